@@ -1,0 +1,56 @@
+# One library a room, one test program a room.
+#
+#   semblance_room(image DEPS core LIBS JPEG::JPEG PNG::PNG)
+#
+# takes every .cpp of the folder (and below) but *_test.cpp into the static library semblance_image,
+# and every *_test.cpp into the test program image_test, labelled "image". A file named *_slow_test.cpp goes
+# into image_slow_test, labelled "slow": a developer's loop is `ctest -LE slow`.
+# DEPS are rooms, LIBS are libraries that stay private to the room, TEST_DEPS and TEST_LIBS are for its tests only.
+
+add_library(semblance_options INTERFACE)
+target_compile_options(semblance_options INTERFACE -Wall -Wextra -Wconversion -Werror)
+target_include_directories(semblance_options INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR})
+target_compile_definitions(semblance_options INTERFACE SEMBLANCE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+if(SEMBLANCE_SANITIZE)
+  target_compile_options(semblance_options INTERFACE -fsanitize=${SEMBLANCE_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(semblance_options INTERFACE -fsanitize=${SEMBLANCE_SANITIZE})
+endif()
+if(SEMBLANCE_FUZZ)
+  target_compile_options(semblance_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+if(SEMBLANCE_TESTS)
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()
+
+# A test program of gtest cases; LABEL groups it for ctest -L.
+function(semblance_test name label)
+  cmake_parse_arguments(T "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${T_SOURCES})
+  target_link_libraries(${name} PRIVATE semblance_options ${T_LIBS} GTest::gtest GTest::gtest_main)
+  gtest_discover_tests(${name} PROPERTIES LABELS ${label} DISCOVERY_TIMEOUT 60)
+endfunction()
+
+function(semblance_room room)
+  cmake_parse_arguments(ROOM "" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  set(slow_tests ${tests})
+  list(FILTER tests EXCLUDE REGEX "_slow_test\\.cpp$")
+  list(FILTER slow_tests INCLUDE REGEX "_slow_test\\.cpp$")
+  list(TRANSFORM ROOM_DEPS PREPEND semblance_)
+  list(TRANSFORM ROOM_TEST_DEPS PREPEND semblance_)
+  add_library(semblance_${room} STATIC ${sources})
+  set_target_properties(semblance_${room} PROPERTIES LINKER_LANGUAGE CXX)
+  target_link_libraries(semblance_${room} PUBLIC semblance_options ${ROOM_DEPS} PRIVATE ${ROOM_LIBS})
+  if(SEMBLANCE_TESTS AND tests)
+    semblance_test(${room}_test ${room} SOURCES ${tests}
+      LIBS semblance_${room} ${ROOM_TEST_DEPS} ${ROOM_LIBS} ${ROOM_TEST_LIBS})
+  endif()
+  if(SEMBLANCE_TESTS AND slow_tests)
+    semblance_test(${room}_slow_test slow SOURCES ${slow_tests}
+      LIBS semblance_${room} ${ROOM_TEST_DEPS} ${ROOM_LIBS} ${ROOM_TEST_LIBS})
+  endif()
+endfunction()

@@ -1,0 +1,20 @@
+// Arrays of numbers from one element type to another, at memory speed (Highway, chosen by the
+// processor at run time).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "core/dtype.h"
+
+namespace semblance {
+
+/// Converts src, `dst.size()` elements of `dtype`, to f32. Every dtype is accepted; i64 and f64
+/// round. Runs on the calling thread. src.size() must be dst.size() * size_of(dtype).
+void to_f32(DType dtype, std::span<const std::byte> src, std::span<float> dst);
+
+/// Converts f32 to `dtype` (f32, f16 or bf16), rounding to nearest even.
+void from_f32(std::span<const float> src, DType dtype, std::span<std::byte> dst);
+
+}  // namespace semblance

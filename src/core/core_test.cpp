@@ -1,0 +1,87 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "core/convert.h"
+#include "core/error.h"
+#include "core/half.h"
+#include "core/parallel.h"
+#include "core/shape.h"
+
+namespace semblance {
+namespace {
+
+TEST(Half, EveryF16SurvivesTheWayThroughF32) {
+  for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const auto half = static_cast<std::uint16_t>(bits);
+    const float value = f16_to_f32(half);
+    if (std::isnan(value)) {
+      EXPECT_TRUE(std::isnan(f16_to_f32(f32_to_f16(value))));
+    } else {
+      ASSERT_EQ(f32_to_f16(value), half);
+    }
+  }
+}
+
+TEST(Half, RoundsToNearestEven) {
+  EXPECT_EQ(f32_to_f16(1.0F + 0x1p-11F), f32_to_f16(1.0F));  // a tie goes to even
+  EXPECT_EQ(f32_to_f16(1.0F + 3 * 0x1p-11F), f32_to_f16(1.0F + 0x1p-9F));
+  EXPECT_EQ(f32_to_f16(65520.0F), 0x7c00);  // rounds up to infinity
+  EXPECT_EQ(f32_to_f16(0x1p-25F), 0);       // a tie at half the least subnormal
+  EXPECT_EQ(f32_to_bf16(1.0F + 0x1p-8F), f32_to_bf16(1.0F));
+}
+
+TEST(Convert, ArraysAgreeWithSingleValuesAtEveryLength) {
+  for (std::size_t count : {0U, 1U, 7U, 16U, 33U, 1000U}) {
+    std::vector<std::uint16_t> src(count);
+    for (std::size_t i = 0; i < count; ++i)
+      src[i] = static_cast<std::uint16_t>(i * 2654435761U >> 7);
+    std::vector<float> dst(count);
+    const std::span<const std::byte> bytes = std::as_bytes(std::span(src));
+    to_f32(DType::kF16, bytes, dst);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (std::isnan(dst[i])) continue;
+      ASSERT_EQ(dst[i], f16_to_f32(src[i])) << i;
+    }
+    to_f32(DType::kBF16, bytes, dst);
+    std::vector<std::uint16_t> back(count);
+    from_f32(dst, DType::kBF16, std::as_writable_bytes(std::span(back)));
+    for (std::size_t i = 0; i < count; ++i) {
+      if (std::isnan(dst[i])) continue;
+      ASSERT_EQ(back[i], src[i]) << i;
+    }
+  }
+}
+
+TEST(Shape, RefusesWhatNoTensorHas) {
+  EXPECT_THROW(Shape({-1}), Error);
+  EXPECT_THROW(Shape({1, 1, 1, 1, 1, 1, 1}), Error);
+  EXPECT_THROW(Shape({std::int64_t{1} << 40, std::int64_t{1} << 40}), Error);
+  EXPECT_EQ(Shape({2, 3, 4}).elements_from(1), 12);
+  EXPECT_EQ(Shape().elements(), 1);
+  EXPECT_EQ(to_string(Shape({2, 3})), "[2,3]");
+}
+
+TEST(Parallel, CoversEveryIndexOnce) {
+  for (std::int64_t count : {0, 1, 2, 3, 17, 1000}) {
+    for (std::int64_t grain : {1, 4, 64}) {
+      std::vector<int> hits(static_cast<std::size_t>(count));
+      parallel_ranges(count, grain, [&](std::int64_t begin, std::int64_t end, int worker) {
+        EXPECT_EQ(begin % grain, 0);
+        EXPECT_LT(worker, threads());
+        for (std::int64_t i = begin; i < end; ++i) ++hits[static_cast<std::size_t>(i)];
+      });
+      for (int hit : hits) ASSERT_EQ(hit, 1);
+    }
+  }
+}
+
+TEST(Error, MapsEachKindToItsOwnExitCode) {
+  EXPECT_EQ(exit_code(ErrorKind::kArgument), 2);
+  EXPECT_EQ(exit_code(ErrorKind::kCancelled), 130);
+  EXPECT_EQ(name_of(ErrorKind::kCorrupt), "corrupt");
+}
+
+}  // namespace
+}  // namespace semblance

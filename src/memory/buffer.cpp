@@ -1,0 +1,85 @@
+#include "memory/buffer.h"
+
+#include <sys/mman.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "core/error.h"
+
+namespace semblance {
+namespace {
+
+constexpr std::size_t kMapFrom = 64 * 1024;
+constexpr std::size_t kAlignment = 64;
+
+struct AtomicCount {
+  std::atomic<std::uint64_t> bytes{0};
+  std::atomic<std::uint64_t> peak{0};
+};
+std::array<AtomicCount, kTagCount> g_counts;
+
+void count(Tag tag, std::size_t bytes) {
+  AtomicCount& counted = g_counts[static_cast<std::size_t>(tag)];
+  const std::uint64_t now = counted.bytes.fetch_add(bytes) + bytes;
+  std::uint64_t peak = counted.peak.load();
+  while (now > peak && !counted.peak.compare_exchange_weak(peak, now)) {
+  }
+}
+
+}  // namespace
+
+std::string_view name_of(Tag tag) {
+  constexpr std::array<std::string_view, kTagCount> kNames = {"activations", "weights", "scratch",
+                                                              "staging",     "image",   "other"};
+  return kNames[static_cast<std::size_t>(tag)];
+}
+
+TagCount count_of(Tag tag) {
+  const AtomicCount& counted = g_counts[static_cast<std::size_t>(tag)];
+  return {counted.bytes.load(), counted.peak.load()};
+}
+
+Buffer::Buffer(std::size_t bytes, Tag tag) : size_(bytes), tag_(tag) {
+  if (bytes == 0) return;
+  void* block = nullptr;
+  if (bytes >= kMapFrom) {
+    block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED) block = nullptr;
+  } else {
+    block = std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+    if (block != nullptr) std::memset(block, 0, bytes);
+  }
+  if (block == nullptr) {
+    fail(ErrorKind::kMemory, "cannot take {} bytes for {}: the system has no more memory to give",
+         bytes, name_of(tag));
+  }
+  data_ = static_cast<std::byte*>(block);
+  count(tag_, size_);
+}
+
+Buffer::~Buffer() {
+  if (data_ == nullptr) return;
+  if (size_ >= kMapFrom) {
+    munmap(data_, size_);
+  } else {
+    std::free(data_);
+  }
+  g_counts[static_cast<std::size_t>(tag_)].bytes.fetch_sub(size_);
+}
+
+Buffer::Buffer(Buffer&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      tag_(other.tag_) {}
+
+Buffer& Buffer::operator=(Buffer&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  std::swap(tag_, other.tag_);
+  return *this;
+}
+
+}  // namespace semblance

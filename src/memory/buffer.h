@@ -1,0 +1,50 @@
+// Memory that is counted. Every large block of ours is a Buffer under a tag; the sum of tags is
+// what the process holds by our own doing.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace semblance {
+
+/// What a block of memory is for.
+enum class Tag : std::uint8_t { kActivations, kWeights, kScratch, kStaging, kImage, kOther };
+inline constexpr int kTagCount = 6;
+std::string_view name_of(Tag tag);
+
+struct TagCount {
+  std::uint64_t bytes = 0;       // held now
+  std::uint64_t peak_bytes = 0;  // the most held at once
+};
+/// Thread-safe; counts Buffers only, in bytes asked for.
+TagCount count_of(Tag tag);
+
+/// A block of zeroed memory, aligned to 64 bytes (to a page from 64 KiB on, and then given back to
+/// the system when destroyed). Moves, never copies.
+class Buffer {
+ public:
+  Buffer() = default;
+  /// Throws Error(kMemory) when the system has no more.
+  Buffer(std::size_t bytes, Tag tag);
+  ~Buffer();
+  Buffer(Buffer&& other) noexcept;
+  Buffer& operator=(Buffer&& other) noexcept;
+
+  std::byte* data() const { return data_; }
+  std::size_t size() const { return size_; }
+  std::span<std::byte> bytes() const { return {data_, size_}; }
+  template <typename T>
+  std::span<T> as() const {
+    return {reinterpret_cast<T*>(data_), size_ / sizeof(T)};
+  }
+
+ private:
+  std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+  Tag tag_ = Tag::kOther;
+};
+
+}  // namespace semblance

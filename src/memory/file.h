@@ -1,0 +1,63 @@
+// Files behind a seam, so that a test can make one that is short, slow or broken.
+//
+// File is for reading by range; many threads may read at once. OutputFile writes a file that
+// appears whole or not at all: under its own name only after commit().
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace semblance {
+
+class File {
+ public:
+  virtual ~File() = default;
+  /// For messages: the path, or what stands for it.
+  virtual const std::string& name() const = 0;
+  virtual std::uint64_t size() const = 0;
+  /// Fills dst with the bytes from `offset` on. Throws Error(kCorrupt) when the file ends before,
+  /// Error(kDevice) when the device fails. Thread-safe.
+  virtual void read(std::uint64_t offset, std::span<std::byte> dst) const = 0;
+  /// Tells the system that this range will be read soon. Only a hint.
+  virtual void will_need(std::uint64_t offset, std::uint64_t bytes) const;
+};
+
+/// Opens a regular file for reading. Throws Error(kMissing) when it is not there, Error(kDevice)
+/// when it cannot be opened, Error(kArgument) when it is a folder or a device.
+std::shared_ptr<const File> open_file(const std::filesystem::path& path);
+
+/// A File over bytes in memory: folded constants, and tests.
+std::shared_ptr<const File> memory_file(std::string name, std::vector<std::byte> bytes);
+
+/// The whole of a small text or binary file. Throws as open_file does, and Error(kCorrupt) beyond
+/// `limit_bytes`.
+std::string read_small_file(const std::filesystem::path& path, std::uint64_t limit_bytes);
+
+class OutputFile {
+ public:
+  /// Prepares to write `path`; throws Error(kDevice) or Error(kMissing) when its folder is not
+  /// there or not writable, Error(kArgument) when path is a folder. Nothing is visible under the
+  /// name until commit().
+  explicit OutputFile(std::filesystem::path path);
+  ~OutputFile();
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+
+  /// Appends. Throws Error(kDevice) with the system's reason (a full disk, say).
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text);
+  /// Makes the file appear, replacing an older one. Throws Error(kDevice).
+  void commit();
+
+ private:
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;  // empty where the file has no name before commit
+  int descriptor_ = -1;
+};
+
+}  // namespace semblance

@@ -1,0 +1,111 @@
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "core/error.h"
+#include "memory/arena.h"
+#include "memory/buffer.h"
+#include "memory/file.h"
+
+namespace semblance {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Folder : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    path_ = fs::temp_directory_path() / ("semblance_memory_" + std::to_string(getpid()));
+    fs::create_directories(path_);
+  }
+  void TearDown() override { fs::remove_all(path_); }
+  fs::path path_;
+};
+
+std::string error_of(const auto& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Buffer, CountsWhatItHoldsUnderItsTag) {
+  const auto before = count_of(Tag::kImage).bytes;
+  {
+    Buffer small(100, Tag::kImage);
+    Buffer large(1 << 20, Tag::kImage);
+    Buffer moved = std::move(large);
+    EXPECT_EQ(count_of(Tag::kImage).bytes, before + 100 + (1 << 20));
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(small.data()) % 64, 0U);
+    EXPECT_EQ(moved.bytes()[12345], std::byte{0});
+  }
+  EXPECT_EQ(count_of(Tag::kImage).bytes, before);
+  EXPECT_GE(count_of(Tag::kImage).peak_bytes, std::uint64_t{1} << 20);
+}
+
+TEST(Buffer, SaysWhenTheSystemHasNoMore) {
+  EXPECT_NE(error_of([] { Buffer(std::size_t{1} << 60, Tag::kWeights); }).find("no more memory"),
+            std::string::npos);
+}
+
+TEST(Arena, RefusesAPlaceOutside) {
+  Arena arena(128, Tag::kActivations);
+  EXPECT_EQ(arena.at(64, 64).size(), 64U);
+  EXPECT_THROW(arena.at(64, 65), Error);
+  EXPECT_THROW(arena.at(~std::size_t{0}, 2), Error);
+}
+
+TEST_F(Folder, OutputAppearsWholeOrNotAtAll) {
+  const fs::path path = path_ / "out.txt";
+  {
+    OutputFile file(path);
+    file.write("half");
+  }
+  EXPECT_TRUE(fs::is_empty(path_));
+  for (const char* text : {"one", "another"}) {
+    OutputFile file(path);
+    file.write(text);
+    file.commit();
+    EXPECT_EQ(read_small_file(path, 100), text);
+  }
+  EXPECT_EQ(std::distance(fs::directory_iterator(path_), fs::directory_iterator()), 1);
+}
+
+TEST_F(Folder, OutputRefusesAPlaceThatCannotBe) {
+  EXPECT_NE(error_of([&] { OutputFile(path_ / "none" / "out.txt"); }).find("No such file"),
+            std::string::npos);
+  EXPECT_NE(error_of([&] { OutputFile file(path_); }).find("this is a folder"), std::string::npos);
+}
+
+TEST(OutputFile, SaysWhenTheDiskIsFull) {
+  if (access("/dev/full", W_OK) != 0) GTEST_SKIP() << "no /dev/full";
+  // A tmpfs of one page is a full disk, but needs root; a file size limit gives the same path
+  // through write().
+  EXPECT_THROW(OutputFile("/proc/out.txt"), Error);
+}
+
+TEST_F(Folder, ReadsByRangeAndRefusesBeyondTheEnd) {
+  const fs::path path = path_ / "in.bin";
+  OutputFile out(path);
+  out.write("0123456789");
+  out.commit();
+  const auto file = open_file(path);
+  std::array<std::byte, 4> four{};
+  file->read(3, four);
+  EXPECT_EQ(four[0], std::byte{'3'});
+  EXPECT_NE(error_of([&] { file->read(7, four); }).find("the file has 10"), std::string::npos);
+  EXPECT_NE(error_of([&] { file->read(~std::uint64_t{0}, four); }).find("the file has 10"),
+            std::string::npos);
+  fs::resize_file(path, 5);
+  EXPECT_NE(error_of([&] { file->read(3, four); }).find("became shorter"), std::string::npos);
+  EXPECT_NE(error_of([&] { open_file(path_ / "none"); }).find("No such file"), std::string::npos);
+  EXPECT_NE(error_of([&] { open_file(path_); }).find("this is a folder"), std::string::npos);
+  EXPECT_NE(error_of([&] { read_small_file(path, 2); }).find("at most 2 bytes"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace semblance
