@@ -1,0 +1,82 @@
+#include "graph/graph.h"
+
+#include <algorithm>
+
+namespace semblance {
+
+std::string_view name_of(const Op& op) {
+  return std::visit([](const auto& o) { return o.kName; }, op);
+}
+
+ValueId Graph::add_input(std::string name, TensorType type) {
+  SEMBLANCE_ASSERT(find_input(name) < 0);
+  values_.push_back({ValueKind::kInput, std::move(name), type, -1});
+  return static_cast<ValueId>(values_.size() - 1);
+}
+
+ValueId Graph::add_weight(const std::string& name, TensorType type) {
+  const auto place =
+      std::lower_bound(weights_.begin(), weights_.end(), name,
+                       [](const auto& entry, const std::string& key) { return entry.first < key; });
+  if (place != weights_.end() && place->first == name) {
+    const TensorType& known = this->type(place->second);
+    if (!(known == type)) {
+      fail(ErrorKind::kShape, "weight {} is used as {} and as {}", name, to_string(known),
+           to_string(type));
+    }
+    return place->second;
+  }
+  const auto id = static_cast<ValueId>(values_.size());
+  values_.push_back({ValueKind::kWeight, name, type, -1});
+  weights_.insert(place, {name, id});
+  return id;
+}
+
+ValueId Graph::add(Op op, std::vector<ValueId> src) {
+  Node node{std::move(op), std::move(src), static_cast<ValueId>(values_.size())};
+  for (ValueId value : node.src) SEMBLANCE_ASSERT(value >= 0 && value < node.dst);
+  const std::vector<TensorType> types = src_types(node);
+  const TensorType type = std::visit([&](const auto& o) { return o.infer(types); }, node.op);
+  values_.push_back({ValueKind::kResult, {}, type, static_cast<int>(nodes_.size())});
+  nodes_.push_back(std::move(node));
+  return nodes_.back().dst;
+}
+
+void Graph::add_output(std::string name, ValueId value) {
+  SEMBLANCE_ASSERT(value >= 0 && value < static_cast<ValueId>(values_.size()) &&
+                   find_output(name) < 0);
+  outputs_.emplace_back(std::move(name), value);
+}
+
+ValueId Graph::find_input(std::string_view name) const {
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    if (values_[i].kind == ValueKind::kInput && values_[i].name == name)
+      return static_cast<ValueId>(i);
+  }
+  return -1;
+}
+
+ValueId Graph::find_output(std::string_view name) const {
+  for (const auto& [known, value] : outputs_) {
+    if (known == name) return value;
+  }
+  return -1;
+}
+
+std::vector<TensorType> Graph::src_types(const Node& node) const {
+  std::vector<TensorType> types;
+  types.reserve(node.src.size());
+  for (ValueId value : node.src) types.push_back(type(value));
+  return types;
+}
+
+Operations Graph::cost() const {
+  Operations sum = 0;
+  for (const Node& node : nodes_) {
+    const std::vector<TensorType> types = src_types(node);
+    sum += std::visit([&](const auto& o) { return o.cost(types, type(node.dst)); }, node.op);
+  }
+  return sum;
+}
+
+}  // namespace semblance

@@ -1,0 +1,38 @@
+// The closed list of ops. To add one: a header in ops/, a line here, a kernel in backend/ref and,
+// where it matters, in backend/cpu; what else must know it does not compile until it does
+// (docs/how_to_add.md).
+#pragma once
+
+#include <variant>
+
+#include "graph/ops/affine.h"
+#include "graph/ops/attention.h"
+#include "graph/ops/batch_norm.h"
+#include "graph/ops/binary.h"
+#include "graph/ops/concat.h"
+#include "graph/ops/conv2d.h"
+#include "graph/ops/convert.h"
+#include "graph/ops/embedding.h"
+#include "graph/ops/geglu.h"
+#include "graph/ops/group_norm.h"
+#include "graph/ops/layer_norm.h"
+#include "graph/ops/linear.h"
+#include "graph/ops/pool.h"
+#include "graph/ops/prelu.h"
+#include "graph/ops/reshape.h"
+#include "graph/ops/sinusoid.h"
+#include "graph/ops/slice.h"
+#include "graph/ops/take_row.h"
+#include "graph/ops/transpose.h"
+#include "graph/ops/unary.h"
+#include "graph/ops/upsample.h"
+
+namespace semblance {
+
+using Op = std::variant<Conv2d, Linear, Attention, GroupNorm, LayerNorm, BatchNorm, Unary, Binary,
+                        Affine, PRelu, Geglu, Concat, Slice, Reshape, Transpose, Upsample, Pool,
+                        Embedding, TakeRow, Sinusoid, Convert>;
+
+std::string_view name_of(const Op& op);
+
+}  // namespace semblance

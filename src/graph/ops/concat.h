@@ -1,0 +1,37 @@
+// Two or more tensors joined along an axis.
+#pragma once
+
+#include "graph/op_support.h"
+
+namespace semblance {
+
+/// All sources have one dtype and equal sizes but along `axis` (negative counts from the end).
+struct Concat {
+  static constexpr std::string_view kName = "concat";
+  static constexpr unsigned kSlices = kSliceAny;
+  std::int64_t axis = -1;
+
+  template <typename F>
+  void fields(F&& f) {
+    f("axis", axis);
+  }
+  int may_overwrite() const { return -1; }
+
+  TensorType infer(Types src) const {
+    require(!src.empty(), kName, "needs at least one source", src);
+    const int rank = src[0].shape.rank();
+    require(axis >= -rank && axis < rank, kName, "the axis exists", src);
+    const int along = static_cast<int>(axis);
+    std::int64_t size = 0;
+    for (const TensorType& type : src) {
+      require(type.dtype == src[0].dtype && type.shape.rank() == rank &&
+                  type.shape.with(along, 0) == src[0].shape.with(along, 0),
+              kName, "sources differ along the axis only", src);
+      size += type.shape[along];
+    }
+    return {src[0].dtype, src[0].shape.with(along, size)};
+  }
+  Operations cost(Types, const TensorType&) const { return 0; }
+};
+
+}  // namespace semblance

@@ -1,0 +1,62 @@
+// Two-dimensional convolution, channels last.
+#pragma once
+
+#include <array>
+
+#include "graph/op_support.h"
+
+namespace semblance {
+
+/// x [n,h,w,c], weight [o,c/groups,kh,kw] (as checkpoints have it), bias [o] f32 if has_bias, then
+/// residual [n,h',w',o] if has_residual, which is added to the result. Result [n,h',w',o] in x's
+/// dtype with h' = (h + top + bottom - dilation (kh - 1) - 1) / stride + 1. May overwrite the
+/// residual.
+struct Conv2d {
+  static constexpr std::string_view kName = "conv2d";
+  static constexpr unsigned kSlices = kSlicePictures | kSliceRows | kSliceOutputChannels;
+  std::array<std::int64_t, 2> stride{1, 1};     // rows, columns
+  std::array<std::int64_t, 4> pad{0, 0, 0, 0};  // top, left, bottom, right; zeros
+  std::array<std::int64_t, 2> dilation{1, 1};
+  std::int64_t groups = 1;
+  bool has_bias = true;
+  bool has_residual = false;
+
+  template <typename F>
+  void fields(F&& f) {
+    f("stride", stride), f("pad", pad), f("dilation", dilation), f("groups", groups),
+        f("has_bias", has_bias), f("has_residual", has_residual);
+  }
+  int may_overwrite() const { return has_residual ? 2 + (has_bias ? 1 : 0) : -1; }
+
+  TensorType infer(Types src) const {
+    const std::size_t sources = 2U + (has_bias ? 1U : 0U) + (has_residual ? 1U : 0U);
+    require(src.size() == sources, kName,
+            "needs x, weight, then bias and residual as its flags say", src);
+    const Shape& x = src[0].shape;
+    const Shape& weight = src[1].shape;
+    require(x.rank() == 4 && weight.rank() == 4, kName, "x is [n,h,w,c] and weight [o,c,kh,kw]",
+            src);
+    require(groups > 0 && stride[0] > 0 && stride[1] > 0 && dilation[0] > 0 && dilation[1] > 0,
+            kName, "groups, strides and dilations are positive", src);
+    require(x[3] == weight[1] * groups && weight[0] % groups == 0, kName,
+            "x's channels are the weight's times groups", src);
+    if (has_bias) require(src[2].shape == Shape{weight[0]}, kName, "bias is [o]", src);
+    const std::int64_t kernel_h = dilation[0] * (weight[2] - 1) + 1;
+    const std::int64_t kernel_w = dilation[1] * (weight[3] - 1) + 1;
+    const std::int64_t padded_h = x[1] + pad[0] + pad[2];
+    const std::int64_t padded_w = x[2] + pad[1] + pad[3];
+    require(weight[2] > 0 && weight[3] > 0 && padded_h >= kernel_h && padded_w >= kernel_w, kName,
+            "the padded picture is at least as large as the kernel", src);
+    const TensorType result{src[0].dtype, Shape{x[0], (padded_h - kernel_h) / stride[0] + 1,
+                                                (padded_w - kernel_w) / stride[1] + 1, weight[0]}};
+    if (has_residual)
+      require(src.back() == result, kName, "the residual has the result's type", src);
+    return result;
+  }
+  Operations cost(Types src, const TensorType& dst) const {
+    return 2.0 * static_cast<double>(dst.shape.elements()) *
+           static_cast<double>(src[1].shape.elements_from(1));
+  }
+};
+
+}  // namespace semblance

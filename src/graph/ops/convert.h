@@ -1,0 +1,28 @@
+// Another element type.
+#pragma once
+
+#include "graph/op_support.h"
+
+namespace semblance {
+
+/// f32 to bf16 (nearest even) or back.
+struct Convert {
+  static constexpr std::string_view kName = "convert";
+  static constexpr unsigned kSlices = kSliceAny;
+  static constexpr std::string_view kDTypeNames[] = {"f32", "f16", "bf16"};
+  DType dtype = DType::kF32;
+
+  template <typename F>
+  void fields(F&& f) {
+    f("dtype", dtype, std::span<const std::string_view>(kDTypeNames));
+  }
+  int may_overwrite() const { return -1; }
+
+  TensorType infer(Types src) const {
+    require(src.size() == 1, kName, "needs x", src);
+    return {dtype, src[0].shape};
+  }
+  Operations cost(Types, const TensorType&) const { return 0; }
+};
+
+}  // namespace semblance

@@ -1,0 +1,32 @@
+// The same bytes under another shape.
+#pragma once
+
+#include <vector>
+
+#include "graph/op_support.h"
+
+namespace semblance {
+
+/// A view: nothing is moved, the result lies where x lies. Sizes multiply to x's.
+struct Reshape {
+  static constexpr std::string_view kName = "reshape";
+  static constexpr unsigned kSlices = kSliceAny;
+  std::vector<std::int64_t> shape;
+
+  template <typename F>
+  void fields(F&& f) {
+    f("shape", shape);
+  }
+  int may_overwrite() const { return 0; }
+
+  TensorType infer(Types src) const {
+    require(src.size() == 1, kName, "needs x", src);
+    const Shape result{std::span<const std::int64_t>(shape)};
+    require(result.elements() == src[0].shape.elements(), kName, "keeps the number of elements",
+            src);
+    return {src[0].dtype, result};
+  }
+  Operations cost(Types, const TensorType&) const { return 0; }
+};
+
+}  // namespace semblance
