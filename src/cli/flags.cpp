@@ -2,7 +2,7 @@
 
 #include <fmt/ranges.h>
 
-#include <CLI/Error.hpp>
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -97,23 +97,24 @@ std::int64_t whole_in(const std::string& flag, const std::string& text, std::int
 }  // namespace
 
 Flags::Flags(std::string usage, std::string summary)
-    : usage_(std::move(usage)), summary_(std::move(summary)) {
-  app_.set_help_flag();
-  app_.allow_extras();
-  app_.add_flag("-h,--help", help_asked_);
+    : usage_(std::move(usage)), summary_(std::move(summary)), app_(std::make_unique<CLI::App>()) {
+  app_->set_help_flag();
+  app_->allow_extras();
+  app_->add_flag("-h,--help", help_asked_);
   names_ = {"-h", "--help"};
 }
 
+Flags::~Flags() = default;
+
 void Flags::group(std::string heading) { heading_ = std::move(heading); }
 
-CLI::Option* Flags::add(std::string names, std::string value, std::string help,
-                        std::function<void(const std::string&, const std::string&)> take) {
+void Flags::add(std::string names, std::string value, std::string help,
+                std::function<void(const std::string&, const std::string&)> take) {
   const std::vector<std::string> parts = split_names(names);
   names_.insert(names_.end(), parts.begin(), parts.end());
   entries_.push_back(
       {heading_, fmt::format("{} {}", fmt::join(parts, ", "), value), std::move(help)});
-  return app_
-      .add_option_function<std::string>(
+  app_->add_option_function<std::string>(
           names,
           [this, flag = parts.back(), take = std::move(take)](const std::string& text) {
             pending_.push_back([&take, flag, text] { take(flag, text); });
@@ -190,15 +191,13 @@ void Flags::toggle(std::string names, std::string help, bool& target) {
   const std::vector<std::string> parts = split_names(names);
   names_.insert(names_.end(), parts.begin(), parts.end());
   entries_.push_back({heading_, fmt::format("{}", fmt::join(parts, ", ")), std::move(help)});
-  app_.add_flag_function(
-          names, [&target](std::int64_t) { target = true; })
-      ->take_last();
+  app_->add_flag_function(names, [&target](std::int64_t) { target = true; })->take_last();
 }
 
 void Flags::positional(std::string name, std::string help, std::filesystem::path& target) {
   takes_word_ = true;
   entries_.insert(entries_.begin(), {heading_, name, std::move(help)});
-  app_.add_option_function<std::string>(name, [this, &target](const std::string& text) {
+  app_->add_option_function<std::string>(name, [this, &target](const std::string& text) {
     pending_.push_back([&target, text] { target = text; });
   });
 }
@@ -206,7 +205,8 @@ void Flags::positional(std::string name, std::string help, std::filesystem::path
 bool Flags::read(std::span<const char* const> words) {
   // CLI11 takes arguments from the back, and would let "--negative=" swallow the next word.
   std::vector<std::string> reversed;
-  for (const std::string word : words) {
+  for (const char* each : words) {
+    const std::string word = each;
     if (word.starts_with("--") && word.size() > 3 && word.find('=') == word.size() - 1) {
       reversed.push_back(word.substr(0, word.size() - 1));
       reversed.emplace_back();
@@ -216,7 +216,7 @@ bool Flags::read(std::span<const char* const> words) {
   }
   std::reverse(reversed.begin(), reversed.end());
   try {
-    app_.parse(reversed);
+    app_->parse(reversed);
   } catch (const CLI::ArgumentMismatch&) {
     // The last word is a flag that lacks its value, or a flag without values was given one.
     const std::string last = words.empty() ? "" : words.back();
@@ -225,7 +225,7 @@ bool Flags::read(std::span<const char* const> words) {
     fail(ErrorKind::kArgument, "cannot read the command line: {}", error.what());
   }
   if (help_asked_) return false;
-  const std::vector<std::string> extras = app_.remaining();
+  const std::vector<std::string> extras = app_->remaining();
   for (const std::string& extra : extras) {
     if (extra.size() < 2 || extra.front() != '-') continue;
     const std::string name = extra.substr(0, extra.find('='));

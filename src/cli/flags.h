@@ -7,15 +7,19 @@
 // Of a flag given twice the last counts. Errors are Error(kArgument).
 #pragma once
 
-#include <CLI/App.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+namespace CLI {
+class App;
+}
 
 namespace semblance::cli {
 
@@ -23,6 +27,7 @@ class Flags {
  public:
   /// `usage` is what follows "Usage: semblance " in the help, `summary` the line below it.
   Flags(std::string usage, std::string summary);
+  ~Flags();
 
   /// The flags declared from here on stand under this heading; those of "Advanced" stand last.
   void group(std::string heading);
@@ -61,8 +66,8 @@ class Flags {
     std::string shown;  // "-o, --output FILE"
     std::string help;
   };
-  CLI::Option* add(std::string names, std::string value, std::string help,
-                   std::function<void(const std::string&, const std::string&)> take);
+  void add(std::string names, std::string value, std::string help,
+           std::function<void(const std::string&, const std::string&)> take);
 
   std::string usage_;
   std::string summary_;
@@ -73,7 +78,7 @@ class Flags {
   std::vector<std::function<void()>> pending_;  // values, taken once all words are known
   bool takes_word_ = false;
   bool help_asked_ = false;
-  CLI::App app_;
+  std::unique_ptr<CLI::App> app_;
 };
 
 /// "WxH" with both sides above 0, or nothing.
