@@ -27,11 +27,11 @@ std::vector<std::int32_t> end_positions(const ClipConfig& config,
                                         std::span<const std::int32_t> ids);
 
 struct ClipOutputs {
-  Value hidden;  // [n,length,width] f32: the second-to-last hidden state, without the final norm
+  Value hidden;  // [n,l,width] f32: the second-to-last hidden state, without the final norm
   std::optional<Value> pooled;  // [n,projection] f32
 };
-/// ids i32 [n,length]; ends i32 [n], or none for an encoder whose pooled vector is not used (its
-/// last layer is then not computed).
+/// ids i32 [n,l], l up to the config's length; ends i32 [n], or none for an encoder whose pooled
+/// vector is not used (its last layer is then not computed).
 ClipOutputs clip_text(const Scope& s, const ClipConfig& config, Value ids,
                       std::optional<Value> ends);
 
