@@ -45,42 +45,39 @@ ClipConfig clip_config(const Json& json) {
   return config;
 }
 
-std::vector<std::int32_t> end_positions(const ClipConfig& config,
-                                        std::span<const std::int32_t> ids) {
-  std::vector<std::int32_t> ends;
-  for (std::size_t first = 0; first + static_cast<std::size_t>(config.length) <= ids.size();
-       first += static_cast<std::size_t>(config.length)) {
-    const auto row = ids.subspan(first, static_cast<std::size_t>(config.length));
-    auto end = config.end_id == 2
-                   ? std::max_element(row.begin(), row.end())
-                   : std::find(row.begin(), row.end(), static_cast<std::int32_t>(config.end_id));
-    if (end == row.end()) end = row.begin();  // as transformers' argmax over no hit
-    return static_cast<std::int32_t>(end - row.begin());
-  }
+std::int32_t end_position(const ClipConfig& config, std::span<const std::int32_t> ids) {
+  auto end = config.end_id == 2
+                 ? std::max_element(ids.begin(), ids.end())
+                 : std::find(ids.begin(), ids.end(), static_cast<std::int32_t>(config.end_id));
+  if (end == ids.end()) end = ids.begin();  // as transformers' argmax over no hit
+  return static_cast<std::int32_t>(end - ids.begin());
+}
 
-  ClipOutputs clip_text(const Scope& s, const ClipConfig& config, Value ids,
-                        std::optional<Value> ends) {
-    const Scope model = s / "text_model";
-    const Scope embeddings = model / "embeddings";
-    Value x = apply(Embedding{},
-                    {ids, (embeddings / "token_embedding")
-                              .weight("weight", DType::kF32, {config.vocab_size, config.width})});
-    x = x + (embeddings / "position_embedding")
-                .weight("weight", DType::kF32, {config.length, config.width});
-    for (std::int64_t i = 0; i + 1 < config.layers; ++i)
-      x = encoder_layer(model / "encoder" / "layers" / i, config, x);
-    ClipOutputs out{x, {}};
-    if (ends) {
-      x = encoder_layer(model / "encoder" / "layers" / (config.layers - 1), config, x);
-      x = apply(TakeRow{}, {layer_norm(model / "final_layer_norm", x, config.eps), *ends});
-      out.pooled = linear_unbiased(s / "text_projection", x, config.projection);
-    }
-    return out;
+ClipOutputs clip_text(const Scope& s, const ClipConfig& config, Value ids,
+                      std::optional<Value> ends) {
+  const Scope model = s / "text_model";
+  const Scope embeddings = model / "embeddings";
+  Value x = apply(Embedding{},
+                  {ids, (embeddings / "token_embedding")
+                            .weight("weight", DType::kF32, {config.vocab_size, config.width})});
+  const Value positions = (embeddings / "position_embedding")
+                              .weight("weight", DType::kF32, {config.length, config.width});
+  const std::int64_t length = ids.shape()[1];
+  x = x + (length == config.length ? positions : slice(positions, 0, 0, length));
+  for (std::int64_t i = 0; i + 1 < config.layers; ++i)
+    x = encoder_layer(model / "encoder" / "layers" / i, config, x);
+  ClipOutputs out{x, {}};
+  if (ends) {
+    x = encoder_layer(model / "encoder" / "layers" / (config.layers - 1), config, x);
+    x = apply(TakeRow{}, {layer_norm(model / "final_layer_norm", x, config.eps), *ends});
+    out.pooled = linear_unbiased(s / "text_projection", x, config.projection);
   }
+  return out;
+}
 
-  std::vector<std::string> clip_unread(const ClipConfig& config) {
-    return {"text_model.encoder.layers." + std::to_string(config.layers - 1) + ".*",
-            "text_model.final_layer_norm.*", "text_projection.*"};
-  }
+std::vector<std::string> clip_unread(const ClipConfig& config) {
+  return {"text_model.encoder.layers." + std::to_string(config.layers - 1) + ".*",
+          "text_model.final_layer_norm.*", "text_projection.*"};
+}
 
 }  // namespace semblance

@@ -22,9 +22,8 @@ struct ClipConfig {
 /// From text_encoder/config.json. Throws what Json's getters throw.
 ClipConfig clip_config(const Json& json);
 
-/// Position of each sequence's end-of-text token: ids [n * length] -> [n].
-std::vector<std::int32_t> end_positions(const ClipConfig& config,
-                                        std::span<const std::int32_t> ids);
+/// Position of a sequence's end-of-text token, where the pooled vector is taken.
+std::int32_t end_position(const ClipConfig& config, std::span<const std::int32_t> ids);
 
 struct ClipOutputs {
   Value hidden;  // [n,l,width] f32: the second-to-last hidden state, without the final norm

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "models/unet.h"
 #include "weights/audit.h"
 #include "weights/checkpoint.h"
@@ -181,8 +182,9 @@ OpenedModels open_models(const ModelPaths& paths) {
     if (!fs::exists(*path))
       fail(ErrorKind::kMissing, "cannot open {} {}: it is not there", flag, path->string());
   }
-  OpenedModels models{
-      .scheduler = Json::load(paths.base / "scheduler" / "scheduler_config.json").expect_object()};
+  OpenedModels models;
+  models.scheduler =
+      SchedulerConfig::read(Json::load(paths.base / "scheduler" / "scheduler_config.json"));
   const Json index = Json::load(paths.base / "model_index.json").expect_object();
   models.zero_absent_negative = index.get_bool("force_zeros_for_empty_prompt", true);
   for (std::size_t i = 0; i < 2; ++i) open_text_encoder(models, i, paths.base);

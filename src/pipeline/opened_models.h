@@ -4,12 +4,12 @@
 
 #include <array>
 
-#include "core/json.h"
 #include "models/clip.h"
 #include "models/resampler.h"
 #include "models/unet_config.h"
 #include "models/vae.h"
 #include "pipeline/request.h"
+#include "sampling/euler.h"
 #include "text/tokenizer.h"
 #include "weights/weight_map.h"
 
@@ -26,7 +26,7 @@ struct OpenedModels {
   WeightMap denoiser_weights;  // "unet.", "identitynet.", "ip_adapter."
   WeightMap resampler_weights;
   WeightMap vae_weights;
-  Json scheduler;
+  SchedulerConfig scheduler;
   bool zero_absent_negative = true;  // model_index.json: force_zeros_for_empty_prompt
 
   /// Tokens a prompt is padded or cut to.

@@ -162,7 +162,7 @@ Generation Pipeline::start(const Request& request, std::span<const float> embedd
                            const Keypoints& keypoints, std::stop_token stop) {
   check(request);
   const Models& models = *models_;
-  EulerScheduler scheduler(SchedulerConfig::read(models.opened.scheduler), request.steps);
+  EulerScheduler scheduler(models.opened.scheduler, request.steps);
   Conditions conditions = encode_conditions(models.opened, *models.backend, request, embedding,
                                             keypoints, models.dtype(), stop);
   const std::int64_t fold = models.opened.vae.fold();
