@@ -50,6 +50,15 @@ std::string shown(const nlohmann::json& value) {
   return fmt::format("{} ({})", text, type_of(value));
 }
 
+// A key as a message shows it.
+std::string shown_key(std::string_view path) {
+  constexpr std::size_t kMostBytes = 80;
+  if (path.size() <= kMostBytes) return std::string(path);
+  std::size_t end = kMostBytes;
+  while ((static_cast<unsigned char>(path[end]) & 0xc0U) == 0x80U) --end;  // whole characters
+  return std::string(path.substr(0, end)) + "...";
+}
+
 std::string read_whole(const std::filesystem::path& path, std::uint64_t limit_bytes) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
@@ -155,8 +164,8 @@ void Json::refuse_value(const std::string& path, const nlohmann::json& value,
   if (path.empty()) {
     fail(ErrorKind::kCorrupt, "cannot read {}: it must be {}, got {}", file(), rule, shown(value));
   }
-  fail(ErrorKind::kCorrupt, "cannot read {}: \"{}\" must be {}, got {}", file(), path, rule,
-       shown(value));
+  fail(ErrorKind::kCorrupt, "cannot read {}: \"{}\" must be {}, got {}", file(), shown_key(path),
+       rule, shown(value));
 }
 
 void Json::refuse(std::string_view key, std::string_view rule) const {
@@ -167,7 +176,7 @@ void Json::refuse(std::string_view key, std::string_view rule) const {
 void Json::missing(std::string_view key) const {
   expect_object();
   fail(ErrorKind::kMissing, "cannot read {}: \"{}\" is missing, and it has no default", file(),
-       path_of(key));
+       shown_key(path_of(key)));
 }
 
 std::int64_t Json::int_of(const nlohmann::json& value, const std::string& path,

@@ -91,6 +91,14 @@ TEST(Json, NamesFileKeyRuleAndValue) {
             "corrupt: cannot read config.json: it must be a list, got 3 (integer)");
 }
 
+TEST(Json, ShortensWhatAFileMakesLong) {
+  const std::string key = std::string(79, 'k') + "\u00e9" + std::string(1000, 'k');
+  const Json json = config("{\"" + key + "\": \"" + std::string(1000, 'v') + "\"}");
+  EXPECT_EQ(error_of([&] { json.get_int(key); }),
+            "corrupt: cannot read config.json: \"" + std::string(79, 'k') +
+                "...\" must be an integer, got \"" + std::string(39, 'v') + "... (string)");
+}
+
 TEST(Json, RefusesWhatIsNoJson) {
   EXPECT_EQ(error_of([] { config("{\n\"a\": }"); }),
             "corrupt: cannot read config.json: it must be JSON, and is not at line 2 (byte 7)");
