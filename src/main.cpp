@@ -10,7 +10,7 @@
 
 #include "api/parameters.h"
 #include "cli/command.h"
-#include "cli/flags.h"
+#include "core/closest.h"
 #include "core/error.h"
 
 namespace {
@@ -53,9 +53,9 @@ int run(const std::vector<const char*>& words) {
     semblance::fail(ErrorKind::kArgument,
                     "a command is needed: generate or face\n  semblance --help tells more");
   }
-  const std::vector<std::string> known{"generate", "face", "--version", "--help"};
+  const std::vector<std::string_view> known{"generate", "face", "--version", "--help"};
   semblance::fail(ErrorKind::kArgument, "there is no command '{}'{}\n  semblance --help lists them",
-                  command, semblance::cli::did_you_mean(command, known));
+                  command, semblance::did_you_mean(command, known));
 }
 
 int say(ErrorKind kind, const std::string& text) {

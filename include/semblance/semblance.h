@@ -56,11 +56,12 @@ class Error : public std::runtime_error {
 
 /// A face: whose it is, and where it stands in its frame.
 struct Person {
-  std::vector<float> embedding;                   // 512 numbers, as the recogniser gives them
-  std::array<std::array<float, 2>, 5> keypoints;  // eyes, nose, corners of the mouth, left first
-  int frame_width = 0;                            // pixels; the frame of keypoints and box
+  std::vector<float> embedding = {};  // 512 numbers, as the recogniser gives them
+  std::array<std::array<float, 2>, 5> keypoints =
+      {};               // eyes, nose, corners of the mouth, left first
+  int frame_width = 0;  // pixels; the frame of keypoints and box
   int frame_height = 0;
-  float score = 0;               // the detector's, 0 to 1
+  float score = 0;                // the detector's, 0 to 1
   std::array<float, 4> box = {};  // left, top, right, bottom
 
   /// From a file written by save() or by `semblance face --save`.
@@ -92,9 +93,9 @@ class FaceFinder {
 struct Picture {
   int width = 0;
   int height = 0;
-  std::vector<std::uint8_t> rgb;  // [height, width, 3]
+  std::vector<std::uint8_t> rgb = {};  // [height, width, 3]
   /// How it was made, in the convention of the AUTOMATIC1111 web UI; clear it to leave it out.
-  std::string parameters;
+  std::string parameters = {};
 
   /// By the name's end: .png, .jpg or .webp. The file appears whole or not at all.
   void save(const std::filesystem::path& path) const;
@@ -103,24 +104,24 @@ struct Picture {
 enum class Precision { kAuto, kF32, kBF16 };  // auto: bf16 where the processor computes it natively
 
 struct Models {
-  std::filesystem::path base;         // diffusers folder of an SDXL
-  std::filesystem::path identitynet;  // InstantID's ControlNetModel
-  std::filesystem::path adapter;      // InstantID's ip-adapter.bin
+  std::filesystem::path base = {};         // diffusers folder of an SDXL
+  std::filesystem::path identitynet = {};  // InstantID's ControlNetModel
+  std::filesystem::path adapter = {};      // InstantID's ip-adapter.bin
   Precision precision = Precision::kAuto;
   int threads = 0;  // of the whole process, 0: one for each processor core
 };
 
 struct Settings {
-  std::string prompt;
+  std::string prompt = {};
   std::optional<std::string> negative = {};  // absent and "" give different pictures
-  int width = 0;   // multiples of 8; 0: the frame's shape at the model's own area
+  int width = 0;  // multiples of 8; 0: the frame's shape at the model's own area
   int height = 0;
   int steps = 30;
   float guidance = 5.0F;           // at 1 and below: none, half the work
   float identity_strength = 0.8F;  // 0 to 5
   float adapter_strength = 0.8F;   // 0 to 5
-  float identity_start = 0.0F;     // fractions of the steps
-  float identity_end = 1.0F;
+  double identity_start = 0;       // fractions of the steps
+  double identity_end = 1;
   std::uint64_t seed = 0;
 };
 

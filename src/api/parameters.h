@@ -21,7 +21,7 @@ std::string program_version();
 
 /// What beside the request shapes a picture.
 struct MadeWith {
-  std::filesystem::path base;  // only its last part is written
+  std::filesystem::path base = {};  // only its last part is written
   Precision precision = Precision::kF32;
   std::string backend = "cpu";
 };

@@ -69,6 +69,16 @@ Person to_person(const rooms::Identity& identity) {
   return person;
 }
 
+rooms::Identity to_identity(const Person& person) {
+  rooms::Identity identity;
+  identity.embedding = person.embedding;
+  identity.keypoints = person.keypoints;
+  identity.image_size = {person.frame_width, person.frame_height};
+  identity.score = person.score;
+  identity.box = person.box;
+  return identity;
+}
+
 rooms::Precision room_precision(Precision precision) {
   if (precision == Precision::kF32) return rooms::Precision::kF32;
   return precision == Precision::kBF16 ? rooms::Precision::kBF16 : rooms::Precision::kAuto;
@@ -92,8 +102,8 @@ FaceFinder::FaceFinder(const std::filesystem::path& folder)
     : state_(new State{rooms::SubjectReader({.folder = folder}, {})}) {}
 FaceFinder::FaceFinder(const std::filesystem::path& detector,
                        const std::filesystem::path& recogniser)
-    : state_(new State{
-          rooms::SubjectReader({.detector = detector, .recogniser = recogniser}, {})}) {}
+    : state_(
+          new State{rooms::SubjectReader({.detector = detector, .recogniser = recogniser}, {})}) {}
 FaceFinder::FaceFinder(FaceFinder&&) noexcept = default;
 FaceFinder& FaceFinder::operator=(FaceFinder&&) noexcept = default;
 FaceFinder::~FaceFinder() = default;
@@ -171,9 +181,7 @@ std::vector<float> Generation::latent() const {
 
 void Generation::stop() { state_->stop.request_stop(); }
 
-Generation::Steps::iterator::iterator(Generation* generation) : generation_(generation) {
-  ++*this;
-}
+Generation::Steps::iterator::iterator(Generation* generation) : generation_(generation) { ++*this; }
 
 Generation::Steps::iterator& Generation::Steps::iterator::operator++() {
   if (generation_->next()) {
@@ -197,9 +205,8 @@ Generator::Generator(const Models& models)
         }
         rooms::set_threads(models.threads > 0 ? models.threads : rooms::available_cores());
         return std::shared_ptr<State>(new State{
-            models.base,
-            rooms::Pipeline({models.base, models.identitynet, models.adapter},
-                            {.precision = room_precision(models.precision)})});
+            models.base, rooms::Pipeline({models.base, models.identitynet, models.adapter},
+                                         {.precision = room_precision(models.precision)})});
       })) {}
 Generator::Generator(Generator&&) noexcept = default;
 Generator& Generator::operator=(Generator&&) noexcept = default;
@@ -230,10 +237,9 @@ Generation Generator::start(const Person& person, const Settings& settings, cons
     request.identity_end = settings.identity_end;
     request.seed = settings.seed;
     std::stop_source stop;
-    rooms::Generation generation =
-        state_->pipeline.start(request, person.embedding,
-                               rooms::scale_keypoints(stands.keypoints, frame, size),
-                               stop.get_token());
+    rooms::Generation generation = state_->pipeline.start(
+        request, person.embedding, rooms::scale_keypoints(stands.keypoints, frame, size),
+        stop.get_token());
     std::string parameters = rooms::parameters_text(
         request, {.base = state_->base, .precision = state_->pipeline.precision()});
     return Generation(std::unique_ptr<Generation::State>(

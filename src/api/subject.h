@@ -16,9 +16,9 @@ namespace semblance {
 /// Where the face models are: a folder as insightface's antelopev2 or buffalo_l, or the files
 /// themselves, which come before the folder's.
 struct FaceFiles {
-  std::filesystem::path folder;
-  std::filesystem::path detector;
-  std::filesystem::path recogniser;
+  std::filesystem::path folder = {};
+  std::filesystem::path detector = {};
+  std::filesystem::path recogniser = {};
 };
 
 struct PhotoOptions {
@@ -41,6 +41,8 @@ Image open_photo(const std::filesystem::path& path, const PhotoOptions& options)
 class SubjectReader {
  public:
   SubjectReader(FaceFiles files, const PhotoOptions& options);
+  SubjectReader(SubjectReader&&) noexcept;
+  SubjectReader& operator=(SubjectReader&&) noexcept;
   ~SubjectReader();
 
   struct Subject {
@@ -69,12 +71,10 @@ class SubjectReader {
 
 enum class SizeRule { kFixed, kAuto, kReference };
 
-/// What --size says. Throws Error(kArgument) for another text.
 struct SizeChoice {
   SizeRule rule = SizeRule::kAuto;
-  Size fixed;
+  Size fixed = {};
 };
-SizeChoice parse_size_choice(const std::string& text);
 
 /// The picture's size for a frame: the fixed one; the frame's shape at native_side x native_side;
 /// or the published rule, which leaves the size of a photo that went through it as it is.

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <numeric>
 
+#include "core/closest.h"
 #include "core/error.h"
 
 namespace semblance::cli {
@@ -58,19 +58,9 @@ std::string wrapped(std::string_view text, std::size_t indent) {
   return out + '\n';
 }
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
+std::string meant(const std::string& word, const std::vector<std::string>& known) {
+  const std::vector<std::string_view> views(known.begin(), known.end());
+  return did_you_mean(word, views);
 }
 
 template <typename T>
@@ -81,6 +71,12 @@ std::optional<T> parse_all(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+double number_in(const std::string& flag, const std::string& text) {
+  const auto value = parse_number(text);
+  if (!value) fail(ErrorKind::kArgument, "{}: a number is needed, '{}' came", flag, text);
+  return *value;
 }
 
 std::int64_t whole_in(const std::string& flag, const std::string& text, std::int64_t least,
@@ -146,9 +142,14 @@ void Flags::path(std::string names, std::string value, std::string help,
 void Flags::number(std::string names, std::string help, float& target) {
   add(std::move(names), "X", std::move(help),
       [&target](const std::string& flag, const std::string& text) {
-        const auto value = parse_number(text);
-        if (!value) fail(ErrorKind::kArgument, "{}: a number is needed, '{}' came", flag, text);
-        target = *value;
+        target = static_cast<float>(number_in(flag, text));
+      });
+}
+
+void Flags::number(std::string names, std::string help, double& target) {
+  add(std::move(names), "X", std::move(help),
+      [&target](const std::string& flag, const std::string& text) {
+        target = number_in(flag, text);
       });
 }
 
@@ -176,7 +177,7 @@ void Flags::choice(std::string names, std::string help, std::vector<std::string>
         const auto found = std::find(choices.begin(), choices.end(), text);
         if (found == choices.end()) {
           fail(ErrorKind::kArgument, "{}: one of {} is needed, '{}' came{}", flag,
-               fmt::join(choices, ", "), text, did_you_mean(text, choices));
+               fmt::join(choices, ", "), text, meant(text, choices));
         }
         target = static_cast<int>(found - choices.begin());
       });
@@ -230,7 +231,7 @@ bool Flags::read(std::span<const char* const> words) {
     if (extra.size() < 2 || extra.front() != '-') continue;
     const std::string name = extra.substr(0, extra.find('='));
     fail(ErrorKind::kArgument, "there is no flag {}{}\n  --help lists the flags", name,
-         did_you_mean(name, names_));
+         meant(name, names_));
   }
   if (!extras.empty()) {
     fail(ErrorKind::kArgument, "'{}' does not belong to any flag{}\n  --help lists the flags",
@@ -276,26 +277,6 @@ std::optional<std::int64_t> parse_whole(std::string_view text) {
   return parse_all<std::int64_t>(text);
 }
 
-std::optional<float> parse_number(std::string_view text) { return parse_all<float>(text); }
-
-std::string nearest(std::string_view word, std::span<const std::string> known) {
-  std::string best;
-  std::size_t best_distance = word.size() / 3 + 1;  // beyond that it is another word
-  for (const std::string& candidate : known) {
-    const std::size_t distance = edit_distance(word, candidate);
-    const bool begins = word.size() >= 4 && candidate.starts_with(word);
-    if (begins || distance < best_distance ||
-        (distance == best_distance && best.empty() && distance <= 2)) {
-      best = candidate;
-      best_distance = begins ? 0 : distance;
-    }
-  }
-  return best;
-}
-
-std::string did_you_mean(std::string_view word, std::span<const std::string> known) {
-  const std::string meant = nearest(word, known);
-  return meant.empty() ? "" : fmt::format("; did you mean {}?", meant);
-}
+std::optional<double> parse_number(std::string_view text) { return parse_all<double>(text); }
 
 }  // namespace semblance::cli

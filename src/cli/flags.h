@@ -39,6 +39,7 @@ class Flags {
   void path(std::string names, std::string value, std::string help, std::filesystem::path& target);
   /// Any finite or infinite number or NaN: ranges are the request's to check.
   void number(std::string names, std::string help, float& target);
+  void number(std::string names, std::string help, double& target);
   void whole(std::string names, std::string help, std::int64_t least, std::int64_t most,
              std::int64_t& target);
   void whole(std::string names, std::string help, std::int64_t least, std::int64_t most,
@@ -90,12 +91,6 @@ std::optional<WidthHeight> parse_size(std::string_view text);
 
 /// The whole of `text` as a number, or nothing.
 std::optional<std::int64_t> parse_whole(std::string_view text);
-std::optional<float> parse_number(std::string_view text);
-
-/// The known word that was most likely meant, or "" when none is near.
-std::string nearest(std::string_view word, std::span<const std::string> known);
-
-/// "; did you mean --prompt?", or "".
-std::string did_you_mean(std::string_view word, std::span<const std::string> known);
+std::optional<double> parse_number(std::string_view text);
 
 }  // namespace semblance::cli

@@ -85,15 +85,15 @@ TEST(Flags, RefuseValuesOfAWrongKind) {
             "--steps: a whole number is needed, '99999999999999999999' came");
   EXPECT_EQ(error_of({"--guidance", "5,5"}), "--guidance: a number is needed, '5,5' came");
   EXPECT_EQ(error_of({"--precision", "f23"}),
-            "--precision: one of auto, f32, bf16 is needed, 'f23' came; did you mean f32?");
+            "--precision: one of auto, f32, bf16 is needed, 'f23' came, did you mean f32?");
 }
 
 TEST(Flags, SayWhatWasMeant) {
   EXPECT_EQ(error_of({"--promt", "a"}),
-            "there is no flag --promt; did you mean --prompt?\n  --help lists the flags");
+            "there is no flag --promt, did you mean --prompt?\n  --help lists the flags");
   EXPECT_EQ(error_of({"--xyzzy"}), "there is no flag --xyzzy\n  --help lists the flags");
   EXPECT_EQ(error_of({"--step=4"}),
-            "there is no flag --step; did you mean --steps?\n  --help lists the flags");
+            "there is no flag --step, did you mean --steps?\n  --help lists the flags");
 }
 
 TEST(Flags, RefuseWordsTooMany) {

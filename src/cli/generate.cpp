@@ -49,6 +49,17 @@ struct Settings {
 
 constexpr const char* kBackends[] = {"cpu", "ref"};
 
+SizeChoice size_choice(const std::string& flag, const std::string& text) {
+  if (text == "auto") return {.rule = SizeRule::kAuto};
+  if (text == "reference") return {.rule = SizeRule::kReference};
+  const auto size = parse_size(text);
+  if (!size) {
+    fail(ErrorKind::kArgument, "{}: WxH (as 1024x768), auto or reference is needed, '{}' came",
+         flag, text);
+  }
+  return {.rule = SizeRule::kFixed, .fixed = {size->width, size->height}};
+}
+
 void declare_person(Flags& flags, Settings& s) {
   flags.group("The person");
   flags.path(
