@@ -1,0 +1,93 @@
+#include <array>
+
+#include "backend/ref/run.h"
+
+namespace semblance::reference {
+
+namespace {
+
+int axis_of(std::int64_t axis, const Shape& shape) {
+  return static_cast<int>(axis < 0 ? axis + shape.rank() : axis);
+}
+
+std::int64_t product_before(const Shape& shape, int axis) {
+  std::int64_t product = 1;
+  for (int i = 0; i < axis; ++i) product *= shape[i];
+  return product;
+}
+
+}  // namespace
+
+void run(const Concat& op, const Run& r) {
+  const int axis = axis_of(op.axis, r.dst_type.shape);
+  const std::int64_t blocks = product_before(r.dst_type.shape, axis);
+  const std::int64_t dst_block = r.dst_type.shape.elements_from(axis);
+  std::int64_t offset = 0;
+  for (std::size_t i = 0; i < r.types.size(); ++i) {
+    const std::int64_t block = r.shape(i).elements_from(axis);
+    for (std::int64_t b = 0; b < blocks; ++b) r.move(i, b * block, b * dst_block + offset, block);
+    offset += block;
+  }
+}
+
+void run(const Slice& op, const Run& r) {
+  const Shape& shape = r.shape(0);
+  const Shape& dst = r.dst_type.shape;
+  const int axis = axis_of(op.axis, shape);
+  const std::int64_t inner = shape.elements_from(axis + 1);
+  for (std::int64_t b = 0; b < product_before(shape, axis); ++b) {
+    for (std::int64_t i = 0; i < dst[axis]; ++i) {
+      r.move(0, (b * shape[axis] + op.begin + i * op.step) * inner, (b * dst[axis] + i) * inner,
+             inner);
+    }
+  }
+}
+
+void run(const Transpose& op, const Run& r) {
+  const Shape& shape = r.shape(0);
+  const Shape& dst = r.dst_type.shape;
+  std::array<std::int64_t, Shape::kMaxRank> strides{};
+  for (int i = 0; i < dst.rank(); ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    strides[at] = shape.elements_from(static_cast<int>(op.perm[at]) + 1);
+  }
+  parallel_ranges(dst.elements(), 64, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t to = begin; to < end; ++to) {
+      std::int64_t from = 0;
+      std::int64_t rest = to;
+      for (int i = dst.rank() - 1; i >= 0; --i) {
+        from += rest % dst[i] * strides[static_cast<std::size_t>(i)];
+        rest /= dst[i];
+      }
+      r.move(0, from, to, 1);
+    }
+  });
+}
+
+void run(const Embedding&, const Run& r) {
+  const std::int64_t c = r.shape(1)[1];
+  for (std::int64_t i = 0; i < r.shape(0).elements(); ++i) r.move(1, r.ints(0)[i] * c, i * c, c);
+}
+
+void run(const TakeRow&, const Run& r) {
+  const Shape& x = r.shape(0);
+  for (std::int64_t i = 0; i < x[0]; ++i) {
+    const std::int64_t row = std::clamp<std::int64_t>(r.ints(1)[i], 0, x[1] - 1);
+    r.move(0, (i * x[1] + row) * x[2], i * x[2], x[2]);
+  }
+}
+
+void run(const Upsample& op, const Run& r) {
+  const Shape& x = r.shape(0);
+  const std::int64_t c = x[3];
+  parallel_for(x[0] * op.height, [&](std::int64_t row) {
+    const std::int64_t picture = row / op.height;
+    const std::int64_t y = row % op.height * x[1] / op.height;
+    for (std::int64_t column = 0; column < op.width; ++column) {
+      r.move(0, ((picture * x[1] + y) * x[2] + column * x[2] / op.width) * c,
+             (row * op.width + column) * c, c);
+    }
+  });
+}
+
+}  // namespace semblance::reference

@@ -1,0 +1,85 @@
+#include <cmath>
+
+#include "backend/ref/run.h"
+
+namespace semblance::reference {
+
+namespace {
+
+double silu(double x) { return x / (1 + std::exp(-x)); }
+
+/// Mean, and 1 / sqrt(var + eps), of `count` numbers that value(i) gives.
+struct Moments {
+  double mean;
+  double inverse_deviation;
+};
+template <typename F>
+Moments moments(std::int64_t count, double eps, F&& value) {
+  double mean = 0;
+  for (std::int64_t i = 0; i < count; ++i) mean += value(i);
+  mean /= static_cast<double>(count);
+  double variance = 0;
+  for (std::int64_t i = 0; i < count; ++i) variance += (value(i) - mean) * (value(i) - mean);
+  variance /= static_cast<double>(count);
+  return {mean, 1 / std::sqrt(variance + eps)};
+}
+
+}  // namespace
+
+void run(const GroupNorm& op, const Run& r) {
+  const Shape& shape = r.shape(0);
+  const std::int64_t c = shape[-1];
+  const std::int64_t pixels = leading(shape.with(0, 1));
+  const std::int64_t width = c / op.groups;
+  const Floats x = r.floats(0);
+
+  parallel_for(shape[0] * op.groups, [&](std::int64_t item) {
+    const std::int64_t picture = item / op.groups;
+    const std::int64_t first = item % op.groups * width;
+    const auto index = [&](std::int64_t i) {
+      return (picture * pixels + i / width) * c + first + i % width;
+    };
+    const Moments m = moments(pixels * width, static_cast<double>(op.eps),
+                              [&](std::int64_t i) { return static_cast<double>(x[index(i)]); });
+    for (std::int64_t i = 0; i < pixels * width; ++i) {
+      const std::int64_t channel = first + i % width;
+      const double normal = (static_cast<double>(x[index(i)]) - m.mean) * m.inverse_deviation;
+      const double value = normal * static_cast<double>(r.floats(1)[channel]) +
+                           static_cast<double>(r.floats(2)[channel]);
+      r.result().set(index(i), op.silu ? silu(value) : value);
+    }
+  });
+}
+
+void run(const LayerNorm& op, const Run& r) {
+  const std::int64_t c = r.shape(0)[-1];
+  const Floats x = r.floats(0);
+
+  parallel_for(leading(r.shape(0)), [&](std::int64_t row) {
+    const Moments m = moments(c, static_cast<double>(op.eps),
+                              [&](std::int64_t i) { return static_cast<double>(x[row * c + i]); });
+    for (std::int64_t i = 0; i < c; ++i) {
+      const double normal = (static_cast<double>(x[row * c + i]) - m.mean) * m.inverse_deviation;
+      r.result().set(row * c + i, normal * static_cast<double>(r.floats(1)[i]) +
+                                      static_cast<double>(r.floats(2)[i]));
+    }
+  });
+}
+
+void run(const BatchNorm& op, const Run& r) {
+  const std::int64_t c = r.shape(0)[-1];
+  const Floats x = r.floats(0);
+
+  parallel_for(leading(r.shape(0)), [&](std::int64_t row) {
+    for (std::int64_t i = 0; i < c; ++i) {
+      const double mean = static_cast<double>(r.floats(3)[i]);
+      const double variance = static_cast<double>(r.floats(4)[i]);
+      const double normal = (static_cast<double>(x[row * c + i]) - mean) /
+                            std::sqrt(variance + static_cast<double>(op.eps));
+      r.result().set(row * c + i, normal * static_cast<double>(r.floats(1)[i]) +
+                                      static_cast<double>(r.floats(2)[i]));
+    }
+  });
+}
+
+}  // namespace semblance::reference

@@ -1,0 +1,82 @@
+// A request becomes a picture: encode, the step loop, decode.
+//
+//   Pipeline pipeline(paths, {});                       // opens and audits every file, reads no
+//   weights yet Generation generation = pipeline.start(request, identity, identity.keypoints in the
+//   picture's frame); while (generation.next()) { progress, preview, cancel: between two turns }
+//   Image picture = generation.decode();
+//
+// A Pipeline may be used by one thread at a time.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "image/image.h"
+#include "pipeline/request.h"
+
+namespace semblance {
+
+using Keypoints = std::array<std::array<float, 2>,
+                             5>;  // left eye, right eye, nose, left and right mouth corner; pixels
+
+struct PipelineOptions {
+  Precision precision = Precision::kAuto;
+  std::string backend = "cpu";
+  /// Weights are kept in memory up to this many bytes, the rest is read again at every step. 0:
+  /// none is kept.
+  std::uint64_t resident_bytes = ~std::uint64_t{0};
+};
+
+class Generation {
+ public:
+  Generation(Generation&&) noexcept;
+  Generation& operator=(Generation&&) noexcept;
+  ~Generation();
+
+  /// Computes one step; false when all are done. Throws Error(kCancelled) when stopped in between.
+  bool next(std::stop_token stop = {});
+  int step() const;  // steps done
+  int steps() const;
+  /// The latent as it is now, f32 [1,4,h/8,w/8], as diffusers' output_type="latent" gives it.
+  std::vector<float> latent() const;
+  /// The picture of the latent as it is now.
+  Image decode(std::stop_token stop = {});
+
+ private:
+  friend class Pipeline;
+  struct State;
+  explicit Generation(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+class Pipeline {
+ public:
+  /// Opens the files, reads configs and headers, and audits every tensor's name and shape; throws
+  /// one Error that lists all that is missing, left over or wrongly shaped. No weight is read.
+  Pipeline(const ModelPaths& paths, const PipelineOptions& options);
+  Pipeline(Pipeline&&) noexcept;
+  ~Pipeline();
+
+  /// Side of the square that the base model was made for: sample_size x 8, 1024 for SDXL.
+  int native_side() const;
+  /// The precision that `auto` became.
+  Precision precision() const;
+  /// What of the prompt is cut off beyond the encoders' length; empty when nothing is.
+  std::string truncated(const std::string& prompt) const;
+
+  /// Encodes the prompts and the face, and makes the first noise. `embedding`: 512 numbers as the
+  /// recogniser gave them; `keypoints` in pixels of the picture to be made. Throws as
+  /// check(request) does, and Error(kCancelled).
+  Generation start(const Request& request, std::span<const float> embedding,
+                   const Keypoints& keypoints, std::stop_token stop = {});
+
+ private:
+  struct Models;
+  std::shared_ptr<const Models> models_;
+};
+
+}  // namespace semblance

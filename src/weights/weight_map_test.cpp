@@ -1,0 +1,55 @@
+#include "weights/weight_map.h"
+
+#include "weights/weights_test.h"
+
+namespace semblance {
+namespace {
+
+StoredTensor tensor(Shape shape = {2}) {
+  return {.dtype = DType::kF32, .shape = shape, .file = testing::file_of("12345678"), .offset = 0};
+}
+
+std::string names_of(const WeightMap& weights) {
+  std::string names;
+  for (const auto& [name, stored] : weights) names += name + " ";
+  return names;
+}
+
+TEST(WeightMap, MergesUnderAPrefixAndKeepsTheOrderOfNames) {
+  WeightMap unet;
+  unet.add("conv_in.weight", tensor());
+  unet.add("conv_in.bias", tensor());
+  WeightMap all;
+  all.add("vae.x", tensor());
+  all.merge("unet.", std::move(unet));
+  EXPECT_EQ(names_of(all), "unet.conv_in.bias unet.conv_in.weight vae.x ");
+}
+
+TEST(WeightMap, RefusesANameThatIsThere) {
+  WeightMap weights;
+  weights.add("a", tensor());
+  EXPECT_ERROR([&] { weights.add("a", tensor()); },
+               "corrupt: cannot read made.file: a tensor has one place, a comes twice");
+  WeightMap more;
+  more.add("", tensor());
+  EXPECT_ERROR([&] { weights.merge("a", std::move(more)); }, "a comes twice");
+}
+
+TEST(WeightMap, PutsBackTheTextEncodersPrefix) {
+  WeightMap bare;
+  bare.add("encoder.layers.0.mlp.fc1.weight", tensor());
+  bare.add("embeddings.token_embedding.weight", tensor());
+  bare.add("final_layer_norm.bias", tensor());
+  bare.add("text_projection.weight", tensor());
+  WeightMap published;
+  published.merge("text_model.", bare);
+  const std::string want =
+      "text_model.embeddings.token_embedding.weight text_model.encoder.layers.0.mlp.fc1.weight "
+      "text_model.final_layer_norm.bias text_projection.weight ";
+  const WeightMap once = normalise_text_encoder_names(std::move(bare));
+  EXPECT_EQ(names_of(once), want);
+  EXPECT_EQ(names_of(normalise_text_encoder_names(once)), want);
+}
+
+}  // namespace
+}  // namespace semblance

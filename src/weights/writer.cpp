@@ -1,0 +1,103 @@
+#include "weights/writer.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/error.h"
+
+namespace semblance {
+namespace {
+
+std::string_view format_name(DType dtype) {
+  switch (dtype) {
+    case DType::kF32:
+      return "F32";
+    case DType::kF16:
+      return "F16";
+    case DType::kBF16:
+      return "BF16";
+    case DType::kF64:
+      return "F64";
+    case DType::kI64:
+      return "I64";
+    case DType::kI32:
+      return "I32";
+    case DType::kI16:
+      return "I16";
+    case DType::kI8:
+      return "I8";
+    case DType::kU8:
+      return "U8";
+    case DType::kBool:
+      return "BOOL";
+  }
+  return "";
+}
+
+std::uint64_t bytes_of(const DeclaredTensor& tensor) {
+  return static_cast<std::uint64_t>(tensor.shape.elements()) * size_of(tensor.dtype);
+}
+
+/// Length and JSON, padded with spaces so that the data begins at a multiple of 8 as the format
+/// advises.
+std::string header_of(const std::filesystem::path& path, std::span<const DeclaredTensor> tensors) {
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  std::set<std::string_view> names = {"__metadata__"};
+  std::uint64_t offset = 0;
+  for (const DeclaredTensor& tensor : tensors) {
+    if (!names.insert(tensor.name).second) {
+      fail(ErrorKind::kArgument, "cannot write {}: the name {} is taken already", path.string(),
+           tensor.name);
+    }
+    header.push_back({tensor.name,
+                      {{"dtype", format_name(tensor.dtype)},
+                       {"shape", tensor.shape.sizes()},
+                       {"data_offsets", {offset, offset + bytes_of(tensor)}}}});
+    offset += bytes_of(tensor);
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  std::string length(8, '\0');
+  for (std::size_t i = 0; i < length.size(); ++i) {
+    length[i] = static_cast<char>(text.size() >> (8 * i) & 0xff);
+  }
+  return length + text;
+}
+
+}  // namespace
+
+SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path,
+                                     std::span<const DeclaredTensor> tensors)
+    : file_(path) {
+  file_.write(header_of(path, tensors));
+  for (const DeclaredTensor& tensor : tensors) left_bytes_ += bytes_of(tensor);
+}
+
+void SafetensorsWriter::write(std::span<const std::byte> bytes) {
+  SEMBLANCE_ASSERT(bytes.size() <= left_bytes_);
+  file_.write(bytes);
+  left_bytes_ -= bytes.size();
+}
+
+void SafetensorsWriter::commit() {
+  SEMBLANCE_ASSERT(left_bytes_ == 0);
+  file_.commit();
+}
+
+void write_safetensors(const std::filesystem::path& path, std::vector<TensorBytes> tensors) {
+  std::stable_sort(tensors.begin(), tensors.end(), [](const TensorBytes& a, const TensorBytes& b) {
+    return size_of(a.tensor.dtype) > size_of(b.tensor.dtype);
+  });
+  std::vector<DeclaredTensor> declared;
+  for (const TensorBytes& tensor : tensors) {
+    SEMBLANCE_ASSERT(tensor.bytes.size() == bytes_of(tensor.tensor));
+    declared.push_back(tensor.tensor);
+  }
+  SafetensorsWriter writer(path, declared);
+  for (const TensorBytes& tensor : tensors) writer.write(tensor.bytes);
+  writer.commit();
+}
+
+}  // namespace semblance

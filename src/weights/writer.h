@@ -1,0 +1,47 @@
+// Writes safetensors files: goldens, converted checkpoints, test data. The file appears whole or
+// not at all (memory/file.h).
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/dtype.h"
+#include "core/shape.h"
+#include "memory/file.h"
+
+namespace semblance {
+
+/// What will be written, before any of its bytes are there.
+struct DeclaredTensor {
+  std::string name;
+  DType dtype = DType::kF32;
+  Shape shape;
+};
+
+/// Writes tensors one after the other, so that no more than a piece of one is ever in memory.
+class SafetensorsWriter {
+ public:
+  /// Writes the header. Throws what OutputFile throws, Error(kArgument) for a name that is declared
+  /// twice or is "__metadata__".
+  SafetensorsWriter(const std::filesystem::path& path, std::span<const DeclaredTensor> tensors);
+
+  /// The next bytes, of all tensors in their declared order, row-major, little endian.
+  void write(std::span<const std::byte> bytes);
+  /// Makes the file appear; every declared byte must have been written.
+  void commit();
+
+ private:
+  OutputFile file_;
+  std::uint64_t left_bytes_ = 0;
+};
+
+struct TensorBytes {
+  DeclaredTensor tensor;
+  std::span<const std::byte> bytes;
+};
+/// The whole file at once. Wider element types come first, so that every tensor lies aligned.
+void write_safetensors(const std::filesystem::path& path, std::vector<TensorBytes> tensors);
+
+}  // namespace semblance
