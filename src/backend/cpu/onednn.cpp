@@ -1,0 +1,206 @@
+#include "backend/cpu/onednn.h"
+
+#include <dnnl.hpp>
+#include <optional>
+
+#include "core/error.h"
+
+namespace semblance::onednn {
+namespace {
+
+using Dims = dnnl::memory::dims;
+
+dnnl::engine& engine() {
+  static dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+
+dnnl::stream& stream() {
+  static dnnl::stream stream(engine());
+  return stream;
+}
+
+dnnl::memory::data_type data_type(DType dtype) {
+  return dtype == DType::kBF16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
+}
+
+dnnl::convolution_forward::primitive_desc describe(const ConvolutionShape& shape) {
+  using Tag = dnnl::memory::format_tag;
+  const auto type = data_type(shape.dtype);
+  const dnnl::memory::desc x({shape.n, shape.c, shape.h, shape.w}, type, Tag::nhwc);
+  const dnnl::memory::desc dst({shape.n, shape.out_c, shape.out_h, shape.out_w}, type, Tag::nhwc);
+  const Dims sizes = shape.groups > 1
+                         ? Dims{shape.groups, shape.out_c / shape.groups, shape.c / shape.groups,
+                                shape.kernel[0], shape.kernel[1]}
+                         : Dims{shape.out_c, shape.c, shape.kernel[0], shape.kernel[1]};
+  const dnnl::memory::desc weight(sizes, type, Tag::any);
+  const dnnl::memory::desc bias =
+      shape.has_bias ? dnnl::memory::desc({shape.out_c}, dnnl::memory::data_type::f32, Tag::x)
+                     : dnnl::memory::desc();
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (shape.adds_to_dst) {
+    dnnl::post_ops post_ops;
+    post_ops.append_sum(1.0F);
+    attributes.set_post_ops(post_ops);
+  }
+  const Dims strides{shape.stride[0], shape.stride[1]};
+  const Dims dilates{shape.dilation[0] - 1, shape.dilation[1] - 1};
+  const Dims before{shape.pad[0], shape.pad[1]};
+  const Dims after{shape.pad[2], shape.pad[3]};
+  constexpr auto kKind = dnnl::prop_kind::forward_inference;
+  constexpr auto kAlgorithm = dnnl::algorithm::convolution_direct;
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine(), kKind,   kAlgorithm, x,      weight, bias,
+          dst,      strides, dilates,    before, after,  attributes};
+#else
+  return {dnnl::convolution_forward::desc(kKind, kAlgorithm, x, weight, bias, dst, strides, dilates,
+                                          before, after),
+          attributes, engine()};
+#endif
+}
+
+WeightLayout layout_of(const dnnl::memory::desc& desc, const ConvolutionShape& shape) {
+  WeightLayout layout;
+  const int first = shape.groups > 1 ? 0 : 1;  // the library leaves out the group axis
+#if DNNL_VERSION_MAJOR >= 3
+  const Dims sizes = desc.get_dims();
+  const Dims padded = desc.get_padded_dims();
+  const Dims strides = desc.get_strides();
+  const Dims blocks = desc.get_inner_blks();
+  const Dims axes = desc.get_inner_idxs();
+  const int inner_count = desc.get_inner_nblks();
+#else
+  const auto& sizes = desc.data.dims;
+  const auto& padded = desc.data.padded_dims;
+  const auto& blocking = desc.data.format_desc.blocking;
+  const auto& strides = blocking.strides;
+  const auto& blocks = blocking.inner_blks;
+  const auto& axes = blocking.inner_idxs;
+  const int inner_count = blocking.inner_nblks;
+#endif
+  layout.sizes[0] = layout.padded[0] = 1;
+  for (int axis = first; axis < 5; ++axis) {
+    const auto ours = static_cast<std::size_t>(axis);
+    const auto theirs = static_cast<std::size_t>(axis - first);
+    layout.sizes[ours] = sizes[theirs];
+    layout.padded[ours] = padded[theirs];
+    layout.strides[ours] = strides[theirs];
+  }
+  SEMBLANCE_ASSERT(inner_count <= WeightLayout::kMaxInner);
+  layout.inner_count = inner_count;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(inner_count); ++i) {
+    layout.inner_blocks[i] = blocks[i];
+    layout.inner_axes[i] = static_cast<int>(axes[i]) + first;
+  }
+  layout.dtype = shape.dtype;
+  layout.bytes = desc.get_size();
+  return layout;
+}
+
+}  // namespace
+
+std::int64_t WeightLayout::block(int axis) const {
+  std::int64_t product = 1;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(inner_count); ++i) {
+    if (inner_axes[i] == axis) product *= inner_blocks[i];
+  }
+  return product;
+}
+
+struct Convolution::Parts {
+  ConvolutionShape shape;
+  dnnl::convolution_forward::primitive_desc desc;
+  WeightLayout layout;
+  std::string implementation;
+  // Made by compile(); their data pointers are set by each run.
+  std::optional<dnnl::convolution_forward> primitive;
+  dnnl::memory x, weight, bias, dst, scratch;
+};
+
+Convolution::Convolution(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Convolution::~Convolution() = default;
+
+std::unique_ptr<Convolution> Convolution::make(const ConvolutionShape& shape,
+                                               std::string& why_not) {
+  try {
+    auto parts = std::make_unique<Parts>();
+    parts->shape = shape;
+    parts->desc = describe(shape);
+    parts->implementation = parts->desc.impl_info_str();
+    if (parts->implementation.starts_with("ref")) {
+      why_not = "oneDNN has but its reference for this shape";
+      return nullptr;
+    }
+    if (parts->implementation.find("gemm") != std::string::npos) {
+      why_not =
+          fmt::format("oneDNN's {} may sum in another order for a slice", parts->implementation);
+      return nullptr;
+    }
+    parts->layout = layout_of(parts->desc.weights_desc(), shape);
+    return std::unique_ptr<Convolution>(new Convolution(std::move(parts)));
+  } catch (const dnnl::error& error) {
+    why_not = fmt::format("oneDNN: {}", error.what());
+    return nullptr;
+  }
+}
+
+const WeightLayout& Convolution::weight_layout() const { return parts_->layout; }
+std::size_t Convolution::scratch_bytes() const { return parts_->desc.scratchpad_desc().get_size(); }
+std::string_view Convolution::implementation() const { return parts_->implementation; }
+
+void Convolution::compile() try {
+  Parts& parts = *parts_;
+  parts.primitive.emplace(parts.desc);
+  parts.x = dnnl::memory(parts.desc.src_desc(), engine(), nullptr);
+  parts.weight = dnnl::memory(parts.desc.weights_desc(), engine(), nullptr);
+  if (parts.shape.has_bias) parts.bias = dnnl::memory(parts.desc.bias_desc(), engine(), nullptr);
+  parts.dst = dnnl::memory(parts.desc.dst_desc(), engine(), nullptr);
+  parts.scratch = dnnl::memory(parts.desc.scratchpad_desc(), engine(), nullptr);
+} catch (const dnnl::error& error) {
+  fail(ErrorKind::kDevice, "cannot generate code for a convolution: oneDNN: {}", error.what());
+}
+
+void Convolution::run(const std::byte* x, const std::byte* weight, const std::byte* bias,
+                      std::byte* dst, std::byte* scratch) const try {
+  Parts& parts = *parts_;
+  // The C interface, because the C++ one builds two maps for every call.
+  std::array<dnnl_exec_arg_t, 5> arguments{};
+  int count = 0;
+  const auto pass = [&](int argument, dnnl::memory& memory, const std::byte* data) {
+    memory.set_data_handle(const_cast<std::byte*>(data));
+    arguments[static_cast<std::size_t>(count++)] = {argument, memory.get()};
+  };
+  pass(DNNL_ARG_SRC, parts.x, x);
+  pass(DNNL_ARG_WEIGHTS, parts.weight, weight);
+  if (parts.shape.has_bias) pass(DNNL_ARG_BIAS, parts.bias, bias);
+  pass(DNNL_ARG_DST, parts.dst, dst);
+  pass(DNNL_ARG_SCRATCHPAD, parts.scratch, scratch);
+  dnnl::error::wrap_c_api(
+      dnnl_primitive_execute(parts.primitive->get(), stream().get(), count, arguments.data()),
+      "could not execute a convolution");
+  stream().wait();
+} catch (const dnnl::error& error) {
+  fail(ErrorKind::kInternal, "internal error: oneDNN: {}", error.what());
+}
+
+void Convolution::reorder_weight(std::span<const float> plain, std::span<std::byte> packed) const {
+  using Tag = dnnl::memory::format_tag;
+  const auto desc = parts_->desc.weights_desc();
+  const WeightLayout& layout = parts_->layout;
+  Dims sizes(layout.sizes.begin() + (parts_->shape.groups > 1 ? 0 : 1), layout.sizes.end());
+  const dnnl::memory::desc plain_desc(sizes, dnnl::memory::data_type::f32,
+                                      parts_->shape.groups > 1 ? Tag::goihw : Tag::oihw);
+  dnnl::memory src(plain_desc, engine(), const_cast<float*>(plain.data()));
+  dnnl::memory dst(desc, engine(), packed.data());
+  dnnl::reorder(src, dst).execute(stream(), src, dst);
+  stream().wait();
+}
+
+bool multiplies_bf16() {
+  const int isa = static_cast<int>(dnnl::get_effective_cpu_isa());
+  constexpr int kLeast = static_cast<int>(dnnl::cpu_isa::avx512_core_bf16);
+  return (isa & kLeast) == kLeast;
+}
+
+}  // namespace semblance::onednn
