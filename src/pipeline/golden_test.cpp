@@ -1,0 +1,135 @@
+// Pictures of small checkpoints against the published InstantID pipeline
+// (tools/oracle/pipeline.py).
+#include "tests/support/golden.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "backend/backends.h"
+#include "core/json.h"
+#include "image/decode.h"
+#include "pipeline/pipeline.h"
+#include "tests/support/npy.h"
+#include "tests/support/psnr.h"
+
+namespace semblance {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Case {
+  std::string name;  // "fp16_published/plain"
+  ModelPaths paths;
+  Request request;
+  std::vector<float> embedding;
+  Keypoints keypoints;
+};
+
+std::vector<fs::path> case_folders() {
+  std::vector<fs::path> folders;
+  for (const auto& entry : fs::recursive_directory_iterator(testing::golden_path("pipeline"))) {
+    if (entry.path().filename() == "case.json") folders.push_back(entry.path().parent_path());
+  }
+  std::sort(folders.begin(), folders.end());
+  return folders;
+}
+
+Case load(const fs::path& folder) {
+  const Json json = Json::load(folder / "case.json");
+  Case loaded;
+  const fs::path checkpoint = folder.parent_path() / "checkpoint";
+  loaded.name = folder.parent_path().filename() / folder.filename();
+  const fs::path archive = checkpoint / "ip-adapter.bin";
+  loaded.paths = {checkpoint / "base", checkpoint / "identitynet",
+                  fs::exists(archive) ? archive : checkpoint / "ip-adapter.safetensors"};
+  Request& request = loaded.request;
+  request.prompt = json.get_string("prompt");
+  if (json.has("negative")) request.negative = json.get_string("negative");
+  const auto size = json.get_int_list("size");
+  request.width = static_cast<int>(size[0]);
+  request.height = static_cast<int>(size[1]);
+  request.steps = static_cast<int>(json.get_int("steps"));
+  request.guidance = static_cast<float>(json.get_float("guidance"));
+  request.identity_strength = static_cast<float>(json.get_float("identity_strength"));
+  request.adapter_strength = static_cast<float>(json.get_float("adapter_strength"));
+  request.identity_start = json.get_float("identity_start");
+  request.identity_end = json.get_float("identity_end");
+  request.seed = static_cast<std::uint64_t>(json.get_int("seed"));
+  for (double value : json.get_float_list("embedding"))
+    loaded.embedding.push_back(static_cast<float>(value));
+  const auto points = json.child("keypoints").items();
+  for (std::size_t i = 0; i < loaded.keypoints.size(); ++i) {
+    for (std::size_t j = 0; j < 2; ++j)
+      loaded.keypoints[i][j] = points.at(i).value().at(j).get<float>();
+  }
+  return loaded;
+}
+
+struct Result {
+  std::vector<float> latent;
+  Image picture;
+};
+
+Result run(const Case& wanted, const PipelineOptions& options) {
+  Pipeline pipeline(wanted.paths, options);
+  Generation generation = pipeline.start(wanted.request, wanted.embedding, wanted.keypoints);
+  while (generation.next()) {
+  }
+  return {generation.latent(), generation.decode()};
+}
+
+double psnr_to_golden(const Image& picture, const fs::path& folder) {
+  const Image want = decode(folder / "picture.png");
+  EXPECT_EQ(picture.size(), want.size());
+  return testing::psnr(picture.pixels(), want.pixels());
+}
+
+class PublishedPipeline : public ::testing::TestWithParam<fs::path> {};
+
+TEST_P(PublishedPipeline, IsAgreedWithInF32) {
+  const Case wanted = load(GetParam());
+  const Result result = run(wanted, {.precision = Precision::kF32});
+  testing::expect_close(result.latent, testing::read_npy<float>(GetParam() / "latents.npy").values,
+                        {1e-6, 1e-3});
+  const double agreement = psnr_to_golden(result.picture, GetParam());
+  EXPECT_GE(agreement, 50);
+  RecordProperty("psnr", std::to_string(agreement));
+}
+
+TEST_P(PublishedPipeline, IsAgreedWithInBf16) {
+  if (!has_native_bf16()) GTEST_SKIP() << "this processor does not multiply bf16";
+  const double agreement =
+      psnr_to_golden(run(load(GetParam()), {.precision = Precision::kBF16}).picture, GetParam());
+  EXPECT_GE(agreement, 30);
+  RecordProperty("psnr", std::to_string(agreement));
+}
+
+INSTANTIATE_TEST_SUITE_P(Goldens, PublishedPipeline, ::testing::ValuesIn(case_folders()),
+                         [](const auto& info) {
+                           return info.param.parent_path().filename().string() + "_" +
+                                  info.param.filename().string();
+                         });
+
+TEST(Pipeline, GivesTheSameBitsWhateverStaysInMemory) {
+  const Case wanted = load(testing::golden_path("pipeline/fp16_published/plain"));
+  const Result all =
+      run(wanted, {.precision = Precision::kF32, .resident_bytes = ~std::uint64_t{0}});
+  for (std::uint64_t bytes : {0U, 300000U}) {
+    EXPECT_EQ(run(wanted, {.precision = Precision::kF32, .resident_bytes = bytes}).latent,
+              all.latent)
+        << bytes;
+  }
+}
+
+TEST(Pipeline, AgreesWithTheReferenceBackend) {
+  const Case wanted = load(testing::golden_path("pipeline/fp16_published/plain"));
+  const Result reference = run(wanted, {.precision = Precision::kF32, .backend = "ref"});
+  testing::expect_close(run(wanted, {.precision = Precision::kF32}).latent, reference.latent,
+                        {1e-6, 1e-3});
+}
+
+}  // namespace
+}  // namespace semblance

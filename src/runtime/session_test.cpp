@@ -1,0 +1,203 @@
+#include "runtime/session.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <numeric>
+
+#include "backend/backends.h"
+#include "core/error.h"
+#include "tests/support/golden.h"
+
+namespace {
+std::atomic<int> g_news{0};
+}  // namespace
+
+// Counts what the program's own code allocates: a run must not.
+void* operator new(std::size_t bytes) {
+  ++g_news;
+  if (void* block = std::malloc(bytes)) return block;
+  throw std::bad_alloc();
+}
+void operator delete(void* block) noexcept { std::free(block); }
+void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+
+namespace semblance {
+namespace {
+
+std::vector<std::byte> bytes_of(const std::vector<float>& values) {
+  const auto bytes = std::as_bytes(std::span(values));
+  return {bytes.begin(), bytes.end()};
+}
+
+/// Two linear layers over x [3,64], with weights in two files of f32.
+class TwoLayers {
+ public:
+  TwoLayers() {
+    add("first.weight", Shape{200, 64});
+    add("first.bias", Shape{200});
+    add("second.weight", Shape{32, 200});
+  }
+  Graph graph() const {
+    Graph graph;
+    const ValueId x = graph.add_input("x", {DType::kF32, Shape{3, 64}});
+    const ValueId h =
+        graph.add(Linear{}, {x, graph.add_weight("first.weight", {DType::kF32, Shape{200, 64}}),
+                             graph.add_weight("first.bias", {DType::kF32, Shape{200}})});
+    const ValueId y = graph.add(Linear{false, false},
+                                {graph.add(Unary{UnaryFn::kRelu}, {h}),
+                                 graph.add_weight("second.weight", {DType::kF32, Shape{32, 200}})});
+    graph.add_output("y", y);
+    return graph;
+  }
+  void replace(const std::string& name, StoredTensor tensor) {
+    WeightMap others;
+    for (const auto& [known, stored] : weights_) {
+      if (known != name) others.add(known, stored);
+    }
+    if (tensor.file) others.add(name, std::move(tensor));
+    weights_ = std::move(others);
+  }
+  const WeightMap& weights() const { return weights_; }
+  std::vector<float> run(const Backend& backend, std::uint64_t resident_bytes) const {
+    Session session(graph(), backend, weights_, {resident_bytes});
+    session.set_input("x", input());
+    session.run();
+    return session.output_f32("y");
+  }
+  static std::vector<float> input() {
+    std::vector<float> x(3 * 64);
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 17) - 8.0F;
+    return x;
+  }
+
+ private:
+  void add(const std::string& name, Shape shape) {
+    std::vector<float> values(static_cast<std::size_t>(shape.elements()));
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = static_cast<float>((i * 7 + name.size()) % 23) / 23.0F - 0.5F;
+    weights_.add(name, {DType::kF32, shape, memory_file(name, bytes_of(values)), 0});
+  }
+  WeightMap weights_;
+};
+
+/// A file whose device fails when it is read.
+class FailingFile final : public File {
+ public:
+  const std::string& name() const override { return name_; }
+  std::uint64_t size() const override { return 1 << 20; }
+  void read(std::uint64_t, std::span<std::byte>) const override {
+    fail(ErrorKind::kDevice, "cannot read {}: Input/output error", name_);
+  }
+
+ private:
+  std::string name_ = "weights.safetensors";
+};
+
+std::string error_of(const auto& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Session, GivesTheSameBitsWhateverIsResident) {
+  const TwoLayers layers;
+  for (const Backend* backend : {&reference_backend(), &cpu_backend()}) {
+    const std::vector<float> all = layers.run(*backend, ~std::uint64_t{0});
+    for (std::uint64_t bytes : {0U, 1000U, 30000U})
+      EXPECT_EQ(layers.run(*backend, bytes), all) << bytes;
+  }
+  testing::expect_close(layers.run(cpu_backend(), 0), layers.run(reference_backend(), 0));
+}
+
+TEST(Session, KeepsItsInputsFromRunToRun) {
+  const TwoLayers layers;
+  Session session(layers.graph(), reference_backend(), layers.weights());
+  session.set_input("x", TwoLayers::input());
+  session.run();
+  const std::vector<float> first = session.output_f32("y");
+  session.run();
+  EXPECT_EQ(session.output_f32("y"), first);
+}
+
+TEST(Session, AllocatesNothingInARun) {
+  const TwoLayers layers;
+  for (std::uint64_t resident_bytes : {std::uint64_t{0}, ~std::uint64_t{0}}) {
+    Session session(layers.graph(), reference_backend(), layers.weights(), {resident_bytes});
+    session.set_input("x", TwoLayers::input());
+    session.run();
+    const int before = g_news;
+    session.run();
+    EXPECT_EQ(g_news, before);
+  }
+}
+
+TEST(Session, SaysWhatIsWrongWithAWeight) {
+  TwoLayers layers;
+  layers.replace("second.weight", {});
+  EXPECT_EQ(error_of([&] { layers.run(reference_backend(), 0); }),
+            "weight second.weight is not in the model's files");
+  layers.replace("second.weight",
+                 {DType::kF32, Shape{200, 32}, memory_file("f", std::vector<std::byte>(25600)), 0});
+  EXPECT_EQ(error_of([&] { layers.run(reference_backend(), 0); }),
+            "weight second.weight must be [32,200], in f it is [200,32]");
+}
+
+TEST(Session, PassesOnAFailingDevice) {
+  TwoLayers layers;
+  layers.replace("second.weight",
+                 {DType::kF32, Shape{32, 200}, std::make_shared<FailingFile>(), 0});
+  for (std::uint64_t resident_bytes : {std::uint64_t{0}, ~std::uint64_t{0}}) {
+    EXPECT_EQ(error_of([&] { layers.run(reference_backend(), resident_bytes); }),
+              "cannot read weights.safetensors: Input/output error");
+  }
+}
+
+TEST(Session, StopsBetweenTwoNodesAndCanRunAgain) {
+  const TwoLayers layers;
+  Session session(layers.graph(), reference_backend(), layers.weights());
+  session.set_input("x", TwoLayers::input());
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(error_of([&] { session.run(stop.get_token()); }), "cancelled");
+  session.run();
+  EXPECT_EQ(session.output_f32("y"), layers.run(reference_backend(), 0));
+}
+
+TEST(Session, ReadsOnlyTheNamedRowsOfAnEmbedding) {
+  std::vector<float> table(10 * 4);
+  std::iota(table.begin(), table.end(), 0.0F);
+  WeightMap weights;
+  weights.add("table",
+              {DType::kF32, Shape{10, 4}, memory_file("model.safetensors", bytes_of(table)), 0});
+  Graph graph;
+  const ValueId ids = graph.add_input("ids", {DType::kI32, Shape{1, 2}});
+  graph.add_output(
+      "y", graph.add(Embedding{}, {ids, graph.add_weight("table", {DType::kF32, Shape{10, 4}})}));
+  Session session(std::move(graph), reference_backend(), weights);
+  EXPECT_EQ(session.plan().weights.size(), 0U);
+  session.set_input("ids", std::vector<std::int32_t>{9, 2});
+  session.run();
+  EXPECT_EQ(session.output_f32("y"), (std::vector<float>{36, 37, 38, 39, 8, 9, 10, 11}));
+  session.set_input("ids", std::vector<std::int32_t>{10, 2});
+  EXPECT_EQ(
+      error_of([&] { session.run(); }),
+      "token id 10 is outside of the embedding table in model.safetensors, which has 10 rows");
+}
+
+TEST(Backend, SaysWhyNoKernelTakesANode) {
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::kI64, Shape{4}});
+  graph.add_output("y", graph.add(Unary{}, {x}));
+  const std::string text =
+      error_of([&] { Session(std::move(graph), reference_backend(), WeightMap{}); });
+  EXPECT_TRUE(text.starts_with("backend ref has no kernel for unary(i64[4])")) << text;
+}
+
+}  // namespace
+}  // namespace semblance
