@@ -95,7 +95,7 @@ void declare_picture(Flags& flags, Settings& s) {
       "Width x height in pixels, multiples of 8. auto: the photo's shape at the area that "
       "the model was made for (1024 x 1024 for SDXL). reference: as the published scripts "
       "do, long side 1280. Default: auto.",
-      [&s](const std::string&, const std::string& text) { s.size = parse_size_choice(text); });
+      [&s](const std::string& flag, const std::string& text) { s.size = size_choice(flag, text); });
   flags.whole("--steps", "Steps of the sampler, 1 to 1000. Default: 30.", 1, 1000, s.steps);
   flags.number(
       "--guidance",
