@@ -76,6 +76,8 @@ TEST(Safetensors, RefusesWhatBreaksTheForm) {
   EXPECT_ERROR(reading_header("{\"a\"", 0), "its JSON is broken at byte");
   EXPECT_ERROR(reading_header("{} {}", 0), "its JSON is broken at byte");
   EXPECT_ERROR(reading_header("{\"\xff\":1}", 0), "its JSON is broken at byte");
+  EXPECT_ERROR(reading_header(R"({"\u001b[2J":1})", 0),
+               "the name \"?[2J\" has a control character");
   EXPECT_ERROR(reading_header(R"({"a":1})", 0), "a number is not expected here");
   EXPECT_ERROR(reading_header(R"({"a":[]})", 0), "an array is not expected here");
   EXPECT_ERROR(reading_header(R"({"a":"b"})", 0), "a string is not expected here");
