@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -129,18 +130,16 @@ DType dtype_of(const std::string& file, const Entry& entry) {
 }
 
 Shape shape_of(const std::string& file, const Entry& entry) {
-  constexpr std::uint64_t kMaxElements = std::uint64_t{1} << 48;
   std::vector<std::int64_t> sizes;
-  std::uint64_t product = 1;
   for (std::uint64_t size : entry.shape) {
-    if (size > kMaxElements || (size != 0 && product > kMaxElements / size)) {
-      fail(ErrorKind::kCorrupt, "cannot read {}: tensor {} claims more than 2^48 elements", file,
-           entry.name);
-    }
-    product *= size;
-    sizes.push_back(static_cast<std::int64_t>(size));
+    sizes.push_back(static_cast<std::int64_t>(
+        std::min<std::uint64_t>(size, std::numeric_limits<std::int64_t>::max())));
   }
-  return Shape(sizes);
+  try {
+    return Shape(sizes);
+  } catch (const Error& error) {
+    fail(ErrorKind::kCorrupt, "cannot read {}: tensor {}: {}", file, entry.name, error.what());
+  }
 }
 
 std::uint64_t header_bytes_of(const File& file) {
