@@ -1,9 +1,12 @@
 #include "core/parallel.h"
 
-#include <omp.h>
 #include <sched.h>
 
 #include <algorithm>
+
+#ifndef SEMBLANCE_FUZZ
+#include <omp.h>
+#endif
 
 namespace semblance {
 
@@ -13,6 +16,19 @@ int available_cores() {
   if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
   return std::max(1, CPU_COUNT(&set));
 }
+
+#ifdef SEMBLANCE_FUZZ  // one thread: see cmake/fuzz/FindOpenMP.cmake
+
+void set_threads(int) {}
+int threads() { return 1; }
+
+namespace parallel_detail {
+void run(std::int64_t count, std::int64_t, RangeFunction function, void* context) {
+  if (count > 0) function(context, 0, count, 0);
+}
+}  // namespace parallel_detail
+
+#else
 
 void set_threads(int threads) { omp_set_num_threads(std::max(1, threads)); }
 
@@ -40,4 +56,6 @@ void run(std::int64_t count, std::int64_t grain, RangeFunction function, void* c
 }
 
 }  // namespace parallel_detail
+
+#endif
 }  // namespace semblance
