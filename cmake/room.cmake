@@ -35,7 +35,8 @@ function(semblance_test name label)
   cmake_parse_arguments(T "" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE semblance_options ${T_LIBS} GTest::gtest GTest::gtest_main)
-  gtest_discover_tests(${name} PROPERTIES LABELS ${label} DISCOVERY_TIMEOUT 60)
+  # Passive waiting: threads that spin for each other are slow where tests share the cores.
+  gtest_discover_tests(${name} PROPERTIES LABELS ${label} ENVIRONMENT OMP_WAIT_POLICY=passive DISCOVERY_TIMEOUT 60)
 endfunction()
 
 function(semblance_room room)

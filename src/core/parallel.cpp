@@ -1,8 +1,10 @@
 #include "core/parallel.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #ifndef SEMBLANCE_FUZZ
 #include <omp.h>
@@ -21,6 +23,12 @@ int available_cores() {
 
 void set_threads(int) {}
 int threads() { return 1; }
+
+void wait_passively(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  setenv("OMP_WAIT_POLICY", "passive", 1);
+  execv("/proc/self/exe", argv);
+}
 
 namespace parallel_detail {
 void run(std::int64_t count, std::int64_t, RangeFunction function, void* context) {
