@@ -1,9 +1,14 @@
 #include "core/parallel.h"
 
-#include <omp.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
+
+#ifndef SEMBLANCE_FUZZ
+#include <omp.h>
+#endif
 
 namespace semblance {
 
@@ -13,6 +18,25 @@ int available_cores() {
   if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
   return std::max(1, CPU_COUNT(&set));
 }
+
+#ifdef SEMBLANCE_FUZZ  // one thread: see cmake/fuzz/FindOpenMP.cmake
+
+void set_threads(int) {}
+int threads() { return 1; }
+
+void wait_passively(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  setenv("OMP_WAIT_POLICY", "passive", 1);
+  execv("/proc/self/exe", argv);
+}
+
+namespace parallel_detail {
+void run(std::int64_t count, std::int64_t, RangeFunction function, void* context) {
+  if (count > 0) function(context, 0, count, 0);
+}
+}  // namespace parallel_detail
+
+#else
 
 void set_threads(int threads) { omp_set_num_threads(std::max(1, threads)); }
 
@@ -40,4 +64,6 @@ void run(std::int64_t count, std::int64_t grain, RangeFunction function, void* c
 }
 
 }  // namespace parallel_detail
+
+#endif
 }  // namespace semblance

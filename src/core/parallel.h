@@ -16,6 +16,12 @@ int threads();
 /// Processor cores this process may run on: the default for set_threads.
 int available_cores();
 
+/// Makes waiting threads sleep instead of spin, unless the user chose (OMP_WAIT_POLICY): beside
+/// another busy process, spinning made small pictures 20 times slower. OpenMP reads this only when
+/// a program starts, so the program starts again: call it first in main(). Returns where that
+/// cannot be done, which costs speed alone.
+void wait_passively(char** argv);
+
 namespace parallel_detail {
 using RangeFunction = void (*)(void* context, std::int64_t begin, std::int64_t end, int worker);
 void run(std::int64_t count, std::int64_t grain, RangeFunction function, void* context);

@@ -8,15 +8,16 @@
 namespace semblance {
 namespace {
 
-// torch.linspace in float32: from both ends to the middle.
+// torch.linspace in float32, on a processor that fuses multiply and add: from both ends to the
+// middle.
 std::vector<float> linspace_f32(float start, float end, int count) {
   std::vector<float> values(static_cast<std::size_t>(count), start);
   if (count == 1) return values;
   const float step = (end - start) / static_cast<float>(count - 1);
   for (int i = 0; i < count; ++i) {
-    values[static_cast<std::size_t>(i)] = i < count / 2
-                                              ? start + step * static_cast<float>(i)
-                                              : end - step * static_cast<float>(count - i - 1);
+    const float from_start = std::fma(step, static_cast<float>(i), start);
+    const float from_end = std::fma(-step, static_cast<float>(count - i - 1), end);
+    values[static_cast<std::size_t>(i)] = i < count / 2 ? from_start : from_end;
   }
   return values;
 }
@@ -181,6 +182,13 @@ EulerScheduler::EulerScheduler(const SchedulerConfig& config, int steps)
     for (std::size_t i = 0; i < timesteps_.size(); ++i) {
       timesteps_[i] = 0.25F * std::log(sigmas_[i]);
     }
+  }
+  if (!std::all_of(sigmas_.begin(), sigmas_.end(),
+                   [](float sigma) { return sigma > 0 && std::isfinite(sigma); })) {
+    fail(ErrorKind::kCorrupt,
+         "cannot make a schedule: its noise levels must be positive and finite, and betas from {} "
+         "to {} over {} training steps do not give such",
+         config.beta_start, config.beta_end, config.train_timesteps);
   }
   sigmas_.push_back(config.final_sigma_min ? trained.front() : 0.0F);
 

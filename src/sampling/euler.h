@@ -1,7 +1,9 @@
 // Euler's method over a discrete noise schedule, equal to diffusers' EulerDiscreteScheduler (0.42).
 //
 // (Karras et al. 2022, algorithm 2 without churn.) Arithmetic is in the types that diffusers uses,
-// so that timesteps and sigmas agree to the last bit or the one beside it.
+// so that timesteps are equal and sigmas agree to two units in the last place: torch's square root
+// is not correctly rounded on every processor, ours is. (With rescale_betas_zero_snr, which takes
+// differences of such roots, sigmas agree to 1e-5.)
 #pragma once
 
 #include <cstdint>
@@ -29,8 +31,8 @@ struct SchedulerConfig {
   Prediction prediction = Prediction::kEpsilon;
   Spacing spacing = Spacing::kLinspace;
   Sigmas sigmas = Sigmas::kInterpolated;
-  std::optional<double> sigma_min;  // for Karras and exponential sigmas
-  std::optional<double> sigma_max;
+  std::optional<double> sigma_min = {};  // for Karras and exponential sigmas
+  std::optional<double> sigma_max = {};
   int steps_offset = 0;
   bool continuous_timesteps = false;  // counts with v prediction alone, as in diffusers
   bool rescale_betas_zero_snr = false;
@@ -44,7 +46,8 @@ struct SchedulerConfig {
 /// The schedule of one picture. Immutable, so thread-safe.
 class EulerScheduler {
  public:
-  /// Throws Error(kArgument) unless steps is in 1..train_timesteps.
+  /// Throws Error(kArgument) unless steps is in 1..train_timesteps; Error(kCorrupt) when the betas
+  /// give a noise level that is not positive and finite.
   EulerScheduler(const SchedulerConfig& config, int steps);
 
   /// What the model is told at each step, descending. As in diffusers there may be one more than

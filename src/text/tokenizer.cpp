@@ -196,8 +196,9 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids) const {
     at += word_end ? kWordEnd.size() : 1;
   }
   std::u32string characters = decode_utf8_lossy(text);
-  while (!characters.empty() && is_space(characters.back())) characters.pop_back();
-  const auto first = std::find_if_not(characters.begin(), characters.end(), is_space);
+  const auto strips = [](char32_t c) { return is_space(c) || (c >= 0x1c && c <= 0x1f); };  // Python
+  while (!characters.empty() && strips(characters.back())) characters.pop_back();
+  const auto first = std::find_if_not(characters.begin(), characters.end(), strips);
   return encode_utf8(std::u32string_view(first, characters.end()));
 }
 

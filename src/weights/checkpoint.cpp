@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "weights/json_events.h"
+#include "weights/names.h"
 #include "weights/safetensors.h"
 #include "weights/torch_zip.h"
 
@@ -72,9 +73,9 @@ class IndexEvents final : public JsonEvents {
     if (!in_weight_map_) return;
     if (depth() != 2) refuse_unexpected("text in place of weight_map");
     if (value.empty() || value == "." || value == ".." ||
-        value.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
+        value.find_first_of("/\\") != std::string::npos || has_control_bytes(value)) {
       refuse(fmt::format("tensor {} is in \"{}\", which is not the name of a file beside it",
-                         tensor_, value));
+                         printable(tensor_), printable(value)));
     }
     shards_[std::move(value)].push_back(std::move(tensor_));
   }
@@ -111,7 +112,7 @@ WeightMap open_shards(const fs::path& index) {
       if (tensor == nullptr) {
         fail(ErrorKind::kCorrupt,
              "cannot read {}: it says that {} is in {}, which does not have it", index.string(),
-             name, path.string());
+             printable(name), path.string());
       }
       weights.add(name, *tensor);
     }

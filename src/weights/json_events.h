@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "weights/names.h"
 
 namespace semblance {
 
@@ -27,7 +28,9 @@ class JsonEvents : public nlohmann::json_sax<nlohmann::json> {
   }
   const std::string& what() const { return what_; }
 
-  virtual void on_key(std::string& name) { refuse_unexpected("the key \"" + name + "\""); }
+  virtual void on_key(std::string& name) {
+    refuse_unexpected("the key \"" + printable(name) + "\"");
+  }
   virtual void on_string(std::string&) { refuse_unexpected("a string"); }
   virtual void on_unsigned(std::uint64_t) { refuse_unexpected("a number"); }
   virtual void on_other() { refuse_unexpected("a number, true, false or null"); }

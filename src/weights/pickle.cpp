@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/shape.h"
+#include "weights/names.h"
 
 namespace semblance {
 namespace {
@@ -51,13 +52,6 @@ bool is_allowed(std::string_view global) {
   }
   return global == kRebuildTensor || global == kRebuildParameter || global == kOrderedDict ||
          global == kSize || storage_dtype(global).has_value();
-}
-
-/// Bytes from outside, fit for a message: at most 80, none that a terminal would act on.
-std::string printable(std::string_view text) {
-  std::string shown;
-  for (char c : text.substr(0, 80)) shown += c >= ' ' && c <= '~' ? c : '?';
-  return text.size() > 80 ? shown + "..." : shown;
 }
 
 class Reader {

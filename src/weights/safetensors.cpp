@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -9,6 +10,7 @@
 
 #include "core/error.h"
 #include "weights/json_events.h"
+#include "weights/names.h"
 
 namespace semblance {
 namespace {
@@ -50,13 +52,17 @@ class HeaderEvents final : public JsonEvents {
       if (entries_.size() == kMaxTensors) {
         refuse(fmt::format("it declares more than {} tensors", kMaxTensors));
       }
+      if (has_control_bytes(name)) {
+        refuse(fmt::format("the name \"{}\" has a control character", printable(name)));
+      }
       entries_.emplace_back().name = std::move(name);
       return;
     }
     if (in_metadata_) return;
     constexpr std::array<std::string_view, 3> kFields = {"dtype", "shape", "data_offsets"};
     const auto field = std::find(kFields.begin(), kFields.end(), name);
-    if (field == kFields.end()) refuse_unexpected("the key \"" + name + "\" in " + place());
+    if (field == kFields.end())
+      refuse_unexpected(fmt::format("the key \"{}\" in {}", printable(name), place()));
     field_ = *field;
     Entry& entry = entries_.back();
     bool& has = field_ == "dtype"   ? entry.has_dtype
@@ -120,22 +126,20 @@ DType dtype_of(const std::string& file, const Entry& entry) {
   fail(ErrorKind::kCorrupt,
        "cannot read {}: tensor {} has the element type {}; F32, F16, BF16, F64, I64, I32, I16, I8, "
        "U8 and BOOL can be read\n  save it again as F16 or BF16",
-       file, entry.name, entry.dtype);
+       file, entry.name, printable(entry.dtype));
 }
 
 Shape shape_of(const std::string& file, const Entry& entry) {
-  constexpr std::uint64_t kMaxElements = std::uint64_t{1} << 48;
   std::vector<std::int64_t> sizes;
-  std::uint64_t product = 1;
   for (std::uint64_t size : entry.shape) {
-    if (size > kMaxElements || (size != 0 && product > kMaxElements / size)) {
-      fail(ErrorKind::kCorrupt, "cannot read {}: tensor {} claims more than 2^48 elements", file,
-           entry.name);
-    }
-    product *= size;
-    sizes.push_back(static_cast<std::int64_t>(size));
+    sizes.push_back(static_cast<std::int64_t>(
+        std::min<std::uint64_t>(size, std::numeric_limits<std::int64_t>::max())));
   }
-  return Shape(sizes);
+  try {
+    return Shape(sizes);
+  } catch (const Error& error) {
+    fail(ErrorKind::kCorrupt, "cannot read {}: tensor {}: {}", file, entry.name, error.what());
+  }
 }
 
 std::uint64_t header_bytes_of(const File& file) {

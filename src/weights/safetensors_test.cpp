@@ -76,6 +76,8 @@ TEST(Safetensors, RefusesWhatBreaksTheForm) {
   EXPECT_ERROR(reading_header("{\"a\"", 0), "its JSON is broken at byte");
   EXPECT_ERROR(reading_header("{} {}", 0), "its JSON is broken at byte");
   EXPECT_ERROR(reading_header("{\"\xff\":1}", 0), "its JSON is broken at byte");
+  EXPECT_ERROR(reading_header(R"({"\u001b[2J":1})", 0),
+               "the name \"?[2J\" has a control character");
   EXPECT_ERROR(reading_header(R"({"a":1})", 0), "a number is not expected here");
   EXPECT_ERROR(reading_header(R"({"a":[]})", 0), "an array is not expected here");
   EXPECT_ERROR(reading_header(R"({"a":"b"})", 0), "a string is not expected here");
@@ -123,10 +125,11 @@ TEST(Safetensors, RefusesLyingPlaces) {
   EXPECT_ERROR(reading_header(place("[2]", "0", "4"), 4),
                "tensor a of F32 [2] needs 8 bytes, it has 4");
   EXPECT_ERROR(reading_header(place("[4294967296,4294967296]", "0", "4"), 4),
-               "more than 2^48 elements");
-  EXPECT_ERROR(reading_header(place("[0,4294967296,4294967296]", "0", "0"), 0), "no error");
+               "corrupt: cannot read made.file: tensor a: a tensor has at most 2^48 elements");
+  EXPECT_ERROR(reading_header(place("[0,4294967296,4294967296]", "0", "0"), 0),
+               "tensor a: a tensor has at most 2^48 elements");
   EXPECT_ERROR(reading_header(place("[18446744073709551615]", "0", "4"), 4),
-               "more than 2^48 elements");
+               "corrupt: cannot read made.file: tensor a: a tensor has at most 2^48 elements");
   EXPECT_ERROR(reading_header(place("[1]", "4", "8"), 8),
                "bytes 0 to 4 of the data, in front of tensor a");
   EXPECT_ERROR(reading_header(place("[1]", "0", "4"), 8),

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "weights/names.h"
 #include "weights/pickle.h"
 #include "weights/zip_directory.h"
 
@@ -121,6 +122,10 @@ class TorchZip {
       }
       const std::string name =
           prefix + (key.kind == Kind::kText ? key.text : std::to_string(key.integer));
+      if (has_control_bytes(name)) {
+        fail(ErrorKind::kCorrupt, "cannot read {}: the name \"{}\" has a control character",
+             file_->name(), printable(name));
+      }
       if (name.size() > kMaxNameBytes) {
         fail(ErrorKind::kCorrupt, "cannot read {}: a name in it is longer than {} bytes",
              file_->name(), kMaxNameBytes);
@@ -146,7 +151,7 @@ class TorchZip {
     const auto entry = zip_.entries().find(entry_name);
     if (entry == zip_.entries().end()) {
       fail(ErrorKind::kCorrupt, "cannot read {}: it has no entry {}, to which its pickle refers",
-           file_->name(), entry_name);
+           file_->name(), printable(entry_name));
     }
     const std::uint64_t width = size_of(storage.dtype);
     if (entry->second.bytes % width != 0 ||

@@ -115,9 +115,9 @@ TEST(TorchZip, RefusesALyingDirectory) {
 TEST(TorchZip, RefusesALyingTensor) {
   const std::string whole = golden_bytes("repacked.bin");
   // ... "cpu", memo, 4 elements, tuple, memo, persistent id, offset 0, size 4, stride 1 ...
-  const std::string storage("cpuq\x08K\x04t", 8);
+  const std::string storage("cpuq\6K\4tq", 8);
   ASSERT_NE(whole.find(storage), std::string::npos);
-  EXPECT_ERROR(reading_bytes(with(whole, storage, std::string("cpuq\x08K\x05t", 8))),
+  EXPECT_ERROR(reading_bytes(with(whole, storage, std::string("cpuq\6K\5tq", 8))),
                "its entry plain/data/0 has 16 bytes, its pickle says 5 elements of f32");
   const std::string place("QK\0K\4\x85", 6);
   ASSERT_NE(whole.find(place), std::string::npos);
@@ -165,6 +165,9 @@ TEST(TorchZip, BoundsWhatDictsSpellOut) {
   EXPECT_ERROR(reading_pickle(bomb), "it names more than 400000 values");
   const std::string long_name = std::string("}") + text(std::string(5000, 'k')) + "}s.";
   EXPECT_ERROR(reading_pickle(long_name), "longer than 4096 bytes");
+  const std::string control = std::string("}") + text("\x1b[2J") + "}s.";
+  EXPECT_ERROR(reading_pickle(control), "the name \"?[2J\" has a control character");
+  EXPECT_ERROR(reading_bytes(archive_of("\x1b/data.pkl", "")), "the name \"?/data.pkl\" has a");
   EXPECT_ERROR(reading_pickle("}N}s."), "a name in its dicts is neither text nor a number");
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "weights/names.h"
 
 namespace semblance {
 namespace {
@@ -163,6 +164,9 @@ ZipDirectory::ZipDirectory(std::shared_ptr<const File> file) : file_(std::move(f
     fields.skip(2 + 2 + 4);
     entry.header_offset = fields.number(4);
     std::string name = fields.text(name_bytes);
+    if (has_control_bytes(name)) {
+      corrupt(*file_, fmt::format("the name \"{}\" has a control character", printable(name)));
+    }
     read_zip64(*file_, fields.take(extra_bytes), entry.bytes, packed_bytes, entry.header_offset);
     fields.skip(comment_bytes);
     constexpr std::uint64_t kEncrypted = 1;

@@ -1,0 +1,10 @@
+// links: semblance_weights
+// Any bytes as a checkpoint that torch.save wrote: tensors inside the file, or an Error.
+#include "fuzz/weights_fuzz.h"
+#include "weights/torch_zip.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace semblance;
+  fuzz::expect_tensors_inside(size, [&] { return read_torch_zip(fuzz::file_of(data, size)); });
+  return 0;
+}
