@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "core/closest.h"
 #include "core/error.h"
+#include "core/parallel.h"
 
 namespace {
 
@@ -67,6 +68,7 @@ int say(ErrorKind kind, const std::string& text) {
 }  // namespace
 
 int main(int count, char** words) {
+  semblance::wait_passively(words);
   // A file that reaches its size limit is told as an error of writing.
   signal(SIGXFSZ, SIG_IGN);
   try {

@@ -3,6 +3,7 @@
 #include "semblance/semblance.h"
 
 #include <algorithm>
+#include <cmath>
 #include <mutex>
 #include <new>
 #include <stop_token>
@@ -64,14 +65,29 @@ Person to_person(const rooms::Identity& identity) {
   person.keypoints = identity.keypoints;
   person.frame_width = identity.image_size.w;
   person.frame_height = identity.image_size.h;
-  person.score = identity.score;
-  person.box = identity.box;
+  person.score = identity.score.value_or(0);
+  person.box = identity.box.value_or(rooms::Box{});
   return person;
 }
 
+/// Throws rooms::Error(kArgument) for what no face is.
 rooms::Identity to_identity(const Person& person) {
   rooms::Identity identity;
-  identity.embedding = person.embedding;
+  if (person.embedding.size() != identity.embedding.size()) {
+    rooms::fail(rooms::ErrorKind::kArgument, "a person has {} numbers, this one has {}",
+                identity.embedding.size(), person.embedding.size());
+  }
+  if (!std::all_of(person.embedding.begin(), person.embedding.end(),
+                   [](float number) { return std::isfinite(number); })) {
+    rooms::fail(rooms::ErrorKind::kArgument, "a person's numbers must be finite, one is not");
+  }
+  if (person.frame_width < 1 || person.frame_height < 1) {
+    rooms::fail(rooms::ErrorKind::kArgument,
+                "a person's frame has sides of at least 1 pixel, this one is {} x {}",
+                person.frame_width, person.frame_height);
+  }
+  rooms::check_keypoints(person.keypoints, "cannot take the person");
+  std::copy(person.embedding.begin(), person.embedding.end(), identity.embedding.begin());
   identity.keypoints = person.keypoints;
   identity.image_size = {person.frame_width, person.frame_height};
   identity.score = person.score;
@@ -87,11 +103,11 @@ rooms::Precision room_precision(Precision precision) {
 }  // namespace
 
 Person Person::load(const std::filesystem::path& path) {
-  return translated([&] { return to_person(rooms::load_identity(path)); });
+  return translated([&] { return to_person(rooms::read_identity(path)); });
 }
 
 void Person::save(const std::filesystem::path& path) const {
-  translated([&] { rooms::save_identity(to_identity(*this), path); });
+  translated([&] { rooms::write_identity(to_identity(*this), path); });
 }
 
 struct FaceFinder::State {
@@ -111,8 +127,9 @@ FaceFinder::~FaceFinder() = default;
 std::vector<Person> FaceFinder::all(const std::filesystem::path& photo) {
   return translated([&] {
     std::vector<Person> people;
-    for (const auto& identity : state_->reader.faces(rooms::open_photo(photo, {})))
-      people.push_back(to_person(identity));
+    const rooms::Image image = rooms::open_photo(photo, {});
+    for (const rooms::Face& face : state_->reader.faces(image))
+      people.push_back(to_person(rooms::identity_of(face, image.size())));
     return people;
   });
 }
@@ -216,14 +233,12 @@ int Generator::native_side() const { return state_->pipeline.native_side(); }
 
 Generation Generator::start(const Person& person, const Settings& settings, const Person* pose) {
   return translated([&] {
-    const Person& stands = pose != nullptr ? *pose : person;
-    rooms::check_identity(to_identity(person));
-    if (pose != nullptr) rooms::check_identity(to_identity(*pose));
-    const rooms::Size frame{stands.frame_width, stands.frame_height};
+    const rooms::Identity whose = to_identity(person);
+    const rooms::Identity stands = pose != nullptr ? to_identity(*pose) : whose;
     rooms::SizeChoice choice;
     if (settings.width != 0 || settings.height != 0)
       choice = {rooms::SizeRule::kFixed, {settings.width, settings.height}};
-    const rooms::Size size = rooms::picture_size(choice, frame, native_side());
+    const rooms::Size size = rooms::picture_size(choice, stands.image_size, native_side());
     rooms::Request request;
     request.prompt = settings.prompt;
     request.negative = settings.negative;
@@ -238,8 +253,7 @@ Generation Generator::start(const Person& person, const Settings& settings, cons
     request.seed = settings.seed;
     std::stop_source stop;
     rooms::Generation generation = state_->pipeline.start(
-        request, person.embedding, rooms::scale_keypoints(stands.keypoints, frame, size),
-        stop.get_token());
+        request, whose.embedding, rooms::scale_keypoints(stands, size), stop.get_token());
     std::string parameters = rooms::parameters_text(
         request, {.base = state_->base, .precision = state_->pipeline.precision()});
     return Generation(std::unique_ptr<Generation::State>(

@@ -1,26 +1,34 @@
 #include "api/subject.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
+#include "backend/backends.h"
 #include "core/error.h"
+#include "face/face_models.h"
 #include "image/decode.h"
 #include "image/photo_size.h"
 #include "memory/file.h"
 
 namespace semblance {
 
-bool is_identity_file(const std::filesystem::path& path) {
-  const auto file = open_file(path);
-  std::array<char, 64> first{};
-  const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(file->size(), first.size()));
-  file->read(0, std::as_writable_bytes(std::span(first).first(count)));
-  std::string_view text(first.data(), count);
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
-  const std::size_t begin = text.find_first_not_of(" \t\r\n");
-  return begin != std::string_view::npos && (text[begin] == '{' || text[begin] == '[');
+namespace {
+
+bool is_identity(const std::filesystem::path& path) {
+  return looks_like_identity(*open_file(path));
 }
+
+/// The two files to open: those that are given, and the folder's for the rest.
+FaceModelFiles chosen(const FaceFiles& files) {
+  FaceModelFiles models{.detector = files.detector, .recogniser = files.recogniser};
+  if (!models.detector.empty() && !models.recogniser.empty()) return models;
+  const FaceModelFiles found = find_face_models(files.folder);
+  if (models.detector.empty()) models.detector = found.detector;
+  if (models.recogniser.empty()) models.recogniser = found.recogniser;
+  return models;
+}
+
+}  // namespace
 
 Image open_photo(const std::filesystem::path& path, const PhotoOptions& options) {
   // Before the pixels are read: a photo that the rule cannot take is refused by its header.
@@ -36,8 +44,6 @@ void fail_without_face(const std::string& photo) {
        photo);
 }
 
-struct SubjectReader::Models {};
-
 SubjectReader::SubjectReader(FaceFiles files, const PhotoOptions& options)
     : files_(std::move(files)), options_(options) {}
 SubjectReader::SubjectReader(SubjectReader&&) noexcept = default;
@@ -45,7 +51,7 @@ SubjectReader& SubjectReader::operator=(SubjectReader&&) noexcept = default;
 SubjectReader::~SubjectReader() = default;
 
 void SubjectReader::check(const std::filesystem::path& path, const std::string& flag) const {
-  if (is_identity_file(path)) return;
+  if (is_identity(path)) return;
   const ImageInfo info = probe(path);
   if (!options_.original_size) published_size(info.upright());
   const bool given =
@@ -56,18 +62,32 @@ void SubjectReader::check(const std::filesystem::path& path, const std::string& 
          "--face-models DIR, or both --detector FILE and --recogniser FILE",
          flag, path.string());
   }
+  const FaceModelFiles models = chosen(files_);
+  open_file(models.detector);
+  open_file(models.recogniser);
 }
 
 SubjectReader::Subject SubjectReader::read(const std::filesystem::path& path,
-                                           const std::string& flag) {
+                                           const std::string& flag, std::stop_token stop) {
   check(path, flag);
-  if (is_identity_file(path)) return {load_identity(path), 1};
-  std::vector<Identity> found = faces(open_photo(path, options_));
-  if (found.empty()) fail_without_face(path.string());
-  return {std::move(found.front()), static_cast<int>(found.size())};
+  if (is_identity(path)) return {read_identity(path), 1};
+  const Image photo = open_photo(path, options_);
+  const FoundFaces found = find_faces(
+      photo, models(stop), {.detector_size = options_.detector_size, .largest_only = true}, stop);
+  if (found.faces.empty()) fail_without_face(path.string());
+  return {identity_of(found.faces.front(), photo.size()), found.count};
 }
 
-std::vector<Identity> SubjectReader::faces(const Image&) { return {}; }
+std::vector<Face> SubjectReader::faces(const Image& photo, std::stop_token stop) {
+  return find_faces(photo, models(stop), {.detector_size = options_.detector_size}, stop).faces;
+}
+
+FaceModels& SubjectReader::models(std::stop_token stop) {
+  if (!models_) {
+    models_ = std::make_unique<FaceModels>(chosen(files_), backend_by_name(options_.backend), stop);
+  }
+  return *models_;
+}
 
 void SubjectReader::close() { models_.reset(); }
 

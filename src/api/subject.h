@@ -5,13 +5,17 @@
 
 #include <filesystem>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
+#include "face/detector.h"
 #include "face/identity.h"
 #include "image/image.h"
 
 namespace semblance {
+
+class FaceModels;
 
 /// Where the face models are: a folder as insightface's antelopev2 or buffalo_l, or the files
 /// themselves, which come before the folder's.
@@ -23,12 +27,9 @@ struct FaceFiles {
 
 struct PhotoOptions {
   bool original_size = false;  // else resized by the published rule first (image/photo_size.h)
-  int detector_size = 640;
+  int detector_size = kDefaultDetectorSize;
+  std::string backend = "cpu";
 };
-
-/// Whether the file holds a saved identity (JSON) rather than a photo, from its first bytes. Throws
-/// what open_file throws.
-bool is_identity_file(const std::filesystem::path& path);
 
 /// The photo in the frame that its keypoints are told in. Throws what decode() and resize_photo()
 /// throw.
@@ -53,20 +54,23 @@ class SubjectReader {
   /// there, is a photo or JSON, and whether the face models that it needs are given. Throws as
   /// read() does.
   void check(const std::filesystem::path& path, const std::string& flag) const;
-  /// `flag` names the place in messages ("--face"). Throws Error(kMissing) when the photo shows no
+  /// The largest face of a photo, or the identity. `flag` names the place in messages ("--face").
+  /// Throws Error(kMissing) when the photo shows no
   /// face, Error(kArgument) when it is a photo and no face models are given, and what reading the
   /// file throws.
-  Subject read(const std::filesystem::path& path, const std::string& flag);
+  Subject read(const std::filesystem::path& path, const std::string& flag,
+               std::stop_token stop = {});
   /// All faces of a photo, the largest first.
-  std::vector<Identity> faces(const Image& photo);
+  std::vector<Face> faces(const Image& photo, std::stop_token stop = {});
   /// Gives the face models back.
   void close();
 
  private:
-  struct Models;
+  FaceModels& models(std::stop_token stop);
+
   FaceFiles files_;
   PhotoOptions options_;
-  std::unique_ptr<Models> models_;
+  std::unique_ptr<FaceModels> models_;
 };
 
 enum class SizeRule { kFixed, kAuto, kReference };

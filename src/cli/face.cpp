@@ -73,29 +73,19 @@ void declare(Flags& flags, Settings& s) {
       exit_codes_text());
 }
 
-template <typename Numbers>
-std::string list(const Numbers& numbers) {
-  return fmt::format("[{}]", fmt::join(numbers, ", "));
-}
-
-std::string json_of(Size frame, const std::vector<Identity>& faces) {
+std::string json_of(Size frame, const std::vector<Face>& faces) {
   std::vector<std::string> items;
-  for (const Identity& face : faces) {
-    std::vector<std::string> points;
-    for (const auto& point : face.keypoints) points.push_back(list(point));
-    items.push_back(
-        fmt::format("{{\"score\": {}, \"box\": {}, \"keypoints\": {}, \"embedding\": {}}}",
-                    face.score, list(face.box), list(points), list(face.embedding)));
-  }
-  return fmt::format("{{\"image_size\": [{}, {}], \"faces\": {}}}", frame.w, frame.h, list(items));
+  for (const Face& face : faces) items.push_back(to_json(face));
+  return fmt::format("{{\"image_size\": [{}, {}], \"faces\": [{}]}}", frame.w, frame.h,
+                     fmt::join(items, ", "));
 }
 
-std::string text_of(const Settings& s, Size frame, const std::vector<Identity>& faces) {
+std::string text_of(const Settings& s, Size frame, const std::vector<Face>& faces) {
   std::string out =
       fmt::format("{}: {} face{}, in pixels of {} x {}\n", s.photo.filename().string(),
                   faces.size(), faces.size() == 1 ? "" : "s, the largest first", frame.w, frame.h);
   for (std::size_t i = 0; i < faces.size(); ++i) {
-    const Identity& face = faces[i];
+    const Detection& face = faces[i].detection;
     out += fmt::format("{:>4}. score {:.3f}, box {:.0f},{:.0f} to {:.0f},{:.0f}", i + 1, face.score,
                        face.box[0], face.box[1], face.box[2], face.box[3]);
     constexpr const char* kPoints[] = {"eyes", " and", "nose", "mouth", " to"};
@@ -146,14 +136,14 @@ int face(std::span<const char* const> words) {
   Progress progress(false);
   SubjectReader reader(s.faces, {.original_size = s.photo_size == 1,
                                  .detector_size = static_cast<int>(s.detector_size)});
-  if (is_identity_file(s.photo)) {
+  if (looks_like_identity(*open_file(s.photo))) {
     fail(ErrorKind::kArgument, "cannot look for faces in {}: a photo is needed, this is JSON",
          s.photo.string());
   }
   reader.check(s.photo, "PHOTO");
   progress.now(fmt::format("looking for faces in {}", s.photo.filename().string()));
   const Image photo = open_photo(s.photo, {.original_size = s.photo_size == 1});
-  const std::vector<Identity> faces = reader.faces(photo);
+  const std::vector<Face> faces = reader.faces(photo, interrupt.token());
   interrupt.check();
   progress.clear();
   if (s.json) print(json_of(photo.size(), faces));
@@ -163,9 +153,10 @@ int face(std::span<const char* const> words) {
          faces.size() == 1 ? "is" : "are", faces.size(), faces.size() == 1 ? "" : "s",
          s.photo.string(), s.pick);
   }
-  const Identity& picked = faces[static_cast<std::size_t>(s.pick - 1)];
-  if (!s.save.empty()) save_identity(picked, s.save);
-  if (!s.draw.empty()) write_image(draw_keypoints(picked.keypoints, photo.size()), s.draw);
+  const Face& picked = faces[static_cast<std::size_t>(s.pick - 1)];
+  if (!s.save.empty()) write_identity(identity_of(picked, photo.size()), s.save);
+  if (!s.draw.empty())
+    write_image(draw_keypoints(picked.detection.keypoints, photo.size()), s.draw);
   if (!s.json) print(text_of(s, photo.size(), faces));
   return 0;
 }

@@ -253,9 +253,10 @@ void warn_of_prompt(Progress& progress, const Pipeline& pipeline, const std::str
 
 /// The person, told to the user where there was a choice.
 SubjectReader::Subject read_person(SubjectReader& reader, const std::filesystem::path& path,
-                                   const std::string& flag, Progress& progress) {
+                                   const std::string& flag, const Interrupt& interrupt,
+                                   Progress& progress) {
   progress.now(fmt::format("looking for the face in {}", path.filename().string()));
-  SubjectReader::Subject subject = reader.read(path, flag);
+  SubjectReader::Subject subject = reader.read(path, flag, interrupt.token());
   if (subject.faces > 1) {
     progress.note(fmt::format("{}: {} faces in {}, the largest is taken", flag, subject.faces,
                               path.filename().string()));
@@ -300,7 +301,7 @@ void make_picture(const Settings& s, Pipeline& pipeline, const Request& request,
   progress.clear();
   print(path.string());
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-  if (taken.count() >= 1)
+  if (progress.on_terminal())
     progress.note(fmt::format("{}: took {}", name, clock_text(taken.count())));
 }
 
@@ -335,7 +336,8 @@ int generate(std::span<const char* const> words) {
   const Interrupt interrupt;
   Progress progress(s.quiet);
   SubjectReader reader(s.faces, {.original_size = s.photo_size == 1,
-                                 .detector_size = static_cast<int>(s.detector_size)});
+                                 .detector_size = static_cast<int>(s.detector_size),
+                                 .backend = kBackends[s.backend]});
   reader.check(s.face, "--face");
   if (!s.pose.empty()) reader.check(s.pose, "--pose");
 
@@ -345,9 +347,9 @@ int generate(std::span<const char* const> words) {
   warn_of_prompt(progress, pipeline, "--prompt", request.prompt);
   if (request.negative) warn_of_prompt(progress, pipeline, "--negative", *request.negative);
   interrupt.check();
-  const SubjectReader::Subject person = read_person(reader, s.face, "--face", progress);
+  const SubjectReader::Subject person = read_person(reader, s.face, "--face", interrupt, progress);
   std::optional<SubjectReader::Subject> posed;
-  if (!s.pose.empty()) posed = read_person(reader, s.pose, "--pose", progress);
+  if (!s.pose.empty()) posed = read_person(reader, s.pose, "--pose", interrupt, progress);
   reader.close();
   const Identity& stands = posed ? posed->identity : person.identity;
 
@@ -355,7 +357,7 @@ int generate(std::span<const char* const> words) {
   request.width = size.w;
   request.height = size.h;
   check(request);
-  const Keypoints keypoints = scale_keypoints(stands.keypoints, stands.image_size, size);
+  const Keypoints keypoints = scale_keypoints(stands, size);
   const std::int64_t first_seed = s.seed.value_or(random_seed());
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     interrupt.check();

@@ -12,13 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
 #include <set>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -82,12 +82,11 @@ class Outcome {
 /// A run that may still be going on.
 class Running {
  public:
-  Running(const std::vector<std::string>& words, const fs::path& folder)
-      : out_(folder / "stdout.txt"), err_(folder / "stderr.txt") {
-    std::vector<std::string> all{SEMBLANCE_PROGRAM};
-    all.insert(all.end(), words.begin(), words.end());
+  /// `words` begin with the program; its output goes to files in `folder`, or stdout to `out`.
+  Running(std::vector<std::string> words, const fs::path& folder, const fs::path& out = {})
+      : out_(out.empty() ? folder / "stdout.txt" : out), err_(folder / "stderr.txt") {
     std::vector<char*> pointers;
-    for (std::string& word : all) {
+    for (std::string& word : words) {
       command_ += word + ' ';
       pointers.push_back(word.data());
     }
@@ -98,8 +97,7 @@ class Running {
     posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, out_.c_str(), kWrite, 0666);
     posix_spawn_file_actions_addopen(&files, STDERR_FILENO, err_.c_str(), kWrite, 0666);
-    EXPECT_EQ(posix_spawn(&process_, SEMBLANCE_PROGRAM, &files, nullptr, pointers.data(), environ),
-              0);
+    EXPECT_EQ(posix_spawn(&process_, pointers[0], &files, nullptr, pointers.data(), environ), 0);
     posix_spawn_file_actions_destroy(&files);
   }
 
@@ -120,7 +118,8 @@ class Running {
       status_ = status;
     }
     const int code = WIFEXITED(*status_) ? WEXITSTATUS(*status_) : 128 + WTERMSIG(*status_);
-    return {command_, code, bytes_of(out_), bytes_of(err_)};
+    const bool readable = fs::is_regular_file(out_);  // not /dev/full
+    return {command_, code, readable ? bytes_of(out_) : "", bytes_of(err_)};
   }
 
  private:
@@ -152,8 +151,19 @@ class ProgramTest : public testing::Test {
   }
 
   std::string file(const std::string& name) const { return (folder_ / name).string(); }
-  Running start(const std::vector<std::string>& words) { return {words, folder_ / "logs"}; }
+  fs::path folder() const { return folder_; }
+  /// The program with these words behind it.
+  Running start(std::vector<std::string> words, const fs::path& out = {}) {
+    words.insert(words.begin(), SEMBLANCE_PROGRAM);
+    return {std::move(words), folder_ / "logs", out};
+  }
   Outcome run(const std::vector<std::string>& words) { return start(words).end(); }
+  /// The same behind a shell command ("ulimit -f 4").
+  Outcome run_behind(const std::string& setup, const std::vector<std::string>& words) {
+    std::vector<std::string> all{"/bin/sh", "-c", setup + "; exec \"$@\"", "sh", SEMBLANCE_PROGRAM};
+    all.insert(all.end(), words.begin(), words.end());
+    return Running(std::move(all), folder_ / "logs").end();
+  }
 
   /// Names in the test's folder but for its logs.
   std::set<std::string> files() const {

@@ -20,6 +20,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  /// Whether someone looks on, to whom more may be told.
+  bool on_terminal() const { return terminal_; }
   /// A line that stays.
   void note(const std::string& text);
   /// "warning: ...", even when quiet.
