@@ -1,1 +1,47 @@
 #include "backend/backends.h"
+
+#include <vector>
+
+#include "backend/cpu/cpu.h"
+#include "backend/cpu/onednn.h"
+#include "backend/ref/ref.h"
+
+namespace semblance {
+namespace {
+
+class TableBackend : public Backend {
+ public:
+  TableBackend(std::string_view name, std::vector<KernelEntry> table)
+      : name_(name), table_(std::move(table)) {}
+  std::string_view name() const override { return name_; }
+  std::span<const KernelEntry> kernels() const override { return table_; }
+
+ private:
+  std::string_view name_;
+  std::vector<KernelEntry> table_;
+};
+
+std::vector<KernelEntry> joined(std::span<const KernelEntry> first,
+                                std::span<const KernelEntry> last) {
+  std::vector<KernelEntry> table(first.begin(), first.end());
+  table.insert(table.end(), last.begin(), last.end());
+  return table;
+}
+
+}  // namespace
+
+const Backend& cpu_backend() {
+  static const TableBackend backend("cpu", joined(cpu::kernels(), reference_kernels()));
+  return backend;
+}
+
+const Backend& backend_by_name(std::string_view name) {
+  for (const Backend* backend : {&cpu_backend(), &reference_backend()}) {
+    if (backend->name() == name) return *backend;
+  }
+  fail(ErrorKind::kArgument, "there is no backend \"{}\": the backends are cpu and ref", name);
+}
+
+bool has_native_bf16() { return onednn::multiplies_bf16(); }
+
+}  // namespace semblance

@@ -72,7 +72,6 @@ using cpu::kRows;
 
 // Vectors of the inner kernel's width: kRows * kPanel sums stay in registers.
 constexpr int kPanel = HWY_MAX_BYTES >= 64 ? 4 : 2;
-constexpr std::int64_t kFixedLanes = std::min<std::int64_t>(16, HWY_MAX_BYTES / 4);
 constexpr std::int64_t kPanelFloats = kPanel * kFixedLanes;
 
 /// dst[r][j] = (kAdd ? dst[r][j] * factor[r] : 0) + sum over i < depth of a[r][i] * b[i][j], for

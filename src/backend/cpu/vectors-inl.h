@@ -25,6 +25,9 @@ using Floats = hn::CappedTag<float, 16>;
 using Vector = hn::Vec<Floats>;
 using Words = hn::RebindToUnsigned<Floats>;
 constexpr std::int64_t kMaxLanes = 16;
+/// lanes(), for array sizes: no target here has vectors of unknown length.
+constexpr std::int64_t kFixedLanes =
+    HWY_TARGET == HWY_SCALAR ? 1 : (HWY_MAX_BYTES >= 64 ? 16 : HWY_MAX_BYTES / 4);
 
 HWY_INLINE std::int64_t lanes() { return static_cast<std::int64_t>(hn::Lanes(Floats())); }
 
@@ -79,7 +82,7 @@ HWY_INLINE Vector four_columns(const float* src, std::int64_t stride) {
   const hn::CappedTag<float, 4> d4;
   return hn::Combine(Floats(), hn::LoadU(d4, src + 4 * stride), hn::LoadU(d4, src));
 }
-#else
+#elif HWY_TARGET != HWY_SCALAR
 HWY_INLINE Vector four_columns(const float* src, std::int64_t) { return hn::LoadU(Floats(), src); }
 #endif
 
@@ -87,8 +90,6 @@ HWY_INLINE Vector four_columns(const float* src, std::int64_t) { return hn::Load
 /// lanes, those from `rows` on zero.
 HWY_INLINE void turn(const float* HWY_RESTRICT src, std::int64_t src_stride, std::int64_t rows,
                      std::int64_t columns, float* HWY_RESTRICT dst, std::int64_t dst_stride) {
-  const Floats d;
-  const hn::Repartition<double, Floats> dd;
   std::int64_t j = 0;
   if (rows < lanes()) {
     for (; j < columns; ++j) {
@@ -98,6 +99,9 @@ HWY_INLINE void turn(const float* HWY_RESTRICT src, std::int64_t src_stride, std
     }
     return;
   }
+#if HWY_TARGET != HWY_SCALAR
+  const Floats d;
+  const hn::Repartition<double, Floats> dd;
   for (; j + 4 <= columns; j += 4) {
     const Vector a = four_columns(src + j, src_stride);
     const Vector b = four_columns(src + src_stride + j, src_stride);
@@ -113,6 +117,7 @@ HWY_INLINE void turn(const float* HWY_RESTRICT src, std::int64_t src_stride, std
     store(hn::BitCast(d, hn::InterleaveLower(dd, ab_high, ce_high)), out + 2 * dst_stride);
     store(hn::BitCast(d, hn::InterleaveUpper(dd, ab_high, ce_high)), out + 3 * dst_stride);
   }
+#endif
   for (; j < columns; ++j) {
     for (std::int64_t row = 0; row < lanes(); ++row) {
       dst[j * dst_stride + row] = src[row * src_stride + j];

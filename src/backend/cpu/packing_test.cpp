@@ -1,0 +1,68 @@
+#include "backend/cpu/packing.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "backend/backends.h"
+#include "backend/cpu/kernel_run.h"
+
+namespace semblance::onednn {
+namespace {
+
+struct Case {
+  std::int64_t c, o, kernel, size, groups;
+};
+
+class Packing : public ::testing::TestWithParam<std::tuple<Case, DType>> {};
+
+TEST_P(Packing, IsTheLibrarysByteForByte) {
+  const auto& [c, dtype] = GetParam();
+  if (dtype == DType::kBF16 && !has_native_bf16()) GTEST_SKIP() << "no bf16 on this processor";
+  ConvolutionShape shape;
+  shape.dtype = dtype;
+  shape.h = shape.w = shape.out_h = shape.out_w = c.size;
+  shape.c = c.c;
+  shape.out_c = c.o;
+  shape.groups = c.groups;
+  shape.kernel = {c.kernel, c.kernel};
+  shape.pad = {c.kernel / 2, c.kernel / 2, c.kernel / 2, c.kernel / 2};
+  std::string why_not;
+  const auto convolution = Convolution::make(shape, why_not);
+  ASSERT_NE(convolution, nullptr) << why_not;
+  const WeightLayout& layout = convolution->weight_layout();
+  const std::int64_t row = c.c / c.groups * c.kernel * c.kernel;
+  const std::vector<float> plain = testing::random_values(c.o * row, 1);
+
+  const Buffer want(layout.bytes, Tag::kOther);
+  const Buffer got(layout.bytes, Tag::kOther);
+  convolution->reorder_weight(plain, want.bytes());
+  std::memset(got.data(), 0xff, got.size());
+  // In slices, the last first.
+  const std::int64_t step = pack_rows(layout);
+  for (std::int64_t first = (c.o - 1) / step * step; first >= 0; first -= step) {
+    const std::int64_t rows = std::min(step, c.o - first);
+    pack_weight(layout, first, rows,
+                std::span(plain).subspan(static_cast<std::size_t>(first * row),
+                                         static_cast<std::size_t>(rows * row)),
+                got.bytes());
+  }
+  EXPECT_EQ(std::memcmp(got.data(), want.data(), want.size()), 0) << convolution->implementation();
+  pack_weight(layout, 0, c.o, plain, got.bytes());
+  EXPECT_EQ(std::memcmp(got.data(), want.data(), want.size()), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, Packing,
+    ::testing::Combine(::testing::Values(Case{320, 320, 3, 16, 1}, Case{320, 640, 1, 16, 1},
+                                         Case{4, 320, 3, 8, 1}, Case{320, 4, 3, 8, 1},
+                                         Case{3, 16, 3, 8, 1}, Case{77, 130, 1, 4, 1},
+                                         Case{20, 24, 3, 8, 1}, Case{5, 7, 1, 4, 1},
+                                         Case{1280, 100, 1, 1, 1}, Case{2560, 1280, 1, 2, 1},
+                                         Case{33, 50, 5, 9, 1}, Case{64, 64, 3, 8, 4},
+                                         Case{32, 32, 3, 8, 32}, Case{20, 20, 3, 8, 20},
+                                         Case{3, 8, 13, 20, 1}, Case{24, 48, 3, 8, 2}),
+                       ::testing::Values(DType::kF32, DType::kBF16)));
+
+}  // namespace
+}  // namespace semblance::onednn
