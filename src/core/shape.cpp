@@ -13,10 +13,12 @@ Shape::Shape(std::span<const std::int64_t> sizes) {
   std::int64_t product = 1;
   for (std::int64_t size : sizes) {
     if (size < 0) fail(ErrorKind::kShape, "a tensor's size cannot be negative, got {}", size);
-    if (size != 0 && product > kMaxElements / size) {
+    // A size of 0 counts as 1, so that products of any of the axes stay in range.
+    const std::int64_t factor = size == 0 ? 1 : size;
+    if (product > kMaxElements / factor) {
       fail(ErrorKind::kShape, "a tensor has at most 2^48 elements, this one has more");
     }
-    product *= size;
+    product *= factor;
     sizes_[static_cast<std::size_t>(rank_++)] = size;
   }
 }
@@ -30,9 +32,9 @@ std::int64_t Shape::elements_from(int axis) const {
 }
 
 Shape Shape::with(int axis, std::int64_t size) const {
-  Shape changed = *this;
-  changed.sizes_[static_cast<std::size_t>(axis < 0 ? axis + rank_ : axis)] = size;
-  return changed;
+  std::array<std::int64_t, kMaxRank> sizes = sizes_;
+  sizes[static_cast<std::size_t>(axis < 0 ? axis + rank_ : axis)] = size;
+  return Shape(std::span<const std::int64_t>(sizes.data(), static_cast<std::size_t>(rank_)));
 }
 
 std::string to_string(const Shape& shape) {

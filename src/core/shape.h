@@ -31,7 +31,7 @@ class Shape {
   std::span<const std::int64_t> sizes() const {
     return {sizes_.data(), static_cast<std::size_t>(rank_)};
   }
-  /// The same shape with one axis changed.
+  /// The same shape with one axis changed. Throws as the constructor does.
   Shape with(int axis, std::int64_t size) const;
 
   friend bool operator==(const Shape& a, const Shape& b) {

@@ -36,6 +36,10 @@ enum Slices : unsigned {
   kSliceAny = 16,            // every element stands alone
 };
 
+/// No kernel, stride, dilation or pad of a window is larger: sums and products of them cannot
+/// overflow, whatever a file says.
+inline constexpr std::int64_t kLargestWindow = 1 << 20;
+
 using Types = std::span<const TensorType>;
 
 /// Throws Error(kShape) "group_norm: <rule>, got <types>" unless ok.

@@ -8,15 +8,17 @@
 // A Pipeline may be used by one thread at a time.
 #pragma once
 
-#include <array>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "image/image.h"
+#include "image/keypoints.h"
 #include "pipeline/request.h"
+#include "runtime/session.h"
 
 namespace semblance {
 
@@ -43,6 +45,9 @@ class Generation {
   int steps() const;
   /// The latent as it is now, f32 [1,4,h/8,w/8], as diffusers' output_type="latent" gives it.
   std::vector<float> latent() const;
+  /// Where the time of the steps went since the denoiser was made; empty before the first step and
+  /// after the last.
+  std::vector<KernelTime> times() const;
   /// The picture of the latent as it is now.
   Image decode(std::stop_token stop = {});
 
@@ -75,6 +80,7 @@ class Pipeline {
                    const Keypoints& keypoints, std::stop_token stop = {});
 
  private:
+  friend class Generation;
   struct Models;
   std::shared_ptr<const Models> models_;
 };

@@ -32,8 +32,8 @@ struct Request {
   float guidance = 5.0F;           // at 1 and below: no guidance, half the work
   float identity_strength = 0.8F;  // 0 to 5
   float adapter_strength = 0.8F;   // 0 to 5
-  float identity_start = 0.0F;     // fractions of the steps: IdentityNet is off outside
-  float identity_end = 1.0F;
+  double identity_start = 0;       // fractions of the steps: IdentityNet is off outside
+  double identity_end = 1;
   std::uint64_t seed = 0;
 };
 

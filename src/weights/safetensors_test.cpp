@@ -41,6 +41,11 @@ TEST(Safetensors, ReadsNamesShapesAndPlaces) {
   EXPECT_EQ(weights.find("c"), nullptr);
 }
 
+TEST(Safetensors, ReadsEveryTypeAsThePackageWritesIt) {
+  const auto path = testing::golden_path("weights/types.safetensors");
+  testing::expect_golden(read_safetensors(open_file(path)), "types.safetensors");
+}
+
 TEST(Safetensors, ReadsAnEmptyTensorAndAnEmptyFile) {
   EXPECT_EQ(read_safetensors(file_of(with_header("{}", 0))).size(), 0U);
   const auto header = one(R"("dtype":"F32","shape":[0,4],"data_offsets":[0,0])");
@@ -98,6 +103,8 @@ TEST(Safetensors, RefusesWhatBreaksTheForm) {
 }
 
 TEST(Safetensors, RefusesTypesThatItCannotRead) {
+  const auto fp8 = testing::golden_path("weights/fp8.safetensors");
+  EXPECT_ERROR([&] { read_safetensors(open_file(fp8)); }, "tensor a has the element type F8_E4M3");
   EXPECT_ERROR(reading_header(one(R"("dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4])"), 4),
                "tensor a has the element type F8_E4M3; F32, F16, BF16");
 }

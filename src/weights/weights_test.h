@@ -6,11 +6,14 @@
 
 #include <cstring>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "core/error.h"
 #include "memory/file.h"
+#include "tests/support/golden.h"
+#include "weights/weight_map.h"
 
 namespace semblance::testing {
 
@@ -59,6 +62,34 @@ std::string error_of(const auto& action) {
     return std::string(name_of(error.kind())) + ": " + error.what();
   }
   return "no error";
+}
+
+/// All of a tensor, a row at a time.
+inline std::vector<float> values_of(const StoredTensor& tensor) {
+  std::vector<float> values(static_cast<std::size_t>(tensor.shape.elements()));
+  std::vector<std::byte> raw(tensor.row_bytes());
+  const auto row_elements = static_cast<std::size_t>(tensor.row_elements());
+  if (values.empty()) return values;
+  for (std::int64_t row = 0; row < tensor.rows(); ++row) {
+    read_rows(
+        tensor, row, 1, raw,
+        std::span(values).subspan(static_cast<std::size_t>(row) * row_elements, row_elements));
+  }
+  return values;
+}
+
+/// Holds names, types, shapes and every value to weights/NAME.expected.json.
+inline void expect_golden(const WeightMap& weights, const std::string& name) {
+  const auto path = golden_path("weights/" + name + ".expected.json");
+  const auto expected = nlohmann::json::parse(read_small_file(path, 1 << 20));
+  EXPECT_EQ(weights.size(), expected.size());
+  for (const auto& [tensor_name, want] : expected.items()) {
+    const StoredTensor* tensor = weights.find(tensor_name);
+    ASSERT_NE(tensor, nullptr) << tensor_name;
+    EXPECT_EQ(name_of(tensor->dtype), want["dtype"].get<std::string>()) << tensor_name;
+    EXPECT_EQ(tensor->shape, Shape(want["shape"].get<std::vector<std::int64_t>>())) << tensor_name;
+    EXPECT_EQ(values_of(*tensor), want["values"].get<std::vector<float>>()) << tensor_name;
+  }
 }
 
 #define EXPECT_ERROR(action, part)                                                     \

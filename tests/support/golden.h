@@ -24,7 +24,8 @@ inline constexpr Tolerance kF32{1e-6, 1e-4};
 inline constexpr Tolerance kBF16{1e-3, 3e-2};
 
 /// Fails naming the worst index, both values, and how many are out of bounds.
-inline void expect_close(std::span<const float> got, std::span<const float> want, Tolerance tolerance = kF32) {
+inline void expect_close(std::span<const float> got, std::span<const float> want,
+                         Tolerance tolerance = kF32) {
   ASSERT_EQ(got.size(), want.size());
   double largest = 0;
   for (float value : want) largest = std::fmax(largest, std::fabs(static_cast<double>(value)));
@@ -41,8 +42,9 @@ inline void expect_close(std::span<const float> got, std::span<const float> want
       worst_index = i;
     }
   }
-  EXPECT_EQ(out, 0U) << out << " of " << got.size() << " are further than " << bound << "; the worst is at "
-                     << worst_index << ": got " << got[worst_index] << ", want " << want[worst_index];
+  EXPECT_EQ(out, 0U) << out << " of " << got.size() << " are further than " << bound
+                     << "; the worst is at " << worst_index << ": got " << got[worst_index]
+                     << ", want " << want[worst_index];
 }
 
 }  // namespace semblance::testing

@@ -36,9 +36,16 @@ struct Conv2d {
     const Shape& weight = src[1].shape;
     require(x.rank() == 4 && weight.rank() == 4, kName, "x is [n,h,w,c] and weight [o,c,kh,kw]",
             src);
-    require(groups > 0 && stride[0] > 0 && stride[1] > 0 && dilation[0] > 0 && dilation[1] > 0,
-            kName, "groups, strides and dilations are positive", src);
-    require(x[3] == weight[1] * groups && weight[0] % groups == 0, kName,
+    require(groups > 0, kName, "groups are positive", src);
+    for (std::size_t i = 0; i < 2; ++i) {
+      require(stride[i] > 0 && stride[i] <= kLargestWindow && dilation[i] > 0 &&
+                  dilation[i] <= kLargestWindow && weight.sizes()[i + 2] <= kLargestWindow,
+              kName, "strides and dilations are positive, and no window is beyond 2^20", src);
+      require(pad[i] >= 0 && pad[i] <= kLargestWindow && pad[i + 2] >= 0 &&
+                  pad[i + 2] <= kLargestWindow,
+              kName, "pads are from 0 to 2^20", src);
+    }
+    require(x[3] % groups == 0 && x[3] / groups == weight[1] && weight[0] % groups == 0, kName,
             "x's channels are the weight's times groups", src);
     if (has_bias) require(src[2].shape == Shape{weight[0]}, kName, "bias is [o]", src);
     const std::int64_t kernel_h = dilation[0] * (weight[2] - 1) + 1;

@@ -5,7 +5,7 @@
 
 namespace semblance {
 
-/// f32 to bf16 (nearest even) or back.
+/// Between f32, f16 and bf16, rounding to nearest even.
 struct Convert {
   static constexpr std::string_view kName = "convert";
   static constexpr unsigned kSlices = kSliceAny;
@@ -19,7 +19,7 @@ struct Convert {
   int may_overwrite() const { return -1; }
 
   TensorType infer(Types src) const {
-    require(src.size() == 1, kName, "needs x", src);
+    require(src.size() == 1 && is_float(src[0].dtype), kName, "needs x of floats", src);
     return {dtype, src[0].shape};
   }
   Operations cost(Types, const TensorType&) const { return 0; }

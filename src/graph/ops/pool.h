@@ -37,7 +37,9 @@ struct Pool {
     Shape result = x;
     for (int i = 0; i < 2; ++i) {
       const auto axis = static_cast<std::size_t>(i);
-      require(kernel[axis] > 0 && stride[axis] > 0, kName, "kernel and stride are positive", src);
+      require(kernel[axis] > 0 && kernel[axis] <= kLargestWindow && stride[axis] > 0 &&
+                  stride[axis] <= kLargestWindow,
+              kName, "kernel and stride are from 1 to 2^20", src);
       require(pad[axis] >= 0 && pad[axis + 2] >= 0 && pad[axis] < kernel[axis] &&
                   pad[axis + 2] < kernel[axis],
               kName, "padding is smaller than the kernel", src);

@@ -28,7 +28,8 @@ struct Slice {
     const int along = static_cast<int>(axis);
     require(0 <= begin && begin <= end && end <= src[0].shape[along] && step >= 1, kName,
             "the range lies inside", src);
-    return {src[0].dtype, src[0].shape.with(along, (end - begin + step - 1) / step)};
+    const std::int64_t size = begin == end ? 0 : (end - begin - 1) / step + 1;
+    return {src[0].dtype, src[0].shape.with(along, size)};
   }
   Operations cost(Types, const TensorType&) const { return 0; }
 };

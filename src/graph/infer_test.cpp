@@ -1,0 +1,241 @@
+// Every op's shape rule: what comes out, and each refusal.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "core/error.h"
+#include "graph/fields.h"
+#include "tests/support/op_case.h"
+
+namespace semblance {
+namespace {
+
+using testing::graph_of_case;
+
+TEST(Infer, GivesTheResultsType) {
+  // Graphs check a declared type against the rule, so to read one is to test it.
+  const char* const cases[] = {
+      "conv2d f32[2,9,7,32] w:f32[64,32,3,3] w:f32[64] -> f32[2,7,5,64]",
+      "conv2d f32[2,9,7,32] w:f32[64,32,3,3] w:f32[64] pad=[1,1,1,1] -> f32[2,9,7,64]",
+      "conv2d f32[2,9,7,32] w:f32[64,32,3,3] w:f32[64] stride=[2,2] pad=[1,1,1,1] -> "
+      "f32[2,5,4,64]",
+      "conv2d f32[1,8,8,4] w:f32[6,4,3,5] has_bias=false pad=[0,1,2,3] -> f32[1,8,8,6]",
+      "conv2d f32[1,9,9,4] w:f32[4,4,3,3] has_bias=false dilation=[2,3] -> f32[1,5,3,4]",
+      "conv2d f32[1,5,5,6] w:f32[9,2,1,1] w:f32[9] groups=3 -> f32[1,5,5,9]",
+      "conv2d bf16[1,3,3,2] w:bf16[5,2,1,1] w:f32[5] bf16[1,3,3,5] has_residual=true -> "
+      "bf16[1,3,3,5]",
+      "conv2d f32[0,3,3,2] w:f32[5,2,1,1] w:f32[5] -> f32[0,3,3,5]",
+      "linear f32[2,3,5] w:f32[7,5] w:f32[7] -> f32[2,3,7]",
+      "linear f32[5] w:f32[7,5] f32[7] has_bias=false has_residual=true -> f32[7]",
+      "attention f32[2,5,12] f32[2,7,12] f32[2,7,15] heads=3 -> f32[2,5,15]",
+      "attention bf16[2,5,12] bf16[2,5,12] bf16[2,5,12] causal=true -> bf16[2,5,12]",
+      "group_norm f32[2,3,4,64] w:f32[64] w:f32[64] -> f32[2,3,4,64]",
+      "layer_norm f32[2,3,5] w:f32[5] w:f32[5] -> f32[2,3,5]",
+      "batch_norm f32[2,5] w:f32[5] w:f32[5] w:f32[5] w:f32[5] -> f32[2,5]",
+      "unary bf16[2,3] fn=gelu -> bf16[2,3]",
+      "binary f32[4,1,3] f32[2,1] fn=mul -> f32[4,2,3]",
+      "binary bf16[] f32[2,3] -> bf16[2,3]",
+      "affine f32[2,3] scale=2 -> f32[2,3]",
+      "prelu f32[2,3] w:f32[3] -> f32[2,3]",
+      "prelu f32[2,3] w:f32[1] -> f32[2,3]",
+      "geglu f32[2,6] -> f32[2,3]",
+      "concat f32[2,3] f32[2,4] -> f32[2,7]",
+      "concat i32[2,3] i32[1,3] i32[4,3] axis=0 -> i32[7,3]",
+      "slice i64[5,7] axis=1 begin=1 end=7 step=2 -> i64[5,3]",
+      "slice f32[5,7] axis=-2 begin=4 end=4 -> f32[0,7]",
+      "slice f32[5,7] end=5 step=9223372036854775807 -> f32[1,7]",
+      "reshape f32[2,6] shape=[3,4] -> f32[3,4]",
+      "reshape f32[1,1] -> f32[]",
+      "transpose u8[2,3,5] perm=[2,0,1] -> u8[5,2,3]",
+      "upsample f32[1,5,7,3] height=9 width=13 -> f32[1,9,13,3]",
+      "pool f32[1,15,14,3] kernel=[3,3] stride=[2,2] pad=[1,1,1,1] -> f32[1,8,7,3]",
+      "pool f32[1,11,10,3] kernel=[2,2] stride=[2,2] -> f32[1,5,5,3]",
+      "pool f32[1,11,10,3] kernel=[2,2] stride=[2,2] ceil=true -> f32[1,6,5,3]",
+      // The last window would begin in the padding alone, so it is dropped.
+      "pool f32[1,5,5,3] kernel=[2,2] stride=[3,3] pad=[1,1,1,1] ceil=true -> f32[1,2,2,3]",
+      "pool f32[1,4,4,3] kernel=[1,1] stride=[3,3] ceil=true -> f32[1,2,2,3]",
+      "embedding i32[2,7] w:bf16[100,8] -> bf16[2,7,8]",
+      "take_row f32[2,7,8] i32[2] -> f32[2,8]",
+      "sinusoid f32[6] dim=256 -> f32[6,256]",
+      "convert f32[2,3] dtype=bf16 -> bf16[2,3]",
+  };
+  std::set<std::string_view> covered;
+  for (const char* line : cases) {
+    try {
+      covered.insert(name_of(graph_of_case(line).nodes().at(0).op));
+    } catch (const Error& error) {
+      ADD_FAILURE() << line << "\n" << error.what();
+    }
+  }
+  for (std::string_view op : op_names()) EXPECT_TRUE(covered.contains(op)) << op;
+}
+
+TEST(Infer, RefusesWhatDoesNotFit) {
+  struct Refusal {
+    const char* line;
+    const char* rule;
+  };
+  const Refusal refusals[] = {
+      {"conv2d f32[1,4,4,3] w:f32[5,3,1,1]", "needs x, weight, then bias and residual"},
+      {"conv2d f32[1,4,4,3] w:f32[5,3,1,1] w:f32[5] has_bias=false", "as its flags say"},
+      {"conv2d f32[1,4,3] w:f32[5,3,1,1] w:f32[5]", "x is [n,h,w,c] and weight [o,c,kh,kw]"},
+      {"conv2d f32[1,4,4,3] w:f32[5,3] w:f32[5]", "x is [n,h,w,c] and weight [o,c,kh,kw]"},
+      {"conv2d f32[1,4,4,3] w:f32[5,2,1,1] w:f32[5]", "x's channels are the weight's times groups"},
+      {"conv2d f32[1,4,4,4] w:f32[5,2,1,1] w:f32[5] groups=2",
+       "x's channels are the weight's times groups"},
+      {"conv2d f32[1,4,4,3] w:f32[5,3,1,1] w:f32[5] groups=0", "groups are positive"},
+      {"conv2d f32[1,4,4,3] w:f32[5,3,1,1] w:f32[5] stride=[0,1]", "strides and dilations"},
+      {"conv2d f32[1,4,4,3] w:f32[5,3,1,1] w:f32[5] dilation=[1,-1]", "strides and dilations"},
+      {"conv2d f32[1,4,4,3] w:f32[5,3,1,1] w:f32[5] dilation=[9223372036854775807,1]",
+       "strides and dilations"},
+      {"conv2d f32[1,4,4,3] w:f32[5,3,1,1] w:f32[5] pad=[0,0,-1,0]", "pads are from 0 to 2^20"},
+      {"conv2d f32[1,4,4,3] w:f32[5,3,1,1] w:f32[5] pad=[0,9223372036854775807,0,0]",
+       "pads are from 0 to 2^20"},
+      {"conv2d f32[1,4,4,3] w:f32[5,3,1,1] w:f32[4]", "bias is [o]"},
+      {"conv2d f32[1,4,4,3] w:f32[5,3,5,1] w:f32[5]",
+       "the padded picture is at least as large as the kernel"},
+      {"conv2d f32[1,4,4,3] w:f32[5,3,0,1] w:f32[5]",
+       "the padded picture is at least as large as the kernel"},
+      {"conv2d f32[1,4,4,3] w:f32[5,3,1,1] w:f32[5] f32[1,4,4,3] has_residual=true",
+       "the residual has the result's type"},
+      {"conv2d f32[1,4,4,3] w:f32[5,3,1,1] w:f32[5] bf16[1,4,4,5] has_residual=true",
+       "the residual has the result's type"},
+      {"linear f32[2,3] w:f32[4,3]", "needs x, weight, then bias and residual"},
+      {"linear f32[2,3] w:f32[4,5] w:f32[4]", "x is [...,k] and weight [o,k]"},
+      {"linear f32[] w:f32[4,5] w:f32[4]", "x is [...,k] and weight [o,k]"},
+      {"linear f32[2,3] w:f32[4,3,1] w:f32[4]", "x is [...,k] and weight [o,k]"},
+      {"linear f32[2,3] w:f32[4,3] w:f32[3]", "bias is [o]"},
+      {"linear f32[2,3] w:f32[4,3] f32[2,3] has_bias=false has_residual=true",
+       "the residual has the result's type"},
+      {"attention f32[1,2,4] f32[1,2,4]", "needs q, k, v"},
+      {"attention f32[2,4] f32[2,4] f32[2,4]", "q, k and v are [n,l,c]"},
+      {"attention f32[1,2,4] f32[2,2,4] f32[2,2,4]", "q, k and v fit each other"},
+      {"attention f32[1,2,4] f32[1,3,4] f32[1,2,4]", "q, k and v fit each other"},
+      {"attention f32[1,2,4] f32[1,3,5] f32[1,3,4]", "q, k and v fit each other"},
+      {"attention f32[1,2,4] f32[1,0,4] f32[1,0,4]", "q, k and v fit each other"},
+      {"attention f32[1,2,4] f32[1,3,4] f32[1,3,4] heads=3", "heads divide the channels"},
+      {"attention f32[1,2,4] f32[1,3,4] f32[1,3,3] heads=2", "heads divide the channels"},
+      {"attention f32[1,2,4] f32[1,3,4] f32[1,3,4] heads=0", "heads divide the channels"},
+      {"attention f32[1,2,4] f32[1,3,4] f32[1,3,4] causal=true",
+       "causal needs as many queries as keys"},
+      {"group_norm f32[1,64] w:f32[64]", "needs x, weight, bias"},
+      {"group_norm f32[1,48] w:f32[48] w:f32[48]", "groups divide x's channels"},
+      {"group_norm f32[64] w:f32[64] w:f32[64]", "groups divide x's channels"},
+      {"group_norm f32[1,64] w:f32[64] w:f32[64] groups=0", "groups divide x's channels"},
+      {"group_norm f32[1,64] w:f32[64] w:f32[32]", "weight and bias are [c]"},
+      {"layer_norm f32[1,64] w:f32[64]", "needs x, weight, bias"},
+      {"layer_norm f32[1,64] w:f32[63] w:f32[64]", "weight and bias are [c]"},
+      {"layer_norm f32[] w:f32[] w:f32[]", "weight and bias are [c]"},
+      {"batch_norm f32[1,4] w:f32[4] w:f32[4]", "needs x, weight, bias, mean, var"},
+      {"batch_norm f32[] w:f32[4] w:f32[4] w:f32[4] w:f32[4]", "x has channels"},
+      {"batch_norm f32[1,4] w:f32[4] w:f32[4] w:f32[4] w:f32[3]",
+       "weight, bias, mean and var are [c]"},
+      {"unary", "needs x, got nothing"},
+      {"binary f32[2]", "two sources are needed"},
+      {"binary f32[2] f32[3]", "sizes must be equal or 1 from the last axis on"},
+      {"binary f32[2,3] f32[2,1,1,2]", "sizes must be equal or 1 from the last axis on"},
+      {"affine f32[2] f32[2]", "needs x"},
+      {"prelu f32[2]", "needs x, slope"},
+      {"prelu f32[2,3] w:f32[2]", "slope is [c] or [1]"},
+      {"geglu f32[2,5]", "needs x with an even number of channels"},
+      {"geglu f32[]", "needs x with an even number of channels"},
+      {"concat", "needs at least one source"},
+      {"concat f32[2,3] f32[2,3] axis=2", "the axis exists"},
+      {"concat f32[2,3] f32[2,3] axis=-3", "the axis exists"},
+      {"concat f32[2,3] f32[3,3]", "sources differ along the axis only"},
+      {"concat f32[2,3] f32[2,3,1]", "sources differ along the axis only"},
+      {"concat f32[2,3] bf16[2,3]", "sources differ along the axis only"},
+      {"slice f32[2,3] f32[2,3]", "needs x"},
+      {"slice f32[2,3] axis=2", "the axis exists"},
+      {"slice f32[] axis=0", "the axis exists"},
+      {"slice f32[2,3] begin=-1 end=1", "the range lies inside"},
+      {"slice f32[2,3] begin=2 end=1", "the range lies inside"},
+      {"slice f32[2,3] end=3", "the range lies inside"},
+      {"slice f32[2,3] end=1 step=0", "the range lies inside"},
+      {"reshape f32[2] f32[2] shape=[2]", "needs x"},
+      {"reshape f32[2,3] shape=[5]", "keeps the number of elements"},
+      {"reshape f32[2,3] shape=[-2,-3]", "cannot be negative"},
+      {"reshape f32[2,3] shape=[1,1,1,1,1,6,1]", "at most 6 axes"},
+      {"transpose", "needs x"},
+      {"transpose f32[2,3] perm=[0]", "perm names every axis once"},
+      {"transpose f32[2,3] perm=[0,0]", "perm names every axis once"},
+      {"transpose f32[2,3] perm=[0,2]", "perm names every axis once"},
+      {"transpose f32[2,3] perm=[-1,0]", "perm names every axis once"},
+      {"upsample f32[2,3,4] height=4 width=4", "needs x [n,h,w,c]"},
+      {"upsample f32[1,2,2,3] height=4", "sizes are positive"},
+      {"upsample f32[1,0,2,3] height=4 width=4", "sizes are positive"},
+      {"upsample f32[1,2,2,3] height=4611686018427387904 width=4", "at most 2^48 elements"},
+      {"pool f32[2,3,4]", "needs x [n,h,w,c]"},
+      {"pool f32[1,2,2,3] kernel=[0,1]", "kernel and stride are from 1"},
+      {"pool f32[1,2,2,3] stride=[1,0]", "kernel and stride are from 1"},
+      {"pool f32[1,2,2,3] kernel=[2,2] pad=[2,0,0,0]", "padding is smaller than the kernel"},
+      {"pool f32[1,2,2,3] kernel=[2,2] pad=[0,0,0,-1]", "padding is smaller than the kernel"},
+      {"pool f32[1,2,2,3] kernel=[3,1]", "the padded picture is at least as large as the kernel"},
+      {"embedding i32[1,2]", "needs ids, table"},
+      {"embedding f32[1,2] w:f32[5,4]", "ids are i32 [n,l], the table is [v,c]"},
+      {"embedding i32[2] w:f32[5,4]", "ids are i32 [n,l], the table is [v,c]"},
+      {"embedding i32[1,2] w:f32[5]", "ids are i32 [n,l], the table is [v,c]"},
+      {"take_row f32[2,3] i32[2]", "needs x [n,l,c] and rows"},
+      {"take_row f32[2,3,4] i32[3]", "rows are i32 [n]"},
+      {"take_row f32[2,3,4] i64[2]", "rows are i32 [n]"},
+      {"take_row f32[2,0,4] i32[2]", "rows are i32 [n]"},
+      {"sinusoid i32[2]", "needs x f32 [n]"},
+      {"sinusoid f32[2,1]", "needs x f32 [n]"},
+      {"sinusoid f32[2] dim=7", "dim is even"},
+      {"sinusoid f32[2] dim=0", "dim is even"},
+      {"convert i32[2]", "needs x of floats"},
+      {"convert", "needs x of floats"},
+  };
+  std::set<std::string> covered;
+  for (const Refusal& refusal : refusals) {
+    const std::string line = refusal.line;
+    covered.insert(line.substr(0, line.find(' ')));
+    try {
+      graph_of_case(line);
+      ADD_FAILURE() << line << "\nwas accepted";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kCorrupt) << line;
+      EXPECT_NE(std::string(error.what()).find(refusal.rule), std::string::npos) << line << "\n"
+                                                                                 << error.what();
+    }
+  }
+  for (std::string_view op : op_names()) EXPECT_TRUE(covered.contains(std::string(op))) << op;
+}
+
+TEST(Infer, ARefusalNamesTheOpAndWhatCame) {
+  Graph graph;
+  const ValueId a = graph.add_input("a", {DType::kF32, {2}});
+  const ValueId b = graph.add_input("b", {DType::kF32, {3}});
+  try {
+    graph.add(Binary{}, {a, b});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kShape);
+    EXPECT_STREQ(error.what(),
+                 "binary: sizes must be equal or 1 from the last axis on, got f32[2], f32[3]");
+  }
+}
+
+TEST(Graph, AWeightAskedForTwiceIsOneValue) {
+  Graph graph;
+  const ValueId first = graph.add_weight("a.weight", {DType::kF32, {2, 3}});
+  EXPECT_EQ(graph.add_weight("a.weight", {DType::kF32, {2, 3}}), first);
+  try {
+    graph.add_weight("a.weight", {DType::kF32, {3, 2}});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kShape);
+    EXPECT_STREQ(error.what(), "weight a.weight is used as f32[2,3] and as f32[3,2]");
+  }
+}
+
+TEST(Graph, CountsOperations) {
+  EXPECT_EQ(graph_of_case("linear f32[2,3] w:f32[5,3] w:f32[5]").cost(), 2.0 * 2 * 5 * 3);
+  EXPECT_EQ(graph_of_case("conv2d f32[1,4,4,3] w:f32[5,3,3,3] w:f32[5] pad=[1,1,1,1]").cost(),
+            2.0 * 16 * 5 * 27);
+  EXPECT_EQ(graph_of_case("attention f32[1,7,8] f32[1,9,8] f32[1,9,8] heads=2").cost(),
+            2.0 * 7 * 9 * 16);
+}
+
+}  // namespace
+}  // namespace semblance

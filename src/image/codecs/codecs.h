@@ -1,0 +1,39 @@
+// What decode.cpp and encode.cpp share with the codecs, one of them a file here. Private to the
+// room.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "image/decode.h"
+#include "image/image.h"
+#include "memory/file.h"
+
+namespace semblance::codecs {
+
+/// Throws Error(kCorrupt) for an empty size and Error(kArgument) for one beyond kPixelLimit.
+void check_size(const File& file, std::int64_t w, std::int64_t h);
+
+/// The errors that every format has, so that they read the same.
+[[noreturn]] void fail_truncated(const File& file, ImageFormat format);
+[[noreturn]] void fail_damaged(const File& file, ImageFormat format, std::string_view reason);
+
+ImageInfo probe_jpeg(const File& file);
+Image decode_jpeg(const File& file);
+
+ImageInfo probe_png(const File& file);
+Image decode_png(const File& file);
+
+ImageInfo probe_webp(const File& file);
+Image decode_webp(const File& file);
+
+using Text = std::vector<std::pair<std::string, std::string>>;
+
+std::vector<std::byte> encode_jpeg(const Image& image, std::span<const std::byte> exif);
+std::vector<std::byte> encode_png(const Image& image, const Text& text);
+std::vector<std::byte> encode_webp(const Image& image, std::span<const std::byte> exif);
+
+}  // namespace semblance::codecs

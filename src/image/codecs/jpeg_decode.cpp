@@ -1,0 +1,243 @@
+// JPEG through libjpeg-turbo, with its defaults (fancy upsampling, accurate integer DCT), which are
+// Pillow's too.
+#include <csetjmp>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <type_traits>
+
+extern "C" {
+#include <jerror.h>
+#include <jpeglib.h>
+}
+
+#include <algorithm>
+#include <string_view>
+
+#include "core/error.h"
+#include "image/codecs/codecs.h"
+#include "image/orientation.h"
+
+namespace semblance::codecs {
+namespace {
+
+constexpr std::size_t kChunkBytes = 64 * 1024;
+constexpr int kMarkerBytes = 0xffff;
+// A progressive file may repeat scans without end, each costing a pass over the whole picture.
+constexpr int kScanLimit = 500;
+
+enum class Trouble { kNone, kTruncated, kDamaged, kThrown };
+
+/// One JPEG being read. libjpeg calls back into it and leaves by longjmp, so whatever runs inside
+/// guarded() keeps nothing on its stack that would need a destructor.
+class JpegReader {
+ public:
+  explicit JpegReader(const File& file) : file_(file), chunk_(kChunkBytes, Tag::kStaging) {
+    jpeg_.err = jpeg_std_error(&errors_);
+    errors_.error_exit = [](j_common_ptr common) {
+      JpegReader& self = of(common);
+      (*common->err->format_message)(common, self.message_);
+      self.leave(Trouble::kDamaged);
+    };
+    errors_.emit_message = [](j_common_ptr common, int level) {
+      if (level < 0 && means_damage(common->err->msg_code)) (*common->err->error_exit)(common);
+    };
+    errors_.output_message = [](j_common_ptr) {};
+    jpeg_.client_data = this;
+    guarded([this] { jpeg_create_decompress(&jpeg_); });
+    source_.init_source = [](j_decompress_ptr) {};
+    source_.term_source = [](j_decompress_ptr) {};
+    source_.resync_to_restart = jpeg_resync_to_restart;
+    source_.fill_input_buffer = [](j_decompress_ptr jpeg) -> boolean {
+      of(jpeg).fill();
+      return TRUE;
+    };
+    source_.skip_input_data = [](j_decompress_ptr jpeg, long count) { of(jpeg).skip(count); };
+    jpeg_.src = &source_;
+    progress_.progress_monitor = [](j_common_ptr common) {
+      JpegReader& self = of(common);
+      if (self.jpeg_.input_scan_number <= kScanLimit) return;
+      std::snprintf(self.message_, sizeof(self.message_), "it has more than %d scans", kScanLimit);
+      self.leave(Trouble::kDamaged);
+    };
+    jpeg_.progress = &progress_;
+  }
+  ~JpegReader() { jpeg_destroy_decompress(&jpeg_); }
+  JpegReader(const JpegReader&) = delete;
+  JpegReader& operator=(const JpegReader&) = delete;
+
+  ImageInfo read_header() {
+    guarded([this] {
+      jpeg_save_markers(&jpeg_, JPEG_APP0 + 1, kMarkerBytes);
+      jpeg_read_header(&jpeg_, TRUE);
+    });
+    check_size(file_, jpeg_.image_width, jpeg_.image_height);
+    return {.format = ImageFormat::kJpeg,
+            .stored = {static_cast<int>(jpeg_.image_width), static_cast<int>(jpeg_.image_height)},
+            .orientation = orientation()};
+  }
+
+  Image read_picture(const ImageInfo& info) {
+    const int channels = jpeg_.num_components;
+    if (channels != 1 && channels != 3 && channels != 4) {
+      fail_damaged(file_, ImageFormat::kJpeg,
+                   fmt::format("1, 3 or 4 channels are allowed, it has {}", channels));
+    }
+    jpeg_.out_color_space = channels == 1 ? JCS_GRAYSCALE : channels == 3 ? JCS_RGB : JCS_CMYK;
+    Image image(info.upright());
+    constexpr int kRows = 16;
+    const std::size_t row_bytes =
+        static_cast<std::size_t>(info.stored.w) * static_cast<std::size_t>(channels);
+    const std::size_t rgb_bytes = static_cast<std::size_t>(info.stored.w) * 3;
+    // Grey rows and CMYK rows become RGB in place: each row has room for either.
+    const std::size_t pitch = std::max(row_bytes, rgb_bytes);
+    Buffer rows(pitch * kRows, Tag::kStaging);
+    std::uint8_t* const data = rows.as<std::uint8_t>().data();
+    guarded([this] { jpeg_start_decompress(&jpeg_); });
+    for (int y = 0; y < info.stored.h;) {
+      const int count = std::min(kRows, info.stored.h - y);
+      guarded([&] {
+        for (int i = 0; i < count; ++i) {
+          JSAMPROW row = data + pitch * static_cast<std::size_t>(i);
+          jpeg_read_scanlines(&jpeg_, &row, 1);
+        }
+      });
+      for (int i = 0; i < count; ++i) {
+        // Row i ends, packed, before row i + 1 as read begins.
+        to_rgb(data + pitch * static_cast<std::size_t>(i), info.stored.w, channels,
+               data + rgb_bytes * static_cast<std::size_t>(i));
+      }
+      place_rows(image, info.stored, info.orientation, y, count, data);
+      y += count;
+    }
+    return image;
+  }
+
+ private:
+  static JpegReader& of(j_common_ptr common) {
+    return *static_cast<JpegReader*>(common->client_data);
+  }
+  static JpegReader& of(j_decompress_ptr jpeg) {
+    return *static_cast<JpegReader*>(jpeg->client_data);
+  }
+
+  /// Warnings that stand for lost pixels; others (bytes between markers, odd versions) do no harm.
+  static bool means_damage(int code) {
+    return code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE || code == JWRN_JPEG_EOF ||
+           code == JWRN_MUST_RESYNC;
+  }
+
+  /// `src` [w, channels] to `dst` [w, 3]; dst is src, or lies before it.
+  static void to_rgb(const std::uint8_t* src, int w, int channels, std::uint8_t* dst) {
+    if (channels == 3) return;  // such rows lie packed already, as grey ones will
+    if (channels == 1) {        // from the back: the row grows
+      for (std::ptrdiff_t x = w - 1; x >= 0; --x) {
+        const std::uint8_t value = src[x];
+        dst[3 * x] = dst[3 * x + 1] = dst[3 * x + 2] = value;
+      }
+      return;
+    }
+    // Pillow's cmyk2rgb on inverted CMYK: black - round(ink * black / 255), 8 bits, ink = 255 - c.
+    for (std::ptrdiff_t x = 0; x < w; ++x) {
+      const int black = src[4 * x + 3];
+      std::uint8_t rgb[3];
+      for (int c = 0; c < 3; ++c) {
+        const int product = (255 - src[4 * x + c]) * black + 128;
+        rgb[c] = static_cast<std::uint8_t>(std::max(0, black - (((product >> 8) + product) >> 8)));
+      }
+      std::copy_n(rgb, 3, dst + 3 * x);
+    }
+  }
+
+  int orientation() const {
+    constexpr std::string_view kExif("Exif\0\0", 6);
+    constexpr std::string_view kXmp("http://ns.adobe.com/xap/1.0/\0", 29);
+    std::vector<std::byte> exif;  // a long one is continued in the next marker
+    std::span<const std::byte> xmp;
+    for (const auto* marker = jpeg_.marker_list; marker != nullptr; marker = marker->next) {
+      const std::string_view text(reinterpret_cast<const char*>(marker->data), marker->data_length);
+      const auto bytes = std::as_bytes(std::span(marker->data, marker->data_length));
+      if (text.starts_with(kExif)) {
+        exif.insert(exif.end(), bytes.begin() + kExif.size(), bytes.end());
+      } else if (text.starts_with(kXmp)) {
+        xmp = bytes.subspan(kXmp.size());
+      }
+    }
+    if (const auto found = orientation_of_exif(exif)) return *found;
+    return orientation_of_xmp(xmp).value_or(1);
+  }
+
+  void fill() {
+    const std::uint64_t count = std::min<std::uint64_t>(kChunkBytes, file_.size() - offset_);
+    if (count == 0) leave(Trouble::kTruncated);
+    try {
+      file_.read(offset_, chunk_.bytes().first(count));
+    } catch (...) {
+      thrown_ = std::current_exception();
+    }
+    if (thrown_ != nullptr) leave(Trouble::kThrown);
+    offset_ += count;
+    source_.next_input_byte = chunk_.as<JOCTET>().data();
+    source_.bytes_in_buffer = count;
+  }
+
+  void skip(long count) {
+    if (count <= 0) return;
+    const auto bytes = static_cast<std::uint64_t>(count);
+    if (bytes <= source_.bytes_in_buffer) {
+      source_.next_input_byte += bytes;
+      source_.bytes_in_buffer -= bytes;
+      return;
+    }
+    const std::uint64_t beyond = bytes - source_.bytes_in_buffer;
+    if (beyond > file_.size() - offset_) leave(Trouble::kTruncated);
+    offset_ += beyond;
+    source_.bytes_in_buffer = 0;
+  }
+
+  [[noreturn]] void leave(Trouble trouble) {
+    trouble_ = trouble;
+    std::longjmp(jump_, 1);
+  }
+
+  /// Runs a stretch of libjpeg calls; what went wrong in it comes out as an exception.
+  template <typename F>
+  void guarded(F&& stretch) {
+    if (setjmp(jump_) == 0) {
+      stretch();
+      return;
+    }
+    switch (trouble_) {
+      case Trouble::kThrown:
+        std::rethrow_exception(thrown_);
+      case Trouble::kTruncated:
+        fail_truncated(file_, ImageFormat::kJpeg);
+      default:
+        fail_damaged(file_, ImageFormat::kJpeg, message_);
+    }
+  }
+
+  const File& file_;
+  std::uint64_t offset_ = 0;  // of the first byte that has not been read
+  Buffer chunk_;
+  jpeg_decompress_struct jpeg_{};
+  jpeg_error_mgr errors_{};
+  jpeg_source_mgr source_{};
+  jpeg_progress_mgr progress_{};
+  std::jmp_buf jump_{};
+  Trouble trouble_ = Trouble::kNone;
+  char message_[JMSG_LENGTH_MAX] = {};
+  std::exception_ptr thrown_;
+};
+
+}  // namespace
+
+ImageInfo probe_jpeg(const File& file) { return JpegReader(file).read_header(); }
+
+Image decode_jpeg(const File& file) {
+  JpegReader reader(file);
+  const ImageInfo info = reader.read_header();
+  return reader.read_picture(info);
+}
+
+}  // namespace semblance::codecs

@@ -1,0 +1,252 @@
+// PNG through libpng, into rows of the picture itself: whatever a row holds as stored (palette
+// indices, 16-bit grey) fits in the place of its RGB and is widened there.
+#include <png.h>
+
+#include <algorithm>
+#include <array>
+#include <csetjmp>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <string_view>
+
+#include "core/error.h"
+#include "image/codecs/codecs.h"
+#include "image/orientation.h"
+
+namespace semblance::codecs {
+namespace {
+
+constexpr std::uint64_t kSignatureBytes = 8;
+constexpr std::uint64_t kMetadataLimit = 16 << 20;
+constexpr int kChunkLimit = 1'000'000;  // a file of nothing but empty chunks is not worth a minute
+
+std::uint32_t big_endian(std::span<const std::byte> bytes) {
+  std::uint32_t value = 0;
+  for (const std::byte byte : bytes.first(4)) value = value << 8 | std::to_integer<unsigned>(byte);
+  return value;
+}
+
+std::vector<std::byte> read_range(const File& file, std::uint64_t offset, std::uint64_t bytes) {
+  std::vector<std::byte> data(bytes);
+  file.read(offset, data);
+  return data;
+}
+
+/// An iTXt chunk's text when it is an uncompressed XMP packet.
+std::span<const std::byte> xmp_of(std::span<const std::byte> chunk) {
+  constexpr std::string_view kKeyword("XML:com.adobe.xmp\0\0\0", 20);  // and: not compressed
+  const std::string_view text(reinterpret_cast<const char*>(chunk.data()), chunk.size());
+  if (!text.starts_with(kKeyword)) return {};
+  const std::size_t language = text.find('\0', kKeyword.size());
+  if (language == std::string_view::npos) return {};
+  const std::size_t translated = text.find('\0', language + 1);
+  if (translated == std::string_view::npos) return {};
+  return chunk.subspan(translated + 1);
+}
+
+/// EXIF's orientation from wherever in the file it is (it may follow the pixels). A file that ends
+/// early just ends the search: the pixels decide whether it is truncated.
+int find_orientation(const File& file) {
+  std::optional<int> from_xmp;
+  std::uint64_t offset = kSignatureBytes;
+  for (int chunks = 0; offset + 12 <= file.size() && chunks < kChunkLimit; ++chunks) {
+    const auto head = read_range(file, offset, 8);
+    const std::uint64_t length = big_endian(head);
+    const std::string_view type(reinterpret_cast<const char*>(head.data()) + 4, 4);
+    if (type == "IEND" || length > file.size() - offset - 12) break;
+    if (type == "eXIf" && length <= kMetadataLimit) {
+      if (const auto found = orientation_of_exif(read_range(file, offset + 8, length))) {
+        return *found;
+      }
+    } else if (type == "iTXt" && length <= kMetadataLimit) {
+      const auto chunk = read_range(file, offset + 8, length);
+      if (const auto found = orientation_of_xmp(xmp_of(chunk))) from_xmp = found;
+    }
+    offset += 12 + length;
+  }
+  return from_xmp.value_or(1);
+}
+
+enum class Trouble { kNone, kTruncated, kDamaged, kThrown };
+
+/// One PNG being read; libpng leaves by longjmp, as in jpeg_decode.cpp.
+class PngReader {
+ public:
+  explicit PngReader(const File& file) : file_(file) {
+    png_ = png_create_read_struct(
+        PNG_LIBPNG_VER_STRING, this,
+        [](png_structp png, png_const_charp message) {
+          auto& self = *static_cast<PngReader*>(png_get_error_ptr(png));
+          std::snprintf(self.message_, sizeof(self.message_), "%s", message);
+          self.leave(Trouble::kDamaged);
+        },
+        [](png_structp, png_const_charp) {});
+    if (png_ != nullptr) info_ = png_create_info_struct(png_);
+    if (info_ == nullptr) {
+      png_destroy_read_struct(&png_, &info_, nullptr);
+      fail(ErrorKind::kMemory, "cannot read {}: libpng has no memory to start", file.name());
+    }
+    png_set_read_fn(png_, this, [](png_structp png, png_bytep data, std::size_t count) {
+      static_cast<PngReader*>(png_get_io_ptr(png))->read(data, count);
+    });
+  }
+  ~PngReader() { png_destroy_read_struct(&png_, &info_, nullptr); }
+  PngReader(const PngReader&) = delete;
+  PngReader& operator=(const PngReader&) = delete;
+
+  Image read_picture(const ImageInfo& info) {
+    guarded([this] {
+      // Only pixels are wanted: what else a file carries is neither kept nor able to hurt.
+      png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, 0);
+      png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+      png_read_info(png_, info_);
+      // Pillow shows an index beyond the palette as black; libpng would warn.
+      png_set_check_for_invalid_index(png_, -1);
+    });
+    const int type = png_get_color_type(png_, info_);
+    const int depth = png_get_bit_depth(png_, info_);
+    const bool palette = type == PNG_COLOR_TYPE_PALETTE;
+    const bool wide_grey = type == PNG_COLOR_TYPE_GRAY && depth == 16;
+    guarded([&] {
+      if (palette) {
+        png_set_packing(png_);
+      } else if (!wide_grey) {
+        if (depth == 16) png_set_strip_16(png_);
+        if (depth < 8) png_set_expand_gray_1_2_4_to_8(png_);
+        if ((type & PNG_COLOR_MASK_ALPHA) != 0) png_set_strip_alpha(png_);
+        if ((type & PNG_COLOR_MASK_COLOR) == 0) png_set_gray_to_rgb(png_);
+      }
+      passes_ = png_set_interlace_handling(png_);
+      png_read_update_info(png_, info_);
+    });
+    const auto colours = palette ? palette_colours() : Colours{};
+    const auto widen = [&](std::uint8_t* row) {
+      if (palette) {
+        for (std::ptrdiff_t x = info.stored.w - 1; x >= 0; --x) {
+          const auto colour = colours[row[x]];
+          std::copy_n(colour.begin(), 3, row + 3 * x);
+        }
+      } else if (wide_grey) {
+        for (std::ptrdiff_t x = info.stored.w - 1; x >= 0; --x) {
+          const std::uint8_t value = row[2 * x] != 0 ? 255 : row[2 * x + 1];
+          row[3 * x] = row[3 * x + 1] = row[3 * x + 2] = value;
+        }
+      }
+    };
+    SEMBLANCE_ASSERT(png_get_rowbytes(png_, info_) <= static_cast<std::size_t>(info.stored.w) * 3);
+
+    if (passes_ > 1 || info.orientation == 1) {
+      Image stored(info.stored);
+      for (int pass = 0; pass < passes_; ++pass) {
+        for (int y = 0; y < info.stored.h; ++y) read_row(stored.row(y));
+      }
+      for (int y = 0; y < info.stored.h; ++y) widen(stored.row(y));
+      if (info.orientation == 1) return stored;
+      Image image(info.upright());
+      place_rows(image, info.stored, info.orientation, 0, info.stored.h, stored.pixels().data());
+      return image;
+    }
+    Image image(info.upright());
+    constexpr int kRows = 16;
+    const std::size_t row_bytes = static_cast<std::size_t>(info.stored.w) * 3;
+    Buffer rows(row_bytes * kRows, Tag::kStaging);
+    std::uint8_t* const data = rows.as<std::uint8_t>().data();
+    for (int y = 0; y < info.stored.h; y += kRows) {
+      const int count = std::min(kRows, info.stored.h - y);
+      for (int i = 0; i < count; ++i) {
+        std::uint8_t* row = data + row_bytes * static_cast<std::size_t>(i);
+        read_row(row);
+        widen(row);
+      }
+      place_rows(image, info.stored, info.orientation, y, count, data);
+    }
+    return image;
+  }
+
+ private:
+  using Colours = std::array<std::array<std::uint8_t, 3>, 256>;
+
+  /// Entries that the file does not name are black, as in Pillow.
+  Colours palette_colours() const {
+    Colours colours{};
+    png_colorp entries = nullptr;
+    int count = 0;
+    png_get_PLTE(png_, info_, &entries, &count);
+    for (int i = 0; i < count; ++i) {
+      colours[static_cast<std::size_t>(i)] = {entries[i].red, entries[i].green, entries[i].blue};
+    }
+    return colours;
+  }
+
+  void read_row(std::uint8_t* row) {
+    guarded([this, row] { png_read_row(png_, row, nullptr); });
+  }
+
+  void read(png_bytep data, std::size_t count) {
+    if (count > file_.size() - offset_) leave(Trouble::kTruncated);
+    try {
+      file_.read(offset_, std::as_writable_bytes(std::span(data, count)));
+    } catch (...) {
+      thrown_ = std::current_exception();
+    }
+    if (thrown_ != nullptr) leave(Trouble::kThrown);
+    offset_ += count;
+  }
+
+  [[noreturn]] void leave(Trouble trouble) {
+    trouble_ = trouble;
+    std::longjmp(jump_, 1);
+  }
+
+  template <typename F>
+  void guarded(F&& stretch) {
+    if (setjmp(jump_) == 0) {
+      stretch();
+      return;
+    }
+    switch (trouble_) {
+      case Trouble::kThrown:
+        std::rethrow_exception(thrown_);
+      case Trouble::kTruncated:
+        fail_truncated(file_, ImageFormat::kPng);
+      default:
+        fail_damaged(file_, ImageFormat::kPng, message_);
+    }
+  }
+
+  const File& file_;
+  std::uint64_t offset_ = 0;
+  png_structp png_ = nullptr;
+  png_infop info_ = nullptr;
+  int passes_ = 1;
+  std::jmp_buf jump_{};
+  Trouble trouble_ = Trouble::kNone;
+  char message_[200] = {};
+  std::exception_ptr thrown_;
+};
+
+}  // namespace
+
+ImageInfo probe_png(const File& file) {
+  constexpr std::uint64_t kHeaderBytes = kSignatureBytes + 8 + 13;
+  if (file.size() < kHeaderBytes) fail_truncated(file, ImageFormat::kPng);
+  const auto start = read_range(file, 0, kHeaderBytes);
+  const auto chunk = std::span(start).subspan(kSignatureBytes);
+  if (std::memcmp(chunk.data() + 4, "IHDR", 4) != 0) {
+    fail_damaged(file, ImageFormat::kPng, "it does not begin with an IHDR chunk");
+  }
+  const std::uint32_t w = big_endian(chunk.subspan(8));
+  const std::uint32_t h = big_endian(chunk.subspan(12));
+  check_size(file, w, h);
+  return {.format = ImageFormat::kPng,
+          .stored = {static_cast<int>(w), static_cast<int>(h)},
+          .orientation = find_orientation(file)};
+}
+
+Image decode_png(const File& file) {
+  const ImageInfo info = probe_png(file);
+  return PngReader(file).read_picture(info);
+}
+
+}  // namespace semblance::codecs

@@ -1,0 +1,52 @@
+// Pictures from files: JPEG, PNG and WebP into upright 8-bit RGB.
+//
+// The judge is Pillow: ImageOps.exif_transpose(Image.open(path)).convert("RGB"). That is: alpha and
+// transparent colours are dropped, not blended; grey becomes three equal channels; a palette is
+// looked up; 16-bit colour keeps its high byte, 16-bit grey is cut at 255 (as Pillow does, which
+// leaves little but white); CMYK is taken inverted, as Adobe writes it; of an animation the first
+// frame is taken; colour profiles are not applied. PNG and lossless WebP agree exactly.
+//
+// The format is found by a file's first bytes, never by its name. Files are hostile: a size is
+// checked before memory is taken, and what a codec warns of as damage (a premature end, bad codes)
+// is an Error, not a grey patch. All functions are thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+
+#include "image/image.h"
+#include "memory/file.h"
+
+namespace semblance {
+
+enum class ImageFormat : std::uint8_t { kJpeg, kPng, kWebp };
+
+/// "JPEG", "PNG", "WebP": for messages.
+std::string_view name_of(ImageFormat format);
+
+/// Most pixels a picture may have: Pillow's limit against decompression bombs, twice 89,478,485
+/// (half a GiB of RGB).
+inline constexpr std::int64_t kPixelLimit = 178'956'970;
+
+struct ImageInfo {
+  ImageFormat format = ImageFormat::kJpeg;
+  Size stored;          // as the file has it
+  int orientation = 1;  // EXIF's (or XMP's), 1 to 8
+  /// The size decode() gives.
+  Size upright() const;
+};
+
+/// What a picture is, from its headers alone. Throws Error(kArgument) for a file that is not a
+/// JPEG, PNG or WebP picture or has more than kPixelLimit pixels, Error(kCorrupt) for an empty,
+/// truncated or damaged one, and what open_file throws.
+ImageInfo probe(const File& file);
+ImageInfo probe(const std::filesystem::path& path);
+
+/// The upright picture. Throws as probe does. Takes 3 bytes a pixel, and beside them: a WebP file's
+/// own bytes; another 3 bytes a pixel for a turned picture that is WebP or interlaced PNG; inside
+/// the codec up to 6 bytes a pixel for a progressive JPEG, 4 for a lossless WebP.
+Image decode(const File& file);
+Image decode(const std::filesystem::path& path);
+
+}  // namespace semblance

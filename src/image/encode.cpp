@@ -1,0 +1,109 @@
+#include "image/encode.h"
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+
+#include "core/error.h"
+#include "image/codecs/codecs.h"
+#include "image/exif.h"
+#include "image/utf8.h"
+
+namespace semblance {
+namespace {
+
+constexpr std::string_view kParameters = "parameters";
+constexpr std::string_view kSoftware = "Software";
+constexpr std::size_t kKeyLimit = 79;
+
+void check_text(const ImageText& text) {
+  for (const auto& [key, value] : text) {
+    const auto printable = [](char c) { return c >= ' ' && c <= '~'; };
+    if (key.empty() || key.size() > kKeyLimit || !std::ranges::all_of(key, printable) ||
+        key.front() == ' ' || key.back() == ' ') {
+      fail(ErrorKind::kArgument,
+           "cannot write the picture's text: a key is 1 to {} printable ASCII characters without "
+           "spaces at its ends, this one is \"{}\"",
+           kKeyLimit, key);
+    }
+    if (!code_points(value) || value.find('\0') != std::string::npos) {
+      fail(ErrorKind::kArgument,
+           "cannot write the picture's text: the value of \"{}\" is not UTF-8 text without zeros",
+           key);
+    }
+  }
+}
+
+std::vector<std::byte> exif_for(const ImageText& text) {
+  std::string comment;
+  std::string software;
+  for (const auto& [key, value] : text) {
+    if (key == kParameters) comment = value + comment;
+    if (key == kSoftware) software = value;
+    if (key != kParameters && key != kSoftware) {
+      comment += fmt::format("{}{}: {}", comment.empty() ? "" : "\n", key, value);
+    }
+  }
+  if (comment.empty() && software.empty()) return {};
+  return make_exif(comment, software);
+}
+
+void check_sides(const Image& image, ImageFormat format, int limit) {
+  if (image.empty()) {
+    fail(ErrorKind::kArgument, "cannot write a {}: the picture is empty", name_of(format));
+  }
+  if (image.width() > limit || image.height() > limit) {
+    fail(ErrorKind::kArgument,
+         "cannot write a {}: its sides may be {} pixels, the picture is {}x{}\n"
+         "  write a PNG",
+         name_of(format), limit, image.width(), image.height());
+  }
+}
+
+}  // namespace
+
+std::vector<std::byte> encode(const Image& image, ImageFormat format, const ImageText& text) {
+  check_text(text);
+  switch (format) {
+    case ImageFormat::kPng:
+      check_sides(image, format, 1'000'000);
+      return codecs::encode_png(image, text);
+    case ImageFormat::kJpeg: {
+      check_sides(image, format, 65'500);
+      const auto exif = exif_for(text);
+      constexpr std::size_t kMarkerLimit = 65'533 - 6;
+      if (exif.size() > kMarkerLimit) {
+        fail(ErrorKind::kArgument,
+             "cannot write a JPEG: its text may take {} bytes as EXIF, this takes {}\n"
+             "  write a PNG, or leave the text out",
+             kMarkerLimit, exif.size());
+      }
+      return codecs::encode_jpeg(image, exif);
+    }
+    case ImageFormat::kWebp:
+      check_sides(image, format, 16'383);
+      return codecs::encode_webp(image, exif_for(text));
+  }
+  SEMBLANCE_ASSERT(false);
+}
+
+ImageFormat format_for(const std::filesystem::path& path) {
+  std::string extension = path.extension().string();
+  std::ranges::transform(extension, extension.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (extension == ".png") return ImageFormat::kPng;
+  if (extension == ".jpg" || extension == ".jpeg") return ImageFormat::kJpeg;
+  if (extension == ".webp") return ImageFormat::kWebp;
+  fail(ErrorKind::kArgument,
+       "cannot write {}: a picture's name ends in .png, .jpg, .jpeg or .webp, this one {}",
+       path.string(), extension.empty() ? "has no ending" : "ends in " + extension);
+}
+
+void write_image(const Image& image, const std::filesystem::path& path, const ImageText& text) {
+  const auto bytes = encode(image, format_for(path), text);
+  OutputFile file(path);
+  file.write(bytes);
+  file.commit();
+}
+
+}  // namespace semblance

@@ -1,0 +1,74 @@
+#include "image/photo_size.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "image/resize.h"
+
+namespace semblance {
+namespace {
+
+constexpr int kStep = 64;
+constexpr double kShortSide = 1024;
+constexpr double kLongSide = 1280;
+constexpr int kSideLimit = 1 << 28;
+constexpr int kAreaSideLimit = 16'384;
+
+/// Python's round: half to even, which is the default rounding mode of the processor.
+double round_half_even(double value) { return std::nearbyint(value); }
+
+void check_photo(Size photo) {
+  if (photo.w < 1 || photo.h < 1 || photo.w > kSideLimit || photo.h > kSideLimit) {
+    fail(ErrorKind::kArgument,
+         "cannot choose a size: a photo's sides are 1 to {} pixels, this one is {}x{}", kSideLimit,
+         photo.w, photo.h);
+  }
+}
+
+}  // namespace
+
+PublishedSize published_size(Size photo) {
+  check_photo(photo);
+  const double w = photo.w;
+  const double h = photo.h;
+  const double ratio = kShortSide / std::min(w, h);
+  const double w1 = round_half_even(ratio * w);
+  const double h1 = round_half_even(ratio * h);
+  const double ratio2 = kLongSide / std::max(w1, h1);
+  PublishedSize size;
+  size.first = {static_cast<int>(round_half_even(ratio2 * w1)),
+                static_cast<int>(round_half_even(ratio2 * h1))};
+  size.final = {size.first.w / kStep * kStep, size.first.h / kStep * kStep};
+  if (size.final.w == 0 || size.final.h == 0) {
+    fail(ErrorKind::kArgument,
+         "cannot resize a photo of {}x{}: with its long side at {:.0f}, the short one must be at "
+         "least {} pixels, it would be {}\n"
+         "  crop the photo, or detect on it as it is with --photo-size original",
+         photo.w, photo.h, kLongSide, kStep, std::min(size.first.w, size.first.h));
+  }
+  return size;
+}
+
+Image resize_photo(const Image& photo) {
+  const PublishedSize size = published_size(photo.size());
+  return resize(resize(photo, size.first, Filter::kBilinear), size.final, Filter::kBilinear);
+}
+
+Size auto_size(Size photo, int side) {
+  check_photo(photo);
+  if (side < kStep || side > kAreaSideLimit) {
+    fail(ErrorKind::kArgument,
+         "cannot choose a size: the model's own side is {} to {} pixels, {} was given", kStep,
+         kAreaSideLimit, side);
+  }
+  const double aspect = std::sqrt(static_cast<double>(photo.w) / photo.h);
+  const double longest = static_cast<double>(side) * side / kStep;
+  const auto fitted = [&](double length) {
+    const double rounded = std::round(std::min(length, longest) / kStep) * kStep;
+    return static_cast<int>(std::max<double>(rounded, kStep));
+  };
+  return {fitted(side * aspect), fitted(side / aspect)};
+}
+
+}  // namespace semblance

@@ -1,0 +1,31 @@
+#include "image/utf8.h"
+
+namespace semblance {
+
+std::optional<std::vector<char32_t>> code_points(std::string_view utf8) {
+  std::vector<char32_t> points;
+  for (std::size_t i = 0; i < utf8.size();) {
+    const auto lead = static_cast<unsigned char>(utf8[i]);
+    const std::size_t more = lead < 0x80   ? 0
+                             : lead < 0xc2 ? 4
+                             : lead < 0xe0 ? 1
+                             : lead < 0xf0 ? 2
+                             : lead < 0xf5 ? 3
+                                           : 4;
+    if (more == 4 || utf8.size() - i <= more) return std::nullopt;
+    char32_t point = more == 0 ? lead : lead & (0x3fU >> more);
+    for (std::size_t k = 1; k <= more; ++k) {
+      const auto next = static_cast<unsigned char>(utf8[i + k]);
+      if ((next & 0xc0U) != 0x80) return std::nullopt;
+      point = point << 6 | (next & 0x3fU);
+    }
+    const bool over_long = (more == 2 && point < 0x800) || (more == 3 && point < 0x10000);
+    const bool surrogate = point >= 0xd800 && point <= 0xdfff;
+    if (over_long || surrogate || point > 0x10ffff) return std::nullopt;
+    points.push_back(point);
+    i += more + 1;
+  }
+  return points;
+}
+
+}  // namespace semblance

@@ -1,0 +1,22 @@
+// The face adapter's Perceiver resampler: an embedding of a face becomes face tokens.
+// Source: Resampler in the published InstantID pipeline; reference.md, section 2. Names: "latents",
+// "layers.0.0.to_q"...
+#pragma once
+
+#include "graph/builder.h"
+#include "weights/weight_map.h"
+
+namespace semblance {
+
+struct ResamplerConfig {
+  std::int64_t tokens = 16, width = 1280, depth = 4, heads = 20, embedding = 512, output = 2048,
+               feed_forward = 5120;
+};
+/// Sizes from the shapes of `<prefix>latents`, `<prefix>proj_in.weight` and so on; the head width
+/// is 64 (no shape shows it). Throws Error(kMissing) or Error(kShape).
+ResamplerConfig resampler_config(const WeightMap& weights, const std::string& prefix);
+
+/// embedding f32 [1,embedding] -> face tokens f32 [1,tokens,output].
+Value resampler(const Scope& s, const ResamplerConfig& config, Value embedding);
+
+}  // namespace semblance

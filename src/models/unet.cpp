@@ -1,0 +1,171 @@
+#include "models/unet.h"
+
+#include "models/layers.h"
+#include "models/unet_blocks.h"
+
+namespace semblance {
+namespace {
+
+/// silu of the sum of the timestep's and the added conditions' embeddings, f32 [n,4c].
+Value time_embedding(const Scope& s, const UNetConfig& config, const StepInputs& inputs) {
+  const std::int64_t n = inputs.timestep.shape()[0];
+  const std::int64_t channels = config.time_channels();
+  const auto mlp = [&](const Scope& scope, Value x) {
+    return linear(scope / "linear_2", silu(linear(scope / "linear_1", x, channels)), channels);
+  };
+  const Value steps = apply(Sinusoid{config.channels[0], config.flip_sin_to_cos, config.freq_shift},
+                            {inputs.timestep});
+  const Value ids =
+      apply(Sinusoid{config.time_id_channels, config.flip_sin_to_cos, config.freq_shift},
+            {inputs.time_ids});
+  const Value added = concat({inputs.pooled, reshape(ids, {n, 6 * config.time_id_channels})}, -1);
+  return silu(mlp(s / "time_embedding", steps) + mlp(s / "add_embedding", added));
+}
+
+/// Numbers attention processors in the adapter's order: down blocks, up blocks, mid block.
+struct Processors {
+  int next_down = 0;
+  int next_up = 0;
+  int next_mid = 0;
+
+  explicit Processors(const UNetConfig& config) {
+    int down = 0;
+    int up = 0;
+    const auto levels = config.channels.size();
+    for (std::size_t i = 0; i < levels; ++i) {
+      if (config.down_attention[i])
+        down += static_cast<int>(2 * config.layers[i] * config.transformer_layers[i]);
+      const std::size_t level = levels - 1 - i;
+      if (!config.up_attention.empty() && config.up_attention[i]) {
+        up += static_cast<int>(2 * (config.layers[level] + 1) * config.transformer_layers[level]);
+      }
+    }
+    next_up = down;
+    next_mid = down + up;
+  }
+};
+
+TransformerShape shape_of(const UNetConfig& config, std::size_t level, int& next_processor) {
+  const TransformerShape shape{config.heads[level], config.transformer_layers[level],
+                               config.linear_projection, next_processor};
+  next_processor += static_cast<int>(2 * shape.layers);
+  return shape;
+}
+
+/// Down blocks: every state that the decoder will see again, shallow to deep; the last one goes on.
+std::vector<Value> down_blocks(const Scope& s, const UNetConfig& config, const Context& context,
+                               Value x, Processors& processors) {
+  std::vector<Value> states{x};
+  for (std::size_t level = 0; level < config.channels.size(); ++level) {
+    const Scope block = s / "down_blocks" / static_cast<std::int64_t>(level);
+    for (std::int64_t i = 0; i < config.layers[level]; ++i) {
+      x = resnet_block(block / "resnets" / i, context, x, config.channels[level]);
+      if (config.down_attention[level]) {
+        x = transformer(block / "attentions" / i, context, x,
+                        shape_of(config, level, processors.next_down));
+      }
+      states.push_back(x);
+    }
+    if (level + 1 < config.channels.size()) {
+      const std::int64_t before =
+          config.downsample_padding;  // unpadded convolutions get a row and a column at the end
+      x = conv3x3(block / "downsamplers" / 0 / "conv", x, config.channels[level], 2,
+                  {before, before, 1, 1});
+      states.push_back(x);
+    }
+  }
+  return states;
+}
+
+Value mid_block(const Scope& s, const UNetConfig& config, const Context& context, Value x,
+                Processors& processors) {
+  const Scope block = s / "mid_block";
+  const std::int64_t channels = config.channels.back();
+  x = resnet_block(block / "resnets" / 0, context, x, channels);
+  x = transformer(block / "attentions" / 0, context, x,
+                  shape_of(config, config.channels.size() - 1, processors.next_mid));
+  return resnet_block(block / "resnets" / 1, context, x, channels);
+}
+
+Value up_blocks(const Scope& s, const UNetConfig& config, const Context& context, Value x,
+                std::vector<Value> skips, Processors& processors) {
+  const std::size_t levels = config.channels.size();
+  for (std::size_t i = 0; i < levels; ++i) {
+    const std::size_t level = levels - 1 - i;
+    const Scope block = s / "up_blocks" / static_cast<std::int64_t>(i);
+    for (std::int64_t j = 0; j <= config.layers[level]; ++j) {
+      x = concat({x, skips.back()}, -1);
+      skips.pop_back();
+      x = resnet_block(block / "resnets" / j, context, x, config.channels[level]);
+      if (config.up_attention[i])
+        x = transformer(block / "attentions" / j, context, x,
+                        shape_of(config, level, processors.next_up));
+    }
+    if (level > 0) {  // to the size of the skips that come next, which need not be twice as large
+      const Shape& next = skips.back().shape();
+      x = conv3x3(block / "upsamplers" / 0 / "conv", upsample(x, next[1], next[2]),
+                  config.channels[level]);
+    }
+  }
+  return x;
+}
+
+}  // namespace
+
+Value conditioning_embedding(const Scope& s, const UNetConfig& config, Value picture, DType dtype) {
+  const Scope embedding = s / "controlnet_cond_embedding";
+  const std::vector<std::int64_t>& channels = config.conditioning_embedding;
+  Value x = silu(conv3x3(embedding / "conv_in", convert(picture, dtype), channels[0]));
+  for (std::size_t i = 0; i + 1 < channels.size(); ++i) {
+    const auto block = static_cast<std::int64_t>(2 * i);
+    x = silu(conv3x3(embedding / "blocks" / block, x, channels[i]));
+    x = silu(conv3x3(embedding / "blocks" / (block + 1), x, channels[i + 1], 2, {1, 1, 1, 1}));
+  }
+  return conv3x3(embedding / "conv_out", x, config.channels[0]);
+}
+
+std::vector<Value> identitynet(const Scope& s, const UNetConfig& config, const StepInputs& inputs,
+                               Value tokens, Value conditioning, DType dtype) {
+  const Context context{
+      time_embedding(s, config, inputs), convert(tokens, dtype), {}, config.groups, config.eps};
+  Processors processors(config);
+  const Value x =
+      conv3x3(s / "conv_in", convert(inputs.latent, dtype), config.channels[0]) + conditioning;
+  std::vector<Value> residuals = down_blocks(s, config, context, x, processors);
+  const Value mid = mid_block(s, config, context, residuals.back(), processors);
+  for (std::size_t i = 0; i < residuals.size(); ++i) {
+    residuals[i] = conv1x1(s / "controlnet_down_blocks" / static_cast<std::int64_t>(i),
+                           residuals[i], residuals[i].channels());
+  }
+  residuals.push_back(conv1x1(s / "controlnet_mid_block", mid, mid.channels()));
+  return residuals;
+}
+
+Value unet(const Scope& s, const UNetConfig& config, const StepInputs& inputs, Value text,
+           Value face, const std::optional<IdentityInputs>& identity,
+           const std::optional<AdapterInputs>& adapter, DType dtype) {
+  Context context{
+      time_embedding(s, config, inputs), convert(text, dtype), {}, config.groups, config.eps};
+  if (adapter) context.face = FaceContext{convert(face, dtype), adapter->scope, adapter->strength};
+  Processors processors(config);
+  Value x = conv3x3(s / "conv_in", convert(inputs.latent, dtype), config.channels[0]);
+  std::vector<Value> skips = down_blocks(s, config, context, x, processors);
+  x = mid_block(s, config, context, skips.back(), processors);
+  if (identity) {
+    const std::vector<Value> residuals = identitynet(identity->scope, *identity->config, inputs,
+                                                     face, identity->conditioning, dtype);
+    if (residuals.size() != skips.size() + 1) {
+      fail(ErrorKind::kShape,
+           "IdentityNet gives {} residuals, this UNet takes {}: they are not made for each other",
+           residuals.size(), skips.size() + 1);
+    }
+    for (std::size_t i = 0; i < skips.size(); ++i)
+      skips[i] = add_scaled(skips[i], residuals[i], identity->strength);
+    x = add_scaled(x, residuals.back(), identity->strength);
+  }
+  x = up_blocks(s, config, context, x, std::move(skips), processors);
+  x = group_norm(s / "conv_norm_out", x, config.groups, config.eps, true);
+  return convert(conv3x3(s / "conv_out", x, config.out_channels), DType::kF32);
+}
+
+}  // namespace semblance

@@ -1,0 +1,83 @@
+#include "models/unet_blocks.h"
+
+#include "models/layers.h"
+
+namespace semblance {
+namespace {
+
+/// Norm of a transformer's input, unlike the blocks' own (reference.md, section 2).
+constexpr float kTransformerEps = 1e-6F;
+
+Value attend(const Scope& s, Value q, Value tokens, std::int64_t heads, std::string_view k_name,
+             std::string_view v_name) {
+  const std::int64_t channels = q.channels();
+  return attention(q, linear_unbiased(s / k_name, tokens, channels),
+                   linear_unbiased(s / v_name, tokens, channels), heads);
+}
+
+Value self_attention(const Scope& s, Value normed, Value residual, std::int64_t heads) {
+  const Value q = linear_unbiased(s / "to_q", normed, normed.channels());
+  return linear(s / "to_out" / 0, attend(s, q, normed, heads, "to_k", "to_v"), normed.channels(),
+                residual);
+}
+
+Value cross_attention(const Scope& s, const Context& context, Value normed, Value residual,
+                      std::int64_t heads, int processor) {
+  const Value q = linear_unbiased(s / "to_q", normed, normed.channels());
+  Value mixed = attend(s, q, context.tokens, heads, "to_k", "to_v");
+  if (context.face) {
+    const Scope adapter = context.face->adapter / processor;
+    mixed = add_scaled(mixed, attend(adapter, q, context.face->tokens, heads, "to_k_ip", "to_v_ip"),
+                       context.face->strength);
+  }
+  return linear(s / "to_out" / 0, mixed, normed.channels(), residual);
+}
+
+Value transformer_layer(const Scope& s, const Context& context, Value x, std::int64_t heads,
+                        int processor) {
+  const std::int64_t channels = x.channels();
+  x = self_attention(s / "attn1", layer_norm(s / "norm1", x), x, heads);
+  x = cross_attention(s / "attn2", context, layer_norm(s / "norm2", x), x, heads, processor + 1);
+  const Scope feed_forward = s / "ff" / "net";
+  const Value h =
+      geglu(linear(feed_forward / 0 / "proj", layer_norm(s / "norm3", x), 8 * channels));
+  return linear(feed_forward / 2, h, channels, x);
+}
+
+Value shortcut(const Scope& s, Value x, std::int64_t channels) {
+  return x.channels() == channels ? x : conv1x1(s / "conv_shortcut", x, channels);
+}
+
+}  // namespace
+
+Value resnet_block(const Scope& s, const Context& context, Value x, std::int64_t channels) {
+  Value h =
+      conv3x3(s / "conv1", group_norm(s / "norm1", x, context.groups, context.eps, true), channels);
+  h = h + over_pixels(convert(linear(s / "time_emb_proj", context.time, channels), x.dtype()));
+  h = group_norm(s / "norm2", h, context.groups, context.eps, true);
+  return conv3x3(s / "conv2", h, channels, shortcut(s, x, channels));
+}
+
+Value resnet_block(const Scope& s, Value x, std::int64_t channels, std::int64_t groups, float eps) {
+  Value h = conv3x3(s / "conv1", group_norm(s / "norm1", x, groups, eps, true), channels);
+  h = group_norm(s / "norm2", h, groups, eps, true);
+  return conv3x3(s / "conv2", h, channels, shortcut(s, x, channels));
+}
+
+Value transformer(const Scope& s, const Context& context, Value x, const TransformerShape& shape) {
+  const std::int64_t h = x.shape()[1];
+  const std::int64_t w = x.shape()[2];
+  const std::int64_t channels = x.channels();
+  Value y = group_norm(s / "norm", x, context.groups, kTransformerEps, false);
+  y = shape.linear_projection ? linear(s / "proj_in", as_sequence(y), channels)
+                              : as_sequence(conv1x1(s / "proj_in", y, channels));
+  for (std::int64_t i = 0; i < shape.layers; ++i) {
+    y = transformer_layer(s / "transformer_blocks" / i, context, y, shape.heads,
+                          shape.first_processor + 2 * static_cast<int>(i));
+  }
+  return shape.linear_projection
+             ? as_picture(linear(s / "proj_out", y, channels, as_sequence(x)), h, w)
+             : conv1x1(s / "proj_out", as_picture(y, h, w), channels, x);
+}
+
+}  // namespace semblance

@@ -1,0 +1,45 @@
+// The blocks that the UNet and IdentityNet are made of. Source: diffusers' unet_2d_blocks,
+// attention, transformer_2d.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "graph/builder.h"
+#include "models/unet_config.h"
+
+namespace semblance {
+
+/// The face's part in a cross-attention: attn(q, text) + strength * attn(q, tokens). reference.md,
+/// section 2, Adapter.
+struct FaceContext {
+  Value tokens;   // [n,16,cross]
+  Scope adapter;  // above "1.to_k_ip.weight"
+  float strength;
+};
+
+/// What every block reads.
+struct Context {
+  Value time;    // silu of the time embedding, f32 [n,4c]
+  Value tokens;  // what cross-attention reads: text [n,l,cross], or the face tokens in IdentityNet
+  std::optional<FaceContext> face;  // in the UNet with the adapter on
+  std::int64_t groups;
+  float eps;
+};
+
+/// x [n,h,w,c] -> [n,h,w,channels].
+Value resnet_block(const Scope& s, const Context& context, Value x, std::int64_t channels);
+/// The same without a time embedding: the VAE's.
+Value resnet_block(const Scope& s, Value x, std::int64_t channels, std::int64_t groups, float eps);
+
+struct TransformerShape {
+  std::int64_t heads;
+  std::int64_t layers;
+  bool linear_projection;
+  int first_processor;  // number of its first attention processor: 2 a layer; cross-attentions have
+                        // the odd ones
+};
+/// A spatial transformer: x [n,h,w,c] -> the same.
+Value transformer(const Scope& s, const Context& context, Value x, const TransformerShape& shape);
+
+}  // namespace semblance

@@ -1,0 +1,44 @@
+// Sizes of an SDXL-like UNet or of a ControlNet with its encoder, from config.json, with diffusers'
+// defaults.
+#pragma once
+
+#include <vector>
+
+#include "core/json.h"
+
+namespace semblance {
+
+struct UNetConfig {
+  std::int64_t in_channels = 4;
+  std::int64_t out_channels = 4;
+  std::int64_t sample_size = 128;      // latent pixels of the square it was made for
+  std::vector<std::int64_t> channels;  // by level, from the picture's size downward
+  std::vector<std::int64_t> layers;    // residual blocks by level
+  std::vector<bool> down_attention;    // whether a level's encoder has transformers
+  std::vector<bool> up_attention;      // the decoder's, in the order of up_blocks: from below
+  std::vector<std::int64_t> transformer_layers;  // blocks in each transformer, by level
+  std::vector<std::int64_t> heads;           // by level; config.json calls them attention_head_dim
+  std::vector<std::int64_t> cross_channels;  // width of the text, by level
+  bool linear_projection = false;
+  std::int64_t groups = 32;
+  float eps = 1e-5F;
+  std::int64_t downsample_padding = 1;
+  bool flip_sin_to_cos = true;
+  float freq_shift = 0;
+  std::int64_t time_id_channels = 256;  // sinusoid of each of the six time ids
+  std::int64_t added_channels = 2816;   // pooled text and time ids together
+  // A ControlNet's alone:
+  std::int64_t conditioning_channels = 3;
+  std::vector<std::int64_t> conditioning_embedding;  // 16, 32, 96, 256
+
+  std::int64_t time_channels() const { return channels[0] * 4; }
+  std::int64_t pooled_channels() const { return added_channels - 6 * time_id_channels; }
+  int levels() const { return static_cast<int>(channels.size()); }
+};
+
+/// Throws what Json's getters throw; a value that asks for a structure other than SDXL's is refused
+/// by its key.
+UNetConfig unet_config(const Json& json);
+UNetConfig identitynet_config(const Json& json);
+
+}  // namespace semblance

@@ -1,0 +1,37 @@
+// The VAE: latents to pictures and back. Source: diffusers' AutoencoderKL; reference.md, section 2.
+#pragma once
+
+#include <vector>
+
+#include "core/json.h"
+#include "graph/builder.h"
+#include "weights/weight_map.h"
+
+namespace semblance {
+
+struct VaeConfig {
+  std::int64_t latent_channels = 4;
+  std::vector<std::int64_t> channels;  // by level, from the picture's size downward
+  std::int64_t layers = 2;
+  std::int64_t groups = 32;
+  float scaling_factor = 0.13025F;  // a latent of the sampler is the VAE's times this
+  bool mid_attention = true;
+  bool quant_conv = true;
+  bool post_quant_conv = true;
+
+  /// Pixels of the picture to one of the latent: 8.
+  std::int64_t fold() const { return std::int64_t{1} << (channels.size() - 1); }
+};
+VaeConfig vae_config(const Json& json);
+
+/// latent f32 [n,h,w,4], divided by the scaling factor, -> picture f32 [n,8h,8w,3], about -1..1.
+Value vae_decoder(const Scope& s, const VaeConfig& config, Value latent, DType dtype);
+/// picture f32 [n,8h,8w,3] in -1..1 -> moments f32 [n,h,w,8]: mean, then log variance, before
+/// scaling.
+Value vae_encoder(const Scope& s, const VaeConfig& config, Value picture, DType dtype);
+
+/// Older files call the attention's weights query, key, value and proj_attn, some as 1x1
+/// convolutions: brings them to the names above.
+WeightMap normalise_vae_names(const WeightMap& weights);
+
+}  // namespace semblance

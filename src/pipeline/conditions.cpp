@@ -1,0 +1,169 @@
+#include "pipeline/conditions.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "image/draw.h"
+#include "models/unet.h"
+#include "runtime/session.h"
+
+namespace semblance {
+namespace {
+
+/// A model that is used once streams its weights: none is needed twice.
+constexpr SessionOptions kOnce{.resident_limit_bytes = 0};
+
+struct Prompts {
+  std::vector<std::string> texts;  // those that are encoded, unconditional first
+  bool zero_negative = false;      // the unconditional half is zeros instead
+};
+
+Prompts prompts_of(const OpenedModels& models, const Request& request) {
+  Prompts prompts;
+  if (request.guidance > 1) {
+    prompts.zero_negative = !request.negative && models.zero_absent_negative;
+    if (!prompts.zero_negative) prompts.texts.push_back(request.negative.value_or(""));
+  }
+  prompts.texts.push_back(request.prompt);
+  return prompts;
+}
+
+using Ids = std::vector<std::int32_t>;  // [n,l]
+
+std::array<Ids, 2> tokenize(const OpenedModels& models, const Prompts& prompts) {
+  std::array<Ids, 2> ids;
+  for (std::size_t encoder = 0; encoder < 2; ++encoder) {
+    for (const std::string& text : prompts.texts) {
+      const EncodedText encoded =
+          models.tokenizers[encoder].encode(text, models.prompt_length(static_cast<int>(encoder)));
+      ids[encoder].insert(ids[encoder].end(), encoded.ids.begin(), encoded.ids.end());
+    }
+  }
+  return ids;
+}
+
+struct EncodedPrompts {
+  std::vector<float> hidden;  // [n,l,width]
+  std::vector<float> pooled;  // [n,projection]
+};
+
+EncodedPrompts run_encoder(const OpenedModels& models, const Backend& backend, std::size_t encoder,
+                           const Ids& ids, std::stop_token stop) {
+  const ClipConfig& config = models.clip[encoder];
+  const std::int64_t length = models.prompt_length(static_cast<int>(encoder));
+  const std::int64_t n = static_cast<std::int64_t>(ids.size()) / length;
+  Graph graph;
+  const Scope root(&graph, "");
+  const bool pooled = encoder == 1;
+  const Value ids_input = root.input("ids", DType::kI32, {n, length});
+  const ClipOutputs out =
+      pooled ? clip_text(root, config, ids_input, root.input("ends", DType::kI32, {n}))
+             : clip_text(root, config, ids_input, {});
+  graph.add_output("hidden", out.hidden.id);
+  if (pooled) graph.add_output("pooled", out.pooled->id);
+
+  Session session(std::move(graph), backend, models.clip_weights[encoder], kOnce, stop);
+  session.set_input("ids", ids);
+  if (pooled) {
+    std::vector<std::int32_t> ends;
+    for (std::int64_t i = 0; i < n; ++i) {
+      ends.push_back(
+          end_position(config, std::span(ids).subspan(static_cast<std::size_t>(i * length),
+                                                      static_cast<std::size_t>(length))));
+    }
+    session.set_input("ends", ends);
+  }
+  session.run(stop);
+  return {session.output_f32("hidden"),
+          pooled ? session.output_f32("pooled") : std::vector<float>{}};
+}
+
+void encode_text(Conditions& conditions, const OpenedModels& models, const Backend& backend,
+                 const Request& request, std::stop_token stop) {
+  const Prompts prompts = prompts_of(models, request);
+  const std::array<Ids, 2> ids = tokenize(models, prompts);
+  const EncodedPrompts first = run_encoder(models, backend, 0, ids[0], stop);
+  const EncodedPrompts second = run_encoder(models, backend, 1, ids[1], stop);
+  conditions.text_tokens = models.prompt_length(0);
+  const auto width_first = static_cast<std::size_t>(models.clip[0].width);
+  const auto width_second = static_cast<std::size_t>(models.clip[1].width);
+  const std::size_t rows = first.hidden.size() / width_first;
+  if (prompts.zero_negative) {
+    conditions.text.assign(
+        static_cast<std::size_t>(conditions.text_tokens) * (width_first + width_second), 0.0F);
+    conditions.pooled.assign(second.pooled.size(), 0.0F);
+  }
+  for (std::size_t i = 0; i < rows; ++i) {  // joined on the channel axis
+    const auto a = first.hidden.begin() + static_cast<std::ptrdiff_t>(i * width_first);
+    const auto b = second.hidden.begin() + static_cast<std::ptrdiff_t>(i * width_second);
+    conditions.text.insert(conditions.text.end(), a, a + static_cast<std::ptrdiff_t>(width_first));
+    conditions.text.insert(conditions.text.end(), b, b + static_cast<std::ptrdiff_t>(width_second));
+  }
+  conditions.pooled.insert(conditions.pooled.end(), second.pooled.begin(), second.pooled.end());
+}
+
+/// The unconditional half is the resampler on zeros, not zeros (reference.md, 3.5).
+void encode_face(Conditions& conditions, const OpenedModels& models, const Backend& backend,
+                 std::span<const float> embedding, std::stop_token stop) {
+  Graph graph;
+  const Scope root(&graph, "");
+  graph.add_output("tokens",
+                   resampler(root, models.resampler,
+                             root.input("embedding", DType::kF32, {1, models.resampler.embedding}))
+                       .id);
+  Session session(std::move(graph), backend, models.resampler_weights, kOnce, stop);
+  for (int i = 0; i < conditions.n; ++i) {
+    const bool unconditional = i + 1 < conditions.n;
+    const std::vector<float> zeros(embedding.size());
+    session.set_input("embedding", unconditional ? std::span<const float>(zeros) : embedding);
+    session.run(stop);
+    const std::vector<float> tokens = session.output_f32("tokens");
+    conditions.face.insert(conditions.face.end(), tokens.begin(), tokens.end());
+  }
+}
+
+void encode_keypoints(Conditions& conditions, const OpenedModels& models, const Backend& backend,
+                      const Request& request, const Keypoints& keypoints, DType dtype,
+                      std::stop_token stop) {
+  Graph graph;
+  const Scope root(&graph, "");
+  const Value picture = root.input("picture", DType::kF32, {1, request.height, request.width, 3});
+  graph.add_output("features", convert(conditioning_embedding(Scope(&graph, "identitynet."),
+                                                              models.identitynet, picture, dtype),
+                                       DType::kF32)
+                                   .id);
+  Session session(std::move(graph), backend, models.denoiser_weights, kOnce, stop);
+  const Image drawn = draw_keypoints(keypoints, {request.width, request.height});
+  const std::span<float> input{reinterpret_cast<float*>(session.input("picture").data()),
+                               drawn.pixels().size()};
+  std::transform(drawn.pixels().begin(), drawn.pixels().end(), input.begin(),
+                 [](std::uint8_t value) { return static_cast<float>(value) / 255.0F; });
+  session.run(stop);
+  conditions.keypoints = session.output_f32("features");
+}
+
+}  // namespace
+
+Conditions encode_conditions(const OpenedModels& models, const Backend& backend,
+                             const Request& request, std::span<const float> embedding,
+                             const Keypoints& keypoints, DType dtype, std::stop_token stop) {
+  if (static_cast<std::int64_t>(embedding.size()) != models.resampler.embedding) {
+    fail(ErrorKind::kArgument, "the face's embedding must have {} numbers, it has {}",
+         models.resampler.embedding, embedding.size());
+  }
+  check_keypoints(keypoints, "cannot draw the keypoint picture");
+  Conditions conditions;
+  conditions.n = request.guidance > 1 ? 2 : 1;
+  encode_text(conditions, models, backend, request, stop);
+  encode_face(conditions, models, backend, embedding, stop);
+  if (request.identity_strength > 0)
+    encode_keypoints(conditions, models, backend, request, keypoints, dtype, stop);
+  for (int i = 0; i < conditions.n; ++i) {
+    for (int value : {request.height, request.width, 0, 0, request.height, request.width}) {
+      conditions.time_ids.push_back(static_cast<float>(value));
+    }
+  }
+  return conditions;
+}
+
+}  // namespace semblance

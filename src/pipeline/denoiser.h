@@ -1,0 +1,35 @@
+// One step's network: latent in, predicted noise out, for both guidance halves.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <vector>
+
+#include "pipeline/conditions.h"
+#include "pipeline/opened_models.h"
+#include "runtime/session.h"
+
+namespace semblance {
+
+class Denoiser {
+ public:
+  /// The graph of UNet, adapter (unless its strength is 0) and, with_identity, IdentityNet; the
+  /// conditions are written into it.
+  Denoiser(const OpenedModels& models, const Backend& backend, const Request& request,
+           const Conditions& conditions, bool with_identity, DType dtype,
+           std::uint64_t resident_bytes, std::stop_token stop);
+
+  bool with_identity() const { return with_identity_; }
+  /// latent f32 [c,h,w], scaled by the scheduler -> noise [n,c,h,w].
+  void run(std::span<const float> latent, float timestep, std::vector<float>& noise,
+           std::stop_token stop);
+  const Session& session() const { return *session_; }
+
+ private:
+  bool with_identity_;
+  std::size_t n_;
+  std::size_t channels_;
+  std::unique_ptr<Session> session_;
+};
+
+}  // namespace semblance

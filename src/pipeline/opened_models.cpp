@@ -1,0 +1,198 @@
+#include "pipeline/opened_models.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/json.h"
+#include "models/unet.h"
+#include "weights/audit.h"
+#include "weights/checkpoint.h"
+
+namespace semblance {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Weights that a graph declares under `prefix`, without it.
+std::vector<Expected> declared(const Graph& graph, std::string_view prefix) {
+  std::vector<Expected> expected;
+  for (const ValueInfo& value : graph.values()) {
+    if (value.kind != ValueKind::kWeight || !value.name.starts_with(prefix)) continue;
+    expected.push_back({value.name.substr(prefix.size()), value.type.shape});
+  }
+  return expected;
+}
+
+void audit_against(std::string_view what, const fs::path& where, const Graph& graph,
+                   std::string_view prefix, const WeightMap& weights,
+                   const std::vector<std::string>& unread = {}) {
+  std::vector<std::string_view> ignorable(std::begin(kComputedBuffers), std::end(kComputedBuffers));
+  ignorable.insert(ignorable.end(), unread.begin(), unread.end());
+  audit(fmt::format("{} in {}", what, where.string()), declared(graph, prefix), weights, ignorable);
+}
+
+Json load_config(const fs::path& folder) {
+  return Json::load(folder / "config.json").expect_object();
+}
+
+void open_text_encoder(OpenedModels& models, std::size_t index, const fs::path& base) {
+  const std::string suffix = index == 0 ? "" : "_2";
+  const fs::path folder = base / ("text_encoder" + suffix);
+  models.tokenizers.push_back(Tokenizer::load(base / ("tokenizer" + suffix)));
+  ClipConfig& config = models.clip[index];
+  const Json json = load_config(folder);
+  config = clip_config(json);
+  if (models.tokenizers[index].size() > config.vocab_size) {
+    json.refuse("vocab_size", fmt::format("at least {}, the tokenizer's number of tokens",
+                                          models.tokenizers[index].size()));
+  }
+  models.clip_weights[index] = normalise_text_encoder_names(open_component(folder));
+  Graph graph;
+  const Scope root(&graph, "");
+  const Value ids =
+      root.input("ids", DType::kI32, {1, models.prompt_length(static_cast<int>(index))});
+  if (index == 0) {
+    clip_text(root, config, ids, {});
+    audit_against("the first text encoder", folder, graph, "", models.clip_weights[index],
+                  clip_unread(config));
+  } else {
+    clip_text(root, config, ids, root.input("ends", DType::kI32, {1}));
+    audit_against("the second text encoder", folder, graph, "", models.clip_weights[index]);
+  }
+}
+
+/// The whole denoiser at a small size: only its weights' names and shapes matter.
+Graph denoiser_for_audit(const OpenedModels& models) {
+  Graph graph;
+  const Scope root(&graph, "");
+  const UNetConfig& config = models.unet;
+  const std::int64_t side = std::int64_t{1} << config.channels.size();
+  const StepInputs inputs{root.input("latent", DType::kF32, {1, side, side, config.in_channels}),
+                          root.input("timestep", DType::kF32, {1}),
+                          root.input("pooled", DType::kF32, {1, config.pooled_channels()}),
+                          root.input("time_ids", DType::kF32, {6})};
+  const Value text =
+      root.input("text", DType::kF32, {1, 2, models.clip[0].width + models.clip[1].width});
+  const Value face =
+      root.input("face", DType::kF32, {1, models.resampler.tokens, models.resampler.output});
+  const Value picture = root.input("picture", DType::kF32, {1, 8 * side, 8 * side, 3});
+  const Scope identity(&graph, "identitynet.");
+  const Value conditioning =
+      conditioning_embedding(identity, models.identitynet, picture, DType::kF32);
+  unet(Scope(&graph, "unet."), config, inputs, text, face,
+       IdentityInputs{identity, &models.identitynet, conditioning, 1.0F},
+       AdapterInputs{Scope(&graph, "ip_adapter."), 1.0F}, DType::kF32);
+  return graph;
+}
+
+/// The parts must have been made for each other; says which are not, before a tensor's shape does.
+void check_widths(const OpenedModels& models, const ModelPaths& paths) {
+  const auto differ = [](std::string_view what, std::int64_t gives, std::string_view reader,
+                         std::int64_t takes) {
+    if (gives != takes) {
+      fail(ErrorKind::kShape, "{} has {} channels, {} takes {}: they were not made for each other",
+           what, gives, reader, takes);
+    }
+  };
+  const std::int64_t text = models.clip[0].width + models.clip[1].width;
+  for (std::int64_t cross : models.unet.cross_channels)
+    differ("the text of both encoders", text, "the UNet", cross);
+  differ("the second encoder's projection", models.clip[1].projection, "the UNet's added embedding",
+         models.unet.pooled_channels());
+  differ("the second encoder's projection", models.clip[1].projection,
+         "IdentityNet's added embedding", models.identitynet.pooled_channels());
+  differ(fmt::format("the face adapter {}", paths.adapter.string()), models.resampler.output,
+         "the UNet", models.unet.cross_channels[0]);
+  for (std::int64_t cross : models.identitynet.cross_channels)
+    differ("the face adapter", models.resampler.output, "IdentityNet", cross);
+  differ("the VAE's latent", models.vae.latent_channels, "the UNet", models.unet.in_channels);
+  differ("the UNet's result", models.unet.out_channels, "the sampler", models.unet.in_channels);
+  if (models.prompt_length(0) != models.prompt_length(1)) {
+    fail(ErrorKind::kShape,
+         "the first tokenizer gives {} tokens, the second {}: both encoders need the same length",
+         models.prompt_length(0), models.prompt_length(1));
+  }
+}
+
+void open_denoiser(OpenedModels& models, const ModelPaths& paths) {
+  WeightMap unet_weights = open_component(paths.base / "unet");
+  WeightMap identity_weights = open_component(paths.identitynet);
+  WeightMap adapter_weights;
+  constexpr std::string_view kAdapter = "ip_adapter.";
+  constexpr std::string_view kResampler = "image_proj.";
+  for (const auto& [name, tensor] : open_weights(paths.adapter)) {
+    if (name.starts_with(kAdapter)) {
+      adapter_weights.add(name.substr(kAdapter.size()), tensor);
+    } else if (name.starts_with(kResampler)) {
+      models.resampler_weights.add(name.substr(kResampler.size()), tensor);
+    } else {
+      fail(ErrorKind::kCorrupt,
+           "cannot read the face adapter {}: its tensors are under image_proj and ip_adapter, it "
+           "also has {}",
+           paths.adapter.string(), name);
+    }
+  }
+  models.resampler = resampler_config(models.resampler_weights, "");
+  check_widths(models, paths);
+
+  const Graph graph = denoiser_for_audit(models);
+  audit_against("the UNet", paths.base / "unet", graph, "unet.", unet_weights);
+  audit_against("IdentityNet", paths.identitynet, graph, "identitynet.", identity_weights);
+  audit_against("the face adapter's attention", paths.adapter, graph, kAdapter, adapter_weights);
+  models.denoiser_weights.merge("unet.", std::move(unet_weights));
+  models.denoiser_weights.merge("identitynet.", std::move(identity_weights));
+  models.denoiser_weights.merge(kAdapter, std::move(adapter_weights));
+
+  Graph resampler_graph;
+  const Scope root(&resampler_graph, "");
+  resampler(root, models.resampler,
+            root.input("embedding", DType::kF32, {1, models.resampler.embedding}));
+  audit_against("the face adapter's resampler", paths.adapter, resampler_graph, "",
+                models.resampler_weights);
+}
+
+void open_vae(OpenedModels& models, const fs::path& folder) {
+  models.vae = vae_config(load_config(folder));
+  models.vae_weights = normalise_vae_names(open_component(folder));
+  Graph graph;
+  const Scope root(&graph, "");
+  vae_decoder(root, models.vae,
+              root.input("latent", DType::kF32, {1, 1, 1, models.vae.latent_channels}),
+              DType::kF32);
+  vae_encoder(root, models.vae, root.input("picture", DType::kF32, {1, 8, 8, 3}), DType::kF32);
+  audit_against("the VAE", folder, graph, "", models.vae_weights);
+}
+
+}  // namespace
+
+int OpenedModels::prompt_length(int encoder) const {
+  const auto index = static_cast<std::size_t>(encoder);
+  return static_cast<int>(
+      std::min<std::int64_t>(tokenizers[index].max_length(), clip[index].length));
+}
+
+OpenedModels open_models(const ModelPaths& paths) {
+  for (const auto& [flag, path] :
+       {std::pair<std::string_view, const fs::path*>{"--base", &paths.base},
+        {"--identitynet", &paths.identitynet},
+        {"--adapter", &paths.adapter}}) {
+    if (path->empty())
+      fail(ErrorKind::kArgument,
+           "no {} is given: it says where a part of the model lies (see --help)", flag);
+    if (!fs::exists(*path))
+      fail(ErrorKind::kMissing, "cannot open {} {}: it is not there", flag, path->string());
+  }
+  OpenedModels models;
+  models.scheduler =
+      SchedulerConfig::read(Json::load(paths.base / "scheduler" / "scheduler_config.json"));
+  const Json index = Json::load(paths.base / "model_index.json").expect_object();
+  models.zero_absent_negative = index.get_bool("force_zeros_for_empty_prompt", true);
+  for (std::size_t i = 0; i < 2; ++i) open_text_encoder(models, i, paths.base);
+  models.unet = unet_config(load_config(paths.base / "unet"));
+  models.identitynet = identitynet_config(load_config(paths.identitynet));
+  open_vae(models, paths.base / "vae");
+  open_denoiser(models, paths);
+  return models;
+}
+
+}  // namespace semblance

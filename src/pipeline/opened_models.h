@@ -1,0 +1,40 @@
+// The models of a pipeline, opened: configs, tokenizers and where every tensor lies. No weight is
+// read.
+#pragma once
+
+#include <array>
+
+#include "models/clip.h"
+#include "models/resampler.h"
+#include "models/unet_config.h"
+#include "models/vae.h"
+#include "pipeline/request.h"
+#include "sampling/euler.h"
+#include "text/tokenizer.h"
+#include "weights/weight_map.h"
+
+namespace semblance {
+
+struct OpenedModels {
+  std::vector<Tokenizer> tokenizers;  // two
+  std::array<ClipConfig, 2> clip;
+  std::array<WeightMap, 2> clip_weights;
+  UNetConfig unet;
+  UNetConfig identitynet;
+  ResamplerConfig resampler;
+  VaeConfig vae;
+  WeightMap denoiser_weights;  // "unet.", "identitynet.", "ip_adapter."
+  WeightMap resampler_weights;
+  WeightMap vae_weights;
+  SchedulerConfig scheduler;
+  bool zero_absent_negative = true;  // model_index.json: force_zeros_for_empty_prompt
+
+  /// Tokens a prompt is padded or cut to.
+  int prompt_length(int encoder) const;
+};
+
+/// Opens and audits everything; throws the first Error, which names all that is wrong in that
+/// component.
+OpenedModels open_models(const ModelPaths& paths);
+
+}  // namespace semblance

@@ -1,0 +1,31 @@
+// Reads a weight from its file into a kernel's packed place: by rows, on all threads, through small
+// staging.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "memory/buffer.h"
+#include "runtime/backend.h"
+#include "weights/weight_map.h"
+
+namespace semblance {
+
+class WeightReader {
+ public:
+  /// Books staging for every weight that will be read: call for each before the first read().
+  void reserve(const Kernel& kernel, int src, const StoredTensor& tensor);
+
+  /// Reads and packs the whole tensor. Throws what reading throws; nothing is allocated after the
+  /// first call.
+  void read(const Kernel& kernel, int src, const StoredTensor& tensor, std::span<std::byte> packed);
+
+  std::uint64_t staging_bytes() const { return staging_.size(); }
+
+ private:
+  std::uint64_t raw_bytes_ = 0;    // of one thread's slice, as in the file
+  std::uint64_t plain_bytes_ = 0;  // of one thread's slice, as f32
+  Buffer staging_;
+};
+
+}  // namespace semblance

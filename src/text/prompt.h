@@ -1,0 +1,12 @@
+// The syntax of prompts.
+#pragma once
+
+#include <string_view>
+
+namespace semblance {
+
+/// True where a prompt has weights in the syntax of the AUTOMATIC1111 web UI: an opening bracket,
+/// ( or [, that no backslash escapes. Closing brackets alone are plain text there, too.
+bool uses_prompt_weights(std::string_view prompt);
+
+}  // namespace semblance

@@ -1,0 +1,212 @@
+#include "text/tokenizer.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/error.h"
+#include "text/byte_pairs.h"
+#include "text/tokenizer_files.h"
+#include "text/unicode.h"
+
+namespace semblance {
+namespace {
+
+constexpr std::string_view kStartText = "<|startoftext|>";
+constexpr std::string_view kEndText = "<|endoftext|>";
+
+std::string normalize(std::string_view text, std::string_view what) {
+  return encode_utf8(lower_case(collapse_spaces(compose_nfc(decode_utf8(text, what)))));
+}
+
+/// Finds literal tokens in a text, leftmost first, then longest.
+class LiteralFinder {
+ public:
+  void add(std::string content, std::int32_t id) {
+    if (content.empty()) return;
+    auto& bucket = buckets_[static_cast<unsigned char>(content.front())];
+    bucket.push_back({std::move(content), id});
+    std::stable_sort(bucket.begin(), bucket.end(), [](const Literal& a, const Literal& b) {
+      return a.content.size() > b.content.size();
+    });
+  }
+
+  /// Calls on_text(piece) and on_token(id) in the order of the text; no piece is empty.
+  template <typename OnText, typename OnToken>
+  void split(std::string_view text, OnText&& on_text, OnToken&& on_token) const {
+    std::size_t begin = 0;
+    for (std::size_t at = 0; at < text.size();) {
+      const Literal* literal = match(text.substr(at));
+      if (literal == nullptr) {
+        ++at;
+        continue;
+      }
+      if (at > begin) on_text(text.substr(begin, at - begin));
+      on_token(literal->id);
+      at += literal->content.size();
+      begin = at;
+    }
+    if (begin < text.size()) on_text(text.substr(begin));
+  }
+
+ private:
+  struct Literal {
+    std::string content;
+    std::int32_t id;
+  };
+  const Literal* match(std::string_view text) const {
+    for (const Literal& literal : buckets_[static_cast<unsigned char>(text.front())]) {
+      if (text.starts_with(literal.content)) return &literal;
+    }
+    return nullptr;
+  }
+  std::array<std::vector<Literal>, 256> buckets_;
+};
+
+enum class Class { kSpace, kLetter, kNumber, kOther };
+
+Class class_of(char32_t c) {
+  if (is_letter(c)) return Class::kLetter;
+  if (is_number(c)) return Class::kNumber;
+  return is_space(c) ? Class::kSpace : Class::kOther;
+}
+
+// Characters of the contraction at the front of text, or 0.
+std::size_t contraction(std::u32string_view text) {
+  for (const std::u32string_view ending : {U"'s", U"'t", U"'re", U"'ve", U"'m", U"'ll", U"'d"}) {
+    if (text.starts_with(ending)) return ending.size();
+  }
+  return 0;
+}
+
+/// Calls on_word(word) for each match of CLIP's expression
+///   <\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+
+/// What lies between the matches is dropped. transformers cuts each match once more by GPT-2's
+/// expression, which changes the first two alone: "<|", "endoftext", "|>".
+template <typename OnWord>
+void split_words(std::string_view text, OnWord&& on_word) {
+  const std::u32string characters = decode_utf8_lossy(text);
+  std::u32string_view rest = characters;
+  const auto take = [&](std::size_t count) {
+    on_word(encode_utf8(rest.substr(0, count)));
+    rest.remove_prefix(count);
+  };
+  const std::u32string start(kStartText.begin(), kStartText.end());
+  const std::u32string end(kEndText.begin(), kEndText.end());
+  while (!rest.empty()) {
+    const std::u32string_view& special = rest.starts_with(start) ? start : end;
+    if (rest.starts_with(special)) {
+      const std::size_t letters = special.size() - 4;
+      take(2);
+      take(letters);
+      take(2);
+      continue;
+    }
+    if (const std::size_t count = contraction(rest); count > 0) {
+      take(count);
+      continue;
+    }
+    const Class first = class_of(rest.front());
+    if (first == Class::kSpace) {
+      rest.remove_prefix(1);
+      continue;
+    }
+    std::size_t count = 1;
+    while (first != Class::kNumber && count < rest.size() && class_of(rest[count]) == first) {
+      ++count;
+    }
+    take(count);
+  }
+}
+
+}  // namespace
+
+struct Tokenizer::Data {
+  explicit Data(TokenizerFiles read)
+      : files(std::move(read)), pairs(files.middle, files.last, files.merges) {
+    files.merges = {};
+    for (const AddedToken& token : files.added) {
+      if (token.normalized) {
+        normalized.add(normalize(token.content, "an added token"), token.id);
+      } else {
+        raw.add(token.content, token.id);
+      }
+    }
+  }
+  TokenizerFiles files;
+  BytePairs pairs;
+  LiteralFinder raw;
+  LiteralFinder normalized;
+};
+
+Tokenizer::Tokenizer(std::unique_ptr<const Data> data) : data_(std::move(data)) {}
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
+
+Tokenizer Tokenizer::load(const std::filesystem::path& folder) {
+  return Tokenizer(std::make_unique<const Data>(read_tokenizer_files(folder)));
+}
+
+std::vector<std::int32_t> Tokenizer::tokenize(std::string_view text) const {
+  static_cast<void>(
+      decode_utf8(text, "a prompt"));  // so that an error counts from the text's start
+  std::vector<std::int32_t> ids;
+  const auto on_token = [&](std::int32_t id) { ids.push_back(id); };
+  const auto on_word = [&](const std::string& word) { data_->pairs.encode(word, ids); };
+  const auto on_normalized = [&](std::string_view piece) { split_words(piece, on_word); };
+  const auto on_raw = [&](std::string_view piece) {
+    data_->normalized.split(normalize(piece, "a prompt"), on_normalized, on_token);
+  };
+  data_->raw.split(text, on_raw, on_token);
+  return ids;
+}
+
+EncodedText Tokenizer::encode(std::string_view text, int length) const {
+  if (length < 2) {
+    fail(ErrorKind::kArgument,
+         "cannot encode a prompt: a text encoder takes at least 2 tokens (start and end), got {}",
+         length);
+  }
+  const std::vector<std::int32_t> all = tokenize(text);
+  const std::size_t room = static_cast<std::size_t>(length) - 2;
+  const std::span<const std::int32_t> kept = std::span(all).first(std::min(room, all.size()));
+  EncodedText encoded;
+  encoded.ids.reserve(static_cast<std::size_t>(length));
+  encoded.ids.push_back(start_id());
+  encoded.ids.insert(encoded.ids.end(), kept.begin(), kept.end());
+  encoded.ids.push_back(end_id());
+  encoded.ids.resize(static_cast<std::size_t>(length), pad_id());
+  const auto cut = std::span<const std::int32_t>(all).subspan(kept.size());
+  encoded.cut_tokens = static_cast<int>(cut.size());
+  encoded.cut_text = decode(cut);
+  return encoded;
+}
+
+std::string Tokenizer::decode(std::span<const std::int32_t> ids) const {
+  constexpr std::string_view kWordEnd = "</w>";
+  std::string bytes;
+  for (const std::int32_t id : ids) {
+    SEMBLANCE_ASSERT(id >= 0 && id < size());
+    bytes += bytes_of_token(data_->files.tokens[static_cast<std::size_t>(id)]);
+  }
+  std::string text;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const bool word_end = std::string_view(bytes).substr(at).starts_with(kWordEnd);
+    text.push_back(word_end ? ' ' : bytes[at]);
+    at += word_end ? kWordEnd.size() : 1;
+  }
+  std::u32string characters = decode_utf8_lossy(text);
+  while (!characters.empty() && is_space(characters.back())) characters.pop_back();
+  const auto first = std::find_if_not(characters.begin(), characters.end(), is_space);
+  return encode_utf8(std::u32string_view(first, characters.end()));
+}
+
+std::int32_t Tokenizer::start_id() const { return data_->files.start_id; }
+std::int32_t Tokenizer::end_id() const { return data_->files.end_id; }
+std::int32_t Tokenizer::pad_id() const { return data_->files.pad_id; }
+std::int32_t Tokenizer::size() const {
+  return static_cast<std::int32_t>(data_->files.tokens.size());
+}
+int Tokenizer::max_length() const { return data_->files.max_length; }
+
+}  // namespace semblance

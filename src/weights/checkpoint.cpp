@@ -1,0 +1,180 @@
+#include "weights/checkpoint.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+#include "weights/json_events.h"
+#include "weights/safetensors.h"
+#include "weights/torch_zip.h"
+
+namespace semblance {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kMaxIndexBytes = 32 << 20;
+
+struct Candidate {
+  std::string_view name;
+  bool is_index = false;
+};
+constexpr std::array<Candidate, 15> kCandidates = {{
+    {"diffusion_pytorch_model.fp16.safetensors"},
+    {"diffusion_pytorch_model.safetensors.index.fp16.json", true},
+    {"diffusion_pytorch_model.fp16.safetensors.index.json", true},
+    {"model.fp16.safetensors"},
+    {"model.safetensors.index.fp16.json", true},
+    {"model.fp16.safetensors.index.json", true},
+    {"diffusion_pytorch_model.safetensors"},
+    {"diffusion_pytorch_model.safetensors.index.json", true},
+    {"model.safetensors"},
+    {"model.safetensors.index.json", true},
+    {"diffusion_pytorch_model.fp16.bin"},
+    {"pytorch_model.fp16.bin"},
+    {"diffusion_pytorch_model.bin"},
+    {"pytorch_model.bin"},
+    {"pytorch_model.bin.index.json", true},
+}};
+
+/// {"metadata": {...}, "weight_map": {"name": "shard", ...}}
+class IndexEvents final : public JsonEvents {
+ public:
+  explicit IndexEvents(std::string file)
+      : JsonEvents(std::move(file),
+                   "an index of shards: {\"metadata\": {...}, \"weight_map\": {\"tensor\": "
+                   "\"file\", ...}}") {}
+
+  /// Names of tensors by shard.
+  std::map<std::string, std::vector<std::string>> take() {
+    if (!has_weight_map_) refuse("it has no weight_map");
+    return std::move(shards_);
+  }
+
+ private:
+  void on_object() override {
+    if (depth() == 1 && in_weight_map_) {
+      if (has_weight_map_) refuse("it has weight_map twice");
+      has_weight_map_ = true;
+    } else if (in_weight_map_) {
+      refuse_unexpected("an object in weight_map");
+    }
+  }
+  void on_key(std::string& name) override {
+    if (depth() == 1) in_weight_map_ = name == "weight_map";
+    if (depth() == 2) tensor_ = std::move(name);
+  }
+  void on_string(std::string& value) override {
+    if (!in_weight_map_) return;
+    if (depth() != 2) refuse_unexpected("text in place of weight_map");
+    if (value.empty() || value == "." || value == ".." ||
+        value.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
+      refuse(fmt::format("tensor {} is in \"{}\", which is not the name of a file beside it",
+                         tensor_, value));
+    }
+    shards_[std::move(value)].push_back(std::move(tensor_));
+  }
+  // "metadata" may hold anything.
+  void on_unsigned(std::uint64_t) override { on_other(); }
+  void on_other() override {
+    if (in_weight_map_) refuse_unexpected("a number, true, false or null in weight_map");
+  }
+  void on_array() override {
+    if (in_weight_map_ || depth() == 0) refuse_unexpected("an array");
+  }
+
+  bool in_weight_map_ = false;
+  bool has_weight_map_ = false;
+  std::string tensor_;
+  std::map<std::string, std::vector<std::string>> shards_;
+};
+
+WeightMap open_shards(const fs::path& index) {
+  IndexEvents events(index.string());
+  events.read(read_small_file(index, kMaxIndexBytes));
+  WeightMap weights;
+  for (const auto& [shard, names] : events.take()) {
+    const fs::path path = index.parent_path() / shard;
+    std::error_code ignored;
+    if (!fs::exists(path, ignored)) {
+      fail(ErrorKind::kMissing,
+           "cannot read {}: {} tensors are in {}, which is not there\n  download that file too",
+           index.string(), names.size(), path.string());
+    }
+    const WeightMap held = open_weights(path);
+    for (const std::string& name : names) {
+      const StoredTensor* tensor = held.find(name);
+      if (tensor == nullptr) {
+        fail(ErrorKind::kCorrupt,
+             "cannot read {}: it says that {} is in {}, which does not have it", index.string(),
+             name, path.string());
+      }
+      weights.add(name, *tensor);
+    }
+  }
+  return weights;
+}
+
+constexpr std::string_view kSaveAgain =
+    "load it with a recent torch and save it again with torch.save(state_dict) or as safetensors";
+
+[[noreturn]] void refuse_format(const File& file, std::string_view what, std::string_view way_out) {
+  fail(ErrorKind::kCorrupt,
+       "cannot read {}: a safetensors file or a torch zip archive is needed, this is {}\n  {}",
+       file.name(), what, way_out);
+}
+
+}  // namespace
+
+WeightMap read_weights(std::shared_ptr<const File> file) {
+  std::string head(std::min<std::uint64_t>(file->size(), 512), '\0');
+  file->read(0, std::as_writable_bytes(std::span(head)));
+  const std::string_view bytes = head;
+  if (bytes.starts_with("PK\3\4") || bytes.starts_with("PK\5\6")) {
+    return read_torch_zip(std::move(file));
+  }
+  if (bytes.size() > 8 && bytes[8] == '{') return read_safetensors(std::move(file));
+  if (bytes.empty()) refuse_format(*file, "an empty file", "download it again");
+  if (bytes[0] == '\x80') refuse_format(*file, "a pickle of torch before 1.6", kSaveAgain);
+  if (bytes.size() > 262 && bytes.substr(257, 5) == "ustar") {
+    refuse_format(*file, "a tar archive", kSaveAgain);
+  }
+  if (bytes.starts_with("version https://git-lfs")) {
+    refuse_format(*file, "a Git LFS pointer to it", "fetch the file itself: git lfs pull");
+  }
+  if (bytes.starts_with("<")) {
+    refuse_format(*file, "a web page", "download the file itself, not the page about it");
+  }
+  if (bytes.starts_with("GGUF")) {
+    refuse_format(*file, "a GGUF file", "use the model's safetensors files");
+  }
+  refuse_format(*file, "neither", "download it again, or convert it to safetensors");
+}
+
+WeightMap open_weights(const fs::path& path) { return read_weights(open_file(path)); }
+
+WeightMap open_component(const fs::path& folder) {
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) {
+    fail(ErrorKind::kMissing, "cannot read weights from {}: there is no such folder",
+         folder.string());
+  }
+  for (const auto& [name, is_index] : kCandidates) {
+    const fs::path path = folder / name;
+    if (!fs::exists(path, ignored)) continue;
+    return is_index ? open_shards(path) : open_weights(path);
+  }
+  std::string looked_for;
+  for (const auto& [name, is_index] : kCandidates) {
+    looked_for += fmt::format("{}{}", looked_for.empty() ? "" : ", ", name);
+  }
+  fail(ErrorKind::kMissing,
+       "cannot read weights from {}: it has none of the files that hold them\n  looked for {}",
+       folder.string(), looked_for);
+}
+
+}  // namespace semblance

@@ -1,0 +1,135 @@
+#include "weights/checkpoint.h"
+
+#include "weights/weights_test.h"
+#include "weights/writer.h"
+
+namespace semblance {
+namespace {
+
+using testing::golden_path;
+
+std::string golden_bytes(const std::string& name) {
+  return read_small_file(golden_path("weights/" + name), 1 << 20);
+}
+
+TEST(PublishedComponent, ReadsWhatDiffusersWrites) {
+  for (const char* name : {"shards", "fp16", "fp16_shards", "bin"}) {
+    SCOPED_TRACE(name);
+    testing::expect_golden(open_component(golden_path("weights") / name), name);
+  }
+}
+
+TEST(PublishedComponent, ReadsWhatTransformersWritesAndPutsBackThePrefix) {
+  const WeightMap weights = open_component(golden_path("weights/text_encoder"));
+  testing::expect_golden(weights, "text_encoder");
+  const WeightMap published = normalise_text_encoder_names(weights);
+  EXPECT_NE(published.find("text_model.encoder.layers.0.self_attn.q_proj.weight"), nullptr);
+  EXPECT_NE(published.find("text_model.embeddings.token_embedding.weight"), nullptr);
+  EXPECT_NE(published.find("text_model.final_layer_norm.bias"), nullptr);
+}
+
+TEST(Weights, ReadsAFileByItsContent) {
+  EXPECT_EQ(open_weights(golden_path("weights/types.safetensors")).size(), 40U);
+  EXPECT_EQ(open_weights(golden_path("weights/plain.bin")).size(), 1U);
+}
+
+TEST(Weights, SaysWhatAFileIsInstead) {
+  const auto reading = [](const std::string& bytes) {
+    return [bytes] { read_weights(testing::file_of(bytes)); };
+  };
+  EXPECT_ERROR(
+      reading(golden_bytes("legacy.bin")),
+      "corrupt: cannot read made.file: a safetensors file or a torch zip archive is needed, "
+      "this is a pickle of torch before 1.6\n  load it with a recent torch");
+  EXPECT_ERROR(reading(golden_bytes("archive.tar")), "this is a tar archive");
+  EXPECT_ERROR(reading("version https://git-lfs.github.com/spec/v1\n"),
+               "this is a Git LFS pointer");
+  EXPECT_ERROR(reading("<!DOCTYPE html>"), "this is a web page");
+  EXPECT_ERROR(reading("GGUF\3"), "this is a GGUF file");
+  EXPECT_ERROR(reading(""), "this is an empty file");
+  EXPECT_ERROR(reading("hello"), "this is neither");
+  EXPECT_ERROR([] { open_weights("/nowhere/a.safetensors"); }, "missing: cannot open");
+}
+
+class ComponentFolder : public testing::TemporaryFolder {
+ protected:
+  /// A safetensors file of one-element tensors of that value.
+  void put_weights(const std::string& name, std::vector<std::string> tensors, float value) const {
+    std::vector<TensorBytes> content;
+    for (std::string& tensor : tensors) {
+      content.push_back(
+          {{std::move(tensor), DType::kF32, {1}}, std::as_bytes(std::span(&value, 1))});
+    }
+    write_safetensors(path_ / name, std::move(content));
+  }
+  auto opening() const {
+    return [this] { open_component(path_); };
+  }
+  float value_of(const std::string& tensor) const {
+    return testing::values_of(*open_component(path_).find(tensor)).at(0);
+  }
+};
+
+TEST_F(ComponentFolder, PrefersFp16ThenSafetensors) {
+  put("diffusion_pytorch_model.bin", golden_bytes("plain.bin"));
+  EXPECT_EQ(value_of("a"), -3);
+  put_weights("diffusion_pytorch_model.safetensors", {"a"}, 32);
+  EXPECT_EQ(value_of("a"), 32);
+  put_weights("diffusion_pytorch_model.fp16.safetensors", {"a"}, 16);
+  EXPECT_EQ(value_of("a"), 16);
+}
+
+TEST_F(ComponentFolder, SaysWhatItLookedFor) {
+  EXPECT_ERROR(opening(), "missing: cannot read weights from");
+  EXPECT_ERROR(opening(), "looked for diffusion_pytorch_model.fp16.safetensors, ");
+  EXPECT_ERROR([this] { open_component(path_ / "unet"); }, "there is no such folder");
+}
+
+TEST_F(ComponentFolder, FindsBothNamesOfAnFp16Index) {
+  for (const char* name :
+       {"model.safetensors.index.fp16.json", "model.fp16.safetensors.index.json"}) {
+    put_weights("one.safetensors", {"a", "b"}, 1);
+    put_weights("two.safetensors", {"c"}, 2);
+    put(name, R"({"metadata":{"total_size":12,"x":[{}]},"weight_map":)"
+              R"({"a":"one.safetensors","c":"two.safetensors","b":"one.safetensors"}})");
+    EXPECT_EQ(open_component(path_).size(), 3U);
+    EXPECT_EQ(value_of("c"), 2);
+    std::filesystem::remove(path_ / name);
+  }
+}
+
+TEST_F(ComponentFolder, RefusesABrokenIndex) {
+  put_weights("one.safetensors", {"a"}, 1);
+  const auto with_index = [this](const std::string& text) {
+    put("model.safetensors.index.json", text);
+    return opening();
+  };
+  const auto in_shard = [&](const std::string& shard) {
+    return with_index(fmt::format(R"({{"weight_map":{{"a":"{}"}}}})", shard));
+  };
+  EXPECT_ERROR(in_shard("two.safetensors"), "missing: cannot read");
+  EXPECT_ERROR(in_shard("two.safetensors"),
+               "1 tensors are in " + (path_ / "two.safetensors").string());
+  EXPECT_ERROR(in_shard("../one.safetensors"), "which is not the name of a file beside it");
+  EXPECT_ERROR(in_shard(".."), "which is not the name of a file beside it");
+  EXPECT_ERROR(in_shard(""), "which is not the name of a file beside it");
+  EXPECT_ERROR(in_shard("/etc/passwd"), "which is not the name of a file beside it");
+  EXPECT_ERROR(in_shard(R"(one\u0000)"), "which is not the name of a file beside it");
+  EXPECT_ERROR(with_index(R"({"weight_map":{"b":"one.safetensors"}})"),
+               "it says that b is in " + (path_ / "one.safetensors").string());
+  EXPECT_ERROR(with_index(R"({"weight_map":{"a":"one.safetensors","a":"one.safetensors"}})"),
+               "a comes twice");
+  EXPECT_ERROR(with_index("{}"), "it has no weight_map");
+  EXPECT_ERROR(with_index("[]"), "an array is not expected here");
+  EXPECT_ERROR(with_index("\"a\""), "it has no weight_map");
+  EXPECT_ERROR(with_index(R"({"weight_map":"a"})"), "text in place of weight_map");
+  EXPECT_ERROR(with_index(R"({"weight_map":[]})"), "an array is not expected");
+  EXPECT_ERROR(with_index(R"({"weight_map":{"a":1}})"),
+               "a number, true, false or null in weight_map");
+  EXPECT_ERROR(with_index(R"({"weight_map":{"a":{}}})"), "an object in weight_map");
+  EXPECT_ERROR(with_index(R"({"weight_map":{},"weight_map":{}})"), "it has weight_map twice");
+  EXPECT_ERROR(with_index("{"), "its JSON is broken at byte");
+}
+
+}  // namespace
+}  // namespace semblance

@@ -1,0 +1,402 @@
+#include "weights/pickle.h"
+
+#include <array>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <utility>
+
+#include "core/error.h"
+#include "core/shape.h"
+
+namespace semblance {
+namespace {
+
+using Kind = PickleNode::Kind;
+using Index = PickleNode::Index;
+
+constexpr std::size_t kMaxValues = 1 << 20;  // SDXL's UNet has about 60,000
+
+constexpr std::string_view kRebuildTensor = "torch._utils _rebuild_tensor_v2";
+constexpr std::string_view kRebuildParameter = "torch._utils _rebuild_parameter";
+constexpr std::string_view kOrderedDict = "collections OrderedDict";
+constexpr std::string_view kSize = "torch Size";
+
+constexpr std::array<std::pair<std::string_view, DType>, 10> kStorages = {{
+    {"torch FloatStorage", DType::kF32},
+    {"torch HalfStorage", DType::kF16},
+    {"torch BFloat16Storage", DType::kBF16},
+    {"torch DoubleStorage", DType::kF64},
+    {"torch LongStorage", DType::kI64},
+    {"torch IntStorage", DType::kI32},
+    {"torch ShortStorage", DType::kI16},
+    {"torch CharStorage", DType::kI8},
+    {"torch ByteStorage", DType::kU8},
+    {"torch BoolStorage", DType::kBool},
+}};
+constexpr std::array<std::string_view, 10> kDTypes = {
+    "torch float32", "torch float16", "torch bfloat16", "torch float64", "torch int64",
+    "torch int32",   "torch int16",   "torch int8",     "torch uint8",   "torch bool"};
+
+std::optional<DType> storage_dtype(std::string_view global) {
+  for (const auto& [name, dtype] : kStorages) {
+    if (global == name) return dtype;
+  }
+  return std::nullopt;
+}
+
+bool is_allowed(std::string_view global) {
+  for (std::string_view dtype : kDTypes) {
+    if (global == dtype) return true;
+  }
+  return global == kRebuildTensor || global == kRebuildParameter || global == kOrderedDict ||
+         global == kSize || storage_dtype(global).has_value();
+}
+
+/// Bytes from outside, fit for a message: at most 80, none that a terminal would act on.
+std::string printable(std::string_view text) {
+  std::string shown;
+  for (char c : text.substr(0, 80)) shown += c >= ' ' && c <= '~' ? c : '?';
+  return text.size() > 80 ? shown + "..." : shown;
+}
+
+class Reader {
+ public:
+  Reader(std::string_view what, std::string_view bytes) : what_(what), bytes_(bytes) {}
+
+  Pickle read() {
+    while (!done_) step();
+    return std::move(pickle_);
+  }
+
+ private:
+  [[noreturn]] void refuse(std::string_view reason) const {
+    fail(ErrorKind::kCorrupt,
+         "cannot read {}: its pickle {} (near byte {})\n  save it again with "
+         "torch.save(model.state_dict()) or as safetensors",
+         what_, reason, at_);
+  }
+
+  void step() {
+    const int opcode = static_cast<int>(number(1));
+    switch (opcode) {
+      case 0x80:  // PROTO
+        if (const auto protocol = number(1); protocol < 2 || protocol > 5) {
+          refuse(fmt::format("is of protocol {}, 2 to 5 can be read", protocol));
+        }
+        return;
+      case 0x95:  // FRAME: a hint about buffering
+        if (number(8) > bytes_.size() - at_) refuse("has a frame that ends outside");
+        return;
+      case '.':
+        pickle_.top = pop();
+        if (!marks_.empty() || !stack_.empty()) refuse("ends with values left on its stack");
+        done_ = true;
+        return;
+      case '(':
+        check_count(marks_.size());
+        marks_.push_back(stack_.size());
+        return;
+      case '0':
+        pop();
+        return;
+      case '1':
+        since_mark();
+        return;
+      case 'N':   // None
+      case 0x88:  // True
+      case 0x89:  // False
+        push_empty(Kind::kOther);
+        return;
+      case 'G':  // float
+        take(8);
+        push_empty(Kind::kOther);
+        return;
+      case 'J':
+        return push_integer(static_cast<std::int32_t>(number(4)));
+      case 'K':
+        return push_integer(static_cast<std::int64_t>(number(1)));
+      case 'M':
+        return push_integer(static_cast<std::int64_t>(number(2)));
+      case 0x8a:
+        return push_long();
+      case 'X':
+        return push_text(number(4));
+      case 0x8c:
+        return push_text(number(1));
+      case 0x8d:
+        return push_text(number(8));
+      case ')':
+        return push_tuple({});
+      case 't':
+        return push_tuple(since_mark());
+      case 0x85:
+      case 0x86:
+      case 0x87:
+        return push_tuple(pop_many(static_cast<std::size_t>(opcode - 0x84)));
+      case ']':
+        return push_empty(Kind::kList);
+      case 'a': {
+        const Index value = pop();
+        return extend(Kind::kList, std::span(&value, 1));
+      }
+      case 'e':
+        return extend(Kind::kList, since_mark());
+      case '}':
+        return push_empty(Kind::kDict);
+      case 's':
+        return extend(Kind::kDict, pop_many(2));
+      case 'u':
+        return extend(Kind::kDict, since_mark());
+      case 'q':
+        return remember(number(1));
+      case 'r':
+        return remember(number(4));
+      case 0x94:
+        return remember(memo_.size());
+      case 'h':
+        return recall(number(1));
+      case 'j':
+        return recall(number(4));
+      case 'c': {
+        const std::string module = line();
+        return push_global(module + " " + line());
+      }
+      case 0x93: {
+        const auto names = pop_many(2);
+        if (node(names[0]).kind != Kind::kText || node(names[1]).kind != Kind::kText) {
+          refuse("refers to a name that is not text");
+        }
+        return push_global(node(names[0]).text + " " + node(names[1]).text);
+      }
+      case 'R':
+        return reduce();
+      case 'b':
+        return build();
+      case 'Q':
+        return push_storage(pop());
+      default:
+        refuse(fmt::format("uses the instruction 0x{:02x}, which no checkpoint of tensors needs",
+                           opcode));
+    }
+  }
+
+  std::string_view take(std::uint64_t count) {
+    if (count > bytes_.size() - at_) refuse("is cut off");
+    const auto taken = bytes_.substr(at_, count);
+    at_ += count;
+    return taken;
+  }
+  std::uint64_t number(std::size_t width) {
+    std::uint64_t value = 0;
+    const auto field = take(width);
+    for (std::size_t i = 0; i < width; ++i) {
+      value |= static_cast<std::uint64_t>(static_cast<unsigned char>(field[i])) << (8 * i);
+    }
+    return value;
+  }
+  std::string line() {
+    const auto end = bytes_.find('\n', at_);
+    if (end == std::string_view::npos) refuse("is cut off");
+    std::string text(take(end - at_));
+    ++at_;
+    return text;
+  }
+
+  void check_count(std::size_t count) const {
+    if (count >= kMaxValues) refuse(fmt::format("has more than {} values", kMaxValues));
+  }
+  PickleNode& node(Index index) { return pickle_.nodes[index]; }
+  void push_index(Index index) {
+    check_count(stack_.size());
+    stack_.push_back(index);
+  }
+  void push(PickleNode value) {
+    check_count(pickle_.nodes.size());
+    pickle_.nodes.push_back(std::move(value));
+    push_index(static_cast<Index>(pickle_.nodes.size() - 1));
+  }
+  Index pop() {
+    if (stack_.empty() || (!marks_.empty() && stack_.size() == marks_.back())) {
+      refuse("takes a value from an empty stack");
+    }
+    const Index index = stack_.back();
+    stack_.pop_back();
+    return index;
+  }
+  /// The last `count` values, in the order in which they were pushed.
+  std::vector<Index> pop_many(std::size_t count) {
+    std::vector<Index> values(count);
+    for (std::size_t i = count; i > 0; --i) values[i - 1] = pop();
+    return values;
+  }
+  std::vector<Index> since_mark() {
+    if (marks_.empty()) refuse("takes values up to a mark that is not there");
+    const auto mark = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
+    std::vector<Index> values(mark, stack_.end());
+    stack_.erase(mark, stack_.end());
+    marks_.pop_back();
+    return values;
+  }
+  PickleNode& peek(std::string_view purpose) {
+    if (stack_.empty() || (!marks_.empty() && stack_.size() == marks_.back())) {
+      refuse(fmt::format("has no value on its stack {}", purpose));
+    }
+    return node(stack_.back());
+  }
+
+  void push_empty(Kind kind) {
+    PickleNode made;
+    made.kind = kind;
+    push(std::move(made));
+  }
+  void push_integer(std::int64_t value) {
+    PickleNode made;
+    made.kind = Kind::kInteger;
+    made.integer = value;
+    push(std::move(made));
+  }
+  void push_long() {
+    const auto width = static_cast<std::size_t>(number(1));
+    if (width > 8) refuse("has a whole number of more than 8 bytes");
+    std::uint64_t value = number(width);
+    if (width > 0 && width < 8 && (value >> (8 * width - 1) & 1) != 0) {
+      value |= ~std::uint64_t{0} << (8 * width);
+    }
+    push_integer(static_cast<std::int64_t>(value));
+  }
+  void push_text(std::uint64_t bytes) {
+    PickleNode made;
+    made.kind = Kind::kText;
+    made.text = take(bytes);
+    push(std::move(made));
+  }
+  void push_tuple(std::vector<Index> children) {
+    PickleNode made;
+    made.kind = Kind::kTuple;
+    made.children = std::move(children);
+    push(std::move(made));
+  }
+  void push_global(std::string name) {
+    if (!is_allowed(name)) {
+      refuse(
+          fmt::format("refers to \"{}\", which no checkpoint of tensors needs; nothing of it "
+                      "has been run",
+                      printable(name)));
+    }
+    PickleNode made;
+    made.kind = Kind::kGlobal;
+    made.text = std::move(name);
+    push(std::move(made));
+  }
+  void extend(Kind kind, std::span<const Index> values) {
+    PickleNode& container = peek("to put values into");
+    if (container.kind != kind || (kind == Kind::kDict && values.size() % 2 != 0)) {
+      refuse("puts values into something that does not take them");
+    }
+    container.children.insert(container.children.end(), values.begin(), values.end());
+  }
+  void remember(std::uint64_t slot) {
+    peek("to remember");
+    check_count(memo_.size());
+    memo_[slot] = stack_.back();
+  }
+  void recall(std::uint64_t slot) {
+    const auto place = memo_.find(slot);
+    if (place == memo_.end()) refuse("recalls a value that was never remembered");
+    push_index(place->second);
+  }
+
+  /// BUILD sets attributes. state_dict() gives its OrderedDict one, "_metadata"; no weight depends
+  /// on it.
+  void build() {
+    const Index state = pop();
+    if (node(state).kind != Kind::kDict || peek("to set attributes of").kind != Kind::kDict) {
+      refuse("sets attributes of something other than a dict");
+    }
+  }
+
+  void reduce() {
+    const Index arguments = pop();
+    const Index callable = pop();
+    if (node(callable).kind != Kind::kGlobal || node(arguments).kind != Kind::kTuple) {
+      refuse("calls something that is not a name");
+    }
+    const std::string name = node(callable).text;
+    const std::vector<Index> values = node(arguments).children;
+    if (name == kRebuildTensor) return push_tensor(values);
+    if (name == kRebuildParameter && values.size() >= 2 && node(values[0]).kind == Kind::kTensor) {
+      return push_index(values[0]);
+    }
+    if (name == kOrderedDict && values.empty()) {
+      return push_empty(Kind::kDict);
+    }
+    if (name == kSize && values.size() == 1) return push_index(values[0]);
+    refuse(fmt::format("calls \"{}\" with arguments that torch.save never writes", name));
+  }
+
+  /// A persistent id: ("storage", its class, its key, where it was, its number of elements).
+  void push_storage(Index id) {
+    const std::vector<Index> values =
+        node(id).kind == Kind::kTuple ? node(id).children : std::vector<Index>();
+    const bool fits = values.size() == 5 && node(values[0]).text == "storage" &&
+                      node(values[1]).kind == Kind::kGlobal &&
+                      storage_dtype(node(values[1]).text).has_value() &&
+                      node(values[2]).kind == Kind::kText &&
+                      node(values[4]).kind == Kind::kInteger && node(values[4]).integer >= 0;
+    if (!fits) refuse("refers to data outside in another way than torch.save does");
+    PickleNode made;
+    made.kind = Kind::kStorage;
+    made.dtype = *storage_dtype(node(values[1]).text);
+    made.text = node(values[2]).text;
+    made.integer = node(values[4]).integer;
+    push(std::move(made));
+  }
+
+  /// (storage, offset, sizes, strides, ...); the rest is about gradients.
+  void push_tensor(const std::vector<Index>& values) {
+    const bool fits = values.size() >= 4 && node(values[0]).kind == Kind::kStorage &&
+                      node(values[1]).kind == Kind::kInteger &&
+                      node(values[2]).kind == Kind::kTuple && node(values[3]).kind == Kind::kTuple;
+    if (!fits) refuse("makes a tensor in another way than torch.save does");
+    PickleNode made;
+    made.kind = Kind::kTensor;
+    made.children = {values[0]};
+    made.integer = node(values[1]).integer;
+    made.sizes = integers(values[2]);
+    made.strides = integers(values[3]);
+    if (made.sizes.size() != made.strides.size()) {
+      refuse("makes a tensor with more sizes than strides, or fewer");
+    }
+    push(std::move(made));
+  }
+  std::vector<std::int64_t> integers(Index tuple) {
+    if (node(tuple).children.size() > Shape::kMaxRank) {
+      refuse(fmt::format("makes a tensor of more than {} axes", Shape::kMaxRank));
+    }
+    std::vector<std::int64_t> values;
+    for (Index child : node(tuple).children) {
+      if (node(child).kind != Kind::kInteger)
+        refuse("makes a tensor with a size that is no number");
+      values.push_back(node(child).integer);
+    }
+    return values;
+  }
+
+  std::string_view what_;
+  std::string_view bytes_;
+  std::size_t at_ = 0;
+  bool done_ = false;
+  std::vector<Index> stack_;
+  std::vector<std::size_t> marks_;
+  std::unordered_map<std::uint64_t, Index> memo_;
+  Pickle pickle_;
+};
+
+}  // namespace
+
+Pickle read_pickle(std::string_view what, std::string_view bytes) {
+  return Reader(what, bytes).read();
+}
+
+}  // namespace semblance

@@ -1,0 +1,41 @@
+// The directory of a zip archive, as torch.save writes it: where each entry's bytes lie. Nothing is
+// unpacked, so only entries that are stored as they are can be located. zip64 is read. Formula and
+// field names: PKWARE's APPNOTE.TXT, 4.3.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "memory/file.h"
+
+namespace semblance {
+
+struct ZipEntry {
+  bool stored = true;                   // not compressed
+  std::uint64_t bytes = 0;              // unpacked
+  std::uint64_t header_offset = 0;      // of the entry's local header
+  std::uint64_t data_limit_offset = 0;  // the data ends before: the next header or the directory
+};
+
+class ZipDirectory {
+ public:
+  using Entries = std::map<std::string, ZipEntry, std::less<>>;
+
+  /// Reads the directory at the end of the file. Throws Error(kCorrupt) when there is none, when it
+  /// is truncated, or when it contradicts itself; and what File::read throws.
+  explicit ZipDirectory(std::shared_ptr<const File> file);
+
+  const Entries& entries() const { return entries_; }
+  /// Offset in the file of an entry's bytes, all of which are inside the file and in front of the
+  /// next entry. Throws Error(kCorrupt) when its local header says otherwise or when it is
+  /// compressed or encrypted.
+  std::uint64_t locate(const Entries::value_type& entry) const;
+
+ private:
+  std::shared_ptr<const File> file_;
+  Entries entries_;
+};
+
+}  // namespace semblance

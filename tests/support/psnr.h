@@ -1,0 +1,26 @@
+// How alike two pictures are.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+#include "core/error.h"
+
+namespace semblance::testing {
+
+/// Peak signal to noise ratio in dB of two 8-bit pictures of one size: 10 log10(255^2 / mean
+/// squared difference) over all channels together. Infinity for equal pictures.
+inline double psnr(std::span<const std::uint8_t> got, std::span<const std::uint8_t> want) {
+  SEMBLANCE_ASSERT(got.size() == want.size() && !got.empty());
+  double sum = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const double difference = static_cast<double>(got[i]) - static_cast<double>(want[i]);
+    sum += difference * difference;
+  }
+  if (sum == 0) return std::numeric_limits<double>::infinity();
+  return 10 * std::log10(255.0 * 255.0 * static_cast<double>(got.size()) / sum);
+}
+
+}  // namespace semblance::testing
