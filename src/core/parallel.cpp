@@ -19,16 +19,16 @@ int available_cores() {
   return std::max(1, CPU_COUNT(&set));
 }
 
-#ifdef SEMBLANCE_FUZZ  // one thread: see cmake/fuzz/FindOpenMP.cmake
-
-void set_threads(int) {}
-int threads() { return 1; }
-
 void wait_passively(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   setenv("OMP_WAIT_POLICY", "passive", 1);
   execv("/proc/self/exe", argv);
 }
+
+#ifdef SEMBLANCE_FUZZ  // one thread: see cmake/fuzz/FindOpenMP.cmake
+
+void set_threads(int) {}
+int threads() { return 1; }
 
 namespace parallel_detail {
 void run(std::int64_t count, std::int64_t, RangeFunction function, void* context) {

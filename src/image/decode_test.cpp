@@ -13,7 +13,9 @@ using namespace semblance::testing;
 TEST(Decode, AgreesWithPillowOnEveryVariant) {
   const auto expected = golden_bytes("decode.bin");
   int largest_jpeg = 0;
-  for (const auto& entry : golden_json("decode.json")) {
+  const auto entries = golden_json("decode.json");
+  ASSERT_GT(entries.size(), 60U);
+  for (const auto& entry : entries) {
     const std::string name = entry["file"];
     SCOPED_TRACE(name);
     const auto path = golden_path("image/decode/" + name);

@@ -1,6 +1,8 @@
 // The two resamplings of OpenCV that the face models were published with: cv2.resize and
-// cv2.warpAffine, bilinear, on 8-bit RGB. Done by OpenCV itself (on the calling thread alone), so
-// that the fixed-point rounding is its own; versions of OpenCV differ by a level or two.
+// cv2.warpAffine, bilinear, on 8-bit RGB. Resizing is done by OpenCV itself (on the calling thread
+// alone), so that its fixed-point rounding is its own. The warp is ours: OpenCV 4 rounds positions
+// to 1/32 pixel, which costs up to 4 levels where a face is turned; OpenCV 5 does not, and agrees
+// with this within a level.
 #pragma once
 
 #include "image/image.h"
@@ -17,8 +19,8 @@ struct Affine {
 Image cv_resize(const Image& image, Size to);
 
 /// cv2.warpAffine with INTER_LINEAR and a black border: `forward` takes the picture's pixels to the
-/// result's. Throws Error(kArgument) for an empty picture, sides of either beyond 32,766 (OpenCV's
-/// limit), or a matrix that is not finite or flattens the picture.
+/// result's. Positions and weights in double, rounded once. Throws Error(kArgument) for an empty
+/// picture, a size that Image refuses, or a matrix that is not finite or flattens the picture.
 Image warp_affine(const Image& image, const Affine& forward, Size to);
 
 }  // namespace semblance

@@ -12,7 +12,9 @@ using namespace semblance::testing;
 TEST(CvResize, AgreesWithOpenCvsPythonPackage) {
   const auto expected = golden_bytes("opencv.bin");
   int largest = 0;
-  for (const auto& entry : golden_json("opencv.json")["resize"]) {
+  const auto golden = golden_json("opencv.json");
+  ASSERT_EQ(golden["resize"].size(), 7U);
+  for (const auto& entry : golden["resize"]) {
     const Image image = synthetic(entry["from"][0], entry["from"][1]);
     const Image out = cv_resize(image, {entry["to"][0], entry["to"][1]});
     const auto want = std::span(expected).subspan(entry["offset"], out.pixels().size());

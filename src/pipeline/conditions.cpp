@@ -122,27 +122,24 @@ void encode_face(Conditions& conditions, const OpenedModels& models, const Backe
   }
 }
 
-void encode_keypoints(Conditions& conditions, const OpenedModels& models, const Backend& backend,
-                      const Request& request, const Keypoints& keypoints, DType dtype,
-                      std::stop_token stop) {
+}  // namespace
+
+std::vector<float> keypoint_features(const OpenedModels& models, const Backend& backend,
+                                     const Image& picture, DType dtype, std::stop_token stop) {
   Graph graph;
   const Scope root(&graph, "");
-  const Value picture = root.input("picture", DType::kF32, {1, request.height, request.width, 3});
-  graph.add_output("features", convert(conditioning_embedding(Scope(&graph, "identitynet."),
-                                                              models.identitynet, picture, dtype),
-                                       DType::kF32)
-                                   .id);
+  const Value input = root.input("picture", DType::kF32, {1, picture.height(), picture.width(), 3});
+  const Value features =
+      conditioning_embedding(Scope(&graph, "identitynet."), models.identitynet, input, dtype);
+  graph.add_output("features", convert(features, DType::kF32).id);
   Session session(std::move(graph), backend, models.denoiser_weights, kOnce, stop);
-  const Image drawn = draw_keypoints(keypoints, {request.width, request.height});
-  const std::span<float> input{reinterpret_cast<float*>(session.input("picture").data()),
-                               drawn.pixels().size()};
-  std::transform(drawn.pixels().begin(), drawn.pixels().end(), input.begin(),
+  const std::span<float> values{reinterpret_cast<float*>(session.input("picture").data()),
+                                picture.pixels().size()};
+  std::transform(picture.pixels().begin(), picture.pixels().end(), values.begin(),
                  [](std::uint8_t value) { return static_cast<float>(value) / 255.0F; });
   session.run(stop);
-  conditions.keypoints = session.output_f32("features");
+  return session.output_f32("features");
 }
-
-}  // namespace
 
 Conditions encode_conditions(const OpenedModels& models, const Backend& backend,
                              const Request& request, std::span<const float> embedding,
@@ -156,8 +153,10 @@ Conditions encode_conditions(const OpenedModels& models, const Backend& backend,
   conditions.n = request.guidance > 1 ? 2 : 1;
   encode_text(conditions, models, backend, request, stop);
   encode_face(conditions, models, backend, embedding, stop);
-  if (request.identity_strength > 0)
-    encode_keypoints(conditions, models, backend, request, keypoints, dtype, stop);
+  if (request.identity_strength > 0) {
+    conditions.keypoints = keypoint_features(
+        models, backend, draw_keypoints(keypoints, {request.width, request.height}), dtype, stop);
+  }
   for (int i = 0; i < conditions.n; ++i) {
     for (int value : {request.height, request.width, 0, 0, request.height, request.width}) {
       conditions.time_ids.push_back(static_cast<float>(value));

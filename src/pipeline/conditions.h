@@ -4,6 +4,7 @@
 #include <stop_token>
 #include <vector>
 
+#include "image/image.h"
 #include "image/keypoints.h"
 #include "pipeline/opened_models.h"
 #include "runtime/backend.h"
@@ -28,5 +29,9 @@ struct Conditions {
 Conditions encode_conditions(const OpenedModels& models, const Backend& backend,
                              const Request& request, std::span<const float> embedding,
                              const Keypoints& keypoints, DType dtype, std::stop_token stop);
+
+/// IdentityNet's first features of a keypoint picture, f32 [h/8,w/8,c]: the same at every step.
+std::vector<float> keypoint_features(const OpenedModels& models, const Backend& backend,
+                                     const Image& picture, DType dtype, std::stop_token stop);
 
 }  // namespace semblance

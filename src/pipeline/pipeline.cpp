@@ -1,14 +1,12 @@
 #include "pipeline/pipeline.h"
 
-#include <algorithm>
-#include <cmath>
 #include <fstream>
 
 #include "backend/backends.h"
 #include "core/error.h"
 #include "pipeline/conditions.h"
+#include "pipeline/decoder.h"
 #include "pipeline/denoiser.h"
-#include "pipeline/layout.h"
 #include "sampling/euler.h"
 #include "sampling/noise.h"
 
@@ -109,35 +107,11 @@ bool Generation::next(std::stop_token stop) {
 }
 
 Image Generation::decode(std::stop_token stop) {
-  State& s = *state_;
+  const State& s = *state_;
   const Pipeline::Models& models = *s.models;
-  const VaeConfig& vae = models.opened.vae;
-  const auto channels = static_cast<std::size_t>(vae.latent_channels);
-  Graph graph;
-  const Scope root(&graph, "");
-  const Value latent = root.input(
-      "latent", DType::kF32,
-      {1, s.request.height / vae.fold(), s.request.width / vae.fold(), vae.latent_channels});
-  graph.add_output("picture", vae_decoder(root, vae, latent, models.dtype()).id);
-  Session session(std::move(graph), *models.backend, models.opened.vae_weights, SessionOptions{0},
-                  stop);
-
-  std::vector<float> unscaled = s.latent;
-  for (float& value : unscaled) value /= vae.scaling_factor;
-  const std::span<float> input{reinterpret_cast<float*>(session.input("latent").data()),
-                               unscaled.size()};
-  channels_last(unscaled, channels, input);
-  session.run(stop);
-
-  Image picture({s.request.width, s.request.height});
-  const auto* values = reinterpret_cast<const float*>(session.output("picture").data());
-  std::transform(
-      values, values + picture.pixels().size(), picture.pixels().begin(), [](float value) {
-        const float unit =
-            std::clamp(value * 0.5F + 0.5F, 0.0F, 1.0F);  // NaN stays, and becomes black
-        return static_cast<std::uint8_t>(std::isnan(unit) ? 0.0F : std::nearbyint(unit * 255.0F));
-      });
-  return picture;
+  const Size size{s.request.width, s.request.height};
+  return to_image(
+      decode_latent(models.opened, *models.backend, s.latent, size, models.dtype(), stop), size);
 }
 
 Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options) {

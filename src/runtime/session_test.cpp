@@ -2,27 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
 #include <numeric>
 
 #include "backend/backends.h"
 #include "core/error.h"
+#include "runtime/news_test.h"
 #include "tests/support/golden.h"
-
-namespace {
-std::atomic<int> g_news{0};
-}  // namespace
-
-// Counts what the program's own code allocates: a run must not.
-void* operator new(std::size_t bytes) {
-  ++g_news;
-  if (void* block = std::malloc(bytes)) return block;
-  throw std::bad_alloc();
-}
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 
 namespace semblance {
 namespace {
@@ -131,9 +116,9 @@ TEST(Session, AllocatesNothingInARun) {
     Session session(layers.graph(), reference_backend(), layers.weights(), {resident_bytes});
     session.set_input("x", TwoLayers::input());
     session.run();
-    const int before = g_news;
+    const int before = testing::news();
     session.run();
-    EXPECT_EQ(g_news, before);
+    EXPECT_EQ(testing::news(), before);
   }
 }
 

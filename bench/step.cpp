@@ -1,0 +1,173 @@
+// links: semblance_pipeline
+// One guided step and one decode of a checkpoint, timed: the Semblance side of
+// bench/peers/peers.py, which describes the files.
+//
+//   step --base DIR --identitynet DIR --adapter FILE --inputs in.safetensors --outputs
+//   out.safetensors
+//        [--threads N] [--precision f32|bf16] [--repeat N] [--resident BYTES] [--profile]
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <map>
+
+#include "backend/backends.h"
+#include "core/parallel.h"
+#include "image/image.h"
+#include "pipeline/decoder.h"
+#include "pipeline/denoiser.h"
+#include "weights/safetensors.h"
+#include "weights/writer.h"
+
+namespace semblance {
+namespace {
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+std::vector<float> values_of(const WeightMap& map, std::string_view name) {
+  const StoredTensor* tensor = map.find(name);
+  if (tensor == nullptr) fail(ErrorKind::kMissing, "the inputs have no tensor {}", name);
+  std::vector<std::byte> raw(tensor->bytes());
+  std::vector<float> values(static_cast<std::size_t>(tensor->shape.elements()));
+  read_rows(*tensor, 0, tensor->rows(), raw, values);
+  return values;
+}
+
+/// [3,h,w] in 0..1 to an 8-bit picture.
+Image picture_of(const std::vector<float>& values, Size size) {
+  Image image(size);
+  const std::size_t pixels = values.size() / 3;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    image.pixels()[i % pixels * 3 + i / pixels] =
+        static_cast<std::uint8_t>(values[i] * 255.0F + 0.5F);
+  }
+  return image;
+}
+
+std::vector<float> planar(const std::vector<float>& picture) {
+  std::vector<float> result(picture.size());
+  const std::size_t pixels = picture.size() / 3;
+  for (std::size_t i = 0; i < picture.size(); ++i) result[i % 3 * pixels + i / 3] = picture[i];
+  return result;
+}
+
+TensorBytes tensor(std::string name, Shape shape, const std::vector<float>& values) {
+  return {{std::move(name), DType::kF32, shape}, std::as_bytes(std::span(values))};
+}
+
+void print_profile(const Session& session) {
+  for (const KernelTime& time : session.times()) {
+    std::fprintf(stderr, "%-28s %5d calls  run %8.3f s  read %8.3f s  %8.1f GFLOP/s\n",
+                 std::string(time.kernel).c_str(), time.calls, time.run_seconds, time.read_seconds,
+                 time.run_seconds > 0 ? time.operations / time.run_seconds / 1e9 : 0.0);
+  }
+}
+
+int run(std::map<std::string, std::string> options) {
+  const auto number = [&](const char* name, const char* fallback) {
+    return std::stoull(options.contains(name) ? options[name] : fallback);
+  };
+  set_threads(static_cast<int>(number("--threads", std::to_string(available_cores()).c_str())));
+  const OpenedModels models =
+      open_models({options["--base"], options["--identitynet"], options["--adapter"]});
+  const WeightMap inputs = read_safetensors(open_file(options["--inputs"]));
+  const DType dtype = options["--precision"] == "bf16" ? DType::kBF16 : DType::kF32;
+  const auto repeat = static_cast<int>(number("--repeat", "3"));
+  const Backend& backend = cpu_backend();
+
+  const StoredTensor& latent_tensor = *inputs.find("latent");
+  const Size size{static_cast<int>(latent_tensor.shape[3] * models.vae.fold()),
+                  static_cast<int>(latent_tensor.shape[2] * models.vae.fold())};
+  Request request{.prompt = {}, .negative = {}, .width = size.w, .height = size.h};
+  request.identity_strength = values_of(inputs, "identity_strength")[0];
+  request.adapter_strength = values_of(inputs, "adapter_strength")[0];
+  Conditions conditions;
+  conditions.n = 2;
+  conditions.text = values_of(inputs, "text");
+  conditions.text_tokens = static_cast<int>(inputs.find("text")->shape[1]);
+  conditions.pooled = values_of(inputs, "pooled");
+  conditions.time_ids = values_of(inputs, "time_ids");
+  conditions.face = values_of(inputs, "face_tokens");
+  conditions.keypoints = keypoint_features(
+      models, backend, picture_of(values_of(inputs, "keypoints"), size), dtype, {});
+
+  std::vector<float> noise;
+  std::vector<double> step_seconds;
+  double prepare_seconds = 0;
+  {
+    const double start = now();
+    Denoiser denoiser(models, backend, request, conditions, true, dtype, number("--resident", "0"),
+                      {});
+    prepare_seconds = now() - start;
+    std::fprintf(stderr, "prepared in %.2f s: arena %.1f MiB, resident %.1f MiB\n", prepare_seconds,
+                 static_cast<double>(denoiser.session().plan().arena_bytes) / 1048576.0,
+                 static_cast<double>(denoiser.session().plan().resident_bytes) / 1048576.0);
+    const std::vector<float> latent = values_of(inputs, "latent");
+    const float timestep = values_of(inputs, "timestep")[0];
+    for (int i = 0; i < repeat; ++i) {
+      const double begin = now();
+      denoiser.run(latent, timestep, noise, {});
+      step_seconds.push_back(now() - begin);
+    }
+    if (options.contains("--profile")) print_profile(denoiser.session());
+  }
+
+  std::vector<float> picture;
+  std::vector<double> decode_seconds;
+  const StoredTensor& decoded = *inputs.find("decode_latent");
+  const Size picture_size{static_cast<int>(decoded.shape[3] * models.vae.fold()),
+                          static_cast<int>(decoded.shape[2] * models.vae.fold())};
+  for (int i = 0; i < repeat; ++i) {
+    const double begin = now();
+    picture =
+        decode_latent(models, backend, values_of(inputs, "decode_latent"), picture_size, dtype, {});
+    decode_seconds.push_back(now() - begin);
+  }
+
+  const std::vector<float> planes = planar(picture);
+  write_safetensors(
+      options["--outputs"],
+      std::vector<TensorBytes>{
+          tensor("noise",
+                 {2, latent_tensor.shape[1], latent_tensor.shape[2], latent_tensor.shape[3]},
+                 noise),
+          tensor("picture", {1, 3, picture_size.h, picture_size.w}, planes)});
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  std::printf(
+      "{\"step_seconds\": %.4f, \"decode_seconds\": %.4f, \"prepare_seconds\": %.4f, "
+      "\"peak_rss_bytes\": %llu}\n",
+      median(step_seconds), median(decode_seconds), prepare_seconds,
+      static_cast<unsigned long long>(usage.ru_maxrss) * 1024ULL);
+  return 0;
+}
+
+}  // namespace
+}  // namespace semblance
+
+int main(int argc, char** argv) {
+  semblance::wait_passively(argv);
+  std::map<std::string, std::string> options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string name = argv[i];
+    if (name == "--profile") {
+      options[name] = "1";
+    } else if (i + 1 < argc) {
+      options[name] = argv[++i];
+    }
+  }
+  try {
+    return semblance::run(std::move(options));
+  } catch (const semblance::Error& error) {
+    std::fprintf(stderr, "step: %s\n", error.what());
+    return semblance::exit_code(error.kind());
+  }
+}

@@ -1,0 +1,178 @@
+// What a pipeline refuses before anything is computed: a broken request, a broken checkpoint.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <fstream>
+#include <limits>
+
+#include "backend/backends.h"
+#include "core/error.h"
+#include "pipeline/pipeline.h"
+#include "tests/support/golden.h"
+
+namespace semblance {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string error_of(const auto& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Request, RefusesWhatIsOutOfRange) {
+  const Request good{.prompt = "a portrait", .negative = {}, .width = 64, .height = 64};
+  check(good);
+  const auto said = [&](const auto& change) {
+    Request request = good;
+    change(request);
+    return error_of([&] { check(request); });
+  };
+  EXPECT_EQ(
+      said([](Request& r) { r.width = 100; }),
+      "the picture's width must be a multiple of 8 from 8 to 8192, got 100\n  the nearest is 104");
+  EXPECT_EQ(said([](Request& r) { r.height = 0; }),
+            "the picture's height must be a multiple of 8 from 8 to 8192, got 0");
+  EXPECT_EQ(said([](Request& r) { r.height = 1 << 20; }),
+            "the picture's height must be a multiple of 8 from 8 to 8192, got 1048576");
+  EXPECT_EQ(said([](Request& r) { r.steps = 0; }),
+            "steps must be a whole number from 1 to 1000, got 0");
+  EXPECT_EQ(said([](Request& r) { r.guidance = -1; }),
+            "guidance must be a number from 0 to 100, got -1");
+  EXPECT_EQ(said([](Request& r) { r.identity_strength = NAN; }),
+            "the identity strength must be a number from 0 to 5, got nan");
+  EXPECT_EQ(said([](Request& r) { r.adapter_strength = 6; }),
+            "the adapter strength must be a number from 0 to 5, got 6");
+  EXPECT_EQ(said([](Request& r) { r.identity_end = 2; }),
+            "the identity end must be a number from 0 to 1, got 2");
+  EXPECT_EQ(said([](Request& r) { r.identity_start = std::numeric_limits<double>::infinity(); }),
+            "the identity start must be a number from 0 to 1, got inf");
+  EXPECT_EQ(said([](Request& r) { r.identity_start = 0.5, r.identity_end = 0.2; }),
+            "the identity start must not be after the identity end, got 0.5 and 0.2");
+}
+
+/// A copy of a small checkpoint, to be damaged.
+class Damaged : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("semblance_open_" + std::to_string(getpid()));
+    fs::copy(testing::golden_path("pipeline/fp16_published/checkpoint"), folder_,
+             fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+    paths_ = {folder_ / "base", folder_ / "identitynet", folder_ / "ip-adapter.bin"};
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+  std::string opening() {
+    return error_of([&] { Pipeline(paths_, {.precision = Precision::kF32}); });
+  }
+  /// Replaces one piece of a text file.
+  static void edit(const fs::path& file, const std::string& from, const std::string& to) {
+    std::ifstream in(file);
+    std::string text{std::istreambuf_iterator<char>(in), {}};
+    const std::size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << from << " is not in " << file;
+    text.replace(at, from.size(), to);
+    std::ofstream(file) << text;
+  }
+  fs::path folder_;
+  ModelPaths paths_;
+};
+
+TEST_F(Damaged, IsFineAtFirst) { EXPECT_EQ(opening(), "no error"); }
+
+TEST_F(Damaged, NamesTheMissingFile) {
+  for (const char* name :
+       {"base/unet/config.json", "base/model_index.json", "base/scheduler/scheduler_config.json",
+        "base/tokenizer/merges.txt", "base/vae/diffusion_pytorch_model.fp16.safetensors",
+        "identitynet/config.json"}) {
+    const fs::path kept = folder_ / "kept";
+    fs::rename(folder_ / name, kept);
+    const std::string text = opening();
+    EXPECT_NE(text.find(fs::path(name).filename().stem().stem().string()), std::string::npos)
+        << name << " gives: " << text;
+    EXPECT_NE(text.find(folder_.string()), std::string::npos) << text;
+    fs::rename(kept, folder_ / name);
+  }
+  paths_.adapter = folder_ / "none.bin";
+  EXPECT_NE(opening().find("cannot open --adapter"), std::string::npos) << opening();
+  paths_.adapter.clear();
+  EXPECT_NE(opening().find("no --adapter is given"), std::string::npos) << opening();
+}
+
+TEST_F(Damaged, ListsTensorsThatDoNotFitTheConfig) {
+  edit(folder_ / "base/vae/config.json", "\"layers_per_block\": 2", "\"layers_per_block\": 3");
+  const std::string text = opening();
+  EXPECT_NE(text.find("the VAE in"), std::string::npos) << text;
+  EXPECT_NE(text.find("up_blocks.0.resnets.3"), std::string::npos) << text;
+}
+
+TEST_F(Damaged, SaysWhichPartsWereNotMadeForEachOther) {
+  edit(folder_ / "base/unet/config.json", "\"cross_attention_dim\": 64",
+       "\"cross_attention_dim\": 128");
+  EXPECT_NE(opening().find("they were not made for each other"), std::string::npos) << opening();
+}
+
+TEST_F(Damaged, RefusesAValueOfTheWrongType) {
+  edit(folder_ / "base/vae/config.json",
+       "\"norm_num_groups\": ", "\"norm_num_groups\": \"many\", \"x\": ");
+  EXPECT_NE(opening().find("norm_num_groups"), std::string::npos) << opening();
+}
+
+TEST_F(Damaged, RefusesATruncatedWeightFile) {
+  fs::resize_file(folder_ / "base/unet/diffusion_pytorch_model.fp16.safetensors", 100000);
+  EXPECT_NE(opening().find("diffusion_pytorch_model.fp16.safetensors"), std::string::npos)
+      << opening();
+  fs::resize_file(folder_ / "ip-adapter.bin", 1000);
+  EXPECT_NE(opening(), "no error");
+}
+
+TEST_F(Damaged, RefusesAnEmbeddingAndKeypointsThatCannotBe) {
+  Pipeline pipeline(paths_, {.precision = Precision::kF32});
+  const Request request{.prompt = "a", .negative = {}, .width = 64, .height = 64, .steps = 1};
+  const std::vector<float> embedding(512, 0.1F);
+  EXPECT_EQ(
+      error_of([&] { pipeline.start(request, std::span(embedding).first(100), Keypoints{}); }),
+      "the face's embedding must have 512 numbers, it has 100");
+  Keypoints nan{};
+  nan[2][0] = NAN;
+  EXPECT_NE(error_of([&] { pipeline.start(request, embedding, nan); }).find("keypoint"),
+            std::string::npos);
+  Request broken = request;
+  broken.prompt = "caf\xe9";
+  EXPECT_NE(error_of([&] { pipeline.start(broken, embedding, Keypoints{}); }).find("UTF-8"),
+            std::string::npos);
+}
+
+TEST_F(Damaged, StopsWhenAskedAndSaysSo) {
+  Pipeline pipeline(paths_, {.precision = Precision::kF32});
+  const Request request{.prompt = "a", .negative = {}, .width = 64, .height = 64, .steps = 2};
+  const std::vector<float> embedding(512, 0.1F);
+  Generation generation = pipeline.start(request, embedding, Keypoints{});
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(error_of([&] { generation.next(stop.get_token()); }), "cancelled");
+  EXPECT_TRUE(generation.next());  // and goes on from where it was
+  EXPECT_EQ(generation.step(), 1);
+}
+
+TEST(PipelineOptions, RefusesWhatThisMachineLacks) {
+  const auto open = [](PipelineOptions options) {
+    const fs::path checkpoint = testing::golden_path("pipeline/fp16_published/checkpoint");
+    return error_of([&] {
+      Pipeline({checkpoint / "base", checkpoint / "identitynet", checkpoint / "ip-adapter.bin"},
+               options);
+    });
+  };
+  EXPECT_NE(open({.precision = Precision::kF32, .backend = "abacus"}).find("no backend \"abacus\""),
+            std::string::npos);
+  if (!has_native_bf16()) {
+    EXPECT_NE(open({.precision = Precision::kBF16}).find("--precision f32"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace semblance

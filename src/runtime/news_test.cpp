@@ -1,0 +1,23 @@
+#include "runtime/news_test.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+namespace {
+std::atomic<int> g_news{0};
+}  // namespace
+
+void* operator new(std::size_t bytes) {
+  ++g_news;
+  if (void* block = std::malloc(bytes)) return block;
+  throw std::bad_alloc();
+}
+void operator delete(void* block) noexcept { std::free(block); }
+void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+
+namespace semblance::testing {
+
+int news() { return g_news; }
+
+}  // namespace semblance::testing

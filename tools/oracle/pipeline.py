@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+"""Makes the small checkpoints and their goldens from the published InstantID pipeline.
+
+    python pipeline.py --pipeline pipeline_stable_diffusion_xl_instantid.py [--out DIR] [--only NAME]
+
+--pipeline is diffusers' community file examples/community/pipeline_stable_diffusion_xl_instantid.py
+(of huggingface/diffusers; it is not part of this repository). Needs torch, diffusers 0.42,
+transformers 5, opencv and pillow. Everything runs in fp32 on the CPU, from the files as committed:
+16-bit weights are read back and widened. What is written: tests/goldens/pipeline/README.md.
+
+--keep leaves the checkpoints as they are and makes only the goldens anew.
+--sensitivity makes nothing: it blanks one tensor after another of every part and reports those that
+leave the plain picture above 50 dB, which would let a wrong part pass.
+"""
+
+import argparse
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pipeline_cases
+import pipeline_stages
+import published
+import tiny_checkpoint
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from tiny_configs import CONFIGS
+
+GOLDENS = Path(__file__).resolve().parents[2] / "tests" / "goldens" / "pipeline"
+
+
+def make_identity(request: dict) -> dict:
+    """A face as `semblance face --save` writes it: a random embedding some 20 long, five keypoints."""
+    draw = np.random.default_rng(request["seed"])
+    embedding = draw.standard_normal(512).astype(np.float32)
+    embedding *= np.float32(20) / np.linalg.norm(embedding)
+    w, h = request.get("identity_size", request["size"])
+    places = np.array([[0.33, 0.36], [0.67, 0.34], [0.52, 0.53], [0.37, 0.71], [0.66, 0.70]])
+    keypoints = (places + draw.uniform(-0.04, 0.04, (5, 2))) * [w, h]
+    box = np.array([0.15, 0.1, 0.85, 0.9]) * [w, h, w, h]
+    return {
+        "embedding": [float(x) for x in embedding],
+        "keypoints": [[float(x) for x in np.float32(point)] for point in keypoints],
+        "image_size": [w, h],
+        "score": 0.875,
+        "box": [float(x) for x in np.float32(box)],
+    }
+
+
+def keypoints_on_picture(identity: dict, size: list[int]) -> np.ndarray:
+    """The identity's keypoints in the picture's pixels: fit inside, centred, aspect kept."""
+    w, h = identity["image_size"]
+    scale = min(size[0] / w, size[1] / h)
+    offset = np.array([(size[0] - scale * w) / 2, (size[1] - scale * h) / 2])
+    return np.array(identity["keypoints"]) * scale + offset
+
+
+def arguments(module, request: dict, identity: dict) -> dict:
+    """The pipeline's own arguments for a request."""
+    w, h = request["size"]
+    keypoints = keypoints_on_picture(identity, request["size"])
+    return {
+        "prompt": request["prompt"],
+        "negative_prompt": request["negative"],
+        "image_embeds": np.array(identity["embedding"], dtype=np.float32),
+        "image": module.draw_kps(Image.new("RGB", (w, h)), keypoints),
+        "width": w,
+        "height": h,
+        "num_inference_steps": request["steps"],
+        "guidance_scale": request["guidance"],
+        "controlnet_conditioning_scale": request["identity_strength"],
+        "control_guidance_start": request["identity_start"],
+        "control_guidance_end": request["identity_end"],
+    }
+
+
+def run(pipe, module, request: dict, identity: dict, output_type: str):
+    pipe.set_ip_adapter_scale(request["adapter_strength"])
+    generator = torch.Generator("cpu").manual_seed(request["seed"])
+    asked = arguments(module, request, identity)
+    return pipe(**asked, generator=generator, output_type=output_type).images
+
+
+def write_case(pipe, module, checkpoint: str, name: str, out: Path) -> None:
+    request = pipeline_cases.case(checkpoint, name)
+    identity = make_identity(request)
+    latents = run(pipe, module, request, identity, "latent").numpy()
+    picture = run(pipe, module, request, identity, "pil")[0]
+    request.pop("identity_size", None)
+    request["keypoints"] = keypoints_on_picture(identity, request["size"]).tolist()
+    request["embedding"] = identity["embedding"]
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "case.json").write_text(json.dumps(request, ensure_ascii=False, indent=1) + "\n")
+    (out / "identity.json").write_text(json.dumps(identity) + "\n")
+    np.save(out / "latents.npy", latents)
+    picture.save(out / "picture.png")
+    pixels = np.asarray(picture)
+    ends = np.mean((pixels == 0) | (pixels == 255))
+    print(
+        f"{checkpoint}/{name}: latent std {latents.std():.2f}, picture mean {pixels.mean():.0f}"
+        f" std {pixels.std():.0f}, {ends:.1%} at an end"
+    )
+
+
+def check_weights(pipe, checkpoint: Path) -> None:
+    """Fails unless every tensor of the files is in the pipeline, with the same value."""
+    from safetensors.torch import load_file
+
+    parts = {checkpoint / "base" / p: getattr(pipe, p) for p in ("unet", "vae", "text_encoder", "text_encoder_2")}  # fmt: skip
+    parts[checkpoint / "identitynet"] = pipe.controlnet
+    for folder, module in parts.items():
+        # The adapter's layers live inside the UNet's processors and come from their own file.
+        state = {k: v for k, v in module.state_dict().items() if "processor." not in k}
+        left = set(state)
+        for path in folder.glob("*.safetensors"):
+            for name, tensor in load_file(path).items():
+                if name.endswith("position_ids"):
+                    continue
+                name = name if name in state else name.removeprefix("text_model.")
+                if not torch.equal(state[name], tensor.float()):
+                    raise SystemExit(f"{path}: {name} was not loaded as it lies in the file")
+                left.discard(name)
+        if left:
+            raise SystemExit(f"{folder}: nothing in the files for {sorted(left)[:5]}")
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    error = np.mean((a.astype(float) - b.astype(float)) ** 2)
+    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
+
+
+def sensitivity(pipe, module, checkpoint: str) -> None:
+    """Halves and shuffles each tensor in turn; lists the ones that the plain picture hardly shows."""
+    request = pipeline_cases.case(checkpoint, "plain")
+    identity = make_identity(request)
+    want = np.asarray(run(pipe, module, request, identity, "pil")[0])
+    parts = {"unet": pipe.unet, "identitynet": pipe.controlnet, "text_encoder": pipe.text_encoder,
+             "text_encoder_2": pipe.text_encoder_2, "vae": pipe.vae, "resampler": pipe.image_proj_model}  # fmt: skip
+    for part, net in parts.items():
+        found = []
+        for name, tensor in net.named_parameters():
+            if part == "vae" and ("encoder." in name.split("decoder.")[0] or name.startswith("quant_")):
+                continue
+            kept = tensor.detach().clone()
+            with torch.no_grad():
+                tensor.copy_(kept.flatten().flip(0).view_as(kept))
+            got = np.asarray(run(pipe, module, request, identity, "pil")[0])
+            with torch.no_grad():
+                tensor.copy_(kept)
+            found.append((psnr(got, want), name))
+        found.sort(reverse=True)
+        middle = found[len(found) // 2][0]
+        print(f"{checkpoint} {part}: {len(found)} tensors, median {middle:.1f} dB; weakest:")
+        for value, name in found[:6]:
+            print(f"   {value:.1f} dB  {name}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--pipeline", type=Path, required=True, help="the community file")
+    parser.add_argument("--out", type=Path, default=GOLDENS)
+    parser.add_argument("--only", choices=CONFIGS, help="one of the checkpoints")
+    parser.add_argument("--keep", action="store_true", help="keep the checkpoints that are there")
+    parser.add_argument("--sensitivity", action="store_true", help="report, write nothing")
+    options = parser.parse_args()
+    torch.set_num_threads(1)  # the order of sums, and so the last bits, depend on it
+    module = published.load_module(options.pipeline)
+    for name, config in CONFIGS.items():
+        if options.only not in (None, name):
+            continue
+        folder = options.out / name
+        if not (options.keep or options.sensitivity):
+            tiny_checkpoint.write(config, folder / "checkpoint")
+        pipe = published.load_pipeline(module, folder / "checkpoint", config["variant"])
+        check_weights(pipe, folder / "checkpoint")
+        if options.sensitivity:
+            sensitivity(pipe, module, name)
+            continue
+        for case in pipeline_cases.CASES[name]:
+            write_case(pipe, module, name, case, folder / case)
+        request = pipeline_cases.case(name, "plain")
+        identity = make_identity(request)
+        asked = arguments(module, request, identity)
+        tensors = pipeline_stages.make(pipe, asked, request)
+        save_file(tensors, folder / "stages.safetensors", metadata={"case": "plain"})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""The golden pictures: which request is made of which small checkpoint. Data only.
+
+size is [width, height]. identity_strength is the pipeline's controlnet_conditioning_scale,
+adapter_strength its set_ip_adapter_scale. keypoints are in the pixels of identity_size (the picture's
+size unless given): left eye, right eye, nose, left and right mouth corner.
+"""
+
+LONG_PROMPT = (
+    "A masterpiece portrait of the MAN in the snow, it's 35mm film; best quality!!! "
+    "naïve café 東京 🙂👩‍🚀 don't we've I'm they'll, "
+) * 3
+
+PLAIN = {
+    "prompt": "analog film photo of a man in the snow, faded film!",
+    "negative": "blurry, low quality",
+    "size": [72, 104],
+    "steps": 4,
+    "guidance": 5.0,
+    "identity_strength": 0.8,
+    "adapter_strength": 0.8,
+    "identity_start": 0.0,
+    "identity_end": 1.0,
+    "seed": 42,
+}
+
+CASES = {
+    "fp16_published": {
+        "plain": {},
+        "window": {"size": [136, 72], "steps": 6, "identity_start": 0.2, "identity_end": 0.7,
+                   "negative": "", "seed": 7},
+        "no_negative": {"negative": None, "size": [64, 64], "steps": 5, "identity_strength": 1.2,
+                        "adapter_strength": 0.5, "seed": 123456789},
+        "guidance_one": {"guidance": 1.0, "steps": 3, "seed": 1},
+        "no_adapter": {"adapter_strength": 0.0, "steps": 2, "size": [80, 88], "seed": 3},
+        "no_identitynet": {"identity_strength": 0.0, "steps": 2, "size": [88, 80], "seed": 4},
+        "long_prompt": {"prompt": LONG_PROMPT, "steps": 2, "size": [72, 72], "seed": 2**31 - 1},
+    },
+    "bf16_shards": {
+        "plain": {"size": [88, 72]},
+        "no_negative": {"negative": None, "size": [72, 120], "steps": 3, "guidance": 7.5, "seed": 11},
+        "late_start": {"identity_start": 0.5, "steps": 4, "size": [64, 96], "seed": 12,
+                       "prompt": "", "negative": "text, watermark"},
+        "scaled_keypoints": {"size": [104, 72], "identity_size": [300, 200], "steps": 2,
+                             "identity_strength": 1.5, "adapter_strength": 1.5, "seed": 13},
+    },
+    "fp32_convolutions": {
+        "plain": {"size": [104, 88]},
+        "empty_negative": {"negative": "", "size": [72, 88], "steps": 6, "seed": 21,
+                           "prompt": "Line Art of a face, black & white"},
+        "guidance_one_window": {"guidance": 1.0, "identity_start": 0.2, "identity_end": 0.7, "steps": 5,
+                                "size": [120, 72], "seed": 22},
+        "early_end": {"identity_end": 0.5, "steps": 4, "negative": None, "size": [72, 72],
+                      "guidance": 2.5, "seed": 23},
+        "one_step": {"steps": 1, "size": [64, 72], "seed": 24},
+    },
+}  # fmt: skip
+
+
+def case(checkpoint: str, name: str) -> dict:
+    """The whole request of a case."""
+    return PLAIN | {"checkpoint": checkpoint} | CASES[checkpoint][name]
