@@ -12,7 +12,7 @@ class Generate : public ProgramTest {};
 TEST_F(Generate, MakesAPicture) {
   run(generate()).exits(0).prints(file("out.png") + "\n").says("out.png: 64 x 48, 2 steps, seed 7");
   EXPECT_EQ(files(), (std::set<std::string>{"out.png"}));
-  EXPECT_EQ(decode(file("out.png")).size(), (Size{64, 48}));
+  EXPECT_EQ(decode(fs::path(file("out.png"))).size(), (Size{64, 48}));
 }
 
 TEST_F(Generate, TakesOneLineWhereNoTerminalIs) {
@@ -51,13 +51,13 @@ TEST_F(Generate, DrawsASeedWhenNoneIsGiven) {
 
 TEST_F(Generate, TakesTheLastOfTwoFlags) {
   run(generate({"--size", "32x32", "--size=40x56"})).exits(0);
-  EXPECT_EQ(decode(file("out.png")).size(), (Size{40, 56}));
+  EXPECT_EQ(decode(fs::path(file("out.png"))).size(), (Size{40, 56}));
 }
 
 TEST_F(Generate, TakesSizesFromTheFrame) {
   // The identity's frame is the model's own shape, or near it.
   run(generate({"--size", "auto"})).exits(0);
-  const Size own = decode(file("out.png")).size();
+  const Size own = decode(fs::path(file("out.png"))).size();
   EXPECT_EQ(own.w % 64, 0);
   EXPECT_EQ(own.h % 64, 0);
 }
