@@ -26,7 +26,7 @@ Image cv_resize(const Image& image, Size to) {
   return out;
 }
 
-Image warp_affine(const Image& image, const Affine& forward, Size to) {
+Image warp_affine(const Image& image, const AffineMap& forward, Size to) {
   check_not_empty(image);
   for (const Size size : {image.size(), to}) {
     if (size.w > kWarpSideLimit || size.h > kWarpSideLimit) {
