@@ -1,11 +1,10 @@
 #include "face/identity.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/error.h"
 #include "core/json.h"
 
 namespace semblance {
@@ -14,10 +13,18 @@ namespace {
 constexpr std::uint64_t kMostBytes = 1 << 20;
 constexpr std::int64_t kMostSide = 1'000'000;
 
-// With '#' a point is always there, so that -0 stays a float when it is read.
-template <typename Range>
-std::string list(const Range& values) {
-  return fmt::format("[{:#}]", fmt::join(values, ", "));
+// The shortest text that reads back to the same float; with a point, so that -0 stays a float.
+std::string number(float value) {
+  std::string text = fmt::format("{}", value);
+  if (text.find_first_of(".e") == std::string::npos) text += ".0";
+  return text;
+}
+
+template <std::size_t kCount>
+std::string list(const std::array<float, kCount>& values) {
+  std::string text;
+  for (const float value : values) text += (text.empty() ? "" : ", ") + number(value);
+  return "[" + text + "]";
 }
 
 std::string list(const Keypoints& keypoints) {
@@ -51,15 +58,15 @@ std::string to_json(const Identity& identity) {
       fmt::format("{{\"embedding\": {},\n \"keypoints\": {},\n \"image_size\": [{}, {}]",
                   list(identity.embedding), list(identity.keypoints), identity.image_size.w,
                   identity.image_size.h);
-  if (identity.score) text += fmt::format(",\n \"score\": {:#}", *identity.score);
+  if (identity.score) text += ",\n \"score\": " + number(*identity.score);
   if (identity.box) text += fmt::format(",\n \"box\": {}", list(*identity.box));
   return text + "}\n";
 }
 
 std::string to_json(const Face& face) {
-  return fmt::format("{{\"score\": {:#}, \"box\": {}, \"keypoints\": {}, \"embedding\": {}}}",
-                     face.detection.score, list(face.detection.box), list(face.detection.keypoints),
-                     list(face.embedding));
+  return fmt::format("{{\"score\": {}, \"box\": {}, \"keypoints\": {}, \"embedding\": {}}}",
+                     number(face.detection.score), list(face.detection.box),
+                     list(face.detection.keypoints), list(face.embedding));
 }
 
 void write_identity(const Identity& identity, const std::filesystem::path& path) {
