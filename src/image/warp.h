@@ -10,7 +10,7 @@
 namespace semblance {
 
 /// A 2 x 3 matrix in double: x' = m[0] x + m[1] y + m[2], y' = m[3] x + m[4] y + m[5].
-struct Affine {
+struct AffineMap {
   double m[6] = {1, 0, 0, 0, 1, 0};
 };
 
@@ -21,6 +21,6 @@ Image cv_resize(const Image& image, Size to);
 /// cv2.warpAffine with INTER_LINEAR and a black border: `forward` takes the picture's pixels to the
 /// result's. Positions and weights in double, rounded once. Throws Error(kArgument) for an empty
 /// picture, a size that Image refuses, or a matrix that is not finite or flattens the picture.
-Image warp_affine(const Image& image, const Affine& forward, Size to);
+Image warp_affine(const Image& image, const AffineMap& forward, Size to);
 
 }  // namespace semblance
