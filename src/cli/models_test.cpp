@@ -66,8 +66,8 @@ TEST_F(DamagedModels, NoTensorOfThisName) {
 }
 
 TEST_F(DamagedModels, ATensorOfAnotherShape) {
-  replace("base/unet/config.json", "\"in_channels\": 4", "\"in_channels\": 5");
-  run_damaged().exits(5).says("conv_in.weight");
+  replace("base/unet/config.json", "\"cross_attention_dim\": 64", "\"cross_attention_dim\": 48");
+  run_damaged().exits(5).says("to_k.weight");
 }
 
 TEST_F(DamagedModels, AConfigWithAWordForANumber) {
