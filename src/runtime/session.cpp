@@ -68,6 +68,8 @@ struct Session::State {
   WeightReader reader;
   Arena arena;
   Arena resident;
+  std::size_t announced = 0;          // uses of weights below this one were announced in this run
+  std::uint64_t announced_bytes = 0;  // of what is announced and not read yet
 
   const ValueInfo& value(ValueId id) const { return graph.values()[static_cast<std::size_t>(id)]; }
   std::span<std::byte> bytes_of(ValueId id) const {
@@ -78,7 +80,7 @@ struct Session::State {
   void choose(const Backend& backend, const WeightMap& weights);
   void place(const WeightMap& weights);
   void read(std::size_t use, const Kernel& kernel);
-  void read_ahead(std::size_t from) const;
+  void read_ahead(std::size_t from);
 };
 
 const StoredTensor& Session::State::find(const WeightMap& weights, ValueId id) const {
@@ -156,12 +158,14 @@ void Session::State::read(std::size_t use_index, const Kernel& kernel) {
                                               .weight_bytes[static_cast<std::size_t>(use.src)]));
 }
 
-void Session::State::read_ahead(std::size_t from) const {
-  std::uint64_t ahead = 0;
-  for (std::size_t i = from; i < plan.weights.size() && ahead < kReadAheadBytes; ++i) {
-    if (plan.weights[i].resident) continue;
-    stored[i].file->will_need(stored[i].offset, stored[i].bytes());
-    ahead += stored[i].bytes();
+void Session::State::read_ahead(std::size_t from) {
+  // Every weight is announced once a run: asking again for what is cached costs as much as reading
+  // it.
+  if (announced <= from) announced = from, announced_bytes = 0;
+  for (; announced < plan.weights.size() && announced_bytes < kReadAheadBytes; ++announced) {
+    if (plan.weights[announced].resident) continue;
+    stored[announced].file->will_need(stored[announced].offset, stored[announced].bytes());
+    announced_bytes += stored[announced].bytes();
   }
 }
 
@@ -214,13 +218,18 @@ void Session::set_input(std::string_view name, std::span<const std::int32_t> val
 void Session::run(std::stop_token stop) {
   State& s = *state_;
   auto table = s.tables.begin();
+  s.announced = 0;
+  s.announced_bytes = 0;
   for (std::size_t n = 0; n < s.steps.size(); ++n) {
     check_stop(stop);
     State::Step& step = s.steps[n];
     const double start = now();
     if (!step.streamed.empty()) {
-      s.read_ahead(step.streamed.back() + 1);
-      for (std::size_t use : step.streamed) s.read(use, *step.kernel);
+      s.read_ahead(step.streamed.front());
+      for (std::size_t use : step.streamed) {
+        s.read(use, *step.kernel);
+        s.announced_bytes -= std::min(s.announced_bytes, s.stored[use].bytes());
+      }
     }
     const double ready = now();
     if (step.kernel) {
