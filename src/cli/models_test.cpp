@@ -66,8 +66,8 @@ TEST_F(DamagedModels, NoTensorOfThisName) {
 }
 
 TEST_F(DamagedModels, ATensorOfAnotherShape) {
-  replace("base/unet/config.json", "\"cross_attention_dim\": 64", "\"cross_attention_dim\": 48");
-  run_damaged().exits(5).says("to_k.weight");
+  replace(fs::relative(weights_of("identitynet"), models()), "[32,4,3,3]", "[4,32,3,3]");
+  run_damaged().exits(5).says("conv_in.weight").says("[4,32,3,3]");
 }
 
 TEST_F(DamagedModels, AConfigWithAWordForANumber) {
