@@ -1,7 +1,6 @@
 // The processor's kernels against the reference, on the shapes of tests/shapes/<op>.txt.
-#include "tests/support/agreement.h"
-
 #include "graph/fields.h"
+#include "tests/support/agreement.h"
 
 namespace semblance {
 namespace {
