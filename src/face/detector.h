@@ -1,0 +1,49 @@
+// Finds faces in a picture: SCRFD, with insightface's steps and numbers.
+//
+// The picture is resized (bilinear, as OpenCV) to fit a square and put into its top left, the rest
+// is black; RGB, (x - 127.5) / 128. Nine outputs: scores, boxes and keypoints for cells of 8, 16
+// and 32 pixels, two anchors a cell. Scores from 0.5 on are kept, then overlaps beyond 0.4 are
+// dropped. One thread at a time.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <vector>
+
+#include "face/face.h"
+#include "image/image.h"
+#include "onnx/importer.h"
+#include "runtime/backend.h"
+
+namespace semblance {
+
+/// Sides of the square that are tried, one after the other, until a face is found: `first`, then 64
+/// less each time, down to 192. Throws Error(kArgument) unless first is a multiple of 32 from 64 to
+/// 2048.
+std::vector<int> detector_sizes(int first);
+inline constexpr int kDefaultDetectorSize = 640;
+
+class Detector {
+ public:
+  /// Throws what open_onnx and import_onnx throw, and Error(kArgument) for a model that is no SCRFD
+  /// with keypoints. `backend` must outlive this.
+  Detector(std::shared_ptr<const File> file, const Backend& backend);
+  ~Detector();
+  Detector(Detector&&) noexcept;
+  Detector& operator=(Detector&&) noexcept;
+
+  /// The one size that the model can be used at, where its file fixes one.
+  std::optional<Size> fixed_size() const;
+
+  /// Faces at one size of the square (ignored where the model fixes its own), the largest box
+  /// first; none is an empty list. Throws Error(kArgument) for an empty picture or a size that is
+  /// no multiple of 32, Error(kCorrupt) for a model that gives no numbers, Error(kCancelled).
+  std::vector<Detection> detect(const Image& image, int size, std::stop_token stop = {});
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace semblance

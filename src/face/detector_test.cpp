@@ -1,0 +1,127 @@
+#include "face/detector.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "backend/backends.h"
+#include "face/face_models.h"
+#include "face/face_test.h"
+#include "image/decode.h"
+#include "tests/support/golden.h"
+
+namespace semblance::testing {
+namespace {
+
+class PlantedFaces : public ::testing::Test {
+ protected:
+  static std::filesystem::path folder() { return golden_path("face/planted"); }
+  static FaceModels models() {
+    return FaceModels({folder() / "scrfd_planted.onnx", folder() / "arcface_planted.onnx"},
+                      cpu_backend());
+  }
+  static nlohmann::json expected(const std::string& photo) {
+    std::ifstream stream(folder() / "expected.json");
+    return nlohmann::json::parse(stream).at(photo);
+  }
+  static void agrees(const std::string& photo) {
+    SCOPED_TRACE(photo);
+    FaceModels both = models();
+    const nlohmann::json want = expected(photo);
+    const FoundFaces got = find_faces(decode(folder() / (photo + ".png")), both);
+    EXPECT_EQ(got.detector_size, want["detector_size"].get<int>());
+    EXPECT_EQ(got.count, static_cast<int>(want["faces"].size()));
+    ASSERT_EQ(got.faces.size(), want["faces"].size());
+    for (std::size_t i = 0; i < got.faces.size(); ++i) expect_face(got.faces[i], want["faces"][i]);
+  }
+};
+
+TEST_F(PlantedFaces, OneFace) { agrees("photo"); }
+TEST_F(PlantedFaces, SeveralFacesLargestFirst) { agrees("several"); }
+TEST_F(PlantedFaces, NoFaceAtAnySize) { agrees("none"); }
+TEST_F(PlantedFaces, ACloseUpIsFoundAtASmallerSize) { agrees("close"); }
+
+TEST_F(PlantedFaces, LargestOnlyCountsTheOthers) {
+  FaceModels both = models();
+  const Image photo = decode(folder() / "several.png");
+  const FoundFaces all = find_faces(photo, both);
+  const FoundFaces one = find_faces(photo, both, {.largest_only = true});
+  ASSERT_EQ(one.faces.size(), 1U);
+  EXPECT_EQ(one.count, 3);
+  EXPECT_EQ(one.faces[0].embedding, all.faces[0].embedding);
+}
+
+TEST_F(PlantedFaces, StartsAtTheSizeGiven) {
+  FaceModels both = models();
+  const FoundFaces found = find_faces(decode(folder() / "close.png"), both, {.detector_size = 256});
+  EXPECT_EQ(found.detector_size, 256);
+  EXPECT_EQ(found.count, 1);
+}
+
+TEST_F(PlantedFaces, EveryBackendAgrees) {
+  const FaceModelFiles files{folder() / "scrfd_planted.onnx", folder() / "arcface_planted.onnx"};
+  FaceModels both(files, reference_backend());
+  const FoundFaces found = find_faces(decode(folder() / "close.png"), both, {.detector_size = 320});
+  ASSERT_EQ(found.faces.size(), 1U);
+  expect_face(found.faces[0], expected("close")["faces"][0]);
+}
+
+TEST_F(PlantedFaces, PicturesOfOnePixelAndOfOneRow) {
+  FaceModels both = models();
+  EXPECT_EQ(find_faces(Image({1, 1}), both).count, 0);
+  EXPECT_EQ(find_faces(Image({5000, 1}), both, {.detector_size = 192}).count, 0);
+}
+
+TEST_F(PlantedFaces, Cancels) {
+  FaceModels both = models();
+  std::stop_source source;
+  source.request_stop();
+  expect_error(ErrorKind::kCancelled, "cancelled", [&] {
+    find_faces(Image({64, 64}), both, {}, source.get_token());
+  });
+}
+
+TEST(DetectorSizes, FromTheStartDownInSteps) {
+  EXPECT_EQ(detector_sizes(640), (std::vector<int>{640, 576, 512, 448, 384, 320, 256, 192}));
+  EXPECT_EQ(detector_sizes(320), (std::vector<int>{320, 256, 192}));
+  EXPECT_EQ(detector_sizes(128), (std::vector<int>{128}));
+  for (const int size : {0, -64, 32, 100, 4096})
+    expect_error(ErrorKind::kArgument, "multiple of 32", [&] { detector_sizes(size); });
+}
+
+TEST(DetectorFile, OtherModelsAreRefused) {
+  const auto recogniser = golden_path("face/planted") / "arcface_planted.onnx";
+  const auto detector = golden_path("face/planted") / "scrfd_planted.onnx";
+  expect_error(ErrorKind::kArgument, "has 1 input and 9 outputs, this model has 1 and 1",
+               [&] { Detector(open_file(recogniser), cpu_backend()); });
+  expect_error(ErrorKind::kArgument, "its output must be [1,512], it is [392,1]",
+               [&] { Recogniser(open_file(detector), cpu_backend()); });
+  expect_error(ErrorKind::kMissing, "nowhere.onnx", [&] {
+    FaceModels({detector, "nowhere.onnx"}, cpu_backend());
+  });
+}
+
+TEST(FaceModelFolder, PublishedNamesAreFound) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::path(::testing::TempDir()) / "face_model_folder";
+  fs::remove_all(folder);
+  const auto touch = [](const fs::path& path) {
+    fs::create_directories(path.parent_path());
+    std::ofstream(path) << "x";
+  };
+  expect_error(ErrorKind::kMissing, "is not there", [&] { find_face_models(folder); });
+  touch(folder / "models/buffalo_l/det_10g.onnx");
+  expect_error(ErrorKind::kMissing, "--detector FILE", [&] { find_face_models(folder); });
+  touch(folder / "models/buffalo_l/w600k_r50.onnx");
+  EXPECT_EQ(find_face_models(folder).detector, folder / "models/buffalo_l/det_10g.onnx");
+  for (const char* inside : {"antelopev2/antelopev2", "antelopev2", "."}) {
+    const fs::path at = (folder / inside).lexically_normal();
+    touch(at / "scrfd_10g_bnkps.onnx");
+    touch(at / "glintr100.onnx");
+    EXPECT_TRUE(fs::equivalent(find_face_models(folder).recogniser, at / "glintr100.onnx"));
+  }
+}
+
+}  // namespace
+}  // namespace semblance::testing

@@ -1,0 +1,54 @@
+// The detector and the recogniser together: a photo becomes faces.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <stop_token>
+#include <vector>
+
+#include "face/detector.h"
+#include "face/recogniser.h"
+
+namespace semblance {
+
+struct FaceModelFiles {
+  std::filesystem::path detector;
+  std::filesystem::path recogniser;
+};
+
+/// The published names of insightface's packs in a folder: antelopev2 (scrfd_10g_bnkps.onnx,
+/// glintr100.onnx), then buffalo_l (det_10g.onnx, w600k_r50.onnx). They may lie in the folder
+/// itself, in one of the pack's name (nested once more, as the zip of antelopev2 has it), or in
+/// models/ as insightface keeps them. Throws Error(kMissing) that lists what was looked for.
+FaceModelFiles find_face_models(const std::filesystem::path& folder);
+
+/// One thread at a time.
+class FaceModels {
+ public:
+  /// Opens both. Throws what Detector and Recogniser throw.
+  FaceModels(const FaceModelFiles& files, const Backend& backend, std::stop_token stop = {});
+
+  Detector& detector() { return detector_; }
+  Recogniser& recogniser() { return recogniser_; }
+
+ private:
+  Detector detector_;
+  Recogniser recogniser_;
+};
+
+/// All faces, the largest box first, or the largest alone. The detector is tried at
+/// detector_sizes() until it finds one (only once where the model fixes its size); none is an empty
+/// list. Throws what detect and embed throw.
+struct FindOptions {
+  int detector_size = kDefaultDetectorSize;
+  bool largest_only = false;
+};
+struct FoundFaces {
+  std::vector<Face> faces;
+  int count = 0;          // of faces in the picture, also of those that were not recognised
+  int detector_size = 0;  // the one that found them, or the last that was tried
+};
+FoundFaces find_faces(const Image& image, FaceModels& models, const FindOptions& options = {},
+                      std::stop_token stop = {});
+
+}  // namespace semblance

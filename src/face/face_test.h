@@ -1,0 +1,68 @@
+// What this room's tests share.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "core/error.h"
+#include "face/face.h"
+#include "tests/support/golden.h"
+
+namespace semblance::testing {
+
+/// Distances to tools/oracle/face.py's face: score, box and keypoints in pixels, embedding in
+/// angle.
+struct FaceTolerance {
+  double score = 1e-4;
+  double pixels = 0.02;
+  double cosine = 0.9999;
+};
+
+inline double cosine(std::span<const float> a, std::span<const float> b) {
+  double ab = 0;
+  double aa = 0;
+  double bb = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    ab += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+    aa += static_cast<double>(a[i]) * static_cast<double>(a[i]);
+    bb += static_cast<double>(b[i]) * static_cast<double>(b[i]);
+  }
+  return ab / std::sqrt(aa * bb);
+}
+
+inline void expect_detection(const Detection& got, const nlohmann::json& want,
+                             FaceTolerance tolerance = {}) {
+  const auto number = [](const nlohmann::json& value) { return value.get<double>(); };
+  EXPECT_NEAR(static_cast<double>(got.score), number(want["score"]), tolerance.score);
+  for (std::size_t i = 0; i < 4; ++i)
+    EXPECT_NEAR(static_cast<double>(got.box[i]), number(want["box"][i]), tolerance.pixels);
+  for (std::size_t i = 0; i < 5; ++i) {
+    for (std::size_t axis = 0; axis < 2; ++axis) {
+      EXPECT_NEAR(static_cast<double>(got.keypoints[i][axis]), number(want["keypoints"][i][axis]),
+                  tolerance.pixels);
+    }
+  }
+}
+
+inline void expect_face(const Face& got, const nlohmann::json& want, FaceTolerance tolerance = {}) {
+  expect_detection(got.detection, want, tolerance);
+  const auto embedding = want["embedding"].get<std::vector<float>>();
+  ASSERT_EQ(embedding.size(), got.embedding.size());
+  EXPECT_GE(cosine(got.embedding, embedding), tolerance.cosine);
+}
+
+/// The action must fail with this kind and a text that holds `part`.
+inline void expect_error(ErrorKind kind, const std::string& part, const auto& action) {
+  try {
+    action();
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(name_of(error.kind()), name_of(kind)) << error.what();
+    EXPECT_NE(std::string_view(error.what()).find(part), std::string_view::npos)
+        << error.what() << "\nshould hold: " << part;
+  }
+}
+
+}  // namespace semblance::testing

@@ -1,0 +1,64 @@
+#include "face/recogniser.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "image/align.h"
+#include "onnx/importer.h"
+#include "runtime/session.h"
+
+namespace semblance {
+
+struct Recogniser::State {
+  std::string file;
+  std::string input;
+  std::string output;
+  Session session;
+};
+
+Recogniser::Recogniser(std::shared_ptr<const File> file, const Backend& backend,
+                       std::stop_token stop) {
+  const OnnxModel model = open_onnx(std::move(file));
+  if (model.inputs.size() != 1 || model.outputs.empty()) {
+    fail(ErrorKind::kArgument,
+         "cannot recognise faces with {}: ArcFace has 1 input and 1 output, this model has {} and "
+         "{}",
+         model.name, model.inputs.size(), model.outputs.size());
+  }
+  const std::string& input = model.inputs[0].name;
+  Imported imported = import_onnx(model, {{input, Shape{1, 3, kAlignedSide, kAlignedSide}}});
+  const ImportedOutput& output = imported.outputs[0];
+  if (output.constant || output.shape.elements() != kEmbeddingSize) {
+    fail(ErrorKind::kArgument,
+         "cannot recognise faces with {}: its output must be [1,{}], it is {}", model.name,
+         kEmbeddingSize, to_string(output.shape));
+  }
+  state_ = std::make_unique<State>(
+      State{model.name, input, output.name,
+            Session(std::move(imported.graph), backend, imported.weights, {}, stop)});
+}
+
+Recogniser::~Recogniser() = default;
+Recogniser::Recogniser(Recogniser&&) noexcept = default;
+Recogniser& Recogniser::operator=(Recogniser&&) noexcept = default;
+
+FaceEmbedding Recogniser::embed(const Image& image, const Keypoints& keypoints,
+                                std::stop_token stop) {
+  const Image face = align_face(image, keypoints);
+  const std::span<std::byte> bytes = state_->session.input(state_->input);
+  SEMBLANCE_ASSERT(bytes.size() == face.pixels().size() * sizeof(float));
+  std::transform(face.pixels().begin(), face.pixels().end(), reinterpret_cast<float*>(bytes.data()),
+                 [](std::uint8_t value) { return (static_cast<float>(value) - 127.5F) / 127.5F; });
+  state_->session.run(stop);
+  const std::vector<float> values = state_->session.output_f32(state_->output);
+  FaceEmbedding embedding;
+  std::copy(values.begin(), values.end(), embedding.begin());
+  if (!std::all_of(values.begin(), values.end(),
+                   [](float value) { return std::isfinite(value); })) {
+    fail(ErrorKind::kCorrupt,
+         "cannot recognise the face with {}: it gives values that are no numbers", state_->file);
+  }
+  return embedding;
+}
+
+}  // namespace semblance

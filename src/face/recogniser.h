@@ -1,0 +1,34 @@
+// Turns a face into 512 numbers: ArcFace. The face is aligned to 112 x 112 by its keypoints; RGB,
+// (x - 127.5) / 127.5. One thread at a time.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+
+#include "face/face.h"
+#include "image/image.h"
+#include "memory/file.h"
+#include "runtime/backend.h"
+
+namespace semblance {
+
+class Recogniser {
+ public:
+  /// Reads the weights (a real one has 65 million). Throws what open_onnx, import_onnx and Session
+  /// throw, and Error(kArgument) for a model that is no recogniser of 112 x 112 faces by 512
+  /// numbers. `backend` must outlive this.
+  Recogniser(std::shared_ptr<const File> file, const Backend& backend, std::stop_token stop = {});
+  ~Recogniser();
+  Recogniser(Recogniser&&) noexcept;
+  Recogniser& operator=(Recogniser&&) noexcept;
+
+  /// Throws as align_face does; Error(kCorrupt) for a model that gives no numbers;
+  /// Error(kCancelled).
+  FaceEmbedding embed(const Image& image, const Keypoints& keypoints, std::stop_token stop = {});
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace semblance

@@ -1,0 +1,47 @@
+// Small tensors that are known at import: shapes, indices, scales. Computed here so that the graph
+// need not.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "weights/weight_map.h"
+
+namespace semblance {
+
+/// A tensor's bytes in memory, row-major, little endian.
+struct Constant {
+  DType dtype = DType::kF32;
+  Shape shape;
+  std::vector<std::byte> bytes;
+
+  /// Element values; integers (and bool) or floats as the dtype says, asserted.
+  std::vector<std::int64_t> integers() const;
+  std::vector<float> floats() const;
+};
+
+Constant constant_of(DType dtype, const Shape& shape, const std::vector<std::int64_t>& integers);
+Constant constant_of(DType dtype, const Shape& shape, const std::vector<float>& floats);
+
+/// Reads a tensor whole. Throws Error(kArgument) beyond kMostConstantElements.
+inline constexpr std::int64_t kMostConstantElements = 1 << 22;
+Constant load(const StoredTensor& tensor);
+StoredTensor store(Constant constant, const std::string& name);
+
+/// The elements at `source` (indices into x's elements) under another shape; their number must be
+/// the shape's, asserted.
+Constant gather_elements(const Constant& x, const Shape& shape,
+                         const std::vector<std::int64_t>& source);
+/// Source indices of numpy.transpose(x, perm).
+std::vector<std::int64_t> transposed(const Shape& x, const std::vector<std::int64_t>& perm);
+/// Source indices of taking `indices` (each inside) of one axis.
+std::vector<std::int64_t> taken(const Shape& x, int axis, const std::vector<std::int64_t>& indices);
+/// Source indices of x broadcast to `result` (numpy's rule, must fit).
+std::vector<std::int64_t> broadcast_to(const Shape& x, const Shape& result);
+
+/// The transpose of a stored matrix [r,c]: a tensor [c,r] whose file reads the other one's columns.
+/// One that is such a tensor already, or a view of it, is turned in memory.
+StoredTensor transposed_matrix(const StoredTensor& matrix);
+
+}  // namespace semblance
