@@ -58,9 +58,8 @@ TEST(WarpAffine, RefusesWhatItCannotDo) {
   expect_error(ErrorKind::kArgument, "cannot make a picture of 0x4", [&] {
     warp_affine(image, {}, {0, 4});
   });
-});
-// Far and steep, but sound: black, not a crash.
-EXPECT_EQ(warp_affine(image, {{1e5, 0, 1e15, 0, 1e-5, -1e15}}, {4, 4}).row(0)[0], 0);
+  // Far and steep, but sound: black, not a crash.
+  EXPECT_EQ(warp_affine(image, {{1e5, 0, 1e15, 0, 1e-5, -1e15}}, {4, 4}).row(0)[0], 0);
 }
 
 }  // namespace
