@@ -56,5 +56,16 @@ TEST(OnnxNetwork, ScrfdWithABatchAxis) {
   agrees_with_onnxruntime(golden_path("onnx"), "scrfd_small_batched", {Shape{2, 3, 64, 64}});
 }
 
+TEST(OnnxNetwork, EveryMeetingOfOrdersOfAxes) {
+  agrees_with_onnxruntime(golden_path("onnx"), "layouts", {Shape{2, 3, 9, 11}});
+}
+TEST(OnnxNetwork, TheFastBackendAgreesToo) {
+  agrees_with_onnxruntime(golden_path("onnx"), "layouts", {Shape{2, 3, 9, 11}}, cpu_backend());
+  agrees_with_onnxruntime(golden_path("onnx"), "iresnet100_small", {Shape{2, 3, 112, 112}},
+                          cpu_backend());
+  agrees_with_onnxruntime(golden_path("onnx"), "scrfd_small_batched", {Shape{2, 3, 64, 64}},
+                          cpu_backend());
+}
+
 }  // namespace
 }  // namespace semblance::testing

@@ -82,6 +82,8 @@ class Builder:
         graph = helper.make_graph(self.nodes, name, inputs, outputs, self.initializers)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir,
                                   producer_name="semblance-oracle")
+        model = onnx.shape_inference.infer_shapes(model)
+        del model.graph.value_info[:]
         onnx.checker.check_model(model)
         return model
 
@@ -193,6 +195,72 @@ def scrfd(stem, widths, blocks, fpn, feature, batched, seed):
                    [results[name] for name in order], 11)
 
 
+def layouts(seed):
+    """One output for every way in which orders of axes can meet: the graph is channels last, ONNX is not."""
+    b = Builder(seed)
+    f32, i64 = np.float32, np.int64
+    x = b.conv("input.1", "conv", 3, 6)  # [2,6,9,11]
+    r = lambda *shape: b.constant(b.random.uniform(0.5, 2.0, shape).astype(f32))
+    shape = lambda *sizes: b.constant(np.array(sizes, i64))
+    n, c, h, w = 2, 6, 9, 11
+    means = b.node("GlobalAveragePool", [x])
+    flat = b.node("Flatten", [means], axis=1)  # [2,6]
+    rows = b.node("Reshape", [x, shape(0, 0, -1)])  # [2,6,99]
+    turned = b.node("Transpose", [x], perm=[0, 2, 3, 1])
+    back = b.node("Transpose", [turned], perm=[0, 3, 1, 2])
+    wide = b.node("Transpose", [x], perm=[0, 1, 3, 2])  # [2,6,11,9]
+    line = b.node("Gather", [x, b.constant(i64(2))], axis=2)  # [2,6,11]
+    outputs = {
+        "by_channel": b.node("Add", [x, r(c, 1, 1)]),
+        "by_channel_four_axes": b.node("Mul", [r(1, c, 1, 1), x]),
+        "by_pixel": b.node("Mul", [x, r(1, 1, h, w)]),
+        "by_row": b.node("Add", [x, r(h, 1)]),
+        "by_column": b.node("Add", [r(w), x]),
+        "by_picture": b.node("Mul", [x, r(n, 1, 1, 1)]),
+        "by_element": b.node("Sub", [x, r(n, c, h, w)]),
+        "from_number": b.node("Sub", [b.constant(f32(1.5)), x]),
+        "over": b.node("Div", [r(c, 1, 1), b.node("Sigmoid", [x])]),
+        "divided": b.node("Div", [x, b.constant(f32(3))]),
+        "widened": b.node("Add", [flat, r(1, 1, n, c)]),
+        "squeeze_and_excite": b.node("Mul", [x, b.node("Sigmoid", [means])]),
+        "line_over_picture": b.node("Mul", [b.node("Unsqueeze", [line], axes=[2]), x]),
+        "plain_and_last": b.node("Add", [back, b.node("Transpose", [wide], perm=[0, 1, 3, 2])]),
+        "lower_rank": b.node("Add", [x, b.node("Squeeze", [b.node("Slice", [x, shape(1), shape(2), shape(0)])], axes=[0])]),
+        "five_axes": b.node("Mul", [b.node("Unsqueeze", [x], axes=[1]), x]),
+        "concat_channels": b.node("Concat", [x, r(n, 1, h, w), x], axis=1),
+        "concat_columns": b.node("Concat", [x, back], axis=-1),
+        "slice_channels": b.node("Slice", [x, shape(1, -10), shape(5, 1 << 62), shape(1, 3), shape(2, 3)]),
+        "slice_backwards": b.node("Slice", [x, shape(-1), shape(-(1 << 62)), shape(2), shape(-2)]),
+        "gather_channel": b.node("Gather", [x, b.constant(i64(-2))], axis=1),
+        "gather_columns": b.node("Gather", [x, shape(3, 4, 5, 0, 0)], axis=3),
+        "turned": turned,
+        "wide": wide,
+        "heads": b.node("Reshape", [turned, shape(-1, 3)]),
+        "reshaped_conv": b.conv(b.node("Reshape", [x, shape(n, 3, 2 * h, w)]), "reshaped", 3, 4),
+        "prelu_number": b.node("PRelu", [x, r(1)]),
+        "prelu_channel": b.node("PRelu", [x, r(c, 1, 1)]),
+        "prelu_row": b.node("PRelu", [x, r(h, 1)]),
+        "prelu_flat": b.node("PRelu", [flat, r(c)]),
+        "rows_product": b.node("MatMul", [rows, b.weight("product", b.random.normal(0, 0.1, (h * w, 5)).astype(f32))]),
+        "gemm": b.node("Gemm", [flat, r(c, 4), r(4)], alpha=0.5, beta=2.0),
+        "gemm_turned": b.node("Gemm", [b.node("Transpose", [flat], perm=[1, 0]), r(c, 4)], transA=1),
+        "resized_up": b.node("Resize", [x, b.constant(np.zeros(0, f32)), b.constant(np.zeros(0, f32)), shape(n, c, 13, 25)],
+                             mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric"),
+        "resized_down": b.node("Resize", [x, b.constant(np.zeros(0, f32)), b.constant(np.array([1, 1, 0.6, 0.8], f32))],
+                               mode="nearest"),
+        "grouped": b.node("Conv", [x, r(6, 2, 3, 3)], group=3, strides=[1, 2], auto_pad="SAME_LOWER",
+                          kernel_shape=[3, 3]),
+        "dilated": b.node("Conv", [x, r(2, 6, 3, 2)], dilations=[2, 3], pads=[0, 1, 2, 3]),
+        "pooled": b.node("AveragePool", [x], ceil_mode=1, kernel_shape=[2, 2], strides=[2, 2]),
+        "pooled_padded": b.node("AveragePool", [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], count_include_pad=1),
+        "norm_flat": b.batch_norm(flat, "norm_flat", c),
+        "means": means,
+    }
+    listed = [helper.make_tensor_value_info(b.node("Identity", [value], name), TensorProto.FLOAT, None)
+              for name, value in outputs.items()]
+    return b.model("layouts", [helper.make_tensor_value_info("input.1", TensorProto.FLOAT, [n, 3, h, w])], listed, 11)
+
+
 def run(model, shape):
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -228,6 +296,7 @@ def main():
         write(args.folder, "scrfd_small", scrfd(8, (8, 8, 8, 12), (3, 4, 2, 3), 8, 8, False, seed=3), sizes)
         write(args.folder, "scrfd_small_batched", scrfd(8, (8, 8, 8, 12), (3, 4, 2, 3), 8, 8, True, seed=4),
               [(2, 3, 64, 64)])
+        write(args.folder, "layouts", layouts(seed=8), [(2, 3, 9, 11)])
     else:
         write(args.folder, "iresnet100", iresnet((64, 128, 256, 512), (3, 13, 30, 3), 64, seed=5), face)
         write(args.folder, "scrfd_10g", scrfd(56, (56, 88, 88, 224), (3, 4, 2, 3), 56, 80, False, seed=6),
