@@ -8,7 +8,8 @@
 
 namespace semblance::cpu {
 
-/// In the order in which they are asked; without the reference's.
+/// In the order in which they are asked; without the reference's, which serve as well for ops that
+/// are rare or only copy rows (embedding, take_row, upsample, pool, sinusoid).
 std::span<const KernelEntry> kernels();
 
 Made make_conv2d(const NodeView& node);
@@ -26,11 +27,6 @@ Made make_convert(const NodeView& node);
 Made make_concat(const NodeView& node);
 Made make_slice(const NodeView& node);
 Made make_transpose(const NodeView& node);
-Made make_upsample(const NodeView& node);
-Made make_pool(const NodeView& node);
-Made make_embedding(const NodeView& node);
-Made make_take_row(const NodeView& node);
-Made make_sinusoid(const NodeView& node);
 
 /// What most kernels ask of their sources: f32 or bf16.
 inline bool is_computed(DType dtype) { return dtype == DType::kF32 || dtype == DType::kBF16; }

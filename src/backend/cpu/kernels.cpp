@@ -9,6 +9,18 @@ std::span<const KernelEntry> kernels() {
       KernelEntry{Conv2d::kName, "onednn_conv2d", make_conv2d},
       KernelEntry{Linear::kName, "onednn_linear", make_linear},
       KernelEntry{Attention::kName, "cpu_attention", make_attention},
+      KernelEntry{GroupNorm::kName, "cpu_group_norm", make_group_norm},
+      KernelEntry{LayerNorm::kName, "cpu_layer_norm", make_layer_norm},
+      KernelEntry{Unary::kName, "cpu_unary", make_unary},
+      KernelEntry{Geglu::kName, "cpu_geglu", make_geglu},
+      KernelEntry{Affine::kName, "cpu_affine", make_affine},
+      KernelEntry{Binary::kName, "cpu_binary", make_binary},
+      KernelEntry{PRelu::kName, "cpu_prelu", make_prelu},
+      KernelEntry{BatchNorm::kName, "cpu_batch_norm", make_batch_norm},
+      KernelEntry{Convert::kName, "cpu_convert", make_convert},
+      KernelEntry{Concat::kName, "cpu_concat", make_concat},
+      KernelEntry{Slice::kName, "cpu_slice", make_slice},
+      KernelEntry{Transpose::kName, "cpu_transpose", make_transpose},
   };
   return kTable;
 }
