@@ -41,7 +41,7 @@ const std::vector<Room> kRooms = {
     {"pipeline",
      {"core", "memory", "image", "text", "sampling", "graph", "weights", "planner", "runtime",
       "backend", "models", "onnx", "face"}},
-    {"api", {"core", "memory", "image", "text", "face", "pipeline"}},
+    {"api", {"core", "memory", "image", "text", "backend", "face", "pipeline"}},
     {"cli", {"core", "memory", "image", "text", "face", "pipeline", "api"}},
 };
 

@@ -21,6 +21,6 @@ Image cv_resize(const Image& image, Size to);
 /// cv2.warpAffine with INTER_LINEAR and a black border: `forward` takes the picture's pixels to the
 /// result's. Positions and weights in double, rounded once. Throws Error(kArgument) for an empty
 /// picture, a size that Image refuses, or a matrix that is not finite or flattens the picture.
-Image warp_affine(const Image& image, const Affine& forward, Size to);
+Image warp_affine(const Image& image, const AffineMap& forward, Size to);
 
 }  // namespace semblance

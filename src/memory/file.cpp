@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 
 #include "core/error.h"
 
@@ -70,6 +71,15 @@ class MemoryFile final : public File {
   std::vector<std::byte> bytes_;
 };
 
+// Names under which unfinished files are visible. The lock is held over every change of them on
+// disk, so that none is left behind by remove_unfinished_outputs().
+std::mutex unfinished_mutex;
+std::vector<std::filesystem::path>& unfinished() {
+  static auto& names = *new std::vector<std::filesystem::path>();  // outlives exit handlers
+  return names;
+}
+void forget(const std::filesystem::path& name) { std::erase(unfinished(), name); }
+
 [[noreturn]] void fail_to_write(const std::filesystem::path& path, int error) {
   const auto kind = error == ENOENT ? ErrorKind::kMissing : ErrorKind::kDevice;
   fail(kind, "cannot write {}: {}", path.string(), std::strerror(error));
@@ -121,14 +131,19 @@ OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)) {
   descriptor_ = open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
   if (descriptor_ >= 0) return;
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) fail_to_write(path_, errno);
+  const std::lock_guard lock(unfinished_mutex);
   temporary_ = folder / fmt::format(".{}.{}.tmp", path_.filename().string(), getpid());
   descriptor_ = open(temporary_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail_to_write(path_, errno);
+  unfinished().push_back(temporary_);
 }
 
 OutputFile::~OutputFile() {
   if (descriptor_ >= 0) close(descriptor_);
-  if (!temporary_.empty()) unlink(temporary_.c_str());
+  if (temporary_.empty()) return;
+  const std::lock_guard lock(unfinished_mutex);
+  unlink(temporary_.c_str());
+  forget(temporary_);
 }
 
 void OutputFile::write(std::span<const std::byte> bytes) {
@@ -144,6 +159,7 @@ void OutputFile::write(std::string_view text) { write(std::as_bytes(std::span(te
 
 void OutputFile::commit() {
   if (fsync(descriptor_) != 0 && errno != EINVAL && errno != EROFS) fail_to_write(path_, errno);
+  const std::lock_guard lock(unfinished_mutex);
   if (temporary_.empty()) {
     // A file without a name cannot replace one: it takes a hidden name first, then that name moves
     // over.
@@ -156,11 +172,18 @@ void OutputFile::commit() {
       temporary_.clear();
       fail_to_write(path_, error);
     }
+    unfinished().push_back(temporary_);
   }
   if (rename(temporary_.c_str(), path_.c_str()) != 0) fail_to_write(path_, errno);
+  forget(temporary_);
   temporary_.clear();
   close(descriptor_);
   descriptor_ = -1;
+}
+
+void remove_unfinished_outputs() noexcept {
+  unfinished_mutex.lock();  // never given back: nothing is committed any more
+  for (const auto& name : unfinished()) unlink(name.c_str());
 }
 
 }  // namespace semblance

@@ -60,4 +60,8 @@ class OutputFile {
   int descriptor_ = -1;
 };
 
+/// Removes what every living OutputFile has not committed, and holds back commits from then on: the
+/// last act of a program that must end at once. Thread-safe, not for signal handlers.
+void remove_unfinished_outputs() noexcept;
+
 }  // namespace semblance

@@ -81,6 +81,21 @@ TEST_F(Folder, OutputRefusesAPlaceThatCannotBe) {
   EXPECT_NE(error_of([&] { OutputFile file(path_); }).find("this is a folder"), std::string::npos);
 }
 
+TEST(OutputFile, LeavesNothingWhenTheProgramEndsAtOnce) {
+  const auto folder = fs::temp_directory_path() / ("semblance_ends_" + std::to_string(getpid()));
+  fs::create_directory(folder);
+  EXPECT_EXIT(
+      {
+        OutputFile file(folder / "out.txt");
+        file.write("half");
+        remove_unfinished_outputs();
+        _exit(7);
+      },
+      testing::ExitedWithCode(7), "");
+  EXPECT_TRUE(fs::is_empty(folder));
+  fs::remove_all(folder);
+}
+
 TEST(OutputFile, SaysWhenTheDiskIsFull) {
   if (access("/dev/full", W_OK) != 0) GTEST_SKIP() << "no /dev/full";
   // A tmpfs of one page is a full disk, but needs root; a file size limit gives the same path

@@ -1,4 +1,5 @@
-// Made by tools/oracle/text_tables.py; do not edit. clang-format off
+// Made by tools/oracle/text_tables.py; do not edit.
+// clang-format off
 #include "text/unicode_tables.h"
 
 namespace semblance::unicode_tables {

@@ -89,7 +89,7 @@ def print_ranges(name, comment, rows):
 
 def main():
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    print("// Made by tools/oracle/text_tables.py; do not edit. clang-format off")
+    print("// Made by tools/oracle/text_tables.py; do not edit.\n// clang-format off")
     print('#include "text/unicode_tables.h"\n\nnamespace semblance::unicode_tables {\nnamespace {')
     print_ranges("kLetterRanges", r"\p{L}", ranges(matching(r"\p{L}")))
     print_ranges("kNumberRanges", r"\p{N}", ranges(matching(r"\p{N}")))

@@ -1,0 +1,21 @@
+# cmake --install: the program, the library with its header, what find_package(semblance) and
+# pkg-config need, and the documents.
+include(CMakePackageConfigHelpers)
+
+install(TARGETS semblance_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS libsemblance EXPORT semblance_targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/semblance DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
+install(FILES ${PROJECT_SOURCE_DIR}/examples/portrait.cpp
+  ${PROJECT_SOURCE_DIR}/examples/CMakeLists.txt DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+
+set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/semblance)
+install(EXPORT semblance_targets NAMESPACE semblance:: FILE semblanceConfig.cmake
+  DESTINATION ${package_folder})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/semblanceConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/semblanceConfigVersion.cmake DESTINATION ${package_folder})
+
+configure_file(${PROJECT_SOURCE_DIR}/cmake/semblance.pc.in ${PROJECT_BINARY_DIR}/semblance.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/semblance.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,215 @@
+// Semblance as a library: pictures of a person from one photo and a prompt (InstantID), computed on
+// this machine's processor.
+//
+//   semblance::Person person = semblance::FaceFinder("antelopev2").largest("me.jpg");
+//   semblance::Generator generator({.base = "sdxl", .identitynet = "ControlNetModel",
+//                                   .adapter = "ip-adapter.bin"});
+//   semblance::Generation generation = generator.start(person, {.prompt = "a man in the snow"});
+//   for (const semblance::Step& step : generation.steps()) show(step.index, step.count);
+//   generation.picture().save("snow.png");
+//
+// Every function throws semblance::Error and nothing else but std::bad_alloc. An object may be used
+// by one thread at a time, different objects of one Generator too; only Generation::stop() may be
+// called from anywhere. Paths are as the system has them. This header needs the standard library
+// alone.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace semblance {
+// The library's own sources tell its names from these by the version; to users they are
+// semblance::X.
+#ifndef SEMBLANCE_IMPLEMENTATION
+inline
+#endif
+    namespace v1 {
+
+enum class ErrorKind {
+  kArgument,   // the request itself is wrong
+  kMissing,    // a file, a tensor or a face is not there
+  kCorrupt,    // a file is there, but is not what it says it is
+  kShape,      // tensors do not fit each other or their config
+  kMemory,     // there is not enough memory
+  kDevice,     // the disk, the processor or another device failed
+  kCancelled,  // Generation::stop() was called
+  kInternal,   // a bug of semblance
+};
+
+/// what() says what was being done, the rule, what came, and what to do.
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorKind kind, const std::string& text) : std::runtime_error(text), kind_(kind) {}
+  ErrorKind kind() const { return kind_; }
+
+ private:
+  ErrorKind kind_;
+};
+
+/// A face: whose it is, and where it stands in its frame.
+struct Person {
+  std::vector<float> embedding = {};  // 512 numbers, as the recogniser gives them
+  std::array<std::array<float, 2>, 5> keypoints =
+      {};               // eyes, nose, corners of the mouth, left first
+  int frame_width = 0;  // pixels; the frame of keypoints and box
+  int frame_height = 0;
+  float score = 0;                // the detector's, 0 to 1
+  std::array<float, 4> box = {};  // left, top, right, bottom
+
+  /// From a file written by save() or by `semblance face --save`.
+  static Person load(const std::filesystem::path& path);
+  void save(const std::filesystem::path& path) const;
+};
+
+/// Finds faces in photos with insightface's models.
+class FaceFinder {
+ public:
+  /// A folder such as antelopev2 or buffalo_l.
+  explicit FaceFinder(const std::filesystem::path& folder);
+  FaceFinder(const std::filesystem::path& detector, const std::filesystem::path& recogniser);
+  FaceFinder(FaceFinder&&) noexcept;
+  FaceFinder& operator=(FaceFinder&&) noexcept;
+  ~FaceFinder();
+
+  /// All faces of a photo (JPEG, PNG or WebP), the largest first. The photo is resized as the
+  /// published scripts do, so that frames have a long side of 1280.
+  std::vector<Person> all(const std::filesystem::path& photo);
+  /// The largest face. Throws Error(kMissing) when there is none.
+  Person largest(const std::filesystem::path& photo);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+struct Picture {
+  int width = 0;
+  int height = 0;
+  std::vector<std::uint8_t> rgb = {};  // [height, width, 3]
+  /// How it was made, in the convention of the AUTOMATIC1111 web UI; clear it to leave it out.
+  std::string parameters = {};
+
+  /// By the name's end: .png, .jpg or .webp. The file appears whole or not at all.
+  void save(const std::filesystem::path& path) const;
+};
+
+enum class Precision { kAuto, kF32, kBF16 };  // auto: bf16 where the processor computes it natively
+
+struct Models {
+  std::filesystem::path base = {};         // diffusers folder of an SDXL
+  std::filesystem::path identitynet = {};  // InstantID's ControlNetModel
+  std::filesystem::path adapter = {};      // InstantID's ip-adapter.bin
+  Precision precision = Precision::kAuto;
+  int threads = 0;  // of the whole process, 0: one for each processor core
+};
+
+struct Settings {
+  std::string prompt = {};
+  std::optional<std::string> negative = {};  // absent and "" give different pictures
+  int width = 0;  // multiples of 8; 0: the frame's shape at the model's own area
+  int height = 0;
+  int steps = 30;
+  float guidance = 5.0F;           // at 1 and below: none, half the work
+  float identity_strength = 0.8F;  // 0 to 5
+  float adapter_strength = 0.8F;   // 0 to 5
+  double identity_start = 0;       // fractions of the steps
+  double identity_end = 1;
+  std::uint64_t seed = 0;
+};
+
+struct Step {
+  int index = 0;  // of the step that was just done, from 1
+  int count = 0;
+};
+
+/// One picture on its way.
+class Generation {
+ public:
+  /// A single-pass range: each turn of a loop over it computes one step.
+  class Steps {
+   public:
+    class iterator {
+     public:
+      using iterator_category = std::input_iterator_tag;
+      using value_type = Step;
+      using difference_type = std::ptrdiff_t;
+      using pointer = const Step*;
+      using reference = const Step&;
+      iterator() = default;
+      explicit iterator(Generation* generation);
+      const Step& operator*() const { return step_; }
+      const Step* operator->() const { return &step_; }
+      iterator& operator++();
+      void operator++(int) { ++*this; }
+      friend bool operator==(const iterator& a, std::default_sentinel_t) {
+        return a.generation_ == nullptr;
+      }
+
+     private:
+      Generation* generation_ = nullptr;
+      Step step_;
+    };
+    iterator begin() { return iterator(generation_); }
+    std::default_sentinel_t end() const { return {}; }
+
+   private:
+    friend class Generation;
+    explicit Steps(Generation* generation) : generation_(generation) {}
+    Generation* generation_;
+  };
+
+  Generation(Generation&&) noexcept;
+  Generation& operator=(Generation&&) noexcept;
+  ~Generation();
+
+  /// The steps that are left.
+  Steps steps() { return Steps(this); }
+  /// Computes one step; false when there was none left.
+  bool next();
+  int step() const;   // steps done
+  int count() const;  // steps there are
+  /// The picture as it is now: after the last step the result, before that a preview.
+  Picture picture();
+  /// The latent as it is now, [1, 4, height / 8, width / 8].
+  std::vector<float> latent() const;
+  /// Ends a step that is being computed with Error(kCancelled), and all later ones. Thread-safe.
+  void stop();
+
+ private:
+  friend class Generator;
+  struct State;
+  explicit Generation(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// The models, opened and audited; weights are read while pictures are made.
+class Generator {
+ public:
+  explicit Generator(const Models& models);
+  Generator(Generator&&) noexcept;
+  Generator& operator=(Generator&&) noexcept;
+  ~Generator();
+
+  /// Side of the square that the model was made for: 1024 for SDXL.
+  int native_side() const;
+  /// The face stands where `pose` has it, when given, else where `person` has it.
+  Generation start(const Person& person, const Settings& settings, const Person* pose = nullptr);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+/// "semblance 0.1.0"
+std::string version();
+
+}  // namespace v1
+}  // namespace semblance

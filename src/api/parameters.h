@@ -1,0 +1,34 @@
+// The text that a picture carries about how it was made, in the convention of the AUTOMATIC1111 web
+// UI (its "parameters"), which picture viewers and galleries read:
+//
+//   the prompt
+//   Negative prompt: the negative prompt
+//   Steps: 30, Sampler: Euler, CFG scale: 5, Seed: 42, Size: 1024x1024, Model: sdxl, ...
+//
+// Prompts stand as they are, line breaks included; a value with a comma, a colon or a line break
+// stands in JSON quotes. No folder of the user's machine is named, and nothing of the face.
+#pragma once
+
+#include <string>
+
+#include "image/encode.h"
+#include "pipeline/request.h"
+
+namespace semblance {
+
+/// "semblance 0.1.0"
+std::string program_version();
+
+/// What beside the request shapes a picture.
+struct MadeWith {
+  std::filesystem::path base = {};  // only its last part is written
+  Precision precision = Precision::kF32;
+  std::string backend = "cpu";
+};
+
+std::string parameters_text(const Request& request, const MadeWith& made_with);
+
+/// The texts that a picture file gets: "parameters" and "Software".
+ImageText picture_text(const Request& request, const MadeWith& made_with);
+
+}  // namespace semblance

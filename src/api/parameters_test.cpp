@@ -1,0 +1,57 @@
+#include "api/parameters.h"
+
+#include <gtest/gtest.h>
+
+namespace semblance {
+namespace {
+
+Request snow() {
+  Request request;
+  request.prompt = "a man in the snow";
+  request.width = 512;
+  request.height = 768;
+  request.seed = 42;
+  return request;
+}
+
+TEST(Parameters, SayHowThePictureWasMade) {
+  Request request = snow();
+  request.negative = "blurry";
+  EXPECT_EQ(parameters_text(request, {.base = "/home/me/models/sdxl-base/"}),
+            "a man in the snow\n"
+            "Negative prompt: blurry\n"
+            "Steps: 30, Sampler: Euler, CFG scale: 5, Seed: 42, Size: 512x768, Model: sdxl-base, "
+            "IdentityNet strength: 0.8, Adapter strength: 0.8, Precision: f32, Version: " +
+                program_version());
+}
+
+TEST(Parameters, KeepLineBreaksOfPrompts) {
+  Request request = snow();
+  request.prompt = "one\ntwo";
+  EXPECT_TRUE(parameters_text(request, {.base = "m"}).starts_with("one\ntwo\nSteps: 30, "));
+}
+
+TEST(Parameters, TellNoNegativeFromAnEmptyOne) {
+  Request request = snow();
+  EXPECT_EQ(parameters_text(request, {.base = "m"}).find("egative"), std::string::npos);
+  request.negative = "";
+  EXPECT_NE(parameters_text(request, {.base = "m"}).find(", Empty negative: encoded, "),
+            std::string::npos);
+}
+
+TEST(Parameters, NameWhatIsNotTheDefault) {
+  Request request = snow();
+  request.identity_end = 0.5F;
+  const std::string text =
+      parameters_text(request, {.base = "m", .precision = Precision::kBF16, .backend = "ref"});
+  EXPECT_NE(text.find(", IdentityNet start: 0, IdentityNet end: 0.5, "), std::string::npos);
+  EXPECT_NE(text.find(", Precision: bf16, Backend: ref, "), std::string::npos);
+}
+
+TEST(Parameters, QuoteAModelNameThatHasAComma) {
+  EXPECT_NE(parameters_text(snow(), {.base = "a, b: \"c\""}).find(R"(Model: "a, b: \"c\"", )"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace semblance

@@ -1,0 +1,266 @@
+// The public API over the rooms: translates types and errors, and decides nothing.
+#define SEMBLANCE_IMPLEMENTATION
+#include "semblance/semblance.h"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <new>
+#include <stop_token>
+#include <utility>
+
+#include "api/parameters.h"
+#include "api/subject.h"
+#include "core/error.h"
+#include "core/parallel.h"
+#include "image/encode.h"
+#include "pipeline/pipeline.h"
+
+namespace semblance::v1 {
+namespace {
+
+namespace rooms = ::semblance;
+
+ErrorKind public_kind(rooms::ErrorKind kind) {
+  switch (kind) {
+    case rooms::ErrorKind::kArgument:
+      return ErrorKind::kArgument;
+    case rooms::ErrorKind::kMissing:
+      return ErrorKind::kMissing;
+    case rooms::ErrorKind::kCorrupt:
+      return ErrorKind::kCorrupt;
+    case rooms::ErrorKind::kShape:
+      return ErrorKind::kShape;
+    case rooms::ErrorKind::kMemory:
+      return ErrorKind::kMemory;
+    case rooms::ErrorKind::kDevice:
+      return ErrorKind::kDevice;
+    case rooms::ErrorKind::kCancelled:
+      return ErrorKind::kCancelled;
+    case rooms::ErrorKind::kInternal:
+      return ErrorKind::kInternal;
+  }
+  return ErrorKind::kInternal;
+}
+
+/// Runs f; what it throws comes out as the public Error.
+template <typename F>
+decltype(auto) translated(F&& f) {
+  try {
+    return f();
+  } catch (const rooms::Error& error) {
+    throw Error(public_kind(error.kind()), error.what());
+  } catch (const Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Error(ErrorKind::kInternal, std::string("internal error: ") + error.what());
+  }
+}
+
+Person to_person(const rooms::Identity& identity) {
+  Person person;
+  person.embedding.assign(identity.embedding.begin(), identity.embedding.end());
+  person.keypoints = identity.keypoints;
+  person.frame_width = identity.image_size.w;
+  person.frame_height = identity.image_size.h;
+  person.score = identity.score.value_or(0);
+  person.box = identity.box.value_or(rooms::Box{});
+  return person;
+}
+
+/// Throws rooms::Error(kArgument) for what no face is.
+rooms::Identity to_identity(const Person& person) {
+  rooms::Identity identity;
+  if (person.embedding.size() != identity.embedding.size()) {
+    rooms::fail(rooms::ErrorKind::kArgument, "a person has {} numbers, this one has {}",
+                identity.embedding.size(), person.embedding.size());
+  }
+  if (!std::all_of(person.embedding.begin(), person.embedding.end(),
+                   [](float number) { return std::isfinite(number); })) {
+    rooms::fail(rooms::ErrorKind::kArgument, "a person's numbers must be finite, one is not");
+  }
+  if (person.frame_width < 1 || person.frame_height < 1) {
+    rooms::fail(rooms::ErrorKind::kArgument,
+                "a person's frame has sides of at least 1 pixel, this one is {} x {}",
+                person.frame_width, person.frame_height);
+  }
+  rooms::check_keypoints(person.keypoints, "cannot take the person");
+  std::copy(person.embedding.begin(), person.embedding.end(), identity.embedding.begin());
+  identity.keypoints = person.keypoints;
+  identity.image_size = {person.frame_width, person.frame_height};
+  identity.score = person.score;
+  identity.box = person.box;
+  return identity;
+}
+
+rooms::Precision room_precision(Precision precision) {
+  if (precision == Precision::kF32) return rooms::Precision::kF32;
+  return precision == Precision::kBF16 ? rooms::Precision::kBF16 : rooms::Precision::kAuto;
+}
+
+}  // namespace
+
+Person Person::load(const std::filesystem::path& path) {
+  return translated([&] { return to_person(rooms::read_identity(path)); });
+}
+
+void Person::save(const std::filesystem::path& path) const {
+  translated([&] { rooms::write_identity(to_identity(*this), path); });
+}
+
+struct FaceFinder::State {
+  rooms::SubjectReader reader;
+};
+
+FaceFinder::FaceFinder(const std::filesystem::path& folder)
+    : state_(new State{rooms::SubjectReader({.folder = folder}, {})}) {}
+FaceFinder::FaceFinder(const std::filesystem::path& detector,
+                       const std::filesystem::path& recogniser)
+    : state_(
+          new State{rooms::SubjectReader({.detector = detector, .recogniser = recogniser}, {})}) {}
+FaceFinder::FaceFinder(FaceFinder&&) noexcept = default;
+FaceFinder& FaceFinder::operator=(FaceFinder&&) noexcept = default;
+FaceFinder::~FaceFinder() = default;
+
+std::vector<Person> FaceFinder::all(const std::filesystem::path& photo) {
+  return translated([&] {
+    std::vector<Person> people;
+    const rooms::Image image = rooms::open_photo(photo, {});
+    for (const rooms::Face& face : state_->reader.faces(image))
+      people.push_back(to_person(rooms::identity_of(face, image.size())));
+    return people;
+  });
+}
+
+Person FaceFinder::largest(const std::filesystem::path& photo) {
+  return translated([&] {
+    std::vector<Person> people = all(photo);
+    if (people.empty()) rooms::fail_without_face(photo.string());
+    return std::move(people.front());
+  });
+}
+
+void Picture::save(const std::filesystem::path& path) const {
+  translated([&] {
+    rooms::Image image({width, height});
+    if (rgb.size() != image.pixels().size()) {
+      rooms::fail(rooms::ErrorKind::kArgument,
+                  "cannot save {}: a picture of {} x {} has {} bytes, this one has {}",
+                  path.string(), width, height, image.pixels().size(), rgb.size());
+    }
+    std::copy(rgb.begin(), rgb.end(), image.pixels().begin());
+    rooms::ImageText text;
+    if (!parameters.empty())
+      text = {{"parameters", parameters}, {"Software", rooms::program_version()}};
+    rooms::write_image(image, path, text);
+  });
+}
+
+struct Generation::State {
+  rooms::Generation generation;
+  std::string parameters;
+  std::stop_source stop;
+};
+
+Generation::Generation(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Generation::Generation(Generation&&) noexcept = default;
+Generation& Generation::operator=(Generation&&) noexcept = default;
+Generation::~Generation() = default;
+
+bool Generation::next() {
+  return translated([&] {
+    if (step() >= count()) return false;
+    state_->generation.next(state_->stop.get_token());
+    return true;
+  });
+}
+
+int Generation::step() const { return state_->generation.step(); }
+int Generation::count() const { return state_->generation.steps(); }
+
+Picture Generation::picture() {
+  return translated([&] {
+    const rooms::Image image = state_->generation.decode(state_->stop.get_token());
+    Picture picture;
+    picture.width = image.width();
+    picture.height = image.height();
+    picture.rgb.assign(image.pixels().begin(), image.pixels().end());
+    picture.parameters = state_->parameters;
+    return picture;
+  });
+}
+
+std::vector<float> Generation::latent() const {
+  return translated([&] { return state_->generation.latent(); });
+}
+
+void Generation::stop() { state_->stop.request_stop(); }
+
+Generation::Steps::iterator::iterator(Generation* generation) : generation_(generation) { ++*this; }
+
+Generation::Steps::iterator& Generation::Steps::iterator::operator++() {
+  if (generation_->next()) {
+    step_ = {generation_->step(), generation_->count()};
+  } else {
+    generation_ = nullptr;
+  }
+  return *this;
+}
+
+struct Generator::State {
+  std::filesystem::path base;
+  rooms::Pipeline pipeline;
+};
+
+Generator::Generator(const Models& models)
+    : state_(translated([&] {
+        if (models.threads < 0 || models.threads > 1024) {
+          rooms::fail(rooms::ErrorKind::kArgument, "threads: 0 to 1024 are possible, {} came",
+                      models.threads);
+        }
+        rooms::set_threads(models.threads > 0 ? models.threads : rooms::available_cores());
+        return std::shared_ptr<State>(new State{
+            models.base, rooms::Pipeline({models.base, models.identitynet, models.adapter},
+                                         {.precision = room_precision(models.precision)})});
+      })) {}
+Generator::Generator(Generator&&) noexcept = default;
+Generator& Generator::operator=(Generator&&) noexcept = default;
+Generator::~Generator() = default;
+
+int Generator::native_side() const { return state_->pipeline.native_side(); }
+
+Generation Generator::start(const Person& person, const Settings& settings, const Person* pose) {
+  return translated([&] {
+    const rooms::Identity whose = to_identity(person);
+    const rooms::Identity stands = pose != nullptr ? to_identity(*pose) : whose;
+    rooms::SizeChoice choice;
+    if (settings.width != 0 || settings.height != 0)
+      choice = {rooms::SizeRule::kFixed, {settings.width, settings.height}};
+    const rooms::Size size = rooms::picture_size(choice, stands.image_size, native_side());
+    rooms::Request request;
+    request.prompt = settings.prompt;
+    request.negative = settings.negative;
+    request.width = size.w;
+    request.height = size.h;
+    request.steps = settings.steps;
+    request.guidance = settings.guidance;
+    request.identity_strength = settings.identity_strength;
+    request.adapter_strength = settings.adapter_strength;
+    request.identity_start = settings.identity_start;
+    request.identity_end = settings.identity_end;
+    request.seed = settings.seed;
+    std::stop_source stop;
+    rooms::Generation generation = state_->pipeline.start(
+        request, whose.embedding, rooms::scale_keypoints(stands, size), stop.get_token());
+    std::string parameters = rooms::parameters_text(
+        request, {.base = state_->base, .precision = state_->pipeline.precision()});
+    return Generation(std::unique_ptr<Generation::State>(
+        new Generation::State{std::move(generation), std::move(parameters), std::move(stop)}));
+  });
+}
+
+std::string version() { return rooms::program_version(); }
+
+}  // namespace semblance::v1

@@ -1,0 +1,106 @@
+#include "api/subject.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "backend/backends.h"
+#include "core/error.h"
+#include "face/face_models.h"
+#include "image/decode.h"
+#include "image/photo_size.h"
+#include "memory/file.h"
+
+namespace semblance {
+
+namespace {
+
+bool is_identity(const std::filesystem::path& path) {
+  return looks_like_identity(*open_file(path));
+}
+
+/// The two files to open: those that are given, and the folder's for the rest.
+FaceModelFiles chosen(const FaceFiles& files) {
+  FaceModelFiles models{.detector = files.detector, .recogniser = files.recogniser};
+  if (!models.detector.empty() && !models.recogniser.empty()) return models;
+  const FaceModelFiles found = find_face_models(files.folder);
+  if (models.detector.empty()) models.detector = found.detector;
+  if (models.recogniser.empty()) models.recogniser = found.recogniser;
+  return models;
+}
+
+}  // namespace
+
+Image open_photo(const std::filesystem::path& path, const PhotoOptions& options) {
+  // Before the pixels are read: a photo that the rule cannot take is refused by its header.
+  if (!options.original_size) published_size(probe(path).upright());
+  Image photo = decode(path);
+  return options.original_size ? std::move(photo) : resize_photo(photo);
+}
+
+void fail_without_face(const std::string& photo) {
+  fail(ErrorKind::kMissing,
+       "cannot find a face in {}\n  try a photo in which the face is larger, upright and seen from "
+       "the front, or another --detector-size",
+       photo);
+}
+
+SubjectReader::SubjectReader(FaceFiles files, const PhotoOptions& options)
+    : files_(std::move(files)), options_(options) {}
+SubjectReader::SubjectReader(SubjectReader&&) noexcept = default;
+SubjectReader& SubjectReader::operator=(SubjectReader&&) noexcept = default;
+SubjectReader::~SubjectReader() = default;
+
+void SubjectReader::check(const std::filesystem::path& path, const std::string& flag) const {
+  if (is_identity(path)) return;
+  const ImageInfo info = probe(path);
+  if (!options_.original_size) published_size(info.upright());
+  const bool given =
+      !files_.folder.empty() || (!files_.detector.empty() && !files_.recogniser.empty());
+  if (!given) {
+    fail(ErrorKind::kArgument,
+         "{}: {} is a photo, and finding its face needs face models, which did not come\n  add "
+         "--face-models DIR, or both --detector FILE and --recogniser FILE",
+         flag, path.string());
+  }
+  const FaceModelFiles models = chosen(files_);
+  open_file(models.detector);
+  open_file(models.recogniser);
+}
+
+SubjectReader::Subject SubjectReader::read(const std::filesystem::path& path,
+                                           const std::string& flag, std::stop_token stop) {
+  check(path, flag);
+  if (is_identity(path)) return {read_identity(path), 1};
+  const Image photo = open_photo(path, options_);
+  const FoundFaces found = find_faces(
+      photo, models(stop), {.detector_size = options_.detector_size, .largest_only = true}, stop);
+  if (found.faces.empty()) fail_without_face(path.string());
+  return {identity_of(found.faces.front(), photo.size()), found.count};
+}
+
+std::vector<Face> SubjectReader::faces(const Image& photo, std::stop_token stop) {
+  return find_faces(photo, models(stop), {.detector_size = options_.detector_size}, stop).faces;
+}
+
+FaceModels& SubjectReader::models(std::stop_token stop) {
+  if (!models_) {
+    models_ = std::make_unique<FaceModels>(chosen(files_), backend_by_name(options_.backend), stop);
+  }
+  return *models_;
+}
+
+void SubjectReader::close() { models_.reset(); }
+
+Size picture_size(const SizeChoice& choice, Size frame, int native_side) {
+  switch (choice.rule) {
+    case SizeRule::kFixed:
+      return choice.fixed;
+    case SizeRule::kAuto:
+      return auto_size(frame, native_side);
+    case SizeRule::kReference:
+      return published_size(frame).final;
+  }
+  return choice.fixed;
+}
+
+}  // namespace semblance

@@ -1,0 +1,31 @@
+#include "api/subject.h"
+
+#include <gtest/gtest.h>
+
+#include "image/photo_size.h"
+
+namespace semblance {
+namespace {
+
+TEST(PictureSize, IsTheSameFromAPhotoAndFromItsIdentity) {
+  // An identity remembers the photo's size after the published resize; every rule must give from it
+  // what it gives from the photo.
+  for (int w = 97; w < 4000; w += 211) {
+    for (int h = w / 15; h < 4000; h += 173) {
+      if (h < 8 || h > 15 * w) continue;
+      const Size frame = published_size({w, h}).final;
+      EXPECT_EQ(picture_size({.rule = SizeRule::kReference}, frame, 1024), frame)
+          << w << " x " << h;
+    }
+  }
+}
+
+TEST(PictureSize, KeepsTheShapeAtTheModelsArea) {
+  EXPECT_EQ(picture_size({}, {1280, 1280}, 1024), (Size{1024, 1024}));
+  EXPECT_EQ(picture_size({}, {832, 1280}, 1024), (Size{832, 1280}));
+  EXPECT_EQ(picture_size({.rule = SizeRule::kFixed, .fixed = {40, 48}}, {832, 1280}, 1024),
+            (Size{40, 48}));
+}
+
+}  // namespace
+}  // namespace semblance

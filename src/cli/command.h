@@ -1,0 +1,19 @@
+// The subcommands. Each reads the words behind its name, does its work and returns the exit code;
+// errors are thrown.
+#pragma once
+
+#include <span>
+#include <string>
+
+namespace semblance::cli {
+
+int generate(std::span<const char* const> words);
+int face(std::span<const char* const> words);
+
+/// Prints a result on stdout; throws Error(kDevice) when that fails (a full disk behind a pipe).
+void print(const std::string& text);
+
+/// The exit codes, as --help and docs/errors.md list them.
+std::string exit_codes_text();
+
+}  // namespace semblance::cli

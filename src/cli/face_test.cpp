@@ -1,0 +1,204 @@
+// Photos and identities, good and bad, as `semblance face` and `semblance generate --face` take
+// them.
+#include "cli/program_test.h"
+#include "image/decode.h"
+
+namespace semblance::cli {
+namespace {
+
+class Face : public ProgramTest {
+ protected:
+  static std::string astronaut() {
+    return (fs::path(SEMBLANCE_SOURCE_DIR) / "tests/goldens/image/astronaut.jpg").string();
+  }
+  // Face models that know drawn faces, and photos of such.
+  static std::string planted(const std::string& name) {
+    return (fs::path(SEMBLANCE_SOURCE_DIR) / "tests/goldens/face/planted" / name).string();
+  }
+  static std::vector<std::string> with_models(std::vector<std::string> words) {
+    words.insert(words.end(), {"--detector", planted("scrfd_planted.onnx"), "--recogniser",
+                               planted("arcface_planted.onnx")});
+    return words;
+  }
+};
+
+/// PNG's and zlib's check sum.
+std::uint32_t crc32(const std::string& bytes) {
+  std::uint32_t crc = ~0U;
+  for (const char byte : bytes) {
+    crc ^= static_cast<unsigned char>(byte);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1U) ^ ((crc & 1U) != 0 ? 0xedb88320U : 0U);
+  }
+  return ~crc;
+}
+
+std::string big_endian(std::uint32_t value) {
+  std::string bytes;
+  for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift);
+  return bytes;
+}
+
+/// A PNG that says how large it is and ends.
+std::string png_header(std::uint32_t width, std::uint32_t height) {
+  const std::string chunk =
+      "IHDR" + big_endian(width) + big_endian(height) + std::string("\x08\x02\x00\x00\x00", 5);
+  return "\x89PNG\r\n\x1a\n" + big_endian(13) + chunk + big_endian(crc32(chunk));
+}
+
+TEST_F(Face, RefusesWhatIsNoPhoto) {
+  write_bytes(file("text.jpg"), "this is a letter");
+  write_bytes(file("empty.jpg"), "");
+  write_bytes(file("huge.png"), png_header(20000, 20000));
+  write_bytes(file("cut.jpg"), bytes_of(astronaut()).substr(0, 4000));
+  for (const std::string command : {"face", "generate"}) {
+    const auto with = [&](const std::string& photo) {
+      const std::vector<std::string> models{"--face-models", file(".")};
+      std::vector<std::string> words{"face", photo};
+      if (command == "generate") words = generate({"--face", photo});
+      words.insert(words.end(), models.begin(), models.end());
+      return run(words).prints_nothing();
+    };
+    with(file("none.jpg")).exits(3).says("none.jpg: No such file");
+    with(file(".")).exits(2).says("a folder");
+    with(file("text.jpg")).exits(2).says("text.jpg");
+    with(file("empty.jpg")).exits(4).says("empty.jpg");
+    with(file("huge.png")).exits(2).says("20000x20000");
+  }
+}
+
+TEST_F(Face, APhotoNeedsFaceModels) {
+  run({"face", astronaut()}).exits(2).says("add --face-models DIR");
+  run(generate({"--face", astronaut()})).exits(2).says("--face: ").says("add --face-models DIR");
+  run(generate({"--pose", astronaut()})).exits(2).says("--pose: ");
+  run({"face", astronaut(), "--face-models", file("none")}).exits(3).says("none");
+  run({"face"}).exits(2).says("face needs a photo");
+  run({"face", identity()}).exits(2).says("a photo is needed, this is JSON");
+}
+
+TEST_F(Face, RefusesIdentitiesThatAreNone) {
+  const std::string good = bytes_of(identity());
+  const std::vector<std::pair<std::string, int>> cases{
+      {"{", 4},
+      {"{}", 3},
+      {"[1, 2]", 2},
+      {"{\"embedding\": \"me\"", 4},
+      {good.substr(0, good.size() / 2), 4},
+  };
+  for (const auto& [text, code] : cases) {
+    write_bytes(file("me.json"), text);
+    run(generate({"--face", file("me.json")})).exits(code).says("me.json").prints_nothing();
+  }
+  fs::remove(file("me.json"));
+  EXPECT_EQ(files(), std::set<std::string>{});
+}
+
+TEST_F(Face, TellsWhereTheFaceIs) {
+  run(with_models({"face", planted("photo.png")}))
+      .exits(0)
+      .prints("photo.png: 1 face, in pixels of ")
+      .prints("   1. score ")
+      .prints(", eyes ")
+      .prints(", mouth ");
+  run(with_models({"face", planted("photo.png"), "--json", "--photo-size", "original"}))
+      .exits(0)
+      .prints("{\"image_size\": [")
+      .prints("\"faces\": [{\"score\": 0.99")
+      .prints("\"embedding\": [");
+}
+
+TEST_F(Face, TellsOfSeveralTheLargestFirst) {
+  const Outcome all = run(with_models({"face", planted("several.png"), "--json"})).exits(0);
+  EXPECT_EQ(all.out().find("\"faces\": []"), std::string::npos);
+  run(with_models({"face", planted("several.png")})).exits(0).prints("s, the largest first, in");
+  run(with_models({"face", planted("several.png"), "--pick", "99", "--save", file("me.json")}))
+      .exits(2)
+      .says("--pick: there are ");
+  EXPECT_EQ(files(), std::set<std::string>{});
+  run(with_models({"face", planted("several.png"), "--save", file("1.json")})).exits(0);
+  run(with_models({"face", planted("several.png"), "--pick", "2", "--save", file("2.json")}))
+      .exits(0);
+  EXPECT_NE(bytes_of(file("1.json")), bytes_of(file("2.json")));
+  run(with_models(generate({"--face", planted("several.png")})))
+      .exits(0)
+      .says(" faces in several.png, the largest is taken");
+}
+
+TEST_F(Face, NoneIsAnEmptyListAndAnErrorsCode) {
+  run(with_models({"face", planted("none.png"), "--json", "--save", file("me.json")}))
+      .exits(3)
+      .prints("\"faces\": []}")
+      .says("cannot find a face in ");
+  run(with_models({"face", planted("none.png")})).exits(3).prints_nothing();
+  run(with_models(generate({"--face", planted("none.png")}))).exits(3).says("cannot find a face");
+  EXPECT_EQ(files(), std::set<std::string>{});
+}
+
+TEST_F(Face, APhotoOfOnePixelShowsNone) {
+  // A white PNG of 1 x 1.
+  const std::string data("\x78\x9c\x63\xf8\xff\xff\x3f\x00\x05\xfe\x02\xfe", 12);
+  std::string png = png_header(1, 1);
+  for (const std::string& chunk : {"IDAT" + data, std::string("IEND")}) {
+    png +=
+        big_endian(static_cast<std::uint32_t>(chunk.size() - 4)) + chunk + big_endian(crc32(chunk));
+  }
+  write_bytes(file("dot.png"), png);
+  run(with_models({"face", file("dot.png")})).exits(3).says("cannot find a face");
+}
+
+TEST_F(Face, DrawsTheKeypoints) {
+  run(with_models(
+          {"face", planted("photo.png"), "--draw", file("points.png"), "--photo-size", "original"}))
+      .exits(0);
+  EXPECT_EQ(decode(fs::path(file("points.png"))).size(),
+            probe(fs::path(planted("photo.png"))).upright());
+  run(with_models({"face", planted("photo.png"), "--draw", file("points.bmp")}))
+      .exits(2)
+      .says(".webp");
+}
+
+TEST_F(Face, ASavedOneMakesTheSamePicture) {
+  for (const std::string photo_size : {"published", "original"}) {
+    const std::vector<std::string> looked{"--photo-size", photo_size};
+    for (const std::string size : {"64x48", "auto"}) {
+      std::vector<std::string> photo = with_models(generate({"--size", size, "--face"}));
+      photo.insert(photo.begin() + static_cast<std::ptrdiff_t>(photo.size() - 4),
+                   planted("photo.png"));
+      photo.insert(photo.end(), looked.begin(), looked.end());
+      run(photo).exits(0);
+      const std::string from_photo = bytes_of(file("out.png"));
+      std::vector<std::string> save =
+          with_models({"face", planted("photo.png"), "--save", file("me.json")});
+      save.insert(save.end(), looked.begin(), looked.end());
+      run(save).exits(0);
+      run(generate({"--size", size, "--face", file("me.json")})).exits(0);
+      EXPECT_EQ(bytes_of(file("out.png")), from_photo) << size;
+    }
+  }
+}
+
+TEST_F(Face, APoseGivesPlaceAndShape) {
+  run(with_models(generate({"--pose", planted("photo.png"), "--photo-size", "original"}))).exits(0);
+  const std::string posed = bytes_of(file("out.png"));
+  run(generate()).exits(0);
+  EXPECT_NE(bytes_of(file("out.png")), posed);
+}
+
+TEST(Program, TellsItsCommands) {
+  const auto folder = fs::temp_directory_path() / ("semblance_program_" + std::to_string(getpid()));
+  fs::create_directory(folder);
+  const auto run = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), SEMBLANCE_PROGRAM);
+    return Running(std::move(words), folder).end();
+  };
+  run({"--version"}).exits(0).prints("semblance ");
+  run({"--help"}).exits(0).prints("generate").prints("Exit codes");
+  run({"generate", "--help"}).exits(0).prints("--identity-strength").prints("Examples");
+  run({"face", "-h"}).exits(0).prints("--save").prints("Examples");
+  run({}).exits(2).says("a command is needed");
+  run({"generat"}).exits(2).says("there is no command 'generat', did you mean generate?");
+  run({"--halp"}).exits(2).says("did you mean --help?");
+  fs::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace semblance::cli

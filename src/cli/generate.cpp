@@ -1,0 +1,371 @@
+// semblance generate: a photo or identity and a prompt become pictures.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+#include <limits>
+#include <random>
+
+#include "api/parameters.h"
+#include "api/subject.h"
+#include "cli/command.h"
+#include "cli/flags.h"
+#include "cli/interrupt.h"
+#include "cli/outputs.h"
+#include "cli/progress.h"
+#include "core/error.h"
+#include "core/parallel.h"
+#include "image/encode.h"
+#include "pipeline/pipeline.h"
+#include "text/prompt.h"
+
+namespace semblance::cli {
+namespace {
+
+constexpr std::int64_t kSeedLimit = std::int64_t{1} << 31;  // of random seeds, as the demo's
+
+struct Settings {
+  ModelPaths models;
+  FaceFiles faces;
+  std::filesystem::path face;
+  std::filesystem::path pose;
+  int photo_size = 0;  // index into published, original
+  std::int64_t detector_size = 640;
+  std::optional<std::string> prompt;
+  Request request;
+  SizeChoice size;
+  std::int64_t steps = 30;
+  std::optional<std::int64_t> seed;
+  std::int64_t images = 1;
+  int precision = 0;  // index into Precision's names
+  int backend = 0;
+  std::int64_t threads = 0;
+  std::filesystem::path output;
+  std::filesystem::path latents;
+  bool no_metadata = false;
+  bool quiet = false;
+};
+
+constexpr const char* kBackends[] = {"cpu", "ref"};
+
+SizeChoice size_choice(const std::string& flag, const std::string& text) {
+  if (text == "auto") return {.rule = SizeRule::kAuto};
+  if (text == "reference") return {.rule = SizeRule::kReference};
+  const auto size = parse_size(text);
+  if (!size) {
+    fail(ErrorKind::kArgument, "{}: WxH (as 1024x768), auto or reference is needed, '{}' came",
+         flag, text);
+  }
+  return {.rule = SizeRule::kFixed, .fixed = {size->width, size->height}};
+}
+
+void declare_person(Flags& flags, Settings& s) {
+  flags.group("The person");
+  flags.path(
+      "--face", "FILE",
+      "A photo (JPEG, PNG or WebP), of which the largest face is taken, or an identity saved "
+      "by `semblance face --save`, which needs no face models.",
+      s.face);
+  flags.path("--pose", "FILE",
+             "Another photo or identity that says where the face stands, and the shape of the "
+             "picture. Default: the face's own.",
+             s.pose);
+  flags.number(
+      "--identity-strength",
+      "How firmly the face's place and features are held (IdentityNet), 0 to 5; 0 turns it "
+      "off. Default: 0.8.",
+      s.request.identity_strength);
+  flags.number("--adapter-strength",
+               "How much of the person flows into the whole picture, 0 to 5. Lower it when colours "
+               "are too strong. Default: 0.8.",
+               s.request.adapter_strength);
+}
+
+void declare_picture(Flags& flags, Settings& s) {
+  flags.group("The picture");
+  flags.text("--prompt", "TEXT", "What the picture shows.", s.prompt);
+  flags.text(
+      "--negative", "TEXT",
+      "What it is to keep away from. Without the flag the model's own empty encoding is used; "
+      "--negative \"\" encodes an empty text, which is not the same.",
+      s.request.negative);
+  flags.value(
+      "--size", "WxH|auto|reference",
+      "Width x height in pixels, multiples of 8. auto: the photo's shape at the area that "
+      "the model was made for (1024 x 1024 for SDXL). reference: as the published scripts "
+      "do, long side 1280. Default: auto.",
+      [&s](const std::string& flag, const std::string& text) { s.size = size_choice(flag, text); });
+  flags.whole("--steps", "Steps of the sampler, 1 to 1000. Default: 30.", 1, 1000, s.steps);
+  flags.number(
+      "--guidance",
+      "How closely the prompt is followed, 0 to 100. At 1 and below guidance is off, which "
+      "halves the work. Default: 5.",
+      s.request.guidance);
+  flags.whole("--seed",
+              "Where chance begins: the same seed and settings give the same picture. Default: a "
+              "random number below 2147483648, which is printed.",
+              0, std::numeric_limits<std::int64_t>::max(), s.seed);
+  flags.whole("--images",
+              "How many pictures, with seeds counted up: out.png, out-2.png, ... 1 to 1000. "
+              "Default: 1.",
+              1, 1000, s.images);
+}
+
+void declare_models(Flags& flags, Settings& s) {
+  flags.group("Models (docs/models.md says where they are)");
+  flags.path("--base", "DIR", "An SDXL model, as a diffusers folder.", s.models.base);
+  flags.path("--identitynet", "DIR", "InstantID's ControlNetModel folder.", s.models.identitynet);
+  flags.path("--adapter", "FILE", "InstantID's ip-adapter.bin, or the same as safetensors.",
+             s.models.adapter);
+  flags.path("--face-models", "DIR",
+             "insightface's antelopev2 or buffalo_l folder. Needed when a photo is given.",
+             s.faces.folder);
+  flags.path("--detector", "FILE", "A SCRFD detector (ONNX) in place of the folder's.",
+             s.faces.detector);
+  flags.path("--recogniser", "FILE", "An ArcFace recogniser (ONNX) in place of the folder's.",
+             s.faces.recogniser);
+}
+
+void declare_output(Flags& flags, Settings& s) {
+  flags.group("Output");
+  flags.path("-o,--output", "FILE", "Where the picture goes: .png, .jpg or .webp.", s.output);
+  flags.path("--latents", "FILE.npy",
+             "Also writes the final latent, float32 [1,4,h/8,w/8]. One image only.", s.latents);
+  flags.toggle("--no-metadata",
+               "Leaves out the text about prompt, seed and settings that the picture file carries.",
+               s.no_metadata);
+  flags.toggle("-q,--quiet", "Prints warnings and the written file only.", s.quiet);
+}
+
+void declare_advanced(Flags& flags, Settings& s) {
+  flags.group("Advanced");
+  flags.number("--identity-start", "IdentityNet works from this fraction of the steps on, 0 to 1.",
+               s.request.identity_start);
+  flags.number("--identity-end", "IdentityNet works up to this fraction of the steps, 0 to 1.",
+               s.request.identity_end);
+  flags.choice("--precision",
+               "Of the arithmetic. auto: bf16 where the processor computes it natively, else f32. "
+               "Default: auto.",
+               {"auto", "f32", "bf16"}, s.precision);
+  flags.whole(
+      "--threads",
+      "Processor cores to use, 1 to 1024. The last bits of a picture depend on it. Default: "
+      "all there are.",
+      1, 1024, s.threads);
+  flags.value("--scheduler", "NAME", "The sampler: euler. Default: euler.",
+              [](const std::string& flag, std::string text) {
+                std::transform(text.begin(), text.end(), text.begin(),
+                               [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+                if (text != "euler") {
+                  fail(ErrorKind::kArgument, "{}: there is no scheduler '{}'; there is: euler",
+                       flag, text);
+                }
+              });
+  flags.choice("--photo-size",
+               "Size in which a photo is looked at. published: resized as InstantID's scripts do, "
+               "long side 1280. original: as it is. Default: published.",
+               {"published", "original"}, s.photo_size);
+  flags.whole("--detector-size",
+              "Side of the square in which faces are looked for, a multiple of 32, 64 to 4096. "
+              "Default: 640.",
+              64, 4096, s.detector_size);
+  flags.choice("--backend", "Who computes. ref is slow and plain: the judge. Default: cpu.",
+               {kBackends[0], kBackends[1]}, s.backend);
+}
+
+void declare(Flags& flags, Settings& s) {
+  declare_person(flags, s);
+  declare_picture(flags, s);
+  declare_models(flags, s);
+  declare_output(flags, s);
+  declare_advanced(flags, s);
+  flags.epilogue(
+      "Examples\n"
+      "  semblance generate --base sdxl --identitynet InstantID/ControlNetModel \\\n"
+      "     --adapter InstantID/ip-adapter.bin --face-models antelopev2 --face me.jpg \\\n"
+      "     --prompt \"analog film photo of a man in the snow\" --negative \"blurry\" -o snow.png\n"
+      "  Keep a face, and make four pictures of it in another pose:\n"
+      "  semblance face me.jpg --face-models antelopev2 --save me.json\n"
+      "  semblance generate ... --face me.json --pose dancer.jpg --images 4 -o dance.png\n"
+      "\n"
+      "The paths of written pictures go to stdout, all else to stderr.\n"
+      "\n" +
+      exit_codes_text());
+}
+
+/// Everything that can be refused by looking at the flags alone.
+void check_flags(Settings& s) {
+  std::vector<std::string> lacking;
+  if (s.models.base.empty()) lacking.emplace_back("--base");
+  if (s.models.identitynet.empty()) lacking.emplace_back("--identitynet");
+  if (s.models.adapter.empty()) lacking.emplace_back("--adapter");
+  if (s.face.empty()) lacking.emplace_back("--face");
+  if (!s.prompt) lacking.emplace_back("--prompt");
+  if (s.output.empty()) lacking.emplace_back("-o");
+  if (!lacking.empty()) {
+    fail(ErrorKind::kArgument,
+         "generate needs {}, which did not come\n  `semblance generate --help` shows an example",
+         fmt::join(lacking, ", "));
+  }
+  s.request.prompt = *s.prompt;
+  s.request.steps = static_cast<int>(s.steps);
+  Request probe = s.request;  // a size that depends on the photo is multiples of 64
+  probe.width = s.size.rule == SizeRule::kFixed ? s.size.fixed.w : 64;
+  probe.height = s.size.rule == SizeRule::kFixed ? s.size.fixed.h : 64;
+  check(probe);
+  if (s.detector_size % 32 != 0) {
+    fail(ErrorKind::kArgument, "--detector-size: a multiple of 32 is needed, {} came",
+         s.detector_size);
+  }
+  if (!s.latents.empty() && s.images > 1) {
+    fail(ErrorKind::kArgument, "--latents: one image only, --images {} came", s.images);
+  }
+  if (s.seed && *s.seed > std::numeric_limits<std::int64_t>::max() - s.images)
+    fail(ErrorKind::kArgument, "--seed: {} cannot be counted up {} times", *s.seed, s.images);
+}
+
+void check_outputs(const Settings& s, const std::vector<std::filesystem::path>& pictures) {
+  const std::vector<std::filesystem::path> inputs{s.face, s.pose, s.models.adapter,
+                                                  s.faces.detector, s.faces.recogniser};
+  for (const auto& picture : pictures) check_output("-o", picture, inputs);
+  if (!s.latents.empty()) {
+    if (s.latents.extension() != ".npy") {
+      fail(ErrorKind::kArgument, "--latents: a name that ends in .npy is needed, '{}' came",
+           s.latents.string());
+    }
+    check_output("--latents", s.latents, inputs);
+  }
+}
+
+void warn_of_prompt(Progress& progress, const Pipeline& pipeline, const std::string& flag,
+                    const std::string& text) {
+  if (uses_prompt_weights(text)) {
+    progress.warn(fmt::format(
+        "{}: weights such as (snow:1.3) or [snow] are taken as plain text, brackets included",
+        flag));
+  }
+  const std::string cut = pipeline.truncated(text);
+  if (!cut.empty()) {
+    progress.warn(fmt::format("{}: the model reads 77 tokens; cut off: \"{}\"", flag, cut));
+  }
+}
+
+/// The person, told to the user where there was a choice.
+SubjectReader::Subject read_person(SubjectReader& reader, const std::filesystem::path& path,
+                                   const std::string& flag, const Interrupt& interrupt,
+                                   Progress& progress) {
+  progress.now(fmt::format("looking for the face in {}", path.filename().string()));
+  SubjectReader::Subject subject = reader.read(path, flag, interrupt.token());
+  if (subject.faces > 1) {
+    progress.note(fmt::format("{}: {} faces in {}, the largest is taken", flag, subject.faces,
+                              path.filename().string()));
+  }
+  return subject;
+}
+
+std::int64_t random_seed() {
+  std::random_device device;
+  return std::uniform_int_distribution<std::int64_t>(0, kSeedLimit - 1)(device);
+}
+
+/// One picture, from the first noise to its file.
+void make_picture(const Settings& s, Pipeline& pipeline, const Request& request,
+                  const Identity& identity, const Keypoints& keypoints,
+                  const std::filesystem::path& path, const Interrupt& interrupt,
+                  Progress& progress) {
+  const auto begin = std::chrono::steady_clock::now();
+  const std::string name = path.filename().string();
+  progress.note(fmt::format("{}: {} x {}, {} steps, seed {}, {}", name, request.width,
+                            request.height, request.steps, request.seed,
+                            pipeline.precision() == Precision::kBF16 ? "bf16" : "f32"));
+  progress.now(name + ": reading prompt and face");
+  Generation generation = pipeline.start(request, identity.embedding, keypoints, interrupt.token());
+  do {
+    if (generation.step() < generation.steps())
+      progress.step(name, generation.step() + 1, generation.steps());
+  } while (generation.next(interrupt.token()));
+  progress.now(name + ": painting the picture");
+  const Image picture = generation.decode(interrupt.token());
+  interrupt.check();
+  ImageText text;
+  if (!s.no_metadata) {
+    text = picture_text(request, {.base = s.models.base,
+                                  .precision = pipeline.precision(),
+                                  .backend = kBackends[s.backend]});
+  }
+  progress.now(name + ": writing");
+  write_image(picture, path, text);
+  if (!s.latents.empty())
+    write_npy(s.latents, {1, 4, request.height / 8, request.width / 8}, generation.latent());
+  progress.clear();
+  print(path.string());
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
+  if (progress.on_terminal())
+    progress.note(fmt::format("{}: took {}", name, clock_text(taken.count())));
+}
+
+/// Finds text that a picture file cannot carry before the picture is computed.
+void check_metadata(const Settings& s, const Request& request) {
+  if (s.no_metadata) return;
+  encode(Image({1, 1}), format_for(s.output),
+         picture_text(request, {.base = s.models.base, .backend = kBackends[s.backend]}));
+}
+
+}  // namespace
+
+int generate(std::span<const char* const> words) {
+  Settings s;
+  Flags flags(
+      "generate --base DIR --identitynet DIR --adapter FILE --face-models DIR \\\n"
+      "          --face FILE --prompt TEXT -o FILE [flags]",
+      "Makes a picture of the person in a photo, as a prompt says. Computed on this "
+      "machine's processor; nothing is sent anywhere.");
+  declare(flags, s);
+  if (!flags.read(words)) {
+    print(flags.help());
+    return 0;
+  }
+  check_flags(s);
+  Request request = s.request;
+  check_metadata(s, request);
+  const auto pictures = numbered(s.output, static_cast<int>(s.images));
+  check_outputs(s, pictures);
+
+  set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
+  const Interrupt interrupt;
+  Progress progress(s.quiet);
+  SubjectReader reader(s.faces, {.original_size = s.photo_size == 1,
+                                 .detector_size = static_cast<int>(s.detector_size),
+                                 .backend = kBackends[s.backend]});
+  reader.check(s.face, "--face");
+  if (!s.pose.empty()) reader.check(s.pose, "--pose");
+
+  progress.now("opening the models");
+  Pipeline pipeline(s.models, {.precision = static_cast<Precision>(s.precision),
+                               .backend = kBackends[s.backend]});
+  warn_of_prompt(progress, pipeline, "--prompt", request.prompt);
+  if (request.negative) warn_of_prompt(progress, pipeline, "--negative", *request.negative);
+  interrupt.check();
+  const SubjectReader::Subject person = read_person(reader, s.face, "--face", interrupt, progress);
+  std::optional<SubjectReader::Subject> posed;
+  if (!s.pose.empty()) posed = read_person(reader, s.pose, "--pose", interrupt, progress);
+  reader.close();
+  const Identity& stands = posed ? posed->identity : person.identity;
+
+  const Size size = picture_size(s.size, stands.image_size, pipeline.native_side());
+  request.width = size.w;
+  request.height = size.h;
+  check(request);
+  const Keypoints keypoints = scale_keypoints(stands, size);
+  const std::int64_t first_seed = s.seed.value_or(random_seed());
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    interrupt.check();
+    request.seed = static_cast<std::uint64_t>(first_seed) + i;
+    make_picture(s, pipeline, request, person.identity, keypoints, pictures[i], interrupt,
+                 progress);
+  }
+  return 0;
+}
+
+}  // namespace semblance::cli

@@ -1,0 +1,235 @@
+// `semblance generate` as a user runs it: what it takes, makes and says.
+#include <cmath>
+
+#include "cli/program_test.h"
+#include "image/decode.h"
+
+namespace semblance::cli {
+namespace {
+
+class Generate : public ProgramTest {};
+
+TEST_F(Generate, MakesAPicture) {
+  run(generate()).exits(0).prints(file("out.png") + "\n").says("out.png: 64 x 48, 2 steps, seed 7");
+  EXPECT_EQ(files(), (std::set<std::string>{"out.png"}));
+  EXPECT_EQ(decode(fs::path(file("out.png"))).size(), (Size{64, 48}));
+}
+
+TEST_F(Generate, TakesOneLineWhereNoTerminalIs) {
+  const Outcome outcome = run(generate()).exits(0);
+  EXPECT_EQ(std::count(outcome.err().begin(), outcome.err().end(), '\n'), 1);
+  EXPECT_EQ(run(generate({"--quiet"})).exits(0).err(), "");
+}
+
+TEST_F(Generate, MakesTheSamePictureAgain) {
+  run(generate()).exits(0);
+  const std::string first = bytes_of(file("out.png"));
+  run(generate()).exits(0);
+  EXPECT_EQ(bytes_of(file("out.png")), first);
+  run(generate({"--seed", "8"})).exits(0);
+  EXPECT_NE(bytes_of(file("out.png")), first);
+}
+
+TEST_F(Generate, CountsSeedsUp) {
+  run(generate({"--images", "3", "--no-metadata"}))
+      .exits(0)
+      .prints(file("out.png") + "\n" + file("out-2.png") + "\n" + file("out-3.png") + "\n")
+      .says("seed 9");
+  run(generate({"--seed", "9", "--no-metadata", "-o", file("nine.png")})).exits(0);
+  EXPECT_EQ(bytes_of(file("nine.png")), bytes_of(file("out-3.png")));
+}
+
+TEST_F(Generate, DrawsASeedWhenNoneIsGiven) {
+  const auto seed_of = [&] {
+    const std::string said = run(generate_without("--seed")).exits(0).err();
+    return std::stoll(said.substr(said.find("seed ") + 5));
+  };
+  const long long first = seed_of();
+  EXPECT_LT(first, 1LL << 31);
+  EXPECT_NE(first, seed_of());  // one in two thousand million
+}
+
+TEST_F(Generate, TakesTheLastOfTwoFlags) {
+  run(generate({"--size", "32x32", "--size=40x56"})).exits(0);
+  EXPECT_EQ(decode(fs::path(file("out.png"))).size(), (Size{40, 56}));
+}
+
+TEST_F(Generate, TakesSizesFromTheFrame) {
+  // The identity's frame is the model's own shape, or near it.
+  run(generate({"--size", "auto"})).exits(0);
+  const Size own = decode(fs::path(file("out.png"))).size();
+  EXPECT_EQ(own.w % 64, 0);
+  EXPECT_EQ(own.h % 64, 0);
+}
+
+TEST_F(Generate, WritesTheNamedFormat) {
+  for (const auto& [name, format] :
+       {std::pair<std::string, ImageFormat>{"a.jpg", ImageFormat::kJpeg},
+        {"b.webp", ImageFormat::kWebp},
+        {"c.PNG", ImageFormat::kPng}}) {
+    run(generate({"-o", file(name)})).exits(0);
+    EXPECT_EQ(probe(fs::path(file(name))).format, format);
+  }
+}
+
+TEST_F(Generate, WritesHowItWasMade) {
+  run(generate({"--negative", "blurry"})).exits(0);
+  const std::string png = bytes_of(file("out.png"));
+  EXPECT_NE(
+      png.find("a man in the snow\nNegative prompt: blurry\nSteps: 2, Sampler: Euler, "
+               "CFG scale: 5, Seed: 7, Size: 64x48, Model: base, IdentityNet strength: 0.8, "),
+      std::string::npos);
+  EXPECT_NE(png.find("Precision: f32, Version: semblance "), std::string::npos);
+  EXPECT_EQ(png.find(SEMBLANCE_SOURCE_DIR), std::string::npos);
+  run(generate({"--negative", "blurry", "--no-metadata"})).exits(0);
+  EXPECT_EQ(bytes_of(file("out.png")).find("blurry"), std::string::npos);
+}
+
+TEST_F(Generate, WritesLatents) {
+  run(generate({"--latents", file("out.npy")})).exits(0);
+  const std::string npy = bytes_of(file("out.npy"));
+  EXPECT_NE(npy.find("'descr': '<f4', 'fortran_order': False, 'shape': (1, 4, 6, 8)"),
+            std::string::npos);
+  EXPECT_EQ(npy.size(), 128U + 4 * 6 * 8 * sizeof(float));
+  run(generate({"--latents", file("out.npy"), "--images", "2"}))
+      .exits(2)
+      .says("--latents: one image only, --images 2 came");
+  run(generate({"--latents", file("out.bin")})).exits(2).says("a name that ends in .npy is needed");
+}
+
+TEST_F(Generate, TellsNoNegativeFromAnEmptyOne) {
+  run(generate()).exits(0);
+  const std::string none = bytes_of(file("out.png"));
+  run(generate({"--negative", ""})).exits(0);
+  EXPECT_NE(bytes_of(file("out.png")), none);
+}
+
+TEST_F(Generate, WarnsOfWhatIsTakenLiterallyOrCutOff) {
+  run(generate({"--prompt", "a (man:1.3) [cat]"}))
+      .exits(0)
+      .says("warning: --prompt: weights such as (snow:1.3) or [snow] are taken as plain text");
+  std::string words;
+  for (int i = 0; i < 120; ++i) words += "snow ";
+  run(generate({"--negative", words + "lastword"}))
+      .exits(0)
+      .says("warning: --negative: the model reads 77 tokens; cut off: \"")
+      .does_not_say("--prompt: the model");
+  run(generate()).exits(0).does_not_say("warning");
+}
+
+TEST_F(Generate, RefusesWhatARequestCannotBe) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
+      {{"--steps", "0"}, "--steps: a whole number from 1 to 1000 is needed, 0 came"},
+      {{"--steps", "many"}, "--steps: a whole number is needed, 'many' came"},
+      {{"--size", "63x64"}, "multiple of 8"},
+      {{"--size", "64x100000"}, "multiple of 8"},
+      {{"--size", "large"}, "--size: WxH (as 1024x768), auto or reference is needed, 'large' came"},
+      {{"--size", "0x0"}, "--size: WxH"},
+      {{"--guidance", "nan"}, "guidance"},
+      {{"--guidance", "much"}, "--guidance: a number is needed, 'much' came"},
+      {{"--guidance", "-1"}, "guidance"},
+      {{"--identity-strength", "nan"}, "identity strength"},
+      {{"--identity-strength", "-0.1"}, "identity strength"},
+      {{"--identity-strength", "5.1"}, "identity strength"},
+      {{"--adapter-strength", "inf"}, "adapter strength"},
+      {{"--adapter-strength", "1,5"}, "--adapter-strength: a number is needed, '1,5' came"},
+      {{"--identity-start", "0.6", "--identity-end", "0.5"}, "identity start"},
+      {{"--identity-end", "1.5"}, "identity end"},
+      {{"--seed", "-1"}, "--seed: a whole number from 0 to"},
+      {{"--seed", "x"}, "--seed: a whole number is needed, 'x' came"},
+      {{"--seed", "9223372036854775807", "--images", "2"}, "cannot be counted up 2 times"},
+      {{"--images", "0"}, "--images: a whole number from 1 to 1000 is needed, 0 came"},
+      {{"--threads", "0"}, "--threads: a whole number from 1 to 1024 is needed, 0 came"},
+      {{"--precision", "f8"}, "--precision: one of auto, f32, bf16 is needed, 'f8' came"},
+      {{"--scheduler", "ddim"}, "--scheduler: there is no scheduler 'ddim'; there is: euler"},
+      {{"--backend", "gpu"}, "--backend: one of cpu, ref is needed, 'gpu' came"},
+      {{"--photo-size", "big"}, "--photo-size: one of published, original is needed, 'big' came"},
+      {{"--detector-size", "100"}, "--detector-size: a multiple of 32 is needed, 100 came"},
+      {{"--prompt", "broken \xff\xfe"}, "UTF-8"},
+      {{"--negative", "broken \xc3"}, "UTF-8"},
+      {{"-o", file("out.gif")}, ".webp"},
+      {{"-o", file("out")}, ".webp"},
+      {{"--base", ""}, "--base: a path is needed, '' came"},
+      {{"--promt", "a"}, "there is no flag --promt, did you mean --prompt?"},
+      {{"stray"}, "'stray' does not belong to any flag"},
+      {{"--negative"}, "--negative: a value is needed behind it, none came"},
+  };
+  for (const auto& [flags, text] : cases) {
+    run(generate(flags)).exits(2).says("semblance: ").says(text).prints_nothing();
+    EXPECT_EQ(files(), std::set<std::string>{}) << text;
+  }
+}
+
+TEST_F(Generate, NamesAllThatLacks) {
+  run({"generate"})
+      .exits(2)
+      .says(
+          "generate needs --base, --identitynet, --adapter, --face, --prompt, -o, which did not "
+          "come");
+  run(generate_without("--prompt")).exits(2).says("generate needs --prompt, which");
+}
+
+TEST_F(Generate, RefusesOutputsThatCannotBeWritten) {
+  run(generate({"-o", file("none/out.png")})).exits(3).says("none/out.png: No such file");
+  fs::create_directory(file("folder.png"));
+  run(generate({"-o", file("folder.png")})).exits(2).says("this is a folder");
+  run(generate({"-o", "/proc/out.png"})).says("cannot write /proc/out.png");
+  write_bytes(file("me.png"), "not looked at");
+  run(generate({"--face", file("me.png"), "-o", file("me.png")}))
+      .exits(2)
+      .says("is read by this run and would be overwritten");
+  EXPECT_EQ(bytes_of(file("me.png")), "not looked at");
+  run(generate({"--latents", file("none/out.npy")})).exits(3).says("none/out.npy");
+}
+
+TEST_F(Generate, LeavesNothingOnAFullDisk) {
+  run_behind("ulimit -f 4", generate())
+      .exits(7)
+      .says("cannot write " + file("out.png") + ": File too large")
+      .prints_nothing();
+  EXPECT_EQ(files(), std::set<std::string>{});
+  write_bytes(file("out.png"), "an older picture");
+  run_behind("ulimit -f 4", generate()).exits(7);
+  EXPECT_EQ(bytes_of(file("out.png")), "an older picture");
+}
+
+TEST_F(Generate, SaysThatAFullDiskIsFull) {
+  const std::string disk = file("disk");
+  fs::create_directory(disk);
+  if (std::system(("mount -t tmpfs -o size=4k tmpfs " + disk + " 2>/dev/null").c_str()) != 0)
+    GTEST_SKIP() << "no right to mount a small disk";
+  run(generate({"-o", disk + "/out.png"})).exits(7).says("out.png: No space left on device");
+  EXPECT_TRUE(fs::is_empty(disk));
+  EXPECT_EQ(std::system(("umount " + disk).c_str()), 0);
+}
+
+TEST_F(Generate, SaysThatItsResultCannotBePrinted) {
+  start(generate(), "/dev/full").end().exits(7).says("cannot print the result: No space left");
+}
+
+TEST_F(Generate, EndsWithinASecondAndLeavesNothing) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    Running running = start(generate({"--size", "512x512", "--steps", "1000"}));
+    ASSERT_TRUE(running.waits_for("out.png: 512 x 512"));
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    const auto begin = std::chrono::steady_clock::now();
+    running.signal(signal);
+    running.end().exits(130).says("cancelled").prints_nothing();
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(1500));
+    EXPECT_EQ(files(), std::set<std::string>{});
+  }
+}
+
+TEST_F(Generate, EndsAtOnceOnASecondSignal) {
+  Running running = start(generate({"--size", "1024x1024", "--steps", "1000"}));
+  ASSERT_TRUE(running.waits_for("out.png: 1024 x 1024"));
+  running.signal(SIGINT);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const auto begin = std::chrono::steady_clock::now();
+  running.signal(SIGINT);
+  running.end().exits(130);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(500));
+}
+
+}  // namespace
+}  // namespace semblance::cli

@@ -1,0 +1,35 @@
+// What cmake --install gives is enough to build and run a program against the library.
+#include <cstdlib>
+
+#include "cli/program_test.h"
+
+namespace semblance::cli {
+namespace {
+
+class Installed : public ProgramTest {
+ protected:
+  /// Runs a shell command; on failure its output is told.
+  void shell(const std::string& command) {
+    const int status = std::system((command + " >" + file("shell.txt") + " 2>&1").c_str());
+    ASSERT_EQ(status, 0) << command << '\n' << bytes_of(file("shell.txt"));
+  }
+};
+
+TEST_F(Installed, ServesAProgramOfAnotherProject) {
+  const std::string prefix = file("prefix");
+  ASSERT_NO_FATAL_FAILURE(shell("cmake --install " SEMBLANCE_BUILD_DIR " --prefix " + prefix));
+  ASSERT_NO_FATAL_FAILURE(shell(prefix + "/bin/semblance --version"));
+  ASSERT_NO_FATAL_FAILURE(shell("cmake -S " + prefix + "/share/doc/semblance/examples -B " +
+                                file("build") + " -DCMAKE_PREFIX_PATH=" + prefix));
+  ASSERT_NO_FATAL_FAILURE(shell("cmake --build " + file("build")));
+  const fs::path models = golden() / "checkpoint";
+  Running portrait({file("build/portrait"), (models / "base").string(),
+                    (models / "identitynet").string(), adapter_of(models).string(), identity(),
+                    file("portrait.png"), "a man in the snow", "64", "48", "2"},
+                   folder() / "logs");
+  portrait.end().exits(0);
+  EXPECT_TRUE(fs::exists(file("portrait.png")));
+}
+
+}  // namespace
+}  // namespace semblance::cli

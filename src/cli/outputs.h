@@ -1,0 +1,22 @@
+// The files a run is to write: their names, and whether they can be written, before long work.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace semblance::cli {
+
+/// "out.png", "out-2.png", ..., "out-N.png".
+std::vector<std::filesystem::path> numbered(const std::filesystem::path& path, int count);
+
+/// Throws what OutputFile throws when `path` cannot be written, and Error(kArgument) when it is one
+/// of `inputs` (which would be overwritten). Leaves nothing behind.
+void check_output(const std::string& flag, const std::filesystem::path& path,
+                  const std::vector<std::filesystem::path>& inputs);
+
+/// A float32 array of this shape as NumPy's .npy, version 1.0; appears whole or not at all.
+void write_npy(const std::filesystem::path& path, const std::vector<std::int64_t>& shape,
+               const std::vector<float>& values);
+
+}  // namespace semblance::cli

@@ -1,0 +1,226 @@
+// Runs the built program as a user does, and asks what came of it:
+//
+//   EXPECT_TRUE(run({"generate", "--steps", "0"}).exits(2).says("--steps"));
+//
+// For tests only.
+#pragma once
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+extern char** environ;
+
+namespace semblance::cli {
+
+namespace fs = std::filesystem;
+
+inline std::string bytes_of(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+inline void write_bytes(const fs::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+/// How a run ended. exits() and says() return what they are asked of, so that they chain; what does
+/// not hold is told with all that the run printed.
+class Outcome {
+ public:
+  Outcome(std::string command, int code, std::string out, std::string err)
+      : command_(std::move(command)), code_(code), out_(std::move(out)), err_(std::move(err)) {}
+
+  const Outcome& exits(int code) const {
+    EXPECT_EQ(code_, code) << story();
+    return *this;
+  }
+  const Outcome& says(const std::string& text) const {
+    EXPECT_NE(err_.find(text), std::string::npos) << "not said: " << text << '\n' << story();
+    return *this;
+  }
+  const Outcome& does_not_say(const std::string& text) const {
+    EXPECT_EQ(err_.find(text), std::string::npos) << "said: " << text << '\n' << story();
+    return *this;
+  }
+  const Outcome& prints(const std::string& text) const {
+    EXPECT_NE(out_.find(text), std::string::npos) << "not printed: " << text << '\n' << story();
+    return *this;
+  }
+  const Outcome& prints_nothing() const {
+    EXPECT_EQ(out_, "") << story();
+    return *this;
+  }
+  const std::string& out() const { return out_; }
+  const std::string& err() const { return err_; }
+
+ private:
+  std::string story() const {
+    return command_ + "\nstdout: " + out_ + "\nstderr: " + err_ + "\nexit code " +
+           std::to_string(code_);
+  }
+  std::string command_;
+  int code_;
+  std::string out_;
+  std::string err_;
+};
+
+/// A run that may still be going on.
+class Running {
+ public:
+  /// `words` begin with the program; its output goes to files in `folder`, or stdout to `out`.
+  Running(std::vector<std::string> words, const fs::path& folder, const fs::path& out = {})
+      : out_(out.empty() ? folder / "stdout.txt" : out), err_(folder / "stderr.txt") {
+    std::vector<char*> pointers;
+    for (std::string& word : words) {
+      command_ += word + ' ';
+      pointers.push_back(word.data());
+    }
+    pointers.push_back(nullptr);
+    posix_spawn_file_actions_t files;
+    posix_spawn_file_actions_init(&files);
+    constexpr int kWrite = O_WRONLY | O_CREAT | O_TRUNC;
+    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, out_.c_str(), kWrite, 0666);
+    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, err_.c_str(), kWrite, 0666);
+    EXPECT_EQ(posix_spawn(&process_, pointers[0], &files, nullptr, pointers.data(), environ), 0);
+    posix_spawn_file_actions_destroy(&files);
+  }
+
+  /// Waits until it has said this on stderr; false when it ends first.
+  bool waits_for(const std::string& text) {
+    while (bytes_of(err_).find(text) == std::string::npos) {
+      if (ended()) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return true;
+  }
+  void signal(int number) const { kill(process_, number); }
+
+  Outcome end() {
+    if (!status_) {
+      int status = 0;
+      waitpid(process_, &status, 0);
+      status_ = status;
+    }
+    const int code = WIFEXITED(*status_) ? WEXITSTATUS(*status_) : 128 + WTERMSIG(*status_);
+    const bool readable = fs::is_regular_file(out_);  // not /dev/full
+    return {command_, code, readable ? bytes_of(out_) : "", bytes_of(err_)};
+  }
+
+ private:
+  bool ended() {
+    int status = 0;
+    if (!status_ && waitpid(process_, &status, WNOHANG) == process_) status_ = status;
+    return status_.has_value();
+  }
+
+  fs::path out_;
+  fs::path err_;
+  std::string command_;
+  pid_t process_ = -1;
+  std::optional<int> status_;
+};
+
+/// A folder of its own for every test, and a small committed checkpoint to make pictures with.
+class ProgramTest : public testing::Test {
+ protected:
+  ProgramTest() {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = fs::temp_directory_path() /
+              ("semblance_cli_" + std::string(test->name()) + "_" + std::to_string(getpid()));
+    fs::create_directories(folder_ / "logs");
+  }
+  ~ProgramTest() override {
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
+  }
+
+  std::string file(const std::string& name) const { return (folder_ / name).string(); }
+  fs::path folder() const { return folder_; }
+  /// The program with these words behind it.
+  Running start(std::vector<std::string> words, const fs::path& out = {}) {
+    words.insert(words.begin(), SEMBLANCE_PROGRAM);
+    return {std::move(words), folder_ / "logs", out};
+  }
+  Outcome run(const std::vector<std::string>& words) { return start(words).end(); }
+  /// The same behind a shell command ("ulimit -f 4").
+  Outcome run_behind(const std::string& setup, const std::vector<std::string>& words) {
+    std::vector<std::string> all{"/bin/sh", "-c", setup + "; exec \"$@\"", "sh", SEMBLANCE_PROGRAM};
+    all.insert(all.end(), words.begin(), words.end());
+    return Running(std::move(all), folder_ / "logs").end();
+  }
+
+  /// Names in the test's folder but for its logs.
+  std::set<std::string> files() const {
+    std::set<std::string> names;
+    for (const auto& entry : fs::directory_iterator(folder_)) {
+      if (entry.path().filename() != "logs") names.insert(entry.path().filename().string());
+    }
+    return names;
+  }
+
+  static fs::path golden() {
+    return fs::path(SEMBLANCE_SOURCE_DIR) / "tests/goldens/pipeline/fp16_published";
+  }
+  static fs::path adapter_of(const fs::path& checkpoint) {
+    const fs::path pickle = checkpoint / "ip-adapter.bin";
+    return fs::exists(pickle) ? pickle : checkpoint / "ip-adapter.safetensors";
+  }
+  static std::string identity() { return (golden() / "plain/identity.json").string(); }
+
+  /// A whole generate command that works within a second or so, with more or other flags behind it.
+  std::vector<std::string> generate(const std::vector<std::string>& more = {},
+                                    std::optional<fs::path> checkpoint = {}) const {
+    const fs::path models = checkpoint.value_or(golden() / "checkpoint");
+    std::vector<std::string> words{"generate",
+                                   "--base",
+                                   (models / "base").string(),
+                                   "--identitynet",
+                                   (models / "identitynet").string(),
+                                   "--adapter",
+                                   adapter_of(models).string(),
+                                   "--face",
+                                   identity(),
+                                   "--prompt",
+                                   "a man in the snow",
+                                   "--size",
+                                   "64x48",
+                                   "--steps",
+                                   "2",
+                                   "--seed",
+                                   "7",
+                                   "--precision",
+                                   "f32",
+                                   "-o",
+                                   file("out.png")};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  /// The same with one flag and its value left out.
+  std::vector<std::string> generate_without(const std::string& flag) const {
+    std::vector<std::string> words = generate();
+    const auto found = std::find(words.begin(), words.end(), flag);
+    words.erase(found, found + 2);
+    return words;
+  }
+
+ private:
+  fs::path folder_;
+};
+
+}  // namespace semblance::cli

@@ -1,0 +1,79 @@
+#include "cli/progress.h"
+
+#include <fmt/core.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace semblance::cli {
+
+Progress::Progress(bool quiet) : Progress(quiet, stderr, isatty(STDERR_FILENO) != 0) {}
+
+Progress::Progress(bool quiet, std::FILE* out, bool terminal)
+    : out_(out), quiet_(quiet), terminal_(terminal) {}
+
+Progress::~Progress() { clear(); }
+
+void Progress::note(const std::string& text) {
+  if (!quiet_) line(text);
+}
+
+void Progress::warn(const std::string& text) { line("warning: " + text); }
+
+void Progress::line(const std::string& text) {
+  clear();
+  std::fputs((text + '\n').c_str(), out_);
+  std::fflush(out_);
+}
+
+void Progress::now(const std::string& text) {
+  step_seconds_.clear();
+  last_step_ = {};
+  show(text);
+}
+
+void Progress::step(const std::string& text, int step, int steps) {
+  const auto now = std::chrono::steady_clock::now();
+  if (last_step_ != std::chrono::steady_clock::time_point{})
+    step_seconds_.push_back(std::chrono::duration<double>(now - last_step_).count());
+  last_step_ = now;
+  const double left = seconds_left(step_seconds_, steps - step + 1);
+  show(fmt::format("{}: step {} of {}{}", text, step, steps,
+                   left < 0 ? "" : fmt::format(", {} left", clock_text(left))));
+}
+
+void Progress::show(const std::string& text) {
+  if (quiet_ || !terminal_) return;
+  winsize window{};
+  const bool known = ioctl(fileno(out_), TIOCGWINSZ, &window) == 0 && window.ws_col > 1;
+  const std::size_t columns = known ? window.ws_col - 1U : 79U;
+  // A line that wraps could not be taken back; texts here are ASCII but for file names.
+  std::fprintf(out_, "\r\x1b[K%s", text.substr(0, columns).c_str());
+  std::fflush(out_);
+  shown_ = true;
+}
+
+void Progress::clear() {
+  if (!shown_) return;
+  std::fputs("\r\x1b[K", out_);
+  std::fflush(out_);
+  shown_ = false;
+}
+
+double seconds_left(std::vector<double> past, int left) {
+  if (past.empty()) return -1;
+  const auto middle = past.begin() + static_cast<std::ptrdiff_t>(past.size() / 2);
+  std::nth_element(past.begin(), middle, past.end());
+  return *middle * left;
+}
+
+std::string clock_text(double seconds) {
+  const auto whole = static_cast<long long>(std::ceil(seconds));
+  if (whole >= 3600)
+    return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+  return fmt::format("{}:{:02}", whole / 60, whole % 60);
+}
+
+}  // namespace semblance::cli

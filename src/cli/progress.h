@@ -1,0 +1,54 @@
+// What the user sees while the program works, on stderr: results go to stdout.
+//
+// On a terminal one line that rewrites itself: what is done now, step i of n, time left. Elsewhere
+// (a log, a pipe) the notes alone, so that a picture takes one line.
+#pragma once
+
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+namespace semblance::cli {
+
+class Progress {
+ public:
+  /// `quiet` leaves out all but warnings.
+  explicit Progress(bool quiet);
+  Progress(bool quiet, std::FILE* out, bool terminal);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  /// Whether someone looks on, to whom more may be told.
+  bool on_terminal() const { return terminal_; }
+  /// A line that stays.
+  void note(const std::string& text);
+  /// "warning: ...", even when quiet.
+  void warn(const std::string& text);
+  /// What is done now; forgets the steps before.
+  void now(const std::string& text);
+  /// Step `step` of `steps` begins.
+  void step(const std::string& text, int step, int steps);
+  /// Takes the rewriting line away.
+  void clear();
+
+ private:
+  void show(const std::string& text);
+  void line(const std::string& text);
+
+  std::FILE* out_;
+  bool quiet_;
+  bool terminal_;
+  bool shown_ = false;
+  std::chrono::steady_clock::time_point last_step_{};
+  std::vector<double> step_seconds_;
+};
+
+/// Seconds that `left` more steps take, from the median of the past ones; below 0 when there is
+/// none.
+double seconds_left(std::vector<double> past, int left);
+/// "0:07", "12:30", "1:02:03".
+std::string clock_text(double seconds);
+
+}  // namespace semblance::cli

@@ -1,0 +1,54 @@
+#include "cli/progress.h"
+
+#include <gtest/gtest.h>
+
+namespace semblance::cli {
+namespace {
+
+/// What a progress prints, by a function that makes it talk.
+template <typename F>
+std::string said(bool quiet, bool terminal, F&& talk) {
+  std::FILE* file = std::tmpfile();
+  {
+    Progress progress(quiet, file, terminal);
+    talk(progress);
+  }
+  std::string text(static_cast<std::size_t>(std::ftell(file)), '\0');
+  std::rewind(file);
+  EXPECT_EQ(std::fread(text.data(), 1, text.size(), file), text.size());
+  std::fclose(file);
+  return text;
+}
+
+void work(Progress& progress) {
+  progress.note("a picture");
+  progress.now("reading the models");
+  progress.step("a picture", 1, 2);
+  progress.warn("odd");
+}
+
+TEST(Progress, RewritesOneLineOnATerminal) {
+  EXPECT_EQ(said(false, true, work),
+            "a picture\n\r\x1b[Kreading the models\r\x1b[Ka picture: step 1 of 2\r\x1b[Kwarning: "
+            "odd\n");
+}
+
+TEST(Progress, TakesOneLineElsewhere) {
+  EXPECT_EQ(said(false, false, work), "a picture\nwarning: odd\n");
+}
+
+TEST(Progress, KeepsWarningsWhenQuiet) { EXPECT_EQ(said(true, true, work), "warning: odd\n"); }
+
+TEST(Progress, TellsTimeLeftByTheMedianStep) {
+  EXPECT_LT(seconds_left({}, 3), 0);
+  EXPECT_EQ(seconds_left({100, 2, 2}, 3), 6);
+}
+
+TEST(Progress, SpellsTime) {
+  EXPECT_EQ(clock_text(6.2), "0:07");
+  EXPECT_EQ(clock_text(750), "12:30");
+  EXPECT_EQ(clock_text(3723), "1:02:03");
+}
+
+}  // namespace
+}  // namespace semblance::cli

@@ -1,0 +1,86 @@
+// The program: picks the subcommand, and turns errors into a text on stderr and an exit code.
+#include <fmt/core.h>
+#include <signal.h>
+
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "api/parameters.h"
+#include "cli/command.h"
+#include "core/closest.h"
+#include "core/error.h"
+#include "core/parallel.h"
+
+namespace {
+
+using semblance::ErrorKind;
+
+constexpr const char* kReport =
+    "\n  this is a bug of semblance: please report it with the command that led to it";
+
+std::string overview() {
+  return "Usage: semblance COMMAND [flags]\n"
+         "\n"
+         "Makes pictures of a person from one photo and a prompt (InstantID), on this machine's\n"
+         "processor.\n"
+         "\n"
+         "Commands\n"
+         "  generate   a photo and a prompt become a picture\n"
+         "  face       finds the faces of a photo, and saves one as an identity\n"
+         "\n"
+         "  semblance COMMAND --help tells a command's flags and shows examples;\n"
+         "  semblance --version tells the version.\n"
+         "\n" +
+         semblance::cli::exit_codes_text();
+}
+
+int run(const std::vector<const char*>& words) {
+  const std::string command = words.empty() ? "" : words[0];
+  const auto rest = std::span<const char* const>(words).subspan(words.empty() ? 0 : 1);
+  if (command == "generate") return semblance::cli::generate(rest);
+  if (command == "face") return semblance::cli::face(rest);
+  if (command == "--version" || command == "-V") {
+    semblance::cli::print(semblance::program_version());
+    return 0;
+  }
+  if (command == "--help" || command == "-h" || command == "help") {
+    semblance::cli::print(overview());
+    return 0;
+  }
+  if (command.empty()) {
+    semblance::fail(ErrorKind::kArgument,
+                    "a command is needed: generate or face\n  semblance --help tells more");
+  }
+  const std::vector<std::string_view> known{"generate", "face", "--version", "--help"};
+  semblance::fail(ErrorKind::kArgument, "there is no command '{}'{}\n  semblance --help lists them",
+                  command, semblance::did_you_mean(command, known));
+}
+
+int say(ErrorKind kind, const std::string& text) {
+  std::fflush(stdout);
+  std::fputs(("semblance: " + text + '\n').c_str(), stderr);
+  return semblance::exit_code(kind);
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  semblance::wait_passively(words);
+  // A file that reaches its size limit is told as an error of writing.
+  signal(SIGXFSZ, SIG_IGN);
+  try {
+    return run({words + (count > 0 ? 1 : 0), words + count});
+  } catch (const semblance::Error& error) {
+    const bool ours = error.kind() == ErrorKind::kInternal;
+    return say(error.kind(), error.what() + std::string(ours ? kReport : ""));
+  } catch (const std::bad_alloc&) {
+    return say(ErrorKind::kMemory,
+               "the system has no more memory to give\n  try a smaller --size, or close other "
+               "programs");
+  } catch (const std::exception& error) {
+    return say(ErrorKind::kInternal, fmt::format("internal error: {}{}", error.what(), kReport));
+  }
+}
