@@ -26,7 +26,7 @@ std::array<double, 2> mean_of(const Points& points) {
 
 }  // namespace
 
-Affine face_alignment(const Keypoints& keypoints) {
+AffineMap face_alignment(const Keypoints& keypoints) {
   check_keypoints(keypoints, "cannot align the face");
   const auto from = mean_of(keypoints);
   const auto to = mean_of(kArcFace);

@@ -14,7 +14,7 @@ inline constexpr int kAlignedSide = 112;
 /// least squared error: Umeyama (1991), which in the plane has a closed form. Throws
 /// Error(kArgument) as check_keypoints does, and for points that fix no similarity (all at one
 /// place, say).
-Affine face_alignment(const Keypoints& keypoints);
+AffineMap face_alignment(const Keypoints& keypoints);
 
 /// The face, 112 x 112, black where the picture ends: insightface's norm_crop. Throws as
 /// face_alignment and warp_affine do.

@@ -21,7 +21,7 @@ TEST(FaceAlignment, AgreesWithScikitImageAndOpenCv) {
     for (std::size_t i = 0; i < 5; ++i) {
       keypoints[i] = {entry["keypoints"][i][0], entry["keypoints"][i][1]};
     }
-    const Affine matrix = face_alignment(keypoints);
+    const AffineMap matrix = face_alignment(keypoints);
     for (std::size_t i = 0; i < 6; ++i) {
       const double want = entry["matrix"][i / 3][i % 3];
       EXPECT_NEAR(matrix.m[i], want, 1e-9 * (1 + std::fabs(want))) << i;

@@ -48,7 +48,7 @@ Image cv_resize(const Image& image, Size to) {
   return out;
 }
 
-Image warp_affine(const Image& image, const Affine& forward, Size to) {
+Image warp_affine(const Image& image, const AffineMap& forward, Size to) {
   check_not_empty(image);
   double largest = 0;
   bool finite = true;

@@ -10,7 +10,7 @@
 namespace semblance {
 
 /// A 2 x 3 matrix in double: x' = m[0] x + m[1] y + m[2], y' = m[3] x + m[4] y + m[5].
-struct Affine {
+struct AffineMap {
   double m[6] = {1, 0, 0, 0, 1, 0};
 };
 
