@@ -76,11 +76,12 @@ int run(std::map<std::string, std::string> options) {
     return std::stoull(options.contains(name) ? options[name] : fallback);
   };
   set_threads(static_cast<int>(number("--threads", std::to_string(available_cores()).c_str())));
+  const std::filesystem::path checkpoint = options["--checkpoint"];
   const OpenedModels models =
-      open_models({options["--base"], options["--identitynet"], options["--adapter"]});
+      open_models({checkpoint / "base", checkpoint / "identitynet", checkpoint / "ip-adapter.bin"});
   const WeightMap inputs = read_safetensors(open_file(options["--inputs"]));
   const DType dtype = options["--precision"] == "bf16" ? DType::kBF16 : DType::kF32;
-  const auto repeat = static_cast<int>(number("--repeat", "3"));
+  const auto repeat = static_cast<int>(number("--repeats", "3"));
   const Backend& backend = cpu_backend();
 
   const StoredTensor& latent_tensor = *inputs.find("latent");
@@ -97,7 +98,7 @@ int run(std::map<std::string, std::string> options) {
   conditions.time_ids = values_of(inputs, "time_ids");
   conditions.face = values_of(inputs, "face_tokens");
   conditions.keypoints = keypoint_features(
-      models, backend, picture_of(values_of(inputs, "keypoints"), size), dtype, {});
+      models, backend, picture_of(values_of(inputs, "keypoint_picture"), size), dtype, {});
 
   std::vector<float> noise;
   std::vector<double> step_seconds;

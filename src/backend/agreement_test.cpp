@@ -20,9 +20,5 @@ TEST_P(Agreement, OfTheReferenceWithItself) {
   testing::expect_agreement(reference_backend(), GetParam(), testing::shapes_path(GetParam()));
 }
 
-TEST_P(Agreement, OfTheCpuWithTheReference) {
-  testing::expect_agreement(cpu_backend(), GetParam(), testing::shapes_path(GetParam()));
-}
-
 }  // namespace
 }  // namespace semblance

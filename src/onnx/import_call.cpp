@@ -5,7 +5,7 @@
 namespace semblance::onnx_import {
 namespace {
 
-constexpr std::int64_t kMostLoadedBytes = std::int64_t{256} << 20;
+constexpr std::int64_t kMostLoadedBytes = std::int64_t{64} << 20;
 constexpr std::int64_t kMostElements = std::int64_t{1} << 36;
 
 bool same_bytes_either_way(const Shape& nchw) { return nchw[1] == 1 || nchw[2] * nchw[3] == 1; }

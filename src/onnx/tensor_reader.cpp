@@ -100,7 +100,8 @@ Piece skip_content(CodedInputStream& stream, std::uint64_t stream_begin) {
 }
 
 // The fields of the message, with the large ones as places.
-Declared walk_fields(CodedInputStream& stream, std::uint64_t stream_begin) {
+Declared walk_fields(CodedInputStream& stream, std::uint64_t stream_begin,
+                     const std::string& file) {
   Declared tensor;
   while (const std::uint32_t tag = stream.ReadTag()) {
     const int field = WireFormatLite::GetTagFieldNumber(tag);
@@ -135,15 +136,16 @@ Declared walk_fields(CodedInputStream& stream, std::uint64_t stream_begin) {
       if (varint) ok = stream.ReadVarint64(&location);
       if (ok && location != 0) {
         fail(ErrorKind::kArgument,
-             "cannot read tensor '{}': its numbers are in another file (external data)\n"
+             "cannot read tensor '{}' of {}: its numbers are in another file (external data)\n"
              "  save the model as one file, as onnx.save(model, path) does",
-             tensor.name);
+             tensor.name, file);
       }
     } else {
       ok = WireFormatLite::SkipField(&stream, tag);
     }
     if (!ok)
-      fail(ErrorKind::kCorrupt, "cannot read tensor '{}': the file is cut or lies", tensor.name);
+      fail(ErrorKind::kCorrupt, "cannot read tensor '{}' of {}: the file is cut or lies",
+           tensor.name, file);
   }
   if (!stream.ConsumedEntireMessage())
     fail(ErrorKind::kCorrupt, "cannot read tensor '{}': it does not end where it says",
@@ -186,8 +188,8 @@ DType onnx_dtype(std::int64_t number, const std::string& what) {
 std::pair<std::string, StoredTensor> walk_tensor(CodedInputStream& stream,
                                                  const std::shared_ptr<const File>& file,
                                                  std::uint64_t stream_begin) {
-  Declared declared = walk_fields(stream, stream_begin);
-  const std::string what = "tensor '" + declared.name + "'";
+  Declared declared = walk_fields(stream, stream_begin, file->name());
+  const std::string what = fmt::format("tensor '{}' of {}", declared.name, file->name());
   const DType dtype = onnx_dtype(declared.dtype, what);
   const Shape shape = checked_shape(declared.sizes, what);
   if (declared.pieces.size() == 1 && declared.numbers.empty()) {

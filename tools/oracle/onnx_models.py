@@ -3,6 +3,7 @@
 computes from them.
 
   onnx_models.py goldens tests/goldens/onnx     small models (committed) with their outputs
+  onnx_models.py corpus fuzz/corpus/onnx        tiny models that the fuzzer starts from (committed)
   onnx_models.py full FOLDER                    the published sizes (about 265 MB), with outputs
 
 iresnet:  ArcFace's IResNet: pre-normalised blocks, PRelu, Flatten, Gemm, BatchNormalization.
@@ -88,7 +89,7 @@ class Builder:
         return model
 
 
-def iresnet(widths, blocks, stem, seed, opset=11, fold=True):
+def iresnet(widths, blocks, stem, seed, opset=11, fold=True, size=512):
     """IResNet; with fold, normalisation after a convolution is part of it, as exporters do."""
     b = Builder(seed)
 
@@ -115,12 +116,12 @@ def iresnet(widths, blocks, stem, seed, opset=11, fold=True):
     if not fold:
         x = b.node("Dropout", [x], **({"ratio": 0.4} if opset < 12 else {}))
     x = b.node("Flatten", [x], axis=1)
-    b.normal("fc.weight", (512, c * 49), np.sqrt(1.0 / (c * 49)))
-    b.normal("fc.bias", (512,), 0.1)
+    b.normal("fc.weight", (size, c * 49), np.sqrt(1.0 / (c * 49)))
+    b.normal("fc.bias", (size,), 0.1)
     x = b.node("Gemm", [x, "fc.weight", "fc.bias"], alpha=1.0, beta=1.0, transB=1)
-    b.batch_norm(x, "features", 512, output="embedding")
+    b.batch_norm(x, "features", size, output="embedding")
     return b.model("iresnet", [helper.make_tensor_value_info("input.1", TensorProto.FLOAT, ["None", 3, 112, 112])],
-                   [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["None", 512])], opset,
+                   [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["None", size])], opset,
                    initializers_are_inputs=fold, ir=3 if fold else 6)
 
 
@@ -283,7 +284,7 @@ def write(folder, name, model, shapes):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("goldens", "full"))
+    parser.add_argument("what", choices=("goldens", "corpus", "full"))
     parser.add_argument("folder", type=pathlib.Path)
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
@@ -297,6 +298,13 @@ def main():
         write(args.folder, "scrfd_small_batched", scrfd(8, (8, 8, 8, 12), (3, 4, 2, 3), 8, 8, True, seed=4),
               [(2, 3, 64, 64)])
         write(args.folder, "layouts", layouts(seed=8), [(2, 3, 9, 11)])
+    elif args.what == "corpus":
+        onnx.save(iresnet((1, 1, 1, 1), (1, 1, 1, 1), 1, seed=9, size=8), args.folder / "iresnet.onnx")
+        onnx.save(iresnet((1, 1, 1, 1), (1, 1, 1, 1), 1, seed=9, opset=17, fold=False, size=8), args.folder / "iresnet_17.onnx")
+        for batched in (False, True):
+            model = scrfd(2, (1, 1, 1, 1), (1, 1, 1, 1), 1, 1, batched, seed=10)
+            onnx.save(model, args.folder / f"scrfd_{'batched' if batched else 'plain'}.onnx")
+        onnx.save(layouts(seed=8), args.folder / "layouts.onnx")
     else:
         write(args.folder, "iresnet100", iresnet((64, 128, 256, 512), (3, 13, 30, 3), 64, seed=5), face)
         write(args.folder, "scrfd_10g", scrfd(56, (56, 88, 88, 224), (3, 4, 2, 3), 56, 80, False, seed=6),

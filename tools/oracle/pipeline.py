@@ -9,8 +9,9 @@ transformers 5, opencv and pillow. Everything runs in fp32 on the CPU, from the 
 16-bit weights are read back and widened. What is written: tests/goldens/pipeline/README.md.
 
 --keep leaves the checkpoints as they are and makes only the goldens anew.
---sensitivity makes nothing: it blanks one tensor after another of every part and reports those that
-leave the plain picture above 50 dB, which would let a wrong part pass.
+--sensitivity writes nothing: it reverses one tensor after another and shows for each part which
+ones the plain picture hardly depends on. (None at all: biases of keys, which the softmax cancels,
+and the last layer of text encoder 1, which is not read.)
 """
 
 import argparse
@@ -132,7 +133,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def sensitivity(pipe, module, checkpoint: str) -> None:
-    """Halves and shuffles each tensor in turn; lists the ones that the plain picture hardly shows."""
+    """Reverses each tensor in turn; lists the ones that the plain picture hardly shows."""
     request = pipeline_cases.case(checkpoint, "plain")
     identity = make_identity(request)
     want = np.asarray(run(pipe, module, request, identity, "pil")[0])

@@ -1,7 +1,7 @@
 // The one door to oneDNN: convolutions, on version 2.6 (Debian 12; operation descriptors) and on
 // 3.x (Debian 13, Ubuntu 24.04; none). Nothing but onednn.cpp includes the library's headers.
 //
-// To try another version than the system's, configure with -DCMAKE_CXX_FLAGS=-I<its include folder>
+// To try another version than the system's, configure with -DCMAKE_CXX_FLAGS="-isystem <its headers>"
 // and -DDNNL_LIBRARY=<its libdnnl.so> (for instance from the wheels onednn-devel-cpu-gomp and
 // onednn-cpu-gomp 2023.2.0, which hold 3.2). The library must be built for OpenMP: its threads are
 // those of core/parallel.h.

@@ -1,0 +1,99 @@
+// What tests rely on: the reader of numpy's arrays, and the measure of pictures.
+#include <gtest/gtest.h>
+
+#include "tests/support/npy.h"
+#include "tests/support/psnr.h"
+
+namespace semblance::testing {
+namespace {
+
+/// A file of version 1.0 as numpy.save writes it.
+std::string npy_bytes(std::string header, std::string_view data) {
+  while ((10 + header.size() + 1) % 64 != 0) header += ' ';
+  header += '\n';
+  std::string bytes = "\x93NUMPY";
+  bytes += {'\x01', '\x00', static_cast<char>(header.size() & 0xff),
+            static_cast<char>(header.size() >> 8)};
+  return bytes + header + std::string(data);
+}
+
+class NpyFile {
+ public:
+  explicit NpyFile(const std::string& bytes)
+      : path_(std::filesystem::path(::testing::TempDir()) /
+              fmt::format("semblance_{}.npy", static_cast<const void*>(this))) {
+    OutputFile file(path_);
+    file.write(bytes);
+    file.commit();
+  }
+  ~NpyFile() { std::filesystem::remove(path_); }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+constexpr std::string_view kTwoFloats{"\x00\x00\x80\x3f\x00\x00\x00\xc0", 8};  // 1, -2
+
+TEST(Npy, ReadsFloatsAndIntegers) {
+  const NpyFile floats(
+      npy_bytes("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }", kTwoFloats));
+  const Npy<float> read = read_npy<float>(floats.path());
+  EXPECT_EQ(read.shape, (Shape{1, 2}));
+  EXPECT_EQ(read.values, (std::vector<float>{1, -2}));
+
+  const NpyFile ids(npy_bytes("{'descr': '<i4', 'fortran_order': False, 'shape': (2,), }",
+                              std::string_view("\x07\x00\x00\x00\xff\xff\xff\xff", 8)));
+  EXPECT_EQ(read_npy<std::int32_t>(ids.path()).values, (std::vector<std::int32_t>{7, -1}));
+
+  const NpyFile scalar(npy_bytes("{'descr': '<i8', 'fortran_order': False, 'shape': (), }",
+                                 std::string_view("\x05\x00\x00\x00\x00\x00\x00\x00", 8)));
+  EXPECT_EQ(read_npy<std::int64_t>(scalar.path()).shape, Shape{});
+}
+
+TEST(Npy, RefusesWhatItIsNot) {
+  struct Refusal {
+    std::string bytes;
+    const char* rule;
+  };
+  const std::string good =
+      npy_bytes("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }", kTwoFloats);
+  const Refusal refusals[] = {
+      {"", "not a .npy file"},
+      {"PK and the rest of a zip", "not a .npy file"},
+      {good.substr(0, 40), "truncated"},
+      {good.substr(0, good.size() - 1), "7 bytes of data, its shape [1,2] needs 8"},
+      {good + "x", "9 bytes of data, its shape [1,2] needs 8"},
+      {npy_bytes("{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }", kTwoFloats),
+       "its elements are not '<f4'"},
+      {npy_bytes("{'descr': '<f4', 'fortran_order': True, 'shape': (1, 2), }", kTwoFloats),
+       "not in C order"},
+      {npy_bytes("{'descr': '<f4', 'fortran_order': False, }", kTwoFloats), "no shape"},
+      {npy_bytes("{'descr': '<f4', 'fortran_order': False, 'shape': 2, }", kTwoFloats),
+       "its shape is not a tuple"},
+      {npy_bytes("{'descr': '<f4', 'fortran_order': False, 'shape': (a,), }", kTwoFloats),
+       "its shape has no numbers"},
+  };
+  for (const Refusal& refusal : refusals) {
+    const NpyFile file(refusal.bytes);
+    try {
+      read_npy<float>(file.path());
+      ADD_FAILURE() << "was accepted, not: " << refusal.rule;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kCorrupt);
+      EXPECT_NE(std::string(error.what()).find(refusal.rule), std::string::npos) << error.what();
+    }
+  }
+}
+
+TEST(Psnr, MeasuresInDecibels) {
+  const std::uint8_t black[] = {0, 0, 0};
+  const std::uint8_t white[] = {255, 255, 255};
+  const std::uint8_t nearly[] = {0, 0, 1};
+  EXPECT_EQ(psnr(black, white), 0);
+  EXPECT_NEAR(psnr(black, nearly), 52.9020, 1e-4);  // 10 log10(255^2 * 3)
+  EXPECT_EQ(psnr(black, black), std::numeric_limits<double>::infinity());
+}
+
+}  // namespace
+}  // namespace semblance::testing
