@@ -78,6 +78,7 @@ void each_to_f32(std::span<const std::byte> src, std::span<float> dst) {
 
 void to_f32(DType dtype, std::span<const std::byte> src, std::span<float> dst) {
   SEMBLANCE_ASSERT(src.size() == dst.size() * size_of(dtype));
+  if (src.empty()) return;  // an empty span may point nowhere, which memcpy does not allow
   const auto* halves = reinterpret_cast<const std::uint16_t*>(src.data());
   switch (dtype) {
     case DType::kF32:
@@ -107,6 +108,7 @@ void to_f32(DType dtype, std::span<const std::byte> src, std::span<float> dst) {
 
 void from_f32(std::span<const float> src, DType dtype, std::span<std::byte> dst) {
   SEMBLANCE_ASSERT(dst.size() == src.size() * size_of(dtype));
+  if (src.empty()) return;
   auto* halves = reinterpret_cast<std::uint16_t*>(dst.data());
   switch (dtype) {
     case DType::kF32:
