@@ -17,6 +17,7 @@
 #include "image/image.h"
 #include "pipeline/decoder.h"
 #include "pipeline/denoiser.h"
+#include "pipeline/layout.h"
 #include "weights/safetensors.h"
 #include "weights/writer.h"
 
@@ -39,24 +40,6 @@ std::vector<float> values_of(const WeightMap& map, std::string_view name) {
   std::vector<float> values(static_cast<std::size_t>(tensor->shape.elements()));
   read_rows(*tensor, 0, tensor->rows(), raw, values);
   return values;
-}
-
-/// [3,h,w] in 0..1 to an 8-bit picture.
-Image picture_of(const std::vector<float>& values, Size size) {
-  Image image(size);
-  const std::size_t pixels = values.size() / 3;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    image.pixels()[i % pixels * 3 + i / pixels] =
-        static_cast<std::uint8_t>(values[i] * 255.0F + 0.5F);
-  }
-  return image;
-}
-
-std::vector<float> planar(const std::vector<float>& picture) {
-  std::vector<float> result(picture.size());
-  const std::size_t pixels = picture.size() / 3;
-  for (std::size_t i = 0; i < picture.size(); ++i) result[i % 3 * pixels + i / 3] = picture[i];
-  return result;
 }
 
 TensorBytes tensor(std::string name, Shape shape, const std::vector<float>& values) {
@@ -97,8 +80,9 @@ int run(std::map<std::string, std::string> options) {
   conditions.pooled = values_of(inputs, "pooled");
   conditions.time_ids = values_of(inputs, "time_ids");
   conditions.face = values_of(inputs, "face_tokens");
-  conditions.keypoints = keypoint_features(
-      models, backend, picture_of(values_of(inputs, "keypoint_picture"), size), dtype, {});
+  std::vector<float> drawn(static_cast<std::size_t>(size.w) * static_cast<std::size_t>(size.h) * 3);
+  channels_last(values_of(inputs, "keypoint_picture"), 3, drawn);
+  conditions.keypoints = keypoint_features(models, backend, drawn, size, dtype, {});
 
   std::vector<float> noise;
   std::vector<double> step_seconds;
@@ -133,7 +117,8 @@ int run(std::map<std::string, std::string> options) {
     decode_seconds.push_back(now() - begin);
   }
 
-  const std::vector<float> planes = planar(picture);
+  std::vector<float> planes(picture.size());
+  channels_first(picture, 3, planes);
   write_safetensors(
       options["--outputs"],
       std::vector<TensorBytes>{

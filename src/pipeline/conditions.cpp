@@ -125,18 +125,16 @@ void encode_face(Conditions& conditions, const OpenedModels& models, const Backe
 }  // namespace
 
 std::vector<float> keypoint_features(const OpenedModels& models, const Backend& backend,
-                                     const Image& picture, DType dtype, std::stop_token stop) {
+                                     std::span<const float> picture, Size size, DType dtype,
+                                     std::stop_token stop) {
   Graph graph;
   const Scope root(&graph, "");
-  const Value input = root.input("picture", DType::kF32, {1, picture.height(), picture.width(), 3});
+  const Value input = root.input("picture", DType::kF32, {1, size.h, size.w, 3});
   const Value features =
       conditioning_embedding(Scope(&graph, "identitynet."), models.identitynet, input, dtype);
   graph.add_output("features", convert(features, DType::kF32).id);
   Session session(std::move(graph), backend, models.denoiser_weights, kOnce, stop);
-  const std::span<float> values{reinterpret_cast<float*>(session.input("picture").data()),
-                                picture.pixels().size()};
-  std::transform(picture.pixels().begin(), picture.pixels().end(), values.begin(),
-                 [](std::uint8_t value) { return static_cast<float>(value) / 255.0F; });
+  session.set_input("picture", picture);
   session.run(stop);
   return session.output_f32("features");
 }
@@ -154,8 +152,12 @@ Conditions encode_conditions(const OpenedModels& models, const Backend& backend,
   encode_text(conditions, models, backend, request, stop);
   encode_face(conditions, models, backend, embedding, stop);
   if (request.identity_strength > 0) {
-    conditions.keypoints = keypoint_features(
-        models, backend, draw_keypoints(keypoints, {request.width, request.height}), dtype, stop);
+    const Size size{request.width, request.height};
+    const Image drawn = draw_keypoints(keypoints, size);
+    std::vector<float> picture(drawn.pixels().size());
+    std::transform(drawn.pixels().begin(), drawn.pixels().end(), picture.begin(),
+                   [](std::uint8_t value) { return static_cast<float>(value) / 255.0F; });
+    conditions.keypoints = keypoint_features(models, backend, picture, size, dtype, stop);
   }
   for (int i = 0; i < conditions.n; ++i) {
     for (int value : {request.height, request.width, 0, 0, request.height, request.width}) {

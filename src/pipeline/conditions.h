@@ -30,8 +30,10 @@ Conditions encode_conditions(const OpenedModels& models, const Backend& backend,
                              const Request& request, std::span<const float> embedding,
                              const Keypoints& keypoints, DType dtype, std::stop_token stop);
 
-/// IdentityNet's first features of a keypoint picture, f32 [h/8,w/8,c]: the same at every step.
+/// IdentityNet's first features, f32 [h/8,w/8,c], of a keypoint picture [h,w,3] in 0..1: the same
+/// at every step.
 std::vector<float> keypoint_features(const OpenedModels& models, const Backend& backend,
-                                     const Image& picture, DType dtype, std::stop_token stop);
+                                     std::span<const float> picture, Size size, DType dtype,
+                                     std::stop_token stop);
 
 }  // namespace semblance

@@ -116,6 +116,16 @@ TEST_F(Damaged, SaysWhichPartsWereNotMadeForEachOther) {
   EXPECT_NE(opening().find("they were not made for each other"), std::string::npos) << opening();
 }
 
+TEST_F(Damaged, SaysWhenIdentityNetHasAnotherStructure) {
+  edit(folder_ / "identitynet/config.json", "\"in_channels\": 4", "\"in_channels\": 5");
+  EXPECT_NE(opening().find("the UNet's latent has 4 channels, IdentityNet takes 5"),
+            std::string::npos)
+      << opening();
+  edit(folder_ / "identitynet/config.json", "\"in_channels\": 5", "\"in_channels\": 4");
+  edit(folder_ / "base/unet/config.json", "\"layers_per_block\": 2", "\"layers_per_block\": 3");
+  EXPECT_NE(opening().find("layers_per_block 2,2,2, the UNet in"), std::string::npos) << opening();
+}
+
 TEST_F(Damaged, RefusesAValueOfTheWrongType) {
   edit(folder_ / "base/vae/config.json",
        "\"norm_num_groups\": ", "\"norm_num_groups\": \"many\", \"x\": ");

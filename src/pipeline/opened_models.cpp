@@ -1,5 +1,7 @@
 #include "pipeline/opened_models.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "core/error.h"
@@ -107,6 +109,17 @@ void check_widths(const OpenedModels& models, const ModelPaths& paths) {
     differ("the face adapter", models.resampler.output, "IdentityNet", cross);
   differ("the VAE's latent", models.vae.latent_channels, "the UNet", models.unet.in_channels);
   differ("the UNet's result", models.unet.out_channels, "the sampler", models.unet.in_channels);
+  differ("the UNet's latent", models.unet.in_channels, "IdentityNet",
+         models.identitynet.in_channels);
+  if (models.identitynet.channels != models.unet.channels ||
+      models.identitynet.layers != models.unet.layers) {
+    fail(ErrorKind::kShape,
+         "IdentityNet in {} has block_out_channels {} x layers_per_block {}, the UNet in {} has {} "
+         "x {}: they were not made for each other",
+         paths.identitynet.string(), fmt::join(models.identitynet.channels, ","),
+         fmt::join(models.identitynet.layers, ","), (paths.base / "unet").string(),
+         fmt::join(models.unet.channels, ","), fmt::join(models.unet.layers, ","));
+  }
   if (models.prompt_length(0) != models.prompt_length(1)) {
     fail(ErrorKind::kShape,
          "the first tokenizer gives {} tokens, the second {}: both encoders need the same length",

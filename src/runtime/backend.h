@@ -55,6 +55,9 @@ class Kernel {
   virtual ~Kernel() = default;
 
   virtual std::size_t scratch_bytes() const { return 0; }
+  /// Whether a part of the output channels has the bits of the whole, where the op may be sliced by
+  /// them: a faster kernel may give that up. Every other slice that the op allows has them always.
+  virtual bool keeps_bits_by_output_channels() const { return true; }
 
   /// Bytes of weight source `src` as run() wants it. By default its values in the type's dtype,
   /// row-major.

@@ -135,6 +135,7 @@ struct Part {
   int axis = 0;  // of the result, which indices [begin, end) of it are the part's
   std::int64_t begin = 0;
   std::int64_t end = 0;
+  bool by_output_channels = false;
 };
 
 /// Makes parts: one function for every kind of slice, told by the op's type what it may do.
@@ -261,6 +262,7 @@ class PartMaker {
       if (op.groups != 1) return;
     }
     add("output channels", op, -1, dst_[-1], [&](Part& part, T&) {
+      part.by_output_channels = true;
       cut_source(part, 1, 0);
       if (op.has_bias) cut_source(part, 2, 0);
       if (op.has_residual) cut_source(part, src_.size() - 1, -1);

@@ -1,5 +1,6 @@
 // Convolutions and linear layers: oneDNN's convolutions, because they give a slice of rows or
-// output channels the bits of the whole, which its matrix product does not.
+// output channels the bits of the whole (small 3x3 ones: of rows), which its matrix product does
+// not.
 #include <cstring>
 
 #include "backend/cpu/cpu.h"
@@ -23,6 +24,9 @@ class ConvolutionKernel : public PlainKernel {
         dst_bytes_(node.dst().bytes()) {}
 
   std::size_t scratch_bytes() const override { return convolution_->scratch_bytes(); }
+  bool keeps_bits_by_output_channels() const override {
+    return convolution_->keeps_bits_by_output_channels();
+  }
   std::size_t packed_bytes(int src) const override {
     return src == kWeight ? convolution_->weight_layout().bytes : PlainKernel::packed_bytes(src);
   }

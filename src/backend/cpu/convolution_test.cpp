@@ -152,6 +152,10 @@ TEST_P(ConvBits, ASliceHasTheBitsOfTheWhole) {
               0)
         << "rows " << first << " to " << last;
   }
+  if (!whole.kernel().keeps_bits_by_output_channels()) {
+    EXPECT_LE(weights, 512 * 9) << "a large weight must be left to slice";
+    return;
+  }
   for (const std::int64_t count : {s.o / 2, std::int64_t{64}, std::int64_t{16}, std::int64_t{1}}) {
     if (count < 1 || count > s.o) continue;
     const std::int64_t first = s.o - count;

@@ -1,10 +1,10 @@
 // The one door to oneDNN: convolutions, on version 2.6 (Debian 12; operation descriptors) and on
 // 3.x (Debian 13, Ubuntu 24.04; none). Nothing but onednn.cpp includes the library's headers.
 //
-// To try another version than the system's, configure with -DCMAKE_CXX_FLAGS="-isystem <its headers>"
-// and -DDNNL_LIBRARY=<its libdnnl.so> (for instance from the wheels onednn-devel-cpu-gomp and
-// onednn-cpu-gomp 2023.2.0, which hold 3.2). The library must be built for OpenMP: its threads are
-// those of core/parallel.h.
+// To try another version than the system's, configure with -DCMAKE_CXX_FLAGS="-isystem <its
+// headers>" and -DDNNL_LIBRARY=<its libdnnl.so> (for instance from the wheels onednn-devel-cpu-gomp
+// and onednn-cpu-gomp 2023.2.0, which hold 3.2). The library must be built for OpenMP: its threads
+// are those of core/parallel.h.
 //
 // The engine and the stream are the process's and made when first needed. The library keeps
 // generated code of up to 1024 primitives to share among equal ones. Its instruction set can be
@@ -61,6 +61,9 @@ class Convolution {
   static std::unique_ptr<Convolution> make(const ConvolutionShape& shape, std::string& why_not);
   ~Convolution();
 
+  /// False for a batch-reduce implementation, which cuts the input channels by how many output
+  /// channels there are.
+  bool keeps_bits_by_output_channels() const;
   const WeightLayout& weight_layout() const;
   std::size_t scratch_bytes() const;
   /// The library's name for what it chose: "brgconv:avx512_core".
