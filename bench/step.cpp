@@ -54,6 +54,28 @@ void print_profile(const Session& session) {
   }
 }
 
+/// Operations a second of one linear layer of `rows` x `k` -> `o` values, its weight in memory: the
+/// best of some runs.
+double product_speed(std::int64_t rows, std::int64_t k, std::int64_t o, DType dtype) {
+  WeightMap weights;
+  weights.add(
+      "weight",
+      {DType::kF32, Shape{o, k},
+       memory_file("zeros", std::vector<std::byte>(static_cast<std::size_t>(o * k) * 4)), 0});
+  Graph graph;
+  const ValueId x = graph.add_input("x", {dtype, Shape{rows, k}});
+  graph.add_output(
+      "y", graph.add(Linear{false, false}, {x, graph.add_weight("weight", {dtype, Shape{o, k}})}));
+  Session session(std::move(graph), cpu_backend(), weights);
+  double best = 0;
+  for (int i = 0; i < 8; ++i) {
+    const double begin = now();
+    session.run();
+    best = std::max(best, 2.0 * static_cast<double>(rows * k * o) / (now() - begin));
+  }
+  return best;
+}
+
 int run(std::map<std::string, std::string> options) {
   const auto number = [&](const char* name, const char* fallback) {
     return std::stoull(options.contains(name) ? options[name] : fallback);
@@ -128,11 +150,18 @@ int run(std::map<std::string, std::string> options) {
           tensor("picture", {1, 3, picture_size.h, picture_size.w}, planes)});
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  std::printf(
-      "{\"step_seconds\": %.4f, \"decode_seconds\": %.4f, \"prepare_seconds\": %.4f, "
-      "\"peak_rss_bytes\": %llu}\n",
+  std::string products;
+  constexpr std::int64_t kProducts[][3] = {
+      {1024, 1280, 1280}, {4096, 640, 640}, {2048, 1280, 10240}};
+  for (const auto& [rows, k, o] : kProducts) {
+    products += fmt::format("{}\"ours {}x{}x{}\": {:.0f}", products.empty() ? "" : ", ", rows, k, o,
+                            product_speed(rows, k, o, dtype));
+  }
+  fmt::print(
+      "{{\"step_seconds\": {:.4f}, \"decode_seconds\": {:.4f}, \"prepare_seconds\": {:.4f}, "
+      "\"peak_rss_bytes\": {}, \"matmul_flops\": {{{}}}}}\n",
       median(step_seconds), median(decode_seconds), prepare_seconds,
-      static_cast<unsigned long long>(usage.ru_maxrss) * 1024ULL);
+      static_cast<std::uint64_t>(usage.ru_maxrss) * 1024, products);
   return 0;
 }
 
