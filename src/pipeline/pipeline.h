@@ -28,9 +28,9 @@ using Keypoints = std::array<std::array<float, 2>,
 struct PipelineOptions {
   Precision precision = Precision::kAuto;
   std::string backend = "cpu";
-  /// Weights are kept in memory up to this many bytes, the rest is read again at every step. 0:
-  /// none is kept.
-  std::uint64_t resident_bytes = ~std::uint64_t{0};
+  /// The denoiser's weights stay in memory up to this many bytes, the rest is read again at every
+  /// step. Absent: a quarter of the memory that is available when the denoiser is made.
+  std::optional<std::uint64_t> resident_bytes;
 };
 
 class Generation {
