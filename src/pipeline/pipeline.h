@@ -22,15 +22,12 @@
 
 namespace semblance {
 
-using Keypoints = std::array<std::array<float, 2>,
-                             5>;  // left eye, right eye, nose, left and right mouth corner; pixels
-
 struct PipelineOptions {
   Precision precision = Precision::kAuto;
   std::string backend = "cpu";
   /// The denoiser's weights stay in memory up to this many bytes, the rest is read again at every
   /// step. Absent: a quarter of the memory that is available when the denoiser is made.
-  std::optional<std::uint64_t> resident_bytes;
+  std::optional<std::uint64_t> resident_bytes = {};
 };
 
 class Generation {
