@@ -1,8 +1,9 @@
 // A request becomes a picture: encode, the step loop, decode.
 //
-//   Pipeline pipeline(paths, {});                       // opens and audits every file, reads no
-//   weights yet Generation generation = pipeline.start(request, identity, identity.keypoints in the
-//   picture's frame); while (generation.next()) { progress, preview, cancel: between two turns }
+//   Pipeline pipeline(paths, {});   // opens and audits every file, reads no weights yet
+//   Generation generation = pipeline.start(request, embedding, keypoints);
+//   while (generation.next()) {     // progress, preview, cancel: between two turns
+//   }
 //   Image picture = generation.decode();
 //
 // A Pipeline may be used by one thread at a time.
