@@ -2,9 +2,11 @@
 // One guided step and one decode of a checkpoint, timed: the Semblance side of
 // bench/peers/peers.py, which describes the files.
 //
-//   step --base DIR --identitynet DIR --adapter FILE --inputs in.safetensors --outputs
-//   out.safetensors
-//        [--threads N] [--precision f32|bf16] [--repeat N] [--resident BYTES] [--profile]
+//   step --checkpoint DIR --inputs in.safetensors --outputs out.safetensors
+//        [--threads N] [--repeats N] [--resident BYTES] [--precision f32|bf16] [--profile]
+//
+// The checkpoint holds base/, identitynet/ and ip-adapter.bin. The decode's time includes its
+// preparation; what is not resident is read again at every step.
 #include <sys/resource.h>
 
 #include <algorithm>
