@@ -175,6 +175,7 @@ Session::Session(Graph graph, const Backend& backend, const WeightMap& weights,
   State& s = *state_;
   s.graph = std::move(graph);
   s.choose(backend, weights);
+  s.reader.allocate();
   s.plan = make_plan(s.graph, s.needs, options.resident_limit_bytes);
   s.place(weights);
   for (State::Step& step : s.steps) {

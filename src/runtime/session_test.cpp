@@ -6,6 +6,7 @@
 
 #include "backend/backends.h"
 #include "core/error.h"
+#include "memory/buffer.h"
 #include "runtime/news_test.h"
 #include "tests/support/golden.h"
 
@@ -115,10 +116,11 @@ TEST(Session, AllocatesNothingInARun) {
   for (std::uint64_t resident_bytes : {std::uint64_t{0}, ~std::uint64_t{0}}) {
     Session session(layers.graph(), reference_backend(), layers.weights(), {resident_bytes});
     session.set_input("x", TwoLayers::input());
-    session.run();
+    const auto staging = count_of(Tag::kStaging).peak_bytes;
     const int before = testing::news();
     session.run();
     EXPECT_EQ(testing::news(), before);
+    EXPECT_EQ(count_of(Tag::kStaging).peak_bytes, staging);
   }
 }
 

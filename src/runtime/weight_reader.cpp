@@ -36,11 +36,15 @@ void WeightReader::reserve(const Kernel& kernel, int src, const StoredTensor& te
                aligned(rows * static_cast<std::uint64_t>(tensor.row_elements()) * sizeof(float)));
 }
 
+void WeightReader::allocate() {
+  staging_ =
+      Buffer((raw_bytes_ + plain_bytes_) * static_cast<std::uint64_t>(threads()), Tag::kStaging);
+}
+
 void WeightReader::read(const Kernel& kernel, int src, const StoredTensor& tensor,
                         std::span<std::byte> packed) {
   const std::uint64_t per_thread = raw_bytes_ + plain_bytes_;
-  const std::uint64_t needed = per_thread * static_cast<std::uint64_t>(threads());
-  if (staging_.size() < needed) staging_ = Buffer(needed, Tag::kStaging);
+  SEMBLANCE_ASSERT(staging_.size() >= per_thread * static_cast<std::uint64_t>(threads()));
 
   const std::int64_t slice = rows_of_slice(kernel, src, tensor);
   const std::int64_t slices = (tensor.rows() + slice - 1) / slice;

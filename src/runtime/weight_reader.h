@@ -13,11 +13,13 @@ namespace semblance {
 
 class WeightReader {
  public:
-  /// Books staging for every weight that will be read: call for each before the first read().
+  /// Books staging for every weight that will be read: call for each, then allocate().
   void reserve(const Kernel& kernel, int src, const StoredTensor& tensor);
 
-  /// Reads and packs the whole tensor. Throws what reading throws; nothing is allocated after the
-  /// first call.
+  /// Takes the staging for all threads of the pool, whose number must not grow after that.
+  void allocate();
+
+  /// Reads and packs the whole tensor. Throws what reading throws; allocates nothing.
   void read(const Kernel& kernel, int src, const StoredTensor& tensor, std::span<std::byte> packed);
 
   std::uint64_t staging_bytes() const { return staging_.size(); }
