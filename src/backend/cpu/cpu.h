@@ -39,10 +39,10 @@ inline std::string why_not_computed(const NodeView& node) {
 
 /// The same for the norms of layers and groups, whose weight and bias are f32.
 inline std::string why_not_norm(const NodeView& node) {
-  if (node.src(1).dtype != DType::kF32 || node.src(2).dtype != DType::kF32) {
-    return "weight and bias are not f32";
-  }
-  return why_not_computed(node);
+  std::string why_not = why_not_computed(node);
+  const bool f32 = node.src(1).dtype == DType::kF32 && node.src(2).dtype == DType::kF32;
+  if (why_not.empty() && !f32) why_not = "weight and bias are not f32";
+  return why_not;
 }
 
 }  // namespace semblance::cpu
