@@ -20,8 +20,6 @@ class WeightReader {
   /// first call.
   void read(const Kernel& kernel, int src, const StoredTensor& tensor, std::span<std::byte> packed);
 
-  std::uint64_t staging_bytes() const { return staging_.size(); }
-
  private:
   std::uint64_t raw_bytes_ = 0;    // of one thread's slice, as in the file
   std::uint64_t plain_bytes_ = 0;  // of one thread's slice, as f32
