@@ -1,8 +1,6 @@
 // semblance face: the faces of a photo, told, drawn or saved as an identity.
 #include <fmt/ranges.h>
 
-#include <algorithm>
-
 #include "api/subject.h"
 #include "cli/command.h"
 #include "cli/flags.h"

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <span>
-#include <vector>
 
 #include "memory/buffer.h"
 #include "runtime/backend.h"

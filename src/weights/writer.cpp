@@ -1,7 +1,6 @@
 #include "weights/writer.h"
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 #include <set>
 

@@ -5,7 +5,6 @@
 // kRun pixels and then in double; squared distances are taken from the group's mean of those
 // pixels while they are in the cache; runs are merged as in Chan, Golub and LeVeque (1983).
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "backend/cpu/cpu.h"

@@ -1,8 +1,6 @@
 // JPEG through libjpeg-turbo, with its defaults (fancy upsampling, accurate integer DCT), which are
 // Pillow's too.
 #include <cstdio>
-#include <cstring>
-#include <type_traits>
 
 extern "C" {
 #include <jerror.h>

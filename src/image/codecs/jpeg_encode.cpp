@@ -1,7 +1,6 @@
 #include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 
 extern "C" {
 #include <jpeglib.h>
