@@ -1,6 +1,5 @@
 #include "api/subject.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "backend/backends.h"

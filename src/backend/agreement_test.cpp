@@ -1,4 +1,4 @@
-// Kernels against the reference, on the shapes of tests/shapes/<op>.txt.
+// Every backend's kernels against the reference, on the shapes of tests/shapes/<op>.txt.
 #include "tests/support/agreement.h"
 
 #include "graph/fields.h"
@@ -8,7 +8,7 @@ namespace {
 
 std::vector<std::string_view> ops_that_run() {
   std::vector<std::string_view> names = op_names();
-  std::erase(names, Reshape::kName);
+  std::erase(names, Reshape::kName);  // a view
   return names;
 }
 
@@ -18,6 +18,10 @@ INSTANTIATE_TEST_SUITE_P(Ops, Agreement, ::testing::ValuesIn(ops_that_run()),
 
 TEST_P(Agreement, OfTheReferenceWithItself) {
   testing::expect_agreement(reference_backend(), GetParam(), testing::shapes_path(GetParam()));
+}
+
+TEST_P(Agreement, OfTheCpuWithTheReference) {
+  testing::expect_agreement(cpu_backend(), GetParam(), testing::shapes_path(GetParam()));
 }
 
 }  // namespace

@@ -1,13 +1,12 @@
 // semblance face: the faces of a photo, told, drawn or saved as an identity.
 #include <fmt/ranges.h>
 
-#include <algorithm>
-
 #include "api/subject.h"
 #include "cli/command.h"
 #include "cli/flags.h"
 #include "cli/interrupt.h"
 #include "cli/outputs.h"
+#include "cli/photo_flags.h"
 #include "cli/progress.h"
 #include "core/error.h"
 #include "core/parallel.h"
@@ -20,13 +19,11 @@ namespace {
 
 struct Settings {
   std::filesystem::path photo;
-  FaceFiles faces;
+  PhotoFlags looking;
   std::filesystem::path save;
   std::filesystem::path draw;
   std::int64_t pick = 1;
-  std::int64_t detector_size = 640;
   std::int64_t threads = 0;
-  int photo_size = 0;  // index into published, original
   bool json = false;
 };
 
@@ -46,23 +43,10 @@ void declare(Flags& flags, Settings& s) {
              s.draw);
   flags.whole("--pick", "Which face is saved and drawn; 1 is the largest. Default: 1.", 1, 100000,
               s.pick);
-  flags.group("Models (docs/models.md says where they are)");
-  flags.path("--face-models", "DIR", "insightface's antelopev2 or buffalo_l folder.",
-             s.faces.folder);
-  flags.path("--detector", "FILE", "A SCRFD detector (ONNX) in place of the folder's.",
-             s.faces.detector);
-  flags.path("--recogniser", "FILE", "An ArcFace recogniser (ONNX) in place of the folder's.",
-             s.faces.recogniser);
+  flags.group(kModelsGroup);
+  s.looking.declare_models(flags, "insightface's antelopev2 or buffalo_l folder.");
   flags.group("Advanced");
-  flags.choice(
-      "--photo-size",
-      "Size in which the photo is looked at. published: resized as InstantID's scripts do, "
-      "long side 1280. original: as it is. Default: published.",
-      {"published", "original"}, s.photo_size);
-  flags.whole("--detector-size",
-              "Side of the square in which faces are looked for, a multiple of 32, 64 to 4096. "
-              "Default: 640.",
-              64, 4096, s.detector_size);
+  s.looking.declare_advanced(flags);
   flags.whole("--threads", "Processor cores to use, 1 to 1024. Default: all there are.", 1, 1024,
               s.threads);
   flags.epilogue(
@@ -105,11 +89,9 @@ void check_flags(const Settings& s) {
     fail(ErrorKind::kArgument,
          "face needs a photo, which did not come\n  `semblance face --help` shows an example");
   }
-  if (s.detector_size % 32 != 0) {
-    fail(ErrorKind::kArgument, "--detector-size: a multiple of 32 is needed, {} came",
-         s.detector_size);
-  }
-  const std::vector<std::filesystem::path> inputs{s.photo, s.faces.detector, s.faces.recogniser};
+  s.looking.check();
+  const std::vector<std::filesystem::path> inputs{s.photo, s.looking.files.detector,
+                                                  s.looking.files.recogniser};
   if (!s.save.empty()) check_output("--save", s.save, inputs);
   if (!s.draw.empty()) {
     format_for(s.draw);
@@ -134,15 +116,14 @@ int face(std::span<const char* const> words) {
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
   const Interrupt interrupt;
   Progress progress(false);
-  SubjectReader reader(s.faces, {.original_size = s.photo_size == 1,
-                                 .detector_size = static_cast<int>(s.detector_size)});
+  SubjectReader reader(s.looking.files, s.looking.options());
   if (looks_like_identity(*open_file(s.photo))) {
     fail(ErrorKind::kArgument, "cannot look for faces in {}: a photo is needed, this is JSON",
          s.photo.string());
   }
   reader.check(s.photo, "PHOTO");
   progress.now(fmt::format("looking for faces in {}", s.photo.filename().string()));
-  const Image photo = open_photo(s.photo, {.original_size = s.photo_size == 1});
+  const Image photo = open_photo(s.photo, s.looking.options());
   const std::vector<Face> faces = reader.faces(photo, interrupt.token());
   interrupt.check();
   progress.clear();

@@ -13,6 +13,7 @@
 #include "cli/flags.h"
 #include "cli/interrupt.h"
 #include "cli/outputs.h"
+#include "cli/photo_flags.h"
 #include "cli/progress.h"
 #include "core/error.h"
 #include "core/parallel.h"
@@ -27,11 +28,9 @@ constexpr std::int64_t kSeedLimit = std::int64_t{1} << 31;  // of random seeds, 
 
 struct Settings {
   ModelPaths models;
-  FaceFiles faces;
+  PhotoFlags looking;
   std::filesystem::path face;
   std::filesystem::path pose;
-  int photo_size = 0;  // index into published, original
-  std::int64_t detector_size = 640;
   std::optional<std::string> prompt;
   Request request;
   SizeChoice size;
@@ -113,18 +112,13 @@ void declare_picture(Flags& flags, Settings& s) {
 }
 
 void declare_models(Flags& flags, Settings& s) {
-  flags.group("Models (docs/models.md says where they are)");
+  flags.group(kModelsGroup);
   flags.path("--base", "DIR", "An SDXL model, as a diffusers folder.", s.models.base);
   flags.path("--identitynet", "DIR", "InstantID's ControlNetModel folder.", s.models.identitynet);
   flags.path("--adapter", "FILE", "InstantID's ip-adapter.bin, or the same as safetensors.",
              s.models.adapter);
-  flags.path("--face-models", "DIR",
-             "insightface's antelopev2 or buffalo_l folder. Needed when a photo is given.",
-             s.faces.folder);
-  flags.path("--detector", "FILE", "A SCRFD detector (ONNX) in place of the folder's.",
-             s.faces.detector);
-  flags.path("--recogniser", "FILE", "An ArcFace recogniser (ONNX) in place of the folder's.",
-             s.faces.recogniser);
+  s.looking.declare_models(
+      flags, "insightface's antelopev2 or buffalo_l folder. Needed when a photo is given.");
 }
 
 void declare_output(Flags& flags, Settings& s) {
@@ -162,14 +156,7 @@ void declare_advanced(Flags& flags, Settings& s) {
                        flag, text);
                 }
               });
-  flags.choice("--photo-size",
-               "Size in which a photo is looked at. published: resized as InstantID's scripts do, "
-               "long side 1280. original: as it is. Default: published.",
-               {"published", "original"}, s.photo_size);
-  flags.whole("--detector-size",
-              "Side of the square in which faces are looked for, a multiple of 32, 64 to 4096. "
-              "Default: 640.",
-              64, 4096, s.detector_size);
+  s.looking.declare_advanced(flags);
   flags.choice("--backend", "Who computes. ref is slow and plain: the judge. Default: cpu.",
                {kBackends[0], kBackends[1]}, s.backend);
 }
@@ -214,10 +201,7 @@ void check_flags(Settings& s) {
   probe.width = s.size.rule == SizeRule::kFixed ? s.size.fixed.w : 64;
   probe.height = s.size.rule == SizeRule::kFixed ? s.size.fixed.h : 64;
   check(probe);
-  if (s.detector_size % 32 != 0) {
-    fail(ErrorKind::kArgument, "--detector-size: a multiple of 32 is needed, {} came",
-         s.detector_size);
-  }
+  s.looking.check();
   if (!s.latents.empty() && s.images > 1) {
     fail(ErrorKind::kArgument, "--latents: one image only, --images {} came", s.images);
   }
@@ -226,8 +210,8 @@ void check_flags(Settings& s) {
 }
 
 void check_outputs(const Settings& s, const std::vector<std::filesystem::path>& pictures) {
-  const std::vector<std::filesystem::path> inputs{s.face, s.pose, s.models.adapter,
-                                                  s.faces.detector, s.faces.recogniser};
+  const std::vector<std::filesystem::path> inputs{
+      s.face, s.pose, s.models.adapter, s.looking.files.detector, s.looking.files.recogniser};
   for (const auto& picture : pictures) check_output("-o", picture, inputs);
   if (!s.latents.empty()) {
     if (s.latents.extension() != ".npy") {
@@ -335,9 +319,7 @@ int generate(std::span<const char* const> words) {
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
   const Interrupt interrupt;
   Progress progress(s.quiet);
-  SubjectReader reader(s.faces, {.original_size = s.photo_size == 1,
-                                 .detector_size = static_cast<int>(s.detector_size),
-                                 .backend = kBackends[s.backend]});
+  SubjectReader reader(s.looking.files, s.looking.options(kBackends[s.backend]));
   reader.check(s.face, "--face");
   if (!s.pose.empty()) reader.check(s.pose, "--pose");
 

@@ -1,5 +1,4 @@
 // `semblance generate` as a user runs it: what it takes, makes and says.
-#include <cmath>
 
 #include "cli/program_test.h"
 #include "image/decode.h"

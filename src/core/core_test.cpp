@@ -59,6 +59,10 @@ TEST(Shape, RefusesWhatNoTensorHas) {
   EXPECT_THROW(Shape({1, 1, 1, 1, 1, 1, 1}), Error);
   EXPECT_THROW(Shape({std::int64_t{1} << 40, std::int64_t{1} << 40}), Error);
   EXPECT_EQ(Shape({2, 3, 4}).elements_from(1), 12);
+  EXPECT_EQ(Shape({2, 3, 4}).elements_before(2), 6);
+  EXPECT_EQ(Shape({2, 3, 4}).elements_before(-2), 2);
+  EXPECT_EQ(Shape().elements_before(-1), 1);
+  EXPECT_EQ(Shape({2, 3, 4}).place_of(-1), 2);
   EXPECT_EQ(Shape().elements(), 1);
   EXPECT_EQ(to_string(Shape({2, 3})), "[2,3]");
 }

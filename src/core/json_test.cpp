@@ -3,23 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <functional>
 #include <string>
 
-#include "core/error.h"
+#include "tests/support/errors.h"
 
 namespace semblance {
 namespace {
 
-// The kind and text of the Error that f throws.
-std::string error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return std::string(name_of(error.kind())) + ": " + error.what();
-  }
-  return "no error";
-}
+using testing::error_of;
 
 Json config(std::string_view text) { return Json::parse("config.json", text); }
 

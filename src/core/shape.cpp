@@ -27,13 +27,19 @@ std::int64_t Shape::elements() const { return elements_from(0); }
 
 std::int64_t Shape::elements_from(int axis) const {
   std::int64_t product = 1;
-  for (int i = axis < 0 ? axis + rank_ : axis; i < rank_; ++i) product *= (*this)[i];
+  for (int i = place_of(axis); i < rank_; ++i) product *= (*this)[i];
+  return product;
+}
+
+std::int64_t Shape::elements_before(int axis) const {
+  std::int64_t product = 1;
+  for (int i = 0, end = place_of(axis); i < end; ++i) product *= (*this)[i];
   return product;
 }
 
 Shape Shape::with(int axis, std::int64_t size) const {
   std::array<std::int64_t, kMaxRank> sizes = sizes_;
-  sizes[static_cast<std::size_t>(axis < 0 ? axis + rank_ : axis)] = size;
+  sizes[static_cast<std::size_t>(place_of(axis))] = size;
   return Shape(std::span<const std::int64_t>(sizes.data(), static_cast<std::size_t>(rank_)));
 }
 

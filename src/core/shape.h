@@ -22,12 +22,16 @@ class Shape {
   int rank() const { return rank_; }
   /// Size of an axis; negative axes count from the end. The axis must exist.
   std::int64_t operator[](int axis) const {
-    return sizes_[static_cast<std::size_t>(axis < 0 ? axis + rank_ : axis)];
+    return sizes_[static_cast<std::size_t>(place_of(axis))];
   }
+  /// The axis counted from the front, be it given from there or from the end.
+  int place_of(std::int64_t axis) const { return static_cast<int>(axis < 0 ? axis + rank_ : axis); }
   /// Number of elements; 1 for a scalar.
   std::int64_t elements() const;
   /// Elements of one index of the axes in front of `axis`: the product of sizes from `axis` on.
   std::int64_t elements_from(int axis) const;
+  /// How often that comes: the product of sizes in front of `axis`.
+  std::int64_t elements_before(int axis) const;
   std::span<const std::int64_t> sizes() const {
     return {sizes_.data(), static_cast<std::size_t>(rank_)};
   }

@@ -1,7 +1,5 @@
 #include "face/face_models.h"
 
-#include <algorithm>
-
 namespace semblance {
 
 namespace fs = std::filesystem;

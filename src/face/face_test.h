@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "core/error.h"
 #include "face/face.h"
+#include "tests/support/errors.h"
 #include "tests/support/golden.h"
 
 namespace semblance::testing {
@@ -51,18 +51,6 @@ inline void expect_face(const Face& got, const nlohmann::json& want, FaceToleran
   const auto embedding = want["embedding"].get<std::vector<float>>();
   ASSERT_EQ(embedding.size(), got.embedding.size());
   EXPECT_GE(cosine(got.embedding, embedding), tolerance.cosine);
-}
-
-/// The action must fail with this kind and a text that holds `part`.
-inline void expect_error(ErrorKind kind, const std::string& part, const auto& action) {
-  try {
-    action();
-    ADD_FAILURE() << "no error";
-  } catch (const Error& error) {
-    EXPECT_EQ(name_of(error.kind()), name_of(kind)) << error.what();
-    EXPECT_NE(std::string_view(error.what()).find(part), std::string_view::npos)
-        << error.what() << "\nshould hold: " << part;
-  }
 }
 
 }  // namespace semblance::testing

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <optional>
 
 #include "core/error.h"
 #include "image/codecs/codecs.h"

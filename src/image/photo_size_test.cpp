@@ -14,7 +14,8 @@ TEST(PublishedSize, AgreesWithPythonOnManyShapes) {
   for (const auto& item : cases) {
     const Size photo{item[0], item[1]};
     if (item[4] == 0) {
-      EXPECT_EQ(caught([&] { published_size(photo); }).kind, ErrorKind::kArgument) << item.dump();
+      SCOPED_TRACE(item.dump());
+      expect_error(ErrorKind::kArgument, "", [&] { published_size(photo); });
       continue;
     }
     const PublishedSize got = published_size(photo);

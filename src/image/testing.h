@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
-#include "core/error.h"
 #include "image/image.h"
 #include "memory/file.h"
+#include "tests/support/errors.h"
 #include "tests/support/golden.h"
 
 namespace semblance::testing {
@@ -68,27 +68,6 @@ inline nlohmann::json golden_json(const std::string& name) {
 inline std::vector<std::uint8_t> golden_bytes(const std::string& name) {
   std::ifstream stream(golden_path("image/" + name), std::ios::binary);
   return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-}
-
-struct Caught {
-  ErrorKind kind = ErrorKind::kInternal;
-  std::string text = "no error";
-};
-
-inline Caught caught(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return {error.kind(), error.what()};
-  }
-  return {};
-}
-
-/// The action must fail with this kind and a text that holds `part`.
-inline void expect_error(ErrorKind kind, const std::string& part, const auto& action) {
-  const Caught got = caught(action);
-  EXPECT_EQ(name_of(got.kind), name_of(kind)) << got.text;
-  EXPECT_NE(got.text.find(part), std::string::npos) << got.text << "\nshould hold: " << part;
 }
 
 }  // namespace semblance::testing

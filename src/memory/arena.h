@@ -16,7 +16,6 @@ class Arena {
     SEMBLANCE_ASSERT(offset <= buffer_.size() && bytes <= buffer_.size() - offset);
     return {buffer_.data() + offset, bytes};
   }
-  std::size_t size() const { return buffer_.size(); }
 
  private:
   Buffer buffer_;

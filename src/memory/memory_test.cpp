@@ -4,15 +4,16 @@
 
 #include <filesystem>
 
-#include "core/error.h"
 #include "memory/arena.h"
 #include "memory/buffer.h"
 #include "memory/file.h"
+#include "tests/support/errors.h"
 
 namespace semblance {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::error_of;
 
 class Folder : public ::testing::Test {
  protected:
@@ -23,15 +24,6 @@ class Folder : public ::testing::Test {
   void TearDown() override { fs::remove_all(path_); }
   fs::path path_;
 };
-
-std::string error_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(Buffer, CountsWhatItHoldsUnderItsTag) {
   const auto before = count_of(Tag::kImage).bytes;
@@ -91,7 +83,7 @@ TEST(OutputFile, LeavesNothingWhenTheProgramEndsAtOnce) {
         remove_unfinished_outputs();
         _exit(7);
       },
-      testing::ExitedWithCode(7), "");
+      ::testing::ExitedWithCode(7), "");
   EXPECT_TRUE(fs::is_empty(folder));
   fs::remove_all(folder);
 }

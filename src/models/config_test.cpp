@@ -1,24 +1,17 @@
 // Configs: diffusers' defaults, and every refusal in words.
 #include <gtest/gtest.h>
 
-#include "core/error.h"
 #include "models/clip.h"
 #include "models/resampler.h"
 #include "models/unet.h"
 #include "models/unet_config.h"
 #include "models/vae.h"
+#include "tests/support/errors.h"
 
 namespace semblance {
 namespace {
 
-std::string error_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
+using testing::error_of;
 
 /// The smallest config of an SDXL-like UNet, with one key changed: `extra` is put in front of the
 /// others' end.

@@ -1,6 +1,5 @@
 #include "onnx/constant.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "core/convert.h"

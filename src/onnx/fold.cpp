@@ -1,7 +1,6 @@
 // Operators computed at import: what models do with shapes.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "onnx/import_call.h"
 

@@ -1,6 +1,5 @@
 // Operators that move values or look at shapes.
 #include <algorithm>
-#include <numeric>
 
 #include "onnx/import_call.h"
 

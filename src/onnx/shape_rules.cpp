@@ -59,10 +59,8 @@ Shape reshaped(const Shape& x, const std::vector<std::int64_t>& sizes, bool allo
 Shape flattened(const Shape& x, std::int64_t axis) {
   if (axis < -x.rank() || axis > x.rank())
     fail(ErrorKind::kShape, "axis {} is outside of a tensor with {} axes", axis, x.rank());
-  const int split = static_cast<int>(axis < 0 ? axis + x.rank() : axis);
-  std::int64_t outer = 1;
-  for (int i = 0; i < split; ++i) outer *= x[i];
-  return Shape{outer, x.elements_from(split)};
+  const int split = x.place_of(axis);
+  return Shape{x.elements_before(split), x.elements_from(split)};
 }
 
 Shape squeezed(const Shape& x, const std::vector<std::int64_t>& axes) {

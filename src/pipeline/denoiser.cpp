@@ -1,7 +1,5 @@
 #include "pipeline/denoiser.h"
 
-#include <algorithm>
-
 #include "models/unet.h"
 #include "pipeline/layout.h"
 

@@ -7,23 +7,15 @@
 #include <limits>
 
 #include "backend/backends.h"
-#include "core/error.h"
 #include "pipeline/pipeline.h"
+#include "tests/support/errors.h"
 #include "tests/support/golden.h"
 
 namespace semblance {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string error_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
+using testing::error_of;
 
 TEST(Request, RefusesWhatIsOutOfRange) {
   const Request good{.prompt = "a portrait", .negative = {}, .width = 64, .height = 64};
@@ -33,27 +25,27 @@ TEST(Request, RefusesWhatIsOutOfRange) {
     change(request);
     return error_of([&] { check(request); });
   };
-  EXPECT_EQ(
-      said([](Request& r) { r.width = 100; }),
-      "the picture's width must be a multiple of 8 from 8 to 8192, got 100\n  the nearest is 104");
+  EXPECT_EQ(said([](Request& r) { r.width = 100; }),
+            "argument: the picture's width must be a multiple of 8 from 8 to 8192, got 100\n"
+            "  the nearest is 104");
   EXPECT_EQ(said([](Request& r) { r.height = 0; }),
-            "the picture's height must be a multiple of 8 from 8 to 8192, got 0");
+            "argument: the picture's height must be a multiple of 8 from 8 to 8192, got 0");
   EXPECT_EQ(said([](Request& r) { r.height = 1 << 20; }),
-            "the picture's height must be a multiple of 8 from 8 to 8192, got 1048576");
+            "argument: the picture's height must be a multiple of 8 from 8 to 8192, got 1048576");
   EXPECT_EQ(said([](Request& r) { r.steps = 0; }),
-            "steps must be a whole number from 1 to 1000, got 0");
+            "argument: steps must be a whole number from 1 to 1000, got 0");
   EXPECT_EQ(said([](Request& r) { r.guidance = -1; }),
-            "guidance must be a number from 0 to 100, got -1");
+            "argument: guidance must be a number from 0 to 100, got -1");
   EXPECT_EQ(said([](Request& r) { r.identity_strength = NAN; }),
-            "the identity strength must be a number from 0 to 5, got nan");
+            "argument: the identity strength must be a number from 0 to 5, got nan");
   EXPECT_EQ(said([](Request& r) { r.adapter_strength = 6; }),
-            "the adapter strength must be a number from 0 to 5, got 6");
+            "argument: the adapter strength must be a number from 0 to 5, got 6");
   EXPECT_EQ(said([](Request& r) { r.identity_end = 2; }),
-            "the identity end must be a number from 0 to 1, got 2");
+            "argument: the identity end must be a number from 0 to 1, got 2");
   EXPECT_EQ(said([](Request& r) { r.identity_start = std::numeric_limits<double>::infinity(); }),
-            "the identity start must be a number from 0 to 1, got inf");
+            "argument: the identity start must be a number from 0 to 1, got inf");
   EXPECT_EQ(said([](Request& r) { r.identity_start = 0.5, r.identity_end = 0.2; }),
-            "the identity start must not be after the identity end, got 0.5 and 0.2");
+            "argument: the identity start must not be after the identity end, got 0.5 and 0.2");
 }
 
 /// A copy of a small checkpoint, to be damaged.
@@ -146,7 +138,7 @@ TEST_F(Damaged, RefusesAnEmbeddingAndKeypointsThatCannotBe) {
   const std::vector<float> embedding(512, 0.1F);
   EXPECT_EQ(
       error_of([&] { pipeline.start(request, std::span(embedding).first(100), Keypoints{}); }),
-      "the face's embedding must have 512 numbers, it has 100");
+      "argument: the face's embedding must have 512 numbers, it has 100");
   Keypoints nan{};
   nan[2][0] = NAN;
   EXPECT_NE(error_of([&] { pipeline.start(request, embedding, nan); }).find("keypoint"),
@@ -164,7 +156,7 @@ TEST_F(Damaged, StopsWhenAskedAndSaysSo) {
   Generation generation = pipeline.start(request, embedding, Keypoints{});
   std::stop_source stop;
   stop.request_stop();
-  EXPECT_EQ(error_of([&] { generation.next(stop.get_token()); }), "cancelled");
+  EXPECT_EQ(error_of([&] { generation.next(stop.get_token()); }), "cancelled: cancelled");
   EXPECT_TRUE(generation.next());  // and goes on from where it was
   EXPECT_EQ(generation.step(), 1);
 }

@@ -101,7 +101,7 @@ inline Made accept(std::unique_ptr<Kernel> kernel) { return {std::move(kernel), 
 
 struct KernelEntry {
   std::string_view op;    // Op's kName
-  std::string_view name;  // "onednn_conv2d", for traces and --explain
+  std::string_view name;  // "onednn_conv2d", for messages and benches
   Made (*make)(const NodeView& node);
 };
 

@@ -5,13 +5,17 @@
 #include <numeric>
 
 #include "backend/backends.h"
-#include "core/error.h"
 #include "memory/buffer.h"
 #include "runtime/news_test.h"
+#include "tests/support/errors.h"
+#include "tests/support/failing_file.h"
 #include "tests/support/golden.h"
 
 namespace semblance {
 namespace {
+
+using testing::error_of;
+using testing::FailingFile;
 
 std::vector<std::byte> bytes_of(const std::vector<float>& values) {
   const auto bytes = std::as_bytes(std::span(values));
@@ -70,27 +74,6 @@ class TwoLayers {
 };
 
 /// A file whose device fails when it is read.
-class FailingFile final : public File {
- public:
-  const std::string& name() const override { return name_; }
-  std::uint64_t size() const override { return 1 << 20; }
-  void read(std::uint64_t, std::span<std::byte>) const override {
-    fail(ErrorKind::kDevice, "cannot read {}: Input/output error", name_);
-  }
-
- private:
-  std::string name_ = "weights.safetensors";
-};
-
-std::string error_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 TEST(Session, GivesTheSameBitsWhateverIsResident) {
   const TwoLayers layers;
   for (const Backend* backend : {&reference_backend(), &cpu_backend()}) {
@@ -128,20 +111,23 @@ TEST(Session, SaysWhatIsWrongWithAWeight) {
   TwoLayers layers;
   layers.replace("second.weight", {});
   EXPECT_EQ(error_of([&] { layers.run(reference_backend(), 0); }),
-            "weight second.weight is not in the model's files");
+            "missing: weight second.weight is not in the model's files");
   layers.replace("second.weight",
                  {DType::kF32, Shape{200, 32}, memory_file("f", std::vector<std::byte>(25600)), 0});
   EXPECT_EQ(error_of([&] { layers.run(reference_backend(), 0); }),
-            "weight second.weight must be [32,200], in f it is [200,32]");
+            "shape: weight second.weight must be [32,200], in f it is [200,32]");
 }
 
 TEST(Session, PassesOnAFailingDevice) {
   TwoLayers layers;
   layers.replace("second.weight",
-                 {DType::kF32, Shape{32, 200}, std::make_shared<FailingFile>(), 0});
+                 {DType::kF32, Shape{32, 200},
+                  std::make_shared<FailingFile>(
+                      memory_file("weights.safetensors", std::vector<std::byte>(25600)), 0),
+                  0});
   for (std::uint64_t resident_bytes : {std::uint64_t{0}, ~std::uint64_t{0}}) {
     EXPECT_EQ(error_of([&] { layers.run(reference_backend(), resident_bytes); }),
-              "cannot read weights.safetensors: Input/output error");
+              "device: cannot read weights.safetensors: Input/output error");
   }
 }
 
@@ -151,7 +137,7 @@ TEST(Session, StopsBetweenTwoNodesAndCanRunAgain) {
   session.set_input("x", TwoLayers::input());
   std::stop_source stop;
   stop.request_stop();
-  EXPECT_EQ(error_of([&] { session.run(stop.get_token()); }), "cancelled");
+  EXPECT_EQ(error_of([&] { session.run(stop.get_token()); }), "cancelled: cancelled");
   session.run();
   EXPECT_EQ(session.output_f32("y"), layers.run(reference_backend(), 0));
 }
@@ -172,9 +158,9 @@ TEST(Session, ReadsOnlyTheNamedRowsOfAnEmbedding) {
   session.run();
   EXPECT_EQ(session.output_f32("y"), (std::vector<float>{36, 37, 38, 39, 8, 9, 10, 11}));
   session.set_input("ids", std::vector<std::int32_t>{10, 2});
-  EXPECT_EQ(
-      error_of([&] { session.run(); }),
-      "token id 10 is outside of the embedding table in model.safetensors, which has 10 rows");
+  EXPECT_EQ(error_of([&] { session.run(); }),
+            "shape: token id 10 is outside of the embedding table in model.safetensors, which has "
+            "10 rows");
 }
 
 TEST(Backend, SaysWhyNoKernelTakesANode) {
@@ -183,7 +169,7 @@ TEST(Backend, SaysWhyNoKernelTakesANode) {
   graph.add_output("y", graph.add(Unary{}, {x}));
   const std::string text =
       error_of([&] { Session(std::move(graph), reference_backend(), WeightMap{}); });
-  EXPECT_TRUE(text.starts_with("backend ref has no kernel for unary(i64[4])")) << text;
+  EXPECT_TRUE(text.starts_with("device: backend ref has no kernel for unary(i64[4])")) << text;
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <span>
-#include <vector>
 
 #include "memory/buffer.h"
 #include "runtime/backend.h"
@@ -21,8 +20,6 @@ class WeightReader {
 
   /// Reads and packs the whole tensor. Throws what reading throws; allocates nothing.
   void read(const Kernel& kernel, int src, const StoredTensor& tensor, std::span<std::byte> packed);
-
-  std::uint64_t staging_bytes() const { return staging_.size(); }
 
  private:
   std::uint64_t raw_bytes_ = 0;    // of one thread's slice, as in the file

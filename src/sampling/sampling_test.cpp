@@ -1,29 +1,20 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <functional>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "core/error.h"
 #include "core/json.h"
 #include "sampling/euler.h"
 #include "sampling/noise.h"
+#include "tests/support/errors.h"
 #include "tests/support/golden.h"
 
 namespace semblance {
 namespace {
 
-std::string error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return std::string(name_of(error.kind())) + ": " + error.what();
-  }
-  return "no error";
-}
+using testing::error_of;
 
 std::vector<float> floats(const Json& json, std::string_view key) {
   std::vector<float> values;

@@ -4,14 +4,13 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "core/error.h"
 #include "core/json.h"
+#include "tests/support/errors.h"
 #include "tests/support/golden.h"
 #include "text/prompt.h"
 #include "text/tokenizer.h"
@@ -21,16 +20,8 @@ namespace semblance {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::error_of;
 using Files = std::map<std::string, std::string>;
-
-std::string error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return std::string(name_of(error.kind())) + ": " + error.what();
-  }
-  return "no error";
-}
 
 /// A folder that lives as long as the object.
 class Folder {

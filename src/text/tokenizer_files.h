@@ -11,15 +11,9 @@
 #include <vector>
 
 #include "text/byte_pairs.h"
+#include "text/special_tokens.h"
 
 namespace semblance {
-
-/// A token that is found in the text before words are split.
-struct AddedToken {
-  std::string content;
-  std::int32_t id = 0;
-  bool normalized = false;  // looked for in lower case, and not in the text as it came
-};
 
 struct TokenizerFiles {
   std::vector<std::string> tokens;  // by id, added ones included

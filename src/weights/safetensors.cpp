@@ -108,19 +108,7 @@ class HeaderEvents final : public JsonEvents {
 };
 
 DType dtype_of(const std::string& file, const Entry& entry) {
-  constexpr std::array<std::pair<std::string_view, DType>, 10> kTypes = {{
-      {"F32", DType::kF32},
-      {"F16", DType::kF16},
-      {"BF16", DType::kBF16},
-      {"F64", DType::kF64},
-      {"I64", DType::kI64},
-      {"I32", DType::kI32},
-      {"I16", DType::kI16},
-      {"I8", DType::kI8},
-      {"U8", DType::kU8},
-      {"BOOL", DType::kBool},
-  }};
-  for (const auto& [name, dtype] : kTypes) {
+  for (const auto& [name, dtype] : kSafetensorsTypes) {
     if (entry.dtype == name) return dtype;
   }
   fail(ErrorKind::kCorrupt,

@@ -3,11 +3,28 @@
 // https://github.com/huggingface/safetensors#format
 #pragma once
 
+#include <array>
 #include <memory>
+#include <string_view>
+#include <utility>
 
 #include "weights/weight_map.h"
 
 namespace semblance {
+
+/// The element types as the format writes them.
+inline constexpr std::array<std::pair<std::string_view, DType>, 10> kSafetensorsTypes = {{
+    {"F32", DType::kF32},
+    {"F16", DType::kF16},
+    {"BF16", DType::kBF16},
+    {"F64", DType::kF64},
+    {"I64", DType::kI64},
+    {"I32", DType::kI32},
+    {"I16", DType::kI16},
+    {"I8", DType::kI8},
+    {"U8", DType::kU8},
+    {"BOOL", DType::kBool},
+}};
 
 /// Reads the header alone. Throws Error(kCorrupt) for a file that is truncated or breaks one of the
 /// format's rules, or that has a tensor of an element type other than F32, F16, BF16, F64, I64,

@@ -1,4 +1,4 @@
-// What the tests of this room share: files in memory, temporary folders, files that fail.
+// What the tests of this room share: files in memory, temporary folders.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,8 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "core/error.h"
 #include "memory/file.h"
+#include "tests/support/errors.h"
+#include "tests/support/failing_file.h"
 #include "tests/support/golden.h"
 #include "weights/weight_map.h"
 
@@ -32,36 +33,6 @@ inline std::string little_endian(std::uint64_t value, int bytes) {
   std::string text;
   for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i) & 0xff);
   return text;
-}
-
-/// A file whose device fails from byte `good_bytes` on.
-class FailingFile final : public File {
- public:
-  FailingFile(std::shared_ptr<const File> file, std::uint64_t good_bytes)
-      : file_(std::move(file)), good_bytes_(good_bytes) {}
-  const std::string& name() const override { return file_->name(); }
-  std::uint64_t size() const override { return file_->size(); }
-  void read(std::uint64_t offset, std::span<std::byte> dst) const override {
-    if (offset + dst.size() > good_bytes_) {
-      fail(ErrorKind::kDevice, "cannot read {}: Input/output error", name());
-    }
-    file_->read(offset, dst);
-  }
-
- private:
-  std::shared_ptr<const File> file_;
-  std::uint64_t good_bytes_;
-};
-
-/// The Error's kind and text, "missing: cannot ..."; "no error" when nothing is thrown. Any other
-/// exception passes through and fails the test.
-std::string error_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return std::string(name_of(error.kind())) + ": " + error.what();
-  }
-  return "no error";
 }
 
 /// All of a tensor, a row at a time.

@@ -1,39 +1,20 @@
 #include "weights/writer.h"
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "core/error.h"
+#include "weights/safetensors.h"
 
 namespace semblance {
 namespace {
 
 std::string_view format_name(DType dtype) {
-  switch (dtype) {
-    case DType::kF32:
-      return "F32";
-    case DType::kF16:
-      return "F16";
-    case DType::kBF16:
-      return "BF16";
-    case DType::kF64:
-      return "F64";
-    case DType::kI64:
-      return "I64";
-    case DType::kI32:
-      return "I32";
-    case DType::kI16:
-      return "I16";
-    case DType::kI8:
-      return "I8";
-    case DType::kU8:
-      return "U8";
-    case DType::kBool:
-      return "BOOL";
-  }
-  return "";
+  const auto* row = std::ranges::find_if(
+      kSafetensorsTypes, [dtype](const auto& type) { return type.second == dtype; });
+  SEMBLANCE_ASSERT(row != kSafetensorsTypes.end());
+  return row->first;
 }
 
 std::uint64_t bytes_of(const DeclaredTensor& tensor) {

@@ -165,12 +165,9 @@ inline void expect_same_bits(const std::vector<std::byte>& got, const std::vecto
                 << first << ": " << got_values[first] << ", not " << want_values[first];
 }
 
-/// Whether the last of the promises above is checked.
-enum class Parts { kHaveTheBitsOfTheWhole, kMayDiffer };
-
 /// All of the above for one kernel that accepted the case.
 inline void check_kernel(const KernelEntry& entry, const Op& op, const std::vector<Tensor>& src,
-                         KernelUnderTest& kernel, const std::vector<float>& want, Parts parts,
+                         KernelUnderTest& kernel, const std::vector<float>& want,
                          std::mt19937& random) {
   const TensorType dst_type = kernel.dst_type();
   kernel.pack(nullptr);
@@ -186,7 +183,6 @@ inline void check_kernel(const KernelEntry& entry, const Op& op, const std::vect
   kernel.pack(&random);
   expect_same_bits(kernel.run(), whole, dst_type.dtype, "weights packed in slices");
 
-  if (parts == Parts::kMayDiffer) return;
   for (const Part& part : parts_of(op, src, dst_type.shape, random)) {
     KernelUnderTest partial(entry, part.op, part.src);
     if (!partial.accepted()) {
@@ -203,8 +199,7 @@ inline void check_kernel(const KernelEntry& entry, const Op& op, const std::vect
 
 /// Holds the backend's kernels of the op to the reference on every line of the file.
 inline void expect_agreement(const Backend& backend, std::string_view op_name,
-                             const std::filesystem::path& shapes,
-                             Parts parts = Parts::kHaveTheBitsOfTheWhole) {
+                             const std::filesystem::path& shapes) {
   std::map<std::string_view, bool> accepted;
   std::map<std::string_view, std::set<std::string>> refusals;
   std::mt19937 random(2024);
@@ -237,7 +232,7 @@ inline void expect_agreement(const Backend& backend, std::string_view op_name,
           reference.pack(nullptr);
           want = decode(reference.run(), reference.dst_type().dtype);
         }
-        check_kernel(entry, node.op, src, kernel, want, parts, random);
+        check_kernel(entry, node.op, src, kernel, want, random);
         if (::testing::Test::HasFatalFailure()) return;
       }
     }

@@ -1,6 +1,5 @@
 // tokenize_tool FOLDER: reads texts from standard input, each as "LENGTH\n" and LENGTH bytes, and
 // prints the ids of each on a line. tools/oracle/text.py --full compares them with transformers'.
-#include <cstdio>
 #include <iostream>
 #include <string>
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 
 #include "runtime/backend.h"
 
@@ -30,5 +31,18 @@ Made make_transpose(const NodeView& node);
 
 /// What most kernels ask of their sources: f32 or bf16.
 inline bool is_computed(DType dtype) { return dtype == DType::kF32 || dtype == DType::kBF16; }
+/// Why a kernel that asks it of x declines; empty when x is such.
+inline std::string why_not_computed(const NodeView& node) {
+  const DType dtype = node.src(0).dtype;
+  return is_computed(dtype) ? "" : fmt::format("x is {}, not f32 or bf16", name_of(dtype));
+}
+
+/// The same for the norms of layers and groups, whose weight and bias are f32.
+inline std::string why_not_norm(const NodeView& node) {
+  std::string why_not = why_not_computed(node);
+  const bool f32 = node.src(1).dtype == DType::kF32 && node.src(2).dtype == DType::kF32;
+  if (why_not.empty() && !f32) why_not = "weight and bias are not f32";
+  return why_not;
+}
 
 }  // namespace semblance::cpu

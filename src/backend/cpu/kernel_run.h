@@ -78,7 +78,6 @@ class KernelRun {
     to_f32(dst_type_.dtype, place().bytes(), values);
     return values;
   }
-  std::span<std::byte> result_bytes() { return place().bytes(); }
   const Kernel& kernel() const { return *chosen_.kernel; }
   std::string_view kernel_name() const { return chosen_.name; }
   const std::vector<std::string>& declined() const { return declined_; }

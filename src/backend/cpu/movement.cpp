@@ -10,16 +10,6 @@
 namespace semblance::cpu {
 namespace {
 
-int axis_of(std::int64_t axis, const Shape& shape) {
-  return static_cast<int>(axis < 0 ? axis + shape.rank() : axis);
-}
-
-std::int64_t product_before(const Shape& shape, int axis) {
-  std::int64_t product = 1;
-  for (int i = 0; i < axis; ++i) product *= shape[i];
-  return product;
-}
-
 std::int64_t bytes_from(const TensorType& type, int axis) {
   return type.shape.elements_from(axis) * static_cast<std::int64_t>(size_of(type.dtype));
 }
@@ -34,8 +24,8 @@ std::int64_t grain_of(std::int64_t row_bytes) {
 class ConcatKernel : public PlainKernel {
  public:
   explicit ConcatKernel(const NodeView& node) : PlainKernel(node) {
-    const int axis = axis_of(node.op<Concat>().axis, node.dst().shape);
-    rows_ = product_before(node.dst().shape, axis);
+    const int axis = node.dst().shape.place_of(node.op<Concat>().axis);
+    rows_ = node.dst().shape.elements_before(axis);
     for (int i = 0; i < node.src_count(); ++i) parts_.push_back(bytes_from(node.src(i), axis));
     row_bytes_ = bytes_from(node.dst(), axis);
   }
@@ -72,11 +62,11 @@ class SliceKernel : public PlainKernel {
  public:
   explicit SliceKernel(const NodeView& node) : PlainKernel(node), op_(node.op<Slice>()) {
     const Shape& shape = node.src(0).shape;
-    const int axis = axis_of(op_.axis, shape);
+    const int axis = shape.place_of(op_.axis);
     element_bytes_ = bytes_from(node.src(0), axis + 1);
     src_row_ = bytes_from(node.src(0), axis);
     count_ = node.dst().shape[axis];
-    rows_ = product_before(shape, axis);
+    rows_ = shape.elements_before(axis);
   }
 
   void run(const KernelCall& call) const override {

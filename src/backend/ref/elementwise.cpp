@@ -102,7 +102,7 @@ void run(const Binary& op, const Run& r) {
 void run(const Geglu&, const Run& r) {
   const std::int64_t c = r.dst_type.shape[-1];
   const Floats x = r.floats(0);
-  parallel_for(leading(r.shape(0)), [&](std::int64_t row) {
+  parallel_for(r.shape(0).elements_before(-1), [&](std::int64_t row) {
     for (std::int64_t i = 0; i < c; ++i) {
       r.result().set(row * c + i, static_cast<double>(x[row * 2 * c + i]) *
                                       gelu(static_cast<double>(x[row * 2 * c + c + i])));

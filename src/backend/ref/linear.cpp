@@ -8,7 +8,7 @@ void run(const Linear& op, const Run& r) {
   const Floats x = r.floats(0);
   const Floats weight = r.floats(1);
 
-  parallel_for(leading(r.shape(0)), [&](std::int64_t row) {
+  parallel_for(r.shape(0).elements_before(-1), [&](std::int64_t row) {
     for (std::int64_t o = 0; o < outputs; ++o) {
       double sum = op.has_bias ? static_cast<double>(r.floats(2)[o]) : 0.0;
       for (std::int64_t k = 0; k < inputs; ++k) {

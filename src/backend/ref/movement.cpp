@@ -4,23 +4,9 @@
 
 namespace semblance::reference {
 
-namespace {
-
-int axis_of(std::int64_t axis, const Shape& shape) {
-  return static_cast<int>(axis < 0 ? axis + shape.rank() : axis);
-}
-
-std::int64_t product_before(const Shape& shape, int axis) {
-  std::int64_t product = 1;
-  for (int i = 0; i < axis; ++i) product *= shape[i];
-  return product;
-}
-
-}  // namespace
-
 void run(const Concat& op, const Run& r) {
-  const int axis = axis_of(op.axis, r.dst_type.shape);
-  const std::int64_t blocks = product_before(r.dst_type.shape, axis);
+  const int axis = r.dst_type.shape.place_of(op.axis);
+  const std::int64_t blocks = r.dst_type.shape.elements_before(axis);
   const std::int64_t dst_block = r.dst_type.shape.elements_from(axis);
   std::int64_t offset = 0;
   for (std::size_t i = 0; i < r.types.size(); ++i) {
@@ -33,9 +19,9 @@ void run(const Concat& op, const Run& r) {
 void run(const Slice& op, const Run& r) {
   const Shape& shape = r.shape(0);
   const Shape& dst = r.dst_type.shape;
-  const int axis = axis_of(op.axis, shape);
+  const int axis = shape.place_of(op.axis);
   const std::int64_t inner = shape.elements_from(axis + 1);
-  for (std::int64_t b = 0; b < product_before(shape, axis); ++b) {
+  for (std::int64_t b = 0; b < shape.elements_before(axis); ++b) {
     for (std::int64_t i = 0; i < dst[axis]; ++i) {
       r.move(0, (b * shape[axis] + op.begin + i * op.step) * inner, (b * dst[axis] + i) * inner,
              inner);

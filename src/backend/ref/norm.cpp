@@ -29,7 +29,7 @@ Moments moments(std::int64_t count, double eps, F&& value) {
 void run(const GroupNorm& op, const Run& r) {
   const Shape& shape = r.shape(0);
   const std::int64_t c = shape[-1];
-  const std::int64_t pixels = leading(shape.with(0, 1));
+  const std::int64_t pixels = shape.with(0, 1).elements_before(-1);
   const std::int64_t width = c / op.groups;
   const Floats x = r.floats(0);
 
@@ -55,7 +55,7 @@ void run(const LayerNorm& op, const Run& r) {
   const std::int64_t c = r.shape(0)[-1];
   const Floats x = r.floats(0);
 
-  parallel_for(leading(r.shape(0)), [&](std::int64_t row) {
+  parallel_for(r.shape(0).elements_before(-1), [&](std::int64_t row) {
     const Moments m = moments(c, static_cast<double>(op.eps),
                               [&](std::int64_t i) { return static_cast<double>(x[row * c + i]); });
     for (std::int64_t i = 0; i < c; ++i) {
@@ -70,7 +70,7 @@ void run(const BatchNorm& op, const Run& r) {
   const std::int64_t c = r.shape(0)[-1];
   const Floats x = r.floats(0);
 
-  parallel_for(leading(r.shape(0)), [&](std::int64_t row) {
+  parallel_for(r.shape(0).elements_before(-1), [&](std::int64_t row) {
     for (std::int64_t i = 0; i < c; ++i) {
       const double mean = static_cast<double>(r.floats(3)[i]);
       const double variance = static_cast<double>(r.floats(4)[i]);

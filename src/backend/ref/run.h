@@ -69,13 +69,6 @@ struct Run {
   }
 };
 
-/// Product of all sizes but the last.
-inline std::int64_t leading(const Shape& shape) {
-  std::int64_t product = 1;
-  for (int i = 0; i + 1 < shape.rank(); ++i) product *= shape[i];
-  return product;
-}
-
 // linear.cpp, conv.cpp, attention.cpp
 void run(const Linear& op, const Run& r);
 void run(const Conv2d& op, const Run& r);

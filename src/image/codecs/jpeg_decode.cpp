@@ -1,10 +1,6 @@
 // JPEG through libjpeg-turbo, with its defaults (fancy upsampling, accurate integer DCT), which are
 // Pillow's too.
-#include <csetjmp>
 #include <cstdio>
-#include <cstring>
-#include <exception>
-#include <type_traits>
 
 extern "C" {
 #include <jerror.h>
@@ -16,6 +12,7 @@ extern "C" {
 
 #include "core/error.h"
 #include "image/codecs/codecs.h"
+#include "image/codecs/guarded_reader.h"
 #include "image/orientation.h"
 
 namespace semblance::codecs {
@@ -26,18 +23,17 @@ constexpr int kMarkerBytes = 0xffff;
 // A progressive file may repeat scans without end, each costing a pass over the whole picture.
 constexpr int kScanLimit = 500;
 
-enum class Trouble { kNone, kTruncated, kDamaged, kThrown };
-
-/// One JPEG being read. libjpeg calls back into it and leaves by longjmp, so whatever runs inside
-/// guarded() keeps nothing on its stack that would need a destructor.
-class JpegReader {
+/// One JPEG being read.
+class JpegReader : GuardedReader {
  public:
-  explicit JpegReader(const File& file) : file_(file), chunk_(kChunkBytes, Tag::kStaging) {
+  explicit JpegReader(const File& file)
+      : GuardedReader(file, ImageFormat::kJpeg), chunk_(kChunkBytes, Tag::kStaging) {
     jpeg_.err = jpeg_std_error(&errors_);
     errors_.error_exit = [](j_common_ptr common) {
       JpegReader& self = of(common);
+      static_assert(sizeof(self.message_) >= JMSG_LENGTH_MAX);
       (*common->err->format_message)(common, self.message_);
-      self.leave(Trouble::kDamaged);
+      self.leave_damaged();
     };
     errors_.emit_message = [](j_common_ptr common, int level) {
       if (level < 0 && means_damage(common->err->msg_code)) (*common->err->error_exit)(common);
@@ -58,7 +54,7 @@ class JpegReader {
       JpegReader& self = of(common);
       if (self.jpeg_.input_scan_number <= kScanLimit) return;
       std::snprintf(self.message_, sizeof(self.message_), "it has more than %d scans", kScanLimit);
-      self.leave(Trouble::kDamaged);
+      self.leave_damaged();
     };
     jpeg_.progress = &progress_;
   }
@@ -168,15 +164,9 @@ class JpegReader {
   }
 
   void fill() {
-    const std::uint64_t count = std::min<std::uint64_t>(kChunkBytes, file_.size() - offset_);
-    if (count == 0) leave(Trouble::kTruncated);
-    try {
-      file_.read(offset_, chunk_.bytes().first(count));
-    } catch (...) {
-      thrown_ = std::current_exception();
-    }
-    if (thrown_ != nullptr) leave(Trouble::kThrown);
-    offset_ += count;
+    const std::uint64_t count = std::min<std::uint64_t>(kChunkBytes, bytes_left());
+    if (count == 0) leave_truncated();
+    read_next(chunk_.bytes().first(count));
     source_.next_input_byte = chunk_.as<JOCTET>().data();
     source_.bytes_in_buffer = count;
   }
@@ -189,45 +179,15 @@ class JpegReader {
       source_.bytes_in_buffer -= bytes;
       return;
     }
-    const std::uint64_t beyond = bytes - source_.bytes_in_buffer;
-    if (beyond > file_.size() - offset_) leave(Trouble::kTruncated);
-    offset_ += beyond;
+    skip_next(bytes - source_.bytes_in_buffer);
     source_.bytes_in_buffer = 0;
   }
 
-  [[noreturn]] void leave(Trouble trouble) {
-    trouble_ = trouble;
-    std::longjmp(jump_, 1);
-  }
-
-  /// Runs a stretch of libjpeg calls; what went wrong in it comes out as an exception.
-  template <typename F>
-  void guarded(F&& stretch) {
-    if (setjmp(jump_) == 0) {
-      stretch();
-      return;
-    }
-    switch (trouble_) {
-      case Trouble::kThrown:
-        std::rethrow_exception(thrown_);
-      case Trouble::kTruncated:
-        fail_truncated(file_, ImageFormat::kJpeg);
-      default:
-        fail_damaged(file_, ImageFormat::kJpeg, message_);
-    }
-  }
-
-  const File& file_;
-  std::uint64_t offset_ = 0;  // of the first byte that has not been read
   Buffer chunk_;
   jpeg_decompress_struct jpeg_{};
   jpeg_error_mgr errors_{};
   jpeg_source_mgr source_{};
   jpeg_progress_mgr progress_{};
-  std::jmp_buf jump_{};
-  Trouble trouble_ = Trouble::kNone;
-  char message_[JMSG_LENGTH_MAX] = {};
-  std::exception_ptr thrown_;
 };
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 
 extern "C" {
 #include <jpeglib.h>
@@ -15,7 +14,7 @@ namespace {
 
 constexpr int kQuality = 95;
 
-/// libjpeg leaves by longjmp here as in jpeg_decode.cpp.
+/// libjpeg leaves by longjmp here as in guarded_reader.h.
 struct JpegWriter {
   JpegWriter() {
     jpeg.err = jpeg_std_error(&errors);

@@ -4,14 +4,13 @@
 
 #include <algorithm>
 #include <array>
-#include <csetjmp>
 #include <cstdio>
 #include <cstring>
-#include <exception>
 #include <string_view>
 
 #include "core/error.h"
 #include "image/codecs/codecs.h"
+#include "image/codecs/guarded_reader.h"
 #include "image/orientation.h"
 
 namespace semblance::codecs {
@@ -68,18 +67,16 @@ int find_orientation(const File& file) {
   return from_xmp.value_or(1);
 }
 
-enum class Trouble { kNone, kTruncated, kDamaged, kThrown };
-
-/// One PNG being read; libpng leaves by longjmp, as in jpeg_decode.cpp.
-class PngReader {
+/// One PNG being read.
+class PngReader : GuardedReader {
  public:
-  explicit PngReader(const File& file) : file_(file) {
+  explicit PngReader(const File& file) : GuardedReader(file, ImageFormat::kPng) {
     png_ = png_create_read_struct(
         PNG_LIBPNG_VER_STRING, this,
         [](png_structp png, png_const_charp message) {
           auto& self = *static_cast<PngReader*>(png_get_error_ptr(png));
           std::snprintf(self.message_, sizeof(self.message_), "%s", message);
-          self.leave(Trouble::kDamaged);
+          self.leave_damaged();
         },
         [](png_structp, png_const_charp) {});
     if (png_ != nullptr) info_ = png_create_info_struct(png_);
@@ -88,7 +85,8 @@ class PngReader {
       fail(ErrorKind::kMemory, "cannot read {}: libpng has no memory to start", file.name());
     }
     png_set_read_fn(png_, this, [](png_structp png, png_bytep data, std::size_t count) {
-      static_cast<PngReader*>(png_get_io_ptr(png))->read(data, count);
+      static_cast<PngReader*>(png_get_io_ptr(png))
+          ->read_next(std::as_writable_bytes(std::span(data, count)));
     });
   }
   ~PngReader() { png_destroy_read_struct(&png_, &info_, nullptr); }
@@ -183,47 +181,9 @@ class PngReader {
     guarded([this, row] { png_read_row(png_, row, nullptr); });
   }
 
-  void read(png_bytep data, std::size_t count) {
-    if (count > file_.size() - offset_) leave(Trouble::kTruncated);
-    try {
-      file_.read(offset_, std::as_writable_bytes(std::span(data, count)));
-    } catch (...) {
-      thrown_ = std::current_exception();
-    }
-    if (thrown_ != nullptr) leave(Trouble::kThrown);
-    offset_ += count;
-  }
-
-  [[noreturn]] void leave(Trouble trouble) {
-    trouble_ = trouble;
-    std::longjmp(jump_, 1);
-  }
-
-  template <typename F>
-  void guarded(F&& stretch) {
-    if (setjmp(jump_) == 0) {
-      stretch();
-      return;
-    }
-    switch (trouble_) {
-      case Trouble::kThrown:
-        std::rethrow_exception(thrown_);
-      case Trouble::kTruncated:
-        fail_truncated(file_, ImageFormat::kPng);
-      default:
-        fail_damaged(file_, ImageFormat::kPng, message_);
-    }
-  }
-
-  const File& file_;
-  std::uint64_t offset_ = 0;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
   int passes_ = 1;
-  std::jmp_buf jump_{};
-  Trouble trouble_ = Trouble::kNone;
-  char message_[200] = {};
-  std::exception_ptr thrown_;
 };
 
 }  // namespace

@@ -12,7 +12,7 @@
 namespace semblance::codecs {
 namespace {
 
-/// libpng leaves by longjmp, as in jpeg_decode.cpp.
+/// libpng leaves by longjmp, as in guarded_reader.h.
 struct PngWriter {
   PngWriter() {
     png = png_create_write_struct(

@@ -1,0 +1,39 @@
+#include "cli/photo_flags.h"
+
+#include "core/error.h"
+
+namespace semblance::cli {
+
+void PhotoFlags::declare_models(Flags& flags, std::string folder_help) {
+  flags.path("--face-models", "DIR", std::move(folder_help), files.folder);
+  flags.path("--detector", "FILE", "A SCRFD detector (ONNX) in place of the folder's.",
+             files.detector);
+  flags.path("--recogniser", "FILE", "An ArcFace recogniser (ONNX) in place of the folder's.",
+             files.recogniser);
+}
+
+void PhotoFlags::declare_advanced(Flags& flags) {
+  flags.choice("--photo-size",
+               "Size in which a photo is looked at. published: resized as InstantID's scripts do, "
+               "long side 1280. original: as it is. Default: published.",
+               {"published", "original"}, size);
+  flags.whole("--detector-size",
+              "Side of the square in which faces are looked for, a multiple of 32, 64 to 4096. "
+              "Default: 640.",
+              64, 4096, detector_size);
+}
+
+void PhotoFlags::check() const {
+  if (detector_size % 32 != 0) {
+    fail(ErrorKind::kArgument, "--detector-size: a multiple of 32 is needed, {} came",
+         detector_size);
+  }
+}
+
+PhotoOptions PhotoFlags::options(std::string backend) const {
+  return {.original_size = size == 1,
+          .detector_size = static_cast<int>(detector_size),
+          .backend = std::move(backend)};
+}
+
+}  // namespace semblance::cli

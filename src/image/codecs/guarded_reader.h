@@ -1,0 +1,74 @@
+// What reading by libjpeg and libpng has in common: both call back for bytes and leave by longjmp
+// when something is wrong.
+#pragma once
+
+#include <csetjmp>
+#include <exception>
+#include <span>
+
+#include "image/codecs/codecs.h"
+
+namespace semblance::codecs {
+
+/// Whatever runs inside guarded(), and the callbacks that it leads to, keeps nothing on its stack
+/// that would need a destructor.
+class GuardedReader {
+ protected:
+  GuardedReader(const File& file, ImageFormat format) : file_(file), format_(format) {}
+
+  /// Runs a stretch of the library's calls; what went wrong in it comes out as an exception.
+  template <typename F>
+  void guarded(F&& stretch) {
+    if (setjmp(jump_) == 0) {
+      stretch();
+      return;
+    }
+    switch (trouble_) {
+      case Trouble::kThrown:
+        std::rethrow_exception(thrown_);
+      case Trouble::kTruncated:
+        fail_truncated(file_, format_);
+      case Trouble::kDamaged:
+        fail_damaged(file_, format_, message_);
+    }
+  }
+
+  // For callbacks. What leaves does so to the end of guarded().
+
+  std::uint64_t bytes_left() const { return file_.size() - offset_; }
+  void read_next(std::span<std::byte> dst) {
+    if (dst.size() > bytes_left()) leave_truncated();
+    try {
+      file_.read(offset_, dst);
+    } catch (...) {
+      thrown_ = std::current_exception();
+    }
+    if (thrown_ != nullptr) leave(Trouble::kThrown);
+    offset_ += dst.size();
+  }
+  void skip_next(std::uint64_t bytes) {
+    if (bytes > bytes_left()) leave_truncated();
+    offset_ += bytes;
+  }
+  [[noreturn]] void leave_truncated() { leave(Trouble::kTruncated); }
+  /// `message_` says how.
+  [[noreturn]] void leave_damaged() { leave(Trouble::kDamaged); }
+
+  const File& file_;
+  char message_[200] = {};
+
+ private:
+  enum class Trouble { kTruncated, kDamaged, kThrown };
+  [[noreturn]] void leave(Trouble trouble) {
+    trouble_ = trouble;
+    std::longjmp(jump_, 1);
+  }
+
+  ImageFormat format_;
+  std::uint64_t offset_ = 0;  // of the first byte that has not been read
+  std::jmp_buf jump_{};
+  Trouble trouble_ = Trouble::kDamaged;
+  std::exception_ptr thrown_;
+};
+
+}  // namespace semblance::codecs
