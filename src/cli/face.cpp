@@ -32,7 +32,7 @@ struct Settings {
 
 void declare(Flags& flags, Settings& s) {
   flags.group("What to do");
-  flags.positional("PHOTO", "JPEG, PNG or WebP.", s.photo);
+  flags.positional("PHOTO", "The photo: JPEG, PNG or WebP.", s.photo);
   flags.toggle("--json",
                "Prints {\"image_size\": [w, h], \"faces\": [{\"score\", \"box\", \"keypoints\", "
                "\"embedding\"}, ...]}, the largest face first, in pixels of image_size.",
@@ -60,8 +60,8 @@ void declare(Flags& flags, Settings& s) {
       "long side 1280. original: as it is. Default: published.",
       {"published", "original"}, s.photo_size);
   flags.whole("--detector-size",
-              "Side of the square in which faces are looked for, a multiple of 32, 64 to 4096. "
-              "Default: 640.",
+              "Side of the square that the photo is fitted into to look for faces: larger finds "
+              "smaller faces. A multiple of 32, 64 to 4096. Default: 640.",
               64, 4096, s.detector_size);
   flags.whole("--threads", "Processor cores to use, 1 to 1024. Default: all there are.", 1, 1024,
               s.threads);
