@@ -14,7 +14,8 @@ namespace semblance {
 namespace {
 
 bool is_identity(const std::filesystem::path& path) {
-  return looks_like_identity(*open_file(path));
+  const auto file = open_file(path);
+  return path.extension() == ".json" || looks_like_identity(*file);
 }
 
 /// The two files to open: those that are given, and the folder's for the rest.

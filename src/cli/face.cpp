@@ -29,7 +29,7 @@ struct Settings {
 
 void declare(Flags& flags, Settings& s) {
   flags.group("What to do");
-  flags.positional("PHOTO", "JPEG, PNG or WebP.", s.photo);
+  flags.positional("PHOTO", "The photo: JPEG, PNG or WebP.", s.photo);
   flags.toggle("--json",
                "Prints {\"image_size\": [w, h], \"faces\": [{\"score\", \"box\", \"keypoints\", "
                "\"embedding\"}, ...]}, the largest face first, in pixels of image_size.",

@@ -80,7 +80,8 @@ TEST_F(Face, RefusesIdentitiesThatAreNone) {
   const std::vector<std::pair<std::string, int>> cases{
       {"{", 4},
       {"{}", 3},
-      {"[1, 2]", 2},
+      {"[1, 2]", 4},
+      {"", 4},
       {"{\"embedding\": \"me\"", 4},
       {good.substr(0, good.size() / 2), 4},
   };

@@ -97,6 +97,7 @@ Flags::Flags(std::string usage, std::string summary)
   app_->allow_extras();
   app_->add_flag("-h,--help", help_asked_);
   names_ = {"-h", "--help"};
+  toggles_ = names_;
 }
 
 Flags::~Flags() = default;
@@ -190,6 +191,7 @@ void Flags::value(std::string names, std::string value, std::string help,
 void Flags::toggle(std::string names, std::string help, bool& target) {
   const std::vector<std::string> parts = split_names(names);
   names_.insert(names_.end(), parts.begin(), parts.end());
+  toggles_.insert(toggles_.end(), parts.begin(), parts.end());
   entries_.push_back({heading_, fmt::format("{}", fmt::join(parts, ", ")), std::move(help)});
   app_->add_flag_function(names, [&target](std::int64_t) { target = true; })->take_last();
 }
@@ -203,11 +205,29 @@ void Flags::positional(std::string name, std::string help, std::filesystem::path
 }
 
 bool Flags::read(std::span<const char* const> words) {
-  // CLI11 takes arguments from the back, and would let "--negative=" swallow the next word.
+  // CLI11 takes arguments from the back, would let "--negative=" swallow the next word, and would
+  // take "--quiet=no" for --quiet.
+  const auto is_one_of = [](const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
   std::vector<std::string> reversed;
+  bool is_value = false;  // of the flag in front, whatever it looks like
   for (const char* each : words) {
     const std::string word = each;
-    if (word.starts_with("--") && word.size() > 3 && word.find('=') == word.size() - 1) {
+    const std::size_t equals = word.find('=');
+    const std::string name = word.substr(0, equals);
+    if (is_value) {
+      reversed.push_back(word);
+      is_value = false;
+      continue;
+    }
+    const bool toggles = is_one_of(toggles_, name);
+    if (toggles && equals != std::string::npos) {
+      fail(ErrorKind::kArgument, "{}: it stands alone, without a value; '{}' came", name,
+           word.substr(equals + 1));
+    }
+    is_value = equals == std::string::npos && !toggles && is_one_of(names_, name);
+    if (word.starts_with("--") && word.size() > 3 && equals == word.size() - 1) {
       reversed.push_back(word.substr(0, word.size() - 1));
       reversed.emplace_back();
     } else {
@@ -218,7 +238,7 @@ bool Flags::read(std::span<const char* const> words) {
   try {
     app_->parse(reversed);
   } catch (const CLI::ArgumentMismatch&) {
-    // The last word is a flag that lacks its value, or a flag without values was given one.
+    // The last word is a flag that lacks its value.
     const std::string last = words.empty() ? "" : words.back();
     fail(ErrorKind::kArgument, "{}: a value is needed behind it, none came", last);
   } catch (const CLI::ParseError& error) {

@@ -76,6 +76,7 @@ class Flags {
   std::string heading_ = "Options";
   std::vector<Entry> entries_;
   std::vector<std::string> names_;
+  std::vector<std::string> toggles_;            // those of names_ that take no value
   std::vector<std::function<void()>> pending_;  // values, taken once all words are known
   bool takes_word_ = false;
   bool help_asked_ = false;

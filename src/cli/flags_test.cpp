@@ -88,6 +88,16 @@ TEST(Flags, RefuseValuesOfAWrongKind) {
             "--precision: one of auto, f32, bf16 is needed, 'f23' came, did you mean f32?");
 }
 
+TEST(Flags, RefuseAValueWhereNoneBelongs) {
+  EXPECT_EQ(error_of({"--quiet=no"}), "--quiet: it stands alone, without a value; 'no' came");
+  EXPECT_EQ(error_of({"-q="}), "-q: it stands alone, without a value; '' came");
+  EXPECT_EQ(error_of({"--help=steps"}), "--help: it stands alone, without a value; 'steps' came");
+  Values values;
+  EXPECT_EQ(read(values, {"--prompt", "--quiet=no", "--negative", "a="}), "");
+  EXPECT_EQ(values.prompt, "--quiet=no");
+  EXPECT_EQ(values.negative, "a=");
+}
+
 TEST(Flags, SayWhatWasMeant) {
   EXPECT_EQ(error_of({"--promt", "a"}),
             "there is no flag --promt, did you mean --prompt?\n  --help lists the flags");

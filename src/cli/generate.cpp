@@ -86,7 +86,7 @@ void declare_picture(Flags& flags, Settings& s) {
   flags.text("--prompt", "TEXT", "What the picture shows.", s.prompt);
   flags.text(
       "--negative", "TEXT",
-      "What it is to keep away from. Without the flag the model's own empty encoding is used; "
+      "What the picture should not show. Without the flag the model's own empty encoding is used; "
       "--negative \"\" encodes an empty text, which is not the same.",
       s.request.negative);
   flags.value(
@@ -101,10 +101,11 @@ void declare_picture(Flags& flags, Settings& s) {
       "How closely the prompt is followed, 0 to 100. At 1 and below guidance is off, which "
       "halves the work. Default: 5.",
       s.request.guidance);
-  flags.whole("--seed",
-              "Where chance begins: the same seed and settings give the same picture. Default: a "
-              "random number below 2147483648, which is printed.",
-              0, std::numeric_limits<std::int64_t>::max(), s.seed);
+  flags.whole(
+      "--seed",
+      "Chooses the first noise: the same seed and settings give the same picture. Default: a "
+      "random number below 2147483648, which is printed.",
+      0, std::numeric_limits<std::int64_t>::max(), s.seed);
   flags.whole("--images",
               "How many pictures, with seeds counted up: out.png, out-2.png, ... 1 to 1000. "
               "Default: 1.",
@@ -124,8 +125,11 @@ void declare_models(Flags& flags, Settings& s) {
 void declare_output(Flags& flags, Settings& s) {
   flags.group("Output");
   flags.path("-o,--output", "FILE", "Where the picture goes: .png, .jpg or .webp.", s.output);
-  flags.path("--latents", "FILE.npy",
-             "Also writes the final latent, float32 [1,4,h/8,w/8]. One image only.", s.latents);
+  flags.path(
+      "--latents", "FILE.npy",
+      "Also writes the final latent, of which the picture is decoded, as a NumPy array: float32 "
+      "[1,4,h/8,w/8]. One image only.",
+      s.latents);
   flags.toggle("--no-metadata",
                "Leaves out the text about prompt, seed and settings that the picture file carries.",
                s.no_metadata);
@@ -134,31 +138,37 @@ void declare_output(Flags& flags, Settings& s) {
 
 void declare_advanced(Flags& flags, Settings& s) {
   flags.group("Advanced");
-  flags.number("--identity-start", "IdentityNet works from this fraction of the steps on, 0 to 1.",
+  flags.number("--identity-start",
+               "IdentityNet works from this fraction of the steps on, 0 to 1. Default: 0.",
                s.request.identity_start);
-  flags.number("--identity-end", "IdentityNet works up to this fraction of the steps, 0 to 1.",
+  flags.number("--identity-end",
+               "IdentityNet works up to this fraction of the steps, 0 to 1. Default: 1.",
                s.request.identity_end);
-  flags.choice("--precision",
-               "Of the arithmetic. auto: bf16 where the processor computes it natively, else f32. "
-               "Default: auto.",
-               {"auto", "f32", "bf16"}, s.precision);
+  flags.choice(
+      "--precision",
+      "The numbers to compute with. auto: bf16 where the processor computes it natively, else f32. "
+      "Default: auto.",
+      {"auto", "f32", "bf16"}, s.precision);
   flags.whole(
       "--threads",
       "Processor cores to use, 1 to 1024. The last bits of a picture depend on it. Default: "
       "all there are.",
       1, 1024, s.threads);
-  flags.value("--scheduler", "NAME", "The sampler: euler. Default: euler.",
-              [](const std::string& flag, std::string text) {
-                std::transform(text.begin(), text.end(), text.begin(),
-                               [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-                if (text != "euler") {
-                  fail(ErrorKind::kArgument, "{}: there is no scheduler '{}'; there is: euler",
-                       flag, text);
-                }
-              });
+  flags.value(
+      "--scheduler", "NAME", "The method of the steps (sampler); there is euler. Default: euler.",
+      [](const std::string& flag, std::string text) {
+        std::transform(text.begin(), text.end(), text.begin(),
+                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        if (text != "euler") {
+          fail(ErrorKind::kArgument, "{}: there is no scheduler '{}'; there is: euler", flag, text);
+        }
+      });
   s.looking.declare_advanced(flags);
-  flags.choice("--backend", "Who computes. ref is slow and plain: the judge. Default: cpu.",
-               {kBackends[0], kBackends[1]}, s.backend);
+  flags.choice(
+      "--backend",
+      "Which code computes: cpu, or ref, slow and plain loops to check it against. Default: "
+      "cpu.",
+      {kBackends[0], kBackends[1]}, s.backend);
 }
 
 void declare(Flags& flags, Settings& s) {
@@ -205,8 +215,10 @@ void check_flags(Settings& s) {
   if (!s.latents.empty() && s.images > 1) {
     fail(ErrorKind::kArgument, "--latents: one image only, --images {} came", s.images);
   }
-  if (s.seed && *s.seed > std::numeric_limits<std::int64_t>::max() - s.images)
-    fail(ErrorKind::kArgument, "--seed: {} cannot be counted up {} times", *s.seed, s.images);
+  if (s.seed && *s.seed > std::numeric_limits<std::int64_t>::max() - (s.images - 1)) {
+    fail(ErrorKind::kArgument, "--seed: {} is too large to be counted up for {} images", *s.seed,
+         s.images);
+  }
 }
 
 void check_outputs(const Settings& s, const std::vector<std::filesystem::path>& pictures) {
@@ -279,9 +291,13 @@ void make_picture(const Settings& s, Pipeline& pipeline, const Request& request,
                                   .backend = kBackends[s.backend]});
   }
   progress.now(name + ": writing");
+  std::optional<OutputFile> latents;  // written before the picture appears, so that both do or none
+  if (!s.latents.empty()) {
+    latents.emplace(s.latents);
+    write_npy(*latents, {1, 4, request.height / 8, request.width / 8}, generation.latent());
+  }
   write_image(picture, path, text);
-  if (!s.latents.empty())
-    write_npy(s.latents, {1, 4, request.height / 8, request.width / 8}, generation.latent());
+  if (latents) latents->commit();
   progress.clear();
   print(path.string());
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;

@@ -136,7 +136,8 @@ TEST_F(Generate, RefusesWhatARequestCannotBe) {
       {{"--identity-end", "1.5"}, "identity end"},
       {{"--seed", "-1"}, "--seed: a whole number from 0 to"},
       {{"--seed", "x"}, "--seed: a whole number is needed, 'x' came"},
-      {{"--seed", "9223372036854775807", "--images", "2"}, "cannot be counted up 2 times"},
+      {{"--seed", "9223372036854775807", "--images", "2"},
+       "is too large to be counted up for 2 images"},
       {{"--images", "0"}, "--images: a whole number from 1 to 1000 is needed, 0 came"},
       {{"--threads", "0"}, "--threads: a whole number from 1 to 1024 is needed, 0 came"},
       {{"--precision", "f8"}, "--precision: one of auto, f32, bf16 is needed, 'f8' came"},
@@ -144,8 +145,10 @@ TEST_F(Generate, RefusesWhatARequestCannotBe) {
       {{"--backend", "gpu"}, "--backend: one of cpu, ref is needed, 'gpu' came"},
       {{"--photo-size", "big"}, "--photo-size: one of published, original is needed, 'big' came"},
       {{"--detector-size", "100"}, "--detector-size: a multiple of 32 is needed, 100 came"},
-      {{"--prompt", "broken \xff\xfe"}, "UTF-8"},
-      {{"--negative", "broken \xc3"}, "UTF-8"},
+      {{"--prompt", "broken \xff\xfe"},
+       "cannot read the prompt: it must be UTF-8 text, and byte 7"},
+      {{"--negative", "broken \xc3"}, "cannot read the negative prompt: it must be UTF-8 text"},
+      {{"--quiet=no"}, "--quiet: it stands alone, without a value; 'no' came"},
       {{"-o", file("out.gif")}, ".webp"},
       {{"-o", file("out")}, ".webp"},
       {{"--base", ""}, "--base: a path is needed, '' came"},
@@ -169,7 +172,9 @@ TEST_F(Generate, NamesAllThatLacks) {
 }
 
 TEST_F(Generate, RefusesOutputsThatCannotBeWritten) {
-  run(generate({"-o", file("none/out.png")})).exits(3).says("none/out.png: No such file");
+  run(generate({"-o", file("none/out.png")}))
+      .exits(3)
+      .says("none/out.png: there is no folder " + file("none"));
   fs::create_directory(file("folder.png"));
   run(generate({"-o", file("folder.png")})).exits(2).says("this is a folder");
   run(generate({"-o", "/proc/out.png"})).says("cannot write /proc/out.png");
@@ -199,6 +204,12 @@ TEST_F(Generate, SaysThatAFullDiskIsFull) {
     GTEST_SKIP() << "no right to mount a small disk";
   run(generate({"-o", disk + "/out.png"})).exits(7).says("out.png: No space left on device");
   EXPECT_TRUE(fs::is_empty(disk));
+  run(generate({"--size", "256x256", "--latents", disk + "/out.npy"}))
+      .exits(7)
+      .says("out.npy: No space left on device")
+      .prints_nothing();
+  EXPECT_TRUE(fs::is_empty(disk));
+  EXPECT_FALSE(fs::exists(file("out.png")));
   EXPECT_EQ(std::system(("umount " + disk).c_str()), 0);
 }
 

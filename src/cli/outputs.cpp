@@ -6,7 +6,6 @@
 #include <span>
 
 #include "core/error.h"
-#include "memory/file.h"
 
 namespace semblance::cli {
 
@@ -35,7 +34,7 @@ void check_output(const std::string& flag, const std::filesystem::path& path,
   const OutputFile probe(path);
 }
 
-void write_npy(const std::filesystem::path& path, const std::vector<std::int64_t>& shape,
+void write_npy(OutputFile& file, const std::vector<std::int64_t>& shape,
                const std::vector<float>& values) {
   std::string header = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}{}), }}",
                                    fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
@@ -44,13 +43,11 @@ void write_npy(const std::filesystem::path& path, const std::vector<std::int64_t
   header.append(kAlignment - 1 - (kMagicBytes + header.size()) % kAlignment, ' ');
   header += '\n';
   const auto length = static_cast<unsigned>(header.size());
-  OutputFile file(path);
   file.write(std::string_view("\x93NUMPY\x01\x00", 8));
   const char length_bytes[2] = {static_cast<char>(length & 0xffU), static_cast<char>(length >> 8U)};
   file.write(std::string_view(length_bytes, 2));
   file.write(header);
   file.write(std::as_bytes(std::span(values)));
-  file.commit();
 }
 
 }  // namespace semblance::cli

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "memory/file.h"
+
 namespace semblance::cli {
 
 /// "out.png", "out-2.png", ..., "out-N.png".
@@ -15,8 +17,8 @@ std::vector<std::filesystem::path> numbered(const std::filesystem::path& path, i
 void check_output(const std::string& flag, const std::filesystem::path& path,
                   const std::vector<std::filesystem::path>& inputs);
 
-/// A float32 array of this shape as NumPy's .npy, version 1.0; appears whole or not at all.
-void write_npy(const std::filesystem::path& path, const std::vector<std::int64_t>& shape,
+/// Writes a float32 array of this shape as NumPy's .npy, version 1.0. Does not commit the file.
+void write_npy(OutputFile& file, const std::vector<std::int64_t>& shape,
                const std::vector<float>& values);
 
 }  // namespace semblance::cli

@@ -19,7 +19,10 @@ TEST(Outputs, CountUpBehindTheStem) {
 TEST(Outputs, NpyHoldsShapeAndNumbers) {
   const auto path = std::filesystem::temp_directory_path() /
                     ("semblance_npy_" + std::to_string(getpid()) + ".npy");
-  write_npy(path, {1, 2}, {1.5F, -2.0F});
+  OutputFile file(path);
+  write_npy(file, {1, 2}, {1.5F, -2.0F});
+  EXPECT_FALSE(std::filesystem::exists(path));
+  file.commit();
   const std::string bytes = read_small_file(path, 4096);
   std::filesystem::remove(path);
   ASSERT_EQ(bytes.size(), 128U + 8U);

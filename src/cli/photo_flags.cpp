@@ -18,8 +18,8 @@ void PhotoFlags::declare_advanced(Flags& flags) {
                "long side 1280. original: as it is. Default: published.",
                {"published", "original"}, size);
   flags.whole("--detector-size",
-              "Side of the square in which faces are looked for, a multiple of 32, 64 to 4096. "
-              "Default: 640.",
+              "Side of the square that the photo is fitted into to look for faces: larger finds "
+              "smaller faces. A multiple of 32, 64 to 4096. Default: 640.",
               64, 4096, detector_size);
 }
 

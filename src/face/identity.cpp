@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -79,10 +80,16 @@ Identity parse_identity(std::string name, std::string_view text) {
   const Json json = Json::parse(std::move(name), text);
   json.expect_object();
   Identity identity;
+  if (!json.has("embedding")) {
+    fail(
+        ErrorKind::kMissing,
+        "cannot read {} as an identity: \"embedding\" is missing{}\n  `semblance face PHOTO --save "
+        "FILE.json` makes one",
+        json.file(), json.has("faces") ? ", this is the list that --json prints" : "");
+  }
   const auto embedding = floats_of<kEmbeddingSize>(json.child("embedding").value());
   if (!embedding)
-    fail(ErrorKind::kCorrupt, "cannot read {}: \"embedding\" must be a list of {} finite numbers",
-         json.file(), kEmbeddingSize);
+    json.refuse("embedding", fmt::format("a list of {} finite numbers", kEmbeddingSize));
   identity.embedding = *embedding;
 
   const nlohmann::json& points = json.child("keypoints").value();
@@ -94,9 +101,8 @@ Identity parse_identity(std::string name, std::string_view text) {
     if (points_fit) identity.keypoints[i] = *point;
   }
   if (!points_fit) {
-    fail(ErrorKind::kCorrupt,
-         "cannot read {}: \"keypoints\" must be five points [x, y] within {} of the origin",
-         json.file(), kKeypointLimit);
+    json.refuse("keypoints",
+                fmt::format("five points [x, y] within {} of the origin", kKeypointLimit));
   }
 
   const std::vector<std::int64_t> size =
@@ -124,7 +130,9 @@ bool looks_like_identity(const File& file) {
   std::array<std::byte, 64> head{};
   const std::size_t size = std::min<std::uint64_t>(head.size(), file.size());
   file.read(0, std::span(head).first(size));
-  for (std::size_t i = 0; i < size; ++i) {
+  constexpr std::string_view kMark = "\xef\xbb\xbf";  // in front of the text, by some editors
+  const bool marked = size >= kMark.size() && std::memcmp(head.data(), kMark.data(), 3) == 0;
+  for (std::size_t i = marked ? kMark.size() : 0; i < size; ++i) {
     const auto letter = static_cast<char>(head[i]);
     if (letter != ' ' && letter != '\t' && letter != '\r' && letter != '\n') return letter == '{';
   }

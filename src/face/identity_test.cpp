@@ -103,7 +103,10 @@ TEST(Identity, HostileTextIsRefused) {
   refused(ErrorKind::kMissing, "keypoints", changed("keypoints", nullptr));
   refused(ErrorKind::kMissing, "image_size", changed("image_size", nullptr));
   const std::string embedding = "\"embedding\" must be a list of 512 finite numbers";
-  refused(corrupt, embedding, changed("embedding", std::vector<float>(511, 1.0F)));
+  refused(corrupt, embedding + ", got a list of 511",
+          changed("embedding", std::vector<float>(511, 1.0F)));
+  refused(ErrorKind::kMissing, "\"embedding\" is missing, this is the list that --json prints",
+          R"({"image_size": [8, 8], "faces": []})");
   refused(corrupt, embedding, changed("embedding", std::vector<std::string>(512, "1")));
   refused(corrupt, embedding, changed("embedding", std::vector<double>(512, 1e39)));
   refused(corrupt, embedding, changed("embedding", "face"));

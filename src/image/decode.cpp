@@ -62,7 +62,7 @@ void check_size(const File& file, std::int64_t w, std::int64_t h) {
   }
   if (h > kPixelLimit / w) {
     fail(ErrorKind::kArgument,
-         "cannot read {}: a picture may have {} pixels, this one is {}x{}\n"
+         "cannot read {}: a picture may have {} pixels at most, this one is {}x{}\n"
          "  make it smaller first",
          file.name(), kPixelLimit, w, h);
   }

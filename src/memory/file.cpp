@@ -81,6 +81,12 @@ std::vector<std::filesystem::path>& unfinished() {
 void forget(const std::filesystem::path& name) { std::erase(unfinished(), name); }
 
 [[noreturn]] void fail_to_write(const std::filesystem::path& path, int error) {
+  std::error_code ignored;
+  if (error == ENOENT && path.has_parent_path() &&
+      !std::filesystem::exists(path.parent_path(), ignored)) {
+    fail(ErrorKind::kMissing, "cannot write {}: there is no folder {}\n  make it first",
+         path.string(), path.parent_path().string());
+  }
   const auto kind = error == ENOENT ? ErrorKind::kMissing : ErrorKind::kDevice;
   fail(kind, "cannot write {}: {}", path.string(), std::strerror(error));
 }

@@ -68,7 +68,7 @@ TEST_F(Folder, OutputAppearsWholeOrNotAtAll) {
 }
 
 TEST_F(Folder, OutputRefusesAPlaceThatCannotBe) {
-  EXPECT_NE(error_of([&] { OutputFile(path_ / "none" / "out.txt"); }).find("No such file"),
+  EXPECT_NE(error_of([&] { OutputFile(path_ / "none" / "out.txt"); }).find("there is no folder"),
             std::string::npos);
   EXPECT_NE(error_of([&] { OutputFile file(path_); }).find("this is a folder"), std::string::npos);
 }

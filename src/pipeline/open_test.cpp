@@ -40,6 +40,14 @@ TEST(Request, RefusesWhatIsOutOfRange) {
             "argument: the identity strength must be a number from 0 to 5, got nan");
   EXPECT_EQ(said([](Request& r) { r.adapter_strength = 6; }),
             "argument: the adapter strength must be a number from 0 to 5, got 6");
+  EXPECT_EQ(said([](Request& r) { r.adapter_strength = 5.01F; }),
+            "argument: the adapter strength must be a number from 0 to 5, got 5.01");
+  EXPECT_EQ(said([](Request& r) { r.prompt = "caf\xe9"; }),
+            "argument: cannot read the prompt: it must be UTF-8 text, and byte 3 (0xe9) is not\n  "
+            "save or "
+            "type the text as UTF-8");
+  EXPECT_NE(said([](Request& r) { r.negative = "\xff"; }).find("the negative prompt"),
+            std::string::npos);
   EXPECT_EQ(said([](Request& r) { r.identity_end = 2; }),
             "argument: the identity end must be a number from 0 to 1, got 2");
   EXPECT_EQ(said([](Request& r) { r.identity_start = std::numeric_limits<double>::infinity(); }),
@@ -93,6 +101,29 @@ TEST_F(Damaged, NamesTheMissingFile) {
   EXPECT_NE(opening().find("cannot open --adapter"), std::string::npos) << opening();
   paths_.adapter.clear();
   EXPECT_NE(opening().find("no --adapter is given"), std::string::npos) << opening();
+}
+
+TEST_F(Damaged, SaysWhatIsNeededInAnotherFoldersPlace) {
+  const ModelPaths good = paths_;
+  paths_.base = folder_ / "ip-adapter.bin";
+  EXPECT_NE(opening().find("a diffusers folder of an SDXL is needed, this is a file"),
+            std::string::npos)
+      << opening();
+  paths_.base = folder_ / "base/unet";
+  EXPECT_NE(opening().find("it has no model_index.json\n  a diffusers folder of an SDXL is needed"),
+            std::string::npos)
+      << opening();
+  paths_ = good;
+  paths_.identitynet = folder_;
+  EXPECT_NE(opening().find("it has no config.json\n  InstantID's folder ControlNetModel is needed"),
+            std::string::npos)
+      << opening();
+  paths_.identitynet = good.adapter;
+  EXPECT_NE(opening().find("cannot open --identitynet"), std::string::npos) << opening();
+  paths_ = good;
+  fs::remove_all(folder_ / "base/text_encoder_2");
+  EXPECT_NE(opening().find("has no second text encoder (text_encoder_2)"), std::string::npos)
+      << opening();
 }
 
 TEST_F(Damaged, ListsTensorsThatDoNotFitTheConfig) {

@@ -176,6 +176,21 @@ void open_vae(OpenedModels& models, const fs::path& folder) {
   audit_against("the VAE", folder, graph, "", models.vae_weights);
 }
 
+/// Whoever names a folder's parent or a single file is told what is needed in its place, before a
+/// file that nobody has heard of is said to be missing.
+void check_folder(std::string_view flag, const fs::path& folder, const char* file,
+                  std::string_view needed) {
+  if (!fs::is_directory(folder)) {
+    fail(ErrorKind::kArgument, "cannot open {} {}: {} is needed, this is a file", flag,
+         folder.string(), needed);
+  }
+  if (!fs::exists(folder / file)) {
+    fail(ErrorKind::kMissing,
+         "cannot open {} {}: it has no {}\n  {} is needed; docs/models.md lists its files", flag,
+         folder.string(), file, needed);
+  }
+}
+
 }  // namespace
 
 int OpenedModels::prompt_length(int encoder) const {
@@ -194,6 +209,15 @@ OpenedModels open_models(const ModelPaths& paths) {
            "no {} is given: it says where a part of the model lies (see --help)", flag);
     if (!fs::exists(*path))
       fail(ErrorKind::kMissing, "cannot open {} {}: it is not there", flag, path->string());
+  }
+  check_folder("--base", paths.base, "model_index.json", "a diffusers folder of an SDXL");
+  check_folder("--identitynet", paths.identitynet, "config.json",
+               "InstantID's folder ControlNetModel");
+  if (!fs::exists(paths.base / "text_encoder_2")) {
+    fail(ErrorKind::kMissing,
+         "cannot open --base {}: it has no second text encoder (text_encoder_2)\n  InstantID works "
+         "on SDXL, not on Stable Diffusion 1 or 2",
+         paths.base.string());
   }
   OpenedModels models;
   models.scheduler =

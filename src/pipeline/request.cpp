@@ -3,13 +3,16 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "text/unicode.h"
 
 namespace semblance {
 namespace {
 
 constexpr int kMaxSide = 8192;
 
-void check_range(std::string_view option, double value, double least, double most) {
+/// A float is told as it was given: 5.01, not 5.010000228881836.
+template <typename T>
+void check_range(std::string_view option, T value, double least, double most) {
   if (!(value >= least && value <= most)) {  // NaN is refused too
     fail(ErrorKind::kArgument, "{} must be a number from {} to {}, got {}", option, least, most,
          value);
@@ -19,6 +22,8 @@ void check_range(std::string_view option, double value, double least, double mos
 }  // namespace
 
 void check(const Request& request) {
+  decode_utf8(request.prompt, "the prompt");
+  if (request.negative) decode_utf8(*request.negative, "the negative prompt");
   for (const auto& [name, side] :
        {std::pair<std::string_view, int>{"width", request.width}, {"height", request.height}}) {
     if (side < 8 || side > kMaxSide || side % 8 != 0) {
