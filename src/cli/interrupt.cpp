@@ -15,7 +15,7 @@
 namespace semblance::cli {
 namespace {
 
-constexpr int kGraceMilliseconds = 300;
+constexpr int kGraceMilliseconds = 100;
 constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
 constexpr char kSignalled = 's';
 constexpr char kFinished = 'f';

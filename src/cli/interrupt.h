@@ -1,6 +1,6 @@
 // ctrl-C, SIGTERM and SIGHUP end the program within a second and leave nothing half written.
 //
-// The first signal asks the work to stop; if the program has not ended 0.3 seconds later, or a
+// The first signal asks the work to stop; if the program has not ended 0.1 seconds later, or a
 // second signal comes, unfinished output files are removed and the process exits with 130.
 #pragma once
 

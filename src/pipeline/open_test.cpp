@@ -126,6 +126,22 @@ TEST_F(Damaged, SaysWhatIsNeededInAnotherFoldersPlace) {
       << opening();
 }
 
+TEST_F(Damaged, NamesAnAdapterThatIsHalfOfOne) {
+  for (const auto& [has, lacks] : {std::pair<std::string, std::string>{"ip_adapter", "image_proj"},
+                                   {"image_proj", "ip_adapter"}}) {
+    const std::string header =
+        "{\"" + has + R"(.1.weight": {"dtype": "F16", "shape": [1], "data_offsets": [0, 2]}})";
+    paths_.adapter = folder_ / "half.safetensors";
+    std::ofstream file(paths_.adapter, std::ios::binary);
+    file << static_cast<char>(header.size()) << std::string(7, '\0') << header
+         << std::string(2, '\0');
+    file.close();
+    EXPECT_EQ(opening(), "cannot use the face adapter " + paths_.adapter.string() +
+                             ": it has no tensors under " + lacks +
+                             "\n  is this InstantID's ip-adapter.bin?");
+  }
+}
+
 TEST_F(Damaged, ListsTensorsThatDoNotFitTheConfig) {
   edit(folder_ / "base/vae/config.json", "\"layers_per_block\": 2", "\"layers_per_block\": 3");
   const std::string text = opening();

@@ -145,6 +145,12 @@ void open_denoiser(OpenedModels& models, const ModelPaths& paths) {
            paths.adapter.string(), name);
     }
   }
+  if (models.resampler_weights.empty() || adapter_weights.empty()) {
+    fail(ErrorKind::kMissing,
+         "cannot use the face adapter {}: it has no tensors under {}\n  is this InstantID's "
+         "ip-adapter.bin?",
+         paths.adapter.string(), models.resampler_weights.empty() ? "image_proj" : "ip_adapter");
+  }
   models.resampler = resampler_config(models.resampler_weights, "");
   check_widths(models, paths);
 
