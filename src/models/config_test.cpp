@@ -50,7 +50,7 @@ TEST(UNetConfig, RefusesOtherStructuresByTheirKey) {
       {R"("block_out_channels": "wide")", "block_out_channels"},
       {R"("in_channels": -4)", "in_channels"}};
   for (const auto& [extra, said] : wrong) {
-    const std::string text = error_of([&] { unet_config(unet_json(extra)); });
+    const std::string text = error_of([json = unet_json(extra)] { unet_config(json); });
     EXPECT_NE(text.find(said), std::string::npos) << extra << " gives: " << text;
     EXPECT_NE(text.find("unet/config.json"), std::string::npos) << text;
   }
