@@ -136,7 +136,7 @@ TEST_F(Damaged, NamesAnAdapterThatIsHalfOfOne) {
     file << static_cast<char>(header.size()) << std::string(7, '\0') << header
          << std::string(2, '\0');
     file.close();
-    EXPECT_EQ(opening(), "cannot use the face adapter " + paths_.adapter.string() +
+    EXPECT_EQ(opening(), "missing: cannot use the face adapter " + paths_.adapter.string() +
                              ": it has no tensors under " + lacks +
                              "\n  is this InstantID's ip-adapter.bin?");
   }
