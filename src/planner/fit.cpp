@@ -13,13 +13,12 @@ constexpr std::uint64_t kMiB = 1 << 20;
 /// From the fastest to the smallest: what is held beside a result, what a picture of a value may
 /// have to stay in memory, and what is held of a weight.
 constexpr LowerRules kRungs[] = {
-    {LowerRules::kNoLimit, LowerRules::kNoLimit, LowerRules::kNoLimit},
-    {96 * kMiB, 256 * kMiB, 32 * kMiB},
-    {48 * kMiB, 96 * kMiB, 16 * kMiB},
-    {32 * kMiB, 48 * kMiB, 8 * kMiB},
-    {16 * kMiB, 32 * kMiB, 8 * kMiB},
-    {8 * kMiB, 12 * kMiB, 4 * kMiB},
-    {4 * kMiB, 6 * kMiB, 2 * kMiB},
+    {},
+    {96 * kMiB, 96 * kMiB, 256 * kMiB, 32 * kMiB},
+    {48 * kMiB, 64 * kMiB, 96 * kMiB, 16 * kMiB},
+    {32 * kMiB, 48 * kMiB, 48 * kMiB, 8 * kMiB},
+    {16 * kMiB, 48 * kMiB, 32 * kMiB, 8 * kMiB},
+    {8 * kMiB, 32 * kMiB, 12 * kMiB, 4 * kMiB},
 };
 
 std::vector<NodeNeeds> all_needs(const Graph& graph, const NeedsOf& needs) {
@@ -47,8 +46,7 @@ class Fitter {
     if (options_.may_spill && target_bytes != LowerRules::kNoLimit) {
       const std::size_t before = lowered.graph.nodes().size();
       lowered = spill(std::move(lowered), program.needs, target_bytes);
-      if (lowered.graph.nodes().size() != before)
-        program.needs = all_needs(lowered.graph, needs_);
+      if (lowered.graph.nodes().size() != before) program.needs = all_needs(lowered.graph, needs_);
     }
     program.plan = make_plan(lowered, program.needs, {});
     if (options_.keep_weights || program.plan.memory_bytes() < options_.memory_bytes)
@@ -71,7 +69,8 @@ class Fitter {
     if (fits(program)) return program;
     if (!options_.may_spill) return std::nullopt;
     // Places do not fill the arena without gaps: aim lower until they fit.
-    std::uint64_t target = options_.memory_bytes - std::min(options_.memory_bytes, program.plan.ring_bytes);
+    std::uint64_t target =
+        options_.memory_bytes - std::min(options_.memory_bytes, program.plan.ring_bytes);
     for (int i = 0; i < 3; ++i) {
       program = make(rules, target);
       if (fits(program)) return program;
@@ -94,7 +93,8 @@ class Fitter {
     PlanChoices choices;
     choices.ring_limit_bytes = least.ring_bytes + std::min<std::uint64_t>(left / 2, 32 * kMiB);
     if (options_.keep_weights && options_.memory_bytes != LowerRules::kNoLimit) {
-      const std::uint64_t ring = std::min(choices.ring_limit_bytes, choices.ring_depth * least.ring_bytes);
+      const std::uint64_t ring =
+          std::min(choices.ring_limit_bytes, choices.ring_depth * least.ring_bytes);
       choices.resident_limit_bytes = left - (ring - std::min(ring, least.ring_bytes));
     } else if (options_.keep_weights) {
       choices.resident_limit_bytes = LowerRules::kNoLimit;

@@ -9,9 +9,9 @@ namespace semblance {
 
 /// What the machine moves, in bytes a second.
 struct Rates {
-  double read = 1e9;         // weights from their files
-  double pack = 4e9;         // packed bytes, from the file's numbers
-  double file_write = 1e9;   // the scratch file
+  double read = 1e9;        // weights from their files
+  double pack = 4e9;        // packed bytes, from the file's numbers
+  double file_write = 1e9;  // the scratch file
   double file_read = 1e9;
 };
 

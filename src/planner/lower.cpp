@@ -160,7 +160,10 @@ class Lowering {
     if (!is_pictured(shape(value)) || uses_[at(value)] > 0) return false;
     if (bytes_of(value, Part{0, 0, pixels_of(shape(value))}) <= rules_.file_bytes) return false;
     for (int consumer : consumers_[at(value)]) {
-      if (cut_of(graph_, graph_.nodes()[at(consumer)]) == Cut::kWhole) return false;
+      const Node& user = graph_.nodes()[at(consumer)];
+      if (cut_of(graph_, user) == Cut::kWhole) return false;
+      // Keys and values are read whole for every band of queries.
+      if (std::holds_alternative<Attention>(user.op) && user.src[0] != value) return false;
     }
     return true;
   }
@@ -204,7 +207,8 @@ class Lowering {
 
   /// Into how many parts of output channels a node's weight is cut.
   std::int64_t chunks_of(const Node& node) const {
-    if (rules_.weight_bytes == LowerRules::kNoLimit || !is_one_of<Linear, Conv2d>(node.op)) return 1;
+    if (rules_.weight_bytes == LowerRules::kNoLimit || !is_one_of<Linear, Conv2d>(node.op))
+      return 1;
     if (info(node.src[1]).kind != ValueKind::kWeight) return 1;
     if (const auto* conv = std::get_if<Conv2d>(&node.op); conv != nullptr && conv->groups != 1)
       return 1;
@@ -214,8 +218,8 @@ class Lowering {
     const std::int64_t channels = shape(node.src[1])[0];
     std::int64_t count = 1;
     if (facts.keeps_bits_by_channels && facts.packed_bytes > rules_.weight_bytes) {
-      const auto wanted =
-          static_cast<std::int64_t>((facts.packed_bytes + rules_.weight_bytes - 1) / rules_.weight_bytes);
+      const auto wanted = static_cast<std::int64_t>((facts.packed_bytes + rules_.weight_bytes - 1) /
+                                                    rules_.weight_bytes);
       count = std::max<std::int64_t>(1, std::min(wanted, channels / kChannelStep));
     }
     chunks_[node.dst] = count;
@@ -223,26 +227,37 @@ class Lowering {
   }
 
   /// Levels of pictures of which no two are held at once: from the least number of pixels on at
-  /// which something would hold too much.
+  /// which something would hold too much; and what only they use.
   void find_levels() {
-    if (rules_.slice_bytes == LowerRules::kNoLimit) return;
+    split_.resize(graph_.values().size());
+    std::int64_t split_pixels = std::numeric_limits<std::int64_t>::max();
     for (const Node& node : graph_.nodes()) {
-      const State& state = states_[at(node.dst)];
-      const Shape& type = shape(node.dst);
-      if (!state.kept || !is_pictured(type) || type[0] < 2 || cut_of(graph_, node) == Cut::kWhole)
+      if (!may_split(node) || !states_[at(node.dst)].kept ||
+          rules_.batch_bytes == LowerRules::kNoLimit)
         continue;
-      if (std::holds_alternative<GroupMoments>(node.op)) continue;
-      if (held_bytes(node, Part{}) > rules_.slice_bytes)
-        split_pixels_ = std::min(split_pixels_, pixels_of(type));
+      if (held_bytes(node, Part{}) > rules_.batch_bytes)
+        split_pixels = std::min(split_pixels, pixels_of(shape(node.dst)));
+    }
+    for (auto node = graph_.nodes().rbegin(); node != graph_.nodes().rend(); ++node) {
+      const bool moments = std::holds_alternative<GroupMoments>(node->op);
+      const Shape& type = shape(moments ? node->src[0] : node->dst);
+      bool split = may_split(*node) && (pixels_of(type) >= split_pixels ||
+                                        states_[at(node->dst)].in_file || reads_file(*node));
+      if (!split && may_split(*node) && !consumers_[at(node->dst)].empty()) {
+        split = uses_[at(node->dst)] == 0;
+        for (int consumer : consumers_[at(node->dst)])
+          split = split && split_[at(graph_.nodes()[at(consumer)].dst)];
+      }
+      split_[at(node->dst)] = split;
     }
   }
 
-  bool is_split(const Node& node) const {
-    const ValueId value = std::holds_alternative<GroupMoments>(node.op) ? node.src[0] : node.dst;
-    const Shape& type = shape(value);
-    return is_pictured(type) && cut_of(graph_, node) != Cut::kWhole &&
-           (pixels_of(type) >= split_pixels_ || states_[at(node.dst)].in_file || reads_file(node));
+  bool may_split(const Node& node) const {
+    const Shape& type = shape(node.dst);
+    return is_pictured(type) && type[0] > 1 && cut_of(graph_, node) != Cut::kWhole;
   }
+
+  bool is_split(const Node& node) const { return split_[at(node.dst)]; }
 
   bool reads_file(const Node& node) const {
     for (ValueId src : node.src) {
@@ -378,8 +393,8 @@ class Lowering {
   }
 
   /// Channels of chunk i of `count`, multiples of kChannelStep but at the end.
-  static std::pair<std::int64_t, std::int64_t> chunk_range(std::int64_t channels, std::int64_t count,
-                                                           std::int64_t i) {
+  static std::pair<std::int64_t, std::int64_t> chunk_range(std::int64_t channels,
+                                                           std::int64_t count, std::int64_t i) {
     const std::int64_t steps = (channels + kChannelStep - 1) / kChannelStep;
     const std::int64_t each = (steps + count - 1) / count * kChannelStep;
     return {std::min(channels, i * each), std::min(channels, (i + 1) * each)};
@@ -400,7 +415,8 @@ class Lowering {
     const ValueId residual = has_residual ? get(node.src.back(), parts.back()) : -1;
     const TensorType type{graph_.type(node.dst).dtype, shape_of(shape(node.dst), part)};
     // A residual that dies here is what the parts are pasted over.
-    ValueId result = has_residual ? residual : out_.add(Blank{type.dtype, sizes_of(type.shape)}, {});
+    ValueId result =
+        has_residual ? residual : out_.add(Blank{type.dtype, sizes_of(type.shape)}, {});
     const std::int64_t channels = type.shape[-1];
     const std::int64_t count = chunks_of(node);
     for (std::int64_t i = 0; i < count; ++i) {
@@ -513,7 +529,8 @@ class Lowering {
     for (std::int64_t begin = 0; begin < pixels; begin += band) {
       const Part part{index, begin, std::min(pixels, begin + band)};
       ValueId id = emit(node, part);
-      for (std::size_t i = 0; i < moments.size(); ++i) sums[i].push_back(out_.add(moments[i]->op, {id}));
+      for (std::size_t i = 0; i < moments.size(); ++i)
+        sums[i].push_back(out_.add(moments[i]->op, {id}));
       if (state.in_file) id = out_.add(Spill{}, {id});
       bands.push_back(id);
       memo_.clear();
@@ -522,7 +539,8 @@ class Lowering {
     banded_ = false;
     whole_weights_ = false;
     set_picture(node, index, joined(bands));
-    for (std::size_t i = 0; i < moments.size(); ++i) set_picture(*moments[i], index, joined(sums[i]));
+    for (std::size_t i = 0; i < moments.size(); ++i)
+      set_picture(*moments[i], index, joined(sums[i]));
     return true;
   }
 
@@ -564,7 +582,8 @@ class Lowering {
     banded_ = true;
     std::vector<ValueId> sums;
     for (std::int64_t begin = 0; begin < pixels; begin += band) {
-      sums.push_back(out_.add(node.op, {get(src, Part{index, begin, std::min(pixels, begin + band)})}));
+      sums.push_back(
+          out_.add(node.op, {get(src, Part{index, begin, std::min(pixels, begin + band)})}));
       memo_.clear();
       fetched_.clear();
     }
@@ -612,7 +631,7 @@ class Lowering {
   std::vector<std::vector<int>> consumers_;
   std::vector<int> uses_;  // as an output
   std::vector<State> states_;
-  std::int64_t split_pixels_ = std::numeric_limits<std::int64_t>::max();
+  std::vector<bool> split_;  // whose pictures are computed one after the other
   mutable std::map<ValueId, std::int64_t> chunks_;
 
   Graph out_;

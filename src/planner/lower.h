@@ -21,6 +21,9 @@ struct LowerRules {
   /// What a result may hold beside itself and its sources while it is computed whole; beyond, it is
   /// cut. A target, not a bound: one row of a picture is the least there is.
   std::uint64_t slice_bytes = kNoLimit;
+  /// Levels of pictures where something would hold more than that beside itself compute the
+  /// pictures of a batch one after the other, and so read their weights for each.
+  std::uint64_t batch_bytes = kNoLimit;
   /// Results and inputs of more bytes a picture lie in the scratch file.
   std::uint64_t file_bytes = kNoLimit;
   /// Packed bytes of a weight that are held at a time, where its kernel keeps its bits in parts.
@@ -29,7 +32,7 @@ struct LowerRules {
 
 /// What lowering asks of the kernels, by a node of the graph that is being lowered.
 struct WeightFacts {
-  std::uint64_t packed_bytes = 0;        // of source 1
+  std::uint64_t packed_bytes = 0;       // of source 1
   bool keeps_bits_by_channels = false;  // in parts of kChannelStep output channels
 };
 using WeightFactsOf = std::function<WeightFacts(const Graph&, const Node&)>;

@@ -139,8 +139,8 @@ Plan make_plan(const Lowered& program, const std::vector<NodeNeeds>& needs,
   }
   plan.arena_bytes = place_blocks(memory);
   plan.file_bytes = place_blocks(file);
-  plan.ring_bytes = std::max(plan.ring_bytes, std::min(choices.ring_limit_bytes,
-                                                       choices.ring_depth * plan.ring_bytes));
+  plan.ring_bytes = std::max(
+      plan.ring_bytes, std::min(choices.ring_limit_bytes, choices.ring_depth * plan.ring_bytes));
 
   plan.values.resize(graph.values().size());
   for (std::size_t i = 0; i < graph.values().size(); ++i) {

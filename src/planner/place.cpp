@@ -56,8 +56,7 @@ class Sharer {
   }
 
   void find_views() {
-    for (std::size_t i = 0; i < file_input_.size(); ++i)
-      sharing_.in_file[i] = file_input_[i];
+    for (std::size_t i = 0; i < file_input_.size(); ++i) sharing_.in_file[i] = file_input_[i];
     for (std::size_t n = 0; n < graph_.nodes().size(); ++n) {
       const Node& node = graph_.nodes()[n];
       if (std::holds_alternative<Spill>(node.op)) {
@@ -113,10 +112,11 @@ class Sharer {
         for (ValueId value : node.src) touch(value, index);
         const ValueId root = find(node.dst).first;
         born_[at(root)] = std::min(born_[at(root)], index);
+        touch(node.dst, index);
       }
-      touch(node.dst, index);
     }
-    for (const auto& [name, value] : graph_.outputs()) sharing_.last[at(find(value).first)] = kForever;
+    for (const auto& [name, value] : graph_.outputs())
+      sharing_.last[at(find(value).first)] = kForever;
     for (std::size_t i = 0; i < born_.size(); ++i)
       sharing_.first[i] = born_[i] == kForever ? -1 : born_[i];
   }
@@ -168,23 +168,39 @@ std::uint64_t place_blocks(std::vector<Block>& blocks) {
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return blocks[a].bytes > blocks[b].bytes; });
-  std::vector<const Block*> placed;  // by offset
+  int end = 0;
+  for (const Block& block : blocks) end = std::max(end, block.first);
+  // What is placed already, by spans of nodes, so that a block meets those of its time alone.
+  constexpr int kSpan = 64;
+  const auto span_of = [end](int node) { return at(std::clamp(node, 0, end) / kSpan); };
+  std::vector<std::vector<std::size_t>> placed(span_of(end) + 1);
+  std::vector<std::size_t> met;
+  std::vector<std::size_t> seen(blocks.size(), blocks.size());
   std::uint64_t total = 0;
   for (std::size_t index : order) {
     Block& block = blocks[index];
     if (block.bytes == 0) continue;
+    met.clear();
+    const std::size_t last_span = span_of(block.last);
+    for (std::size_t span = span_of(block.first); span <= last_span; ++span) {
+      for (std::size_t other : placed[span]) {
+        if (seen[other] == index || blocks[other].first > block.last ||
+            blocks[other].last < block.first)
+          continue;
+        seen[other] = index;
+        met.push_back(other);
+      }
+      placed[span].push_back(index);
+    }
+    std::sort(met.begin(), met.end(),
+              [&](std::size_t a, std::size_t b) { return blocks[a].offset < blocks[b].offset; });
     std::uint64_t offset = 0;
-    for (const Block* other : placed) {
-      if (other->first > block.last || other->last < block.first) continue;
-      if (other->offset >= offset + block.bytes) break;
-      offset = std::max(offset, other->offset + other->bytes);
+    for (std::size_t other : met) {
+      if (blocks[other].offset >= offset + block.bytes) break;
+      offset = std::max(offset, blocks[other].offset + blocks[other].bytes);
     }
     block.offset = offset;
     total = std::max(total, offset + block.bytes);
-    placed.insert(
-        std::upper_bound(placed.begin(), placed.end(), &block,
-                         [](const Block* a, const Block* b) { return a->offset < b->offset; }),
-        &block);
   }
   return total;
 }

@@ -72,12 +72,12 @@ struct Plan {
   std::uint64_t ring_bytes = 0;
   std::uint64_t resident_bytes = 0;
   std::uint64_t file_bytes = 0;
-  std::vector<Place> values;          // by value, in the arena or the file; 0 bytes for weights
-  std::vector<bool> in_file;          // by value
-  std::vector<bool> silent;           // by node: views and joins, which are not run
-  std::vector<Place> scratch;         // by node, in the arena
-  std::vector<int> spilled_before;    // by node: a Spill's source is free from this node on
-  std::vector<WeightUse> weights;     // by first_node
+  std::vector<Place> values;             // by value, in the arena or the file; 0 bytes for weights
+  std::vector<bool> in_file;             // by value
+  std::vector<bool> silent;              // by node: views and joins, which are not run
+  std::vector<Place> scratch;            // by node, in the arena
+  std::vector<int> spilled_before;       // by node: a Spill's source is free from this node on
+  std::vector<WeightUse> weights;        // by first_node
   std::vector<NodeWeight> node_weights;  // by node
 
   /// What the regions in memory take together.

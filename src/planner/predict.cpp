@@ -19,7 +19,8 @@ class Player {
     std::size_t next_use = 0;
     for (std::size_t n = 0; n < graph_.nodes().size(); ++n) {
       const Node& node = graph_.nodes()[n];
-      for (ValueId src : node.src) ready_[at(node.dst)] = std::max(ready_[at(node.dst)], ready_[at(src)]);
+      for (ValueId src : node.src)
+        ready_[at(node.dst)] = std::max(ready_[at(node.dst)], ready_[at(src)]);
       if (plan_.silent[n]) continue;
       for (; next_use < plan_.weights.size() &&
              plan_.weights[next_use].first_node <= static_cast<int>(n);

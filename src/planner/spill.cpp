@@ -70,7 +70,6 @@ class Spiller {
       const int last = sharing_.last[i] == kForever ? static_cast<int>(nodes) : sharing_.last[i];
       if (last >= sharing_.first[i]) add(info.type.bytes(), sharing_.first[i], last);
     }
-    Lowered unused;
     std::map<std::tuple<ValueId, std::uint64_t, int>, std::pair<int, int>> weights;
     for (std::size_t n = 0; n < nodes; ++n) {
       const auto index = static_cast<int>(n);
@@ -171,7 +170,8 @@ class Rewriter {
         add_epoch(files_[value] = result_.graph.add(Spill{}, {mapped(value)}));
       }
     }
-    for (const auto& [name, value] : graph_.outputs()) result_.graph.add_output(name, mapped(value));
+    for (const auto& [name, value] : graph_.outputs())
+      result_.graph.add_output(name, mapped(value));
     for (ValueId value : program_.file_inputs) result_.file_inputs.push_back(mapped(value));
     return std::move(result_);
   }
