@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "core/error.h"
+#include "memory/page_cache.h"
 
 namespace semblance {
 namespace {
@@ -46,6 +47,13 @@ class PosixFile final : public File {
                   POSIX_FADV_WILLNEED);
   }
 
+  void done_with(std::uint64_t offset, std::uint64_t bytes) const override {
+    posix_fadvise(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(bytes),
+                  POSIX_FADV_DONTNEED);
+  }
+
+  double cached_share() const override { return semblance::cached_share(descriptor_, size_); }
+
  private:
   std::string name_;
   int descriptor_;
@@ -58,6 +66,7 @@ class MemoryFile final : public File {
       : name_(std::move(name)), bytes_(std::move(bytes)) {}
   const std::string& name() const override { return name_; }
   std::uint64_t size() const override { return bytes_.size(); }
+  double cached_share() const override { return 1; }
   void read(std::uint64_t offset, std::span<std::byte> dst) const override {
     if (offset > bytes_.size() || dst.size() > bytes_.size() - offset) {
       fail(ErrorKind::kCorrupt, "cannot read {}: bytes {} to {} were asked for, the file has {}",
@@ -94,6 +103,8 @@ void forget(const std::filesystem::path& name) { std::erase(unfinished(), name);
 }  // namespace
 
 void File::will_need(std::uint64_t, std::uint64_t) const {}
+void File::done_with(std::uint64_t, std::uint64_t) const {}
+double File::cached_share() const { return 0; }
 
 std::shared_ptr<const File> open_file(const std::filesystem::path& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);

@@ -25,6 +25,13 @@ class File {
   virtual void read(std::uint64_t offset, std::span<std::byte> dst) const = 0;
   /// Tells the system that this range will be read soon. Only a hint.
   virtual void will_need(std::uint64_t offset, std::uint64_t bytes) const;
+  /// Tells the system that this range will not be read soon: its page cache may go to others. Only
+  /// a hint, and only whole pages are dropped.
+  virtual void done_with(std::uint64_t offset, std::uint64_t bytes) const;
+  /// About which share of the file lies in memory already, 0 to 1: how fast it will be read. Exact
+  /// where the system can tell, else from 64 pages here and there. 1 for a file in memory, 0 where
+  /// it cannot be told.
+  virtual double cached_share() const;
 };
 
 /// Opens a regular file for reading. Throws Error(kMissing) when it is not there, Error(kDevice)
