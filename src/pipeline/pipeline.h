@@ -19,6 +19,7 @@
 #include "image/image.h"
 #include "image/keypoints.h"
 #include "pipeline/request.h"
+#include "pipeline/resume.h"
 #include "runtime/session.h"
 
 namespace semblance {
@@ -43,6 +44,9 @@ class Generation {
   int steps() const;
   /// The latent as it is now, f32 [1,4,h/8,w/8], as diffusers' output_type="latent" gives it.
   std::vector<float> latent() const;
+  /// What Pipeline::resume() goes on from. Reads no file, so that it works when one has failed; a
+  /// step that has thrown leaves it as it was. `outputs` and `latents` are the caller's to fill.
+  SavedRun saved() const;
   /// Where the time of the steps went since the denoiser was made; empty before the first step and
   /// after the last.
   std::vector<KernelTime> times() const;
@@ -76,11 +80,18 @@ class Pipeline {
   /// check(request) does, and Error(kCancelled).
   Generation start(const Request& request, std::span<const float> embedding,
                    const Keypoints& keypoints, std::stop_token stop = {});
+  /// Goes on with a run, to the same bits as if it had not stopped. Throws Error(kArgument), saying
+  /// what to do, when it was begun with other models, another precision, backend or number of
+  /// threads; Error(kCorrupt) for a step or latent that its request cannot have;
+  /// Error(kCancelled).
+  Generation resume(const SavedRun& run, std::stop_token stop = {});
 
  private:
   friend class Generation;
   struct Models;
-  std::shared_ptr<const Models> models_;
+  void take_fingerprints();
+
+  std::shared_ptr<Models> models_;
 };
 
 }  // namespace semblance
