@@ -146,17 +146,20 @@ std::vector<float> decode_tiles(TileDecoder& decoder, const VaeConfig& vae,
 
 }  // namespace
 
+void check_tiling(const VaeConfig& vae) {
+  if (vae.sample_size != 0 && vae.sample_size % 32 == 0) return;
+  fail(ErrorKind::kCorrupt,
+       "cannot decode in tiles: the VAE's sample_size, the side of a tile, must be a multiple of "
+       "32, {}\n  decode without tiles",
+       vae.sample_size == 0 ? std::string("it is a list")
+                            : fmt::format("it is {}", vae.sample_size));
+}
+
 std::vector<float> decode_latent(const OpenedModels& models, const Backend& backend,
                                  std::span<const float> latent, Size size, DType dtype,
                                  std::stop_token stop, const DecodeOptions& options) {
   const VaeConfig& vae = models.vae;
-  if (options.tiling && (vae.sample_size == 0 || vae.sample_size % 32 != 0)) {
-    fail(ErrorKind::kCorrupt,
-         "cannot decode in tiles: the VAE's sample_size, the side of a tile, must be a multiple of "
-         "32, {}\n  decode without tiles",
-         vae.sample_size == 0 ? std::string("it is a list")
-                              : fmt::format("it is {}", vae.sample_size));
-  }
+  if (options.tiling) check_tiling(vae);
   std::vector<float> unscaled(latent.begin(), latent.end());
   for (float& value : unscaled) value /= vae.scaling_factor;
   std::vector<float> turned(unscaled.size());

@@ -20,9 +20,11 @@ struct DecodeOptions {
   bool tiling = false;
 };
 
+/// Throws Error(kCorrupt) when the VAE's sample_size, the side of a tile, is no multiple of 32.
+void check_tiling(const VaeConfig& vae);
+
 /// latent f32 [c,h/8,w/8] as the sampler leaves it -> picture f32 [h,w,3], about -1..1. Throws
-/// Error(kCorrupt) when tiling is asked for and the VAE's sample_size is no multiple of 32,
-/// Error(kCancelled).
+/// what check_tiling throws where tiling is asked for, and Error(kCancelled).
 std::vector<float> decode_latent(const OpenedModels& models, const Backend& backend,
                                  std::span<const float> latent, Size size, DType dtype,
                                  std::stop_token stop, const DecodeOptions& options = {});

@@ -172,6 +172,7 @@ Generation Pipeline::start(const Request& request, std::span<const float> embedd
   check(request);
   take_fingerprints();
   const Models& models = *models_;
+  if (request.vae_tiling) check_tiling(models.opened.vae);
   auto state = std::make_unique<Generation::State>(
       Generation::State{.models = models_,
                         .request = request,
@@ -192,6 +193,7 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
   check(run.request);
   take_fingerprints();
   const Models& models = *models_;
+  if (run.request.vae_tiling) check_tiling(models.opened.vae);
   for (const auto& [part, fingerprint] : models.fingerprints) {
     const auto found = run.fingerprints.find(part);
     if (found == run.fingerprints.end() || found->second != fingerprint) {
