@@ -43,7 +43,7 @@ TEST_F(ResumeProgram, GoesOnAfterCtrlC) {
       .exits(0)
       .prints(file("out.png") + "\n")
       .says("out.png: 128 x 128, 60 steps, seed 7, f32, from step ");
-  EXPECT_EQ(bytes_of(file("out.png")), whole);
+  EXPECT_TRUE(bytes_of(file("out.png")) == whole);
   EXPECT_EQ(left(), (std::set<std::string>{"my state", "out.png"}));
 }
 
@@ -55,7 +55,7 @@ TEST_F(ResumeProgram, SurvivesAKill) {
   running.signal(SIGKILL);
   running.end().exits(128 + SIGKILL);
   run({"generate", "--resume", state(), "--save-state", state(), "-o", file("b.png")}).exits(0);
-  EXPECT_EQ(bytes_of(file("b.png")), whole);
+  EXPECT_TRUE(bytes_of(file("b.png")) == whole);
   EXPECT_FALSE(fs::exists(state()));
 }
 
@@ -82,15 +82,15 @@ TEST_F(ResumeProgram, LeavesTheStateWhereARunFails) {
   running.end()
       .exits(4)
       .says("became shorter")
-      .says("300 of 100 steps are saved; go on with: semblance generate --resume " + state())
+      .says("100 of 100 steps are saved; go on with: semblance generate --resume " + state())
       .prints_nothing();
   EXPECT_EQ(left(), (std::set<std::string>{"out.png.resume"}));
 
   run({"generate", "--resume", state()}).exits(4);
   write_bytes(vae, good);
   run({"generate", "--resume", state()}).exits(0).says("from step 101 on");
-  EXPECT_EQ(bytes_of(file("out.png")), whole);
-  EXPECT_EQ(bytes_of(file("out.npy")), latents);
+  EXPECT_TRUE(bytes_of(file("out.png")) == whole);
+  EXPECT_TRUE(bytes_of(file("out.npy")) == latents);
 }
 
 TEST_F(ResumeProgram, SaysThatNothingCouldBeSaved) {
@@ -100,7 +100,7 @@ TEST_F(ResumeProgram, SaysThatNothingCouldBeSaved) {
   Running running = start(generate({"--steps", "100"}, copy));
   ASSERT_TRUE(running.waits_for("100 steps"));
   fs::resize_file(vae, 1000);
-  running.end().exits(4).says("300 of 100 steps are lost: cannot write");
+  running.end().exits(4).says("100 of 100 steps are lost: cannot write");
 }
 
 TEST_F(ResumeProgram, MakesTheRestOfSeveralPictures) {
@@ -114,7 +114,7 @@ TEST_F(ResumeProgram, MakesTheRestOfSeveralPictures) {
   running.signal(SIGKILL);
   running.end();
   run({"generate", "--resume", state()}).exits(0).prints(file("out-3.png"));
-  for (std::size_t i = 0; i < names.size(); ++i) EXPECT_EQ(bytes_of(file(names[i])), whole[i]) << i;
+  for (std::size_t i = 0; i < names.size(); ++i) EXPECT_TRUE(bytes_of(file(names[i])) == whole[i]) << i;
 }
 
 TEST_F(ResumeProgram, FindsModelsThatHaveMoved) {

@@ -53,7 +53,7 @@ struct Pipeline::Models {
   const Backend* backend;
   Precision precision;
   std::optional<std::uint64_t> resident_bytes;
-  Fingerprints fingerprints = {};  // taken at the first start
+  Fingerprints fingerprints = {};
 
   DType dtype() const { return precision == Precision::kBF16 ? DType::kBF16 : DType::kF32; }
 };
@@ -144,9 +144,12 @@ Image Generation::decode(std::stop_token stop) {
 
 Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options) {
   const Precision precision = resolve(options.precision);
-  models_ = std::make_shared<Models>(Models{open_models(paths), paths, options.backend,
-                                            &backend_by_name(options.backend), precision,
-                                            options.resident_bytes});
+  auto models = std::make_shared<Models>(Models{open_models(paths), paths, options.backend,
+                                                &backend_by_name(options.backend), precision,
+                                                options.resident_bytes});
+  // Now, since they are needed when a file has failed later.
+  models->fingerprints = fingerprints_of(paths, models->opened);
+  models_ = std::move(models);
 }
 Pipeline::Pipeline(Pipeline&&) noexcept = default;
 Pipeline::~Pipeline() = default;
@@ -161,16 +164,9 @@ std::string Pipeline::truncated(const std::string& prompt) const {
   return models_->opened.tokenizers[0].encode(prompt, models_->opened.prompt_length(0)).cut_text;
 }
 
-/// At the start of a run: later a file may have failed, which is when they are needed.
-void Pipeline::take_fingerprints() {
-  if (models_->fingerprints.empty())
-    models_->fingerprints = fingerprints_of(models_->paths, models_->opened);
-}
-
 Generation Pipeline::start(const Request& request, std::span<const float> embedding,
                            const Keypoints& keypoints, std::stop_token stop) {
   check(request);
-  take_fingerprints();
   const Models& models = *models_;
   if (request.vae_tiling) check_tiling(models.opened.vae);
   auto state = std::make_unique<Generation::State>(
@@ -191,7 +187,6 @@ Generation Pipeline::start(const Request& request, std::span<const float> embedd
 
 Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
   check(run.request);
-  take_fingerprints();
   const Models& models = *models_;
   if (run.request.vae_tiling) check_tiling(models.opened.vae);
   for (const auto& [part, fingerprint] : models.fingerprints) {

@@ -63,7 +63,8 @@ class Generation {
 class Pipeline {
  public:
   /// Opens the files, reads configs and headers, and audits every tensor's name and shape; throws
-  /// one Error that lists all that is missing, left over or wrongly shaped. No weight is read.
+  /// one Error that lists all that is missing, left over or wrongly shaped. Of the
+  /// weights only what fingerprints_of() looks at is read.
   Pipeline(const ModelPaths& paths, const PipelineOptions& options);
   Pipeline(Pipeline&&) noexcept;
   ~Pipeline();
@@ -89,9 +90,7 @@ class Pipeline {
  private:
   friend class Generation;
   struct Models;
-  void take_fingerprints();
-
-  std::shared_ptr<Models> models_;
+  std::shared_ptr<const Models> models_;
 };
 
 }  // namespace semblance
