@@ -1,16 +1,17 @@
 #include "pipeline/decoder.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
+#include "core/convert.h"
+#include "core/error.h"
 #include "pipeline/layout.h"
-#include "runtime/session.h"
 
 namespace semblance {
 
-std::vector<float> decode_latent(const OpenedModels& models, const Backend& backend,
-                                 std::span<const float> latent, Size size, DType dtype,
-                                 std::stop_token stop) {
+Session decode_latent(const OpenedModels& models, const Backend& backend,
+                      std::span<const float> latent, Size size, DType dtype, std::stop_token stop) {
   const VaeConfig& vae = models.vae;
   Graph graph;
   const Scope root(&graph, "");
@@ -19,21 +20,29 @@ std::vector<float> decode_latent(const OpenedModels& models, const Backend& back
   graph.add_output("picture", vae_decoder(root, vae, input, dtype).id);
   Session session(std::move(graph), backend, models.vae_weights,
                   SessionOptions{.resident_limit_bytes = 0}, stop);
-  std::vector<float> unscaled(latent.begin(), latent.end());
+  const std::span<std::byte> bytes = session.input("latent");
+  const std::span<float> unscaled{reinterpret_cast<float*>(bytes.data()), latent.size()};
+  channels_last(latent, static_cast<std::size_t>(vae.latent_channels), unscaled);
   for (float& value : unscaled) value /= vae.scaling_factor;
-  std::vector<float> turned(unscaled.size());
-  channels_last(unscaled, static_cast<std::size_t>(vae.latent_channels), turned);
-  session.set_input("latent", turned);
   session.run(stop);
-  return session.output_f32("picture");
+  return session;
 }
 
-Image to_image(std::span<const float> picture, Size size) {
+Image to_image(DType dtype, std::span<const std::byte> picture, Size size) {
   Image image(size);
-  std::transform(picture.begin(), picture.end(), image.pixels().begin(), [](float value) {
-    const float unit = std::clamp(value * 0.5F + 0.5F, 0.0F, 1.0F);  // NaN stays, and becomes black
-    return static_cast<std::uint8_t>(std::isnan(unit) ? 0.0F : std::nearbyint(unit * 255.0F));
-  });
+  const std::span<std::uint8_t> pixels = image.pixels();
+  SEMBLANCE_ASSERT(picture.size() == pixels.size() * size_of(dtype));
+  std::array<float, 4096> part;
+  for (std::size_t begin = 0; begin < pixels.size(); begin += part.size()) {
+    const std::span<float> values =
+        std::span(part).first(std::min(part.size(), pixels.size() - begin));
+    to_f32(dtype, picture.subspan(begin * size_of(dtype), values.size() * size_of(dtype)), values);
+    std::transform(values.begin(), values.end(), pixels.subspan(begin).begin(), [](float value) {
+      // NaN stays, and becomes black.
+      const float unit = std::clamp(value * 0.5F + 0.5F, 0.0F, 1.0F);
+      return static_cast<std::uint8_t>(std::isnan(unit) ? 0.0F : std::nearbyint(unit * 255.0F));
+    });
+  }
   return image;
 }
 
