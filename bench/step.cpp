@@ -140,8 +140,7 @@ int run(std::map<std::string, std::string> options) {
   for (int i = 0; i < repeat; ++i) {
     const double begin = now();
     picture =
-        decode_latent(models, backend, values_of(inputs, "decode_latent"), picture_size, dtype, {})
-            .output_f32("picture");
+        decode_latent(models, backend, values_of(inputs, "decode_latent"), picture_size, dtype, {});
     decode_seconds.push_back(now() - begin);
   }
 

@@ -7,11 +7,15 @@
 #include "core/convert.h"
 #include "core/error.h"
 #include "pipeline/layout.h"
+#include "runtime/session.h"
 
 namespace semblance {
 
-Session decode_latent(const OpenedModels& models, const Backend& backend,
-                      std::span<const float> latent, Size size, DType dtype, std::stop_token stop) {
+namespace {
+
+/// A session that has computed "picture".
+Session decoded(const OpenedModels& models, const Backend& backend, std::span<const float> latent,
+                Size size, DType dtype, const std::stop_token& stop) {
   const VaeConfig& vae = models.vae;
   Graph graph;
   const Scope root(&graph, "");
@@ -26,6 +30,21 @@ Session decode_latent(const OpenedModels& models, const Backend& backend,
   for (float& value : unscaled) value /= vae.scaling_factor;
   session.run(stop);
   return session;
+}
+
+}  // namespace
+
+std::vector<float> decode_latent(const OpenedModels& models, const Backend& backend,
+                                 std::span<const float> latent, Size size, DType dtype,
+                                 std::stop_token stop) {
+  return decoded(models, backend, latent, size, dtype, stop).output_f32("picture");
+}
+
+Image decode_picture(const OpenedModels& models, const Backend& backend,
+                     std::span<const float> latent, Size size, DType dtype, std::stop_token stop) {
+  const Session session = decoded(models, backend, latent, size, dtype, stop);
+  const Graph& graph = session.graph();
+  return to_image(graph.type(graph.find_output("picture")).dtype, session.output("picture"), size);
 }
 
 Image to_image(DType dtype, std::span<const std::byte> picture, Size size) {

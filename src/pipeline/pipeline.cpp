@@ -112,10 +112,7 @@ Image Generation::decode(std::stop_token stop) {
   const State& s = *state_;
   const Pipeline::Models& models = *s.models;
   const Size size{s.request.width, s.request.height};
-  const Session session =
-      decode_latent(models.opened, *models.backend, s.latent, size, models.dtype(), stop);
-  const ValueId picture = session.graph().find_output("picture");
-  return to_image(session.graph().type(picture).dtype, session.output("picture"), size);
+  return decode_picture(models.opened, *models.backend, s.latent, size, models.dtype(), stop);
 }
 
 Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options) {
