@@ -1,16 +1,18 @@
 // links: semblance_pipeline
 // What the process holds beside Buffers, by mapping and by phase: before anything, with the models
 // open, with the prompts encoded, with the graph of a step, with its kernels chosen, with their
-// code generated. No arena is taken and no weight is read.
+// code generated. Up to there no arena is taken and no weight is read; with --run a session runs
+// one step, and its arena is not counted.
 //
-//   base_memory --checkpoint DIR [--size WxH] [--threads N] [--trim]
+//   base_memory --checkpoint DIR [--size WxH] [--threads N] [--trim] [--drop] [--run]
 //
-// MiB resident. "file" is code and constants of the program and its libraries, "copied" their pages
-// that were written to (relocations, variables), "heap" malloc's, "code" what oneDNN generated,
-// "stacks" all threads'. "asked" is what malloc's callers hold at that moment. --trim gives freed
-// heap back before each reading.
+// MiB resident. "code" is that of the program and its libraries, "copied" their pages that were
+// written to (relocations, variables), "heap" malloc's and all stacks, "generated" oneDNN's code.
+// "asked" is what malloc's callers hold at that moment. --trim gives freed heap back before each
+// reading, --drop unused code, too.
+#include "memory/base_memory.h"
+
 #include <malloc.h>
-#include <sys/resource.h>
 
 #include <chrono>
 #include <cstdio>
@@ -21,9 +23,11 @@
 
 #include "backend/backends.h"
 #include "core/parallel.h"
+#include "memory/buffer.h"
 #include "models/unet.h"
 #include "pipeline/opened_models.h"
 #include "runtime/backend.h"
+#include "runtime/session.h"
 
 namespace semblance {
 namespace {
@@ -39,8 +43,10 @@ struct Resident {
   std::uint64_t total = 0;
 };
 
-Resident read_smaps() {
+/// `arena`, where it is not null, points into a mapping that is left out.
+Resident read_smaps(const void* arena = nullptr) {
   Resident resident;
+  bool in_arena = false;
   std::ifstream smaps("/proc/self/smaps");
   std::string kind;
   std::string file;
@@ -52,15 +58,14 @@ Resident read_smaps() {
     if (std::sscanf(line.c_str(), "%lx-%lx %4s %*x %*x:%*x %*u %n", &begin, &end, permissions,
                     &at) == 3) {
       const std::string path = line.substr(std::min(line.size(), static_cast<std::size_t>(at)));
+      const auto address = reinterpret_cast<std::uintptr_t>(arena);
+      in_arena = address >= begin && address < end;
       file = path.starts_with('/') ? path : "";
-      if (path.starts_with("[stack")) {
-        kind = "stacks";
-      } else {
-        kind = permissions[2] == 'x' ? "code" : "heap";
-      }
+      kind = permissions[2] == 'x' ? "generated" : "heap";
       continue;
     }
     unsigned long kib = 0;
+    if (in_arena) continue;
     if (std::sscanf(line.c_str(), "Rss: %lu kB", &kib) == 1) {
       resident.total += kib;
       if (file.empty())
@@ -69,35 +74,35 @@ Resident read_smaps() {
         resident.file_kib[file] += kib;
     } else if (!file.empty() && std::sscanf(line.c_str(), "Anonymous: %lu kB", &kib) == 1) {
       resident.kib["copied"] += kib;
-      resident.kib["file"] -= kib;
+      resident.kib["code"] -= kib;
     }
   }
-  for (const auto& [name, kib] : resident.file_kib) resident.kib["file"] += kib;
+  for (const auto& [name, kib] : resident.file_kib) resident.kib["code"] += kib;
   return resident;
 }
 
 class Report {
  public:
-  explicit Report(bool trim) : trim_(trim) {
-    std::printf("%-24s %7s %7s %7s %7s %7s %7s %7s %7s %7s\n", "after", "seconds", "total", "peak",
-                "file", "copied", "heap", "asked", "code", "stacks");
+  Report(bool trim, bool drop) : trim_(trim), drop_(drop) {
+    std::printf("%-20s %9s %9s %9s %9s %9s %9s %9s %9s\n", "after", "seconds", "total", "code",
+                "copied", "heap", "asked", "generated", "measured");
   }
-  void phase(const char* name) {
-    if (trim_) malloc_trim(0);
+  void phase(const char* name, const void* arena = nullptr) {
     const double seconds = now() - last_;
-    const Resident resident = read_smaps();
-    const auto mib = [](std::uint64_t kib) { return static_cast<double>(kib) / 1024; };
+    if (trim_) malloc_trim(0);
+    if (drop_) give_back_code();
+    const Resident resident = read_smaps(arena);
+    const auto mib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 1048576; };
     const auto of = [&](const char* kind) {
       const auto found = resident.kib.find(kind);
-      return found == resident.kib.end() ? 0.0 : mib(found->second);
+      return found == resident.kib.end() ? 0.0 : mib(found->second * 1024);
     };
     const struct mallinfo2 heap = mallinfo2();
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    std::printf("%-24s %7.2f %7.1f %7.1f %7.1f %7.1f %7.1f %7.1f %7.1f %7.1f\n", name, seconds,
-                mib(resident.total), mib(static_cast<std::uint64_t>(usage.ru_maxrss)), of("file"),
-                of("copied"), of("heap"), mib((heap.uordblks + heap.hblkhd) / 1024), of("code"),
-                of("stacks"));
+    const std::uint64_t staging = count_of(Tag::kStaging).bytes;
+    std::printf("%-20s %9.2f %9.1f %9.1f %9.1f %9.1f %9.1f %9.1f %9.1f\n", name, seconds,
+                mib(resident.total * 1024 - staging), of("code"), of("copied"),
+                of("heap") - mib(staging), mib(heap.uordblks + heap.hblkhd), of("generated"),
+                mib(measure_base().total()));
     std::fflush(stdout);
     last_ = now();
   }
@@ -111,6 +116,7 @@ class Report {
 
  private:
   bool trim_;
+  bool drop_;
   double last_ = now();
 };
 
@@ -143,7 +149,7 @@ int run(std::map<std::string, std::string> options) {
   long height = 1024;
   if (options.contains("--size"))
     std::sscanf(options["--size"].c_str(), "%ldx%ld", &width, &height);
-  Report report(options.contains("--trim"));
+  Report report(options.contains("--trim"), options.contains("--drop"));
   report.phase("start");
   const std::filesystem::path checkpoint = options["--checkpoint"];
   OpenedModels models =
@@ -156,19 +162,29 @@ int run(std::map<std::string, std::string> options) {
   report.phase("tokenizing");
   Graph graph = step_graph(models, height, width);
   report.phase("graph");
-  std::vector<std::unique_ptr<Kernel>> kernels;
+  std::map<std::string, std::unique_ptr<Kernel>> kernels;
   std::map<std::string_view, int> counts;
   for (const Node& node : graph.nodes()) {
     if (std::holds_alternative<Reshape>(node.op)) continue;
+    std::string key{name_of(node.op)};
+    for (ValueId id : node.src) key += to_string(graph.type(id));
+    if (options.contains("--apart")) key += std::to_string(node.dst);
+    if (kernels.contains(key)) continue;
     ChosenKernel chosen = choose_kernel(cpu_backend(), NodeView(graph, node));
     ++counts[chosen.name];
-    kernels.push_back(std::move(chosen.kernel));
+    kernels.emplace(std::move(key), std::move(chosen.kernel));
   }
   report.phase("choosing kernels");
-  for (const auto& kernel : kernels) kernel->compile();
+  for (const auto& [key, kernel] : kernels) kernel->compile();
   report.phase("generating code");
-  std::printf("\n%zu values, %zu nodes, %zu kernels:", graph.values().size(), graph.nodes().size(),
-              kernels.size());
+  if (options.contains("--run")) {
+    kernels.clear();
+    Session session(std::move(graph), cpu_backend(), models.denoiser_weights, {0});
+    report.phase("making a session", session.input("latent").data());
+    session.run();
+    report.phase("a step", session.input("latent").data());
+  }
+  std::printf("\n%zu values, %zu nodes:", graph.values().size(), graph.nodes().size());
   for (const auto& [name, count] : counts) std::printf(" %d %s", count, std::string(name).c_str());
   std::printf("\n\nresident MiB of each file\n");
   Report::files();
@@ -183,7 +199,7 @@ int main(int argc, char** argv) {
   std::map<std::string, std::string> options;
   for (int i = 1; i < argc; ++i) {
     const std::string name = argv[i];
-    if (name == "--trim") {
+    if (name == "--trim" || name == "--drop" || name == "--run" || name == "--apart") {
       options[name] = "1";
     } else if (i + 1 < argc) {
       options[name] = argv[++i];
