@@ -90,7 +90,7 @@ class Report {
   void phase(const char* name, const void* arena = nullptr) {
     const double seconds = now() - last_;
     if (trim_) malloc_trim(0);
-    if (drop_) give_back_code();
+    if (drop_ && arena == nullptr) give_back_code();  // a session has done so
     const Resident resident = read_smaps(arena);
     const auto mib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 1048576; };
     const auto of = [&](const char* kind) {
