@@ -15,6 +15,7 @@
 #include "pipeline/opened_models.h"
 #include "tests/support/allocation_count.h"
 #include "tests/support/golden.h"
+#include "tests/support/sanitized.h"
 
 namespace semblance {
 namespace {
@@ -26,7 +27,7 @@ using testing::Allocations;
 void use(void* block) { asm volatile("" : : "r"(block) : "memory"); }
 
 TEST(AllocationCount, CountsEveryWayToTakeMemoryOnAllThreads) {
-  if (!AllocationCount::counts()) GTEST_SKIP() << "a sanitizer has its own hooks";
+  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer has its own hooks";
   const AllocationCount count;
   void* block = std::malloc(1000);
   use(block);
@@ -160,7 +161,7 @@ Allocations taken_by(const Graph& graph, const Node& node, std::string_view& nam
 class KernelAllocations : public ::testing::TestWithParam<DType> {
  protected:
   void SetUp() override {
-    if (!AllocationCount::counts()) GTEST_SKIP() << "a sanitizer has its own hooks";
+    if (testing::kSanitized) GTEST_SKIP() << "a sanitizer has its own hooks";
     if (GetParam() == DType::kBF16 && !has_native_bf16())
       GTEST_SKIP() << "this processor does not multiply bf16";
   }
@@ -185,7 +186,7 @@ INSTANTIATE_TEST_SUITE_P(Types, KernelAllocations, ::testing::Values(DType::kF32
 class StepAllocations : public ::testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(StepAllocations, AreNoneOfOurs) {
-  if (!AllocationCount::counts()) GTEST_SKIP() << "a sanitizer has its own hooks";
+  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer has its own hooks";
   const std::filesystem::path checkpoint =
       testing::golden_path("pipeline/fp16_published/checkpoint");
   const OpenedModels models =

@@ -15,11 +15,12 @@
 namespace semblance {
 namespace {
 
-// Measured by bench/base_memory.
-constexpr std::uint64_t kKernelBytes = 12 << 10;  // code of one kernel, and what describes its call
-constexpr std::uint64_t kNodeBytes = 512;         // a session's tables of one node
-constexpr std::uint64_t kStackBytes = 96 << 10;   // that a thread touches
-constexpr std::uint64_t kRunCodeBytes = 4 << 20;  // pages that running touches for the first time
+// Measured by bench/base_memory, on x86-64 with AVX2 and AVX-512.
+constexpr std::uint64_t kRunCodeBytes = 5 << 20;         // pages of code that a run comes by
+constexpr std::uint64_t kGeneratedBytes = 28 << 10;      // code of one kernel
+constexpr std::uint64_t kGeneratorHeapBytes = 32 << 10;  // what the library keeps beside it
+constexpr std::uint64_t kNodeBytes = 512;                // a session's tables of one node
+constexpr std::uint64_t kStackBytes = 96 << 10;          // that a thread uses
 
 /// A mapping of the process, as /proc/self/smaps describes it.
 struct Mapping {
@@ -97,10 +98,12 @@ BaseMemory measure_base() {
 }
 
 BaseMemory predict_base(const BaseMemory& chosen, const RunCounts& counts) {
+  const auto kernels = static_cast<std::uint64_t>(counts.generated_kernels);
   BaseMemory base = chosen;
-  base.code_bytes += kRunCodeBytes;
-  base.generated_bytes += static_cast<std::uint64_t>(counts.generated_kernels) * kKernelBytes;
-  base.heap_bytes += static_cast<std::uint64_t>(counts.nodes) * kNodeBytes +
+  base.code_bytes = kRunCodeBytes;
+  base.generated_bytes += kernels * kGeneratedBytes;
+  base.heap_bytes += kernels * kGeneratorHeapBytes +
+                     static_cast<std::uint64_t>(counts.nodes) * kNodeBytes +
                      static_cast<std::uint64_t>(counts.threads) * kStackBytes;
   return base;
 }

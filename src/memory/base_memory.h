@@ -22,13 +22,15 @@ struct BaseMemory {
 /// millisecond. Throws Error(kDevice) when /proc/self/smaps cannot be read.
 BaseMemory measure_base();
 
-/// What a run will add to a base that was measured when its kernels were chosen.
+/// What a run will add to a base that was measured when its graphs were built and its kernels
+/// chosen, before they are compiled.
 struct RunCounts {
-  int generated_kernels = 0;  // kernels whose code compile() will generate, equal ones once
+  int generated_kernels = 0;  // whose code compile() will generate (products), equal ones once
   int nodes = 0;              // of the graphs whose sessions live at once
-  int threads = 1;            // that run at once: the pool's, readers, movers
+  int threads = 1;            // that will be started: the pool's, readers, movers
 };
-/// The base at the run's peak.
+/// The base at the run's peak. `chosen` should be measured with the heap trimmed, and the run
+/// should call give_back_code() before it starts, as sessions do: to within 3 MiB then.
 BaseMemory predict_base(const BaseMemory& chosen, const RunCounts& counts);
 
 /// Takes pages of code and constants that nobody has written to out of the process; those that are

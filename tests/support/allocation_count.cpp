@@ -13,12 +13,6 @@
 #include <cstring>
 #include <new>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SEMBLANCE_HOOKS 0
-#else
-#define SEMBLANCE_HOOKS 1
-#endif
-
 namespace semblance::testing {
 namespace {
 
@@ -80,11 +74,9 @@ Allocations AllocationCount::read() const {
   return {blocks, bytes, peak, held, ours, first_of_ours};
 }
 
-bool AllocationCount::counts() { return SEMBLANCE_HOOKS != 0; }
-
 }  // namespace semblance::testing
 
-#if SEMBLANCE_HOOKS
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
 // glibc's own names of what is replaced here.
 extern "C" {

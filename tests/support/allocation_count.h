@@ -4,8 +4,8 @@
 //
 //   AllocationCount count;  session.run();  EXPECT_EQ(count.read().ours, 0);
 //
-// All threads are counted. One counts at a time. Not for sanitizer builds, which have hooks of
-// their own: there counts() is false, and nothing is counted.
+// All threads are counted. One counts at a time. Sanitizers have hooks of their own: beside them
+// (sanitized.h) nothing is counted.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,6 @@ class AllocationCount {
 
   /// Since this was made.
   Allocations read() const;
-
-  static bool counts();
 };
 
 }  // namespace semblance::testing
