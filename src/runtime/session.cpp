@@ -6,6 +6,7 @@
 
 #include "core/convert.h"
 #include "memory/arena.h"
+#include "memory/base_memory.h"
 #include "runtime/weight_reader.h"
 #include "runtime/weight_rows.h"
 
@@ -183,6 +184,7 @@ Session::Session(Graph graph, const Backend& backend, const WeightMap& weights,
     const WeightUse& use = s.plan.weights[i];
     if (use.resident) s.read(i, *s.steps[static_cast<std::size_t>(use.node)].kernel);
   }
+  give_back_code();  // of the code generators, parsers and what else got the session here
 }
 
 Session::~Session() = default;

@@ -55,6 +55,10 @@ struct WeightLayout {
   std::int64_t block(int axis) const;
 };
 
+/// Beside the scratch that it is given, the library takes from the heap while a convolution runs, in
+/// blocks of some tens of bytes: less than this at any shape (tests/allocation_test.cpp).
+inline constexpr std::int64_t kHiddenBytes = 1024;
+
 class Convolution {
  public:
   /// Null, with the reason in why_not, where the library has but plain loops for the shape.
