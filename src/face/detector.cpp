@@ -85,7 +85,7 @@ std::vector<int> reduced_detector_sizes() {
 
 struct Detector::State {
   OnnxModel model;
-  const Backend* backend;
+  Workspace workspace;
   // Of the last size: a second picture is often of the same.
   std::optional<Session> session;
   Size size;
@@ -112,7 +112,7 @@ void Detector::State::prepare(Size frame, std::stop_token stop) {
            kWidths[i / 3]);
     }
   }
-  session.emplace(std::move(imported.graph), *backend, imported.weights, SessionOptions{}, stop);
+  session.emplace(std::move(imported.graph), workspace.backend(), imported.weights, workspace.once(), stop);
   size = frame;
 }
 
@@ -171,8 +171,8 @@ std::vector<Detection> Detector::State::read(float scale) const {
   return found;
 }
 
-Detector::Detector(std::shared_ptr<const File> file, const Backend& backend)
-    : state_(std::make_unique<State>(State{open_onnx(std::move(file)), &backend, {}, {}})) {
+Detector::Detector(std::shared_ptr<const File> file, const Workspace& workspace)
+    : state_(std::make_unique<State>(State{open_onnx(std::move(file)), workspace, {}, {}})) {
   const OnnxModel& model = state_->model;
   if (model.inputs.size() != 1 || model.outputs.size() != 9) {
     fail(ErrorKind::kArgument,
@@ -192,6 +192,10 @@ Detector::Detector(std::shared_ptr<const File> file, const Backend& backend)
          "cannot detect faces with {}: its size {}x{} is not made of multiples of 32 up to 4096",
          model.name, fixed->w, fixed->h);
   }
+}
+
+void Detector::release() {
+  if (state_->workspace.options().budget_bytes) state_->session.reset();
 }
 
 Detector::~Detector() = default;

@@ -14,7 +14,7 @@
 #include "face/face.h"
 #include "image/image.h"
 #include "onnx/importer.h"
-#include "runtime/backend.h"
+#include "runtime/workspace.h"
 
 namespace semblance {
 
@@ -30,8 +30,8 @@ std::vector<int> reduced_detector_sizes();
 class Detector {
  public:
   /// Throws what open_onnx and import_onnx throw, and Error(kArgument) for a model that is no SCRFD
-  /// with keypoints. `backend` must outlive this.
-  Detector(std::shared_ptr<const File> file, const Backend& backend);
+  /// with keypoints. The backend must outlive this.
+  Detector(std::shared_ptr<const File> file, const Workspace& workspace);
   ~Detector();
   Detector(Detector&&) noexcept;
   Detector& operator=(Detector&&) noexcept;
@@ -42,6 +42,9 @@ class Detector {
   /// Faces at one size of the square (ignored where the model fixes its own), the largest box
   /// first; none is an empty list. Throws Error(kArgument) for an empty picture or a size that is
   /// no multiple of 32, Error(kCorrupt) for a model that gives no numbers, Error(kCancelled).
+  /// Gives back the network's memory where there is a budget; detect() takes it again.
+  void release();
+
   std::vector<Detection> detect(const Image& image, int size, std::stop_token stop = {});
 
  private:

@@ -32,9 +32,9 @@ FaceModelFiles find_face_models(const fs::path& folder) {
        kPacks[1].recogniser);
 }
 
-FaceModels::FaceModels(const FaceModelFiles& files, const Backend& backend, std::stop_token stop)
-    : detector_(open_file(files.detector), backend),
-      recogniser_(open_file(files.recogniser), backend, stop) {}
+FaceModels::FaceModels(const FaceModelFiles& files, const Workspace& workspace, std::stop_token stop)
+    : detector_(open_file(files.detector), workspace),
+      recogniser_(open_file(files.recogniser), workspace, stop) {}
 
 FoundFaces find_faces(const Image& image, FaceModels& models, const FindOptions& options,
                       std::stop_token stop) {
@@ -50,6 +50,7 @@ FoundFaces find_faces(const Image& image, FaceModels& models, const FindOptions&
     found.detector_size = size;
     if (!detections.empty()) break;
   }
+  models.detector().release();  // one network at a time
   found.count = static_cast<int>(detections.size());
   if (options.largest_only && !detections.empty()) detections.resize(1);
   for (const Detection& detection : detections)

@@ -26,7 +26,7 @@ FaceModelFiles find_face_models(const std::filesystem::path& folder);
 class FaceModels {
  public:
   /// Opens both. Throws what Detector and Recogniser throw.
-  FaceModels(const FaceModelFiles& files, const Backend& backend, std::stop_token stop = {});
+  FaceModels(const FaceModelFiles& files, const Workspace& workspace, std::stop_token stop = {});
 
   Detector& detector() { return detector_; }
   Recogniser& recogniser() { return recogniser_; }

@@ -5,7 +5,8 @@
 
 #include "image/align.h"
 #include "onnx/importer.h"
-#include "runtime/session.h"
+#include "onnx/importer.h"
+#include "runtime/workspace.h"
 
 namespace semblance {
 
@@ -13,10 +14,20 @@ struct Recogniser::State {
   std::string file;
   std::string input;
   std::string output;
-  Session session;
+  Workspace workspace;
+  Imported imported;
+  std::optional<Session> session;  // made when first needed
+
+  Session& prepared(std::stop_token stop) {
+    if (!session) {
+      session.emplace(imported.graph, workspace.backend(), imported.weights, workspace.once(),
+                      std::move(stop));
+    }
+    return *session;
+  }
 };
 
-Recogniser::Recogniser(std::shared_ptr<const File> file, const Backend& backend,
+Recogniser::Recogniser(std::shared_ptr<const File> file, const Workspace& workspace,
                        std::stop_token stop) {
   const OnnxModel model = open_onnx(std::move(file));
   if (model.inputs.size() != 1 || model.outputs.empty()) {
@@ -34,8 +45,7 @@ Recogniser::Recogniser(std::shared_ptr<const File> file, const Backend& backend,
          kEmbeddingSize, to_string(output.shape));
   }
   state_ = std::make_unique<State>(
-      State{model.name, input, output.name,
-            Session(std::move(imported.graph), backend, imported.weights, {}, stop)});
+      State{model.name, input, output.name, workspace, std::move(imported), std::nullopt});
 }
 
 Recogniser::~Recogniser() = default;
@@ -45,12 +55,13 @@ Recogniser& Recogniser::operator=(Recogniser&&) noexcept = default;
 FaceEmbedding Recogniser::embed(const Image& image, const Keypoints& keypoints,
                                 std::stop_token stop) {
   const Image face = align_face(image, keypoints);
-  const std::span<std::byte> bytes = state_->session.input(state_->input);
+  const std::span<std::byte> bytes = state_->prepared(stop).input(state_->input);
   SEMBLANCE_ASSERT(bytes.size() == face.pixels().size() * sizeof(float));
   std::transform(face.pixels().begin(), face.pixels().end(), reinterpret_cast<float*>(bytes.data()),
                  [](std::uint8_t value) { return (static_cast<float>(value) - 127.5F) / 127.5F; });
-  state_->session.run(stop);
-  const std::vector<float> values = state_->session.output_f32(state_->output);
+  state_->session->run(stop);
+  const std::vector<float> values = state_->session->output_f32(state_->output);
+  if (state_->workspace.options().budget_bytes) state_->session.reset();
   FaceEmbedding embedding;
   std::copy(values.begin(), values.end(), embedding.begin());
   if (!std::all_of(values.begin(), values.end(),

@@ -8,7 +8,7 @@
 #include "face/face.h"
 #include "image/image.h"
 #include "memory/file.h"
-#include "runtime/backend.h"
+#include "runtime/workspace.h"
 
 namespace semblance {
 
@@ -16,8 +16,8 @@ class Recogniser {
  public:
   /// Reads the weights (a real one has 65 million). Throws what open_onnx, import_onnx and Session
   /// throw, and Error(kArgument) for a model that is no recogniser of 112 x 112 faces by 512
-  /// numbers. `backend` must outlive this.
-  Recogniser(std::shared_ptr<const File> file, const Backend& backend, std::stop_token stop = {});
+  /// numbers. The backend must outlive this.
+  Recogniser(std::shared_ptr<const File> file, const Workspace& workspace, std::stop_token stop = {});
   ~Recogniser();
   Recogniser(Recogniser&&) noexcept;
   Recogniser& operator=(Recogniser&&) noexcept;

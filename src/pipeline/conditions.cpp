@@ -5,13 +5,9 @@
 #include "core/error.h"
 #include "image/draw.h"
 #include "models/unet.h"
-#include "runtime/session.h"
 
 namespace semblance {
 namespace {
-
-/// A model that is used once streams its weights: none is needed twice.
-constexpr SessionOptions kOnce{.resident_limit_bytes = 0};
 
 struct Prompts {
   std::vector<std::string> texts;  // those that are encoded, unconditional first
@@ -47,7 +43,7 @@ struct EncodedPrompts {
   std::vector<float> pooled;  // [n,projection]
 };
 
-EncodedPrompts run_encoder(const OpenedModels& models, const Backend& backend, std::size_t encoder,
+EncodedPrompts run_encoder(const OpenedModels& models, const Workspace& workspace, std::size_t encoder,
                            const Ids& ids, std::stop_token stop) {
   const ClipConfig& config = models.clip[encoder];
   const std::int64_t length = models.prompt_length(static_cast<int>(encoder));
@@ -62,7 +58,8 @@ EncodedPrompts run_encoder(const OpenedModels& models, const Backend& backend, s
   graph.add_output("hidden", out.hidden.id);
   if (pooled) graph.add_output("pooled", out.pooled->id);
 
-  Session session(std::move(graph), backend, models.clip_weights[encoder], kOnce, stop);
+  Session session(std::move(graph), workspace.backend(), models.clip_weights[encoder],
+                  workspace.once(), stop);
   session.set_input("ids", ids);
   if (pooled) {
     std::vector<std::int32_t> ends;
@@ -78,12 +75,12 @@ EncodedPrompts run_encoder(const OpenedModels& models, const Backend& backend, s
           pooled ? session.output_f32("pooled") : std::vector<float>{}};
 }
 
-void encode_text(Conditions& conditions, const OpenedModels& models, const Backend& backend,
+void encode_text(Conditions& conditions, const OpenedModels& models, const Workspace& workspace,
                  const Request& request, std::stop_token stop) {
   const Prompts prompts = prompts_of(models, request);
   const std::array<Ids, 2> ids = tokenize(models, prompts);
-  const EncodedPrompts first = run_encoder(models, backend, 0, ids[0], stop);
-  const EncodedPrompts second = run_encoder(models, backend, 1, ids[1], stop);
+  const EncodedPrompts first = run_encoder(models, workspace, 0, ids[0], stop);
+  const EncodedPrompts second = run_encoder(models, workspace, 1, ids[1], stop);
   conditions.text_tokens = models.prompt_length(0);
   const auto width_first = static_cast<std::size_t>(models.clip[0].width);
   const auto width_second = static_cast<std::size_t>(models.clip[1].width);
@@ -103,7 +100,7 @@ void encode_text(Conditions& conditions, const OpenedModels& models, const Backe
 }
 
 /// The unconditional half is the resampler on zeros, not zeros (reference.md, 3.5).
-void encode_face(Conditions& conditions, const OpenedModels& models, const Backend& backend,
+void encode_face(Conditions& conditions, const OpenedModels& models, const Workspace& workspace,
                  std::span<const float> embedding, std::stop_token stop) {
   Graph graph;
   const Scope root(&graph, "");
@@ -111,7 +108,8 @@ void encode_face(Conditions& conditions, const OpenedModels& models, const Backe
                    resampler(root, models.resampler,
                              root.input("embedding", DType::kF32, {1, models.resampler.embedding}))
                        .id);
-  Session session(std::move(graph), backend, models.resampler_weights, kOnce, stop);
+  Session session(std::move(graph), workspace.backend(), models.resampler_weights, workspace.once(),
+                  stop);
   for (int i = 0; i < conditions.n; ++i) {
     const bool unconditional = i + 1 < conditions.n;
     const std::vector<float> zeros(embedding.size());
@@ -124,7 +122,7 @@ void encode_face(Conditions& conditions, const OpenedModels& models, const Backe
 
 }  // namespace
 
-std::vector<float> keypoint_features(const OpenedModels& models, const Backend& backend,
+std::vector<float> keypoint_features(const OpenedModels& models, const Workspace& workspace,
                                      const std::function<void(std::span<float>)>& draw, Size size,
                                      DType dtype, std::stop_token stop) {
   Graph graph;
@@ -133,14 +131,22 @@ std::vector<float> keypoint_features(const OpenedModels& models, const Backend& 
   const Value features =
       conditioning_embedding(Scope(&graph, "identitynet."), models.identitynet, input, dtype);
   graph.add_output("features", convert(features, DType::kF32).id);
-  Session session(std::move(graph), backend, models.denoiser_weights, kOnce, stop);
-  const std::span<std::byte> picture = session.input("picture");
-  draw({reinterpret_cast<float*>(picture.data()), picture.size() / sizeof(float)});
+  Session session(std::move(graph), workspace.backend(), models.denoiser_weights, workspace.once(),
+                  stop);
+  if (session.is_in_file("picture")) {
+    std::vector<float> picture(static_cast<std::size_t>(size.w) * static_cast<std::size_t>(size.h) *
+                               3);
+    draw(picture);
+    session.set_input("picture", picture);
+  } else {
+    const std::span<std::byte> picture = session.input("picture");
+    draw({reinterpret_cast<float*>(picture.data()), picture.size() / sizeof(float)});
+  }
   session.run(stop);
   return session.output_f32("features");
 }
 
-Conditions encode_conditions(const OpenedModels& models, const Backend& backend,
+Conditions encode_conditions(const OpenedModels& models, const Workspace& workspace,
                              const Request& request, std::span<const float> embedding,
                              const Keypoints& keypoints, DType dtype, std::stop_token stop) {
   if (static_cast<std::int64_t>(embedding.size()) != models.resampler.embedding) {
@@ -150,8 +156,8 @@ Conditions encode_conditions(const OpenedModels& models, const Backend& backend,
   check_keypoints(keypoints, "cannot draw the keypoint picture");
   Conditions conditions;
   conditions.n = request.guidance > 1 ? 2 : 1;
-  encode_text(conditions, models, backend, request, stop);
-  encode_face(conditions, models, backend, embedding, stop);
+  encode_text(conditions, models, workspace, request, stop);
+  encode_face(conditions, models, workspace, embedding, stop);
   if (request.identity_strength > 0) {
     const Size size{request.width, request.height};
     const auto draw = [&](std::span<float> picture) {
@@ -159,7 +165,7 @@ Conditions encode_conditions(const OpenedModels& models, const Backend& backend,
       std::transform(drawn.pixels().begin(), drawn.pixels().end(), picture.begin(),
                      [](std::uint8_t value) { return static_cast<float>(value) / 255.0F; });
     };
-    conditions.keypoints = keypoint_features(models, backend, draw, size, dtype, stop);
+    conditions.keypoints = keypoint_features(models, workspace, draw, size, dtype, stop);
   }
   for (int i = 0; i < conditions.n; ++i) {
     for (int value : {request.height, request.width, 0, 0, request.height, request.width}) {

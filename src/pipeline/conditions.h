@@ -9,7 +9,7 @@
 #include "image/image.h"
 #include "image/keypoints.h"
 #include "pipeline/opened_models.h"
-#include "runtime/backend.h"
+#include "runtime/workspace.h"
 
 namespace semblance {
 
@@ -28,13 +28,13 @@ struct Conditions {
 /// Encodes prompts, face and keypoints, each model released before the next. Throws
 /// Error(kArgument) for a prompt that is not UTF-8 or an embedding of the wrong size, before
 /// anything large is read; Error(kCancelled).
-Conditions encode_conditions(const OpenedModels& models, const Backend& backend,
+Conditions encode_conditions(const OpenedModels& models, const Workspace& workspace,
                              const Request& request, std::span<const float> embedding,
                              const Keypoints& keypoints, DType dtype, std::stop_token stop);
 
 /// IdentityNet's first features, f32 [h/8,w/8,c], of a keypoint picture: the same at every step.
 /// `draw` writes the picture, [h,w,3] in 0..1, to where it is read.
-std::vector<float> keypoint_features(const OpenedModels& models, const Backend& backend,
+std::vector<float> keypoint_features(const OpenedModels& models, const Workspace& workspace,
                                      const std::function<void(std::span<float>)>& draw, Size size,
                                      DType dtype, std::stop_token stop);
 

@@ -16,8 +16,8 @@ namespace {
 /// The VAE's decoder for latents of one size, which is built anew when another comes.
 class TileDecoder {
  public:
-  TileDecoder(const OpenedModels& models, const Backend& backend, DType dtype, std::stop_token stop)
-      : models_(models), backend_(backend), dtype_(dtype), stop_(std::move(stop)) {}
+  TileDecoder(const OpenedModels& models, const Workspace& workspace, DType dtype, std::stop_token stop)
+      : models_(models), workspace_(workspace), dtype_(dtype), stop_(std::move(stop)) {}
 
   /// latent f32 [h,w,c], divided by the scaling factor -> picture f32 [8h,8w,3].
   std::vector<float> run(std::span<const float> latent, Size size) {
@@ -28,8 +28,8 @@ class TileDecoder {
       const Value input =
           root.input("latent", DType::kF32, {1, size.h, size.w, models_.vae.latent_channels});
       graph.add_output("picture", vae_decoder(root, models_.vae, input, dtype_).id);
-      session_.emplace(std::move(graph), backend_, models_.vae_weights,
-                       SessionOptions{.resident_limit_bytes = 0}, stop_);
+      session_.emplace(std::move(graph), workspace_.backend(), models_.vae_weights,
+                       workspace_.once(), stop_);
       size_ = size;
     }
     session_->set_input("latent", latent);
@@ -39,7 +39,7 @@ class TileDecoder {
 
  private:
   const OpenedModels& models_;
-  const Backend& backend_;
+  const Workspace& workspace_;
   DType dtype_;
   std::stop_token stop_;
   std::optional<Session> session_;
@@ -121,14 +121,14 @@ class TiledPicture {
 };
 
 /// latent [c,h,w] as the sampler leaves it.
-std::vector<float> decode_tiles(const OpenedModels& models, const Backend& backend,
+std::vector<float> decode_tiles(const OpenedModels& models, const Workspace& workspace,
                                 std::span<const float> sampled, Size size, DType dtype,
                                 std::stop_token stop) {
   const VaeConfig& vae = models.vae;
   std::vector<float> latent(sampled.size());
   channels_last(sampled, static_cast<std::size_t>(vae.latent_channels), latent);
   for (float& value : latent) value /= vae.scaling_factor;
-  TileDecoder decoder(models, backend, dtype, std::move(stop));
+  TileDecoder decoder(models, workspace, dtype, std::move(stop));
   const std::int64_t fold = vae.fold();
   const std::int64_t tile = vae.sample_size / fold;  // in pixels of the latent, as all below
   const std::int64_t h = size.h / fold;
@@ -173,7 +173,7 @@ bool in_tiles(const VaeConfig& vae, Size size, const DecodeOptions& options) {
 }
 
 /// A session that has computed "picture".
-Session decoded(const OpenedModels& models, const Backend& backend, std::span<const float> latent,
+Session decoded(const OpenedModels& models, const Workspace& workspace, std::span<const float> latent,
                 Size size, DType dtype, const std::stop_token& stop) {
   const VaeConfig& vae = models.vae;
   Graph graph;
@@ -181,8 +181,7 @@ Session decoded(const OpenedModels& models, const Backend& backend, std::span<co
   const Value input = root.input(
       "latent", DType::kF32, {1, size.h / vae.fold(), size.w / vae.fold(), vae.latent_channels});
   graph.add_output("picture", vae_decoder(root, vae, input, dtype).id);
-  Session session(std::move(graph), backend, models.vae_weights,
-                  SessionOptions{.resident_limit_bytes = 0}, stop);
+  Session session(std::move(graph), workspace.backend(), models.vae_weights, workspace.once(), stop);
   const std::span<std::byte> bytes = session.input("latent");
   const std::span<float> unscaled{reinterpret_cast<float*>(bytes.data()), latent.size()};
   channels_last(latent, static_cast<std::size_t>(vae.latent_channels), unscaled);
@@ -193,22 +192,22 @@ Session decoded(const OpenedModels& models, const Backend& backend, std::span<co
 
 }  // namespace
 
-std::vector<float> decode_latent(const OpenedModels& models, const Backend& backend,
+std::vector<float> decode_latent(const OpenedModels& models, const Workspace& workspace,
                                  std::span<const float> latent, Size size, DType dtype,
                                  std::stop_token stop, const DecodeOptions& options) {
   if (in_tiles(models.vae, size, options))
-    return decode_tiles(models, backend, latent, size, dtype, std::move(stop));
-  return decoded(models, backend, latent, size, dtype, stop).output_f32("picture");
+    return decode_tiles(models, workspace, latent, size, dtype, std::move(stop));
+  return decoded(models, workspace, latent, size, dtype, stop).output_f32("picture");
 }
 
-Image decode_picture(const OpenedModels& models, const Backend& backend,
+Image decode_picture(const OpenedModels& models, const Workspace& workspace,
                      std::span<const float> latent, Size size, DType dtype, std::stop_token stop,
                      const DecodeOptions& options) {
   if (in_tiles(models.vae, size, options)) {
-    const auto picture = decode_tiles(models, backend, latent, size, dtype, std::move(stop));
+    const auto picture = decode_tiles(models, workspace, latent, size, dtype, std::move(stop));
     return to_image(DType::kF32, std::as_bytes(std::span(picture)), size);
   }
-  const Session session = decoded(models, backend, latent, size, dtype, stop);
+  const Session session = decoded(models, workspace, latent, size, dtype, stop);
   const Graph& graph = session.graph();
   return to_image(graph.type(graph.find_output("picture")).dtype, session.output("picture"), size);
 }

@@ -7,7 +7,7 @@
 
 #include "image/image.h"
 #include "pipeline/opened_models.h"
-#include "runtime/backend.h"
+#include "runtime/workspace.h"
 
 namespace semblance {
 
@@ -25,13 +25,13 @@ void check_tiling(const VaeConfig& vae);
 
 /// latent f32 [c,h/8,w/8] as the sampler leaves it -> picture f32 [h,w,3], about -1..1. Throws
 /// what check_tiling throws where tiling is asked for, and Error(kCancelled).
-std::vector<float> decode_latent(const OpenedModels& models, const Backend& backend,
+std::vector<float> decode_latent(const OpenedModels& models, const Workspace& workspace,
                                  std::span<const float> latent, Size size, DType dtype,
                                  std::stop_token stop, const DecodeOptions& options = {});
 
 /// The same as to_image() makes of it, without a copy of the picture as f32: that is four times the
 /// result, beside all that the decoder holds.
-Image decode_picture(const OpenedModels& models, const Backend& backend,
+Image decode_picture(const OpenedModels& models, const Workspace& workspace,
                      std::span<const float> latent, Size size, DType dtype, std::stop_token stop,
                      const DecodeOptions& options = {});
 

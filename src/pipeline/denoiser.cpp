@@ -40,15 +40,15 @@ Graph step_graph(const OpenedModels& models, const Request& request, const Condi
 
 }  // namespace
 
-Denoiser::Denoiser(const OpenedModels& models, const Backend& backend, const Request& request,
+Denoiser::Denoiser(const OpenedModels& models, const Workspace& workspace, const Request& request,
                    const Conditions& conditions, bool with_identity, DType dtype,
-                   std::uint64_t resident_bytes, std::stop_token stop)
+                   std::stop_token stop)
     : with_identity_(with_identity),
       n_(static_cast<std::size_t>(conditions.n)),
       channels_(static_cast<std::size_t>(models.unet.in_channels)),
       session_(std::make_unique<Session>(
-          step_graph(models, request, conditions, with_identity, dtype), backend,
-          models.denoiser_weights, SessionOptions{resident_bytes}, stop)) {
+          step_graph(models, request, conditions, with_identity, dtype),
+          workspace.backend(), models.denoiser_weights, workspace.many(), stop)) {
   session_->set_input("pooled", conditions.pooled);
   session_->set_input("time_ids", conditions.time_ids);
   session_->set_input("text", conditions.text);

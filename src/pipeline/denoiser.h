@@ -7,7 +7,7 @@
 
 #include "pipeline/conditions.h"
 #include "pipeline/opened_models.h"
-#include "runtime/session.h"
+#include "runtime/workspace.h"
 
 namespace semblance {
 
@@ -15,9 +15,9 @@ class Denoiser {
  public:
   /// The graph of UNet, adapter (unless its strength is 0) and, with_identity, IdentityNet; the
   /// conditions are written into it.
-  Denoiser(const OpenedModels& models, const Backend& backend, const Request& request,
+  Denoiser(const OpenedModels& models, const Workspace& workspace, const Request& request,
            const Conditions& conditions, bool with_identity, DType dtype,
-           std::uint64_t resident_bytes, std::stop_token stop);
+           std::stop_token stop);
 
   bool with_identity() const { return with_identity_; }
   /// latent f32 [c,h,w], scaled by the scheduler -> noise [n,c,h,w].

@@ -1,7 +1,5 @@
 #include "pipeline/pipeline.h"
 
-#include <fstream>
-
 #include "backend/backends.h"
 #include "core/error.h"
 #include "core/parallel.h"
@@ -13,19 +11,6 @@
 
 namespace semblance {
 namespace {
-
-constexpr std::uint64_t kResidentShare = 4;  // of the available memory, one part
-
-std::uint64_t available_bytes() {
-  std::ifstream meminfo("/proc/meminfo");
-  std::string key;
-  std::uint64_t kib = 0;
-  std::string unit;
-  while (meminfo >> key >> kib >> unit) {
-    if (key == "MemAvailable:") return kib * 1024;
-  }
-  return 0;
-}
 
 Precision resolve(Precision precision) {
   if (precision == Precision::kAuto) return has_native_bf16() ? Precision::kBF16 : Precision::kF32;
@@ -50,9 +35,8 @@ struct Pipeline::Models {
   OpenedModels opened;
   ModelPaths paths;
   std::string backend_name;
-  const Backend* backend;
   Precision precision;
-  std::optional<std::uint64_t> resident_bytes;
+  Workspace workspace;
   Fingerprints fingerprints = {};
 
   DType dtype() const { return precision == Precision::kBF16 ? DType::kBF16 : DType::kF32; }
@@ -115,9 +99,8 @@ bool Generation::next(std::stop_token stop) {
   const bool with_identity = identity_on(s.request, s.step, s.steps());
   if (!s.denoiser || s.denoiser->with_identity() != with_identity) {
     s.denoiser.reset();
-    s.denoiser.emplace(models.opened, *models.backend, s.request, s.conditions, with_identity,
-                       models.dtype(),
-                       models.resident_bytes.value_or(available_bytes() / kResidentShare), stop);
+    s.denoiser.emplace(models.opened, models.workspace, s.request, s.conditions, with_identity,
+                       models.dtype(), stop);
     // The session has them; its steps are one run of steps, so that no other session asks again.
     if (with_identity) s.conditions.keypoints = {};
   }
@@ -139,15 +122,16 @@ Image Generation::decode(std::stop_token stop) {
   const State& s = *state_;
   const Pipeline::Models& models = *s.models;
   const Size size{s.request.width, s.request.height};
-  return decode_picture(models.opened, *models.backend, s.latent, size, models.dtype(), stop,
+  return decode_picture(models.opened, models.workspace, s.latent, size, models.dtype(), stop,
                         {.tiling = s.request.vae_tiling});
 }
 
 Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options) {
   const Precision precision = resolve(options.precision);
   auto models = std::make_shared<Models>(Models{open_models(paths), paths, options.backend,
-                                                &backend_by_name(options.backend), precision,
-                                                options.resident_bytes});
+                                                precision,
+                                                Workspace(backend_by_name(options.backend),
+                                                          options.workspace)});
   // Now, since they are needed when a file has failed later.
   models->fingerprints = fingerprints_of(paths, models->opened);
   models_ = std::move(models);
@@ -176,7 +160,7 @@ Generation Pipeline::start(const Request& request, std::span<const float> embedd
                         .embedding = {embedding.begin(), embedding.end()},
                         .keypoints = keypoints,
                         .scheduler = EulerScheduler(models.opened.scheduler, request.steps)});
-  state->conditions = encode_conditions(models.opened, *models.backend, request, embedding,
+  state->conditions = encode_conditions(models.opened, models.workspace, request, embedding,
                                         keypoints, models.dtype(), stop);
   const std::int64_t fold = models.opened.vae.fold();
   state->latent.resize(static_cast<std::size_t>(models.opened.unet.in_channels *
@@ -236,7 +220,7 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
                                                                      .latent = run.latent,
                                                                      .step = run.step});
   if (run.step < steps) {
-    state->conditions = encode_conditions(models.opened, *models.backend, run.request,
+    state->conditions = encode_conditions(models.opened, models.workspace, run.request,
                                           run.embedding, run.keypoints, models.dtype(), stop);
   }
   return Generation(std::move(state));

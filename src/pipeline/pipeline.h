@@ -20,16 +20,16 @@
 #include "image/keypoints.h"
 #include "pipeline/request.h"
 #include "pipeline/resume.h"
-#include "runtime/session.h"
+#include "runtime/workspace.h"
 
 namespace semblance {
 
 struct PipelineOptions {
   Precision precision = Precision::kAuto;
   std::string backend = "cpu";
-  /// The denoiser's weights stay in memory up to this many bytes, the rest is read again at every
-  /// step. Absent: a quarter of the memory that is available when the denoiser is made.
-  std::optional<std::uint64_t> resident_bytes = {};
+  /// The memory budget, the scratch folder, what is known of the machine.
+  Workspace::Options workspace = {};
+};
 };
 
 class Generation {

@@ -133,9 +133,9 @@ Plan make_plan(const Lowered& program, const std::vector<NodeNeeds>& needs,
   for (const WeightUse& use : plan.weights) {
     const std::uint64_t bytes = use.keep == Keep::kPacked ? 0 : use.needs.packed_bytes;
     memory.push_back({aligned(bytes), use.first_node, use.last_node, 0});
-    if (use.keep == Keep::kStreamed) {
-      plan.ring_bytes = std::max(plan.ring_bytes, aligned(use.needs.raw_bytes));
-    }
+    // What stays comes through the ring, too, when it is read.
+    plan.ring_bytes = std::max(plan.ring_bytes, aligned(use.needs.raw_bytes));
+    plan.staging_bytes = std::max(plan.staging_bytes, use.needs.staging_bytes);
   }
   plan.arena_bytes = place_blocks(memory);
   plan.file_bytes = place_blocks(file);

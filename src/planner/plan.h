@@ -33,6 +33,7 @@ struct WeightNeeds {
   std::uint64_t packed_bytes = 0;  // 0: no weight, or one that the runtime reads itself
   std::uint64_t raw_bytes = 0;     // in the file
   std::uint64_t layout = 0;        // equal where two kernels pack the same rows in the same way
+  std::uint64_t staging_bytes = 0;  // while it is packed
 };
 
 /// What the kernel of a node asks for; what the planner knows of kernels.
@@ -71,6 +72,7 @@ struct Plan {
   std::uint64_t arena_bytes = 0;
   std::uint64_t ring_bytes = 0;
   std::uint64_t resident_bytes = 0;
+  std::uint64_t staging_bytes = 0;  // while weights are packed
   std::uint64_t file_bytes = 0;
   std::vector<Place> values;             // by value, in the arena or the file; 0 bytes for weights
   std::vector<bool> in_file;             // by value
@@ -81,7 +83,7 @@ struct Plan {
   std::vector<NodeWeight> node_weights;  // by node
 
   /// What the regions in memory take together.
-  std::uint64_t memory_bytes() const { return arena_bytes + ring_bytes + resident_bytes; }
+  std::uint64_t memory_bytes() const { return arena_bytes + ring_bytes + resident_bytes + staging_bytes; }
 };
 
 /// A graph as it will run.

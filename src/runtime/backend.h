@@ -62,6 +62,8 @@ class Kernel {
   /// Bytes of weight source `src` as run() wants it. By default its values in the type's dtype,
   /// row-major.
   virtual std::size_t packed_bytes(int src) const = 0;
+  /// Equal for two kernels that pack the same rows into the same bytes.
+  virtual std::uint64_t layout(int src) const = 0;
   /// Packing may be done in slices that begin at multiples of this many rows (of the first axis).
   virtual std::int64_t pack_rows(int src) const = 0;
   /// Packs rows [first_row, first_row + rows) of the weight, given as plain f32, into `packed`, the
@@ -83,6 +85,7 @@ class PlainKernel : public Kernel {
   std::size_t packed_bytes(int src) const override {
     return types_[static_cast<std::size_t>(src)].bytes();
   }
+  std::uint64_t layout(int) const override { return 0; }
   std::int64_t pack_rows(int) const override { return 1; }
   void pack(int src, std::int64_t first_row, std::int64_t rows, std::span<const float> plain,
             std::span<std::byte> packed) const override;

@@ -1,263 +1,429 @@
 #include "runtime/session.h"
 
 #include <algorithm>
-#include <chrono>
+#include <array>
 #include <cstring>
+#include <limits>
 
 #include "core/convert.h"
 #include "memory/arena.h"
 #include "memory/base_memory.h"
-#include "runtime/weight_reader.h"
+#include "runtime/scratch_mover.h"
+#include "runtime/trace.h"
+#include "runtime/weight_packer.h"
 #include "runtime/weight_rows.h"
+#include "runtime/weight_stream.h"
 
 namespace semblance {
 namespace {
 
-/// How far ahead of the compute the system is told what will be read.
-constexpr std::uint64_t kReadAheadBytes = std::uint64_t{96} << 20;
+constexpr int kAfterAll = std::numeric_limits<int>::max();
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 void check_stop(const std::stop_token& stop) {
   if (stop.stop_requested()) fail(ErrorKind::kCancelled, "cancelled");
 }
 
 /// Rows of a table by number, from the file: an embedding's table is never held.
-void read_embedding(const WeightRows& table, std::span<const std::int32_t> ids, DType dtype,
-                    std::span<std::byte> dst, std::vector<std::byte>& raw,
-                    std::vector<float>& plain) {
-  const std::size_t row_bytes =
-      static_cast<std::size_t>(table.tensor.row_elements()) * size_of(dtype);
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] < 0 || ids[i] >= table.row_count()) {
-      fail(ErrorKind::kShape,
-           "token id {} is outside of the embedding table in {}, which has {} rows", ids[i],
-           table.tensor.file->name(), table.row_count());
+struct Table {
+  std::size_t node = 0;
+  WeightRows rows;
+  std::vector<std::byte> raw;
+  std::vector<float> plain;
+
+  Table(std::size_t node_index, WeightRows weight)
+      : node(node_index),
+        rows(std::move(weight)),
+        raw(rows.tensor.row_bytes()),
+        plain(at(rows.tensor.row_elements())) {}
+
+  void read(std::span<const std::int32_t> ids, DType dtype, std::span<std::byte> dst) {
+    const std::size_t row_bytes = plain.size() * size_of(dtype);
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (ids[i] < 0 || ids[i] >= rows.row_count()) {
+        fail(ErrorKind::kShape,
+             "token id {} is outside of the embedding table in {}, which has {} rows", ids[i],
+             rows.tensor.file->name(), rows.row_count());
+      }
+      rows.read(ids[i], 1, raw, plain);
+      from_f32(plain, dtype, dst.subspan(i * row_bytes, row_bytes));
     }
-    table.read(ids[i], 1, raw, plain);
-    from_f32(plain, dtype, dst.subspan(i * row_bytes, row_bytes));
   }
-}
+};
 
 }  // namespace
 
+Program plan_session(const Graph& graph, KernelNeeds& kernels, const SessionOptions& options) {
+  const NeedsOf needs = [&](const Graph& g, const Node& node) { return kernels.of(g, node); };
+  std::optional<Program> program = fit(graph, needs, options.fit);
+  if (!program) {
+    fail(ErrorKind::kMemory, "cannot fit: at least {} bytes are needed, {} are there",
+         least_memory(graph, needs, options.fit), options.fit.memory_bytes);
+  }
+  return std::move(*program);
+}
+
 struct Session::State {
   struct Step {
-    std::unique_ptr<Kernel> kernel;  // none for views and embeddings
+    Kernel* kernel = nullptr;  // none for what is not run by one
     std::string_view name;
     Operations operations = 0;
     std::vector<const std::byte*> src;
     std::byte* dst = nullptr;
     std::byte* scratch = nullptr;
-    std::vector<std::size_t> streamed;  // indices into plan.weights
+    std::vector<int> fetches;               // nodes that bring what this one reads
+    std::vector<std::size_t> uses;          // of weights that begin here
     int calls = 0;
     double run_seconds = 0;
     double read_seconds = 0;
   };
-  struct Table {  // of an embedding node
-    WeightRows weight;
-    std::vector<std::byte> raw;
-    std::vector<float> plain;
+  struct Pending {
+    int before;
+    ScratchMover::Ticket ticket;
   };
 
-  Graph graph;
+  Program program;
+  std::vector<std::shared_ptr<Kernel>> kernels;
   std::vector<Step> steps;
-  std::vector<NodeNeeds> needs;
-  Plan plan;
-  std::vector<WeightRows> stored;              // by plan.weights
-  std::vector<std::vector<FilePiece>> pieces;  // of them
-  std::vector<std::pair<std::size_t, Table>> tables;
-  WeightReader reader;
-  Arena arena;
-  Arena resident;
-  std::size_t announced = 0;          // uses of weights below this one were announced in this run
-  std::uint64_t announced_bytes = 0;  // of what is announced and not read yet
+  std::vector<WeightRows> stored;    // by use
+  std::vector<const Kernel*> packs;  // by use: whose layout it has
+  std::vector<int> packs_src;        // by use
+  std::vector<std::size_t> owner;    // by use: the first use of the same resident place
+  std::vector<bool> loaded;          // by use, of those that stay
+  std::vector<Table> tables;
+  Buffer arena, ring, resident, staging;
+  std::unique_ptr<Scratch> scratch;
+  Trace* trace = nullptr;
+  bool pass_cache = false;
+  std::optional<WeightStream> stream;
+  std::vector<std::size_t> streamed;  // uses, by chunk of the stream
+  bool stream_loads = false;          // whether what stays is among them
+  std::optional<ScratchMover> mover;
+  std::vector<ScratchMover::Ticket> tickets;  // by node
+  std::vector<Pending> pending;
+  StreamTimes before;  // of streams that are gone
 
-  const ValueInfo& value(ValueId id) const { return graph.values()[static_cast<std::size_t>(id)]; }
+  const Graph& graph() const { return program.graph; }
+  const Plan& plan() const { return program.plan; }
+  const ValueInfo& value(ValueId id) const { return graph().values()[at(id)]; }
+  std::span<std::byte> place(const Buffer& region, const Place& place) const {
+    SEMBLANCE_ASSERT(place.offset <= region.size() && place.bytes <= region.size() - place.offset);
+    return region.bytes().subspan(place.offset, place.bytes);
+  }
   std::span<std::byte> bytes_of(ValueId id) const {
-    const Place& place = plan.values[static_cast<std::size_t>(id)];
-    return arena.at(place.offset, place.bytes);
+    return place(arena, plan().values[at(id)]);
   }
-  WeightRows find(const WeightMap& weights, ValueId id) const {
-    return find_weight(weights, value(id));
-  }
-  void choose(const Backend& backend, const WeightMap& weights);
-  void place(const WeightMap& weights);
-  void read(std::size_t use, const Kernel& kernel);
-  void read_ahead(std::size_t from);
+
+  void prepare(KernelNeeds& needs, const WeightMap& weights);
+  void prepare_weights(const WeightMap& weights);
+  void find_fetches();
+  void take_memory();
+  void make_stream();
+  void run(const std::stop_token& stop);
+  void run_step(std::size_t n);
+  void load(std::size_t use, std::size_t chunk);
+  void wait_for_places(int node);
 };
 
-void Session::State::choose(const Backend& backend, const WeightMap& weights) {
-  for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
-    const Node& node = graph.nodes()[n];
-    Step step;
-    NodeNeeds need;
-    need.weight_bytes.resize(node.src.size());
-    const std::vector<TensorType> types = graph.src_types(node);
-    step.operations =
-        std::visit([&](const auto& op) { return op.cost(types, graph.type(node.dst)); }, node.op);
-    if (std::holds_alternative<Reshape>(node.op)) {
+void Session::State::prepare(KernelNeeds& needs, const WeightMap& weights) {
+  const std::size_t count = graph().nodes().size();
+  steps.resize(count);
+  for (std::size_t n = 0; n < count; ++n) {
+    const Node& node = graph().nodes()[n];
+    Step& step = steps[n];
+    if (plan().silent[n]) {
       step.name = "view";
-    } else if (std::holds_alternative<Embedding>(node.op) &&
-               value(node.src[1]).kind == ValueKind::kWeight) {
-      step.name = "read_embedding";
-      const WeightRows table = find(weights, node.src[1]);
-      tables.push_back(
-          {n,
-           {table, std::vector<std::byte>(table.tensor.row_bytes()),
-            std::vector<float>(static_cast<std::size_t>(table.tensor.row_elements()))}});
-    } else {
-      ChosenKernel chosen = choose_kernel(backend, NodeView(graph, node));
-      step.kernel = std::move(chosen.kernel);
-      step.name = chosen.name;
-      need.scratch_bytes = step.kernel->scratch_bytes();
-      for (std::size_t i = 0; i < node.src.size(); ++i) {
-        if (value(node.src[i]).kind != ValueKind::kWeight) continue;
-        need.weight_bytes[i] = step.kernel->packed_bytes(static_cast<int>(i));
-        reader.reserve(*step.kernel, static_cast<int>(i), find(weights, node.src[i]));
+      continue;
+    }
+    const SharedKernel shared = needs.kernel(graph(), node);
+    step.kernel = shared.kernel.get();
+    step.name = step.kernel != nullptr ? shared.name : name_of(node.op);
+    if (shared.kernel && (kernels.empty() || kernels.back() != shared.kernel))
+      kernels.push_back(shared.kernel);
+    const std::vector<TensorType> types = graph().src_types(node);
+    step.operations =
+        std::visit([&](const auto& op) { return op.cost(types, graph().type(node.dst)); }, node.op);
+    if (reads_rows(graph(), node)) tables.emplace_back(n, find_weight(weights, value(node.src[1])));
+  }
+  std::sort(kernels.begin(), kernels.end());
+  kernels.erase(std::unique(kernels.begin(), kernels.end()), kernels.end());
+}
+
+void Session::State::prepare_weights(const WeightMap& weights) {
+  packs.resize(plan().weights.size());
+  packs_src.resize(plan().weights.size());
+  for (const NodeWeight& used : plan().node_weights) {
+    if (packs[at(used.use)] != nullptr) continue;
+    packs[at(used.use)] = steps[at(used.node)].kernel;
+    packs_src[at(used.use)] = used.src;
+  }
+  std::vector<std::pair<std::uint64_t, std::size_t>> first;  // of resident places
+  for (std::size_t i = 0; i < plan().weights.size(); ++i) {
+    const WeightUse& use = plan().weights[i];
+    stored.push_back(find_weight(weights, value(use.weight)));
+    steps[at(use.first_node)].uses.push_back(i);
+    if (use.keep == Keep::kPacked) first.emplace_back(use.packed.offset, i);
+  }
+  std::stable_sort(first.begin(), first.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  owner.resize(plan().weights.size());
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    const bool same = i > 0 && first[i - 1].first == first[i].first;
+    owner[first[i].second] = same ? owner[first[i - 1].second] : first[i].second;
+  }
+  loaded.resize(plan().weights.size());
+}
+
+/// Which nodes must wait for which Fetch: those that read its result, through views, too.
+void Session::State::find_fetches() {
+  std::vector<int> fetch(graph().values().size(), -1);
+  for (std::size_t n = 0; n < graph().nodes().size(); ++n) {
+    const Node& node = graph().nodes()[n];
+    if (std::holds_alternative<Fetch>(node.op)) {
+      fetch[at(node.dst)] = static_cast<int>(n);
+      continue;
+    }
+    for (ValueId src : node.src) {
+      const int from = fetch[at(src)];
+      if (from < 0) continue;
+      if (plan().silent[n]) {
+        fetch[at(node.dst)] = std::max(fetch[at(node.dst)], from);
+      } else if (std::find(steps[n].fetches.begin(), steps[n].fetches.end(), from) ==
+                 steps[n].fetches.end()) {
+        steps[n].fetches.push_back(from);
       }
     }
-    steps.push_back(std::move(step));
-    needs.push_back(std::move(need));
   }
+  tickets.resize(graph().nodes().size());
 }
 
-void Session::State::place(const WeightMap& weights) {
-  arena = Arena(plan.arena_bytes, Tag::kActivations);
-  resident = Arena(plan.resident_bytes, Tag::kWeights);
+void Session::State::take_memory() {
+  arena = Buffer(plan().arena_bytes, Tag::kActivations);
+  ring = Buffer(plan().ring_bytes, Tag::kRing);
+  resident = Buffer(plan().resident_bytes, Tag::kWeights);
+  staging = Buffer(plan().staging_bytes, Tag::kStaging);
   for (std::size_t n = 0; n < steps.size(); ++n) {
-    const Node& node = graph.nodes()[n];
+    if (plan().silent[n]) continue;
+    const Node& node = graph().nodes()[n];
     Step& step = steps[n];
-    for (ValueId id : node.src)
-      step.src.push_back(value(id).kind == ValueKind::kWeight ? nullptr : bytes_of(id).data());
-    step.dst = bytes_of(node.dst).data();
-    step.scratch = arena.at(plan.scratch[n].offset, plan.scratch[n].bytes).data();
+    for (ValueId id : node.src) {
+      const bool in_arena = value(id).kind != ValueKind::kWeight && !plan().in_file[at(id)];
+      step.src.push_back(in_arena ? bytes_of(id).data() : nullptr);
+    }
+    if (!plan().in_file[at(node.dst)]) step.dst = bytes_of(node.dst).data();
+    step.scratch = place(arena, plan().scratch[n]).data();
   }
-  for (std::size_t i = 0; i < plan.weights.size(); ++i) {
-    const WeightUse& use = plan.weights[i];
-    Step& step = steps[static_cast<std::size_t>(use.node)];
-    const auto src = static_cast<std::size_t>(use.src);
-    step.src[src] = (use.resident ? resident : arena).at(use.place.offset, use.place.bytes).data();
-    stored.push_back(find(weights, graph.nodes()[static_cast<std::size_t>(use.node)].src[src]));
-    pieces.push_back(stored.back().pieces());
-    if (!use.resident) step.streamed.push_back(i);
+  for (const NodeWeight& used : plan().node_weights) {
+    const WeightUse& use = plan().weights[at(used.use)];
+    const Buffer& region = use.keep == Keep::kPacked ? resident : arena;
+    steps[at(used.node)].src[at(used.src)] = place(region, use.packed).data();
+  }
+  if (plan().file_bytes > 0) {
+    SEMBLANCE_ASSERT(scratch != nullptr && scratch->size() >= plan().file_bytes);
+    mover.emplace(*scratch, 256, trace);
+    pending.reserve(256);
   }
 }
 
-void Session::State::read(std::size_t use_index, const Kernel& kernel) {
-  const WeightUse& use = plan.weights[use_index];
-  const Arena& region = use.resident ? resident : arena;
-  reader.read(kernel, use.src, stored[use_index],
-              region.at(use.place.offset, needs[static_cast<std::size_t>(use.node)]
-                                              .weight_bytes[static_cast<std::size_t>(use.src)]));
+/// The stream of a run: what is streamed, and what stays and is not loaded yet.
+void Session::State::make_stream() {
+  const auto missing = [&](std::size_t i) {
+    return plan().weights[i].keep == Keep::kPacked && owner[i] == i && !loaded[i];
+  };
+  bool loads = false;
+  for (std::size_t i = 0; i < plan().weights.size(); ++i) loads |= missing(i);
+  if (stream && !loads && !stream_loads) return;
+  if (stream) {
+    const WeightStream::Counts counts = stream->counts();
+    before.weight_bytes += counts.bytes_read;
+    before.weight_wait_seconds += counts.wait_seconds;
+    stream.reset();
+  }
+  std::vector<WeightStream::Chunk> chunks;
+  streamed.clear();
+  for (std::size_t i = 0; i < plan().weights.size(); ++i) {
+    if (plan().weights[i].keep != Keep::kStreamed && !missing(i)) continue;
+    WeightStream::Chunk chunk{.name = trace != nullptr ? value(plan().weights[i].weight).name
+                                                       : std::string(),
+                              .pieces = {}};
+    for (const FilePiece& piece : stored[i].pieces())
+      chunk.pieces.push_back({stored[i].tensor.file, piece.offset, piece.bytes});
+    streamed.push_back(i);
+    chunks.push_back(std::move(chunk));
+  }
+  stream_loads = loads;
+  if (chunks.empty()) return;
+  WeightStream::Options options;
+  options.cache = pass_cache ? WeightStream::Cache::kPass : WeightStream::Cache::kKeep;
+  options.trace = trace;
+  stream.emplace(ring.bytes(), std::move(chunks), options);
 }
 
-void Session::State::read_ahead(std::size_t from) {
-  // Every weight is announced once a run: asking again for what is cached costs as much as reading
-  // it.
-  if (announced <= from) announced = from, announced_bytes = 0;
-  for (; announced < plan.weights.size() && announced_bytes < kReadAheadBytes; ++announced) {
-    if (plan.weights[announced].resident) continue;
-    for (const FilePiece& piece : pieces[announced])
-      stored[announced].tensor.file->will_need(piece.offset, piece.bytes);
-    announced_bytes += stored[announced].bytes();
+void Session::State::load(std::size_t index, std::size_t chunk) {
+  const WeightUse& use = plan().weights[index];
+  const ValueInfo& info = value(use.weight);
+  const std::span<const std::byte> raw = stream->wait(chunk);
+  const double begin = trace != nullptr ? Trace::now() : 0;
+  pack_weight(*packs[index], packs_src[index], info.type.shape, stored[index].tensor.dtype, raw,
+              staging.bytes(),
+              place(use.keep == Keep::kPacked ? resident : arena, use.packed));
+  stream->release(chunk);
+  if (trace != nullptr) trace->add(TraceRow::kCompute, "pack", begin, Trace::now(), raw.size());
+}
+
+/// Spills whose sources' places are written from this node on must be in the file.
+void Session::State::wait_for_places(int node) {
+  ScratchMover::Ticket last = 0;
+  for (const Pending& spill : pending) {
+    if (spill.before <= node) last = std::max(last, spill.ticket);
   }
+  if (last == 0) return;
+  mover->wait(last);
+  std::erase_if(pending, [&](const Pending& spill) { return spill.ticket <= last; });
+}
+
+void Session::State::run_step(std::size_t n) {
+  const Node& node = graph().nodes()[n];
+  Step& step = steps[n];
+  if (std::holds_alternative<Spill>(node.op) && plan().in_file[at(node.dst)]) {
+    for (int fetch : step.fetches) mover->wait(tickets[at(fetch)]);
+    if (pending.size() == pending.capacity()) wait_for_places(kAfterAll);
+    pending.push_back({plan().spilled_before[n],
+                       mover->enqueue_write(plan().values[at(node.dst)].offset,
+                                            bytes_of(node.src[0]))});
+  } else if (std::holds_alternative<Fetch>(node.op) && plan().in_file[at(node.src[0])]) {
+    tickets[n] = mover->enqueue_read(plan().values[at(node.src[0])].offset, bytes_of(node.dst));
+  } else if (step.kernel != nullptr) {
+    for (int fetch : step.fetches) mover->wait(tickets[at(fetch)]);
+    step.kernel->run({step.src, step.dst, step.scratch});
+  } else if (reads_rows(graph(), node)) {
+    const auto table = std::find_if(tables.begin(), tables.end(),
+                                    [n](const Table& entry) { return entry.node == n; });
+    const std::span<std::byte> ids = bytes_of(node.src[0]);
+    table->read({reinterpret_cast<const std::int32_t*>(ids.data()),
+                 ids.size() / sizeof(std::int32_t)},
+                graph().type(node.dst).dtype, bytes_of(node.dst));
+  }
+}
+
+void Session::State::run(const std::stop_token& stop) {
+  make_stream();
+  if (stream) stream->start(stop, !stream_loads);
+  if (mover) mover->start(stop);
+  pending.clear();
+  std::size_t chunk = 0;
+  for (std::size_t n = 0; n < steps.size(); ++n) {
+    if (plan().silent[n]) continue;
+    check_stop(stop);
+    Step& step = steps[n];
+    const double start = Trace::now();
+    if (mover) wait_for_places(static_cast<int>(n));
+    for (std::size_t use : step.uses) {
+      if (chunk == streamed.size() || streamed[chunk] != use) continue;
+      load(use, chunk++);
+      loaded[use] = plan().weights[use].keep == Keep::kPacked;
+    }
+    const double ready = Trace::now();
+    run_step(n);
+    const double end = Trace::now();
+    if (trace != nullptr) trace->add(TraceRow::kCompute, step.name, ready, end);
+    ++step.calls;
+    step.read_seconds += ready - start;
+    step.run_seconds += end - ready;
+  }
+  if (mover) wait_for_places(kAfterAll);
 }
 
 Session::Session(Graph graph, const Backend& backend, const WeightMap& weights,
                  const SessionOptions& options, std::stop_token stop)
     : state_(std::make_unique<State>()) {
   State& s = *state_;
-  s.graph = std::move(graph);
-  s.choose(backend, weights);
-  s.reader.allocate();
-  s.plan = make_plan(s.graph, s.needs, options.resident_limit_bytes);
-  s.place(weights);
-  for (State::Step& step : s.steps) {
+  KernelNeeds needs(backend, weights, options.seconds);
+  s.program = plan_session(graph, needs, options);
+  s.trace = options.trace;
+  s.pass_cache = options.pass_cache;
+  check_stop(stop);
+  s.prepare(needs, weights);
+  s.prepare_weights(weights);
+  s.find_fetches();
+  for (const std::shared_ptr<Kernel>& kernel : s.kernels) {
     check_stop(stop);
-    if (step.kernel) step.kernel->compile();
+    kernel->compile();
   }
-  for (std::size_t i = 0; i < s.plan.weights.size(); ++i) {
-    check_stop(stop);
-    const WeightUse& use = s.plan.weights[i];
-    if (use.resident) s.read(i, *s.steps[static_cast<std::size_t>(use.node)].kernel);
-  }
-  give_back_code();  // of the code generators, parsers and what else got the session here
+  give_back_code();
+  if (s.plan().file_bytes > 0) s.scratch = options.scratch(s.plan().file_bytes);
+  s.take_memory();
 }
 
 Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 
-const Graph& Session::graph() const { return state_->graph; }
-const Plan& Session::plan() const { return state_->plan; }
+const Graph& Session::graph() const { return state_->graph(); }
+const Plan& Session::plan() const { return state_->plan(); }
+double Session::predicted_seconds() const { return state_->program.seconds; }
 
 std::span<std::byte> Session::input(std::string_view name) {
-  const ValueId id = state_->graph.find_input(name);
-  SEMBLANCE_ASSERT(id >= 0);
+  const ValueId id = state_->graph().find_input(name);
+  SEMBLANCE_ASSERT(id >= 0 && !state_->plan().in_file[at(id)]);
   return state_->bytes_of(id);
 }
 
+bool Session::is_in_file(std::string_view name) const {
+  const ValueId id = state_->graph().find_input(name);
+  SEMBLANCE_ASSERT(id >= 0);
+  return state_->plan().in_file[at(id)];
+}
+
 void Session::set_input(std::string_view name, std::span<const float> values) {
-  const std::span<std::byte> bytes = input(name);
-  const DType dtype = state_->value(state_->graph.find_input(name)).type.dtype;
-  SEMBLANCE_ASSERT(is_float(dtype) && bytes.size() == values.size() * size_of(dtype));
-  from_f32(values, dtype, bytes);
+  const ValueId id = state_->graph().find_input(name);
+  SEMBLANCE_ASSERT(id >= 0);
+  const TensorType& type = state_->graph().type(id);
+  SEMBLANCE_ASSERT(is_float(type.dtype) && type.bytes() == values.size() * size_of(type.dtype));
+  if (!is_in_file(name)) {
+    from_f32(values, type.dtype, state_->bytes_of(id));
+    return;
+  }
+  // In pieces, through the staging that no run is using now.
+  Buffer piece(std::size_t{1} << 20, Tag::kStaging);
+  const std::size_t step = piece.size() / size_of(type.dtype);
+  const std::uint64_t offset = state_->plan().values[at(id)].offset;
+  for (std::size_t i = 0; i < values.size(); i += step) {
+    const auto part = values.subspan(i, std::min(step, values.size() - i));
+    const auto bytes = piece.bytes().first(part.size() * size_of(type.dtype));
+    from_f32(part, type.dtype, bytes);
+    state_->scratch->write(offset + i * size_of(type.dtype), bytes);
+  }
 }
 
 void Session::set_input(std::string_view name, std::span<const std::int32_t> values) {
   const std::span<std::byte> bytes = input(name);
-  SEMBLANCE_ASSERT(state_->value(state_->graph.find_input(name)).type.dtype == DType::kI32 &&
+  SEMBLANCE_ASSERT(state_->value(state_->graph().find_input(name)).type.dtype == DType::kI32 &&
                    bytes.size() == values.size_bytes());
   std::memcpy(bytes.data(), values.data(), bytes.size());
 }
 
 void Session::run(std::stop_token stop) {
-  State& s = *state_;
-  auto table = s.tables.begin();
-  s.announced = 0;
-  s.announced_bytes = 0;
-  for (std::size_t n = 0; n < s.steps.size(); ++n) {
-    check_stop(stop);
-    State::Step& step = s.steps[n];
-    const double start = now();
-    if (!step.streamed.empty()) {
-      s.read_ahead(step.streamed.front());
-      for (std::size_t use : step.streamed) {
-        s.read(use, *step.kernel);
-        s.announced_bytes -= std::min(s.announced_bytes, s.stored[use].bytes());
-      }
-    }
-    const double ready = now();
-    if (step.kernel) {
-      step.kernel->run({step.src, step.dst, step.scratch});
-    } else if (table != s.tables.end() && table->first == n) {
-      const Node& node = s.graph.nodes()[n];
-      const std::span<std::byte> ids = s.bytes_of(node.src[0]);
-      read_embedding(
-          table->second.weight,
-          {reinterpret_cast<const std::int32_t*>(ids.data()), ids.size() / sizeof(std::int32_t)},
-          s.graph.type(node.dst).dtype, s.bytes_of(node.dst), table->second.raw,
-          table->second.plain);
-      ++table;
-    }
-    ++step.calls;
-    step.read_seconds += ready - start;
-    step.run_seconds += now() - ready;
+  try {
+    state_->run(stop);
+  } catch (...) {
+    // Nothing may touch the arena after that.
+    if (state_->mover) state_->mover->stop();
+    if (state_->stream) state_->stream->stop();
+    throw;
   }
 }
 
 std::span<const std::byte> Session::output(std::string_view name) const {
-  const ValueId id = state_->graph.find_output(name);
+  const ValueId id = state_->graph().find_output(name);
   SEMBLANCE_ASSERT(id >= 0);
   return state_->bytes_of(id);
 }
 
 std::vector<float> Session::output_f32(std::string_view name) const {
   const std::span<const std::byte> bytes = output(name);
-  const TensorType& type = state_->graph.type(state_->graph.find_output(name));
+  const TensorType& type = state_->graph().type(state_->graph().find_output(name));
   std::vector<float> values(static_cast<std::size_t>(type.shape.elements()));
   to_f32(type.dtype, bytes, values);
   return values;
@@ -277,6 +443,22 @@ std::vector<KernelTime> Session::times() const {
   std::sort(times.begin(), times.end(), [](const KernelTime& a, const KernelTime& b) {
     return a.run_seconds + a.read_seconds > b.run_seconds + b.read_seconds;
   });
+  return times;
+}
+
+StreamTimes Session::stream_times() const {
+  StreamTimes times = state_->before;
+  if (state_->stream) {
+    const WeightStream::Counts counts = state_->stream->counts();
+    times.weight_bytes += counts.bytes_read;
+    times.weight_wait_seconds += counts.wait_seconds;
+  }
+  if (state_->mover) {
+    const ScratchMover::Counts counts = state_->mover->counts();
+    times.spilled_bytes = counts.bytes_written;
+    times.fetched_bytes = counts.bytes_read;
+    times.scratch_wait_seconds = counts.wait_seconds;
+  }
   return times;
 }
 

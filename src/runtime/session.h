@@ -1,30 +1,48 @@
-// A graph made ready to run: kernels chosen, memory planned and taken, weights resident or
-// streamed.
+// A graph made ready to run: kernels chosen, memory planned and taken, weights kept or streamed.
 //
 //   Session session(std::move(graph), cpu_backend(), weights, {});
-//   copy into session.input("x"); session.run(stop); read session.output("y")
+//   session.set_input("x", values); session.run(stop); read session.output("y")
 //
 // One thread at a time; the kernels use the pool. Inputs keep their bytes from run to run.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string_view>
 #include <vector>
 
 #include "graph/graph.h"
-#include "planner/plan.h"
+#include "memory/scratch_file.h"
+#include "planner/fit.h"
 #include "runtime/backend.h"
+#include "runtime/kernel_needs.h"
 #include "weights/weight_map.h"
 
 namespace semblance {
 
+class Trace;
+
 struct SessionOptions {
-  /// Weights stay in memory up to this many packed bytes, smallest first; the others are read
-  /// before every use.
-  std::uint64_t resident_limit_bytes = ~std::uint64_t{0};
+  /// What the session may hold, and what it knows of the machine. Without a limit nothing is
+  /// spilled, and weights that are used again stay.
+  FitOptions fit = unlimited();
+  /// Makes the file for spilled values; may be empty where fit.may_spill is false.
+  std::function<std::unique_ptr<Scratch>(std::uint64_t bytes)> scratch = {};
+  SecondsOf seconds = {};
+  /// Weights pass the system's page cache by: for when it could not hold them until the next run.
+  bool pass_cache = false;
+  Trace* trace = nullptr;
+
+  static FitOptions unlimited() {
+    FitOptions fit;
+    fit.may_spill = false;
+    fit.keep_weights = true;
+    return fit;
+  }
 };
 
 /// Where the time of a session's runs went, by kernel.
@@ -32,28 +50,45 @@ struct KernelTime {
   std::string_view kernel;
   int calls = 0;
   double run_seconds = 0;
-  double read_seconds = 0;  // streamed weights of these calls
+  double read_seconds = 0;  // waiting for weights of these calls, and packing them
   Operations operations = 0;
 };
 
+/// What a session's runs moved beside the computation, and how long they waited for it.
+struct StreamTimes {
+  std::uint64_t weight_bytes = 0;
+  std::uint64_t spilled_bytes = 0;
+  std::uint64_t fetched_bytes = 0;
+  double weight_wait_seconds = 0;
+  double scratch_wait_seconds = 0;
+};
+
+/// The program that a session of these options would run. Throws Error(kMemory) when none fits,
+/// with the least that would do in its text, and Error(kDevice) for an op without a kernel.
+Program plan_session(const Graph& graph, KernelNeeds& kernels, const SessionOptions& options);
+
 class Session {
  public:
-  /// Chooses kernels, plans, takes memory and reads the resident weights. Every weight of the graph
-  /// must be in `weights` with its shape: Error(kMissing) or Error(kShape) otherwise (an audit
-  /// before says it better). Throws Error(kDevice) for an op without a kernel, Error(kMemory),
-  /// Error(kCancelled), and what reading throws.
+  /// Chooses kernels, plans and takes memory; weights that stay are read when they are first used.
+  /// Every weight of the graph must be in `weights` with its shape: Error(kMissing) or
+  /// Error(kShape) otherwise (an audit before says it better). Throws Error(kDevice) for an op
+  /// without a kernel, Error(kMemory), Error(kCancelled).
   Session(Graph graph, const Backend& backend, const WeightMap& weights,
           const SessionOptions& options = {}, std::stop_token stop = {});
   ~Session();
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
 
+  /// As it runs: lowered.
   const Graph& graph() const;
   const Plan& plan() const;
+  /// Predicted, of a run after the first.
+  double predicted_seconds() const;
 
-  /// Where to write an input; its type is the graph's. Error(kInternal) for a name that is not
-  /// there.
+  /// Where to write an input that lies in memory; its type is the graph's. Error(kInternal) for a
+  /// name that is not there, and for an input in the scratch file.
   std::span<std::byte> input(std::string_view name);
+  bool is_in_file(std::string_view input) const;
   /// Writes an f32 input of exactly that many values, converting to the input's dtype.
   void set_input(std::string_view name, std::span<const float> values);
   void set_input(std::string_view name, std::span<const std::int32_t> values);
@@ -69,6 +104,7 @@ class Session {
 
   /// Times since the session was made, the longest first.
   std::vector<KernelTime> times() const;
+  StreamTimes stream_times() const;
 
  private:
   struct State;

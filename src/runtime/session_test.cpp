@@ -52,7 +52,7 @@ class TwoLayers {
   }
   const WeightMap& weights() const { return weights_; }
   std::vector<float> run(const Backend& backend, std::uint64_t resident_bytes) const {
-    Session session(graph(), backend, weights_, {resident_bytes});
+    Session session(graph(), backend, weights_, testing::keeping(resident_bytes));
     session.set_input("x", input());
     session.run();
     return session.output_f32("y");
@@ -97,7 +97,7 @@ TEST(Session, KeepsItsInputsFromRunToRun) {
 TEST(Session, AllocatesNothingInARun) {
   const TwoLayers layers;
   for (std::uint64_t resident_bytes : {std::uint64_t{0}, ~std::uint64_t{0}}) {
-    Session session(layers.graph(), reference_backend(), layers.weights(), {resident_bytes});
+    Session session(layers.graph(), reference_backend(), layers.weights(), testing::keeping(resident_bytes));
     session.set_input("x", TwoLayers::input());
     const auto staging = count_of(Tag::kStaging).peak_bytes;
     const int before = testing::news();

@@ -30,6 +30,9 @@ class ConvolutionKernel : public PlainKernel {
   std::size_t packed_bytes(int src) const override {
     return src == kWeight ? convolution_->weight_layout().bytes : PlainKernel::packed_bytes(src);
   }
+  std::uint64_t layout(int src) const override {
+    return src == kWeight ? onednn::hash_of(convolution_->weight_layout()) : 0;
+  }
   std::int64_t pack_rows(int src) const override {
     return src == kWeight ? onednn::pack_rows(convolution_->weight_layout())
                           : PlainKernel::pack_rows(src);

@@ -217,6 +217,21 @@ std::int64_t WeightLayout::block(int axis) const {
   return product;
 }
 
+std::uint64_t hash_of(const WeightLayout& layout) {
+  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  const auto add = [&](std::int64_t value) {
+    hash = (hash ^ static_cast<std::uint64_t>(value)) * 0x100000001b3;
+  };
+  for (std::size_t i = 0; i < layout.sizes.size(); ++i) {
+    add(layout.sizes[i]), add(layout.padded[i]), add(layout.strides[i]);
+  }
+  for (std::size_t i = 0; i < static_cast<std::size_t>(layout.inner_count); ++i) {
+    add(layout.inner_blocks[i]), add(layout.inner_axes[i]);
+  }
+  add(static_cast<std::int64_t>(layout.dtype));
+  return hash;
+}
+
 struct Convolution::Parts {
   ConvolutionShape shape;
   dnnl::convolution_forward::primitive_desc desc;

@@ -59,6 +59,9 @@ struct WeightLayout {
 /// blocks of some tens of bytes: less than this at any shape (tests/allocation_test.cpp).
 inline constexpr std::int64_t kHiddenBytes = 1024;
 
+/// Of how weights are laid out: of the blocks, and of the strides where there are blocks.
+std::uint64_t hash_of(const WeightLayout& layout);
+
 class Convolution {
  public:
   /// Null, with the reason in why_not, where the library has but plain loops for the shape.

@@ -1,0 +1,41 @@
+// What the planner asks of kernels, answered from a backend's kernels and the weights' files.
+#pragma once
+
+#include <functional>
+#include <unordered_map>
+
+#include "planner/plan.h"
+#include "runtime/backend.h"
+#include "runtime/kernel_cache.h"
+#include "weights/weight_map.h"
+
+namespace semblance {
+
+/// Predicted seconds of a kernel's run: operations and bytes over what the machine does.
+using SecondsOf = std::function<double(const NodeView&, std::string_view kernel)>;
+
+/// Chooses kernels and remembers them. One thread at a time.
+class KernelNeeds {
+ public:
+  /// All must outlive this. Weights that are not in `weights` are taken for fp16: that is how plans
+  /// are made where there are no files yet. `seconds` may be empty: a rough guess then.
+  KernelNeeds(const Backend& backend, const WeightMap& weights, const SecondsOf& seconds)
+      : backend_(backend), weights_(weights), seconds_(seconds) {}
+
+  /// Throws Error(kDevice) for an op without a kernel.
+  NodeNeeds of(const Graph& graph, const Node& node);
+  /// The kernel of a node that is run; none for embeddings that are read by rows.
+  SharedKernel kernel(const Graph& graph, const Node& node);
+  KernelCache& cache() { return cache_; }
+
+ private:
+  const Backend& backend_;
+  const WeightMap& weights_;
+  const SecondsOf& seconds_;
+  KernelCache cache_;
+};
+
+/// Whether the node is an embedding whose table stays in its file.
+bool reads_rows(const Graph& graph, const Node& node);
+
+}  // namespace semblance

@@ -1,0 +1,19 @@
+// Turns a weight's bytes, as they are in its file, into what a kernel wants: in slices of rows, on
+// all threads, through small staging.
+#pragma once
+
+#include <span>
+
+#include "runtime/backend.h"
+
+namespace semblance {
+
+/// Bytes of staging that packing such a weight takes, for all threads of the pool.
+std::uint64_t staging_bytes(const Kernel& kernel, int src, const Shape& shape, DType file_dtype);
+
+/// `raw`: all rows of the weight of `shape` in `file_dtype`, row-major. Allocates nothing.
+void pack_weight(const Kernel& kernel, int src, const Shape& shape, DType file_dtype,
+                 std::span<const std::byte> raw, std::span<std::byte> staging,
+                 std::span<std::byte> packed);
+
+}  // namespace semblance
