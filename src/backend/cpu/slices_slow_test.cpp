@@ -105,7 +105,7 @@ Convolved random_convolution(DType dtype, Random& random) {
   const double pixel = static_cast<double>(c * o * kernel * kernel);
   std::int64_t h = between(random, 1, 40);
   std::int64_t w =
-      between(random, 0, 2) == 0 ? between(random, 1, 130) : 8 * between(random, 1, 16);
+      between(random, 0, 3) == 0 ? between(random, 1, 130) : 8 * between(random, 1, 20);
   while (h > 2 && static_cast<double>(n * h * w) * pixel > kMostProducts) h = (h + 1) / 2;
   while (w > 2 && static_cast<double>(n * h * w) * pixel > kMostProducts) w = (w + 1) / 2;
   const std::int64_t pad = kernel / 2;
