@@ -109,7 +109,8 @@ TEST(ControlGroup, EndsWhatTakesMoreThanItsLimit) {
   EXPECT_EQ(much.signal, SIGKILL) << much.exit_code << much.err;
   EXPECT_LE(much.peak_bytes, 64 * kMib);
   ASSERT_TRUE(group.set_limit(512 * kMib));
-  EXPECT_EQ(run_in_control_group(512 * kMib, fill("256M")).exit_code, 0);
+  EXPECT_EQ(group.run(fill("256M")).exit_code, 0);
+  EXPECT_EQ(run_in_control_group(64 * kMib, fill("128M")).signal, SIGKILL);
   EXPECT_EQ(group.run({"/bin/echo", "one"}).out, "one\n");
   EXPECT_EQ(group.run({"/none"}).exit_code, 127);
 }

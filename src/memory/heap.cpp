@@ -7,7 +7,7 @@ namespace semblance {
 #ifdef __GLIBC__
 
 void return_freed_memory() {
-  constexpr int kFrom = 128 * 1024;
+  constexpr int kFrom = 4 * 1024 * 1024;
   mallopt(M_MMAP_THRESHOLD, kFrom);
   mallopt(M_TRIM_THRESHOLD, kFrom);
   mallopt(M_ARENA_MAX, 2);

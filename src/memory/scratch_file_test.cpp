@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -71,7 +72,7 @@ TEST_F(ScratchFolder, GivesBackWhatWasWritten) {
                                              {kBytes, 0, 0}}) {
     const auto part = pattern(bytes, static_cast<unsigned>(offset + bytes));
     auto place = buffer.bytes().subspan(shift, bytes);
-    std::memcpy(place.data(), part.data(), bytes);
+    std::copy(part.begin(), part.end(), place.begin());
     scratch.write(offset, place);
     std::memset(place.data(), 0, bytes);
     scratch.read(offset, place);

@@ -29,8 +29,8 @@ namespace semblance::testing {
 struct GroupOutcome {
   int exit_code = -1;  // -1 when a signal ended it
   int signal = 0;
-  std::string out;
-  std::string err;
+  std::string out = {};
+  std::string err = {};
   std::uint64_t peak_bytes = 0;  // of the group, page cache included; 0 where it is not told
 };
 
@@ -52,7 +52,7 @@ class ControlGroup {
       folder_ = folder.string();
       is_v1_ = fs::exists(folder / "memory.limit_in_bytes", error);
       if (set_limit(limit_bytes)) {
-        turn_swap_off(limit_bytes);
+        turn_swap_off();
         is_ready_ = true;
         return;
       }
@@ -70,7 +70,13 @@ class ControlGroup {
   /// A limit below what is used takes page cache away first, and fails where that is not enough
   /// (version 1), or ends a program (version 2).
   bool set_limit(std::uint64_t bytes) const {
-    return put(is_v1_ ? "memory.limit_in_bytes" : "memory.max", std::to_string(bytes));
+    const std::string text = std::to_string(bytes);
+    if (!is_v1_) return put("memory.max", text);
+    // The limit with swap may never be below that without: it goes first up and last down.
+    put("memory.memsw.limit_in_bytes", text);
+    const bool is_set = put("memory.limit_in_bytes", text);
+    put("memory.memsw.limit_in_bytes", text);
+    return is_set;
   }
   /// For a shell that is to be in the group, and what it runs: "echo ... && " in front of exec.
   std::string enter_command() const { return "echo $$ > '" + folder_ + "/cgroup.procs'"; }
@@ -137,13 +143,8 @@ class ControlGroup {
     const int descriptor = open((folder_ + "/" + file).c_str(), O_RDONLY | O_CLOEXEC);
     return descriptor < 0 ? "" : content(descriptor);
   }
-  void turn_swap_off(std::uint64_t limit_bytes) const {
-    if (is_v1_) {
-      put("memory.swappiness", "0");
-      put("memory.memsw.limit_in_bytes", std::to_string(limit_bytes));
-    } else {
-      put("memory.swap.max", "0");
-    }
+  void turn_swap_off() const {
+    is_v1_ ? put("memory.swappiness", "0") : put("memory.swap.max", "0");
   }
   /// A group can be removed once the system has cleared away its last process.
   void remove() {
