@@ -112,7 +112,8 @@ void Detector::State::prepare(Size frame, std::stop_token stop) {
            kWidths[i / 3]);
     }
   }
-  session.emplace(std::move(imported.graph), workspace.backend(), imported.weights, workspace.once(), stop);
+  session.emplace(std::move(imported.graph), workspace.backend(), imported.weights,
+                  workspace.once(), stop);
   size = frame;
 }
 

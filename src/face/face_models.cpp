@@ -32,7 +32,8 @@ FaceModelFiles find_face_models(const fs::path& folder) {
        kPacks[1].recogniser);
 }
 
-FaceModels::FaceModels(const FaceModelFiles& files, const Workspace& workspace, std::stop_token stop)
+FaceModels::FaceModels(const FaceModelFiles& files, const Workspace& workspace,
+                       std::stop_token stop)
     : detector_(open_file(files.detector), workspace),
       recogniser_(open_file(files.recogniser), workspace, stop) {}
 

@@ -5,7 +5,6 @@
 
 #include "image/align.h"
 #include "onnx/importer.h"
-#include "onnx/importer.h"
 #include "runtime/workspace.h"
 
 namespace semblance {
@@ -28,7 +27,7 @@ struct Recogniser::State {
 };
 
 Recogniser::Recogniser(std::shared_ptr<const File> file, const Workspace& workspace,
-                       std::stop_token stop) {
+                       std::stop_token) {
   const OnnxModel model = open_onnx(std::move(file));
   if (model.inputs.size() != 1 || model.outputs.empty()) {
     fail(ErrorKind::kArgument,

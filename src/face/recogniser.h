@@ -17,7 +17,8 @@ class Recogniser {
   /// Reads the weights (a real one has 65 million). Throws what open_onnx, import_onnx and Session
   /// throw, and Error(kArgument) for a model that is no recogniser of 112 x 112 faces by 512
   /// numbers. The backend must outlive this.
-  Recogniser(std::shared_ptr<const File> file, const Workspace& workspace, std::stop_token stop = {});
+  Recogniser(std::shared_ptr<const File> file, const Workspace& workspace,
+             std::stop_token stop = {});
   ~Recogniser();
   Recogniser(Recogniser&&) noexcept;
   Recogniser& operator=(Recogniser&&) noexcept;

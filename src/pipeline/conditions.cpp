@@ -43,8 +43,8 @@ struct EncodedPrompts {
   std::vector<float> pooled;  // [n,projection]
 };
 
-EncodedPrompts run_encoder(const OpenedModels& models, const Workspace& workspace, std::size_t encoder,
-                           const Ids& ids, std::stop_token stop) {
+EncodedPrompts run_encoder(const OpenedModels& models, const Workspace& workspace,
+                           std::size_t encoder, const Ids& ids, std::stop_token stop) {
   const ClipConfig& config = models.clip[encoder];
   const std::int64_t length = models.prompt_length(static_cast<int>(encoder));
   const std::int64_t n = static_cast<std::int64_t>(ids.size()) / length;

@@ -16,7 +16,8 @@ namespace {
 /// The VAE's decoder for latents of one size, which is built anew when another comes.
 class TileDecoder {
  public:
-  TileDecoder(const OpenedModels& models, const Workspace& workspace, DType dtype, std::stop_token stop)
+  TileDecoder(const OpenedModels& models, const Workspace& workspace, DType dtype,
+              std::stop_token stop)
       : models_(models), workspace_(workspace), dtype_(dtype), stop_(std::move(stop)) {}
 
   /// latent f32 [h,w,c], divided by the scaling factor -> picture f32 [8h,8w,3].
@@ -173,15 +174,17 @@ bool in_tiles(const VaeConfig& vae, Size size, const DecodeOptions& options) {
 }
 
 /// A session that has computed "picture".
-Session decoded(const OpenedModels& models, const Workspace& workspace, std::span<const float> latent,
-                Size size, DType dtype, const std::stop_token& stop) {
+Session decoded(const OpenedModels& models, const Workspace& workspace,
+                std::span<const float> latent, Size size, DType dtype,
+                const std::stop_token& stop) {
   const VaeConfig& vae = models.vae;
   Graph graph;
   const Scope root(&graph, "");
   const Value input = root.input(
       "latent", DType::kF32, {1, size.h / vae.fold(), size.w / vae.fold(), vae.latent_channels});
   graph.add_output("picture", vae_decoder(root, vae, input, dtype).id);
-  Session session(std::move(graph), workspace.backend(), models.vae_weights, workspace.once(), stop);
+  Session session(std::move(graph), workspace.backend(), models.vae_weights, workspace.once(),
+                  stop);
   const std::span<std::byte> bytes = session.input("latent");
   const std::span<float> unscaled{reinterpret_cast<float*>(bytes.data()), latent.size()};
   channels_last(latent, static_cast<std::size_t>(vae.latent_channels), unscaled);

@@ -47,8 +47,8 @@ Denoiser::Denoiser(const OpenedModels& models, const Workspace& workspace, const
       n_(static_cast<std::size_t>(conditions.n)),
       channels_(static_cast<std::size_t>(models.unet.in_channels)),
       session_(std::make_unique<Session>(
-          step_graph(models, request, conditions, with_identity, dtype),
-          workspace.backend(), models.denoiser_weights, workspace.many(), stop)) {
+          step_graph(models, request, conditions, with_identity, dtype), workspace.backend(),
+          models.denoiser_weights, workspace.many(), stop)) {
   session_->set_input("pooled", conditions.pooled);
   session_->set_input("time_ids", conditions.time_ids);
   session_->set_input("text", conditions.text);

@@ -16,8 +16,7 @@ class Denoiser {
   /// The graph of UNet, adapter (unless its strength is 0) and, with_identity, IdentityNet; the
   /// conditions are written into it.
   Denoiser(const OpenedModels& models, const Workspace& workspace, const Request& request,
-           const Conditions& conditions, bool with_identity, DType dtype,
-           std::stop_token stop);
+           const Conditions& conditions, bool with_identity, DType dtype, std::stop_token stop);
 
   bool with_identity() const { return with_identity_; }
   /// latent f32 [c,h,w], scaled by the scheduler -> noise [n,c,h,w].

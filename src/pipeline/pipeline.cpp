@@ -128,10 +128,9 @@ Image Generation::decode(std::stop_token stop) {
 
 Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options) {
   const Precision precision = resolve(options.precision);
-  auto models = std::make_shared<Models>(Models{open_models(paths), paths, options.backend,
-                                                precision,
-                                                Workspace(backend_by_name(options.backend),
-                                                          options.workspace)});
+  auto models = std::make_shared<Models>(
+      Models{open_models(paths), paths, options.backend, precision,
+             Workspace(backend_by_name(options.backend), options.workspace)});
   // Now, since they are needed when a file has failed later.
   models->fingerprints = fingerprints_of(paths, models->opened);
   models_ = std::move(models);

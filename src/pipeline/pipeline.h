@@ -30,7 +30,6 @@ struct PipelineOptions {
   /// The memory budget, the scratch folder, what is known of the machine.
   Workspace::Options workspace = {};
 };
-};
 
 class Generation {
  public:

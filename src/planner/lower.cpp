@@ -174,8 +174,12 @@ class Lowering {
   }
 
   /// What is held while a part of a value is computed, beside the kept values in memory.
-  std::uint64_t held_bytes(const Node& node, const Part& part) const {
+  std::uint64_t held_bytes(const Node& node, const Part& wanted) const {
     std::uint64_t bytes = 0;
+    Part part = wanted;
+    if (!part.whole() && cut_of(graph_, node) == Cut::kPictures &&
+        !std::holds_alternative<GroupMoments>(node.op))
+      part = {part.picture, 0, pixels_of(shape(node.dst))};
     const std::vector<Part> parts = sources_for(graph_, node, part);
     const int over = std::visit([](const auto& op) { return op.may_overwrite(); }, node.op);
     bool in_place = std::holds_alternative<Reshape>(node.op);
@@ -351,6 +355,11 @@ class Lowering {
 
   /// Computes a part of a node's result.
   ValueId emit(const Node& node, const Part& part) {
+    if (!part.whole() && cut_of(graph_, node) == Cut::kPictures &&
+        !std::holds_alternative<GroupMoments>(node.op)) {
+      const Part all{part.picture, 0, pixels_of(shape(node.dst))};
+      if (part != all) return row_slice(emit(node, all), part.begin, part.end);
+    }
     const auto key = std::pair(node.dst, part);
     if (!states_[at(node.dst)].kept) {
       if (auto found = memo_.find(key); found != memo_.end()) return found->second;

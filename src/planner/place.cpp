@@ -62,8 +62,9 @@ class Sharer {
       if (std::holds_alternative<Spill>(node.op)) {
         sharing_.in_file[at(node.dst)] = true;
       } else if (const auto offset = view_offset_bytes(graph_, node);
-                 offset && (sharing_.in_file[at(node.src[0])] ||
-                            static_cast<std::uint64_t>(*offset) % kPlaceAlignment == 0)) {
+                 offset && graph_.values()[at(node.src[0])].kind != ValueKind::kWeight &&
+                 (sharing_.in_file[at(node.src[0])] ||
+                  static_cast<std::uint64_t>(*offset) % kPlaceAlignment == 0)) {
         const auto shift = static_cast<std::uint64_t>(*offset);
         put_into(node.dst, node.src[0], shift);
         sharing_.in_file[at(node.dst)] = sharing_.in_file[at(node.src[0])];

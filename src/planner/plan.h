@@ -30,9 +30,9 @@ struct Place {
 
 /// A source of a node that is a weight.
 struct WeightNeeds {
-  std::uint64_t packed_bytes = 0;  // 0: no weight, or one that the runtime reads itself
-  std::uint64_t raw_bytes = 0;     // in the file
-  std::uint64_t layout = 0;        // equal where two kernels pack the same rows in the same way
+  std::uint64_t packed_bytes = 0;   // 0: no weight, or one that the runtime reads itself
+  std::uint64_t raw_bytes = 0;      // in the file
+  std::uint64_t layout = 0;         // equal where two kernels pack the same rows in the same way
   std::uint64_t staging_bytes = 0;  // while it is packed
 };
 
@@ -83,7 +83,9 @@ struct Plan {
   std::vector<NodeWeight> node_weights;  // by node
 
   /// What the regions in memory take together.
-  std::uint64_t memory_bytes() const { return arena_bytes + ring_bytes + resident_bytes + staging_bytes; }
+  std::uint64_t memory_bytes() const {
+    return arena_bytes + ring_bytes + resident_bytes + staging_bytes;
+  }
 };
 
 /// A graph as it will run.

@@ -72,6 +72,17 @@ std::int64_t upsample_factor(const Graph& graph, const Node& node) {
   return graph.type(node.dst).shape[1] / graph.type(node.src[0]).shape[1];
 }
 
+/// Whether a weight stands where a picture does: it is not cut.
+bool has_pictured_weight(const Graph& graph, const Node& node) {
+  for (std::size_t i = 0; i < node.src.size(); ++i) {
+    const ValueInfo& info = graph.values()[static_cast<std::size_t>(node.src[i])];
+    if (info.kind != ValueKind::kWeight || !is_pictured(info.type.shape)) continue;
+    if (i == 1 && is_one_of<Conv2d, Linear>(node.op)) continue;
+    return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 bool is_pictured(const Shape& shape) {
@@ -90,7 +101,7 @@ Shape shape_of(const Shape& whole, const Part& part) {
 Cut cut_of(const Graph& graph, const Node& node) {
   const Shape& dst = graph.type(node.dst).shape;
   const Op& op = node.op;
-  if (!is_pictured(dst)) return Cut::kWhole;
+  if (!is_pictured(dst) || has_pictured_weight(graph, node)) return Cut::kWhole;
   if (is_by_pixel(op)) {
     for (ValueId src : node.src) {
       if (graph.values()[static_cast<std::size_t>(src)].kind != ValueKind::kWeight &&

@@ -72,8 +72,8 @@ struct Session::State {
     std::vector<const std::byte*> src;
     std::byte* dst = nullptr;
     std::byte* scratch = nullptr;
-    std::vector<int> fetches;               // nodes that bring what this one reads
-    std::vector<std::size_t> uses;          // of weights that begin here
+    std::vector<int> fetches;       // nodes that bring what this one reads
+    std::vector<std::size_t> uses;  // of weights that begin here
     int calls = 0;
     double run_seconds = 0;
     double read_seconds = 0;
@@ -111,9 +111,7 @@ struct Session::State {
     SEMBLANCE_ASSERT(place.offset <= region.size() && place.bytes <= region.size() - place.offset);
     return region.bytes().subspan(place.offset, place.bytes);
   }
-  std::span<std::byte> bytes_of(ValueId id) const {
-    return place(arena, plan().values[at(id)]);
-  }
+  std::span<std::byte> bytes_of(ValueId id) const { return place(arena, plan().values[at(id)]); }
 
   void prepare(KernelNeeds& needs, const WeightMap& weights);
   void prepare_weights(const WeightMap& weights);
@@ -244,9 +242,9 @@ void Session::State::make_stream() {
   streamed.clear();
   for (std::size_t i = 0; i < plan().weights.size(); ++i) {
     if (plan().weights[i].keep != Keep::kStreamed && !missing(i)) continue;
-    WeightStream::Chunk chunk{.name = trace != nullptr ? value(plan().weights[i].weight).name
-                                                       : std::string(),
-                              .pieces = {}};
+    WeightStream::Chunk chunk{
+        .name = trace != nullptr ? value(plan().weights[i].weight).name : std::string(),
+        .pieces = {}};
     for (const FilePiece& piece : stored[i].pieces())
       chunk.pieces.push_back({stored[i].tensor.file, piece.offset, piece.bytes});
     streamed.push_back(i);
@@ -266,8 +264,7 @@ void Session::State::load(std::size_t index, std::size_t chunk) {
   const std::span<const std::byte> raw = stream->wait(chunk);
   const double begin = trace != nullptr ? Trace::now() : 0;
   pack_weight(*packs[index], packs_src[index], info.type.shape, stored[index].tensor.dtype, raw,
-              staging.bytes(),
-              place(use.keep == Keep::kPacked ? resident : arena, use.packed));
+              staging.bytes(), place(use.keep == Keep::kPacked ? resident : arena, use.packed));
   stream->release(chunk);
   if (trace != nullptr) trace->add(TraceRow::kCompute, "pack", begin, Trace::now(), raw.size());
 }
@@ -289,9 +286,9 @@ void Session::State::run_step(std::size_t n) {
   if (std::holds_alternative<Spill>(node.op) && plan().in_file[at(node.dst)]) {
     for (int fetch : step.fetches) mover->wait(tickets[at(fetch)]);
     if (pending.size() == pending.capacity()) wait_for_places(kAfterAll);
-    pending.push_back({plan().spilled_before[n],
-                       mover->enqueue_write(plan().values[at(node.dst)].offset,
-                                            bytes_of(node.src[0]))});
+    pending.push_back(
+        {plan().spilled_before[n],
+         mover->enqueue_write(plan().values[at(node.dst)].offset, bytes_of(node.src[0]))});
   } else if (std::holds_alternative<Fetch>(node.op) && plan().in_file[at(node.src[0])]) {
     tickets[n] = mover->enqueue_read(plan().values[at(node.src[0])].offset, bytes_of(node.dst));
   } else if (step.kernel != nullptr) {
@@ -301,9 +298,9 @@ void Session::State::run_step(std::size_t n) {
     const auto table = std::find_if(tables.begin(), tables.end(),
                                     [n](const Table& entry) { return entry.node == n; });
     const std::span<std::byte> ids = bytes_of(node.src[0]);
-    table->read({reinterpret_cast<const std::int32_t*>(ids.data()),
-                 ids.size() / sizeof(std::int32_t)},
-                graph().type(node.dst).dtype, bytes_of(node.dst));
+    table->read(
+        {reinterpret_cast<const std::int32_t*>(ids.data()), ids.size() / sizeof(std::int32_t)},
+        graph().type(node.dst).dtype, bytes_of(node.dst));
   }
 }
 

@@ -97,7 +97,8 @@ TEST(Session, KeepsItsInputsFromRunToRun) {
 TEST(Session, AllocatesNothingInARun) {
   const TwoLayers layers;
   for (std::uint64_t resident_bytes : {std::uint64_t{0}, ~std::uint64_t{0}}) {
-    Session session(layers.graph(), reference_backend(), layers.weights(), testing::keeping(resident_bytes));
+    Session session(layers.graph(), reference_backend(), layers.weights(),
+                    testing::keeping(resident_bytes));
     session.set_input("x", TwoLayers::input());
     const auto staging = count_of(Tag::kStaging).peak_bytes;
     const int before = testing::news();

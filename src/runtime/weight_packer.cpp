@@ -49,31 +49,30 @@ void pack_weight(const Kernel& kernel, int src, const Shape& shape, DType file_d
                  std::span<const std::byte> raw, std::span<std::byte> staging,
                  std::span<std::byte> packed) {
   const Rows rows = rows_of(shape);
-  const std::uint64_t row_bytes =
-      static_cast<std::uint64_t>(rows.elements) * size_of(file_dtype);
+  const std::uint64_t row_bytes = static_cast<std::uint64_t>(rows.elements) * size_of(file_dtype);
   SEMBLANCE_ASSERT(raw.size() == static_cast<std::uint64_t>(rows.count) * row_bytes);
   const std::uint64_t per_thread = staging_of_thread(kernel, src, rows);
   SEMBLANCE_ASSERT(staging.size() >= per_thread * static_cast<std::uint64_t>(threads()));
   const std::int64_t slice = rows_of_slice(kernel, src, rows);
-  parallel_ranges((rows.count + slice - 1) / slice, 1,
-                  [&](std::int64_t begin, std::int64_t end, int worker) {
-    float* place = reinterpret_cast<float*>(staging.data() +
-                                            static_cast<std::uint64_t>(worker) * per_thread);
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t first = i * slice;
-      const std::int64_t count = std::min(slice, rows.count - first);
-      const auto values = static_cast<std::size_t>(count * rows.elements);
-      const auto bytes = raw.subspan(static_cast<std::uint64_t>(first) * row_bytes,
-                                     static_cast<std::uint64_t>(count) * row_bytes);
-      if (is_aligned_f32(file_dtype, bytes)) {
-        kernel.pack(src, first, count, {reinterpret_cast<const float*>(bytes.data()), values},
-                    packed);
-      } else {
-        to_f32(file_dtype, bytes, {place, values});
-        kernel.pack(src, first, count, {place, values}, packed);
-      }
-    }
-  });
+  parallel_ranges(
+      (rows.count + slice - 1) / slice, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
+        float* place = reinterpret_cast<float*>(staging.data() +
+                                                static_cast<std::uint64_t>(worker) * per_thread);
+        for (std::int64_t i = begin; i < end; ++i) {
+          const std::int64_t first = i * slice;
+          const std::int64_t count = std::min(slice, rows.count - first);
+          const auto values = static_cast<std::size_t>(count * rows.elements);
+          const auto bytes = raw.subspan(static_cast<std::uint64_t>(first) * row_bytes,
+                                         static_cast<std::uint64_t>(count) * row_bytes);
+          if (is_aligned_f32(file_dtype, bytes)) {
+            kernel.pack(src, first, count, {reinterpret_cast<const float*>(bytes.data()), values},
+                        packed);
+          } else {
+            to_f32(file_dtype, bytes, {place, values});
+            kernel.pack(src, first, count, {place, values}, packed);
+          }
+        }
+      });
 }
 
 }  // namespace semblance
