@@ -70,7 +70,8 @@ class JpegReader : GuardedReader {
     check_size(file_, jpeg_.image_width, jpeg_.image_height);
     return {.format = ImageFormat::kJpeg,
             .stored = {static_cast<int>(jpeg_.image_width), static_cast<int>(jpeg_.image_height)},
-            .orientation = orientation()};
+            .orientation = orientation(),
+            .beside_bytes = beside_bytes()};
   }
 
   Image read_picture(const ImageInfo& info) {
@@ -143,6 +144,28 @@ class JpegReader : GuardedReader {
       }
       std::copy_n(rgb, 3, dst + 3 * x);
     }
+  }
+
+  /// libjpeg's rows (of samples, upsampled ones and context), ours, the markers that were kept, and
+  /// where the picture comes in several scans all of its coefficients, 16 bits each.
+  std::uint64_t beside_bytes() {
+    constexpr std::uint64_t kRowBytes = 160;  // for each pixel of a row
+    std::uint64_t bytes = kCodecBytes + kRowBytes * jpeg_.image_width;
+    for (const auto* marker = jpeg_.marker_list; marker != nullptr; marker = marker->next)
+      bytes += marker->data_length;
+    if (jpeg_has_multiple_scans(&jpeg_) == 0) return bytes;
+    const auto blocks = [](std::uint64_t side, int factor, int largest) {
+      const auto f = static_cast<std::uint64_t>(factor);
+      const std::uint64_t mcu = std::uint64_t{DCTSIZE} * static_cast<std::uint64_t>(largest);
+      return (side + mcu - 1) / mcu * f;
+    };
+    for (int i = 0; i < jpeg_.num_components; ++i) {
+      const jpeg_component_info& component = jpeg_.comp_info[i];
+      bytes += blocks(jpeg_.image_width, component.h_samp_factor, jpeg_.max_h_samp_factor) *
+               blocks(jpeg_.image_height, component.v_samp_factor, jpeg_.max_v_samp_factor) *
+               sizeof(JBLOCK);
+    }
+    return bytes;
   }
 
   int orientation() const {

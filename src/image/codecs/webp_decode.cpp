@@ -19,6 +19,8 @@ constexpr std::uint64_t kRiffHeaderBytes = 12;
 constexpr std::uint64_t kFileLimit = std::uint64_t{1} << 30;
 constexpr std::uint64_t kMetadataLimit = 16 << 20;
 constexpr int kChunkLimit = 1'000'000;  // a file of nothing but empty chunks is not worth a minute
+constexpr std::uint64_t kTableBytes = 4 << 20;  // of a lossless picture's codes
+constexpr unsigned kAnimationFlag = 0x02;
 constexpr unsigned kXmpFlag = 0x04;
 constexpr unsigned kExifFlag = 0x08;
 
@@ -55,6 +57,8 @@ ImageInfo probe_webp(const File& file) {
   std::optional<int> exif;
   std::optional<int> xmp;
   unsigned flags = 0;
+  bool lossless = false;
+  bool has_alpha = false;
   std::uint64_t offset = kRiffHeaderBytes;
   for (int chunks = 0; offset + 8 <= end && chunks < kChunkLimit; ++chunks) {
     std::array<std::byte, 8 + 32> head{};
@@ -63,6 +67,8 @@ ImageInfo probe_webp(const File& file) {
     const std::uint64_t length = little_endian(head.data() + 4, 4);
     const std::byte* body = head.data() + 8;
     if (length > end - offset - 8) fail_truncated(file, ImageFormat::kWebp);
+    lossless = lossless || type == "VP8L";
+    has_alpha = has_alpha || type == "ALPH";
     if (type == "VP8X" && length >= 10) {
       flags = std::to_integer<unsigned>(body[0]);
       size = {static_cast<int>(little_endian(body + 4, 3)) + 1,
@@ -87,8 +93,20 @@ ImageInfo probe_webp(const File& file) {
     offset += 8 + length + (length & 1);
   }
   if (!size) fail_damaged(file, ImageFormat::kWebp, "it holds no picture");
-  return {
-      .format = ImageFormat::kWebp, .stored = *size, .orientation = exif ? *exif : xmp.value_or(1)};
+  const int orientation = exif ? *exif : xmp.value_or(1);
+  // The file itself; libwebp's rows; what it decodes without loss as a whole: the picture, 4 bytes
+  // a pixel, or alpha, whose plane is added (a frame of an animation may be either). It gives
+  // that back before a picture is turned, but to the allocator, which keeps it.
+  constexpr std::uint64_t kRowBytes = 256;
+  const std::uint64_t pixels = rgb_bytes(*size) / 3;
+  const bool alpha = has_alpha || (flags & kAnimationFlag) != 0;
+  const std::uint64_t whole = alpha ? 5 * pixels : lossless ? 4 * pixels : 0;
+  const std::uint64_t decoding = kRowBytes * static_cast<std::uint64_t>(size->w) + whole +
+                                 (whole == 0 ? 0 : kTableBytes + pixels / 4);
+  return {.format = ImageFormat::kWebp,
+          .stored = *size,
+          .orientation = orientation,
+          .beside_bytes = kCodecBytes + end + decoding + (orientation != 1 ? rgb_bytes(*size) : 0)};
 }
 
 Image decode_webp(const File& file) {
