@@ -33,6 +33,8 @@ struct ImageInfo {
   ImageFormat format = ImageFormat::kJpeg;
   Size stored;          // as the file has it
   int orientation = 1;  // EXIF's (or XMP's), 1 to 8
+  /// The most memory that decode() takes at once, the picture included.
+  std::uint64_t decoding_bytes = 0;
   /// The size decode() gives.
   Size upright() const;
 };
@@ -45,7 +47,8 @@ ImageInfo probe(const std::filesystem::path& path);
 
 /// The upright picture. Throws as probe does. Takes 3 bytes a pixel, and beside them: a WebP file's
 /// own bytes; another 3 bytes a pixel for a turned picture that is WebP or interlaced PNG; inside
-/// the codec up to 6 bytes a pixel for a progressive JPEG, 4 for a lossless WebP.
+/// the codec up to 6 bytes a pixel for a progressive JPEG, 4 for a lossless WebP. probe() says how
+/// much.
 Image decode(const File& file);
 Image decode(const std::filesystem::path& path);
 

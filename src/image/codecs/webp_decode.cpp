@@ -55,6 +55,7 @@ ImageInfo probe_webp(const File& file) {
   std::optional<int> exif;
   std::optional<int> xmp;
   unsigned flags = 0;
+  bool lossy = false;  // an animation's frames may be either
   std::uint64_t offset = kRiffHeaderBytes;
   for (int chunks = 0; offset + 8 <= end && chunks < kChunkLimit; ++chunks) {
     std::array<std::byte, 8 + 32> head{};
@@ -62,6 +63,7 @@ ImageInfo probe_webp(const File& file) {
     const std::string_view type(reinterpret_cast<const char*>(head.data()), 4);
     const std::uint64_t length = little_endian(head.data() + 4, 4);
     const std::byte* body = head.data() + 8;
+    lossy = lossy || type == "VP8 ";
     if (length > end - offset - 8) fail_truncated(file, ImageFormat::kWebp);
     if (type == "VP8X" && length >= 10) {
       flags = std::to_integer<unsigned>(body[0]);
@@ -87,8 +89,11 @@ ImageInfo probe_webp(const File& file) {
     offset += 8 + length + (length & 1);
   }
   if (!size) fail_damaged(file, ImageFormat::kWebp, "it holds no picture");
-  return {
+  ImageInfo info{
       .format = ImageFormat::kWebp, .stored = *size, .orientation = exif ? *exif : xmp.value_or(1)};
+  const unsigned bytes_a_pixel = 3 + (info.orientation == 1 ? 0U : 3U) + (lossy ? 0U : 4U);
+  info.decoding_bytes = bytes_a_pixel * pixels_of(*size) + end + codec_bytes(size->w);
+  return info;
 }
 
 Image decode_webp(const File& file) {
