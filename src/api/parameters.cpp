@@ -40,6 +40,7 @@ std::string parameters_text(const Request& request, const MadeWith& made_with) {
   }
   // Without a negative prompt the encoding is zeroed, an empty one is encoded: two pictures.
   if (request.negative && request.negative->empty()) text += ", Empty negative: encoded";
+  if (request.vae_tiling) text += ", VAE tiling: on";
   text += fmt::format(", Precision: {}", made_with.precision == Precision::kBF16 ? "bf16" : "f32");
   if (made_with.backend != "cpu") text += fmt::format(", Backend: {}", made_with.backend);
   return text + fmt::format(", Version: {}", program_version());

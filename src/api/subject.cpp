@@ -70,16 +70,20 @@ void SubjectReader::check(const std::filesystem::path& path, const std::string& 
 SubjectReader::Subject SubjectReader::read(const std::filesystem::path& path,
                                            const std::string& flag, std::stop_token stop) {
   check(path, flag);
-  if (is_identity(path)) return {read_identity(path), 1};
+  if (is_identity(path)) return {.identity = read_identity(path)};
   const Image photo = open_photo(path, options_);
   const FoundFaces found = find_faces(
-      photo, models(stop), {.detector_size = options_.detector_size, .largest_only = true}, stop);
+      photo, models(stop),
+      {.detector_size = options_.detector_size, .reduced = options_.reduced, .largest_only = true},
+      stop);
   if (found.faces.empty()) fail_without_face(path.string());
-  return {identity_of(found.faces.front(), photo.size()), found.count};
+  return {identity_of(found.faces.front(), photo.size()), found.count, found.detector_size};
 }
 
 std::vector<Face> SubjectReader::faces(const Image& photo, std::stop_token stop) {
-  return find_faces(photo, models(stop), {.detector_size = options_.detector_size}, stop).faces;
+  return find_faces(photo, models(stop),
+                    {.detector_size = options_.detector_size, .reduced = options_.reduced}, stop)
+      .faces;
 }
 
 FaceModels& SubjectReader::models(std::stop_token stop) {

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -27,7 +28,8 @@ struct FaceFiles {
 
 struct PhotoOptions {
   bool original_size = false;  // else resized by the published rule first (image/photo_size.h)
-  int detector_size = kDefaultDetectorSize;
+  std::optional<int> detector_size = {};  // the first that is tried; absent: the mode's own
+  bool reduced = false;  // little memory: the detector starts at 320 (face/detector.h)
   std::string backend = "cpu";
 };
 
@@ -47,8 +49,9 @@ class SubjectReader {
   ~SubjectReader();
 
   struct Subject {
-    Identity identity;  // image_size is the frame
-    int faces = 1;      // how many the photo showed; the largest is taken
+    Identity identity;                      // image_size is the frame
+    int faces = 1;                          // how many the photo showed; the largest is taken
+    std::optional<int> detector_size = {};  // that found them, in a photo
   };
   /// Finds what can be told without reading all of the file or any model: whether the file is
   /// there, is a photo or JSON, and whether the face models that it needs are given. Throws as

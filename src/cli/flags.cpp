@@ -113,6 +113,7 @@ void Flags::add(std::string names, std::string value, std::string help,
   app_->add_option_function<std::string>(
           names,
           [this, flag = parts.back(), take = std::move(take)](const std::string& text) {
+            given_.push_back(flag);
             pending_.push_back([&take, flag, text] { take(flag, text); });
           })
       ->type_name(value)
@@ -193,7 +194,12 @@ void Flags::toggle(std::string names, std::string help, bool& target) {
   names_.insert(names_.end(), parts.begin(), parts.end());
   toggles_.insert(toggles_.end(), parts.begin(), parts.end());
   entries_.push_back({heading_, fmt::format("{}", fmt::join(parts, ", ")), std::move(help)});
-  app_->add_flag_function(names, [&target](std::int64_t) { target = true; })->take_last();
+  app_->add_flag_function(names,
+                          [this, &target, flag = parts.back()](std::int64_t) {
+                            given_.push_back(flag);
+                            target = true;
+                          })
+      ->take_last();
 }
 
 void Flags::positional(std::string name, std::string help, std::filesystem::path& target) {

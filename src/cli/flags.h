@@ -59,6 +59,9 @@ class Flags {
   /// Reads the words behind the subcommand. False when --help was among them. Throws
   /// Error(kArgument).
   bool read(std::span<const char* const> words);
+  /// The last of a flag's names ("--output") for each that read() has found, in the order of the
+  /// words.
+  const std::vector<std::string>& given() const { return given_; }
   std::string help() const;
 
  private:
@@ -78,6 +81,7 @@ class Flags {
   std::vector<std::string> names_;
   std::vector<std::string> toggles_;            // those of names_ that take no value
   std::vector<std::function<void()>> pending_;  // values, taken once all words are known
+  std::vector<std::string> given_;
   bool takes_word_ = false;
   bool help_asked_ = false;
   std::unique_ptr<CLI::App> app_;

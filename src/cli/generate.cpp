@@ -15,6 +15,7 @@
 #include "cli/outputs.h"
 #include "cli/photo_flags.h"
 #include "cli/progress.h"
+#include "cli/run_state.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "image/encode.h"
@@ -42,6 +43,8 @@ struct Settings {
   std::int64_t threads = 0;
   std::filesystem::path output;
   std::filesystem::path latents;
+  std::filesystem::path resume;
+  std::filesystem::path save_state;
   bool no_metadata = false;
   bool quiet = false;
 };
@@ -136,6 +139,23 @@ void declare_output(Flags& flags, Settings& s) {
   flags.toggle("-q,--quiet", "Prints warnings and the written file only.", s.quiet);
 }
 
+void declare_resume(Flags& flags, Settings& s) {
+  flags.group("A run that stops");
+  flags.path("--save-state", "FILE",
+             "Keeps here, after every step, what is needed to go on: for runs that may be ended by "
+             "ctrl-C, a signal or a power cut. Removed when all pictures are written. Without the "
+             "flag a run that fails (memory or disk ran out, say) still leaves it, as the "
+             "picture's name with .resume behind; one that is ended leaves nothing.",
+             s.save_state);
+  flags.path("--resume", "FILE",
+             "Goes on with a run to the picture that it would have made, bit for bit. Everything "
+             "that shapes the picture comes from FILE, the face too; --base, --identitynet and "
+             "--adapter are needed only where the models have moved, -o to write elsewhere. Of "
+             "--images N the one in progress is ended, then the rest is made. FILE stays as it is, "
+             "unless --save-state names it as well.",
+             s.resume);
+}
+
 void declare_advanced(Flags& flags, Settings& s) {
   flags.group("Advanced");
   flags.number("--identity-start",
@@ -164,6 +184,13 @@ void declare_advanced(Flags& flags, Settings& s) {
         }
       });
   s.looking.declare_advanced(flags);
+  flags.toggle(
+      "--vae-tiling",
+      "Decodes the picture in overlapping tiles that are blended, as diffusers' VAE tiling "
+      "does: for its look, or because large pictures decode faster so. Light may change "
+      "from tile to tile. Without it there are no seams, and no more memory is needed. "
+      "Pictures of up to the VAE's own size, 1024 for SDXL, are one tile.",
+      s.request.vae_tiling);
   flags.choice(
       "--backend",
       "Which code computes: cpu, or ref, slow and plain loops to check it against. Default: "
@@ -176,6 +203,7 @@ void declare(Flags& flags, Settings& s) {
   declare_picture(flags, s);
   declare_models(flags, s);
   declare_output(flags, s);
+  declare_resume(flags, s);
   declare_advanced(flags, s);
   flags.epilogue(
       "Examples\n"
@@ -191,13 +219,80 @@ void declare(Flags& flags, Settings& s) {
       exit_codes_text());
 }
 
+/// What shapes a picture, or whose face it shows, is in the file already.
+void refuse_beside_resume(const Flags& flags) {
+  constexpr std::string_view kSaved[] = {"--face",
+                                         "--pose",
+                                         "--identity-strength",
+                                         "--adapter-strength",
+                                         "--prompt",
+                                         "--negative",
+                                         "--size",
+                                         "--steps",
+                                         "--guidance",
+                                         "--seed",
+                                         "--images",
+                                         "--face-models",
+                                         "--detector",
+                                         "--recogniser",
+                                         "--identity-start",
+                                         "--identity-end",
+                                         "--precision",
+                                         "--threads",
+                                         "--scheduler",
+                                         "--photo-size",
+                                         "--detector-size",
+                                         "--vae-tiling",
+                                         "--backend"};
+  for (const std::string& flag : flags.given()) {
+    if (std::find(std::begin(kSaved), std::end(kSaved), flag) == std::end(kSaved)) continue;
+    fail(ErrorKind::kArgument,
+         "{}: it comes from the file of --resume, so that the picture stays the same\n  leave it "
+         "out, or start anew without --resume",
+         flag);
+  }
+}
+
+/// The settings of a saved run, where the flags give no other.
+SavedRun take_saved(Settings& s) {
+  SavedRun run = load_saved_run(s.resume);
+  const auto take = [](std::filesystem::path& mine, const std::filesystem::path& saved) {
+    if (mine.empty()) mine = saved;
+  };
+  take(s.models.base, run.models.base);
+  take(s.models.identitynet, run.models.identitynet);
+  take(s.models.adapter, run.models.adapter);
+  s.images = std::max<std::int64_t>(1, static_cast<std::int64_t>(run.outputs.size()));
+  if (!s.output.empty()) run.outputs = numbered(s.output, static_cast<int>(s.images));
+  if (run.outputs.empty()) {
+    fail(ErrorKind::kArgument, "-o: it is needed, for {} does not say where the picture goes",
+         s.resume.string());
+  }
+  s.output = run.outputs.front();
+  take(s.latents, run.latents);
+  s.no_metadata = s.no_metadata || !run.metadata;
+  s.request = run.request;
+  s.prompt = run.request.prompt;
+  s.steps = run.request.steps;
+  s.size = {.rule = SizeRule::kFixed, .fixed = {run.request.width, run.request.height}};
+  s.precision = static_cast<int>(run.precision);
+  s.threads = run.threads;
+  const auto* const backend = std::find(std::begin(kBackends), std::end(kBackends), run.backend);
+  if (backend == std::end(kBackends)) {
+    fail(ErrorKind::kCorrupt, "cannot resume from {}: there is no backend '{}'", s.resume.string(),
+         run.backend.substr(0, 20));
+  }
+  s.backend = static_cast<int>(backend - std::begin(kBackends));
+  return run;
+}
+
 /// Everything that can be refused by looking at the flags alone.
 void check_flags(Settings& s) {
   std::vector<std::string> lacking;
   if (s.models.base.empty()) lacking.emplace_back("--base");
   if (s.models.identitynet.empty()) lacking.emplace_back("--identitynet");
   if (s.models.adapter.empty()) lacking.emplace_back("--adapter");
-  if (s.face.empty()) lacking.emplace_back("--face");
+  if (s.face.empty() && s.resume.empty()) lacking.emplace_back("--face");
   if (!s.prompt) lacking.emplace_back("--prompt");
   if (s.output.empty()) lacking.emplace_back("-o");
   if (!lacking.empty()) {
@@ -222,8 +317,12 @@ void check_flags(Settings& s) {
 }
 
 void check_outputs(const Settings& s, const std::vector<std::filesystem::path>& pictures) {
-  const std::vector<std::filesystem::path> inputs{
-      s.face, s.pose, s.models.adapter, s.looking.files.detector, s.looking.files.recogniser};
+  const std::vector<std::filesystem::path> inputs{s.face,
+                                                  s.pose,
+                                                  s.resume,
+                                                  s.models.adapter,
+                                                  s.looking.files.detector,
+                                                  s.looking.files.recogniser};
   for (const auto& picture : pictures) check_output("-o", picture, inputs);
   if (!s.latents.empty()) {
     if (s.latents.extension() != ".npy") {
@@ -231,6 +330,16 @@ void check_outputs(const Settings& s, const std::vector<std::filesystem::path>& 
            s.latents.string());
     }
     check_output("--latents", s.latents, inputs);
+  }
+  if (!s.save_state.empty()) {
+    std::vector<std::filesystem::path> others = inputs;
+    std::erase(others, s.resume);
+    check_output("--save-state", s.save_state, others);
+    const auto own = std::filesystem::absolute(s.save_state).lexically_normal();
+    for (const auto& path : pictures) {
+      if (std::filesystem::absolute(path).lexically_normal() == own)
+        fail(ErrorKind::kArgument, "--save-state: {} is where a picture goes", path.string());
+    }
   }
 }
 
@@ -265,22 +374,22 @@ std::int64_t random_seed() {
   return std::uniform_int_distribution<std::int64_t>(0, kSeedLimit - 1)(device);
 }
 
-/// One picture, from the first noise to its file.
+/// One step, after which the state is kept; false when all are done.
+bool next_step(Generation& generation, RunState& state, const Interrupt& interrupt) {
+  if (!generation.next(interrupt.token())) return false;
+  state.step_done(generation);
+  return true;
+}
+
+/// One picture, from the noise or the saved latent to its file.
 void make_picture(const Settings& s, Pipeline& pipeline, const Request& request,
-                  const Identity& identity, const Keypoints& keypoints,
-                  const std::filesystem::path& path, const Interrupt& interrupt,
-                  Progress& progress) {
-  const auto begin = std::chrono::steady_clock::now();
+                  Generation& generation, const std::filesystem::path& path, RunState& state,
+                  const Interrupt& interrupt, Progress& progress) {
   const std::string name = path.filename().string();
-  progress.note(fmt::format("{}: {} x {}, {} steps, seed {}, {}", name, request.width,
-                            request.height, request.steps, request.seed,
-                            pipeline.precision() == Precision::kBF16 ? "bf16" : "f32"));
-  progress.now(name + ": reading prompt and face");
-  Generation generation = pipeline.start(request, identity.embedding, keypoints, interrupt.token());
   do {
     if (generation.step() < generation.steps())
       progress.step(name, generation.step() + 1, generation.steps());
-  } while (generation.next(interrupt.token()));
+  } while (next_step(generation, state, interrupt));
   progress.now(name + ": painting the picture");
   const Image picture = generation.decode(interrupt.token());
   interrupt.check();
@@ -300,9 +409,57 @@ void make_picture(const Settings& s, Pipeline& pipeline, const Request& request,
   if (latents) latents->commit();
   progress.clear();
   print(path.string());
-  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-  if (progress.on_terminal())
-    progress.note(fmt::format("{}: took {}", name, clock_text(taken.count())));
+}
+
+/// The person and the place of the face, and with them the size of the picture.
+struct Sitter {
+  FaceEmbedding embedding{};
+  Keypoints keypoints{};
+  Size size;
+};
+
+Sitter read_sitter(const Settings& s, SubjectReader& reader, int native_side,
+                   const Interrupt& interrupt, Progress& progress) {
+  const SubjectReader::Subject person = read_person(reader, s.face, "--face", interrupt, progress);
+  std::optional<SubjectReader::Subject> posed;
+  if (!s.pose.empty()) posed = read_person(reader, s.pose, "--pose", interrupt, progress);
+  reader.close();
+  const Identity& stands = posed ? posed->identity : person.identity;
+  const Size size = picture_size(s.size, stands.image_size, native_side);
+  return {person.identity.embedding, scale_keypoints(stands, size), size};
+}
+
+/// All pictures; the first one goes on from `saved`, where there is one.
+void make_pictures(const Settings& s, Pipeline& pipeline, Request request,
+                   std::span<const float> embedding, const Keypoints& keypoints,
+                   const std::vector<std::filesystem::path>& pictures,
+                   std::optional<SavedRun> saved, Interrupt& interrupt, Progress& progress) {
+  RunState state(s.save_state, interrupt);
+  const std::uint64_t first_seed = request.seed;
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    interrupt.check();
+    const auto begin = std::chrono::steady_clock::now();
+    request.seed = first_seed + i;
+    const std::string name = pictures[i].filename().string();
+    progress.note(fmt::format("{}: {} x {}, {} steps, seed {}, {}{}", name, request.width,
+                              request.height, request.steps, request.seed,
+                              pipeline.precision() == Precision::kBF16 ? "bf16" : "f32",
+                              saved ? fmt::format(", from step {} on", saved->step + 1) : ""));
+    progress.now(name + ": reading prompt and face");
+    Generation generation = saved
+                                ? pipeline.resume(*saved, interrupt.token())
+                                : pipeline.start(request, embedding, keypoints, interrupt.token());
+    saved.reset();
+    state.begin({pictures.begin() + static_cast<std::ptrdiff_t>(i), pictures.end()}, s.latents,
+                !s.no_metadata);
+    state.guard(generation, [&] {
+      make_picture(s, pipeline, request, generation, pictures[i], state, interrupt, progress);
+    });
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
+    if (progress.on_terminal())
+      progress.note(fmt::format("{}: took {}", name, clock_text(taken.count())));
+  }
+  state.done();
 }
 
 /// Finds text that a picture file cannot carry before the picture is computed.
@@ -326,43 +483,42 @@ int generate(std::span<const char* const> words) {
     print(flags.help());
     return 0;
   }
+  std::optional<SavedRun> saved;
+  if (!s.resume.empty()) {
+    refuse_beside_resume(flags);
+    saved = take_saved(s);
+  }
   check_flags(s);
   Request request = s.request;
   check_metadata(s, request);
-  const auto pictures = numbered(s.output, static_cast<int>(s.images));
+  const auto pictures = saved ? saved->outputs : numbered(s.output, static_cast<int>(s.images));
   check_outputs(s, pictures);
 
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
-  const Interrupt interrupt;
+  Interrupt interrupt;
   Progress progress(s.quiet);
   SubjectReader reader(s.looking.files, s.looking.options(kBackends[s.backend]));
-  reader.check(s.face, "--face");
+  if (!saved) reader.check(s.face, "--face");
   if (!s.pose.empty()) reader.check(s.pose, "--pose");
 
   progress.now("opening the models");
   Pipeline pipeline(s.models, {.precision = static_cast<Precision>(s.precision),
                                .backend = kBackends[s.backend]});
+  if (saved) {
+    make_pictures(s, pipeline, request, saved->embedding, saved->keypoints, pictures, saved,
+                  interrupt, progress);
+    return 0;
+  }
   warn_of_prompt(progress, pipeline, "--prompt", request.prompt);
   if (request.negative) warn_of_prompt(progress, pipeline, "--negative", *request.negative);
   interrupt.check();
-  const SubjectReader::Subject person = read_person(reader, s.face, "--face", interrupt, progress);
-  std::optional<SubjectReader::Subject> posed;
-  if (!s.pose.empty()) posed = read_person(reader, s.pose, "--pose", interrupt, progress);
-  reader.close();
-  const Identity& stands = posed ? posed->identity : person.identity;
-
-  const Size size = picture_size(s.size, stands.image_size, pipeline.native_side());
-  request.width = size.w;
-  request.height = size.h;
+  const Sitter sitter = read_sitter(s, reader, pipeline.native_side(), interrupt, progress);
+  request.width = sitter.size.w;
+  request.height = sitter.size.h;
   check(request);
-  const Keypoints keypoints = scale_keypoints(stands, size);
-  const std::int64_t first_seed = s.seed.value_or(random_seed());
-  for (std::size_t i = 0; i < pictures.size(); ++i) {
-    interrupt.check();
-    request.seed = static_cast<std::uint64_t>(first_seed) + i;
-    make_picture(s, pipeline, request, person.identity, keypoints, pictures[i], interrupt,
-                 progress);
-  }
+  request.seed = static_cast<std::uint64_t>(s.seed.value_or(random_seed()));
+  make_pictures(s, pipeline, request, sitter.embedding, sitter.keypoints, pictures, {}, interrupt,
+                progress);
   return 0;
 }
 

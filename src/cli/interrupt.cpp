@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <thread>
 
 #include "core/error.h"
@@ -23,6 +24,11 @@ constexpr char kFinished = 'f';
 int pipe_ends[2] = {-1, -1};
 std::stop_source stop_source;
 std::thread watcher;
+std::mutex last_words_mutex;
+std::string& last_words() {
+  static auto& text = *new std::string();  // outlives exit handlers
+  return text;
+}
 
 void on_signal(int) {
   const int saved = errno;
@@ -46,8 +52,12 @@ void watch() {
   stop_source.request_stop();
   if (next_byte(kGraceMilliseconds) == kFinished) return;
   remove_unfinished_outputs();
-  constexpr char kText[] = "\nsemblance: cancelled\n";
-  const ssize_t ignored = write(STDERR_FILENO, kText, sizeof(kText) - 1);
+  std::string text = "\nsemblance: cancelled\n";
+  {
+    const std::lock_guard lock(last_words_mutex);
+    text += last_words();
+  }
+  const ssize_t ignored = write(STDERR_FILENO, text.data(), text.size());
   (void)ignored;
   _exit(exit_code(ErrorKind::kCancelled));
 }
@@ -87,6 +97,11 @@ std::stop_token Interrupt::token() const { return stop_source.get_token(); }
 
 void Interrupt::check() const {
   if (stop_source.stop_requested()) fail(ErrorKind::kCancelled, "cancelled");
+}
+
+void Interrupt::tell_at_end(std::string text) {
+  const std::lock_guard lock(last_words_mutex);
+  last_words() = std::move(text);
 }
 
 }  // namespace semblance::cli

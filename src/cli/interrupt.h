@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stop_token>
+#include <string>
 
 namespace semblance::cli {
 
@@ -20,6 +21,8 @@ class Interrupt {
   std::stop_token token() const;
   /// Throws Error(kCancelled) when a signal came.
   void check() const;
+  /// What is told, too, when the process has to be ended in the middle of its work: how to go on.
+  void tell_at_end(std::string text);
 };
 
 }  // namespace semblance::cli

@@ -19,20 +19,23 @@ void PhotoFlags::declare_advanced(Flags& flags) {
                {"published", "original"}, size);
   flags.whole("--detector-size",
               "Side of the square that the photo is fitted into to look for faces: larger finds "
-              "smaller faces. A multiple of 32, 64 to 4096. Default: 640.",
-              64, 4096, detector_size);
+              "smaller faces. A multiple of 32, 64 to 2048. Where none is found, smaller ones are "
+              "tried. Default: 640; where memory is short, 320 and then 640.",
+              64, 2048, detector_size);
 }
 
 void PhotoFlags::check() const {
-  if (detector_size % 32 != 0) {
+  if (detector_size && *detector_size % 32 != 0) {
     fail(ErrorKind::kArgument, "--detector-size: a multiple of 32 is needed, {} came",
-         detector_size);
+         *detector_size);
   }
 }
 
-PhotoOptions PhotoFlags::options(std::string backend) const {
+PhotoOptions PhotoFlags::options(std::string backend, bool reduced) const {
   return {.original_size = size == 1,
-          .detector_size = static_cast<int>(detector_size),
+          .detector_size =
+              detector_size ? std::optional(static_cast<int>(*detector_size)) : std::nullopt,
+          .reduced = reduced,
           .backend = std::move(backend)};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "api/subject.h"
@@ -12,14 +13,15 @@ namespace semblance::cli {
 struct PhotoFlags {
   FaceFiles files;
   int size = 0;  // index into published, original
-  std::int64_t detector_size = kDefaultDetectorSize;
+  std::optional<std::int64_t> detector_size;
 
   /// For the groups "Models" and "Advanced".
   void declare_models(Flags& flags, std::string folder_help);
   void declare_advanced(Flags& flags);
   /// Throws Error(kArgument) for a detector size that is none.
   void check() const;
-  PhotoOptions options(std::string backend = "cpu") const;
+  /// `reduced`: little memory, see PhotoOptions.
+  PhotoOptions options(std::string backend = "cpu", bool reduced = false) const;
 };
 
 inline constexpr const char* kModelsGroup = "Models (docs/models.md says where they are)";

@@ -75,6 +75,14 @@ std::vector<int> detector_sizes(int first) {
   return sizes;
 }
 
+std::vector<int> reduced_detector_sizes() {
+  constexpr int kReducedSize = 320;
+  std::vector<int> sizes = detector_sizes(kDefaultDetectorSize);
+  std::erase(sizes, kReducedSize);
+  sizes.insert(sizes.begin(), kReducedSize);
+  return sizes;
+}
+
 struct Detector::State {
   OnnxModel model;
   const Backend* backend;

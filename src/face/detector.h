@@ -23,6 +23,9 @@ namespace semblance {
 /// 2048.
 std::vector<int> detector_sizes(int first);
 inline constexpr int kDefaultDetectorSize = 640;
+/// The order where memory is short: 320, a quarter of the work and memory, and only where that
+/// finds no face the usual sizes from 640 on.
+std::vector<int> reduced_detector_sizes();
 
 class Detector {
  public:

@@ -59,6 +59,26 @@ TEST_F(PlantedFaces, StartsAtTheSizeGiven) {
   EXPECT_EQ(found.count, 1);
 }
 
+TEST_F(PlantedFaces, StartsSmallWhereMemoryIsShort) {
+  FaceModels both = models();
+  // A close-up is found at 320 at once; at the usual sizes too, after larger ones.
+  const FoundFaces close = find_faces(decode(folder() / "close.png"), both, {.reduced = true});
+  EXPECT_EQ(close.detector_size, 320);
+  EXPECT_EQ(close.count, 1);
+  // Small faces are found at 640, as without the mode.
+  const Image photo = decode(folder() / "photo.png");
+  const FoundFaces small = find_faces(photo, both, {.reduced = true});
+  const FoundFaces usual = find_faces(photo, both);
+  EXPECT_EQ(usual.detector_size, 640);
+  EXPECT_EQ(small.detector_size, 640);
+  ASSERT_EQ(small.count, usual.count);
+  EXPECT_EQ(small.faces[0].embedding, usual.faces[0].embedding);
+  // A size that is asked for comes first in either mode.
+  const FoundFaces asked =
+      find_faces(decode(folder() / "close.png"), both, {.detector_size = 256, .reduced = true});
+  EXPECT_EQ(asked.detector_size, 256);
+}
+
 TEST_F(PlantedFaces, EveryBackendAgrees) {
   const FaceModelFiles files{folder() / "scrfd_planted.onnx", folder() / "arcface_planted.onnx"};
   FaceModels both(files, reference_backend());
@@ -86,6 +106,7 @@ TEST(DetectorSizes, FromTheStartDownInSteps) {
   EXPECT_EQ(detector_sizes(640), (std::vector<int>{640, 576, 512, 448, 384, 320, 256, 192}));
   EXPECT_EQ(detector_sizes(320), (std::vector<int>{320, 256, 192}));
   EXPECT_EQ(detector_sizes(128), (std::vector<int>{128}));
+  EXPECT_EQ(reduced_detector_sizes(), (std::vector<int>{320, 640, 576, 512, 448, 384, 256, 192}));
   for (const int size : {0, -64, 32, 100, 4096})
     expect_error(ErrorKind::kArgument, "multiple of 32", [&] { detector_sizes(size); });
 }

@@ -38,7 +38,10 @@ FaceModels::FaceModels(const FaceModelFiles& files, const Backend& backend, std:
 
 FoundFaces find_faces(const Image& image, FaceModels& models, const FindOptions& options,
                       std::stop_token stop) {
-  std::vector<int> sizes = detector_sizes(options.detector_size);
+  std::vector<int> sizes =
+      options.reduced && !options.detector_size
+          ? reduced_detector_sizes()
+          : detector_sizes(options.detector_size.value_or(kDefaultDetectorSize));
   if (const std::optional<Size> fixed = models.detector().fixed_size()) sizes = {fixed->w};
   FoundFaces found;
   std::vector<Detection> detections;

@@ -36,11 +36,14 @@ class FaceModels {
   Recogniser recogniser_;
 };
 
-/// All faces, the largest box first, or the largest alone. The detector is tried at
-/// detector_sizes() until it finds one (only once where the model fixes its size); none is an empty
+/// All faces, the largest box first, or the largest alone. The detector is tried at one size after
+/// the other until it finds one (only once where the model fixes its size); none is an empty
 /// list. Throws what detect and embed throw.
 struct FindOptions {
-  int detector_size = kDefaultDetectorSize;
+  /// Sizes are detector_sizes() from here on down. Absent: those of the mode.
+  std::optional<int> detector_size = {};
+  /// Where no size is given: reduced_detector_sizes(), else detector_sizes(640).
+  bool reduced = false;
   bool largest_only = false;
 };
 struct FoundFaces {

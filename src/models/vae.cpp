@@ -41,6 +41,8 @@ VaeConfig vae_config(const Json& json) {
   config.mid_attention = json.get_bool("mid_block_add_attention", true);
   config.quant_conv = json.get_bool("use_quant_conv", true);
   config.post_quant_conv = json.get_bool("use_post_quant_conv", true);
+  const bool list = json.has("sample_size") && json.child("sample_size").is_list();
+  config.sample_size = list ? 0 : json.get_int("sample_size", 32, positive);
   if (json.get_int("in_channels", 3) != 3) json.refuse("in_channels", "3");
   if (json.get_int("out_channels", 3) != 3) json.refuse("out_channels", "3");
   if (json.get_string("act_fn", "silu") != "silu") json.refuse("act_fn", "\"silu\"");

@@ -18,6 +18,8 @@ struct VaeConfig {
   bool mid_attention = true;
   bool quant_conv = true;
   bool post_quant_conv = true;
+  /// Side of a tile in pixels, when a picture is decoded in tiles; 0 where the file has a list.
+  std::int64_t sample_size = 32;
 
   /// Pixels of the picture to one of the latent: 8.
   std::int64_t fold() const { return std::int64_t{1} << (channels.size() - 1); }

@@ -11,15 +11,29 @@
 
 namespace semblance {
 
-/// latent f32 [c,h/8,w/8] as the sampler leaves it -> picture f32 [h,w,3], about -1..1.
+struct DecodeOptions {
+  /// Decode overlapping tiles of the VAE's own size and blend them, as diffusers'
+  /// AutoencoderKL.enable_vae_tiling does. Less work in attention, and another picture: each tile
+  /// is normalised by itself, so that light may change from one to the next. A picture that is no
+  /// larger than one tile is decoded whole. Memory: the picture, the work on one tile, and a strip
+  /// of a quarter tile along its upper and left neighbours.
+  bool tiling = false;
+};
+
+/// Throws Error(kCorrupt) when the VAE's sample_size, the side of a tile, is no multiple of 32.
+void check_tiling(const VaeConfig& vae);
+
+/// latent f32 [c,h/8,w/8] as the sampler leaves it -> picture f32 [h,w,3], about -1..1. Throws
+/// what check_tiling throws where tiling is asked for, and Error(kCancelled).
 std::vector<float> decode_latent(const OpenedModels& models, const Backend& backend,
                                  std::span<const float> latent, Size size, DType dtype,
-                                 std::stop_token stop);
+                                 std::stop_token stop, const DecodeOptions& options = {});
 
 /// The same as to_image() makes of it, without a copy of the picture as f32: that is four times the
 /// result, beside all that the decoder holds.
 Image decode_picture(const OpenedModels& models, const Backend& backend,
-                     std::span<const float> latent, Size size, DType dtype, std::stop_token stop);
+                     std::span<const float> latent, Size size, DType dtype, std::stop_token stop,
+                     const DecodeOptions& options = {});
 
 /// -1..1 to 8 bits, as diffusers' image processor rounds; what is outside is cut off. `picture` is
 /// [h,w,3] of `dtype`.

@@ -4,6 +4,7 @@
 
 #include "backend/backends.h"
 #include "core/error.h"
+#include "core/parallel.h"
 #include "pipeline/conditions.h"
 #include "pipeline/decoder.h"
 #include "pipeline/denoiser.h"
@@ -47,9 +48,12 @@ bool identity_on(const Request& request, int step, int steps) {
 
 struct Pipeline::Models {
   OpenedModels opened;
+  ModelPaths paths;
+  std::string backend_name;
   const Backend* backend;
   Precision precision;
   std::optional<std::uint64_t> resident_bytes;
+  Fingerprints fingerprints = {};
 
   DType dtype() const { return precision == Precision::kBF16 ? DType::kBF16 : DType::kF32; }
 };
@@ -57,12 +61,14 @@ struct Pipeline::Models {
 struct Generation::State {
   std::shared_ptr<const Pipeline::Models> models;
   Request request;
+  std::vector<float> embedding;
+  Keypoints keypoints;
   EulerScheduler scheduler;
-  Conditions conditions;
-  std::vector<float> latent;  // [c,h,w]
-  std::vector<float> scaled;
-  std::vector<float> noise;  // [n,c,h,w]
-  std::optional<Denoiser> denoiser;
+  Conditions conditions = {};      // none are needed after the last step
+  std::vector<float> latent = {};  // [c,h,w]
+  std::vector<float> scaled = {};
+  std::vector<float> noise = {};  // [n,c,h,w]
+  std::optional<Denoiser> denoiser = {};
   int step = 0;
 
   int steps() const { return static_cast<int>(scheduler.timesteps().size()); }
@@ -76,6 +82,27 @@ Generation::~Generation() = default;
 int Generation::step() const { return state_->step; }
 int Generation::steps() const { return state_->steps(); }
 std::vector<float> Generation::latent() const { return state_->latent; }
+
+SavedRun Generation::saved() const {
+  const State& s = *state_;
+  const auto absolute = [](const std::filesystem::path& path) {
+    return std::filesystem::absolute(path).lexically_normal();
+  };
+  const ModelPaths& paths = s.models->paths;
+  SavedRun run;
+  run.request = s.request;
+  run.embedding = s.embedding;
+  run.keypoints = s.keypoints;
+  run.step = s.step;
+  run.latent = s.latent;
+  run.latent_channels = s.models->opened.unet.in_channels;
+  run.precision = s.models->precision;
+  run.backend = s.models->backend_name;
+  run.threads = threads();
+  run.models = {absolute(paths.base), absolute(paths.identitynet), absolute(paths.adapter)};
+  run.fingerprints = s.models->fingerprints;
+  return run;
+}
 
 std::vector<KernelTime> Generation::times() const {
   return state_->denoiser ? state_->denoiser->session().times() : std::vector<KernelTime>{};
@@ -112,13 +139,18 @@ Image Generation::decode(std::stop_token stop) {
   const State& s = *state_;
   const Pipeline::Models& models = *s.models;
   const Size size{s.request.width, s.request.height};
-  return decode_picture(models.opened, *models.backend, s.latent, size, models.dtype(), stop);
+  return decode_picture(models.opened, *models.backend, s.latent, size, models.dtype(), stop,
+                        {.tiling = s.request.vae_tiling});
 }
 
 Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options) {
   const Precision precision = resolve(options.precision);
-  models_ = std::make_shared<Models>(Models{open_models(paths), &backend_by_name(options.backend),
-                                            precision, options.resident_bytes});
+  auto models = std::make_shared<Models>(Models{open_models(paths), paths, options.backend,
+                                                &backend_by_name(options.backend), precision,
+                                                options.resident_bytes});
+  // Now, since they are needed when a file has failed later.
+  models->fingerprints = fingerprints_of(paths, models->opened);
+  models_ = std::move(models);
 }
 Pipeline::Pipeline(Pipeline&&) noexcept = default;
 Pipeline::~Pipeline() = default;
@@ -137,23 +169,77 @@ Generation Pipeline::start(const Request& request, std::span<const float> embedd
                            const Keypoints& keypoints, std::stop_token stop) {
   check(request);
   const Models& models = *models_;
-  EulerScheduler scheduler(models.opened.scheduler, request.steps);
-  Conditions conditions = encode_conditions(models.opened, *models.backend, request, embedding,
-                                            keypoints, models.dtype(), stop);
+  if (request.vae_tiling) check_tiling(models.opened.vae);
+  auto state = std::make_unique<Generation::State>(
+      Generation::State{.models = models_,
+                        .request = request,
+                        .embedding = {embedding.begin(), embedding.end()},
+                        .keypoints = keypoints,
+                        .scheduler = EulerScheduler(models.opened.scheduler, request.steps)});
+  state->conditions = encode_conditions(models.opened, *models.backend, request, embedding,
+                                        keypoints, models.dtype(), stop);
   const std::int64_t fold = models.opened.vae.fold();
-  std::vector<float> latent(static_cast<std::size_t>(
-      models.opened.unet.in_channels * (request.height / fold) * (request.width / fold)));
-  NoiseGenerator(request.seed).randn(latent);
-  for (float& value : latent) value *= scheduler.init_noise_sigma();
-  return Generation(std::make_unique<Generation::State>(Generation::State{models_,
-                                                                          request,
-                                                                          std::move(scheduler),
-                                                                          std::move(conditions),
-                                                                          std::move(latent),
-                                                                          {},
-                                                                          {},
-                                                                          {},
-                                                                          0}));
+  state->latent.resize(static_cast<std::size_t>(models.opened.unet.in_channels *
+                                                (request.height / fold) * (request.width / fold)));
+  NoiseGenerator(request.seed).randn(state->latent);
+  for (float& value : state->latent) value *= state->scheduler.init_noise_sigma();
+  return Generation(std::move(state));
+}
+
+Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
+  check(run.request);
+  const Models& models = *models_;
+  if (run.request.vae_tiling) check_tiling(models.opened.vae);
+  for (const auto& [part, fingerprint] : models.fingerprints) {
+    const auto found = run.fingerprints.find(part);
+    if (found == run.fingerprints.end() || found->second != fingerprint) {
+      fail(ErrorKind::kArgument,
+           "cannot resume the run: {} is not the one that it was begun with (in {}, {} and {})\n  "
+           "name the same models with --base, --identitynet and --adapter, or start anew",
+           part, run.models.base.string(), run.models.identitynet.string(),
+           run.models.adapter.string());
+    }
+  }
+  const auto same = [](std::string_view what, const auto& was, const auto& is) {
+    if (was != is) {
+      fail(
+          ErrorKind::kArgument,
+          "cannot resume the run: it was begun with {} {}, here it is {}, which would give another "
+          "picture",
+          what, was, is);
+    }
+  };
+  const auto name = [](Precision precision) {
+    return precision == Precision::kBF16 ? "bf16" : "f32";
+  };
+  same("the precision", std::string(name(run.precision)), std::string(name(models.precision)));
+  same("the backend", run.backend, models.backend_name);
+  same("a number of threads of", run.threads, threads());
+  const std::int64_t fold = models.opened.vae.fold();
+  EulerScheduler scheduler(models.opened.scheduler, run.request.steps);
+  const auto steps = static_cast<int>(scheduler.timesteps().size());
+  if (run.step < 0 || run.step > steps) {
+    fail(ErrorKind::kCorrupt, "cannot resume the run: it has done {} steps of {}", run.step, steps);
+  }
+  const std::int64_t elements =
+      models.opened.unet.in_channels * (run.request.height / fold) * (run.request.width / fold);
+  if (static_cast<std::int64_t>(run.latent.size()) != elements) {
+    fail(ErrorKind::kCorrupt,
+         "cannot resume the run: its latent has {} numbers, a picture of {}x{} has one of {}",
+         run.latent.size(), run.request.width, run.request.height, elements);
+  }
+  auto state = std::make_unique<Generation::State>(Generation::State{.models = models_,
+                                                                     .request = run.request,
+                                                                     .embedding = run.embedding,
+                                                                     .keypoints = run.keypoints,
+                                                                     .scheduler = scheduler,
+                                                                     .latent = run.latent,
+                                                                     .step = run.step});
+  if (run.step < steps) {
+    state->conditions = encode_conditions(models.opened, *models.backend, run.request,
+                                          run.embedding, run.keypoints, models.dtype(), stop);
+  }
+  return Generation(std::move(state));
 }
 
 }  // namespace semblance

@@ -19,6 +19,7 @@
 #include "image/image.h"
 #include "image/keypoints.h"
 #include "pipeline/request.h"
+#include "pipeline/resume.h"
 #include "runtime/session.h"
 
 namespace semblance {
@@ -43,6 +44,9 @@ class Generation {
   int steps() const;
   /// The latent as it is now, f32 [1,4,h/8,w/8], as diffusers' output_type="latent" gives it.
   std::vector<float> latent() const;
+  /// What Pipeline::resume() goes on from. Reads no file, so that it works when one has failed; a
+  /// step that has thrown leaves it as it was. `outputs` and `latents` are the caller's to fill.
+  SavedRun saved() const;
   /// Where the time of the steps went since the denoiser was made; empty before the first step and
   /// after the last.
   std::vector<KernelTime> times() const;
@@ -59,7 +63,8 @@ class Generation {
 class Pipeline {
  public:
   /// Opens the files, reads configs and headers, and audits every tensor's name and shape; throws
-  /// one Error that lists all that is missing, left over or wrongly shaped. No weight is read.
+  /// one Error that lists all that is missing, left over or wrongly shaped. Of the
+  /// weights only what fingerprints_of() looks at is read.
   Pipeline(const ModelPaths& paths, const PipelineOptions& options);
   Pipeline(Pipeline&&) noexcept;
   ~Pipeline();
@@ -76,6 +81,11 @@ class Pipeline {
   /// check(request) does, and Error(kCancelled).
   Generation start(const Request& request, std::span<const float> embedding,
                    const Keypoints& keypoints, std::stop_token stop = {});
+  /// Goes on with a run, to the same bits as if it had not stopped. Throws Error(kArgument), saying
+  /// what to do, when it was begun with other models, another precision, backend or number of
+  /// threads; Error(kCorrupt) for a step or latent that its request cannot have;
+  /// Error(kCancelled).
+  Generation resume(const SavedRun& run, std::stop_token stop = {});
 
  private:
   friend class Generation;

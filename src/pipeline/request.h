@@ -35,6 +35,7 @@ struct Request {
   double identity_start = 0;       // fractions of the steps: IdentityNet is off outside
   double identity_end = 1;
   std::uint64_t seed = 0;
+  bool vae_tiling = false;  // decode in tiles that are blended, as diffusers' enable_vae_tiling
 };
 
 /// Throws Error(kArgument) naming the option, its rule and what came: sizes (multiples of 8, 8 to

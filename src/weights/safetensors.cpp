@@ -38,6 +38,7 @@ class HeaderEvents final : public JsonEvents {
                    "\"data_offsets\": [0, 12]}, ...}") {}
 
   std::vector<Entry> take() { return std::move(entries_); }
+  SafetensorsMetadata take_metadata() { return std::move(metadata_); }
 
  private:
   void on_object() override {
@@ -58,7 +59,10 @@ class HeaderEvents final : public JsonEvents {
       entries_.emplace_back().name = std::move(name);
       return;
     }
-    if (in_metadata_) return;
+    if (in_metadata_) {
+      metadata_key_ = std::move(name);
+      return;
+    }
     constexpr std::array<std::string_view, 3> kFields = {"dtype", "shape", "data_offsets"};
     const auto field = std::find(kFields.begin(), kFields.end(), name);
     if (field == kFields.end())
@@ -74,7 +78,10 @@ class HeaderEvents final : public JsonEvents {
 
   void on_string(std::string& value) override {
     if (depth() != 2) refuse_unexpected("a string");
-    if (in_metadata_) return;
+    if (in_metadata_) {
+      metadata_[metadata_key_] = std::move(value);
+      return;
+    }
     if (field_ != "dtype") refuse_unexpected("a string in " + place());
     entries_.back().dtype = std::move(value);
   }
@@ -103,6 +110,8 @@ class HeaderEvents final : public JsonEvents {
   }
 
   std::vector<Entry> entries_;
+  SafetensorsMetadata metadata_;
+  std::string metadata_key_;
   bool in_metadata_ = false;
   std::string_view field_;
 };
@@ -158,7 +167,7 @@ std::uint64_t header_bytes_of(const File& file) {
   return header_bytes;
 }
 
-std::vector<Entry> read_header(const File& file, std::uint64_t header_bytes) {
+HeaderEvents read_events(const File& file, std::uint64_t header_bytes) {
   std::string text(header_bytes, '\0');
   file.read(kLengthBytes, std::as_writable_bytes(std::span(text)));
   if (!text.starts_with('{')) {
@@ -169,7 +178,11 @@ std::vector<Entry> read_header(const File& file, std::uint64_t header_bytes) {
   }
   HeaderEvents events(file.name());
   events.read(text);
-  std::vector<Entry> entries = events.take();
+  return events;
+}
+
+std::vector<Entry> read_header(const File& file, std::uint64_t header_bytes) {
+  std::vector<Entry> entries = read_events(file, header_bytes).take();
   for (const Entry& entry : entries) {
     if (!entry.has_dtype || !entry.has_shape || entry.range.size() != 2) {
       fail(ErrorKind::kCorrupt,
@@ -239,6 +252,10 @@ WeightMap read_safetensors(std::shared_ptr<const File> file) {
     weights.add(std::move(entry.name), std::move(tensor));
   }
   return weights;
+}
+
+SafetensorsMetadata read_safetensors_metadata(const File& file) {
+  return read_events(file, header_bytes_of(file)).take_metadata();
 }
 
 }  // namespace semblance

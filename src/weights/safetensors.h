@@ -4,7 +4,9 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -30,5 +32,10 @@ inline constexpr std::array<std::pair<std::string_view, DType>, 10> kSafetensors
 /// format's rules, or that has a tensor of an element type other than F32, F16, BF16, F64, I64,
 /// I32, I16, I8, U8 and BOOL, or of more than 6 axes; and what File::read throws.
 WeightMap read_safetensors(std::shared_ptr<const File> file);
+
+/// The texts that the header carries under "__metadata__"; of a key given twice the last counts.
+using SafetensorsMetadata = std::map<std::string, std::string>;
+/// Throws Error(kCorrupt) for a header that read_safetensors refuses, and what File::read throws.
+SafetensorsMetadata read_safetensors_metadata(const File& file);
 
 }  // namespace semblance

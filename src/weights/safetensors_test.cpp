@@ -224,6 +224,18 @@ TEST_F(SafetensorsFile, AFileThatBecameShorterIsCorrupt) {
   EXPECT_ERROR([&] { read_rows(*weights.find("a"), 0, 2, raw, values); }, "corrupt: ");
 }
 
+TEST_F(SafetensorsFile, CarriesTexts) {
+  const SafetensorsMetadata texts{{"format", "a \"text\"\n"}, {"empty", ""}};
+  write_safetensors(path_ / "w.safetensors", {}, texts);
+  EXPECT_EQ(read_safetensors_metadata(*open_file(path_ / "w.safetensors")), texts);
+  EXPECT_TRUE(read_safetensors(open_file(path_ / "w.safetensors")).empty());
+  write_safetensors(path_ / "w.safetensors", {});
+  EXPECT_TRUE(read_safetensors_metadata(*open_file(path_ / "w.safetensors")).empty());
+  put("w.safetensors", with_header("{\"__metadata__\": {\"a\": 3}}", 0));
+  EXPECT_ERROR([&] { read_safetensors_metadata(*open_file(path_ / "w.safetensors")); },
+               "corrupt: cannot read");
+}
+
 TEST_F(SafetensorsFile, TheWriterRefusesATakenName) {
   const std::vector<DeclaredTensor> twice = {{"a", DType::kF32, {}}, {"a", DType::kF32, {}}};
   EXPECT_ERROR([&] { SafetensorsWriter(path_ / "w.safetensors", twice); },

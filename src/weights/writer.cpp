@@ -23,8 +23,10 @@ std::uint64_t bytes_of(const DeclaredTensor& tensor) {
 
 /// Length and JSON, padded with spaces so that the data begins at a multiple of 8 as the format
 /// advises.
-std::string header_of(const std::filesystem::path& path, std::span<const DeclaredTensor> tensors) {
+std::string header_of(const std::filesystem::path& path, std::span<const DeclaredTensor> tensors,
+                      const SafetensorsMetadata& metadata) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
   std::set<std::string_view> names = {"__metadata__"};
   std::uint64_t offset = 0;
   for (const DeclaredTensor& tensor : tensors) {
@@ -50,9 +52,10 @@ std::string header_of(const std::filesystem::path& path, std::span<const Declare
 }  // namespace
 
 SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path,
-                                     std::span<const DeclaredTensor> tensors)
+                                     std::span<const DeclaredTensor> tensors,
+                                     const SafetensorsMetadata& metadata)
     : file_(path) {
-  file_.write(header_of(path, tensors));
+  file_.write(header_of(path, tensors, metadata));
   for (const DeclaredTensor& tensor : tensors) left_bytes_ += bytes_of(tensor);
 }
 
@@ -67,7 +70,8 @@ void SafetensorsWriter::commit() {
   file_.commit();
 }
 
-void write_safetensors(const std::filesystem::path& path, std::vector<TensorBytes> tensors) {
+void write_safetensors(const std::filesystem::path& path, std::vector<TensorBytes> tensors,
+                       const SafetensorsMetadata& metadata) {
   std::stable_sort(tensors.begin(), tensors.end(), [](const TensorBytes& a, const TensorBytes& b) {
     return size_of(a.tensor.dtype) > size_of(b.tensor.dtype);
   });
@@ -76,7 +80,7 @@ void write_safetensors(const std::filesystem::path& path, std::vector<TensorByte
     SEMBLANCE_ASSERT(tensor.bytes.size() == bytes_of(tensor.tensor));
     declared.push_back(tensor.tensor);
   }
-  SafetensorsWriter writer(path, declared);
+  SafetensorsWriter writer(path, declared, metadata);
   for (const TensorBytes& tensor : tensors) writer.write(tensor.bytes);
   writer.commit();
 }

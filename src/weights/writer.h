@@ -10,6 +10,7 @@
 #include "core/dtype.h"
 #include "core/shape.h"
 #include "memory/file.h"
+#include "weights/safetensors.h"
 
 namespace semblance {
 
@@ -24,8 +25,9 @@ struct DeclaredTensor {
 class SafetensorsWriter {
  public:
   /// Writes the header. Throws what OutputFile throws, Error(kArgument) for a name that is declared
-  /// twice or is "__metadata__".
-  SafetensorsWriter(const std::filesystem::path& path, std::span<const DeclaredTensor> tensors);
+  /// twice or is "__metadata__". Texts of `metadata` must be UTF-8.
+  SafetensorsWriter(const std::filesystem::path& path, std::span<const DeclaredTensor> tensors,
+                    const SafetensorsMetadata& metadata = {});
 
   /// The next bytes, of all tensors in their declared order, row-major, little endian.
   void write(std::span<const std::byte> bytes);
@@ -42,6 +44,7 @@ struct TensorBytes {
   std::span<const std::byte> bytes;
 };
 /// The whole file at once. Wider element types come first, so that every tensor lies aligned.
-void write_safetensors(const std::filesystem::path& path, std::vector<TensorBytes> tensors);
+void write_safetensors(const std::filesystem::path& path, std::vector<TensorBytes> tensors,
+                       const SafetensorsMetadata& metadata = {});
 
 }  // namespace semblance

@@ -1,0 +1,113 @@
+#include "pipeline/fingerprint.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "core/error.h"
+#include "memory/file.h"
+
+namespace semblance {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kPieces = 8;  // between which, and at both ends, a file is looked at
+constexpr std::uint64_t kPieceBytes = 4096;
+
+/// FNV-1a of 64 bits.
+class Hash {
+ public:
+  void add(std::span<const std::byte> bytes) {
+    for (const std::byte byte : bytes) {
+      value_ ^= std::to_integer<std::uint64_t>(byte);
+      value_ *= 0x100000001b3U;
+    }
+  }
+  void add(std::uint64_t number) { add(std::as_bytes(std::span(&number, 1))); }
+  std::string text() const { return fmt::format("{:016x}", value_); }
+
+ private:
+  std::uint64_t value_ = 0xcbf29ce484222325U;
+};
+
+void add_sampled(Hash& hash, const File& file) {
+  hash.add(file.size());
+  std::array<std::byte, kPieceBytes> piece{};
+  const std::uint64_t count = std::min(kPieceBytes, file.size());
+  for (std::uint64_t i = 0; i <= kPieces; ++i) {
+    const std::span<std::byte> bytes = std::span(piece).first(count);
+    file.read((file.size() - count) * i / kPieces, bytes);
+    hash.add(bytes);
+  }
+}
+
+void add_weights(Hash& hash, const WeightMap& weights, std::string_view prefix = {}) {
+  std::vector<const File*> files;
+  for (const auto& [name, tensor] : weights) {
+    if (name.starts_with(prefix)) files.push_back(tensor.file.get());
+  }
+  // By content where a part lies in shards: their names are not the model's.
+  std::sort(files.begin(), files.end());
+  files.erase(std::unique(files.begin(), files.end()), files.end());
+  std::vector<std::string> sampled;
+  for (const File* file : files) {
+    Hash own;
+    add_sampled(own, *file);
+    sampled.push_back(own.text());
+  }
+  std::sort(sampled.begin(), sampled.end());
+  for (const std::string& text : sampled) hash.add(std::as_bytes(std::span(text)));
+}
+
+/// A small file, whole; one that is not there counts as empty.
+void add_text(Hash& hash, const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) {
+    hash.add(0);
+    return;
+  }
+  constexpr std::uint64_t kLimitBytes = std::uint64_t{64} << 20;
+  const std::string text = read_small_file(path, kLimitBytes);
+  hash.add(text.size());
+  hash.add(std::as_bytes(std::span(text)));
+}
+
+std::string of_text_encoder(const fs::path& base, const WeightMap& weights,
+                            const std::string& suffix) {
+  Hash hash;
+  add_weights(hash, weights);
+  add_text(hash, base / ("text_encoder" + suffix) / "config.json");
+  for (const char* name :
+       {"vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"}) {
+    add_text(hash, base / ("tokenizer" + suffix) / name);
+  }
+  return hash.text();
+}
+
+std::string of_part(const WeightMap& weights, std::string_view prefix, const fs::path& config) {
+  Hash hash;
+  add_weights(hash, weights, prefix);
+  if (!config.empty()) add_text(hash, config);
+  return hash.text();
+}
+
+}  // namespace
+
+Fingerprints fingerprints_of(const ModelPaths& paths, const OpenedModels& models) {
+  Hash scheduler;
+  add_text(scheduler, paths.base / "scheduler" / "scheduler_config.json");
+  add_text(scheduler, paths.base / "model_index.json");
+  return {
+      {"the scheduler", scheduler.text()},
+      {"the first text encoder", of_text_encoder(paths.base, models.clip_weights[0], "")},
+      {"the second text encoder", of_text_encoder(paths.base, models.clip_weights[1], "_2")},
+      {"the UNet", of_part(models.denoiser_weights, "unet.", paths.base / "unet" / "config.json")},
+      {"the VAE", of_part(models.vae_weights, "", paths.base / "vae" / "config.json")},
+      {"IdentityNet",
+       of_part(models.denoiser_weights, "identitynet.", paths.identitynet / "config.json")},
+      {"the face adapter", of_part(models.denoiser_weights, "ip_adapter.", {})},
+  };
+}
+
+}  // namespace semblance

@@ -1,0 +1,266 @@
+#include "pipeline/resume.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/json.h"
+#include "weights/safetensors.h"
+#include "weights/writer.h"
+
+namespace semblance {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kFormatKey = "format";
+constexpr const char* kFormat = "semblance run";
+constexpr const char* kVersionKey = "version";
+constexpr const char* kVersion = "1";
+constexpr const char* kRunKey = "run";
+constexpr std::uint64_t kLimitBytes = std::uint64_t{128} << 20;  // 8192 x 8192 is a latent of 16
+constexpr std::int64_t kFold = 8;
+constexpr std::int64_t kMaxChannels = 64;
+constexpr std::size_t kMaxOutputs = 1000;
+
+/// A path as text of ASCII: '%' and what is not ASCII stand as %XX, for a path need not be UTF-8.
+std::string encoded(const fs::path& path) {
+  std::string text;
+  for (const char c : path.string()) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '%' || byte < 0x20 || byte >= 0x7f) {
+      text += fmt::format("%{:02X}", byte);
+    } else {
+      text += c;
+    }
+  }
+  return text;
+}
+
+fs::path decoded(const Json& json, std::string_view key, const std::string& text) {
+  const auto digit = [](char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+  };
+  std::string bytes;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      bytes += text[i];
+      continue;
+    }
+    const int high = i + 2 < text.size() ? digit(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? digit(text[i + 2]) : -1;
+    const int byte = high * 16 + low;
+    if (high < 0 || low < 0 || byte == 0) json.refuse(key, "a path with %XX for odd bytes");
+    bytes += static_cast<char>(byte);
+    i += 2;
+  }
+  if (bytes.find('\0') != std::string::npos) json.refuse(key, "a path without a zero byte");
+  return bytes;
+}
+
+nlohmann::json json_of(const SavedRun& run) {
+  const Request& request = run.request;
+  nlohmann::json json = {
+      {"prompt", request.prompt},
+      {"width", request.width},
+      {"height", request.height},
+      {"steps", request.steps},
+      {"guidance", request.guidance},
+      {"identity_strength", request.identity_strength},
+      {"adapter_strength", request.adapter_strength},
+      {"identity_start", request.identity_start},
+      {"identity_end", request.identity_end},
+      {"seed", std::to_string(request.seed)},  // a JSON number need not hold 64 bits
+      {"vae_tiling", request.vae_tiling},
+      {"scheduler", "euler"},
+      {"step", run.step},
+      {"precision", run.precision == Precision::kBF16 ? "bf16" : "f32"},
+      {"backend", run.backend},
+      {"threads", run.threads},
+      {"base", encoded(run.models.base)},
+      {"identitynet", encoded(run.models.identitynet)},
+      {"adapter", encoded(run.models.adapter)},
+      {"fingerprints", run.fingerprints},
+      {"latents", encoded(run.latents)},
+      {"metadata", run.metadata},
+  };
+  if (request.negative) json["negative"] = *request.negative;
+  std::vector<std::string> outputs;
+  for (const fs::path& output : run.outputs) outputs.push_back(encoded(output));
+  json["outputs"] = outputs;
+  return json;
+}
+
+std::uint64_t seed_of(const Json& json) {
+  const std::string text = json.get_string("seed");
+  const bool digits =
+      !text.empty() && text.size() <= 20 &&
+      std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  std::uint64_t seed = 0;
+  for (const char c : digits ? text : std::string("x")) {
+    const auto digit = static_cast<std::uint64_t>(c - '0');
+    if (!digits || seed > (~std::uint64_t{0} - digit) / 10)
+      json.refuse("seed", "a whole number of 64 bits, as text");
+    seed = seed * 10 + digit;
+  }
+  return seed;
+}
+
+template <typename T>
+T one_of(const Json& json, const char* key,
+         std::initializer_list<std::pair<const char*, T>> known) {
+  const std::string text = json.get_string(key);
+  std::string names;
+  for (const auto& [name, value] : known) {
+    if (text == name) return value;
+    names += fmt::format("{}\"{}\"", names.empty() ? "" : " or ", name);
+  }
+  json.refuse(key, names);
+}
+
+void read_json(SavedRun& run, const Json& json) {
+  Request& request = run.request;
+  const IntRange small{0, 1 << 20};
+  request.prompt = json.get_string("prompt");
+  if (json.has("negative")) request.negative = json.get_string("negative");
+  request.width = static_cast<int>(json.get_int("width", {}, small));
+  request.height = static_cast<int>(json.get_int("height", {}, small));
+  request.steps = static_cast<int>(json.get_int("steps", {}, small));
+  request.guidance = static_cast<float>(json.get_float("guidance"));
+  request.identity_strength = static_cast<float>(json.get_float("identity_strength"));
+  request.adapter_strength = static_cast<float>(json.get_float("adapter_strength"));
+  request.identity_start = json.get_float("identity_start");
+  request.identity_end = json.get_float("identity_end");
+  request.seed = seed_of(json);
+  request.vae_tiling = json.get_bool("vae_tiling");
+  check(request);
+  one_of<bool>(json, "scheduler", {{"euler", true}});
+  run.step = static_cast<int>(json.get_int("step", {}, small));
+  run.precision =
+      one_of<Precision>(json, "precision", {{"f32", Precision::kF32}, {"bf16", Precision::kBF16}});
+  run.backend = json.get_string("backend");
+  run.threads = static_cast<int>(json.get_int("threads", {}, IntRange{1, 1024}));
+  for (const auto& [key, path] : {std::pair<const char*, fs::path*>{"base", &run.models.base},
+                                  {"identitynet", &run.models.identitynet},
+                                  {"adapter", &run.models.adapter},
+                                  {"latents", &run.latents}}) {
+    *path = decoded(json, key, json.get_string(key));
+  }
+  const Json fingerprints = json.child("fingerprints");
+  for (const std::string& key : fingerprints.expect_object().keys())
+    run.fingerprints[key] = fingerprints.get_string(key);
+  for (const std::string& text : json.get_string_list("outputs"))
+    run.outputs.push_back(decoded(json, "outputs", text));
+  if (run.outputs.size() > kMaxOutputs)
+    json.refuse("outputs", fmt::format("a list of at most {} paths", kMaxOutputs));
+  run.metadata = json.get_bool("metadata");
+}
+
+std::vector<float> read_tensor(const WeightMap& tensors, const fs::path& path,
+                               std::string_view name, const Shape& shape) {
+  const StoredTensor* tensor = tensors.find(name);
+  if (tensor == nullptr || tensor->dtype != DType::kF32 || !(tensor->shape == shape)) {
+    fail(ErrorKind::kCorrupt, "cannot resume from {}: its {} must be F32 {}, {}", path.string(),
+         name, to_string(shape),
+         tensor == nullptr
+             ? "it is not there"
+             : fmt::format("it is {} {}", name_of(tensor->dtype), to_string(tensor->shape)));
+  }
+  std::vector<float> values(static_cast<std::size_t>(shape.elements()));
+  tensor->file->read(tensor->offset, std::as_writable_bytes(std::span(values)));
+  return values;
+}
+
+/// Throws unless this is a saved run of a version that is known here; gives what it carries.
+std::string run_text(const File& file, const fs::path& path) {
+  std::array<char, 10> head{};
+  const std::size_t count = std::min<std::uint64_t>(head.size(), file.size());
+  file.read(0, std::as_writable_bytes(std::span(head).first(count)));
+  const bool safetensors = count == head.size() && head[8] == '{';
+  SafetensorsMetadata metadata;
+  if (safetensors) metadata = read_safetensors_metadata(file);
+  if (metadata[kFormatKey] != kFormat) {
+    fail(ErrorKind::kArgument,
+         "cannot resume from {}: this is no run that was saved by semblance\n  --resume takes the "
+         "file that --save-state or a stopped run has left",
+         path.string());
+  }
+  if (metadata[kVersionKey] != kVersion) {
+    fail(ErrorKind::kCorrupt,
+         "cannot resume from {}: version {} of the format is known, this file has \"{}\"\n  go on "
+         "with the semblance that saved it",
+         path.string(), kVersion, metadata[kVersionKey].substr(0, 20));
+  }
+  return metadata[kRunKey];
+}
+
+}  // namespace
+
+void save(const SavedRun& run, const fs::path& path) {
+  const auto bytes = [](const auto& values) { return std::as_bytes(std::span(values)); };
+  const auto elements = static_cast<std::int64_t>(run.latent.size());
+  const Shape latent{1, run.latent_channels, run.request.height / kFold, run.request.width / kFold};
+  SEMBLANCE_ASSERT(latent.elements() == elements);
+  std::vector<float> keypoints;
+  for (const auto& point : run.keypoints)
+    keypoints.insert(keypoints.end(), point.begin(), point.end());
+  write_safetensors(
+      path,
+      {{{"latent", DType::kF32, latent}, bytes(run.latent)},
+       {{"embedding", DType::kF32, {static_cast<std::int64_t>(run.embedding.size())}},
+        bytes(run.embedding)},
+       {{"keypoints", DType::kF32, {5, 2}}, bytes(keypoints)}},
+      {{kFormatKey, kFormat}, {kVersionKey, kVersion}, {kRunKey, json_of(run).dump()}});
+}
+
+SavedRun load_saved_run(const fs::path& path) {
+  const auto file = open_file(path);
+  if (file->size() > kLimitBytes) {
+    fail(ErrorKind::kArgument,
+         "cannot resume from {}: a saved run has at most {} bytes, this file has {}", path.string(),
+         kLimitBytes, file->size());
+  }
+  SavedRun run;
+  const std::string text = run_text(*file, path);
+  const WeightMap tensors = read_safetensors(file);
+  try {
+    read_json(run, Json::parse("the saved run", text).expect_object());
+  } catch (const Error& error) {
+    fail(ErrorKind::kCorrupt, "cannot resume from {}: {}", path.string(), error.what());
+  }
+  if (run.step > run.request.steps + 1) {
+    fail(ErrorKind::kCorrupt, "cannot resume from {}: it has done {} steps of {}", path.string(),
+         run.step, run.request.steps);
+  }
+  const auto sizes = [&](std::string_view name) {
+    const StoredTensor* tensor = tensors.find(name);
+    return tensor == nullptr ? Shape{} : tensor->shape;
+  };
+  const Shape latent = sizes("latent");
+  run.latent_channels =
+      latent.rank() == 4 ? std::clamp<std::int64_t>(latent[1], 1, kMaxChannels) : 4;
+  run.latent =
+      read_tensor(tensors, path, "latent",
+                  {1, run.latent_channels, run.request.height / kFold, run.request.width / kFold});
+  const Shape embedding = sizes("embedding");
+  run.embedding = read_tensor(
+      tensors, path, "embedding",
+      {embedding.rank() == 1 ? std::clamp<std::int64_t>(embedding[0], 1, 1 << 16) : 512});
+  const std::vector<float> keypoints = read_tensor(tensors, path, "keypoints", {5, 2});
+  for (std::size_t i = 0; i < 10; ++i) run.keypoints[i / 2][i % 2] = keypoints[i];
+  if (!std::all_of(run.embedding.begin(), run.embedding.end(),
+                   [](float number) { return std::isfinite(number); })) {
+    fail(ErrorKind::kCorrupt,
+         "cannot resume from {}: the face's numbers must be finite, one is not", path.string());
+  }
+  try {
+    check_keypoints(run.keypoints, "its keypoints");
+  } catch (const Error& error) {
+    fail(ErrorKind::kCorrupt, "cannot resume from {}: {}", path.string(), error.what());
+  }
+  return run;
+}
+
+}  // namespace semblance

@@ -1,0 +1,317 @@
+// A run that stops, is saved and goes on: the same bits, and what a broken file says.
+#include "pipeline/resume.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/parallel.h"
+#include "face/identity.h"
+#include "pipeline/pipeline.h"
+#include "tests/support/errors.h"
+#include "tests/support/golden.h"
+#include "weights/writer.h"
+
+namespace semblance {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::expect_error;
+
+class Resume : public ::testing::Test {
+ protected:
+  Resume() {
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = fs::temp_directory_path() /
+              (std::string("semblance_resume_") + test->name() + "_" + std::to_string(getpid()));
+    fs::create_directories(folder_);
+    request_.prompt = "a man in the \"snow\", été";
+    request_.width = 64;
+    request_.height = 48;
+    request_.steps = 5;
+    request_.identity_end = 0.6;  // two denoisers
+    request_.seed = ~std::uint64_t{0};
+  }
+  ~Resume() override {
+    set_threads(threads_);
+    fs::remove_all(folder_);
+  }
+
+  static ModelPaths models(const std::string& name = "fp16_published") {
+    const fs::path checkpoint = testing::golden_path("pipeline") / name / "checkpoint";
+    const fs::path archive = checkpoint / "ip-adapter.bin";
+    return {checkpoint / "base", checkpoint / "identitynet",
+            fs::exists(archive) ? archive : checkpoint / "ip-adapter.safetensors"};
+  }
+  static Identity identity() {
+    return read_identity(testing::golden_path("pipeline/fp16_published/plain") / "identity.json");
+  }
+  Generation start(Pipeline& pipeline) const {
+    const Identity person = identity();
+    return pipeline.start(request_, person.embedding,
+                          scale_keypoints(person, {request_.width, request_.height}));
+  }
+  fs::path file() const { return folder_ / "out.png.resume"; }
+  /// A run of two steps in file().
+  SavedRun saved() {
+    Pipeline pipeline(models(), {.precision = Precision::kF32});
+    Generation generation = start(pipeline);
+    generation.next();
+    generation.next();
+    SavedRun run = generation.saved();
+    run.outputs = {"/tmp/out.png", "/tmp/%41\xff é.png"};
+    save(run, file());
+    return run;
+  }
+  std::string bytes() const {
+    std::ifstream in(file(), std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  void write(const std::string& bytes) const { std::ofstream(file(), std::ios::binary) << bytes; }
+  /// The saved file with one value of its JSON changed; null takes it away.
+  void change(const std::string& key, const nlohmann::json& value) {
+    SavedRun run = saved();
+    const auto metadata = read_safetensors_metadata(*open_file(file()));
+    nlohmann::json json = nlohmann::json::parse(metadata.at("run"));
+    if (value.is_null()) {
+      json.erase(key);
+    } else {
+      json[key] = value;
+    }
+    rewrite(run, {{"format", "semblance run"}, {"version", "1"}, {"run", json.dump()}});
+  }
+  void rewrite(const SavedRun& run, const SafetensorsMetadata& metadata,
+               const std::string& left_out = {}, Shape latent = {1, 4, 6, 8}) const {
+    std::vector<TensorBytes> tensors;
+    const auto add = [&](const char* name, Shape shape, std::span<const std::byte> bytes) {
+      if (name != left_out) tensors.push_back({{name, DType::kF32, shape}, bytes});
+    };
+    add("latent", latent,
+        std::as_bytes(std::span(run.latent))
+            .first(static_cast<std::size_t>(latent.elements()) * sizeof(float)));
+    add("embedding", {512}, std::as_bytes(std::span(run.embedding)));
+    add("keypoints", {5, 2}, std::as_bytes(std::span(run.keypoints)));
+    write_safetensors(file(), tensors, metadata);
+  }
+  void refuses(ErrorKind kind, const std::string& part) const {
+    expect_error(kind, part, [&] { load_saved_run(file()); });
+  }
+
+  fs::path folder_;
+  Request request_;
+  int threads_ = threads();
+};
+
+TEST_F(Resume, GivesTheSameBitsAfterEveryStep) {
+  for (const std::string name : {"fp16_published", "bf16_shards", "fp32_convolutions"}) {
+    SCOPED_TRACE(name);
+    Pipeline pipeline(models(name), {.precision = Precision::kF32});
+    Generation whole = start(pipeline);
+    while (whole.next()) {
+    }
+    const std::vector<float> latent = whole.latent();
+    const Image picture = whole.decode();
+    for (int stop = 0; stop <= whole.steps(); ++stop) {
+      Generation first = start(pipeline);
+      while (first.step() < stop) first.next();
+      save(first.saved(), file());
+      Pipeline other(models(name), {.precision = Precision::kF32, .resident_bytes = 0});
+      Generation second = other.resume(load_saved_run(file()));
+      EXPECT_EQ(second.step(), stop);
+      while (second.next()) {
+      }
+      EXPECT_EQ(second.latent(), latent) << stop;
+      EXPECT_TRUE(std::ranges::equal(second.decode().pixels(), picture.pixels())) << stop;
+    }
+  }
+}
+
+TEST_F(Resume, GivesTheSameBitsInBf16) {
+  try {
+    Pipeline pipeline(models(), {.precision = Precision::kBF16});
+    Generation whole = start(pipeline);
+    Generation first = start(pipeline);
+    first.next();
+    while (whole.next()) {
+    }
+    save(first.saved(), file());
+    Generation second = pipeline.resume(load_saved_run(file()));
+    while (second.next()) {
+    }
+    EXPECT_EQ(second.latent(), whole.latent());
+  } catch (const Error& error) {
+    ASSERT_EQ(error.kind(), ErrorKind::kDevice);
+    GTEST_SKIP() << error.what();
+  }
+}
+
+TEST_F(Resume, KeepsEverything) {
+  request_.negative = "";
+  request_.guidance = 0.1F;
+  request_.vae_tiling = true;
+  SavedRun run = saved();
+  run.metadata = false;
+  run.latents = "/tmp/x.npy";
+  save(run, file());
+  const SavedRun read = load_saved_run(file());
+  EXPECT_EQ(read.request.prompt, request_.prompt);
+  EXPECT_EQ(read.request.negative, "");
+  EXPECT_EQ(read.request.seed, request_.seed);
+  EXPECT_EQ(read.request.guidance, request_.guidance);
+  EXPECT_EQ(read.request.identity_strength, request_.identity_strength);
+  EXPECT_EQ(read.request.adapter_strength, request_.adapter_strength);
+  EXPECT_EQ(read.request.identity_start, request_.identity_start);
+  EXPECT_EQ(read.request.identity_end, request_.identity_end);
+  EXPECT_TRUE(read.request.vae_tiling);
+  EXPECT_EQ(read.step, 2);
+  EXPECT_EQ(read.latent, run.latent);
+  EXPECT_EQ(read.embedding, run.embedding);
+  EXPECT_EQ(read.keypoints, run.keypoints);
+  EXPECT_EQ(read.precision, Precision::kF32);
+  EXPECT_EQ(read.backend, "cpu");
+  EXPECT_EQ(read.threads, threads());
+  EXPECT_EQ(read.models.base, models().base);
+  EXPECT_EQ(read.fingerprints, run.fingerprints);
+  EXPECT_EQ(read.outputs, run.outputs);
+  EXPECT_EQ(read.latents, run.latents);
+  EXPECT_FALSE(read.metadata);
+}
+
+TEST_F(Resume, RefusesOtherModels) {
+  saved();
+  const SavedRun run = load_saved_run(file());
+  ModelPaths moved = models();
+  const fs::path copy = folder_ / "copy";
+  fs::copy(moved.base, copy, fs::copy_options::recursive);
+  moved.base = copy;
+  const auto resume = [&] { Pipeline(moved, {.precision = Precision::kF32}).resume(run); };
+  resume();  // the same in another place
+  const fs::path vae = copy / "vae" / "diffusion_pytorch_model.fp16.safetensors";
+  std::fstream file(vae, std::ios::binary | std::ios::in | std::ios::out);
+  file.seekp(-1, std::ios::end);
+  file.put('\x11');
+  file.close();
+  expect_error(ErrorKind::kArgument,
+               "cannot resume the run: the VAE is not the one that it was begun with (in " +
+                   models().base.string(),
+               resume);
+  expect_error(ErrorKind::kArgument, "is not the one that it was begun with", [&] {
+    Pipeline(models("bf16_shards"), {.precision = Precision::kF32}).resume(run);
+  });
+}
+
+TEST_F(Resume, RefusesWhatWouldGiveAnotherPicture) {
+  SavedRun run = saved();
+  Pipeline pipeline(models(), {.precision = Precision::kF32});
+  run.precision = Precision::kBF16;
+  expect_error(ErrorKind::kArgument, "begun with the precision bf16, here it is f32",
+               [&] { pipeline.resume(run); });
+  run.precision = Precision::kF32;
+  run.backend = "ref";
+  expect_error(ErrorKind::kArgument, "begun with the backend ref, here it is cpu",
+               [&] { pipeline.resume(run); });
+  run.backend = "cpu";
+  run.threads = threads() + 1;
+  expect_error(ErrorKind::kArgument, "begun with a number of threads of",
+               [&] { pipeline.resume(run); });
+  run.threads = threads();
+  run.step = 6;
+  expect_error(ErrorKind::kCorrupt, "it has done 6 steps of 5", [&] { pipeline.resume(run); });
+  run.step = 2;
+  run.latent.pop_back();
+  expect_error(ErrorKind::kCorrupt, "its latent has 191 numbers, a picture of 64x48 has one of 192",
+               [&] { pipeline.resume(run); });
+}
+
+TEST_F(Resume, SaysThatItIsNotThere) { refuses(ErrorKind::kMissing, "No such file"); }
+
+TEST_F(Resume, RefusesATruncatedFile) {
+  saved();
+  const std::string whole = bytes();
+  for (std::size_t length = 0; length < whole.size(); length += 97) {
+    write(whole.substr(0, length));
+    const std::string text = testing::error_of([&] { load_saved_run(file()); });
+    EXPECT_NE(text.find(file().string()), std::string::npos) << length << ": " << text;
+  }
+  write(whole.substr(0, whole.size() - 1));
+  refuses(ErrorKind::kCorrupt, "the file has");
+}
+
+TEST_F(Resume, RefusesWhatIsSomethingElse) {
+  write("{\"embedding\": []}");
+  refuses(ErrorKind::kArgument, "this is no run that was saved by semblance");
+  const SavedRun run = saved();
+  rewrite(run, {});
+  refuses(ErrorKind::kArgument, "this is no run that was saved by semblance");
+  rewrite(run, {{"format", "semblance run"}, {"version", "2"}, {"run", "{}"}});
+  refuses(ErrorKind::kCorrupt, "version 1 of the format is known, this file has \"2\"");
+  fs::resize_file(file(), (std::uintmax_t{128} << 20) + 1);
+  refuses(ErrorKind::kArgument, "a saved run has at most 134217728 bytes");
+}
+
+TEST_F(Resume, RefusesALyingFile) {
+  const SavedRun run = saved();
+  const SafetensorsMetadata metadata = read_safetensors_metadata(*open_file(file()));
+  rewrite(run, metadata, "latent");
+  refuses(ErrorKind::kCorrupt, "its latent must be F32 [1,4,6,8], it is not there");
+  rewrite(run, metadata, "embedding");
+  refuses(ErrorKind::kCorrupt, "its embedding must be F32 [512], it is not there");
+  rewrite(run, metadata, "keypoints");
+  refuses(ErrorKind::kCorrupt, "its keypoints must be F32 [5,2], it is not there");
+  rewrite(run, metadata, "", {1, 4, 3, 8});
+  refuses(ErrorKind::kCorrupt, "its latent must be F32 [1,4,6,8], it is f32 [1,4,3,8]");
+  SavedRun odd = load_saved_run((save(run, file()), file()));
+  odd.embedding[3] = NAN;
+  rewrite(odd, metadata);
+  refuses(ErrorKind::kCorrupt, "the face's numbers must be finite, one is not");
+  odd = run;
+  odd.keypoints[4][1] = INFINITY;
+  rewrite(odd, metadata);
+  refuses(ErrorKind::kCorrupt, "keypoint 4 is");
+}
+
+TEST_F(Resume, RefusesAValueThatNoRunHas) {
+  struct Case {
+    std::string key;
+    nlohmann::json value;
+    std::string part;
+  };
+  const std::vector<Case> cases{
+      {"prompt", nullptr, "prompt"},
+      {"prompt", 3, "prompt"},
+      {"width", 63, "the picture's width must be a multiple of 8"},
+      {"steps", 0, "steps must be a whole number from 1 to 1000"},
+      {"step", -1, "step"},
+      {"step", 7, "it has done 7 steps of 5"},
+      {"seed", 7, "seed"},
+      {"seed", "-7", "a whole number of 64 bits, as text"},
+      {"seed", "", "a whole number of 64 bits, as text"},
+      {"seed", "18446744073709551616", "a whole number of 64 bits, as text"},
+      {"scheduler", "ddim", "\"euler\""},
+      {"precision", "int8", "\"f32\" or \"bf16\""},
+      {"threads", 0, "threads"},
+      {"base", "/a%2", "a path with %XX for odd bytes"},
+      {"base", "/a%00", "a path with %XX for odd bytes"},
+      {"base", std::string("/a\0b", 4), "a path without a zero byte"},
+      {"fingerprints", 3, "fingerprints"},
+      {"outputs", std::vector<std::string>(1001, "/a"), "a list of at most 1000 paths"},
+  };
+  for (const Case& each : cases) {
+    SCOPED_TRACE(each.key);
+    change(each.key, each.value);
+    refuses(ErrorKind::kCorrupt, "cannot resume from " + file().string());
+    refuses(ErrorKind::kCorrupt, each.part);
+  }
+}
+
+TEST_F(Resume, LeavesNothingWhereItCannotBeWritten) {
+  const SavedRun run = saved();
+  expect_error(ErrorKind::kMissing, "there is no folder",
+               [&] { save(run, folder_ / "none" / "x.resume"); });
+}
+
+}  // namespace
+}  // namespace semblance
