@@ -104,9 +104,12 @@ int run(std::map<std::string, std::string> options) {
   conditions.pooled = values_of(inputs, "pooled");
   conditions.time_ids = values_of(inputs, "time_ids");
   conditions.face = values_of(inputs, "face_tokens");
-  std::vector<float> drawn(static_cast<std::size_t>(size.w) * static_cast<std::size_t>(size.h) * 3);
-  channels_last(values_of(inputs, "keypoint_picture"), 3, drawn);
-  conditions.keypoints = keypoint_features(models, backend, drawn, size, dtype, {});
+  conditions.keypoints =
+      keypoint_features(models, backend,
+                        [&](std::span<float> picture) {
+                          channels_last(values_of(inputs, "keypoint_picture"), 3, picture);
+                        },
+                        size, dtype, {});
 
   std::vector<float> noise;
   std::vector<double> step_seconds;

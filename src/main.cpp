@@ -13,6 +13,7 @@
 #include "core/closest.h"
 #include "core/error.h"
 #include "core/parallel.h"
+#include "memory/heap.h"
 
 namespace {
 
@@ -30,6 +31,7 @@ std::string overview() {
          "Commands\n"
          "  generate   a photo and a prompt become a picture\n"
          "  face       finds the faces of a photo, and saves one as an identity\n"
+         "  memory     tells the memory there is, and which mode that gives\n"
          "\n"
          "  semblance COMMAND --help tells a command's flags and shows examples;\n"
          "  semblance --version tells the version.\n"
@@ -42,6 +44,7 @@ int run(const std::vector<const char*>& words) {
   const auto rest = std::span<const char* const>(words).subspan(words.empty() ? 0 : 1);
   if (command == "generate") return semblance::cli::generate(rest);
   if (command == "face") return semblance::cli::face(rest);
+  if (command == "memory") return semblance::cli::memory(rest);
   if (command == "--version" || command == "-V") {
     semblance::cli::print(semblance::program_version());
     return 0;
@@ -52,9 +55,9 @@ int run(const std::vector<const char*>& words) {
   }
   if (command.empty()) {
     semblance::fail(ErrorKind::kArgument,
-                    "a command is needed: generate or face\n  semblance --help tells more");
+                    "a command is needed: generate, face or memory\n  semblance --help tells more");
   }
-  const std::vector<std::string_view> known{"generate", "face", "--version", "--help"};
+  const std::vector<std::string_view> known{"generate", "face", "memory", "--version", "--help"};
   semblance::fail(ErrorKind::kArgument, "there is no command '{}'{}\n  semblance --help lists them",
                   command, semblance::did_you_mean(command, known));
 }
@@ -69,6 +72,7 @@ int say(ErrorKind kind, const std::string& text) {
 
 int main(int count, char** words) {
   semblance::wait_passively(words);
+  semblance::return_freed_memory();
   // A file that reaches its size limit is told as an error of writing.
   signal(SIGXFSZ, SIG_IGN);
   try {

@@ -1,6 +1,9 @@
 // What tests rely on: the reader of numpy's arrays, and the measure of pictures.
 #include <gtest/gtest.h>
 
+#include <csignal>
+
+#include "tests/support/control_group.h"
 #include "tests/support/errors.h"
 #include "tests/support/npy.h"
 #include "tests/support/psnr.h"
@@ -88,6 +91,27 @@ TEST(Psnr, MeasuresInDecibels) {
   EXPECT_EQ(psnr(black, white), 0);
   EXPECT_NEAR(psnr(black, nearly), 52.9020, 1e-4);  // 10 log10(255^2 * 3)
   EXPECT_EQ(psnr(black, black), std::numeric_limits<double>::infinity());
+}
+
+TEST(ControlGroup, EndsWhatTakesMoreThanItsLimit) {
+  constexpr std::uint64_t kMib = 1024 * 1024;
+  const ControlGroup group(64 * kMib);
+  if (!group.ready()) GTEST_SKIP() << group.why_not();
+  // dd fills a block of memory as large as it is told.
+  const auto fill = [](const std::string& size) {
+    return std::vector<std::string>{"/bin/dd", "if=/dev/zero", "of=/dev/null", "count=1",
+                                    "bs=" + size};
+  };
+  const GroupOutcome little = group.run(fill("16M"));
+  EXPECT_EQ(little.exit_code, 0) << little.err;
+  EXPECT_NE(little.err.find("16777216"), std::string::npos) << little.err;
+  const GroupOutcome much = group.run(fill("256M"));
+  EXPECT_EQ(much.signal, SIGKILL) << much.exit_code << much.err;
+  EXPECT_LE(much.peak_bytes, 64 * kMib);
+  ASSERT_TRUE(group.set_limit(512 * kMib));
+  EXPECT_EQ(run_in_control_group(512 * kMib, fill("256M")).exit_code, 0);
+  EXPECT_EQ(group.run({"/bin/echo", "one"}).out, "one\n");
+  EXPECT_EQ(group.run({"/none"}).exit_code, 127);
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ Image open_photo(const std::filesystem::path& path, const PhotoOptions& options)
 
 PhotoNeeds photo_needs(const std::filesystem::path& path, const PhotoOptions& options) {
   const ImageInfo info = probe(path);
-  const std::uint64_t decode = decode_peak_bytes(info);
+  const std::uint64_t decode = info.decoding_bytes;
   if (options.original_size) return {decode, info.upright()};
   return {std::max(decode, resize_photo_peak_bytes(info.upright())),
           published_size(info.upright()).final};

@@ -37,7 +37,7 @@ TEST(PhotoNeeds, AreToldByTheHeader) {
     const Image frame = open_photo(photo, options);
     EXPECT_EQ(needs.frame, frame.size());
     EXPECT_GE(needs.peak_bytes, frame.pixels().size());
-    EXPECT_GE(needs.peak_bytes, decode_peak_bytes(probe(photo)));
+    EXPECT_GE(needs.peak_bytes, probe(photo).decoding_bytes);
   }
   // Enlarged by the published rule: both pictures of the second resize.
   EXPECT_EQ(photo_needs(photo, {}).frame, (Size{1280, 1280}));

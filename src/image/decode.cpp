@@ -80,10 +80,6 @@ void fail_damaged(const File& file, ImageFormat format, std::string_view reason)
        reason);
 }
 
-std::uint64_t rgb_bytes(Size size) {
-  return static_cast<std::uint64_t>(size.w) * static_cast<std::uint64_t>(size.h) * 3;
-}
-
 }  // namespace codecs
 
 std::string_view name_of(ImageFormat format) {
@@ -127,9 +123,5 @@ Image decode(const File& file) {
 }
 
 Image decode(const std::filesystem::path& path) { return decode(*open_file(path)); }
-
-std::uint64_t decode_peak_bytes(const ImageInfo& info) {
-  return codecs::rgb_bytes(info.stored) + info.beside_bytes;
-}
 
 }  // namespace semblance

@@ -1,4 +1,4 @@
-// What decoding takes at its peak, measured on the process, against decode_peak_bytes().
+// What decoding takes at its peak, measured on the process, against what probe() tells.
 #include <malloc.h>
 #include <png.h>
 #include <webp/encode.h>
@@ -197,7 +197,7 @@ TEST_P(DecodeMemory, StaysBelowWhatTheHeaderTells) {
     decode(*file);  // code and tables of the library are in memory from here on
     const auto measured = growth([&] { decode(*file); });
     if (!measured) GTEST_SKIP() << "the peak of this process cannot be reset here";
-    const auto told = static_cast<double>(decode_peak_bytes(info));
+    const auto told = static_cast<double>(info.decoding_bytes);
     std::printf("%-30s orientation %d: measured %.2f pictures, told %.2f\n",
                 GetParam().name.c_str(), orientation, *measured / kPictureBytes,
                 told / kPictureBytes);

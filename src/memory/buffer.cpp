@@ -33,14 +33,24 @@ void count(Tag tag, std::size_t bytes) {
 }  // namespace
 
 std::string_view name_of(Tag tag) {
-  constexpr std::array<std::string_view, kTagCount> kNames = {"activations", "weights", "scratch",
-                                                              "staging",     "image",   "other"};
+  constexpr std::array<std::string_view, kTagCount> kNames = {
+      "activations", "weights", "ring", "scratch", "staging", "result", "image", "other"};
   return kNames[static_cast<std::size_t>(tag)];
 }
 
 TagCount count_of(Tag tag) {
   const AtomicCount& counted = g_counts[static_cast<std::size_t>(tag)];
   return {counted.bytes.load(), counted.peak.load()};
+}
+
+std::vector<TagReport> tag_report() {
+  std::vector<TagReport> report;
+  for (int i = 0; i < kTagCount; ++i) {
+    const auto tag = static_cast<Tag>(i);
+    const TagCount count = count_of(tag);
+    if (count.peak_bytes > 0) report.push_back({tag, count});
+  }
+  return report;
 }
 
 Buffer::Buffer(std::size_t bytes, Tag tag) : size_(bytes), tag_(tag) {

@@ -7,12 +7,22 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace semblance {
 
 /// What a block of memory is for.
-enum class Tag : std::uint8_t { kActivations, kWeights, kScratch, kStaging, kImage, kOther };
-inline constexpr int kTagCount = 6;
+enum class Tag : std::uint8_t {
+  kActivations,
+  kWeights,  // resident ones, packed for their kernels
+  kRing,     // streamed ones, as their file has them
+  kScratch,
+  kStaging,
+  kResult,  // values that outlive a plan's run: latents, encodings, tokens
+  kImage,
+  kOther
+};
+inline constexpr int kTagCount = 8;
 std::string_view name_of(Tag tag);
 
 struct TagCount {
@@ -21,6 +31,13 @@ struct TagCount {
 };
 /// Thread-safe; counts Buffers only, in bytes asked for.
 TagCount count_of(Tag tag);
+
+struct TagReport {
+  Tag tag;
+  TagCount count;
+};
+/// Every tag under which something was held since the program began, in the tags' order.
+std::vector<TagReport> tag_report();
 
 /// A block of zeroed memory, aligned to 64 bytes (to a page from 64 KiB on, and then given back to
 /// the system when destroyed). Moves, never copies.

@@ -25,6 +25,18 @@ class File {
   virtual void read(std::uint64_t offset, std::span<std::byte> dst) const = 0;
   /// Tells the system that this range will be read soon. Only a hint.
   virtual void will_need(std::uint64_t offset, std::uint64_t bytes) const;
+  /// Tells the system that this range will not be read soon: its page cache may go to others. Only
+  /// a hint, and only whole pages are dropped.
+  virtual void done_with(std::uint64_t offset, std::uint64_t bytes) const;
+  /// About which share of the file lies in memory already, 0 to 1: how fast it will be read. Exact
+  /// where the system can tell, else from 64 pages here and there. 1 for a file in memory, 0 where
+  /// it cannot be told.
+  virtual double cached_share() const;
+  /// As read(), but leaves the system's page cache as it is: what lies there is copied from it, all
+  /// else comes from the device past it. `staging` begins at a multiple of 4096 and is some of them
+  /// long, MiB for full speed; one thread's own. Where this cannot be done it is read().
+  virtual void read_past_cache(std::uint64_t offset, std::span<std::byte> dst,
+                               std::span<std::byte> staging) const;
 };
 
 /// Opens a regular file for reading. Throws Error(kMissing) when it is not there, Error(kDevice)

@@ -1,12 +1,18 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <memory>
+#include <vector>
 
 #include "memory/arena.h"
 #include "memory/buffer.h"
 #include "memory/file.h"
+#include "memory/heap.h"
+#include "memory/meter.h"
+#include "memory/page_cache.h"
 #include "tests/support/errors.h"
 
 namespace semblance {
@@ -37,6 +43,37 @@ TEST(Buffer, CountsWhatItHoldsUnderItsTag) {
   }
   EXPECT_EQ(count_of(Tag::kImage).bytes, before);
   EXPECT_GE(count_of(Tag::kImage).peak_bytes, std::uint64_t{1} << 20);
+}
+
+TEST(Buffer, ReportsEveryTagThatWasUsed) {
+  const Buffer held(1000, Tag::kRing);
+  { Buffer gone(5000, Tag::kResult); }
+  std::string told;
+  for (const TagReport& each : tag_report()) {
+    told += std::string(name_of(each.tag)) + ' ';
+    EXPECT_GT(each.count.peak_bytes, 0U);
+  }
+  EXPECT_EQ(count_of(Tag::kRing).bytes, 1000U);
+  EXPECT_GE(count_of(Tag::kResult).peak_bytes, 5000U);
+  EXPECT_NE(told.find("ring "), std::string::npos);
+  EXPECT_NE(told.find("result "), std::string::npos);
+}
+
+TEST(Heap, FreedMemoryGoesBack) {
+  return_freed_memory();
+  const Meter meter;
+  const auto before = meter.process().resident_bytes;
+  {
+    // Blocks too small to be mapped, and the last one kept: the heap's end does not fall.
+    std::vector<std::unique_ptr<std::byte[]>> blocks;
+    for (int i = 0; i < 1000; ++i) {
+      blocks.push_back(std::make_unique<std::byte[]>(64 * 1024));
+    }
+    auto last = std::move(blocks.back());
+    blocks.clear();
+    trim_heap();
+    EXPECT_LT(meter.process().resident_bytes, before + (8 << 20));
+  }
 }
 
 TEST(Buffer, SaysWhenTheSystemHasNoMore) {
@@ -112,6 +149,32 @@ TEST_F(Folder, ReadsByRangeAndRefusesBeyondTheEnd) {
   EXPECT_NE(error_of([&] { open_file(path_ / "none"); }).find("No such file"), std::string::npos);
   EXPECT_NE(error_of([&] { open_file(path_); }).find("this is a folder"), std::string::npos);
   EXPECT_NE(error_of([&] { read_small_file(path, 2); }).find("at most 2 bytes"), std::string::npos);
+}
+
+TEST_F(Folder, TellsWhatOfAFileIsCached) {
+  const fs::path path = path_ / "in.bin";
+  {
+    OutputFile out(path);
+    const std::vector<std::byte> piece(1 << 20, std::byte{5});
+    for (int i = 0; i < 8; ++i) out.write(piece);
+    out.commit();  // written to the disk, so that it can be dropped
+  }
+  const auto file = open_file(path);
+  std::vector<std::byte> all(file->size());
+  file->read(0, all);
+  EXPECT_GT(file->cached_share(), 0.95);
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  EXPECT_GT(cached_share_sampled(descriptor, file->size()), 0.95);
+  file->done_with(0, file->size() / 2);
+  const double half = file->cached_share();
+  if (half > 0.95) {
+    close(descriptor);
+    GTEST_SKIP() << "the file system keeps what it is told to drop";
+  }
+  EXPECT_NEAR(half, 0.5, 0.05);
+  EXPECT_NEAR(cached_share_sampled(descriptor, file->size()), 0.5, 0.1);
+  close(descriptor);
+  EXPECT_EQ(memory_file("m", {std::byte{1}})->cached_share(), 1.0);
 }
 
 }  // namespace

@@ -125,8 +125,8 @@ void encode_face(Conditions& conditions, const OpenedModels& models, const Backe
 }  // namespace
 
 std::vector<float> keypoint_features(const OpenedModels& models, const Backend& backend,
-                                     std::span<const float> picture, Size size, DType dtype,
-                                     std::stop_token stop) {
+                                     const std::function<void(std::span<float>)>& draw, Size size,
+                                     DType dtype, std::stop_token stop) {
   Graph graph;
   const Scope root(&graph, "");
   const Value input = root.input("picture", DType::kF32, {1, size.h, size.w, 3});
@@ -134,7 +134,8 @@ std::vector<float> keypoint_features(const OpenedModels& models, const Backend& 
       conditioning_embedding(Scope(&graph, "identitynet."), models.identitynet, input, dtype);
   graph.add_output("features", convert(features, DType::kF32).id);
   Session session(std::move(graph), backend, models.denoiser_weights, kOnce, stop);
-  session.set_input("picture", picture);
+  const std::span<std::byte> picture = session.input("picture");
+  draw({reinterpret_cast<float*>(picture.data()), picture.size() / sizeof(float)});
   session.run(stop);
   return session.output_f32("features");
 }
@@ -153,11 +154,12 @@ Conditions encode_conditions(const OpenedModels& models, const Backend& backend,
   encode_face(conditions, models, backend, embedding, stop);
   if (request.identity_strength > 0) {
     const Size size{request.width, request.height};
-    const Image drawn = draw_keypoints(keypoints, size);
-    std::vector<float> picture(drawn.pixels().size());
-    std::transform(drawn.pixels().begin(), drawn.pixels().end(), picture.begin(),
-                   [](std::uint8_t value) { return static_cast<float>(value) / 255.0F; });
-    conditions.keypoints = keypoint_features(models, backend, picture, size, dtype, stop);
+    const auto draw = [&](std::span<float> picture) {
+      const Image drawn = draw_keypoints(keypoints, size);
+      std::transform(drawn.pixels().begin(), drawn.pixels().end(), picture.begin(),
+                     [](std::uint8_t value) { return static_cast<float>(value) / 255.0F; });
+    };
+    conditions.keypoints = keypoint_features(models, backend, draw, size, dtype, stop);
   }
   for (int i = 0; i < conditions.n; ++i) {
     for (int value : {request.height, request.width, 0, 0, request.height, request.width}) {

@@ -1,6 +1,8 @@
 // What the denoiser is told at every step: the text, the face, the sizes. Computed once a picture.
 #pragma once
 
+#include <functional>
+#include <span>
 #include <stop_token>
 #include <vector>
 
@@ -30,10 +32,10 @@ Conditions encode_conditions(const OpenedModels& models, const Backend& backend,
                              const Request& request, std::span<const float> embedding,
                              const Keypoints& keypoints, DType dtype, std::stop_token stop);
 
-/// IdentityNet's first features, f32 [h/8,w/8,c], of a keypoint picture [h,w,3] in 0..1: the same
-/// at every step.
+/// IdentityNet's first features, f32 [h/8,w/8,c], of a keypoint picture: the same at every step.
+/// `draw` writes the picture, [h,w,3] in 0..1, to where it is read.
 std::vector<float> keypoint_features(const OpenedModels& models, const Backend& backend,
-                                     std::span<const float> picture, Size size, DType dtype,
-                                     std::stop_token stop);
+                                     const std::function<void(std::span<float>)>& draw, Size size,
+                                     DType dtype, std::stop_token stop);
 
 }  // namespace semblance

@@ -1,9 +1,11 @@
 #include "pipeline/decoder.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
 
+#include "core/convert.h"
 #include "core/error.h"
 #include "pipeline/layout.h"
 #include "runtime/session.h"
@@ -118,8 +120,15 @@ class TiledPicture {
   Strip beside_;              // of the tile before
 };
 
-std::vector<float> decode_tiles(TileDecoder& decoder, const VaeConfig& vae,
-                                std::span<const float> latent, Size size) {
+/// latent [c,h,w] as the sampler leaves it.
+std::vector<float> decode_tiles(const OpenedModels& models, const Backend& backend,
+                                std::span<const float> sampled, Size size, DType dtype,
+                                std::stop_token stop) {
+  const VaeConfig& vae = models.vae;
+  std::vector<float> latent(sampled.size());
+  channels_last(sampled, static_cast<std::size_t>(vae.latent_channels), latent);
+  for (float& value : latent) value /= vae.scaling_factor;
+  TileDecoder decoder(models, backend, dtype, std::move(stop));
   const std::int64_t fold = vae.fold();
   const std::int64_t tile = vae.sample_size / fold;  // in pixels of the latent, as all below
   const std::int64_t h = size.h / fold;
@@ -155,28 +164,70 @@ void check_tiling(const VaeConfig& vae) {
                             : fmt::format("it is {}", vae.sample_size));
 }
 
+namespace {
+
+bool in_tiles(const VaeConfig& vae, Size size, const DecodeOptions& options) {
+  if (!options.tiling) return false;
+  check_tiling(vae);
+  return size.w > vae.sample_size || size.h > vae.sample_size;
+}
+
+/// A session that has computed "picture".
+Session decoded(const OpenedModels& models, const Backend& backend, std::span<const float> latent,
+                Size size, DType dtype, const std::stop_token& stop) {
+  const VaeConfig& vae = models.vae;
+  Graph graph;
+  const Scope root(&graph, "");
+  const Value input = root.input(
+      "latent", DType::kF32, {1, size.h / vae.fold(), size.w / vae.fold(), vae.latent_channels});
+  graph.add_output("picture", vae_decoder(root, vae, input, dtype).id);
+  Session session(std::move(graph), backend, models.vae_weights,
+                  SessionOptions{.resident_limit_bytes = 0}, stop);
+  const std::span<std::byte> bytes = session.input("latent");
+  const std::span<float> unscaled{reinterpret_cast<float*>(bytes.data()), latent.size()};
+  channels_last(latent, static_cast<std::size_t>(vae.latent_channels), unscaled);
+  for (float& value : unscaled) value /= vae.scaling_factor;
+  session.run(stop);
+  return session;
+}
+
+}  // namespace
+
 std::vector<float> decode_latent(const OpenedModels& models, const Backend& backend,
                                  std::span<const float> latent, Size size, DType dtype,
                                  std::stop_token stop, const DecodeOptions& options) {
-  const VaeConfig& vae = models.vae;
-  if (options.tiling) check_tiling(vae);
-  std::vector<float> unscaled(latent.begin(), latent.end());
-  for (float& value : unscaled) value /= vae.scaling_factor;
-  std::vector<float> turned(unscaled.size());
-  channels_last(unscaled, static_cast<std::size_t>(vae.latent_channels), turned);
-  TileDecoder decoder(models, backend, dtype, std::move(stop));
-  if (options.tiling && (size.w > vae.sample_size || size.h > vae.sample_size))
-    return decode_tiles(decoder, vae, turned, size);
-  const auto fold = static_cast<int>(vae.fold());
-  return decoder.run(turned, {size.w / fold, size.h / fold});
+  if (in_tiles(models.vae, size, options))
+    return decode_tiles(models, backend, latent, size, dtype, std::move(stop));
+  return decoded(models, backend, latent, size, dtype, stop).output_f32("picture");
 }
 
-Image to_image(std::span<const float> picture, Size size) {
+Image decode_picture(const OpenedModels& models, const Backend& backend,
+                     std::span<const float> latent, Size size, DType dtype, std::stop_token stop,
+                     const DecodeOptions& options) {
+  if (in_tiles(models.vae, size, options)) {
+    const auto picture = decode_tiles(models, backend, latent, size, dtype, std::move(stop));
+    return to_image(DType::kF32, std::as_bytes(std::span(picture)), size);
+  }
+  const Session session = decoded(models, backend, latent, size, dtype, stop);
+  const Graph& graph = session.graph();
+  return to_image(graph.type(graph.find_output("picture")).dtype, session.output("picture"), size);
+}
+
+Image to_image(DType dtype, std::span<const std::byte> picture, Size size) {
   Image image(size);
-  std::transform(picture.begin(), picture.end(), image.pixels().begin(), [](float value) {
-    const float unit = std::clamp(value * 0.5F + 0.5F, 0.0F, 1.0F);  // NaN stays, and becomes black
-    return static_cast<std::uint8_t>(std::isnan(unit) ? 0.0F : std::nearbyint(unit * 255.0F));
-  });
+  const std::span<std::uint8_t> pixels = image.pixels();
+  SEMBLANCE_ASSERT(picture.size() == pixels.size() * size_of(dtype));
+  std::array<float, 4096> part;
+  for (std::size_t begin = 0; begin < pixels.size(); begin += part.size()) {
+    const std::span<float> values =
+        std::span(part).first(std::min(part.size(), pixels.size() - begin));
+    to_f32(dtype, picture.subspan(begin * size_of(dtype), values.size() * size_of(dtype)), values);
+    std::transform(values.begin(), values.end(), pixels.subspan(begin).begin(), [](float value) {
+      // NaN stays, and becomes black.
+      const float unit = std::clamp(value * 0.5F + 0.5F, 0.0F, 1.0F);
+      return static_cast<std::uint8_t>(std::isnan(unit) ? 0.0F : std::nearbyint(unit * 255.0F));
+    });
+  }
   return image;
 }
 

@@ -29,7 +29,14 @@ std::vector<float> decode_latent(const OpenedModels& models, const Backend& back
                                  std::span<const float> latent, Size size, DType dtype,
                                  std::stop_token stop, const DecodeOptions& options = {});
 
-/// -1..1 to 8 bits, as diffusers' image processor rounds; what is outside is cut off.
-Image to_image(std::span<const float> picture, Size size);
+/// The same as to_image() makes of it, without a copy of the picture as f32: that is four times the
+/// result, beside all that the decoder holds.
+Image decode_picture(const OpenedModels& models, const Backend& backend,
+                     std::span<const float> latent, Size size, DType dtype, std::stop_token stop,
+                     const DecodeOptions& options = {});
+
+/// -1..1 to 8 bits, as diffusers' image processor rounds; what is outside is cut off. `picture` is
+/// [h,w,3] of `dtype`.
+Image to_image(DType dtype, std::span<const std::byte> picture, Size size);
 
 }  // namespace semblance

@@ -1,5 +1,7 @@
 #include "pipeline/denoiser.h"
 
+#include <array>
+
 #include "models/unet.h"
 #include "pipeline/layout.h"
 
@@ -60,7 +62,8 @@ void Denoiser::run(std::span<const float> latent, float timestep, std::vector<fl
                                n_ * latent.size()};
   for (std::size_t i = 0; i < n_; ++i)
     channels_last(latent, channels_, input.subspan(i * latent.size(), latent.size()));
-  session_->set_input("timestep", std::vector<float>(n_, timestep));
+  const std::array<float, 2> timesteps{timestep, timestep};
+  session_->set_input("timestep", std::span(timesteps).first(n_));
   session_->run(stop);
   const std::span<const std::byte> bytes = session_->output("noise");
   const std::span<const float> output{reinterpret_cast<const float*>(bytes.data()),

@@ -118,6 +118,8 @@ bool Generation::next(std::stop_token stop) {
     s.denoiser.emplace(models.opened, *models.backend, s.request, s.conditions, with_identity,
                        models.dtype(),
                        models.resident_bytes.value_or(available_bytes() / kResidentShare), stop);
+    // The session has them; its steps are one run of steps, so that no other session asks again.
+    if (with_identity) std::vector<float>().swap(s.conditions.keypoints);  // "= {}" would keep it
   }
   s.scaled = s.latent;
   s.scheduler.scale_model_input(s.step, s.scaled);
@@ -137,9 +139,8 @@ Image Generation::decode(std::stop_token stop) {
   const State& s = *state_;
   const Pipeline::Models& models = *s.models;
   const Size size{s.request.width, s.request.height};
-  return to_image(decode_latent(models.opened, *models.backend, s.latent, size, models.dtype(),
-                                stop, {.tiling = s.request.vae_tiling}),
-                  size);
+  return decode_picture(models.opened, *models.backend, s.latent, size, models.dtype(), stop,
+                        {.tiling = s.request.vae_tiling});
 }
 
 Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options) {

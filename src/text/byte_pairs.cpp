@@ -1,5 +1,6 @@
 #include "text/byte_pairs.h"
 
+#include <algorithm>
 #include <queue>
 
 #include "text/unicode.h"
@@ -70,14 +71,22 @@ BytePairs::BytePairs(const std::array<std::int32_t, 256>& middle,
     : middle_(middle), last_(last) {
   joins_.reserve(merges.size());
   std::int32_t rank = 0;
-  for (const Merge& merge : merges) {
-    joins_[key_of(merge.left, merge.right)] = {rank++, merge.joined};
-  }
+  for (const Merge& merge : merges)
+    joins_.push_back({key_of(merge.left, merge.right), rank++, merge.joined});
+  std::sort(joins_.begin(), joins_.end(), [](const Join& a, const Join& b) {
+    return a.pair != b.pair ? a.pair < b.pair : a.rank > b.rank;
+  });
+  const auto repeated = std::unique(joins_.begin(), joins_.end(),
+                                    [](const Join& a, const Join& b) { return a.pair == b.pair; });
+  joins_.erase(repeated, joins_.end());
 }
 
 const BytePairs::Join* BytePairs::find(std::int32_t left, std::int32_t right) const {
-  const auto found = joins_.find(key_of(left, right));
-  return found == joins_.end() ? nullptr : &found->second;
+  const std::uint64_t pair = key_of(left, right);
+  const auto found =
+      std::lower_bound(joins_.begin(), joins_.end(), pair,
+                       [](const Join& join, std::uint64_t wanted) { return join.pair < wanted; });
+  return found == joins_.end() || found->pair != pair ? nullptr : &*found;
 }
 
 void BytePairs::encode(std::string_view word, std::vector<std::int32_t>& ids) const {

@@ -26,6 +26,17 @@ int read_max_length(const Json& config) {
 
 }  // namespace
 
+TokenTexts::TokenTexts(const std::vector<std::string>& tokens) {
+  std::size_t bytes = 0;
+  for (const std::string& token : tokens) bytes += token.size();
+  bytes_.reserve(bytes);
+  ends_.reserve(tokens.size());
+  for (const std::string& token : tokens) {
+    bytes_ += token;
+    ends_.push_back(static_cast<std::uint32_t>(bytes_.size()));
+  }
+}
+
 TokenizerFiles read_tokenizer_files(const std::filesystem::path& folder) {
   TokenizerFiles files;
   const auto is_there = [&](std::string_view name) {
@@ -89,7 +100,7 @@ TokenizerFiles read_tokenizer_files(const std::filesystem::path& folder) {
   files.start_id = id_of("bos_token");
   files.end_id = id_of("eos_token");
   files.pad_id = id_of("pad_token");
-  files.tokens = std::move(vocabulary.tokens);
+  files.tokens = TokenTexts(vocabulary.tokens);
   return files;
 }
 

@@ -15,8 +15,27 @@
 
 namespace semblance {
 
+/// The texts of tokens by id, one after the other: a string of its own for each would take five
+/// times the bytes.
+class TokenTexts {
+ public:
+  TokenTexts() = default;
+  explicit TokenTexts(const std::vector<std::string>& tokens);
+
+  std::size_t size() const { return ends_.size(); }
+  /// `id` is below size().
+  std::string_view operator[](std::size_t id) const {
+    const std::uint32_t begin = id == 0 ? 0 : ends_[id - 1];
+    return std::string_view(bytes_).substr(begin, ends_[id] - begin);
+  }
+
+ private:
+  std::string bytes_;
+  std::vector<std::uint32_t> ends_;
+};
+
 struct TokenizerFiles {
-  std::vector<std::string> tokens;  // by id, added ones included
+  TokenTexts tokens;  // added ones included
   std::array<std::int32_t, 256> middle{};
   std::array<std::int32_t, 256> last{};
   std::vector<BytePairs::Merge> merges;

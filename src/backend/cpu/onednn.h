@@ -55,14 +55,18 @@ struct WeightLayout {
   std::int64_t block(int axis) const;
 };
 
+/// Beside the scratch that it is given, the library takes from the heap while a convolution runs, in
+/// blocks of some tens of bytes: less than this at any shape (tests/allocation_test.cpp).
+inline constexpr std::int64_t kHiddenBytes = 1024;
+
 class Convolution {
  public:
   /// Null, with the reason in why_not, where the library has but plain loops for the shape.
   static std::unique_ptr<Convolution> make(const ConvolutionShape& shape, std::string& why_not);
   ~Convolution();
 
-  /// False for a batch-reduce implementation, which cuts the input channels by how many output
-  /// channels there are.
+  /// False for shapes that a batch-reduce implementation may compute, which cuts the sums by how
+  /// many output channels there are.
   bool keeps_bits_by_output_channels() const;
   const WeightLayout& weight_layout() const;
   std::size_t scratch_bytes() const;

@@ -21,11 +21,13 @@ void check_size(const File& file, std::int64_t w, std::int64_t h);
 [[noreturn]] void fail_truncated(const File& file, ImageFormat format);
 [[noreturn]] void fail_damaged(const File& file, ImageFormat format, std::string_view reason);
 
-/// Of a picture as Image has it.
-std::uint64_t rgb_bytes(Size size);
-/// What a codec takes at most whatever the picture: tables, a chunk of the file, the allocator's
-/// rounding.
-inline constexpr std::uint64_t kCodecBytes = 512 * 1024;
+/// What a codec takes for tables and some rows, whatever the picture: of a picture so wide.
+constexpr std::uint64_t codec_bytes(int w) {
+  return (std::uint64_t{1} << 20) + static_cast<std::uint64_t>(w) * 256;
+}
+constexpr std::uint64_t pixels_of(Size size) {
+  return static_cast<std::uint64_t>(size.w) * static_cast<std::uint64_t>(size.h);
+}
 
 ImageInfo probe_jpeg(const File& file);
 Image decode_jpeg(const File& file);

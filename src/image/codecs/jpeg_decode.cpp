@@ -68,10 +68,12 @@ class JpegReader : GuardedReader {
       jpeg_read_header(&jpeg_, TRUE);
     });
     check_size(file_, jpeg_.image_width, jpeg_.image_height);
+    const Size stored{static_cast<int>(jpeg_.image_width), static_cast<int>(jpeg_.image_height)};
     return {.format = ImageFormat::kJpeg,
-            .stored = {static_cast<int>(jpeg_.image_width), static_cast<int>(jpeg_.image_height)},
+            .stored = stored,
             .orientation = orientation(),
-            .beside_bytes = beside_bytes()};
+            .decoding_bytes = 3 * pixels_of(stored) + coefficient_bytes() + marker_bytes() +
+                              codec_bytes(stored.w)};
   }
 
   Image read_picture(const ImageInfo& info) {
@@ -146,24 +148,26 @@ class JpegReader : GuardedReader {
     }
   }
 
-  /// libjpeg's rows (of samples, upsampled ones and context), ours, the markers that were kept, and
-  /// where the picture comes in several scans all of its coefficients, 16 bits each.
-  std::uint64_t beside_bytes() {
-    constexpr std::uint64_t kRowBytes = 160;  // for each pixel of a row
-    std::uint64_t bytes = kCodecBytes + kRowBytes * jpeg_.image_width;
+  /// Of what is kept to look for the orientation, and copied once to do so.
+  std::uint64_t marker_bytes() const {
+    std::uint64_t bytes = 0;
     for (const auto* marker = jpeg_.marker_list; marker != nullptr; marker = marker->next)
-      bytes += marker->data_length;
-    if (jpeg_has_multiple_scans(&jpeg_) == 0) return bytes;
-    const auto blocks = [](std::uint64_t side, int factor, int largest) {
-      const auto f = static_cast<std::uint64_t>(factor);
-      const std::uint64_t mcu = std::uint64_t{DCTSIZE} * static_cast<std::uint64_t>(largest);
-      return (side + mcu - 1) / mcu * f;
-    };
+      bytes += 2 * std::uint64_t{marker->data_length};
+    return bytes;
+  }
+
+  /// Of the whole picture, which a file of several scans fills little by little.
+  std::uint64_t coefficient_bytes() {
+    if (!jpeg_has_multiple_scans(&jpeg_)) return 0;
+    std::uint64_t bytes = 0;
     for (int i = 0; i < jpeg_.num_components; ++i) {
       const jpeg_component_info& component = jpeg_.comp_info[i];
-      bytes += blocks(jpeg_.image_width, component.h_samp_factor, jpeg_.max_h_samp_factor) *
-               blocks(jpeg_.image_height, component.v_samp_factor, jpeg_.max_v_samp_factor) *
-               sizeof(JBLOCK);
+      const auto whole = [](JDIMENSION blocks, int factor) {
+        const auto step = static_cast<std::uint64_t>(factor);
+        return (blocks + step - 1) / step * step;
+      };
+      bytes += whole(component.width_in_blocks, component.h_samp_factor) *
+               whole(component.height_in_blocks, component.v_samp_factor) * sizeof(JBLOCK);
     }
     return bytes;
   }

@@ -199,17 +199,13 @@ ImageInfo probe_png(const File& file) {
   const std::uint32_t w = big_endian(chunk.subspan(8));
   const std::uint32_t h = big_endian(chunk.subspan(12));
   check_size(file, w, h);
-  const Size stored{static_cast<int>(w), static_cast<int>(h)};
-  const int orientation = find_orientation(file);
-  // libpng's two rows of at most 8 bytes a pixel with one that it filters from, and ours where rows
-  // are turned; an interlaced picture is there as a whole before it is turned.
-  constexpr std::uint64_t kRowBytes = 3 * 8 + 16 * 3;
-  const bool interlaced = chunk[8 + 12] != std::byte{0};
-  return {.format = ImageFormat::kPng,
-          .stored = stored,
-          .orientation = orientation,
-          .beside_bytes = kCodecBytes + kRowBytes * w +
-                          (interlaced && orientation != 1 ? rgb_bytes(stored) : 0)};
+  ImageInfo info{.format = ImageFormat::kPng,
+                 .stored = {static_cast<int>(w), static_cast<int>(h)},
+                 .orientation = find_orientation(file)};
+  constexpr std::size_t kInterlace = 8 + 12;
+  const bool twice = info.orientation != 1 && chunk[kInterlace] != std::byte{0};
+  info.decoding_bytes = (twice ? 6 : 3) * pixels_of(info.stored) + codec_bytes(info.stored.w);
+  return info;
 }
 
 Image decode_png(const File& file) {

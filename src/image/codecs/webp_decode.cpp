@@ -94,19 +94,17 @@ ImageInfo probe_webp(const File& file) {
   }
   if (!size) fail_damaged(file, ImageFormat::kWebp, "it holds no picture");
   const int orientation = exif ? *exif : xmp.value_or(1);
-  // The file itself; libwebp's rows; what it decodes without loss as a whole: the picture, 4 bytes
-  // a pixel, or alpha, whose plane is added (a frame of an animation may be either). It gives
+  // The picture; the file itself; what libwebp decodes without loss as a whole: the picture, 4
+  // bytes a pixel, or alpha, whose plane is added (a frame of an animation may be either). It gives
   // that back before a picture is turned, but to the allocator, which keeps it.
-  constexpr std::uint64_t kRowBytes = 256;
-  const std::uint64_t pixels = rgb_bytes(*size) / 3;
   const bool alpha = has_alpha || (flags & kAnimationFlag) != 0;
-  const std::uint64_t whole = alpha ? 5 * pixels : lossless ? 4 * pixels : 0;
-  const std::uint64_t decoding = kRowBytes * static_cast<std::uint64_t>(size->w) + whole +
-                                 (whole == 0 ? 0 : kTableBytes + pixels / 4);
+  const unsigned whole = alpha ? 5 : lossless ? 4 : 0;
+  const unsigned bytes_a_pixel = 3 + (orientation == 1 ? 0U : 3U) + whole;
+  const std::uint64_t tables = whole == 0 ? 0 : kTableBytes + pixels_of(*size) / 4;
   return {.format = ImageFormat::kWebp,
           .stored = *size,
           .orientation = orientation,
-          .beside_bytes = kCodecBytes + end + decoding + (orientation != 1 ? rgb_bytes(*size) : 0)};
+          .decoding_bytes = bytes_a_pixel * pixels_of(*size) + end + tables + codec_bytes(size->w)};
 }
 
 Image decode_webp(const File& file) {

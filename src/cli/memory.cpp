@@ -1,0 +1,131 @@
+// semblance memory: what memory there is, and which mode that gives.
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/flags.h"
+#include "core/messages.h"
+#include "memory/budget.h"
+#include "memory/meter.h"
+#include "memory/mode.h"
+
+namespace semblance::cli {
+namespace {
+
+struct Settings {
+  MemoryRequest budget;
+  Language language = Language::kEnglish;
+  bool json = false;
+};
+
+void declare(Flags& flags, Settings& s) {
+  flags.group("What to do");
+  flags.toggle("--json",
+               "Prints {\"ram\": {\"total_bytes\", \"available_bytes\", \"used_bytes\", "
+               "\"used_percent\"}, \"control_group\": {\"version\", \"limit_bytes\", "
+               "\"usage_bytes\", \"reclaimable_bytes\", \"room_bytes\"} or null, \"gpu\": null, "
+               "\"available_bytes\", \"budget_bytes\", \"mode\", \"message\"}.",
+               s.json);
+  flags.value("--memory", "AMOUNT",
+              "Tells what this would give a run: 256MiB, 2GiB (binary), 300MB, 1.5GB (decimal), "
+              "60% of what is available, or auto, which is 80%. Default: auto.",
+              [&s](const std::string& flag, const std::string& text) {
+                s.budget = parse_memory(text, flag);
+              });
+  flags.value("--lang", "en|es",
+              "The language: English or Spanish. Default: what LC_ALL, LC_MESSAGES or LANG says.",
+              [&s](const std::string& flag, const std::string& text) {
+                s.language = parse_language(text, flag);
+              });
+  flags.epilogue(
+      "Available is the least of what the machine has and the room left in the control group; "
+      "page\n"
+      "cache that can be dropped is available, swap is not counted. docs/memory.md tells more.\n"
+      "\n"
+      "Examples\n"
+      "  semblance memory\n"
+      "  semblance memory --memory 60% --lang es\n"
+      "\n" +
+      exit_codes_text());
+}
+
+Mode mode_of(const MemoryRequest& request, const MachineMemory& machine) {
+  return mode_for(request.is_named() ? request.bytes : machine.for_run_bytes(), 0);
+}
+
+std::string json_of(const Settings& s, const MachineMemory& machine) {
+  const Mode mode = mode_of(s.budget, machine);
+  nlohmann::ordered_json json;
+  json["ram"] = {{"total_bytes", machine.total_bytes},
+                 {"available_bytes", machine.available_bytes},
+                 {"used_bytes", machine.used_bytes()},
+                 {"used_percent", machine.used_percent()}};
+  json["control_group"] = nullptr;
+  if (const auto& group = machine.group) {
+    json["control_group"] = {{"version", group->version},
+                             {"limit_bytes", group->limit_bytes},
+                             {"usage_bytes", group->usage_bytes},
+                             {"reclaimable_bytes", group->reclaimable_bytes},
+                             {"room_bytes", group->room_bytes}};
+  }
+  json["gpu"] = nullptr;
+  if (const auto& gpu = machine.gpu) {
+    json["gpu"] = {
+        {"name", gpu->name}, {"free_bytes", gpu->free_bytes}, {"total_bytes", gpu->total_bytes}};
+  }
+  json["available_bytes"] = machine.for_run_bytes();
+  json["budget_bytes"] = resolve(s.budget, machine);
+  json["mode"] = name_of(mode);
+  json["message"] = text_of(message_of(mode));
+  return json.dump(2);
+}
+
+std::string report_of(const Settings& s, const MachineMemory& machine) {
+  std::string out =
+      text_of(Message::kRam, gib_text(machine.total_bytes), gib_text(machine.available_bytes),
+              gib_text(machine.used_bytes()), machine.used_percent()) +
+      '\n';
+  if (const auto& group = machine.group) {
+    out += text_of(Message::kGroup, bytes_text(group->limit_bytes),
+                   bytes_text(group->usage_bytes - group->reclaimable_bytes),
+                   bytes_text(group->room_bytes));
+  } else {
+    out += text_of(Message::kGroupNone);
+  }
+  out += '\n';
+  if (const auto& gpu = machine.gpu) {
+    out += text_of(Message::kGpu, gpu->name, bytes_text(gpu->free_bytes),
+                   bytes_text(gpu->total_bytes));
+  } else {
+    out += text_of(Message::kGpuNone);
+  }
+  const std::uint64_t budget = resolve(s.budget, machine);
+  const Mode mode = mode_of(s.budget, machine);
+  out += '\n' + text_of(Message::kForRun, bytes_text(machine.for_run_bytes()), bytes_text(budget));
+  out += '\n' + text_of(Message::kModeLine, text_of(title_of(mode)), text_of(message_of(mode)));
+  if (budget > machine.for_run_bytes()) {
+    out += '\n' + text_of(Message::kBudgetAboveAvailable, bytes_text(budget),
+                          bytes_text(machine.for_run_bytes()));
+  }
+  return out;
+}
+
+}  // namespace
+
+int memory(std::span<const char* const> words) {
+  Settings s;
+  s.language = language_of_environment();
+  Flags flags("memory [--json] [--memory AMOUNT] [--lang en|es]",
+              "Tells the memory that this machine and this control group have, and which mode a "
+              "run would be in.");
+  declare(flags, s);
+  if (!flags.read(words)) {
+    print(flags.help());
+    return 0;
+  }
+  set_language(s.language);
+  const MachineMemory machine = Meter().machine();
+  print(s.json ? json_of(s, machine) : report_of(s, machine));
+  return 0;
+}
+
+}  // namespace semblance::cli

@@ -1,0 +1,122 @@
+// `semblance memory` as a user meets it.
+#include <nlohmann/json.hpp>
+
+#include "cli/program_test.h"
+#include "memory/meter.h"
+#include "tests/support/control_group.h"
+
+namespace semblance::cli {
+namespace {
+
+class MemoryCommand : public ProgramTest {
+ protected:
+  MemoryCommand() {
+    unsetenv("LC_ALL");
+    unsetenv("LC_MESSAGES");
+    unsetenv("LANG");
+  }
+};
+
+TEST_F(MemoryCommand, TellsTheMachineInBothLanguages) {
+  run({"memory"})
+      .exits(0)
+      .prints("RAM: ")
+      .prints(" total, ")
+      .prints("Control group: ")
+      .prints("GPU: none\n")
+      .prints("For a run: ")
+      .prints("Mode: ");
+  run({"memory", "--lang", "es"})
+      .exits(0)
+      .prints("RAM: ")
+      .prints(" disponibles, ")
+      .prints("Grupo de control: ")
+      .prints("GPU: ninguna\n")
+      .prints("Modo: ");
+  setenv("LANG", "es_MX.UTF-8", 1);
+  run({"memory"}).exits(0).prints("GPU: ninguna");
+  run({"memory", "--lang", "en"}).exits(0).prints("GPU: none");
+  unsetenv("LANG");
+}
+
+TEST_F(MemoryCommand, TellsTheModeThatABudgetGives) {
+  run({"memory", "--memory", "4GiB"}).exits(0).prints("Mode: normal. There is memory enough");
+  run({"memory", "--memory", "3000MB"})
+      .exits(0)
+      .prints("budget 2862 MiB")
+      .prints("Mode: reduced. Using the reduced memory configuration");
+  run({"memory", "--memory", "256MiB"}).exits(0).prints("budget 256 MiB\nMode: ultra-conserv");
+  run({"memory", "--memory", "256MiB", "--lang", "es"})
+      .exits(0)
+      .prints("Modo: ultra-conservador. Modo de memoria ultra-conservador activado");
+  run({"memory", "--memory", "9000TiB"}).exits(0).prints("the system may end the program");
+}
+
+TEST_F(MemoryCommand, JsonHasTheFigures) {
+  const auto json = nlohmann::json::parse(run({"memory", "--json", "--lang", "es"}).exits(0).out());
+  const auto total = json.at("ram").at("total_bytes").get<std::uint64_t>();
+  EXPECT_EQ(total, Meter().machine().total_bytes);
+  EXPECT_EQ(json.at("ram").at("available_bytes").get<std::uint64_t>() +
+                json.at("ram").at("used_bytes").get<std::uint64_t>(),
+            total);
+  EXPECT_GT(json.at("ram").at("used_percent").get<double>(), 0.0);
+  EXPECT_TRUE(json.at("control_group").is_null() ||
+              json.at("control_group").at("limit_bytes").get<std::uint64_t>() > 0);
+  EXPECT_TRUE(json.at("gpu").is_null());
+  const auto available = json.at("available_bytes").get<std::uint64_t>();
+  EXPECT_LE(available, json.at("ram").at("available_bytes").get<std::uint64_t>());
+  EXPECT_NEAR(json.at("budget_bytes").get<double>(), 0.8 * static_cast<double>(available), 1);
+  const auto small =
+      nlohmann::json::parse(run({"memory", "--json", "--memory", "1GiB"}).exits(0).out());
+  EXPECT_EQ(small.at("budget_bytes"), 1 << 30);
+  EXPECT_EQ(small.at("mode"), "ultra-conservative");
+  EXPECT_EQ(small.at("message"), "Ultra-conservative memory mode is on");
+}
+
+TEST_F(MemoryCommand, TellsTheControlGroupsLimit) {
+  constexpr std::uint64_t kLimit = std::uint64_t{200} << 20U;
+  const testing::ControlGroup group(kLimit);
+  if (!group.ready()) GTEST_SKIP() << group.why_not();
+  const auto json = [&](const std::string& setup) {
+    const Outcome outcome = run_behind(group.enter_command() + setup, {"memory", "--json"});
+    return nlohmann::json::parse(outcome.exits(0).out());
+  };
+  const auto first = json("");
+  EXPECT_EQ(first.at("control_group").at("limit_bytes"), kLimit);
+  const auto room = first.at("control_group").at("room_bytes").get<std::uint64_t>();
+  EXPECT_LT(room, kLimit);
+  EXPECT_GT(room, kLimit * 9 / 10);
+  EXPECT_EQ(first.at("available_bytes"), room);
+  EXPECT_EQ(first.at("mode"), "ultra-conservative");
+  // A file that was read stands in the page cache, counts as usage, and leaves the room as it was.
+  write_bytes(file("large"), std::string(64 << 20, 'x'));
+  const int descriptor = open(file("large").c_str(), O_RDWR);
+  fsync(descriptor);
+  posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
+  close(descriptor);
+  const auto second = json("; cat '" + file("large") + "' > /dev/null");
+  const auto& told = second.at("control_group");
+  EXPECT_NEAR(told.at("room_bytes").get<double>(), static_cast<double>(room), 16 << 20);
+  if (told.at("usage_bytes").get<std::uint64_t>() > (64U << 20U)) {
+    EXPECT_GT(told.at("reclaimable_bytes").get<std::uint64_t>(), 60U << 20U);
+  }
+  ASSERT_TRUE(group.set_limit(kLimit / 2));
+  EXPECT_EQ(json("").at("control_group").at("limit_bytes"), kLimit / 2);
+}
+
+TEST_F(MemoryCommand, RefusesWhatIsNoAmountOrLanguage) {
+  for (const std::string amount : {"0", "-1", "5 bananas", "200%", "", "256", "99999999TiB"}) {
+    run({"memory", "--memory", amount})
+        .exits(2)
+        .says("--memory: ")
+        .says("'" + amount + "' came\n  units are ")
+        .prints_nothing();
+  }
+  run({"memory", "--lang", "fr"}).exits(2).says("--lang: en (English) or es (Spanish) is needed");
+  run({"memory", "now"}).exits(2).says("'now' does not belong to any flag");
+  run({"memory", "--help"}).exits(0).prints("reclaimable_bytes").prints("Examples");
+  run({"--help"}).exits(0).prints("  memory     ");
+}
+
+}  // namespace
+}  // namespace semblance::cli

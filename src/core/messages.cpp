@@ -1,0 +1,137 @@
+#include "core/messages.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <atomic>
+#include <cstdlib>
+
+#include "core/error.h"
+
+namespace semblance {
+namespace {
+
+std::atomic<Language> current_language{Language::kEnglish};
+
+struct Entry {
+  Message message;
+  std::string_view english;
+  std::string_view spanish;
+};
+
+constexpr std::array<Entry, kMessageCount> kCatalogue = {{
+    {Message::kNameNormal, "normal", "normal"},
+    {Message::kNameReduced, "reduced", "reducido"},
+    {Message::kNameUltraConservative, "ultra-conservative", "ultra-conservador"},
+    {Message::kNameInsufficient, "insufficient", "insuficiente"},
+    {Message::kModeNormal, "There is memory enough", "Hay memoria suficiente"},
+    {Message::kModeReduced, "Using the reduced memory configuration",
+     "Usando configuración de memoria reducida"},
+    {Message::kModeUltraConservative, "Ultra-conservative memory mode is on",
+     "Modo de memoria ultra-conservador activado"},
+    {Message::kModeInsufficient, "Not enough memory to load the main pipeline",
+     "Memoria insuficiente para cargar el pipeline principal"},
+    {Message::kRam, "RAM: {0} total, {1} available, {2} used ({3:.1f} %)",
+     "RAM: {0} en total, {1} disponibles, {2} en uso ({3:.1f} %)"},
+    {Message::kGroup, "Control group: limit {0}, {1} used, room for {2}",
+     "Grupo de control: límite {0}, {1} en uso, quedan {2}"},
+    {Message::kGroupNone, "Control group: no limit", "Grupo de control: sin límite"},
+    {Message::kGpu, "GPU: {0}, {1} free of {2}", "GPU: {0}, {1} libres de {2}"},
+    {Message::kGpuNone, "GPU: none", "GPU: ninguna"},
+    {Message::kForRun, "For a run: {0} available, budget {1}",
+     "Para una ejecución: {0} disponibles, presupuesto {1}"},
+    {Message::kModeLine, "Mode: {0}. {1}", "Modo: {0}. {1}"},
+    {Message::kBesideSteps, "memory {0}, {1} available", "memoria {0}, {1} disponibles"},
+    {Message::kMemoryLow, "Memory is low. Consider closing other programs",
+     "Memoria baja. Considera reiniciar el runtime"},
+    {Message::kBudgetAboveAvailable,
+     "the budget of {0} is more than the {1} that are available: the system may end the program",
+     "el presupuesto de {0} supera los {1} disponibles: el sistema puede cerrar el programa"},
+    {Message::kDetectorReduced,
+     "the face detector starts at {0} instead of {1} (--detector-size {1} starts with that)",
+     "el detector de caras empieza en {0} en vez de {1} (--detector-size {1} empieza con ese)"},
+    {Message::kSizesAssumed, "{0} is not there: the published sizes and fp16 are assumed",
+     "{0} no existe: se suponen los tamaños publicados y fp16"},
+    {Message::kPlanMode, "Mode: {0}, budget {1}", "Modo: {0}, presupuesto {1}"},
+    {Message::kPlanPeak, "Predicted peak: {0}", "Pico previsto: {0}"},
+    {Message::kPlanScratch, "Predicted peak: {0}, and {1} on disk in {2}",
+     "Pico previsto: {0}, y {1} en disco en {2}"},
+    {Message::kPlanTime, "Predicted time: {0}, {1} a step", "Tiempo previsto: {0}, {1} por paso"},
+    {Message::kPlanMeasured, "Measured: peak {0} (predicted {1}), time {2} (predicted {3})",
+     "Medido: pico {0} (previsto {1}), tiempo {2} (previsto {3})"},
+    {Message::kWaitedForReads, "{0:.1f} % of the time went by waiting for the disk",
+     "El {0:.1f} % del tiempo se fue esperando al disco"},
+    {Message::kStage, "stage", "etapa"},
+    {Message::kResident, "resident", "residente"},
+    {Message::kStreamed, "streamed", "leído"},
+    {Message::kActivations, "activations", "activaciones"},
+    {Message::kScratch, "scratch", "auxiliar"},
+    {Message::kPeak, "peak", "pico"},
+    {Message::kSeconds, "seconds", "segundos"},
+    {Message::kLimitedBy, "limited by", "limitado por"},
+    {Message::kTotal, "total", "total"},
+    {Message::kSmallestBudget, "Smallest budget for this request: {0}",
+     "Presupuesto mínimo para esta petición: {0}"},
+    {Message::kLargestPicture, "Largest picture for this budget: {0}",
+     "Imagen más grande para este presupuesto: {0}"},
+    {Message::kReplanned, "available memory shrank to {0}: going on with a plan of {1}",
+     "la memoria disponible ha bajado a {0}: se sigue con un plan de {1}"},
+    {Message::kCannotGoOn,
+     "cannot go on: the rest needs at least {0}, {1} are available; the work so far is in {2}",
+     "no se puede seguir: el resto necesita al menos {0}, hay {1} disponibles; lo hecho hasta "
+     "ahora está en {2}"},
+    {Message::kHowToResume, "go on with: {0}", "continúa con: {0}"},
+    {Message::kCannotFit, "cannot fit: {0} needs at least {1}, the budget is {2}",
+     "no cabe: {0} necesita al menos {1}, el presupuesto es {2}"},
+    {Message::kTrySmaller, "{0} fits in {1}: try --size {0}, or --memory {2}",
+     "{0} cabe en {1}: prueba --size {0}, o --memory {2}"},
+    {Message::kTryMemory, "try --memory {0}", "prueba --memory {0}"},
+}};
+
+constexpr bool is_in_order() {
+  for (int i = 0; i < kMessageCount; ++i) {
+    if (static_cast<int>(kCatalogue[static_cast<std::size_t>(i)].message) != i) return false;
+  }
+  return true;
+}
+static_assert(is_in_order(), "the catalogue has every message once, in the order of Message");
+
+}  // namespace
+
+Language language_of_environment() {
+  for (const char* name : {"LC_ALL", "LC_MESSAGES", "LANG"}) {
+    const char* value = std::getenv(name);
+    if (value == nullptr || *value == '\0') continue;
+    const std::string_view locale = value;
+    const bool is_spanish =
+        locale.starts_with("es") &&
+        (locale.size() == 2 || std::string_view("_-.@").find(locale[2]) != std::string_view::npos);
+    return is_spanish ? Language::kSpanish : Language::kEnglish;
+  }
+  return Language::kEnglish;
+}
+
+Language parse_language(std::string_view text, std::string_view flag) {
+  if (text == "en") return Language::kEnglish;
+  if (text == "es") return Language::kSpanish;
+  fail(ErrorKind::kArgument, "{}: en (English) or es (Spanish) is needed, '{}' came", flag, text);
+}
+
+Language language() { return current_language; }
+void set_language(Language language) { current_language = language; }
+
+std::string_view format_of(Message message, Language language) {
+  const Entry& entry = kCatalogue.at(static_cast<std::size_t>(message));
+  return language == Language::kSpanish ? entry.spanish : entry.english;
+}
+
+std::string message_detail::format(Message message, Language language, fmt::format_args args) {
+  try {
+    return fmt::vformat(format_of(message, language), args);
+  } catch (const fmt::format_error& error) {
+    fail(ErrorKind::kInternal, "internal error: message \"{}\": {}", format_of(message, language),
+         error.what());
+  }
+}
+
+}  // namespace semblance

@@ -1,0 +1,96 @@
+// What the program tells in the user's language: English or Spanish. Both catalogues are built in,
+// so that Spanish works where no Spanish locale is installed. Words that a user types (flags, file
+// names), JSON's keys and values, and the texts of errors other than those below are English in
+// both.
+#pragma once
+
+#include <fmt/core.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace semblance {
+
+enum class Language : std::uint8_t { kEnglish, kSpanish };
+
+/// The language of the first of LC_ALL, LC_MESSAGES and LANG that is set and not empty: Spanish for
+/// "es", "es_MX", "es_ES.UTF-8", English for all else.
+Language language_of_environment();
+
+/// "en" or "es", as --lang takes them. Throws Error(kArgument) with `flag` in front.
+Language parse_language(std::string_view text, std::string_view flag = "--lang");
+
+/// The language of text_of(), English until it is set. Thread-safe.
+Language language();
+void set_language(Language language);
+
+/// Each with what its places {0}, {1}, ... hold. Amounts come as text (bytes_text), percent as
+/// numbers.
+enum class Message : std::uint8_t {
+  // What a mode is called, and what it tells the user.
+  kNameNormal,
+  kNameReduced,
+  kNameUltraConservative,
+  kNameInsufficient,
+  kModeNormal,
+  kModeReduced,
+  kModeUltraConservative,
+  kModeInsufficient,
+  // The memory there is.
+  kRam,          // total, available, used, percent used
+  kGroup,        // limit, used without page cache that can be dropped, room
+  kGroupNone,    //
+  kGpu,          // name, free, total
+  kGpuNone,      //
+  kForRun,       // available, budget
+  kModeLine,     // mode's name, mode's message
+  kBesideSteps,  // resident, available
+  // Warnings.
+  kMemoryLow,
+  kBudgetAboveAvailable,  // budget, available
+  kDetectorReduced,       // size taken, full size
+  kSizesAssumed,          // file or folder that is not there
+  // A plan.
+  kPlanMode,        // mode's name, budget
+  kPlanPeak,        // peak
+  kPlanScratch,     // peak, scratch file's size, its folder
+  kPlanTime,        // whole time, time of a step
+  kPlanMeasured,    // measured peak, predicted peak, measured time, predicted time
+  kWaitedForReads,  // percent of the time
+  kStage,           // headings of the plan's table
+  kResident,
+  kStreamed,
+  kActivations,
+  kScratch,
+  kPeak,
+  kSeconds,
+  kLimitedBy,
+  kTotal,
+  kSmallestBudget,  // budget
+  kLargestPicture,  // size
+  // Replanning.
+  kReplanned,    // available, peak of the new plan
+  kCannotGoOn,   // what the rest needs, available, file with the latent
+  kHowToResume,  // command
+  // Refusal, and the way out.
+  kCannotFit,   // size, needed, budget
+  kTrySmaller,  // size that fits, what it needs, budget that would do as --memory takes it
+  kTryMemory,   // budget that would do, as --memory takes it
+};
+inline constexpr int kMessageCount = static_cast<int>(Message::kTryMemory) + 1;
+
+/// The text with its places, as the catalogue has it.
+std::string_view format_of(Message message, Language language);
+
+namespace message_detail {
+std::string format(Message message, Language language, fmt::format_args args);
+}
+
+/// The text in language(), with its places filled.
+template <typename... Args>
+std::string text_of(Message message, const Args&... args) {
+  return message_detail::format(message, language(), fmt::make_format_args(args...));
+}
+
+}  // namespace semblance

@@ -1,0 +1,109 @@
+#include "core/messages.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <optional>
+#include <regex>
+#include <set>
+
+#include "tests/support/errors.h"
+
+namespace semblance {
+namespace {
+
+using testing::expect_error;
+
+std::multiset<std::string> places(std::string_view format) {
+  static const std::regex kPlace("\\{[^}]*\\}");
+  const std::string text(format);
+  std::multiset<std::string> found;
+  for (std::sregex_iterator each(text.begin(), text.end(), kPlace), end; each != end; ++each)
+    found.insert(each->str());
+  return found;
+}
+
+TEST(Messages, BothCataloguesAreWholeAndAgree) {
+  for (int i = 0; i < kMessageCount; ++i) {
+    const auto message = static_cast<Message>(i);
+    const std::string_view english = format_of(message, Language::kEnglish);
+    const std::string_view spanish = format_of(message, Language::kSpanish);
+    EXPECT_FALSE(english.empty()) << i;
+    EXPECT_FALSE(spanish.empty()) << i;
+    const auto expected = places(english);
+    const auto got = places(spanish);
+    EXPECT_EQ(std::set<std::string>(expected.begin(), expected.end()),
+              std::set<std::string>(got.begin(), got.end()))
+        << english << '\n'
+        << spanish;
+    // Places count from 0 without a gap.
+    std::set<char> digits;
+    for (const std::string& place : expected) digits.insert(place.at(1));
+    char next = '0';
+    for (const char digit : digits) EXPECT_EQ(digit, next++) << english;
+  }
+}
+
+TEST(Messages, TheGuidesTextsAreAsTheGuideHasThem) {
+  const auto spanish = [](Message message) { return format_of(message, Language::kSpanish); };
+  EXPECT_EQ(spanish(Message::kModeReduced), "Usando configuración de memoria reducida");
+  EXPECT_EQ(spanish(Message::kModeUltraConservative), "Modo de memoria ultra-conservador activado");
+  EXPECT_EQ(spanish(Message::kMemoryLow), "Memoria baja. Considera reiniciar el runtime");
+  EXPECT_EQ(spanish(Message::kModeInsufficient),
+            "Memoria insuficiente para cargar el pipeline principal");
+}
+
+TEST(Messages, FillsTheirPlacesInTheLanguageThatIsSet) {
+  EXPECT_EQ(text_of(Message::kCannotFit, "1024x1024", "231 MiB", "200 MiB"),
+            "cannot fit: 1024x1024 needs at least 231 MiB, the budget is 200 MiB");
+  EXPECT_EQ(text_of(Message::kTrySmaller, "896x896", "192 MiB", "231MiB"),
+            "896x896 fits in 192 MiB: try --size 896x896, or --memory 231MiB");
+  set_language(Language::kSpanish);
+  EXPECT_EQ(text_of(Message::kCannotFit, "1024x1024", "231 MiB", "200 MiB"),
+            "no cabe: 1024x1024 necesita al menos 231 MiB, el presupuesto es 200 MiB");
+  EXPECT_EQ(text_of(Message::kWaitedForReads, 2.25),
+            "El 2.2 % del tiempo se fue esperando al disco");
+  set_language(Language::kEnglish);
+  expect_error(ErrorKind::kInternal, "cannot fit: {0} needs",
+               [] { text_of(Message::kCannotFit, "1024x1024"); });
+}
+
+/// What the environment's three variables choose; nothing leaves a variable out.
+Language chosen(const char* all, const char* messages, const char* lang) {
+  const auto set = [](const char* name, const char* value) {
+    value == nullptr ? unsetenv(name) : setenv(name, value, 1);
+  };
+  set("LC_ALL", all);
+  set("LC_MESSAGES", messages);
+  set("LANG", lang);
+  return language_of_environment();
+}
+
+TEST(Messages, TheLanguageIsThatOfTheEnvironment) {
+  constexpr auto kEnglish = Language::kEnglish;
+  constexpr auto kSpanish = Language::kSpanish;
+  EXPECT_EQ(chosen(nullptr, nullptr, nullptr), kEnglish);
+  EXPECT_EQ(chosen(nullptr, nullptr, "es_ES.UTF-8"), kSpanish);
+  EXPECT_EQ(chosen(nullptr, nullptr, "es"), kSpanish);
+  EXPECT_EQ(chosen(nullptr, nullptr, "es_MX"), kSpanish);
+  EXPECT_EQ(chosen(nullptr, nullptr, "es-AR"), kSpanish);
+  EXPECT_EQ(chosen(nullptr, nullptr, "es@euro"), kSpanish);
+  EXPECT_EQ(chosen(nullptr, nullptr, "est"), kEnglish);
+  EXPECT_EQ(chosen(nullptr, nullptr, "de_DE.UTF-8"), kEnglish);
+  EXPECT_EQ(chosen("", "", "es_ES.UTF-8"), kSpanish);
+  EXPECT_EQ(chosen(nullptr, "es_CL", "en_US.UTF-8"), kSpanish);
+  EXPECT_EQ(chosen("C", "es_CL", "es_CL"), kEnglish);
+  EXPECT_EQ(chosen("es_PE.UTF-8", "en_GB", "C"), kSpanish);
+  chosen(nullptr, nullptr, nullptr);
+}
+
+TEST(Messages, RefusesOtherLanguages) {
+  EXPECT_EQ(parse_language("en"), Language::kEnglish);
+  EXPECT_EQ(parse_language("es"), Language::kSpanish);
+  expect_error(ErrorKind::kArgument, "--lang: en (English) or es (Spanish) is needed, 'fr' came",
+               [] { parse_language("fr"); });
+  expect_error(ErrorKind::kArgument, "'' came", [] { parse_language(""); });
+}
+
+}  // namespace
+}  // namespace semblance

@@ -1,0 +1,93 @@
+#include "memory/budget.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/errors.h"
+
+namespace semblance {
+namespace {
+
+using testing::expect_error;
+
+constexpr std::uint64_t kMib = 1024 * 1024;
+constexpr MachineMemory kMachine{.total_bytes = 16'000, .available_bytes = 10'000};
+
+std::uint64_t bytes_of(std::string_view text) { return resolve(parse_memory(text), kMachine); }
+
+TEST(Budget, ReadsBinaryAndDecimalUnits) {
+  EXPECT_EQ(bytes_of("256MiB"), 256 * kMib);
+  EXPECT_EQ(bytes_of("2GiB"), 2048 * kMib);
+  EXPECT_EQ(bytes_of("300MB"), 300'000'000U);
+  EXPECT_EQ(bytes_of("1.5GB"), 1'500'000'000U);
+  EXPECT_EQ(bytes_of("1.5GiB"), 1536 * kMib);
+  EXPECT_EQ(bytes_of("4096B"), 4096U);
+  EXPECT_EQ(bytes_of("7kB"), 7'000U);
+  EXPECT_EQ(bytes_of("7KiB"), 7'168U);
+  EXPECT_EQ(bytes_of("1TiB"), kMib * kMib);
+  EXPECT_EQ(bytes_of("1TB"), 1'000'000'000'000U);
+  EXPECT_EQ(bytes_of("256 mib"), 256 * kMib);
+  EXPECT_EQ(bytes_of("18446744073709551615B"), ~std::uint64_t{0});
+}
+
+TEST(Budget, ReadsSharesOfWhatIsAvailable) {
+  EXPECT_EQ(bytes_of("60%"), 6'000U);
+  EXPECT_EQ(bytes_of("12.5 %"), 1'250U);
+  EXPECT_EQ(bytes_of("100%"), 10'000U);
+  EXPECT_EQ(bytes_of("auto"), 8'000U);
+  EXPECT_EQ(bytes_of("Auto"), 8'000U);
+  EXPECT_EQ(resolve({}, kMachine), 8'000U);
+}
+
+TEST(Budget, AGroupsRoomCountsWhereItIsLess) {
+  MachineMemory machine = kMachine;
+  machine.group = GroupMemory{.limit_bytes = 5'000, .room_bytes = 1'000};
+  EXPECT_EQ(resolve(parse_memory("auto"), machine), 800U);
+  EXPECT_EQ(resolve(parse_memory("1GiB"), machine), 1024 * kMib);
+  machine.group->room_bytes = 50'000;
+  EXPECT_EQ(resolve(parse_memory("auto"), machine), 8'000U);
+}
+
+TEST(Budget, RefusesWhatIsNoAmount) {
+  const auto refuses = [](const std::string& text, const std::string& part) {
+    const std::string got =
+        expect_error(ErrorKind::kArgument, part, [&] { parse_memory(text, "--memory"); });
+    EXPECT_NE(got.find("--memory: "), std::string::npos) << got;
+    EXPECT_NE(got.find("units are B, KiB, MiB"), std::string::npos) << got;
+  };
+  refuses("", "an amount of memory as 256MiB, 2GiB, 1.5GB, 60% or auto is needed, '' came");
+  refuses("0", "more than 0 is needed, '0' came");
+  refuses("0MiB", "more than 0 is needed, '0MiB' came");
+  refuses("0.1B", "more than 0 is needed");
+  refuses("-1", "an amount of memory as 256MiB");
+  refuses("-1GiB", "'-1GiB' came");
+  refuses("5 bananas", "an amount of memory as 256MiB, 2GiB, 1.5GB, 60% or auto is needed, '5 ban");
+  refuses("200%", "a share above 0% and at most 100% of what is available is needed, '200%' came");
+  refuses("0%", "a share above 0%");
+  refuses("-5%", "'-5%' came");
+  refuses("256", "a unit is needed behind the number, as in 256MiB, '256' came");
+  refuses("20000000TiB", "less than 16 EiB");
+  refuses("18446744073709551616B", "less than 16 EiB");
+  refuses("99999999999999999999.5GB", "less than 16 EiB");
+  refuses("1.2.3GB", "an amount of memory");
+  refuses("1,5GB", "an amount of memory");
+  refuses("1e3MiB", "an amount of memory");
+  refuses(".", "an amount of memory");
+  refuses("nan%", "an amount of memory");
+  refuses("MiB", "an amount of memory");
+  refuses("2GiB2", "an amount of memory");
+  refuses("all", "an amount of memory");
+  refuses(std::string(5000, '9') + "GiB", "9...' came");
+}
+
+TEST(Budget, TellsWholeMebibytesRoundedUp) {
+  EXPECT_EQ(bytes_text(256 * kMib), "256 MiB");
+  EXPECT_EQ(bytes_text(256 * kMib + 1), "257 MiB");
+  EXPECT_EQ(bytes_text(0), "0 MiB");
+  EXPECT_EQ(bytes_text(~std::uint64_t{0}), "17592186044416 MiB");
+  EXPECT_EQ(gib_text(1536 * kMib), "1.50 GiB");
+  const std::uint64_t odd = 230 * kMib + 17;
+  EXPECT_GE(bytes_of(bytes_flag(odd)), odd);
+}
+
+}  // namespace
+}  // namespace semblance

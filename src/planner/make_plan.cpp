@@ -1,0 +1,164 @@
+#include "planner/make_plan.h"
+
+#include <algorithm>
+#include <map>
+
+#include "planner/place.h"
+
+namespace semblance {
+namespace {
+
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+/// From this size on places are whole pages, so that the file can be written from them and read
+/// into them without a copy.
+constexpr std::uint64_t kPagedFrom = 64 * 1024;
+
+std::uint64_t aligned(std::uint64_t bytes) {
+  const std::uint64_t step = bytes >= kPagedFrom ? kFileAlignment : kPlaceAlignment;
+  return (bytes + step - 1) / step * step;
+}
+
+std::uint64_t file_aligned(std::uint64_t bytes) {
+  return (bytes + kFileAlignment - 1) / kFileAlignment * kFileAlignment;
+}
+
+void find_weights(const Lowered& program, const std::vector<NodeNeeds>& needs, Plan& plan) {
+  struct Open {
+    int use;
+    int epoch;
+  };
+  std::map<std::pair<ValueId, std::uint64_t>, Open> open;
+  for (std::size_t n = 0; n < needs.size(); ++n) {
+    for (std::size_t i = 0; i < needs[n].src.size(); ++i) {
+      const WeightNeeds& need = needs[n].src[i];
+      if (need.packed_bytes == 0) continue;
+      const ValueId weight = program.graph.nodes()[n].src[i];
+      const auto index = static_cast<int>(n);
+      auto [found, added] = open.try_emplace({weight, need.layout}, Open{-1, -1});
+      if (added || found->second.epoch != program.epoch[n]) {
+        found->second = {static_cast<int>(plan.weights.size()), program.epoch[n]};
+        plan.weights.push_back({weight, index, index, need, Keep::kStreamed, {}, {}});
+      }
+      plan.weights[at(found->second.use)].last_node = index;
+      plan.node_weights.push_back({index, static_cast<int>(i), found->second.use});
+    }
+  }
+}
+
+/// Smallest first: of two that save as much reading, more nodes are served.
+void choose_resident(Plan& plan, std::uint64_t limit_bytes) {
+  std::map<std::pair<ValueId, std::uint64_t>, std::vector<WeightUse*>> uses;
+  for (WeightUse& use : plan.weights) uses[{use.weight, use.needs.layout}].push_back(&use);
+  std::vector<const std::vector<WeightUse*>*> order;
+  for (const auto& [key, same] : uses) order.push_back(&same);
+  std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
+    return (*a)[0]->needs.packed_bytes < (*b)[0]->needs.packed_bytes;
+  });
+  for (const auto* same : order) {
+    const std::uint64_t bytes = aligned((*same)[0]->needs.packed_bytes);
+    if (bytes > limit_bytes - plan.resident_bytes) break;
+    for (WeightUse* use : *same) {
+      use->keep = Keep::kPacked;
+      use->packed = {plan.resident_bytes, use->needs.packed_bytes};
+    }
+    plan.resident_bytes += bytes;
+  }
+}
+
+/// The first node after a Spill that may write where its source lies.
+std::vector<int> find_spilled_before(const Lowered& program, const Sharing& sharing) {
+  const auto& nodes = program.graph.nodes();
+  std::vector<int> before(nodes.size(), 0);
+  std::map<ValueId, std::vector<int>> writes;  // by root
+  for (std::size_t n = 0; n < nodes.size(); ++n) {
+    if (!sharing.silent[n] && !sharing.in_file[at(nodes[n].dst)])
+      writes[sharing.root[at(nodes[n].dst)]].push_back(static_cast<int>(n));
+  }
+  for (std::size_t n = 0; n < nodes.size(); ++n) {
+    if (!std::holds_alternative<Spill>(nodes[n].op)) continue;
+    const ValueId src = nodes[n].src[0];
+    const ValueId root = sharing.root[at(src)];
+    const std::uint64_t begin = sharing.offset[at(src)];
+    const std::uint64_t end = begin + program.graph.type(src).bytes();
+    int first = sharing.last[at(root)] == kForever ? kForever : sharing.last[at(root)] + 1;
+    for (int other : writes[root]) {
+      const ValueId dst = nodes[at(other)].dst;
+      const std::uint64_t offset = sharing.offset[at(dst)];
+      if (other > static_cast<int>(n) && offset < end &&
+          begin < offset + program.graph.type(dst).bytes()) {
+        first = std::min(first, other);
+        break;
+      }
+    }
+    before[n] = first;
+  }
+  return before;
+}
+
+}  // namespace
+
+Plan make_plan(const Lowered& program, const std::vector<NodeNeeds>& needs,
+               const PlanChoices& choices) {
+  const Graph& graph = program.graph;
+  SEMBLANCE_ASSERT(needs.size() == graph.nodes().size() && program.epoch.size() == needs.size());
+  Plan plan;
+  find_weights(program, needs, plan);
+  choose_resident(plan, choices.resident_limit_bytes);
+
+  const Sharing sharing = find_sharing(program);
+  plan.in_file = sharing.in_file;
+  plan.silent = sharing.silent;
+  plan.spilled_before = find_spilled_before(program, sharing);
+
+  std::vector<Block> memory;
+  std::vector<Block> file;
+  std::vector<std::size_t> block_of(graph.values().size());
+  for (std::size_t i = 0; i < graph.values().size(); ++i) {
+    if (graph.values()[i].kind == ValueKind::kWeight || sharing.root[i] != static_cast<ValueId>(i))
+      continue;
+    const std::uint64_t bytes = graph.values()[i].type.bytes();
+    std::vector<Block>& blocks = sharing.in_file[i] ? file : memory;
+    block_of[i] = blocks.size();
+    blocks.push_back({sharing.in_file[i] ? file_aligned(bytes) : aligned(bytes), sharing.first[i],
+                      sharing.last[i], 0});
+  }
+  const std::size_t first_scratch = memory.size();
+  for (std::size_t n = 0; n < needs.size(); ++n) {
+    const auto index = static_cast<int>(n);
+    const std::uint64_t bytes = sharing.silent[n] ? 0 : needs[n].scratch_bytes;
+    memory.push_back({aligned(bytes), index, index, 0});
+  }
+  const std::size_t first_weight = memory.size();
+  for (const WeightUse& use : plan.weights) {
+    const std::uint64_t bytes = use.keep == Keep::kPacked ? 0 : use.needs.packed_bytes;
+    memory.push_back({aligned(bytes), use.first_node, use.last_node, 0});
+    if (use.keep == Keep::kStreamed) {
+      plan.ring_bytes = std::max(plan.ring_bytes, aligned(use.needs.raw_bytes));
+    }
+  }
+  plan.arena_bytes = place_blocks(memory);
+  plan.file_bytes = place_blocks(file);
+  plan.ring_bytes = std::max(
+      plan.ring_bytes, std::min(choices.ring_limit_bytes, choices.ring_depth * plan.ring_bytes));
+
+  plan.values.resize(graph.values().size());
+  for (std::size_t i = 0; i < graph.values().size(); ++i) {
+    if (graph.values()[i].kind == ValueKind::kWeight) continue;
+    const std::size_t root = at(sharing.root[i]);
+    const Block& block = (sharing.in_file[i] ? file : memory)[block_of[root]];
+    plan.values[i] = {block.offset + sharing.offset[i], graph.values()[i].type.bytes()};
+  }
+  for (std::size_t n = 0; n < needs.size(); ++n) {
+    plan.scratch.push_back(
+        {memory[first_scratch + n].offset, sharing.silent[n] ? 0 : needs[n].scratch_bytes});
+  }
+  for (std::size_t i = 0; i < plan.weights.size(); ++i) {
+    WeightUse& use = plan.weights[i];
+    if (use.keep != Keep::kPacked)
+      use.packed = {memory[first_weight + i].offset, use.needs.packed_bytes};
+  }
+  return plan;
+}
+
+}  // namespace semblance

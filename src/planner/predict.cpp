@@ -1,0 +1,108 @@
+#include <algorithm>
+#include <deque>
+
+#include "planner/fit.h"
+
+namespace semblance {
+namespace {
+
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+/// Plays a run on three clocks: the compute, the reader of weights, the mover of the scratch file.
+class Player {
+ public:
+  Player(const Graph& graph, const std::vector<NodeNeeds>& needs, const Plan& plan,
+         const Rates& rates)
+      : graph_(graph), needs_(needs), plan_(plan), rates_(rates), ready_(graph.values().size()) {}
+
+  RunSeconds run() {
+    std::size_t next_use = 0;
+    for (std::size_t n = 0; n < graph_.nodes().size(); ++n) {
+      const Node& node = graph_.nodes()[n];
+      for (ValueId src : node.src)
+        ready_[at(node.dst)] = std::max(ready_[at(node.dst)], ready_[at(src)]);
+      if (plan_.silent[n]) continue;
+      for (; next_use < plan_.weights.size() &&
+             plan_.weights[next_use].first_node <= static_cast<int>(n);
+           ++next_use) {
+        take(plan_.weights[next_use]);
+      }
+      move_or_compute(n, node);
+    }
+    return {now_, waited_};
+  }
+
+ private:
+  void wait(double until) {
+    if (until <= now_) return;
+    waited_ += until - now_;
+    now_ = until;
+  }
+
+  void take(const WeightUse& use) {
+    if (use.keep == Keep::kPacked) return;
+    if (use.keep == Keep::kStreamed) {
+      while (!held_.empty() && held_bytes_ + use.needs.raw_bytes > plan_.ring_bytes) {
+        reader_ = std::max(reader_, held_.front().released);
+        held_bytes_ -= held_.front().bytes;
+        held_.pop_front();
+      }
+      reader_ += static_cast<double>(use.needs.raw_bytes) / rates_.read;
+      wait(reader_);
+    }
+    now_ += static_cast<double>(use.needs.packed_bytes) / rates_.pack;
+    if (use.keep == Keep::kStreamed) {
+      held_.push_back({use.needs.raw_bytes, now_});
+      held_bytes_ += use.needs.raw_bytes;
+    }
+  }
+
+  void move_or_compute(std::size_t n, const Node& node) {
+    const auto bytes = static_cast<double>(graph_.type(node.dst).bytes());
+    if (std::holds_alternative<Spill>(node.op)) {
+      mover_ = std::max(mover_, now_) + bytes / rates_.file_write;
+      pending_.push_back({plan_.spilled_before[n], mover_});
+      return;
+    }
+    if (std::holds_alternative<Fetch>(node.op)) {
+      mover_ = std::max(mover_, now_) + bytes / rates_.file_read;
+      ready_[at(node.dst)] = mover_;
+      return;
+    }
+    for (const Pending& pending : pending_) {
+      if (pending.before <= static_cast<int>(n)) wait(pending.done);
+    }
+    std::erase_if(pending_, [&](const Pending& p) { return p.before <= static_cast<int>(n); });
+    wait(ready_[at(node.dst)]);
+    ready_[at(node.dst)] = 0;
+    now_ += needs_[n].seconds;
+  }
+
+  struct Held {
+    std::uint64_t bytes;
+    double released;
+  };
+  struct Pending {
+    int before;
+    double done;
+  };
+
+  const Graph& graph_;
+  const std::vector<NodeNeeds>& needs_;
+  const Plan& plan_;
+  const Rates& rates_;
+  std::vector<double> ready_;  // by value: when it has come from the file
+  double now_ = 0, waited_ = 0, reader_ = 0, mover_ = 0;
+  std::deque<Held> held_;
+  std::uint64_t held_bytes_ = 0;
+  std::vector<Pending> pending_;
+};
+
+}  // namespace
+
+RunSeconds predict(const Graph& graph, const std::vector<NodeNeeds>& needs, const Plan& plan,
+                   const Rates& rates) {
+  return Player(graph, needs, plan, rates).run();
+}
+
+}  // namespace semblance
