@@ -4,10 +4,13 @@
 
 #include <map>
 #include <memory>
+#include <random>
 #include <thread>
 
 #include "backend/backends.h"
 #include "backend/cpu/onednn.h"
+#include "core/error.h"
+#include "image/encode.h"
 #include "memory/buffer.h"
 #include "models/unet.h"
 #include "models/vae.h"
@@ -181,6 +184,63 @@ TEST_P(KernelAllocations, AreNoneOfOursAndAreBooked) {
 
 INSTANTIATE_TEST_SUITE_P(Types, KernelAllocations, ::testing::Values(DType::kF32, DType::kBF16),
                          [](const auto& info) { return std::string(name_of(info.param)); });
+
+/// Noise, which no codec makes smaller.
+Image noise(Size size) {
+  Image image(size);
+  std::mt19937 engine(1);
+  for (std::uint8_t& value : image.pixels()) value = static_cast<std::uint8_t>(engine());
+  return image;
+}
+
+TEST(CodecAllocations, OfEncodingAreBooked) {
+  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer has its own hooks";
+  for (const Size size : {Size{1, 1}, Size{300, 2000}, Size{1024, 1024}}) {
+    const Image image = noise(size);
+    for (const ImageFormat format : {ImageFormat::kJpeg, ImageFormat::kPng, ImageFormat::kWebp}) {
+      const AllocationCount count;
+      encode(image, format);
+      const Allocations taken = count.read();
+      const auto booked = static_cast<std::int64_t>(encoding_bytes(format, size));
+      EXPECT_LE(taken.peak_bytes, booked) << name_of(format) << " " << size.w << "x" << size.h;
+      if (size.w == 1024) {
+        EXPECT_GE(taken.peak_bytes, booked / 2) << name_of(format);
+      }
+    }
+  }
+}
+
+TEST(CodecAllocations, OfDecodingAreBooked) {
+  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer has its own hooks";
+  int pictures = 0;
+  const auto check = [&](const std::filesystem::path& path) {
+    std::uint64_t booked = 0;
+    try {
+      booked = probe(path).decoding_bytes;
+    } catch (const Error&) {
+      return;  // damaged ones lie there, too
+    }
+    const AllocationCount count;
+    try {
+      decode(path);
+    } catch (const Error&) {
+    }
+    EXPECT_LE(count.read().peak_bytes, static_cast<std::int64_t>(booked)) << path;
+    ++pictures;
+  };
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(testing::golden_path("image"))) {
+    const auto extension = entry.path().extension();
+    if (extension == ".jpg" || extension == ".png" || extension == ".webp") check(entry.path());
+  }
+  EXPECT_GT(pictures, 50);
+  const std::filesystem::path folder = ::testing::TempDir();
+  for (const char* name : {"booked.jpg", "booked.png", "booked.webp"}) {
+    write_image(noise({2000, 1500}), folder / name);
+    check(folder / name);
+    std::filesystem::remove(folder / name);
+  }
+}
 
 /// A step of the small checkpoint, whose weights stream or stay.
 class StepAllocations : public ::testing::TestWithParam<std::uint64_t> {};

@@ -123,6 +123,7 @@ struct Settings {
   double identity_start = 0;       // fractions of the steps
   double identity_end = 1;
   std::uint64_t seed = 0;
+  bool vae_tiling = false;  // decode in blended tiles, as diffusers' enable_vae_tiling
 };
 
 struct Step {
@@ -180,6 +181,10 @@ class Generation {
   Picture picture();
   /// The latent as it is now, [1, 4, height / 8, width / 8].
   std::vector<float> latent() const;
+  /// Writes what Generator::resume() goes on from, to the same picture bit for bit: the steps that
+  /// are done, the settings, the face, what the models are. The file appears whole or not at all.
+  /// After a step that has thrown, too.
+  void save(const std::filesystem::path& path) const;
   /// Ends a step that is being computed with Error(kCancelled), and all later ones. Thread-safe.
   void stop();
 
@@ -202,6 +207,10 @@ class Generator {
   int native_side() const;
   /// The face stands where `pose` has it, when given, else where `person` has it.
   Generation start(const Person& person, const Settings& settings, const Person* pose = nullptr);
+  /// Goes on with a file written by save() or by `semblance generate`. Throws Error(kArgument) when
+  /// it was begun with other models, another precision or number of threads, Error(kCorrupt) for a
+  /// damaged file.
+  Generation resume(const std::filesystem::path& path);
 
  private:
   struct State;

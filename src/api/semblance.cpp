@@ -195,6 +195,10 @@ std::vector<float> Generation::latent() const {
   return translated([&] { return state_->generation.latent(); });
 }
 
+void Generation::save(const std::filesystem::path& path) const {
+  translated([&] { rooms::save(state_->generation.saved(), path); });
+}
+
 void Generation::stop() { state_->stop.request_stop(); }
 
 Generation::Steps::iterator::iterator(Generation* generation) : generation_(generation) { ++*this; }
@@ -250,11 +254,24 @@ Generation Generator::start(const Person& person, const Settings& settings, cons
     request.identity_start = settings.identity_start;
     request.identity_end = settings.identity_end;
     request.seed = settings.seed;
+    request.vae_tiling = settings.vae_tiling;
     std::stop_source stop;
     rooms::Generation generation = state_->pipeline.start(
         request, whose.embedding, rooms::scale_keypoints(stands, size), stop.get_token());
     std::string parameters = rooms::parameters_text(
         request, {.base = state_->base, .precision = state_->pipeline.precision()});
+    return Generation(std::unique_ptr<Generation::State>(
+        new Generation::State{std::move(generation), std::move(parameters), std::move(stop)}));
+  });
+}
+
+Generation Generator::resume(const std::filesystem::path& path) {
+  return translated([&] {
+    const rooms::SavedRun run = rooms::load_saved_run(path);
+    std::stop_source stop;
+    rooms::Generation generation = state_->pipeline.resume(run, stop.get_token());
+    std::string parameters = rooms::parameters_text(
+        run.request, {.base = state_->base, .precision = state_->pipeline.precision()});
     return Generation(std::unique_ptr<Generation::State>(
         new Generation::State{std::move(generation), std::move(parameters), std::move(stop)}));
   });

@@ -1,5 +1,6 @@
 #include "api/subject.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "backend/backends.h"
@@ -34,7 +35,15 @@ Image open_photo(const std::filesystem::path& path, const PhotoOptions& options)
   // Before the pixels are read: a photo that the rule cannot take is refused by its header.
   if (!options.original_size) published_size(probe(path).upright());
   Image photo = decode(path);
-  return options.original_size ? std::move(photo) : resize_photo(photo);
+  return options.original_size ? std::move(photo) : resize_photo(std::move(photo));
+}
+
+PhotoNeeds photo_needs(const std::filesystem::path& path, const PhotoOptions& options) {
+  const ImageInfo info = probe(path);
+  const std::uint64_t decode = info.decoding_bytes;
+  if (options.original_size) return {decode, info.upright()};
+  return {std::max(decode, resize_photo_peak_bytes(info.upright())),
+          published_size(info.upright()).final};
 }
 
 void fail_without_face(const std::string& photo) {

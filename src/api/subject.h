@@ -3,6 +3,7 @@
 // photo after its resize, and which an identity remembers as its image_size.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -36,6 +37,14 @@ struct PhotoOptions {
 /// The photo in the frame that its keypoints are told in. Throws what decode() and resize_photo()
 /// throw.
 Image open_photo(const std::filesystem::path& path, const PhotoOptions& options);
+
+/// What open_photo() takes, told by the photo's header: the most bytes at once, and the size of the
+/// frame that it gives. Throws what probe() and published_size() throw.
+struct PhotoNeeds {
+  std::uint64_t peak_bytes = 0;
+  Size frame;
+};
+PhotoNeeds photo_needs(const std::filesystem::path& path, const PhotoOptions& options);
 
 /// Throws Error(kMissing): the photo shows no face that the detector knows.
 [[noreturn]] void fail_without_face(const std::string& photo);

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "image/decode.h"
 #include "image/photo_size.h"
+#include "tests/support/golden.h"
 
 namespace semblance {
 namespace {
@@ -25,6 +27,20 @@ TEST(PictureSize, KeepsTheShapeAtTheModelsArea) {
   EXPECT_EQ(picture_size({}, {832, 1280}, 1024), (Size{832, 1280}));
   EXPECT_EQ(picture_size({.rule = SizeRule::kFixed, .fixed = {40, 48}}, {832, 1280}, 1024),
             (Size{40, 48}));
+}
+
+TEST(PhotoNeeds, AreToldByTheHeader) {
+  const auto photo = testing::golden_path("image/astronaut.jpg");
+  for (const bool original : {false, true}) {
+    const PhotoOptions options{.original_size = original};
+    const PhotoNeeds needs = photo_needs(photo, options);
+    const Image frame = open_photo(photo, options);
+    EXPECT_EQ(needs.frame, frame.size());
+    EXPECT_GE(needs.peak_bytes, frame.pixels().size());
+    EXPECT_GE(needs.peak_bytes, probe(photo).decoding_bytes);
+  }
+  // Enlarged by the published rule: both pictures of the second resize.
+  EXPECT_EQ(photo_needs(photo, {}).frame, (Size{1280, 1280}));
 }
 
 }  // namespace

@@ -33,6 +33,8 @@ struct ImageInfo {
   ImageFormat format = ImageFormat::kJpeg;
   Size stored;          // as the file has it
   int orientation = 1;  // EXIF's (or XMP's), 1 to 8
+  /// The most memory that decode() takes at once, the picture included.
+  std::uint64_t decoding_bytes = 0;
   /// The size decode() gives.
   Size upright() const;
 };
@@ -43,9 +45,11 @@ struct ImageInfo {
 ImageInfo probe(const File& file);
 ImageInfo probe(const std::filesystem::path& path);
 
-/// The upright picture. Throws as probe does. Takes 3 bytes a pixel, and beside them: a WebP file's
-/// own bytes; another 3 bytes a pixel for a turned picture that is WebP or interlaced PNG; inside
-/// the codec up to 6 bytes a pixel for a progressive JPEG, 4 for a lossless WebP.
+/// The upright picture. Throws as probe does. Takes what probe() says at most: 3 bytes a pixel,
+/// and beside them a few hundred bytes for each pixel of a row. More only for: a JPEG in several
+/// scans (progressive; 2 bytes for each of its samples: 3 a pixel, 6 where colour is not halved);
+/// WebP (the file's own bytes; 4 bytes a pixel where it is lossless, up to 5 with alpha); a turned
+/// picture that is WebP or interlaced PNG (3 bytes a pixel).
 Image decode(const File& file);
 Image decode(const std::filesystem::path& path);
 

@@ -86,6 +86,22 @@ std::vector<std::byte> encode(const Image& image, ImageFormat format, const Imag
   SEMBLANCE_ASSERT(false);
 }
 
+std::uint64_t encoding_bytes(ImageFormat format, Size size) {
+  // For noise, which no format makes smaller; tests/allocation_test.cpp.
+  const auto bytes_a_pixel = [format]() -> std::uint64_t {
+    switch (format) {
+      case ImageFormat::kJpeg:
+        return 4;
+      case ImageFormat::kPng:
+        return 9;
+      case ImageFormat::kWebp:
+        return 26;
+    }
+    return 0;
+  }();
+  return bytes_a_pixel * codecs::pixels_of(size) + codecs::codec_bytes(size.w);
+}
+
 ImageFormat format_for(const std::filesystem::path& path) {
   std::string extension = path.extension().string();
   std::ranges::transform(extension, extension.begin(),

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -24,6 +25,10 @@ using ImageText = std::vector<std::pair<std::string, std::string>>;
 /// not UTF-8 or holds a zero, or more text than a JPEG can carry (about 32,000 characters). To find
 /// such trouble before a picture is computed, encode a 1 x 1 one.
 std::vector<std::byte> encode(const Image& image, ImageFormat format, const ImageText& text = {});
+
+/// The most memory that encode() takes at once for a picture of this size, its result included; the
+/// text is not counted.
+std::uint64_t encoding_bytes(ImageFormat format, Size size);
 
 /// The format that a file's name asks for: .png, .jpg, .jpeg or .webp, in any case. Throws
 /// Error(kArgument) for another name.

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/parallel.h"
 #include "image/resize.h"
 
 namespace semblance {
@@ -53,6 +54,36 @@ PublishedSize published_size(Size photo) {
 Image resize_photo(const Image& photo) {
   const PublishedSize size = published_size(photo.size());
   return resize(resize(photo, size.first, Filter::kBilinear), size.final, Filter::kBilinear);
+}
+
+Image resize_photo(Image&& photo) {
+  const PublishedSize size = published_size(photo.size());
+  const auto resized = [](Image image, Size to) {
+    return image.size() == to ? std::move(image) : resize(image, to, Filter::kBilinear);
+  };
+  Image first = resized(std::move(photo), size.first);  // the photo goes with this statement
+  return resized(std::move(first), size.final);
+}
+
+std::uint64_t resize_photo_peak_bytes(Size photo) {
+  const auto rgb = [](Size size) {
+    return static_cast<std::uint64_t>(size.w) * static_cast<std::uint64_t>(size.h) * 3;
+  };
+  // The filters' weights, and for each thread the rows that one result row is made of.
+  const auto beside = [](Size from, Size to) {
+    const auto stride = [](int a, int b) { return 2 * (a / b + 1) + 3; };
+    const std::int64_t weights =
+        (std::int64_t{to.w} * stride(from.w, to.w) + std::int64_t{to.h} * stride(from.h, to.h)) * 4;
+    const std::int64_t rows =
+        std::max<std::int64_t>(3 * from.w, std::int64_t{3} * to.w * stride(from.h, to.h));
+    return static_cast<std::uint64_t>(weights + rows * threads());
+  };
+  const PublishedSize size = published_size(photo);
+  std::uint64_t peak = rgb(photo);
+  for (const auto& [from, to] : {std::pair{photo, size.first}, {size.first, size.final}}) {
+    if (!(from == to)) peak = std::max(peak, rgb(from) + rgb(to) + beside(from, to));
+  }
+  return peak;
 }
 
 Size auto_size(Size photo, int side) {

@@ -2,6 +2,8 @@
 // size that a photo's shape asks for.
 #pragma once
 
+#include <cstdint>
+
 #include "image/image.h"
 
 namespace semblance {
@@ -20,6 +22,10 @@ PublishedSize published_size(Size photo);
 
 /// The photo at published_size().final: two bilinear resizes as Pillow's. Throws as that does.
 Image resize_photo(const Image& photo);
+/// The same, giving the photo's memory back as soon as the first resize is done.
+Image resize_photo(Image&& photo);
+/// The most memory that resize_photo(Image&&) takes, the photo included, in bytes.
+std::uint64_t resize_photo_peak_bytes(Size photo);
 
 /// The photo's shape at about `side` x `side` pixels of area: w, h = side * sqrt(aspect), side /
 /// sqrt(aspect), each to the nearest multiple of 64, at least 64 and at most side^2 / 64. Small

@@ -102,7 +102,7 @@ bool Generation::next(std::stop_token stop) {
     s.denoiser.emplace(models.opened, models.workspace, s.request, s.conditions, with_identity,
                        models.dtype(), stop);
     // The session has them; its steps are one run of steps, so that no other session asks again.
-    if (with_identity) s.conditions.keypoints = {};
+    if (with_identity) std::vector<float>().swap(s.conditions.keypoints);  // "= {}" would keep it
   }
   s.scaled = s.latent;
   s.scheduler.scale_model_input(s.step, s.scaled);

@@ -21,6 +21,14 @@ void check_size(const File& file, std::int64_t w, std::int64_t h);
 [[noreturn]] void fail_truncated(const File& file, ImageFormat format);
 [[noreturn]] void fail_damaged(const File& file, ImageFormat format, std::string_view reason);
 
+/// What a codec takes for tables and some rows, whatever the picture: of a picture so wide.
+constexpr std::uint64_t codec_bytes(int w) {
+  return (std::uint64_t{1} << 20) + static_cast<std::uint64_t>(w) * 256;
+}
+constexpr std::uint64_t pixels_of(Size size) {
+  return static_cast<std::uint64_t>(size.w) * static_cast<std::uint64_t>(size.h);
+}
+
 ImageInfo probe_jpeg(const File& file);
 Image decode_jpeg(const File& file);
 

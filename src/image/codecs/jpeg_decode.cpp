@@ -68,9 +68,12 @@ class JpegReader : GuardedReader {
       jpeg_read_header(&jpeg_, TRUE);
     });
     check_size(file_, jpeg_.image_width, jpeg_.image_height);
+    const Size stored{static_cast<int>(jpeg_.image_width), static_cast<int>(jpeg_.image_height)};
     return {.format = ImageFormat::kJpeg,
-            .stored = {static_cast<int>(jpeg_.image_width), static_cast<int>(jpeg_.image_height)},
-            .orientation = orientation()};
+            .stored = stored,
+            .orientation = orientation(),
+            .decoding_bytes = 3 * pixels_of(stored) + coefficient_bytes() + marker_bytes() +
+                              codec_bytes(stored.w)};
   }
 
   Image read_picture(const ImageInfo& info) {
@@ -143,6 +146,30 @@ class JpegReader : GuardedReader {
       }
       std::copy_n(rgb, 3, dst + 3 * x);
     }
+  }
+
+  /// Of what is kept to look for the orientation, and copied once to do so.
+  std::uint64_t marker_bytes() const {
+    std::uint64_t bytes = 0;
+    for (const auto* marker = jpeg_.marker_list; marker != nullptr; marker = marker->next)
+      bytes += 2 * std::uint64_t{marker->data_length};
+    return bytes;
+  }
+
+  /// Of the whole picture, which a file of several scans fills little by little.
+  std::uint64_t coefficient_bytes() {
+    if (!jpeg_has_multiple_scans(&jpeg_)) return 0;
+    std::uint64_t bytes = 0;
+    for (int i = 0; i < jpeg_.num_components; ++i) {
+      const jpeg_component_info& component = jpeg_.comp_info[i];
+      const auto whole = [](JDIMENSION blocks, int factor) {
+        const auto step = static_cast<std::uint64_t>(factor);
+        return (blocks + step - 1) / step * step;
+      };
+      bytes += whole(component.width_in_blocks, component.h_samp_factor) *
+               whole(component.height_in_blocks, component.v_samp_factor) * sizeof(JBLOCK);
+    }
+    return bytes;
   }
 
   int orientation() const {

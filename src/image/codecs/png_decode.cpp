@@ -199,9 +199,13 @@ ImageInfo probe_png(const File& file) {
   const std::uint32_t w = big_endian(chunk.subspan(8));
   const std::uint32_t h = big_endian(chunk.subspan(12));
   check_size(file, w, h);
-  return {.format = ImageFormat::kPng,
-          .stored = {static_cast<int>(w), static_cast<int>(h)},
-          .orientation = find_orientation(file)};
+  ImageInfo info{.format = ImageFormat::kPng,
+                 .stored = {static_cast<int>(w), static_cast<int>(h)},
+                 .orientation = find_orientation(file)};
+  constexpr std::size_t kInterlace = 8 + 12;
+  const bool twice = info.orientation != 1 && chunk[kInterlace] != std::byte{0};
+  info.decoding_bytes = (twice ? 6 : 3) * pixels_of(info.stored) + codec_bytes(info.stored.w);
+  return info;
 }
 
 Image decode_png(const File& file) {

@@ -19,6 +19,8 @@ constexpr std::uint64_t kRiffHeaderBytes = 12;
 constexpr std::uint64_t kFileLimit = std::uint64_t{1} << 30;
 constexpr std::uint64_t kMetadataLimit = 16 << 20;
 constexpr int kChunkLimit = 1'000'000;  // a file of nothing but empty chunks is not worth a minute
+constexpr std::uint64_t kTableBytes = 4 << 20;  // of a lossless picture's codes
+constexpr unsigned kAnimationFlag = 0x02;
 constexpr unsigned kXmpFlag = 0x04;
 constexpr unsigned kExifFlag = 0x08;
 
@@ -55,6 +57,8 @@ ImageInfo probe_webp(const File& file) {
   std::optional<int> exif;
   std::optional<int> xmp;
   unsigned flags = 0;
+  bool lossless = false;
+  bool has_alpha = false;
   std::uint64_t offset = kRiffHeaderBytes;
   for (int chunks = 0; offset + 8 <= end && chunks < kChunkLimit; ++chunks) {
     std::array<std::byte, 8 + 32> head{};
@@ -63,6 +67,8 @@ ImageInfo probe_webp(const File& file) {
     const std::uint64_t length = little_endian(head.data() + 4, 4);
     const std::byte* body = head.data() + 8;
     if (length > end - offset - 8) fail_truncated(file, ImageFormat::kWebp);
+    lossless = lossless || type == "VP8L";
+    has_alpha = has_alpha || type == "ALPH";
     if (type == "VP8X" && length >= 10) {
       flags = std::to_integer<unsigned>(body[0]);
       size = {static_cast<int>(little_endian(body + 4, 3)) + 1,
@@ -87,8 +93,18 @@ ImageInfo probe_webp(const File& file) {
     offset += 8 + length + (length & 1);
   }
   if (!size) fail_damaged(file, ImageFormat::kWebp, "it holds no picture");
-  return {
-      .format = ImageFormat::kWebp, .stored = *size, .orientation = exif ? *exif : xmp.value_or(1)};
+  const int orientation = exif ? *exif : xmp.value_or(1);
+  // The picture; the file itself; what libwebp decodes without loss as a whole: the picture, 4
+  // bytes a pixel, or alpha, whose plane is added (a frame of an animation may be either). It gives
+  // that back before a picture is turned, but to the allocator, which keeps it.
+  const bool alpha = has_alpha || (flags & kAnimationFlag) != 0;
+  const unsigned whole = alpha ? 5 : lossless ? 4 : 0;
+  const unsigned bytes_a_pixel = 3 + (orientation == 1 ? 0U : 3U) + whole;
+  const std::uint64_t tables = whole == 0 ? 0 : kTableBytes + pixels_of(*size) / 4;
+  return {.format = ImageFormat::kWebp,
+          .stored = *size,
+          .orientation = orientation,
+          .decoding_bytes = bytes_a_pixel * pixels_of(*size) + end + tables + codec_bytes(size->w)};
 }
 
 Image decode_webp(const File& file) {

@@ -1,0 +1,66 @@
+// The public library alone: a generation that is saved and goes on.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "semblance/semblance.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path golden() {
+  return fs::path(SEMBLANCE_SOURCE_DIR) / "tests/goldens/pipeline/fp16_published";
+}
+
+semblance::Models models(int threads = 0) {
+  const fs::path checkpoint = golden() / "checkpoint";
+  return {.base = checkpoint / "base",
+          .identitynet = checkpoint / "identitynet",
+          .adapter = checkpoint / "ip-adapter.bin",
+          .precision = semblance::Precision::kF32,
+          .threads = threads};
+}
+
+TEST(PublicGeneration, IsSavedAndGoesOn) {
+  const fs::path file =
+      fs::temp_directory_path() / ("semblance_api_" + std::to_string(getpid()) + ".resume");
+  const semblance::Person person = semblance::Person::load(golden() / "plain" / "identity.json");
+  semblance::Generator generator(models());
+  semblance::Generation whole = generator.start(
+      person,
+      {.prompt = "a man", .width = 200, .height = 72, .steps = 3, .seed = 5, .vae_tiling = true});
+  whole.next();
+  whole.save(file);
+  while (whole.next()) {
+  }
+  semblance::Generation again = semblance::Generator(models()).resume(file);
+  EXPECT_EQ(again.step(), 1);
+  int steps = 0;
+  for (const semblance::Step& step : again.steps()) steps = step.index;
+  EXPECT_EQ(steps, 3);
+  EXPECT_EQ(again.latent(), whole.latent());
+  const semblance::Picture picture = again.picture();
+  EXPECT_TRUE(picture.rgb == whole.picture().rgb);
+  EXPECT_EQ(picture.parameters, whole.picture().parameters);
+  EXPECT_NE(picture.parameters.find("VAE tiling: on"), std::string::npos);
+
+  const auto refused = [&](const semblance::Models& other) {
+    try {
+      semblance::Generator(other).resume(file);
+    } catch (const semblance::Error& error) {
+      return error.kind();
+    }
+    return semblance::ErrorKind::kInternal;
+  };
+  EXPECT_EQ(refused(models(7)), semblance::ErrorKind::kArgument);
+  std::ofstream(file) << "no run";
+  EXPECT_EQ(refused(models()), semblance::ErrorKind::kArgument);
+  fs::remove(file);
+  EXPECT_EQ(refused(models()), semblance::ErrorKind::kMissing);
+}
+
+}  // namespace
