@@ -1,8 +1,33 @@
 #include "graph/graph.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace semblance {
+namespace {
+
+constexpr std::int64_t kMostRows = std::int64_t{1} << 48;  // as a Shape has elements
+
+void check_rows(const std::string& name, const TensorType& type,
+                const std::vector<RowRange>& rows) {
+  if (rows.empty()) return;
+  const std::int64_t wanted = type.shape.rank() == 0 ? 0 : type.shape[0];
+  std::int64_t rest = wanted;
+  for (const RowRange& range : rows) {
+    if (range.first < 0 || range.count <= 0 || range.count > rest ||
+        range.first > kMostRows - range.count) {
+      rest = -1;
+      break;
+    }
+    rest -= range.count;
+  }
+  if (rest != 0) {
+    fail(ErrorKind::kShape, "weight {}: ranges of rows must come to the {} rows of {}", name,
+         wanted, to_string(type));
+  }
+}
+
+}  // namespace
 
 std::string_view name_of(const Op& op) {
   return std::visit([](const auto& o) { return o.kName; }, op);
@@ -14,21 +39,27 @@ ValueId Graph::add_input(std::string name, TensorType type) {
   return static_cast<ValueId>(values_.size() - 1);
 }
 
-ValueId Graph::add_weight(const std::string& name, TensorType type) {
-  const auto place =
-      std::lower_bound(weights_.begin(), weights_.end(), name,
-                       [](const auto& entry, const std::string& key) { return entry.first < key; });
-  if (place != weights_.end() && place->first == name) {
-    const TensorType& known = this->type(place->second);
-    if (!(known == type)) {
-      fail(ErrorKind::kShape, "weight {} is used as {} and as {}", name, to_string(known),
-           to_string(type));
+ValueId Graph::add_weight(const std::string& name, TensorType type, std::vector<RowRange> rows) {
+  check_rows(name, type, rows);
+  const auto key = std::tie(name, rows);
+  const auto place = std::lower_bound(
+      weights_.begin(), weights_.end(), key, [this](ValueId id, const auto& wanted) {
+        const ValueInfo& value = values_[static_cast<std::size_t>(id)];
+        return std::tie(value.name, value.rows) < wanted;
+      });
+  if (place != weights_.end()) {
+    const ValueInfo& known = values_[static_cast<std::size_t>(*place)];
+    if (std::tie(known.name, known.rows) == key) {
+      if (!(known.type == type)) {
+        fail(ErrorKind::kShape, "weight {} is used as {} and as {}", name, to_string(known.type),
+             to_string(type));
+      }
+      return *place;
     }
-    return place->second;
   }
   const auto id = static_cast<ValueId>(values_.size());
-  values_.push_back({ValueKind::kWeight, name, type, -1});
-  weights_.insert(place, {name, id});
+  weights_.insert(place, id);
+  values_.push_back({ValueKind::kWeight, name, type, -1, std::move(rows)});
   return id;
 }
 

@@ -5,6 +5,7 @@
 // have the shapes of checkpoint files. A graph only grows. Not thread-safe while it grows.
 #pragma once
 
+#include <compare>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,11 +18,21 @@ using ValueId = int;
 
 enum class ValueKind : std::uint8_t { kInput, kWeight, kResult };
 
+/// Rows [first, first + count) of a stored tensor's first axis.
+struct RowRange {
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+
+  friend auto operator<=>(const RowRange&, const RowRange&) = default;
+};
+
 struct ValueInfo {
   ValueKind kind = ValueKind::kInput;
   std::string name;   // of inputs and weights
   TensorType type;    // a weight's dtype is the one the op computes with, not the file's
   int producer = -1;  // index of the node, for results
+  std::vector<RowRange> rows = {};  // of the named tensor, one after the other, that make up the
+                                    // weight; none: it is the whole tensor
 };
 
 struct Node {
@@ -34,8 +45,9 @@ class Graph {
  public:
   /// Names of inputs are unique; Error(kInternal) otherwise.
   ValueId add_input(std::string name, TensorType type);
-  /// A weight asked for twice is one value; its types must agree (Error(kShape)).
-  ValueId add_weight(const std::string& name, TensorType type);
+  /// A weight asked for twice, with the same rows, is one value; its types must agree. Rows come
+  /// to the type's first size. Error(kShape) otherwise.
+  ValueId add_weight(const std::string& name, TensorType type, std::vector<RowRange> rows = {});
   /// Appends a node; its result's type comes from the op's rule. Throws Error(kShape).
   ValueId add(Op op, std::vector<ValueId> src);
   void add_output(std::string name, ValueId value);
@@ -58,7 +70,7 @@ class Graph {
   std::vector<ValueInfo> values_;
   std::vector<Node> nodes_;
   std::vector<std::pair<std::string, ValueId>> outputs_;
-  std::vector<std::pair<std::string, ValueId>> weights_;  // sorted by name
+  std::vector<ValueId> weights_;  // sorted by name, then rows
 };
 
 /// The text form, one line a value or node; parse() reads it back. For tests and bug reports.

@@ -1,6 +1,7 @@
 // Every op's shape rule: what comes out, and each refusal.
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <set>
 
 #include "graph/fields.h"
@@ -30,6 +31,9 @@ TEST(Infer, GivesTheResultsType) {
       "attention f32[2,5,12] f32[2,7,12] f32[2,7,15] heads=3 -> f32[2,5,15]",
       "attention bf16[2,5,12] bf16[2,5,12] bf16[2,5,12] causal=true -> bf16[2,5,12]",
       "group_norm f32[2,3,4,64] w:f32[64] w:f32[64] -> f32[2,3,4,64]",
+      "group_moments bf16[2,5,4,64] chunk_pixels=8 -> f64[2,3,32,3]",
+      "group_moments f32[2,64] groups=4 -> f64[2,1,4,3]",
+      "group_scale bf16[2,3,4,64] f64[2,7,32,3] w:f32[64] w:f32[64] silu=true -> bf16[2,3,4,64]",
       "layer_norm f32[2,3,5] w:f32[5] w:f32[5] -> f32[2,3,5]",
       "batch_norm f32[2,5] w:f32[5] w:f32[5] w:f32[5] w:f32[5] -> f32[2,5]",
       "unary bf16[2,3] fn=gelu -> bf16[2,3]",
@@ -44,6 +48,10 @@ TEST(Infer, GivesTheResultsType) {
       "slice i64[5,7] axis=1 begin=1 end=7 step=2 -> i64[5,3]",
       "slice f32[5,7] axis=-2 begin=4 end=4 -> f32[0,7]",
       "slice f32[5,7] end=5 step=9223372036854775807 -> f32[1,7]",
+      "paste i32[2,3,8] i32[2,3,5] begin=3 -> i32[2,3,8]",
+      "blank dtype=bf16 shape=[2,3] -> bf16[2,3]",
+      "spill f32[2,3] -> f32[2,3]",
+      "fetch u8[2,3] -> u8[2,3]",
       "reshape f32[2,6] shape=[3,4] -> f32[3,4]",
       "reshape f32[1,1] -> f32[]",
       "transpose u8[2,3,5] perm=[2,0,1] -> u8[5,2,3]",
@@ -123,6 +131,24 @@ TEST(Infer, RefusesWhatDoesNotFit) {
       {"group_norm f32[64] w:f32[64] w:f32[64]", "groups divide x's channels"},
       {"group_norm f32[1,64] w:f32[64] w:f32[64] groups=0", "groups divide x's channels"},
       {"group_norm f32[1,64] w:f32[64] w:f32[32]", "weight and bias are [c]"},
+      {"group_moments", "needs x"},
+      {"group_moments f32[1,48]", "groups divide x's channels"},
+      {"group_moments f32[64]", "groups divide x's channels"},
+      {"group_moments f32[1,64] groups=0", "groups divide x's channels"},
+      {"group_moments f32[1,64] chunk_pixels=0", "chunk_pixels are positive"},
+      {"group_scale f32[1,64] f64[1,1,32,3] w:f32[64]", "needs x, moments, weight, bias"},
+      {"group_scale f32[1,48] f64[1,1,32,3] w:f32[48] w:f32[48]", "groups divide x's channels"},
+      {"group_scale f32[1,64] f32[1,1,32,3] w:f32[64] w:f32[64]",
+       "moments are f64 [n,chunks,groups,3]"},
+      {"group_scale f32[1,64] f64[2,1,32,3] w:f32[64] w:f32[64]",
+       "moments are f64 [n,chunks,groups,3]"},
+      {"group_scale f32[1,64] f64[1,0,32,3] w:f32[64] w:f32[64]",
+       "moments are f64 [n,chunks,groups,3]"},
+      {"group_scale f32[1,64] f64[1,1,16,3] w:f32[64] w:f32[64]",
+       "moments are f64 [n,chunks,groups,3]"},
+      {"group_scale f32[1,64] f64[1,32,3] w:f32[64] w:f32[64]",
+       "moments are f64 [n,chunks,groups,3]"},
+      {"group_scale f32[1,64] f64[1,1,32,3] w:f32[64] w:f32[32]", "weight and bias are [c]"},
       {"layer_norm f32[1,64] w:f32[64]", "needs x, weight, bias"},
       {"layer_norm f32[1,64] w:f32[63] w:f32[64]", "weight and bias are [c]"},
       {"layer_norm f32[] w:f32[] w:f32[]", "weight and bias are [c]"},
@@ -152,6 +178,18 @@ TEST(Infer, RefusesWhatDoesNotFit) {
       {"slice f32[2,3] begin=2 end=1", "the range lies inside"},
       {"slice f32[2,3] end=3", "the range lies inside"},
       {"slice f32[2,3] end=1 step=0", "the range lies inside"},
+      {"paste f32[2,3]", "needs y, part"},
+      {"paste f32[2,3] bf16[2,1]", "y and part differ in their channels only"},
+      {"paste f32[2,3] f32[3,1]", "y and part differ in their channels only"},
+      {"paste f32[2,3] f32[2,1,1]", "y and part differ in their channels only"},
+      {"paste f32[] f32[]", "y and part differ in their channels only"},
+      {"paste f32[2,3] f32[2,2] begin=2", "the range lies inside"},
+      {"paste f32[2,3] f32[2,2] begin=-1", "the range lies inside"},
+      {"paste f32[2,3] f32[2,0] begin=4", "the range lies inside"},
+      {"blank f32[2]", "has no sources"},
+      {"blank shape=[-1,2]", "cannot be negative"},
+      {"spill", "needs x"},
+      {"fetch f32[2] f32[2]", "needs x"},
       {"reshape f32[2] f32[2] shape=[2]", "needs x"},
       {"reshape f32[2,3] shape=[5]", "keeps the number of elements"},
       {"reshape f32[2,3] shape=[-2,-3]", "cannot be negative"},
@@ -214,6 +252,38 @@ TEST(Graph, AWeightAskedForTwiceIsOneValue) {
               graph.add_weight("a.weight", {DType::kF32, {3, 2}});
             }),
             "shape: weight a.weight is used as f32[2,3] and as f32[3,2]");
+}
+
+TEST(Graph, AWeightOfOtherRowsIsAnother) {
+  Graph graph;
+  const TensorType type{DType::kF32, {4, 3}};
+  const ValueId whole = graph.add_weight("a.weight", type);
+  const ValueId ends = graph.add_weight("a.weight", type, {{0, 2}, {8, 2}});
+  EXPECT_NE(ends, whole);
+  EXPECT_NE(graph.add_weight("a.weight", type, {{0, 4}}), ends);
+  EXPECT_EQ(graph.add_weight("a.weight", type, {{0, 2}, {8, 2}}), ends);
+  EXPECT_EQ(graph.add_weight("a.weight", type), whole);
+  const std::vector<RowRange> wrong[] = {
+      {{0, 3}},         {{0, 2}, {8, 3}},  {{-1, 4}},
+      {{0, 0}, {0, 4}}, {{0, -1}, {0, 5}}, {{std::numeric_limits<std::int64_t>::max(), 4}},
+      {{0, 4}, {0, 4}},
+  };
+  for (const std::vector<RowRange>& rows : wrong) {
+    EXPECT_EQ(testing::error_of([&] { graph.add_weight("a.weight", type, rows); }),
+              "shape: weight a.weight: ranges of rows must come to the 4 rows of f32[4,3]");
+  }
+}
+
+TEST(GroupChunks, AreWholeRowsOfAPicture) {
+  EXPECT_EQ(group_chunk_pixels({2, 128, 128, 320}), 128);     // a row
+  EXPECT_EQ(group_chunk_pixels({1, 1024, 1024, 128}), 4096);  // 4 rows
+  EXPECT_EQ(group_chunk_pixels({1, 256, 100, 8}), 200);       // 2 rows
+  EXPECT_EQ(group_chunk_pixels({1, 8, 8, 8}), 128);           // more than all
+  EXPECT_EQ(group_chunk_pixels({1, 5, 300, 8}), 300);
+  EXPECT_EQ(group_chunk_pixels({1, 0, 0, 8}), 128);
+  EXPECT_EQ(group_chunk_pixels({2, 77, 64}), 128);  // a sequence
+  EXPECT_EQ(group_chunk_pixels({2, 65537, 64}), 288);
+  EXPECT_EQ(group_chunk_pixels({2, 64}), 128);
 }
 
 TEST(Graph, CountsOperations) {

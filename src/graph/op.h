@@ -9,19 +9,25 @@
 #include "graph/ops/attention.h"
 #include "graph/ops/batch_norm.h"
 #include "graph/ops/binary.h"
+#include "graph/ops/blank.h"
 #include "graph/ops/concat.h"
 #include "graph/ops/conv2d.h"
 #include "graph/ops/convert.h"
 #include "graph/ops/embedding.h"
+#include "graph/ops/fetch.h"
 #include "graph/ops/geglu.h"
+#include "graph/ops/group_moments.h"
 #include "graph/ops/group_norm.h"
+#include "graph/ops/group_scale.h"
 #include "graph/ops/layer_norm.h"
 #include "graph/ops/linear.h"
+#include "graph/ops/paste.h"
 #include "graph/ops/pool.h"
 #include "graph/ops/prelu.h"
 #include "graph/ops/reshape.h"
 #include "graph/ops/sinusoid.h"
 #include "graph/ops/slice.h"
+#include "graph/ops/spill.h"
 #include "graph/ops/take_row.h"
 #include "graph/ops/transpose.h"
 #include "graph/ops/unary.h"
@@ -29,9 +35,10 @@
 
 namespace semblance {
 
-using Op = std::variant<Conv2d, Linear, Attention, GroupNorm, LayerNorm, BatchNorm, Unary, Binary,
-                        Affine, PRelu, Geglu, Concat, Slice, Reshape, Transpose, Upsample, Pool,
-                        Embedding, TakeRow, Sinusoid, Convert>;
+using Op =
+    std::variant<Conv2d, Linear, Attention, GroupNorm, GroupMoments, GroupScale, LayerNorm,
+                 BatchNorm, Unary, Binary, Affine, PRelu, Geglu, Concat, Slice, Paste, Blank, Spill,
+                 Fetch, Reshape, Transpose, Upsample, Pool, Embedding, TakeRow, Sinusoid, Convert>;
 
 std::string_view name_of(const Op& op);
 

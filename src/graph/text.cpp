@@ -5,6 +5,10 @@
 //   %2 = conv2d(%0, %1) pad=[1,1,1,1] has_bias=false -> f32[1,8,8,32]
 //   output sample %2
 //
+// A weight of some rows of the named tensor has their ranges (first+count) behind its type:
+//
+//   weight %1 proj.weight f32[1280,1280] rows=[0+640,5120+640]
+//
 // Attributes at their default are left out; "-> type" may be. Numbers of values count up from 0. A
 // name with characters beyond printable ASCII, or with a blank, quote or backslash, is quoted as
 // JSON does. '#' begins a line of comment; blank lines are skipped.
@@ -40,6 +44,37 @@ std::string name_text(const std::string& name) {
     }
   }
   return text + '"';
+}
+
+std::string rows_text(const std::vector<RowRange>& rows) {
+  if (rows.empty()) return {};
+  std::string text;
+  for (const RowRange& range : rows)
+    text += fmt::format("{}{}+{}", text.empty() ? "" : ",", range.first, range.count);
+  return " rows=[" + text + "]";
+}
+
+/// "[0+640,5120+640]" read back.
+std::vector<RowRange> parse_rows(std::string_view text) {
+  std::vector<RowRange> rows;
+  const auto number = [&text](std::string_view after, std::int64_t& value) {
+    if (!text.starts_with(after)) return false;
+    text.remove_prefix(after.size());
+    const std::from_chars_result result =
+        std::from_chars(text.data(), text.data() + text.size(), value);
+    text.remove_prefix(static_cast<std::size_t>(result.ptr - text.data()));
+    return result.ec == std::errc{};
+  };
+  const std::string_view whole = text;
+  do {
+    RowRange range;
+    if (!number(rows.empty() ? "[" : ",", range.first) || !number("+", range.count))
+      fail(ErrorKind::kCorrupt, "'{}' is not a list of rows like [0+640,5120+640]", whole);
+    rows.push_back(range);
+  } while (text.starts_with(','));
+  if (text != "]")
+    fail(ErrorKind::kCorrupt, "'{}' is not a list of rows like [0+640,5120+640]", whole);
+  return rows;
 }
 
 std::string node_text(const Graph& graph, const Node& node) {
@@ -152,14 +187,16 @@ class Parser {
     expect_next(line.value());
     const std::string name = line.name();
     const TensorType type = parse_type(line.word());
+    std::vector<RowRange> rows;
+    if (kind == ValueKind::kWeight && line.accept("rows=")) rows = parse_rows(line.word());
     for (const ValueInfo& value : graph_.values()) {
-      if (value.kind == kind && value.name == name)
+      if (value.kind == kind && value.name == name && value.rows == rows)
         fail(ErrorKind::kCorrupt, "'{}' is declared a second time", name);
     }
     if (kind == ValueKind::kInput) {
       graph_.add_input(name, type);
     } else {
-      graph_.add_weight(name, type);
+      graph_.add_weight(name, type, std::move(rows));
     }
   }
 
@@ -228,8 +265,8 @@ std::string to_string(const Graph& graph) {
     if (value.kind == ValueKind::kResult) {
       text += node_text(graph, graph.nodes()[static_cast<std::size_t>(value.producer)]);
     } else {
-      text += fmt::format("{} %{} {} {}\n", value.kind == ValueKind::kInput ? "input" : "weight", i,
-                          name_text(value.name), to_string(value.type));
+      text += fmt::format("{} %{} {} {}{}\n", value.kind == ValueKind::kInput ? "input" : "weight",
+                          i, name_text(value.name), to_string(value.type), rows_text(value.rows));
     }
   }
   for (const auto& [name, value] : graph.outputs())

@@ -35,6 +35,16 @@ output "out sample" %6
   EXPECT_EQ(to_string(parse_graph(text)), text);
 }
 
+TEST(GraphText, WeightsMayBeRowsOfATensor) {
+  const char* const text = R"(weight %0 a.weight f32[4,3]
+weight %1 a.weight f32[4,3] rows=[0+2,8+2]
+weight %2 "a b" f32[5] rows=[7+5]
+)";
+  const Graph graph = parse_graph(text);
+  EXPECT_EQ(graph.values()[1].rows, (std::vector<RowRange>{{0, 2}, {8, 2}}));
+  EXPECT_EQ(to_string(graph), text);
+}
+
 TEST(GraphText, CommentsBlanksAndTypesMayBeLeftOut) {
   EXPECT_EQ(to_string(parse_graph("# a graph\r\n\n  input  %0 x  f32[]\r\n%1=unary( %0 )fn=relu\n"
                                   "\t# with an end\noutput y %1")),
@@ -120,6 +130,18 @@ TEST(GraphText, RefusesWithTheLinesNumber) {
       {"weight %2 v f32[1,1,1,1,1,1,1]", "a tensor has at most 6 axes, this one has 7"},
       {"weight %2 v f32[281474976710656,2]", "a tensor has at most 2^48 elements"},
       {"weight %2 v f32[0,281474976710656,2]", "a tensor has at most 2^48 elements"},
+      {"weight %2 v f32[2] rows=[]", "line 3: '[]' is not a list of rows like [0+640,5120+640]"},
+      {"weight %2 v f32[2] rows=[0+2", "'[0+2' is not a list of rows like"},
+      {"weight %2 v f32[2] rows=[0+2]x", "'[0+2]x' is not a list of rows like"},
+      {"weight %2 v f32[2] rows=[0+1,1]", "'[0+1,1]' is not a list of rows like"},
+      {"weight %2 v f32[2] rows=[0+99999999999999999999]", "is not a list of rows like"},
+      {"weight %2 v f32[2] rows=", "line 3: expected a word before the end of the line"},
+      {"weight %2 v f32[2] rows=[0+1]",
+       "line 3: weight v: ranges of rows must come to the 2 rows of f32[2]"},
+      {"weight %2 v f32[] rows=[0+1]", "must come to the 0 rows of f32[]"},
+      {"weight %2 v f32[2] rows=[0+2]\nweight %3 v f32[2] rows=[0+2]",
+       "line 4: 'v' is declared a second time"},
+      {"input %2 v f32[2] rows=[0+2]", "line 3: nothing may follow, got 'rows=[0+2]'"},
       {"weight %2 v", "line 3: expected a word before the end of the line"},
       {"weight %2 \"v f32[1]", "line 3: a quoted name does not end"},
       {"weight %2 \"v\\n\" f32[1]", "line 3: a backslash in a name is followed by \", \\ or xNN"},

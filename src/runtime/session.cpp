@@ -8,6 +8,7 @@
 #include "memory/arena.h"
 #include "memory/base_memory.h"
 #include "runtime/weight_reader.h"
+#include "runtime/weight_rows.h"
 
 namespace semblance {
 namespace {
@@ -24,17 +25,18 @@ void check_stop(const std::stop_token& stop) {
 }
 
 /// Rows of a table by number, from the file: an embedding's table is never held.
-void read_embedding(const StoredTensor& table, std::span<const std::int32_t> ids, DType dtype,
+void read_embedding(const WeightRows& table, std::span<const std::int32_t> ids, DType dtype,
                     std::span<std::byte> dst, std::vector<std::byte>& raw,
                     std::vector<float>& plain) {
-  const std::size_t row_bytes = static_cast<std::size_t>(table.row_elements()) * size_of(dtype);
+  const std::size_t row_bytes =
+      static_cast<std::size_t>(table.tensor.row_elements()) * size_of(dtype);
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] < 0 || ids[i] >= table.rows()) {
+    if (ids[i] < 0 || ids[i] >= table.row_count()) {
       fail(ErrorKind::kShape,
            "token id {} is outside of the embedding table in {}, which has {} rows", ids[i],
-           table.file->name(), table.rows());
+           table.tensor.file->name(), table.row_count());
     }
-    read_rows(table, ids[i], 1, raw, plain);
+    table.read(ids[i], 1, raw, plain);
     from_f32(plain, dtype, dst.subspan(i * row_bytes, row_bytes));
   }
 }
@@ -55,7 +57,7 @@ struct Session::State {
     double read_seconds = 0;
   };
   struct Table {  // of an embedding node
-    StoredTensor tensor;
+    WeightRows weight;
     std::vector<std::byte> raw;
     std::vector<float> plain;
   };
@@ -64,7 +66,8 @@ struct Session::State {
   std::vector<Step> steps;
   std::vector<NodeNeeds> needs;
   Plan plan;
-  std::vector<StoredTensor> stored;  // by plan.weights
+  std::vector<WeightRows> stored;              // by plan.weights
+  std::vector<std::vector<FilePiece>> pieces;  // of them
   std::vector<std::pair<std::size_t, Table>> tables;
   WeightReader reader;
   Arena arena;
@@ -77,24 +80,14 @@ struct Session::State {
     const Place& place = plan.values[static_cast<std::size_t>(id)];
     return arena.at(place.offset, place.bytes);
   }
-  const StoredTensor& find(const WeightMap& weights, ValueId id) const;
+  WeightRows find(const WeightMap& weights, ValueId id) const {
+    return find_weight(weights, value(id));
+  }
   void choose(const Backend& backend, const WeightMap& weights);
   void place(const WeightMap& weights);
   void read(std::size_t use, const Kernel& kernel);
   void read_ahead(std::size_t from);
 };
-
-const StoredTensor& Session::State::find(const WeightMap& weights, ValueId id) const {
-  const ValueInfo& info = value(id);
-  const StoredTensor* tensor = weights.find(info.name);
-  if (tensor == nullptr)
-    fail(ErrorKind::kMissing, "weight {} is not in the model's files", info.name);
-  if (!(tensor->shape == info.type.shape)) {
-    fail(ErrorKind::kShape, "weight {} must be {}, in {} it is {}", info.name,
-         to_string(info.type.shape), tensor->file->name(), to_string(tensor->shape));
-  }
-  return *tensor;
-}
 
 void Session::State::choose(const Backend& backend, const WeightMap& weights) {
   for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
@@ -110,10 +103,11 @@ void Session::State::choose(const Backend& backend, const WeightMap& weights) {
     } else if (std::holds_alternative<Embedding>(node.op) &&
                value(node.src[1]).kind == ValueKind::kWeight) {
       step.name = "read_embedding";
-      const StoredTensor& table = find(weights, node.src[1]);
-      tables.push_back({n,
-                        {table, std::vector<std::byte>(table.row_bytes()),
-                         std::vector<float>(static_cast<std::size_t>(table.row_elements()))}});
+      const WeightRows table = find(weights, node.src[1]);
+      tables.push_back(
+          {n,
+           {table, std::vector<std::byte>(table.tensor.row_bytes()),
+            std::vector<float>(static_cast<std::size_t>(table.tensor.row_elements()))}});
     } else {
       ChosenKernel chosen = choose_kernel(backend, NodeView(graph, node));
       step.kernel = std::move(chosen.kernel);
@@ -147,6 +141,7 @@ void Session::State::place(const WeightMap& weights) {
     const auto src = static_cast<std::size_t>(use.src);
     step.src[src] = (use.resident ? resident : arena).at(use.place.offset, use.place.bytes).data();
     stored.push_back(find(weights, graph.nodes()[static_cast<std::size_t>(use.node)].src[src]));
+    pieces.push_back(stored.back().pieces());
     if (!use.resident) step.streamed.push_back(i);
   }
 }
@@ -165,7 +160,8 @@ void Session::State::read_ahead(std::size_t from) {
   if (announced <= from) announced = from, announced_bytes = 0;
   for (; announced < plan.weights.size() && announced_bytes < kReadAheadBytes; ++announced) {
     if (plan.weights[announced].resident) continue;
-    stored[announced].file->will_need(stored[announced].offset, stored[announced].bytes());
+    for (const FilePiece& piece : pieces[announced])
+      stored[announced].tensor.file->will_need(piece.offset, piece.bytes);
     announced_bytes += stored[announced].bytes();
   }
 }
@@ -241,7 +237,7 @@ void Session::run(std::stop_token stop) {
       const Node& node = s.graph.nodes()[n];
       const std::span<std::byte> ids = s.bytes_of(node.src[0]);
       read_embedding(
-          table->second.tensor,
+          table->second.weight,
           {reinterpret_cast<const std::int32_t*>(ids.data()), ids.size() / sizeof(std::int32_t)},
           s.graph.type(node.dst).dtype, s.bytes_of(node.dst), table->second.raw,
           table->second.plain);

@@ -14,12 +14,12 @@ namespace {
 /// conversion and packing.
 constexpr std::int64_t kSliceBytes = 512 * 1024;
 
-std::int64_t rows_of_slice(const Kernel& kernel, int src, const StoredTensor& tensor) {
+std::int64_t rows_of_slice(const Kernel& kernel, int src, const WeightRows& weight) {
   const std::int64_t step = std::max<std::int64_t>(1, kernel.pack_rows(src));
-  const std::int64_t row_bytes =
-      std::max<std::int64_t>(1, tensor.row_elements() * static_cast<std::int64_t>(sizeof(float)));
+  const std::int64_t row_bytes = std::max<std::int64_t>(
+      1, weight.tensor.row_elements() * static_cast<std::int64_t>(sizeof(float)));
   const std::int64_t steps = std::max<std::int64_t>(1, kSliceBytes / (row_bytes * step));
-  return std::min(steps * step, (tensor.rows() + step - 1) / step * step);
+  return std::min(steps * step, (weight.row_count() + step - 1) / step * step);
 }
 
 std::uint64_t aligned(std::uint64_t bytes) {
@@ -28,12 +28,12 @@ std::uint64_t aligned(std::uint64_t bytes) {
 
 }  // namespace
 
-void WeightReader::reserve(const Kernel& kernel, int src, const StoredTensor& tensor) {
-  const auto rows = static_cast<std::uint64_t>(rows_of_slice(kernel, src, tensor));
-  raw_bytes_ = std::max(raw_bytes_, aligned(rows * tensor.row_bytes()));
-  plain_bytes_ =
-      std::max(plain_bytes_,
-               aligned(rows * static_cast<std::uint64_t>(tensor.row_elements()) * sizeof(float)));
+void WeightReader::reserve(const Kernel& kernel, int src, const WeightRows& weight) {
+  const auto rows = static_cast<std::uint64_t>(rows_of_slice(kernel, src, weight));
+  raw_bytes_ = std::max(raw_bytes_, aligned(rows * weight.tensor.row_bytes()));
+  plain_bytes_ = std::max(
+      plain_bytes_,
+      aligned(rows * static_cast<std::uint64_t>(weight.tensor.row_elements()) * sizeof(float)));
 }
 
 void WeightReader::allocate() {
@@ -41,13 +41,13 @@ void WeightReader::allocate() {
       Buffer((raw_bytes_ + plain_bytes_) * static_cast<std::uint64_t>(threads()), Tag::kStaging);
 }
 
-void WeightReader::read(const Kernel& kernel, int src, const StoredTensor& tensor,
+void WeightReader::read(const Kernel& kernel, int src, const WeightRows& weight,
                         std::span<std::byte> packed) {
   const std::uint64_t per_thread = raw_bytes_ + plain_bytes_;
   SEMBLANCE_ASSERT(staging_.size() >= per_thread * static_cast<std::uint64_t>(threads()));
 
-  const std::int64_t slice = rows_of_slice(kernel, src, tensor);
-  const std::int64_t slices = (tensor.rows() + slice - 1) / slice;
+  const std::int64_t slice = rows_of_slice(kernel, src, weight);
+  const std::int64_t slices = (weight.row_count() + slice - 1) / slice;
   std::exception_ptr failure;
   std::mutex failure_mutex;
   parallel_ranges(slices, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
@@ -56,10 +56,10 @@ void WeightReader::read(const Kernel& kernel, int src, const StoredTensor& tenso
     try {
       for (std::int64_t i = begin; i < end; ++i) {
         const std::int64_t first = i * slice;
-        const std::int64_t rows = std::min(slice, tensor.rows() - first);
+        const std::int64_t rows = std::min(slice, weight.row_count() - first);
         const std::span<float> plain{reinterpret_cast<float*>(staging.data() + raw_bytes_),
-                                     static_cast<std::size_t>(rows * tensor.row_elements())};
-        read_rows(tensor, first, rows, staging.first(raw_bytes_), plain);
+                                     static_cast<std::size_t>(rows * weight.tensor.row_elements())};
+        weight.read(first, rows, staging.first(raw_bytes_), plain);
         kernel.pack(src, first, rows, plain, packed);
       }
     } catch (...) {

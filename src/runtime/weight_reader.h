@@ -6,20 +6,20 @@
 
 #include "memory/buffer.h"
 #include "runtime/backend.h"
-#include "weights/weight_map.h"
+#include "runtime/weight_rows.h"
 
 namespace semblance {
 
 class WeightReader {
  public:
   /// Books staging for every weight that will be read: call for each, then allocate().
-  void reserve(const Kernel& kernel, int src, const StoredTensor& tensor);
+  void reserve(const Kernel& kernel, int src, const WeightRows& weight);
 
   /// Takes the staging for all threads of the pool, whose number must not grow after that.
   void allocate();
 
-  /// Reads and packs the whole tensor. Throws what reading throws; allocates nothing.
-  void read(const Kernel& kernel, int src, const StoredTensor& tensor, std::span<std::byte> packed);
+  /// Reads and packs the whole weight. Throws what reading throws; allocates nothing.
+  void read(const Kernel& kernel, int src, const WeightRows& weight, std::span<std::byte> packed);
 
  private:
   std::uint64_t raw_bytes_ = 0;    // of one thread's slice, as in the file

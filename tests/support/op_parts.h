@@ -23,7 +23,12 @@ struct Tensor {
 
 inline std::vector<std::byte> encode(const Tensor& tensor) {
   std::vector<std::byte> bytes(tensor.type.bytes());
-  if (tensor.type.dtype == DType::kI32) {
+  if (tensor.type.dtype == DType::kF64) {
+    for (std::size_t i = 0; i < tensor.values.size(); ++i) {
+      const auto value = static_cast<double>(tensor.values[i]);
+      std::memcpy(bytes.data() + i * sizeof value, &value, sizeof value);
+    }
+  } else if (tensor.type.dtype == DType::kI32) {
     for (std::size_t i = 0; i < tensor.values.size(); ++i) {
       const auto id = static_cast<std::int32_t>(tensor.values[i]);
       std::memcpy(bytes.data() + i * sizeof id, &id, sizeof id);
@@ -50,6 +55,21 @@ inline Tensor cut(const Tensor& tensor, int axis, std::int64_t begin, std::int64
   for (std::int64_t first = 0; first < shape.elements(); first += block) {
     part.values.insert(part.values.end(), tensor.values.begin() + first + begin * inner,
                        tensor.values.begin() + first + end * inner);
+  }
+  return part;
+}
+
+/// The same of a result's bytes.
+inline std::vector<std::byte> cut(const std::vector<std::byte>& bytes, const TensorType& type,
+                                  int axis, std::int64_t begin, std::int64_t end) {
+  if (axis < 0) axis += type.shape.rank();
+  const auto size = static_cast<std::int64_t>(size_of(type.dtype));
+  const std::int64_t inner = type.shape.elements_from(axis + 1) * size;
+  const std::int64_t block = type.shape.elements_from(axis) * size;
+  std::vector<std::byte> part;
+  for (std::int64_t first = 0; first < static_cast<std::int64_t>(bytes.size()); first += block) {
+    part.insert(part.end(), bytes.begin() + first + begin * inner,
+                bytes.begin() + first + end * inner);
   }
   return part;
 }
@@ -108,7 +128,12 @@ inline std::vector<Tensor> random_sources(const Graph& graph, DType dtype, std::
         x *= 3;  // probabilities that are far from equal
       } else if (op == Unary::kName) {
         x *= 6;
-      } else if ((op == GroupNorm::kName || op == LayerNorm::kName) && i == 0) {
+      } else if (op == GroupScale::kName && i == 1) {
+        // Count, mean, sum of squared distances.
+        x = k % 3 == 0 ? std::floor((x + 2) * 20) : k % 3 == 1 ? x + 5 : x * x * 20;
+      } else if ((op == GroupNorm::kName || op == GroupMoments::kName || op == GroupScale::kName ||
+                  op == LayerNorm::kName) &&
+                 i == 0) {
         x += 5;  // a mean that dwarfs the deviation: sums of squares alone would cancel
       } else if (op == BatchNorm::kName && i == 4) {
         x = std::fabs(x) + 0.1F;
@@ -177,13 +202,14 @@ class PartMaker {
   requires(!std::is_same_v<T, Concat> && !std::is_same_v<T, Slice> &&
            !std::is_same_v<T, Transpose> &&
            !std::is_same_v<T, Reshape>) void pictures(const T& op) {
-    if (dst_.rank() < 2 || src_[0].type.shape.rank() < 2) return;
+    if (src_.empty() || dst_.rank() < 2 || src_[0].type.shape.rank() < 2) return;
     const std::int64_t n = dst_[0];
     add("pictures", op, 0, n, [&](Part& part, T&) {
       for (std::size_t i = 0; i < src_.size(); ++i) {
         const Shape& shape = src_[i].type.shape;
-        const bool by_picture = std::is_same_v<T, TakeRow> || std::is_same_v<T, Attention> ||
-                                i == 0 || shape.rank() == dst_.rank();
+        const bool by_picture = std::is_same_v<T, TakeRow> || std::is_same_v<T, GroupScale> ||
+                                std::is_same_v<T, Attention> || i == 0 ||
+                                shape.rank() == dst_.rank();
         if (src_[i].is_weight || !by_picture || (std::is_same_v<T, Embedding> && i == 1)) continue;
         if (std::is_same_v<T, Binary> && (shape.rank() != dst_.rank() || shape[0] == 1)) continue;
         cut_source(part, i, 0);
@@ -196,11 +222,13 @@ class PartMaker {
   template <typename T>
   void rows(const T& op) {
     if (src_[0].type.shape.rank() < 2) return;
+    if (std::is_same_v<T, GroupScale> && dst_.rank() == 2) return;  // one pixel a picture
     add("rows", op, -2, dst_[-2], [&](Part& part, T&) {
       cut_source(part, 0, -2);
       if constexpr (std::is_same_v<T, Linear>) {
         if (op.has_residual) cut_source(part, src_.size() - 1, -2);
       }
+      if constexpr (std::is_same_v<T, Paste>) cut_source(part, 1, -2);
       return true;
     });
   }

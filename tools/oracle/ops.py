@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from diffusers.models.embeddings import get_timestep_embedding
 from safetensors.torch import save_file
 
-DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16, "i32": torch.int32}
+DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16, "f64": torch.float64, "i32": torch.int32}
 
 
 def parse_case(line):
@@ -57,6 +57,10 @@ def make_source(op, index, dtype, shape, types, random):
         values = np.abs(values) + 0.1
     if op == "binary" and index == 1:
         values = values + np.sign(values)  # away from zero, for div
+    if op == "group_scale" and index == 1:  # count, mean, sum of squared distances
+        values[..., 0] = np.arange(values[..., 0].size).reshape(shape[:-1]) % 7 + 1
+        values[..., 2] = np.square(values[..., 2]) * values[..., 0]
+        return torch.from_numpy(values)
     if op == "sinusoid":
         values = np.array([999, 1, 0.5, 250.25])[: shape[0]]
     return torch.from_numpy(np.asarray(values, dtype=np.float32).reshape(shape)).to(DTYPES[dtype])
@@ -90,6 +94,34 @@ def attention(src, heads=1, causal=False, scale=0.0):
 def group_norm(src, groups=32, eps=1e-5, silu=False):
     y = nhwc(F.group_norm(nchw(src[0]), groups, src[1], src[2], eps))
     return F.silu(y) if silu else y
+
+
+def group_moments(src, groups=32, chunk_pixels=128):
+    pixels = src[0].flatten(1, -2).unflatten(-1, (groups, -1))
+    chunks = [
+        torch.stack((torch.full_like(x[:, 0, :, 0], x.shape[1] * x.shape[3]), x.mean((1, 3)), x.var((1, 3), correction=0) * x.shape[1] * x.shape[3]), -1)
+        for x in pixels.split(chunk_pixels, 1)
+    ]
+    return torch.stack(chunks, 1)
+
+
+def group_scale(src, groups=32, eps=1e-5, silu=False):
+    """By the laws of mean and variance of all that the chunks hold."""
+    x, moments, weight, bias = src
+    count, mean, squares = moments.unbind(-1)
+    share = count / count.sum(1, keepdim=True)
+    whole = (share * mean).sum(1, keepdim=True)
+    variance = (share * (squares / count + (mean - whole) ** 2)).sum(1)
+    shape = (len(x), *[1] * (x.ndim - 2), groups, 1)
+    y = (x.unflatten(-1, (groups, -1)) - whole.reshape(shape)) / torch.sqrt(variance.reshape(shape) + eps)
+    y = y.flatten(-2) * weight + bias
+    return F.silu(y) if silu else y
+
+
+def paste(src, begin=0):
+    y = src[0].clone()
+    y[..., begin : begin + src[1].shape[-1]] = src[1]
+    return y
 
 
 def batch_norm(src, eps=1e-5):
@@ -156,6 +188,8 @@ OPS = {
     "linear": linear,
     "attention": attention,
     "group_norm": group_norm,
+    "group_moments": group_moments,
+    "group_scale": group_scale,
     "layer_norm": lambda src, eps=1e-5: F.layer_norm(src[0], src[1].shape, src[1], src[2], eps),
     "batch_norm": batch_norm,
     "unary": lambda src, fn="silu": UNARY[fn](src[0]),
@@ -165,6 +199,9 @@ OPS = {
     "geglu": geglu,
     "concat": lambda src, axis=-1: torch.cat(src, dim=axis),
     "slice": slice_,
+    "paste": paste,
+    "spill": lambda src: src[0],
+    "fetch": lambda src: src[0],
     "transpose": lambda src, perm: src[0].permute(perm),
     "upsample": upsample,
     "pool": pool,
@@ -182,6 +219,8 @@ def compute(op, src, attributes):
     if op == "convert":
         return OPS[op](src, **attributes)
     result = OPS[op]([x.double() if x.is_floating_point() else x for x in src], **attributes)
+    if op == "group_moments":
+        return result
     return result.float() if result.is_floating_point() else result
 
 

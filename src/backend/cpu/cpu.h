@@ -17,6 +17,8 @@ Made make_conv2d(const NodeView& node);
 Made make_linear(const NodeView& node);
 Made make_attention(const NodeView& node);
 Made make_group_norm(const NodeView& node);
+Made make_group_moments(const NodeView& node);
+Made make_group_scale(const NodeView& node);
 Made make_layer_norm(const NodeView& node);
 Made make_unary(const NodeView& node);
 Made make_geglu(const NodeView& node);
@@ -27,6 +29,9 @@ Made make_batch_norm(const NodeView& node);
 Made make_convert(const NodeView& node);
 Made make_concat(const NodeView& node);
 Made make_slice(const NodeView& node);
+Made make_paste(const NodeView& node);
+Made make_blank(const NodeView& node);
+Made make_copy(const NodeView& node);
 Made make_transpose(const NodeView& node);
 
 /// What most kernels ask of their sources: f32 or bf16.
@@ -37,10 +42,12 @@ inline std::string why_not_computed(const NodeView& node) {
   return is_computed(dtype) ? "" : fmt::format("x is {}, not f32 or bf16", name_of(dtype));
 }
 
-/// The same for the norms of layers and groups, whose weight and bias are f32.
-inline std::string why_not_norm(const NodeView& node) {
+/// The same for the norms of layers and groups, whose weight and bias (sources `weight` and the
+/// next) are f32.
+inline std::string why_not_norm(const NodeView& node, int weight) {
   std::string why_not = why_not_computed(node);
-  const bool f32 = node.src(1).dtype == DType::kF32 && node.src(2).dtype == DType::kF32;
+  const bool f32 =
+      node.src(weight).dtype == DType::kF32 && node.src(weight + 1).dtype == DType::kF32;
   if (why_not.empty() && !f32) why_not = "weight and bias are not f32";
   return why_not;
 }

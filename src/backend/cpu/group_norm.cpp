@@ -1,7 +1,8 @@
-// Group normalisation, channels last.
+// Group normalisation, channels last: moments of chunks of pixels, then scaling by them; whole, and
+// each half as an op of its own.
 //
-// Pictures are cut into chunks that depend on their size alone, so that sums do
-// not depend on how many threads there are. In a chunk channels are summed in f32 over at most
+// Pictures are cut into chunks that depend on their size alone, so that sums do not depend on how
+// many threads there are. In a chunk channels are summed in f32 over at most
 // kRun pixels and then in double; squared distances are taken from the group's mean of those
 // pixels while they are in the cache; runs are merged as in Chan, Golub and LeVeque (1983).
 #include <algorithm>
@@ -21,7 +22,7 @@
 #define SEMBLANCE_GROUP_NORM_ONCE
 namespace semblance::cpu {
 
-/// Of a group in some pixels.
+/// Of a group in some pixels; in memory what GroupMoments gives.
 struct Moments {
   double count = 0;
   double mean = 0;
@@ -44,11 +45,12 @@ struct GroupStatistics {
   std::int64_t pixels, c, groups;
   float* sums;       // c floats
   float* centres;    // c floats
+  Moments* run;      // [groups]
   Moments* moments;  // [groups], merged into
   bool bf16;
 };
 
-struct GroupScale {
+struct GroupScaling {
   const std::byte* src;
   std::byte* dst;
   std::int64_t pixels, c;
@@ -63,7 +65,7 @@ struct GroupScale {
 
 HWY_BEFORE_NAMESPACE();
 namespace semblance::HWY_NAMESPACE {
-using cpu::GroupScale;
+using cpu::GroupScaling;
 using cpu::GroupStatistics;
 using cpu::kRun;
 using cpu::Moments;
@@ -121,13 +123,13 @@ void group_statistics_of(const GroupStatistics& s) {
       s.sums[group * width] = static_cast<float>(sum / count);
       std::fill_n(s.centres + group * width, width, s.sums[group * width]);
       // The sum about the rounded centre is not zero; its rest is kept in double.
-      s.moments[s.groups + group] = {count, sum / count, 0};
+      s.run[group] = {count, sum / count, 0};
     }
     sum_channels<true>(src, pixels, s.c, s.centres, s.sums);
     for (std::int64_t group = 0; group < s.groups; ++group) {
       double squares = 0;
       for (std::int64_t i = group * width; i < (group + 1) * width; ++i) squares += s.sums[i];
-      Moments run = s.moments[s.groups + group];
+      Moments run = s.run[group];
       const double rest = run.mean - static_cast<double>(s.centres[group * width]);
       run.squares = std::max(0.0, squares - count * rest * rest);
       s.moments[group].merge(run);
@@ -140,7 +142,7 @@ void group_statistics(const GroupStatistics& s) {
 }
 
 template <bool kSilu, typename T>
-void group_scale_of(const GroupScale& s) {
+void group_scale_of(const GroupScaling& s) {
   const auto result = [&s](Vector x, Vector mean, Vector scale, Vector shift) HWY_ATTR {
     const Vector y = hn::MulAdd(hn::Sub(x, mean), scale, shift);
     if constexpr (!kSilu) return y;
@@ -162,7 +164,7 @@ void group_scale_of(const GroupScale& s) {
   }
 }
 
-void group_scale(const GroupScale& s) {
+void group_scale(const GroupScaling& s) {
   if (s.bf16) {
     s.silu ? group_scale_of<true, std::uint16_t>(s) : group_scale_of<false, std::uint16_t>(s);
   } else {
@@ -182,120 +184,217 @@ HWY_EXPORT(group_scale);
 namespace semblance::cpu {
 namespace {
 
-class GroupNormKernel : public PlainKernel {
+static_assert(sizeof(Moments) == 3 * sizeof(double));
+
+std::int64_t rounded_up(std::int64_t value, std::int64_t step) {
+  return (value + step - 1) / step * step;
+}
+
+/// x [n,...,c], and how its channels are grouped.
+struct Picture {
+  std::int64_t n, pixels, c, groups;
+  bool bf16;
+
+  Picture(const TensorType& x, std::int64_t groups_of_c)
+      : n(x.shape[0]),
+        pixels(x.shape.with(0, 1).elements_before(-1)),
+        c(x.shape[-1]),
+        groups(groups_of_c),
+        bf16(x.dtype == DType::kBF16) {}
+
+  std::int64_t pixel_bytes() const { return c * (bf16 ? 2 : 4); }
+  /// Bytes that rows of channels take in scratch.
+  std::int64_t padded_c() const { return rounded_up(c, 16); }
+};
+
+/// GroupMoments' arithmetic.
+class SumUp {
  public:
-  explicit GroupNormKernel(const NodeView& node)
-      : PlainKernel(node),
-        op_(node.op<GroupNorm>()),
-        bf16_(node.src(0).dtype == DType::kBF16),
-        n_(node.src(0).shape[0]),
-        c_(node.src(0).shape[-1]),
-        pixels_(node.src(0).shape.elements_from(1) / c_),
-        chunk_((std::max(4 * kRun, (pixels_ + kMostChunks - 1) / kMostChunks) + kRun - 1) / kRun *
-               kRun),
-        chunks_((pixels_ + chunk_ - 1) / chunk_),
+  SumUp(const Picture& x, std::int64_t chunk_pixels)
+      : x_(x),
+        chunk_(chunk_pixels),
+        chunks_(rounded_up(x.pixels, chunk_) / chunk_),
         workers_(threads()) {}
 
-  std::size_t scratch_bytes() const override {
-    return moments_bytes() + static_cast<std::size_t>((3 * n_ + 2 * workers_) * padded_c()) * 4;
-  }
-
-  void run(const KernelCall& call) const override {
-    auto* moments = reinterpret_cast<Moments*>(call.scratch);
-    auto* scales = reinterpret_cast<float*>(call.scratch + moments_bytes());
-    sum_up(call, moments, scales + 3 * n_ * padded_c());
-    find_scales(call, moments, scales);
-    scale(call, scales);
-  }
-
- private:
-  static constexpr std::int64_t kMostChunks = 256;
-
-  std::int64_t padded_c() const { return (c_ + 15) / 16 * 16; }
-  std::size_t moments_bytes() const {
-    const auto count = static_cast<std::size_t>(n_ * chunks_ * 2 * op_.groups);
-    return (count * sizeof(Moments) + 63) / 64 * 64;
-  }
-  std::int64_t element() const { return bf16_ ? 2 : 4; }
-
-  void sum_up(const KernelCall& call, Moments* moments, float* sums) const {
+  std::int64_t chunks() const { return chunks_; }
+  std::size_t scratch_bytes() const { return static_cast<std::size_t>(workers_ * worker_bytes()); }
+  /// moments [n][chunks][groups]
+  void run(const std::byte* src, Moments* moments, std::byte* scratch) const {
     const auto chosen = HWY_DYNAMIC_DISPATCH(group_statistics);
-    parallel_ranges(n_ * chunks_, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
+    parallel_ranges(x_.n * chunks_, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
       for (std::int64_t i = begin; i < end; ++i) {
         const std::int64_t first = i % chunks_ * chunk_;
         GroupStatistics s{};
-        s.src = call.src[0] + (i / chunks_ * pixels_ + first) * c_ * element();
-        s.pixels = std::min(chunk_, pixels_ - first);
-        s.c = c_;
-        s.groups = op_.groups;
-        s.sums = sums + worker * 2 * padded_c();
-        s.centres = s.sums + padded_c();
-        s.moments = moments + i * 2 * op_.groups;
-        s.bf16 = bf16_;
-        std::fill_n(s.moments, 2 * op_.groups, Moments{});
-        std::fill_n(s.centres, padded_c(), 0.0F);
-        std::fill_n(s.sums, padded_c(), 0.0F);
+        s.src = src + (i / chunks_ * x_.pixels + first) * x_.pixel_bytes();
+        s.pixels = std::min(chunk_, x_.pixels - first);
+        s.c = x_.c;
+        s.groups = x_.groups;
+        s.sums = reinterpret_cast<float*>(scratch + worker * worker_bytes());
+        s.centres = s.sums + x_.padded_c();
+        s.run = reinterpret_cast<Moments*>(s.centres + x_.padded_c());
+        s.moments = moments + i * x_.groups;
+        s.bf16 = x_.bf16;
+        std::fill_n(s.moments, x_.groups, Moments{});
+        std::fill_n(s.sums, 2 * x_.padded_c(), 0.0F);
         chosen(s);
       }
     });
   }
 
-  /// Mean, scale and shift of every picture's channels: [n][3][c].
-  void find_scales(const KernelCall& call, const Moments* moments, float* scales) const {
-    const auto* weight = reinterpret_cast<const float*>(call.src[1]);
-    const auto* bias = reinterpret_cast<const float*>(call.src[2]);
-    const std::int64_t width = c_ / op_.groups;
-    for (std::int64_t picture = 0; picture < n_; ++picture) {
-      float* mean = scales + picture * 3 * padded_c();
-      float* scale = mean + padded_c();
-      float* shift = scale + padded_c();
-      for (std::int64_t group = 0; group < op_.groups; ++group) {
-        Moments all;
-        for (std::int64_t chunk = 0; chunk < chunks_; ++chunk) {
-          all.merge(moments[(picture * chunks_ + chunk) * 2 * op_.groups + group]);
-        }
-        const double factor =
-            1.0 / std::sqrt(all.squares / all.count + static_cast<double>(op_.eps));
-        const auto rounded = static_cast<float>(all.mean);
-        const double rest = all.mean - static_cast<double>(rounded);
-        for (std::int64_t i = group * width; i < (group + 1) * width; ++i) {
-          const double slope = factor * static_cast<double>(weight[i]);
-          mean[i] = rounded;
-          scale[i] = static_cast<float>(slope);
-          shift[i] = static_cast<float>(static_cast<double>(bias[i]) - rest * slope);
-        }
-      }
-    }
+ private:
+  std::int64_t worker_bytes() const {
+    return 2 * x_.padded_c() * std::int64_t{sizeof(float)} +
+           rounded_up(x_.groups * std::int64_t{sizeof(Moments)}, 64);
   }
 
-  void scale(const KernelCall& call, const float* scales) const {
+  Picture x_;
+  std::int64_t chunk_, chunks_, workers_;
+};
+
+/// GroupScale's arithmetic.
+class Scale {
+ public:
+  Scale(const Picture& x, std::int64_t chunks, float eps, bool silu)
+      : x_(x), chunks_(chunks), eps_(eps), silu_(silu) {}
+
+  std::size_t scratch_bytes() const {
+    return static_cast<std::size_t>(3 * x_.n * x_.padded_c()) * sizeof(float);
+  }
+  void run(const std::byte* src, const Moments* moments, const float* weight, const float* bias,
+           std::byte* dst, std::byte* scratch) const {
+    auto* scales = reinterpret_cast<float*>(scratch);
+    find_scales(moments, weight, bias, scales);
     const auto chosen = HWY_DYNAMIC_DISPATCH(group_scale);
-    parallel_ranges(n_ * pixels_, 8, [&](std::int64_t begin, std::int64_t end, int) {
+    parallel_ranges(x_.n * x_.pixels, 8, [&](std::int64_t begin, std::int64_t end, int) {
       while (begin < end) {
-        const std::int64_t picture = begin / pixels_;
-        const std::int64_t last = std::min(end, (picture + 1) * pixels_);
-        const float* mean = scales + picture * 3 * padded_c();
-        chosen({call.src[0] + begin * c_ * element(), call.dst + begin * c_ * element(),
-                last - begin, c_, mean, mean + padded_c(), mean + 2 * padded_c(), op_.silu, bf16_});
+        const std::int64_t picture = begin / x_.pixels;
+        const std::int64_t last = std::min(end, (picture + 1) * x_.pixels);
+        const float* mean = scales + picture * 3 * x_.padded_c();
+        chosen({src + begin * x_.pixel_bytes(), dst + begin * x_.pixel_bytes(), last - begin, x_.c,
+                mean, mean + x_.padded_c(), mean + 2 * x_.padded_c(), silu_, x_.bf16});
         begin = last;
       }
     });
   }
 
-  GroupNorm op_;
-  bool bf16_;
-  std::int64_t n_, c_, pixels_;
-  std::int64_t chunk_, chunks_;
-  int workers_;
+ private:
+  /// Mean, scale and shift of every picture's channels: [n][3][c].
+  void find_scales(const Moments* moments, const float* weight, const float* bias,
+                   float* scales) const {
+    const std::int64_t width = x_.c / x_.groups;
+    parallel_for(x_.n * x_.groups, [&](std::int64_t item) {
+      const std::int64_t picture = item / x_.groups;
+      const std::int64_t group = item % x_.groups;
+      float* mean = scales + picture * 3 * x_.padded_c();
+      float* scale = mean + x_.padded_c();
+      float* shift = scale + x_.padded_c();
+      Moments all;
+      for (std::int64_t chunk = 0; chunk < chunks_; ++chunk)
+        all.merge(moments[(picture * chunks_ + chunk) * x_.groups + group]);
+      const double factor = 1.0 / std::sqrt(all.squares / all.count + static_cast<double>(eps_));
+      const auto rounded = static_cast<float>(all.mean);
+      const double rest = all.mean - static_cast<double>(rounded);
+      for (std::int64_t i = group * width; i < (group + 1) * width; ++i) {
+        const double slope = factor * static_cast<double>(weight[i]);
+        mean[i] = rounded;
+        scale[i] = static_cast<float>(slope);
+        shift[i] = static_cast<float>(static_cast<double>(bias[i]) - rest * slope);
+      }
+    });
+  }
+
+  Picture x_;
+  std::int64_t chunks_;
+  float eps_;
+  bool silu_;
+};
+
+const float* floats(const std::byte* data) { return reinterpret_cast<const float*>(data); }
+
+class GroupMomentsKernel : public PlainKernel {
+ public:
+  explicit GroupMomentsKernel(const NodeView& node)
+      : PlainKernel(node),
+        sum_up_(Picture(node.src(0), node.op<GroupMoments>().groups),
+                node.op<GroupMoments>().chunk_pixels) {}
+
+  std::size_t scratch_bytes() const override { return sum_up_.scratch_bytes(); }
+  void run(const KernelCall& call) const override {
+    sum_up_.run(call.src[0], reinterpret_cast<Moments*>(call.dst), call.scratch);
+  }
+
+ private:
+  SumUp sum_up_;
+};
+
+class GroupScaleKernel : public PlainKernel {
+ public:
+  explicit GroupScaleKernel(const NodeView& node)
+      : PlainKernel(node),
+        scale_(Picture(node.src(0), node.op<GroupScale>().groups), node.src(1).shape[1],
+               node.op<GroupScale>().eps, node.op<GroupScale>().silu) {}
+
+  std::size_t scratch_bytes() const override { return scale_.scratch_bytes(); }
+  void run(const KernelCall& call) const override {
+    scale_.run(call.src[0], reinterpret_cast<const Moments*>(call.src[1]), floats(call.src[2]),
+               floats(call.src[3]), call.dst, call.scratch);
+  }
+
+ private:
+  Scale scale_;
+};
+
+/// Both in turn.
+class GroupNormKernel : public PlainKernel {
+ public:
+  explicit GroupNormKernel(const NodeView& node)
+      : PlainKernel(node),
+        picture_(node.src(0), node.op<GroupNorm>().groups),
+        sum_up_(picture_, group_chunk_pixels(node.src(0).shape)),
+        scale_(picture_, sum_up_.chunks(), node.op<GroupNorm>().eps, node.op<GroupNorm>().silu) {}
+
+  std::size_t scratch_bytes() const override {
+    return moments_bytes() + std::max(sum_up_.scratch_bytes(), scale_.scratch_bytes());
+  }
+  void run(const KernelCall& call) const override {
+    auto* moments = reinterpret_cast<Moments*>(call.scratch);
+    std::byte* rest = call.scratch + moments_bytes();
+    sum_up_.run(call.src[0], moments, rest);
+    scale_.run(call.src[0], moments, floats(call.src[1]), floats(call.src[2]), call.dst, rest);
+  }
+
+ private:
+  std::size_t moments_bytes() const {
+    return static_cast<std::size_t>(rounded_up(
+        picture_.n * sum_up_.chunks() * picture_.groups * std::int64_t{sizeof(Moments)}, 64));
+  }
+
+  Picture picture_;
+  SumUp sum_up_;
+  Scale scale_;
 };
 
 }  // namespace
 
 Made make_group_norm(const NodeView& node) {
-  const std::string why_not = why_not_norm(node);
+  const std::string why_not = why_not_norm(node, 1);
   if (!why_not.empty()) return decline(why_not);
   if (node.dst().shape.elements() == 0) return decline("x is empty");
   return accept(std::make_unique<GroupNormKernel>(node));
+}
+
+Made make_group_moments(const NodeView& node) {
+  const std::string why_not = why_not_computed(node);
+  if (!why_not.empty()) return decline(why_not);
+  if (node.src(0).shape.elements() == 0) return decline("x is empty");
+  return accept(std::make_unique<GroupMomentsKernel>(node));
+}
+
+Made make_group_scale(const NodeView& node) {
+  const std::string why_not = why_not_norm(node, 2);
+  if (!why_not.empty()) return decline(why_not);
+  if (node.dst().shape.elements() == 0) return decline("x is empty");
+  return accept(std::make_unique<GroupScaleKernel>(node));
 }
 
 }  // namespace semblance::cpu

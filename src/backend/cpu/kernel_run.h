@@ -65,6 +65,12 @@ class KernelRun {
     }
   }
 
+  /// The bytes of a source that is no weight, as they are.
+  void set_bytes(std::size_t i, std::span<const std::byte> bytes) {
+    SEMBLANCE_ASSERT(bytes.size() == src_[i].size());
+    std::memcpy(src_[i].data(), bytes.data(), bytes.size());
+  }
+
   /// Runs with dst apart from every source, or in the place of source `overwritten`.
   void run(int overwritten = -1) {
     std::vector<const std::byte*> pointers;
@@ -77,6 +83,10 @@ class KernelRun {
     std::vector<float> values(static_cast<std::size_t>(dst_type_.shape.elements()));
     to_f32(dst_type_.dtype, place().bytes(), values);
     return values;
+  }
+  std::vector<std::byte> result_bytes() {
+    const std::span<std::byte> bytes = place().bytes();
+    return {bytes.begin(), bytes.end()};
   }
   const Kernel& kernel() const { return *chosen_.kernel; }
   std::string_view kernel_name() const { return chosen_.name; }

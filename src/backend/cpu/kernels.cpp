@@ -10,6 +10,8 @@ std::span<const KernelEntry> kernels() {
       KernelEntry{Linear::kName, "onednn_linear", make_linear},
       KernelEntry{Attention::kName, "cpu_attention", make_attention},
       KernelEntry{GroupNorm::kName, "cpu_group_norm", make_group_norm},
+      KernelEntry{GroupMoments::kName, "cpu_group_moments", make_group_moments},
+      KernelEntry{GroupScale::kName, "cpu_group_scale", make_group_scale},
       KernelEntry{LayerNorm::kName, "cpu_layer_norm", make_layer_norm},
       KernelEntry{Unary::kName, "cpu_unary", make_unary},
       KernelEntry{Geglu::kName, "cpu_geglu", make_geglu},
@@ -20,6 +22,10 @@ std::span<const KernelEntry> kernels() {
       KernelEntry{Convert::kName, "cpu_convert", make_convert},
       KernelEntry{Concat::kName, "cpu_concat", make_concat},
       KernelEntry{Slice::kName, "cpu_slice", make_slice},
+      KernelEntry{Paste::kName, "cpu_paste", make_paste},
+      KernelEntry{Blank::kName, "cpu_blank", make_blank},
+      KernelEntry{Spill::kName, "cpu_copy", make_copy},
+      KernelEntry{Fetch::kName, "cpu_copy", make_copy},
       KernelEntry{Transpose::kName, "cpu_transpose", make_transpose},
   };
   return kTable;

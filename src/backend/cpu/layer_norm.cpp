@@ -125,7 +125,7 @@ class LayerNormKernel : public PlainKernel {
 }  // namespace
 
 Made make_layer_norm(const NodeView& node) {
-  const std::string why_not = why_not_norm(node);
+  const std::string why_not = why_not_norm(node, 1);
   if (!why_not.empty()) return decline(why_not);
   if (node.dst().shape.elements() == 0) return decline("x is empty");
   return accept(std::make_unique<LayerNormKernel>(node));

@@ -89,6 +89,53 @@ class SliceKernel : public PlainKernel {
   std::int64_t element_bytes_ = 0, src_row_ = 0, count_ = 0, rows_ = 0;
 };
 
+void copy_bytes(const std::byte* src, std::byte* dst, std::uint64_t bytes) {
+  if (src == dst) return;
+  parallel_ranges(static_cast<std::int64_t>(bytes), kGrainBytes,
+                  [&](std::int64_t begin, std::int64_t end, int) {
+                    std::memcpy(dst + begin, src + begin, static_cast<std::size_t>(end - begin));
+                  });
+}
+
+class PasteKernel : public PlainKernel {
+ public:
+  explicit PasteKernel(const NodeView& node)
+      : PlainKernel(node),
+        row_bytes_(bytes_from(node.dst(), -1)),
+        part_bytes_(bytes_from(node.src(1), -1)),
+        begin_(node.op<Paste>().begin * static_cast<std::int64_t>(size_of(node.dst().dtype))),
+        rows_(node.dst().shape.elements_before(-1)) {}
+
+  void run(const KernelCall& call) const override {
+    copy_bytes(call.src[0], call.dst, static_cast<std::uint64_t>(rows_ * row_bytes_));
+    parallel_ranges(rows_, grain_of(part_bytes_), [&](std::int64_t begin, std::int64_t end, int) {
+      for (std::int64_t row = begin; row < end; ++row) {
+        std::memcpy(call.dst + row * row_bytes_ + begin_, call.src[1] + row * part_bytes_,
+                    static_cast<std::size_t>(part_bytes_));
+      }
+    });
+  }
+
+ private:
+  std::int64_t row_bytes_, part_bytes_, begin_, rows_;
+};
+
+/// Leaves what is there.
+class BlankKernel : public PlainKernel {
+ public:
+  using PlainKernel::PlainKernel;
+  void run(const KernelCall&) const override {}
+};
+
+class CopyKernel : public PlainKernel {
+ public:
+  explicit CopyKernel(const NodeView& node) : PlainKernel(node), bytes_(node.dst().bytes()) {}
+  void run(const KernelCall& call) const override { copy_bytes(call.src[0], call.dst, bytes_); }
+
+ private:
+  std::uint64_t bytes_;
+};
+
 /// Axes that stay neighbours are one; then blocks of the two that swap places in memory.
 class TransposeKernel : public PlainKernel {
  public:
@@ -239,6 +286,10 @@ Made make_slice(const NodeView& node) {
   if (node.dst().shape.elements() == 0) return decline("the result is empty");
   return accept(std::make_unique<SliceKernel>(node));
 }
+
+Made make_paste(const NodeView& node) { return accept(std::make_unique<PasteKernel>(node)); }
+Made make_blank(const NodeView& node) { return accept(std::make_unique<BlankKernel>(node)); }
+Made make_copy(const NodeView& node) { return accept(std::make_unique<CopyKernel>(node)); }
 
 Made make_transpose(const NodeView& node) {
   if (node.dst().shape.elements() == 0) return decline("the result is empty");

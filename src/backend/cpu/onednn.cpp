@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/parallel.h"
 
 namespace semblance::onednn {
 namespace {
@@ -67,29 +68,39 @@ auto describe(const ConvolutionShape& shape, Choose&& choose) {
 
 /// A plain 3x3 convolution of so few sums (c * 9; those of the VAE and of the UNet's first level)
 /// may be computed by a batch-reduce implementation ("brg"): up to 1.4 times as fast, it cuts the
-/// sums by how many output channels there are, and so gives parts of them other last bits. Such
-/// weights are small enough to be held whole. Parts of rows have the bits of the whole, which other
-/// kernels and dilations do not give. The rule must not ask for what a part may change: the rows,
-/// the output channels.
-constexpr std::int64_t kBatchReduceChannels = 512;
-
-bool may_batch_reduce(const ConvolutionShape& shape) {
+/// sums by how many output channels it takes at once, and so gives parts of them other last bits.
+/// Such weights are small enough to be held whole. The rule must not ask for the rows, which a part
+/// may change.
+bool gives_up_output_channels(const ConvolutionShape& shape) {
+  constexpr std::int64_t kMostChannels = 512;
+  constexpr std::int64_t kLeastWidth = 48;
   constexpr std::array<std::int64_t, 2> kThree{3, 3};
   constexpr std::array<std::int64_t, 2> kOne{1, 1};
   return shape.kernel == kThree && shape.dilation == kOne && shape.groups == 1 &&
-         shape.c <= kBatchReduceChannels;
+         shape.c <= kMostChannels && shape.out_w >= kLeastWidth;
 }
+
+/// Where few rows would leave threads idle, the library takes fewer output channels at once. So a
+/// layer has the cut of a tall picture, and a band for which the library would choose another is
+/// described for fewer threads until it has that one: with one thread at the latest, for these
+/// numbers of output channels and pictures not too narrow.
+bool may_batch_reduce(const ConvolutionShape& shape) {
+  const bool steady =
+      shape.out_c <= 16 || (shape.out_c >= 128 && shape.out_c % 64 == 0 && shape.out_c % 48 != 0);
+  return gives_up_output_channels(shape) && steady;
+}
+constexpr std::int64_t kTallRows = 256;
 
 bool is_batch_reduce(std::string_view implementation) {
   return implementation.find("brg") != implementation.npos;
 }
 
-/// The implementation whose sums do not depend on how many rows there are, nor (but for small 3x3
-/// weights) on how many output channels; null if there is none. Those over matrix products cut the
-/// sums by the whole shape; the direct ones add them in one order, and are as fast for 1x1.
-std::optional<dnnl::convolution_forward::primitive_desc> describe_steady(
-    const ConvolutionShape& shape) {
-  using Desc = dnnl::convolution_forward::primitive_desc;
+using Desc = dnnl::convolution_forward::primitive_desc;
+
+/// The library's first implementation that adds in an order of its own choice alone, not by
+/// matrix products cut by the whole shape; null if there is none. The direct ones are as fast for
+/// 1x1.
+std::optional<Desc> describe_direct(const ConvolutionShape& shape, bool batch_reduce) {
   const bool small_kernel = shape.kernel[0] == 1 && shape.kernel[1] == 1;
   int chosen = -1;
   describe(shape, [&](Desc& desc) {
@@ -98,7 +109,7 @@ std::optional<dnnl::convolution_forward::primitive_desc> describe_steady(
       const std::string_view name = desc.impl_info_str();
       const auto has = [name](std::string_view part) { return name.find(part) != name.npos; };
       if (name.starts_with("ref") || has("gemm") || has("sse41")) continue;
-      if (is_batch_reduce(name) && !may_batch_reduce(shape)) continue;
+      if (is_batch_reduce(name) && !batch_reduce) continue;
       if (chosen < 0) chosen = count;
       // On AVX-512 the direct one is faster for 1x1 too, and needs no scratch in bf16.
       if (small_kernel && has("avx512") && !has("_1x1") && !has("_dw")) {
@@ -152,6 +163,50 @@ WeightLayout layout_of(const dnnl::memory::desc& desc, const ConvolutionShape& s
   return layout;
 }
 
+/// For how many threads the library describes and compiles, in a scope.
+class ThreadLimit {
+ public:
+  explicit ThreadLimit(int limit) : before_(threads()) { set_threads(limit); }
+  ~ThreadLimit() { set_threads(before_); }
+  ThreadLimit(const ThreadLimit&) = delete;
+  ThreadLimit& operator=(const ThreadLimit&) = delete;
+
+ private:
+  int before_;
+};
+
+struct Steady {
+  Desc desc;
+  int threads;  // to compile for
+};
+
+/// Output channels that a batch-reduce implementation takes at once; 0 for others.
+std::int64_t outputs_at_once(const std::optional<Desc>& desc, const ConvolutionShape& shape) {
+  if (!desc || !is_batch_reduce(desc->impl_info_str())) return 0;
+  return layout_of(desc->weights_desc(), shape).block(1);
+}
+
+/// An implementation whose sums do not depend on how many rows there are, nor (but for batch-reduce
+/// ones) on how many output channels; null if there is none.
+std::optional<Steady> describe_steady(const ConvolutionShape& shape) {
+  if (may_batch_reduce(shape)) {
+    ConvolutionShape tall = shape;
+    tall.n = 1;
+    tall.pad[0] = tall.pad[2] = 0;
+    tall.out_h = kTallRows;
+    tall.h = (kTallRows - 1) * shape.stride[0] + shape.kernel[0];
+    const std::int64_t wanted = outputs_at_once(describe_direct(tall, true), tall);
+    for (int limit = threads(); wanted > 0 && limit > 0; --limit) {
+      const ThreadLimit scope(limit);
+      const std::optional<Desc> desc = describe_direct(shape, true);
+      if (outputs_at_once(desc, shape) == wanted) return Steady{*desc, limit};
+    }
+  }
+  const std::optional<Desc> desc = describe_direct(shape, false);
+  if (!desc) return std::nullopt;
+  return Steady{*desc, threads()};
+}
+
 }  // namespace
 
 std::int64_t WeightLayout::block(int axis) const {
@@ -167,6 +222,7 @@ struct Convolution::Parts {
   dnnl::convolution_forward::primitive_desc desc;
   WeightLayout layout;
   std::string implementation;
+  int threads = 1;
   // Made by compile(); their data pointers are set by each run.
   std::optional<dnnl::convolution_forward> primitive;
   dnnl::memory x, weight, bias, dst, scratch;
@@ -180,12 +236,13 @@ std::unique_ptr<Convolution> Convolution::make(const ConvolutionShape& shape,
   try {
     auto parts = std::make_unique<Parts>();
     parts->shape = shape;
-    auto desc = describe_steady(shape);
-    if (!desc) {
+    const auto steady = describe_steady(shape);
+    if (!steady) {
       why_not = "oneDNN has nothing for this shape that keeps its bits in slices";
       return nullptr;
     }
-    parts->desc = std::move(*desc);
+    parts->desc = steady->desc;
+    parts->threads = steady->threads;
     parts->implementation = parts->desc.impl_info_str();
     parts->layout = layout_of(parts->desc.weights_desc(), shape);
     return std::unique_ptr<Convolution>(new Convolution(std::move(parts)));
@@ -196,7 +253,7 @@ std::unique_ptr<Convolution> Convolution::make(const ConvolutionShape& shape,
 }
 
 bool Convolution::keeps_bits_by_output_channels() const {
-  return !is_batch_reduce(parts_->implementation);
+  return !gives_up_output_channels(parts_->shape);
 }
 const WeightLayout& Convolution::weight_layout() const { return parts_->layout; }
 std::size_t Convolution::scratch_bytes() const { return parts_->desc.scratchpad_desc().get_size(); }
@@ -204,6 +261,7 @@ std::string_view Convolution::implementation() const { return parts_->implementa
 
 void Convolution::compile() try {
   Parts& parts = *parts_;
+  const ThreadLimit scope(parts.threads);
   parts.primitive.emplace(parts.desc);
   parts.x = dnnl::memory(parts.desc.src_desc(), engine(), nullptr);
   parts.weight = dnnl::memory(parts.desc.weights_desc(), engine(), nullptr);

@@ -65,8 +65,8 @@ class Convolution {
   static std::unique_ptr<Convolution> make(const ConvolutionShape& shape, std::string& why_not);
   ~Convolution();
 
-  /// False for a batch-reduce implementation, which cuts the input channels by how many output
-  /// channels there are.
+  /// False for shapes that a batch-reduce implementation may compute, which cuts the sums by how
+  /// many output channels there are.
   bool keeps_bits_by_output_channels() const;
   const WeightLayout& weight_layout() const;
   std::size_t scratch_bytes() const;

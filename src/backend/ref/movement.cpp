@@ -29,6 +29,20 @@ void run(const Slice& op, const Run& r) {
   }
 }
 
+void run(const Paste& op, const Run& r) {
+  const std::int64_t c = r.dst_type.shape[-1];
+  const std::int64_t p = r.shape(1)[-1];
+  const std::int64_t rows = r.dst_type.shape.elements_before(-1);
+  if (r.call.dst != r.call.src[0]) r.move(0, 0, 0, rows * c);
+  for (std::int64_t row = 0; row < rows; ++row) r.move(1, row * p, row * c + op.begin, p);
+}
+
+/// NaN in every type of floats: what reads it shows.
+void run(const Blank&, const Run& r) { std::memset(r.call.dst, 0xff, r.dst_type.bytes()); }
+
+void run(const Spill&, const Run& r) { r.move(0, 0, 0, r.dst_type.shape.elements()); }
+void run(const Fetch&, const Run& r) { r.move(0, 0, 0, r.dst_type.shape.elements()); }
+
 void run(const Transpose& op, const Run& r) {
   const Shape& shape = r.shape(0);
   const Shape& dst = r.dst_type.shape;

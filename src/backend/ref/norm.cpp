@@ -51,6 +51,71 @@ void run(const GroupNorm& op, const Run& r) {
   });
 }
 
+void run(const GroupMoments& op, const Run& r) {
+  const Shape& shape = r.shape(0);
+  const std::int64_t c = shape[-1];
+  const std::int64_t pixels = shape.with(0, 1).elements_before(-1);
+  const std::int64_t width = c / op.groups;
+  const std::int64_t chunks = r.dst_type.shape[1];
+  const Floats x = r.floats(0);
+  auto* dst = reinterpret_cast<double*>(r.call.dst);
+
+  parallel_for(r.dst_type.shape.elements_before(-1), [&](std::int64_t item) {
+    const std::int64_t group = item % op.groups;
+    const std::int64_t chunk = item / op.groups % chunks;
+    const std::int64_t picture = item / op.groups / chunks;
+    const std::int64_t first = chunk * op.chunk_pixels;
+    const std::int64_t count = std::min(op.chunk_pixels, pixels - first) * width;
+    const auto value = [&](std::int64_t i) {
+      return static_cast<double>(
+          x[(picture * pixels + first + i / width) * c + group * width + i % width]);
+    };
+    double mean = 0;
+    for (std::int64_t i = 0; i < count; ++i) mean += value(i);
+    mean /= static_cast<double>(count);
+    double squares = 0;
+    for (std::int64_t i = 0; i < count; ++i) squares += (value(i) - mean) * (value(i) - mean);
+    dst[item * 3] = static_cast<double>(count);
+    dst[item * 3 + 1] = mean;
+    dst[item * 3 + 2] = squares;
+  });
+}
+
+void run(const GroupScale& op, const Run& r) {
+  const Shape& shape = r.shape(0);
+  const std::int64_t c = shape[-1];
+  const std::int64_t pixels = shape.with(0, 1).elements_before(-1);
+  const std::int64_t width = c / op.groups;
+  const std::int64_t chunks = r.shape(1)[1];
+  const Floats x = r.floats(0);
+
+  parallel_for(shape[0] * op.groups, [&](std::int64_t item) {
+    const std::int64_t picture = item / op.groups;
+    const std::int64_t group = item % op.groups;
+    const auto of_chunk = [&](std::int64_t chunk, std::int64_t i) {
+      return r.doubles(1)[((picture * chunks + chunk) * op.groups + group) * 3 + i];
+    };
+    double count = 0;
+    double mean = 0;
+    for (std::int64_t i = 0; i < chunks; ++i) count += of_chunk(i, 0);
+    for (std::int64_t i = 0; i < chunks; ++i) mean += of_chunk(i, 0) / count * of_chunk(i, 1);
+    double squares = 0;
+    for (std::int64_t i = 0; i < chunks; ++i) {
+      const double distance = of_chunk(i, 1) - mean;
+      squares += of_chunk(i, 2) + of_chunk(i, 0) * distance * distance;
+    }
+    const double slope = 1 / std::sqrt(squares / count + static_cast<double>(op.eps));
+    for (std::int64_t i = 0; i < pixels * width; ++i) {
+      const std::int64_t channel = group * width + i % width;
+      const std::int64_t index = (picture * pixels + i / width) * c + channel;
+      const double value = (static_cast<double>(x[index]) - mean) * slope *
+                               static_cast<double>(r.floats(2)[channel]) +
+                           static_cast<double>(r.floats(3)[channel]);
+      r.result().set(index, op.silu ? silu(value) : value);
+    }
+  });
+}
+
 void run(const LayerNorm& op, const Run& r) {
   const std::int64_t c = r.shape(0)[-1];
   const Floats x = r.floats(0);

@@ -16,7 +16,15 @@ bool reads_as_float(DType dtype) {
 template <typename T>
 constexpr bool kOnlyMoves =
     std::is_same_v<T, Concat> || std::is_same_v<T, Slice> || std::is_same_v<T, Transpose> ||
-    std::is_same_v<T, Embedding> || std::is_same_v<T, TakeRow> || std::is_same_v<T, Upsample>;
+    std::is_same_v<T, Paste> || std::is_same_v<T, Blank> || std::is_same_v<T, Spill> ||
+    std::is_same_v<T, Fetch> || std::is_same_v<T, Embedding> || std::is_same_v<T, TakeRow> ||
+    std::is_same_v<T, Upsample>;
+
+/// Statistics of groups are f64, which their ops' rules of types see to.
+template <typename T>
+constexpr int kDoublesSource = std::is_same_v<T, GroupScale> ? 1 : -1;
+template <typename T>
+constexpr bool kGivesDoubles = std::is_same_v<T, GroupMoments>;
 
 template <typename T>
 class ReferenceKernel : public PlainKernel {
@@ -44,8 +52,9 @@ class ReferenceKernel : public PlainKernel {
 template <typename T>
 Made make(const NodeView& node) {
   if constexpr (!kOnlyMoves<T>) {
-    bool floats = reads_as_float(node.dst().dtype);
-    for (int i = 0; i < node.src_count(); ++i) floats = floats && reads_as_float(node.src(i).dtype);
+    bool floats = kGivesDoubles<T> || reads_as_float(node.dst().dtype);
+    for (int i = 0; i < node.src_count(); ++i)
+      floats = floats && (i == kDoublesSource<T> || reads_as_float(node.src(i).dtype));
     if (!floats) return decline("sources and result are f32, f16 or bf16");
   }
   return accept(std::make_unique<ReferenceKernel<T>>(node));

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
 
 #include "backend/backends.h"
@@ -61,13 +62,14 @@ TEST(Reference, AgreesWithTorch) {
     const StoredTensor& stored = *goldens.find(name + ".dst");
     ASSERT_EQ(to_string(TensorType{stored.dtype, stored.shape}), to_string(graph.type(node.dst)));
     const std::vector<std::byte> got = run_reference(graph, src);
-    if (stored.dtype == DType::kF32) {
+    if (stored.dtype == DType::kF32 || stored.dtype == DType::kF64) {
       testing::expect_close(floats_of(stored.dtype, got), floats_of(stored.dtype, want));
     } else {
       EXPECT_EQ(got, want);
     }
     covered.insert(name_of(node.op));
   }
+  covered.insert(Blank::kName);  // of no known content
   for (const KernelEntry& entry : reference_kernels())
     EXPECT_TRUE(covered.contains(entry.op)) << "no golden for " << entry.op;
 }
@@ -77,6 +79,14 @@ TEST(Reference, HasAKernelForEveryOpThatRuns) {
   for (const KernelEntry& entry : reference_backend().kernels()) ops.insert(entry.op);
   EXPECT_EQ(ops.size(), std::variant_size_v<Op> - 1);
   EXPECT_FALSE(ops.contains(Reshape::kName));  // a view, never run
+}
+
+TEST(Reference, ABlankIsNotANumber) {
+  for (const char* line : {"blank shape=[3]", "blank dtype=bf16 shape=[3]"}) {
+    const Graph graph = testing::graph_of_case(line);
+    for (float value : floats_of(graph.type(0).dtype, run_reference(graph, {})))
+      EXPECT_TRUE(std::isnan(value));
+  }
 }
 
 TEST(Reference, SaysWhyItDeclines) {

@@ -59,6 +59,9 @@ struct Run {
   const std::int32_t* ints(std::size_t i) const {
     return reinterpret_cast<const std::int32_t*>(call.src[i]);
   }
+  const double* doubles(std::size_t i) const {
+    return reinterpret_cast<const double*>(call.src[i]);
+  }
   Result result() const { return {call.dst, dst_type.dtype}; }
   /// Copies `count` elements, from index `from` of source `i` to index `to` of the result.
   void move(std::size_t i, std::int64_t from, std::int64_t to, std::int64_t count) const {
@@ -77,6 +80,8 @@ void run(const Attention& op, const Run& r);
 std::size_t attention_scratch_bytes(const Shape& k, const Shape& v, std::int64_t heads);
 // norm.cpp
 void run(const GroupNorm& op, const Run& r);
+void run(const GroupMoments& op, const Run& r);
+void run(const GroupScale& op, const Run& r);
 void run(const LayerNorm& op, const Run& r);
 void run(const BatchNorm& op, const Run& r);
 // elementwise.cpp
@@ -90,6 +95,10 @@ void run(const Sinusoid& op, const Run& r);
 // movement.cpp
 void run(const Concat& op, const Run& r);
 void run(const Slice& op, const Run& r);
+void run(const Paste& op, const Run& r);
+void run(const Blank& op, const Run& r);
+void run(const Spill& op, const Run& r);
+void run(const Fetch& op, const Run& r);
 void run(const Transpose& op, const Run& r);
 void run(const Embedding& op, const Run& r);
 void run(const TakeRow& op, const Run& r);

@@ -7,7 +7,7 @@ namespace semblance {
 
 /// Normalises each group of channels of each picture: (x - mean) / sqrt(var + eps) * weight + bias,
 /// then silu if asked. x [n,...,c]; weight, bias [c] f32; result as x. `groups` divides c. May
-/// overwrite x.
+/// overwrite x. Its bits are those of GroupScale(x, GroupMoments(x)) with group_chunk_pixels(x).
 struct GroupNorm {
   static constexpr std::string_view kName = "group_norm";
   static constexpr unsigned kSlices = kSlicePictures;

@@ -1,0 +1,25 @@
+// A tensor put aside, into the scratch file.
+#pragma once
+
+#include "graph/op_support.h"
+
+namespace semblance {
+
+/// Result as x, which lies in the scratch file until it is fetched. As arithmetic it is nothing: a
+/// kernel copies, for a graph that is run without a scratch file.
+struct Spill {
+  static constexpr std::string_view kName = "spill";
+  static constexpr unsigned kSlices = kSliceAny;
+
+  template <typename F>
+  void fields(F&&) {}
+  int may_overwrite() const { return -1; }
+
+  TensorType infer(Types src) const {
+    require(src.size() == 1, kName, "needs x", src);
+    return src[0];
+  }
+  Operations cost(Types, const TensorType&) const { return 0; }
+};
+
+}  // namespace semblance

@@ -1,0 +1,37 @@
+// A weight of a graph in its file: a stored tensor, or some ranges of its rows one after the other.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "graph/graph.h"
+#include "weights/weight_map.h"
+
+namespace semblance {
+
+/// Bytes of a file.
+struct FilePiece {
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// Const use is thread-safe.
+struct WeightRows {
+  StoredTensor tensor;
+  std::vector<RowRange> rows;  // inside the tensor; none: all of it
+
+  std::int64_t row_count() const;
+  std::uint64_t bytes() const;  // in the file
+  /// Where the rows lie, in their order; neighbours are one piece.
+  std::vector<FilePiece> pieces() const;
+  /// As read_rows() of weight_map.h, with rows counted in this weight.
+  void read(std::int64_t first_row, std::int64_t count, std::span<std::byte> raw,
+            std::span<float> dst) const;
+};
+
+/// The stored weight of a graph's value. Error(kMissing) when it is not in the files, Error(kShape)
+/// when its shape differs or its rows are not inside.
+WeightRows find_weight(const WeightMap& weights, const ValueInfo& value);
+
+}  // namespace semblance
