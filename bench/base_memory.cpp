@@ -36,6 +36,8 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+double mib(std::uint64_t bytes) { return static_cast<double>(bytes) / 1048576; }
+
 /// Resident KiB of one kind of mapping.
 struct Resident {
   std::map<std::string, std::uint64_t> kib;
@@ -92,7 +94,6 @@ class Report {
     if (trim_) malloc_trim(0);
     if (drop_ && arena == nullptr) give_back_code();  // a session has done so
     const Resident resident = read_smaps(arena);
-    const auto mib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 1048576; };
     const auto of = [&](const char* kind) {
       const auto found = resident.kib.find(kind);
       return found == resident.kib.end() ? 0.0 : mib(found->second * 1024);
@@ -175,6 +176,11 @@ int run(std::map<std::string, std::string> options) {
     kernels.emplace(std::move(key), std::move(chosen.kernel));
   }
   report.phase("choosing kernels");
+  RunCounts run_counts{.nodes = static_cast<int>(graph.nodes().size()), .threads = threads()};
+  for (const auto& [name, count] : counts) {
+    if (name.starts_with("onednn")) run_counts.generated_kernels += count;
+  }
+  const BaseMemory predicted = predict_base(measure_base(), run_counts);
   for (const auto& [key, kernel] : kernels) kernel->compile();
   report.phase("generating code");
   if (options.contains("--run")) {
@@ -184,7 +190,10 @@ int run(std::map<std::string, std::string> options) {
     session.run();
     report.phase("a step", session.input("latent").data());
   }
-  std::printf("\n%zu values, %zu nodes:", graph.values().size(), graph.nodes().size());
+  std::printf("%-20s %9s %9.1f %9.1f %9.1f %9.1f %9s %9.1f\n", "predicted of a step", "",
+              mib(predicted.total()), mib(predicted.code_bytes), mib(predicted.copied_bytes),
+              mib(predicted.heap_bytes), "", mib(predicted.generated_bytes));
+  std::printf("\n%d nodes:", run_counts.nodes);
   for (const auto& [name, count] : counts) std::printf(" %d %s", count, std::string(name).c_str());
   std::printf("\n\nresident MiB of each file\n");
   Report::files();

@@ -123,7 +123,7 @@ void split_words(std::string_view text, OnWord&& on_word) {
 struct Tokenizer::Data {
   explicit Data(TokenizerFiles read)
       : files(std::move(read)), pairs(files.middle, files.last, files.merges) {
-    files.merges = {};
+    std::vector<BytePairs::Merge>().swap(files.merges);  // "= {}" would keep its memory
     for (const AddedToken& token : files.added) {
       if (token.normalized) {
         normalized.add(normalize(token.content, "an added token"), token.id);
