@@ -1,0 +1,430 @@
+// The checker plays the run: it keeps, for the arena and the scratch file, which content each byte
+// holds, writes as the nodes write, and sees that every read finds what it wants. What views,
+// joins, spills and fetches hold is said in terms of what nodes have computed, so that it does not
+// matter by which way bytes came to where they are read.
+#include "planner/check_plan.h"
+
+#include <algorithm>
+#include <optional>
+#include <tuple>
+
+#include "graph/views.h"
+#include "planner/ledger.h"
+
+namespace semblance {
+namespace {
+
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+bool inside(const Place& place, std::uint64_t region) {
+  return place.bytes <= region && place.offset <= region - place.bytes;
+}
+
+bool overlap(const Place& a, const Place& b) {
+  return a.bytes > 0 && b.bytes > 0 && a.offset < b.offset + b.bytes &&
+         b.offset < a.offset + a.bytes;
+}
+
+bool is_aligned(const Place& place) {
+  return place.bytes == 0 || place.offset % kPlaceAlignment == 0;
+}
+
+/// Channels of which nothing is known.
+struct Channels {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
+
+class Checker {
+ public:
+  Checker(const Graph& graph, const std::vector<NodeNeeds>& needs, const Plan& plan)
+      : graph_(graph),
+        needs_(needs),
+        plan_(plan),
+        content_(graph.values().size()),
+        undefined_(graph.values().size()) {}
+
+  void run() {
+    check_sizes();
+    check_values();
+    check_weights();
+    for (std::size_t i = 0; i < graph_.values().size(); ++i) {
+      if (graph_.values()[i].kind == ValueKind::kInput) set_input(static_cast<ValueId>(i));
+    }
+    for (node_ = 0; node_ < static_cast<int>(graph_.nodes().size()); ++node_) {
+      const Node& node = graph_.nodes()[at(node_)];
+      find_content(node);
+      if (plan_.silent[at(node_)]) {
+        check_silent(node);
+      } else {
+        play(node);
+      }
+    }
+    check_end();
+  }
+
+ private:
+  struct Pending {
+    Place place;
+    int before = 0;  // node from which on it is over
+    int node = 0;
+  };
+
+  [[noreturn]] void wrong(std::string_view what) const {
+    fail(ErrorKind::kInternal, "internal error: the plan is wrong at node {} ({}): {}", node_,
+         name_of(graph_.nodes()[at(node_)].op), what);
+  }
+  [[noreturn]] static void wrong_plan(std::string_view what) {
+    fail(ErrorKind::kInternal, "internal error: the plan is wrong: {}", what);
+  }
+
+  const Place& place(ValueId value) const { return plan_.values[at(value)]; }
+  bool in_file(ValueId value) const { return plan_.in_file[at(value)]; }
+  bool is_weight(ValueId value) const {
+    return graph_.values()[at(value)].kind == ValueKind::kWeight;
+  }
+
+  // ---- what holds for the plan as a whole
+
+  void check_sizes() const {
+    const std::size_t values = graph_.values().size();
+    const std::size_t nodes = graph_.nodes().size();
+    if (needs_.size() != nodes || plan_.values.size() != values || plan_.in_file.size() != values ||
+        plan_.silent.size() != nodes || plan_.scratch.size() != nodes ||
+        plan_.spilled_before.size() != nodes)
+      wrong_plan("it has not an entry for each value and node");
+  }
+
+  void check_values() const {
+    for (std::size_t i = 0; i < graph_.values().size(); ++i) {
+      const ValueInfo& value = graph_.values()[i];
+      if (value.kind == ValueKind::kWeight) continue;
+      if (plan_.values[i].bytes != value.type.bytes())
+        wrong_plan(fmt::format("value {} has a place of another size", i));
+      if (!inside(plan_.values[i], plan_.in_file[i] ? plan_.file_bytes : plan_.arena_bytes))
+        wrong_plan(fmt::format("value {} lies outside its region", i));
+      if (value.kind == ValueKind::kInput && !plan_.in_file[i] && !is_aligned(plan_.values[i]))
+        wrong_plan(fmt::format("input {} is not aligned", value.name));
+    }
+  }
+
+  void check_weights() const {
+    struct Resident {
+      Place place;
+      std::tuple<bool, ValueId, std::uint64_t> what;
+    };
+    std::vector<Resident> residents;
+    int last = 0;
+    for (const WeightUse& use : plan_.weights) {
+      if (use.first_node < last || use.last_node < use.first_node ||
+          use.last_node >= static_cast<int>(graph_.nodes().size()))
+        wrong_plan("uses of weights are not in order");
+      last = use.first_node;
+      if (use.weight < 0 || at(use.weight) >= graph_.values().size() || !is_weight(use.weight))
+        wrong_plan("a use of a weight is of something else");
+      const bool stays = use.keep == Keep::kPacked;
+      if (use.packed.bytes < use.needs.packed_bytes || !is_aligned(use.packed) ||
+          !inside(use.packed, stays ? plan_.resident_bytes : plan_.arena_bytes))
+        wrong_plan("a weight has a bad place");
+      if (stays) residents.push_back({use.packed, {true, use.weight, use.needs.layout}});
+      if (use.keep == Keep::kStreamed && use.needs.raw_bytes > plan_.ring_bytes)
+        wrong_plan("a streamed weight does not fit in the ring");
+      if (use.keep == Keep::kRaw) {
+        if (use.raw.bytes < use.needs.raw_bytes || !is_aligned(use.raw) ||
+            !inside(use.raw, plan_.resident_bytes))
+          wrong_plan("a weight's bytes have a bad place");
+        residents.push_back({use.raw, {false, use.weight, 0}});
+      }
+    }
+    std::sort(residents.begin(), residents.end(), [](const Resident& a, const Resident& b) {
+      return std::tie(a.place.offset, a.place.bytes) < std::tie(b.place.offset, b.place.bytes);
+    });
+    Place before;
+    for (std::size_t i = 0; i < residents.size(); ++i) {
+      const Resident& now = residents[i];
+      const bool same = i > 0 && residents[i - 1].what == now.what &&
+                        before.offset == now.place.offset && before.bytes == now.place.bytes;
+      if (!same && overlap(before, now.place)) wrong_plan("weights that stay lie on each other");
+      before = now.place;
+    }
+    check_node_weights();
+  }
+
+  /// Every weight that a node wants has one use, which is of that weight and packed as it wants it.
+  void check_node_weights() const {
+    std::size_t next = 0;
+    for (std::size_t n = 0; n < graph_.nodes().size(); ++n) {
+      const Node& node = graph_.nodes()[n];
+      if (needs_[n].src.size() > node.src.size()) wrong_plan("a node needs more than its sources");
+      std::vector<int> found(node.src.size());
+      for (;
+           next < plan_.node_weights.size() && plan_.node_weights[next].node == static_cast<int>(n);
+           ++next) {
+        const NodeWeight& weight = plan_.node_weights[next];
+        if (weight.src < 0 || at(weight.src) >= needs_[n].src.size() || weight.use < 0 ||
+            at(weight.use) >= plan_.weights.size())
+          wrong_plan("a node's weight is none");
+        ++found[at(weight.src)];
+        const WeightUse& use = plan_.weights[at(weight.use)];
+        const WeightNeeds& need = needs_[n].src[at(weight.src)];
+        if (use.weight != node.src[at(weight.src)] || use.needs.layout != need.layout ||
+            use.needs.packed_bytes != need.packed_bytes || use.needs.raw_bytes != need.raw_bytes)
+          wrong_plan(fmt::format("node {} would use another weight than its source", n));
+        if (static_cast<int>(n) < use.first_node || static_cast<int>(n) > use.last_node)
+          wrong_plan(fmt::format("node {} uses a weight when it is not there", n));
+      }
+      for (std::size_t i = 0; i < needs_[n].src.size(); ++i) {
+        const int wanted = needs_[n].src[i].packed_bytes > 0 && !plan_.silent[n] ? 1 : 0;
+        if (found[i] != wanted) wrong_plan(fmt::format("node {} has not each of its weights", n));
+      }
+    }
+    if (next != plan_.node_weights.size()) wrong_plan("weights of nodes are not in order");
+  }
+
+  // ---- what values hold, said of the graph alone
+
+  /// Content of a value that its node computes.
+  Content own(ValueId value) const {
+    Content content;
+    append(content, {value, 0, graph_.type(value).bytes()});
+    return content;
+  }
+  int weight_origin(std::size_t use) const {
+    return static_cast<int>(graph_.values().size() + use);
+  }
+  int scratch_origin() const {
+    return static_cast<int>(graph_.values().size() + plan_.weights.size());
+  }
+
+  void find_content(const Node& node) {
+    Content& content = content_[at(node.dst)];
+    std::vector<Channels>& undefined = undefined_[at(node.dst)];
+    const std::int64_t channels = channels_of(node.dst);
+    const bool reads_weight =
+        std::any_of(node.src.begin(), node.src.end(), [&](ValueId v) { return is_weight(v); });
+    const auto offset =
+        node.src.size() == 1 && !reads_weight ? view_offset_bytes(graph_, node) : std::nullopt;
+    const bool joins = !reads_weight && is_join(graph_, node);
+    if (offset) {
+      content = range_of(content_[at(node.src[0])], static_cast<std::uint64_t>(*offset),
+                         graph_.type(node.dst).bytes());
+    } else if (joins) {
+      for (ValueId src : node.src) {
+        for (const Piece& piece : content_[at(src)]) append(content, piece);
+      }
+    } else if (std::holds_alternative<Spill>(node.op) || std::holds_alternative<Fetch>(node.op)) {
+      content = content_[at(node.src[0])];
+    } else {
+      content = own(node.dst);
+    }
+    if (offset || joins) {
+      for (ValueId src : node.src) {
+        if (!undefined_[at(src)].empty()) undefined = {{0, channels}};
+      }
+    } else if (std::holds_alternative<Blank>(node.op)) {
+      if (graph_.type(node.dst).bytes() > 0) undefined = {{0, channels}};
+    } else if (const auto* paste = std::get_if<Paste>(&node.op)) {
+      const std::int64_t end = paste->begin + channels_of(node.src[1]);
+      for (const Channels& range : undefined_[at(node.src[0])]) {
+        if (range.begin < std::min(range.end, paste->begin))
+          undefined.push_back({range.begin, std::min(range.end, paste->begin)});
+        if (std::max(range.begin, end) < range.end)
+          undefined.push_back({std::max(range.begin, end), range.end});
+      }
+    }
+  }
+
+  std::int64_t channels_of(ValueId value) const {
+    const Shape& shape = graph_.type(value).shape;
+    return shape.rank() == 0 ? 1 : shape[-1];
+  }
+
+  // ---- the run
+
+  void set_input(ValueId value) {
+    content_[at(value)] = own(value);
+    (in_file(value) ? file_inputs_ : inputs_).push_back(place(value));
+    for (std::size_t i = 0; i < graph_.values().size(); ++i) {
+      if (graph_.values()[i].kind == ValueKind::kInput && static_cast<ValueId>(i) < value &&
+          plan_.in_file[i] == in_file(value) && overlap(plan_.values[i], place(value)))
+        wrong_plan("inputs lie on each other");
+    }
+    (in_file(value) ? file_ : arena_).write(place(value).offset, content_[at(value)]);
+  }
+
+  /// A view or join: nothing moves, so it must lie with its sources.
+  void check_silent(const Node& node) const {
+    for (ValueId src : node.src) {
+      if (is_weight(src)) wrong("a view of a weight");
+      if (in_file(src) != in_file(node.dst)) wrong("its source is not in the same kind of memory");
+    }
+    if (is_join(graph_, node)) {
+      std::uint64_t offset = place(node.dst).offset;
+      for (ValueId src : node.src) {
+        if (place(src).bytes > 0 && place(src).offset != offset)
+          wrong("a source of a join lies elsewhere");
+        offset += place(src).bytes;
+      }
+      return;
+    }
+    const auto offset = view_offset_bytes(graph_, node);
+    if (!offset) wrong("it is neither a view nor a join, so it has to run");
+    if (place(node.dst).bytes > 0 &&
+        place(node.dst).offset != place(node.src[0]).offset + static_cast<std::uint64_t>(*offset))
+      wrong("a view does not lie in its source");
+  }
+
+  void play(const Node& node) {
+    const bool spills = std::holds_alternative<Spill>(node.op);
+    const bool fetches = std::holds_alternative<Fetch>(node.op);
+    if (in_file(node.dst) != spills) wrong("its result is in the wrong kind of memory");
+    if (!spills && !is_aligned(place(node.dst))) wrong("its result is not aligned");
+    pack_weights();
+    const Place& scratch = plan_.scratch[at(node_)];
+    if (scratch.bytes < needs_[at(node_)].scratch_bytes || !is_aligned(scratch) ||
+        !inside(scratch, plan_.arena_bytes))
+      wrong("its scratch is too small or in a bad place");
+    write(scratch, {{scratch_origin(), 0, scratch.bytes}});
+    if (!spills && overlap(scratch, place(node.dst))) wrong("its result lies on its scratch");
+    for (std::size_t i = 0; i < node.src.size(); ++i) read_source(node, static_cast<int>(i));
+    read_weights(node);
+    if (spills) {
+      const int before = plan_.spilled_before[at(node_)];
+      if (before <= node_) wrong("it is over before it begins");
+      spills_.push_back({place(node.src[0]), before, node_});
+      write_file(node.dst);
+      return;
+    }
+    write(place(node.dst), content_[at(node.dst)]);
+    if (fetches) fetches_.push_back({place(node.dst), 0, node_});
+  }
+
+  void pack_weights() {
+    for (; next_use_ < plan_.weights.size() && plan_.weights[next_use_].first_node <= node_;
+         ++next_use_) {
+      const WeightUse& use = plan_.weights[next_use_];
+      if (use.first_node != node_) wrong("a weight would be packed at a node that does not run");
+      if (use.keep != Keep::kPacked)
+        write(use.packed, {{weight_origin(next_use_), 0, use.packed.bytes}});
+    }
+  }
+
+  void read_source(const Node& node, int index) {
+    const ValueId src = node.src[at(index)];
+    if (is_weight(src)) return;
+    const bool fetches = std::holds_alternative<Fetch>(node.op);
+    if (in_file(src) != fetches)
+      wrong(fmt::format("source {} is in the wrong kind of memory", index));
+    if (!undefined_[at(src)].empty() && !(std::holds_alternative<Paste>(node.op) && index == 0))
+      wrong(fmt::format("source {} has bytes that nobody wrote", index));
+    const Place& from = place(src);
+    if ((fetches ? file_ : arena_).read(from) != content_[at(src)])
+      wrong(fmt::format("source {} was overwritten, or is not there yet", index));
+    if (fetches) return;
+    if (!is_aligned(from)) wrong(fmt::format("source {} is not aligned", index));
+    std::erase_if(fetches_, [&](const Pending& fetch) { return overlap(fetch.place, from); });
+    if (std::holds_alternative<Spill>(node.op)) return;
+    const Place& to = place(node.dst);
+    const int over = std::visit([](const auto& op) { return op.may_overwrite(); }, node.op);
+    const bool in_place = index == over && from.offset == to.offset && from.bytes == to.bytes;
+    if (overlap(from, to) && !in_place) wrong(fmt::format("its result lies on source {}", index));
+  }
+
+  void read_weights(const Node& node) {
+    for (;
+         next_weight_ < plan_.node_weights.size() && plan_.node_weights[next_weight_].node <= node_;
+         ++next_weight_) {
+      const auto use = at(plan_.node_weights[next_weight_].use);
+      const Place& packed = plan_.weights[use].packed;
+      if (plan_.weights[use].keep == Keep::kPacked) continue;
+      if (arena_.read(packed) != Content{{weight_origin(use), 0, packed.bytes}})
+        wrong("a weight was overwritten");
+      if (!in_file(node.dst) && overlap(packed, place(node.dst)))
+        wrong("its result lies on its weight");
+    }
+  }
+
+  /// Every write to the arena, with all that must not be written.
+  void write(const Place& to, const Content& content) {
+    for (const Place& input : inputs_) {
+      if (overlap(input, to)) wrong("it overwrites an input");
+    }
+    std::erase_if(spills_, [&](const Pending& spill) { return spill.before <= node_; });
+    for (const Pending& spill : spills_) {
+      if (overlap(spill.place, to))
+        wrong(fmt::format("it overwrites what node {} is still spilling", spill.node));
+    }
+    for (const Pending& fetch : fetches_) {
+      if (overlap(fetch.place, to))
+        wrong(fmt::format("it overwrites what node {} fetches before that was used", fetch.node));
+    }
+    if (to.bytes > 0) arena_.write(to.offset, content);
+  }
+
+  void write_file(ValueId value) {
+    for (const Place& input : file_inputs_) {
+      if (overlap(input, place(value))) wrong("it overwrites an input in the scratch file");
+    }
+    file_.write(place(value).offset, content_[at(value)]);
+  }
+
+  void check_end() const {
+    if (next_use_ != plan_.weights.size())
+      wrong_plan("a weight would be packed at a node that does not run");
+    for (std::size_t i = 0; i < graph_.values().size(); ++i) {
+      const ValueInfo& value = graph_.values()[i];
+      if (value.kind == ValueKind::kInput && !holds(static_cast<ValueId>(i)))
+        wrong_plan(fmt::format("input {} does not last", value.name));
+    }
+    for (const auto& [name, value] : graph_.outputs()) {
+      if (is_weight(value)) continue;
+      if (!holds(value)) wrong_plan(fmt::format("output {} was overwritten", name));
+      if (!undefined_[at(value)].empty())
+        wrong_plan(fmt::format("output {} has bytes that nobody wrote", name));
+    }
+  }
+
+  bool holds(ValueId value) const {
+    return (in_file(value) ? file_ : arena_).read(place(value)) == content_[at(value)];
+  }
+
+  const Graph& graph_;
+  const std::vector<NodeNeeds>& needs_;
+  const Plan& plan_;
+  std::vector<Content> content_;                  // by value
+  std::vector<std::vector<Channels>> undefined_;  // by value: what Blank left
+  int node_ = 0;
+  std::size_t next_use_ = 0;
+  std::size_t next_weight_ = 0;
+  Ledger arena_, file_;
+  std::vector<Place> inputs_, file_inputs_;
+  std::vector<Pending> spills_;   // that still read their sources
+  std::vector<Pending> fetches_;  // whose results nobody has waited for
+};
+
+}  // namespace
+
+void check_plan(const Graph& graph, const std::vector<NodeNeeds>& needs, const Plan& plan) {
+  Checker(graph, needs, plan).run();
+}
+
+PlanPeaks peaks_of(const Graph& graph, const Plan& plan) {
+  PlanPeaks peaks;
+  const auto see = [](std::uint64_t& peak, const Place& place) {
+    if (place.bytes > 0) peak = std::max(peak, place.offset + place.bytes);
+  };
+  for (std::size_t i = 0; i < plan.values.size(); ++i) {
+    if (graph.values()[i].kind != ValueKind::kWeight)
+      see(plan.in_file[i] ? peaks.file_bytes : peaks.arena_bytes, plan.values[i]);
+  }
+  for (const Place& scratch : plan.scratch) see(peaks.arena_bytes, scratch);
+  for (const WeightUse& use : plan.weights) {
+    see(use.keep == Keep::kPacked ? peaks.resident_bytes : peaks.arena_bytes, use.packed);
+    if (use.keep == Keep::kRaw) see(peaks.resident_bytes, use.raw);
+    if (use.keep == Keep::kStreamed)
+      peaks.ring_bytes = std::max(peaks.ring_bytes, use.needs.raw_bytes);
+  }
+  return peaks;
+}
+
+}  // namespace semblance

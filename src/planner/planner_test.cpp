@@ -1,0 +1,198 @@
+// Properties that hold for every graph and budget.
+#include <gtest/gtest.h>
+
+#include "planner/check_plan.h"
+#include "planner/fit.h"
+#include "planner/make_plan.h"
+#include "planner/random_graph_test.h"
+#include "planner/spill.h"
+
+namespace semblance {
+namespace {
+
+using testing::FakeKernels;
+using testing::random_graph;
+using testing::RandomSizes;
+
+constexpr std::uint64_t kMiB = 1 << 20;
+
+std::vector<NodeNeeds> needs_of(const Graph& graph, const FakeKernels& kernels) {
+  std::vector<NodeNeeds> needs;
+  for (const Node& node : graph.nodes()) needs.push_back(kernels(graph, node));
+  return needs;
+}
+
+/// What a caller of a graph sees of it.
+void expect_same_ends(const Graph& before, const Graph& after) {
+  ASSERT_EQ(before.outputs().size(), after.outputs().size());
+  for (std::size_t i = 0; i < before.outputs().size(); ++i) {
+    EXPECT_EQ(before.outputs()[i].first, after.outputs()[i].first);
+    EXPECT_EQ(before.type(before.outputs()[i].second), after.type(after.outputs()[i].second));
+  }
+  std::vector<ValueInfo> first, second;
+  for (const ValueInfo& value : before.values()) {
+    if (value.kind == ValueKind::kInput) first.push_back(value);
+  }
+  for (const ValueInfo& value : after.values()) {
+    if (value.kind == ValueKind::kInput) second.push_back(value);
+  }
+  ASSERT_EQ(first.size(), second.size());
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    EXPECT_EQ(first[i].name, second[i].name);
+    EXPECT_EQ(first[i].type, second[i].type);
+  }
+}
+
+TEST(Planner, LoweredGraphsHaveGoodPlans) {
+  std::mt19937 random(1);
+  for (unsigned seed = 0; seed < 150; ++seed) {
+    SCOPED_TRACE(seed);
+    const Graph graph = random_graph(seed, {64, 64, 5, true});
+    const FakeKernels kernels(seed);
+    const auto facts = [&](const Graph& g, const Node& node) {
+      const NodeNeeds needs = kernels(g, node);
+      return WeightFacts{needs.src[1].packed_bytes, needs.keeps_bits_by_channels};
+    };
+    const LowerRules rules = testing::random_rules(random, graph);
+    Lowered lowered;
+    ASSERT_NO_THROW(lowered = lower(graph, rules, facts)) << testing::to_string(rules);
+    expect_same_ends(graph, lowered.graph);
+    std::vector<NodeNeeds> needs = needs_of(lowered.graph, kernels);
+    const PlanChoices choices{random() % 2 * random() % (4 * kMiB), random() % kMiB,
+                              1 + random() % 5};
+    Plan plan = make_plan(lowered, needs, choices);
+    ASSERT_NO_THROW(check_plan(lowered.graph, needs, plan)) << testing::to_string(rules) << "\n"
+                                                            << to_string(lowered.graph);
+    EXPECT_GT(peaks_of(lowered.graph, plan).arena_bytes + kFileAlignment, plan.arena_bytes);
+    const std::uint64_t target = plan.arena_bytes >> (random() % 5);
+    Lowered spilled = spill(lowered, needs, random() % 4 == 0 ? 0 : target);
+    expect_same_ends(graph, spilled.graph);
+    needs = needs_of(spilled.graph, kernels);
+    plan = make_plan(spilled, needs, choices);
+    ASSERT_NO_THROW(check_plan(spilled.graph, needs, plan)) << to_string(spilled.graph);
+  }
+}
+
+FitOptions random_options(std::mt19937& random) {
+  FitOptions options;
+  options.may_spill = random() % 4 > 0;
+  options.keep_weights = random() % 2 == 0;
+  if (random() % 6 == 0) options.file_bytes = random() % (64 * kMiB);
+  return options;
+}
+
+Graph large_graph(unsigned seed) { return random_graph(seed, {256, 64, 4, true}); }
+
+void expect_same_plan(const Plan& a, const Plan& b) {
+  const auto words = [](const Plan& plan) {
+    std::vector<std::uint64_t> all{plan.arena_bytes, plan.ring_bytes, plan.resident_bytes,
+                                   plan.file_bytes};
+    const auto add = [&](const Place& place) {
+      all.push_back(place.offset);
+      all.push_back(place.bytes);
+    };
+    for (const Place& place : plan.values) add(place);
+    for (const Place& place : plan.scratch) add(place);
+    for (bool in_file : plan.in_file) all.push_back(in_file ? 1 : 0);
+    for (bool silent : plan.silent) all.push_back(silent ? 1 : 0);
+    for (int before : plan.spilled_before) all.push_back(static_cast<std::uint64_t>(before));
+    for (const WeightUse& use : plan.weights) {
+      for (int number : {use.weight, use.first_node, use.last_node, static_cast<int>(use.keep)})
+        all.push_back(static_cast<std::uint64_t>(number));
+      add(use.packed);
+      add(use.raw);
+    }
+    for (const NodeWeight& weight : plan.node_weights) {
+      for (int number : {weight.node, weight.src, weight.use})
+        all.push_back(static_cast<std::uint64_t>(number));
+    }
+    return all;
+  };
+  EXPECT_EQ(words(a), words(b));
+}
+
+// Whatever fits keeps to its limits, and what does not fit really does not.
+TEST(Planner, FitsIntoAnyBudgetOrSaysThatItDoesNot) {
+  std::mt19937 random(2);
+  int fitted = 0, refused = 0;
+  for (unsigned seed = 1000; seed < 1030; ++seed) {
+    SCOPED_TRACE(seed);
+    const Graph graph = large_graph(seed);
+    const FakeKernels kernels(seed);
+    FitOptions options = random_options(random);
+    const std::uint64_t least = least_memory(graph, kernels, options);
+    std::uint64_t most = 0;
+    for (const ValueInfo& value : graph.values()) most += value.type.bytes();
+    options.memory_bytes = random() % 3 == 0 ? random() % most : random() % (2 * least + 1);
+    const std::optional<Program> program = fit(graph, kernels, options);
+    if (!program) {
+      ++refused;
+      EXPECT_GT(least, options.memory_bytes);
+      continue;
+    }
+    ++fitted;
+    EXPECT_LE(program->plan.memory_bytes(), options.memory_bytes);
+    EXPECT_LE(program->plan.file_bytes, options.file_bytes);
+    EXPECT_LE(least, options.memory_bytes)
+        << program->plan.memory_bytes() << " file " << program->plan.file_bytes << " of "
+        << options.file_bytes;
+    if (!options.may_spill) {
+      EXPECT_EQ(program->plan.file_bytes, 0U);
+    }
+    EXPECT_GE(program->seconds, program->wait_seconds);
+    expect_same_ends(graph, program->graph);
+    ASSERT_NO_THROW(check_plan(program->graph, program->needs, program->plan));
+  }
+  EXPECT_GT(fitted, 5);
+  EXPECT_GT(refused, 3);
+}
+
+TEST(Planner, FitsExactlyIntoTheLeastMemory) {
+  std::mt19937 random(4);
+  for (unsigned seed = 2000; seed < 2015; ++seed) {
+    SCOPED_TRACE(seed);
+    const Graph graph = large_graph(seed);
+    const FakeKernels kernels(seed);
+    FitOptions options = random_options(random);
+    const std::uint64_t least = least_memory(graph, kernels, options);
+    if (least == ~std::uint64_t{0}) continue;  // nothing keeps to the file's limit
+    options.memory_bytes = least;
+    const std::optional<Program> program = fit(graph, kernels, options);
+    ASSERT_TRUE(program.has_value());
+    EXPECT_LE(program->plan.memory_bytes(), least);
+    ASSERT_NO_THROW(check_plan(program->graph, program->needs, program->plan));
+    const std::optional<Program> again = fit(graph, kernels, options);
+    ASSERT_TRUE(again.has_value());
+    EXPECT_EQ(to_string(program->graph), to_string(again->graph));
+    expect_same_plan(program->plan, again->plan);
+    EXPECT_EQ(program->seconds, again->seconds);
+    options.memory_bytes = least - 4096;
+    EXPECT_FALSE(fit(graph, kernels, options).has_value())
+        << least << (options.may_spill ? " spills, file " : " does not spill, file ")
+        << options.file_bytes;
+  }
+}
+
+// What fits in some bytes fits in more.
+TEST(Planner, FitsIntoMoreThanIsNeeded) {
+  std::mt19937 random(5);
+  for (unsigned seed = 3000; seed < 3006; ++seed) {
+    SCOPED_TRACE(seed);
+    const Graph graph = large_graph(seed);
+    const FakeKernels kernels(seed);
+    FitOptions options = random_options(random);
+    options.file_bytes = ~std::uint64_t{0};
+    const std::uint64_t least = least_memory(graph, kernels, options);
+    for (int i = 0; i < 8; ++i) {
+      options.memory_bytes = least + random() % (least / 2 + 1);
+      const std::optional<Program> program = fit(graph, kernels, options);
+      EXPECT_TRUE(program.has_value()) << options.memory_bytes << " of " << least;
+      if (program) {
+        ASSERT_NO_THROW(check_plan(program->graph, program->needs, program->plan));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace semblance
