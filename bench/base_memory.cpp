@@ -27,7 +27,7 @@
 #include "models/unet.h"
 #include "pipeline/opened_models.h"
 #include "runtime/backend.h"
-#include "runtime/session.h"
+#include "runtime/workspace.h"
 
 namespace semblance {
 namespace {
@@ -185,7 +185,8 @@ int run(std::map<std::string, std::string> options) {
   report.phase("generating code");
   if (options.contains("--run")) {
     kernels.clear();
-    Session session(std::move(graph), cpu_backend(), models.denoiser_weights, {0});
+    Session session(std::move(graph), cpu_backend(), models.denoiser_weights,
+                    Workspace(cpu_backend()).once());
     report.phase("making a session", session.input("latent").data());
     session.run();
     report.phase("a step", session.input("latent").data());

@@ -3,10 +3,11 @@
 // bench/peers/peers.py, which describes the files.
 //
 //   step --checkpoint DIR --inputs in.safetensors --outputs out.safetensors
-//        [--threads N] [--repeats N] [--resident BYTES] [--precision f32|bf16] [--profile]
+//        [--threads N] [--repeats N] [--memory AMOUNT] [--precision f32|bf16] [--profile]
 //
 // The checkpoint holds base/, identitynet/ and ip-adapter.bin. The decode's time includes its
-// preparation; what is not resident is read again at every step.
+// preparation; --memory is the whole process's budget; without it
+// all weights stay.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include "backend/backends.h"
 #include "core/parallel.h"
 #include "image/image.h"
+#include "memory/budget.h"
 #include "pipeline/decoder.h"
 #include "pipeline/denoiser.h"
 #include "pipeline/layout.h"
@@ -89,7 +91,9 @@ int run(std::map<std::string, std::string> options) {
   const WeightMap inputs = read_safetensors(open_file(options["--inputs"]));
   const DType dtype = options["--precision"] == "bf16" ? DType::kBF16 : DType::kF32;
   const auto repeat = static_cast<int>(number("--repeats", "3"));
-  const Backend& backend = cpu_backend();
+  Workspace::Options limits;
+  if (options.contains("--memory")) limits.budget_bytes = parse_memory(options["--memory"]).bytes;
+  const Workspace workspace(cpu_backend(), limits);
 
   const StoredTensor& latent_tensor = *inputs.find("latent");
   const Size size{static_cast<int>(latent_tensor.shape[3] * models.vae.fold()),
@@ -105,7 +109,7 @@ int run(std::map<std::string, std::string> options) {
   conditions.time_ids = values_of(inputs, "time_ids");
   conditions.face = values_of(inputs, "face_tokens");
   conditions.keypoints =
-      keypoint_features(models, backend,
+      keypoint_features(models, workspace,
                         [&](std::span<float> picture) {
                           channels_last(values_of(inputs, "keypoint_picture"), 3, picture);
                         },
@@ -116,8 +120,7 @@ int run(std::map<std::string, std::string> options) {
   double prepare_seconds = 0;
   {
     const double start = now();
-    Denoiser denoiser(models, backend, request, conditions, true, dtype, number("--resident", "0"),
-                      {});
+    Denoiser denoiser(models, workspace, request, conditions, true, dtype, {});
     prepare_seconds = now() - start;
     std::fprintf(stderr, "prepared in %.2f s: arena %.1f MiB, resident %.1f MiB\n", prepare_seconds,
                  static_cast<double>(denoiser.session().plan().arena_bytes) / 1048576.0,
@@ -139,8 +142,8 @@ int run(std::map<std::string, std::string> options) {
                           static_cast<int>(decoded.shape[2] * models.vae.fold())};
   for (int i = 0; i < repeat; ++i) {
     const double begin = now();
-    picture =
-        decode_latent(models, backend, values_of(inputs, "decode_latent"), picture_size, dtype, {});
+    picture = decode_latent(models, workspace, values_of(inputs, "decode_latent"), picture_size,
+                            dtype, {});
     decode_seconds.push_back(now() - begin);
   }
 

@@ -263,7 +263,10 @@ TEST_P(StepAllocations, AreNoneOfOurs) {
   conditions.pooled = zeros(models.unet.pooled_channels());
   conditions.time_ids = zeros(6);
   conditions.face = zeros(models.resampler.tokens * models.resampler.output);
-  Denoiser denoiser(models, cpu_backend(), request, conditions, false, DType::kF32, GetParam(), {});
+  Workspace::Options options;
+  options.places_bytes = GetParam();
+  Denoiser denoiser(models, Workspace(cpu_backend(), options), request, conditions, false,
+                    DType::kF32, {});
   const std::int64_t side = request.width / models.vae.fold();
   const std::vector<float> latent(static_cast<std::size_t>(models.unet.in_channels * side * side),
                                   0.5F);
@@ -279,7 +282,7 @@ TEST_P(StepAllocations, AreNoneOfOurs) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Weights, StepAllocations,
-                         ::testing::Values(0, 300'000, ~std::uint64_t{0}));
+                         ::testing::Values(6'000'000, 30'000'000, ~std::uint64_t{0}));
 
 }  // namespace
 }  // namespace semblance

@@ -36,6 +36,7 @@ class FaultyKernel : public Kernel {
 
   std::size_t scratch_bytes() const override { return kernel_->scratch_bytes() + 64; }
   std::size_t packed_bytes(int src) const override { return kernel_->packed_bytes(src); }
+  std::uint64_t layout(int src) const override { return kernel_->layout(src); }
   std::int64_t pack_rows(int) const override { return 2; }
   void pack(int src, std::int64_t first_row, std::int64_t rows, std::span<const float> plain,
             std::span<std::byte> packed) const override {

@@ -118,7 +118,9 @@ TEST_F(Resume, GivesTheSameBitsAfterEveryStep) {
       Generation first = start(pipeline);
       while (first.step() < stop) first.next();
       save(first.saved(), file());
-      Pipeline other(models(name), {.precision = Precision::kF32, .resident_bytes = 0});
+      PipelineOptions tight{.precision = Precision::kF32};
+      tight.workspace.places_bytes = std::uint64_t{16} << 20;
+      Pipeline other(models(name), tight);
       Generation second = other.resume(load_saved_run(file()));
       EXPECT_EQ(second.step(), stop);
       while (second.next()) {

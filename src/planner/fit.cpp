@@ -27,112 +27,124 @@ std::vector<NodeNeeds> all_needs(const Graph& graph, const NeedsOf& needs) {
   return all;
 }
 
-class Fitter {
- public:
-  Fitter(const Graph& graph, const NeedsOf& needs, const FitOptions& options)
-      : graph_(graph), needs_(needs), options_(options) {}
+/// What the arena is brought down to by spilling, as shares of what it would be without. The last,
+/// zero, spills all that helps.
+constexpr double kTargets[] = {1, 0.8, 0.6, 0.45, 0};
 
-  /// The program of a rung whose arena comes to `target_bytes` or as near as it can.
-  Program make(const LowerRules& rules, std::uint64_t target_bytes) const {
-    LowerRules allowed = rules;
-    if (!options_.may_spill) allowed.file_bytes = LowerRules::kNoLimit;
-    const WeightFactsOf facts = [&](const Graph& graph, const Node& node) {
-      const NodeNeeds need = needs_(graph, node);
+/// A graph lowered by one rung's rules. What it can be made into is a list that does not depend on
+/// any limit: so what fits in some bytes fits in more, and the least is known.
+class Rung {
+ public:
+  Rung(const Graph& graph, const NeedsOf& needs, const LowerRules& rules) : needs_(needs) {
+    const WeightFactsOf facts = [&](const Graph& g, const Node& node) {
+      const NodeNeeds need = needs(g, node);
       return WeightFacts{need.src[1].packed_bytes, need.keeps_bits_by_channels};
     };
-    Lowered lowered = lower(graph_, allowed, facts);
-    Program program;
-    program.needs = all_needs(lowered.graph, needs_);
-    if (options_.may_spill && target_bytes != LowerRules::kNoLimit) {
-      const std::size_t before = lowered.graph.nodes().size();
-      lowered = spill(std::move(lowered), program.needs, target_bytes);
-      if (lowered.graph.nodes().size() != before) program.needs = all_needs(lowered.graph, needs_);
-    }
-    program.plan = make_plan(lowered, program.needs, {});
-    if (options_.keep_weights || program.plan.memory_bytes() < options_.memory_bytes)
-      use_what_is_left(lowered, program);
-    program.graph = std::move(lowered.graph);
-    const RunSeconds seconds = predict(program.graph, program.needs, program.plan, options_.rates);
-    program.seconds = seconds.all;
-    program.wait_seconds = seconds.waiting;
-    return program;
+    whole_.lowered = lower(graph, rules, facts);
+    whole_.needs = all_needs(whole_.lowered.graph, needs);
+    whole_.least = make_plan(whole_.lowered, whole_.needs, {});
   }
 
-  bool fits(const Program& program) const {
-    return program.plan.memory_bytes() <= options_.memory_bytes &&
-           program.plan.file_bytes <= options_.file_bytes;
-  }
-
-  /// The best that a rung can do under the limit.
-  std::optional<Program> best_of(const LowerRules& rules) const {
-    Program program = make(rules, LowerRules::kNoLimit);
-    if (fits(program)) return program;
-    if (!options_.may_spill) return std::nullopt;
-    // Places do not fill the arena without gaps: aim lower until they fit.
-    std::uint64_t target =
-        options_.memory_bytes - std::min(options_.memory_bytes, program.plan.ring_bytes);
-    for (int i = 0; i < 3; ++i) {
-      program = make(rules, target);
-      if (fits(program)) return program;
-      if (program.plan.file_bytes > options_.file_bytes) return std::nullopt;
-      const std::uint64_t over = program.plan.memory_bytes() - options_.memory_bytes;
-      if (over > options_.memory_bytes / 4 || over >= target) break;
-      target -= over;
-    }
-    program = make(rules, 0);
-    if (fits(program)) return program;
-    return std::nullopt;
+  struct Candidate {
+    Lowered lowered;
+    std::vector<NodeNeeds> needs;
+    Plan least;  // without weights that stay and with the least read-ahead
+  };
+  const Candidate& without_spilling() const { return whole_; }
+  Candidate spilling(double share) const {
+    const auto target =
+        static_cast<std::uint64_t>(share * static_cast<double>(whole_.least.arena_bytes));
+    Candidate candidate;
+    candidate.lowered = spill(whole_.lowered, whole_.needs, target);
+    candidate.needs = all_needs(candidate.lowered.graph, needs_);
+    candidate.least = make_plan(candidate.lowered, candidate.needs, {});
+    return candidate;
   }
 
  private:
-  /// Read-ahead first, then weights that stay.
-  void use_what_is_left(const Lowered& lowered, Program& program) const {
-    const Plan least = program.plan;
-    if (least.memory_bytes() >= options_.memory_bytes) return;
-    const std::uint64_t left = options_.memory_bytes - least.memory_bytes();
-    PlanChoices choices;
-    choices.ring_limit_bytes = least.ring_bytes + std::min<std::uint64_t>(left / 2, 32 * kMiB);
-    if (options_.keep_weights && options_.memory_bytes != LowerRules::kNoLimit) {
-      const std::uint64_t ring =
-          std::min(choices.ring_limit_bytes, choices.ring_depth * least.ring_bytes);
-      choices.resident_limit_bytes = left - (ring - std::min(ring, least.ring_bytes));
-    } else if (options_.keep_weights) {
-      choices.resident_limit_bytes = LowerRules::kNoLimit;
-    }
-    program.plan = make_plan(lowered, program.needs, choices);
-    if (program.plan.memory_bytes() > options_.memory_bytes) program.plan = least;
-  }
-
-  const Graph& graph_;
   const NeedsOf& needs_;
-  const FitOptions& options_;
+  Candidate whole_;
 };
+
+bool fits(const Plan& plan, const FitOptions& options) {
+  return plan.memory_bytes() <= options.memory_bytes && plan.file_bytes <= options.file_bytes;
+}
+
+/// The plan with what memory is left: read-ahead first, then weights that stay.
+Plan using_what_is_left(const Rung::Candidate& candidate, const FitOptions& options) {
+  const Plan& least = candidate.least;
+  PlanChoices choices;
+  if (options.memory_bytes == LowerRules::kNoLimit) {
+    choices.ring_limit_bytes = least.ring_bytes + 32 * kMiB;
+    choices.resident_limit_bytes = options.keep_weights ? LowerRules::kNoLimit : 0;
+    return make_plan(candidate.lowered, candidate.needs, choices);
+  }
+  const std::uint64_t left = options.memory_bytes - least.memory_bytes();
+  choices.ring_limit_bytes = least.ring_bytes + std::min<std::uint64_t>(left / 2, 32 * kMiB);
+  const std::uint64_t ring =
+      std::min(choices.ring_limit_bytes, choices.ring_depth * least.ring_bytes);
+  if (options.keep_weights)
+    choices.resident_limit_bytes = left - (ring - std::min(ring, least.ring_bytes));
+  Plan plan = make_plan(candidate.lowered, candidate.needs, choices);
+  return fits(plan, options) ? plan : least;
+}
+
+Program finished(Rung::Candidate candidate, const FitOptions& options) {
+  Program program;
+  program.plan = using_what_is_left(candidate, options);
+  program.graph = std::move(candidate.lowered.graph);
+  program.needs = std::move(candidate.needs);
+  const RunSeconds seconds = predict(program.graph, program.needs, program.plan, options.rates);
+  program.seconds = seconds.all;
+  program.wait_seconds = seconds.waiting;
+  return program;
+}
+
+LowerRules allowed(LowerRules rules, const FitOptions& options) {
+  if (!options.may_spill) rules.file_bytes = LowerRules::kNoLimit;
+  return rules;
+}
+
+/// The least spilling of a rung that fits.
+std::optional<Rung::Candidate> first_that_fits(const Rung& rung, const FitOptions& options) {
+  if (fits(rung.without_spilling().least, options)) return rung.without_spilling();
+  if (!options.may_spill) return std::nullopt;
+  for (double share : kTargets) {
+    if (share == 1) continue;
+    Rung::Candidate candidate = rung.spilling(share);
+    if (fits(candidate.least, options)) return candidate;
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
 std::optional<Program> fit(const Graph& graph, const NeedsOf& needs, const FitOptions& options) {
-  const Fitter fitter(graph, needs, options);
   std::optional<Program> best;
   for (const LowerRules& rules : kRungs) {
-    std::optional<Program> program = fitter.best_of(rules);
-    if (!program) continue;
-    const bool spills = program->plan.file_bytes > 0;
-    if (!best || program->seconds < best->seconds) best = std::move(program);
+    const Rung rung(graph, needs, allowed(rules, options));
+    std::optional<Rung::Candidate> candidate = first_that_fits(rung, options);
+    if (!candidate) continue;
+    Program program = finished(std::move(*candidate), options);
+    const bool spills = program.plan.file_bytes > 0;
+    if (!best || program.seconds < best->seconds) best = std::move(program);
     if (!spills) break;  // smaller parts do not make it faster
   }
   return best;
 }
 
 std::uint64_t least_memory(const Graph& graph, const NeedsOf& needs, const FitOptions& options) {
-  FitOptions tight = options;
-  tight.memory_bytes = 0;
-  tight.keep_weights = false;
-  const Fitter fitter(graph, needs, tight);
   std::uint64_t least = ~std::uint64_t{0};
   for (const LowerRules& rules : kRungs) {
-    const Program program = fitter.make(rules, options.may_spill ? 0 : LowerRules::kNoLimit);
-    if (program.plan.file_bytes <= options.file_bytes)
-      least = std::min(least, program.plan.memory_bytes());
+    const Rung rung(graph, needs, allowed(rules, options));
+    const auto consider = [&](const Plan& plan) {
+      if (plan.file_bytes <= options.file_bytes) least = std::min(least, plan.memory_bytes());
+    };
+    consider(rung.without_spilling().least);
+    if (!options.may_spill) continue;
+    for (double share : kTargets) {
+      if (share != 1) consider(rung.spilling(share).least);
+    }
   }
   return least;
 }

@@ -14,6 +14,13 @@
 namespace semblance {
 namespace {
 
+/// Options of a session that keeps its weights, or streams them before every use.
+SessionOptions keeping(bool keeps) {
+  SessionOptions options;
+  options.fit.keep_weights = keeps;
+  return options;
+}
+
 using testing::error_of;
 using testing::FailingFile;
 
@@ -52,7 +59,7 @@ class TwoLayers {
   }
   const WeightMap& weights() const { return weights_; }
   std::vector<float> run(const Backend& backend, std::uint64_t resident_bytes) const {
-    Session session(graph(), backend, weights_, testing::keeping(resident_bytes));
+    Session session(graph(), backend, weights_, keeping(resident_bytes > 0));
     session.set_input("x", input());
     session.run();
     return session.output_f32("y");
@@ -98,7 +105,7 @@ TEST(Session, AllocatesNothingInARun) {
   const TwoLayers layers;
   for (std::uint64_t resident_bytes : {std::uint64_t{0}, ~std::uint64_t{0}}) {
     Session session(layers.graph(), reference_backend(), layers.weights(),
-                    testing::keeping(resident_bytes));
+                    keeping(resident_bytes > 0));
     session.set_input("x", TwoLayers::input());
     const auto staging = count_of(Tag::kStaging).peak_bytes;
     const int before = testing::news();

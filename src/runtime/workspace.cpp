@@ -25,6 +25,7 @@ Workspace Workspace::with_budget(std::uint64_t budget_bytes) const {
 }
 
 std::uint64_t Workspace::left_bytes() const {
+  if (options_.places_bytes) return *options_.places_bytes;
   if (!options_.budget_bytes) return ~std::uint64_t{0};
   RunCounts counts = kSessionCounts;
   counts.threads += threads();
@@ -39,7 +40,8 @@ SessionOptions Workspace::many() const { return session(true); }
 SessionOptions Workspace::session(bool keep_weights) const {
   SessionOptions session;
   session.fit.memory_bytes = left_bytes();
-  session.fit.may_spill = options_.budget_bytes.has_value() && options_.may_spill;
+  const bool limited = options_.budget_bytes || options_.places_bytes;
+  session.fit.may_spill = limited && options_.may_spill;
   session.fit.keep_weights = keep_weights;
   session.fit.rates = options_.rates;
   session.seconds = options_.seconds;

@@ -15,6 +15,9 @@ class Workspace {
   struct Options {
     /// What the whole process may hold. Absent: no limit, and nothing is spilled.
     std::optional<std::uint64_t> budget_bytes = {};
+    /// In place of what is left of the budget: what each session may take for its places. For tests
+    /// and benches.
+    std::optional<std::uint64_t> places_bytes = {};
     bool may_spill = true;
     std::filesystem::path scratch_folder = {};  // empty: chosen when first needed
     SecondsOf seconds = {};
