@@ -1,9 +1,13 @@
 #include "memory/file.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
@@ -14,11 +18,21 @@
 namespace semblance {
 namespace {
 
+/// Reads past the page cache begin and end at multiples of it.
+constexpr std::uint64_t kPage = 4096;
+
 class PosixFile final : public File {
  public:
-  PosixFile(std::string name, int descriptor, std::uint64_t size)
-      : name_(std::move(name)), descriptor_(descriptor), size_(size) {}
-  ~PosixFile() override { close(descriptor_); }
+  PosixFile(std::string name, int descriptor, const struct stat& status)
+      : name_(std::move(name)),
+        descriptor_(descriptor),
+        size_(static_cast<std::uint64_t>(status.st_size)),
+        modified_(status.st_mtim) {}
+  ~PosixFile() override {
+    close(descriptor_);
+    if (direct_ >= 0) close(direct_);
+    if (map_ != MAP_FAILED) munmap(map_, size_);
+  }
   PosixFile(const PosixFile&) = delete;
   PosixFile& operator=(const PosixFile&) = delete;
 
@@ -26,20 +40,58 @@ class PosixFile final : public File {
   std::uint64_t size() const override { return size_; }
 
   void read(std::uint64_t offset, std::span<std::byte> dst) const override {
-    if (offset > size_ || dst.size() > size_ - offset) {
-      fail(ErrorKind::kCorrupt, "cannot read {}: bytes {} to {} were asked for, the file has {}",
-           name_, offset, offset + dst.size(), size_);
-    }
+    check_range(offset, dst.size());
     while (!dst.empty()) {
       const ssize_t got = pread(descriptor_, dst.data(), dst.size(), static_cast<off_t>(offset));
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0) fail(ErrorKind::kDevice, "cannot read {}: {}", name_, std::strerror(errno));
-      if (got == 0)
-        fail(ErrorKind::kCorrupt,
-             "cannot read {}: it became shorter than {} bytes while it was read", name_, size_);
+      if (got < 0) fail_to_read(errno);
+      if (got == 0) became_shorter();
       dst = dst.subspan(static_cast<std::size_t>(got));
       offset += static_cast<std::uint64_t>(got);
     }
+    check_unchanged();
+  }
+
+  void read_past_cache(std::uint64_t offset, std::span<std::byte> dst,
+                       std::span<std::byte> staging) const override {
+    check_range(offset, dst.size());
+    SEMBLANCE_ASSERT(reinterpret_cast<std::uintptr_t>(staging.data()) % kPage == 0 &&
+                     staging.size() >= kPage && staging.size() % kPage == 0);
+    std::call_once(past_cache_, [this] { open_past_cache(); });
+    while (!dst.empty()) {
+      const std::uint64_t begin = offset / kPage * kPage;
+      const std::uint64_t end =
+          std::min<std::uint64_t>(offset + dst.size(), begin + staging.size());
+      const std::span<std::byte> part = dst.first(end - offset);
+      if (refuses_direct_ || is_cached(begin, end)) {
+        const bool cached = !refuses_direct_;
+        read(offset, part);
+        if (!cached) done_with(offset, part.size());
+      } else {
+        const std::uint64_t ask =
+            std::min<std::uint64_t>((end - begin + kPage - 1) / kPage * kPage, staging.size());
+        const ssize_t got = pread(direct_, staging.data(), ask, static_cast<off_t>(begin));
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0 && errno == EINVAL) {
+          refuses_direct_ = true;
+          continue;
+        }
+        if (got < 0) fail_to_read(errno);
+        if (static_cast<std::uint64_t>(got) < end - begin) {
+          struct stat status {};
+          if (fstat(descriptor_, &status) != 0 ||
+              static_cast<std::uint64_t>(status.st_size) < end) {
+            became_shorter();
+          }
+          read(offset, part);  // the device gave less than it has: the system knows how to go on
+        } else {
+          std::memcpy(part.data(), staging.data() + (offset - begin), part.size());
+        }
+      }
+      dst = dst.subspan(part.size());
+      offset = end;
+    }
+    check_unchanged();
   }
 
   void will_need(std::uint64_t offset, std::uint64_t bytes) const override {
@@ -55,9 +107,59 @@ class PosixFile final : public File {
   double cached_share() const override { return semblance::cached_share(descriptor_, size_); }
 
  private:
+  void check_range(std::uint64_t offset, std::uint64_t bytes) const {
+    if (offset > size_ || bytes > size_ - offset) {
+      fail(ErrorKind::kCorrupt, "cannot read {}: bytes {} to {} were asked for, the file has {}",
+           name_, offset, offset + bytes, size_);
+    }
+  }
+  [[noreturn]] void fail_to_read(int error) const {
+    fail(ErrorKind::kDevice, "cannot read {}: {}", name_, std::strerror(error));
+  }
+  [[noreturn]] void became_shorter() const {
+    fail(ErrorKind::kCorrupt, "cannot read {}: it became shorter than {} bytes while it was read",
+         name_, size_);
+  }
+  /// A file that another one replaced by name goes on being read; one that is written over does
+  /// not: its bytes would be half of this and half of that.
+  void check_unchanged() const {
+    struct stat status {};
+    if (fstat(descriptor_, &status) != 0) fail_to_read(errno);
+    if (status.st_mtim.tv_sec != modified_.tv_sec || status.st_mtim.tv_nsec != modified_.tv_nsec) {
+      fail(ErrorKind::kCorrupt, "cannot read {}: it was written to while it was read", name_);
+    }
+  }
+
+  /// A second descriptor without the page cache, of the very same file even if its name is gone;
+  /// and a map, never touched, through which the system says what it has in the cache.
+  void open_past_cache() const {
+    const std::string self = fmt::format("/proc/self/fd/{}", descriptor_);
+    direct_ = open(self.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT);
+    refuses_direct_ = direct_ < 0;
+    if (size_ > 0) map_ = mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor_, 0);
+  }
+  bool is_cached(std::uint64_t begin, std::uint64_t end) const {
+    if (map_ == MAP_FAILED) return false;
+    std::array<unsigned char, 512> pages{};
+    while (begin < end) {
+      const std::uint64_t bytes = std::min<std::uint64_t>(end - begin, pages.size() * kPage);
+      if (mincore(static_cast<std::byte*>(map_) + begin, bytes, pages.data()) != 0) return false;
+      const auto last = pages.begin() + static_cast<std::ptrdiff_t>((bytes + kPage - 1) / kPage);
+      if (!std::all_of(pages.begin(), last, [](unsigned char page) { return (page & 1) != 0; }))
+        return false;
+      begin += bytes;
+    }
+    return true;
+  }
+
   std::string name_;
   int descriptor_;
   std::uint64_t size_;
+  timespec modified_;
+  mutable std::once_flag past_cache_;
+  mutable int direct_ = -1;
+  mutable std::atomic<bool> refuses_direct_ = false;
+  mutable void* map_ = MAP_FAILED;
 };
 
 class MemoryFile final : public File {
@@ -105,6 +207,10 @@ void forget(const std::filesystem::path& name) { std::erase(unfinished(), name);
 void File::will_need(std::uint64_t, std::uint64_t) const {}
 void File::done_with(std::uint64_t, std::uint64_t) const {}
 double File::cached_share() const { return 0; }
+void File::read_past_cache(std::uint64_t offset, std::span<std::byte> dst,
+                           std::span<std::byte>) const {
+  read(offset, dst);
+}
 
 std::shared_ptr<const File> open_file(const std::filesystem::path& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -119,8 +225,7 @@ std::shared_ptr<const File> open_file(const std::filesystem::path& path) {
     fail(ErrorKind::kArgument, "cannot open {}: a file is needed, this is {}", path.string(),
          S_ISDIR(status.st_mode) ? "a folder" : "not a regular file");
   }
-  return std::make_shared<PosixFile>(path.string(), descriptor,
-                                     static_cast<std::uint64_t>(status.st_size));
+  return std::make_shared<PosixFile>(path.string(), descriptor, status);
 }
 
 std::shared_ptr<const File> memory_file(std::string name, std::vector<std::byte> bytes) {

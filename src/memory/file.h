@@ -32,6 +32,11 @@ class File {
   /// where the system can tell, else from 64 pages here and there. 1 for a file in memory, 0 where
   /// it cannot be told.
   virtual double cached_share() const;
+  /// As read(), but leaves the system's page cache as it is: what lies there is copied from it, all
+  /// else comes from the device past it. `staging` begins at a multiple of 4096 and is some of them
+  /// long, MiB for full speed; one thread's own. Where this cannot be done it is read().
+  virtual void read_past_cache(std::uint64_t offset, std::span<std::byte> dst,
+                               std::span<std::byte> staging) const;
 };
 
 /// Opens a regular file for reading. Throws Error(kMissing) when it is not there, Error(kDevice)
