@@ -139,7 +139,11 @@ void write_cache(const std::filesystem::path& path, const Machine& machine,
   file.commit();
 }
 
-std::uint64_t moved_bytes(const NodeView& node) {
+/// Bytes that are read and written: of some ops only parts of a source, or of the result's place.
+std::uint64_t moved_bytes(const NodeView& node, std::string_view op_name) {
+  if (op_name == Embedding::kName || op_name == TakeRow::kName || op_name == Slice::kName)
+    return 2 * node.dst().bytes();
+  if (op_name == "paste") return 2 * node.src(1).bytes();
   std::uint64_t bytes = node.dst().bytes();
   for (int i = 0; i < node.src_count(); ++i) bytes += node.src(i).bytes();
   return bytes;
@@ -201,11 +205,12 @@ double seconds_of(const MachineFacts& facts, const NodeView& node, std::string_v
   const KernelRates& rates =
       node.src_count() > 0 && node.src(0).dtype == DType::kBF16 ? facts.bf16 : facts.f32;
   const std::string_view op_name = name_of(node.any_op());
-  if (op_name == "reshape" || op_name == "spill" || op_name == "fetch") return 0;
-  const double move_seconds = static_cast<double>(moved_bytes(node)) / rates.elementwise;
+  if (kernel_name == "view" || op_name == Reshape::kName) return 0;
+  if (op_name == "spill" || op_name == "fetch" || op_name == "blank") return 0;
+  const auto bytes = static_cast<double>(moved_bytes(node, op_name));
   const auto compute = [&](double rate) {
     if (kernel_name == "reference") rate = kReferenceRate * threads();
-    return facts.call_seconds + std::max(operations_of(node) / rate, move_seconds);
+    return facts.call_seconds + std::max(operations_of(node) / rate, bytes / rates.elementwise);
   };
   return std::visit(
       [&](const auto& op) {
@@ -218,12 +223,11 @@ double seconds_of(const MachineFacts& facts, const NodeView& node, std::string_v
         } else if constexpr (std::is_same_v<T, Attention>) {
           return compute(node.src(1).shape[1] < kManyKeys ? rates.short_attention
                                                           : rates.attention);
-        } else if constexpr (std::is_same_v<T, GroupNorm> || std::is_same_v<T, LayerNorm>) {
-          return facts.call_seconds + move_seconds * rates.elementwise / rates.norm;
-        } else if constexpr (std::is_same_v<T, Geglu>) {
-          return facts.call_seconds + move_seconds * rates.elementwise / rates.gate;
         } else {
-          return facts.call_seconds + move_seconds;
+          double rate = rates.elementwise;
+          if (op_name.starts_with("group_") || op_name == LayerNorm::kName) rate = rates.norm;
+          if (op_name == Geglu::kName) rate = rates.gate;
+          return facts.call_seconds + bytes / rate;
         }
       },
       node.any_op());

@@ -166,6 +166,10 @@ TEST(MachineFacts, PriceANodeByItsOperationsOrItsBytes) {
   EXPECT_NEAR(seconds(Binary{}, {q, q}), 1e-5 + 3 * 2.56e6 / 10e9, 1e-9);
   EXPECT_NEAR(seconds(Geglu{}, {q}), 1e-5 + 1.5 * 2.56e6 / 5e9, 1e-9);
   EXPECT_NEAR(seconds(LayerNorm{}, {q, f32({640}), f32({640})}), 1e-5 + 5125120 / 8e9, 1e-9);
+  // Of a table or a larger tensor only the rows that are taken move.
+  EXPECT_NEAR(seconds(Slice{.axis = 1, .begin = 0, .end = 10}, {q}), 1e-5 + 2 * 25600 / 10e9, 1e-9);
+  EXPECT_NEAR(seconds(GroupNorm{}, {q, f32({640}), f32({640})}), 1e-5 + 5125120 / 8e9, 1e-9);
+  EXPECT_EQ(seconds(Slice{.axis = 1, .begin = 0, .end = 10}, {q}, "view"), 0.0);
   EXPECT_EQ(seconds(Reshape{{1000, 640}}, {q}), 0.0);
   EXPECT_NEAR(pack_seconds(round_facts(), 4e9, DType::kF32), 2.0, 1e-9);
   EXPECT_NEAR(pack_seconds(round_facts(), 4e9, DType::kBF16), 4.0, 1e-9);
