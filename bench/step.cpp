@@ -22,6 +22,7 @@
 #include "pipeline/decoder.h"
 #include "pipeline/denoiser.h"
 #include "pipeline/layout.h"
+#include "runtime/machine_facts.h"
 #include "weights/safetensors.h"
 #include "weights/writer.h"
 
@@ -50,12 +51,40 @@ TensorBytes tensor(std::string name, Shape shape, const std::vector<float>& valu
   return {{std::move(name), DType::kF32, shape}, std::as_bytes(std::span(values))};
 }
 
-void print_profile(const Session& session) {
-  for (const KernelTime& time : session.times()) {
-    std::fprintf(stderr, "%-28s %5d calls  run %8.3f s  read %8.3f s  %8.1f GFLOP/s\n",
-                 std::string(time.kernel).c_str(), time.calls, time.run_seconds, time.read_seconds,
-                 time.run_seconds > 0 ? time.operations / time.run_seconds / 1e9 : 0.0);
+/// What the machine's facts say a run of the session takes, by kernel.
+std::map<std::string, double> predict(const Session& session, const MachineFacts& facts) {
+  std::map<std::string, double> seconds;
+  std::map<std::string, std::string> kernels;  // by op and types
+  const Graph& graph = session.graph();
+  for (const Node& node : graph.nodes()) {
+    if (std::holds_alternative<Reshape>(node.op) || std::holds_alternative<Embedding>(node.op))
+      continue;
+    std::string key{name_of(node.op)};
+    for (const TensorType& type : graph.src_types(node)) key += to_string(type);
+    key += to_string(graph.type(node.dst));
+    if (!kernels.contains(key))
+      kernels[key] = choose_kernel(cpu_backend(), NodeView(graph, node)).name;
+    seconds[kernels[key]] += seconds_of(facts, NodeView(graph, node), kernels[key]);
   }
+  return seconds;
+}
+
+void print_profile(const Session& session, int runs) {
+  const double begin = now();
+  const MachineFacts facts = measure_machine(cpu_backend(), std::filesystem::temp_directory_path());
+  std::fprintf(stderr, "machine measured in %.2f s\n", now() - begin);
+  std::map<std::string, double> predicted = predict(session, facts);
+  double sum = 0, predicted_sum = 0;
+  for (const KernelTime& time : session.times()) {
+    const double expected = predicted[std::string(time.kernel)] * runs;
+    sum += time.run_seconds;
+    predicted_sum += expected;
+    std::fprintf(
+        stderr, "%-28s %5d calls  run %8.3f s  predicted %8.3f s  read %8.3f s  %8.1f GFLOP/s\n",
+        std::string(time.kernel).c_str(), time.calls, time.run_seconds, expected, time.read_seconds,
+        time.run_seconds > 0 ? time.operations / time.run_seconds / 1e9 : 0.0);
+  }
+  std::fprintf(stderr, "run %.3f s, predicted %.3f s\n", sum, predicted_sum);
 }
 
 /// Operations a second of one linear layer of `rows` x `k` -> `o` values, its weight in memory: the
@@ -132,7 +161,7 @@ int run(std::map<std::string, std::string> options) {
       denoiser.run(latent, timestep, noise, {});
       step_seconds.push_back(now() - begin);
     }
-    if (options.contains("--profile")) print_profile(denoiser.session());
+    if (options.contains("--profile")) print_profile(denoiser.session(), repeat);
   }
 
   std::vector<float> picture;

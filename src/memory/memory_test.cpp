@@ -180,5 +180,52 @@ TEST_F(Folder, TellsWhatOfAFileIsCached) {
   EXPECT_EQ(memory_file("m", {std::byte{1}})->cached_share(), 1.0);
 }
 
+TEST_F(Folder, ReadsPastThePageCache) {
+  constexpr std::size_t kBytes = 300001;
+  std::vector<std::byte> bytes(kBytes);
+  for (std::size_t i = 0; i < kBytes; ++i) bytes[i] = static_cast<std::byte>(i * 40503U >> 7);
+  const fs::path path = path_ / "in.bin";
+  OutputFile out(path);
+  out.write(bytes);
+  out.commit();
+  const auto file = open_file(path);
+  Buffer staging(65536, Tag::kStaging);
+  for (const bool cached : {false, true}) {
+    if (!cached) file->done_with(0, kBytes);
+    for (const auto& [offset, count] : std::vector<std::pair<std::size_t, std::size_t>>{
+             {0, kBytes}, {1, 4096}, {4095, 2}, {65535, 65538}, {300000, 1}, {300001, 0}}) {
+      std::vector<std::byte> got(count);
+      file->read_past_cache(offset, got, staging.bytes());
+      EXPECT_TRUE(
+          std::equal(got.begin(), got.end(), bytes.begin() + static_cast<std::ptrdiff_t>(offset)))
+          << offset;
+    }
+  }
+  std::array<std::byte, 4> four{};
+  EXPECT_NE(error_of([&] {
+              file->read_past_cache(kBytes - 3, four, staging.bytes());
+            }).find("the file has 300001"),
+            std::string::npos);
+  EXPECT_TRUE(error_of([&] {
+                file->read_past_cache(0, four, staging.bytes().first(100));
+              }).starts_with("internal: "));
+  fs::resize_file(path, 5);
+  EXPECT_NE(
+      error_of([&] { file->read_past_cache(3, four, staging.bytes()); }).find("became shorter"),
+      std::string::npos);
+}
+
+TEST_F(Folder, RefusesAFileThatIsWrittenOver) {
+  const fs::path path = path_ / "in.bin";
+  OutputFile out(path);
+  out.write("0123456789");
+  out.commit();
+  const auto file = open_file(path);
+  fs::last_write_time(path, fs::last_write_time(path) + std::chrono::seconds(1));
+  std::array<std::byte, 4> four{};
+  EXPECT_EQ(error_of([&] { file->read(3, four); }),
+            "corrupt: cannot read " + path.string() + ": it was written to while it was read");
+}
+
 }  // namespace
 }  // namespace semblance

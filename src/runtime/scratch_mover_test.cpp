@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <filesystem>
 #include <random>
 
 #include "core/error.h"
@@ -133,6 +134,19 @@ TEST(ScratchMover, AFullQueueDoesNotHideAnError) {
               for (int i = 0; i < 100; ++i) mover.enqueue_write(0, value.bytes());
             }),
             "device: cannot write /var/tmp/scratch: No space left on device");
+}
+
+TEST(ScratchMover, MovesThroughARealFile) {
+  constexpr std::size_t kBytes = (5 << 20) + 4096;
+  ScratchFile file(std::filesystem::temp_directory_path(), 2 * kBytes);
+  Buffer there(kBytes, Tag::kActivations), back(kBytes, Tag::kActivations);
+  for (std::size_t i = 0; i < kBytes; ++i)
+    there.data()[i] = static_cast<std::byte>(i * 40503U >> 7);
+  ScratchMover mover(file);
+  mover.start();
+  mover.enqueue_write(kBytes, there.bytes());
+  mover.wait(mover.enqueue_read(kBytes, back.bytes()));
+  EXPECT_EQ(std::memcmp(there.data(), back.data(), kBytes), 0);
 }
 
 TEST(ScratchMover, EndsInTheMiddle) {

@@ -1,0 +1,241 @@
+#include "runtime/machine_facts.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "core/json.h"
+#include "core/parallel.h"
+#include "memory/file.h"
+
+namespace semblance {
+namespace {
+
+/// Of what is measured, and how: facts of another version are measured again.
+constexpr std::int64_t kVersion = 1;
+/// Entries that the cache keeps, the newest.
+constexpr std::size_t kMachines = 16;
+/// The reference's loops, in operations a second and thread: rare small nodes, not worth measuring.
+constexpr double kReferenceRate = 1e9;
+
+struct RateName {
+  std::string_view name;
+  double KernelRates::*rate;
+};
+constexpr std::array kRateNames{
+    RateName{"linear", &KernelRates::linear},
+    RateName{"narrow_conv", &KernelRates::narrow_conv},
+    RateName{"wide_conv", &KernelRates::wide_conv},
+    RateName{"attention", &KernelRates::attention},
+    RateName{"short_attention", &KernelRates::short_attention},
+    RateName{"elementwise", &KernelRates::elementwise},
+    RateName{"norm", &KernelRates::norm},
+    RateName{"gate", &KernelRates::gate},
+    RateName{"pack", &KernelRates::pack},
+};
+struct FactName {
+  std::string_view name;
+  double MachineFacts::*fact;
+};
+constexpr std::array kFactNames{
+    FactName{"call_seconds", &MachineFacts::call_seconds},
+    FactName{"cached_read", &MachineFacts::cached_read},
+    FactName{"disk_read", &MachineFacts::disk_read},
+    FactName{"scratch_write", &MachineFacts::scratch_write},
+};
+
+/// What the facts depend on.
+struct Machine {
+  std::string processor;
+  int cores = 0;
+  int threads = 0;
+  std::string folder;
+};
+
+Machine this_machine(const std::filesystem::path& folder) {
+  Machine machine{"unknown", available_cores(), threads(), folder.string()};
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    const auto colon = line.find(": ");
+    if (!line.starts_with("model name") || colon == line.npos) continue;
+    machine.processor = line.substr(colon + 2);
+    break;
+  }
+  return machine;
+}
+
+bool is_of(const Json& entry, const Machine& machine) {
+  return entry.get_int("version", 0) == kVersion &&
+         entry.get_string("processor", "") == machine.processor &&
+         entry.get_int("cores", 0) == machine.cores &&
+         entry.get_int("threads", 0) == machine.threads &&
+         entry.get_string("folder", "") == machine.folder;
+}
+
+double positive(const Json& entry, std::string_view key) {
+  const double value = entry.get_float(key);
+  if (value <= 0) entry.refuse(key, "positive");
+  return value;
+}
+
+KernelRates rates_of(const Json& entry) {
+  KernelRates rates;
+  for (const auto& [name, rate] : kRateNames) rates.*rate = positive(entry, name);
+  return rates;
+}
+
+MachineFacts facts_of(const Json& entry) {
+  MachineFacts facts;
+  facts.f32 = rates_of(entry.child("f32"));
+  facts.bf16 = rates_of(entry.child("bf16"));
+  for (const auto& [name, fact] : kFactNames) facts.*fact = positive(entry, name);
+  return facts;
+}
+
+/// What the cache holds of other machines, and the facts of this one if they are there. Throws what
+/// a damaged cache throws.
+struct Cached {
+  std::vector<Json> others;
+  std::vector<MachineFacts> facts;
+};
+Cached read_cache(const std::filesystem::path& path, const Machine& machine) {
+  Cached cached;
+  for (const Json& entry : Json::load(path).child("machines").items()) {
+    if (!entry.is_object()) continue;
+    is_of(entry, machine) ? cached.facts.push_back(facts_of(entry))
+                          : cached.others.push_back(entry);
+  }
+  return cached;
+}
+
+nlohmann::json to_json(const KernelRates& rates) {
+  nlohmann::json entry;
+  for (const auto& [name, rate] : kRateNames) entry[std::string(name)] = rates.*rate;
+  return entry;
+}
+
+void write_cache(const std::filesystem::path& path, const Machine& machine,
+                 const MachineFacts& facts, const std::vector<Json>& others) {
+  nlohmann::json entry = {{"version", kVersion},        {"processor", machine.processor},
+                          {"cores", machine.cores},     {"threads", machine.threads},
+                          {"folder", machine.folder},   {"f32", to_json(facts.f32)},
+                          {"bf16", to_json(facts.bf16)}};
+  for (const auto& [name, fact] : kFactNames) entry[std::string(name)] = facts.*fact;
+  nlohmann::json machines = nlohmann::json::array({std::move(entry)});
+  for (const Json& other : others) {
+    if (machines.size() < kMachines) machines.push_back(other.value());
+  }
+  std::filesystem::create_directories(path.parent_path());
+  OutputFile file(path);
+  file.write(nlohmann::json{{"machines", std::move(machines)}}.dump(1) + "\n");
+  file.commit();
+}
+
+/// Bytes that are read and written: of some ops only parts of a source, or of the result's place.
+std::uint64_t moved_bytes(const NodeView& node, std::string_view op_name) {
+  if (op_name == Embedding::kName || op_name == TakeRow::kName || op_name == Slice::kName)
+    return 2 * node.dst().bytes();
+  if (op_name == "paste") return 2 * node.src(1).bytes();
+  std::uint64_t bytes = node.dst().bytes();
+  for (int i = 0; i < node.src_count(); ++i) bytes += node.src(i).bytes();
+  return bytes;
+}
+
+double operations_of(const NodeView& node) {
+  std::vector<TensorType> types;
+  for (int i = 0; i < node.src_count(); ++i) types.push_back(node.src(i));
+  return std::visit([&](const auto& op) { return op.cost(types, node.dst()); }, node.any_op());
+}
+
+double conv_rate(const KernelRates& rates, const NodeView& node) {
+  constexpr std::int64_t kNarrow = 512;  // as backend/cpu chooses among oneDNN's kernels
+  const Shape& weight = node.src(1).shape;
+  if (weight[2] == 1 && weight[3] == 1) return rates.linear;
+  return weight[2] == 3 && weight[3] == 3 && weight[1] <= kNarrow ? rates.narrow_conv
+                                                                  : rates.wide_conv;
+}
+
+}  // namespace
+
+std::filesystem::path machine_facts_path() {
+  const auto set = [](const char* name) {
+    const char* value = std::getenv(name);
+    // A relative folder is to be ignored: XDG Base Directory Specification 0.8.
+    return value != nullptr && value[0] == '/' ? std::filesystem::path(value)
+                                               : std::filesystem::path();
+  };
+  std::filesystem::path folder = set("XDG_CACHE_HOME");
+  if (folder.empty() && !set("HOME").empty()) folder = set("HOME") / ".cache";
+  return folder.empty() ? folder : folder / "semblance" / "machine.json";
+}
+
+MachineFacts machine_facts(const Backend& backend, const std::filesystem::path& folder,
+                           bool refresh) {
+  const Machine machine = this_machine(folder);
+  const std::filesystem::path path = machine_facts_path();
+  Cached cached;
+  if (!path.empty()) {
+    try {
+      cached = read_cache(path, machine);
+    } catch (const Error&) {
+      cached = {};
+    }
+  }
+  if (!cached.facts.empty() && !refresh) return cached.facts.front();
+  const MachineFacts facts = measure_machine(backend, folder);
+  if (!path.empty()) {
+    try {
+      write_cache(path, machine, facts, cached.others);
+    } catch (const Error&) {
+    } catch (const std::filesystem::filesystem_error&) {
+    }
+  }
+  return facts;
+}
+
+double seconds_of(const MachineFacts& facts, const NodeView& node, std::string_view kernel_name) {
+  const KernelRates& rates =
+      node.src_count() > 0 && node.src(0).dtype == DType::kBF16 ? facts.bf16 : facts.f32;
+  const std::string_view op_name = name_of(node.any_op());
+  if (kernel_name == "view" || op_name == Reshape::kName) return 0;
+  if (op_name == "spill" || op_name == "fetch" || op_name == "blank") return 0;
+  const auto bytes = static_cast<double>(moved_bytes(node, op_name));
+  const auto compute = [&](double rate) {
+    if (kernel_name == "reference") rate = kReferenceRate * threads();
+    return facts.call_seconds + std::max(operations_of(node) / rate, bytes / rates.elementwise);
+  };
+  return std::visit(
+      [&](const auto& op) {
+        using T = std::decay_t<decltype(op)>;
+        constexpr std::int64_t kManyKeys = 256;
+        if constexpr (std::is_same_v<T, Linear>) {
+          return compute(rates.linear);
+        } else if constexpr (std::is_same_v<T, Conv2d>) {
+          return compute(conv_rate(rates, node));
+        } else if constexpr (std::is_same_v<T, Attention>) {
+          return compute(node.src(1).shape[1] < kManyKeys ? rates.short_attention
+                                                          : rates.attention);
+        } else {
+          double rate = rates.elementwise;
+          if (op_name.starts_with("group_") || op_name == LayerNorm::kName) rate = rates.norm;
+          if (op_name == Geglu::kName) rate = rates.gate;
+          return facts.call_seconds + bytes / rate;
+        }
+      },
+      node.any_op());
+}
+
+double pack_seconds(const MachineFacts& facts, std::uint64_t stored_bytes, DType dtype) {
+  return static_cast<double>(stored_bytes) /
+         (dtype == DType::kBF16 ? facts.bf16.pack : facts.f32.pack);
+}
+
+}  // namespace semblance
