@@ -5,6 +5,7 @@
 #include "core/parallel.h"
 #include "memory/base_memory.h"
 #include "memory/buffer.h"
+#include "memory/heap.h"
 #include "runtime/weight_stream.h"
 
 namespace semblance {
@@ -28,6 +29,7 @@ Workspace Workspace::with_budget(std::uint64_t budget_bytes) const {
 std::uint64_t Workspace::left_bytes() const {
   if (options_.places_bytes) return *options_.places_bytes;
   if (!options_.budget_bytes) return ~std::uint64_t{0};
+  trim_heap();
   RunCounts counts = kSessionCounts;
   counts.threads += threads();
   std::uint64_t held = WeightStream::staging_bytes({.cache = WeightStream::Cache::kPass});
