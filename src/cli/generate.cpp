@@ -375,9 +375,11 @@ std::int64_t random_seed() {
 }
 
 /// One step, after which the state is kept; false when all are done.
-bool next_step(Generation& generation, RunState& state, const Interrupt& interrupt) {
+bool next_step(Generation& generation, RunState& state, const Interrupt& interrupt,
+               Progress& progress) {
   if (!generation.next(interrupt.token())) return false;
   state.step_done(generation);
+  for (const std::string& news : generation.take_news()) progress.warn(news);
   return true;
 }
 
@@ -389,7 +391,7 @@ void make_picture(const Settings& s, Pipeline& pipeline, const Request& request,
   do {
     if (generation.step() < generation.steps())
       progress.step(name, generation.step() + 1, generation.steps());
-  } while (next_step(generation, state, interrupt));
+  } while (next_step(generation, state, interrupt, progress));
   progress.now(name + ": painting the picture");
   const Image picture = generation.decode(interrupt.token());
   interrupt.check();
@@ -503,7 +505,8 @@ int generate(std::span<const char* const> words) {
 
   progress.now("opening the models");
   Pipeline pipeline(s.models, {.precision = static_cast<Precision>(s.precision),
-                               .backend = kBackends[s.backend]});
+                               .backend = kBackends[s.backend],
+                               .workspace = {.meter = Meter()}});
   if (saved) {
     make_pictures(s, pipeline, request, saved->embedding, saved->keypoints, pictures, saved,
                   interrupt, progress);

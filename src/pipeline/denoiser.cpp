@@ -56,6 +56,16 @@ Denoiser::Denoiser(const OpenedModels& models, const Workspace& workspace, const
   if (with_identity) session_->set_input("keypoints", conditions.keypoints);
 }
 
+std::uint64_t Denoiser::least_bytes(const OpenedModels& models, const Workspace& workspace,
+                                    const Request& request, const Conditions& conditions,
+                                    bool with_identity, DType dtype) {
+  const SessionOptions options = workspace.many();
+  KernelNeeds kernels(workspace.backend(), models.denoiser_weights, options.seconds);
+  return least_memory(
+      step_graph(models, request, conditions, with_identity, dtype),
+      [&](const Graph& graph, const Node& node) { return kernels.of(graph, node); }, options.fit);
+}
+
 void Denoiser::run(std::span<const float> latent, float timestep, std::vector<float>& noise,
                    std::stop_token stop) {
   const std::span<float> input{reinterpret_cast<float*>(session_->input("latent").data()),

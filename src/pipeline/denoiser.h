@@ -24,6 +24,11 @@ class Denoiser {
            std::stop_token stop);
   const Session& session() const { return *session_; }
 
+  /// The least that a Denoiser of these arguments needs for its places, in bytes.
+  static std::uint64_t least_bytes(const OpenedModels& models, const Workspace& workspace,
+                                   const Request& request, const Conditions& conditions,
+                                   bool with_identity, DType dtype);
+
  private:
   bool with_identity_;
   std::size_t n_;

@@ -24,14 +24,24 @@ Workspace Workspace::with_budget(std::uint64_t budget_bytes) const {
   return other;
 }
 
-std::uint64_t Workspace::left_bytes() const {
-  if (options_.places_bytes) return *options_.places_bytes;
-  if (!options_.budget_bytes) return ~std::uint64_t{0};
+std::uint64_t Workspace::held_bytes() {
   RunCounts counts = kSessionCounts;
   counts.threads += threads();
   std::uint64_t held = predict_base(measure_base(), counts).total();
   for (int tag = 0; tag < kTagCount; ++tag) held += count_of(static_cast<Tag>(tag)).bytes;
-  return *options_.budget_bytes - std::min(*options_.budget_bytes, held);
+  return held;
+}
+
+std::uint64_t Workspace::left_bytes() const {
+  std::uint64_t left = options_.places_bytes.value_or(~std::uint64_t{0});
+  if (options_.budget_bytes)
+    left = std::min(left, *options_.budget_bytes - std::min(*options_.budget_bytes, held_bytes()));
+  return left;
+}
+
+std::optional<MemoryRoom> Workspace::room() const {
+  if (!options_.meter) return std::nullopt;
+  return memory_room(options_.meter->machine(), options_.meter->process());
 }
 
 SessionOptions Workspace::once() const { return session(false); }
