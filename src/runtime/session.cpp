@@ -8,6 +8,7 @@
 #include "core/convert.h"
 #include "memory/arena.h"
 #include "memory/base_memory.h"
+#include "memory/meter.h"
 #include "runtime/scratch_mover.h"
 #include "runtime/trace.h"
 #include "runtime/weight_packer.h"
@@ -117,6 +118,7 @@ struct Session::State {
   void prepare_weights(const WeightMap& weights);
   void find_fetches();
   void take_memory();
+  bool cache_would_hold_weights() const;
   void make_stream();
   void run(const std::stop_token& stop);
   void run_step(std::size_t n);
@@ -224,6 +226,16 @@ void Session::State::take_memory() {
   }
 }
 
+/// Whether the system's page cache can keep the streamed weights until the next run. Else they pass
+/// it by: nothing would come from it, and it would push out what others need.
+bool Session::State::cache_would_hold_weights() const {
+  std::uint64_t bytes = 0;
+  for (const WeightUse& use : plan().weights) {
+    if (use.keep == Keep::kStreamed) bytes += use.needs.raw_bytes;
+  }
+  return bytes + plan().memory_bytes() <= Meter().available_bytes();
+}
+
 /// The stream of a run: what is streamed, and what stays and is not loaded yet.
 void Session::State::make_stream() {
   const auto missing = [&](std::size_t i) {
@@ -305,7 +317,6 @@ void Session::State::run_step(std::size_t n) {
 }
 
 void Session::State::run(const std::stop_token& stop) {
-  make_stream();
   if (stream) stream->start(stop, !stream_loads);
   if (mover) mover->start(stop);
   pending.clear();
@@ -330,6 +341,7 @@ void Session::State::run(const std::stop_token& stop) {
     step.run_seconds += end - ready;
   }
   if (mover) wait_for_places(kAfterAll);
+  make_stream();  // without what stays from now on
 }
 
 Session::Session(Graph graph, const Backend& backend, const WeightMap& weights,
@@ -339,7 +351,6 @@ Session::Session(Graph graph, const Backend& backend, const WeightMap& weights,
   KernelNeeds needs(backend, weights, options.seconds);
   s.program = plan_session(graph, needs, options);
   s.trace = options.trace;
-  s.pass_cache = options.pass_cache;
   check_stop(stop);
   s.prepare(needs, weights);
   s.prepare_weights(weights);
@@ -351,6 +362,8 @@ Session::Session(Graph graph, const Backend& backend, const WeightMap& weights,
   give_back_code();
   if (s.plan().file_bytes > 0) s.scratch = options.scratch(s.plan().file_bytes);
   s.take_memory();
+  s.pass_cache = !s.cache_would_hold_weights();
+  s.make_stream();
 }
 
 Session::~Session() = default;

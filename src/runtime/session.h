@@ -33,8 +33,6 @@ struct SessionOptions {
   /// Makes the file for spilled values; may be empty where fit.may_spill is false.
   std::function<std::unique_ptr<Scratch>(std::uint64_t bytes)> scratch = {};
   SecondsOf seconds = {};
-  /// Weights pass the system's page cache by: for when it could not hold them until the next run.
-  bool pass_cache = false;
   Trace* trace = nullptr;
 
   static FitOptions unlimited() {

@@ -5,6 +5,7 @@
 #include "core/parallel.h"
 #include "memory/base_memory.h"
 #include "memory/buffer.h"
+#include "runtime/weight_stream.h"
 
 namespace semblance {
 namespace {
@@ -27,7 +28,8 @@ Workspace Workspace::with_budget(std::uint64_t budget_bytes) const {
 std::uint64_t Workspace::held_bytes() {
   RunCounts counts = kSessionCounts;
   counts.threads += threads();
-  std::uint64_t held = predict_base(measure_base(), counts).total();
+  std::uint64_t held = WeightStream::staging_bytes({.cache = WeightStream::Cache::kPass});
+  held += predict_base(measure_base(), counts).total();
   for (int tag = 0; tag < kTagCount; ++tag) held += count_of(static_cast<Tag>(tag)).bytes;
   return held;
 }
