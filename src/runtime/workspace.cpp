@@ -5,6 +5,7 @@
 #include "core/parallel.h"
 #include "memory/base_memory.h"
 #include "memory/buffer.h"
+#include "memory/heap.h"
 #include "runtime/weight_stream.h"
 
 namespace semblance {
@@ -25,20 +26,16 @@ Workspace Workspace::with_budget(std::uint64_t budget_bytes) const {
   return other;
 }
 
-std::uint64_t Workspace::held_bytes() {
+std::uint64_t Workspace::left_bytes() const {
+  if (options_.places_bytes) return *options_.places_bytes;
+  if (!options_.budget_bytes) return ~std::uint64_t{0};
+  trim_heap();
   RunCounts counts = kSessionCounts;
   counts.threads += threads();
   std::uint64_t held = WeightStream::staging_bytes({.cache = WeightStream::Cache::kPass});
   held += predict_base(measure_base(), counts).total();
   for (int tag = 0; tag < kTagCount; ++tag) held += count_of(static_cast<Tag>(tag)).bytes;
-  return held;
-}
-
-std::uint64_t Workspace::left_bytes() const {
-  std::uint64_t left = options_.places_bytes.value_or(~std::uint64_t{0});
-  if (options_.budget_bytes)
-    left = std::min(left, *options_.budget_bytes - std::min(*options_.budget_bytes, held_bytes()));
-  return left;
+  return *options_.budget_bytes - std::min(*options_.budget_bytes, held);
 }
 
 std::optional<MemoryRoom> Workspace::room() const {

@@ -17,7 +17,7 @@ class Workspace {
   struct Options {
     /// What the whole process may hold. Absent: no limit, and nothing is spilled.
     std::optional<std::uint64_t> budget_bytes = {};
-    /// What each session may take for its places at most, whatever is left of the budget. For tests
+    /// In place of what is left of the budget: what each session may take for its places. For tests
     /// and benches.
     std::optional<std::uint64_t> places_bytes = {};
     /// Where the machine's memory is read before each stage and each step: what there is limits
@@ -47,8 +47,6 @@ class Workspace {
   /// What a session made now may take for its places: the budget less what the process holds and
   /// will hold beside them.
   std::uint64_t left_bytes() const;
-  /// What the process holds and will hold beside the places of a session made now.
-  static std::uint64_t held_bytes();
   /// What the process may hold in all, as the meter says now; nothing without a meter.
   std::optional<MemoryRoom> room() const;
 
