@@ -3,15 +3,15 @@
 #include "backend/backends.h"
 #include "core/error.h"
 #include "core/parallel.h"
+#include "memory/heap.h"
 #include "pipeline/conditions.h"
 #include "pipeline/decoder.h"
 #include "pipeline/denoiser.h"
+#include "pipeline/stage_graphs.h"
 #include "sampling/euler.h"
 #include "sampling/noise.h"
 
 namespace semblance {
-namespace {
-
 Precision resolve(Precision precision) {
   if (precision == Precision::kAuto) return has_native_bf16() ? Precision::kBF16 : Precision::kF32;
   if (precision == Precision::kBF16 && !has_native_bf16()) {
@@ -22,14 +22,9 @@ Precision resolve(Precision precision) {
   return precision;
 }
 
-/// Whether IdentityNet is on at a step: reference.md, 3.8, as the published pipeline rounds it.
-bool identity_on(const Request& request, int step, int steps) {
-  const double count = steps;
-  return request.identity_strength > 0 &&
-         !(step / count < request.identity_start || (step + 1) / count > request.identity_end);
+DType dtype_of(Precision precision) {
+  return resolve(precision) == Precision::kBF16 ? DType::kBF16 : DType::kF32;
 }
-
-}  // namespace
 
 struct Pipeline::Models {
   OpenedModels opened;
@@ -114,7 +109,13 @@ bool Generation::next(std::stop_token stop) {
     guide(noise.first(size), noise.subspan(size, size), s.request.guidance, noise.first(size));
   s.scheduler.step(s.step, noise.first(size), s.latent);
   ++s.step;
-  if (s.step == s.steps()) s.denoiser.reset();
+  if (s.step == s.steps()) {
+    s.denoiser.reset();
+    s.conditions = Conditions();
+    std::vector<float>().swap(s.scaled);
+    std::vector<float>().swap(s.noise);
+    trim_heap();
+  }
   return true;
 }
 
@@ -122,8 +123,9 @@ Image Generation::decode(std::stop_token stop) {
   const State& s = *state_;
   const Pipeline::Models& models = *s.models;
   const Size size{s.request.width, s.request.height};
-  return decode_picture(models.opened, models.workspace, s.latent, size, models.dtype(), stop,
-                        {.tiling = s.request.vae_tiling});
+  return decode_picture(
+      models.opened, models.workspace, s.latent, size, models.dtype(), stop,
+      {.tiling = s.request.vae_tiling, .beside = decoder_beside(models.opened, s.request)});
 }
 
 Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options) {
@@ -133,6 +135,8 @@ Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options) {
              Workspace(backend_by_name(options.backend), options.workspace)});
   // Now, since they are needed when a file has failed later.
   models->fingerprints = fingerprints_of(paths, models->opened);
+  if (models->workspace.options().budget_bytes)
+    models->workspace = models->workspace.with_base(planned_base());
   models_ = std::move(models);
 }
 Pipeline::Pipeline(Pipeline&&) noexcept = default;
@@ -146,6 +150,19 @@ Precision Pipeline::precision() const { return models_->precision; }
 
 std::string Pipeline::truncated(const std::string& prompt) const {
   return models_->opened.tokenizers[0].encode(prompt, models_->opened.prompt_length(0)).cut_text;
+}
+
+const Workspace& Pipeline::workspace() const { return models_->workspace; }
+
+std::vector<Stage> Pipeline::stages(const Request& request,
+                                    std::optional<ImageFormat> format) const {
+  return stages_of(models_->opened, request, models_->dtype(), format);
+}
+
+std::optional<Size> Pipeline::largest_picture(const Request& request,
+                                              std::optional<ImageFormat> format) const {
+  return semblance::largest_picture(models_->opened, request, models_->dtype(), models_->workspace,
+                                    format);
 }
 
 Generation Pipeline::start(const Request& request, std::span<const float> embedding,

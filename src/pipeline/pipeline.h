@@ -19,6 +19,7 @@
 #include "image/image.h"
 #include "image/keypoints.h"
 #include "pipeline/request.h"
+#include "pipeline/request_plan.h"
 #include "pipeline/resume.h"
 #include "runtime/workspace.h"
 
@@ -30,6 +31,10 @@ struct PipelineOptions {
   /// The memory budget, the scratch folder, what is known of the machine.
   Workspace::Options workspace = {};
 };
+
+/// What `auto` is on this processor. Throws Error(kDevice) for one that it cannot compute in.
+Precision resolve(Precision precision);
+DType dtype_of(Precision precision);
 
 class Generation {
  public:
@@ -72,6 +77,13 @@ class Pipeline {
   int native_side() const;
   /// The precision that `auto` became.
   Precision precision() const;
+  /// With the base that the process has, where there is a budget.
+  const Workspace& workspace() const;
+  /// What a request runs through, for plan_stages(); must not outlive the pipeline.
+  std::vector<Stage> stages(const Request& request, std::optional<ImageFormat> format) const;
+  /// As the function of this name.
+  std::optional<Size> largest_picture(const Request& request,
+                                      std::optional<ImageFormat> format) const;
   /// What of the prompt is cut off beyond the encoders' length; empty when nothing is.
   std::string truncated(const std::string& prompt) const;
 
