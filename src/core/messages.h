@@ -67,6 +67,20 @@ enum class Message : std::uint8_t {
   kSeconds,
   kLimitedBy,
   kTotal,
+  kStagePhoto,
+  kStageDetector,
+  kStageRecogniser,
+  kStageText1,
+  kStageText2,
+  kStageResampler,
+  kStageKeypoints,
+  kStageDenoiser,
+  kStageDenoiserAlone,
+  kStageDecoder,
+  kStagePicture,
+  kLimitComputing,
+  kLimitReading,
+  kLimitScratch,
   kSmallestBudget,  // budget
   kLargestPicture,  // size
   // Replanning.

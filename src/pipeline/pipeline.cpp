@@ -12,12 +12,11 @@
 #include "pipeline/conditions.h"
 #include "pipeline/decoder.h"
 #include "pipeline/denoiser.h"
+#include "pipeline/stage_graphs.h"
 #include "sampling/euler.h"
 #include "sampling/noise.h"
 
 namespace semblance {
-namespace {
-
 Precision resolve(Precision precision) {
   if (precision == Precision::kAuto) return has_native_bf16() ? Precision::kBF16 : Precision::kF32;
   if (precision == Precision::kBF16 && !has_native_bf16()) {
@@ -28,12 +27,11 @@ Precision resolve(Precision precision) {
   return precision;
 }
 
-/// Whether IdentityNet is on at a step: reference.md, 3.8, as the published pipeline rounds it.
-bool identity_on(const Request& request, int step, int steps) {
-  const double count = steps;
-  return request.identity_strength > 0 &&
-         !(step / count < request.identity_start || (step + 1) / count > request.identity_end);
+DType dtype_of(Precision precision) {
+  return resolve(precision) == Precision::kBF16 ? DType::kBF16 : DType::kF32;
 }
+
+namespace {
 
 /// Gives what `work` gives in a workspace of the budget, or of what the machine has where that is
 /// less: with some air first, and where nothing fits then with all there is.
@@ -95,12 +93,12 @@ void Generation::State::make_denoiser(const Workspace& workspace, bool with_iden
                                       std::stop_token stop) {
   const OpenedModels& opened = models->opened;
   if (with_identity && conditions.keypoints.empty()) {
-    conditions.keypoints = keypoint_features(
-        opened, workspace, keypoints, {request.width, request.height}, models->dtype(), stop);
+    conditions.keypoints =
+        keypoint_features(opened, workspace, request, keypoints, models->dtype(), stop);
   }
-  planned_bytes = workspace.options().meter ? Workspace::held_bytes() : 0;
   denoiser.emplace(opened, workspace, request, conditions, with_identity, models->dtype(), stop);
-  if (planned_bytes > 0) planned_bytes += denoiser->session().plan().memory_bytes();
+  planned_bytes = workspace.options().budget_bytes.value_or(0);
+  planned_bytes -= std::min(planned_bytes, denoiser->spare_bytes());
   // The session has them. "= {}" would keep the memory.
   if (with_identity) std::vector<float>().swap(conditions.keypoints);
 }
@@ -122,9 +120,8 @@ void Generation::State::replan(const MemoryRoom& room, bool with_identity, std::
       refused_bytes = std::max(refused_bytes, bytes);
       if (bytes < most) continue;
       const std::uint64_t least =
-          Workspace::held_bytes() +
-          Denoiser::least_bytes(models->opened, models->workspace.with_budget(most), request,
-                                conditions, with_identity, models->dtype());
+          Denoiser::least_budget(models->opened, models->workspace.with_budget(most), request,
+                                 with_identity, models->dtype());
       if (least <= most) throw;
       fail(ErrorKind::kMemory, "{}",
            text_of(Message::kCannotGoOn, bytes_text(least), bytes_text(most)));
@@ -193,7 +190,13 @@ bool Generation::next(std::stop_token stop) {
     guide(noise.first(size), noise.subspan(size, size), s.request.guidance, noise.first(size));
   s.scheduler.step(s.step, noise.first(size), s.latent);
   ++s.step;
-  if (s.step == s.steps()) s.denoiser.reset();
+  if (s.step == s.steps()) {
+    s.denoiser.reset();
+    s.conditions = Conditions();
+    std::vector<float>().swap(s.scaled);
+    std::vector<float>().swap(s.noise);
+    trim_heap();
+  }
   return true;
 }
 
@@ -202,8 +205,9 @@ Image Generation::decode(std::stop_token stop) {
   const Pipeline::Models& models = *s.models;
   const Size size{s.request.width, s.request.height};
   return in_the_room(models.workspace, [&](const Workspace& workspace) {
-    return decode_picture(models.opened, workspace, s.latent, size, models.dtype(), stop,
-                          {.tiling = s.request.vae_tiling});
+    return decode_picture(
+        models.opened, workspace, s.latent, size, models.dtype(), stop,
+        {.tiling = s.request.vae_tiling, .beside = decoder_beside(models.opened, s.request)});
   });
 }
 
@@ -214,6 +218,8 @@ Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options) {
              Workspace(backend_by_name(options.backend), options.workspace)});
   // Now, since they are needed when a file has failed later.
   models->fingerprints = fingerprints_of(paths, models->opened);
+  if (models->workspace.options().budget_bytes)
+    models->workspace = models->workspace.with_base(planned_base());
   models_ = std::move(models);
 }
 Pipeline::Pipeline(Pipeline&&) noexcept = default;
@@ -227,6 +233,19 @@ Precision Pipeline::precision() const { return models_->precision; }
 
 std::string Pipeline::truncated(const std::string& prompt) const {
   return models_->opened.tokenizers[0].encode(prompt, models_->opened.prompt_length(0)).cut_text;
+}
+
+const Workspace& Pipeline::workspace() const { return models_->workspace; }
+
+std::vector<Stage> Pipeline::stages(const Request& request,
+                                    std::optional<ImageFormat> format) const {
+  return stages_of(models_->opened, request, models_->dtype(), format);
+}
+
+std::optional<Size> Pipeline::largest_picture(const Request& request,
+                                              std::optional<ImageFormat> format) const {
+  return semblance::largest_picture(models_->opened, request, models_->dtype(), models_->workspace,
+                                    format);
 }
 
 Generation Pipeline::start(const Request& request, std::span<const float> embedding,

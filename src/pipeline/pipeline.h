@@ -19,6 +19,7 @@
 #include "image/image.h"
 #include "image/keypoints.h"
 #include "pipeline/request.h"
+#include "pipeline/request_plan.h"
 #include "pipeline/resume.h"
 #include "runtime/workspace.h"
 
@@ -31,6 +32,10 @@ struct PipelineOptions {
   /// planned anew when the machine has become too tight for its plan.
   Workspace::Options workspace = {};
 };
+
+/// What `auto` is on this processor. Throws Error(kDevice) for one that it cannot compute in.
+Precision resolve(Precision precision);
+DType dtype_of(Precision precision);
 
 class Generation {
  public:
@@ -45,7 +50,7 @@ class Generation {
   /// plan. In language().
   std::vector<std::string> take_news();
   /// What the process holds at most in a step, as planned when the denoiser was made; 0 before, and
-  /// where the workspace has no meter.
+  /// where nothing limits it.
   std::uint64_t planned_bytes() const;
   int step() const;  // steps done
   int steps() const;
@@ -80,6 +85,13 @@ class Pipeline {
   int native_side() const;
   /// The precision that `auto` became.
   Precision precision() const;
+  /// With the base that the process has, where there is a budget.
+  const Workspace& workspace() const;
+  /// What a request runs through, for plan_stages(); must not outlive the pipeline.
+  std::vector<Stage> stages(const Request& request, std::optional<ImageFormat> format) const;
+  /// As the function of this name.
+  std::optional<Size> largest_picture(const Request& request,
+                                      std::optional<ImageFormat> format) const;
   /// What of the prompt is cut off beyond the encoders' length; empty when nothing is.
   std::string truncated(const std::string& prompt) const;
 
