@@ -31,6 +31,7 @@ std::string overview() {
          "Commands\n"
          "  generate   a photo and a prompt become a picture\n"
          "  face       finds the faces of a photo, and saves one as an identity\n"
+         "  plan       tells what a picture would take, without making it\n"
          "  memory     tells the memory there is, and which mode that gives\n"
          "\n"
          "  semblance COMMAND --help tells a command's flags and shows examples;\n"
@@ -44,6 +45,7 @@ int run(const std::vector<const char*>& words) {
   const auto rest = std::span<const char* const>(words).subspan(words.empty() ? 0 : 1);
   if (command == "generate") return semblance::cli::generate(rest);
   if (command == "face") return semblance::cli::face(rest);
+  if (command == "plan") return semblance::cli::plan(rest);
   if (command == "memory") return semblance::cli::memory(rest);
   if (command == "--version" || command == "-V") {
     semblance::cli::print(semblance::program_version());
@@ -54,10 +56,12 @@ int run(const std::vector<const char*>& words) {
     return 0;
   }
   if (command.empty()) {
-    semblance::fail(ErrorKind::kArgument,
-                    "a command is needed: generate, face or memory\n  semblance --help tells more");
+    semblance::fail(
+        ErrorKind::kArgument,
+        "a command is needed: generate, face, plan or memory\n  semblance --help tells more");
   }
-  const std::vector<std::string_view> known{"generate", "face", "memory", "--version", "--help"};
+  const std::vector<std::string_view> known{"generate", "face",      "plan",
+                                            "memory",   "--version", "--help"};
   semblance::fail(ErrorKind::kArgument, "there is no command '{}'{}\n  semblance --help lists them",
                   command, semblance::did_you_mean(command, known));
 }

@@ -63,9 +63,7 @@ void SubjectReader::check(const std::filesystem::path& path, const std::string& 
   if (is_identity(path)) return;
   const ImageInfo info = probe(path);
   if (!options_.original_size) published_size(info.upright());
-  const bool given =
-      !files_.folder.empty() || (!files_.detector.empty() && !files_.recogniser.empty());
-  if (!given) {
+  if (!has_models()) {
     fail(ErrorKind::kArgument,
          "{}: {} is a photo, and finding its face needs face models, which did not come\n  add "
          "--face-models DIR, or both --detector FILE and --recogniser FILE",
@@ -89,15 +87,55 @@ SubjectReader::Subject SubjectReader::read(const std::filesystem::path& path,
   return {identity_of(found.faces.front(), photo.size()), found.count, found.detector_size};
 }
 
+Size SubjectReader::frame(const std::filesystem::path& path) const {
+  if (is_identity(path)) return read_identity(path).image_size;
+  return photo_needs(path, options_).frame;
+}
+
+std::vector<Stage> SubjectReader::stages(const std::filesystem::path& path, std::stop_token stop) {
+  if (is_identity(path)) return {};
+  const PhotoNeeds needs = photo_needs(path, options_);
+  std::vector<Stage> stages;
+  stages.push_back({.name = Message::kStagePhoto, .beside = {.added_bytes = needs.peak_bytes}});
+  if (!has_models()) return stages;
+  const std::uint64_t photo =
+      3 * static_cast<std::uint64_t>(needs.frame.w) * static_cast<std::uint64_t>(needs.frame.h);
+  const Detector& detector = models(stop).detector();
+  // Where the first size finds no face, larger ones may follow.
+  const std::vector<int> sizes = sizes_tried(options_.detector_size, options_.reduced);
+  int side = *std::max_element(sizes.begin(), sizes.end());
+  if (const auto fixed = detector.fixed_size()) side = fixed->w;
+  const auto network = std::make_shared<const Imported>(detector.network(side));
+  HeldBeside beside = detector_beside({side, side});
+  beside.kept_bytes = photo;
+  stages.push_back({.name = Message::kStageDetector,
+                    .graph = [network] { return network->graph; },
+                    .weights = &network->weights,
+                    .beside = beside});
+  const Imported& recogniser = models(stop).recogniser().network();
+  stages.push_back({.name = Message::kStageRecogniser,
+                    .graph = [&recogniser] { return recogniser.graph; },
+                    .weights = &recogniser.weights,
+                    .beside = {.kept_bytes = photo, .added_bytes = 1 << 18}});
+  return stages;
+}
+
 std::vector<Face> SubjectReader::faces(const Image& photo, std::stop_token stop) {
   return find_faces(photo, models(stop),
                     {.detector_size = options_.detector_size, .reduced = options_.reduced}, stop)
       .faces;
 }
 
+bool SubjectReader::has_models() const {
+  return !files_.folder.empty() || (!files_.detector.empty() && !files_.recogniser.empty());
+}
+
 FaceModels& SubjectReader::models(std::stop_token stop) {
   if (!models_) {
-    models_ = std::make_unique<FaceModels>(chosen(files_), backend_by_name(options_.backend), stop);
+    models_ = std::make_unique<FaceModels>(
+        chosen(files_),
+        options_.workspace ? *options_.workspace : Workspace(backend_by_name(options_.backend)),
+        stop);
   }
   return *models_;
 }

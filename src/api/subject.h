@@ -14,6 +14,7 @@
 #include "face/detector.h"
 #include "face/identity.h"
 #include "image/image.h"
+#include "pipeline/request_plan.h"
 
 namespace semblance {
 
@@ -32,6 +33,8 @@ struct PhotoOptions {
   std::optional<int> detector_size = {};  // the first that is tried; absent: the mode's own
   bool reduced = false;  // little memory: the detector starts at 320 (face/detector.h)
   std::string backend = "cpu";
+  /// The budget that the face models keep to; absent: none, with `backend`.
+  std::optional<Workspace> workspace = {};
 };
 
 /// The photo in the frame that its keypoints are told in. Throws what decode() and resize_photo()
@@ -72,6 +75,11 @@ class SubjectReader {
   /// file throws.
   Subject read(const std::filesystem::path& path, const std::string& flag,
                std::stop_token stop = {});
+  /// What read() runs through, in order: none for an identity. Without face models the photo alone
+  /// is told. Throws what opening a photo or a face model throws. Valid while this is.
+  std::vector<Stage> stages(const std::filesystem::path& path, std::stop_token stop = {});
+  /// The frame that read() will tell, from the photo's header or the identity.
+  Size frame(const std::filesystem::path& path) const;
   /// All faces of a photo, the largest first.
   std::vector<Face> faces(const Image& photo, std::stop_token stop = {});
   /// Gives the face models back.
@@ -79,6 +87,7 @@ class SubjectReader {
 
  private:
   FaceModels& models(std::stop_token stop);
+  bool has_models() const;
 
   FaceFiles files_;
   PhotoOptions options_;

@@ -13,8 +13,8 @@
 #include "cli/flags.h"
 #include "cli/interrupt.h"
 #include "cli/outputs.h"
-#include "cli/photo_flags.h"
 #include "cli/progress.h"
+#include "cli/request_flags.h"
 #include "cli/run_state.h"
 #include "core/error.h"
 #include "core/parallel.h"
@@ -26,198 +26,6 @@ namespace semblance::cli {
 namespace {
 
 constexpr std::int64_t kSeedLimit = std::int64_t{1} << 31;  // of random seeds, as the demo's
-
-struct Settings {
-  ModelPaths models;
-  PhotoFlags looking;
-  std::filesystem::path face;
-  std::filesystem::path pose;
-  std::optional<std::string> prompt;
-  Request request;
-  SizeChoice size;
-  std::int64_t steps = 30;
-  std::optional<std::int64_t> seed;
-  std::int64_t images = 1;
-  int precision = 0;  // index into Precision's names
-  int backend = 0;
-  std::int64_t threads = 0;
-  std::filesystem::path output;
-  std::filesystem::path latents;
-  std::filesystem::path resume;
-  std::filesystem::path save_state;
-  bool no_metadata = false;
-  bool quiet = false;
-};
-
-constexpr const char* kBackends[] = {"cpu", "ref"};
-
-SizeChoice size_choice(const std::string& flag, const std::string& text) {
-  if (text == "auto") return {.rule = SizeRule::kAuto};
-  if (text == "reference") return {.rule = SizeRule::kReference};
-  const auto size = parse_size(text);
-  if (!size) {
-    fail(ErrorKind::kArgument, "{}: WxH (as 1024x768), auto or reference is needed, '{}' came",
-         flag, text);
-  }
-  return {.rule = SizeRule::kFixed, .fixed = {size->width, size->height}};
-}
-
-void declare_person(Flags& flags, Settings& s) {
-  flags.group("The person");
-  flags.path(
-      "--face", "FILE",
-      "A photo (JPEG, PNG or WebP), of which the largest face is taken, or an identity saved "
-      "by `semblance face --save`, which needs no face models.",
-      s.face);
-  flags.path("--pose", "FILE",
-             "Another photo or identity that says where the face stands, and the shape of the "
-             "picture. Default: the face's own.",
-             s.pose);
-  flags.number(
-      "--identity-strength",
-      "How firmly the face's place and features are held (IdentityNet), 0 to 5; 0 turns it "
-      "off. Default: 0.8.",
-      s.request.identity_strength);
-  flags.number("--adapter-strength",
-               "How much of the person flows into the whole picture, 0 to 5. Lower it when colours "
-               "are too strong. Default: 0.8.",
-               s.request.adapter_strength);
-}
-
-void declare_picture(Flags& flags, Settings& s) {
-  flags.group("The picture");
-  flags.text("--prompt", "TEXT", "What the picture shows.", s.prompt);
-  flags.text(
-      "--negative", "TEXT",
-      "What the picture should not show. Without the flag the model's own empty encoding is used; "
-      "--negative \"\" encodes an empty text, which is not the same.",
-      s.request.negative);
-  flags.value(
-      "--size", "WxH|auto|reference",
-      "Width x height in pixels, multiples of 8. auto: the photo's shape at the area that "
-      "the model was made for (1024 x 1024 for SDXL). reference: as the published scripts "
-      "do, long side 1280. Default: auto.",
-      [&s](const std::string& flag, const std::string& text) { s.size = size_choice(flag, text); });
-  flags.whole("--steps", "Steps of the sampler, 1 to 1000. Default: 30.", 1, 1000, s.steps);
-  flags.number(
-      "--guidance",
-      "How closely the prompt is followed, 0 to 100. At 1 and below guidance is off, which "
-      "halves the work. Default: 5.",
-      s.request.guidance);
-  flags.whole(
-      "--seed",
-      "Chooses the first noise: the same seed and settings give the same picture. Default: a "
-      "random number below 2147483648, which is printed.",
-      0, std::numeric_limits<std::int64_t>::max(), s.seed);
-  flags.whole("--images",
-              "How many pictures, with seeds counted up: out.png, out-2.png, ... 1 to 1000. "
-              "Default: 1.",
-              1, 1000, s.images);
-}
-
-void declare_models(Flags& flags, Settings& s) {
-  flags.group(kModelsGroup);
-  flags.path("--base", "DIR", "An SDXL model, as a diffusers folder.", s.models.base);
-  flags.path("--identitynet", "DIR", "InstantID's ControlNetModel folder.", s.models.identitynet);
-  flags.path("--adapter", "FILE", "InstantID's ip-adapter.bin, or the same as safetensors.",
-             s.models.adapter);
-  s.looking.declare_models(
-      flags, "insightface's antelopev2 or buffalo_l folder. Needed when a photo is given.");
-}
-
-void declare_output(Flags& flags, Settings& s) {
-  flags.group("Output");
-  flags.path("-o,--output", "FILE", "Where the picture goes: .png, .jpg or .webp.", s.output);
-  flags.path(
-      "--latents", "FILE.npy",
-      "Also writes the final latent, of which the picture is decoded, as a NumPy array: float32 "
-      "[1,4,h/8,w/8]. One image only.",
-      s.latents);
-  flags.toggle("--no-metadata",
-               "Leaves out the text about prompt, seed and settings that the picture file carries.",
-               s.no_metadata);
-  flags.toggle("-q,--quiet", "Prints warnings and the written file only.", s.quiet);
-}
-
-void declare_resume(Flags& flags, Settings& s) {
-  flags.group("A run that stops");
-  flags.path("--save-state", "FILE",
-             "Keeps here, after every step, what is needed to go on: for runs that may be ended by "
-             "ctrl-C, a signal or a power cut. Removed when all pictures are written. Without the "
-             "flag a run that fails (memory or disk ran out, say) still leaves it, as the "
-             "picture's name with .resume behind; one that is ended leaves nothing.",
-             s.save_state);
-  flags.path("--resume", "FILE",
-             "Goes on with a run to the picture that it would have made, bit for bit. Everything "
-             "that shapes the picture comes from FILE, the face too; --base, --identitynet and "
-             "--adapter are needed only where the models have moved, -o to write elsewhere. Of "
-             "--images N the one in progress is ended, then the rest is made. FILE stays as it is, "
-             "unless --save-state names it as well.",
-             s.resume);
-}
-
-void declare_advanced(Flags& flags, Settings& s) {
-  flags.group("Advanced");
-  flags.number("--identity-start",
-               "IdentityNet works from this fraction of the steps on, 0 to 1. Default: 0.",
-               s.request.identity_start);
-  flags.number("--identity-end",
-               "IdentityNet works up to this fraction of the steps, 0 to 1. Default: 1.",
-               s.request.identity_end);
-  flags.choice(
-      "--precision",
-      "The numbers to compute with. auto: bf16 where the processor computes it natively, else f32. "
-      "Default: auto.",
-      {"auto", "f32", "bf16"}, s.precision);
-  flags.whole(
-      "--threads",
-      "Processor cores to use, 1 to 1024. The last bits of a picture depend on it. Default: "
-      "all there are.",
-      1, 1024, s.threads);
-  flags.value(
-      "--scheduler", "NAME", "The method of the steps (sampler); there is euler. Default: euler.",
-      [](const std::string& flag, std::string text) {
-        std::transform(text.begin(), text.end(), text.begin(),
-                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-        if (text != "euler") {
-          fail(ErrorKind::kArgument, "{}: there is no scheduler '{}'; there is: euler", flag, text);
-        }
-      });
-  s.looking.declare_advanced(flags);
-  flags.toggle(
-      "--vae-tiling",
-      "Decodes the picture in overlapping tiles that are blended, as diffusers' VAE tiling "
-      "does: for its look, or because large pictures decode faster so. Light may change "
-      "from tile to tile. Without it there are no seams, and no more memory is needed. "
-      "Pictures of up to the VAE's own size, 1024 for SDXL, are one tile.",
-      s.request.vae_tiling);
-  flags.choice(
-      "--backend",
-      "Which code computes: cpu, or ref, slow and plain loops to check it against. Default: "
-      "cpu.",
-      {kBackends[0], kBackends[1]}, s.backend);
-}
-
-void declare(Flags& flags, Settings& s) {
-  declare_person(flags, s);
-  declare_picture(flags, s);
-  declare_models(flags, s);
-  declare_output(flags, s);
-  declare_resume(flags, s);
-  declare_advanced(flags, s);
-  flags.epilogue(
-      "Examples\n"
-      "  semblance generate --base sdxl --identitynet InstantID/ControlNetModel \\\n"
-      "     --adapter InstantID/ip-adapter.bin --face-models antelopev2 --face me.jpg \\\n"
-      "     --prompt \"analog film photo of a man in the snow\" --negative \"blurry\" -o snow.png\n"
-      "  Keep a face, and make four pictures of it in another pose:\n"
-      "  semblance face me.jpg --face-models antelopev2 --save me.json\n"
-      "  semblance generate ... --face me.json --pose dancer.jpg --images 4 -o dance.png\n"
-      "\n"
-      "The paths of written pictures go to stdout, all else to stderr.\n"
-      "\n" +
-      exit_codes_text());
-}
 
 /// What shapes a picture, or whose face it shows, is in the file already.
 void refuse_beside_resume(const Flags& flags) {
@@ -254,7 +62,7 @@ void refuse_beside_resume(const Flags& flags) {
 }
 
 /// The settings of a saved run, where the flags give no other.
-SavedRun take_saved(Settings& s) {
+SavedRun take_saved(RequestSettings& s) {
   SavedRun run = load_saved_run(s.resume);
   const auto take = [](std::filesystem::path& mine, const std::filesystem::path& saved) {
     if (mine.empty()) mine = saved;
@@ -287,7 +95,7 @@ SavedRun take_saved(Settings& s) {
 }
 
 /// Everything that can be refused by looking at the flags alone.
-void check_flags(Settings& s) {
+void check_flags(RequestSettings& s) {
   std::vector<std::string> lacking;
   if (s.models.base.empty()) lacking.emplace_back("--base");
   if (s.models.identitynet.empty()) lacking.emplace_back("--identitynet");
@@ -300,23 +108,10 @@ void check_flags(Settings& s) {
          "generate needs {}, which did not come\n  `semblance generate --help` shows an example",
          fmt::join(lacking, ", "));
   }
-  s.request.prompt = *s.prompt;
-  s.request.steps = static_cast<int>(s.steps);
-  Request probe = s.request;  // a size that depends on the photo is multiples of 64
-  probe.width = s.size.rule == SizeRule::kFixed ? s.size.fixed.w : 64;
-  probe.height = s.size.rule == SizeRule::kFixed ? s.size.fixed.h : 64;
-  check(probe);
-  s.looking.check();
-  if (!s.latents.empty() && s.images > 1) {
-    fail(ErrorKind::kArgument, "--latents: one image only, --images {} came", s.images);
-  }
-  if (s.seed && *s.seed > std::numeric_limits<std::int64_t>::max() - (s.images - 1)) {
-    fail(ErrorKind::kArgument, "--seed: {} is too large to be counted up for {} images", *s.seed,
-         s.images);
-  }
+  check_request(s);
 }
 
-void check_outputs(const Settings& s, const std::vector<std::filesystem::path>& pictures) {
+void check_outputs(const RequestSettings& s, const std::vector<std::filesystem::path>& pictures) {
   const std::vector<std::filesystem::path> inputs{s.face,
                                                   s.pose,
                                                   s.resume,
@@ -375,21 +170,23 @@ std::int64_t random_seed() {
 }
 
 /// One step, after which the state is kept; false when all are done.
-bool next_step(Generation& generation, RunState& state, const Interrupt& interrupt) {
+bool next_step(Generation& generation, RunState& state, const Interrupt& interrupt,
+               Progress& progress) {
   if (!generation.next(interrupt.token())) return false;
   state.step_done(generation);
+  for (const std::string& news : generation.take_news()) progress.warn(news);
   return true;
 }
 
 /// One picture, from the noise or the saved latent to its file.
-void make_picture(const Settings& s, Pipeline& pipeline, const Request& request,
+void make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& request,
                   Generation& generation, const std::filesystem::path& path, RunState& state,
                   const Interrupt& interrupt, Progress& progress) {
   const std::string name = path.filename().string();
   do {
     if (generation.step() < generation.steps())
       progress.step(name, generation.step() + 1, generation.steps());
-  } while (next_step(generation, state, interrupt));
+  } while (next_step(generation, state, interrupt, progress));
   progress.now(name + ": painting the picture");
   const Image picture = generation.decode(interrupt.token());
   interrupt.check();
@@ -418,7 +215,7 @@ struct Sitter {
   Size size;
 };
 
-Sitter read_sitter(const Settings& s, SubjectReader& reader, int native_side,
+Sitter read_sitter(const RequestSettings& s, SubjectReader& reader, int native_side,
                    const Interrupt& interrupt, Progress& progress) {
   const SubjectReader::Subject person = read_person(reader, s.face, "--face", interrupt, progress);
   std::optional<SubjectReader::Subject> posed;
@@ -430,7 +227,7 @@ Sitter read_sitter(const Settings& s, SubjectReader& reader, int native_side,
 }
 
 /// All pictures; the first one goes on from `saved`, where there is one.
-void make_pictures(const Settings& s, Pipeline& pipeline, Request request,
+void make_pictures(const RequestSettings& s, Pipeline& pipeline, Request request,
                    std::span<const float> embedding, const Keypoints& keypoints,
                    const std::vector<std::filesystem::path>& pictures,
                    std::optional<SavedRun> saved, Interrupt& interrupt, Progress& progress) {
@@ -463,7 +260,7 @@ void make_pictures(const Settings& s, Pipeline& pipeline, Request request,
 }
 
 /// Finds text that a picture file cannot carry before the picture is computed.
-void check_metadata(const Settings& s, const Request& request) {
+void check_metadata(const RequestSettings& s, const Request& request) {
   if (s.no_metadata) return;
   encode(Image({1, 1}), format_for(s.output),
          picture_text(request, {.base = s.models.base, .backend = kBackends[s.backend]}));
@@ -472,13 +269,25 @@ void check_metadata(const Settings& s, const Request& request) {
 }  // namespace
 
 int generate(std::span<const char* const> words) {
-  Settings s;
+  RequestSettings s;
   Flags flags(
       "generate --base DIR --identitynet DIR --adapter FILE --face-models DIR \\\n"
       "          --face FILE --prompt TEXT -o FILE [flags]",
       "Makes a picture of the person in a photo, as a prompt says. Computed on this "
       "machine's processor; nothing is sent anywhere.");
-  declare(flags, s);
+  declare_request(flags, s);
+  flags.epilogue(
+      "Examples\n"
+      "  semblance generate --base sdxl --identitynet InstantID/ControlNetModel \\\n"
+      "     --adapter InstantID/ip-adapter.bin --face-models antelopev2 --face me.jpg \\\n"
+      "     --prompt \"analog film photo of a man in the snow\" --negative \"blurry\" -o snow.png\n"
+      "  Keep a face, and make four pictures of it in another pose:\n"
+      "  semblance face me.jpg --face-models antelopev2 --save me.json\n"
+      "  semblance generate ... --face me.json --pose dancer.jpg --images 4 -o dance.png\n"
+      "\n"
+      "The paths of written pictures go to stdout, all else to stderr.\n"
+      "\n" +
+      exit_codes_text());
   if (!flags.read(words)) {
     print(flags.help());
     return 0;
@@ -494,6 +303,7 @@ int generate(std::span<const char* const> words) {
   const auto pictures = saved ? saved->outputs : numbered(s.output, static_cast<int>(s.images));
   check_outputs(s, pictures);
 
+  set_language(s.language);
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
   Interrupt interrupt;
   Progress progress(s.quiet);
@@ -503,7 +313,8 @@ int generate(std::span<const char* const> words) {
 
   progress.now("opening the models");
   Pipeline pipeline(s.models, {.precision = static_cast<Precision>(s.precision),
-                               .backend = kBackends[s.backend]});
+                               .backend = kBackends[s.backend],
+                               .workspace = {.meter = Meter()}});
   if (saved) {
     make_pictures(s, pipeline, request, saved->embedding, saved->keypoints, pictures, saved,
                   interrupt, progress);

@@ -114,7 +114,8 @@ TEST_F(ResumeProgram, MakesTheRestOfSeveralPictures) {
   running.signal(SIGKILL);
   running.end();
   run({"generate", "--resume", state()}).exits(0).prints(file("out-3.png"));
-  for (std::size_t i = 0; i < names.size(); ++i) EXPECT_TRUE(bytes_of(file(names[i])) == whole[i]) << i;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    EXPECT_TRUE(bytes_of(file(names[i])) == whole[i]) << i;
 }
 
 TEST_F(ResumeProgram, FindsModelsThatHaveMoved) {

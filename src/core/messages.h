@@ -67,11 +67,25 @@ enum class Message : std::uint8_t {
   kSeconds,
   kLimitedBy,
   kTotal,
+  kStagePhoto,
+  kStageDetector,
+  kStageRecogniser,
+  kStageText1,
+  kStageText2,
+  kStageResampler,
+  kStageKeypoints,
+  kStageDenoiser,
+  kStageDenoiserAlone,
+  kStageDecoder,
+  kStagePicture,
+  kLimitComputing,
+  kLimitReading,
+  kLimitScratch,
   kSmallestBudget,  // budget
   kLargestPicture,  // size
   // Replanning.
   kReplanned,    // available, peak of the new plan
-  kCannotGoOn,   // what the rest needs, available, file with the latent
+  kCannotGoOn,   // what the rest needs, available
   kHowToResume,  // command
   // Refusal, and the way out.
   kCannotFit,   // size, needed, budget

@@ -90,14 +90,13 @@ struct Detector::State {
   std::optional<Session> session;
   Size size;
 
+  Imported network(Size frame) const;
   void prepare(Size frame, std::stop_token stop);
   void fill(const Letterbox& picture);
   std::vector<Detection> read(float scale) const;
 };
 
-void Detector::State::prepare(Size frame, std::stop_token stop) {
-  if (session && size == frame) return;
-  session.reset();
+Imported Detector::State::network(Size frame) const {
   Imported imported = import_onnx(model, {{model.inputs[0].name, Shape{1, 3, frame.h, frame.w}}});
   for (std::size_t i = 0; i < 9; ++i) {
     constexpr std::int64_t kWidths[] = {1, 4, 10};
@@ -112,8 +111,15 @@ void Detector::State::prepare(Size frame, std::stop_token stop) {
            kWidths[i / 3]);
     }
   }
+  return imported;
+}
+
+void Detector::State::prepare(Size frame, std::stop_token stop) {
+  if (session && size == frame) return;
+  session.reset();
+  Imported imported = network(frame);
   session.emplace(std::move(imported.graph), workspace.backend(), imported.weights,
-                  workspace.once(), stop);
+                  workspace.once(detector_beside(frame)), stop);
   size = frame;
 }
 
@@ -193,6 +199,16 @@ Detector::Detector(std::shared_ptr<const File> file, const Workspace& workspace)
          "cannot detect faces with {}: its size {}x{} is not made of multiples of 32 up to 4096",
          model.name, fixed->w, fixed->h);
   }
+}
+
+Imported Detector::network(int size) const {
+  return state_->network(fixed_size().value_or(Size{detector_sizes(size).front(), size}));
+}
+
+HeldBeside detector_beside(Size frame) {
+  // The letterboxed photo, and the outputs as f32 and as they are read: 15 numbers an anchor.
+  const auto pixels = static_cast<std::uint64_t>(frame.w) * static_cast<std::uint64_t>(frame.h);
+  return {.added_bytes = 3 * pixels + pixels / 64 * kAnchors * 2 * 15 * sizeof(float)};
 }
 
 void Detector::release() {

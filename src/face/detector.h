@@ -27,6 +27,9 @@ inline constexpr int kDefaultDetectorSize = 640;
 /// finds no face the usual sizes from 640 on.
 std::vector<int> reduced_detector_sizes();
 
+/// What detect() holds beside its network and the photo.
+HeldBeside detector_beside(Size frame);
+
 class Detector {
  public:
   /// Throws what open_onnx and import_onnx throw, and Error(kArgument) for a model that is no SCRFD
@@ -39,12 +42,15 @@ class Detector {
   /// The one size that the model can be used at, where its file fixes one.
   std::optional<Size> fixed_size() const;
 
-  /// Faces at one size of the square (ignored where the model fixes its own), the largest box
-  /// first; none is an empty list. Throws Error(kArgument) for an empty picture or a size that is
-  /// no multiple of 32, Error(kCorrupt) for a model that gives no numbers, Error(kCancelled).
+  /// The network at one size of the square (ignored where the model fixes its own), as detect()
+  /// runs it. Throws what detect() throws.
+  Imported network(int size) const;
   /// Gives back the network's memory where there is a budget; detect() takes it again.
   void release();
 
+  /// Faces at one size of the square (ignored where the model fixes its own), the largest box
+  /// first; none is an empty list. Throws Error(kArgument) for an empty picture or a size that is
+  /// no multiple of 32, Error(kCorrupt) for a model that gives no numbers, Error(kCancelled).
   std::vector<Detection> detect(const Image& image, int size, std::stop_token stop = {});
 
  private:

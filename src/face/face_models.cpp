@@ -37,12 +37,14 @@ FaceModels::FaceModels(const FaceModelFiles& files, const Workspace& workspace,
     : detector_(open_file(files.detector), workspace),
       recogniser_(open_file(files.recogniser), workspace, stop) {}
 
+std::vector<int> sizes_tried(std::optional<int> detector_size, bool reduced) {
+  if (reduced && !detector_size) return reduced_detector_sizes();
+  return detector_sizes(detector_size.value_or(kDefaultDetectorSize));
+}
+
 FoundFaces find_faces(const Image& image, FaceModels& models, const FindOptions& options,
                       std::stop_token stop) {
-  std::vector<int> sizes =
-      options.reduced && !options.detector_size
-          ? reduced_detector_sizes()
-          : detector_sizes(options.detector_size.value_or(kDefaultDetectorSize));
+  std::vector<int> sizes = sizes_tried(options.detector_size, options.reduced);
   if (const std::optional<Size> fixed = models.detector().fixed_size()) sizes = {fixed->w};
   FoundFaces found;
   std::vector<Detection> detections;

@@ -46,6 +46,8 @@ struct FindOptions {
   bool reduced = false;
   bool largest_only = false;
 };
+/// The sizes that are tried, in order, for a model that does not fix its own.
+std::vector<int> sizes_tried(std::optional<int> detector_size, bool reduced);
 struct FoundFaces {
   std::vector<Face> faces;
   int count = 0;          // of faces in the picture, also of those that were not recognised

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "image/align.h"
-#include "onnx/importer.h"
 #include "runtime/workspace.h"
 
 namespace semblance {
@@ -50,6 +49,8 @@ Recogniser::Recogniser(std::shared_ptr<const File> file, const Workspace& worksp
 Recogniser::~Recogniser() = default;
 Recogniser::Recogniser(Recogniser&&) noexcept = default;
 Recogniser& Recogniser::operator=(Recogniser&&) noexcept = default;
+
+const Imported& Recogniser::network() const { return state_->imported; }
 
 FaceEmbedding Recogniser::embed(const Image& image, const Keypoints& keypoints,
                                 std::stop_token stop) {

@@ -8,6 +8,7 @@
 #include "face/face.h"
 #include "image/image.h"
 #include "memory/file.h"
+#include "onnx/importer.h"
 #include "runtime/workspace.h"
 
 namespace semblance {
@@ -23,6 +24,7 @@ class Recogniser {
   Recogniser(Recogniser&&) noexcept;
   Recogniser& operator=(Recogniser&&) noexcept;
 
+  const Imported& network() const;
   /// Throws as align_face does; Error(kCorrupt) for a model that gives no numbers;
   /// Error(kCancelled).
   FaceEmbedding embed(const Image& image, const Keypoints& keypoints, std::stop_token stop = {});

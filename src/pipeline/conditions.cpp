@@ -4,7 +4,8 @@
 
 #include "core/error.h"
 #include "image/draw.h"
-#include "models/unet.h"
+#include "pipeline/request_plan.h"
+#include "pipeline/stage_graphs.h"
 
 namespace semblance {
 namespace {
@@ -44,22 +45,15 @@ struct EncodedPrompts {
 };
 
 EncodedPrompts run_encoder(const OpenedModels& models, const Workspace& workspace,
-                           std::size_t encoder, const Ids& ids, std::stop_token stop) {
+                           const Request& request, std::size_t encoder, const Ids& ids,
+                           std::stop_token stop) {
   const ClipConfig& config = models.clip[encoder];
   const std::int64_t length = models.prompt_length(static_cast<int>(encoder));
   const std::int64_t n = static_cast<std::int64_t>(ids.size()) / length;
-  Graph graph;
-  const Scope root(&graph, "");
   const bool pooled = encoder == 1;
-  const Value ids_input = root.input("ids", DType::kI32, {n, length});
-  const ClipOutputs out =
-      pooled ? clip_text(root, config, ids_input, root.input("ends", DType::kI32, {n}))
-             : clip_text(root, config, ids_input, {});
-  graph.add_output("hidden", out.hidden.id);
-  if (pooled) graph.add_output("pooled", out.pooled->id);
-
-  Session session(std::move(graph), workspace.backend(), models.clip_weights[encoder],
-                  workspace.once(), stop);
+  Session session(text_encoder_graph(models, encoder, n), workspace.backend(),
+                  models.clip_weights[encoder],
+                  workspace.once(text_encoder_beside(models, encoder, request)), stop);
   session.set_input("ids", ids);
   if (pooled) {
     std::vector<std::int32_t> ends;
@@ -79,8 +73,8 @@ void encode_text(Conditions& conditions, const OpenedModels& models, const Works
                  const Request& request, std::stop_token stop) {
   const Prompts prompts = prompts_of(models, request);
   const std::array<Ids, 2> ids = tokenize(models, prompts);
-  const EncodedPrompts first = run_encoder(models, workspace, 0, ids[0], stop);
-  const EncodedPrompts second = run_encoder(models, workspace, 1, ids[1], stop);
+  const EncodedPrompts first = run_encoder(models, workspace, request, 0, ids[0], stop);
+  const EncodedPrompts second = run_encoder(models, workspace, request, 1, ids[1], stop);
   conditions.text_tokens = models.prompt_length(0);
   const auto width_first = static_cast<std::size_t>(models.clip[0].width);
   const auto width_second = static_cast<std::size_t>(models.clip[1].width);
@@ -101,15 +95,9 @@ void encode_text(Conditions& conditions, const OpenedModels& models, const Works
 
 /// The unconditional half is the resampler on zeros, not zeros (reference.md, 3.5).
 void encode_face(Conditions& conditions, const OpenedModels& models, const Workspace& workspace,
-                 std::span<const float> embedding, std::stop_token stop) {
-  Graph graph;
-  const Scope root(&graph, "");
-  graph.add_output("tokens",
-                   resampler(root, models.resampler,
-                             root.input("embedding", DType::kF32, {1, models.resampler.embedding}))
-                       .id);
-  Session session(std::move(graph), workspace.backend(), models.resampler_weights, workspace.once(),
-                  stop);
+                 const Request& request, std::span<const float> embedding, std::stop_token stop) {
+  Session session(resampler_graph(models), workspace.backend(), models.resampler_weights,
+                  workspace.once(resampler_beside(models, request)), stop);
   for (int i = 0; i < conditions.n; ++i) {
     const bool unconditional = i + 1 < conditions.n;
     const std::vector<float> zeros(embedding.size());
@@ -123,16 +111,11 @@ void encode_face(Conditions& conditions, const OpenedModels& models, const Works
 }  // namespace
 
 std::vector<float> keypoint_features(const OpenedModels& models, const Workspace& workspace,
+                                     const HeldBeside& beside,
                                      const std::function<void(std::span<float>)>& draw, Size size,
                                      DType dtype, std::stop_token stop) {
-  Graph graph;
-  const Scope root(&graph, "");
-  const Value input = root.input("picture", DType::kF32, {1, size.h, size.w, 3});
-  const Value features =
-      conditioning_embedding(Scope(&graph, "identitynet."), models.identitynet, input, dtype);
-  graph.add_output("features", convert(features, DType::kF32).id);
-  Session session(std::move(graph), workspace.backend(), models.denoiser_weights, workspace.once(),
-                  stop);
+  Session session(keypoint_graph(models, size, dtype), workspace.backend(), models.denoiser_weights,
+                  workspace.once(beside), stop);
   if (session.is_in_file("picture")) {
     std::vector<float> picture(static_cast<std::size_t>(size.w) * static_cast<std::size_t>(size.h) *
                                3);
@@ -146,6 +129,19 @@ std::vector<float> keypoint_features(const OpenedModels& models, const Workspace
   return session.output_f32("features");
 }
 
+std::vector<float> keypoint_features(const OpenedModels& models, const Workspace& workspace,
+                                     const Request& request, const Keypoints& keypoints,
+                                     DType dtype, std::stop_token stop) {
+  const Size size{request.width, request.height};
+  const auto draw = [&](std::span<float> picture) {
+    const Image drawn = draw_keypoints(keypoints, size);
+    std::transform(drawn.pixels().begin(), drawn.pixels().end(), picture.begin(),
+                   [](std::uint8_t value) { return static_cast<float>(value) / 255.0F; });
+  };
+  return keypoint_features(models, workspace, keypoints_beside(models, request), draw, size, dtype,
+                           stop);
+}
+
 Conditions encode_conditions(const OpenedModels& models, const Workspace& workspace,
                              const Request& request, std::span<const float> embedding,
                              const Keypoints& keypoints, DType dtype, std::stop_token stop) {
@@ -155,17 +151,11 @@ Conditions encode_conditions(const OpenedModels& models, const Workspace& worksp
   }
   check_keypoints(keypoints, "cannot draw the keypoint picture");
   Conditions conditions;
-  conditions.n = request.guidance > 1 ? 2 : 1;
+  conditions.n = guidance_halves(request);
   encode_text(conditions, models, workspace, request, stop);
-  encode_face(conditions, models, workspace, embedding, stop);
+  encode_face(conditions, models, workspace, request, embedding, stop);
   if (request.identity_strength > 0) {
-    const Size size{request.width, request.height};
-    const auto draw = [&](std::span<float> picture) {
-      const Image drawn = draw_keypoints(keypoints, size);
-      std::transform(drawn.pixels().begin(), drawn.pixels().end(), picture.begin(),
-                     [](std::uint8_t value) { return static_cast<float>(value) / 255.0F; });
-    };
-    conditions.keypoints = keypoint_features(models, workspace, draw, size, dtype, stop);
+    conditions.keypoints = keypoint_features(models, workspace, request, keypoints, dtype, stop);
   }
   for (int i = 0; i < conditions.n; ++i) {
     for (int value : {request.height, request.width, 0, 0, request.height, request.width}) {

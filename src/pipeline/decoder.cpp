@@ -8,6 +8,7 @@
 #include "core/convert.h"
 #include "core/error.h"
 #include "pipeline/layout.h"
+#include "pipeline/stage_graphs.h"
 #include "runtime/session.h"
 
 namespace semblance {
@@ -17,20 +18,20 @@ namespace {
 class TileDecoder {
  public:
   TileDecoder(const OpenedModels& models, const Workspace& workspace, DType dtype,
-              std::stop_token stop)
-      : models_(models), workspace_(workspace), dtype_(dtype), stop_(std::move(stop)) {}
+              const HeldBeside& beside, std::stop_token stop)
+      : models_(models),
+        workspace_(workspace),
+        dtype_(dtype),
+        beside_(beside),
+        stop_(std::move(stop)) {}
 
   /// latent f32 [h,w,c], divided by the scaling factor -> picture f32 [8h,8w,3].
   std::vector<float> run(std::span<const float> latent, Size size) {
     if (!session_ || !(size == size_)) {
       session_.reset();
-      Graph graph;
-      const Scope root(&graph, "");
-      const Value input =
-          root.input("latent", DType::kF32, {1, size.h, size.w, models_.vae.latent_channels});
-      graph.add_output("picture", vae_decoder(root, models_.vae, input, dtype_).id);
-      session_.emplace(std::move(graph), workspace_.backend(), models_.vae_weights,
-                       workspace_.once(), stop_);
+      const auto fold = static_cast<int>(models_.vae.fold());
+      session_.emplace(decoder_graph(models_, {size.w * fold, size.h * fold}, dtype_),
+                       workspace_.backend(), models_.vae_weights, workspace_.once(beside_), stop_);
       size_ = size;
     }
     session_->set_input("latent", latent);
@@ -42,6 +43,7 @@ class TileDecoder {
   const OpenedModels& models_;
   const Workspace& workspace_;
   DType dtype_;
+  HeldBeside beside_;
   std::stop_token stop_;
   std::optional<Session> session_;
   Size size_;
@@ -124,12 +126,12 @@ class TiledPicture {
 /// latent [c,h,w] as the sampler leaves it.
 std::vector<float> decode_tiles(const OpenedModels& models, const Workspace& workspace,
                                 std::span<const float> sampled, Size size, DType dtype,
-                                std::stop_token stop) {
+                                const HeldBeside& beside, std::stop_token stop) {
   const VaeConfig& vae = models.vae;
   std::vector<float> latent(sampled.size());
   channels_last(sampled, static_cast<std::size_t>(vae.latent_channels), latent);
   for (float& value : latent) value /= vae.scaling_factor;
-  TileDecoder decoder(models, workspace, dtype, std::move(stop));
+  TileDecoder decoder(models, workspace, dtype, beside, std::move(stop));
   const std::int64_t fold = vae.fold();
   const std::int64_t tile = vae.sample_size / fold;  // in pixels of the latent, as all below
   const std::int64_t h = size.h / fold;
@@ -167,24 +169,13 @@ void check_tiling(const VaeConfig& vae) {
 
 namespace {
 
-bool in_tiles(const VaeConfig& vae, Size size, const DecodeOptions& options) {
-  if (!options.tiling) return false;
-  check_tiling(vae);
-  return size.w > vae.sample_size || size.h > vae.sample_size;
-}
-
 /// A session that has computed "picture".
 Session decoded(const OpenedModels& models, const Workspace& workspace,
-                std::span<const float> latent, Size size, DType dtype,
+                std::span<const float> latent, Size size, DType dtype, const HeldBeside& beside,
                 const std::stop_token& stop) {
   const VaeConfig& vae = models.vae;
-  Graph graph;
-  const Scope root(&graph, "");
-  const Value input = root.input(
-      "latent", DType::kF32, {1, size.h / vae.fold(), size.w / vae.fold(), vae.latent_channels});
-  graph.add_output("picture", vae_decoder(root, vae, input, dtype).id);
-  Session session(std::move(graph), workspace.backend(), models.vae_weights, workspace.once(),
-                  stop);
+  Session session(decoder_graph(models, size, dtype), workspace.backend(), models.vae_weights,
+                  workspace.once(beside), stop);
   const std::span<std::byte> bytes = session.input("latent");
   const std::span<float> unscaled{reinterpret_cast<float*>(bytes.data()), latent.size()};
   channels_last(latent, static_cast<std::size_t>(vae.latent_channels), unscaled);
@@ -198,19 +189,21 @@ Session decoded(const OpenedModels& models, const Workspace& workspace,
 std::vector<float> decode_latent(const OpenedModels& models, const Workspace& workspace,
                                  std::span<const float> latent, Size size, DType dtype,
                                  std::stop_token stop, const DecodeOptions& options) {
-  if (in_tiles(models.vae, size, options))
-    return decode_tiles(models, workspace, latent, size, dtype, std::move(stop));
-  return decoded(models, workspace, latent, size, dtype, stop).output_f32("picture");
+  if (decodes_in_tiles(models.vae, size, options.tiling))
+    return decode_tiles(models, workspace, latent, size, dtype, options.beside, std::move(stop));
+  return decoded(models, workspace, latent, size, dtype, options.beside, stop)
+      .output_f32("picture");
 }
 
 Image decode_picture(const OpenedModels& models, const Workspace& workspace,
                      std::span<const float> latent, Size size, DType dtype, std::stop_token stop,
                      const DecodeOptions& options) {
-  if (in_tiles(models.vae, size, options)) {
-    const auto picture = decode_tiles(models, workspace, latent, size, dtype, std::move(stop));
+  if (decodes_in_tiles(models.vae, size, options.tiling)) {
+    const auto picture =
+        decode_tiles(models, workspace, latent, size, dtype, options.beside, std::move(stop));
     return to_image(DType::kF32, std::as_bytes(std::span(picture)), size);
   }
-  const Session session = decoded(models, workspace, latent, size, dtype, stop);
+  const Session session = decoded(models, workspace, latent, size, dtype, options.beside, stop);
   const Graph& graph = session.graph();
   return to_image(graph.type(graph.find_output("picture")).dtype, session.output("picture"), size);
 }

@@ -18,6 +18,7 @@ struct DecodeOptions {
   /// larger than one tile is decoded whole. Memory: the picture, the work on one tile, and a strip
   /// of a quarter tile along its upper and left neighbours.
   bool tiling = false;
+  HeldBeside beside = {};
 };
 
 /// Throws Error(kCorrupt) when the VAE's sample_size, the side of a tile, is no multiple of 32.

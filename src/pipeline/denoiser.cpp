@@ -2,58 +2,38 @@
 
 #include <array>
 
-#include "models/unet.h"
 #include "pipeline/layout.h"
+#include "pipeline/request_plan.h"
+#include "pipeline/stage_graphs.h"
 
 namespace semblance {
-namespace {
-
-Graph step_graph(const OpenedModels& models, const Request& request, const Conditions& conditions,
-                 bool with_identity, DType dtype) {
-  Graph graph;
-  const Scope root(&graph, "");
-  const std::int64_t n = conditions.n;
-  const std::int64_t h = request.height / models.vae.fold();
-  const std::int64_t w = request.width / models.vae.fold();
-  const std::int64_t cross = models.resampler.output;
-  const StepInputs inputs{root.input("latent", DType::kF32, {n, h, w, models.unet.in_channels}),
-                          root.input("timestep", DType::kF32, {n}),
-                          root.input("pooled", DType::kF32, {n, models.unet.pooled_channels()}),
-                          root.input("time_ids", DType::kF32, {n * 6})};
-  const Value text = root.input("text", DType::kF32, {n, conditions.text_tokens, cross});
-  const Value face = root.input("face", DType::kF32, {n, models.resampler.tokens, cross});
-  std::optional<IdentityInputs> identity;
-  if (with_identity) {
-    const Value features =
-        root.input("keypoints", dtype, {1, h, w, models.identitynet.channels[0]});
-    identity = IdentityInputs{Scope(&graph, "identitynet."), &models.identitynet, features,
-                              request.identity_strength};
-  }
-  std::optional<AdapterInputs> adapter;
-  if (request.adapter_strength > 0)
-    adapter = AdapterInputs{Scope(&graph, "ip_adapter."), request.adapter_strength};
-  graph.add_output(
-      "noise",
-      unet(Scope(&graph, "unet."), models.unet, inputs, text, face, identity, adapter, dtype).id);
-  return graph;
-}
-
-}  // namespace
-
 Denoiser::Denoiser(const OpenedModels& models, const Workspace& workspace, const Request& request,
                    const Conditions& conditions, bool with_identity, DType dtype,
                    std::stop_token stop)
     : with_identity_(with_identity),
       n_(static_cast<std::size_t>(conditions.n)),
-      channels_(static_cast<std::size_t>(models.unet.in_channels)),
-      session_(std::make_unique<Session>(
-          step_graph(models, request, conditions, with_identity, dtype), workspace.backend(),
-          models.denoiser_weights, workspace.many(), stop)) {
+      channels_(static_cast<std::size_t>(models.unet.in_channels)) {
+  const SessionOptions options = workspace.many(denoiser_beside(models, request, with_identity));
+  session_ = std::make_unique<Session>(step_graph(models, request, with_identity, dtype),
+                                       workspace.backend(), models.denoiser_weights, options, stop);
+  spare_bytes_ = options.fit.memory_bytes - session_->plan().memory_bytes();
   session_->set_input("pooled", conditions.pooled);
   session_->set_input("time_ids", conditions.time_ids);
   session_->set_input("text", conditions.text);
   session_->set_input("face", conditions.face);
   if (with_identity) session_->set_input("keypoints", conditions.keypoints);
+}
+
+std::uint64_t Denoiser::least_budget(const OpenedModels& models, const Workspace& workspace,
+                                     const Request& request, bool with_identity, DType dtype) {
+  constexpr std::uint64_t kAll = std::uint64_t{1} << 62;
+  const SessionOptions options =
+      workspace.with_budget(kAll).many(denoiser_beside(models, request, with_identity));
+  KernelNeeds kernels(workspace.backend(), models.denoiser_weights, options.seconds);
+  const std::uint64_t places = least_memory(
+      step_graph(models, request, with_identity, dtype),
+      [&](const Graph& graph, const Node& node) { return kernels.of(graph, node); }, options.fit);
+  return kAll - options.fit.memory_bytes + places;
 }
 
 void Denoiser::run(std::span<const float> latent, float timestep, std::vector<float>& noise,

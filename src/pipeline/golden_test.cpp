@@ -114,8 +114,7 @@ INSTANTIATE_TEST_SUITE_P(Goldens, PublishedPipeline, ::testing::ValuesIn(case_fo
 
 TEST(Pipeline, GivesTheSameBitsWhateverStaysInMemory) {
   const Case wanted = load(testing::golden_path("pipeline/fp16_published/plain"));
-  const Result all =
-      run(wanted, {.precision = Precision::kF32});
+  const Result all = run(wanted, {.precision = Precision::kF32});
   int fitting = 0;
   for (std::uint64_t kib : {600, 2400, 3600, 4200, 5000, 6000, 7000, 8000, 12000, 16000, 24000}) {
     PipelineOptions options{.precision = Precision::kF32};

@@ -201,6 +201,7 @@ void check_folder(std::string_view flag, const fs::path& folder, const char* fil
 
 int OpenedModels::prompt_length(int encoder) const {
   const auto index = static_cast<std::size_t>(encoder);
+  if (index >= tokenizers.size()) return static_cast<int>(clip[index].length);
   return static_cast<int>(
       std::min<std::int64_t>(tokenizers[index].max_length(), clip[index].length));
 }

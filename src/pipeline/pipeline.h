@@ -19,6 +19,7 @@
 #include "image/image.h"
 #include "image/keypoints.h"
 #include "pipeline/request.h"
+#include "pipeline/request_plan.h"
 #include "pipeline/resume.h"
 #include "runtime/workspace.h"
 
@@ -27,9 +28,14 @@ namespace semblance {
 struct PipelineOptions {
   Precision precision = Precision::kAuto;
   std::string backend = "cpu";
-  /// The memory budget, the scratch folder, what is known of the machine.
+  /// The memory budget, the scratch folder, what is known of the machine. With a meter a run is
+  /// planned anew when the machine has become too tight for its plan.
   Workspace::Options workspace = {};
 };
+
+/// What `auto` is on this processor. Throws Error(kDevice) for one that it cannot compute in.
+Precision resolve(Precision precision);
+DType dtype_of(Precision precision);
 
 class Generation {
  public:
@@ -37,8 +43,15 @@ class Generation {
   Generation& operator=(Generation&&) noexcept;
   ~Generation();
 
-  /// Computes one step; false when all are done. Throws Error(kCancelled) when stopped in between.
+  /// Computes one step; false when all are done. Throws Error(kCancelled) when stopped in between,
+  /// and Error(kMemory) when the machine has become so tight that no plan fits.
   bool next(std::stop_token stop = {});
+  /// What a user should know of the steps since the last call: that the run goes on with a smaller
+  /// plan. In language().
+  std::vector<std::string> take_news();
+  /// What the process holds at most in a step, as planned when the denoiser was made; 0 before, and
+  /// where nothing limits it.
+  std::uint64_t planned_bytes() const;
   int step() const;  // steps done
   int steps() const;
   /// The latent as it is now, f32 [1,4,h/8,w/8], as diffusers' output_type="latent" gives it.
@@ -72,6 +85,13 @@ class Pipeline {
   int native_side() const;
   /// The precision that `auto` became.
   Precision precision() const;
+  /// With the base that the process has, where there is a budget.
+  const Workspace& workspace() const;
+  /// What a request runs through, for plan_stages(); must not outlive the pipeline.
+  std::vector<Stage> stages(const Request& request, std::optional<ImageFormat> format) const;
+  /// As the function of this name.
+  std::optional<Size> largest_picture(const Request& request,
+                                      std::optional<ImageFormat> format) const;
   /// What of the prompt is cut off beyond the encoders' length; empty when nothing is.
   std::string truncated(const std::string& prompt) const;
 

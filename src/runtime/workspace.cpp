@@ -6,13 +6,20 @@
 #include "memory/base_memory.h"
 #include "memory/buffer.h"
 #include "memory/heap.h"
-#include "runtime/weight_stream.h"
 
 namespace semblance {
 namespace {
 
 /// What a session adds beside its places: kernels' code and tables of nodes.
 constexpr RunCounts kSessionCounts{.generated_kernels = 160, .nodes = 12000, .threads = 4};
+
+std::uint64_t base_of_a_run() {
+  RunCounts counts = kSessionCounts;
+  counts.threads += threads();
+  return predict_base(measure_base(), counts).total();
+}
+
+std::uint64_t less(std::uint64_t a, std::uint64_t b) { return a - std::min(a, b); }
 
 }  // namespace
 
@@ -26,24 +33,48 @@ Workspace Workspace::with_budget(std::uint64_t budget_bytes) const {
   return other;
 }
 
-std::uint64_t Workspace::left_bytes() const {
-  if (options_.places_bytes) return *options_.places_bytes;
-  if (!options_.budget_bytes) return ~std::uint64_t{0};
-  trim_heap();
-  RunCounts counts = kSessionCounts;
-  counts.threads += threads();
-  std::uint64_t held = WeightStream::staging_bytes({.cache = WeightStream::Cache::kPass});
-  held += predict_base(measure_base(), counts).total();
-  for (int tag = 0; tag < kTagCount; ++tag) held += count_of(static_cast<Tag>(tag)).bytes;
-  return *options_.budget_bytes - std::min(*options_.budget_bytes, held);
+Workspace Workspace::with_base(std::uint64_t base_bytes) const {
+  Workspace other = *this;
+  other.options_.base_bytes = base_bytes;
+  return other;
 }
 
-SessionOptions Workspace::once() const { return session(false); }
-SessionOptions Workspace::many() const { return session(true); }
+std::uint64_t Workspace::left_bytes(const HeldBeside& beside) const {
+  if (options_.places_bytes) return *options_.places_bytes;
+  if (!options_.budget_bytes) return ~std::uint64_t{0};
+  std::uint64_t held = base_of_a_run();
+  for (int tag = 0; tag < kTagCount; ++tag) held += count_of(static_cast<Tag>(tag)).bytes;
+  held = less(held, beside.released_bytes);
+  held = std::max(held, options_.base_bytes.value_or(0) + beside.kept_bytes);
+  return less(*options_.budget_bytes, held + beside.added_bytes);
+}
 
-SessionOptions Workspace::session(bool keep_weights) const {
+std::optional<MemoryRoom> Workspace::room() const {
+  if (!options_.meter) return std::nullopt;
+  return memory_room(options_.meter->machine(), options_.meter->process());
+}
+
+SessionOptions Workspace::once(const HeldBeside& beside) const {
+  return session(false, left_bytes(beside));
+}
+SessionOptions Workspace::many(const HeldBeside& beside) const {
+  return session(true, left_bytes(beside));
+}
+
+SessionOptions Workspace::planned(bool keep_weights, const HeldBeside& beside) const {
+  std::uint64_t left = ~std::uint64_t{0};
+  if (options_.places_bytes) {
+    left = *options_.places_bytes;
+  } else if (options_.budget_bytes) {
+    left = less(*options_.budget_bytes,
+                options_.base_bytes.value_or(0) + beside.kept_bytes + beside.added_bytes);
+  }
+  return session(keep_weights, left);
+}
+
+SessionOptions Workspace::session(bool keep_weights, std::uint64_t left_bytes) const {
   SessionOptions session;
-  session.fit.memory_bytes = left_bytes();
+  session.fit.memory_bytes = left_bytes;
   const bool limited = options_.budget_bytes || options_.places_bytes;
   session.fit.may_spill = limited && options_.may_spill;
   session.fit.keep_weights = keep_weights;
@@ -58,6 +89,12 @@ SessionOptions Workspace::session(bool keep_weights) const {
     };
   }
   return session;
+}
+
+std::uint64_t planned_base() {
+  trim_heap();
+  give_back_code();
+  return base_of_a_run();
 }
 
 }  // namespace semblance

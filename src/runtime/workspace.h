@@ -6,18 +6,34 @@
 #include <memory>
 #include <optional>
 
+#include "memory/memory_room.h"
+#include "memory/meter.h"
 #include "runtime/session.h"
 
 namespace semblance {
+
+/// What of ours lies in memory beside a session's places: a stage tells it to the plan and to the
+/// run in the same words.
+struct HeldBeside {
+  std::uint64_t kept_bytes = 0;      // held already, and held while it runs
+  std::uint64_t released_bytes = 0;  // held already, let go of before it runs
+  std::uint64_t added_bytes = 0;     // that come while the places are in use: copies of results
+};
 
 class Workspace {
  public:
   struct Options {
     /// What the whole process may hold. Absent: no limit, and nothing is spilled.
     std::optional<std::uint64_t> budget_bytes = {};
+    /// What of it the process' base takes, where a plan has said so (planned_base()). A session
+    /// takes what it leaves, and less where the process has grown beyond it.
+    std::optional<std::uint64_t> base_bytes = {};
     /// In place of what is left of the budget: what each session may take for its places. For tests
     /// and benches.
     std::optional<std::uint64_t> places_bytes = {};
+    /// Where the machine's memory is read before each stage and each step: what there is limits
+    /// them as a smaller budget would. Absent: it is not looked at.
+    std::optional<Meter> meter = {};
     bool may_spill = true;
     std::filesystem::path scratch_folder = {};  // empty: chosen when first needed
     SecondsOf seconds = {};
@@ -34,20 +50,31 @@ class Workspace {
   /// The same with another budget.
   Workspace with_budget(std::uint64_t budget_bytes) const;
 
+  /// The same where the base is known.
+  Workspace with_base(std::uint64_t base_bytes) const;
+
   /// For a session made now whose graph runs once: its weights are streamed.
-  SessionOptions once() const;
+  SessionOptions once(const HeldBeside& beside = {}) const;
   /// For one that runs many times: weights stay where there is memory left.
-  SessionOptions many() const;
+  SessionOptions many(const HeldBeside& beside = {}) const;
+  /// What once() and many() will give at the stage's turn, as far as can be told before.
+  SessionOptions planned(bool keep_weights, const HeldBeside& beside) const;
 
   /// What a session made now may take for its places: the budget less what the process holds and
   /// will hold beside them.
-  std::uint64_t left_bytes() const;
+  std::uint64_t left_bytes(const HeldBeside& beside = {}) const;
+  /// What the process may hold in all, as the meter says now; nothing without a meter.
+  std::optional<MemoryRoom> room() const;
 
  private:
-  SessionOptions session(bool keep_weights) const;
+  SessionOptions session(bool keep_weights, std::uint64_t left_bytes) const;
 
   const Backend* backend_;
   Options options_;
 };
+
+/// What the process will hold beside places and values at the peak of a run, where its models are
+/// open and nothing has run yet. Gives back what lies free in the heap.
+std::uint64_t planned_base();
 
 }  // namespace semblance

@@ -1,0 +1,220 @@
+// semblance plan: what `generate` with the same flags would take, without running it.
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "backend/backends.h"
+#include "cli/command.h"
+#include "cli/planning.h"
+#include "cli/progress.h"
+#include "core/error.h"
+#include "core/parallel.h"
+#include "image/encode.h"
+#include "pipeline/assumed_models.h"
+#include "pipeline/pipeline.h"
+
+namespace semblance::cli {
+namespace {
+
+/// All that the plan tells.
+struct Report {
+  RequestPlan plan;
+  Size picture;
+  Budget budget;
+  Mode mode = Mode::kNormal;
+  std::uint64_t minimum_bytes = 0;
+  std::optional<Size> largest;
+  std::vector<std::string> assumed;
+};
+
+nlohmann::ordered_json json_of(const StagePlan& stage) {
+  nlohmann::ordered_json json;
+  json["name"] = format_of(stage.name, Language::kEnglish);
+  json["fits"] = stage.fits;
+  json["runs"] = stage.runs;
+  json["base_bytes"] = stage.base_bytes;
+  json["values_bytes"] = stage.values_bytes;
+  json["resident_bytes"] = stage.resident_bytes;
+  json["streamed_bytes"] = stage.streamed_bytes;
+  json["activation_bytes"] = stage.activation_bytes;
+  json["kernel_scratch_bytes"] = stage.kernel_scratch_bytes;
+  json["reading_bytes"] = stage.reading_bytes;
+  json["scratch_bytes"] = stage.scratch_bytes;
+  json["peak_bytes"] = stage.peak_bytes;
+  json["seconds"] = stage.seconds;
+  json["run_seconds"] = stage.run_seconds;
+  json["wait_seconds"] = stage.wait_seconds;
+  json["limited_by"] = name_of(stage.limit);
+  return json;
+}
+
+std::string size_text(Size size) { return fmt::format("{}x{}", size.w, size.h); }
+
+std::string json_of(const Report& report) {
+  const RequestPlan& plan = report.plan;
+  nlohmann::ordered_json json;
+  json["fits"] = plan.fits;
+  json["size"] = {report.picture.w, report.picture.h};
+  json["budget_bytes"] = report.budget.bytes;
+  json["peak_bytes"] = plan.peak_bytes;
+  json["minimum_bytes"] = report.minimum_bytes;
+  json["seconds"] = plan.seconds;
+  json["step_seconds"] = plan.step_seconds;
+  json["scratch_bytes"] = plan.scratch_bytes;
+  json["mode"] = name_of(report.mode);
+  json["gpu"] = nullptr;
+  json["largest"] = nullptr;
+  if (report.largest) json["largest"] = {report.largest->w, report.largest->h};
+  json["stages"] = nlohmann::ordered_json::array();
+  for (const StagePlan& stage : plan.stages) json["stages"].push_back(json_of(stage));
+  json["assumed"] = report.assumed;
+  return json.dump(2);
+}
+
+/// Letters of UTF-8.
+std::size_t letters(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+  }));
+}
+
+/// The first and the last column to the left, the others to the right.
+std::string table_of(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths(rows.front().size());
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], letters(row[i]));
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const std::string space(widths[i] - letters(row[i]), ' ');
+      const bool left = i == 0 || i + 1 == row.size();
+      line += (i == 0 ? "" : "  ") + (left ? row[i] + space : space + row[i]);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + '\n';
+  }
+  return out;
+}
+
+std::string amount(std::uint64_t bytes) { return bytes == 0 ? "-" : bytes_text(bytes); }
+
+std::string seconds_text(double seconds) {
+  return seconds < 9.95 ? fmt::format("{:.1f}", seconds) : fmt::format("{:.0f}", seconds);
+}
+
+std::string table_of(const RequestPlan& plan) {
+  std::vector<std::vector<std::string>> rows{
+      {text_of(Message::kStage), text_of(Message::kResident), text_of(Message::kStreamed),
+       text_of(Message::kActivations), text_of(Message::kScratch), text_of(Message::kPeak),
+       text_of(Message::kSeconds), text_of(Message::kLimitedBy)}};
+  for (const StagePlan& stage : plan.stages) {
+    std::string name = text_of(stage.name);
+    if (stage.runs > 1) name += fmt::format(" x {}", stage.runs);
+    if (!stage.fits) {
+      rows.push_back({name, "-", "-", "-", "-", "-", "-", text_of(Message::kNameInsufficient)});
+      continue;
+    }
+    rows.push_back({name, amount(stage.resident_bytes), amount(stage.streamed_bytes),
+                    amount(stage.activation_bytes + stage.values_bytes),
+                    amount(stage.scratch_bytes), amount(stage.peak_bytes),
+                    seconds_text(stage.seconds),
+                    stage.run_seconds > 0 ? text_of(title_of(stage.limit)) : ""});
+  }
+  rows.push_back({text_of(Message::kTotal), "", "", "", amount(plan.scratch_bytes),
+                  amount(plan.peak_bytes), seconds_text(plan.seconds), ""});
+  return table_of(rows);
+}
+
+std::string text_of(const Report& report, const Workspace& workspace) {
+  std::string out;
+  for (const std::string& path : report.assumed)
+    out += semblance::text_of(Message::kSizesAssumed, path) + '\n';
+  out += table_of(report.plan);
+  if (report.plan.fits) {
+    for (const std::string& line : summary_of(report.plan, report.budget, workspace))
+      out += line + '\n';
+  } else {
+    out += refusal_of(report.picture, report.minimum_bytes, report.budget.bytes, report.largest) +
+           '\n';
+  }
+  out += semblance::text_of(Message::kSmallestBudget, bytes_text(report.minimum_bytes));
+  if (report.largest)
+    out += '\n' + semblance::text_of(Message::kLargestPicture, size_text(*report.largest));
+  return out;
+}
+
+}  // namespace
+
+int plan(std::span<const char* const> words) {
+  RequestSettings s;
+  bool json = false;
+  s.language = language_of_environment();
+  Flags flags(
+      "plan [--size WxH] [--memory AMOUNT] [--json] [the flags of generate]",
+      "Tells what `semblance generate` with the same flags would take: memory, time and disk, "
+      "stage "
+      "by stage. Nothing is computed; what is not there, models too, is taken to be as published.");
+  declare_request(flags, s);
+  flags.group("What to do");
+  flags.toggle("--json",
+               "Prints {\"fits\", \"peak_bytes\", \"minimum_bytes\", \"seconds\", "
+               "\"scratch_bytes\", \"mode\", \"stages\", ...}; docs/memory.md tells all keys.",
+               json);
+  flags.epilogue(
+      "Examples\n"
+      "  semblance plan --size 1024x1024 --memory 256MiB\n"
+      "  semblance plan --base sdxl --identitynet InstantID/ControlNetModel \\\n"
+      "     --adapter InstantID/ip-adapter.bin --face me.json --memory 60% --json\n"
+      "\n" +
+      exit_codes_text());
+  if (!flags.read(words)) {
+    print(flags.help());
+    return 0;
+  }
+  set_language(s.language);
+  check_request(s);
+  set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
+
+  Report report;
+  report.budget = budget_of(s);
+  const AssumedModels opened = assume_models(s.models);
+  report.assumed = opened.assumed;
+  const OpenedModels& models = opened.models;
+  const Workspace workspace =
+      Workspace(backend_by_name(kBackends[s.backend]), workspace_options(s, report.budget))
+          .with_base(planned_base());
+  PhotoOptions looking = s.looking.options(
+      kBackends[s.backend], mode_for(report.budget.for_mode_bytes, 0) != Mode::kNormal);
+  looking.workspace = workspace;
+  SubjectReader reader(s.looking.files, looking);
+  const std::filesystem::path& stands = s.pose.empty() ? s.face : s.pose;
+  const auto native = static_cast<int>(models.unet.sample_size * models.vae.fold());
+  const Size frame = stands.empty() ? Size{native, native} : reader.frame(stands);
+  report.picture = picture_size(s.size, frame, native);
+  Request request = s.request;
+  request.width = report.picture.w;
+  request.height = report.picture.h;
+  check(request);
+  const DType dtype = dtype_of(static_cast<Precision>(s.precision));
+  const ImageFormat format = s.output.empty() ? ImageFormat::kPng : format_for(s.output);
+  std::vector<Stage> stages;
+  for (const auto& path : {s.face, s.pose}) {
+    if (path.empty()) continue;
+    std::vector<Stage> photo = reader.stages(path);
+    stages.insert(stages.end(), std::make_move_iterator(photo.begin()),
+                  std::make_move_iterator(photo.end()));
+  }
+  std::vector<Stage> rest = stages_of(models, request, dtype, format);
+  stages.insert(stages.end(), std::make_move_iterator(rest.begin()),
+                std::make_move_iterator(rest.end()));
+  report.plan = plan_stages(stages, workspace);
+  report.minimum_bytes = minimum_budget(stages, workspace);
+  report.mode = mode_for(report.plan.fits ? report.budget.for_mode_bytes : 0, report.minimum_bytes);
+  report.largest = largest_picture(models, request, dtype, workspace, format);
+  print(json ? json_of(report) : text_of(report, workspace));
+  return 0;
+}
+
+}  // namespace semblance::cli

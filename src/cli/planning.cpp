@@ -1,0 +1,53 @@
+#include "cli/planning.h"
+
+#include "cli/progress.h"
+#include "core/messages.h"
+#include "memory/scratch_file.h"
+
+namespace semblance::cli {
+
+Budget budget_of(const RequestSettings& s) {
+  Budget budget{.machine = Meter().machine()};
+  budget.bytes = resolve(s.memory, budget.machine);
+  budget.for_mode_bytes = s.memory.is_named() ? budget.bytes : budget.machine.for_run_bytes();
+  return budget;
+}
+
+Workspace::Options workspace_options(const RequestSettings& s, const Budget& budget) {
+  Workspace::Options options;
+  options.budget_bytes = budget.bytes;
+  options.may_spill = !s.no_spill;
+  if (!s.scratch.empty()) options.scratch_folder = choose_scratch_folder(s.scratch);
+  return options;
+}
+
+std::vector<std::string> summary_of(const RequestPlan& plan, const Budget& budget,
+                                    const Workspace& workspace) {
+  const Mode mode = mode_for(budget.for_mode_bytes, 0);
+  std::vector<std::string> lines{
+      text_of(Message::kPlanMode, text_of(title_of(mode)), bytes_text(budget.bytes))};
+  if (plan.scratch_bytes > 0) {
+    const auto& folder = workspace.options().scratch_folder;
+    lines.push_back(text_of(Message::kPlanScratch, bytes_text(plan.peak_bytes),
+                            bytes_text(plan.scratch_bytes),
+                            folder.empty() ? choose_scratch_folder({}).string() : folder.string()));
+  } else {
+    lines.push_back(text_of(Message::kPlanPeak, bytes_text(plan.peak_bytes)));
+  }
+  lines.push_back(
+      text_of(Message::kPlanTime, clock_text(plan.seconds), clock_text(plan.step_seconds)));
+  return lines;
+}
+
+std::string refusal_of(Size size, std::uint64_t minimum_bytes, std::uint64_t budget_bytes,
+                       const std::optional<Size>& smaller) {
+  const std::string text = text_of(Message::kCannotFit, fmt::format("{}x{}", size.w, size.h),
+                                   bytes_text(minimum_bytes), bytes_text(budget_bytes));
+  const std::string way_out =
+      smaller ? text_of(Message::kTrySmaller, fmt::format("{}x{}", smaller->w, smaller->h),
+                        bytes_text(budget_bytes), bytes_flag(minimum_bytes))
+              : text_of(Message::kTryMemory, bytes_flag(minimum_bytes));
+  return text + "\n  " + way_out;
+}
+
+}  // namespace semblance::cli

@@ -1,0 +1,55 @@
+// The flags of `generate` and `plan`, which take the same.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "api/subject.h"
+#include "cli/flags.h"
+#include "cli/photo_flags.h"
+#include "core/messages.h"
+#include "memory/budget.h"
+#include "pipeline/request.h"
+
+namespace semblance::cli {
+
+/// Names of --backend.
+inline constexpr const char* kBackends[] = {"cpu", "ref"};
+
+struct RequestSettings {
+  ModelPaths models;
+  PhotoFlags looking;
+  std::filesystem::path face;
+  std::filesystem::path pose;
+  std::optional<std::string> prompt;
+  Request request;
+  SizeChoice size;
+  std::int64_t steps = 30;
+  std::optional<std::int64_t> seed;
+  std::int64_t images = 1;
+  int precision = 0;  // index into Precision's names
+  int backend = 0;
+  std::int64_t threads = 0;
+  std::filesystem::path output;
+  std::filesystem::path latents;
+  std::filesystem::path resume;
+  std::filesystem::path save_state;
+  bool no_metadata = false;
+  MemoryRequest memory;
+  std::filesystem::path scratch;
+  bool no_spill = false;
+  std::filesystem::path trace;
+  Language language = Language::kEnglish;
+  bool quiet = false;
+};
+
+/// Declares all flags.
+void declare_request(Flags& flags, RequestSettings& s);
+
+/// Takes steps and prompt into the request. Throws Error(kArgument) for values that no picture can
+/// have, whatever its size.
+void check_request(RequestSettings& s);
+
+}  // namespace semblance::cli

@@ -1,0 +1,36 @@
+// The graphs of a picture's stages: the run computes them, the plan looks at them.
+//
+// Sizes are in pixels of the picture unless said otherwise; n is 2 with guidance (unconditional
+// first), else 1.
+#pragma once
+
+#include "graph/graph.h"
+#include "image/image.h"
+#include "pipeline/opened_models.h"
+
+namespace semblance {
+
+/// How many prompts an encoder reads: the unconditional half may be zeros instead.
+int encoded_prompts(const OpenedModels& models, const Request& request);
+/// Pictures of a step's batch.
+int guidance_halves(const Request& request);
+/// Whether IdentityNet is on at a step: reference.md, 3.8, as the published pipeline rounds it.
+bool identity_on(const Request& request, int step, int steps);
+/// Whether a picture is decoded in several tiles. Throws what check_tiling() throws.
+bool decodes_in_tiles(const VaeConfig& vae, Size size, bool tiling);
+
+/// "ids" i32 [n,l] -> "hidden" f32 [n,l,width]; of the second encoder "ends" i32 [n], too, and
+/// "pooled" f32 [n,projection].
+Graph text_encoder_graph(const OpenedModels& models, std::size_t encoder, std::int64_t n);
+/// "embedding" f32 [1,embedding] -> "tokens" f32 [1,tokens,output].
+Graph resampler_graph(const OpenedModels& models);
+/// "picture" f32 [1,h,w,3] in 0..1 -> "features" f32 [1,h/8,w/8,c].
+Graph keypoint_graph(const OpenedModels& models, Size size, DType dtype);
+/// "latent", "timestep", "pooled", "time_ids", "text", "face" and, with_identity, "keypoints" ->
+/// "noise" f32 [n,h/8,w/8,c]. Without the adapter where its strength is 0.
+Graph step_graph(const OpenedModels& models, const Request& request, bool with_identity,
+                 DType dtype);
+/// "latent" f32 [1,h/8,w/8,c], divided by the scaling factor -> "picture" [1,h,w,3] of `dtype`.
+Graph decoder_graph(const OpenedModels& models, Size size, DType dtype);
+
+}  // namespace semblance
