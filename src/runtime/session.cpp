@@ -8,6 +8,7 @@
 #include "core/convert.h"
 #include "memory/arena.h"
 #include "memory/base_memory.h"
+#include "memory/heap.h"
 #include "runtime/scratch_mover.h"
 #include "runtime/trace.h"
 #include "runtime/weight_packer.h"
@@ -348,6 +349,7 @@ Session::Session(Graph graph, const Backend& backend, const WeightMap& weights,
     check_stop(stop);
     kernel->compile();
   }
+  trim_heap();
   give_back_code();
   if (s.plan().file_bytes > 0) s.scratch = options.scratch(s.plan().file_bytes);
   s.take_memory();
