@@ -174,9 +174,11 @@ std::int64_t random_seed() {
 }
 
 /// One step, after which the state is kept; false when all are done.
-bool next_step(Generation& generation, RunState& state, const Interrupt& interrupt) {
+bool next_step(Generation& generation, RunState& state, const Interrupt& interrupt,
+               Progress& progress) {
   if (!generation.next(interrupt.token())) return false;
   state.step_done(generation);
+  for (const std::string& news : generation.take_news()) progress.warn(news);
   return true;
 }
 
@@ -188,7 +190,7 @@ void make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& r
   do {
     if (generation.step() < generation.steps())
       progress.step(name, generation.step() + 1, generation.steps());
-  } while (next_step(generation, state, interrupt));
+  } while (next_step(generation, state, interrupt, progress));
   progress.now(name + ": painting the picture");
   const Image picture = generation.decode(interrupt.token());
   interrupt.check();
@@ -386,6 +388,7 @@ int generate(std::span<const char* const> words) {
   Watched watched(s.trace);
   Workspace::Options workspace = workspace_options(s, budget);
   workspace.trace = watched.trace();
+  workspace.meter = Meter();
   Pipeline pipeline(s.models, {.precision = static_cast<Precision>(s.precision),
                                .backend = kBackends[s.backend],
                                .workspace = workspace});

@@ -90,10 +90,8 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
      "Imagen más grande para este presupuesto: {0}"},
     {Message::kReplanned, "available memory shrank to {0}: going on with a plan of {1}",
      "la memoria disponible ha bajado a {0}: se sigue con un plan de {1}"},
-    {Message::kCannotGoOn,
-     "cannot go on: the rest needs at least {0}, {1} are available; the work so far is in {2}",
-     "no se puede seguir: el resto necesita al menos {0}, hay {1} disponibles; lo hecho hasta "
-     "ahora está en {2}"},
+    {Message::kCannotGoOn, "cannot go on: the rest needs at least {0}, {1} are available",
+     "no se puede seguir: el resto necesita al menos {0}, hay {1} disponibles"},
     {Message::kHowToResume, "go on with: {0}", "continúa con: {0}"},
     {Message::kCannotFit, "cannot fit: {0} needs at least {1}, the budget is {2}",
      "no cabe: {0} necesita al menos {1}, el presupuesto es {2}"},

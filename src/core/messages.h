@@ -85,7 +85,7 @@ enum class Message : std::uint8_t {
   kLargestPicture,  // size
   // Replanning.
   kReplanned,    // available, peak of the new plan
-  kCannotGoOn,   // what the rest needs, available, file with the latent
+  kCannotGoOn,   // what the rest needs, available
   kHowToResume,  // command
   // Refusal, and the way out.
   kCannotFit,   // size, needed, budget

@@ -129,6 +129,19 @@ std::vector<float> keypoint_features(const OpenedModels& models, const Workspace
   return session.output_f32("features");
 }
 
+std::vector<float> keypoint_features(const OpenedModels& models, const Workspace& workspace,
+                                     const Request& request, const Keypoints& keypoints,
+                                     DType dtype, std::stop_token stop) {
+  const Size size{request.width, request.height};
+  const auto draw = [&](std::span<float> picture) {
+    const Image drawn = draw_keypoints(keypoints, size);
+    std::transform(drawn.pixels().begin(), drawn.pixels().end(), picture.begin(),
+                   [](std::uint8_t value) { return static_cast<float>(value) / 255.0F; });
+  };
+  return keypoint_features(models, workspace, keypoints_beside(models, request), draw, size, dtype,
+                           stop);
+}
+
 Conditions encode_conditions(const OpenedModels& models, const Workspace& workspace,
                              const Request& request, std::span<const float> embedding,
                              const Keypoints& keypoints, DType dtype, std::stop_token stop) {
@@ -142,14 +155,7 @@ Conditions encode_conditions(const OpenedModels& models, const Workspace& worksp
   encode_text(conditions, models, workspace, request, stop);
   encode_face(conditions, models, workspace, request, embedding, stop);
   if (request.identity_strength > 0) {
-    const Size size{request.width, request.height};
-    const auto draw = [&](std::span<float> picture) {
-      const Image drawn = draw_keypoints(keypoints, size);
-      std::transform(drawn.pixels().begin(), drawn.pixels().end(), picture.begin(),
-                     [](std::uint8_t value) { return static_cast<float>(value) / 255.0F; });
-    };
-    conditions.keypoints = keypoint_features(models, workspace, keypoints_beside(models, request),
-                                             draw, size, dtype, stop);
+    conditions.keypoints = keypoint_features(models, workspace, request, keypoints, dtype, stop);
   }
   for (int i = 0; i < conditions.n; ++i) {
     for (int value : {request.height, request.width, 0, 0, request.height, request.width}) {

@@ -32,6 +32,11 @@ Conditions encode_conditions(const OpenedModels& models, const Workspace& worksp
                              const Request& request, std::span<const float> embedding,
                              const Keypoints& keypoints, DType dtype, std::stop_token stop);
 
+/// Conditions::keypoints of a face whose keypoints are in pixels of the picture.
+std::vector<float> keypoint_features(const OpenedModels& models, const Workspace& workspace,
+                                     const Request& request, const Keypoints& keypoints,
+                                     DType dtype, std::stop_token stop);
+
 /// IdentityNet's first features, f32 [h/8,w/8,c], of a keypoint picture: the same at every step.
 /// `draw` writes the picture, [h,w,3] in 0..1, to where it is read.
 std::vector<float> keypoint_features(const OpenedModels& models, const Workspace& workspace,

@@ -24,11 +24,19 @@ class Denoiser {
            std::stop_token stop);
   const Session& session() const { return *session_; }
 
+  /// What the plan leaves of what the workspace gave for the places.
+  std::uint64_t spare_bytes() const { return spare_bytes_; }
+
+  /// The least budget of the process in which a Denoiser of these arguments could be made now.
+  static std::uint64_t least_budget(const OpenedModels& models, const Workspace& workspace,
+                                    const Request& request, bool with_identity, DType dtype);
+
  private:
   bool with_identity_;
   std::size_t n_;
   std::size_t channels_;
   std::unique_ptr<Session> session_;
+  std::uint64_t spare_bytes_ = 0;
 };
 
 }  // namespace semblance

@@ -116,7 +116,7 @@ TEST(Pipeline, GivesTheSameBitsWhateverStaysInMemory) {
   const Case wanted = load(testing::golden_path("pipeline/fp16_published/plain"));
   const Result all = run(wanted, {.precision = Precision::kF32});
   int fitting = 0;
-  for (std::uint64_t kib : {300, 600, 900, 1200, 1800, 2400, 3600, 5000, 8000, 16000}) {
+  for (std::uint64_t kib : {600, 2400, 3600, 4200, 5000, 6000, 7000, 8000, 12000, 16000, 24000}) {
     PipelineOptions options{.precision = Precision::kF32};
     options.workspace.places_bytes = kib << 10;
     std::optional<Result> result;

@@ -1,8 +1,13 @@
 #include "pipeline/pipeline.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "backend/backends.h"
 #include "core/error.h"
+#include "core/messages.h"
 #include "core/parallel.h"
+#include "memory/budget.h"
 #include "memory/heap.h"
 #include "pipeline/conditions.h"
 #include "pipeline/decoder.h"
@@ -26,6 +31,28 @@ DType dtype_of(Precision precision) {
   return resolve(precision) == Precision::kBF16 ? DType::kBF16 : DType::kF32;
 }
 
+namespace {
+
+/// Gives what `work` gives in a workspace of the budget, or of what the machine has where that is
+/// less: with some air first, and where nothing fits then with all there is.
+template <typename Work>
+auto in_the_room(const Workspace& workspace, Work&& work) {
+  const std::optional<MemoryRoom> room = workspace.room();
+  if (!room) return work(workspace);
+  const std::uint64_t budget = workspace.options().budget_bytes.value_or(~std::uint64_t{0});
+  const std::uint64_t most = std::min(budget, room->most_bytes);
+  const std::uint64_t target = std::min(budget, room->target_bytes);
+  if (target == most) return work(workspace.with_budget(most));
+  try {
+    return work(workspace.with_budget(target));
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kMemory) throw;
+  }
+  return work(workspace.with_budget(most));
+}
+
+}  // namespace
+
 struct Pipeline::Models {
   OpenedModels opened;
   ModelPaths paths;
@@ -48,10 +75,62 @@ struct Generation::State {
   std::vector<float> scaled = {};
   std::vector<float> noise = {};  // [n,c,h,w]
   std::optional<Denoiser> denoiser = {};
+  std::uint64_t planned_bytes = 0;  // of the denoiser
+  std::uint64_t refused_bytes = 0;  // no denoiser fits into that
+  std::vector<std::string> news = {};
   int step = 0;
 
   int steps() const { return static_cast<int>(scheduler.timesteps().size()); }
+  bool is_tight(const MemoryRoom& room) const {
+    return planned_bytes > room.most_bytes ||
+           (planned_bytes > room.tight_bytes && room.target_bytes > refused_bytes);
+  }
+  void make_denoiser(const Workspace& workspace, bool with_identity, std::stop_token stop);
+  void replan(const MemoryRoom& room, bool with_identity, std::stop_token stop);
 };
+
+void Generation::State::make_denoiser(const Workspace& workspace, bool with_identity,
+                                      std::stop_token stop) {
+  const OpenedModels& opened = models->opened;
+  if (with_identity && conditions.keypoints.empty()) {
+    conditions.keypoints =
+        keypoint_features(opened, workspace, request, keypoints, models->dtype(), stop);
+  }
+  denoiser.emplace(opened, workspace, request, conditions, with_identity, models->dtype(), stop);
+  planned_bytes = workspace.options().budget_bytes.value_or(0);
+  planned_bytes -= std::min(planned_bytes, denoiser->spare_bytes());
+  // The session has them. "= {}" would keep the memory.
+  if (with_identity) std::vector<float>().swap(conditions.keypoints);
+}
+
+/// A denoiser that fits into the room: with some air if it can be, else barely.
+void Generation::State::replan(const MemoryRoom& room, bool with_identity, std::stop_token stop) {
+  const bool had_one = denoiser.has_value();
+  denoiser.reset();
+  trim_heap();
+  const std::uint64_t budget = models->workspace.options().budget_bytes.value_or(~std::uint64_t{0});
+  const std::uint64_t most = std::min(budget, room.most_bytes);
+  const std::uint64_t target = std::min(budget, room.target_bytes);
+  for (const std::uint64_t bytes : {target, most}) {
+    if (bytes <= refused_bytes && bytes < most) continue;
+    try {
+      make_denoiser(models->workspace.with_budget(bytes), with_identity, stop);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kMemory) throw;
+      refused_bytes = std::max(refused_bytes, bytes);
+      if (bytes < most) continue;
+      const std::uint64_t least =
+          Denoiser::least_budget(models->opened, models->workspace.with_budget(most), request,
+                                 with_identity, models->dtype());
+      if (least <= most) throw;
+      fail(ErrorKind::kMemory, "{}",
+           text_of(Message::kCannotGoOn, bytes_text(least), bytes_text(most)));
+    }
+    if (had_one)
+      news.push_back(text_of(Message::kReplanned, bytes_text(most), bytes_text(planned_bytes)));
+    return;
+  }
+}
 
 Generation::Generation(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Generation::Generation(Generation&&) noexcept = default;
@@ -87,17 +166,19 @@ std::vector<KernelTime> Generation::times() const {
   return state_->denoiser ? state_->denoiser->session().times() : std::vector<KernelTime>{};
 }
 
+std::vector<std::string> Generation::take_news() { return std::exchange(state_->news, {}); }
+std::uint64_t Generation::planned_bytes() const { return state_->planned_bytes; }
+
 bool Generation::next(std::stop_token stop) {
   State& s = *state_;
   if (s.step >= s.steps()) return false;
   const Pipeline::Models& models = *s.models;
   const bool with_identity = identity_on(s.request, s.step, s.steps());
-  if (!s.denoiser || s.denoiser->with_identity() != with_identity) {
-    s.denoiser.reset();
-    s.denoiser.emplace(models.opened, models.workspace, s.request, s.conditions, with_identity,
-                       models.dtype(), stop);
-    // The session has them; its steps are one run of steps, so that no other session asks again.
-    if (with_identity) std::vector<float>().swap(s.conditions.keypoints);  // "= {}" would keep it
+  if (s.denoiser && s.denoiser->with_identity() != with_identity) s.denoiser.reset();
+  if (const std::optional<MemoryRoom> room = models.workspace.room()) {
+    if (!s.denoiser || s.is_tight(*room)) s.replan(*room, with_identity, stop);
+  } else if (!s.denoiser) {
+    s.make_denoiser(models.workspace, with_identity, stop);
   }
   s.scaled = s.latent;
   s.scheduler.scale_model_input(s.step, s.scaled);
@@ -123,9 +204,11 @@ Image Generation::decode(std::stop_token stop) {
   const State& s = *state_;
   const Pipeline::Models& models = *s.models;
   const Size size{s.request.width, s.request.height};
-  return decode_picture(
-      models.opened, models.workspace, s.latent, size, models.dtype(), stop,
-      {.tiling = s.request.vae_tiling, .beside = decoder_beside(models.opened, s.request)});
+  return in_the_room(models.workspace, [&](const Workspace& workspace) {
+    return decode_picture(
+        models.opened, workspace, s.latent, size, models.dtype(), stop,
+        {.tiling = s.request.vae_tiling, .beside = decoder_beside(models.opened, s.request)});
+  });
 }
 
 Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options) {
@@ -176,8 +259,10 @@ Generation Pipeline::start(const Request& request, std::span<const float> embedd
                         .embedding = {embedding.begin(), embedding.end()},
                         .keypoints = keypoints,
                         .scheduler = EulerScheduler(models.opened.scheduler, request.steps)});
-  state->conditions = encode_conditions(models.opened, models.workspace, request, embedding,
-                                        keypoints, models.dtype(), stop);
+  state->conditions = in_the_room(models.workspace, [&](const Workspace& workspace) {
+    return encode_conditions(models.opened, workspace, request, embedding, keypoints,
+                             models.dtype(), stop);
+  });
   const std::int64_t fold = models.opened.vae.fold();
   state->latent.resize(static_cast<std::size_t>(models.opened.unet.in_channels *
                                                 (request.height / fold) * (request.width / fold)));
@@ -236,8 +321,10 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
                                                                      .latent = run.latent,
                                                                      .step = run.step});
   if (run.step < steps) {
-    state->conditions = encode_conditions(models.opened, models.workspace, run.request,
-                                          run.embedding, run.keypoints, models.dtype(), stop);
+    state->conditions = in_the_room(models.workspace, [&](const Workspace& workspace) {
+      return encode_conditions(models.opened, workspace, run.request, run.embedding, run.keypoints,
+                               models.dtype(), stop);
+    });
   }
   return Generation(std::move(state));
 }

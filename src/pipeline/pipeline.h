@@ -28,7 +28,8 @@ namespace semblance {
 struct PipelineOptions {
   Precision precision = Precision::kAuto;
   std::string backend = "cpu";
-  /// The memory budget, the scratch folder, what is known of the machine.
+  /// The memory budget, the scratch folder, what is known of the machine. With a meter a run is
+  /// planned anew when the machine has become too tight for its plan.
   Workspace::Options workspace = {};
 };
 
@@ -42,8 +43,15 @@ class Generation {
   Generation& operator=(Generation&&) noexcept;
   ~Generation();
 
-  /// Computes one step; false when all are done. Throws Error(kCancelled) when stopped in between.
+  /// Computes one step; false when all are done. Throws Error(kCancelled) when stopped in between,
+  /// and Error(kMemory) when the machine has become so tight that no plan fits.
   bool next(std::stop_token stop = {});
+  /// What a user should know of the steps since the last call: that the run goes on with a smaller
+  /// plan. In language().
+  std::vector<std::string> take_news();
+  /// What the process holds at most in a step, as planned when the denoiser was made; 0 before, and
+  /// where nothing limits it.
+  std::uint64_t planned_bytes() const;
   int step() const;  // steps done
   int steps() const;
   /// The latent as it is now, f32 [1,4,h/8,w/8], as diffusers' output_type="latent" gives it.

@@ -213,7 +213,8 @@ class Lowering {
   std::int64_t chunks_of(const Node& node) const {
     if (rules_.weight_bytes == LowerRules::kNoLimit || !is_one_of<Linear, Conv2d>(node.op))
       return 1;
-    if (info(node.src[1]).kind != ValueKind::kWeight) return 1;
+    const ValueInfo& weight = info(node.src[1]);
+    if (weight.kind != ValueKind::kWeight || !weight.rows.empty()) return 1;
     if (const auto* conv = std::get_if<Conv2d>(&node.op); conv != nullptr && conv->groups != 1)
       return 1;
     auto found = chunks_.find(node.dst);
@@ -339,7 +340,8 @@ class Lowering {
   /// A part of any value, in memory.
   ValueId get(ValueId value, const Part& part) {
     const ValueInfo& source = info(value);
-    if (source.kind == ValueKind::kWeight) return out_.add_weight(source.name, source.type);
+    if (source.kind == ValueKind::kWeight)
+      return out_.add_weight(source.name, source.type, source.rows);
     const State& state = states_[at(value)];
     if (!state.kept) return emit(*producer(value), part);
     SEMBLANCE_ASSERT(state.done);

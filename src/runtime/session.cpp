@@ -4,11 +4,13 @@
 #include <array>
 #include <cstring>
 #include <limits>
+#include <set>
 
 #include "core/convert.h"
 #include "memory/arena.h"
 #include "memory/base_memory.h"
 #include "memory/heap.h"
+#include "memory/meter.h"
 #include "runtime/scratch_mover.h"
 #include "runtime/trace.h"
 #include "runtime/weight_packer.h"
@@ -75,6 +77,8 @@ struct Session::State {
     std::byte* scratch = nullptr;
     std::vector<int> fetches;       // nodes that bring what this one reads
     std::vector<std::size_t> uses;  // of weights that begin here
+    bool first_use = false;         // of the kernel
+    bool last_use = false;
     int calls = 0;
     double run_seconds = 0;
     double read_seconds = 0;
@@ -97,6 +101,7 @@ struct Session::State {
   std::unique_ptr<Scratch> scratch;
   Trace* trace = nullptr;
   bool pass_cache = false;
+  bool releases = false;  // kernels' code after its last use
   std::optional<WeightStream> stream;
   std::vector<std::size_t> streamed;  // uses, by chunk of the stream
   bool stream_loads = false;          // whether what stays is among them
@@ -118,6 +123,7 @@ struct Session::State {
   void prepare_weights(const WeightMap& weights);
   void find_fetches();
   void take_memory();
+  bool cache_would_hold_weights() const;
   void make_stream();
   void run(const std::stop_token& stop);
   void run_step(std::size_t n);
@@ -145,6 +151,12 @@ void Session::State::prepare(KernelNeeds& needs, const WeightMap& weights) {
         std::visit([&](const auto& op) { return op.cost(types, graph().type(node.dst)); }, node.op);
     if (reads_rows(graph(), node)) tables.emplace_back(n, find_weight(weights, value(node.src[1])));
   }
+  std::set<const Kernel*> seen;
+  for (Step& step : steps)
+    step.first_use = step.kernel != nullptr && seen.insert(step.kernel).second;
+  seen.clear();
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step)
+    step->last_use = step->kernel != nullptr && seen.insert(step->kernel).second;
   std::sort(kernels.begin(), kernels.end());
   kernels.erase(std::unique(kernels.begin(), kernels.end()), kernels.end());
 }
@@ -225,6 +237,16 @@ void Session::State::take_memory() {
   }
 }
 
+/// Whether the system's page cache can keep the streamed weights until the next run. Else they pass
+/// it by: nothing would come from it, and it would push out what others need.
+bool Session::State::cache_would_hold_weights() const {
+  std::uint64_t bytes = 0;
+  for (const WeightUse& use : plan().weights) {
+    if (use.keep == Keep::kStreamed) bytes += use.needs.raw_bytes;
+  }
+  return bytes + plan().memory_bytes() <= Meter().available_bytes();
+}
+
 /// The stream of a run: what is streamed, and what stays and is not loaded yet.
 void Session::State::make_stream() {
   const auto missing = [&](std::size_t i) {
@@ -294,7 +316,12 @@ void Session::State::run_step(std::size_t n) {
     tickets[n] = mover->enqueue_read(plan().values[at(node.src[0])].offset, bytes_of(node.dst));
   } else if (step.kernel != nullptr) {
     for (int fetch : step.fetches) mover->wait(tickets[at(fetch)]);
+    if (releases && step.first_use) step.kernel->compile();
     step.kernel->run({step.src, step.dst, step.scratch});
+    if (releases && step.last_use) {
+      step.kernel->release();
+      trim_heap();
+    }
   } else if (reads_rows(graph(), node)) {
     const auto table = std::find_if(tables.begin(), tables.end(),
                                     [n](const Table& entry) { return entry.node == n; });
@@ -306,7 +333,6 @@ void Session::State::run_step(std::size_t n) {
 }
 
 void Session::State::run(const std::stop_token& stop) {
-  make_stream();
   if (stream) stream->start(stop, !stream_loads);
   if (mover) mover->start(stop);
   pending.clear();
@@ -331,6 +357,7 @@ void Session::State::run(const std::stop_token& stop) {
     step.run_seconds += end - ready;
   }
   if (mover) wait_for_places(kAfterAll);
+  make_stream();  // without what stays from now on
 }
 
 Session::Session(Graph graph, const Backend& backend, const WeightMap& weights,
@@ -340,12 +367,13 @@ Session::Session(Graph graph, const Backend& backend, const WeightMap& weights,
   KernelNeeds needs(backend, weights, options.seconds);
   s.program = plan_session(graph, needs, options);
   s.trace = options.trace;
-  s.pass_cache = options.pass_cache;
   check_stop(stop);
   s.prepare(needs, weights);
   s.prepare_weights(weights);
   s.find_fetches();
+  s.releases = options.release_kernels;
   for (const std::shared_ptr<Kernel>& kernel : s.kernels) {
+    if (s.releases) break;
     check_stop(stop);
     kernel->compile();
   }
@@ -353,6 +381,8 @@ Session::Session(Graph graph, const Backend& backend, const WeightMap& weights,
   give_back_code();
   if (s.plan().file_bytes > 0) s.scratch = options.scratch(s.plan().file_bytes);
   s.take_memory();
+  s.pass_cache = !s.cache_would_hold_weights();
+  s.make_stream();
 }
 
 Session::~Session() = default;

@@ -33,9 +33,10 @@ struct SessionOptions {
   /// Makes the file for spilled values; may be empty where fit.may_spill is false.
   std::function<std::unique_ptr<Scratch>(std::uint64_t bytes)> scratch = {};
   SecondsOf seconds = {};
-  /// Weights pass the system's page cache by: for when it could not hold them until the next run.
-  bool pass_cache = false;
   Trace* trace = nullptr;
+  /// Kernels' code is made when first needed and given back after its last use: for graphs that
+  /// run once, and whose many kernels would take more than they save.
+  bool release_kernels = false;
 
   static FitOptions unlimited() {
     FitOptions fit;

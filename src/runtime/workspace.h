@@ -6,6 +6,8 @@
 #include <memory>
 #include <optional>
 
+#include "memory/memory_room.h"
+#include "memory/meter.h"
 #include "runtime/session.h"
 
 namespace semblance {
@@ -29,6 +31,9 @@ class Workspace {
     /// In place of what is left of the budget: what each session may take for its places. For tests
     /// and benches.
     std::optional<std::uint64_t> places_bytes = {};
+    /// Where the machine's memory is read before each stage and each step: what there is limits
+    /// them as a smaller budget would. Absent: it is not looked at.
+    std::optional<Meter> meter = {};
     bool may_spill = true;
     std::filesystem::path scratch_folder = {};  // empty: chosen when first needed
     SecondsOf seconds = {};
@@ -58,6 +63,8 @@ class Workspace {
   /// What a session made now may take for its places: the budget less what the process holds and
   /// will hold beside them.
   std::uint64_t left_bytes(const HeldBeside& beside = {}) const;
+  /// What the process may hold in all, as the meter says now; nothing without a meter.
+  std::optional<MemoryRoom> room() const;
 
  private:
   SessionOptions session(bool keep_weights, std::uint64_t left_bytes) const;

@@ -1,0 +1,42 @@
+#include "memory/memory_room.h"
+
+#include <gtest/gtest.h>
+
+namespace semblance {
+namespace {
+
+constexpr std::uint64_t kMib = 1 << 20;
+
+TEST(MemoryRoom, LeavesTheMachineAReserve) {
+  const MachineMemory machine{.total_bytes = 1000 * kMib, .available_bytes = 300 * kMib};
+  const ProcessMemory process{.resident_bytes = 150 * kMib,
+                              .anonymous_bytes = 90 * kMib,
+                              .file_bytes = 50 * kMib,
+                              .shared_bytes = 10 * kMib};
+  const MemoryRoom room = memory_room(machine, process);
+  EXPECT_EQ(room.most_bytes, 400 * kMib);
+  EXPECT_EQ(room.tight_bytes, 390 * kMib);
+  EXPECT_EQ(room.target_bytes, 380 * kMib);
+}
+
+TEST(MemoryRoom, LeavesALargeMachineAQuarterOfAGib) {
+  EXPECT_EQ(
+      memory_room({.total_bytes = 1000000 * kMib, .available_bytes = 500 * kMib}, {}).target_bytes,
+      244 * kMib);
+  EXPECT_EQ(
+      memory_room({.total_bytes = 1000000 * kMib, .available_bytes = 100 * kMib}, {}).target_bytes,
+      0U);
+}
+
+TEST(MemoryRoom, IsTheGroupsWhereThatIsLess) {
+  MachineMemory machine{.total_bytes = 1000 * kMib, .available_bytes = 900 * kMib};
+  machine.group = GroupMemory{.limit_bytes = 272 * kMib, .room_bytes = 60 * kMib};
+  const ProcessMemory process{.anonymous_bytes = 200 * kMib};
+  const MemoryRoom room = memory_room(machine, process);
+  EXPECT_EQ(room.most_bytes, 260 * kMib);
+  EXPECT_EQ(room.tight_bytes, 260 * kMib);
+  EXPECT_EQ(room.target_bytes, 260 * kMib - 260 * kMib / 32);
+}
+
+}  // namespace
+}  // namespace semblance
