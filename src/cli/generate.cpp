@@ -13,13 +13,16 @@
 #include "cli/flags.h"
 #include "cli/interrupt.h"
 #include "cli/outputs.h"
+#include "cli/planning.h"
 #include "cli/progress.h"
 #include "cli/request_flags.h"
 #include "cli/run_state.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "image/encode.h"
+#include "memory/memory_watch.h"
 #include "pipeline/pipeline.h"
+#include "runtime/trace.h"
 #include "text/prompt.h"
 
 namespace semblance::cli {
@@ -119,6 +122,7 @@ void check_outputs(const RequestSettings& s, const std::vector<std::filesystem::
                                                   s.looking.files.detector,
                                                   s.looking.files.recogniser};
   for (const auto& picture : pictures) check_output("-o", picture, inputs);
+  if (!s.trace.empty()) check_output("--trace", s.trace, inputs);
   if (!s.latents.empty()) {
     if (s.latents.extension() != ".npy") {
       fail(ErrorKind::kArgument, "--latents: a name that ends in .npy is needed, '{}' came",
@@ -208,22 +212,20 @@ void make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& r
   print(path.string());
 }
 
-/// The person and the place of the face, and with them the size of the picture.
+/// The person and the place of the face.
 struct Sitter {
   FaceEmbedding embedding{};
   Keypoints keypoints{};
-  Size size;
 };
 
-Sitter read_sitter(const RequestSettings& s, SubjectReader& reader, int native_side,
+Sitter read_sitter(const RequestSettings& s, SubjectReader& reader, Size size,
                    const Interrupt& interrupt, Progress& progress) {
   const SubjectReader::Subject person = read_person(reader, s.face, "--face", interrupt, progress);
   std::optional<SubjectReader::Subject> posed;
   if (!s.pose.empty()) posed = read_person(reader, s.pose, "--pose", interrupt, progress);
   reader.close();
   const Identity& stands = posed ? posed->identity : person.identity;
-  const Size size = picture_size(s.size, stands.image_size, native_side);
-  return {person.identity.embedding, scale_keypoints(stands, size), size};
+  return {person.identity.embedding, scale_keypoints(stands, size)};
 }
 
 /// All pictures; the first one goes on from `saved`, where there is one.
@@ -259,6 +261,71 @@ void make_pictures(const RequestSettings& s, Pipeline& pipeline, Request request
   state.done();
 }
 
+/// Memory while the program works, for the user and the timeline.
+class Watched {
+ public:
+  /// `trace`: where the timeline goes, or empty.
+  explicit Watched(std::filesystem::path trace) : path_(std::move(trace)) {
+    if (!path_.empty()) trace_.emplace();
+    watch_.emplace(Meter(), std::chrono::milliseconds(100), [this](const MemorySample& sample) {
+      if (trace_) trace_->count("resident", sample.resident_bytes);
+    });
+  }
+
+  Trace* trace() { return trace_ ? &*trace_ : nullptr; }
+  /// "memory 201 MiB, 22000 MiB available".
+  std::string text() const {
+    const MemorySample now = watch_->last();
+    return text_of(Message::kBesideSteps, bytes_text(now.resident_bytes),
+                   bytes_text(now.available_bytes));
+  }
+  void write() {
+    watch_.reset();
+    if (trace_) trace_->write(path_);
+  }
+
+ private:
+  std::filesystem::path path_;
+  std::optional<Trace> trace_;
+  std::optional<MemoryWatch> watch_;
+};
+
+struct Predicted {
+  std::uint64_t peak_bytes = 0;
+  double seconds = 0;
+};
+
+/// Plans all that is to be done and tells it in three lines. Throws Error(kMemory) where it does
+/// not fit.
+Predicted predict_run(const RequestSettings& s, const std::optional<SavedRun>& saved,
+                      SubjectReader& reader, const Pipeline& pipeline, const Request& request,
+                      const Budget& budget, std::size_t pictures, Progress& progress) {
+  std::vector<Stage> stages;
+  if (!saved) stages = photo_stages(reader, s);
+  const auto photo_count = static_cast<std::ptrdiff_t>(stages.size());
+  const ImageFormat format = format_for(s.output);
+  for (Stage& stage : pipeline.stages(request, format, saved ? saved->step : 0))
+    stages.push_back(std::move(stage));
+  const RequestPlan plan = plan_stages(stages, pipeline.workspace());
+  if (!plan.fits) {
+    throw Error(
+        ErrorKind::kMemory,
+        refusal_of({request.width, request.height}, minimum_budget(stages, pipeline.workspace()),
+                   budget.bytes, pipeline.largest_picture(request, format)));
+  }
+  for (const std::string& line : summary_of(plan, budget, pipeline.workspace()))
+    progress.note(line);
+  if (photo_count > 0 && is_reduced(budget) && !s.looking.detector_size)
+    progress.note(
+        text_of(Message::kDetectorReduced, reduced_detector_sizes().front(), kDefaultDetectorSize));
+  Predicted predicted{.peak_bytes = plan.peak_bytes};
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    const bool once = static_cast<std::ptrdiff_t>(i) < photo_count;
+    predicted.seconds += plan.stages[i].seconds * (once ? 1 : static_cast<double>(pictures));
+  }
+  return predicted;
+}
+
 /// Finds text that a picture file cannot carry before the picture is computed.
 void check_metadata(const RequestSettings& s, const Request& request) {
   if (s.no_metadata) return;
@@ -270,6 +337,7 @@ void check_metadata(const RequestSettings& s, const Request& request) {
 
 int generate(std::span<const char* const> words) {
   RequestSettings s;
+  s.language = language_of_environment();
   Flags flags(
       "generate --base DIR --identitynet DIR --adapter FILE --face-models DIR \\\n"
       "          --face FILE --prompt TEXT -o FILE [flags]",
@@ -307,29 +375,58 @@ int generate(std::span<const char* const> words) {
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
   Interrupt interrupt;
   Progress progress(s.quiet);
+  const Budget budget = budget_of(s);
+  if (budget.bytes > budget.machine.for_run_bytes()) {
+    progress.warn(text_of(Message::kBudgetAboveAvailable, bytes_text(budget.bytes),
+                          bytes_text(budget.machine.for_run_bytes())));
+  }
   SubjectReader reader(s.looking.files, s.looking.options(kBackends[s.backend]));
   if (!saved) reader.check(s.face, "--face");
   if (!s.pose.empty()) reader.check(s.pose, "--pose");
 
   progress.now("opening the models");
+  Watched watched(s.trace);
+  Workspace::Options workspace = workspace_options(s, budget);
+  workspace.trace = watched.trace();
+  workspace.meter = Meter();
   Pipeline pipeline(s.models, {.precision = static_cast<Precision>(s.precision),
                                .backend = kBackends[s.backend],
-                               .workspace = {.meter = Meter()}});
-  if (saved) {
-    make_pictures(s, pipeline, request, saved->embedding, saved->keypoints, pictures, saved,
-                  interrupt, progress);
-    return 0;
-  }
+                               .workspace = workspace});
+  PhotoOptions looking = s.looking.options(kBackends[s.backend], is_reduced(budget));
+  looking.workspace = pipeline.workspace();
+  reader = SubjectReader(s.looking.files, looking);
   warn_of_prompt(progress, pipeline, "--prompt", request.prompt);
   if (request.negative) warn_of_prompt(progress, pipeline, "--negative", *request.negative);
+  if (!saved) {
+    const Size size = picture_size(s.size, reader.frame(s.pose.empty() ? s.face : s.pose),
+                                   pipeline.native_side());
+    request.width = size.w;
+    request.height = size.h;
+    check(request);
+  }
   interrupt.check();
-  const Sitter sitter = read_sitter(s, reader, pipeline.native_side(), interrupt, progress);
-  request.width = sitter.size.w;
-  request.height = sitter.size.h;
-  check(request);
-  request.seed = static_cast<std::uint64_t>(s.seed.value_or(random_seed()));
-  make_pictures(s, pipeline, request, sitter.embedding, sitter.keypoints, pictures, {}, interrupt,
-                progress);
+  progress.now("planning");
+  const Predicted predicted =
+      predict_run(s, saved, reader, pipeline, request, budget, pictures.size(), progress);
+  progress.beside([&] { return watched.text(); });
+
+  const auto begin = std::chrono::steady_clock::now();
+  if (saved) {
+    const SavedRun& run = *saved;
+    make_pictures(s, pipeline, request, run.embedding, run.keypoints, pictures, saved, interrupt,
+                  progress);
+  } else {
+    const Sitter sitter =
+        read_sitter(s, reader, {request.width, request.height}, interrupt, progress);
+    request.seed = static_cast<std::uint64_t>(s.seed.value_or(random_seed()));
+    make_pictures(s, pipeline, request, sitter.embedding, sitter.keypoints, pictures, {}, interrupt,
+                  progress);
+  }
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
+  progress.note(text_of(Message::kPlanMeasured, bytes_text(Meter().process().peak_resident_bytes),
+                        bytes_text(predicted.peak_bytes), clock_text(taken.count()),
+                        clock_text(predicted.seconds)));
+  watched.write();
   return 0;
 }
 

@@ -14,9 +14,10 @@ TEST_F(Generate, MakesAPicture) {
   EXPECT_EQ(decode(fs::path(file("out.png"))).size(), (Size{64, 48}));
 }
 
-TEST_F(Generate, TakesOneLineWhereNoTerminalIs) {
+TEST_F(Generate, TakesFiveLinesWhereNoTerminalIs) {
   const Outcome outcome = run(generate()).exits(0);
-  EXPECT_EQ(std::count(outcome.err().begin(), outcome.err().end(), '\n'), 1);
+  outcome.says("Mode: ").says("Predicted peak: ").says("Predicted time: ").says("Measured: peak ");
+  EXPECT_EQ(std::count(outcome.err().begin(), outcome.err().end(), '\n'), 5);
   EXPECT_EQ(run(generate({"--quiet"})).exits(0).err(), "");
 }
 

@@ -185,8 +185,7 @@ int plan(std::span<const char* const> words) {
   const Workspace workspace =
       Workspace(backend_by_name(kBackends[s.backend]), workspace_options(s, report.budget))
           .with_base(planned_base());
-  PhotoOptions looking = s.looking.options(
-      kBackends[s.backend], mode_for(report.budget.for_mode_bytes, 0) != Mode::kNormal);
+  PhotoOptions looking = s.looking.options(kBackends[s.backend], is_reduced(report.budget));
   looking.workspace = workspace;
   SubjectReader reader(s.looking.files, looking);
   const std::filesystem::path& stands = s.pose.empty() ? s.face : s.pose;
@@ -199,16 +198,8 @@ int plan(std::span<const char* const> words) {
   check(request);
   const DType dtype = dtype_of(static_cast<Precision>(s.precision));
   const ImageFormat format = s.output.empty() ? ImageFormat::kPng : format_for(s.output);
-  std::vector<Stage> stages;
-  for (const auto& path : {s.face, s.pose}) {
-    if (path.empty()) continue;
-    std::vector<Stage> photo = reader.stages(path);
-    stages.insert(stages.end(), std::make_move_iterator(photo.begin()),
-                  std::make_move_iterator(photo.end()));
-  }
-  std::vector<Stage> rest = stages_of(models, request, dtype, format);
-  stages.insert(stages.end(), std::make_move_iterator(rest.begin()),
-                std::make_move_iterator(rest.end()));
+  std::vector<Stage> stages = photo_stages(reader, s);
+  for (Stage& stage : stages_of(models, request, dtype, format)) stages.push_back(std::move(stage));
   report.plan = plan_stages(stages, workspace);
   report.minimum_bytes = minimum_budget(stages, workspace);
   report.mode = mode_for(report.plan.fits ? report.budget.for_mode_bytes : 0, report.minimum_bytes);

@@ -13,6 +13,19 @@ Budget budget_of(const RequestSettings& s) {
   return budget;
 }
 
+bool is_reduced(const Budget& budget) {
+  return mode_for(budget.for_mode_bytes, 0) != Mode::kNormal;
+}
+
+std::vector<Stage> photo_stages(SubjectReader& reader, const RequestSettings& s) {
+  std::vector<Stage> stages;
+  for (const auto& path : {s.face, s.pose}) {
+    if (path.empty()) continue;
+    for (Stage& stage : reader.stages(path)) stages.push_back(std::move(stage));
+  }
+  return stages;
+}
+
 Workspace::Options workspace_options(const RequestSettings& s, const Budget& budget) {
   Workspace::Options options;
   options.budget_bytes = budget.bytes;

@@ -18,6 +18,12 @@ struct Budget {
 };
 Budget budget_of(const RequestSettings& s);
 
+/// Whether the face detector starts small.
+bool is_reduced(const Budget& budget);
+
+/// What reading --face and --pose takes.
+std::vector<Stage> photo_stages(SubjectReader& reader, const RequestSettings& s);
+
 /// Throws what choose_scratch_folder() throws.
 Workspace::Options workspace_options(const RequestSettings& s, const Budget& budget);
 

@@ -40,8 +40,9 @@ void Progress::step(const std::string& text, int step, int steps) {
     step_seconds_.push_back(std::chrono::duration<double>(now - last_step_).count());
   last_step_ = now;
   const double left = seconds_left(step_seconds_, steps - step + 1);
-  show(fmt::format("{}: step {} of {}{}", text, step, steps,
-                   left < 0 ? "" : fmt::format(", {} left", clock_text(left))));
+  show(fmt::format("{}: step {} of {}{}{}", text, step, steps,
+                   left < 0 ? "" : fmt::format(", {} left", clock_text(left)),
+                   beside_ ? ", " + beside_() : ""));
 }
 
 void Progress::show(const std::string& text) {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ class Progress {
   void now(const std::string& text);
   /// Step `step` of `steps` begins.
   void step(const std::string& text, int step, int steps);
+  /// What stands behind the steps: asked for each time.
+  void beside(std::function<std::string()> text) { beside_ = std::move(text); }
   /// Takes the rewriting line away.
   void clear();
 
@@ -41,6 +44,7 @@ class Progress {
   bool quiet_;
   bool terminal_;
   bool shown_ = false;
+  std::function<std::string()> beside_;
   std::chrono::steady_clock::time_point last_step_{};
   std::vector<double> step_seconds_;
 };

@@ -172,6 +172,10 @@ void declare_memory(Flags& flags, RequestSettings& s) {
              s.scratch);
   flags.toggle("--no-spill", "Nothing is written to a scratch file, which takes more memory.",
                s.no_spill);
+  flags.path("--trace", "FILE.json",
+             "Writes a timeline of what computed, was read and was spilled when, and of the memory "
+             "held, for chrome://tracing or ui.perfetto.dev.",
+             s.trace);
   flags.value(
       "--lang", "en|es",
       "The language of what is told about memory: English or Spanish. Default: what LC_ALL, "

@@ -237,9 +237,9 @@ std::string Pipeline::truncated(const std::string& prompt) const {
 
 const Workspace& Pipeline::workspace() const { return models_->workspace; }
 
-std::vector<Stage> Pipeline::stages(const Request& request,
-                                    std::optional<ImageFormat> format) const {
-  return stages_of(models_->opened, request, models_->dtype(), format);
+std::vector<Stage> Pipeline::stages(const Request& request, std::optional<ImageFormat> format,
+                                    int first_step) const {
+  return stages_of(models_->opened, request, models_->dtype(), format, first_step);
 }
 
 std::optional<Size> Pipeline::largest_picture(const Request& request,

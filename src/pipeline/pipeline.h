@@ -88,7 +88,8 @@ class Pipeline {
   /// With the base that the process has, where there is a budget.
   const Workspace& workspace() const;
   /// What a request runs through, for plan_stages(); must not outlive the pipeline.
-  std::vector<Stage> stages(const Request& request, std::optional<ImageFormat> format) const;
+  std::vector<Stage> stages(const Request& request, std::optional<ImageFormat> format,
+                            int first_step = 0) const;
   /// As the function of this name.
   std::optional<Size> largest_picture(const Request& request,
                                       std::optional<ImageFormat> format) const;

@@ -94,7 +94,7 @@ HeldBeside decoder_beside(const OpenedModels& models, const Request& request) {
 }
 
 std::vector<Stage> stages_of(const OpenedModels& models, const Request& request, DType dtype,
-                             std::optional<ImageFormat> format) {
+                             std::optional<ImageFormat> format, int first_step) {
   std::vector<Stage> stages;
   const Size size{request.width, request.height};
   for (std::size_t i = 0; i < 2; ++i) {
@@ -114,7 +114,8 @@ std::vector<Stage> stages_of(const OpenedModels& models, const Request& request,
   const int steps =
       static_cast<int>(EulerScheduler(models.scheduler, request.steps).timesteps().size());
   int with_identity = 0;
-  for (int step = 0; step < steps; ++step) with_identity += identity_on(request, step, steps);
+  for (int step = first_step; step < steps; ++step)
+    with_identity += identity_on(request, step, steps);
   if (request.identity_strength > 0) {
     stages.push_back(
         {.name = Message::kStageKeypoints,
@@ -123,7 +124,7 @@ std::vector<Stage> stages_of(const OpenedModels& models, const Request& request,
          .beside = keypoints_beside(models, request)});
   }
   for (const bool identity : {true, false}) {
-    const int runs = identity ? with_identity : steps - with_identity;
+    const int runs = identity ? with_identity : steps - first_step - with_identity;
     if (runs == 0) continue;
     stages.push_back({.name = identity ? Message::kStageDenoiser : Message::kStageDenoiserAlone,
                       .graph = [&models, request, identity,
@@ -313,7 +314,9 @@ std::uint64_t minimum_budget(const std::vector<Stage>& stages, const Workspace& 
   // A run with a budget may spill, also where the workspace has none.
   const Workspace limited = workspace.options().budget_bytes ? workspace : workspace.with_budget(0);
   std::uint64_t least = 0;
-  for (const Stage* stage : order) least = whole_mib(PlannedStage(*stage, limited).minimum(least));
+  for (const Stage* stage : order) {
+    least = whole_mib(PlannedStage(*stage, limited).minimum(least));
+  }
   return least;
 }
 

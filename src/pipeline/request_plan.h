@@ -36,10 +36,10 @@ HeldBeside keypoints_beside(const OpenedModels& models, const Request& request);
 HeldBeside denoiser_beside(const OpenedModels& models, const Request& request, bool with_identity);
 HeldBeside decoder_beside(const OpenedModels& models, const Request& request);
 
-/// From the prompt to the file, in order. `format` is the picture's, absent where none is written.
-/// `models` must outlive them.
+/// From the prompt to the file, in order. `format` is the picture's, absent where none is written;
+/// `first_step` is not 0 where a run is resumed. `models` must outlive them.
 std::vector<Stage> stages_of(const OpenedModels& models, const Request& request, DType dtype,
-                             std::optional<ImageFormat> format);
+                             std::optional<ImageFormat> format, int first_step = 0);
 
 enum class Limit : std::uint8_t { kComputing, kReadingWeights, kScratchFile };
 /// "computing", "reading weights", "scratch file": for JSON, in every language.

@@ -13,12 +13,6 @@ namespace {
 /// What a session adds beside its places: kernels' code and tables of nodes.
 constexpr RunCounts kSessionCounts{.generated_kernels = 160, .nodes = 12000, .threads = 4};
 
-std::uint64_t base_of_a_run() {
-  RunCounts counts = kSessionCounts;
-  counts.threads += threads();
-  return predict_base(measure_base(), counts).total();
-}
-
 std::uint64_t less(std::uint64_t a, std::uint64_t b) { return a - std::min(a, b); }
 
 }  // namespace
@@ -42,8 +36,7 @@ Workspace Workspace::with_base(std::uint64_t base_bytes) const {
 std::uint64_t Workspace::left_bytes(const HeldBeside& beside) const {
   if (options_.places_bytes) return *options_.places_bytes;
   if (!options_.budget_bytes) return ~std::uint64_t{0};
-  std::uint64_t held = base_of_a_run();
-  for (int tag = 0; tag < kTagCount; ++tag) held += count_of(static_cast<Tag>(tag)).bytes;
+  std::uint64_t held = planned_base();
   held = less(held, beside.released_bytes);
   held = std::max(held, options_.base_bytes.value_or(0) + beside.kept_bytes);
   return less(*options_.budget_bytes, held + beside.added_bytes);
@@ -93,7 +86,11 @@ SessionOptions Workspace::session(bool keep_weights, std::uint64_t left_bytes) c
 std::uint64_t planned_base() {
   trim_heap();
   give_back_code();
-  return base_of_a_run();
+  RunCounts counts = kSessionCounts;
+  counts.threads += threads();
+  std::uint64_t held = predict_base(measure_base(), counts).total();
+  for (int tag = 0; tag < kTagCount; ++tag) held += count_of(static_cast<Tag>(tag)).bytes;
+  return held;
 }
 
 }  // namespace semblance

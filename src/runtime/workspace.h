@@ -73,8 +73,9 @@ class Workspace {
   Options options_;
 };
 
-/// What the process will hold beside places and values at the peak of a run, where its models are
-/// open and nothing has run yet. Gives back what lies free in the heap.
+/// What the process will hold at the peak of a run beside the run's places and values, as far as
+/// can be told now: what it holds, and what a session adds by its code and tables. Gives back what
+/// lies free in the heap.
 std::uint64_t planned_base();
 
 }  // namespace semblance
