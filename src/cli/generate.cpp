@@ -266,7 +266,7 @@ class Watched {
  public:
   /// `trace`: where the timeline goes, or empty.
   explicit Watched(std::filesystem::path trace) : path_(std::move(trace)) {
-    if (!path_.empty()) trace_.emplace();
+    if (!path_.empty()) trace_.emplace(std::size_t{1} << 14);
     watch_.emplace(Meter(), std::chrono::milliseconds(100), [this](const MemorySample& sample) {
       if (trace_) trace_->count("resident", sample.resident_bytes);
     });
