@@ -138,7 +138,7 @@ int run(std::map<std::string, std::string> options) {
   conditions.time_ids = values_of(inputs, "time_ids");
   conditions.face = values_of(inputs, "face_tokens");
   conditions.keypoints =
-      keypoint_features(models, workspace,
+      keypoint_features(models, workspace, {},
                         [&](std::span<float> picture) {
                           channels_last(values_of(inputs, "keypoint_picture"), 3, picture);
                         },

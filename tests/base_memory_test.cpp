@@ -11,6 +11,7 @@
 #include "core/parallel.h"
 #include "models/unet.h"
 #include "pipeline/opened_models.h"
+#include "runtime/kernel_cache.h"
 #include "runtime/session.h"
 #include "tests/support/golden.h"
 #include "tests/support/sanitized.h"
@@ -47,12 +48,11 @@ TEST(BaseMemory, OfARunIsAsPredicted) {
   const OpenedModels models =
       open_models({checkpoint / "base", checkpoint / "identitynet", checkpoint / "ip-adapter.bin"});
   Graph graph = step_graph(models, 16);
-  std::vector<ChosenKernel> kernels;  // as the session will choose them
-  std::set<std::string> generated;    // equal ones share their code
+  KernelCache kernels;              // as the session will choose them
+  std::set<std::string> generated;  // equal ones share their code
   for (const Node& node : graph.nodes()) {
     if (std::holds_alternative<Reshape>(node.op)) continue;
-    kernels.push_back(choose_kernel(cpu_backend(), NodeView(graph, node)));
-    if (!kernels.back().name.starts_with("onednn")) continue;
+    if (!kernels.choose(cpu_backend(), NodeView(graph, node)).name.starts_with("onednn")) continue;
     std::string key{name_of(node.op)};
     for (ValueId id : node.src) key += to_string(graph.type(id));
     generated.insert(std::move(key));
@@ -63,7 +63,7 @@ TEST(BaseMemory, OfARunIsAsPredicted) {
       predict_base(measure_base(), {.generated_kernels = static_cast<int>(generated.size()),
                                     .nodes = static_cast<int>(graph.nodes().size()),
                                     .threads = threads()});
-  kernels.clear();
+  kernels = KernelCache();
 
   Session session(std::move(graph), cpu_backend(), models.denoiser_weights, {});
   session.run();

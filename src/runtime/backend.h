@@ -74,6 +74,8 @@ class Kernel {
 
   /// Takes everything that lasts (generated code). Called once, before the first pack() or run().
   virtual void compile() {}
+  /// Gives back what compile() took; compile() comes again before the next run.
+  virtual void release() {}
   /// Computes on all threads of the pool.
   virtual void run(const KernelCall& call) const = 0;
 };

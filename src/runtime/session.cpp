@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <limits>
+#include <set>
 
 #include "core/convert.h"
 #include "memory/arena.h"
@@ -76,6 +77,8 @@ struct Session::State {
     std::byte* scratch = nullptr;
     std::vector<int> fetches;       // nodes that bring what this one reads
     std::vector<std::size_t> uses;  // of weights that begin here
+    bool first_use = false;         // of the kernel
+    bool last_use = false;
     int calls = 0;
     double run_seconds = 0;
     double read_seconds = 0;
@@ -98,6 +101,7 @@ struct Session::State {
   std::unique_ptr<Scratch> scratch;
   Trace* trace = nullptr;
   bool pass_cache = false;
+  bool releases = false;  // kernels' code after its last use
   std::optional<WeightStream> stream;
   std::vector<std::size_t> streamed;  // uses, by chunk of the stream
   bool stream_loads = false;          // whether what stays is among them
@@ -147,6 +151,12 @@ void Session::State::prepare(KernelNeeds& needs, const WeightMap& weights) {
         std::visit([&](const auto& op) { return op.cost(types, graph().type(node.dst)); }, node.op);
     if (reads_rows(graph(), node)) tables.emplace_back(n, find_weight(weights, value(node.src[1])));
   }
+  std::set<const Kernel*> seen;
+  for (Step& step : steps)
+    step.first_use = step.kernel != nullptr && seen.insert(step.kernel).second;
+  seen.clear();
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step)
+    step->last_use = step->kernel != nullptr && seen.insert(step->kernel).second;
   std::sort(kernels.begin(), kernels.end());
   kernels.erase(std::unique(kernels.begin(), kernels.end()), kernels.end());
 }
@@ -306,7 +316,12 @@ void Session::State::run_step(std::size_t n) {
     tickets[n] = mover->enqueue_read(plan().values[at(node.src[0])].offset, bytes_of(node.dst));
   } else if (step.kernel != nullptr) {
     for (int fetch : step.fetches) mover->wait(tickets[at(fetch)]);
+    if (releases && step.first_use) step.kernel->compile();
     step.kernel->run({step.src, step.dst, step.scratch});
+    if (releases && step.last_use) {
+      step.kernel->release();
+      trim_heap();
+    }
   } else if (reads_rows(graph(), node)) {
     const auto table = std::find_if(tables.begin(), tables.end(),
                                     [n](const Table& entry) { return entry.node == n; });
@@ -356,7 +371,9 @@ Session::Session(Graph graph, const Backend& backend, const WeightMap& weights,
   s.prepare(needs, weights);
   s.prepare_weights(weights);
   s.find_fetches();
+  s.releases = options.release_kernels;
   for (const std::shared_ptr<Kernel>& kernel : s.kernels) {
+    if (s.releases) break;
     check_stop(stop);
     kernel->compile();
   }

@@ -34,6 +34,9 @@ struct SessionOptions {
   std::function<std::unique_ptr<Scratch>(std::uint64_t bytes)> scratch = {};
   SecondsOf seconds = {};
   Trace* trace = nullptr;
+  /// Kernels' code is made when first needed and given back after its last use: for graphs that
+  /// run once, and whose many kernels would take more than they save.
+  bool release_kernels = false;
 
   static FitOptions unlimited() {
     FitOptions fit;

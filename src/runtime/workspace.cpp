@@ -74,6 +74,7 @@ SessionOptions Workspace::session(bool keep_weights, std::uint64_t left_bytes) c
   session.fit.rates = options_.rates;
   session.seconds = options_.seconds;
   session.trace = options_.trace;
+  session.release_kernels = !keep_weights && session.fit.may_spill;
   if (session.fit.may_spill) {
     session.scratch = [folder = options_.scratch_folder](std::uint64_t bytes) {
       return std::unique_ptr<Scratch>(std::make_unique<ScratchFile>(

@@ -44,6 +44,7 @@ class ConvolutionKernel : public PlainKernel {
   }
 
   void compile() override { convolution_->compile(); }
+  void release() override { convolution_->release(); }
 
   void run(const KernelCall& call) const override {
     if (residual_ >= 0) copy_residual(call.src[static_cast<std::size_t>(residual_)], call.dst);

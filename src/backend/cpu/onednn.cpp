@@ -12,6 +12,8 @@ namespace {
 using Dims = dnnl::memory::dims;
 
 dnnl::engine& engine() {
+  // Equal nodes share a kernel already: the library need not keep what we let go.
+  [[maybe_unused]] static const auto capacity = dnnl_set_primitive_cache_capacity(0);
   static dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   return engine;
 }
@@ -287,6 +289,12 @@ void Convolution::compile() try {
   parts.scratch = dnnl::memory(parts.desc.scratchpad_desc(), engine(), nullptr);
 } catch (const dnnl::error& error) {
   fail(ErrorKind::kDevice, "cannot generate code for a convolution: oneDNN: {}", error.what());
+}
+
+void Convolution::release() {
+  Parts& parts = *parts_;
+  parts.primitive.reset();
+  parts.x = parts.weight = parts.bias = parts.dst = parts.scratch = dnnl::memory();
 }
 
 void Convolution::run(const std::byte* x, const std::byte* weight, const std::byte* bias,

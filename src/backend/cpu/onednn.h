@@ -78,6 +78,7 @@ class Convolution {
 
   /// Generates code. Before the first run().
   void compile();
+  void release();
   /// One thread at a time. Pointers as KernelCall's; bias and scratch may be null if unused.
   void run(const std::byte* x, const std::byte* weight, const std::byte* bias, std::byte* dst,
            std::byte* scratch) const;
