@@ -242,10 +242,11 @@ std::vector<Stage> Pipeline::stages(const Request& request, std::optional<ImageF
   return stages_of(models_->opened, request, models_->dtype(), format, first_step);
 }
 
-std::optional<Size> Pipeline::largest_picture(const Request& request,
-                                              std::optional<ImageFormat> format) const {
+std::optional<Size> Pipeline::smaller_picture(const Request& request,
+                                              std::optional<ImageFormat> format,
+                                              std::uint64_t minimum_bytes) const {
   return semblance::largest_picture(models_->opened, request, models_->dtype(), models_->workspace,
-                                    format);
+                                    format, minimum_bytes, false);
 }
 
 Generation Pipeline::start(const Request& request, std::span<const float> embedding,

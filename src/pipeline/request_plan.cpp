@@ -340,29 +340,56 @@ RequestPlan plan_stages(const std::vector<Stage>& stages, const Workspace& works
 
 std::optional<Size> largest_picture(const OpenedModels& models, const Request& request, DType dtype,
                                     const Workspace& workspace, std::optional<ImageFormat> format,
-                                    int most) {
+                                    std::uint64_t minimum_bytes, bool exact) {
   constexpr int kStep = 64;
+  constexpr int kMost = 2048 / kStep;
+  const std::uint64_t budget = workspace.options().budget_bytes.value_or(~std::uint64_t{0});
   const bool wide = request.width >= request.height;
-  const double ratio = static_cast<double>(std::min(request.width, request.height)) /
-                       std::max(request.width, request.height);
+  const int longest = std::max(request.width, request.height);
+  const double ratio = static_cast<double>(std::min(request.width, request.height)) / longest;
   const auto size_of = [&](int steps) {
     const int side = steps * kStep;
     const int other = std::max(1, static_cast<int>(std::lround(steps * ratio))) * kStep;
     return wide ? Size{side, other} : Size{other, side};
   };
-  const auto fits = [&](int steps) {
+  const auto stages_at = [&](int steps) {
     Request other = request;
     other.width = size_of(steps).w;
     other.height = size_of(steps).h;
     std::vector<Stage> stages = stages_of(models, other, dtype, format);
     std::erase_if(stages, [](const Stage& stage) { return weight_of(stage) == 4 && stage.graph; });
-    return minimum_budget(stages, workspace) <= workspace.options().budget_bytes.value_or(0);
+    return stages;
   };
-  int good = 0;
-  int bad = most / kStep + 1;
+  const auto fits = [&](int steps) {
+    const std::vector<Stage> stages = stages_at(steps);
+    return std::all_of(stages.begin(), stages.end(), [&](const Stage& stage) {
+      return PlannedStage(stage, workspace).plan().fits;
+    });
+  };
+  // Most of what a picture needs grows as its area: a guess that is a step or two away, from a
+  // picture that is large enough for that.
+  constexpr int kEnough = 512 / kStep;
+  const bool too_much = minimum_bytes > budget;
+  int known = (longest + kStep - 1) / kStep;
+  if (!too_much && known < kEnough) {
+    known = kEnough;
+    minimum_bytes = minimum_budget(stages_at(known), workspace);
+  }
+  const auto base = static_cast<double>(workspace.options().base_bytes.value_or(0));
+  const double area = std::max(0.0, static_cast<double>(budget) - base) /
+                      std::max(1.0, static_cast<double>(minimum_bytes) - base);
+  int side = static_cast<int>(std::min(std::sqrt(area) * known, kMost * 1.0));
+  const int below = too_much ? std::min((longest - 1) / kStep, kMost) : kMost;
+  int good = too_much ? 0 : std::min(longest / kStep, kMost);
+  int bad = below + 1;
   while (bad - good > 1) {
-    const int middle = (good + bad) / 2;
-    (fits(middle) ? good : bad) = middle;
+    side = std::clamp(side, good + 1, bad - 1);
+    if (fits(side)) {
+      good = side++;
+      if (!exact) break;
+    } else {
+      bad = side--;
+    }
   }
   return good == 0 ? std::nullopt : std::optional(size_of(good));
 }
