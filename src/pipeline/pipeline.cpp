@@ -218,8 +218,7 @@ Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options) {
              Workspace(backend_by_name(options.backend), options.workspace)});
   // Now, since they are needed when a file has failed later.
   models->fingerprints = fingerprints_of(paths, models->opened);
-  if (models->workspace.options().budget_bytes)
-    models->workspace = models->workspace.with_base(planned_base());
+  models->workspace = models->workspace.with_base(planned_base());
   models_ = std::move(models);
 }
 Pipeline::Pipeline(Pipeline&&) noexcept = default;

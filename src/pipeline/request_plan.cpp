@@ -343,6 +343,8 @@ std::optional<Size> largest_picture(const OpenedModels& models, const Request& r
                                     std::uint64_t minimum_bytes, bool exact) {
   constexpr int kStep = 64;
   constexpr int kMost = 2048 / kStep;
+  constexpr int kMostTries = 3;
+  constexpr std::uint64_t kMuch = std::uint64_t{1} << 30;
   const std::uint64_t budget = workspace.options().budget_bytes.value_or(~std::uint64_t{0});
   const bool wide = request.width >= request.height;
   const int longest = std::max(request.width, request.height);
@@ -375,21 +377,31 @@ std::optional<Size> largest_picture(const OpenedModels& models, const Request& r
     known = kEnough;
     minimum_bytes = minimum_budget(stages_at(known), workspace);
   }
-  const auto base = static_cast<double>(workspace.options().base_bytes.value_or(0));
-  const double area = std::max(0.0, static_cast<double>(budget) - base) /
-                      std::max(1.0, static_cast<double>(minimum_bytes) - base);
-  int side = static_cast<int>(std::min(std::sqrt(area) * known, kMost * 1.0));
   const int below = too_much ? std::min((longest - 1) / kStep, kMost) : kMost;
   int good = too_much ? 0 : std::min(longest / kStep, kMost);
   int bad = below + 1;
-  while (bad - good > 1) {
-    side = std::clamp(side, good + 1, bad - 1);
-    if (fits(side)) {
-      good = side++;
-      if (!exact) break;
-    } else {
-      bad = side--;
-    }
+  // Bytes as a line over the area, through the base first, then through what was found.
+  double last_area = 0;
+  auto last_bytes = static_cast<double>(workspace.options().base_bytes.value_or(0));
+  double area = static_cast<double>(known) * known;
+  auto bytes = static_cast<double>(minimum_bytes);
+  for (int tries = 0; tries < (good == 0 ? 2 * kMostTries : kMostTries) && bad - good > 1;
+       ++tries) {
+    const double slope = std::max(1.0, (bytes - last_bytes) / (area - last_area));
+    const double guess = area + (static_cast<double>(budget) - bytes) / slope;
+    // Small pictures need more than the line says: the second step down is a short one.
+    const int side = std::clamp(
+        std::max(static_cast<int>(std::min(std::sqrt(std::max(guess, 0.0)), kMost * 1.0)),
+                 tries == 0 || good > 0 ? 0 : bad - (1 << tries)),
+        good + 1, bad - 1);
+    last_area = area;
+    last_bytes = bytes;
+    area = static_cast<double>(side) * side;
+    // Where there is much, the fastest plan is found sooner than the smallest.
+    const bool fitting = budget > kMuch ? fits(side) : false;
+    if (!fitting) bytes = static_cast<double>(minimum_budget(stages_at(side), workspace));
+    (fitting || bytes <= static_cast<double>(budget) ? good : bad) = side;
+    if (!exact && good > 0) break;
   }
   return good == 0 ? std::nullopt : std::optional(size_of(good));
 }
