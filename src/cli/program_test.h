@@ -101,6 +101,11 @@ class Running {
     posix_spawn_file_actions_destroy(&files);
   }
 
+  bool ended() {
+    int status = 0;
+    if (!status_ && waitpid(process_, &status, WNOHANG) == process_) status_ = status;
+    return status_.has_value();
+  }
   /// Waits until it has said this on stderr; false when it ends first.
   bool waits_for(const std::string& text) {
     while (bytes_of(err_).find(text) == std::string::npos) {
@@ -109,8 +114,26 @@ class Running {
     }
     return true;
   }
+  /// The same for a file to appear.
+  bool waits_for_file(const fs::path& path) {
+    while (!fs::exists(path)) {
+      if (ended()) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return true;
+  }
   void signal(int number) const { kill(process_, number); }
+  pid_t process() const { return process_; }
 
+  /// A program that hangs is a failure, and ended.
+  Outcome end_within(std::chrono::seconds time) {
+    const auto last = std::chrono::steady_clock::now() + time;
+    while (!ended() && std::chrono::steady_clock::now() < last)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_TRUE(ended()) << "it hangs: " << command_;
+    if (!ended()) signal(SIGKILL);
+    return end();
+  }
   Outcome end() {
     if (!status_) {
       int status = 0;
@@ -123,12 +146,6 @@ class Running {
   }
 
  private:
-  bool ended() {
-    int status = 0;
-    if (!status_ && waitpid(process_, &status, WNOHANG) == process_) status_ = status;
-    return status_.has_value();
-  }
-
   fs::path out_;
   fs::path err_;
   std::string command_;
@@ -159,10 +176,13 @@ class ProgramTest : public testing::Test {
   }
   Outcome run(const std::vector<std::string>& words) { return start(words).end(); }
   /// The same behind a shell command ("ulimit -f 4").
-  Outcome run_behind(const std::string& setup, const std::vector<std::string>& words) {
+  Running start_behind(const std::string& setup, const std::vector<std::string>& words) {
     std::vector<std::string> all{"/bin/sh", "-c", setup + "; exec \"$@\"", "sh", SEMBLANCE_PROGRAM};
     all.insert(all.end(), words.begin(), words.end());
-    return Running(std::move(all), folder_ / "logs").end();
+    return {std::move(all), folder_ / "logs"};
+  }
+  Outcome run_behind(const std::string& setup, const std::vector<std::string>& words) {
+    return start_behind(setup, words).end();
   }
 
   /// Names in the test's folder but for its logs.
