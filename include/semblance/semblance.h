@@ -109,6 +109,22 @@ struct Models {
   std::filesystem::path adapter = {};      // InstantID's ip-adapter.bin
   Precision precision = Precision::kAuto;
   int threads = 0;  // of the whole process, 0: one for each processor core
+  /// The most that the whole process may hold while a picture is made; 0: no limit. The picture is
+  /// the same, with less it takes longer.
+  std::uint64_t memory_bytes = 0;
+  /// The folder for what does not fit in memory meanwhile; empty: the first of TMPDIR, /var/tmp and
+  /// /tmp that is on a disk.
+  std::filesystem::path scratch_folder = {};
+};
+
+/// What a picture will take, before it is made.
+struct Plan {
+  bool fits = true;                 // in Models::memory_bytes
+  std::uint64_t peak_bytes = 0;     // of the process; 0 where it does not fit
+  std::uint64_t minimum_bytes = 0;  // the smallest Models::memory_bytes that fits
+  std::uint64_t scratch_bytes = 0;  // on disk
+  double seconds = 0;               // of all steps, encoding and decoding
+  double step_seconds = 0;
 };
 
 struct Settings {
@@ -205,6 +221,9 @@ class Generator {
 
   /// Side of the square that the model was made for: 1024 for SDXL.
   int native_side() const;
+  /// What start() and all steps with these settings will take. Settings without a size are planned
+  /// at native_side(). Takes seconds where memory is short.
+  Plan plan(const Settings& settings) const;
   /// The face stands where `pose` has it, when given, else where `person` has it.
   Generation start(const Person& person, const Settings& settings, const Person* pose = nullptr);
   /// Goes on with a file written by save() or by `semblance generate`. Throws Error(kArgument) when

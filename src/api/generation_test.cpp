@@ -63,4 +63,34 @@ TEST(PublicGeneration, IsSavedAndGoesOn) {
   EXPECT_EQ(refused(models()), semblance::ErrorKind::kMissing);
 }
 
+TEST(PublicGeneration, KeepsToItsMemory) {
+  const semblance::Settings settings{.prompt = "a man", .width = 64, .height = 64, .steps = 1};
+  const semblance::Person person = semblance::Person::load(golden() / "plain" / "identity.json");
+  const auto picture_of = [&](semblance::Generator& generator) {
+    semblance::Generation generation = generator.start(person, settings);
+    while (generation.next()) {
+    }
+    return generation.picture().rgb;
+  };
+  semblance::Models limited = models();
+  limited.memory_bytes = 1 << 20;
+  semblance::Generator small(limited);
+  const semblance::Plan none = small.plan(settings);
+  EXPECT_FALSE(none.fits);
+  EXPECT_EQ(none.peak_bytes, 0U);
+  EXPECT_GT(none.minimum_bytes, limited.memory_bytes);
+  limited.memory_bytes = none.minimum_bytes + (4 << 20);
+  limited.scratch_folder = "/var/tmp";
+  semblance::Generator enough(limited);
+  const semblance::Plan plan = enough.plan(settings);
+  EXPECT_TRUE(plan.fits);
+  EXPECT_LE(plan.peak_bytes, limited.memory_bytes);
+  EXPECT_GT(plan.seconds, 0.0);
+  semblance::Generator unlimited(models());
+  EXPECT_TRUE(unlimited.plan(settings).fits);
+  EXPECT_EQ(picture_of(enough), picture_of(unlimited));
+  limited.scratch_folder = "/proc/none";
+  EXPECT_THROW(semblance::Generator{limited}, semblance::Error);
+}
+
 }  // namespace

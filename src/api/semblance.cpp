@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "image/encode.h"
+#include "memory/scratch_file.h"
 #include "pipeline/pipeline.h"
 
 namespace semblance::v1 {
@@ -92,6 +93,31 @@ rooms::Identity to_identity(const Person& person) {
   identity.score = person.score;
   identity.box = person.box;
   return identity;
+}
+
+rooms::Request to_request(const Settings& settings, rooms::Size size) {
+  rooms::Request request;
+  request.prompt = settings.prompt;
+  request.negative = settings.negative;
+  request.width = size.w;
+  request.height = size.h;
+  request.steps = settings.steps;
+  request.guidance = settings.guidance;
+  request.identity_strength = settings.identity_strength;
+  request.adapter_strength = settings.adapter_strength;
+  request.identity_start = settings.identity_start;
+  request.identity_end = settings.identity_end;
+  request.seed = settings.seed;
+  request.vae_tiling = settings.vae_tiling;
+  return request;
+}
+
+rooms::Workspace::Options workspace_options(const Models& models) {
+  rooms::Workspace::Options options{.meter = rooms::Meter()};
+  if (models.memory_bytes > 0) options.budget_bytes = models.memory_bytes;
+  if (!models.scratch_folder.empty())
+    options.scratch_folder = rooms::choose_scratch_folder(models.scratch_folder);
+  return options;
 }
 
 rooms::Precision room_precision(Precision precision) {
@@ -227,13 +253,31 @@ Generator::Generator(const Models& models)
         return std::shared_ptr<State>(new State{
             models.base, rooms::Pipeline({models.base, models.identitynet, models.adapter},
                                          {.precision = room_precision(models.precision),
-                                          .workspace = {.meter = rooms::Meter()}})});
+                                          .workspace = workspace_options(models)})});
       })) {}
 Generator::Generator(Generator&&) noexcept = default;
 Generator& Generator::operator=(Generator&&) noexcept = default;
 Generator::~Generator() = default;
 
 int Generator::native_side() const { return state_->pipeline.native_side(); }
+
+Plan Generator::plan(const Settings& settings) const {
+  return translated([&] {
+    rooms::Size size{settings.width, settings.height};
+    if (size.w == 0 && size.h == 0) size = {native_side(), native_side()};
+    const rooms::Request request = to_request(settings, size);
+    rooms::check(request);
+    const rooms::Pipeline& pipeline = state_->pipeline;
+    const std::vector<rooms::Stage> stages = pipeline.stages(request, std::nullopt);
+    const rooms::RequestPlan planned = rooms::plan_stages(stages, pipeline.workspace());
+    return Plan{.fits = planned.fits,
+                .peak_bytes = planned.peak_bytes,
+                .minimum_bytes = rooms::minimum_budget(stages, pipeline.workspace()),
+                .scratch_bytes = planned.scratch_bytes,
+                .seconds = planned.seconds,
+                .step_seconds = planned.step_seconds};
+  });
+}
 
 Generation Generator::start(const Person& person, const Settings& settings, const Person* pose) {
   return translated([&] {
@@ -243,19 +287,7 @@ Generation Generator::start(const Person& person, const Settings& settings, cons
     if (settings.width != 0 || settings.height != 0)
       choice = {rooms::SizeRule::kFixed, {settings.width, settings.height}};
     const rooms::Size size = rooms::picture_size(choice, stands.image_size, native_side());
-    rooms::Request request;
-    request.prompt = settings.prompt;
-    request.negative = settings.negative;
-    request.width = size.w;
-    request.height = size.h;
-    request.steps = settings.steps;
-    request.guidance = settings.guidance;
-    request.identity_strength = settings.identity_strength;
-    request.adapter_strength = settings.adapter_strength;
-    request.identity_start = settings.identity_start;
-    request.identity_end = settings.identity_end;
-    request.seed = settings.seed;
-    request.vae_tiling = settings.vae_tiling;
+    const rooms::Request request = to_request(settings, size);
     std::stop_source stop;
     rooms::Generation generation = state_->pipeline.start(
         request, whose.embedding, rooms::scale_keypoints(stands, size), stop.get_token());

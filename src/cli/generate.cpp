@@ -306,15 +306,15 @@ Predicted predict_run(const RequestSettings& s, const std::optional<SavedRun>& s
   const ImageFormat format = format_for(s.output);
   for (Stage& stage : pipeline.stages(request, format, saved ? saved->step : 0))
     stages.push_back(std::move(stage));
-  const RequestPlan plan = plan_stages(stages, pipeline.workspace());
+  const Workspace& workspace = pipeline.workspace();
+  const RequestPlan plan = plan_stages(stages, workspace);
   if (!plan.fits) {
-    throw Error(
-        ErrorKind::kMemory,
-        refusal_of({request.width, request.height}, minimum_budget(stages, pipeline.workspace()),
-                   budget.bytes, pipeline.largest_picture(request, format)));
+    const Size size{request.width, request.height};
+    const std::uint64_t minimum = minimum_budget(stages, workspace);
+    throw Error(ErrorKind::kMemory, refusal_of(size, minimum, budget.bytes,
+                                               pipeline.smaller_picture(request, format, minimum)));
   }
-  for (const std::string& line : summary_of(plan, budget, pipeline.workspace()))
-    progress.note(line);
+  for (const std::string& line : summary_of(plan, budget, workspace)) progress.note(line);
   if (photo_count > 0 && is_reduced(budget) && !s.looking.detector_size)
     progress.note(
         text_of(Message::kDetectorReduced, reduced_detector_sizes().front(), kDefaultDetectorSize));

@@ -63,8 +63,6 @@ std::string json_of(const Report& report) {
   json["scratch_bytes"] = plan.scratch_bytes;
   json["mode"] = name_of(report.mode);
   json["gpu"] = nullptr;
-  json["largest"] = nullptr;
-  if (report.largest) json["largest"] = {report.largest->w, report.largest->h};
   json["stages"] = nlohmann::ordered_json::array();
   for (const StagePlan& stage : plan.stages) json["stages"].push_back(json_of(stage));
   json["assumed"] = report.assumed;
@@ -200,10 +198,13 @@ int plan(std::span<const char* const> words) {
   const ImageFormat format = s.output.empty() ? ImageFormat::kPng : format_for(s.output);
   std::vector<Stage> stages = photo_stages(reader, s);
   for (Stage& stage : stages_of(models, request, dtype, format)) stages.push_back(std::move(stage));
-  report.plan = plan_stages(stages, workspace);
   report.minimum_bytes = minimum_budget(stages, workspace);
+  report.plan = plan_stages(stages, workspace);
   report.mode = mode_for(report.plan.fits ? report.budget.for_mode_bytes : 0, report.minimum_bytes);
-  report.largest = largest_picture(models, request, dtype, workspace, format);
+  if (!json) {
+    report.largest = largest_picture(models, request, dtype, workspace, format,
+                                     report.minimum_bytes, report.plan.fits);
+  }
   print(json ? json_of(report) : text_of(report, workspace));
   return 0;
 }

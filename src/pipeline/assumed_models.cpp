@@ -1,5 +1,7 @@
 #include "pipeline/assumed_models.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "weights/checkpoint.h"
 
@@ -52,16 +54,16 @@ class Reader {
  public:
   explicit Reader(std::vector<std::string>& assumed) : assumed_(assumed) {}
 
-  Json config(const fs::path& path, std::string_view what, std::string_view published) {
+  Json config(const fs::path& path, std::string_view flag, std::string_view published) {
     if (!path.empty() && fs::exists(path)) return Json::load(path).expect_object();
-    note(path, what);
-    return Json::parse(std::string(what), published);
+    note(path, flag);
+    return Json::parse(std::string(flag), published);
   }
 
   /// `path`: a component's folder, or a file.
-  WeightMap weights(const fs::path& path, std::string_view what) {
+  WeightMap weights(const fs::path& path, std::string_view flag) {
     if (path.empty() || !fs::exists(path)) {
-      note(path, what);
+      note(path, flag);
       return {};
     }
     if (!fs::is_directory(path)) return open_weights(path);
@@ -69,14 +71,17 @@ class Reader {
       return open_component(path);
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::kMissing) throw;
-      note(path / "*.safetensors", what);
+      note(path / "*.safetensors", flag);
       return {};
     }
   }
 
  private:
-  void note(const fs::path& path, std::string_view what) {
-    assumed_.push_back(path.empty() ? std::string(what) : path.string());
+  /// A path, or the flag that would have named it; each once.
+  void note(const fs::path& path, std::string_view flag) {
+    std::string name = path.empty() ? std::string(flag) : path.string();
+    if (std::find(assumed_.begin(), assumed_.end(), name) == assumed_.end())
+      assumed_.push_back(std::move(name));
   }
   std::vector<std::string>& assumed_;
 };
@@ -85,9 +90,19 @@ fs::path inside(const fs::path& base, std::string_view name) {
   return base.empty() ? fs::path() : base / name;
 }
 
-AssumedModels assume(const ModelPaths& paths) {
+/// A folder that is not there is told once, and not by what would be in it.
+fs::path present(const fs::path& path, std::vector<std::string>& assumed) {
+  if (path.empty() || fs::exists(path)) return path;
+  assumed.push_back(path.string());
+  return {};
+}
+
+AssumedModels assume(const ModelPaths& given) {
   AssumedModels result;
   OpenedModels& models = result.models;
+  const ModelPaths paths{present(given.base, result.assumed),
+                         present(given.identitynet, result.assumed),
+                         present(given.adapter, result.assumed)};
   Reader reader(result.assumed);
   models.scheduler = SchedulerConfig::read(
       reader.config(inside(paths.base, "scheduler/scheduler_config.json"), "--base", kScheduler));
@@ -98,7 +113,7 @@ AssumedModels assume(const ModelPaths& paths) {
   }
   const auto config = [&](std::string_view folder, std::string_view published) {
     const fs::path path = inside(paths.base, folder);
-    return reader.config(path.empty() ? path : path / "config.json", folder, published);
+    return reader.config(path.empty() ? path : path / "config.json", "--base", published);
   };
   models.clip = {clip_config(config("text_encoder", kText1)),
                  clip_config(config("text_encoder_2", kText2))};
@@ -107,16 +122,12 @@ AssumedModels assume(const ModelPaths& paths) {
   models.identitynet = identitynet_config(
       reader.config(inside(paths.identitynet, "config.json"), "--identitynet", kIdentityNet));
 
-  models.clip_weights = {normalise_text_encoder_names(reader.weights(
-                             inside(paths.base, "text_encoder"), "weights of text_encoder")),
-                         normalise_text_encoder_names(reader.weights(
-                             inside(paths.base, "text_encoder_2"), "weights of text_encoder_2"))};
-  models.vae_weights =
-      normalise_vae_names(reader.weights(inside(paths.base, "vae"), "weights of vae"));
-  models.denoiser_weights.merge("unet.",
-                                reader.weights(inside(paths.base, "unet"), "weights of unet"));
-  models.denoiser_weights.merge("identitynet.",
-                                reader.weights(paths.identitynet, "weights of --identitynet"));
+  models.clip_weights = {
+      normalise_text_encoder_names(reader.weights(inside(paths.base, "text_encoder"), "--base")),
+      normalise_text_encoder_names(reader.weights(inside(paths.base, "text_encoder_2"), "--base"))};
+  models.vae_weights = normalise_vae_names(reader.weights(inside(paths.base, "vae"), "--base"));
+  models.denoiser_weights.merge("unet.", reader.weights(inside(paths.base, "unet"), "--base"));
+  models.denoiser_weights.merge("identitynet.", reader.weights(paths.identitynet, "--identitynet"));
   constexpr std::string_view kAdapter = "ip_adapter.";
   constexpr std::string_view kResampler = "image_proj.";
   WeightMap adapter;
@@ -128,6 +139,11 @@ AssumedModels assume(const ModelPaths& paths) {
   models.denoiser_weights.merge("", std::move(adapter));
   if (!models.resampler_weights.empty())
     models.resampler = resampler_config(models.resampler_weights, "");
+  for (const auto& [flag, path] : {std::pair<std::string, const fs::path*>{"--base", &given.base},
+                                   {"--identitynet", &given.identitynet},
+                                   {"--adapter", &given.adapter}}) {
+    if (!path->empty()) std::erase(result.assumed, flag);  // it is told by its path
+  }
   return result;
 }
 

@@ -218,8 +218,7 @@ Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options) {
              Workspace(backend_by_name(options.backend), options.workspace)});
   // Now, since they are needed when a file has failed later.
   models->fingerprints = fingerprints_of(paths, models->opened);
-  if (models->workspace.options().budget_bytes)
-    models->workspace = models->workspace.with_base(planned_base());
+  models->workspace = models->workspace.with_base(planned_base());
   models_ = std::move(models);
 }
 Pipeline::Pipeline(Pipeline&&) noexcept = default;
@@ -242,10 +241,11 @@ std::vector<Stage> Pipeline::stages(const Request& request, std::optional<ImageF
   return stages_of(models_->opened, request, models_->dtype(), format, first_step);
 }
 
-std::optional<Size> Pipeline::largest_picture(const Request& request,
-                                              std::optional<ImageFormat> format) const {
+std::optional<Size> Pipeline::smaller_picture(const Request& request,
+                                              std::optional<ImageFormat> format,
+                                              std::uint64_t minimum_bytes) const {
   return semblance::largest_picture(models_->opened, request, models_->dtype(), models_->workspace,
-                                    format);
+                                    format, minimum_bytes, false);
 }
 
 Generation Pipeline::start(const Request& request, std::span<const float> embedding,

@@ -90,9 +90,9 @@ class Pipeline {
   /// What a request runs through, for plan_stages(); must not outlive the pipeline.
   std::vector<Stage> stages(const Request& request, std::optional<ImageFormat> format,
                             int first_step = 0) const;
-  /// As the function of this name.
-  std::optional<Size> largest_picture(const Request& request,
-                                      std::optional<ImageFormat> format) const;
+  /// A picture that fits where the request, with its minimum_budget(), does not.
+  std::optional<Size> smaller_picture(const Request& request, std::optional<ImageFormat> format,
+                                      std::uint64_t minimum_bytes) const;
   /// What of the prompt is cut off beyond the encoders' length; empty when nothing is.
   std::string truncated(const std::string& prompt) const;
 

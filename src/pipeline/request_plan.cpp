@@ -340,29 +340,68 @@ RequestPlan plan_stages(const std::vector<Stage>& stages, const Workspace& works
 
 std::optional<Size> largest_picture(const OpenedModels& models, const Request& request, DType dtype,
                                     const Workspace& workspace, std::optional<ImageFormat> format,
-                                    int most) {
+                                    std::uint64_t minimum_bytes, bool exact) {
   constexpr int kStep = 64;
+  constexpr int kMost = 2048 / kStep;
+  constexpr int kMostTries = 3;
+  constexpr std::uint64_t kMuch = std::uint64_t{1} << 30;
+  const std::uint64_t budget = workspace.options().budget_bytes.value_or(~std::uint64_t{0});
   const bool wide = request.width >= request.height;
-  const double ratio = static_cast<double>(std::min(request.width, request.height)) /
-                       std::max(request.width, request.height);
+  const int longest = std::max(request.width, request.height);
+  const double ratio = static_cast<double>(std::min(request.width, request.height)) / longest;
   const auto size_of = [&](int steps) {
     const int side = steps * kStep;
     const int other = std::max(1, static_cast<int>(std::lround(steps * ratio))) * kStep;
     return wide ? Size{side, other} : Size{other, side};
   };
-  const auto fits = [&](int steps) {
+  const auto stages_at = [&](int steps) {
     Request other = request;
     other.width = size_of(steps).w;
     other.height = size_of(steps).h;
     std::vector<Stage> stages = stages_of(models, other, dtype, format);
     std::erase_if(stages, [](const Stage& stage) { return weight_of(stage) == 4 && stage.graph; });
-    return minimum_budget(stages, workspace) <= workspace.options().budget_bytes.value_or(0);
+    return stages;
   };
-  int good = 0;
-  int bad = most / kStep + 1;
-  while (bad - good > 1) {
-    const int middle = (good + bad) / 2;
-    (fits(middle) ? good : bad) = middle;
+  const auto fits = [&](int steps) {
+    const std::vector<Stage> stages = stages_at(steps);
+    return std::all_of(stages.begin(), stages.end(), [&](const Stage& stage) {
+      return PlannedStage(stage, workspace).plan().fits;
+    });
+  };
+  // Most of what a picture needs grows as its area: a guess that is a step or two away, from a
+  // picture that is large enough for that.
+  constexpr int kEnough = 512 / kStep;
+  const bool too_much = minimum_bytes > budget;
+  int known = (longest + kStep - 1) / kStep;
+  if (!too_much && known < kEnough) {
+    known = kEnough;
+    minimum_bytes = minimum_budget(stages_at(known), workspace);
+  }
+  const int below = too_much ? std::min((longest - 1) / kStep, kMost) : kMost;
+  int good = too_much ? 0 : std::min(longest / kStep, kMost);
+  int bad = below + 1;
+  // Bytes as a line over the area, through the base first, then through what was found.
+  double last_area = 0;
+  auto last_bytes = static_cast<double>(workspace.options().base_bytes.value_or(0));
+  double area = static_cast<double>(known) * known;
+  auto bytes = static_cast<double>(minimum_bytes);
+  for (int tries = 0; tries < (good == 0 ? 2 * kMostTries : kMostTries) && bad - good > 1;
+       ++tries) {
+    const double slope = std::max(1.0, (bytes - last_bytes) / (area - last_area));
+    const double guess = area + (static_cast<double>(budget) - bytes) / slope;
+    // Small pictures need more than the line says: the second step down is a short one.
+    const int side = std::clamp(
+        std::max(static_cast<int>(std::min(std::sqrt(std::max(guess, 0.0)), kMost * 1.0)),
+                 tries == 0 || good > 0 ? 0 : bad - (1 << tries)),
+        good + 1, bad - 1);
+    last_area = area;
+    last_bytes = bytes;
+    area = static_cast<double>(side) * side;
+    // Where there is much, the fastest plan is found sooner than the smallest.
+    const bool fitting = budget > kMuch ? fits(side) : false;
+    if (!fitting) bytes = static_cast<double>(minimum_budget(stages_at(side), workspace));
+    (fitting || bytes <= static_cast<double>(budget) ? good : bad) = side;
+    if (!exact && good > 0) break;
   }
   return good == 0 ? std::nullopt : std::optional(size_of(good));
 }

@@ -82,10 +82,12 @@ RequestPlan plan_stages(const std::vector<Stage>& stages, const Workspace& works
 /// The smallest budget in which plan_stages() says that all fit, whole MiB.
 std::uint64_t minimum_budget(const std::vector<Stage>& stages, const Workspace& workspace);
 
-/// The largest picture of the request's shape, sides multiples of 64, whose stages fit in the
-/// workspace's budget; nothing where none does. `most`: no side is longer.
+/// The largest picture of the request's shape, sides multiples of 64 up to 2048, whose stages fit
+/// in the workspace's budget; nothing where none is found. `minimum_bytes` is the request's
+/// minimum_budget(), from which the search begins; three tries are made, so that a picture a step
+/// larger may fit, too. Not `exact`: the first that is found.
 std::optional<Size> largest_picture(const OpenedModels& models, const Request& request, DType dtype,
                                     const Workspace& workspace, std::optional<ImageFormat> format,
-                                    int most = 4096);
+                                    std::uint64_t minimum_bytes, bool exact);
 
 }  // namespace semblance
