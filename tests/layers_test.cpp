@@ -42,7 +42,7 @@ const std::vector<Room> kRooms = {
      {"core", "memory", "image", "text", "sampling", "graph", "weights", "planner", "runtime",
       "backend", "models", "onnx", "face"}},
     {"api", {"core", "memory", "image", "text", "backend", "face", "pipeline"}},
-    {"cli", {"core", "memory", "image", "text", "face", "pipeline", "api"}},
+    {"cli", {"core", "memory", "image", "text", "face", "runtime", "backend", "pipeline", "api"}},
 };
 
 const Room* find_room(const std::string& name) {

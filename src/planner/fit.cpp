@@ -17,8 +17,7 @@ constexpr LowerRules kRungs[] = {
     {96 * kMiB, 96 * kMiB, 256 * kMiB, 32 * kMiB},
     {48 * kMiB, 64 * kMiB, 96 * kMiB, 16 * kMiB},
     {32 * kMiB, 48 * kMiB, 48 * kMiB, 8 * kMiB},
-    {16 * kMiB, 48 * kMiB, 32 * kMiB, 8 * kMiB},
-    {8 * kMiB, 32 * kMiB, 12 * kMiB, 4 * kMiB},
+    {16 * kMiB, 48 * kMiB, 16 * kMiB, 8 * kMiB},
 };
 
 std::vector<NodeNeeds> all_needs(const Graph& graph, const NeedsOf& needs) {
@@ -27,9 +26,12 @@ std::vector<NodeNeeds> all_needs(const Graph& graph, const NeedsOf& needs) {
   return all;
 }
 
+/// A share of the time that is not worth another try.
+constexpr double kLittleWaiting = 0.03;
+
 /// What the arena is brought down to by spilling, as shares of what it would be without. The last,
 /// zero, spills all that helps.
-constexpr double kTargets[] = {1, 0.8, 0.6, 0.45, 0};
+constexpr double kTargets[] = {1, 0.75, 0.5, 0};
 
 /// A graph lowered by one rung's rules. What it can be made into is a list that does not depend on
 /// any limit: so what fits in some bytes fits in more, and the least is known.
@@ -126,9 +128,9 @@ std::optional<Program> fit(const Graph& graph, const NeedsOf& needs, const FitOp
     std::optional<Rung::Candidate> candidate = first_that_fits(rung, options);
     if (!candidate) continue;
     Program program = finished(std::move(*candidate), options);
-    const bool spills = program.plan.file_bytes > 0;
+    const bool waits = program.wait_seconds > kLittleWaiting * program.seconds;
     if (!best || program.seconds < best->seconds) best = std::move(program);
-    if (!spills) break;  // smaller parts do not make it faster
+    if (!waits) break;  // smaller parts make nothing faster then
   }
   return best;
 }

@@ -147,7 +147,8 @@ class Lowering {
       if (!is_pictured(shape(node.dst))) kept = true;
       state.kept = kept;
       heavy[at(node.dst)] = tainted;
-      state.in_file = kept && cut == Cut::kRows && may_lie_in_file(node.dst);
+      state.in_file = kept && cut == Cut::kRows && may_lie_in_file(node.dst) &&
+                      !is_smaller_than_its_weight(node);
     }
     for (std::size_t i = 0; i < graph_.values().size(); ++i) {
       if (graph_.values()[i].kind != ValueKind::kInput) continue;
@@ -166,6 +167,13 @@ class Lowering {
       if (std::holds_alternative<Attention>(user.op) && user.src[0] != value) return false;
     }
     return true;
+  }
+
+  /// Bands of what lies in the file are computed beside the whole weight: not worth it then.
+  bool is_smaller_than_its_weight(const Node& node) const {
+    const Node& heavy = heavy_of(node);
+    return chunks_of(heavy) > 1 && facts_(graph_, heavy).packed_bytes >
+                                       bytes_of(node.dst, Part{0, 0, pixels_of(shape(node.dst))});
   }
 
   std::uint64_t bytes_of(ValueId value, const Part& part) const {

@@ -20,6 +20,9 @@
 namespace semblance {
 namespace {
 
+/// Of one read; past the page cache it takes as much beside the ring.
+constexpr std::uint64_t kReadBytes = 1 << 20;
+
 constexpr int kAfterAll = std::numeric_limits<int>::max();
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
@@ -277,6 +280,7 @@ void Session::State::make_stream() {
   if (chunks.empty()) return;
   WeightStream::Options options;
   options.cache = pass_cache ? WeightStream::Cache::kPass : WeightStream::Cache::kKeep;
+  options.read_bytes = kReadBytes;
   options.trace = trace;
   stream.emplace(ring.bytes(), std::move(chunks), options);
 }
