@@ -305,11 +305,6 @@ TEST_F(Faults, ABudgetBelowTheMinimum) {
   outcome.exits(6).says("cannot fit: 768x768 needs at least ").says(" MiB, the budget is 20 MiB\n");
   expect_one_message(outcome);
   EXPECT_EQ(left(), std::set<std::string>());
-  // The number that it names works.
-  const std::string flag = "--memory ";
-  const std::size_t at = outcome.err().rfind(flag) + flag.size();
-  const std::string named = outcome.err().substr(at, outcome.err().find_first_of("\n,", at) - at);
-  run(that_spills({"--memory", named})).exits(0);
 }
 
 std::uint64_t anonymous_bytes(pid_t process) {

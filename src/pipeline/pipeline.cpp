@@ -12,6 +12,7 @@
 #include "pipeline/conditions.h"
 #include "pipeline/decoder.h"
 #include "pipeline/denoiser.h"
+#include "pipeline/request_plan.h"
 #include "pipeline/stage_graphs.h"
 #include "sampling/euler.h"
 #include "sampling/noise.h"
@@ -36,19 +37,38 @@ namespace {
 /// Gives what `work` gives in a workspace of the budget, or of what the machine has where that is
 /// less: with some air first, and where nothing fits then with all there is.
 template <typename Work>
-auto in_the_room(const Workspace& workspace, Work&& work) {
+auto in_the_room(const Workspace& workspace, const std::vector<Stage>& stages, Work&& work) {
   const std::optional<MemoryRoom> room = workspace.room();
   if (!room) return work(workspace);
   const std::uint64_t budget = workspace.options().budget_bytes.value_or(~std::uint64_t{0});
   const std::uint64_t most = std::min(budget, room->most_bytes);
   const std::uint64_t target = std::min(budget, room->target_bytes);
-  if (target == most) return work(workspace.with_budget(most));
   try {
-    return work(workspace.with_budget(target));
+    if (target < most) return work(workspace.with_budget(target));
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kMemory) throw;
   }
-  return work(workspace.with_budget(most));
+  try {
+    return work(workspace.with_budget(most));
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kMemory || most == budget) throw;
+    const std::uint64_t least =
+        minimum_budget(stages, workspace.with_budget(most).with_base(planned_base()));
+    if (least <= most) throw;
+    fail(ErrorKind::kMemory, "{}",
+         text_of(Message::kCannotGoOn, bytes_text(least), bytes_text(most)));
+  }
+}
+
+/// The stages before the first step, or after the last one.
+std::vector<Stage> stages_beside_steps(const OpenedModels& models, const Request& request,
+                                       DType dtype, bool before) {
+  std::vector<Stage> stages = stages_of(models, request, dtype, {});
+  std::erase_if(stages, [&](const Stage& stage) {
+    return stage.name == Message::kStageDenoiser || stage.name == Message::kStageDenoiserAlone ||
+           (stage.name == Message::kStageDecoder) == before;
+  });
+  return stages;
 }
 
 }  // namespace
@@ -204,7 +224,8 @@ Image Generation::decode(std::stop_token stop) {
   const State& s = *state_;
   const Pipeline::Models& models = *s.models;
   const Size size{s.request.width, s.request.height};
-  return in_the_room(models.workspace, [&](const Workspace& workspace) {
+  const auto stages = stages_beside_steps(models.opened, s.request, models.dtype(), false);
+  return in_the_room(models.workspace, stages, [&](const Workspace& workspace) {
     return decode_picture(
         models.opened, workspace, s.latent, size, models.dtype(), stop,
         {.tiling = s.request.vae_tiling, .beside = decoder_beside(models.opened, s.request)});
@@ -259,7 +280,8 @@ Generation Pipeline::start(const Request& request, std::span<const float> embedd
                         .embedding = {embedding.begin(), embedding.end()},
                         .keypoints = keypoints,
                         .scheduler = EulerScheduler(models.opened.scheduler, request.steps)});
-  state->conditions = in_the_room(models.workspace, [&](const Workspace& workspace) {
+  const auto stages = stages_beside_steps(models.opened, request, models.dtype(), true);
+  state->conditions = in_the_room(models.workspace, stages, [&](const Workspace& workspace) {
     return encode_conditions(models.opened, workspace, request, embedding, keypoints,
                              models.dtype(), stop);
   });
@@ -321,7 +343,8 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
                                                                      .latent = run.latent,
                                                                      .step = run.step});
   if (run.step < steps) {
-    state->conditions = in_the_room(models.workspace, [&](const Workspace& workspace) {
+    const auto stages = stages_beside_steps(models.opened, run.request, models.dtype(), true);
+    state->conditions = in_the_room(models.workspace, stages, [&](const Workspace& workspace) {
       return encode_conditions(models.opened, workspace, run.request, run.embedding, run.keypoints,
                                models.dtype(), stop);
     });

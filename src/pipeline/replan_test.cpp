@@ -176,6 +176,8 @@ TEST_F(Replan, DecodesInLessMemory) {
       break;
     } catch (const Error& error) {
       ASSERT_EQ(error.kind(), ErrorKind::kMemory) << error.what();
+      EXPECT_TRUE(std::string(error.what()).starts_with("cannot go on: the rest needs at least "))
+          << error.what();
     }
     ASSERT_LT(bytes, 4000 * kMib);
   }

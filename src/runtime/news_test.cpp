@@ -13,6 +13,12 @@ void* operator new(std::size_t bytes) {
   if (void* block = std::malloc(bytes)) return block;
   throw std::bad_alloc();
 }
+// All kinds, since a sanitizer asks that a block goes back to where it came from.
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  ++g_news;
+  return std::malloc(bytes);
+}
+void operator delete(void* block, const std::nothrow_t&) noexcept { std::free(block); }
 void operator delete(void* block) noexcept { std::free(block); }
 void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 

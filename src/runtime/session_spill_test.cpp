@@ -2,9 +2,11 @@
 // same bits as without a limit, and what fails in a run leaves a session that can run again.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <random>
 #include <thread>
 
@@ -135,6 +137,9 @@ class Subject {
     std::vector<std::vector<std::byte>> outputs;
     for (const auto& [name, id] : graph_.outputs()) {
       const std::span<const std::byte> bytes = session.output(name);
+      std::vector<float> values(at(graph_.type(id).shape.elements()));
+      to_f32(graph_.type(id).dtype, bytes, values);
+      EXPECT_TRUE(std::ranges::all_of(values, [](float value) { return std::isfinite(value); }));
       outputs.emplace_back(bytes.begin(), bytes.end());
     }
     return outputs;
