@@ -386,7 +386,7 @@ int generate(std::span<const char* const> words) {
 
   progress.now("opening the models");
   Watched watched(s.trace);
-  Workspace::Options workspace = workspace_options(s, budget);
+  Workspace::Options workspace = workspace_options(s, budget, true);
   workspace.trace = watched.trace();
   workspace.meter = Meter();
   Pipeline pipeline(s.models, {.precision = static_cast<Precision>(s.precision),

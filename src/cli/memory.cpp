@@ -1,12 +1,16 @@
 // semblance memory: what memory there is, and which mode that gives.
 #include <nlohmann/json.hpp>
 
+#include "backend/backends.h"
 #include "cli/command.h"
 #include "cli/flags.h"
 #include "core/messages.h"
+#include "core/parallel.h"
 #include "memory/budget.h"
 #include "memory/meter.h"
 #include "memory/mode.h"
+#include "memory/scratch_file.h"
+#include "runtime/machine_facts.h"
 
 namespace semblance::cli {
 namespace {
@@ -15,10 +19,16 @@ struct Settings {
   MemoryRequest budget;
   Language language = Language::kEnglish;
   bool json = false;
+  bool measure = false;
 };
 
 void declare(Flags& flags, Settings& s) {
   flags.group("What to do");
+  flags.toggle(
+      "--measure",
+      "First measures anew what this machine computes, reads and writes in a second, which "
+      "plans predict times from. Takes some seconds; generate does it once by itself.",
+      s.measure);
   flags.toggle("--json",
                "Prints {\"ram\": {\"total_bytes\", \"available_bytes\", \"used_bytes\", "
                "\"used_percent\"}, \"control_group\": {\"version\", \"limit_bytes\", "
@@ -114,7 +124,7 @@ std::string report_of(const Settings& s, const MachineMemory& machine) {
 int memory(std::span<const char* const> words) {
   Settings s;
   s.language = language_of_environment();
-  Flags flags("memory [--json] [--memory AMOUNT] [--lang en|es]",
+  Flags flags("memory [--json] [--measure] [--memory AMOUNT] [--lang en|es]",
               "Tells the memory that this machine and this control group have, and which mode a "
               "run would be in.");
   declare(flags, s);
@@ -123,6 +133,10 @@ int memory(std::span<const char* const> words) {
     return 0;
   }
   set_language(s.language);
+  if (s.measure) {
+    set_threads(available_cores());
+    machine_facts(backend_by_name("cpu"), choose_scratch_folder({}), true);
+  }
   const MachineMemory machine = Meter().machine();
   print(s.json ? json_of(s, machine) : report_of(s, machine));
   return 0;

@@ -181,7 +181,7 @@ int plan(std::span<const char* const> words) {
   report.assumed = opened.assumed;
   const OpenedModels& models = opened.models;
   const Workspace workspace =
-      Workspace(backend_by_name(kBackends[s.backend]), workspace_options(s, report.budget))
+      Workspace(backend_by_name(kBackends[s.backend]), workspace_options(s, report.budget, false))
           .with_base(planned_base());
   PhotoOptions looking = s.looking.options(kBackends[s.backend], is_reduced(report.budget));
   looking.workspace = workspace;

@@ -1,5 +1,6 @@
 #include "cli/planning.h"
 
+#include "backend/backends.h"
 #include "cli/progress.h"
 #include "core/messages.h"
 #include "memory/scratch_file.h"
@@ -26,11 +27,28 @@ std::vector<Stage> photo_stages(SubjectReader& reader, const RequestSettings& s)
   return stages;
 }
 
-Workspace::Options workspace_options(const RequestSettings& s, const Budget& budget) {
+namespace {
+
+std::shared_ptr<const MachineFacts> facts_for(const std::filesystem::path& scratch, bool measure) {
+  try {
+    const auto folder = scratch.empty() ? choose_scratch_folder({}) : scratch;
+    if (auto known = known_machine_facts(folder)) return std::make_shared<MachineFacts>(*known);
+    if (measure)
+      return std::make_shared<MachineFacts>(machine_facts(backend_by_name("cpu"), folder));
+  } catch (const Error&) {
+    // Without a scratch folder there is nothing to measure; whoever needs it says so.
+  }
+  return {};
+}
+
+}  // namespace
+
+Workspace::Options workspace_options(const RequestSettings& s, const Budget& budget, bool measure) {
   Workspace::Options options;
   options.budget_bytes = budget.bytes;
   options.may_spill = !s.no_spill;
   if (!s.scratch.empty()) options.scratch_folder = choose_scratch_folder(s.scratch);
+  options.facts = facts_for(options.scratch_folder, measure);
   return options;
 }
 

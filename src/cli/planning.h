@@ -25,7 +25,9 @@ bool is_reduced(const Budget& budget);
 std::vector<Stage> photo_stages(SubjectReader& reader, const RequestSettings& s);
 
 /// Throws what choose_scratch_folder() throws.
-Workspace::Options workspace_options(const RequestSettings& s, const Budget& budget);
+/// With the facts of the machine; where they are not known, `measure` says whether they are
+/// measured now, which takes some seconds.
+Workspace::Options workspace_options(const RequestSettings& s, const Budget& budget, bool measure);
 
 /// "Mode: ...", "Predicted peak: ...", "Predicted time: ...".
 std::vector<std::string> summary_of(const RequestPlan& plan, const Budget& budget,

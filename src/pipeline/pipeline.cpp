@@ -1,6 +1,7 @@
 #include "pipeline/pipeline.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "backend/backends.h"
@@ -232,6 +233,24 @@ Image Generation::decode(std::stop_token stop) {
   });
 }
 
+namespace {
+
+/// Of the denoiser's files, how much lies in the page cache.
+double cached_share_of(const OpenedModels& models) {
+  std::set<const File*> files;
+  double cached = 0;
+  double all = 0;
+  for (const auto& [name, tensor] : models.denoiser_weights) {
+    if (!files.insert(tensor.file.get()).second) continue;
+    const auto bytes = static_cast<double>(tensor.file->size());
+    cached += bytes * tensor.file->cached_share();
+    all += bytes;
+  }
+  return all > 0 ? cached / all : 1;
+}
+
+}  // namespace
+
 Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options) {
   const Precision precision = resolve(options.precision);
   auto models = std::make_shared<Models>(
@@ -239,7 +258,8 @@ Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options) {
              Workspace(backend_by_name(options.backend), options.workspace)});
   // Now, since they are needed when a file has failed later.
   models->fingerprints = fingerprints_of(paths, models->opened);
-  models->workspace = models->workspace.with_base(planned_base());
+  models->workspace = models->workspace.with_base(planned_base())
+                          .with_prices(models->dtype(), cached_share_of(models->opened));
   models_ = std::move(models);
 }
 Pipeline::Pipeline(Pipeline&&) noexcept = default;

@@ -177,18 +177,31 @@ std::filesystem::path machine_facts_path() {
   return folder.empty() ? folder : folder / "semblance" / "machine.json";
 }
 
+namespace {
+
+Cached cached_facts(const Machine& machine) {
+  const std::filesystem::path path = machine_facts_path();
+  try {
+    if (!path.empty()) return read_cache(path, machine);
+  } catch (const Error&) {
+    // A damaged cache is as none.
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<MachineFacts> known_machine_facts(const std::filesystem::path& folder) {
+  const Cached cached = cached_facts(this_machine(folder));
+  if (cached.facts.empty()) return std::nullopt;
+  return cached.facts.front();
+}
+
 MachineFacts machine_facts(const Backend& backend, const std::filesystem::path& folder,
                            bool refresh) {
   const Machine machine = this_machine(folder);
   const std::filesystem::path path = machine_facts_path();
-  Cached cached;
-  if (!path.empty()) {
-    try {
-      cached = read_cache(path, machine);
-    } catch (const Error&) {
-      cached = {};
-    }
-  }
+  const Cached cached = cached_facts(machine);
   if (!cached.facts.empty() && !refresh) return cached.facts.front();
   const MachineFacts facts = measure_machine(backend, folder);
   if (!path.empty()) {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string_view>
 
 #include "runtime/backend.h"
@@ -48,6 +49,9 @@ MachineFacts measure_machine(const Backend& backend, const std::filesystem::path
 /// that cannot be read, is damaged or cannot be written is as none.
 MachineFacts machine_facts(const Backend& backend, const std::filesystem::path& folder,
                            bool refresh = false);
+
+/// The facts from the cache alone.
+std::optional<MachineFacts> known_machine_facts(const std::filesystem::path& folder);
 
 /// semblance/machine.json under XDG_CACHE_HOME, else under ~/.cache; empty where neither is set.
 std::filesystem::path machine_facts_path();

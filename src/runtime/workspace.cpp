@@ -17,6 +17,17 @@ constexpr RunCounts kSessionCounts{.generated_kernels = 160, .nodes = 12000, .th
 /// comes back as it is used. A plan leaves room for it, so that the run finds what was promised.
 constexpr std::uint64_t kBaseSpread = 1 << 20;
 
+Rates rates_of(const MachineFacts& facts, DType dtype, double cached_share) {
+  Rates rates;
+  rates.read = 1 / (cached_share / facts.cached_read + (1 - cached_share) / facts.disk_read);
+  // Facts count stored bytes, fp16; a plan counts packed ones.
+  const double stored = dtype == DType::kF32 ? 0.5 : 1.0;
+  rates.pack = 1 / pack_seconds(facts, 1, dtype) / stored;
+  rates.file_write = facts.scratch_write;
+  rates.file_read = facts.disk_read;
+  return rates;
+}
+
 std::uint64_t base_now() {
   trim_heap();
   give_back_code();
@@ -44,6 +55,13 @@ Workspace Workspace::with_budget(std::uint64_t budget_bytes) const {
 Workspace Workspace::with_base(std::uint64_t base_bytes) const {
   Workspace other = *this;
   other.options_.base_bytes = base_bytes;
+  return other;
+}
+
+Workspace Workspace::with_prices(DType dtype, double cached_share) const {
+  Workspace other = *this;
+  other.options_.dtype = dtype;
+  other.options_.cached_share = cached_share;
   return other;
 }
 
@@ -85,8 +103,12 @@ SessionOptions Workspace::session(bool keep_weights, std::uint64_t left_bytes) c
   const bool limited = options_.budget_bytes || options_.places_bytes;
   session.fit.may_spill = limited && options_.may_spill;
   session.fit.keep_weights = keep_weights;
-  session.fit.rates = options_.rates;
-  session.seconds = options_.seconds;
+  if (const auto& facts = options_.facts) {
+    session.fit.rates = rates_of(*facts, options_.dtype, options_.cached_share);
+    session.seconds = [facts](const NodeView& node, std::string_view kernel) {
+      return seconds_of(*facts, node, kernel);
+    };
+  }
   session.trace = options_.trace;
   session.release_kernels = !keep_weights && session.fit.may_spill;
   if (session.fit.may_spill) {

@@ -8,6 +8,7 @@
 
 #include "memory/memory_room.h"
 #include "memory/meter.h"
+#include "runtime/machine_facts.h"
 #include "runtime/session.h"
 
 namespace semblance {
@@ -36,8 +37,11 @@ class Workspace {
     std::optional<Meter> meter = {};
     bool may_spill = true;
     std::filesystem::path scratch_folder = {};  // empty: chosen when first needed
-    SecondsOf seconds = {};
-    Rates rates = {};
+    /// Absent: times are a rough guess.
+    std::shared_ptr<const MachineFacts> facts = {};
+    DType dtype = DType::kF32;  // that most is computed in
+    /// Of the weights, how much the system's page cache holds already.
+    double cached_share = 1;
     Trace* trace = nullptr;
   };
 
@@ -52,6 +56,9 @@ class Workspace {
 
   /// The same where the base is known.
   Workspace with_base(std::uint64_t base_bytes) const;
+
+  /// The same with the prices of a computation in `dtype` whose weights are cached so far.
+  Workspace with_prices(DType dtype, double cached_share) const;
 
   /// For a session made now whose graph runs once: its weights are streamed.
   SessionOptions once(const HeldBeside& beside = {}) const;
