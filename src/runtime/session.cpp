@@ -23,6 +23,9 @@ namespace {
 /// Of one read; past the page cache it takes as much beside the ring.
 constexpr std::uint64_t kReadBytes = 1 << 20;
 
+/// From this share on files count as cached.
+constexpr double kCached = 0.98;
+
 constexpr int kAfterAll = std::numeric_limits<int>::max();
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
@@ -104,6 +107,8 @@ struct Session::State {
   std::unique_ptr<Scratch> scratch;
   Trace* trace = nullptr;
   bool pass_cache = false;
+  bool reads_inline = false;  // the page cache holds the files: nothing is to be read ahead
+  std::uint64_t inline_bytes = 0;
   bool releases = false;  // kernels' code after its last use
   std::optional<WeightStream> stream;
   std::vector<std::size_t> streamed;  // uses, by chunk of the stream
@@ -127,6 +132,8 @@ struct Session::State {
   void find_fetches();
   void take_memory();
   bool cache_would_hold_weights() const;
+  bool is_cached() const;
+  double cached_files_share() const;
   void make_stream();
   void run(const std::stop_token& stop);
   void run_step(std::size_t n);
@@ -250,6 +257,32 @@ bool Session::State::cache_would_hold_weights() const {
   return bytes + plan().memory_bytes() <= Meter().available_bytes();
 }
 
+/// Whether the page cache holds what the stream would read, and there is place to read it by all
+/// threads at once.
+bool Session::State::is_cached() const {
+  if (cached_files_share() < kCached) return false;
+  for (std::size_t use : streamed) {
+    if (raw_staging_bytes(*packs[use], packs_src[use], value(plan().weights[use].weight).type.shape,
+                          stored[use].tensor.dtype) > ring.size())
+      return false;
+  }
+  return true;
+}
+
+double Session::State::cached_files_share() const {
+  std::set<const File*> seen;
+  double cached = 0;
+  double all = 0;
+  for (std::size_t use : streamed) {
+    const File& file = *stored[use].tensor.file;
+    if (!seen.insert(&file).second) continue;
+    const auto bytes = static_cast<double>(file.size());
+    cached += bytes * file.cached_share();
+    all += bytes;
+  }
+  return all > 0 ? cached / all : 0;
+}
+
 /// The stream of a run: what is streamed, and what stays and is not loaded yet.
 void Session::State::make_stream() {
   const auto missing = [&](std::size_t i) {
@@ -257,7 +290,7 @@ void Session::State::make_stream() {
   };
   bool loads = false;
   for (std::size_t i = 0; i < plan().weights.size(); ++i) loads |= missing(i);
-  if (stream && !loads && !stream_loads) return;
+  if ((stream || reads_inline) && !loads && !stream_loads) return;
   if (stream) {
     const WeightStream::Counts counts = stream->counts();
     before.weight_bytes += counts.bytes_read;
@@ -277,7 +310,8 @@ void Session::State::make_stream() {
     chunks.push_back(std::move(chunk));
   }
   stream_loads = loads;
-  if (chunks.empty()) return;
+  reads_inline = !chunks.empty() && is_cached();
+  if (chunks.empty() || reads_inline) return;
   WeightStream::Options options;
   options.cache = pass_cache ? WeightStream::Cache::kPass : WeightStream::Cache::kKeep;
   options.read_bytes = kReadBytes;
@@ -288,6 +322,16 @@ void Session::State::make_stream() {
 void Session::State::load(std::size_t index, std::size_t chunk) {
   const WeightUse& use = plan().weights[index];
   const ValueInfo& info = value(use.weight);
+  if (reads_inline) {
+    const double start = Trace::now();
+    read_and_pack_weight(*packs[index], packs_src[index], info.type.shape, stored[index],
+                         ring.bytes(), staging.bytes(),
+                         place(use.keep == Keep::kPacked ? resident : arena, use.packed));
+    inline_bytes += use.needs.raw_bytes;
+    if (trace != nullptr)
+      trace->add(TraceRow::kCompute, "read", start, Trace::now(), use.needs.raw_bytes);
+    return;
+  }
   const std::span<const std::byte> raw = stream->wait(chunk);
   const double begin = trace != nullptr ? Trace::now() : 0;
   pack_weight(*packs[index], packs_src[index], info.type.shape, stored[index].tensor.dtype, raw,
@@ -481,6 +525,7 @@ std::vector<KernelTime> Session::times() const {
 
 StreamTimes Session::stream_times() const {
   StreamTimes times = state_->before;
+  times.weight_bytes += state_->inline_bytes;
   if (state_->stream) {
     const WeightStream::Counts counts = state_->stream->counts();
     times.weight_bytes += counts.bytes_read;

@@ -1,6 +1,8 @@
 #include "runtime/weight_packer.h"
 
 #include <algorithm>
+#include <exception>
+#include <mutex>
 
 #include "core/convert.h"
 #include "core/parallel.h"
@@ -43,6 +45,48 @@ bool is_aligned_f32(DType dtype, std::span<const std::byte> raw) {
 
 std::uint64_t staging_bytes(const Kernel& kernel, int src, const Shape& shape, DType) {
   return staging_of_thread(kernel, src, rows_of(shape)) * static_cast<std::uint64_t>(threads());
+}
+
+std::uint64_t raw_staging_bytes(const Kernel& kernel, int src, const Shape& shape,
+                                DType file_dtype) {
+  const Rows rows = rows_of(shape);
+  const auto values = static_cast<std::uint64_t>(rows_of_slice(kernel, src, rows) * rows.elements);
+  const std::uint64_t bytes = values * size_of(file_dtype);
+  return (bytes + kPlaceAlignment - 1) / kPlaceAlignment * kPlaceAlignment *
+         static_cast<std::uint64_t>(threads());
+}
+
+void read_and_pack_weight(const Kernel& kernel, int src, const Shape& shape,
+                          const WeightRows& weight, std::span<std::byte> raw_staging,
+                          std::span<std::byte> staging, std::span<std::byte> packed) {
+  const Rows rows = rows_of(shape);
+  const std::uint64_t per_thread = staging_of_thread(kernel, src, rows);
+  const std::uint64_t raw_per_thread = raw_staging_bytes(kernel, src, shape, weight.tensor.dtype) /
+                                       static_cast<std::uint64_t>(threads());
+  SEMBLANCE_ASSERT(raw_staging.size() >= raw_per_thread * static_cast<std::uint64_t>(threads()));
+  SEMBLANCE_ASSERT(staging.size() >= per_thread * static_cast<std::uint64_t>(threads()));
+  const std::int64_t slice = rows_of_slice(kernel, src, rows);
+  std::exception_ptr failure;
+  std::mutex failure_mutex;
+  parallel_ranges(
+      (rows.count + slice - 1) / slice, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
+        const auto index = static_cast<std::uint64_t>(worker);
+        auto* place = reinterpret_cast<float*>(staging.data() + index * per_thread);
+        try {
+          for (std::int64_t i = begin; i < end; ++i) {
+            const std::int64_t first = i * slice;
+            const std::int64_t count = std::min(slice, rows.count - first);
+            const std::span<float> values{place, static_cast<std::size_t>(count * rows.elements)};
+            weight.read(first, count, raw_staging.subspan(index * raw_per_thread, raw_per_thread),
+                        values);
+            kernel.pack(src, first, count, values, packed);
+          }
+        } catch (...) {
+          const std::scoped_lock lock(failure_mutex);
+          failure = std::current_exception();
+        }
+      });
+  if (failure) std::rethrow_exception(failure);
 }
 
 void pack_weight(const Kernel& kernel, int src, const Shape& shape, DType file_dtype,
