@@ -11,7 +11,7 @@ namespace semblance {
 namespace {
 
 /// What a session adds beside its places: kernels' code and tables of nodes.
-constexpr RunCounts kSessionCounts{.generated_kernels = 160, .nodes = 12000, .threads = 4};
+constexpr RunCounts kSessionCounts{.generated_kernels = 160, .nodes = 24000, .threads = 4};
 
 std::uint64_t less(std::uint64_t a, std::uint64_t b) { return a - std::min(a, b); }
 
