@@ -11,7 +11,7 @@ namespace semblance {
 namespace {
 
 /// What a session adds beside its places: kernels' code and tables of nodes.
-constexpr RunCounts kSessionCounts{.generated_kernels = 160, .nodes = 24000, .threads = 4};
+constexpr RunCounts kSessionCounts{.generated_kernels = 160, .nodes = 12000, .threads = 4};
 
 /// By how much the base differs from one look to the next: pages are counted in batches, and code
 /// comes back as it is used. A plan leaves room for it, so that the run finds what was promised.
