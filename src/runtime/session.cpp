@@ -70,6 +70,8 @@ Program plan_session(const Graph& graph, KernelNeeds& kernels, const SessionOpti
     fail(ErrorKind::kMemory, "cannot fit: at least {} bytes are needed, {} are there",
          least_memory(graph, needs, options.fit), options.fit.memory_bytes);
   }
+  // No plan runs that the checker has not proven: some milliseconds.
+  check_plan(program->graph, program->needs, program->plan);
   return std::move(*program);
 }
 
