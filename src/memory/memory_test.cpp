@@ -7,7 +7,6 @@
 #include <memory>
 #include <vector>
 
-#include "memory/arena.h"
 #include "memory/buffer.h"
 #include "memory/file.h"
 #include "memory/heap.h"
@@ -82,13 +81,6 @@ TEST(Heap, FreedMemoryGoesBack) {
 TEST(Buffer, SaysWhenTheSystemHasNoMore) {
   EXPECT_NE(error_of([] { Buffer(std::size_t{1} << 60, Tag::kWeights); }).find("no more memory"),
             std::string::npos);
-}
-
-TEST(Arena, RefusesAPlaceOutside) {
-  Arena arena(128, Tag::kActivations);
-  EXPECT_EQ(arena.at(64, 64).size(), 64U);
-  EXPECT_THROW(arena.at(64, 65), Error);
-  EXPECT_THROW(arena.at(~std::size_t{0}, 2), Error);
 }
 
 TEST_F(Folder, OutputAppearsWholeOrNotAtAll) {

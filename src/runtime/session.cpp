@@ -7,7 +7,6 @@
 #include <set>
 
 #include "core/convert.h"
-#include "memory/arena.h"
 #include "memory/base_memory.h"
 #include "memory/heap.h"
 #include "memory/meter.h"
