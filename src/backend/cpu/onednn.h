@@ -55,8 +55,8 @@ struct WeightLayout {
   std::int64_t block(int axis) const;
 };
 
-/// Beside the scratch that it is given, the library takes from the heap while a convolution runs, in
-/// blocks of some tens of bytes: less than this at any shape (tests/allocation_test.cpp).
+/// Beside the scratch that it is given, the library takes from the heap while a convolution runs,
+/// in blocks of some tens of bytes: less than this at any shape (tests/allocation_test.cpp).
 inline constexpr std::int64_t kHiddenBytes = 1024;
 
 /// Of how weights are laid out: of the blocks, and of the strides where there are blocks.
