@@ -14,7 +14,6 @@
 
 #include <malloc.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -22,6 +21,7 @@
 #include <optional>
 
 #include "backend/backends.h"
+#include "bench/options.h"
 #include "core/parallel.h"
 #include "memory/buffer.h"
 #include "models/unet.h"
@@ -31,10 +31,6 @@
 
 namespace semblance {
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 double mib(std::uint64_t bytes) { return static_cast<double>(bytes) / 1048576; }
 
@@ -144,7 +140,7 @@ Graph step_graph(const OpenedModels& models, std::int64_t height, std::int64_t w
   return graph;
 }
 
-int run(std::map<std::string, std::string> options) {
+int run(BenchOptions options) {
   set_threads(options.contains("--threads") ? std::stoi(options["--threads"]) : available_cores());
   long width = 1024;
   long height = 1024;
@@ -206,19 +202,8 @@ int run(std::map<std::string, std::string> options) {
 
 int main(int argc, char** argv) {
   semblance::wait_passively(argv);
-  std::map<std::string, std::string> options;
-  for (int i = 1; i < argc; ++i) {
-    const std::string name = argv[i];
-    if (name == "--trim" || name == "--drop" || name == "--run" || name == "--apart") {
-      options[name] = "1";
-    } else if (i + 1 < argc) {
-      options[name] = argv[++i];
-    }
-  }
-  try {
-    return semblance::run(std::move(options));
-  } catch (const semblance::Error& error) {
-    std::fprintf(stderr, "base_memory: %s\n", error.what());
-    return semblance::exit_code(error.kind());
-  }
+  return semblance::run_bench("base_memory", [&] {
+    return semblance::run(
+        semblance::options_of(argc, argv, {"--trim", "--drop", "--run", "--apart"}));
+  });
 }

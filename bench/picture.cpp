@@ -7,11 +7,10 @@
 //
 // The checkpoint holds base/, identitynet/ and ip-adapter.bin. Prints one line of JSON: seconds,
 // the peak of the process as the system counted it and as it was planned, a hash of the picture.
-#include <chrono>
 #include <cstdio>
-#include <map>
 
 #include "backend/backends.h"
+#include "bench/options.h"
 #include "core/parallel.h"
 #include "face/identity.h"
 #include "memory/budget.h"
@@ -23,17 +22,13 @@
 namespace semblance {
 namespace {
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 std::uint64_t hash_of(const Image& image) {
   std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
   for (const std::uint8_t byte : image.pixels()) hash = (hash ^ byte) * 0x100000001b3;
   return hash;
 }
 
-int run(std::map<std::string, std::string> options) {
+int run(BenchOptions options) {
   const double start = now();
   if (options.contains("--threads")) {
     set_threads(std::stoi(options["--threads"]));
@@ -91,12 +86,6 @@ int run(std::map<std::string, std::string> options) {
 int main(int argc, char** argv) {
   semblance::wait_passively(argv);
   semblance::return_freed_memory();
-  std::map<std::string, std::string> options;
-  for (int i = 1; i + 1 < argc; i += 2) options[argv[i]] = argv[i + 1];
-  try {
-    return semblance::run(std::move(options));
-  } catch (const semblance::Error& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
+  return semblance::run_bench("picture",
+                              [&] { return semblance::run(semblance::options_of(argc, argv)); });
 }

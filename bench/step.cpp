@@ -11,11 +11,11 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <map>
 
 #include "backend/backends.h"
+#include "bench/options.h"
 #include "core/parallel.h"
 #include "image/image.h"
 #include "memory/budget.h"
@@ -28,10 +28,6 @@
 
 namespace semblance {
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -109,7 +105,7 @@ double product_speed(std::int64_t rows, std::int64_t k, std::int64_t o, DType dt
   return best;
 }
 
-int run(std::map<std::string, std::string> options) {
+int run(BenchOptions options) {
   const auto number = [&](const char* name, const char* fallback) {
     return std::stoull(options.contains(name) ? options[name] : fallback);
   };
@@ -207,19 +203,6 @@ int run(std::map<std::string, std::string> options) {
 
 int main(int argc, char** argv) {
   semblance::wait_passively(argv);
-  std::map<std::string, std::string> options;
-  for (int i = 1; i < argc; ++i) {
-    const std::string name = argv[i];
-    if (name == "--profile") {
-      options[name] = "1";
-    } else if (i + 1 < argc) {
-      options[name] = argv[++i];
-    }
-  }
-  try {
-    return semblance::run(std::move(options));
-  } catch (const semblance::Error& error) {
-    std::fprintf(stderr, "step: %s\n", error.what());
-    return semblance::exit_code(error.kind());
-  }
+  return semblance::run_bench(
+      "step", [&] { return semblance::run(semblance::options_of(argc, argv, {"--profile"})); });
 }

@@ -8,8 +8,8 @@
 #include <sys/resource.h>
 
 #include <cstdio>
-#include <map>
 
+#include "bench/options.h"
 #include "core/error.h"
 #include "runtime/trace.h"
 #include "runtime/weight_stream.h"
@@ -27,7 +27,7 @@ double processor_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-int run(const std::string& path, std::map<std::string, std::string> options) {
+int run(const std::string& path, BenchOptions options) {
   const auto number = [&](const char* name, unsigned long long fallback) {
     return options.contains(name) ? std::stoull(options[name]) : fallback;
   };
@@ -68,23 +68,11 @@ int run(const std::string& path, std::map<std::string, std::string> options) {
 }  // namespace semblance
 
 int main(int argc, char** argv) {
-  std::map<std::string, std::string> options;
-  for (int i = 2; i < argc; ++i) {
-    const std::string name = argv[i];
-    if (name == "--cold") {
-      options[name] = "1";
-    } else if (i + 1 < argc) {
-      options[name] = argv[++i];
-    }
-  }
   if (argc < 2) {
     std::fprintf(stderr, "usage: stream FILE.safetensors [--ring MIB] [--readers N] [--cold]\n");
     return 2;
   }
-  try {
-    return semblance::run(argv[1], std::move(options));
-  } catch (const semblance::Error& error) {
-    std::fprintf(stderr, "stream: %s\n", error.what());
-    return semblance::exit_code(error.kind());
-  }
+  return semblance::run_bench("stream", [&] {
+    return semblance::run(argv[1], semblance::options_of(argc, argv, {"--cold"}, 2));
+  });
 }

@@ -7,6 +7,7 @@
 
 #include "backend/backends.h"
 #include "core/convert.h"
+#include "core/integers.h"
 #include "graph/views.h"
 #include "memory/buffer.h"
 #include "planner/random_graph_test.h"
@@ -18,8 +19,6 @@ namespace {
 
 using testing::random_graph;
 using testing::RandomSizes;
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 unsigned seed_of(const std::string& text) {
   return static_cast<unsigned>(std::hash<std::string>{}(text));

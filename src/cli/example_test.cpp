@@ -10,8 +10,8 @@ TEST_F(Example, MakesTheProgramsPicture) {
   run(generate({"--seed", "42", "--precision", "auto"})).exits(0);
   const fs::path models = golden() / "checkpoint";
   Running portrait({SEMBLANCE_PORTRAIT, (models / "base").string(),
-                    (models / "identitynet").string(), adapter_of(models).string(), identity(),
-                    file("portrait.png"), "a man in the snow", "64", "48", "2"},
+                    (models / "identitynet").string(), testing::adapter_in(models).string(),
+                    identity(), file("portrait.png"), "a man in the snow", "64", "48", "2"},
                    folder() / "logs");
   portrait.end().exits(0).says("step 2 of 2").prints(file("portrait.png"));
   EXPECT_EQ(bytes_of(file("portrait.png")), bytes_of(file("out.png")));

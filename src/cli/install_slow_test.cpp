@@ -24,8 +24,8 @@ TEST_F(Installed, ServesAProgramOfAnotherProject) {
   ASSERT_NO_FATAL_FAILURE(shell("cmake --build " + file("build")));
   const fs::path models = golden() / "checkpoint";
   Running portrait({file("build/portrait"), (models / "base").string(),
-                    (models / "identitynet").string(), adapter_of(models).string(), identity(),
-                    file("portrait.png"), "a man in the snow", "64", "48", "2"},
+                    (models / "identitynet").string(), testing::adapter_in(models).string(),
+                    identity(), file("portrait.png"), "a man in the snow", "64", "48", "2"},
                    folder() / "logs");
   portrait.end().exits(0);
   EXPECT_TRUE(fs::exists(file("portrait.png")));

@@ -95,8 +95,8 @@ TEST_F(DamagedModels, AHeaderThatLiesOfItsSize) {
 }
 
 TEST_F(DamagedModels, AnAdapterThatIsNone) {
-  write_bytes(adapter_of(models()), "\x80\x02}q\x01.");
-  run_damaged().exits(4).says(adapter_of(models()).string());
+  write_bytes(testing::adapter_in(models()), "\x80\x02}q\x01.");
+  run_damaged().exits(4).says(testing::adapter_in(models()).string());
 }
 
 }  // namespace

@@ -23,6 +23,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/golden.h"
+
 extern char** environ;
 
 namespace semblance::cli {
@@ -154,10 +156,10 @@ class Running {
 };
 
 /// A folder of its own for every test, and a small committed checkpoint to make pictures with.
-class ProgramTest : public testing::Test {
+class ProgramTest : public ::testing::Test {
  protected:
   ProgramTest() {
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
     folder_ = fs::temp_directory_path() /
               ("semblance_cli_" + std::string(test->name()) + "_" + std::to_string(getpid()));
     fs::create_directories(folder_ / "logs");
@@ -197,10 +199,6 @@ class ProgramTest : public testing::Test {
   static fs::path golden() {
     return fs::path(SEMBLANCE_SOURCE_DIR) / "tests/goldens/pipeline/fp16_published";
   }
-  static fs::path adapter_of(const fs::path& checkpoint) {
-    const fs::path pickle = checkpoint / "ip-adapter.bin";
-    return fs::exists(pickle) ? pickle : checkpoint / "ip-adapter.safetensors";
-  }
   static std::string identity() { return (golden() / "plain/identity.json").string(); }
 
   /// A whole generate command that works within a second or so, with more or other flags behind it.
@@ -213,7 +211,7 @@ class ProgramTest : public testing::Test {
                                    "--identitynet",
                                    (models / "identitynet").string(),
                                    "--adapter",
-                                   adapter_of(models).string(),
+                                   testing::adapter_in(models).string(),
                                    "--face",
                                    identity(),
                                    "--prompt",

@@ -133,7 +133,7 @@ TEST_F(ResumeProgram, FindsModelsThatHaveMoved) {
       .says("it is not there");
   const std::string moved = file("moved");
   run({"generate", "--resume", state(), "--base", moved + "/base", "--identitynet",
-       moved + "/identitynet", "--adapter", adapter_of(moved).string()})
+       moved + "/identitynet", "--adapter", testing::adapter_in(moved).string()})
       .exits(0);
   // Another model of the same shapes.
   const fs::path unet = moved + "/base/unet/diffusion_pytorch_model.fp16.safetensors";
@@ -141,7 +141,7 @@ TEST_F(ResumeProgram, FindsModelsThatHaveMoved) {
   bytes[bytes.size() - 2] = static_cast<char>(bytes[bytes.size() - 2] ^ 1);
   write_bytes(unet, bytes);
   run({"generate", "--resume", state(), "--base", moved + "/base", "--identitynet",
-       moved + "/identitynet", "--adapter", adapter_of(moved).string()})
+       moved + "/identitynet", "--adapter", testing::adapter_in(moved).string()})
       .exits(2)
       .says("the UNet is not the one that it was begun with");
 }

@@ -42,4 +42,9 @@ using Op =
 
 std::string_view name_of(const Op& op);
 
+template <typename... Ops>
+bool is_one_of(const Op& op) {
+  return (std::holds_alternative<Ops>(op) || ...);
+}
+
 }  // namespace semblance

@@ -212,6 +212,17 @@ void File::read_past_cache(std::uint64_t offset, std::span<std::byte> dst,
   read(offset, dst);
 }
 
+double cached_share(const std::set<const File*>& files) {
+  double cached = 0;
+  double all = 0;
+  for (const File* file : files) {
+    const auto bytes = static_cast<double>(file->size());
+    cached += bytes * file->cached_share();
+    all += bytes;
+  }
+  return all > 0 ? cached / all : 1;
+}
+
 std::shared_ptr<const File> open_file(const std::filesystem::path& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) {

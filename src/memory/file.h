@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -42,6 +43,9 @@ class File {
 /// Opens a regular file for reading. Throws Error(kMissing) when it is not there, Error(kDevice)
 /// when it cannot be opened, Error(kArgument) when it is a folder or a device.
 std::shared_ptr<const File> open_file(const std::filesystem::path& path);
+
+/// cached_share() of all of them together, by their sizes; 1 where there are none.
+double cached_share(const std::set<const File*>& files);
 
 /// A File over bytes in memory: folded constants, and tests.
 std::shared_ptr<const File> memory_file(std::string name, std::vector<std::byte> bytes);

@@ -17,9 +17,10 @@ struct Prompts {
 
 Prompts prompts_of(const OpenedModels& models, const Request& request) {
   Prompts prompts;
-  if (request.guidance > 1) {
-    prompts.zero_negative = !request.negative && models.zero_absent_negative;
-    if (!prompts.zero_negative) prompts.texts.push_back(request.negative.value_or(""));
+  if (encoded_prompts(models, request) == 2) {
+    prompts.texts.push_back(request.negative.value_or(""));
+  } else {
+    prompts.zero_negative = guidance_halves(request) == 2;
   }
   prompts.texts.push_back(request.prompt);
   return prompts;

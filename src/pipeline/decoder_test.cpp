@@ -5,6 +5,7 @@
 
 #include "backend/backends.h"
 #include "pipeline/layout.h"
+#include "pipeline/models_test.h"
 #include "tests/support/errors.h"
 #include "tests/support/golden.h"
 #include "weights/safetensors.h"
@@ -18,10 +19,7 @@ class TiledDecode : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
     const fs::path folder = testing::golden_path("pipeline") / GetParam();
-    const fs::path archive = folder / "checkpoint" / "ip-adapter.bin";
-    models_ = open_models(
-        {folder / "checkpoint" / "base", folder / "checkpoint" / "identitynet",
-         fs::exists(archive) ? archive : folder / "checkpoint" / "ip-adapter.safetensors"});
+    models_ = open_models(testing::models_in(folder / "checkpoint"));
     goldens_ = read_safetensors(open_file(folder / "vae_tiling.safetensors"));
     const Shape shape = goldens_.find("latent")->shape;
     size_ = {static_cast<int>(8 * shape[3]), static_cast<int>(8 * shape[2])};

@@ -10,6 +10,7 @@
 #include "backend/backends.h"
 #include "core/json.h"
 #include "image/decode.h"
+#include "pipeline/models_test.h"
 #include "pipeline/pipeline.h"
 #include "tests/support/npy.h"
 #include "tests/support/psnr.h"
@@ -41,9 +42,7 @@ Case load(const fs::path& folder) {
   Case loaded;
   const fs::path checkpoint = folder.parent_path() / "checkpoint";
   loaded.name = folder.parent_path().filename() / folder.filename();
-  const fs::path archive = checkpoint / "ip-adapter.bin";
-  loaded.paths = {checkpoint / "base", checkpoint / "identitynet",
-                  fs::exists(archive) ? archive : checkpoint / "ip-adapter.safetensors"};
+  loaded.paths = testing::models_in(checkpoint);
   Request& request = loaded.request;
   request.prompt = json.get_string("prompt");
   if (json.has("negative")) request.negative = json.get_string("negative");

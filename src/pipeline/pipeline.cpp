@@ -238,15 +238,8 @@ namespace {
 /// Of the denoiser's files, how much lies in the page cache.
 double cached_share_of(const OpenedModels& models) {
   std::set<const File*> files;
-  double cached = 0;
-  double all = 0;
-  for (const auto& [name, tensor] : models.denoiser_weights) {
-    if (!files.insert(tensor.file.get()).second) continue;
-    const auto bytes = static_cast<double>(tensor.file->size());
-    cached += bytes * tensor.file->cached_share();
-    all += bytes;
-  }
-  return all > 0 ? cached / all : 1;
+  for (const auto& [name, tensor] : models.denoiser_weights) files.insert(tensor.file.get());
+  return cached_share(files);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/integers.h"
 #include "image/encode.h"
 #include "pipeline/stage_graphs.h"
 #include "sampling/euler.h"
@@ -213,7 +214,7 @@ void take_program(StagePlan& stage, const Program& program, const Rates& rates) 
   }
 }
 
-std::uint64_t whole_mib(std::uint64_t bytes) { return (bytes + kMiB - 1) / kMiB * kMiB; }
+std::uint64_t whole_mib(std::uint64_t bytes) { return round_up(bytes, kMiB); }
 
 /// What a stage holds for a moment before its places are in use: an input twice.
 std::uint64_t before_run(const Stage& stage) {

@@ -10,6 +10,7 @@
 
 #include "core/parallel.h"
 #include "face/identity.h"
+#include "pipeline/models_test.h"
 #include "pipeline/pipeline.h"
 #include "tests/support/errors.h"
 #include "tests/support/golden.h"
@@ -41,10 +42,7 @@ class Resume : public ::testing::Test {
   }
 
   static ModelPaths models(const std::string& name = "fp16_published") {
-    const fs::path checkpoint = testing::golden_path("pipeline") / name / "checkpoint";
-    const fs::path archive = checkpoint / "ip-adapter.bin";
-    return {checkpoint / "base", checkpoint / "identitynet",
-            fs::exists(archive) ? archive : checkpoint / "ip-adapter.safetensors"};
+    return testing::models_in(testing::golden_path("pipeline") / name / "checkpoint");
   }
   static Identity identity() {
     return read_identity(testing::golden_path("pipeline/fp16_published/plain") / "identity.json");

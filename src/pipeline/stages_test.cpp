@@ -8,6 +8,7 @@
 #include "image/draw.h"
 #include "models/unet.h"
 #include "pipeline/layout.h"
+#include "pipeline/models_test.h"
 #include "pipeline/opened_models.h"
 #include "runtime/session.h"
 #include "tests/support/golden.h"
@@ -22,10 +23,7 @@ class Stages : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
     const fs::path folder = testing::golden_path("pipeline") / GetParam();
-    const fs::path archive = folder / "checkpoint" / "ip-adapter.bin";
-    models_ = open_models(
-        {folder / "checkpoint" / "base", folder / "checkpoint" / "identitynet",
-         fs::exists(archive) ? archive : folder / "checkpoint" / "ip-adapter.safetensors"});
+    models_ = open_models(testing::models_in(folder / "checkpoint"));
     goldens_ = read_safetensors(open_file(folder / "stages.safetensors"));
   }
 

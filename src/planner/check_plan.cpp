@@ -8,13 +8,12 @@
 #include <optional>
 #include <tuple>
 
+#include "core/integers.h"
 #include "graph/views.h"
 #include "planner/ledger.h"
 
 namespace semblance {
 namespace {
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 bool inside(const Place& place, std::uint64_t region) {
   return place.bytes <= region && place.offset <= region - place.bytes;

@@ -4,6 +4,7 @@
 
 #include <numeric>
 
+#include "core/integers.h"
 #include "graph/views.h"
 #include "planner/ledger.h"
 #include "planner/make_plan.h"
@@ -12,8 +13,6 @@
 
 namespace semblance {
 namespace {
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 TEST(Ledger, KnowsWhatEveryByteHolds) {
   Ledger ledger;

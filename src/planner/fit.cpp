@@ -31,7 +31,7 @@ constexpr double kLittleWaiting = 0.03;
 
 /// What the arena is brought down to by spilling, as shares of what it would be without. The last,
 /// zero, spills all that helps.
-constexpr double kTargets[] = {1, 0.75, 0.5, 0};
+constexpr double kTargets[] = {0.75, 0.5, 0};
 
 /// A graph lowered by one rung's rules. What it can be made into is a list that does not depend on
 /// any limit: so what fits in some bytes fits in more, and the least is known.
@@ -112,7 +112,6 @@ std::optional<Rung::Candidate> first_that_fits(const Rung& rung, const FitOption
   if (fits(rung.without_spilling().least, options)) return rung.without_spilling();
   if (!options.may_spill) return std::nullopt;
   for (double share : kTargets) {
-    if (share == 1) continue;
     Rung::Candidate candidate = rung.spilling(share);
     if (fits(candidate.least, options)) return candidate;
   }
@@ -144,9 +143,7 @@ std::uint64_t least_memory(const Graph& graph, const NeedsOf& needs, const FitOp
     };
     consider(rung.without_spilling().least);
     if (!options.may_spill) continue;
-    for (double share : kTargets) {
-      if (share != 1) consider(rung.spilling(share).least);
-    }
+    for (double share : kTargets) consider(rung.spilling(share).least);
   }
   return least;
 }

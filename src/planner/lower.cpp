@@ -5,18 +5,12 @@
 #include <map>
 #include <optional>
 
+#include "core/integers.h"
 #include "planner/regroup.h"
 #include "planner/rows.h"
 
 namespace semblance {
 namespace {
-
-template <typename... Ops>
-bool is_one_of(const Op& op) {
-  return (std::holds_alternative<Ops>(op) || ...);
-}
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// Results that cost too much to be computed twice.
 bool is_heavy(const Op& op) {
@@ -43,31 +37,21 @@ bool is_residual(const Node& user, ValueId value) {
 
 /// GroupNorm in its two halves, so that the first can see a picture in bands.
 Graph split_group_norms(const Graph& graph) {
-  Graph result;
-  std::vector<ValueId> map(graph.values().size(), -1);
-  const auto mapped = [&](ValueId value) {
-    ValueId& id = map[at(value)];
-    if (id < 0) id = copy_source(graph, value, result);
-    return id;
-  };
-  for (std::size_t i = 0; i < graph.values().size(); ++i) {
-    if (graph.values()[i].kind == ValueKind::kInput) mapped(static_cast<ValueId>(i));
-  }
+  GraphCopy copy(graph);
+  Graph& result = copy.graph();
   for (const Node& node : graph.nodes()) {
-    std::vector<ValueId> src;
-    for (ValueId value : node.src) src.push_back(mapped(value));
+    const std::vector<ValueId> src = copy.of(node.src);
     const auto* norm = std::get_if<GroupNorm>(&node.op);
     if (norm != nullptr && is_pictured(graph.type(node.dst).shape)) {
       const ValueId moments = result.add(
           GroupMoments{norm->groups, group_chunk_pixels(graph.type(node.src[0]).shape)}, {src[0]});
-      map[at(node.dst)] = result.add(GroupScale{norm->groups, norm->eps, norm->silu},
-                                     {src[0], moments, src[1], src[2]});
+      copy.set(node.dst, result.add(GroupScale{norm->groups, norm->eps, norm->silu},
+                                    {src[0], moments, src[1], src[2]}));
     } else {
-      map[at(node.dst)] = result.add(node.op, src);
+      copy.set(node.dst, result.add(node.op, src));
     }
   }
-  for (const auto& [name, value] : graph.outputs()) result.add_output(name, mapped(value));
-  return result;
+  return copy.finish();
 }
 
 class Lowering {

@@ -3,24 +3,18 @@
 #include <algorithm>
 #include <map>
 
+#include "core/integers.h"
 #include "planner/place.h"
 
 namespace semblance {
 namespace {
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// From this size on places are whole pages, so that the file can be written from them and read
 /// into them without a copy.
 constexpr std::uint64_t kPagedFrom = 64 * 1024;
 
 std::uint64_t aligned(std::uint64_t bytes) {
-  const std::uint64_t step = bytes >= kPagedFrom ? kFileAlignment : kPlaceAlignment;
-  return (bytes + step - 1) / step * step;
-}
-
-std::uint64_t file_aligned(std::uint64_t bytes) {
-  return (bytes + kFileAlignment - 1) / kFileAlignment * kFileAlignment;
+  return round_up(bytes, bytes >= kPagedFrom ? kFileAlignment : kPlaceAlignment);
 }
 
 void find_weights(const Lowered& program, const std::vector<NodeNeeds>& needs, Plan& plan) {
@@ -120,8 +114,8 @@ Plan make_plan(const Lowered& program, const std::vector<NodeNeeds>& needs,
     const std::uint64_t bytes = graph.values()[i].type.bytes();
     std::vector<Block>& blocks = sharing.in_file[i] ? file : memory;
     block_of[i] = blocks.size();
-    blocks.push_back({sharing.in_file[i] ? file_aligned(bytes) : aligned(bytes), sharing.first[i],
-                      sharing.last[i], 0});
+    blocks.push_back({sharing.in_file[i] ? round_up(bytes, kFileAlignment) : aligned(bytes),
+                      sharing.first[i], sharing.last[i], 0});
   }
   const std::size_t first_scratch = memory.size();
   for (std::size_t n = 0; n < needs.size(); ++n) {

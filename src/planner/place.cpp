@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/integers.h"
 #include "graph/views.h"
 
 namespace semblance {
 namespace {
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 class Sharer {
  public:

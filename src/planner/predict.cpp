@@ -1,12 +1,11 @@
 #include <algorithm>
 #include <deque>
 
+#include "core/integers.h"
 #include "planner/fit.h"
 
 namespace semblance {
 namespace {
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// Plays a run on three clocks: the compute, the reader of weights, the mover of the scratch file.
 class Player {

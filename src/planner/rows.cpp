@@ -9,11 +9,6 @@ struct Range {
   std::int64_t begin, end;
 };
 
-template <typename... Ops>
-bool is_one_of(const Op& op) {
-  return (std::holds_alternative<Ops>(op) || ...);
-}
-
 /// Ops of which every pixel of the result needs the same pixel of every pictured source.
 bool is_by_pixel(const Op& op) {
   return is_one_of<Unary, Affine, PRelu, BatchNorm, Convert, Geglu, LayerNorm, Linear, GroupScale,

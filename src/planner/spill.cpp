@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <map>
 
+#include "core/integers.h"
 #include "graph/views.h"
 #include "planner/place.h"
 #include "planner/regroup.h"
 
 namespace semblance {
 namespace {
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 constexpr std::uint64_t kLeastBytes = 256 * 1024;
 constexpr int kLeastNodes = 4;  // that run between two uses

@@ -59,7 +59,7 @@ NodeNeeds KernelNeeds::of(const Graph& graph, const Node& node) {
     need.packed_bytes = kernel.packed_bytes(src);
     need.raw_bytes = static_cast<std::uint64_t>(info.type.shape.elements()) * size_of(dtype);
     need.layout = kernel.layout(src);
-    need.staging_bytes = staging_bytes(kernel, src, info.type.shape, dtype);
+    need.staging_bytes = staging_bytes(kernel, src, info.type.shape);
   }
   return needs;
 }

@@ -26,10 +26,13 @@ constexpr std::size_t kMachines = 16;
 /// The reference's loops, in operations a second and thread: rare small nodes, not worth measuring.
 constexpr double kReferenceRate = 1e9;
 
-struct RateName {
+template <typename Facts>
+struct Named {
   std::string_view name;
-  double KernelRates::*rate;
+  double Facts::*fact;
 };
+using RateName = Named<KernelRates>;
+using FactName = Named<MachineFacts>;
 constexpr std::array kRateNames{
     RateName{"linear", &KernelRates::linear},
     RateName{"narrow_conv", &KernelRates::narrow_conv},
@@ -40,10 +43,6 @@ constexpr std::array kRateNames{
     RateName{"norm", &KernelRates::norm},
     RateName{"gate", &KernelRates::gate},
     RateName{"pack", &KernelRates::pack},
-};
-struct FactName {
-  std::string_view name;
-  double MachineFacts::*fact;
 };
 constexpr std::array kFactNames{
     FactName{"call_seconds", &MachineFacts::call_seconds},

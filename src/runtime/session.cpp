@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/convert.h"
+#include "core/integers.h"
 #include "memory/base_memory.h"
 #include "memory/heap.h"
 #include "memory/meter.h"
@@ -26,8 +27,6 @@ constexpr std::uint64_t kReadBytes = 1 << 20;
 constexpr double kCached = 0.98;
 
 constexpr int kAfterAll = std::numeric_limits<int>::max();
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 void check_stop(const std::stop_token& stop) {
   if (stop.stop_requested()) fail(ErrorKind::kCancelled, "cancelled");
@@ -134,7 +133,6 @@ struct Session::State {
   void take_memory();
   bool cache_would_hold_weights() const;
   bool is_cached() const;
-  double cached_files_share() const;
   void make_stream();
   void run(const std::stop_token& stop);
   void run_step(std::size_t n);
@@ -261,27 +259,14 @@ bool Session::State::cache_would_hold_weights() const {
 /// Whether the page cache holds what the stream would read, and there is place to read it by all
 /// threads at once.
 bool Session::State::is_cached() const {
-  if (cached_files_share() < kCached) return false;
-  for (std::size_t use : streamed) {
-    if (raw_staging_bytes(*packs[use], packs_src[use], value(plan().weights[use].weight).type.shape,
-                          stored[use].tensor.dtype) > ring.size())
-      return false;
-  }
-  return true;
-}
-
-double Session::State::cached_files_share() const {
-  std::set<const File*> seen;
-  double cached = 0;
-  double all = 0;
-  for (std::size_t use : streamed) {
-    const File& file = *stored[use].tensor.file;
-    if (!seen.insert(&file).second) continue;
-    const auto bytes = static_cast<double>(file.size());
-    cached += bytes * file.cached_share();
-    all += bytes;
-  }
-  return all > 0 ? cached / all : 0;
+  std::set<const File*> files;
+  for (std::size_t use : streamed) files.insert(stored[use].tensor.file.get());
+  if (cached_share(files) < kCached) return false;
+  return std::all_of(streamed.begin(), streamed.end(), [&](std::size_t use) {
+    return raw_staging_bytes(*packs[use], packs_src[use],
+                             value(plan().weights[use].weight).type.shape,
+                             stored[use].tensor.dtype) <= ring.size();
+  });
 }
 
 /// The stream of a run: what is streamed, and what stays and is not loaded yet.
@@ -298,21 +283,22 @@ void Session::State::make_stream() {
     before.weight_wait_seconds += counts.wait_seconds;
     stream.reset();
   }
-  std::vector<WeightStream::Chunk> chunks;
   streamed.clear();
   for (std::size_t i = 0; i < plan().weights.size(); ++i) {
-    if (plan().weights[i].keep != Keep::kStreamed && !missing(i)) continue;
-    WeightStream::Chunk chunk{
-        .name = trace != nullptr ? value(plan().weights[i].weight).name : std::string(),
-        .pieces = {}};
-    for (const FilePiece& piece : stored[i].pieces())
-      chunk.pieces.push_back({stored[i].tensor.file, piece.offset, piece.bytes});
-    streamed.push_back(i);
-    chunks.push_back(std::move(chunk));
+    if (plan().weights[i].keep == Keep::kStreamed || missing(i)) streamed.push_back(i);
   }
   stream_loads = loads;
-  reads_inline = !chunks.empty() && is_cached();
-  if (chunks.empty() || reads_inline) return;
+  reads_inline = !streamed.empty() && is_cached();
+  if (streamed.empty() || reads_inline) return;
+  std::vector<WeightStream::Chunk> chunks;
+  for (std::size_t use : streamed) {
+    WeightStream::Chunk chunk{
+        .name = trace != nullptr ? value(plan().weights[use].weight).name : std::string(),
+        .pieces = {}};
+    for (const FilePiece& piece : stored[use].pieces())
+      chunk.pieces.push_back({stored[use].tensor.file, piece.offset, piece.bytes});
+    chunks.push_back(std::move(chunk));
+  }
   WeightStream::Options options;
   options.cache = pass_cache ? WeightStream::Cache::kPass : WeightStream::Cache::kKeep;
   options.read_bytes = kReadBytes;
@@ -322,23 +308,23 @@ void Session::State::make_stream() {
 
 void Session::State::load(std::size_t index, std::size_t chunk) {
   const WeightUse& use = plan().weights[index];
-  const ValueInfo& info = value(use.weight);
+  const PackedWeight target{*packs[index], packs_src[index], value(use.weight).type.shape,
+                            staging.bytes(),
+                            place(use.keep == Keep::kPacked ? resident : arena, use.packed)};
+  double begin = Trace::now();
   if (reads_inline) {
-    const double start = Trace::now();
-    read_and_pack_weight(*packs[index], packs_src[index], info.type.shape, stored[index],
-                         ring.bytes(), staging.bytes(),
-                         place(use.keep == Keep::kPacked ? resident : arena, use.packed));
+    read_and_pack(target, stored[index], ring.bytes());
     inline_bytes += use.needs.raw_bytes;
-    if (trace != nullptr)
-      trace->add(TraceRow::kCompute, "read", start, Trace::now(), use.needs.raw_bytes);
-    return;
+  } else {
+    const std::span<const std::byte> raw = stream->wait(chunk);
+    begin = Trace::now();
+    pack(target, stored[index].tensor.dtype, raw);
+    stream->release(chunk);
   }
-  const std::span<const std::byte> raw = stream->wait(chunk);
-  const double begin = trace != nullptr ? Trace::now() : 0;
-  pack_weight(*packs[index], packs_src[index], info.type.shape, stored[index].tensor.dtype, raw,
-              staging.bytes(), place(use.keep == Keep::kPacked ? resident : arena, use.packed));
-  stream->release(chunk);
-  if (trace != nullptr) trace->add(TraceRow::kCompute, "pack", begin, Trace::now(), raw.size());
+  if (trace != nullptr) {
+    trace->add(TraceRow::kCompute, reads_inline ? "read" : "pack", begin, Trace::now(),
+               use.needs.raw_bytes);
+  }
 }
 
 /// Spills whose sources' places are written from this node on must be in the file.
@@ -463,7 +449,7 @@ void Session::set_input(std::string_view name, std::span<const float> values) {
     from_f32(values, type.dtype, state_->bytes_of(id));
     return;
   }
-  // In pieces, through the staging that no run is using now.
+  // In pieces: converted at once it would be as large as what was too large to be held.
   Buffer piece(std::size_t{1} << 20, Tag::kStaging);
   const std::size_t step = piece.size() / size_of(type.dtype);
   const std::uint64_t offset = state_->plan().values[at(id)].offset;

@@ -12,6 +12,7 @@
 
 #include "backend/backends.h"
 #include "core/convert.h"
+#include "core/integers.h"
 #include "planner/random_graph_test.h"
 #include "runtime/news_test.h"
 #include "runtime/session.h"
@@ -21,8 +22,6 @@ namespace semblance {
 namespace {
 
 using testing::expect_error;
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 std::vector<float> noise(std::int64_t count, unsigned seed, float scale) {
   std::mt19937 random(seed);

@@ -7,6 +7,7 @@
 #include "backend/backends.h"
 #include "memory/buffer.h"
 #include "runtime/news_test.h"
+#include "runtime/session_test.h"
 #include "tests/support/errors.h"
 #include "tests/support/failing_file.h"
 #include "tests/support/golden.h"
@@ -14,15 +15,9 @@
 namespace semblance {
 namespace {
 
-/// Options of a session that keeps its weights, or streams them before every use.
-SessionOptions keeping(bool keeps) {
-  SessionOptions options;
-  options.fit.keep_weights = keeps;
-  return options;
-}
-
 using testing::error_of;
 using testing::FailingFile;
+using testing::keeping;
 
 std::vector<std::byte> bytes_of(const std::vector<float>& values) {
   const auto bytes = std::as_bytes(std::span(values));

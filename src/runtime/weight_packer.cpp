@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "core/convert.h"
+#include "core/integers.h"
 #include "core/parallel.h"
 #include "planner/plan.h"
 
@@ -32,54 +33,36 @@ std::int64_t rows_of_slice(const Kernel& kernel, int src, Rows rows) {
   return std::min(steps * step, (rows.count + step - 1) / step * step);
 }
 
-std::uint64_t staging_of_thread(const Kernel& kernel, int src, Rows rows) {
+std::uint64_t bytes_of_slice(const Kernel& kernel, int src, Rows rows, DType dtype) {
   const auto values = static_cast<std::uint64_t>(rows_of_slice(kernel, src, rows) * rows.elements);
-  return (values * sizeof(float) + kPlaceAlignment - 1) / kPlaceAlignment * kPlaceAlignment;
+  return round_up(values * size_of(dtype), kPlaceAlignment);
 }
 
 bool is_aligned_f32(DType dtype, std::span<const std::byte> raw) {
   return dtype == DType::kF32 && reinterpret_cast<std::uintptr_t>(raw.data()) % sizeof(float) == 0;
 }
 
-}  // namespace
-
-std::uint64_t staging_bytes(const Kernel& kernel, int src, const Shape& shape, DType) {
-  return staging_of_thread(kernel, src, rows_of(shape)) * static_cast<std::uint64_t>(threads());
-}
-
-std::uint64_t raw_staging_bytes(const Kernel& kernel, int src, const Shape& shape,
-                                DType file_dtype) {
-  const Rows rows = rows_of(shape);
-  const auto values = static_cast<std::uint64_t>(rows_of_slice(kernel, src, rows) * rows.elements);
-  const std::uint64_t bytes = values * size_of(file_dtype);
-  return (bytes + kPlaceAlignment - 1) / kPlaceAlignment * kPlaceAlignment *
-         static_cast<std::uint64_t>(threads());
-}
-
-void read_and_pack_weight(const Kernel& kernel, int src, const Shape& shape,
-                          const WeightRows& weight, std::span<std::byte> raw_staging,
-                          std::span<std::byte> staging, std::span<std::byte> packed) {
-  const Rows rows = rows_of(shape);
-  const std::uint64_t per_thread = staging_of_thread(kernel, src, rows);
-  const std::uint64_t raw_per_thread = raw_staging_bytes(kernel, src, shape, weight.tensor.dtype) /
-                                       static_cast<std::uint64_t>(threads());
-  SEMBLANCE_ASSERT(raw_staging.size() >= raw_per_thread * static_cast<std::uint64_t>(threads()));
-  SEMBLANCE_ASSERT(staging.size() >= per_thread * static_cast<std::uint64_t>(threads()));
-  const std::int64_t slice = rows_of_slice(kernel, src, rows);
+/// Packs slice by slice what `values` gives: f32 of some rows, in `place` or elsewhere. Throws what
+/// it throws.
+template <typename Values>
+void pack_slices(const PackedWeight& target, Values&& values) {
+  const Rows rows = rows_of(target.shape);
+  const std::uint64_t per_thread = bytes_of_slice(target.kernel, target.src, rows, DType::kF32);
+  SEMBLANCE_ASSERT(target.staging.size() >= per_thread * at(threads()));
+  const std::int64_t slice = rows_of_slice(target.kernel, target.src, rows);
   std::exception_ptr failure;
   std::mutex failure_mutex;
   parallel_ranges(
       (rows.count + slice - 1) / slice, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
-        const auto index = static_cast<std::uint64_t>(worker);
-        auto* place = reinterpret_cast<float*>(staging.data() + index * per_thread);
+        auto* place = reinterpret_cast<float*>(target.staging.data() + at(worker) * per_thread);
         try {
           for (std::int64_t i = begin; i < end; ++i) {
             const std::int64_t first = i * slice;
             const std::int64_t count = std::min(slice, rows.count - first);
-            const std::span<float> values{place, static_cast<std::size_t>(count * rows.elements)};
-            weight.read(first, count, raw_staging.subspan(index * raw_per_thread, raw_per_thread),
-                        values);
-            kernel.pack(src, first, count, values, packed);
+            target.kernel.pack(
+                target.src, first, count,
+                values(first, count, std::span(place, at(count * rows.elements)), worker),
+                target.packed);
           }
         } catch (...) {
           const std::scoped_lock lock(failure_mutex);
@@ -89,34 +72,44 @@ void read_and_pack_weight(const Kernel& kernel, int src, const Shape& shape,
   if (failure) std::rethrow_exception(failure);
 }
 
-void pack_weight(const Kernel& kernel, int src, const Shape& shape, DType file_dtype,
-                 std::span<const std::byte> raw, std::span<std::byte> staging,
-                 std::span<std::byte> packed) {
-  const Rows rows = rows_of(shape);
-  const std::uint64_t row_bytes = static_cast<std::uint64_t>(rows.elements) * size_of(file_dtype);
-  SEMBLANCE_ASSERT(raw.size() == static_cast<std::uint64_t>(rows.count) * row_bytes);
-  const std::uint64_t per_thread = staging_of_thread(kernel, src, rows);
-  SEMBLANCE_ASSERT(staging.size() >= per_thread * static_cast<std::uint64_t>(threads()));
-  const std::int64_t slice = rows_of_slice(kernel, src, rows);
-  parallel_ranges(
-      (rows.count + slice - 1) / slice, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
-        float* place = reinterpret_cast<float*>(staging.data() +
-                                                static_cast<std::uint64_t>(worker) * per_thread);
-        for (std::int64_t i = begin; i < end; ++i) {
-          const std::int64_t first = i * slice;
-          const std::int64_t count = std::min(slice, rows.count - first);
-          const auto values = static_cast<std::size_t>(count * rows.elements);
-          const auto bytes = raw.subspan(static_cast<std::uint64_t>(first) * row_bytes,
-                                         static_cast<std::uint64_t>(count) * row_bytes);
-          if (is_aligned_f32(file_dtype, bytes)) {
-            kernel.pack(src, first, count, {reinterpret_cast<const float*>(bytes.data()), values},
-                        packed);
-          } else {
-            to_f32(file_dtype, bytes, {place, values});
-            kernel.pack(src, first, count, {place, values}, packed);
-          }
-        }
-      });
+}  // namespace
+
+std::uint64_t staging_bytes(const Kernel& kernel, int src, const Shape& shape) {
+  return raw_staging_bytes(kernel, src, shape, DType::kF32);
+}
+
+std::uint64_t raw_staging_bytes(const Kernel& kernel, int src, const Shape& shape,
+                                DType file_dtype) {
+  return bytes_of_slice(kernel, src, rows_of(shape), file_dtype) * at(threads());
+}
+
+void pack(const PackedWeight& target, DType file_dtype, std::span<const std::byte> raw) {
+  const Rows rows = rows_of(target.shape);
+  const std::uint64_t row_bytes = at(rows.elements) * size_of(file_dtype);
+  SEMBLANCE_ASSERT(raw.size() == at(rows.count) * row_bytes);
+  pack_slices(target,
+              [&](std::int64_t first, std::int64_t count, std::span<float> place,
+                  int) -> std::span<const float> {
+                const auto bytes = raw.subspan(at(first) * row_bytes, at(count) * row_bytes);
+                if (is_aligned_f32(file_dtype, bytes))
+                  return {reinterpret_cast<const float*>(bytes.data()), place.size()};
+                to_f32(file_dtype, bytes, place);
+                return place;
+              });
+}
+
+void read_and_pack(const PackedWeight& target, const WeightRows& weight,
+                   std::span<std::byte> raw_staging) {
+  const std::uint64_t per_thread =
+      bytes_of_slice(target.kernel, target.src, rows_of(target.shape), weight.tensor.dtype);
+  SEMBLANCE_ASSERT(raw_staging.size() >= per_thread * at(threads()));
+  pack_slices(target,
+              [&](std::int64_t first, std::int64_t count, std::span<float> place,
+                  int worker) -> std::span<const float> {
+                weight.read(first, count, raw_staging.subspan(at(worker) * per_thread, per_thread),
+                            place);
+                return place;
+              });
 }
 
 }  // namespace semblance

@@ -9,21 +9,29 @@
 
 namespace semblance {
 
-/// Bytes of staging that packing such a weight takes, for all threads of the pool.
-std::uint64_t staging_bytes(const Kernel& kernel, int src, const Shape& shape, DType file_dtype);
-
-/// `raw`: all rows of the weight of `shape` in `file_dtype`, row-major. Allocates nothing.
-void pack_weight(const Kernel& kernel, int src, const Shape& shape, DType file_dtype,
-                 std::span<const std::byte> raw, std::span<std::byte> staging,
-                 std::span<std::byte> packed);
-
-/// The same from the file, on all threads: for files that the system's page cache holds, where a
-/// thread that reads ahead would only take its time from the computation. `raw_staging` holds what
-/// is read: at least raw_staging_bytes(). Throws what reading throws.
-void read_and_pack_weight(const Kernel& kernel, int src, const Shape& shape,
-                          const WeightRows& weight, std::span<std::byte> raw_staging,
-                          std::span<std::byte> staging, std::span<std::byte> packed);
+/// Bytes of staging, for all threads of the pool, that packing such a weight takes.
+std::uint64_t staging_bytes(const Kernel& kernel, int src, const Shape& shape);
+/// And that reading it takes beside that, as its file has it.
 std::uint64_t raw_staging_bytes(const Kernel& kernel, int src, const Shape& shape,
                                 DType file_dtype);
+
+/// Where a weight goes: source `src` of a kernel, of that shape, through staging_bytes() into
+/// `packed`.
+struct PackedWeight {
+  const Kernel& kernel;
+  int src;
+  const Shape& shape;
+  std::span<std::byte> staging;
+  std::span<std::byte> packed;
+};
+
+/// `raw`: all rows of the weight in `file_dtype`, row-major. Allocates nothing.
+void pack(const PackedWeight& target, DType file_dtype, std::span<const std::byte> raw);
+
+/// The same from the file: where the system's page cache holds it, a thread that reads ahead would
+/// only take its time from the computation. `raw_staging`: at least raw_staging_bytes(). Throws
+/// what reading throws.
+void read_and_pack(const PackedWeight& target, const WeightRows& weight,
+                   std::span<std::byte> raw_staging);
 
 }  // namespace semblance

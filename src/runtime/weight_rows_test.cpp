@@ -6,20 +6,14 @@
 
 #include "backend/backends.h"
 #include "core/convert.h"
-#include "runtime/session.h"
+#include "runtime/session_test.h"
 #include "tests/support/errors.h"
 
 namespace semblance {
 namespace {
 
-/// Options of a session that keeps its weights, or streams them before every use.
-SessionOptions keeping(bool keeps) {
-  SessionOptions options;
-  options.fit.keep_weights = keeps;
-  return options;
-}
-
 using testing::error_of;
+using testing::keeping;
 using Numbers = std::vector<float>;
 
 /// "table" f16 [10,3] of 0, 1, 2, ... behind 6 bytes of something else.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/integers.h"
 #include "runtime/trace.h"
 
 namespace semblance {
@@ -24,7 +25,7 @@ constexpr std::size_t kAnnouncedRanges = 4;
 
 /// A chunk without bytes has a place, too.
 std::uint64_t room_of(std::uint64_t bytes) {
-  return std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+  return std::max(kAlignment, round_up(bytes, kAlignment));
 }
 
 std::vector<std::uint64_t> bytes_of(std::span<const WeightStream::Chunk> chunks) {

@@ -47,4 +47,10 @@ inline void expect_close(std::span<const float> got, std::span<const float> want
                      << ", want " << want[worst_index];
 }
 
+/// The face adapter of a golden checkpoint, in either of the published kinds.
+inline std::filesystem::path adapter_in(const std::filesystem::path& checkpoint) {
+  const std::filesystem::path archive = checkpoint / "ip-adapter.bin";
+  return std::filesystem::exists(archive) ? archive : checkpoint / "ip-adapter.safetensors";
+}
+
 }  // namespace semblance::testing

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "backend/cpu/cpu.h"
+#include "core/integers.h"
 #include "core/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -42,10 +43,6 @@ constexpr std::int64_t kRows = 6;      // queries of the inner kernel
 constexpr std::int64_t kKeys = 64;     // keys of a panel
 constexpr std::int64_t kRoundTo = 64;  // channels of v in scratch: whole panels of any target
 constexpr float kMasked = -1e30F;
-
-constexpr std::int64_t round_up(std::int64_t value, std::int64_t to) {
-  return (value + to - 1) / to * to;
-}
 
 /// Queries of a tile: more of them share the packing of keys and values, fewer stay in the cache.
 constexpr std::int64_t tile_queries(std::int64_t d, std::int64_t e) {
@@ -225,13 +222,13 @@ HWY_INLINE void soften(float* scores, std::int64_t vectors, std::int64_t keys, f
 template <typename T>
 void attend(const AttentionTile& tile) {
   const Floats d;
-  const std::int64_t rows = cpu::round_up(tile.queries, kRows);
+  const std::int64_t rows = round_up(tile.queries, kRows);
   const std::int64_t channels = vectors_of(tile.e);
   const std::int64_t wide = channels * kFixedLanes;
   float* place = tile.scratch;
   const auto take = [&place](std::int64_t floats) {
     float* taken = place;
-    place += cpu::round_up(floats, 16);
+    place += round_up(floats, 16);
     return taken;
   };
   float* q = take(rows * tile.d);

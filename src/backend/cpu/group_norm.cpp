@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "backend/cpu/cpu.h"
+#include "core/integers.h"
 #include "core/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -186,10 +187,6 @@ namespace {
 
 static_assert(sizeof(Moments) == 3 * sizeof(double));
 
-std::int64_t rounded_up(std::int64_t value, std::int64_t step) {
-  return (value + step - 1) / step * step;
-}
-
 /// x [n,...,c], and how its channels are grouped.
 struct Picture {
   std::int64_t n, pixels, c, groups;
@@ -204,7 +201,7 @@ struct Picture {
 
   std::int64_t pixel_bytes() const { return c * (bf16 ? 2 : 4); }
   /// Bytes that rows of channels take in scratch.
-  std::int64_t padded_c() const { return rounded_up(c, 16); }
+  std::int64_t padded_c() const { return round_up(c, 16); }
 };
 
 /// GroupMoments' arithmetic.
@@ -213,7 +210,7 @@ class SumUp {
   SumUp(const Picture& x, std::int64_t chunk_pixels)
       : x_(x),
         chunk_(chunk_pixels),
-        chunks_(rounded_up(x.pixels, chunk_) / chunk_),
+        chunks_(round_up(x.pixels, chunk_) / chunk_),
         workers_(threads()) {}
 
   std::int64_t chunks() const { return chunks_; }
@@ -244,7 +241,7 @@ class SumUp {
  private:
   std::int64_t worker_bytes() const {
     return 2 * x_.padded_c() * std::int64_t{sizeof(float)} +
-           rounded_up(x_.groups * std::int64_t{sizeof(Moments)}, 64);
+           round_up(x_.groups * std::int64_t{sizeof(Moments)}, 64);
   }
 
   Picture x_;
@@ -365,7 +362,7 @@ class GroupNormKernel : public PlainKernel {
 
  private:
   std::size_t moments_bytes() const {
-    return static_cast<std::size_t>(rounded_up(
+    return static_cast<std::size_t>(round_up(
         picture_.n * sum_up_.chunks() * picture_.groups * std::int64_t{sizeof(Moments)}, 64));
   }
 

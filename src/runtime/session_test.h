@@ -1,0 +1,15 @@
+// What tests of sessions share.
+#pragma once
+
+#include "runtime/session.h"
+
+namespace semblance::testing {
+
+/// Options of a session that keeps its weights, or streams them before every use.
+inline SessionOptions keeping(bool keeps) {
+  SessionOptions options;
+  options.fit.keep_weights = keeps;
+  return options;
+}
+
+}  // namespace semblance::testing
