@@ -54,7 +54,7 @@ int run(BenchOptions options) {
       {checkpoint / "base", checkpoint / "identitynet", checkpoint / "ip-adapter.bin"}, limits);
   const Identity identity = read_identity(options["--face"]);
   const RequestPlan plan =
-      plan_stages(pipeline.stages(request, ImageFormat::kPng), pipeline.workspace());
+      RequestPlanner(pipeline.stages(request, ImageFormat::kPng), pipeline.workspace()).plan();
   const double opened = now();
   Generation generation = pipeline.start(
       request, identity.embedding, scale_keypoints(identity, {request.width, request.height}));

@@ -269,10 +269,11 @@ Plan Generator::plan(const Settings& settings) const {
     rooms::check(request);
     const rooms::Pipeline& pipeline = state_->pipeline;
     const std::vector<rooms::Stage> stages = pipeline.stages(request, std::nullopt);
-    const rooms::RequestPlan planned = rooms::plan_stages(stages, pipeline.workspace());
+    rooms::RequestPlanner planner(stages, pipeline.workspace());
+    const rooms::RequestPlan planned = planner.plan();
     return Plan{.fits = planned.fits,
                 .peak_bytes = planned.peak_bytes,
-                .minimum_bytes = rooms::minimum_budget(stages, pipeline.workspace()),
+                .minimum_bytes = planner.minimum_budget(),
                 .scratch_bytes = planned.scratch_bytes,
                 .seconds = planned.seconds,
                 .step_seconds = planned.step_seconds};

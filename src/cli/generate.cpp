@@ -307,10 +307,11 @@ Predicted predict_run(const RequestSettings& s, const std::optional<SavedRun>& s
   for (Stage& stage : pipeline.stages(request, format, saved ? saved->step : 0))
     stages.push_back(std::move(stage));
   const Workspace& workspace = pipeline.workspace();
-  const RequestPlan plan = plan_stages(stages, workspace);
+  RequestPlanner planner(stages, workspace);
+  const RequestPlan plan = planner.plan();
   if (!plan.fits) {
     const Size size{request.width, request.height};
-    const std::uint64_t minimum = minimum_budget(stages, workspace);
+    const std::uint64_t minimum = planner.minimum_budget();
     throw Error(ErrorKind::kMemory, refusal_of(size, minimum, budget.bytes,
                                                pipeline.smaller_picture(request, format, minimum)));
   }

@@ -198,12 +198,13 @@ int plan(std::span<const char* const> words) {
   const ImageFormat format = s.output.empty() ? ImageFormat::kPng : format_for(s.output);
   std::vector<Stage> stages = photo_stages(reader, s);
   for (Stage& stage : stages_of(models, request, dtype, format)) stages.push_back(std::move(stage));
-  report.minimum_bytes = minimum_budget(stages, workspace);
-  report.plan = plan_stages(stages, workspace);
+  RequestPlanner planner(stages, workspace);
+  report.plan = planner.plan();
+  report.minimum_bytes = planner.minimum_budget();
   report.mode = mode_for(report.plan.fits ? report.budget.for_mode_bytes : 0, report.minimum_bytes);
   if (!json) {
-    report.largest = largest_picture(models, request, dtype, workspace, format,
-                                     report.minimum_bytes, report.plan.fits);
+    report.largest =
+        largest_picture(models, request, dtype, workspace, format, report.minimum_bytes);
   }
   print(json ? json_of(report) : text_of(report, workspace));
   return 0;

@@ -54,7 +54,8 @@ auto in_the_room(const Workspace& workspace, const std::vector<Stage>& stages, W
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kMemory || most == budget) throw;
     const std::uint64_t least =
-        minimum_budget(stages, workspace.with_budget(most).with_base(planned_base()));
+        RequestPlanner(stages, workspace.with_budget(most).with_base(planned_base()))
+            .minimum_budget();
     if (least <= most) throw;
     fail(ErrorKind::kMemory, "{}",
          text_of(Message::kCannotGoOn, bytes_text(least), bytes_text(most)));
@@ -279,7 +280,7 @@ std::optional<Size> Pipeline::smaller_picture(const Request& request,
                                               std::optional<ImageFormat> format,
                                               std::uint64_t minimum_bytes) const {
   return semblance::largest_picture(models_->opened, request, models_->dtype(), models_->workspace,
-                                    format, minimum_bytes, false);
+                                    format, minimum_bytes);
 }
 
 Generation Pipeline::start(const Request& request, std::span<const float> embedding,

@@ -87,10 +87,10 @@ class Pipeline {
   Precision precision() const;
   /// With the base that the process has, where there is a budget.
   const Workspace& workspace() const;
-  /// What a request runs through, for plan_stages(); must not outlive the pipeline.
+  /// What a request runs through, for a RequestPlanner; must not outlive the pipeline.
   std::vector<Stage> stages(const Request& request, std::optional<ImageFormat> format,
                             int first_step = 0) const;
-  /// A picture that fits where the request, with its minimum_budget(), does not.
+  /// A picture that fits where the request, with its minimum, does not.
   std::optional<Size> smaller_picture(const Request& request, std::optional<ImageFormat> format,
                                       std::uint64_t minimum_bytes) const;
   /// What of the prompt is cut off beyond the encoders' length; empty when nothing is.

@@ -221,74 +221,6 @@ std::uint64_t before_run(const Stage& stage) {
   return stage.beside.released_bytes == 0 ? 0 : 2 * stage.beside.released_bytes + 2 * kMiB;
 }
 
-/// A stage with its kernels, which are chosen once.
-class PlannedStage {
- public:
-  PlannedStage(const Stage& stage, const Workspace& workspace)
-      : stage_(stage),
-        workspace_(workspace),
-        options_(workspace.planned(stage.keeps_weights, stage.beside)) {
-    base_bytes_ = workspace.options().base_bytes.value_or(0);
-    beside_bytes_ = base_bytes_ + stage.beside.kept_bytes + stage.beside.added_bytes;
-    before_bytes_ = base_bytes_ + stage.beside.kept_bytes + before_run(stage);
-    if (!stage.graph) return;
-    kernels_.emplace(workspace.backend(), *stage.weights, options_.seconds);
-    graph_ = stage.graph();
-  }
-
-  StagePlan plan() {
-    StagePlan plan{.name = stage_.name, .runs = stage_.runs};
-    plan.base_bytes = base_bytes_;
-    plan.values_bytes = beside_bytes_ - base_bytes_;
-    if (kernels_) {
-      const std::optional<Program> program = program_in(workspace_.options().budget_bytes);
-      plan.fits = program.has_value();
-      if (!program) return plan;
-      take_program(plan, *program, options_.fit.rates);
-      plan.peak_bytes = std::max(before_bytes_, beside_bytes_ + program->plan.memory_bytes());
-    } else {
-      plan.peak_bytes = std::max(before_bytes_, beside_bytes_);
-      plan.fits = plan.peak_bytes <= workspace_.options().budget_bytes.value_or(plan.peak_bytes);
-      if (!plan.fits) plan.peak_bytes = 0;
-    }
-    return plan;
-  }
-
-  /// What the process needs for it, or `known`, if that is enough.
-  std::uint64_t minimum(std::uint64_t known) {
-    std::uint64_t least = std::max(before_bytes_, beside_bytes_);
-    if (!kernels_) return std::max(known, least);
-    if (known >= least && program_in(known)) return known;
-    const NeedsOf needs = [this](const Graph& g, const Node& node) {
-      return kernels_->of(g, node);
-    };
-    least = std::max(least, beside_bytes_ + least_memory(graph_, needs, options_.fit));
-    return std::max(known, least);
-  }
-
- private:
-  std::optional<Program> program_in(std::optional<std::uint64_t> budget) {
-    FitOptions options = options_.fit;
-    if (budget) {
-      if (before_bytes_ > *budget || beside_bytes_ > *budget) return std::nullopt;
-      if (!workspace_.options().places_bytes) options.memory_bytes = *budget - beside_bytes_;
-    }
-    const NeedsOf needs = [this](const Graph& g, const Node& node) {
-      return kernels_->of(g, node);
-    };
-    return fit(graph_, needs, options);
-  }
-
-  const Stage& stage_;
-  const Workspace& workspace_;
-  SessionOptions options_;
-  std::uint64_t base_bytes_ = 0;
-  std::uint64_t beside_bytes_ = 0;  // base and values while it runs
-  std::uint64_t before_bytes_ = 0;  // while its inputs are set
-  std::optional<KernelNeeds> kernels_;
-  Graph graph_;
-};
-
 /// The stages that need the most come first, so that the others need only be looked at.
 int weight_of(const Stage& stage) {
   switch (stage.name) {
@@ -307,25 +239,113 @@ int weight_of(const Stage& stage) {
 
 }  // namespace
 
-std::uint64_t minimum_budget(const std::vector<Stage>& stages, const Workspace& workspace) {
-  std::vector<const Stage*> order;
-  for (const Stage& stage : stages) order.push_back(&stage);
-  std::stable_sort(order.begin(), order.end(),
-                   [](const Stage* a, const Stage* b) { return weight_of(*a) < weight_of(*b); });
-  // A run with a budget may spill, also where the workspace has none.
-  const Workspace limited = workspace.options().budget_bytes ? workspace : workspace.with_budget(0);
-  std::uint64_t least = 0;
-  for (const Stage* stage : order) {
-    least = whole_mib(PlannedStage(*stage, limited).minimum(least));
+/// A stage with what is known of its kernels and of what fits.
+class RequestPlanner::PlannedStage {
+ public:
+  PlannedStage(const Stage& stage, const Workspace& workspace)
+      : stage_(stage),
+        workspace_(workspace),
+        options_(workspace.planned(stage.keeps_weights, stage.beside)) {
+    base_bytes_ = workspace.options().base_bytes.value_or(0);
+    beside_bytes_ = base_bytes_ + stage.beside.kept_bytes + stage.beside.added_bytes;
+    before_bytes_ = base_bytes_ + stage.beside.kept_bytes + before_run(stage);
+    if (!stage.graph) return;
+    kernels_.emplace(workspace.backend(), *stage.weights, options_.seconds);
+    graph_ = stage.graph();
+    fitter_.emplace(
+        graph_, [this](const Graph& g, const Node& node) { return kernels_->of(g, node); },
+        options_.fit);
   }
+  PlannedStage(const PlannedStage&) = delete;
+  PlannedStage& operator=(const PlannedStage&) = delete;
+
+  const Stage& stage() const { return stage_; }
+
+  StagePlan plan() {
+    StagePlan plan{.name = stage_.name, .runs = stage_.runs};
+    plan.base_bytes = base_bytes_;
+    plan.values_bytes = beside_bytes_ - base_bytes_;
+    const std::optional<std::uint64_t> places = places_in(workspace_.options().budget_bytes);
+    plan.fits = places.has_value();
+    if (!plan.fits) return plan;
+    plan.peak_bytes = std::max(before_bytes_, beside_bytes_);
+    if (!fitter_) return plan;
+    const std::optional<Program> program = fitter_->fit(*places);
+    plan.fits = program.has_value();
+    if (!program) return plan;
+    take_program(plan, *program, options_.fit.rates);
+    plan.peak_bytes = std::max(before_bytes_, beside_bytes_ + program->plan.memory_bytes());
+    return plan;
+  }
+
+  bool fits(std::optional<std::uint64_t> budget) {
+    const std::optional<std::uint64_t> places = places_in(budget);
+    return places && (!fitter_ || fitter_->fits(*places));
+  }
+
+  /// What the process needs for it, or `known`, if that is enough.
+  std::uint64_t minimum(std::uint64_t known) {
+    if (fits(known)) return known;
+    const std::uint64_t places = fitter_ ? fitter_->least_memory() : 0;
+    return std::max({known, before_bytes_, beside_bytes_ + places});
+  }
+
+ private:
+  /// What is left for the places, or nothing where not even the rest fits.
+  std::optional<std::uint64_t> places_in(std::optional<std::uint64_t> budget) const {
+    if (budget && (before_bytes_ > *budget || beside_bytes_ > *budget)) return std::nullopt;
+    if (!budget || workspace_.options().places_bytes) return options_.fit.memory_bytes;
+    return *budget - beside_bytes_;
+  }
+
+  const Stage& stage_;
+  const Workspace& workspace_;
+  SessionOptions options_;
+  std::uint64_t base_bytes_ = 0;
+  std::uint64_t beside_bytes_ = 0;  // base and values while it runs
+  std::uint64_t before_bytes_ = 0;  // while its inputs are set
+  std::optional<KernelNeeds> kernels_;
+  Graph graph_;
+  std::optional<Fitter> fitter_;
+};
+
+RequestPlanner::RequestPlanner(const std::vector<Stage>& stages, const Workspace& workspace)
+    : all_(stages), workspace_(workspace) {
+  for (const Stage& stage : stages)
+    stages_.push_back(std::make_unique<PlannedStage>(stage, workspace_));
+}
+RequestPlanner::~RequestPlanner() = default;
+
+std::vector<RequestPlanner::PlannedStage*> RequestPlanner::heaviest_first() const {
+  std::vector<PlannedStage*> order;
+  for (const auto& stage : stages_) order.push_back(stage.get());
+  std::stable_sort(order.begin(), order.end(), [](const PlannedStage* a, const PlannedStage* b) {
+    return weight_of(a->stage()) < weight_of(b->stage());
+  });
+  return order;
+}
+
+std::uint64_t RequestPlanner::minimum_budget() {
+  // A run with a budget may spill, also where the workspace has none.
+  if (!workspace_.options().budget_bytes)
+    return RequestPlanner(all_, workspace_.with_budget(0)).minimum_budget();
+  std::uint64_t least = 0;
+  for (PlannedStage* stage : heaviest_first()) least = whole_mib(stage->minimum(least));
   return least;
 }
 
-RequestPlan plan_stages(const std::vector<Stage>& stages, const Workspace& workspace) {
+bool RequestPlanner::fits() {
+  const std::vector<PlannedStage*> order = heaviest_first();
+  return std::all_of(order.begin(), order.end(), [this](PlannedStage* stage) {
+    return stage->fits(workspace_.options().budget_bytes);
+  });
+}
+
+RequestPlan RequestPlanner::plan() {
   RequestPlan plan;
-  plan.budget_bytes = workspace.options().budget_bytes;
-  for (const Stage& stage : stages) {
-    plan.stages.push_back(PlannedStage(stage, workspace).plan());
+  plan.budget_bytes = workspace_.options().budget_bytes;
+  for (const auto& stage : stages_) {
+    plan.stages.push_back(stage->plan());
     const StagePlan& made = plan.stages.back();
     plan.fits = plan.fits && made.fits;
     plan.peak_bytes = std::max(plan.peak_bytes, made.peak_bytes);
@@ -341,11 +361,10 @@ RequestPlan plan_stages(const std::vector<Stage>& stages, const Workspace& works
 
 std::optional<Size> largest_picture(const OpenedModels& models, const Request& request, DType dtype,
                                     const Workspace& workspace, std::optional<ImageFormat> format,
-                                    std::uint64_t minimum_bytes, bool exact) {
+                                    std::uint64_t minimum_bytes) {
   constexpr int kStep = 64;
   constexpr int kMost = 2048 / kStep;
   constexpr int kMostTries = 3;
-  constexpr std::uint64_t kMuch = std::uint64_t{1} << 30;
   const std::uint64_t budget = workspace.options().budget_bytes.value_or(~std::uint64_t{0});
   const bool wide = request.width >= request.height;
   const int longest = std::max(request.width, request.height);
@@ -363,46 +382,34 @@ std::optional<Size> largest_picture(const OpenedModels& models, const Request& r
     std::erase_if(stages, [](const Stage& stage) { return weight_of(stage) == 4 && stage.graph; });
     return stages;
   };
-  const auto fits = [&](int steps) {
-    const std::vector<Stage> stages = stages_at(steps);
-    return std::all_of(stages.begin(), stages.end(), [&](const Stage& stage) {
-      return PlannedStage(stage, workspace).plan().fits;
-    });
-  };
-  // Most of what a picture needs grows as its area: a guess that is a step or two away, from a
-  // picture that is large enough for that.
-  constexpr int kEnough = 512 / kStep;
   const bool too_much = minimum_bytes > budget;
+  if (!too_much && longest >= kMost * kStep) return Size{request.width, request.height};
+  // What a picture needs grows about as its area, in steps: a guess first, from a picture that is
+  // large enough for that, then halves.
+  const auto base = static_cast<double>(workspace.options().base_bytes.value_or(0));
+  const auto guess = [&](int side, std::uint64_t bytes) {
+    const double ratio_of_bytes =
+        (static_cast<double>(budget) - base) / std::max(1.0, static_cast<double>(bytes) - base);
+    return static_cast<int>(std::min(side * std::sqrt(std::max(ratio_of_bytes, 0.0)), 2.0 * kMost));
+  };
+  constexpr int kEnough = 512 / kStep;
   int known = (longest + kStep - 1) / kStep;
   if (!too_much && known < kEnough) {
     known = kEnough;
-    minimum_bytes = minimum_budget(stages_at(known), workspace);
+    const std::vector<Stage> stages = stages_at(known);
+    minimum_bytes = RequestPlanner(stages, workspace).minimum_budget();
   }
   const int below = too_much ? std::min((longest - 1) / kStep, kMost) : kMost;
   int good = too_much ? 0 : std::min(longest / kStep, kMost);
   int bad = below + 1;
-  // Bytes as a line over the area, through the base first, then through what was found.
-  double last_area = 0;
-  auto last_bytes = static_cast<double>(workspace.options().base_bytes.value_or(0));
-  double area = static_cast<double>(known) * known;
-  auto bytes = static_cast<double>(minimum_bytes);
-  for (int tries = 0; tries < (good == 0 ? 2 * kMostTries : kMostTries) && bad - good > 1;
-       ++tries) {
-    const double slope = std::max(1.0, (bytes - last_bytes) / (area - last_area));
-    const double guess = area + (static_cast<double>(budget) - bytes) / slope;
-    // Small pictures need more than the line says: the second step down is a short one.
-    const int side = std::clamp(
-        std::max(static_cast<int>(std::min(std::sqrt(std::max(guess, 0.0)), kMost * 1.0)),
-                 tries == 0 || good > 0 ? 0 : bad - (1 << tries)),
-        good + 1, bad - 1);
-    last_area = area;
-    last_bytes = bytes;
-    area = static_cast<double>(side) * side;
-    // Where there is much, the fastest plan is found sooner than the smallest.
-    const bool fitting = budget > kMuch ? fits(side) : false;
-    if (!fitting) bytes = static_cast<double>(minimum_budget(stages_at(side), workspace));
-    (fitting || bytes <= static_cast<double>(budget) ? good : bad) = side;
-    if (!exact && good > 0) break;
+  int next = guess(known, minimum_bytes);
+  for (int tries = 0; (tries < kMostTries || good == 0) && bad - good > 1; ++tries) {
+    const int side = std::clamp(next, good + 1, bad - 1);
+    const std::vector<Stage> stages = stages_at(side);
+    RequestPlanner planner(stages, workspace);
+    const bool fits = planner.fits();
+    (fits ? good : bad) = side;
+    next = fits && !too_much ? guess(side, planner.minimum_budget()) : (good + bad) / 2;
   }
   return good == 0 ? std::nullopt : std::optional(size_of(good));
 }

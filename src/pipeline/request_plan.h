@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -76,18 +77,35 @@ struct RequestPlan {
   double step_seconds = 0;
 };
 
-/// Plans each stage with the workspace's budget and base.
-RequestPlan plan_stages(const std::vector<Stage>& stages, const Workspace& workspace);
+/// Plans each stage with the workspace's budget and base. What was found out for one question
+/// serves the next.
+class RequestPlanner {
+ public:
+  /// The stages must outlive this.
+  RequestPlanner(const std::vector<Stage>& stages, const Workspace& workspace);
+  ~RequestPlanner();
 
-/// The smallest budget in which plan_stages() says that all fit, whole MiB.
-std::uint64_t minimum_budget(const std::vector<Stage>& stages, const Workspace& workspace);
+  RequestPlan plan();
+  /// Whether plan() says that all fit: sooner told.
+  bool fits();
+  /// The smallest budget in which all fit, whole MiB.
+  std::uint64_t minimum_budget();
+
+ private:
+  class PlannedStage;
+  std::vector<PlannedStage*> heaviest_first() const;
+
+  const std::vector<Stage>& all_;
+  Workspace workspace_;
+  std::vector<std::unique_ptr<PlannedStage>> stages_;
+};
 
 /// The largest picture of the request's shape, sides multiples of 64 up to 2048, whose stages fit
 /// in the workspace's budget; nothing where none is found. `minimum_bytes` is the request's
-/// minimum_budget(), from which the search begins; three tries are made, so that a picture a step
-/// larger may fit, too. Not `exact`: the first that is found.
+/// minimum, from which the search begins; three tries are made, so that a picture some steps larger
+/// may fit, too.
 std::optional<Size> largest_picture(const OpenedModels& models, const Request& request, DType dtype,
                                     const Workspace& workspace, std::optional<ImageFormat> format,
-                                    std::uint64_t minimum_bytes, bool exact);
+                                    std::uint64_t minimum_bytes);
 
 }  // namespace semblance

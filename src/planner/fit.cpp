@@ -20,66 +20,97 @@ constexpr LowerRules kRungs[] = {
     {16 * kMiB, 48 * kMiB, 16 * kMiB, 8 * kMiB},
 };
 
-std::vector<NodeNeeds> all_needs(const Graph& graph, const NeedsOf& needs) {
-  std::vector<NodeNeeds> all;
-  for (const Node& node : graph.nodes()) all.push_back(needs(graph, node));
-  return all;
-}
+/// How much is spilled, from nothing to all that helps: shares of the arena's peak to reach.
+constexpr double kShares[] = {1, 0.75, 0.5, 0};
 
 /// A share of the time that is not worth another try.
 constexpr double kLittleWaiting = 0.03;
 
-/// What the arena is brought down to by spilling, as shares of what it would be without. The last,
-/// zero, spills all that helps.
-constexpr double kTargets[] = {0.75, 0.5, 0};
+constexpr std::uint64_t kNever = ~std::uint64_t{0};
 
-/// A graph lowered by one rung's rules. What it can be made into is a list that does not depend on
-/// any limit: so what fits in some bytes fits in more, and the least is known.
-class Rung {
- public:
-  Rung(const Graph& graph, const NeedsOf& needs, const LowerRules& rules) : needs_(needs) {
-    const WeightFactsOf facts = [&](const Graph& g, const Node& node) {
-      const NodeNeeds need = needs(g, node);
-      return WeightFacts{need.src[1].packed_bytes, need.keeps_bits_by_channels};
-    };
-    whole_.lowered = lower(graph, rules, facts);
-    whole_.needs = all_needs(whole_.lowered.graph, needs);
-    whole_.least = make_plan(whole_.lowered, whole_.needs, {});
-  }
-
-  struct Candidate {
-    Lowered lowered;
-    std::vector<NodeNeeds> needs;
-    Plan least;  // without weights that stay and with the least read-ahead
-  };
-  const Candidate& without_spilling() const { return whole_; }
-  Candidate spilling(double share) const {
-    const auto target =
-        static_cast<std::uint64_t>(share * static_cast<double>(whole_.least.arena_bytes));
-    Candidate candidate;
-    candidate.lowered = spill(whole_.lowered, whole_.needs, target);
-    candidate.needs = all_needs(candidate.lowered.graph, needs_);
-    candidate.least = make_plan(candidate.lowered, candidate.needs, {});
-    return candidate;
-  }
-
- private:
-  const NeedsOf& needs_;
-  Candidate whole_;
-};
-
-bool fits(const Plan& plan, const FitOptions& options) {
-  return plan.memory_bytes() <= options.memory_bytes && plan.file_bytes <= options.file_bytes;
+std::vector<NodeNeeds> all_needs(const Graph& graph, const NeedsOf& needs) {
+  std::vector<NodeNeeds> all;
+  all.reserve(graph.nodes().size());
+  for (const Node& node : graph.nodes()) all.push_back(needs(graph, node));
+  return all;
 }
 
+}  // namespace
+
+/// A graph lowered by one rung's rules and spilled by one share. What a graph can be made into is a
+/// list that does not depend on any limit: so what fits in some bytes fits in more.
+struct Fitter::Candidate {
+  Lowered lowered;
+  std::vector<NodeNeeds> needs;
+  Plan least = {};  // without weights that stay and with the least read-ahead
+};
+
+Fitter::Fitter(const Graph& graph, NeedsOf needs, const FitOptions& options)
+    : graph_(graph), needs_(std::move(needs)), options_(options) {
+  known_.assign(std::size(kRungs), std::vector<Need>(options.may_spill ? std::size(kShares) : 1));
+}
+
+/// The candidate of a rung that needs no more than `most_bytes`: the one that spills the least, or
+/// the one that spills the most.
+std::optional<Fitter::Candidate> Fitter::explore(std::size_t rung, std::uint64_t most_bytes,
+                                                 Prefer prefer) {
+  std::vector<Need>& known = known_[rung];
+  most_bytes = std::min(most_bytes, kNever - 1);
+  const auto is_out = [&](const Need& need) { return need.bytes > most_bytes; };
+  if (std::all_of(known.begin(), known.end(), is_out)) return std::nullopt;
+
+  LowerRules rules = kRungs[rung];
+  if (!options_.may_spill) rules.file_bytes = LowerRules::kNoLimit;
+  const WeightFactsOf facts = [this](const Graph& graph, const Node& node) {
+    const NodeNeeds need = needs_(graph, node);
+    return WeightFacts{need.src[1].packed_bytes, need.keeps_bits_by_channels};
+  };
+  Candidate whole{lower(graph_, rules, facts), {}};
+  whole.needs = all_needs(whole.lowered.graph, needs_);
+  const ReadingBytes reading = reading_bytes(whole.needs);
+
+  Spilling spilling(whole.lowered, whole.needs);
+  const auto peak = static_cast<double>(spilling.peak_bytes());
+  std::vector<std::size_t> choices(known.size());
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    if (i > 0) {
+      spilling.bring_down_to(static_cast<std::uint64_t>(kShares[i] * peak));
+      if (spilling.chosen() == choices[i - 1]) known[i] = {kNever, true};  // nothing new
+    }
+    choices[i] = spilling.chosen();
+    if (!known[i].exact) known[i].bytes = spilling.peak_bytes() + reading.ring + reading.staging;
+  }
+
+  for (std::size_t turn = 0; turn < known.size(); ++turn) {
+    const std::size_t i = prefer == Prefer::kLeastSpilling ? turn : known.size() - 1 - turn;
+    if (is_out(known[i])) continue;
+    Candidate spilled;
+    if (choices[i] > 0) {
+      spilled.lowered = spilling.program(choices[i]);
+      spilled.needs = all_needs(spilled.lowered.graph, needs_);
+    }
+    Candidate& candidate = choices[i] > 0 ? spilled : whole;
+    candidate.least = make_plan(candidate.lowered, candidate.needs, {});
+    const Plan& plan = candidate.least;
+    known[i] = {plan.file_bytes > options_.file_bytes
+                    ? kNever
+                    : std::max(known[i].bytes, plan.memory_bytes()),
+                true};
+    if (!is_out(known[i])) return std::move(candidate);
+  }
+  return std::nullopt;
+}
+
+namespace {
+
 /// The plan with what memory is left: read-ahead first, then weights that stay.
-Plan using_what_is_left(const Rung::Candidate& candidate, const FitOptions& options) {
-  const Plan& least = candidate.least;
+Plan using_what_is_left(const Lowered& lowered, const std::vector<NodeNeeds>& needs, Plan least,
+                        const FitOptions& options) {
   PlanChoices choices;
   if (options.memory_bytes == LowerRules::kNoLimit) {
     choices.ring_limit_bytes = least.ring_bytes + 32 * kMiB;
     choices.resident_limit_bytes = options.keep_weights ? LowerRules::kNoLimit : 0;
-    return make_plan(candidate.lowered, candidate.needs, choices);
+    return make_plan(lowered, needs, choices);
   }
   const std::uint64_t left = options.memory_bytes - least.memory_bytes();
   choices.ring_limit_bytes = least.ring_bytes + std::min<std::uint64_t>(left / 2, 32 * kMiB);
@@ -87,65 +118,82 @@ Plan using_what_is_left(const Rung::Candidate& candidate, const FitOptions& opti
       std::min(choices.ring_limit_bytes, choices.ring_depth * least.ring_bytes);
   if (options.keep_weights)
     choices.resident_limit_bytes = left - (ring - std::min(ring, least.ring_bytes));
-  Plan plan = make_plan(candidate.lowered, candidate.needs, choices);
-  return fits(plan, options) ? plan : least;
+  Plan plan = make_plan(lowered, needs, choices);
+  const bool fits =
+      plan.memory_bytes() <= options.memory_bytes && plan.file_bytes <= options.file_bytes;
+  return fits ? std::move(plan) : std::move(least);
 }
 
-Program finished(Rung::Candidate candidate, const FitOptions& options) {
+}  // namespace
+
+std::optional<Program> Fitter::program(std::size_t rung, std::uint64_t memory_bytes) {
+  std::optional<Candidate> candidate = explore(rung, memory_bytes, Prefer::kLeastSpilling);
+  if (!candidate) return std::nullopt;
+  FitOptions options = options_;
+  options.memory_bytes = memory_bytes;
   Program program;
-  program.plan = using_what_is_left(candidate, options);
-  program.graph = std::move(candidate.lowered.graph);
-  program.needs = std::move(candidate.needs);
+  program.plan = using_what_is_left(candidate->lowered, candidate->needs,
+                                    std::move(candidate->least), options);
+  program.graph = std::move(candidate->lowered.graph);
+  program.needs = std::move(candidate->needs);
   const RunSeconds seconds = predict(program.graph, program.needs, program.plan, options.rates);
   program.seconds = seconds.all;
   program.wait_seconds = seconds.waiting;
   return program;
 }
 
-LowerRules allowed(LowerRules rules, const FitOptions& options) {
-  if (!options.may_spill) rules.file_bytes = LowerRules::kNoLimit;
-  return rules;
-}
-
-/// The least spilling of a rung that fits.
-std::optional<Rung::Candidate> first_that_fits(const Rung& rung, const FitOptions& options) {
-  if (fits(rung.without_spilling().least, options)) return rung.without_spilling();
-  if (!options.may_spill) return std::nullopt;
-  for (double share : kTargets) {
-    Rung::Candidate candidate = rung.spilling(share);
-    if (fits(candidate.least, options)) return candidate;
+std::optional<Program> Fitter::fit(std::uint64_t memory_bytes) {
+  std::optional<Program> best;  // one program at a time is held: they are large
+  std::optional<std::size_t> best_rung;
+  double best_seconds = 0;
+  for (std::size_t rung = 0; rung < std::size(kRungs); ++rung) {
+    std::optional<Program> made = program(rung, memory_bytes);
+    if (!made) continue;
+    const bool waits = made->wait_seconds > kLittleWaiting * made->seconds;
+    if (!best_rung || made->seconds < best_seconds) {
+      best_rung = rung;
+      best_seconds = made->seconds;
+    }
+    if (!waits || rung + 1 == std::size(kRungs)) {  // smaller parts make nothing faster then
+      if (best_rung == rung) best = std::move(made);
+      break;
+    }
   }
-  return std::nullopt;
-}
-
-}  // namespace
-
-std::optional<Program> fit(const Graph& graph, const NeedsOf& needs, const FitOptions& options) {
-  std::optional<Program> best;
-  for (const LowerRules& rules : kRungs) {
-    const Rung rung(graph, needs, allowed(rules, options));
-    std::optional<Rung::Candidate> candidate = first_that_fits(rung, options);
-    if (!candidate) continue;
-    Program program = finished(std::move(*candidate), options);
-    const bool waits = program.wait_seconds > kLittleWaiting * program.seconds;
-    if (!best || program.seconds < best->seconds) best = std::move(program);
-    if (!waits) break;  // smaller parts make nothing faster then
-  }
+  if (best_rung && !best) best = program(*best_rung, memory_bytes);
   return best;
 }
 
-std::uint64_t least_memory(const Graph& graph, const NeedsOf& needs, const FitOptions& options) {
-  std::uint64_t least = ~std::uint64_t{0};
-  for (const LowerRules& rules : kRungs) {
-    const Rung rung(graph, needs, allowed(rules, options));
-    const auto consider = [&](const Plan& plan) {
-      if (plan.file_bytes <= options.file_bytes) least = std::min(least, plan.memory_bytes());
-    };
-    consider(rung.without_spilling().least);
-    if (!options.may_spill) continue;
-    for (double share : kTargets) consider(rung.spilling(share).least);
+std::uint64_t Fitter::least_known() const {
+  std::uint64_t least = kNever;
+  for (const std::vector<Need>& rung : known_) {
+    for (const Need& need : rung) {
+      if (need.exact) least = std::min(least, need.bytes);
+    }
   }
   return least;
+}
+
+bool Fitter::fits(std::uint64_t memory_bytes) {
+  if (least_known() <= memory_bytes) return true;
+  for (std::size_t rung = std::size(kRungs); rung-- > 0;) {
+    if (explore(rung, memory_bytes, Prefer::kLeastMemory)) return true;
+  }
+  return false;
+}
+
+std::uint64_t Fitter::least_memory() {
+  for (std::size_t rung = std::size(kRungs); rung-- > 0;) {
+    while (explore(rung, least_known() - 1, Prefer::kLeastMemory)) continue;
+  }
+  return least_known();
+}
+
+std::optional<Program> fit(const Graph& graph, const NeedsOf& needs, const FitOptions& options) {
+  return Fitter(graph, needs, options).fit(options.memory_bytes);
+}
+
+std::uint64_t least_memory(const Graph& graph, const NeedsOf& needs, const FitOptions& options) {
+  return Fitter(graph, needs, options).least_memory();
 }
 
 }  // namespace semblance

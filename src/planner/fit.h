@@ -23,11 +23,42 @@ struct FitOptions {
   Rates rates;
 };
 
-/// The fastest program that fits, or nothing. The same result for the same arguments; what fits in
-/// some bytes fits in more.
-std::optional<Program> fit(const Graph& graph, const NeedsOf& needs, const FitOptions& options);
+/// Asks for several budgets of one graph. What was found out for one is not looked for again; what
+/// is held in between is a few numbers.
+class Fitter {
+ public:
+  /// The graph must outlive this. The options' memory_bytes is not looked at.
+  Fitter(const Graph& graph, NeedsOf needs, const FitOptions& options);
 
-/// The least memory_bytes for which fit() gives a program.
+  /// The fastest program that fits, or nothing. The same result for the same arguments; what fits
+  /// in some bytes fits in more.
+  std::optional<Program> fit(std::uint64_t memory_bytes);
+  /// Whether fit() gives a program: sooner told.
+  bool fits(std::uint64_t memory_bytes);
+  /// The least memory_bytes for which fit() gives a program.
+  std::uint64_t least_memory();
+
+ private:
+  struct Candidate;
+  /// What a candidate needs: no less than `bytes`, and just that where `exact`.
+  struct Need {
+    std::uint64_t bytes = 0;
+    bool exact = false;
+  };
+  enum class Prefer : std::uint8_t { kLeastSpilling, kLeastMemory };
+
+  std::optional<Candidate> explore(std::size_t rung, std::uint64_t most_bytes, Prefer prefer);
+  std::optional<Program> program(std::size_t rung, std::uint64_t memory_bytes);
+  std::uint64_t least_known() const;
+
+  const Graph& graph_;
+  NeedsOf needs_;
+  FitOptions options_;
+  std::vector<std::vector<Need>> known_;  // by rung, by amount of spilling
+};
+
+/// The same for one budget, options.memory_bytes.
+std::optional<Program> fit(const Graph& graph, const NeedsOf& needs, const FitOptions& options);
 std::uint64_t least_memory(const Graph& graph, const NeedsOf& needs, const FitOptions& options);
 
 /// Seconds of a run, and of which it waits for what is read and written behind it.

@@ -92,6 +92,18 @@ std::vector<int> find_spilled_before(const Lowered& program, const Sharing& shar
 
 }  // namespace
 
+ReadingBytes reading_bytes(const std::vector<NodeNeeds>& needs) {
+  ReadingBytes bytes;
+  for (const NodeNeeds& node : needs) {
+    for (const WeightNeeds& weight : node.src) {
+      if (weight.packed_bytes == 0) continue;
+      bytes.ring = std::max(bytes.ring, aligned(weight.raw_bytes));
+      bytes.staging = std::max(bytes.staging, weight.staging_bytes);
+    }
+  }
+  return bytes;
+}
+
 Plan make_plan(const Lowered& program, const std::vector<NodeNeeds>& needs,
                const PlanChoices& choices) {
   const Graph& graph = program.graph;
@@ -127,14 +139,14 @@ Plan make_plan(const Lowered& program, const std::vector<NodeNeeds>& needs,
   for (const WeightUse& use : plan.weights) {
     const std::uint64_t bytes = use.keep == Keep::kPacked ? 0 : use.needs.packed_bytes;
     memory.push_back({aligned(bytes), use.first_node, use.last_node, 0});
-    // What stays comes through the ring, too, when it is read.
-    plan.ring_bytes = std::max(plan.ring_bytes, aligned(use.needs.raw_bytes));
-    plan.staging_bytes = std::max(plan.staging_bytes, use.needs.staging_bytes);
   }
   plan.arena_bytes = place_blocks(memory);
   plan.file_bytes = place_blocks(file);
-  plan.ring_bytes = std::max(
-      plan.ring_bytes, std::min(choices.ring_limit_bytes, choices.ring_depth * plan.ring_bytes));
+  // What stays comes through the ring, too, when it is read.
+  const ReadingBytes least = reading_bytes(needs);
+  plan.staging_bytes = least.staging;
+  plan.ring_bytes =
+      std::max(least.ring, std::min(choices.ring_limit_bytes, choices.ring_depth * least.ring));
 
   plan.values.resize(graph.values().size());
   for (std::size_t i = 0; i < graph.values().size(); ++i) {

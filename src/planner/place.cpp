@@ -170,9 +170,13 @@ std::uint64_t place_blocks(std::vector<Block>& blocks) {
                    [&](std::size_t a, std::size_t b) { return blocks[a].bytes > blocks[b].bytes; });
   int end = 0;
   for (const Block& block : blocks) end = std::max(end, block.first);
-  // What is placed already, by spans of nodes, so that a block meets those of its time alone.
+  // What is placed already, by spans of nodes, so that a block meets those of its time alone; in a
+  // span by offset.
   constexpr int kSpan = 64;
   const auto span_of = [end](int node) { return at(std::clamp(node, 0, end) / kSpan); };
+  const auto is_below = [&](std::size_t a, std::size_t b) {
+    return blocks[a].offset < blocks[b].offset;
+  };
   std::vector<std::vector<std::size_t>> placed(span_of(end) + 1);
   std::vector<std::size_t> met;
   std::vector<std::size_t> seen(blocks.size(), blocks.size());
@@ -181,8 +185,9 @@ std::uint64_t place_blocks(std::vector<Block>& blocks) {
     Block& block = blocks[index];
     if (block.bytes == 0) continue;
     met.clear();
+    const std::size_t first_span = span_of(block.first);
     const std::size_t last_span = span_of(block.last);
-    for (std::size_t span = span_of(block.first); span <= last_span; ++span) {
+    for (std::size_t span = first_span; span <= last_span; ++span) {
       for (std::size_t other : placed[span]) {
         if (seen[other] == index || blocks[other].first > block.last ||
             blocks[other].last < block.first)
@@ -190,16 +195,18 @@ std::uint64_t place_blocks(std::vector<Block>& blocks) {
         seen[other] = index;
         met.push_back(other);
       }
-      placed[span].push_back(index);
     }
-    std::sort(met.begin(), met.end(),
-              [&](std::size_t a, std::size_t b) { return blocks[a].offset < blocks[b].offset; });
+    if (last_span > first_span) std::sort(met.begin(), met.end(), is_below);
     std::uint64_t offset = 0;
     for (std::size_t other : met) {
       if (blocks[other].offset >= offset + block.bytes) break;
       offset = std::max(offset, blocks[other].offset + blocks[other].bytes);
     }
     block.offset = offset;
+    for (std::size_t span = first_span; span <= last_span; ++span) {
+      auto& there = placed[span];
+      there.insert(std::upper_bound(there.begin(), there.end(), index, is_below), index);
+    }
     total = std::max(total, offset + block.bytes);
   }
   return total;

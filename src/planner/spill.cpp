@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 
 #include "core/integers.h"
 #include "graph/views.h"
@@ -22,35 +23,43 @@ struct Idle {
   std::uint64_t bytes = 0;
 };
 
-class Spiller {
- public:
-  Spiller(const Lowered& program, const std::vector<NodeNeeds>& needs)
-      : program_(program), graph_(program.graph), needs_(needs), sharing_(find_sharing(program)) {}
+}  // namespace
 
-  std::vector<Idle> choose(std::uint64_t target_bytes) {
+class Spilling::Impl {
+ public:
+  Impl(const Lowered& program, const std::vector<NodeNeeds>& needs)
+      : program_(program), graph_(program.graph), needs_(needs), sharing_(find_sharing(program)) {
     find_live();
-    find_idle();
-    std::vector<Idle> chosen;
-    std::vector<bool> taken(idle_.size());
+  }
+
+  std::uint64_t peak_bytes() const {
+    return live_.empty() ? 0 : *std::max_element(live_.begin(), live_.end());
+  }
+
+  void bring_down_to(std::uint64_t target_bytes) {
+    if (peak_bytes() <= target_bytes) return;
+    if (!knows_idle_) find_idle();
     for (;;) {
       const auto peak = std::max_element(live_.begin(), live_.end());
       if (peak == live_.end() || *peak <= target_bytes) break;
       const auto node = static_cast<int>(peak - live_.begin());
       std::size_t best = idle_.size();
       for (std::size_t i = 0; i < idle_.size(); ++i) {
-        if (taken[i] || idle_[i].after >= node || idle_[i].before <= node) continue;
+        if (taken_[i] || idle_[i].after >= node || idle_[i].before <= node) continue;
         if (best == idle_.size() || idle_[i].before > idle_[best].before ||
             (idle_[i].before == idle_[best].before && idle_[i].bytes > idle_[best].bytes))
           best = i;
       }
       if (best == idle_.size()) break;
-      taken[best] = true;
-      chosen.push_back(idle_[best]);
+      taken_[best] = true;
+      chosen_.push_back(idle_[best]);
       for (int n = idle_[best].after + 1; n < idle_[best].before; ++n)
         live_[at(n)] -= idle_[best].bytes;
     }
-    return chosen;
   }
+
+  const Lowered& program() const { return program_; }
+  std::span<const Idle> chosen() const { return chosen_; }
 
  private:
   /// Bytes of the arena that are needed while each node runs.
@@ -97,6 +106,7 @@ class Spiller {
   }
 
   void find_idle() {
+    knows_idle_ = true;
     // Whose bytes a value shows: itself, or what it is a view of.
     std::vector<ValueId> shown(graph_.values().size());
     std::vector<std::vector<int>> touched(graph_.values().size());
@@ -127,6 +137,7 @@ class Spiller {
           idle_.push_back({static_cast<ValueId>(i), nodes[j - 1], nodes[j], info.type.bytes()});
       }
     }
+    taken_.resize(idle_.size());
   }
 
   const Lowered& program_;
@@ -134,13 +145,18 @@ class Spiller {
   const std::vector<NodeNeeds>& needs_;
   Sharing sharing_;
   std::vector<std::uint64_t> live_;
+  bool knows_idle_ = false;
   std::vector<Idle> idle_;
+  std::vector<bool> taken_;  // by idle time
+  std::vector<Idle> chosen_;
 };
+
+namespace {
 
 /// The program with values spilled and fetched around their idle times.
 class Rewriter {
  public:
-  Rewriter(const Lowered& program, std::vector<Idle> idle)
+  Rewriter(const Lowered& program, std::span<const Idle> idle)
       : program_(program), graph_(program.graph), current_(graph_.values().size(), -1) {
     for (const Idle& time : idle) {
       spills_[time.after].push_back(time.value);
@@ -226,10 +242,23 @@ class Rewriter {
 
 }  // namespace
 
-Lowered spill(Lowered program, const std::vector<NodeNeeds>& needs, std::uint64_t target_bytes) {
-  std::vector<Idle> idle = Spiller(program, needs).choose(target_bytes);
-  if (idle.empty()) return program;
-  return Rewriter(program, std::move(idle)).run();
+Spilling::Spilling(const Lowered& program, const std::vector<NodeNeeds>& needs)
+    : impl_(std::make_unique<Impl>(program, needs)) {}
+Spilling::~Spilling() = default;
+
+std::uint64_t Spilling::peak_bytes() const { return impl_->peak_bytes(); }
+void Spilling::bring_down_to(std::uint64_t target_bytes) { impl_->bring_down_to(target_bytes); }
+std::size_t Spilling::chosen() const { return impl_->chosen().size(); }
+
+Lowered Spilling::program(std::size_t chosen) const {
+  return Rewriter(impl_->program(), impl_->chosen().first(chosen)).run();
+}
+
+Lowered spill(const Lowered& program, const std::vector<NodeNeeds>& needs,
+              std::uint64_t target_bytes) {
+  Spilling spilling(program, needs);
+  spilling.bring_down_to(target_bytes);
+  return spilling.program(spilling.chosen());
 }
 
 }  // namespace semblance

@@ -9,7 +9,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "runtime/backend.h"
 
@@ -20,20 +19,19 @@ struct SharedKernel {
   std::string_view name;
 };
 
+/// What sets a node's kernel apart: "cpu 2 linear has_bias=false f32[2,3] w:f32[5,3]"; kernels book
+/// scratch by the number of threads.
+std::string kernel_kind(const Backend& backend, const NodeView& node);
+
 class KernelCache {
  public:
   /// The kernel that choose_kernel() gives, one for all nodes of the same op with the same
   /// attributes whose sources have the same types and are weights alike. Throws as it does.
   SharedKernel choose(const Backend& backend, const NodeView& node);
-  /// Compiles what was chosen and is not compiled yet, one kernel a call; false when there is none
-  /// left. So a caller can stop in between.
-  bool compile_next();
-
   std::size_t size() const { return kernels_.size(); }
 
  private:
-  std::map<std::string, SharedKernel, std::less<>> kernels_;  // by what sets a node's kind apart
-  std::vector<std::shared_ptr<Kernel>> waiting_;              // to be compiled
+  std::map<std::string, SharedKernel, std::less<>> kernels_;  // by kind
 };
 
 }  // namespace semblance

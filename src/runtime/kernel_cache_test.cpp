@@ -44,23 +44,12 @@ TEST(KernelCache, SharesAmongEqualNodesAlone) {
   set_threads(before);
 }
 
-TEST(KernelCache, CompilesEachKernelOnce) {
-  KernelCache cache;
-  EXPECT_FALSE(cache.compile_next());
-  chosen(cache, cpu_backend(), "unary f32[2,8]");
-  chosen(cache, cpu_backend(), "unary f32[2,8]");
-  chosen(cache, cpu_backend(), "geglu f32[2,8]");
-  EXPECT_TRUE(cache.compile_next());
-  EXPECT_TRUE(cache.compile_next());
-  EXPECT_FALSE(cache.compile_next());
-}
-
 TEST(KernelCache, AKernelServesOneNodeAfterTheOther) {
   KernelCache cache;
   Graph graph = graph_of_case("conv2d f32[1,6,6,16] w:f32[16,16,3,3] w:f32[16] pad=[1,1,1,1]");
   const NodeView node(graph, graph.nodes()[0]);
   const SharedKernel shared = cache.choose(cpu_backend(), node);
-  while (cache.compile_next()) continue;
+  shared.kernel->compile();
   // Two nodes of other values, in turn: each has its own result every time.
   std::vector<std::vector<float>> results;
   alignas(64) static float scratch[1 << 16];

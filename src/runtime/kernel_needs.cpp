@@ -1,6 +1,7 @@
 #include "runtime/kernel_needs.h"
 
 #include "graph/views.h"
+#include "runtime/kernel_cache.h"
 #include "runtime/weight_packer.h"
 
 namespace semblance {
@@ -21,12 +22,6 @@ double guessed_seconds(const Graph& graph, const Node& node) {
   return operations / kGuessedOperations + bytes / kGuessedBytes;
 }
 
-bool is_never_run(const Graph& graph, const Node& node) {
-  return std::holds_alternative<Reshape>(node.op) || std::holds_alternative<Spill>(node.op) ||
-         std::holds_alternative<Fetch>(node.op) || std::holds_alternative<Blank>(node.op) ||
-         reads_rows(graph, node);
-}
-
 }  // namespace
 
 bool reads_rows(const Graph& graph, const Node& node) {
@@ -34,32 +29,46 @@ bool reads_rows(const Graph& graph, const Node& node) {
          graph.values()[static_cast<std::size_t>(node.src[1])].kind == ValueKind::kWeight;
 }
 
-SharedKernel KernelNeeds::kernel(const Graph& graph, const Node& node) {
-  if (is_never_run(graph, node)) return {};
-  return cache_.choose(backend_, NodeView(graph, node));
+bool is_run_by_kernel(const Graph& graph, const Node& node) {
+  return !is_one_of<Reshape, Spill, Fetch, Blank>(node.op) && !reads_rows(graph, node);
+}
+
+NodeNeeds KernelNeeds::ask(const Graph& graph, const Node& node) const {
+  const NodeView view(graph, node);
+  const ChosenKernel chosen = choose_kernel(backend_, view);
+  const Kernel& kernel = *chosen.kernel;
+  NodeNeeds needs;
+  needs.scratch_bytes = kernel.scratch_bytes();
+  needs.keeps_bits_by_channels = kernel.keeps_bits_by_output_channels();
+  needs.seconds = seconds_ ? seconds_(view, chosen.name) : guessed_seconds(graph, node);
+  needs.src.resize(node.src.size());
+  for (int i = 0; i < view.src_count(); ++i) {
+    if (!view.src_is_weight(i)) continue;
+    WeightNeeds& need = needs.src[static_cast<std::size_t>(i)];
+    need.packed_bytes = kernel.packed_bytes(i);
+    need.layout = kernel.layout(i);
+    need.staging_bytes = staging_bytes(kernel, i, view.src(i).shape);
+  }
+  return needs;
 }
 
 NodeNeeds KernelNeeds::of(const Graph& graph, const Node& node) {
   NodeNeeds needs;
-  needs.src.resize(node.src.size());
-  const SharedKernel shared = kernel(graph, node);
-  if (!shared.kernel) return needs;
-  const Kernel& kernel = *shared.kernel;
-  const NodeView view(graph, node);
-  needs.scratch_bytes = kernel.scratch_bytes();
-  needs.keeps_bits_by_channels = kernel.keeps_bits_by_output_channels();
-  needs.seconds = seconds_ ? seconds_(view, shared.name) : guessed_seconds(graph, node);
+  if (!is_run_by_kernel(graph, node)) {
+    needs.src.resize(node.src.size());
+    return needs;
+  }
+  std::string kind = kernel_kind(backend_, NodeView(graph, node));
+  auto found = known_.find(kind);
+  if (found == known_.end()) found = known_.emplace(std::move(kind), ask(graph, node)).first;
+  needs = found->second;
   for (std::size_t i = 0; i < node.src.size(); ++i) {
     const ValueInfo& info = graph.values()[static_cast<std::size_t>(node.src[i])];
     if (info.kind != ValueKind::kWeight) continue;
-    const int src = static_cast<int>(i);
     const StoredTensor* stored = weights_.find(info.name);
     const DType dtype = stored != nullptr ? stored->dtype : DType::kF16;
-    WeightNeeds& need = needs.src[i];
-    need.packed_bytes = kernel.packed_bytes(src);
-    need.raw_bytes = static_cast<std::uint64_t>(info.type.shape.elements()) * size_of(dtype);
-    need.layout = kernel.layout(src);
-    need.staging_bytes = staging_bytes(kernel, src, info.type.shape);
+    needs.src[i].raw_bytes =
+        static_cast<std::uint64_t>(info.type.shape.elements()) * size_of(dtype);
   }
   return needs;
 }

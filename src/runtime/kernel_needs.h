@@ -2,11 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <unordered_map>
 
 #include "planner/plan.h"
 #include "runtime/backend.h"
-#include "runtime/kernel_cache.h"
 #include "weights/weight_map.h"
 
 namespace semblance {
@@ -14,7 +14,8 @@ namespace semblance {
 /// Predicted seconds of a kernel's run: operations and bytes over what the machine does.
 using SecondsOf = std::function<double(const NodeView&, std::string_view kernel)>;
 
-/// Chooses kernels and remembers them. One thread at a time.
+/// Chooses kernels, and remembers of them what a planner asks: it looks at many more than run. One
+/// thread at a time.
 class KernelNeeds {
  public:
   /// All must outlive this. Weights that are not in `weights` are taken for fp16: that is how plans
@@ -24,16 +25,18 @@ class KernelNeeds {
 
   /// Throws Error(kDevice) for an op without a kernel.
   NodeNeeds of(const Graph& graph, const Node& node);
-  /// The kernel of a node that is run; none for embeddings that are read by rows.
-  SharedKernel kernel(const Graph& graph, const Node& node);
-  KernelCache& cache() { return cache_; }
 
  private:
+  NodeNeeds ask(const Graph& graph, const Node& node) const;
+
   const Backend& backend_;
   const WeightMap& weights_;
   const SecondsOf& seconds_;
-  KernelCache cache_;
+  std::unordered_map<std::string, NodeNeeds> known_;  // by kind of kernel, without raw_bytes
 };
+
+/// Whether a kernel runs the node; not where bytes are moved or stay.
+bool is_run_by_kernel(const Graph& graph, const Node& node);
 
 /// Whether the node is an embedding whose table stays in its file.
 bool reads_rows(const Graph& graph, const Node& node);

@@ -11,6 +11,7 @@
 #include "memory/base_memory.h"
 #include "memory/heap.h"
 #include "memory/meter.h"
+#include "runtime/kernel_cache.h"
 #include "runtime/scratch_mover.h"
 #include "runtime/trace.h"
 #include "runtime/weight_packer.h"
@@ -63,10 +64,11 @@ struct Table {
 
 Program plan_session(const Graph& graph, KernelNeeds& kernels, const SessionOptions& options) {
   const NeedsOf needs = [&](const Graph& g, const Node& node) { return kernels.of(g, node); };
-  std::optional<Program> program = fit(graph, needs, options.fit);
+  Fitter fitter(graph, needs, options.fit);
+  std::optional<Program> program = fitter.fit(options.fit.memory_bytes);
   if (!program) {
     fail(ErrorKind::kMemory, "cannot fit: at least {} bytes are needed, {} are there",
-         least_memory(graph, needs, options.fit), options.fit.memory_bytes);
+         fitter.least_memory(), options.fit.memory_bytes);
   }
   // No plan runs that the checker has not proven: some milliseconds.
   check_plan(program->graph, program->needs, program->plan);
@@ -127,7 +129,7 @@ struct Session::State {
   }
   std::span<std::byte> bytes_of(ValueId id) const { return place(arena, plan().values[at(id)]); }
 
-  void prepare(KernelNeeds& needs, const WeightMap& weights);
+  void prepare(const Backend& backend, const WeightMap& weights);
   void prepare_weights(const WeightMap& weights);
   void find_fetches();
   void take_memory();
@@ -140,9 +142,10 @@ struct Session::State {
   void wait_for_places(int node);
 };
 
-void Session::State::prepare(KernelNeeds& needs, const WeightMap& weights) {
+void Session::State::prepare(const Backend& backend, const WeightMap& weights) {
   const std::size_t count = graph().nodes().size();
   steps.resize(count);
+  KernelCache cache;
   for (std::size_t n = 0; n < count; ++n) {
     const Node& node = graph().nodes()[n];
     Step& step = steps[n];
@@ -150,11 +153,13 @@ void Session::State::prepare(KernelNeeds& needs, const WeightMap& weights) {
       step.name = "view";
       continue;
     }
-    const SharedKernel shared = needs.kernel(graph(), node);
-    step.kernel = shared.kernel.get();
-    step.name = step.kernel != nullptr ? shared.name : name_of(node.op);
-    if (shared.kernel && (kernels.empty() || kernels.back() != shared.kernel))
-      kernels.push_back(shared.kernel);
+    step.name = name_of(node.op);
+    if (is_run_by_kernel(graph(), node)) {
+      const SharedKernel shared = cache.choose(backend, NodeView(graph(), node));
+      step.kernel = shared.kernel.get();
+      step.name = shared.name;
+      if (kernels.empty() || kernels.back() != shared.kernel) kernels.push_back(shared.kernel);
+    }
     const std::vector<TensorType> types = graph().src_types(node);
     step.operations =
         std::visit([&](const auto& op) { return op.cost(types, graph().type(node.dst)); }, node.op);
@@ -399,11 +404,13 @@ Session::Session(Graph graph, const Backend& backend, const WeightMap& weights,
                  const SessionOptions& options, std::stop_token stop)
     : state_(std::make_unique<State>()) {
   State& s = *state_;
-  KernelNeeds needs(backend, weights, options.seconds);
-  s.program = plan_session(graph, needs, options);
+  {
+    KernelNeeds needs(backend, weights, options.seconds);
+    s.program = plan_session(graph, needs, options);
+  }
   s.trace = options.trace;
   check_stop(stop);
-  s.prepare(needs, weights);
+  s.prepare(backend, weights);
   s.prepare_weights(weights);
   s.find_fetches();
   s.releases = options.release_kernels;
