@@ -19,7 +19,6 @@ namespace {
 constexpr std::uint64_t kRunCodeBytes = 5 << 20;         // pages of code that a run comes by
 constexpr std::uint64_t kGeneratedBytes = 28 << 10;      // code of one kernel
 constexpr std::uint64_t kGeneratorHeapBytes = 32 << 10;  // what the library keeps beside it
-constexpr std::uint64_t kNodeBytes = 512;                // a session's tables of one node
 constexpr std::uint64_t kStackBytes = 96 << 10;          // that a thread uses
 
 /// A mapping of the process, as /proc/self/smaps describes it.
@@ -97,14 +96,29 @@ BaseMemory measure_base() {
   return base;
 }
 
+namespace {
+
+std::uint64_t generated_bytes(const RunCounts& counts) {
+  return static_cast<std::uint64_t>(counts.generated_kernels) * kGeneratedBytes;
+}
+
+std::uint64_t added_heap_bytes(const RunCounts& counts) {
+  return static_cast<std::uint64_t>(counts.generated_kernels) * kGeneratorHeapBytes +
+         static_cast<std::uint64_t>(counts.nodes) * kNodeBytes +
+         static_cast<std::uint64_t>(counts.threads) * kStackBytes;
+}
+
+}  // namespace
+
+std::uint64_t added_bytes(const RunCounts& counts) {
+  return generated_bytes(counts) + added_heap_bytes(counts);
+}
+
 BaseMemory predict_base(const BaseMemory& chosen, const RunCounts& counts) {
-  const auto kernels = static_cast<std::uint64_t>(counts.generated_kernels);
   BaseMemory base = chosen;
   base.code_bytes = kRunCodeBytes;
-  base.generated_bytes += kernels * kGeneratedBytes;
-  base.heap_bytes += kernels * kGeneratorHeapBytes +
-                     static_cast<std::uint64_t>(counts.nodes) * kNodeBytes +
-                     static_cast<std::uint64_t>(counts.threads) * kStackBytes;
+  base.generated_bytes += generated_bytes(counts);
+  base.heap_bytes += added_heap_bytes(counts);
   return base;
 }
 

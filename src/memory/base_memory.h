@@ -22,6 +22,9 @@ struct BaseMemory {
 /// millisecond. Throws Error(kDevice) when /proc/self/smaps cannot be read.
 BaseMemory measure_base();
 
+/// What a session's tables take of one node of its graph: the graph, the plan, what is called.
+inline constexpr std::uint64_t kNodeBytes = 1400;
+
 /// What a run will add to a base that was measured when its graphs were built and its kernels
 /// chosen, before they are compiled.
 struct RunCounts {
@@ -29,6 +32,8 @@ struct RunCounts {
   int nodes = 0;              // of the graphs whose sessions live at once
   int threads = 1;            // that will be started: the pool's, readers, movers
 };
+/// What they add to the heap and to the code that is generated.
+std::uint64_t added_bytes(const RunCounts& counts);
 /// The base at the run's peak. `chosen` should be measured with the heap trimmed, and the run
 /// should call give_back_code() before it starts, as sessions do: to within 3 MiB then.
 BaseMemory predict_base(const BaseMemory& chosen, const RunCounts& counts);

@@ -274,7 +274,11 @@ class RequestPlanner::PlannedStage {
     plan.fits = program.has_value();
     if (!program) return plan;
     take_program(plan, *program, options_.fit.rates);
-    plan.peak_bytes = std::max(before_bytes_, beside_bytes_ + program->plan.memory_bytes());
+    const std::uint64_t spare = spare_base(kernels_->generated_kernels(program->graph));
+    plan.base_bytes -= std::min(plan.base_bytes, spare);
+    plan.peak_bytes =
+        std::max(before_bytes_, plan.base_bytes + plan.values_bytes + program->plan.memory_bytes());
+    plan.base_bytes += program->plan.tables_bytes;
     return plan;
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "memory/base_memory.h"
 #include "planner/make_plan.h"
 #include "planner/spill.h"
 
@@ -68,6 +69,8 @@ std::optional<Fitter::Candidate> Fitter::explore(std::size_t rung, std::uint64_t
   Candidate whole{lower(graph_, rules, facts), {}};
   whole.needs = all_needs(whole.lowered.graph, needs_);
   const ReadingBytes reading = reading_bytes(whole.needs);
+  const std::uint64_t beside =
+      reading.ring + reading.staging + whole.lowered.graph.nodes().size() * kNodeBytes;
 
   Spilling spilling(whole.lowered, whole.needs);
   const auto peak = static_cast<double>(spilling.peak_bytes());
@@ -78,7 +81,7 @@ std::optional<Fitter::Candidate> Fitter::explore(std::size_t rung, std::uint64_t
       if (spilling.chosen() == choices[i - 1]) known[i] = {kNever, true};  // nothing new
     }
     choices[i] = spilling.chosen();
-    if (!known[i].exact) known[i].bytes = spilling.peak_bytes() + reading.ring + reading.staging;
+    if (!known[i].exact) known[i].bytes = spilling.peak_bytes() + beside;
   }
 
   for (std::size_t turn = 0; turn < known.size(); ++turn) {

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "core/integers.h"
+#include "memory/base_memory.h"
 #include "planner/place.h"
 
 namespace semblance {
@@ -145,6 +146,7 @@ Plan make_plan(const Lowered& program, const std::vector<NodeNeeds>& needs,
   // What stays comes through the ring, too, when it is read.
   const ReadingBytes least = reading_bytes(needs);
   plan.staging_bytes = least.staging;
+  plan.tables_bytes = graph.nodes().size() * kNodeBytes;
   plan.ring_bytes =
       std::max(least.ring, std::min(choices.ring_limit_bytes, choices.ring_depth * least.ring));
 

@@ -73,6 +73,7 @@ struct Plan {
   std::uint64_t ring_bytes = 0;
   std::uint64_t resident_bytes = 0;
   std::uint64_t staging_bytes = 0;  // while weights are packed
+  std::uint64_t tables_bytes = 0;   // of the graph and of the plan itself
   std::uint64_t file_bytes = 0;
   std::vector<Place> values;             // by value, in the arena or the file; 0 bytes for weights
   std::vector<bool> in_file;             // by value
@@ -82,9 +83,9 @@ struct Plan {
   std::vector<WeightUse> weights;        // by first_node
   std::vector<NodeWeight> node_weights;  // by node
 
-  /// What the regions in memory take together.
+  /// What the regions in memory and the tables take together.
   std::uint64_t memory_bytes() const {
-    return arena_bytes + ring_bytes + resident_bytes + staging_bytes;
+    return arena_bytes + ring_bytes + resident_bytes + staging_bytes + tables_bytes;
   }
 };
 

@@ -33,11 +33,13 @@ bool is_run_by_kernel(const Graph& graph, const Node& node) {
   return !is_one_of<Reshape, Spill, Fetch, Blank>(node.op) && !reads_rows(graph, node);
 }
 
-NodeNeeds KernelNeeds::ask(const Graph& graph, const Node& node) const {
+KernelNeeds::Known KernelNeeds::ask(const Graph& graph, const Node& node) const {
   const NodeView view(graph, node);
   const ChosenKernel chosen = choose_kernel(backend_, view);
   const Kernel& kernel = *chosen.kernel;
-  NodeNeeds needs;
+  Known known;
+  known.generates = chosen.name.starts_with("onednn");
+  NodeNeeds& needs = known.needs;
   needs.scratch_bytes = kernel.scratch_bytes();
   needs.keeps_bits_by_channels = kernel.keeps_bits_by_output_channels();
   needs.seconds = seconds_ ? seconds_(view, chosen.name) : guessed_seconds(graph, node);
@@ -49,7 +51,26 @@ NodeNeeds KernelNeeds::ask(const Graph& graph, const Node& node) const {
     need.layout = kernel.layout(i);
     need.staging_bytes = staging_bytes(kernel, i, view.src(i).shape);
   }
-  return needs;
+  return known;
+}
+
+KernelNeeds::Known& KernelNeeds::known(const Graph& graph, const Node& node) {
+  std::string kind = kernel_kind(backend_, NodeView(graph, node));
+  auto found = known_.find(kind);
+  if (found == known_.end()) found = known_.emplace(std::move(kind), ask(graph, node)).first;
+  return found->second;
+}
+
+int KernelNeeds::generated_kernels(const Graph& graph) {
+  ++calls_;
+  int count = 0;
+  for (const Node& node : graph.nodes()) {
+    if (!is_run_by_kernel(graph, node)) continue;
+    Known& kernel = known(graph, node);
+    if (kernel.generates && kernel.seen != calls_) ++count;
+    kernel.seen = calls_;
+  }
+  return count;
 }
 
 NodeNeeds KernelNeeds::of(const Graph& graph, const Node& node) {
@@ -58,10 +79,7 @@ NodeNeeds KernelNeeds::of(const Graph& graph, const Node& node) {
     needs.src.resize(node.src.size());
     return needs;
   }
-  std::string kind = kernel_kind(backend_, NodeView(graph, node));
-  auto found = known_.find(kind);
-  if (found == known_.end()) found = known_.emplace(std::move(kind), ask(graph, node)).first;
-  needs = found->second;
+  needs = known(graph, node).needs;
   for (std::size_t i = 0; i < node.src.size(); ++i) {
     const ValueInfo& info = graph.values()[static_cast<std::size_t>(node.src[i])];
     if (info.kind != ValueKind::kWeight) continue;

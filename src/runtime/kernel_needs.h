@@ -25,14 +25,23 @@ class KernelNeeds {
 
   /// Throws Error(kDevice) for an op without a kernel.
   NodeNeeds of(const Graph& graph, const Node& node);
+  /// Of the kernels that run a graph, how many come with code that is generated.
+  int generated_kernels(const Graph& graph);
 
  private:
-  NodeNeeds ask(const Graph& graph, const Node& node) const;
+  struct Known {
+    NodeNeeds needs;  // without raw_bytes
+    bool generates = false;
+    int seen = 0;  // in which call of generated_kernels()
+  };
+  Known& known(const Graph& graph, const Node& node);
+  Known ask(const Graph& graph, const Node& node) const;
 
   const Backend& backend_;
   const WeightMap& weights_;
   const SecondsOf& seconds_;
-  std::unordered_map<std::string, NodeNeeds> known_;  // by kind of kernel, without raw_bytes
+  std::unordered_map<std::string, Known> known_;  // by kind of kernel
+  int calls_ = 0;
 };
 
 /// Whether a kernel runs the node; not where bytes are moved or stay.

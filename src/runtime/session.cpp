@@ -413,6 +413,7 @@ Session::Session(Graph graph, const Backend& backend, const WeightMap& weights,
   s.prepare(backend, weights);
   s.prepare_weights(weights);
   s.find_fetches();
+  s.program.needs = {};  // asked for no more
   s.releases = options.release_kernels;
   for (const std::shared_ptr<Kernel>& kernel : s.kernels) {
     if (s.releases) break;

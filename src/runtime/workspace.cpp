@@ -10,8 +10,8 @@
 namespace semblance {
 namespace {
 
-/// What a session adds beside its places: kernels' code and tables of nodes.
-constexpr RunCounts kSessionCounts{.generated_kernels = 160, .nodes = 12000, .threads = 4};
+/// What a session adds beside what its plan tells: kernels' code.
+constexpr RunCounts kSessionCounts{.generated_kernels = 160, .threads = 4};
 
 /// By how much the base differs from one look to the next: pages are counted in batches, and code
 /// comes back as it is used. A plan leaves room for it, so that the run finds what was promised.
@@ -118,6 +118,12 @@ SessionOptions Workspace::session(bool keep_weights, std::uint64_t left_bytes) c
     };
   }
   return session;
+}
+
+std::uint64_t spare_base(int generated_kernels) {
+  constexpr std::uint64_t kUnsure = 2 << 20;
+  const RunCounts counts{.generated_kernels = generated_kernels, .threads = kSessionCounts.threads};
+  return less(added_bytes(kSessionCounts), added_bytes(counts) + kUnsure);
 }
 
 std::uint64_t planned_base() { return base_now() + kBaseSpread; }

@@ -85,4 +85,7 @@ class Workspace {
 /// lies free in the heap.
 std::uint64_t planned_base();
 
+/// What of it a session of so many kernels of generated code does not come to.
+std::uint64_t spare_base(int generated_kernels);
+
 }  // namespace semblance
