@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <regex>
 
 #include "cli/program_test.h"
 #include "tests/support/control_group.h"
@@ -305,6 +306,16 @@ TEST_F(Faults, ABudgetBelowTheMinimum) {
   outcome.exits(6).says("cannot fit: 768x768 needs at least ").says(" MiB, the budget is 20 MiB\n");
   expect_one_message(outcome);
   EXPECT_EQ(left(), std::set<std::string>());
+  if (semblance::testing::kSanitized) return;
+
+  // The number that is named works, and is kept to.
+  std::smatch named;
+  ASSERT_TRUE(std::regex_search(outcome.err(), named, std::regex("needs at least ([0-9]+) MiB")));
+  const Outcome again = run(that_spills({"--memory", named.str(1) + "MiB"}));
+  again.exits(0);
+  std::smatch measured;
+  ASSERT_TRUE(std::regex_search(again.err(), measured, std::regex("peak ([0-9]+) MiB")));
+  EXPECT_LE(std::stoi(measured.str(1)), std::stoi(named.str(1)));
 }
 
 std::uint64_t anonymous_bytes(pid_t process) {

@@ -10,6 +10,7 @@
 #include "api/parameters.h"
 #include "api/subject.h"
 #include "cli/command.h"
+#include "cli/demo_model.h"
 #include "cli/flags.h"
 #include "cli/interrupt.h"
 #include "cli/outputs.h"
@@ -95,6 +96,19 @@ SavedRun take_saved(RequestSettings& s) {
   }
   s.backend = static_cast<int>(backend - std::begin(kBackends));
   return run;
+}
+
+/// Where no model is named, takes the one that comes with the program; false where there is none.
+bool take_demo_model(RequestSettings& s) {
+  const ModelPaths& models = s.models;
+  if (!models.base.empty() || !models.identitynet.empty() || !models.adapter.empty()) return false;
+  const std::optional<DemoModel> demo = find_demo_model();
+  if (!demo) return false;
+  s.models = demo->models;
+  FaceFiles& face = s.looking.files;
+  if (face.folder.empty() && face.detector.empty() && face.recogniser.empty())
+    face.folder = demo->face_models;
+  return true;
 }
 
 /// Everything that can be refused by looking at the flags alone.
@@ -347,6 +361,11 @@ int generate(std::span<const char* const> words) {
   declare_request(flags, s);
   flags.epilogue(
       "Examples\n"
+      "  With the demo model, which comes with the program and knows drawn people alone:\n"
+      "  semblance generate --face models/demo/faces/01.png --prompt \"a smiling woman in the "
+      "snow\" \\\n"
+      "     -o snow.png\n"
+      "  With the published weights (docs/models.md):\n"
       "  semblance generate --base sdxl --identitynet InstantID/ControlNetModel \\\n"
       "     --adapter InstantID/ip-adapter.bin --face-models antelopev2 --face me.jpg \\\n"
       "     --prompt \"analog film photo of a man in the snow\" --negative \"blurry\" -o snow.png\n"
@@ -366,6 +385,7 @@ int generate(std::span<const char* const> words) {
     refuse_beside_resume(flags);
     saved = take_saved(s);
   }
+  const bool with_demo = take_demo_model(s);
   check_flags(s);
   Request request = s.request;
   check_metadata(s, request);
@@ -385,6 +405,7 @@ int generate(std::span<const char* const> words) {
   if (!saved) reader.check(s.face, "--face");
   if (!s.pose.empty()) reader.check(s.pose, "--pose");
 
+  if (with_demo) progress.note(text_of(Message::kDemoModel));
   progress.now("opening the models");
   Watched watched(s.trace);
   Workspace::Options workspace = workspace_options(s, budget, true);

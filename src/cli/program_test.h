@@ -163,6 +163,8 @@ class ProgramTest : public ::testing::Test {
     folder_ = fs::temp_directory_path() /
               ("semblance_cli_" + std::string(test->name()) + "_" + std::to_string(getpid()));
     fs::create_directories(folder_ / "logs");
+    // What is known of the machine is measured once for all tests, and not kept for the user.
+    setenv("XDG_CACHE_HOME", (fs::temp_directory_path() / "semblance_test_cache").c_str(), 1);
   }
   ~ProgramTest() override {
     std::error_code ignored;

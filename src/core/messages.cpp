@@ -50,6 +50,11 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
     {Message::kDetectorReduced,
      "the face detector starts at {0} instead of {1} (--detector-size {1} starts with that)",
      "el detector de caras empieza en {0} en vez de {1} (--detector-size {1} empieza con ese)"},
+    {Message::kDemoModel,
+     "No model is named: this is the demo model, which knows drawn people alone; for real ones see "
+     "--base and docs/models.md",
+     "No se ha indicado ningún modelo: este es el de demostración, que solo conoce personas "
+     "dibujadas; para personas reales, véanse --base y docs/models.md"},
     {Message::kSizesAssumed, "{0} is not there: the published sizes and fp16 are assumed",
      "{0} no existe: se suponen los tamaños publicados y fp16"},
     {Message::kPlanMode, "Mode: {0}, budget {1}", "Modo: {0}, presupuesto {1}"},

@@ -50,7 +50,8 @@ enum class Message : std::uint8_t {
   kMemoryLow,
   kBudgetAboveAvailable,  // budget, available
   kDetectorReduced,       // size taken, full size
-  kSizesAssumed,          // file or folder that is not there
+  kDemoModel,
+  kSizesAssumed,  // file or folder that is not there
   // A plan.
   kPlanMode,        // mode's name, budget
   kPlanPeak,        // peak

@@ -1,5 +1,7 @@
 #include "runtime/machine_facts.h"
 
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -56,11 +58,17 @@ struct Machine {
   std::string processor;
   int cores = 0;
   int threads = 0;
-  std::string folder;
+  std::string disk;  // the file system that scratch files go to
 };
 
+std::string disk_of(const std::filesystem::path& folder) {
+  struct stat info = {};
+  if (stat(folder.c_str(), &info) != 0) return folder.string();
+  return fmt::format("{}:{}", major(info.st_dev), minor(info.st_dev));
+}
+
 Machine this_machine(const std::filesystem::path& folder) {
-  Machine machine{"unknown", available_cores(), threads(), folder.string()};
+  Machine machine{"unknown", available_cores(), threads(), disk_of(folder)};
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);) {
     const auto colon = line.find(": ");
@@ -76,7 +84,7 @@ bool is_of(const Json& entry, const Machine& machine) {
          entry.get_string("processor", "") == machine.processor &&
          entry.get_int("cores", 0) == machine.cores &&
          entry.get_int("threads", 0) == machine.threads &&
-         entry.get_string("folder", "") == machine.folder;
+         entry.get_string("disk", "") == machine.disk;
 }
 
 double positive(const Json& entry, std::string_view key) {
@@ -125,7 +133,7 @@ void write_cache(const std::filesystem::path& path, const Machine& machine,
                  const MachineFacts& facts, const std::vector<Json>& others) {
   nlohmann::json entry = {{"version", kVersion},        {"processor", machine.processor},
                           {"cores", machine.cores},     {"threads", machine.threads},
-                          {"folder", machine.folder},   {"f32", to_json(facts.f32)},
+                          {"disk", machine.disk},       {"f32", to_json(facts.f32)},
                           {"bf16", to_json(facts.bf16)}};
   for (const auto& [name, fact] : kFactNames) entry[std::string(name)] = facts.*fact;
   nlohmann::json machines = nlohmann::json::array({std::move(entry)});

@@ -85,7 +85,7 @@ TEST_F(MachineFactsCache, KeepsOtherMachinesAndAsksForItsOwn) {
                                                  {"threads", 999},
                                                  {"cores", 999},
                                                  {"version", 0},
-                                                 {"folder", "/elsewhere"}}) {
+                                                 {"disk", "999:999"}}) {
     json other = cache();
     other["machines"] = json::array({other["machines"][0]});
     other["machines"][0][key] = value;

@@ -1,0 +1,24 @@
+#include "cli/demo_model.h"
+
+namespace semblance::cli {
+
+std::optional<DemoModel> find_demo_model(const std::filesystem::path& program) {
+  const std::filesystem::path folder = program.parent_path();
+  for (const char* way : {"../share/semblance/demo", "../../models/demo"}) {
+    const std::filesystem::path model = (folder / way).lexically_normal();
+    std::error_code none;
+    if (!std::filesystem::exists(model / "ip-adapter.bin", none)) continue;
+    return DemoModel{.models = {.base = model / "base",
+                                .identitynet = model / "ControlNetModel",
+                                .adapter = model / "ip-adapter.bin"},
+                     .face_models = model / "face-models"};
+  }
+  return std::nullopt;
+}
+
+std::optional<DemoModel> find_demo_model() {
+  std::error_code none;
+  return find_demo_model(std::filesystem::read_symlink("/proc/self/exe", none));
+}
+
+}  // namespace semblance::cli
