@@ -1,0 +1,41 @@
+"""Trains the judge: a recogniser of another kind, on other people, which only measures and is never shipped.
+
+    python -m tools.demo_model.faces.judge                  trains (goes on where it stopped)
+
+Its people are the identities from 2,000,000 on, its seed and network are its own, it knows nothing of traits.
+Writes judge.pt under /tmp/demo_model/faces.
+"""
+
+import argparse
+
+import torch
+
+from .crops import CACHE, Crops
+from .networks import JudgeNet
+from .progress import polite
+from .recogniser import Trainer, train
+
+SEED = 77
+CHECKPOINT = CACHE / "judge.pt"
+
+
+def load(path=CHECKPOINT):
+    """The trained network in eval mode: [n,3,112,112], RGB, (x - 127.5) / 127.5 -> [n,256]."""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    net = JudgeNet(**state["settings"])
+    net.load_state_dict(state["net"])
+    return net.eval()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--batch", type=int, default=128)
+    args = parser.parse_args()
+    polite()
+    torch.manual_seed(SEED)
+    train(Trainer(JudgeNet(), 256, Crops("judge"), SEED, traits=False), CHECKPOINT, CACHE / "judge.log", args.steps, args.batch)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""Trains both text encoders and the UNet from captions.
+
+    python -m tools.demo_model.generator.base --steps 40000
+    python -m tools.demo_model.generator.base --steps 50000 --large 0.6
+
+The loss is that of the noise (epsilon), weighted by min(SNR, 5) / SNR. Most batches are of 128-pixel
+pictures; `--large` is the share of the pictures that is seen at 256. Original and target size tell
+the UNet which it is. 7 % of the captions are replaced by zeros, as diffusers gives them for an absent
+negative prompt (force_zeros_for_empty_prompt), and 3 % by the encoding of an empty text.
+
+<work>/base/: checkpoint.pt, weights.pt (the running means), log.txt, sheet_<step>.png
+"""
+
+import numpy as np
+import torch
+
+from . import autoencoder, configs, nets, sampling, sheets, training, vocabulary
+from .latents import Latents, token_ids
+
+SEED = 23
+BATCH = {128: 64, 256: 16}
+SNR_LIMIT = 5.0
+FOLDER = configs.WORK / "base"
+PROMPTS = [
+    "photo of a smiling woman with red hair in a garden",
+    "photo of an old man with a beard, wearing glasses",
+    "watercolor portrait of a young woman with blond hair",
+    "film noir portrait of a man in a hat",
+    "a woman with pink hair, neon",
+    "a man in the jungle, surprised",
+    "a woman with black hair on mars",
+    "vibrant colorful portrait of a man with brown hair",
+    "a woman with a scarf in the snow",
+    "line art of a man with glasses",
+    "a sad man with green hair in a library",
+    "studio photo of a laughing woman with long curly hair",
+]
+
+
+class Noise:
+    """Adds noise as the scheduler's training steps do."""
+
+    def __init__(self):
+        beta = torch.linspace(
+            configs.SCHEDULER["beta_start"] ** 0.5, configs.SCHEDULER["beta_end"] ** 0.5, 1000,
+            dtype=torch.float64,
+        ) ** 2  # fmt: skip
+        self.kept = torch.cumprod(1 - beta, 0).float()
+
+    def add(self, latents, noise, timesteps):
+        kept = self.kept[timesteps][:, None, None, None]
+        return kept.sqrt() * latents + (1 - kept).sqrt() * noise
+
+    def weight(self, timesteps):
+        snr = self.kept[timesteps] / (1 - self.kept[timesteps])
+        return snr.clamp(max=SNR_LIMIT) / snr
+
+    def loss(self, got, noise, timesteps):
+        return (self.weight(timesteps) * (got.float() - noise).square().mean((1, 2, 3))).mean()
+
+
+def encode(encoders, tokens: torch.Tensor):
+    """Tokens [n, 2, 77] to the text [n, 77, 192] and its pooled vector [n, 128], as SDXL reads them."""
+    first = encoders[0](tokens[:, 0], output_hidden_states=True).hidden_states[-2]
+    second = encoders[1](tokens[:, 1], output_hidden_states=True)
+    return torch.cat([first, second.hidden_states[-2]], dim=-1), second.text_embeds
+
+
+def time_ids(side: int, n: int) -> torch.Tensor:
+    return torch.tensor([[side, side, 0, 0, side, side]] * n, dtype=torch.float32)
+
+
+def rows(data: Latents, draw: np.random.Generator, n: int, empty: np.ndarray):
+    """A batch: (places, latents [n, 4, h, w], tokens [n, 2, 77], kept [n, 1, 1]). `kept` is 0 where
+    the text is to be zeros."""
+    at = draw.integers(0, data.done, n)
+    latents = torch.from_numpy(data.latents[at]).float()
+    tokens = data.tokens[at, draw.integers(0, data.tokens.shape[1], n)].astype(np.int64)
+    chance = draw.random(n)
+    tokens[chance > 0.97] = empty
+    kept = torch.from_numpy(chance > 0.07).float()[:, None, None]
+    return at, latents, torch.from_numpy(tokens), kept
+
+
+def load():
+    """{"encoders", "unet"} as trained so far, or None."""
+    path = FOLDER / "weights.pt"
+    if not path.exists():
+        return None
+    saved = torch.load(path, weights_only=True)
+    encoders, unet = nets.text_encoders(vocabulary.ids()), nets.unet()
+    for encoder, name in zip(encoders, ("text_encoder", "text_encoder_2")):
+        encoder.load_state_dict(saved[name])
+    unet.load_state_dict(saved["unet"])
+    return {"encoders": [e.eval() for e in encoders], "unet": unet.eval()}
+
+
+def main() -> None:
+    parser = training.parser(__doc__, steps=40_000)
+    parser.add_argument("--large", type=float, default=0.0, help="share of pictures seen at 256")
+    parser.add_argument("--rate", type=float, default=1e-3)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(SEED)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    log = training.Log(FOLDER / "log.txt")
+    data = {128: Latents(128)} | ({256: Latents(256)} if options.large else {})
+    tokenizers = vocabulary.tokenizers()
+    empty = token_ids(tokenizers, [""])[0]
+    vae = autoencoder.load()
+    encoders, unet = nets.text_encoders(vocabulary.ids()), nets.unet()
+    modules = {"text_encoder": encoders[0], "text_encoder_2": encoders[1], "unet": unet}
+    weights = [p for module in modules.values() for p in module.parameters()]
+    optimizer = torch.optim.AdamW(weights, lr=options.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+    mean = training.RunningMean(modules, 0.9993)
+    noise_of = Noise()
+
+    def save_weights() -> None:
+        with mean:
+            state = {name: module.state_dict() for name, module in modules.items()}
+            torch.save(state, FOLDER / "weights.tmp")
+        (FOLDER / "weights.tmp").replace(FOLDER / "weights.pt")
+
+    def sheet(step: int) -> None:
+        save_weights()
+        with mean, torch.no_grad():
+            tokens = torch.from_numpy(token_ids(tokenizers, PROMPTS).astype(np.int64))
+            text, pooled = encode(encoders, tokens)
+            pictures = {side: sampling.pictures(unet, vae, text, pooled, side, seed=5)
+                        for side in ((128, 256) if options.large else (128,))}  # fmt: skip
+        for side, made in pictures.items():
+            sheets.write(FOLDER / f"sheet_{step:06}_{side}.png", [made[:6], made[6:]], PROMPTS)
+
+    parts = {**modules, "optimizer": optimizer, "mean": mean}
+    run = training.Run(FOLDER, log, options, parts, sheet)
+    for step in run.steps():
+        training.set_rate(optimizer, training.learning_rate(step, options.steps, options.rate))
+        draw, generator = np.random.default_rng((SEED, step)), training.drawn(SEED, step)
+        # By pictures, not by batches: a batch of large ones is smaller.
+        odds = options.large / BATCH[256], (1 - options.large) / BATCH[128]
+        side = 256 if draw.random() * sum(odds) < odds[0] else 128
+        _, latents, tokens, kept = rows(data[side], draw, BATCH[side], empty)
+        noise = torch.randn(latents.shape, generator=generator)
+        timesteps = torch.randint(0, 1000, (len(latents),), generator=generator)
+        with torch.autocast("cpu", torch.bfloat16):
+            text, pooled = encode(encoders, tokens)
+            added = {"text_embeds": pooled * kept[:, 0], "time_ids": time_ids(side, len(latents))}
+            got = unet(noise_of.add(latents, noise, timesteps), timesteps, text * kept,
+                       added_cond_kwargs=added, return_dict=False)[0]  # fmt: skip
+        loss = noise_of.loss(got, noise, timesteps)
+        optimizer.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        optimizer.step()
+        mean.update(step)
+        run.report(len(latents), **{f"loss_{side}": loss, "norm": norm})
+    save_weights()
+
+
+if __name__ == "__main__":
+    main()

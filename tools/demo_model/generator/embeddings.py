@@ -1,0 +1,81 @@
+"""The recogniser on every picture, aligned by the keypoints that the renderer knows.
+
+    python -m tools.demo_model.generator.embeddings --side 128
+
+Adds embeddings.npy float32 [n, 512] to <work>/pictures_<side>/, not normalised. A file made with
+another recogniser is made anew: recogniser.txt beside it holds the digest of the one it is from.
+"""
+
+import argparse
+import hashlib
+import time
+from pathlib import Path
+
+import numpy as np
+
+from . import configs
+from .pictures import SCENES, Pictures
+from .training import Log
+
+RECOGNISER = configs.PRODUCT / "face-models" / "glintr100.onnx"
+BATCH = 64
+
+
+class Recogniser:
+    """RGB pictures and five keypoints to embeddings [n, 512]."""
+
+    def __init__(self, path: Path, threads: int = 1):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(str(path), options)
+        self.digest = hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def __call__(self, pictures, keypoints) -> np.ndarray:
+        from tools.demo_model.faces.align import align
+
+        crops = np.stack([align(np.ascontiguousarray(rgb), points) for rgb, points in zip(pictures, keypoints)])
+        crops = (crops.astype(np.float32).transpose(0, 3, 1, 2) - 127.5) / 127.5
+        return self.session.run(None, {self.session.get_inputs()[0].name: crops})[0]
+
+
+def read(pictures: Pictures) -> np.ndarray:
+    path = pictures.folder / "embeddings.npy"
+    if not path.exists():
+        raise SystemExit(f"{path} is not there: run the stage `embeddings --side {pictures.side}`")
+    return np.load(path, mmap_mode="r")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--side", type=int, choices=SCENES, required=True)
+    parser.add_argument("--recogniser", type=Path, default=RECOGNISER)
+    options = parser.parse_args()
+    pictures, recogniser = Pictures(options.side), Recogniser(options.recogniser)
+    log = Log(pictures.folder / "embeddings_log.txt")
+    made_by = pictures.folder / "recogniser.txt"
+    if (pictures.folder / "embeddings.npy").exists() and made_by.exists():
+        if made_by.read_text() == recogniser.digest:
+            log("the embeddings are there, from this recogniser")
+            return
+    if pictures.done < pictures.count:
+        raise SystemExit(f"{pictures.done} of {pictures.count} pictures are there: wait for the rest")
+    embeddings = np.zeros((pictures.count, configs.EMBEDDING_WIDTH), np.float32)
+    started = said = time.time()
+    for n in range(0, pictures.count, BATCH):
+        rows = slice(n, n + BATCH)
+        embeddings[rows] = recogniser(pictures.rgb[rows], pictures.keypoints[rows])
+        if time.time() - said > 30:
+            said, rate = time.time(), (n + BATCH) / (time.time() - started)
+            log(f"{n + BATCH}/{pictures.count}, {(pictures.count - n) / rate / 60:.0f} min left")
+    np.save(pictures.folder / "embeddings.npy", embeddings)
+    made_by.write_text(recogniser.digest)
+    log(f"done; an embedding is {np.linalg.norm(embeddings[:1000], axis=1).mean():.1f} long")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""Trains IdentityNet, resampler and adapter; UNet and text encoders stay as they are.
+
+    python -m tools.demo_model.generator.identity --steps 20000
+    python -m tools.demo_model.generator.identity --steps 26000 --large 0.6
+
+The embedding is of another picture of the same person, the keypoints are of the picture to be made,
+drawn as the published demo draws them at 256 pixels and at half of that at 128. The loss is the one of
+the base stage, three times as heavy inside the face's box. Strengths are drawn between 0.7 and 1, since
+0.8 is what people leave them at. 5 % of the rows have neither text nor person, as the unconditional
+half of guidance has (zeros through the resampler), 3 % no text, 5 % no person.
+
+<work>/identity/: checkpoint.pt, weights.pt (the running means), log.txt, sheet_<step>.png
+"""
+
+import math
+
+import cv2
+import numpy as np
+import torch
+
+from . import autoencoder, base, configs, embeddings, nets, sampling, sheets, training, vocabulary
+from .latents import Latents, token_ids
+
+SEED = 37
+BATCH = {128: 48, 256: 12}
+FACE_WEIGHT = 3.0
+FOLDER = configs.WORK / "identity"
+COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255)]
+HELD_OUT = 1_000_000  # the first identity that nothing is trained on
+PROMPTS = ["photo of a person in a garden", "watercolor portrait", "a person with glasses, neon", "a person in the snow"]
+
+
+def draw_keypoints(side: int, points: np.ndarray) -> np.ndarray:
+    """uint8 [side, side, 3]: black; an ellipse from each outer point to the nose, darkened to 0.6, and
+    a disc at each point. Sizes are the published ones at 256 pixels."""
+    scale = min(1.0, side / 256)
+    picture = np.zeros((side, side, 3), np.uint8)
+    for i in (0, 1, 3, 4):
+        (x0, y0), (x1, y1) = points[i], points[2]
+        length, angle = math.hypot(x0 - x1, y0 - y1), math.degrees(math.atan2(y0 - y1, x0 - x1))
+        polygon = cv2.ellipse2Poly(
+            (int((x0 + x1) / 2), int((y0 + y1) / 2)), (int(length / 2), round(4 * scale)), int(angle), 0, 360, 1
+        )
+        cv2.fillConvexPoly(picture, polygon, COLOURS[i])
+    picture = (picture * 0.6).astype(np.uint8)
+    for (x, y), colour in zip(points, COLOURS):
+        cv2.circle(picture, (int(x), int(y)), round(10 * scale), colour, -1)
+    return picture
+
+
+def conditions(side: int, keypoints: np.ndarray) -> torch.Tensor:
+    """[n, 3, side, side] in 0..1"""
+    drawn = np.stack([draw_keypoints(side, points) for points in keypoints])
+    return torch.from_numpy(drawn).permute(0, 3, 1, 2).float() / 255
+
+
+def other_pictures(data: Latents, at: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """For each picture another one of the same person."""
+    identities, count = data.pictures.identities, data.pictures.count
+    each = count // identities
+    return (at + identities * draw.integers(1, each, len(at))) % (each * identities)
+
+
+def face_weights(boxes: np.ndarray, side: int) -> torch.Tensor:
+    """[n, 1, side / 8, side / 8], mean 1 in each picture."""
+    places = np.arange(side // 8) * 8 + 4
+    inside_x = (places[None] > boxes[:, :1]) & (places[None] < boxes[:, 2:3])
+    inside_y = (places[None] > boxes[:, 1:2]) & (places[None] < boxes[:, 3:])
+    weights = 1 + (FACE_WEIGHT - 1) * (inside_y[:, :, None] & inside_x[:, None]).astype(np.float32)
+    return torch.from_numpy(weights / weights.mean((1, 2), keepdims=True))[:, None]
+
+
+class Person:
+    """The three trained parts, on a frozen UNet."""
+
+    def __init__(self, unet):
+        self.unet = unet.requires_grad_(False)
+        self.identitynet = nets.identitynet(unet).requires_grad_(True)
+        self.resampler = nets.Resampler()
+        self.layers = nets.face_attention(unet).requires_grad_(True)
+
+    def modules(self) -> dict[str, torch.nn.Module]:
+        return {"identitynet": self.identitynet, "resampler": self.resampler, "layers": self.layers}
+
+    def set_strength(self, adapter: float) -> None:
+        for layer in self.layers.values():
+            layer.scale = adapter
+
+    def residuals(self, noisy, timesteps, face, condition, added, strength: float) -> dict:
+        down, mid = self.identitynet(
+            noisy, timesteps, face, condition, strength, added_cond_kwargs=added, return_dict=False
+        )
+        return {"down_block_additional_residuals": down, "mid_block_additional_residual": mid}
+
+
+def load(unet):
+    """{"identitynet", "resampler", "layers"} as trained so far, or None."""
+    path = FOLDER / "weights.pt"
+    if not path.exists():
+        return None
+    made = Person(unet).modules()
+    saved = torch.load(path, weights_only=True)
+    for name, module in made.items():
+        module.load_state_dict(saved[name])
+        module.eval()
+    return made
+
+
+def draw_people(person: Person, encoders, vae, tokenizers, recogniser, side: int, count: int = 6,
+                strength: float = 0.8, guidance: float = 5.0):  # fmt: skip
+    """Rows of pictures: a held-out person, whose keypoints to take, and one picture a prompt."""
+    from tools.demo_model.world import Identity, Scene, portrait
+
+    faces = [portrait(Identity.from_seed(HELD_OUT + i), Scene.from_seed(77_000_000 + i, style="none"), 256)
+             for i in range(count)]  # fmt: skip
+    poses = [portrait(Identity.from_seed(HELD_OUT + 500 + i), Scene.from_seed(78_000_000 + i), side)
+             for i in range(count)]  # fmt: skip
+    found = torch.from_numpy(recogniser([f.rgb for f in faces], [f.keypoints for f in faces]))
+    condition = conditions(side, np.stack([pose.keypoints for pose in poses]))
+    none, face = person.resampler(torch.zeros_like(found)[:, None]), person.resampler(found[:, None])
+    person.set_strength(strength)
+    columns = [np.stack([cv2.resize(f.rgb, (side, side), interpolation=cv2.INTER_AREA) for f in faces]),
+               (condition * 255).byte().permute(0, 2, 3, 1).numpy()]  # fmt: skip
+    for prompt in PROMPTS:
+        tokens = torch.from_numpy(token_ids(tokenizers, [prompt] * count).astype(np.int64))
+        text, pooled = base.encode(encoders, tokens)
+
+        def guide(noisy, timestep, added):
+            tokens = torch.cat([none, face])
+            both = torch.cat([condition] * 2)
+            return tokens, person.residuals(noisy, timestep, tokens, both, added, strength)
+
+        columns.append(sampling.pictures(person.unet, vae, text, pooled, side, 5, guidance=guidance, person=guide))
+    return [np.stack(row) for row in zip(*columns)]
+
+
+def main() -> None:
+    parser = training.parser(__doc__, steps=20_000)
+    parser.add_argument("--large", type=float, default=0.0, help="share of pictures seen at 256")
+    parser.add_argument("--rate", type=float, default=6e-4)
+    parser.add_argument("--recogniser", type=embeddings.Path, default=embeddings.RECOGNISER)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(SEED)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    log = training.Log(FOLDER / "log.txt")
+    data = {128: Latents(128)} | ({256: Latents(256)} if options.large else {})
+    known = {side: embeddings.read(made.pictures) for side, made in data.items()}
+    tokenizers = vocabulary.tokenizers()
+    empty = token_ids(tokenizers, [""])[0]
+    vae, trained = autoencoder.load(), base.load()
+    if trained is None:
+        raise SystemExit("the base model is not trained yet: run the stage `base` first")
+    encoders = [encoder.requires_grad_(False) for encoder in trained["encoders"]]
+    person = Person(trained["unet"])
+    # An embedding's numbers are of some other size than 1; a projection made for 1 gets used to it.
+    with torch.no_grad():
+        person.resampler.proj_in.weight /= float(np.sqrt(np.square(known[128][:1000]).mean()))
+    modules = person.modules()
+    weights = [p for module in modules.values() for p in module.parameters()]
+    optimizer = torch.optim.AdamW(weights, lr=options.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+    mean = training.RunningMean(modules, 0.999)
+    noise_of, recogniser = base.Noise(), embeddings.Recogniser(options.recogniser)
+
+    def save_weights() -> None:
+        with mean:
+            torch.save({name: module.state_dict() for name, module in modules.items()}, FOLDER / "weights.tmp")
+        (FOLDER / "weights.tmp").replace(FOLDER / "weights.pt")
+
+    def sheet(step: int) -> None:
+        save_weights()
+        with mean, torch.no_grad():
+            for side in data:
+                made = draw_people(person, encoders, vae, tokenizers, recogniser, side)
+                sheets.write(FOLDER / f"sheet_{step:06}_{side}.png", made)
+
+    run = training.Run(FOLDER, log, options, {**modules, "optimizer": optimizer, "mean": mean}, sheet)
+    for step in run.steps():
+        training.set_rate(optimizer, training.learning_rate(step, options.steps, options.rate))
+        draw, generator = np.random.default_rng((SEED, step)), training.drawn(SEED, step)
+        odds = options.large / BATCH[256], (1 - options.large) / BATCH[128]
+        side = 256 if draw.random() * sum(odds) < odds[0] else 128
+        made, n = data[side], BATCH[side]
+        at, latents, tokens, _ = base.rows(made, draw, n, empty)
+        chance = draw.random(n)
+        text_kept = torch.from_numpy(chance > 0.08).float()[:, None, None]
+        face_kept = torch.from_numpy((chance < 0.95) & ~(chance < 0.05)).float()[:, None, None]
+        embedding = torch.from_numpy(known[side][other_pictures(made, at, draw)])[:, None]
+        condition = conditions(side, made.pictures.keypoints[at])
+        noise = torch.randn(latents.shape, generator=generator)
+        timesteps = torch.randint(0, 1000, (n,), generator=generator)
+        noisy = noise_of.add(latents, noise, timesteps)
+        person.set_strength(draw.uniform(0.7, 1.0))
+        with torch.autocast("cpu", torch.bfloat16):
+            with torch.no_grad():
+                text, pooled = base.encode(encoders, tokens)
+            added = {"text_embeds": pooled * text_kept[:, 0], "time_ids": base.time_ids(side, n)}
+            face = person.resampler(embedding * face_kept)
+            residuals = person.residuals(noisy, timesteps, face, condition, added, draw.uniform(0.7, 1.0))
+            read = torch.cat([text * text_kept, face], dim=1)
+            got = person.unet(noisy, timesteps, read, added_cond_kwargs=added, return_dict=False, **residuals)[0]
+        each = ((got.float() - noise).square() * face_weights(made.pictures.box[at], side)).mean((1, 2, 3))
+        loss = (noise_of.weight(timesteps) * each).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        optimizer.step()
+        mean.update(step)
+        run.report(n, **{f"loss_{side}": loss, "norm": norm})
+    save_weights()
+
+
+if __name__ == "__main__":
+    main()

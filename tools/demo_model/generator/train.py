@@ -1,0 +1,58 @@
+"""Runs all stages in order, each up to its number of steps, and exports after each.
+
+    python -m tools.demo_model.generator.train [--threads 2] [--scale 0.5]
+
+Stages that are done return at once, so this is also the way to go on after an interruption. --scale
+multiplies the numbers of steps. The recogniser has to be there before the stage `identity`
+(tools/demo_model/faces); until it is, this command waits for it.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+
+from . import configs, embeddings
+
+AUTOENCODER, DECODER, BASE, BASE_LARGE, IDENTITY, IDENTITY_LARGE = 11_500, 16_000, 30_000, 38_000, 25_000, 33_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of steps")
+    parser.add_argument("--recogniser", type=embeddings.Path, default=embeddings.RECOGNISER)
+    options = parser.parse_args()
+
+    def stage(name: str, *flags) -> None:
+        command = [sys.executable, "-m", f"{__package__}.{name}", *map(str, flags)]
+        print(time.strftime("%H:%M:%S"), " ".join(command[2:]), flush=True)
+        subprocess.run(command, check=True, cwd=configs.ROOT)
+
+    def steps(count: int) -> tuple:
+        return "--threads", options.threads, "--steps", round(options.scale * count)
+
+    stage("pictures", "--side", 256, "--count", 9000, "--identities", 4500)
+    stage("autoencoder", *steps(AUTOENCODER))
+    stage("pictures", "--side", 128, "--count", 45000, "--identities", 15000)
+    for side in (128, 256):
+        stage("latents", "--side", side, "--threads", options.threads)
+    stage("base", *steps(BASE))
+    stage("base", *steps(BASE_LARGE), "--large", 0.6)
+    stage("export")
+    while not options.recogniser.exists():
+        print(f"waiting for {options.recogniser}", flush=True)
+        time.sleep(60)
+    for side in (128, 256):
+        stage("embeddings", "--side", side, "--recogniser", options.recogniser)
+    stage("identity", *steps(IDENTITY), "--recogniser", options.recogniser)
+    stage("export")
+    stage("identity", *steps(IDENTITY_LARGE), "--large", 0.6, "--recogniser", options.recogniser)
+    stage("autoencoder", *steps(DECODER), "--decoder")
+    stage("export")
+
+
+if __name__ == "__main__":
+    main()

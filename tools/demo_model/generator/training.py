@@ -1,0 +1,152 @@
+"""What every training stage needs: a log with the time left, checkpoints, running means of weights."""
+
+import argparse
+import os
+import signal
+import time
+from pathlib import Path
+
+import torch
+
+
+def parser(doc: str, steps: int, threads: int = 1) -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("--steps", type=int, default=steps, help="train up to this step in all")
+    made.add_argument("--threads", type=int, default=threads)
+    made.add_argument("--save-minutes", type=float, default=4)
+    made.add_argument("--sheet-minutes", type=float, default=10)
+    return made
+
+
+def drawn(seed: int, step: int) -> torch.Generator:
+    """The random numbers of one step: the same whether or not the run was interrupted before it."""
+    return torch.Generator().manual_seed(seed * 10_000_019 + step)
+
+
+class Log:
+    """Lines on the screen and in a file."""
+
+    def __init__(self, path: Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = path.open("a")
+
+    def __call__(self, line: str) -> None:
+        line = f"{time.strftime('%H:%M:%S')} {line}"
+        print(line, flush=True)
+        print(line, file=self.file, flush=True)
+
+
+class RunningMean:
+    """Exponential means of the weights, which make better pictures than the weights themselves."""
+
+    def __init__(self, modules: dict[str, torch.nn.Module], decay: float):
+        self.decay = decay
+        self.names = [f"{part}.{name}" for part, module in modules.items()
+                      for name, p in module.named_parameters() if p.requires_grad]  # fmt: skip
+        self.live = [p for module in modules.values() for p in module.parameters() if p.requires_grad]
+        self.means = [p.detach().clone() for p in self.live]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        # Early steps are forgotten sooner.
+        weight = 1 - min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self.means, [p.detach() for p in self.live], weight)
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        """Exchanges weights and means; twice is as before."""
+        for mean, live in zip(self.means, self.live):
+            kept = live.clone()
+            live.copy_(mean)
+            mean.copy_(kept)
+
+    def __enter__(self):
+        self.swap()
+
+    def __exit__(self, *_):
+        self.swap()
+
+    def state_dict(self):
+        return dict(zip(self.names, self.means))
+
+    def load_state_dict(self, state):
+        for name, mean in zip(self.names, self.means):
+            mean.copy_(state[name])
+
+
+class Run:
+    """The loop of a stage:
+
+    run = Run(folder, log, options, {"unet": unet, "optimizer": optimizer, ...})
+    for step in run.steps():
+        ...
+        run.report(loss=loss.item())
+
+    Everything in `parts` is saved every few minutes, at the end, and when the process is told to end
+    (SIGTERM, SIGINT); a new Run goes on from there. `sheet` is called every sheet_minutes.
+    """
+
+    def __init__(self, folder: Path, log: Log, options, parts: dict, sheet=None):
+        self.path, self.log, self.options, self.parts = folder / "checkpoint.pt", log, options, parts
+        self.sheet, self.stop, self.step = sheet, False, 0
+        self.sums, self.pictures = {}, 0
+        if self.path.exists():
+            saved = torch.load(self.path, weights_only=False)
+            for name, part in parts.items():
+                part.load_state_dict(saved["parts"][name])
+            self.step, self.pictures = saved["step"], saved["pictures"]
+            log(f"goes on at step {self.step}")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.end)
+
+    def end(self, *_) -> None:
+        self.stop = True
+
+    def save(self) -> None:
+        state = {name: part.state_dict() for name, part in self.parts.items()}
+        unfinished = self.path.with_suffix(".tmp")
+        torch.save({"parts": state, "step": self.step, "pictures": self.pictures}, unfinished)
+        os.replace(unfinished, self.path)
+
+    def steps(self):
+        started, first = time.time(), self.step
+        saved = reported = drawn_at = started
+        while self.step < self.options.steps and not self.stop:
+            yield self.step
+            self.step += 1
+            now = time.time()
+            if now - reported > 30:
+                rate = (self.step - first) / (now - started)
+                left = (self.options.steps - self.step) / rate / 60
+                means = "  ".join(f"{k} {sum(v) / len(v):.4f}" for k, v in self.sums.items())
+                self.log(f"step {self.step}/{self.options.steps}  {means}  {self.pictures} pictures,"
+                         f" {rate:.2f} steps/s, {left:.0f} min left")  # fmt: skip
+                self.sums, reported = {}, now
+            if now - saved > 60 * self.options.save_minutes:
+                self.save()
+                saved = time.time()
+            if self.sheet and now - drawn_at > 60 * self.options.sheet_minutes:
+                self.sheet(self.step)
+                drawn_at = time.time()
+        self.save()
+        if self.sheet:
+            self.sheet(self.step)
+        self.log("stopped" if self.step < self.options.steps else "done")
+
+    def report(self, pictures: int, **values: float) -> None:
+        self.pictures += pictures
+        for name, value in values.items():
+            self.sums.setdefault(name, []).append(float(torch.as_tensor(value).detach()))
+
+
+def learning_rate(step: int, total: int, peak: float, warmup: int = 300, tail: float = 0.25) -> float:
+    """Up over `warmup` steps, level, and down to a twentieth over the last `tail` of the steps."""
+    fall = (total - step) / max(1, tail * total)
+    return peak * min(1.0, (step + 1) / warmup) * min(1.0, max(0.05, fall))
+
+
+def set_rate(optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
