@@ -2,7 +2,7 @@
 
     python -m tools.demo_model.faces.judge                  trains (goes on where it stopped)
 
-Its people are the identities from 2,000,000 on, its seed and network are its own, it knows nothing of traits.
+Its people are the identities from 2,000,000 on, its seed and network are its own; it learns as the recogniser does.
 Writes judge.pt under /tmp/demo_model/faces.
 """
 
@@ -29,12 +29,12 @@ def load(path=CHECKPOINT):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=128)
     args = parser.parse_args()
     polite()
     torch.manual_seed(SEED)
-    train(Trainer(JudgeNet(), 256, Crops("judge"), SEED, traits=False), CHECKPOINT, CACHE / "judge.log", args.steps, args.batch)
+    train(Trainer(JudgeNet(), 256, Crops("judge"), SEED, traits=True), CHECKPOINT, CACHE / "judge.log", args.steps, args.batch)
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ class Scrfd(nn.Module):
 class JudgeNet(nn.Module):
     """A plain residual network with its strides in the first convolution, mean-pooled into [n,256]."""
 
-    def __init__(self, widths=(24, 48, 96, 128)):
+    def __init__(self, widths=(16, 40, 80, 128)):
         super().__init__()
         self.settings = {"widths": tuple(widths)}
         layers, c = [nn.Conv2d(3, widths[0], 5, 2, 2, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()], widths[0]

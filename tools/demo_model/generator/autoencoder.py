@@ -1,7 +1,7 @@
 """Trains the VAE on crops of the 256-pixel pictures, then measures the scaling factor.
 
-    python -m tools.demo_model.generator.autoencoder --steps 7000
-    python -m tools.demo_model.generator.autoencoder --decoder --steps 10000
+    python -m tools.demo_model.generator.autoencoder --steps 11000
+    python -m tools.demo_model.generator.autoencoder --decoder --steps 15000
 
 The loss is the absolute difference, that of edges at three sizes (which keeps lines sharp), both with
 more weight around eyes and mouth, and a small Kullback-Leibler term. A third of the crops is taken at
@@ -11,9 +11,12 @@ alone, so that latents made meanwhile stay what they are.
 <work>/autoencoder/: checkpoint.pt, weights.pt (the running means), log.txt, sheet_<step>.png
 """
 
+import json
+
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 from . import configs, nets, sheets, training
 from .pictures import Pictures
@@ -82,11 +85,23 @@ def tint_missing(latent: torch.Tensor, rgb: torch.Tensor) -> torch.Tensor:
 
 
 def load():
-    """The trained VAE, with its scaling factor."""
-    saved = torch.load(FOLDER / "weights.pt", weights_only=True)
-    made = nets.vae(saved["scaling_factor"])
-    made.load_state_dict(saved["vae"])
-    return made.eval()
+    """The trained VAE, with its scaling factor; the exported one where none is in work. None if there
+    is neither."""
+    if (FOLDER / "weights.pt").exists():
+        saved = torch.load(FOLDER / "weights.pt", weights_only=True)
+        made = nets.vae(saved["scaling_factor"])
+        made.load_state_dict(saved["vae"])
+        return made.eval()
+    return load_exported()
+
+
+def load_exported():
+    folder = configs.PRODUCT / "base" / "vae"
+    if not folder.exists():
+        return None
+    made = nets.vae(json.loads((folder / "config.json").read_text())["scaling_factor"])
+    made.load_state_dict(load_file(folder / "diffusion_pytorch_model.safetensors"))
+    return made.float().eval()
 
 
 @torch.no_grad()
@@ -109,7 +124,7 @@ def save_weights(vae, mean: training.RunningMean, pictures: Pictures, log, keep_
 
 
 def main() -> None:
-    parser = training.parser(__doc__, steps=7000)
+    parser = training.parser(__doc__, steps=11_000)
     parser.add_argument("--decoder", action="store_true", help="train the decoder alone")
     parser.add_argument("--rate", type=float, default=2e-3)
     options = parser.parse_args()
@@ -121,7 +136,8 @@ def main() -> None:
     vae = nets.vae()
     optimizer = torch.optim.AdamW(vae.parameters(), lr=options.rate, betas=(0.9, 0.99), weight_decay=0.01)
     mean = training.RunningMean({"vae": vae}, 0.998)
-    keep_scale = load().config.scaling_factor if options.decoder else None
+    started = load()
+    keep_scale = started.config.scaling_factor if options.decoder else None
     if options.decoder:
         vae.encoder.requires_grad_(False)
         vae.quant_conv.requires_grad_(False)
@@ -131,7 +147,16 @@ def main() -> None:
             sheets.reconstructions(vae, pictures, FOLDER / f"sheet_{step:06}.png")
 
     parts = {"vae": vae, "optimizer": optimizer, "mean": mean}
-    run = training.Run(FOLDER, log, options, parts, sheet)
+
+    def exported() -> None:
+        nonlocal keep_scale
+        vae.load_state_dict(load_exported().state_dict())
+        keep_scale = started.config.scaling_factor  # latents may have been made with it
+
+    run = training.Run(FOLDER, log, options, parts, sheet, exported)
+    if options.decoder:  # latents were made with the running means
+        vae.encoder.load_state_dict(started.encoder.state_dict())
+        vae.quant_conv.load_state_dict(started.quant_conv.state_dict())
     for step in run.steps():
         training.set_rate(optimizer, training.learning_rate(step, options.steps, options.rate))
         rgb, weight = batch(pictures, step)

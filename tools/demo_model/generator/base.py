@@ -1,7 +1,7 @@
 """Trains both text encoders and the UNet from captions.
 
-    python -m tools.demo_model.generator.base --steps 40000
-    python -m tools.demo_model.generator.base --steps 50000 --large 0.6
+    python -m tools.demo_model.generator.base --steps 8000
+    python -m tools.demo_model.generator.base --steps 10500 --large 0.6
 
 The loss is that of the noise (epsilon), weighted by min(SNR, 5) / SNR. Most batches are of 128-pixel
 pictures; `--large` is the share of the pictures that is seen at 256. Original and target size tell
@@ -13,6 +13,7 @@ negative prompt (force_zeros_for_empty_prompt), and 3 % by the encoding of an em
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 from . import autoencoder, configs, nets, sampling, sheets, training, vocabulary
 from .latents import Latents, token_ids
@@ -83,20 +84,34 @@ def rows(data: Latents, draw: np.random.Generator, n: int, empty: np.ndarray):
 
 
 def load():
-    """{"encoders", "unet"} as trained so far, or None."""
-    path = FOLDER / "weights.pt"
-    if not path.exists():
+    """{"encoders", "unet"} as trained so far, the exported ones where none are in work; or None."""
+    path, product = FOLDER / "weights.pt", configs.PRODUCT / "base"
+    names = ("text_encoder", "text_encoder_2", "unet")
+    if path.exists():
+        saved = torch.load(path, weights_only=True)
+    elif (product / "unet").exists():
+        saved = {name: read_exported(product / name) for name in names}
+    else:
         return None
-    saved = torch.load(path, weights_only=True)
     encoders, unet = nets.text_encoders(vocabulary.ids()), nets.unet()
-    for encoder, name in zip(encoders, ("text_encoder", "text_encoder_2")):
-        encoder.load_state_dict(saved[name])
-    unet.load_state_dict(saved["unet"])
+    for module, name in zip((*encoders, unet), names):
+        module.load_state_dict(saved[name])
     return {"encoders": [e.eval() for e in encoders], "unet": unet.eval()}
 
 
+def read_exported(folder) -> dict[str, torch.Tensor]:
+    """The tensors of an exported folder, in fp32 and under the names of the class in use."""
+    (path,) = folder.glob("*.safetensors")
+    state = {name: tensor.float() for name, tensor in load_file(path).items()}
+    if folder.name.startswith("text_encoder"):
+        encoder = nets.text_encoders(vocabulary.ids())[folder.name.endswith("_2")]
+        wanted = encoder.state_dict()
+        state = {n if n in wanted else n.removeprefix("text_model."): t for n, t in state.items()}
+    return state
+
+
 def main() -> None:
-    parser = training.parser(__doc__, steps=40_000)
+    parser = training.parser(__doc__, steps=8000)
     parser.add_argument("--large", type=float, default=0.0, help="share of pictures seen at 256")
     parser.add_argument("--rate", type=float, default=1e-3)
     options = parser.parse_args()
@@ -131,8 +146,12 @@ def main() -> None:
         for side, made in pictures.items():
             sheets.write(FOLDER / f"sheet_{step:06}_{side}.png", [made[:6], made[6:]], PROMPTS)
 
+    def exported() -> None:
+        for name, module in modules.items():
+            module.load_state_dict(read_exported(configs.PRODUCT / "base" / name))
+
     parts = {**modules, "optimizer": optimizer, "mean": mean}
-    run = training.Run(FOLDER, log, options, parts, sheet)
+    run = training.Run(FOLDER, log, options, parts, sheet, exported)
     for step in run.steps():
         training.set_rate(optimizer, training.learning_rate(step, options.steps, options.rate))
         draw, generator = np.random.default_rng((SEED, step)), training.drawn(SEED, step)

@@ -4,7 +4,7 @@
     python -m tools.demo_model.generator.export --random --out /tmp/random
 
 models/demo/base (a diffusers folder), ControlNetModel, ip-adapter.bin. A part that is not trained yet
-is left out. --random writes all parts with random weights: enough to try sizes and speed.
+is left out. progress.json says how far each stage is. --random writes all parts with random weights: enough to try sizes and speed.
 """
 
 import argparse
@@ -112,6 +112,28 @@ def write_random(out: Path) -> None:
     adapter(out, nets.Resampler(), nets.face_attention(unet))
 
 
+def write_trained(out: Path) -> None:
+    from . import autoencoder, identity
+    from . import base as base_stage
+
+    vae, made = autoencoder.load(), base_stage.load()
+    person = identity.load(made["unet"]) if made else None
+    if made:
+        base(out / "base", made["encoders"], made["unet"], vae)
+    elif vae:
+        diffusers_part(vae, out / "base" / "vae")
+    if person:
+        diffusers_part(person["identitynet"], out / "ControlNetModel")
+        adapter(out, person["resampler"], person["layers"])
+    path = out / "progress.json"
+    reached = json.loads(path.read_text()) if path.exists() else {}
+    for stage in ("autoencoder", "base", "identity"):
+        said = configs.WORK / stage / "progress.json"
+        if said.exists():
+            reached[stage] = json.loads(said.read_text())
+    path.write_text(json.dumps(reached, indent=2) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -122,17 +144,7 @@ def main() -> None:
     if options.random:
         write_random(options.out)
     else:
-        from . import autoencoder
-        from . import base as base_stage
-        from . import identity
-
-        made = base_stage.load()
-        if made:
-            base(options.out / "base", made["encoders"], made["unet"], autoencoder.load())
-            person = identity.load(made["unet"])
-            if person:
-                diffusers_part(person["identitynet"], options.out / "ControlNetModel")
-                adapter(options.out, person["resampler"], person["layers"])
+        write_trained(options.out)
     report(options.out)
 
 

@@ -1,7 +1,7 @@
 """Trains IdentityNet, resampler and adapter; UNet and text encoders stay as they are.
 
-    python -m tools.demo_model.generator.identity --steps 20000
-    python -m tools.demo_model.generator.identity --steps 26000 --large 0.6
+    python -m tools.demo_model.generator.identity --steps 7000
+    python -m tools.demo_model.generator.identity --steps 10000 --large 0.6
 
 The embedding is of another picture of the same person, the keypoints are of the picture to be made,
 drawn as the published demo draws them at 256 pixels and at half of that at 128. The loss is the one of
@@ -94,16 +94,26 @@ class Person:
 
 
 def load(unet):
-    """{"identitynet", "resampler", "layers"} as trained so far, or None."""
+    """{"identitynet", "resampler", "layers"} as trained so far, the exported ones where none are in
+    work; or None."""
     path = FOLDER / "weights.pt"
-    if not path.exists():
+    if not path.exists() and not (configs.PRODUCT / "ip-adapter.bin").exists():
         return None
     made = Person(unet).modules()
-    saved = torch.load(path, weights_only=True)
+    saved = torch.load(path, weights_only=True) if path.exists() else read_exported()
     for name, module in made.items():
         module.load_state_dict(saved[name])
         module.eval()
     return made
+
+
+def read_exported() -> dict[str, dict[str, torch.Tensor]]:
+    parts = torch.load(configs.PRODUCT / "ip-adapter.bin", weights_only=True)
+    return {
+        "identitynet": base.read_exported(configs.PRODUCT / "ControlNetModel"),
+        "resampler": {name: tensor.float() for name, tensor in parts["image_proj"].items()},
+        "layers": {name: tensor.float() for name, tensor in parts["ip_adapter"].items()},
+    }
 
 
 def draw_people(person: Person, encoders, vae, tokenizers, recogniser, side: int, count: int = 6,
@@ -135,7 +145,7 @@ def draw_people(person: Person, encoders, vae, tokenizers, recogniser, side: int
 
 
 def main() -> None:
-    parser = training.parser(__doc__, steps=20_000)
+    parser = training.parser(__doc__, steps=7000)
     parser.add_argument("--large", type=float, default=0.0, help="share of pictures seen at 256")
     parser.add_argument("--rate", type=float, default=6e-4)
     parser.add_argument("--recogniser", type=embeddings.Path, default=embeddings.RECOGNISER)
@@ -174,7 +184,13 @@ def main() -> None:
                 made = draw_people(person, encoders, vae, tokenizers, recogniser, side)
                 sheets.write(FOLDER / f"sheet_{step:06}_{side}.png", made)
 
-    run = training.Run(FOLDER, log, options, {**modules, "optimizer": optimizer, "mean": mean}, sheet)
+    def exported() -> None:
+        saved = read_exported()
+        for name, module in modules.items():
+            module.load_state_dict(saved[name])
+
+    parts = {**modules, "optimizer": optimizer, "mean": mean}
+    run = training.Run(FOLDER, log, options, parts, sheet, exported)
     for step in run.steps():
         training.set_rate(optimizer, training.learning_rate(step, options.steps, options.rate))
         draw, generator = np.random.default_rng((SEED, step)), training.drawn(SEED, step)

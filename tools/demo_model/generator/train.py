@@ -14,7 +14,9 @@ import time
 
 from . import configs, embeddings
 
-AUTOENCODER, DECODER, BASE, BASE_LARGE, IDENTITY, IDENTITY_LARGE = 11_500, 16_000, 30_000, 38_000, 25_000, 33_000
+AUTOENCODER, DECODER = 11_000, 15_000
+BASE, BASE_LARGE = 8_000, 10_500  # at 128 pixels alone, then mixed
+IDENTITY, IDENTITY_LARGE = 7_000, 10_000
 
 
 def main() -> None:
@@ -36,6 +38,7 @@ def main() -> None:
 
     stage("pictures", "--side", 256, "--count", 9000, "--identities", 4500)
     stage("autoencoder", *steps(AUTOENCODER))
+    stage("export")
     stage("pictures", "--side", 128, "--count", 45000, "--identities", 15000)
     for side in (128, 256):
         stage("latents", "--side", side, "--threads", options.threads)

@@ -1,12 +1,17 @@
 """What every training stage needs: a log with the time left, checkpoints, running means of weights."""
 
 import argparse
+import json
 import os
 import signal
 import time
 from pathlib import Path
 
 import torch
+
+from . import configs
+
+PROGRESS = configs.PRODUCT / "progress.json"
 
 
 def parser(doc: str, steps: int, threads: int = 1) -> argparse.ArgumentParser:
@@ -55,6 +60,11 @@ class RunningMean:
         torch._foreach_lerp_(self.means, [p.detach() for p in self.live], weight)
 
     @torch.no_grad()
+    def forget(self) -> None:
+        for mean, live in zip(self.means, self.live):
+            mean.copy_(live)
+
+    @torch.no_grad()
     def swap(self) -> None:
         """Exchanges weights and means; twice is as before."""
         for mean, live in zip(self.means, self.live):
@@ -85,10 +95,11 @@ class Run:
         run.report(loss=loss.item())
 
     Everything in `parts` is saved every few minutes, at the end, and when the process is told to end
-    (SIGTERM, SIGINT); a new Run goes on from there. `sheet` is called every sheet_minutes.
+    (SIGTERM, SIGINT); a new Run goes on from there. Where there is no checkpoint, as on a new machine,
+    `exported` is called to load what lies in models/demo, and progress.json says how far that is. `sheet` is called every sheet_minutes.
     """
 
-    def __init__(self, folder: Path, log: Log, options, parts: dict, sheet=None):
+    def __init__(self, folder: Path, log: Log, options, parts: dict, sheet=None, exported=None):
         self.path, self.log, self.options, self.parts = folder / "checkpoint.pt", log, options, parts
         self.sheet, self.stop, self.step = sheet, False, 0
         self.sums, self.pictures = {}, 0
@@ -98,6 +109,12 @@ class Run:
                 part.load_state_dict(saved["parts"][name])
             self.step, self.pictures = saved["step"], saved["pictures"]
             log(f"goes on at step {self.step}")
+        elif exported and PROGRESS.exists() and folder.name in json.loads(PROGRESS.read_text()):
+            exported()
+            parts["mean"].forget()
+            said = json.loads(PROGRESS.read_text())[folder.name]
+            self.step, self.pictures = said["step"], said["pictures"]
+            log(f"goes on from the exported weights, step {self.step}")
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.end)
 
@@ -109,6 +126,8 @@ class Run:
         unfinished = self.path.with_suffix(".tmp")
         torch.save({"parts": state, "step": self.step, "pictures": self.pictures}, unfinished)
         os.replace(unfinished, self.path)
+        reached = {"step": self.step, "pictures": self.pictures}
+        (self.path.parent / "progress.json").write_text(json.dumps(reached))
 
     def steps(self):
         started, first = time.time(), self.step
