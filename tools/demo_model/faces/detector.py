@@ -29,6 +29,10 @@ CHECKPOINT = CACHE / "detector.pt"
 ONNX = pathlib.Path("models/demo/face-models/scrfd_10g_bnkps.onnx")
 SIZES = ((256, 0.3), (320, 0.35), (448, 0.2), (640, 0.15))
 PIXELS = 16 * 320 * 320  # of a batch
+# Taken off every score (before the sigmoid) when the network is loaded for use, so that the published threshold of 0.5
+# asks for 0.65 as trained. Chosen on scenes 950,000 on, apart from those that are measured: of 500 pictures without a face
+# one has a find instead of six; recall in groups falls from 99.7 % to 99.0 %.
+SCORE_SHIFT = math.log(0.65 / 0.35)
 
 
 def load(path=CHECKPOINT):
@@ -36,6 +40,8 @@ def load(path=CHECKPOINT):
     state = torch.load(path, map_location="cpu", weights_only=True)
     net = Scrfd(**state["settings"])
     net.load_state_dict(state["net"])
+    for head in net.heads:
+        head["score"].bias.data -= SCORE_SHIFT
     return net.eval()
 
 
@@ -164,7 +170,7 @@ def train(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--export", action="store_true")
     args = parser.parse_args()
     polite()

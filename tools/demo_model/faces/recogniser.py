@@ -152,7 +152,7 @@ def embed(net, crops, count=64):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=2600)
+    parser.add_argument("--steps", type=int, default=1800)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--export", action="store_true")
     args = parser.parse_args()
