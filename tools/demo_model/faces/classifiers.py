@@ -18,7 +18,7 @@ from ..world import TRAITS
 from . import augment
 from .crops import CACHE, WHOLE, Crops
 from .networks import Classifier
-from .progress import Progress, polite, save_atomically
+from .progress import Progress, load_net, polite, save_atomically
 
 SEED = 78
 CHECKPOINT = CACHE / "classifiers.pt"
@@ -26,10 +26,7 @@ CHECKPOINT = CACHE / "classifiers.pt"
 
 def load(path=CHECKPOINT):
     """The trained network in eval mode: [n,3,96,96], RGB, (x - 127.5) / 127.5 -> logits by trait."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    net = Classifier(**state["settings"])
-    net.load_state_dict(state["net"])
-    return net.eval()
+    return load_net(Classifier, path)
 
 
 @torch.no_grad()

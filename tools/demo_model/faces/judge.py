@@ -12,7 +12,7 @@ import torch
 
 from .crops import CACHE, Crops
 from .networks import JudgeNet
-from .progress import polite
+from .progress import load_net, polite
 from .recogniser import Trainer, train
 
 SEED = 77
@@ -21,10 +21,7 @@ CHECKPOINT = CACHE / "judge.pt"
 
 def load(path=CHECKPOINT):
     """The trained network in eval mode: [n,3,112,112], RGB, (x - 127.5) / 127.5 -> [n,256]."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    net = JudgeNet(**state["settings"])
-    net.load_state_dict(state["net"])
-    return net.eval()
+    return load_net(JudgeNet, path)
 
 
 def main():

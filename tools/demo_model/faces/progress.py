@@ -36,6 +36,14 @@ class Progress:
             file.write(line + "\n")
 
 
+def load_net(kind, path):
+    """A network of `kind` as a stage saved it, in eval mode."""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    net = kind(**state["settings"])
+    net.load_state_dict(state["net"])
+    return net.eval()
+
+
 def save_atomically(value, path):
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

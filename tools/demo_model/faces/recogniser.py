@@ -23,7 +23,7 @@ from .crops import CACHE, Crops
 from .identity_traits import IdentityTraits
 from .networks import EMBEDDING, IResNet
 from .onnx_export import export_recogniser
-from .progress import Progress, polite, save_atomically
+from .progress import Progress, load_net, polite, save_atomically
 
 SEED = 1
 CHECKPOINT = CACHE / "recogniser.pt"
@@ -32,10 +32,7 @@ ONNX = pathlib.Path("models/demo/face-models/glintr100.onnx")
 
 def load(path=CHECKPOINT):
     """The trained network in eval mode: [n,3,112,112], RGB, (x - 127.5) / 127.5 -> [n,512]."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    net = IResNet(**state["settings"])
-    net.load_state_dict(state["net"])
-    return net.eval()
+    return load_net(IResNet, path)
 
 
 class ArcFace(nn.Module):

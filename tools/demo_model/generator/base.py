@@ -155,9 +155,7 @@ def main() -> None:
     for step in run.steps():
         training.set_rate(optimizer, training.learning_rate(step, options.steps, options.rate))
         draw, generator = np.random.default_rng((SEED, step)), training.drawn(SEED, step)
-        # By pictures, not by batches: a batch of large ones is smaller.
-        odds = options.large / BATCH[256], (1 - options.large) / BATCH[128]
-        side = 256 if draw.random() * sum(odds) < odds[0] else 128
+        side = training.drawn_side(draw, options.large, BATCH)
         _, latents, tokens, kept = rows(data[side], draw, BATCH[side], empty)
         noise = torch.randn(latents.shape, generator=generator)
         timesteps = torch.randint(0, 1000, (len(latents),), generator=generator)

@@ -194,8 +194,7 @@ def main() -> None:
     for step in run.steps():
         training.set_rate(optimizer, training.learning_rate(step, options.steps, options.rate))
         draw, generator = np.random.default_rng((SEED, step)), training.drawn(SEED, step)
-        odds = options.large / BATCH[256], (1 - options.large) / BATCH[128]
-        side = 256 if draw.random() * sum(odds) < odds[0] else 128
+        side = training.drawn_side(draw, options.large, BATCH)
         made, n = data[side], BATCH[side]
         at, latents, tokens, _ = base.rows(made, draw, n, empty)
         chance = draw.random(n)

@@ -30,6 +30,13 @@ def drawn(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed * 10_000_019 + step)
 
 
+def drawn_side(draw, large: float, batch: dict[int, int]) -> int:
+    """The side of a step's pictures, so that a share `large` of all pictures is seen at 256."""
+    # By pictures, not by batches: a batch of large ones is smaller.
+    odds = large / batch[256], (1 - large) / batch[128]
+    return 256 if draw.random() * sum(odds) < odds[0] else 128
+
+
 class Log:
     """Lines on the screen and in a file."""
 
