@@ -1,11 +1,9 @@
 """Trains both text encoders and the UNet from captions.
 
-    python -m tools.demo_model.generator.base --steps 8000
-    python -m tools.demo_model.generator.base --steps 10500 --large 0.6
+    python -m tools.demo_model.generator.base --steps 8500 --large-from 5000
 
-The loss is that of the noise (epsilon), weighted by min(SNR, 5) / SNR. Most batches are of 128-pixel
-pictures; `--large` is the share of the pictures that is seen at 256. Original and target size tell
-the UNet which it is. 7 % of the captions are replaced by zeros, as diffusers gives them for an absent
+The loss is that of the noise (epsilon), weighted by min(SNR, 5) / SNR, and more where the face is. Pictures are of 128 pixels
+before step `--large-from`, then of both sizes; original and target size tell the UNet which it is. 7 % of the captions are replaced by zeros, as diffusers gives them for an absent
 negative prompt (force_zeros_for_empty_prompt), and 3 % by the encoding of an empty text.
 
 <work>/base/: checkpoint.pt, weights.pt (the running means), log.txt, sheet_<step>.png
@@ -21,6 +19,7 @@ from .latents import Latents, token_ids
 SEED = 23
 BATCH = {128: 64, 256: 16}
 SNR_LIMIT = 5.0
+FACE_WEIGHT, DETAIL_WEIGHT = 2.0, 5.0  # more than elsewhere
 FOLDER = configs.WORK / "base"
 PROMPTS = [
     "photo of a smiling woman with red hair in a garden",
@@ -52,12 +51,40 @@ class Noise:
         kept = self.kept[timesteps][:, None, None, None]
         return kept.sqrt() * latents + (1 - kept).sqrt() * noise
 
+    def clean(self, noisy, noise, timesteps):
+        """What is left of `noisy` without the noise."""
+        kept = self.kept[timesteps][:, None, None, None]
+        return (noisy - (1 - kept).sqrt() * noise) / kept.sqrt()
+
+    def trust(self, timesteps):
+        """For losses on clean(): the less, the more an error of the noise moves it; at most 1."""
+        kept = self.kept[timesteps]
+        return (kept / (1 - kept)).sqrt().clamp(max=1)
+
     def weight(self, timesteps):
         snr = self.kept[timesteps] / (1 - self.kept[timesteps])
         return snr.clamp(max=SNR_LIMIT) / snr
 
-    def loss(self, got, noise, timesteps):
-        return (self.weight(timesteps) * (got.float() - noise).square().mean((1, 2, 3))).mean()
+    def loss(self, got, noise, timesteps, weights):
+        """`weights` [n, 1, h, w], mean 1 in each picture."""
+        each = ((got.float() - noise).square() * weights).mean((1, 2, 3))
+        return (self.weight(timesteps) * each).mean()
+
+
+def face_weights(pictures, at: np.ndarray) -> torch.Tensor:
+    """[n, 1, side / 8, side / 8], mean 1 in each picture: what a person looks at counts for more, the
+    face, and in it eyes, nose and mouth, which are a few places of the latent."""
+    side = pictures.side
+    places = np.arange(side // 8) * 8 + 4.0
+    boxes, points = pictures.box[at], pictures.keypoints[at]
+    inside_x = (places[None] > boxes[:, :1]) & (places[None] < boxes[:, 2:3])
+    inside_y = (places[None] > boxes[:, 1:2]) & (places[None] < boxes[:, 3:])
+    weights = 1 + FACE_WEIGHT * (inside_y[:, :, None] & inside_x[:, None]).astype(np.float32)
+    reach = 0.12 * (boxes[:, 2] - boxes[:, 0])[:, None, None, None]
+    near_x = (places[None, None, None] - points[:, :, None, None, 0]) / reach
+    near_y = (places[None, None, :, None] - points[:, :, None, None, 1]) / reach
+    weights += DETAIL_WEIGHT * np.exp(-(near_x**2 + near_y**2) / 2).max(1)
+    return torch.from_numpy((weights / weights.mean((1, 2), keepdims=True)).astype(np.float32))[:, None]
 
 
 def encode(encoders, tokens: torch.Tensor):
@@ -111,15 +138,15 @@ def read_exported(folder) -> dict[str, torch.Tensor]:
 
 
 def main() -> None:
-    parser = training.parser(__doc__, steps=8000)
-    parser.add_argument("--large", type=float, default=0.0, help="share of pictures seen at 256")
+    parser = training.parser(__doc__, steps=8500)
+    parser.add_argument("--large-from", type=int, default=5000, help="first step with pictures of 256")
     parser.add_argument("--rate", type=float, default=1e-3)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(SEED)
     FOLDER.mkdir(parents=True, exist_ok=True)
     log = training.Log(FOLDER / "log.txt")
-    data = {128: Latents(128)} | ({256: Latents(256)} if options.large else {})
+    data = {side: Latents(side) for side in BATCH}
     tokenizers = vocabulary.tokenizers()
     empty = token_ids(tokenizers, [""])[0]
     vae = autoencoder.load()
@@ -142,7 +169,7 @@ def main() -> None:
             tokens = torch.from_numpy(token_ids(tokenizers, PROMPTS).astype(np.int64))
             text, pooled = encode(encoders, tokens)
             pictures = {side: sampling.pictures(unet, vae, text, pooled, side, seed=5)
-                        for side in ((128, 256) if options.large else (128,))}  # fmt: skip
+                        for side in data if side == 128 or step > options.large_from}  # fmt: skip
         for side, made in pictures.items():
             sheets.write(FOLDER / f"sheet_{step:06}_{side}.png", [made[:6], made[6:]], PROMPTS)
 
@@ -155,8 +182,8 @@ def main() -> None:
     for step in run.steps():
         training.set_rate(optimizer, training.learning_rate(step, options.steps, options.rate))
         draw, generator = np.random.default_rng((SEED, step)), training.drawn(SEED, step)
-        side = training.drawn_side(draw, options.large, BATCH)
-        _, latents, tokens, kept = rows(data[side], draw, BATCH[side], empty)
+        side = training.drawn_side(draw, step, options.large_from, BATCH)
+        at, latents, tokens, kept = rows(data[side], draw, BATCH[side], empty)
         noise = torch.randn(latents.shape, generator=generator)
         timesteps = torch.randint(0, 1000, (len(latents),), generator=generator)
         with torch.autocast("cpu", torch.bfloat16):
@@ -164,7 +191,7 @@ def main() -> None:
             added = {"text_embeds": pooled * kept[:, 0], "time_ids": time_ids(side, len(latents))}
             got = unet(noise_of.add(latents, noise, timesteps), timesteps, text * kept,
                        added_cond_kwargs=added, return_dict=False)[0]  # fmt: skip
-        loss = noise_of.loss(got, noise, timesteps)
+        loss = noise_of.loss(got, noise, timesteps, face_weights(data[side].pictures, at))
         optimizer.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(weights, 1.0)

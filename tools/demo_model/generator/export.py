@@ -117,7 +117,7 @@ def write_trained(out: Path) -> None:
     from . import base as base_stage
 
     vae, made = autoencoder.load(), base_stage.load()
-    person = identity.load(made["unet"]) if made else None
+    person = identity.load(made["unet"]) if made else None  # with it, the UNet is that of its training
     if made:
         base(out / "base", made["encoders"], made["unet"], vae)
     elif vae:

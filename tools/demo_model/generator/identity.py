@@ -1,13 +1,17 @@
-"""Trains IdentityNet, resampler and adapter; UNet and text encoders stay as they are.
+"""Trains IdentityNet, resampler and adapter, and goes on with the UNet; the text encoders stay as they are.
 
-    python -m tools.demo_model.generator.identity --steps 7000
-    python -m tools.demo_model.generator.identity --steps 10000 --large 0.6
+    python -m tools.demo_model.generator.identity --steps 7500 --large-from 4500
 
 The embedding is of another picture of the same person, the keypoints are of the picture to be made,
 drawn as the published demo draws them at 256 pixels and at half of that at 128. The loss is the one of
-the base stage, three times as heavy inside the face's box. Strengths are drawn between 0.7 and 1, since
-0.8 is what people leave them at. 5 % of the rows have neither text nor person, as the unconditional
-half of guidance has (zeros through the resampler), 3 % no text, 5 % no person.
+the base stage. A few rows of each batch have another, which the published training has not: from much
+noise the model goes to little noise in one step of its own, as in sampling, and the loss is how little
+the recogniser finds the person in what it predicts there (likeness.py). In a drawn picture with little
+noise the face can still be seen; here it has to come from the embedding. Strengths are
+drawn between 0.7 and 1, since 0.8 is what people leave them at. 5 % of the rows have neither text nor person, as the unconditional
+half of guidance has (zeros through the resampler), 3 % no text, 5 % no person. The published training
+freezes the UNet, which is large enough to know every face; a small one learns to draw those that it is
+told of, and every tenth step is without IdentityNet and adapter, so that it still draws from text alone.
 
 <work>/identity/: checkpoint.pt, weights.pt (the running means), log.txt, sheet_<step>.png
 """
@@ -18,12 +22,15 @@ import cv2
 import numpy as np
 import torch
 
-from . import autoencoder, base, configs, embeddings, nets, sampling, sheets, training, vocabulary
+from . import autoencoder, base, configs, embeddings, likeness, nets, sampling, sheets, training, vocabulary
 from .latents import Latents, token_ids
 
 SEED = 37
 BATCH = {128: 48, 256: 12}
-FACE_WEIGHT = 3.0
+LIKENESS_WEIGHT = 0.15
+LIKENESS_ROWS = 6  # of a batch
+LIKENESS_FROM, LIKENESS_TO = (600, 1000), (50, 500)  # timesteps before and after the model's own step
+ALONE = 0.1  # the share of steps without a person
 FOLDER = configs.WORK / "identity"
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255)]
 HELD_OUT = 1_000_000  # the first identity that nothing is trained on
@@ -48,6 +55,14 @@ def draw_keypoints(side: int, points: np.ndarray) -> np.ndarray:
     return picture
 
 
+def people(data: Latents, embeddings: np.ndarray, at: np.ndarray) -> torch.Tensor:
+    """For each picture the mean of its person's embeddings in all pictures, normalised: [n, 512]"""
+    identities, count = data.pictures.identities, data.pictures.count
+    each = [embeddings[at % identities + identities * i] for i in range(count // identities)]
+    each = [e / np.linalg.norm(e, axis=1, keepdims=True) for e in each]
+    return torch.from_numpy(np.mean(each, axis=0).astype(np.float32))
+
+
 def conditions(side: int, keypoints: np.ndarray) -> torch.Tensor:
     """[n, 3, side, side] in 0..1"""
     drawn = np.stack([draw_keypoints(side, points) for points in keypoints])
@@ -61,26 +76,18 @@ def other_pictures(data: Latents, at: np.ndarray, draw: np.random.Generator) -> 
     return (at + identities * draw.integers(1, each, len(at))) % (each * identities)
 
 
-def face_weights(boxes: np.ndarray, side: int) -> torch.Tensor:
-    """[n, 1, side / 8, side / 8], mean 1 in each picture."""
-    places = np.arange(side // 8) * 8 + 4
-    inside_x = (places[None] > boxes[:, :1]) & (places[None] < boxes[:, 2:3])
-    inside_y = (places[None] > boxes[:, 1:2]) & (places[None] < boxes[:, 3:])
-    weights = 1 + (FACE_WEIGHT - 1) * (inside_y[:, :, None] & inside_x[:, None]).astype(np.float32)
-    return torch.from_numpy(weights / weights.mean((1, 2), keepdims=True))[:, None]
-
-
 class Person:
-    """The three trained parts, on a frozen UNet."""
+    """The UNet with the parts that tell it of a person."""
 
     def __init__(self, unet):
-        self.unet = unet.requires_grad_(False)
+        self.unet = unet.requires_grad_(True)
         self.identitynet = nets.identitynet(unet).requires_grad_(True)
         self.resampler = nets.Resampler()
         self.layers = nets.face_attention(unet).requires_grad_(True)
 
     def modules(self) -> dict[str, torch.nn.Module]:
-        return {"identitynet": self.identitynet, "resampler": self.resampler, "layers": self.layers}
+        """All that is trained. The layers are in the UNet as well, as its processors."""
+        return {"identitynet": self.identitynet, "resampler": self.resampler, "layers": self.layers, "unet": self.unet}
 
     def set_strength(self, adapter: float) -> None:
         for layer in self.layers.values():
@@ -94,17 +101,21 @@ class Person:
 
 
 def load(unet):
-    """{"identitynet", "resampler", "layers"} as trained so far, the exported ones where none are in
-    work; or None."""
+    """Person.modules() as trained so far, the exported ones where none are in work; or None. The UNet among
+    them is `unet` itself."""
     path = FOLDER / "weights.pt"
     if not path.exists() and not (configs.PRODUCT / "ip-adapter.bin").exists():
         return None
     made = Person(unet).modules()
-    saved = torch.load(path, weights_only=True) if path.exists() else read_exported()
-    for name, module in made.items():
-        module.load_state_dict(saved[name])
-        module.eval()
+    load_into(made, torch.load(path, weights_only=True) if path.exists() else read_exported())
     return made
+
+
+def load_into(modules: dict[str, torch.nn.Module], saved) -> None:
+    # The UNet first: its state may hold the layers' as well, or not.
+    for name in ("unet", "identitynet", "resampler", "layers"):
+        modules[name].load_state_dict(saved[name], strict=name != "unet")
+        modules[name].eval()
 
 
 def read_exported() -> dict[str, dict[str, torch.Tensor]]:
@@ -113,6 +124,7 @@ def read_exported() -> dict[str, dict[str, torch.Tensor]]:
         "identitynet": base.read_exported(configs.PRODUCT / "ControlNetModel"),
         "resampler": {name: tensor.float() for name, tensor in parts["image_proj"].items()},
         "layers": {name: tensor.float() for name, tensor in parts["ip_adapter"].items()},
+        "unet": base.read_exported(configs.PRODUCT / "base" / "unet"),
     }
 
 
@@ -145,8 +157,8 @@ def draw_people(person: Person, encoders, vae, tokenizers, recogniser, side: int
 
 
 def main() -> None:
-    parser = training.parser(__doc__, steps=7000)
-    parser.add_argument("--large", type=float, default=0.0, help="share of pictures seen at 256")
+    parser = training.parser(__doc__, steps=7500)
+    parser.add_argument("--large-from", type=int, default=4500, help="first step with pictures of 256")
     parser.add_argument("--rate", type=float, default=6e-4)
     parser.add_argument("--recogniser", type=embeddings.Path, default=embeddings.RECOGNISER)
     options = parser.parse_args()
@@ -154,7 +166,7 @@ def main() -> None:
     torch.manual_seed(SEED)
     FOLDER.mkdir(parents=True, exist_ok=True)
     log = training.Log(FOLDER / "log.txt")
-    data = {128: Latents(128)} | ({256: Latents(256)} if options.large else {})
+    data = {side: Latents(side) for side in BATCH}
     known = {side: embeddings.read(made.pictures) for side, made in data.items()}
     tokenizers = vocabulary.tokenizers()
     empty = token_ids(tokenizers, [""])[0]
@@ -167,10 +179,11 @@ def main() -> None:
     with torch.no_grad():
         person.resampler.proj_in.weight /= float(np.sqrt(np.square(known[128][:1000]).mean()))
     modules = person.modules()
-    weights = [p for module in modules.values() for p in module.parameters()]
+    weights = list(dict.fromkeys(p for module in modules.values() for p in module.parameters()))
     optimizer = torch.optim.AdamW(weights, lr=options.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
     mean = training.RunningMean(modules, 0.999)
     noise_of, recogniser = base.Noise(), embeddings.Recogniser(options.recogniser)
+    unlike = likeness.Likeness(options.recogniser, vae)
 
     def save_weights() -> None:
         with mean:
@@ -180,21 +193,19 @@ def main() -> None:
     def sheet(step: int) -> None:
         save_weights()
         with mean, torch.no_grad():
-            for side in data:
+            for side in data if step > options.large_from else (128,):
                 made = draw_people(person, encoders, vae, tokenizers, recogniser, side)
                 sheets.write(FOLDER / f"sheet_{step:06}_{side}.png", made)
 
     def exported() -> None:
-        saved = read_exported()
-        for name, module in modules.items():
-            module.load_state_dict(saved[name])
+        load_into(modules, read_exported())
 
     parts = {**modules, "optimizer": optimizer, "mean": mean}
     run = training.Run(FOLDER, log, options, parts, sheet, exported)
     for step in run.steps():
         training.set_rate(optimizer, training.learning_rate(step, options.steps, options.rate))
         draw, generator = np.random.default_rng((SEED, step)), training.drawn(SEED, step)
-        side = training.drawn_side(draw, options.large, BATCH)
+        side = training.drawn_side(draw, step, options.large_from, BATCH)
         made, n = data[side], BATCH[side]
         at, latents, tokens, _ = base.rows(made, draw, n, empty)
         chance = draw.random(n)
@@ -205,23 +216,49 @@ def main() -> None:
         noise = torch.randn(latents.shape, generator=generator)
         timesteps = torch.randint(0, 1000, (n,), generator=generator)
         noisy = noise_of.add(latents, noise, timesteps)
-        person.set_strength(draw.uniform(0.7, 1.0))
-        with torch.autocast("cpu", torch.bfloat16):
+        alone = draw.random() < ALONE
+        strengths = (0, 0) if alone else draw.uniform(0.7, 1.0, 2)
+        person.set_strength(strengths[1])
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            text, pooled = base.encode(encoders, tokens)
+        text, pooled = text * text_kept, pooled * text_kept[:, 0]
+
+        def predicted(noisy, timesteps, rows=slice(None)):
+            with torch.autocast("cpu", torch.bfloat16):
+                added = {"text_embeds": pooled[rows], "time_ids": base.time_ids(side, len(noisy))}
+                face = person.resampler((embedding * face_kept)[rows])
+                residuals = {} if alone else person.residuals(noisy, timesteps, face, condition[rows], added, strengths[0])
+                read = torch.cat([text[rows], face], dim=1)
+                return person.unet(noisy, timesteps, read, added_cond_kwargs=added, return_dict=False, **residuals)[0].float()
+
+        rows = face_kept[:, 0, 0].nonzero()[: 0 if alone else LIKENESS_ROWS, 0]
+        if len(rows):
+            before = torch.randint(*LIKENESS_FROM, (len(rows),), generator=generator)
+            timesteps[rows] = torch.randint(*LIKENESS_TO, (len(rows),), generator=generator)
             with torch.no_grad():
-                text, pooled = base.encode(encoders, tokens)
-            added = {"text_embeds": pooled * text_kept[:, 0], "time_ids": base.time_ids(side, n)}
-            face = person.resampler(embedding * face_kept)
-            residuals = person.residuals(noisy, timesteps, face, condition, added, draw.uniform(0.7, 1.0))
-            read = torch.cat([text * text_kept, face], dim=1)
-            got = person.unet(noisy, timesteps, read, added_cond_kwargs=added, return_dict=False, **residuals)[0]
-        each = ((got.float() - noise).square() * face_weights(made.pictures.box[at], side)).mean((1, 2, 3))
-        loss = (noise_of.weight(timesteps) * each).mean()
+                noisy[rows] = noise_of.add(latents[rows], noise[rows], before)
+                noise[rows] = predicted(noisy[rows], before, rows)
+                noisy[rows] = noise_of.add(noise_of.clean(noisy[rows], noise[rows], before), noise[rows], timesteps[rows])
+        got = predicted(noisy, timesteps)
+        drawn = torch.ones(n, dtype=torch.bool).index_fill(0, rows, False)
+        loss = noise_of.loss(got[drawn], noise[drawn], timesteps[drawn], base.face_weights(made.pictures, at[drawn.numpy()]))
+        values = {"alone" if alone else f"loss_{side}": loss}
+        if len(rows):
+            clean = noise_of.clean(noisy[rows], got[rows], timesteps[rows])
+            trust = noise_of.trust(timesteps[rows])
+            rows = at[rows.numpy()]
+            # Not quite where the face is, so that it is likeness that is learnt and not pixels.
+            jitter = 0.01 * side * draw.standard_normal((len(rows), 1, 2))
+            with torch.autocast("cpu", torch.bfloat16):
+                far = unlike(clean, made.pictures.box[rows], made.pictures.keypoints[rows] + jitter, people(made, known[side], rows))
+            values["unlike"] = far.mean()
+            loss = loss + LIKENESS_WEIGHT * (trust * far).mean()
         optimizer.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         mean.update(step)
-        run.report(n, **{f"loss_{side}": loss, "norm": norm})
+        run.report(n, **values, norm=norm)
     save_weights()
 
 

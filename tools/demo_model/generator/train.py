@@ -15,8 +15,8 @@ import time
 from . import configs, embeddings
 
 AUTOENCODER, DECODER = 11_000, 15_000
-BASE, BASE_LARGE = 8_000, 10_500  # at 128 pixels alone, then mixed
-IDENTITY, IDENTITY_LARGE = 7_000, 10_000
+BASE, BASE_LARGE = 14_000, 5_000  # of all steps; from which on 256 pixels are seen, too
+IDENTITY, IDENTITY_LARGE = 18_000, 4_500
 
 
 def main() -> None:
@@ -33,8 +33,10 @@ def main() -> None:
         print(time.strftime("%H:%M:%S"), " ".join(command[2:]), flush=True)
         subprocess.run(command, check=True, cwd=configs.ROOT)
 
-    def steps(count: int) -> tuple:
-        return "--threads", options.threads, "--steps", round(options.scale * count)
+    def steps(count: int, large_from: int | None = None) -> tuple:
+        flags = "--threads", options.threads, "--steps", round(options.scale * count)
+        large = () if large_from is None else ("--large-from", round(options.scale * large_from))
+        return flags + large
 
     stage("pictures", "--side", 256, "--count", 9000, "--identities", 4500)
     stage("autoencoder", *steps(AUTOENCODER))
@@ -42,17 +44,14 @@ def main() -> None:
     stage("pictures", "--side", 128, "--count", 45000, "--identities", 15000)
     for side in (128, 256):
         stage("latents", "--side", side, "--threads", options.threads)
-    stage("base", *steps(BASE))
-    stage("base", *steps(BASE_LARGE), "--large", 0.6)
+    stage("base", *steps(BASE, BASE_LARGE))
     stage("export")
     while not options.recogniser.exists():
         print(f"waiting for {options.recogniser}", flush=True)
         time.sleep(60)
     for side in (128, 256):
         stage("embeddings", "--side", side, "--recogniser", options.recogniser)
-    stage("identity", *steps(IDENTITY), "--recogniser", options.recogniser)
-    stage("export")
-    stage("identity", *steps(IDENTITY_LARGE), "--large", 0.6, "--recogniser", options.recogniser)
+    stage("identity", *steps(IDENTITY, IDENTITY_LARGE), "--recogniser", options.recogniser)
     stage("autoencoder", *steps(DECODER), "--decoder")
     stage("export")
 

@@ -30,11 +30,15 @@ def drawn(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed * 10_000_019 + step)
 
 
-def drawn_side(draw, large: float, batch: dict[int, int]) -> int:
-    """The side of a step's pictures, so that a share `large` of all pictures is seen at 256."""
+LARGE = 0.6  # the share of pictures that is seen at 256 once such are seen at all
+
+
+def drawn_side(draw, step: int, large_from: int, batch: dict[int, int]) -> int:
+    """The side of a step's pictures: 128 before step `large_from`, later one of both."""
     # By pictures, not by batches: a batch of large ones is smaller.
-    odds = large / batch[256], (1 - large) / batch[128]
-    return 256 if draw.random() * sum(odds) < odds[0] else 128
+    odds = LARGE / batch[256], (1 - LARGE) / batch[128]
+    large = draw.random() * sum(odds) < odds[0]
+    return 256 if large and step >= large_from else 128
 
 
 class Log:
@@ -55,9 +59,12 @@ class RunningMean:
 
     def __init__(self, modules: dict[str, torch.nn.Module], decay: float):
         self.decay = decay
-        self.names = [f"{part}.{name}" for part, module in modules.items()
-                      for name, p in module.named_parameters() if p.requires_grad]  # fmt: skip
-        self.live = [p for module in modules.values() for p in module.parameters() if p.requires_grad]
+        names = {}  # of each weight, also of one that is in two modules
+        for part, module in modules.items():
+            for name, weight in module.named_parameters():
+                if weight.requires_grad:
+                    names.setdefault(weight, f"{part}.{name}")
+        self.live, self.names = list(names), list(names.values())
         self.means = [p.detach().clone() for p in self.live]
 
     @torch.no_grad()
@@ -159,7 +166,9 @@ class Run:
         self.save()
         if self.sheet:
             self.sheet(self.step)
-        self.log("stopped" if self.step < self.options.steps else "done")
+        if self.step < self.options.steps:
+            raise SystemExit("stopped; the same command goes on from here")
+        self.log("done")
 
     def report(self, pictures: int, **values: float) -> None:
         self.pictures += pictures

@@ -1,0 +1,83 @@
+"""Is it the same person, as a loss: a predicted latent is decoded around the face, and the recogniser that
+ships has to find the person in it. Nothing here is trained; gradients go through to the latent.
+"""
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch.nn import functional as F
+
+from tools.demo_model.faces.align import SIDE, alignment
+
+WINDOW = 16  # places of the latent that are decoded, at most
+MARGIN = 2  # places around the face that the decoder sees, so that the cut does not show
+
+
+class Recogniser:
+    """The ONNX file's network [n, 3, 112, 112] -> [n, 512], on torch, of the few operations that it has."""
+
+    def __init__(self, path):
+        graph = onnx.load(str(path)).graph
+        self.nodes = [(node.op_type, list(node.input), node.output[0],
+                       {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}) for node in graph.node]  # fmt: skip
+        self.weights = {w.name: torch.from_numpy(numpy_helper.to_array(w).copy()) for w in graph.initializer}
+        self.input, self.output = graph.input[0].name, graph.output[0].name
+
+    def __call__(self, crops: torch.Tensor) -> torch.Tensor:
+        known = {**self.weights, self.input: crops}
+        for op, names, output, a in self.nodes:
+            x, *rest = (known[name] for name in names)
+            if op == "Cast":
+                known[output] = x.float()
+            elif op == "Conv":
+                bias = rest[1] if len(rest) > 1 else None
+                known[output] = F.conv2d(x, rest[0], bias, a["strides"], a["pads"][:2])
+            elif op == "BatchNormalization":
+                scale, bias, mean, variance = rest
+                known[output] = F.batch_norm(x, mean, variance, scale, bias, eps=a["epsilon"])
+            elif op == "PRelu":
+                known[output] = F.prelu(x, rest[0].flatten())
+            elif op == "Add":
+                known[output] = x + rest[0]
+            elif op == "Flatten":
+                known[output] = x.flatten(1)
+            elif op == "Gemm":
+                known[output] = F.linear(x, rest[0], rest[1])
+            else:
+                raise ValueError(f"the recogniser has an operation {op}, which this loss does not know")
+        return known[self.output]
+
+
+def window_of(box, places: int) -> tuple[int, int, int]:
+    """(left, top, size) in places of the latent: the face with its margin, inside the picture."""
+    size = int(np.ceil(max(box[2] - box[0], box[3] - box[1]) / 8)) + 2 * MARGIN
+    size = min(places, WINDOW, max(8, size))
+    left, top = (int(round((low + high) / 16 - size / 2)) for low, high in ((box[0], box[2]), (box[1], box[3])))
+    return tuple(min(max(start, 0), places - size) for start in (left, top)) + (size,)
+
+
+def crop_grid(keypoints, left: int, top: int, size: int) -> torch.Tensor:
+    """[1, 112, 112, 2] for grid_sample: where in the decoded window the pixels of the aligned face are."""
+    from_picture = np.vstack([alignment(keypoints), [0, 0, 1]])
+    to_picture = np.linalg.inv(from_picture)[:2]
+    x, y = np.meshgrid(np.arange(SIDE), np.arange(SIDE))
+    places = np.stack([x, y, np.ones_like(x)], axis=-1) @ to_picture.T
+    places = (places - [8 * left, 8 * top] + 0.5) * 2 / (8 * size) - 1
+    return torch.from_numpy(places[None].astype(np.float32))
+
+
+class Likeness:
+    def __init__(self, path, vae):
+        self.recogniser, self.vae = Recogniser(path), vae.requires_grad_(False)
+
+    def __call__(self, clean: torch.Tensor, boxes, keypoints, wanted: torch.Tensor) -> torch.Tensor:
+        """1 - cosine for each of the latents [n, 4, h, w], as the UNet sees them; `wanted` [n, 512]."""
+        faces = []
+        for latent, box, points in zip(clean, boxes, keypoints):
+            left, top, size = window_of(box, latent.shape[-1])
+            part = latent[None, :, top : top + size, left : left + size] / self.vae.config.scaling_factor
+            picture = self.vae.decode(part).sample.float().clamp(-1, 1)
+            faces.append(F.grid_sample(picture, crop_grid(points, left, top, size), align_corners=False))
+        # As the recogniser's own input: (x - 127.5) / 127.5, black outside of the picture.
+        return 1 - F.cosine_similarity(self.recogniser(torch.cat(faces)).float(), wanted)
