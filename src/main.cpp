@@ -32,7 +32,9 @@ std::string overview() {
          "  generate   a photo and a prompt become a picture\n"
          "  face       finds the faces of a photo, and saves one as an identity\n"
          "  plan       tells what a picture would take, without making it\n"
+         "  serve      the page and the APIs, on this machine\n"
          "  memory     tells the memory there is, and which mode that gives\n"
+         "  models     downloads models, tells which there are, checks and removes them\n"
          "\n"
          "  semblance COMMAND --help tells a command's flags and shows examples;\n"
          "  semblance --version tells the version.\n"
@@ -46,7 +48,9 @@ int run(const std::vector<const char*>& words) {
   if (command == "generate") return semblance::cli::generate(rest);
   if (command == "face") return semblance::cli::face(rest);
   if (command == "plan") return semblance::cli::plan(rest);
+  if (command == "serve") return semblance::cli::serve(rest);
   if (command == "memory") return semblance::cli::memory(rest);
+  if (command == "models") return semblance::cli::models(rest);
   if (command == "--version" || command == "-V") {
     semblance::cli::print(semblance::program_version());
     return 0;
@@ -56,12 +60,13 @@ int run(const std::vector<const char*>& words) {
     return 0;
   }
   if (command.empty()) {
-    semblance::fail(
-        ErrorKind::kArgument,
-        "a command is needed: generate, face, plan or memory\n  semblance --help tells more");
+    semblance::fail(ErrorKind::kArgument,
+                    "a command is needed: generate, face, plan, serve, memory or models\n  "
+                    "semblance --help tells "
+                    "more");
   }
-  const std::vector<std::string_view> known{"generate", "face",      "plan",
-                                            "memory",   "--version", "--help"};
+  const std::vector<std::string_view> known{"generate", "face",   "plan",      "serve",
+                                            "memory",   "models", "--version", "--help"};
   semblance::fail(ErrorKind::kArgument, "there is no command '{}'{}\n  semblance --help lists them",
                   command, semblance::did_you_mean(command, known));
 }

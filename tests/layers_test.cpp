@@ -42,7 +42,13 @@ const std::vector<Room> kRooms = {
      {"core", "memory", "image", "text", "sampling", "graph", "weights", "planner", "runtime",
       "backend", "models", "onnx", "face"}},
     {"api", {"core", "memory", "image", "text", "backend", "face", "pipeline"}},
-    {"cli", {"core", "memory", "image", "text", "face", "runtime", "backend", "pipeline", "api"}},
+    // weights: the directory of the face models' zip, and names out of hostile files.
+    {"hub", {"core", "memory", "weights"}},
+    {"service",
+     {"core", "memory", "image", "text", "face", "runtime", "backend", "pipeline", "api", "hub"}},
+    {"cli",
+     {"core", "memory", "image", "text", "face", "runtime", "backend", "pipeline", "api", "hub",
+      "service"}},
 };
 
 const Room* find_room(const std::string& name) {

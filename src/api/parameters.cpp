@@ -12,10 +12,15 @@ std::string quoted(const std::string& value) {
   return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-/// The last part of the model's path: "/models/sdxl-base/" is "sdxl-base".
+/// The last part of the model's path: "/models/sdxl-base/" is "sdxl-base". In the hub's cache,
+/// "models--owner--name/snapshots/<commit>", the name.
 std::string model_name(const std::filesystem::path& base) {
   const std::filesystem::path whole = std::filesystem::absolute(base).lexically_normal();
   const std::filesystem::path last = whole.has_filename() ? whole : whole.parent_path();
+  const std::string kept = last.parent_path().parent_path().filename().string();
+  const std::size_t dashes = kept.rfind("--");
+  if (last.parent_path().filename() == "snapshots" && kept.starts_with("models--"))
+    return kept.substr(dashes + 2);
   return last.filename().string();
 }
 

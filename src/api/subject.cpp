@@ -31,19 +31,27 @@ FaceModelFiles chosen(const FaceFiles& files) {
 
 }  // namespace
 
-Image open_photo(const std::filesystem::path& path, const PhotoOptions& options) {
+Image open_photo(const File& file, const PhotoOptions& options) {
   // Before the pixels are read: a photo that the rule cannot take is refused by its header.
-  if (!options.original_size) published_size(probe(path).upright());
-  Image photo = decode(path);
+  if (!options.original_size) published_size(probe(file).upright());
+  Image photo = decode(file);
   return options.original_size ? std::move(photo) : resize_photo(std::move(photo));
 }
 
-PhotoNeeds photo_needs(const std::filesystem::path& path, const PhotoOptions& options) {
-  const ImageInfo info = probe(path);
+Image open_photo(const std::filesystem::path& path, const PhotoOptions& options) {
+  return open_photo(*open_file(path), options);
+}
+
+PhotoNeeds photo_needs(const File& file, const PhotoOptions& options) {
+  const ImageInfo info = probe(file);
   const std::uint64_t decode = info.decoding_bytes;
   if (options.original_size) return {decode, info.upright()};
   return {std::max(decode, resize_photo_peak_bytes(info.upright())),
           published_size(info.upright()).final};
+}
+
+PhotoNeeds photo_needs(const std::filesystem::path& path, const PhotoOptions& options) {
+  return photo_needs(*open_file(path), options);
 }
 
 void fail_without_face(const std::string& photo) {
@@ -66,7 +74,8 @@ void SubjectReader::check(const std::filesystem::path& path, const std::string& 
   if (!has_models()) {
     fail(ErrorKind::kArgument,
          "{}: {} is a photo, and finding its face needs face models, which did not come\n  add "
-         "--face-models DIR, or both --detector FILE and --recogniser FILE",
+         "--face-models DIR, or both --detector FILE and --recogniser FILE; `semblance models pull "
+         "antelopev2` gets them",
          flag, path.string());
   }
   const FaceModelFiles models = chosen(files_);

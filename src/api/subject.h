@@ -14,6 +14,7 @@
 #include "face/detector.h"
 #include "face/identity.h"
 #include "image/image.h"
+#include "memory/file.h"
 #include "pipeline/request_plan.h"
 
 namespace semblance {
@@ -39,6 +40,7 @@ struct PhotoOptions {
 
 /// The photo in the frame that its keypoints are told in. Throws what decode() and resize_photo()
 /// throw.
+Image open_photo(const File& file, const PhotoOptions& options);
 Image open_photo(const std::filesystem::path& path, const PhotoOptions& options);
 
 /// What open_photo() takes, told by the photo's header: the most bytes at once, and the size of the
@@ -47,6 +49,7 @@ struct PhotoNeeds {
   std::uint64_t peak_bytes = 0;
   Size frame;
 };
+PhotoNeeds photo_needs(const File& file, const PhotoOptions& options);
 PhotoNeeds photo_needs(const std::filesystem::path& path, const PhotoOptions& options);
 
 /// Throws Error(kMissing): the photo shows no face that the detector knows.

@@ -11,6 +11,8 @@ int generate(std::span<const char* const> words);
 int face(std::span<const char* const> words);
 int memory(std::span<const char* const> words);
 int plan(std::span<const char* const> words);
+int serve(std::span<const char* const> words);
+int models(std::span<const char* const> words);
 
 /// Prints a result on stdout; throws Error(kDevice) when that fails (a full disk behind a pipe).
 void print(const std::string& text);

@@ -21,4 +21,20 @@ std::optional<DemoModel> find_demo_model() {
   return find_demo_model(std::filesystem::read_symlink("/proc/self/exe", none));
 }
 
+bool take_demo_face_models(FaceFiles& files) {
+  if (!files.folder.empty() || !files.detector.empty() || !files.recogniser.empty()) return false;
+  const std::optional<DemoModel> demo = find_demo_model();
+  if (demo) files.folder = demo->face_models;
+  return demo.has_value();
+}
+
+bool take_demo_models(ModelPaths& models, FaceFiles& files) {
+  if (!models.base.empty() || !models.identitynet.empty() || !models.adapter.empty()) return false;
+  const std::optional<DemoModel> demo = find_demo_model();
+  if (!demo) return false;
+  models = demo->models;
+  take_demo_face_models(files);
+  return true;
+}
+
 }  // namespace semblance::cli

@@ -21,4 +21,8 @@ std::optional<DemoModel> find_demo_model(const std::filesystem::path& program);
 /// Around the program that runs.
 std::optional<DemoModel> find_demo_model();
 
+/// Take the demo model's files where none is named. False where one is, or there is no demo model.
+bool take_demo_face_models(FaceFiles& files);
+bool take_demo_models(ModelPaths& models, FaceFiles& files);
+
 }  // namespace semblance::cli

@@ -3,12 +3,14 @@
 
 #include "api/subject.h"
 #include "cli/command.h"
+#include "cli/demo_model.h"
 #include "cli/flags.h"
 #include "cli/interrupt.h"
 #include "cli/outputs.h"
 #include "cli/photo_flags.h"
 #include "cli/progress.h"
 #include "core/error.h"
+#include "core/messages.h"
 #include "core/parallel.h"
 #include "image/draw.h"
 #include "image/encode.h"
@@ -44,15 +46,19 @@ void declare(Flags& flags, Settings& s) {
   flags.whole("--pick", "Which face is saved and drawn; 1 is the largest. Default: 1.", 1, 100000,
               s.pick);
   flags.group(kModelsGroup);
-  s.looking.declare_models(flags, "insightface's antelopev2 or buffalo_l folder.");
+  s.looking.declare_models(
+      flags,
+      "insightface's antelopev2 or buffalo_l folder. Default: what `semblance models pull "
+      "antelopev2` has brought.");
   flags.group("Advanced");
   s.looking.declare_advanced(flags);
   flags.whole("--threads", "Processor cores to use, 1 to 1024. Default: all there are.", 1, 1024,
               s.threads);
   flags.epilogue(
       "Examples\n"
-      "  semblance face me.jpg --face-models antelopev2\n"
-      "  semblance face friends.jpg --face-models antelopev2 --pick 2 --save friend.json\n"
+      "  semblance models pull antelopev2\n"
+      "  semblance face me.jpg\n"
+      "  semblance face friends.jpg --pick 2 --save friend.json\n"
       "\n" +
       exit_codes_text());
 }
@@ -104,7 +110,7 @@ void check_flags(const Settings& s) {
 int face(std::span<const char* const> words) {
   Settings s;
   Flags flags(
-      "face PHOTO --face-models DIR [--json] [--save FILE.json] [flags]",
+      "face PHOTO [--face-models DIR] [--json] [--save FILE.json] [flags]",
       "Finds the faces of a photo: where they are, and the 512 numbers that tell whose they "
       "are.");
   declare(flags, s);
@@ -112,10 +118,13 @@ int face(std::span<const char* const> words) {
     print(flags.help());
     return 0;
   }
+  s.looking.find_models(NotThere::kRefuse);
+  const bool with_demo = take_demo_face_models(s.looking.files);
   check_flags(s);
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
   const Interrupt interrupt;
   Progress progress(false);
+  if (with_demo) progress.note(text_of(Message::kDemoFaceModels));
   SubjectReader reader(s.looking.files, s.looking.options());
   if (looks_like_identity(*open_file(s.photo))) {
     fail(ErrorKind::kArgument, "cannot look for faces in {}: a photo is needed, this is JSON",

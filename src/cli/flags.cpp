@@ -210,6 +210,11 @@ void Flags::positional(std::string name, std::string help, std::filesystem::path
   });
 }
 
+void Flags::words(std::string name, std::string help, std::vector<std::string>& target) {
+  words_ = &target;
+  entries_.insert(entries_.begin(), {heading_, std::move(name), std::move(help)});
+}
+
 bool Flags::read(std::span<const char* const> words) {
   // CLI11 takes arguments from the back, would let "--negative=" swallow the next word, and would
   // take "--quiet=no" for --quiet.
@@ -258,7 +263,9 @@ bool Flags::read(std::span<const char* const> words) {
     fail(ErrorKind::kArgument, "there is no flag {}{}\n  --help lists the flags", name,
          meant(name, names_));
   }
-  if (!extras.empty()) {
+  if (words_ != nullptr) {
+    *words_ = extras;
+  } else if (!extras.empty()) {
     fail(ErrorKind::kArgument, "'{}' does not belong to any flag{}\n  --help lists the flags",
          extras.front(),
          takes_word_ ? ", and one photo is taken" : "; a text with spaces stands in quotes");

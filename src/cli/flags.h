@@ -53,6 +53,8 @@ class Flags {
   void toggle(std::string names, std::string help, bool& target);
   /// The word without a flag.
   void positional(std::string name, std::string help, std::filesystem::path& target);
+  /// All words without a flag, one or more.
+  void words(std::string name, std::string help, std::vector<std::string>& target);
   /// What stands at the end of the help.
   void epilogue(std::string text) { epilogue_ = std::move(text); }
 
@@ -83,6 +85,7 @@ class Flags {
   std::vector<std::function<void()>> pending_;  // values, taken once all words are known
   std::vector<std::string> given_;
   bool takes_word_ = false;
+  std::vector<std::string>* words_ = nullptr;  // that stand without a flag
   bool help_asked_ = false;
   std::unique_ptr<CLI::App> app_;
 };

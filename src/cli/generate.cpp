@@ -2,19 +2,20 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <chrono>
 #include <limits>
 #include <random>
 
 #include "api/parameters.h"
+#include "api/planning.h"
 #include "api/subject.h"
 #include "cli/command.h"
 #include "cli/demo_model.h"
 #include "cli/flags.h"
 #include "cli/interrupt.h"
 #include "cli/outputs.h"
-#include "cli/planning.h"
 #include "cli/progress.h"
 #include "cli/request_flags.h"
 #include "cli/run_state.h"
@@ -98,19 +99,6 @@ SavedRun take_saved(RequestSettings& s) {
   return run;
 }
 
-/// Where no model is named, takes the one that comes with the program; false where there is none.
-bool take_demo_model(RequestSettings& s) {
-  const ModelPaths& models = s.models;
-  if (!models.base.empty() || !models.identitynet.empty() || !models.adapter.empty()) return false;
-  const std::optional<DemoModel> demo = find_demo_model();
-  if (!demo) return false;
-  s.models = demo->models;
-  FaceFiles& face = s.looking.files;
-  if (face.folder.empty() && face.detector.empty() && face.recogniser.empty())
-    face.folder = demo->face_models;
-  return true;
-}
-
 /// Everything that can be refused by looking at the flags alone.
 void check_flags(RequestSettings& s) {
   std::vector<std::string> lacking;
@@ -122,8 +110,11 @@ void check_flags(RequestSettings& s) {
   if (s.output.empty()) lacking.emplace_back("-o");
   if (!lacking.empty()) {
     fail(ErrorKind::kArgument,
-         "generate needs {}, which did not come\n  `semblance generate --help` shows an example",
-         fmt::join(lacking, ", "));
+         "generate needs {}, which did not come\n  `semblance generate --help` shows an example{}",
+         fmt::join(lacking, ", "),
+         s.models.identitynet.empty() || s.models.adapter.empty()
+             ? "; `semblance models pull instantid` gets IdentityNet and the adapter"
+             : "");
   }
   check_request(s);
 }
@@ -315,7 +306,7 @@ Predicted predict_run(const RequestSettings& s, const std::optional<SavedRun>& s
                       SubjectReader& reader, const Pipeline& pipeline, const Request& request,
                       const Budget& budget, std::size_t pictures, Progress& progress) {
   std::vector<Stage> stages;
-  if (!saved) stages = photo_stages(reader, s);
+  if (!saved) stages = photo_stages(reader, std::array{s.face, s.pose});
   const auto photo_count = static_cast<std::ptrdiff_t>(stages.size());
   const ImageFormat format = format_for(s.output);
   for (Stage& stage : pipeline.stages(request, format, saved ? saved->step : 0))
@@ -353,11 +344,9 @@ void check_metadata(const RequestSettings& s, const Request& request) {
 int generate(std::span<const char* const> words) {
   RequestSettings s;
   s.language = language_of_environment();
-  Flags flags(
-      "generate --base DIR --identitynet DIR --adapter FILE --face-models DIR \\\n"
-      "          --face FILE --prompt TEXT -o FILE [flags]",
-      "Makes a picture of the person in a photo, as a prompt says. Computed on this "
-      "machine's processor; nothing is sent anywhere.");
+  Flags flags("generate [--base NAME|DIR] --face FILE --prompt TEXT -o FILE [flags]",
+              "Makes a picture of the person in a photo, as a prompt says. Computed on this "
+              "machine's processor; nothing is sent anywhere.");
   declare_request(flags, s);
   flags.epilogue(
       "Examples\n"
@@ -366,11 +355,11 @@ int generate(std::span<const char* const> words) {
       "snow\" \\\n"
       "     -o snow.png\n"
       "  With the published weights (docs/models.md):\n"
-      "  semblance generate --base sdxl --identitynet InstantID/ControlNetModel \\\n"
-      "     --adapter InstantID/ip-adapter.bin --face-models antelopev2 --face me.jpg \\\n"
+      "  semblance models pull sdxl instantid antelopev2\n"
+      "  semblance generate --base sdxl --face me.jpg \\\n"
       "     --prompt \"analog film photo of a man in the snow\" --negative \"blurry\" -o snow.png\n"
       "  Keep a face, and make four pictures of it in another pose:\n"
-      "  semblance face me.jpg --face-models antelopev2 --save me.json\n"
+      "  semblance face me.jpg --save me.json\n"
       "  semblance generate ... --face me.json --pose dancer.jpg --images 4 -o dance.png\n"
       "\n"
       "The paths of written pictures go to stdout, all else to stderr.\n"
@@ -385,8 +374,10 @@ int generate(std::span<const char* const> words) {
     refuse_beside_resume(flags);
     saved = take_saved(s);
   }
-  const bool with_demo = take_demo_model(s);
+  const bool with_demo = take_demo_models(s.models, s.looking.files);
+  find_models(s, NotThere::kKeep);
   check_flags(s);
+  find_models(s, NotThere::kRefuse);  // after it, so that flags that lack are told all at once
   Request request = s.request;
   check_metadata(s, request);
   const auto pictures = saved ? saved->outputs : numbered(s.output, static_cast<int>(s.images));
@@ -396,7 +387,7 @@ int generate(std::span<const char* const> words) {
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
   Interrupt interrupt;
   Progress progress(s.quiet);
-  const Budget budget = budget_of(s);
+  const Budget budget = budget_of(s.memory);
   if (budget.bytes > budget.machine.for_run_bytes()) {
     progress.warn(text_of(Message::kBudgetAboveAvailable, bytes_text(budget.bytes),
                           bytes_text(budget.machine.for_run_bytes())));
@@ -408,7 +399,7 @@ int generate(std::span<const char* const> words) {
   if (with_demo) progress.note(text_of(Message::kDemoModel));
   progress.now("opening the models");
   Watched watched(s.trace);
-  Workspace::Options workspace = workspace_options(s, budget, true);
+  Workspace::Options workspace = workspace_options(budget, s.scratch, !s.no_spill, true);
   workspace.trace = watched.trace();
   workspace.meter = Meter();
   Pipeline pipeline(s.models, {.precision = static_cast<Precision>(s.precision),

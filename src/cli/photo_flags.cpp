@@ -24,6 +24,11 @@ void PhotoFlags::declare_advanced(Flags& flags) {
               64, 2048, detector_size);
 }
 
+void PhotoFlags::find_models(NotThere not_there) {
+  if (files.folder.empty() && (!files.detector.empty() || !files.recogniser.empty())) return;
+  files.folder = resolve_face_models(files.folder, not_there);
+}
+
 void PhotoFlags::check() const {
   if (detector_size && *detector_size % 32 != 0) {
     fail(ErrorKind::kArgument, "--detector-size: a multiple of 32 is needed, {} came",

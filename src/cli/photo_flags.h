@@ -7,6 +7,7 @@
 
 #include "api/subject.h"
 #include "cli/flags.h"
+#include "hub/resolve.h"
 
 namespace semblance::cli {
 
@@ -18,6 +19,8 @@ struct PhotoFlags {
   /// For the groups "Models" and "Advanced".
   void declare_models(Flags& flags, std::string folder_help);
   void declare_advanced(Flags& flags);
+  /// Finds the face models that are meant (hub/resolve.h).
+  void find_models(NotThere not_there);
   /// Throws Error(kArgument) for a detector size that is none.
   void check() const;
   /// `reduced`: little memory, see PhotoOptions.

@@ -1,12 +1,14 @@
 // semblance plan: what `generate` with the same flags would take, without running it.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "api/planning.h"
 #include "backend/backends.h"
 #include "cli/command.h"
-#include "cli/planning.h"
 #include "cli/progress.h"
+#include "cli/request_flags.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "image/encode.h"
@@ -163,8 +165,7 @@ int plan(std::span<const char* const> words) {
   flags.epilogue(
       "Examples\n"
       "  semblance plan --size 1024x1024 --memory 256MiB\n"
-      "  semblance plan --base sdxl --identitynet InstantID/ControlNetModel \\\n"
-      "     --adapter InstantID/ip-adapter.bin --face me.json --memory 60% --json\n"
+      "  semblance plan --base sdxl --face me.json --memory 60% --json\n"
       "\n" +
       exit_codes_text());
   if (!flags.read(words)) {
@@ -172,16 +173,18 @@ int plan(std::span<const char* const> words) {
     return 0;
   }
   set_language(s.language);
+  find_models(s, NotThere::kKeep);
   check_request(s);
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
 
   Report report;
-  report.budget = budget_of(s);
+  report.budget = budget_of(s.memory);
   const AssumedModels opened = assume_models(s.models);
   report.assumed = opened.assumed;
   const OpenedModels& models = opened.models;
   const Workspace workspace =
-      Workspace(backend_by_name(kBackends[s.backend]), workspace_options(s, report.budget, false))
+      Workspace(backend_by_name(kBackends[s.backend]),
+                workspace_options(report.budget, s.scratch, !s.no_spill, false))
           .with_base(planned_base());
   PhotoOptions looking = s.looking.options(kBackends[s.backend], is_reduced(report.budget));
   looking.workspace = workspace;
@@ -196,7 +199,7 @@ int plan(std::span<const char* const> words) {
   check(request);
   const DType dtype = dtype_of(static_cast<Precision>(s.precision));
   const ImageFormat format = s.output.empty() ? ImageFormat::kPng : format_for(s.output);
-  std::vector<Stage> stages = photo_stages(reader, s);
+  std::vector<Stage> stages = photo_stages(reader, std::array{s.face, s.pose});
   for (Stage& stage : stages_of(models, request, dtype, format)) stages.push_back(std::move(stage));
   RequestPlanner planner(stages, workspace);
   report.plan = planner.plan();

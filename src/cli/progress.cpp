@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "api/planning.h"
+
 namespace semblance::cli {
 
 Progress::Progress(bool quiet) : Progress(quiet, stderr, isatty(STDERR_FILENO) != 0) {}
@@ -68,13 +70,6 @@ double seconds_left(std::vector<double> past, int left) {
   const auto middle = past.begin() + static_cast<std::ptrdiff_t>(past.size() / 2);
   std::nth_element(past.begin(), middle, past.end());
   return *middle * left;
-}
-
-std::string clock_text(double seconds) {
-  const auto whole = static_cast<long long>(std::ceil(seconds));
-  if (whole >= 3600)
-    return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
-  return fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
 }  // namespace semblance::cli

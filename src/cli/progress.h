@@ -52,7 +52,5 @@ class Progress {
 /// Seconds that `left` more steps take, from the median of the past ones; below 0 when there is
 /// none.
 double seconds_left(std::vector<double> past, int left);
-/// "0:07", "12:30", "1:02:03".
-std::string clock_text(double seconds);
 
 }  // namespace semblance::cli

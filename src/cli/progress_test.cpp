@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "api/planning.h"
+
 namespace semblance::cli {
 namespace {
 

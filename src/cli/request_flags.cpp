@@ -75,12 +75,22 @@ void declare_picture(Flags& flags, RequestSettings& s) {
 
 void declare_models(Flags& flags, RequestSettings& s) {
   flags.group(kModelsGroup);
-  flags.path("--base", "DIR", "An SDXL model, as a diffusers folder.", s.models.base);
-  flags.path("--identitynet", "DIR", "InstantID's ControlNetModel folder.", s.models.identitynet);
-  flags.path("--adapter", "FILE", "InstantID's ip-adapter.bin, or the same as safetensors.",
+  flags.path("--base", "DIR|NAME",
+             "An SDXL model: a diffusers folder, or owner/name on the hub (sdxl for "
+             "stabilityai/stable-diffusion-xl-base-1.0) that `semblance models pull` has brought.",
+             s.models.base);
+  flags.path("--identitynet", "DIR|NAME",
+             "InstantID's ControlNetModel folder, or owner/name. Default: what `semblance models "
+             "pull instantid` has brought.",
+             s.models.identitynet);
+  flags.path("--adapter", "FILE|NAME",
+             "InstantID's ip-adapter.bin, the same as safetensors, or owner/name. Default: what "
+             "`semblance models pull instantid` has brought.",
              s.models.adapter);
   s.looking.declare_models(
-      flags, "insightface's antelopev2 or buffalo_l folder. Needed when a photo is given.");
+      flags,
+      "insightface's antelopev2 or buffalo_l folder. Needed when a photo is given. Default: what "
+      "`semblance models pull antelopev2` has brought.");
 }
 
 void declare_output(Flags& flags, RequestSettings& s) {
@@ -195,6 +205,16 @@ void declare_request(Flags& flags, RequestSettings& s) {
   declare_memory(flags, s);
   declare_resume(flags, s);
   declare_advanced(flags, s);
+}
+
+void find_models(RequestSettings& s, NotThere not_there) {
+  const NamedModels found = resolve_models({.base = s.models.base,
+                                            .identitynet = s.models.identitynet,
+                                            .adapter = s.models.adapter,
+                                            .face_models = s.looking.files.folder},
+                                           not_there);
+  s.models = {.base = found.base, .identitynet = found.identitynet, .adapter = found.adapter};
+  s.looking.find_models(not_there);
 }
 
 void check_request(RequestSettings& s) {

@@ -48,6 +48,9 @@ struct RequestSettings {
 /// Declares all flags.
 void declare_request(Flags& flags, RequestSettings& s);
 
+/// Finds the models that are meant (hub/resolve.h).
+void find_models(RequestSettings& s, NotThere not_there);
+
 /// Takes steps and prompt into the request. Throws Error(kArgument) for values that no picture can
 /// have, whatever its size.
 void check_request(RequestSettings& s);

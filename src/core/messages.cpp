@@ -55,6 +55,11 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
      "--base and docs/models.md",
      "No se ha indicado ningún modelo: este es el de demostración, que solo conoce personas "
      "dibujadas; para personas reales, véanse --base y docs/models.md"},
+    {Message::kDemoFaceModels,
+     "No face models are named: these are the demo's, made for drawn faces; for photos see "
+     "--face-models and docs/models.md",
+     "No se han indicado modelos de caras: estos son los de demostración, hechos para caras "
+     "dibujadas; para fotos, véanse --face-models y docs/models.md"},
     {Message::kSizesAssumed, "{0} is not there: the published sizes and fp16 are assumed",
      "{0} no existe: se suponen los tamaños publicados y fp16"},
     {Message::kPlanMode, "Mode: {0}, budget {1}", "Modo: {0}, presupuesto {1}"},

@@ -51,6 +51,7 @@ enum class Message : std::uint8_t {
   kBudgetAboveAvailable,  // budget, available
   kDetectorReduced,       // size taken, full size
   kDemoModel,
+  kDemoFaceModels,
   kSizesAssumed,  // file or folder that is not there
   // A plan.
   kPlanMode,        // mode's name, budget

@@ -61,7 +61,9 @@ void check_sides(const Image& image, ImageFormat format, int limit) {
 
 }  // namespace
 
-std::vector<std::byte> encode(const Image& image, ImageFormat format, const ImageText& text) {
+std::vector<std::byte> encode(const Image& image, ImageFormat format, const ImageText& text,
+                              int quality) {
+  SEMBLANCE_ASSERT(quality >= 0 && quality <= 100);
   check_text(text);
   switch (format) {
     case ImageFormat::kPng:
@@ -77,11 +79,11 @@ std::vector<std::byte> encode(const Image& image, ImageFormat format, const Imag
              "  write a PNG, or leave the text out",
              kMarkerLimit, exif.size());
       }
-      return codecs::encode_jpeg(image, exif);
+      return codecs::encode_jpeg(image, exif, quality);
     }
     case ImageFormat::kWebp:
       check_sides(image, format, 16'383);
-      return codecs::encode_webp(image, exif_for(text));
+      return codecs::encode_webp(image, exif_for(text), quality);
   }
   SEMBLANCE_ASSERT(false);
 }

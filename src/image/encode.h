@@ -1,5 +1,5 @@
-// Pictures to files: PNG, JPEG (quality 95, colour halved: Pillow's quality=95) and WebP (lossy,
-// quality 95), with text about how the picture was made, where AUTOMATIC1111's web UI puts it:
+// Pictures to files: PNG, JPEG (colour halved; as Pillow with the same quality) and WebP (lossy),
+// with text about how the picture was made, where AUTOMATIC1111's web UI puts it:
 // in PNG a chunk per key (tEXt when the value is latin-1, else iTXt); in JPEG and WebP the value of
 // the key "parameters" as EXIF's UserComment (UNICODE, UTF-16 big-endian), that of "Software" as
 // EXIF's tag of this name, and each other key as a line "key: value" after the parameters.
@@ -20,11 +20,16 @@ namespace semblance {
 /// Keys and UTF-8 values. A key is 1 to 79 printable ASCII characters, without spaces at its ends.
 using ImageText = std::vector<std::pair<std::string, std::string>>;
 
-/// The file's bytes. Throws Error(kArgument) for an empty picture, a side beyond the format's own
-/// limit (JPEG 65,500, WebP 16,383, PNG 1,000,000), a key as above does not allow, a value that is
-/// not UTF-8 or holds a zero, or more text than a JPEG can carry (about 32,000 characters). To find
-/// such trouble before a picture is computed, encode a 1 x 1 one.
-std::vector<std::byte> encode(const Image& image, ImageFormat format, const ImageText& text = {});
+/// Of JPEG and WebP, where nothing else is asked for.
+inline constexpr int kEncodingQuality = 95;
+
+/// The file's bytes. `quality`: 0 to 100, nothing to PNG. Throws Error(kArgument) for an empty
+/// picture, a side beyond the format's own limit (JPEG 65,500, WebP 16,383, PNG 1,000,000), a key
+/// as above does not allow, a value that is not UTF-8 or holds a zero, or more text than a JPEG can
+/// carry (about 32,000 characters). To find such trouble before a picture is computed, encode a 1 x
+/// 1 one.
+std::vector<std::byte> encode(const Image& image, ImageFormat format, const ImageText& text = {},
+                              int quality = kEncodingQuality);
 
 /// The most memory that encode() takes at once for a picture of this size, its result included; the
 /// text is not counted.

@@ -39,6 +39,22 @@ TEST(Encode, WebpIsCloseToThePicture) {
   EXPECT_LT(mean_difference(photo, again), 3);
 }
 
+TEST(Encode, LessQualityTakesLessRoomAndIsFurtherFromThePicture) {
+  const Image photo = decode(golden_path("image/astronaut.jpg"));
+  for (const auto format : {ImageFormat::kJpeg, ImageFormat::kWebp}) {
+    std::size_t bytes = ~std::size_t{0};
+    double difference = -1;
+    for (const int quality : {95, 50, 0}) {  // the photo itself is a JPEG of 95 or so
+      const auto file = encode(photo, format, {}, quality);
+      const double now = mean_difference(photo, decode(*memory_file("a", file)));
+      EXPECT_LT(file.size(), bytes) << name_of(format) << " " << quality;
+      EXPECT_GT(now, difference) << name_of(format) << " " << quality;
+      bytes = file.size();
+      difference = now;
+    }
+  }
+}
+
 TEST(Encode, PngTextIsLatin1WhereItCanBe) {
   const Image image = synthetic(3, 2);
   const auto latin =

@@ -1,6 +1,7 @@
 #include "pipeline/pipeline.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <utility>
 
@@ -222,6 +223,21 @@ bool Generation::next(std::stop_token stop) {
   return true;
 }
 
+std::vector<float> Generation::predicted() const {
+  const State& s = *state_;
+  if (s.scaled.empty() || s.step == 0) return s.latent;
+  // The step went from x, of noise level a, to y, of level b, along d = (y - x) / (b - a); the rest
+  // of the way, b, is left. x is what the model read, before it was scaled.
+  const auto last = static_cast<std::size_t>(s.step - 1);
+  const float a = s.scheduler.sigmas()[last];
+  const float b = s.scheduler.sigmas()[last + 1];
+  const float scale = std::sqrt(a * a + 1);
+  std::vector<float> clean = s.latent;
+  for (std::size_t i = 0; i < clean.size(); ++i)
+    clean[i] -= b * (clean[i] - scale * s.scaled[i]) / (b - a);
+  return clean;
+}
+
 Image Generation::decode(std::stop_token stop) {
   const State& s = *state_;
   const Pipeline::Models& models = *s.models;
@@ -281,6 +297,10 @@ std::optional<Size> Pipeline::smaller_picture(const Request& request,
                                               std::uint64_t minimum_bytes) const {
   return semblance::largest_picture(models_->opened, request, models_->dtype(), models_->workspace,
                                     format, minimum_bytes);
+}
+
+Image Pipeline::decode(std::span<const float> latent, Size size, std::stop_token stop) {
+  return decode_picture(models_->opened, models_->workspace, latent, size, models_->dtype(), stop);
 }
 
 Generation Pipeline::start(const Request& request, std::span<const float> embedding,

@@ -56,6 +56,9 @@ class Generation {
   int steps() const;
   /// The latent as it is now, f32 [1,4,h/8,w/8], as diffusers' output_type="latent" gives it.
   std::vector<float> latent() const;
+  /// The latent as the last step's noise predicts that it will end: what a preview shows. latent()
+  /// before the first step and after the last.
+  std::vector<float> predicted() const;
   /// What Pipeline::resume() goes on from. Reads no file, so that it works when one has failed; a
   /// step that has thrown leaves it as it was. `outputs` and `latents` are the caller's to fill.
   SavedRun saved() const;
@@ -106,6 +109,8 @@ class Pipeline {
   /// threads; Error(kCorrupt) for a step or latent that its request cannot have;
   /// Error(kCancelled).
   Generation resume(const SavedRun& run, std::stop_token stop = {});
+  /// The picture of any latent, f32 [c,h/8,w/8]. Throws Error(kCancelled).
+  Image decode(std::span<const float> latent, Size size, std::stop_token stop = {});
 
  private:
   friend class Generation;

@@ -155,8 +155,8 @@ ZipDirectory::ZipDirectory(std::shared_ptr<const File> file) : file_(std::move(f
     const std::uint64_t flags = fields.number(2);
     const std::uint64_t method = fields.number(2);
     fields.skip(2 + 2 + 4);
-    std::uint64_t packed_bytes = fields.number(4);
     ZipEntry entry;
+    entry.packed_bytes = fields.number(4);
     entry.bytes = fields.number(4);
     const auto name_bytes = static_cast<std::size_t>(fields.number(2));
     const auto extra_bytes = static_cast<std::size_t>(fields.number(2));
@@ -167,10 +167,14 @@ ZipDirectory::ZipDirectory(std::shared_ptr<const File> file) : file_(std::move(f
     if (has_control_bytes(name)) {
       corrupt(*file_, fmt::format("the name \"{}\" has a control character", printable(name)));
     }
-    read_zip64(*file_, fields.take(extra_bytes), entry.bytes, packed_bytes, entry.header_offset);
+    read_zip64(*file_, fields.take(extra_bytes), entry.bytes, entry.packed_bytes,
+               entry.header_offset);
     fields.skip(comment_bytes);
     constexpr std::uint64_t kEncrypted = 1;
-    entry.stored = method == 0 && (flags & kEncrypted) == 0 && packed_bytes == entry.bytes;
+    constexpr std::uint64_t kDeflate = 8;
+    const bool open = (flags & kEncrypted) == 0;
+    entry.stored = open && method == 0 && entry.packed_bytes == entry.bytes;
+    entry.deflated = open && method == kDeflate;
     if (entry.header_offset >= place.offset) {
       corrupt(*file_, fmt::format("its entry {} begins at byte {}, after the last one's end", name,
                                   entry.header_offset));
@@ -197,6 +201,11 @@ std::uint64_t ZipDirectory::locate(const Entries::value_type& named) const {
          "lie\n  save it again with torch.save, which stores entries as they are",
          file_->name(), name);
   }
+  return locate_packed(named);
+}
+
+std::uint64_t ZipDirectory::locate_packed(const Entries::value_type& named) const {
+  const auto& [name, entry] = named;
   const auto header = bytes_at(*file_, entry.header_offset, kLocalHeaderBytes);
   Fields fields(*file_, header);
   const bool is_header = fields.number(4) == kLocalHeader;
@@ -205,10 +214,10 @@ std::uint64_t ZipDirectory::locate(const Entries::value_type& named) const {
   const std::uint64_t extra_bytes = fields.number(2);
   const std::uint64_t offset = entry.header_offset + kLocalHeaderBytes + name_bytes + extra_bytes;
   if (!is_header || name_bytes != name.size() || offset > entry.data_limit_offset ||
-      entry.bytes > entry.data_limit_offset - offset) {
+      entry.packed_bytes > entry.data_limit_offset - offset) {
     corrupt(*file_, fmt::format("its entry {} of {} bytes does not lie at byte {}, where its zip "
                                 "directory says",
-                                name, entry.bytes, entry.header_offset));
+                                name, entry.packed_bytes, entry.header_offset));
   }
   return offset;
 }

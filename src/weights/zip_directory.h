@@ -1,6 +1,6 @@
 // The directory of a zip archive, as torch.save writes it: where each entry's bytes lie. Nothing is
-// unpacked, so only entries that are stored as they are can be located. zip64 is read. Formula and
-// field names: PKWARE's APPNOTE.TXT, 4.3.
+// unpacked here: weights must be stored as they are. zip64 is read. Formula and field names:
+// PKWARE's APPNOTE.TXT, 4.3.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,10 @@
 namespace semblance {
 
 struct ZipEntry {
-  bool stored = true;                   // not compressed
+  bool stored = true;                   // neither compressed nor encrypted
+  bool deflated = false;                // compressed by deflate, not encrypted
   std::uint64_t bytes = 0;              // unpacked
+  std::uint64_t packed_bytes = 0;       // in the archive
   std::uint64_t header_offset = 0;      // of the entry's local header
   std::uint64_t data_limit_offset = 0;  // the data ends before: the next header or the directory
 };
@@ -32,6 +34,9 @@ class ZipDirectory {
   /// next entry. Throws Error(kCorrupt) when its local header says otherwise or when it is
   /// compressed or encrypted.
   std::uint64_t locate(const Entries::value_type& entry) const;
+  /// The same of an entry that may be compressed: where its packed_bytes begin. Throws
+  /// Error(kCorrupt) when its local header says otherwise.
+  std::uint64_t locate_packed(const Entries::value_type& entry) const;
 
  private:
   std::shared_ptr<const File> file_;

@@ -40,8 +40,10 @@ Image decode_webp(const File& file);
 
 using Text = std::vector<std::pair<std::string, std::string>>;
 
-std::vector<std::byte> encode_jpeg(const Image& image, std::span<const std::byte> exif);
+std::vector<std::byte> encode_jpeg(const Image& image, std::span<const std::byte> exif,
+                                   int quality);
 std::vector<std::byte> encode_png(const Image& image, const Text& text);
-std::vector<std::byte> encode_webp(const Image& image, std::span<const std::byte> exif);
+std::vector<std::byte> encode_webp(const Image& image, std::span<const std::byte> exif,
+                                   int quality);
 
 }  // namespace semblance::codecs

@@ -12,8 +12,6 @@ extern "C" {
 namespace semblance::codecs {
 namespace {
 
-constexpr int kQuality = 95;
-
 /// libjpeg leaves by longjmp here as in guarded_reader.h.
 struct JpegWriter {
   JpegWriter() {
@@ -33,7 +31,7 @@ struct JpegWriter {
   JpegWriter(const JpegWriter&) = delete;
   JpegWriter& operator=(const JpegWriter&) = delete;
 
-  bool write(const Image& image, const std::uint8_t* marker, unsigned marker_bytes) {
+  bool write(const Image& image, const std::uint8_t* marker, unsigned marker_bytes, int quality) {
     if (setjmp(jump) != 0) return false;
     jpeg_create_compress(&jpeg);
     jpeg_mem_dest(&jpeg, &data, &bytes);
@@ -42,7 +40,7 @@ struct JpegWriter {
     jpeg.input_components = 3;
     jpeg.in_color_space = JCS_RGB;
     jpeg_set_defaults(&jpeg);
-    jpeg_set_quality(&jpeg, kQuality, TRUE);
+    jpeg_set_quality(&jpeg, quality, TRUE);
     jpeg_start_compress(&jpeg, TRUE);
     if (marker_bytes != 0) jpeg_write_marker(&jpeg, JPEG_APP0 + 1, marker, marker_bytes);
     while (jpeg.next_scanline < jpeg.image_height) {
@@ -63,7 +61,8 @@ struct JpegWriter {
 
 }  // namespace
 
-std::vector<std::byte> encode_jpeg(const Image& image, std::span<const std::byte> exif) {
+std::vector<std::byte> encode_jpeg(const Image& image, std::span<const std::byte> exif,
+                                   int quality) {
   std::vector<std::uint8_t> marker;
   if (!exif.empty()) {
     const char prefix[] = {'E', 'x', 'i', 'f', 0, 0};
@@ -72,7 +71,7 @@ std::vector<std::byte> encode_jpeg(const Image& image, std::span<const std::byte
     marker.insert(marker.end(), begin, begin + exif.size());
   }
   JpegWriter writer;
-  if (!writer.write(image, marker.data(), static_cast<unsigned>(marker.size()))) {
+  if (!writer.write(image, marker.data(), static_cast<unsigned>(marker.size()), quality)) {
     fail(ErrorKind::kMemory, "cannot make a JPEG of {}x{} pixels: {}", image.width(),
          image.height(), writer.message);
   }

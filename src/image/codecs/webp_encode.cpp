@@ -9,8 +9,6 @@
 namespace semblance::codecs {
 namespace {
 
-constexpr float kQuality = 95;
-
 std::vector<std::byte> copied(const std::uint8_t* data, std::size_t bytes) {
   const auto* begin = reinterpret_cast<const std::byte*>(data);
   return {begin, begin + bytes};
@@ -18,10 +16,12 @@ std::vector<std::byte> copied(const std::uint8_t* data, std::size_t bytes) {
 
 }  // namespace
 
-std::vector<std::byte> encode_webp(const Image& image, std::span<const std::byte> exif) {
+std::vector<std::byte> encode_webp(const Image& image, std::span<const std::byte> exif,
+                                   int quality) {
   std::uint8_t* encoded = nullptr;
-  const std::size_t bytes = WebPEncodeRGB(image.pixels().data(), image.width(), image.height(),
-                                          static_cast<int>(image.row_bytes()), kQuality, &encoded);
+  const std::size_t bytes =
+      WebPEncodeRGB(image.pixels().data(), image.width(), image.height(),
+                    static_cast<int>(image.row_bytes()), static_cast<float>(quality), &encoded);
   const std::unique_ptr<std::uint8_t, decltype(&WebPFree)> release(encoded, &WebPFree);
   if (bytes == 0) {
     fail(ErrorKind::kMemory, "cannot make a WebP of {}x{} pixels: libwebp has no memory for it",

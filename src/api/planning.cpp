@@ -1,16 +1,17 @@
-#include "cli/planning.h"
+#include "api/planning.h"
+
+#include <cmath>
 
 #include "backend/backends.h"
-#include "cli/progress.h"
 #include "core/messages.h"
 #include "memory/scratch_file.h"
 
-namespace semblance::cli {
+namespace semblance {
 
-Budget budget_of(const RequestSettings& s) {
+Budget budget_of(const MemoryRequest& request) {
   Budget budget{.machine = Meter().machine()};
-  budget.bytes = resolve(s.memory, budget.machine);
-  budget.for_mode_bytes = s.memory.is_named() ? budget.bytes : budget.machine.for_run_bytes();
+  budget.bytes = resolve(request, budget.machine);
+  budget.for_mode_bytes = request.is_named() ? budget.bytes : budget.machine.for_run_bytes();
   return budget;
 }
 
@@ -18,9 +19,10 @@ bool is_reduced(const Budget& budget) {
   return mode_for(budget.for_mode_bytes, 0) != Mode::kNormal;
 }
 
-std::vector<Stage> photo_stages(SubjectReader& reader, const RequestSettings& s) {
+std::vector<Stage> photo_stages(SubjectReader& reader,
+                                std::span<const std::filesystem::path> photos) {
   std::vector<Stage> stages;
-  for (const auto& path : {s.face, s.pose}) {
+  for (const auto& path : photos) {
     if (path.empty()) continue;
     for (Stage& stage : reader.stages(path)) stages.push_back(std::move(stage));
   }
@@ -43,11 +45,12 @@ std::shared_ptr<const MachineFacts> facts_for(const std::filesystem::path& scrat
 
 }  // namespace
 
-Workspace::Options workspace_options(const RequestSettings& s, const Budget& budget, bool measure) {
+Workspace::Options workspace_options(const Budget& budget, const std::filesystem::path& scratch,
+                                     bool may_spill, bool measure) {
   Workspace::Options options;
   options.budget_bytes = budget.bytes;
-  options.may_spill = !s.no_spill;
-  if (!s.scratch.empty()) options.scratch_folder = choose_scratch_folder(s.scratch);
+  options.may_spill = may_spill;
+  if (!scratch.empty()) options.scratch_folder = choose_scratch_folder(scratch);
   options.facts = facts_for(options.scratch_folder, measure);
   return options;
 }
@@ -81,4 +84,11 @@ std::string refusal_of(Size size, std::uint64_t minimum_bytes, std::uint64_t bud
   return text + "\n  " + way_out;
 }
 
-}  // namespace semblance::cli
+std::string clock_text(double seconds) {
+  const auto whole = static_cast<long long>(std::ceil(seconds));
+  if (whole >= 3600)
+    return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+  return fmt::format("{}:{:02}", whole / 60, whole % 60);
+}
+
+}  // namespace semblance

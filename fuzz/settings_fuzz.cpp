@@ -1,0 +1,31 @@
+// links: semblance_service
+// Any bytes as the settings of a job: settings that the pipeline takes and that go there and back,
+// or an HttpError of the one shape, whose param is UTF-8.
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "service/http.h"
+#include "service/job.h"
+#include "service/settings.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace semblance;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  try {
+    const service::JobSettings settings = service::parse_settings(text);
+    Request request = service::request_of(settings);
+    if (request.width == 0) request.width = request.height = 64;
+    check(request);
+    // What is kept on disk must be readable after the next start.
+    service::Job job{.id = "job", .settings = settings};
+    service::Job back{.id = "job"};
+    service::take_kept_text(back, service::kept_text(job));
+    if (service::to_json(back.settings) != service::to_json(settings)) std::abort();
+  } catch (const service::HttpError& error) {
+    const auto body = nlohmann::json::parse(error.response().body);
+    const auto& told = body.at("error");
+    if (told.size() != 4 || !told.at("param").is_string()) std::abort();
+    if (error.response().status != 400 && error.response().status != 413) std::abort();
+  }
+  return 0;
+}

@@ -1,0 +1,28 @@
+// links: semblance_service
+// A body of /sdapi/v1/txt2img of any bytes: a request within the limits, or one of two errors. What
+// is taken is answered with JSON.
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "service/a1111.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace semblance;
+  const std::string_view body(reinterpret_cast<const char*>(data), size);
+  try {
+    const service::Txt2Img wanted = service::parse_txt2img(body, "demo", 256);
+    service::check_settings(wanted.job.settings);
+    if (wanted.job.photo.empty()) std::abort();
+    const service::Txt2ImgFrame frame = service::txt2img_frame(wanted, {}, "demo");
+    const auto answer = nlohmann::json::parse(frame.before + frame.after);
+    if (!nlohmann::json::parse(answer.at("info").get<std::string>()).contains("warnings"))
+      std::abort();
+  } catch (const service::HttpError& error) {
+    if (error.response().status != 400 && error.response().status != 413) std::abort();
+    if (!nlohmann::json::accept(error.response().body)) std::abort();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kArgument) std::abort();
+  }
+  return 0;
+}

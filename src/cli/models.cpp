@@ -1,0 +1,414 @@
+// semblance models: downloads models, tells which there are, checks and removes them.
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "api/planning.h"
+#include "cli/command.h"
+#include "cli/flags.h"
+#include "cli/interrupt.h"
+#include "cli/progress.h"
+#include "core/closest.h"
+#include "core/error.h"
+#include "hub/inventory.h"
+#include "hub/pull.h"
+#include "memory/budget.h"
+#include "pipeline/assumed_models.h"
+
+namespace semblance::cli {
+namespace {
+
+constexpr const char* kOverview =
+    "Usage: semblance models COMMAND [NAME ...] [flags]\n"
+    "\n"
+    "The models that pictures are made with: gets them, and keeps them where the Python tools "
+    "keep\n"
+    "them, so that what is there already is used.\n"
+    "\n"
+    "Commands\n"
+    "  pull NAME ...    downloads what is not there; goes on where a download broke off\n"
+    "  list             tells which models are on this machine\n"
+    "  check [NAME ...] reads every byte and compares checksums; audits names and shapes of "
+    "weights\n"
+    "  rm NAME ...      removes models\n"
+    "\n"
+    "Names\n"
+    "  sdxl         stabilityai/stable-diffusion-xl-base-1.0, the base model\n"
+    "  instantid    InstantX/InstantID: IdentityNet and the face adapter\n"
+    "  antelopev2   insightface's face models\n"
+    "  owner/name   another SDXL of the hub, as a diffusers folder; owner/name@revision\n"
+    "\n"
+    "Examples\n"
+    "  All that a picture takes, and then a picture:\n"
+    "  semblance models pull sdxl instantid antelopev2\n"
+    "  semblance generate --base sdxl --face me.jpg --prompt \"a man in the snow\" -o snow.png\n"
+    "  Another base model:\n"
+    "  semblance models pull wangqixun/YamerMIX_v8\n"
+    "  semblance generate --base wangqixun/YamerMIX_v8 ...\n"
+    "  What there is, and whether it is whole:\n"
+    "  semblance models list\n"
+    "  semblance models check\n"
+    "\n"
+    "  semblance models COMMAND --help tells a command's flags.\n"
+    "\n";
+
+constexpr const char* kEnvironment =
+    "Environment\n"
+    "  HF_HOME, HF_HUB_CACHE, XDG_CACHE_HOME   where the hub's models are kept: "
+    "~/.cache/huggingface\n"
+    "  HF_TOKEN, HF_TOKEN_PATH                 who asks, for gated models; goes to the hub alone\n"
+    "  HF_ENDPOINT                             another server instead of https://huggingface.co\n"
+    "  HF_HUB_OFFLINE=1                        nothing is downloaded\n"
+    "  https_proxy, no_proxy                   as curl takes them\n"
+    "\n";
+
+std::string page_amount(std::uint64_t bytes) {
+  return bytes < (std::uint64_t{10} << 30) ? bytes_text(bytes) : gib_text(bytes);
+}
+
+std::vector<ModelName> names_of(const std::vector<std::string>& words) {
+  std::vector<ModelName> names;
+  for (const std::string& word : words) {
+    ModelName name = parse_model_name(word);
+    const auto same = [&](const ModelName& other) { return other.text() == name.text(); };
+    if (std::none_of(names.begin(), names.end(), same)) names.push_back(std::move(name));
+  }
+  return names;
+}
+
+/// Asks on a terminal; elsewhere --yes is needed.
+void ask(const std::string& command, const std::string& question, bool yes) {
+  if (yes) return;
+  if (isatty(STDIN_FILENO) == 0 || isatty(STDERR_FILENO) == 0) {
+    fail(ErrorKind::kArgument, "{}: {} There is no terminal to answer at\n  --yes answers with yes",
+         command, question);
+  }
+  std::cerr << question << " [y/N] " << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer != "y" && answer != "Y" && answer != "yes")
+    fail(ErrorKind::kCancelled, "cancelled: nothing was done");
+}
+
+struct PullSettings {
+  std::vector<std::string> names;
+  bool yes = false;
+  bool local = false;
+  bool quiet = false;
+  std::int64_t parallel = 4;
+};
+
+void declare(Flags& flags, PullSettings& s) {
+  flags.group("What to do");
+  flags.words("NAME ...", "sdxl, instantid, antelopev2, or owner/name of an SDXL on the hub.",
+              s.names);
+  flags.toggle("-y,--yes", "Accepts the licences, which are shown before a first download.", s.yes);
+  flags.toggle("--local",
+               "Into checkpoints/ and models/ of this folder, as InstantID's notebooks have them, "
+               "instead of "
+               "the cache. --base then is checkpoints/NAME; the rest is found there.",
+               s.local);
+  flags.whole("--parallel", "Files at once, 1 to 16. Default: 4.", 1, 16, s.parallel);
+  flags.toggle("-q,--quiet", "Prints warnings and the models' folders only.", s.quiet);
+  flags.epilogue(std::string("Examples\n"
+                             "  semblance models pull sdxl instantid antelopev2\n"
+                             "  semblance models pull wangqixun/YamerMIX_v8 --yes\n"
+                             "  HF_HOME=/data/hub semblance models pull sdxl\n"
+                             "\n"
+                             "The folders go to stdout, all else to stderr. A command that was\n"
+                             "ended, in whatever way, goes on when it is given again.\n"
+                             "\n") +
+                 kEnvironment + exit_codes_text());
+}
+
+std::string progress_text(const DownloadProgress& p) {
+  std::string text = fmt::format("{} of {} files, {} of {}", p.files, p.total_files,
+                                 page_amount(p.bytes), page_amount(p.total_bytes));
+  if (p.bytes_per_second > 0)
+    text +=
+        fmt::format(", {:.1f} MB/s, {} left", p.bytes_per_second / 1e6, clock_text(p.seconds_left));
+  return p.now.empty() ? text : text + ": " + p.now;
+}
+
+/// What comes, from where and where to.
+std::string summary_of(const PlannedModel& model) {
+  const std::size_t files = model.downloads.size();
+  if (model.bytes_to_come() == 0 && model.unpacked_bytes == 0)
+    return fmt::format("{}: all is there", model.name.text());
+  const std::string amount = page_amount(model.bytes());
+  const bool part = model.bytes_to_come() < model.bytes();
+  return fmt::format("{}: {} in {} file{}{}, into {}", model.name.text(), amount, files,
+                     files == 1 ? "" : "s",
+                     part ? fmt::format(", {} to come", page_amount(model.bytes_to_come())) : "",
+                     model.folder.string());
+}
+
+int pull(std::span<const char* const> words) {
+  PullSettings s;
+  Flags flags("models pull NAME ... [--yes] [--local] [flags]",
+              "Downloads models: only the files that are used, with fp16 weights where they are "
+              "published. What is there is not downloaded again.");
+  declare(flags, s);
+  if (!flags.read(words)) {
+    print(flags.help());
+    return 0;
+  }
+  if (s.names.empty()) {
+    fail(ErrorKind::kArgument,
+         "pull needs names, which did not come\n  semblance models pull sdxl instantid antelopev2 "
+         "gets all that a picture takes");
+  }
+  const std::vector<ModelName> names = names_of(s.names);
+  const Places places = places_of_environment();
+  const Interrupt interrupt;
+  Progress progress(s.quiet);
+  PullOptions options;
+  options.local = s.local;
+  options.network.parallel = static_cast<int>(s.parallel);
+  DownloadHooks hooks;
+  hooks.tell = [&](const std::string& text) { progress.note(text); };
+  hooks.progress = [&](const DownloadProgress& p) { progress.now(progress_text(p)); };
+  hooks.stop = interrupt.token();
+  Puller puller(places, options, hooks);
+  progress.now("asking for the lists of files");
+  const std::vector<PlannedModel> models = puller.plan(names);
+  interrupt.check();
+  std::vector<std::string> licences;
+  for (const PlannedModel& model : models) {
+    progress.note(summary_of(model));
+    if (model.is_new && model.bytes_to_come() > 0) licences.push_back(model.licence);
+  }
+  progress.clear();
+  if (!licences.empty()) {
+    std::cerr << fmt::format("{}\n", fmt::join(licences, "\n")) << std::flush;
+    ask("pull", "Are these licences accepted?", s.yes);
+  }
+  puller.run(models);
+  progress.clear();
+  for (const PlannedModel& model : models) print(model.folder.string());
+  return 0;
+}
+
+std::string kind_of(const KeptModel& model) {
+  if (!model.name.repository) return "face models";
+  if (model.layout == ModelLayout::kSdxl) return "SDXL";
+  return model.layout == ModelLayout::kInstantId ? "InstantID" : "download";
+}
+
+std::string state_of(const KeptModel& model) {
+  if (model.is_whole()) return "whole";
+  if (model.incomplete_bytes > 0)
+    return fmt::format("broken off; `semblance models pull {}` goes on", model.name.text());
+  return fmt::format("lacks {}; `semblance models pull {}` gets it", fmt::join(model.lacking, ", "),
+                     model.name.text());
+}
+
+nlohmann::ordered_json json_of(const KeptModel& model) {
+  nlohmann::ordered_json json;
+  json["name"] = model.name.text();
+  json["kind"] = kind_of(model);
+  json["whole"] = model.is_whole();
+  json["folder"] = nullptr;
+  if (!model.folder.empty()) json["folder"] = model.folder.string();
+  json["stored_bytes"] = model.stored_bytes;
+  json["incomplete_bytes"] = model.incomplete_bytes;
+  json["lacking"] = model.lacking;
+  return json;
+}
+
+int list(std::span<const char* const> words) {
+  bool json = false;
+  Flags flags("models list [--json]", "Tells which models are on this machine, and where.");
+  flags.group("What to do");
+  flags.toggle("--json",
+               "Prints {\"cache\", \"face_models\", \"models\": [{\"name\", \"kind\", \"whole\", "
+               "\"folder\", \"stored_bytes\", \"incomplete_bytes\", \"lacking\"}, ...]}.",
+               json);
+  flags.epilogue(kEnvironment + exit_codes_text());
+  if (!flags.read(words)) {
+    print(flags.help());
+    return 0;
+  }
+  const Places places = places_of_environment();
+  const std::vector<KeptModel> models = kept_models(places);
+  if (json) {
+    nlohmann::ordered_json all;
+    all["cache"] = places.cache.string();
+    all["face_models"] = places.face_models.string();
+    all["models"] = nlohmann::ordered_json::array();
+    for (const KeptModel& model : models) all["models"].push_back(json_of(model));
+    print(all.dump(2));
+    return 0;
+  }
+  if (models.empty()) {
+    print(
+        fmt::format("no models in {} or {}\n  semblance models pull sdxl instantid antelopev2 "
+                    "gets all that a picture takes",
+                    places.cache.string(), places.face_models.string()));
+    return 0;
+  }
+  std::string out;
+  for (const KeptModel& model : models) {
+    out += fmt::format("{}: {}, {}, {}\n", model.name.text(), kind_of(model),
+                       page_amount(model.stored_bytes), state_of(model));
+    if (!model.folder.empty()) out += fmt::format("  {}\n", model.folder.string());
+  }
+  print(out);
+  return 0;
+}
+
+/// Audits what can be: names and shapes of every tensor where base model, IdentityNet and adapter
+/// are there, else each file's own directory of tensors.
+void audit_models(const std::vector<KeptModel>& models, Progress& progress) {
+  const KeptModel* identity = nullptr;
+  bool any_base = false;
+  for (const KeptModel& model : models) {
+    if (model.layout == ModelLayout::kInstantId && model.is_whole()) identity = &model;
+    any_base = any_base || (model.layout == ModelLayout::kSdxl && model.is_whole());
+  }
+  const auto audit = [&](const std::string& name, const ModelPaths& paths) {
+    progress.now(name + ": auditing");
+    assume_models(paths);
+    progress.note(name + ": its tensors are as they should be");
+  };
+  ModelPaths paths;
+  if (identity != nullptr) {
+    paths.identitynet = identity->folder / "ControlNetModel";
+    paths.adapter = identity->folder / "ip-adapter.bin";
+    if (!any_base) audit(identity->name.text(), paths);
+  }
+  for (const KeptModel& model : models) {
+    if (model.layout != ModelLayout::kSdxl || !model.is_whole()) continue;
+    paths.base = model.folder;
+    audit(model.name.text(), paths);
+  }
+}
+
+int check(std::span<const char* const> words) {
+  std::vector<std::string> named;
+  bool quiet = false;
+  Flags flags("models check [NAME ...] [flags]",
+              "Reads every byte of models and compares their checksums; then audits that the "
+              "weights have the tensors that their configs declare. Nothing is loaded.");
+  flags.group("What to do");
+  flags.words("NAME ...", "Which; default: all that are there.", named);
+  flags.toggle("-q,--quiet", "Prints what is wrong only.", quiet);
+  flags.epilogue(kEnvironment + exit_codes_text());
+  if (!flags.read(words)) {
+    print(flags.help());
+    return 0;
+  }
+  const Places places = places_of_environment();
+  std::vector<KeptModel> models;
+  for (const ModelName& name : names_of(named)) {
+    auto model = find_kept(places, name);
+    if (!model || model->folder.empty()) {
+      fail(ErrorKind::kMissing,
+           "cannot check {}: it is not in {}\n  `semblance models pull {}` gets it", name.text(),
+           (name.repository ? places.cache : places.face_models).string(), name.text());
+    }
+    models.push_back(std::move(*model));
+  }
+  if (named.empty()) models = kept_models(places);
+  const Interrupt interrupt;
+  Progress progress(quiet);
+  std::vector<std::string> wrong;
+  for (const KeptModel& model : models) {
+    const std::string name = model.name.text();
+    if (!model.is_whole()) {
+      wrong.push_back(fmt::format("{}: {}", name, state_of(model)));
+      if (model.files.empty()) continue;
+    }
+    std::uint64_t read_bytes = 0;
+    const auto seen = [&](std::uint64_t bytes) {
+      const std::uint64_t before = read_bytes >> 26;
+      read_bytes += bytes;
+      if (read_bytes >> 26 != before)
+        progress.now(fmt::format("{}: {} read", name, page_amount(read_bytes)));
+    };
+    const auto unknown = [&](const std::string& file) {
+      progress.warn(fmt::format("{}: no checksum is known of {}", name, file));
+    };
+    const auto bad = wrong_files(model, seen, unknown, interrupt.token());
+    for (const std::string& line : bad) wrong.push_back(name + ": " + line);
+    if (bad.empty())
+      progress.note(fmt::format("{}: {} in {} files are as they should be", name,
+                                page_amount(read_bytes), model.files.size()));
+  }
+  if (wrong.empty()) audit_models(models, progress);
+  progress.clear();
+  if (wrong.empty()) return 0;
+  fail(ErrorKind::kCorrupt,
+       "{} {} not right:\n  {}\n  `semblance models rm NAME`, then `semblance models pull NAME`, "
+       "gets "
+       "a model anew",
+       wrong.size(), wrong.size() == 1 ? "thing is" : "things are", fmt::join(wrong, "\n  "));
+}
+
+int remove(std::span<const char* const> words) {
+  std::vector<std::string> named;
+  bool yes = false;
+  Flags flags("models rm NAME ... [--yes]",
+              "Removes models from this machine, with all revisions that the cache has of them. "
+              "Other tools that use the cache lose them, too.");
+  flags.group("What to do");
+  flags.words("NAME ...", "Which.", named);
+  flags.toggle("-y,--yes", "Does not ask.", yes);
+  flags.epilogue(kEnvironment + exit_codes_text());
+  if (!flags.read(words)) {
+    print(flags.help());
+    return 0;
+  }
+  if (named.empty())
+    fail(ErrorKind::kArgument,
+         "rm needs names, which did not come\n  `semblance models list` has them");
+  const Places places = places_of_environment();
+  std::vector<KeptModel> models;
+  for (const ModelName& name : names_of(named)) {
+    auto model = find_kept(places, name);
+    if (!model) {
+      fail(ErrorKind::kMissing, "cannot remove {}: it is not in {}", name.text(),
+           (name.repository ? places.cache : places.face_models).string());
+    }
+    models.push_back(std::move(*model));
+  }
+  std::uint64_t bytes = 0;
+  std::vector<std::string> folders;
+  for (const KeptModel& model : models) {
+    bytes += model.stored_bytes;
+    folders.push_back(model.storage.string());
+  }
+  ask("rm", fmt::format("Remove {} ({})?", fmt::join(folders, ", "), page_amount(bytes)), yes);
+  for (const KeptModel& model : models) {
+    remove_kept(places, model);
+    print(model.storage.string());
+  }
+  return 0;
+}
+
+}  // namespace
+
+int models(std::span<const char* const> words) {
+  const std::string command = words.empty() ? "" : words[0];
+  const auto rest = words.subspan(words.empty() ? 0 : 1);
+  if (command == "pull") return pull(rest);
+  if (command == "list") return list(rest);
+  if (command == "check") return check(rest);
+  if (command == "rm") return remove(rest);
+  if (command == "--help" || command == "-h" || command == "help") {
+    print(std::string(kOverview) + kEnvironment + exit_codes_text());
+    return 0;
+  }
+  if (command.empty()) {
+    fail(ErrorKind::kArgument,
+         "models needs a command: pull, list, check or rm\n  semblance models --help tells more");
+  }
+  constexpr std::string_view kKnown[] = {"pull", "list", "check", "rm", "--help"};
+  fail(ErrorKind::kArgument, "models has no command '{}'{}\n  semblance models --help lists them",
+       command, did_you_mean(command, kKnown));
+}
+
+}  // namespace semblance::cli

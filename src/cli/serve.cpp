@@ -1,0 +1,238 @@
+// semblance serve: the page and the APIs, until a signal comes.
+#include <csignal>
+#include <cstdlib>
+
+#include "cli/command.h"
+#include "cli/demo_model.h"
+#include "cli/flags.h"
+#include "cli/photo_flags.h"
+#include "cli/progress.h"
+#include "cli/request_flags.h"
+#include "core/error.h"
+#include "core/messages.h"
+#include "core/parallel.h"
+#include "hub/resolve.h"
+#include "memory/file.h"
+#include "service/routes.h"
+#include "service/server.h"
+
+namespace semblance::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::seconds kGrace{2};  // for what is being answered when the service ends
+/// Of all requests being received or answered.
+constexpr std::uint64_t kBodiesBytes = service::kServiceBytes / 2;
+
+struct Settings {
+  std::string listen = "127.0.0.1:7860";
+  std::vector<std::string> hosts, origins;
+  fs::path key_file;
+  fs::path data;
+  ModelPaths models;
+  PhotoFlags looking;
+  MemoryRequest memory;
+  fs::path scratch;
+  bool no_spill = false;
+  int precision = 0;
+  std::int64_t threads = 0;
+  std::int64_t queue = 64, keep_count = 200, keep_days = 14, upload_mib = 16, release_seconds = 60;
+  Language language = language_of_environment();
+  bool quiet = false;
+};
+
+void declare(Flags& flags, Settings& s) {
+  flags.group("Where");
+  flags.text("--listen", "ADDRESS:PORT",
+             "What to listen on; port 0 is any that is free. Beyond this machine (0.0.0.0:7860) a "
+             "key is needed. Default: 127.0.0.1:7860.",
+             s.listen);
+  flags.path("--api-key-file", "FILE",
+             "The first line is the key that requests need: as `Authorization: Bearer KEY`, or "
+             "typed once on the page.",
+             s.key_file);
+  flags.value("--host", "NAME",
+              "Another name by which the service may be called, as behind a proxy. May come more "
+              "than once.",
+              [&s](const std::string&, const std::string& text) { s.hosts.push_back(text); });
+  flags.value("--cors-origin", "ORIGIN",
+              "A page elsewhere that may call the service, as https://app.example. May come more "
+              "than once. Default: none.",
+              [&s](const std::string&, const std::string& text) { s.origins.push_back(text); });
+  flags.path("--data", "DIR",
+             "Where queue, pictures and saved faces are kept. Default: semblance in XDG_STATE_HOME "
+             "or ~/.local/state.",
+             s.data);
+  flags.group(kModelsGroup);
+  flags.path("--base", "DIR|NAME",
+             "As in `semblance generate`. Default: the demo model, which knows drawn people alone.",
+             s.models.base);
+  flags.path("--identitynet", "DIR|NAME", "InstantID's ControlNetModel.", s.models.identitynet);
+  flags.path("--adapter", "FILE|NAME", "InstantID's ip-adapter.bin.", s.models.adapter);
+  s.looking.declare_models(flags, "insightface's antelopev2 or buffalo_l folder.");
+  flags.group("Limits");
+  flags.value("--memory", "SIZE|PERCENT|auto",
+              "The most that the whole service may hold: 2GiB, 300MB, 60% of what is available, or "
+              "auto (80%). Requests wait for each other; one that cannot fit is refused. "
+              "Default: auto.",
+              [&s](const std::string& flag, const std::string& text) {
+                s.memory = parse_memory(text, flag);
+              });
+  flags.whole("--queue", "Jobs that may wait; more are answered with 429. Default: 64.", 1, 100000,
+              s.queue);
+  flags.whole("--upload-limit", "The most MiB of a request with its photos, 1 to 24. Default: 16.",
+              1, kBodiesBytes >> 20U, s.upload_mib);
+  flags.whole("--keep", "How many finished jobs are kept. Default: 200.", 1, 1000000, s.keep_count);
+  flags.whole("--keep-days", "For how long. Default: 14.", 1, 36500, s.keep_days);
+  flags.whole("--release-after",
+              "Without work for so many seconds, the models' memory is given back. Default: 60.", 1,
+              1000000, s.release_seconds);
+  flags.path("--scratch", "DIR", "The folder for what does not fit in memory.", s.scratch);
+  flags.toggle("--no-spill", "Writes nothing to disk while computing.", s.no_spill);
+  flags.group("Advanced");
+  flags.choice("--precision", "The numbers to compute with. Default: auto.",
+               {"auto", "f32", "bf16"}, s.precision);
+  flags.whole("--threads", "Processor cores to use, 1 to 1024. Default: all there are.", 1, 1024,
+              s.threads);
+  s.looking.declare_advanced(flags);
+  flags.value("--lang", "en|es", "The language of messages. Default: the system's.",
+              [&s](const std::string& flag, const std::string& text) {
+                s.language = parse_language(text, flag);
+              });
+  flags.toggle("-q,--quiet", "Prints the address and warnings only.", s.quiet);
+  flags.epilogue(
+      "Examples\n"
+      "  semblance serve                          the page at http://127.0.0.1:7860/, demo model\n"
+      "  semblance serve --base sdxl --memory 4GiB\n"
+      "  semblance serve --base sdxl --listen 0.0.0.0:7860 --api-key-file key.txt\n"
+      "\n"
+      "docs/service.md tells of the APIs. ctrl-C or SIGTERM ends it within 10 seconds; the job in\n"
+      "progress goes on with the next start.\n"
+      "\n" +
+      exit_codes_text());
+}
+
+fs::path data_folder(const Settings& s) {
+  if (!s.data.empty()) return s.data;
+  const char* const state = std::getenv("XDG_STATE_HOME");
+  if (state != nullptr && *state != '\0') return fs::path(state) / "semblance";
+  const char* const home = std::getenv("HOME");
+  if (home == nullptr || *home == '\0') {
+    fail(ErrorKind::kArgument, "--data: it is needed where neither HOME nor XDG_STATE_HOME is set");
+  }
+  return fs::path(home) / ".local/state/semblance";
+}
+
+std::string key_of(const Settings& s) {
+  if (s.key_file.empty()) return "";
+  std::string text = read_small_file(s.key_file, 4096);
+  text = text.substr(0, text.find('\n'));
+  while (!text.empty() && (text.back() == '\r' || text.back() == ' ')) text.pop_back();
+  if (text.empty()) {
+    fail(ErrorKind::kArgument,
+         "--api-key-file: the first line of {} is empty, the key stands there",
+         s.key_file.string());
+  }
+  return text;
+}
+
+/// Held back from all threads, so that the main one can wait for them.
+sigset_t hold_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return set;
+}
+
+bool find_models(Settings& s) {
+  const NamedModels found = resolve_models({.base = s.models.base,
+                                            .identitynet = s.models.identitynet,
+                                            .adapter = s.models.adapter,
+                                            .face_models = s.looking.files.folder},
+                                           NotThere::kRefuse);
+  const bool none =
+      s.models.base.empty() && s.models.identitynet.empty() && s.models.adapter.empty();
+  if (none && take_demo_models(s.models, s.looking.files)) return true;
+  s.models = {.base = found.base, .identitynet = found.identitynet, .adapter = found.adapter};
+  s.looking.find_models(NotThere::kRefuse);
+  if (s.models.base.empty() || s.models.identitynet.empty() || s.models.adapter.empty()) {
+    fail(ErrorKind::kArgument,
+         "serve needs --base, --identitynet and --adapter, or none of them for the demo model\n  "
+         "`semblance models pull sdxl instantid antelopev2` gets the published ones");
+  }
+  return false;
+}
+
+}  // namespace
+
+int serve(std::span<const char* const> words) {
+  Settings s;
+  Flags flags("serve [--listen ADDRESS:PORT] [--memory SIZE] [flags]",
+              "The page and the APIs, on this machine, within one memory budget.");
+  declare(flags, s);
+  if (!flags.read(words)) {
+    print(flags.help());
+    return 0;
+  }
+  s.looking.check();
+  set_language(s.language);
+  const service::Listen listen = service::parse_listen(s.listen);
+  const std::string key = key_of(s);
+  if (key.empty() && !service::is_loopback(listen)) {
+    fail(ErrorKind::kArgument,
+         "--listen: {} can be reached from other machines, so that a key is needed\n  write one "
+         "into a file and add --api-key-file FILE, or listen on 127.0.0.1",
+         s.listen);
+  }
+  const bool demo = find_models(s);
+  const sigset_t signals = hold_signals();
+  set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
+  Progress progress(s.quiet);
+  if (demo) progress.note(text_of(Message::kDemoModel));
+  service::Store store(data_folder(s));
+  progress.now("opening the models");
+  std::optional<int> detector_size;
+  if (s.looking.detector_size) detector_size = static_cast<int>(*s.looking.detector_size);
+  service::Engine engine({.models = s.models,
+                          .faces = s.looking.files,
+                          .demo = demo,
+                          .precision = static_cast<Precision>(s.precision),
+                          .memory = s.memory,
+                          .scratch = s.scratch,
+                          .may_spill = !s.no_spill,
+                          .detector_size = detector_size});
+  progress.clear();
+  service::Jobs jobs(engine, store,
+                     {.queue_limit = static_cast<int>(s.queue),
+                      .keep_count = static_cast<int>(s.keep_count),
+                      .keep_age = std::chrono::hours(24 * s.keep_days),
+                      .release_after = std::chrono::seconds(s.release_seconds)});
+  service::Context context{.engine = engine,
+                           .jobs = jobs,
+                           .store = store,
+                           .upload_bytes = static_cast<std::uint64_t>(s.upload_mib) << 20U,
+                           .queue_limit = static_cast<int>(s.queue),
+                           .key_required = !key.empty()};
+  service::Router router;
+  service::add_all_routes(router, context);
+  service::HttpServer server(
+      listen,
+      {.listen_address = listen.address, .hosts = s.hosts, .key = key, .origins = s.origins},
+      std::move(router), {.bodies_bytes = kBodiesBytes});
+  context.requests = [&server] { return server.counts().requests; };
+  progress.note(fmt::format("{}, budget {}, results in {}", text_of(title_of(engine.mode())),
+                            bytes_text(engine.budget().bytes), data_folder(s).string()));
+  const bool v6 = listen.address.find(':') != std::string::npos;
+  print(fmt::format("listening on http://{}{}{}:{}/", v6 ? "[" : "", listen.address, v6 ? "]" : "",
+                    server.port()));
+  int number = 0;
+  sigwait(&signals, &number);
+  progress.note("ending");
+  jobs.stop();
+  server.stop(kGrace);
+  return 0;
+}
+
+}  // namespace semblance::cli

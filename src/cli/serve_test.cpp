@@ -1,0 +1,357 @@
+// `semblance serve` as a user runs it, with the demo model.
+#include "cli/serve_test.h"
+
+#include <atomic>
+#include <map>
+
+namespace semblance::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using Json = nlohmann::json;
+
+class Serve : public ServeTest {};
+
+TEST_F(Serve, MakesThePictureThatGenerateMakes) {
+  Service service = serve();
+  const std::string made = service.finished_picture(service.settings(128, 3));
+  run({"generate", "--face", (fs::path(SEMBLANCE_SOURCE_DIR) / "models/demo/faces/01.png").string(),
+       "--prompt", "a portrait of a man", "--size", "128x128", "--steps", "3", "--seed", "7", "-o",
+       file("out.png")})
+      .exits(0);
+  EXPECT_EQ(pixels_of(made), pixels_of(bytes_of(file("out.png"))));
+  service.stop().exits(0);
+}
+
+TEST_F(Serve, TellsEveryStepAsItHappens) {
+  Service service = serve();
+  const std::string id = service.submit(service.settings(256, 12));
+  // What another client sees who asks without a pause.
+  std::map<int, Clock::time_point> seen;
+  std::atomic<bool> over = false;
+  std::thread watcher([&] {
+    while (!over) seen.try_emplace(service.job(id)["step"].get<int>(), Clock::now());
+  });
+  Events events(service.port(), "/api/jobs/" + id + "/events");
+  std::map<int, Clock::time_point> told;
+  std::set<int> previews;
+  std::string last;
+  while (const auto event = events.next()) {
+    last = event->name;
+    if (event->name == "job") told.try_emplace(event->data["step"].get<int>(), event->came);
+    if (event->name == "preview") {
+      previews.insert(event->data["step"].get<int>());
+      EXPECT_TRUE(event->data["url"].get<std::string>().starts_with("data:image/jpeg;base64,/9j/"));
+    }
+    if (event->name == "end") {
+      EXPECT_EQ(event->data["state"], "done");
+    }
+  }
+  over = true;
+  watcher.join();
+  EXPECT_EQ(last, "end");
+  EXPECT_GE(previews.size(), 1U);
+  double worst = 0;
+  for (int step = 1; step <= 12; ++step) {
+    ASSERT_TRUE(told.contains(step)) << "no event of step " << step;
+    if (seen.contains(step))
+      worst = std::max(worst, std::chrono::duration<double>(told[step] - seen[step]).count());
+  }
+  EXPECT_LT(worst, 0.2);
+  RecordProperty("event_delay_ms", static_cast<int>(worst * 1000));
+}
+
+TEST_F(Serve, EventsBeginWithTheJobAlsoWhenItHasEnded) {
+  Service service = serve();
+  const std::string id = service.submit(service.settings(64, 1));
+  service.ended(id);
+  Events events(service.port(), "/api/jobs/" + id + "/events");
+  const auto first = events.next(), second = events.next();
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->name, "job");
+  EXPECT_EQ(second->name, "end");
+  EXPECT_EQ(second->data, service.job(id));
+  EXPECT_FALSE(events.next());
+}
+
+TEST_F(Serve, CancelEndsAJobWithinASecond) {
+  Service service = serve();
+  double worst = 0;
+  // In a step that takes long, and at other moments: looking at the photo, reading, painting.
+  const std::vector<std::pair<int, std::chrono::milliseconds>> moments{
+      {1024, 1500ms}, {1024, 900ms}, {512, 1ms}, {512, 60ms}, {512, 150ms}, {512, 300ms}};
+  for (const auto& [side, moment] : moments) {
+    const std::string id = service.submit(service.settings(side, 20));
+    Events events(service.port(), "/api/jobs/" + id + "/events");
+    std::this_thread::sleep_for(moment);
+    const auto begin = Clock::now();
+    EXPECT_EQ(service.ask("POST", "/api/jobs/" + id + "/cancel").status, 200);
+    std::string state;
+    while (const auto event = events.next()) {
+      if (event->name == "end") state = event->data["state"];
+    }
+    worst = std::max(worst, seconds_since(begin));
+    EXPECT_EQ(state, "cancelled") << side << " after " << moment.count() << " ms";
+    EXPECT_FALSE(fs::exists(folder_of(id) / "photo"));
+    EXPECT_FALSE(fs::exists(folder_of(id) / "run.resume"));
+  }
+  EXPECT_LT(worst, 1);
+  RecordProperty("cancel_ms", static_cast<int>(worst * 1000));
+}
+
+TEST_F(Serve, DeleteRemovesAJobInAnyState) {
+  Service service = serve();
+  const std::string running = service.submit(service.settings(256, 50));
+  const std::string queued = service.submit(service.settings(64, 1));
+  service.reaches_step(running, 1);
+  for (const std::string& id : {queued, running}) {
+    EXPECT_EQ(service.ask("DELETE", "/api/jobs/" + id).status, 204);
+    EXPECT_EQ(service.ask("GET", "/api/jobs/" + id).status, 404);
+    EXPECT_EQ(service.ask("DELETE", "/api/jobs/" + id).status, 404);
+    EXPECT_FALSE(fs::exists(folder_of(id)));
+  }
+  EXPECT_EQ(service.get("/api/jobs")["jobs"].size(), 0U);
+  const std::string done = service.submit(service.settings(64, 1));
+  service.ended(done);
+  EXPECT_EQ(service.ask("DELETE", "/api/jobs/" + done).status, 204);
+  EXPECT_EQ(service.ask("GET", "/api/jobs/" + done + "/images/0").status, 404);
+  EXPECT_FALSE(fs::exists(folder_of(done)));
+}
+
+TEST_F(Serve, AFollowerOfADeletedJobComesToAnEnd) {
+  Service service = serve();
+  const std::string id = service.submit(service.settings(256, 50));
+  Events events(service.port(), "/api/jobs/" + id + "/events");
+  service.reaches_step(id, 1);
+  service.ask("DELETE", "/api/jobs/" + id);
+  while (events.next()) continue;
+  EXPECT_EQ(service.ask("GET", "/api/health").status, 200);
+}
+
+TEST_F(Serve, ThePhotoIsForgottenUnlessItShallBeKept) {
+  Service service = serve();
+  const Json settings = service.settings(64, 1);
+  const std::string forgotten = service.submit(service.form(settings));
+  const std::string kept = service.submit(service.form(settings).add("keep_photo", "true"));
+  EXPECT_EQ(service.ended(kept)["state"], "done");
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder_of(forgotten)))
+    names.insert(entry.path().filename().string());
+  EXPECT_EQ(names, std::set<std::string>{"0.png"});
+  EXPECT_EQ(bytes_of(folder_of(kept) / "photo"), demo_photo());
+}
+
+TEST_F(Serve, ASavedFaceGivesThePictureOfItsPhoto) {
+  Service service = serve();
+  const Json settings = service.settings(128, 2);
+  const std::string of_photo = service.finished_picture(settings);
+  const Reply saved = service.post(
+      "/api/identities", Form().add("photo", demo_photo(), "me.png").add("name", "Ann \xC3\x89"));
+  ASSERT_EQ(saved.status, 201) << saved.body;
+  const std::string identity = Json::parse(saved.body)["id"];
+  EXPECT_EQ(service.get("/api/identities")["identities"][0]["name"], "Ann \xC3\x89");
+  const Form form = Form().add("settings", settings.dump()).add("identity", identity);
+  const std::string id = service.submit(form);
+  EXPECT_EQ(service.ended(id)["state"], "done") << service.job(id).dump();
+  EXPECT_EQ(service.picture(id), of_photo);
+  EXPECT_EQ(service.ask("DELETE", "/api/identities/" + identity).status, 204);
+  EXPECT_EQ(service.ask("DELETE", "/api/identities/" + identity).status, 404);
+  EXPECT_EQ(service.post("/api/jobs", form).status, 404);
+}
+
+TEST_F(Serve, APoseGivesTheShapeAndThePlace) {
+  Service service = serve();
+  Json settings = service.settings(128, 2);
+  const std::string plain = service.finished_picture(settings);
+  const std::string id = service.submit(service.form(settings).add("pose", demo_photo(2), "p.png"));
+  EXPECT_EQ(service.ended(id)["state"], "done") << service.job(id).dump();
+  EXPECT_NE(pixels_of(service.picture(id)), pixels_of(plain));
+}
+
+TEST_F(Serve, ARequestThatComesAgainIsOneJob) {
+  Service service = serve();
+  const Form form = service.form(service.settings(64, 1));
+  const std::string key = "Idempotency-Key: 0f8fad5b-d9cb-469f-a165-70867728950e\r\n";
+  const std::string id = service.submit(form, key);
+  EXPECT_EQ(service.submit(form, key), id);
+  service.ended(id);
+  EXPECT_EQ(service.submit(form, key), id);
+  EXPECT_EQ(service.get("/api/jobs")["jobs"].size(), 1U);
+  EXPECT_NE(service.submit(form), id);
+}
+
+TEST_F(Serve, AFullQueueIsToldWithATimeToComeBack) {
+  Service service = serve({"--queue", "1"});
+  const std::string running = service.submit(service.settings(256, 60));
+  service.reaches_step(running, 1);
+  const std::string queued = service.submit(service.settings(64, 1));
+  EXPECT_EQ(service.job(queued)["position"], 0);
+  Reply refused = service.post("/api/jobs", service.form(service.settings(64, 1)));
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(Json::parse(refused.body)["error"]["code"], "queue_full");
+  const int wait = std::stoi("0" + refused.headers["retry-after"]);
+  EXPECT_GE(wait, 1);
+  EXPECT_LE(wait, 60);
+  service.ask("POST", "/api/jobs/" + running + "/cancel");
+  EXPECT_EQ(service.ended(queued)["state"], "done");
+}
+
+TEST_F(Serve, EndsInTheMiddleOfAJobAndGoesOnFromThere) {
+  const Json settings = Service::settings(256, 40);
+  std::string id, whole;
+  int step = 0;
+  {
+    Service service = serve();
+    whole = service.finished_picture(settings);
+    id = service.submit(settings);
+    service.reaches_step(id, 10);
+    step = service.job(id)["step"];
+    const auto begin = Clock::now();
+    service.stop().exits(0);
+    EXPECT_LT(seconds_since(begin), 10);
+    RecordProperty("end_ms", static_cast<int>(seconds_since(begin) * 1000));
+  }
+  EXPECT_TRUE(fs::exists(folder_of(id) / "run.resume"));
+  Service service = serve();
+  Events events(service.port(), "/api/jobs/" + id + "/events");
+  int first = 0;
+  while (const auto event = events.next()) {
+    if (first == 0 && event->name == "job") first = event->data["step"];
+  }
+  EXPECT_GE(first, step);
+  EXPECT_EQ(service.ended(id)["state"], "done") << service.job(id).dump();
+  EXPECT_EQ(pixels_of(service.picture(id)), pixels_of(whole));
+}
+
+TEST_F(Serve, KilledItStillEndsEveryJobThatItTook) {
+  std::vector<std::string> ids;
+  {
+    Service service = serve();
+    for (int i = 0; i < 6; ++i) ids.push_back(service.submit(service.settings(128, 20, i)));
+    service.reaches_step(ids[1], 3);
+    service.kill();
+  }
+  Service service = serve();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const Json job = service.ended(ids[i]);
+    EXPECT_EQ(job["state"], "done") << job.dump();
+    EXPECT_EQ(pixels_of(service.picture(ids[i])).size(), 128U * 128 * 3);
+  }
+  const std::string again = service.finished_picture(service.settings(128, 20, 1));
+  EXPECT_EQ(pixels_of(service.picture(ids[1])), pixels_of(again));
+}
+
+TEST_F(Serve, WhatDoesNotFitIsRefusedWithAWayOutThatFits) {
+  Service service = serve({"--memory", "120MiB", "--no-spill"});
+  const Reply asked = service.ask("POST", "/api/plan", service.settings(2048, 2).dump());
+  ASSERT_EQ(asked.status, 200) << asked.body;
+  const Json plan = Json::parse(asked.body);
+  EXPECT_EQ(plan["fits"], false);
+  EXPECT_GT(plan["minimum_bytes"], 120 << 20);
+  const std::string refusal = plan["refusal"].is_string() ? plan["refusal"] : Json("");
+  EXPECT_TRUE(refusal.starts_with("cannot fit: 2048x2048 needs at least ")) << refusal;
+  ASSERT_TRUE(plan["smaller"].is_object()) << asked.body;
+  const Json refused = service.ended(service.submit(service.settings(2048, 2)));
+  EXPECT_EQ(refused["state"], "failed");
+  EXPECT_EQ(refused["error"]["code"], "memory");
+  EXPECT_EQ(refused["error"]["message"], refusal);
+  Json smaller = service.settings(64, 1);
+  smaller["width"] = plan["smaller"]["width"];
+  smaller["height"] = plan["smaller"]["height"];
+  const Json made = service.ended(service.submit(smaller));
+  EXPECT_EQ(made["state"], "done") << made.dump();
+  EXPECT_LT(service.memory("VmHWM"), 120ULL << 20U);
+  RecordProperty("peak_mib", static_cast<int>(service.memory("VmHWM") >> 20U));
+}
+
+TEST_F(Serve, LooksAtAPhotoWhileAJobRuns) {
+  Service service = serve();
+  const std::string id = service.submit(service.settings(256, 100));
+  service.reaches_step(id, 1);
+  const auto begin = Clock::now();
+  const Reply reply = service.post("/api/faces", Form().add("photo", demo_photo(3), "me.png"));
+  RecordProperty("face_ms", static_cast<int>(seconds_since(begin) * 1000));
+  EXPECT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(Json::parse(reply.body)["faces"].size(), 1U);
+  EXPECT_EQ(service.state(id), "running");
+}
+
+TEST_F(Serve, BeyondThisMachineAKeyIsNeeded) {
+  run({"serve", "--listen", "0.0.0.0:0", "--data", file("data")})
+      .exits(2)
+      .says("can be reached from other machines")
+      .says("--api-key-file");
+  write_bytes(file("empty"), "\n");
+  run({"serve", "--listen", "0.0.0.0:0", "--api-key-file", file("empty")})
+      .exits(2)
+      .says("the first line of " + file("empty") + " is empty");
+  EXPECT_FALSE(fs::exists(file("data")));
+}
+
+TEST_F(Serve, AKeyIsNeededForAllButThePageAndHealth) {
+  write_bytes(file("key"), "correct-horse\n");
+  Service service = serve({"--api-key-file", file("key")});
+  const std::string key = "Authorization: Bearer correct-horse\r\n";
+  const std::string id = service.submit(service.form(service.settings(64, 1)), key);
+  const std::string job = "/api/jobs/" + id;
+  for (const std::string& path :
+       {job, job + "/events", job + "/images/0", std::string("/api/jobs"), std::string("/metrics"),
+        std::string("/api/info"), std::string("/api/memory"), std::string("/v1/models")}) {
+    for (const char* wrong :
+         {"", "Authorization: Bearer correct-hors\r\n", "Authorization: Bearer correct-horsee\r\n",
+          "Cookie: semblance_key=correct-horse\r\n"}) {
+      const Reply refused = service.ask("GET", path, "", wrong);
+      EXPECT_EQ(refused.status, 401) << path << wrong;
+      EXPECT_EQ(Json::parse(refused.body)["error"]["code"], "unauthorized");
+    }
+    if (!path.ends_with("events") && !path.ends_with("0")) {
+      EXPECT_EQ(service.ask("GET", path, "", key).status, 200) << path;
+    }
+  }
+  for (const char* path : {"/", "/api/health", "/api/ready", "/openapi.json", "/web/app.js"})
+    EXPECT_EQ(service.ask("GET", path).status, 200) << path;
+  EXPECT_EQ(service.post("/api/jobs", service.form(service.settings(64, 1))).status, 401);
+  // A page cannot add headers to pictures and event streams: the cookie holds for them.
+  Reply login = service.ask("POST", "/api/login", R"({"key": "correct-horse"})");
+  ASSERT_EQ(login.status, 204);
+  const std::string cookie = login.headers["set-cookie"];
+  const std::string sent = "Cookie: " + cookie.substr(0, cookie.find(';')) + "\r\n";
+  Events events(service.port(), job + "/events", sent);
+  std::string last;
+  while (const auto event = events.next()) last = event->name;
+  EXPECT_EQ(last, "end");
+  EXPECT_EQ(service.ask("GET", job + "/images/0", "", sent).status, 200);
+  EXPECT_EQ(service.ask("POST", "/api/login", R"({"key": "wrong"})").status, 401);
+}
+
+TEST_F(Serve, AFolderOrAPortInUseIsTold) {
+  Service service = serve();
+  const auto second = [&](const std::string& listen, const std::string& data) {
+    const fs::path logs = folder() / "second";
+    fs::create_directories(logs);
+    return Running({SEMBLANCE_PROGRAM, "serve", "--listen", listen, "--data", data}, logs)
+        .end_within(30s);
+  };
+  second("127.0.0.1:0", file("data")).exits(7).says("another semblance serve uses it");
+  second("127.0.0.1:" + std::to_string(service.port()), file("other")).exits(2).says("--listen");
+  EXPECT_EQ(service.ask("GET", "/api/health").status, 200);
+}
+
+TEST_F(Serve, GivesTheModelsBackWhenThereIsNothingToDo) {
+  Service service = serve({"--release-after", "1"});
+  service.finished_picture(service.settings(256, 2));
+  const std::uint64_t busy = service.memory("VmRSS");
+  std::uint64_t idle = busy;
+  for (int i = 0; i < 100 && idle >= 40ULL << 20U; ++i) {
+    std::this_thread::sleep_for(100ms);
+    idle = service.memory("VmRSS");
+  }
+  EXPECT_LT(idle, 40ULL << 20U);
+  RecordProperty("busy_mib", static_cast<int>(busy >> 20U));
+  RecordProperty("idle_kib", static_cast<int>(idle >> 10U));
+  // And takes them up again.
+  service.finished_picture(service.settings(64, 1));
+}
+
+}  // namespace
+}  // namespace semblance::cli

@@ -1,0 +1,110 @@
+#include "hub/resolve.h"
+
+#include <fmt/ranges.h>
+
+#include <optional>
+
+#include "core/error.h"
+#include "hub/catalog.h"
+#include "hub/places.h"
+#include "hub/pull.h"
+#include "hub/selection.h"
+
+namespace semblance {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_there(const fs::path& path) {
+  std::error_code none;
+  return fs::exists(path, none);
+}
+
+/// The environment, read when it is first needed.
+class LazyPlaces {
+ public:
+  const Places& operator()() {
+    if (!places_) places_ = places_of_environment();
+    return *places_;
+  }
+
+ private:
+  std::optional<Places> places_;
+};
+
+/// The snapshot with a whole model, or nothing; `lacking` is told what a partial one lacks.
+std::optional<fs::path> find_whole(const Places& places, const Repository& repository,
+                                   ModelLayout layout, std::vector<std::string>& lacking) {
+  const auto snapshot = CachedRepository(places.cache, repository).find_snapshot();
+  if (!snapshot) return std::nullopt;
+  const Selection selection = select_files(CachedRepository::files_of(*snapshot));
+  lacking = selection.lacking;
+  if (selection.layout == ModelLayout::kNone) lacking = {"all of its files"};
+  if (selection.layout != layout || !lacking.empty()) return std::nullopt;
+  return snapshot;
+}
+
+/// The place of a named model; `part` in its snapshot.
+fs::path resolve_named(const std::string& flag, const fs::path& named, ModelLayout layout,
+                       const fs::path& part, LazyPlaces& places, NotThere not_there) {
+  const auto repository = find_repository(named.string());
+  if (named.empty() || is_there(named) || !repository) return named;
+  std::vector<std::string> lacking;
+  if (const auto snapshot = find_whole(places(), *repository, layout, lacking))
+    return part.empty() ? *snapshot : *snapshot / part;
+  if (not_there == NotThere::kKeep) return named;
+  const std::string command = "`semblance models pull " + pull_name(*repository) + "`";
+  if (!lacking.empty()) {
+    fail(ErrorKind::kMissing, "{}: {} in {} lacks {}\n  {} gets it", flag, repository->text(),
+         places().cache.string(), fmt::join(lacking, ", "), command);
+  }
+  fail(ErrorKind::kMissing, "{}: '{}' is no folder, and there is no such model in {}\n  {} gets it",
+       flag, named.string(), places().cache.string(), command);
+}
+
+}  // namespace
+
+NamedModels resolve_models(NamedModels named, NotThere not_there) {
+  LazyPlaces places;
+  named.base = resolve_named("--base", named.base, ModelLayout::kSdxl, {}, places, not_there);
+  const fs::path network = "ControlNetModel";
+  const fs::path adapter = "ip-adapter.bin";
+  named.identitynet = resolve_named("--identitynet", named.identitynet, ModelLayout::kInstantId,
+                                    network, places, not_there);
+  named.adapter = resolve_named("--adapter", named.adapter, ModelLayout::kInstantId, adapter,
+                                places, not_there);
+  if (!named.base.empty() && (named.identitynet.empty() || named.adapter.empty())) {
+    std::vector<std::string> lacking;
+    auto folder = find_whole(places(), instantid_repository(), ModelLayout::kInstantId, lacking);
+    const fs::path local = places().local_checkpoints;
+    if (!folder && is_there(local / network) && is_there(local / adapter)) folder = local;
+    if (folder && named.identitynet.empty()) named.identitynet = *folder / network;
+    if (folder && named.adapter.empty()) named.adapter = *folder / adapter;
+  }
+  named.face_models = resolve_face_models(named.face_models, not_there);
+  return named;
+}
+
+fs::path resolve_face_models(const fs::path& named, NotThere not_there) {
+  const FacePack& pack = antelopev2();
+  if (!named.empty() && (is_there(named) || named != pack.name)) return named;
+  Places places;
+  try {
+    places = places_of_environment();
+  } catch (const Error&) {
+    if (named.empty()) return named;  // perhaps they are not needed
+    throw;
+  }
+  for (const fs::path& folder : {places.face_models, places.local_face_models}) {
+    if (fs::path found = find_pack(folder, pack); !found.empty()) return found;
+  }
+  if (!named.empty() && not_there == NotThere::kRefuse) {
+    fail(ErrorKind::kMissing,
+         "--face-models: antelopev2 is not here, in {} or in {}\n  `semblance models pull "
+         "antelopev2` gets it",
+         places.face_models.string(), places.local_face_models.string());
+  }
+  return named;
+}
+
+}  // namespace semblance

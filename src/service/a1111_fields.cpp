@@ -1,0 +1,124 @@
+#include "service/a1111_fields.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/closest.h"
+#include "service/job_request.h"
+
+namespace semblance::service {
+namespace {
+
+using nlohmann::json;
+
+std::string joined(const std::string& path, std::string_view name) {
+  return path.empty() ? std::string(name) : fmt::format("{}.{}", path, name);
+}
+
+std::string shown(const LongStringJson& whole, const json& value) {
+  if (whole.is_long(value)) return "a long string";
+  if (value.is_object() || value.is_array())
+    return value.empty() ? value.dump() : value.is_object() ? "an object" : "a list";
+  return value.dump(-1, ' ', true);  // ASCII, which can be cut anywhere
+}
+
+}  // namespace
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return out;
+}
+
+bool is_off(const json& value) {
+  if (value.is_null()) return true;
+  if (value.is_boolean()) return !value.get<bool>();
+  if (value.is_number()) return value.get<double>() <= 0;
+  if (value.is_string()) {
+    const std::string text = lower(value.get_ref<const std::string&>());
+    return text.empty() || text == "none";
+  }
+  return value.empty();
+}
+
+void check_fields(const LongStringJson& json, const nlohmann::json& object, const std::string& path,
+                  std::span<const Field> known, std::vector<std::string>& warnings) {
+  for (const auto& [name, value] : object.items()) {
+    const auto field = std::ranges::find(known, std::string_view(name), &Field::name);
+    if (field == known.end()) {
+      std::vector<std::string_view> names;
+      for (const Field& f : known) names.push_back(f.name);
+      refuse_field(joined(path, name.substr(0, 100)),
+                   "there is no such field" + did_you_mean(name, names));
+    }
+    if (is_off(value)) continue;
+    if (field->effect == Effect::kMustBeOff)
+      refuse_field(joined(path, name), field->why, shown(json, value));
+    if (field->effect == Effect::kWarned)
+      warnings.push_back(fmt::format("{} has no effect: {}", joined(path, name), field->why));
+  }
+}
+
+Fields::Fields(const LongStringJson& json, const nlohmann::json& object, std::string path)
+    : json_(json), object_(object), path_(std::move(path)) {
+  if (!object.is_object()) {
+    refuse_field(path_.empty() ? "the request" : path_, "it must be a JSON object",
+                 shown(json, object));
+  }
+}
+
+std::string Fields::path_of(std::string_view name) const { return joined(path_, name); }
+
+const json* Fields::find(std::string_view name) const {
+  const auto found = object_.find(name);
+  return found == object_.end() || found->is_null() ? nullptr : &*found;
+}
+
+void Fields::refuse(std::string_view name, std::string_view rule) const {
+  const auto found = object_.find(name);
+  refuse_field(path_of(name), rule, found == object_.end() ? std::string() : shown(json_, *found));
+}
+
+std::optional<double> Fields::number(std::string_view name) const {
+  const json* const value = find(name);
+  if (value == nullptr) return {};
+  if (!value->is_number()) refuse(name, "it must be a number");
+  return value->get<double>();
+}
+
+std::optional<std::int64_t> Fields::whole(std::string_view name) const {
+  const json* const value = find(name);
+  if (value == nullptr) return {};
+  constexpr double kMost = 9007199254740992;  // 2^53: beyond it a float has no units
+  constexpr std::string_view kRule = "it must be a whole number of at most 53 bits";
+  // 5.0 is a whole number, too, as some languages write them all.
+  const double number = value->is_number() ? value->get<double>() : NAN;
+  if (!(std::abs(number) <= kMost) || number != std::floor(number)) refuse(name, kRule);
+  return static_cast<std::int64_t>(number);
+}
+
+std::optional<bool> Fields::boolean(std::string_view name) const {
+  const json* const value = find(name);
+  if (value == nullptr) return {};
+  if (!value->is_boolean()) refuse(name, "it must be true or false");
+  return value->get<bool>();
+}
+
+std::optional<std::string> Fields::text(std::string_view name) const {
+  const json* const value = find(name);
+  if (value == nullptr) return {};
+  if (!value->is_string()) refuse(name, "it must be a text");
+  if (json_.is_long(*value)) {
+    refuse(name, fmt::format("it may have {} bytes at most, as JSON", LongStringJson::kLongBytes));
+  }
+  std::string text = value->get<std::string>();
+  if (text.find('\0') != std::string::npos) refuse(name, "it must not hold U+0000");
+  return text;
+}
+
+}  // namespace semblance::service

@@ -1,0 +1,515 @@
+#include "service/a1111.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "service/base64.h"
+#include "service/long_strings.h"
+
+namespace semblance::service {
+namespace {
+
+using nlohmann::json;
+
+const std::string kPhoto = base64("PHOTO"), kPose = base64("POSE");
+
+json units_json(json units) {
+  return {{"alwayson_scripts", {{"controlnet", {{"args", std::move(units)}}}}}};
+}
+
+json face_unit(json more = json::object()) {
+  json unit{{"module", "instant_id_face_embedding"},
+            {"model", "ip-adapter_instant_id_sdxl"},
+            {"image", kPhoto}};
+  unit.update(more);
+  return unit;
+}
+
+json points_unit(json more = json::object()) {
+  json unit{{"module", "instant_id_face_keypoints"}, {"model", "control_instant_id_sdxl"}};
+  unit.update(more);
+  return unit;
+}
+
+/// The smallest body, with more or other fields.
+json body(json more = json::object()) {
+  json whole = units_json({face_unit(), points_unit()});
+  whole.update(more);
+  return whole;
+}
+
+Txt2Img parsed(const json& whole, int side = 1024) {
+  return parse_txt2img(whole.dump(), "semblance-demo", side);
+}
+
+/// "param: message" of the refusal, or "no error".
+std::string refusal(const json& whole) {
+  try {
+    parsed(whole);
+  } catch (const HttpError& error) {
+    EXPECT_EQ(error.response().status, 400);
+    const auto answer = json::parse(error.response().body)["error"];
+    return answer["param"].get<std::string>() + ": " + answer["message"].get<std::string>();
+  }
+  return "no error";
+}
+
+constexpr const char* kArgs = "alwayson_scripts.controlnet.args";
+
+TEST(Txt2Img, BeginsWithTheDefaultsOfTheWebUi) {
+  const Txt2Img wanted = parsed(body());
+  const JobSettings& s = wanted.job.settings;
+  EXPECT_EQ(s.prompt, "");
+  EXPECT_FALSE(s.negative);
+  EXPECT_EQ(s.steps, 50);
+  EXPECT_EQ(s.guidance, 7);
+  EXPECT_EQ(s.width, 1024);
+  EXPECT_EQ(s.height, 1024);
+  EXPECT_FALSE(s.seed);
+  EXPECT_EQ(s.count, 1);
+  EXPECT_EQ(s.adapter_strength, 1);
+  EXPECT_EQ(s.identity_strength, 1);
+  EXPECT_EQ(s.identity_start, 0);
+  EXPECT_EQ(s.identity_end, 1);
+  EXPECT_TRUE(wanted.send_images);
+  EXPECT_EQ(wanted.job.photo, "PHOTO");
+  EXPECT_FALSE(wanted.job.pose);
+  EXPECT_EQ(wanted.job.warnings, std::vector<std::string>{});
+  EXPECT_EQ(parsed(body({{"width", 640}}), 256).job.settings.height, 256);
+}
+
+TEST(Txt2Img, TakesWhatIsAskedFor) {
+  const Txt2Img wanted = parsed(body({{"prompt", "a man"},
+                                      {"negative_prompt", "blurred"},
+                                      {"seed", 42},
+                                      {"steps", 4.0},
+                                      {"cfg_scale", 5.5},
+                                      {"width", 640},
+                                      {"height", 832},
+                                      {"batch_size", 2},
+                                      {"n_iter", 3},
+                                      {"send_images", false}}));
+  const JobSettings& s = wanted.job.settings;
+  EXPECT_EQ(s.prompt, "a man");
+  EXPECT_EQ(s.negative, "blurred");
+  EXPECT_EQ(s.seed, 42U);
+  EXPECT_EQ(s.steps, 4);
+  EXPECT_EQ(s.guidance, 5.5);
+  EXPECT_EQ(s.width, 640);
+  EXPECT_EQ(s.height, 832);
+  EXPECT_EQ(s.count, 6);
+  EXPECT_EQ(wanted.batch_size, 2);
+  EXPECT_EQ(wanted.batches, 3);
+  EXPECT_FALSE(wanted.send_images);
+  // An empty negative prompt is none, and -1 a random seed.
+  const Txt2Img plain = parsed(body({{"negative_prompt", ""}, {"seed", -1}}));
+  EXPECT_FALSE(plain.job.settings.negative);
+  EXPECT_FALSE(plain.job.settings.seed);
+}
+
+/// As the Python package webuiapi sends it, all its defaults included.
+TEST(Txt2Img, OfAClientThatSendsAllFieldsIsRead) {
+  json all = json::parse(R"({
+    "enable_hr": false, "hr_scale": 2, "hr_upscaler": "Latent", "hr_second_pass_steps": 0,
+    "hr_resize_x": 0, "hr_resize_y": 0, "denoising_strength": 0.7, "firstphase_width": 0,
+    "firstphase_height": 0, "prompt": "a man", "styles": [], "seed": -1, "subseed": -1,
+    "subseed_strength": 0.0, "seed_resize_from_h": 0, "seed_resize_from_w": 0, "batch_size": 1,
+    "n_iter": 1, "steps": 20, "cfg_scale": 7.0, "width": 512, "height": 512,
+    "restore_faces": false, "tiling": false, "do_not_save_samples": false,
+    "do_not_save_grid": false, "negative_prompt": "", "eta": 1.0, "s_churn": 0, "s_tmax": 0,
+    "s_tmin": 0, "s_noise": 1, "override_settings": {},
+    "override_settings_restore_afterwards": true, "sampler_name": "Euler",
+    "sampler_index": "Euler a", "script_name": null, "script_args": [], "send_images": true,
+    "save_images": false,
+    "alwayson_scripts": {"ADetailer": {"args": [false]}, "ControlNet": {"args": [
+      {"input_image": "UEhPVE8=", "mask": null, "module": "instant_id_face_embedding",
+       "model": "ip-adapter_instant_id_sdxl [eb2d3ec0]", "weight": 0.8,
+       "resize_mode": "Resize and Fill", "lowvram": false, "processor_res": 512,
+       "threshold_a": 64, "threshold_b": 64, "guidance": 1.0, "guidance_start": 0.0,
+       "guidance_end": 1.0, "control_mode": ["Balanced"], "pixel_perfect": false,
+       "hr_option": "Both"},
+      {"input_image": "UE9TRQ==", "mask": null, "module": "instant_id_face_keypoints",
+       "model": "control_instant_id_sdxl [c5c25a50]", "weight": 0.6,
+       "resize_mode": "Resize and Fill", "lowvram": false, "processor_res": 512,
+       "threshold_a": 64, "threshold_b": 64, "guidance": 0.9, "guidance_start": 0.1,
+       "guidance_end": 0.9, "control_mode": 0, "pixel_perfect": false, "hr_option": "Both"}]}}
+  })");
+  const Txt2Img wanted = parsed(all);
+  EXPECT_EQ(wanted.job.photo, "PHOTO");
+  EXPECT_EQ(wanted.job.pose, "POSE");
+  const JobSettings& s = wanted.job.settings;
+  EXPECT_EQ(s.steps, 20);
+  EXPECT_EQ(s.adapter_strength, 0.8);
+  EXPECT_EQ(s.identity_strength, 0.6);
+  EXPECT_EQ(s.identity_start, 0.1);
+  EXPECT_EQ(s.identity_end, 0.9);
+  EXPECT_EQ(wanted.job.warnings, std::vector<std::string>{});
+}
+
+TEST(Txt2Img, TakesEulerInAnySpelling) {
+  for (const char* name : {"Euler", "euler", "k_euler", "K EULER", "EulerDiscreteScheduler", ""}) {
+    EXPECT_EQ(refusal(body({{"sampler_name", name}})), "no error") << name;
+  }
+  for (const char* name : {"Automatic", "automatic", ""})
+    EXPECT_EQ(refusal(body({{"scheduler", name}})), "no error") << name;
+  // The newer field counts.
+  EXPECT_EQ(refusal(body({{"sampler_name", "Euler"}, {"sampler_index", "DDIM"}})), "no error");
+  EXPECT_EQ(refusal(body({{"sampler_name", nullptr}, {"sampler_index", "DDIM"}})),
+            "sampler_index: cannot take sampler_index: there is one sampler, Euler, got \"DDIM\"");
+}
+
+TEST(Txt2Img, RefusesByName) {
+  const std::string no_pass = "there is no second pass, width and height give the size at once";
+  const std::vector<std::tuple<std::string, json, std::string>> table = {
+      {"sampler_name", "Euler a", "there is one sampler, Euler, got \"Euler a\""},
+      {"sampler_name", "DPM++ 2M", "there is one sampler, Euler, got \"DPM++ 2M\""},
+      {"sampler_name", 3, "it must be a text, got 3"},
+      {"scheduler", "Karras", "there is one, Automatic: the model's own, got \"Karras\""},
+      {"enable_hr", true, no_pass + ", got true"},
+      {"styles", {"film"}, "there are no styles, their words go into the prompt, got a list"},
+      {"restore_faces", true, "faces are not restored afterwards, got true"},
+      {"tiling", true, "pictures that tile cannot be made here, got true"},
+      {"refiner_checkpoint", "sdxl_refiner", "there is no refiner, got \"sdxl_refiner\""},
+      {"script_name", "x/y/z plot", "there are no such scripts, got \"x/y/z plot\""},
+      {"subseed_strength", 0.1, "seeds are not mixed, got 0.1"},
+      {"s_churn", 1, "Euler works without churn here, got 1"},
+      {"s_min_uncond", 0.5, "the negative prompt works in all steps, got 0.5"},
+      {"mask", kPhoto,
+       "there are no masks, the whole picture is made from noise, got \"" + kPhoto + "\""},
+      {"init_images", {kPhoto}, "pictures are made from noise, got a list"},
+      {"controlnet_units", {1}, "units come in alwayson_scripts.controlnet.args, got a list"},
+      {"promt", "x", "there is no such field, did you mean prompt?"},
+      {"cfgscale", 5, "there is no such field, did you mean cfg_scale?"},
+      {"frobnicate", nullptr, "there is no such field"},
+      {"prompt", 5, "it must be a text, got 5"},
+      {"prompt", std::string("a\0b", 3), "it must not hold U+0000, got \"a\\u0000b\""},
+      {"prompt", std::string(20'000, 'a'),
+       "it may have 16384 bytes at most, as JSON, got a long string"},
+      {"steps", 0, "it must be from 1 to 100, got 0"},
+      {"steps", 101, "it must be from 1 to 100, got 101"},
+      {"steps", "20", "it must be a whole number of at most 53 bits, got \"20\""},
+      {"steps", 1.5, "it must be a whole number of at most 53 bits, got 1.5"},
+      {"steps", 1e300, "it must be a whole number of at most 53 bits, got 1e+300"},
+      {"cfg_scale", 51, "it must be a number from 0 to 50, got 51"},
+      {"cfg_scale", true, "it must be a number, got true"},
+      {"width", 1020, "it must be a multiple of 8 from 64 to 4096, got 1020"},
+      {"height", 8, "it must be a multiple of 8 from 64 to 4096, got 8"},
+      {"height", 1e12, "it must be a multiple of 8 from 64 to 4096, got 4097"},
+      {"seed", -2, "it must be at least 0, or -1 for a random one, got -2"},
+      {"batch_size", 17, "it must be from 1 to 16, got 17"},
+      {"n_iter", 0, "it must be from 1 to 16, got 0"},
+      {"send_images", "no", "it must be true or false, got \"no\""},
+      {"alwayson_scripts", 5, "it must be a JSON object, got 5"},
+      {"override_settings", 5, "it must be a JSON object, got 5"},
+  };
+  for (const auto& [name, value, rule] : table) {
+    EXPECT_EQ(refusal(body({{name, value}})), name + ": cannot take " + name + ": " + rule);
+  }
+  EXPECT_EQ(refusal(body({{"n_iter", 4}, {"batch_size", 5}})),
+            "n_iter: cannot take n_iter: n_iter times batch_size must be at most 16, got 4 x 5");
+  EXPECT_EQ(refusal({1, 2}),
+            "the request: cannot take the request: it must be a JSON object, got a list");
+  EXPECT_EQ(refusal(body({{"override_settings", {{"sd_model_checkpoint", "other"}}}})),
+            "override_settings.sd_model_checkpoint: cannot take "
+            "override_settings.sd_model_checkpoint: it is \"semblance-demo\" here, and cannot be "
+            "another, got \"other\"");
+  EXPECT_EQ(refusal(body({{"override_settings", {{"sd_model_chekpoint", "x"}}}})),
+            "override_settings.sd_model_chekpoint: cannot take "
+            "override_settings.sd_model_chekpoint: there is no such option, did you mean "
+            "sd_model_checkpoint?");
+  EXPECT_EQ(refusal(body({{"override_settings", {{"sd_model_checkpoint", "semblance-demo"}}}})),
+            "no error");
+  json other = body();
+  other["alwayson_scripts"]["ADetailer"] = {{"args", {true, {{"ad_model", "face"}}}}};
+  EXPECT_EQ(refusal(other),
+            "alwayson_scripts.ADetailer: cannot take alwayson_scripts.ADetailer: there is no such "
+            "script, controlnet is the only one");
+  for (const json& off : {json(nullptr), json::object(), json({{"args", json::array()}}),
+                          json({{"args", {false, 1}}})}) {
+    other["alwayson_scripts"]["ADetailer"] = off;
+    EXPECT_EQ(refusal(other), "no error") << off;
+  }
+}
+
+TEST(Txt2Img, WarnsByName) {
+  const Txt2Img wanted = parsed(body({{"prompt", "a (man:1.2) <lora:x:1> BREAK a dog"},
+                                      {"negative_prompt", "[snow] AND ice"},
+                                      {"save_images", true},
+                                      {"force_task_id", "t"}}));
+  EXPECT_EQ(
+      wanted.job.warnings,
+      (std::vector<std::string>{
+          "force_task_id has no effect: progress is asked of /sdapi/v1/progress without an id",
+          "save_images has no effect: the service keeps its newest results in any case",
+          "prompt: weights such as (snow:1.3) or [snow] are taken, brackets included, as plain "
+          "text",
+          "prompt: there are no extra networks, <lora:...> is taken as plain text",
+          "prompt: BREAK is taken as plain text",
+          "negative_prompt: weights such as (snow:1.3) or [snow] are taken, brackets included, as "
+          "plain text",
+          "negative_prompt: AND is taken as plain text"}));
+  EXPECT_TRUE(parsed(body({{"prompt", "BREAKFAST on SAND, a BRAND"}})).job.warnings.empty());
+}
+
+TEST(InstantIdUnits, AreFoundByModuleOrModelInAnyShape) {
+  const std::vector<json> same = {
+      units_json({{{"module", "instant_id_face_embedding"}, {"image", kPhoto}}, points_unit()}),
+      units_json({{{"model", "ip-adapter_instant_id_sdxl [abc]"}, {"image", kPhoto}},
+                  {{"model", "control_instant_id_sdxl"}}}),
+      units_json({{{"module", "InsightFace (InstantID)"}, {"image", kPhoto}}, points_unit()}),
+      units_json({face_unit({{"module", "ip-adapter-auto"}}), points_unit({{"module", "None"}})}),
+      units_json({face_unit({{"image", {{"image", kPhoto}, {"mask", nullptr}}}}), points_unit()}),
+      units_json({face_unit({{"image", {kPhoto, nullptr}}}), points_unit()}),
+      units_json({face_unit({{"image", {kPhoto}}}), points_unit()}),
+      units_json({face_unit({{"image", json::array({{{"image", kPhoto}}})}}), points_unit()}),
+      units_json({face_unit({{"image", nullptr}, {"input_image", kPhoto}}), points_unit()}),
+      units_json({face_unit({{"image", "data:image/png;base64," + kPhoto}}), points_unit()}),
+      // The other order, and the same photo sent twice.
+      units_json({points_unit({{"image", kPhoto}, {"resize_mode", 2}}), face_unit()}),
+      // Units and scripts that are off.
+      units_json({nullptr,
+                  json::object(),
+                  face_unit({{"enabled", true}}),
+                  points_unit(),
+                  {{"enabled", false}, {"module", "canny"}, {"what", 1}}}),
+      {{"alwayson_scripts", {{"ControlNET", {{"args", {face_unit(), points_unit()}}}}}}},
+  };
+  for (const json& whole : same) {
+    const Txt2Img wanted = parsed(whole);
+    EXPECT_EQ(wanted.job.photo, "PHOTO") << whole;
+    EXPECT_FALSE(wanted.job.pose) << whole;
+    EXPECT_EQ(wanted.job.settings.identity_strength, 1) << whole;
+    EXPECT_EQ(wanted.job.warnings, std::vector<std::string>{}) << whole;
+  }
+}
+
+TEST(InstantIdUnits, WithoutPointsSwitchIdentityNetOffAndSaySo) {
+  const Txt2Img wanted = parsed(units_json({face_unit({{"weight", 0.5}})}));
+  EXPECT_EQ(wanted.job.settings.adapter_strength, 0.5);
+  EXPECT_EQ(wanted.job.settings.identity_strength, 0);
+  ASSERT_EQ(wanted.job.warnings.size(), 1U);
+  EXPECT_TRUE(
+      wanted.job.warnings[0].starts_with("no unit is of control_instant_id: IdentityNet is off"));
+}
+
+TEST(InstantIdUnits, WarnOfWhatHasNoEffect) {
+  const Txt2Img wanted = parsed(units_json(
+      {face_unit({{"save_detected_map", true}, {"resize_mode", "Just Resize"}}),
+       points_unit({{"image", kPose}, {"resize_mode", "Crop and Resize"}, {"low_vram", true}})}));
+  EXPECT_EQ(wanted.job.pose, "POSE");
+  EXPECT_EQ(wanted.job.warnings,
+            (std::vector<std::string>{
+                std::string(kArgs) +
+                    "[0].save_detected_map has no effect: no picture of the face's points is made",
+                std::string(kArgs) + "[1].resize_mode has no effect: the photo's frame is fitted "
+                                     "into the picture, as Resize and Fill does"}));
+}
+
+TEST(InstantIdUnits, AreRefusedByName) {
+  const std::string alone =
+      "there is InstantID alone: instant_id_face_embedding with ip-adapter_instant_id_sdxl, and "
+      "instant_id_face_keypoints with control_instant_id_sdxl, got ";
+  const std::string no_mask = "there are no masks, the whole picture is made from noise";
+  const std::vector<std::tuple<json, std::string, std::string>> table = {
+      {{{"module", "canny"}}, "module", alone + "\"canny\""},
+      {{{"model", "control_v11p_sd15_canny"}}, "model", alone + "\"control_v11p_sd15_canny\""},
+      {{{"model", "control_instant_id_sdxl"}},
+       "model",
+       "it does not go with the unit's module: one is of the face, one of points, got "
+       "\"control_instant_id_sdxl\""},
+      {{{"image", "not base64"}}, "image", "it must be a picture in base64, got \"not base64\""},
+      {{{"image", "/etc/passwd.png"}},
+       "image",
+       "it must be a picture in base64, got \"/etc/passwd.png\""},
+      {{{"image", 5}}, "image", "it must be a picture in base64, got 5"},
+      {{{"image", {{"image", kPhoto}, {"mask", kPose}}}}, "image.mask", no_mask},
+      {{{"image", {{"picture", kPhoto}}}},
+       "image.picture",
+       "there is no such field, an image has image and mask"},
+      {{{"image", {kPhoto, kPose}}}, "image.mask", no_mask},
+      {{{"image", {kPhoto, nullptr, nullptr}}},
+       "image",
+       "a list must be of a picture and its mask, got a list"},
+      {{{"image", {{{"image", kPhoto}}, {{"image", kPose}}}}},
+       "image",
+       "one photo gives the face, 2 came, got a list"},
+      {{{"input_image", kPose}}, "input_image", "image is there, too, got \"" + kPose + "\""},
+      {{{"mask", kPose}}, "mask", no_mask + ", got \"" + kPose + "\""},
+      {{{"effective_region_mask", std::string(20'000, 'A')}},
+       "effective_region_mask",
+       no_mask + ", got a long string"},
+      {{{"advanced_weighting", {1, 2}}},
+       "advanced_weighting",
+       "a unit has one weight for all layers, got a list"},
+      {{{"control_mode", "My prompt is more important"}},
+       "control_mode",
+       "there is Balanced alone, got \"My prompt is more important\""},
+      {{{"control_mode", 2}}, "control_mode", "there is Balanced alone, got 2"},
+      {{{"guidance_start", 0.2}},
+       "guidance_start",
+       "the face works in all steps: it must be 0, got 0.2"},
+      {{{"guidance_end", 0.9}},
+       "guidance_end",
+       "the face works in all steps: it must be 1, got 0.9"},
+      {{{"guidance", 0.9}}, "guidance", "the face works in all steps: it must be 1, got 0.9"},
+      {{{"weight", 6}}, "weight", "it must be a number from 0 to 5, got 6"},
+      {{{"weight", "1"}}, "weight", "it must be a number, got \"1\""},
+      {{{"enabled", 1}}, "enabled", "it must be true or false, got 1"},
+      {{{"wieght", 1}}, "wieght", "there is no such field, did you mean weight?"},
+      {{{"output_dir", "/tmp"}},
+       "output_dir",
+       "no path of a request is read or written, got "
+       "\"/tmp\""},
+  };
+  for (const auto& [more, name, rule] : table) {
+    const std::string path = std::string(kArgs) + "[0]." + name;
+    EXPECT_EQ(refusal(units_json({face_unit(more)})), path + ": cannot take " + path + ": " + rule);
+  }
+}
+
+TEST(InstantIdUnits, OfPointsAreRefusedByName) {
+  const std::vector<std::tuple<json, std::string, std::string>> table = {
+      {{{"module", "none"}, {"image", kPose}},
+       "module",
+       "none takes the picture for a drawing of points, and here they are found in a photo: it "
+       "must be instant_id_face_keypoints, got \"none\""},
+      {{{"guidance_start", 0.9}, {"guidance_end", 0.5}},
+       "guidance_start",
+       "it must not be above alwayson_scripts.controlnet.args[1].guidance_end, got 0.9 and 0.5"},
+      {{{"guidance_end", 1.5}}, "guidance_end", "it must be a number from 0 to 1, got 1.5"},
+      {{{"guidance", 0.5}, {"guidance_end", 0.6}},
+       "guidance",
+       "guidance_end is there, too, got 0.5"},
+      {{{"weight", -1}}, "weight", "it must be a number from 0 to 5, got -1"},
+  };
+  for (const auto& [more, name, rule] : table) {
+    const std::string path = std::string(kArgs) + "[1]." + name;
+    EXPECT_EQ(refusal(units_json({face_unit(), points_unit(more)})),
+              path + ": cannot take " + path + ": " + rule);
+  }
+  const std::string args = kArgs;
+  EXPECT_EQ(refusal(units_json({face_unit(), face_unit()})),
+            args + "[1]: cannot take " + args + "[1]: there may be one unit of this kind, and " +
+                args + "[0] is one: one photo gives the face");
+  EXPECT_EQ(refusal(units_json({{{"image", kPhoto}}})),
+            args + "[0].module: cannot take " + args +
+                "[0].module: it is missing: instant_id_face_embedding or "
+                "instant_id_face_keypoints");
+  EXPECT_EQ(refusal(units_json({true})),
+            args + "[0]: cannot take " + args + "[0]: it must be a JSON object, got true");
+  EXPECT_EQ(refusal({{"alwayson_scripts", {{"controlnet", {{"args", {{"a", 1}}}}}}}}),
+            args + ": cannot take " + args + ": it must be a list of units, got an object");
+}
+
+TEST(InstantIdUnits, WithoutAPhotoShowTheSmallestRequest) {
+  const std::string wanted =
+      "InstantID's photo is missing, as in {\"alwayson_scripts\": {\"controlnet\": {\"args\": "
+      "[{\"module\": \"instant_id_face_embedding\", \"image\": \"BASE64\"}, {\"module\": "
+      "\"instant_id_face_keypoints\"}]}}}";
+  const std::string all = "alwayson_scripts: cannot take alwayson_scripts: " + wanted;
+  EXPECT_EQ(refusal({{"prompt", "a man"}}), all);
+  EXPECT_EQ(refusal({{"alwayson_scripts", nullptr}}), all);
+  EXPECT_EQ(refusal(units_json(json::array())), all);
+  EXPECT_EQ(refusal(units_json({points_unit({{"image", kPhoto}})})), all);
+  EXPECT_EQ(refusal(units_json({face_unit({{"enabled", false}})})), all);
+  const std::string path = std::string(kArgs) + "[0].image";
+  EXPECT_EQ(refusal(units_json({face_unit({{"image", ""}})})),
+            path + ": cannot take " + path + ": " + wanted);
+  // What it shows is taken.
+  const std::size_t begin = wanted.find('{');
+  json shown = json::parse(wanted.substr(begin));
+  shown["alwayson_scripts"]["controlnet"]["args"][0]["image"] = kPhoto;
+  EXPECT_TRUE(parsed(shown).job.warnings.empty());
+}
+
+TEST(Txt2Img, IsAnswered) {
+  Txt2Img wanted = parsed(body({{"prompt", "a man"}, {"seed", 7}, {"batch_size", 2}}));
+  wanted.job.warnings = {"w"};
+  const Txt2ImgFrame frame =
+      txt2img_frame(wanted, {{7, 8}, {"text 7", "text 8"}, "20260131120000", false}, "demo");
+  const json answer = json::parse(frame.before + "\"UE5H\",\"UE5H\"" + frame.after);
+  EXPECT_EQ(answer["images"], (json{"UE5H", "UE5H"}));
+  const json& parameters = answer["parameters"];
+  EXPECT_EQ(parameters["prompt"], "a man");
+  EXPECT_EQ(parameters["steps"], 50);
+  EXPECT_EQ(parameters["batch_size"], 2);
+  EXPECT_EQ(parameters["seed"], 7);
+  // What comes back is a request again, but for the photo.
+  json again = parameters;
+  again["alwayson_scripts"]["controlnet"]["args"][0]["image"] = kPhoto;
+  EXPECT_EQ(refusal(again), "no error");
+  const json info = json::parse(answer["info"].get<std::string>());
+  EXPECT_EQ(info["all_seeds"], (json{7, 8}));
+  EXPECT_EQ(info["seed"], 7);
+  EXPECT_EQ(info["infotexts"], (json{"text 7", "text 8"}));
+  EXPECT_EQ(info["all_prompts"], (json{"a man", "a man"}));
+  EXPECT_EQ(info["sd_model_name"], "demo");
+  EXPECT_EQ(info["job_timestamp"], "20260131120000");
+  EXPECT_EQ(info["warnings"], json{"w"});
+  EXPECT_EQ(info["interrupted"], false);
+  const Txt2ImgFrame none = txt2img_frame(wanted, {.interrupted = true}, "demo");
+  EXPECT_EQ(json::parse(none.before + none.after)["images"], json::array());
+}
+
+TEST(Progress, TellsOfPicturesAndSteps) {
+  const json idle = json::parse(progress_response({}));
+  EXPECT_EQ(idle["progress"], 0);
+  EXPECT_EQ(idle["state"]["job_count"], 0);
+  EXPECT_EQ(idle["state"]["job"], "");
+  EXPECT_TRUE(idle["current_image"].is_null());
+  EXPECT_TRUE(idle["textinfo"].is_null());
+  const json answer = json::parse(progress_response({.job = "id",
+                                                     .timestamp = "20260131120000",
+                                                     .pictures = 4,
+                                                     .picture = 1,
+                                                     .step = 5,
+                                                     .steps = 10,
+                                                     .seconds_left = 12.5,
+                                                     .preview = "PNG",
+                                                     .text = "steps"}));
+  EXPECT_EQ(answer["progress"], 0.375);
+  EXPECT_EQ(answer["eta_relative"], 12.5);
+  EXPECT_EQ(answer["current_image"], "UE5H");
+  EXPECT_EQ(answer["textinfo"], "steps");
+  EXPECT_EQ(answer["state"], json::parse(R"({"skipped": false, "interrupted": false,
+    "stopping_generation": false, "job": "id", "job_count": 4, "job_timestamp": "20260131120000",
+    "job_no": 1, "sampling_step": 5, "sampling_steps": 10})"));
+}
+
+TEST(WebUiOptions, CanBeReadAndSetToWhatTheyAre) {
+  const std::string have = options_response("demo");
+  EXPECT_EQ(json::parse(have)["sd_model_checkpoint"], "demo");
+  check_options(have, "demo");  // all of them
+  check_options(R"({"CLIP_stop_at_last_layers": 1.0, "sd_vae": null})", "demo");
+  const auto refused = [](const std::string& text) -> std::string {
+    try {
+      check_options(text, "demo");
+    } catch (const HttpError& error) {
+      EXPECT_EQ(error.response().status, 400);
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_EQ(refused(R"({"sd_model_checkpoint": "sdxl"})"),
+            "cannot take sd_model_checkpoint: it is \"demo\" here, and cannot be another, got "
+            "\"sdxl\"");
+  EXPECT_EQ(refused(R"({"CLIP_stop_at_last_layers": 2})"),
+            "cannot take CLIP_stop_at_last_layers: it is 1 here, and cannot be another, got 2");
+  EXPECT_EQ(refused(R"({"sd_modelcheckpoint": "demo"})"),
+            "cannot take sd_modelcheckpoint: there is no such option, did you mean "
+            "sd_model_checkpoint?");
+  EXPECT_EQ(refused("[]"), "cannot take the request: it must be a JSON object, got []");
+}
+
+TEST(WebUiLists, NameOneSamplerAndOneModel) {
+  EXPECT_EQ(json::parse(samplers_response()),
+            json::parse(R"([{"name": "Euler", "aliases": ["k_euler", "euler"], "options": {}}])"));
+  const json models = json::parse(sd_models_response("demo"));
+  ASSERT_EQ(models.size(), 1U);
+  EXPECT_EQ(models[0]["title"], "demo");
+  EXPECT_EQ(models[0]["filename"], "demo");
+}
+
+}  // namespace
+}  // namespace semblance::service

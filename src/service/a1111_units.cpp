@@ -1,0 +1,288 @@
+#include "service/a1111_units.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "service/a1111_fields.h"
+#include "service/job_request.h"
+
+namespace semblance::service {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view kScripts = "alwayson_scripts";
+
+constexpr std::string_view kNoMask = "there are no masks, the whole picture is made from noise";
+constexpr std::string_view kNoFolder = "no path of a request is read or written";
+constexpr auto kOff = Effect::kMustBeOff;
+
+constexpr auto kUnitFields = std::to_array<Field>({
+    {"enabled"},
+    {"module"},
+    {"model"},
+    {"weight"},
+    {"image"},
+    {"input_image"},
+    {"resize_mode"},
+    {"control_mode"},
+    {"guidance"},
+    {"guidance_start"},
+    {"guidance_end"},
+    {"mask", kOff, kNoMask},
+    {"mask_image", kOff, kNoMask},
+    {"effective_region_mask", kOff, kNoMask},
+    {"mask_image_fg", kOff, kNoMask},
+    {"image_fg", kOff, kNoMask},
+    {"advanced_weighting", kOff, "a unit has one weight for all layers"},
+    {"ipadapter_input", kOff, "the face is read from a photo"},
+    {"generated_image", kOff, "the face is read from the photo itself"},
+    {"use_preview_as_input", kOff, "the face is read from the photo itself"},
+    {"guess_mode", kOff, "control_mode is always Balanced"},
+    {"guessmode", kOff, "control_mode is always Balanced"},
+    {"invert_image", kOff, "photos are taken as they are"},
+    {"rgbbgr_mode", kOff, "photos are taken as they are"},
+    {"loopback", kOff, "pictures do not become photos"},
+    {"batch_images", kOff, "a unit has one photo"},
+    {"batch_input_gallery", kOff, "a unit has one photo"},
+    {"batch_mask_gallery", kOff, kNoMask},
+    {"batch_image_dir", kOff, kNoFolder},
+    {"batch_mask_dir", kOff, kNoFolder},
+    {"output_dir", kOff, kNoFolder},
+    {"animatediff_batch", kOff, "pictures that move cannot be made here"},
+    {"save_detected_map", Effect::kWarned, "no picture of the face's points is made"},
+    // Of other preprocessors, of a second pass, of graphics memory, of the user's interface.
+    {"processor_res", Effect::kNone},
+    {"threshold_a", Effect::kNone},
+    {"threshold_b", Effect::kNone},
+    {"pixel_perfect", Effect::kNone},
+    {"hr_option", Effect::kNone},
+    {"inpaint_crop_input_image", Effect::kNone},
+    {"pulid_mode", Effect::kNone},
+    {"union_control_type", Effect::kNone},
+    {"low_vram", Effect::kNone},
+    {"lowvram", Effect::kNone},
+    {"is_ui", Effect::kNone},
+    {"input_mode", Effect::kNone},
+});
+
+enum class Kind { kNone, kFace, kPoints, kOther };
+
+/// Names are compared in lower case with '_' for '-' and ' ', and may go on (a hash, a suffix).
+Kind kind_of(const std::string& name) {
+  std::string plain = lower(name);
+  std::replace(plain.begin(), plain.end(), '-', '_');
+  std::replace(plain.begin(), plain.end(), ' ', '_');
+  if (plain.empty() || plain == "none" || plain == "ip_adapter_auto") return Kind::kNone;
+  for (std::string_view face :
+       {"ip_adapter_instant_id", "instant_id_face_embedding", "insightface_(instantid)"}) {
+    if (plain.starts_with(face)) return Kind::kFace;
+  }
+  for (std::string_view points : {"control_instant_id", "instant_id_face_keypoints"}) {
+    if (plain.starts_with(points)) return Kind::kPoints;
+  }
+  return Kind::kOther;
+}
+
+Kind kind_of(const Fields& unit) {
+  Kind kind = Kind::kNone;
+  for (std::string_view name : {"module", "model"}) {
+    const Kind named = kind_of(unit.text(name).value_or(""));
+    if (named == Kind::kOther) {
+      unit.refuse(name,
+                  "there is InstantID alone: instant_id_face_embedding with "
+                  "ip-adapter_instant_id_sdxl, and instant_id_face_keypoints with "
+                  "control_instant_id_sdxl");
+    }
+    if (kind != Kind::kNone && named != Kind::kNone && named != kind)
+      unit.refuse(name, "it does not go with the unit's module: one is of the face, one of points");
+    if (named != Kind::kNone) kind = named;
+  }
+  return kind;
+}
+
+bool is_nothing(const json& value) {
+  return value.is_null() || (value.is_string() && value.get_ref<const std::string&>().empty());
+}
+
+/// The string that holds the picture, out of the shapes that a unit's image may have; null where
+/// there is none.
+const json* string_of(const Fields& unit, std::string_view name, const json& value) {
+  const auto without_mask = [&](const json& mask) {
+    if (!is_nothing(mask)) refuse_field(unit.path_of(name) + ".mask", kNoMask);
+  };
+  if (is_nothing(value)) return nullptr;
+  if (value.is_string()) return &value;
+  if (value.is_object()) {
+    for (const auto& [key, item] : value.items()) {
+      if (key == "mask") {
+        without_mask(item);
+      } else if (key != "image") {
+        refuse_field(unit.path_of(name) + "." + key.substr(0, 100),
+                     "there is no such field, an image has image and mask");
+      }
+    }
+    const auto image = value.find("image");
+    return image == value.end() ? nullptr : string_of(unit, name, *image);
+  }
+  if (!value.is_array()) unit.refuse(name, "it must be a picture in base64");
+  if (value.empty()) return nullptr;
+  if (value.size() > 1 && value[0].is_object())
+    unit.refuse(name, fmt::format("one photo gives the face, {} came", value.size()));
+  if (value.size() > 2) unit.refuse(name, "a list must be of a picture and its mask");
+  if (value.size() == 2) without_mask(value[1]);
+  return string_of(unit, name, value[0]);
+}
+
+std::optional<std::string> picture_of(const LongStringJson& json, const Fields& unit) {
+  std::optional<std::string> picture;
+  for (std::string_view name : {"image", "input_image"}) {
+    const auto* const value = unit.find(name);
+    const auto* const string = value == nullptr ? nullptr : string_of(unit, name, *value);
+    if (string == nullptr) continue;
+    if (picture) unit.refuse(name, "image is there, too");
+    picture = json.base64_in(*string);
+    if (!picture || picture->empty()) unit.refuse(name, "it must be a picture in base64");
+  }
+  return picture;
+}
+
+void check_control_mode(const Fields& unit) {
+  const json* value = unit.find("control_mode");
+  if (value == nullptr) return;
+  if (value->is_array() && value->size() == 1) value = &value->front();  // as a client sends it
+  const bool is_balanced = value->is_string()
+                               ? lower(value->get_ref<const std::string&>()) == "balanced"
+                               : value->is_number() && value->get<double>() == 0;
+  if (!is_balanced) unit.refuse("control_mode", "there is Balanced alone");
+}
+
+void check_resize_mode(const Fields& unit, std::vector<std::string>& warnings) {
+  const json* const value = unit.find("resize_mode");
+  if (value == nullptr) return;
+  if (value->is_number() && value->get<double>() == 2) return;
+  const std::string name = value->is_string() ? lower(value->get_ref<const std::string&>()) : "";
+  for (std::string_view same :
+       {"resize and fill", "outer fit (shrink to fit)", "envelope (outer fit)"}) {
+    if (name == same) return;
+  }
+  warnings.push_back(fmt::format(
+      "{} has no effect: the photo's frame is fitted into the picture, as Resize and Fill does",
+      unit.path_of("resize_mode")));
+}
+
+struct Window {
+  double start = 0;
+  double end = 1;
+};
+
+Window window_of(const Fields& unit) {
+  Window window{unit.number("guidance_start").value_or(0), 1};
+  const auto old = unit.number("guidance");  // guidance_end's name of old
+  window.end = unit.number("guidance_end").value_or(old.value_or(1));
+  if (old && *old != window.end) unit.refuse("guidance", "guidance_end is there, too");
+  return window;
+}
+
+void read_unit(const LongStringJson& json, const Fields& unit, const std::string& path,
+               InstantIdUnits& units) {
+  const Kind kind = kind_of(unit);
+  std::optional<std::string> picture = picture_of(json, unit);
+  if (kind == Kind::kNone) {
+    if (!picture) return;  // nothing in it
+    refuse_field(unit.path_of("module"),
+                 "it is missing: instant_id_face_embedding or instant_id_face_keypoints");
+  }
+  std::string& known = kind == Kind::kFace ? units.face_path : units.points_path;
+  if (!known.empty()) {
+    refuse_field(path, fmt::format("there may be one unit of this kind, and {} is one: one photo "
+                                   "gives the face",
+                                   known));
+  }
+  known = path;
+  check_control_mode(unit);
+  const Window window = window_of(unit);
+  const double weight = unit.number("weight").value_or(1);
+  if (kind == Kind::kFace) {
+    if (window.start != 0)
+      unit.refuse("guidance_start", "the face works in all steps: it must be 0");
+    if (window.end != 1) {
+      unit.refuse(unit.find("guidance_end") != nullptr ? "guidance_end" : "guidance",
+                  "the face works in all steps: it must be 1");
+    }
+    if (picture) units.photo = std::move(*picture);
+    units.adapter_strength = weight;
+    return;
+  }
+  const auto module = unit.text("module");
+  if (picture && module && lower(*module) == "none") {
+    unit.refuse("module",
+                "none takes the picture for a drawing of points, and here they are found in a "
+                "photo: it must be instant_id_face_keypoints");
+  }
+  if (picture) check_resize_mode(unit, units.warnings);
+  units.pose = std::move(picture);
+  units.identity_strength = weight;
+  units.identity_start = window.start;
+  units.identity_end = window.end;
+}
+
+/// Scripts begin with whether they are on.
+bool is_script_off(const json& script) {
+  if (is_off(script)) return true;
+  if (!script.is_object()) return false;
+  const auto args = script.find("args");
+  if (args == script.end() || is_off(*args)) return true;
+  return args->is_array() && args->front().is_boolean() && !args->front().get<bool>();
+}
+
+}  // namespace
+
+InstantIdUnits read_units(const LongStringJson& json, const nlohmann::json& scripts) {
+  InstantIdUnits units;
+  const std::string all(kScripts);
+  if (!scripts.is_null()) {
+    const Fields object(json, scripts, all);
+    for (const auto& [name, script] : scripts.items()) {
+      const std::string path = fmt::format("{}.{}", kScripts, name.substr(0, 100));
+      if (lower(name) != "controlnet") {
+        if (is_script_off(script)) continue;
+        refuse_field(path, "there is no such script, controlnet is the only one");
+      }
+      if (is_off(script)) continue;
+      const Fields fields(json, script, path);
+      check_fields(json, script, path, std::to_array<Field>({{"args"}}), units.warnings);
+      const auto* const args = fields.find("args");
+      if (args == nullptr) continue;
+      if (!args->is_array()) fields.refuse("args", "it must be a list of units");
+      for (std::size_t i = 0; i < args->size(); ++i) {
+        const auto& item = (*args)[i];
+        if (item.is_null()) continue;
+        const std::string place = fmt::format("{}.args[{}]", path, i);
+        const Fields unit(json, item, place);
+        if (!unit.boolean("enabled").value_or(true)) continue;
+        check_fields(json, item, place, kUnitFields, units.warnings);
+        read_unit(json, unit, place, units);
+      }
+    }
+  }
+  if (units.photo.empty()) {
+    refuse_field(units.face_path.empty() ? all : units.face_path + ".image",
+                 "InstantID's photo is missing, as in {\"alwayson_scripts\": {\"controlnet\": "
+                 "{\"args\": [{\"module\": \"instant_id_face_embedding\", \"image\": \"BASE64\"}, "
+                 "{\"module\": \"instant_id_face_keypoints\"}]}}}");
+  }
+  // Many send the photo twice.
+  if (units.pose == units.photo) units.pose.reset();
+  if (units.points_path.empty()) {
+    units.warnings.emplace_back(
+        "no unit is of control_instant_id: IdentityNet is off, and the face may be anywhere; the "
+        "unit {\"module\": \"instant_id_face_keypoints\"} puts it where the photo has it");
+  }
+  return units;
+}
+
+}  // namespace semblance::service

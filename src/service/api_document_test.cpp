@@ -1,0 +1,292 @@
+// The API's document says what the code does: every route and no other, every key of the answers
+// and no other.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include "service/service_test.h"
+#include "service/settings.h"
+
+namespace semblance::service {
+namespace {
+
+using nlohmann::json;
+using testing::Form;
+using testing::photo;
+
+class ApiDocument : public testing::ServiceTest {
+ protected:
+  ApiDocument() : document_(json::parse(api_document())) { begin(); }
+
+  const json& document() const { return document_; }
+
+  /// As the server does it.
+  HttpResponse ask(const std::string& method, const std::string& target,
+                   const std::string& body = "", const std::string& type = "application/json") {
+    HttpRequest request{.method = method, .path = target.substr(0, target.find('?'))};
+    request.headers = {{"content-type", type}, {"host", "localhost"}};
+    request.body = body;
+    const Router::Match match = router().find(method, request.path);
+    EXPECT_NE(match.route, nullptr) << method << " " << target;
+    try {
+      return match.route->handler(request, match.captures);
+    } catch (const HttpError& error) {
+      return error.response();
+    } catch (const Error& error) {
+      return error_response(error);
+    }
+  }
+  json made(const std::string& method, const std::string& path, const std::string& body = "",
+            const std::string& type = "application/json") {
+    HttpResponse response = ask(method, path, body, type);
+    EXPECT_LT(response.status, 300) << response.body;
+    if (response.stream) {
+      while (const auto piece = response.stream()) response.body += *piece;
+    }
+    return json::parse(response.body);
+  }
+
+  /// The schema of the answer to a method of a path, as the document has it.
+  const json& schema_of(const std::string& method, const std::string& pattern,
+                        const std::string& status = "200") const {
+    return document_.at("paths")
+        .at(pattern)
+        .at(method)
+        .at("responses")
+        .at(status)
+        .at("content")
+        .at("application/json")["schema"];
+  }
+
+  const json& resolved(const json& schema) const {
+    if (!schema.contains("$ref")) return schema;
+    return document_.at(json::json_pointer(schema["$ref"].get<std::string>().substr(1)));
+  }
+
+  /// What `value` has that `schema` does not say, and the reverse: a property is always there but
+  /// where "required" leaves it out.
+  std::string differences(const json& described, const json& value,
+                          const std::string& where) const {
+    const json& schema = resolved(described);
+    if (schema.contains("oneOf")) {
+      std::string all;
+      for (const json& one : schema["oneOf"]) {
+        const std::string found = differences(one, value, where);
+        if (found.empty()) return "";
+        all += found;
+      }
+      return all;
+    }
+    const std::string type = schema.at("type");
+    const bool fits = type == "object"    ? value.is_object()
+                      : type == "array"   ? value.is_array()
+                      : type == "string"  ? value.is_string()
+                      : type == "integer" ? value.is_number_integer()
+                      : type == "number"  ? value.is_number()
+                      : type == "boolean" ? value.is_boolean()
+                                          : type == "null" && value.is_null();
+    if (!fits) return where + " is no " + type + "; ";
+    std::string found;
+    if (schema.contains("enum") &&
+        std::find(schema["enum"].begin(), schema["enum"].end(), value) == schema["enum"].end())
+      found += where + " is " + value.dump() + "; ";
+    if (type == "array" && schema.contains("items")) {
+      for (std::size_t i = 0; i < value.size(); ++i)
+        found += differences(schema["items"], value[i], fmt::format("{}[{}]", where, i));
+    }
+    if (type != "object" || !schema.contains("properties")) return found;
+    const json& properties = schema.at("properties");
+    for (const auto& [key, inner] : value.items()) {
+      if (!properties.contains(key)) {
+        found += where + "." + key + " is not in the document; ";
+      } else {
+        found += differences(properties[key], inner, where + "." + key);
+      }
+    }
+    const json required = schema.value("required", json());
+    for (const auto& [key, inner] : properties.items()) {
+      const bool is_optional =
+          required.is_array() && std::find(required.begin(), required.end(), key) == required.end();
+      if (!is_optional && !value.contains(key)) found += where + "." + key + " did not come; ";
+    }
+    return found;
+  }
+
+ private:
+  json document_;
+};
+
+std::string lower(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+TEST_F(ApiDocument, HasEveryRouteAndNoOther) {
+  std::set<std::string> code{"post /api/login"};  // the server's own
+  for (const std::string& route : router().list()) {
+    const std::string path = route.substr(route.find(' ') + 1);
+    if (path == "/" || path.starts_with("/web/")) continue;  // the page
+    code.insert(lower(route.substr(0, route.find(' '))) + " " + path);
+  }
+  std::set<std::string> said;
+  for (const auto& [path, methods] : document()["paths"].items()) {
+    for (const auto& [method, what] : methods.items()) said.insert(method + " " + path);
+  }
+  EXPECT_EQ(code, said);
+}
+
+TEST_F(ApiDocument, SaysWhereNoKeyIsNeeded) {
+  for (const auto& [path, methods] : document()["paths"].items()) {
+    for (const auto& [method, what] : methods.items()) {
+      std::string upper = method;
+      for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+      const Router::Match match = router().find(upper, path);
+      const bool is_open =
+          match.route == nullptr ? path == "/api/login" : match.route->options.open;
+      EXPECT_EQ(is_open, what.contains("security") && what["security"].empty()) << path;
+    }
+  }
+}
+
+TEST_F(ApiDocument, NamesThePartsOfItsPaths) {
+  for (const auto& [path, methods] : document()["paths"].items()) {
+    for (const auto& [method, what] : methods.items()) {
+      std::set<std::string> named, there;
+      for (const json& parameter : what.value("parameters", json::array())) {
+        if (parameter["in"] == "path")
+          named.insert("{" + parameter["name"].get<std::string>() + "}");
+      }
+      for (std::size_t at = path.find('{'); at != path.npos; at = path.find('{', at + 1))
+        there.insert(path.substr(at, path.find('}', at) + 1 - at));
+      EXPECT_EQ(named, there) << path;
+    }
+  }
+}
+
+TEST_F(ApiDocument, SettingsAreThoseOfTheCode) {
+  const json& schema = document()["components"]["schemas"]["Settings"];
+  json strict = schema;
+  strict.erase("required");
+  EXPECT_EQ(differences(strict, to_json(JobSettings{.prompt = "x"}), "settings"), "");
+  // Its limits are the code's: the least and the most are taken, what is beyond is not.
+  for (const auto& [key, described] : schema["properties"].items()) {
+    const json& range = described.contains("oneOf") ? described["oneOf"][0] : described;
+    for (const char* end : {"minimum", "maximum"}) {
+      if (!range.contains(end)) continue;
+      json settings{{"prompt", "x"}};
+      if (key == "width" || key == "height") settings["width"] = settings["height"] = 64;
+      if (key == "identity_end") settings["identity_start"] = 0;
+      if (key == "identity_start") settings["identity_end"] = 1;
+      settings[key] = range[end];
+      EXPECT_EQ(refusal([&] { read_settings(settings); }), "no error") << key << " " << end;
+      const int beyond = std::string(end) == "minimum" ? -1 : 1;
+      settings[key] = range[end].get<double>() + beyond * range.value("multipleOf", 1);
+      EXPECT_EQ(refusal([&] { read_settings(settings); }), "400 argument") << key << " " << end;
+    }
+    if (range.contains("default")) {
+      EXPECT_EQ(range["default"], to_json(JobSettings{})[key]) << key;
+    }
+  }
+}
+
+TEST_F(ApiDocument, AnswersOfStateAreAsSaid) {
+  for (const char* path : {"/api/info", "/api/memory", "/api/health", "/api/ready", "/v1/models",
+                           "/api/identities", "/api/jobs"})
+    EXPECT_EQ(differences(schema_of("get", path), made("GET", path), path), "");
+  const std::string name = engine().facts().name;
+  EXPECT_EQ(differences(schema_of("get", "/v1/models/{id}"), made("GET", "/v1/models/" + name), ""),
+            "");
+  json login;
+  EXPECT_EQ(document()["paths"]["/api/login"]["post"]["responses"].contains("204"), true);
+}
+
+TEST_F(ApiDocument, PlansAreAsSaid) {
+  const json& schema = schema_of("post", "/api/plan");
+  const json fits = made("POST", "/api/plan", R"({"prompt": "x", "width": 64, "height": 64})");
+  EXPECT_EQ(fits["fits"], true);
+  EXPECT_EQ(differences(schema, fits, "plan"), "");
+  const json refused =
+      made("POST", "/api/plan", R"({"prompt": "x", "width": 4096, "height": 4096})");
+  EXPECT_EQ(refused["fits"], false);
+  EXPECT_TRUE(refused["smaller"].is_object());
+  EXPECT_EQ(differences(schema, refused, "plan"), "");
+}
+
+TEST_F(ApiDocument, FacesAndIdentitiesAreAsSaid) {
+  const Form form = Form().add("photo", photo(), "me.png");
+  const json faces = made("POST", "/api/faces", form.body, form.type);
+  EXPECT_EQ(faces["faces"].size(), 1U);
+  EXPECT_EQ(differences(schema_of("post", "/api/faces"), faces, "faces"), "");
+  const Form kept = Form().add("photo", photo(), "me.png").add("name", "Ann");
+  const json identity = made("POST", "/api/identities", kept.body, kept.type);
+  EXPECT_EQ(differences(schema_of("post", "/api/identities", "201"), identity, "identity"), "");
+  EXPECT_EQ(differences(schema_of("get", "/api/identities"), made("GET", "/api/identities"), ""),
+            "");
+}
+
+TEST_F(ApiDocument, JobsAreAsSaid) {
+  const json& schema = schema_of("get", "/api/jobs/{id}");
+  const auto differs = [&](const json& job) { return differences(schema, job, "job"); };
+  const auto form = [&](const std::string& settings, const std::string& face) {
+    return Form().add("settings", settings).add("photo", photo(), "me.png").add("face", face);
+  };
+  const std::string small = R"({"prompt": "x", "width": 64, "height": 64, "steps": 40})";
+  const json first = made("POST", "/api/jobs", form(small, "0").body, Form().type);
+  const json waiting = made("POST", "/api/jobs", form(small, "0").body, Form().type);
+  EXPECT_EQ(differs(first), "");
+  EXPECT_EQ(differs(waiting), "");
+  const std::string id = first["id"];
+  ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step > 2; }));
+  const json running = made("GET", "/api/jobs/" + id);
+  EXPECT_EQ(running["state"], "running");
+  EXPECT_TRUE(running["seconds_left"].is_number());
+  EXPECT_TRUE(running["planned_bytes"].is_number());
+  EXPECT_EQ(differs(running), "");
+  EXPECT_EQ(differs(made("POST", "/api/jobs/" + waiting["id"].get<std::string>() + "/cancel")), "");
+  ASSERT_TRUE(becomes(id, JobState::kDone));
+  const json done = made("GET", "/api/jobs/" + id);
+  EXPECT_EQ(done["images"].size(), 1U);
+  EXPECT_EQ(differs(done), "");
+  const std::string failing = made("POST", "/api/jobs", form(small, "7").body, Form().type)["id"];
+  ASSERT_TRUE(becomes(failing, JobState::kFailed));
+  const json failed = made("GET", "/api/jobs/" + failing);
+  EXPECT_TRUE(failed["error"].is_object());
+  EXPECT_EQ(differs(failed), "");
+  EXPECT_EQ(differences(schema_of("get", "/api/jobs"), made("GET", "/api/jobs"), "jobs"), "");
+}
+
+TEST_F(ApiDocument, AnswersOfAutomatic1111AreAsSaid) {
+  for (const char* path : {"progress", "samplers", "sd-models", "options"}) {
+    const std::string whole = std::string("/sdapi/v1/") + path;
+    EXPECT_EQ(differences(schema_of("get", whole), made("GET", whole), path), "");
+  }
+}
+
+TEST_F(ApiDocument, OpenAiPicturesAreAsSaid) {
+  const json& schema = schema_of("post", "/v1/images/edits");
+  const auto form = [&] {
+    return Form().add("image", photo(), "me.png").add("prompt", "x").add("steps", "1");
+  };
+  for (const char* format : {"b64_json", "url"}) {
+    const Form edit = form().add("size", "64x64").add("response_format", format).add("user", "me");
+    const json made_one = made("POST", "/v1/images/edits", edit.body, edit.type);
+    EXPECT_TRUE(made_one["data"][0].contains(format));
+    EXPECT_EQ(differences(schema, made_one, "edit"), "");
+  }
+}
+
+TEST_F(ApiDocument, ErrorsAreAsSaid) {
+  const json& schema =
+      document()["components"]["responses"]["Error"]["content"]["application/json"]["schema"];
+  for (const auto& [method, path] : std::vector<std::pair<std::string, std::string>>{
+           {"POST", "/api/plan"}, {"GET", "/api/jobs/0"}, {"POST", "/v1/images/edits"}}) {
+    const HttpResponse response = ask(method, path);
+    EXPECT_GE(response.status, 400);
+    EXPECT_EQ(differences(schema, json::parse(response.body), path), "");
+  }
+}
+
+}  // namespace
+}  // namespace semblance::service

@@ -1,0 +1,114 @@
+#include "service/engine.h"
+
+#include <algorithm>
+
+#include "api/parameters.h"
+#include "core/error.h"
+#include "memory/base_memory.h"
+#include "memory/heap.h"
+
+namespace semblance::service {
+
+Engine::Engine(const EngineOptions& options)
+    : options_(options), budget_(budget_of(options.memory)) {
+  if (budget_.bytes <= kServiceBytes) {
+    fail(ErrorKind::kArgument,
+         "--memory: the service needs more than the {} that it keeps for requests, {} came",
+         bytes_text(kServiceBytes), bytes_text(budget_.bytes));
+  }
+  workspace_ = workspace_options(budget_, options.scratch, options.may_spill, true);
+  workspace_.budget_bytes = budget_.bytes - kServiceBytes;
+  workspace_.meter = Meter();
+  const std::filesystem::path& base = options.models.base;
+  facts_.demo = options.demo;
+  facts_.name = options.demo
+                    ? "semblance-demo"
+                    : (base.has_filename() ? base : base.parent_path()).filename().string();
+  facts_.native_side = opened()->native_side();
+  facts_.precision = opened()->precision();
+}
+
+std::shared_ptr<Pipeline> Engine::opened() {
+  const std::lock_guard guard(mutex_);
+  if (!pipeline_) {
+    pipeline_ =
+        std::make_shared<Pipeline>(options_.models, PipelineOptions{.precision = options_.precision,
+                                                                    .backend = options_.backend,
+                                                                    .workspace = workspace_});
+  }
+  return pipeline_;
+}
+
+Pipeline& Engine::pipeline() { return *opened(); }
+
+void Engine::release() {
+  {
+    const std::lock_guard guard(mutex_);
+    pipeline_.reset();
+  }
+  trim_heap();
+  give_back_code();
+}
+
+PlanAnswer Engine::plan(Request request) {
+  if (request.width == 0) request.width = request.height = facts_.native_side;
+  check(request);
+  const std::lock_guard guard(planning_);
+  const std::shared_ptr<Pipeline> held = opened();
+  const Pipeline& pipeline = *held;
+  const std::vector<Stage> stages = pipeline.stages(request, ImageFormat::kPng);
+  RequestPlanner planner(stages, pipeline.workspace());
+  const RequestPlan plan = planner.plan();
+  PlanAnswer answer{.fits = plan.fits,
+                    .scratch_bytes = plan.scratch_bytes,
+                    .seconds = plan.seconds,
+                    .step_seconds = plan.step_seconds};
+  if (plan.fits) {
+    answer.peak_bytes = plan.peak_bytes;
+    answer.summary = summary_of(plan, budget_, pipeline.workspace());
+    return answer;
+  }
+  const std::uint64_t minimum = planner.minimum_budget();
+  answer.minimum_bytes = minimum + kServiceBytes;
+  answer.smaller = pipeline.smaller_picture(request, ImageFormat::kPng, minimum);
+  answer.refusal = refusal_of({request.width, request.height}, answer.minimum_bytes, budget_.bytes,
+                              answer.smaller);
+  return answer;
+}
+
+Sight Engine::look(const File& photo, std::stop_token stop) {
+  PhotoOptions looking{.detector_size = options_.detector_size,
+                       .reduced = is_reduced(budget_),
+                       .backend = options_.backend,
+                       .workspace = pipeline().workspace()};
+  const PhotoNeeds needs = photo_needs(photo, looking);
+  const std::uint64_t left = looking.workspace->left_bytes();
+  if (needs.peak_bytes > left) {
+    fail(ErrorKind::kMemory,
+         "cannot open the photo: it takes {}, of the budget {} are left\n  try a smaller photo",
+         bytes_text(needs.peak_bytes), bytes_text(left));
+  }
+  const Image image = open_photo(photo, looking);
+  SubjectReader reader(options_.faces, looking);
+  return {image.size(), reader.faces(image, stop)};
+}
+
+const LatentColours& Engine::colours(std::stop_token stop) {
+  if (!colours_) {
+    constexpr int kFold = 8, kChannels = 4;
+    constexpr int kSide = kFold * LatentColours::kProbeSide;
+    colours_.emplace(kChannels, kFold, [&](std::span<const float> latent) {
+      return pipeline().decode(latent, {kSide, kSide}, stop);
+    });
+  }
+  return *colours_;
+}
+
+ImageText Engine::text_for(const Request& request) const {
+  return picture_text(
+      request, {.base = facts_.demo ? std::filesystem::path(facts_.name) : options_.models.base,
+                .precision = facts_.precision,
+                .backend = options_.backend});
+}
+
+}  // namespace semblance::service

@@ -1,0 +1,100 @@
+// The models behind the service: opened when something needs them, given back when nothing did for
+// a while. Everything but plan() is for one thread, the one that computes.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "api/planning.h"
+#include "face/face.h"
+#include "image/encode.h"
+#include "pipeline/latent_colours.h"
+#include "pipeline/pipeline.h"
+
+namespace semblance::service {
+
+struct EngineOptions {
+  ModelPaths models;
+  FaceFiles faces;
+  bool demo = false;
+  Precision precision = Precision::kAuto;
+  std::string backend = "cpu";
+  MemoryRequest memory = {};
+  std::filesystem::path scratch = {};
+  bool may_spill = true;
+  std::optional<int> detector_size = {};
+};
+
+/// Of the budget, what is left to requests as they come and to plans: the rest is the models'.
+inline constexpr std::uint64_t kServiceBytes = std::uint64_t{48} << 20U;
+
+struct ModelFacts {
+  std::string name;  // the base's folder
+  bool demo = false;
+  int native_side = 0;
+  Precision precision = Precision::kF32;
+};
+
+/// What a request would take, or why it cannot be.
+struct PlanAnswer {
+  bool fits = true;
+  std::uint64_t peak_bytes = 0;  // with what is left to the service
+  std::uint64_t minimum_bytes = 0;
+  std::uint64_t scratch_bytes = 0;
+  double seconds = 0;  // of one picture
+  double step_seconds = 0;
+  std::vector<std::string> summary = {};
+  std::optional<std::string> refusal = {};
+  std::optional<Size> smaller = {};
+};
+
+/// The faces of a photo, the largest first, in pixels of the frame.
+struct Sight {
+  Size frame;
+  std::vector<Face> faces;
+};
+
+class Engine {
+ public:
+  /// Opens and audits the models, and measures the machine where nothing is known of it. Throws
+  /// what Pipeline's constructor throws, and Error(kArgument) for a budget that leaves nothing to
+  /// them.
+  explicit Engine(const EngineOptions& options);
+
+  const Budget& budget() const { return budget_; }
+  Mode mode() const { return mode_for(budget_.for_mode_bytes, 0); }
+  const ModelFacts& facts() const { return facts_; }
+  const EngineOptions& options() const { return options_; }
+
+  /// Thread-safe. Throws what check(request) throws. Without a size the native one is meant.
+  PlanAnswer plan(Request request);
+
+  /// Throws Error(kMemory) where the photo's pixels or the face models do not fit beside what is
+  /// held, what decode() throws, and Error(kCancelled).
+  Sight look(const File& photo, std::stop_token stop = {});
+  Pipeline& pipeline();
+  /// Made at the first call. Throws Error(kCancelled).
+  const LatentColours& colours(std::stop_token stop = {});
+  ImageText text_for(const Request& request) const;
+
+  /// Gives the models back until they are needed again.
+  void release();
+
+ private:
+  std::shared_ptr<Pipeline> opened();
+
+  EngineOptions options_;
+  Budget budget_;
+  Workspace::Options workspace_;
+  ModelFacts facts_;
+  std::optional<LatentColours> colours_;
+  std::mutex planning_;  // one plan at a time: each may take 40 MiB
+  std::mutex mutex_;     // guards pipeline_
+  std::shared_ptr<Pipeline> pipeline_;
+};
+
+}  // namespace semblance::service

@@ -1,0 +1,64 @@
+#include "service/job_request.h"
+
+#include <cmath>
+#include <string>
+
+namespace semblance::service {
+
+void refuse_field(std::string_view field, std::string_view rule, std::string_view got) {
+  throw HttpError(400, "argument",
+                  got.empty()
+                      ? fmt::format("cannot take {}: {}", field, rule)
+                      : fmt::format("cannot take {}: {}, got {}", field, rule, got.substr(0, 100)),
+                  field);
+}
+
+void check_settings(const JobSettings& s,
+                    const std::vector<std::pair<std::string_view, std::string_view>>& names) {
+  const auto name = [&](std::string_view ours) {
+    for (const auto& [key, theirs] : names) {
+      if (key == ours) return theirs;
+    }
+    return ours;
+  };
+  const auto check_float = [&](std::string_view ours, double value, double most) {
+    if (std::isfinite(value) && value >= 0 && value <= most) return;
+    refuse_field(name(ours), fmt::format("it must be a number from 0 to {}", most),
+                 fmt::format("{}", value));
+  };
+  const auto check_int = [&](std::string_view ours, int value, int most) {
+    if (value >= 1 && value <= most) return;
+    refuse_field(name(ours), fmt::format("it must be from 1 to {}", most), std::to_string(value));
+  };
+  const auto check_side = [&](std::string_view ours, int value) {
+    if (value >= kLeastSide && value <= kMostSide && value % 8 == 0) return;
+    refuse_field(name(ours),
+                 fmt::format("it must be a multiple of 8 from {} to {}", kLeastSide, kMostSide),
+                 std::to_string(value));
+  };
+  // A picture's file cannot keep them: better told now than when it is written.
+  const auto check_text = [&](std::string_view ours, std::string_view text) {
+    if (text.find('\0') != std::string_view::npos)
+      refuse_field(name(ours), "it holds a character U+0000");
+  };
+  check_text("prompt", s.prompt);
+  check_text("negative", s.negative.value_or(""));
+  if (s.width != 0 || s.height != 0) {
+    check_side("width", s.width);
+    check_side("height", s.height);
+  }
+  check_int("steps", s.steps, kMostSteps);
+  check_int("count", s.count, kMostPictures);
+  check_float("guidance", s.guidance, kMostGuidance);
+  check_float("identity_strength", s.identity_strength, kMostStrength);
+  check_float("adapter_strength", s.adapter_strength, kMostStrength);
+  check_float("identity_start", s.identity_start, 1);
+  check_float("identity_end", s.identity_end, 1);
+  if (s.identity_start > s.identity_end) {
+    refuse_field(name("identity_start"),
+                 fmt::format("it must not be above {}", name("identity_end")),
+                 fmt::format("{} and {}", s.identity_start, s.identity_end));
+  }
+}
+
+}  // namespace semblance::service

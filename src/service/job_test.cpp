@@ -1,0 +1,123 @@
+#include "service/job.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/support/errors.h"
+
+namespace semblance::service {
+namespace {
+
+using nlohmann::json;
+using namespace std::chrono_literals;
+using semblance::testing::expect_error;
+
+const Time kNow = Time(std::chrono::milliseconds(1'800'000'000'123));
+
+TEST(Job, StatesHaveNames) {
+  for (const JobState state : {JobState::kQueued, JobState::kRunning, JobState::kDone,
+                               JobState::kFailed, JobState::kCancelled})
+    EXPECT_EQ(job_state(name_of(state)), state);
+  expect_error(ErrorKind::kCorrupt, "there is no job state 'asleep'", [] { job_state("asleep"); });
+}
+
+TEST(Job, TimesAreRfc3339) {
+  EXPECT_EQ(time_text(kNow), "2027-01-15T08:00:00.123Z");
+  EXPECT_EQ(time_text(kNow - 123ms), "2027-01-15T08:00:00.000Z");
+  EXPECT_EQ(time_text(kNow - 116ms), "2027-01-15T08:00:00.007Z");
+}
+
+TEST(Job, AQueuedOneAsJson) {
+  Job job{.id = "0123456789abcdef0123", .created = kNow};
+  job.settings.prompt = "x";
+  const json value = to_json(job, {}, 2);
+  EXPECT_EQ(value["id"], job.id);
+  EXPECT_EQ(value["state"], "queued");
+  EXPECT_EQ(value["position"], 2);
+  EXPECT_EQ(value["created"], "2027-01-15T08:00:00.123Z");
+  for (const char* key :
+       {"started", "ended", "seconds_left", "seconds_planned", "planned_bytes", "error"})
+    EXPECT_TRUE(value.at(key).is_null()) << key;
+  EXPECT_EQ(value["settings"], to_json(job.settings));
+  EXPECT_EQ(value["image"], 0);
+  EXPECT_EQ(value["step"], 0);
+  EXPECT_EQ(value["steps"], 30);
+  EXPECT_EQ(value["images"], json::array());
+}
+
+TEST(Job, AnEndedOneAsJson) {
+  Job job{.id = "0123456789abcdef0123",
+          .state = JobState::kFailed,
+          .created = kNow,
+          .started = kNow + 1s,
+          .ended = kNow + 2s,
+          .face = 3,
+          .keep_photo = true};
+  job.pictures = {{{128, 64}, 18446744073709551615U}, {{8, 16}, 4}};
+  job.error = {"memory", "it did not fit"};
+  const json value = to_json(
+      job,
+      {.step = 4, .stage = "steps", .seconds_left = 1.5, .seconds_planned = 9, .planned_bytes = 7},
+      {});
+  EXPECT_EQ(value["state"], "failed");
+  EXPECT_TRUE(value["position"].is_null());
+  EXPECT_EQ(value["started"], "2027-01-15T08:00:01.123Z");
+  EXPECT_EQ(value["ended"], "2027-01-15T08:00:02.123Z");
+  EXPECT_EQ(value["face"], 3);
+  EXPECT_EQ(value["keep_photo"], true);
+  EXPECT_EQ(value["image"], 2);
+  EXPECT_EQ(value["step"], 4);
+  EXPECT_EQ(value["stage"], "steps");
+  EXPECT_EQ(value["seconds_left"], 1.5);
+  EXPECT_EQ(value["seconds_planned"], 9);
+  EXPECT_EQ(value["planned_bytes"], 7);
+  EXPECT_EQ(value["images"][0], json({{"url", "/api/jobs/0123456789abcdef0123/images/0"},
+                                      {"width", 128},
+                                      {"height", 64},
+                                      {"seed", 18446744073709551615U}}));
+  EXPECT_EQ(value["images"][1]["seed"], 4);
+  EXPECT_EQ(value["error"], json({{"message", "it did not fit"}, {"code", "memory"}}));
+}
+
+TEST(Job, KeptTextGoesThereAndBack) {
+  Job job{.id = "j", .face = 2, .keep_photo = true, .begun = 1};
+  job.settings.prompt = "x";
+  job.settings.seed = 18446744073709551615U;
+  job.pictures = {{{128, 64}, 5}};
+  job.error = {"device", "no \"disk\""};
+  Job back{.id = "j"};
+  take_kept_text(back, kept_text(job));
+  EXPECT_EQ(kept_text(back), kept_text(job));
+}
+
+TEST(Job, ADamagedKeptTextIsAnError) {
+  Job whole{.id = "j"};
+  whole.settings.prompt = "x";
+  whole.pictures = {{{128, 64}, 5}};
+  const json kept = json::parse(kept_text(whole));
+  const auto expect_corrupt = [](const std::string& text) {
+    expect_error(ErrorKind::kCorrupt, "cannot read job j: ", [&] {
+      Job job{.id = "j"};
+      take_kept_text(job, text);
+    });
+  };
+  for (const auto& [key, value] : kept.items()) {
+    json less = kept;
+    less.erase(key);
+    expect_corrupt(less.dump());
+    json wrong = kept;
+    wrong[key] = "text";
+    expect_corrupt(wrong.dump());
+  }
+  for (const char* text : {"", "{", "null", "[]"}) expect_corrupt(text);
+  json out_of_range = kept;
+  out_of_range["settings"]["steps"] = 0;
+  expect_corrupt(out_of_range.dump());
+  json half = kept;
+  half["pictures"][0] = {128, 64};
+  expect_corrupt(half.dump());
+}
+
+}  // namespace
+}  // namespace semblance::service

@@ -1,0 +1,329 @@
+#include "service/jobs.h"
+
+#include "service/service_test.h"
+
+namespace semblance::service {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::photo;
+using testing::ServiceTest;
+
+namespace fs = std::filesystem;
+
+class JobsTest : public ServiceTest {
+ protected:
+  /// Holds up the thread that computes until it is destroyed, so that jobs stay in the queue.
+  class Pause {
+   public:
+    explicit Pause(Jobs& jobs)
+        : thread_([this, &jobs] {
+            jobs.between(HttpRequest(), [this](std::stop_token stop) {
+              begun_ = true;
+              while (!over_ && !stop.stop_requested()) std::this_thread::sleep_for(1ms);
+              return 0;
+            });
+          }) {
+      EXPECT_TRUE(becomes_true([this] { return begun_.load(); }));
+    }
+    ~Pause() {
+      over_ = true;
+      thread_.join();
+    }
+
+   private:
+    std::atomic<bool> begun_ = false, over_ = false;
+    std::thread thread_;
+  };
+
+  bool has_photo(const std::string& id) const {
+    return fs::exists(folder_of(id) / "photo") || fs::exists(folder_of(id) / "photo.json");
+  }
+  int job_folders() const {
+    int count = 0;
+    for ([[maybe_unused]] const auto& entry : fs::directory_iterator(folder() / "jobs")) ++count;
+    return count;
+  }
+};
+
+TEST_F(JobsTest, AJobBecomesItsPicturesAndForgetsThePhoto) {
+  begin();
+  const std::string file = photo();
+  NewJob job = request(file);
+  job.settings.count = 2;
+  const std::string id = jobs().submit(job).job.id;
+  ASSERT_TRUE(becomes(id, JobState::kDone));
+  const JobView view = jobs().view(id);
+  ASSERT_EQ(view.job.pictures.size(), 2U);
+  EXPECT_EQ(view.job.pictures[0].seed, 7U);
+  EXPECT_EQ(view.job.pictures[1].seed, 8U);
+  EXPECT_EQ(view.job.pictures[1].size, (Size{64, 64}));
+  EXPECT_NE(jobs().picture(id, 0), jobs().picture(id, 1));
+  EXPECT_EQ(refusal([&] { jobs().picture(id, 2); }), "404 not_found");
+  EXPECT_TRUE(becomes_true([&] { return !has_photo(id); }, 5s));
+  EXPECT_EQ(jobs().counts().done, 1U);
+  EXPECT_EQ(jobs().counts().pictures, 2U);
+  EXPECT_EQ(jobs().counts().steps, 4U);
+}
+
+TEST_F(JobsTest, APhotoIsKeptOnRequest) {
+  begin();
+  const std::string file = photo();
+  NewJob job = request(file);
+  job.keep_photo = true;
+  const std::string id = jobs().submit(job).job.id;
+  ASSERT_TRUE(becomes(id, JobState::kDone));
+  EXPECT_EQ(testing::bytes_of(folder_of(id) / "photo"), file);
+}
+
+TEST_F(JobsTest, AFullQueueIsRefusedWithATimeToComeBack) {
+  begin({.queue_limit = 2});
+  const std::string file = photo();
+  {
+    const Pause pause(jobs());
+    jobs().submit(request(file));
+    jobs().submit(request(file));
+    try {
+      jobs().submit(request(file));
+      FAIL();
+    } catch (const HttpError& error) {
+      EXPECT_EQ(error.response().status, 429);
+      EXPECT_EQ(error.response().headers.at("Retry-After"), "1");
+    }
+    EXPECT_EQ(job_folders(), 2);
+  }
+  EXPECT_TRUE(becomes_true([&] { return jobs().counts().done == 2; }));
+  jobs().submit(request(file));
+}
+
+TEST_F(JobsTest, WhatIsNoPhotoIsRefusedAndLeavesNothing) {
+  begin();
+  EXPECT_EQ(refusal([&] { jobs().submit(request("no picture")); }), "argument");
+  const std::string file = photo();
+  NewJob posed = request(file);
+  posed.pose = "no picture";
+  EXPECT_EQ(refusal([&] { jobs().submit(posed); }), "argument");
+  NewJob identity = request("");
+  identity.identity_id = "../../etc/passwd";
+  EXPECT_EQ(refusal([&] { jobs().submit(identity); }), "404 not_found");
+  EXPECT_EQ(job_folders(), 0);
+}
+
+TEST_F(JobsTest, ARequestThatComesAgainIsTheSameJob) {
+  begin();
+  const std::string file = photo();
+  NewJob job = request(file);
+  job.repeat_key = "key";
+  const Pause pause(jobs());
+  const std::string id = jobs().submit(job).job.id;
+  EXPECT_EQ(jobs().submit(job).job.id, id);
+  job.begins_anew = true;
+  const std::string other = jobs().submit(job).job.id;
+  EXPECT_NE(other, id);
+  job.begins_anew = false;
+  EXPECT_EQ(jobs().submit(job).job.id, other);
+  // What was cancelled is made anew.
+  jobs().cancel(other);
+  EXPECT_NE(jobs().submit(job).job.id, other);
+}
+
+TEST_F(JobsTest, ManyTriesAtOnceAreOneJob) {
+  begin();
+  const std::string file = photo();
+  NewJob job = request(file);
+  job.repeat_key = "key";
+  std::vector<std::string> ids(8);
+  {
+    const Pause pause(jobs());
+    std::vector<std::jthread> clients;
+    for (std::string& id : ids) clients.emplace_back([&] { id = jobs().submit(job).job.id; });
+  }
+  for (const std::string& id : ids) EXPECT_EQ(id, ids[0]);
+  EXPECT_EQ(jobs().list(100, "").size(), 1U);
+  EXPECT_EQ(job_folders(), 1);
+}
+
+TEST_F(JobsTest, AJobWhoseClientLeftIsCancelled) {
+  begin();
+  const std::string file = photo();
+  const Pause pause(jobs());
+  const std::string id = jobs().submit(request(file)).job.id;
+  {
+    const Jobs::Attendance first(jobs(), id);
+    { const Jobs::Attendance second(jobs(), id); }
+    EXPECT_EQ(jobs().view(id).job.state, JobState::kQueued);
+  }
+  EXPECT_EQ(jobs().view(id).job.state, JobState::kCancelled);
+  EXPECT_FALSE(has_photo(id));
+}
+
+TEST_F(JobsTest, AJobThatWasDeliveredIsLeftAlone) {
+  begin();
+  const std::string file = photo();
+  const Pause pause(jobs());
+  const std::string id = jobs().submit(request(file)).job.id;
+  {
+    Jobs::Attendance client(jobs(), id);
+    client.end();
+  }
+  EXPECT_EQ(jobs().view(id).job.state, JobState::kQueued);
+}
+
+TEST_F(JobsTest, AJobWithARepeatKeyWaitsForItsClient) {
+  begin();
+  const std::string file = photo();
+  NewJob job = request(file, 100);
+  job.repeat_key = "key";
+  const std::string id = jobs().submit(job).job.id;
+  { const Jobs::Attendance client(jobs(), id); }
+  ASSERT_TRUE(becomes(id, JobState::kRunning));
+  // The client that comes again finds it, and nobody cancels it once the grace is over.
+  EXPECT_EQ(jobs().submit(job).job.id, id);
+  const Jobs::Attendance client(jobs(), id);
+  std::this_thread::sleep_for(100ms);
+  EXPECT_NE(jobs().view(id).job.state, JobState::kCancelled);
+}
+
+TEST_F(JobsTest, StopsAndGoesOnToTheSamePixels) {
+  const std::string file = photo();
+  begin();
+  const std::string whole = jobs().submit(request(file, 30)).job.id;
+  ASSERT_TRUE(becomes(whole, JobState::kDone));
+  const std::string id = jobs().submit(request(file, 30)).job.id;
+  ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step >= 5; }));
+  const std::string picture = jobs().picture(whole, 0);
+  end();
+  EXPECT_TRUE(fs::exists(folder_of(id) / "run.resume"));
+  begin();
+  ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step > 0; }));
+  EXPECT_GE(jobs().view(id).progress.step, 5);
+  ASSERT_TRUE(becomes(id, JobState::kDone));
+  EXPECT_LE(jobs().counts().steps, 25U);
+  EXPECT_EQ(jobs().picture(id, 0), picture);
+  EXPECT_EQ(jobs().view(id).job.begun, 1);
+  EXPECT_FALSE(fs::exists(folder_of(id) / "run.resume"));
+}
+
+TEST_F(JobsTest, AJobThatKeepsEndingTheProgramIsGivenUp) {
+  Job job{.id = Store::new_id(), .state = JobState::kRunning, .begun = 3};
+  job.settings.prompt = "x";
+  opened_store().add(job);
+  begin();
+  ASSERT_TRUE(becomes(job.id, JobState::kFailed));
+  EXPECT_EQ(jobs().view(job.id).job.error->message,
+            "the program ended 3 times while it made this job");
+}
+
+TEST_F(JobsTest, PhotosOfEndedJobsAreForgottenAtTheStart) {
+  Job job{.id = Store::new_id(), .state = JobState::kDone};
+  job.ended = std::chrono::system_clock::now();
+  opened_store().add(job);
+  opened_store().update(job);
+  std::ofstream(opened_store().folder_of(job.id) / "photo") << "bytes";
+  begin();
+  EXPECT_FALSE(has_photo(job.id));
+}
+
+TEST_F(JobsTest, OldResultsArePrunedAtTheStart) {
+  Job job{.id = Store::new_id(), .state = JobState::kDone};
+  job.ended = std::chrono::system_clock::now() - 25h;
+  opened_store().add(job);
+  opened_store().update(job);
+  begin({.keep_age = 24h});
+  EXPECT_TRUE(becomes_true([&] { return jobs().list(10, "").empty(); }, 5s));
+}
+
+TEST_F(JobsTest, ResultsAreKeptByCount) {
+  begin({.keep_count = 2});
+  const std::string file = photo();
+  std::vector<std::string> ids;
+  for (int i = 0; i < 4; ++i) ids.push_back(jobs().submit(request(file, 1)).job.id);
+  ASSERT_TRUE(becomes_true([&] { return jobs().counts().done == 4; }));
+  EXPECT_TRUE(becomes_true([&] { return jobs().list(10, "").size() == 2; }, 5s));
+  EXPECT_EQ(jobs().list(10, "")[0].job.id, ids[3]);
+  EXPECT_FALSE(fs::exists(folder_of(ids[0])));
+}
+
+TEST_F(JobsTest, AFailureIsToldInTheJob) {
+  begin();
+  const std::string file = photo();
+  NewJob job = request(file);
+  job.face = 5;
+  const std::string id = jobs().submit(job).job.id;
+  ASSERT_TRUE(becomes(id, JobState::kFailed));
+  const JobView view = jobs().view(id);
+  EXPECT_EQ(view.job.error->code, "argument");
+  EXPECT_EQ(view.job.error->message,
+            "face: the photo shows 1 faces, face 5 came (they count from 0)");
+  EXPECT_FALSE(has_photo(id));
+}
+
+TEST_F(JobsTest, WhatDoesNotFitFailsWithAWayOut) {
+  begin();
+  const std::string file = photo();
+  const std::string id = jobs().submit(request(file, 2, 2048)).job.id;
+  ASSERT_TRUE(becomes(id, JobState::kFailed));
+  const JobView view = jobs().view(id);
+  EXPECT_EQ(view.job.error->code, "memory");
+  EXPECT_TRUE(view.job.error->message.starts_with("cannot fit: 2048x2048 needs at least "))
+      << view.job.error->message;
+  EXPECT_NE(view.job.error->message.find("the budget is 256 MiB"), std::string::npos);
+}
+
+TEST_F(JobsTest, WorkGoesBetweenTheStepsOfAJob) {
+  begin();
+  const std::string file = photo();
+  const std::string id = jobs().submit(request(file, 100, 128)).job.id;
+  ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step >= 1; }));
+  EXPECT_EQ(jobs().between(HttpRequest(), [](std::stop_token) { return 5; }), 5);
+  EXPECT_EQ(jobs().view(id).job.state, JobState::kRunning);
+  jobs().cancel(id);
+  EXPECT_TRUE(becomes(id, JobState::kCancelled));
+}
+
+TEST_F(JobsTest, WorkThatDoesNotFitBesideAJobWaitsForItsEnd) {
+  begin();
+  const std::string file = photo();
+  const std::string id = jobs().submit(request(file, 20)).job.id;
+  ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step >= 1; }));
+  std::atomic<int> tries = 0;
+  const int state = jobs().between(HttpRequest(), [&](std::stop_token) {
+    if (++tries == 1) fail(ErrorKind::kMemory, "it does not fit");
+    return static_cast<int>(jobs().view(id).job.state);
+  });
+  EXPECT_EQ(tries, 2);
+  EXPECT_EQ(state, static_cast<int>(JobState::kDone));
+  // Without a job beside it there is nothing to wait for.
+  EXPECT_EQ(refusal([&] {
+              jobs().between(HttpRequest(), [](std::stop_token) {
+                fail(ErrorKind::kMemory, "it does not fit");
+                return 0;
+              });
+            }),
+            "memory");
+}
+
+TEST_F(JobsTest, WorkOfAClientThatLeftIsNotDone) {
+  begin();
+  std::atomic<bool> done = false;
+  {
+    const Pause pause(jobs());
+    HttpRequest left;
+    left.client_left = [] { return true; };
+    EXPECT_EQ(refusal([&] { jobs().between(left, [&](std::stop_token) { return done = true; }); }),
+              "499 cancelled");
+  }
+  EXPECT_FALSE(done);
+}
+
+TEST_F(JobsTest, AnEndingServiceTakesNothing) {
+  begin();
+  jobs().stop();
+  EXPECT_FALSE(jobs().accepts());
+  EXPECT_EQ(refusal([&] { jobs().submit(request(photo())); }), "503 shutting_down");
+  EXPECT_EQ(refusal([&] { jobs().between(HttpRequest(), [](std::stop_token) { return 0; }); }),
+            "503 shutting_down");
+}
+
+}  // namespace
+}  // namespace semblance::service

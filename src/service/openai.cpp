@@ -1,0 +1,314 @@
+#include "service/openai.h"
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "core/closest.h"
+#include "image/utf8.h"
+#include "service/base64.h"
+
+namespace semblance::service {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+
+const std::vector<std::string_view> kFields = {
+    "image", "image[]", "prompt", "model", "n", "size", "response_format", "output_format",
+    "output_compression", "quality", "background", "input_fidelity", "stream", "partial_images",
+    "user", "safety_identifier", "moderation", "complexity", "mask", "markup", "frame_count",
+    "frame_duration_ms",
+    // Ours.
+    "seed", "negative_prompt", "steps", "guidance", "identity_strength", "adapter_strength",
+    "identity_start", "identity_end", "vae_tiling", "pose"};
+
+bool is_image_field(std::string_view name) {
+  // image[0], image[1], ... come from clients that count.
+  return name == "image" || (name.starts_with("image[") && name.ends_with("]") &&
+                             name.substr(6, name.size() - 7).find_first_not_of("0123456789") ==
+                                 std::string_view::npos);
+}
+
+std::string text_of(const Part& part) {
+  if (!code_points(part.data)) refuse_field(part.name, "it must be UTF-8");
+  return std::string(part.data);
+}
+
+template <typename Number>
+Number number_of(const Part& part, std::string_view rule) {
+  Number value{};
+  const char* end = part.data.data() + part.data.size();
+  const auto result = std::from_chars(part.data.data(), end, value);
+  if (result.ec != std::errc() || result.ptr != end || part.data.empty()) {
+    refuse_field(part.name, rule, part.data.empty() ? "nothing" : part.data);
+  }
+  return value;
+}
+
+int int_of(const Part& part) { return number_of<int>(part, "it must be a whole number"); }
+double float_of(const Part& part) { return number_of<double>(part, "it must be a number"); }
+
+bool bool_of(const Part& part) {
+  if (part.data == "true" || part.data == "True" || part.data == "1") return true;
+  if (part.data == "false" || part.data == "False" || part.data == "0") return false;
+  refuse_field(part.name, "it must be true or false", part.data.empty() ? "nothing" : part.data);
+}
+
+std::string one_of(const Part& part, const std::vector<std::string_view>& words) {
+  if (std::find(words.begin(), words.end(), part.data) != words.end())
+    return std::string(part.data);
+  std::string list;
+  for (std::string_view word : words) list += (list.empty() ? "" : ", ") + std::string(word);
+  refuse_field(part.name, "it must be one of " + list, part.data.empty() ? "nothing" : part.data);
+}
+
+void read_size(const Part& part, JobSettings& settings) {
+  if (part.data == "auto") return;
+  const std::size_t cross = part.data.find('x');
+  const auto side = [&](std::string_view text) {
+    int value = 0;
+    const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (text.empty() || result.ec != std::errc() || result.ptr != text.data() + text.size()) {
+      refuse_field(part.name, "it must be auto or as in 1024x1024",
+                   part.data.empty() ? "nothing" : part.data);
+    }
+    return value;
+  };
+  settings.width = side(part.data.substr(0, cross));
+  settings.height = side(cross == std::string_view::npos ? "" : part.data.substr(cross + 1));
+}
+
+std::string size_of(const MadePicture& picture) {
+  return fmt::format("{}x{}", picture.width, picture.height);
+}
+
+OrderedJson usage() {
+  // Tokens are not what a picture costs here; clients ask for the fields.
+  return {{"input_tokens", 0},
+          {"input_tokens_details", {{"image_tokens", 0}, {"text_tokens", 0}}},
+          {"output_tokens", 0},
+          {"total_tokens", 0}};
+}
+
+std::string event(std::string_view name, const OrderedJson& data) {
+  return fmt::format("event: {}\ndata: {}\n\n", name, data.dump());
+}
+
+OrderedJson picture_event(std::string_view type, const ImagesEdit& edit, const MadePicture& picture,
+                          std::int64_t created) {
+  OrderedJson data;
+  data["type"] = type;
+  data["b64_json"] = base64(picture.file);
+  data["created_at"] = created;
+  data["size"] = size_of(picture);
+  data["quality"] = "auto";
+  data["background"] = "opaque";
+  data["output_format"] = edit.format;
+  return data;
+}
+
+OrderedJson model_of(std::string_view model, std::int64_t created) {
+  return {{"id", model}, {"object", "model"}, {"created", created}, {"owned_by", "semblance"}};
+}
+
+/// A field with a value that changes nothing here.
+void warn(JobRequest& job, const Part& part, std::string_view why) {
+  job.warnings.push_back(fmt::format("{} has no effect: {}", part.name, why));
+}
+
+void read_field(const Part& part, ImagesEdit& edit, std::string_view model) {
+  JobSettings& s = edit.job.settings;
+  const std::string& name = part.name;
+  if (name == "prompt") {
+    s.prompt = text_of(part);
+  } else if (name == "negative_prompt") {
+    s.negative = text_of(part);
+  } else if (name == "n") {
+    s.count = int_of(part);
+  } else if (name == "size") {
+    read_size(part, s);
+  } else if (name == "steps") {
+    s.steps = int_of(part);
+  } else if (name == "seed") {
+    s.seed = number_of<std::uint64_t>(part, "it must be a whole number of at most 64 bits");
+  } else if (name == "guidance") {
+    s.guidance = float_of(part);
+  } else if (name == "identity_strength") {
+    s.identity_strength = float_of(part);
+  } else if (name == "adapter_strength") {
+    s.adapter_strength = float_of(part);
+  } else if (name == "identity_start") {
+    s.identity_start = float_of(part);
+  } else if (name == "identity_end") {
+    s.identity_end = float_of(part);
+  } else if (name == "vae_tiling") {
+    s.vae_tiling = bool_of(part);
+  } else if (name == "stream") {
+    edit.stream = bool_of(part);
+  } else if (name == "partial_images") {
+    edit.partial_images = int_of(part);
+    if (edit.partial_images < 0 || edit.partial_images > 3) {
+      refuse_field(name, "it must be from 0 to 3", part.data);
+    }
+  } else if (name == "response_format") {
+    edit.wants_url = one_of(part, {"b64_json", "url"}) == "url";
+  } else if (name == "output_format") {
+    edit.format = one_of(part, {"png", "jpeg", "webp"});
+  } else if (name == "output_compression") {
+    edit.quality = int_of(part);
+    if (edit.quality < 0 || edit.quality > 100) {
+      refuse_field(name, "it must be from 0 to 100", part.data);
+    }
+  } else if (name == "background") {
+    one_of(part, {"auto", "opaque"});
+  } else if (name == "model") {
+    if (!part.data.empty() && part.data != model) {
+      edit.job.warnings.push_back(
+          fmt::format("model has no effect: {} makes the pictures here", model));
+    }
+  } else if (name == "quality") {
+    if (part.data != "auto") warn(edit.job, part, "the number of steps decides, as in steps=30");
+  } else if (name == "input_fidelity") {
+    warn(edit.job, part, "identity_strength and adapter_strength decide how near the face is");
+  } else if (name == "user" || name == "safety_identifier") {
+    warn(edit.job, part, "this service keeps no accounts");
+  } else if (name == "moderation" || name == "complexity") {
+    warn(edit.job, part, "there is nothing like it here");
+  } else if (name == "mask" || name == "markup") {
+    refuse_field(name, "parts of a picture cannot be edited here, a new picture is made");
+  } else {
+    refuse_field(name, "pictures that move cannot be made here");  // frame_count and its kin
+  }
+}
+
+}  // namespace
+
+ImagesEdit parse_images_edit(const std::vector<Part>& parts, std::string_view model) {
+  ImagesEdit edit;
+  std::vector<const Part*> images;
+  const Part* pose = nullptr;
+  for (const Part& part : parts) {
+    const bool is_svg = part.name == "svg" || part.name.starts_with("svg[");
+    if (is_svg) refuse_field("svg", "drawings of lines cannot be made here");
+    if (is_image_field(part.name)) {
+      images.push_back(&part);
+      continue;
+    }
+    if (std::find(kFields.begin(), kFields.end(), part.name) == kFields.end()) {
+      refuse_field(part.name.substr(0, 100),
+                   "there is no such field" + did_you_mean(part.name, kFields));
+    }
+    try {
+      find_part(parts, part.name);  // once alone
+    } catch (const Error&) {
+      refuse_field(part.name, "it is there more than once");
+    }
+    if (part.name == "pose") {
+      pose = &part;
+    } else {
+      read_field(part, edit, model);
+    }
+  }
+  if (images.empty()) refuse_field("image", "it is missing: the photo of the face to keep");
+  if (images.size() + (pose != nullptr ? 1 : 0) > 2) {
+    refuse_field("image", "there may be two, the photo and the pose",
+                 fmt::format("{} images", images.size() + (pose != nullptr ? 1 : 0)));
+  }
+  if (images.size() == 2) {
+    pose = images[1];
+    edit.job.warnings.emplace_back("the second image gives the pose alone, not another face");
+  }
+  if (images[0]->data.empty()) refuse_field("image", "it is empty");
+  if (pose != nullptr && pose->data.empty()) refuse_field("pose", "it is empty");
+  const bool has_prompt = find_part(parts, "prompt") != nullptr;
+  if (!has_prompt) refuse_field("prompt", "it is missing");
+  if (edit.stream && edit.wants_url) {
+    refuse_field("response_format", "a stream has no urls, only b64_json", "url");
+  }
+  if (edit.wants_url && edit.format != "png") {
+    refuse_field("output_format", "a url gives the picture as png", edit.format);
+  }
+  if (edit.partial_images > 0 && !edit.stream) {
+    edit.job.warnings.emplace_back("partial_images has no effect: they come with stream=true");
+  }
+  if (find_part(parts, "output_compression") != nullptr && edit.format == "png") {
+    edit.job.warnings.emplace_back("output_compression has no effect: PNG loses nothing");
+  }
+  check_settings(edit.job.settings, {{"count", "n"}, {"width", "size"}, {"height", "size"}});
+  edit.job.photo = images[0]->data;
+  if (pose != nullptr) edit.job.pose = std::string(pose->data);
+  return edit;
+}
+
+ImagesFrame images_frame(const ImagesEdit& edit, Size size, std::int64_t created) {
+  OrderedJson response;
+  response["created"] = created;
+  response["background"] = "opaque";
+  response["output_format"] = edit.format;
+  response["size"] = fmt::format("{}x{}", size.w, size.h);
+  response["data"] = OrderedJson::array();
+  response["usage"] = usage();
+  if (!edit.job.warnings.empty()) response["warnings"] = edit.job.warnings;
+  const std::string text = response.dump();
+  constexpr std::string_view kData = "\"data\":[";
+  const std::size_t at = text.find(kData) + kData.size();
+  return {text.substr(0, at), text.substr(at)};
+}
+
+std::string images_item(const ImagesEdit& edit, const MadePicture& picture) {
+  OrderedJson item;
+  if (edit.wants_url) {
+    item["url"] = picture.url;
+  } else {
+    item["b64_json"] = base64(picture.file);
+  }
+  item["seed"] = picture.seed;
+  return item.dump();
+}
+
+std::string partial_image_event(const ImagesEdit& edit, const MadePicture& preview, int index,
+                                std::int64_t created) {
+  OrderedJson data = picture_event("image_edit.partial_image", edit, preview, created);
+  data["partial_image_index"] = index;
+  return event("image_edit.partial_image", data);
+}
+
+std::string completed_event(const ImagesEdit& edit, const MadePicture& picture,
+                            std::int64_t created) {
+  OrderedJson data = picture_event("image_edit.completed", edit, picture, created);
+  data["seed"] = picture.seed;
+  data["usage"] = usage();
+  if (!edit.job.warnings.empty()) data["warnings"] = edit.job.warnings;
+  return event("image_edit.completed", data);
+}
+
+std::string error_event(const HttpResponse& error) {
+  return fmt::format("event: error\ndata: {}\n\n", error.body);
+}
+
+std::vector<int> preview_steps(int partial_images, int steps) {
+  std::vector<int> due;
+  for (int i = 1; i <= partial_images; ++i) {
+    const int step = steps * i / (partial_images + 1);
+    if (step >= 1 && step < steps && (due.empty() || due.back() != step)) due.push_back(step);
+  }
+  return due;
+}
+
+std::string models_response(std::string_view model, std::int64_t created) {
+  OrderedJson list;
+  list["object"] = "list";
+  list["data"] = OrderedJson::array({model_of(model, created)});
+  return list.dump();
+}
+
+std::string model_response(std::string_view id, std::string_view model, std::int64_t created) {
+  if (id != model) {
+    throw HttpError(404, "model_not_found",
+                    fmt::format("cannot find the model {}: there is {}", id.substr(0, 100), model),
+                    "model");
+  }
+  return model_of(model, created).dump();
+}
+
+}  // namespace semblance::service

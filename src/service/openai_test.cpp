@@ -1,0 +1,189 @@
+#include "service/openai.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "service/base64.h"
+
+namespace semblance::service {
+namespace {
+
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+ImagesEdit parsed(const Fields& fields) {
+  std::vector<Part> parts;
+  for (const auto& [name, value] : fields) {
+    Part part;
+    part.name = name;
+    part.data = value;
+    parts.push_back(part);
+  }
+  return parse_images_edit(parts, "semblance-demo");
+}
+
+/// "param: message" of the refusal, or "no error".
+std::string refusal(Fields fields) {
+  fields.insert(fields.begin(), {{"image", "PHOTO"}, {"prompt", "a man"}});
+  try {
+    parsed(fields);
+  } catch (const HttpError& error) {
+    EXPECT_EQ(error.response().status, 400);
+    const auto body = nlohmann::json::parse(error.response().body)["error"];
+    return body["param"].get<std::string>() + ": " + body["message"].get<std::string>();
+  }
+  return "no error";
+}
+
+TEST(ImagesEdit, OfTheOfficialClientIsRead) {
+  const ImagesEdit edit = parsed({{"prompt", "a man"},
+                                  {"model", "semblance-demo"},
+                                  {"n", "2"},
+                                  {"response_format", "b64_json"},
+                                  {"size", "1024x768"},
+                                  {"background", "auto"},
+                                  {"output_compression", "50"},
+                                  {"output_format", "jpeg"},
+                                  {"partial_images", "2"},
+                                  {"quality", "auto"},
+                                  {"stream", "true"},
+                                  {"seed", "18446744073709551615"},
+                                  {"negative_prompt", "x"},
+                                  {"steps", "5"},
+                                  {"identity_strength", "0.5"},
+                                  {"vae_tiling", "true"},
+                                  {"image[]", "PHOTO"},
+                                  {"image[]", "POSE"}});
+  const JobSettings& s = edit.job.settings;
+  EXPECT_EQ(s.prompt, "a man");
+  EXPECT_EQ(s.negative, "x");
+  EXPECT_EQ(s.count, 2);
+  EXPECT_EQ(s.width, 1024);
+  EXPECT_EQ(s.height, 768);
+  EXPECT_EQ(s.steps, 5);
+  EXPECT_EQ(s.seed, 18446744073709551615U);
+  EXPECT_EQ(s.identity_strength, 0.5);
+  EXPECT_TRUE(s.vae_tiling);
+  EXPECT_TRUE(edit.stream);
+  EXPECT_EQ(edit.partial_images, 2);
+  EXPECT_EQ(edit.format, "jpeg");
+  EXPECT_EQ(edit.quality, 50);
+  EXPECT_EQ(edit.job.photo, "PHOTO");
+  EXPECT_EQ(edit.job.pose, "POSE");
+  EXPECT_EQ(edit.job.warnings,
+            std::vector<std::string>{"the second image gives the pose alone, not another face"});
+}
+
+TEST(ImagesEdit, SaysWhatHasNoEffect) {
+  const ImagesEdit edit = parsed({{"image", "PHOTO"},
+                                  {"prompt", "a"},
+                                  {"model", "gpt-image-2"},
+                                  {"quality", "high"},
+                                  {"input_fidelity", "high"},
+                                  {"user", "u"},
+                                  {"partial_images", "1"},
+                                  {"output_compression", "9"}});
+  EXPECT_EQ(edit.job.warnings.size(), 6U);
+  EXPECT_EQ(edit.job.warnings[0], "model has no effect: semblance-demo makes the pictures here");
+  EXPECT_FALSE(edit.job.settings.seed);
+  EXPECT_FALSE(edit.job.settings.negative);
+  EXPECT_EQ(edit.job.settings.width, 0);
+}
+
+TEST(ImagesEdit, RefusesByName) {
+  const std::vector<std::tuple<std::string, std::string, std::string>> table = {
+      {"mask", "x", "parts of a picture cannot be edited here, a new picture is made"},
+      {"markup", "x", "parts of a picture cannot be edited here, a new picture is made"},
+      {"frame_count", "2", "pictures that move cannot be made here"},
+      {"background", "transparent", "it must be one of auto, opaque, got transparent"},
+      {"output_format", "gif", "it must be one of png, jpeg, webp, got gif"},
+      {"response_format", "file", "it must be one of b64_json, url, got file"},
+      {"n", "0", "it must be from 1 to 16, got 0"},
+      {"n", "17", "it must be from 1 to 16, got 17"},
+      {"n", "two", "it must be a whole number, got two"},
+      {"n", "", "it must be a whole number, got nothing"},
+      {"n", "99999999999", "it must be a whole number, got 99999999999"},
+      {"size", "big", "it must be auto or as in 1024x1024, got big"},
+      {"size", "1024", "it must be auto or as in 1024x1024, got 1024"},
+      {"size", "1024x1024x2", "it must be auto or as in 1024x1024, got 1024x1024x2"},
+      {"size", "1020x1024", "it must be a multiple of 8 from 64 to 4096, got 1020"},
+      {"size", "0x8", "it must be a multiple of 8 from 64 to 4096, got 0"},
+      {"steps", "101", "it must be from 1 to 100, got 101"},
+      {"guidance", "-1", "it must be a number from 0 to 50, got -1"},
+      {"guidance", "nan", "it must be a number from 0 to 50, got nan"},
+      {"identity_strength", "6", "it must be a number from 0 to 5, got 6"},
+      {"seed", "-1", "it must be a whole number of at most 64 bits, got -1"},
+      {"stream", "yes", "it must be true or false, got yes"},
+      {"partial_images", "4", "it must be from 0 to 3, got 4"},
+      {"output_compression", "101", "it must be from 0 to 100, got 101"},
+      {"negative_prompt", "\xff", "it must be UTF-8"},
+      {"pose", "", "it is empty"},
+      {"prompt", "again", "it is there more than once"},
+      {"promt", "x", "there is no such field, did you mean prompt?"},
+  };
+  for (const auto& [name, value, rule] : table) {
+    EXPECT_EQ(refusal({{name, value}}), name + ": cannot take " + name + ": " + rule) << value;
+  }
+  EXPECT_EQ(refusal({{"svg[model]", "x"}}),
+            "svg: cannot take svg: drawings of lines cannot be made here");
+  EXPECT_EQ(refusal({{"image[]", "a"}, {"pose", "b"}}),
+            "image: cannot take image: there may be two, the photo and the pose, got 3 images");
+  EXPECT_EQ(refusal({{"identity_start", "0.9"}, {"identity_end", "0.5"}}),
+            "identity_start: cannot take identity_start: it must not be above identity_end, got "
+            "0.9 and 0.5");
+  EXPECT_EQ(refusal({{"stream", "true"}, {"response_format", "url"}}),
+            "response_format: cannot take response_format: a stream has no urls, only b64_json, "
+            "got url");
+  EXPECT_THROW(parsed({{"prompt", "a"}}), HttpError);
+  EXPECT_THROW(parsed({{"image", ""}, {"prompt", "a"}}), HttpError);
+  EXPECT_THROW(parsed({{"image", "PHOTO"}}), HttpError);
+}
+
+TEST(ImagesEdit, IsAnswered) {
+  ImagesEdit edit;
+  const MadePicture picture{"PNG", 64, 48, 7, "/api/jobs/1/images/0"};
+  const auto answer = [&](const std::string& items) {
+    const ImagesFrame frame = images_frame(edit, {64, 48}, 1700);
+    return nlohmann::json::parse(frame.before + items + frame.after);
+  };
+  auto body = answer(images_item(edit, picture) + "," + images_item(edit, picture));
+  EXPECT_EQ(body["created"], 1700);
+  EXPECT_EQ(body["data"].size(), 2U);
+  EXPECT_EQ(body["data"][0]["b64_json"], "UE5H");
+  EXPECT_EQ(body["size"], "64x48");
+  EXPECT_FALSE(body.contains("warnings"));
+  edit.wants_url = true;
+  edit.job.warnings = {"w"};
+  body = answer(images_item(edit, picture));
+  EXPECT_EQ(body["data"][0]["url"], "/api/jobs/1/images/0");
+  EXPECT_EQ(body["warnings"][0], "w");
+  const std::string partial = partial_image_event(edit, picture, 1, 1700);
+  const std::string begin = "event: image_edit.partial_image\ndata: ";
+  ASSERT_TRUE(partial.starts_with(begin) && partial.ends_with("}\n\n"));
+  EXPECT_EQ(nlohmann::json::parse(partial.substr(begin.size()))["partial_image_index"], 1);
+  EXPECT_TRUE(completed_event(edit, picture, 1).starts_with("event: image_edit.completed\ndata: "));
+  EXPECT_TRUE(
+      error_event(error_response(500, "internal", "x")).starts_with("event: error\ndata: "));
+  EXPECT_EQ(preview_steps(3, 30), (std::vector<int>{7, 15, 22}));
+  EXPECT_EQ(preview_steps(3, 2), (std::vector<int>{1}));
+  EXPECT_EQ(preview_steps(3, 1), std::vector<int>{});
+  EXPECT_EQ(nlohmann::json::parse(models_response("m", 5))["data"][0]["id"], "m");
+  EXPECT_EQ(nlohmann::json::parse(model_response("m", "m", 5))["object"], "model");
+  EXPECT_THROW(model_response("other", "m", 5), HttpError);
+}
+
+TEST(Base64, RoundTrips) {
+  for (const std::string text : {"", "f", "fo", "foo", "foob", "fooba", "foobar", "\xff\x00\xfe"}) {
+    EXPECT_EQ(from_base64(base64(text)), text);
+  }
+  EXPECT_EQ(base64("fo"), "Zm8=");
+  EXPECT_EQ(from_base64("data:image/png;base64,Zm8="), "fo");
+  EXPECT_EQ(from_base64("Zm\r\n8"), "fo");
+  for (const std::string bad :
+       {"Z", "Zm9=", "Zm8==", "Zm8=Zm8=", "Zm-_", "Z m8", "data:,x", "===="}) {
+    EXPECT_FALSE(from_base64(bad)) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace semblance::service

@@ -1,0 +1,129 @@
+// /api/faces and /api/identities: what a photo shows, and faces that are kept.
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "face/identity.h"
+#include "service/body_file.h"
+#include "service/multipart.h"
+#include "service/routes.h"
+#include "text/unicode.h"
+
+namespace semblance::service {
+namespace {
+
+using nlohmann::json;
+using Captures = Router::Captures;
+
+/// Reads from the request's body.
+std::shared_ptr<const File> photo_in(const std::vector<Part>& parts) {
+  const Part* const part = find_part(parts, "photo");
+  if (part == nullptr || part->data.empty())
+    throw HttpError(400, "argument", "the part 'photo' is needed: a picture's file", "photo");
+  return file_over("the photo", part->data);
+}
+
+/// Waits for its turn with the models.
+Sight look_at(Context& context, const HttpRequest& request, const File& photo) {
+  try {
+    return context.jobs.between(
+        request, [&](std::stop_token stop) { return context.engine.look(photo, stop); });
+  } catch (const Error& error) {
+    const HttpResponse response = error_response(error, "photo");
+    throw HttpError(response.status, name_of(error.kind()), error.what(), "photo");
+  }
+}
+
+json face_json(const Face& face, std::size_t index) {
+  json keypoints = json::array();
+  for (const auto& point : face.detection.keypoints) keypoints.push_back({point[0], point[1]});
+  return {{"index", index},
+          {"score", face.detection.score},
+          {"box", face.detection.box},
+          {"keypoints", std::move(keypoints)}};
+}
+
+json identity_json(const SavedIdentity& identity) {
+  return {{"id", identity.id}, {"name", identity.name}, {"created", time_text(identity.created)}};
+}
+
+std::string name_in(const std::vector<Part>& parts) {
+  const Part* const part = find_part(parts, "name");
+  std::string name(part == nullptr ? "" : part->data);
+  if (name.empty() || name.size() > 200)
+    throw HttpError(400, "argument", "the part 'name' is needed: 1 to 200 bytes of text", "name");
+  decode_utf8(name, "the name");
+  return name;
+}
+
+std::size_t face_in(const std::vector<Part>& parts) {
+  const Part* const part = find_part(parts, "face");
+  if (part == nullptr) return 0;
+  const std::string_view text = part->data;
+  if (text.empty() || text.size() > 3 || text.find_first_not_of("0123456789") != text.npos)
+    throw HttpError(400, "argument", "face must be a whole number from 0 to 999", "face");
+  return static_cast<std::size_t>(std::stoi(std::string(text)));
+}
+
+HttpResponse keep_identity(Context& context, const HttpRequest& request) {
+  const auto parts = parse_multipart(request.header("content-type"), request.body);
+  expect_parts(parts, {"photo", "face", "name"});
+  SavedIdentity identity{Store::new_id(), name_in(parts), std::chrono::system_clock::now()};
+  const std::size_t face = face_in(parts);
+  const auto photo = photo_in(parts);
+  const Sight sight = look_at(context, request, *photo);
+  if (sight.faces.empty()) {
+    throw HttpError(
+        400, "missing",
+        "cannot find a face in the photo\n  try one in which the face is larger, upright "
+        "and seen from the front",
+        "photo");
+  }
+  if (face >= sight.faces.size()) {
+    throw HttpError(400, "argument",
+                    fmt::format("the photo shows {} faces, face {} came (they count from 0)",
+                                sight.faces.size(), face),
+                    "face");
+  }
+  write_identity(identity_of(sight.faces[face], sight.frame),
+                 context.store.identity_file(identity.id));
+  context.store.add_identity(identity);
+  return json_response(identity_json(identity).dump(), 201);
+}
+
+}  // namespace
+
+void add_face_routes(Router& router, Context& context) {
+  router.add("POST", "/api/faces",
+             [&context](const HttpRequest& request, const Captures&) {
+               const auto parts = parse_multipart(request.header("content-type"), request.body);
+               expect_parts(parts, {"photo"});
+               const auto photo = photo_in(parts);
+               const Sight sight = look_at(context, request, *photo);
+               json faces = json::array();
+               for (std::size_t i = 0; i < sight.faces.size(); ++i)
+                 faces.push_back(face_json(sight.faces[i], i));
+               return json_response(json{
+                   {"width", sight.frame.w}, {"height", sight.frame.h}, {"faces", std::move(faces)}}
+                                        .dump());
+             },
+             {.body_limit = context.upload_bytes});
+  router.add("GET", "/api/identities", [&context](const HttpRequest&, const Captures&) {
+    json list = json::array();
+    for (const SavedIdentity& identity : context.store.identities())
+      list.push_back(identity_json(identity));
+    return json_response(json{{"identities", std::move(list)}}.dump());
+  });
+  router.add("POST", "/api/identities",
+             [&context](const HttpRequest& request, const Captures&) {
+               return keep_identity(context, request);
+             },
+             {.body_limit = context.upload_bytes});
+  router.add("DELETE", "/api/identities/{id}",
+             [&context](const HttpRequest&, const Captures& captures) {
+               if (!context.store.remove_identity(captures[0]))
+                 throw HttpError(404, "not_found", "there is no such identity");
+               return HttpResponse{.status = 204, .type = ""};
+             });
+}
+
+}  // namespace semblance::service

@@ -1,0 +1,243 @@
+// /api/jobs: to put a job into the queue, follow it, end it, take its pictures.
+#include <array>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "service/base64.h"
+#include "service/multipart.h"
+#include "service/routes.h"
+#include "service/settings.h"
+
+namespace semblance::service {
+namespace {
+
+using nlohmann::json;
+using Captures = Router::Captures;
+
+int whole_number(std::string_view text, std::string_view name, int least, int most) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < least || number > most) {
+    throw HttpError(400, "argument",
+                    fmt::format("{} must be a whole number from {} to {}, '{}' came", name, least,
+                                most, text.substr(0, 40)),
+                    name);
+  }
+  return number;
+}
+
+std::string_view data_of(const std::vector<Part>& parts, std::string_view name) {
+  const Part* const part = find_part(parts, name);
+  return part == nullptr ? std::string_view() : part->data;
+}
+
+NewJob read_job(const std::vector<Part>& parts) {
+  expect_parts(parts, {"settings", "photo", "identity", "face", "pose", "keep_photo"});
+  const std::string_view settings = data_of(parts, "settings");
+  if (settings.empty())
+    throw HttpError(400, "argument", "the part 'settings' is needed: a JSON object", "settings");
+  NewJob job{.settings = parse_settings(settings)};
+  job.photo = data_of(parts, "photo");
+  job.identity_id = data_of(parts, "identity");
+  if (job.photo.empty() == job.identity_id.empty()) {
+    throw HttpError(400, "argument",
+                    "one of 'photo' (a picture's file) and 'identity' (of a saved one) is needed",
+                    "photo");
+  }
+  if (const auto face = data_of(parts, "face"); !face.empty())
+    job.face = whole_number(face, "face", 0, 1000);
+  job.pose = data_of(parts, "pose");
+  const std::string_view keep = data_of(parts, "keep_photo");
+  if (!keep.empty() && keep != "true" && keep != "false")
+    throw HttpError(400, "argument", "keep_photo must be true or false", "keep_photo");
+  job.keep_photo = keep == "true";
+  return job;
+}
+
+/// A job's changes as they come. Lives as long as the stream.
+class Events {
+ public:
+  Events(Jobs& jobs, std::string id) : jobs_(jobs), id_(std::move(id)) {}
+
+  std::optional<std::string> next() {
+    if (over_) return std::nullopt;
+    using namespace std::chrono;
+    if (begun_) seen_ = jobs_.wait(seen_, milliseconds(900));
+    if (!begun_) seen_ = jobs_.changes();
+    begun_ = true;
+    std::string out;
+    JobView view;
+    try {
+      view = jobs_.view(id_);
+    } catch (const HttpError&) {  // removed
+      over_ = true;
+      return std::nullopt;
+    }
+    if (const auto preview = jobs_.preview(id_);
+        preview && (preview->image != image_ || preview->step != step_)) {
+      image_ = preview->image;
+      step_ = preview->step;
+      out += event_text("preview", json{{"image", image_},
+                                        {"step", step_},
+                                        {"url", "data:image/jpeg;base64," + base64(preview->jpeg)}}
+                                       .dump());
+    }
+    const std::string text = view.json().dump();
+    if (text != last_) {
+      out += event_text("job", text);
+      last_ = text;
+    }
+    if (view.job.ended_already()) {
+      out += event_text("end", text);
+      over_ = true;
+    }
+    const auto now = steady_clock::now();
+    if (!out.empty()) {
+      told_ = now;
+    } else if (now - told_ > seconds(5)) {
+      told_ = now;
+      out = ": still here\n\n";
+    }
+    return out;
+  }
+
+ private:
+  Jobs& jobs_;
+  std::string id_, last_;
+  std::uint64_t seen_ = 0;
+  std::size_t image_ = ~std::size_t{0};
+  int step_ = -1;
+  bool begun_ = false, over_ = false;
+  std::chrono::steady_clock::time_point told_ = std::chrono::steady_clock::now();
+};
+
+/// Names a request by what it asks for: FNV-1a, twice.
+std::string content_key(const NewJob& job) {
+  std::array<std::uint64_t, 2> sums{0xcbf29ce484222325U, 0x84222325cbf29ce4U};
+  const std::string settings = to_json(job.settings).dump();
+  for (const std::string_view text : {std::string_view(settings), job.photo, job.pose}) {
+    for (std::uint64_t& sum : sums) {
+      sum = (sum ^ text.size()) * 0x100000001b3U;
+      for (const char c : text) sum = (sum ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+    }
+  }
+  return fmt::format("content {:016x}{:016x}", sums[0], sums[1]);
+}
+
+/// OpenAI's clients send no Idempotency-Key of their own, but count their tries: a further try of a
+/// request is the job of the one before.
+void set_repeat_key(NewJob& job, const HttpRequest& request) {
+  job.repeat_key = request.header("idempotency-key").substr(0, 200);
+  const std::string_view tries = request.header("x-stainless-retry-count");
+  if (!job.repeat_key.empty() || tries.empty()) return;
+  job.repeat_key = content_key(job);
+  job.begins_anew = tries == "0";
+}
+
+HttpResponse picture_response(Jobs& jobs, const HttpRequest& request, const Captures& captures) {
+  const int n = whole_number(captures[1], "the picture's number", 0, kMostPictures - 1);
+  HttpResponse response{.type = "image/png",
+                        .body = jobs.picture(captures[0], static_cast<std::size_t>(n))};
+  // A job's pictures never change.
+  response.headers["Cache-Control"] = "private, max-age=31536000, immutable";
+  if (request.query.contains("download")) {
+    response.headers["Content-Disposition"] = fmt::format(
+        "attachment; filename=\"semblance-{}-{}.png\"", captures[0].substr(0, 8), n + 1);
+  }
+  return response;
+}
+
+}  // namespace
+
+std::string event_text(std::string_view name, std::string_view data) {
+  return fmt::format("event: {}\ndata: {}\n\n", name, data);
+}
+
+std::string submit_job(Context& context, const HttpRequest& request, JobRequest& job) {
+  // Moved out, so that they go with this function.
+  const std::string photo = std::move(job.photo);
+  const std::optional<std::string> pose = std::move(job.pose);
+  NewJob wanted{.settings = job.settings, .photo = photo};
+  if (pose) wanted.pose = *pose;
+  set_repeat_key(wanted, request);
+  request.drop_body();
+  return context.jobs.submit(wanted).job.id;
+}
+
+Job wait_for_job(Context& context, const HttpRequest& request, const std::string& id) {
+  Jobs::Attendance attendance(context.jobs, id);
+  std::uint64_t seen = 0;
+  while (true) {
+    JobView view = context.jobs.view(id);
+    if (view.job.ended_already()) {
+      attendance.end();
+      return std::move(view.job);
+    }
+    if (request.client_left()) throw HttpError(499, "cancelled", "the client left");
+    seen = context.jobs.wait(seen, std::chrono::milliseconds(250));
+  }
+}
+
+HttpResponse failure_of(const Job& job) {
+  if (!job.error) return error_response(409, "cancelled", "the job was cancelled");
+  const std::string& code = job.error->code;
+  const int status = code == "memory"     ? 422
+                     : code == "device"   ? 503
+                     : code == "internal" ? 500
+                                          : 400;
+  return error_response(status, code, job.error->message);
+}
+
+void add_job_routes(Router& router, Context& context) {
+  Jobs& jobs = context.jobs;
+  router.add("POST", "/api/jobs",
+             [&jobs](const HttpRequest& request, const Captures&) {
+               const std::vector<Part> parts =
+                   parse_multipart(request.header("content-type"), request.body);
+               NewJob job = read_job(parts);
+               job.repeat_key = request.header("idempotency-key").substr(0, 200);
+               const JobView view = jobs.submit(job);
+               HttpResponse response = json_response(view.json().dump(), 201);
+               response.headers["Location"] = "/api/jobs/" + view.job.id;
+               return response;
+             },
+             {.body_limit = context.upload_bytes});
+  router.add("GET", "/api/jobs", [&jobs](const HttpRequest& request, const Captures&) {
+    const auto value = [&](const char* name, const char* fallback) {
+      const auto found = request.query.find(name);
+      return found == request.query.end() ? std::string(fallback) : found->second;
+    };
+    json list = json::array();
+    for (const JobView& view :
+         jobs.list(whole_number(value("limit", "50"), "limit", 1, 200), value("before", "")))
+      list.push_back(view.json());
+    return json_response(json{{"jobs", std::move(list)}}.dump());
+  });
+  router.add("GET", "/api/jobs/{id}", [&jobs](const HttpRequest&, const Captures& captures) {
+    return json_response(jobs.view(captures[0]).json().dump());
+  });
+  router.add("DELETE", "/api/jobs/{id}", [&jobs](const HttpRequest&, const Captures& captures) {
+    jobs.remove(captures[0]);
+    return HttpResponse{.status = 204, .type = ""};
+  });
+  router.add("POST", "/api/jobs/{id}/cancel",
+             [&jobs](const HttpRequest&, const Captures& captures) {
+               return json_response(jobs.cancel(captures[0]).json().dump());
+             });
+  router.add("GET", "/api/jobs/{id}/images/{n}",
+             [&jobs](const HttpRequest& request, const Captures& captures) {
+               return picture_response(jobs, request, captures);
+             });
+  router.add("GET", "/api/jobs/{id}/events", [&jobs](const HttpRequest&, const Captures& captures) {
+    jobs.view(captures[0]);  // 404 before the stream begins
+    HttpResponse response{.type = "text/event-stream"};
+    response.headers["Cache-Control"] = "no-store";
+    response.stream = [events = std::make_shared<Events>(jobs, captures[0])] {
+      return events->next();
+    };
+    return response;
+  });
+}
+
+}  // namespace semblance::service

@@ -1,0 +1,25 @@
+// The page's files.
+#include "service/routes.h"
+#include "service/web_files.h"
+
+namespace semblance::service {
+
+void add_page_routes(Router& router) {
+  for (const WebFile& file : web_files()) {
+    router.add("GET", std::string(file.path),
+               [&file](const HttpRequest& request, const Router::Captures&) {
+                 HttpResponse response{.type = std::string(file.type)};
+                 response.headers["ETag"] = file.etag;
+                 response.headers["Cache-Control"] = "no-cache";
+                 if (request.header("if-none-match") == file.etag) {
+                   response.status = 304;
+                 } else {
+                   response.body = file.bytes;
+                 }
+                 return response;
+               },
+               {.open = true});
+  }
+}
+
+}  // namespace semblance::service

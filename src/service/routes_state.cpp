@@ -1,0 +1,154 @@
+// /api/info, /api/memory, /api/plan and what watches a service: health, ready, metrics, the API's
+// document.
+#include <fmt/core.h>
+
+#include <nlohmann/json.hpp>
+
+#include "api/parameters.h"
+#include "core/error.h"
+#include "memory/meter.h"
+#include "service/routes.h"
+#include "service/settings.h"
+#include "service/web_files.h"
+
+namespace semblance::service {
+namespace {
+
+using nlohmann::json;
+using Captures = Router::Captures;
+
+template <typename T>
+json or_null(const std::optional<T>& value) {
+  return value ? json(*value) : json(nullptr);
+}
+
+json info_json(const Context& context) {
+  const ModelFacts& model = context.engine.facts();
+  return {{"version", program_version()},
+          {"model",
+           {{"name", model.name},
+            {"demo", model.demo},
+            {"native_side", model.native_side},
+            {"few_steps", false},
+            {"precision", model.precision == Precision::kBF16 ? "bf16" : "f32"}}},
+          {"defaults", to_json(JobSettings{})},
+          {"limits",
+           {{"upload_bytes", context.upload_bytes},
+            {"count", kMostPictures},
+            {"steps", {1, kMostSteps}},
+            {"queue", context.queue_limit}}},
+          {"key_required", context.key_required}};
+}
+
+/// The language that the request asks for, as the page does; the program's own where it does not.
+Language language_of(const HttpRequest& request) {
+  const std::string_view wanted = request.header("accept-language").substr(0, 2);
+  if (wanted == "es") return Language::kSpanish;
+  return wanted == "en" ? Language::kEnglish : language();
+}
+
+json memory_json(const Context& context, Language language) {
+  const Meter meter;
+  const MachineMemory machine = meter.machine();
+  const ProcessMemory process = meter.process();
+  const Mode mode = context.engine.mode();
+  return {{"budget_bytes", context.engine.budget().bytes},
+          {"process_bytes", process.resident_bytes},
+          {"peak_bytes", process.peak_resident_bytes},
+          {"planned_bytes", or_null(context.jobs.planned_bytes())},
+          {"machine_total_bytes", machine.total_bytes},
+          {"machine_available_bytes", machine.for_run_bytes()},
+          {"mode", name_of(mode)},
+          {"messages", {format_of(message_of(mode), language)}}};
+}
+
+json plan_json(Context& context, const JobSettings& settings) {
+  const PlanAnswer plan = context.engine.plan(request_of(settings));
+  json smaller = nullptr;
+  if (plan.smaller) smaller = {{"width", plan.smaller->w}, {"height", plan.smaller->h}};
+  return {{"fits", plan.fits},
+          {"peak_bytes", plan.peak_bytes},
+          {"minimum_bytes", plan.minimum_bytes},
+          {"budget_bytes", context.engine.budget().bytes},
+          {"scratch_bytes", plan.scratch_bytes},
+          {"seconds", plan.seconds * settings.count},
+          {"step_seconds", plan.step_seconds},
+          {"mode", name_of(context.engine.mode())},
+          {"summary", plan.summary},
+          {"refusal", or_null(plan.refusal)},
+          {"smaller", smaller}};
+}
+
+/// Prometheus' text format.
+std::string metrics_text(const Context& context) {
+  const JobCounts jobs = context.jobs.counts();
+  const ProcessMemory process = Meter().process();
+  std::string out;
+  const auto add = [&out](std::string_view name, std::string_view type, std::string_view help,
+                          auto value, std::string_view labels = "") {
+    if (!help.empty())
+      out += fmt::format("# HELP semblance_{0} {1}\n# TYPE semblance_{0} {2}\n", name, help, type);
+    out += fmt::format("semblance_{}{} {}\n", name, labels, value);
+  };
+  add("jobs_total", "counter", "Jobs that ended, by how.", jobs.done, "{state=\"done\"}");
+  add("jobs_total", "counter", "", jobs.failed, "{state=\"failed\"}");
+  add("jobs_total", "counter", "", jobs.cancelled, "{state=\"cancelled\"}");
+  add("jobs_queued", "gauge", "Jobs that wait.", jobs.queued);
+  add("jobs_running", "gauge", "Jobs being made.", jobs.running ? 1 : 0);
+  add("pictures_total", "counter", "Pictures made.", jobs.pictures);
+  add("steps_total", "counter", "Steps computed.", jobs.steps);
+  add("step_seconds_total", "counter", "Seconds that steps took.", jobs.step_seconds);
+  add("requests_total", "counter", "HTTP requests.", context.requests());
+  add("memory_budget_bytes", "gauge", "The memory budget.", context.engine.budget().bytes);
+  add("memory_planned_bytes", "gauge", "What the running job is planned to hold.",
+      context.jobs.planned_bytes().value_or(0));
+  add("memory_resident_bytes", "gauge", "What the process holds.", process.resident_bytes);
+  add("memory_peak_bytes", "gauge", "The most it held.", process.peak_resident_bytes);
+  return out;
+}
+
+}  // namespace
+
+std::string_view api_document() {
+  for (const WebFile& file : web_files()) {
+    if (file.path == "/web/openapi.json") return file.bytes;
+  }
+  fail(ErrorKind::kInternal, "internal error: the API's document is not in the program");
+}
+
+void add_state_routes(Router& router, Context& context) {
+  router.add("GET", "/api/info", [&context](const HttpRequest&, const Captures&) {
+    return json_response(info_json(context).dump());
+  });
+  router.add("GET", "/api/memory", [&context](const HttpRequest& request, const Captures&) {
+    return json_response(memory_json(context, language_of(request)).dump());
+  });
+  router.add("POST", "/api/plan", [&context](const HttpRequest& request, const Captures&) {
+    return json_response(plan_json(context, parse_settings(request.body)).dump());
+  });
+  const RouteOptions open{.open = true};
+  router.add(
+      "GET", "/api/health",
+      [](const HttpRequest&, const Captures&) { return json_response(R"({"status":"ok"})"); },
+      open);
+  router.add(
+      "GET", "/api/ready",
+      [&context](const HttpRequest&, const Captures&) {
+        if (!context.jobs.accepts())
+          return error_response(503, "shutting_down", "the service is about to end");
+        return json_response(R"({"status":"ready"})");
+      },
+      open);
+  router.add("GET", "/metrics", [&context](const HttpRequest&, const Captures&) {
+    return HttpResponse{.type = "text/plain; version=0.0.4; charset=utf-8",
+                        .body = metrics_text(context)};
+  });
+  router.add(
+      "GET", "/openapi.json",
+      [](const HttpRequest&, const Captures&) {
+        return json_response(std::string(api_document()));
+      },
+      open);
+}
+
+}  // namespace semblance::service

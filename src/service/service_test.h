@@ -1,0 +1,129 @@
+// The service without its sockets: the demo model behind all routes, in a folder of its own. For
+// tests only.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "service/form_test.h"
+#include "service/routes.h"
+
+namespace semblance::service::testing {
+
+namespace fs = std::filesystem;
+
+inline fs::path demo_folder() { return fs::path(SEMBLANCE_SOURCE_DIR) / "models/demo"; }
+
+inline std::string bytes_of(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// A drawn person's photo, from 1 on.
+inline std::string photo(int number = 1) {
+  return bytes_of(demo_folder() / "faces" / fmt::format("{:02}.png", number));
+}
+
+class ServiceTest : public ::testing::Test {
+ protected:
+  ServiceTest() {
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = fs::temp_directory_path() /
+              ("semblance_service_" + std::string(test->name()) + "_" + std::to_string(getpid()));
+    fs::remove_all(folder_);
+    // What is known of the machine is measured once for all tests, and not kept for the user.
+    setenv("XDG_CACHE_HOME", (fs::temp_directory_path() / "semblance_test_cache").c_str(), 1);
+    const fs::path demo = demo_folder();
+    engine_.emplace(EngineOptions{
+        .models = {demo / "base", demo / "ControlNetModel", demo / "ip-adapter.bin"},
+        .faces = {.folder = demo / "face-models"},
+        .demo = true,
+        .memory = {.kind = MemoryRequest::Kind::kBytes, .bytes = std::uint64_t{256} << 20U},
+        .may_spill = false});
+  }
+  ~ServiceTest() override {
+    end();
+    fs::remove_all(folder_);
+  }
+
+  /// Opens the store and lets the queue work.
+  void begin(const JobsOptions& options = {}) {
+    if (!store_) store_.emplace(folder_);
+    jobs_.emplace(*engine_, *store_, options);
+    context_.emplace(Context{.engine = *engine_, .jobs = *jobs_, .store = *store_});
+    router_.emplace();
+    add_all_routes(*router_, *context_);
+  }
+  /// As the program's end.
+  void end() {
+    router_.reset();
+    context_.reset();
+    jobs_.reset();
+    store_.reset();
+  }
+  /// The store alone, before begin().
+  Store& opened_store() {
+    if (!store_) store_.emplace(folder_);
+    return *store_;
+  }
+  Store& store() { return *store_; }
+  Jobs& jobs() { return *jobs_; }
+  Engine& engine() { return *engine_; }
+  const Router& router() const { return *router_; }
+  const fs::path& folder() const { return folder_; }
+  fs::path folder_of(const std::string& id) const { return folder_ / "jobs" / id; }
+
+  static NewJob request(const std::string& photo, int steps = 2, int side = 64) {
+    NewJob job;
+    job.settings.prompt = "a man";
+    job.settings.steps = steps;
+    job.settings.width = job.settings.height = side;
+    job.settings.seed = 7;
+    job.photo = photo;
+    return job;
+  }
+
+  bool becomes(const std::string& id, JobState state) {
+    return becomes_true([&] { return jobs().view(id).job.state == state; });
+  }
+  static bool becomes_true(const std::function<bool()>& condition,
+                           std::chrono::seconds most = std::chrono::seconds(60)) {
+    const auto last = std::chrono::steady_clock::now() + most;
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > last) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return true;
+  }
+  /// "status code" of what an action is refused with, or "no error".
+  static std::string refusal(const std::function<void()>& action) {
+    try {
+      action();
+    } catch (const HttpError& error) {
+      const auto body = nlohmann::json::parse(error.response().body)["error"];
+      return fmt::format("{} {}", error.response().status, body["code"].get<std::string>());
+    } catch (const Error& error) {
+      return std::string(name_of(error.kind()));
+    }
+    return "no error";
+  }
+
+ private:
+  fs::path folder_;
+  std::optional<Engine> engine_;
+  std::optional<Store> store_;
+  std::optional<Jobs> jobs_;
+  std::optional<Context> context_;
+  std::optional<Router> router_;
+};
+
+}  // namespace semblance::service::testing

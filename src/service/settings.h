@@ -1,0 +1,23 @@
+// The settings of a job, as JSON has them, and as the pipeline takes them.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string_view>
+
+#include "pipeline/request.h"
+#include "service/job_request.h"
+
+namespace semblance::service {
+
+/// Reads an object with "prompt" and any of "negative_prompt", "width" and "height", "steps",
+/// "guidance", "identity_strength", "adapter_strength", "identity_start", "identity_end", "seed",
+/// "count", "vae_tiling". null is as absent. Throws HttpError(400) whose param is the key: one that
+/// is unknown, of a wrong type, or of a value that no job can have.
+JobSettings parse_settings(std::string_view json);
+JobSettings read_settings(const nlohmann::json& json);
+nlohmann::json to_json(const JobSettings& settings);
+
+/// The first picture's request; its sides are 0 where the settings leave them to the photo.
+Request request_of(const JobSettings& settings);
+
+}  // namespace semblance::service

@@ -1,0 +1,153 @@
+"""The page from a fresh start to a picture, as a user goes through it. Each function is one test; `run` calls them in order."""
+
+import json
+
+import axe
+
+LONG = 300  # seconds for a picture of the demo model on a slow machine
+
+
+def start(page, photos, steps, photo="one.png", prompt="portrait of a woman in a garden, watercolour"):
+    page.choose_file("#photo-file", photos / photo)
+    page.wait_seen(".face", "the face is found", LONG)
+    page.write("#prompt", prompt)
+    page.write("#steps", str(steps))
+    page.wait_seen("#plan-line", "the plan is there", LONG)
+    page.click("#make")
+
+
+def empty_form_says_what_is_missing(new_page, photos, shots, script):
+    page = new_page()
+    page.open()
+    page.wait("document.querySelectorAll('#figures dd').length === 4", "the memory panel has figures")
+    axe.check(page, script, "the fresh page")
+    page.screenshot(shots / "fresh.png")
+    page.click("#make")
+    page.wait_seen("#photo-problem")
+    page.wait_seen("#prompt-problem")
+    assert page.run("document.querySelector('#prompt').getAttribute('aria-describedby')") == "prompt-problem"
+    page.write("#prompt", "portrait")
+    page.wait_unseen("#prompt-problem")
+    page.write("#steps", "200")
+    page.click("#make")
+    page.wait_seen("#steps-problem")
+    page.write("#steps", "10")
+    page.wait_seen("#steps-warning", "fewer than 20 steps warn")
+    page.close()
+
+
+def photos_are_looked_at(new_page, photos, shots, script):
+    page = new_page()
+    page.open()
+    page.choose_file("#photo-file", photos / "broken.png")
+    page.wait_seen("#photo-problem")
+    page.drop_file("#photo-well", photos / "nobody.png")
+    page.wait("document.querySelector('#photo-problem').dataset.word === 'photo.no_face'", "no face is said", LONG)
+    page.paste_file(photos / "two.png")
+    page.wait("document.querySelectorAll('.face').length === 2", "two faces are found", LONG)
+    page.run("document.querySelector('.face input').focus()")
+    page.press("ArrowRight")
+    page.wait("document.querySelectorAll('.face input')[1].checked", "the keyboard chooses the second face")
+    page.screenshot(shots / "faces.png", whole=True)
+    axe.check(page, script, "the page with faces")
+    page.close()
+
+
+def first_run_is_cancelled(new_page, photos, shots, script):
+    page = new_page()
+    page.open()
+    start(page, photos, 100)
+    page.wait_seen("#progress", "progress is shown", LONG)
+    page.wait_seen("#preview", "a preview is shown", LONG)
+    assert page.run("document.querySelector('#progress-bar').value") > 0
+    page.screenshot(shots / "progress.png")
+    axe.check(page, script, "the page at work")
+    page.reload()
+    page.wait_seen("#progress", "the running job is picked up after a reload", LONG)
+    page.wait_seen("#preview", "its preview comes again", LONG)
+    page.click("#cancel")
+    page.wait("document.querySelector('#frame').dataset.state === 'cancelled'", "the job is cancelled", 10)
+    page.wait_seen("#ended")
+    page.close()
+
+
+def second_run_makes_a_picture(new_page, photos, shots, script):
+    page = new_page()
+    page.open()
+    start(page, photos, 4)
+    page.wait_seen("#picture", "the picture is there", LONG)
+    size = page.wait("(() => { const p = document.querySelector('#picture'); return p.complete && p.naturalWidth && [p.naturalWidth, p.naturalHeight]; })()", "the picture is loaded")
+    assert f"{size[0]} × {size[1]}" in page.text("#facts"), (size, page.text("#facts"))
+    kind = page.run("fetch(document.querySelector('#download').href).then((a) => a.headers.get('content-type'))")
+    assert kind == "image/png", kind
+    page.screenshot(shots / "done.png")
+    axe.check(page, script, "the page with a picture")
+    page.click("#again")
+    assert page.value("#seed").isdigit() and not page.run("document.querySelector('#randomise').checked")
+    page.wait("document.querySelectorAll('.tile img').length >= 1", "the gallery shows the picture")
+    tiles = page.run("document.querySelectorAll('.tile').length")
+    page.click(".tile-delete")
+    page.click("#sure-yes")
+    page.wait(f"document.querySelectorAll('.tile').length === {tiles - 1}", "the deleted one is gone")
+    page.close()
+
+
+def errors_are_told_at_their_place(new_page, photos, shots, script):
+    page = new_page()
+    page.open()
+    page.choose_file("#photo-file", photos / "one.png")
+    page.wait_seen(".face", "the face is found", LONG)
+    page.click("#save-open")
+    page.write("#save-name", "Ana")
+    page.press("Enter")
+    page.wait_seen(".chip", "the face is saved", LONG)
+    page.click(".chip")
+    page.wait_seen("#photo-saved")
+    page.write("#prompt", "portrait")
+    with page.refusals():
+        page.run("fetch('api/identities').then((a) => a.json()).then(({identities}) => Promise.all(identities.map(({id}) => fetch(`api/identities/${id}`, {method: 'DELETE'}))))")
+        page.click("#make")
+        page.wait("[...document.querySelectorAll('.problem')].some((line) => line.checkVisibility() && line.textContent)", "the missing face is told of")
+        page.screenshot(shots / "error.png")
+        page.offline(True)
+        page.wait_seen("#lost", "a lost connection is told of")
+        page.offline(False)
+        page.wait_unseen("#lost", "the page comes back by itself")
+    page.close()
+
+
+def it_speaks_spanish_in_the_dark(new_page, photos, shots, script):
+    page = new_page(dark=True, language="es-ES")
+    page.open()
+    page.wait("document.documentElement.lang === 'es'", "the browser's language is taken")
+    spanish = page.run("fetch('web/es.json').then((a) => a.json())")
+    for key in ("photo.drop", "prompt.heading", "plan.make"):
+        assert page.text(f'[data-word="{key}"]') == spanish[key], key
+    page.wait("document.querySelector('#memory-messages').textContent.includes('memoria')", "the memory's message is Spanish")
+    page.wait("document.querySelectorAll('.tile').length > 0", "the gallery is there")
+    page.screenshot(shots / "spanish_dark.png")
+    axe.check(page, script, "the dark page in Spanish")
+    page.click("#language")
+    page.wait("document.documentElement.lang === 'en'", "the switch changes the language")
+    page.reload()
+    page.wait("document.documentElement.lang === 'en'", "the choice is remembered")
+    page.close()
+
+
+def it_fits_a_telephone(new_page, photos, shots, script):
+    for dark in (False, True):
+        page = new_page(width=390, height=844, touch=True, dark=dark)
+        page.open()
+        page.choose_file("#photo-file", photos / "one.png")
+        page.wait_seen(".face", "the face is found", LONG)
+        wide = page.run("document.documentElement.scrollWidth")
+        assert wide <= 390, f"the page is {wide} pixels wide"
+        small = page.run("[...document.querySelectorAll('button, summary')].filter((e) => e.checkVisibility()).map((e) => [e.id || e.className || e.textContent, e.getBoundingClientRect().height]).filter(([, h]) => h < 24)")
+        assert not small, f"too small for a finger: {json.dumps(small)}"
+        page.screenshot(shots / f"phone{'_dark' if dark else ''}.png", whole=True)
+        axe.check(page, script, "the page on a telephone")
+        page.close()
+
+
+TESTS = [empty_form_says_what_is_missing, photos_are_looked_at, first_run_is_cancelled, second_run_makes_a_picture,
+         errors_are_told_at_their_place, it_speaks_spanish_in_the_dark, it_fits_a_telephone]

@@ -1,0 +1,97 @@
+"""The page on services that are started in other ways, and what it shows of several pictures. As journey.py, but with
+`serve(*flags)`, a context that gives the URL of a service of its own."""
+
+import tempfile
+from pathlib import Path
+
+import axe
+from journey import LONG, start
+
+
+def what_does_not_fit_comes_with_a_size_that_does(new_page, photos, shots, script, serve):
+    with serve("--memory", "160MiB") as url:
+        page = new_page(at=url)
+        page.open()
+        page.choose_file("#photo-file", photos / "one.png")
+        page.wait_seen(".face", "the face is found", LONG)
+        page.write("#prompt", "photo of a woman in a garden")
+        page.run("document.querySelector('#shape-custom').click()")
+        page.write("#width", "4096")
+        page.write("#height", "4096")
+        page.wait_seen("#refusal", "the refusal is told", LONG)
+        assert "160" in page.text("#refusal-text"), page.text("#refusal-text")
+        page.click("#make")
+        page.wait("document.activeElement.id === 'smaller'", "the way out has the focus")
+        axe.check(page, script, "the refusal")
+        page.screenshot(shots / "refusal.png")
+        page.click("#smaller")
+        page.wait_unseen("#refusal", "the smaller size fits")
+        page.wait_seen("#plan-line", "its plan is there", LONG)
+        size = page.run("[Number(document.querySelector('#width').value), Number(document.querySelector('#height').value)]")
+        assert size[0] == size[1] and 64 <= size[0] < 4096, size
+        page.close()
+
+
+def a_key_is_asked_for_once(new_page, photos, shots, script, serve):
+    with tempfile.TemporaryDirectory() as folder:
+        key = Path(folder) / "key"
+        key.write_text("open-sesame-please\n")
+        with serve("--api-key-file", str(key)) as url:
+            page = new_page(at=url)
+            with page.refusals():
+                page.open()
+                page.wait_seen("#key-dialog", "the key is asked for")
+                axe.check(page, script, "the key's dialog")
+                page.write("#key", "guessed")
+                page.press("Enter")
+                page.wait_seen("#key-problem", "a wrong key is told")
+                page.screenshot(shots / "key.png")
+                page.write("#key", "open-sesame-please")
+                page.press("Enter")
+                page.wait_unseen("#key-dialog", "the right key opens")
+            start(page, photos, 3)
+            page.wait_seen("#picture", "the picture is there, with its events", LONG)
+            page.reload()
+            page.wait("document.querySelectorAll('.tile img').length === 1", "the key is kept for the session")
+            page.close()
+
+
+def several_pictures_take_the_pose_of_another(new_page, photos, shots, script, serve):
+    page = new_page()
+    page.open()
+    page.run("document.querySelector('#pose-details').open = true")
+    page.choose_file("#pose-file", photos / "nobody.png")
+    page.wait_seen("#pose-problem", "a pose without a face is told", LONG)
+    page.choose_file("#pose-file", photos / "two.png")
+    page.wait_seen("#pose-framed", "the pose is there", LONG)
+    page.wait_unseen("#pose-problem")
+    page.write("#count", "3")
+    start(page, photos, 3)
+    page.wait("document.querySelectorAll('#strip img').length === 3", "three pictures are there", LONG)
+    page.wait("document.querySelector('#frame').dataset.state === 'done'", "the job is done", LONG)
+    links = "document.querySelector('#picture-link').href"
+    first = page.run(links)
+    page.run("[...document.querySelectorAll('#strip button, #strip img')].at(-1).click()")
+    page.wait(f"{links} !== {first!r}", "another picture is shown")
+    page.screenshot(shots / "several.png")
+    axe.check(page, script, "several pictures")
+    page.close()
+
+
+def the_camera_takes_the_photo(new_page, photos, shots, script, serve):
+    page = new_page()
+    page.open()
+    page.click("#photo-camera")
+    page.wait("document.querySelector('#camera-video').videoWidth > 0", "the camera's picture is there", 30)
+    page.wait("!document.querySelector('#camera-shoot').disabled", "the shot can be taken")
+    axe.check(page, script, "the camera's dialog")
+    page.click("#camera-shoot")
+    page.wait_unseen("#camera-dialog")
+    page.wait_seen("#photo-framed", "the shot is shown")
+    # The browser's false camera shows a pattern.
+    page.wait("document.querySelector('#photo-problem').dataset.word === 'photo.no_face'", "no face is said", LONG)
+    page.close()
+
+
+TESTS = [what_does_not_fit_comes_with_a_size_that_does, a_key_is_asked_for_once, several_pictures_take_the_pose_of_another,
+         the_camera_takes_the_photo]

@@ -1,0 +1,117 @@
+// What the page asks of the service: JSON in and out, the stream of a job's events, and the key.
+import { currentLanguage } from './words.js';
+
+/** Why a request failed. `code` is the service's, or `unreachable`; `field` is the setting at fault, if it named one. */
+export class Problem extends Error {
+  constructor(status, code, message, field = null) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.field = field;
+  }
+}
+
+let askForKey = null;  // () => Promise, resolved once a key was accepted
+let keyAsked = null;
+
+/** Says who asks the user for the key when the service wants one. */
+export function onKeyWanted(ask) {
+  askForKey = ask;
+}
+
+// Seeds go to 2^63; a JavaScript number holds 53 bits. The page keeps them as text.
+const readJson = (text) => JSON.parse(text.replace(/("seed":\s*)(\d+)/g, '$1"$2"'));
+export const writeSettings = (settings) => JSON.stringify(settings).replace(/"seed":"(\d+)"/, '"seed":$1');
+
+async function problemOf(answer) {
+  let error = {};
+  try {
+    error = (await answer.json()).error ?? {};
+  } catch { /* not ours: a proxy's page */ }
+  return new Problem(answer.status, error.code ?? String(answer.status), error.message ?? answer.statusText, error.param ?? null);
+}
+
+async function send(path, options) {
+  const headers = { 'Accept-Language': currentLanguage(), ...options.headers };
+  try {
+    return await fetch(path, { ...options, headers, cache: 'no-store' });
+  } catch (reason) {
+    if (reason.name === 'AbortError') throw reason;
+    throw new Problem(0, 'unreachable', String(reason));
+  }
+}
+
+/** fetch() that asks for the key where one is wanted, and throws a Problem where the answer is an error. */
+export async function request(path, options = {}) {
+  for (;;) {
+    const answer = await send(path, options);
+    if (answer.ok) return answer;
+    if (answer.status !== 401 || !askForKey || options.keyless) throw await problemOf(answer);
+    keyAsked ??= askForKey().finally(() => { keyAsked = null; });
+    await keyAsked;
+  }
+}
+
+const json = async (path, options) => readJson(await (await request(path, options)).text());
+const asJson = (body) => ({ method: 'POST', body, headers: { 'Content-Type': 'application/json' } });
+const form = (fields) => {
+  const body = new FormData();
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === null || value === undefined) continue;
+    if (value instanceof Blob) body.append(name, value, value.name ?? name);
+    else body.append(name, String(value));
+  }
+  return { method: 'POST', body };
+};
+const jobPath = (id) => `api/jobs/${encodeURIComponent(id)}`;
+
+export const info = () => json('api/info');
+export const memory = () => json('api/memory');
+export const plan = (settings, signal) => json('api/plan', { ...asJson(writeSettings(settings)), signal });
+export const faces = (photo, signal) => json('api/faces', { ...form({ photo }), signal });
+export const identities = async () => (await json('api/identities')).identities;
+export const saveIdentity = (photo, face, name) => json('api/identities', form({ photo, face, name }));
+export const deleteIdentity = (id) => request(`api/identities/${encodeURIComponent(id)}`, { method: 'DELETE' });
+export const jobs = async () => (await json('api/jobs?limit=50')).jobs;
+export const job = (id) => json(jobPath(id));
+export const startJob = (fields) => json('api/jobs', form({ ...fields, settings: writeSettings(fields.settings) }));
+export const cancelJob = (id) => json(`${jobPath(id)}/cancel`, { method: 'POST' });
+export const deleteJob = (id) => request(jobPath(id), { method: 'DELETE' });
+export const logIn = (key) => request('api/login', { ...asJson(JSON.stringify({ key })), keyless: true });
+
+/**
+ * Hands on the events of a job until its end: onEvent(name, data). Returns true at the end of the job, false where the
+ * stream broke off before; throws a Problem where the service refuses.
+ */
+export async function jobEvents(id, onEvent, signal) {
+  const answer = await request(`${jobPath(id)}/events`, { headers: { Accept: 'text/event-stream' }, signal });
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let pending = '';
+  for (;;) {
+    let piece;
+    try {
+      piece = await reader.read();
+    } catch {
+      return false;
+    }
+    if (piece.done) return false;
+    pending += piece.value.replaceAll('\r\n', '\n');
+    for (let end = pending.indexOf('\n\n'); end >= 0; end = pending.indexOf('\n\n')) {
+      const { name, data } = eventOf(pending.slice(0, end));
+      pending = pending.slice(end + 2);
+      if (!data) continue;
+      onEvent(name, readJson(data));
+      if (name === 'end') return true;
+    }
+  }
+}
+
+function eventOf(text) {
+  let name = 'message';
+  const data = [];
+  for (const line of text.split('\n')) {
+    if (line.startsWith('event:')) name = line.slice(6).trim();
+    else if (line.startsWith('data:')) data.push(line.slice(5).trimStart());
+  }
+  return { name, data: data.join('\n') };
+}

@@ -1,0 +1,166 @@
+// The page's beginning: puts its parts together and keeps them in step with the service.
+import * as api from './api.js';
+import { bringIntoView, byId, pause, recall, remember, settled } from './dom.js';
+import { refreshGallery, startGallery } from './gallery.js';
+import { redrawIdentities, refreshIdentities, startIdentities } from './identities.js';
+import { askForKey } from './key.js';
+import { startMemory } from './memory.js';
+import { checkSubject, isLooking, setUploadLimit, startPhoto, subject } from './photo.js';
+import { planAllows, planSoon, startPlan } from './plan.js';
+import { clearProblem, reveal, showWhereItBelongs } from './problems.js';
+import { fillSettings, readSettings, refreshSizes, startSettings, useInfo } from './settings.js';
+import { clear, isUnderWay, show, shownId, startStage } from './stage.js';
+import { currentLanguage, label, preferredLanguage, say, sayAsIs, speak } from './words.js';
+
+let connected = false;
+let connecting = false;
+
+const galleryChanged = settled(() => refreshGallery().then(showNext).catch(() => {}), 150);
+
+async function start() {
+  startTheme();
+  startLanguage();
+  await speak(preferredLanguage());
+  api.onKeyWanted(askForKey);
+  startPhoto({ changed: subjectChanged });
+  startSettings({ changed: settingsChanged });
+  startPlan({ onPlan: () => clearProblem('form') });
+  startStage({ changed: galleryChanged, again });
+  startGallery({ bring: bringStage });
+  startIdentities();
+  byId('make-form').addEventListener('submit', make);
+  startMemory({ onReached: connect, onLost: lost });
+  document.documentElement.dataset.ready = '';
+}
+
+// ---- the service comes and goes
+
+async function connect() {
+  if (connected || connecting) return;
+  connecting = true;
+  try {
+    const info = await api.info();
+    setUploadLimit(info.limits.upload_bytes);
+    useInfo(info);
+    say(byId('model'), info.model.demo ? 'page.demo' : 'page.model', { name: info.model.name });
+    say(byId('version'), 'page.version', { version: info.version.replace(/^s/, 'S') });
+    await Promise.all([refreshIdentities(), pickUp()]);
+    connected = true;
+    byId('lost').hidden = true;
+    planSoon();
+  } catch (problem) {
+    if (problem.code !== 'unreachable') sayAsIs(byId('lost'), problem.message, 'en');
+    byId('lost').hidden = false;
+    await pause(1000);
+  } finally {
+    connecting = false;
+  }
+}
+
+function lost() {
+  connected = false;
+  byId('lost').hidden = false;
+}
+
+/** After a reload or a restart: what is running is shown again, or else what was being looked at. */
+async function pickUp() {
+  const jobs = await refreshGallery();
+  const looked = recall(sessionStorage, 'job');
+  const job = jobs.find((each) => each.state === 'running') ?? jobs.findLast((each) => each.state === 'queued') ??
+    jobs.find((each) => each.id === looked);
+  const busy = shownId() && jobs.some((each) => each.id === shownId() && isUnderWay(each));
+  if (job && !busy) show(job);
+  else if (shownId() && !jobs.some((each) => each.id === shownId())) clear();
+}
+
+/** When a job has ended and nobody has looked elsewhere, the next one that runs is shown. */
+function showNext(jobs) {
+  const mine = jobs.find((job) => job.id === shownId());
+  if (mine && isUnderWay(mine) && mine.state === 'queued') return;
+  if (mine) return;
+  const running = jobs.find((job) => job.state === 'running');
+  if (running) show(running);
+}
+
+// ---- the form
+
+function subjectChanged() {
+  clearProblem('form');
+  refreshSizes();
+  redrawIdentities();
+  planSoon();
+}
+
+function settingsChanged() {
+  clearProblem('form');
+  planSoon();
+}
+
+async function make(event) {
+  event.preventDefault();
+  clearProblem('form');
+  const someone = checkSubject();
+  const settings = readSettings();
+  if (!someone) {
+    if (isLooking()) return;
+    return void reveal('photo');
+  }
+  if (!settings || !planAllows()) return;
+  const button = byId('make');
+  button.disabled = true;
+  try {
+    const job = await api.startJob({ settings, ...subject(), keep_photo: byId('keep-photo').checked ? 'true' : null });
+    show(job);
+    bringStage();
+  } catch (problem) {
+    showWhereItBelongs(problem, 'form');
+  } finally {
+    button.disabled = false;
+  }
+}
+
+function again(settings) {
+  fillSettings(settings);
+  bringIntoView(byId('prompt-heading'));
+  byId('prompt').focus({ preventScroll: true });
+}
+
+function bringStage() {
+  const stage = byId('stage');
+  const { top } = stage.getBoundingClientRect();
+  if (top < 0 || top > innerHeight * 0.4) bringIntoView(stage);
+  stage.focus({ preventScroll: true });
+}
+
+// ---- language and colours
+
+function startLanguage() {
+  const button = byId('language');
+  button.onclick = () => speak(currentLanguage() === 'en' ? 'es' : 'en', { chosen: true });
+  document.addEventListener('language', ({ detail }) => {
+    button.textContent = detail === 'en' ? 'Español' : 'English';
+    button.lang = detail === 'en' ? 'es' : 'en';
+  });
+}
+
+function startTheme() {
+  const root = document.documentElement;
+  const system = matchMedia('(prefers-color-scheme: dark)');
+  const button = byId('theme');
+  const isDark = () => (root.dataset.theme ? root.dataset.theme === 'dark' : system.matches);
+  const relabel = () => label(button, isDark() ? 'page.light' : 'page.dark');
+  const kept = recall(localStorage, 'theme');
+  if (kept === 'dark' || kept === 'light') root.dataset.theme = kept;
+  button.onclick = () => {
+    const wanted = isDark() ? 'light' : 'dark';
+    // Back at the system's own choice, there is nothing to remember.
+    if ((wanted === 'dark') === system.matches) delete root.dataset.theme;
+    else root.dataset.theme = wanted;
+    remember(localStorage, 'theme', root.dataset.theme ?? null);
+    relabel();
+  };
+  system.addEventListener('change', relabel);
+  document.addEventListener('language', relabel);
+}
+
+start();

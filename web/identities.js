@@ -1,0 +1,68 @@
+// Saved faces: people whose photo need not be given again.
+import * as api from './api.js';
+import { byId, make } from './dom.js';
+import { chosenIdentity, subject, takeIdentity } from './photo.js';
+import { clearProblem, showProblem } from './problems.js';
+import { sure } from './sure.js';
+import { label } from './words.js';
+
+let identities = [];
+
+export function startIdentities() {
+  const dialog = byId('save-dialog');
+  byId('save-open').onclick = () => {
+    clearProblem('save');
+    byId('save-name').value = '';
+    dialog.showModal();
+  };
+  byId('save-close').onclick = () => dialog.close();
+  byId('save-form').onsubmit = async (event) => {
+    event.preventDefault();
+    const name = byId('save-name').value.trim();
+    if (!name) return void showProblem('save', 'saved.nameless');
+    const { photo, face } = subject();
+    try {
+      await api.saveIdentity(photo, face, name);
+      dialog.close();
+      await refreshIdentities();
+    } catch (problem) {
+      showProblem('save', problem);
+    }
+  };
+}
+
+export async function refreshIdentities() {
+  identities = await api.identities();
+  redrawIdentities();
+}
+
+/** Draws the list again; for when another face was chosen. */
+export function redrawIdentities() {
+  byId('saved').hidden = identities.length === 0;
+  byId('saved-list').replaceChildren(...identities.map(chip));
+}
+
+function chip(identity) {
+  const chosen = chosenIdentity() === identity.id;
+  const take = make('button', {
+    type: 'button', class: 'chip', 'aria-pressed': String(chosen), onclick: () => {
+      takeIdentity(chosen ? null : identity);
+      byId('saved-list').querySelector(`[data-identity="${CSS.escape(identity.id)}"] .chip`)?.focus();
+    },
+  }, identity.name);
+  const remove = make('button', { type: 'button', class: 'chip-delete', onclick: () => forget(identity) },
+    make('span', { 'aria-hidden': 'true' }, '×'));
+  label(remove, 'saved.delete', { name: identity.name });
+  return make('li', { 'data-identity': identity.id }, take, remove);
+}
+
+async function forget(identity) {
+  if (!(await sure('saved.sure', 'saved.sure_hint', { name: identity.name }))) return;
+  try {
+    await api.deleteIdentity(identity.id);
+    if (chosenIdentity() === identity.id) takeIdentity(null);
+    await refreshIdentities();
+  } catch (problem) {
+    showProblem('photo', problem);
+  }
+}

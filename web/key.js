@@ -1,0 +1,27 @@
+// Asks for the key of a service that wants one.
+import * as api from './api.js';
+import { byId } from './dom.js';
+import { clearProblem, showProblem } from './problems.js';
+
+/** Resolves once the service has accepted a key. The dialog stays until then. */
+export function askForKey() {
+  const dialog = byId('key-dialog');
+  byId('key').value = '';
+  clearProblem('key');
+  dialog.oncancel = (event) => event.preventDefault();
+  if (!dialog.open) dialog.showModal();
+  return new Promise((accepted) => {
+    byId('key-form').onsubmit = async (event) => {
+      event.preventDefault();
+      try {
+        await api.logIn(byId('key').value);
+        dialog.close();
+        accepted();
+      } catch (problem) {
+        if (problem.status === 401) showProblem('key', 'key.wrong');
+        else showProblem('key', problem);
+        byId('key').select();
+      }
+    };
+  });
+}

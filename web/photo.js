@@ -1,0 +1,229 @@
+// Who is to be in the picture: a photo and one of its faces, or a saved face; and the photo that lends the pose.
+import * as api from './api.js';
+import { openCamera } from './camera.js';
+import { byId, make } from './dom.js';
+import { decode, draw, pictureIn, sendable } from './pictures.js';
+import { clearProblem, showProblem } from './problems.js';
+import { label, say, sayAsIs } from './words.js';
+
+const state = {
+  file: null,       // as it is sent
+  frame: null,      // {width, height} of the photo
+  face: 0,
+  faces: [],
+  identity: null,   // {id, name} of a saved face instead of a photo
+  pose: null,
+  poseFrame: null,
+};
+let looking = null;  // AbortController of the search that is under way
+let limitBytes = 32 * 2 ** 20;
+let changed = () => {};
+
+/** What a job needs of it: {photo, face, identity, pose}. */
+export const subject = () => ({
+  photo: state.identity ? null : state.file,
+  face: state.identity ? null : state.face,
+  identity: state.identity?.id ?? null,
+  pose: state.pose,
+});
+
+/** Whose shape the picture takes where no size is given: the pose's, else the photo's; null where there is neither. */
+export const frame = () => state.poseFrame ?? (state.identity ? null : state.frame);
+
+export const isLooking = () => looking !== null;
+
+/** Whether there is somebody to draw; says at the photo what is missing. */
+export function checkSubject() {
+  if (state.identity) return true;
+  if (!state.file) showProblem('photo', 'photo.missing');
+  else if (!looking && state.faces.length === 0) showProblem('photo', 'photo.no_face');
+  else return !looking;
+  return false;
+}
+
+export function startPhoto(options) {
+  changed = options.changed;
+  const well = byId('photo-well');
+  byId('photo-choose').onclick = () => byId('photo-file').click();
+  byId('photo-camera').onclick = () => openCamera(takePhoto, () => byId('photo-shot').click());
+  for (const id of ['photo-file', 'photo-shot']) byId(id).onchange = (event) => takeFrom(event.target, takePhoto);
+  byId('photo-remove').onclick = () => {
+    forgetPhoto();
+    byId('photo-choose').focus();
+  };
+  byId('pose-choose').onclick = () => byId('pose-file').click();
+  byId('pose-file').onchange = (event) => takeFrom(event.target, takePose);
+  byId('pose-remove').onclick = () => {
+    forgetPose();
+    byId('pose-choose').focus();
+  };
+  document.addEventListener('paste', (event) => {
+    const picture = pictureIn(event.clipboardData);
+    if (!picture || document.querySelector('dialog[open]')) return;
+    event.preventDefault();
+    takePhoto(picture);
+  });
+  // A photo may be dropped anywhere; over the pose's place it is the pose.
+  const poseWell = byId('pose-well');
+  document.addEventListener('dragover', (event) => {
+    if (![...event.dataTransfer.types].includes('Files')) return;
+    event.preventDefault();
+    const pose = poseWell.contains(event.target);
+    well.classList.toggle('over', !pose);
+    poseWell.classList.toggle('over', pose);
+  });
+  const out = () => [well, poseWell].forEach((place) => place.classList.remove('over'));
+  document.addEventListener('dragleave', (event) => { if (!event.relatedTarget) out(); });
+  document.addEventListener('drop', (event) => {
+    if (!event.dataTransfer.files.length) return;
+    event.preventDefault();
+    out();
+    const pose = poseWell.contains(event.target);
+    const picture = pictureIn(event.dataTransfer);
+    if (!picture) showProblem(pose ? 'pose' : 'photo', 'photo.not_a_picture');
+    else if (pose) takePose(picture);
+    else takePhoto(picture);
+  });
+}
+
+export function setUploadLimit(bytes) {
+  limitBytes = bytes;
+}
+
+function takeFrom(input, take) {
+  const [file] = input.files;
+  input.value = '';
+  if (file) take(file);
+}
+
+/** Takes a photo: shows it and looks for faces. */
+export async function takePhoto(file) {
+  forgetPhoto();
+  const bitmap = await decode(file);
+  if (!bitmap) return void showProblem('photo', 'photo.unreadable');
+  draw(byId('photo-canvas'), bitmap);
+  state.frame = { width: bitmap.width, height: bitmap.height };
+  state.file = await sendable(file, bitmap, limitBytes);
+  bitmap.close();
+  if (!state.file) return void showProblem('photo', 'photo.unreadable');
+  byId('photo-empty').hidden = true;
+  byId('photo-framed').hidden = false;
+  byId('photo-remove').hidden = false;
+  changed();
+  await lookForFaces();
+}
+
+async function lookForFaces() {
+  const search = looking = new AbortController();
+  byId('photo-framed').classList.add('looking');
+  say(byId('photo-status'), 'photo.looking');
+  try {
+    const found = await api.faces(state.file, search.signal);
+    if (search.signal.aborted) return;
+    looking = null;
+    showFaces(found);
+  } catch (problem) {
+    if (search.signal.aborted) return;
+    looking = null;
+    sayAsIs(byId('photo-status'), '');
+    showProblem('photo', problem);
+  } finally {
+    if (!search.signal.aborted) byId('photo-framed').classList.remove('looking');
+  }
+  changed();
+}
+
+function showFaces({ width, height, faces }) {
+  state.faces = faces;
+  state.face = faces[0]?.index ?? 0;
+  const status = byId('photo-status');
+  if (faces.length === 0) {
+    sayAsIs(status, '');
+    showProblem('photo', 'photo.no_face');
+    return;
+  }
+  say(status, 'photo.found', { count: faces.length });
+  byId('faces').replaceChildren(...faces.map((face, place) => faceMark(face, place, faces.length, width, height)));
+  byId('photo-options').hidden = false;
+}
+
+// A face's frame is a radio button: arrow keys go from one to the next.
+function faceMark(face, place, count, width, height) {
+  const [left, top, right, bottom] = face.box;
+  const input = make('input', { type: 'radio', name: 'face', value: face.index, class: 'away', checked: place === 0 });
+  label(input, 'photo.face', { place: place + 1, of: count });
+  input.addEventListener('change', () => {
+    state.face = face.index;
+    changed();
+  });
+  const mark = make('label', { class: 'face' }, input, make('span', { class: 'face-frame', 'aria-hidden': 'true' }));
+  const percent = (value, whole) => `${(100 * value) / whole}%`;
+  mark.style.left = percent(left, width);
+  mark.style.top = percent(top, height);
+  mark.style.width = percent(right - left, width);
+  mark.style.height = percent(bottom - top, height);
+  for (const [x, y] of face.keypoints) {
+    const point = make('span', { class: 'keypoint', 'aria-hidden': 'true' });
+    point.style.left = percent(x - left, right - left);
+    point.style.top = percent(y - top, bottom - top);
+    mark.append(point);
+  }
+  if (count > 1) mark.append(make('span', { class: 'face-number', 'aria-hidden': 'true' }, String(place + 1)));
+  return mark;
+}
+
+function forgetPhoto() {
+  looking?.abort();
+  looking = null;
+  Object.assign(state, { file: null, frame: null, face: 0, faces: [], identity: null });
+  clearProblem('photo');
+  sayAsIs(byId('photo-status'), '');
+  byId('faces').replaceChildren();
+  byId('photo-framed').classList.remove('looking');
+  for (const id of ['photo-framed', 'photo-remove', 'photo-options', 'photo-saved']) byId(id).hidden = true;
+  byId('photo-empty').hidden = false;
+  changed();
+}
+
+/** Takes a saved face in place of a photo; null goes back to none. */
+export function takeIdentity(identity) {
+  forgetPhoto();
+  if (!identity) return;
+  state.identity = identity;
+  byId('photo-empty').hidden = true;
+  byId('photo-saved').hidden = false;
+  byId('photo-remove').hidden = false;
+  say(byId('photo-saved'), 'saved.chosen', { name: identity.name });
+  changed();
+}
+export const chosenIdentity = () => state.identity?.id ?? null;
+
+async function takePose(file) {
+  clearProblem('pose');
+  const bitmap = await decode(file);
+  if (!bitmap) return void showProblem('pose', 'photo.unreadable');
+  draw(byId('pose-canvas'), bitmap);
+  state.poseFrame = { width: bitmap.width, height: bitmap.height };
+  const pose = state.pose = await sendable(file, bitmap, limitBytes);
+  bitmap.close();
+  if (!pose) return void showProblem('pose', 'photo.unreadable');
+  byId('pose-empty').hidden = true;
+  byId('pose-framed').hidden = false;
+  byId('pose-remove').hidden = false;
+  changed();
+  try {
+    const { faces } = await api.faces(pose);
+    if (state.pose === pose && faces.length === 0) showProblem('pose', 'photo.no_face');
+  } catch (problem) {
+    if (state.pose === pose) showProblem('pose', problem);
+  }
+}
+
+function forgetPose() {
+  state.pose = state.poseFrame = null;
+  clearProblem('pose');
+  byId('pose-empty').hidden = false;
+  byId('pose-framed').hidden = true;
+  byId('pose-remove').hidden = true;
+  changed();
+}

@@ -1,0 +1,88 @@
+// What will it take: the plan for the settings as they stand, asked for again whenever they change.
+import * as api from './api.js';
+import { bringIntoView, byId, settled } from './dom.js';
+import { tell } from './problems.js';
+import { readSettings, useSize } from './settings.js';
+import { say, sayAsIs } from './words.js';
+
+let asking = null;
+let latest = null;
+let onPlan = () => {};
+
+export const latestPlan = () => latest;
+
+export function startPlan(options) {
+  onPlan = options.onPlan;
+  byId('smaller').onclick = () => {
+    const { width, height } = latest.smaller;
+    useSize(width, height);
+    byId('make').focus({ preventScroll: true });
+  };
+}
+
+/** Asks for a new plan, once the user has stopped changing things for a moment. */
+export const planSoon = settled(planNow, 300);
+
+async function planNow() {
+  asking?.abort();
+  const settings = readSettings({ quiet: true });
+  if (!settings) return showNothing();
+  const question = asking = new AbortController();
+  byId('plan').classList.add('asking');
+  try {
+    const plan = await api.plan(settings, question.signal);
+    if (question.signal.aborted) return;
+    latest = plan;
+    show(plan, settings);
+  } catch (problem) {
+    if (question.signal.aborted) return;
+    showNothing();
+    if (problem.code !== 'unreachable') {
+      byId('plan-line').hidden = false;
+      tell(byId('plan-line'), problem);
+    }
+  } finally {
+    if (asking === question) byId('plan').classList.remove('asking');
+  }
+}
+
+function showNothing() {
+  latest = null;
+  for (const id of ['plan-line', 'plan-meter', 'refusal', 'plan-details']) byId(id).hidden = true;
+  onPlan(null);
+}
+
+function show(plan, settings) {
+  const line = byId('plan-line');
+  byId('refusal').hidden = plan.fits;
+  line.hidden = !plan.fits;
+  byId('plan-meter').hidden = false;
+  meter(plan.fits ? plan.peak_bytes : plan.minimum_bytes, plan.budget_bytes, plan.fits);
+  if (plan.fits) {
+    say(line, 'plan.line', { seconds: plan.seconds, peak: plan.peak_bytes, budget: plan.budget_bytes, mode: plan.mode });
+    line.removeAttribute('lang');
+  } else {
+    const [w, h] = [settings.width, settings.height];
+    say(byId('refusal-text'), 'plan.refusal', { size: `${w} × ${h}`, minimum: plan.minimum_bytes, budget: plan.budget_bytes });
+    byId('smaller').hidden = !plan.smaller;
+    if (plan.smaller) say(byId('smaller'), 'plan.smaller', { size: `${plan.smaller.width} × ${plan.smaller.height}` });
+  }
+  const summary = [...(plan.refusal ? [plan.refusal] : []), ...(plan.summary ?? [])].join('\n');
+  byId('plan-details').hidden = summary === '';
+  sayAsIs(byId('plan-summary'), summary, 'en');
+  onPlan(plan);
+}
+
+function meter(value, budget, fits) {
+  const element = byId('plan-meter');
+  element.classList.toggle('full', !fits);
+  element.style.setProperty('--part', `${Math.min(100, (100 * value) / budget)}%`);
+}
+
+/** Whether the plan lets the job start; brings its refusal before the user where not. */
+export function planAllows() {
+  if (!latest || latest.fits) return true;
+  bringIntoView(byId('refusal'), 'center');
+  (latest.smaller ? byId('smaller') : byId('refusal')).focus({ preventScroll: true });
+  return false;
+}

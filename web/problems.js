@@ -1,0 +1,72 @@
+// Errors in the user's words, at the place where they belong.
+import { Problem } from './api.js';
+import { bringIntoView, byId } from './dom.js';
+import { hasWord, say, sayAsIs } from './words.js';
+
+// Fields of a request that have a place of their own on the page; the rest is said above the button.
+const kPlaces = {
+  photo: 'photo', face: 'photo', identity: 'photo', pose: 'pose', prompt: 'prompt', negative_prompt: 'negative_prompt',
+  width: 'width', height: 'width', size: 'width', steps: 'steps', guidance: 'guidance', count: 'count', seed: 'seed',
+  identity_strength: 'identity_strength', adapter_strength: 'adapter_strength',
+};
+
+/** Shows a problem beside a field. `reason` is a key of ours with values, or a Problem of the service. */
+export function showProblem(place, reason, values) {
+  const line = byId(`${place}-problem`);
+  if (reason instanceof Problem) tell(line, reason);
+  else say(line, reason, values);
+  if (!(reason instanceof Problem)) line.removeAttribute('lang');
+  line.hidden = false;
+  const field = byId(place);
+  if (field) {
+    field.setAttribute('aria-invalid', 'true');
+    describe(field, line.id, true);
+  }
+  return line;
+}
+
+export function clearProblem(place) {
+  const line = byId(`${place}-problem`);
+  if (line.hidden) return;
+  line.hidden = true;
+  line.textContent = '';
+  delete line.dataset.word;
+  const field = byId(place);
+  if (field) {
+    field.removeAttribute('aria-invalid');
+    describe(field, line.id, false);
+  }
+}
+
+/** Shows a Problem at the field that it names, or else at `otherwise`. */
+export function showWhereItBelongs(problem, otherwise) {
+  const name = (problem.field ?? '').split('.').pop();
+  const place = kPlaces[name] ?? otherwise;
+  const line = showProblem(place, problem);
+  reveal(place, line);
+}
+
+/** Brings a field with a problem before the user. */
+export function reveal(place, line = byId(`${place}-problem`)) {
+  for (let around = line.closest('details'); around; around = around.parentElement.closest('details')) around.open = true;
+  bringIntoView(line, 'center');
+  byId(place)?.focus?.({ preventScroll: true });
+}
+
+/** Says a Problem: in our words where the page has some for its code, else in the service's. */
+export function tell(element, problem) {
+  const key = `problem.${problem.code}`;
+  if (hasWord(key)) say(element, key);
+  else if (problem.status >= 500 && !problem.message) say(element, 'problem.server');
+  else sayAsIs(element, sentence(problem.message), 'en');
+}
+
+const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) : text);
+
+function describe(field, id, on) {
+  const ids = new Set((field.getAttribute('aria-describedby') ?? '').split(' ').filter(Boolean));
+  if (on) ids.add(id);
+  else ids.delete(id);
+  if (ids.size) field.setAttribute('aria-describedby', [...ids].join(' '));
+  else field.removeAttribute('aria-describedby');
+}

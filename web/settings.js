@@ -1,0 +1,223 @@
+// The form of settings: dials, size, seed, prompts; reading it, filling it, and holding it to its limits.
+import { byId, make, recall, remember } from './dom.js';
+import { clearProblem, reveal, showProblem } from './problems.js';
+import { frame } from './photo.js';
+import { label, say } from './words.js';
+
+// name, range and step of the slider; `most` is what the number field takes.
+const kDials = [
+  { name: 'identity_strength', start: 0.8, from: 0, to: 1.5, step: 0.05, home: 'dials' },
+  { name: 'adapter_strength', start: 0.8, from: 0, to: 1.5, step: 0.05, home: 'dials' },
+  { name: 'steps', start: 30, from: 1, to: 100, step: 1, whole: true, home: 'dials' },
+  { name: 'count', start: 1, from: 1, to: 16, step: 1, whole: true, home: 'dials' },
+  { name: 'guidance', start: 5, from: 0, to: 20, most: 100, step: 0.5, home: 'finer-dials' },
+];
+const kFewSteps = 20;  // below it only models that were made for few steps give a good picture
+const kShapes = [
+  { name: 'photo' }, { name: 'square', shape: [1, 1] }, { name: 'portrait', shape: [3, 4] },
+  { name: 'landscape', shape: [4, 3] }, { name: 'custom' },
+];
+
+let nativeSide = 1024;
+let fewSteps = false;
+let changed = () => {};
+
+export function startSettings(options) {
+  changed = options.changed;
+  for (const dial of kDials) byId(dial.home).append(dialRow(dial));
+  byId('shapes').append(...kShapes.map(shapeChoice));
+  chooseShape('photo');
+  byId('shapes').addEventListener('change', () => {
+    const custom = chosenShape() === 'custom';
+    if (custom && !byId('width').value) [byId('width').value, byId('height').value] = areaSize([1, 1]);
+    byId('custom-size').hidden = !custom;
+    clearProblem('width');
+  });
+  byId('randomise').addEventListener('change', (event) => {
+    if (!event.target.checked && !byId('seed').value) byId('seed').value = String(Math.floor(Math.random() * 2 ** 32));
+  });
+  byId('seed').addEventListener('input', () => { byId('randomise').checked = byId('seed').value === ''; });
+  byId('make-form').addEventListener('input', (event) => {
+    const field = event.target.id.replace(/-range$/, '').replace('height', 'width');
+    if (byId(`${field}-problem`)) clearProblem(field);
+    remember(sessionStorage, 'settings', JSON.stringify({ ...readRaw(), shape: chosenShape() }));
+    changed();
+  });
+  restore();
+}
+
+/** What the service says of its model: the shape of sizes, the defaults, the limits. */
+export function useInfo(info) {
+  nativeSide = info.model.native_side;
+  fewSteps = info.model.few_steps;
+  if (info.limits.count) {
+    for (const id of ['count', 'count-range']) byId(id).max = info.limits.count;
+  }
+  if (!recall(sessionStorage, 'settings')) {
+    for (const { name } of kDials) if (info.defaults[name] !== undefined) turn(name, info.defaults[name]);
+  }
+  refreshSizes();
+  warnOfFewSteps();
+}
+
+function dialRow({ name, start, from, to, most = to, step, whole }) {
+  const title = make('label', { for: name });
+  say(title, `dials.${name}`);
+  const number = make('input', {
+    type: 'number', id: name, min: from, max: most, step: whole ? 1 : 'any', value: start, inputmode: whole ? 'numeric' : 'decimal',
+  });
+  const range = make('input', { type: 'range', id: `${name}-range`, min: from, max: to, step, value: start });
+  label(range, `dials.${name}`);
+  range.addEventListener('input', () => {
+    number.value = range.value;
+    fill(range);
+    if (name === 'steps') warnOfFewSteps();
+  });
+  number.addEventListener('input', () => {
+    range.value = number.value;
+    fill(range);
+    if (name === 'steps') warnOfFewSteps();
+  });
+  fill(range);
+  const hint = make('p', { class: 'hint', id: `${name}-hint` });
+  say(hint, `dials.${name}_hint`);
+  number.setAttribute('aria-describedby', hint.id);
+  const row = make('div', { class: 'dial' }, title, number, range, hint);
+  if (name === 'steps') row.append(make('p', { class: 'warning', id: 'steps-warning', role: 'status', hidden: true }));
+  row.append(make('p', { class: 'problem', id: `${name}-problem`, role: 'alert', hidden: true }));
+  return row;
+}
+
+const fill = (range) =>
+  range.style.setProperty('--part', `${(100 * (range.value - range.min)) / (range.max - range.min)}%`);
+
+function turn(name, value) {
+  byId(name).value = value;
+  byId(`${name}-range`).value = value;
+  fill(byId(`${name}-range`));
+}
+
+function warnOfFewSteps() {
+  const warning = byId('steps-warning');
+  const steps = Number(byId('steps').value);
+  warning.hidden = fewSteps || !(steps >= 1 && steps < kFewSteps);
+  if (!warning.hidden) say(warning, 'dials.few_steps', { count: kFewSteps });
+  else warning.textContent = '';
+}
+
+// ---- size
+
+function shapeChoice({ name }) {
+  const input = make('input', { type: 'radio', name: 'shape', id: `shape-${name}`, value: name, class: 'away' });
+  const title = make('span', { class: 'shape-name' });
+  say(title, `size.${name}`);
+  return make('label', { class: 'shape', for: `shape-${name}` }, input,
+    make('span', { class: `shape-icon ${name}`, 'aria-hidden': 'true' }), title,
+    make('span', { class: 'shape-size', id: `shape-size-${name}` }));
+}
+
+const chosenShape = () => document.querySelector('input[name=shape]:checked')?.value;
+
+function chooseShape(name) {
+  byId(`shape-${name}`).checked = true;
+  byId('custom-size').hidden = name !== 'custom';
+}
+
+/** A picture's size of some shape at the model's area, in steps of 64: the rule of auto_size() in src/image. */
+function areaSize([w, h]) {
+  const fitted = (length) => Math.max(64, Math.round(Math.min(length, nativeSide ** 2 / 64) / 64) * 64);
+  const aspect = Math.sqrt(w / h);
+  return [fitted(nativeSide * aspect), fitted(nativeSide / aspect)];
+}
+
+function sizeOf(name) {
+  if (name === 'custom') return [Number(byId('width').value), Number(byId('height').value)];
+  if (name === 'photo') return areaSize(frame() ? [frame().width, frame().height] : [1, 1]);
+  return areaSize(kShapes.find((shape) => shape.name === name).shape);
+}
+
+/** Writes beside each shape what size it is; for when the photo or the model has changed. */
+export function refreshSizes() {
+  for (const { name } of kShapes) {
+    if (name !== 'custom') byId(`shape-size-${name}`).textContent = sizeOf(name).join(' × ');
+  }
+}
+
+export function useSize(width, height) {
+  byId('width').value = width;
+  byId('height').value = height;
+  chooseShape('custom');
+  clearProblem('width');
+  changed();
+}
+
+// ---- reading and filling
+
+function readRaw() {
+  const values = { prompt: byId('prompt').value, negative_prompt: byId('negative_prompt').value };
+  for (const { name } of kDials) values[name] = Number(byId(name).value);
+  [values.width, values.height] = sizeOf(chosenShape());
+  if (!byId('randomise').checked && byId('seed').value) values.seed = byId('seed').value.trim();
+  return values;
+}
+
+/** The settings with their problems shown beside the fields; null where there are any. */
+export function readSettings({ quiet = false } = {}) {
+  const settings = readRaw();
+  const problems = problemsOf(settings);
+  if (quiet) {
+    // A plan needs no prompt.
+    if (!settings.prompt.trim()) settings.prompt = 'portrait';
+    return problems.every(([place]) => place === 'prompt') ? settings : null;
+  }
+  for (const [place, key, values] of problems) showProblem(place, key, values);
+  if (problems.length === 0) return settings;
+  reveal(problems[0][0]);
+  return null;
+}
+
+function problemsOf(settings) {
+  const problems = [];
+  if (!settings.prompt.trim()) problems.push(['prompt', 'prompt.missing']);
+  for (const side of ['width', 'height']) {
+    const value = settings[side];
+    if (!(value >= 64 && value % 8 === 0)) {
+      problems.push(['width', 'size.wrong']);
+      break;
+    }
+  }
+  for (const { name, whole } of kDials) {
+    const { min, max, value } = byId(name);
+    const wrong = value === '' || settings[name] < Number(min) || settings[name] > Number(max) || (whole && !Number.isInteger(settings[name]));
+    if (wrong) problems.push([name, whole ? 'dials.whole_range' : 'dials.range', { from: Number(min), to: Number(max) }]);
+  }
+  if (settings.seed !== undefined && !(/^\d{1,19}$/.test(settings.seed) && BigInt(settings.seed) < 2n ** 63n)) problems.push(['seed', 'seed.wrong']);
+  return problems;
+}
+
+/** Fills the form with the settings of an earlier picture. */
+export function fillSettings(settings) {
+  byId('prompt').value = settings.prompt ?? '';
+  byId('negative_prompt').value = settings.negative_prompt ?? '';
+  for (const { name } of kDials) {
+    if (settings[name] !== undefined) turn(name, settings[name]);
+    clearProblem(name);
+  }
+  const shape = settings.shape ?? kShapes.map((each) => each.name).filter((name) => name !== 'custom')
+    .find((name) => sizeOf(name).join() === [settings.width, settings.height].join()) ?? 'custom';
+  if (shape === 'custom') [byId('width').value, byId('height').value] = [settings.width, settings.height];
+  chooseShape(shape);
+  byId('seed').value = settings.seed ?? '';
+  byId('randomise').checked = settings.seed === undefined;
+  byId('finer').open ||= settings.seed !== undefined;
+  for (const place of ['prompt', 'negative_prompt', 'width', 'seed']) clearProblem(place);
+  warnOfFewSteps();
+  changed();
+}
+
+function restore() {
+  try {
+    const kept = JSON.parse(recall(sessionStorage, 'settings'));
+    if (kept) fillSettings(kept);
+  } catch { /* written by another version of the page */ }
+}

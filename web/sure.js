@@ -1,0 +1,18 @@
+// "Are you sure?" for what cannot be taken back.
+import { byId } from './dom.js';
+import { say } from './words.js';
+
+/** Asks; true for yes. */
+export function sure(question, hint, values) {
+  const dialog = byId('sure-dialog');
+  say(byId('sure-heading'), question, values);
+  say(byId('sure-text'), hint, values);
+  return new Promise((answer) => {
+    byId('sure-yes').onclick = () => dialog.close('yes');
+    byId('sure-no').onclick = () => dialog.close('no');
+    dialog.onclose = () => answer(dialog.returnValue === 'yes');
+    dialog.returnValue = '';
+    dialog.showModal();
+    byId('sure-no').focus();
+  });
+}

@@ -1,0 +1,112 @@
+// The page's texts in the user's language: web/en.json, web/es.json.
+//
+// A text may hold {name} or {name:kind}, where kind says how a value is written: bytes, duration, number, when, mode.
+// Counted texts have two entries, key.one and key.other, chosen by the value `count`.
+// What an element says is kept on it (data-word and data-values), so that translate() can say all of it again in
+// another language.
+import { recall, remember } from './dom.js';
+
+const kLanguages = ['en', 'es'];
+let language = 'en';
+let table = {};
+
+export const currentLanguage = () => language;
+
+/** The language chosen earlier, or the first of the browser's that we have. */
+export function preferredLanguage() {
+  const chosen = recall(localStorage, 'language');
+  if (kLanguages.includes(chosen)) return chosen;
+  const known = navigator.languages.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => kLanguages.includes(tag));
+  return known ?? 'en';
+}
+
+/** Loads a language and says the whole page in it. */
+export async function speak(wanted, { chosen = false } = {}) {
+  const answer = await fetch(`web/${wanted}.json`, { cache: 'no-cache' });
+  if (!answer.ok) throw new Error(`web/${wanted}.json: ${answer.status}`);
+  table = await answer.json();
+  language = wanted;
+  if (chosen) remember(localStorage, 'language', wanted);
+  document.documentElement.lang = wanted;
+  translate(document);
+  document.dispatchEvent(new CustomEvent('language', { detail: wanted }));
+}
+
+const number = (value, digits = 2) => new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);
+
+export function bytes(value) {
+  const mebibytes = value / 2 ** 20;
+  if (mebibytes >= 1024) return `${number(mebibytes / 1024, 1)} GiB`;
+  return `${number(mebibytes, mebibytes < 10 ? 1 : 0)} MiB`;
+}
+
+const unit = (value, name, display) =>
+  new Intl.NumberFormat(language, { style: 'unit', unit: name, unitDisplay: display, maximumFractionDigits: value < 10 && name === 'hour' ? 1 : 0 })
+    .format(value);
+
+export function duration(seconds) {
+  if (seconds < 90) return unit(Math.max(1, Math.round(seconds)), 'second', 'long');
+  if (seconds < 90 * 60) return unit(Math.round(seconds / 60), 'minute', 'long');
+  return unit(seconds / 3600, 'hour', 'long');
+}
+
+export const when = (text) =>
+  new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(text));
+
+const mode = (name) => table[`mode.${name}`] ?? name;
+
+const kKinds = { bytes, duration, number, when, mode };
+
+/** The text of a key, with its values in place; the key itself where there is none. */
+export function word(key, values = {}) {
+  let text = table[key];
+  if (text === undefined && values.count !== undefined) {
+    text = table[`${key}.${new Intl.PluralRules(language).select(values.count)}`] ?? table[`${key}.other`];
+  }
+  if (text === undefined) return key;
+  return text.replace(/\{(\w+)(?::(\w+))?\}/g, (all, name, kind) => {
+    const value = values[name];
+    if (value === undefined || value === null) return '';
+    return kind ? kKinds[kind](value) : String(value);
+  });
+}
+
+export const hasWord = (key) => table[key] !== undefined;
+
+/** Lets an element say a text, now and after a change of language. */
+export function say(element, key, values) {
+  element.dataset.word = key;
+  if (values) element.dataset.values = JSON.stringify(values);
+  else delete element.dataset.values;
+  element.textContent = word(key, values);
+}
+
+/** The same for what a screen reader says of it. */
+export function label(element, key, values) {
+  element.dataset.wordLabel = key;
+  if (values) element.dataset.labelValues = JSON.stringify(values);
+  element.setAttribute('aria-label', word(key, values));
+}
+
+/** Lets an element say what is not ours to translate (a prompt, a message of the server). */
+export function sayAsIs(element, text, textLanguage) {
+  delete element.dataset.word;
+  delete element.dataset.values;
+  element.textContent = text;
+  if (textLanguage) element.lang = textLanguage;
+  else element.removeAttribute('lang');
+}
+
+const values = (text) => (text ? JSON.parse(text) : {});
+
+export function translate(root) {
+  for (const element of root.querySelectorAll('[data-word]')) {
+    element.textContent = word(element.dataset.word, values(element.dataset.values));
+  }
+  for (const element of root.querySelectorAll('[data-word-label]')) {
+    element.setAttribute('aria-label', word(element.dataset.wordLabel, values(element.dataset.labelValues)));
+  }
+  for (const element of root.querySelectorAll('[data-word-placeholder]')) {
+    element.placeholder = word(element.dataset.wordPlaceholder);
+  }
+}
