@@ -40,7 +40,6 @@ WORDS = {  # the prompt of each style, as users write it
 PLACES = {"beach": "on the beach", "forest": "in the forest", "library": "in a library", "mountains": "in the mountains",
           "garden": "in a garden", "street": "in the street"}
 DYES = ("blue", "pink", "green", "purple")
-JUDGES = {judge.CHECKPOINT: "judge", classifiers.CHECKPOINT: "classifiers"}
 
 
 @dataclasses.dataclass
@@ -219,10 +218,6 @@ def main():
     parser.add_argument("--no-face-models", action="store_true", help="without the figures of detector and recogniser")
     parser.add_argument("--rendered", action="store_true")
     args = parser.parse_args()
-    for checkpoint, stage in JUDGES.items():
-        if not checkpoint.exists():
-            raise SystemExit(f"cannot judge without {checkpoint}: run `python -m tools.demo_model.faces.crops judge`, "
-                             f"then `python -m tools.demo_model.faces.{stage}`")
     cases = [case_of(person, number, args.people) for person in range(args.people) for number in range(args.prompts)]
     net, traits = judge.load(), classifiers.load()
     detector = session_of(args.models / "face-models" / "scrfd_10g_bnkps.onnx")

@@ -2,7 +2,6 @@
 
 #include <fmt/ranges.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -76,8 +75,7 @@ void make_link(const fs::path& target, const fs::path& link) {
   const fs::path text = target.lexically_relative(link.parent_path());
   std::error_code error;
   if (fs::is_symlink(link, error) && fs::read_symlink(link, error) == text) return;
-  const fs::path beside = link.string() + fmt::format(".{}.tmp", getpid());
-  fs::remove(beside, error);
+  const fs::path beside = name_beside(link);
   fs::create_symlink(text, beside, error);
   if (!error) fs::rename(beside, link, error);
   if (error) {

@@ -270,7 +270,7 @@ TEST_F(PullTest, OfflineAsksNobody) {
 
 TEST_F(PullTest, TwoAtOnceDownloadOnce) {
   server.fault("safetensors", {.pause_ms = 2});
-  std::thread other([this] {
+  std::jthread other([this] {
     Puller puller(places, options, {});
     puller.run(puller.plan({parse_model_name("instantid")}));
   });
@@ -284,7 +284,7 @@ TEST_F(PullTest, CancelledGoesOnLater) {
   server.fault("safetensors", {.times = 1, .pause_ms = 20});
   std::stop_source stop;
   hooks.stop = stop.get_token();
-  std::thread later([&] {
+  std::jthread later([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
     stop.request_stop();
   });

@@ -254,6 +254,13 @@ std::string read_small_file(const std::filesystem::path& path, std::uint64_t lim
   return text;
 }
 
+std::filesystem::path name_beside(const std::filesystem::path& path) {
+  static std::atomic<unsigned> count = 0;
+  std::filesystem::path beside = path;
+  return beside.replace_filename(
+      fmt::format(".{}.{}.{}.tmp", path.filename().string(), getpid(), ++count));
+}
+
 OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)) {
   std::error_code ignored;
   if (path_.filename().empty() || std::filesystem::is_directory(path_, ignored)) {
@@ -265,7 +272,7 @@ OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)) {
   if (descriptor_ >= 0) return;
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) fail_to_write(path_, errno);
   const std::lock_guard lock(unfinished_mutex);
-  temporary_ = folder / fmt::format(".{}.{}.tmp", path_.filename().string(), getpid());
+  temporary_ = name_beside(path_);
   descriptor_ = open(temporary_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail_to_write(path_, errno);
   unfinished().push_back(temporary_);
@@ -296,8 +303,7 @@ void OutputFile::commit() {
   if (temporary_.empty()) {
     // A file without a name cannot replace one: it takes a hidden name first, then that name moves
     // over.
-    temporary_ = path_;
-    temporary_.replace_filename(fmt::format(".{}.{}.tmp", path_.filename().string(), getpid()));
+    temporary_ = name_beside(path_);
     unlink(temporary_.c_str());
     const std::string source = fmt::format("/proc/self/fd/{}", descriptor_);
     if (linkat(AT_FDCWD, source.c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) != 0) {

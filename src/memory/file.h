@@ -54,6 +54,10 @@ std::shared_ptr<const File> memory_file(std::string name, std::vector<std::byte>
 /// `limit_bytes`.
 std::string read_small_file(const std::filesystem::path& path, std::uint64_t limit_bytes);
 
+/// A hidden name in the same folder that no other thread or process takes, for what is to replace
+/// `path` in one step.
+std::filesystem::path name_beside(const std::filesystem::path& path);
+
 class OutputFile {
  public:
   /// Prepares to write `path`; throws Error(kDevice) or Error(kMissing) when its folder is not

@@ -2,7 +2,8 @@
 
     python -m tools.demo_model.faces.classifiers            trains (goes on where it stopped)
 
-It learns from the whole pictures of the judge's people. Writes classifiers.pt under /tmp/demo_model/faces.
+It learns from the whole pictures of the judge's people. Writes bench/identity/judges/classifiers.pt; its checkpoint is classifiers.pt
+under /tmp/demo_model/faces.
 """
 
 import argparse
@@ -17,14 +18,16 @@ from torch.nn import functional as F
 from ..world import TRAITS
 from . import augment
 from .crops import CACHE, WHOLE, Crops
+from .judge import KEPT as JUDGE
 from .networks import Classifier
-from .progress import Progress, load_net, polite, save_atomically
+from .progress import Progress, keep_net, load_net, polite, save_atomically
 
 SEED = 78
 CHECKPOINT = CACHE / "classifiers.pt"
+KEPT = JUDGE.with_name("classifiers.pt")
 
 
-def load(path=CHECKPOINT):
+def load(path=KEPT):
     """The trained network in eval mode: [n,3,96,96], RGB, (x - 127.5) / 127.5 -> logits by trait."""
     return load_net(Classifier, path)
 
@@ -88,6 +91,7 @@ def main():
         if time.time() - saved > 120 or step == args.steps:
             save_atomically({"settings": net.settings, "net": net.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, CHECKPOINT)
             saved = time.time()
+    keep_net(load(CHECKPOINT), KEPT)
 
 
 if __name__ == "__main__":

@@ -3,23 +3,25 @@
     python -m tools.demo_model.faces.judge                  trains (goes on where it stopped)
 
 Its people are the identities from 2,000,000 on, its seed and network are its own; it learns as the recogniser does.
-Writes judge.pt under /tmp/demo_model/faces.
+Writes bench/identity/judges/judge.pt; its checkpoint is judge.pt under /tmp/demo_model/faces.
 """
 
 import argparse
+import pathlib
 
 import torch
 
 from .crops import CACHE, Crops
 from .networks import JudgeNet
-from .progress import load_net, polite
+from .progress import keep_net, load_net, polite
 from .recogniser import Trainer, train
 
 SEED = 77
 CHECKPOINT = CACHE / "judge.pt"
+KEPT = pathlib.Path(__file__).parents[3] / "bench" / "identity" / "judges" / "judge.pt"
 
 
-def load(path=CHECKPOINT):
+def load(path=KEPT):
     """The trained network in eval mode: [n,3,112,112], RGB, (x - 127.5) / 127.5 -> [n,256]."""
     return load_net(JudgeNet, path)
 
@@ -32,6 +34,7 @@ def main():
     polite()
     torch.manual_seed(SEED)
     train(Trainer(JudgeNet(), 256, Crops("judge"), SEED, traits=True), CHECKPOINT, CACHE / "judge.log", args.steps, args.batch)
+    keep_net(load(CHECKPOINT), KEPT)
 
 
 if __name__ == "__main__":

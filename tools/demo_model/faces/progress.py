@@ -44,6 +44,12 @@ def load_net(kind, path):
     return net.eval()
 
 
+def keep_net(net, path):
+    """What load_net reads, in half precision: for the repository."""
+    halves = {name: value.half() if value.is_floating_point() else value for name, value in net.state_dict().items()}
+    save_atomically({"settings": net.settings, "net": {name: value.contiguous() for name, value in halves.items()}}, path)
+
+
 def save_atomically(value, path):
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
