@@ -67,7 +67,7 @@ def main() -> None:
     embeddings = np.zeros((pictures.count, configs.EMBEDDING_WIDTH), np.float32)
     started = said = time.time()
     for n in range(0, pictures.count, BATCH):
-        rows = slice(n, n + BATCH)
+        rows = slice(n, min(n + BATCH, pictures.count))
         embeddings[rows] = recogniser(pictures.rgb[rows], pictures.keypoints[rows])
         if time.time() - said > 30:
             said, rate = time.time(), (n + BATCH) / (time.time() - started)
