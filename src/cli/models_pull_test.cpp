@@ -67,6 +67,11 @@ class Models : public ProgramTest {
       EXPECT_TRUE(files.at(path) == bytes) << path;
     }
   }
+  /// Where what has arrived of a file is kept until it is whole.
+  fs::path incomplete(const std::string& bytes) const {
+    return file("hf/hub/models--InstantX--InstantID/blobs/") +
+           testing::digest_of(DigestKind::kSha256, bytes) + ".incomplete";
+  }
   fs::path instantid_folder() const { return snapshot("models--InstantX--InstantID"); }
 
   HubServer server_;
@@ -94,11 +99,13 @@ TEST_F(Models, PulledTheyMakeThePictureOfTheirFolders) {
 }
 
 TEST_F(Models, AMissingOneNamesTheCommandThatGetsIt) {
-  const std::vector<std::string> words{"generate", "--base", "sdxl", "--face",       identity(),
-                                       "--prompt", "x",      "-o",   file("out.png")};
+  std::vector<std::string> words{"generate", "--base", "sdxl", "--face",       identity(),
+                                 "--prompt", "x",      "-o",   file("out.png")};
   run(words).exits(2).says("`semblance models pull instantid` gets");
   run({"models", "pull", "instantid", "--yes"}).exits(0);
   run(words).exits(3).says("`semblance models pull sdxl` gets it");
+  words[2] = "a/b";
+  run(words).exits(3).says("`semblance models pull a/b` gets it");
 }
 
 TEST_F(Models, LicencesAreShownAndAskedForOnce) {
@@ -109,6 +116,7 @@ TEST_F(Models, LicencesAreShownAndAskedForOnce) {
       .says("--yes answers with yes")
       .prints_nothing();
   EXPECT_TRUE(server_.requests("resolve").empty());
+  run({"models", "pull", "instantid"}).exits(2).says("for research, non-commercial");
   pull();
   run({"models", "pull", "sdxl"}).exits(0).says("all is there");
 }
@@ -122,11 +130,16 @@ TEST_F(Models, AreListed) {
     EXPECT_TRUE(model["whole"]);
     EXPECT_GT(model["stored_bytes"], 0);
   }
-  run({"models", "list"}).exits(0).prints("SDXL").prints("InstantID").prints("whole");
+  run({"models", "list"})
+      .exits(0)
+      .prints("SDXL")
+      .prints("InstantX/InstantID: InstantID")
+      .prints("whole");
 }
 
 TEST_F(Models, AreCheckedByteByByte) {
   run({"models", "check", "sdxl"}).exits(3).says("`semblance models pull").says("gets it");
+  run({"models", "check", "instantid"}).exits(3).says("`semblance models pull InstantX/InstantID`");
   pull();
   run({"models", "check"})
       .exits(0)
@@ -142,14 +155,23 @@ TEST_F(Models, AreCheckedByteByByte) {
       .exits(4)
       .says("1 thing is not right")
       .says("vae/diffusion_pytorch_model.fp16.safetensors: its SHA-256 is ")
+      .says("`semblance models rm NAME`")
       .says("gets a model anew");
+  // A file that may not be written, and is shorter than it was.
+  const fs::path adapter = fs::canonical(instantid_folder() / "ip-adapter.bin");
+  fs::remove(adapter);
+  write_bytes(adapter, "damaged");
+  run({"models", "check"})
+      .exits(4)
+      .says("2 things are not right")
+      .says("ip-adapter.bin: its SHA-256 is ");
 }
 
 TEST_F(Models, AreRemovedWhenThatIsMeant) {
   pull();
   run({"models", "rm", "instantid"}).exits(2).says("Remove ").says("--yes answers with yes");
   EXPECT_TRUE(fs::exists(instantid_folder()));
-  run({"models", "rm", "instantid", "--yes"}).exits(0);
+  run({"models", "rm", "instantid", "-y"}).exits(0).prints("models--InstantX--InstantID");
   EXPECT_FALSE(fs::exists(instantid_folder()));
   EXPECT_TRUE(fs::exists(sdxl_folder()));
   run({"models", "rm", "instantid", "--yes"}).exits(3).says("it is not in ");
@@ -170,12 +192,52 @@ TEST_F(Models, CtrlCLeavesWhatHasArrived) {
   expect_sdxl();
 }
 
+TEST_F(Models, AreGoneOnWithAfterAKill) {
+  server_.fault("safetensors", {.times = 1, .pause_ms = 20});
+  Running killed = start({"models", "pull", "instantid", "--yes"});
+  const std::string bytes =
+      bytes_of(golden() / "checkpoint/identitynet/diffusion_pytorch_model.safetensors");
+  const fs::path part = incomplete(bytes);
+  ASSERT_TRUE(killed.waits_for_file(part));
+  while (fs::exists(part) && fs::file_size(part) < 10'000 && !killed.ended()) usleep(1000);
+  killed.signal(SIGKILL);
+  killed.end();
+  ASSERT_TRUE(fs::exists(part));
+  const fs::path weights =
+      instantid_folder() / "ControlNetModel/diffusion_pytorch_model.safetensors";
+  EXPECT_FALSE(fs::exists(weights));
+  run({"models", "list"}).exits(0).prints("broken off");
+  run({"models", "pull", "instantid"}).exits(0);
+  EXPECT_TRUE(bytes_of(weights) == bytes);
+  EXPECT_NE(server_.requests("safetensors").back().find("Range: bytes="), std::string::npos);
+}
+
+TEST_F(Models, OfTheCacheAreTakenByNameWhoeverPutThemThere) {
+  const fs::path checkpoint = golden() / "checkpoint";
+  const auto put = [](const fs::path& from, const fs::path& to) {
+    fs::create_directories(to.parent_path());
+    fs::copy(from, to, fs::copy_options::recursive);
+  };
+  put(checkpoint / "base", snapshot("models--a--b"));
+  put(checkpoint / "identitynet", instantid_folder() / "ControlNetModel");
+  put(testing::adapter_in(checkpoint), instantid_folder() / "ip-adapter.bin");
+  run({"generate", "--base", "a/b", "--face", identity(), "--prompt", "a man in the snow", "--size",
+       "64x48", "--steps", "2", "--precision", "f32", "-o", file("out.png")})
+      .exits(0);
+  EXPECT_NE(bytes_of(file("out.png")).find("Model: b"), std::string::npos);
+}
+
 TEST_F(Models, BadWordsAndPlacesAreNamed) {
   run({"models"}).exits(2).says("pull, list, check or rm");
-  run({"models", "pul"}).exits(2).says("models has no command 'pul'");
+  run({"models", "pul"}).exits(2).says("models has no command 'pul'").says("did you mean pull?");
   run({"models", "pull"}).exits(2).says("pull needs names");
   run({"models", "rm"}).exits(2).says("rm needs names");
-  run({"models", "pull", "sdlx"}).exits(2).says("there is no model 'sdlx'");
+  run({"models", "pull", "sdlx"})
+      .exits(2)
+      .says("there is no model 'sdlx'")
+      .says("did you mean sdxl?");
+  run({"models", "--help"}).exits(0).prints("semblance models pull sdxl instantid antelopev2");
+  run({"models", "pull", "--help"}).exits(0).prints("HF_TOKEN");
   setenv("HF_ENDPOINT", "ftp://x", 1);
   run({"models", "list"}).exits(2).says("HF_ENDPOINT: http://HOST or https://HOST is needed");
   setenv("HF_ENDPOINT", server_.url().c_str(), 1);

@@ -5,7 +5,7 @@
 
 #include "cli/program_test.h"
 #include "image/decode.h"
-#include "service/body_file.h"
+#include "memory/file.h"
 #include "service/client_test.h"
 #include "service/form_test.h"
 
@@ -28,7 +28,7 @@ inline std::string demo_photo(int number = 1) {
 
 /// The pixels of a picture's file.
 inline std::vector<std::uint8_t> pixels_of(const std::string& file) {
-  const Image image = decode(*service::file_over("the picture", file));
+  const Image image = decode(*file_over("the picture", file));
   return {image.pixels().begin(), image.pixels().end()};
 }
 

@@ -165,7 +165,9 @@ class PosixFile final : public File {
 class MemoryFile final : public File {
  public:
   MemoryFile(std::string name, std::vector<std::byte> bytes)
-      : name_(std::move(name)), bytes_(std::move(bytes)) {}
+      : name_(std::move(name)), own_(std::move(bytes)), bytes_(own_) {}
+  MemoryFile(std::string name, std::span<const std::byte> bytes)
+      : name_(std::move(name)), bytes_(bytes) {}
   const std::string& name() const override { return name_; }
   std::uint64_t size() const override { return bytes_.size(); }
   double cached_share() const override { return 1; }
@@ -179,7 +181,8 @@ class MemoryFile final : public File {
 
  private:
   std::string name_;
-  std::vector<std::byte> bytes_;
+  std::vector<std::byte> own_;  // empty where the bytes are somebody else's
+  std::span<const std::byte> bytes_;
 };
 
 // Names under which unfinished files are visible. The lock is held over every change of them on
@@ -241,6 +244,10 @@ std::shared_ptr<const File> open_file(const std::filesystem::path& path) {
 
 std::shared_ptr<const File> memory_file(std::string name, std::vector<std::byte> bytes) {
   return std::make_shared<MemoryFile>(std::move(name), std::move(bytes));
+}
+
+std::shared_ptr<const File> file_over(std::string name, std::string_view bytes) {
+  return std::make_shared<MemoryFile>(std::move(name), std::as_bytes(std::span(bytes)));
 }
 
 std::string read_small_file(const std::filesystem::path& path, std::uint64_t limit_bytes) {

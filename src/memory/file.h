@@ -50,6 +50,9 @@ double cached_share(const std::set<const File*>& files);
 /// A File over bytes in memory: folded constants, and tests.
 std::shared_ptr<const File> memory_file(std::string name, std::vector<std::byte> bytes);
 
+/// The same without a copy: what a client has sent. `bytes` must outlive the file.
+std::shared_ptr<const File> file_over(std::string name, std::string_view bytes);
+
 /// The whole of a small text or binary file. Throws as open_file does, and Error(kCorrupt) beyond
 /// `limit_bytes`.
 std::string read_small_file(const std::filesystem::path& path, std::uint64_t limit_bytes);

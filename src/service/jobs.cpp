@@ -9,7 +9,6 @@
 #include "face/identity.h"
 #include "image/encode.h"
 #include "memory/file.h"
-#include "service/body_file.h"
 
 namespace semblance::service {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "core/error.h"
 #include "face/identity.h"
-#include "service/body_file.h"
+#include "memory/file.h"
 #include "service/multipart.h"
 #include "service/routes.h"
 #include "text/unicode.h"

@@ -5,7 +5,7 @@
 
 #include "core/error.h"
 #include "image/encode.h"
-#include "service/body_file.h"
+#include "memory/file.h"
 #include "service/openai.h"
 #include "service/routes.h"
 
