@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
+from tools.demo_model.faces.progress import save_atomically
+
 from . import configs, nets, sheets, training
 from .pictures import Pictures
 
@@ -119,8 +121,7 @@ def save_weights(vae, mean: training.RunningMean, pictures: Pictures, log, keep_
         factor, middle, spread = scaling_factor(vae, pictures)
         log(f"scaling factor {factor:.4f}, channel means {middle.tolist()}, deviations {spread.tolist()}")
         state = {k: v.clone() for k, v in vae.state_dict().items()}
-    torch.save({"vae": state, "scaling_factor": keep_scale or factor}, FOLDER / "weights.tmp")
-    (FOLDER / "weights.tmp").replace(FOLDER / "weights.pt")
+    save_atomically({"vae": state, "scaling_factor": keep_scale or factor}, FOLDER / "weights.pt")
 
 
 def main() -> None:

@@ -157,14 +157,8 @@ def main() -> None:
     mean = training.RunningMean(modules, 0.9993)
     noise_of = Noise()
 
-    def save_weights() -> None:
-        with mean:
-            state = {name: module.state_dict() for name, module in modules.items()}
-            torch.save(state, FOLDER / "weights.tmp")
-        (FOLDER / "weights.tmp").replace(FOLDER / "weights.pt")
-
     def sheet(step: int) -> None:
-        save_weights()
+        training.save_means(modules, mean, FOLDER)
         with mean, torch.no_grad():
             tokens = torch.from_numpy(token_ids(tokenizers, PROMPTS).astype(np.int64))
             text, pooled = encode(encoders, tokens)
@@ -198,7 +192,6 @@ def main() -> None:
         optimizer.step()
         mean.update(step)
         run.report(len(latents), **{f"loss_{side}": loss, "norm": norm})
-    save_weights()
 
 
 if __name__ == "__main__":

@@ -185,13 +185,8 @@ def main() -> None:
     noise_of, recogniser = base.Noise(), embeddings.Recogniser(options.recogniser)
     unlike = likeness.Likeness(options.recogniser, vae)
 
-    def save_weights() -> None:
-        with mean:
-            torch.save({name: module.state_dict() for name, module in modules.items()}, FOLDER / "weights.tmp")
-        (FOLDER / "weights.tmp").replace(FOLDER / "weights.pt")
-
     def sheet(step: int) -> None:
-        save_weights()
+        training.save_means(modules, mean, FOLDER)
         with mean, torch.no_grad():
             for side in data if step > options.large_from else (128,):
                 made = draw_people(person, encoders, vae, tokenizers, recogniser, side)
@@ -259,7 +254,6 @@ def main() -> None:
         optimizer.step()
         mean.update(step)
         run.report(n, **values, norm=norm)
-    save_weights()
 
 
 if __name__ == "__main__":

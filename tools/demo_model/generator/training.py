@@ -2,12 +2,13 @@
 
 import argparse
 import json
-import os
 import signal
 import time
 from pathlib import Path
 
 import torch
+
+from tools.demo_model.faces.progress import save_atomically
 
 from . import configs
 
@@ -100,6 +101,12 @@ class RunningMean:
             mean.copy_(state[name])
 
 
+def save_means(modules: dict[str, torch.nn.Module], mean: RunningMean, folder: Path) -> None:
+    """weights.pt: the modules with the running means as their weights."""
+    with mean:
+        save_atomically({name: module.state_dict() for name, module in modules.items()}, folder / "weights.pt")
+
+
 class Run:
     """The loop of a stage:
 
@@ -137,9 +144,7 @@ class Run:
 
     def save(self) -> None:
         state = {name: part.state_dict() for name, part in self.parts.items()}
-        unfinished = self.path.with_suffix(".tmp")
-        torch.save({"parts": state, "step": self.step, "pictures": self.pictures}, unfinished)
-        os.replace(unfinished, self.path)
+        save_atomically({"parts": state, "step": self.step, "pictures": self.pictures}, self.path)
         reached = {"step": self.step, "pictures": self.pictures}
         (self.path.parent / "progress.json").write_text(json.dumps(reached))
 
