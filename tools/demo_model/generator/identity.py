@@ -3,7 +3,8 @@
     python -m tools.demo_model.generator.identity --steps 7500 --large-from 4500
 
 The embedding is of another picture of the same person, the keypoints are of the picture to be made,
-drawn as the published demo draws them at 256 pixels and at half of that at 128. The loss is the one of
+drawn as the published demo draws them at 256 pixels and at half of that at 128; the last steps are at 256
+alone. The loss is the one of
 the base stage. A few rows of each batch have another, which the published training has not: from much
 noise the model goes to little noise in one step of its own, as in sampling, and the loss is how little
 the recogniser finds the person in what it predicts there (likeness.py). In a drawn picture with little
@@ -16,6 +17,7 @@ told of, and every tenth step is without IdentityNet and adapter, so that it sti
 <work>/identity/: checkpoint.pt, weights.pt (the running means), log.txt, sheet_<step>.png
 """
 
+import functools
 import math
 
 import cv2
@@ -27,7 +29,7 @@ from .latents import Latents, token_ids
 
 SEED = 37
 BATCH = {128: 48, 256: 12}
-LIKENESS_WEIGHT = 0.15
+LIKENESS_WEIGHT = 0.3  # 0.15 up to step 13,000
 LIKENESS_ROWS = 6  # of a batch
 LIKENESS_FROM, LIKENESS_TO = (600, 1000), (50, 500)  # timesteps before and after the model's own step
 ALONE = 0.1  # the share of steps without a person
@@ -91,10 +93,11 @@ class Person:
 
     def set_strength(self, adapter: float) -> None:
         for layer in self.layers.values():
-            layer.scale = adapter
+            layer.scale.fill_(adapter)
 
-    def residuals(self, noisy, timesteps, face, condition, added, strength: float) -> dict:
-        down, mid = self.identitynet(
+    def residuals(self, noisy, timesteps, face, condition, added, strength: float, net=None) -> dict:
+        """`net`: IdentityNet, compiled."""
+        down, mid = (self.identitynet if net is None else net)(
             noisy, timesteps, face, condition, strength, added_cond_kwargs=added, return_dict=False
         )
         return {"down_block_additional_residuals": down, "mid_block_additional_residual": mid}
@@ -159,6 +162,7 @@ def draw_people(person: Person, encoders, vae, tokenizers, recogniser, side: int
 def main() -> None:
     parser = training.parser(__doc__, steps=7500)
     parser.add_argument("--large-from", type=int, default=4500, help="first step with pictures of 256")
+    parser.add_argument("--large-alone-from", type=int, default=13_000, help="first step with no others")
     parser.add_argument("--rate", type=float, default=6e-4)
     parser.add_argument("--recogniser", type=embeddings.Path, default=embeddings.RECOGNISER)
     options = parser.parse_args()
@@ -166,8 +170,12 @@ def main() -> None:
     torch.manual_seed(SEED)
     FOLDER.mkdir(parents=True, exist_ok=True)
     log = training.Log(FOLDER / "log.txt")
-    data = {side: Latents(side) for side in BATCH}
-    known = {side: embeddings.read(made.pictures) for side, made in data.items()}
+
+    @functools.cache
+    def read(side: int) -> tuple[Latents, np.ndarray]:
+        data = Latents(side)
+        return data, embeddings.read(data.pictures)
+
     tokenizers = vocabulary.tokenizers()
     empty = token_ids(tokenizers, [""])[0]
     vae, trained = autoencoder.load(), base.load()
@@ -177,7 +185,7 @@ def main() -> None:
     person = Person(trained["unet"])
     # An embedding's numbers are of some other size than 1; a projection made for 1 gets used to it.
     with torch.no_grad():
-        person.resampler.proj_in.weight /= float(np.sqrt(np.square(known[128][:1000]).mean()))
+        person.resampler.proj_in.weight /= float(np.sqrt(np.square(read(256)[1][:1000]).mean()))
     modules = person.modules()
     weights = list(dict.fromkeys(p for module in modules.values() for p in module.parameters()))
     optimizer = torch.optim.AdamW(weights, lr=options.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
@@ -188,7 +196,7 @@ def main() -> None:
     def sheet(step: int) -> None:
         training.save_means(modules, mean, FOLDER)
         with mean, torch.no_grad():
-            for side in data if step > options.large_from else (128,):
+            for side in BATCH if step > options.large_from else (128,):
                 made = draw_people(person, encoders, vae, tokenizers, recogniser, side)
                 sheets.write(FOLDER / f"sheet_{step:06}_{side}.png", made)
 
@@ -197,23 +205,30 @@ def main() -> None:
 
     parts = {**modules, "optimizer": optimizer, "mean": mean}
     run = training.Run(FOLDER, log, options, parts, sheet, exported)
+    # Half the time on a CPU, after some minutes of compiling, which only the most frequent shapes are worth.
+    compiled = [torch.compile(net, dynamic=False) for net in (person.unet, person.identitynet)]
     for step in run.steps():
-        training.set_rate(optimizer, training.learning_rate(step, options.steps, options.rate))
+        rate = training.learning_rate(step, options.steps, options.rate)
+        training.set_rate(optimizer, rate * run.warmth())
         draw, generator = np.random.default_rng((SEED, step)), training.drawn(SEED, step)
         side = training.drawn_side(draw, step, options.large_from, BATCH)
-        made, n = data[side], BATCH[side]
+        if step >= options.large_alone_from:
+            side = 256
+        (made, known), n = read(side), BATCH[side]
         at, latents, tokens, _ = base.rows(made, draw, n, empty)
         chance = draw.random(n)
         text_kept = torch.from_numpy(chance > 0.08).float()[:, None, None]
         face_kept = torch.from_numpy((chance < 0.95) & ~(chance < 0.05)).float()[:, None, None]
-        embedding = torch.from_numpy(known[side][other_pictures(made, at, draw)])[:, None]
+        embedding = torch.from_numpy(known[other_pictures(made, at, draw)])[:, None]
         condition = conditions(side, made.pictures.keypoints[at])
         noise = torch.randn(latents.shape, generator=generator)
         timesteps = torch.randint(0, 1000, (n,), generator=generator)
         noisy = noise_of.add(latents, noise, timesteps)
         alone = draw.random() < ALONE
+        unet, identitynet = compiled if side == 256 and not alone else (person.unet, person.identitynet)
         strengths = (0, 0) if alone else draw.uniform(0.7, 1.0, 2)
         person.set_strength(strengths[1])
+        strength = torch.tensor(strengths[0], dtype=torch.float32)
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             text, pooled = base.encode(encoders, tokens)
         text, pooled = text * text_kept, pooled * text_kept[:, 0]
@@ -222,9 +237,9 @@ def main() -> None:
             with torch.autocast("cpu", torch.bfloat16):
                 added = {"text_embeds": pooled[rows], "time_ids": base.time_ids(side, len(noisy))}
                 face = person.resampler((embedding * face_kept)[rows])
-                residuals = {} if alone else person.residuals(noisy, timesteps, face, condition[rows], added, strengths[0])
-                read = torch.cat([text[rows], face], dim=1)
-                return person.unet(noisy, timesteps, read, added_cond_kwargs=added, return_dict=False, **residuals)[0].float()
+                residuals = {} if alone else person.residuals(noisy, timesteps, face, condition[rows], added, strength, identitynet)
+                read_by_unet = torch.cat([text[rows], face], dim=1)
+                return unet(noisy, timesteps, read_by_unet, added_cond_kwargs=added, return_dict=False, **residuals)[0].float()
 
         rows = face_kept[:, 0, 0].nonzero()[: 0 if alone else LIKENESS_ROWS, 0]
         if len(rows):
@@ -245,7 +260,7 @@ def main() -> None:
             # Not quite where the face is, so that it is likeness that is learnt and not pixels.
             jitter = 0.01 * side * draw.standard_normal((len(rows), 1, 2))
             with torch.autocast("cpu", torch.bfloat16):
-                far = unlike(clean, made.pictures.box[rows], made.pictures.keypoints[rows] + jitter, people(made, known[side], rows))
+                far = unlike(clean, made.pictures.box[rows], made.pictures.keypoints[rows] + jitter, people(made, known, rows))
             values["unlike"] = far.mean()
             loss = loss + LIKENESS_WEIGHT * (trust * far).mean()
         optimizer.zero_grad()

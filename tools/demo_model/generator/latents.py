@@ -67,7 +67,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    data, vae, tokenizers = Latents(options.side), autoencoder.load(), vocabulary.tokenizers()
+    data, tokenizers = Latents(options.side), vocabulary.tokenizers()
+    vae = autoencoder.load().to(memory_format=torch.channels_last)
     log = Log(data.pictures.folder / "latents_log.txt")
     started, first = time.time(), data.done
     said = started

@@ -113,7 +113,8 @@ class FaceAttention(nn.Module):
 
     def __init__(self, width: int, cross_width: int):
         super().__init__()
-        self.scale = 1.0
+        # A tensor, so that what torch.compile made serves every strength.
+        self.register_buffer("scale", torch.tensor(1.0), persistent=False)
         self.to_k_ip = nn.Linear(cross_width, width, bias=False)
         self.to_v_ip = nn.Linear(cross_width, width, bias=False)
 

@@ -38,7 +38,7 @@ def main() -> None:
         large = () if large_from is None else ("--large-from", round(options.scale * large_from))
         return flags + large
 
-    stage("pictures", "--side", 256, "--count", 9000, "--identities", 4500)
+    stage("pictures", "--side", 256, "--count", 24000, "--identities", 8000)
     stage("autoencoder", *steps(AUTOENCODER))
     stage("export")
     stage("pictures", "--side", 128, "--count", 45000, "--identities", 15000)

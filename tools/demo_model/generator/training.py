@@ -123,7 +123,7 @@ class Run:
     def __init__(self, folder: Path, log: Log, options, parts: dict, sheet=None, exported=None):
         self.path, self.log, self.options, self.parts = folder / "checkpoint.pt", log, options, parts
         self.sheet, self.stop, self.step = sheet, False, 0
-        self.sums, self.pictures = {}, 0
+        self.sums, self.pictures, self.cold = {}, 0, None
         if self.path.exists():
             saved = torch.load(self.path, weights_only=False)
             for name, part in parts.items():
@@ -135,9 +135,14 @@ class Run:
             parts["mean"].forget()
             said = json.loads(PROGRESS.read_text())[folder.name]
             self.step, self.pictures = said["step"], said["pictures"]
+            self.cold = self.step
             log(f"goes on from the exported weights, step {self.step}")
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.end)
+
+    def warmth(self) -> float:
+        """A factor of the learning rate: weights came without the optimizer's state, which fills up first."""
+        return 1.0 if self.cold is None else min(1.0, (self.step - self.cold + 1) / 100)
 
     def end(self, *_) -> None:
         self.stop = True
