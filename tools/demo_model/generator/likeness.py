@@ -10,8 +10,7 @@ from torch.nn import functional as F
 
 from tools.demo_model.faces.align import SIDE, alignment
 
-WINDOW = 16  # places of the latent that are decoded, at most
-MARGIN = 2  # places around the face that the decoder sees, so that the cut does not show
+WINDOW = 16  # places of the latent that are decoded: the face, and around it what the decoder sees
 
 
 class Recogniser:
@@ -49,35 +48,35 @@ class Recogniser:
         return known[self.output]
 
 
-def window_of(box, places: int) -> tuple[int, int, int]:
-    """(left, top, size) in places of the latent: the face with its margin, inside the picture."""
-    size = int(np.ceil(max(box[2] - box[0], box[3] - box[1]) / 8)) + 2 * MARGIN
-    size = min(places, WINDOW, max(8, size))
-    left, top = (int(round((low + high) / 16 - size / 2)) for low, high in ((box[0], box[2]), (box[1], box[3])))
-    return tuple(min(max(start, 0), places - size) for start in (left, top)) + (size,)
+def window_of(box, places: int) -> tuple[int, int]:
+    """(left, top) in places of the latent: WINDOW of them with the face in the middle, inside the picture."""
+    middle = ((box[0] + box[2]) / 16, (box[1] + box[3]) / 16)
+    return tuple(min(max(int(round(at - WINDOW / 2)), 0), places - WINDOW) for at in middle)
 
 
-def crop_grid(keypoints, left: int, top: int, size: int) -> torch.Tensor:
+def crop_grid(keypoints, left: int, top: int) -> torch.Tensor:
     """[1, 112, 112, 2] for grid_sample: where in the decoded window the pixels of the aligned face are."""
     from_picture = np.vstack([alignment(keypoints), [0, 0, 1]])
     to_picture = np.linalg.inv(from_picture)[:2]
     x, y = np.meshgrid(np.arange(SIDE), np.arange(SIDE))
     places = np.stack([x, y, np.ones_like(x)], axis=-1) @ to_picture.T
-    places = (places - [8 * left, 8 * top] + 0.5) * 2 / (8 * size) - 1
+    places = (places - [8 * left, 8 * top] + 0.5) * 2 / (8 * WINDOW) - 1
     return torch.from_numpy(places[None].astype(np.float32))
 
 
 class Likeness:
     def __init__(self, path, vae):
-        self.recogniser, self.vae = Recogniser(path), vae.requires_grad_(False)
+        self.recogniser, self.scale = Recogniser(path), vae.config.scaling_factor
+        # Not compiled: with weights that need no gradient torch.compile (2.13) loses that of the latent.
+        decoder = vae.requires_grad_(False).to(memory_format=torch.channels_last).decode
+        self.decode = lambda latents: decoder(latents).sample
 
     def __call__(self, clean: torch.Tensor, boxes, keypoints, wanted: torch.Tensor) -> torch.Tensor:
         """1 - cosine for each of the latents [n, 4, h, w], as the UNet sees them; `wanted` [n, 512]."""
-        faces = []
-        for latent, box, points in zip(clean, boxes, keypoints):
-            left, top, size = window_of(box, latent.shape[-1])
-            part = latent[None, :, top : top + size, left : left + size] / self.vae.config.scaling_factor
-            picture = self.vae.decode(part).sample.float().clamp(-1, 1)
-            faces.append(F.grid_sample(picture, crop_grid(points, left, top, size), align_corners=False))
+        places = [window_of(box, clean.shape[-1]) for box in boxes]
+        parts = [latent[:, top : top + WINDOW, left : left + WINDOW] for latent, (left, top) in zip(clean, places)]
+        pictures = self.decode(torch.stack(parts) / self.scale).float().clamp(-1, 1)
+        grids = [crop_grid(points, *place) for points, place in zip(keypoints, places)]
         # As the recogniser's own input: (x - 127.5) / 127.5, black outside of the picture.
-        return 1 - F.cosine_similarity(self.recogniser(torch.cat(faces)).float(), wanted)
+        faces = F.grid_sample(pictures, torch.cat(grids), align_corners=False)
+        return 1 - F.cosine_similarity(self.recogniser(faces).float(), wanted)
