@@ -104,8 +104,10 @@ def generate(args, case, source, pose, picture, on):
     models = args.models
     words = [args.program, "generate", "--base", models / "base", "--identitynet", models / "ControlNetModel", "--adapter",
              models / "ip-adapter.bin", "--face-models", models / "face-models", "--face", source, "--pose", pose, "--prompt", case.prompt,
-             "--size", f"{SIDE}x{SIDE}", "--steps", args.steps, "--guidance", args.guidance, "--seed", 1000 * case.person + case.number,
+             "--size", f"{SIDE}x{SIDE}", "--steps", args.steps, "--seed", 1000 * case.person + case.number,
              "--quiet", "-o", picture]
+    if args.guidance is not None:
+        words += ["--guidance", args.guidance]
     if not on:
         words += ["--identity-strength", 0, "--adapter-strength", 0]
     elif args.strengths:
@@ -212,7 +214,7 @@ def main():
     parser.add_argument("--prompts", type=int, default=3, help="of each person")
     parser.add_argument("--gallery", type=int, default=200, help="people among whom the source is looked for")
     parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--guidance", type=float, default=5.0)
+    parser.add_argument("--guidance", type=float, help="the model's own where it is not given")
     parser.add_argument("--strengths", type=float, nargs=2, metavar=("IDENTITYNET", "ADAPTER"))
     parser.add_argument("--no-off", action="store_true", help="without the pictures for which both are off")
     parser.add_argument("--no-face-models", action="store_true", help="without the figures of detector and recogniser")

@@ -7,6 +7,7 @@
 // Of a flag given twice the last counts. Errors are Error(kArgument).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -64,6 +65,9 @@ class Flags {
   /// The last of a flag's names ("--output") for each that read() has found, in the order of the
   /// words.
   const std::vector<std::string>& given() const { return given_; }
+  bool gives(std::string_view flag) const {
+    return std::find(given_.begin(), given_.end(), flag) != given_.end();
+  }
   std::string help() const;
 
  private:

@@ -60,7 +60,7 @@ void declare_picture(Flags& flags, RequestSettings& s) {
   flags.number(
       "--guidance",
       "How closely the prompt is followed, 0 to 100. At 1 and below guidance is off, which "
-      "halves the work. Default: 5.",
+      "halves the work. Default: the base model's guidance_scale (generation_config.json), else 5.",
       s.request.guidance);
   flags.whole(
       "--seed",

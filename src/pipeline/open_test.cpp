@@ -103,6 +103,24 @@ TEST_F(Damaged, NamesTheMissingFile) {
   EXPECT_NE(opening().find("no --adapter is given"), std::string::npos) << opening();
 }
 
+TEST_F(Damaged, TakesTheModelsOwnGuidance) {
+  const fs::path file = folder_ / "base/generation_config.json";
+  const auto guidance = [&](const char* text) {
+    std::ofstream(file) << text;
+    return Pipeline(paths_, {.precision = Precision::kF32}).native_guidance();
+  };
+  EXPECT_EQ(Pipeline(paths_, {.precision = Precision::kF32}).native_guidance(), 5.0F);
+  EXPECT_EQ(guidance(R"({"guidance_scale": 2.5})"), 2.5F);
+  EXPECT_EQ(guidance("{}"), 5.0F);
+  for (const char* wrong : {"-1", "101", "1e99", "\"much\""}) {
+    std::ofstream(file) << R"({"guidance_scale": )" << wrong << "}";
+    EXPECT_NE(opening().find("guidance_scale"), std::string::npos) << wrong << ": " << opening();
+    EXPECT_NE(opening().find(file.string()), std::string::npos) << opening();
+  }
+  std::ofstream(file) << "[]";
+  EXPECT_NE(opening().find(file.string()), std::string::npos) << opening();
+}
+
 TEST_F(Damaged, SaysWhatIsNeededInAnotherFoldersPlace) {
   const ModelPaths good = paths_;
   paths_.base = folder_ / "ip-adapter.bin";

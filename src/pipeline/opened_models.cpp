@@ -197,6 +197,18 @@ void check_folder(std::string_view flag, const fs::path& folder, const char* fil
   }
 }
 
+/// What transformers' models say of themselves in a file of this name; diffusers has none.
+float guidance_of(const fs::path& base) {
+  const fs::path path = base / "generation_config.json";
+  const float usual = Request{}.guidance;
+  if (!fs::exists(path)) return usual;
+  const Json config = Json::load(path).expect_object();
+  const double guidance = config.get_float("guidance_scale", static_cast<double>(usual));
+  if (!(guidance >= 0 && guidance <= 100))
+    config.refuse("guidance_scale", "a number from 0 to 100");
+  return static_cast<float>(guidance);
+}
+
 }  // namespace
 
 int OpenedModels::prompt_length(int encoder) const {
@@ -231,6 +243,7 @@ OpenedModels open_models(const ModelPaths& paths) {
       SchedulerConfig::read(Json::load(paths.base / "scheduler" / "scheduler_config.json"));
   const Json index = Json::load(paths.base / "model_index.json").expect_object();
   models.zero_absent_negative = index.get_bool("force_zeros_for_empty_prompt", true);
+  models.guidance = guidance_of(paths.base);
   for (std::size_t i = 0; i < 2; ++i) open_text_encoder(models, i, paths.base);
   models.unet = unet_config(load_config(paths.base / "unet"));
   models.identitynet = identitynet_config(load_config(paths.identitynet));

@@ -28,6 +28,8 @@ struct OpenedModels {
   WeightMap vae_weights;
   SchedulerConfig scheduler;
   bool zero_absent_negative = true;  // model_index.json: force_zeros_for_empty_prompt
+  float guidance =
+      Request{}.guidance;  // generation_config.json, where there is one: guidance_scale
 
   /// Tokens a prompt is padded or cut to.
   int prompt_length(int encoder) const;

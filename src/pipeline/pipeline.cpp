@@ -279,6 +279,8 @@ int Pipeline::native_side() const {
   return static_cast<int>(models_->opened.unet.sample_size * models_->opened.vae.fold());
 }
 
+float Pipeline::native_guidance() const { return models_->opened.guidance; }
+
 Precision Pipeline::precision() const { return models_->precision; }
 
 std::string Pipeline::truncated(const std::string& prompt) const {

@@ -8,6 +8,7 @@ Each stage is one command, run from the root of the repository, in this order:
     python -m tools.demo_model.generator.latents        pictures to latents, captions to token ids
     python -m tools.demo_model.generator.base           text encoders and UNet
     python -m tools.demo_model.generator.embeddings     the recogniser on every picture
+    python -m tools.demo_model.generator.photos         the recogniser on two photos of every person
     python -m tools.demo_model.generator.identity       IdentityNet, resampler and adapter
     python -m tools.demo_model.generator.export         all of it in the published layout
     python -m tools.demo_model.generator.compare        the program against diffusers on these files

@@ -42,6 +42,7 @@ VAE = {
     "sample_size": 256,
     "force_upcast": False,
 }
+GUIDANCE = 3.0  # at the published demo's 5 faces are overdrawn and less alike
 SCHEDULER = {
     "beta_schedule": "scaled_linear",
     "beta_start": 0.00085,

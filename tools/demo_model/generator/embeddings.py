@@ -36,8 +36,10 @@ class Recogniser:
     def __call__(self, pictures, keypoints) -> np.ndarray:
         from tools.demo_model.faces.align import align
 
-        crops = np.stack([align(np.ascontiguousarray(rgb), points) for rgb, points in zip(pictures, keypoints)])
-        crops = (crops.astype(np.float32).transpose(0, 3, 1, 2) - 127.5) / 127.5
+        return self.of_crops([align(np.ascontiguousarray(rgb), points) for rgb, points in zip(pictures, keypoints)])
+
+    def of_crops(self, crops) -> np.ndarray:
+        crops = (np.stack(crops).astype(np.float32).transpose(0, 3, 1, 2) - 127.5) / 127.5
         return self.session.run(None, {self.session.get_inputs()[0].name: crops})[0]
 
 

@@ -82,6 +82,7 @@ def base(out: Path, encoders, unet, vae) -> None:
         "_diffusers_version": "0.19.0.dev0",
         "force_zeros_for_empty_prompt": True,
     }
+    (out / "generation_config.json").write_text(json.dumps({"guidance_scale": configs.GUIDANCE}, indent=2) + "\n")
     (out / "model_index.json").write_text(json.dumps(index | LIBRARIES, indent=2) + "\n")
 
 

@@ -1,15 +1,16 @@
 """Trains IdentityNet, resampler and adapter, and goes on with the UNet; the text encoders stay as they are.
 
-    python -m tools.demo_model.generator.identity --steps 7500 --large-from 4500
+    python -m tools.demo_model.generator.identity --steps 22500 --large-from 4500
 
-The embedding is of another picture of the same person, the keypoints are of the picture to be made,
-drawn as the published demo draws them at 256 pixels and at half of that at 128; the last steps are at 256
-alone. The loss is the one of
-the base stage. A few rows of each batch have another, which the published training has not: from much
-noise the model goes to little noise in one step of its own, as in sampling, and the loss is how little
-the recogniser finds the person in what it predicts there (likeness.py). In a drawn picture with little
-noise the face can still be seen; here it has to come from the embedding. Strengths are
-drawn between 0.7 and 1, since 0.8 is what people leave them at. 5 % of the rows have neither text nor person, as the unconditional
+The embedding is of a photo or of another picture of the same person, the keypoints are of the picture to
+be made, drawn as the published demo draws them at 256 pixels and at half of that at 128; the last steps
+are at 256 alone. The loss is the one of the base stage. A few rows of each batch have another, which the
+published training has not: from much noise the model goes to little noise in one step of its own, as in
+sampling, and the loss is how little the recogniser finds the person in what it predicts there
+(likeness.py). In a drawn picture with little noise the face can still be seen; here it has to come from
+the embedding. In most of these rows the person is somebody else than the one who is drawn, so that they
+learn to appear at keypoints that are not their own. Strengths are drawn between 0.7 and 1, since 0.8 is
+what people leave them at. 5 % of the rows have neither text nor person, as the unconditional
 half of guidance has (zeros through the resampler), 3 % no text, 5 % no person. The published training
 freezes the UNet, which is large enough to know every face; a small one learns to draw those that it is
 told of, and every tenth step is without IdentityNet and adapter, so that it still draws from text alone.
@@ -24,14 +25,18 @@ import cv2
 import numpy as np
 import torch
 
-from . import autoencoder, base, configs, embeddings, likeness, nets, sampling, sheets, training, vocabulary
+from tools.demo_model.world import TRAITS
+
+from . import autoencoder, base, configs, embeddings, likeness, nets, photos, sampling, sheets, training, vocabulary
 from .latents import Latents, token_ids
 
 SEED = 37
 BATCH = {128: 48, 256: 12}
-LIKENESS_WEIGHT = 0.3  # 0.15 up to step 13,000
+LIKENESS_WEIGHT = 0.5  # 0.15 up to step 13,000, 0.3 up to 18,000
 LIKENESS_ROWS = 6  # of a batch
-LIKENESS_FROM, LIKENESS_TO = (600, 1000), (50, 500)  # timesteps before and after the model's own step
+LIKENESS_FROM, LIKENESS_TO = (700, 1000), (50, 500)  # timesteps before and after the model's own step
+SWAPPED = 0.7  # the share of these rows in which somebody else has to be seen than is drawn
+PHOTOS = 0.5  # the share of people who are shown by a photo, not by a picture in some style
 ALONE = 0.1  # the share of steps without a person
 FOLDER = configs.WORK / "identity"
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255)]
@@ -57,25 +62,37 @@ def draw_keypoints(side: int, points: np.ndarray) -> np.ndarray:
     return picture
 
 
-def people(data: Latents, embeddings: np.ndarray, at: np.ndarray) -> torch.Tensor:
-    """For each picture the mean of its person's embeddings in all pictures, normalised: [n, 512]"""
-    identities, count = data.pictures.identities, data.pictures.count
-    each = [embeddings[at % identities + identities * i] for i in range(count // identities)]
-    each = [e / np.linalg.norm(e, axis=1, keepdims=True) for e in each]
-    return torch.from_numpy(np.mean(each, axis=0).astype(np.float32))
+class People:
+    """The embeddings that stand for the people of one size's pictures."""
+
+    def __init__(self, data: Latents):
+        self.identities, self.count = data.pictures.identities, data.pictures.count
+        self.pictures, self.photos = embeddings.read(data.pictures), photos.read(self.identities)
+        each = self.photos / np.linalg.norm(self.photos, axis=2, keepdims=True)
+        self.means = torch.from_numpy(each.mean(axis=0))
+        women = np.asarray(data.pictures.labels[: self.identities, list(TRAITS).index("woman")])
+        self.alike = [np.flatnonzero(women == kind) for kind in (0, 1)]
+        self.kind = women
+
+    def others(self, who: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        """For each person somebody else, a man for a man and a woman for a woman: captions say which."""
+        return np.array([draw.choice(self.alike[self.kind[person]]) for person in who])
+
+    def sources(self, who: np.ndarray, at: np.ndarray, draw: np.random.Generator) -> torch.Tensor:
+        """[n, 1, 512]: of each person a photo, or a picture that is not the one at `at`."""
+        each, found = self.count // self.identities, []
+        for person, place in zip(who, at):
+            if draw.random() < PHOTOS:
+                found.append(self.photos[draw.integers(0, len(self.photos)), person])
+            else:
+                found.append(self.pictures[(place // self.identities + draw.integers(1, each)) % each * self.identities + person])
+        return torch.from_numpy(np.stack(found))[:, None]
 
 
 def conditions(side: int, keypoints: np.ndarray) -> torch.Tensor:
     """[n, 3, side, side] in 0..1"""
     drawn = np.stack([draw_keypoints(side, points) for points in keypoints])
     return torch.from_numpy(drawn).permute(0, 3, 1, 2).float() / 255
-
-
-def other_pictures(data: Latents, at: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    """For each picture another one of the same person."""
-    identities, count = data.pictures.identities, data.pictures.count
-    each = count // identities
-    return (at + identities * draw.integers(1, each, len(at))) % (each * identities)
 
 
 class Person:
@@ -172,9 +189,9 @@ def main() -> None:
     log = training.Log(FOLDER / "log.txt")
 
     @functools.cache
-    def read(side: int) -> tuple[Latents, np.ndarray]:
+    def read(side: int) -> tuple[Latents, People]:
         data = Latents(side)
-        return data, embeddings.read(data.pictures)
+        return data, People(data)
 
     tokenizers = vocabulary.tokenizers()
     empty = token_ids(tokenizers, [""])[0]
@@ -185,7 +202,7 @@ def main() -> None:
     person = Person(trained["unet"])
     # An embedding's numbers are of some other size than 1; a projection made for 1 gets used to it.
     with torch.no_grad():
-        person.resampler.proj_in.weight /= float(np.sqrt(np.square(read(256)[1][:1000]).mean()))
+        person.resampler.proj_in.weight /= float(np.sqrt(np.square(read(256)[1].pictures[:1000]).mean()))
     modules = person.modules()
     weights = list(dict.fromkeys(p for module in modules.values() for p in module.parameters()))
     optimizer = torch.optim.AdamW(weights, lr=options.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
@@ -216,15 +233,18 @@ def main() -> None:
             side = 256
         (made, known), n = read(side), BATCH[side]
         at, latents, tokens, _ = base.rows(made, draw, n, empty)
-        chance = draw.random(n)
+        alone, chance = draw.random() < ALONE, draw.random(n)
         text_kept = torch.from_numpy(chance > 0.08).float()[:, None, None]
         face_kept = torch.from_numpy((chance < 0.95) & ~(chance < 0.05)).float()[:, None, None]
-        embedding = torch.from_numpy(known[other_pictures(made, at, draw)])[:, None]
+        rows = np.flatnonzero(face_kept[:, 0, 0])[: 0 if alone else LIKENESS_ROWS]
+        who = at % known.identities
+        swapped = rows[draw.random(len(rows)) < SWAPPED]
+        who[swapped] = known.others(who[swapped], draw)
+        embedding = known.sources(who, at, draw)
         condition = conditions(side, made.pictures.keypoints[at])
         noise = torch.randn(latents.shape, generator=generator)
         timesteps = torch.randint(0, 1000, (n,), generator=generator)
         noisy = noise_of.add(latents, noise, timesteps)
-        alone = draw.random() < ALONE
         unet, identitynet = compiled if side == 256 and not alone else (person.unet, person.identitynet)
         strengths = (0, 0) if alone else draw.uniform(0.7, 1.0, 2)
         person.set_strength(strengths[1])
@@ -241,7 +261,7 @@ def main() -> None:
                 read_by_unet = torch.cat([text[rows], face], dim=1)
                 return unet(noisy, timesteps, read_by_unet, added_cond_kwargs=added, return_dict=False, **residuals)[0].float()
 
-        rows = face_kept[:, 0, 0].nonzero()[: 0 if alone else LIKENESS_ROWS, 0]
+        rows = torch.from_numpy(rows)
         if len(rows):
             before = torch.randint(*LIKENESS_FROM, (len(rows),), generator=generator)
             timesteps[rows] = torch.randint(*LIKENESS_TO, (len(rows),), generator=generator)
@@ -256,11 +276,11 @@ def main() -> None:
         if len(rows):
             clean = noise_of.clean(noisy[rows], got[rows], timesteps[rows])
             trust = noise_of.trust(timesteps[rows])
-            rows = at[rows.numpy()]
+            rows, wanted = at[rows.numpy()], known.means[who[rows.numpy()]]
             # Not quite where the face is, so that it is likeness that is learnt and not pixels.
             jitter = 0.01 * side * draw.standard_normal((len(rows), 1, 2))
             with torch.autocast("cpu", torch.bfloat16):
-                far = unlike(clean, made.pictures.box[rows], made.pictures.keypoints[rows] + jitter, people(made, known, rows))
+                far = unlike(clean, made.pictures.box[rows], made.pictures.keypoints[rows] + jitter, wanted)
             values["unlike"] = far.mean()
             loss = loss + LIKENESS_WEIGHT * (trust * far).mean()
         optimizer.zero_grad()

@@ -16,7 +16,7 @@ from . import configs, embeddings
 
 AUTOENCODER, DECODER = 11_000, 15_000
 BASE, BASE_LARGE = 14_000, 5_000  # of all steps; from which on 256 pixels are seen, too
-IDENTITY, IDENTITY_LARGE = 18_000, 4_500
+IDENTITY, IDENTITY_LARGE = 22_500, 4_500
 
 
 def main() -> None:
@@ -51,6 +51,7 @@ def main() -> None:
         time.sleep(60)
     for side in (128, 256):
         stage("embeddings", "--side", side, "--recogniser", options.recogniser)
+    stage("photos", "--identities", 15000, "--recogniser", options.recogniser)
     stage("identity", *steps(IDENTITY, IDENTITY_LARGE), "--recogniser", options.recogniser)
     stage("autoencoder", *steps(DECODER), "--decoder")
     stage("export")

@@ -20,7 +20,7 @@ def source(person: int, side: int = SIDE):
     turned = (person % 5 - 2) * 4.0
     scene = Scene.from_seed(
         720_000_000 + person, style="none", background="studio", glasses="none", hair_dye=None, hat="none",
-        expression="smile" if person % 3 == 0 else "neutral", yaw=turned, pitch=0.0, roll=0.0, scale=0.4, center=(0.5, 0.46),
+        expression="smile" if person % 3 == 0 else "neutral", yaw=turned, pitch=0.0, roll=0.0, scale=0.5, center=(0.5, 0.5),
     )  # fmt: skip
     return portrait(Identity.from_seed(FIRST + person), scene, side)
 
