@@ -149,7 +149,7 @@ def read_exported() -> dict[str, dict[str, torch.Tensor]]:
 
 
 def draw_people(person: Person, encoders, vae, tokenizers, recogniser, side: int, count: int = 6,
-                strength: float = 0.8, guidance: float = 5.0):  # fmt: skip
+                strength: float = 0.8, guidance: float = configs.GUIDANCE):  # fmt: skip
     """Rows of pictures: a held-out person, whose keypoints to take, and one picture a prompt."""
     from tools.demo_model.world import Identity, Scene, portrait
 

@@ -8,7 +8,7 @@ from .sheets import to_bytes
 
 
 @torch.no_grad()
-def latents(unet, text, pooled, side: int, seed: int, steps: int = 25, guidance: float = 5.0,
+def latents(unet, text, pooled, side: int, seed: int, steps: int = 25, guidance: float = configs.GUIDANCE,
             person=None, half: bool = False) -> torch.Tensor:  # fmt: skip
     """The final latents [n, 4, side / 8, side / 8] for n texts. The unconditional half reads zeros.
     `half`: compute in bfloat16 where autocast does.
