@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   try {
     const service::JobSettings settings = service::parse_settings(text);
-    Request request = service::request_of(settings);
+    Request request = service::request_of(settings, 5);
     if (request.width == 0) request.width = request.height = 64;
     check(request);
     // What is kept on disk must be readable after the next start.

@@ -95,14 +95,14 @@ rooms::Identity to_identity(const Person& person) {
   return identity;
 }
 
-rooms::Request to_request(const Settings& settings, rooms::Size size) {
+rooms::Request to_request(const Settings& settings, rooms::Size size, float native_guidance) {
   rooms::Request request;
   request.prompt = settings.prompt;
   request.negative = settings.negative;
   request.width = size.w;
   request.height = size.h;
   request.steps = settings.steps;
-  request.guidance = settings.guidance;
+  request.guidance = settings.guidance.value_or(native_guidance);
   request.identity_strength = settings.identity_strength;
   request.adapter_strength = settings.adapter_strength;
   request.identity_start = settings.identity_start;
@@ -265,7 +265,7 @@ Plan Generator::plan(const Settings& settings) const {
   return translated([&] {
     rooms::Size size{settings.width, settings.height};
     if (size.w == 0 && size.h == 0) size = {native_side(), native_side()};
-    const rooms::Request request = to_request(settings, size);
+    const rooms::Request request = to_request(settings, size, state_->pipeline.native_guidance());
     rooms::check(request);
     const rooms::Pipeline& pipeline = state_->pipeline;
     const std::vector<rooms::Stage> stages = pipeline.stages(request, std::nullopt);
@@ -288,7 +288,7 @@ Generation Generator::start(const Person& person, const Settings& settings, cons
     if (settings.width != 0 || settings.height != 0)
       choice = {rooms::SizeRule::kFixed, {settings.width, settings.height}};
     const rooms::Size size = rooms::picture_size(choice, stands.image_size, native_side());
-    const rooms::Request request = to_request(settings, size);
+    const rooms::Request request = to_request(settings, size, state_->pipeline.native_guidance());
     std::stop_source stop;
     rooms::Generation generation = state_->pipeline.start(
         request, whose.embedding, rooms::scale_keypoints(stands, size), stop.get_token());

@@ -205,7 +205,7 @@ OrderedJson parameters_of(const Txt2Img& wanted) {
   parameters["negative_prompt"] = s.negative.value_or("");
   parameters["seed"] = s.seed ? OrderedJson(*s.seed) : OrderedJson(-1);
   parameters["steps"] = s.steps;
-  parameters["cfg_scale"] = s.guidance;
+  parameters["cfg_scale"] = s.guidance.value();
   parameters["width"] = s.width;
   parameters["height"] = s.height;
   parameters["batch_size"] = wanted.batch_size;
@@ -243,7 +243,7 @@ OrderedJson info_of(const Txt2Img& wanted, const MadeTxt2Img& made, std::string_
   info["width"] = s.width;
   info["height"] = s.height;
   info["sampler_name"] = "Euler";
-  info["cfg_scale"] = s.guidance;
+  info["cfg_scale"] = s.guidance.value();
   info["steps"] = s.steps;
   info["batch_size"] = wanted.batch_size;
   info["restore_faces"] = false;

@@ -25,6 +25,7 @@ Engine::Engine(const EngineOptions& options)
                     ? "semblance-demo"
                     : (base.has_filename() ? base : base.parent_path()).filename().string();
   facts_.native_side = opened()->native_side();
+  facts_.native_guidance = opened()->native_guidance();
   facts_.precision = opened()->precision();
 }
 

@@ -49,7 +49,7 @@ void check_settings(const JobSettings& s,
   }
   check_int("steps", s.steps, kMostSteps);
   check_int("count", s.count, kMostPictures);
-  check_float("guidance", s.guidance, kMostGuidance);
+  check_float("guidance", s.guidance.value_or(0), kMostGuidance);
   check_float("identity_strength", s.identity_strength, kMostStrength);
   check_float("adapter_strength", s.adapter_strength, kMostStrength);
   check_float("identity_start", s.identity_start, 1);

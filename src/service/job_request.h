@@ -18,7 +18,7 @@ struct JobSettings {
   int width = 0;  // 0: the photo's shape at the model's own area
   int height = 0;
   int steps = 30;
-  double guidance = 5;
+  std::optional<double> guidance = {};  // absent: the model's own
   double identity_strength = 0.8;
   double adapter_strength = 0.8;
   double identity_start = 0;

@@ -130,7 +130,7 @@ HttpResponse txt2img(Context& context, Waited& waited, const HttpRequest& reques
   MadeTxt2Img made{.timestamp = timestamp(job.started.value_or(job.created)),
                    .interrupted = job.state == JobState::kCancelled};
   for (const JobPicture& picture : job.pictures) {
-    Request of_picture = request_of(job.settings);
+    Request of_picture = request_of(job.settings, context.engine.facts().native_guidance);
     of_picture.seed = picture.seed;
     made.seeds.push_back(picture.seed);
     for (const auto& [key, text] : context.engine.text_for(of_picture)) {

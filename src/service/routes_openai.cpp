@@ -32,7 +32,7 @@ std::string in_format(std::string bytes, std::string_view have, const ImagesEdit
 MadePicture made(Context& context, const ImagesEdit& edit, const std::string& host, const Job& job,
                  std::size_t n) {
   const JobPicture& picture = job.pictures[n];
-  Request request = request_of(job.settings);
+  Request request = request_of(job.settings, context.engine.facts().native_guidance);
   request.seed = picture.seed;
   return {.file = edit.wants_url ? ""
                                  : in_format(context.jobs.picture(job.id, n), "png", edit,

@@ -24,6 +24,7 @@ json or_null(const std::optional<T>& value) {
 
 json info_json(const Context& context) {
   const ModelFacts& model = context.engine.facts();
+  const JobSettings defaults{.guidance = static_cast<double>(model.native_guidance)};
   return {{"version", program_version()},
           {"model",
            {{"name", model.name},
@@ -31,7 +32,7 @@ json info_json(const Context& context) {
             {"native_side", model.native_side},
             {"few_steps", false},
             {"precision", model.precision == Precision::kBF16 ? "bf16" : "f32"}}},
-          {"defaults", to_json(JobSettings{})},
+          {"defaults", to_json(defaults)},
           {"limits",
            {{"upload_bytes", context.upload_bytes},
             {"count", kMostPictures},
@@ -63,7 +64,8 @@ json memory_json(const Context& context, Language language) {
 }
 
 json plan_json(Context& context, const JobSettings& settings) {
-  const PlanAnswer plan = context.engine.plan(request_of(settings));
+  const PlanAnswer plan =
+      context.engine.plan(request_of(settings, context.engine.facts().native_guidance));
   json smaller = nullptr;
   if (plan.smaller) smaller = {{"width", plan.smaller->w}, {"height", plan.smaller->h}};
   return {{"fits", plan.fits},

@@ -66,7 +66,8 @@ auto side_into(int JobSettings::*field) {
     s.*field = static_cast<int>(side);
   };
 }
-auto real_into(double JobSettings::*field) {
+template <typename Field>  // double, or std::optional of it
+auto real_into(Field JobSettings::*field) {
   return [field](JobSettings& s, std::string_view n, const json& v) { s.*field = real(n, v); };
 }
 
@@ -148,7 +149,7 @@ json to_json(const JobSettings& s) {
              {"width", nullptr},
              {"height", nullptr},
              {"steps", s.steps},
-             {"guidance", s.guidance},
+             {"guidance", nullptr},
              {"identity_strength", s.identity_strength},
              {"adapter_strength", s.adapter_strength},
              {"identity_start", s.identity_start},
@@ -158,17 +159,18 @@ json to_json(const JobSettings& s) {
              {"vae_tiling", s.vae_tiling}};
   if (s.negative) value["negative_prompt"] = *s.negative;
   if (s.width > 0) value["width"] = s.width, value["height"] = s.height;
+  if (s.guidance) value["guidance"] = *s.guidance;
   if (s.seed) value["seed"] = *s.seed;
   return value;
 }
 
-Request request_of(const JobSettings& s) {
+Request request_of(const JobSettings& s, float native_guidance) {
   return {.prompt = s.prompt,
           .negative = s.negative,
           .width = s.width,
           .height = s.height,
           .steps = s.steps,
-          .guidance = static_cast<float>(s.guidance),
+          .guidance = s.guidance ? static_cast<float>(*s.guidance) : native_guidance,
           .identity_strength = static_cast<float>(s.identity_strength),
           .adapter_strength = static_cast<float>(s.adapter_strength),
           .identity_start = s.identity_start,

@@ -17,7 +17,8 @@ JobSettings parse_settings(std::string_view json);
 JobSettings read_settings(const nlohmann::json& json);
 nlohmann::json to_json(const JobSettings& settings);
 
-/// The first picture's request; its sides are 0 where the settings leave them to the photo.
-Request request_of(const JobSettings& settings);
+/// The first picture's request; its sides are 0 where the settings leave them to the photo, its
+/// guidance is the model's where they name none.
+Request request_of(const JobSettings& settings, float native_guidance);
 
 }  // namespace semblance::service

@@ -167,7 +167,8 @@ TEST(Settings, AreThePipelinesRequest) {
   const Request request = request_of(
       parse_settings(R"({"prompt": "p", "negative_prompt": "n", "width": 64, "height": 72,
       "steps": 3, "guidance": 2, "identity_strength": 0.5, "adapter_strength": 0.25, "seed": 9,
-      "identity_start": 0.5, "identity_end": 0.75, "vae_tiling": true})"));
+      "identity_start": 0.5, "identity_end": 0.75, "vae_tiling": true})"),
+      4);
   EXPECT_EQ(request.prompt, "p");
   EXPECT_EQ(request.negative, "n");
   EXPECT_EQ(request.width, 64);
@@ -180,6 +181,7 @@ TEST(Settings, AreThePipelinesRequest) {
   EXPECT_EQ(request.identity_start, 0.5);
   EXPECT_EQ(request.identity_end, 0.75);
   EXPECT_TRUE(request.vae_tiling);
+  EXPECT_EQ(request_of(parse_settings(R"({"prompt": "p"})"), 4).guidance, 4);
 }
 
 }  // namespace
