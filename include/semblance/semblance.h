@@ -133,8 +133,8 @@ struct Settings {
   int width = 0;  // multiples of 8; 0: the frame's shape at the model's own area
   int height = 0;
   int steps = 30;
-  std::optional<float> guidance =
-      {};                          // at 1 and below: none, half the work; absent: the model's own
+  /// At 1 and below: none, half the work. Absent: the model's own.
+  std::optional<float> guidance = {};
   float identity_strength = 0.8F;  // 0 to 5
   float adapter_strength = 0.8F;   // 0 to 5
   double identity_start = 0;       // fractions of the steps

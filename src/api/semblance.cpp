@@ -95,14 +95,14 @@ rooms::Identity to_identity(const Person& person) {
   return identity;
 }
 
-rooms::Request to_request(const Settings& settings, rooms::Size size, float native_guidance) {
+rooms::Request to_request(const Settings& settings, rooms::Size size, double native_guidance) {
   rooms::Request request;
   request.prompt = settings.prompt;
   request.negative = settings.negative;
   request.width = size.w;
   request.height = size.h;
   request.steps = settings.steps;
-  request.guidance = settings.guidance.value_or(native_guidance);
+  request.guidance = settings.guidance.value_or(static_cast<float>(native_guidance));
   request.identity_strength = settings.identity_strength;
   request.adapter_strength = settings.adapter_strength;
   request.identity_start = settings.identity_start;

@@ -411,7 +411,8 @@ int generate(std::span<const char* const> words) {
   warn_of_prompt(progress, pipeline, "--prompt", request.prompt);
   if (request.negative) warn_of_prompt(progress, pipeline, "--negative", *request.negative);
   if (!saved) {
-    if (!flags.gives("--guidance")) request.guidance = pipeline.native_guidance();
+    if (!flags.gives("--guidance"))
+      request.guidance = static_cast<float>(pipeline.native_guidance());
     const Size size = picture_size(s.size, reader.frame(s.pose.empty() ? s.face : s.pose),
                                    pipeline.native_side());
     request.width = size.w;

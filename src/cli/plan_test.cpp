@@ -47,6 +47,28 @@ TEST_F(Plan, ShowsStagesAndTotals) {
   EXPECT_EQ(files(), std::set<std::string>{});
 }
 
+TEST_F(Plan, TakesTheModelsOwnGuidanceAsGenerateDoes) {
+  const fs::path base = folder() / "base";
+  fs::copy(golden() / "checkpoint/base", base, fs::copy_options::recursive);
+  write_bytes(base / "generation_config.json", R"({"guidance_scale": 1})");
+  const std::vector<std::string> own{"--base", base.string(), "--memory", "1GiB"};
+  const auto with = [&](std::string guidance) {
+    std::vector<std::string> words = own;
+    words.insert(words.end(), {"--guidance", std::move(guidance)});
+    return words;
+  };
+  const auto both_halves = [&](const auto& flags) {
+    return run(plan(flags)).exits(0).out().find("face resampler x 2") != std::string::npos;
+  };
+  EXPECT_FALSE(both_halves(own));
+  EXPECT_FALSE(both_halves(with("1")));
+  EXPECT_TRUE(both_halves(with("5")));
+  run(generate(own)).exits(0);
+  const std::string made = bytes_of(file("out.png"));
+  run(generate(with("1"))).exits(0);
+  EXPECT_EQ(bytes_of(file("out.png")), made);
+}
+
 TEST_F(Plan, SpeaksSpanish) {
   run(plan({"--lang", "es", "--memory", "1GiB"}))
       .exits(0)

@@ -111,6 +111,7 @@ AssumedModels assume(const ModelPaths& given) {
     models.zero_absent_negative =
         Json::load(index).expect_object().get_bool("force_zeros_for_empty_prompt", true);
   }
+  models.guidance = guidance_of(paths.base);
   const auto config = [&](std::string_view folder, std::string_view published) {
     const fs::path path = inside(paths.base, folder);
     return reader.config(path.empty() ? path : path / "config.json", "--base", published);

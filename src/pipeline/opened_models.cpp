@@ -197,18 +197,6 @@ void check_folder(std::string_view flag, const fs::path& folder, const char* fil
   }
 }
 
-/// What transformers' models say of themselves in a file of this name; diffusers has none.
-float guidance_of(const fs::path& base) {
-  const fs::path path = base / "generation_config.json";
-  const float usual = Request{}.guidance;
-  if (!fs::exists(path)) return usual;
-  const Json config = Json::load(path).expect_object();
-  const double guidance = config.get_float("guidance_scale", static_cast<double>(usual));
-  if (!(guidance >= 0 && guidance <= 100))
-    config.refuse("guidance_scale", "a number from 0 to 100");
-  return static_cast<float>(guidance);
-}
-
 }  // namespace
 
 int OpenedModels::prompt_length(int encoder) const {
@@ -216,6 +204,17 @@ int OpenedModels::prompt_length(int encoder) const {
   if (index >= tokenizers.size()) return static_cast<int>(clip[index].length);
   return static_cast<int>(
       std::min<std::int64_t>(tokenizers[index].max_length(), clip[index].length));
+}
+
+double guidance_of(const fs::path& base) {
+  const fs::path path = base / "generation_config.json";
+  constexpr double kPublished = 5;
+  if (base.empty() || !fs::exists(path)) return kPublished;
+  const Json config = Json::load(path).expect_object();
+  const double guidance = config.get_float("guidance_scale", kPublished);
+  // What every way of asking for a picture takes: the service's settings end at 50.
+  if (!(guidance >= 0 && guidance <= 50)) config.refuse("guidance_scale", "a number from 0 to 50");
+  return guidance;
 }
 
 OpenedModels open_models(const ModelPaths& paths) {

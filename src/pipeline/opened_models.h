@@ -28,12 +28,16 @@ struct OpenedModels {
   WeightMap vae_weights;
   SchedulerConfig scheduler;
   bool zero_absent_negative = true;  // model_index.json: force_zeros_for_empty_prompt
-  float guidance =
-      Request{}.guidance;  // generation_config.json, where there is one: guidance_scale
+  double guidance = 5;               // of pictures that name none
 
   /// Tokens a prompt is padded or cut to.
   int prompt_length(int encoder) const;
 };
+
+/// guidance_scale of the folder's generation_config.json, the name that transformers' models use
+/// (diffusers has none); the published demo's 5 where it is not there. Throws as Json does, also
+/// beyond 0 to 50.
+double guidance_of(const std::filesystem::path& base);
 
 /// Opens and audits everything; throws the first Error, which names all that is wrong in that
 /// component.

@@ -279,7 +279,7 @@ int Pipeline::native_side() const {
   return static_cast<int>(models_->opened.unet.sample_size * models_->opened.vae.fold());
 }
 
-float Pipeline::native_guidance() const { return models_->opened.guidance; }
+double Pipeline::native_guidance() const { return models_->opened.guidance; }
 
 Precision Pipeline::precision() const { return models_->precision; }
 

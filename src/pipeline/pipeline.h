@@ -87,7 +87,7 @@ class Pipeline {
   /// Side of the square that the base model was made for: sample_size x 8, 1024 for SDXL.
   int native_side() const;
   /// What the base model says for pictures that name no guidance, else the published demo's 5.
-  float native_guidance() const;
+  double native_guidance() const;
   /// The precision that `auto` became.
   Precision precision() const;
   /// With the base that the process has, where there is a budget.

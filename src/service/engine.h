@@ -36,7 +36,7 @@ struct ModelFacts {
   std::string name;  // the base's folder
   bool demo = false;
   int native_side = 0;
-  float native_guidance = 5;
+  double native_guidance = 5;
   Precision precision = Precision::kF32;
 };
 

@@ -521,7 +521,7 @@ void Jobs::make_pictures(Job& job) {
   const PlanAnswer plan = engine_.plan(request);
   if (!plan.fits) throw Error(ErrorKind::kMemory, *plan.refusal);
   if (!job.settings.seed) job.settings.seed = random_seed();
-  if (!job.settings.guidance) job.settings.guidance = static_cast<double>(model.native_guidance);
+  if (!job.settings.guidance) job.settings.guidance = model.native_guidance;
   job.settings.width = size.w;
   job.settings.height = size.h;
   store_.update(job);

@@ -24,7 +24,7 @@ json or_null(const std::optional<T>& value) {
 
 json info_json(const Context& context) {
   const ModelFacts& model = context.engine.facts();
-  const JobSettings defaults{.guidance = static_cast<double>(model.native_guidance)};
+  const JobSettings defaults{.guidance = model.native_guidance};
   return {{"version", program_version()},
           {"model",
            {{"name", model.name},

@@ -164,13 +164,13 @@ json to_json(const JobSettings& s) {
   return value;
 }
 
-Request request_of(const JobSettings& s, float native_guidance) {
+Request request_of(const JobSettings& s, double native_guidance) {
   return {.prompt = s.prompt,
           .negative = s.negative,
           .width = s.width,
           .height = s.height,
           .steps = s.steps,
-          .guidance = s.guidance ? static_cast<float>(*s.guidance) : native_guidance,
+          .guidance = static_cast<float>(s.guidance.value_or(native_guidance)),
           .identity_strength = static_cast<float>(s.identity_strength),
           .adapter_strength = static_cast<float>(s.adapter_strength),
           .identity_start = s.identity_start,

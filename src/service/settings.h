@@ -19,6 +19,6 @@ nlohmann::json to_json(const JobSettings& settings);
 
 /// The first picture's request; its sides are 0 where the settings leave them to the photo, its
 /// guidance is the model's where they name none.
-Request request_of(const JobSettings& settings, float native_guidance);
+Request request_of(const JobSettings& settings, double native_guidance);
 
 }  // namespace semblance::service

@@ -50,6 +50,27 @@ def read(pictures: Pictures) -> np.ndarray:
     return np.load(path, mmap_mode="r")
 
 
+def are_made(folder: Path, recogniser: Recogniser) -> bool:
+    """By this recogniser."""
+    made_by = folder / "recogniser.txt"
+    return (folder / "embeddings.npy").exists() and made_by.exists() and made_by.read_text() == recogniser.digest
+
+
+def make(folder: Path, recogniser: Recogniser, log: Log, count: int, of) -> None:
+    """Writes embeddings.npy [count, 512]; `of(first, last)` gives those of some rows."""
+    made = np.zeros((count, configs.EMBEDDING_WIDTH), np.float32)
+    started = said = time.time()
+    for first in range(0, count, BATCH):
+        last = min(first + BATCH, count)
+        made[first:last] = of(first, last)
+        if time.time() - said > 30:
+            said, rate = time.time(), last / (time.time() - started)
+            log(f"{last}/{count}, {rate:.0f} a second, {(count - last) / rate / 60:.0f} min left")
+    np.save(folder / "embeddings.npy", made)
+    (folder / "recogniser.txt").write_text(recogniser.digest)
+    log(f"done; an embedding is {np.linalg.norm(made[:1000], axis=1).mean():.1f} long")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -59,24 +80,16 @@ def main() -> None:
     options = parser.parse_args()
     pictures, recogniser = Pictures(options.side), Recogniser(options.recogniser)
     log = Log(pictures.folder / "embeddings_log.txt")
-    made_by = pictures.folder / "recogniser.txt"
-    if (pictures.folder / "embeddings.npy").exists() and made_by.exists():
-        if made_by.read_text() == recogniser.digest:
-            log("the embeddings are there, from this recogniser")
-            return
+    if are_made(pictures.folder, recogniser):
+        log("the embeddings are there, from this recogniser")
+        return
     if pictures.done < pictures.count:
         raise SystemExit(f"{pictures.done} of {pictures.count} pictures are there: wait for the rest")
-    embeddings = np.zeros((pictures.count, configs.EMBEDDING_WIDTH), np.float32)
-    started = said = time.time()
-    for n in range(0, pictures.count, BATCH):
-        rows = slice(n, min(n + BATCH, pictures.count))
-        embeddings[rows] = recogniser(pictures.rgb[rows], pictures.keypoints[rows])
-        if time.time() - said > 30:
-            said, rate = time.time(), (n + BATCH) / (time.time() - started)
-            log(f"{n + BATCH}/{pictures.count}, {(pictures.count - n) / rate / 60:.0f} min left")
-    np.save(pictures.folder / "embeddings.npy", embeddings)
-    made_by.write_text(recogniser.digest)
-    log(f"done; an embedding is {np.linalg.norm(embeddings[:1000], axis=1).mean():.1f} long")
+
+    def of(first: int, last: int) -> np.ndarray:
+        return recogniser(pictures.rgb[first:last], pictures.keypoints[first:last])
+
+    make(pictures.folder, recogniser, log, pictures.count, of)
 
 
 if __name__ == "__main__":

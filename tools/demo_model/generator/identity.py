@@ -70,13 +70,12 @@ class People:
         self.pictures, self.photos = embeddings.read(data.pictures), photos.read(self.identities)
         each = self.photos / np.linalg.norm(self.photos, axis=2, keepdims=True)
         self.means = torch.from_numpy(each.mean(axis=0))
-        women = np.asarray(data.pictures.labels[: self.identities, list(TRAITS).index("woman")])
-        self.alike = [np.flatnonzero(women == kind) for kind in (0, 1)]
-        self.kind = women
+        self.woman = np.asarray(data.pictures.labels[: self.identities, list(TRAITS).index("woman")])
+        self.alike = [np.flatnonzero(self.woman == kind) for kind in (0, 1)]
 
     def others(self, who: np.ndarray, draw: np.random.Generator) -> np.ndarray:
         """For each person somebody else, a man for a man and a woman for a woman: captions say which."""
-        return np.array([draw.choice(self.alike[self.kind[person]]) for person in who])
+        return np.array([draw.choice(self.alike[self.woman[person]]) for person in who])
 
     def sources(self, who: np.ndarray, at: np.ndarray, draw: np.random.Generator) -> torch.Tensor:
         """[n, 1, 512]: of each person a photo, or a picture that is not the one at `at`."""
@@ -85,7 +84,8 @@ class People:
             if draw.random() < PHOTOS:
                 found.append(self.photos[draw.integers(0, len(self.photos)), person])
             else:
-                found.append(self.pictures[(place // self.identities + draw.integers(1, each)) % each * self.identities + person])
+                number = (place // self.identities + draw.integers(1, each)) % each
+                found.append(self.pictures[number * self.identities + person])
         return torch.from_numpy(np.stack(found))[:, None]
 
 

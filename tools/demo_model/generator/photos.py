@@ -2,14 +2,15 @@
 
     python -m tools.demo_model.generator.photos --identities 15000
 
-A photo has no medium, and nothing worn: it says more of a face than a picture of it in some style does.
-<work>/photos/embeddings.npy float32 [2, identities, 512], not normalised, and recogniser.txt with the
-digest of the recogniser that they are from. The photos themselves are not kept.
+A photo has no medium, no hat and no dyed hair: it says more of a face than a picture in some style does.
+<work>/photos/embeddings.npy float32 [2 * identities, 512], first one photo of everybody, not normalised,
+and recogniser.txt with the digest of the recogniser that they are from. The photos themselves are not kept.
 """
 
 import argparse
+import functools
+import itertools
 import multiprocessing
-import time
 
 import numpy as np
 
@@ -22,12 +23,14 @@ SCENES = 40_000_000  # the first scene
 FOLDER = configs.WORK / "photos"
 
 
-def draw(n: int):
+def draw(identities: int, n: int) -> np.ndarray:
+    """The aligned face of photo n // identities of person n % identities."""
     from tools.demo_model.faces.align import align
     from tools.demo_model.world import Identity, Scene, portrait
 
-    scene = Scene.from_seed(SCENES + n, style="none", hat="none", hair_dye=None)
-    drawn = portrait(Identity.from_seed(n // EACH), scene, SIDE)
+    number, person = divmod(n, identities)
+    scene = Scene.from_seed(SCENES + EACH * person + number, style="none", hat="none", hair_dye=None)
+    drawn = portrait(Identity.from_seed(person), scene, SIDE)
     return align(np.ascontiguousarray(drawn.rgb), drawn.keypoints)
 
 
@@ -36,7 +39,7 @@ def read(identities: int) -> np.ndarray:
     path = FOLDER / "embeddings.npy"
     if not path.exists():
         raise SystemExit(f"{path} is not there: run the stage `photos --identities {identities}`")
-    found = np.load(path)[:, :identities]
+    found = np.load(path).reshape(EACH, -1, configs.EMBEDDING_WIDTH)[:, :identities]
     if found.shape[1] < identities:
         raise SystemExit(f"{path} has {found.shape[1]} people of {identities}: remove it, run the stage `photos`")
     return found
@@ -51,24 +54,17 @@ def main() -> None:
     options = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     recogniser, log = embeddings.Recogniser(options.recogniser), Log(FOLDER / "log.txt")
-    path, made_by = FOLDER / "embeddings.npy", FOLDER / "recogniser.txt"
-    if path.exists() and made_by.exists() and made_by.read_text() == recogniser.digest:
+    if embeddings.are_made(FOLDER, recogniser):
         log("the embeddings are there, from this recogniser")
         return
     count = EACH * options.identities
-    found = np.zeros((count, configs.EMBEDDING_WIDTH), np.float32)
-    started = said = time.time()
     with multiprocessing.Pool() as pool:
-        crops = pool.imap(draw, range(count), chunksize=16)
-        for first in range(0, count, embeddings.BATCH):
-            rows = slice(first, min(first + embeddings.BATCH, count))
-            found[rows] = recogniser.of_crops([next(crops) for _ in range(rows.stop - rows.start)])
-            if time.time() - said > 30:
-                said, rate = time.time(), rows.stop / (time.time() - started)
-                log(f"{rows.stop}/{count}, {rate:.0f} a second, {(count - rows.stop) / rate / 60:.0f} min left")
-    np.save(path, found.reshape(options.identities, EACH, -1).transpose(1, 0, 2))
-    made_by.write_text(recogniser.digest)
-    log("done")
+        faces = pool.imap(functools.partial(draw, options.identities), range(count), chunksize=16)
+
+        def of(first: int, last: int) -> np.ndarray:
+            return recogniser.of_crops(list(itertools.islice(faces, last - first)))
+
+        embeddings.make(FOLDER, recogniser, log, count, of)
 
 
 if __name__ == "__main__":
