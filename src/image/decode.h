@@ -9,6 +9,11 @@
 // The format is found by a file's first bytes, never by its name. Files are hostile: a size is
 // checked before memory is taken, and what a codec warns of as damage (a premature end, bad codes)
 // is an Error, not a grey patch. All functions are thread-safe.
+//
+// Of what else a file carries, only the orientation is read, from EXIF or XMP. A block of either
+// beyond 1 MiB (MetadataBlock::kByteLimit) is ignored: such a picture is decoded as it is stored,
+// which Pillow would turn. Text, colour profiles and all other chunks and markers are skipped and
+// take no memory, whatever length they claim.
 #pragma once
 
 #include <cstdint>
@@ -33,11 +38,15 @@ struct ImageInfo {
   ImageFormat format = ImageFormat::kJpeg;
   Size stored;          // as the file has it
   int orientation = 1;  // EXIF's (or XMP's), 1 to 8
-  /// The most memory that decode() takes at once, the picture included.
+  /// The most memory that decode() takes at once, the picture included. Compare it with what there
+  /// is before decode() is called: a small file can ask for gigabytes.
   std::uint64_t decoding_bytes = 0;
   /// The size decode() gives.
   Size upright() const;
 };
+
+/// The most memory that probe() takes at once, whatever the file.
+inline constexpr std::uint64_t kProbeBytes = 64 << 10;
 
 /// What a picture is, from its headers alone. Throws Error(kArgument) for a file that is not a
 /// JPEG, PNG or WebP picture or has more than kPixelLimit pixels, Error(kCorrupt) for an empty,
@@ -48,7 +57,7 @@ ImageInfo probe(const std::filesystem::path& path);
 /// The upright picture. Throws as probe does. Takes what probe() says at most: 3 bytes a pixel,
 /// and beside them a few hundred bytes for each pixel of a row. More only for: a JPEG in several
 /// scans (progressive; 2 bytes for each of its samples: 3 a pixel, 6 where colour is not halved);
-/// WebP (the file's own bytes; 4 bytes a pixel where it is lossless, up to 5 with alpha); a turned
+/// WebP (its encoded pixels; 4 bytes a pixel and tables of codes where it is lossless); a turned
 /// picture that is WebP or interlaced PNG (3 bytes a pixel).
 Image decode(const File& file);
 Image decode(const std::filesystem::path& path);

@@ -76,7 +76,8 @@ TEST(Orientation, TurnsEachWay) {
 }
 
 std::optional<int> exif_orientation(std::string_view bytes) {
-  return orientation_of_exif(std::as_bytes(std::span(bytes)));
+  const auto file = file_over("EXIF", bytes);
+  return orientation_of_exif(MetadataBlock(*file, 0, bytes.size()));
 }
 
 TEST(Orientation, ReadsDamagedExifAsNone) {

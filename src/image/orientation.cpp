@@ -1,6 +1,7 @@
 #include "image/orientation.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <string_view>
 
@@ -11,29 +12,14 @@ namespace {
 
 constexpr std::uint16_t kOrientationTag = 0x0112;
 
-/// Numbers of a TIFF block in its own byte order; reading past its end gives nothing.
-class TiffReader {
- public:
-  TiffReader(std::span<const std::byte> bytes, bool big_endian)
-      : bytes_(bytes), big_endian_(big_endian) {}
-
-  std::optional<std::uint32_t> number(std::size_t offset, std::size_t width) const {
-    if (offset > bytes_.size() || width > bytes_.size() - offset) return std::nullopt;
-    std::uint32_t value = 0;
-    for (std::size_t i = 0; i < width; ++i) {
-      const std::size_t at = big_endian_ ? offset + i : offset + width - 1 - i;
-      value = value << 8 | std::to_integer<std::uint32_t>(bytes_[at]);
-    }
-    return value;
+/// A number of `width` bytes at most 4.
+std::uint32_t number(std::span<const std::byte> bytes, std::size_t width, bool big_endian) {
+  std::uint32_t value = 0;
+  for (std::size_t i = 0; i < width; ++i) {
+    const std::byte byte = bytes[big_endian ? i : width - 1 - i];
+    value = value << 8 | std::to_integer<std::uint32_t>(byte);
   }
-
- private:
-  std::span<const std::byte> bytes_;
-  bool big_endian_;
-};
-
-std::string_view as_text(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  return value;
 }
 
 int known(std::uint32_t orientation) {
@@ -42,34 +28,32 @@ int known(std::uint32_t orientation) {
 
 }  // namespace
 
-std::optional<int> orientation_of_exif(std::span<const std::byte> exif) {
+std::optional<int> orientation_of_exif(MetadataBlock exif) {
   constexpr std::string_view kPrefix("Exif\0\0", 6);
-  for (int i = 0; i < 2 && as_text(exif).starts_with(kPrefix); ++i) {
-    exif = exif.subspan(kPrefix.size());
-  }
-  const bool big_endian = as_text(exif).starts_with("MM");
-  if (!big_endian && !as_text(exif).starts_with("II")) return std::nullopt;
-  const TiffReader tiff(exif, big_endian);
-  if (tiff.number(2, 2) != 42U) return std::nullopt;
-  const auto directory = tiff.number(4, 4);
-  if (!directory) return std::nullopt;
-  const auto entries = tiff.number(*directory, 2);
-  if (!entries) return std::nullopt;
-  for (std::uint32_t i = 0; i < *entries; ++i) {
-    const std::size_t entry = std::size_t{*directory} + 2 + std::size_t{12} * i;
-    const auto tag = tiff.number(entry, 2);
-    if (!tag) return std::nullopt;
-    if (*tag != kOrientationTag) continue;
-    if (tiff.number(entry + 4, 4) != 1U) return 1;  // a list of orientations means none
-    switch (tiff.number(entry + 2, 2).value_or(0)) {
+  for (int i = 0; i < 2 && exif.starts_with(kPrefix); ++i) exif = exif.from(kPrefix.size());
+  const bool big = exif.starts_with("MM");
+  if (!big && !exif.starts_with("II")) return std::nullopt;
+  std::array<std::byte, 8> head;
+  if (!exif.read(0, head) || number(std::span(head).subspan(2), 2, big) != 42) return std::nullopt;
+  const std::uint64_t directory = number(std::span(head).subspan(4), 4, big);
+  if (!exif.read(directory, std::span(head).first(2))) return std::nullopt;
+  const std::uint32_t entries = number(head, 2, big);
+  for (std::uint32_t i = 0; i < entries; ++i) {
+    std::array<std::byte, 12> entry;
+    if (!exif.read(directory + 2 + entry.size() * i, entry)) return std::nullopt;
+    if (number(entry, 2, big) != kOrientationTag) continue;
+    const auto count = std::span(entry).subspan(4);
+    const auto value = std::span(entry).subspan(8);
+    if (number(count, 4, big) != 1) return 1;  // a list of orientations means none
+    switch (number(std::span(entry).subspan(2), 2, big)) {
       case 1:  // byte
-        return known(tiff.number(entry + 8, 1).value_or(1));
+        return known(number(value, 1, big));
       case 3:  // short, and its signed twin
       case 8:
-        return known(tiff.number(entry + 8, 2).value_or(1));
+        return known(number(value, 2, big));
       case 4:  // long, and its signed twin
       case 9:
-        return known(tiff.number(entry + 8, 4).value_or(1));
+        return known(number(value, 4, big));
       default:
         return 1;
     }
@@ -77,22 +61,20 @@ std::optional<int> orientation_of_exif(std::span<const std::byte> exif) {
   return std::nullopt;
 }
 
-std::optional<int> orientation_of_xmp(std::span<const std::byte> xmp) {
+std::optional<int> orientation_of_xmp(MetadataBlock xmp) {
   constexpr std::string_view kName = "tiff:Orientation";
-  const std::string_view text = as_text(xmp);
-  for (std::size_t at = text.find(kName); at != std::string_view::npos;
-       at = text.find(kName, at + 1)) {
-    std::string_view rest = text.substr(at + kName.size());
-    if (rest.starts_with("=\"")) {
-      rest.remove_prefix(2);
-    } else if (rest.starts_with(">")) {
-      rest.remove_prefix(1);
-    } else {
-      continue;
-    }
-    if (!rest.empty() && rest[0] >= '0' && rest[0] <= '9') {
-      return known(static_cast<std::uint32_t>(rest[0] - '0'));
-    }
+  for (auto at = xmp.find(kName); at; at = xmp.find(kName, *at + 1)) {
+    const auto digit_at = [&](std::uint64_t offset, std::string_view before) -> std::optional<int> {
+      std::array<char, 3> text{};
+      const auto bytes = std::as_writable_bytes(std::span(text)).first(before.size() + 1);
+      if (!xmp.read(offset, bytes) || !std::string_view(text.data(), 3).starts_with(before))
+        return std::nullopt;
+      const char digit = text[before.size()];
+      if (digit < '0' || digit > '9') return std::nullopt;
+      return known(static_cast<std::uint32_t>(digit - '0'));
+    };
+    if (const auto found = digit_at(*at + kName.size(), "=\"")) return found;
+    if (const auto found = digit_at(*at + kName.size(), ">")) return found;
   }
   return std::nullopt;
 }

@@ -5,19 +5,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 
 #include "image/image.h"
+#include "image/metadata.h"
 
 namespace semblance {
 
 /// The orientation tag of an EXIF block (a TIFF header and its first directory, after an optional
 /// "Exif\0\0"). Nothing when the block is damaged or has no such tag; a value outside of 1 to 8
-/// is 1.
-std::optional<int> orientation_of_exif(std::span<const std::byte> exif);
+/// is 1. Throws what File::read throws.
+std::optional<int> orientation_of_exif(MetadataBlock exif);
 
 /// The same from an XMP packet (tiff:Orientation), which counts only where EXIF has none.
-std::optional<int> orientation_of_xmp(std::span<const std::byte> xmp);
+std::optional<int> orientation_of_xmp(MetadataBlock xmp);
 
 /// The size after undoing `orientation`: sides swap from 5 on.
 Size upright_size(Size stored, int orientation);

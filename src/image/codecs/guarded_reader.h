@@ -35,6 +35,7 @@ class GuardedReader {
 
   // For callbacks. What leaves does so to the end of guarded().
 
+  std::uint64_t read_until() const { return offset_; }
   std::uint64_t bytes_left() const { return file_.size() - offset_; }
   void read_next(std::span<std::byte> dst) {
     if (dst.size() > bytes_left()) leave_truncated();

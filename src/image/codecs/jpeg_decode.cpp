@@ -8,18 +8,20 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 #include "core/error.h"
 #include "image/codecs/codecs.h"
 #include "image/codecs/guarded_reader.h"
+#include "image/metadata.h"
 #include "image/orientation.h"
 
 namespace semblance::codecs {
 namespace {
 
-constexpr std::size_t kChunkBytes = 64 * 1024;
-constexpr int kMarkerBytes = 0xffff;
+constexpr std::size_t kChunkBytes = 16 * 1024;
+constexpr int kMetadataMarker = JPEG_APP0 + 1;
 // A progressive file may repeat scans without end, each costing a pass over the whole picture.
 constexpr int kScanLimit = 500;
 
@@ -27,7 +29,10 @@ constexpr int kScanLimit = 500;
 class JpegReader : GuardedReader {
  public:
   explicit JpegReader(const File& file)
-      : GuardedReader(file, ImageFormat::kJpeg), chunk_(kChunkBytes, Tag::kStaging) {
+      : GuardedReader(file, ImageFormat::kJpeg),
+        exif_(file),
+        xmp_(file),
+        chunk_(kChunkBytes, Tag::kStaging) {
     jpeg_.err = jpeg_std_error(&errors_);
     errors_.error_exit = [](j_common_ptr common) {
       JpegReader& self = of(common);
@@ -64,16 +69,22 @@ class JpegReader : GuardedReader {
 
   ImageInfo read_header() {
     guarded([this] {
-      jpeg_save_markers(&jpeg_, JPEG_APP0 + 1, kMarkerBytes);
+      // libjpeg would save every such marker, before the picture and between its scans.
+      jpeg_set_marker_processor(&jpeg_, kMetadataMarker, [](j_decompress_ptr jpeg) -> boolean {
+        of(jpeg).note_metadata();
+        return TRUE;
+      });
       jpeg_read_header(&jpeg_, TRUE);
+      jpeg_save_markers(&jpeg_, kMetadataMarker, 0);  // libjpeg's own again, which skips them
     });
     check_size(file_, jpeg_.image_width, jpeg_.image_height);
     const Size stored{static_cast<int>(jpeg_.image_width), static_cast<int>(jpeg_.image_height)};
+    std::optional<int> orientation = orientation_of_exif(exif_);
+    if (!orientation) orientation = orientation_of_xmp(xmp_);
     return {.format = ImageFormat::kJpeg,
             .stored = stored,
-            .orientation = orientation(),
-            .decoding_bytes = 3 * pixels_of(stored) + coefficient_bytes() + marker_bytes() +
-                              codec_bytes(stored.w)};
+            .orientation = orientation.value_or(1),
+            .decoding_bytes = 3 * pixels_of(stored) + coefficient_bytes() + codec_bytes(stored.w)};
   }
 
   Image read_picture(const ImageInfo& info) {
@@ -148,14 +159,6 @@ class JpegReader : GuardedReader {
     }
   }
 
-  /// Of what is kept to look for the orientation, and copied once to do so.
-  std::uint64_t marker_bytes() const {
-    std::uint64_t bytes = 0;
-    for (const auto* marker = jpeg_.marker_list; marker != nullptr; marker = marker->next)
-      bytes += 2 * std::uint64_t{marker->data_length};
-    return bytes;
-  }
-
   /// Of the whole picture, which a file of several scans fills little by little.
   std::uint64_t coefficient_bytes() {
     if (!jpeg_has_multiple_scans(&jpeg_)) return 0;
@@ -172,22 +175,38 @@ class JpegReader : GuardedReader {
     return bytes;
   }
 
-  int orientation() const {
+  /// Notes where EXIF and XMP lie: EXIF may go on in the next marker, of XMP the last one counts.
+  void note_metadata() {
     constexpr std::string_view kExif("Exif\0\0", 6);
     constexpr std::string_view kXmp("http://ns.adobe.com/xap/1.0/\0", 29);
-    std::vector<std::byte> exif;  // a long one is continued in the next marker
-    std::span<const std::byte> xmp;
-    for (const auto* marker = jpeg_.marker_list; marker != nullptr; marker = marker->next) {
-      const std::string_view text(reinterpret_cast<const char*>(marker->data), marker->data_length);
-      const auto bytes = std::as_bytes(std::span(marker->data, marker->data_length));
-      if (text.starts_with(kExif)) {
-        exif.insert(exif.end(), bytes.begin() + kExif.size(), bytes.end());
-      } else if (text.starts_with(kXmp)) {
-        xmp = bytes.subspan(kXmp.size());
-      }
+    std::array<std::byte, 2> length_bytes;
+    take(length_bytes);
+    const unsigned length = std::to_integer<unsigned>(length_bytes[0]) << 8 |
+                            std::to_integer<unsigned>(length_bytes[1]);
+    if (length < length_bytes.size()) return;  // as libjpeg takes it
+    const std::uint64_t bytes = length - length_bytes.size();
+    const std::uint64_t begin = position();
+    std::array<std::byte, kXmp.size()> start;
+    const auto seen = std::span(start).first(std::min<std::uint64_t>(bytes, start.size()));
+    take(seen);
+    const std::string_view text(reinterpret_cast<const char*>(seen.data()), seen.size());
+    if (text.starts_with(kExif)) {
+      exif_.append(begin + kExif.size(), bytes - kExif.size());
+    } else if (text.starts_with(kXmp)) {
+      xmp_ = MetadataBlock(file_, begin + kXmp.size(), bytes - kXmp.size());
     }
-    if (const auto found = orientation_of_exif(exif)) return *found;
-    return orientation_of_xmp(xmp).value_or(1);
+    skip(static_cast<long>(bytes - seen.size()));
+  }
+
+  /// Where in the file the next byte lies that libjpeg has not read.
+  std::uint64_t position() const { return read_until() - source_.bytes_in_buffer; }
+
+  void take(std::span<std::byte> dst) {
+    for (std::byte& byte : dst) {
+      if (source_.bytes_in_buffer == 0) fill();
+      byte = static_cast<std::byte>(*source_.next_input_byte++);
+      --source_.bytes_in_buffer;
+    }
   }
 
   void fill() {
@@ -210,6 +229,8 @@ class JpegReader : GuardedReader {
     source_.bytes_in_buffer = 0;
   }
 
+  MetadataBlock exif_;
+  MetadataBlock xmp_;
   Buffer chunk_;
   jpeg_decompress_struct jpeg_{};
   jpeg_error_mgr errors_{};

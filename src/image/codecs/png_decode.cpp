@@ -11,14 +11,15 @@
 #include "core/error.h"
 #include "image/codecs/codecs.h"
 #include "image/codecs/guarded_reader.h"
+#include "image/metadata.h"
 #include "image/orientation.h"
 
 namespace semblance::codecs {
 namespace {
 
 constexpr std::uint64_t kSignatureBytes = 8;
-constexpr std::uint64_t kMetadataLimit = 16 << 20;
-constexpr int kChunkLimit = 1'000'000;  // a file of nothing but empty chunks is not worth a minute
+// A file of nothing but empty chunks is not worth a minute.
+constexpr int kChunkLimit = 1'000'000;
 
 std::uint32_t big_endian(std::span<const std::byte> bytes) {
   std::uint32_t value = 0;
@@ -26,22 +27,14 @@ std::uint32_t big_endian(std::span<const std::byte> bytes) {
   return value;
 }
 
-std::vector<std::byte> read_range(const File& file, std::uint64_t offset, std::uint64_t bytes) {
-  std::vector<std::byte> data(bytes);
-  file.read(offset, data);
-  return data;
-}
-
 /// An iTXt chunk's text when it is an uncompressed XMP packet.
-std::span<const std::byte> xmp_of(std::span<const std::byte> chunk) {
+MetadataBlock xmp_of(MetadataBlock chunk, const File& file) {
   constexpr std::string_view kKeyword("XML:com.adobe.xmp\0\0\0", 20);  // and: not compressed
-  const std::string_view text(reinterpret_cast<const char*>(chunk.data()), chunk.size());
-  if (!text.starts_with(kKeyword)) return {};
-  const std::size_t language = text.find('\0', kKeyword.size());
-  if (language == std::string_view::npos) return {};
-  const std::size_t translated = text.find('\0', language + 1);
-  if (translated == std::string_view::npos) return {};
-  return chunk.subspan(translated + 1);
+  if (!chunk.starts_with(kKeyword)) return MetadataBlock(file);
+  const std::string_view end("\0", 1);
+  const auto language = chunk.find(end, kKeyword.size());
+  const auto translated = language ? chunk.find(end, *language + 1) : std::nullopt;
+  return translated ? chunk.from(*translated + 1) : MetadataBlock(file);
 }
 
 /// EXIF's orientation from wherever in the file it is (it may follow the pixels). A file that ends
@@ -50,17 +43,16 @@ int find_orientation(const File& file) {
   std::optional<int> from_xmp;
   std::uint64_t offset = kSignatureBytes;
   for (int chunks = 0; offset + 12 <= file.size() && chunks < kChunkLimit; ++chunks) {
-    const auto head = read_range(file, offset, 8);
+    std::array<std::byte, 8> head;
+    file.read(offset, head);
     const std::uint64_t length = big_endian(head);
     const std::string_view type(reinterpret_cast<const char*>(head.data()) + 4, 4);
     if (type == "IEND" || length > file.size() - offset - 12) break;
-    if (type == "eXIf" && length <= kMetadataLimit) {
-      if (const auto found = orientation_of_exif(read_range(file, offset + 8, length))) {
-        return *found;
-      }
-    } else if (type == "iTXt" && length <= kMetadataLimit) {
-      const auto chunk = read_range(file, offset + 8, length);
-      if (const auto found = orientation_of_xmp(xmp_of(chunk))) from_xmp = found;
+    const MetadataBlock data(file, offset + 8, length);
+    if (type == "eXIf") {
+      if (const auto found = orientation_of_exif(data)) return *found;
+    } else if (type == "iTXt") {
+      if (const auto found = orientation_of_xmp(xmp_of(data, file))) from_xmp = found;
     }
     offset += 12 + length;
   }
@@ -95,8 +87,13 @@ class PngReader : GuardedReader {
 
   Image read_picture(const ImageInfo& info) {
     guarded([this] {
-      // Only pixels are wanted: what else a file carries is neither kept nor able to hurt.
-      png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, 0);
+      // Only pixels are wanted. libpng drops every chunk but those that give them, known and
+      // unknown
+      // (-1), without taking memory for what they say they hold. The limits are for what a later
+      // libpng might read all the same.
+      png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
+      png_set_chunk_malloc_max(png_, MetadataBlock::kByteLimit);
+      png_set_chunk_cache_max(png_, 1);  // that is: none; 0 would be any number
       png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
       png_read_info(png_, info_);
       // Pillow shows an index beyond the palette as black; libpng would warn.
@@ -191,7 +188,8 @@ class PngReader : GuardedReader {
 ImageInfo probe_png(const File& file) {
   constexpr std::uint64_t kHeaderBytes = kSignatureBytes + 8 + 13;
   if (file.size() < kHeaderBytes) fail_truncated(file, ImageFormat::kPng);
-  const auto start = read_range(file, 0, kHeaderBytes);
+  std::array<std::byte, kHeaderBytes> start;
+  file.read(0, start);
   const auto chunk = std::span(start).subspan(kSignatureBytes);
   if (std::memcmp(chunk.data() + 4, "IHDR", 4) != 0) {
     fail_damaged(file, ImageFormat::kPng, "it does not begin with an IHDR chunk");

@@ -1,25 +1,24 @@
-// WebP through libwebp; of an animation, the first frame on transparent black, whose alpha is
-// dropped.
+// WebP through libwebp; of an animation, the first frame on transparent black. Alpha is dropped
+// before libwebp sees it: all that is read is the one chunk that holds the colours.
 #include <webp/decode.h>
-#include <webp/demux.h>
 
 #include <algorithm>
 #include <array>
-#include <memory>
 #include <optional>
 
 #include "core/error.h"
 #include "image/codecs/codecs.h"
+#include "image/codecs/webp_lossless.h"
+#include "image/metadata.h"
 #include "image/orientation.h"
 
 namespace semblance::codecs {
 namespace {
 
 constexpr std::uint64_t kRiffHeaderBytes = 12;
-constexpr std::uint64_t kFileLimit = std::uint64_t{1} << 30;
-constexpr std::uint64_t kMetadataLimit = 16 << 20;
-constexpr int kChunkLimit = 1'000'000;  // a file of nothing but empty chunks is not worth a minute
-constexpr std::uint64_t kTableBytes = 4 << 20;  // of a lossless picture's codes
+constexpr std::uint64_t kChunkHeaderBytes = 8;
+// A file of nothing but empty chunks is not worth a minute.
+constexpr int kChunkLimit = 1'000'000;
 constexpr unsigned kAnimationFlag = 0x02;
 constexpr unsigned kXmpFlag = 0x04;
 constexpr unsigned kExifFlag = 0x08;
@@ -30,123 +29,183 @@ std::uint32_t little_endian(const std::byte* bytes, int width) {
   return value;
 }
 
-/// Bytes of the file that are the picture: what RIFF's header says; more may follow.
-std::uint64_t riff_bytes(const File& file) {
-  std::array<std::byte, kRiffHeaderBytes> head{};
-  file.read(0, head);
-  const std::uint64_t bytes = std::uint64_t{8} + little_endian(head.data() + 4, 4);
-  if (bytes > file.size()) fail_truncated(file, ImageFormat::kWebp);
-  if (bytes > kFileLimit) {
-    fail(ErrorKind::kCorrupt, "cannot read {}: a WebP picture has at most {} bytes, this has {}",
-         file.name(), kFileLimit, bytes);
+struct Chunk {
+  std::uint64_t offset = 0;  // of its header
+  std::uint64_t bytes = 0;   // with its header
+  std::array<std::byte, 40> start{};
+  std::size_t start_bytes = 0;
+
+  std::string_view type() const { return {reinterpret_cast<const char*>(start.data()), 4}; }
+  std::uint64_t data_bytes() const { return bytes - kChunkHeaderBytes; }
+  const std::byte* data() const { return start.data() + kChunkHeaderBytes; }
+  bool is_picture() const { return type() == "VP8 " || type() == "VP8L"; }
+};
+
+/// The chunks of a stretch of the file, one after the other.
+class Chunks {
+ public:
+  Chunks(const File& file, std::uint64_t begin, std::uint64_t end)
+      : file_(file), offset_(begin), end_(end) {}
+
+  std::optional<Chunk> next() {
+    if (end_ < offset_ + kChunkHeaderBytes || count_++ == kChunkLimit) return std::nullopt;
+    Chunk chunk{.offset = offset_};
+    chunk.start_bytes = std::min<std::uint64_t>(chunk.start.size(), end_ - offset_);
+    file_.read(offset_, std::span(chunk.start).first(chunk.start_bytes));
+    chunk.bytes = kChunkHeaderBytes + little_endian(chunk.start.data() + 4, 4);
+    if (chunk.bytes > end_ - offset_) fail_truncated(file_, ImageFormat::kWebp);
+    chunk.start_bytes = std::min<std::uint64_t>(chunk.start_bytes, chunk.bytes);
+    offset_ += chunk.bytes + chunk.bytes % 2;
+    return chunk;
   }
-  return bytes;
+
+ private:
+  const File& file_;
+  std::uint64_t offset_;
+  std::uint64_t end_;
+  int count_ = 0;
+};
+
+/// What is to be decoded, and where on the canvas it goes.
+struct Frame {
+  Chunk picture;
+  Size size;
+  int x = 0;
+  int y = 0;
+};
+
+struct Layout {
+  std::optional<Size> canvas;
+  std::optional<Frame> frame;
+  int orientation = 1;
+};
+
+Size size_of(const File& file, const Chunk& picture) {
+  WebPBitstreamFeatures features{};
+  if (WebPGetFeatures(reinterpret_cast<const std::uint8_t*>(picture.start.data()),
+                      picture.start_bytes, &features) != VP8_STATUS_OK) {
+    fail_damaged(file, ImageFormat::kWebp, "its header makes no sense");
+  }
+  return {features.width, features.height};
 }
 
-std::vector<std::byte> read_chunk(const File& file, std::uint64_t offset, std::uint64_t bytes) {
-  std::vector<std::byte> data(bytes);
-  file.read(offset, data);
-  return data;
+/// An animation's frame: a head, and the chunks of one picture.
+std::optional<Frame> frame_in(const File& file, const Chunk& chunk) {
+  constexpr std::uint64_t kHeadBytes = 16;
+  if (chunk.data_bytes() < kHeadBytes) return std::nullopt;
+  const std::byte* head = chunk.data();
+  const auto number = [head](int at) { return static_cast<int>(little_endian(head + at, 3)); };
+  Frame frame{.picture = {},
+              .size = {number(6) + 1, number(9) + 1},
+              .x = 2 * number(0),
+              .y = 2 * number(3)};
+  Chunks chunks(file, chunk.offset + kChunkHeaderBytes + kHeadBytes, chunk.offset + chunk.bytes);
+  while (const auto part = chunks.next()) {
+    if (!part->is_picture()) continue;
+    frame.picture = *part;
+    return frame;
+  }
+  return std::nullopt;
+}
+
+Layout read_layout(const File& file) {
+  std::array<std::byte, kRiffHeaderBytes> head{};
+  file.read(0, head);
+  // What RIFF's header says; more may follow.
+  const std::uint64_t end = std::uint64_t{8} + little_endian(head.data() + 4, 4);
+  if (end > file.size()) fail_truncated(file, ImageFormat::kWebp);
+  Layout layout;
+  Chunks chunks(file, kRiffHeaderBytes, end);
+  const auto first = chunks.next();
+  if (!first) return layout;
+  if (first->is_picture()) {  // a plain file has no metadata
+    layout.canvas = size_of(file, *first);
+    layout.frame = Frame{.picture = *first, .size = *layout.canvas};
+    return layout;
+  }
+  if (first->type() != "VP8X" || first->data_bytes() < 10) return layout;
+  const unsigned flags = std::to_integer<unsigned>(first->data()[0]);
+  layout.canvas = {static_cast<int>(little_endian(first->data() + 4, 3)) + 1,
+                   static_cast<int>(little_endian(first->data() + 7, 3)) + 1};
+  const bool animation = (flags & kAnimationFlag) != 0;
+  std::optional<int> exif;
+  std::optional<int> xmp;
+  while (const auto chunk = chunks.next()) {
+    const MetadataBlock data(file, chunk->offset + kChunkHeaderBytes, chunk->data_bytes());
+    if (animation && !layout.frame && chunk->type() == "ANMF") {
+      layout.frame = frame_in(file, *chunk);
+    } else if (!animation && !layout.frame && chunk->is_picture()) {
+      layout.frame = Frame{.picture = *chunk, .size = *layout.canvas};
+    } else if (chunk->type() == "EXIF" && (flags & kExifFlag) != 0 && !exif) {
+      exif = orientation_of_exif(data);
+    } else if (chunk->type() == "XMP " && (flags & kXmpFlag) != 0 && !xmp) {
+      xmp = orientation_of_xmp(data);
+    }
+  }
+  layout.orientation = exif ? *exif : xmp.value_or(1);
+  return layout;
+}
+
+/// What a file holds, checked: what libwebp decodes fits in the canvas.
+struct Opened {
+  ImageInfo info;
+  Frame frame;
+};
+Opened open_webp(const File& file) {
+  const Layout layout = read_layout(file);
+  if (layout.canvas) check_size(file, layout.canvas->w, layout.canvas->h);
+  if (!layout.frame) fail_damaged(file, ImageFormat::kWebp, "it holds no picture");
+  const Size canvas = *layout.canvas;
+  const Frame& frame = *layout.frame;
+  if (size_of(file, frame.picture) != frame.size || frame.size.w > canvas.w - frame.x ||
+      frame.size.h > canvas.h - frame.y) {
+    fail_damaged(file, ImageFormat::kWebp, "its first frame does not fit in it");
+  }
+  const std::uint64_t whole =
+      frame.picture.type() == "VP8L"
+          ? webp_lossless_bytes(file, frame.picture.offset + kChunkHeaderBytes,
+                                frame.picture.data_bytes())
+          : 0;
+  // libwebp gives its own back before a picture is turned, but to the allocator, which keeps it.
+  const unsigned bytes_a_pixel = layout.orientation == 1 ? 3 : 6;
+  return {.info = {.format = ImageFormat::kWebp,
+                   .stored = canvas,
+                   .orientation = layout.orientation,
+                   .decoding_bytes = bytes_a_pixel * pixels_of(canvas) + frame.picture.bytes +
+                                     whole + codec_bytes(canvas.w)},
+          .frame = frame};
 }
 
 }  // namespace
 
-ImageInfo probe_webp(const File& file) {
-  const std::uint64_t end = riff_bytes(file);
-  std::optional<Size> size;
-  std::optional<int> exif;
-  std::optional<int> xmp;
-  unsigned flags = 0;
-  bool lossless = false;
-  bool has_alpha = false;
-  std::uint64_t offset = kRiffHeaderBytes;
-  for (int chunks = 0; offset + 8 <= end && chunks < kChunkLimit; ++chunks) {
-    std::array<std::byte, 8 + 32> head{};
-    file.read(offset, std::span(head).first(std::min<std::uint64_t>(head.size(), end - offset)));
-    const std::string_view type(reinterpret_cast<const char*>(head.data()), 4);
-    const std::uint64_t length = little_endian(head.data() + 4, 4);
-    const std::byte* body = head.data() + 8;
-    if (length > end - offset - 8) fail_truncated(file, ImageFormat::kWebp);
-    lossless = lossless || type == "VP8L";
-    has_alpha = has_alpha || type == "ALPH";
-    if (type == "VP8X" && length >= 10) {
-      flags = std::to_integer<unsigned>(body[0]);
-      size = {static_cast<int>(little_endian(body + 4, 3)) + 1,
-              static_cast<int>(little_endian(body + 7, 3)) + 1};
-      check_size(file, size->w, size->h);
-    } else if ((type == "VP8 " || type == "VP8L") && !size) {
-      WebPBitstreamFeatures features{};
-      const auto status =
-          WebPGetFeatures(reinterpret_cast<const std::uint8_t*>(head.data()),
-                          std::min<std::uint64_t>(head.size(), end - offset), &features);
-      if (status != VP8_STATUS_OK) {
-        fail_damaged(file, ImageFormat::kWebp, "its header makes no sense");
-      }
-      size = {features.width, features.height};
-      check_size(file, size->w, size->h);
-      break;  // a plain file has no metadata
-    } else if (type == "EXIF" && (flags & kExifFlag) != 0 && !exif && length <= kMetadataLimit) {
-      exif = orientation_of_exif(read_chunk(file, offset + 8, length));
-    } else if (type == "XMP " && (flags & kXmpFlag) != 0 && !xmp && length <= kMetadataLimit) {
-      xmp = orientation_of_xmp(read_chunk(file, offset + 8, length));
-    }
-    offset += 8 + length + (length & 1);
-  }
-  if (!size) fail_damaged(file, ImageFormat::kWebp, "it holds no picture");
-  const int orientation = exif ? *exif : xmp.value_or(1);
-  // The picture; the file itself; what libwebp decodes without loss as a whole: the picture, 4
-  // bytes a pixel, or alpha, whose plane is added (a frame of an animation may be either). It gives
-  // that back before a picture is turned, but to the allocator, which keeps it.
-  const bool alpha = has_alpha || (flags & kAnimationFlag) != 0;
-  const unsigned whole = alpha ? 5 : lossless ? 4 : 0;
-  const unsigned bytes_a_pixel = 3 + (orientation == 1 ? 0U : 3U) + whole;
-  const std::uint64_t tables = whole == 0 ? 0 : kTableBytes + pixels_of(*size) / 4;
-  return {.format = ImageFormat::kWebp,
-          .stored = *size,
-          .orientation = orientation,
-          .decoding_bytes = bytes_a_pixel * pixels_of(*size) + end + tables + codec_bytes(size->w)};
-}
+ImageInfo probe_webp(const File& file) { return open_webp(file).info; }
 
 Image decode_webp(const File& file) {
-  const ImageInfo info = probe_webp(file);
-  Buffer bytes(riff_bytes(file), Tag::kStaging);
-  file.read(0, bytes.bytes());
-  const WebPData data{bytes.as<std::uint8_t>().data(), bytes.size()};
-  WebPDemuxState state = WEBP_DEMUX_PARSE_ERROR;
-  const std::unique_ptr<WebPDemuxer, decltype(&WebPDemuxDelete)> demuxer(
-      WebPDemuxPartial(&data, &state), &WebPDemuxDelete);
-  if (demuxer == nullptr || state == WEBP_DEMUX_PARSE_ERROR) {
-    fail_damaged(file, ImageFormat::kWebp, "its chunks make no sense");
-  }
-  WebPIterator frame;
-  if (state != WEBP_DEMUX_DONE) fail_truncated(file, ImageFormat::kWebp);
-  if (WebPDemuxGetFrame(demuxer.get(), 1, &frame) == 0) {
-    fail_damaged(file, ImageFormat::kWebp, "it holds no picture");
-  }
-  const std::unique_ptr<WebPIterator, decltype(&WebPDemuxReleaseIterator)> release(
-      &frame, &WebPDemuxReleaseIterator);
-
+  const Opened opened = open_webp(file);
+  const Frame& frame = opened.frame;
+  const ImageInfo& info = opened.info;
+  Buffer bytes(frame.picture.bytes, Tag::kStaging);
+  file.read(frame.picture.offset, bytes.bytes());
+  const std::uint8_t* const data = bytes.as<std::uint8_t>().data();
   WebPDecoderConfig config;
   if (WebPInitDecoderConfig(&config) == 0) {
     fail(ErrorKind::kInternal, "internal error: libwebp is another version than its header");
   }
-  // The frame's own header, checked here, is what libwebp decodes by.
-  if (WebPGetFeatures(frame.fragment.bytes, frame.fragment.size, &config.input) != VP8_STATUS_OK ||
-      config.input.width != frame.width || config.input.height != frame.height ||
-      frame.x_offset < 0 || frame.y_offset < 0 || frame.width > info.stored.w - frame.x_offset ||
-      frame.height > info.stored.h - frame.y_offset) {
-    fail_damaged(file, ImageFormat::kWebp, "its first frame does not fit in it");
-  }
   Image stored(info.stored);
-  std::uint8_t* const start =
-      stored.row(frame.y_offset) + static_cast<std::size_t>(frame.x_offset) * 3;
+  std::uint8_t* const start = stored.row(frame.y) + static_cast<std::size_t>(frame.x) * 3;
   config.output.colorspace = MODE_RGB;
   config.output.is_external_memory = 1;
   config.output.u.RGBA.rgba = start;
   config.output.u.RGBA.stride = static_cast<int>(stored.row_bytes());
   config.output.u.RGBA.size =
       static_cast<std::size_t>(stored.pixels().data() + stored.pixels().size() - start);
-  switch (WebPDecode(frame.fragment.bytes, frame.fragment.size, &config)) {
+  // The size that the buffer was made for was read from these very bytes, but the file may have
+  // changed since.
+  if (WebPGetFeatures(data, bytes.size(), &config.input) != VP8_STATUS_OK ||
+      Size{config.input.width, config.input.height} != frame.size) {
+    fail_damaged(file, ImageFormat::kWebp, "its first frame does not fit in it");
+  }
+  switch (WebPDecode(data, bytes.size(), &config)) {
     case VP8_STATUS_OK:
       break;
     case VP8_STATUS_OUT_OF_MEMORY:
