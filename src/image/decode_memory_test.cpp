@@ -13,15 +13,10 @@ extern "C" {
 #include "image/decode.h"
 #include "image/photo_size.h"
 #include "image/testing.h"
+#include "tests/support/sanitized.h"
 
 namespace semblance::testing {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 
 constexpr Size kSize{1200, 1000};
 constexpr double kPictureBytes = 1200.0 * 1000.0 * 3.0;
@@ -179,9 +174,9 @@ const Kind kKinds[] = {
     {"PNG_16_bit_alpha", [](const Image& i, int o) { return png(i, o, false, 16); }, 1.2, 1.2},
     {"PNG_interlaced", [](const Image& i, int o) { return png(i, o, true, 8); }, 1.2, 2.2},
     {"WebP", [](const Image& i, int o) { return webp(i, o, WebpKind::kLossy); }, 1.6, 2.6},
-    {"WebP_lossless", [](const Image& i, int o) { return webp(i, o, WebpKind::kLossless); }, 4.2,
-     5.2},
-    {"WebP_alpha", [](const Image& i, int o) { return webp(i, o, WebpKind::kAlpha); }, 4.2, 5.2},
+    {"WebP_lossless", [](const Image& i, int o) { return webp(i, o, WebpKind::kLossless); }, 3.2,
+     4.2},
+    {"WebP_alpha", [](const Image& i, int o) { return webp(i, o, WebpKind::kAlpha); }, 1.6, 2.6},
 };
 
 class DecodeMemory : public ::testing::TestWithParam<Kind> {};
