@@ -1,13 +1,30 @@
 #!/bin/bash
-# Builds the fuzz targets and runs each for SECONDS on its committed corpus.
+# Builds the fuzz targets and runs each on its committed corpus, two of them at a time.
 #
-#   fuzz/run.sh SECONDS [TARGET...]     fuzz/run.sh 10 safetensors pickle
+#   fuzz/run.sh SECONDS [TARGET...]             fuzz/run.sh 10 safetensors pickle
+#   fuzz/run.sh --long [MINUTES] [TARGET...]    10 minutes each; then what reached new code joins the corpus
 #
 # What the fuzzer finds on the way stays in build/fuzz/found/; an input that crashes a target is named, and the exit
 # code is 1. Needs clang and its libFuzzer (libclang-rt-14-dev).
 set -u
-seconds=${1:?usage: fuzz/run.sh SECONDS [TARGET...]}
-shift
+usage="usage: fuzz/run.sh SECONDS [TARGET...], or fuzz/run.sh --long [MINUTES] [TARGET...]"
+long=no
+if [ "${1:?$usage}" = --long ]; then
+  long=yes
+  shift
+  minutes=10
+  [[ ${1:-} =~ ^[0-9]+$ ]] && { minutes=$1; shift; }
+  seconds=$((minutes * 60))
+else
+  seconds=$1
+  shift
+  [[ $seconds =~ ^[0-9]+$ ]] || { echo "$usage" >&2; exit 2; }
+fi
+at_once=2
+# A corpus is in the repository, so it is small.
+corpus_files=300
+corpus_bytes=$((100 * 1024))
+
 cd "$(dirname "$0")/.." || exit 1
 cmake --preset fuzz >/dev/null && cmake --build --preset fuzz --target fuzzers -- -k 0 || exit 1
 targets=("$@")
@@ -17,24 +34,67 @@ if [ ${#targets[@]} -eq 0 ]; then
     targets+=("${target%_fuzz.cpp}")
   done
 fi
-status=0
-for target in "${targets[@]}"; do
-  found=build/fuzz/found/$target
-  log=build/fuzz/$target.log
+
+executed() { sed -n 's/^stat::number_of_executed_units: *//p' "$1"; }
+
+# An input that the fuzzer has found is named by its SHA-1; seeds that a person made have other names.
+is_found() { [[ ${1##*/} =~ ^[0-9a-f]{40}$ ]]; }
+
+# minimise TARGET: the corpus becomes its seeds and the smallest found inputs that reach what they do not.
+minimise() {
+  local target=$1 corpus=fuzz/corpus/$1 merged=build/fuzz/merged/$1 file bytes files=0 sum=0
+  rm -rf "$merged"
+  mkdir -p "$merged"
+  for file in "$corpus"/*; do
+    is_found "$file" || { cp "$file" "$merged/"; files=$((files + 1)); sum=$((sum + $(stat -c %s "$file"))); }
+  done
+  "build/fuzz/fuzz/${target}_fuzz" -merge=1 -timeout=10 -rss_limit_mb=2048 "$merged" "build/fuzz/found/$target" "$corpus" \
+    >"build/fuzz/$target.merge.log" 2>&1 || { tail -n 25 "build/fuzz/$target.merge.log"; return 1; }
+  for file in "$corpus"/*; do
+    is_found "$file" && rm "$file"
+  done
+  while read -r bytes file; do
+    is_found "$file" || continue
+    files=$((files + 1))
+    sum=$((sum + bytes))
+    [ $files -le $corpus_files ] && [ $sum -le $corpus_bytes ] || break
+    cp "$file" "$corpus/"
+  done < <(stat -c '%s %n' "$merged"/* | sort -n)
+}
+
+fuzz() {
+  local target=$1 found=build/fuzz/found/$1 log=build/fuzz/$1.log corpus=fuzz/corpus/$1
   mkdir -p "$found"
-  corpus=fuzz/corpus/$target
   if [ ! -d "$corpus" ]; then
     echo "$target: no corpus in $corpus"
-    status=1
-    continue
+    return 1
   fi
-  if build/fuzz/fuzz/"${target}_fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+  if ! "build/fuzz/fuzz/${target}_fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix="build/fuzz/crash-$target-" "$found" "$corpus" >"$log" 2>&1; then
-    echo "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs, no crash"
-  else
     echo "$target: crashed; the input is named at the end of $log"
     tail -n 25 "$log"
-    status=1
+    return 1
   fi
+  if [ $long = yes ]; then minimise "$target" || return 1; fi
+  echo "$target: $(executed "$log") inputs, no crash"
+}
+
+status=0
+running=0
+for target in "${targets[@]}"; do
+  rm -f "build/fuzz/$target.log"
+  if [ $running -eq $at_once ]; then
+    wait -n || status=1
+    running=$((running - 1))
+  fi
+  fuzz "$target" &
+  running=$((running + 1))
 done
+for ((; running > 0; running--)); do wait -n || status=1; done
+sum=0
+for target in "${targets[@]}"; do
+  inputs=$(executed "build/fuzz/$target.log" 2>/dev/null)
+  sum=$((sum + ${inputs:-0}))
+done
+echo "all targets: $sum inputs"
 exit $status

@@ -1,0 +1,25 @@
+// links: semblance_image
+// Any bytes as EXIF and as XMP: an orientation or none, the same wherever the block is split.
+#include <cstdlib>
+
+#include "image/orientation.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace semblance;
+  if (size == 0) return 0;
+  const auto file = file_over("fuzz", {reinterpret_cast<const char*>(data), size});
+  const std::uint64_t piece = data[0] + 1U;  // the rest is the block
+  const MetadataBlock whole(*file, 1, size - 1);
+  MetadataBlock split(*file);
+  for (std::uint64_t at = 1; at < size; at += piece) {
+    split.append(at, std::min<std::uint64_t>(piece, size - at));
+  }
+  for (const auto& reader : {orientation_of_exif, orientation_of_xmp}) {
+    const std::optional<int> found = reader(whole);
+    if (found && (*found < 1 || *found > 8)) std::abort();
+    // More pieces than a block may have are as no block.
+    if (split.size() == whole.size() && reader(split) != found) std::abort();
+    if (split.size() != whole.size() && (split.size() != 0 || reader(split))) std::abort();
+  }
+  return 0;
+}
