@@ -6,6 +6,7 @@
 #include <exception>
 #include <new>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "api/parameters.h"
@@ -13,6 +14,7 @@
 #include "core/closest.h"
 #include "core/error.h"
 #include "core/parallel.h"
+#include "core/refusal.h"
 #include "memory/heap.h"
 
 namespace {
@@ -71,9 +73,10 @@ int run(const std::vector<const char*>& words) {
                   command, semblance::did_you_mean(command, known));
 }
 
-int say(ErrorKind kind, const std::string& text) {
+/// Takes no memory, which may be what lacks.
+int say(ErrorKind kind, const char* text) {
   std::fflush(stdout);
-  std::fputs(("semblance: " + text + '\n').c_str(), stderr);
+  std::fprintf(stderr, "semblance: %s%s\n", text, kind == ErrorKind::kInternal ? kReport : "");
   return semblance::exit_code(kind);
 }
 
@@ -87,13 +90,14 @@ int main(int count, char** words) {
   try {
     return run({words + (count > 0 ? 1 : 0), words + count});
   } catch (const semblance::Error& error) {
-    const bool ours = error.kind() == ErrorKind::kInternal;
-    return say(error.kind(), error.what() + std::string(ours ? kReport : ""));
+    return say(error.kind(), error.what());
   } catch (const std::bad_alloc&) {
     return say(ErrorKind::kMemory,
                "the system has no more memory to give\n  try a smaller --size, or close other "
                "programs");
+  } catch (const std::system_error& error) {
+    return say(semblance::kind_of(error.code().value()), error.what());
   } catch (const std::exception& error) {
-    return say(ErrorKind::kInternal, fmt::format("internal error: {}{}", error.what(), kReport));
+    return say(ErrorKind::kInternal, (std::string("internal error: ") + error.what()).c_str());
   }
 }

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "core/refusal.h"
 #include "memory/file.h"
 
 namespace semblance::cli {
@@ -77,7 +78,7 @@ Interrupt::Interrupt() {
     if (sigaction(signal, nullptr, &before) == 0 && before.sa_handler == SIG_IGN) continue;
     sigaction(signal, &action, nullptr);
   }
-  watcher = std::thread(watch);
+  watcher = start_thread("that waits for ctrl-C", watch);
 }
 
 Interrupt::~Interrupt() {
@@ -86,11 +87,9 @@ Interrupt::~Interrupt() {
     if (sigaction(signal, nullptr, &now) == 0 && now.sa_handler == on_signal)
       ::signal(signal, SIG_DFL);
   }
-  const ssize_t ignored = write(pipe_ends[1], &kFinished, 1);
-  (void)ignored;
+  close(pipe_ends[1]);  // which the watcher reads as the end
   watcher.join();
   close(pipe_ends[0]);
-  close(pipe_ends[1]);
 }
 
 std::stop_token Interrupt::token() const { return stop_source.get_token(); }

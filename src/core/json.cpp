@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/refusal.h"
 
 namespace semblance {
 
@@ -70,7 +71,7 @@ std::string read_whole(const std::filesystem::path& path, std::uint64_t limit_by
          std::filesystem::is_directory(status) ? "a folder" : "not a regular file");
   }
   std::ifstream stream(path, std::ios::binary);
-  if (!stream) fail(ErrorKind::kDevice, "cannot open {}: {}", path.string(), std::strerror(errno));
+  if (!stream) fail(kind_of(errno), "cannot open {}: {}", path.string(), std::strerror(errno));
   const std::uint64_t bytes = std::filesystem::file_size(path, error);
   if (error) fail(ErrorKind::kDevice, "cannot read {}: {}", path.string(), error.message());
   if (bytes > limit_bytes) {
@@ -80,7 +81,7 @@ std::string read_whole(const std::filesystem::path& path, std::uint64_t limit_by
   std::string text(bytes, '\0');
   stream.read(text.data(), static_cast<std::streamsize>(bytes));
   if (stream.bad()) {
-    fail(ErrorKind::kDevice, "cannot read {}: {}", path.string(), std::strerror(errno));
+    fail(kind_of(errno), "cannot read {}: {}", path.string(), std::strerror(errno));
   }
   text.resize(static_cast<std::size_t>(stream.gcount()));
   return text;

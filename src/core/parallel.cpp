@@ -4,7 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
+#include <exception>
+
+#include "core/library_call.h"
+#include "core/spare_threads.h"
 
 #ifndef SEMBLANCE_FUZZ
 #include <omp.h>
@@ -21,7 +26,7 @@ int available_cores() {
 
 void wait_passively(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
-  setenv("OMP_WAIT_POLICY", "passive", 1);
+  if (setenv("OMP_WAIT_POLICY", "passive", 1) != 0) return;
   execv("/proc/self/exe", argv);
 }
 
@@ -29,6 +34,10 @@ void wait_passively(char** argv) {
 
 void set_threads(int) {}
 int threads() { return 1; }
+ThreadLimit::ThreadLimit(int) : before_(0) {}
+ThreadLimit::~ThreadLimit() = default;
+void tell_openmp() {}
+void start_threads() {}
 
 namespace parallel_detail {
 void run(std::int64_t count, std::int64_t, RangeFunction function, void* context) {
@@ -38,9 +47,62 @@ void run(std::int64_t count, std::int64_t, RangeFunction function, void* context
 
 #else
 
-void set_threads(int threads) { omp_set_num_threads(std::max(1, threads)); }
+namespace {
 
-int threads() { return omp_get_max_threads(); }
+std::atomic<int> process_threads = 0;  // 0: not known yet
+thread_local int limit = 0;            // 0: none
+
+/// The threads that wait for the calling one, which leads teams.
+class Claim {
+ public:
+  ~Claim() {
+    if (count_ > 0) SpareThreads::instance()->give_back(count_);
+  }
+  void raise_to(int count) {
+    SpareThreads* const spare = SpareThreads::instance();
+    if (spare == nullptr || count <= count_) return;
+    spare->claim(count - count_);
+    count_ = count;
+  }
+
+ private:
+  int count_ = 0;
+};
+thread_local Claim claim;
+
+}  // namespace
+
+void set_threads(int threads) {
+  process_threads = std::max(1, threads);
+  if (SpareThreads* const spare = SpareThreads::instance()) spare->least(process_threads - 1);
+}
+
+int threads() {
+  if (limit > 0) return limit;
+  if (const int known = process_threads.load(std::memory_order_relaxed)) return known;
+  int unknown = 0;
+  process_threads.compare_exchange_strong(unknown, omp_get_max_threads());
+  return process_threads;
+}
+
+ThreadLimit::ThreadLimit(int most) : before_(limit) {
+  threads();  // while OpenMP has its own number
+  limit = most;
+}
+ThreadLimit::~ThreadLimit() {
+  limit = before_;
+  if (omp_get_max_threads() != threads()) omp_set_num_threads(threads());
+}
+
+void tell_openmp() {
+  if (omp_get_max_threads() == threads()) return;
+  library_call([] { omp_set_num_threads(threads()); });
+}
+
+void start_threads() {
+  claim.raise_to(threads() - 1);
+  tell_openmp();
+}
 
 namespace parallel_detail {
 
@@ -53,14 +115,22 @@ void run(std::int64_t count, std::int64_t grain, RangeFunction function, void* c
     function(context, 0, count, 0);
     return;
   }
+  start_threads();
+  std::atomic_flag failed;
+  std::exception_ptr error;
+  library_call([&] {
 #pragma omp parallel num_threads(workers)
-  {
-    const std::int64_t team = omp_get_num_threads();
-    const std::int64_t worker = omp_get_thread_num();
-    const std::int64_t begin = grains * worker / team * grain;
-    const std::int64_t end = std::min(count, grains * (worker + 1) / team * grain);
-    if (begin < end) function(context, begin, end, static_cast<int>(worker));
-  }
+    try {
+      const std::int64_t team = omp_get_num_threads();
+      const std::int64_t worker = omp_get_thread_num();
+      const std::int64_t begin = grains * worker / team * grain;
+      const std::int64_t end = std::min(count, grains * (worker + 1) / team * grain);
+      if (begin < end) function(context, begin, end, static_cast<int>(worker));
+    } catch (...) {
+      if (!failed.test_and_set()) error = std::current_exception();
+    }
+  });
+  if (error != nullptr) std::rethrow_exception(error);
 }
 
 }  // namespace parallel_detail

@@ -13,6 +13,7 @@
 #include <mutex>
 
 #include "core/error.h"
+#include "core/refusal.h"
 #include "memory/page_cache.h"
 
 namespace semblance {
@@ -114,7 +115,7 @@ class PosixFile final : public File {
     }
   }
   [[noreturn]] void fail_to_read(int error) const {
-    fail(ErrorKind::kDevice, "cannot read {}: {}", name_, std::strerror(error));
+    fail(kind_of(error), "cannot read {}: {}", name_, std::strerror(error));
   }
   [[noreturn]] void became_shorter() const {
     fail(ErrorKind::kCorrupt, "cannot read {}: it became shorter than {} bytes while it was read",
@@ -201,7 +202,7 @@ void forget(const std::filesystem::path& name) { std::erase(unfinished(), name);
     fail(ErrorKind::kMissing, "cannot write {}: there is no folder {}\n  make it first",
          path.string(), path.parent_path().string());
   }
-  const auto kind = error == ENOENT ? ErrorKind::kMissing : ErrorKind::kDevice;
+  const auto kind = error == ENOENT ? ErrorKind::kMissing : kind_of(error);
   fail(kind, "cannot write {}: {}", path.string(), std::strerror(error));
 }
 
@@ -229,8 +230,7 @@ double cached_share(const std::set<const File*>& files) {
 std::shared_ptr<const File> open_file(const std::filesystem::path& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) {
-    const auto kind =
-        errno == ENOENT || errno == ENOTDIR ? ErrorKind::kMissing : ErrorKind::kDevice;
+    const auto kind = errno == ENOENT || errno == ENOTDIR ? ErrorKind::kMissing : kind_of(errno);
     fail(kind, "cannot open {}: {}", path.string(), std::strerror(errno));
   }
   struct stat status {};

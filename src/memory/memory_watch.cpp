@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <condition_variable>
 
+#include "core/refusal.h"
+
 namespace semblance {
 
 MemoryWatch::MemoryWatch(Meter meter, std::chrono::milliseconds interval,
@@ -21,7 +23,8 @@ MemoryWatch::MemoryWatch(Meter meter, std::chrono::milliseconds interval,
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);
   try {
-    thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+    thread_ = start_thread<std::jthread>("that watches memory",
+                                         [this](const std::stop_token& stop) { run(stop); });
   } catch (...) {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     throw;

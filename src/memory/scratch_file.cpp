@@ -14,6 +14,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/refusal.h"
 #include "memory/budget.h"
 #include "memory/page_cache.h"
 
@@ -82,7 +83,7 @@ void check_named(const fs::path& folder) {
          folder.string(), kWayOut);
   }
   if (const auto reason = error_of_writing(folder)) {
-    fail(ErrorKind::kDevice, "--scratch: cannot write in {}: {}\n  {}", folder.string(),
+    fail(kind_of(*reason), "--scratch: cannot write in {}: {}\n  {}", folder.string(),
          std::strerror(*reason), kWayOut);
   }
 }
@@ -119,7 +120,7 @@ ScratchFile::ScratchFile(const fs::path& folder, std::uint64_t bytes, ScratchCal
     : name_("the scratch file in " + folder.string()), size_(bytes), calls_(calls) {
   struct statvfs space {};
   if (statvfs(folder.c_str(), &space) != 0) {
-    fail(ErrorKind::kDevice, "cannot make {}: {}", name_, std::strerror(errno));
+    fail(kind_of(errno), "cannot make {}: {}", name_, std::strerror(errno));
   }
   const std::uint64_t free_bytes = std::uint64_t{space.f_bavail} * space.f_frsize;
   if (free_bytes < bytes) {
@@ -129,7 +130,7 @@ ScratchFile::ScratchFile(const fs::path& folder, std::uint64_t bytes, ScratchCal
          name_, bytes_text(bytes), bytes_text(free_bytes));
   }
   buffered_ = open_nameless(folder);
-  if (buffered_ < 0) fail(ErrorKind::kDevice, "cannot make {}: {}", name_, std::strerror(errno));
+  if (buffered_ < 0) fail(kind_of(errno), "cannot make {}: {}", name_, std::strerror(errno));
   try {
     reserve();
   } catch (...) {
@@ -158,7 +159,7 @@ void ScratchFile::reserve() {
     if (ftruncate(buffered_, static_cast<off_t>(size_)) == 0) return;
   }
   const int reason = errno;
-  fail(ErrorKind::kDevice, "cannot make {} of {}: {}", name_, bytes_text(size_),
+  fail(kind_of(reason), "cannot make {} of {}: {}", name_, bytes_text(size_),
        std::strerror(reason));
 }
 
@@ -192,7 +193,7 @@ void ScratchFile::write(std::uint64_t offset, std::span<const std::byte> src) {
     }
     if (put <= 0) {
       const int reason = put < 0 ? errno : EIO;
-      fail(ErrorKind::kDevice, "cannot write {}: {}{}", name_, std::strerror(reason),
+      fail(kind_of(reason), "cannot write {}: {}{}", name_, std::strerror(reason),
            reason == ENOSPC || reason == EDQUOT
                ? "\n  free some room there, or name another folder with --scratch DIR"
                : "");
@@ -203,7 +204,7 @@ void ScratchFile::write(std::uint64_t offset, std::span<const std::byte> src) {
           SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
       if (sync_file_range(buffered_, static_cast<off_t>(offset), put, kWritten) != 0 &&
           (errno == EIO || errno == ENOSPC)) {
-        fail(ErrorKind::kDevice, "cannot write {}: {}", name_, std::strerror(errno));
+        fail(kind_of(errno), "cannot write {}: {}", name_, std::strerror(errno));
       }
       forget_cached(offset, static_cast<std::size_t>(put));
     }
@@ -223,7 +224,7 @@ void ScratchFile::read(std::uint64_t offset, std::span<std::byte> dst) const {
       direct_refused_ = true;
       continue;
     }
-    if (got < 0) fail(ErrorKind::kDevice, "cannot read {}: {}", name_, std::strerror(errno));
+    if (got < 0) fail(kind_of(errno), "cannot read {}: {}", name_, std::strerror(errno));
     if (got == 0) {
       fail(ErrorKind::kDevice, "cannot read {}: it ends at byte {}, before its size of {}", name_,
            offset, size_);

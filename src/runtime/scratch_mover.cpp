@@ -1,10 +1,10 @@
 #include "runtime/scratch_mover.h"
 
 #include <algorithm>
-#include <system_error>
 #include <utility>
 
 #include "core/error.h"
+#include "core/refusal.h"
 #include "runtime/trace.h"
 
 namespace semblance {
@@ -18,11 +18,7 @@ constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
 ScratchMover::ScratchMover(Scratch& scratch, std::size_t capacity, Trace* trace)
     : scratch_(scratch), trace_(trace), queue_(capacity) {
   SEMBLANCE_ASSERT(capacity > 0);
-  try {
-    thread_ = std::thread([this] { move_loop(); });
-  } catch (const std::system_error& error) {
-    fail(ErrorKind::kDevice, "cannot start a thread that writes scratch: {}", error.what());
-  }
+  thread_ = start_thread("that writes scratch", [this] { move_loop(); });
 }
 
 ScratchMover::~ScratchMover() {

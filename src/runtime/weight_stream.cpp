@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <system_error>
 #include <utility>
 
 #include "core/error.h"
 #include "core/integers.h"
+#include "core/refusal.h"
 #include "runtime/trace.h"
 
 namespace semblance {
@@ -79,19 +79,21 @@ WeightStream::WeightStream(std::span<std::byte> ring, std::vector<Chunk> chunks,
   }
   const std::size_t share = staging.empty() ? 0 : options_.read_bytes + kPage;
   try {
+    readers_.reserve(static_cast<std::size_t>(options_.readers));  // no thread is lost in growing
     for (std::size_t i = 0; i < static_cast<std::size_t>(options_.readers); ++i) {
-      readers_.emplace_back([this, i, part = staging.subspan(i * share, share)] {
-        read_loop(static_cast<int>(i), part);
-      });
+      readers_.push_back(
+          start_thread("that reads weights", [this, i, part = staging.subspan(i * share, share)] {
+            read_loop(static_cast<int>(i), part);
+          }));
     }
-  } catch (const std::system_error& error) {
+  } catch (...) {
     {
       const std::scoped_lock lock(mutex_);
       ending_ = true;
     }
     work_.notify_all();
     for (std::thread& reader : readers_) reader.join();
-    fail(ErrorKind::kDevice, "cannot start a thread that reads weights: {}", error.what());
+    throw;
   }
 }
 

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "core/error.h"
+#include "core/refusal.h"
 #include "face/identity.h"
 #include "image/encode.h"
 #include "memory/file.h"
@@ -61,7 +62,7 @@ Jobs::Jobs(Engine& engine, Store& store, const JobsOptions& options)
   for (const Job& job : store.list(std::numeric_limits<int>::max())) {
     if (job.ended_already()) forget_photos(job);
   }
-  thread_ = std::thread([this] { work(); });
+  thread_ = start_thread("that computes", [this] { work(); });
 }
 
 Jobs::~Jobs() { stop(); }

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/library_call.h"
 #include "core/parallel.h"
 
 namespace semblance::onednn {
@@ -21,6 +22,26 @@ dnnl::engine& engine() {
 dnnl::stream& stream() {
   static dnnl::stream stream(engine());
   return stream;
+}
+
+/// What the library does without computing.
+template <typename F>
+auto prepares(F&& f) {
+  tell_openmp();
+  return library_call(std::forward<F>(f));
+}
+
+/// What it does on all threads.
+template <typename F>
+auto computes(F&& f) {
+  start_threads();
+  return library_call(std::forward<F>(f));
+}
+
+/// Tells of the library's error, unless it says that memory was refused: then throws.
+std::string text_of(const dnnl::error& error) {
+  if (error.status == dnnl_out_of_memory) fail(ErrorKind::kMemory, "oneDNN: {}", error.what());
+  return fmt::format("oneDNN: {}", error.what());
 }
 
 dnnl::memory::data_type data_type(DType dtype) {
@@ -167,18 +188,6 @@ WeightLayout layout_of(const dnnl::memory::desc& desc, const ConvolutionShape& s
   return layout;
 }
 
-/// For how many threads the library describes and compiles, in a scope.
-class ThreadLimit {
- public:
-  explicit ThreadLimit(int limit) : before_(threads()) { set_threads(limit); }
-  ~ThreadLimit() { set_threads(before_); }
-  ThreadLimit(const ThreadLimit&) = delete;
-  ThreadLimit& operator=(const ThreadLimit&) = delete;
-
- private:
-  int before_;
-};
-
 struct Steady {
   Desc desc;
   int threads;  // to compile for
@@ -202,6 +211,7 @@ std::optional<Steady> describe_steady(const ConvolutionShape& shape) {
     const std::int64_t wanted = outputs_at_once(describe_direct(tall, true), tall);
     for (int limit = threads(); wanted > 0 && limit > 0; --limit) {
       const ThreadLimit scope(limit);
+      tell_openmp();
       const std::optional<Desc> desc = describe_direct(shape, true);
       if (outputs_at_once(desc, shape) == wanted) return Steady{*desc, limit};
     }
@@ -253,20 +263,22 @@ Convolution::~Convolution() = default;
 std::unique_ptr<Convolution> Convolution::make(const ConvolutionShape& shape,
                                                std::string& why_not) {
   try {
-    auto parts = std::make_unique<Parts>();
-    parts->shape = shape;
-    const auto steady = describe_steady(shape);
-    if (!steady) {
-      why_not = "oneDNN has nothing for this shape that keeps its bits in slices";
-      return nullptr;
-    }
-    parts->desc = steady->desc;
-    parts->threads = steady->threads;
-    parts->implementation = parts->desc.impl_info_str();
-    parts->layout = layout_of(parts->desc.weights_desc(), shape);
-    return std::unique_ptr<Convolution>(new Convolution(std::move(parts)));
+    return prepares([&]() -> std::unique_ptr<Convolution> {
+      auto parts = std::make_unique<Parts>();
+      parts->shape = shape;
+      const auto steady = describe_steady(shape);
+      if (!steady) {
+        why_not = "oneDNN has nothing for this shape that keeps its bits in slices";
+        return nullptr;
+      }
+      parts->desc = steady->desc;
+      parts->threads = steady->threads;
+      parts->implementation = parts->desc.impl_info_str();
+      parts->layout = layout_of(parts->desc.weights_desc(), shape);
+      return std::unique_ptr<Convolution>(new Convolution(std::move(parts)));
+    });
   } catch (const dnnl::error& error) {
-    why_not = fmt::format("oneDNN: {}", error.what());
+    why_not = text_of(error);
     return nullptr;
   }
 }
@@ -281,14 +293,16 @@ std::string_view Convolution::implementation() const { return parts_->implementa
 void Convolution::compile() try {
   Parts& parts = *parts_;
   const ThreadLimit scope(parts.threads);
-  parts.primitive.emplace(parts.desc);
-  parts.x = dnnl::memory(parts.desc.src_desc(), engine(), nullptr);
-  parts.weight = dnnl::memory(parts.desc.weights_desc(), engine(), nullptr);
-  if (parts.shape.has_bias) parts.bias = dnnl::memory(parts.desc.bias_desc(), engine(), nullptr);
-  parts.dst = dnnl::memory(parts.desc.dst_desc(), engine(), nullptr);
-  parts.scratch = dnnl::memory(parts.desc.scratchpad_desc(), engine(), nullptr);
+  prepares([&] {
+    parts.primitive.emplace(parts.desc);
+    parts.x = dnnl::memory(parts.desc.src_desc(), engine(), nullptr);
+    parts.weight = dnnl::memory(parts.desc.weights_desc(), engine(), nullptr);
+    if (parts.shape.has_bias) parts.bias = dnnl::memory(parts.desc.bias_desc(), engine(), nullptr);
+    parts.dst = dnnl::memory(parts.desc.dst_desc(), engine(), nullptr);
+    parts.scratch = dnnl::memory(parts.desc.scratchpad_desc(), engine(), nullptr);
+  });
 } catch (const dnnl::error& error) {
-  fail(ErrorKind::kDevice, "cannot generate code for a convolution: oneDNN: {}", error.what());
+  fail(ErrorKind::kDevice, "cannot generate code for a convolution: {}", text_of(error));
 }
 
 void Convolution::release() {
@@ -312,12 +326,14 @@ void Convolution::run(const std::byte* x, const std::byte* weight, const std::by
   if (parts.shape.has_bias) pass(DNNL_ARG_BIAS, parts.bias, bias);
   pass(DNNL_ARG_DST, parts.dst, dst);
   pass(DNNL_ARG_SCRATCHPAD, parts.scratch, scratch);
-  dnnl::error::wrap_c_api(
-      dnnl_primitive_execute(parts.primitive->get(), stream().get(), count, arguments.data()),
-      "could not execute a convolution");
-  stream().wait();
+  computes([&] {
+    dnnl::error::wrap_c_api(
+        dnnl_primitive_execute(parts.primitive->get(), stream().get(), count, arguments.data()),
+        "could not execute a convolution");
+    stream().wait();
+  });
 } catch (const dnnl::error& error) {
-  fail(ErrorKind::kInternal, "internal error: oneDNN: {}", error.what());
+  fail(ErrorKind::kInternal, "internal error: {}", text_of(error));
 }
 
 void Convolution::reorder_weight(std::span<const float> plain, std::span<std::byte> packed) const {
@@ -327,10 +343,12 @@ void Convolution::reorder_weight(std::span<const float> plain, std::span<std::by
   Dims sizes(layout.sizes.begin() + (parts_->shape.groups > 1 ? 0 : 1), layout.sizes.end());
   const dnnl::memory::desc plain_desc(sizes, dnnl::memory::data_type::f32,
                                       parts_->shape.groups > 1 ? Tag::goihw : Tag::oihw);
-  dnnl::memory src(plain_desc, engine(), const_cast<float*>(plain.data()));
-  dnnl::memory dst(desc, engine(), packed.data());
-  dnnl::reorder(src, dst).execute(stream(), src, dst);
-  stream().wait();
+  computes([&] {
+    dnnl::memory src(plain_desc, engine(), const_cast<float*>(plain.data()));
+    dnnl::memory dst(desc, engine(), packed.data());
+    dnnl::reorder(src, dst).execute(stream(), src, dst);
+    stream().wait();
+  });
 }
 
 bool multiplies_bf16() {
