@@ -1,10 +1,13 @@
 // The program: picks the subcommand, and turns errors into a text on stderr and an exit code.
 #include <fmt/core.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
+#include <span>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -13,8 +16,10 @@
 #include "cli/command.h"
 #include "core/closest.h"
 #include "core/error.h"
+#include "core/library_call.h"
 #include "core/parallel.h"
 #include "core/refusal.h"
+#include "memory/file.h"
 #include "memory/heap.h"
 
 namespace {
@@ -44,9 +49,9 @@ std::string overview() {
          semblance::cli::exit_codes_text();
 }
 
-int run(const std::vector<const char*>& words) {
+int run(std::span<const char* const> words) {
   const std::string command = words.empty() ? "" : words[0];
-  const auto rest = std::span<const char* const>(words).subspan(words.empty() ? 0 : 1);
+  const auto rest = words.subspan(words.empty() ? 0 : 1);
   if (command == "generate") return semblance::cli::generate(rest);
   if (command == "face") return semblance::cli::face(rest);
   if (command == "plan") return semblance::cli::plan(rest);
@@ -80,15 +85,10 @@ int say(ErrorKind kind, const char* text) {
   return semblance::exit_code(kind);
 }
 
-}  // namespace
-
-int main(int count, char** words) {
-  semblance::wait_passively(words);
-  semblance::return_freed_memory();
-  // A file that reaches its size limit is told as an error of writing.
-  signal(SIGXFSZ, SIG_IGN);
+/// Tells the exception that is being handled; its exit code.
+int tell() {
   try {
-    return run({words + (count > 0 ? 1 : 0), words + count});
+    throw;
   } catch (const semblance::Error& error) {
     return say(error.kind(), error.what());
   } catch (const std::bad_alloc&) {
@@ -98,6 +98,39 @@ int main(int count, char** words) {
   } catch (const std::system_error& error) {
     return say(semblance::kind_of(error.code().value()), error.what());
   } catch (const std::exception& error) {
-    return say(ErrorKind::kInternal, (std::string("internal error: ") + error.what()).c_str());
+    return say(ErrorKind::kInternal, error.what());
+  } catch (...) {
+    return say(ErrorKind::kInternal, "an exception of an unknown type");
   }
+}
+
+/// An exception where C++ allows none, as in a destructor. Where the system refused something, that
+/// is no bug, and ends the program as it would anywhere.
+void on_terminate() {
+  if (std::current_exception() != nullptr) {
+    const int code = tell();
+    if (code != semblance::exit_code(ErrorKind::kInternal)) {
+      semblance::remove_unfinished_outputs();
+      _exit(code);
+    }
+  }
+  std::abort();
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  semblance::wait_passively(words);
+  semblance::return_freed_memory();
+  // A file that reaches its size limit is told as an error of writing.
+  signal(SIGXFSZ, SIG_IGN);
+  std::set_terminate(on_terminate);
+  int code = 0;
+  try {
+    code = run({words + (count > 0 ? 1 : 0), words + count});
+  } catch (...) {
+    code = tell();
+  }
+  semblance::stay_in_library_call();
+  return code;
 }

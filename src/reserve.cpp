@@ -1,10 +1,11 @@
-// The program's reserve, for calls into libraries that cannot bear a refusal (core/library_call.h).
-// The C library's functions that give memory and threads are called as ever; where they refuse
-// during such a call, the reserve serves it. Only the program has this: a shared library must not
-// replace its host's functions, and the sanitizers have their own.
+// The program's reserve, for those who cannot bear a refusal: calls into some libraries
+// (core/library_call.h), and destructors that allocate, as those of nlohmann::json do. The C
+// library's functions that give memory and threads are called as ever; where they refuse, the
+// reserve serves it. Only the program has this: a shared library must not replace its host's
+// functions, and the sanitizers have their own.
 //
-// 64 MiB of address space; a page of it takes memory once it was needed. The most that one call
-// needs is some MiB: generating code for a convolution takes some blocks of 256 KiB.
+// 64 MiB of address space; a page of it takes memory once it was needed. The most that one call of
+// a library needs is some MiB: generating code for a convolution takes some blocks of 256 KiB.
 #include <dlfcn.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -17,6 +18,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 
 #include "core/library_call.h"
 #include "core/spare_threads.h"
@@ -27,21 +29,26 @@ using semblance::library_call_detail::depth;
 using semblance::library_call_detail::refusals;
 
 constexpr std::size_t kPage = 4096;
+/// Nobody can tell a destructor's request from others, so all up to this size are served, from the
+/// first half of the reserve. The other half is for calls of libraries, and for what exceptions
+/// unwind.
+constexpr std::size_t kOrdinaryBytes = std::size_t{1} << 20U;
 
 /// Blocks that are taken first fit, in whole granules. For zeroed statics alone, which need no
 /// making: malloc is called before constructors.
 template <std::size_t kGranule, std::size_t kBytes>
 class Region {
  public:
-  /// Null where none is free. `alignment` is a power of two.
-  void* take(std::size_t bytes, std::size_t alignment) {
+  /// Null where none is free, in the first half if `ordinary`. `alignment` is a power of two.
+  void* take(std::size_t bytes, std::size_t alignment, bool ordinary) {
     if (bytes > kBytes || alignment > kPage) return nullptr;
     const std::size_t wanted = std::max<std::size_t>(1, (bytes + kGranule - 1) / kGranule);
     const std::size_t step = std::max<std::size_t>(1, alignment / kGranule);
     const Lock lock(busy_);
+    const std::size_t end = ordinary ? kCount / 2 : kCount;
     std::size_t begin = 0;
     std::size_t at = 0;  // all between `begin` and here is free
-    while (begin + wanted <= kCount) {
+    while (begin + wanted <= end) {
       if (at >= begin + wanted) {
         run_[begin] = static_cast<std::uint32_t>(wanted);
         return bytes_ + begin * kGranule;
@@ -95,9 +102,12 @@ Region<kPage, std::size_t{56} << 20U> pages;
 constexpr std::size_t kPagesFrom = 16 * 1024;
 
 void* take_reserve(std::size_t bytes, std::size_t alignment) {
-  refusals.fetch_add(1, std::memory_order_relaxed);
-  void* block = bytes < kPagesFrom ? small.take(bytes, alignment) : nullptr;
-  if (block == nullptr) block = pages.take(bytes, alignment);
+  const bool ordinary = depth == 0 && std::uncaught_exceptions() == 0;
+  if (depth > 0) refusals.fetch_add(1, std::memory_order_relaxed);
+  void* block = nullptr;
+  if (bytes < kPagesFrom) block = small.take(bytes, alignment, ordinary);
+  if (block == nullptr && (bytes <= kOrdinaryBytes || !ordinary))
+    block = pages.take(bytes, alignment, ordinary);
   if (block == nullptr) errno = ENOMEM;
   return block;
 }
@@ -161,7 +171,7 @@ const Calls* next() {
 
 /// What the system gave, or the reserve in its place.
 void* or_reserve(void* block, std::size_t bytes, std::size_t alignment) {
-  return block != nullptr || depth == 0 ? block : take_reserve(bytes, alignment);
+  return block != nullptr ? block : take_reserve(bytes, alignment);
 }
 
 constexpr std::size_t kAlignment = alignof(std::max_align_t);
@@ -182,9 +192,7 @@ void* calloc(std::size_t count, std::size_t size) noexcept {
   const Calls* const to = next();
   void* block = to == nullptr ? nullptr : to->calloc(count, size);
   std::size_t bytes = 0;
-  if (block != nullptr || (to != nullptr && depth == 0) ||
-      __builtin_mul_overflow(count, size, &bytes))
-    return block;
+  if (block != nullptr || __builtin_mul_overflow(count, size, &bytes)) return block;
   block = take_reserve(bytes, kAlignment);
   if (block != nullptr) std::memset(block, 0, bytes);
   return block;
@@ -204,7 +212,7 @@ void* realloc(void* block, std::size_t bytes) noexcept {
   if (!ours) {
     const Calls* const to = next();
     void* const grown = to == nullptr ? nullptr : to->realloc(block, bytes);
-    if (grown != nullptr || depth == 0 || bytes == 0) return grown;
+    if (grown != nullptr || bytes == 0) return grown;
   }
   void* const other = ours ? malloc(bytes) : take_reserve(bytes, kAlignment);
   if (other == nullptr || block == nullptr) return other;
@@ -215,7 +223,7 @@ void* realloc(void* block, std::size_t bytes) noexcept {
 
 int posix_memalign(void** block, std::size_t alignment, std::size_t bytes) noexcept {
   const int error = next()->posix_memalign(block, alignment, bytes);
-  if (error != ENOMEM || depth == 0) return error;
+  if (error != ENOMEM) return error;
   void* const other = take_reserve(bytes, alignment);
   if (other != nullptr) *block = other;
   return other != nullptr ? 0 : error;
@@ -233,7 +241,7 @@ void* mmap(void* place, std::size_t bytes, int protection, int flags, int file,
            off_t offset) noexcept {
   void* const block = next()->mmap(place, bytes, protection, flags, file, offset);
   if (block != MAP_FAILED || depth == 0 || file >= 0 || (flags & MAP_FIXED) != 0) return block;
-  void* const other = pages.take(bytes, kPage);
+  void* const other = pages.take(bytes, kPage, false);
   if (other == nullptr) return MAP_FAILED;
   refusals.fetch_add(1, std::memory_order_relaxed);
   if (protection != (PROT_READ | PROT_WRITE)) mprotect(other, bytes, protection);

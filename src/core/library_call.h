@@ -15,7 +15,7 @@
 namespace semblance {
 namespace library_call_detail {
 
-/// How many library calls the thread is in. OpenMP's own threads stay in one.
+/// How many library calls the thread is in.
 extern constinit thread_local int depth;
 /// Requests that the reserve served, in the whole process. Only the reserve adds to it.
 extern std::atomic<std::uint64_t> refusals;
@@ -37,6 +37,10 @@ class Scope {
 };
 
 }  // namespace library_call_detail
+
+/// The calling thread is in a library's call from now on: OpenMP's own threads, and main() before
+/// it returns to what libraries do at exit.
+inline void stay_in_library_call() { ++library_call_detail::depth; }
 
 /// Returns f(), which calls such a library. Throws Error(kMemory) after it, where the system
 /// refused memory meanwhile, and what f throws. May nest.

@@ -88,7 +88,7 @@ void SpareThreads::make_until(int wanted) {
 }
 
 void SpareThreads::wait_for_work(Spare& spare) {
-  ++library_call_detail::depth;
+  stay_in_library_call();
   for (;;) {
     std::unique_lock lock(mutex_);
     spare.start = nullptr;
