@@ -1,5 +1,6 @@
 // links: semblance_image
 // Any bytes as EXIF and as XMP: an orientation or none, the same wherever the block is split.
+#include <algorithm>
 #include <cstdlib>
 
 #include "image/orientation.h"
