@@ -32,9 +32,7 @@ RemoteFile file_of(const std::string& name, const Json& item) {
   return file;
 }
 
-}  // namespace
-
-Listing parse_listing(const std::string& name, std::string_view text) {
+Listing read_listing(const std::string& name, std::string_view text) {
   constexpr std::size_t kMostFiles = 100'000;
   const Json json = Json::parse(name, text).expect_object();
   Listing listing;
@@ -51,6 +49,18 @@ Listing parse_listing(const std::string& name, std::string_view text) {
   if (items.size() > kMostFiles) json.refuse("siblings", "a list of at most 100000 files");
   for (const Json& item : items) listing.files.push_back(file_of(name, item));
   return listing;
+}
+
+}  // namespace
+
+Listing parse_listing(const std::string& name, std::string_view text) {
+  try {
+    return read_listing(name, text);
+  } catch (const Error& error) {
+    // A key that the answer lacks is the answer's fault, not a thing that the user could add.
+    if (error.kind() == ErrorKind::kMissing) fail(ErrorKind::kCorrupt, "{}", error.what());
+    throw;
+  }
 }
 
 }  // namespace semblance

@@ -247,6 +247,9 @@ TEST_F(PullTest, RefusesHostileLists) {
   EXPECT_SAYS(refused(ErrorKind::kCorrupt), "must be 40 hex digits");
   server.set(route, "{\"sha\":\"../../x\",\"siblings\":[]}");
   EXPECT_SAYS(refused(ErrorKind::kCorrupt), "a commit of 40 hex digits");
+  // What lacks is the answer's fault, not a thing that the user could add.
+  server.set(route, "{\"siblings\":[]}");
+  EXPECT_SAYS(refused(ErrorKind::kCorrupt), "\"sha\" is missing");
   server.set(route, list("{\"rfilename\":\"model.safetensors\",\"size\":1," + blob + "}"));
   EXPECT_SAYS(refused(ErrorKind::kMissing), "is no model that can be used");
   server.set(route, list("{\"rfilename\":\"ip-adapter.bin\",\"size\":1," + blob + "}"));
