@@ -103,9 +103,10 @@ function showProgress(job) {
     speak('stage.quarter', { percent: Math.floor(done * 4) * 25 });
   }
   const stage = byId('progress-stage');
-  if (job.stage && hasWord(`doing.${job.stage}`)) say(stage, `doing.${job.stage}`);
+  const doing = `doing.${job.waiting ? 'waiting' : job.stage}`;
+  if (job.stage && hasWord(doing)) say(stage, doing);
   else sayAsIs(stage, job.stage ?? '', 'en');
-  if (hasWord(`doing.${job.stage}`)) stage.removeAttribute('lang');
+  if (hasWord(doing)) stage.removeAttribute('lang');
   leftAt = job.seconds_left === null || job.seconds_left === undefined ? null : { at: performance.now(), seconds: job.seconds_left };
   sayTimeLeft();
 }

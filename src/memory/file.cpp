@@ -268,6 +268,30 @@ std::filesystem::path name_beside(const std::filesystem::path& path) {
       fmt::format(".{}.{}.{}.tmp", path.filename().string(), getpid(), ++count));
 }
 
+std::string name_behind(const std::string& hidden) {
+  constexpr std::string_view kEnd = ".tmp";
+  if (!hidden.starts_with('.') || !hidden.ends_with(kEnd)) return {};
+  std::string name = hidden.substr(1, hidden.size() - 1 - kEnd.size());
+  for (int i = 0; i < 2; ++i) {  // the count, then the process
+    const std::size_t dot = name.rfind('.');
+    if (dot == std::string::npos || dot + 1 == name.size() ||
+        name.find_first_not_of("0123456789", dot + 1) != std::string::npos)
+      return {};
+    name.resize(dot);
+  }
+  return name;
+}
+
+void sync_folder(const std::filesystem::path& folder) {
+  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced =
+      descriptor >= 0 && (fsync(descriptor) == 0 || errno == EINVAL || errno == EROFS);
+  const int error = errno;
+  if (descriptor >= 0) close(descriptor);
+  if (!synced)
+    fail(ErrorKind::kDevice, "cannot write {}: {}", folder.string(), std::strerror(error));
+}
+
 OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)) {
   std::error_code ignored;
   if (path_.filename().empty() || std::filesystem::is_directory(path_, ignored)) {

@@ -61,6 +61,14 @@ std::string read_small_file(const std::filesystem::path& path, std::uint64_t lim
 /// `path` in one step.
 std::filesystem::path name_beside(const std::filesystem::path& path);
 
+/// The name that a hidden one of name_beside() stands in for: "out.png" of ".out.png.71.3.tmp".
+/// Empty for every other name. A kill can leave such a file behind.
+std::string name_behind(const std::string& hidden);
+
+/// Makes what was created, renamed or removed in a folder last through a power cut. Throws
+/// Error(kDevice).
+void sync_folder(const std::filesystem::path& folder);
+
 class OutputFile {
  public:
   /// Prepares to write `path`; throws Error(kDevice) or Error(kMissing) when its folder is not

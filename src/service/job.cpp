@@ -6,7 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "service/http.h"
+#include "text/unicode.h"
 
 namespace semblance::service {
 namespace {
@@ -25,6 +27,53 @@ json or_null(const std::optional<T>& value) {
   return value ? json(*value) : json(nullptr);
 }
 
+/// The whole numbers of a list of so many, each from 0 to its most.
+template <std::size_t kCount>
+std::array<std::uint64_t, kCount> numbers_of(const Json& kept, std::string_view key,
+                                             const json& list,
+                                             const std::array<std::uint64_t, kCount>& most) {
+  std::array<std::uint64_t, kCount> numbers{};
+  bool good = list.is_array() && list.size() == kCount;
+  for (std::size_t i = 0; good && i < kCount; ++i) {
+    good = list[i].is_number_unsigned() && list[i].get<std::uint64_t>() <= most[i];
+    if (good) numbers[i] = list[i].get<std::uint64_t>();
+  }
+  if (!good) kept.refuse(key, fmt::format("{} whole numbers in their ranges", kCount));
+  return numbers;
+}
+
+JobError error_of(const Json& kept) {
+  const std::vector<std::string> error = kept.get_string_list("error");
+  if (error.size() != 2) kept.refuse("error", "a code and a message");
+  for (int kind = 0; kind <= static_cast<int>(ErrorKind::kInternal); ++kind) {
+    if (error[0] == name_of(static_cast<ErrorKind>(kind))) return {error[0], error[1]};
+  }
+  kept.refuse("error", "a code that there is, and a message");
+}
+
+void read_kept(Job& job, const Json& kept) {
+  constexpr int kMostBegun = 1'000'000;
+  constexpr std::uint64_t kAnySeed = ~std::uint64_t{0};
+  job.settings = read_settings(kept.child("settings").value());
+  job.face = static_cast<int>(kept.get_int("face", {}, {0, kMostFace}));
+  job.keep_photo = kept.get_bool("keep_photo");
+  job.begun = static_cast<int>(kept.get_int("begun", {}, {0, kMostBegun}));
+  if (kept.has("gain")) {  // absent in what version 1 wrote
+    const auto [pictures, step] =
+        numbers_of<2>(kept, "gain", kept.child("gain").value(), {kMostPictures, kMostSteps + 1});
+    job.gain = {static_cast<int>(pictures), static_cast<int>(step)};
+  }
+  for (const Json& picture : kept.child("pictures").items()) {
+    const auto [w, h, seed] =
+        numbers_of<3>(kept, "pictures", picture.value(), {kMostSide, kMostSide, kAnySeed});
+    if (w == 0 || h == 0) kept.refuse("pictures", "sides of at least 1");
+    job.pictures.push_back({{static_cast<int>(w), static_cast<int>(h)}, seed});
+  }
+  if (static_cast<int>(job.pictures.size()) > job.settings.count)
+    kept.refuse("pictures", "no more than were asked for");
+  if (kept.has("error")) job.error = error_of(kept);
+}
+
 }  // namespace
 
 std::string_view name_of(JobState state) { return kStates[static_cast<std::size_t>(state)]; }
@@ -33,7 +82,7 @@ JobState job_state(std::string_view name) {
   for (std::size_t i = 0; i < kStates.size(); ++i) {
     if (kStates[i] == name) return static_cast<JobState>(i);
   }
-  fail(ErrorKind::kCorrupt, "there is no job state '{}'", name);
+  fail(ErrorKind::kCorrupt, "there is no job state '{}'", encode_utf8(decode_utf8_lossy(name)));
 }
 
 std::string time_text(Time time) {
@@ -64,6 +113,9 @@ json to_json(const Job& job, const Progress& progress, std::optional<int> positi
           {"step", progress.step},
           {"steps", job.settings.steps},
           {"stage", progress.stage},
+          {"waiting", progress.waiting ? json{{"message", progress.waiting->message},
+                                              {"tries", progress.waiting->tries}}
+                                       : json(nullptr)},
           {"seconds_left", or_null(progress.seconds_left)},
           {"seconds_planned", or_null(progress.seconds_planned)},
           {"planned_bytes", or_null(progress.planned_bytes)},
@@ -80,28 +132,28 @@ std::string kept_text(const Job& job) {
             {"face", job.face},
             {"keep_photo", job.keep_photo},
             {"begun", job.begun},
+            {"gain", {job.gain.pictures, job.gain.step}},
             {"pictures", std::move(pictures)}};
   if (job.error) kept["error"] = {job.error->code, job.error->message};
   return kept.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 void take_kept_text(Job& job, std::string_view text) {
+  // Messages quote what was read, cut off anywhere.
+  const auto damaged = [&](std::string_view why) {
+    fail(ErrorKind::kCorrupt, "cannot read job {}: {}", job.id,
+         encode_utf8(decode_utf8_lossy(why)));
+  };
   try {
-    const json kept = json::parse(text);
-    job.settings = read_settings(kept.at("settings"));
-    job.face = kept.at("face").get<int>();
-    job.keep_photo = kept.at("keep_photo").get<bool>();
-    job.begun = kept.at("begun").get<int>();
-    for (const json& picture : kept.at("pictures")) {
-      job.pictures.push_back({{picture.at(0).get<int>(), picture.at(1).get<int>()},
-                              picture.at(2).get<std::uint64_t>()});
+    if (text.size() > kMostKeptBytes) {
+      fail(ErrorKind::kCorrupt, "it has {} bytes, the most is {}", text.size(), kMostKeptBytes);
     }
-    if (kept.contains("error"))
-      job.error = {kept["error"].at(0).get<std::string>(), kept["error"].at(1).get<std::string>()};
-  } catch (const json::exception& error) {
-    fail(ErrorKind::kCorrupt, "cannot read job {}: {}", job.id, error.what());
-  } catch (const HttpError& error) {
-    fail(ErrorKind::kCorrupt, "cannot read job {}: {}", job.id, error.what());
+    decode_utf8(text, "its text");
+    read_kept(job, Json::parse("its text", text).expect_object());
+  } catch (const Error& error) {
+    damaged(error.what());
+  } catch (const HttpError& error) {  // of its settings
+    damaged(error.what());
   }
 }
 

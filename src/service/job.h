@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <compare>
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -23,6 +24,9 @@ JobState job_state(std::string_view name);
 
 using Time = std::chrono::system_clock::time_point;
 
+/// What time_text() can write: from 1970 to the end of the year 9999.
+inline constexpr std::int64_t kMostTimeMs = 253'402'300'799'999;
+
 struct JobError {
   std::string code;  // an ErrorKind's name
   std::string message;
@@ -31,6 +35,13 @@ struct JobError {
 struct JobPicture {
   Size size;
   std::uint64_t seed = 0;
+};
+
+/// How far a job has come, of what a crash does not take away.
+struct JobGain {
+  int pictures = 0;  // that are done
+  int step = 0;      // of the next one, saved
+  auto operator<=>(const JobGain&) const = default;
 };
 
 /// What of a job is kept on disk.
@@ -44,29 +55,44 @@ struct Job {
   int face = 0;  // of the photo, the largest first
   bool keep_photo = false;
   std::string repeat_key = {};  // a request that comes again with it is this job; empty: none
+  std::string digest = {};      // of that request: 64 hexadecimal digits where there is a key
   std::vector<JobPicture> pictures = {};  // those that are done
-  int begun = 0;  // how often it was, without having ended or been stopped in order
+  int begun = 0;      // starts in a row that neither ended, nor were stopped, nor gained a step
+  JobGain gain = {};  // the most that any start found
   std::optional<JobError> error = {};
 
   bool ended_already() const { return state != JobState::kQueued && state != JobState::kRunning; }
+};
+
+/// Why a running job does not go on for the moment.
+struct Waiting {
+  std::string message;  // what the device said
+  int tries = 0;        // that failed
 };
 
 /// What is known of the job that runs, and is not worth a place on disk.
 struct Progress {
   int step = 0;  // of the picture in the making
   std::string stage = {};
+  std::optional<Waiting> waiting = {};
   std::optional<double> seconds_left = {};
   std::optional<double> seconds_planned = {};
   std::optional<std::uint64_t> planned_bytes = {};
 };
 
-/// "2026-01-31T12:00:00.123Z", RFC 3339.
+/// "2026-01-31T12:00:00.123Z", RFC 3339. Of a time from 0 to kMostTimeMs.
 std::string time_text(Time time);
 
 /// As GET /api/jobs/{id} gives it. `position`: how many stand before it in the queue.
 nlohmann::json to_json(const Job& job, const Progress& progress, std::optional<int> position);
 
-/// The part of a job that the store keeps as text, and back. Throws Error(kCorrupt).
+inline constexpr int kMostFace = 1000;
+/// Of the text that the store keeps: two prompts of 64 KiB, each byte escaped, and an error.
+inline constexpr std::size_t kMostKeptBytes = std::size_t{1} << 20U;
+
+/// The part of a job that the store keeps as text, and back. Throws Error(kCorrupt), whose message
+/// is UTF-8, for a text of which any part is not as kept_text() writes it: types, ranges, the
+/// number of pictures.
 std::string kept_text(const Job& job);
 void take_kept_text(Job& job, std::string_view text);
 

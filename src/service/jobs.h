@@ -1,25 +1,24 @@
-// The queue at work. One thread computes everything, one job after the other, since one picture
-// takes all cores; what others need of the models meanwhile (a look at a photo) it does between two
-// steps, where it fits beside the running job, and else after it.
+// The queue as all others see it. Behind it: the worker that computes (worker.h), the making of one
+// job (job_maker.h), work that others have for that thread (tasks.h), who waits for which job
+// (attendances.h), and what is on disk (store.h). Thread-safe.
 #pragma once
 
-#include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <deque>
 #include <functional>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "service/attendances.h"
+#include "service/board.h"
 #include "service/engine.h"
 #include "service/http.h"
 #include "service/job.h"
 #include "service/store.h"
+#include "service/tasks.h"
+#include "service/worker.h"
 
 namespace semblance::service {
 
@@ -28,8 +27,9 @@ struct JobsOptions {
   int keep_count = 200;                    // results
   std::chrono::hours keep_age{24 * 14};    // of results
   std::chrono::seconds release_after{60};  // without work the models are given back
-  int begin_limit = 3;  // a job with which the program ended so often is not begun again
+  int begin_limit = 3;  // starts in a row in which the program ended before the job gained a step
   std::chrono::milliseconds save_every{2000};  // the running job's state
+  PatienceOptions patience = {};               // with a device that fails
 };
 
 /// A request for pictures, as it came.
@@ -41,6 +41,7 @@ struct NewJob {
   std::string_view pose = {};  // where the face stands, in place of the photo's
   bool keep_photo = false;
   std::string repeat_key = {};
+  std::string digest = {};   // of the whole request, where there is a repeat_key
   bool begins_anew = false;  // an older job of the same repeat_key is not taken for it
 };
 
@@ -52,21 +53,6 @@ struct JobView {
   nlohmann::json json() const;
 };
 
-/// A preview of the picture in the making.
-struct Preview {
-  std::size_t image = 0;
-  int step = 0;
-  std::string jpeg;
-};
-
-struct JobCounts {
-  std::uint64_t done = 0, failed = 0, cancelled = 0;  // since the start
-  std::uint64_t pictures = 0, steps = 0;
-  double step_seconds = 0;  // of all steps
-  int queued = 0;
-  bool running = false;
-};
-
 class Jobs {
  public:
   static constexpr std::chrono::seconds kGrace{10};
@@ -74,9 +60,10 @@ class Jobs {
   Jobs(Engine& engine, Store& store, const JobsOptions& options);
   ~Jobs();
 
-  /// Puts a job into the queue, or finds the one of the same repeat_key. Throws HttpError: 429 with
-  /// Retry-After where the queue is full, 404 for an identity that is not there, 503 once stop()
-  /// was called; and what probe() throws for a photo that is none.
+  /// Puts a job into the queue, or finds the one of the same repeat_key. The job outlives a power
+  /// cut once this returns. Throws HttpError: 429 with Retry-After where the queue is full, 404 for
+  /// an identity that is not there, 422 where the repeat_key came with another request, 503 once
+  /// stop() was called; and what probe() throws for a photo that is none.
   JobView submit(const NewJob& request);
   /// Throws HttpError(404).
   JobView view(const std::string& id) const;
@@ -111,8 +98,10 @@ class Jobs {
 
   /// Counts up with every change of any job. wait() returns the count once it is another than
   /// `seen`, or after `most`.
-  std::uint64_t changes() const { return changes_; }
-  std::uint64_t wait(std::uint64_t seen, std::chrono::milliseconds most) const;
+  std::uint64_t changes() const { return board_.changes(); }
+  std::uint64_t wait(std::uint64_t seen, std::chrono::milliseconds most) const {
+    return board_.wait(seen, most);
+  }
 
   /// Does a piece of work on the thread that computes and gives what it gives. Throws what the work
   /// throws, and HttpError(499) once the client has left. Work that ends with Error(kMemory) beside
@@ -120,7 +109,8 @@ class Jobs {
   template <typename F>
   auto between(const HttpRequest& request, F&& work) {
     std::optional<decltype(work(std::stop_token()))> result;
-    do_between(request.client_left, [&](std::stop_token stop) { result.emplace(work(stop)); });
+    tasks_.have_done(request.client_left,
+                     [&](std::stop_token stop) { result.emplace(work(stop)); });
     return std::move(*result);
   }
 
@@ -134,58 +124,21 @@ class Jobs {
   void stop();
 
  private:
-  struct Task {
-    std::function<void(std::stop_token)> work;
-    std::stop_source stop;
-    std::exception_ptr error;
-    bool done = false;
-    bool after_the_job = false;
-  };
-  struct Running {
-    Job job;
-    Progress progress;
-    std::optional<Preview> preview;
-    std::stop_source stop;
-    bool cancelled = false;  // by its user
-  };
-
-  void work();
-  bool work_once();
   std::optional<JobView> repeated(const NewJob& request);
   void refuse_where_full() const;
-  void prune_when_due();
-  void write_end(const Job& job);
-  void forget_photos(const Job& job);
-  void do_between(const std::function<bool()>& client_left,
-                  std::function<void(std::stop_token)> work);
-  bool run_tasks();
+  std::string identity_text(const NewJob& request) const;
+  std::optional<JobView> add(const NewJob& request, const Job& job, const std::string& identity);
+  void forget_photos(const Job& job) const;
   void cancel_abandoned();
-  void run_job(Job job);
-  void make_pictures(Job& job);
-  void make_picture(Job& job, Request request, const Identity& person, const Keypoints& keypoints);
-  void steps(Generation& generation, Size size, const std::filesystem::path& saved);
-  void show(const Generation& generation, Size size);
-  Identity person_of(const Job& job, const std::string& name, int face);
-  void set_stage(const std::string& stage);
-  void changed();
   JobView view_of(Job job) const;
 
-  Engine& engine_;
   Store& store_;
   JobsOptions options_;
-
-  mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
-  std::atomic<std::uint64_t> changes_ = 0;
-  std::optional<Running> running_;
-  std::deque<std::shared_ptr<Task>> tasks_;
-  std::map<std::string, std::chrono::steady_clock::time_point> abandoned_;  // until when
-  std::map<std::string, int> attended_;                                     // by how many
-  bool stopping_ = false;
-  JobCounts counts_;
+  Board board_;
+  Tasks tasks_{board_};
+  Attendances attendances_;
   std::mutex submitting_;  // one repeat_key is looked for and added at a time
-  std::chrono::steady_clock::time_point prune_at_{};
-  std::thread thread_;
+  std::optional<Worker> worker_;
 };
 
 }  // namespace semblance::service

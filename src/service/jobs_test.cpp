@@ -1,5 +1,6 @@
 #include "service/jobs.h"
 
+#include "service/database_test.h"
 #include "service/service_test.h"
 
 namespace semblance::service {
@@ -38,6 +39,15 @@ class JobsTest : public ServiceTest {
 
   bool has_photo(const std::string& id) const {
     return fs::exists(folder_of(id) / "photo") || fs::exists(folder_of(id) / "photo.json");
+  }
+  void add(const Job& job) {
+    opened_store().new_folder_of(job.id);
+    opened_store().add(job);
+  }
+  static Job ended_job() {
+    Job job{.id = Store::new_id(), .state = JobState::kDone, .pictures = {{{64, 64}, 1}}};
+    job.ended = std::chrono::system_clock::now();
+    return job;
   }
   int job_folders() const {
     int count = 0;
@@ -113,7 +123,8 @@ TEST_F(JobsTest, ARequestThatComesAgainIsTheSameJob) {
   begin();
   const std::string file = photo();
   NewJob job = request(file);
-  job.repeat_key = "key";
+  job.repeat_key = "key x";
+  job.digest = std::string(64, 'd');
   const Pause pause(jobs());
   const std::string id = jobs().submit(job).job.id;
   EXPECT_EQ(jobs().submit(job).job.id, id);
@@ -122,6 +133,9 @@ TEST_F(JobsTest, ARequestThatComesAgainIsTheSameJob) {
   EXPECT_NE(other, id);
   job.begins_anew = false;
   EXPECT_EQ(jobs().submit(job).job.id, other);
+  job.digest = std::string(64, 'e');
+  EXPECT_EQ(refusal([&] { jobs().submit(job); }), "422 key_reused");
+  job.digest = std::string(64, 'd');
   // What was cancelled is made anew.
   jobs().cancel(other);
   EXPECT_NE(jobs().submit(job).job.id, other);
@@ -131,7 +145,8 @@ TEST_F(JobsTest, ManyTriesAtOnceAreOneJob) {
   begin();
   const std::string file = photo();
   NewJob job = request(file);
-  job.repeat_key = "key";
+  job.repeat_key = "key x";
+  job.digest = std::string(64, 'd');
   std::vector<std::string> ids(8);
   {
     const Pause pause(jobs());
@@ -173,7 +188,8 @@ TEST_F(JobsTest, AJobWithARepeatKeyWaitsForItsClient) {
   begin();
   const std::string file = photo();
   NewJob job = request(file, 100);
-  job.repeat_key = "key";
+  job.repeat_key = "key x";
+  job.digest = std::string(64, 'd');
   const std::string id = jobs().submit(job).job.id;
   { const Jobs::Attendance client(jobs(), id); }
   ASSERT_TRUE(becomes(id, JobState::kRunning));
@@ -207,28 +223,158 @@ TEST_F(JobsTest, StopsAndGoesOnToTheSamePixels) {
 TEST_F(JobsTest, AJobThatKeepsEndingTheProgramIsGivenUp) {
   Job job{.id = Store::new_id(), .state = JobState::kRunning, .begun = 3};
   job.settings.prompt = "x";
-  opened_store().add(job);
+  add(job);
   begin();
   ASSERT_TRUE(becomes(job.id, JobState::kFailed));
   EXPECT_EQ(jobs().view(job.id).job.error->message,
             "the program ended 3 times while it made this job");
 }
 
-TEST_F(JobsTest, PhotosOfEndedJobsAreForgottenAtTheStart) {
-  Job job{.id = Store::new_id(), .state = JobState::kDone};
-  job.ended = std::chrono::system_clock::now();
-  opened_store().add(job);
-  opened_store().update(job);
-  std::ofstream(opened_store().folder_of(job.id) / "photo") << "bytes";
+TEST_F(JobsTest, AJobThatGainsAStepWithEachStartIsNotGivenUp) {
+  const std::string file = photo();
   begin();
-  EXPECT_FALSE(has_photo(job.id));
+  const std::string whole = jobs().submit(request(file, 30)).job.id;
+  ASSERT_TRUE(becomes(whole, JobState::kDone));
+  const std::string picture = jobs().picture(whole, 0);
+  const std::string id = jobs().submit(request(file, 30)).job.id;
+  ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step >= 5; }));
+  end();
+  const auto crash = [&](int begun, JobGain gain) {
+    Job job = *opened_store().find(id);
+    job.state = JobState::kRunning;
+    job.begun = begun;
+    job.gain = gain;
+    opened_store().update(job);
+  };
+  // At the last start there were 4 steps, now there are more.
+  crash(3, {0, 4});
+  begin();
+  ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step > 0; }));
+  end();
+  const Job stopped = *opened_store().find(id);
+  EXPECT_EQ(stopped.begun, 0);
+  EXPECT_GE(stopped.gain.step, 5);
+  // None since then.
+  crash(3, {0, 29});
+  begin();
+  ASSERT_TRUE(becomes(id, JobState::kFailed));
+  EXPECT_EQ(jobs().view(id).job.error->code, "internal");
+  end();
+  // Two crashes are within bounds, and the next start ends it.
+  Job again = stopped;
+  again.begun = 2;
+  again.gain = {0, 29};
+  opened_store().update(again);
+  std::ofstream(folder_of(id) / "photo") << file;
+  begin();
+  ASSERT_TRUE(becomes(id, JobState::kDone));
+  EXPECT_EQ(jobs().picture(id, 0), picture);
+}
+
+TEST_F(JobsTest, AfterACrashTheFirstStepIsSavedAtOnce) {
+  Job job{.id = Store::new_id(), .state = JobState::kRunning, .begun = 1};
+  job.settings = request("", 100).settings;
+  add(job);
+  std::ofstream(folder_of(job.id) / "photo") << photo();
+  begin({.save_every = 1h});
+  EXPECT_TRUE(becomes_true([&] { return fs::exists(folder_of(job.id) / "run.resume"); }, 20s));
+  EXPECT_FALSE(jobs().view(job.id).job.ended_already()) << jobs().view(job.id).json().dump();
+}
+
+/// A disk that fails: a file stands in the place of a job's folder.
+class FailingFolder {
+ public:
+  explicit FailingFolder(fs::path folder) : folder_(std::move(folder)), aside_(folder_) {
+    aside_ += ".aside";
+    fs::rename(folder_, aside_);
+    std::ofstream(folder_) << "x";
+  }
+  ~FailingFolder() {
+    fs::remove(folder_);
+    fs::rename(aside_, folder_);
+  }
+
+ private:
+  fs::path folder_, aside_;
+};
+
+TEST_F(JobsTest, ADeviceThatFailsForAWhileIsWaitedFor) {
+  const std::string file = photo();
+  begin({.patience = {.first = 20ms, .longest = 50ms, .in_all = 1h}});
+  const std::string whole = jobs().submit(request(file, 30)).job.id;
+  ASSERT_TRUE(becomes(whole, JobState::kDone));
+  const std::string id = jobs().submit(request(file, 30)).job.id;
+  ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step >= 3; }));
+  {
+    const FailingFolder failing(folder_of(id));
+    ASSERT_TRUE(becomes_true([&] {
+      const auto waiting = jobs().view(id).progress.waiting;
+      return waiting && waiting->tries >= 3;
+    }));
+    const JobView view = jobs().view(id);
+    EXPECT_EQ(view.job.state, JobState::kRunning);
+    EXPECT_NE(view.progress.waiting->message.find("0.png: Not a directory"), std::string::npos)
+        << view.progress.waiting->message;
+    // Others are served meanwhile.
+    EXPECT_EQ(jobs().between(HttpRequest(), [](std::stop_token) { return 5; }), 5);
+  }
+  ASSERT_TRUE(becomes(id, JobState::kDone));
+  EXPECT_EQ(jobs().counts().steps, 60U);  // none was made twice
+  EXPECT_EQ(jobs().picture(id, 0), jobs().picture(whole, 0));
+}
+
+TEST_F(JobsTest, ADeviceThatFailsForGoodEndsTheJobWithItsReason) {
+  const std::string file = photo();
+  begin({.patience = {.first = 5ms, .longest = 10ms, .in_all = 100ms}});
+  const std::string id = jobs().submit(request(file, 30)).job.id;
+  ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step >= 3; }));
+  const FailingFolder failing(folder_of(id));
+  ASSERT_TRUE(becomes(id, JobState::kFailed));
+  EXPECT_EQ(jobs().view(id).job.error->code, "device");
+  EXPECT_NE(jobs().view(id).job.error->message.find("Not a directory"), std::string::npos);
+}
+
+TEST_F(JobsTest, WaitingForADeviceIsCutShortByCancelAndByTheEnd) {
+  const std::string file = photo();
+  const PatienceOptions for_ever{.first = 1h, .longest = 1h, .in_all = 10h};
+  for (const bool by_user : {true, false}) {
+    begin({.patience = for_ever});
+    const std::string id = jobs().submit(request(file, 30)).job.id;
+    ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step >= 3; }));
+    std::optional<FailingFolder> failing(folder_of(id));
+    ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.waiting.has_value(); }));
+    if (by_user) {
+      jobs().cancel(id);
+      EXPECT_TRUE(becomes(id, JobState::kCancelled));
+      end();
+    } else {
+      end();
+      failing.reset();
+      EXPECT_FALSE(opened_store().find(id)->ended_already());
+      begin({.patience = for_ever});
+      EXPECT_TRUE(becomes(id, JobState::kDone));
+      end();
+    }
+  }
+}
+
+TEST_F(JobsTest, PhotosOfEndedJobsAreForgottenAtTheStart) {
+  Job job = ended_job();
+  add(job);
+  for (const char* name : {"photo", "photo.json", "run.resume", "0.png", ".photo.json.71.3.tmp",
+                           ".1.png.71.4.tmp", "notes.txt"})
+    std::ofstream(folder_of(job.id) / name) << "bytes";
+  begin();
+  std::set<std::string> left;
+  for (const auto& entry : fs::directory_iterator(folder_of(job.id)))
+    left.insert(entry.path().filename());
+  EXPECT_EQ(left, (std::set<std::string>{"0.png", "notes.txt"}));
 }
 
 TEST_F(JobsTest, OldResultsArePrunedAtTheStart) {
-  Job job{.id = Store::new_id(), .state = JobState::kDone};
-  job.ended = std::chrono::system_clock::now() - 25h;
-  opened_store().add(job);
-  opened_store().update(job);
+  add(ended_job());
+  end();
+  testing::let_live(folder(), 25);
   begin({.keep_age = 24h});
   EXPECT_TRUE(becomes_true([&] { return jobs().list(10, "").empty(); }, 5s));
 }

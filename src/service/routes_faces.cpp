@@ -49,8 +49,11 @@ json identity_json(const SavedIdentity& identity) {
 std::string name_in(const std::vector<Part>& parts) {
   const Part* const part = find_part(parts, "name");
   std::string name(part == nullptr ? "" : part->data);
-  if (name.empty() || name.size() > 200)
-    throw HttpError(400, "argument", "the part 'name' is needed: 1 to 200 bytes of text", "name");
+  if (name.empty() || name.size() > kMostNameBytes) {
+    throw HttpError(400, "argument",
+                    fmt::format("the part 'name' is needed: 1 to {} bytes of text", kMostNameBytes),
+                    "name");
+  }
   decode_utf8(name, "the name");
   return name;
 }

@@ -1,11 +1,11 @@
 // /api/jobs: to put a job into the queue, follow it, end it, take its pictures.
-#include <array>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "service/base64.h"
 #include "service/multipart.h"
+#include "service/repeat_key.h"
 #include "service/routes.h"
 #include "service/settings.h"
 
@@ -46,7 +46,7 @@ NewJob read_job(const std::vector<Part>& parts) {
                     "photo");
   }
   if (const auto face = data_of(parts, "face"); !face.empty())
-    job.face = whole_number(face, "face", 0, 1000);
+    job.face = whole_number(face, "face", 0, kMostFace);
   job.pose = data_of(parts, "pose");
   const std::string_view keep = data_of(parts, "keep_photo");
   if (!keep.empty() && keep != "true" && keep != "false")
@@ -112,29 +112,6 @@ class Events {
   std::chrono::steady_clock::time_point told_ = std::chrono::steady_clock::now();
 };
 
-/// Names a request by what it asks for: FNV-1a, twice.
-std::string content_key(const NewJob& job) {
-  std::array<std::uint64_t, 2> sums{0xcbf29ce484222325U, 0x84222325cbf29ce4U};
-  const std::string settings = to_json(job.settings).dump();
-  for (const std::string_view text : {std::string_view(settings), job.photo, job.pose}) {
-    for (std::uint64_t& sum : sums) {
-      sum = (sum ^ text.size()) * 0x100000001b3U;
-      for (const char c : text) sum = (sum ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-    }
-  }
-  return fmt::format("content {:016x}{:016x}", sums[0], sums[1]);
-}
-
-/// OpenAI's clients send no Idempotency-Key of their own, but count their tries: a further try of a
-/// request is the job of the one before.
-void set_repeat_key(NewJob& job, const HttpRequest& request) {
-  job.repeat_key = request.header("idempotency-key").substr(0, 200);
-  const std::string_view tries = request.header("x-stainless-retry-count");
-  if (!job.repeat_key.empty() || tries.empty()) return;
-  job.repeat_key = content_key(job);
-  job.begins_anew = tries == "0";
-}
-
 HttpResponse picture_response(Jobs& jobs, const HttpRequest& request, const Captures& captures) {
   const int n = whole_number(captures[1], "the picture's number", 0, kMostPictures - 1);
   HttpResponse response{.type = "image/png",
@@ -160,7 +137,7 @@ std::string submit_job(Context& context, const HttpRequest& request, JobRequest&
   const std::optional<std::string> pose = std::move(job.pose);
   NewJob wanted{.settings = job.settings, .photo = photo};
   if (pose) wanted.pose = *pose;
-  set_repeat_key(wanted, request);
+  take_repeat_key(wanted, request);
   request.drop_body();
   return context.jobs.submit(wanted).job.id;
 }
@@ -196,7 +173,7 @@ void add_job_routes(Router& router, Context& context) {
                const std::vector<Part> parts =
                    parse_multipart(request.header("content-type"), request.body);
                NewJob job = read_job(parts);
-               job.repeat_key = request.header("idempotency-key").substr(0, 200);
+               take_repeat_key(job, request);
                const JobView view = jobs.submit(job);
                HttpResponse response = json_response(view.json().dump(), 201);
                response.headers["Location"] = "/api/jobs/" + view.job.id;

@@ -6,6 +6,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "api/subject.h"
 #include "core/closest.h"
 #include "core/error.h"
 #include "core/json.h"
@@ -177,6 +178,20 @@ Request request_of(const JobSettings& s, double native_guidance) {
           .identity_end = s.identity_end,
           .seed = s.seed.value_or(0),
           .vae_tiling = s.vae_tiling};
+}
+
+Size size_of(const JobSettings& settings, Size frame, int native_side) {
+  SizeChoice choice;
+  if (settings.width != 0) choice = {SizeRule::kFixed, {settings.width, settings.height}};
+  const Size size = picture_size(choice, frame, native_side);
+  if (std::max(size.w, size.h) > kMostSide) {
+    fail(
+        ErrorKind::kArgument,
+        "cannot make a picture of {}x{}, as the photo's shape has it: a side is at most {}\n  name "
+        "width and height",
+        size.w, size.h, kMostSide);
+  }
+  return size;
 }
 
 }  // namespace semblance::service

@@ -4,6 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string_view>
 
+#include "image/image.h"
 #include "pipeline/request.h"
 #include "service/job_request.h"
 
@@ -20,5 +21,9 @@ nlohmann::json to_json(const JobSettings& settings);
 /// The first picture's request; its sides are 0 where the settings leave them to the photo, its
 /// guidance is the model's where they name none.
 Request request_of(const JobSettings& settings, double native_guidance);
+
+/// The pictures' size where the face stands in a picture of `frame`. Throws Error(kArgument) where
+/// the settings leave it to the photo, and its shape makes a side of more than kMostSide.
+Size size_of(const JobSettings& settings, Size frame, int native_side);
 
 }  // namespace semblance::service

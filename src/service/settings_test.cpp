@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "service/http.h"
+#include "tests/support/errors.h"
 
 namespace semblance::service {
 namespace {
@@ -182,6 +183,16 @@ TEST(Settings, AreThePipelinesRequest) {
   EXPECT_EQ(request.identity_end, 0.75);
   EXPECT_TRUE(request.vae_tiling);
   EXPECT_EQ(request_of(parse_settings(R"({"prompt": "p"})"), 4).guidance, 4);
+}
+
+TEST(Settings, ASideIsNotLongerThanWhatAJobCanHave) {
+  const JobSettings settings{.prompt = "p"};
+  EXPECT_EQ(size_of(settings, {4000, 3000}, 1024), (Size{1152, 896}));
+  EXPECT_EQ(size_of({.prompt = "p", .width = 64, .height = 72}, {20000, 1}, 1024), (Size{64, 72}));
+  semblance::testing::expect_error(
+      ErrorKind::kArgument, "cannot make a picture of 16384x64, as the photo's shape has it", [&] {
+        size_of(settings, {20000, 1}, 1024);
+      });
 }
 
 }  // namespace

@@ -1,22 +1,23 @@
 #include "service/store.h"
 
-#include <fcntl.h>
-#include <sqlite3.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <mutex>
 #include <random>
 
 #include "core/error.h"
+#include "memory/file.h"
+#include "service/data_folder.h"
+#include "service/database.h"
+#include "service/job_files.h"
+#include "service/lived_time.h"
 
 namespace semblance::service {
 namespace {
 
-constexpr int kVersion = 1;
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+
+constexpr int kVersion = 2;
 constexpr const char* kTables =
     "CREATE TABLE jobs(number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL,"
     " state TEXT NOT NULL, created INTEGER NOT NULL, started INTEGER, ended INTEGER,"
@@ -24,249 +25,242 @@ constexpr const char* kTables =
     "CREATE INDEX jobs_by_state ON jobs(state, number);"
     "CREATE INDEX jobs_by_repeat_key ON jobs(repeat_key) WHERE repeat_key IS NOT NULL;"
     "CREATE TABLE identities(id TEXT PRIMARY KEY, name TEXT NOT NULL, created INTEGER NOT NULL);";
-constexpr const char* kColumns = "id, state, created, started, ended, repeat_key, kept";
+/// Version 1 knew neither the digests of requests nor the time lived through.
+constexpr const char* kToVersion2 =
+    "ALTER TABLE jobs ADD COLUMN digest TEXT;"
+    "ALTER TABLE jobs ADD COLUMN created_lived INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE jobs ADD COLUMN ended_lived INTEGER;"
+    "UPDATE jobs SET repeat_key = NULL;"
+    "UPDATE jobs SET ended_lived = 0 WHERE ended IS NOT NULL;"
+    "CREATE TABLE lived(one INTEGER PRIMARY KEY CHECK(one = 1), lived INTEGER NOT NULL,"
+    " wall INTEGER NOT NULL);";
+constexpr const char* kColumns =
+    "id, state, created, started, ended, repeat_key, digest, kept, number";
+constexpr int kNumberColumn = 8;
 constexpr const char* kUnfinished = "state IN ('queued', 'running')";
+constexpr milliseconds kWriteLivedEvery = std::chrono::minutes(1);
 
 std::int64_t number_of(Time time) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+  return std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
 }
-Time time_of(std::int64_t number) { return Time(std::chrono::milliseconds(number)); }
-
-class Database {
- public:
-  explicit Database(const std::filesystem::path& path) : path_(path.string()) {
-    const int code = sqlite3_open_v2(path_.c_str(), &database_,
-                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
-    if (code != SQLITE_OK) {
-      const std::string why = database_ != nullptr ? sqlite3_errmsg(database_) : "no memory";
-      sqlite3_close(database_);
-      fail(ErrorKind::kDevice, "cannot open {}: {}", path_, why);
-    }
-    sqlite3_busy_timeout(database_, 5000);
-  }
-  ~Database() { sqlite3_close(database_); }
-  Database(const Database&) = delete;
-  Database& operator=(const Database&) = delete;
-
-  void run(const std::string& statements) {
-    if (sqlite3_exec(database_, statements.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK)
-      failed();
-  }
-  [[noreturn]] void failed() const {
-    const int code = sqlite3_errcode(database_);
-    const bool damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
-    fail(damaged ? ErrorKind::kCorrupt : ErrorKind::kDevice, "cannot use {}: {}{}", path_,
-         sqlite3_errmsg(database_),
-         damaged ? "\n  move the folder away to begin with an empty one" : "");
-  }
-  sqlite3* get() const { return database_; }
-  int changes() const { return sqlite3_changes(database_); }
-
- private:
-  std::string path_;
-  sqlite3* database_ = nullptr;
-};
-
-/// One statement with its values: Query(database, "...", a, b); while (query.next()) ...
-class Query {
- public:
-  template <typename... Values>
-  Query(const Database& database, const std::string& text, const Values&... values)
-      : database_(database) {
-    if (sqlite3_prepare_v2(database.get(), text.c_str(), -1, &statement_, nullptr) != SQLITE_OK)
-      database.failed();
-    int place = 0;
-    (bind(++place, values), ...);
-  }
-  ~Query() { sqlite3_finalize(statement_); }
-  Query(const Query&) = delete;
-  Query& operator=(const Query&) = delete;
-
-  bool next() {
-    const int code = sqlite3_step(statement_);
-    if (code != SQLITE_ROW && code != SQLITE_DONE) database_.failed();
-    return code == SQLITE_ROW;
-  }
-  void run() {
-    while (next()) {
-    }
-  }
-  std::string text(int column) const {
-    const auto* const bytes = sqlite3_column_text(statement_, column);
-    return bytes == nullptr
-               ? std::string()
-               : std::string(reinterpret_cast<const char*>(bytes),
-                             static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
-  }
-  std::int64_t number(int column) const { return sqlite3_column_int64(statement_, column); }
-  std::optional<Time> time(int column) const {
-    if (sqlite3_column_type(statement_, column) == SQLITE_NULL) return std::nullopt;
-    return time_of(number(column));
-  }
-
- private:
-  void bind(int place, const std::string& value) {
-    sqlite3_bind_text(statement_, place, value.c_str(), static_cast<int>(value.size()),
-                      SQLITE_TRANSIENT);
-  }
-  void bind(int place, std::int64_t value) { sqlite3_bind_int64(statement_, place, value); }
-  void bind(int place, const std::optional<Time>& value) {
-    if (value) bind(place, number_of(*value));
-  }
-
-  const Database& database_;
-  sqlite3_stmt* statement_ = nullptr;
-};
-
-Job job_of(const Query& row) {
-  Job job;
-  job.id = row.text(0);
-  job.created = time_of(row.number(2));
-  job.started = row.time(3);
-  job.ended = row.time(4);
-  job.repeat_key = row.text(5);
-  Job whole = job;
-  try {
-    whole.state = job_state(row.text(1));
-    take_kept_text(whole, row.text(6));
-    return whole;
-  } catch (const Error& error) {
-    job.state = JobState::kFailed;
-    job.error = {std::string(name_of(error.kind())), error.what()};
-    if (!job.ended) job.ended = job.started.value_or(job.created);
-    return job;
-  }
+std::optional<std::int64_t> number_of(const std::optional<Time>& time) {
+  return time ? std::optional(number_of(*time)) : std::nullopt;
 }
 
-bool is_id(std::string_view text) {
-  return text.size() == 20 && text.find_first_not_of("0123456789abcdef") == text.npos;
+std::optional<Job> job_of(const Query& row) {
+  return job_in({.id = row.text(0),
+                 .state = row.text(1),
+                 .repeat_key = row.text(5),
+                 .digest = row.text(6),
+                 .kept = row.text(7),
+                 .created = row.number(2),
+                 .started = row.number(3),
+                 .ended = row.number(4)});
 }
 
-/// Held while the program uses the folder.
-class FolderLock {
- public:
-  explicit FolderLock(const std::filesystem::path& folder) {
-    const std::string path = (folder / "lock").string();
-    descriptor_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (descriptor_ < 0)
-      fail(ErrorKind::kDevice, "cannot write {}: {}", path, std::strerror(errno));
-    if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-      close(descriptor_);
-      fail(
-          ErrorKind::kDevice,
-          "cannot use the folder {}: another semblance serve uses it\n  end that one, or give this "
-          "one a folder of its own with --data",
-          folder.string());
-    }
-  }
-  ~FolderLock() { close(descriptor_); }
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-
- private:
-  int descriptor_ = -1;
-};
-
-void make_folder(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (!error) std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
-  if (error)
-    fail(ErrorKind::kDevice, "cannot make the folder {}: {}", folder.string(), error.message());
+std::optional<SavedIdentity> identity_of(const Query& row) {
+  return saved_identity_in({row.text(0), row.text(1), row.number(2)});
 }
 
 }  // namespace
 
 struct Store::State {
-  explicit State(std::filesystem::path where)
-      : folder(std::move(where)), lock(folder), database(folder / "service.sqlite") {}
-  std::filesystem::path folder;
-  FolderLock lock;
+  explicit State(const fs::path& where) : folder(where), database(folder.database()) {
+    bring_up_to_date();
+    lived.emplace(lived_at_start());
+    write_lived();
+    check_rows();
+    clean_files();
+  }
+
+  DataFolder folder;
   Database database;
   std::mutex mutex;
+  std::optional<LivedTime> lived;
+  LivedTime::Duration lived_written{0};
+
+  std::int64_t lived_now() const { return lived->now().count(); }
+
+  void bring_up_to_date() {
+    Query query(database, "PRAGMA user_version");
+    query.next();
+    const std::int64_t found = query.number(0).value_or(0);
+    if (found > kVersion) {
+      fail(ErrorKind::kCorrupt,
+           "cannot use the folder {}: a later version of semblance wrote it\n  use that one, or "
+           "another folder with --data",
+           folder.path().string());
+    }
+    Query tables(database, "SELECT COUNT(*) FROM sqlite_master");
+    tables.next();
+    if (found == 0 && tables.number(0) != 0) {
+      fail(ErrorKind::kCorrupt,
+           "cannot use {}: it is the database of another program\n  name another folder with "
+           "--data",
+           folder.database().string());
+    }
+    if (found < kVersion) {
+      database.run(fmt::format("BEGIN; {} {} PRAGMA user_version = {}; COMMIT;",
+                               found == 0 ? kTables : "", kToVersion2, kVersion));
+    }
+  }
+
+  LivedTime::Duration lived_at_start() const {
+    Query query(database, "SELECT lived, wall FROM lived WHERE one = 1");
+    if (!query.next()) return LivedTime::Duration(0);
+    return LivedTime::after({LivedTime::Duration(query.number(0).value_or(-1)),
+                             Time(milliseconds(query.number(1).value_or(0)))},
+                            std::chrono::system_clock::now());
+  }
+
+  void write_lived() {
+    lived_written = lived->now();
+    Query(database, "INSERT OR REPLACE INTO lived(one, lived, wall) VALUES(1, ?, ?)",
+          static_cast<std::int64_t>(lived_written.count()),
+          number_of(std::chrono::system_clock::now()))
+        .run();
+  }
+
+  /// Rows that are none are dropped, and jobs that cannot be read and would be run have failed.
+  void check_rows() {
+    std::vector<std::int64_t> dropped, failed;
+    {
+      Query query(database, fmt::format("SELECT {}, {} FROM jobs", kColumns, kUnfinished));
+      while (query.next()) {
+        const std::optional<Job> job = job_of(query);
+        const std::int64_t number = query.number(kNumberColumn).value_or(0);
+        if (!job) dropped.push_back(number);
+        if (job && job->ended_already() && query.number(kNumberColumn + 1) == 1)
+          failed.push_back(number);
+      }
+    }
+    for (const std::int64_t number : dropped) drop(number);
+    for (const std::int64_t number : failed) set_failed(number);
+    // What claims to be younger than the service is as old as nothing.
+    Query(database,
+          fmt::format("UPDATE jobs SET ended_lived = ?1 WHERE NOT {} AND (typeof(ended_lived) <> "
+                      "'integer' OR ended_lived NOT BETWEEN 0 AND ?1)",
+                      kUnfinished),
+          lived_now())
+        .run();
+    Query(database,
+          "UPDATE jobs SET created_lived = ?1 WHERE typeof(created_lived) <> 'integer' OR "
+          "created_lived NOT BETWEEN 0 AND ?1",
+          lived_now())
+        .run();
+    std::vector<std::int64_t> identities;
+    {
+      Query query(database, "SELECT id, name, created, rowid FROM identities");
+      while (query.next()) {
+        if (!identity_of(query)) identities.push_back(query.number(3).value_or(0));
+      }
+    }
+    for (const std::int64_t row : identities)
+      Query(database, "DELETE FROM identities WHERE rowid = ?", row).run();
+  }
+
+  void drop(std::int64_t number) const {
+    Query(database, "DELETE FROM jobs WHERE number = ?", number).run();
+  }
+  void set_failed(std::int64_t number) const {
+    Query(database, "UPDATE jobs SET state = 'failed', ended = ?, ended_lived = ? WHERE number = ?",
+          number_of(std::chrono::system_clock::now()), lived_now(), number)
+        .run();
+  }
 
   std::optional<Job> one(Query& query) const {
-    return query.next() ? std::optional(job_of(query)) : std::nullopt;
+    while (query.next()) {
+      if (std::optional<Job> job = job_of(query)) return job;
+    }
+    return std::nullopt;
   }
   void remove_files(const std::string& id) const {
+    if (!is_id(id)) return;
     std::error_code ignored;
-    std::filesystem::remove_all(folder / "jobs" / id, ignored);
+    fs::remove_all(folder.jobs() / id, ignored);  // a link itself, not what it leads to
   }
   bool has(const char* table, const std::string& id) const {
     Query query(database, fmt::format("SELECT 1 FROM {} WHERE id = ?", table), id);
     return query.next();
   }
+
   /// Only what has a name that is ours: the folder is the user's.
-  void remove_orphans() const {
+  void clean_files() const {
     std::error_code ignored;
-    std::vector<std::filesystem::path> orphans;
-    for (const auto& entry : std::filesystem::directory_iterator(folder / "jobs", ignored)) {
+    std::vector<fs::path> orphans;
+    for (const auto& entry : fs::directory_iterator(folder.jobs(), ignored)) {
       const std::string name = entry.path().filename().string();
-      if (is_id(name) && !has("jobs", name)) orphans.push_back(entry.path());
+      const bool is_folder = entry.symlink_status(ignored).type() == fs::file_type::directory;
+      if (is_id(name) && (!is_folder || !has("jobs", name))) orphans.push_back(entry.path());
     }
-    for (const auto& entry : std::filesystem::directory_iterator(folder / "identities", ignored)) {
+    for (const auto& entry : fs::directory_iterator(folder.identities(), ignored)) {
       const std::string name = entry.path().stem().string();
       if (is_id(name) && entry.path().extension() == ".json" && !has("identities", name))
         orphans.push_back(entry.path());
     }
-    for (const auto& orphan : orphans) std::filesystem::remove_all(orphan, ignored);
+    for (const auto& orphan : orphans) fs::remove_all(orphan, ignored);
+    sweep_folder(folder.identities(), [](const std::string& name) {
+      const fs::path path(name);
+      return is_id(path.stem().string()) && path.extension() == ".json";
+    });
   }
 };
 
-Store::Store(const std::filesystem::path& folder) {
-  make_folder(folder);
-  make_folder(folder / "jobs");
-  make_folder(folder / "identities");
-  state_ = std::make_unique<State>(folder);
-  Database& database = state_->database;
-  database.run("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -512;");
-  Query version(database, "PRAGMA user_version");
-  version.next();
-  const std::int64_t found = version.number(0);
-  if (found > kVersion) {
-    fail(ErrorKind::kCorrupt,
-         "cannot use the folder {}: a later version of semblance wrote it\n  use that one, or "
-         "another folder with --data",
-         folder.string());
-  }
-  if (found == 0) {
-    database.run(fmt::format("BEGIN; {} PRAGMA user_version = {}; COMMIT;", kTables, kVersion));
-  }
-  state_->remove_orphans();
-}
+Store::Store(const fs::path& folder) : state_(std::make_unique<State>(folder)) {}
 
-Store::~Store() = default;
+Store::~Store() {
+  try {
+    state_->write_lived();
+  } catch (const std::exception&) {
+    // The disk fails: the time since the last time it was written is told by the wall clock.
+  }
+}
 
 std::string Store::new_id() {
   std::random_device device;
   return fmt::format("{:08x}{:08x}{:04x}", device(), device(), device() & 0xffffU);
 }
 
-std::filesystem::path Store::folder_of(const std::string& id) const {
-  const std::filesystem::path folder = state_->folder / "jobs" / id;
-  make_folder(folder);
+fs::path Store::folder_of(const std::string& id) const {
+  if (!is_id(id)) fail(ErrorKind::kCorrupt, "cannot use a job's folder: its id is damaged");
+  fs::path folder = state_->folder.jobs() / id;
+  std::error_code ignored;
+  if (fs::is_symlink(fs::symlink_status(folder, ignored)))
+    fail(ErrorKind::kCorrupt, "cannot use {}: expected a folder, it is a link", folder.string());
   return folder;
 }
 
-std::filesystem::path Store::identity_file(const std::string& id) const {
-  return state_->folder / "identities" / (id + ".json");
+fs::path Store::new_folder_of(const std::string& id) const {
+  fs::path folder = folder_of(id);
+  make_private_folder(folder);
+  return folder;
+}
+
+fs::path Store::identity_file(const std::string& id) const {
+  if (!is_id(id)) fail(ErrorKind::kCorrupt, "cannot use a saved face: its id is damaged");
+  return state_->folder.identities() / (id + ".json");
 }
 
 void Store::add(const Job& job) {
+  sync_folder(folder_of(job.id));
   const std::lock_guard guard(state_->mutex);
+  const std::optional<Time>& ended = job.ended;
   Query(state_->database,
-        "INSERT INTO jobs(id, state, created, started, ended, repeat_key, kept) VALUES"
-        "(?, ?, ?, ?, ?, NULLIF(?, ''), ?)",
-        job.id, std::string(name_of(job.state)), number_of(job.created), job.started, job.ended,
-        job.repeat_key, kept_text(job))
+        "INSERT INTO jobs(id, state, created, started, ended, repeat_key, digest, kept, "
+        "created_lived, ended_lived) VALUES(?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?)",
+        job.id, std::string(name_of(job.state)), number_of(job.created), number_of(job.started),
+        number_of(ended), job.repeat_key, job.digest, kept_text(job), state_->lived_now(),
+        ended ? std::optional(state_->lived_now()) : std::nullopt)
       .run();
 }
 
 void Store::update(const Job& job) {
   const std::lock_guard guard(state_->mutex);
   Query(state_->database,
-        "UPDATE jobs SET state = ?, started = ?, ended = ?, kept = ? WHERE id = ?",
-        std::string(name_of(job.state)), job.started, job.ended, kept_text(job), job.id)
+        "UPDATE jobs SET state = ?, started = ?, ended = ?, kept = ?, ended_lived = CASE WHEN ?3 "
+        "IS NULL THEN NULL ELSE COALESCE(ended_lived, ?) END WHERE id = ?",
+        std::string(name_of(job.state)), number_of(job.started), number_of(job.ended),
+        kept_text(job), state_->lived_now(), job.id)
       .run();
 }
 
@@ -280,9 +274,10 @@ std::optional<Job> Store::find_repeated(const std::string& repeat_key) const {
   if (repeat_key.empty()) return std::nullopt;
   const std::lock_guard guard(state_->mutex);
   Query query(state_->database,
-              fmt::format("SELECT {} FROM jobs WHERE repeat_key = ? ORDER BY number DESC LIMIT 1",
+              fmt::format("SELECT {} FROM jobs WHERE repeat_key = ? AND created_lived >= ? "
+                          "ORDER BY number DESC LIMIT 1",
                           kColumns),
-              repeat_key);
+              repeat_key, state_->lived_now() - milliseconds(kKeyAge).count());
   return state_->one(query);
 }
 
@@ -294,23 +289,31 @@ std::vector<Job> Store::list(int most, const std::string& before) const {
                           kColumns),
               before, static_cast<std::int64_t>(most));
   std::vector<Job> jobs;
-  while (query.next()) jobs.push_back(job_of(query));
+  while (std::optional<Job> job = state_->one(query)) jobs.push_back(std::move(*job));
   return jobs;
 }
 
 std::optional<Job> Store::next() const {
   const std::lock_guard guard(state_->mutex);
   while (true) {
-    // 'running' comes after 'queued' in the alphabet, and goes first.
-    Query query(state_->database,
-                fmt::format("SELECT {} FROM jobs WHERE {} ORDER BY state DESC, number LIMIT 1",
-                            kColumns, kUnfinished));
-    std::optional<Job> job = state_->one(query);
-    if (!job || !job->ended_already()) return job;
+    std::optional<Job> job;
+    std::int64_t number = 0;
+    {
+      // 'running' comes after 'queued' in the alphabet, and goes first.
+      Query query(state_->database,
+                  fmt::format("SELECT {} FROM jobs WHERE {} ORDER BY state DESC, number LIMIT 1",
+                              kColumns, kUnfinished));
+      if (!query.next()) return std::nullopt;
+      job = job_of(query);
+      number = query.number(kNumberColumn).value_or(0);
+    }
+    if (job && !job->ended_already()) return job;
     // It cannot be read, and would be the next for ever.
-    Query(state_->database, "UPDATE jobs SET state = 'failed', ended = ? WHERE id = ?",
-          number_of(std::chrono::system_clock::now()), job->id)
-        .run();
+    if (job) {
+      state_->set_failed(number);
+    } else {
+      state_->drop(number);
+    }
   }
 }
 
@@ -321,14 +324,14 @@ int Store::position(const std::string& id) const {
               "jobs WHERE id = ?)",
               id);
   query.next();
-  return static_cast<int>(query.number(0));
+  return static_cast<int>(query.number(0).value_or(0));
 }
 
 int Store::queued() const {
   const std::lock_guard guard(state_->mutex);
   Query query(state_->database, "SELECT COUNT(*) FROM jobs WHERE state = 'queued'");
   query.next();
-  return static_cast<int>(query.number(0));
+  return static_cast<int>(query.number(0).value_or(0));
 }
 
 void Store::remove_files(const std::string& id) const { state_->remove_files(id); }
@@ -339,25 +342,28 @@ void Store::remove(const std::string& id) {
   state_->remove_files(id);
 }
 
-void Store::prune(Time oldest, int most) {
+void Store::prune(milliseconds age, int most) {
   const std::lock_guard guard(state_->mutex);
-  std::vector<std::string> ids;
+  if (state_->lived->now() - state_->lived_written >= kWriteLivedEvery) state_->write_lived();
+  std::vector<std::pair<std::int64_t, std::string>> old;
   {
-    Query query(
-        state_->database,
-        fmt::format("SELECT id FROM jobs WHERE NOT {0} AND (ended < ?1 OR number NOT IN "
-                    "(SELECT number FROM jobs WHERE NOT {0} ORDER BY number DESC LIMIT ?2))",
-                    kUnfinished),
-        number_of(oldest), static_cast<std::int64_t>(most));
-    while (query.next()) ids.push_back(query.text(0));
+    Query query(state_->database,
+                fmt::format("SELECT number, id FROM jobs WHERE NOT {0} AND (ended_lived < ?1 OR "
+                            "number NOT IN (SELECT number FROM jobs WHERE NOT {0} ORDER BY number "
+                            "DESC LIMIT ?2))",
+                            kUnfinished),
+                state_->lived_now() - static_cast<std::int64_t>(age.count()),
+                static_cast<std::int64_t>(most));
+    while (query.next()) old.emplace_back(query.number(0).value_or(0), query.text(1));
   }
-  for (const std::string& id : ids) {
-    Query(state_->database, "DELETE FROM jobs WHERE id = ?", id).run();
+  for (const auto& [number, id] : old) {
+    state_->drop(number);
     state_->remove_files(id);
   }
 }
 
 void Store::add_identity(const SavedIdentity& identity) {
+  sync_folder(state_->folder.identities());
   const std::lock_guard guard(state_->mutex);
   Query(state_->database, "INSERT INTO identities(id, name, created) VALUES(?, ?, ?)", identity.id,
         identity.name, number_of(identity.created))
@@ -368,23 +374,25 @@ std::vector<SavedIdentity> Store::identities() const {
   const std::lock_guard guard(state_->mutex);
   Query query(state_->database, "SELECT id, name, created FROM identities ORDER BY created DESC");
   std::vector<SavedIdentity> all;
-  while (query.next()) all.push_back({query.text(0), query.text(1), time_of(query.number(2))});
+  while (query.next()) {
+    if (auto identity = identity_of(query)) all.push_back(std::move(*identity));
+  }
   return all;
 }
 
 std::optional<SavedIdentity> Store::find_identity(const std::string& id) const {
   const std::lock_guard guard(state_->mutex);
   Query query(state_->database, "SELECT id, name, created FROM identities WHERE id = ?", id);
-  if (!query.next()) return std::nullopt;
-  return SavedIdentity{query.text(0), query.text(1), time_of(query.number(2))};
+  return query.next() ? identity_of(query) : std::nullopt;
 }
 
 bool Store::remove_identity(const std::string& id) {
+  if (!is_id(id)) return false;
   const std::lock_guard guard(state_->mutex);
   Query(state_->database, "DELETE FROM identities WHERE id = ?", id).run();
   const bool removed = state_->database.changes() > 0;
   std::error_code ignored;
-  if (removed) std::filesystem::remove(identity_file(id), ignored);
+  if (removed) fs::remove(identity_file(id), ignored);
   return removed;
 }
 

@@ -1,14 +1,14 @@
-// The queue and its results on disk, so that both outlive the program:
+// The queue and its results on disk (data_folder.h), so that both outlive the program.
 //
-//   FOLDER/service.sqlite      jobs and saved identities
-//   FOLDER/jobs/ID/            photo, pose, identity.json, pose.json, run.resume, 0.png, 1.png, ...
-//   FOLDER/identities/ID.json
-//
-// A job that cannot be read any more (its row is damaged) is one that failed, code "corrupt".
+// What is in the database when a function returns stays there through a power cut. Nothing that is
+// read from it is believed (rows.h): a job that cannot be read is one that failed, code "corrupt";
+// a row without an id of ours is dropped. Results and keys age by the time that the service has
+// lived through (lived_time.h).
 // One program at a time uses a folder. All functions are thread-safe, and throw Error(kDevice)
 // where the disk fails.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -16,21 +16,19 @@
 #include <vector>
 
 #include "service/job.h"
+#include "service/rows.h"
 
 namespace semblance::service {
 
-struct SavedIdentity {
-  std::string id;
-  std::string name;
-  Time created;
-};
-
 class Store {
  public:
-  /// Makes the folder where it is not there, and removes files of ours that belong to nothing: the
-  /// program may have ended between a photo's arrival and its job's. Throws Error(kDevice) where
-  /// another program uses it or it cannot be written, Error(kCorrupt) for a database of a later
-  /// version or a damaged one.
+  /// For how long a request that comes again is known.
+  static constexpr std::chrono::hours kKeyAge{24};
+
+  /// Makes the folder where it is not there, drops rows that are none, and removes files of ours
+  /// that belong to nothing: the program may have ended between a photo's arrival and its job's.
+  /// Throws what DataFolder throws, Error(kCorrupt) for a database of a later version, of another
+  /// program, or a damaged one.
   explicit Store(const std::filesystem::path& folder);
   ~Store();
   Store(const Store&) = delete;
@@ -39,14 +37,19 @@ class Store {
   /// 20 hexadecimal digits.
   static std::string new_id();
 
-  /// The folder of a job's files, which is made. `id` is one of ours.
+  /// The folder of a job's files. Throws Error(kCorrupt) where `id` is not one of ours, or a link
+  /// is in the folder's place.
   std::filesystem::path folder_of(const std::string& id) const;
+  /// The same, made.
+  std::filesystem::path new_folder_of(const std::string& id) const;
   std::filesystem::path identity_file(const std::string& id) const;
 
+  /// Adds a job whose files are there. They and it are on the disk when this returns.
   void add(const Job& job);
   /// Writes the job's state, times and text.
   void update(const Job& job);
   std::optional<Job> find(const std::string& id) const;
+  /// The newest job of this key that is not older than kKeyAge.
   std::optional<Job> find_repeated(const std::string& repeat_key) const;
   /// The newest first, those older than `before` (a job's id) where that is given.
   std::vector<Job> list(int most, const std::string& before = "") const;
@@ -59,8 +62,8 @@ class Store {
   void remove_files(const std::string& id) const;
   /// Removes a job with its files.
   void remove(const std::string& id);
-  /// Removes what ended before `oldest`, and the oldest beyond the newest `most` that ended.
-  void prune(Time oldest, int most);
+  /// Removes what ended longer ago than `age`, and the oldest beyond the newest `most` that ended.
+  void prune(std::chrono::milliseconds age, int most);
 
   void add_identity(const SavedIdentity& identity);
   std::vector<SavedIdentity> identities() const;

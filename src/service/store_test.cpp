@@ -1,13 +1,14 @@
 #include "service/store.h"
 
 #include <gtest/gtest.h>
-#include <sqlite3.h>
 #include <unistd.h>
 
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 
+#include "service/database_test.h"
 #include "tests/support/errors.h"
 
 namespace semblance::service {
@@ -46,17 +47,22 @@ class StoreTest : public ::testing::Test {
   static std::string id(char name) { return std::string(19, '0') + name; }
   static std::string name(const Job& job) { return job.id.substr(19); }
 
-  Job add(char name, const std::string& repeat_key = "", Time created = kNow) {
-    Job job{.id = id(name), .created = created, .repeat_key = repeat_key};
+  Job add(char name, const std::string& key = "") {
+    Job job{.id = id(name), .created = kNow};
+    if (!key.empty()) {
+      job.repeat_key = "key " + key;
+      job.digest = std::string(64, 'd');
+    }
     job.settings.prompt = std::string("job ") + name;
-    std::ofstream(store().folder_of(job.id) / "photo") << "bytes";
+    std::ofstream(store().new_folder_of(job.id) / "photo") << "bytes";
     store().add(job);
     return job;
   }
-  Job set(char name, JobState state, std::optional<Time> ended = {}) {
+  Job set(char name, JobState state) {
     Job job = *store().find(id(name));
     job.state = state;
-    if (job.ended_already()) job.ended = ended.value_or(kNow);
+    if (job.ended_already()) job.ended = kNow;
+    if (state == JobState::kDone) job.pictures = {{{64, 64}, 1}};
     store().update(job);
     return job;
   }
@@ -71,13 +77,11 @@ class StoreTest : public ::testing::Test {
   }
   bool has_folder(char name) const { return fs::exists(folder_ / "jobs" / id(name)); }
 
-  void sql(const std::string& statements) {
-    sqlite3* database = nullptr;
-    ASSERT_EQ(sqlite3_open((folder_ / "service.sqlite").c_str(), &database), SQLITE_OK);
-    char* problem = nullptr;
-    EXPECT_EQ(sqlite3_exec(database, statements.c_str(), nullptr, nullptr, &problem), SQLITE_OK)
-        << problem;
-    sqlite3_close(database);
+  void sql(const std::string& statements) { testing::sql(folder_, statements); }
+  void let_live(int hours) {
+    close();
+    testing::let_live(folder_, hours);
+    open();
   }
 
  private:
@@ -114,7 +118,7 @@ TEST_F(StoreTest, CountsThoseThatWait) {
 }
 
 TEST_F(StoreTest, KeepsAllOfAJob) {
-  Job job = add('a', "key");
+  Job job = add('a', "a key");
   job.state = JobState::kFailed;
   job.started = kNow + 1s;
   job.ended = kNow + 2s;
@@ -130,6 +134,7 @@ TEST_F(StoreTest, KeepsAllOfAJob) {
   job.face = 4;
   job.keep_photo = true;
   job.begun = 2;
+  job.gain = {1, 17};
   job.pictures = {{{128, 64}, 18446744073709551615U}, {{8, 16}, 0}};
   job.error = {"memory", "cannot fit\n  try less"};
   store().update(job);
@@ -139,9 +144,11 @@ TEST_F(StoreTest, KeepsAllOfAJob) {
   EXPECT_EQ(kept.created, job.created);
   EXPECT_EQ(kept.started, job.started);
   EXPECT_EQ(kept.ended, job.ended);
-  EXPECT_EQ(kept.repeat_key, "key");
+  EXPECT_EQ(kept.repeat_key, "key a key");
+  EXPECT_EQ(kept.digest, job.digest);
   EXPECT_EQ(kept_text(kept), kept_text(job));
   EXPECT_EQ(kept.begun, 2);
+  EXPECT_EQ(kept.gain, job.gain);
   EXPECT_EQ(kept.pictures.at(0).seed, 18446744073709551615U);
   EXPECT_EQ(kept.error->message, job.error->message);
 }
@@ -156,9 +163,9 @@ TEST_F(StoreTest, ListsTheNewestFirstPageByPage) {
 
 TEST_F(StoreTest, FindsTheNewestOfARepeatKey) {
   add('a', "one"), add('b', "two"), add('c', "one"), add('d');
-  EXPECT_EQ(name(*store().find_repeated("one")), "c");
-  EXPECT_EQ(name(*store().find_repeated("two")), "b");
-  EXPECT_FALSE(store().find_repeated("three"));
+  EXPECT_EQ(name(*store().find_repeated("key one")), "c");
+  EXPECT_EQ(name(*store().find_repeated("key two")), "b");
+  EXPECT_FALSE(store().find_repeated("key three"));
   EXPECT_FALSE(store().find_repeated(""));
 }
 
@@ -172,19 +179,65 @@ TEST_F(StoreTest, RemovesAJobWithItsFiles) {
 
 TEST_F(StoreTest, PrunesByAge) {
   for (const char c : std::string("abcd")) add(c);
-  set('a', JobState::kDone, kNow - 3h);
-  set('b', JobState::kFailed, kNow - 1h);
+  set('a', JobState::kDone);
+  let_live(3);
+  set('b', JobState::kFailed);
   set('c', JobState::kRunning);
-  store().prune(kNow - 2h, 100);
+  // The time of the wall is nothing to go by: all of these ended in the year 2027.
+  sql("UPDATE jobs SET ended = 5 WHERE state = 'failed'");
+  store().prune(2h, 100);
   EXPECT_EQ(list(), "dcb");
   EXPECT_FALSE(has_folder('a'));
+}
+
+TEST_F(StoreTest, OfTheTimeBetweenTwoRunsADayCounts) {
+  add('a');
+  set('a', JobState::kDone);
+  const auto off_for = [&](int hours) {
+    close();
+    sql("UPDATE lived SET wall = wall - " + std::to_string(hours) + " * 3600000");
+    open();
+  };
+  off_for(24 * 30);
+  store().prune(25h, 100);
+  EXPECT_EQ(list(), "a");
+  off_for(-24 * 30);  // the clock went back
+  store().prune(25h, 100);
+  EXPECT_EQ(list(), "a");
+  off_for(2);
+  store().prune(25h, 100);
+  EXPECT_EQ(list(), "");
+}
+
+TEST_F(StoreTest, DamagedAgesAreThoseOfToday) {
+  for (const char c : std::string("abc")) add(c), set(c, JobState::kDone);
+  let_live(48);
+  sql("UPDATE jobs SET ended_lived = 9e18 WHERE id LIKE '%a'");
+  sql("UPDATE jobs SET ended_lived = -5 WHERE id LIKE '%b'");
+  sql("UPDATE jobs SET ended_lived = 'long ago' WHERE id LIKE '%c'");
+  sql("UPDATE lived SET lived = -7");
+  reopen();
+  store().prune(1h, 100);
+  EXPECT_EQ(list(), "cba");
+  let_live(2);
+  store().prune(1h, 100);
+  EXPECT_EQ(list(), "");
+}
+
+TEST_F(StoreTest, AKeyIsKnownForADay) {
+  add('a', "one");
+  let_live(23);
+  EXPECT_EQ(name(*store().find_repeated("key one")), "a");
+  let_live(2);
+  EXPECT_FALSE(store().find_repeated("key one"));
+  EXPECT_EQ(list(), "a");
 }
 
 TEST_F(StoreTest, PrunesByCountAndNeverWhatIsUnfinished) {
   for (const char c : std::string("abcdef")) add(c);
   set('a', JobState::kRunning);
   for (const char c : std::string("bcd")) set(c, JobState::kDone);
-  store().prune(kNow - 2h, 2);
+  store().prune(2h, 2);
   EXPECT_EQ(list(), "fedca");
   EXPECT_FALSE(has_folder('b'));
   EXPECT_TRUE(has_folder('a'));
@@ -209,7 +262,7 @@ TEST_F(StoreTest, WhatBelongsToNothingIsRemovedAtTheStart) {
   store().add_identity({id('1'), "Ann", kNow});
   std::ofstream(store().identity_file(id('1'))) << "{}";
   std::ofstream(store().identity_file(id('2'))) << "{}";
-  std::ofstream(store().folder_of(id('b')) / "photo") << "of a job that never came about";
+  std::ofstream(store().new_folder_of(id('b')) / "photo") << "of a job that never came about";
   // What has not our names is the user's.
   fs::create_directories(folder() / "jobs/applications");
   std::ofstream(folder() / "identities/notes.json") << "{}";
@@ -238,7 +291,7 @@ TEST_F(StoreTest, AFolderThatCannotBeIsRefused) {
 
 TEST_F(StoreTest, ADatabaseOfALaterVersionIsRefused) {
   close();
-  sql("PRAGMA user_version = 2");
+  sql("PRAGMA user_version = 3");
   expect_error(ErrorKind::kCorrupt, "a later version of semblance wrote it",
                [&] { const Store store(folder()); });
 }
@@ -266,6 +319,195 @@ TEST_F(StoreTest, AnUnreadableJobHasFailedAndHoldsUpNoOther) {
   set('c', JobState::kDone);
   EXPECT_EQ(next(), "none");
   EXPECT_EQ(store().queued(), 0);
+}
+
+/// What GET /api/jobs does with a job.
+std::string shown(const std::optional<Job>& job) {
+  return job ? to_json(*job, {}, {}).dump() : "none";
+}
+
+TEST_F(StoreTest, EveryPartOfARowIsChecked) {
+  const std::string kept = kept_text({.settings = {.prompt = "x"}});
+  const auto with = [&](const std::string& key, const nlohmann::json& value) {
+    nlohmann::json changed = nlohmann::json::parse(kept);
+    changed[key] = value;
+    return "kept = '" + changed.dump() + "'";
+  };
+  const std::vector<std::string> damages{
+      "state = 'asleep'",
+      "state = CAST(x'717565756564ff' AS TEXT)",
+      "state = x'717565756564'",
+      "created = 'today'",
+      "created = -1",
+      "created = 253402300800000",
+      "created = 9e18",
+      "started = 'x'",
+      "started = -9223372036854775808",
+      "ended = 5",
+      "state = 'done'",
+      "state = 'failed'",
+      "state = 'done', ended = 5",
+      "repeat_key = 'key without a digest'",
+      "digest = 'abc'",
+      "repeat_key = CAST(x'6b657920ff' AS TEXT), digest = '" + std::string(64, 'a') + "'",
+      "kept = ''",
+      "kept = 'x'",
+      "kept = x'7b7d'",
+      "kept = '[]'",
+      "kept = CAST(x'7b2273657474696e6773223a22ff227d' AS TEXT)",
+      "kept = '" + std::string(70, '[') + "'",
+      "kept = '" + std::string(1100000, ' ') + "'",
+      with("face", -1),
+      with("face", 1001),
+      with("face", 1e300),
+      with("face", 0.5),
+      with("begun", -1),
+      with("begun", 5000000000),
+      with("keep_photo", 1),
+      with("gain", "x"),
+      with("gain", {17, 0}),
+      with("gain", {0, -1}),
+      with("gain", {0}),
+      with("pictures", {{64, 64, 1}, {64, 64, 2}}),
+      with("pictures", {{64, 64, -1}}),
+      with("pictures", {{0, 64, 1}}),
+      with("pictures", {{64, 100000, 1}}),
+      with("pictures", {{64, 64, 0.5}}),
+      with("pictures", {{64, 64}}),
+      with("pictures", {5}),
+      with("error", {"no such code", "x"}),
+      with("error", {"device"}),
+      with("error", 5),
+      with("settings", {{"prompt", "x"}, {"steps", 0}}),
+      with("settings", {{"steps", 5}}),
+      with("settings", {{"prompt", "x"}, {"width", 64}}),
+      with("settings", 5)};
+  for (const std::string& damage : damages) {
+    add('a'), add('b');
+    sql("UPDATE jobs SET " + damage + " WHERE id = '" + id('a') + "'");
+    for (int round = 0; round < 2; ++round) {
+      const std::string& what = damage.size() < 300 ? damage : damage.substr(0, 20);
+      const std::optional<Job> job = store().find(id('a'));
+      ASSERT_TRUE(job) << what;
+      EXPECT_EQ(job->state, JobState::kFailed) << what;
+      EXPECT_EQ(job->error->code, "corrupt") << what;
+      EXPECT_NE(job->error->message.find("cannot read job " + id('a')), std::string::npos) << what;
+      EXPECT_TRUE(job->ended) << what;
+      shown(job);  // whatever cannot be shown throws
+      EXPECT_EQ(list(), "ba") << what;
+      EXPECT_EQ(next(), "b") << what;
+      reopen();  // what is found at the start is shown in the same way
+    }
+    EXPECT_EQ(store().queued(), 1);
+    store().remove(id('a')), store().remove(id('b'));
+  }
+}
+
+TEST_F(StoreTest, AnIdThatIsNotOursIsNoPath) {
+  const fs::path outside = folder() / "outside";
+  for (const char* damage :
+       {"'../outside'", "'..'", "''", "'.'", "'0123456789abcdef012/'", "5",
+        "x'2e2e2f6f757473696465'", "x'3030303030303030303030303030303030303061'",
+        "'0000000000000000000A'",
+        "CAST(x'3030303030303030303030303030303030303061002e2e2f' AS TEXT)"}) {
+    for (const char* state : {"queued", "running", "done"}) {
+      for (const bool at_start : {true, false}) {
+        fs::create_directories(outside / "deep");
+        add('a'), add('b');
+        sql(fmt::format("UPDATE jobs SET id = {}, state = '{}' WHERE id = '{}'", damage, state,
+                        id('a')));
+        sql(fmt::format("INSERT INTO identities VALUES({}, 'Ann', 5)", damage));
+        if (at_start) reopen();
+        EXPECT_EQ(list(), "b") << damage;
+        EXPECT_EQ(next(), "b") << damage;
+        EXPECT_TRUE(store().identities().empty()) << damage;
+        store().prune(0ms, 0);
+        store().remove("../outside");
+        store().remove_files("../outside");
+        EXPECT_FALSE(store().remove_identity("../outside"));
+        EXPECT_TRUE(fs::exists(outside / "deep")) << damage;
+        EXPECT_TRUE(fs::exists(folder() / "jobs")) << damage;
+        store().remove(id('b'));
+        sql("DELETE FROM identities");
+        sql("DELETE FROM jobs");
+      }
+    }
+  }
+  for (const char* wrong : {"../outside", "", "0000000000000000000A"}) {
+    expect_error(ErrorKind::kCorrupt, "its id is damaged", [&] { store().folder_of(wrong); });
+    expect_error(ErrorKind::kCorrupt, "its id is damaged", [&] { store().identity_file(wrong); });
+  }
+}
+
+TEST_F(StoreTest, ASavedFaceOutlivesItsName) {
+  sql("INSERT INTO identities VALUES('" + id('1') + "', CAST(x'ff' AS TEXT), 5)");
+  sql("INSERT INTO identities VALUES('" + id('2') + "', '', 'x')");
+  sql("INSERT INTO identities VALUES('" + id('3') + "', '" + std::string(201, 'n') + "', 9e18)");
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(store().identities().size(), 3U);
+    for (const SavedIdentity& identity : store().identities()) {
+      EXPECT_EQ(identity.name, "?");
+      EXPECT_LT(time_text(identity.created), "1970-01-02");
+    }
+    reopen();
+  }
+}
+
+TEST_F(StoreTest, LinksLeadNowhere) {
+  const fs::path outside = folder() / "outside";
+  fs::create_directories(outside);
+  std::ofstream(outside / "photo") << "x";
+  add('a');
+  fs::remove_all(folder() / "jobs" / id('a'));
+  fs::create_directory_symlink(outside, folder() / "jobs" / id('a'));
+  fs::create_directory_symlink(outside, folder() / "jobs" / id('b'));  // of no job
+  fs::create_symlink(outside / "photo", store().identity_file(id('1')));
+  expect_error(ErrorKind::kCorrupt, "expected a folder, it is a link",
+               [&] { store().folder_of(id('a')); });
+  store().remove_files(id('b'));
+  reopen();
+  EXPECT_FALSE(fs::exists(fs::symlink_status(folder() / "jobs" / id('a'))));
+  EXPECT_FALSE(fs::exists(fs::symlink_status(folder() / "jobs" / id('b'))));
+  EXPECT_FALSE(fs::exists(fs::symlink_status(store().identity_file(id('1')))));
+  EXPECT_TRUE(fs::exists(outside / "photo"));
+}
+
+TEST_F(StoreTest, WhatAKillLeftHalfWrittenIsRemovedAtTheStart) {
+  store().add_identity({id('1'), "Ann", kNow});
+  std::ofstream(store().identity_file(id('1'))) << "{}";
+  const fs::path identities = folder() / "identities";
+  const fs::path half = identities / ("." + id('1') + ".json.71.3.tmp");
+  const fs::path foreign = identities / ".notes.json.71.3.tmp";
+  std::ofstream(half) << "{";
+  std::ofstream(foreign) << "{";
+  reopen();
+  EXPECT_FALSE(fs::exists(half));
+  EXPECT_TRUE(fs::exists(foreign));
+  EXPECT_TRUE(fs::exists(store().identity_file(id('1'))));
+}
+
+TEST_F(StoreTest, TakesADatabaseOfVersion1) {
+  add('a', "one"), add('b');
+  set('b', JobState::kDone);
+  close();
+  sql("ALTER TABLE jobs DROP COLUMN digest; ALTER TABLE jobs DROP COLUMN created_lived;"
+      "ALTER TABLE jobs DROP COLUMN ended_lived; DROP TABLE lived; PRAGMA user_version = 1;");
+  open();
+  EXPECT_EQ(list(), "ba");
+  EXPECT_EQ(next(), "a");
+  EXPECT_EQ(store().find(id('b'))->state, JobState::kDone);
+  EXPECT_FALSE(store().find_repeated("key one"));  // of which the request is not known
+  store().prune(1h, 100);
+  EXPECT_EQ(list(), "ba");
+}
+
+TEST_F(StoreTest, ADatabaseOfAnotherProgramIsRefused) {
+  close();
+  for (const char* end : {"", "-wal", "-shm"})
+    fs::remove(folder() / ("service.sqlite" + std::string(end)));
+  sql("CREATE TABLE songs(title TEXT)");
+  expect_error(ErrorKind::kCorrupt, "it is the database of another program",
+               [&] { const Store store(folder()); });
 }
 
 TEST(StoreId, CannotBeGuessedFromAnother) {

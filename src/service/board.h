@@ -1,0 +1,80 @@
+// What the threads of the queue share: the job that runs, as others may see it, and the count of
+// changes that they wait for.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "service/job.h"
+
+namespace semblance::service {
+
+/// A preview of the picture in the making.
+struct Preview {
+  std::size_t image = 0;
+  int step = 0;
+  std::string jpeg;
+};
+
+struct JobCounts {
+  std::uint64_t done = 0, failed = 0, cancelled = 0;  // since the start
+  std::uint64_t pictures = 0, steps = 0;
+  double step_seconds = 0;  // of all steps
+  int queued = 0;
+  bool running = false;
+};
+
+struct RunningJob {
+  Job job;
+  Progress progress;
+  std::optional<Preview> preview;
+  std::stop_source stop;
+  bool cancelled = false;  // by its user
+};
+
+class Board {
+ public:
+  // Guarded by `mutex`.
+  mutable std::mutex mutex;
+  std::optional<RunningJob> running;
+  JobCounts counts;
+  bool stopping = false;
+
+  /// Counts up with every change of any job.
+  std::uint64_t changes() const { return changes_; }
+  /// Tells everybody. Without `mutex`.
+  void changed();
+  /// change() with `mutex`, and tells everybody.
+  template <typename F>
+  void change(F&& change) {
+    {
+      const std::lock_guard guard(mutex);
+      change();
+    }
+    changed();
+  }
+  /// The count once it is another than `seen`, or after `most`.
+  std::uint64_t wait(std::uint64_t seen, std::chrono::milliseconds most) const;
+  /// Waits with `mutex` held by `guard` until done() or `most`; looks after each change. done().
+  template <typename F>
+  bool wait_for(std::unique_lock<std::mutex>& guard, std::chrono::milliseconds most,
+                F&& done) const {
+    return changed_.wait_for(guard, most, done);
+  }
+  template <typename F>
+  void wait_until(std::unique_lock<std::mutex>& guard, F&& done) const {
+    changed_.wait(guard, done);
+  }
+
+ private:
+  mutable std::condition_variable changed_;
+  std::atomic<std::uint64_t> changes_ = 0;
+};
+
+}  // namespace semblance::service

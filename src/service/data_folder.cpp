@@ -1,0 +1,137 @@
+#include "service/data_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "core/error.h"
+#include "memory/file.h"
+
+namespace semblance::service {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kWayOut = "\n  name a new or an empty folder of your own with --data";
+
+/// What may lie in a folder in which we were killed before its database came about.
+constexpr std::array<std::string_view, 7> kOurs{"lock",
+                                                "jobs",
+                                                "identities",
+                                                "service.sqlite-wal",
+                                                "service.sqlite-shm",
+                                                "service.sqlite-journal",
+                                                "lost+found"};
+
+struct stat status_of(const fs::path& path, bool follow) {
+  struct stat status {};
+  const int result = follow ? stat(path.c_str(), &status) : lstat(path.c_str(), &status);
+  if (result != 0)
+    fail(ErrorKind::kDevice, "cannot use {}: {}", path.string(), std::strerror(errno));
+  return status;
+}
+
+void refuse_foreign(const fs::path& folder) {
+  const struct stat status = status_of(folder, true);
+  if (!S_ISDIR(status.st_mode)) {
+    fail(ErrorKind::kArgument, "--data: expected a folder, {} is none{}", folder.string(), kWayOut);
+  }
+  if (status.st_uid != geteuid()) {
+    fail(ErrorKind::kArgument, "--data: {} belongs to user {}, this program runs as user {}{}",
+         folder.string(), status.st_uid, geteuid(), kWayOut);
+  }
+  if ((status.st_mode & S_IWOTH) != 0) {
+    fail(ErrorKind::kArgument, "--data: everybody may write into {}{}", folder.string(), kWayOut);
+  }
+}
+
+void refuse_foreign_files(const fs::path& folder) {
+  std::error_code error;
+  if (fs::exists(fs::symlink_status(folder / "service.sqlite", error))) return;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (std::find(kOurs.begin(), kOurs.end(), name) != kOurs.end()) continue;
+    fail(ErrorKind::kArgument,
+         "--data: {} has no database of semblance, and holds other files, such as {}{}",
+         folder.string(), name, kWayOut);
+  }
+  if (error)
+    fail(ErrorKind::kDevice, "cannot read the folder {}: {}", folder.string(), error.message());
+}
+
+/// A part of our folder leads nowhere else.
+void refuse_link(const fs::path& part, bool is_folder) {
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(part, error))) return;
+  const struct stat status = status_of(part, false);
+  const bool right_type = is_folder ? S_ISDIR(status.st_mode) : S_ISREG(status.st_mode);
+  if (right_type && status.st_uid == geteuid()) return;
+  fail(ErrorKind::kArgument, "--data: expected {} to be a {} of user {}, it is {}{}", part.string(),
+       is_folder ? "folder" : "file", geteuid(),
+       S_ISLNK(status.st_mode) ? "a link"
+       : right_type            ? "another user's"
+                               : "something else",
+       kWayOut);
+}
+
+}  // namespace
+
+void make_private_folder(const fs::path& folder) {
+  if (mkdir(folder.c_str(), 0700) == 0) {
+    sync_folder(folder.has_parent_path() ? folder.parent_path() : ".");
+    return;
+  }
+  int error = errno;
+  if (error == EEXIST) {
+    std::error_code ignored;
+    if (fs::is_directory(folder, ignored)) return;
+    error = ENOTDIR;
+  }
+  if (error == ENOENT && folder.has_parent_path() && folder.parent_path() != folder) {
+    make_private_folder(folder.parent_path());
+    if (mkdir(folder.c_str(), 0700) == 0) return sync_folder(folder.parent_path());
+    error = errno;
+  }
+  fail(ErrorKind::kDevice, "cannot make the folder {}: {}", folder.string(), std::strerror(error));
+}
+
+DataFolder::DataFolder(const fs::path& folder) {
+  std::error_code error;
+  fs::path absolute = fs::absolute(folder).lexically_normal();
+  if (!absolute.has_filename()) absolute = absolute.parent_path();
+  if (!fs::exists(fs::status(absolute, error))) make_private_folder(absolute);
+  path_ = fs::canonical(absolute, error);
+  if (error)
+    fail(ErrorKind::kDevice, "cannot use the folder {}: {}", absolute.string(), error.message());
+  refuse_foreign(path_);
+  refuse_foreign_files(path_);
+  for (const fs::path& part : {jobs(), identities()}) refuse_link(part, true);
+  for (const fs::path& part : {database(), path_ / "lock"}) refuse_link(part, false);
+  const std::string path = (path_ / "lock").string();
+  lock_ = open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (lock_ < 0) fail(ErrorKind::kDevice, "cannot write {}: {}", path, std::strerror(errno));
+  if (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    close(lock_);
+    fail(ErrorKind::kDevice,
+         "cannot use the folder {}: another semblance serve uses it\n  end that one, or give this "
+         "one a folder of its own with --data",
+         path_.string());
+  }
+  try {
+    make_private_folder(jobs());
+    make_private_folder(identities());
+  } catch (...) {
+    close(lock_);
+    throw;
+  }
+}
+
+DataFolder::~DataFolder() { close(lock_); }
+
+}  // namespace semblance::service

@@ -1,0 +1,70 @@
+// SQLite behind two small classes:
+//
+//   Database database(path);
+//   Query query(database, "SELECT id FROM jobs WHERE number < ?", 5);
+//   while (query.next()) use(query.text(0));
+//
+// Not thread-safe. All functions throw Error(kDevice) where the disk fails, Error(kCorrupt) for a
+// damaged file.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace semblance::service {
+
+class Database {
+ public:
+  /// Makes the file, which only its owner may read, where it is not there. What is committed is on
+  /// the disk when the call returns (write-ahead log, synced). Follows no links.
+  explicit Database(const std::filesystem::path& path);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  void run(const std::string& statements);
+  [[noreturn]] void failed() const;
+  sqlite3* get() const { return database_; }
+  int changes() const { return sqlite3_changes(database_); }
+
+ private:
+  std::string path_;
+  sqlite3* database_ = nullptr;
+};
+
+/// One statement with its values.
+class Query {
+ public:
+  template <typename... Values>
+  Query(const Database& database, const std::string& text, const Values&... values)
+      : Query(database, text, nullptr) {
+    int place = 0;
+    (bind(++place, values), ...);
+  }
+  ~Query();
+  Query(const Query&) = delete;
+  Query& operator=(const Query&) = delete;
+
+  /// False after the last row.
+  bool next();
+  void run();
+  /// Empty where the column holds something else.
+  std::string text(int column) const;
+  /// Absent where it is NULL, -1 where it holds something else.
+  std::optional<std::int64_t> number(int column) const;
+
+ private:
+  Query(const Database& database, const std::string& text, std::nullptr_t);
+  void bind(int place, const std::string& value);
+  void bind(int place, std::int64_t value);
+  void bind(int place, const std::optional<std::int64_t>& value);
+
+  const Database& database_;
+  sqlite3_stmt* statement_ = nullptr;
+};
+
+}  // namespace semblance::service

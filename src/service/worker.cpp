@@ -1,0 +1,157 @@
+#include "service/worker.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/refusal.h"
+#include "service/job_files.h"
+
+namespace semblance::service {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::hours kPruneEvery{1};
+constexpr std::chrono::seconds kTryDiskEvery{1};
+
+}  // namespace
+
+Worker::Worker(Engine& engine, Store& store, Board& board, Tasks& tasks, const Options& options,
+               std::function<void()> between)
+    : engine_(engine),
+      store_(store),
+      board_(board),
+      tasks_(tasks),
+      options_(options),
+      between_(std::move(between)) {
+  thread_ = start_thread("that computes", [this] { work(); });
+}
+
+void Worker::work() {
+  while (true) {
+    try {
+      if (!work_once()) return;
+    } catch (const std::exception&) {
+      // The disk fails. Requests are told so; the queue waits until it works again.
+      std::unique_lock guard(board_.mutex);
+      board_.wait_for(guard, kTryDiskEvery, [&] { return board_.stopping; });
+      if (board_.stopping && tasks_.empty()) return;
+    }
+  }
+}
+
+/// Does what is next, or waits for it; false when it is time to end.
+bool Worker::work_once() {
+  between_();
+  prune_when_due();
+  {
+    const std::lock_guard guard(board_.mutex);
+    if (board_.stopping && tasks_.empty()) return false;
+  }
+  if (std::optional<Job> job = take_next()) {
+    run_job(std::move(*job));
+  } else {
+    wait_for_work();
+  }
+  return true;
+}
+
+/// From the queue to the board in one step, so that nobody can cancel it in between.
+std::optional<Job> Worker::take_next() {
+  const std::lock_guard guard(board_.mutex);
+  if (board_.stopping) return std::nullopt;
+  std::optional<Job> job = store_.next();
+  if (!job) return std::nullopt;
+  job->state = JobState::kRunning;
+  if (!job->started) job->started = std::chrono::system_clock::now();
+  board_.running.emplace();
+  board_.running->job = *job;
+  board_.running->progress.stage = "face";
+  return job;
+}
+
+void Worker::wait_for_work() {
+  bool woken = false;
+  {
+    std::unique_lock guard(board_.mutex);
+    const std::uint64_t seen = board_.changes();
+    // What came since take_next() has been told already.
+    if (!tasks_.empty() || store_.queued() > 0) return;
+    woken = board_.wait_for(guard, options_.release_after,
+                            [&] { return board_.changes() != seen || board_.stopping; });
+  }
+  if (!woken) engine_.release();
+}
+
+void Worker::prune_when_due() {
+  if (Clock::now() < prune_at_) return;
+  prune_at_ = Clock::now() + kPruneEvery;
+  store_.prune(options_.keep_age, options_.keep_count);
+}
+
+/// Makes the job; false where it goes on after the next start.
+bool Worker::make(Job& job) {
+  const auto fails = [&](std::string code, std::string text) {
+    job.state = JobState::kFailed;
+    job.error = {std::move(code), std::move(text)};
+  };
+  try {
+    JobMaker(engine_, store_, board_, options_.making, between_, job).make();
+    job.state = JobState::kDone;
+  } catch (const Error& error) {
+    const std::lock_guard guard(board_.mutex);
+    if (error.kind() != ErrorKind::kCancelled) {
+      fails(std::string(name_of(error.kind())), error.what());
+    } else if (board_.running->cancelled) {
+      job.state = JobState::kCancelled;
+    } else {
+      return false;
+    }
+  } catch (const std::bad_alloc&) {
+    fails("memory", "the system has no more memory to give");
+  } catch (const std::exception& error) {
+    fails("internal", error.what());
+  }
+  return true;
+}
+
+void Worker::run_job(Job job) {
+  board_.changed();
+  const bool has_ended = make(job);
+  if (has_ended) {
+    job.ended = std::chrono::system_clock::now();
+  } else {
+    job.begun = std::max(0, job.begun - 1);  // it was stopped in order
+  }
+  write_down(job);
+  if (has_ended) {
+    prune_at_ = {};
+    try {
+      JobFiles(store_.folder_of(job.id)).tidy(job);
+    } catch (const Error&) {
+      // The folder is none of ours any more.
+    }
+  }
+  board_.change([&] {
+    board_.running.reset();
+    if (job.state == JobState::kDone) ++board_.counts.done;
+    if (job.state == JobState::kFailed) ++board_.counts.failed;
+    if (job.state == JobState::kCancelled) ++board_.counts.cancelled;
+  });
+}
+
+/// Until it is written, the job is not at its end: taken from the queue once more it would begin
+/// anew.
+void Worker::write_down(const Job& job) {
+  while (true) {
+    try {
+      store_.update(job);
+      return;
+    } catch (const Error&) {
+      std::unique_lock guard(board_.mutex);
+      if (board_.wait_for(guard, kTryDiskEvery, [&] { return board_.stopping; })) return;
+    }
+  }
+}
+
+}  // namespace semblance::service

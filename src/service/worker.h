@@ -1,0 +1,57 @@
+// The thread that computes: one job after the other, since one picture takes all cores.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <thread>
+
+#include "service/board.h"
+#include "service/engine.h"
+#include "service/job_maker.h"
+#include "service/store.h"
+#include "service/tasks.h"
+
+namespace semblance::service {
+
+class Worker {
+ public:
+  struct Options {
+    int keep_count = 200;                    // results
+    std::chrono::hours keep_age{24 * 14};    // of results
+    std::chrono::seconds release_after{60};  // without work the models are given back
+    JobMaker::Options making = {};
+  };
+
+  /// Begins to work. `between` is called before each job, and between the steps of one.
+  Worker(Engine& engine, Store& store, Board& board, Tasks& tasks, const Options& options,
+         std::function<void()> between);
+  /// The board must say that the service stops.
+  ~Worker() { join(); }
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  void join() {
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  void work();
+  bool work_once();
+  std::optional<Job> take_next();
+  void wait_for_work();
+  void prune_when_due();
+  void run_job(Job job);
+  bool make(Job& job);
+  void write_down(const Job& job);
+
+  Engine& engine_;
+  Store& store_;
+  Board& board_;
+  Tasks& tasks_;
+  Options options_;
+  std::function<void()> between_;
+  std::chrono::steady_clock::time_point prune_at_{};
+  std::thread thread_;
+};
+
+}  // namespace semblance::service
