@@ -1,0 +1,280 @@
+#!/usr/bin/env python3
+"""Kills `semblance serve` at random moments, and holds it to what it promised.
+
+    tests/kill/kill.py [--program build/release/semblance] [--kills 60] [--seed 1] [--data DIR]
+
+A service with the demo model gets jobs and kill -9, also while it starts, and is started again. At the end:
+
+  - every job that was answered with 201 is there once, done, and ended once;
+  - its pictures have the bits that an uninterrupted service makes of the same seed;
+  - nothing is left behind: no photo, no face, no saved run, nothing half written.
+
+The service gives a job up after three starts in a row in which it gained no step. So that the kills alone do not bring
+that about, every second start is left alone until the job that runs has gained one.
+"""
+
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PHOTOS = [(ROOT / f"models/demo/faces/{number:02}.png").read_bytes() for number in (1, 2)]
+MOST_WAITING = 4
+PATIENCE = 120  # seconds, for whatever must come about in the end
+
+
+class Job:
+    """What one request asks for. Requests with the same number ask for the same."""
+
+    KINDS = 6
+
+    def __init__(self, number):
+        self.kind = number % self.KINDS
+        self.key = str(uuid.uuid4())
+        settings = {"prompt": "a man in the snow", "width": 64, "height": 64 + 64 * (self.kind % 2), "steps": 4 + 4 * (self.kind % 3),
+                    "seed": 1000 + self.kind, "count": 1 + self.kind % 2}
+        boundary = uuid.uuid4().hex
+        parts = [("settings", json.dumps(settings).encode()), ("photo", PHOTOS[self.kind % 2])]
+        if self.kind == 3:
+            parts.append(("pose", PHOTOS[0]))
+        self.count = settings["count"]
+        self.type = f"multipart/form-data; boundary={boundary}"
+        self.body = b"".join(b'--%s\r\nContent-Disposition: form-data; name="%s"; filename="x"\r\n\r\n%s\r\n' % (boundary.encode(), name.encode(), data)
+                             for name, data in parts) + f"--{boundary}--\r\n".encode()
+
+
+class Service:
+    """One start of the program."""
+
+    def __init__(self, program, data, home):
+        environment = {**os.environ, "XDG_DATA_HOME": home, "XDG_CACHE_HOME": home, "OMP_WAIT_POLICY": "passive"}
+        self.port = None
+        self.process = subprocess.Popen([program, "serve", "--quiet", "--listen", "127.0.0.1:0", "--threads", "1", "--data", data],
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+    def listens(self):
+        """Waits for the line that says where; false where it is killed before."""
+        found = re.match(r"listening on http://127.0.0.1:(\d+)/", self.process.stdout.readline())
+        self.port = int(found[1]) if found else None
+        return found is not None
+
+    def ask(self, method, path, body=None, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            return response.status, response.read()
+
+    def submit(self, job):
+        """The job's id where it was accepted."""
+        status, body = self.ask("POST", "/api/jobs", job.body, {"Content-Type": job.type, "Idempotency-Key": job.key})
+        expect(status in (201, 429), f"POST /api/jobs was answered with {status}: {body[:300]!r}")
+        return json.loads(body)["id"] if status == 201 else None
+
+    def jobs(self):
+        """All of them, by id."""
+        found, before = {}, ""
+        while True:
+            status, body = self.ask("GET", f"/api/jobs?limit=200&before={before}")
+            expect(status == 200, f"GET /api/jobs was answered with {status}: {body[:300]!r}")
+            page = json.loads(body)["jobs"]
+            for job in page:
+                expect(job["id"] not in found, f"job {job['id']} is listed twice")
+                found[job["id"]] = job
+            if len(page) < 200:
+                return found
+            before = page[-1]["id"]
+
+    def pictures(self, id, count):
+        answers = [self.ask("GET", f"/api/jobs/{id}/images/{n}") for n in range(count)]
+        expect(all(status == 200 for status, _ in answers), f"pictures of job {id} are missing: {[status for status, _ in answers]}")
+        return [body for _, body in answers]
+
+    def kill(self):
+        self.process.kill()
+        self.reap(-signal.SIGKILL)
+
+    def stop(self):
+        self.process.terminate()
+        self.reap(0)
+
+    def reap(self, wanted):
+        try:
+            _, said = self.process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError("the service did not end within a minute of SIGTERM") from None
+        expect(self.process.returncode == wanted, f"the service ended with {self.process.returncode}, not {wanted}: {said}")
+
+
+def expect(holds, otherwise):
+    if not holds:
+        raise AssertionError(otherwise)
+
+
+def until(holds, what):
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        expect(time.monotonic() < end, f"{what} did not come about within {PATIENCE} s")
+        time.sleep(0.01)
+
+
+class Test:
+    def __init__(self, options, home):
+        self.program, self.home = options.program, home
+        self.data = options.data or os.path.join(home, "data")
+        self.random = random.Random(options.seed)
+        self.accepted = {}  # id: Job
+        self.unanswered = []  # sent, and killed before the answer came
+        self.ended = {}  # id: when, as it was first seen
+        self.submitted = self.kills = self.kills_at_start = 0
+        self.start_seconds = 0.3
+
+    def start(self, data=None):
+        return Service(self.program, data or self.data, self.home)
+
+    def references(self):
+        """The pictures that an uninterrupted service makes, by kind."""
+        service = self.start(os.path.join(self.home, "reference"))
+        begin = time.monotonic()
+        expect(service.listens(), "the service does not start")
+        self.start_seconds = time.monotonic() - begin
+        jobs = [Job(kind) for kind in range(Job.KINDS)]
+        ids = [service.submit(job) for job in jobs]
+        until(lambda: all(job["ended"] for job in service.jobs().values()), "the end of the uninterrupted jobs")
+        pictures = [service.pictures(id, job.count) for id, job in zip(ids, jobs)]
+        service.stop()
+        return pictures
+
+    def look(self, service):
+        """All jobs, after a look whether what had ended has stayed so."""
+        jobs = service.jobs()
+        for id, when in self.ended.items():
+            expect(id in jobs and jobs[id]["ended"] == when, f"job {id} ended at {when}, and is now {jobs.get(id)}")
+        for id, job in jobs.items():
+            if job["ended"]:
+                self.ended[id] = job["ended"]
+        return jobs
+
+    def send(self, service):
+        """Sends a job, first one that was not answered: it may be in the queue or not."""
+        if self.unanswered:
+            job = self.unanswered.pop()
+        else:
+            job = Job(self.submitted)
+            self.submitted += 1
+        try:
+            id = service.submit(job)
+        except BaseException:
+            self.unanswered.append(job)
+            raise
+        if id is None:
+            self.unanswered.append(job)
+        else:
+            expect(id not in self.accepted, f"two requests became job {id}")
+            self.accepted[id] = job
+
+    def wait_for_gain(self, service):
+        """Until the running job has saved a step that it had not at this start, or something has ended."""
+        first = {}
+        ended = len(self.ended)
+
+        def gained():
+            jobs = self.look(service)
+            for id, job in jobs.items():
+                if job["state"] == "running":
+                    # What is seen two steps later has been saved.
+                    if job["step"] >= first.setdefault((id, job["image"]), job["step"]) + 2:
+                        return True
+            return len(self.ended) > ended or all(job["ended"] for job in jobs.values())
+
+        until(gained, "a further step")
+
+    def kill_once(self):
+        self.kills += 1
+        service = self.start()
+        must_gain = self.kills % 2 == 0
+        if not must_gain and self.random.random() < 0.4:
+            self.kills_at_start += 1
+            time.sleep(self.random.uniform(0, self.start_seconds))
+            service.kill()
+            return
+        expect(service.listens(), "the service did not start")
+        jobs = self.look(service)
+        if must_gain:
+            self.wait_for_gain(service)
+        killer = threading.Timer(self.random.expovariate(1 / 0.15), service.process.kill)
+        killer.start()
+        try:
+            waiting = sum(not job["ended"] for job in jobs.values())
+            for _ in range(self.random.randint(0, max(0, MOST_WAITING - waiting))):
+                self.send(service)
+        except (OSError, http.client.HTTPException):
+            pass  # the kill came first
+        killer.join()
+        service.reap(-signal.SIGKILL)
+
+    def finish(self, pictures):
+        service = self.start()
+        expect(service.listens(), "the service did not start")
+        while self.unanswered:
+            self.send(service)
+            time.sleep(0.02)
+        until(lambda: all(job["ended"] for job in self.look(service).values()), "the end of all jobs")
+        jobs = self.look(service)
+        expect(jobs.keys() == self.accepted.keys(),
+               f"jobs that were accepted and are gone: {self.accepted.keys() - jobs.keys()}; that nobody asked for: {jobs.keys() - self.accepted.keys()}")
+        for id, job in self.accepted.items():
+            expect(jobs[id]["state"] == "done", f"job {id} was accepted and is now {jobs[id]}")
+            expect(len(jobs[id]["images"]) == job.count, f"job {id} has {len(jobs[id]['images'])} pictures, not {job.count}")
+            expect(service.pictures(id, job.count) == pictures[job.kind], f"job {id} has other bits than without a kill")
+        service.stop()
+
+    def expect_nothing_left(self):
+        wanted = {"lock", "service.sqlite"} | {f"jobs/{id}/{n}.png" for id, job in self.accepted.items() for n in range(job.count)}
+        there = {str(path.relative_to(self.data)) for path in pathlib.Path(self.data).rglob("*") if not path.is_dir()}
+        expect(there == wanted, f"left behind: {sorted(there - wanted)[:20]}; missing: {sorted(wanted - there)[:20]}")
+
+    def run(self, kills):
+        pictures = self.references()
+        while self.kills < kills:
+            self.kill_once()
+            if self.kills % 100 == 0:
+                print(f"{self.kills} kills, {len(self.accepted)} jobs accepted, {len(self.ended)} ended", flush=True)
+        self.finish(pictures)
+        self.expect_nothing_left()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default=str(ROOT / "build/release/semblance"))
+    parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31), help="of the moments")
+    parser.add_argument("--data", help="the folder, to look at after a failure; it must not be there")
+    options = parser.parse_args()
+    print(f"{options.kills} kills, --seed {options.seed}", flush=True)
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="semblance-kill-") as home:
+        test = Test(options, home)
+        try:
+            test.run(options.kills)
+        except AssertionError as error:
+            sys.exit(f"after {test.kills} kills: {error}")
+    print(f"{test.kills} kills, {test.kills_at_start} of them while it started: {len(test.accepted)} accepted jobs have ended once, with the same bits; "
+          f"nothing is left behind; {time.monotonic() - begin:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
