@@ -18,8 +18,12 @@ using semblance::testing::ControlGroup;
 
 class Faults : public ProgramTest {
  protected:
-  Faults() { fs::create_directory(scratch()); }
+  Faults() {
+    fs::create_directory(scratch());
+    fs::current_path(folder());  // what a saved run names must lie in the working folder
+  }
   ~Faults() override {
+    fs::current_path("/");
     if (mounted_) umount2(file("mounted").c_str(), MNT_DETACH);
     unsetenv("LD_PRELOAD");
     unsetenv("SEMBLANCE_FAULTS");

@@ -75,6 +75,7 @@ SavedRun take_saved(RequestSettings& s) {
   take(s.models.base, run.models.base);
   take(s.models.identitynet, run.models.identitynet);
   take(s.models.adapter, run.models.adapter);
+  check_saved_outputs(run, !s.output.empty(), !s.latents.empty());
   s.images = std::max<std::int64_t>(1, static_cast<std::int64_t>(run.outputs.size()));
   if (!s.output.empty()) run.outputs = numbered(s.output, static_cast<int>(s.images));
   if (run.outputs.empty()) {

@@ -7,6 +7,10 @@ namespace {
 
 class ResumeProgram : public ProgramTest {
  protected:
+  // What a saved run names must lie in the working folder.
+  ResumeProgram() { fs::current_path(folder()); }
+  ~ResumeProgram() override { fs::current_path("/"); }
+
   /// A copy of the models, for tests that break them.
   fs::path models() {
     const fs::path copy = folder() / "models";
@@ -164,6 +168,50 @@ TEST_F(ResumeProgram, RefusesAStateThatWouldOverwrite) {
   run(generate({"--save-state", file("out.png")})).exits(2).says("--save-state: ");
   run(generate({"--save-state", identity()})).exits(2).says("would be overwritten");
   run(generate({"--save-state", file("none/x")})).exits(3).says("there is no folder");
+}
+
+TEST_F(ResumeProgram, WritesOutsideOfTheWorkingFolderOnlyWhereItIsTold) {
+  fs::create_directory(file("theirs"));
+  const std::string picture = file("theirs/out.png"), latents = file("other.npy");
+  Running running = start(
+      generate({"--steps", "100", "--save-state", state(), "-o", picture, "--latents", latents}));
+  ASSERT_TRUE(running.waits_for_file(state()));
+  running.signal(SIGTERM);
+  running.end().exits(130).says("go on with: semblance generate --resume " + state());
+
+  // From a folder beside it, through a link as well.
+  fs::create_directory(file("mine"));
+  fs::create_directory_symlink(file("theirs"), file("mine/link"));
+  fs::current_path(file("mine"));
+  run({"generate", "--resume", state()})
+      .exits(2)
+      .says("-o: it is needed, for the file of --resume names " + picture)
+      .says("add -o " + picture);
+  run({"generate", "--resume", state(), "-o", "a.png"})
+      .exits(2)
+      .says("--latents: it is needed, for the file of --resume names " + latents);
+  EXPECT_FALSE(fs::exists(picture));
+  EXPECT_FALSE(fs::exists(latents));
+  run({"generate", "--resume", state(), "-o", "a.png", "--latents", "a.npy"}).exits(0);
+  EXPECT_TRUE(fs::exists(file("mine/a.png")));
+
+  // A run whose picture goes elsewhere tells a command that works.
+  const std::string linked = file("mine/link/out.png");
+  Running second = start(
+      generate({"--steps", "100", "--save-state", "my state", "-o", linked, "--latents", "b.npy"}));
+  ASSERT_TRUE(second.waits_for_file("my state"));
+  second.signal(SIGTERM);
+  const std::string told = second.end().exits(130).err();
+  const std::string begin = "go on with: ";
+  const std::size_t at = told.find(begin + "cd " + file("theirs") + " && semblance generate");
+  ASSERT_NE(at, std::string::npos) << told;
+  std::string command = told.substr(at + begin.size());
+  command = command.substr(0, command.find('\n'));
+  command.replace(command.find("semblance generate"), 9, SEMBLANCE_PROGRAM);
+  EXPECT_EQ(std::system((command + " 2>err.txt >out.txt").c_str()), 0)
+      << command << bytes_of("err.txt");
+  EXPECT_TRUE(fs::exists(picture));
+  EXPECT_TRUE(fs::exists("b.npy"));
 }
 
 TEST_F(ResumeProgram, DecodesInTiles) {

@@ -7,17 +7,65 @@ namespace semblance::cli {
 
 namespace fs = std::filesystem;
 
-std::string resume_command(const fs::path& file) {
+namespace {
+
+std::string quoted(const fs::path& path) {
   constexpr std::string_view kPlain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,:+@";
-  const std::string name = file.string();
-  std::string shown = name;
-  if (name.find_first_not_of(kPlain) != std::string::npos) {
-    shown = "'";
-    for (const char c : name) shown += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    shown += '\'';
+  const std::string name = path.string();
+  if (name.find_first_not_of(kPlain) == std::string::npos) return name;
+  std::string shown = "'";
+  for (const char c : name) shown += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return shown + '\'';
+}
+
+/// Where a file of this name comes to lie. A link in its own place is replaced, not followed.
+fs::path place_of(const fs::path& path) {
+  const fs::path absolute = fs::absolute(path);
+  std::error_code ignored;
+  return fs::weakly_canonical(absolute.parent_path(), ignored) / absolute.filename();
+}
+
+bool is_inside(const fs::path& path, const fs::path& folder) {
+  const fs::path place = place_of(path);
+  const fs::path root = place_of(folder / "x").parent_path();
+  return std::mismatch(root.begin(), root.end(), place.begin(), place.end()).first == root.end();
+}
+
+}  // namespace
+
+std::string resume_command(const fs::path& file, const std::vector<fs::path>& pictures,
+                           const fs::path& latents) {
+  fs::path folder = fs::current_path();
+  std::string command;
+  fs::path shown = file;
+  const bool outside = std::any_of(pictures.begin(), pictures.end(), [&](const fs::path& picture) {
+    return !is_inside(picture, folder);
+  });
+  if (outside) {
+    folder = place_of(pictures.front()).parent_path();
+    command = fmt::format("cd {} && ", quoted(folder));
+    shown = place_of(file);
   }
-  return "semblance generate --resume " + shown;
+  command += "semblance generate --resume " + quoted(shown);
+  if (!latents.empty() && !is_inside(latents, folder))
+    command += " --latents " + quoted(place_of(latents));
+  return command;
+}
+
+void check_saved_outputs(const SavedRun& run, bool has_output, bool has_latents) {
+  const fs::path folder = fs::current_path();
+  const auto check = [&](const fs::path& path, std::string_view flag) {
+    if (is_inside(path, folder)) return;
+    fail(ErrorKind::kArgument,
+         "{}: it is needed, for the file of --resume names {}, outside of the working folder {}\n"
+         "  if that is where it shall go: add {} {}, or go on from that folder",
+         flag, path.string(), folder.string(), flag, quoted(path));
+  };
+  if (!has_output) {
+    for (const fs::path& picture : run.outputs) check(picture, "-o");
+  }
+  if (!has_latents && !run.latents.empty()) check(run.latents, "--latents");
 }
 
 RunState::RunState(fs::path file, Interrupt& interrupt)
@@ -37,12 +85,16 @@ void RunState::write(const Generation& generation, const fs::path& path) const {
   save(run, path);
 }
 
+std::string RunState::command(const fs::path& file) const {
+  return resume_command(file, pictures_, latents_);
+}
+
 void RunState::step_done(const Generation& generation) {
   if (file_.empty()) return;
   write(generation, file_);
   if (written_) return;
   written_ = true;
-  interrupt_.tell_at_end("  go on with: " + resume_command(file_) + '\n');
+  interrupt_.tell_at_end("  go on with: " + command(file_) + '\n');
 }
 
 void RunState::done() {
@@ -54,7 +106,7 @@ void RunState::done() {
 
 void RunState::stopped(const Generation& generation, ErrorKind kind, const std::string& text) {
   if (kind == ErrorKind::kCancelled) {
-    throw Error(kind, written_ ? text + "\n  go on with: " + resume_command(file_) : text);
+    throw Error(kind, written_ ? text + "\n  go on with: " + command(file_) : text);
   }
   if (generation.step() == 0) throw Error(kind, text);
   fs::path path = file_;
@@ -63,7 +115,7 @@ void RunState::stopped(const Generation& generation, ErrorKind kind, const std::
   try {
     write(generation, path);
     way_out = fmt::format("{} of {} steps are saved; go on with: {}", generation.step(),
-                          generation.steps(), resume_command(path));
+                          generation.steps(), command(path));
   } catch (const Error& error) {
     way_out = fmt::format("{} of {} steps are lost: {}", generation.step(), generation.steps(),
                           error.what());

@@ -43,6 +43,7 @@ class RunState {
  private:
   [[noreturn]] void stopped(const Generation& generation, ErrorKind kind, const std::string& text);
   void write(const Generation& generation, const std::filesystem::path& path) const;
+  std::string command(const std::filesystem::path& file) const;
 
   std::filesystem::path file_;
   Interrupt& interrupt_;
@@ -52,7 +53,16 @@ class RunState {
   bool metadata_ = true;
 };
 
-/// "semblance generate --resume 'my file.resume'", as a shell takes it.
-std::string resume_command(const std::filesystem::path& file);
+/// The command that goes on with `file`, as a shell takes it: "semblance generate --resume 'my
+/// file.resume'". Where the outputs lie outside of the working folder it begins with their folder,
+/// since check_saved_outputs() refuses them from here.
+std::string resume_command(const std::filesystem::path& file,
+                           const std::vector<std::filesystem::path>& pictures = {},
+                           const std::filesystem::path& latents = {});
+
+/// A saved run may come from somebody else, and must not choose which files are overwritten. Throws
+/// Error(kArgument) for an output that it names outside of the working folder, links and ".."
+/// resolved, where its flag was not given: those of `run` are then the user's own choice.
+void check_saved_outputs(const SavedRun& run, bool has_output, bool has_latents);
 
 }  // namespace semblance::cli

@@ -1,8 +1,12 @@
 // `semblance serve` as a user runs it, with the demo model.
 #include "cli/serve_test.h"
 
+#include <sys/stat.h>
+
 #include <atomic>
 #include <map>
+
+#include "service/database_test.h"
 
 namespace semblance::cli {
 namespace {
@@ -178,6 +182,79 @@ TEST_F(Serve, ARequestThatComesAgainIsOneJob) {
   EXPECT_EQ(service.submit(form, key), id);
   EXPECT_EQ(service.get("/api/jobs")["jobs"].size(), 1U);
   EXPECT_NE(service.submit(form), id);
+  // A used key does not give another request's picture.
+  for (const Form& other :
+       {service.form(service.settings(64, 2)), service.form(service.settings(64, 1), 2),
+        Form(form).add("face", "0")}) {
+    const Reply refused = service.post("/api/jobs", other, key);
+    EXPECT_EQ(refused.status, 422) << refused.body;
+    EXPECT_EQ(Json::parse(refused.body)["error"]["code"], "key_reused");
+    EXPECT_NE(refused.body.find("it came before with another request"), std::string::npos);
+  }
+}
+
+TEST_F(Serve, AFolderThatIsNotOursIsRefusedAndLeftAlone) {
+  const auto refused = [&](const std::string& data, const std::string& why) {
+    run({"serve", "--listen", "127.0.0.1:0", "--data", data}).exits(2).says(why);
+  };
+  struct stat before {
+  }, after{};
+  ASSERT_EQ(stat("/tmp", &before), 0);
+  refused("/tmp", "--data: ");
+  ASSERT_EQ(stat("/tmp", &after), 0);
+  EXPECT_EQ(before.st_mode, after.st_mode);
+  write_bytes(file("logs/song.mp3"), "x");
+  refused(file("logs"), "has no database of semblance, and holds other files, such as ");
+}
+
+TEST_F(Serve, ADamagedDatabaseIsServedAndLeadsNowhere) {
+  std::string good, damaged, foreign;
+  {
+    Service service = serve();
+    for (std::string* id : {&good, &damaged, &foreign})
+      *id = service.submit(service.settings(64, 1));
+    for (const std::string& id : {good, damaged, foreign}) service.ended(id);
+  }
+  fs::create_directories(file("data/outside/deep"));
+  service::testing::sql(
+      file("data"), "UPDATE jobs SET kept = CAST(x'7b22ff' AS TEXT) WHERE id = '" + damaged + "'");
+  service::testing::sql(file("data"),
+                        "UPDATE jobs SET id = '../outside' WHERE id = '" + foreign + "'");
+  Service service = serve({"--keep", "1"});
+  const Json jobs = service.get("/api/jobs")["jobs"];
+  EXPECT_LE(jobs.size(), 2U) << jobs.dump();
+  for (const Json& job : jobs) {
+    if (job["id"] == damaged) EXPECT_EQ(job["error"]["code"], "corrupt") << job.dump();
+  }
+  EXPECT_EQ(service.ask("DELETE", "/api/jobs/..%2Foutside").status, 404);
+  EXPECT_EQ(service.ended(service.submit(service.settings(64, 1)))["state"], "done");
+  EXPECT_TRUE(fs::exists(file("data/outside/deep")));
+}
+
+/// Files of the models cannot be read for a while.
+TEST_F(Serve, WaitsForADiskThatFailsAndSaysSo) {
+  setenv("LD_PRELOAD", SEMBLANCE_FAILING_CALLS, 1);
+  setenv("SEMBLANCE_FAULTS", file("plan.txt").c_str(), 1);
+  Service service = serve({"--memory", "120MiB"});
+  unsetenv("LD_PRELOAD");
+  unsetenv("SEMBLANCE_FAULTS");
+  const Json settings = service.settings(128, 20);
+  const std::string whole = service.finished_picture(settings);
+  write_bytes(file("new.txt"), "read .safetensors 5");
+  fs::rename(file("new.txt"), file("plan.txt"));
+  const std::string id = service.submit(settings);
+  Json waiting;
+  for (int i = 0; i < 6000 && waiting.is_null(); ++i) {
+    waiting = service.job(id)["waiting"];
+    std::this_thread::sleep_for(5ms);
+  }
+  ASSERT_TRUE(waiting.is_object()) << service.job(id).dump();
+  EXPECT_NE(waiting["message"].get<std::string>().find("Input/output error"), std::string::npos)
+      << waiting.dump();
+  EXPECT_EQ(service.state(id), "running");
+  fs::remove(file("plan.txt"));
+  EXPECT_EQ(service.ended(id)["state"], "done") << service.job(id).dump();
+  EXPECT_EQ(pixels_of(service.picture(id)), pixels_of(whole));
 }
 
 TEST_F(Serve, AFullQueueIsToldWithATimeToComeBack) {
