@@ -16,6 +16,7 @@
 #include "models/vae.h"
 #include "pipeline/denoiser.h"
 #include "pipeline/opened_models.h"
+#include "service/settings.h"
 #include "tests/support/allocation_count.h"
 #include "tests/support/golden.h"
 #include "tests/support/sanitized.h"
@@ -206,6 +207,26 @@ TEST(CodecAllocations, OfEncodingAreBooked) {
       if (size.w == 1024) {
         EXPECT_GE(taken.peak_bytes, booked / 2) << name_of(format);
       }
+    }
+  }
+}
+
+// A request's settings may be 800 KiB; read as JSON's own tree they would take sixteen times that.
+TEST(SettingsAllocations, OfWhatNoSettingIsAreFew) {
+  const auto repeated = [](const std::string& piece) {
+    std::string text;
+    while (text.size() < 700'000) text += piece;
+    return text;
+  };
+  const std::string texts[] = {R"({"prompt": [)" + repeated("[],") + "0]}",
+                               R"({"prompt": {)" + repeated(R"("a":{},)") + R"("b":0}})",
+                               R"({"prompt": 0)" + repeated(R"(,"steps":1)") + "}",
+                               "[" + repeated("1,") + "1]", repeated(R"({"prompt":)")};
+  for (const std::string& text : texts) {
+    const AllocationCount count;
+    EXPECT_THROW(service::parse_settings(text), service::HttpError) << text.substr(0, 20);
+    if (!testing::kSanitized) {
+      EXPECT_LT(count.read().peak_bytes, 1 << 20) << text.substr(0, 20);
     }
   }
 }

@@ -19,6 +19,7 @@ const kShapes = [
 ];
 
 let nativeSide = 1024;
+let promptBytes = Infinity;
 let fewSteps = false;
 let changed = () => {};
 
@@ -50,6 +51,7 @@ export function startSettings(options) {
 export function useInfo(info) {
   nativeSide = info.model.native_side;
   fewSteps = info.model.few_steps;
+  promptBytes = info.limits.prompt_bytes;
   if (info.limits.count) {
     for (const id of ['count', 'count-range']) byId(id).max = info.limits.count;
   }
@@ -168,7 +170,7 @@ export function readSettings({ quiet = false } = {}) {
   if (quiet) {
     // A plan needs no prompt.
     if (!settings.prompt.trim()) settings.prompt = 'portrait';
-    return problems.every(([place]) => place === 'prompt') ? settings : null;
+    return problems.every(([, key]) => key === 'prompt.missing') ? settings : null;
   }
   for (const [place, key, values] of problems) showProblem(place, key, values);
   if (problems.length === 0) return settings;
@@ -179,6 +181,9 @@ export function readSettings({ quiet = false } = {}) {
 function problemsOf(settings) {
   const problems = [];
   if (!settings.prompt.trim()) problems.push(['prompt', 'prompt.missing']);
+  for (const place of ['prompt', 'negative_prompt']) {
+    if (new TextEncoder().encode(settings[place]).length > promptBytes) problems.push([place, 'prompt.long', { most: promptBytes }]);
+  }
   for (const side of ['width', 'height']) {
     const value = settings[side];
     if (!(value >= 64 && value % 8 === 0)) {

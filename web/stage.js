@@ -17,8 +17,19 @@ export const shownId = () => shown?.id ?? null;
 export function startStage(given) {
   options = given;
   byId('cancel').onclick = cancel;
-  byId('again').onclick = () => options.again({ ...shown.settings, seed: shown.images[chosen]?.seed ?? shown.settings.seed });
+  byId('again').onclick = again;
   setInterval(sayTimeLeft, 1000);
+}
+
+/** Events tell of long prompts in short: the job itself is asked for. */
+async function again() {
+  const seed = shown.images[chosen]?.seed ?? shown.settings.seed;
+  try {
+    options.again({ ...(await api.job(shown.id)).settings, seed });
+  } catch (problem) {
+    byId('ended').hidden = false;
+    tell(byId('ended'), problem);
+  }
 }
 
 /** Puts a job on the stage and follows it while it is under way. */

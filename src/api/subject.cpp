@@ -5,6 +5,7 @@
 
 #include "backend/backends.h"
 #include "core/error.h"
+#include "core/stop.h"
 #include "face/face_models.h"
 #include "image/decode.h"
 #include "image/photo_size.h"
@@ -31,15 +32,17 @@ FaceModelFiles chosen(const FaceFiles& files) {
 
 }  // namespace
 
-Image open_photo(const File& file, const PhotoOptions& options) {
+Image open_photo(const File& file, const PhotoOptions& options, std::stop_token stop) {
   // Before the pixels are read: a photo that the rule cannot take is refused by its header.
   if (!options.original_size) published_size(probe(file).upright());
-  Image photo = decode(file);
+  Image photo = decode(file, stop);
+  check_stop(stop);
   return options.original_size ? std::move(photo) : resize_photo(std::move(photo));
 }
 
-Image open_photo(const std::filesystem::path& path, const PhotoOptions& options) {
-  return open_photo(*open_file(path), options);
+Image open_photo(const std::filesystem::path& path, const PhotoOptions& options,
+                 std::stop_token stop) {
+  return open_photo(*open_file(path), options, std::move(stop));
 }
 
 PhotoNeeds photo_needs(const File& file, const PhotoOptions& options) {
@@ -87,7 +90,7 @@ SubjectReader::Subject SubjectReader::read(const std::filesystem::path& path,
                                            const std::string& flag, std::stop_token stop) {
   check(path, flag);
   if (is_identity(path)) return {.identity = read_identity(path)};
-  const Image photo = open_photo(path, options_);
+  const Image photo = open_photo(path, options_, stop);
   const FoundFaces found = find_faces(
       photo, models(stop),
       {.detector_size = options_.detector_size, .reduced = options_.reduced, .largest_only = true},

@@ -39,9 +39,10 @@ struct PhotoOptions {
 };
 
 /// The photo in the frame that its keypoints are told in. Throws what decode() and resize_photo()
-/// throw.
-Image open_photo(const File& file, const PhotoOptions& options);
-Image open_photo(const std::filesystem::path& path, const PhotoOptions& options);
+/// throw, and Error(kCancelled) after `stop`.
+Image open_photo(const File& file, const PhotoOptions& options, std::stop_token stop = {});
+Image open_photo(const std::filesystem::path& path, const PhotoOptions& options,
+                 std::stop_token stop = {});
 
 /// What open_photo() takes, told by the photo's header: the most bytes at once, and the size of the
 /// frame that it gives. Throws what probe() and published_size() throw.

@@ -110,12 +110,12 @@ ImageInfo probe(const File& file) {
 
 ImageInfo probe(const std::filesystem::path& path) { return probe(*open_file(path)); }
 
-Image decode(const File& file) {
+Image decode(const File& file, std::stop_token stop) {
   switch (format_of(file)) {
     case ImageFormat::kJpeg:
-      return codecs::decode_jpeg(file);
+      return codecs::decode_jpeg(file, std::move(stop));
     case ImageFormat::kPng:
-      return codecs::decode_png(file);
+      return codecs::decode_png(file, std::move(stop));
     case ImageFormat::kWebp:
       return codecs::decode_webp(file);
   }

@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <stop_token>
 #include <string_view>
 
 #include "image/image.h"
@@ -58,8 +59,9 @@ ImageInfo probe(const std::filesystem::path& path);
 /// and beside them a few hundred bytes for each pixel of a row. More only for: a JPEG in several
 /// scans (progressive; 2 bytes for each of its samples: 3 a pixel, 6 where colour is not halved);
 /// WebP (its encoded pixels; 4 bytes a pixel and tables of codes where it is lossless); a turned
-/// picture that is WebP or interlaced PNG (3 bytes a pixel).
-Image decode(const File& file);
+/// picture that is WebP or interlaced PNG (3 bytes a pixel). After `stop` JPEG and PNG throw
+/// Error(kCancelled) between two rows.
+Image decode(const File& file, std::stop_token stop = {});
 Image decode(const std::filesystem::path& path);
 
 }  // namespace semblance

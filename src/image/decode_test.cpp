@@ -118,6 +118,16 @@ TEST(Decode, RefusesEveryTruncation) {
   }
 }
 
+TEST(Decode, HearsThatItShouldStop) {
+  std::stop_source stop;
+  stop.request_stop();
+  for (const char* name : {"420.jpg", "420_progressive.jpg", "rgba.png", "interlaced.png"}) {
+    const auto file = open_file(golden_path(std::string("image/decode/") + name));
+    EXPECT_EQ(error_of([&] { decode(*file, stop.get_token()); }), "cancelled: cancelled") << name;
+    decode(*file);
+  }
+}
+
 TEST(Decode, SurvivesEveryChangedByte) {
   for (const char* name :
        {"420.jpg", "cmyk.jpg", "420_progressive.jpg", "palette_alpha.png", "grey_16.png",

@@ -62,13 +62,13 @@ void check_sides(const Image& image, ImageFormat format, int limit) {
 }  // namespace
 
 std::vector<std::byte> encode(const Image& image, ImageFormat format, const ImageText& text,
-                              int quality) {
+                              int quality, const std::stop_token& stop) {
   SEMBLANCE_ASSERT(quality >= 0 && quality <= 100);
   check_text(text);
   switch (format) {
     case ImageFormat::kPng:
       check_sides(image, format, 1'000'000);
-      return codecs::encode_png(image, text);
+      return codecs::encode_png(image, text, stop);
     case ImageFormat::kJpeg: {
       check_sides(image, format, 65'500);
       const auto exif = exif_for(text);
@@ -116,8 +116,9 @@ ImageFormat format_for(const std::filesystem::path& path) {
        path.string(), extension.empty() ? "has no ending" : "ends in " + extension);
 }
 
-void write_image(const Image& image, const std::filesystem::path& path, const ImageText& text) {
-  const auto bytes = encode(image, format_for(path), text);
+void write_image(const Image& image, const std::filesystem::path& path, const ImageText& text,
+                 const std::stop_token& stop) {
+  const auto bytes = encode(image, format_for(path), text, kEncodingQuality, stop);
   OutputFile file(path);
   file.write(bytes);
   file.commit();

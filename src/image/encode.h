@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,9 +28,9 @@ inline constexpr int kEncodingQuality = 95;
 /// picture, a side beyond the format's own limit (JPEG 65,500, WebP 16,383, PNG 1,000,000), a key
 /// as above does not allow, a value that is not UTF-8 or holds a zero, or more text than a JPEG can
 /// carry (about 32,000 characters). To find such trouble before a picture is computed, encode a 1 x
-/// 1 one.
+/// 1 one. A PNG takes seconds where it is large: after `stop` it throws Error(kCancelled).
 std::vector<std::byte> encode(const Image& image, ImageFormat format, const ImageText& text = {},
-                              int quality = kEncodingQuality);
+                              int quality = kEncodingQuality, const std::stop_token& stop = {});
 
 /// The most memory that encode() takes at once for a picture of this size, its result included; the
 /// text is not counted.
@@ -41,6 +42,7 @@ ImageFormat format_for(const std::filesystem::path& path);
 
 /// Encodes by the path's extension and writes the file, which appears whole or not at all. Throws
 /// what the two above and OutputFile throw.
-void write_image(const Image& image, const std::filesystem::path& path, const ImageText& text = {});
+void write_image(const Image& image, const std::filesystem::path& path, const ImageText& text = {},
+                 const std::stop_token& stop = {});
 
 }  // namespace semblance

@@ -26,6 +26,15 @@ TEST(Encode, PngKeepsEveryPixel) {
   EXPECT_EQ(largest_difference(image.pixels(), again.pixels()), 0);
 }
 
+TEST(Encode, PngHearsThatItShouldStop) {
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(error_of([&] {
+              encode(synthetic(67, 41), ImageFormat::kPng, {}, kEncodingQuality, stop.get_token());
+            }),
+            "cancelled: cancelled");
+}
+
 TEST(Encode, JpegIsPillowsAtQuality95) {
   const Image photo = decode(golden_path("image/astronaut.jpg"));
   const Image again = decode(*memory_file("a.jpg", encode(photo, ImageFormat::kJpeg)));

@@ -28,12 +28,13 @@ Prompts prompts_of(const OpenedModels& models, const Request& request) {
 
 using Ids = std::vector<std::int32_t>;  // [n,l]
 
-std::array<Ids, 2> tokenize(const OpenedModels& models, const Prompts& prompts) {
+std::array<Ids, 2> tokenize(const OpenedModels& models, const Prompts& prompts,
+                            const std::stop_token& stop) {
   std::array<Ids, 2> ids;
   for (std::size_t encoder = 0; encoder < 2; ++encoder) {
     for (const std::string& text : prompts.texts) {
-      const EncodedText encoded =
-          models.tokenizers[encoder].encode(text, models.prompt_length(static_cast<int>(encoder)));
+      const EncodedText encoded = models.tokenizers[encoder].encode(
+          text, models.prompt_length(static_cast<int>(encoder)), stop);
       ids[encoder].insert(ids[encoder].end(), encoded.ids.begin(), encoded.ids.end());
     }
   }
@@ -73,7 +74,7 @@ EncodedPrompts run_encoder(const OpenedModels& models, const Workspace& workspac
 void encode_text(Conditions& conditions, const OpenedModels& models, const Workspace& workspace,
                  const Request& request, std::stop_token stop) {
   const Prompts prompts = prompts_of(models, request);
-  const std::array<Ids, 2> ids = tokenize(models, prompts);
+  const std::array<Ids, 2> ids = tokenize(models, prompts, stop);
   const EncodedPrompts first = run_encoder(models, workspace, request, 0, ids[0], stop);
   const EncodedPrompts second = run_encoder(models, workspace, request, 1, ids[1], stop);
   conditions.text_tokens = models.prompt_length(0);

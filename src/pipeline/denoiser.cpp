@@ -25,11 +25,13 @@ Denoiser::Denoiser(const OpenedModels& models, const Workspace& workspace, const
 }
 
 std::uint64_t Denoiser::least_budget(const OpenedModels& models, const Workspace& workspace,
-                                     const Request& request, bool with_identity, DType dtype) {
+                                     const Request& request, bool with_identity, DType dtype,
+                                     std::stop_token stop) {
   constexpr std::uint64_t kAll = std::uint64_t{1} << 62;
   const SessionOptions options =
       workspace.with_budget(kAll).many(denoiser_beside(models, request, with_identity));
-  KernelNeeds kernels(workspace.backend(), models.denoiser_weights, options.seconds);
+  KernelNeeds kernels(workspace.backend(), models.denoiser_weights, options.seconds,
+                      std::move(stop));
   const std::uint64_t places = least_memory(
       step_graph(models, request, with_identity, dtype),
       [&](const Graph& graph, const Node& node) { return kernels.of(graph, node); }, options.fit);

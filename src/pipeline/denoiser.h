@@ -28,8 +28,10 @@ class Denoiser {
   std::uint64_t spare_bytes() const { return spare_bytes_; }
 
   /// The least budget of the process in which a Denoiser of these arguments could be made now.
+  /// Throws Error(kCancelled).
   static std::uint64_t least_budget(const OpenedModels& models, const Workspace& workspace,
-                                    const Request& request, bool with_identity, DType dtype);
+                                    const Request& request, bool with_identity, DType dtype,
+                                    std::stop_token stop);
 
  private:
   bool with_identity_;

@@ -48,6 +48,12 @@ TEST(Request, RefusesWhatIsOutOfRange) {
             "type the text as UTF-8");
   EXPECT_NE(said([](Request& r) { r.negative = "\xff"; }).find("the negative prompt"),
             std::string::npos);
+  EXPECT_EQ(said([](Request& r) { r.prompt.assign(65'536, 'a'), r.negative = r.prompt; }),
+            "no error");
+  EXPECT_EQ(said([](Request& r) { r.prompt.assign(65'537, 'a'); }),
+            "argument: the prompt must be text of at most 65536 bytes, got 65537");
+  EXPECT_EQ(said([](Request& r) { r.negative = std::string(1 << 20, 'a'); }),
+            "argument: the negative prompt must be text of at most 65536 bytes, got 1048576");
   EXPECT_EQ(said([](Request& r) { r.identity_end = 2; }),
             "argument: the identity end must be a number from 0 to 1, got 2");
   EXPECT_EQ(said([](Request& r) { r.identity_start = std::numeric_limits<double>::infinity(); }),
@@ -222,6 +228,15 @@ TEST_F(Damaged, StopsWhenAskedAndSaysSo) {
   std::stop_source stop;
   stop.request_stop();
   EXPECT_EQ(error_of([&] { generation.next(stop.get_token()); }), "cancelled: cancelled");
+  EXPECT_EQ(error_of([&] { pipeline.start(request, embedding, Keypoints{}, stop.get_token()); }),
+            "cancelled: cancelled");
+  EXPECT_EQ(error_of([&] { generation.decode(stop.get_token()); }), "cancelled: cancelled");
+  EXPECT_EQ(error_of([&] { Pipeline(paths_, {.precision = Precision::kF32}, stop.get_token()); }),
+            "cancelled: cancelled");
+  const std::vector<Stage> stages = pipeline.stages(request, ImageFormat::kPng);
+  EXPECT_EQ(
+      error_of([&] { RequestPlanner(stages, pipeline.workspace(), stop.get_token()).plan(); }),
+      "cancelled: cancelled");
   EXPECT_TRUE(generation.next());  // and goes on from where it was
   EXPECT_EQ(generation.step(), 1);
 }

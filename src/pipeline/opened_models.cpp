@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "core/stop.h"
 #include "models/unet.h"
 #include "weights/audit.h"
 #include "weights/checkpoint.h"
@@ -37,10 +38,13 @@ Json load_config(const fs::path& folder) {
   return Json::load(folder / "config.json").expect_object();
 }
 
-void open_text_encoder(OpenedModels& models, std::size_t index, const fs::path& base) {
+void open_text_encoder(OpenedModels& models, std::size_t index, const fs::path& base,
+                       const std::stop_token& stop) {
+  check_stop(stop);
   const std::string suffix = index == 0 ? "" : "_2";
   const fs::path folder = base / ("text_encoder" + suffix);
   models.tokenizers.push_back(Tokenizer::load(base / ("tokenizer" + suffix)));
+  check_stop(stop);
   ClipConfig& config = models.clip[index];
   const Json json = load_config(folder);
   config = clip_config(json);
@@ -127,9 +131,12 @@ void check_widths(const OpenedModels& models, const ModelPaths& paths) {
   }
 }
 
-void open_denoiser(OpenedModels& models, const ModelPaths& paths) {
+void open_denoiser(OpenedModels& models, const ModelPaths& paths, const std::stop_token& stop) {
+  check_stop(stop);
   WeightMap unet_weights = open_component(paths.base / "unet");
+  check_stop(stop);
   WeightMap identity_weights = open_component(paths.identitynet);
+  check_stop(stop);
   WeightMap adapter_weights;
   constexpr std::string_view kAdapter = "ip_adapter.";
   constexpr std::string_view kResampler = "image_proj.";
@@ -154,6 +161,7 @@ void open_denoiser(OpenedModels& models, const ModelPaths& paths) {
   models.resampler = resampler_config(models.resampler_weights, "");
   check_widths(models, paths);
 
+  check_stop(stop);
   const Graph graph = denoiser_for_audit(models);
   audit_against("the UNet", paths.base / "unet", graph, "unet.", unet_weights);
   audit_against("IdentityNet", paths.identitynet, graph, "identitynet.", identity_weights);
@@ -217,7 +225,7 @@ double guidance_of(const fs::path& base) {
   return guidance;
 }
 
-OpenedModels open_models(const ModelPaths& paths) {
+OpenedModels open_models(const ModelPaths& paths, const std::stop_token& stop) {
   for (const auto& [flag, path] :
        {std::pair<std::string_view, const fs::path*>{"--base", &paths.base},
         {"--identitynet", &paths.identitynet},
@@ -243,11 +251,12 @@ OpenedModels open_models(const ModelPaths& paths) {
   const Json index = Json::load(paths.base / "model_index.json").expect_object();
   models.zero_absent_negative = index.get_bool("force_zeros_for_empty_prompt", true);
   models.guidance = guidance_of(paths.base);
-  for (std::size_t i = 0; i < 2; ++i) open_text_encoder(models, i, paths.base);
+  for (std::size_t i = 0; i < 2; ++i) open_text_encoder(models, i, paths.base, stop);
   models.unet = unet_config(load_config(paths.base / "unet"));
   models.identitynet = identitynet_config(load_config(paths.identitynet));
+  check_stop(stop);
   open_vae(models, paths.base / "vae");
-  open_denoiser(models, paths);
+  open_denoiser(models, paths, stop);
   return models;
 }
 

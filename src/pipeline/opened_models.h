@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <stop_token>
 
 #include "models/clip.h"
 #include "models/resampler.h"
@@ -40,7 +41,7 @@ struct OpenedModels {
 double guidance_of(const std::filesystem::path& base);
 
 /// Opens and audits everything; throws the first Error, which names all that is wrong in that
-/// component.
-OpenedModels open_models(const ModelPaths& paths);
+/// component. Throws Error(kCancelled) between two files after `stop`.
+OpenedModels open_models(const ModelPaths& paths, const std::stop_token& stop = {});
 
 }  // namespace semblance

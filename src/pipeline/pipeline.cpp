@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/messages.h"
 #include "core/parallel.h"
+#include "core/stop.h"
 #include "memory/budget.h"
 #include "memory/heap.h"
 #include "pipeline/conditions.h"
@@ -39,7 +40,8 @@ namespace {
 /// Gives what `work` gives in a workspace of the budget, or of what the machine has where that is
 /// less: with some air first, and where nothing fits then with all there is.
 template <typename Work>
-auto in_the_room(const Workspace& workspace, const std::vector<Stage>& stages, Work&& work) {
+auto in_the_room(const Workspace& workspace, const std::vector<Stage>& stages,
+                 const std::stop_token& stop, Work&& work) {
   const std::optional<MemoryRoom> room = workspace.room();
   if (!room) return work(workspace);
   const std::uint64_t budget = workspace.options().budget_bytes.value_or(~std::uint64_t{0});
@@ -55,7 +57,7 @@ auto in_the_room(const Workspace& workspace, const std::vector<Stage>& stages, W
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kMemory || most == budget) throw;
     const std::uint64_t least =
-        RequestPlanner(stages, workspace.with_budget(most).with_base(planned_base()))
+        RequestPlanner(stages, workspace.with_budget(most).with_base(planned_base()), stop)
             .minimum_budget();
     if (least <= most) throw;
     fail(ErrorKind::kMemory, "{}",
@@ -144,7 +146,7 @@ void Generation::State::replan(const MemoryRoom& room, bool with_identity, std::
       if (bytes < most) continue;
       const std::uint64_t least =
           Denoiser::least_budget(models->opened, models->workspace.with_budget(most), request,
-                                 with_identity, models->dtype());
+                                 with_identity, models->dtype(), stop);
       if (least <= most) throw;
       fail(ErrorKind::kMemory, "{}",
            text_of(Message::kCannotGoOn, bytes_text(least), bytes_text(most)));
@@ -243,7 +245,7 @@ Image Generation::decode(std::stop_token stop) {
   const Pipeline::Models& models = *s.models;
   const Size size{s.request.width, s.request.height};
   const auto stages = stages_beside_steps(models.opened, s.request, models.dtype(), false);
-  return in_the_room(models.workspace, stages, [&](const Workspace& workspace) {
+  return in_the_room(models.workspace, stages, stop, [&](const Workspace& workspace) {
     return decode_picture(
         models.opened, workspace, s.latent, size, models.dtype(), stop,
         {.tiling = s.request.vae_tiling, .beside = decoder_beside(models.opened, s.request)});
@@ -261,13 +263,15 @@ double cached_share_of(const OpenedModels& models) {
 
 }  // namespace
 
-Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options) {
+Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options, std::stop_token stop) {
   const Precision precision = resolve(options.precision);
   auto models = std::make_shared<Models>(
-      Models{open_models(paths), paths, options.backend, precision,
+      Models{open_models(paths, stop), paths, options.backend, precision,
              Workspace(backend_by_name(options.backend), options.workspace)});
   // Now, since they are needed when a file has failed later.
+  check_stop(stop);
   models->fingerprints = fingerprints_of(paths, models->opened);
+  check_stop(stop);
   models->workspace = models->workspace.with_base(planned_base())
                           .with_prices(models->dtype(), cached_share_of(models->opened));
   models_ = std::move(models);
@@ -283,8 +287,10 @@ double Pipeline::native_guidance() const { return models_->opened.guidance; }
 
 Precision Pipeline::precision() const { return models_->precision; }
 
-std::string Pipeline::truncated(const std::string& prompt) const {
-  return models_->opened.tokenizers[0].encode(prompt, models_->opened.prompt_length(0)).cut_text;
+std::string Pipeline::truncated(const std::string& prompt, const std::stop_token& stop) const {
+  return models_->opened.tokenizers[0]
+      .encode(prompt, models_->opened.prompt_length(0), stop)
+      .cut_text;
 }
 
 const Workspace& Pipeline::workspace() const { return models_->workspace; }
@@ -296,9 +302,10 @@ std::vector<Stage> Pipeline::stages(const Request& request, std::optional<ImageF
 
 std::optional<Size> Pipeline::smaller_picture(const Request& request,
                                               std::optional<ImageFormat> format,
-                                              std::uint64_t minimum_bytes) const {
+                                              std::uint64_t minimum_bytes,
+                                              std::stop_token stop) const {
   return semblance::largest_picture(models_->opened, request, models_->dtype(), models_->workspace,
-                                    format, minimum_bytes);
+                                    format, minimum_bytes, std::move(stop));
 }
 
 Image Pipeline::decode(std::span<const float> latent, Size size, std::stop_token stop) {
@@ -317,13 +324,14 @@ Generation Pipeline::start(const Request& request, std::span<const float> embedd
                         .keypoints = keypoints,
                         .scheduler = EulerScheduler(models.opened.scheduler, request.steps)});
   const auto stages = stages_beside_steps(models.opened, request, models.dtype(), true);
-  state->conditions = in_the_room(models.workspace, stages, [&](const Workspace& workspace) {
+  state->conditions = in_the_room(models.workspace, stages, stop, [&](const Workspace& workspace) {
     return encode_conditions(models.opened, workspace, request, embedding, keypoints,
                              models.dtype(), stop);
   });
   const std::int64_t fold = models.opened.vae.fold();
   state->latent.resize(static_cast<std::size_t>(models.opened.unet.in_channels *
                                                 (request.height / fold) * (request.width / fold)));
+  check_stop(stop);
   NoiseGenerator(request.seed).randn(state->latent);
   for (float& value : state->latent) value *= state->scheduler.init_noise_sigma();
   return Generation(std::move(state));
@@ -380,10 +388,11 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
                                                                      .step = run.step});
   if (run.step < steps) {
     const auto stages = stages_beside_steps(models.opened, run.request, models.dtype(), true);
-    state->conditions = in_the_room(models.workspace, stages, [&](const Workspace& workspace) {
-      return encode_conditions(models.opened, workspace, run.request, run.embedding, run.keypoints,
-                               models.dtype(), stop);
-    });
+    state->conditions =
+        in_the_room(models.workspace, stages, stop, [&](const Workspace& workspace) {
+          return encode_conditions(models.opened, workspace, run.request, run.embedding,
+                                   run.keypoints, models.dtype(), stop);
+        });
   }
   return Generation(std::move(state));
 }

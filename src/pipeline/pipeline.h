@@ -79,8 +79,8 @@ class Pipeline {
  public:
   /// Opens the files, reads configs and headers, and audits every tensor's name and shape; throws
   /// one Error that lists all that is missing, left over or wrongly shaped. Of the
-  /// weights only what fingerprints_of() looks at is read.
-  Pipeline(const ModelPaths& paths, const PipelineOptions& options);
+  /// weights only what fingerprints_of() looks at is read. Throws Error(kCancelled) after `stop`.
+  Pipeline(const ModelPaths& paths, const PipelineOptions& options, std::stop_token stop = {});
   Pipeline(Pipeline&&) noexcept;
   ~Pipeline();
 
@@ -97,9 +97,9 @@ class Pipeline {
                             int first_step = 0) const;
   /// A picture that fits where the request, with its minimum, does not.
   std::optional<Size> smaller_picture(const Request& request, std::optional<ImageFormat> format,
-                                      std::uint64_t minimum_bytes) const;
+                                      std::uint64_t minimum_bytes, std::stop_token stop = {}) const;
   /// What of the prompt is cut off beyond the encoders' length; empty when nothing is.
-  std::string truncated(const std::string& prompt) const;
+  std::string truncated(const std::string& prompt, const std::stop_token& stop = {}) const;
 
   /// Encodes the prompts and the face, and makes the first noise. `embedding`: 512 numbers as the
   /// recogniser gave them; `keypoints` in pixels of the picture to be made. Throws as

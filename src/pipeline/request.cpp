@@ -19,11 +19,19 @@ void check_range(std::string_view option, T value, double least, double most) {
   }
 }
 
+void check_prompt(std::string_view what, const std::string& prompt) {
+  if (prompt.size() > kMostPromptBytes) {
+    fail(ErrorKind::kArgument, "{} must be text of at most {} bytes, got {}", what,
+         kMostPromptBytes, prompt.size());
+  }
+  decode_utf8(prompt, what);
+}
+
 }  // namespace
 
 void check(const Request& request) {
-  decode_utf8(request.prompt, "the prompt");
-  if (request.negative) decode_utf8(*request.negative, "the negative prompt");
+  check_prompt("the prompt", request.prompt);
+  if (request.negative) check_prompt("the negative prompt", *request.negative);
   for (const auto& [name, side] :
        {std::pair<std::string_view, int>{"width", request.width}, {"height", request.height}}) {
     if (side < 8 || side > kMaxSide || side % 8 != 0) {

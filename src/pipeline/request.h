@@ -1,6 +1,7 @@
 // What a user asks for, and where the models lie.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -21,6 +22,10 @@ enum class Precision : std::uint8_t {
   kBF16
 };  // auto: bf16 where the processor computes it natively
 
+/// The most bytes of a prompt and of a negative prompt, as UTF-8. The text encoders read its first
+/// 77 tokens; the rest costs time and memory alone.
+inline constexpr std::size_t kMostPromptBytes = std::size_t{64} << 10U;
+
 /// One picture. Defaults are the published demo's where it has them.
 struct Request {
   std::string prompt;
@@ -38,9 +43,9 @@ struct Request {
   bool vae_tiling = false;  // decode in tiles that are blended, as diffusers' enable_vae_tiling
 };
 
-/// Throws Error(kArgument) naming the option, its rule and what came: sizes (multiples of 8, 8 to
-/// 8192), steps (1 to 1000), guidance (0 to 100), strengths (0 to 5), window (0 <= start <= end <=
-/// 1), UTF-8 of both prompts.
+/// Throws Error(kArgument) naming the option, its rule and what came: both prompts (UTF-8 of at
+/// most kMostPromptBytes), sizes (multiples of 8, 8 to 8192), steps (1 to 1000), guidance (0 to
+/// 100), strengths (0 to 5), window (0 <= start <= end <= 1).
 void check(const Request& request);
 
 }  // namespace semblance

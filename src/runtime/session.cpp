@@ -8,6 +8,7 @@
 
 #include "core/convert.h"
 #include "core/integers.h"
+#include "core/stop.h"
 #include "memory/base_memory.h"
 #include "memory/heap.h"
 #include "memory/meter.h"
@@ -28,10 +29,6 @@ constexpr std::uint64_t kReadBytes = 1 << 20;
 constexpr double kCached = 0.98;
 
 constexpr int kAfterAll = std::numeric_limits<int>::max();
-
-void check_stop(const std::stop_token& stop) {
-  if (stop.stop_requested()) fail(ErrorKind::kCancelled, "cancelled");
-}
 
 /// Rows of a table by number, from the file: an embedding's table is never held.
 struct Table {
@@ -405,7 +402,7 @@ Session::Session(Graph graph, const Backend& backend, const WeightMap& weights,
     : state_(std::make_unique<State>()) {
   State& s = *state_;
   {
-    KernelNeeds needs(backend, weights, options.seconds);
+    KernelNeeds needs(backend, weights, options.seconds, stop);
     s.program = plan_session(graph, needs, options);
   }
   s.trace = options.trace;

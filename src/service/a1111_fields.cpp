@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/closest.h"
+#include "pipeline/request.h"
 #include "service/job_request.h"
 
 namespace semblance::service {
@@ -113,11 +114,16 @@ std::optional<std::string> Fields::text(std::string_view name) const {
   const json* const value = find(name);
   if (value == nullptr) return {};
   if (!value->is_string()) refuse(name, "it must be a text");
+  std::string text;
   if (json_.is_long(*value)) {
-    refuse(name, fmt::format("it may have {} bytes at most, as JSON", LongStringJson::kLongBytes));
+    // JSON writes a byte in six at most.
+    auto found = json_.long_text(*value, 6 * kMostPromptBytes);
+    if (!found) refuse(name, fmt::format("it must be text of at most {} bytes", kMostPromptBytes));
+    text = std::move(*found);
+  } else {
+    text = value->get<std::string>();
   }
-  std::string text = value->get<std::string>();
-  if (text.find('\0') != std::string::npos) refuse(name, "it must not hold U+0000");
+  check_prompt(path_of(name), text);
   return text;
 }
 

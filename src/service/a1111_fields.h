@@ -46,7 +46,7 @@ class Fields {
   std::optional<double> number(std::string_view name) const;
   std::optional<std::int64_t> whole(std::string_view name) const;
   std::optional<bool> boolean(std::string_view name) const;
-  /// Without U+0000, and of at most LongStringJson::kLongBytes.
+  /// As check_prompt() allows it.
   std::optional<std::string> text(std::string_view name) const;
   /// HttpError 400: "cannot take PATH.NAME: RULE, got VALUE".
   [[noreturn]] void refuse(std::string_view name, std::string_view rule) const;

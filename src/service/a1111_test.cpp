@@ -159,6 +159,15 @@ TEST(Txt2Img, TakesEulerInAnySpelling) {
             "sampler_index: cannot take sampler_index: there is one sampler, Euler, got \"DDIM\"");
 }
 
+TEST(Txt2Img, TakesTheLongestPromptHoweverItIsWritten) {
+  const auto taken = [](const std::string& prompt) {
+    return parsed(body({{"prompt", prompt}})).job.settings.prompt;
+  };
+  for (const std::string& prompt :
+       {std::string(65'536, 'a'), std::string(65'536, '\x01'), std::string(20'000, '"')})
+    EXPECT_EQ(taken(prompt), prompt);
+}
+
 TEST(Txt2Img, RefusesByName) {
   const std::string no_pass = "there is no second pass, width and height give the size at once";
   const std::vector<std::tuple<std::string, json, std::string>> table = {
@@ -183,9 +192,11 @@ TEST(Txt2Img, RefusesByName) {
       {"cfgscale", 5, "there is no such field, did you mean cfg_scale?"},
       {"frobnicate", nullptr, "there is no such field"},
       {"prompt", 5, "it must be a text, got 5"},
-      {"prompt", std::string("a\0b", 3), "it must not hold U+0000, got \"a\\u0000b\""},
-      {"prompt", std::string(20'000, 'a'),
-       "it may have 16384 bytes at most, as JSON, got a long string"},
+      {"prompt", std::string("a\0b", 3), "it must not hold the character U+0000"},
+      {"prompt", std::string(65'537, 'a'),
+       "it must be text of at most 65536 bytes, got 65537 bytes"},
+      {"negative_prompt", std::string(1 << 20, 'a'),
+       "it must be text of at most 65536 bytes, got a long string"},
       {"steps", 0, "it must be from 1 to 100, got 0"},
       {"steps", 101, "it must be from 1 to 100, got 101"},
       {"steps", "20", "it must be a whole number of at most 53 bits, got \"20\""},

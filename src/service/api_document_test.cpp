@@ -185,6 +185,13 @@ TEST_F(ApiDocument, SettingsAreThoseOfTheCode) {
       settings[key] = range[end].get<double>() + beyond * range.value("multipleOf", 1);
       EXPECT_EQ(refusal([&] { read_settings(settings); }), "400 argument") << key << " " << end;
     }
+    if (range.contains("maxLength")) {
+      json settings{{"prompt", "x"}};
+      settings[key] = std::string(range["maxLength"].get<std::size_t>(), 'x');
+      EXPECT_EQ(refusal([&] { read_settings(settings); }), "no error") << key;
+      settings[key] = settings[key].get<std::string>() + "x";
+      EXPECT_EQ(refusal([&] { read_settings(settings); }), "400 argument") << key;
+    }
     if (range.contains("default")) {
       EXPECT_EQ(range["default"], to_json(JobSettings{})[key]) << key;
     }

@@ -4,18 +4,20 @@
 
 #include "api/parameters.h"
 #include "core/error.h"
+#include "core/stop.h"
 #include "memory/base_memory.h"
 #include "memory/heap.h"
 
 namespace semblance::service {
 
-Engine::Engine(const EngineOptions& options)
+Engine::Engine(const EngineOptions& options, const std::stop_token& stop)
     : options_(options), budget_(budget_of(options.memory)) {
   if (budget_.bytes <= kServiceBytes) {
     fail(ErrorKind::kArgument,
          "--memory: the service needs more than the {} that it keeps for requests, {} came",
          bytes_text(kServiceBytes), bytes_text(budget_.bytes));
   }
+  check_stop(stop);
   workspace_ = workspace_options(budget_, options.scratch, options.may_spill, true);
   workspace_.budget_bytes = budget_.bytes - kServiceBytes;
   workspace_.meter = Meter();
@@ -24,23 +26,25 @@ Engine::Engine(const EngineOptions& options)
   facts_.name = options.demo
                     ? "semblance-demo"
                     : (base.has_filename() ? base : base.parent_path()).filename().string();
-  facts_.native_side = opened()->native_side();
-  facts_.native_guidance = opened()->native_guidance();
-  facts_.precision = opened()->precision();
+  const std::shared_ptr<Pipeline> pipeline = opened(stop);
+  facts_.native_side = pipeline->native_side();
+  facts_.native_guidance = pipeline->native_guidance();
+  facts_.precision = pipeline->precision();
 }
 
-std::shared_ptr<Pipeline> Engine::opened() {
+std::shared_ptr<Pipeline> Engine::opened(const std::stop_token& stop) {
   const std::lock_guard guard(mutex_);
   if (!pipeline_) {
-    pipeline_ =
-        std::make_shared<Pipeline>(options_.models, PipelineOptions{.precision = options_.precision,
-                                                                    .backend = options_.backend,
-                                                                    .workspace = workspace_});
+    pipeline_ = std::make_shared<Pipeline>(
+        options_.models,
+        PipelineOptions{
+            .precision = options_.precision, .backend = options_.backend, .workspace = workspace_},
+        stop);
   }
   return pipeline_;
 }
 
-Pipeline& Engine::pipeline() { return *opened(); }
+Pipeline& Engine::pipeline(const std::stop_token& stop) { return *opened(stop); }
 
 void Engine::release() {
   {
@@ -51,14 +55,19 @@ void Engine::release() {
   give_back_code();
 }
 
-PlanAnswer Engine::plan(Request request) {
+PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
+                        const std::function<bool()>& client_left) {
   if (request.width == 0) request.width = request.height = facts_.native_side;
   check(request);
-  const std::lock_guard guard(planning_);
-  const std::shared_ptr<Pipeline> held = opened();
+  std::unique_lock guard(planning_, std::defer_lock);
+  while (!guard.try_lock_for(std::chrono::milliseconds(100))) {
+    check_stop(stop);
+    if (client_left()) fail(ErrorKind::kCancelled, "the client left");
+  }
+  const std::shared_ptr<Pipeline> held = opened(stop);
   const Pipeline& pipeline = *held;
   const std::vector<Stage> stages = pipeline.stages(request, ImageFormat::kPng);
-  RequestPlanner planner(stages, pipeline.workspace());
+  RequestPlanner planner(stages, pipeline.workspace(), stop);
   const RequestPlan plan = planner.plan();
   PlanAnswer answer{.fits = plan.fits,
                     .scratch_bytes = plan.scratch_bytes,
@@ -71,7 +80,7 @@ PlanAnswer Engine::plan(Request request) {
   }
   const std::uint64_t minimum = planner.minimum_budget();
   answer.minimum_bytes = minimum + kServiceBytes;
-  answer.smaller = pipeline.smaller_picture(request, ImageFormat::kPng, minimum);
+  answer.smaller = pipeline.smaller_picture(request, ImageFormat::kPng, minimum, stop);
   answer.refusal = refusal_of({request.width, request.height}, answer.minimum_bytes, budget_.bytes,
                               answer.smaller);
   return answer;
@@ -81,7 +90,7 @@ Sight Engine::look(const File& photo, std::stop_token stop) {
   PhotoOptions looking{.detector_size = options_.detector_size,
                        .reduced = is_reduced(budget_),
                        .backend = options_.backend,
-                       .workspace = pipeline().workspace()};
+                       .workspace = pipeline(stop).workspace()};
   const PhotoNeeds needs = photo_needs(photo, looking);
   const std::uint64_t left = looking.workspace->left_bytes();
   if (needs.peak_bytes > left) {
@@ -89,7 +98,7 @@ Sight Engine::look(const File& photo, std::stop_token stop) {
          "cannot open the photo: it takes {}, of the budget {} are left\n  try a smaller photo",
          bytes_text(needs.peak_bytes), bytes_text(left));
   }
-  const Image image = open_photo(photo, looking);
+  const Image image = open_photo(photo, looking, stop);
   SubjectReader reader(options_.faces, looking);
   return {image.size(), reader.faces(image, stop)};
 }
@@ -99,7 +108,7 @@ const LatentColours& Engine::colours(std::stop_token stop) {
     constexpr int kFold = 8, kChannels = 4;
     constexpr int kSide = kFold * LatentColours::kProbeSide;
     colours_.emplace(kChannels, kFold, [&](std::span<const float> latent) {
-      return pipeline().decode(latent, {kSide, kSide}, stop);
+      return pipeline(stop).decode(latent, {kSide, kSide}, stop);
     });
   }
   return *colours_;

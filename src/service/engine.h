@@ -2,6 +2,7 @@
 // a while. Everything but plan() is for one thread, the one that computes.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -62,23 +63,27 @@ struct Sight {
 class Engine {
  public:
   /// Opens and audits the models, and measures the machine where nothing is known of it. Throws
-  /// what Pipeline's constructor throws, and Error(kArgument) for a budget that leaves nothing to
-  /// them.
-  explicit Engine(const EngineOptions& options);
+  /// what Pipeline's constructor throws, Error(kArgument) for a budget that leaves nothing to them,
+  /// and Error(kCancelled) after `stop`, as everything below does that takes one.
+  explicit Engine(const EngineOptions& options, const std::stop_token& stop = {});
 
   const Budget& budget() const { return budget_; }
   Mode mode() const { return mode_for(budget_.for_mode_bytes, 0); }
   const ModelFacts& facts() const { return facts_; }
   const EngineOptions& options() const { return options_; }
 
-  /// Thread-safe. Throws what check(request) throws. Without a size the native one is meant.
-  PlanAnswer plan(Request request);
+  /// Thread-safe; one plan is made at a time. Throws what check(request) throws, and
+  /// Error(kCancelled) where `client_left` says so before it is this one's turn. Without a size the
+  /// native one is meant.
+  PlanAnswer plan(
+      Request request, const std::stop_token& stop = {},
+      const std::function<bool()>& client_left = [] { return false; });
 
   /// Throws Error(kMemory) where the photo's pixels or the face models do not fit beside what is
-  /// held, what decode() throws, and Error(kCancelled).
+  /// held, and what decode() throws.
   Sight look(const File& photo, std::stop_token stop = {});
-  Pipeline& pipeline();
-  /// Made at the first call. Throws Error(kCancelled).
+  Pipeline& pipeline(const std::stop_token& stop = {});
+  /// Made at the first call.
   const LatentColours& colours(std::stop_token stop = {});
   ImageText text_for(const Request& request) const;
 
@@ -86,15 +91,15 @@ class Engine {
   void release();
 
  private:
-  std::shared_ptr<Pipeline> opened();
+  std::shared_ptr<Pipeline> opened(const std::stop_token& stop);
 
   EngineOptions options_;
   Budget budget_;
   Workspace::Options workspace_;
   ModelFacts facts_;
   std::optional<LatentColours> colours_;
-  std::mutex planning_;  // one plan at a time: each may take 40 MiB
-  std::mutex mutex_;     // guards pipeline_
+  std::timed_mutex planning_;  // one plan at a time: each may take 40 MiB
+  std::mutex mutex_;           // guards pipeline_
   std::shared_ptr<Pipeline> pipeline_;
 };
 

@@ -124,6 +124,20 @@ json to_json(const Job& job, const Progress& progress, std::optional<int> positi
                               : json(nullptr)}};
 }
 
+void shorten_prompts(JobSettings& settings) {
+  constexpr std::string_view kEllipsis = "\u2026";
+  const auto shorten = [&](std::string& prompt) {
+    if (prompt.size() <= kShortPromptBytes) return;
+    std::size_t end = kShortPromptBytes - kEllipsis.size();
+    while (end > 0 && (static_cast<unsigned char>(prompt[end]) & 0xC0U) == 0x80U) --end;
+    prompt.resize(end);
+    prompt += kEllipsis;
+    prompt.shrink_to_fit();
+  };
+  shorten(settings.prompt);
+  if (settings.negative) shorten(*settings.negative);
+}
+
 std::string kept_text(const Job& job) {
   json pictures = json::array();
   for (const JobPicture& picture : job.pictures)

@@ -86,6 +86,11 @@ std::string time_text(Time time);
 /// As GET /api/jobs/{id} gives it. `position`: how many stand before it in the queue.
 nlohmann::json to_json(const Job& job, const Progress& progress, std::optional<int> position);
 
+/// Where many jobs are told of, or one many times, their prompts have at most this many bytes.
+inline constexpr std::size_t kShortPromptBytes = 1000;
+/// Cuts longer prompts between two characters, and puts an ellipsis there.
+void shorten_prompts(JobSettings& settings);
+
 inline constexpr int kMostFace = 1000;
 /// Of the text that the store keeps: two prompts of 64 KiB, each byte escaped, and an error.
 inline constexpr std::size_t kMostKeptBytes = std::size_t{1} << 20U;

@@ -122,7 +122,7 @@ Identity JobMaker::person_in_pose(const Identity& person) {
 /// Plans the pictures, and writes down what the request left open: after a crash it must be the
 /// same.
 void JobMaker::settle(const Request& request) {
-  const PlanAnswer plan = patiently([&] { return engine_.plan(request); });
+  const PlanAnswer plan = patiently([&] { return engine_.plan(request, stop_); });
   if (!plan.fits) throw Error(ErrorKind::kMemory, *plan.refusal);
   if (!job_.settings.seed) job_.settings.seed = random_seed();
   if (!job_.settings.guidance) job_.settings.guidance = engine_.facts().native_guidance;
@@ -142,7 +142,7 @@ std::optional<Generation> JobMaker::saved_generation(const Request& request) {
   if (!is_there(files_.saved_run())) return std::nullopt;
   try {
     const SavedRun run = load_saved_run(files_.saved_run());
-    if (run.request.seed == request.seed) return engine_.pipeline().resume(run, stop_);
+    if (run.request.seed == request.seed) return engine_.pipeline(stop_).resume(run, stop_);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kCancelled || error.kind() == ErrorKind::kDevice) throw;
     // Made by other models or settings of the service: begun anew.
@@ -155,7 +155,7 @@ void JobMaker::make_picture(Request request, const Identity& person, const Keypo
   patiently([&] { engine_.colours(stop_); });
   std::optional<Generation> generation = patiently([&] {
     std::optional<Generation> saved = saved_generation(request);
-    if (!saved) saved = engine_.pipeline().start(request, person.embedding, keypoints, stop_);
+    if (!saved) saved = engine_.pipeline(stop_).start(request, person.embedding, keypoints, stop_);
     return saved;
   });
   make_steps(*generation, {request.width, request.height});
@@ -163,7 +163,7 @@ void JobMaker::make_picture(Request request, const Identity& person, const Keypo
   const Image image = patiently([&] { return generation->decode(stop_); });
   generation.reset();
   patiently([&] {
-    write_image(image, files_.picture(job_.pictures.size()), engine_.text_for(request));
+    write_image(image, files_.picture(job_.pictures.size()), engine_.text_for(request), stop_);
     sync_folder(files_.folder());
   });
   job_.pictures.push_back({image.size(), request.seed});

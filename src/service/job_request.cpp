@@ -3,6 +3,8 @@
 #include <cmath>
 #include <string>
 
+#include "pipeline/request.h"
+
 namespace semblance::service {
 
 void refuse_field(std::string_view field, std::string_view rule, std::string_view got) {
@@ -11,6 +13,16 @@ void refuse_field(std::string_view field, std::string_view rule, std::string_vie
                       ? fmt::format("cannot take {}: {}", field, rule)
                       : fmt::format("cannot take {}: {}, got {}", field, rule, got.substr(0, 100)),
                   field);
+}
+
+void check_prompt(std::string_view field, std::string_view prompt) {
+  if (prompt.size() > kMostPromptBytes) {
+    refuse_field(field, fmt::format("it must be text of at most {} bytes", kMostPromptBytes),
+                 fmt::format("{} bytes", prompt.size()));
+  }
+  // A picture's file cannot hold them: better told now than when it is written.
+  if (prompt.find('\0') != std::string_view::npos)
+    refuse_field(field, "it must not hold the character U+0000");
 }
 
 void check_settings(const JobSettings& s,
@@ -36,13 +48,8 @@ void check_settings(const JobSettings& s,
                  fmt::format("it must be a multiple of 8 from {} to {}", kLeastSide, kMostSide),
                  std::to_string(value));
   };
-  // A picture's file cannot keep them: better told now than when it is written.
-  const auto check_text = [&](std::string_view ours, std::string_view text) {
-    if (text.find('\0') != std::string_view::npos)
-      refuse_field(name(ours), "it holds a character U+0000");
-  };
-  check_text("prompt", s.prompt);
-  check_text("negative", s.negative.value_or(""));
+  check_prompt(name("prompt"), s.prompt);
+  if (s.negative) check_prompt(name("negative"), *s.negative);
   if (s.width != 0 || s.height != 0) {
     check_side("width", s.width);
     check_side("height", s.height);

@@ -58,6 +58,9 @@ inline constexpr double kMostGuidance = 50;
 void check_settings(const JobSettings& settings,
                     const std::vector<std::pair<std::string_view, std::string_view>>& names = {});
 
+/// The same for one prompt, before it is copied anywhere: at most kMostPromptBytes, no U+0000.
+void check_prompt(std::string_view field, std::string_view prompt);
+
 /// HttpError 400 with code "argument": "cannot take FIELD: RULE, got VALUE".
 [[noreturn]] void refuse_field(std::string_view field, std::string_view rule,
                                std::string_view got = {});

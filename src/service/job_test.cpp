@@ -87,6 +87,20 @@ TEST(Job, AnEndedOneAsJson) {
   EXPECT_EQ(value["error"], json({{"message", "it did not fit"}, {"code", "memory"}}));
 }
 
+TEST(Job, LongPromptsAreShortenedBetweenTwoCharacters) {
+  JobSettings settings{.prompt = std::string(1000, 'a'), .negative = std::string(1001, 'b')};
+  shorten_prompts(settings);
+  EXPECT_EQ(settings.prompt, std::string(1000, 'a'));
+  EXPECT_EQ(*settings.negative, std::string(997, 'b') + "\u2026");
+  settings.prompt = "a";
+  for (int i = 0; i < 1000; ++i) settings.prompt += "\u20ac";
+  settings.negative.reset();
+  shorten_prompts(settings);
+  EXPECT_EQ(settings.prompt.size(), 1 + 3 * 332 + 3U);
+  EXPECT_TRUE(settings.prompt.ends_with("\u20ac\u2026"));
+  EXPECT_FALSE(settings.negative);
+}
+
 TEST(Job, KeptTextGoesThereAndBack) {
   Job job{.id = "j", .face = 2, .keep_photo = true, .begun = 1, .gain = {1, 7}};
   job.settings.prompt = "x";

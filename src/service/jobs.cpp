@@ -31,6 +31,12 @@ HttpError no_job(const std::string& id) {
 
 nlohmann::json JobView::json() const { return to_json(job, progress, position); }
 
+nlohmann::json JobView::short_json() const {
+  Job brief = job;
+  shorten_prompts(brief.settings);
+  return to_json(brief, progress, position);
+}
+
 Jobs::Jobs(Engine& engine, Store& store, const JobsOptions& options)
     : store_(store), options_(options) {
   // The program may have ended between a job's end and what comes after it.

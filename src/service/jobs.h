@@ -51,6 +51,7 @@ struct JobView {
   Progress progress;
   std::optional<int> position;
   nlohmann::json json() const;
+  nlohmann::json short_json() const;  // with shortened prompts: for lists and events
 };
 
 class Jobs {

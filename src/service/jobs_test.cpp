@@ -1,5 +1,6 @@
 #include "service/jobs.h"
 
+#include "memory/file.h"
 #include "service/database_test.h"
 #include "service/service_test.h"
 
@@ -74,6 +75,23 @@ TEST_F(JobsTest, AJobBecomesItsPicturesAndForgetsThePhoto) {
   EXPECT_EQ(jobs().counts().done, 1U);
   EXPECT_EQ(jobs().counts().pictures, 2U);
   EXPECT_EQ(jobs().counts().steps, 4U);
+}
+
+TEST_F(JobsTest, TheEngineHearsThatItShouldStop) {
+  std::stop_source source;
+  source.request_stop();
+  const std::stop_token stop = source.get_token();
+  const std::string file = photo();
+  const auto cancelled = [](const std::function<void()>& work) {
+    EXPECT_EQ(refusal(work), "cancelled");
+  };
+  cancelled(
+      [&] { engine().plan({.prompt = "x", .negative = {}, .width = 64, .height = 64}, stop); });
+  cancelled([&] { engine().look(*file_over("the photo", file), stop); });
+  cancelled([&] { engine().colours(stop); });
+  engine().release();
+  cancelled([&] { engine().pipeline(stop); });
+  cancelled([&] { const Engine another(engine().options(), stop); });
 }
 
 TEST_F(JobsTest, APhotoIsKeptOnRequest) {

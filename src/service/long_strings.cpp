@@ -156,6 +156,14 @@ bool LongStringJson::is_long(const nlohmann::json& value) const {
   return number_of(value).has_value();
 }
 
+std::optional<std::string> LongStringJson::long_text(const nlohmann::json& value,
+                                                     std::size_t most) const {
+  const std::string_view literal = long_strings_.at(number_of(value).value());
+  if (literal.size() > most) return {};
+  const auto text = nlohmann::json::parse(fmt::format("\"{}\"", literal), nullptr, false);
+  return text.is_string() ? std::optional(text.get<std::string>()) : std::nullopt;
+}
+
 std::optional<std::string> LongStringJson::base64_in(const nlohmann::json& value) const {
   if (!value.is_string()) return {};
   if (const auto number = number_of(value)) return from_base64_literal(long_strings_[*number]);

@@ -31,6 +31,9 @@ class LongStringJson {
   /// The bytes that a string, long or not, has as base64 (as from_base64() takes it); nothing for
   /// another value.
   std::optional<std::string> base64_in(const nlohmann::json& value) const;
+  /// The text of a long string; nothing where it is no UTF-8, or has more than `most` bytes as it
+  /// stands in the JSON.
+  std::optional<std::string> long_text(const nlohmann::json& value, std::size_t most) const;
 
  private:
   static Json parse(std::string_view text, std::vector<std::string_view>& long_strings);

@@ -29,7 +29,8 @@ bool is_image_field(std::string_view name) {
                                  std::string_view::npos);
 }
 
-std::string text_of(const Part& part) {
+std::string prompt_of(const Part& part) {
+  check_prompt(part.name, part.data);
   if (!code_points(part.data)) refuse_field(part.name, "it must be UTF-8");
   return std::string(part.data);
 }
@@ -120,9 +121,9 @@ void read_field(const Part& part, ImagesEdit& edit, std::string_view model) {
   JobSettings& s = edit.job.settings;
   const std::string& name = part.name;
   if (name == "prompt") {
-    s.prompt = text_of(part);
+    s.prompt = prompt_of(part);
   } else if (name == "negative_prompt") {
-    s.negative = text_of(part);
+    s.negative = prompt_of(part);
   } else if (name == "n") {
     s.count = int_of(part);
   } else if (name == "size") {

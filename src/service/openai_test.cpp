@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "pipeline/request.h"
 #include "service/base64.h"
 
 namespace semblance::service {
@@ -33,6 +34,21 @@ std::string refusal(Fields fields) {
     return body["param"].get<std::string>() + ": " + body["message"].get<std::string>();
   }
   return "no error";
+}
+
+TEST(ImagesEdit, PromptsHaveTheirLimit) {
+  const std::string longest(kMostPromptBytes, 'x');
+  EXPECT_EQ(refusal({{"negative_prompt", longest}}), "no error");
+  EXPECT_EQ(refusal({{"negative_prompt", longest + "x"}}),
+            "negative_prompt: cannot take negative_prompt: it must be text of at most 65536 bytes, "
+            "got 65537 bytes");
+  try {
+    parsed({{"image", "PHOTO"}, {"prompt", std::string(14 << 20, 'x')}});
+    FAIL();
+  } catch (const HttpError& error) {
+    EXPECT_STREQ(error.what(),
+                 "cannot take prompt: it must be text of at most 65536 bytes, got 14680064 bytes");
+  }
 }
 
 TEST(ImagesEdit, OfTheOfficialClientIsRead) {

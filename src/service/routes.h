@@ -42,8 +42,8 @@ inline void add_all_routes(Router& router, Context& context) {
 }
 
 // For the APIs whose clients wait for their pictures:
-/// Puts the job into the queue and gives its id. The body and the photos are let go: waiting may
-/// take long. Throws as Jobs::submit().
+/// Puts the job into the queue and gives its id. The body, the photos and the prompts are let go:
+/// waiting may take long, and a Job has them again. Throws as Jobs::submit().
 std::string submit_job(Context& context, const HttpRequest& request, JobRequest& job);
 /// The job once it has ended. Throws HttpError 499, and gives the job up, where the client leaves.
 Job wait_for_job(Context& context, const HttpRequest& request, const std::string& id);

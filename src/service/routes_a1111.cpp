@@ -127,6 +127,8 @@ HttpResponse txt2img(Context& context, Waited& waited, const HttpRequest& reques
     return wait_for_job(context, request, id);
   }();
   if (job.state == JobState::kFailed) return failure_of(job);
+  wanted.job.settings.prompt = job.settings.prompt;
+  wanted.job.settings.negative = job.settings.negative;
   MadeTxt2Img made{.timestamp = timestamp(job.started.value_or(job.created)),
                    .interrupted = job.state == JobState::kCancelled};
   for (const JobPicture& picture : job.pictures) {

@@ -83,7 +83,7 @@ class Events {
                                         {"url", "data:image/jpeg;base64," + base64(preview->jpeg)}}
                                        .dump());
     }
-    const std::string text = view.json().dump();
+    const std::string text = view.short_json().dump();
     if (text != last_) {
       out += event_text("job", text);
       last_ = text;
@@ -132,10 +132,12 @@ std::string event_text(std::string_view name, std::string_view data) {
 }
 
 std::string submit_job(Context& context, const HttpRequest& request, JobRequest& job) {
-  // Moved out, so that they go with this function.
+  // Moved out, so that they go with this function; the texts, too, which the queue has on disk.
   const std::string photo = std::move(job.photo);
   const std::optional<std::string> pose = std::move(job.pose);
   NewJob wanted{.settings = job.settings, .photo = photo};
+  std::string().swap(job.settings.prompt);
+  job.settings.negative.reset();
   if (pose) wanted.pose = *pose;
   take_repeat_key(wanted, request);
   request.drop_body();
@@ -188,7 +190,7 @@ void add_job_routes(Router& router, Context& context) {
     json list = json::array();
     for (const JobView& view :
          jobs.list(whole_number(value("limit", "50"), "limit", 1, 200), value("before", "")))
-      list.push_back(view.json());
+      list.push_back(view.short_json());
     return json_response(json{{"jobs", std::move(list)}}.dump());
   });
   router.add("GET", "/api/jobs/{id}", [&jobs](const HttpRequest&, const Captures& captures) {

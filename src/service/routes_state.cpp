@@ -37,6 +37,7 @@ json info_json(const Context& context) {
            {{"upload_bytes", context.upload_bytes},
             {"count", kMostPictures},
             {"steps", {1, kMostSteps}},
+            {"prompt_bytes", kMostPromptBytes},
             {"queue", context.queue_limit}}},
           {"key_required", context.key_required}};
 }
@@ -63,9 +64,10 @@ json memory_json(const Context& context, Language language) {
           {"messages", {format_of(message_of(mode), language)}}};
 }
 
-json plan_json(Context& context, const JobSettings& settings) {
-  const PlanAnswer plan =
-      context.engine.plan(request_of(settings, context.engine.facts().native_guidance));
+json plan_json(Context& context, const HttpRequest& request) {
+  const JobSettings settings = parse_settings(request.body);
+  const PlanAnswer plan = context.engine.plan(
+      request_of(settings, context.engine.facts().native_guidance), {}, request.client_left);
   json smaller = nullptr;
   if (plan.smaller) smaller = {{"width", plan.smaller->w}, {"height", plan.smaller->h}};
   return {{"fits", plan.fits},
@@ -126,7 +128,7 @@ void add_state_routes(Router& router, Context& context) {
     return json_response(memory_json(context, language_of(request)).dump());
   });
   router.add("POST", "/api/plan", [&context](const HttpRequest& request, const Captures&) {
-    return json_response(plan_json(context, parse_settings(request.body)).dump());
+    return json_response(plan_json(context, request).dump());
   });
   const RouteOptions open{.open = true};
   router.add(

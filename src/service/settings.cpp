@@ -9,7 +9,6 @@
 #include "api/subject.h"
 #include "core/closest.h"
 #include "core/error.h"
-#include "core/json.h"
 #include "service/http.h"
 
 namespace semblance::service {
@@ -23,8 +22,9 @@ using nlohmann::json;
   throw HttpError(400, "argument", fmt::format("{} must be {}, {} came", key, rule, came), key);
 }
 
-std::string text(std::string_view key, const json& value) {
+std::string prompt(std::string_view key, const json& value) {
   if (!value.is_string()) refuse(key, "a text", value);
+  check_prompt(key, value.get_ref<const std::string&>());
   return value.get<std::string>();
 }
 
@@ -50,8 +50,8 @@ struct Key {
 };
 
 template <typename T>
-auto text_into(T JobSettings::*field) {
-  return [field](JobSettings& s, std::string_view n, const json& v) { s.*field = text(n, v); };
+auto prompt_into(T JobSettings::*field) {
+  return [field](JobSettings& s, std::string_view n, const json& v) { s.*field = prompt(n, v); };
 }
 template <typename T>
 auto whole_into(T JobSettings::*field) {
@@ -74,8 +74,8 @@ auto real_into(Field JobSettings::*field) {
 
 const std::vector<Key>& keys() {
   static const std::vector<Key> all{
-      {"prompt", text_into(&JobSettings::prompt)},
-      {"negative_prompt", text_into(&JobSettings::negative)},
+      {"prompt", prompt_into(&JobSettings::prompt)},
+      {"negative_prompt", prompt_into(&JobSettings::negative)},
       {"width", side_into(&JobSettings::width)},
       {"height", side_into(&JobSettings::height)},
       {"steps", whole_into(&JobSettings::steps)},
@@ -99,25 +99,51 @@ const std::vector<Key>& keys() {
   return all;
 }
 
+const Key& key_of(const std::string& name) {
+  const auto& all = keys();
+  const auto key =
+      std::find_if(all.begin(), all.end(), [&](const Key& k) { return k.name == name; });
+  if (key != all.end()) return *key;
+  std::vector<std::string_view> known;
+  for (const Key& k : all) known.push_back(k.name);
+  throw HttpError(
+      400, "argument",
+      fmt::format("there is no setting '{}'{}", name.substr(0, 60), did_you_mean(name, known)),
+      name.empty() ? "settings" : name.substr(0, 60));
+}
+
+HttpError no_settings(const std::string& why) { return {400, "argument", why, "settings"}; }
+
+/// Takes little more memory than the text, whatever it holds: an unknown key ends it, and what lies
+/// inside a list or another object is dropped, since no setting is one.
+json parse_flat(std::string_view text) {
+  static constexpr int kMostDepth = 64;
+  const json::parser_callback_t keep = [](int depth, json::parse_event_t event, json& value) {
+    if (depth == 0 && event == json::parse_event_t::array_start)
+      throw no_settings("the settings must be a JSON object, not a list");
+    if (depth > kMostDepth)
+      throw no_settings(fmt::format("the settings are nested more than {} deep", kMostDepth));
+    if (depth == 1 && event == json::parse_event_t::key) key_of(value.get_ref<std::string&>());
+    return depth <= 1;
+  };
+  try {
+    return json::parse(text.begin(), text.end(), keep);
+  } catch (const json::parse_error& error) {
+    throw no_settings(fmt::format(
+        "cannot read the settings: they must be JSON, and are not at byte {}", error.byte));
+  } catch (const json::exception&) {
+    throw no_settings("cannot read the settings: they hold a number that is too large");
+  }
+}
+
 }  // namespace
 
 JobSettings read_settings(const json& value) {
-  if (!value.is_object())
-    throw HttpError(400, "argument", "the settings must be a JSON object", "settings");
+  if (!value.is_object()) throw no_settings("the settings must be a JSON object");
   JobSettings settings;
   for (const auto& [name, field] : value.items()) {
-    const auto& all = keys();
-    const auto key = std::find_if(all.begin(), all.end(),
-                                  [&wanted = name](const Key& k) { return k.name == wanted; });
-    if (key == all.end()) {
-      std::vector<std::string_view> known;
-      for (const Key& k : all) known.push_back(k.name);
-      throw HttpError(
-          400, "argument",
-          fmt::format("there is no setting '{}'{}", name.substr(0, 60), did_you_mean(name, known)),
-          name.empty() ? "settings" : name.substr(0, 60));
-    }
-    if (!field.is_null()) key->read(settings, name, field);
+    const Key& key = key_of(name);
+    if (!field.is_null()) key.read(settings, name, field);
   }
   if (!value.contains("prompt") || value["prompt"].is_null())
     throw HttpError(400, "argument", "a prompt is needed, which did not come", "prompt");
@@ -130,18 +156,15 @@ JobSettings read_settings(const json& value) {
 }
 
 JobSettings parse_settings(std::string_view text) {
-  constexpr std::size_t kLimitBytes = std::size_t{64} << 10U;
+  // Two prompts with each of their bytes written as \u0001, and the rest.
+  constexpr std::size_t kLimitBytes = 2 * 6 * kMostPromptBytes + (std::size_t{16} << 10U);
   if (text.size() > kLimitBytes) {
     throw HttpError(
         413, "too_large",
         fmt::format("the settings have {} bytes, {} are the most", text.size(), kLimitBytes),
         "settings");
   }
-  try {
-    return read_settings(Json::parse("the settings", text).value());
-  } catch (const Error& error) {
-    throw HttpError(400, "argument", error.what(), "settings");
-  }
+  return read_settings(parse_flat(text));
 }
 
 json to_json(const JobSettings& s) {

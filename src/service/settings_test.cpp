@@ -153,8 +153,30 @@ TEST(Settings, SidesAreMultiplesOf8WithinLimitsAndTwo) {
   EXPECT_TRUE(sides("null", "64").starts_with("width: width and height come both"));
 }
 
+TEST(Settings, APromptHasALimitInBytesHoweverItIsWritten) {
+  std::string escaped;
+  for (std::size_t i = 0; i < kMostPromptBytes; ++i) escaped += "\\u0001";
+  const std::string longest = "\"" + escaped + "\"";
+  const JobSettings settings =
+      parse_settings(R"({"prompt": )" + longest + R"(, "negative_prompt": )" + longest + "}");
+  EXPECT_EQ(settings.prompt.size(), kMostPromptBytes);
+  EXPECT_EQ(settings.negative->size(), kMostPromptBytes);
+  const std::string longer = "\"" + std::string(kMostPromptBytes + 1, 'x') + "\"";
+  const std::string rule = ": it must be text of at most 65536 bytes, got 65537 bytes";
+  EXPECT_EQ(refusal(R"({"prompt": )" + longer + "}"), "prompt: cannot take prompt" + rule);
+  EXPECT_EQ(refusal("negative_prompt", longer),
+            "negative_prompt: cannot take negative_prompt" + rule);
+}
+
+TEST(Settings, NestingHasAnEnd) {
+  EXPECT_EQ(refusal(std::string(5000, '[')),
+            "settings: the settings must be a JSON object, not a list");
+  EXPECT_EQ(refusal("prompt", std::string(5000, '[')),
+            "settings: the settings are nested more than 64 deep");
+}
+
 TEST(Settings, TooLongATextIsRefusedUnread) {
-  const std::string text = R"({"prompt": ")" + std::string(70'000, 'x') + "\"}";
+  const std::string text = R"({"prompt": ")" + std::string(900'000, 'x') + "\"}";
   try {
     parse_settings(text);
     FAIL();

@@ -289,7 +289,10 @@ std::vector<Job> Store::list(int most, const std::string& before) const {
                           kColumns),
               before, static_cast<std::int64_t>(most));
   std::vector<Job> jobs;
-  while (std::optional<Job> job = state_->one(query)) jobs.push_back(std::move(*job));
+  while (std::optional<Job> job = state_->one(query)) {
+    shorten_prompts(job->settings);
+    jobs.push_back(std::move(*job));
+  }
   return jobs;
 }
 

@@ -51,7 +51,8 @@ class Store {
   std::optional<Job> find(const std::string& id) const;
   /// The newest job of this key that is not older than kKeyAge.
   std::optional<Job> find_repeated(const std::string& repeat_key) const;
-  /// The newest first, those older than `before` (a job's id) where that is given.
+  /// The newest first, those older than `before` (a job's id) where that is given; with shortened
+  /// prompts, so that a thousand of the longest take no 128 MiB.
   std::vector<Job> list(int most, const std::string& before = "") const;
   /// The next to run: one that was running when the program ended, then the oldest in the queue.
   std::optional<Job> next() const;

@@ -510,6 +510,16 @@ TEST_F(StoreTest, ADatabaseOfAnotherProgramIsRefused) {
                [&] { const Store store(folder()); });
 }
 
+TEST_F(StoreTest, AListHasPromptsInShort) {
+  add('a');
+  Job job = *store().find(id('a'));
+  job.settings.prompt.assign(kMostPromptBytes, 'x');
+  store().update(job);
+  EXPECT_EQ(store().list(1).at(0).settings.prompt.size(), kShortPromptBytes);
+  EXPECT_EQ(store().find(id('a'))->settings.prompt, job.settings.prompt);
+  EXPECT_EQ(store().next()->settings.prompt, job.settings.prompt);
+}
+
 TEST(StoreId, CannotBeGuessedFromAnother) {
   std::set<std::string> ids;
   for (int i = 0; i < 1000; ++i) {

@@ -141,6 +141,15 @@ TEST(Tokenizer, TakesALongPromptInStride) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(60));
 }
 
+TEST(Tokenizer, HearsThatItShouldStop) {
+  const Tokenizer tokenizer = golden_tokenizer("first");
+  std::stop_source stop;
+  EXPECT_EQ(tokenizer.tokenize("a b", stop.get_token()), tokenizer.tokenize("a b"));
+  stop.request_stop();
+  EXPECT_EQ(error_of([&] { tokenizer.encode("a b", 77, stop.get_token()); }),
+            "cancelled: cancelled");
+}
+
 TEST(Unicode, ComposesWhatThePackageKnows) {
   EXPECT_EQ(compose_nfc(U"a\u030a\u0323"), U"\u1ea1\u030a");
   EXPECT_EQ(compose_nfc(U"\u1100\u1161\u11a8"), U"\uac01");

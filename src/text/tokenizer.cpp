@@ -4,6 +4,7 @@
 #include <array>
 
 #include "core/error.h"
+#include "core/stop.h"
 #include "text/byte_pairs.h"
 #include "text/tokenizer_files.h"
 #include "text/unicode.h"
@@ -32,9 +33,11 @@ class LiteralFinder {
 
   /// Calls on_text(piece) and on_token(id) in the order of the text; no piece is empty.
   template <typename OnText, typename OnToken>
-  void split(std::string_view text, OnText&& on_text, OnToken&& on_token) const {
+  void split(std::string_view text, OnText&& on_text, OnToken&& on_token,
+             const std::stop_token& stop) const {
     std::size_t begin = 0;
     for (std::size_t at = 0; at < text.size();) {
+      check_stop(stop);  // a file may name any number of tokens to compare with
       const Literal* literal = match(text.substr(at));
       if (literal == nullptr) {
         ++at;
@@ -147,27 +150,32 @@ Tokenizer Tokenizer::load(const std::filesystem::path& folder) {
   return Tokenizer(std::make_unique<const Data>(read_tokenizer_files(folder)));
 }
 
-std::vector<std::int32_t> Tokenizer::tokenize(std::string_view text) const {
+std::vector<std::int32_t> Tokenizer::tokenize(std::string_view text,
+                                              const std::stop_token& stop) const {
   static_cast<void>(
       decode_utf8(text, "a prompt"));  // so that an error counts from the text's start
   std::vector<std::int32_t> ids;
   const auto on_token = [&](std::int32_t id) { ids.push_back(id); };
-  const auto on_word = [&](const std::string& word) { data_->pairs.encode(word, ids); };
+  const auto on_word = [&](const std::string& word) {
+    check_stop(stop);
+    data_->pairs.encode(word, ids);
+  };
   const auto on_normalized = [&](std::string_view piece) { split_words(piece, on_word); };
   const auto on_raw = [&](std::string_view piece) {
-    data_->normalized.split(normalize(piece, "a prompt"), on_normalized, on_token);
+    data_->normalized.split(normalize(piece, "a prompt"), on_normalized, on_token, stop);
   };
-  data_->raw.split(text, on_raw, on_token);
+  data_->raw.split(text, on_raw, on_token, stop);
   return ids;
 }
 
-EncodedText Tokenizer::encode(std::string_view text, int length) const {
+EncodedText Tokenizer::encode(std::string_view text, int length,
+                              const std::stop_token& stop) const {
   if (length < 2) {
     fail(ErrorKind::kArgument,
          "cannot encode a prompt: a text encoder takes at least 2 tokens (start and end), got {}",
          length);
   }
-  const std::vector<std::int32_t> all = tokenize(text);
+  const std::vector<std::int32_t> all = tokenize(text, stop);
   const std::size_t room = static_cast<std::size_t>(length) - 2;
   const std::span<const std::int32_t> kept = std::span(all).first(std::min(room, all.size()));
   EncodedText encoded;

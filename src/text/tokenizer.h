@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,11 +36,11 @@ class Tokenizer {
   ~Tokenizer();
 
   /// All ids of a text, without start and end. Time is near linear in the text. Throws
-  /// Error(kArgument) when it is not UTF-8.
-  std::vector<std::int32_t> tokenize(std::string_view text) const;
+  /// Error(kArgument) when it is not UTF-8, and Error(kCancelled) soon after `stop`.
+  std::vector<std::int32_t> tokenize(std::string_view text, const std::stop_token& stop = {}) const;
   /// `length` ids; a text that is too long is cut and still ends with the end token. Throws
-  /// Error(kArgument) for text that is not UTF-8 and for a length below 2.
-  EncodedText encode(std::string_view text, int length) const;
+  /// Error(kArgument) for text that is not UTF-8 and for a length below 2, and Error(kCancelled).
+  EncodedText encode(std::string_view text, int length, const std::stop_token& stop = {}) const;
   /// The text of ids, as transformers' decode gives it. Ids must be below size().
   std::string decode(std::span<const std::int32_t> ids) const;
 

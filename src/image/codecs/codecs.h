@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,10 +31,10 @@ constexpr std::uint64_t pixels_of(Size size) {
 }
 
 ImageInfo probe_jpeg(const File& file);
-Image decode_jpeg(const File& file);
+Image decode_jpeg(const File& file, std::stop_token stop);
 
 ImageInfo probe_png(const File& file);
-Image decode_png(const File& file);
+Image decode_png(const File& file, std::stop_token stop);
 
 ImageInfo probe_webp(const File& file);
 Image decode_webp(const File& file);
@@ -42,7 +43,8 @@ using Text = std::vector<std::pair<std::string, std::string>>;
 
 std::vector<std::byte> encode_jpeg(const Image& image, std::span<const std::byte> exif,
                                    int quality);
-std::vector<std::byte> encode_png(const Image& image, const Text& text);
+std::vector<std::byte> encode_png(const Image& image, const Text& text,
+                                  const std::stop_token& stop);
 std::vector<std::byte> encode_webp(const Image& image, std::span<const std::byte> exif,
                                    int quality);
 

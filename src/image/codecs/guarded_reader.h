@@ -5,7 +5,9 @@
 #include <csetjmp>
 #include <exception>
 #include <span>
+#include <stop_token>
 
+#include "core/error.h"
 #include "image/codecs/codecs.h"
 
 namespace semblance::codecs {
@@ -14,7 +16,8 @@ namespace semblance::codecs {
 /// that would need a destructor.
 class GuardedReader {
  protected:
-  GuardedReader(const File& file, ImageFormat format) : file_(file), format_(format) {}
+  GuardedReader(const File& file, ImageFormat format, std::stop_token stop)
+      : file_(file), format_(format), stop_(std::move(stop)) {}
 
   /// Runs a stretch of the library's calls; what went wrong in it comes out as an exception.
   template <typename F>
@@ -30,6 +33,8 @@ class GuardedReader {
         fail_truncated(file_, format_);
       case Trouble::kDamaged:
         fail_damaged(file_, format_, message_);
+      case Trouble::kStopped:
+        fail(ErrorKind::kCancelled, "cancelled");
     }
   }
 
@@ -51,6 +56,9 @@ class GuardedReader {
     if (bytes > bytes_left()) leave_truncated();
     offset_ += bytes;
   }
+  void leave_where_stopped() {
+    if (stop_.stop_requested()) leave(Trouble::kStopped);
+  }
   [[noreturn]] void leave_truncated() { leave(Trouble::kTruncated); }
   /// `message_` says how.
   [[noreturn]] void leave_damaged() { leave(Trouble::kDamaged); }
@@ -59,13 +67,14 @@ class GuardedReader {
   char message_[200] = {};
 
  private:
-  enum class Trouble { kTruncated, kDamaged, kThrown };
+  enum class Trouble { kTruncated, kDamaged, kThrown, kStopped };
   [[noreturn]] void leave(Trouble trouble) {
     trouble_ = trouble;
     std::longjmp(jump_, 1);
   }
 
   ImageFormat format_;
+  std::stop_token stop_;
   std::uint64_t offset_ = 0;  // of the first byte that has not been read
   std::jmp_buf jump_{};
   Trouble trouble_ = Trouble::kDamaged;

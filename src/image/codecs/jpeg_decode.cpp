@@ -28,8 +28,8 @@ constexpr int kScanLimit = 500;
 /// One JPEG being read.
 class JpegReader : GuardedReader {
  public:
-  explicit JpegReader(const File& file)
-      : GuardedReader(file, ImageFormat::kJpeg),
+  explicit JpegReader(const File& file, std::stop_token stop = {})
+      : GuardedReader(file, ImageFormat::kJpeg, std::move(stop)),
         exif_(file),
         xmp_(file),
         chunk_(kChunkBytes, Tag::kStaging) {
@@ -57,6 +57,7 @@ class JpegReader : GuardedReader {
     jpeg_.src = &source_;
     progress_.progress_monitor = [](j_common_ptr common) {
       JpegReader& self = of(common);
+      self.leave_where_stopped();
       if (self.jpeg_.input_scan_number <= kScanLimit) return;
       std::snprintf(self.message_, sizeof(self.message_), "it has more than %d scans", kScanLimit);
       self.leave_damaged();
@@ -242,8 +243,8 @@ class JpegReader : GuardedReader {
 
 ImageInfo probe_jpeg(const File& file) { return JpegReader(file).read_header(); }
 
-Image decode_jpeg(const File& file) {
-  JpegReader reader(file);
+Image decode_jpeg(const File& file, std::stop_token stop) {
+  JpegReader reader(file, std::move(stop));
   const ImageInfo info = reader.read_header();
   return reader.read_picture(info);
 }

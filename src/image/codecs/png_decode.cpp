@@ -62,7 +62,8 @@ int find_orientation(const File& file) {
 /// One PNG being read.
 class PngReader : GuardedReader {
  public:
-  explicit PngReader(const File& file) : GuardedReader(file, ImageFormat::kPng) {
+  PngReader(const File& file, std::stop_token stop)
+      : GuardedReader(file, ImageFormat::kPng, std::move(stop)) {
     png_ = png_create_read_struct(
         PNG_LIBPNG_VER_STRING, this,
         [](png_structp png, png_const_charp message) {
@@ -175,7 +176,10 @@ class PngReader : GuardedReader {
   }
 
   void read_row(std::uint8_t* row) {
-    guarded([this, row] { png_read_row(png_, row, nullptr); });
+    guarded([this, row] {
+      leave_where_stopped();
+      png_read_row(png_, row, nullptr);
+    });
   }
 
   png_structp png_ = nullptr;
@@ -206,9 +210,9 @@ ImageInfo probe_png(const File& file) {
   return info;
 }
 
-Image decode_png(const File& file) {
+Image decode_png(const File& file, std::stop_token stop) {
   const ImageInfo info = probe_png(file);
-  return PngReader(file).read_picture(info);
+  return PngReader(file, std::move(stop)).read_picture(info);
 }
 
 }  // namespace semblance::codecs

@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "core/error.h"
+#include "core/stop.h"
 #include "image/codecs/codecs.h"
 #include "image/utf8.h"
 
@@ -29,7 +30,7 @@ struct PngWriter {
   PngWriter(const PngWriter&) = delete;
   PngWriter& operator=(const PngWriter&) = delete;
 
-  bool write(const Image& image, const std::vector<png_text>& chunks) {
+  bool write(const Image& image, const std::vector<png_text>& chunks, const std::stop_token& stop) {
     if (info == nullptr) return false;
     if (setjmp(jump) != 0) return false;
     png_set_write_fn(
@@ -51,7 +52,10 @@ struct PngWriter {
                  PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_set_text(png, info, chunks.data(), static_cast<int>(chunks.size()));
     png_write_info(png, info);
-    for (int y = 0; y < image.height(); ++y) png_write_row(png, image.row(y));
+    for (int y = 0; y < image.height(); ++y) {
+      if (stop.stop_requested()) return false;
+      png_write_row(png, image.row(y));
+    }
     png_write_end(png, info);
     return true;
   }
@@ -77,7 +81,8 @@ std::pair<std::string, bool> latin1_or_utf8(const std::string& value) {
 
 }  // namespace
 
-std::vector<std::byte> encode_png(const Image& image, const Text& text) {
+std::vector<std::byte> encode_png(const Image& image, const Text& text,
+                                  const std::stop_token& stop) {
   std::vector<std::string> values;  // libpng reads them while it writes
   std::vector<png_text> chunks;
   values.reserve(text.size());
@@ -99,7 +104,8 @@ std::vector<std::byte> encode_png(const Image& image, const Text& text) {
     chunks.push_back(chunk);
   }
   PngWriter writer;
-  if (!writer.write(image, chunks)) {
+  if (!writer.write(image, chunks, stop)) {
+    check_stop(stop);
     fail(ErrorKind::kMemory, "cannot make a PNG of {}x{} pixels: {}", image.width(), image.height(),
          writer.message);
   }
