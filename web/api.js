@@ -77,6 +77,7 @@ export const job = (id) => json(jobPath(id));
 export const startJob = (fields) => json('api/jobs', form({ ...fields, settings: writeSettings(fields.settings) }));
 export const cancelJob = (id) => json(`${jobPath(id)}/cancel`, { method: 'POST' });
 export const deleteJob = (id) => request(jobPath(id), { method: 'DELETE' });
+export const logOut = () => request('api/logout', { method: 'POST', keyless: true });
 export const logIn = (key) => request('api/login', { ...asJson(JSON.stringify({ key })), keyless: true });
 
 /**

@@ -3,7 +3,7 @@ import * as api from './api.js';
 import { bringIntoView, byId, pause, recall, remember, settled } from './dom.js';
 import { refreshGallery, startGallery } from './gallery.js';
 import { redrawIdentities, refreshIdentities, startIdentities } from './identities.js';
-import { askForKey } from './key.js';
+import { askForKey, showLogOut } from './key.js';
 import { startMemory } from './memory.js';
 import { checkSubject, isLooking, setUploadLimit, startPhoto, subject } from './photo.js';
 import { planAllows, planSoon, startPlan } from './plan.js';
@@ -42,6 +42,7 @@ async function connect() {
     const info = await api.info();
     setUploadLimit(info.limits.upload_bytes);
     useInfo(info);
+    showLogOut(info.key_required);
     say(byId('model'), info.model.demo ? 'page.demo' : 'page.model', { name: info.model.name });
     say(byId('version'), 'page.version', { version: info.version.replace(/^s/, 'S') });
     await Promise.all([refreshIdentities(), pickUp()]);

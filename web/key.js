@@ -1,7 +1,25 @@
-// Asks for the key of a service that wants one.
+// Asks for the key of a service that wants one, and logs out of it.
 import * as api from './api.js';
 import { byId } from './dom.js';
 import { clearProblem, showProblem } from './problems.js';
+
+/** The button is there where the service has a key. */
+export function showLogOut(hasKey) {
+  const button = byId('log-out');
+  button.hidden = !hasKey;
+  button.onclick = async () => {
+    button.disabled = true;
+    try {
+      await api.logOut();
+      sessionStorage.clear();  // with the prompt that was being written
+      location.reload();
+    } catch (problem) {
+      showProblem('form', problem);
+    } finally {
+      button.disabled = false;
+    }
+  };
+}
 
 /** Resolves once the service has accepted a key. The dialog stays until then. */
 export function askForKey() {

@@ -1,6 +1,10 @@
 // semblance serve: the page and the APIs, until a signal comes.
+#include <condition_variable>
 #include <csignal>
 #include <cstdlib>
+#include <mutex>
+#include <stop_token>
+#include <thread>
 
 #include "cli/command.h"
 #include "cli/demo_model.h"
@@ -13,6 +17,7 @@
 #include "core/parallel.h"
 #include "hub/resolve.h"
 #include "memory/file.h"
+#include "service/log.h"
 #include "service/routes.h"
 #include "service/server.h"
 
@@ -21,7 +26,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds kGrace{2};  // for what is being answered when the service ends
+constexpr std::chrono::seconds kGrace{2};    // for what is being answered when the service ends
+constexpr std::chrono::seconds kEndTime{9};  // for all that, and for the running job
 /// Of all requests being received or answered.
 constexpr std::uint64_t kBodiesBytes = service::kServiceBytes / 2;
 
@@ -49,8 +55,9 @@ void declare(Flags& flags, Settings& s) {
              "key is needed. Default: 127.0.0.1:7860.",
              s.listen);
   flags.path("--api-key-file", "FILE",
-             "The first line is the key that requests need: as `Authorization: Bearer KEY`, or "
-             "typed once on the page.",
+             "The first line is the key that requests need, 16 to 512 characters: as "
+             "`Authorization: Bearer KEY`, or typed on the page, which then has a session of 30 "
+             "days.",
              s.key_file);
   flags.value("--host", "NAME",
               "Another name by which the service may be called, as behind a proxy. May come more "
@@ -137,14 +144,57 @@ std::string key_of(const Settings& s) {
   return text;
 }
 
-/// Held back from all threads, so that the main one can wait for them.
-sigset_t hold_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  return set;
-}
+/// Waits for the signal that ends the service, so that whatever is at work then hears of it.
+class EndSignal {
+ public:
+  /// Must be made before other threads are: it holds the signals back from all of them.
+  EndSignal() {
+    sigemptyset(&set_);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set_, number);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    thread_ = std::thread([this] {
+      int number = 0;
+      sigwait(&set_, &number);
+      stop_.request_stop();
+    });
+  }
+  ~EndSignal() {
+    if (!thread_.joinable()) return;
+    pthread_kill(thread_.native_handle(), SIGTERM);
+    thread_.join();
+  }
+  EndSignal(const EndSignal&) = delete;
+  EndSignal& operator=(const EndSignal&) = delete;
+
+  std::stop_token token() const { return stop_.get_token(); }
+  void wait() { thread_.join(); }
+
+ private:
+  sigset_t set_{};
+  std::stop_source stop_;
+  std::thread thread_;
+};
+
+/// Ends the process where its orderly end takes too long: a kernel may compute for many seconds,
+/// and nothing can stop it. That loses no job, just as a kill does not: a job's state is saved all
+/// along, and goes on with the next start.
+class EndWatch {
+ public:
+  EndWatch()
+      : thread_([](std::stop_token over) {
+          std::mutex mutex;
+          std::unique_lock guard(mutex);
+          std::condition_variable_any never;
+          never.wait_for(guard, over, kEndTime, [] { return false; });
+          if (over.stop_requested()) return;
+          service::Log::stderr_log().line("slow end", "the service",
+                                          "ended in the middle of its work");
+          std::_Exit(0);
+        }) {}
+
+ private:
+  std::jthread thread_;
+};
 
 bool find_models(Settings& s) {
   const NamedModels found = resolve_models({.base = s.models.base,
@@ -165,29 +215,10 @@ bool find_models(Settings& s) {
   return false;
 }
 
-}  // namespace
-
-int serve(std::span<const char* const> words) {
-  Settings s;
-  Flags flags("serve [--listen ADDRESS:PORT] [--memory SIZE] [flags]",
-              "The page and the APIs, on this machine, within one memory budget.");
-  declare(flags, s);
-  if (!flags.read(words)) {
-    print(flags.help());
-    return 0;
-  }
-  s.looking.check();
-  set_language(s.language);
-  const service::Listen listen = service::parse_listen(s.listen);
-  const std::string key = key_of(s);
-  if (key.empty() && !service::is_loopback(listen)) {
-    fail(ErrorKind::kArgument,
-         "--listen: {} can be reached from other machines, so that a key is needed\n  write one "
-         "into a file and add --api-key-file FILE, or listen on 127.0.0.1",
-         s.listen);
-  }
+/// Opens everything and serves until the signal comes.
+void run_service(Settings& s, const service::Listen& listen, const std::string& key,
+                 EndSignal& end) {
   const bool demo = find_models(s);
-  const sigset_t signals = hold_signals();
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
   Progress progress(s.quiet);
   if (demo) progress.note(text_of(Message::kDemoModel));
@@ -202,7 +233,8 @@ int serve(std::span<const char* const> words) {
                           .memory = s.memory,
                           .scratch = s.scratch,
                           .may_spill = !s.no_spill,
-                          .detector_size = detector_size});
+                          .detector_size = detector_size},
+                         end.token());
   progress.clear();
   service::Jobs jobs(engine, store,
                      {.queue_limit = static_cast<int>(s.queue),
@@ -227,11 +259,48 @@ int serve(std::span<const char* const> words) {
   const bool v6 = listen.address.find(':') != std::string::npos;
   print(fmt::format("listening on http://{}{}{}:{}/", v6 ? "[" : "", listen.address, v6 ? "]" : "",
                     server.port()));
-  int number = 0;
-  sigwait(&signals, &number);
+  if (!service::is_loopback(listen)) {
+    progress.warn(fmt::format(
+        "what goes to and from {} is not encrypted, the key included\n  listen on 127.0.0.1 "
+        "behind a proxy that speaks TLS (docs/service.md shows one), or keep to a network that you "
+        "trust",
+        s.listen));
+  }
+  end.wait();
+  const EndWatch watch;
   progress.note("ending");
   jobs.stop();
   server.stop(kGrace);
+}
+
+}  // namespace
+
+int serve(std::span<const char* const> words) {
+  Settings s;
+  Flags flags("serve [--listen ADDRESS:PORT] [--memory SIZE] [flags]",
+              "The page and the APIs, on this machine, within one memory budget.");
+  declare(flags, s);
+  if (!flags.read(words)) {
+    print(flags.help());
+    return 0;
+  }
+  s.looking.check();
+  set_language(s.language);
+  const service::Listen listen = service::parse_listen(s.listen);
+  const std::string key = key_of(s);
+  if (key.empty() && !service::is_loopback(listen)) {
+    fail(ErrorKind::kArgument,
+         "--listen: {} can be reached from other machines, so that a key is needed\n  write one "
+         "into a file and add --api-key-file FILE, or listen on 127.0.0.1",
+         s.listen);
+  }
+  EndSignal end;
+  try {
+    run_service(s, listen, key, end);
+  } catch (const Error& error) {
+    // Ended before it began to serve.
+    if (error.kind() != ErrorKind::kCancelled || !end.token().stop_requested()) throw;
+  }
   return 0;
 }
 

@@ -362,21 +362,39 @@ TEST_F(Serve, BeyondThisMachineAKeyIsNeeded) {
   run({"serve", "--listen", "0.0.0.0:0", "--api-key-file", file("empty")})
       .exits(2)
       .says("the first line of " + file("empty") + " is empty");
+  write_bytes(file("short"), "0123456789abcde\n");
+  run({"serve", "--listen", "0.0.0.0:0", "--api-key-file", file("short")})
+      .exits(2)
+      .says("expected 16 to 512 visible ASCII characters without blanks, got 15 characters");
   EXPECT_FALSE(fs::exists(file("data")));
 }
 
-TEST_F(Serve, AKeyIsNeededForAllButThePageAndHealth) {
-  write_bytes(file("key"), "correct-horse\n");
+TEST_F(Serve, BeyondThisMachineItIsToldThatNothingIsEncrypted) {
+  write_bytes(file("key"), "correct-horse-battery\n");
+  Running open = start({"serve", "--listen", "0.0.0.0:0", "--data", file("data"), "--quiet",
+                        "--api-key-file", file("key")});
+  EXPECT_TRUE(open.waits_for("warning: what goes to and from 0.0.0.0:0 is not encrypted"));
+  open.signal(SIGTERM);
+  open.end_within(30s).exits(0);
   Service service = serve({"--api-key-file", file("key")});
-  const std::string key = "Authorization: Bearer correct-horse\r\n";
+  service.stop().exits(0).does_not_say("not encrypted");
+}
+
+TEST_F(Serve, AKeyIsNeededForAllButThePageAndHealth) {
+  write_bytes(file("key"), "correct-horse-battery\n");
+  Service service = serve({"--api-key-file", file("key")});
+  const std::string key = "Authorization: Bearer correct-horse-battery\r\n";
   const std::string id = service.submit(service.form(service.settings(64, 1)), key);
   const std::string job = "/api/jobs/" + id;
   for (const std::string& path :
        {job, job + "/events", job + "/images/0", std::string("/api/jobs"), std::string("/metrics"),
         std::string("/api/info"), std::string("/api/memory"), std::string("/v1/models")}) {
-    for (const char* wrong :
-         {"", "Authorization: Bearer correct-hors\r\n", "Authorization: Bearer correct-horsee\r\n",
-          "Cookie: semblance_key=correct-horse\r\n"}) {
+    std::vector<std::string> all_wrong{"", "Cookie: semblance_session=correct-horse-battery\r\n"};
+    if (path == "/metrics" || path == job) {  // more would be held up as guessing
+      all_wrong.emplace_back("Authorization: Bearer correct-horse-batter\r\n");
+      all_wrong.emplace_back("Authorization: Bearer correct-horse-battery-x\r\n");
+    }
+    for (const std::string& wrong : all_wrong) {
       const Reply refused = service.ask("GET", path, "", wrong);
       EXPECT_EQ(refused.status, 401) << path << wrong;
       EXPECT_EQ(Json::parse(refused.body)["error"]["code"], "unauthorized");
@@ -389,7 +407,7 @@ TEST_F(Serve, AKeyIsNeededForAllButThePageAndHealth) {
     EXPECT_EQ(service.ask("GET", path).status, 200) << path;
   EXPECT_EQ(service.post("/api/jobs", service.form(service.settings(64, 1))).status, 401);
   // A page cannot add headers to pictures and event streams: the cookie holds for them.
-  Reply login = service.ask("POST", "/api/login", R"({"key": "correct-horse"})");
+  Reply login = service.ask("POST", "/api/login", R"({"key": "correct-horse-battery"})");
   ASSERT_EQ(login.status, 204);
   const std::string cookie = login.headers["set-cookie"];
   const std::string sent = "Cookie: " + cookie.substr(0, cookie.find(';')) + "\r\n";
@@ -399,6 +417,47 @@ TEST_F(Serve, AKeyIsNeededForAllButThePageAndHealth) {
   EXPECT_EQ(last, "end");
   EXPECT_EQ(service.ask("GET", job + "/images/0", "", sent).status, 200);
   EXPECT_EQ(service.ask("POST", "/api/login", R"({"key": "wrong"})").status, 401);
+  EXPECT_EQ(service.ask("POST", "/api/logout", "", sent).status, 204);
+  EXPECT_EQ(service.ask("GET", job + "/images/0", "", sent).status, 401);
+}
+
+TEST_F(Serve, GuessingTheKeyIsHeldUpAndTold) {
+  write_bytes(file("key"), "correct-horse-battery\n");
+  Service service = serve({"--api-key-file", file("key")});
+  for (int i = 0; i < 10; ++i) {
+    const Reply refused =
+        i % 2 == 0
+            ? service.ask("POST", "/api/login", R"({"key": "a-wrong-secret"})")
+            : service.ask("GET", "/api/jobs", "", "Authorization: Bearer a-wrong-secret\r\n");
+    EXPECT_EQ(refused.status, 401);
+  }
+  Reply held = service.ask("POST", "/api/login", R"({"key": "correct-horse-battery"})");
+  EXPECT_EQ(held.status, 429);
+  EXPECT_GT(std::stoi("0" + held.headers["retry-after"]), 0);
+  EXPECT_LE(std::stoi("0" + held.headers["retry-after"]), 60);
+  const std::string said = service.stop().exits(0).err();
+  int lines = 0;
+  for (std::size_t at = 0; (at = said.find("failed login: 127.0.0.1 ", at)) != said.npos; ++at)
+    ++lines;
+  EXPECT_EQ(lines, 10) << said;
+  EXPECT_NE(said.find("Z failed login: 127.0.0.1 POST /api/login 401: this is not the key\n"),
+            std::string::npos)
+      << said;
+  EXPECT_NE(said.find("Z failed login: 127.0.0.1 GET /api/jobs 401: "), std::string::npos) << said;
+  EXPECT_EQ(said.find("secret"), std::string::npos) << said;
+}
+
+TEST_F(Serve, AFailedJobIsTold) {
+  Service service = serve({"--quiet"});
+  Json settings = service.settings(64, 1);
+  settings["prompt"] = "a very private prompt";
+  const std::string id = service.submit(service.form(settings).add("face", "7"));
+  EXPECT_EQ(service.ended(id)["state"], "failed");
+  const std::string said = service.stop().exits(0).err();
+  EXPECT_NE(said.find("Z failed job: " + id + ": argument: face: the photo shows 1 faces, face 7"),
+            std::string::npos)
+      << said;
+  EXPECT_EQ(said.find("private"), std::string::npos) << said;
 }
 
 TEST_F(Serve, AFolderOrAPortInUseIsTold) {

@@ -42,9 +42,12 @@ class Client {
   Client(Client&& other) noexcept
       : fd_(std::exchange(other.fd_, -1)),
         is_connected_(other.is_connected_),
+        patience_(other.patience_),
         received_(std::move(other.received_)) {}
   ~Client() { close(); }
 
+  /// How long it waits for the next bytes where nothing else is asked for.
+  void set_patience(std::chrono::milliseconds patience) { patience_ = patience; }
   bool is_connected() const { return is_connected_; }
   void close() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
@@ -62,7 +65,8 @@ class Client {
   }
 
   /// Waits for more bytes; false when the server has closed or the time is over.
-  bool receive(int timeout_ms = 10'000) {
+  bool receive() { return receive(static_cast<int>(patience_.count())); }
+  bool receive(int timeout_ms) {
     std::array<char, 65536> buffer;
     pollfd state{fd_, POLLIN, 0};
     if (::poll(&state, 1, timeout_ms) <= 0) return false;
@@ -155,6 +159,7 @@ class Client {
 
   int fd_;
   bool is_connected_ = false;
+  std::chrono::milliseconds patience_{10'000};
   std::string received_;
 };
 

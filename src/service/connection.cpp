@@ -1,5 +1,7 @@
 #include "service/connection.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "service/log.h"
 #include "service/target.h"
 
 namespace semblance::service {
@@ -46,6 +49,20 @@ bool is_header_text(std::string_view text) {
     const auto byte = static_cast<unsigned char>(c);
     return byte == '\t' || (byte >= 0x20 && byte != 0x7F);
   });
+}
+
+/// The address in numbers; of IPv4 also where it came by an IPv6 socket.
+std::string text_of(const sockaddr_storage& storage) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage);
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage);
+  const bool is_v4 = storage.ss_family == AF_INET;
+  const bool is_mapped = !is_v4 && IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr);
+  const void* const address = is_v4       ? static_cast<const void*>(&v4.sin_addr)
+                              : is_mapped ? static_cast<const void*>(&v6.sin6_addr.s6_addr[12])
+                                          : static_cast<const void*>(&v6.sin6_addr);
+  ::inet_ntop(is_v4 || is_mapped ? AF_INET : AF_INET6, address, text.data(), text.size());
+  return text.data();
 }
 
 HttpResponse malformed(const std::string& what) {
@@ -95,6 +112,10 @@ ServerCore::ServerCore(const GateOptions& gate_options, Router routes,
   router.add(
       "POST", "/api/login",
       [this](const HttpRequest& request, const Router::Captures&) { return gate.login(request); },
+      {.body_limit = 4096, .open = true});
+  router.add(
+      "POST", "/api/logout",
+      [this](const HttpRequest& request, const Router::Captures&) { return gate.logout(request); },
       {.body_limit = 4096, .open = true});
 }
 
@@ -209,6 +230,7 @@ void Connection::run() {
     ::close(fd);
     return;
   }
+  client_ = text_of(address);
   MHD_Daemon* daemon = MHD_start_daemon(
       MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, nullptr, nullptr,
       &Connection::on_request, this, MHD_OPTION_EXTERNAL_LOGGER, &Connection::on_log, this,
@@ -287,6 +309,7 @@ void* Connection::on_target(void* self, const char* target, MHD_Connection*) {
   me.end_exchange();
   me.exchange_ = std::make_unique<Exchange>();
   me.exchange_->target = target == nullptr ? "" : target;
+  me.exchange_->request.client = me.client_;
   me.set_phase(Phase::kHead, me.core_.limits.head_time);
   return nullptr;
 }
@@ -550,6 +573,7 @@ HttpResponse Connection::handle() {
 void Connection::finish(HttpResponse& response) const {
   if (response.status >= 500) {
     ++core_.responses_5xx;
+    log_response(exchange_ ? &exchange_->request : nullptr, client_, response);
   } else if (response.status >= 400) {
     ++core_.responses_4xx;
   }

@@ -109,6 +109,7 @@ class Connection {
   void set_phase(Phase phase, Clock::duration time);
 
   ServerCore& core_;
+  std::string client_;  // HttpRequest's
   std::shared_ptr<SharedSocket> socket_;
   std::unique_ptr<Exchange> exchange_;
   std::atomic<Phase> phase_ = Phase::kWaiting;

@@ -1,14 +1,18 @@
 #include "service/gate.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <cctype>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "service/log.h"
+
 namespace semblance::service {
 namespace {
 
-constexpr std::string_view kCookie = "semblance_key";
+constexpr std::string_view kCookie = "semblance_session";
 
 std::string lower(std::string_view text) {
   std::string result(text);
@@ -85,12 +89,6 @@ std::optional<std::pair<std::string, std::string>> split_origin(std::string_view
   return std::pair{scheme, authority};
 }
 
-std::string hex(std::string_view text) {
-  std::string result;
-  for (char c : text) result += fmt::format("{:02x}", static_cast<unsigned char>(c));
-  return result;
-}
-
 /// The cookie's value, "" where it is not there.
 std::string_view cookie_in(std::string_view header) {
   while (!header.empty()) {
@@ -103,6 +101,15 @@ std::string_view cookie_in(std::string_view header) {
     }
   }
   return {};
+}
+
+/// Secure where a proxy says that the browser speaks TLS with it. Whoever says so by himself makes
+/// his own cookie the safer.
+std::string cookie_text(const HttpRequest& request, std::string_view token,
+                        std::chrono::seconds life) {
+  const bool is_tls = lower(request.header("x-forwarded-proto")) == "https";
+  return fmt::format("{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{}", kCookie, token,
+                     life.count(), is_tls ? "; Secure" : "");
 }
 
 /// The key of "Bearer KEY"; "" for anything else.
@@ -122,15 +129,17 @@ std::string joined(const std::vector<std::string>& words) {
 
 }  // namespace
 
-bool same_secret(std::string_view given, std::string_view secret) {
-  // Every byte given is looked at, against the secret taken round and round.
-  unsigned differences = given.size() == secret.size() ? 0 : 1;
-  if (secret.empty()) return given.empty();
-  for (std::size_t i = 0; i < given.size(); ++i) {
-    differences |= static_cast<unsigned char>(given[i]) ^
-                   static_cast<unsigned char>(secret[i % secret.size()]);
-  }
-  return differences == 0;
+std::string client_of(const HttpRequest& request) {
+  if (!is_loopback_name(request.client)) return request.client;
+  std::string_view last = request.header("x-forwarded-for");
+  last = last.substr(last.rfind(',') + 1);  // all of it where there is no comma
+  while (last.starts_with(' ')) last.remove_prefix(1);
+  while (last.ends_with(' ')) last.remove_suffix(1);
+  const std::string address(last);
+  std::array<unsigned char, sizeof(in6_addr)> bytes{};
+  const bool is_address = ::inet_pton(AF_INET, address.c_str(), bytes.data()) == 1 ||
+                          ::inet_pton(AF_INET6, address.c_str(), bytes.data()) == 1;
+  return is_address ? address : request.client;
 }
 
 Gate::Gate(GateOptions options) : options_(std::move(options)) {
@@ -156,11 +165,12 @@ Gate::Gate(GateOptions options) : options_(std::move(options)) {
   }
   const bool is_visible = std::all_of(options_.key.begin(), options_.key.end(),
                                       [](char c) { return c > 0x20 && c < 0x7F; });
-  if (options_.key.size() > 512 || !is_visible) {
+  const std::size_t size = options_.key.size();
+  if (has_key() && (size < kLeastKey || size > kMostKey || !is_visible)) {
     fail(ErrorKind::kArgument,
-         "cannot take the key: it must be 1 to 512 visible ASCII characters without blanks, got {} "
-         "characters",
-         options_.key.size());
+         "cannot take the key: expected {} to {} visible ASCII characters without blanks, got {} "
+         "{}\n  `head -c 24 /dev/urandom | base64` makes one",
+         kLeastKey, kMostKey, size, is_visible ? "characters" : "bytes with others among them");
   }
 }
 
@@ -181,11 +191,31 @@ bool Gate::allows_origin(std::string_view origin) const {
          options_.origins.end();
 }
 
-bool Gate::has_valid_key(const HttpRequest& request) const {
-  const std::string_view bearer = bearer_in(request.header("authorization"));
-  if (!bearer.empty() && same_secret(bearer, options_.key)) return true;
-  const std::string_view cookie = cookie_in(request.header("cookie"));
-  return !cookie.empty() && same_secret(cookie, hex(options_.key));
+bool Gate::has_session(const HttpRequest& request) const {
+  const std::string_view token = cookie_in(request.header("cookie"));
+  return !token.empty() && sessions_->has(token, options_.now());
+}
+
+/// `wrong` where the key is that, 429 where too many were; nothing where it is right.
+std::optional<HttpResponse> Gate::refuse_key(const HttpRequest& request, std::string_view key,
+                                             HttpResponse wrong) const {
+  const std::string client = client_of(request);
+  const auto [answer, wait] = guesses_->check(key, options_.key, client, options_.now());
+  if (answer == Guesses::Answer::kRight) return {};
+  if (answer == Guesses::Answer::kTooMany) {
+    HttpResponse response = error_response(
+        429, "too_many_failures",
+        fmt::format("cannot check the key: {} wrong ones came within a minute\n  try again in {} "
+                    "seconds",
+                    Guesses::kMostFailures, wait.count()),
+        "key");
+    response.headers["Retry-After"] = std::to_string(wait.count());
+    return response;
+  }
+  Log::stderr_log().line("failed login",
+                         fmt::format("{} {} {} 401", client, request.method, request.path),
+                         "this is not the key");
+  return wrong;
 }
 
 std::optional<HttpResponse> Gate::refuse(const HttpRequest& request, bool open) const {
@@ -221,15 +251,15 @@ std::optional<HttpResponse> Gate::refuse(const HttpRequest& request, bool open) 
                             "or name the other's origin with --cors-origin");
     }
   }
-  if (!open && has_key() && !has_valid_key(request)) {
-    HttpResponse response = error_response(
-        401, "unauthorized",
-        "cannot answer without the key: send the header \"Authorization: Bearer KEY\", or log in "
-        "on the page");
-    response.headers["WWW-Authenticate"] = "Bearer";
-    return response;
-  }
-  return {};
+  if (open || !has_key() || has_session(request)) return {};
+  HttpResponse response = error_response(
+      401, "unauthorized",
+      "cannot answer without the key: send the header \"Authorization: Bearer KEY\", or log in "
+      "on the page");
+  response.headers["WWW-Authenticate"] = "Bearer";
+  const std::string_view key = bearer_in(request.header("authorization"));
+  if (key.empty()) return response;  // not a guess
+  return refuse_key(request, key, std::move(response));
 }
 
 void Gate::add_cors_headers(const HttpRequest& request, HttpResponse& response) const {
@@ -271,11 +301,22 @@ HttpResponse Gate::login(const HttpRequest& request) const {
     return error_response(400, "argument",
                           "cannot log in: the body must be JSON as in {\"key\": \"...\"}", "key");
   }
-  if (!same_secret(body["key"].get_ref<const std::string&>(), options_.key)) {
-    return error_response(401, "unauthorized", "cannot log in: this is not the key", "key");
+  if (auto refusal = refuse_key(
+          request, body["key"].get_ref<const std::string&>(),
+          error_response(401, "unauthorized", "cannot log in: this is not the key", "key"))) {
+    return std::move(*refusal);
   }
-  response.headers["Set-Cookie"] = fmt::format(
-      "{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000", kCookie, hex(options_.key));
+  response.headers["Set-Cookie"] =
+      cookie_text(request, sessions_->begin(options_.now()), Sessions::kLife);
+  return response;
+}
+
+HttpResponse Gate::logout(const HttpRequest& request) const {
+  sessions_->end(cookie_in(request.header("cookie")));
+  HttpResponse response;
+  response.status = 204;
+  response.type.clear();
+  response.headers["Set-Cookie"] = cookie_text(request, "", std::chrono::seconds(0));
   return response;
 }
 

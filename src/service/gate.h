@@ -3,16 +3,19 @@
 // A service on loopback can be reached by every page that a browser shows. So the Host must be a
 // name of ours (a page cannot make its own name ours by rebinding it), the Origin must be our own
 // or one that was allowed, and what the browser marks as coming from another site is refused. Where
-// a key is set, it comes as `Authorization: Bearer KEY`, or as the cookie `semblance_key`, which
-// POST /api/login sets and which only our own pages send.
+// a key is set, it comes as `Authorization: Bearer KEY`, or stands behind the session that POST
+// /api/login begins: its cookie `semblance_session` is random, and only our own pages send it.
+// Whoever guesses is held up (login.h), and each wrong key is a line of the log.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "service/http.h"
+#include "service/login.h"
 
 namespace semblance::service {
 
@@ -21,19 +24,25 @@ struct GateOptions {
   std::vector<std::string> hosts = {};  // more names, as in "semblance.example"; a port is no part
   std::string key = {};                 // empty: none is needed
   std::vector<std::string> origins = {};  // other origins that may ask: "https://app.example:8443"
+  std::function<Clock::time_point()> now = Clock::now;  // for tests
 };
 
-/// Immutable; for any thread.
+/// What a key may have: visible ASCII characters, no blanks.
+inline constexpr std::size_t kLeastKey = 16;
+inline constexpr std::size_t kMostKey = 512;
+
+/// For any thread.
 class Gate {
  public:
-  /// Throws Error(kArgument) for a host or an origin that is none, and for a key of other than 1 to
-  /// 512 visible ASCII characters.
+  /// Throws Error(kArgument) for a host or an origin that is none, and for a key that is not as
+  /// above.
   explicit Gate(GateOptions options);
 
   bool has_key() const { return !options_.key.empty(); }
 
-  /// The refusal of a request (403, or 401 for the key), or nothing where it may pass. `open`: a
-  /// route for which no key is needed, and to which a link on another site may lead.
+  /// The refusal of a request (403; for the key 401, and 429 after too many wrong ones), or nothing
+  /// where it may pass. `open`: a route for which no key is needed, and to which a link on another
+  /// site may lead.
   std::optional<HttpResponse> refuse(const HttpRequest& request, bool open) const;
 
   /// The answer to OPTIONS, for a page of another origin (a CORS preflight) or for anyone.
@@ -44,19 +53,26 @@ class Gate {
   /// The headers that let a page of an allowed origin read the response.
   void add_cors_headers(const HttpRequest& request, HttpResponse& response) const;
 
-  /// POST /api/login with {"key": "..."}: 204 and the cookie, 400, or 401. Where no key is needed,
-  /// 204.
+  /// POST /api/login with {"key": "..."}: 204 and the cookie of a new session, 400, 401 or 429.
+  /// Where no key is needed, 204.
   HttpResponse login(const HttpRequest& request) const;
+  /// POST /api/logout: ends the session and takes its cookie back. 204, also where there is none.
+  HttpResponse logout(const HttpRequest& request) const;
 
  private:
   bool allows_host(std::string_view host) const;
   bool allows_origin(std::string_view origin) const;
-  bool has_valid_key(const HttpRequest& request) const;
+  bool has_session(const HttpRequest& request) const;
+  std::optional<HttpResponse> refuse_key(const HttpRequest& request, std::string_view key,
+                                         HttpResponse wrong) const;
 
   GateOptions options_;
+  std::unique_ptr<Sessions> sessions_ = std::make_unique<Sessions>();
+  std::unique_ptr<Guesses> guesses_ = std::make_unique<Guesses>();
 };
 
-/// Whether the two are the same, in a time that depends on the length of `given` alone.
-bool same_secret(std::string_view given, std::string_view secret);
+/// Who asks, for counting and for the log: the connection's address, or what a proxy on this
+/// machine says by X-Forwarded-For (its last address, which is the proxy's own word).
+std::string client_of(const HttpRequest& request);
 
 }  // namespace semblance::service

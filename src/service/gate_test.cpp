@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "tests/support/errors.h"
 
 namespace semblance::service {
@@ -127,36 +129,39 @@ TEST(Gate, PagesOfOtherSitesAreRefused) {
   EXPECT_EQ(refused(gate, get(allowed)), 0);
 }
 
+constexpr const char* kKey = "s3cret;\"key-of-tests";
+
+HttpRequest login_with(const std::string& key, const std::string& client = "192.168.1.7") {
+  HttpRequest request = get({}, "POST");
+  request.path = "/api/login";
+  request.client = client;
+  request.body = nlohmann::json{{"key", key}}.dump();
+  return request;
+}
+
+/// "name=value" of the cookie that a response sets.
+std::string cookie_of(const HttpResponse& response) {
+  const std::string cookie = response.headers.at("Set-Cookie");
+  return cookie.substr(0, cookie.find(';'));
+}
+
 TEST(Gate, TheKeyIsAsked) {
-  const Gate gate({.key = "s3cret;\"key"});
+  const Gate gate({.key = kKey});
   EXPECT_TRUE(gate.has_key());
   const auto status = [&](const Headers& headers, bool open = false) {
     return refused(gate, get(headers), open);
   };
+  const std::string key = kKey;
   EXPECT_EQ(status({}), 401);
   EXPECT_EQ(status({}, true), 0);
-  EXPECT_EQ(status({{"authorization", "Bearer s3cret;\"key"}}), 0);
-  EXPECT_EQ(status({{"authorization", "bearer  s3cret;\"key"}}), 0);
-  EXPECT_EQ(status({{"authorization", "Bearer s3cret;\"ke"}}), 401);
-  EXPECT_EQ(status({{"authorization", "Bearer s3cret;\"keyy"}}), 401);
-  EXPECT_EQ(status({{"authorization", "Bearer s3cret;\"keys3cret;\"key"}}), 401);
+  EXPECT_EQ(status({{"authorization", "Bearer " + key}}), 0);
+  EXPECT_EQ(status({{"authorization", "bearer  " + key}}), 0);
+  EXPECT_EQ(status({{"authorization", "Bearer " + key.substr(1)}}), 401);
+  EXPECT_EQ(status({{"authorization", "Bearer " + key + "y"}}), 401);
+  EXPECT_EQ(status({{"authorization", "Bearer " + key + key}}), 401);
   EXPECT_EQ(status({{"authorization", "Bearer "}}), 401);
-  EXPECT_EQ(status({{"authorization", "Basic s3cret;\"key"}}), 401);
-  EXPECT_EQ(status({{"authorization", "s3cret;\"key"}}), 401);
-  EXPECT_EQ(status({{"cookie", "semblance_key=s3cret;\"key"}}), 401);
-  EXPECT_EQ(status({{"cookie", "semblance_key="}}), 401);
-
-  HttpRequest login = get({}, "POST");
-  login.body = R"({"key": "s3cret;\"key"})";
-  const HttpResponse response = gate.login(login);
-  EXPECT_EQ(response.status, 204);
-  const std::string cookie = response.headers.at("Set-Cookie");
-  EXPECT_NE(cookie.find("; HttpOnly; SameSite=Strict"), std::string::npos) << cookie;
-  const std::string pair = cookie.substr(0, cookie.find(';'));
-  EXPECT_EQ(status({{"cookie", pair}}), 0);
-  EXPECT_EQ(status({{"cookie", "a=b; " + pair + "; c=d"}}), 0);
-  EXPECT_EQ(status({{"cookie", "not_" + pair}}), 401);
-  EXPECT_EQ(status({{"cookie", pair + "00"}}), 401);
+  EXPECT_EQ(status({{"authorization", "Basic " + key}}), 401);
+  EXPECT_EQ(status({{"authorization", key}}), 401);
 
   const auto refusal = gate.refuse(get({}), false);
   ASSERT_TRUE(refusal);
@@ -165,8 +170,130 @@ TEST(Gate, TheKeyIsAsked) {
   EXPECT_EQ(refusal->body.find("s3cret"), std::string::npos);
 }
 
+TEST(Gate, ASessionStandsForTheKeyUntilItEnds) {
+  auto now = Clock::now();
+  const Gate gate({.key = kKey, .now = [&now] { return now; }});
+  const auto status = [&](const std::string& cookie) {
+    return refused(gate, get({{"cookie", cookie}}));
+  };
+  const HttpResponse response = gate.login(login_with(kKey));
+  EXPECT_EQ(response.status, 204);
+  const std::string cookie = response.headers.at("Set-Cookie");
+  EXPECT_TRUE(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000")) << cookie;
+  const std::string pair = cookie_of(response);
+  EXPECT_EQ(pair.size(), std::string("semblance_session=").size() + 64);
+  EXPECT_NE(pair, cookie_of(gate.login(login_with(kKey))));
+  EXPECT_EQ(status(pair), 0);
+  EXPECT_EQ(status("a=b; " + pair + "; c=d"), 0);
+  EXPECT_EQ(status("not_" + pair), 401);
+  EXPECT_EQ(status(pair + "00"), 401);
+  EXPECT_EQ(status(pair.substr(0, pair.size() - 1)), 401);
+  EXPECT_EQ(status("semblance_session="), 401);
+  std::string key_in_hex;
+  for (const char c : std::string(kKey)) key_in_hex += fmt::format("{:02x}", c);
+  EXPECT_EQ(status("semblance_session=" + key_in_hex), 401);
+  EXPECT_EQ(status("semblance_key=" + key_in_hex), 401);
+  now += Sessions::kLife - std::chrono::seconds(1);
+  EXPECT_EQ(status(pair), 0);
+  now += std::chrono::seconds(1);
+  EXPECT_EQ(status(pair), 401);
+}
+
+TEST(Gate, LoggingOutEndsTheSessionAlone) {
+  const Gate gate({.key = kKey});
+  const std::string one = cookie_of(gate.login(login_with(kKey)));
+  const std::string other = cookie_of(gate.login(login_with(kKey)));
+  const HttpResponse response = gate.logout(get({{"cookie", one}}, "POST"));
+  EXPECT_EQ(response.status, 204);
+  EXPECT_TRUE(response.headers.at("Set-Cookie").starts_with("semblance_session=; "));
+  EXPECT_TRUE(response.headers.at("Set-Cookie").ends_with("; Max-Age=0"));
+  EXPECT_EQ(refused(gate, get({{"cookie", one}})), 401);
+  EXPECT_EQ(refused(gate, get({{"cookie", other}})), 0);
+  EXPECT_EQ(gate.logout(get({}, "POST")).status, 204);
+  EXPECT_EQ(refused(gate, get({{"cookie", other}})), 0);
+}
+
+TEST(Gate, TheOldestSessionEndsWhereThereAreTooMany) {
+  const Gate gate({.key = kKey});
+  const std::string oldest = cookie_of(gate.login(login_with(kKey)));
+  for (std::size_t i = 1; i < Sessions::kMost; ++i) gate.login(login_with(kKey));
+  EXPECT_EQ(refused(gate, get({{"cookie", oldest}})), 0);
+  const std::string newest = cookie_of(gate.login(login_with(kKey)));
+  EXPECT_EQ(refused(gate, get({{"cookie", oldest}})), 401);
+  EXPECT_EQ(refused(gate, get({{"cookie", newest}})), 0);
+}
+
+TEST(Gate, BehindTlsTheCookieIsSecure) {
+  const Gate gate({.key = kKey});
+  for (const auto& [proto, is_secure] :
+       {std::pair<std::string, bool>{"https", true}, {"HTTPS", true}, {"http", false}}) {
+    HttpRequest request = login_with(kKey);
+    request.headers["x-forwarded-proto"] = proto;
+    EXPECT_EQ(gate.login(request).headers.at("Set-Cookie").ends_with("; Secure"), is_secure);
+    EXPECT_EQ(gate.logout(request).headers.at("Set-Cookie").ends_with("; Secure"), is_secure);
+  }
+}
+
+TEST(Gate, GuessingIsHeldUp) {
+  auto now = Clock::now();
+  const Gate gate({.key = kKey, .now = [&now] { return now; }});
+  const auto bearer = [&](const std::string& client, const std::string& key) {
+    HttpRequest request = get({{"authorization", "Bearer " + key}});
+    request.client = client;
+    return refused(gate, request);
+  };
+  EXPECT_EQ(bearer("10.0.0.1", kKey), 0);  // is known from here on
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(bearer("10.0.0.2", "wrong"), 401);
+    EXPECT_EQ(gate.login(login_with("wrong", "10.0.0.2")).status, 401);
+    now += std::chrono::seconds(1);
+  }
+  const HttpResponse held = gate.login(login_with(kKey, "10.0.0.2"));
+  EXPECT_EQ(held.status, 429);  // right or wrong is not told
+  EXPECT_EQ(held.headers.at("Retry-After"), "55");
+  EXPECT_NE(held.body.find("10 wrong ones came within a minute"), std::string::npos);
+  EXPECT_EQ(bearer("10.0.0.2", kKey), 429);
+  EXPECT_EQ(bearer("10.0.0.3", kKey), 429) << "of all addresses together";
+  EXPECT_EQ(bearer("10.0.0.1", kKey), 0) << "who knows the key is not kept out";
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(bearer("10.0.0.1", "wrong"), 401);
+  EXPECT_EQ(bearer("10.0.0.1", kKey), 429);
+  now += std::chrono::seconds(55);
+  EXPECT_EQ(bearer("10.0.0.2", kKey), 0);
+  EXPECT_EQ(bearer("10.0.0.1", kKey), 429);
+  now += std::chrono::seconds(5);
+  EXPECT_EQ(bearer("10.0.0.1", kKey), 0);
+  // A session is no guess, and no key at all neither.
+  const std::string cookie = cookie_of(gate.login(login_with(kKey, "10.0.0.4")));
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(refused(gate, get({{"cookie", cookie}, {"authorization", "Bearer wrong"}})), 0);
+    EXPECT_EQ(refused(gate, get({})), 401);
+  }
+}
+
+TEST(Gate, AnIpv6NetworkIsOneWhoGuesses) {
+  const Gate gate({.key = kKey});
+  for (int i = 0; i < 10; ++i) {
+    const std::string client = "2001:db8::" + std::to_string(i + 1);
+    EXPECT_EQ(gate.login(login_with("wrong", client)).status, 401);
+  }
+  EXPECT_EQ(gate.login(login_with("wrong", "2001:db8::ffff:1")).status, 429);
+}
+
+TEST(Gate, AProxyOnThisMachineNamesTheClient) {
+  const auto client = [](const std::string& address, const std::string& forwarded) {
+    HttpRequest request = get({{"x-forwarded-for", forwarded}});
+    request.client = address;
+    return client_of(request);
+  };
+  EXPECT_EQ(client("127.0.0.1", "203.0.113.9"), "203.0.113.9");
+  EXPECT_EQ(client("::1", "1.2.3.4, 2001:db8::1"), "2001:db8::1");
+  EXPECT_EQ(client("127.0.0.1", "1.2.3.4, unknown"), "127.0.0.1");
+  EXPECT_EQ(client("127.0.0.1", ""), "127.0.0.1");
+  EXPECT_EQ(client("192.168.1.7", "203.0.113.9"), "192.168.1.7");
+}
+
 TEST(Gate, LoginSaysWhatIsWrong) {
-  const Gate gate({.key = "key"});
+  const Gate gate({.key = kKey});
   const auto login = [&](const std::string& body) {
     HttpRequest request = get({}, "POST");
     request.body = body;
@@ -194,7 +321,7 @@ TEST(Gate, ComparesWholeSecrets) {
 }
 
 TEST(Gate, AnswersPreflights) {
-  const Gate gate({.key = "key", .origins = {"https://app.example"}});
+  const Gate gate({.key = kKey, .origins = {"https://app.example"}});
   const HttpRequest preflight = get({{"origin", "https://app.example"},
                                      {"access-control-request-method", "POST"},
                                      {"access-control-request-headers", "authorization,x-a"},
@@ -239,13 +366,18 @@ TEST(Gate, RefusesOptionsThatAreNone) {
                   ": an origin is a scheme and a host and nothing behind them, as in "
                   "https://app.example:8443");
   }
-  for (const std::string& key : std::vector<std::string>{
-           std::string("a b"), std::string("\xC3\xA9"), std::string(513, 'k')}) {
+  const auto refuses = [&](const std::string& key, const std::string& got) {
     EXPECT_EQ(error({.key = key}),
-              "argument: cannot take the key: it must be 1 to 512 visible ASCII characters without "
+              "argument: cannot take the key: expected 16 to 512 visible ASCII characters without "
               "blanks, got " +
-                  std::to_string(key.size()) + " characters");
-  }
+                  got + "\n  `head -c 24 /dev/urandom | base64` makes one");
+  };
+  refuses(std::string(15, 'k'), "15 characters");
+  refuses("k", "1 characters");
+  refuses(std::string(513, 'k'), "513 characters");
+  refuses("a key with some blanks", "22 bytes with others among them");
+  refuses("sixteen and more \xC3\xA9", "19 bytes with others among them");
+  EXPECT_EQ(error({.key = std::string(16, 'k')}), "no error");
   EXPECT_EQ(error({.key = std::string(512, 'k')}), "no error");
 }
 

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "image/encode.h"
 #include "memory/file.h"
+#include "service/log.h"
 
 namespace semblance::service {
 namespace {
@@ -258,6 +259,7 @@ void JobMaker::set_stage(const std::string& stage) {
 void JobMaker::wait_for_device(const Error& error) {
   const auto pause = patience_.next();
   if (!pause) throw Error(error);
+  Log::stderr_log().line("device error", "job " + job_.id, error.what());
   board_.change([&] { board_.running->progress.waiting = {error.what(), patience_.tries()}; });
   const Clock::time_point end = Clock::now() + *pause;
   while (true) {

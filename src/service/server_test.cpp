@@ -245,14 +245,15 @@ TEST_F(Server, AnswersOptionsAndWrongMethods) {
 }
 
 TEST_F(Server, AsksWhoItIs) {
-  start({}, {.key = "the-key"});
+  start({}, {.key = "the-key-of-tests"});
   EXPECT_EQ(ask(request("GET", "/")).status, 200) << "an open route";
   EXPECT_EQ(error_in(ask(request("GET", "/api/info"))),
             "unauthorized: cannot answer without the key: send the header \"Authorization: Bearer "
             "KEY\", or log in on the page");
   EXPECT_EQ(ask(request("GET", "/events")).status, 401);
-  EXPECT_EQ(ask(request("GET", "/api/info", "Authorization: Bearer the-key\r\n")).status, 200);
-  Reply login = ask(request("POST", "/api/login", "", R"({"key": "the-key"})"));
+  EXPECT_EQ(ask(request("GET", "/api/info", "Authorization: Bearer the-key-of-tests\r\n")).status,
+            200);
+  Reply login = ask(request("POST", "/api/login", "", R"({"key": "the-key-of-tests"})"));
   EXPECT_EQ(login.status, 204);
   const std::string cookie = login.headers["set-cookie"];
   EXPECT_EQ(
@@ -273,7 +274,7 @@ TEST_F(Server, AsksWhoItIs) {
 }
 
 TEST_F(Server, RefusedUploadsAreNotRead) {
-  start({}, {.key = "the-key"});
+  start({}, {.key = "the-key-of-tests"});
   Client one = client();
   one.send("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90000\r\n\r\nfirst bytes");
   EXPECT_EQ(one.reply().status, 401) << "while the body is still to come";

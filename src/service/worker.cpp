@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/refusal.h"
 #include "service/job_files.h"
+#include "service/log.h"
 
 namespace semblance::service {
 namespace {
@@ -31,8 +32,9 @@ void Worker::work() {
   while (true) {
     try {
       if (!work_once()) return;
-    } catch (const std::exception&) {
+    } catch (const std::exception& error) {
       // The disk fails. Requests are told so; the queue waits until it works again.
+      Log::stderr_log().line("device error", "the queue", error.what());
       std::unique_lock guard(board_.mutex);
       board_.wait_for(guard, kTryDiskEvery, [&] { return board_.stopping; });
       if (board_.stopping && tasks_.empty()) return;
@@ -132,6 +134,8 @@ void Worker::run_job(Job job) {
       // The folder is none of ours any more.
     }
   }
+  if (job.state == JobState::kFailed)
+    Log::stderr_log().line("failed job", job.id, job.error->code + ": " + job.error->message);
   board_.change([&] {
     board_.running.reset();
     if (job.state == JobState::kDone) ++board_.counts.done;
@@ -147,7 +151,8 @@ void Worker::write_down(const Job& job) {
     try {
       store_.update(job);
       return;
-    } catch (const Error&) {
+    } catch (const Error& error) {
+      Log::stderr_log().line("device error", "job " + job.id, error.what());
       std::unique_lock guard(board_.mutex);
       if (board_.wait_for(guard, kTryDiskEvery, [&] { return board_.stopping; })) return;
     }

@@ -53,6 +53,10 @@ def a_key_is_asked_for_once(new_page, photos, shots, script, serve):
             page.wait_seen("#picture", "the picture is there, with its events", LONG)
             page.reload()
             page.wait("document.querySelectorAll('.tile img').length === 1", "the key is kept for the session")
+            with page.refusals():
+                page.click("#log-out")
+                page.wait_seen("#key-dialog", "logged out, the key is asked for again")
+                assert page.run("document.querySelectorAll('.tile').length") == 0
             page.close()
 
 
