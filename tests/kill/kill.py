@@ -194,8 +194,8 @@ class Test:
         def gained():
             jobs = self.look(service)
             for id, job in jobs.items():
-                if job["state"] == "running":
-                    # What is seen two steps later has been saved.
+                # Before that stage it is not known from which step on it goes; what is seen two steps later has been saved.
+                if job["stage"] == "steps":
                     if job["step"] >= first.setdefault((id, job["image"]), job["step"]) + 2:
                         return True
             return len(self.ended) > ended or all(job["ended"] for job in jobs.values())
