@@ -27,6 +27,7 @@ class Faults : public ProgramTest {
     if (mounted_) umount2(file("mounted").c_str(), MNT_DETACH);
     unsetenv("LD_PRELOAD");
     unsetenv("SEMBLANCE_FAULTS");
+    unsetenv("SEMBLANCE_FAIL");
   }
 
   /// A copy of the models, for tests that break them.
@@ -357,6 +358,33 @@ TEST_F(Faults, AGroupWhoseLimitIsLowered) {
     outcome.exits(0).says("available memory shrank to ");
     EXPECT_TRUE(bytes_of(file("out.png")) == picture);
   }
+}
+
+/// tests/failing/failing.py goes through all of them; this is what a user reads.
+TEST_F(Faults, MemoryThatIsRefusedForGood) {
+  if (semblance::testing::kSanitized) GTEST_SKIP() << "a sanitizer must be loaded first";
+  setenv("LD_PRELOAD", SEMBLANCE_FAILING_CALLS, 1);
+  // Blocks of code that oneDNN generates, and then all that is asked for in the middle of a run.
+  for (const char* calls : {"mmap 100 lasting 12", "malloc 300000 lasting 12"}) {
+    SCOPED_TRACE(calls);
+    setenv("SEMBLANCE_FAIL", calls, 1);
+    const Outcome outcome = start(generate()).end_within(30s);
+    outcome.exits(6).says("the system has no more memory to give").prints_nothing();
+    expect_one_message(outcome);
+    EXPECT_EQ(left(), std::set<std::string>());
+  }
+}
+
+TEST_F(Faults, ThreadsThatCannotBeMade) {
+  if (semblance::testing::kSanitized) GTEST_SKIP() << "a sanitizer needs more address space";
+  // Each has a stack of 1 MiB.
+  const Outcome outcome = run_behind("ulimit -v 900000", generate({"--threads", "1000"}));
+  outcome.exits(7).says("cannot start 999 threads to compute with, ").says(" could be started: ");
+  outcome.says("address space (ulimit -v, now 900000 KiB)").says("or use fewer with --threads");
+  outcome.prints_nothing();
+  expect_one_message(outcome);
+  EXPECT_EQ(left(), std::set<std::string>());
+  run_behind("ulimit -v 900000", generate({"--threads", "64"})).exits(0);
 }
 
 }  // namespace

@@ -1,12 +1,17 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <cerrno>
 #include <cmath>
+#include <thread>
 #include <vector>
 
 #include "core/convert.h"
 #include "core/error.h"
 #include "core/half.h"
+#include "core/library_call.h"
 #include "core/parallel.h"
+#include "core/refusal.h"
 #include "core/shape.h"
 
 namespace semblance {
@@ -85,6 +90,76 @@ TEST(Error, MapsEachKindToItsOwnExitCode) {
   EXPECT_EQ(exit_code(ErrorKind::kArgument), 2);
   EXPECT_EQ(exit_code(ErrorKind::kCancelled), 130);
   EXPECT_EQ(name_of(ErrorKind::kCorrupt), "corrupt");
+}
+
+TEST(Parallel, ThrowsWhatARangeThrowsWhenAllAreOver) {
+  const int before = threads();
+  set_threads(4);
+  std::atomic<int> over = 0;
+  EXPECT_THROW(parallel_for(4,
+                            [&](std::int64_t i) {
+                              ++over;
+                              if (i == 2) fail(ErrorKind::kDevice, "the third");
+                            }),
+               Error);
+  EXPECT_EQ(over, 4);
+  std::atomic<int> again = 0;
+  parallel_for(4, [&](std::int64_t) { ++again; });
+  EXPECT_EQ(again, 4);
+  set_threads(before);
+}
+
+TEST(Parallel, ALimitHoldsForItsThreadAndScope) {
+  const int before = threads();
+  set_threads(3);
+  {
+    const ThreadLimit limit(2);
+    EXPECT_EQ(threads(), 2);
+    std::thread([] { EXPECT_EQ(threads(), 3); }).join();
+  }
+  EXPECT_EQ(threads(), 3);
+  set_threads(before);
+}
+
+TEST(LibraryCall, FailsAfterARefusalThatTheReserveServed) {
+  EXPECT_EQ(library_call([] { return 5; }), 5);
+  bool is_over = false;
+  const auto refused = [&] {
+    ++library_call_detail::refusals;  // as src/reserve.cpp does
+    library_call([] {});              // a call inside that saw none of it
+    is_over = true;
+  };
+  try {
+    library_call(refused);
+    ADD_FAILURE() << "nothing is thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kMemory);
+    EXPECT_STREQ(error.what(),
+                 "the system has no more memory to give\n  try a smaller --size, or close other "
+                 "programs");
+  }
+  EXPECT_TRUE(is_over);
+  EXPECT_EQ(library_call([] { return 6; }), 6);
+}
+
+TEST(Refusal, OfAThreadNamesWhatLimitsThem) {
+  struct Refused {
+    explicit Refused(int) { throw std::system_error(EAGAIN, std::generic_category()); }
+  };
+  try {
+    start_thread<Refused>("that does nothing", 0);
+    ADD_FAILURE() << "nothing is thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kDevice);
+    const std::string text = error.what();
+    EXPECT_TRUE(text.starts_with(
+        "cannot start a thread that does nothing: Resource temporarily unavailable\n  raise what "
+        "limits them: "))
+        << text;
+    EXPECT_TRUE(text.ends_with("threads of the control group (pids.max)")) << text;
+  }
+  EXPECT_EQ(kind_of(ENOMEM), ErrorKind::kMemory);
+  EXPECT_EQ(kind_of(EIO), ErrorKind::kDevice);
 }
 
 }  // namespace

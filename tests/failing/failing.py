@@ -35,6 +35,7 @@ KINDS = ["malloc", "mmap", "open", "read", "pread", "write", "pwrite", "fsync", 
          "accept", "recv", "send", "pthread_create"]
 GOOD_CODES = (0, 6, 7)
 PATIENCE = 60  # seconds until a run hangs
+SPILLING = "80MiB"  # of the run that spills: less than it would take, and enough
 
 
 class Wrong(Exception):
@@ -249,19 +250,21 @@ def sweep(runner, scenario, kind, mode, error, count, numbers, jobs):
     wrong = []
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         runs = {pool.submit(runner.run, scenario, kind, n, mode, error): n for n in numbers}
-        for done in concurrent.futures.as_completed(runs):
-            try:
-                codes[done.result()] += 1
-            except Wrong as reason:
-                wrong.append((runs[done], str(reason)))
+        try:
+            for done in concurrent.futures.as_completed(runs):
+                try:
+                    codes[done.result()] += 1
+                except Wrong as reason:
+                    wrong.append((runs[done], str(reason)))
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
     print(f"| {scenario} | {kind} | {mode} | {count} | {len(numbers)} | "
           + " | ".join(str(codes[code]) for code in GOOD_CODES) + f" | {len(wrong)} |", flush=True)
     for n, reason in sorted(wrong):
         print(f"wrong: {scenario}, {kind} {n} {mode} {error}: {reason}", file=sys.stderr, flush=True)
     return len(wrong)
 
-
-SPILLING = "100MiB"
 
 if __name__ == "__main__":
     main()
