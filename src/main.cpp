@@ -122,8 +122,10 @@ void on_terminate() {
 int main(int count, char** words) {
   semblance::wait_passively(words);
   semblance::return_freed_memory();
-  // A file that reaches its size limit is told as an error of writing.
+  // Both are told as errors of writing: a file that reaches its size limit, and a pipe that nobody
+  // reads any more. The service must outlive the reader of its stderr, a run that of its stdout.
   signal(SIGXFSZ, SIG_IGN);
+  signal(SIGPIPE, SIG_IGN);
   std::set_terminate(on_terminate);
   int code = 0;
   try {

@@ -12,6 +12,8 @@ void print(const std::string& text) {
   const bool ends = !text.empty() && text.back() == '\n';
   if (std::fputs(text.c_str(), stdout) < 0 || (!ends && std::fputc('\n', stdout) == EOF) ||
       std::fflush(stdout) != 0) {
+    // As in `semblance models list | head -3`: who has read enough is told nothing.
+    if (errno == EPIPE) return;
     fail(ErrorKind::kDevice, "cannot print the result: {}", std::strerror(errno));
   }
 }

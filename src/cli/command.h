@@ -14,7 +14,8 @@ int plan(std::span<const char* const> words);
 int serve(std::span<const char* const> words);
 int models(std::span<const char* const> words);
 
-/// Prints a result on stdout; throws Error(kDevice) when that fails (a full disk behind a pipe).
+/// Prints a result on stdout; nothing where nobody reads the pipe any more. Throws Error(kDevice)
+/// when it fails otherwise (a full disk).
 void print(const std::string& text);
 
 /// The exit codes, as --help and docs/errors.md list them.

@@ -28,8 +28,8 @@ namespace fs = std::filesystem;
 
 constexpr std::chrono::seconds kGrace{2};    // for what is being answered when the service ends
 constexpr std::chrono::seconds kEndTime{9};  // for all that, and for the running job
-/// Of all requests being received or answered.
-constexpr std::uint64_t kBodiesBytes = service::kServiceBytes / 2;
+constexpr service::HttpLimits kLimits;
+static_assert(kLimits.most_bytes() <= service::kServiceBytes);
 
 struct Settings {
   std::string listen = "127.0.0.1:7860";
@@ -89,7 +89,7 @@ void declare(Flags& flags, Settings& s) {
   flags.whole("--queue", "Jobs that may wait; more are answered with 429. Default: 64.", 1, 100000,
               s.queue);
   flags.whole("--upload-limit", "The most MiB of a request with its photos, 1 to 24. Default: 16.",
-              1, kBodiesBytes >> 20U, s.upload_mib);
+              1, kLimits.bodies_bytes >> 20U, s.upload_mib);
   flags.whole("--keep", "How many finished jobs are kept. Default: 200.", 1, 1000000, s.keep_count);
   flags.whole("--keep-days", "For how long. Default: 14.", 1, 36500, s.keep_days);
   flags.whole("--release-after",
@@ -252,7 +252,7 @@ void run_service(Settings& s, const service::Listen& listen, const std::string& 
   service::HttpServer server(
       listen,
       {.listen_address = listen.address, .hosts = s.hosts, .key = key, .origins = s.origins},
-      std::move(router), {.bodies_bytes = kBodiesBytes});
+      std::move(router), kLimits);
   context.requests = [&server] { return server.counts().requests; };
   progress.note(fmt::format("{}, budget {}, results in {}", text_of(title_of(engine.mode())),
                             bytes_text(engine.budget().bytes), data_folder(s).string()));

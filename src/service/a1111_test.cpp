@@ -49,7 +49,7 @@ std::string refusal(const json& whole) {
     parsed(whole);
   } catch (const HttpError& error) {
     EXPECT_EQ(error.response().status, 400);
-    const auto answer = json::parse(error.response().body)["error"];
+    const auto answer = json::parse(error.response().body.whole())["error"];
     return answer["param"].get<std::string>() + ": " + answer["message"].get<std::string>();
   }
   return "no error";

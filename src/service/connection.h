@@ -1,121 +1,121 @@
-// One connection from accept to close, on a thread of its own: libmicrohttpd reads and writes HTTP,
-// this holds it to the limits and gives requests to their handlers.
-//
-// Each connection has a libmicrohttpd daemon of its own, driven by the connection's thread. So
-// threads, waiting and time limits are ours, and what the library finds wrong with a request
-// reaches the client in the shape of all other errors.
+// One connection from accept to close, on a thread of its own: one request after the other is
+// received, held to the limits, given to its handler and answered.
 #pragma once
 
-#include <microhttpd.h>
-
 #include <atomic>
-#include <chrono>
-#include <cstdarg>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "service/gate.h"
 #include "service/http.h"
-#include "service/server.h"
+#include "service/http_limits.h"
+#include "service/request.h"
+#include "service/socket.h"
 
 namespace semblance::service {
 
-/// What all connections of a server share.
+/// So many bytes that may be booked. Any thread.
+class Pool {
+ public:
+  explicit Pool(std::uint64_t limit) : limit_(limit) {}
+  /// False where that would be more than the limit.
+  bool take(std::uint64_t bytes);
+  void give(std::uint64_t bytes) { used_ -= bytes; }
+  std::uint64_t used() const { return used_; }
+  bool is_half_used() const { return used_ > limit_ / 2; }
+
+ private:
+  const std::uint64_t limit_;
+  std::atomic<std::uint64_t> used_ = 0;
+};
+
+/// What all connections of a server share. Any thread.
 struct ServerCore {
   ServerCore(const GateOptions& gate_options, Router routes, const HttpLimits& http_limits);
 
-  /// Books `bytes` of bodies; false where they would be too many.
-  bool book(std::uint64_t bytes);
+  /// Whether memory or connections run short, of all or of this client, so that who is slow must
+  /// make room.
+  bool is_short(const std::string& client) const;
 
   Gate gate;
   Router router;
-  HttpLimits limits;
+  const HttpLimits limits;
+  Pool bodies;
+  Pool small_bodies;
   std::atomic<bool> stopping = false;
-  std::atomic<std::uint64_t> bodies_bytes = 0;
   std::atomic<std::uint64_t> requests = 0;
   std::atomic<std::uint64_t> responses_4xx = 0;
   std::atomic<std::uint64_t> responses_5xx = 0;
   std::atomic<unsigned> handling = 0;
+
+  mutable std::mutex mutex;
+  std::map<std::string, unsigned> connections;  // of each client
+  unsigned connection_count = 0;
 };
 
-/// A socket that others may look at and shut down while its own thread works with it, and after.
-class SharedSocket {
+/// Bytes booked for one request or response.
+class Booking {
  public:
-  explicit SharedSocket(int fd) : fd_(fd) {}
-  /// True once the other side has closed, cut() was called, or the socket is gone.
-  bool is_left() const;
-  /// Ends reading alone: what has arrived is still read.
-  void end_reading();
-  /// Ends reading and writing, and is_left() is true from then on.
-  void cut();
-  /// The socket is about to be closed: nobody may touch its number any more.
-  void forget();
-  int fd() const { return fd_; }  // for the own thread
+  explicit Booking(ServerCore& core) : core_(core) {}
+  ~Booking() { resize(0); }
+  Booking(const Booking&) = delete;
+  Booking& operator=(const Booking&) = delete;
+
+  /// Books so many in place of those until now. False where that would be too many; then it stays
+  /// as it was.
+  bool resize(std::uint64_t bytes);
+  std::uint64_t bytes() const { return bytes_; }
 
  private:
-  mutable std::mutex mutex_;
-  int fd_;
-  bool is_cut_ = false;
+  ServerCore& core_;
+  std::uint64_t bytes_ = 0;
 };
 
 class Connection {
  public:
-  /// Owns `fd`, which is non-blocking, from run() on.
-  Connection(ServerCore& core, int fd);
-  ~Connection();
+  /// Owns `fd`, which is non-blocking. `client`: whom its connections are counted for.
+  Connection(ServerCore& core, int fd, std::string client);
 
-  /// Serves until the connection is closed.
-  void run();
+  /// Serves until the connection is closed. Whatever fails ends this connection alone.
+  void run() noexcept;
 
   /// For a server that stops: a connection that waits for a request ends. Any thread.
   void stop_waiting();
   /// Ends it, and tells its handler so. Any thread.
   void cut() { socket_->cut(); }
+  const std::string& client() const { return client_; }
 
  private:
   using Clock = std::chrono::steady_clock;
-  enum class Phase { kWaiting, kHead, kBody, kHandling, kSending };
   struct Exchange;
-  struct Stream;
+  class Sender;
 
-  static MHD_Result on_request(void* self, MHD_Connection* connection, const char* url,
-                               const char* method, const char* version, const char* upload,
-                               std::size_t* upload_size, void** context);
-  static void* on_target(void* self, const char* target, MHD_Connection* connection);
-  static void on_completed(void* self, MHD_Connection* connection, void** context,
-                           MHD_RequestTerminationCode code);
-  static void on_connection(void* self, MHD_Connection* connection, void** context,
-                            MHD_ConnectionNotificationCode code);
-  static void on_log(void* self, const char* format, va_list arguments);
-  static std::size_t keep_raw(void* self, MHD_Connection* connection, char* text);
-
-  MHD_Result take_head(MHD_Connection* connection, const char* method, const char* version);
-  MHD_Result take_body(std::string_view bytes);
-  MHD_Result answer(MHD_Connection* connection);
-  std::optional<HttpResponse> read_head(MHD_Connection* connection, const char* method,
-                                        const char* version);
-  std::optional<HttpResponse> find_route();
-  std::optional<HttpResponse> book_body();
-  HttpResponse handle();
-  void drop_body();
-  MHD_Result queue(MHD_Connection* connection, HttpResponse response);
-  void finish(HttpResponse& response) const;
-  void send_and_close(HttpResponse response);
-  void enforce_deadline();
-  void end_exchange();
+  bool serve_one();
+  void exchange(Exchange& exchange);
+  std::size_t receive(std::span<char> dst, Clock::time_point end);
+  RequestHead receive_head();
+  std::optional<HttpResponse> find_route(Exchange& exchange);
+  std::optional<HttpResponse> book_body(Exchange& exchange, std::uint64_t bytes);
+  void receive_body(Exchange& exchange, bool is_kept);
+  HttpResponse handle(Exchange& exchange);
+  void answer(Exchange& exchange, HttpResponse response);
+  void finish(const Exchange& exchange, HttpResponse& response);
+  void send_stream(const Exchange& exchange, const HttpResponse& response, Sender& sender);
   void drain();
-  void set_phase(Phase phase, Clock::duration time);
 
   ServerCore& core_;
-  std::string client_;  // HttpRequest's
-  std::shared_ptr<SharedSocket> socket_;
-  std::unique_ptr<Exchange> exchange_;
-  std::atomic<Phase> phase_ = Phase::kWaiting;
-  Clock::time_point deadline_;
-  bool is_closed_ = false;
-  bool is_ended_ = false;    // the last response is out, only closing is left
+  std::string client_;              // whom its connections are counted for
+  std::string address_;             // in numbers, for the log and the gate
+  std::shared_ptr<Socket> socket_;  // with what handlers keep of a request
+  std::string received_;            // and not read yet
+  std::atomic<bool> is_waiting_ = true;
+  bool is_first_ = true;     // no request has come yet
+  bool is_last_ = false;     // the connection is closed after this response
   bool has_unread_ = false;  // the client may still be sending what nobody reads
 };
 

@@ -61,6 +61,9 @@ HttpError::HttpError(int status, std::string_view code, const std::string& messa
                      std::string_view param)
     : std::runtime_error(message), response_(error_response(status, code, message, param)) {}
 
+HttpError::HttpError(HttpResponse response)
+    : std::runtime_error(response.body.whole()), response_(std::move(response)) {}
+
 HttpError HttpError::after(std::chrono::seconds wait) const {
   HttpError later = *this;
   later.response_.headers["Retry-After"] = std::to_string(wait.count());

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "service/body.h"
 
 namespace semblance::service {
 
@@ -30,8 +31,9 @@ struct HttpRequest {
   /// at any time.
   std::function<bool()> client_left = [] { return false; };
   /// Gives the body's memory back to other requests, for a handler that has read it and goes on for
-  /// long. `body` is empty then. On the handler's own thread.
-  std::function<void()> drop_body = [] {};
+  /// long. `body` is empty then. `kept_bytes` stay booked: of copies that the handler still holds,
+  /// until it calls this again or ends. On the handler's own thread.
+  std::function<void(std::uint64_t kept_bytes)> drop_body = [](std::uint64_t) {};
 
   /// The header's value, "" where there is none. `name` in lower case.
   std::string_view header(std::string_view name) const;
@@ -41,12 +43,12 @@ struct HttpResponse {
   int status = 200;
   std::string type = "application/json";  // Content-Type; none is sent where this is empty
   std::map<std::string, std::string> headers = {};
-  std::string body = {};
+  Body body = {};
   /// Where set, the body is what this gives, piece by piece (server-sent events), until nullopt. It
   /// may block for up to a second, and gives "" to say "nothing yet". It is called on the
   /// connection's thread alone, and destroyed there when the response is over, also where the
   /// client left or the server stops; a thrown exception cuts the response off.
-  std::function<std::optional<std::string>()> stream = {};
+  std::function<std::optional<Body>()> stream = {};
 };
 
 /// The response to every error: {"error": {"message", "type", "param", "code"}}. type is
@@ -67,6 +69,7 @@ class HttpError : public std::runtime_error {
  public:
   HttpError(int status, std::string_view code, const std::string& message,
             std::string_view param = {});
+  explicit HttpError(HttpResponse response);
   const HttpResponse& response() const { return response_; }
   /// The same with a header Retry-After.
   HttpError after(std::chrono::seconds wait) const;

@@ -17,15 +17,16 @@ TEST(ErrorResponse, HasOneShape) {
   const HttpResponse response = error_response(413, "too_large", "a \"text\"", "image");
   EXPECT_EQ(response.status, 413);
   EXPECT_EQ(response.type, "application/json");
-  EXPECT_EQ(response.body,
+  EXPECT_EQ(response.body.whole(),
             R"({"error":{"message":"a \"text\"","type":"invalid_request_error","param":"image",)"
             R"("code":"too_large"}})");
-  EXPECT_EQ(error_response(500, "internal", "x").body,
+  EXPECT_EQ(error_response(500, "internal", "x").body.whole(),
             R"({"error":{"message":"x","type":"server_error","param":null,"code":"internal"}})");
 }
 
 TEST(ErrorResponse, QuotesAnyBytes) {
-  const auto body = nlohmann::json::parse(error_response(400, "argument", "got \xff\x01").body);
+  const auto body =
+      nlohmann::json::parse(error_response(400, "argument", "got \xff\x01").body.whole());
   EXPECT_EQ(body["error"]["message"], "got \xEF\xBF\xBD\x01");
 }
 
@@ -37,7 +38,7 @@ TEST(ErrorResponse, EveryKindHasAStatus) {
   for (const auto& [kind, status] : table) {
     const HttpResponse response = error_response(Error(kind, "text"), "face");
     EXPECT_EQ(response.status, status) << name_of(kind);
-    const auto error = nlohmann::json::parse(response.body)["error"];
+    const auto error = nlohmann::json::parse(response.body.whole())["error"];
     EXPECT_EQ(error["code"], name_of(kind));
     EXPECT_EQ(error["message"], "text");
     EXPECT_EQ(error["param"], "face");
@@ -51,7 +52,7 @@ std::string found(const Router& router, const std::string& method, const std::st
     for (const std::string& one : match.methods) methods += " " + one;
     return "none;" + methods;
   }
-  std::string text = match.route->handler({}, {}).body;
+  std::string text = match.route->handler({}, {}).body.whole();
   for (const std::string& capture : match.captures) text += " " + capture;
   return text;
 }

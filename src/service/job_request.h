@@ -38,7 +38,7 @@ struct JobRequest {
 
 /// A picture that was made.
 struct MadePicture {
-  std::string file = {};  // encoded in the format that was asked for
+  Body base64 = {};  // its file, in the format that was asked for, in base64
   int width = 0;
   int height = 0;
   std::uint64_t seed = 0;

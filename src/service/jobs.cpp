@@ -261,14 +261,14 @@ void Jobs::remove(const std::string& id) {
   board_.changed();
 }
 
-std::string Jobs::picture(const std::string& id, std::size_t n) const {
+std::shared_ptr<const File> Jobs::picture(const std::string& id, std::size_t n) const {
   const std::optional<Job> job = store_.find(id);
   if (!job) throw no_job(id);
   if (n >= job->pictures.size()) {
     throw HttpError(404, "not_found",
                     fmt::format("job {} has {} pictures so far", id, job->pictures.size()));
   }
-  return read_small_file(store_.folder_of(id) / fmt::format("{}.png", n), 1U << 30U);
+  return open_file(store_.folder_of(id) / fmt::format("{}.png", n));
 }
 
 std::optional<Preview> Jobs::preview(const std::string& id) const {

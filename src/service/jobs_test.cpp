@@ -69,7 +69,7 @@ TEST_F(JobsTest, AJobBecomesItsPicturesAndForgetsThePhoto) {
   EXPECT_EQ(view.job.pictures[0].seed, 7U);
   EXPECT_EQ(view.job.pictures[1].seed, 8U);
   EXPECT_EQ(view.job.pictures[1].size, (Size{64, 64}));
-  EXPECT_NE(jobs().picture(id, 0), jobs().picture(id, 1));
+  EXPECT_NE(picture(id, 0), picture(id, 1));
   EXPECT_EQ(refusal([&] { jobs().picture(id, 2); }), "404 not_found");
   EXPECT_TRUE(becomes_true([&] { return !has_photo(id); }, 5s));
   EXPECT_EQ(jobs().counts().done, 1U);
@@ -225,7 +225,7 @@ TEST_F(JobsTest, StopsAndGoesOnToTheSamePixels) {
   ASSERT_TRUE(becomes(whole, JobState::kDone));
   const std::string id = jobs().submit(request(file, 30)).job.id;
   ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step >= 5; }));
-  const std::string picture = jobs().picture(whole, 0);
+  const std::string expected = picture(whole, 0);
   end();
   EXPECT_TRUE(fs::exists(folder_of(id) / "run.resume"));
   begin();
@@ -233,7 +233,7 @@ TEST_F(JobsTest, StopsAndGoesOnToTheSamePixels) {
   EXPECT_GE(jobs().view(id).progress.step, 5);
   ASSERT_TRUE(becomes(id, JobState::kDone));
   EXPECT_LE(jobs().counts().steps, 25U);
-  EXPECT_EQ(jobs().picture(id, 0), picture);
+  EXPECT_EQ(picture(id, 0), expected);
   EXPECT_EQ(jobs().view(id).job.begun, 1);
   EXPECT_FALSE(fs::exists(folder_of(id) / "run.resume"));
 }

@@ -67,7 +67,7 @@ std::uint64_t Log::dropped() const {
 void log_response(const HttpRequest* request, const std::string& client,
                   const HttpResponse& response) noexcept {
   try {
-    const auto body = nlohmann::json::parse(response.body, nullptr, false);
+    const auto body = nlohmann::json::parse(response.body.whole(), nullptr, false);
     const bool is_error = body.is_object() && body.contains("error");
     const std::string why = is_error ? body["error"].value("message", "") : "";
     Log::stderr_log().line("failed request",

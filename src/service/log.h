@@ -25,8 +25,9 @@ class Log {
   explicit Log(int descriptor) : descriptor_(descriptor) {}
 
   /// One line: the time, `what`, `where` and `why`. Line breaks and runs of blanks become one
-  /// blank, control characters are escaped, a long text is cut. Never waits and never fails: where the reader is
-  /// slow or gone the line is dropped, and the next that gets through tells how many were.
+  /// blank, control characters are escaped, a long text is cut. Never waits and never fails: where
+  /// the reader is slow or gone the line is dropped, and the next that gets through tells how many
+  /// were.
   void line(std::string_view what, std::string_view where, std::string_view why) noexcept;
 
   std::uint64_t dropped() const;

@@ -6,7 +6,6 @@
 
 #include "core/closest.h"
 #include "image/utf8.h"
-#include "service/base64.h"
 
 namespace semblance::service {
 namespace {
@@ -91,15 +90,25 @@ OrderedJson usage() {
           {"total_tokens", 0}};
 }
 
-std::string event(std::string_view name, const OrderedJson& data) {
-  return fmt::format("event: {}\ndata: {}\n\n", name, data.dump());
+/// `json`, whose first b64_json is empty, with the picture there.
+Body with_picture(const std::string& json, const Body& base64) {
+  constexpr std::string_view kField = "\"b64_json\":\"";
+  const std::size_t at = json.find(kField) + kField.size();
+  Body body(json.substr(0, at));
+  body += base64;
+  body += json.substr(at);
+  return body;
+}
+
+Body event(std::string_view name, const OrderedJson& data, const MadePicture& picture) {
+  return with_picture(fmt::format("event: {}\ndata: {}\n\n", name, data.dump()), picture.base64);
 }
 
 OrderedJson picture_event(std::string_view type, const ImagesEdit& edit, const MadePicture& picture,
                           std::int64_t created) {
   OrderedJson data;
   data["type"] = type;
-  data["b64_json"] = base64(picture.file);
+  data["b64_json"] = "";  // with_picture()
   data["created_at"] = created;
   data["size"] = size_of(picture);
   data["quality"] = "auto";
@@ -256,35 +265,30 @@ ImagesFrame images_frame(const ImagesEdit& edit, Size size, std::int64_t created
   return {text.substr(0, at), text.substr(at)};
 }
 
-std::string images_item(const ImagesEdit& edit, const MadePicture& picture) {
+Body images_item(const ImagesEdit& edit, const MadePicture& picture) {
   OrderedJson item;
-  if (edit.wants_url) {
-    item["url"] = picture.url;
-  } else {
-    item["b64_json"] = base64(picture.file);
-  }
+  item[edit.wants_url ? "url" : "b64_json"] = edit.wants_url ? picture.url : "";
   item["seed"] = picture.seed;
-  return item.dump();
+  return edit.wants_url ? Body(item.dump()) : with_picture(item.dump(), picture.base64);
 }
 
-std::string partial_image_event(const ImagesEdit& edit, const MadePicture& preview, int index,
-                                std::int64_t created) {
+Body partial_image_event(const ImagesEdit& edit, const MadePicture& preview, int index,
+                         std::int64_t created) {
   OrderedJson data = picture_event("image_edit.partial_image", edit, preview, created);
   data["partial_image_index"] = index;
-  return event("image_edit.partial_image", data);
+  return event("image_edit.partial_image", data, preview);
 }
 
-std::string completed_event(const ImagesEdit& edit, const MadePicture& picture,
-                            std::int64_t created) {
+Body completed_event(const ImagesEdit& edit, const MadePicture& picture, std::int64_t created) {
   OrderedJson data = picture_event("image_edit.completed", edit, picture, created);
   data["seed"] = picture.seed;
   data["usage"] = usage();
   if (!edit.job.warnings.empty()) data["warnings"] = edit.job.warnings;
-  return event("image_edit.completed", data);
+  return event("image_edit.completed", data, picture);
 }
 
 std::string error_event(const HttpResponse& error) {
-  return fmt::format("event: error\ndata: {}\n\n", error.body);
+  return fmt::format("event: error\ndata: {}\n\n", error.body.whole());
 }
 
 std::vector<int> preview_steps(int partial_images, int steps) {

@@ -30,7 +30,7 @@ std::string refusal(Fields fields) {
     parsed(fields);
   } catch (const HttpError& error) {
     EXPECT_EQ(error.response().status, 400);
-    const auto body = nlohmann::json::parse(error.response().body)["error"];
+    const auto body = nlohmann::json::parse(error.response().body.whole())["error"];
     return body["param"].get<std::string>() + ": " + body["message"].get<std::string>();
   }
   return "no error";
@@ -157,12 +157,12 @@ TEST(ImagesEdit, RefusesByName) {
 
 TEST(ImagesEdit, IsAnswered) {
   ImagesEdit edit;
-  const MadePicture picture{"PNG", 64, 48, 7, "/api/jobs/1/images/0"};
+  const MadePicture picture{std::string("UE5H"), 64, 48, 7, "/api/jobs/1/images/0"};
   const auto answer = [&](const std::string& items) {
     const ImagesFrame frame = images_frame(edit, {64, 48}, 1700);
     return nlohmann::json::parse(frame.before + items + frame.after);
   };
-  auto body = answer(images_item(edit, picture) + "," + images_item(edit, picture));
+  auto body = answer(images_item(edit, picture).whole() + "," + images_item(edit, picture).whole());
   EXPECT_EQ(body["created"], 1700);
   EXPECT_EQ(body["data"].size(), 2U);
   EXPECT_EQ(body["data"][0]["b64_json"], "UE5H");
@@ -170,14 +170,15 @@ TEST(ImagesEdit, IsAnswered) {
   EXPECT_FALSE(body.contains("warnings"));
   edit.wants_url = true;
   edit.job.warnings = {"w"};
-  body = answer(images_item(edit, picture));
+  body = answer(images_item(edit, picture).whole());
   EXPECT_EQ(body["data"][0]["url"], "/api/jobs/1/images/0");
   EXPECT_EQ(body["warnings"][0], "w");
-  const std::string partial = partial_image_event(edit, picture, 1, 1700);
+  const std::string partial = partial_image_event(edit, picture, 1, 1700).whole();
   const std::string begin = "event: image_edit.partial_image\ndata: ";
   ASSERT_TRUE(partial.starts_with(begin) && partial.ends_with("}\n\n"));
   EXPECT_EQ(nlohmann::json::parse(partial.substr(begin.size()))["partial_image_index"], 1);
-  EXPECT_TRUE(completed_event(edit, picture, 1).starts_with("event: image_edit.completed\ndata: "));
+  EXPECT_TRUE(
+      completed_event(edit, picture, 1).whole().starts_with("event: image_edit.completed\ndata: "));
   EXPECT_TRUE(
       error_event(error_response(500, "internal", "x")).starts_with("event: error\ndata: "));
   EXPECT_EQ(preview_steps(3, 30), (std::vector<int>{7, 15, 22}));

@@ -8,7 +8,6 @@
 
 #include "core/error.h"
 #include "service/a1111.h"
-#include "service/base64.h"
 #include "service/routes.h"
 
 namespace semblance::service {
@@ -77,47 +76,6 @@ std::optional<JobView> current(const Jobs& jobs, const Waited& waited) {
   return first;
 }
 
-/// A response that holds one picture at a time. Lives as long as the connection.
-class PicturesStream {
- public:
-  PicturesStream(const Jobs& jobs, std::string id, std::size_t count, Txt2ImgFrame frame)
-      : jobs_(jobs), id_(std::move(id)), count_(count), frame_(std::move(frame)) {}
-
-  std::optional<std::string> next() {
-    constexpr std::size_t kPieceBytes = std::size_t{3} << 16;  // whole groups of base64
-    if (!begun_) {
-      begun_ = true;
-      return frame_.before;
-    }
-    if (done_ == count_) {
-      if (frame_.after.empty()) return std::nullopt;
-      return std::exchange(frame_.after, {});
-    }
-    std::string out;
-    if (at_ == 0) {
-      picture_ = jobs_.picture(id_, done_);
-      out = done_ == 0 ? "\"" : ",\"";
-    }
-    out += base64(std::string_view(picture_).substr(at_, kPieceBytes));
-    at_ += kPieceBytes;
-    if (at_ >= picture_.size()) {
-      out += '"';
-      at_ = 0;
-      ++done_;
-      std::string().swap(picture_);
-    }
-    return out;
-  }
-
- private:
-  const Jobs& jobs_;
-  std::string id_;
-  std::size_t count_, done_ = 0, at_ = 0;
-  Txt2ImgFrame frame_;
-  std::string picture_;
-  bool begun_ = false;
-};
-
 HttpResponse txt2img(Context& context, Waited& waited, const HttpRequest& request) {
   const ModelFacts& model = context.engine.facts();
   Txt2Img wanted = parse_txt2img(request.body, model.name, model.native_side);
@@ -144,11 +102,15 @@ HttpResponse txt2img(Context& context, Waited& waited, const HttpRequest& reques
     wanted.job.warnings.push_back(fmt::format("interrupted: {} of {} pictures were done",
                                               job.pictures.size(), job.settings.count));
   }
-  HttpResponse response;
-  response.stream = [stream = std::make_shared<PicturesStream>(
-                         context.jobs, id, wanted.send_images ? job.pictures.size() : 0,
-                         txt2img_frame(wanted, made, model.name))] { return stream->next(); };
-  return response;
+  const Txt2ImgFrame frame = txt2img_frame(wanted, made, model.name);
+  Body body(frame.before);
+  for (std::size_t n = 0; wanted.send_images && n < job.pictures.size(); ++n) {
+    body += n == 0 ? "\"" : ",\"";
+    body += Body(context.jobs.picture(id, n), Body::Form::kBase64);
+    body += "\"";
+  }
+  body += frame.after;
+  return {.body = std::move(body)};
 }
 
 std::string text_of(const JobView& view) {

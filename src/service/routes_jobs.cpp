@@ -115,7 +115,7 @@ class Events {
 HttpResponse picture_response(Jobs& jobs, const HttpRequest& request, const Captures& captures) {
   const int n = whole_number(captures[1], "the picture's number", 0, kMostPictures - 1);
   HttpResponse response{.type = "image/png",
-                        .body = jobs.picture(captures[0], static_cast<std::size_t>(n))};
+                        .body = Body(jobs.picture(captures[0], static_cast<std::size_t>(n)))};
   // A job's pictures never change.
   response.headers["Cache-Control"] = "private, max-age=31536000, immutable";
   if (request.query.contains("download")) {
@@ -132,7 +132,8 @@ std::string event_text(std::string_view name, std::string_view data) {
 }
 
 std::string submit_job(Context& context, const HttpRequest& request, JobRequest& job) {
-  // Moved out, so that they go with this function; the texts, too, which the queue has on disk.
+  // Moved out, so that they go with this function; until then they stay booked. The texts go at
+  // once: the queue has them on disk.
   const std::string photo = std::move(job.photo);
   const std::optional<std::string> pose = std::move(job.pose);
   NewJob wanted{.settings = job.settings, .photo = photo};
@@ -140,8 +141,10 @@ std::string submit_job(Context& context, const HttpRequest& request, JobRequest&
   job.settings.negative.reset();
   if (pose) wanted.pose = *pose;
   take_repeat_key(wanted, request);
-  request.drop_body();
-  return context.jobs.submit(wanted).job.id;
+  request.drop_body(photo.size() + wanted.pose.size());
+  const std::string id = context.jobs.submit(wanted).job.id;
+  request.drop_body(0);
+  return id;
 }
 
 Job wait_for_job(Context& context, const HttpRequest& request, const std::string& id) {

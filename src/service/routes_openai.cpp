@@ -1,11 +1,13 @@
 // /v1/...: the OpenAI API's pictures, made by jobs of ours. A client that leaves ends its job; one
 // that comes again with the same Idempotency-Key, or as the official clients mark a second try,
 // gets the job that it had.
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "image/encode.h"
 #include "memory/file.h"
+#include "service/base64.h"
 #include "service/openai.h"
 #include "service/routes.h"
 
@@ -19,40 +21,86 @@ std::int64_t unix_seconds(Time time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
 }
 
-/// A picture's file in the format that was asked for.
-std::string in_format(std::string bytes, std::string_view have, const ImagesEdit& edit,
-                      const ImageText& text) {
-  if (have == edit.format) return bytes;
-  const Image image = decode(*file_over("the picture", bytes));
-  const std::vector<std::byte> encoded =
-      encode(image, format_for("picture." + edit.format), text, edit.quality);
-  return {reinterpret_cast<const char*>(encoded.data()), encoded.size()};
+namespace fs = std::filesystem;
+
+/// A conversion that takes more waits for its turn with the models' memory.
+constexpr std::uint64_t kConversionBytes = kServiceBytes / 3;
+
+void convert(const File& file, const fs::path& path, const ImagesEdit& edit,
+             const ImageText& text) {
+  OutputFile out(path);
+  out.write(encode(decode(file), format_for(path), text, edit.quality));
+  out.commit();
 }
 
-MadePicture made(Context& context, const ImagesEdit& edit, const std::string& host, const Job& job,
-                 std::size_t n) {
+/// The picture's file in the format that was asked for. Another than PNG is made once, and kept
+/// beside it.
+std::shared_ptr<const File> in_format(Context& context, const HttpRequest& request,
+                                      const ImagesEdit& edit, const Job& job, std::size_t n) {
+  const auto png = context.jobs.picture(job.id, n);
+  if (edit.format == "png") return png;
+  const fs::path path =
+      context.store.folder_of(job.id) / fmt::format("{}-{}.{}", n, edit.quality, edit.format);
+  static std::mutex one_at_a_time;
+  std::unique_lock lock(one_at_a_time);
+  if (fs::exists(path)) return open_file(path);
+  Request of_picture = request_of(job.settings, context.engine.facts().native_guidance);
+  of_picture.seed = job.pictures[n].seed;
+  const ImageText text = context.engine.text_for(of_picture);
+  const std::uint64_t bytes =
+      probe(*png).decoding_bytes + encoding_bytes(format_for(path), job.pictures[n].size);
+  if (bytes <= kConversionBytes) {
+    convert(*png, path, edit, text);
+  } else {
+    lock.unlock();
+    context.jobs.between(request, [&](std::stop_token) {
+      const std::uint64_t left = context.engine.pipeline().workspace().left_bytes();
+      if (bytes > left) {
+        fail(ErrorKind::kMemory,
+             "cannot convert the picture: it takes {}, of the budget {} are left\n  ask for png",
+             bytes_text(bytes), bytes_text(left));
+      }
+      convert(*png, path, edit, text);
+      return true;
+    });
+  }
+  return open_file(path);
+}
+
+MadePicture made(Context& context, const HttpRequest& request, const ImagesEdit& edit,
+                 const std::string& host, const Job& job, std::size_t n) {
   const JobPicture& picture = job.pictures[n];
-  Request request = request_of(job.settings, context.engine.facts().native_guidance);
-  request.seed = picture.seed;
-  return {.file = edit.wants_url ? ""
-                                 : in_format(context.jobs.picture(job.id, n), "png", edit,
-                                             context.engine.text_for(request)),
-          .width = picture.size.w,
-          .height = picture.size.h,
-          .seed = picture.seed,
-          .url = fmt::format("http://{}/api/jobs/{}/images/{}", host, job.id, n)};
+  MadePicture made{.width = picture.size.w,
+                   .height = picture.size.h,
+                   .seed = picture.seed,
+                   .url = fmt::format("http://{}/api/jobs/{}/images/{}", host, job.id, n)};
+  if (!edit.wants_url) {
+    made.base64 = Body(in_format(context, request, edit, job, n), Body::Form::kBase64);
+  }
+  return made;
+}
+
+/// A preview in the format that was asked for, in base64: some ten KiB.
+Body preview_in_format(const std::string& jpeg, const ImagesEdit& edit) {
+  if (edit.format == "jpeg") return base64(jpeg);
+  const std::vector<std::byte> bytes =
+      encode(decode(*file_over("the preview", jpeg)), format_for("preview." + edit.format), {},
+             edit.quality);
+  return base64({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
 /// The events of an edit that streams. Lives as long as the connection.
 class EditStream {
  public:
-  EditStream(Context& context, ImagesEdit edit, std::string host, const std::string& id)
+  EditStream(Context& context, const HttpRequest& request, ImagesEdit edit, std::string host,
+             const std::string& id)
       : context_(context),
+        request_{.client_left = request.client_left},
         edit_(std::move(edit)),
         host_(std::move(host)),
         attendance_(context.jobs, id) {}
 
-  std::optional<std::string> next() {
+  std::optional<Body> next() {
     if (over_) return std::nullopt;
     seen_ = context_.jobs.wait(seen_, milliseconds(900));
     JobView view;
@@ -60,12 +108,13 @@ class EditStream {
       view = context_.jobs.view(attendance_.id());
     } catch (const HttpError& error) {  // removed
       end();
-      return error_event(error.response());
+      return Body(error_event(error.response()));
     }
     const std::int64_t created = unix_seconds(view.job.created);
-    std::string out;
+    Body out;
     for (; told_ < view.job.pictures.size(); ++told_) {
-      out += completed_event(edit_, made(context_, edit_, host_, view.job, told_), created);
+      out +=
+          completed_event(edit_, made(context_, request_, edit_, host_, view.job, told_), created);
       partial_ = 0;
     }
     const std::vector<int> due = preview_steps(edit_.partial_images, edit_.job.settings.steps);
@@ -74,7 +123,7 @@ class EditStream {
         preview->step >= due[partial_]) {
       const Job& job = view.job;
       out += partial_image_event(edit_,
-                                 {.file = in_format(preview->jpeg, "jpeg", edit_, {}),
+                                 {.base64 = preview_in_format(preview->jpeg, edit_),
                                   .width = job.settings.width,
                                   .height = job.settings.height,
                                   .seed = job.settings.seed.value_or(0)},
@@ -86,7 +135,7 @@ class EditStream {
     }
     // Lines that keep proxies and clients from taking silence for an end.
     const auto now = std::chrono::steady_clock::now();
-    if (out.empty() && now - spoke_ > std::chrono::seconds(5)) out = ": still at work\n\n";
+    if (out.empty() && now - spoke_ > std::chrono::seconds(5)) out += ": still at work\n\n";
     if (!out.empty()) spoke_ = now;
     return out;
   }
@@ -98,6 +147,7 @@ class EditStream {
   }
 
   Context& context_;
+  HttpRequest request_;  // to see the client leave
   ImagesEdit edit_;
   std::string host_;
   Jobs::Attendance attendance_;
@@ -105,40 +155,6 @@ class EditStream {
   std::size_t told_ = 0, partial_ = 0;
   bool over_ = false;
   std::chrono::steady_clock::time_point spoke_ = std::chrono::steady_clock::now();
-};
-
-/// The response to an edit that does not stream, one picture at a time. Lives as long as the
-/// connection.
-class EditPictures {
- public:
-  EditPictures(Context& context, ImagesEdit edit, std::string host, Job job)
-      : context_(context),
-        edit_(std::move(edit)),
-        host_(std::move(host)),
-        job_(std::move(job)),
-        frame_(images_frame(edit_, job_.pictures.at(0).size, unix_seconds(job_.created))) {}
-
-  std::optional<std::string> next() {
-    if (!begun_) {
-      begun_ = true;
-      return frame_.before;
-    }
-    if (told_ == job_.pictures.size()) {
-      if (frame_.after.empty()) return std::nullopt;
-      return std::exchange(frame_.after, {});
-    }
-    const std::string item = images_item(edit_, made(context_, edit_, host_, job_, told_));
-    return (told_++ > 0 ? "," : "") + item;
-  }
-
- private:
-  Context& context_;
-  ImagesEdit edit_;
-  std::string host_;
-  Job job_;
-  ImagesFrame frame_;
-  std::size_t told_ = 0;
-  bool begun_ = false;
 };
 
 HttpResponse edit_images(Context& context, const HttpRequest& request) {
@@ -149,18 +165,20 @@ HttpResponse edit_images(Context& context, const HttpRequest& request) {
   if (edit.stream) {
     HttpResponse response{.type = "text/event-stream"};
     response.headers["Cache-Control"] = "no-store";
-    response.stream = [stream = std::make_shared<EditStream>(context, std::move(edit), host, id)] {
-      return stream->next();
-    };
+    response.stream = [stream = std::make_shared<EditStream>(context, request, std::move(edit),
+                                                             host, id)] { return stream->next(); };
     return response;
   }
   const Job job = wait_for_job(context, request, id);
   if (job.state != JobState::kDone) return failure_of(job);
-  HttpResponse response;
-  response.stream = [stream = std::make_shared<EditPictures>(context, std::move(edit), host, job)] {
-    return stream->next();
-  };
-  return response;
+  const ImagesFrame frame = images_frame(edit, job.pictures.at(0).size, unix_seconds(job.created));
+  Body body(frame.before);
+  for (std::size_t n = 0; n < job.pictures.size(); ++n) {
+    if (n > 0) body += ",";
+    body += images_item(edit, made(context, request, edit, host, job, n));
+  }
+  body += frame.after;
+  return {.body = std::move(body)};
 }
 
 }  // namespace

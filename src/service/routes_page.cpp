@@ -1,4 +1,5 @@
 // The page's files.
+#include "memory/file.h"
 #include "service/routes.h"
 #include "service/web_files.h"
 
@@ -14,7 +15,7 @@ void add_page_routes(Router& router) {
                  if (request.header("if-none-match") == file.etag) {
                    response.status = 304;
                  } else {
-                   response.body = file.bytes;
+                   response.body = Body(file_over(std::string(file.path), file.bytes));
                  }
                  return response;
                },

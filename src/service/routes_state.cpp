@@ -6,6 +6,7 @@
 
 #include "api/parameters.h"
 #include "core/error.h"
+#include "memory/file.h"
 #include "memory/meter.h"
 #include "service/routes.h"
 #include "service/settings.h"
@@ -150,7 +151,7 @@ void add_state_routes(Router& router, Context& context) {
   router.add(
       "GET", "/openapi.json",
       [](const HttpRequest&, const Captures&) {
-        return json_response(std::string(api_document()));
+        return HttpResponse{.body = Body(file_over("the document", api_document()))};
       },
       open);
 }

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -14,8 +15,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
-#include <list>
-#include <map>
+#include <set>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -78,6 +78,7 @@ class Descriptor {
   Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   ~Descriptor() { reset(); }
   int get() const { return fd_; }
+  void release() { fd_ = -1; }
   void reset() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
   }
@@ -86,19 +87,27 @@ class Descriptor {
   int fd_;
 };
 
+/// After a call that failed: asking again at once would keep a core busy.
+constexpr std::chrono::milliseconds kPause{50};
+
 std::string last_error() { return std::generic_category().message(errno); }
 
-Descriptor bind_to(const Listen& listen) {
+Descriptor bind_to(const Listen& listen, const HttpLimits& limits) {
   const Address address = address_of(listen);
   Descriptor fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (fd.get() < 0) {
     fail(ErrorKind::kDevice, "cannot listen on {}: {}", text_of(listen), last_error());
   }
-  const int on = 1;
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  const auto set = [&](int level, int option, int value) {
+    ::setsockopt(fd.get(), level, option, &value, sizeof(value));
+  };
+  set(SOL_SOCKET, SO_REUSEADDR, 1);
+  // Connections inherit these.
+  set(IPPROTO_TCP, TCP_NODELAY, 1);
+  set(SOL_SOCKET, SO_SNDBUF, limits.socket_bytes);
+  set(SOL_SOCKET, SO_RCVBUF, limits.socket_bytes);
   if (address.storage.ss_family == AF_INET6) {
-    const int only_v6 = listen.address == "::" ? 0 : 1;
-    ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, sizeof(only_v6));
+    set(IPPROTO_IPV6, IPV6_V6ONLY, listen.address == "::" ? 0 : 1);
   }
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0 ||
       ::listen(fd.get(), 128) != 0) {
@@ -175,25 +184,21 @@ bool is_loopback(const Listen& listen) {
 struct HttpServer::State {
   State(const Listen& listen, const GateOptions& gate, Router router, const HttpLimits& limits)
       : core(gate_for(gate, listen), std::move(router), limits),
-        socket(bind_to(listen)),
+        socket(bind_to(listen, limits)),
         port(port_of(socket.get())),
         wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (wake.get() < 0) fail(ErrorKind::kDevice, "cannot start the server: {}", last_error());
   }
 
-  struct Item {
+  /// What a connection's thread begins with. It keeps the state until it is gone.
+  struct Start {
     std::shared_ptr<State> state;
-    std::string client;
-    Connection connection;
-    std::list<std::shared_ptr<Item>>::iterator place = {};
-    Item(std::shared_ptr<State> owner, std::string address, int fd)
-        : state(std::move(owner)), client(std::move(address)), connection(state->core, fd) {}
+    std::shared_ptr<Connection> connection;
   };
 
-  static void accept_all(const std::shared_ptr<State>& self);
-  static void accept_one(const std::shared_ptr<State>& self);
-  static void start(const std::shared_ptr<State>& self, int fd, std::string client);
-  void remove(Item& item);
+  static void accept_all(const std::shared_ptr<State>& self) noexcept;
+  static void take(const std::shared_ptr<State>& self, Descriptor fd, std::string client);
+  void remove(const std::shared_ptr<Connection>& connection);
   void signal() {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(wake.get(), &one, sizeof(one));
@@ -205,20 +210,21 @@ struct HttpServer::State {
   Descriptor wake;  // of the accepting thread: there is room again, or it is to end
   std::thread acceptor;
 
-  std::mutex mutex;
+  // With core.mutex:
   std::condition_variable changed;
-  std::list<std::shared_ptr<Item>> items;
-  std::map<std::string, unsigned> by_client;
+  std::set<std::shared_ptr<Connection>> connections;
 };
+
+namespace {
 
 /// A detached thread with a small stack that takes no signals: those are for the program's own.
 /// False where the system has none.
-static bool start_thread(std::uint64_t stack_bytes, void* (*body)(void*), void* argument) {
+bool start_thread(std::uint64_t stack_bytes, void* (*body)(void*), void* argument) {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
+  if (pthread_attr_init(&attributes) != 0) return false;
   pthread_attr_setstacksize(&attributes, stack_bytes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -229,83 +235,90 @@ static bool start_thread(std::uint64_t stack_bytes, void* (*body)(void*), void* 
   return result == 0;
 }
 
-void HttpServer::State::start(const std::shared_ptr<State>& self, int fd, std::string client) {
-  auto item = std::make_shared<Item>(self, std::move(client), fd);
-  {
-    const std::lock_guard lock(self->mutex);
-    self->items.push_front(item);
-    item->place = self->items.begin();
-    ++self->by_client[item->client];
-  }
-  auto* argument = new std::shared_ptr<Item>(item);
-  const auto body = [](void* given) -> void* {
-    const std::unique_ptr<std::shared_ptr<Item>> owner(static_cast<std::shared_ptr<Item>*>(given));
-    // The state outlives its last connection until this thread lets go of it.
-    const std::shared_ptr<State> state = (*owner)->state;
-    (*owner)->connection.run();
-    state->remove(**owner);
-    return nullptr;
-  };
-  if (!start_thread(self->core.limits.stack_bytes, body, argument)) {
-    delete argument;
-    self->remove(*item);
-    ::close(fd);
-  }
+/// To a connection that gets no thread, as far as it takes it at once.
+void refuse_for_want_of_threads(int fd) {
+  constexpr std::string_view kText =
+      "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+      "Content-Length: 151\r\nRetry-After: 2\r\nConnection: close\r\n\r\n"
+      R"({"error":{"message":"cannot answer now: the system gives no thread or memory; try again )"
+      R"(in a moment","type":"server_error","param":null,"code":"busy"}})";
+  [[maybe_unused]] const auto sent =
+      ::send(fd, kText.data(), kText.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  ::shutdown(fd, SHUT_WR);
 }
 
-void HttpServer::State::remove(Item& item) {
-  const std::lock_guard lock(mutex);
-  const auto count = by_client.find(item.client);
-  if (--count->second == 0) by_client.erase(count);
-  items.erase(item.place);
+}  // namespace
+
+void HttpServer::State::remove(const std::shared_ptr<Connection>& connection) {
+  const std::lock_guard lock(core.mutex);
+  const auto count = core.connections.find(connection->client());
+  if (--count->second == 0) core.connections.erase(count);
+  --core.connection_count;
+  connections.erase(connection);
   signal();
   changed.notify_all();
 }
 
-void HttpServer::State::accept_one(const std::shared_ptr<State>& self) {
-  Address address;
-  address.length = sizeof(address.storage);
-  const int fd = ::accept4(self->socket.get(), reinterpret_cast<sockaddr*>(&address.storage),
-                           &address.length, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  if (fd < 0) {
-    // Out of descriptors or memory, the connection stays in the queue: asking again at once would
-    // keep a core busy.
-    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    }
-    return;
-  }
-  std::string client = client_of(address.storage);
-  bool is_too_many = false;
+void HttpServer::State::take(const std::shared_ptr<State>& self, Descriptor fd,
+                             std::string client) {
+  const int number = fd.get();
+  const auto connection = std::make_shared<Connection>(self->core, number, std::move(client));
+  fd.release();  // the connection's own now
+  auto start = std::make_unique<Start>(Start{self, connection});
   {
-    const std::lock_guard lock(self->mutex);
-    const auto count = self->by_client.find(client);
-    is_too_many =
-        count != self->by_client.end() && count->second >= self->core.limits.connections_by_address;
+    const std::lock_guard lock(self->core.mutex);
+    unsigned& count = self->core.connections[connection->client()];
+    if (count >= self->core.limits.connections_by_address) return;
+    self->connections.insert(connection);
+    ++count;
+    ++self->core.connection_count;
   }
-  if (is_too_many) {
-    ::close(fd);
+  const auto body = [](void* given) -> void* {
+    const std::unique_ptr<Start> owned(static_cast<Start*>(given));
+    owned->connection->run();
+    owned->state->remove(owned->connection);
+    return nullptr;
+  };
+  if (start_thread(self->core.limits.stack_bytes, body, start.get())) {
+    start.release();
     return;
   }
-  start(self, fd, std::move(client));
+  ++self->core.responses_5xx;
+  refuse_for_want_of_threads(number);
+  self->remove(connection);
 }
 
-void HttpServer::State::accept_all(const std::shared_ptr<State>& self) {
+void HttpServer::State::accept_all(const std::shared_ptr<State>& self) noexcept {
   while (!self->core.stopping) {
     bool has_room = false;
     {
-      const std::lock_guard lock(self->mutex);
-      has_room = self->items.size() < self->core.limits.connections;
+      const std::lock_guard lock(self->core.mutex);
+      has_room = self->core.connection_count < self->core.limits.connections;
     }
     std::array<pollfd, 2> ready{pollfd{self->wake.get(), POLLIN, 0},
                                 pollfd{self->socket.get(), POLLIN, 0}};
-    ::poll(ready.data(), has_room ? 2 : 1, -1);
+    // For a second at most, so that a signal that was lost costs no more.
+    const int result = ::poll(ready.data(), has_room ? 2 : 1, 1000);
+    if (result < 0 && errno != EINTR) std::this_thread::sleep_for(kPause);
     std::uint64_t count = 0;
     [[maybe_unused]] const auto bytes = ::read(self->wake.get(), &count, sizeof(count));
-    if (has_room && ready[1].revents != 0 && !self->core.stopping) accept_one(self);
+    if (self->core.stopping || !has_room || result == 0) continue;
+    Address address;
+    address.length = sizeof(address.storage);
+    Descriptor fd(::accept4(self->socket.get(), reinterpret_cast<sockaddr*>(&address.storage),
+                            &address.length, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    try {
+      if (fd.get() >= 0) {
+        take(self, std::move(fd), client_of(address.storage));
+      } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+        // Out of descriptors or memory, the connection stays in the queue.
+        std::this_thread::sleep_for(kPause);
+      }
+    } catch (const std::exception&) {
+      // No memory for this connection: it is closed.
+    }
   }
 }
-
 HttpServer::HttpServer(const Listen& listen, const GateOptions& gate, Router router,
                        const HttpLimits& limits)
     : state_(std::make_shared<State>(listen, gate, std::move(router), limits)) {
@@ -333,9 +346,9 @@ HttpCounts HttpServer::counts() const {
   counts.responses_4xx = core.responses_4xx;
   counts.responses_5xx = core.responses_5xx;
   counts.handling = core.handling;
-  counts.bodies_bytes = core.bodies_bytes;
-  const std::lock_guard lock(state_->mutex);
-  counts.connections = static_cast<unsigned>(state_->items.size());
+  counts.bodies_bytes = core.bodies.used() + core.small_bodies.used();
+  const std::lock_guard lock(core.mutex);
+  counts.connections = core.connection_count;
   return counts;
 }
 
@@ -345,11 +358,11 @@ void HttpServer::stop(std::chrono::milliseconds grace) {
   state_->signal();
   if (state_->acceptor.joinable()) state_->acceptor.join();
   state_->socket.reset();  // from here on new connections are refused
-  std::unique_lock lock(state_->mutex);
-  for (const auto& item : state_->items) item->connection.stop_waiting();
-  const auto is_empty = [&] { return state_->items.empty(); };
+  std::unique_lock lock(state_->core.mutex);
+  for (const auto& connection : state_->connections) connection->stop_waiting();
+  const auto is_empty = [&] { return state_->connections.empty(); };
   if (state_->changed.wait_until(lock, end, is_empty)) return;
-  for (const auto& item : state_->items) item->connection.cut();
+  for (const auto& connection : state_->connections) connection->cut();
   state_->changed.wait(lock, is_empty);
 }
 

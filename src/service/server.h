@@ -1,10 +1,13 @@
 // The HTTP/1.1 server: sockets and threads around a Router, behind a Gate, within limits.
 //
-// A thread per connection; handlers may block. What is asked of a request is asked in this order,
-// and nothing of its body is read before: is it well-formed (400, 431), does the server still take
-// requests (503), may it ask (403, 401), is there a route (404, 405), is the body within the
-// route's limit (413) and within all bodies' (503). Every answer, also to what is no HTTP at all,
-// is of the one shape that error_response() has.
+// A thread per connection; handlers may block. A request is checked in this order, before anything
+// of its body is read: is it well-formed (400, 414, 431, 505), does the server still take requests
+// (503), may it ask (403, 401), is there a route (404, 405), is the body within the route's limit
+// (413) and within all bodies' (503). Every answer has the one shape of error_response(), also that
+// to what is no HTTP at all.
+//
+// Once it listens, no failing call ends it: without a thread, a descriptor or memory a connection
+// is refused, and the next one is tried again.
 #pragma once
 
 #include <chrono>
@@ -14,6 +17,7 @@
 
 #include "service/gate.h"
 #include "service/http.h"
+#include "service/http_limits.h"
 
 namespace semblance::service {
 
@@ -28,19 +32,6 @@ Listen parse_listen(const std::string& text);
 
 /// Whether only this machine can reach it.
 bool is_loopback(const Listen& listen);
-
-struct HttpLimits {
-  unsigned connections = 256;                            // at a time; more wait until one ends
-  unsigned connections_by_address = 128;                 // more are closed at once
-  std::uint64_t header_bytes = std::uint64_t{16} << 10;  // request line and headers
-  std::uint64_t bodies_bytes = std::uint64_t{32}
-                               << 20;                 // of all requests being received or answered
-  std::chrono::milliseconds head_time{15'000};        // to receive a request's headers
-  std::chrono::milliseconds body_time{30'000};        // to receive its body, and the next:
-  std::uint64_t body_rate = std::uint64_t{32} << 10;  // for each so many bytes a second more
-  std::chrono::seconds idle_time{60};  // a connection with nothing sent or received is closed
-  std::uint64_t stack_bytes = std::uint64_t{512} << 10;  // of a connection's thread
-};
 
 /// Counts since the start, and what is now: for /metrics and for tests. Any thread.
 struct HttpCounts {

@@ -92,6 +92,9 @@ class ServiceTest : public ::testing::Test {
     return job;
   }
 
+  std::string picture(const std::string& id, std::size_t n) {
+    return Body(jobs().picture(id, n)).whole();
+  }
   bool becomes(const std::string& id, JobState state) {
     return becomes_true([&] { return jobs().view(id).job.state == state; });
   }
@@ -109,7 +112,7 @@ class ServiceTest : public ::testing::Test {
     try {
       action();
     } catch (const HttpError& error) {
-      const auto body = nlohmann::json::parse(error.response().body)["error"];
+      const auto body = nlohmann::json::parse(error.response().body.whole())["error"];
       return fmt::format("{} {}", error.response().status, body["code"].get<std::string>());
     } catch (const Error& error) {
       return std::string(name_of(error.kind()));

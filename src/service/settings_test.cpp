@@ -18,7 +18,7 @@ std::string refusal(const std::string& text) {
     parse_settings(text);
   } catch (const HttpError& error) {
     EXPECT_EQ(error.response().status, 400);
-    const json body = json::parse(error.response().body)["error"];
+    const json body = json::parse(error.response().body.whole())["error"];
     EXPECT_EQ(body["code"], "argument");
     return body["param"].get<std::string>() + ": " + body["message"].get<std::string>();
   }
@@ -182,7 +182,7 @@ TEST(Settings, TooLongATextIsRefusedUnread) {
     FAIL();
   } catch (const HttpError& error) {
     EXPECT_EQ(error.response().status, 413);
-    EXPECT_EQ(json::parse(error.response().body)["error"]["code"], "too_large");
+    EXPECT_EQ(json::parse(error.response().body.whole())["error"]["code"], "too_large");
   }
 }
 
