@@ -28,12 +28,18 @@ struct Reply {
 
 class Client {
  public:
-  explicit Client(int port, int receive_buffer = 0) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  /// `source`: the address to come from, such as 127.0.0.2; "" for any.
+  explicit Client(int port, int receive_buffer = 0, const std::string& source = "")
+      : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
     if (receive_buffer > 0) {
       ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
     }
     sockaddr_in address{};
     address.sin_family = AF_INET;
+    if (!source.empty()) {
+      ::inet_pton(AF_INET, source.c_str(), &address.sin_addr);
+      ::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+    }
     address.sin_port = htons(static_cast<std::uint16_t>(port));
     ::inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
     is_connected_ =
