@@ -120,6 +120,20 @@ TEST(OutputFile, LeavesNothingWhenTheProgramEndsAtOnce) {
   fs::remove_all(folder);
 }
 
+TEST(OutputFile, ItsHiddenNamesAreKnownByTheirShape) {
+  EXPECT_EQ(name_behind(name_beside("/folder/out.png").filename().string()), "out.png");
+  EXPECT_EQ(name_behind(".a.b.71.3.tmp"), "a.b");
+  for (const char* other : {"", ".", ".tmp", "out.png", "out.png.71.3.tmp", ".out.png.71.3",
+                            ".out.png.3.tmp", ".out.png.71..tmp", ".out.png.x.3.tmp", "..71.3.tmp"})
+    EXPECT_EQ(name_behind(other), "") << other;
+}
+
+TEST(SyncFolder, SaysWhichFolderCannotBe) {
+  sync_folder(std::filesystem::temp_directory_path());
+  testing::expect_error(ErrorKind::kDevice, "cannot write /none: No such file or directory",
+                        [] { sync_folder("/none"); });
+}
+
 TEST(OutputFile, SaysWhenTheDiskIsFull) {
   if (access("/dev/full", W_OK) != 0) GTEST_SKIP() << "no /dev/full";
   // A tmpfs of one page is a full disk, but needs root; a file size limit gives the same path
