@@ -21,6 +21,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "tests/support/golden.h"
@@ -81,7 +82,7 @@ class Outcome {
   std::string err_;
 };
 
-/// A run that may still be going on.
+/// A run that may still be going on. Ended with this, if nothing else has ended it.
 class Running {
  public:
   /// `words` begin with the program; its output goes to files in `folder`, or stdout to `out`.
@@ -101,6 +102,19 @@ class Running {
     posix_spawn_file_actions_addopen(&files, STDERR_FILENO, err_.c_str(), kWrite, 0666);
     EXPECT_EQ(posix_spawn(&process_, pointers[0], &files, nullptr, pointers.data(), environ), 0);
     posix_spawn_file_actions_destroy(&files);
+  }
+
+  Running(Running&& other) noexcept
+      : out_(std::move(other.out_)),
+        err_(std::move(other.err_)),
+        command_(std::move(other.command_)),
+        process_(std::exchange(other.process_, -1)),
+        status_(other.status_) {}
+  Running& operator=(Running&&) = delete;
+  ~Running() {
+    if (process_ <= 0 || ended()) return;
+    signal(SIGKILL);
+    waitpid(process_, nullptr, 0);
   }
 
   bool ended() {

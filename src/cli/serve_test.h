@@ -113,6 +113,8 @@ class Service {
   Service& operator=(const Service&) = delete;
 
   int port() const { return port_; }
+  /// How long its clients wait for the next bytes of a reply.
+  void set_patience(std::chrono::milliseconds patience) { patience_ = patience; }
   Running& process() { return process_; }
   Outcome stop() {
     process_.signal(SIGTERM);
@@ -126,6 +128,7 @@ class Service {
   Reply ask(const std::string& method, const std::string& path, const std::string& body = "",
             const std::string& headers = "") const {
     Client client(port_);
+    client.set_patience(patience_);
     return client.ask(service::testing::request(method, path, headers, body));
   }
   Reply post(const std::string& path, const Form& form, const std::string& headers = "") const {
@@ -201,6 +204,7 @@ class Service {
   Running process_;
   fs::path stdout_file_;
   int port_ = 0;
+  std::chrono::milliseconds patience_{10'000};
 };
 
 class ServeTest : public ProgramTest {

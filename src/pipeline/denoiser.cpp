@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "core/stop.h"
 #include "pipeline/layout.h"
 #include "pipeline/request_plan.h"
 #include "pipeline/stage_graphs.h"
@@ -31,7 +32,7 @@ std::uint64_t Denoiser::least_budget(const OpenedModels& models, const Workspace
   const SessionOptions options =
       workspace.with_budget(kAll).many(denoiser_beside(models, request, with_identity));
   KernelNeeds kernels(workspace.backend(), models.denoiser_weights, options.seconds,
-                      std::move(stop));
+                      stop_check(std::move(stop)));
   const std::uint64_t places = least_memory(
       step_graph(models, request, with_identity, dtype),
       [&](const Graph& graph, const Node& node) { return kernels.of(graph, node); }, options.fit);

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "backend/backends.h"
+#include "core/stop.h"
 #include "pipeline/pipeline.h"
 #include "tests/support/errors.h"
 #include "tests/support/golden.h"
@@ -234,9 +235,10 @@ TEST_F(Damaged, StopsWhenAskedAndSaysSo) {
   EXPECT_EQ(error_of([&] { Pipeline(paths_, {.precision = Precision::kF32}, stop.get_token()); }),
             "cancelled: cancelled");
   const std::vector<Stage> stages = pipeline.stages(request, ImageFormat::kPng);
-  EXPECT_EQ(
-      error_of([&] { RequestPlanner(stages, pipeline.workspace(), stop.get_token()).plan(); }),
-      "cancelled: cancelled");
+  EXPECT_EQ(error_of([&] {
+              RequestPlanner(stages, pipeline.workspace(), stop_check(stop.get_token())).plan();
+            }),
+            "cancelled: cancelled");
   EXPECT_TRUE(generation.next());  // and goes on from where it was
   EXPECT_EQ(generation.step(), 1);
 }

@@ -57,7 +57,8 @@ auto in_the_room(const Workspace& workspace, const std::vector<Stage>& stages,
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kMemory || most == budget) throw;
     const std::uint64_t least =
-        RequestPlanner(stages, workspace.with_budget(most).with_base(planned_base()), stop)
+        RequestPlanner(stages, workspace.with_budget(most).with_base(planned_base()),
+                       stop_check(stop))
             .minimum_budget();
     if (least <= most) throw;
     fail(ErrorKind::kMemory, "{}",
@@ -303,9 +304,9 @@ std::vector<Stage> Pipeline::stages(const Request& request, std::optional<ImageF
 std::optional<Size> Pipeline::smaller_picture(const Request& request,
                                               std::optional<ImageFormat> format,
                                               std::uint64_t minimum_bytes,
-                                              std::stop_token stop) const {
+                                              const std::function<void()>& check) const {
   return semblance::largest_picture(models_->opened, request, models_->dtype(), models_->workspace,
-                                    format, minimum_bytes, std::move(stop));
+                                    format, minimum_bytes, check);
 }
 
 Image Pipeline::decode(std::span<const float> latent, Size size, std::stop_token stop) {

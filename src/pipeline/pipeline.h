@@ -97,7 +97,8 @@ class Pipeline {
                             int first_step = 0) const;
   /// A picture that fits where the request, with its minimum, does not.
   std::optional<Size> smaller_picture(const Request& request, std::optional<ImageFormat> format,
-                                      std::uint64_t minimum_bytes, std::stop_token stop = {}) const;
+                                      std::uint64_t minimum_bytes,
+                                      const std::function<void()>& check = {}) const;
   /// What of the prompt is cut off beyond the encoders' length; empty when nothing is.
   std::string truncated(const std::string& prompt, const std::stop_token& stop = {}) const;
 

@@ -242,7 +242,7 @@ int weight_of(const Stage& stage) {
 /// A stage with what is known of its kernels and of what fits.
 class RequestPlanner::PlannedStage {
  public:
-  PlannedStage(const Stage& stage, const Workspace& workspace, const std::stop_token& stop)
+  PlannedStage(const Stage& stage, const Workspace& workspace, const std::function<void()>& check)
       : stage_(stage),
         workspace_(workspace),
         options_(workspace.planned(stage.keeps_weights, stage.beside)) {
@@ -250,7 +250,7 @@ class RequestPlanner::PlannedStage {
     beside_bytes_ = base_bytes_ + stage.beside.kept_bytes + stage.beside.added_bytes;
     before_bytes_ = base_bytes_ + stage.beside.kept_bytes + before_run(stage);
     if (!stage.graph) return;
-    kernels_.emplace(workspace.backend(), *stage.weights, options_.seconds, stop);
+    kernels_.emplace(workspace.backend(), *stage.weights, options_.seconds, check);
     graph_ = stage.graph();
     fitter_.emplace(
         graph_, [this](const Graph& g, const Node& node) { return kernels_->of(g, node); },
@@ -314,10 +314,10 @@ class RequestPlanner::PlannedStage {
 };
 
 RequestPlanner::RequestPlanner(const std::vector<Stage>& stages, const Workspace& workspace,
-                               std::stop_token stop)
-    : all_(stages), workspace_(workspace), stop_(std::move(stop)) {
+                               std::function<void()> check)
+    : all_(stages), workspace_(workspace), check_(std::move(check)) {
   for (const Stage& stage : stages)
-    stages_.push_back(std::make_unique<PlannedStage>(stage, workspace_, stop_));
+    stages_.push_back(std::make_unique<PlannedStage>(stage, workspace_, check_));
 }
 RequestPlanner::~RequestPlanner() = default;
 
@@ -333,7 +333,7 @@ std::vector<RequestPlanner::PlannedStage*> RequestPlanner::heaviest_first() cons
 std::uint64_t RequestPlanner::minimum_budget() {
   // A run with a budget may spill, also where the workspace has none.
   if (!workspace_.options().budget_bytes)
-    return RequestPlanner(all_, workspace_.with_budget(0), stop_).minimum_budget();
+    return RequestPlanner(all_, workspace_.with_budget(0), check_).minimum_budget();
   std::uint64_t least = 0;
   for (PlannedStage* stage : heaviest_first()) least = whole_mib(stage->minimum(least));
   return least;
@@ -366,7 +366,8 @@ RequestPlan RequestPlanner::plan() {
 
 std::optional<Size> largest_picture(const OpenedModels& models, const Request& request, DType dtype,
                                     const Workspace& workspace, std::optional<ImageFormat> format,
-                                    std::uint64_t minimum_bytes, std::stop_token stop) {
+                                    std::uint64_t minimum_bytes,
+                                    const std::function<void()>& check) {
   constexpr int kStep = 64;
   constexpr int kMost = 2048 / kStep;
   constexpr int kMostTries = 3;
@@ -402,7 +403,7 @@ std::optional<Size> largest_picture(const OpenedModels& models, const Request& r
   if (!too_much && known < kEnough) {
     known = kEnough;
     const std::vector<Stage> stages = stages_at(known);
-    minimum_bytes = RequestPlanner(stages, workspace, stop).minimum_budget();
+    minimum_bytes = RequestPlanner(stages, workspace, check).minimum_budget();
   }
   const int below = too_much ? std::min((longest - 1) / kStep, kMost) : kMost;
   int good = too_much ? 0 : std::min(longest / kStep, kMost);
@@ -411,7 +412,7 @@ std::optional<Size> largest_picture(const OpenedModels& models, const Request& r
   for (int tries = 0; (tries < kMostTries || good == 0) && bad - good > 1; ++tries) {
     const int side = std::clamp(next, good + 1, bad - 1);
     const std::vector<Stage> stages = stages_at(side);
-    RequestPlanner planner(stages, workspace, stop);
+    RequestPlanner planner(stages, workspace, check);
     const bool fits = planner.fits();
     (fits ? good : bad) = side;
     next = fits && !too_much ? guess(side, planner.minimum_budget()) : (good + bad) / 2;

@@ -81,9 +81,10 @@ struct RequestPlan {
 /// serves the next.
 class RequestPlanner {
  public:
-  /// The stages must outlive this. After `stop` everything below throws Error(kCancelled).
+  /// The stages must outlive this. Everything below calls `check` all along, which ends it
+  /// by throwing.
   RequestPlanner(const std::vector<Stage>& stages, const Workspace& workspace,
-                 std::stop_token stop = {});
+                 std::function<void()> check = {});
   ~RequestPlanner();
 
   RequestPlan plan();
@@ -98,16 +99,17 @@ class RequestPlanner {
 
   const std::vector<Stage>& all_;
   Workspace workspace_;
-  std::stop_token stop_;
+  std::function<void()> check_;
   std::vector<std::unique_ptr<PlannedStage>> stages_;
 };
 
 /// The largest picture of the request's shape, sides multiples of 64 up to 2048, whose stages fit
 /// in the workspace's budget; nothing where none is found. `minimum_bytes` is the request's
 /// minimum, from which the search begins; three tries are made, so that a picture some steps larger
-/// may fit, too. Throws Error(kCancelled) after `stop`.
+/// may fit, too. `check` as above.
 std::optional<Size> largest_picture(const OpenedModels& models, const Request& request, DType dtype,
                                     const Workspace& workspace, std::optional<ImageFormat> format,
-                                    std::uint64_t minimum_bytes, std::stop_token stop = {});
+                                    std::uint64_t minimum_bytes,
+                                    const std::function<void()>& check = {});
 
 }  // namespace semblance

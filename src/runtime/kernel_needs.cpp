@@ -1,6 +1,5 @@
 #include "runtime/kernel_needs.h"
 
-#include "core/stop.h"
 #include "graph/views.h"
 #include "runtime/kernel_cache.h"
 #include "runtime/weight_packer.h"
@@ -75,7 +74,7 @@ int KernelNeeds::generated_kernels(const Graph& graph) {
 }
 
 NodeNeeds KernelNeeds::of(const Graph& graph, const Node& node) {
-  check_stop(stop_);
+  if (check_) check_();
   NodeNeeds needs;
   if (!is_run_by_kernel(graph, node)) {
     needs.src.resize(node.src.size());

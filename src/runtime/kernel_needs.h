@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <stop_token>
 #include <string>
 #include <unordered_map>
 
@@ -20,13 +19,13 @@ using SecondsOf = std::function<double(const NodeView&, std::string_view kernel)
 class KernelNeeds {
  public:
   /// All must outlive this. Weights that are not in `weights` are taken for fp16: that is how plans
-  /// are made where there are no files yet. `seconds` may be empty: a rough guess then. A planner
-  /// asks for each node of each candidate, and so hears `stop`.
+  /// are made where there are no files yet. `seconds` may be empty: a rough guess then. `check` is
+  /// called before each answer, and ends a planning by throwing.
   KernelNeeds(const Backend& backend, const WeightMap& weights, const SecondsOf& seconds,
-              std::stop_token stop = {})
-      : backend_(backend), weights_(weights), seconds_(seconds), stop_(std::move(stop)) {}
+              std::function<void()> check = {})
+      : backend_(backend), weights_(weights), seconds_(seconds), check_(std::move(check)) {}
 
-  /// Throws Error(kDevice) for an op without a kernel, and Error(kCancelled).
+  /// Throws Error(kDevice) for an op without a kernel, and what `check` throws.
   NodeNeeds of(const Graph& graph, const Node& node);
   /// Of the kernels that run a graph, how many come with code that is generated.
   int generated_kernels(const Graph& graph);
@@ -43,7 +42,7 @@ class KernelNeeds {
   const Backend& backend_;
   const WeightMap& weights_;
   const SecondsOf& seconds_;
-  std::stop_token stop_;
+  std::function<void()> check_;
   std::unordered_map<std::string, Known> known_;  // by kind of kernel
   int calls_ = 0;
 };

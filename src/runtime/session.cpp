@@ -402,7 +402,7 @@ Session::Session(Graph graph, const Backend& backend, const WeightMap& weights,
     : state_(std::make_unique<State>()) {
   State& s = *state_;
   {
-    KernelNeeds needs(backend, weights, options.seconds, stop);
+    KernelNeeds needs(backend, weights, options.seconds, stop_check(stop));
     s.program = plan_session(graph, needs, options);
   }
   s.trace = options.trace;

@@ -60,6 +60,11 @@ PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
   if (request.width == 0) request.width = request.height = facts_.native_side;
   check(request);
   std::unique_lock guard(planning_, std::defer_lock);
+  const auto check = [&stop, &client_left, calls = 0]() mutable {
+    check_stop(stop);
+    // It asks the system, and is asked for every node of every plan that is tried.
+    if (calls++ % 256 == 0 && client_left()) fail(ErrorKind::kCancelled, "the client left");
+  };
   while (!guard.try_lock_for(std::chrono::milliseconds(100))) {
     check_stop(stop);
     if (client_left()) fail(ErrorKind::kCancelled, "the client left");
@@ -67,7 +72,7 @@ PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
   const std::shared_ptr<Pipeline> held = opened(stop);
   const Pipeline& pipeline = *held;
   const std::vector<Stage> stages = pipeline.stages(request, ImageFormat::kPng);
-  RequestPlanner planner(stages, pipeline.workspace(), stop);
+  RequestPlanner planner(stages, pipeline.workspace(), check);
   const RequestPlan plan = planner.plan();
   PlanAnswer answer{.fits = plan.fits,
                     .scratch_bytes = plan.scratch_bytes,
@@ -80,7 +85,7 @@ PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
   }
   const std::uint64_t minimum = planner.minimum_budget();
   answer.minimum_bytes = minimum + kServiceBytes;
-  answer.smaller = pipeline.smaller_picture(request, ImageFormat::kPng, minimum, stop);
+  answer.smaller = pipeline.smaller_picture(request, ImageFormat::kPng, minimum, check);
   answer.refusal = refusal_of({request.width, request.height}, answer.minimum_bytes, budget_.bytes,
                               answer.smaller);
   return answer;

@@ -73,7 +73,7 @@ class Engine {
   const EngineOptions& options() const { return options_; }
 
   /// Thread-safe; one plan is made at a time. Throws what check(request) throws, and
-  /// Error(kCancelled) where `client_left` says so before it is this one's turn. Without a size the
+  /// Error(kCancelled) where `client_left` says so. Without a size the
   /// native one is meant.
   PlanAnswer plan(
       Request request, const std::stop_token& stop = {},

@@ -87,6 +87,10 @@ TEST_F(JobsTest, TheEngineHearsThatItShouldStop) {
   };
   cancelled(
       [&] { engine().plan({.prompt = "x", .negative = {}, .width = 64, .height = 64}, stop); });
+  cancelled([&] {
+    engine().plan({.prompt = "x", .negative = {}, .width = 64, .height = 64}, {},
+                  [] { return true; });
+  });
   cancelled([&] { engine().look(*file_over("the photo", file), stop); });
   cancelled([&] { engine().colours(stop); });
   engine().release();
@@ -431,7 +435,8 @@ TEST_F(JobsTest, WhatDoesNotFitFailsWithAWayOut) {
   EXPECT_EQ(view.job.error->code, "memory");
   EXPECT_TRUE(view.job.error->message.starts_with("cannot fit: 2048x2048 needs at least "))
       << view.job.error->message;
-  EXPECT_NE(view.job.error->message.find("the budget is 256 MiB"), std::string::npos);
+  EXPECT_NE(view.job.error->message.find("the budget is " + bytes_text(kBudgetBytes)),
+            std::string::npos);
 }
 
 TEST_F(JobsTest, WorkGoesBetweenTheStepsOfAJob) {

@@ -16,6 +16,7 @@
 
 #include "service/form_test.h"
 #include "service/routes.h"
+#include "tests/support/sanitized.h"
 
 namespace semblance::service::testing {
 
@@ -35,6 +36,10 @@ inline std::string photo(int number = 1) {
 
 class ServiceTest : public ::testing::Test {
  protected:
+  /// A sanitizer's own memory counts, too.
+  static constexpr std::uint64_t kBudgetBytes =
+      std::uint64_t{semblance::testing::kSanitized ? 640U : 256U} << 20U;
+
   ServiceTest() {
     const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
     folder_ = fs::temp_directory_path() /
@@ -43,12 +48,12 @@ class ServiceTest : public ::testing::Test {
     // What is known of the machine is measured once for all tests, and not kept for the user.
     setenv("XDG_CACHE_HOME", (fs::temp_directory_path() / "semblance_test_cache").c_str(), 1);
     const fs::path demo = demo_folder();
-    engine_.emplace(EngineOptions{
-        .models = {demo / "base", demo / "ControlNetModel", demo / "ip-adapter.bin"},
-        .faces = {.folder = demo / "face-models"},
-        .demo = true,
-        .memory = {.kind = MemoryRequest::Kind::kBytes, .bytes = std::uint64_t{256} << 20U},
-        .may_spill = false});
+    engine_.emplace(
+        EngineOptions{.models = {demo / "base", demo / "ControlNetModel", demo / "ip-adapter.bin"},
+                      .faces = {.folder = demo / "face-models"},
+                      .demo = true,
+                      .memory = {.kind = MemoryRequest::Kind::kBytes, .bytes = kBudgetBytes},
+                      .may_spill = false});
   }
   ~ServiceTest() override {
     end();
@@ -100,6 +105,7 @@ class ServiceTest : public ::testing::Test {
   }
   static bool becomes_true(const std::function<bool()>& condition,
                            std::chrono::seconds most = std::chrono::seconds(60)) {
+    if (semblance::testing::kSanitized) most *= 10;
     const auto last = std::chrono::steady_clock::now() + most;
     while (!condition()) {
       if (std::chrono::steady_clock::now() > last) return false;
