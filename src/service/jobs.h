@@ -92,8 +92,8 @@ class Jobs {
     std::string id_;
     bool is_over_ = false;
   };
-  /// The PNG of a picture that is done, open: it can be read also when the job
-  /// is removed meanwhile. Throws HttpError(404).
+  /// The PNG of a picture that is done, open: it stays readable when the job is removed meanwhile.
+  /// Throws HttpError(404).
   std::shared_ptr<const File> picture(const std::string& id, std::size_t n) const;
   /// The newest preview of the running job, where it is of `id`.
   std::optional<Preview> preview(const std::string& id) const;

@@ -30,8 +30,8 @@ struct ImagesEdit {
 /// `model`: the name that /v1/models gives. Throws HttpError 400 naming the field.
 ImagesEdit parse_images_edit(const std::vector<Part>& parts, std::string_view model);
 
-/// The response where it does not stream, as JSON: `before`, the items with
-/// commas between them, `after`.
+/// The response where it does not stream, as JSON: `before`, the items with commas between them,
+/// `after`.
 struct ImagesFrame {
   std::string before;
   std::string after;
@@ -40,13 +40,11 @@ struct ImagesFrame {
 ImagesFrame images_frame(const ImagesEdit& edit, Size size, std::int64_t created);
 Body images_item(const ImagesEdit& edit, const MadePicture& picture);
 
-/// Server-sent events, each with its empty line. `index`: of the preview, from
-/// 0.
+/// Server-sent events, each with its empty line. `index`: of the preview, from 0.
 Body partial_image_event(const ImagesEdit& edit, const MadePicture& preview, int index,
                          std::int64_t created);
 Body completed_event(const ImagesEdit& edit, const MadePicture& picture, std::int64_t created);
-/// For a job that failed after the stream began; `error` as error_response()
-/// has it.
+/// For a job that failed after the stream began; `error` as error_response() has it.
 std::string error_event(const HttpResponse& error);
 
 /// At which of `steps` steps (from 1) previews are due, so that they spread evenly: each step's
