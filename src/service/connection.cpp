@@ -223,9 +223,10 @@ class Connection::Sender {
     std::string_view rest(block_.data(), used_);
     progressed_ = Clock::now();
     while (!rest.empty()) {
-      if (!connection_.socket_->wait_to_send(kSlice)) {
+      // Looked at whenever the client is behind, not only when it takes nothing for long.
+      while (!connection_.socket_->wait_to_send(0ms)) {
         check_pace();
-        continue;
+        connection_.socket_->wait_to_send(kSlice);
       }
       const std::size_t count = connection_.socket_->send(rest);
       rest.remove_prefix(count);
