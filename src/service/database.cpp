@@ -3,10 +3,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 #include "core/error.h"
+#include "memory/file.h"
 
 namespace semblance::service {
 namespace {
@@ -45,9 +49,19 @@ void Database::run(const std::string& statements) {
   if (sqlite3_exec(database_, statements.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) failed();
 }
 
+/// SQLite calls a file damaged when the device fails to read it. Throws Error(kDevice) then.
+void Database::check_device() const {
+  const auto file = open_file(path_);
+  std::array<std::byte, 4096> block;
+  for (std::uint64_t at = 0; at < file->size(); at += block.size())
+    file->read(at, std::span(block).first(std::min<std::uint64_t>(block.size(), file->size() - at)));
+}
+
 void Database::failed() const {
   const int code = sqlite3_errcode(database_);
+  if (code == SQLITE_NOMEM) throw std::bad_alloc();
   const bool damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+  if (damaged) check_device();
   fail(damaged ? ErrorKind::kCorrupt : ErrorKind::kDevice, "cannot use {}: {}{}", path_,
        sqlite3_errmsg(database_),
        damaged ? "\n  move the folder away to begin with an empty one" : "");

@@ -32,6 +32,8 @@ class Database {
   int changes() const { return sqlite3_changes(database_); }
 
  private:
+  void check_device() const;
+
   std::string path_;
   sqlite3* database_ = nullptr;
 };

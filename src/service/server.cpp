@@ -130,7 +130,9 @@ Descriptor bind_to(const Listen& listen, const HttpLimits& limits) {
 int port_of(int fd) {
   sockaddr_storage storage{};
   socklen_t length = sizeof(storage);
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length);
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) {
+    fail(ErrorKind::kDevice, "cannot start the server: {}", last_error());
+  }
   return ntohs(storage.ss_family == AF_INET6
                    ? reinterpret_cast<const sockaddr_in6&>(storage).sin6_port
                    : reinterpret_cast<const sockaddr_in&>(storage).sin_port);
@@ -319,6 +321,7 @@ void HttpServer::State::accept_all(const std::shared_ptr<State>& self) noexcept 
     }
   }
 }
+
 HttpServer::HttpServer(const Listen& listen, const GateOptions& gate, Router router,
                        const HttpLimits& limits)
     : state_(std::make_shared<State>(listen, gate, std::move(router), limits)) {

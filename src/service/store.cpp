@@ -206,7 +206,15 @@ struct Store::State {
   }
 };
 
-Store::Store(const fs::path& folder) : state_(std::make_unique<State>(folder)) {}
+Store::Store(const fs::path& folder) {
+  try {
+    state_ = std::make_unique<State>(folder);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kCorrupt) throw;
+    // To SQLite a read that fails once looks like damage: damage is there the second time, too.
+    state_ = std::make_unique<State>(folder);
+  }
+}
 
 Store::~Store() {
   try {
