@@ -141,9 +141,11 @@ class Test:
         self.ended = {}  # id: when, as it was first seen
         self.submitted = self.kills = self.kills_at_start = 0
         self.start_seconds = 0.3
+        self.service = None  # the newest start
 
     def start(self, data=None):
-        return Service(self.program, data or self.data, self.home)
+        self.service = Service(self.program, data or self.data, self.home)
+        return self.service
 
     def references(self):
         """The pictures that an uninterrupted service makes, by kind."""
@@ -272,6 +274,9 @@ def main():
             test.run(options.kills)
         except AssertionError as error:
             sys.exit(f"after {test.kills} kills: {error}")
+        finally:
+            if test.service:
+                test.service.process.kill()
     print(f"{test.kills} kills, {test.kills_at_start} of them while it started: {len(test.accepted)} accepted jobs have ended once, with the same bits; "
           f"nothing is left behind; {time.monotonic() - begin:.0f} s")
 
