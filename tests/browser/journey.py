@@ -83,6 +83,7 @@ def second_run_makes_a_picture(new_page, photos, shots, script):
     page.screenshot(shots / "done.png")
     axe.check(page, script, "the page with a picture")
     page.click("#again")
+    page.wait("document.querySelector('#seed').value !== ''", "the settings are taken again")
     assert page.value("#seed").isdigit() and not page.run("document.querySelector('#randomise').checked")
     page.wait("document.querySelectorAll('.tile img').length >= 1", "the gallery shows the picture")
     tiles = page.run("document.querySelectorAll('.tile').length")
