@@ -226,7 +226,8 @@ TEST(SettingsAllocations, OfWhatNoSettingIsAreFew) {
     const AllocationCount count;
     EXPECT_THROW(service::parse_settings(text), service::HttpError) << text.substr(0, 20);
     if (!testing::kSanitized) {
-      EXPECT_LT(count.read().peak_bytes, 1 << 20) << text.substr(0, 20);
+      // The reader may keep a copy of the text, in a block that has grown by doubling.
+      EXPECT_LT(count.read().peak_bytes, std::ssize(text) * 3) << text.substr(0, 20);
     }
   }
 }

@@ -114,8 +114,8 @@ const Key& key_of(const std::string& name) {
 
 HttpError no_settings(const std::string& why) { return {400, "argument", why, "settings"}; }
 
-/// Takes little more memory than the text, whatever it holds: an unknown key ends it, and what lies
-/// inside a list or another object is dropped, since no setting is one.
+/// Takes at most three times the text's memory, whatever it holds: an unknown key ends it, and what
+/// lies inside a list or another object is dropped, since no setting is one.
 json parse_flat(std::string_view text) {
   static constexpr int kMostDepth = 64;
   const json::parser_callback_t keep = [](int depth, json::parse_event_t event, json& value) {
