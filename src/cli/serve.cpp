@@ -17,6 +17,7 @@
 #include "core/parallel.h"
 #include "hub/resolve.h"
 #include "memory/file.h"
+#include "service/gate.h"
 #include "service/log.h"
 #include "service/routes.h"
 #include "service/server.h"
@@ -141,6 +142,7 @@ std::string key_of(const Settings& s) {
          "--api-key-file: the first line of {} is empty, the key stands there",
          s.key_file.string());
   }
+  service::check_key(text);
   return text;
 }
 

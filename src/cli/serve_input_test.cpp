@@ -124,8 +124,11 @@ TEST_F(ServeInput, BodiesThatAreNotJson) {
   EXPECT_EQ(refusal("POST", "/api/plan", "{\"prompt\": 5}"), "400 argument prompt");
   EXPECT_EQ(refusal("POST", "/api/plan", "{\"prompt\": \"x\", \"width\": 70, \"height\": 64}"),
             "400 argument width");
-  EXPECT_EQ(refusal("POST", "/api/plan", "{\"prompt\": \"" + std::string(70'000, 'x') + "\"}"),
-            "413 too_large settings");
+  const auto plan_of = [](std::size_t bytes) {
+    return "{\"prompt\": \"" + std::string(bytes, 'x') + "\"}";
+  };
+  EXPECT_EQ(refusal("POST", "/api/plan", plan_of(70'000)), "400 argument prompt");
+  EXPECT_EQ(refusal("POST", "/api/plan", plan_of(900'000)), "413 too_large settings");
   EXPECT_EQ(refusal("POST", "/api/jobs/0/cancel", "{"), "404 not_found -");
 }
 

@@ -142,6 +142,16 @@ std::string client_of(const HttpRequest& request) {
   return is_address ? address : request.client;
 }
 
+void check_key(std::string_view key) {
+  const bool is_visible =
+      std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7F; });
+  if (key.size() >= kLeastKey && key.size() <= kMostKey && is_visible) return;
+  fail(ErrorKind::kArgument,
+       "cannot take the key: expected {} to {} visible ASCII characters without blanks, got {} "
+       "{}\n  `head -c 24 /dev/urandom | base64` makes one",
+       kLeastKey, kMostKey, key.size(), is_visible ? "characters" : "bytes with others among them");
+}
+
 Gate::Gate(GateOptions options) : options_(std::move(options)) {
   for (std::string& host : options_.hosts) {
     const auto name = name_in(host);
@@ -163,15 +173,7 @@ Gate::Gate(GateOptions options) : options_(std::move(options)) {
     }
     origin = parts->first + "://" + parts->second;
   }
-  const bool is_visible = std::all_of(options_.key.begin(), options_.key.end(),
-                                      [](char c) { return c > 0x20 && c < 0x7F; });
-  const std::size_t size = options_.key.size();
-  if (has_key() && (size < kLeastKey || size > kMostKey || !is_visible)) {
-    fail(ErrorKind::kArgument,
-         "cannot take the key: expected {} to {} visible ASCII characters without blanks, got {} "
-         "{}\n  `head -c 24 /dev/urandom | base64` makes one",
-         kLeastKey, kMostKey, size, is_visible ? "characters" : "bytes with others among them");
-  }
+  if (has_key()) check_key(options_.key);
 }
 
 bool Gate::allows_host(std::string_view host) const {

@@ -30,6 +30,8 @@ struct GateOptions {
 /// What a key may have: visible ASCII characters, no blanks.
 inline constexpr std::size_t kLeastKey = 16;
 inline constexpr std::size_t kMostKey = 512;
+/// Throws Error(kArgument) for a key that is not so.
+void check_key(std::string_view key);
 
 /// For any thread.
 class Gate {
