@@ -455,6 +455,7 @@ void Connection::receive_body(Exchange& exchange, bool is_kept) {
   std::string waste;
   std::uint64_t got = 0;
   const auto begin = Clock::now();
+  auto progressed = begin;
   while (true) {
     if (is_kept && head.is_chunked && !bytes.empty()) {
       const std::uint64_t most = exchange.head.request.body.size() + bytes.size();
@@ -465,8 +466,12 @@ void Connection::receive_body(Exchange& exchange, bool is_kept) {
     reader.take(bytes, is_kept ? exchange.head.request.body : waste);
     waste.clear();
     if (reader.is_whole()) break;
-    const auto time = Clock::now() - begin - limits.start_time;
-    if (time > 0s && got < bytes_in(time, limits.least_rate)) {
+    const auto now = Clock::now();
+    const auto time = now - begin - limits.start_time;
+    const bool is_slow = time > 0s && got < bytes_in(time, limits.least_rate);
+    // What came fast before gives no right to stand still where others wait for the room.
+    const auto most = core_.is_short(client_) ? limits.start_time : limits.idle_time;
+    if (is_slow || now - progressed > most) {
       has_unread_ = false;  // this client has had its time
       throw HttpError(408, "timeout",
                       "cannot wait for the request any longer: its body took "
@@ -474,6 +479,7 @@ void Connection::receive_body(Exchange& exchange, bool is_kept) {
     }
     const std::size_t count = receive(block, Clock::time_point::max());
     got += count;
+    if (count > 0) progressed = Clock::now();
     bytes = {block.data(), count};
   }
   received_ = std::string(bytes);  // the next request's
