@@ -439,9 +439,13 @@ int generate(std::span<const char* const> words) {
                   progress);
   }
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-  progress.note(text_of(Message::kPlanMeasured, bytes_text(Meter().process().peak_resident_bytes),
-                        bytes_text(predicted.peak_bytes), clock_text(taken.count()),
-                        clock_text(predicted.seconds)));
+  try {
+    progress.note(text_of(Message::kPlanMeasured, bytes_text(Meter().process().peak_resident_bytes),
+                          bytes_text(predicted.peak_bytes), clock_text(taken.count()),
+                          clock_text(predicted.seconds)));
+  } catch (const Error&) {
+    // The pictures are there: a figure that cannot be read is no failure.
+  }
   watched.write();
   return 0;
 }
