@@ -54,7 +54,8 @@ void Database::check_device() const {
   const auto file = open_file(path_);
   std::array<std::byte, 4096> block;
   for (std::uint64_t at = 0; at < file->size(); at += block.size())
-    file->read(at, std::span(block).first(std::min<std::uint64_t>(block.size(), file->size() - at)));
+    file->read(at,
+               std::span(block).first(std::min<std::uint64_t>(block.size(), file->size() - at)));
 }
 
 void Database::failed() const {
