@@ -61,7 +61,7 @@ class Service:
     def __init__(self, program, data, home):
         environment = {**os.environ, "XDG_DATA_HOME": home, "XDG_CACHE_HOME": home, "OMP_WAIT_POLICY": "passive"}
         self.port = None
-        self.process = subprocess.Popen([program, "serve", "--quiet", "--listen", "127.0.0.1:0", "--threads", "1", "--data", data],
+        self.process = subprocess.Popen([program, "serve", "--quiet", "--listen", "127.0.0.1:0", "--threads", "1", "--keep", "1000000", "--data", data],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
     def listens(self):
