@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       std::abort();
   } catch (const service::HttpError& error) {
     if (error.response().status != 400 && error.response().status != 413) std::abort();
-    if (!nlohmann::json::accept(error.response().body)) std::abort();
+    if (!nlohmann::json::accept(error.response().body.whole())) std::abort();
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kArgument) std::abort();
   }

@@ -78,10 +78,10 @@ std::string Trace::to_json() const {
     std::uint32_t lanes = 1;
     for (const Event& event : events_of(r)) lanes = std::max(lanes, event.lane + 1);
     for (std::uint32_t lane = 0; lane < lanes; ++lane) {
-      fmt::format_to(std::back_inserter(json),
-                     "{}{{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":1,\"tid\":{},\"args\":"
-                     "{{\"name\":\"{}\"}}}}",
-                     std::exchange(first, false) ? "\n" : ",\n", number_of(r, lane), kRowNames[r]);
+      json += fmt::format(
+          "{}{{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":1,\"tid\":{},\"args\":"
+          "{{\"name\":\"{}\"}}}}",
+          std::exchange(first, false) ? "\n" : ",\n", number_of(r, lane), kRowNames[r]);
     }
   }
   for (std::size_t r = 0; r < rows_.size(); ++r) {
@@ -90,22 +90,21 @@ std::string Trace::to_json() const {
       append_name(json, event.name);
       const double begin = (event.begin - start_) * kMicroseconds;
       if (static_cast<TraceRow>(r) == TraceRow::kMemory) {
-        fmt::format_to(std::back_inserter(json),
-                       "\",\"ph\":\"C\",\"pid\":1,\"ts\":{:.3f},\"args\":{{\"bytes\":{}}}}}", begin,
-                       event.value);
+        json += fmt::format("\",\"ph\":\"C\",\"pid\":1,\"ts\":{:.3f},\"args\":{{\"bytes\":{}}}}}",
+                            begin, event.value);
       } else {
-        fmt::format_to(std::back_inserter(json),
-                       "\",\"ph\":\"X\",\"pid\":1,\"tid\":{},\"ts\":{:.3f},\"dur\":{:.3f},\"args\":"
-                       "{{\"bytes\":{}}}}}",
-                       number_of(r, event.lane), begin, (event.end - event.begin) * kMicroseconds,
-                       event.value);
+        json += fmt::format(
+            "\",\"ph\":\"X\",\"pid\":1,\"tid\":{},\"ts\":{:.3f},\"dur\":{:.3f},\"args\":"
+            "{{\"bytes\":{}}}}}",
+            number_of(r, event.lane), begin, (event.end - event.begin) * kMicroseconds,
+            event.value);
       }
     }
   }
   if (dropped() > 0) {
-    fmt::format_to(std::back_inserter(json),
-                   ",\n{{\"name\":\"{} events did not fit\",\"ph\":\"M\",\"pid\":1,\"args\":{{}}}}",
-                   dropped());
+    json += fmt::format(
+        ",\n{{\"name\":\"{} events did not fit\",\"ph\":\"M\",\"pid\":1,\"args\":{{}}}}",
+        dropped());
   }
   json += "\n]\n";
   return json;
