@@ -3,11 +3,14 @@
 #include <dlfcn.h>
 
 #include "core/error.h"
+#include "memory/base_memory.h"
 
 namespace semblance {
 
 SharedLibrary::SharedLibrary(const std::string& name, std::string package)
-    : name_(name), package_(std::move(package)), handle_(dlopen(name.c_str(), RTLD_NOW)) {
+    : name_(name), package_(std::move(package)) {
+  const std::lock_guard guard(mappings_mutex());
+  handle_ = dlopen(name.c_str(), RTLD_NOW);
   if (handle_ == nullptr) {
     fail(ErrorKind::kMissing, "cannot open the library {}: {}\n  Debian's package {} has it", name,
          dlerror(), package_);

@@ -23,7 +23,7 @@ class SharedLibrary {
   void* address(const char* name) const;
   std::string name_;
   std::string package_;
-  void* handle_;
+  void* handle_ = nullptr;
 };
 
 /// The functions of libcurl that are used, without their "curl_".

@@ -122,7 +122,13 @@ BaseMemory predict_base(const BaseMemory& chosen, const RunCounts& counts) {
   return base;
 }
 
+std::mutex& mappings_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
 void give_back_code() {
+  const std::lock_guard guard(mappings_mutex());
   each_mapping([](const Mapping& mapping) {
     // Dropping a page that was written to would undo the writing.
     if (!mapping.is_file || mapping.writable || mapping.anonymous_bytes > 0) return;

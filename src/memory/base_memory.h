@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 
 namespace semblance {
 
@@ -37,6 +38,10 @@ std::uint64_t added_bytes(const RunCounts& counts);
 /// The base at the run's peak. `chosen` should be measured with the heap trimmed, and the run
 /// should call give_back_code() before it starts, as sessions do: to within 3 MiB then.
 BaseMemory predict_base(const BaseMemory& chosen, const RunCounts& counts);
+
+/// Hold it while a library is opened (dlopen): give_back_code() does, and would take the library's
+/// pages for code that nobody has written to just before they are relocated.
+std::mutex& mappings_mutex();
 
 /// Takes pages of code and constants that nobody has written to out of the process; those that are
 /// used come back by themselves, from the system's page cache. What only a start or a load needs
