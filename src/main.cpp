@@ -92,9 +92,7 @@ int tell() {
   } catch (const semblance::Error& error) {
     return say(error.kind(), error.what());
   } catch (const std::bad_alloc&) {
-    return say(ErrorKind::kMemory,
-               "the system has no more memory to give\n  try a smaller --size, or close other "
-               "programs");
+    return say(ErrorKind::kMemory, semblance::kMemoryRefused);
   } catch (const std::system_error& error) {
     return say(semblance::kind_of(error.code().value()), error.what());
   } catch (const std::exception& error) {

@@ -7,9 +7,6 @@ namespace semblance::library_call_detail {
 constinit thread_local int depth = 0;
 std::atomic<std::uint64_t> refusals = 0;
 
-void Scope::fail_refused() {
-  fail(ErrorKind::kMemory,
-       "the system has no more memory to give\n  try a smaller --size, or close other programs");
-}
+void Scope::fail_refused() { throw Error(ErrorKind::kMemory, kMemoryRefused); }
 
 }  // namespace semblance::library_call_detail

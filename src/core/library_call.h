@@ -13,6 +13,11 @@
 #include <utility>
 
 namespace semblance {
+
+/// What a run says that ends for want of memory.
+inline constexpr char kMemoryRefused[] =
+    "the system has no more memory to give\n  try a smaller --size, or close other programs";
+
 namespace library_call_detail {
 
 /// How many library calls the thread is in.

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/stop.h"
 #include "hub/libraries.h"
 #include "memory/file.h"
 
@@ -61,7 +62,7 @@ std::string digest_of_file(const std::filesystem::path& path, DigestKind kind,
   Hasher hasher(kind, file->size());
   std::vector<std::byte> piece(std::size_t{1} << 20);
   for (std::uint64_t at = 0; at < file->size();) {
-    if (stop.stop_requested()) fail(ErrorKind::kCancelled, "cancelled");
+    check_stop(stop);
     const auto part = std::span(piece).first(
         static_cast<std::size_t>(std::min<std::uint64_t>(piece.size(), file->size() - at)));
     file->read(at, part);

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/stop.h"
 #include "hub/listing.h"
 #include "hub/selection.h"
 #include "hub/unpack.h"
@@ -122,7 +123,7 @@ std::string Puller::fetch_text(FetchRequest request, std::size_t limit_bytes) {
   const int fetch = fetcher_.start(std::move(request), receiver);
   try {
     while (!fetcher_.has_arrived(fetch)) {
-      if (hooks_.stop.stop_requested()) fail(ErrorKind::kCancelled, "cancelled");
+      check_stop(hooks_.stop);
       fetcher_.turn(std::chrono::milliseconds(50));
     }
   } catch (...) {

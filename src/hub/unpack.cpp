@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/stop.h"
 #include "memory/file.h"
 #include "weights/zip_directory.h"
 
@@ -98,7 +99,7 @@ void unpack(const std::filesystem::path& path, const FacePack& pack,
     Hasher hasher(DigestKind::kSha256, place.bytes);
     std::uint64_t left = place.bytes;
     const Sink sink = [&](std::span<const std::byte> bytes) {
-      if (stop.stop_requested()) fail(ErrorKind::kCancelled, "cancelled");
+      check_stop(stop);
       if (bytes.size() > left) damaged(*archive, member.name);
       left -= bytes.size();
       hasher.update(bytes);

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "core/error.h"
+#include "core/stop.h"
 #include "image/encode.h"
 #include "memory/file.h"
 #include "service/log.h"
@@ -263,7 +264,7 @@ void JobMaker::wait_for_device(const Error& error) {
   board_.change([&] { board_.running->progress.waiting = {error.what(), patience_.tries()}; });
   const Clock::time_point end = Clock::now() + *pause;
   while (true) {
-    if (stop_.stop_requested()) fail(ErrorKind::kCancelled, "cancelled");
+    check_stop(stop_);
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
     if (left.count() <= 0) return;
     const std::uint64_t seen = board_.changes();

@@ -268,7 +268,7 @@ std::shared_ptr<const File> Jobs::picture(const std::string& id, std::size_t n) 
     throw HttpError(404, "not_found",
                     fmt::format("job {} has {} pictures so far", id, job->pictures.size()));
   }
-  return open_file(store_.folder_of(id) / fmt::format("{}.png", n));
+  return open_file(JobFiles(store_.folder_of(id)).picture(n));
 }
 
 std::optional<Preview> Jobs::preview(const std::string& id) const {

@@ -1,6 +1,5 @@
 #include "service/jobs.h"
 
-#include "memory/file.h"
 #include "service/database_test.h"
 #include "service/service_test.h"
 
