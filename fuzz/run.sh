@@ -26,7 +26,7 @@ corpus_files=300
 corpus_bytes=$((100 * 1024))
 
 cd "$(dirname "$0")/.." || exit 1
-cmake --preset fuzz >/dev/null && cmake --build --preset fuzz --target fuzzers -- -k 0 || exit 1
+cmake --preset asan >/dev/null && cmake --build --preset asan --target fuzzers -- -k 0 || exit 1
 targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then
   for source in fuzz/*_fuzz.cpp; do
@@ -49,7 +49,7 @@ minimise() {
   for file in "$corpus"/*; do
     is_found "$file" || { cp "$file" "$merged/"; files=$((files + 1)); sum=$((sum + $(stat -c %s "$file"))); }
   done
-  "build/fuzz/fuzz/${target}_fuzz" -merge=1 -timeout=10 -rss_limit_mb=2048 "$merged" "build/fuzz/found/$target" "$corpus" \
+  "build/asan/fuzz/${target}_fuzz" -merge=1 -timeout=10 -rss_limit_mb=2048 "$merged" "build/fuzz/found/$target" "$corpus" \
     >"build/fuzz/$target.merge.log" 2>&1 || { tail -n 25 "build/fuzz/$target.merge.log"; return 1; }
   for file in "$corpus"/*; do
     is_found "$file" && rm "$file"
@@ -66,7 +66,7 @@ fuzz() {
     echo "$target: no corpus in $corpus"
     return 1
   fi
-  if ! "build/fuzz/fuzz/${target}_fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+  if ! "build/asan/fuzz/${target}_fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix="build/fuzz/crash-$target-" "$found" "$corpus" >"$log" 2>&1; then
     echo "$target: crashed; the input is named at the end of $log"
     tail -n 25 "$log"

@@ -1,10 +1,15 @@
 // examples/portrait.cpp makes the same picture through the library as the program does.
 #include "cli/program_test.h"
+#include "tests/support/sanitized.h"
 
 namespace semblance::cli {
 namespace {
 
-class Example : public ProgramTest {};
+class Example : public ProgramTest {
+  void SetUp() override {
+    if (testing::kSanitized) GTEST_SKIP() << "the library is not built with a sanitizer";
+  }
+};
 
 TEST_F(Example, MakesTheProgramsPicture) {
   run(generate({"--seed", "42", "--precision", "auto"})).exits(0);

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "service/database_test.h"
+#include "tests/support/sanitized.h"
 
 namespace semblance::cli {
 namespace {
@@ -235,6 +236,7 @@ TEST_F(Serve, ADamagedDatabaseIsServedAndLeadsNowhere) {
 
 /// Files of the models cannot be read for a while.
 TEST_F(Serve, WaitsForADiskThatFailsAndSaysSo) {
+  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer must be loaded first";
   setenv("LD_PRELOAD", SEMBLANCE_FAILING_CALLS, 1);
   setenv("SEMBLANCE_FAULTS", file("plan.txt").c_str(), 1);
   Service service = serve({"--memory", "120MiB"});

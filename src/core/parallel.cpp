@@ -11,7 +11,15 @@
 #include "core/library_call.h"
 #include "core/spare_threads.h"
 
-#ifndef SEMBLANCE_FUZZ
+#ifdef SEMBLANCE_SANITIZED
+#include <thread>
+#include <vector>
+
+extern "C" {  // clang has no omp.h without its own OpenMP
+int omp_get_max_threads();
+void omp_set_num_threads(int);
+}
+#else
 #include <omp.h>
 #endif
 
@@ -29,23 +37,6 @@ void wait_passively(char** argv) {
   if (setenv("OMP_WAIT_POLICY", "passive", 1) != 0) return;
   execv("/proc/self/exe", argv);
 }
-
-#ifdef SEMBLANCE_FUZZ  // one thread: see cmake/fuzz/FindOpenMP.cmake
-
-void set_threads(int) {}
-int threads() { return 1; }
-ThreadLimit::ThreadLimit(int) : before_(0) {}
-ThreadLimit::~ThreadLimit() = default;
-void tell_openmp() {}
-void start_threads() {}
-
-namespace parallel_detail {
-void run(std::int64_t count, std::int64_t, RangeFunction function, void* context) {
-  if (count > 0) function(context, 0, count, 0);
-}
-}  // namespace parallel_detail
-
-#else
 
 namespace {
 
@@ -69,6 +60,37 @@ class Claim {
   int count_ = 0;
 };
 thread_local Claim claim;
+
+#ifdef SEMBLANCE_SANITIZED  // see cmake/sanitize/FindOpenMP.cmake
+
+thread_local bool in_team = false;
+bool inside_team() { return in_team; }
+
+template <typename F>
+void run_team(int workers, F&& f) {
+  const auto member = [&](int worker) {
+    in_team = true;
+    f(worker, workers);
+    in_team = false;
+  };
+  std::vector<std::thread> others;
+  for (int worker = 1; worker < workers; ++worker) others.emplace_back(member, worker);
+  member(0);
+  for (std::thread& each : others) each.join();
+}
+
+#else
+
+bool inside_team() { return omp_in_parallel() != 0; }
+
+/// Calls f(worker, size of the team) on each thread of a team. OpenMP may give fewer threads.
+template <typename F>
+void run_team(int workers, F&& f) {
+#pragma omp parallel num_threads(workers)
+  f(omp_get_thread_num(), omp_get_num_threads());
+}
+
+#endif
 
 }  // namespace
 
@@ -111,7 +133,7 @@ void run(std::int64_t count, std::int64_t grain, RangeFunction function, void* c
   grain = std::max<std::int64_t>(grain, 1);
   const std::int64_t grains = (count + grain - 1) / grain;
   const int workers = static_cast<int>(std::min<std::int64_t>(grains, threads()));
-  if (workers == 1 || omp_in_parallel() != 0) {
+  if (workers == 1 || inside_team()) {
     function(context, 0, count, 0);
     return;
   }
@@ -119,21 +141,19 @@ void run(std::int64_t count, std::int64_t grain, RangeFunction function, void* c
   std::atomic_flag failed;
   std::exception_ptr error;
   library_call([&] {
-#pragma omp parallel num_threads(workers)
-    try {
-      const std::int64_t team = omp_get_num_threads();
-      const std::int64_t worker = omp_get_thread_num();
-      const std::int64_t begin = grains * worker / team * grain;
-      const std::int64_t end = std::min(count, grains * (worker + 1) / team * grain);
-      if (begin < end) function(context, begin, end, static_cast<int>(worker));
-    } catch (...) {
-      if (!failed.test_and_set()) error = std::current_exception();
-    }
+    run_team(workers, [&](std::int64_t worker, std::int64_t team) {
+      try {
+        const std::int64_t begin = grains * worker / team * grain;
+        const std::int64_t end = std::min(count, grains * (worker + 1) / team * grain);
+        if (begin < end) function(context, begin, end, static_cast<int>(worker));
+      } catch (...) {
+        if (!failed.test_and_set()) error = std::current_exception();
+      }
+    });
   });
   if (error != nullptr) std::rethrow_exception(error);
 }
 
 }  // namespace parallel_detail
 
-#endif
 }  // namespace semblance

@@ -13,6 +13,7 @@
 #include "memory/meter.h"
 #include "memory/page_cache.h"
 #include "tests/support/errors.h"
+#include "tests/support/sanitized.h"
 
 namespace semblance {
 namespace {
@@ -59,9 +60,7 @@ TEST(Buffer, ReportsEveryTagThatWasUsed) {
 }
 
 TEST(Heap, FreedMemoryGoesBack) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "a sanitiser has a heap of its own";
-#endif
+  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer has a heap of its own";
   return_freed_memory();
   const Meter meter;
   const auto before = meter.process().resident_bytes;

@@ -85,10 +85,18 @@ JobState job_state(std::string_view name) {
   fail(ErrorKind::kCorrupt, "there is no job state '{}'", encode_utf8(decode_utf8_lossy(name)));
 }
 
+Time now() {
+  return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+}
+
+std::int64_t unix_seconds(Time time) {
+  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+}
+
 std::string time_text(Time time) {
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch());
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
-                     fmt::gmtime(static_cast<std::time_t>(ms.count() / 1000)), ms.count() % 1000);
+                     fmt::gmtime(static_cast<std::time_t>(unix_seconds(time))),
+                     time.time_since_epoch().count() % 1000);
 }
 
 json to_json(const Job& job, const Progress& progress, std::optional<int> position) {

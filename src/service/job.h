@@ -22,7 +22,10 @@ std::string_view name_of(JobState state);
 /// Throws Error(kCorrupt) for another name.
 JobState job_state(std::string_view name);
 
-using Time = std::chrono::system_clock::time_point;
+/// In milliseconds, as the database keeps it: nanoseconds end in the year 2262.
+using Time = std::chrono::sys_time<std::chrono::milliseconds>;
+Time now();
+std::int64_t unix_seconds(Time time);
 
 /// What time_text() can write: from 1970 to the end of the year 9999.
 inline constexpr std::int64_t kMostTimeMs = 253'402'300'799'999;

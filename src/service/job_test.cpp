@@ -28,6 +28,7 @@ TEST(Job, TimesAreRfc3339) {
   EXPECT_EQ(time_text(kNow), "2027-01-15T08:00:00.123Z");
   EXPECT_EQ(time_text(kNow - 123ms), "2027-01-15T08:00:00.000Z");
   EXPECT_EQ(time_text(kNow - 116ms), "2027-01-15T08:00:00.007Z");
+  EXPECT_EQ(time_text(Time(std::chrono::milliseconds(kMostTimeMs))), "9999-12-31T23:59:59.999Z");
 }
 
 TEST(Job, AQueuedOneAsJson) {

@@ -154,7 +154,7 @@ JobView Jobs::submit(const NewJob& request) {
   if (auto known = repeated(request)) return std::move(*known);
   refuse_where_full();
   Job job{.id = Store::new_id(),
-          .created = std::chrono::system_clock::now(),
+          .created = now(),
           .settings = request.settings,
           .face = request.face,
           .keep_photo = request.keep_photo,
@@ -213,7 +213,7 @@ JobView Jobs::cancel(const std::string& id) {
     if (!job) throw no_job(id);
     if (job->ended_already()) return;
     job->state = JobState::kCancelled;
-    job->ended = std::chrono::system_clock::now();
+    job->ended = now();
     store_.update(*job);
     forget_photos(*job);
     ++board_.counts.cancelled;

@@ -47,7 +47,7 @@ class JobsTest : public ServiceTest {
   }
   static Job ended_job() {
     Job job{.id = Store::new_id(), .state = JobState::kDone, .pictures = {{{64, 64}, 1}}};
-    job.ended = std::chrono::system_clock::now();
+    job.ended = now();
     return job;
   }
   int job_folders() const {

@@ -84,8 +84,8 @@ void log_response(const HttpRequest* request, const std::string& client,
 void Log::line(std::string_view what, std::string_view where, std::string_view why) noexcept {
   try {
     const std::lock_guard guard(mutex_);
-    std::string text = fmt::format("{} {}: {}: {}", time_text(std::chrono::system_clock::now()),
-                                   printable(what, 40), printable(where, 140), printable(why, 240));
+    std::string text = fmt::format("{} {}: {}: {}", time_text(now()), printable(what, 40),
+                                   printable(where, 140), printable(why, 240));
     if (dropped_ > 0) text += fmt::format(" ({} lines before it were dropped)", dropped_);
     text.resize(std::min(text.size(), kLineBytes - 1));
     text += '\n';

@@ -16,7 +16,7 @@ namespace {
 using Captures = Router::Captures;
 
 std::string timestamp(Time time) {
-  return fmt::format("{:%Y%m%d%H%M%S}", fmt::gmtime(std::chrono::system_clock::to_time_t(time)));
+  return fmt::format("{:%Y%m%d%H%M%S}", fmt::gmtime(static_cast<std::time_t>(unix_seconds(time))));
 }
 
 /// The jobs for which a client waits at /sdapi/v1/txt2img, the oldest first. Thread-safe.

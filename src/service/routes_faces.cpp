@@ -70,7 +70,7 @@ std::size_t face_in(const std::vector<Part>& parts) {
 HttpResponse keep_identity(Context& context, const HttpRequest& request) {
   const auto parts = parse_multipart(request.header("content-type"), request.body);
   expect_parts(parts, {"photo", "face", "name"});
-  SavedIdentity identity{Store::new_id(), name_in(parts), std::chrono::system_clock::now()};
+  SavedIdentity identity{Store::new_id(), name_in(parts), now()};
   const std::size_t face = face_in(parts);
   const auto photo = photo_in(parts);
   const Sight sight = look_at(context, request, *photo);

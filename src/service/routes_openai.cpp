@@ -17,10 +17,6 @@ namespace {
 using Captures = Router::Captures;
 using std::chrono::milliseconds;
 
-std::int64_t unix_seconds(Time time) {
-  return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
-}
-
 namespace fs = std::filesystem;
 
 /// A conversion that takes more waits for its turn with the models' memory.
@@ -189,7 +185,7 @@ void add_openai_routes(Router& router, Context& context) {
                return edit_images(context, request);
              },
              {.body_limit = context.upload_bytes});
-  const std::int64_t created = unix_seconds(std::chrono::system_clock::now());
+  const std::int64_t created = unix_seconds(now());
   router.add("GET", "/v1/models", [&context, created](const HttpRequest&, const Captures&) {
     return json_response(models_response(context.engine.facts().name, created));
   });

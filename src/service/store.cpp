@@ -110,14 +110,13 @@ struct Store::State {
     if (!query.next()) return LivedTime::Duration(0);
     return LivedTime::after({LivedTime::Duration(query.number(0).value_or(-1)),
                              Time(milliseconds(query.number(1).value_or(0)))},
-                            std::chrono::system_clock::now());
+                            now());
   }
 
   void write_lived() {
     lived_written = lived->now();
     Query(database, "INSERT OR REPLACE INTO lived(one, lived, wall) VALUES(1, ?, ?)",
-          static_cast<std::int64_t>(lived_written.count()),
-          number_of(std::chrono::system_clock::now()))
+          static_cast<std::int64_t>(lived_written.count()), number_of(now()))
         .run();
   }
 
@@ -164,7 +163,7 @@ struct Store::State {
   }
   void set_failed(std::int64_t number) const {
     Query(database, "UPDATE jobs SET state = 'failed', ended = ?, ended_lived = ? WHERE number = ?",
-          number_of(std::chrono::system_clock::now()), lived_now(), number)
+          number_of(now()), lived_now(), number)
         .run();
   }
 

@@ -65,7 +65,7 @@ std::optional<Job> Worker::take_next() {
   std::optional<Job> job = store_.next();
   if (!job) return std::nullopt;
   job->state = JobState::kRunning;
-  if (!job->started) job->started = std::chrono::system_clock::now();
+  if (!job->started) job->started = now();
   board_.running.emplace();
   board_.running->job = *job;
   board_.running->progress.stage = "face";
@@ -121,7 +121,7 @@ void Worker::run_job(Job job) {
   board_.changed();
   const bool has_ended = make(job);
   if (has_ended) {
-    job.ended = std::chrono::system_clock::now();
+    job.ended = now();
   } else {
     job.begun = std::max(0, job.begun - 1);  // it was stopped in order
   }

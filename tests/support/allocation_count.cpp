@@ -76,7 +76,7 @@ Allocations AllocationCount::read() const {
 
 }  // namespace semblance::testing
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef SEMBLANCE_SANITIZED
 
 // glibc's own names of what is replaced here.
 extern "C" {
