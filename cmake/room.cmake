@@ -4,7 +4,7 @@
 #
 # takes every .cpp of the folder (and below) but *_test.cpp into the static library semblance_image,
 # and every *_test.cpp into the test program image_test, labelled "image". A file named *_slow_test.cpp goes
-# into image_slow_test, labelled "slow": a developer's loop is `ctest -LE slow`.
+# into image_slow_test, labelled "slow": a developer's loop is `ctest -LE slow`. Sanitizer builds have no slow tests.
 # DEPS are rooms, LIBS are libraries that stay private to the room, TEST_DEPS and TEST_LIBS are for its tests only.
 
 add_library(semblance_options INTERFACE)
@@ -63,7 +63,7 @@ function(semblance_room room)
     semblance_test(${room}_test ${room} SOURCES ${tests}
       LIBS semblance_${room} ${ROOM_TEST_DEPS} ${ROOM_LIBS} ${ROOM_TEST_LIBS})
   endif()
-  if(SEMBLANCE_TESTS AND slow_tests)
+  if(SEMBLANCE_TESTS AND slow_tests AND NOT SEMBLANCE_SANITIZE)
     semblance_test(${room}_slow_test slow SOURCES ${slow_tests}
       LIBS semblance_${room} ${ROOM_TEST_DEPS} ${ROOM_LIBS} ${ROOM_TEST_LIBS})
   endif()

@@ -15,7 +15,7 @@ using semblance::testing::ControlGroup;
 using service::testing::request;
 
 constexpr std::uint64_t kMiB = 1ULL << 20U;
-constexpr std::uint64_t kBudget = 256 * kMiB;
+constexpr std::uint64_t kBudget = 96 * kMiB;
 constexpr int kReceiveBytes =
     4096;  // of a client that does not read: the rest waits at the service
 
@@ -60,7 +60,7 @@ TEST_F(ServeHostile, KeepsItsBudgetAgainstEverythingAtOnce) {
   if (!group.ready()) GTEST_SKIP() << group.why_not();
   Service service(
       start_behind(group.enter_command(), {"serve", "--listen", "127.0.0.1:0", "--data",
-                                           file("data"), "--memory", "256MiB", "--queue", "100"}),
+                                           file("data"), "--memory", "96MiB", "--queue", "100"}),
       folder() / "logs/stdout.txt");
   const auto settings = Service::settings(256, 40);
   const std::string picture = service.finished_picture(settings);

@@ -34,7 +34,7 @@ void count(Tag tag, std::size_t bytes) {
 
 std::string_view name_of(Tag tag) {
   constexpr std::array<std::string_view, kTagCount> kNames = {
-      "activations", "weights", "ring", "scratch", "staging", "result", "image", "other"};
+      "activations", "weights", "ring", "scratch", "staging", "result", "image", "other", "clients"};
   return kNames[static_cast<std::size_t>(tag)];
 }
 
@@ -94,6 +94,15 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
   std::swap(size_, other.size_);
   std::swap(tag_, other.tag_);
   return *this;
+}
+
+Counted::Counted(Tag tag, std::uint64_t bytes) : tag_(tag) { set(bytes); }
+Counted::~Counted() { set(0); }
+
+void Counted::set(std::uint64_t bytes) {
+  if (bytes > bytes_) count(tag_, bytes - bytes_);
+  if (bytes < bytes_) g_counts[static_cast<std::size_t>(tag_)].bytes.fetch_sub(bytes_ - bytes);
+  bytes_ = bytes;
 }
 
 }  // namespace semblance

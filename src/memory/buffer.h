@@ -1,5 +1,5 @@
-// Memory that is counted. Every large block of ours is a Buffer under a tag; the sum of tags is
-// what the process holds by our own doing.
+// Memory that is counted. Every large block of ours is a Buffer under a tag, or Counted; the sum of
+// tags is what the process holds by our own doing.
 #pragma once
 
 #include <array>
@@ -20,16 +20,17 @@ enum class Tag : std::uint8_t {
   kStaging,
   kResult,  // values that outlive a plan's run: latents, encodings, tokens
   kImage,
-  kOther
+  kOther,
+  kClients,  // of a service: requests and responses. They have a share of the budget of their own
 };
-inline constexpr int kTagCount = 8;
+inline constexpr int kTagCount = 9;
 std::string_view name_of(Tag tag);
 
 struct TagCount {
   std::uint64_t bytes = 0;       // held now
   std::uint64_t peak_bytes = 0;  // the most held at once
 };
-/// Thread-safe; counts Buffers only, in bytes asked for.
+/// Thread-safe; counts Buffers, in bytes asked for, and what is Counted.
 TagCount count_of(Tag tag);
 
 struct TagReport {
@@ -62,6 +63,22 @@ class Buffer {
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
   Tag tag_ = Tag::kOther;
+};
+
+/// Bytes in memory that is no Buffer, counted under a tag. Count what has been written to: pages
+/// that have not are not the process's.
+class Counted {
+ public:
+  explicit Counted(Tag tag, std::uint64_t bytes = 0);
+  ~Counted();
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+  void set(std::uint64_t bytes);
+
+ private:
+  const Tag tag_;
+  std::uint64_t bytes_ = 0;
 };
 
 }  // namespace semblance

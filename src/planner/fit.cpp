@@ -21,6 +21,9 @@ constexpr LowerRules kRungs[] = {
     {16 * kMiB, 48 * kMiB, 16 * kMiB, 8 * kMiB},
 };
 
+/// Less than a second of two cores with AVX-512: cancelling waits for no more.
+constexpr Operations kMostOperations = 1e11;
+
 /// How much is spilled, from nothing to all that helps: shares of the arena's peak to reach.
 constexpr double kShares[] = {1, 0.75, 0.5, 0};
 
@@ -61,6 +64,7 @@ std::optional<Fitter::Candidate> Fitter::explore(std::size_t rung, std::uint64_t
   if (std::all_of(known.begin(), known.end(), is_out)) return std::nullopt;
 
   LowerRules rules = kRungs[rung];
+  rules.slice_operations = kMostOperations;
   if (!options_.may_spill) rules.file_bytes = LowerRules::kNoLimit;
   const WeightFactsOf facts = [this](const Graph& graph, const Node& node) {
     const NodeNeeds need = needs_(graph, node);

@@ -192,6 +192,17 @@ class Lowering {
     return bytes;
   }
 
+  /// Operations of a part of a picture.
+  Operations operations(const Node& node, const Part& part) const {
+    const Node& heavy = heavy_of(node);
+    const Shape& type = shape(node.dst);
+    const Operations all = std::visit(
+        [&](const auto& op) { return op.cost(graph_.src_types(heavy), graph_.type(heavy.dst)); },
+        heavy.op);
+    return all * static_cast<double>(part.end - part.begin) /
+           static_cast<double>(pixels_of(type) * type[0]);
+  }
+
   /// Bytes of a result that is not kept; a chunk of it where it ends in Geglu.
   std::uint64_t chunked_bytes(const Node& node, const Part& part) const {
     const std::uint64_t bytes = bytes_of(node.dst, part);
@@ -510,12 +521,15 @@ class Lowering {
     if (std::holds_alternative<GroupMoments>(node.op)) return compute_moments(node, index);
     if (cut_of(graph_, node) != Cut::kRows) return false;
     const std::int64_t pixels = pixels_of(shape(node.dst));
-    const std::uint64_t held = held_bytes(node, Part{index, 0, pixels});
-    if (held <= rules_.slice_bytes && !state.in_file) return false;
+    const Part all{index, 0, pixels};
+    const std::uint64_t held = held_bytes(node, all);
     const Node& heavy = heavy_of(node);
+    const std::int64_t chunks = chunks_of(heavy);
+    const bool is_long =
+        operations(node, all) > static_cast<double>(chunks) * rules_.slice_operations;
+    if (held <= rules_.slice_bytes && !is_long && !state.in_file) return false;
     // A large weight is better read in parts under a whole picture than held beside bands of it.
-    if (!state.in_file && chunks_of(heavy) > 1 && held <= facts_(graph_, heavy).packed_bytes)
-      return false;
+    if (!state.in_file && chunks > 1 && held <= facts_(graph_, heavy).packed_bytes) return false;
 
     const std::vector<const Node*> moments = moments_of(node.dst);
     std::int64_t unit = unit_of(node);
@@ -616,7 +630,9 @@ class Lowering {
       // In the middle, where there is a halo on both sides.
       const std::int64_t size = std::min(pixels, count * unit);
       const std::int64_t begin = (pixels - size) / 2 / unit * unit;
-      return held_bytes(node, Part{index, begin, begin + size}) <= rules_.slice_bytes;
+      const Part part{index, begin, begin + size};
+      return held_bytes(node, part) <= rules_.slice_bytes &&
+             operations(node, part) <= rules_.slice_operations;
     };
     while (units * unit < pixels && fits(units * 2)) units *= 2;
     for (std::int64_t step = units / 2; step > 0; step /= 2) {

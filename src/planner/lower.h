@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <vector>
 
 #include "graph/graph.h"
@@ -28,6 +29,9 @@ struct LowerRules {
   std::uint64_t file_bytes = kNoLimit;
   /// Packed bytes of a weight that are held at a time, where its kernel keeps its bits in parts.
   std::uint64_t weight_bytes = kNoLimit;
+  /// Operations of a picture that are done at once; beyond, it is cut, so that a run can be stopped
+  /// in between. A target, too.
+  Operations slice_operations = std::numeric_limits<Operations>::infinity();
 };
 
 /// What lowering asks of the kernels, by a node of the graph that is being lowered.

@@ -43,6 +43,28 @@ void expect_same_ends(const Graph& before, const Graph& after) {
   }
 }
 
+/// As the decoder's largest, which takes two cores 6 seconds: a run is stopped between nodes.
+TEST(Planner, LongConvolutionsAreCutSoThatARunCanStop) {
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::kF32, {1, 1024, 1024, 256}});
+  const ValueId weight = graph.add_weight("w", {DType::kF32, {256, 256, 3, 3}});
+  graph.add_output("y", graph.add(Conv2d{.pad = {1, 1, 1, 1}, .has_bias = false}, {x, weight}));
+  ASSERT_GT(graph.cost(), 1.2e12);
+  const auto program = fit(graph, FakeKernels(1), {});
+  ASSERT_TRUE(program.has_value());
+  expect_same_ends(graph, program->graph);
+  for (const Node& node : program->graph.nodes()) {
+    const auto operations = std::visit(
+        [&](const auto& op) {
+          return op.cost(program->graph.src_types(node), program->graph.type(node.dst));
+        },
+        node.op);
+    EXPECT_LT(operations, 1.1e11);
+  }
+  EXPECT_GT(program->graph.cost(), 1.2e12);
+  EXPECT_LT(program->graph.cost(), 1.25e12) << "nothing is computed twice";
+}
+
 TEST(Planner, LoweredGraphsHaveGoodPlans) {
   std::mt19937 random(1);
   for (unsigned seed = 0; seed < 150; ++seed) {

@@ -242,6 +242,7 @@ inline LowerRules random_rules(std::mt19937& random, const Graph& graph) {
   };
   LowerRules rules;
   rules.slice_bytes = any();
+  if (random() % 2 == 0) rules.slice_operations = static_cast<double>(any()) * 100;
   rules.batch_bytes = any();
   rules.file_bytes = any();
   rules.weight_bytes = any();
@@ -252,7 +253,8 @@ inline std::string to_string(const LowerRules& rules) {
   const auto text = [](std::uint64_t bytes) {
     return bytes == LowerRules::kNoLimit ? std::string("-") : std::to_string(bytes);
   };
-  return "slice " + text(rules.slice_bytes) + " batch " + text(rules.batch_bytes) + " file " +
+  return "slice " + text(rules.slice_bytes) + " operations " +
+         std::to_string(rules.slice_operations) + " batch " + text(rules.batch_bytes) + " file " +
          text(rules.file_bytes) + " weight " + text(rules.weight_bytes);
 }
 

@@ -160,7 +160,7 @@ bool Booking::resize(std::uint64_t bytes) {
 // ---- One request and its response
 
 struct Connection::Exchange {
-  explicit Exchange(ServerCore& shared) : core(shared), booking(shared) {}
+  explicit Exchange(ServerCore& shared) : core(shared), booking(shared), work(shared) {}
   ~Exchange() {
     if (is_begun) --core.handling;
   }
@@ -177,6 +177,7 @@ struct Connection::Exchange {
   void drop_body(std::uint64_t kept_bytes) {
     std::string().swap(head.request.body);  // an assignment would keep the memory
     booking.resize(std::min(kept_bytes, booking.bytes()));
+    held.set(booking.bytes());
   }
   /// What could never be booked is more than the route takes.
   std::uint64_t body_limit() const {
@@ -189,6 +190,8 @@ struct Connection::Exchange {
   RequestHead head;
   Router::Match match;
   Booking booking;  // of the body
+  Booking work;     // of what the handler does
+  Counted held{Tag::kClients};
   bool is_begun = false;
   bool is_answered = false;
 };
@@ -464,6 +467,7 @@ void Connection::receive_body(Exchange& exchange, bool is_kept) {
       }
     }
     reader.take(bytes, is_kept ? exchange.head.request.body : waste);
+    exchange.held.set(exchange.head.request.body.size());
     waste.clear();
     if (reader.is_whole()) break;
     const auto now = Clock::now();
@@ -485,9 +489,24 @@ void Connection::receive_body(Exchange& exchange, bool is_kept) {
   received_ = std::string(bytes);  // the next request's
 }
 
+void Connection::book_work(Exchange& exchange, std::uint64_t bytes) {
+  const auto end = Clock::now() + core_.limits.idle_time;
+  bytes = std::min(bytes, core_.limits.bodies_bytes);
+  while (!exchange.work.resize(bytes)) {
+    if (socket_->is_left()) fail(ErrorKind::kCancelled, "the client left");
+    if (Clock::now() > end) {
+      throw HttpError(
+          busy(fmt::format("do this now: it takes {} bytes of the {} that all requests share",
+                           bytes, core_.limits.bodies_bytes)));
+    }
+    std::this_thread::sleep_for(20ms);
+  }
+}
+
 HttpResponse Connection::handle(Exchange& exchange) {
   HttpRequest& request = exchange.head.request;
   request.drop_body = [&exchange](std::uint64_t kept_bytes) { exchange.drop_body(kept_bytes); };
+  request.book = [this, &exchange](std::uint64_t bytes) { book_work(exchange, bytes); };
   request.client_left = [socket = socket_] { return socket->is_left(); };
   HttpResponse response;
   try {
@@ -496,6 +515,7 @@ HttpResponse Connection::handle(Exchange& exchange) {
     response = response_to_exception();
   }
   exchange.drop_body(0);
+  if (!response.stream) exchange.work.resize(0);
   return response;
 }
 
@@ -546,6 +566,7 @@ void Connection::answer(Exchange& exchange, HttpResponse response) {
         busy(fmt::format("answer now: the response has {} bytes, too many beside others'", bytes));
   }
   finish(exchange, response);
+  const Counted held(Tag::kClients, response.body.text_bytes());
   exchange.is_answered = true;
   Sender sender(*this, response.stream != nullptr);
   sender.put(fmt::format("HTTP/1.1 {} {}\r\n", response.status, reason_of(response.status)));
@@ -562,6 +583,7 @@ void Connection::send_stream(const Exchange& exchange, const HttpResponse& respo
                              Sender& sender) {
   const bool is_chunked = !exchange.head.is_old;
   Booking booking(core_);
+  Counted held(Tag::kClients);
   sender.flush();
   while (!core_.stopping) {
     if (socket_->is_left()) throw Closed();
@@ -575,6 +597,7 @@ void Connection::send_stream(const Exchange& exchange, const HttpResponse& respo
     }
     const std::uint64_t bytes = next->text_bytes();
     if (!booking.resize(bytes > core_.limits.small_text ? bytes : 0)) throw Closed();
+    held.set(bytes);
     if (is_chunked) sender.put(fmt::format("{:x}\r\n", next->size()));
     sender.put_body(*next);
     if (is_chunked) sender.put("\r\n");

@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "memory/buffer.h"
 #include "service/gate.h"
 #include "service/http.h"
 #include "service/http_limits.h"
@@ -102,6 +103,7 @@ class Connection {
   std::optional<HttpResponse> find_route(Exchange& exchange);
   std::optional<HttpResponse> book_body(Exchange& exchange, std::uint64_t bytes);
   void receive_body(Exchange& exchange, bool is_kept);
+  void book_work(Exchange& exchange, std::uint64_t bytes);
   HttpResponse handle(Exchange& exchange);
   void answer(Exchange& exchange, HttpResponse response);
   void finish(const Exchange& exchange, HttpResponse& response);
@@ -113,6 +115,7 @@ class Connection {
   std::string address_;             // in numbers, for the log and the gate
   std::shared_ptr<Socket> socket_;  // with what handlers keep of a request
   std::string received_;            // and not read yet
+  const Counted held_{Tag::kClients, kConnectionLeastBytes};
   std::atomic<bool> is_waiting_ = true;
   bool is_first_ = true;     // no request has come yet
   bool is_last_ = false;     // the connection is closed after this response

@@ -33,6 +33,10 @@ struct EngineOptions {
 /// Of the budget, what is left to requests as they come and to plans: the rest is the models'.
 inline constexpr std::uint64_t kServiceBytes = std::uint64_t{48} << 20U;
 
+/// What making a plan may take of it. SDXL at 1024x1024 takes 16 MiB; 2048x2048 in a budget that is
+/// too small for it, 38, of which connections that are not there bear the rest.
+inline constexpr std::uint64_t kPlanningBytes = std::uint64_t{24} << 20U;
+
 struct ModelFacts {
   std::string name;  // the base's folder
   bool demo = false;
@@ -98,7 +102,7 @@ class Engine {
   Workspace::Options workspace_;
   ModelFacts facts_;
   std::optional<LatentColours> colours_;
-  std::timed_mutex planning_;  // one plan at a time: each may take 40 MiB
+  std::timed_mutex planning_;  // one plan at a time
   std::mutex mutex_;           // guards pipeline_
   std::shared_ptr<Pipeline> pipeline_;
 };

@@ -35,6 +35,11 @@ struct HttpRequest {
   /// until it calls this again or ends. On the handler's own thread.
   std::function<void(std::uint64_t kept_bytes)> drop_body = [](std::uint64_t) {};
 
+  /// Books memory for the handler's own work until it ends, from what request bodies share: waits
+  /// until it is there. At most all of that is booked. Throws Error(kCancelled) when the client
+  /// leaves, and HttpError (503) after a minute. On the handler's own thread.
+  std::function<void(std::uint64_t bytes)> book = [](std::uint64_t) {};
+
   /// The header's value, "" where there is none. `name` in lower case.
   std::string_view header(std::string_view name) const;
 };

@@ -6,6 +6,9 @@
 
 namespace semblance::service {
 
+/// What a connection takes of the process at least: its stack and what the system adds.
+inline constexpr std::uint64_t kConnectionLeastBytes = std::uint64_t{16} << 10;
+
 struct HttpLimits {
   unsigned connections = 256;             // at a time; more wait until one ends
   unsigned connections_by_address = 128;  // more are closed at once
@@ -36,7 +39,7 @@ struct HttpLimits {
   /// stack, a head with its headers, small_text.
   std::uint64_t connection_bytes = std::uint64_t{80} << 10;
 
-  /// What all of it takes at most.
+  /// What all of it takes at most. What it holds at any time counts as Tag::kClients.
   constexpr std::uint64_t most_bytes() const {
     return bodies_bytes + small_bodies_bytes + connections * connection_bytes;
   }

@@ -67,6 +67,7 @@ json memory_json(const Context& context, Language language) {
 
 json plan_json(Context& context, const HttpRequest& request) {
   const JobSettings settings = parse_settings(request.body);
+  request.book(kPlanningBytes);
   const PlanAnswer plan = context.engine.plan(
       request_of(settings, context.engine.facts().native_guidance), {}, request.client_left);
   json smaller = nullptr;

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Writes a full-size random SDXL + InstantID checkpoint: published names, shapes and types, about 11 GB.
 
-    python make_checkpoint.py --out DIR [--seed N]
+    python make_checkpoint.py --out DIR [--seed N] [--hollow]
 
 For measuring and for comparing full-size outputs; its pictures are noise. DIR gets base/ (the diffusers
 folder: fp16, *.fp16.safetensors), identitynet/ (fp16) and ip-adapter.bin (a torch archive, fp32 as
 published). Names and shapes come from diffusers' and transformers' classes on the meta device;
 tensors are drawn and written one after the other, so that no more than the adapter (1.7 GB) is held.
+With --hollow all weights are zeros that take no room on the disk: enough for plans, done in a minute.
 Needs torch, diffusers, transformers and safetensors.
 """
 
@@ -15,6 +16,7 @@ import json
 import math
 import shutil
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -111,7 +113,9 @@ def shapes(module) -> dict[str, torch.Size]:
     return {n: t.shape for n, t in module.state_dict().items() if t.is_floating_point()}
 
 
-def write_fp16(path: Path, tensors: dict[str, torch.Size], generator: torch.Generator) -> None:
+def write_fp16(
+    path: Path, tensors: dict[str, torch.Size], generator: torch.Generator, hollow: bool
+) -> None:
     """A safetensors file, one tensor in memory at a time."""
     header, end = {"__metadata__": {"format": "pt"}}, 0
     for name, shape in tensors.items():
@@ -122,11 +126,14 @@ def write_fp16(path: Path, tensors: dict[str, torch.Size], generator: torch.Gene
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
+        if hollow:
+            file.truncate(8 + len(text) + end)
+            tensors = {}
         for name, shape in tensors.items():
             gain = next((g for prefix, g in GAINS.items() if name.startswith(prefix)), 1.0)
             drawn = gain * tiny_checkpoint.value(name, shape, generator)
             file.write(drawn.to(torch.float16).numpy().tobytes())
-    print(f"{path}: {len(tensors)} tensors, {end / 1e9:.2f} GB", flush=True)
+    print(f"{path}: {len(header) - 1} tensors, {end / 1e9:.2f} GB", flush=True)
 
 
 def write_json(path: Path, content: dict) -> None:
@@ -176,6 +183,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--hollow", action="store_true", help="weights that take no disk: for plans")
     options = parser.parse_args()
     models = meta_models()
     files = {}
@@ -194,7 +202,7 @@ def main() -> None:
     need += 4 * sum(math.prod(s) for names in adapter.values() for s in names.values())
     options.out.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(options.out).free
-    if free < need + 10**9:
+    if not options.hollow and free < need + 10**9:
         raise SystemExit(
             f"cannot write {options.out}: {need / 1e9:.1f} GB and 1 GB to spare are needed,"
             f" {free / 1e9:.1f} GB are free"
@@ -202,12 +210,17 @@ def main() -> None:
     generator = torch.Generator().manual_seed(options.seed)
     write_configs(options.out, models)
     for path, names in files.items():
-        write_fp16(path, names, generator)
-    parts = {
-        part: {n: tiny_checkpoint.value(n, s, generator) for n, s in names.items()}
-        for part, names in adapter.items()
-    }
+        write_fp16(path, names, generator, options.hollow)
+
+    def value(name: str, shape: torch.Size) -> torch.Tensor:
+        if options.hollow:
+            return torch.zeros(shape)
+        return tiny_checkpoint.value(name, shape, generator)
+
+    parts = {part: {n: value(n, s) for n, s in names.items()} for part, names in adapter.items()}
     torch.save(parts, options.out / "ip-adapter.bin")
+    if options.hollow:
+        subprocess.run(["fallocate", "--dig-holes", options.out / "ip-adapter.bin"], check=True)
     print(f"{options.out}: {need / 1e9:.1f} GB")
 
 
