@@ -140,9 +140,15 @@ void check_outputs(const RequestSettings& s, const std::vector<std::filesystem::
     std::vector<std::filesystem::path> others = inputs;
     std::erase(others, s.resume);
     check_output("--save-state", s.save_state, others);
-    const auto own = std::filesystem::absolute(s.save_state).lexically_normal();
+    std::error_code none;
+    if (std::filesystem::exists(s.save_state, none) &&
+        !std::filesystem::is_regular_file(s.save_state, none)) {
+      fail(ErrorKind::kArgument,
+           "--save-state: expected a file that --resume can read, got a device or a pipe: {}",
+           s.save_state.string());
+    }
     for (const auto& path : pictures) {
-      if (std::filesystem::absolute(path).lexically_normal() == own)
+      if (place_of(path) == place_of(s.save_state))
         fail(ErrorKind::kArgument, "--save-state: {} is where a picture goes", path.string());
     }
   }

@@ -34,6 +34,12 @@ void check_output(const std::string& flag, const std::filesystem::path& path,
   const OutputFile probe(path);
 }
 
+std::filesystem::path place_of(const std::filesystem::path& path) {
+  const std::filesystem::path absolute = follow_links(std::filesystem::absolute(path));
+  std::error_code ignored;
+  return std::filesystem::weakly_canonical(absolute.parent_path(), ignored) / absolute.filename();
+}
+
 void write_npy(OutputFile& file, const std::vector<std::int64_t>& shape,
                const std::vector<float>& values) {
   std::string header = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}{}), }}",

@@ -17,6 +17,9 @@ std::vector<std::filesystem::path> numbered(const std::filesystem::path& path, i
 void check_output(const std::string& flag, const std::filesystem::path& path,
                   const std::vector<std::filesystem::path>& inputs);
 
+/// Where a file that is written as `path` comes to lie: absolute, links followed.
+std::filesystem::path place_of(const std::filesystem::path& path);
+
 /// Writes a float32 array of this shape as NumPy's .npy, version 1.0. Does not commit the file.
 void write_npy(OutputFile& file, const std::vector<std::int64_t>& shape,
                const std::vector<float>& values);

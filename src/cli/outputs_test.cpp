@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "cli/run_state.h"
 #include "memory/file.h"
 
 namespace semblance::cli {
@@ -14,6 +15,15 @@ TEST(Outputs, CountUpBehindTheStem) {
   EXPECT_EQ(paths[0], "a.b/out.v2.png");
   EXPECT_EQ(paths[1], "a.b/out.v2-2.png");
   EXPECT_EQ(paths[2], "a.b/out.v2-3.png");
+}
+
+TEST(Outputs, AStateLeftBesideALongNameHasAShorterOne) {
+  EXPECT_EQ(left_beside("a/out.png"), "a/out.png.resume");
+  const std::string longest(248, 'a');
+  EXPECT_EQ(left_beside("b/" + longest), "b/" + longest + ".resume");
+  EXPECT_EQ(left_beside("b/" + longest + ".png"), "b/" + longest + ".resume");
+  // Not in the middle of a letter.
+  EXPECT_EQ(left_beside(longest.substr(1) + "\u00e9.png"), longest.substr(1) + ".resume");
 }
 
 TEST(Outputs, NpyHoldsShapeAndNumbers) {

@@ -1,7 +1,10 @@
 #include "cli/run_state.h"
 
 #include <algorithm>
+#include <climits>
 #include <utility>
+
+#include "cli/outputs.h"
 
 namespace semblance::cli {
 
@@ -17,13 +20,6 @@ std::string quoted(const fs::path& path) {
   std::string shown = "'";
   for (const char c : name) shown += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return shown + '\'';
-}
-
-/// Where a file of this name comes to lie. A link in its own place is replaced, not followed.
-fs::path place_of(const fs::path& path) {
-  const fs::path absolute = fs::absolute(path);
-  std::error_code ignored;
-  return fs::weakly_canonical(absolute.parent_path(), ignored) / absolute.filename();
 }
 
 bool is_inside(const fs::path& path, const fs::path& folder) {
@@ -68,6 +64,19 @@ void check_saved_outputs(const SavedRun& run, bool has_output, bool has_latents)
   if (!has_latents && !run.latents.empty()) check(run.latents, "--latents");
 }
 
+fs::path left_beside(const fs::path& picture) {
+  constexpr std::string_view kEnding = ".resume";
+  std::string name = picture.filename().string();
+  const std::size_t most = NAME_MAX - kEnding.size();
+  if (name.size() > most) {
+    std::size_t end = most;
+    while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xc0U) == 0x80)
+      --end;  // in a letter
+    name.resize(end);
+  }
+  return picture.parent_path() / (name + std::string(kEnding));
+}
+
 RunState::RunState(fs::path file, Interrupt& interrupt)
     : file_(std::move(file)), interrupt_(interrupt) {}
 
@@ -100,7 +109,7 @@ void RunState::step_done(const Generation& generation) {
 void RunState::done() {
   if (!written_) return;
   std::error_code ignored;
-  fs::remove(file_, ignored);
+  fs::remove(place_of(file_), ignored);
   interrupt_.tell_at_end("");
 }
 
@@ -109,8 +118,7 @@ void RunState::stopped(const Generation& generation, ErrorKind kind, const std::
     throw Error(kind, written_ ? text + "\n  go on with: " + command(file_) : text);
   }
   if (generation.step() == 0) throw Error(kind, text);
-  fs::path path = file_;
-  if (path.empty()) (path = pictures_.front()) += ".resume";
+  const fs::path path = file_.empty() ? left_beside(pictures_.front()) : file_;
   std::string way_out;
   try {
     write(generation, path);

@@ -53,6 +53,10 @@ class RunState {
   bool metadata_ = true;
 };
 
+/// Where a run leaves its state that fails without --save-state: "out.png.resume" for "out.png". The
+/// end of a long name makes room for the ending.
+std::filesystem::path left_beside(const std::filesystem::path& picture);
+
 /// The command that goes on with `file`, as a shell takes it: "semblance generate --resume 'my
 /// file.resume'". Where the outputs lie outside of the working folder it begins with their folder,
 /// since check_saved_outputs() refuses them from here.

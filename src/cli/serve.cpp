@@ -1,4 +1,6 @@
 // semblance serve: the page and the APIs, until a signal comes.
+#include <sys/stat.h>
+
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
@@ -288,6 +290,7 @@ int serve(std::span<const char* const> words) {
   }
   s.looking.check();
   set_language(s.language);
+  umask(S_IRWXG | S_IRWXO);  // what it keeps are people's faces
   const service::Listen listen = service::parse_listen(s.listen);
   const std::string key = key_of(s);
   if (key.empty() && !service::is_loopback(listen)) {

@@ -71,7 +71,7 @@ std::string to_json(const Face& face) {
 }
 
 void write_identity(const Identity& identity, const std::filesystem::path& path) {
-  OutputFile file(path);
+  OutputFile file(path, Readers::kOwner);
   file.write(to_json(identity));
   file.commit();
 }

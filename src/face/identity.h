@@ -31,7 +31,7 @@ Identity identity_of(const Face& face, Size image_size);
 std::string to_json(const Identity& identity);
 /// The face alone as `face --json` lists it: {"score", "box", "keypoints", "embedding"}.
 std::string to_json(const Face& face);
-/// Writes the file, which appears whole or not at all. Throws what OutputFile throws.
+/// Writes the file; a new one can be read by its owner alone. Throws what OutputFile throws.
 void write_identity(const Identity& identity, const std::filesystem::path& path);
 
 /// Throws Error(kCorrupt) or Error(kMissing) naming the key for text that is not an identity:

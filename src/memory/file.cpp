@@ -186,26 +186,6 @@ class MemoryFile final : public File {
   std::span<const std::byte> bytes_;
 };
 
-// Names under which unfinished files are visible. The lock is held over every change of them on
-// disk, so that none is left behind by remove_unfinished_outputs().
-std::mutex unfinished_mutex;
-std::vector<std::filesystem::path>& unfinished() {
-  static auto& names = *new std::vector<std::filesystem::path>();  // outlives exit handlers
-  return names;
-}
-void forget(const std::filesystem::path& name) { std::erase(unfinished(), name); }
-
-[[noreturn]] void fail_to_write(const std::filesystem::path& path, int error) {
-  std::error_code ignored;
-  if (error == ENOENT && path.has_parent_path() &&
-      !std::filesystem::exists(path.parent_path(), ignored)) {
-    fail(ErrorKind::kMissing, "cannot write {}: there is no folder {}\n  make it first",
-         path.string(), path.parent_path().string());
-  }
-  const auto kind = error == ENOENT ? ErrorKind::kMissing : kind_of(error);
-  fail(kind, "cannot write {}: {}", path.string(), std::strerror(error));
-}
-
 }  // namespace
 
 void File::will_need(std::uint64_t, std::uint64_t) const {}
@@ -259,101 +239,6 @@ std::string read_small_file(const std::filesystem::path& path, std::uint64_t lim
   std::string text(file->size(), '\0');
   file->read(0, std::as_writable_bytes(std::span(text)));
   return text;
-}
-
-std::filesystem::path name_beside(const std::filesystem::path& path) {
-  static std::atomic<unsigned> count = 0;
-  std::filesystem::path beside = path;
-  return beside.replace_filename(
-      fmt::format(".{}.{}.{}.tmp", path.filename().string(), getpid(), ++count));
-}
-
-std::string name_behind(const std::string& hidden) {
-  constexpr std::string_view kEnd = ".tmp";
-  if (!hidden.starts_with('.') || !hidden.ends_with(kEnd)) return {};
-  std::string name = hidden.substr(1, hidden.size() - 1 - kEnd.size());
-  for (int i = 0; i < 2; ++i) {  // the count, then the process
-    const std::size_t dot = name.rfind('.');
-    if (dot == std::string::npos || dot + 1 == name.size() ||
-        name.find_first_not_of("0123456789", dot + 1) != std::string::npos)
-      return {};
-    name.resize(dot);
-  }
-  return name;
-}
-
-void sync_folder(const std::filesystem::path& folder) {
-  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced =
-      descriptor >= 0 && (fsync(descriptor) == 0 || errno == EINVAL || errno == EROFS);
-  const int error = errno;
-  if (descriptor >= 0) close(descriptor);
-  if (!synced)
-    fail(ErrorKind::kDevice, "cannot write {}: {}", folder.string(), std::strerror(error));
-}
-
-OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)) {
-  std::error_code ignored;
-  if (path_.filename().empty() || std::filesystem::is_directory(path_, ignored)) {
-    fail(ErrorKind::kArgument, "cannot write {}: a file's name is needed, this is a folder",
-         path_.string());
-  }
-  const std::filesystem::path folder = path_.has_parent_path() ? path_.parent_path() : ".";
-  descriptor_ = open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
-  if (descriptor_ >= 0) return;
-  if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) fail_to_write(path_, errno);
-  const std::lock_guard lock(unfinished_mutex);
-  temporary_ = name_beside(path_);
-  descriptor_ = open(temporary_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) fail_to_write(path_, errno);
-  unfinished().push_back(temporary_);
-}
-
-OutputFile::~OutputFile() {
-  if (descriptor_ >= 0) close(descriptor_);
-  if (temporary_.empty()) return;
-  const std::lock_guard lock(unfinished_mutex);
-  unlink(temporary_.c_str());
-  forget(temporary_);
-}
-
-void OutputFile::write(std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(descriptor_, bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) fail_to_write(path_, errno);
-    bytes = bytes.subspan(static_cast<std::size_t>(put));
-  }
-}
-
-void OutputFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
-
-void OutputFile::commit() {
-  if (fsync(descriptor_) != 0 && errno != EINVAL && errno != EROFS) fail_to_write(path_, errno);
-  const std::lock_guard lock(unfinished_mutex);
-  if (temporary_.empty()) {
-    // A file without a name cannot replace one: it takes a hidden name first, then that name moves
-    // over.
-    temporary_ = name_beside(path_);
-    unlink(temporary_.c_str());
-    const std::string source = fmt::format("/proc/self/fd/{}", descriptor_);
-    if (linkat(AT_FDCWD, source.c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) != 0) {
-      const int error = errno;
-      temporary_.clear();
-      fail_to_write(path_, error);
-    }
-    unfinished().push_back(temporary_);
-  }
-  if (rename(temporary_.c_str(), path_.c_str()) != 0) fail_to_write(path_, errno);
-  forget(temporary_);
-  temporary_.clear();
-  close(descriptor_);
-  descriptor_ = -1;
-}
-
-void remove_unfinished_outputs() noexcept {
-  unfinished_mutex.lock();  // never given back: nothing is committed any more
-  for (const auto& name : unfinished()) unlink(name.c_str());
 }
 
 }  // namespace semblance

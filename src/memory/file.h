@@ -1,8 +1,10 @@
 // Files behind a seam, so that a test can make one that is short, slow or broken.
 //
 // File is for reading by range; many threads may read at once. OutputFile writes a file that
-// appears whole or not at all: under its own name only after commit().
+// appears whole or not at all, where the place allows it.
 #pragma once
+
+#include <sys/types.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -58,23 +60,36 @@ std::shared_ptr<const File> file_over(std::string name, std::string_view bytes);
 std::string read_small_file(const std::filesystem::path& path, std::uint64_t limit_bytes);
 
 /// A hidden name in the same folder that no other thread or process takes, for what is to replace
-/// `path` in one step.
+/// `path` in one step. Short, so that it is possible wherever `path` is.
 std::filesystem::path name_beside(const std::filesystem::path& path);
 
-/// The name that a hidden one of name_beside() stands in for: "out.png" of ".out.png.71.3.tmp".
-/// Empty for every other name. A kill can leave such a file behind.
-std::string name_behind(const std::string& hidden);
+/// Whether a file's name has the shape of name_beside()'s. A kill can leave such a file behind.
+bool is_name_beside(const std::string& name);
+
+/// Where a file that is written as `path` comes to lie: what its last part leads to while that is a
+/// link. The target need not exist; a loop ends somewhere in itself.
+std::filesystem::path follow_links(const std::filesystem::path& path);
 
 /// Makes what was created, renamed or removed in a folder last through a power cut. Throws
 /// Error(kDevice).
 void sync_folder(const std::filesystem::path& folder);
 
+/// Who may read a file that is new: everybody whom the umask allows, or its owner alone.
+enum class Readers : std::uint8_t { kAll, kOwner };
+
+/// Writes a file. It appears whole or not at all: under its own name only after commit(). Links are
+/// followed. A file that is there is replaced, and keeps its mode and, where the system allows it,
+/// its owner and group.
+///
+/// What cannot be replaced is written into, from the first write() on: a device, a pipe, and a file
+/// that is a mount of its own or lies in a folder in which nothing may be renamed. A pipe must have
+/// a reader within five seconds.
 class OutputFile {
  public:
-  /// Prepares to write `path`; throws Error(kDevice) or Error(kMissing) when its folder is not
-  /// there or not writable, Error(kArgument) when path is a folder. Nothing is visible under the
-  /// name until commit().
-  explicit OutputFile(std::filesystem::path path);
+  /// Prepares to write `path`, and changes nothing there. Throws Error(kDevice) or Error(kMissing)
+  /// when it cannot be written or its folder is not there, Error(kArgument) when path is a folder
+  /// or a socket.
+  explicit OutputFile(std::filesystem::path path, Readers readers = Readers::kAll);
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
@@ -86,8 +101,14 @@ class OutputFile {
   void commit();
 
  private:
-  std::filesystem::path path_;
+  void open_staged(mode_t mode);
+  void open_in_place();
+  void replace();
+
+  std::filesystem::path path_;       // as it was named: for messages
+  std::filesystem::path place_;      // links followed
   std::filesystem::path temporary_;  // empty where the file has no name before commit
+  bool in_place_ = false;            // written into, and opened only then
   int descriptor_ = -1;
 };
 

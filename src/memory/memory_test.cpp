@@ -82,62 +82,10 @@ TEST(Buffer, SaysWhenTheSystemHasNoMore) {
             std::string::npos);
 }
 
-TEST_F(Folder, OutputAppearsWholeOrNotAtAll) {
-  const fs::path path = path_ / "out.txt";
-  {
-    OutputFile file(path);
-    file.write("half");
-  }
-  EXPECT_TRUE(fs::is_empty(path_));
-  for (const char* text : {"one", "another"}) {
-    OutputFile file(path);
-    file.write(text);
-    file.commit();
-    EXPECT_EQ(read_small_file(path, 100), text);
-  }
-  EXPECT_EQ(std::distance(fs::directory_iterator(path_), fs::directory_iterator()), 1);
-}
-
-TEST_F(Folder, OutputRefusesAPlaceThatCannotBe) {
-  EXPECT_NE(error_of([&] { OutputFile(path_ / "none" / "out.txt"); }).find("there is no folder"),
-            std::string::npos);
-  EXPECT_NE(error_of([&] { OutputFile file(path_); }).find("this is a folder"), std::string::npos);
-}
-
-TEST(OutputFile, LeavesNothingWhenTheProgramEndsAtOnce) {
-  const auto folder = fs::temp_directory_path() / ("semblance_ends_" + std::to_string(getpid()));
-  fs::create_directory(folder);
-  EXPECT_EXIT(
-      {
-        OutputFile file(folder / "out.txt");
-        file.write("half");
-        remove_unfinished_outputs();
-        _exit(7);
-      },
-      ::testing::ExitedWithCode(7), "");
-  EXPECT_TRUE(fs::is_empty(folder));
-  fs::remove_all(folder);
-}
-
-TEST(OutputFile, ItsHiddenNamesAreKnownByTheirShape) {
-  EXPECT_EQ(name_behind(name_beside("/folder/out.png").filename().string()), "out.png");
-  EXPECT_EQ(name_behind(".a.b.71.3.tmp"), "a.b");
-  for (const char* other : {"", ".", ".tmp", "out.png", "out.png.71.3.tmp", ".out.png.71.3",
-                            ".out.png.3.tmp", ".out.png.71..tmp", ".out.png.x.3.tmp", "..71.3.tmp"})
-    EXPECT_EQ(name_behind(other), "") << other;
-}
-
 TEST(SyncFolder, SaysWhichFolderCannotBe) {
   sync_folder(std::filesystem::temp_directory_path());
   testing::expect_error(ErrorKind::kDevice, "cannot write /none: No such file or directory",
                         [] { sync_folder("/none"); });
-}
-
-TEST(OutputFile, SaysWhenTheDiskIsFull) {
-  if (access("/dev/full", W_OK) != 0) GTEST_SKIP() << "no /dev/full";
-  // A tmpfs of one page is a full disk, but needs root; a file size limit gives the same path
-  // through write().
-  EXPECT_THROW(OutputFile("/proc/out.txt"), Error);
 }
 
 TEST_F(Folder, ReadsByRangeAndRefusesBeyondTheEnd) {

@@ -212,7 +212,8 @@ void save(const SavedRun& run, const fs::path& path) {
        {{"embedding", DType::kF32, {static_cast<std::int64_t>(run.embedding.size())}},
         bytes(run.embedding)},
        {{"keypoints", DType::kF32, {5, 2}}, bytes(keypoints)}},
-      {{kFormatKey, kFormat}, {kVersionKey, kVersion}, {kRunKey, json_of(run).dump()}});
+      {{kFormatKey, kFormat}, {kVersionKey, kVersion}, {kRunKey, json_of(run).dump()}},
+      Readers::kOwner);
 }
 
 SavedRun load_saved_run(const fs::path& path) {

@@ -38,7 +38,7 @@ struct SavedRun {
   bool metadata = true;           // pictures carry the text of how they were made
 };
 
-/// Writes the file, which appears whole or not at all. Throws what OutputFile throws.
+/// Writes the file; a new one can be read by its owner alone. Throws what OutputFile throws.
 void save(const SavedRun& run, const std::filesystem::path& path);
 
 /// Throws Error(kCorrupt) for a file that is truncated, damaged, of another version or that no

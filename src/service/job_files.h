@@ -36,8 +36,8 @@ class JobFiles {
   std::filesystem::path folder_;
 };
 
-/// Removes in `folder` what OutputFile left of files whose name `is_ours` knows, and links and
-/// other things of such a name that are no regular files. Errors are ignored.
+/// Removes in `folder` what an OutputFile left when the program was killed, and links and other
+/// things that are no regular files and whose name `is_ours` knows. Errors are ignored.
 void sweep_folder(const std::filesystem::path& folder,
                   const std::function<bool(const std::string& name)>& is_ours);
 

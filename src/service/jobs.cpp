@@ -18,7 +18,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t kMostIdentityBytes = std::uint64_t{1} << 20U;
 
 void write_bytes(const fs::path& path, std::string_view bytes) {
-  OutputFile file(path);
+  OutputFile file(path, Readers::kOwner);
   file.write(bytes);
   file.commit();
 }

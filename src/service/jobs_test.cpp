@@ -383,8 +383,8 @@ TEST_F(JobsTest, WaitingForADeviceIsCutShortByCancelAndByTheEnd) {
 TEST_F(JobsTest, PhotosOfEndedJobsAreForgottenAtTheStart) {
   Job job = ended_job();
   add(job);
-  for (const char* name : {"photo", "photo.json", "run.resume", "0.png", ".photo.json.71.3.tmp",
-                           ".1.png.71.4.tmp", "notes.txt"})
+  for (const char* name : {"photo", "photo.json", "run.resume", "0.png", ".semblance-71-3.tmp",
+                           ".semblance-71-4.tmp", "notes.txt"})
     std::ofstream(folder_of(job.id) / name) << "bytes";
   begin();
   std::set<std::string> left;

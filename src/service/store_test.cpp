@@ -476,8 +476,8 @@ TEST_F(StoreTest, WhatAKillLeftHalfWrittenIsRemovedAtTheStart) {
   store().add_identity({id('1'), "Ann", kNow});
   std::ofstream(store().identity_file(id('1'))) << "{}";
   const fs::path identities = folder() / "identities";
-  const fs::path half = identities / ("." + id('1') + ".json.71.3.tmp");
-  const fs::path foreign = identities / ".notes.json.71.3.tmp";
+  const fs::path half = identities / ".semblance-71-3.tmp";
+  const fs::path foreign = identities / ".notes.json.tmp";
   std::ofstream(half) << "{";
   std::ofstream(foreign) << "{";
   reopen();

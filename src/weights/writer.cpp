@@ -53,8 +53,8 @@ std::string header_of(const std::filesystem::path& path, std::span<const Declare
 
 SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path,
                                      std::span<const DeclaredTensor> tensors,
-                                     const SafetensorsMetadata& metadata)
-    : file_(path) {
+                                     const SafetensorsMetadata& metadata, Readers readers)
+    : file_(path, readers) {
   file_.write(header_of(path, tensors, metadata));
   for (const DeclaredTensor& tensor : tensors) left_bytes_ += bytes_of(tensor);
 }
@@ -71,7 +71,7 @@ void SafetensorsWriter::commit() {
 }
 
 void write_safetensors(const std::filesystem::path& path, std::vector<TensorBytes> tensors,
-                       const SafetensorsMetadata& metadata) {
+                       const SafetensorsMetadata& metadata, Readers readers) {
   std::stable_sort(tensors.begin(), tensors.end(), [](const TensorBytes& a, const TensorBytes& b) {
     return size_of(a.tensor.dtype) > size_of(b.tensor.dtype);
   });
@@ -80,7 +80,7 @@ void write_safetensors(const std::filesystem::path& path, std::vector<TensorByte
     SEMBLANCE_ASSERT(tensor.bytes.size() == bytes_of(tensor.tensor));
     declared.push_back(tensor.tensor);
   }
-  SafetensorsWriter writer(path, declared, metadata);
+  SafetensorsWriter writer(path, declared, metadata, readers);
   for (const TensorBytes& tensor : tensors) writer.write(tensor.bytes);
   writer.commit();
 }

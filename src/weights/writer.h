@@ -27,7 +27,7 @@ class SafetensorsWriter {
   /// Writes the header. Throws what OutputFile throws, Error(kArgument) for a name that is declared
   /// twice or is "__metadata__". Texts of `metadata` must be UTF-8.
   SafetensorsWriter(const std::filesystem::path& path, std::span<const DeclaredTensor> tensors,
-                    const SafetensorsMetadata& metadata = {});
+                    const SafetensorsMetadata& metadata = {}, Readers readers = Readers::kAll);
 
   /// The next bytes, of all tensors in their declared order, row-major, little endian.
   void write(std::span<const std::byte> bytes);
@@ -45,6 +45,6 @@ struct TensorBytes {
 };
 /// The whole file at once. Wider element types come first, so that every tensor lies aligned.
 void write_safetensors(const std::filesystem::path& path, std::vector<TensorBytes> tensors,
-                       const SafetensorsMetadata& metadata = {});
+                       const SafetensorsMetadata& metadata = {}, Readers readers = Readers::kAll);
 
 }  // namespace semblance
