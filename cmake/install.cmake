@@ -18,5 +18,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/semblanceConfigVersion.cm
   COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/semblanceConfigVersion.cmake DESTINATION ${package_folder})
 
+# From the .pc file's own folder, so that `cmake --install --prefix` may choose another place.
+file(RELATIVE_PATH include_from_pc ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_FULL_INCLUDEDIR})
 configure_file(${PROJECT_SOURCE_DIR}/cmake/semblance.pc.in ${PROJECT_BINARY_DIR}/semblance.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/semblance.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -62,15 +62,9 @@ int run(std::span<const char* const> words) {
     semblance::cli::print(semblance::program_version());
     return 0;
   }
-  if (command == "--help" || command == "-h" || command == "help") {
+  if (words.empty() || command == "--help" || command == "-h" || command == "help") {
     semblance::cli::print(overview());
     return 0;
-  }
-  if (command.empty()) {
-    semblance::fail(ErrorKind::kArgument,
-                    "a command is needed: generate, face, plan, serve, memory or models\n  "
-                    "semblance --help tells "
-                    "more");
   }
   const std::vector<std::string_view> known{"generate", "face",   "plan",      "serve",
                                             "memory",   "models", "--version", "--help"};

@@ -195,7 +195,8 @@ TEST(Program, TellsItsCommands) {
   run({"--help"}).exits(0).prints("generate").prints("Exit codes");
   run({"generate", "--help"}).exits(0).prints("--identity-strength").prints("Examples");
   run({"face", "-h"}).exits(0).prints("--save").prints("Examples");
-  run({}).exits(2).says("a command is needed");
+  run({}).exits(0).prints("Usage: semblance COMMAND").does_not_say("semblance");
+  run({"models"}).exits(0).prints("Usage: semblance models COMMAND");
   run({"generat"}).exits(2).says("there is no command 'generat', did you mean generate?");
   run({"--halp"}).exits(2).says("did you mean --help?");
   fs::remove_all(folder);

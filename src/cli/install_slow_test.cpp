@@ -22,6 +22,12 @@ TEST_F(Installed, ServesAProgramOfAnotherProject) {
   ASSERT_NO_FATAL_FAILURE(shell("cmake -S " + prefix + "/share/doc/semblance/examples -B " +
                                 file("build") + " -DCMAKE_PREFIX_PATH=" + prefix));
   ASSERT_NO_FATAL_FAILURE(shell("cmake --build " + file("build")));
+  // The same by pkg-config, which finds all where --prefix has put it.
+  const std::string settings = "PKG_CONFIG_PATH=$(dirname $(find " + prefix +
+                               " -name semblance.pc)) pkg-config --cflags --libs semblance";
+  ASSERT_NO_FATAL_FAILURE(shell("c++ -std=c++20 " + prefix +
+                                "/share/doc/semblance/examples/portrait.cpp -o " +
+                                file("by_pkg_config") + " $(" + settings + ")"));
   const fs::path models = golden() / "checkpoint";
   Running portrait({file("build/portrait"), (models / "base").string(),
                     (models / "identitynet").string(), testing::adapter_in(models).string(),

@@ -219,6 +219,13 @@ nlohmann::ordered_json json_of(const KeptModel& model) {
   return json;
 }
 
+std::string no_models_in(const Places& places) {
+  return fmt::format(
+      "no models in {} or {}\n  `semblance models pull sdxl instantid antelopev2` gets all that a "
+      "picture takes",
+      places.cache.string(), places.face_models.string());
+}
+
 int list(std::span<const char* const> words) {
   bool json = false;
   Flags flags("models list [--json]", "Tells which models are on this machine, and where.");
@@ -244,10 +251,7 @@ int list(std::span<const char* const> words) {
     return 0;
   }
   if (models.empty()) {
-    print(
-        fmt::format("no models in {} or {}\n  semblance models pull sdxl instantid antelopev2 "
-                    "gets all that a picture takes",
-                    places.cache.string(), places.face_models.string()));
+    print(no_models_in(places));
     return 0;
   }
   std::string out;
@@ -315,6 +319,7 @@ int check(std::span<const char* const> words) {
   if (named.empty()) models = kept_models(places);
   const Interrupt interrupt;
   Progress progress(quiet);
+  if (models.empty()) progress.note("nothing to check: " + no_models_in(places));
   std::vector<std::string> wrong;
   for (const KeptModel& model : models) {
     const std::string name = model.name.text();
@@ -398,13 +403,9 @@ int models(std::span<const char* const> words) {
   if (command == "list") return list(rest);
   if (command == "check") return check(rest);
   if (command == "rm") return remove(rest);
-  if (command == "--help" || command == "-h" || command == "help") {
+  if (words.empty() || command == "--help" || command == "-h" || command == "help") {
     print(std::string(kOverview) + kEnvironment + exit_codes_text());
     return 0;
-  }
-  if (command.empty()) {
-    fail(ErrorKind::kArgument,
-         "models needs a command: pull, list, check or rm\n  semblance models --help tells more");
   }
   constexpr std::string_view kKnown[] = {"pull", "list", "check", "rm", "--help"};
   fail(ErrorKind::kArgument, "models has no command '{}'{}\n  semblance models --help lists them",

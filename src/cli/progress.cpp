@@ -6,12 +6,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <string_view>
 
 #include "api/planning.h"
 
 namespace semblance::cli {
 
-Progress::Progress(bool quiet) : Progress(quiet, stderr, isatty(STDERR_FILENO) != 0) {}
+Progress::Progress(bool quiet)
+    : Progress(quiet, stderr, rewrites_lines(STDERR_FILENO, std::getenv("TERM"))) {}
 
 Progress::Progress(bool quiet, std::FILE* out, bool terminal)
     : out_(out), quiet_(quiet), terminal_(terminal) {}
@@ -63,6 +66,10 @@ void Progress::clear() {
   std::fputs("\r\x1b[K", out_);
   std::fflush(out_);
   shown_ = false;
+}
+
+bool rewrites_lines(int descriptor, const char* type) {
+  return isatty(descriptor) != 0 && type != nullptr && type != std::string_view("dumb");
 }
 
 double seconds_left(std::vector<double> past, int left) {

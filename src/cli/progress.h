@@ -1,7 +1,8 @@
 // What the user sees while the program works, on stderr: results go to stdout.
 //
 // On a terminal one line that rewrites itself: what is done now, step i of n, time left. Elsewhere
-// (a log, a pipe) the notes alone, so that a picture takes one line.
+// (a log, a pipe, a terminal that knows no escape sequences) the notes alone, so that a picture
+// takes one line.
 #pragma once
 
 #include <chrono>
@@ -48,6 +49,10 @@ class Progress {
   std::chrono::steady_clock::time_point last_step_{};
   std::vector<double> step_seconds_;
 };
+
+/// Whether a line there can be rewritten: a terminal, and `type` (the variable TERM, or null) is
+/// one that knows escape sequences.
+bool rewrites_lines(int descriptor, const char* type);
 
 /// Seconds that `left` more steps take, from the median of the past ones; below 0 when there is
 /// none.

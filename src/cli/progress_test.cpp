@@ -1,6 +1,9 @@
 #include "cli/progress.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "api/planning.h"
 
@@ -37,6 +40,16 @@ TEST(Progress, RewritesOneLineOnATerminal) {
 
 TEST(Progress, TakesOneLineElsewhere) {
   EXPECT_EQ(said(false, false, work), "a picture\nwarning: odd\n");
+}
+
+TEST(Progress, RewritesNothingWhereTheTerminalCannot) {
+  const int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  ASSERT_GE(terminal, 0);
+  EXPECT_TRUE(rewrites_lines(terminal, "xterm-256color"));
+  EXPECT_FALSE(rewrites_lines(terminal, "dumb"));
+  EXPECT_FALSE(rewrites_lines(terminal, nullptr));
+  close(terminal);
+  EXPECT_FALSE(rewrites_lines(terminal, "xterm"));
 }
 
 TEST(Progress, KeepsWarningsWhenQuiet) { EXPECT_EQ(said(true, true, work), "warning: odd\n"); }
