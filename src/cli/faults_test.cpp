@@ -349,6 +349,7 @@ TEST_F(Faults, AGroupWhoseLimitIsLowered) {
   ASSERT_TRUE(group.set_limit(limit));
   const Outcome outcome = running.end_within(60s);
   RecordProperty("limit_mib", static_cast<int>(limit / kMib));
+  outcome.says("warning: Memory is low: ").says(" more. Free some, or raise the limit");
   expect_no_scratch();
   if (bytes_of(file("out.png")).empty()) {
     outcome.exits(6).says("steps are saved; go on with: ");

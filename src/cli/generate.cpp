@@ -22,6 +22,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "image/encode.h"
+#include "memory/memory_room.h"
 #include "memory/memory_watch.h"
 #include "pipeline/pipeline.h"
 #include "runtime/trace.h"
@@ -185,12 +186,30 @@ std::int64_t random_seed() {
   return std::uniform_int_distribution<std::int64_t>(0, kSeedLimit - 1)(device);
 }
 
+/// Warns when less memory is available than the run still needs; again only after it was enough.
+class LowMemory {
+ public:
+  void look(std::uint64_t planned_bytes, Progress& progress) {
+    const auto lack = memory_lack(meter_.machine(), meter_.process(), planned_bytes);
+    if (lack && !is_low_) {
+      progress.warn(text_of(Message::kMemoryLow, bytes_text(lack->available_bytes),
+                            bytes_text(lack->needed_bytes)));
+    }
+    is_low_ = lack.has_value();
+  }
+
+ private:
+  Meter meter_;
+  bool is_low_ = false;
+};
+
 /// One step, after which the state is kept; false when all are done.
-bool next_step(Generation& generation, RunState& state, const Interrupt& interrupt,
-               Progress& progress) {
+bool next_step(Generation& generation, RunState& state, LowMemory& memory,
+               const Interrupt& interrupt, Progress& progress) {
   if (!generation.next(interrupt.token())) return false;
   state.step_done(generation);
   for (const std::string& news : generation.take_news()) progress.warn(news);
+  if (generation.step() < generation.steps()) memory.look(generation.planned_bytes(), progress);
   return true;
 }
 
@@ -199,10 +218,11 @@ void make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& r
                   Generation& generation, const std::filesystem::path& path, RunState& state,
                   const Interrupt& interrupt, Progress& progress) {
   const std::string name = path.filename().string();
+  LowMemory memory;
   do {
     if (generation.step() < generation.steps())
       progress.step(name, generation.step() + 1, generation.steps());
-  } while (next_step(generation, state, interrupt, progress));
+  } while (next_step(generation, state, memory, interrupt, progress));
   progress.now(name + ": painting the picture");
   const Image picture = generation.decode(interrupt.token());
   interrupt.check();

@@ -29,12 +29,14 @@ void declare(Flags& flags, Settings& s) {
       "First measures anew what this machine computes, reads and writes in a second, which "
       "plans predict times from. Takes some seconds; generate does it once by itself.",
       s.measure);
-  flags.toggle("--json",
-               "Prints {\"ram\": {\"total_bytes\", \"available_bytes\", \"used_bytes\", "
-               "\"used_percent\"}, \"control_group\": {\"version\", \"limit_bytes\", "
-               "\"usage_bytes\", \"reclaimable_bytes\", \"room_bytes\"} or null, \"gpu\": null, "
-               "\"available_bytes\", \"budget_bytes\", \"mode\", \"message\"}.",
-               s.json);
+  flags.toggle(
+      "--json",
+      "Prints {\"ram\": {\"total_bytes\", \"available_bytes\", \"used_bytes\", "
+      "\"used_percent\"}, \"control_group\": {\"version\", \"limit_bytes\", "
+      "\"usage_bytes\", \"reclaimable_bytes\", \"room_bytes\"} or null, \"process_limit\": "
+      "{\"kind\", \"limit_bytes\", \"mapped_bytes\", \"room_bytes\"} or null, \"gpu\": null, "
+      "\"available_bytes\", \"budget_bytes\", \"mode\", \"message\"}.",
+      s.json);
   flags.value("--memory", "AMOUNT",
               "Tells what this would give a run: 256MiB, 2GiB (binary), 300MB, 1.5GB (decimal), "
               "60% of what is available, or auto, which is 80%. Default: auto.",
@@ -47,9 +49,9 @@ void declare(Flags& flags, Settings& s) {
                 s.language = parse_language(text, flag);
               });
   flags.epilogue(
-      "Available is the least of what the machine has and the room left in the control group; "
-      "page\n"
-      "cache that can be dropped is available, swap is not counted. docs/memory.md tells more.\n"
+      "Available is the least of what the machine has, the room left in the control group, and\n"
+      "what ulimit -v and -d leave; page cache that can be dropped is available, swap is not\n"
+      "counted. docs/memory.md tells more.\n"
       "\n"
       "Examples\n"
       "  semblance memory\n"
@@ -77,6 +79,14 @@ std::string json_of(const Settings& s, const MachineMemory& machine) {
                              {"reclaimable_bytes", group->reclaimable_bytes},
                              {"room_bytes", group->room_bytes}};
   }
+  json["process_limit"] = nullptr;
+  if (const auto& limit = machine.limit) {
+    const bool space = limit->kind == ProcessLimit::Kind::kAddressSpace;
+    json["process_limit"] = {{"kind", space ? "address_space" : "data"},
+                             {"limit_bytes", limit->limit_bytes},
+                             {"mapped_bytes", limit->mapped_bytes},
+                             {"room_bytes", limit->room_bytes()}};
+  }
   json["gpu"] = nullptr;
   if (const auto& gpu = machine.gpu) {
     json["gpu"] = {
@@ -100,6 +110,14 @@ std::string report_of(const Settings& s, const MachineMemory& machine) {
                    bytes_text(group->room_bytes));
   } else {
     out += text_of(Message::kGroupNone);
+  }
+  out += '\n';
+  if (const auto& limit = machine.limit) {
+    out += text_of(Message::kLimit, bytes_text(limit->limit_bytes),
+                   limit->kind == ProcessLimit::Kind::kAddressSpace ? "v" : "d",
+                   bytes_text(limit->mapped_bytes), bytes_text(limit->room_bytes()));
+  } else {
+    out += text_of(Message::kLimitNone);
   }
   out += '\n';
   if (const auto& gpu = machine.gpu) {

@@ -104,6 +104,26 @@ TEST_F(MemoryCommand, TellsTheControlGroupsLimit) {
   EXPECT_EQ(json("").at("control_group").at("limit_bytes"), kLimit / 2);
 }
 
+TEST_F(MemoryCommand, TellsTheProcessLimit) {
+  run({"memory"}).exits(0).prints("\nProcess limit: none\n");
+  run({"memory", "--lang", "es"}).exits(0).prints("\nLímite del proceso: ninguno\n");
+  for (const std::string letter : {"v", "d"}) {
+    const std::string setup = "ulimit -" + letter + " 1000000";
+    run_behind(setup, {"memory"})
+        .exits(0)
+        .prints("Process limit: 977 MiB (ulimit -" + letter + "), ")
+        .prints(" MiB mapped, room for ");
+    const auto json = nlohmann::json::parse(run_behind(setup, {"memory", "--json"}).exits(0).out());
+    const auto& limit = json.at("process_limit");
+    EXPECT_EQ(limit.at("kind"), letter == "v" ? "address_space" : "data");
+    EXPECT_EQ(limit.at("limit_bytes"), 1024000000);
+    EXPECT_EQ(limit.at("limit_bytes").get<std::uint64_t>(),
+              limit.at("mapped_bytes").get<std::uint64_t>() +
+                  limit.at("room_bytes").get<std::uint64_t>());
+    EXPECT_EQ(json.at("available_bytes"), limit.at("room_bytes"));
+  }
+}
+
 TEST_F(MemoryCommand, RefusesWhatIsNoAmountOrLanguage) {
   for (const std::string amount : {"0", "-1", "5 bananas", "200%", "", "256", "99999999TiB"}) {
     run({"memory", "--memory", amount})

@@ -41,13 +41,15 @@ enum class Message : std::uint8_t {
   kRam,          // total, available, used, percent used
   kGroup,        // limit, used without page cache that can be dropped, room
   kGroupNone,    //
+  kLimit,        // limit, letter of ulimit, mapped, room
+  kLimitNone,    //
   kGpu,          // name, free, total
   kGpuNone,      //
   kForRun,       // available, budget
   kModeLine,     // mode's name, mode's message
   kBesideSteps,  // resident, available
   // Warnings.
-  kMemoryLow,
+  kMemoryLow,             // available, what the run still needs
   kBudgetAboveAvailable,  // budget, available
   kDetectorReduced,       // size taken, full size
   kDemoModel,

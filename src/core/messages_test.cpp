@@ -44,7 +44,6 @@ TEST(Messages, TheGuidesTextsAreAsTheGuideHasThem) {
   const auto spanish = [](Message message) { return format_of(message, Language::kSpanish); };
   EXPECT_EQ(spanish(Message::kModeReduced), "Usando configuración de memoria reducida");
   EXPECT_EQ(spanish(Message::kModeUltraConservative), "Modo de memoria ultra-conservador activado");
-  EXPECT_EQ(spanish(Message::kMemoryLow), "Memoria baja. Considera reiniciar el runtime");
   EXPECT_EQ(spanish(Message::kModeInsufficient),
             "Memoria insuficiente para cargar el pipeline principal");
 }
@@ -59,6 +58,9 @@ TEST(Messages, FillsTheirPlacesInTheLanguageThatIsSet) {
             "no cabe: 1024x1024 necesita al menos 231 MiB, el presupuesto es 200 MiB");
   EXPECT_EQ(text_of(Message::kWaitedForReads, 2.25),
             "El 2.2 % del tiempo se fue esperando al disco");
+  EXPECT_EQ(text_of(Message::kMemoryLow, "100 MiB", "150 MiB"),
+            "Memoria baja: 100 MiB disponibles, la ejecución necesita 150 MiB más. Libera memoria "
+            "o sube el límite; si no, sigue con un plan más pequeño, si cabe alguno");
   set_language(Language::kEnglish);
   expect_error(ErrorKind::kInternal, "cannot fit: {0} needs",
                [] { text_of(Message::kCannotFit, "1024x1024"); });

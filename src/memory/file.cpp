@@ -32,7 +32,6 @@ class PosixFile final : public File {
   ~PosixFile() override {
     close(descriptor_);
     if (direct_ >= 0) close(direct_);
-    if (map_ != MAP_FAILED) munmap(map_, size_);
   }
   PosixFile(const PosixFile&) = delete;
   PosixFile& operator=(const PosixFile&) = delete;
@@ -131,26 +130,30 @@ class PosixFile final : public File {
     }
   }
 
-  /// A second descriptor without the page cache, of the very same file even if its name is gone;
-  /// and a map, never touched, through which the system says what it has in the cache.
+  /// A second descriptor without the page cache, of the very same file even if its name is gone.
   void open_past_cache() const {
     const std::string self = fmt::format("/proc/self/fd/{}", descriptor_);
     direct_ = open(self.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT);
     refuses_direct_ = direct_ < 0;
-    if (size_ > 0) map_ = mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor_, 0);
   }
+  /// Asked through a map that is never touched. It lives for the question alone, so that a large
+  /// file takes no address space.
   bool is_cached(std::uint64_t begin, std::uint64_t end) const {
-    if (map_ == MAP_FAILED) return false;
+    void* const map =
+        mmap(nullptr, end - begin, PROT_READ, MAP_SHARED, descriptor_, static_cast<off_t>(begin));
+    if (map == MAP_FAILED) return false;
     std::array<unsigned char, 512> pages{};
-    while (begin < end) {
-      const std::uint64_t bytes = std::min<std::uint64_t>(end - begin, pages.size() * kPage);
-      if (mincore(static_cast<std::byte*>(map_) + begin, bytes, pages.data()) != 0) return false;
+    bool cached = true;
+    for (std::uint64_t at = 0; cached && at < end - begin;) {
+      const std::uint64_t bytes = std::min<std::uint64_t>(end - begin - at, pages.size() * kPage);
+      cached = mincore(static_cast<std::byte*>(map) + at, bytes, pages.data()) == 0;
       const auto last = pages.begin() + static_cast<std::ptrdiff_t>((bytes + kPage - 1) / kPage);
-      if (!std::all_of(pages.begin(), last, [](unsigned char page) { return (page & 1) != 0; }))
-        return false;
-      begin += bytes;
+      cached = cached &&
+               std::all_of(pages.begin(), last, [](unsigned char page) { return (page & 1) != 0; });
+      at += bytes;
     }
-    return true;
+    munmap(map, end - begin);
+    return cached;
   }
 
   std::string name_;
@@ -160,7 +163,6 @@ class PosixFile final : public File {
   mutable std::once_flag past_cache_;
   mutable int direct_ = -1;
   mutable std::atomic<bool> refuses_direct_ = false;
-  mutable void* map_ = MAP_FAILED;
 };
 
 class MemoryFile final : public File {

@@ -22,13 +22,24 @@ MemoryRoom memory_room(const MachineMemory& machine, const ProcessMemory& proces
       .tight_bytes = less(most, reserve / 2),
       .target_bytes = less(most, reserve),
   };
-  if (machine.group) {
-    const std::uint64_t in_group = held + machine.group->room_bytes;
-    room.most_bytes = std::min(room.most_bytes, in_group);
-    room.tight_bytes = std::min(room.tight_bytes, in_group);
-    room.target_bytes = std::min(room.target_bytes, in_group - in_group / 32);
-  }
+  const auto limit_to = [&room, held](std::uint64_t room_bytes) {
+    const std::uint64_t bytes = held + room_bytes;
+    room.most_bytes = std::min(room.most_bytes, bytes);
+    room.tight_bytes = std::min(room.tight_bytes, bytes);
+    room.target_bytes = std::min(room.target_bytes, bytes - bytes / 32);
+  };
+  if (machine.group) limit_to(machine.group->room_bytes);
+  if (machine.limit) limit_to(machine.limit->room_bytes());
   return room;
+}
+
+std::optional<MemoryLack> memory_lack(const MachineMemory& machine, const ProcessMemory& process,
+                                      std::uint64_t planned_bytes) {
+  const MemoryLack lack{
+      .needed_bytes = less(planned_bytes, process.anonymous_bytes + process.shared_bytes),
+      .available_bytes = machine.for_run_bytes()};
+  if (lack.needed_bytes <= lack.available_bytes) return std::nullopt;
+  return lack;
 }
 
 }  // namespace semblance

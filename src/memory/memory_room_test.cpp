@@ -38,5 +38,25 @@ TEST(MemoryRoom, IsTheGroupsWhereThatIsLess) {
   EXPECT_EQ(room.target_bytes, 260 * kMib - 260 * kMib / 32);
 }
 
+TEST(MemoryRoom, IsWhatTheProcessMayMapWhereThatIsLess) {
+  MachineMemory machine{.total_bytes = 1000 * kMib, .available_bytes = 900 * kMib};
+  machine.limit = ProcessLimit{.limit_bytes = 500 * kMib, .mapped_bytes = 440 * kMib};
+  const ProcessMemory process{.anonymous_bytes = 200 * kMib};
+  EXPECT_EQ(memory_room(machine, process).most_bytes, 260 * kMib);
+  EXPECT_EQ(memory_room(machine, process).target_bytes, 260 * kMib - 260 * kMib / 32);
+}
+
+TEST(MemoryLack, IsThereWhenLessIsAvailableThanIsStillNeeded) {
+  MachineMemory machine{.total_bytes = 1000 * kMib, .available_bytes = 100 * kMib};
+  const ProcessMemory process{.anonymous_bytes = 150 * kMib, .shared_bytes = 50 * kMib};
+  EXPECT_FALSE(memory_lack(machine, process, 300 * kMib));
+  EXPECT_FALSE(memory_lack(machine, process, 100 * kMib));
+  machine.group = GroupMemory{.room_bytes = 60 * kMib};
+  const auto lack = memory_lack(machine, process, 300 * kMib);
+  ASSERT_TRUE(lack);
+  EXPECT_EQ(lack->needed_bytes, 100 * kMib);
+  EXPECT_EQ(lack->available_bytes, 60 * kMib);
+}
+
 }  // namespace
 }  // namespace semblance

@@ -44,11 +44,9 @@ void MemoryWatch::run(const std::stop_token& stop) {
 
 void MemoryWatch::sample() {
   const auto process = meter_.try_process();
-  const auto ram = meter_.ram();
-  if (!process || !ram) return;  // the last figures stand
-  const auto group = meter_.group();
-  MemorySample now{std::chrono::steady_clock::now(), process->resident_bytes, ram->available_bytes};
-  if (group) now.available_bytes = std::min(now.available_bytes, group->room_bytes);
+  const auto available = meter_.try_available();
+  if (!process || !available) return;  // the last figures stand
+  const MemorySample now{std::chrono::steady_clock::now(), process->resident_bytes, *available};
   {
     const std::lock_guard lock(mutex_);
     last_ = now;

@@ -183,13 +183,17 @@ double MachineMemory::used_percent() const {
 }
 
 std::uint64_t MachineMemory::for_run_bytes() const {
-  return group ? std::min(available_bytes, group->room_bytes) : available_bytes;
+  std::uint64_t bytes = available_bytes;
+  if (group) bytes = std::min(bytes, group->room_bytes);
+  if (limit) bytes = std::min(bytes, limit->room_bytes());
+  return bytes;
 }
 
 Meter::Meter(std::string root)
     : root_(std::move(root)),
       meminfo_(root_ + "/proc/meminfo"),
-      status_(root_ + "/proc/self/status") {
+      status_(root_ + "/proc/self/status"),
+      limits_(root_ + "/proc/self/limits") {
   auto groups = std::make_shared<std::vector<Folder>>();
   for (const int version : {1, 2}) {
     const auto path = group_path(root_ + "/proc/self/cgroup", version);
@@ -286,6 +290,33 @@ std::optional<ProcessMemory> Meter::try_process() const {
                        .shared_bytes = kib_field(text, "RssShmem:").value_or(0)};
 }
 
+std::optional<ProcessLimit> Meter::limit() const {
+  Text buffer;
+  const std::string_view limits = read_into(buffer, limits_);
+  Text status_buffer;
+  const std::string_view status = read_into(status_buffer, status_);
+  std::optional<ProcessLimit> least;
+  const auto consider = [&](ProcessLimit::Kind kind, std::string_view name, std::string_view key) {
+    const auto bytes = field(limits, name);  // "unlimited" is no number
+    const auto mapped = kib_field(status, key);
+    if (!bytes || !mapped) return;
+    const ProcessLimit limit{.kind = kind, .limit_bytes = *bytes, .mapped_bytes = *mapped};
+    if (!least || limit.room_bytes() < least->room_bytes()) least = limit;
+  };
+  consider(ProcessLimit::Kind::kAddressSpace, "Max address space", "VmSize:");
+  consider(ProcessLimit::Kind::kData, "Max data size", "VmData:");
+  return least;
+}
+
+std::optional<std::uint64_t> Meter::try_available() const {
+  const auto figures = ram();
+  if (!figures) return std::nullopt;
+  std::uint64_t bytes = figures->available_bytes;
+  if (const auto found = group()) bytes = std::min(bytes, found->room_bytes);
+  if (const auto found = limit()) bytes = std::min(bytes, found->room_bytes());
+  return bytes;
+}
+
 MachineMemory Meter::machine() const {
   const auto figures = ram();
   if (!figures) {
@@ -293,7 +324,8 @@ MachineMemory Meter::machine() const {
          "cannot tell how much memory there is: {} must have MemTotal and MemAvailable", meminfo_);
   }
   MachineMemory machine{.total_bytes = figures->total_bytes,
-                        .available_bytes = figures->available_bytes};
+                        .available_bytes = figures->available_bytes,
+                        .limit = limit()};
   if (const auto found = group()) {
     machine.group = GroupMemory{.version = found->folder->version,
                                 .folder = found->folder->path,

@@ -2,8 +2,9 @@
 // /proc and from the control groups' folders, v1 and v2. Swap is never counted: a page that is
 // swapped is not there.
 //
-// "Available" is the least of two figures: the machine's MemAvailable, and the room left in the
-// control group, which is limit - (usage - page cache that can be dropped). What this process holds
+// "Available" is the least of three figures: the machine's MemAvailable; the room left in the
+// control group, which is limit - (usage - page cache that can be dropped); and what the process'
+// own limits (ulimit -v, ulimit -d) let it map beside what is mapped. What this process holds
 // already is not part of it.
 #pragma once
 
@@ -25,6 +26,18 @@ struct GroupMemory {
   std::uint64_t room_bytes = 0;         // the least of all groups' rooms
 };
 
+/// A limit that the process was started with.
+struct ProcessLimit {
+  enum class Kind : std::uint8_t { kAddressSpace, kData };  // ulimit -v, ulimit -d
+  Kind kind = Kind::kAddressSpace;
+  std::uint64_t limit_bytes = 0;
+  std::uint64_t mapped_bytes = 0;  // of what it counts; more than what is resident
+
+  std::uint64_t room_bytes() const {
+    return limit_bytes > mapped_bytes ? limit_bytes - mapped_bytes : 0;
+  }
+};
+
 /// A place for a later item: no GPU is looked for yet.
 struct GpuMemory {
   std::string name;
@@ -34,13 +47,14 @@ struct GpuMemory {
 
 struct MachineMemory {
   std::uint64_t total_bytes = 0;
-  std::uint64_t available_bytes = 0;      // the machine's MemAvailable alone
-  std::optional<GroupMemory> group = {};  // none where no limit is set
-  std::optional<GpuMemory> gpu = {};      // none found
+  std::uint64_t available_bytes = 0;       // the machine's MemAvailable alone
+  std::optional<GroupMemory> group = {};   // none where no limit is set
+  std::optional<ProcessLimit> limit = {};  // the one with the least room
+  std::optional<GpuMemory> gpu = {};       // none found
 
   std::uint64_t used_bytes() const { return total_bytes - available_bytes; }
   double used_percent() const;
-  /// What a run could take more: the least of available_bytes and the group's room.
+  /// What a run could take more: the least of available_bytes and the rooms of group and limit.
   std::uint64_t for_run_bytes() const;
 };
 
@@ -97,10 +111,14 @@ class Meter {
   std::optional<GroupFigures> group() const;
   std::optional<RamFigures> ram() const;
   std::optional<ProcessMemory> try_process() const;
+  std::optional<ProcessLimit> limit() const;
+  /// machine().for_run_bytes().
+  std::optional<std::uint64_t> try_available() const;
 
   std::string root_;
   std::string meminfo_;
   std::string status_;
+  std::string limits_;
   std::shared_ptr<const std::vector<Folder>> groups_;
 };
 

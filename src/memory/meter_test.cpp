@@ -236,6 +236,34 @@ TEST_F(FakeMachine, BrokenListsOfGroupsAreNone) {
   EXPECT_FALSE(group());
 }
 
+TEST_F(FakeMachine, TheProcessOwnLimitsCount) {
+  const auto limits = [this](const std::string& space, const std::string& data) {
+    write("/proc/self/limits",
+          "Limit                     Soft Limit           Hard Limit           Units     \n"
+          "Max data size             " +
+              data +
+              "           unlimited            bytes     \n"
+              "Max address space         " +
+              space + "            unlimited            bytes     \n");
+  };
+  limits("unlimited", "unlimited");
+  write("/proc/self/status", "VmSize: 3072 kB\nVmHWM: 500 kB\nVmRSS: 400 kB\nVmData: 1024 kB\n");
+  EXPECT_FALSE(meter().machine().limit);
+  limits(std::to_string(4 * kMib), "unlimited");
+  const auto limit = meter().machine().limit;
+  ASSERT_TRUE(limit);
+  EXPECT_EQ(limit->kind, ProcessLimit::Kind::kAddressSpace);
+  EXPECT_EQ(limit->limit_bytes, 4 * kMib);
+  EXPECT_EQ(limit->mapped_bytes, 3 * kMib);
+  EXPECT_EQ(meter().available_bytes(), kMib);
+  EXPECT_EQ(MemoryWatch(meter()).last().available_bytes, kMib);
+  limits(std::to_string(4 * kMib), std::to_string(3 * kMib / 2));
+  EXPECT_EQ(meter().machine().limit->kind, ProcessLimit::Kind::kData);
+  EXPECT_EQ(meter().available_bytes(), kMib / 2);
+  limits(std::to_string(2 * kMib), "unlimited");  // lowered below what is mapped
+  EXPECT_EQ(meter().available_bytes(), 0U);
+}
+
 TEST_F(FakeMachine, TheWatchKeepsTheExtremes) {
   std::atomic<int> samples{0};
   MemoryWatch watch(meter(), 1ms, [&](const MemorySample&) { ++samples; });
