@@ -31,16 +31,19 @@ std::vector<Stage> photo_stages(SubjectReader& reader,
 
 namespace {
 
-std::shared_ptr<const MachineFacts> facts_for(const std::filesystem::path& scratch, bool measure) {
+std::shared_ptr<const MachineFacts> facts_for(const std::filesystem::path& scratch, bool measure,
+                                              std::uint64_t budget_bytes) {
+  std::optional<MachineFacts> facts;
   try {
     const auto folder = scratch.empty() ? choose_scratch_folder({}) : scratch;
-    if (auto known = known_machine_facts(folder)) return std::make_shared<MachineFacts>(*known);
-    if (measure)
-      return std::make_shared<MachineFacts>(machine_facts(backend_by_name("cpu"), folder));
+    facts = known_machine_facts(folder);
+    if (measure && (!facts || facts->measured_in_bytes > 0)) {
+      facts = machine_facts(backend_by_name("cpu"), folder, {.room_bytes = room_in(budget_bytes)});
+    }
   } catch (const Error&) {
-    // Without a scratch folder there is nothing to measure; whoever needs it says so.
+    // No scratch folder, of which whoever needs it tells, or too little room to measure in.
   }
-  return {};
+  return facts ? std::make_shared<MachineFacts>(*facts) : nullptr;
 }
 
 }  // namespace
@@ -51,7 +54,7 @@ Workspace::Options workspace_options(const Budget& budget, const std::filesystem
   options.budget_bytes = budget.bytes;
   options.may_spill = may_spill;
   if (!scratch.empty()) options.scratch_folder = choose_scratch_folder(scratch);
-  options.facts = facts_for(options.scratch_folder, measure);
+  options.facts = facts_for(options.scratch_folder, measure, budget.bytes);
   return options;
 }
 

@@ -32,7 +32,7 @@ std::vector<Stage> photo_stages(SubjectReader& reader,
 
 /// `scratch`: a folder, or empty for the first that is on a disk. With the facts of the machine;
 /// where they are not known, `measure` says whether they are measured now, which takes some
-/// seconds. Throws what choose_scratch_folder() throws.
+/// seconds and keeps to the budget. Throws what choose_scratch_folder() throws.
 Workspace::Options workspace_options(const Budget& budget, const std::filesystem::path& scratch,
                                      bool may_spill, bool measure);
 

@@ -11,6 +11,7 @@
 #include "memory/mode.h"
 #include "memory/scratch_file.h"
 #include "runtime/machine_facts.h"
+#include "runtime/workspace.h"
 
 namespace semblance::cli {
 namespace {
@@ -153,7 +154,9 @@ int memory(std::span<const char* const> words) {
   set_language(s.language);
   if (s.measure) {
     set_threads(available_cores());
-    machine_facts(backend_by_name("cpu"), choose_scratch_folder({}), true);
+    const std::uint64_t budget = resolve(s.budget, Meter().machine());
+    machine_facts(backend_by_name("cpu"), choose_scratch_folder({}),
+                  {.room_bytes = room_in(budget), .refresh = true});
   }
   const MachineMemory machine = Meter().machine();
   print(s.json ? json_of(s, machine) : report_of(s, machine));

@@ -4,6 +4,7 @@
 #include "cli/program_test.h"
 #include "memory/meter.h"
 #include "tests/support/control_group.h"
+#include "tests/support/sanitized.h"
 
 namespace semblance::cli {
 namespace {
@@ -122,6 +123,25 @@ TEST_F(MemoryCommand, TellsTheProcessLimit) {
                   limit.at("room_bytes").get<std::uint64_t>());
     EXPECT_EQ(json.at("available_bytes"), limit.at("room_bytes"));
   }
+}
+
+TEST_F(MemoryCommand, TheFirstRunOnAMachineKeepsToItsBudget) {
+  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer takes memory of its own";
+  const testing::ControlGroup group(std::uint64_t{80} << 20U);
+  const std::string enter = group.ready() ? group.enter_command() : "true";
+  const std::string limited[] = {"export XDG_CACHE_HOME='" + file("cache") + "'",
+                                 "unset XDG_CACHE_HOME HOME"};
+  for (const std::string& environment : limited) {
+    const Outcome outcome =
+        run_behind(enter + "; " + environment, generate({"--memory", "64MiB"})).exits(0);
+    const std::string told = "Measured: peak ";
+    const std::size_t at = outcome.err().find(told);
+    ASSERT_NE(at, std::string::npos) << outcome.err();
+    EXPECT_LE(std::stoi(outcome.err().substr(at + told.size())), 64) << outcome.err();
+  }
+  EXPECT_TRUE(fs::exists(file("cache/semblance/machine.json")));
+  run_behind(enter + "; " + limited[0], {"memory", "--measure", "--memory", "64MiB"}).exits(0);
+  run({"memory", "--measure", "--memory", "20MiB"}).exits(6).says("cannot measure this machine in");
 }
 
 TEST_F(MemoryCommand, RefusesWhatIsNoAmountOrLanguage) {

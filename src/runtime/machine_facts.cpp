@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdlib>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <type_traits>
@@ -52,6 +53,7 @@ constexpr std::array kFactNames{
     FactName{"disk_read", &MachineFacts::disk_read},
     FactName{"scratch_write", &MachineFacts::scratch_write},
 };
+constexpr const char* kMeasuredIn = "measured_in_bytes";
 
 /// What the facts depend on.
 struct Machine {
@@ -104,6 +106,8 @@ MachineFacts facts_of(const Json& entry) {
   facts.f32 = rates_of(entry.child("f32"));
   facts.bf16 = rates_of(entry.child("bf16"));
   for (const auto& [name, fact] : kFactNames) facts.*fact = positive(entry, name);
+  facts.measured_in_bytes = static_cast<std::uint64_t>(
+      entry.get_int(kMeasuredIn, 0, {0, std::numeric_limits<std::int64_t>::max()}));
   return facts;
 }
 
@@ -136,6 +140,7 @@ void write_cache(const std::filesystem::path& path, const Machine& machine,
                           {"disk", machine.disk},       {"f32", to_json(facts.f32)},
                           {"bf16", to_json(facts.bf16)}};
   for (const auto& [name, fact] : kFactNames) entry[std::string(name)] = facts.*fact;
+  if (facts.measured_in_bytes > 0) entry[kMeasuredIn] = facts.measured_in_bytes;
   nlohmann::json machines = nlohmann::json::array({std::move(entry)});
   for (const Json& other : others) {
     if (machines.size() < kMachines) machines.push_back(other.value());
@@ -205,12 +210,15 @@ std::optional<MachineFacts> known_machine_facts(const std::filesystem::path& fol
 }
 
 MachineFacts machine_facts(const Backend& backend, const std::filesystem::path& folder,
-                           bool refresh) {
+                           const Measuring& measuring) {
   const Machine machine = this_machine(folder);
   const std::filesystem::path path = machine_facts_path();
   const Cached cached = cached_facts(machine);
-  if (!cached.facts.empty() && !refresh) return cached.facts.front();
-  const MachineFacts facts = measure_machine(backend, folder);
+  if (!cached.facts.empty() && !measuring.refresh) {
+    const std::uint64_t measured_in = cached.facts.front().measured_in_bytes;
+    if (measured_in == 0 || measuring.room_bytes / 2 < measured_in) return cached.facts.front();
+  }
+  const MachineFacts facts = measure_machine(backend, folder, measuring.room_bytes);
   if (!path.empty()) {
     try {
       write_cache(path, machine, facts, cached.others);

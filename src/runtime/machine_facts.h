@@ -1,8 +1,8 @@
 // What this machine does in a second, measured: the planner's prices.
 //
-// Rates are medians of short runs of the real kernels at SDXL's shapes, on all threads of the pool.
-// They are kept in a file for the next time (cache_path()): one entry a processor, number of
-// threads and scratch folder.
+// Rates are medians of short runs of the real kernels at SDXL's shapes, on all threads of the pool;
+// at smaller shapes where memory lacks. They are kept in a file for the next time
+// (machine_facts_path()): one entry a processor, number of threads and scratch folder.
 #pragma once
 
 #include <cstdint>
@@ -38,17 +38,27 @@ struct MachineFacts {
   double cached_read = 0;    // of a file in the page cache, on one thread
   double disk_read = 0;      // of the scratch folder's disk, past the page cache
   double scratch_write = 0;  // to it
+  /// What the measuring had to do with, where that was too little for SDXL's shapes; else 0.
+  std::uint64_t measured_in_bytes = 0;
+};
+
+struct Measuring {
+  /// What the measuring may hold beside what the process holds. 96 MiB are enough for SDXL's
+  /// shapes, a sixth of that for the smallest.
+  std::uint64_t room_bytes = ~std::uint64_t{0};
+  bool refresh = false;  // measure in any case
 };
 
 /// Measures, in less than 5 seconds on anything that can make a picture. `folder` is the scratch
 /// folder; 32 MiB are written there, and gone after that. Throws Error(kDevice) when it cannot be
-/// written, Error(kMemory).
-MachineFacts measure_machine(const Backend& backend, const std::filesystem::path& folder);
+/// written, Error(kMemory) when there is no room for the smallest shapes.
+MachineFacts measure_machine(const Backend& backend, const std::filesystem::path& folder,
+                             std::uint64_t room_bytes = ~std::uint64_t{0});
 
-/// The facts from the cache, else measured and put there; `refresh` measures in any case. A cache
-/// that cannot be read, is damaged or cannot be written is as none.
+/// The facts from the cache, else measured and put there. Those of smaller shapes are measured anew
+/// in twice the room. An unreadable, damaged or unwritable cache is ignored.
 MachineFacts machine_facts(const Backend& backend, const std::filesystem::path& folder,
-                           bool refresh = false);
+                           const Measuring& measuring = {});
 
 /// The facts from the cache alone.
 std::optional<MachineFacts> known_machine_facts(const std::filesystem::path& folder);

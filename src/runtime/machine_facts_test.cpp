@@ -11,6 +11,7 @@
 #include "backend/backends.h"
 #include "core/parallel.h"
 #include "memory/file.h"
+#include "memory/meter.h"
 #include "runtime/trace.h"
 #include "tests/support/errors.h"
 
@@ -34,7 +35,7 @@ class MachineFactsCache : public ::testing::Test {
     fs::remove_all(folder_);
   }
   MachineFacts facts(bool refresh = false) const {
-    return machine_facts(reference_backend(), fs::temp_directory_path(), refresh);
+    return machine_facts(reference_backend(), fs::temp_directory_path(), {.refresh = refresh});
   }
   json cache() const { return json::parse(read_small_file(path_, 1 << 20)); }
   void write(const std::string& text) const {
@@ -119,6 +120,42 @@ TEST(MachineFacts, AreMeasuredInSeconds) {
   EXPECT_GT(facts.call_seconds, 0.0);
   testing::expect_error(ErrorKind::kDevice, "/none",
                         [] { measure_machine(reference_backend(), "/none"); });
+}
+
+TEST(MachineFacts, AreMeasuredInTheRoomThatThereIs) {
+  constexpr std::uint64_t kMib = 1 << 20;
+  const auto measured = [](std::uint64_t room) {
+    return measure_machine(cpu_backend(), fs::temp_directory_path(), room);
+  };
+  EXPECT_EQ(measured(96 * kMib).measured_in_bytes, 0U);
+  const Meter meter;
+  const MachineFacts small = measured(24 * kMib);  // code is made by now
+  EXPECT_EQ(small.measured_in_bytes, 24 * kMib);
+  EXPECT_GT(small.f32.linear, 1e8);
+  EXPECT_GT(small.bf16.elementwise, 1e7);
+  if (meter.reset_peak()) {
+    const std::uint64_t before = meter.process().resident_bytes;
+    measured(24 * kMib);
+    EXPECT_LT(meter.process().peak_resident_bytes, before + 26 * kMib);
+  }
+  testing::expect_error(ErrorKind::kMemory,
+                        "cannot measure this machine in 1 MiB\n  give it more --memory",
+                        [&] { measured(kMib); });
+}
+
+TEST_F(MachineFactsCache, OfLittleRoomIsMeasuredAnewInMore) {
+  facts();
+  json entry = cache();
+  entry["machines"][0]["measured_in_bytes"] = 1000;
+  entry["machines"][0]["disk_read"] = 12345.0;
+  write(entry.dump());
+  const auto in = [](std::uint64_t room) {
+    return machine_facts(reference_backend(), fs::temp_directory_path(), {.room_bytes = room});
+  };
+  EXPECT_EQ(in(1999).disk_read, 12345.0);
+  EXPECT_EQ(known_machine_facts(fs::temp_directory_path())->measured_in_bytes, 1000U);
+  EXPECT_NE(in(std::uint64_t{1} << 30).disk_read, 12345.0);
+  EXPECT_FALSE(cache()["machines"][0].contains("measured_in_bytes"));
 }
 
 /// Facts that are easy to reckon with.

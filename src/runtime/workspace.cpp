@@ -130,4 +130,6 @@ std::uint64_t spare_base(int generated_kernels) {
 
 std::uint64_t planned_base() { return base_now() + kBaseSpread; }
 
+std::uint64_t room_in(std::uint64_t budget_bytes) { return less(budget_bytes, planned_base()); }
+
 }  // namespace semblance

@@ -88,4 +88,7 @@ std::uint64_t planned_base();
 /// What of it a session of so many kernels of generated code does not come to.
 std::uint64_t spare_base(int generated_kernels);
 
+/// What a budget leaves beside planned_base().
+std::uint64_t room_in(std::uint64_t budget_bytes);
+
 }  // namespace semblance
