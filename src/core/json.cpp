@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/other_content.h"
 #include "core/refusal.h"
 
 namespace semblance {
@@ -110,6 +111,10 @@ Json Json::parse(std::string name, std::string_view text) {
   try {
     document->root = nlohmann::json::parse(text.begin(), text.end(), check_depth);
   } catch (const nlohmann::json::parse_error& error) {
+    refuse_other_content(document->name, "JSON", text);
+    if (from_first_visible(text).empty()) {
+      fail(ErrorKind::kCorrupt, "cannot read {}: expected JSON, got an empty file", document->name);
+    }
     const std::size_t byte = std::min(error.byte == 0 ? 0 : error.byte - 1, text.size());
     const std::string_view before = text.substr(0, byte);
     fail(ErrorKind::kCorrupt, "cannot read {}: it must be JSON, and is not at line {} (byte {})",

@@ -94,6 +94,19 @@ TEST(Json, RefusesWhatIsNoJson) {
   EXPECT_EQ(error_of([] { config("{\n\"a\": }"); }),
             "corrupt: cannot read config.json: it must be JSON, and is not at line 2 (byte 7)");
   EXPECT_EQ(error_of([] { config(""); }),
+            "corrupt: cannot read config.json: expected JSON, got an empty file");
+  EXPECT_EQ(error_of([] { config(" \r\n"); }),
+            "corrupt: cannot read config.json: expected JSON, got an empty file");
+  EXPECT_EQ(error_of([] { config("\xef\xbb\xbf\n<!DOCTYPE HTML>\n<p>Sign in</p>"); }),
+            "corrupt: cannot read config.json: expected JSON, got a web page\n"
+            "  download the file itself, not the page about it");
+  EXPECT_EQ(error_of([] { config("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"); }),
+            "corrupt: cannot read config.json: expected JSON, got a Git LFS pointer to it\n"
+            "  fetch the file itself: git lfs pull");
+  EXPECT_EQ(error_of([] { config(std::string_view("\0\x05\x16\x07\0\x02\0\0Mac OS X", 16)); }),
+            "corrupt: cannot read config.json: expected JSON, got an AppleDouble file, which macOS "
+            "puts beside the file itself\n  take the one whose name has no \"._\" in front");
+  EXPECT_EQ(error_of([] { config("<p>"); }),
             "corrupt: cannot read config.json: it must be JSON, and is not at line 1 (byte 0)");
   EXPECT_EQ(error_of([] { config("{\"a\": \"\xff\"}"); }),
             "corrupt: cannot read config.json: it must be JSON, and is not at line 1 (byte 7)");

@@ -4,9 +4,12 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "hub/digest.h"
 #include "hub/pull.h"
+#include "weights/names.h"
 
 namespace semblance {
 namespace {
@@ -32,7 +35,15 @@ KeptModel repository_in(const Places& places, const Repository& repository) {
   model.storage = cached.folder();
   count(model.storage, model);
   const auto snapshot = cached.find_snapshot();
-  if (!snapshot) return model;
+  if (!snapshot) {
+    for (const fs::path& other : cached.snapshots())
+      model.layout = std::max(model.layout, select_files(CachedRepository::files_of(other)).layout);
+    if (model.layout != ModelLayout::kNone) {
+      model.lacking = {fmt::format("the snapshot {}, which its refs/{} names",
+                                   printable(cached.named_commit()), repository.revision)};
+    }
+    return model;
+  }
   model.folder = *snapshot;
   Selection selection = select_files(CachedRepository::files_of(*snapshot));
   model.layout = selection.layout;

@@ -349,6 +349,55 @@ TEST_F(PullTest, ResolvesNamesFromTheCache) {
   unsetenv("HF_HUB_CACHE");
 }
 
+TEST_F(PullTest, ReadsARefAsToolsAndEditorsLeaveIt) {
+  pull();
+  const std::string commit = HubServer::commit();
+  for (const std::string& text : {commit, commit + "\n", commit + "\r\n", " " + commit + " \r\n",
+                                  std::string(), std::string("\r\n")}) {
+    write_bytes(cached().ref(), text);
+    EXPECT_EQ(cached().find_snapshot(), snapshot()) << "'" << text << "'";
+    ASSERT_EQ(kept_models(places).size(), 1U);
+    EXPECT_TRUE(kept_models(places)[0].is_whole());
+  }
+}
+
+TEST_F(PullTest, ARefThatNamesAnAbsentSnapshotIsRefusedWithTheOneThatIsThere) {
+  setenv("HF_HUB_CACHE", places.cache.c_str(), 1);
+  pull();
+  const auto refusal = [](const std::string& name) -> std::string {
+    try {
+      resolve_models({.identitynet = name}, NotThere::kRefuse);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kMissing);
+      return error.what();
+    }
+    return "it was not refused";
+  };
+  const std::string other = std::string(40, 'a');
+  write_bytes(cached().ref(), other);
+  EXPECT_EQ(refusal("instantid"),
+            fmt::format("--identitynet: {} names the commit {}, and that snapshot is not there\n"
+                        "  `semblance models pull instantid` gets it; to use what is there, name "
+                        "its commit: --identitynet InstantX/InstantID@{}",
+                        cached().ref().string(), other, HubServer::commit()));
+  EXPECT_EQ(resolve_models({.identitynet = "InstantX/InstantID@" + HubServer::commit()},
+                           NotThere::kRefuse)
+                .identitynet,
+            snapshot() / "ControlNetModel");
+  const std::vector<KeptModel> kept = kept_models(places);
+  ASSERT_EQ(kept.size(), 1U);
+  EXPECT_EQ(kept[0].lacking,
+            std::vector<std::string>{"the snapshot " + other + ", which its refs/main names"});
+
+  write_bytes(cached().ref(), "<html>\x1b[2J");
+  EXPECT_SAYS(refusal("instantid"), "names the commit <html>?[2J, and that snapshot is not there");
+  fs::remove(snapshot() / "ip-adapter.bin");
+  EXPECT_SAYS(refusal("instantid"), "`semblance models pull instantid` gets it");
+  pull();
+  EXPECT_EQ(cached().find_snapshot(), snapshot());
+  unsetenv("HF_HUB_CACHE");
+}
+
 /// A zip of one member, deflated as zlib does it.
 std::string zip_of(const std::string& name, const std::string& bytes) {
   std::string packed(compressBound(bytes.size()) + 64, '\0');

@@ -77,26 +77,43 @@ fs::path CachedRepository::snapshot(std::string_view commit) const {
 
 fs::path CachedRepository::ref() const { return folder_ / "refs" / repository_.revision; }
 
+std::string CachedRepository::named_commit() const {
+  std::error_code none;
+  if (!fs::is_regular_file(ref(), none)) return {};
+  constexpr const char* kWhite = " \t\r\n";
+  std::string text = read_small_file(ref(), 4096);
+  text.erase(text.find_last_not_of(kWhite) + 1);  // of "all white" it is npos + 1, 0
+  text.erase(0, text.find_first_not_of(kWhite));
+  return text;
+}
+
 std::optional<fs::path> CachedRepository::find_snapshot() const {
   std::error_code none;
-  std::string commit = repository_.revision;
-  if (fs::is_regular_file(ref(), none)) {
-    commit = read_small_file(ref(), 4096);
-    while (!commit.empty() && (commit.back() == '\n' || commit.back() == ' ')) commit.pop_back();
-  }
+  const std::string named = named_commit();
+  const std::string& commit = named.empty() ? repository_.revision : named;
   if (is_hex(commit, 40)) {
-    const fs::path named = snapshot(commit);
-    if (fs::is_directory(named, none)) return named;
+    const fs::path folder = snapshot(commit);
+    if (fs::is_directory(folder, none)) return folder;
     return std::nullopt;
   }
-  if (repository_.revision != "main" || fs::exists(ref(), none)) return std::nullopt;
+  if (repository_.revision != "main" || !named.empty()) return std::nullopt;
   std::optional<fs::path> newest;
-  for (const auto& entry : fs::directory_iterator(folder_ / "snapshots", none)) {
-    if (!is_hex(entry.path().filename().string(), 40) || !entry.is_directory(none)) continue;
-    if (!newest || fs::last_write_time(*newest, none) < entry.last_write_time(none))
-      newest = entry.path();
+  for (const fs::path& folder : snapshots()) {
+    if (!newest || fs::last_write_time(*newest, none) < fs::last_write_time(folder, none))
+      newest = folder;
   }
   return newest;
+}
+
+std::vector<fs::path> CachedRepository::snapshots() const {
+  std::vector<fs::path> found;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(folder_ / "snapshots", none)) {
+    if (is_hex(entry.path().filename().string(), 40) && entry.is_directory(none))
+      found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
 std::vector<std::string> CachedRepository::files_of(const fs::path& snapshot) {

@@ -46,10 +46,16 @@ class CachedRepository {
   std::filesystem::path snapshot(std::string_view commit) const;
   std::filesystem::path ref() const;
 
+  /// What refs/ says of the revision, without white space around it: a commit, as a rule. Empty
+  /// where there is no ref, or an empty one.
+  std::string named_commit() const;
   /// The snapshot that the revision stands for, if it is there: of the commit that refs/ names, or
-  /// of the revision itself where that is a commit. Without a ref, as a tool leaves it that was
-  /// given a commit, the newest for "main".
+  /// of the revision itself where that is a commit. Where refs/ says nothing, as a tool leaves it
+  /// that was given a commit, the newest for "main". Never another one than refs/ names: that would
+  /// be another model than asked for, and huggingface_hub with local_files_only refuses it, too.
   std::optional<std::filesystem::path> find_snapshot() const;
+  /// All snapshots that are there, sorted by commit.
+  std::vector<std::filesystem::path> snapshots() const;
   /// Paths of all files of a snapshot whose bytes are there, sorted.
   static std::vector<std::string> files_of(const std::filesystem::path& snapshot);
 

@@ -9,6 +9,7 @@
 #include "hub/places.h"
 #include "hub/pull.h"
 #include "hub/selection.h"
+#include "weights/names.h"
 
 namespace semblance {
 namespace {
@@ -44,6 +45,33 @@ std::optional<fs::path> find_whole(const Places& places, const Repository& repos
   return snapshot;
 }
 
+/// "--base a/b@COMMIT", for each whole snapshot that is there under another commit.
+std::vector<std::string> others_by_name(const std::string& flag, const CachedRepository& cached,
+                                        ModelLayout layout) {
+  std::vector<std::string> names;
+  for (const fs::path& snapshot : cached.snapshots()) {
+    const Selection selection = select_files(CachedRepository::files_of(snapshot));
+    if (selection.layout == layout && selection.lacking.empty()) {
+      names.push_back(
+          fmt::format("{} {}@{}", flag, cached.repository().id(), snapshot.filename().string()));
+    }
+  }
+  return names;
+}
+
+/// Throws Error(kMissing) where refs/ names what is not there, with the whole snapshots that are.
+void refuse_absent_commit(const std::string& flag, const CachedRepository& cached,
+                          ModelLayout layout, const std::string& command) {
+  const std::string commit = cached.named_commit();
+  if (commit.empty()) return;
+  const std::vector<std::string> others = others_by_name(flag, cached, layout);
+  fail(ErrorKind::kMissing,
+       "{}: {} names the commit {}, and that snapshot is not there\n  {} gets it{}{}", flag,
+       cached.ref().string(), printable(commit), command,
+       others.empty() ? "" : "; to use what is there, name its commit: ",
+       fmt::join(others, ", or "));
+}
+
 /// The place of a named model; `part` in its snapshot.
 fs::path resolve_named(const std::string& flag, const fs::path& named, ModelLayout layout,
                        const fs::path& part, LazyPlaces& places, NotThere not_there) {
@@ -58,6 +86,7 @@ fs::path resolve_named(const std::string& flag, const fs::path& named, ModelLayo
     fail(ErrorKind::kMissing, "{}: {} in {} lacks {}\n  {} gets it", flag, repository->text(),
          places().cache.string(), fmt::join(lacking, ", "), command);
   }
+  refuse_absent_commit(flag, CachedRepository(places().cache, *repository), layout, command);
   fail(ErrorKind::kMissing, "{}: '{}' is no folder, and there is no such model in {}\n  {} gets it",
        flag, named.string(), places().cache.string(), command);
 }

@@ -22,8 +22,8 @@ enum class NotThere {
 /// The paths that the names stand for. With a base model, IdentityNet and adapter that are not
 /// named are InstantX/InstantID's of the hub's cache, or of checkpoints/; they stay empty where
 /// they are not there. Throws Error(kMissing) for a name that is no path and is not in the cache,
-/// or not whole there; and what places_of_environment() throws, which is asked only where it is
-/// needed.
+/// not whole there, or there only under another commit than refs/ names, which it then tells; and
+/// what places_of_environment() throws, which is asked only where it is needed.
 NamedModels resolve_models(NamedModels named, NotThere not_there);
 
 /// The face models' folder: a path as it is, "antelopev2" from where it is kept; for an empty path

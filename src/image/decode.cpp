@@ -5,38 +5,65 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/other_content.h"
 #include "image/codecs/codecs.h"
 #include "image/orientation.h"
 
 namespace semblance {
 namespace {
 
-constexpr std::size_t kMagicBytes = 16;
+constexpr std::string_view kConvert = "convert it to one of those first";
+
+/// Of a file of boxes (ISO 14496-12): its brands say what it is. HEIC and AVIF both may be "mif1"
+/// first, so all of them count.
+std::string_view kind_of_boxes(std::string_view start) {
+  constexpr std::size_t kHead = 16, kBrand = 4;  // size, "ftyp", main brand, version; others follow
+  std::size_t end = 0;
+  for (const char c : start.substr(0, 4)) end = end << 8U | static_cast<unsigned char>(c);
+  end = std::min(end, start.size());
+  std::string_view kind = "a video";
+  for (std::size_t at = 8; at + kBrand <= std::max(end, kHead); at += kBrand) {
+    const std::string_view brand = start.substr(at, kBrand);
+    if (at == 12) continue;  // the version
+    if (brand == "avif" || brand == "avis") return "an AVIF";
+    if (brand.starts_with("he") || brand == "mif1" || brand == "msf1") kind = "a HEIC photo";
+  }
+  return kind;
+}
 
 /// What else people hand in as a photo, so that the message can say it.
-std::string_view other_kind(std::string_view start) {
-  if (start.starts_with("GIF8")) return "a GIF";
-  if (start.starts_with("BM")) return "a BMP";
-  if (start.starts_with("II*") || start.starts_with(std::string_view("MM\0*", 4))) {
-    return "a TIFF or raw photo";
+OtherContent other_kind(std::string_view start) {
+  using namespace std::string_view_literals;
+  if (const auto other = other_content(start)) return *other;
+  if (start.starts_with("GIF8")) return {"a GIF", kConvert};
+  if (start.starts_with("BM")) return {"a BMP", kConvert};
+  if (start.starts_with("II*") || start.starts_with("MM\0*"sv))
+    return {"a TIFF or raw photo", kConvert};
+  if (start.size() >= 16 && start.substr(4, 4) == "ftyp") return {kind_of_boxes(start), kConvert};
+  if (start.starts_with("\xff\x0a") || start.starts_with("\0\0\0\x0cJXL \r\n\x87\n"sv))
+    return {"a JPEG XL", kConvert};
+  if (start.starts_with("\xff\x4f\xff\x51") || start.starts_with("\0\0\0\x0cjP  \r\n\x87\n"sv))
+    return {"a JPEG 2000", kConvert};
+  if (start.starts_with("%PDF")) return {"a PDF", kConvert};
+  const std::string_view text = from_first_visible(start);
+  if (text.starts_with("<svg") || text.starts_with("<?xml"))
+    return {"an SVG or XML file", kConvert};
+  if (text.starts_with('{') || text.starts_with("["))
+    return {"JSON text", "give the photo itself; the text may say why it could not be had"};
+  if (text.starts_with("data:"))
+    return {"a data: URL", "decode what stands behind its comma, as `base64 -d` does"};
+  for (const std::string_view begin : {"/9j/", "iVBORw0KGgo", "UklGR"}) {
+    if (text.starts_with(begin)) return {"base64 text", "decode it, as `base64 -d` does"};
   }
-  if (start.size() >= 12 && start.substr(4, 4) == "ftyp") {
-    const std::string_view brand = start.substr(8, 4);
-    if (brand == "avif" || brand == "avis") return "an AVIF";
-    if (brand.starts_with("he") || brand == "mif1") return "a HEIC photo";
-    return "a video";
-  }
-  if (start.starts_with("%PDF")) return "a PDF";
-  if (start.starts_with("<svg") || start.starts_with("<?xml")) return "an SVG or XML file";
-  return "something else";
+  return {"something else", kConvert};
 }
 
 ImageFormat format_of(const File& file) {
   if (file.size() == 0) {
     fail(ErrorKind::kCorrupt, "cannot read {} as a picture: the file is empty", file.name());
   }
-  std::array<char, kMagicBytes> bytes{};
-  const std::size_t count = std::min<std::uint64_t>(kMagicBytes, file.size());
+  std::array<char, kContentBytes> bytes{};
+  const std::size_t count = std::min<std::uint64_t>(bytes.size(), file.size());
   file.read(0, std::as_writable_bytes(std::span(bytes).first(count)));
   const std::string_view start(bytes.data(), count);
   if (start.starts_with("\xff\xd8\xff")) return ImageFormat::kJpeg;
@@ -44,10 +71,10 @@ ImageFormat format_of(const File& file) {
   if (start.starts_with("RIFF") && start.size() >= 12 && start.substr(8, 4) == "WEBP") {
     return ImageFormat::kWebp;
   }
+  const OtherContent other = other_kind(start);
   fail(ErrorKind::kArgument,
-       "cannot read {} as a picture: JPEG, PNG and WebP are understood, this is {}\n"
-       "  convert it to one of those first",
-       file.name(), other_kind(start));
+       "cannot read {} as a picture: expected JPEG, PNG or WebP, got {}\n  {}", file.name(),
+       other.what, other.way_out);
 }
 
 }  // namespace

@@ -152,28 +152,50 @@ TEST(Decode, RefusesWhatIsNotAPicture) {
     expect_error(ErrorKind::kArgument, part, [&] { decode(*file(content)); });
     expect_error(ErrorKind::kArgument, part, [&] { probe(*file(content)); });
   };
-  refused("GIF89a........................", "this is a GIF");
-  refused("BM............................", "this is a BMP");
-  refused("II*...........................", "this is a TIFF");
-  refused(std::string_view("\0\0\0\x18"
-                           "ftypheic........",
-                           20),
-          "this is a HEIC photo");
-  refused(std::string_view("\0\0\0\x18"
-                           "ftypavif........",
-                           20),
-          "this is an AVIF");
-  refused(std::string_view("\0\0\0\x18"
-                           "ftypisom........",
-                           20),
-          "this is a video");
-  refused("%PDF-1.7", "this is a PDF");
-  refused("<svg>", "this is an SVG");
-  refused("hello", "JPEG, PNG and WebP are understood, this is something else");
-  refused("RIFF....WAVE", "something else");
+  const std::string convert = "\n  convert it to one of those first";
+  refused("GIF89a........................", "expected JPEG, PNG or WebP, got a GIF" + convert);
+  refused("BM............................", "got a BMP" + convert);
+  refused("II*...........................", "got a TIFF or raw photo" + convert);
+  refused("%PDF-1.7", "got a PDF" + convert);
+  refused("<svg>", "got an SVG or XML file" + convert);
+  refused("hello", "got something else" + convert);
+  refused("RIFF....WAVE", "got something else" + convert);
+  refused("\xff\x0a..............", "got a JPEG XL" + convert);
+  refused(std::string_view("\0\0\0\x0cJXL \r\n\x87\n....", 16), "got a JPEG XL" + convert);
+  refused("\xff\x4f\xff\x51............", "got a JPEG 2000" + convert);
+  refused(std::string_view("\0\0\0\x0cjP  \r\n\x87\n....", 16), "got a JPEG 2000" + convert);
+  refused("\n<!DOCTYPE html><title>Sign in", "got a web page\n  download the file itself");
+  refused(std::string_view("\0\x05\x16\x07\0\x02\0\0Mac OS X", 16),
+          "got an AppleDouble file, which macOS puts beside the file itself\n  take the one whose "
+          "name has no \"._\" in front");
+  refused("version https://git-lfs.github.com/spec/v1", "got a Git LFS pointer to it\n  fetch the");
+  refused(" {\"error\": \"no such photo\"}", "got JSON text\n  give the photo itself");
+  refused("data:image/jpeg;base64,/9j/4AAQ", "got a data: URL\n  decode what stands behind its");
+  refused("/9j/4AAQSkZJRgABAQ", "got base64 text\n  decode it, as `base64 -d` does");
+  refused("iVBORw0KGgoAAAANSUhEUg", "got base64 text");
+  refused("UklGRiQAAABXRUJQVlA4", "got base64 text");
   expect_error(ErrorKind::kCorrupt, "the file is empty", [&] { decode(*file("")); });
   expect_error(ErrorKind::kMissing, "nowhere.jpg",
                [] { decode(std::filesystem::path("nowhere.jpg")); });
+}
+
+TEST(Decode, NamesAFileOfBoxesByAllItsBrands) {
+  const auto named = [](const std::string& main, const std::string& others) {
+    const auto size = static_cast<char>(16 + others.size());
+    const std::string bytes =
+        std::string(3, '\0') + size + "ftyp" + main + std::string(4, '\0') + others + "avif";
+    return error_of([&] { probe(*file_over("photo", bytes)); });
+  };
+  const auto expect = [&](const std::string& main, const std::string& others, const char* kind) {
+    EXPECT_NE(named(main, others).find(std::string("got ") + kind + "\n"), std::string::npos)
+        << main << " " << others << " " << named(main, others);
+  };
+  expect("heic", "mif1heic", "a HEIC photo");
+  expect("mif1", "mif1heic", "a HEIC photo");
+  expect("avif", "", "an AVIF");
+  expect("mif1", "avifmif1miaf", "an AVIF");
+  expect("mif1", "miafMA1Bavif", "an AVIF");
+  expect("isom", "isomiso2mp41", "a video");
 }
 
 TEST(Decode, RefusesTooManyPixelsBeforeTakingMemory) {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/other_content.h"
 #include "onnx.pb.h"
 #include "onnx/file_stream.h"
 #include "onnx/tensor_reader.h"
@@ -218,24 +219,27 @@ class Reader {
   int node_bytes_ = 0;
 };
 
-void check_size(const File& file) {
+void check_content(const File& file) {
   if (file.size() > static_cast<std::uint64_t>(INT32_MAX)) {
     fail(ErrorKind::kCorrupt,
          "cannot read {}: it has {} bytes, an ONNX file is a protobuf message and has less than "
          "2^31",
          file.name(), file.size());
   }
+  std::string head(std::min<std::uint64_t>(file.size(), kContentBytes), '\0');
+  file.read(0, std::as_writable_bytes(std::span(head)));
+  refuse_other_content(file.name(), "an ONNX model", head);
 }
 
 }  // namespace
 
 OnnxModel open_onnx(std::shared_ptr<const File> file) {
-  check_size(*file);
+  check_content(*file);
   return Reader(std::move(file)).read();
 }
 
 std::pair<std::string, StoredTensor> open_onnx_tensor(std::shared_ptr<const File> file) {
-  check_size(*file);
+  check_content(*file);
   FileStream input(*file, 0, file->size());
   CodedInputStream stream(&input);
   return walk_tensor(stream, file, 0);

@@ -116,6 +116,14 @@ TEST(OnnxFile, EveryTruncationIsRefused) {
   }
 }
 
+TEST(OnnxFile, WhatCameInItsPlaceIsNamed) {
+  EXPECT_EQ(error_of([] { open_onnx(file_of("version https://git-lfs.github.com/spec/v1\n")); }),
+            "corrupt: cannot read face.onnx: expected an ONNX model, got a Git LFS pointer to it\n"
+            "  fetch the file itself: git lfs pull");
+  EXPECT_NE(error_of([] { open_onnx(file_of("<!doctype html><html>")); }).find("got a web page"),
+            std::string::npos);
+}
+
 TEST(OnnxFile, AFailingDiskIsReported) {
   const auto file = file_of(model(relu()).bytes());
   EXPECT_EQ(error_of([&] { open_onnx(std::make_shared<FailingFile>(file, 10)); }),

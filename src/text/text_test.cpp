@@ -266,6 +266,9 @@ TEST(TokenizerFiles, RefusesBrokenMerges) {
   EXPECT_EQ(error("\na \xff"),
             "corrupt: cannot read merges.txt: line 2 needs the token \"\\ufffd\", which vocab.json "
             "does not have");
+  EXPECT_EQ(error("version https://git-lfs.github.com/spec/v1\n"),
+            "corrupt: cannot read merges.txt: expected a list of merges, got a Git LFS pointer to "
+            "it\n  fetch the file itself: git lfs pull");
   EXPECT_EQ(error("b a</w>"),
             "corrupt: cannot read merges.txt: line 1 needs the token \"ba</w>\", which vocab.json "
             "does not have");

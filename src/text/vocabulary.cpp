@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/other_content.h"
 #include "memory/file.h"
 
 namespace semblance {
@@ -82,6 +83,7 @@ Vocabulary read_vocabulary(const Json& json) {
 std::vector<BytePairs::Merge> read_merges_file(const std::filesystem::path& path,
                                                const Vocabulary& vocabulary) {
   const std::string text = read_small_file(path, Json::kLimitBytes);
+  refuse_other_content(path.string(), "a list of merges", text);
   MergeReader reader(path.string(), vocabulary);
   std::string_view rest = text;
   for (int number = 1; !rest.empty(); ++number) {

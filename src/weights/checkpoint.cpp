@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/other_content.h"
 #include "weights/json_events.h"
 #include "weights/names.h"
 #include "weights/safetensors.h"
@@ -120,40 +121,43 @@ WeightMap open_shards(const fs::path& index) {
   return weights;
 }
 
+constexpr std::string_view kWanted = "a safetensors file or a torch zip archive";
 constexpr std::string_view kSaveAgain =
     "load it with a recent torch and save it again with torch.save(state_dict) or as safetensors";
 
 [[noreturn]] void refuse_format(const File& file, std::string_view what, std::string_view way_out) {
-  fail(ErrorKind::kCorrupt,
-       "cannot read {}: a safetensors file or a torch zip archive is needed, this is {}\n  {}",
-       file.name(), what, way_out);
+  fail(ErrorKind::kCorrupt, "cannot read {}: expected {}, got {}\n  {}", file.name(), kWanted, what,
+       way_out);
 }
 
 }  // namespace
 
 WeightMap read_weights(std::shared_ptr<const File> file) {
-  std::string head(std::min<std::uint64_t>(file->size(), 512), '\0');
+  std::string head(std::min<std::uint64_t>(file->size(), kContentBytes), '\0');
   file->read(0, std::as_writable_bytes(std::span(head)));
   const std::string_view bytes = head;
   if (bytes.starts_with("PK\3\4") || bytes.starts_with("PK\5\6")) {
     return read_torch_zip(std::move(file));
   }
-  if (bytes.size() > 8 && bytes[8] == '{') return read_safetensors(std::move(file));
+  const bool has_brace = bytes.size() > 8 && bytes[8] == '{';
+  // The length in front of a safetensors header ends in zeros, where text has letters.
+  if (has_brace && bytes[7] == '\0') return read_safetensors(std::move(file));
+  refuse_other_content(file->name(), kWanted, bytes);
+  if (const std::string_view text = from_first_visible(bytes);
+      text.starts_with('<') || text.starts_with('{')) {
+    refuse_format(*file, text.starts_with('<') ? "XML text" : "JSON text",
+                  "it may say why the download failed: look into it, and download again");
+  }
+  if (has_brace) return read_safetensors(std::move(file));  // which tells how its length lies
   if (bytes.empty()) refuse_format(*file, "an empty file", "download it again");
   if (bytes[0] == '\x80') refuse_format(*file, "a pickle of torch before 1.6", kSaveAgain);
   if (bytes.size() > 262 && bytes.substr(257, 5) == "ustar") {
     refuse_format(*file, "a tar archive", kSaveAgain);
   }
-  if (bytes.starts_with("version https://git-lfs")) {
-    refuse_format(*file, "a Git LFS pointer to it", "fetch the file itself: git lfs pull");
-  }
-  if (bytes.starts_with("<")) {
-    refuse_format(*file, "a web page", "download the file itself, not the page about it");
-  }
   if (bytes.starts_with("GGUF")) {
     refuse_format(*file, "a GGUF file", "use the model's safetensors files");
   }
-  refuse_format(*file, "neither", "download it again, or convert it to safetensors");
+  refuse_format(*file, "something else", "download it again, or convert it to safetensors");
 }
 
 WeightMap open_weights(const fs::path& path) { return read_weights(open_file(path)); }

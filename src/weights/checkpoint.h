@@ -20,8 +20,8 @@ namespace semblance {
 WeightMap open_component(const std::filesystem::path& folder);
 
 /// The weights in one file, a safetensors file or a torch zip archive: its bytes say which. Throws
-/// Error(kCorrupt) that names what the file is instead: a legacy pickle, a tar, a page of HTML, a
-/// Git LFS pointer, GGUF.
+/// Error(kCorrupt) that names what the file is instead: a legacy pickle, a tar, GGUF, XML or JSON
+/// text, and what other_content() knows.
 WeightMap open_weights(const std::filesystem::path& file);
 WeightMap read_weights(std::shared_ptr<const File> file);
 

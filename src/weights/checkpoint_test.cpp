@@ -39,15 +39,24 @@ TEST(Weights, SaysWhatAFileIsInstead) {
   };
   EXPECT_ERROR(
       reading(golden_bytes("legacy.bin")),
-      "corrupt: cannot read made.file: a safetensors file or a torch zip archive is needed, "
-      "this is a pickle of torch before 1.6\n  load it with a recent torch");
-  EXPECT_ERROR(reading(golden_bytes("archive.tar")), "this is a tar archive");
+      "corrupt: cannot read made.file: expected a safetensors file or a torch zip archive, got a "
+      "pickle of torch before 1.6\n  load it with a recent torch");
+  EXPECT_ERROR(reading(golden_bytes("archive.tar")), "got a tar archive");
   EXPECT_ERROR(reading("version https://git-lfs.github.com/spec/v1\n"),
-               "this is a Git LFS pointer");
-  EXPECT_ERROR(reading("<!DOCTYPE html>"), "this is a web page");
-  EXPECT_ERROR(reading("GGUF\3"), "this is a GGUF file");
-  EXPECT_ERROR(reading(""), "this is an empty file");
-  EXPECT_ERROR(reading("hello"), "this is neither");
+               "got a Git LFS pointer to it\n  fetch the file itself: git lfs pull");
+  EXPECT_ERROR(reading("<!DOCTYPE html>"), "got a web page\n  download the file itself");
+  EXPECT_ERROR(reading("\n <html>{"), "got a web page");
+  EXPECT_ERROR(reading("<?xml version=\"1.0\"?><Error/>"),
+               "got XML text\n  it may say why the download failed");
+  EXPECT_ERROR(reading("{\"error\": {\"code\": 401}}"), "got JSON text");
+  EXPECT_ERROR(reading("{\"err\": {\"code\": 401}}"), "got JSON text");  // a brace at byte 8
+  EXPECT_ERROR(reading(std::string(8, '\x7f') + "{}"),
+               "its header claims 9187201950435737471 bytes");
+  EXPECT_ERROR(reading(std::string("\0\x05\x16\x07\0\x02\0\0Mac OS X", 16)),
+               "got an AppleDouble file, which macOS puts beside the file itself");
+  EXPECT_ERROR(reading("GGUF\3"), "got a GGUF file");
+  EXPECT_ERROR(reading(""), "got an empty file");
+  EXPECT_ERROR(reading("hello"), "got something else");
   EXPECT_ERROR([] { open_weights("/nowhere/a.safetensors"); }, "missing: cannot open");
 }
 
@@ -128,6 +137,9 @@ TEST_F(ComponentFolder, RefusesABrokenIndex) {
                "a number, true, false or null in weight_map");
   EXPECT_ERROR(with_index(R"({"weight_map":{"a":{}}})"), "an object in weight_map");
   EXPECT_ERROR(with_index(R"({"weight_map":{},"weight_map":{}})"), "it has weight_map twice");
+  EXPECT_ERROR(with_index("version https://git-lfs.github.com/spec/v1\n"),
+               "expected JSON, got a Git LFS pointer");
+  EXPECT_ERROR(with_index("<html>"), "expected JSON, got a web page");
   EXPECT_ERROR(with_index("{"), "its JSON is broken at byte");
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "core/other_content.h"
 #include "weights/names.h"
 
 namespace semblance {
@@ -66,6 +67,7 @@ class JsonEvents : public nlohmann::json_sax<nlohmann::json> {
 };
 
 inline void JsonEvents::read(std::string_view text) {
+  refuse_other_content(what_, "JSON", text);
   depth_ = 0;
   nlohmann::json_sax<nlohmann::json>* events = this;
   nlohmann::json::sax_parse(text.begin(), text.end(), events);

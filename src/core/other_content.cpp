@@ -1,0 +1,49 @@
+#include "core/other_content.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace semblance {
+namespace {
+
+bool is_web_page(std::string_view start) {
+  std::string text(from_first_visible(start.substr(0, kContentBytes)));
+  std::ranges::transform(text, text.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; });
+  if (!text.starts_with('<')) return false;
+  return text.find("<!doctype html") != std::string::npos ||
+         text.find("<html") != std::string::npos || text.starts_with("<head") ||
+         text.starts_with("<body");
+}
+
+}  // namespace
+
+std::string_view from_first_visible(std::string_view text) {
+  constexpr std::string_view kMark = "\xef\xbb\xbf";
+  if (text.starts_with(kMark)) text.remove_prefix(kMark.size());
+  return text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+}
+
+std::optional<OtherContent> other_content(std::string_view start) {
+  if (is_web_page(start))
+    return OtherContent{"a web page", "download the file itself, not the page about it"};
+  if (start.starts_with("version https://git-lfs"))
+    return OtherContent{"a Git LFS pointer to it", "fetch the file itself: git lfs pull"};
+  // RFC 1740: AppleSingle ends in 0, AppleDouble in 7.
+  if (start.starts_with(std::string_view("\0\x05\x16\x07", 4)) ||
+      start.starts_with(std::string_view("\0\x05\x16\0", 4))) {
+    return OtherContent{"an AppleDouble file, which macOS puts beside the file itself",
+                        "take the one whose name has no \"._\" in front"};
+  }
+  return std::nullopt;
+}
+
+void refuse_other_content(std::string_view name, std::string_view wanted, std::string_view start) {
+  if (const auto other = other_content(start)) {
+    fail(ErrorKind::kCorrupt, "cannot read {}: expected {}, got {}\n  {}", name, wanted,
+         other->what, other->way_out);
+  }
+}
+
+}  // namespace semblance
