@@ -153,7 +153,7 @@ std::vector<Person> FaceFinder::all(const std::filesystem::path& photo) {
   return translated([&] {
     std::vector<Person> people;
     const rooms::Image image = rooms::open_photo(photo, {});
-    for (const rooms::Face& face : state_->reader.faces(image))
+    for (const rooms::Face& face : state_->reader.faces(image).faces)
       people.push_back(to_person(rooms::identity_of(face, image.size())));
     return people;
   });
@@ -161,9 +161,10 @@ std::vector<Person> FaceFinder::all(const std::filesystem::path& photo) {
 
 Person FaceFinder::largest(const std::filesystem::path& photo) {
   return translated([&] {
-    std::vector<Person> people = all(photo);
-    if (people.empty()) rooms::fail_without_face(photo.string());
-    return std::move(people.front());
+    const rooms::Image image = rooms::open_photo(photo, {});
+    const rooms::FoundFaces found = state_->reader.faces(image);
+    if (found.faces.empty()) rooms::fail_without_face(photo.string(), found);
+    return to_person(rooms::identity_of(found.faces.front(), image.size()));
   });
 }
 

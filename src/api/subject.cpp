@@ -6,7 +6,6 @@
 #include "backend/backends.h"
 #include "core/error.h"
 #include "core/stop.h"
-#include "face/face_models.h"
 #include "image/decode.h"
 #include "image/photo_size.h"
 #include "memory/file.h"
@@ -57,11 +56,28 @@ PhotoNeeds photo_needs(const std::filesystem::path& path, const PhotoOptions& op
   return photo_needs(*open_file(path), options);
 }
 
-void fail_without_face(const std::string& photo) {
-  fail(ErrorKind::kMissing,
-       "cannot find a face in {}\n  try a photo in which the face is larger, upright and seen from "
-       "the front, or another --detector-size",
-       photo);
+std::string no_face_text(const std::string& photo, const FoundFaces& found) {
+  std::string advice;
+  switch (found.no_face) {
+    case NoFace::kTooLarge:
+      advice = "what looks most like one fills the photo: try one with more room around the face";
+      break;
+    case NoFace::kTooSmall:
+      advice = "what looks most like one is too small: cut the photo to the person";
+      if (!found.fixed_size) advice += ", or try a larger --detector-size";
+      break;
+    case NoFace::kUnclear:
+      advice =
+          "try a photo in which the face is upright, seen from the front, and neither small nor "
+          "cut off at the edge";
+      if (!found.fixed_size) advice += ", or a larger --detector-size, which finds smaller faces";
+      break;
+  }
+  return fmt::format("cannot find a face in {}\n  {}", photo, advice);
+}
+
+void fail_without_face(const std::string& photo, const FoundFaces& found) {
+  fail(ErrorKind::kMissing, "{}", no_face_text(photo, found));
 }
 
 SubjectReader::SubjectReader(FaceFiles files, const PhotoOptions& options)
@@ -95,7 +111,7 @@ SubjectReader::Subject SubjectReader::read(const std::filesystem::path& path,
       photo, models(stop),
       {.detector_size = options_.detector_size, .reduced = options_.reduced, .largest_only = true},
       stop);
-  if (found.faces.empty()) fail_without_face(path.string());
+  if (found.faces.empty()) fail_without_face(path.string(), found);
   return {identity_of(found.faces.front(), photo.size()), found.count, found.detector_size};
 }
 
@@ -115,10 +131,9 @@ std::vector<Stage> SubjectReader::stages(const std::filesystem::path& path, std:
   const Detector& detector = models(stop).detector();
   // Where the first size finds no face, larger ones may follow.
   const std::vector<int> sizes = sizes_tried(options_.detector_size, options_.reduced);
-  int side = *std::max_element(sizes.begin(), sizes.end());
-  if (const auto fixed = detector.fixed_size()) side = fixed->w;
+  const int side = *std::max_element(sizes.begin(), sizes.end());
   const auto network = std::make_shared<const Imported>(detector.network(side));
-  HeldBeside beside = detector_beside({side, side});
+  HeldBeside beside = detector_beside(detector.fixed_size().value_or(Size{side, side}));
   beside.kept_bytes = photo;
   stages.push_back({.name = Message::kStageDetector,
                     .graph = [network] { return network->graph; },
@@ -132,10 +147,9 @@ std::vector<Stage> SubjectReader::stages(const std::filesystem::path& path, std:
   return stages;
 }
 
-std::vector<Face> SubjectReader::faces(const Image& photo, std::stop_token stop) {
+FoundFaces SubjectReader::faces(const Image& photo, std::stop_token stop) {
   return find_faces(photo, models(stop),
-                    {.detector_size = options_.detector_size, .reduced = options_.reduced}, stop)
-      .faces;
+                    {.detector_size = options_.detector_size, .reduced = options_.reduced}, stop);
 }
 
 bool SubjectReader::has_models() const {

@@ -11,15 +11,13 @@
 #include <string>
 #include <vector>
 
-#include "face/detector.h"
+#include "face/face_models.h"
 #include "face/identity.h"
 #include "image/image.h"
 #include "memory/file.h"
 #include "pipeline/request_plan.h"
 
 namespace semblance {
-
-class FaceModels;
 
 /// Where the face models are: a folder as insightface's antelopev2 or buffalo_l, or the files
 /// themselves, which come before the folder's.
@@ -53,8 +51,10 @@ struct PhotoNeeds {
 PhotoNeeds photo_needs(const File& file, const PhotoOptions& options);
 PhotoNeeds photo_needs(const std::filesystem::path& path, const PhotoOptions& options);
 
-/// Throws Error(kMissing): the photo shows no face that the detector knows.
-[[noreturn]] void fail_without_face(const std::string& photo);
+/// "cannot find a face in PHOTO", and what may help: by what `found`, which has none, tells.
+std::string no_face_text(const std::string& photo, const FoundFaces& found);
+/// Throws it as Error(kMissing).
+[[noreturn]] void fail_without_face(const std::string& photo, const FoundFaces& found);
 
 /// Opens people. The face models are opened when the first photo comes.
 class SubjectReader {
@@ -85,7 +85,7 @@ class SubjectReader {
   /// The frame that read() will tell, from the photo's header or the identity.
   Size frame(const std::filesystem::path& path) const;
   /// All faces of a photo, the largest first.
-  std::vector<Face> faces(const Image& photo, std::stop_token stop = {});
+  FoundFaces faces(const Image& photo, std::stop_token stop = {});
   /// Gives the face models back.
   void close();
 

@@ -29,6 +29,31 @@ TEST(PictureSize, KeepsTheShapeAtTheModelsArea) {
             (Size{40, 48}));
 }
 
+TEST(NoFaceText, AdvisesByWhatWasSeen) {
+  const auto text = [](NoFace why, bool fixed_size) {
+    FoundFaces found;
+    found.no_face = why;
+    found.fixed_size = fixed_size;
+    return no_face_text("me.jpg", found);
+  };
+  EXPECT_EQ(
+      text(NoFace::kTooLarge, true),
+      "cannot find a face in me.jpg\n  what looks most like one fills the photo: try one with "
+      "more room around the face");
+  EXPECT_EQ(text(NoFace::kTooLarge, false), text(NoFace::kTooLarge, true));
+  EXPECT_EQ(text(NoFace::kTooSmall, true),
+            "cannot find a face in me.jpg\n  what looks most like one is too small: cut the photo "
+            "to the person");
+  EXPECT_EQ(text(NoFace::kTooSmall, false),
+            text(NoFace::kTooSmall, true) + ", or try a larger --detector-size");
+  EXPECT_EQ(text(NoFace::kUnclear, true),
+            "cannot find a face in me.jpg\n  try a photo in which the face is upright, seen from "
+            "the front, and neither small nor cut off at the edge");
+  EXPECT_EQ(text(NoFace::kUnclear, false), text(NoFace::kUnclear, true) +
+                                               ", or a larger --detector-size, which finds smaller "
+                                               "faces");
+}
+
 TEST(PhotoNeeds, AreToldByTheHeader) {
   const auto photo = testing::golden_path("image/astronaut.jpg");
   for (const bool original : {false, true}) {

@@ -133,11 +133,12 @@ int face(std::span<const char* const> words) {
   reader.check(s.photo, "PHOTO");
   progress.now(fmt::format("looking for faces in {}", s.photo.filename().string()));
   const Image photo = open_photo(s.photo, s.looking.options());
-  const std::vector<Face> faces = reader.faces(photo, interrupt.token());
+  const FoundFaces found = reader.faces(photo, interrupt.token());
+  const std::vector<Face>& faces = found.faces;
   interrupt.check();
   progress.clear();
   if (s.json) print(json_of(photo.size(), faces));
-  if (faces.empty()) fail_without_face(s.photo.string());
+  if (faces.empty()) fail_without_face(s.photo.string(), found);
   if (s.pick > static_cast<std::int64_t>(faces.size())) {
     fail(ErrorKind::kArgument, "--pick: there {} {} face{} in {}, {} came",
          faces.size() == 1 ? "is" : "are", faces.size(), faces.size() == 1 ? "" : "s",

@@ -20,7 +20,8 @@ void PhotoFlags::declare_advanced(Flags& flags) {
   flags.whole("--detector-size",
               "Side of the square that the photo is fitted into to look for faces: larger finds "
               "smaller faces. A multiple of 32, 64 to 2048. Where none is found, smaller ones are "
-              "tried. Default: 640; where memory is short, 320 and then 640.",
+              "tried. A detector that fixes its own size keeps it. Default: 640; where memory is "
+              "short, 320 and then 640.",
               64, 2048, detector_size);
 }
 

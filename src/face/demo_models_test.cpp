@@ -6,6 +6,7 @@
 #include "face/face_test.h"
 #include "image/decode.h"
 #include "image/photo_size.h"
+#include "image/warp.h"
 
 namespace semblance::testing {
 namespace {
@@ -37,6 +38,22 @@ TEST(DemoFaceModels, TellTwelvePeopleApart) {
       }
     }
   }
+}
+
+// A face of so few pixels is not found, but what is seen of it says that it is too small.
+TEST(DemoFaceModels, TellThatAFaceIsTooSmall) {
+  const std::filesystem::path demo =
+      std::filesystem::path(SEMBLANCE_SOURCE_DIR) / "models" / "demo";
+  FaceModels models(find_face_models(demo / "face-models"), cpu_backend());
+  constexpr int kSide = 16;
+  const Image face = cv_resize(decode(demo / "faces" / "01.png"), {kSide, kSide});
+  Image photo({640, 640});
+  for (int y = 0; y < kSide; ++y)
+    std::copy_n(face.row(y), 3 * kSide, photo.row(y + 312) + std::ptrdiff_t{3} * 312);
+  const FoundFaces found = find_faces(photo, models);
+  EXPECT_EQ(found.count, 0);
+  EXPECT_EQ(found.no_face, NoFace::kTooSmall);
+  EXPECT_FALSE(found.fixed_size);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ namespace semblance {
 namespace {
 
 constexpr float kLeastScore = 0.5F;
+constexpr float kFaintScore = 0.2F;
 constexpr float kMostOverlap = 0.4F;
 constexpr int kStrides[] = {8, 16, 32};
 constexpr int kAnchors = 2;
@@ -41,6 +42,13 @@ std::vector<Detection> suppressed(std::vector<Detection> found) {
     if (!covered) kept.push_back(candidate);
   }
   return kept;
+}
+
+/// The frame shrunk until its longer side is `side`.
+Size part_of(Size frame, int side) {
+  const int longest = std::max(frame.w, frame.h);
+  if (side >= longest) return frame;
+  return {std::max(1, frame.w * side / longest), std::max(1, frame.h * side / longest)};
 }
 
 // The picture at the top left of a black frame.
@@ -75,6 +83,13 @@ std::vector<int> detector_sizes(int first) {
   return sizes;
 }
 
+std::vector<int> fixed_detector_sizes(Size frame) {
+  std::vector<int> sizes;
+  for (int tenths = 10; tenths >= 3; --tenths)
+    sizes.push_back(std::max(1, std::max(frame.w, frame.h) * tenths / 10));
+  return sizes;
+}
+
 std::vector<int> reduced_detector_sizes() {
   constexpr int kReducedSize = 320;
   std::vector<int> sizes = detector_sizes(kDefaultDetectorSize);
@@ -93,7 +108,8 @@ struct Detector::State {
   Imported network(Size frame) const;
   void prepare(Size frame, std::stop_token stop);
   void fill(const Letterbox& picture);
-  std::vector<Detection> read(float scale) const;
+  std::vector<Detection> read(float scale);
+  std::optional<Detection> faint = {};
 };
 
 Imported Detector::State::network(Size frame) const {
@@ -137,8 +153,9 @@ void Detector::State::fill(const Letterbox& picture) {
   }
 }
 
-std::vector<Detection> Detector::State::read(float scale) const {
+std::vector<Detection> Detector::State::read(float scale) {
   std::vector<Detection> found;
+  faint.reset();
   for (std::size_t level = 0; level < 3; ++level) {
     const auto output = [&](std::size_t kind) {
       return session->output_f32(model.outputs[kind * 3 + level].name);
@@ -150,7 +167,8 @@ std::vector<Detection> Detector::State::read(float scale) const {
     const auto step = static_cast<float>(stride);
     const auto columns = static_cast<std::size_t>(size.w / stride);
     for (std::size_t i = 0; i < scores.size(); ++i) {
-      if (!(scores[i] >= kLeastScore)) continue;
+      const bool is_face = scores[i] >= kLeastScore;
+      if (!is_face && !(scores[i] >= (faint ? faint->score : kFaintScore))) continue;
       const std::size_t cell = i / kAnchors;
       const float x = static_cast<float>(cell % columns) * step;
       const float y = static_cast<float>(cell / columns) * step;
@@ -168,6 +186,10 @@ std::vector<Detection> Detector::State::read(float scale) const {
         finite =
             finite && std::isfinite(face.keypoints[p][0]) && std::isfinite(face.keypoints[p][1]);
       }
+      if (!is_face) {
+        if (finite) faint = face;
+        continue;
+      }
       if (!finite) {
         fail(ErrorKind::kCorrupt,
              "cannot detect faces with {}: it gives values that are no numbers", model.name);
@@ -179,7 +201,7 @@ std::vector<Detection> Detector::State::read(float scale) const {
 }
 
 Detector::Detector(std::shared_ptr<const File> file, const Workspace& workspace)
-    : state_(std::make_unique<State>(State{open_onnx(std::move(file)), workspace, {}, {}})) {
+    : state_(std::make_unique<State>(State{open_onnx(std::move(file)), workspace, {}, {}, {}})) {
   const OnnxModel& model = state_->model;
   if (model.inputs.size() != 1 || model.outputs.size() != 9) {
     fail(ErrorKind::kArgument,
@@ -227,11 +249,14 @@ std::optional<Size> Detector::fixed_size() const {
               static_cast<int>(std::min(*input.sizes[2], kMost))};
 }
 
+const std::optional<Detection>& Detector::faint() const { return state_->faint; }
+
 std::vector<Detection> Detector::detect(const Image& image, int size, std::stop_token stop) {
   if (image.empty()) fail(ErrorKind::kArgument, "cannot detect faces in an empty picture");
-  const Size frame = fixed_size().value_or(Size{detector_sizes(size).front(), size});
+  const std::optional<Size> fixed = fixed_size();
+  const Size frame = fixed ? *fixed : Size{detector_sizes(size).front(), size};
   state_->prepare(frame, stop);
-  const Letterbox picture = letterbox(image, frame);
+  const Letterbox picture = letterbox(image, fixed ? part_of(frame, size) : frame);
   state_->fill(picture);
   state_->session->run(stop);
   std::vector<Detection> faces = suppressed(state_->read(picture.scale));

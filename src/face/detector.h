@@ -26,6 +26,10 @@ inline constexpr int kDefaultDetectorSize = 640;
 /// The order where memory is short: 320, a quarter of the work and memory, and only where that
 /// finds no face the usual sizes from 640 on.
 std::vector<int> reduced_detector_sizes();
+/// The same for a model whose file fixes its frame: the longer side of the part that the photo is
+/// fitted into, from the whole frame in tenths down to three. Of a frame of 640 these are
+/// detector_sizes(640).
+std::vector<int> fixed_detector_sizes(Size frame);
 
 /// What detect() holds beside its network and the photo.
 HeldBeside detector_beside(Size frame);
@@ -48,10 +52,15 @@ class Detector {
   /// Gives back the network's memory where there is a budget; detect() takes it again.
   void release();
 
-  /// Faces at one size of the square (ignored where the model fixes its own), the largest box
-  /// first; none is an empty list. Throws Error(kArgument) for an empty picture or a size that is
-  /// no multiple of 32, Error(kCorrupt) for a model that gives no numbers, Error(kCancelled).
+  /// Faces at one size of the square, the largest box first; none is an empty list. Where the model
+  /// fixes its frame, the photo is fitted into a part of it whose longer side is `size` (all of it,
+  /// where that is not less), which takes no more memory. Throws Error(kArgument) for an empty
+  /// picture or a size that is no multiple of 32, Error(kCorrupt) for a model that gives no
+  /// numbers, Error(kCancelled).
   std::vector<Detection> detect(const Image& image, int size, std::stop_token stop = {});
+  /// Of the last detect(): the best of what was too uncertain to be a face, with a score from 0.2
+  /// to 0.5. A hint at why there was none.
+  const std::optional<Detection>& faint() const;
 
  private:
   struct State;

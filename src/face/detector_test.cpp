@@ -1,6 +1,7 @@
 #include "face/detector.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -41,6 +42,84 @@ TEST_F(PlantedFaces, OneFace) { agrees("photo"); }
 TEST_F(PlantedFaces, SeveralFacesLargestFirst) { agrees("several"); }
 TEST_F(PlantedFaces, NoFaceAtAnySize) { agrees("none"); }
 TEST_F(PlantedFaces, ACloseUpIsFoundAtASmallerSize) { agrees("close"); }
+
+/// The planted detector as exporters write it for one size: [1,3,?,?] becomes [1,3,640,640].
+std::shared_ptr<const File> fixed_detector(const std::filesystem::path& planted) {
+  std::string bytes = read_small_file(planted, 1 << 20);
+  std::size_t at = bytes.rfind("input.1");  // its declaration stands behind all nodes
+  for (int axis = 0; axis < 2; ++axis) {
+    at = bytes.find("\x12\x01?", at);
+    EXPECT_NE(at, std::string::npos);
+    bytes.replace(at, 3, "\x08\x80\x05");
+  }
+  const auto made = std::as_bytes(std::span(bytes));
+  return memory_file("scrfd_640.onnx", {made.begin(), made.end()});
+}
+
+class FixedDetector : public PlantedFaces {
+ protected:
+  FixedDetector() {
+    const std::filesystem::path file = folder_ / "scrfd_640.onnx";
+    std::filesystem::create_directories(folder_);
+    const auto made = fixed_detector(folder() / "scrfd_planted.onnx");
+    std::vector<std::byte> bytes(made->size());
+    made->read(0, bytes);
+    OutputFile out(file);
+    out.write(bytes);
+    out.commit();
+    models_.emplace(FaceModelFiles{file, folder() / "arcface_planted.onnx"}, cpu_backend());
+  }
+  ~FixedDetector() override { std::filesystem::remove_all(folder_); }
+
+  std::filesystem::path folder_ = std::filesystem::temp_directory_path() /
+                                  ("semblance_fixed_detector_" + std::to_string(getpid()));
+  std::optional<FaceModels> models_;
+};
+
+TEST_F(FixedDetector, FindsAtOnceWhatItFoundBefore) {
+  EXPECT_EQ(models_->detector().fixed_size(), (Size{640, 640}));
+  for (const char* photo : {"photo", "several"}) {
+    const nlohmann::json want = expected(photo);
+    const FoundFaces got = find_faces(decode(folder() / (std::string(photo) + ".png")), *models_);
+    EXPECT_EQ(got.detector_size, 640);
+    ASSERT_EQ(got.faces.size(), want["faces"].size());
+    for (std::size_t i = 0; i < got.faces.size(); ++i) expect_face(got.faces[i], want["faces"][i]);
+  }
+}
+
+TEST_F(FixedDetector, FindsACloseUpShrunkInsideItsFrame) {
+  const Image close = decode(folder() / "close.png");
+  EXPECT_TRUE(models_->detector().detect(close, 640).empty());
+  const nlohmann::json want = expected("close");
+  const FoundFaces got = find_faces(close, *models_);
+  EXPECT_EQ(got.detector_size, want["detector_size"].get<int>());
+  ASSERT_EQ(got.faces.size(), 1U);
+  // The same pixels as a detector of that size sees, in a larger frame.
+  expect_face(got.faces[0], want["faces"][0]);
+}
+
+/// A magenta nose of so many pixels, which is all that the planted detector looks for.
+Image nose(int side, float diameter) {
+  Image image({side, side});
+  const float middle = static_cast<float>(side) / 2;
+  for (int y = 0; y < side; ++y) {
+    for (int x = 0; x < side; ++x) {
+      const float dx = static_cast<float>(x) - middle, dy = static_cast<float>(y) - middle;
+      if (4 * (dx * dx + dy * dy) > diameter * diameter) continue;
+      image.row(y)[3 * x] = image.row(y)[3 * x + 2] = 255;
+    }
+  }
+  return image;
+}
+
+TEST_F(FixedDetector, SaysWhyItFindsNone) {
+  const FoundFaces large = find_faces(nose(640, 100), *models_);
+  EXPECT_EQ(large.count, 0);
+  EXPECT_EQ(large.detector_size, 192);
+  EXPECT_EQ(large.no_face, NoFace::kTooLarge);
+  EXPECT_TRUE(large.fixed_size);
+  EXPECT_EQ(find_faces(decode(folder() / "none.png"), *models_).no_face, NoFace::kUnclear);
+}
 
 TEST_F(PlantedFaces, LargestOnlyCountsTheOthers) {
   FaceModels both = models();
@@ -109,6 +188,12 @@ TEST(DetectorSizes, FromTheStartDownInSteps) {
   EXPECT_EQ(reduced_detector_sizes(), (std::vector<int>{320, 640, 576, 512, 448, 384, 256, 192}));
   for (const int size : {0, -64, 32, 100, 4096})
     expect_error(ErrorKind::kArgument, "multiple of 32", [&] { detector_sizes(size); });
+}
+
+TEST(DetectorSizes, OfAFixedFrameAreTenthsOfIt) {
+  EXPECT_EQ(fixed_detector_sizes({640, 640}), detector_sizes(640));
+  EXPECT_EQ(fixed_detector_sizes({320, 480}),
+            (std::vector<int>{480, 432, 384, 336, 288, 240, 192, 144}));
 }
 
 TEST(DetectorFile, OtherModelsAreRefused) {

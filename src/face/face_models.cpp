@@ -1,5 +1,7 @@
 #include "face/face_models.h"
 
+#include <algorithm>
+
 namespace semblance {
 
 namespace fs = std::filesystem;
@@ -42,16 +44,39 @@ std::vector<int> sizes_tried(std::optional<int> detector_size, bool reduced) {
   return detector_sizes(detector_size.value_or(kDefaultDetectorSize));
 }
 
+namespace {
+
+NoFace why_none(const Image& photo, const Detection& faint, int first_size) {
+  const float w = faint.box[2] - faint.box[0];
+  const float h = faint.box[3] - faint.box[1];
+  const auto photo_w = static_cast<float>(photo.width());
+  const auto photo_h = static_cast<float>(photo.height());
+  constexpr float kLargePart = 0.6F, kSmallPixels = 24;
+  if (std::max(w / photo_w, h / photo_h) > kLargePart) return NoFace::kTooLarge;
+  const float scale = static_cast<float>(first_size) / std::max(photo_w, photo_h);
+  return std::max(w, h) * scale < kSmallPixels ? NoFace::kTooSmall : NoFace::kUnclear;
+}
+
+}  // namespace
+
 FoundFaces find_faces(const Image& image, FaceModels& models, const FindOptions& options,
                       std::stop_token stop) {
   std::vector<int> sizes = sizes_tried(options.detector_size, options.reduced);
-  if (const std::optional<Size> fixed = models.detector().fixed_size()) sizes = {fixed->w};
+  const std::optional<Size> fixed = models.detector().fixed_size();
+  if (fixed) sizes = fixed_detector_sizes(*fixed);
   FoundFaces found;
+  found.fixed_size = fixed.has_value();
+  std::optional<Detection> faint;
   std::vector<Detection> detections;
   for (const int size : sizes) {
     detections = models.detector().detect(image, size, stop);
     found.detector_size = size;
     if (!detections.empty()) break;
+    const std::optional<Detection>& here = models.detector().faint();
+    if (here && (!faint || here->score > faint->score)) faint = here;
+  }
+  if (detections.empty() && faint) {
+    found.no_face = why_none(image, *faint, *std::max_element(sizes.begin(), sizes.end()));
   }
   models.detector().release();  // one network at a time
   found.count = static_cast<int>(detections.size());

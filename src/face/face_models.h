@@ -36,11 +36,9 @@ class FaceModels {
   Recogniser recogniser_;
 };
 
-/// All faces, the largest box first, or the largest alone. The detector is tried at one size after
-/// the other until it finds one (only once where the model fixes its size); none is an empty
-/// list. Throws what detect and embed throw.
 struct FindOptions {
-  /// Sizes are detector_sizes() from here on down. Absent: those of the mode.
+  /// Sizes are detector_sizes() from here on down. Absent: those of the mode. Ignored where the
+  /// model fixes its own.
   std::optional<int> detector_size = {};
   /// Where no size is given: reduced_detector_sizes(), else detector_sizes(640).
   bool reduced = false;
@@ -48,11 +46,21 @@ struct FindOptions {
 };
 /// The sizes that are tried, in order, for a model that does not fix its own.
 std::vector<int> sizes_tried(std::optional<int> detector_size, bool reduced);
+/// Why no face was found, as far as the best of what was too uncertain tells.
+enum class NoFace {
+  kUnclear,   // nothing was like a face, or what was has a good size
+  kTooLarge,  // it fills the photo
+  kTooSmall,  // it has less than 24 pixels in the frame of the first try
+};
 struct FoundFaces {
   std::vector<Face> faces;
   int count = 0;          // of faces in the picture, also of those that were not recognised
   int detector_size = 0;  // the one that found them, or the last that was tried
+  NoFace no_face = NoFace::kUnclear;  // where there are none
+  bool fixed_size = false;            // the model's, so that no other can be asked for
 };
+/// All faces, the largest box first, or the largest alone. The detector is tried at one size after
+/// the other until it finds one; none is an empty list. Throws what detect and embed throw.
 FoundFaces find_faces(const Image& image, FaceModels& models, const FindOptions& options = {},
                       std::stop_token stop = {});
 

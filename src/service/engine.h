@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "api/planning.h"
-#include "face/face.h"
+#include "face/face_models.h"
 #include "image/encode.h"
 #include "pipeline/latent_colours.h"
 #include "pipeline/pipeline.h"
@@ -61,7 +61,7 @@ struct PlanAnswer {
 /// The faces of a photo, the largest first, in pixels of the frame.
 struct Sight {
   Size frame;
-  std::vector<Face> faces;
+  FoundFaces found;
 };
 
 class Engine {

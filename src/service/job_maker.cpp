@@ -105,12 +105,13 @@ Identity JobMaker::person_of(const fs::path& photo, const std::string& what, int
   const fs::path found = JobFiles::face_in(photo);
   if (is_there(found)) return read_identity(found);
   const Sight sight = engine_.look(*open_file(photo), stop_);
-  if (sight.faces.empty()) fail_without_face(what);
-  if (face >= static_cast<int>(sight.faces.size())) {
+  const std::vector<Face>& faces = sight.found.faces;
+  if (faces.empty()) fail_without_face(what, sight.found);
+  if (face >= static_cast<int>(faces.size())) {
     fail(ErrorKind::kArgument, "face: {} shows {} faces, face {} came (they count from 0)", what,
-         sight.faces.size(), face);
+         faces.size(), face);
   }
-  const Identity identity = identity_of(sight.faces[static_cast<std::size_t>(face)], sight.frame);
+  const Identity identity = identity_of(faces[static_cast<std::size_t>(face)], sight.frame);
   write_identity(identity, found);
   return identity;
 }

@@ -74,21 +74,16 @@ HttpResponse keep_identity(Context& context, const HttpRequest& request) {
   const std::size_t face = face_in(parts);
   const auto photo = photo_in(parts);
   const Sight sight = look_at(context, request, *photo);
-  if (sight.faces.empty()) {
-    throw HttpError(
-        400, "missing",
-        "cannot find a face in the photo\n  try one in which the face is larger, upright "
-        "and seen from the front",
-        "photo");
-  }
-  if (face >= sight.faces.size()) {
+  const std::vector<Face>& faces = sight.found.faces;
+  if (faces.empty())
+    throw HttpError(400, "missing", no_face_text("the photo", sight.found), "photo");
+  if (face >= faces.size()) {
     throw HttpError(400, "argument",
                     fmt::format("the photo shows {} faces, face {} came (they count from 0)",
-                                sight.faces.size(), face),
+                                faces.size(), face),
                     "face");
   }
-  write_identity(identity_of(sight.faces[face], sight.frame),
-                 context.store.identity_file(identity.id));
+  write_identity(identity_of(faces[face], sight.frame), context.store.identity_file(identity.id));
   context.store.add_identity(identity);
   return json_response(identity_json(identity).dump(), 201);
 }
@@ -103,8 +98,8 @@ void add_face_routes(Router& router, Context& context) {
                const auto photo = photo_in(parts);
                const Sight sight = look_at(context, request, *photo);
                json faces = json::array();
-               for (std::size_t i = 0; i < sight.faces.size(); ++i)
-                 faces.push_back(face_json(sight.faces[i], i));
+               for (std::size_t i = 0; i < sight.found.faces.size(); ++i)
+                 faces.push_back(face_json(sight.found.faces[i], i));
                return json_response(json{
                    {"width", sight.frame.w}, {"height", sight.frame.h}, {"faces", std::move(faces)}}
                                         .dump());
