@@ -194,6 +194,9 @@ class Generation {
   bool next();
   int step() const;   // steps done
   int count() const;  // steps there are
+  /// What was asked for and the picture will not have, in English: weights in a prompt, what is cut
+  /// off of a long one, a sampler of the model's that is not Euler.
+  const std::vector<std::string>& warnings() const;
   /// The picture as it is now: after the last step the result, before that a preview.
   Picture picture();
   /// The latent as it is now, [1, 4, height / 8, width / 8].

@@ -63,6 +63,21 @@ TEST(PublicGeneration, IsSavedAndGoesOn) {
   EXPECT_EQ(refused(models()), semblance::ErrorKind::kMissing);
 }
 
+TEST(PublicGeneration, TellsWhatThePictureWillNotHave) {
+  const semblance::Person person = semblance::Person::load(golden() / "plain" / "identity.json");
+  semblance::Generator generator(models());
+  EXPECT_TRUE(generator.start(person, {.prompt = "a man", .width = 64, .height = 64, .steps = 1})
+                  .warnings()
+                  .empty());
+  semblance::Generation weighted =
+      generator.start(person, {.prompt = "a (man:1.2)", .width = 64, .height = 64, .steps = 1});
+  EXPECT_EQ(weighted.warnings(),
+            std::vector<std::string>{"prompt: weights such as (snow:1.3) or [snow] are taken as "
+                                     "plain text, brackets included"});
+  EXPECT_NE(weighted.picture().parameters.find("Warnings: \"prompt: weights such as"),
+            std::string::npos);
+}
+
 TEST(PublicGeneration, KeepsToItsMemory) {
   const semblance::Settings settings{.prompt = "a man", .width = 64, .height = 64, .steps = 1};
   const semblance::Person person = semblance::Person::load(golden() / "plain" / "identity.json");

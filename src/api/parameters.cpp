@@ -7,7 +7,7 @@
 namespace semblance {
 namespace {
 
-std::string quoted(const std::string& value) {
+std::string as_value(const std::string& value) {
   if (value.find_first_of(",:\n\"") == std::string::npos) return value;
   return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -35,7 +35,7 @@ std::string parameters_text(const Request& request, const MadeWith& made_with) {
     text += fmt::format("Negative prompt: {}\n", *request.negative);
   text += fmt::format("Steps: {}, Sampler: Euler, CFG scale: {}, Seed: {}, Size: {}x{}, Model: {}",
                       request.steps, request.guidance, request.seed, request.width, request.height,
-                      quoted(model_name(made_with.base)));
+                      as_value(model_name(made_with.base)));
   text += fmt::format(", IdentityNet strength: {}, Adapter strength: {}", request.identity_strength,
                       request.adapter_strength);
   if (request.identity_start != defaults.identity_start ||
@@ -48,6 +48,10 @@ std::string parameters_text(const Request& request, const MadeWith& made_with) {
   if (request.vae_tiling) text += ", VAE tiling: on";
   text += fmt::format(", Precision: {}", made_with.precision == Precision::kBF16 ? "bf16" : "f32");
   if (made_with.backend != "cpu") text += fmt::format(", Backend: {}", made_with.backend);
+  std::string warnings;
+  for (const Warning& warning : made_with.warnings)
+    warnings += (warnings.empty() ? "" : "; ") + text_of(warning, Language::kEnglish);
+  if (!warnings.empty()) text += fmt::format(", Warnings: {}", as_value(warnings));
   return text + fmt::format(", Version: {}", program_version());
 }
 

@@ -5,14 +5,17 @@
 //   Negative prompt: the negative prompt
 //   Steps: 30, Sampler: Euler, CFG scale: 5, Seed: 42, Size: 1024x1024, Model: sdxl, ...
 //
+// What the picture does not have though it was asked for stands as "Warnings: "prompt: ..."".
 // Prompts stand as they are, line breaks included; a value with a comma, a colon or a line break
 // stands in JSON quotes. No folder of the user's machine is named, and nothing of the face.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "image/encode.h"
 #include "pipeline/request.h"
+#include "pipeline/warnings.h"
 
 namespace semblance {
 
@@ -24,6 +27,7 @@ struct MadeWith {
   std::filesystem::path base = {};  // only its last part is written
   Precision precision = Precision::kF32;
   std::string backend = "cpu";
+  std::vector<Warning> warnings = {};  // written in English, so that a file is the same everywhere
 };
 
 std::string parameters_text(const Request& request, const MadeWith& made_with);

@@ -48,6 +48,21 @@ TEST(Parameters, NameWhatIsNotTheDefault) {
   EXPECT_NE(text.find(", Precision: bf16, Backend: ref, "), std::string::npos);
 }
 
+TEST(Parameters, KeepWarningsInEnglishAsOneValue) {
+  set_language(Language::kSpanish);
+  const std::string text = parameters_text(
+      snow(), {.base = "m",
+               .warnings = {{.kind = Warning::Kind::kPromptCut, .tokens = 77, .detail = "ice"},
+                            {.kind = Warning::Kind::kSampler, .detail = "DDIMScheduler"}}});
+  set_language(Language::kEnglish);
+  EXPECT_NE(
+      text.find(R"(, Warnings: "prompt: the model reads 77 tokens; cut off: \"ice\"; the model)"
+                " names the sampler DDIMScheduler, and the picture is made with Euler, the "
+                "only one here: expect another picture than from DDIMScheduler\", Version: "),
+      std::string::npos)
+      << text;
+}
+
 TEST(Parameters, QuoteAModelNameThatHasAComma) {
   EXPECT_NE(parameters_text(snow(), {.base = "a, b: \"c\""}).find(R"(Model: "a, b: \"c\"", )"),
             std::string::npos);

@@ -187,6 +187,7 @@ void Picture::save(const std::filesystem::path& path) const {
 struct Generation::State {
   rooms::Generation generation;
   std::string parameters;
+  std::vector<std::string> warnings;
   std::stop_source stop;
 };
 
@@ -204,6 +205,7 @@ bool Generation::next() {
 }
 
 int Generation::step() const { return state_->generation.step(); }
+const std::vector<std::string>& Generation::warnings() const { return state_->warnings; }
 int Generation::count() const { return state_->generation.steps(); }
 
 Picture Generation::picture() {
@@ -242,7 +244,21 @@ Generation::Steps::iterator& Generation::Steps::iterator::operator++() {
 struct Generator::State {
   std::filesystem::path base;
   rooms::Pipeline pipeline;
+
+  /// What is told of a picture: its parameters, and its warnings.
+  std::pair<std::string, std::vector<std::string>> told(const rooms::Request& request) const;
 };
+
+std::pair<std::string, std::vector<std::string>> Generator::State::told(
+    const rooms::Request& request) const {
+  const std::vector<rooms::Warning> warnings = pipeline.warnings(request);
+  std::vector<std::string> texts;
+  for (const rooms::Warning& warning : warnings)
+    texts.push_back(rooms::text_of(warning, rooms::Language::kEnglish));
+  return {rooms::parameters_text(
+              request, {.base = base, .precision = pipeline.precision(), .warnings = warnings}),
+          std::move(texts)};
+}
 
 Generator::Generator(const Models& models)
     : state_(translated([&] {
@@ -293,10 +309,9 @@ Generation Generator::start(const Person& person, const Settings& settings, cons
     std::stop_source stop;
     rooms::Generation generation = state_->pipeline.start(
         request, whose.embedding, rooms::scale_keypoints(stands, size), stop.get_token());
-    std::string parameters = rooms::parameters_text(
-        request, {.base = state_->base, .precision = state_->pipeline.precision()});
-    return Generation(std::unique_ptr<Generation::State>(
-        new Generation::State{std::move(generation), std::move(parameters), std::move(stop)}));
+    auto [parameters, warnings] = state_->told(request);
+    return Generation(std::unique_ptr<Generation::State>(new Generation::State{
+        std::move(generation), std::move(parameters), std::move(warnings), std::move(stop)}));
   });
 }
 
@@ -305,10 +320,9 @@ Generation Generator::resume(const std::filesystem::path& path) {
     const rooms::SavedRun run = rooms::load_saved_run(path);
     std::stop_source stop;
     rooms::Generation generation = state_->pipeline.resume(run, stop.get_token());
-    std::string parameters = rooms::parameters_text(
-        run.request, {.base = state_->base, .precision = state_->pipeline.precision()});
-    return Generation(std::unique_ptr<Generation::State>(
-        new Generation::State{std::move(generation), std::move(parameters), std::move(stop)}));
+    auto [parameters, warnings] = state_->told(run.request);
+    return Generation(std::unique_ptr<Generation::State>(new Generation::State{
+        std::move(generation), std::move(parameters), std::move(warnings), std::move(stop)}));
   });
 }
 

@@ -26,7 +26,6 @@
 #include "memory/memory_watch.h"
 #include "pipeline/pipeline.h"
 #include "runtime/trace.h"
-#include "text/prompt.h"
 
 namespace semblance::cli {
 namespace {
@@ -155,19 +154,6 @@ void check_outputs(const RequestSettings& s, const std::vector<std::filesystem::
   }
 }
 
-void warn_of_prompt(Progress& progress, const Pipeline& pipeline, const std::string& flag,
-                    const std::string& text) {
-  if (uses_prompt_weights(text)) {
-    progress.warn(fmt::format(
-        "{}: weights such as (snow:1.3) or [snow] are taken as plain text, brackets included",
-        flag));
-  }
-  const std::string cut = pipeline.truncated(text);
-  if (!cut.empty()) {
-    progress.warn(fmt::format("{}: the model reads 77 tokens; cut off: \"{}\"", flag, cut));
-  }
-}
-
 /// The person, told to the user where there was a choice.
 SubjectReader::Subject read_person(SubjectReader& reader, const std::filesystem::path& path,
                                    const std::string& flag, const Interrupt& interrupt,
@@ -230,7 +216,8 @@ void make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& r
   if (!s.no_metadata) {
     text = picture_text(request, {.base = s.models.base,
                                   .precision = pipeline.precision(),
-                                  .backend = kBackends[s.backend]});
+                                  .backend = kBackends[s.backend],
+                                  .warnings = pipeline.warnings(request)});
   }
   progress.now(name + ": writing");
   std::optional<OutputFile> latents;  // written before the picture appears, so that both do or none
@@ -360,10 +347,13 @@ Predicted predict_run(const RequestSettings& s, const std::optional<SavedRun>& s
 }
 
 /// Finds text that a picture file cannot carry before the picture is computed.
-void check_metadata(const RequestSettings& s, const Request& request) {
+void check_metadata(const RequestSettings& s, const Request& request,
+                    const std::vector<Warning>& warnings) {
   if (s.no_metadata) return;
-  encode(Image({1, 1}), format_for(s.output),
-         picture_text(request, {.base = s.models.base, .backend = kBackends[s.backend]}));
+  encode(
+      Image({1, 1}), format_for(s.output),
+      picture_text(request,
+                   {.base = s.models.base, .backend = kBackends[s.backend], .warnings = warnings}));
 }
 
 }  // namespace
@@ -406,7 +396,6 @@ int generate(std::span<const char* const> words) {
   check_flags(s);
   find_models(s, NotThere::kRefuse);  // after it, so that flags that lack are told all at once
   Request request = s.request;
-  check_metadata(s, request);
   const auto pictures = saved ? saved->outputs : numbered(s.output, static_cast<int>(s.images));
   check_outputs(s, pictures);
 
@@ -435,8 +424,10 @@ int generate(std::span<const char* const> words) {
   PhotoOptions looking = s.looking.options(kBackends[s.backend], is_reduced(budget));
   looking.workspace = pipeline.workspace();
   reader = SubjectReader(s.looking.files, looking);
-  warn_of_prompt(progress, pipeline, "--prompt", request.prompt);
-  if (request.negative) warn_of_prompt(progress, pipeline, "--negative", *request.negative);
+  const std::vector<Warning> warnings = pipeline.warnings(request);
+  for (const Warning& warning : warnings)
+    progress.warn(text_of(warning, language(), {.prompt = "--prompt", .negative = "--negative"}));
+  check_metadata(s, request, warnings);
   if (!saved) {
     if (!flags.gives("--guidance"))
       request.guidance = static_cast<float>(pipeline.native_guidance());

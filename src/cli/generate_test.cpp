@@ -114,7 +114,24 @@ TEST_F(Generate, WarnsOfWhatIsTakenLiterallyOrCutOff) {
       .exits(0)
       .says("warning: --negative: the model reads 77 tokens; cut off: \"")
       .does_not_say("--prompt: the model");
+  EXPECT_NE(
+      bytes_of(file("out.png")).find("Warnings: \"negative_prompt: the model reads 77 tokens"),
+      std::string::npos);
+  run(generate({"--prompt", "a [cat]", "--lang", "es"}))
+      .exits(0)
+      .says("warning: --prompt: los pesos como (nieve:1.3)");
+  EXPECT_NE(bytes_of(file("out.png")).find("Warnings: \"prompt: weights such as"),
+            std::string::npos);
   run(generate()).exits(0).does_not_say("warning");
+  EXPECT_EQ(bytes_of(file("out.png")).find("Warnings"), std::string::npos);
+}
+
+TEST_F(Generate, RefusesTextThatAPictureCannotCarryBeforeItComputes) {
+  run(generate({"--prompt", std::string(40'000, 'a'), "-o", file("out.jpg")}))
+      .exits(2)
+      .says("write a PNG, or leave the text out")
+      .does_not_say("step 1");
+  EXPECT_EQ(files(), std::set<std::string>{});
 }
 
 TEST_F(Generate, RefusesWhatARequestCannotBe) {

@@ -60,6 +60,25 @@ TEST_F(DamagedModels, NoScheduler) {
   run_damaged().exits(3).says("scheduler");
 }
 
+TEST_F(DamagedModels, AnotherSamplerThanEulerIsAWarning) {
+  replace("base/scheduler/scheduler_config.json", "EulerDiscreteScheduler",
+          "DPMSolverMultistepScheduler");
+  run(generate({}, models()))
+      .exits(0)
+      .says(
+          "warning: the model names the sampler DPMSolverMultistepScheduler, and the picture is "
+          "made with Euler, the only one here");
+}
+
+TEST_F(DamagedModels, AWebPageAndAPointerInPlaceOfAFile) {
+  write_bytes(models() / "base/vae/config.json", "<!DOCTYPE html><html>");
+  run_damaged().exits(4).says("vae/config.json: expected JSON, got a web page\n");
+  fs::copy_file(golden() / "checkpoint/base/vae/config.json", models() / "base/vae/config.json",
+                fs::copy_options::overwrite_existing);
+  write_bytes(weights_of("base/vae"), "version https://git-lfs.github.com/spec/v1\n");
+  run_damaged().exits(4).says("got a Git LFS pointer to it\n  fetch the file itself: git lfs pull");
+}
+
 TEST_F(DamagedModels, NoTensorOfThisName) {
   replace(fs::relative(weights_of("base/unet"), models()), "conv_in.weight", "conv_on.weight");
   run_damaged().exits(3).says("conv_in.weight").says("conv_on.weight");

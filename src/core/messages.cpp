@@ -56,6 +56,17 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
     {Message::kDetectorReduced,
      "the face detector starts at {0} instead of {1} (--detector-size {1} starts with that)",
      "el detector de caras empieza en {0} en vez de {1} (--detector-size {1} empieza con ese)"},
+    {Message::kPromptWeights,
+     "{0}: weights such as (snow:1.3) or [snow] are taken as plain text, brackets included",
+     "{0}: los pesos como (nieve:1.3) o [nieve] se leen como texto corriente, con sus paréntesis y "
+     "corchetes"},
+    {Message::kPromptCut, "{0}: the model reads {1} tokens; cut off: \"{2}\"",
+     "{0}: el modelo lee {1} tokens; queda fuera: \"{2}\""},
+    {Message::kOtherSampler,
+     "the model names the sampler {0}, and the picture is made with Euler, the only one here: "
+     "expect another picture than from {0}",
+     "el modelo indica el muestreador {0}, y la imagen se hace con Euler, el único que hay aquí: "
+     "no será la que daría {0}"},
     {Message::kDemoModel,
      "No model is named: this is the demo model, which knows drawn people alone; for real ones see "
      "--base and docs/models.md",

@@ -52,6 +52,9 @@ enum class Message : std::uint8_t {
   kMemoryLow,             // available, what the run still needs
   kBudgetAboveAvailable,  // budget, available
   kDetectorReduced,       // size taken, full size
+  kPromptWeights,         // the prompt's name
+  kPromptCut,             // the prompt's name, tokens that are read, where the rest begins
+  kOtherSampler,          // the model's sampler
   kDemoModel,
   kDemoFaceModels,
   kSizesAssumed,  // file or folder that is not there
@@ -105,10 +108,16 @@ namespace message_detail {
 std::string format(Message message, Language language, fmt::format_args args);
 }
 
-/// The text in language(), with its places filled.
+/// The text in a language, with its places filled.
+template <typename... Args>
+std::string text_in(Language language, Message message, const Args&... args) {
+  return message_detail::format(message, language, fmt::make_format_args(args...));
+}
+
+/// The same in language().
 template <typename... Args>
 std::string text_of(Message message, const Args&... args) {
-  return message_detail::format(message, language(), fmt::make_format_args(args...));
+  return text_in(language(), message, args...);
 }
 
 }  // namespace semblance

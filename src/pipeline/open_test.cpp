@@ -110,6 +110,79 @@ TEST_F(Damaged, NamesTheMissingFile) {
   EXPECT_NE(opening().find("no --adapter is given"), std::string::npos) << opening();
 }
 
+TEST_F(Damaged, WarnsOfAnotherSamplerThanEuler) {
+  const auto warnings = [this] {
+    return Pipeline(paths_, {.precision = Precision::kF32})
+        .warnings({.prompt = "a man", .negative = {}});
+  };
+  EXPECT_EQ(warnings(), std::vector<Warning>{});
+  const auto named = [](const std::string& sampler) {
+    return std::vector<Warning>{{.kind = Warning::Kind::kSampler, .detail = sampler}};
+  };
+  // diffusers goes by model_index.json, people by the scheduler's own file.
+  for (const fs::path& file :
+       {folder_ / "base/model_index.json", folder_ / "base/scheduler/scheduler_config.json"}) {
+    edit(file, "\"EulerDiscreteScheduler\"", "\"DDIMScheduler\"");
+    EXPECT_EQ(warnings(), named("DDIMScheduler")) << file;
+    edit(file, "\"DDIMScheduler\"", "\"EulerDiscreteScheduler\"");
+  }
+  const fs::path file = folder_ / "base/scheduler/scheduler_config.json";
+  edit(file, "EulerDiscreteScheduler", "\\u001b[2J" + std::string(300, 'x'));
+  const std::string hostile = warnings().at(0).detail;
+  EXPECT_TRUE(hostile.starts_with("?[2Jxxx")) << hostile;
+  EXPECT_LE(hostile.size(), Warning::kMostDetailBytes);
+  edit(file, "\"_class_name\": \"", "\"_class_name\": 1, \"x\": \"");
+  EXPECT_NE(opening().find("\"_class_name\" must be a string"), std::string::npos) << opening();
+}
+
+TEST_F(Damaged, WarnsOfWeightsAndOfWhatIsCutOffAPrompt) {
+  const Pipeline pipeline(paths_, {.precision = Precision::kF32});
+  std::string longest;
+  for (int i = 0; i < 200; ++i) longest += "\u00e9 ";
+  const std::vector<Warning> warnings =
+      pipeline.warnings({.prompt = longest + "(man:1.2)", .negative = "[snow] " + longest});
+  ASSERT_EQ(warnings.size(), 4U);
+  for (std::size_t i = 0; i < warnings.size(); ++i) {
+    const bool cut = i >= 2;
+    EXPECT_EQ(warnings[i].kind, cut ? Warning::Kind::kPromptCut : Warning::Kind::kPromptWeights);
+    EXPECT_EQ(warnings[i].in_negative, i % 2 == 1);
+    EXPECT_EQ(warnings[i].tokens, cut ? 77 : 0);
+    EXPECT_LE(warnings[i].detail.size(), Warning::kMostDetailBytes);
+    EXPECT_EQ(warnings[i].detail.ends_with("\u2026"), cut);
+    EXPECT_EQ(warning_kind(code_of(warnings[i].kind)), warnings[i].kind);
+  }
+  EXPECT_EQ(warning_kind("none"), std::nullopt);
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_NE(error_of([&] {
+              pipeline.warnings({.prompt = longest, .negative = {}}, stop.get_token());
+            }).find("cancelled"),
+            std::string::npos);
+}
+
+TEST(WarningText, IsInBothLanguages) {
+  const Warning weights{.kind = Warning::Kind::kPromptWeights};
+  const Warning cut{
+      .kind = Warning::Kind::kPromptCut, .in_negative = true, .tokens = 77, .detail = "in snow"};
+  const Warning sampler{.kind = Warning::Kind::kSampler, .detail = "DDIMScheduler"};
+  EXPECT_EQ(text_of(weights, Language::kEnglish),
+            "prompt: weights such as (snow:1.3) or [snow] are taken as plain text, brackets "
+            "included");
+  EXPECT_EQ(text_of(weights, Language::kSpanish, {.prompt = "--prompt"}),
+            "--prompt: los pesos como (nieve:1.3) o [nieve] se leen como texto corriente, con sus "
+            "paréntesis y corchetes");
+  EXPECT_EQ(text_of(cut, Language::kEnglish, {.negative = "--negative"}),
+            "--negative: the model reads 77 tokens; cut off: \"in snow\"");
+  EXPECT_EQ(text_of(cut, Language::kSpanish),
+            "negative_prompt: el modelo lee 77 tokens; queda fuera: \"in snow\"");
+  EXPECT_EQ(text_of(sampler, Language::kEnglish),
+            "the model names the sampler DDIMScheduler, and the picture is made with Euler, the "
+            "only one here: expect another picture than from DDIMScheduler");
+  EXPECT_EQ(text_of(sampler, Language::kSpanish),
+            "el modelo indica el muestreador DDIMScheduler, y la imagen se hace con Euler, el "
+            "único que hay aquí: no será la que daría DDIMScheduler");
+}
+
 TEST_F(Damaged, TakesTheModelsOwnGuidance) {
   const fs::path file = folder_ / "base/generation_config.json";
   const auto guidance = [&](const char* text) {

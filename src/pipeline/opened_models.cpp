@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/json.h"
@@ -10,6 +11,7 @@
 #include "models/unet.h"
 #include "weights/audit.h"
 #include "weights/checkpoint.h"
+#include "weights/names.h"
 
 namespace semblance {
 namespace {
@@ -205,6 +207,17 @@ void check_folder(std::string_view flag, const fs::path& folder, const char* fil
   }
 }
 
+/// What scheduler_config.json names, or else model_index.json, which is what diffusers goes by.
+std::string sampler_of(const SchedulerConfig& scheduler, const Json& index) {
+  if (scheduler.class_name != kEulerClass) return printable(scheduler.class_name);
+  const nlohmann::json& parts = index.value();
+  const auto named = parts.find("scheduler");  // ["diffusers", "EulerDiscreteScheduler"]
+  if (named == parts.end() || !named->is_array() || named->size() != 2 ||
+      !named->back().is_string())
+    return scheduler.class_name;
+  return printable(named->back().get<std::string>());
+}
+
 }  // namespace
 
 int OpenedModels::prompt_length(int encoder) const {
@@ -249,6 +262,7 @@ OpenedModels open_models(const ModelPaths& paths, const std::stop_token& stop) {
   models.scheduler =
       SchedulerConfig::read(Json::load(paths.base / "scheduler" / "scheduler_config.json"));
   const Json index = Json::load(paths.base / "model_index.json").expect_object();
+  models.sampler = sampler_of(models.scheduler, index);
   models.zero_absent_negative = index.get_bool("force_zeros_for_empty_prompt", true);
   models.guidance = guidance_of(paths.base);
   for (std::size_t i = 0; i < 2; ++i) open_text_encoder(models, i, paths.base, stop);

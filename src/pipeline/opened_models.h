@@ -28,6 +28,7 @@ struct OpenedModels {
   WeightMap resampler_weights;
   WeightMap vae_weights;
   SchedulerConfig scheduler;
+  std::string sampler{kEulerClass};  // the class that the model names, printable
   bool zero_absent_negative = true;  // model_index.json: force_zeros_for_empty_prompt
   double guidance = 5;               // of pictures that name none
 

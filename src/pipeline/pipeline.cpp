@@ -288,10 +288,8 @@ double Pipeline::native_guidance() const { return models_->opened.guidance; }
 
 Precision Pipeline::precision() const { return models_->precision; }
 
-std::string Pipeline::truncated(const std::string& prompt, const std::stop_token& stop) const {
-  return models_->opened.tokenizers[0]
-      .encode(prompt, models_->opened.prompt_length(0), stop)
-      .cut_text;
+std::vector<Warning> Pipeline::warnings(const Request& request, const std::stop_token& stop) const {
+  return find_warnings(models_->opened, request, stop);
 }
 
 const Workspace& Pipeline::workspace() const { return models_->workspace; }

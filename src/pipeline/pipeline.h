@@ -21,6 +21,7 @@
 #include "pipeline/request.h"
 #include "pipeline/request_plan.h"
 #include "pipeline/resume.h"
+#include "pipeline/warnings.h"
 #include "runtime/workspace.h"
 
 namespace semblance {
@@ -99,8 +100,8 @@ class Pipeline {
   std::optional<Size> smaller_picture(const Request& request, std::optional<ImageFormat> format,
                                       std::uint64_t minimum_bytes,
                                       const std::function<void()>& check = {}) const;
-  /// What of the prompt is cut off beyond the encoders' length; empty when nothing is.
-  std::string truncated(const std::string& prompt, const std::stop_token& stop = {}) const;
+  /// find_warnings() of this pipeline's models.
+  std::vector<Warning> warnings(const Request& request, const std::stop_token& stop = {}) const;
 
   /// Encodes the prompts and the face, and makes the first noise. `embedding`: 512 numbers as the
   /// recogniser gave them; `keypoints` in pixels of the picture to be made. Throws as

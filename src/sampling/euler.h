@@ -9,21 +9,26 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace semblance {
 
 class Json;
 
-/// scheduler_config.json, with diffusers' defaults for EulerDiscreteScheduler. The file's
-/// `_class_name` does not matter: a config of another scheduler is read for Euler, as from_config
-/// does.
+/// The sampler that there is, as diffusers calls it.
+inline constexpr std::string_view kEulerClass = "EulerDiscreteScheduler";
+
+/// scheduler_config.json, with diffusers' defaults for EulerDiscreteScheduler. A config of another
+/// scheduler is read for Euler, as from_config does; `class_name` says whose it is.
 struct SchedulerConfig {
   enum class BetaSchedule { kLinear, kScaledLinear };
   enum class Prediction { kEpsilon, kVPrediction, kSample };
   enum class Spacing { kLinspace, kLeading, kTrailing };
   enum class Sigmas { kInterpolated, kKarras, kExponential };
 
+  std::string class_name{kEulerClass};
   int train_timesteps = 1000;
   double beta_start = 0.0001;
   double beta_end = 0.02;

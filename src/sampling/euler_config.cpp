@@ -40,6 +40,7 @@ std::optional<double> get_sigma(const Json& json, std::string_view key) {
 SchedulerConfig SchedulerConfig::read(const Json& json) {
   json.expect_object();
   SchedulerConfig config;
+  config.class_name = json.get_string("_class_name", config.class_name);
   config.train_timesteps = static_cast<int>(
       json.get_int("num_train_timesteps", config.train_timesteps, {.least = 1, .most = 1'000'000}));
   config.beta_start = get_between(json, "beta_start", config.beta_start);
