@@ -63,7 +63,7 @@ export function clear() {
   stopFollowing();
   shown = null;
   remember(sessionStorage, 'job', null);
-  for (const id of ['preview', 'picture-link', 'strip', 'progress', 'ended', 'result']) byId(id).hidden = true;
+  for (const id of ['preview', 'picture-link', 'strip', 'progress', 'ended', 'warnings', 'result']) byId(id).hidden = true;
   byId('frame-empty').hidden = false;
   byId('frame').dataset.state = 'empty';
   byId('frame').style.removeProperty('--ratio');
@@ -81,6 +81,7 @@ function update(job) {
   byId('frame-empty').hidden = true;
   showProgress(job);
   showPictures(job);
+  showWarnings(job);
   showEnd(job);
   if (!before || before.id !== job.id || before.state !== job.state) options.changed(job);
 }
@@ -219,6 +220,21 @@ function factsOf(job, image) {
     else text.textContent = value;
     return make('div', { class: key === 'facts.negative' ? 'wide' : '' }, title, text);
   });
+}
+
+function showWarnings(job) {
+  const list = byId('warnings');
+  list.hidden = job.warnings.length === 0;
+  const shape = JSON.stringify(job.warnings);
+  if (list.dataset.shape === shape) return;  // said already
+  list.dataset.shape = shape;
+  list.replaceChildren(...job.warnings.map(({ code, param, message, detail }) => {
+    const line = make('li', { class: 'warning' });
+    const key = `warning.${param === 'negative_prompt' ? 'negative_' : ''}${code}`;
+    if (hasWord(key)) say(line, key, { detail });
+    else sayAsIs(line, message, 'en');
+    return line;
+  }));
 }
 
 function showEnd(job) {

@@ -79,6 +79,47 @@ TEST_F(Serve, EventsBeginWithTheJobAlsoWhenItHasEnded) {
   EXPECT_FALSE(events.next());
 }
 
+TEST_F(Serve, TellsWhatAPictureWillNotHave) {
+  Service service = serve({"--lang", "es"});
+  Service::Json settings = service.settings(64, 1);
+  std::string words;
+  for (int i = 0; i < 100; ++i) words += "snow ";
+  settings["prompt"] = "a (man:1.3)";
+  settings["negative_prompt"] = words;
+  const std::string id = service.submit(settings);
+  const Service::Json warnings = service.ended(id)["warnings"];
+  ASSERT_EQ(warnings.size(), 2U);
+  EXPECT_EQ(warnings[0]["code"], "prompt_weights");
+  EXPECT_EQ(warnings[0]["param"], "prompt");
+  EXPECT_EQ(warnings[0]["message"],
+            "prompt: los pesos como (nieve:1.3) o [nieve] se leen como texto corriente, con sus "
+            "paréntesis y corchetes");
+  EXPECT_EQ(warnings[1]["code"], "prompt_cut");
+  EXPECT_EQ(warnings[1]["param"], "negative_prompt");
+  EXPECT_TRUE(warnings[1]["detail"].get<std::string>().starts_with("snow snow"));
+  EXPECT_NE(service.picture(id).find("Warnings: \"prompt: weights such as (snow:1.3)"),
+            std::string::npos);
+
+  const Form edit = Form()
+                        .add("image", demo_photo(), "me.png")
+                        .add("prompt", "a [man]")
+                        .add("size", "64x64")
+                        .add("steps", "1");
+  const Service::Json answer = Service::Json::parse(service.post("/v1/images/edits", edit).body);
+  ASSERT_EQ(answer["warnings"].size(), 1U);
+  EXPECT_EQ(answer["warnings"][0], warnings[0]["message"]);
+  Form streamed = edit;
+  const std::string events = service.post("/v1/images/edits", streamed.add("stream", "true")).body;
+  EXPECT_NE(events.find("\"warnings\":[\"prompt: los pesos"), std::string::npos);
+
+  // They outlive the program.
+  service.stop().exits(0);
+  Service again = serve();
+  EXPECT_EQ(again.job(id)["warnings"][1]["detail"], warnings[1]["detail"]);
+  EXPECT_TRUE(again.job(id)["warnings"][0]["message"].get<std::string>().starts_with(
+      "prompt: weights such as"));
+}
+
 TEST_F(Serve, CancelEndsAJobWithinASecond) {
   Service service = serve();
   double worst = 0;

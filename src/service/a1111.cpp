@@ -10,7 +10,6 @@
 #include "service/a1111_fields.h"
 #include "service/a1111_units.h"
 #include "service/base64.h"
-#include "text/prompt.h"
 
 namespace semblance::service {
 namespace {
@@ -147,14 +146,13 @@ bool has_word(std::string_view text, std::string_view word) {
   return false;
 }
 
-/// The syntax that prompts have there and not here: it is read as plain text.
+/// The syntax that prompts have there and not here, and read as plain text; of weights the job
+/// itself tells.
 void warn_of_prompt(std::string_view field, std::string_view prompt,
                     std::vector<std::string>& warnings) {
   const auto warn = [&](std::string_view what) {
     warnings.push_back(fmt::format("{}: {} as plain text", field, what));
   };
-  if (uses_prompt_weights(prompt))
-    warn("weights such as (snow:1.3) or [snow] are taken, brackets included,");
   for (std::string_view network : {"<lora:", "<lyco:", "<hypernet:"}) {
     if (prompt.find(network) != std::string_view::npos)
       warn(fmt::format("there are no extra networks, {}...> is taken", network));

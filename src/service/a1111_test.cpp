@@ -253,13 +253,8 @@ TEST(Txt2Img, WarnsByName) {
       (std::vector<std::string>{
           "force_task_id has no effect: progress is asked of /sdapi/v1/progress without an id",
           "save_images has no effect: the service keeps its newest results in any case",
-          "prompt: weights such as (snow:1.3) or [snow] are taken, brackets included, as plain "
-          "text",
           "prompt: there are no extra networks, <lora:...> is taken as plain text",
-          "prompt: BREAK is taken as plain text",
-          "negative_prompt: weights such as (snow:1.3) or [snow] are taken, brackets included, as "
-          "plain text",
-          "negative_prompt: AND is taken as plain text"}));
+          "prompt: BREAK is taken as plain text", "negative_prompt: AND is taken as plain text"}));
   EXPECT_TRUE(parsed(body({{"prompt", "BREAKFAST on SAND, a BRAND"}})).job.warnings.empty());
 }
 

@@ -119,11 +119,12 @@ const LatentColours& Engine::colours(std::stop_token stop) {
   return *colours_;
 }
 
-ImageText Engine::text_for(const Request& request) const {
+ImageText Engine::text_for(const Request& request, const std::vector<Warning>& warnings) const {
   return picture_text(
       request, {.base = facts_.demo ? std::filesystem::path(facts_.name) : options_.models.base,
                 .precision = facts_.precision,
-                .backend = options_.backend});
+                .backend = options_.backend,
+                .warnings = warnings});
 }
 
 }  // namespace semblance::service

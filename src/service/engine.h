@@ -89,7 +89,7 @@ class Engine {
   Pipeline& pipeline(const std::stop_token& stop = {});
   /// Made at the first call.
   const LatentColours& colours(std::stop_token stop = {});
-  ImageText text_for(const Request& request) const;
+  ImageText text_for(const Request& request, const std::vector<Warning>& warnings) const;
 
   /// Gives the models back until they are needed again.
   void release();

@@ -51,6 +51,36 @@ JobError error_of(const Json& kept) {
   kept.refuse("error", "a code that there is, and a message");
 }
 
+json kept_warning(const Warning& warning) {
+  return {{"code", code_of(warning.kind)},
+          {"negative", warning.in_negative},
+          {"tokens", warning.tokens},
+          {"detail", warning.detail}};
+}
+
+Warning warning_of(const Json& kept) {
+  const auto kind = warning_kind(kept.get_string("code"));
+  if (!kind) kept.refuse("code", "a warning's code that there is");
+  Warning warning{.kind = *kind,
+                  .in_negative = kept.get_bool("negative"),
+                  .tokens = static_cast<int>(kept.get_int("tokens", {}, {0, 1'000'000})),
+                  .detail = kept.get_string("detail")};
+  if (warning.detail.size() > Warning::kMostDetailBytes) {
+    kept.refuse("detail", fmt::format("text of at most {} bytes", Warning::kMostDetailBytes));
+  }
+  return warning;
+}
+
+json to_json(const Warning& warning) {
+  const PromptNames names;
+  const bool of_prompt = warning.kind != Warning::Kind::kSampler;
+  return {{"code", code_of(warning.kind)},
+          {"param",
+           of_prompt ? json(warning.in_negative ? names.negative : names.prompt) : json(nullptr)},
+          {"message", text_of(warning, language())},
+          {"detail", warning.detail}};
+}
+
 void read_kept(Job& job, const Json& kept) {
   constexpr int kMostBegun = 1'000'000;
   constexpr std::uint64_t kAnySeed = ~std::uint64_t{0};
@@ -71,6 +101,10 @@ void read_kept(Job& job, const Json& kept) {
   }
   if (static_cast<int>(job.pictures.size()) > job.settings.count)
     kept.refuse("pictures", "no more than were asked for");
+  if (kept.has("warnings")) {  // absent in what earlier versions wrote
+    for (const Json& warning : kept.child("warnings").items())
+      job.warnings.push_back(warning_of(warning));
+  }
   if (kept.has("error")) job.error = error_of(kept);
 }
 
@@ -99,6 +133,12 @@ std::string time_text(Time time) {
                      time.time_since_epoch().count() % 1000);
 }
 
+std::vector<std::string> warning_texts(const Job& job) {
+  std::vector<std::string> texts;
+  for (const Warning& warning : job.warnings) texts.push_back(text_of(warning, language()));
+  return texts;
+}
+
 json to_json(const Job& job, const Progress& progress, std::optional<int> position) {
   json pictures = json::array();
   for (std::size_t i = 0; i < job.pictures.size(); ++i) {
@@ -108,6 +148,8 @@ json to_json(const Job& job, const Progress& progress, std::optional<int> positi
                         {"height", picture.size.h},
                         {"seed", picture.seed}});
   }
+  json warnings = json::array();
+  for (const Warning& warning : job.warnings) warnings.push_back(to_json(warning));
   return {{"id", job.id},
           {"state", name_of(job.state)},
           {"position", or_null(position)},
@@ -128,6 +170,7 @@ json to_json(const Job& job, const Progress& progress, std::optional<int> positi
           {"seconds_planned", or_null(progress.seconds_planned)},
           {"planned_bytes", or_null(progress.planned_bytes)},
           {"images", std::move(pictures)},
+          {"warnings", std::move(warnings)},
           {"error", job.error ? json{{"message", job.error->message}, {"code", job.error->code}}
                               : json(nullptr)}};
 }
@@ -150,12 +193,15 @@ std::string kept_text(const Job& job) {
   json pictures = json::array();
   for (const JobPicture& picture : job.pictures)
     pictures.push_back({picture.size.w, picture.size.h, picture.seed});
+  json warnings = json::array();
+  for (const Warning& warning : job.warnings) warnings.push_back(kept_warning(warning));
   json kept{{"settings", to_json(job.settings)},
             {"face", job.face},
             {"keep_photo", job.keep_photo},
             {"begun", job.begun},
             {"gain", {job.gain.pictures, job.gain.step}},
-            {"pictures", std::move(pictures)}};
+            {"pictures", std::move(pictures)},
+            {"warnings", std::move(warnings)}};
   if (job.error) kept["error"] = {job.error->code, job.error->message};
   return kept.dump(-1, ' ', false, json::error_handler_t::replace);
 }

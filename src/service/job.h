@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "image/image.h"
+#include "pipeline/warnings.h"
 #include "service/settings.h"
 
 namespace semblance::service {
@@ -60,6 +61,8 @@ struct Job {
   std::string repeat_key = {};  // a request that comes again with it is this job; empty: none
   std::string digest = {};      // of that request: 64 hexadecimal digits where there is a key
   std::vector<JobPicture> pictures = {};  // those that are done
+  /// Of its settings and the model, known when the job has begun.
+  std::vector<Warning> warnings = {};
   int begun = 0;      // starts in a row that neither ended, nor were stopped, nor gained a step
   JobGain gain = {};  // the most that any start found
   std::optional<JobError> error = {};
@@ -85,6 +88,9 @@ struct Progress {
 
 /// "2026-01-31T12:00:00.123Z", RFC 3339. Of a time from 0 to kMostTimeMs.
 std::string time_text(Time time);
+
+/// The warnings' texts, in language(): for other APIs' answers.
+std::vector<std::string> warning_texts(const Job& job);
 
 /// As GET /api/jobs/{id} gives it. `position`: how many stand before it in the queue.
 nlohmann::json to_json(const Job& job, const Progress& progress, std::optional<int> position);

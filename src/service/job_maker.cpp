@@ -125,6 +125,7 @@ Identity JobMaker::person_in_pose(const Identity& person) {
 /// Plans the pictures, and writes down what the request left open: after a crash it must be the
 /// same.
 void JobMaker::settle(const Request& request) {
+  job_.warnings = patiently([&] { return engine_.pipeline(stop_).warnings(request, stop_); });
   const PlanAnswer plan = patiently([&] { return engine_.plan(request, stop_); });
   if (!plan.fits) throw Error(ErrorKind::kMemory, *plan.refusal);
   if (!job_.settings.seed) job_.settings.seed = random_seed();
@@ -166,7 +167,8 @@ void JobMaker::make_picture(Request request, const Identity& person, const Keypo
   const Image image = patiently([&] { return generation->decode(stop_); });
   generation.reset();
   patiently([&] {
-    write_image(image, files_.picture(job_.pictures.size()), engine_.text_for(request), stop_);
+    write_image(image, files_.picture(job_.pictures.size()),
+                engine_.text_for(request, job_.warnings), stop_);
     sync_folder(files_.folder());
   });
   job_.pictures.push_back({image.size(), request.seed});

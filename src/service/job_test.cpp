@@ -47,6 +47,37 @@ TEST(Job, AQueuedOneAsJson) {
   EXPECT_EQ(value["step"], 0);
   EXPECT_EQ(value["steps"], 30);
   EXPECT_EQ(value["images"], json::array());
+  EXPECT_EQ(value["warnings"], json::array());
+}
+
+TEST(Job, WarningsAsJsonInTheServicesLanguage) {
+  Job job{.id = "0123456789abcdef0123", .created = kNow};
+  job.warnings = {{.kind = Warning::Kind::kPromptWeights},
+                  {.kind = Warning::Kind::kPromptCut,
+                   .in_negative = true,
+                   .tokens = 77,
+                   .detail = "on \"ice\""},
+                  {.kind = Warning::Kind::kSampler, .detail = "DDIMScheduler"}};
+  const json english = to_json(job, {}, {})["warnings"];
+  EXPECT_EQ(english[0], json({{"code", "prompt_weights"},
+                              {"param", "prompt"},
+                              {"message",
+                               "prompt: weights such as (snow:1.3) or [snow] are taken "
+                               "as plain text, brackets included"},
+                              {"detail", ""}}));
+  EXPECT_EQ(english[1], json({{"code", "prompt_cut"},
+                              {"param", "negative_prompt"},
+                              {"message",
+                               "negative_prompt: the model reads 77 tokens; cut off: "
+                               "\"on \"ice\"\""},
+                              {"detail", "on \"ice\""}}));
+  EXPECT_EQ(english[2]["code"], "sampler");
+  EXPECT_TRUE(english[2]["param"].is_null());
+  set_language(Language::kSpanish);
+  const std::vector<std::string> spanish = warning_texts(job);
+  EXPECT_EQ(to_json(job, {}, {})["warnings"][1]["message"], spanish[1]);
+  set_language(Language::kEnglish);
+  EXPECT_EQ(spanish[1], "negative_prompt: el modelo lee 77 tokens; queda fuera: \"on \"ice\"\"");
 }
 
 TEST(Job, AnEndedOneAsJson) {
@@ -108,9 +139,12 @@ TEST(Job, KeptTextGoesThereAndBack) {
   job.settings.seed = 18446744073709551615U;
   job.pictures = {{{128, 64}, 5}};
   job.error = {"device", "no \"disk\""};
+  job.warnings = {
+      {.kind = Warning::Kind::kPromptCut, .in_negative = true, .tokens = 77, .detail = "ice"}};
   Job back{.id = "j"};
   take_kept_text(back, kept_text(job));
   EXPECT_EQ(kept_text(back), kept_text(job));
+  EXPECT_EQ(back.warnings, job.warnings);
 }
 
 TEST(Job, ADamagedKeptTextIsAnError) {
@@ -127,7 +161,8 @@ TEST(Job, ADamagedKeptTextIsAnError) {
   for (const auto& [key, value] : kept.items()) {
     json less = kept;
     less.erase(key);
-    if (key != "gain") expect_corrupt(less.dump());  // which version 1 did not know
+    // Of these two earlier versions did not know.
+    if (key != "gain" && key != "warnings") expect_corrupt(less.dump());
     json wrong = kept;
     wrong[key] = "text";
     expect_corrupt(wrong.dump());
@@ -136,6 +171,14 @@ TEST(Job, ADamagedKeptTextIsAnError) {
   json out_of_range = kept;
   out_of_range["settings"]["steps"] = 0;
   expect_corrupt(out_of_range.dump());
+  const json warning{{"code", "sampler"}, {"negative", false}, {"tokens", 0}, {"detail", "x"}};
+  for (const auto& [key, value] : std::vector<std::pair<std::string, json>>{
+           {"code", "other"}, {"tokens", -1}, {"detail", std::string(201, 'x')}}) {
+    json other = kept;
+    other["warnings"][0] = warning;
+    other["warnings"][0][key] = value;
+    expect_corrupt(other.dump());
+  }
   json half = kept;
   half["pictures"][0] = {128, 64};
   expect_corrupt(half.dump());

@@ -47,6 +47,8 @@ inline void add_all_routes(Router& router, Context& context) {
 std::string submit_job(Context& context, const HttpRequest& request, JobRequest& job);
 /// The job once it has ended. Throws HttpError 499, and gives the job up, where the client leaves.
 Job wait_for_job(Context& context, const HttpRequest& request, const std::string& id);
+/// Adds what the job has been warned of to what its request was: for the answer.
+void add_warnings(JobRequest& request, const Job& job);
 /// The response for a job that failed or was cancelled.
 HttpResponse failure_of(const Job& job);
 

@@ -87,13 +87,14 @@ HttpResponse txt2img(Context& context, Waited& waited, const HttpRequest& reques
   if (job.state == JobState::kFailed) return failure_of(job);
   wanted.job.settings.prompt = job.settings.prompt;
   wanted.job.settings.negative = job.settings.negative;
+  add_warnings(wanted.job, job);
   MadeTxt2Img made{.timestamp = timestamp(job.started.value_or(job.created)),
                    .interrupted = job.state == JobState::kCancelled};
   for (const JobPicture& picture : job.pictures) {
     Request of_picture = request_of(job.settings, context.engine.facts().native_guidance);
     of_picture.seed = picture.seed;
     made.seeds.push_back(picture.seed);
-    for (const auto& [key, text] : context.engine.text_for(of_picture)) {
+    for (const auto& [key, text] : context.engine.text_for(of_picture, job.warnings)) {
       if (key == "parameters") made.infotexts.push_back(text);
     }
   }

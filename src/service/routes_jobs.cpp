@@ -161,6 +161,10 @@ Job wait_for_job(Context& context, const HttpRequest& request, const std::string
   }
 }
 
+void add_warnings(JobRequest& request, const Job& job) {
+  for (std::string& text : warning_texts(job)) request.warnings.push_back(std::move(text));
+}
+
 HttpResponse failure_of(const Job& job) {
   if (!job.error) return error_response(409, "cancelled", "the job was cancelled");
   const std::string& code = job.error->code;

@@ -42,7 +42,7 @@ std::shared_ptr<const File> in_format(Context& context, const HttpRequest& reque
   if (fs::exists(path)) return open_file(path);
   Request of_picture = request_of(job.settings, context.engine.facts().native_guidance);
   of_picture.seed = job.pictures[n].seed;
-  const ImageText text = context.engine.text_for(of_picture);
+  const ImageText text = context.engine.text_for(of_picture, job.warnings);
   const std::uint64_t bytes =
       probe(*png).decoding_bytes + encoding_bytes(format_for(path), job.pictures[n].size);
   if (bytes <= kConversionBytes) {
@@ -108,6 +108,7 @@ class EditStream {
     }
     const std::int64_t created = unix_seconds(view.job.created);
     Body out;
+    if (told_ == 0 && !view.job.pictures.empty()) add_warnings(edit_.job, view.job);
     for (; told_ < view.job.pictures.size(); ++told_) {
       out +=
           completed_event(edit_, made(context_, request_, edit_, host_, view.job, told_), created);
@@ -167,6 +168,7 @@ HttpResponse edit_images(Context& context, const HttpRequest& request) {
   }
   const Job job = wait_for_job(context, request, id);
   if (job.state != JobState::kDone) return failure_of(job);
+  add_warnings(edit.job, job);
   const ImagesFrame frame = images_frame(edit, job.pictures.at(0).size, unix_seconds(job.created));
   Body body(frame.before);
   for (std::size_t n = 0; n < job.pictures.size(); ++n) {
