@@ -113,7 +113,7 @@ Json Json::parse(std::string name, std::string_view text) {
   } catch (const nlohmann::json::parse_error& error) {
     refuse_other_content(document->name, "JSON", text);
     if (from_first_visible(text).empty()) {
-      fail(ErrorKind::kCorrupt, "cannot read {}: expected JSON, got an empty file", document->name);
+      fail(ErrorKind::kCorrupt, "cannot read {}: expected JSON, got nothing", document->name);
     }
     const std::size_t byte = std::min(error.byte == 0 ? 0 : error.byte - 1, text.size());
     const std::string_view before = text.substr(0, byte);

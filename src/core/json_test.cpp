@@ -94,9 +94,9 @@ TEST(Json, RefusesWhatIsNoJson) {
   EXPECT_EQ(error_of([] { config("{\n\"a\": }"); }),
             "corrupt: cannot read config.json: it must be JSON, and is not at line 2 (byte 7)");
   EXPECT_EQ(error_of([] { config(""); }),
-            "corrupt: cannot read config.json: expected JSON, got an empty file");
+            "corrupt: cannot read config.json: expected JSON, got nothing");
   EXPECT_EQ(error_of([] { config(" \r\n"); }),
-            "corrupt: cannot read config.json: expected JSON, got an empty file");
+            "corrupt: cannot read config.json: expected JSON, got nothing");
   EXPECT_EQ(error_of([] { config("\xef\xbb\xbf\n<!DOCTYPE HTML>\n<p>Sign in</p>"); }),
             "corrupt: cannot read config.json: expected JSON, got a web page\n"
             "  download the file itself, not the page about it");
