@@ -36,7 +36,8 @@ static_assert(kLimits.most_bytes() <= service::kServiceBytes);
 
 struct Settings {
   std::string listen = "127.0.0.1:7860";
-  std::vector<std::string> hosts, origins;
+  std::vector<std::string> hosts, origins, proxies;
+  std::string public_url;
   fs::path key_file;
   fs::path data;
   ModelPaths models;
@@ -70,6 +71,16 @@ void declare(Flags& flags, Settings& s) {
               "A page elsewhere that may call the service, as https://app.example. May come more "
               "than once. Default: none.",
               [&s](const std::string&, const std::string& text) { s.origins.push_back(text); });
+  flags.text("--public-url", "URL",
+             "How the service is reached from outside, as https://semblance.example: links in "
+             "responses begin with it, and its host may be called, as with --host. Default: as the "
+             "client called it.",
+             s.public_url);
+  flags.value(
+      "--proxy", "ADDRESS",
+      "A proxy, by its address in numbers, that is believed in what it says of its clients: "
+      "X-Forwarded-For, -Proto and -Host, or Forwarded. May come more than once.",
+      [&s](const std::string&, const std::string& text) { s.proxies.push_back(text); });
   flags.path("--data", "DIR",
              "Where queue, pictures and saved faces are kept. Default: semblance in XDG_STATE_HOME "
              "or ~/.local/state.",
@@ -245,18 +256,25 @@ void run_service(Settings& s, const service::Listen& listen, const std::string& 
                       .keep_count = static_cast<int>(s.keep_count),
                       .keep_age = std::chrono::hours(24 * s.keep_days),
                       .release_after = std::chrono::seconds(s.release_seconds)});
+  const service::Links links(store.link_secret());
   service::Context context{.engine = engine,
                            .jobs = jobs,
                            .store = store,
+                           .links = links,
                            .upload_bytes = static_cast<std::uint64_t>(s.upload_mib) << 20U,
                            .queue_limit = static_cast<int>(s.queue),
                            .key_required = !key.empty()};
   service::Router router;
   service::add_all_routes(router, context);
-  service::HttpServer server(
-      listen,
-      {.listen_address = listen.address, .hosts = s.hosts, .key = key, .origins = s.origins},
-      std::move(router), kLimits);
+  service::HttpServer server(listen,
+                             {.listen_address = listen.address,
+                              .hosts = s.hosts,
+                              .key = key,
+                              .origins = s.origins,
+                              .public_url = s.public_url,
+                              .proxies = s.proxies,
+                              .links = &links},
+                             std::move(router), kLimits);
   context.requests = [&server] { return server.counts().requests; };
   progress.note(fmt::format("{}, budget {}, results in {}", text_of(title_of(engine.mode())),
                             bytes_text(engine.budget().bytes), data_folder(s).string()));

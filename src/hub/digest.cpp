@@ -9,6 +9,15 @@
 #include "memory/file.h"
 
 namespace semblance {
+namespace {
+
+std::string hex_of(std::span<const unsigned char> bytes) {
+  std::string hex;
+  for (const unsigned char byte : bytes) hex += fmt::format("{:02x}", byte);
+  return hex;
+}
+
+}  // namespace
 
 std::string_view title_of(DigestKind kind) {
   return kind == DigestKind::kSha256 ? "SHA-256" : "git's SHA-1";
@@ -51,9 +60,19 @@ std::string Hasher::finish() {
   unsigned char raw[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
   Crypto::get().digest_final(static_cast<EVP_MD_CTX*>(context_), raw, &size);
-  std::string hex;
-  for (unsigned int i = 0; i < size; ++i) hex += fmt::format("{:02x}", raw[i]);
-  return hex;
+  return hex_of({raw, size});
+}
+
+std::string hmac_sha256(std::string_view key, std::string_view text) {
+  const Crypto& crypto = Crypto::get();
+  unsigned char raw[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  if (crypto.hmac(crypto.sha256(), key.data(), static_cast<int>(key.size()),
+                  reinterpret_cast<const unsigned char*>(text.data()), text.size(), raw,
+                  &size) == nullptr) {
+    fail(ErrorKind::kDevice, "cannot compute HMAC-SHA-256: libcrypto refuses it");
+  }
+  return hex_of({raw, size});
 }
 
 std::string digest_of_file(const std::filesystem::path& path, DigestKind kind,

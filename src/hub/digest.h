@@ -47,6 +47,10 @@ class Hasher {
   void* context_;  // EVP_MD_CTX
 };
 
+/// HMAC-SHA-256 (RFC 2104) of `text`, in hex. Throws Error(kMissing) where libcrypto is not there,
+/// Error(kDevice) where it refuses.
+std::string hmac_sha256(std::string_view key, std::string_view text);
+
 /// Reads a file once, in pieces. `seen` is told of each piece's bytes. Throws what open_file() and
 /// File::read throw, Error(kCancelled).
 std::string digest_of_file(const std::filesystem::path& path, DigestKind kind,

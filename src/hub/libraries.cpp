@@ -68,6 +68,7 @@ const Crypto& Crypto::get() {
     library.find(c.digest_final, "EVP_DigestFinal_ex");
     library.find(c.sha256, "EVP_sha256");
     library.find(c.sha1, "EVP_sha1");
+    library.find(c.hmac, "HMAC");
     return c;
   }();
   return crypto;

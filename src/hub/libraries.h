@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <string>
 
@@ -62,6 +63,7 @@ struct Crypto {
   decltype(&::EVP_DigestFinal_ex) digest_final;
   decltype(&::EVP_sha256) sha256;
   decltype(&::EVP_sha1) sha1;
+  decltype(&::HMAC) hmac;
 
   static const Crypto& get();
 };

@@ -330,7 +330,7 @@ bool Connection::serve_one() {
 
 void Connection::exchange(Exchange& exchange) {
   exchange.begin(receive_head());
-  exchange.head.request.client = address_;
+  core_.gate.identify(exchange.head.request, address_);
   const RequestHead& head = exchange.head;
   std::optional<HttpResponse> refusal = find_route(exchange);
   if (!refusal && head.declared_bytes > 0) refusal = book_body(exchange, head.declared_bytes);

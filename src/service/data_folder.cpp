@@ -11,7 +11,9 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "hub/digest.h"
 #include "memory/file.h"
+#include "service/login.h"
 
 namespace semblance::service {
 namespace {
@@ -20,10 +22,14 @@ namespace fs = std::filesystem;
 
 constexpr const char* kWayOut = "\n  name a new or an empty folder of your own with --data";
 
+constexpr std::string_view kLinkSecret = "link-secret";
+constexpr std::size_t kSecretDigits = 64;
+
 /// What may lie in a folder in which we were killed before its database came about.
-constexpr std::array<std::string_view, 7> kOurs{"lock",
+constexpr std::array<std::string_view, 8> kOurs{"lock",
                                                 "jobs",
                                                 "identities",
+                                                kLinkSecret,
                                                 "service.sqlite-wal",
                                                 "service.sqlite-shm",
                                                 "service.sqlite-journal",
@@ -112,7 +118,8 @@ DataFolder::DataFolder(const fs::path& folder) {
   refuse_foreign(path_);
   refuse_foreign_files(path_);
   for (const fs::path& part : {jobs(), identities()}) refuse_link(part, true);
-  for (const fs::path& part : {database(), path_ / "lock"}) refuse_link(part, false);
+  for (const fs::path& part : {database(), path_ / "lock", path_ / kLinkSecret})
+    refuse_link(part, false);
   const std::string path = (path_ / "lock").string();
   lock_ = open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (lock_ < 0) fail(ErrorKind::kDevice, "cannot write {}: {}", path, std::strerror(errno));
@@ -133,5 +140,22 @@ DataFolder::DataFolder(const fs::path& folder) {
 }
 
 DataFolder::~DataFolder() { close(lock_); }
+
+std::string DataFolder::link_secret() const {
+  const std::string path = (path_ / kLinkSecret).string();
+  std::error_code error;
+  if (fs::file_size(path, error) == kSecretDigits) {
+    std::string secret = read_small_file(path, kSecretDigits);
+    if (is_hex(secret, kSecretDigits)) return secret;
+  }
+  std::string secret = random_token();
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+  const bool is_written =
+      file >= 0 && write(file, secret.data(), secret.size()) == static_cast<ssize_t>(kSecretDigits);
+  const int reason = errno;
+  if (file >= 0) close(file);
+  if (!is_written) fail(ErrorKind::kDevice, "cannot write {}: {}", path, std::strerror(reason));
+  return secret;
+}
 
 }  // namespace semblance::service

@@ -2,6 +2,7 @@
 //
 //   FOLDER/lock
 //   FOLDER/service.sqlite      jobs and saved identities
+//   FOLDER/link-secret         what links to pictures are signed with (links.h)
 //   FOLDER/jobs/ID/            a job's files (job_files.h)
 //   FOLDER/identities/ID.json
 //
@@ -10,6 +11,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 namespace semblance::service {
 
@@ -29,6 +31,9 @@ class DataFolder {
   std::filesystem::path database() const { return path_ / "service.sqlite"; }
   std::filesystem::path jobs() const { return path_ / "jobs"; }
   std::filesystem::path identities() const { return path_ / "identities"; }
+  /// 64 hexadecimal digits, kept for the owner alone. Made where there are none: what was signed
+  /// before is worth nothing then. Throws Error(kDevice).
+  std::string link_secret() const;
 
  private:
   std::filesystem::path path_;

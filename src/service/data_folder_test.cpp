@@ -97,10 +97,36 @@ TEST_F(DataFolderTest, ALinkToAFolderOfOursIsTaken) {
   EXPECT_EQ(data.path(), fs::canonical(at("data")));
 }
 
+TEST_F(DataFolderTest, ASecretIsMadeOnceAndForItsOwnerAlone) {
+  made("data", 0755);
+  std::string secret;
+  {
+    const DataFolder data(at("data"));
+    secret = data.link_secret();
+    EXPECT_EQ(secret.size(), 64U);
+    EXPECT_EQ(mode(at("data/link-secret")), 0600U);
+    EXPECT_EQ(data.link_secret(), secret);
+  }
+  const DataFolder data(at("data"));
+  EXPECT_EQ(data.link_secret(), secret) << "links hold through a restart";
+  for (const std::string& damaged : {std::string(), std::string(64, 'x'), secret.substr(1)}) {
+    std::ofstream(at("data/link-secret")) << damaged;
+    const std::string another = data.link_secret();
+    EXPECT_EQ(another.size(), 64U);
+    EXPECT_NE(another, secret);
+    EXPECT_EQ(data.link_secret(), another);
+  }
+  fs::remove(at("data/link-secret"));
+  fs::create_directory(at("data/link-secret"));
+  expect_error(ErrorKind::kDevice, "cannot write " + data.path().string() + "/link-secret: ", [&] {
+    data.link_secret();
+  });
+}
+
 TEST_F(DataFolderTest, PartsThatAreLinksAreRefused) {
   made("elsewhere", 0700);
   made("data", 0700);
-  for (const char* part : {"jobs", "identities", "service.sqlite", "lock"}) {
+  for (const char* part : {"jobs", "identities", "service.sqlite", "lock", "link-secret"}) {
     fs::create_symlink(at("elsewhere"), at("data") / part);
     refused(at("data"), "it is a link");
     fs::remove(at("data") / part);

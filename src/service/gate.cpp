@@ -1,12 +1,11 @@
 #include "service/gate.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <cctype>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "service/forwarded.h"
 #include "service/log.h"
 
 namespace semblance::service {
@@ -121,6 +120,29 @@ std::string_view bearer_in(std::string_view header) {
   return header;
 }
 
+/// The URL without a slash at its end, and its host's name. Throws Error(kArgument).
+std::pair<std::string, std::string> public_url_of(const std::string& text) {
+  const std::size_t scheme_end = text.find("://");
+  const std::size_t path = scheme_end == text.npos ? text.npos : text.find('/', scheme_end + 3);
+  const auto origin = split_origin(std::string_view(text).substr(0, path));
+  std::string_view rest = path == text.npos ? "" : std::string_view(text).substr(path);
+  const bool is_path = std::all_of(rest.begin(), rest.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("/-._~").find(c) != std::string_view::npos;
+  });
+  const auto host = origin ? name_in(origin->second) : std::nullopt;
+  // An IPv6 address would need its brackets back.
+  const bool is_name = host && host->find(':') == host->npos;
+  if (!is_name || !is_path || (origin->first != "http" && origin->first != "https")) {
+    fail(ErrorKind::kArgument,
+         "cannot take the public URL {}: expected http:// or https://, a host's name and at most a "
+         "path, as in https://semblance.example",
+         text);
+  }
+  while (rest.ends_with('/')) rest.remove_suffix(1);
+  return {fmt::format("{}://{}{}", origin->first, origin->second, rest), *host};
+}
+
 std::string joined(const std::vector<std::string>& words) {
   std::string all;
   for (const std::string& word : words) all += (all.empty() ? "" : ", ") + word;
@@ -128,19 +150,6 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 }  // namespace
-
-std::string client_of(const HttpRequest& request) {
-  if (!is_loopback_name(request.client)) return request.client;
-  std::string_view last = request.header("x-forwarded-for");
-  last = last.substr(last.rfind(',') + 1);  // all of it where there is no comma
-  while (last.starts_with(' ')) last.remove_prefix(1);
-  while (last.ends_with(' ')) last.remove_suffix(1);
-  const std::string address(last);
-  std::array<unsigned char, sizeof(in6_addr)> bytes{};
-  const bool is_address = ::inet_pton(AF_INET, address.c_str(), bytes.data()) == 1 ||
-                          ::inet_pton(AF_INET6, address.c_str(), bytes.data()) == 1;
-  return is_address ? address : request.client;
-}
 
 void check_key(std::string_view key) {
   const bool is_visible =
@@ -153,6 +162,21 @@ void check_key(std::string_view key) {
 }
 
 Gate::Gate(GateOptions options) : options_(std::move(options)) {
+  if (!options_.public_url.empty()) {
+    auto [url, host] = public_url_of(options_.public_url);
+    options_.public_url = std::move(url);
+    options_.hosts.push_back(std::move(host));
+  }
+  for (std::string& proxy : options_.proxies) {
+    const std::string address = plain_address(proxy);
+    if (address.empty()) {
+      fail(ErrorKind::kArgument,
+           "cannot believe the proxy {}: expected an address in numbers, as in 127.0.0.1 or "
+           "2001:db8::1",
+           proxy);
+    }
+    proxy = address;
+  }
   for (std::string& host : options_.hosts) {
     const auto name = name_in(host);
     if (!name || host.find(':') != std::string::npos) {
@@ -201,7 +225,7 @@ bool Gate::has_session(const HttpRequest& request) const {
 /// `wrong` where the key is that, 429 where too many were; nothing where it is right.
 std::optional<HttpResponse> Gate::refuse_key(const HttpRequest& request, std::string_view key,
                                              HttpResponse wrong) const {
-  const std::string client = client_of(request);
+  const std::string& client = request.client;
   const auto [answer, wait] = guesses_->check(key, options_.key, client, options_.now());
   if (answer == Guesses::Answer::kRight) return {};
   if (answer == Guesses::Answer::kTooMany) {
@@ -220,6 +244,47 @@ std::optional<HttpResponse> Gate::refuse_key(const HttpRequest& request, std::st
   return wrong;
 }
 
+void Gate::identify(HttpRequest& request, const std::string& address) const {
+  const bool is_proxy = std::ranges::find(options_.proxies, address) != options_.proxies.end();
+  const Forwarded said = forwarded_in(request);
+  const bool is_believed = (is_proxy || is_loopback_name(address)) && !said.client.empty();
+  request.client = is_believed ? said.client : address;
+  if (!options_.public_url.empty()) {
+    request.origin = options_.public_url;
+    return;
+  }
+  const bool has_host = is_proxy && allows_host(said.host);
+  request.origin = fmt::format("{}://{}", is_proxy && !said.scheme.empty() ? said.scheme : "http",
+                               has_host ? said.host : request.header("host"));
+}
+
+/// What pages of others are refused.
+std::optional<HttpResponse> Gate::refuse_page(const HttpRequest& request, bool open) const {
+  const std::string_view host = request.header("host");
+  const std::string_view origin = request.header("origin");
+  if (!origin.empty()) {
+    const auto parts = split_origin(origin);
+    const std::string scheme = parts ? parts->first : "";
+    const auto own = split_origin(scheme + "://" + std::string(host));
+    const bool is_own = parts && own && *parts == *own && (scheme == "http" || scheme == "https");
+    if (is_own || allows_origin(origin)) return {};
+    return error_response(403, "forbidden",
+                          fmt::format("cannot answer a page of {}: other origins may ask only "
+                                      "where they were named with --cors-origin",
+                                      origin.substr(0, 200)));
+  }
+  // Without an Origin only a link may come from elsewhere, and only to what anyone may see.
+  const std::string_view site = request.header("sec-fetch-site");
+  const bool is_elsewhere = site == "cross-site" || site == "same-site";
+  const bool is_link = open && request.method == "GET" &&
+                       request.header("sec-fetch-mode") == "navigate" &&
+                       request.header("sec-fetch-dest") == "document";
+  if (!is_elsewhere || is_link) return {};
+  return error_response(403, "forbidden",
+                        "cannot answer a page of another site: open this service's own page, "
+                        "or name the other's origin with --cors-origin");
+}
+
 std::optional<HttpResponse> Gate::refuse(const HttpRequest& request, bool open) const {
   const std::string_view host = request.header("host");
   if (!allows_host(host)) {
@@ -228,38 +293,24 @@ std::optional<HttpResponse> Gate::refuse(const HttpRequest& request, bool open) 
                                       "service; name it with --host to allow it",
                                       host.substr(0, 200)));
   }
-  const std::string_view origin = request.header("origin");
-  if (!origin.empty()) {
-    const auto parts = split_origin(origin);
-    const std::string scheme = parts ? parts->first : "";
-    const auto own = split_origin(scheme + "://" + std::string(host));
-    const bool is_own = parts && own && *parts == *own && (scheme == "http" || scheme == "https");
-    if (!is_own && !allows_origin(origin)) {
-      return error_response(403, "forbidden",
-                            fmt::format("cannot answer a page of {}: other origins may ask only "
-                                        "where they were named with --cors-origin",
-                                        origin.substr(0, 200)));
-    }
-  } else {
-    // Without an Origin only a link may come from elsewhere, and only to what anyone may see.
-    const std::string_view site = request.header("sec-fetch-site");
-    const bool is_elsewhere = site == "cross-site" || site == "same-site";
-    const bool is_link = open && request.method == "GET" &&
-                         request.header("sec-fetch-mode") == "navigate" &&
-                         request.header("sec-fetch-dest") == "document";
-    if (is_elsewhere && !is_link) {
-      return error_response(403, "forbidden",
-                            "cannot answer a page of another site: open this service's own page, "
-                            "or name the other's origin with --cors-origin");
-    }
-  }
+  const Links::Right right =
+      options_.links == nullptr ? Links::Right::kNone : options_.links->right_of(request);
+  if (right == Links::Right::kGiven) return {};
+  if (auto refusal = refuse_page(request, open)) return refusal;
   if (open || !has_key() || has_session(request)) return {};
+  const std::string_view key = bearer_in(request.header("authorization"));
+  if (key.empty() && right == Links::Right::kEnded) {
+    return error_response(
+        403, "link_ended",
+        fmt::format("cannot open the link: it held for {} minutes, which are over\n  ask for the "
+                    "picture with the key, or make it again",
+                    std::chrono::minutes(Links::kLife).count()));
+  }
   HttpResponse response = error_response(
       401, "unauthorized",
       "cannot answer without the key: send the header \"Authorization: Bearer KEY\", or log in "
       "on the page");
   response.headers["WWW-Authenticate"] = "Bearer";
-  const std::string_view key = bearer_in(request.header("authorization"));
   if (key.empty()) return response;  // not a guess
   return refuse_key(request, key, std::move(response));
 }

@@ -5,7 +5,8 @@
 // or one that was allowed, and what the browser marks as coming from another site is refused. Where
 // a key is set, it comes as `Authorization: Bearer KEY`, or stands behind the session that POST
 // /api/login begins: its cookie `semblance_session` is random, and only our own pages send it.
-// Whoever guesses is held up (login.h), and each wrong key is a line of the log.
+// Whoever guesses is held up (login.h), and each wrong key is a line of the log. A link with a
+// right of its own (links.h) needs no key, and may stand on any page.
 #pragma once
 
 #include <memory>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "service/http.h"
+#include "service/links.h"
 #include "service/login.h"
 
 namespace semblance::service {
@@ -24,6 +26,9 @@ struct GateOptions {
   std::vector<std::string> hosts = {};  // more names, as in "semblance.example"; a port is no part
   std::string key = {};                 // empty: none is needed
   std::vector<std::string> origins = {};  // other origins that may ask: "https://app.example:8443"
+  std::string public_url = {};  // "https://semblance.example": how links begin; its host is a name
+  std::vector<std::string> proxies = {};                // addresses of proxies that are believed
+  const Links* links = nullptr;                         // that open a path; must outlive the gate
   std::function<Clock::time_point()> now = Clock::now;  // for tests
 };
 
@@ -42,9 +47,15 @@ class Gate {
 
   bool has_key() const { return !options_.key.empty(); }
 
+  /// Sets who asks (`client`) and what the service is called (`origin`). `address`: the
+  /// connection's. X-Forwarded-For is believed of proxies and of this machine; the scheme and the
+  /// host that a proxy says, of proxies alone, and a host only where it is a name of ours: many
+  /// hand on what their client made up. The public URL stands above all of that.
+  void identify(HttpRequest& request, const std::string& address) const;
+
   /// The refusal of a request (403; for the key 401, and 429 after too many wrong ones), or nothing
-  /// where it may pass. `open`: a route for which no key is needed, and to which a link on another
-  /// site may lead.
+  /// where it may pass: as one of Links does, wherever it stands. `open`: a route for which no key
+  /// is needed, and to which a link on another site may lead.
   std::optional<HttpResponse> refuse(const HttpRequest& request, bool open) const;
 
   /// The answer to OPTIONS, for a page of another origin (a CORS preflight) or for anyone.
@@ -65,6 +76,7 @@ class Gate {
   bool allows_host(std::string_view host) const;
   bool allows_origin(std::string_view origin) const;
   bool has_session(const HttpRequest& request) const;
+  std::optional<HttpResponse> refuse_page(const HttpRequest& request, bool open) const;
   std::optional<HttpResponse> refuse_key(const HttpRequest& request, std::string_view key,
                                          HttpResponse wrong) const;
 
@@ -72,9 +84,5 @@ class Gate {
   std::unique_ptr<Sessions> sessions_ = std::make_unique<Sessions>();
   std::unique_ptr<Guesses> guesses_ = std::make_unique<Guesses>();
 };
-
-/// Who asks, for counting and for the log: the connection's address, or what a proxy on this
-/// machine says by X-Forwarded-For (its last address, which is the proxy's own word).
-std::string client_of(const HttpRequest& request);
 
 }  // namespace semblance::service

@@ -279,17 +279,91 @@ TEST(Gate, AnIpv6NetworkIsOneWhoGuesses) {
   EXPECT_EQ(gate.login(login_with("wrong", "2001:db8::ffff:1")).status, 429);
 }
 
+/// "client origin" as the gate has them for a connection from `address`.
+std::string identified(const Gate& gate, const std::string& address, Headers headers) {
+  HttpRequest request = get(std::move(headers));
+  gate.identify(request, address);
+  return request.client + " " + request.origin;
+}
+
 TEST(Gate, AProxyOnThisMachineNamesTheClient) {
-  const auto client = [](const std::string& address, const std::string& forwarded) {
-    HttpRequest request = get({{"x-forwarded-for", forwarded}});
-    request.client = address;
-    return client_of(request);
+  const Gate gate({});
+  const auto client = [&](const std::string& address, const std::string& forwarded) {
+    return identified(gate, address, {{"x-forwarded-for", forwarded}});
   };
-  EXPECT_EQ(client("127.0.0.1", "203.0.113.9"), "203.0.113.9");
-  EXPECT_EQ(client("::1", "1.2.3.4, 2001:db8::1"), "2001:db8::1");
-  EXPECT_EQ(client("127.0.0.1", "1.2.3.4, unknown"), "127.0.0.1");
-  EXPECT_EQ(client("127.0.0.1", ""), "127.0.0.1");
-  EXPECT_EQ(client("192.168.1.7", "203.0.113.9"), "192.168.1.7");
+  const std::string origin = " http://localhost:7860";
+  EXPECT_EQ(client("127.0.0.1", "203.0.113.9"), "203.0.113.9" + origin);
+  EXPECT_EQ(client("::1", "1.2.3.4, 2001:db8::1"), "2001:db8::1" + origin);
+  EXPECT_EQ(client("127.0.0.1", "1.2.3.4, unknown"), "127.0.0.1" + origin);
+  EXPECT_EQ(client("127.0.0.1", ""), "127.0.0.1" + origin);
+  EXPECT_EQ(client("192.168.1.7", "203.0.113.9"), "192.168.1.7" + origin);
+}
+
+TEST(Gate, OnlyANamedProxySaysWhatTheServiceIsCalled) {
+  const Gate gate({.hosts = {"semblance.example"}, .proxies = {"172.17.0.1", "2001:DB8::0:1"}});
+  const Headers said{{"x-forwarded-for", "203.0.113.9"},
+                     {"x-forwarded-proto", "https"},
+                     {"x-forwarded-host", "semblance.example"}};
+  EXPECT_EQ(identified(gate, "172.17.0.1", said), "203.0.113.9 https://semblance.example");
+  EXPECT_EQ(identified(gate, "2001:db8::1", said), "203.0.113.9 https://semblance.example");
+  EXPECT_EQ(identified(gate, "172.17.0.2", said), "172.17.0.2 http://localhost:7860");
+  EXPECT_EQ(identified(gate, "127.0.0.1", said), "203.0.113.9 http://localhost:7860");
+  // What a proxy hands on of its client is no name of ours.
+  Headers evil = said;
+  evil["x-forwarded-host"] = "evil.example";
+  EXPECT_EQ(identified(gate, "172.17.0.1", evil), "203.0.113.9 https://localhost:7860");
+  EXPECT_EQ(identified(gate, "172.17.0.1",
+                       {{"forwarded", "for=1.2.3.4;proto=https;host=\"semblance.example:444\""}}),
+            "172.17.0.1 https://semblance.example:444");
+}
+
+TEST(Gate, APublicUrlStandsAboveAll) {
+  for (const auto& [given, origin] : std::vector<std::pair<std::string, std::string>>{
+           {"https://Semblance.Example", "https://semblance.example"},
+           {"https://semblance.example:443/", "https://semblance.example"},
+           {"http://semblance.example:8080/a/b-c/", "http://semblance.example:8080/a/b-c"}}) {
+    const Gate gate({.public_url = given, .proxies = {"172.17.0.1"}});
+    const Headers said{{"x-forwarded-proto", "http"}, {"x-forwarded-host", "localhost"}};
+    EXPECT_EQ(identified(gate, "172.17.0.1", said), "172.17.0.1 " + origin);
+    EXPECT_EQ(refused(gate, get({{"host", "semblance.example"}})), 0) << "its host is a name";
+    EXPECT_EQ(refused(gate, get({{"host", "evil.example"}})), 403);
+  }
+}
+
+TEST(Gate, ALinkOpensItsPictureAndNothingElse) {
+  Time now{std::chrono::seconds(1'700'000'000)};
+  const Links links("a secret", [&now] { return now; });
+  const Gate gate({.key = kKey, .links = &links});
+  const auto with_link = [&](const std::string& path, Headers headers = {}) {
+    const std::string link = links.signed_path("/api/jobs/1/images/0");
+    HttpRequest request = get(std::move(headers));
+    request.path = path;
+    request.query = {{"expires", "1700003600"}, {"signature", link.substr(link.size() - 64)}};
+    return request;
+  };
+  const HttpRequest request = with_link("/api/jobs/1/images/0");
+  EXPECT_EQ(refused(gate, request), 0);
+  // On a page of another, too; yet not under a name that is none of ours.
+  EXPECT_EQ(refused(gate, with_link("/api/jobs/1/images/0", {{"sec-fetch-site", "cross-site"}})),
+            0);
+  EXPECT_EQ(refused(gate, with_link("/api/jobs/1/images/0", {{"origin", "http://a.example"}})), 0);
+  EXPECT_EQ(refused(gate, with_link("/api/jobs/1/images/0", {{"host", "evil.example"}})), 403);
+  EXPECT_EQ(refused(gate, with_link("/api/jobs/1/images/0", {{"authorization", "Bearer wrong"}})),
+            0);
+  EXPECT_EQ(refused(gate, with_link("/api/jobs/1/images/1")), 401);
+  EXPECT_EQ(refused(gate, with_link("/api/jobs/1")), 401);
+  EXPECT_EQ(refused(gate, with_link("/api/jobs/1/images/1", {{"sec-fetch-site", "cross-site"}})),
+            403);
+  now += std::chrono::hours(1);
+  const auto ended = gate.refuse(request, false);
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->status, 403);
+  EXPECT_NE(
+      ended->body.whole().find("cannot open the link: it held for 60 minutes, which are over"),
+      std::string::npos);
+  EXPECT_EQ(refused(gate, with_link("/api/jobs/1/images/0",
+                                    {{"authorization", std::string("Bearer ") + kKey}})),
+            0);
 }
 
 TEST(Gate, LoginSaysWhatIsWrong) {
@@ -366,6 +440,20 @@ TEST(Gate, RefusesOptionsThatAreNone) {
               "argument: cannot allow the origin " + origin +
                   ": an origin is a scheme and a host and nothing behind them, as in "
                   "https://app.example:8443");
+  }
+  for (const std::string url :
+       {"semblance.example", "https://", "ftp://a.example", "https://a.example?x", "https://a b",
+        "https://a.example/a b", "https://a.example/#x", "https://user@a.example",
+        "https://[::1]"}) {
+    EXPECT_EQ(error({.public_url = url}),
+              "argument: cannot take the public URL " + url +
+                  ": expected http:// or https://, a host's name and at most a path, as in "
+                  "https://semblance.example");
+  }
+  for (const std::string proxy : {"", "localhost", "10.0.0.0/8", "1.2.3", "[::1]"}) {
+    EXPECT_EQ(error({.proxies = {proxy}}),
+              "argument: cannot believe the proxy " + proxy +
+                  ": expected an address in numbers, as in 127.0.0.1 or 2001:db8::1");
   }
   const auto refuses = [&](const std::string& key, const std::string& got) {
     EXPECT_EQ(error({.key = key}),

@@ -24,8 +24,9 @@ struct HttpRequest {
   std::string path = {};  // percent-decoded UTF-8, no control characters, no ".."; begins with '/'
   std::map<std::string, std::string> query = {};  // decoded; of a name given twice the last counts
   std::map<std::string, std::string> headers = {};  // names in lower case; lists joined with ", "
-  std::string client = {};                          // the address in numbers, without port
-  std::string body = {};                            // whole; at most the route's body_limit
+  std::string client = {};  // who asks: an address in numbers, without port (Gate::identify())
+  std::string origin = {};  // what the client calls the service: "https://semblance.example"
+  std::string body = {};    // whole; at most the route's body_limit
   /// True once the client has closed the connection, or the server's time to stop is up: a handler
   /// should then return within a second. One system call; may be copied, and called on any thread
   /// at any time.

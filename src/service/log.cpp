@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "service/gate.h"
 #include "service/job.h"
 #include "text/unicode.h"
 
@@ -73,7 +72,7 @@ void log_response(const HttpRequest* request, const std::string& client,
     Log::stderr_log().line("failed request",
                            request == nullptr
                                ? fmt::format("{} {}", client, response.status)
-                               : fmt::format("{} {} {} {}", client_of(*request), request->method,
+                               : fmt::format("{} {} {} {}", request->client, request->method,
                                              request->path, response.status),
                            why);
   } catch (const std::exception&) {

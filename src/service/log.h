@@ -2,7 +2,7 @@
 // jobs and devices that fail.
 //
 //   2026-01-31T12:00:00.123Z failed login: 192.168.1.7 POST /api/login 401: this is not the key
-//   2026-01-31T12:00:00.123Z job failed: 0123456789abcdef0123: memory: cannot fit: ...
+//   2026-01-31T12:00:00.123Z failed job: 0123456789abcdef0123: memory: cannot fit: ...
 //
 // Never a key, a prompt or a photo. Thread-safe.
 #pragma once

@@ -15,15 +15,6 @@ constexpr std::size_t kMostAddresses = 1024;
 /// For so long an address counts as known after it has shown the key.
 constexpr std::chrono::hours kKnownTime{24};
 
-std::string random_token() {
-  std::array<unsigned char, 32> bytes{};
-  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
-    fail(ErrorKind::kDevice, "cannot begin a session: the system gives no random numbers");
-  std::string token;
-  for (const unsigned char byte : bytes) token += fmt::format("{:02x}", byte);
-  return token;
-}
-
 /// What failures are counted by.
 std::string network_of(const std::string& address) {
   in6_addr v6{};
@@ -32,6 +23,15 @@ std::string network_of(const std::string& address) {
 }
 
 }  // namespace
+
+std::string random_token() {
+  std::array<unsigned char, 32> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+    fail(ErrorKind::kDevice, "cannot make a secret: the system gives no random numbers");
+  std::string token;
+  for (const unsigned char byte : bytes) token += fmt::format("{:02x}", byte);
+  return token;
+}
 
 bool same_secret(std::string_view given, std::string_view secret) {
   // Every byte given is looked at, against the secret taken round and round.

@@ -16,6 +16,9 @@ namespace semblance::service {
 /// Whether the two are the same, in a time that depends on the length of `given` alone.
 bool same_secret(std::string_view given, std::string_view secret);
 
+/// 64 hexadecimal digits of the system's random source. Throws Error(kDevice) where that fails.
+std::string random_token();
+
 using Clock = std::chrono::steady_clock;
 
 /// Sessions, each named by a random token that its browser keeps in a cookie.
@@ -24,8 +27,7 @@ class Sessions {
   static constexpr std::size_t kMost = 64;  // the oldest ends where one more begins
   static constexpr std::chrono::hours kLife{24 * 30};
 
-  /// A new session's token: 64 hexadecimal digits of the system's random source. Throws
-  /// Error(kDevice) where that fails.
+  /// A new session's random_token().
   std::string begin(Clock::time_point now);
   bool has(std::string_view token, Clock::time_point now) const;
   void end(std::string_view token);

@@ -7,6 +7,7 @@
 #include "service/engine.h"
 #include "service/http.h"
 #include "service/jobs.h"
+#include "service/links.h"
 #include "service/store.h"
 
 namespace semblance::service {
@@ -16,6 +17,7 @@ struct Context {
   Engine& engine;
   Jobs& jobs;
   Store& store;
+  const Links& links;
   std::uint64_t upload_bytes = std::uint64_t{16} << 20U;  // of a form with its photos
   int queue_limit = 64;
   bool key_required = false;

@@ -118,6 +118,12 @@ HttpResponse picture_response(Jobs& jobs, const HttpRequest& request, const Capt
                         .body = Body(jobs.picture(captures[0], static_cast<std::size_t>(n)))};
   // A job's pictures never change.
   response.headers["Cache-Control"] = "private, max-age=31536000, immutable";
+  if (request.query.contains("signature")) {
+    // A link of its own right may stand on any page: others were refused.
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin";
+    response.headers["Cache-Control"] =
+        fmt::format("private, max-age={}", std::chrono::seconds(Links::kLife).count());
+  }
   if (request.query.contains("download")) {
     response.headers["Content-Disposition"] = fmt::format(
         "attachment; filename=\"semblance-{}-{}.png\"", captures[0].substr(0, 8), n + 1);

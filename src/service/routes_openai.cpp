@@ -64,13 +64,13 @@ std::shared_ptr<const File> in_format(Context& context, const HttpRequest& reque
 }
 
 MadePicture made(Context& context, const HttpRequest& request, const ImagesEdit& edit,
-                 const std::string& host, const Job& job, std::size_t n) {
+                 const Job& job, std::size_t n) {
   const JobPicture& picture = job.pictures[n];
-  MadePicture made{.width = picture.size.w,
-                   .height = picture.size.h,
-                   .seed = picture.seed,
-                   .url = fmt::format("http://{}/api/jobs/{}/images/{}", host, job.id, n)};
-  if (!edit.wants_url) {
+  MadePicture made{.width = picture.size.w, .height = picture.size.h, .seed = picture.seed};
+  if (edit.wants_url) {
+    made.url = request.origin +
+               context.links.signed_path(fmt::format("/api/jobs/{}/images/{}", job.id, n));
+  } else {
     made.base64 = Body(in_format(context, request, edit, job, n), Body::Form::kBase64);
   }
   return made;
@@ -88,12 +88,10 @@ Body preview_in_format(const std::string& jpeg, const ImagesEdit& edit) {
 /// The events of an edit that streams. Lives as long as the connection.
 class EditStream {
  public:
-  EditStream(Context& context, const HttpRequest& request, ImagesEdit edit, std::string host,
-             const std::string& id)
+  EditStream(Context& context, const HttpRequest& request, ImagesEdit edit, const std::string& id)
       : context_(context),
         request_{.client_left = request.client_left},
         edit_(std::move(edit)),
-        host_(std::move(host)),
         attendance_(context.jobs, id) {}
 
   std::optional<Body> next() {
@@ -110,8 +108,7 @@ class EditStream {
     Body out;
     if (told_ == 0 && !view.job.pictures.empty()) add_warnings(edit_.job, view.job);
     for (; told_ < view.job.pictures.size(); ++told_) {
-      out +=
-          completed_event(edit_, made(context_, request_, edit_, host_, view.job, told_), created);
+      out += completed_event(edit_, made(context_, request_, edit_, view.job, told_), created);
       partial_ = 0;
     }
     const std::vector<int> due = preview_steps(edit_.partial_images, edit_.job.settings.steps);
@@ -146,7 +143,6 @@ class EditStream {
   Context& context_;
   HttpRequest request_;  // to see the client leave
   ImagesEdit edit_;
-  std::string host_;
   Jobs::Attendance attendance_;
   std::uint64_t seen_ = ~std::uint64_t{0};
   std::size_t told_ = 0, partial_ = 0;
@@ -158,12 +154,11 @@ HttpResponse edit_images(Context& context, const HttpRequest& request) {
   const std::vector<Part> parts = parse_multipart(request.header("content-type"), request.body);
   ImagesEdit edit = parse_images_edit(parts, context.engine.facts().name);
   const std::string id = submit_job(context, request, edit.job);
-  const std::string host(request.header("host"));
   if (edit.stream) {
     HttpResponse response{.type = "text/event-stream"};
     response.headers["Cache-Control"] = "no-store";
     response.stream = [stream = std::make_shared<EditStream>(context, request, std::move(edit),
-                                                             host, id)] { return stream->next(); };
+                                                             id)] { return stream->next(); };
     return response;
   }
   const Job job = wait_for_job(context, request, id);
@@ -173,7 +168,7 @@ HttpResponse edit_images(Context& context, const HttpRequest& request) {
   Body body(frame.before);
   for (std::size_t n = 0; n < job.pictures.size(); ++n) {
     if (n > 0) body += ",";
-    body += images_item(edit, made(context, request, edit, host, job, n));
+    body += images_item(edit, made(context, request, edit, job, n));
   }
   body += frame.after;
   return {.body = std::move(body)};

@@ -64,7 +64,9 @@ class ServiceTest : public ::testing::Test {
   void begin(const JobsOptions& options = {}) {
     if (!store_) store_.emplace(folder_);
     jobs_.emplace(*engine_, *store_, options);
-    context_.emplace(Context{.engine = *engine_, .jobs = *jobs_, .store = *store_});
+    links_.emplace(store_->link_secret());
+    context_.emplace(
+        Context{.engine = *engine_, .jobs = *jobs_, .store = *store_, .links = *links_});
     router_.emplace();
     add_all_routes(*router_, *context_);
   }
@@ -131,6 +133,7 @@ class ServiceTest : public ::testing::Test {
   std::optional<Engine> engine_;
   std::optional<Store> store_;
   std::optional<Jobs> jobs_;
+  std::optional<Links> links_;
   std::optional<Context> context_;
   std::optional<Router> router_;
 };

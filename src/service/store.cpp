@@ -243,6 +243,8 @@ fs::path Store::new_folder_of(const std::string& id) const {
   return folder;
 }
 
+std::string Store::link_secret() const { return state_->folder.link_secret(); }
+
 fs::path Store::identity_file(const std::string& id) const {
   if (!is_id(id)) fail(ErrorKind::kCorrupt, "cannot use a saved face: its id is damaged");
   return state_->folder.identities() / (id + ".json");

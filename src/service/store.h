@@ -43,6 +43,8 @@ class Store {
   /// The same, made.
   std::filesystem::path new_folder_of(const std::string& id) const;
   std::filesystem::path identity_file(const std::string& id) const;
+  /// As DataFolder has it.
+  std::string link_secret() const;
 
   /// Adds a job whose files are there. They and it are on the disk when this returns.
   void add(const Job& job);

@@ -245,7 +245,7 @@ class Test:
         service.stop()
 
     def expect_nothing_left(self):
-        wanted = {"lock", "service.sqlite"} | {f"jobs/{id}/{n}.png" for id, job in self.accepted.items() for n in range(job.count)}
+        wanted = {"lock", "link-secret", "service.sqlite"} | {f"jobs/{id}/{n}.png" for id, job in self.accepted.items() for n in range(job.count)}
         there = {str(path.relative_to(self.data)) for path in pathlib.Path(self.data).rglob("*") if not path.is_dir()}
         expect(there == wanted, f"left behind: {sorted(there - wanted)[:20]}; missing: {sorted(wanted - there)[:20]}")
 
