@@ -1,5 +1,9 @@
 // OpenAI's API as its clients see it: links to pictures, bodies of JSON, and its errors.
+#include <fmt/core.h>
+
+#include "cli/png_bombs_test.h"
 #include "cli/serve_test.h"
+#include "service/base64.h"
 
 namespace semblance::cli {
 namespace {
@@ -86,6 +90,78 @@ TEST_F(ServeOpenAI, LinksBeginAsTheServiceIsReached) {
   run({"serve", "--listen", "127.0.0.1:0", "--data", file("other"), "--proxy", "nginx"})
       .exits(2)
       .says("cannot believe the proxy nginx: expected an address in numbers");
+}
+
+TEST_F(ServeOpenAI, ABodyOfJsonGivesThePictureOfItsForm) {
+  Service service = serve();
+  Json body{{"images", {{{"image_url", "data:image/png;base64," + service::base64(demo_photo())}}}},
+            {"prompt", "a man"},
+            {"size", "64x64"},
+            {"steps", 1},
+            {"seed", 7}};
+  const auto post = [&] {
+    return service.ask("POST", "/v1/images/edits", body.dump(),
+                       "Content-Type: application/json; charset=utf-8\r\n");
+  };
+  const Reply json = post(), form = service.post("/v1/images/edits", edit());
+  ASSERT_EQ(json.status, 200) << json.body;
+  EXPECT_EQ(Json::parse(json.body)["data"], Json::parse(form.body)["data"]);
+  body["stream"] = true;
+  EXPECT_EQ(post().headers.at("content-type"), "text/event-stream");
+}
+
+/// "status param message" of an error.
+std::string error_in(const Reply& reply) {
+  const Json error = Json::parse(reply.body)["error"];
+  return fmt::format("{} {} {}", reply.status, error["param"].dump(),
+                     error["message"].get<std::string>());
+}
+
+TEST_F(ServeOpenAI, ErrorsNameThePhoto) {
+  Service service = serve();
+  const std::string grey = bomb(64);
+  const auto refused = [&](const Form& form) {
+    return error_in(service.post("/v1/images/edits", Form(form).add("prompt", "a man")));
+  };
+  const auto expect = [](const std::string& got, const std::string& begin) {
+    EXPECT_TRUE(got.starts_with(begin)) << got;
+  };
+  const Form photo = Form().add("image", demo_photo());
+  expect(refused(Form().add("image", grey)), "400 \"image\" cannot find a face in the photo");
+  expect(refused(Form().add("image", "x")), "400 \"image\" cannot");
+  expect(refused(Form(photo).add("image", grey)),
+         "400 \"image\" cannot find a face in the pose photo");
+  expect(refused(Form(photo).add("pose", grey)),
+         "400 \"pose\" cannot find a face in the pose photo");
+  const Json body{{"images", {{{"image_url", service::base64(grey)}}}}, {"prompt", "a man"}};
+  expect(error_in(service.ask("POST", "/v1/images/edits", body.dump(),
+                              "Content-Type: application/json\r\n")),
+         "400 \"images\" cannot find a face in the photo");
+  const Json unit{{"module", "instant_id_face_embedding"}, {"input_image", service::base64(grey)}};
+  const Json txt2img{{"prompt", "a man"},
+                     {"alwayson_scripts", {{"controlnet", {{"args", {unit}}}}}}};
+  expect(error_in(service.ask("POST", "/sdapi/v1/txt2img", txt2img.dump())),
+         "400 \"alwayson_scripts.controlnet.args[0].input_image\" cannot find a face");
+  // Our own API calls it as its form does.
+  const Json failed = service.ended(
+      service.submit(Form().add("settings", service.settings(64, 1).dump()).add("photo", grey)));
+  EXPECT_EQ(failed["error"]["param"], "photo");
+  expect(
+      error_in(service.post("/api/jobs", service.form(service.settings(64, 1)).add("pose", "x"))),
+      "400 \"pose\" cannot");
+}
+
+TEST_F(ServeOpenAI, WhatNeedsNoPhotoThereIsToldTheWay) {
+  Service service = serve();
+  const std::string way = "\n  send both to POST /v1/images/edits, as image and prompt";
+  EXPECT_EQ(
+      error_in(service.ask("POST", "/v1/images/generations", R"({"prompt": "a man"})")),
+      "400 \"image\" cannot make a picture from a prompt alone: it takes a photo and a prompt" +
+          way);
+  EXPECT_EQ(
+      error_in(service.post("/v1/images/variations", Form().add("image", demo_photo()))),
+      "400 \"prompt\" cannot make a picture from a photo alone: it takes a photo and a prompt" +
+          way);
 }
 
 }  // namespace

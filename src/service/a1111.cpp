@@ -297,6 +297,8 @@ Txt2Img parse_txt2img(std::string_view text, std::string_view model, int native_
                      {"identity_end", end}});
   wanted.job.photo = std::move(units.photo);
   wanted.job.pose = std::move(units.pose);
+  wanted.job.photo_name = units.photo_name;
+  wanted.job.pose_name = units.pose_name;
   warnings.insert(warnings.end(), units.warnings.begin(), units.warnings.end());
   return wanted;
 }

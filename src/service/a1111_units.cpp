@@ -137,13 +137,16 @@ const json* string_of(const Fields& unit, std::string_view name, const json& val
   return string_of(unit, name, value[0]);
 }
 
-std::optional<std::string> picture_of(const LongStringJson& json, const Fields& unit) {
+/// Sets `found` to the path of the field that has it.
+std::optional<std::string> picture_of(const LongStringJson& json, const Fields& unit,
+                                      std::string& found) {
   std::optional<std::string> picture;
   for (std::string_view name : {"image", "input_image"}) {
     const auto* const value = unit.find(name);
     const auto* const string = value == nullptr ? nullptr : string_of(unit, name, *value);
     if (string == nullptr) continue;
     if (picture) unit.refuse(name, "image is there, too");
+    found = unit.path_of(name);
     picture = json.base64_in(*string);
     if (!picture || picture->empty()) unit.refuse(name, "it must be a picture in base64");
   }
@@ -190,7 +193,8 @@ Window window_of(const Fields& unit) {
 void read_unit(const LongStringJson& json, const Fields& unit, const std::string& path,
                InstantIdUnits& units) {
   const Kind kind = kind_of(unit);
-  std::optional<std::string> picture = picture_of(json, unit);
+  std::string name;
+  std::optional<std::string> picture = picture_of(json, unit, name);
   if (kind == Kind::kNone) {
     if (!picture) return;  // nothing in it
     refuse_field(unit.path_of("module"),
@@ -214,6 +218,7 @@ void read_unit(const LongStringJson& json, const Fields& unit, const std::string
                   "the face works in all steps: it must be 1");
     }
     if (picture) units.photo = std::move(*picture);
+    units.photo_name = name;
     units.adapter_strength = weight;
     return;
   }
@@ -225,6 +230,7 @@ void read_unit(const LongStringJson& json, const Fields& unit, const std::string
   }
   if (picture) check_resize_mode(unit, units.warnings);
   units.pose = std::move(picture);
+  units.pose_name = name;
   units.identity_strength = weight;
   units.identity_start = window.start;
   units.identity_end = window.end;

@@ -21,6 +21,8 @@ struct InstantIdUnits {
   double identity_end = 1;
   std::string face_path = {};    // of the units in the request: "alwayson_scripts...args[0]"
   std::string points_path = {};  // empty where there is none
+  std::string photo_name = {};   // of the fields with the pictures
+  std::string pose_name = {};
   std::vector<std::string> warnings = {};
 };
 

@@ -61,6 +61,9 @@ HttpError::HttpError(int status, std::string_view code, const std::string& messa
                      std::string_view param)
     : std::runtime_error(message), response_(error_response(status, code, message, param)) {}
 
+HttpError::HttpError(const Error& error, std::string_view param)
+    : std::runtime_error(error.what()), response_(error_response(error, param)) {}
+
 HttpError::HttpError(HttpResponse response)
     : std::runtime_error(response.body.whole()), response_(std::move(response)) {}
 

@@ -75,6 +75,7 @@ class HttpError : public std::runtime_error {
  public:
   HttpError(int status, std::string_view code, const std::string& message,
             std::string_view param = {});
+  HttpError(const Error& error, std::string_view param);  // as error_response() has them
   explicit HttpError(HttpResponse response);
   const HttpResponse& response() const { return response_; }
   /// The same with a header Retry-After.

@@ -44,9 +44,13 @@ std::array<std::uint64_t, kCount> numbers_of(const Json& kept, std::string_view 
 
 JobError error_of(const Json& kept) {
   const std::vector<std::string> error = kept.get_string_list("error");
-  if (error.size() != 2) kept.refuse("error", "a code and a message");
+  if (error.size() != 2 && error.size() != 3)
+    kept.refuse("error", "a code, a message, and a photo's part or none");
+  const std::string param = error.size() == 3 ? error[2] : "";
+  if (error.size() == 3 && param != "photo" && param != "pose")
+    kept.refuse("error", "photo or pose as the third");
   for (int kind = 0; kind <= static_cast<int>(ErrorKind::kInternal); ++kind) {
-    if (error[0] == name_of(static_cast<ErrorKind>(kind))) return {error[0], error[1]};
+    if (error[0] == name_of(static_cast<ErrorKind>(kind))) return {error[0], error[1], param};
   }
   kept.refuse("error", "a code that there is, and a message");
 }
@@ -171,7 +175,10 @@ json to_json(const Job& job, const Progress& progress, std::optional<int> positi
           {"planned_bytes", or_null(progress.planned_bytes)},
           {"images", std::move(pictures)},
           {"warnings", std::move(warnings)},
-          {"error", job.error ? json{{"message", job.error->message}, {"code", job.error->code}}
+          {"error", job.error ? json{{"message", job.error->message},
+                                     {"code", job.error->code},
+                                     {"param", job.error->param.empty() ? json(nullptr)
+                                                                        : json(job.error->param)}}
                               : json(nullptr)}};
 }
 
@@ -203,6 +210,7 @@ std::string kept_text(const Job& job) {
             {"pictures", std::move(pictures)},
             {"warnings", std::move(warnings)}};
   if (job.error) kept["error"] = {job.error->code, job.error->message};
+  if (job.error && !job.error->param.empty()) kept["error"].push_back(job.error->param);
   return kept.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

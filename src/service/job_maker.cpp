@@ -57,8 +57,7 @@ JobMaker::JobMaker(Engine& engine, Store& store, Board& board, const Options& op
 
 void JobMaker::make() {
   count_start();
-  const Identity person =
-      patiently([&] { return person_of(files_.photo(), "the photo", job_.face); });
+  const Identity person = patiently([&] { return person_of("photo", job_.face); });
   const Identity stands = patiently([&] { return person_in_pose(person); });
   const ModelFacts& model = engine_.facts();
   Request request = request_of(job_.settings, model.native_guidance);
@@ -101,7 +100,22 @@ JobGain JobMaker::gain() const {
   return gain;
 }
 
-Identity JobMaker::person_of(const fs::path& photo, const std::string& what, int face) {
+/// The face in the part of the request, "photo" or "pose".
+Identity JobMaker::person_of(const std::string& part, int face) {
+  const bool is_pose = part == "pose";
+  try {
+    return person_in(is_pose ? files_.pose() : files_.photo(),
+                     is_pose ? "the pose photo" : "the photo", face);
+  } catch (const Error& error) {
+    const bool is_its = error.kind() != ErrorKind::kDevice &&
+                        error.kind() != ErrorKind::kCancelled &&
+                        error.kind() != ErrorKind::kInternal;
+    if (is_its) throw PhotoError(part, error);
+    throw;
+  }
+}
+
+Identity JobMaker::person_in(const fs::path& photo, const std::string& what, int face) {
   const fs::path found = JobFiles::face_in(photo);
   if (is_there(found)) return read_identity(found);
   const Sight sight = engine_.look(*open_file(photo), stop_);
@@ -119,7 +133,7 @@ Identity JobMaker::person_of(const fs::path& photo, const std::string& what, int
 Identity JobMaker::person_in_pose(const Identity& person) {
   const fs::path pose = files_.pose();
   const bool posed = is_there(pose) || is_there(JobFiles::face_in(pose));
-  return posed ? person_of(pose, "the pose photo", 0) : person;
+  return posed ? person_of("pose", 0) : person;
 }
 
 /// Plans the pictures, and writes down what the request left open: after a crash it must be the

@@ -17,6 +17,17 @@
 
 namespace semblance::service {
 
+/// What a photo of the request is the cause of.
+class PhotoError : public Error {
+ public:
+  /// `part`: "photo" or "pose".
+  PhotoError(std::string part, const Error& error) : Error(error), part_(std::move(part)) {}
+  const std::string& part() const { return part_; }
+
+ private:
+  std::string part_;
+};
+
 class JobMaker {
  public:
   struct Options {
@@ -31,13 +42,15 @@ class JobMaker {
            std::function<void()> between, Job& job);
 
   /// Throws Error(kCancelled) where the job is stopped, by its user or by the service's end;
-  /// Error(kInternal) where it was begun too often without gaining a step; and what ends it.
+  /// Error(kInternal) where it was begun too often without gaining a step; and what ends it, as a
+  /// PhotoError where a photo is the cause.
   void make();
 
  private:
   void count_start();
   JobGain gain() const;
-  Identity person_of(const std::filesystem::path& photo, const std::string& what, int face);
+  Identity person_in(const std::filesystem::path& photo, const std::string& what, int face);
+  Identity person_of(const std::string& part, int face);
   Identity person_in_pose(const Identity& person);
   void settle(const Request& request);
   void make_picture(Request request, const Identity& person, const Keypoints& keypoints);

@@ -32,6 +32,9 @@ struct JobRequest {
   JobSettings settings = {};
   std::string photo = {};  // a picture's file, as it came
   std::optional<std::string> pose = {};
+  // What the request calls the two, for errors.
+  std::string photo_name = "photo";
+  std::string pose_name = "pose";
   /// What was asked for and has no effect here, in words: to be given back with the result.
   std::vector<std::string> warnings = {};
 };

@@ -89,7 +89,7 @@ TEST(Job, AnEndedOneAsJson) {
           .face = 3,
           .keep_photo = true};
   job.pictures = {{{128, 64}, 18446744073709551615U}, {{8, 16}, 4}};
-  job.error = {"memory", "it did not fit"};
+  job.error = {"memory", "it did not fit", "photo"};
   const json value = to_json(job,
                              {.step = 4,
                               .stage = "steps",
@@ -116,7 +116,8 @@ TEST(Job, AnEndedOneAsJson) {
                                       {"height", 64},
                                       {"seed", 18446744073709551615U}}));
   EXPECT_EQ(value["images"][1]["seed"], 4);
-  EXPECT_EQ(value["error"], json({{"message", "it did not fit"}, {"code", "memory"}}));
+  EXPECT_EQ(value["error"],
+            json({{"message", "it did not fit"}, {"code", "memory"}, {"param", "photo"}}));
 }
 
 TEST(Job, LongPromptsAreShortenedBetweenTwoCharacters) {
@@ -138,13 +139,17 @@ TEST(Job, KeptTextGoesThereAndBack) {
   job.settings.prompt = "x";
   job.settings.seed = 18446744073709551615U;
   job.pictures = {{{128, 64}, 5}};
-  job.error = {"device", "no \"disk\""};
   job.warnings = {
       {.kind = Warning::Kind::kPromptCut, .in_negative = true, .tokens = 77, .detail = "ice"}};
-  Job back{.id = "j"};
-  take_kept_text(back, kept_text(job));
-  EXPECT_EQ(kept_text(back), kept_text(job));
-  EXPECT_EQ(back.warnings, job.warnings);
+  for (const JobError& error :
+       {JobError{"device", "no \"disk\""}, JobError{"missing", "m", "pose"}}) {
+    job.error = error;
+    Job back{.id = "j"};
+    take_kept_text(back, kept_text(job));
+    EXPECT_EQ(kept_text(back), kept_text(job));
+    EXPECT_EQ(back.error->param, error.param);
+    EXPECT_EQ(back.warnings, job.warnings);
+  }
 }
 
 TEST(Job, ADamagedKeptTextIsAnError) {
@@ -179,6 +184,9 @@ TEST(Job, ADamagedKeptTextIsAnError) {
     other["warnings"][0][key] = value;
     expect_corrupt(other.dump());
   }
+  json odd = kept;
+  odd["error"] = {"missing", "no face", "settings"};
+  expect_corrupt(odd.dump());
   json half = kept;
   half["pictures"][0] = {128, 64};
   expect_corrupt(half.dump());

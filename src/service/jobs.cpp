@@ -23,6 +23,14 @@ void write_bytes(const fs::path& path, std::string_view bytes) {
   file.commit();
 }
 
+void check_photo(const std::string& what, std::string_view bytes, std::string_view param) {
+  try {
+    probe(*file_over(what, bytes));
+  } catch (const Error& error) {
+    throw HttpError(error, param);
+  }
+}
+
 HttpError no_job(const std::string& id) {
   return {404, "not_found", fmt::format("there is no job {}", id.substr(0, 40))};
 }
@@ -160,8 +168,8 @@ JobView Jobs::submit(const NewJob& request) {
           .keep_photo = request.keep_photo,
           .repeat_key = request.repeat_key,
           .digest = request.digest};
-  if (request.identity_id.empty()) probe(*file_over("the photo", request.photo));
-  if (!request.pose.empty()) probe(*file_over("the pose photo", request.pose));
+  if (request.identity_id.empty()) check_photo("the photo", request.photo, request.photo_name);
+  if (!request.pose.empty()) check_photo("the pose photo", request.pose, request.pose_name);
   const std::string identity = identity_text(request);
   try {
     if (auto known = add(request, job, identity)) {

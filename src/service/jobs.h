@@ -39,6 +39,7 @@ struct NewJob {
   std::string identity_id = {};  // a saved identity
   int face = 0;
   std::string_view pose = {};  // where the face stands, in place of the photo's
+  std::string_view photo_name = "photo", pose_name = "pose";  // in the request, for errors
   bool keep_photo = false;
   std::string repeat_key = {};
   std::string digest = {};   // of the whole request, where there is a repeat_key
@@ -64,7 +65,7 @@ class Jobs {
   /// Puts a job into the queue, or finds the one of the same repeat_key. The job outlives a power
   /// cut once this returns. Throws HttpError: 429 with Retry-After where the queue is full, 404 for
   /// an identity that is not there, 422 where the repeat_key came with another request, 503 once
-  /// stop() was called; and what probe() throws for a photo that is none.
+  /// stop() was called; and 400 for a photo that is none.
   JobView submit(const NewJob& request);
   /// Throws HttpError(404).
   JobView view(const std::string& id) const;

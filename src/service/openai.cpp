@@ -6,6 +6,7 @@
 
 #include "core/closest.h"
 #include "image/utf8.h"
+#include "service/openai_json.h"
 
 namespace semblance::service {
 namespace {
@@ -29,6 +30,8 @@ bool is_image_field(std::string_view name) {
 }
 
 std::string prompt_of(const Part& part) {
+  if (part.name == "prompt" && part.data.empty())
+    refuse_field(part.name, "it is empty, and must say what the picture should show");
   check_prompt(part.name, part.data);
   if (!code_points(part.data)) refuse_field(part.name, "it must be UTF-8");
   return std::string(part.data);
@@ -191,47 +194,16 @@ void read_field(const Part& part, ImagesEdit& edit, std::string_view model) {
   }
 }
 
-}  // namespace
-
-ImagesEdit parse_images_edit(const std::vector<Part>& parts, std::string_view model) {
-  ImagesEdit edit;
-  std::vector<const Part*> images;
+/// An edit without its pictures, and the parts that have them.
+struct Read {
+  ImagesEdit edit = {};
+  const Part* photo = nullptr;
   const Part* pose = nullptr;
-  for (const Part& part : parts) {
-    const bool is_svg = part.name == "svg" || part.name.starts_with("svg[");
-    if (is_svg) refuse_field("svg", "drawings of lines cannot be made here");
-    if (is_image_field(part.name)) {
-      images.push_back(&part);
-      continue;
-    }
-    if (std::find(kFields.begin(), kFields.end(), part.name) == kFields.end()) {
-      refuse_field(part.name.substr(0, 100),
-                   "there is no such field" + did_you_mean(part.name, kFields));
-    }
-    try {
-      find_part(parts, part.name);  // once alone
-    } catch (const Error&) {
-      refuse_field(part.name, "it is there more than once");
-    }
-    if (part.name == "pose") {
-      pose = &part;
-    } else {
-      read_field(part, edit, model);
-    }
-  }
-  if (images.empty()) refuse_field("image", "it is missing: the photo of the face to keep");
-  if (images.size() + (pose != nullptr ? 1 : 0) > 2) {
-    refuse_field("image", "there may be two, the photo and the pose",
-                 fmt::format("{} images", images.size() + (pose != nullptr ? 1 : 0)));
-  }
-  if (images.size() == 2) {
-    pose = images[1];
-    edit.job.warnings.emplace_back("the second image gives the pose alone, not another face");
-  }
-  if (images[0]->data.empty()) refuse_field("image", "it is empty");
-  if (pose != nullptr && pose->data.empty()) refuse_field("pose", "it is empty");
-  const bool has_prompt = find_part(parts, "prompt") != nullptr;
-  if (!has_prompt) refuse_field("prompt", "it is missing");
+};
+
+/// Checks what goes with what, once all fields are read. `parts`: the request's.
+void check_edit(const std::vector<Part>& parts, ImagesEdit& edit) {
+  if (find_part(parts, "prompt") == nullptr) refuse_field("prompt", "it is missing");
   if (edit.stream && edit.wants_url) {
     refuse_field("response_format", "a stream has no urls, only b64_json", "url");
   }
@@ -245,9 +217,70 @@ ImagesEdit parse_images_edit(const std::vector<Part>& parts, std::string_view mo
     edit.job.warnings.emplace_back("output_compression has no effect: PNG loses nothing");
   }
   check_settings(edit.job.settings, {{"count", "n"}, {"width", "size"}, {"height", "size"}});
-  edit.job.photo = images[0]->data;
-  if (pose != nullptr) edit.job.pose = std::string(pose->data);
-  return edit;
+}
+
+/// `images`: what the request calls its pictures.
+Read read_edit(const std::vector<Part>& parts, std::string_view model, const std::string& images) {
+  Read read;
+  ImagesEdit& edit = read.edit;
+  std::vector<const Part*> pictures;
+  for (const Part& part : parts) {
+    const bool is_svg = part.name == "svg" || part.name.starts_with("svg[");
+    if (is_svg) refuse_field("svg", "drawings of lines cannot be made here");
+    if (is_image_field(part.name)) {
+      pictures.push_back(&part);
+      continue;
+    }
+    if (std::find(kFields.begin(), kFields.end(), part.name) == kFields.end()) {
+      refuse_field(part.name.substr(0, 100),
+                   "there is no such field" + did_you_mean(part.name, kFields));
+    }
+    try {
+      find_part(parts, part.name);  // once alone
+    } catch (const Error&) {
+      refuse_field(part.name, "it is there more than once");
+    }
+    if (part.name == "pose") {
+      read.pose = &part;
+    } else {
+      read_field(part, edit, model);
+    }
+  }
+  if (pictures.empty()) refuse_field(images, "it is missing: the photo of the face to keep");
+  const std::size_t count = pictures.size() + (read.pose != nullptr ? 1 : 0);
+  if (count > 2) {
+    refuse_field(images, "there may be two, the photo and the pose",
+                 fmt::format("{} images", count));
+  }
+  edit.job.photo_name = images;
+  if (pictures.size() == 2) {
+    read.pose = pictures[1];
+    edit.job.pose_name = images;
+    edit.job.warnings.emplace_back("the second image gives the pose alone, not another face");
+  }
+  read.photo = pictures[0];
+  if (read.photo->data.empty()) refuse_field(images, "it is empty");
+  if (read.pose != nullptr && read.pose->data.empty())
+    refuse_field(edit.job.pose_name, "it is empty");
+  check_edit(parts, edit);
+  return read;
+}
+
+}  // namespace
+
+ImagesEdit parse_images_edit(const std::vector<Part>& parts, std::string_view model) {
+  Read read = read_edit(parts, model, "image");
+  read.edit.job.photo = read.photo->data;
+  if (read.pose != nullptr) read.edit.job.pose = std::string(read.pose->data);
+  return std::move(read.edit);
+}
+
+ImagesEdit parse_images_edit_json(std::string_view body, std::string_view model) {
+  JsonForm form(body);
+  Read read = read_edit(form.parts(), model, std::string(JsonForm::kImages));
+  read.edit.job.photo = form.take(*read.photo);
+  if (read.pose != nullptr) read.edit.job.pose = form.take(*read.pose);
+  return std::move(read.edit);
 }
 
 ImagesFrame images_frame(const ImagesEdit& edit, Size size, std::int64_t created) {

@@ -1,10 +1,11 @@
 // The shape of the OpenAI API's pictures: POST /v1/images/edits and GET /v1/models, translated to a
 // job of ours and back. Pure functions: no queue, no model.
 //
-// The photo is `image` (or image[]), the face to keep; a second image gives the pose. What that API
-// has not and a job of ours needs comes as further fields, which its clients send with extra_body:
-// seed, negative_prompt, steps, guidance, identity_strength, adapter_strength, identity_start,
-// identity_end, vae_tiling, pose. Warnings come back as `warnings` in the response.
+// The photo is `image` (or image[]; in JSON images), the face to keep; a second image gives the
+// pose. What that API has not and a job of ours needs comes as further fields, which its clients
+// send with extra_body: seed, negative_prompt, steps, guidance, identity_strength,
+// adapter_strength, identity_start, identity_end, vae_tiling, pose. Warnings come back as
+// `warnings` in the response.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +30,8 @@ struct ImagesEdit {
 
 /// `model`: the name that /v1/models gives. Throws HttpError 400 naming the field.
 ImagesEdit parse_images_edit(const std::vector<Part>& parts, std::string_view model);
+/// The same of a body of JSON, and what JsonForm throws.
+ImagesEdit parse_images_edit_json(std::string_view body, std::string_view model);
 
 /// The response where it does not stream, as JSON: `before`, the items with commas between them,
 /// `after`.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "pipeline/request.h"
@@ -23,17 +25,27 @@ ImagesEdit parsed(const Fields& fields) {
   return parse_images_edit(parts, "semblance-demo");
 }
 
-/// "param: message" of the refusal, or "no error".
-std::string refusal(Fields fields) {
-  fields.insert(fields.begin(), {{"image", "PHOTO"}, {"prompt", "a man"}});
+/// "param: message" of what `parse` is refused with, or "no error".
+std::string refusal_of(const std::function<void()>& parse) {
   try {
-    parsed(fields);
+    parse();
   } catch (const HttpError& error) {
     EXPECT_EQ(error.response().status, 400);
     const auto body = nlohmann::json::parse(error.response().body.whole())["error"];
     return body["param"].get<std::string>() + ": " + body["message"].get<std::string>();
   }
   return "no error";
+}
+
+/// Of a form with these fields; prompt and image stand before them where they are not among them.
+std::string refusal(Fields fields) {
+  const auto has = [&](std::string_view name) {
+    return std::ranges::any_of(
+        fields, [&](const auto& field) { return field.first == name && field.second.empty(); });
+  };
+  if (!has("prompt")) fields.insert(fields.begin(), {"prompt", "a man"});
+  fields.insert(fields.begin(), {"image", "PHOTO"});
+  return refusal_of([&] { parsed(fields); });
 }
 
 TEST(ImagesEdit, PromptsHaveTheirLimit) {
@@ -134,6 +146,7 @@ TEST(ImagesEdit, RefusesByName) {
       {"output_compression", "101", "it must be from 0 to 100, got 101"},
       {"negative_prompt", "\xff", "it must be UTF-8"},
       {"pose", "", "it is empty"},
+      {"prompt", "", "it is empty, and must say what the picture should show"},
       {"prompt", "again", "it is there more than once"},
       {"promt", "x", "there is no such field, did you mean prompt?"},
   };
@@ -155,8 +168,112 @@ TEST(ImagesEdit, RefusesByName) {
   EXPECT_THROW(parsed({{"image", "PHOTO"}}), HttpError);
 }
 
+using nlohmann::json;
+
+ImagesEdit parsed_json(const json& body) {
+  return parse_images_edit_json(body.dump(), "semblance-demo");
+}
+
+TEST(ImagesEditJson, IsReadAsItsForm) {
+  const std::string photo(100'000, 'p');
+  const json whole = {
+      {"images",
+       {{{"image_url", "data:image/png;base64," + base64(photo)}},
+        {{"image_url", "data:image/jpeg;base64," + base64("POSE")}, {"file_id", nullptr}}}},
+      {"prompt", "a man"},
+      {"model", "semblance-demo"},
+      {"n", 2},
+      {"size", "1024x768"},
+      {"mask", nullptr},
+      {"stream", true},
+      {"partial_images", 1},
+      {"response_format", "b64_json"},
+      {"output_format", "jpeg"},
+      {"seed", 18446744073709551615U},
+      {"steps", 5},
+      {"identity_strength", 0.5},
+      {"vae_tiling", false},
+      {"user", nullptr}};
+  const ImagesEdit edit = parsed_json(whole);
+  const JobSettings& s = edit.job.settings;
+  EXPECT_EQ(edit.job.photo, photo);
+  EXPECT_EQ(edit.job.pose, "POSE");
+  EXPECT_EQ(edit.job.photo_name, "images");
+  EXPECT_EQ(edit.job.pose_name, "images");
+  EXPECT_EQ(s.prompt, "a man");
+  EXPECT_EQ(s.count, 2);
+  EXPECT_EQ(s.width, 1024);
+  EXPECT_EQ(s.seed, 18446744073709551615U);
+  EXPECT_EQ(s.steps, 5);
+  EXPECT_EQ(s.identity_strength, 0.5);
+  EXPECT_TRUE(edit.stream);
+  EXPECT_EQ(edit.format, "jpeg");
+  EXPECT_EQ(edit.job.warnings,
+            std::vector<std::string>{"the second image gives the pose alone, not another face"});
+  // One picture, as other clients send it, and a prompt that is long.
+  const std::string prompt(kMostPromptBytes, 'x');
+  for (const json& image : {json(base64(photo)), json({{"image_url", base64(photo)}}),
+                            json::array({"data:image/png;base64," + base64(photo)})}) {
+    const json smaller{
+        {"image", image}, {"prompt", prompt}, {"pose", {{"image_url", base64("POSE")}}}};
+    const ImagesEdit one = parsed_json(smaller);
+    EXPECT_EQ(one.job.photo, photo);
+    EXPECT_EQ(one.job.pose, "POSE");
+    EXPECT_EQ(one.job.pose_name, "pose");
+    EXPECT_EQ(one.job.settings.prompt, prompt);
+  }
+}
+
+TEST(ImagesEditJson, RefusesByName) {
+  const std::string rule = "it must be a picture in base64, as in data:image/png;base64,...";
+  const json image{{"image_url", base64("PHOTO")}};
+  const std::vector<std::tuple<std::string, json, std::string>> table = {
+      {"images", json::array(),
+       "images: cannot take images: it is missing: the photo of the face to keep"},
+      {"images",
+       {image, image, image},
+       "images: cannot take images: there may be two, the photo and the pose, got 3 images"},
+      {"images", {5}, "images[0]: cannot take images[0]: " + rule},
+      {"images", {image, "no base64"}, "images[1]: cannot take images[1]: " + rule},
+      {"images",
+       {{{"image_url", 5}}},
+       "images[0].image_url: cannot take images[0].image_url: " + rule},
+      {"images",
+       {{{"file_id", "file-1"}}},
+       "images[0].file_id: cannot take images[0].file_id: no files are kept here: send image_url"},
+      {"images",
+       {{{"url", "x"}}},
+       "images[0].url: cannot take images[0].url: there is no such field, an image has image_url"},
+      {"images",
+       {{{"image_url", "https://a.example/me.png"}}},
+       "images[0].image_url: cannot take images[0].image_url: nothing is fetched from elsewhere: " +
+           rule + ", got https://a.example/me.png"},
+      {"images", {{{"image_url", ""}}}, "images: cannot take images: it is empty"},
+      {"mask", image,
+       "mask: cannot take mask: parts of a picture cannot be edited here, a new picture is made"},
+      {"prompt", "",
+       "prompt: cannot take prompt: it is empty, and must say what the picture should show"},
+      {"prompt", nullptr, "prompt: cannot take prompt: it is missing"},
+      {"prompt", {"a"}, "prompt: cannot take prompt: it must be a text, a number, true or false"},
+      {"prompt", std::string(1 << 20, 'x'),
+       "prompt: cannot take prompt: it must be text of at most 65536 bytes, got a long string"},
+      {"n", 0, "n: cannot take n: it must be from 1 to 16, got 0"},
+      {"n", 1.5, "n: cannot take n: it must be a whole number, got 1.5"},
+      {"stream", 2, "stream: cannot take stream: it must be true or false, got 2"},
+      {"promt", "x", "promt: cannot take promt: there is no such field, did you mean prompt?"},
+  };
+  for (const auto& [name, value, refused] : table) {
+    json body{{"images", {image}}, {"prompt", "a man"}};
+    body[name] = value;
+    EXPECT_EQ(refusal_of([&] { parsed_json(body); }), refused);
+  }
+  EXPECT_EQ(refusal_of([] { parsed_json(json::array()); }),
+            "the request: cannot take the request: it must be a JSON object");
+  EXPECT_THROW(parse_images_edit_json("{", "m"), Error);
+}
+
 TEST(ImagesEdit, IsAnswered) {
-  ImagesEdit edit;
+  ImagesEdit edit = parsed({{"image", "PHOTO"}, {"prompt", "a"}});
   const MadePicture picture{std::string("UE5H"), 64, 48, 7, "/api/jobs/1/images/0"};
   const auto answer = [&](const std::string& items) {
     const ImagesFrame frame = images_frame(edit, {64, 48}, 1700);

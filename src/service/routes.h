@@ -51,8 +51,8 @@ std::string submit_job(Context& context, const HttpRequest& request, JobRequest&
 Job wait_for_job(Context& context, const HttpRequest& request, const std::string& id);
 /// Adds what the job has been warned of to what its request was: for the answer.
 void add_warnings(JobRequest& request, const Job& job);
-/// The response for a job that failed or was cancelled.
-HttpResponse failure_of(const Job& job);
+/// The response for a job that failed or was cancelled; `wanted` has its photos' names.
+HttpResponse failure_of(const Job& job, const JobRequest& wanted);
 
 /// The OpenAPI document, web/openapi.json.
 std::string_view api_document();

@@ -84,7 +84,7 @@ HttpResponse txt2img(Context& context, Waited& waited, const HttpRequest& reques
     const Waited::Entry entry(waited, id);
     return wait_for_job(context, request, id);
   }();
-  if (job.state == JobState::kFailed) return failure_of(job);
+  if (job.state == JobState::kFailed) return failure_of(job, wanted.job);
   wanted.job.settings.prompt = job.settings.prompt;
   wanted.job.settings.negative = job.settings.negative;
   add_warnings(wanted.job, job);

@@ -28,8 +28,7 @@ Sight look_at(Context& context, const HttpRequest& request, const File& photo) {
     return context.jobs.between(
         request, [&](std::stop_token stop) { return context.engine.look(photo, stop); });
   } catch (const Error& error) {
-    const HttpResponse response = error_response(error, "photo");
-    throw HttpError(response.status, name_of(error.kind()), error.what(), "photo");
+    throw HttpError(error, "photo");
   }
 }
 

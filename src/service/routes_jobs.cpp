@@ -142,7 +142,10 @@ std::string submit_job(Context& context, const HttpRequest& request, JobRequest&
   // once: the queue has them on disk.
   const std::string photo = std::move(job.photo);
   const std::optional<std::string> pose = std::move(job.pose);
-  NewJob wanted{.settings = job.settings, .photo = photo};
+  NewJob wanted{.settings = job.settings,
+                .photo = photo,
+                .photo_name = job.photo_name,
+                .pose_name = job.pose_name};
   std::string().swap(job.settings.prompt);
   job.settings.negative.reset();
   if (pose) wanted.pose = *pose;
@@ -171,14 +174,18 @@ void add_warnings(JobRequest& request, const Job& job) {
   for (std::string& text : warning_texts(job)) request.warnings.push_back(std::move(text));
 }
 
-HttpResponse failure_of(const Job& job) {
+HttpResponse failure_of(const Job& job, const JobRequest& wanted) {
   if (!job.error) return error_response(409, "cancelled", "the job was cancelled");
   const std::string& code = job.error->code;
   const int status = code == "memory"     ? 422
                      : code == "device"   ? 503
                      : code == "internal" ? 500
                                           : 400;
-  return error_response(status, code, job.error->message);
+  const std::string& param = job.error->param;
+  return error_response(status, code, job.error->message,
+                        param == "photo"  ? wanted.photo_name
+                        : param == "pose" ? wanted.pose_name
+                                          : std::string());
 }
 
 void add_job_routes(Router& router, Context& context) {

@@ -9,6 +9,7 @@
 #include "memory/file.h"
 #include "service/base64.h"
 #include "service/openai.h"
+#include "service/request.h"
 #include "service/routes.h"
 
 namespace semblance::service {
@@ -125,7 +126,7 @@ class EditStream {
     }
     if (view.job.ended_already()) {
       end();
-      if (view.job.state != JobState::kDone) out += error_event(failure_of(view.job));
+      if (view.job.state != JobState::kDone) out += error_event(failure_of(view.job, edit_.job));
     }
     // Lines that keep proxies and clients from taking silence for an end.
     const auto now = std::chrono::steady_clock::now();
@@ -150,9 +151,19 @@ class EditStream {
   std::chrono::steady_clock::time_point spoke_ = std::chrono::steady_clock::now();
 };
 
+ImagesEdit read_edit(const Context& context, const HttpRequest& request) {
+  const std::string& model = context.engine.facts().name;
+  const std::string_view type = request.header("content-type");
+  if (type.substr(0, type.find(';')) == "application/json")
+    return parse_images_edit_json(request.body, model);
+  if (request.body.size() > context.upload_bytes) {
+    throw HttpError(too_large(context.upload_bytes, std::to_string(request.body.size())));
+  }
+  return parse_images_edit(parse_multipart(type, request.body), model);
+}
+
 HttpResponse edit_images(Context& context, const HttpRequest& request) {
-  const std::vector<Part> parts = parse_multipart(request.header("content-type"), request.body);
-  ImagesEdit edit = parse_images_edit(parts, context.engine.facts().name);
+  ImagesEdit edit = read_edit(context, request);
   const std::string id = submit_job(context, request, edit.job);
   if (edit.stream) {
     HttpResponse response{.type = "text/event-stream"};
@@ -162,7 +173,7 @@ HttpResponse edit_images(Context& context, const HttpRequest& request) {
     return response;
   }
   const Job job = wait_for_job(context, request, id);
-  if (job.state != JobState::kDone) return failure_of(job);
+  if (job.state != JobState::kDone) return failure_of(job, edit.job);
   add_warnings(edit.job, job);
   const ImagesFrame frame = images_frame(edit, job.pictures.at(0).size, unix_seconds(job.created));
   Body body(frame.before);
@@ -181,7 +192,22 @@ void add_openai_routes(Router& router, Context& context) {
              [&context](const HttpRequest& request, const Captures&) {
                return edit_images(context, request);
              },
-             {.body_limit = context.upload_bytes});
+             {.body_limit = context.upload_bytes / 3 * 4 + (std::uint64_t{1} << 20U)});  // base64
+  for (const char* path : {"/v1/images/generations", "/v1/images/variations"}) {
+    router.add(
+        "POST", path,
+        [](const HttpRequest& request, const Captures&) -> HttpResponse {
+          const bool has_photo = request.path.ends_with("variations");
+          return error_response(
+              400, "argument",
+              fmt::format(
+                  "cannot make a picture from {}: it takes a photo and a prompt\n  send both to "
+                  "POST /v1/images/edits, as image and prompt",
+                  has_photo ? "a photo alone" : "a prompt alone"),
+              has_photo ? "prompt" : "image");
+        },
+        {.body_limit = context.upload_bytes});
+  }
   const std::int64_t created = unix_seconds(now());
   router.add("GET", "/v1/models", [&context, created](const HttpRequest&, const Captures&) {
     return json_response(models_response(context.engine.facts().name, created));

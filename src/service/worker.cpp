@@ -93,13 +93,15 @@ void Worker::prune_when_due() {
 
 /// Makes the job; false where it goes on after the next start.
 bool Worker::make(Job& job) {
-  const auto fails = [&](std::string code, std::string text) {
+  const auto fails = [&](std::string code, std::string text, std::string param = {}) {
     job.state = JobState::kFailed;
-    job.error = {std::move(code), std::move(text)};
+    job.error = {std::move(code), std::move(text), std::move(param)};
   };
   try {
     JobMaker(engine_, store_, board_, options_.making, between_, job).make();
     job.state = JobState::kDone;
+  } catch (const PhotoError& error) {
+    fails(std::string(name_of(error.kind())), error.what(), error.part());
   } catch (const Error& error) {
     const std::lock_guard guard(board_.mutex);
     if (error.kind() != ErrorKind::kCancelled) {
