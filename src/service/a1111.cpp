@@ -6,8 +6,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
-#include "core/closest.h"
 #include "service/a1111_fields.h"
+#include "service/a1111_scripts.h"
 #include "service/a1111_units.h"
 #include "service/base64.h"
 
@@ -51,9 +51,14 @@ constexpr auto kFields = std::to_array<Field>({
     {"s_min_uncond", kOff, "the negative prompt works in all steps"},
     {"infotext", kOff, "each setting comes in its own field"},
     {"init_images", kOff, "pictures are made from noise"},
+    {"firstpass_image", kOff, "pictures are made from noise"},
     {"mask", kOff, "there are no masks, the whole picture is made from noise"},
     {"controlnet_units", kOff, "units come in alwayson_scripts.controlnet.args"},
     {"comments", kOff, "there are none"},
+    {"token_merging_ratio", kOff, "tokens are not merged"},
+    {"token_merging_ratio_hr", kOff, "tokens are not merged"},
+    {"outpath_samples", kOff, "no path of a request is read or written"},
+    {"outpath_grids", kOff, "no path of a request is read or written"},
     // Parts of what is off above.
     {"denoising_strength", kNone},
     {"firstphase_width", kNone},
@@ -74,6 +79,7 @@ constexpr auto kFields = std::to_array<Field>({
     {"refiner_switch_at", kNone},
     {"script_args", kNone},
     {"subseed", kNone},
+    {"seed_enable_extras", kNone},
     {"s_tmin", kNone},
     {"s_tmax", kNone},
     {"s_noise", kNone},
@@ -81,42 +87,11 @@ constexpr auto kFields = std::to_array<Field>({
     {"eta", kNone},
     {"distilled_cfg_scale", kNone},
     {"disable_extra_networks", kNone},
+    {"do_not_reload_embeddings", kNone},
     {"do_not_save_samples", kNone},
     {"do_not_save_grid", kNone},
     {"override_settings_restore_afterwards", kNone},
 });
-
-/// What /sdapi/v1/options can tell truly.
-OrderedJson options(std::string_view model) {
-  return {{"sd_model_checkpoint", model},  {"sd_vae", "Automatic"},  // the model's own
-          {"CLIP_stop_at_last_layers", 1}, {"randn_source", "CPU"},
-          {"samples_format", "png"},       {"enable_pnginfo", true},
-          {"return_grid", false},          {"grid_save", false},
-          {"face_restoration", false},     {"tiling", false},
-          {"live_previews_enable", true},  {"live_previews_image_format", "jpeg"}};
-}
-
-/// Refuses options of `wanted`, an object, that differ from what is.
-void check_options(const Fields& fields, const json& wanted, std::string_view model) {
-  const OrderedJson have = options(model);
-  for (const auto& [name, value] : wanted.items()) {
-    const auto option = have.find(name);
-    if (option == have.end()) {
-      std::vector<std::string_view> known;
-      for (const auto& item : have.items()) known.push_back(item.key());
-      refuse_field(fields.path_of(name.substr(0, 100)),
-                   "there is no such option" + did_you_mean(name, known));
-    }
-    if (!value.is_null() && value != json(*option)) {
-      fields.refuse(name, fmt::format("it is {} here, and cannot be another", option->dump()));
-    }
-  }
-}
-
-std::string without(std::string text, std::string_view characters) {
-  std::erase_if(text, [&](char c) { return characters.find(c) != std::string_view::npos; });
-  return text;
-}
 
 void check_sampler(const Fields& body) {
   std::string_view field = "sampler_name";
@@ -125,13 +100,8 @@ void check_sampler(const Fields& body) {
     field = "sampler_index";
     name = body.text(field).value_or("");
   }
-  const std::string plain = without(lower(name), " _-");
-  constexpr std::array<std::string_view, 5> kEuler{"", "euler", "keuler", "eulerdiscrete",
-                                                   "eulerdiscretescheduler"};
-  if (std::find(kEuler.begin(), kEuler.end(), plain) == kEuler.end())
-    body.refuse(field, "there is one sampler, Euler");
-  const std::string scheduler = lower(body.text("scheduler").value_or(""));
-  if (!scheduler.empty() && scheduler != "automatic")
+  if (!is_euler(name)) body.refuse(field, "there is one sampler, Euler");
+  if (!is_automatic(body.text("scheduler").value_or("")))
     body.refuse("scheduler", "there is one, Automatic: the model's own");
 }
 
@@ -280,8 +250,10 @@ Txt2Img parse_txt2img(std::string_view text, std::string_view model, int native_
   read_settings_of(body, native_side, wanted);
   warn_of_prompt("prompt", wanted.job.settings.prompt, warnings);
   warn_of_prompt("negative_prompt", wanted.job.settings.negative.value_or(""), warnings);
-  const auto* const scripts = body.find("alwayson_scripts");
-  InstantIdUnits units = read_units(json, scripts == nullptr ? nlohmann::json() : *scripts);
+  const auto* const found = body.find("alwayson_scripts");
+  const nlohmann::json& scripts = found == nullptr ? nlohmann::json() : *found;
+  check_scripts(json, scripts, wanted.job.settings);
+  InstantIdUnits units = read_units(json, scripts);
   JobSettings& s = wanted.job.settings;
   s.adapter_strength = units.adapter_strength;
   s.identity_strength = units.identity_strength;
@@ -351,13 +323,6 @@ std::string sd_models_response(std::string_view model) {
                               {"filename", model},  // folders of this machine are not told
                               {"config", nullptr}}})
       .dump();
-}
-
-std::string options_response(std::string_view model) { return options(model).dump(); }
-
-void check_options(std::string_view body, std::string_view model) {
-  const LongStringJson json(body);
-  check_options(Fields(json, json.value(), ""), json.value(), model);
 }
 
 }  // namespace semblance::service

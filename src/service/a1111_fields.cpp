@@ -19,13 +19,6 @@ std::string joined(const std::string& path, std::string_view name) {
   return path.empty() ? std::string(name) : fmt::format("{}.{}", path, name);
 }
 
-std::string shown(const LongStringJson& whole, const json& value) {
-  if (whole.is_long(value)) return "a long string";
-  if (value.is_object() || value.is_array())
-    return value.empty() ? value.dump() : value.is_object() ? "an object" : "a list";
-  return value.dump(-1, ' ', true);  // ASCII, which can be cut anywhere
-}
-
 }  // namespace
 
 std::string lower(std::string_view text) {
@@ -36,6 +29,13 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+std::string shown(const LongStringJson& whole, const json& value) {
+  if (whole.is_long(value)) return "a long string";
+  if (value.is_object() || value.is_array())
+    return value.empty() ? value.dump() : value.is_object() ? "an object" : "a list";
+  return value.dump(-1, ' ', true);  // ASCII, which can be cut anywhere
+}
+
 bool is_off(const json& value) {
   if (value.is_null()) return true;
   if (value.is_boolean()) return !value.get<bool>();
@@ -44,12 +44,14 @@ bool is_off(const json& value) {
     const std::string text = lower(value.get_ref<const std::string&>());
     return text.empty() || text == "none";
   }
+  if (value.is_array()) return std::ranges::all_of(value, is_off);
   return value.empty();
 }
 
 void check_fields(const LongStringJson& json, const nlohmann::json& object, const std::string& path,
                   std::span<const Field> known, std::vector<std::string>& warnings) {
   for (const auto& [name, value] : object.items()) {
+    if (value.is_null()) continue;
     const auto field = std::ranges::find(known, std::string_view(name), &Field::name);
     if (field == known.end()) {
       std::vector<std::string_view> names;

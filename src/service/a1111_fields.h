@@ -27,11 +27,14 @@ struct Field {
   std::string_view why = {};  // of a refusal or warning
 };
 
-/// null, false, 0 and below, "", "None", [] and {}.
+/// null, false, 0 and below, "", "None", {}, and lists of these alone.
 bool is_off(const nlohmann::json& value);
 
-/// Refuses fields that `known` has not, and those that must be off. `path`: of the object, "" for
-/// the body.
+/// A value as errors show it.
+std::string shown(const LongStringJson& whole, const nlohmann::json& value);
+
+/// Refuses fields that `known` has not unless they are null, and those that must be off. `path`: of
+/// the object, "" for the body.
 void check_fields(const LongStringJson& json, const nlohmann::json& object, const std::string& path,
                   std::span<const Field> known, std::vector<std::string>& warnings);
 
@@ -56,6 +59,9 @@ class Fields {
   const nlohmann::json& object_;
   std::string path_;
 };
+
+/// Refuses options of `wanted`, the object of `fields`, that would change the picture.
+void check_options(const Fields& fields, const nlohmann::json& wanted, std::string_view model);
 
 /// In lower case.
 std::string lower(std::string_view text);

@@ -1,59 +1,16 @@
-#include "service/a1111.h"
+#include "service/a1111_test.h"
 
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
-#include "service/base64.h"
 #include "service/long_strings.h"
 
 namespace semblance::service {
 namespace {
 
+using namespace testing;
 using nlohmann::json;
-
-const std::string kPhoto = base64("PHOTO"), kPose = base64("POSE");
-
-json units_json(json units) {
-  return {{"alwayson_scripts", {{"controlnet", {{"args", std::move(units)}}}}}};
-}
-
-json face_unit(json more = json::object()) {
-  json unit{{"module", "instant_id_face_embedding"},
-            {"model", "ip-adapter_instant_id_sdxl"},
-            {"image", kPhoto}};
-  unit.update(more);
-  return unit;
-}
-
-json points_unit(json more = json::object()) {
-  json unit{{"module", "instant_id_face_keypoints"}, {"model", "control_instant_id_sdxl"}};
-  unit.update(more);
-  return unit;
-}
-
-/// The smallest body, with more or other fields.
-json body(json more = json::object()) {
-  json whole = units_json({face_unit(), points_unit()});
-  whole.update(more);
-  return whole;
-}
-
-Txt2Img parsed(const json& whole, int side = 1024) {
-  return parse_txt2img(whole.dump(), "semblance-demo", side);
-}
-
-/// "param: message" of the refusal, or "no error".
-std::string refusal(const json& whole) {
-  try {
-    parsed(whole);
-  } catch (const HttpError& error) {
-    EXPECT_EQ(error.response().status, 400);
-    const auto answer = json::parse(error.response().body.whole())["error"];
-    return answer["param"].get<std::string>() + ": " + answer["message"].get<std::string>();
-  }
-  return "no error";
-}
 
 constexpr const char* kArgs = "alwayson_scripts.controlnet.args";
 
@@ -190,7 +147,10 @@ TEST(Txt2Img, RefusesByName) {
       {"controlnet_units", {1}, "units come in alwayson_scripts.controlnet.args, got a list"},
       {"promt", "x", "there is no such field, did you mean prompt?"},
       {"cfgscale", 5, "there is no such field, did you mean cfg_scale?"},
-      {"frobnicate", nullptr, "there is no such field"},
+      {"frobnicate", 0, "there is no such field"},
+      {"firstpass_image", kPhoto, "pictures are made from noise, got \"" + kPhoto + "\""},
+      {"token_merging_ratio", 0.5, "tokens are not merged, got 0.5"},
+      {"outpath_samples", "/tmp", "no path of a request is read or written, got \"/tmp\""},
       {"prompt", 5, "it must be a text, got 5"},
       {"prompt", std::string("a\0b", 3), "it must not hold the character U+0000"},
       {"prompt", std::string(65'537, 'a'),
@@ -481,31 +441,6 @@ TEST(Progress, TellsOfPicturesAndSteps) {
   EXPECT_EQ(answer["state"], json::parse(R"({"skipped": false, "interrupted": false,
     "stopping_generation": false, "job": "id", "job_count": 4, "job_timestamp": "20260131120000",
     "job_no": 1, "sampling_step": 5, "sampling_steps": 10})"));
-}
-
-TEST(WebUiOptions, CanBeReadAndSetToWhatTheyAre) {
-  const std::string have = options_response("demo");
-  EXPECT_EQ(json::parse(have)["sd_model_checkpoint"], "demo");
-  check_options(have, "demo");  // all of them
-  check_options(R"({"CLIP_stop_at_last_layers": 1.0, "sd_vae": null})", "demo");
-  const auto refused = [](const std::string& text) -> std::string {
-    try {
-      check_options(text, "demo");
-    } catch (const HttpError& error) {
-      EXPECT_EQ(error.response().status, 400);
-      return error.what();
-    }
-    return "no error";
-  };
-  EXPECT_EQ(refused(R"({"sd_model_checkpoint": "sdxl"})"),
-            "cannot take sd_model_checkpoint: it is \"demo\" here, and cannot be another, got "
-            "\"sdxl\"");
-  EXPECT_EQ(refused(R"({"CLIP_stop_at_last_layers": 2})"),
-            "cannot take CLIP_stop_at_last_layers: it is 1 here, and cannot be another, got 2");
-  EXPECT_EQ(refused(R"({"sd_modelcheckpoint": "demo"})"),
-            "cannot take sd_modelcheckpoint: there is no such option, did you mean "
-            "sd_model_checkpoint?");
-  EXPECT_EQ(refused("[]"), "cannot take the request: it must be a JSON object, got []");
 }
 
 TEST(WebUiLists, NameOneSamplerAndOneModel) {

@@ -47,6 +47,9 @@ constexpr auto kUnitFields = std::to_array<Field>({
     {"rgbbgr_mode", kOff, "photos are taken as they are"},
     {"loopback", kOff, "pictures do not become photos"},
     {"batch_images", kOff, "a unit has one photo"},
+    {"batch_image_files", kOff, "a unit has one photo"},
+    {"batch_keyframe_idx", kOff, "a unit has one photo"},
+    {"batch_modifiers", kOff, "a unit has one photo"},
     {"batch_input_gallery", kOff, "a unit has one photo"},
     {"batch_mask_gallery", kOff, kNoMask},
     {"batch_image_dir", kOff, kNoFolder},
@@ -236,13 +239,18 @@ void read_unit(const LongStringJson& json, const Fields& unit, const std::string
   units.identity_end = window.end;
 }
 
-/// Scripts begin with whether they are on.
-bool is_script_off(const json& script) {
-  if (is_off(script)) return true;
-  if (!script.is_object()) return false;
-  const auto args = script.find("args");
-  if (args == script.end() || is_off(*args)) return true;
-  return args->is_array() && args->front().is_boolean() && !args->front().get<bool>();
+void read_args(const LongStringJson& json, const Fields& script, const nlohmann::json& args,
+               InstantIdUnits& units) {
+  if (!args.is_array()) script.refuse("args", "it must be a list of units");
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    const auto& item = args[i];
+    if (item.is_null()) continue;
+    const std::string place = fmt::format("{}[{}]", script.path_of("args"), i);
+    const Fields unit(json, item, place);
+    if (!unit.boolean("enabled").value_or(true)) continue;
+    check_fields(json, item, place, kUnitFields, units.warnings);
+    read_unit(json, unit, place, units);
+  }
 }
 
 }  // namespace
@@ -250,30 +258,12 @@ bool is_script_off(const json& script) {
 InstantIdUnits read_units(const LongStringJson& json, const nlohmann::json& scripts) {
   InstantIdUnits units;
   const std::string all(kScripts);
-  if (!scripts.is_null()) {
-    const Fields object(json, scripts, all);
-    for (const auto& [name, script] : scripts.items()) {
-      const std::string path = fmt::format("{}.{}", kScripts, name.substr(0, 100));
-      if (lower(name) != "controlnet") {
-        if (is_script_off(script)) continue;
-        refuse_field(path, "there is no such script, controlnet is the only one");
-      }
-      if (is_off(script)) continue;
-      const Fields fields(json, script, path);
-      check_fields(json, script, path, std::to_array<Field>({{"args"}}), units.warnings);
-      const auto* const args = fields.find("args");
-      if (args == nullptr) continue;
-      if (!args->is_array()) fields.refuse("args", "it must be a list of units");
-      for (std::size_t i = 0; i < args->size(); ++i) {
-        const auto& item = (*args)[i];
-        if (item.is_null()) continue;
-        const std::string place = fmt::format("{}.args[{}]", path, i);
-        const Fields unit(json, item, place);
-        if (!unit.boolean("enabled").value_or(true)) continue;
-        check_fields(json, item, place, kUnitFields, units.warnings);
-        read_unit(json, unit, place, units);
-      }
-    }
+  for (const auto& [name, script] : scripts.items()) {
+    if (lower(name) != "controlnet" || is_off(script)) continue;
+    const std::string path = fmt::format("{}.{}", kScripts, name);
+    const Fields fields(json, script, path);
+    check_fields(json, script, path, std::to_array<Field>({{"args"}}), units.warnings);
+    if (const auto* const args = fields.find("args")) read_args(json, fields, *args, units);
   }
   if (units.photo.empty()) {
     refuse_field(units.face_path.empty() ? all : units.face_path + ".image",

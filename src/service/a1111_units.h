@@ -26,9 +26,9 @@ struct InstantIdUnits {
   std::vector<std::string> warnings = {};
 };
 
-/// Reads "alwayson_scripts". Throws HttpError 400 naming the field: where there is no face unit
-/// with a photo, for other scripts and units that are on, and for what a unit asks for and is not
-/// here.
+/// Reads "controlnet" in "alwayson_scripts", which check_scripts() has seen. Throws HttpError 400
+/// naming the field: where there is no face unit with a photo, for other units that are on, and for
+/// what a unit asks for and is not here.
 InstantIdUnits read_units(const LongStringJson& json, const nlohmann::json& scripts);
 
 }  // namespace semblance::service
