@@ -10,6 +10,7 @@
 #include "service/database.h"
 #include "service/job_files.h"
 #include "service/lived_time.h"
+#include "service/log.h"
 
 namespace semblance::service {
 namespace {
@@ -129,8 +130,12 @@ struct Store::State {
         const std::optional<Job> job = job_of(query);
         const std::int64_t number = query.number(kNumberColumn).value_or(0);
         if (!job) dropped.push_back(number);
-        if (job && job->ended_already() && query.number(kNumberColumn + 1) == 1)
+        if (job && job->ended_already() && query.number(kNumberColumn + 1) == 1) {
           failed.push_back(number);
+          // What is wrong with it quotes the row, prompt and all.
+          Log::stderr_log().line("failed job", job->id,
+                                 "corrupt: its row in the database cannot be read");
+        }
       }
     }
     for (const std::int64_t number : dropped) drop(number);

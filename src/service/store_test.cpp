@@ -308,6 +308,13 @@ TEST_F(StoreTest, AnUnreadableJobHasFailedAndHoldsUpNoOther) {
   add('a'), add('b'), add('c');
   sql("UPDATE jobs SET kept = '{\"settings\": {\"prompt\": 5' WHERE id = '" + id('a') + "'");
   sql("UPDATE jobs SET state = 'asleep' WHERE id = '" + id('b') + "'");
+  ::testing::internal::CaptureStderr();
+  reopen();
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("Z failed job: " + id('a') + ": corrupt: its row in the database cannot be"),
+            std::string::npos)
+      << said;
+  EXPECT_EQ(said.find("prompt"), std::string::npos) << said;
   const Job damaged = *store().find(id('a'));
   EXPECT_EQ(damaged.state, JobState::kFailed);
   EXPECT_EQ(damaged.error->code, "corrupt");
