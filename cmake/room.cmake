@@ -32,6 +32,24 @@ if(SEMBLANCE_TESTS)
   include(GoogleTest)
 endif()
 
+# Sanitizer builds are made from nothing by every ./check, so they read the headers of most sources once. One set for
+# libraries, one for tests: what is compiled with other flags cannot share it. The sources include what they use as ever.
+if(SEMBLANCE_SANITIZE)
+  find_package(fmt REQUIRED)
+  find_package(nlohmann_json REQUIRED)
+  set(common_headers <algorithm> <filesystem> <functional> <map> <memory> <optional> <string> <vector> <fmt/format.h>
+    <nlohmann/json.hpp>)
+  file(WRITE ${CMAKE_BINARY_DIR}/no_source.cpp "")
+  file(WRITE ${CMAKE_BINARY_DIR}/no_program.cpp "int main() {}")
+  add_library(semblance_headers STATIC ${CMAKE_BINARY_DIR}/no_source.cpp)
+  target_link_libraries(semblance_headers PRIVATE semblance_options fmt::fmt nlohmann_json::nlohmann_json)
+  target_precompile_headers(semblance_headers PRIVATE ${common_headers})
+  add_executable(semblance_test_headers ${CMAKE_BINARY_DIR}/no_program.cpp)
+  target_compile_options(semblance_test_headers PRIVATE -O0)
+  target_link_libraries(semblance_test_headers PRIVATE semblance_options fmt::fmt nlohmann_json::nlohmann_json GTest::gtest)
+  target_precompile_headers(semblance_test_headers PRIVATE ${common_headers} <gtest/gtest.h>)
+endif()
+
 # A test program of gtest cases; LABEL groups it for ctest -L.
 function(semblance_test name label)
   cmake_parse_arguments(T "" "" "SOURCES;LIBS" ${ARGN})
@@ -40,6 +58,7 @@ function(semblance_test name label)
   if(SEMBLANCE_SANITIZE)
     # What is tested is compiled with -O1; the tests compile in half the time without.
     target_compile_options(${name} PRIVATE -O0)
+    target_precompile_headers(${name} REUSE_FROM semblance_test_headers)
   endif()
   # Passive waiting: threads that spin for each other are slow where tests share the cores.
   gtest_discover_tests(${name} PROPERTIES LABELS ${label} ENVIRONMENT OMP_WAIT_POLICY=passive DISCOVERY_TIMEOUT 60)
@@ -59,6 +78,9 @@ function(semblance_room room)
   add_library(semblance_${room} STATIC ${sources})
   set_target_properties(semblance_${room} PROPERTIES LINKER_LANGUAGE CXX)
   target_link_libraries(semblance_${room} PUBLIC semblance_options ${ROOM_DEPS} PRIVATE ${ROOM_LIBS})
+  if(SEMBLANCE_SANITIZE)
+    target_precompile_headers(semblance_${room} REUSE_FROM semblance_headers)
+  endif()
   if(SEMBLANCE_TESTS AND tests)
     semblance_test(${room}_test ${room} SOURCES ${tests}
       LIBS semblance_${room} ${ROOM_TEST_DEPS} ${ROOM_LIBS} ${ROOM_TEST_LIBS})

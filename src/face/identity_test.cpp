@@ -5,6 +5,7 @@
 #include <bit>
 #include <limits>
 #include <random>
+#include <span>
 
 #include "face/face_test.h"
 
@@ -129,9 +130,8 @@ TEST(Identity, HostileTextIsRefused) {
 
 TEST(Identity, APhotoIsNone) {
   const auto is_identity = [](std::string_view text) {
-    std::vector<std::byte> bytes(text.size());
-    std::memcpy(bytes.data(), text.data(), text.size());
-    return looks_like_identity(*memory_file("x", std::move(bytes)));
+    const auto bytes = std::as_bytes(std::span(text));
+    return looks_like_identity(*memory_file("x", {bytes.begin(), bytes.end()}));
   };
   EXPECT_TRUE(is_identity(" \n\t{"));
   EXPECT_FALSE(is_identity(""));

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
+#include <span>
 
 #include "onnx/constant.h"
 #include "onnx/onnx_test.h"
@@ -81,9 +81,8 @@ Message model(Message graph, std::uint64_t opset = 11) {
 }
 
 std::shared_ptr<const File> file_of(const std::string& bytes) {
-  std::vector<std::byte> copy(bytes.size());
-  std::memcpy(copy.data(), bytes.data(), bytes.size());
-  return memory_file("face.onnx", std::move(copy));
+  const auto copied = std::as_bytes(std::span(bytes));
+  return memory_file("face.onnx", {copied.begin(), copied.end()});
 }
 
 void expect_refused(ErrorKind kind, const std::string& part, const Message& message,

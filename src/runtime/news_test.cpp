@@ -8,12 +8,13 @@ namespace {
 std::atomic<int> g_news{0};
 }  // namespace
 
+#ifndef SEMBLANCE_SANITIZED  // which has its own; nothing is counted then
+
 void* operator new(std::size_t bytes) {
   ++g_news;
   if (void* block = std::malloc(bytes)) return block;
   throw std::bad_alloc();
 }
-// All kinds, since a sanitizer asks that a block goes back to where it came from.
 void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
   ++g_news;
   return std::malloc(bytes);
@@ -21,6 +22,8 @@ void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
 void operator delete(void* block, const std::nothrow_t&) noexcept { std::free(block); }
 void operator delete(void* block) noexcept { std::free(block); }
 void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+
+#endif
 
 namespace semblance::testing {
 

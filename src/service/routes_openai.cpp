@@ -1,7 +1,6 @@
 // /v1/...: the OpenAI API's pictures, made by jobs of ours. A client that leaves ends its job; one
 // that comes again with the same Idempotency-Key, or as the official clients mark a second try,
 // gets the job that it had.
-#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -38,8 +37,6 @@ std::shared_ptr<const File> in_format(Context& context, const HttpRequest& reque
   if (edit.format == "png") return png;
   const fs::path path =
       context.store.folder_of(job.id) / fmt::format("{}-{}.{}", n, edit.quality, edit.format);
-  static std::mutex one_at_a_time;
-  std::unique_lock lock(one_at_a_time);
   if (fs::exists(path)) return open_file(path);
   Request of_picture = request_of(job.settings, context.engine.facts().native_guidance);
   of_picture.seed = job.pictures[n].seed;
@@ -47,9 +44,10 @@ std::shared_ptr<const File> in_format(Context& context, const HttpRequest& reque
   const std::uint64_t bytes =
       probe(*png).decoding_bytes + encoding_bytes(format_for(path), job.pictures[n].size);
   if (bytes <= kConversionBytes) {
+    request.book(bytes);
     convert(*png, path, edit, text);
+    request.book(0);
   } else {
-    lock.unlock();
     context.jobs.between(request, [&](std::stop_token) {
       const std::uint64_t left = context.engine.pipeline().workspace().left_bytes();
       if (bytes > left) {
@@ -91,7 +89,7 @@ class EditStream {
  public:
   EditStream(Context& context, const HttpRequest& request, ImagesEdit edit, const std::string& id)
       : context_(context),
-        request_{.client_left = request.client_left},
+        request_{.client_left = request.client_left, .book = request.book},
         edit_(std::move(edit)),
         attendance_(context.jobs, id) {}
 
