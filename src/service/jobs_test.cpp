@@ -130,11 +130,11 @@ TEST_F(JobsTest, AFullQueueIsRefusedWithATimeToComeBack) {
 
 TEST_F(JobsTest, WhatIsNoPhotoIsRefusedAndLeavesNothing) {
   begin();
-  EXPECT_EQ(refusal([&] { jobs().submit(request("no picture")); }), "argument");
+  EXPECT_EQ(refusal([&] { jobs().submit(request("no picture")); }), "400 argument");
   const std::string file = photo();
   NewJob posed = request(file);
   posed.pose = "no picture";
-  EXPECT_EQ(refusal([&] { jobs().submit(posed); }), "argument");
+  EXPECT_EQ(refusal([&] { jobs().submit(posed); }), "400 argument");
   NewJob identity = request("");
   identity.identity_id = "../../etc/passwd";
   EXPECT_EQ(refusal([&] { jobs().submit(identity); }), "404 not_found");
