@@ -1,16 +1,16 @@
 // The page's beginning: puts its parts together and keeps them in step with the service.
 import * as api from './api.js';
 import { bringIntoView, byId, pause, recall, remember, settled } from './dom.js';
-import { refreshGallery, startGallery } from './gallery.js';
+import { galleryIsUnderWay, refreshGallery, startGallery } from './gallery.js';
 import { redrawIdentities, refreshIdentities, startIdentities } from './identities.js';
 import { askForKey, showLogOut } from './key.js';
 import { startMemory } from './memory.js';
 import { checkSubject, isLooking, setUploadLimit, startPhoto, subject } from './photo.js';
 import { planAllows, planSoon, startPlan } from './plan.js';
-import { clearProblem, reveal, showWhereItBelongs } from './problems.js';
+import { clearProblem, reveal, showWhereItBelongs, tell } from './problems.js';
 import { fillSettings, readSettings, refreshSizes, startSettings, useInfo } from './settings.js';
 import { clear, isUnderWay, show, shownId, startStage } from './stage.js';
-import { currentLanguage, label, preferredLanguage, say, sayAsIs, speak } from './words.js';
+import { currentLanguage, label, preferredLanguage, say, speak } from './words.js';
 
 let connected = false;
 let connecting = false;
@@ -29,14 +29,20 @@ async function start() {
   startGallery({ bring: bringStage });
   startIdentities();
   byId('make-form').addEventListener('submit', make);
-  startMemory({ onReached: connect, onLost: lost });
+  startMemory({ onReached: reached, onLost: lost });
   document.documentElement.dataset.ready = '';
 }
 
 // ---- the service comes and goes
 
+/** Once a second. */
+function reached() {
+  if (!connected) connect();
+  else if (galleryIsUnderWay()) galleryChanged();
+}
+
 async function connect() {
-  if (connected || connecting) return;
+  if (connecting) return;
   connecting = true;
   try {
     const info = await api.info();
@@ -50,7 +56,8 @@ async function connect() {
     byId('lost').hidden = true;
     planSoon();
   } catch (problem) {
-    if (problem.code !== 'unreachable') sayAsIs(byId('lost'), problem.message, 'en');
+    if (problem.code === 'unreachable') lost();
+    else tell(byId('lost'), problem);
     byId('lost').hidden = false;
     await pause(1000);
   } finally {
@@ -60,6 +67,7 @@ async function connect() {
 
 function lost() {
   connected = false;
+  if (byId('lost').dataset.word !== 'page.lost') say(byId('lost'), 'page.lost');
   byId('lost').hidden = false;
 }
 
@@ -74,11 +82,9 @@ async function pickUp() {
   else if (shownId() && !jobs.some((each) => each.id === shownId())) clear();
 }
 
-/** When a job has ended and nobody has looked elsewhere, the next one that runs is shown. */
+/** Where the job on the stage is gone, or none was there, the one that runs is shown. */
 function showNext(jobs) {
-  const mine = jobs.find((job) => job.id === shownId());
-  if (mine && isUnderWay(mine) && mine.state === 'queued') return;
-  if (mine) return;
+  if (jobs.some((job) => job.id === shownId())) return;
   const running = jobs.find((job) => job.state === 'running');
   if (running) show(running);
 }
@@ -141,6 +147,7 @@ function startLanguage() {
   document.addEventListener('language', ({ detail }) => {
     button.textContent = detail === 'en' ? 'Español' : 'English';
     button.lang = detail === 'en' ? 'es' : 'en';
+    if (connected) planSoon();  // its full text is the service's
   });
 }
 

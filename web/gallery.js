@@ -7,15 +7,23 @@ import { sure } from './sure.js';
 import { label, say } from './words.js';
 
 let drawn = '';
+let asked = 0;         // how often the list was asked for
+let underWay = false;  // something in the list is
 let bring = () => {};
 
 export function startGallery(options) {
   bring = options.bring;
 }
 
+/** Whether the list may change by itself: only the job on the stage is followed. */
+export const galleryIsUnderWay = () => underWay;
+
 /** Reads the list again; returns it. */
 export async function refreshGallery() {
+  const turn = ++asked;
   const jobs = await api.jobs();
+  if (turn !== asked) return jobs;  // a later answer is on its way
+  underWay = jobs.some(isUnderWay);
   const shape = JSON.stringify(jobs.map((job) => [job.id, job.state, job.position, job.images.length]));
   if (shape !== drawn) {
     drawn = shape;

@@ -83,7 +83,7 @@ function update(job) {
   showPictures(job);
   showWarnings(job);
   showEnd(job);
-  if (!before || before.id !== job.id || before.state !== job.state) options.changed(job);
+  if (!before || before.id !== job.id || before.state !== job.state || before.images.length !== job.images.length) options.changed(job);
 }
 
 // ---- under way
@@ -167,14 +167,16 @@ async function cancel() {
 
 function showPictures(job) {
   const { images } = job;
+  const count = job.settings.count ?? 1;
   const strip = byId('strip');
-  strip.hidden = images.length < 2;
+  // While others are in the making, those that are done are to be seen here.
+  strip.hidden = images.length < (isUnderWay(job) ? 1 : 2);
   if (strip.children.length !== images.length || strip.dataset.job !== job.id) {
     strip.dataset.job = job.id;
     strip.replaceChildren(...images.map((image, place) => {
       const picture = make('img', { src: image.url, alt: '', loading: 'lazy' });
       const button = make('button', { type: 'button', class: 'thumb', onclick: () => choose(place) }, picture);
-      label(button, 'stage.picture_of', { place: place + 1, of: images.length });
+      label(button, 'stage.picture_of', { place: place + 1, of: count });
       return make('li', {}, button);
     }));
   }

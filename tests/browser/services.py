@@ -70,7 +70,10 @@ def several_pictures_take_the_pose_of_another(new_page, photos, shots, script, s
     page.wait_seen("#pose-framed", "the pose is there", LONG)
     page.wait_unseen("#pose-problem")
     page.write("#count", "3")
-    start(page, photos, 3)
+    start(page, photos, 30)
+    page.wait("document.querySelectorAll('#strip img').length >= 1 && document.querySelector('#frame').dataset.state === 'running' && "
+              "document.querySelector('#strip').checkVisibility() && document.querySelector('.tile[data-state=running] img') !== null",
+              "the first picture is shown, on the stage and in the gallery, while others are in the making", LONG)
     page.wait("document.querySelectorAll('#strip img').length === 3", "three pictures are there", LONG)
     page.wait("document.querySelector('#frame').dataset.state === 'done'", "the job is done", LONG)
     links = "document.querySelector('#picture-link').href"
@@ -97,5 +100,24 @@ def the_camera_takes_the_photo(new_page, photos, shots, script, serve):
     page.close()
 
 
+def the_gallery_follows_every_job(new_page, photos, shots, script, serve):
+    with serve() as url:
+        page = new_page(at=url)
+        page.open()
+        start(page, photos, 100)
+        page.wait_seen("#progress", "the first job is under way", LONG)
+        first = page.run("document.querySelector('.tile')?.dataset.job") or page.wait("document.querySelector('.tile')?.dataset.job", "its tile is there")
+        page.write("#steps", "4")
+        page.click("#make")
+        tiles = "document.querySelectorAll('.tile[data-state=%s]').length"
+        page.wait(tiles % "queued" + " === 1", "the second one waits")
+        page.click(f'.tile[data-job="{first}"] .tile-look')
+        page.wait("document.querySelector('#frame').dataset.state === 'running'", "the first one is looked at")
+        page.click("#cancel")
+        page.wait(tiles % "cancelled" + " === 1", "the first one is cancelled", 20)
+        page.wait(tiles % "done" + " === 1", "the second one's tile is done without a reload", LONG)
+        page.close()
+
+
 TESTS = [what_does_not_fit_comes_with_a_size_that_does, a_key_is_asked_for_once, several_pictures_take_the_pose_of_another,
-         the_camera_takes_the_photo]
+         the_gallery_follows_every_job, the_camera_takes_the_photo]
