@@ -24,11 +24,14 @@ const readJson = (text) => JSON.parse(text.replace(/("seed":\s*)(\d+)/g, '$1"$2"
 export const writeSettings = (settings) => JSON.stringify(settings).replace(/"seed":"(\d+)"/, '"seed":$1');
 
 async function problemOf(answer) {
-  let error = {};
   try {
-    error = (await answer.json()).error ?? {};
-  } catch { /* not ours: a proxy's page */ }
-  return new Problem(answer.status, error.code ?? String(answer.status), error.message ?? answer.statusText, error.param ?? null);
+    const { code, message, param } = (await answer.json()).error;
+    return new Problem(answer.status, code, message, param);
+  } catch {
+    // Not ours, but a proxy's: no log of ours tells of it.
+    const code = answer.status === 413 ? 'too_large' : answer.status >= 500 ? 'unreachable' : 'refused';
+    return new Problem(answer.status, code, answer.statusText);
+  }
 }
 
 async function send(path, options) {

@@ -1,7 +1,7 @@
 // The memory panel: what the program holds, what it may hold, and what the plan said, over the last two minutes.
 import * as api from './api.js';
 import { byId, make } from './dom.js';
-import { bytes, hasWord, say, sayAsIs, word } from './words.js';
+import { bytes, say, word } from './words.js';
 
 const kSeconds = 120;
 const kWidth = 600;
@@ -37,8 +37,7 @@ async function watch() {
 function show(memory) {
   drawChart(memory);
   const mode = byId('memory-mode');
-  if (hasWord(`mode.${memory.mode}`)) say(mode, `mode.${memory.mode}`);
-  else sayAsIs(mode, memory.mode ?? '', 'en');
+  say(mode, `mode.${memory.mode}`);
   mode.dataset.mode = memory.mode;
   const figures = [
     ['process', memory.process_bytes], ['planned', memory.planned_bytes], ['budget', memory.budget_bytes],

@@ -60,16 +60,15 @@ function show(plan, settings) {
   meter(plan.fits ? plan.peak_bytes : plan.minimum_bytes, plan.budget_bytes, plan.fits);
   if (plan.fits) {
     say(line, 'plan.line', { seconds: plan.seconds, peak: plan.peak_bytes, budget: plan.budget_bytes, mode: plan.mode });
-    line.removeAttribute('lang');
   } else {
     const [w, h] = [settings.width, settings.height];
     say(byId('refusal-text'), 'plan.refusal', { size: `${w} × ${h}`, minimum: plan.minimum_bytes, budget: plan.budget_bytes });
     byId('smaller').hidden = !plan.smaller;
     if (plan.smaller) say(byId('smaller'), 'plan.smaller', { size: `${plan.smaller.width} × ${plan.smaller.height}` });
   }
-  const summary = [...(plan.refusal ? [plan.refusal] : []), ...(plan.summary ?? [])].join('\n');
+  const summary = (plan.summary ?? []).join('\n');  // in our language
   byId('plan-details').hidden = summary === '';
-  sayAsIs(byId('plan-summary'), summary, 'en');
+  sayAsIs(byId('plan-summary'), summary);
   onPlan(plan);
 }
 

@@ -1,7 +1,7 @@
 // Errors in the user's words, at the place where they belong.
 import { Problem } from './api.js';
 import { bringIntoView, byId } from './dom.js';
-import { hasWord, say, sayAsIs } from './words.js';
+import { hasWord, say } from './words.js';
 
 // Fields of a request that have a place of their own on the page; the rest is said above the button.
 const kPlaces = {
@@ -15,7 +15,6 @@ export function showProblem(place, reason, values) {
   const line = byId(`${place}-problem`);
   if (reason instanceof Problem) tell(line, reason);
   else say(line, reason, values);
-  if (!(reason instanceof Problem)) line.removeAttribute('lang');
   line.hidden = false;
   const field = byId(place);
   if (field) {
@@ -53,15 +52,11 @@ export function reveal(place, line = byId(`${place}-problem`)) {
   byId(place)?.focus?.({ preventScroll: true });
 }
 
-/** Says a Problem: in our words where the page has some for its code, else in the service's. */
+/** Says a Problem in the page's words: the service's message is English, and for those who speak its API. */
 export function tell(element, problem) {
   const key = `problem.${problem.code}`;
-  if (hasWord(key)) say(element, key);
-  else if (problem.status >= 500 && !problem.message) say(element, 'problem.server');
-  else sayAsIs(element, sentence(problem.message), 'en');
+  say(element, [`${key}.${problem.field}`, key].find(hasWord) ?? (problem.status >= 500 ? 'problem.internal' : 'problem.refused'));
 }
-
-const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) : text);
 
 function describe(field, id, on) {
   const ids = new Set((field.getAttribute('aria-describedby') ?? '').split(' ').filter(Boolean));

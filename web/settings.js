@@ -6,11 +6,11 @@ import { label, say } from './words.js';
 
 // name, range and step of the slider; `most` is what the number field takes.
 const kDials = [
-  { name: 'identity_strength', start: 0.8, from: 0, to: 1.5, step: 0.05, home: 'dials' },
-  { name: 'adapter_strength', start: 0.8, from: 0, to: 1.5, step: 0.05, home: 'dials' },
+  { name: 'identity_strength', start: 0.8, from: 0, to: 1.5, most: 5, step: 0.05, home: 'dials' },
+  { name: 'adapter_strength', start: 0.8, from: 0, to: 1.5, most: 5, step: 0.05, home: 'dials' },
   { name: 'steps', start: 30, from: 1, to: 100, step: 1, whole: true, home: 'dials' },
   { name: 'count', start: 1, from: 1, to: 16, step: 1, whole: true, home: 'dials' },
-  { name: 'guidance', start: 5, from: 0, to: 20, most: 100, step: 0.5, home: 'finer-dials' },
+  { name: 'guidance', start: 5, from: 0, to: 20, most: 50, step: 0.5, home: 'finer-dials' },
 ];
 const kFewSteps = 20;  // below it only models that were made for few steps give a good picture
 const kShapes = [
@@ -186,7 +186,7 @@ function problemsOf(settings) {
   }
   for (const side of ['width', 'height']) {
     const value = settings[side];
-    if (!(value >= 64 && value % 8 === 0)) {
+    if (!(value >= 64 && value <= 4096 && value % 8 === 0)) {
       problems.push(['width', 'size.wrong']);
       break;
     }

@@ -116,9 +116,8 @@ function showProgress(job) {
   }
   const stage = byId('progress-stage');
   const doing = `doing.${job.waiting ? 'waiting' : job.stage}`;
-  if (job.stage && hasWord(doing)) say(stage, doing);
-  else sayAsIs(stage, job.stage ?? '', 'en');
-  if (hasWord(doing)) stage.removeAttribute('lang');
+  if (hasWord(doing)) say(stage, doing);
+  else sayAsIs(stage, '');
   leftAt = job.seconds_left === null || job.seconds_left === undefined ? null : { at: performance.now(), seconds: job.seconds_left };
   sayTimeLeft();
 }
@@ -242,7 +241,7 @@ function showWarnings(job) {
 function showEnd(job) {
   const line = byId('ended');
   line.hidden = job.state !== 'failed' && job.state !== 'cancelled';
-  if (job.state === 'failed') tell(line, new api.Problem(500, job.error?.code ?? '', job.error?.message ?? ''));
+  if (job.state === 'failed') tell(line, new api.Problem(500, job.error?.code ?? '', job.error?.message ?? '', job.error?.param));
   else if (job.state === 'cancelled') say(line, 'stage.cancelled');
   line.classList.toggle('calm', job.state === 'cancelled');
   if (!isUnderWay(job) && job.images.length === 0) byId('picture-link').hidden = true;

@@ -88,13 +88,11 @@ export function label(element, key, values) {
   element.setAttribute('aria-label', word(key, values));
 }
 
-/** Lets an element say what is not ours to translate (a prompt, a message of the server). */
-export function sayAsIs(element, text, textLanguage) {
+/** Lets an element say what is not ours to translate. */
+export function sayAsIs(element, text) {
   delete element.dataset.word;
   delete element.dataset.values;
   element.textContent = text;
-  if (textLanguage) element.lang = textLanguage;
-  else element.removeAttribute('lang');
 }
 
 const values = (text) => (text ? JSON.parse(text) : {});

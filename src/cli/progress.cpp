@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "api/planning.h"
+#include "core/messages.h"
 
 namespace semblance::cli {
 
@@ -25,7 +26,7 @@ void Progress::note(const std::string& text) {
   if (!quiet_) line(text);
 }
 
-void Progress::warn(const std::string& text) { line("warning: " + text); }
+void Progress::warn(const std::string& text) { line(text_of(Message::kWarning, text)); }
 
 void Progress::line(const std::string& text) {
   clear();

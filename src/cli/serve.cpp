@@ -117,7 +117,9 @@ void declare(Flags& flags, Settings& s) {
   flags.whole("--threads", "Processor cores to use, 1 to 1024. Default: all there are.", 1, 1024,
               s.threads);
   s.looking.declare_advanced(flags);
-  flags.value("--lang", "en|es", "The language of messages. Default: the system's.",
+  flags.value("--lang", "en|es",
+              "The language of messages; the page has its own, the log is English. Default: the "
+              "system's.",
               [&s](const std::string& flag, const std::string& text) {
                 s.language = parse_language(text, flag);
               });
@@ -238,7 +240,7 @@ void run_service(Settings& s, const service::Listen& listen, const std::string& 
   Progress progress(s.quiet);
   if (demo) progress.note(text_of(Message::kDemoModel));
   service::Store store(data_folder(s));
-  progress.now("opening the models");
+  progress.now(text_of(Message::kServeOpening));
   std::optional<int> detector_size;
   if (s.looking.detector_size) detector_size = static_cast<int>(*s.looking.detector_size);
   service::Engine engine({.models = s.models,
@@ -276,21 +278,16 @@ void run_service(Settings& s, const service::Listen& listen, const std::string& 
                               .links = &links},
                              std::move(router), kLimits);
   context.requests = [&server] { return server.counts().requests; };
-  progress.note(fmt::format("{}, budget {}, results in {}", text_of(title_of(engine.mode())),
-                            bytes_text(engine.budget().bytes), data_folder(s).string()));
+  progress.note(text_of(Message::kServeSummary, text_of(title_of(engine.mode())),
+                        bytes_text(engine.budget().bytes), data_folder(s).string()));
   const bool v6 = listen.address.find(':') != std::string::npos;
-  print(fmt::format("listening on http://{}{}{}:{}/", v6 ? "[" : "", listen.address, v6 ? "]" : "",
-                    server.port()));
-  if (!service::is_loopback(listen)) {
-    progress.warn(fmt::format(
-        "what goes to and from {} is not encrypted, the key included\n  listen on 127.0.0.1 "
-        "behind a proxy that speaks TLS (docs/service.md shows one), or keep to a network that you "
-        "trust",
-        s.listen));
-  }
+  print(
+      text_of(Message::kServeListening, fmt::format("http://{}{}{}:{}/", v6 ? "[" : "",
+                                                    listen.address, v6 ? "]" : "", server.port())));
+  if (!service::is_loopback(listen)) progress.warn(text_of(Message::kServeNotEncrypted, s.listen));
   end.wait();
   const EndWatch watch;
-  progress.note("ending");
+  progress.note(text_of(Message::kServeEnding));
   jobs.stop();
   server.stop(kGrace);
 }

@@ -425,6 +425,30 @@ TEST_F(Serve, BeyondThisMachineItIsToldThatNothingIsEncrypted) {
   service.stop().exits(0).does_not_say("not encrypted");
 }
 
+TEST_F(Serve, SpeaksSpanishFromTheFirstLineToTheLast) {
+  write_bytes(file("key"), "correct-horse-battery\n");
+  Running spanish = start({"serve", "--listen", "0.0.0.0:0", "--data", file("data"), "--lang", "es",
+                           "--api-key-file", file("key")});
+  EXPECT_TRUE(spanish.waits_for("aviso: lo que va y viene por 0.0.0.0:0 no está cifrado"));
+  spanish.signal(SIGTERM);
+  Outcome said = spanish.end_within(30s);
+  said.exits(0)
+      .prints("escuchando en http://0.0.0.0:")
+      .says("No se ha indicado ningún modelo")
+      .says(", resultados en " + file("data") + "\n")
+      .says("terminando\n");
+  for (const char* word : {"warning", "mode ", "budget", "results", "ending", "not encrypted"})
+    said.does_not_say(word);
+  Service service = serve();
+  const std::string settings = service.settings(64, 1).dump();
+  for (const auto& [language, mode] :
+       std::map<std::string, std::string>{{"es-MX,en", "Modo: "}, {"en", "Mode: "}}) {
+    const std::string header = "Accept-Language: " + language + "\r\n";
+    const Json plan = Json::parse(service.ask("POST", "/api/plan", settings, header).body);
+    EXPECT_TRUE(plan["summary"][0].get<std::string>().starts_with(mode)) << plan.dump();
+  }
+}
+
 TEST_F(Serve, AKeyIsNeededForAllButThePageAndHealth) {
   write_bytes(file("key"), "correct-horse-battery\n");
   Service service = serve({"--api-key-file", file("key")});

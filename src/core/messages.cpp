@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <cstdlib>
+#include <utility>
 
 #include "core/error.h"
 
@@ -12,6 +13,7 @@ namespace semblance {
 namespace {
 
 std::atomic<Language> current_language{Language::kEnglish};
+thread_local std::optional<Language> scope_language;
 
 struct Entry {
   Message message;
@@ -45,6 +47,7 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
      "Para una ejecución: {0} disponibles, presupuesto {1}"},
     {Message::kModeLine, "Mode: {0}. {1}", "Modo: {0}. {1}"},
     {Message::kBesideSteps, "memory {0}, {1} available", "memoria {0}, {1} disponibles"},
+    {Message::kWarning, "warning: {0}", "aviso: {0}"},
     {Message::kMemoryLow,
      "Memory is low: {0} available, the run needs {1} more. Free some, or raise the limit; else it "
      "goes on with a smaller plan, if one fits",
@@ -125,6 +128,17 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
     {Message::kTrySmaller, "{0} fits in {1}: try --size {0}, or --memory {2}",
      "{0} cabe en {1}: prueba --size {0}, o --memory {2}"},
     {Message::kTryMemory, "try --memory {0}", "prueba --memory {0}"},
+    {Message::kServeOpening, "opening the models", "abriendo los modelos"},
+    {Message::kServeSummary, "mode {0}, budget {1}, results in {2}",
+     "modo {0}, presupuesto {1}, resultados en {2}"},
+    {Message::kServeListening, "listening on {0}", "escuchando en {0}"},
+    {Message::kServeNotEncrypted,
+     "what goes to and from {0} is not encrypted, the key included\n  listen on 127.0.0.1 behind a "
+     "proxy that speaks TLS (docs/service.md shows one), or keep to a network that you trust",
+     "lo que va y viene por {0} no está cifrado, tampoco la clave\n  escucha en 127.0.0.1 detrás "
+     "de "
+     "un proxy que hable TLS (docs/service.md muestra uno), o usa solo una red de confianza"},
+    {Message::kServeEnding, "ending", "terminando"},
 }};
 
 constexpr bool is_in_order() {
@@ -156,8 +170,12 @@ Language parse_language(std::string_view text, std::string_view flag) {
   fail(ErrorKind::kArgument, "{}: en (English) or es (Spanish) is needed, '{}' came", flag, text);
 }
 
-Language language() { return current_language; }
+Language language() { return scope_language.value_or(current_language); }
 void set_language(Language language) { current_language = language; }
+
+LanguageScope::LanguageScope(Language language)
+    : before_(std::exchange(scope_language, language)) {}
+LanguageScope::~LanguageScope() { scope_language = before_; }
 
 std::string_view format_of(Message message, Language language) {
   const Entry& entry = kCatalogue.at(static_cast<std::size_t>(message));

@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,6 +25,18 @@ Language parse_language(std::string_view text, std::string_view flag = "--lang")
 /// The language of text_of(), English until it is set. Thread-safe.
 Language language();
 void set_language(Language language);
+
+/// While it lives, language() is another one on this thread: for a request that asks for it.
+class LanguageScope {
+ public:
+  explicit LanguageScope(Language language);
+  ~LanguageScope();
+  LanguageScope(const LanguageScope&) = delete;
+  LanguageScope& operator=(const LanguageScope&) = delete;
+
+ private:
+  std::optional<Language> before_;
+};
 
 /// Each with what its places {0}, {1}, ... hold. Amounts come as text (bytes_text), percent as
 /// numbers.
@@ -49,6 +62,7 @@ enum class Message : std::uint8_t {
   kModeLine,     // mode's name, mode's message
   kBesideSteps,  // resident, available
   // Warnings.
+  kWarning,               // text
   kMemoryLow,             // available, what the run still needs
   kBudgetAboveAvailable,  // budget, available
   kDetectorReduced,       // size taken, full size
@@ -98,8 +112,14 @@ enum class Message : std::uint8_t {
   kCannotFit,   // size, needed, budget
   kTrySmaller,  // size that fits, what it needs, budget that would do as --memory takes it
   kTryMemory,   // budget that would do, as --memory takes it
+  // The service.
+  kServeOpening,       //
+  kServeSummary,       // mode's name, budget, folder
+  kServeListening,     // URL
+  kServeNotEncrypted,  // what it listens on
+  kServeEnding,        //
 };
-inline constexpr int kMessageCount = static_cast<int>(Message::kTryMemory) + 1;
+inline constexpr int kMessageCount = static_cast<int>(Message::kServeEnding) + 1;
 
 /// The text with its places, as the catalogue has it.
 std::string_view format_of(Message message, Language language);

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <set>
+#include <thread>
 
 #include "tests/support/errors.h"
 
@@ -64,6 +65,23 @@ TEST(Messages, FillsTheirPlacesInTheLanguageThatIsSet) {
   set_language(Language::kEnglish);
   expect_error(ErrorKind::kInternal, "cannot fit: {0} needs",
                [] { text_of(Message::kCannotFit, "1024x1024"); });
+}
+
+TEST(Messages, ARequestMaySpeakAnotherLanguage) {
+  const auto said = [] { return text_of(Message::kTryMemory, "2GiB"); };
+  {
+    const LanguageScope spanish(Language::kSpanish);
+    EXPECT_EQ(said(), "prueba --memory 2GiB");
+    std::string elsewhere;
+    std::thread([&] { elsewhere = said(); }).join();
+    EXPECT_EQ(elsewhere, "try --memory 2GiB");
+    {
+      const LanguageScope english(Language::kEnglish);
+      EXPECT_EQ(said(), "try --memory 2GiB");
+    }
+    EXPECT_EQ(said(), "prueba --memory 2GiB");
+  }
+  EXPECT_EQ(said(), "try --memory 2GiB");
 }
 
 /// What the environment's three variables choose; nothing leaves a variable out.

@@ -50,7 +50,7 @@ Language language_of(const HttpRequest& request) {
   return wanted == "en" ? Language::kEnglish : language();
 }
 
-json memory_json(const Context& context, Language language) {
+json memory_json(const Context& context) {
   const Meter meter;
   const MachineMemory machine = meter.machine();
   const ProcessMemory process = meter.process();
@@ -62,7 +62,7 @@ json memory_json(const Context& context, Language language) {
           {"machine_total_bytes", machine.total_bytes},
           {"machine_available_bytes", machine.for_run_bytes()},
           {"mode", name_of(mode)},
-          {"messages", {format_of(message_of(mode), language)}}};
+          {"messages", {text_of(message_of(mode))}}};
 }
 
 json plan_json(Context& context, const HttpRequest& request) {
@@ -127,9 +127,11 @@ void add_state_routes(Router& router, Context& context) {
     return json_response(info_json(context).dump());
   });
   router.add("GET", "/api/memory", [&context](const HttpRequest& request, const Captures&) {
-    return json_response(memory_json(context, language_of(request)).dump());
+    const LanguageScope scope(language_of(request));
+    return json_response(memory_json(context).dump());
   });
   router.add("POST", "/api/plan", [&context](const HttpRequest& request, const Captures&) {
+    const LanguageScope scope(language_of(request));
     return json_response(plan_json(context, request).dump());
   });
   const RouteOptions open{.open = true};

@@ -1,6 +1,7 @@
 """The page on services that are started in other ways, and what it shows of several pictures. As journey.py, but with
 `serve(*flags)`, a context that gives the URL of a service of its own."""
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -119,5 +120,26 @@ def the_gallery_follows_every_job(new_page, photos, shots, script, serve):
         page.close()
 
 
+def errors_are_spanish_on_a_spanish_page(new_page, photos, shots, script, serve):
+    page = new_page(language="es-ES")
+    page.open()
+    page.wait("document.documentElement.lang === 'es'", "the page is Spanish")
+    spanish = page.run("fetch('web/es.json').then((a) => a.json())")
+    said = page.run("import('./web/words.js').then((w) => [w.word('plan.line', {seconds: 1, peak: 0, budget: 0, mode: 'normal'}), w.word('stage.left', {seconds: 1})])")
+    assert said[0].startswith("Alrededor de 1 segundo, ") and said[1] == "Tiempo restante: 1 segundo", said
+    # What the service says in English is said in the page's words, for each way in which a job or a request fails.
+    for code, field, key in (("missing", "photo", "problem.missing.photo"), ("memory", None, "problem.memory"), ("device", None, "problem.device"),
+                             ("argument", "steps", "problem.argument"), ("corrupt", "pose", "problem.corrupt.pose"), ("odd", None, "problem.internal")):
+        text = page.run("Promise.all([import('./web/problems.js'), import('./web/api.js')]).then(([p, a]) => { const line = document.createElement('p'); "
+                        f"p.tell(line, new a.Problem(500, {json.dumps(code)}, 'cannot fit: try --size', {json.dumps(field)})); return line.textContent; }})")
+        assert text == spanish[key], (code, text)
+    page.choose_file("#photo-file", photos / "one.png")
+    page.wait_seen(".face", "the face is found", LONG)
+    page.wait("document.querySelector('#plan-summary').textContent.startsWith('Modo: ')", "the whole plan is Spanish", LONG)
+    page.click("#language")
+    page.wait("document.querySelector('#plan-summary').textContent.startsWith('Mode: ')", "and English after the switch", LONG)
+    page.close()
+
+
 TESTS = [what_does_not_fit_comes_with_a_size_that_does, a_key_is_asked_for_once, several_pictures_take_the_pose_of_another,
-         the_gallery_follows_every_job, the_camera_takes_the_photo]
+         the_gallery_follows_every_job, errors_are_spanish_on_a_spanish_page, the_camera_takes_the_photo]

@@ -6,7 +6,19 @@ from pathlib import Path
 
 from browser import Failure
 
-WEB = Path(__file__).parents[2] / "web"
+ROOT = Path(__file__).parents[2]
+WEB = ROOT / "web"
+# Codes of errors that no request of the page can get.
+OTHERS = {"method_not_allowed", "model_not_found", "key_reused", "link_ended"}
+
+
+def codes():
+    """The codes of all errors that the service can answer with."""
+    found = set(re.findall(r'return "(\w+)";', (ROOT / "src/core/error.cpp").read_text()))  # kinds
+    for source in (ROOT / "src/service").glob("*.cpp"):
+        if not source.stem.endswith("_test"):
+            found |= set(re.findall(r'(?:error_response|HttpError|refuse)\(\s*\d{3},\s*"(\w+)"', source.read_text()))
+    return found
 
 
 def check():
@@ -16,6 +28,9 @@ def check():
         holes = [sorted(set(re.findall(r"\{[\w:]+\}", table[key]))) for table in (english, spanish)]
         if holes[0] != holes[1]:
             wrong.append(f"{key}: {holes[0]} in English, {holes[1]} in Spanish")
+    wrong += [f"the error {code} has no words" for code in sorted(codes() - OTHERS) if f"problem.{code}" not in english]
+    for name, table in (("English", english), ("Spanish", spanish)):
+        wrong += [f"{key} has a flag in it in {name}" for key, text in table.items() if re.search(r"--\w", text)]
     page = (WEB / "index.html").read_text()
     used = set(re.findall(r'data-word(?:-\w+)?="([^"]+)"', page))
     for script in WEB.glob("*.js"):
