@@ -53,8 +53,8 @@ class RunState {
   bool metadata_ = true;
 };
 
-/// Where a run leaves its state that fails without --save-state: "out.png.resume" for "out.png". The
-/// end of a long name makes room for the ending.
+/// Where a run leaves its state that fails without --save-state: "out.png.resume" for "out.png".
+/// The end of a long name makes room for the ending.
 std::filesystem::path left_beside(const std::filesystem::path& picture);
 
 /// The command that goes on with `file`, as a shell takes it: "semblance generate --resume 'my

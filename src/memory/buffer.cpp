@@ -33,8 +33,9 @@ void count(Tag tag, std::size_t bytes) {
 }  // namespace
 
 std::string_view name_of(Tag tag) {
-  constexpr std::array<std::string_view, kTagCount> kNames = {
-      "activations", "weights", "ring", "scratch", "staging", "result", "image", "other", "clients"};
+  constexpr std::array<std::string_view, kTagCount> kNames = {"activations", "weights", "ring",
+                                                              "scratch",     "staging", "result",
+                                                              "image",       "other",   "clients"};
   return kNames[static_cast<std::size_t>(tag)];
 }
 

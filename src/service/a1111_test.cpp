@@ -251,7 +251,7 @@ TEST(InstantIdUnits, AreFoundByModuleOrModelInAnyShape) {
 }
 
 TEST(InstantIdUnits, WithoutPointsSwitchIdentityNetOffAndSaySo) {
-  const Txt2Img wanted = parsed(units_json({face_unit({{"weight", 0.5}})}));
+  const Txt2Img wanted = parsed(units_json(json::array({face_unit({{"weight", 0.5}})})));
   EXPECT_EQ(wanted.job.settings.adapter_strength, 0.5);
   EXPECT_EQ(wanted.job.settings.identity_strength, 0);
   ASSERT_EQ(wanted.job.warnings.size(), 1U);
@@ -330,7 +330,8 @@ TEST(InstantIdUnits, AreRefusedByName) {
   };
   for (const auto& [more, name, rule] : table) {
     const std::string path = std::string(kArgs) + "[0]." + name;
-    EXPECT_EQ(refusal(units_json({face_unit(more)})), path + ": cannot take " + path + ": " + rule);
+    EXPECT_EQ(refusal(units_json(json::array({face_unit(more)}))),
+              path + ": cannot take " + path + ": " + rule);
   }
 }
 
@@ -358,11 +359,11 @@ TEST(InstantIdUnits, OfPointsAreRefusedByName) {
   EXPECT_EQ(refusal(units_json({face_unit(), face_unit()})),
             args + "[1]: cannot take " + args + "[1]: there may be one unit of this kind, and " +
                 args + "[0] is one: one photo gives the face");
-  EXPECT_EQ(refusal(units_json({{{"image", kPhoto}}})),
+  EXPECT_EQ(refusal(units_json(json::array({{{"image", kPhoto}}}))),
             args + "[0].module: cannot take " + args +
                 "[0].module: it is missing: instant_id_face_embedding or "
                 "instant_id_face_keypoints");
-  EXPECT_EQ(refusal(units_json({true})),
+  EXPECT_EQ(refusal(units_json(json::array({true}))),
             args + "[0]: cannot take " + args + "[0]: it must be a JSON object, got true");
   EXPECT_EQ(refusal({{"alwayson_scripts", {{"controlnet", {{"args", {{"a", 1}}}}}}}}),
             args + ": cannot take " + args + ": it must be a list of units, got an object");

@@ -1,6 +1,8 @@
 #include "service/engine.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "api/parameters.h"
 #include "core/error.h"
@@ -65,9 +67,10 @@ PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
     // It asks the system, and is asked for every node of every plan that is tried.
     if (calls++ % 256 == 0 && client_left()) fail(ErrorKind::kCancelled, "the client left");
   };
-  while (!guard.try_lock_for(std::chrono::milliseconds(100))) {
+  while (!guard.try_lock()) {
     check_stop(stop);
     if (client_left()) fail(ErrorKind::kCancelled, "the client left");
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   const std::shared_ptr<Pipeline> held = opened(stop);
   const Pipeline& pipeline = *held;

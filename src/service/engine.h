@@ -102,7 +102,7 @@ class Engine {
   Workspace::Options workspace_;
   ModelFacts facts_;
   std::optional<LatentColours> colours_;
-  std::timed_mutex planning_;  // one plan at a time
+  std::mutex planning_;  // one plan at a time
   std::mutex mutex_;           // guards pipeline_
   std::shared_ptr<Pipeline> pipeline_;
 };
