@@ -378,10 +378,10 @@ TEST(InstantIdUnits, WithoutAPhotoShowTheSmallestRequest) {
   EXPECT_EQ(refusal({{"prompt", "a man"}}), all);
   EXPECT_EQ(refusal({{"alwayson_scripts", nullptr}}), all);
   EXPECT_EQ(refusal(units_json(json::array())), all);
-  EXPECT_EQ(refusal(units_json({points_unit({{"image", kPhoto}})})), all);
-  EXPECT_EQ(refusal(units_json({face_unit({{"enabled", false}})})), all);
+  EXPECT_EQ(refusal(units_json(json::array({points_unit({{"image", kPhoto}})}))), all);
+  EXPECT_EQ(refusal(units_json(json::array({face_unit({{"enabled", false}})}))), all);
   const std::string path = std::string(kArgs) + "[0].image";
-  EXPECT_EQ(refusal(units_json({face_unit({{"image", ""}})})),
+  EXPECT_EQ(refusal(units_json(json::array({face_unit({{"image", ""}})}))),
             path + ": cannot take " + path + ": " + wanted);
   // What it shows is taken.
   const std::size_t begin = wanted.find('{');
