@@ -103,7 +103,7 @@ class Engine {
   ModelFacts facts_;
   std::optional<LatentColours> colours_;
   std::mutex planning_;  // one plan at a time
-  std::mutex mutex_;           // guards pipeline_
+  std::mutex mutex_;     // guards pipeline_
   std::shared_ptr<Pipeline> pipeline_;
 };
 
