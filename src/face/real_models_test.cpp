@@ -29,7 +29,7 @@ TEST(RealModels, ScrfdFindsTheAstronaut) {
   Detector detector(open_file(fetched("scrfd.onnx")), cpu_backend());
   EXPECT_EQ(detector.fixed_size(), (Size{640, 640}));
   const std::vector<Detection> faces =
-      detector.detect(decode(golden_path("image/astronaut.jpg")), 320);
+      detector.detect(decode(golden_path("image/astronaut.jpg")), 640);
   ASSERT_EQ(faces.size(), 1U);
   expect_detection(faces[0], golden_face(), {.score = 0.002, .pixels = 0.3});
 }
