@@ -61,7 +61,8 @@ function(semblance_test name label)
     target_precompile_headers(${name} REUSE_FROM semblance_test_headers)
   endif()
   # Passive waiting: threads that spin for each other are slow where tests share the cores.
-  gtest_discover_tests(${name} PROPERTIES LABELS ${label} ENVIRONMENT OMP_WAIT_POLICY=passive DISCOVERY_TIMEOUT 60)
+  gtest_discover_tests(${name} PROPERTIES LABELS ${label} TIMEOUT 600 ENVIRONMENT OMP_WAIT_POLICY=passive
+    DISCOVERY_TIMEOUT 60)
 endfunction()
 
 function(semblance_room room)

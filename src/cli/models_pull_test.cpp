@@ -23,6 +23,9 @@ std::map<std::string, std::string> files_in(const fs::path& folder) {
 
 class Models : public ProgramTest {
  protected:
+  static constexpr const char* kSdxlFolder = "models--stabilityai--stable-diffusion-xl-base-1.0";
+  static constexpr const char* kInstantIdFolder = "models--InstantX--InstantID";
+
   Models() {
     const fs::path checkpoint = golden() / "checkpoint";
     sdxl_ = files_in(checkpoint / "base");
@@ -55,9 +58,7 @@ class Models : public ProgramTest {
   fs::path snapshot(const std::string& name) const {
     return fs::path(file("hf/hub")) / name / "snapshots" / HubServer::commit();
   }
-  fs::path sdxl_folder() const {
-    return snapshot("models--stabilityai--stable-diffusion-xl-base-1.0");
-  }
+  fs::path sdxl_folder() const { return snapshot(kSdxlFolder); }
   /// Just what is used is there, fp16 where it is published.
   void expect_sdxl() const {
     const auto files = files_in(sdxl_folder());
@@ -68,11 +69,11 @@ class Models : public ProgramTest {
     }
   }
   /// Where what has arrived of a file is kept until it is whole.
-  fs::path incomplete(const std::string& bytes) const {
-    return file("hf/hub/models--InstantX--InstantID/blobs/") +
-           testing::digest_of(DigestKind::kSha256, bytes) + ".incomplete";
+  fs::path incomplete(const std::string& model, const std::string& bytes) const {
+    return file("hf/hub/" + model + "/blobs/") + testing::digest_of(DigestKind::kSha256, bytes) +
+           ".incomplete";
   }
-  fs::path instantid_folder() const { return snapshot("models--InstantX--InstantID"); }
+  fs::path instantid_folder() const { return snapshot(kInstantIdFolder); }
 
   HubServer server_;
   std::map<std::string, std::string> sdxl_;
@@ -182,8 +183,10 @@ TEST_F(Models, AreRemovedWhenThatIsMeant) {
 TEST_F(Models, CtrlCLeavesWhatHasArrived) {
   server_.fault("unet/diffusion_pytorch_model.fp16", {.times = 1, .pause_ms = 200});
   Running running = start({"models", "pull", "sdxl", "--yes"});
-  while (server_.requests("unet/diffusion").empty() && !running.ended())
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  const fs::path part =
+      incomplete(kSdxlFolder, sdxl_.at("unet/diffusion_pytorch_model.fp16.safetensors"));
+  ASSERT_TRUE(running.waits_for_file(part));
+  while (fs::file_size(part) == 0 && !running.ended()) usleep(1000);
   running.signal(SIGINT);
   running.end_within(std::chrono::seconds(5))
       .exits(130)
@@ -199,7 +202,7 @@ TEST_F(Models, AreGoneOnWithAfterAKill) {
   Running killed = start({"models", "pull", "instantid", "--yes"});
   const std::string bytes =
       bytes_of(golden() / "checkpoint/identitynet/diffusion_pytorch_model.safetensors");
-  const fs::path part = incomplete(bytes);
+  const fs::path part = incomplete(kInstantIdFolder, bytes);
   ASSERT_TRUE(killed.waits_for_file(part));
   while (fs::exists(part) && fs::file_size(part) < 10'000 && !killed.ended()) usleep(1000);
   killed.signal(SIGKILL);

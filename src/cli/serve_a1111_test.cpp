@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/program_test.h"
+#include "cli/serve_test.h"
 #include "image/decode.h"
 #include "memory/file.h"
 #include "service/base64.h"
@@ -21,15 +22,7 @@ using service::testing::Reply;
 class ServeA1111 : public ProgramTest {
  protected:
   ServeA1111() : program_(start({"serve", "--listen", "127.0.0.1:0", "--data", file("data")})) {
-    const std::string begin = "listening on http://127.0.0.1:";
-    EXPECT_TRUE(becomes_true([&] {
-      const std::string out = bytes_of(folder() / "logs/stdout.txt");
-      const std::size_t at = out.find(begin);
-      if (at == std::string::npos || out.find('\n', at) == std::string::npos)
-        return program_.ended();
-      port_ = std::stoi(out.substr(at + begin.size()));
-      return true;
-    })) << bytes_of(folder() / "logs/stderr.txt");
+    port_ = listening_port(program_, folder() / "logs/stdout.txt");
   }
   ~ServeA1111() override {
     program_.signal(SIGTERM);

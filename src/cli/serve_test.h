@@ -87,6 +87,23 @@ class Events {
   bool has_head_ = false;
 };
 
+/// The port that `serve` prints, in whatever language, when it listens; 0 and a failure where it
+/// does not.
+inline int listening_port(Running& process, const fs::path& stdout_file) {
+  constexpr std::string_view kLine = " http://127.0.0.1:";
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(120);
+  while (!process.ended() && std::chrono::steady_clock::now() < end) {
+    const std::string said = bytes_of(stdout_file);
+    const std::size_t at = said.find(kLine);
+    if (at != std::string::npos && said.find('\n', at) != std::string::npos)
+      return std::stoi(said.substr(at + kLine.size()));
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  if (!process.ended()) process.signal(SIGKILL);
+  ADD_FAILURE() << "serve does not listen: " << process.end().err();
+  return 0;
+}
+
 /// A running service. Ended with SIGTERM where it was not before.
 class Service {
  public:
@@ -94,17 +111,7 @@ class Service {
 
   Service(Running process, const fs::path& stdout_file)
       : process_(std::move(process)), stdout_file_(stdout_file) {
-    constexpr std::string_view kLine = "listening on http://127.0.0.1:";
-    while (!process_.ended()) {
-      const std::string said = bytes_of(stdout_file_);
-      const std::size_t at = said.find(kLine);
-      if (at != std::string::npos && said.find('\n', at) != std::string::npos) {
-        port_ = std::stoi(said.substr(at + kLine.size()));
-        return;
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    ADD_FAILURE() << "serve ended: " << process_.end().err();
+    port_ = listening_port(process_, stdout_file_);
   }
   ~Service() {
     if (!process_.ended()) stop();
