@@ -131,7 +131,7 @@ int face(std::span<const char* const> words) {
          s.photo.string());
   }
   reader.check(s.photo, "PHOTO");
-  progress.now(fmt::format("looking for faces in {}", s.photo.filename().string()));
+  progress.now(text_of(Message::kLookingForFaces, s.photo.filename().string()));
   const Image photo = open_photo(s.photo, s.looking.options());
   const FoundFaces found = reader.faces(photo, interrupt.token());
   const std::vector<Face>& faces = found.faces;

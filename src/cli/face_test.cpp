@@ -121,7 +121,7 @@ TEST_F(Face, TellsOfSeveralTheLargestFirst) {
   EXPECT_NE(bytes_of(file("1.json")), bytes_of(file("2.json")));
   run(with_models(generate({"--face", planted("several.png")})))
       .exits(0)
-      .says(" faces in several.png, the largest is taken");
+      .says(" faces in several.png, the largest is used");
 }
 
 TEST_F(Face, NoneIsAnEmptyListAndAnErrorsCode) {

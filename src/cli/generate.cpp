@@ -20,6 +20,7 @@
 #include "cli/request_flags.h"
 #include "cli/run_state.h"
 #include "core/error.h"
+#include "core/messages.h"
 #include "core/parallel.h"
 #include "image/encode.h"
 #include "memory/memory_room.h"
@@ -158,11 +159,11 @@ void check_outputs(const RequestSettings& s, const std::vector<std::filesystem::
 SubjectReader::Subject read_person(SubjectReader& reader, const std::filesystem::path& path,
                                    const std::string& flag, const Interrupt& interrupt,
                                    Progress& progress) {
-  progress.now(fmt::format("looking for the face in {}", path.filename().string()));
+  progress.now(text_of(Message::kLookingForFaces, path.filename().string()));
   SubjectReader::Subject subject = reader.read(path, flag, interrupt.token());
   if (subject.faces > 1) {
-    progress.note(fmt::format("{}: {} faces in {}, the largest is taken", flag, subject.faces,
-                              path.filename().string()));
+    progress.note(
+        text_of(Message::kLargestFaceUsed, flag, subject.faces, path.filename().string()));
   }
   return subject;
 }
@@ -209,7 +210,7 @@ void make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& r
     if (generation.step() < generation.steps())
       progress.step(name, generation.step() + 1, generation.steps());
   } while (next_step(generation, state, memory, interrupt, progress));
-  progress.now(name + ": painting the picture");
+  progress.now(text_of(Message::kDecoding, name));
   const Image picture = generation.decode(interrupt.token());
   interrupt.check();
   ImageText text;
@@ -219,7 +220,7 @@ void make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& r
                                   .backend = kBackends[s.backend],
                                   .warnings = pipeline.warnings(request)});
   }
-  progress.now(name + ": writing");
+  progress.now(text_of(Message::kWriting, name));
   std::optional<OutputFile> latents;  // written before the picture appears, so that both do or none
   if (!s.latents.empty()) {
     latents.emplace(s.latents);
@@ -259,11 +260,11 @@ void make_pictures(const RequestSettings& s, Pipeline& pipeline, Request request
     const auto begin = std::chrono::steady_clock::now();
     request.seed = first_seed + i;
     const std::string name = pictures[i].filename().string();
-    progress.note(fmt::format("{}: {} x {}, {} steps, seed {}, {}{}", name, request.width,
-                              request.height, request.steps, request.seed,
-                              pipeline.precision() == Precision::kBF16 ? "bf16" : "f32",
-                              saved ? fmt::format(", from step {} on", saved->step + 1) : ""));
-    progress.now(name + ": reading prompt and face");
+    const std::string picture =
+        text_of(Message::kPicture, name, request.width, request.height, request.steps, request.seed,
+                pipeline.precision() == Precision::kBF16 ? "bf16" : "f32");
+    progress.note(saved ? text_of(Message::kPictureResumed, picture, saved->step + 1) : picture);
+    progress.now(text_of(Message::kReadingPromptAndFace, name));
     Generation generation = saved
                                 ? pipeline.resume(*saved, interrupt.token())
                                 : pipeline.start(request, embedding, keypoints, interrupt.token());
@@ -275,7 +276,7 @@ void make_pictures(const RequestSettings& s, Pipeline& pipeline, Request request
     });
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
     if (progress.on_terminal())
-      progress.note(fmt::format("{}: took {}", name, clock_text(taken.count())));
+      progress.note(text_of(Message::kTook, name, clock_text(taken.count())));
   }
   state.done();
 }
@@ -413,7 +414,7 @@ int generate(std::span<const char* const> words) {
   if (!s.pose.empty()) reader.check(s.pose, "--pose");
 
   if (with_demo) progress.note(text_of(Message::kDemoModel));
-  progress.now("opening the models");
+  progress.now(text_of(Message::kOpeningModels));
   Watched watched(s.trace);
   Workspace::Options workspace = workspace_options(budget, s.scratch, !s.no_spill, true);
   workspace.trace = watched.trace();
@@ -438,7 +439,7 @@ int generate(std::span<const char* const> words) {
     check(request);
   }
   interrupt.check();
-  progress.now("planning");
+  progress.now(text_of(Message::kPlanning));
   const Predicted predicted =
       predict_run(s, saved, reader, pipeline, request, budget, pictures.size(), progress);
   progress.beside([&] { return watched.text(); });

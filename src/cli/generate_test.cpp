@@ -119,7 +119,9 @@ TEST_F(Generate, WarnsOfWhatIsTakenLiterallyOrCutOff) {
       std::string::npos);
   run(generate({"--prompt", "a [cat]", "--lang", "es"}))
       .exits(0)
-      .says("aviso: --prompt: los pesos como (nieve:1.3)");
+      .says("aviso: --prompt: los pesos como (nieve:1.3)")
+      .says(" pasos, semilla 7, f32")
+      .does_not_say(" steps");
   EXPECT_NE(bytes_of(file("out.png")).find("Warnings: \"prompt: weights such as"),
             std::string::npos);
   run(generate()).exits(0).does_not_say("warning");

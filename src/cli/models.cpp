@@ -13,6 +13,7 @@
 #include "cli/progress.h"
 #include "core/closest.h"
 #include "core/error.h"
+#include "core/messages.h"
 #include "hub/inventory.h"
 #include "hub/pull.h"
 #include "memory/budget.h"
@@ -125,25 +126,20 @@ void declare(Flags& flags, PullSettings& s) {
 }
 
 std::string progress_text(const DownloadProgress& p) {
-  std::string text = fmt::format("{} of {} files, {} of {}", p.files, p.total_files,
-                                 page_amount(p.bytes), page_amount(p.total_bytes));
+  std::string text = text_of(Message::kDownloading, p.files, p.total_files, page_amount(p.bytes),
+                             page_amount(p.total_bytes));
   if (p.bytes_per_second > 0)
-    text +=
-        fmt::format(", {:.1f} MB/s, {} left", p.bytes_per_second / 1e6, clock_text(p.seconds_left));
+    text += fmt::format(", {:.1f} MB/s, ", p.bytes_per_second / 1e6) +
+            text_of(Message::kTimeLeft, clock_text(p.seconds_left));
   return p.now.empty() ? text : text + ": " + p.now;
 }
 
 /// What comes, from where and where to.
 std::string summary_of(const PlannedModel& model) {
-  const std::size_t files = model.downloads.size();
   if (model.bytes_to_come() == 0 && model.unpacked_bytes == 0)
-    return fmt::format("{}: all is there", model.name.text());
-  const std::string amount = page_amount(model.bytes());
-  const bool part = model.bytes_to_come() < model.bytes();
-  return fmt::format("{}: {} in {} file{}{}, into {}", model.name.text(), amount, files,
-                     files == 1 ? "" : "s",
-                     part ? fmt::format(", {} to come", page_amount(model.bytes_to_come())) : "",
-                     model.folder.string());
+    return text_of(Message::kNothingToDownload, model.name.text());
+  return text_of(Message::kToDownload, model.name.text(), page_amount(model.bytes_to_come()),
+                 page_amount(model.bytes()), model.folder.string());
 }
 
 int pull(std::span<const char* const> words) {
@@ -173,7 +169,7 @@ int pull(std::span<const char* const> words) {
   hooks.progress = [&](const DownloadProgress& p) { progress.now(progress_text(p)); };
   hooks.stop = interrupt.token();
   Puller puller(places, options, hooks);
-  progress.now("asking for the lists of files");
+  progress.now(text_of(Message::kListingFiles));
   const std::vector<PlannedModel> models = puller.plan(names);
   interrupt.check();
   std::vector<std::string> licences;
@@ -274,9 +270,9 @@ void audit_models(const std::vector<KeptModel>& models, Progress& progress) {
     any_base = any_base || (model.layout == ModelLayout::kSdxl && model.is_whole());
   }
   const auto audit = [&](const std::string& name, const ModelPaths& paths) {
-    progress.now(name + ": auditing");
+    progress.now(text_of(Message::kAuditing, name));
     assume_models(paths);
-    progress.note(name + ": its tensors are as they should be");
+    progress.note(text_of(Message::kTensorsCorrect, name));
   };
   ModelPaths paths;
   if (identity != nullptr) {
@@ -319,7 +315,7 @@ int check(std::span<const char* const> words) {
   if (named.empty()) models = kept_models(places);
   const Interrupt interrupt;
   Progress progress(quiet);
-  if (models.empty()) progress.note("nothing to check: " + no_models_in(places));
+  if (models.empty()) progress.note(text_of(Message::kNothingToCheck, no_models_in(places)));
   std::vector<std::string> wrong;
   for (const KeptModel& model : models) {
     const std::string name = model.name.text();
@@ -332,16 +328,16 @@ int check(std::span<const char* const> words) {
       const std::uint64_t before = read_bytes >> 26;
       read_bytes += bytes;
       if (read_bytes >> 26 != before)
-        progress.now(fmt::format("{}: {} read", name, page_amount(read_bytes)));
+        progress.now(text_of(Message::kReadSoFar, name, page_amount(read_bytes)));
     };
     const auto unknown = [&](const std::string& file) {
-      progress.warn(fmt::format("{}: no checksum is known of {}", name, file));
+      progress.warn(text_of(Message::kNoChecksum, name, file));
     };
     const auto bad = wrong_files(model, seen, unknown, interrupt.token());
     for (const std::string& line : bad) wrong.push_back(name + ": " + line);
     if (bad.empty())
-      progress.note(fmt::format("{}: {} in {} files are as they should be", name,
-                                page_amount(read_bytes), model.files.size()));
+      progress.note(
+          text_of(Message::kFilesCorrect, name, page_amount(read_bytes), model.files.size()));
   }
   if (wrong.empty()) audit_models(models, progress);
   progress.clear();

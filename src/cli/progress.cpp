@@ -46,18 +46,19 @@ void Progress::step(const std::string& text, int step, int steps) {
     step_seconds_.push_back(std::chrono::duration<double>(now - last_step_).count());
   last_step_ = now;
   const double left = seconds_left(step_seconds_, steps - step + 1);
-  show(fmt::format("{}: step {} of {}{}{}", text, step, steps,
-                   left < 0 ? "" : fmt::format(", {} left", clock_text(left)),
-                   beside_ ? ", " + beside_() : ""));
+  show(text_of(Message::kStepOf, text, step, steps) +
+       (left < 0 ? "" : ", " + text_of(Message::kTimeLeft, clock_text(left))) +
+       (beside_ ? ", " + beside_() : ""));
 }
 
 void Progress::show(const std::string& text) {
   if (quiet_ || !terminal_) return;
   winsize window{};
   const bool known = ioctl(fileno(out_), TIOCGWINSZ, &window) == 0 && window.ws_col > 1;
-  const std::size_t columns = known ? window.ws_col - 1U : 79U;
-  // A line that wraps could not be taken back; texts here are ASCII but for file names.
-  std::fprintf(out_, "\r\x1b[K%s", text.substr(0, columns).c_str());
+  // A line that wraps cannot be rewritten. A cut must not split a UTF-8 character.
+  std::size_t bytes = std::min(text.size(), known ? window.ws_col - std::size_t{1} : 79U);
+  while (bytes < text.size() && bytes > 0 && (text[bytes] & 0xC0) == 0x80) --bytes;
+  std::fprintf(out_, "\r\x1b[K%s", text.substr(0, bytes).c_str());
   std::fflush(out_);
   shown_ = true;
 }

@@ -38,6 +38,12 @@ TEST(Progress, RewritesOneLineOnATerminal) {
             "odd\n");
 }
 
+TEST(Progress, CutsALongLineBetweenCharacters) {
+  const std::string line = "a" + std::string(77, 'b') + "\u00f1o";
+  EXPECT_EQ(said(false, true, [&](Progress& progress) { progress.now(line); }),
+            "\r\x1b[K" + line.substr(0, 78) + "\r\x1b[K");
+}
+
 TEST(Progress, TakesOneLineElsewhere) {
   EXPECT_EQ(said(false, false, work), "a picture\nwarning: odd\n");
 }

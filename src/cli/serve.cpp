@@ -240,7 +240,7 @@ void run_service(Settings& s, const service::Listen& listen, const std::string& 
   Progress progress(s.quiet);
   if (demo) progress.note(text_of(Message::kDemoModel));
   service::Store store(data_folder(s));
-  progress.now(text_of(Message::kServeOpening));
+  progress.now(text_of(Message::kOpeningModels));
   std::optional<int> detector_size;
   if (s.looking.detector_size) detector_size = static_cast<int>(*s.looking.detector_size);
   service::Engine engine({.models = s.models,

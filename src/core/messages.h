@@ -104,6 +104,31 @@ enum class Message : std::uint8_t {
   kLimitScratch,
   kSmallestBudget,  // budget
   kLargestPicture,  // size
+  // What the program is doing.
+  kLookingForFaces,       // photo
+  kLargestFaceUsed,       // flag, faces, photo
+  kOpeningModels,         //
+  kPlanning,              //
+  kPicture,               // picture, width, height, steps, seed, precision
+  kPictureResumed,        // text of kPicture, first step
+  kReadingPromptAndFace,  // picture
+  kStepOf,                // picture, step, steps
+  kTimeLeft,              // time
+  kDecoding,              // picture
+  kWriting,               // picture
+  kTook,                  // picture, time
+  kListingFiles,          //
+  kNothingToDownload,     // model
+  kToDownload,            // model, amount to come, amount in all, folder
+  kDownloading,           // files, of them, amount, of that
+  kNothingToCheck,        // what there is instead
+  kReadSoFar,             // model, amount
+  kNoChecksum,            // model, file
+  kFilesCorrect,          // model, amount, files
+  kAuditing,              // model
+  kTensorsCorrect,        // model
+  kDownloadRestarts,      // file
+  kDownloadWaits,         // file
   // Replanning.
   kReplanned,    // available, peak of the new plan
   kCannotGoOn,   // what the rest needs, available
@@ -113,7 +138,6 @@ enum class Message : std::uint8_t {
   kTrySmaller,  // size that fits, what it needs, budget that would do as --memory takes it
   kTryMemory,   // budget that would do, as --memory takes it
   // The service.
-  kServeOpening,       //
   kServeSummary,       // mode's name, budget, folder
   kServeListening,     // URL
   kServeNotEncrypted,  // what it listens on

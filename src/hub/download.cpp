@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/messages.h"
 #include "memory/budget.h"
 #include "weights/names.h"
 
@@ -166,7 +167,7 @@ class FileDownload final : public Receiver {
            name(), title_of(download_.digest.kind), download_.digest.hex, download_.bytes, came);
     }
     // The part that was there before may be of something else.
-    hooks_.tell(name() + ": what was there of it is damaged, downloading it anew");
+    hooks_.tell(text_of(Message::kDownloadRestarts, name()));
     start_anew();
     return End::kAnew;
   }
@@ -210,7 +211,7 @@ class FileDownload final : public Receiver {
     if (flock(lock_.number(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK && errno != EINTR)
         fail(ErrorKind::kDevice, "cannot lock {}: {}", name(), std::strerror(errno));
-      if (!told_of_lock_) hooks_.tell(name() + ": another process downloads it, waiting for that");
+      if (!told_of_lock_) hooks_.tell(text_of(Message::kDownloadWaits, name()));
       told_of_lock_ = true;
       return;
     }
