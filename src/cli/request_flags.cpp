@@ -1,9 +1,8 @@
 #include "cli/request_flags.h"
 
-#include <algorithm>
-#include <cctype>
 #include <limits>
 
+#include "core/ascii.h"
 #include "core/error.h"
 
 namespace semblance::cli {
@@ -144,11 +143,10 @@ void declare_advanced(Flags& flags, RequestSettings& s) {
       1, 1024, s.threads);
   flags.value(
       "--scheduler", "NAME", "The method of the steps (sampler); there is euler. Default: euler.",
-      [](const std::string& flag, std::string text) {
-        std::transform(text.begin(), text.end(), text.begin(),
-                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-        if (text != "euler") {
-          fail(ErrorKind::kArgument, "{}: there is no scheduler '{}'; there is: euler", flag, text);
+      [](const std::string& flag, const std::string& text) {
+        const std::string name = lower(text);
+        if (name != "euler") {
+          fail(ErrorKind::kArgument, "{}: there is no scheduler '{}'; there is: euler", flag, name);
         }
       });
   s.looking.declare_advanced(flags);

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/ascii.h"
 #include "core/convert.h"
 #include "core/error.h"
 #include "core/half.h"
@@ -16,6 +17,17 @@
 
 namespace semblance {
 namespace {
+
+TEST(Ascii, LowerChangesLettersAlone) {
+  EXPECT_EQ(lower("AZaz@[09 \xc3\x89"), "azaz@[09 \xc3\x89");
+}
+
+TEST(Ascii, TrimmedKeepsWhatIsBetween) {
+  EXPECT_EQ(trimmed(" \t a b\t"), "a b");
+  EXPECT_EQ(trimmed("a\r\n"), "a\r\n");
+  EXPECT_EQ(trimmed("\na\r\n", "\r\n"), "a");
+  for (const char* nothing : {"", " ", "\t \t"}) EXPECT_EQ(trimmed(nothing), "");
+}
 
 TEST(Half, EveryF16SurvivesTheWayThroughF32) {
   for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {

@@ -2,15 +2,14 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
 #include "core/error.h"
 
 namespace semblance {
 namespace {
 
 bool is_web_page(std::string_view start) {
-  std::string text(from_first_visible(start.substr(0, kContentBytes)));
-  std::ranges::transform(text, text.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; });
+  const std::string text = lower(from_first_visible(start.substr(0, kContentBytes)));
   if (!text.starts_with('<')) return false;
   return text.find("<!doctype html") != std::string::npos ||
          text.find("<html") != std::string::npos || text.starts_with("<head") ||

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <exception>
 
+#include "core/ascii.h"
 #include "core/error.h"
 #include "hub/libraries.h"
 #include "weights/names.h"
@@ -16,13 +17,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMostHeaderBytes = std::size_t{64} << 10;
 constexpr std::size_t kMostErrorBytes = std::size_t{64} << 10;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
 
 struct Origin {
   std::string scheme;

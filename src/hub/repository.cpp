@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
 #include "core/error.h"
 #include "hub/digest.h"
 #include "memory/file.h"
@@ -80,11 +81,7 @@ fs::path CachedRepository::ref() const { return folder_ / "refs" / repository_.r
 std::string CachedRepository::named_commit() const {
   std::error_code none;
   if (!fs::is_regular_file(ref(), none)) return {};
-  constexpr const char* kWhite = " \t\r\n";
-  std::string text = read_small_file(ref(), 4096);
-  text.erase(text.find_last_not_of(kWhite) + 1);  // of "all white" it is npos + 1, 0
-  text.erase(0, text.find_first_not_of(kWhite));
-  return text;
+  return std::string(trimmed(read_small_file(ref(), 4096), " \t\r\n"));
 }
 
 std::optional<fs::path> CachedRepository::find_snapshot() const {

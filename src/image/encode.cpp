@@ -1,8 +1,8 @@
 #include "image/encode.h"
 
 #include <algorithm>
-#include <cctype>
 
+#include "core/ascii.h"
 #include "core/error.h"
 #include "image/codecs/codecs.h"
 #include "image/exif.h"
@@ -105,9 +105,7 @@ std::uint64_t encoding_bytes(ImageFormat format, Size size) {
 }
 
 ImageFormat format_for(const std::filesystem::path& path) {
-  std::string extension = path.extension().string();
-  std::ranges::transform(extension, extension.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string extension = lower(path.extension().string());
   if (extension == ".png") return ImageFormat::kPng;
   if (extension == ".jpg" || extension == ".jpeg") return ImageFormat::kJpeg;
   if (extension == ".webp") return ImageFormat::kWebp;

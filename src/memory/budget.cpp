@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <limits>
 #include <optional>
 
+#include "core/ascii.h"
 #include "core/error.h"
 
 namespace semblance {
@@ -41,13 +41,6 @@ std::string shown(std::string_view text) {
 
 [[noreturn]] void refuse(std::string_view flag, std::string_view text, std::string_view rule) {
   fail(ErrorKind::kArgument, "{}: {}, '{}' came\n  {}", flag, rule, shown(text), kUnits);
-}
-
-std::string small_letters(std::string_view text) {
-  std::string small(text);
-  std::transform(small.begin(), small.end(), small.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return small;
 }
 
 /// number * unit in whole bytes, rounded down; nothing beyond 64 bits. A number without a point is
@@ -89,7 +82,7 @@ MemoryRequest share_of(std::string_view flag, std::string_view text, std::string
 MemoryRequest parse_memory(std::string_view text, std::string_view flag) {
   constexpr std::string_view kRule =
       "an amount of memory as 256MiB, 2GiB, 1.5GB, 60% or auto is needed";
-  const std::string small = small_letters(text);
+  const std::string small = lower(text);
   if (small == "auto") return {};
   const std::string_view all = small;
   const std::size_t end = std::min(all.find_first_not_of("0123456789."), all.size());

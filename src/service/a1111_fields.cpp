@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/ascii.h"
 #include "core/closest.h"
 #include "pipeline/request.h"
 #include "service/job_request.h"
@@ -20,14 +21,6 @@ std::string joined(const std::string& path, std::string_view name) {
 }
 
 }  // namespace
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return out;
-}
 
 std::string shown(const LongStringJson& whole, const json& value) {
   if (whole.is_long(value)) return "a long string";

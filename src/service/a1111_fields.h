@@ -63,7 +63,4 @@ class Fields {
 /// Refuses options of `wanted`, the object of `fields`, that would change the picture.
 void check_options(const Fields& fields, const nlohmann::json& wanted, std::string_view model);
 
-/// In lower case.
-std::string lower(std::string_view text);
-
 }  // namespace semblance::service

@@ -6,6 +6,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "core/ascii.h"
 #include "service/a1111_fields.h"
 
 namespace semblance::service {

@@ -1,9 +1,9 @@
 #include "service/multipart.h"
 
 #include <algorithm>
-#include <cctype>
 #include <map>
 
+#include "core/ascii.h"
 #include "core/closest.h"
 #include "core/error.h"
 #include "image/utf8.h"
@@ -19,19 +19,6 @@ template <typename... Args>
 [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args) {
   fail(ErrorKind::kArgument, "cannot read the form: {}",
        fmt::format(format, std::forward<Args>(args)...));
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
 }
 
 /// "form-data; name="a"; filename="b"" as its first word and its parameters.
