@@ -1,6 +1,6 @@
 #include "api/parameters.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
 
@@ -48,10 +48,10 @@ std::string parameters_text(const Request& request, const MadeWith& made_with) {
   if (request.vae_tiling) text += ", VAE tiling: on";
   text += fmt::format(", Precision: {}", made_with.precision == Precision::kBF16 ? "bf16" : "f32");
   if (made_with.backend != "cpu") text += fmt::format(", Backend: {}", made_with.backend);
-  std::string warnings;
-  for (const Warning& warning : made_with.warnings)
-    warnings += (warnings.empty() ? "" : "; ") + text_of(warning, Language::kEnglish);
-  if (!warnings.empty()) text += fmt::format(", Warnings: {}", as_value(warnings));
+  if (!made_with.warnings.empty()) {
+    const auto texts = texts_of(made_with.warnings, Language::kEnglish);
+    text += fmt::format(", Warnings: {}", as_value(fmt::format("{}", fmt::join(texts, "; "))));
+  }
   return text + fmt::format(", Version: {}", program_version());
 }
 

@@ -252,12 +252,9 @@ struct Generator::State {
 std::pair<std::string, std::vector<std::string>> Generator::State::told(
     const rooms::Request& request) const {
   const std::vector<rooms::Warning> warnings = pipeline.warnings(request);
-  std::vector<std::string> texts;
-  for (const rooms::Warning& warning : warnings)
-    texts.push_back(rooms::text_of(warning, rooms::Language::kEnglish));
   return {rooms::parameters_text(
               request, {.base = base, .precision = pipeline.precision(), .warnings = warnings}),
-          std::move(texts)};
+          rooms::texts_of(warnings, rooms::Language::kEnglish)};
 }
 
 Generator::Generator(const Models& models)

@@ -101,12 +101,14 @@ std::vector<TensorType> Graph::src_types(const Node& node) const {
   return types;
 }
 
+Operations Graph::cost(const Node& node) const {
+  const std::vector<TensorType> types = src_types(node);
+  return std::visit([&](const auto& op) { return op.cost(types, type(node.dst)); }, node.op);
+}
+
 Operations Graph::cost() const {
   Operations sum = 0;
-  for (const Node& node : nodes_) {
-    const std::vector<TensorType> types = src_types(node);
-    sum += std::visit([&](const auto& o) { return o.cost(types, type(node.dst)); }, node.op);
-  }
+  for (const Node& node : nodes_) sum += cost(node);
   return sum;
 }
 

@@ -63,7 +63,9 @@ class Graph {
   ValueId find_output(std::string_view name) const;
 
   std::vector<TensorType> src_types(const Node& node) const;
-  /// Operations of the whole graph.
+  /// Operations of one of its nodes.
+  Operations cost(const Node& node) const;
+  /// Of the whole graph.
   Operations cost() const;
 
  private:

@@ -65,8 +65,8 @@ class Buffer {
   Tag tag_ = Tag::kOther;
 };
 
-/// Bytes in memory that is no Buffer, counted under a tag. Count what has been written to: pages
-/// that have not are not the process's.
+/// Bytes outside Buffers, counted under a tag. Count only bytes that have been written: untouched
+/// pages are not resident.
 class Counted {
  public:
   explicit Counted(Tag tag, std::uint64_t bytes = 0);

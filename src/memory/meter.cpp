@@ -182,11 +182,21 @@ double MachineMemory::used_percent() const {
              : 100.0 * static_cast<double>(used_bytes()) / static_cast<double>(total_bytes);
 }
 
-std::uint64_t MachineMemory::for_run_bytes() const {
+namespace {
+
+/// What a run could take more. `group`: what has room_bytes, or none.
+std::uint64_t least_room(std::uint64_t available_bytes, const auto& group,
+                         const std::optional<ProcessLimit>& limit) {
   std::uint64_t bytes = available_bytes;
   if (group) bytes = std::min(bytes, group->room_bytes);
   if (limit) bytes = std::min(bytes, limit->room_bytes());
   return bytes;
+}
+
+}  // namespace
+
+std::uint64_t MachineMemory::for_run_bytes() const {
+  return least_room(available_bytes, group, limit);
 }
 
 Meter::Meter(std::string root)
@@ -311,10 +321,7 @@ std::optional<ProcessLimit> Meter::limit() const {
 std::optional<std::uint64_t> Meter::try_available() const {
   const auto figures = ram();
   if (!figures) return std::nullopt;
-  std::uint64_t bytes = figures->available_bytes;
-  if (const auto found = group()) bytes = std::min(bytes, found->room_bytes);
-  if (const auto found = limit()) bytes = std::min(bytes, found->room_bytes());
-  return bytes;
+  return least_room(figures->available_bytes, group(), limit());
 }
 
 MachineMemory Meter::machine() const {

@@ -44,6 +44,12 @@ std::string text_of(const Warning& warning, Language language, const PromptNames
   return {};
 }
 
+std::vector<std::string> texts_of(const std::vector<Warning>& warnings, Language language) {
+  std::vector<std::string> texts;
+  for (const Warning& warning : warnings) texts.push_back(text_of(warning, language));
+  return texts;
+}
+
 std::vector<Warning> find_warnings(const OpenedModels& models, const Request& request,
                                    const std::stop_token& stop) {
   const std::string none;

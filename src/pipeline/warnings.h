@@ -48,6 +48,8 @@ std::optional<Warning::Kind> warning_kind(std::string_view code);
 /// "prompt: the model reads 77 tokens; cut off: "..."".
 std::string text_of(const Warning& warning, Language language, const PromptNames& names = {});
 
+std::vector<std::string> texts_of(const std::vector<Warning>& warnings, Language language);
+
 /// In the order of Kind, the prompt's before the negative prompt's. Throws Error(kArgument) for a
 /// prompt that is not UTF-8, and Error(kCancelled) after `stop`.
 std::vector<Warning> find_warnings(const OpenedModels& models, const Request& request,

@@ -21,7 +21,8 @@ constexpr LowerRules kRungs[] = {
     {16 * kMiB, 48 * kMiB, 16 * kMiB, 8 * kMiB},
 };
 
-/// Less than a second of two cores with AVX-512: cancelling waits for no more.
+/// The most work of one node of a picture, so that two cores with AVX-512 hear a cancel within a
+/// second.
 constexpr Operations kMostOperations = 1e11;
 
 /// How much is spilled, from nothing to all that helps: shares of the arena's peak to reach.

@@ -194,12 +194,8 @@ class Lowering {
 
   /// Operations of a part of a picture.
   Operations operations(const Node& node, const Part& part) const {
-    const Node& heavy = heavy_of(node);
     const Shape& type = shape(node.dst);
-    const Operations all = std::visit(
-        [&](const auto& op) { return op.cost(graph_.src_types(heavy), graph_.type(heavy.dst)); },
-        heavy.op);
-    return all * static_cast<double>(part.end - part.begin) /
+    return graph_.cost(heavy_of(node)) * static_cast<double>(part.end - part.begin) /
            static_cast<double>(pixels_of(type) * type[0]);
   }
 

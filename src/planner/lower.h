@@ -29,8 +29,8 @@ struct LowerRules {
   std::uint64_t file_bytes = kNoLimit;
   /// Packed bytes of a weight that are held at a time, where its kernel keeps its bits in parts.
   std::uint64_t weight_bytes = kNoLimit;
-  /// Operations of a picture that are done at once; beyond, it is cut, so that a run can be stopped
-  /// in between. A target, too.
+  /// Operations of a picture that are computed in one node; beyond, it is cut, so that a run can
+  /// stop in between. Also a target, not a bound.
   Operations slice_operations = std::numeric_limits<Operations>::infinity();
 };
 

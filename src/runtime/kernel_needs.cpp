@@ -11,15 +11,12 @@ constexpr double kGuessedOperations = 200e9;  // a second
 constexpr double kGuessedBytes = 8e9;
 
 double guessed_seconds(const Graph& graph, const Node& node) {
-  const std::vector<TensorType> types = graph.src_types(node);
   double bytes = static_cast<double>(graph.type(node.dst).bytes());
   for (ValueId src : node.src) {
     if (graph.values()[static_cast<std::size_t>(src)].kind != ValueKind::kWeight)
       bytes += static_cast<double>(graph.type(src).bytes());
   }
-  const Operations operations =
-      std::visit([&](const auto& op) { return op.cost(types, graph.type(node.dst)); }, node.op);
-  return operations / kGuessedOperations + bytes / kGuessedBytes;
+  return graph.cost(node) / kGuessedOperations + bytes / kGuessedBytes;
 }
 
 }  // namespace

@@ -72,18 +72,16 @@ class Room {
   template <typename F>
   auto measure(F&& figure) {
     constexpr int kMostDivisor = 8;
-    for (int divisor = 1; divisor < kMostDivisor; divisor *= 2) {
+    for (int divisor = 1;; divisor *= 2) {
       try {
         return figure(divisor);
       } catch (const TooSmall&) {
+        if (divisor == kMostDivisor) {
+          fail(ErrorKind::kMemory, "cannot measure this machine in {}\n  give it more --memory",
+               bytes_text(bytes_));
+        }
         is_small_ = true;
       }
-    }
-    try {
-      return figure(kMostDivisor);
-    } catch (const TooSmall&) {
-      fail(ErrorKind::kMemory, "cannot measure this machine in {}\n  give it more --memory",
-           bytes_text(bytes_));
     }
   }
   bool is_small() const { return is_small_; }

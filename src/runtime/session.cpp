@@ -157,9 +157,7 @@ void Session::State::prepare(const Backend& backend, const WeightMap& weights) {
       step.name = shared.name;
       if (kernels.empty() || kernels.back() != shared.kernel) kernels.push_back(shared.kernel);
     }
-    const std::vector<TensorType> types = graph().src_types(node);
-    step.operations =
-        std::visit([&](const auto& op) { return op.cost(types, graph().type(node.dst)); }, node.op);
+    step.operations = graph().cost(node);
     if (reads_rows(graph(), node)) tables.emplace_back(n, find_weight(weights, value(node.src[1])));
   }
   std::set<const Kernel*> seen;
