@@ -54,33 +54,6 @@ HttpResponse response_to_exception() {
   }
 }
 
-std::string_view reason_of(int status) {
-  static constexpr auto kReasons =
-      std::to_array<std::pair<int, std::string_view>>({{200, "OK"},
-                                                       {201, "Created"},
-                                                       {204, "No Content"},
-                                                       {304, "Not Modified"},
-                                                       {400, "Bad Request"},
-                                                       {401, "Unauthorized"},
-                                                       {403, "Forbidden"},
-                                                       {404, "Not Found"},
-                                                       {405, "Method Not Allowed"},
-                                                       {408, "Request Timeout"},
-                                                       {409, "Conflict"},
-                                                       {413, "Content Too Large"},
-                                                       {414, "URI Too Long"},
-                                                       {422, "Unprocessable Content"},
-                                                       {429, "Too Many Requests"},
-                                                       {431, "Request Header Fields Too Large"},
-                                                       {500, "Internal Server Error"},
-                                                       {503, "Service Unavailable"},
-                                                       {505, "HTTP Version Not Supported"}});
-  for (const auto& [known, reason] : kReasons) {
-    if (known == status) return reason;
-  }
-  return "Other";
-}
-
 bool has_line_break(const HttpResponse& response) {
   return std::any_of(response.headers.begin(), response.headers.end(), [](const auto& header) {
     return (header.first + header.second).find_first_of(std::string_view("\r\n\0", 3)) !=

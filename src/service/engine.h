@@ -33,8 +33,8 @@ struct EngineOptions {
 /// Of the budget, what is left to requests as they come and to plans: the rest is the models'.
 inline constexpr std::uint64_t kServiceBytes = std::uint64_t{48} << 20U;
 
-/// What making a plan may take of it. SDXL at 1024x1024 takes 16 MiB; 2048x2048 in a budget that is
-/// too small for it, 38, of which connections that are not there bear the rest.
+/// What a plan books of it while it is made. SDXL at 1024x1024 takes 16 MiB. At 2048x2048 in too
+/// small a budget it takes 38: the excess is covered by connections that are not open.
 inline constexpr std::uint64_t kPlanningBytes = std::uint64_t{24} << 20U;
 
 struct ModelFacts {

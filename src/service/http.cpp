@@ -1,5 +1,6 @@
 #include "service/http.h"
 
+#include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -31,6 +32,33 @@ int status_of(ErrorKind kind) {
 std::string_view HttpRequest::header(std::string_view name) const {
   const auto found = headers.find(std::string(name));
   return found == headers.end() ? std::string_view() : std::string_view(found->second);
+}
+
+std::string_view reason_of(int status) {
+  static constexpr auto kReasons =
+      std::to_array<std::pair<int, std::string_view>>({{200, "OK"},
+                                                       {201, "Created"},
+                                                       {204, "No Content"},
+                                                       {304, "Not Modified"},
+                                                       {400, "Bad Request"},
+                                                       {401, "Unauthorized"},
+                                                       {403, "Forbidden"},
+                                                       {404, "Not Found"},
+                                                       {405, "Method Not Allowed"},
+                                                       {408, "Request Timeout"},
+                                                       {409, "Conflict"},
+                                                       {413, "Content Too Large"},
+                                                       {414, "URI Too Long"},
+                                                       {422, "Unprocessable Content"},
+                                                       {429, "Too Many Requests"},
+                                                       {431, "Request Header Fields Too Large"},
+                                                       {500, "Internal Server Error"},
+                                                       {503, "Service Unavailable"},
+                                                       {505, "HTTP Version Not Supported"}});
+  for (const auto& [known, reason] : kReasons) {
+    if (known == status) return reason;
+  }
+  return "Other";
 }
 
 HttpResponse error_response(int status, std::string_view code, const std::string& message,

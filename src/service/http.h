@@ -36,9 +36,10 @@ struct HttpRequest {
   /// until it calls this again or ends. On the handler's own thread.
   std::function<void(std::uint64_t kept_bytes)> drop_body = [](std::uint64_t) {};
 
-  /// Books memory for the handler's own work until it ends, from what request bodies share: waits
-  /// until it is there. At most all of that is booked. Throws Error(kCancelled) when the client
-  /// leaves, and HttpError (503) after a minute. On the handler's own thread.
+  /// Books memory for the handler's own work, out of what all request bodies share; at most all of
+  /// that. Waits until there is room. Replaces what was booked before, and ends with the handler.
+  /// Throws Error(kCancelled) when the client leaves, HttpError (503) after HttpLimits::idle_time.
+  /// For the handler's own thread.
   std::function<void(std::uint64_t bytes)> book = [](std::uint64_t) {};
 
   /// The header's value, "" where there is none. `name` in lower case.
@@ -56,6 +57,9 @@ struct HttpResponse {
   /// client left or the server stops; a thrown exception cuts the response off.
   std::function<std::optional<Body>()> stream = {};
 };
+
+/// "Not Found" for 404, as the status line has it; "Other" for a status that no route gives.
+std::string_view reason_of(int status);
 
 /// The response to every error: {"error": {"message", "type", "param", "code"}}. type is
 /// invalid_request_error below 500, else server_error; param is null where `param` is empty.

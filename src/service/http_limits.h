@@ -6,7 +6,7 @@
 
 namespace semblance::service {
 
-/// What a connection takes of the process at least: its stack and what the system adds.
+/// The least that a connection holds resident: its thread's stack and control block.
 inline constexpr std::uint64_t kConnectionLeastBytes = std::uint64_t{16} << 10;
 
 struct HttpLimits {

@@ -137,12 +137,6 @@ std::string time_text(Time time) {
                      time.time_since_epoch().count() % 1000);
 }
 
-std::vector<std::string> warning_texts(const Job& job) {
-  std::vector<std::string> texts;
-  for (const Warning& warning : job.warnings) texts.push_back(text_of(warning, language()));
-  return texts;
-}
-
 json to_json(const Job& job, const Progress& progress, std::optional<int> position) {
   json pictures = json::array();
   for (std::size_t i = 0; i < job.pictures.size(); ++i) {

@@ -90,9 +90,6 @@ struct Progress {
 /// "2026-01-31T12:00:00.123Z", RFC 3339. Of a time from 0 to kMostTimeMs.
 std::string time_text(Time time);
 
-/// The warnings' texts, in language(): for other APIs' answers.
-std::vector<std::string> warning_texts(const Job& job);
-
 /// As GET /api/jobs/{id} gives it. `position`: how many stand before it in the queue.
 nlohmann::json to_json(const Job& job, const Progress& progress, std::optional<int> position);
 

@@ -74,7 +74,7 @@ TEST(Job, WarningsAsJsonInTheServicesLanguage) {
   EXPECT_EQ(english[2]["code"], "sampler");
   EXPECT_TRUE(english[2]["param"].is_null());
   set_language(Language::kSpanish);
-  const std::vector<std::string> spanish = warning_texts(job);
+  const std::vector<std::string> spanish = texts_of(job.warnings, language());
   EXPECT_EQ(to_json(job, {}, {})["warnings"][1]["message"], spanish[1]);
   set_language(Language::kEnglish);
   EXPECT_EQ(spanish[1], "negative_prompt: el modelo lee 77 tokens; queda fuera: \"on \"ice\"\"");

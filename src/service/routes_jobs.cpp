@@ -171,7 +171,8 @@ Job wait_for_job(Context& context, const HttpRequest& request, const std::string
 }
 
 void add_warnings(JobRequest& request, const Job& job) {
-  for (std::string& text : warning_texts(job)) request.warnings.push_back(std::move(text));
+  for (std::string& text : texts_of(job.warnings, language()))
+    request.warnings.push_back(std::move(text));
 }
 
 HttpResponse failure_of(const Job& job, const JobRequest& wanted) {

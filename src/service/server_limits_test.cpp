@@ -128,20 +128,20 @@ TEST_F(ServerLimits, WhatHandlersTakeIsBookedBesideBodies) {
   upload.send("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nx");
   ASSERT_TRUE(becomes_true([&] { return server_->counts().bodies_bytes == 100'000; }));
   Client first = client();
-  first.send(request("GET", "/work/80000"));
+  first.send(request("GET", "/book/80000"));
   std::this_thread::sleep_for(100ms);
   EXPECT_EQ(seen_->calls, 0) << "it waits";
   upload.close();
   ASSERT_TRUE(becomes_true([&] { return seen_->calls == 1; }));
   EXPECT_EQ(server_->counts().bodies_bytes, 80'000U);
   EXPECT_EQ(ask(request("POST", "/echo", "", std::string(80'000, 'x'))).status, 503);
-  EXPECT_EQ(error_in(ask(request("GET", "/work/80000"))),
+  EXPECT_EQ(error_in(ask(request("GET", "/book/80000"))),
             "busy: cannot do this now: it takes 80000 bytes of the 150000 that all requests "
             "share; try again in a moment");
   seen_->may_end = true;
-  EXPECT_EQ(first.reply().body, "\"worked\"");
+  EXPECT_EQ(first.reply().body, "\"booked\"");
   EXPECT_EQ(server_->counts().bodies_bytes, 0U);
-  EXPECT_EQ(ask(request("GET", "/work/1000000")).status, 200) << "never more than there is";
+  EXPECT_EQ(ask(request("GET", "/book/1000000")).status, 200) << "never more than there is";
 }
 
 TEST_F(ServerLimits, SlowRequestsAreEnded) {

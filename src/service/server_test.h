@@ -112,12 +112,12 @@ inline Router routes(const std::shared_ptr<Seen>& seen) {
                return json_response(std::to_string(request.body.size()));
              },
              {.body_limit = std::uint64_t{16} << 20U});
-  router.add("GET", "/work/{bytes}",
+  router.add("GET", "/book/{bytes}",
              [seen](const HttpRequest& request, const Router::Captures& captures) {
                request.book(std::stoul(captures[0]));
                ++seen->calls;
                becomes_true([&] { return seen->may_end.load(); });
-               return json_response("\"worked\"");
+               return json_response("\"booked\"");
              });
   router.add("GET", "/throw/{what}",
              [](const HttpRequest&, const Router::Captures& c) -> HttpResponse {
