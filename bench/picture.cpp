@@ -54,7 +54,8 @@ int run(BenchOptions options) {
       {checkpoint / "base", checkpoint / "identitynet", checkpoint / "ip-adapter.bin"}, limits);
   const Identity identity = read_identity(options["--face"]);
   const RequestPlan plan =
-      RequestPlanner(pipeline.stages(request, ImageFormat::kPng), pipeline.workspace()).plan();
+      pipeline.plan({.request = request, .format = ImageFormat::kPng, .largest = Wanted::kNever})
+          .plan;
   const double opened = now();
   Generation generation = pipeline.start(
       request, identity.embedding, scale_keypoints(identity, {request.width, request.height}));

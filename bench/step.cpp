@@ -19,9 +19,11 @@
 #include "core/parallel.h"
 #include "image/image.h"
 #include "memory/budget.h"
+#include "pipeline/conditions.h"
 #include "pipeline/decoder.h"
 #include "pipeline/denoiser.h"
 #include "pipeline/layout.h"
+#include "pipeline/stages.h"
 #include "runtime/machine_facts.h"
 #include "weights/safetensors.h"
 #include "weights/writer.h"
@@ -126,26 +128,31 @@ int run(BenchOptions options) {
   Request request{.prompt = {}, .negative = {}, .width = size.w, .height = size.h};
   request.identity_strength = values_of(inputs, "identity_strength")[0];
   request.adapter_strength = values_of(inputs, "adapter_strength")[0];
-  Conditions conditions;
-  conditions.n = 2;
-  conditions.text = values_of(inputs, "text");
-  conditions.text_tokens = static_cast<int>(inputs.find("text")->shape[1]);
-  conditions.pooled = values_of(inputs, "pooled");
-  conditions.time_ids = values_of(inputs, "time_ids");
-  conditions.face = values_of(inputs, "face_tokens");
-  conditions.keypoints =
-      keypoint_features(models, workspace, {},
-                        [&](std::span<float> picture) {
-                          channels_last(values_of(inputs, "keypoint_picture"), 3, picture);
-                        },
-                        size, dtype, {});
+  const std::vector<Stage> stages = stages_of(models, request, dtype, {});
+  const ValueTypes types = value_types(models, request);
+  Values values;
+  for (const auto& [type, name] : {std::pair{types.text, "text"},
+                                   {types.pooled, "pooled"},
+                                   {types.time_ids, "time_ids"},
+                                   {types.face, "face_tokens"}})
+    values.make(type, values_of(inputs, name));
+  {
+    Session session =
+        find_stage(stages, StageId::kKeypoints)->open(workspace.backend(), workspace.once(), {});
+    const std::vector<float> planes = values_of(inputs, "keypoint_picture");
+    std::vector<float> picture(planes.size());
+    channels_last(planes, 3, picture);
+    session.set_input("picture", picture);
+    session.run();
+    values.make(types.keypoints, session.output_f32("features"));
+  }
 
-  std::vector<float> noise;
+  std::vector<float> noise(static_cast<std::size_t>(types.noise.type.shape.elements()));
   std::vector<double> step_seconds;
   double prepare_seconds = 0;
   {
     const double start = now();
-    Denoiser denoiser(models, workspace, request, conditions, true, dtype, {});
+    Denoiser denoiser(*find_stage(stages, StageId::kDenoiser), workspace, values, {});
     prepare_seconds = now() - start;
     std::fprintf(stderr, "prepared in %.2f s: arena %.1f MiB, resident %.1f MiB\n", prepare_seconds,
                  static_cast<double>(denoiser.session().plan().arena_bytes) / 1048576.0,

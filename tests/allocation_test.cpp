@@ -14,8 +14,10 @@
 #include "memory/buffer.h"
 #include "models/unet.h"
 #include "models/vae.h"
+#include "pipeline/conditions.h"
 #include "pipeline/denoiser.h"
 #include "pipeline/opened_models.h"
+#include "pipeline/stages.h"
 #include "service/settings.h"
 #include "tests/support/allocation_count.h"
 #include "tests/support/golden.h"
@@ -275,24 +277,21 @@ TEST_P(StepAllocations, AreNoneOfOurs) {
       open_models({checkpoint / "base", checkpoint / "identitynet", checkpoint / "ip-adapter.bin"});
   Request request;
   request.width = request.height = 128;
-  Conditions conditions;
-  conditions.n = 2;
-  conditions.text_tokens = models.prompt_length(0);
-  const auto zeros = [&](std::int64_t of_one) {
-    return std::vector<float>(static_cast<std::size_t>(2 * of_one));
-  };
-  conditions.text = zeros(conditions.text_tokens * models.resampler.output);
-  conditions.pooled = zeros(models.unet.pooled_channels());
-  conditions.time_ids = zeros(6);
-  conditions.face = zeros(models.resampler.tokens * models.resampler.output);
+  request.identity_strength = 0;
+  const ValueTypes types = value_types(models, request);
+  Values values;
+  for (const NamedType& type : {types.text, types.pooled, types.time_ids, types.face})
+    values.make(type);
   Workspace::Options options;
   options.places_bytes = GetParam();
-  Denoiser denoiser(models, Workspace(cpu_backend(), options), request, conditions, false,
-                    DType::kF32, {});
-  const std::int64_t side = request.width / models.vae.fold();
-  const std::vector<float> latent(static_cast<std::size_t>(models.unet.in_channels * side * side),
-                                  0.5F);
-  std::vector<float> noise;
+  const std::vector<Stage> stages = stages_of(models, request, DType::kF32, {});
+  Denoiser denoiser(*find_stage(stages, StageId::kDenoiserAlone), Workspace(cpu_backend(), options),
+                    values, {});
+  const auto elements = [](const NamedType& value) {
+    return static_cast<std::size_t>(value.type.shape.elements());
+  };
+  const std::vector<float> latent(elements(types.latent), 0.5F);
+  std::vector<float> noise(elements(types.noise));
   denoiser.run(latent, 1.0F, noise, {});  // OpenMP starts its threads
   const AllocationCount count;
   denoiser.run(latent, 1.0F, noise, {});

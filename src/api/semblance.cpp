@@ -281,16 +281,14 @@ Plan Generator::plan(const Settings& settings) const {
     if (size.w == 0 && size.h == 0) size = {native_side(), native_side()};
     const rooms::Request request = to_request(settings, size, state_->pipeline.native_guidance());
     rooms::check(request);
-    const rooms::Pipeline& pipeline = state_->pipeline;
-    const std::vector<rooms::Stage> stages = pipeline.stages(request, std::nullopt);
-    rooms::RequestPlanner planner(stages, pipeline.workspace());
-    const rooms::RequestPlan planned = planner.plan();
-    return Plan{.fits = planned.fits,
-                .peak_bytes = planned.peak_bytes,
-                .minimum_bytes = planner.minimum_budget(),
-                .scratch_bytes = planned.scratch_bytes,
-                .seconds = planned.seconds,
-                .step_seconds = planned.step_seconds};
+    const rooms::PlannedPicture planned = state_->pipeline.plan(
+        {.request = request, .minimum = rooms::Wanted::kAlways, .largest = rooms::Wanted::kNever});
+    return Plan{.fits = planned.plan.fits,
+                .peak_bytes = planned.plan.peak_bytes,
+                .minimum_bytes = planned.minimum_bytes,
+                .scratch_bytes = planned.plan.scratch_bytes,
+                .seconds = planned.plan.seconds,
+                .step_seconds = planned.plan.step_seconds};
   });
 }
 

@@ -124,7 +124,7 @@ std::vector<Stage> SubjectReader::stages(const std::filesystem::path& path, std:
   if (is_identity(path)) return {};
   const PhotoNeeds needs = photo_needs(path, options_);
   std::vector<Stage> stages;
-  stages.push_back({.name = Message::kStagePhoto, .beside = {.added_bytes = needs.peak_bytes}});
+  stages.push_back({.id = StageId::kPhoto, .beside = {.added_bytes = needs.peak_bytes}});
   if (!has_models()) return stages;
   const std::uint64_t photo =
       3 * static_cast<std::uint64_t>(needs.frame.w) * static_cast<std::uint64_t>(needs.frame.h);
@@ -135,12 +135,12 @@ std::vector<Stage> SubjectReader::stages(const std::filesystem::path& path, std:
   const auto network = std::make_shared<const Imported>(detector.network(side));
   HeldBeside beside = detector_beside(detector.fixed_size().value_or(Size{side, side}));
   beside.kept_bytes = photo;
-  stages.push_back({.name = Message::kStageDetector,
+  stages.push_back({.id = StageId::kDetector,
                     .graph = [network] { return network->graph; },
                     .weights = &network->weights,
                     .beside = beside});
   const Imported& recogniser = models(stop).recogniser().network();
-  stages.push_back({.name = Message::kStageRecogniser,
+  stages.push_back({.id = StageId::kRecogniser,
                     .graph = [&recogniser] { return recogniser.graph; },
                     .weights = &recogniser.weights,
                     .beside = {.kept_bytes = photo, .added_bytes = 1 << 18}});

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <limits>
 #include <random>
+#include <utility>
 
 #include "api/parameters.h"
 #include "api/planning.h"
@@ -23,6 +24,7 @@
 #include "core/messages.h"
 #include "core/parallel.h"
 #include "image/encode.h"
+#include "memory/buffer.h"
 #include "memory/memory_room.h"
 #include "memory/memory_watch.h"
 #include "pipeline/pipeline.h"
@@ -288,7 +290,7 @@ class Watched {
   explicit Watched(std::filesystem::path trace) : path_(std::move(trace)) {
     if (!path_.empty()) trace_.emplace(std::size_t{1} << 14);
     watch_.emplace(Meter(), std::chrono::milliseconds(100), [this](const MemorySample& sample) {
-      if (trace_) trace_->count("resident", sample.resident_bytes);
+      if (trace_) count(sample);
     });
   }
 
@@ -305,8 +307,19 @@ class Watched {
   }
 
  private:
+  /// What is resident, and what of ours is held for what, where that has changed.
+  void count(const MemorySample& sample) {
+    trace_->count("resident", sample.resident_bytes);
+    for (const TagReport& report : tag_report()) {
+      std::uint64_t& last = tag_bytes_[static_cast<std::size_t>(report.tag)];
+      if (std::exchange(last, report.count.bytes) != report.count.bytes)
+        trace_->count(name_of(report.tag), report.count.bytes);
+    }
+  }
+
   std::filesystem::path path_;
   std::optional<Trace> trace_;
+  std::array<std::uint64_t, kTagCount> tag_bytes_{};
   std::optional<MemoryWatch> watch_;
 };
 
@@ -320,28 +333,25 @@ struct Predicted {
 Predicted predict_run(const RequestSettings& s, const std::optional<SavedRun>& saved,
                       SubjectReader& reader, const Pipeline& pipeline, const Request& request,
                       const Budget& budget, std::size_t pictures, Progress& progress) {
-  std::vector<Stage> stages;
-  if (!saved) stages = photo_stages(reader, std::array{s.face, s.pose});
-  const auto photo_count = static_cast<std::ptrdiff_t>(stages.size());
-  const ImageFormat format = format_for(s.output);
-  for (Stage& stage : pipeline.stages(request, format, saved ? saved->step : 0))
-    stages.push_back(std::move(stage));
-  const Workspace& workspace = pipeline.workspace();
-  RequestPlanner planner(stages, workspace);
-  const RequestPlan plan = planner.plan();
+  PlanQuestion question{
+      .request = request, .format = format_for(s.output), .first_step = saved ? saved->step : 0};
+  if (!saved) question.before = photo_stages(reader, std::array{s.face, s.pose});
+  const std::size_t photo_count = question.before.size();
+  const PlannedPicture planned = pipeline.plan(question);
+  const RequestPlan& plan = planned.plan;
   if (!plan.fits) {
-    const Size size{request.width, request.height};
-    const std::uint64_t minimum = planner.minimum_budget();
-    throw Error(ErrorKind::kMemory, refusal_of(size, minimum, budget.bytes,
-                                               pipeline.smaller_picture(request, format, minimum)));
+    throw Error(ErrorKind::kMemory,
+                refusal_of({request.width, request.height}, planned.minimum_bytes, budget.bytes,
+                           planned.largest));
   }
-  for (const std::string& line : summary_of(plan, budget, workspace)) progress.note(line);
+  for (const std::string& line : summary_of(plan, budget, pipeline.workspace()))
+    progress.note(line);
   if (photo_count > 0 && is_reduced(budget) && !s.looking.detector_size)
     progress.note(
         text_of(Message::kDetectorReduced, reduced_detector_sizes().front(), kDefaultDetectorSize));
   Predicted predicted{.peak_bytes = plan.peak_bytes};
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
-    const bool once = static_cast<std::ptrdiff_t>(i) < photo_count;
+    const bool once = i < photo_count;
     predicted.seconds += plan.stages[i].seconds * (once ? 1 : static_cast<double>(pictures));
   }
   return predicted;

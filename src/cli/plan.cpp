@@ -31,7 +31,7 @@ struct Report {
 
 nlohmann::ordered_json json_of(const StagePlan& stage) {
   nlohmann::ordered_json json;
-  json["name"] = format_of(stage.name, Language::kEnglish);
+  json["name"] = format_of(title_of(stage.id), Language::kEnglish);
   json["fits"] = stage.fits;
   json["runs"] = stage.runs;
   json["base_bytes"] = stage.base_bytes;
@@ -110,7 +110,7 @@ std::string table_of(const RequestPlan& plan) {
        text_of(Message::kActivations), text_of(Message::kScratch), text_of(Message::kPeak),
        text_of(Message::kSeconds), text_of(Message::kLimitedBy)}};
   for (const StagePlan& stage : plan.stages) {
-    std::string name = text_of(stage.name);
+    std::string name = text_of(title_of(stage.id));
     if (stage.runs > 1) name += fmt::format(" x {}", stage.runs);
     if (!stage.fits) {
       rows.push_back({name, "-", "-", "-", "-", "-", "-", text_of(Message::kNameInsufficient)});
@@ -200,16 +200,17 @@ int plan(std::span<const char* const> words) {
   check(request);
   const DType dtype = dtype_of(static_cast<Precision>(s.precision));
   const ImageFormat format = s.output.empty() ? ImageFormat::kPng : format_for(s.output);
-  std::vector<Stage> stages = photo_stages(reader, std::array{s.face, s.pose});
-  for (Stage& stage : stages_of(models, request, dtype, format)) stages.push_back(std::move(stage));
-  RequestPlanner planner(stages, workspace);
-  report.plan = planner.plan();
-  report.minimum_bytes = planner.minimum_budget();
+  const PlannedPicture planned =
+      plan_picture(models, dtype, workspace,
+                   {.request = request,
+                    .format = format,
+                    .before = photo_stages(reader, std::array{s.face, s.pose}),
+                    .minimum = Wanted::kAlways,
+                    .largest = json ? Wanted::kNever : Wanted::kAlways});
+  report.plan = planned.plan;
+  report.minimum_bytes = planned.minimum_bytes;
+  report.largest = planned.largest;
   report.mode = mode_for(report.plan.fits ? report.budget.for_mode_bytes : 0, report.minimum_bytes);
-  if (!json) {
-    report.largest =
-        largest_picture(models, request, dtype, workspace, format, report.minimum_bytes);
-  }
   print(json ? json_of(report) : text_of(report, workspace));
   return 0;
 }

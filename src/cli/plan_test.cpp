@@ -1,5 +1,6 @@
 // `semblance plan`, and `semblance generate` with a budget, as a user meets them.
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cli/program_test.h"
 
@@ -193,13 +194,14 @@ TEST_F(Plan, WarnsOfABudgetThatIsNotThere) {
 TEST_F(Plan, WritesATimeline) {
   run(generate({"--trace", file("run.json")})).exits(0);
   const auto trace = nlohmann::json::parse(bytes_of(file("run.json")));
-  bool memory = false;
+  std::set<std::string> counters;
   bool kernel = false;
   for (const auto& event : trace) {
-    memory = memory || (event.at("ph") == "C" && event.at("name") == "resident");
+    if (event.at("ph") == "C") counters.insert(event.at("name"));
     kernel = kernel || (event.at("ph") == "X" && event.at("name") == "onednn_conv2d");
   }
-  EXPECT_TRUE(memory);
+  for (const char* name : {"resident", "activations", "result"})
+    EXPECT_TRUE(counters.contains(name)) << name;
   EXPECT_TRUE(kernel);
   run(generate({"--trace", file("none/run.json")})).exits(3).says("none/run.json");
 }

@@ -1,123 +1,137 @@
 #include "pipeline/conditions.h"
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
+#include "core/convert.h"
 #include "core/error.h"
 #include "image/draw.h"
-#include "pipeline/request_plan.h"
 #include "pipeline/stage_graphs.h"
 
 namespace semblance {
 namespace {
 
-struct Prompts {
-  std::vector<std::string> texts;  // those that are encoded, unconditional first
-  bool zero_negative = false;      // the unconditional half is zeros instead
-};
-
-Prompts prompts_of(const OpenedModels& models, const Request& request) {
-  Prompts prompts;
-  if (encoded_prompts(models, request) == 2) {
-    prompts.texts.push_back(request.negative.value_or(""));
-  } else {
-    prompts.zero_negative = guidance_halves(request) == 2;
-  }
-  prompts.texts.push_back(request.prompt);
-  return prompts;
-}
-
-using Ids = std::vector<std::int32_t>;  // [n,l]
-
-std::array<Ids, 2> tokenize(const OpenedModels& models, const Prompts& prompts,
-                            const std::stop_token& stop) {
-  std::array<Ids, 2> ids;
-  for (std::size_t encoder = 0; encoder < 2; ++encoder) {
-    for (const std::string& text : prompts.texts) {
-      const EncodedText encoded = models.tokenizers[encoder].encode(
-          text, models.prompt_length(static_cast<int>(encoder)), stop);
-      ids[encoder].insert(ids[encoder].end(), encoded.ids.begin(), encoded.ids.end());
-    }
-  }
-  return ids;
-}
-
-struct EncodedPrompts {
-  std::vector<float> hidden;  // [n,l,width]
-  std::vector<float> pooled;  // [n,projection]
-};
-
-EncodedPrompts run_encoder(const OpenedModels& models, const Workspace& workspace,
-                           const Request& request, std::size_t encoder, const Ids& ids,
-                           std::stop_token stop) {
-  const ClipConfig& config = models.clip[encoder];
-  const std::int64_t length = models.prompt_length(static_cast<int>(encoder));
-  const std::int64_t n = static_cast<std::int64_t>(ids.size()) / length;
-  const bool pooled = encoder == 1;
-  Session session(text_encoder_graph(models, encoder, n), workspace.backend(),
-                  models.clip_weights[encoder],
-                  workspace.once(text_encoder_beside(models, encoder, request)), stop);
-  session.set_input("ids", ids);
-  if (pooled) {
-    std::vector<std::int32_t> ends;
-    for (std::int64_t i = 0; i < n; ++i) {
-      ends.push_back(
-          end_position(config, std::span(ids).subspan(static_cast<std::size_t>(i * length),
-                                                      static_cast<std::size_t>(length))));
-    }
-    session.set_input("ends", ends);
-  }
-  session.run(stop);
-  return {session.output_f32("hidden"),
-          pooled ? session.output_f32("pooled") : std::vector<float>{}};
-}
-
-void encode_text(Conditions& conditions, const OpenedModels& models, const Workspace& workspace,
-                 const Request& request, std::stop_token stop) {
-  const Prompts prompts = prompts_of(models, request);
-  const std::array<Ids, 2> ids = tokenize(models, prompts, stop);
-  const EncodedPrompts first = run_encoder(models, workspace, request, 0, ids[0], stop);
-  const EncodedPrompts second = run_encoder(models, workspace, request, 1, ids[1], stop);
-  conditions.text_tokens = models.prompt_length(0);
-  const auto width_first = static_cast<std::size_t>(models.clip[0].width);
-  const auto width_second = static_cast<std::size_t>(models.clip[1].width);
-  const std::size_t rows = first.hidden.size() / width_first;
-  if (prompts.zero_negative) {
-    conditions.text.assign(
-        static_cast<std::size_t>(conditions.text_tokens) * (width_first + width_second), 0.0F);
-    conditions.pooled.assign(second.pooled.size(), 0.0F);
-  }
-  for (std::size_t i = 0; i < rows; ++i) {  // joined on the channel axis
-    const auto a = first.hidden.begin() + static_cast<std::ptrdiff_t>(i * width_first);
-    const auto b = second.hidden.begin() + static_cast<std::ptrdiff_t>(i * width_second);
-    conditions.text.insert(conditions.text.end(), a, a + static_cast<std::ptrdiff_t>(width_first));
-    conditions.text.insert(conditions.text.end(), b, b + static_cast<std::ptrdiff_t>(width_second));
-  }
-  conditions.pooled.insert(conditions.pooled.end(), second.pooled.begin(), second.pooled.end());
-}
-
-/// The unconditional half is the resampler on zeros, not zeros (reference.md, 3.5).
-void encode_face(Conditions& conditions, const OpenedModels& models, const Workspace& workspace,
-                 const Request& request, std::span<const float> embedding, std::stop_token stop) {
-  Session session(resampler_graph(models), workspace.backend(), models.resampler_weights,
-                  workspace.once(resampler_beside(models, request)), stop);
-  for (int i = 0; i < conditions.n; ++i) {
-    const bool unconditional = i + 1 < conditions.n;
-    const std::vector<float> zeros(embedding.size());
-    session.set_input("embedding", unconditional ? std::span<const float>(zeros) : embedding);
-    session.run(stop);
-    const std::vector<float> tokens = session.output_f32("tokens");
-    conditions.face.insert(conditions.face.end(), tokens.begin(), tokens.end());
-  }
+/// Those that are encoded, unconditional first.
+std::vector<std::string> prompts_of(const OpenedModels& models, const Request& request) {
+  if (encoded_prompts(models, request) == 1) return {request.prompt};
+  return {request.negative.value_or(""), request.prompt};
 }
 
 }  // namespace
 
-std::vector<float> keypoint_features(const OpenedModels& models, const Workspace& workspace,
-                                     const HeldBeside& beside,
-                                     const std::function<void(std::span<float>)>& draw, Size size,
-                                     DType dtype, std::stop_token stop) {
-  Session session(keypoint_graph(models, size, dtype), workspace.backend(), models.denoiser_weights,
-                  workspace.once(beside), stop);
+ValueTypes value_types(const OpenedModels& models, const Request& request) {
+  const auto f32 = [](std::string name, Shape shape) {
+    return NamedType{std::move(name), {DType::kF32, std::move(shape)}};
+  };
+  const std::int64_t n = guidance_halves(request);
+  const std::int64_t h = request.height / models.vae.fold();
+  const std::int64_t w = request.width / models.vae.fold();
+  const std::int64_t c = models.unet.in_channels;
+  const std::int64_t cross = models.resampler.output;
+  const auto ids = [&](std::string name, int encoder) {
+    return NamedType{
+        std::move(name),
+        {DType::kI32, {encoded_prompts(models, request), models.prompt_length(encoder)}}};
+  };
+  return {.ids = {ids("ids_1", 0), ids("ids_2", 1)},
+          .embedding = f32("embedding", {1, models.resampler.embedding}),
+          .face_points = f32("face_points", {5, 2}),
+          .text = f32("text", {n, models.prompt_length(0), cross}),
+          .pooled = f32("pooled", {n, models.unet.pooled_channels()}),
+          .face = f32("face", {n, models.resampler.tokens, cross}),
+          .keypoints = f32("keypoints", {1, h, w, models.identitynet.channels[0]}),
+          .time_ids = f32("time_ids", {n * 6}),
+          .latent = f32("latent", {c, h, w}),
+          .scaled = f32("scaled", {c, h, w}),
+          .noise = f32("noise", {n, c, h, w})};
+}
+
+void make_inputs(Values& values, const OpenedModels& models, const Request& request,
+                 std::span<const float> embedding, const Keypoints& keypoints,
+                 const std::stop_token& stop) {
+  if (static_cast<std::int64_t>(embedding.size()) != models.resampler.embedding) {
+    fail(ErrorKind::kArgument, "the face's embedding must have {} numbers, it has {}",
+         models.resampler.embedding, embedding.size());
+  }
+  check_keypoints(keypoints, "cannot draw the keypoint picture");
+  const ValueTypes types = value_types(models, request);
+  values.make(types.embedding, embedding);
+  values.make(types.face_points, std::span(keypoints.front().data(), 10));
+  for (std::size_t encoder = 0; encoder < 2; ++encoder) {
+    std::vector<std::int32_t> ids;
+    for (const std::string& text : prompts_of(models, request)) {
+      const EncodedText encoded = models.tokenizers[encoder].encode(
+          text, models.prompt_length(static_cast<int>(encoder)), stop);
+      ids.insert(ids.end(), encoded.ids.begin(), encoded.ids.end());
+    }
+    values.make(types.ids[encoder], std::span<const std::int32_t>(ids));
+  }
+  const std::span<float> sizes = values.make(types.time_ids).f32();
+  const std::array<int, 6> of_one{request.height, request.width, 0, 0,
+                                  request.height, request.width};
+  for (std::size_t i = 0; i < sizes.size(); ++i) sizes[i] = static_cast<float>(of_one[i % 6]);
+}
+
+void run_text_encoder(const OpenedModels& models, std::size_t encoder, const ValueTypes& types,
+                      Session& session, Values& values, const std::stop_token& stop) {
+  const Tensor& ids = values.at(types.ids[encoder].name);
+  const bool pooled = encoder == 1;
+  set_input(session, "ids", ids);
+  if (pooled) {
+    std::vector<std::int32_t> ends;
+    const auto length = static_cast<std::size_t>(ids.type.shape[1]);
+    for (std::size_t begin = 0; begin < ids.i32().size(); begin += length)
+      ends.push_back(end_position(models.clip[encoder], ids.i32().subspan(begin, length)));
+    session.set_input("ends", ends);
+  }
+  session.run(stop);
+  // Where one half is encoded of two, the unconditional one stays zeros.
+  const Tensor& text = pooled ? values.at(types.text.name) : values.make(types.text);
+  const Graph& graph = session.graph();
+  const TensorType& hidden = graph.type(graph.find_output("hidden"));
+  const auto width = static_cast<std::size_t>(hidden.shape[-1]);
+  const auto cross = static_cast<std::size_t>(text.type.shape[-1]);
+  const std::size_t column = pooled ? cross - width : 0;
+  const auto rows = static_cast<std::size_t>(hidden.shape.elements()) / width;
+  const std::span<const std::byte> bytes = session.output("hidden");
+  const std::size_t row_bytes = width * size_of(hidden.dtype);
+  const std::span<float> made = text.f32().last(rows * cross);
+  for (std::size_t row = 0; row < rows; ++row) {
+    to_f32(hidden.dtype, bytes.subspan(row * row_bytes, row_bytes),
+           made.subspan(row * cross + column, width));
+  }
+  if (!pooled) return;
+  const std::span<float> all = values.make(types.pooled).f32();
+  const auto count = graph.type(graph.find_output("pooled")).shape.elements();
+  copy_output(session, "pooled", all.last(static_cast<std::size_t>(count)));
+}
+
+void run_resampler(const ValueTypes& types, Session& session, Values& values,
+                   const std::stop_token& stop) {
+  const std::span<float> embedding = values.at(types.embedding.name).f32();
+  const std::vector<float> zeros(embedding.size());
+  const std::span<float> face = values.make(types.face).f32();
+  const auto n = static_cast<std::size_t>(types.face.type.shape[0]);
+  const std::size_t half = face.size() / n;
+  for (std::size_t i = 0; i < n; ++i) {
+    const bool unconditional = i + 1 < n;
+    session.set_input("embedding", unconditional ? std::span<const float>(zeros) : embedding);
+    session.run(stop);
+    copy_output(session, "tokens", face.subspan(i * half, half));
+  }
+}
+
+void run_keypoints(const ValueTypes& types, Size size, Session& session, Values& values,
+                   const std::stop_token& stop) {
+  Keypoints points;
+  const std::span<float> stored = values.at(types.face_points.name).f32();
+  std::copy(stored.begin(), stored.end(), points.front().data());
+  const auto draw = [&](std::span<float> picture) {
+    const Image drawn = draw_keypoints(points, size);
+    std::transform(drawn.pixels().begin(), drawn.pixels().end(), picture.begin(),
+                   [](std::uint8_t value) { return static_cast<float>(value) / 255.0F; });
+  };
   if (session.is_in_file("picture")) {
     std::vector<float> picture(static_cast<std::size_t>(size.w) * static_cast<std::size_t>(size.h) *
                                3);
@@ -128,43 +142,7 @@ std::vector<float> keypoint_features(const OpenedModels& models, const Workspace
     draw({reinterpret_cast<float*>(picture.data()), picture.size() / sizeof(float)});
   }
   session.run(stop);
-  return session.output_f32("features");
-}
-
-std::vector<float> keypoint_features(const OpenedModels& models, const Workspace& workspace,
-                                     const Request& request, const Keypoints& keypoints,
-                                     DType dtype, std::stop_token stop) {
-  const Size size{request.width, request.height};
-  const auto draw = [&](std::span<float> picture) {
-    const Image drawn = draw_keypoints(keypoints, size);
-    std::transform(drawn.pixels().begin(), drawn.pixels().end(), picture.begin(),
-                   [](std::uint8_t value) { return static_cast<float>(value) / 255.0F; });
-  };
-  return keypoint_features(models, workspace, keypoints_beside(models, request), draw, size, dtype,
-                           stop);
-}
-
-Conditions encode_conditions(const OpenedModels& models, const Workspace& workspace,
-                             const Request& request, std::span<const float> embedding,
-                             const Keypoints& keypoints, DType dtype, std::stop_token stop) {
-  if (static_cast<std::int64_t>(embedding.size()) != models.resampler.embedding) {
-    fail(ErrorKind::kArgument, "the face's embedding must have {} numbers, it has {}",
-         models.resampler.embedding, embedding.size());
-  }
-  check_keypoints(keypoints, "cannot draw the keypoint picture");
-  Conditions conditions;
-  conditions.n = guidance_halves(request);
-  encode_text(conditions, models, workspace, request, stop);
-  encode_face(conditions, models, workspace, request, embedding, stop);
-  if (request.identity_strength > 0) {
-    conditions.keypoints = keypoint_features(models, workspace, request, keypoints, dtype, stop);
-  }
-  for (int i = 0; i < conditions.n; ++i) {
-    for (int value : {request.height, request.width, 0, 0, request.height, request.width}) {
-      conditions.time_ids.push_back(static_cast<float>(value));
-    }
-  }
-  return conditions;
+  copy_output(session, "features", values.make(types.keypoints).f32());
 }
 
 }  // namespace semblance

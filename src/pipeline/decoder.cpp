@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "pipeline/layout.h"
 #include "pipeline/stage_graphs.h"
+#include "pipeline/stages.h"
 #include "runtime/session.h"
 
 namespace semblance {
@@ -30,8 +31,9 @@ class TileDecoder {
     if (!session_ || !(size == size_)) {
       session_.reset();
       const auto fold = static_cast<int>(models_.vae.fold());
-      session_.emplace(decoder_graph(models_, {size.w * fold, size.h * fold}, dtype_),
-                       workspace_.backend(), models_.vae_weights, workspace_.once(beside_), stop_);
+      Stage stage = decoder_stage(models_, {size.w * fold, size.h * fold}, dtype_);
+      stage.beside = beside_;
+      session_.emplace(stage.open(workspace_.backend(), stage.options(workspace_), stop_));
       size_ = size;
     }
     session_->set_input("latent", latent);
@@ -158,6 +160,14 @@ std::vector<float> decode_tiles(const OpenedModels& models, const Workspace& wor
 
 }  // namespace
 
+HeldBeside tiles_beside(const VaeConfig& vae, Size size) {
+  const auto tile = static_cast<std::uint64_t>(vae.sample_size);
+  const auto w = static_cast<std::uint64_t>(size.w);
+  const std::uint64_t strips = (w + 2 * tile) * tile / 4;
+  return {.kept_bytes = sizeof(float) * 3 * w * static_cast<std::uint64_t>(size.h),
+          .added_bytes = sizeof(float) * 3 * (2 * tile * tile + strips)};
+}
+
 void check_tiling(const VaeConfig& vae) {
   if (vae.sample_size != 0 && vae.sample_size % 32 == 0) return;
   fail(ErrorKind::kCorrupt,
@@ -174,8 +184,9 @@ Session decoded(const OpenedModels& models, const Workspace& workspace,
                 std::span<const float> latent, Size size, DType dtype, const HeldBeside& beside,
                 const std::stop_token& stop) {
   const VaeConfig& vae = models.vae;
-  Session session(decoder_graph(models, size, dtype), workspace.backend(), models.vae_weights,
-                  workspace.once(beside), stop);
+  Stage stage = decoder_stage(models, size, dtype);
+  stage.beside = beside;
+  Session session = stage.open(workspace.backend(), stage.options(workspace), stop);
   const std::span<std::byte> bytes = session.input("latent");
   const std::span<float> unscaled{reinterpret_cast<float*>(bytes.data()), latent.size()};
   channels_last(latent, static_cast<std::size_t>(vae.latent_channels), unscaled);

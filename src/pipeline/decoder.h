@@ -21,6 +21,10 @@ struct DecodeOptions {
   HeldBeside beside = {};
 };
 
+/// What decoding in tiles holds beside the latent: the picture as f32, a tile as f32, strips of a
+/// quarter tile above and beside; at the end the picture's bytes.
+HeldBeside tiles_beside(const VaeConfig& vae, Size size);
+
 /// Throws Error(kCorrupt) when the VAE's sample_size, the side of a tile, is no multiple of 32.
 void check_tiling(const VaeConfig& vae);
 

@@ -307,9 +307,9 @@ TEST_F(Damaged, StopsWhenAskedAndSaysSo) {
   EXPECT_EQ(error_of([&] { generation.decode(stop.get_token()); }), "cancelled: cancelled");
   EXPECT_EQ(error_of([&] { Pipeline(paths_, {.precision = Precision::kF32}, stop.get_token()); }),
             "cancelled: cancelled");
-  const std::vector<Stage> stages = pipeline.stages(request, ImageFormat::kPng);
   EXPECT_EQ(error_of([&] {
-              RequestPlanner(stages, pipeline.workspace(), stop_check(stop.get_token())).plan();
+              pipeline.plan({.request = request, .format = ImageFormat::kPng},
+                            stop_check(stop.get_token()));
             }),
             "cancelled: cancelled");
   EXPECT_TRUE(generation.next());  // and goes on from where it was

@@ -66,14 +66,9 @@ auto in_the_room(const Workspace& workspace, const std::vector<Stage>& stages,
   }
 }
 
-/// The stages before the first step, or after the last one.
-std::vector<Stage> stages_beside_steps(const OpenedModels& models, const Request& request,
-                                       DType dtype, bool before) {
-  std::vector<Stage> stages = stages_of(models, request, dtype, {});
-  std::erase_if(stages, [&](const Stage& stage) {
-    return stage.name == Message::kStageDenoiser || stage.name == Message::kStageDenoiserAlone ||
-           (stage.name == Message::kStageDecoder) == before;
-  });
+/// The stages up to, but not with, the keypoints and the steps.
+std::vector<Stage> conditions_of(std::vector<Stage> stages) {
+  std::erase_if(stages, [](const Stage& stage) { return stage.id >= StageId::kKeypoints; });
   return stages;
 }
 
@@ -96,10 +91,8 @@ struct Generation::State {
   std::vector<float> embedding;
   Keypoints keypoints;
   EulerScheduler scheduler;
-  Conditions conditions = {};      // none are needed after the last step
-  std::vector<float> latent = {};  // [c,h,w]
-  std::vector<float> scaled = {};
-  std::vector<float> noise = {};  // [n,c,h,w]
+  std::vector<Stage> stages;
+  Values values = {};
   std::optional<Denoiser> denoiser = {};
   std::uint64_t planned_bytes = 0;  // of the denoiser
   std::uint64_t refused_bytes = 0;  // no denoiser fits into that
@@ -107,30 +100,43 @@ struct Generation::State {
   int step = 0;
 
   int steps() const { return static_cast<int>(scheduler.timesteps().size()); }
+  std::span<float> latent() const { return values.at("latent").f32(); }
+  const Stage& stage(StageId id) const {
+    const Stage* found = find_stage(stages, id);
+    SEMBLANCE_ASSERT(found != nullptr);
+    return *found;
+  }
   bool is_tight(const MemoryRoom& room) const {
     return planned_bytes > room.most_bytes ||
            (planned_bytes > room.tight_bytes && room.target_bytes > refused_bytes);
   }
-  void make_denoiser(const Workspace& workspace, bool with_identity, std::stop_token stop);
-  void replan(const MemoryRoom& room, bool with_identity, std::stop_token stop);
+  void make_conditions(const std::stop_token& stop);
+  void make_denoiser(const Workspace& workspace, const Stage& stage, const std::stop_token& stop);
+  void replan(const MemoryRoom& room, const Stage& stage, const std::stop_token& stop);
 };
 
-void Generation::State::make_denoiser(const Workspace& workspace, bool with_identity,
-                                      std::stop_token stop) {
-  const OpenedModels& opened = models->opened;
-  if (with_identity && conditions.keypoints.empty()) {
-    conditions.keypoints =
-        keypoint_features(opened, workspace, request, keypoints, models->dtype(), stop);
+void Generation::State::make_conditions(const std::stop_token& stop) {
+  make_inputs(values, models->opened, request, embedding, keypoints, stop);
+  const std::vector<Stage> conditions = conditions_of(stages);
+  in_the_room(models->workspace, conditions, stop, [&](const Workspace& workspace) {
+    for (const Stage& stage : conditions) run_stage(stage, workspace, values, stop);
+  });
+}
+
+void Generation::State::make_denoiser(const Workspace& workspace, const Stage& stage,
+                                      const std::stop_token& stop) {
+  for (const std::string& name : stage.given_up) {
+    if (!values.has(name)) run_stage(this->stage(StageId::kKeypoints), workspace, values, stop);
   }
-  denoiser.emplace(opened, workspace, request, conditions, with_identity, models->dtype(), stop);
+  denoiser.emplace(stage, workspace, values, stop);
   planned_bytes = workspace.options().budget_bytes.value_or(0);
   planned_bytes -= std::min(planned_bytes, denoiser->spare_bytes());
-  // The session has them. "= {}" would keep the memory.
-  if (with_identity) std::vector<float>().swap(conditions.keypoints);
+  for (const std::string& name : stage.given_up) values.drop(name);
 }
 
 /// A denoiser that fits into the room: with some air if it can be, else barely.
-void Generation::State::replan(const MemoryRoom& room, bool with_identity, std::stop_token stop) {
+void Generation::State::replan(const MemoryRoom& room, const Stage& stage,
+                               const std::stop_token& stop) {
   const bool had_one = denoiser.has_value();
   denoiser.reset();
   trim_heap();
@@ -140,14 +146,16 @@ void Generation::State::replan(const MemoryRoom& room, bool with_identity, std::
   for (const std::uint64_t bytes : {target, most}) {
     if (bytes <= refused_bytes && bytes < most) continue;
     try {
-      make_denoiser(models->workspace.with_budget(bytes), with_identity, stop);
+      make_denoiser(models->workspace.with_budget(bytes), stage, stop);
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::kMemory) throw;
       refused_bytes = std::max(refused_bytes, bytes);
       if (bytes < most) continue;
+      const std::vector<Stage> alone{stage};
       const std::uint64_t least =
-          Denoiser::least_budget(models->opened, models->workspace.with_budget(most), request,
-                                 with_identity, models->dtype(), stop);
+          RequestPlanner(alone, models->workspace.with_budget(most).with_base(planned_base()),
+                         stop_check(stop))
+              .minimum_budget();
       if (least <= most) throw;
       fail(ErrorKind::kMemory, "{}",
            text_of(Message::kCannotGoOn, bytes_text(least), bytes_text(most)));
@@ -165,7 +173,10 @@ Generation::~Generation() = default;
 
 int Generation::step() const { return state_->step; }
 int Generation::steps() const { return state_->steps(); }
-std::vector<float> Generation::latent() const { return state_->latent; }
+std::vector<float> Generation::latent() const {
+  const std::span<float> latent = state_->latent();
+  return {latent.begin(), latent.end()};
+}
 
 SavedRun Generation::saved() const {
   const State& s = *state_;
@@ -178,7 +189,7 @@ SavedRun Generation::saved() const {
   run.embedding = s.embedding;
   run.keypoints = s.keypoints;
   run.step = s.step;
-  run.latent = s.latent;
+  run.latent = latent();
   run.latent_channels = s.models->opened.unet.in_channels;
   run.precision = s.models->precision;
   run.backend = s.models->backend_name;
@@ -198,29 +209,36 @@ std::uint64_t Generation::planned_bytes() const { return state_->planned_bytes; 
 bool Generation::next(std::stop_token stop) {
   State& s = *state_;
   if (s.step >= s.steps()) return false;
-  const Pipeline::Models& models = *s.models;
-  const bool with_identity = identity_on(s.request, s.step, s.steps());
-  if (s.denoiser && s.denoiser->with_identity() != with_identity) s.denoiser.reset();
-  if (const std::optional<MemoryRoom> room = models.workspace.room()) {
-    if (!s.denoiser || s.is_tight(*room)) s.replan(*room, with_identity, stop);
+  const Workspace& workspace = s.models->workspace;
+  const Stage& stage = s.stage(identity_on(s.request, s.step, s.steps()) ? StageId::kDenoiser
+                                                                         : StageId::kDenoiserAlone);
+  if (s.denoiser && s.denoiser->stage() != stage.id) s.denoiser.reset();
+  if (const std::optional<MemoryRoom> room = workspace.room()) {
+    if (!s.denoiser || s.is_tight(*room)) s.replan(*room, stage, stop);
   } else if (!s.denoiser) {
-    s.make_denoiser(models.workspace, with_identity, stop);
+    s.make_denoiser(workspace, stage, stop);
   }
-  s.scaled = s.latent;
-  s.scheduler.scale_model_input(s.step, s.scaled);
-  s.denoiser->run(s.scaled, s.scheduler.timesteps()[static_cast<std::size_t>(s.step)], s.noise,
-                  stop);
-  const std::span<float> noise(s.noise);
-  const std::size_t size = s.latent.size();
-  if (s.conditions.n == 2)
+  const ValueTypes types = value_types(s.models->opened, s.request);
+  const std::span<float> latent = s.latent();
+  if (!s.values.has(types.scaled.name)) {
+    s.values.make(types.scaled);
+    s.values.make(types.noise);
+  }
+  const std::span<float> scaled = s.values.at(types.scaled.name).f32();
+  const std::span<float> noise = s.values.at(types.noise.name).f32();
+  std::copy(latent.begin(), latent.end(), scaled.begin());
+  s.scheduler.scale_model_input(s.step, scaled);
+  s.denoiser->run(scaled, s.scheduler.timesteps()[static_cast<std::size_t>(s.step)], noise, stop);
+  const std::size_t size = latent.size();
+  if (noise.size() > size)
     guide(noise.first(size), noise.subspan(size, size), s.request.guidance, noise.first(size));
-  s.scheduler.step(s.step, noise.first(size), s.latent);
+  s.scheduler.step(s.step, noise.first(size), latent);
   ++s.step;
   if (s.step == s.steps()) {
     s.denoiser.reset();
-    s.conditions = Conditions();
-    std::vector<float>().swap(s.scaled);
-    std::vector<float>().swap(s.noise);
+    Values last;
+    last.make(types.latent, latent);
+    s.values = std::move(last);
     trim_heap();
   }
   return true;
@@ -228,16 +246,17 @@ bool Generation::next(std::stop_token stop) {
 
 std::vector<float> Generation::predicted() const {
   const State& s = *state_;
-  if (s.scaled.empty() || s.step == 0) return s.latent;
+  if (!s.values.has("scaled") || s.step == 0) return latent();
   // The step went from x, of noise level a, to y, of level b, along d = (y - x) / (b - a); the rest
   // of the way, b, is left. x is what the model read, before it was scaled.
   const auto last = static_cast<std::size_t>(s.step - 1);
   const float a = s.scheduler.sigmas()[last];
   const float b = s.scheduler.sigmas()[last + 1];
   const float scale = std::sqrt(a * a + 1);
-  std::vector<float> clean = s.latent;
+  const std::span<float> scaled = s.values.at("scaled").f32();
+  std::vector<float> clean = latent();
   for (std::size_t i = 0; i < clean.size(); ++i)
-    clean[i] -= b * (clean[i] - scale * s.scaled[i]) / (b - a);
+    clean[i] -= b * (clean[i] - scale * scaled[i]) / (b - a);
   return clean;
 }
 
@@ -245,11 +264,10 @@ Image Generation::decode(std::stop_token stop) {
   const State& s = *state_;
   const Pipeline::Models& models = *s.models;
   const Size size{s.request.width, s.request.height};
-  const auto stages = stages_beside_steps(models.opened, s.request, models.dtype(), false);
-  return in_the_room(models.workspace, stages, stop, [&](const Workspace& workspace) {
-    return decode_picture(
-        models.opened, workspace, s.latent, size, models.dtype(), stop,
-        {.tiling = s.request.vae_tiling, .beside = decoder_beside(models.opened, s.request)});
+  const std::vector<Stage> decoder{s.stage(StageId::kDecoder)};
+  return in_the_room(models.workspace, decoder, stop, [&](const Workspace& workspace) {
+    return decode_picture(models.opened, workspace, s.latent(), size, models.dtype(), stop,
+                          {.tiling = s.request.vae_tiling, .beside = decoder.front().beside});
   });
 }
 
@@ -294,17 +312,9 @@ std::vector<Warning> Pipeline::warnings(const Request& request, const std::stop_
 
 const Workspace& Pipeline::workspace() const { return models_->workspace; }
 
-std::vector<Stage> Pipeline::stages(const Request& request, std::optional<ImageFormat> format,
-                                    int first_step) const {
-  return stages_of(models_->opened, request, models_->dtype(), format, first_step);
-}
-
-std::optional<Size> Pipeline::smaller_picture(const Request& request,
-                                              std::optional<ImageFormat> format,
-                                              std::uint64_t minimum_bytes,
-                                              const std::function<void()>& check) const {
-  return semblance::largest_picture(models_->opened, request, models_->dtype(), models_->workspace,
-                                    format, minimum_bytes, check);
+PlannedPicture Pipeline::plan(const PlanQuestion& question,
+                              const std::function<void()>& check) const {
+  return plan_picture(models_->opened, models_->dtype(), models_->workspace, question, check);
 }
 
 Image Pipeline::decode(std::span<const float> latent, Size size, std::stop_token stop) {
@@ -315,31 +325,25 @@ Generation Pipeline::start(const Request& request, std::span<const float> embedd
                            const Keypoints& keypoints, std::stop_token stop) {
   check(request);
   const Models& models = *models_;
-  if (request.vae_tiling) check_tiling(models.opened.vae);
   auto state = std::make_unique<Generation::State>(
       Generation::State{.models = models_,
                         .request = request,
                         .embedding = {embedding.begin(), embedding.end()},
                         .keypoints = keypoints,
-                        .scheduler = EulerScheduler(models.opened.scheduler, request.steps)});
-  const auto stages = stages_beside_steps(models.opened, request, models.dtype(), true);
-  state->conditions = in_the_room(models.workspace, stages, stop, [&](const Workspace& workspace) {
-    return encode_conditions(models.opened, workspace, request, embedding, keypoints,
-                             models.dtype(), stop);
-  });
-  const std::int64_t fold = models.opened.vae.fold();
-  state->latent.resize(static_cast<std::size_t>(models.opened.unet.in_channels *
-                                                (request.height / fold) * (request.width / fold)));
+                        .scheduler = EulerScheduler(models.opened.scheduler, request.steps),
+                        .stages = stages_of(models.opened, request, models.dtype(), {})});
+  state->make_conditions(stop);
+  const std::span<float> latent =
+      state->values.make(value_types(models.opened, request).latent).f32();
   check_stop(stop);
-  NoiseGenerator(request.seed).randn(state->latent);
-  for (float& value : state->latent) value *= state->scheduler.init_noise_sigma();
+  NoiseGenerator(request.seed).randn(latent);
+  for (float& value : latent) value *= state->scheduler.init_noise_sigma();
   return Generation(std::move(state));
 }
 
 Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
   check(run.request);
   const Models& models = *models_;
-  if (run.request.vae_tiling) check_tiling(models.opened.vae);
   for (const auto& [part, fingerprint] : models.fingerprints) {
     const auto found = run.fingerprints.find(part);
     if (found == run.fingerprints.end() || found->second != fingerprint) {
@@ -378,21 +382,16 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
          "cannot resume the run: its latent has {} numbers, a picture of {}x{} has one of {}",
          run.latent.size(), run.request.width, run.request.height, elements);
   }
-  auto state = std::make_unique<Generation::State>(Generation::State{.models = models_,
-                                                                     .request = run.request,
-                                                                     .embedding = run.embedding,
-                                                                     .keypoints = run.keypoints,
-                                                                     .scheduler = scheduler,
-                                                                     .latent = run.latent,
-                                                                     .step = run.step});
-  if (run.step < steps) {
-    const auto stages = stages_beside_steps(models.opened, run.request, models.dtype(), true);
-    state->conditions =
-        in_the_room(models.workspace, stages, stop, [&](const Workspace& workspace) {
-          return encode_conditions(models.opened, workspace, run.request, run.embedding,
-                                   run.keypoints, models.dtype(), stop);
-        });
-  }
+  auto state = std::make_unique<Generation::State>(Generation::State{
+      .models = models_,
+      .request = run.request,
+      .embedding = run.embedding,
+      .keypoints = run.keypoints,
+      .scheduler = scheduler,
+      .stages = stages_of(models.opened, run.request, models.dtype(), {}, run.step),
+      .step = run.step});
+  if (run.step < steps) state->make_conditions(stop);
+  state->values.make(value_types(models.opened, run.request).latent, run.latent);
   return Generation(std::move(state));
 }
 

@@ -93,13 +93,8 @@ class Pipeline {
   Precision precision() const;
   /// With the base that the process has, where there is a budget.
   const Workspace& workspace() const;
-  /// What a request runs through, for a RequestPlanner; must not outlive the pipeline.
-  std::vector<Stage> stages(const Request& request, std::optional<ImageFormat> format,
-                            int first_step = 0) const;
-  /// A picture that fits where the request, with its minimum, does not.
-  std::optional<Size> smaller_picture(const Request& request, std::optional<ImageFormat> format,
-                                      std::uint64_t minimum_bytes,
-                                      const std::function<void()>& check = {}) const;
+  /// plan_picture() with these models and this workspace.
+  PlannedPicture plan(const PlanQuestion& question, const std::function<void()>& check = {}) const;
   /// find_warnings() of this pipeline's models.
   std::vector<Warning> warnings(const Request& request, const std::stop_token& stop = {}) const;
 

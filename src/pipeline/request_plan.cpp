@@ -4,157 +4,13 @@
 #include <cmath>
 
 #include "core/integers.h"
-#include "image/encode.h"
-#include "pipeline/stage_graphs.h"
-#include "sampling/euler.h"
 
 namespace semblance {
 namespace {
 
 constexpr std::uint64_t kMiB = 1 << 20;
 
-std::uint64_t floats(std::int64_t count) {
-  return static_cast<std::uint64_t>(count) * sizeof(float);
-}
-
-std::uint64_t pixels_of(const Request& request) {
-  return static_cast<std::uint64_t>(request.width) * static_cast<std::uint64_t>(request.height);
-}
-
-std::int64_t latent_elements(const OpenedModels& models, const Request& request) {
-  const std::int64_t fold = models.vae.fold();
-  return models.unet.in_channels * (request.height / fold) * (request.width / fold);
-}
-
-/// An encoder's result, as f32.
-std::uint64_t encoded_bytes(const OpenedModels& models, std::size_t encoder,
-                            const Request& request) {
-  const ClipConfig& clip = models.clip[encoder];
-  const std::int64_t n = encoded_prompts(models, request);
-  const std::int64_t rows = n * models.prompt_length(static_cast<int>(encoder));
-  return floats(rows * clip.width + (encoder == 1 ? n * clip.projection : 0));
-}
-
-/// Text, pooled vector and face tokens: Conditions, without the keypoints' features.
-std::uint64_t text_bytes(const OpenedModels& models, const Request& request) {
-  const std::int64_t n = guidance_halves(request);
-  return floats(
-      n * (models.prompt_length(0) * models.resampler.output + models.unet.pooled_channels()));
-}
-
-std::uint64_t face_bytes(const OpenedModels& models, const Request& request) {
-  return floats(guidance_halves(request) * models.resampler.tokens * models.resampler.output);
-}
-
-std::uint64_t feature_bytes(const OpenedModels& models, const Request& request) {
-  const std::int64_t fold = models.vae.fold();
-  return floats(models.identitynet.channels[0] * (request.height / fold) * (request.width / fold));
-}
-
-std::uint64_t picture_bytes(const Request& request) { return 3 * pixels_of(request); }
-
 }  // namespace
-
-HeldBeside text_encoder_beside(const OpenedModels& models, std::size_t encoder,
-                               const Request& request) {
-  return {.kept_bytes = encoder == 0 ? 0 : encoded_bytes(models, 0, request),
-          .added_bytes = encoded_bytes(models, encoder, request)};
-}
-
-HeldBeside resampler_beside(const OpenedModels& models, const Request& request) {
-  return {.kept_bytes = text_bytes(models, request), .added_bytes = face_bytes(models, request)};
-}
-
-HeldBeside keypoints_beside(const OpenedModels& models, const Request& request) {
-  return {.kept_bytes = text_bytes(models, request) + face_bytes(models, request),
-          .added_bytes = feature_bytes(models, request)};
-}
-
-HeldBeside denoiser_beside(const OpenedModels& models, const Request& request, bool with_identity) {
-  const auto n = static_cast<std::uint64_t>(guidance_halves(request));
-  const std::uint64_t latent = floats(latent_elements(models, request));
-  // The latent, scaled; the noise comes from the session.
-  return {.kept_bytes = text_bytes(models, request) + face_bytes(models, request) + latent,
-          .released_bytes = with_identity ? feature_bytes(models, request) : 0,
-          .added_bytes = (1 + n) * latent};
-}
-
-HeldBeside decoder_beside(const OpenedModels& models, const Request& request) {
-  const auto n = static_cast<std::uint64_t>(guidance_halves(request));
-  const std::uint64_t latents = (2 + n) * floats(latent_elements(models, request));
-  const std::uint64_t picture = picture_bytes(request);
-  const Size size{request.width, request.height};
-  if (!decodes_in_tiles(models.vae, size, request.vae_tiling))
-    return {.kept_bytes = latents, .added_bytes = picture};
-  // The picture as f32, a tile as f32, strips of a quarter tile above and beside; at the end the
-  // picture's bytes.
-  const auto tile = static_cast<std::uint64_t>(models.vae.sample_size);
-  const std::uint64_t strips = (static_cast<std::uint64_t>(request.width) + 2 * tile) * tile / 4;
-  return {.kept_bytes = latents + 4 * picture,
-          .added_bytes = sizeof(float) * 3 * (2 * tile * tile + strips)};
-}
-
-std::vector<Stage> stages_of(const OpenedModels& models, const Request& request, DType dtype,
-                             std::optional<ImageFormat> format, int first_step) {
-  std::vector<Stage> stages;
-  const Size size{request.width, request.height};
-  for (std::size_t i = 0; i < 2; ++i) {
-    stages.push_back({.name = i == 0 ? Message::kStageText1 : Message::kStageText2,
-                      .graph =
-                          [&models, i, n = encoded_prompts(models, request)] {
-                            return text_encoder_graph(models, i, n);
-                          },
-                      .weights = &models.clip_weights[i],
-                      .beside = text_encoder_beside(models, i, request)});
-  }
-  stages.push_back({.name = Message::kStageResampler,
-                    .graph = [&models] { return resampler_graph(models); },
-                    .weights = &models.resampler_weights,
-                    .runs = guidance_halves(request),
-                    .beside = resampler_beside(models, request)});
-  const int steps =
-      static_cast<int>(EulerScheduler(models.scheduler, request.steps).timesteps().size());
-  int with_identity = 0;
-  for (int step = first_step; step < steps; ++step)
-    with_identity += identity_on(request, step, steps);
-  if (request.identity_strength > 0) {
-    stages.push_back(
-        {.name = Message::kStageKeypoints,
-         .graph = [&models, size, dtype] { return keypoint_graph(models, size, dtype); },
-         .weights = &models.denoiser_weights,
-         .beside = keypoints_beside(models, request)});
-  }
-  for (const bool identity : {true, false}) {
-    const int runs = identity ? with_identity : steps - first_step - with_identity;
-    if (runs == 0) continue;
-    stages.push_back({.name = identity ? Message::kStageDenoiser : Message::kStageDenoiserAlone,
-                      .graph = [&models, request, identity,
-                                dtype] { return step_graph(models, request, identity, dtype); },
-                      .weights = &models.denoiser_weights,
-                      .keeps_weights = true,
-                      .runs = runs,
-                      .beside = denoiser_beside(models, request, identity)});
-  }
-  const bool tiles = decodes_in_tiles(models.vae, size, request.vae_tiling);
-  const auto side = static_cast<int>(models.vae.sample_size);
-  const Size decoded = tiles ? Size{std::min(side, size.w), std::min(side, size.h)} : size;
-  const auto count = [&](int extent) {
-    return tiles ? (extent + side * 3 / 4 - 1) / (side * 3 / 4) : 1;
-  };
-  stages.push_back(
-      {.name = Message::kStageDecoder,
-       .graph = [&models, decoded, dtype] { return decoder_graph(models, decoded, dtype); },
-       .weights = &models.vae_weights,
-       .runs = count(size.w) * count(size.h),
-       .beside = decoder_beside(models, request)});
-  if (format) {
-    HeldBeside writing = decoder_beside(models, request);
-    stages.push_back({.name = Message::kStagePicture,
-                      .beside = {.kept_bytes = writing.kept_bytes + picture_bytes(request),
-                                 .added_bytes = encoding_bytes(*format, size)}});
-  }
-  return stages;
-}
 
 std::string_view name_of(Limit limit) { return format_of(title_of(limit), Language::kEnglish); }
 
@@ -222,18 +78,19 @@ std::uint64_t before_run(const Stage& stage) {
 }
 
 /// The stages that need the most come first, so that the others need only be looked at.
+constexpr int kLight = 4;
 int weight_of(const Stage& stage) {
-  switch (stage.name) {
-    case Message::kStageDenoiser:
+  switch (stage.id) {
+    case StageId::kDenoiser:
       return 0;
-    case Message::kStageDenoiserAlone:
+    case StageId::kDenoiserAlone:
       return 1;
-    case Message::kStageDecoder:
+    case StageId::kDecoder:
       return 2;
-    case Message::kStageKeypoints:
+    case StageId::kKeypoints:
       return 3;
     default:
-      return 4;
+      return kLight;
   }
 }
 
@@ -262,7 +119,7 @@ class RequestPlanner::PlannedStage {
   const Stage& stage() const { return stage_; }
 
   StagePlan plan() {
-    StagePlan plan{.name = stage_.name, .runs = stage_.runs};
+    StagePlan plan{.id = stage_.id, .runs = stage_.runs};
     plan.base_bytes = base_bytes_;
     plan.values_bytes = beside_bytes_ - base_bytes_;
     const std::optional<std::uint64_t> places = places_in(workspace_.options().budget_bytes);
@@ -356,68 +213,118 @@ RequestPlan RequestPlanner::plan() {
     plan.peak_bytes = std::max(plan.peak_bytes, made.peak_bytes);
     plan.scratch_bytes = std::max(plan.scratch_bytes, made.scratch_bytes);
     plan.seconds += made.seconds;
-    if (made.name == Message::kStageDenoiser ||
-        (made.name == Message::kStageDenoiserAlone && plan.step_seconds == 0))
+    if (made.id == StageId::kDenoiser ||
+        (made.id == StageId::kDenoiserAlone && plan.step_seconds == 0))
       plan.step_seconds = made.run_seconds;
   }
   if (!plan.fits) plan.peak_bytes = 0;
   return plan;
 }
 
-std::optional<Size> largest_picture(const OpenedModels& models, const Request& request, DType dtype,
-                                    const Workspace& workspace, std::optional<ImageFormat> format,
-                                    std::uint64_t minimum_bytes,
-                                    const std::function<void()>& check) {
-  constexpr int kStep = 64;
-  constexpr int kMost = 2048 / kStep;
-  constexpr int kMostTries = 3;
-  const std::uint64_t budget = workspace.options().budget_bytes.value_or(~std::uint64_t{0});
-  const bool wide = request.width >= request.height;
-  const int longest = std::max(request.width, request.height);
-  const double ratio = static_cast<double>(std::min(request.width, request.height)) / longest;
-  const auto size_of = [&](int steps) {
+namespace {
+
+/// Looks for the largest picture that fits. What a picture needs grows about as its area, in steps:
+/// a guess first, from a picture that is large enough for that, then halves.
+class LargestPicture {
+ public:
+  LargestPicture(const OpenedModels& models, DType dtype, const Workspace& workspace,
+                 const PlanQuestion& question, const std::function<void()>& check)
+      : models_(models),
+        dtype_(dtype),
+        workspace_(workspace),
+        question_(question),
+        check_(check),
+        budget_(workspace.options().budget_bytes.value_or(~std::uint64_t{0})) {}
+
+  /// `minimum_bytes`: of the request itself.
+  std::optional<Size> find(std::uint64_t minimum_bytes) const {
+    const Request& request = question_.request;
+    const int longest = std::max(request.width, request.height);
+    const bool too_much = minimum_bytes > budget_;
+    if (!too_much && longest >= kMost * kStep) return Size{request.width, request.height};
+    constexpr int kEnough = 512 / kStep;
+    int known = (longest + kStep - 1) / kStep;
+    if (!too_much && known < kEnough) {
+      known = kEnough;
+      const std::vector<Stage> stages = stages_at(known);
+      minimum_bytes = RequestPlanner(stages, workspace_, check_).minimum_budget();
+    }
+    const int below = too_much ? std::min((longest - 1) / kStep, kMost) : kMost;
+    int good = too_much ? 0 : std::min(longest / kStep, kMost);
+    int bad = below + 1;
+    int next = guess(known, minimum_bytes);
+    for (int tries = 0; (tries < kMostTries || good == 0) && bad - good > 1; ++tries) {
+      const int side = std::clamp(next, good + 1, bad - 1);
+      const std::vector<Stage> stages = stages_at(side);
+      RequestPlanner planner(stages, workspace_, check_);
+      const bool fits = planner.fits();
+      (fits ? good : bad) = side;
+      next = fits && !too_much ? guess(side, planner.minimum_budget()) : (good + bad) / 2;
+    }
+    return good == 0 ? std::nullopt : std::optional(size_of(good));
+  }
+
+ private:
+  static constexpr int kStep = 64;
+  static constexpr int kMost = 2048 / kStep;
+  static constexpr int kMostTries = 3;
+
+  Size size_of(int steps) const {
+    const Request& request = question_.request;
+    const bool wide = request.width >= request.height;
+    const double ratio = static_cast<double>(std::min(request.width, request.height)) /
+                         std::max(request.width, request.height);
     const int side = steps * kStep;
     const int other = std::max(1, static_cast<int>(std::lround(steps * ratio))) * kStep;
     return wide ? Size{side, other} : Size{other, side};
-  };
-  const auto stages_at = [&](int steps) {
-    Request other = request;
+  }
+
+  std::vector<Stage> stages_at(int steps) const {
+    Request other = question_.request;
     other.width = size_of(steps).w;
     other.height = size_of(steps).h;
-    std::vector<Stage> stages = stages_of(models, other, dtype, format);
-    std::erase_if(stages, [](const Stage& stage) { return weight_of(stage) == 4 && stage.graph; });
+    std::vector<Stage> stages = stages_of(models_, other, dtype_, question_.format);
+    std::erase_if(stages,
+                  [](const Stage& stage) { return weight_of(stage) == kLight && stage.graph; });
     return stages;
-  };
-  const bool too_much = minimum_bytes > budget;
-  if (!too_much && longest >= kMost * kStep) return Size{request.width, request.height};
-  // What a picture needs grows about as its area, in steps: a guess first, from a picture that is
-  // large enough for that, then halves.
-  const auto base = static_cast<double>(workspace.options().base_bytes.value_or(0));
-  const auto guess = [&](int side, std::uint64_t bytes) {
-    const double ratio_of_bytes =
-        (static_cast<double>(budget) - base) / std::max(1.0, static_cast<double>(bytes) - base);
-    return static_cast<int>(std::min(side * std::sqrt(std::max(ratio_of_bytes, 0.0)), 2.0 * kMost));
-  };
-  constexpr int kEnough = 512 / kStep;
-  int known = (longest + kStep - 1) / kStep;
-  if (!too_much && known < kEnough) {
-    known = kEnough;
-    const std::vector<Stage> stages = stages_at(known);
-    minimum_bytes = RequestPlanner(stages, workspace, check).minimum_budget();
   }
-  const int below = too_much ? std::min((longest - 1) / kStep, kMost) : kMost;
-  int good = too_much ? 0 : std::min(longest / kStep, kMost);
-  int bad = below + 1;
-  int next = guess(known, minimum_bytes);
-  for (int tries = 0; (tries < kMostTries || good == 0) && bad - good > 1; ++tries) {
-    const int side = std::clamp(next, good + 1, bad - 1);
-    const std::vector<Stage> stages = stages_at(side);
-    RequestPlanner planner(stages, workspace, check);
-    const bool fits = planner.fits();
-    (fits ? good : bad) = side;
-    next = fits && !too_much ? guess(side, planner.minimum_budget()) : (good + bad) / 2;
+
+  /// The side that would fit, where a picture of `side` takes so many bytes.
+  int guess(int side, std::uint64_t bytes) const {
+    const auto base = static_cast<double>(workspace_.options().base_bytes.value_or(0));
+    const double ratio =
+        (static_cast<double>(budget_) - base) / std::max(1.0, static_cast<double>(bytes) - base);
+    return static_cast<int>(std::min(side * std::sqrt(std::max(ratio, 0.0)), 2.0 * kMost));
   }
-  return good == 0 ? std::nullopt : std::optional(size_of(good));
+
+  const OpenedModels& models_;
+  DType dtype_;
+  const Workspace& workspace_;
+  const PlanQuestion& question_;
+  const std::function<void()>& check_;
+  std::uint64_t budget_;
+};
+
+}  // namespace
+
+PlannedPicture plan_picture(const OpenedModels& models, DType dtype, const Workspace& workspace,
+                            const PlanQuestion& question, const std::function<void()>& check) {
+  std::vector<Stage> stages = question.before;
+  for (Stage& stage :
+       stages_of(models, question.request, dtype, question.format, question.first_step))
+    stages.push_back(std::move(stage));
+  RequestPlanner planner(stages, workspace, check);
+  PlannedPicture answer{.plan = planner.plan()};
+  const auto is_wanted = [&](Wanted wanted) {
+    return wanted == Wanted::kAlways || (wanted == Wanted::kWhereItDoesNotFit && !answer.plan.fits);
+  };
+  if (is_wanted(question.minimum) || is_wanted(question.largest))
+    answer.minimum_bytes = planner.minimum_budget();
+  if (is_wanted(question.largest)) {
+    answer.largest =
+        LargestPicture(models, dtype, workspace, question, check).find(answer.minimum_bytes);
+  }
+  return answer;
 }
 
 }  // namespace semblance

@@ -1,8 +1,8 @@
 // What a request will take before it runs: memory, time and disk, stage by stage.
 //
-// A stage is described once, and the run computes the same graph with the same options; so the
-// plan tells what the run does. Bytes and seconds. Needs no weights: where a file is not there,
-// its tensors are taken for fp16 (pipeline/assumed_models.h).
+// A plan is made of the stages that the run runs, so it tells what the run does. Bytes and seconds.
+// Needs no weights: where a file is not there, its tensors are taken for fp16
+// (pipeline/assumed_models.h).
 #pragma once
 
 #include <functional>
@@ -11,36 +11,10 @@
 #include <string_view>
 #include <vector>
 
-#include "core/messages.h"
-#include "image/decode.h"
 #include "memory/mode.h"
-#include "pipeline/opened_models.h"
-#include "runtime/workspace.h"
+#include "pipeline/stages.h"
 
 namespace semblance {
-
-/// One network that runs, or work that only holds memory (reading a photo, writing a picture).
-struct Stage {
-  Message name;
-  std::function<Graph()> graph = {};  // none where no network runs
-  const WeightMap* weights = nullptr;
-  bool keeps_weights = false;  // runs many times in one session
-  int runs = 1;
-  HeldBeside beside = {};
-};
-
-/// What stages hold of a picture's values.
-HeldBeside text_encoder_beside(const OpenedModels& models, std::size_t encoder,
-                               const Request& request);
-HeldBeside resampler_beside(const OpenedModels& models, const Request& request);
-HeldBeside keypoints_beside(const OpenedModels& models, const Request& request);
-HeldBeside denoiser_beside(const OpenedModels& models, const Request& request, bool with_identity);
-HeldBeside decoder_beside(const OpenedModels& models, const Request& request);
-
-/// From the prompt to the file, in order. `format` is the picture's, absent where none is written;
-/// `first_step` is not 0 where a run is resumed. `models` must outlive them.
-std::vector<Stage> stages_of(const OpenedModels& models, const Request& request, DType dtype,
-                             std::optional<ImageFormat> format, int first_step = 0);
 
 enum class Limit : std::uint8_t { kComputing, kReadingWeights, kScratchFile };
 /// "computing", "reading weights", "scratch file": for JSON, in every language.
@@ -48,7 +22,7 @@ std::string_view name_of(Limit limit);
 Message title_of(Limit limit);
 
 struct StagePlan {
-  Message name;
+  StageId id = StageId::kPhoto;
   int runs = 1;
   bool fits = true;  // where it does not, what a plan would tell is 0
   std::uint64_t base_bytes = 0;
@@ -68,7 +42,6 @@ struct StagePlan {
 
 struct RequestPlan {
   std::vector<StagePlan> stages;
-  Size picture;
   std::optional<std::uint64_t> budget_bytes;
   bool fits = true;
   std::uint64_t peak_bytes = 0;     // 0 where it does not fit
@@ -88,7 +61,7 @@ class RequestPlanner {
   ~RequestPlanner();
 
   RequestPlan plan();
-  /// Whether plan() says that all fit: sooner told.
+  /// Whether plan() would fit; cheaper than calling it.
   bool fits();
   /// The smallest budget in which all fit, whole MiB.
   std::uint64_t minimum_budget();
@@ -103,13 +76,28 @@ class RequestPlanner {
   std::vector<std::unique_ptr<PlannedStage>> stages_;
 };
 
-/// The largest picture of the request's shape, sides multiples of 64 up to 2048, whose stages fit
-/// in the workspace's budget; nothing where none is found. `minimum_bytes` is the request's
-/// minimum, from which the search begins; three tries are made, so that a picture some steps larger
-/// may fit, too. `check` as above.
-std::optional<Size> largest_picture(const OpenedModels& models, const Request& request, DType dtype,
-                                    const Workspace& workspace, std::optional<ImageFormat> format,
-                                    std::uint64_t minimum_bytes,
-                                    const std::function<void()>& check = {});
+/// Which of the costlier answers are wanted.
+enum class Wanted : std::uint8_t { kNever, kWhereItDoesNotFit, kAlways };
+
+struct PlanQuestion {
+  Request request;
+  std::optional<ImageFormat> format = {};  // absent where no file is written
+  std::vector<Stage> before = {};          // what runs before: the stages of photos
+  int first_step = 0;
+  Wanted minimum = Wanted::kWhereItDoesNotFit;
+  Wanted largest = Wanted::kWhereItDoesNotFit;
+};
+
+struct PlannedPicture {
+  RequestPlan plan;
+  std::uint64_t minimum_bytes = 0;  // RequestPlanner::minimum_budget()
+  /// The largest picture of the request's shape that fits, sides multiples of 64 up to 2048; absent
+  /// where none is found. Three tries are made, so a picture some steps larger may fit, too.
+  std::optional<Size> largest = {};
+};
+
+/// How all front ends plan a picture. `check` as above.
+PlannedPicture plan_picture(const OpenedModels& models, DType dtype, const Workspace& workspace,
+                            const PlanQuestion& question, const std::function<void()>& check = {});
 
 }  // namespace semblance

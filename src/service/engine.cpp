@@ -74,9 +74,9 @@ PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
   }
   const std::shared_ptr<Pipeline> held = opened(stop);
   const Pipeline& pipeline = *held;
-  const std::vector<Stage> stages = pipeline.stages(request, ImageFormat::kPng);
-  RequestPlanner planner(stages, pipeline.workspace(), check);
-  const RequestPlan plan = planner.plan();
+  const PlannedPicture planned =
+      pipeline.plan({.request = request, .format = ImageFormat::kPng}, check);
+  const RequestPlan& plan = planned.plan;
   PlanAnswer answer{.fits = plan.fits,
                     .scratch_bytes = plan.scratch_bytes,
                     .seconds = plan.seconds,
@@ -86,9 +86,8 @@ PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
     answer.summary = summary_of(plan, budget_, pipeline.workspace());
     return answer;
   }
-  const std::uint64_t minimum = planner.minimum_budget();
-  answer.minimum_bytes = minimum + kServiceBytes;
-  answer.smaller = pipeline.smaller_picture(request, ImageFormat::kPng, minimum, check);
+  answer.minimum_bytes = planned.minimum_bytes + kServiceBytes;
+  answer.smaller = planned.largest;
   answer.refusal = refusal_of({request.width, request.height}, answer.minimum_bytes, budget_.bytes,
                               answer.smaller);
   return answer;

@@ -1,0 +1,110 @@
+#include "pipeline/stage.h"
+
+#include <algorithm>
+#include <map>
+
+#include "core/error.h"
+
+namespace semblance {
+
+Message title_of(StageId id) {
+  switch (id) {
+    case StageId::kPhoto:
+      return Message::kStagePhoto;
+    case StageId::kDetector:
+      return Message::kStageDetector;
+    case StageId::kRecogniser:
+      return Message::kStageRecogniser;
+    case StageId::kTextEncoder1:
+      return Message::kStageText1;
+    case StageId::kTextEncoder2:
+      return Message::kStageText2;
+    case StageId::kResampler:
+      return Message::kStageResampler;
+    case StageId::kKeypoints:
+      return Message::kStageKeypoints;
+    case StageId::kDenoiser:
+      return Message::kStageDenoiser;
+    case StageId::kDenoiserAlone:
+      return Message::kStageDenoiserAlone;
+    case StageId::kDecoder:
+      return Message::kStageDecoder;
+    case StageId::kPicture:
+      return Message::kStagePicture;
+  }
+  SEMBLANCE_ASSERT(false);
+  return Message::kStagePicture;
+}
+
+SessionOptions Stage::options(const Workspace& workspace) const {
+  return keeps_weights ? workspace.many(beside) : workspace.once(beside);
+}
+
+Session Stage::open(const Backend& backend, const SessionOptions& options,
+                    std::stop_token stop) const {
+  SEMBLANCE_ASSERT(graph && weights != nullptr);
+  return {graph(), backend, *weights, options, std::move(stop)};
+}
+
+void run_stage(const Stage& stage, const Workspace& workspace, Values& values,
+               const std::stop_token& stop) {
+  Session session = stage.open(workspace.backend(), stage.options(workspace), stop);
+  stage.run(session, values, stop);
+}
+
+namespace {
+
+struct Life {
+  std::uint64_t bytes = 0;
+  std::size_t begin = 0;           // the stage that makes it, or the first that reads it
+  bool is_made = false;            // by a stage
+  std::optional<std::size_t> end = {};  // the last stage that reads it
+};
+
+std::map<std::string, Life> lives_of(const std::vector<Stage>& stages) {
+  std::map<std::string, Life> lives;
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    for (const NamedType& value : stages[i].ins) {
+      Life& life = lives.try_emplace(value.name, Life{.begin = i}).first->second;
+      life.bytes = std::max(life.bytes, value.type.bytes());
+      life.end = i;
+    }
+    for (const NamedType& value : stages[i].outs) {
+      Life& life = lives.try_emplace(value.name, Life{.begin = i, .is_made = true}).first->second;
+      life.bytes = std::max(life.bytes, value.type.bytes());
+    }
+  }
+  return lives;
+}
+
+bool has(const std::vector<NamedType>& values, const std::string& name) {
+  return std::any_of(values.begin(), values.end(),
+                     [&](const NamedType& value) { return value.name == name; });
+}
+
+}  // namespace
+
+void add_values(std::vector<Stage>& stages) {
+  for (const auto& [name, life] : lives_of(stages)) {
+    for (std::size_t i = life.begin; i < stages.size(); ++i) {
+      Stage& stage = stages[i];
+      const bool is_held = life.end && *life.end >= i && !(life.is_made && life.begin == i);
+      const auto& given_up = stage.given_up;
+      if (is_held && std::find(given_up.begin(), given_up.end(), name) != given_up.end()) {
+        stage.beside.released_bytes += life.bytes;
+      } else if (is_held) {
+        stage.beside.kept_bytes += life.bytes;
+      } else if (has(stage.outs, name)) {
+        stage.beside.added_bytes += life.bytes;
+      }
+    }
+  }
+}
+
+const Stage* find_stage(const std::vector<Stage>& stages, StageId id) {
+  const auto found = std::find_if(stages.begin(), stages.end(),
+                                  [id](const Stage& stage) { return stage.id == id; });
+  return found == stages.end() ? nullptr : &*found;
+}
+
+}  // namespace semblance

@@ -1,0 +1,75 @@
+// What a stage holds beside its session: the values that are live at its turn.
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "core/json.h"
+#include "face/identity.h"
+#include "pipeline/conditions.h"
+#include "pipeline/models_test.h"
+#include "pipeline/pipeline.h"
+#include "pipeline/stages.h"
+#include "tests/support/golden.h"
+
+namespace semblance {
+namespace {
+
+NamedType bytes_named(const char* name, std::int64_t count) {
+  return {name, {DType::kU8, {count}}};
+}
+
+TEST(StageValues, LiveFromTheirMakerToTheirLastReader) {
+  const NamedType asked = bytes_named("asked", 1);  // made by no stage
+  const NamedType text = bytes_named("text", 10);
+  const NamedType once = bytes_named("once", 100);
+  const NamedType result = bytes_named("result", 1000);
+  std::vector<Stage> stages{
+      {.ins = {asked}, .outs = {text}, .beside = {.kept_bytes = 7}},
+      {.outs = {once}},  // text waits
+      {.ins = {text, once}, .outs = {result}, .given_up = {"once"}},
+      {.ins = {result}},
+  };
+  add_values(stages);
+  const auto beside = [&](std::size_t i) {
+    const HeldBeside& held = stages[i].beside;
+    return std::array{held.kept_bytes, held.released_bytes, held.added_bytes};
+  };
+  using Expected = std::array<std::uint64_t, 3>;
+  EXPECT_EQ(beside(0), (Expected{7 + 1, 0, 10}));
+  EXPECT_EQ(beside(1), (Expected{10, 0, 100}));
+  EXPECT_EQ(beside(2), (Expected{10, 100, 1000}));
+  EXPECT_EQ(beside(3), (Expected{1000, 0, 0}));
+}
+
+/// A run holds no more results than its stages say, and lets go of what they say is read no more.
+TEST(StageValues, AreWhatARunHolds) {
+  const auto folder = testing::golden_path("pipeline/fp16_published");
+  const ModelPaths paths = testing::models_in(folder / "checkpoint");
+  const OpenedModels models = open_models(paths);
+  Pipeline pipeline(paths, {.precision = Precision::kF32});
+  const Identity person = read_identity(folder / "plain/identity.json");
+  Request request{.prompt = "a man", .negative = "blurry", .width = 64, .height = 48, .steps = 3};
+  request.identity_end = 0.5;  // the last step does without
+  const std::vector<Stage> stages = stages_of(models, request, DType::kF32, {});
+  const auto held = [] { return count_of(Tag::kResult).bytes; };
+  const ValueTypes types = value_types(models, request);
+  const std::uint64_t inputs = types.ids[0].type.bytes() + types.ids[1].type.bytes() +
+                               types.embedding.type.bytes() + types.face_points.type.bytes();
+  const std::uint64_t before = held();
+  Generation generation =
+      pipeline.start(request, person.embedding, scale_keypoints(person, {64, 48}));
+  const auto expect_held = [&](StageId id) {
+    const HeldBeside& beside = find_stage(stages, id)->beside;
+    EXPECT_EQ(held() - before, beside.kept_bytes + beside.added_bytes + inputs);
+  };
+  generation.next();
+  expect_held(StageId::kDenoiser);
+  generation.next();
+  EXPECT_NE(find_stage(stages, StageId::kDenoiserAlone), nullptr);
+  expect_held(StageId::kDenoiserAlone);
+  generation.next();
+  EXPECT_EQ(held() - before, find_stage(stages, StageId::kDecoder)->beside.kept_bytes);
+}
+
+}  // namespace
+}  // namespace semblance

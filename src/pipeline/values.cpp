@@ -1,0 +1,58 @@
+#include "pipeline/values.h"
+
+#include <algorithm>
+
+#include "core/convert.h"
+#include "core/error.h"
+
+namespace semblance {
+
+Tensor& Values::make(const NamedType& value) {
+  Tensor& tensor = tensors_[value.name];
+  tensor = {};  // given back before the new one is taken
+  tensor = {value.type, Buffer(value.type.bytes(), Tag::kResult)};
+  return tensor;
+}
+
+Tensor& Values::make(const NamedType& value, std::span<const float> values) {
+  Tensor& tensor = make(value);
+  SEMBLANCE_ASSERT(value.type.dtype == DType::kF32 && tensor.f32().size() == values.size());
+  std::copy(values.begin(), values.end(), tensor.f32().begin());
+  return tensor;
+}
+
+Tensor& Values::make(const NamedType& value, std::span<const std::int32_t> values) {
+  Tensor& tensor = make(value);
+  SEMBLANCE_ASSERT(value.type.dtype == DType::kI32 && tensor.i32().size() == values.size());
+  std::copy(values.begin(), values.end(), tensor.i32().begin());
+  return tensor;
+}
+
+bool Values::has(std::string_view name) const { return tensors_.find(name) != tensors_.end(); }
+
+const Tensor& Values::at(std::string_view name) const {
+  const auto found = tensors_.find(name);
+  SEMBLANCE_ASSERT(found != tensors_.end());
+  return found->second;
+}
+
+void Values::drop(std::string_view name) {
+  if (const auto found = tensors_.find(name); found != tensors_.end()) tensors_.erase(found);
+}
+
+void set_input(Session& session, std::string_view input, const Tensor& tensor) {
+  if (tensor.type.dtype == DType::kI32) {
+    session.set_input(input, std::span<const std::int32_t>(tensor.i32()));
+  } else {
+    session.set_input(input, std::span<const float>(tensor.f32()));
+  }
+}
+
+void copy_output(const Session& session, std::string_view output, std::span<float> values) {
+  const Graph& graph = session.graph();
+  const TensorType& type = graph.type(graph.find_output(output));
+  SEMBLANCE_ASSERT(static_cast<std::size_t>(type.shape.elements()) == values.size());
+  to_f32(type.dtype, session.output(output), values);
+}
+
+}  // namespace semblance

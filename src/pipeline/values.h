@@ -1,0 +1,51 @@
+// What stages hand to each other: tensors by name, counted under Tag::kResult.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/graph.h"
+#include "memory/buffer.h"
+#include "runtime/session.h"
+
+namespace semblance {
+
+/// A tensor's name and type: "text", f32[2,77,2048].
+struct NamedType {
+  std::string name;
+  TensorType type;
+};
+
+struct Tensor {
+  TensorType type;
+  Buffer buffer;
+
+  std::span<float> f32() const { return buffer.as<float>(); }
+  std::span<std::int32_t> i32() const { return buffer.as<std::int32_t>(); }
+};
+
+class Values {
+ public:
+  /// A tensor of zeros, in place of one of the same name.
+  Tensor& make(const NamedType& value);
+  /// The same with a copy of `values`, which must be of its size.
+  Tensor& make(const NamedType& value, std::span<const float> values);
+  Tensor& make(const NamedType& value, std::span<const std::int32_t> values);
+  bool has(std::string_view name) const;
+  /// Error(kInternal) where there is none.
+  const Tensor& at(std::string_view name) const;
+  void drop(std::string_view name);
+
+ private:
+  std::map<std::string, Tensor, std::less<>> tensors_;
+};
+
+/// Writes an f32 or i32 tensor to a session's input.
+void set_input(Session& session, std::string_view input, const Tensor& tensor);
+/// Converts a session's output into `values`, which must be of its size.
+void copy_output(const Session& session, std::string_view output, std::span<float> values);
+
+}  // namespace semblance
