@@ -209,7 +209,8 @@ void check_folder(std::string_view flag, const fs::path& folder, const char* fil
 
 /// What scheduler_config.json names, or else model_index.json, which is what diffusers goes by.
 std::string sampler_of(const SchedulerConfig& scheduler, const Json& index) {
-  if (scheduler.class_name != kEulerClass) return printable(scheduler.class_name);
+  if (scheduler.class_name != default_sampler().diffusers_class)
+    return printable(scheduler.class_name);
   const nlohmann::json& parts = index.value();
   const auto named = parts.find("scheduler");  // ["diffusers", "EulerDiscreteScheduler"]
   if (named == parts.end() || !named->is_array() || named->size() != 2 ||

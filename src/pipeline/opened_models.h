@@ -10,7 +10,7 @@
 #include "models/unet_config.h"
 #include "models/vae.h"
 #include "pipeline/request.h"
-#include "sampling/euler.h"
+#include "sampling/sampler.h"
 #include "text/tokenizer.h"
 #include "weights/weight_map.h"
 
@@ -28,9 +28,10 @@ struct OpenedModels {
   WeightMap resampler_weights;
   WeightMap vae_weights;
   SchedulerConfig scheduler;
-  std::string sampler{kEulerClass};  // the class that the model names, printable
-  bool zero_absent_negative = true;  // model_index.json: force_zeros_for_empty_prompt
-  double guidance = 5;               // of pictures that name none
+  std::string sampler{
+      default_sampler().diffusers_class};  // the class that the model names, printable
+  bool zero_absent_negative = true;        // model_index.json: force_zeros_for_empty_prompt
+  double guidance = 5;                     // of pictures that name none
 
   /// Tokens a prompt is padded or cut to.
   int prompt_length(int encoder) const;

@@ -17,8 +17,7 @@
 #include "pipeline/denoiser.h"
 #include "pipeline/request_plan.h"
 #include "pipeline/stage_graphs.h"
-#include "sampling/euler.h"
-#include "sampling/noise.h"
+#include "sampling/sampler.h"
 
 namespace semblance {
 Precision resolve(Precision precision) {
@@ -90,7 +89,8 @@ struct Generation::State {
   Request request;
   std::vector<float> embedding;
   Keypoints keypoints;
-  EulerScheduler scheduler;
+  std::unique_ptr<Sampler> sampler;
+  NoiseGenerator noise;
   std::vector<Stage> stages;
   Values values = {};
   std::optional<Denoiser> denoiser = {};
@@ -99,7 +99,7 @@ struct Generation::State {
   std::vector<std::string> news = {};
   int step = 0;
 
-  int steps() const { return static_cast<int>(scheduler.timesteps().size()); }
+  int steps() const { return sampler->evaluations(); }
   std::span<float> latent() const { return values.at("latent").f32(); }
   const Stage& stage(StageId id) const {
     const Stage* found = find_stage(stages, id);
@@ -227,12 +227,12 @@ bool Generation::next(std::stop_token stop) {
   const std::span<float> scaled = s.values.at(types.scaled.name).f32();
   const std::span<float> noise = s.values.at(types.noise.name).f32();
   std::copy(latent.begin(), latent.end(), scaled.begin());
-  s.scheduler.scale_model_input(s.step, scaled);
-  s.denoiser->run(scaled, s.scheduler.timesteps()[static_cast<std::size_t>(s.step)], noise, stop);
+  s.sampler->scale_model_input(s.step, scaled);
+  s.denoiser->run(scaled, s.sampler->timesteps()[static_cast<std::size_t>(s.step)], noise, stop);
   const std::size_t size = latent.size();
   if (noise.size() > size)
     guide(noise.first(size), noise.subspan(size, size), s.request.guidance, noise.first(size));
-  s.scheduler.step(s.step, noise.first(size), latent);
+  s.sampler->step(s.step, noise.first(size), latent, s.noise);
   ++s.step;
   if (s.step == s.steps()) {
     s.denoiser.reset();
@@ -246,17 +246,9 @@ bool Generation::next(std::stop_token stop) {
 
 std::vector<float> Generation::predicted() const {
   const State& s = *state_;
-  if (!s.values.has("scaled") || s.step == 0) return latent();
-  // The step went from x, of noise level a, to y, of level b, along d = (y - x) / (b - a); the rest
-  // of the way, b, is left. x is what the model read, before it was scaled.
-  const auto last = static_cast<std::size_t>(s.step - 1);
-  const float a = s.scheduler.sigmas()[last];
-  const float b = s.scheduler.sigmas()[last + 1];
-  const float scale = std::sqrt(a * a + 1);
-  const std::span<float> scaled = s.values.at("scaled").f32();
   std::vector<float> clean = latent();
-  for (std::size_t i = 0; i < clean.size(); ++i)
-    clean[i] -= b * (clean[i] - scale * scaled[i]) / (b - a);
+  if (s.values.has("scaled") && s.step > 0)
+    s.sampler->predict(s.step - 1, s.values.at("scaled").f32(), clean);
   return clean;
 }
 
@@ -330,14 +322,15 @@ Generation Pipeline::start(const Request& request, std::span<const float> embedd
                         .request = request,
                         .embedding = {embedding.begin(), embedding.end()},
                         .keypoints = keypoints,
-                        .scheduler = EulerScheduler(models.opened.scheduler, request.steps),
+                        .sampler = default_sampler().make(models.opened.scheduler, request.steps),
+                        .noise = NoiseGenerator(request.seed),
                         .stages = stages_of(models.opened, request, models.dtype(), {})});
   state->make_conditions(stop);
   const std::span<float> latent =
       state->values.make(value_types(models.opened, request).latent).f32();
   check_stop(stop);
-  NoiseGenerator(request.seed).randn(latent);
-  for (float& value : latent) value *= state->scheduler.init_noise_sigma();
+  state->noise.randn(latent);
+  for (float& value : latent) value *= state->sampler->init_noise_sigma();
   return Generation(std::move(state));
 }
 
@@ -370,8 +363,8 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
   same("the backend", run.backend, models.backend_name);
   same("a number of threads of", run.threads, threads());
   const std::int64_t fold = models.opened.vae.fold();
-  EulerScheduler scheduler(models.opened.scheduler, run.request.steps);
-  const auto steps = static_cast<int>(scheduler.timesteps().size());
+  auto sampler = default_sampler().make(models.opened.scheduler, run.request.steps);
+  const int steps = sampler->evaluations();
   if (run.step < 0 || run.step > steps) {
     fail(ErrorKind::kCorrupt, "cannot resume the run: it has done {} steps of {}", run.step, steps);
   }
@@ -387,11 +380,19 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
       .request = run.request,
       .embedding = run.embedding,
       .keypoints = run.keypoints,
-      .scheduler = scheduler,
+      .sampler = std::move(sampler),
+      .noise = NoiseGenerator(run.request.seed),
       .stages = stages_of(models.opened, run.request, models.dtype(), {}, run.step),
       .step = run.step});
   if (run.step < steps) state->make_conditions(stop);
-  state->values.make(value_types(models.opened, run.request).latent, run.latent);
+  const std::span<float> latent =
+      state->values.make(value_types(models.opened, run.request).latent).f32();
+  // The noise that was drawn already: of the first latent, then of the steps.
+  state->noise.randn(latent);
+  for (int step = 0; step < run.step; ++step) {
+    if (state->sampler->draws_noise(step)) state->noise.randn(latent);
+  }
+  std::copy(run.latent.begin(), run.latent.end(), latent.begin());
   return Generation(std::move(state));
 }
 

@@ -6,7 +6,7 @@
 #include "memory/file.h"
 #include "pipeline/models_test.h"
 #include "pipeline/pipeline.h"
-#include "sampling/euler.h"
+#include "sampling/schedule.h"
 #include "tests/support/golden.h"
 
 namespace semblance {
@@ -30,10 +30,11 @@ class Predicted : public ::testing::Test {
         read_identity(golden_path("pipeline/fp16_published/plain/identity.json"));
     return pipeline_.start(request_, person.embedding, scale_keypoints(person, {64, 48}));
   }
-  EulerScheduler scheduler() const {
+  Schedule schedule() const {
     const auto path = kCheckpoint / "base/scheduler/scheduler_config.json";
-    return {SchedulerConfig::read(Json::parse("scheduler", read_small_file(path, 1U << 16U))),
-            request_.steps};
+    return make_schedule(
+        SchedulerConfig::read(Json::parse("scheduler", read_small_file(path, 1U << 16U))),
+        request_.steps);
   }
 
   Pipeline pipeline_;
@@ -44,14 +45,14 @@ class Predicted : public ::testing::Test {
 /// noise is (y - x) / (b - a), and what it leaves of x is x - a * noise.
 TEST_F(Predicted, IsTheLatentWithoutTheNoiseOfTheLastStep) {
   Generation generation = start();
-  const EulerScheduler euler = scheduler();
-  ASSERT_EQ(euler.timesteps().size(), 3U);
+  const Schedule euler = schedule();
+  ASSERT_EQ(euler.timesteps.size(), 3U);
   EXPECT_EQ(generation.predicted(), generation.latent());
   for (std::size_t step = 0; step < 2; ++step) {
     const std::vector<float> x = generation.latent();
     ASSERT_TRUE(generation.next());
     const std::vector<float> y = generation.latent();
-    const float a = euler.sigmas()[step], b = euler.sigmas()[step + 1];
+    const float a = euler.sigmas[step], b = euler.sigmas[step + 1];
     std::vector<float> clean(x.size());
     for (std::size_t i = 0; i < x.size(); ++i) clean[i] = x[i] - a * (y[i] - x[i]) / (b - a);
     expect_close(generation.predicted(), clean);

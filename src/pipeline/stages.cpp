@@ -6,7 +6,7 @@
 #include "pipeline/conditions.h"
 #include "pipeline/decoder.h"
 #include "pipeline/stage_graphs.h"
-#include "sampling/euler.h"
+#include "sampling/sampler.h"
 
 namespace semblance {
 namespace {
@@ -126,8 +126,7 @@ std::vector<Stage> stages_of(const OpenedModels& models, const Request& request,
                              std::optional<ImageFormat> format, int first_step) {
   const StageMaker make(models, request, dtype);
   std::vector<Stage> stages{make.text_encoder(0), make.text_encoder(1), make.resampler()};
-  const int steps =
-      static_cast<int>(EulerScheduler(models.scheduler, request.steps).timesteps().size());
+  const int steps = default_sampler().make(models.scheduler, request.steps)->evaluations();
   int with_identity = 0;
   for (int step = first_step; step < steps; ++step)
     with_identity += identity_on(request, step, steps);

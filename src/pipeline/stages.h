@@ -27,7 +27,7 @@ namespace semblance {
 
 /// From the prompt to the file. `format` is the picture's, absent where none is written;
 /// `first_step` is not 0 where a run is resumed. `models` must outlive them. Throws what
-/// check_tiling() and EulerScheduler's constructor throw.
+/// check_tiling() and a sampler's make() throw.
 std::vector<Stage> stages_of(const OpenedModels& models, const Request& request, DType dtype,
                              std::optional<ImageFormat> format, int first_step = 0);
 

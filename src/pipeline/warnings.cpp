@@ -69,7 +69,7 @@ std::vector<Warning> find_warnings(const OpenedModels& models, const Request& re
                         .tokens = tokens,
                         .detail = shortened(std::move(encoded.cut_text))});
   }
-  if (models.sampler != kEulerClass)
+  if (find_sampler(models.sampler) == nullptr)
     warnings.push_back({.kind = Warning::Kind::kSampler, .detail = shortened(models.sampler)});
   return warnings;
 }

@@ -1,13 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "core/json.h"
-#include "sampling/euler.h"
-#include "sampling/noise.h"
+#include "sampling/sampler.h"
 #include "tests/support/errors.h"
 #include "tests/support/golden.h"
 
@@ -65,15 +65,19 @@ TEST(EulerGolden, EqualsDiffusers) {
   for (const Json& row : rows) {
     SCOPED_TRACE(row.child("config").value().dump() + " steps " +
                  std::to_string(row.get_int("steps")));
-    const EulerScheduler scheduler(SchedulerConfig::read(row.child("config")),
-                                   static_cast<int>(row.get_int("steps")));
-    ASSERT_EQ(static_cast<std::int64_t>(scheduler.timesteps().size()), row.get_int("count"));
+    const SchedulerConfig config = SchedulerConfig::read(row.child("config"));
+    const auto steps = static_cast<int>(row.get_int("steps"));
+    const Schedule schedule = make_schedule(config, steps);
+    const auto euler = default_sampler().make(config, steps);
+    EXPECT_TRUE(std::ranges::equal(euler->timesteps(), schedule.timesteps));
+    EXPECT_EQ(euler->init_noise_sigma(), schedule.init_noise_sigma);
+    ASSERT_EQ(static_cast<std::int64_t>(schedule.timesteps.size()), row.get_int("count"));
     std::vector<float> timesteps;
     std::vector<float> sigmas;
     for (const std::int64_t index : row.get_int_list("indices")) {
       const auto i = static_cast<std::size_t>(index);
-      if (i < scheduler.timesteps().size()) timesteps.push_back(scheduler.timesteps()[i]);
-      sigmas.push_back(scheduler.sigmas()[i]);
+      if (i < schedule.timesteps.size()) timesteps.push_back(schedule.timesteps[i]);
+      sigmas.push_back(schedule.sigmas[i]);
     }
     const std::vector<float> want_timesteps = floats(row, "timesteps");
     const std::vector<float> want_sigmas = floats(row, "sigmas");
@@ -94,40 +98,52 @@ TEST(EulerGolden, EqualsDiffusers) {
     } else {
       EXPECT_EQ(timesteps, want_timesteps);
     }
-    EXPECT_FLOAT_EQ(scheduler.init_noise_sigma(),
+    EXPECT_FLOAT_EQ(schedule.init_noise_sigma,
                     static_cast<float>(row.get_float("init_noise_sigma")));
     if (!row.has("run")) continue;
     std::vector<float> latent = floats(row, "latent");
     // A sigma's last bit is as large as the first latent is, and stays in what follows.
     const double last_bit = 1e-6 * std::fmax(1.0, static_cast<double>(want_sigmas.front()) / 16);
     int number = 0;
+    NoiseGenerator noise(0);
     for (const Json& step : row.child("run").items()) {
       std::vector<float> scaled = latent;
-      scheduler.scale_model_input(number, scaled);
+      euler->scale_model_input(number, scaled);
       testing::expect_close(scaled, floats(step, "scaled"), {last_bit, 1e-6});
       std::vector<float> output(latent.size());
       guide(floats(step, "uncond"), floats(step, "cond"), 5.0F, output);
-      scheduler.step(number++, output, latent);
+      euler->step(number++, output, latent, noise);
       testing::expect_close(latent, floats(step, "latent"), {4 * last_bit, 1e-6});
     }
   }
 }
 
+TEST(Samplers, AreFoundByEveryNameOfTheirs) {
+  for (const SamplerRow& row : samplers()) {
+    for (const std::string_view name : {row.name, row.title, row.diffusers_class})
+      EXPECT_EQ(find_sampler(name), &row) << name;
+    for (const std::string_view name : row.aliases) EXPECT_EQ(find_sampler(name), &row) << name;
+  }
+  for (const char* name : {"EULER", "Euler Discrete", "k-euler"})
+    EXPECT_EQ(find_sampler(name), &default_sampler()) << name;
+  for (const char* name : {"", "euler a", "ddim"}) EXPECT_EQ(find_sampler(name), nullptr) << name;
+}
+
 TEST(Euler, RefusesStepsOutOfRange) {
   const SchedulerConfig config;
-  EXPECT_EQ(error_of([&] { EulerScheduler(config, 0); }),
+  EXPECT_EQ(error_of([&] { make_schedule(config, 0); }),
             "argument: cannot make a schedule: steps must be from 1 to 1000 (as the model was "
             "trained), got 0");
-  EXPECT_EQ(error_of([&] { EulerScheduler(config, 1001); }),
+  EXPECT_EQ(error_of([&] { make_schedule(config, 1001); }),
             "argument: cannot make a schedule: steps must be from 1 to 1000 (as the model was "
             "trained), got 1001");
 }
 
 TEST(Euler, RefusesBetasWithoutASchedule) {
-  EXPECT_EQ(error_of([] { EulerScheduler({.beta_start = 1e-12, .beta_end = 1e-12}, 10); }),
+  EXPECT_EQ(error_of([] { make_schedule({.beta_start = 1e-12, .beta_end = 1e-12}, 10); }),
             "corrupt: cannot make a schedule: its noise levels must be positive and finite, and "
             "betas from 1e-12 to 1e-12 over 1000 training steps do not give such");
-  EXPECT_NE(error_of([] { EulerScheduler({.beta_start = 0.99, .beta_end = 0.99}, 10); }),
+  EXPECT_NE(error_of([] { make_schedule({.beta_start = 0.99, .beta_end = 0.99}, 10); }),
             "no error");
 }
 

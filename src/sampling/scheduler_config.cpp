@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "core/json.h"
-#include "sampling/euler.h"
+#include "sampling/schedule.h"
 
 namespace semblance {
 namespace {
