@@ -1,12 +1,14 @@
-// Dependencies between rooms point downward only. One table holds every edge that is allowed: a new
-// one is added there, and argued for in the change that adds it. A room's tests may use every room
-// above it in the table.
+// Dependencies between rooms point downward only. The rooms are listed once, in their order, in
+// CMakeLists.txt; what each may use is what its own CMakeLists.txt names after DEPS. A new edge is
+// added there, and argued for in the change that adds it. A room's tests may use every room above
+// it, and what follows TEST_DEPS.
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -18,38 +20,49 @@ namespace fs = std::filesystem;
 
 struct Room {
   std::string name;
-  std::vector<std::string> uses;            // rooms of which it may include headers
-  std::vector<std::string> tests_use = {};  // rooms further down that its tests may include too
+  std::vector<std::string> uses;       // rooms of which it may include headers
+  std::vector<std::string> tests_use;  // rooms further down that its tests may include too
 };
 
+std::string text_of(const fs::path& path) {
+  std::ifstream stream(fs::path(SEMBLANCE_SOURCE_DIR) / path);
+  std::stringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+/// The words of the call that begins with `begin`, up to its closing bracket.
+std::vector<std::string> words_of(const std::string& text, const std::string& begin) {
+  const auto place = text.find(begin);
+  if (place == std::string::npos) return {};
+  const auto first = place + begin.size();
+  std::istringstream words(text.substr(first, text.find(')', first) - first));
+  return {std::istream_iterator<std::string>(words), {}};
+}
+
+Room read_room(const std::string& name) {
+  Room room{name, {}, {}};
+  const auto words = words_of(text_of("src/" + name + "/CMakeLists.txt"), "semblance_room(");
+  std::string section;
+  for (const std::string& word : words) {
+    if (word == "DEPS" || word == "LIBS" || word == "TEST_DEPS" || word == "TEST_LIBS") {
+      section = word;
+    } else if (section == "DEPS") {
+      room.uses.push_back(word);
+    } else if (section == "TEST_DEPS") {
+      room.tests_use.push_back(word);
+    }
+  }
+  return room;
+}
+
 /// In an order in which each room uses only rooms above it.
-const std::vector<Room> kRooms = {
-    {"core", {}},
-    {"memory", {"core"}},
-    {"image", {"core", "memory"}},
-    {"text", {"core", "memory"}},
-    {"sampling", {"core", "memory"}},
-    {"graph", {"core", "memory"}},
-    {"weights", {"core", "memory"}},
-    {"planner", {"core", "memory", "graph"}},
-    {"runtime", {"core", "memory", "graph", "weights", "planner"}, {"backend"}},
-    {"backend", {"core", "memory", "graph", "weights", "planner", "runtime"}},
-    {"models", {"core", "memory", "graph", "weights"}},
-    {"onnx", {"core", "memory", "graph", "weights"}},
-    {"face",
-     {"core", "memory", "image", "graph", "weights", "planner", "runtime", "backend", "onnx"}},
-    {"pipeline",
-     {"core", "memory", "image", "text", "sampling", "graph", "weights", "planner", "runtime",
-      "backend", "models", "onnx", "face"}},
-    {"api", {"core", "memory", "image", "text", "backend", "face", "pipeline"}},
-    // weights: the directory of the face models' zip, and names out of hostile files.
-    {"hub", {"core", "memory", "weights"}},
-    {"service",
-     {"core", "memory", "image", "text", "face", "runtime", "backend", "pipeline", "api", "hub"}},
-    {"cli",
-     {"core", "memory", "image", "text", "face", "runtime", "backend", "pipeline", "api", "hub",
-      "service"}},
-};
+const std::vector<Room> kRooms = [] {
+  std::vector<Room> rooms;
+  for (const std::string& name : words_of(text_of("CMakeLists.txt"), "foreach(room "))
+    rooms.push_back(read_room(name));
+  return rooms;
+}();
 
 const Room* find_room(const std::string& name) {
   const auto place = std::find_if(kRooms.begin(), kRooms.end(),
@@ -91,7 +104,7 @@ std::string objection(const Room& room, bool is_test, const std::string& line) {
   if (other == nullptr) {
     // Not a room: a header of a library, or of include/semblance.
     return fs::is_directory(fs::path(SEMBLANCE_SOURCE_DIR) / "src" / used)
-               ? used + " is not in the table"
+               ? used + " is not in the list of CMakeLists.txt"
                : "";
   }
   if (std::find(room.uses.begin(), room.uses.end(), used) != room.uses.end()) return {};
@@ -103,7 +116,8 @@ std::string objection(const Room& room, bool is_test, const std::string& line) {
   return room.name + " may not use " + used;
 }
 
-TEST(Layers, TheTableItselfPointsDownward) {
+TEST(Layers, EveryRoomUsesRoomsAboveItAlone) {
+  ASSERT_GT(kRooms.size(), 10U);
   for (const Room& room : kRooms) {
     for (const std::string& used : room.uses) {
       const Room* other = find_room(used);
@@ -122,7 +136,7 @@ TEST(Layers, EveryIncludePointsDownward) {
     if (!item.is_regular_file() || (extension != ".h" && extension != ".cpp")) continue;
     if (!path.has_parent_path()) continue;  // main.cpp: the program puts the rooms together
     const Room* room = find_room(path.begin()->string());
-    ASSERT_NE(room, nullptr) << "src/" << path.string() << " is in no room of the table";
+    ASSERT_NE(room, nullptr) << "src/" << path.string() << " is in no room";
     const bool is_test = is_for_tests(path);
     std::ifstream stream(item.path());
     std::string line;
@@ -135,32 +149,38 @@ TEST(Layers, EveryIncludePointsDownward) {
   EXPECT_GT(files, 20U);
 }
 
-TEST(Layers, EveryRoomLinksOnlyWhatItMayUse) {
-  const fs::path source = fs::path(SEMBLANCE_SOURCE_DIR) / "src";
-  for (const auto& item : fs::directory_iterator(source)) {
-    std::ifstream stream(item.path() / "CMakeLists.txt");
-    std::stringstream text;
-    text << stream.rdbuf();
-    const std::string list = text.str();
-    const auto begin = list.find("semblance_room(");
-    if (begin == std::string::npos) continue;
-    std::string call = list.substr(begin + 15, list.find(')', begin) - begin - 15);
-    std::replace(call.begin(), call.end(), '\n', ' ');
-    std::istringstream words(call);
-    std::string word;
-    words >> word;
-    const Room* room = find_room(word);
-    ASSERT_NE(room, nullptr) << word << " is not in the table";
-    std::string section;
-    while (words >> word) {
-      if (word == "DEPS" || word == "LIBS" || word == "TEST_DEPS" || word == "TEST_LIBS") {
-        section = word;
-      } else if (section == "DEPS") {
-        EXPECT_NE(std::find(room->uses.begin(), room->uses.end(), word), room->uses.end())
-            << room->name << " may not use " << word;
+TEST(Layers, EveryRoomIsToldOf) {
+  const std::string page = text_of("docs/architecture.md");
+  for (const Room& room : kRooms) {
+    EXPECT_NE(page.find("| `" + room.name + "/` |"), std::string::npos)
+        << "docs/architecture.md has no row for " << room.name;
+  }
+}
+
+/// What docs/how_to_add.md and CONTRIBUTING.md name in backquotes as a path of the tree is there.
+TEST(Layers, DocumentsNameFilesThatAreThere) {
+  const auto is_path = [](const std::string& text) {
+    const auto slash = text.find('/');
+    return slash != std::string::npos && text.find_first_of(" <>*$:") == std::string::npos &&
+           fs::is_directory(fs::path(SEMBLANCE_SOURCE_DIR) / text.substr(0, slash)) &&
+           !text.starts_with("build/");
+  };
+  std::size_t paths = 0;
+  for (const char* page : {"docs/how_to_add.md", "CONTRIBUTING.md"}) {
+    const std::string text = text_of(page);
+    for (auto begin = text.find('`'); begin != std::string::npos;) {
+      const auto end = text.find('`', begin + 1);
+      ASSERT_NE(end, std::string::npos) << page;
+      std::string quoted = text.substr(begin + 1, end - begin - 1);
+      quoted = quoted.substr(0, quoted.find(' '));
+      if (is_path(quoted)) {
+        EXPECT_TRUE(fs::exists(fs::path(SEMBLANCE_SOURCE_DIR) / quoted)) << page << ": " << quoted;
+        ++paths;
       }
+      begin = text.find('`', end + 1);
     }
   }
+  EXPECT_GT(paths, 20U);
 }
 
 TEST(Layers, SeesAnUpwardInclude) {

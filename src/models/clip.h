@@ -1,6 +1,6 @@
 // CLIP text encoders: CLIP-L and OpenCLIP bigG in transformers' names
 // ("text_model.encoder.layers.0..."). Source: transformers' CLIPTextModel and
-// CLIPTextModelWithProjection; reference.md, section 2.
+// CLIPTextModelWithProjection; docs/reference.md, section 2.
 #pragma once
 
 #include <string_view>

@@ -1,5 +1,5 @@
 // The face adapter's Perceiver resampler: an embedding of a face becomes face tokens.
-// Source: Resampler in the published InstantID pipeline; reference.md, section 2. Names: "latents",
+// Source: Resampler in the published InstantID pipeline (docs/reference.md, 2). Names: "latents",
 // "layers.0.0.to_q"...
 #pragma once
 

@@ -1,6 +1,6 @@
 // The denoiser of one step: SDXL's UNet, with IdentityNet's residuals and the face adapter.
 //
-// Sources: diffusers' UNet2DConditionModel and ControlNetModel; reference.md, sections 2 and 3.8.
+// Sources: diffusers' UNet2DConditionModel and ControlNetModel (docs/reference.md, 2 and 3.8).
 // Pictures are [n,h,w,c], n = 2 with guidance (unconditional first), else 1. Names: the UNet's
 // under "unet.", IdentityNet's under "identitynet.", the adapter's under "ip_adapter.".
 #pragma once

@@ -10,8 +10,8 @@
 
 namespace semblance {
 
-/// The face's part in a cross-attention: attn(q, text) + strength * attn(q, tokens). reference.md,
-/// section 2, Adapter.
+/// The face's part in a cross-attention: attn(q, text) + strength * attn(q, tokens). See
+/// docs/reference.md, section 2, Adapter.
 struct FaceContext {
   Value tokens;   // [n,16,cross]
   Scope adapter;  // above "1.to_k_ip.weight"

@@ -1,4 +1,4 @@
-// The VAE: latents to pictures and back. Source: diffusers' AutoencoderKL; reference.md, section 2.
+// The VAE: latents to pictures and back. Source: diffusers' AutoencoderKL (docs/reference.md, 2).
 #pragma once
 
 #include <vector>

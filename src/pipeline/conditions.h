@@ -32,7 +32,7 @@ void make_inputs(Values& values, const OpenedModels& models, const Request& requ
 /// One encoder's columns of text; of the second one pooled, too.
 void run_text_encoder(const OpenedModels& models, std::size_t encoder, const ValueTypes& types,
                       Session& session, Values& values, const std::stop_token& stop);
-/// face. The unconditional half is the resampler on zeros, not zeros (reference.md, 3.5).
+/// face. The unconditional half is the resampler on zeros, not zeros (docs/reference.md, 3.5).
 void run_resampler(const ValueTypes& types, Session& session, Values& values,
                    const std::stop_token& stop);
 /// keypoints.

@@ -56,8 +56,8 @@ namespace {
 
 struct Life {
   std::uint64_t bytes = 0;
-  std::size_t begin = 0;           // the stage that makes it, or the first that reads it
-  bool is_made = false;            // by a stage
+  std::size_t begin = 0;                // the stage that makes it, or the first that reads it
+  bool is_made = false;                 // by a stage
   std::optional<std::size_t> end = {};  // the last stage that reads it
 };
 

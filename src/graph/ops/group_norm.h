@@ -12,7 +12,7 @@ struct GroupNorm {
   static constexpr std::string_view kName = "group_norm";
   static constexpr unsigned kSlices = kSlicePictures;
   std::int64_t groups = 32;
-  float eps = 1e-5F;  // 1e-6 in front of a transformer and in the VAE: reference.md, section 2
+  float eps = 1e-5F;  // 1e-6 in front of a transformer and in the VAE: docs/reference.md, section 2
   bool silu = false;
 
   template <typename F>
