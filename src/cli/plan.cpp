@@ -150,6 +150,7 @@ std::string text_of(const Report& report, const Workspace& workspace) {
 int plan(std::span<const char* const> words) {
   RequestSettings s;
   bool json = false;
+  std::optional<StageId> stage;
   s.language = language_of_environment();
   Flags flags(
       "plan [--size WxH] [--memory AMOUNT] [--json] [the flags of generate]",
@@ -162,6 +163,13 @@ int plan(std::span<const char* const> words) {
                "Prints {\"fits\", \"peak_bytes\", \"minimum_bytes\", \"seconds\", "
                "\"scratch_bytes\", \"mode\", \"stages\", ...}; docs/memory.md tells all keys.",
                json);
+  flags.value(
+      "--explain", "STAGE",
+      "Tells, behind the table, which kernels run a stage and why others declined, what is "
+      "kept, cut, read and spilled, and how long planning took. A stage is text-encoder-1, "
+      "text-encoder-2, resampler, keypoints, denoiser, denoiser-alone, decoder, detector or "
+      "recogniser.",
+      [&](const std::string& flag, const std::string& name) { stage = parse_stage(name, flag); });
   flags.epilogue(
       "Examples\n"
       "  semblance plan --size 1024x1024 --memory 256MiB\n"
@@ -172,6 +180,8 @@ int plan(std::span<const char* const> words) {
     print(flags.help());
     return 0;
   }
+  if (stage && json)
+    fail(ErrorKind::kArgument, "--explain: it is text, and --json prints JSON\n  leave out one");
   set_language(s.language);
   find_models(s, NotThere::kKeep);
   check_request(s);
@@ -206,12 +216,15 @@ int plan(std::span<const char* const> words) {
                     .format = format,
                     .before = photo_stages(reader, std::array{s.face, s.pose}),
                     .minimum = Wanted::kAlways,
-                    .largest = json ? Wanted::kNever : Wanted::kAlways});
+                    .largest = json ? Wanted::kNever : Wanted::kAlways,
+                    .explained = stage});
+  const std::string explanation =
+      stage ? "\n\n" + planned.explanation.substr(0, planned.explanation.size() - 1) : "";
   report.plan = planned.plan;
   report.minimum_bytes = planned.minimum_bytes;
   report.largest = planned.largest;
   report.mode = mode_for(report.plan.fits ? report.budget.for_mode_bytes : 0, report.minimum_bytes);
-  print(json ? json_of(report) : text_of(report, workspace));
+  print(json ? json_of(report) : text_of(report, workspace) + explanation);
   return 0;
 }
 

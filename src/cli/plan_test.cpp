@@ -110,6 +110,23 @@ TEST_F(Plan, JsonHasTheFigures) {
   EXPECT_EQ(small.at("mode"), "insufficient");
 }
 
+TEST_F(Plan, ExplainsAStage) {
+  run(plan({"--memory", "1GiB", "--explain", "denoiser"}))
+      .exits(0)
+      .prints("\n\ndenoiser\nKernels (nodes, predicted seconds of a run)\n")
+      .prints("conv2d by onednn_conv2d: ")
+      .prints(" stay in memory, ")
+      .prints("\nKept results\n")
+      .prints("\n  regroup: ");
+  run(plan({"--memory", "1GiB", "--explain", "picture"}))
+      .exits(0)
+      .prints("picture\nno network runs");
+  run(plan({"--explain", "unet"}))
+      .exits(2)
+      .says("--explain: there is no stage 'unet'; there are photo, detector, ");
+  run(plan({"--explain", "decoder", "--json"})).exits(2).says("--explain: it is text");
+}
+
 TEST_F(Plan, TellsWhatItAssumes) {
   const auto json = json_of({"plan", "--size", "128x64", "--memory", "2GiB"});
   EXPECT_EQ(json.at("assumed"), nlohmann::json({"--base", "--identitynet", "--adapter"}));

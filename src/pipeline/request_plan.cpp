@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/integers.h"
+#include "runtime/explain.h"
 
 namespace semblance {
 namespace {
@@ -139,6 +140,14 @@ class RequestPlanner::PlannedStage {
     return plan;
   }
 
+  std::string explain() {
+    const std::optional<std::uint64_t> places = places_in(workspace_.options().budget_bytes);
+    if (!fitter_) return "no network runs\n";
+    const std::optional<Program> program = places ? fitter_->fit(*places) : std::nullopt;
+    if (!program) return "it does not fit\n";
+    return semblance::explain(*program, fitter_->log(), workspace_.backend());
+  }
+
   bool fits(std::optional<std::uint64_t> budget) {
     const std::optional<std::uint64_t> places = places_in(budget);
     return places && (!fitter_ || fitter_->fits(*places));
@@ -201,6 +210,13 @@ bool RequestPlanner::fits() {
   return std::all_of(order.begin(), order.end(), [this](PlannedStage* stage) {
     return stage->fits(workspace_.options().budget_bytes);
   });
+}
+
+std::string RequestPlanner::explain(StageId id) {
+  for (const auto& stage : stages_) {
+    if (stage->stage().id == id) return fmt::format("{}\n{}", name_of(id), stage->explain());
+  }
+  return fmt::format("{}: this request has no such stage\n", name_of(id));
 }
 
 RequestPlan RequestPlanner::plan() {
@@ -320,6 +336,7 @@ PlannedPicture plan_picture(const OpenedModels& models, DType dtype, const Works
   };
   if (is_wanted(question.minimum) || is_wanted(question.largest))
     answer.minimum_bytes = planner.minimum_budget();
+  if (question.explained) answer.explanation = planner.explain(*question.explained);
   if (is_wanted(question.largest)) {
     answer.largest =
         LargestPicture(models, dtype, workspace, question, check).find(answer.minimum_bytes);

@@ -65,6 +65,8 @@ class RequestPlanner {
   bool fits();
   /// The smallest budget in which all fit, whole MiB.
   std::uint64_t minimum_budget();
+  /// Why the stage's program is as it is; says so where the stage has none, or does not fit.
+  std::string explain(StageId id);
 
  private:
   class PlannedStage;
@@ -86,6 +88,7 @@ struct PlanQuestion {
   int first_step = 0;
   Wanted minimum = Wanted::kWhereItDoesNotFit;
   Wanted largest = Wanted::kWhereItDoesNotFit;
+  std::optional<StageId> explained = {};
 };
 
 struct PlannedPicture {
@@ -94,6 +97,7 @@ struct PlannedPicture {
   /// The largest picture of the request's shape that fits, sides multiples of 64 up to 2048; absent
   /// where none is found. Three tries are made, so a picture some steps larger may fit, too.
   std::optional<Size> largest = {};
+  std::string explanation = {};  // of the stage that was asked for
 };
 
 /// How all front ends plan a picture. `check` as above.

@@ -1,6 +1,9 @@
 #include "pipeline/stage.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "core/error.h"
@@ -34,6 +37,25 @@ Message title_of(StageId id) {
   }
   SEMBLANCE_ASSERT(false);
   return Message::kStagePicture;
+}
+
+namespace {
+
+constexpr std::array<std::string_view, 11> kNames{
+    "photo",     "detector", "recogniser",     "text-encoder-1", "text-encoder-2", "resampler",
+    "keypoints", "denoiser", "denoiser-alone", "decoder",        "picture"};
+
+}  // namespace
+
+std::string_view name_of(StageId id) { return kNames[static_cast<std::size_t>(id)]; }
+
+StageId parse_stage(std::string_view name, std::string_view flag) {
+  const auto found = std::find(kNames.begin(), kNames.end(), name);
+  if (found == kNames.end()) {
+    fail(ErrorKind::kArgument, "{}: there is no stage '{}'; there are {}", flag, name,
+         fmt::join(kNames, ", "));
+  }
+  return static_cast<StageId>(found - kNames.begin());
 }
 
 SessionOptions Stage::options(const Workspace& workspace) const {

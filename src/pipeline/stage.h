@@ -26,6 +26,10 @@ enum class StageId : std::uint8_t {
   kPicture,
 };
 Message title_of(StageId id);
+/// "text-encoder-1", "denoiser", ...: what users type.
+std::string_view name_of(StageId id);
+/// Throws Error(kArgument) with `flag` in front and all names.
+StageId parse_stage(std::string_view name, std::string_view flag);
 
 struct Stage {
   StageId id = StageId::kPhoto;

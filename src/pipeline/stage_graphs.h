@@ -14,7 +14,8 @@ namespace semblance {
 int encoded_prompts(const OpenedModels& models, const Request& request);
 /// Pictures of a step's batch.
 int guidance_halves(const Request& request);
-/// Whether IdentityNet is on at a step, as the published pipeline rounds it: docs/reference.md, 3.8.
+/// Whether IdentityNet is on at a step, as the published pipeline rounds it:
+/// docs/reference.md, 3.8.
 bool identity_on(const Request& request, int step, int steps);
 /// Whether a picture is decoded in several tiles. Throws what check_tiling() throws.
 bool decodes_in_tiles(const VaeConfig& vae, Size size, bool tiling);

@@ -348,7 +348,7 @@ TEST(CheckPlan, FindsPlacesOutsideOrTooSmallOrNotAligned) {
 TEST(CheckPlan, FindsRandomConflicts) {
   std::mt19937 random(3);
   int made = 0;
-  for (unsigned seed = 0; seed < 30; ++seed) {
+  for (unsigned seed = 0; seed < 32; ++seed) {
     SCOPED_TRACE(seed);
     const testing::FakeKernels kernels(seed);
     const auto needs_of = [&](const Graph& graph) {

@@ -345,9 +345,14 @@ std::vector<ValueChoice> choose(const Graph& graph, const GraphLinks& links,
 
 std::string to_string(const Graph& graph, const std::vector<ValueChoice>& choices) {
   std::string text;
+  int whole = 0;
   for (const Node& node : graph.nodes()) {
     const ValueChoice& choice = choices[at(node.dst)];
     if (!choice.kept) continue;
+    if (!choice.split && choice.band == 0 && choice.chunks == 1 && !choice.in_file) {
+      ++whole;
+      continue;
+    }
     const TensorType& type = graph.type(node.dst);
     text += fmt::format("%{} {} {}", node.dst, name_of(node.op), to_string(type));
     if (choice.split) text += ", picture by picture";
@@ -360,7 +365,7 @@ std::string to_string(const Graph& graph, const std::vector<ValueChoice>& choice
     if (choice.in_file) text += ", in the scratch file";
     text += '\n';
   }
-  return text;
+  return text + fmt::format("{} in one piece\n", whole);
 }
 
 }  // namespace semblance

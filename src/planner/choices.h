@@ -45,7 +45,8 @@ class GraphLinks {
 std::vector<ValueChoice> choose(const Graph& graph, const GraphLinks& links,
                                 const LowerRules& rules, const WeightFactsOf& facts);
 
-/// A line for each value that is kept: "down.0: in 4 bands of 4096 pixels, in the file".
+/// A line for each kept value that is not computed in one piece, and how many are:
+/// "%52 conv2d f32[2,128,128,320], picture by picture, in 4 bands of 4096 pixels".
 std::string to_string(const Graph& graph, const std::vector<ValueChoice>& choices);
 
 }  // namespace semblance

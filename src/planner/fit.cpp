@@ -58,7 +58,7 @@ Fitter::Fitter(const Graph& graph, NeedsOf needs, const FitOptions& options)
 /// The candidate of a rung that needs no more than `most_bytes`: the one that spills the least, or
 /// the one that spills the most.
 std::optional<Fitter::Candidate> Fitter::explore(std::size_t rung, std::uint64_t most_bytes,
-                                                 Prefer prefer) {
+                                                 Prefer prefer, PlanLog* log) {
   std::vector<Need>& known = known_[rung];
   most_bytes = std::min(most_bytes, kNever - 1);
   const auto is_out = [&](const Need& need) { return need.bytes > most_bytes; };
@@ -71,7 +71,7 @@ std::optional<Fitter::Candidate> Fitter::explore(std::size_t rung, std::uint64_t
     const NodeNeeds need = needs_(graph, node);
     return WeightFacts{need.src[1].packed_bytes, need.keeps_bits_by_channels};
   };
-  Candidate whole{lower(graph_, rules, facts), {}};
+  Candidate whole{lower(graph_, rules, facts, log), {}};
   whole.needs = all_needs(whole.lowered.graph, needs_);
   const ReadingBytes reading = reading_bytes(whole.needs);
   const std::uint64_t beside =
@@ -94,7 +94,10 @@ std::optional<Fitter::Candidate> Fitter::explore(std::size_t rung, std::uint64_t
     if (is_out(known[i])) continue;
     Candidate spilled;
     if (choices[i] > 0) {
-      spilled.lowered = spilling.program(choices[i]);
+      spilled.lowered = run_pass(
+          log, Pass::kSpill, [&] { return spilling.program(choices[i]); },
+          [](const Lowered& lowered) { return lowered.graph.nodes().size(); });
+      check_interface(whole.lowered.graph, spilled.lowered.graph, Pass::kSpill);
       spilled.needs = all_needs(spilled.lowered.graph, needs_);
     }
     Candidate& candidate = choices[i] > 0 ? spilled : whole;
@@ -134,14 +137,19 @@ Plan using_what_is_left(const Lowered& lowered, const std::vector<NodeNeeds>& ne
 
 }  // namespace
 
-std::optional<Program> Fitter::program(std::size_t rung, std::uint64_t memory_bytes) {
-  std::optional<Candidate> candidate = explore(rung, memory_bytes, Prefer::kLeastSpilling);
+std::optional<Program> Fitter::program(std::size_t rung, std::uint64_t memory_bytes, PlanLog& log) {
+  std::optional<Candidate> candidate = explore(rung, memory_bytes, Prefer::kLeastSpilling, &log);
   if (!candidate) return std::nullopt;
   FitOptions options = options_;
   options.memory_bytes = memory_bytes;
   Program program;
-  program.plan = using_what_is_left(candidate->lowered, candidate->needs,
-                                    std::move(candidate->least), options);
+  program.plan = run_pass(
+      &log, Pass::kPlace,
+      [&] {
+        return using_what_is_left(candidate->lowered, candidate->needs, std::move(candidate->least),
+                                  options);
+      },
+      [&](const Plan&) { return candidate->lowered.graph.nodes().size(); });
   program.graph = std::move(candidate->lowered.graph);
   program.needs = std::move(candidate->needs);
   const RunSeconds seconds = predict(program.graph, program.needs, program.plan, options.rates);
@@ -155,7 +163,8 @@ std::optional<Program> Fitter::fit(std::uint64_t memory_bytes) {
   std::optional<std::size_t> best_rung;
   double best_seconds = 0;
   for (std::size_t rung = 0; rung < std::size(kRungs); ++rung) {
-    std::optional<Program> made = program(rung, memory_bytes);
+    PlanLog log;
+    std::optional<Program> made = program(rung, memory_bytes, log);
     if (!made) continue;
     const bool waits = made->wait_seconds > kLittleWaiting * made->seconds;
     if (!best_rung || made->seconds < best_seconds) {
@@ -163,11 +172,17 @@ std::optional<Program> Fitter::fit(std::uint64_t memory_bytes) {
       best_seconds = made->seconds;
     }
     if (!waits || rung + 1 == std::size(kRungs)) {  // smaller parts make nothing faster then
-      if (best_rung == rung) best = std::move(made);
+      if (best_rung == rung) {
+        best = std::move(made);
+        log_ = std::move(log);
+      }
       break;
     }
   }
-  if (best_rung && !best) best = program(*best_rung, memory_bytes);
+  if (best_rung && !best) {
+    log_ = {};
+    best = program(*best_rung, memory_bytes, log_);
+  }
   return best;
 }
 

@@ -33,10 +33,12 @@ class Fitter {
   /// The fastest program that fits, or nothing. The same result for the same arguments; what fits
   /// in some bytes fits in more.
   std::optional<Program> fit(std::uint64_t memory_bytes);
-  /// Whether fit() gives a program: sooner told.
+  /// Whether fit() would succeed; cheaper than calling it.
   bool fits(std::uint64_t memory_bytes);
   /// The least memory_bytes for which fit() gives a program.
   std::uint64_t least_memory();
+  /// How the program that fit() last gave was made.
+  const PlanLog& log() const { return log_; }
 
  private:
   struct Candidate;
@@ -47,14 +49,16 @@ class Fitter {
   };
   enum class Prefer : std::uint8_t { kLeastSpilling, kLeastMemory };
 
-  std::optional<Candidate> explore(std::size_t rung, std::uint64_t most_bytes, Prefer prefer);
-  std::optional<Program> program(std::size_t rung, std::uint64_t memory_bytes);
+  std::optional<Candidate> explore(std::size_t rung, std::uint64_t most_bytes, Prefer prefer,
+                                   PlanLog* log = nullptr);
+  std::optional<Program> program(std::size_t rung, std::uint64_t memory_bytes, PlanLog& log);
   std::uint64_t least_known() const;
 
   const Graph& graph_;
   NeedsOf needs_;
   FitOptions options_;
   std::vector<std::vector<Need>> known_;  // by rung, by amount of spilling
+  PlanLog log_;
 };
 
 /// The same for one budget, options.memory_bytes.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "core/integers.h"
 #include "planner/choices.h"
@@ -41,7 +42,12 @@ class Emitter {
         choices_(choices),
         states_(graph.values().size()) {}
 
-  Lowered run() {
+  struct Emitted {
+    Lowered lowered;
+    std::vector<int> pictures;  // by node: which one it is of, or -1
+  };
+
+  Emitted run() {
     for (std::size_t i = 0; i < graph_.values().size(); ++i) {
       if (graph_.values()[i].kind == ValueKind::kInput) add_input(static_cast<ValueId>(i));
     }
@@ -53,7 +59,7 @@ class Emitter {
       out_.add_output(name, whole(value));
       note_nodes();
     }
-    return regroup_pictures(std::move(out_), tags_, std::move(epochs_), std::move(file_inputs_));
+    return {{std::move(out_), std::move(epochs_), std::move(file_inputs_)}, std::move(tags_)};
   }
 
  private:
@@ -370,10 +376,31 @@ class Emitter {
 
 }  // namespace
 
-Lowered lower(const Graph& graph, const LowerRules& rules, const WeightFactsOf& facts) {
-  const Graph split = split_group_norms(graph);
-  const GraphLinks links(split);
-  return Emitter(split, links, rules, choose(split, links, rules, facts)).run();
+Lowered lower(const Graph& original, const LowerRules& rules, const WeightFactsOf& facts,
+              PlanLog* log) {
+  const auto nodes_of = [](const auto& result) { return result.nodes().size(); };
+  std::optional<Graph> split;
+  if (rules.split_group_norms) {
+    split = run_pass(
+        log, Pass::kSplitGroupNorms, [&] { return split_group_norms(original); }, nodes_of);
+    check_interface(original, *split, Pass::kSplitGroupNorms);
+  }
+  const Graph& graph = split ? *split : original;
+  const GraphLinks links(graph);
+  const std::vector<ValueChoice> choices = run_pass(
+      log, Pass::kChoose, [&] { return choose(graph, links, rules, facts); },
+      [&](const auto&) { return graph.nodes().size(); });
+  if (log != nullptr) log->choices = to_string(graph, choices);
+  Emitter::Emitted emitted = run_pass(
+      log, Pass::kEmit, [&] { return Emitter(graph, links, rules, choices).run(); },
+      [&](const auto& result) { return nodes_of(result.lowered.graph); });
+  check_interface(graph, emitted.lowered.graph, Pass::kEmit);
+  if (!rules.regroup) return std::move(emitted.lowered);
+  Lowered lowered = run_pass(
+      log, Pass::kRegroup, [&] { return regroup_pictures(emitted.lowered, emitted.pictures); },
+      [&](const Lowered& result) { return nodes_of(result.graph); });
+  check_interface(graph, lowered.graph, Pass::kRegroup);
+  return lowered;
 }
 
 }  // namespace semblance

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "planner/passes.h"
 
 namespace semblance {
 
@@ -32,6 +33,9 @@ struct LowerRules {
   /// Operations of a picture that are computed in one node; beyond, it is cut, so that a run can
   /// stop in between. Also a target, not a bound.
   Operations slice_operations = std::numeric_limits<Operations>::infinity();
+  // Passes that may be left out, for tests.
+  bool split_group_norms = true;
+  bool regroup = true;
 };
 
 /// What lowering asks of the kernels, by a node of the graph that is being lowered.
@@ -52,6 +56,7 @@ struct Lowered {
   std::vector<ValueId> file_inputs;
 };
 
-Lowered lower(const Graph& graph, const LowerRules& rules, const WeightFactsOf& facts);
+Lowered lower(const Graph& graph, const LowerRules& rules, const WeightFactsOf& facts,
+              PlanLog* log = nullptr);
 
 }  // namespace semblance

@@ -246,6 +246,8 @@ inline LowerRules random_rules(std::mt19937& random, const Graph& graph) {
   rules.batch_bytes = any();
   rules.file_bytes = any();
   rules.weight_bytes = any();
+  rules.split_group_norms = random() % 4 > 0;
+  rules.regroup = random() % 4 > 0;
   return rules;
 }
 

@@ -48,8 +48,8 @@ Lowered reordered(const Graph& graph, const std::vector<int>& order, const std::
   return result;
 }
 
-Lowered regroup_pictures(Graph graph, const std::vector<int>& pictures, std::vector<int> epochs,
-                         std::vector<ValueId> file_inputs) {
+Lowered regroup_pictures(const Lowered& lowered, const std::vector<int>& pictures) {
+  const Graph& graph = lowered.graph;
   std::vector<int> order;
   std::map<int, std::vector<int>> run;
   std::vector<bool> in_run(graph.values().size());
@@ -79,7 +79,7 @@ Lowered regroup_pictures(Graph graph, const std::vector<int>& pictures, std::vec
     order.push_back(n);
   }
   flush();
-  return reordered(graph, order, epochs, file_inputs);
+  return reordered(graph, order, lowered.epoch, lowered.file_inputs);
 }
 
 }  // namespace semblance

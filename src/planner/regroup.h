@@ -39,7 +39,6 @@ Lowered reordered(const Graph& graph, const std::vector<int>& order, const std::
 
 /// `pictures` says by node of which picture it is, or -1 for nodes of all. Runs of nodes of single
 /// pictures are sorted by picture; what comes between and does not need them goes in front.
-Lowered regroup_pictures(Graph graph, const std::vector<int>& pictures, std::vector<int> epochs,
-                         std::vector<ValueId> file_inputs);
+Lowered regroup_pictures(const Lowered& lowered, const std::vector<int>& pictures);
 
 }  // namespace semblance

@@ -1,0 +1,14 @@
+// Why a program is as it is, for people: which kernels run it and why others declined, what was
+// kept and cut, what is read and spilled, and how long each pass took.
+#pragma once
+
+#include <string>
+
+#include "planner/plan.h"
+#include "runtime/backend.h"
+
+namespace semblance {
+
+std::string explain(const Program& program, const PlanLog& log, const Backend& backend);
+
+}  // namespace semblance
