@@ -17,7 +17,7 @@
 #include "hub/inventory.h"
 #include "hub/pull.h"
 #include "memory/budget.h"
-#include "pipeline/assumed_models.h"
+#include "pipeline/opened_models.h"
 
 namespace semblance::cli {
 namespace {

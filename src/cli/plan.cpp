@@ -12,7 +12,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "image/encode.h"
-#include "pipeline/assumed_models.h"
+#include "pipeline/opened_models.h"
 #include "pipeline/pipeline.h"
 
 namespace semblance::cli {

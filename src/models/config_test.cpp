@@ -139,18 +139,6 @@ StoredTensor stored(Shape shape) {
   return {DType::kF32, shape, memory_file("vae.safetensors", std::vector<std::byte>(bytes)), 0};
 }
 
-TEST(VaeNames, BringsOlderAttentionNamesToTheNewOnes) {
-  WeightMap old;
-  old.add("decoder.mid_block.attentions.0.query.weight", stored({4, 4, 1, 1}));
-  old.add("decoder.mid_block.attentions.0.proj_attn.bias", stored({4}));
-  old.add("decoder.conv_in.weight", stored({4, 4, 1, 1}));
-  const WeightMap renamed = normalise_vae_names(old);
-  ASSERT_NE(renamed.find("decoder.mid_block.attentions.0.to_q.weight"), nullptr);
-  EXPECT_EQ(renamed.find("decoder.mid_block.attentions.0.to_q.weight")->shape, (Shape{4, 4}));
-  EXPECT_NE(renamed.find("decoder.mid_block.attentions.0.to_out.0.bias"), nullptr);
-  EXPECT_EQ(renamed.find("decoder.conv_in.weight")->shape.rank(), 4);
-}
-
 TEST(ResamplerConfig, SaysWhatAnAdapterLacks) {
   WeightMap weights;
   EXPECT_NE(

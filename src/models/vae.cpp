@@ -100,28 +100,4 @@ Value vae_encoder(const Scope& s, const VaeConfig& config, Value picture, DType 
   return convert(x, DType::kF32);
 }
 
-WeightMap normalise_vae_names(const WeightMap& weights) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kRenames = {
-      {{".query.", ".to_q."},
-       {".key.", ".to_k."},
-       {".value.", ".to_v."},
-       {".proj_attn.", ".to_out.0."}}};
-  WeightMap result;
-  for (const auto& [name, tensor] : weights) {
-    std::string canonical = name;
-    StoredTensor stored = tensor;
-    if (name.find(".attentions.") != std::string::npos) {
-      for (const auto& [old_part, new_part] : kRenames) {
-        const std::size_t at = canonical.find(old_part);
-        if (at != std::string::npos) canonical.replace(at, old_part.size(), new_part);
-      }
-      const Shape& shape = stored.shape;
-      if (shape.rank() == 4 && shape[2] == 1 && shape[3] == 1)
-        stored.shape = Shape{shape[0], shape[1]};
-    }
-    result.add(std::move(canonical), std::move(stored));
-  }
-  return result;
-}
-
 }  // namespace semblance

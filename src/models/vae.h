@@ -32,8 +32,4 @@ Value vae_decoder(const Scope& s, const VaeConfig& config, Value latent, DType d
 /// scaling.
 Value vae_encoder(const Scope& s, const VaeConfig& config, Value picture, DType dtype);
 
-/// Older files call the attention's weights query, key, value and proj_attn, some as 1x1
-/// convolutions: brings them to the names above.
-WeightMap normalise_vae_names(const WeightMap& weights);
-
 }  // namespace semblance

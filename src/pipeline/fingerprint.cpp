@@ -73,14 +73,14 @@ void add_text(Hash& hash, const fs::path& path) {
   hash.add(std::as_bytes(std::span(text)));
 }
 
-std::string of_text_encoder(const fs::path& base, const WeightMap& weights,
+std::string of_text_encoder(const ModelSource& source, const WeightMap& weights,
                             const std::string& suffix) {
   Hash hash;
   add_weights(hash, weights);
-  add_text(hash, base / ("text_encoder" + suffix) / "config.json");
+  add_text(hash, source.place("text_encoder" + suffix) / "config.json");
   for (const char* name :
        {"vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"}) {
-    add_text(hash, base / ("tokenizer" + suffix) / name);
+    add_text(hash, source.place("tokenizer" + suffix) / name);
   }
   return hash.text();
 }
@@ -94,18 +94,18 @@ std::string of_part(const WeightMap& weights, std::string_view prefix, const fs:
 
 }  // namespace
 
-Fingerprints fingerprints_of(const ModelPaths& paths, const OpenedModels& models) {
+Fingerprints fingerprints_of(const ModelSource& source, const OpenedModels& models) {
   Hash scheduler;
-  add_text(scheduler, paths.base / "scheduler" / "scheduler_config.json");
-  add_text(scheduler, paths.base / "model_index.json");
+  add_text(scheduler, source.place("scheduler") / "scheduler_config.json");
+  add_text(scheduler, source.place("model_index") / "model_index.json");
   return {
       {"the scheduler", scheduler.text()},
-      {"the first text encoder", of_text_encoder(paths.base, models.clip_weights[0], "")},
-      {"the second text encoder", of_text_encoder(paths.base, models.clip_weights[1], "_2")},
-      {"the UNet", of_part(models.denoiser_weights, "unet.", paths.base / "unet" / "config.json")},
-      {"the VAE", of_part(models.vae_weights, "", paths.base / "vae" / "config.json")},
-      {"IdentityNet",
-       of_part(models.denoiser_weights, "identitynet.", paths.identitynet / "config.json")},
+      {"the first text encoder", of_text_encoder(source, models.clip_weights[0], "")},
+      {"the second text encoder", of_text_encoder(source, models.clip_weights[1], "_2")},
+      {"the UNet", of_part(models.denoiser_weights, "unet.", source.place("unet") / "config.json")},
+      {"the VAE", of_part(models.vae_weights, "", source.place("vae") / "config.json")},
+      {"IdentityNet", of_part(models.denoiser_weights, "identitynet.",
+                              source.place("identitynet") / "config.json")},
       {"the face adapter", of_part(models.denoiser_weights, "ip_adapter.", {})},
   };
 }

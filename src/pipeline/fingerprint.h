@@ -16,6 +16,6 @@ using Fingerprints = std::map<std::string, std::string>;
 /// configs and its tokenizer whole. Names of files and folders do not count. Fine-tuned weights,
 /// which change nearly every number, give another fingerprint; it is no proof against forgery.
 /// Throws what File::read throws.
-Fingerprints fingerprints_of(const ModelPaths& paths, const OpenedModels& models);
+Fingerprints fingerprints_of(const ModelSource& source, const OpenedModels& models);
 
 }  // namespace semblance

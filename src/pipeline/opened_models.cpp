@@ -10,13 +10,15 @@
 #include "core/stop.h"
 #include "models/unet.h"
 #include "weights/audit.h"
-#include "weights/checkpoint.h"
 #include "weights/names.h"
 
 namespace semblance {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::string_view kAdapter = "ip_adapter.";
+constexpr std::string_view kResampler = "image_proj.";
 
 /// Weights that a graph declares under `prefix`, without it.
 std::vector<Expected> declared(const Graph& graph, std::string_view prefix) {
@@ -28,44 +30,43 @@ std::vector<Expected> declared(const Graph& graph, std::string_view prefix) {
   return expected;
 }
 
-void audit_against(std::string_view what, const fs::path& where, const Graph& graph,
-                   std::string_view prefix, const WeightMap& weights,
+void audit_against(std::string_view what, const ModelSource& source, std::string_view component,
+                   const Graph& graph, std::string_view prefix, const WeightMap& weights,
                    const std::vector<std::string>& unread = {}) {
+  if (!source.is_whole()) return;
+  const fs::path where = source.place(component);
   std::vector<std::string_view> ignorable(std::begin(kComputedBuffers), std::end(kComputedBuffers));
   ignorable.insert(ignorable.end(), unread.begin(), unread.end());
   audit(fmt::format("{} in {}", what, where.string()), declared(graph, prefix), weights, ignorable);
 }
 
-Json load_config(const fs::path& folder) {
-  return Json::load(folder / "config.json").expect_object();
-}
-
-void open_text_encoder(OpenedModels& models, std::size_t index, const fs::path& base,
+void open_text_encoder(OpenedModels& models, std::size_t index, const ModelSource& source,
                        const std::stop_token& stop) {
   check_stop(stop);
-  const std::string suffix = index == 0 ? "" : "_2";
-  const fs::path folder = base / ("text_encoder" + suffix);
-  models.tokenizers.push_back(Tokenizer::load(base / ("tokenizer" + suffix)));
+  const std::string_view component = index == 0 ? "text_encoder" : "text_encoder_2";
+  std::optional<Tokenizer> tokenizer = source.tokenizer(static_cast<int>(index));
   check_stop(stop);
   ClipConfig& config = models.clip[index];
-  const Json json = load_config(folder);
+  const Json json = source.config(component);
   config = clip_config(json);
-  if (models.tokenizers[index].size() > config.vocab_size) {
-    json.refuse("vocab_size", fmt::format("at least {}, the tokenizer's number of tokens",
-                                          models.tokenizers[index].size()));
+  if (tokenizer && tokenizer->size() > config.vocab_size) {
+    json.refuse("vocab_size",
+                fmt::format("at least {}, the tokenizer's number of tokens", tokenizer->size()));
   }
-  models.clip_weights[index] = normalise_text_encoder_names(open_component(folder));
+  if (tokenizer) models.tokenizers.push_back(std::move(*tokenizer));
+  models.clip_weights[index] = source.weights(component);
   Graph graph;
   const Scope root(&graph, "");
   const Value ids =
       root.input("ids", DType::kI32, {1, models.prompt_length(static_cast<int>(index))});
   if (index == 0) {
     clip_text(root, config, ids, {});
-    audit_against("the first text encoder", folder, graph, "", models.clip_weights[index],
-                  clip_unread(config));
+    audit_against("the first text encoder", source, component, graph, "",
+                  models.clip_weights[index], clip_unread(config));
   } else {
     clip_text(root, config, ids, root.input("ends", DType::kI32, {1}));
-    audit_against("the second text encoder", folder, graph, "", models.clip_weights[index]);
+    audit_against("the second text encoder", source, component, graph, "",
+                  models.clip_weights[index]);
   }
 }
 
@@ -94,7 +95,7 @@ Graph denoiser_for_audit(const OpenedModels& models) {
 }
 
 /// The parts must have been made for each other; says which are not, before a tensor's shape does.
-void check_widths(const OpenedModels& models, const ModelPaths& paths) {
+void check_widths(const OpenedModels& models, const ModelSource& source) {
   const auto differ = [](std::string_view what, std::int64_t gives, std::string_view reader,
                          std::int64_t takes) {
     if (gives != takes) {
@@ -109,8 +110,8 @@ void check_widths(const OpenedModels& models, const ModelPaths& paths) {
          models.unet.pooled_channels());
   differ("the second encoder's projection", models.clip[1].projection,
          "IdentityNet's added embedding", models.identitynet.pooled_channels());
-  differ(fmt::format("the face adapter {}", paths.adapter.string()), models.resampler.output,
-         "the UNet", models.unet.cross_channels[0]);
+  differ(fmt::format("the face adapter {}", source.place("adapter").string()),
+         models.resampler.output, "the UNet", models.unet.cross_channels[0]);
   for (std::int64_t cross : models.identitynet.cross_channels)
     differ("the face adapter", models.resampler.output, "IdentityNet", cross);
   differ("the VAE's latent", models.vae.latent_channels, "the UNet", models.unet.in_channels);
@@ -122,8 +123,8 @@ void check_widths(const OpenedModels& models, const ModelPaths& paths) {
     fail(ErrorKind::kShape,
          "IdentityNet in {} has block_out_channels {} x layers_per_block {}, the UNet in {} has {} "
          "x {}: they were not made for each other",
-         paths.identitynet.string(), fmt::join(models.identitynet.channels, ","),
-         fmt::join(models.identitynet.layers, ","), (paths.base / "unet").string(),
+         source.place("identitynet").string(), fmt::join(models.identitynet.channels, ","),
+         fmt::join(models.identitynet.layers, ","), source.place("unet").string(),
          fmt::join(models.unet.channels, ","), fmt::join(models.unet.layers, ","));
   }
   if (models.prompt_length(0) != models.prompt_length(1)) {
@@ -133,78 +134,79 @@ void check_widths(const OpenedModels& models, const ModelPaths& paths) {
   }
 }
 
-void open_denoiser(OpenedModels& models, const ModelPaths& paths, const std::stop_token& stop) {
-  check_stop(stop);
-  WeightMap unet_weights = open_component(paths.base / "unet");
-  check_stop(stop);
-  WeightMap identity_weights = open_component(paths.identitynet);
-  check_stop(stop);
-  WeightMap adapter_weights;
-  constexpr std::string_view kAdapter = "ip_adapter.";
-  constexpr std::string_view kResampler = "image_proj.";
-  for (const auto& [name, tensor] : open_weights(paths.adapter)) {
+/// The adapter's two halves, each without its prefix.
+struct AdapterWeights {
+  WeightMap attention;
+  WeightMap resampler;
+};
+
+AdapterWeights open_adapter(const ModelSource& source) {
+  AdapterWeights adapter;
+  const std::string place = source.place("adapter").string();
+  const WeightMap weights = source.weights("adapter");
+  for (const auto& [name, tensor] : weights) {
     if (name.starts_with(kAdapter)) {
-      adapter_weights.add(name.substr(kAdapter.size()), tensor);
+      adapter.attention.add(name.substr(kAdapter.size()), tensor);
     } else if (name.starts_with(kResampler)) {
-      models.resampler_weights.add(name.substr(kResampler.size()), tensor);
+      adapter.resampler.add(name.substr(kResampler.size()), tensor);
     } else {
       fail(ErrorKind::kCorrupt,
            "cannot read the face adapter {}: its tensors are under image_proj and ip_adapter, it "
            "also has {}",
-           paths.adapter.string(), name);
+           place, name);
     }
   }
-  if (models.resampler_weights.empty() || adapter_weights.empty()) {
+  const bool is_assumed = !source.is_whole() && weights.empty();
+  if (!is_assumed && (adapter.resampler.empty() || adapter.attention.empty())) {
     fail(ErrorKind::kMissing,
          "cannot use the face adapter {}: it has no tensors under {}\n  is this InstantID's "
          "ip-adapter.bin?",
-         paths.adapter.string(), models.resampler_weights.empty() ? "image_proj" : "ip_adapter");
+         place, adapter.resampler.empty() ? "image_proj" : "ip_adapter");
   }
-  models.resampler = resampler_config(models.resampler_weights, "");
-  check_widths(models, paths);
+  return adapter;
+}
 
+void open_denoiser(OpenedModels& models, const ModelSource& source, const std::stop_token& stop) {
   check_stop(stop);
-  const Graph graph = denoiser_for_audit(models);
-  audit_against("the UNet", paths.base / "unet", graph, "unet.", unet_weights);
-  audit_against("IdentityNet", paths.identitynet, graph, "identitynet.", identity_weights);
-  audit_against("the face adapter's attention", paths.adapter, graph, kAdapter, adapter_weights);
+  WeightMap unet_weights = source.weights("unet");
+  check_stop(stop);
+  WeightMap identity_weights = source.weights("identitynet");
+  check_stop(stop);
+  AdapterWeights adapter = open_adapter(source);
+  models.resampler_weights = std::move(adapter.resampler);
+  if (!models.resampler_weights.empty())
+    models.resampler = resampler_config(models.resampler_weights, "");
+  if (source.is_whole()) {
+    check_widths(models, source);
+    check_stop(stop);
+    const Graph graph = denoiser_for_audit(models);
+    audit_against("the UNet", source, "unet", graph, "unet.", unet_weights);
+    audit_against("IdentityNet", source, "identitynet", graph, "identitynet.", identity_weights);
+    audit_against("the face adapter's attention", source, "adapter", graph, kAdapter,
+                  adapter.attention);
+  }
   models.denoiser_weights.merge("unet.", std::move(unet_weights));
   models.denoiser_weights.merge("identitynet.", std::move(identity_weights));
-  models.denoiser_weights.merge(kAdapter, std::move(adapter_weights));
+  models.denoiser_weights.merge(kAdapter, std::move(adapter.attention));
 
   Graph resampler_graph;
   const Scope root(&resampler_graph, "");
   resampler(root, models.resampler,
             root.input("embedding", DType::kF32, {1, models.resampler.embedding}));
-  audit_against("the face adapter's resampler", paths.adapter, resampler_graph, "",
+  audit_against("the face adapter's resampler", source, "adapter", resampler_graph, "",
                 models.resampler_weights);
 }
 
-void open_vae(OpenedModels& models, const fs::path& folder) {
-  models.vae = vae_config(load_config(folder));
-  models.vae_weights = normalise_vae_names(open_component(folder));
+void open_vae(OpenedModels& models, const ModelSource& source) {
+  models.vae = vae_config(source.config("vae"));
+  models.vae_weights = source.weights("vae");
   Graph graph;
   const Scope root(&graph, "");
   vae_decoder(root, models.vae,
               root.input("latent", DType::kF32, {1, 1, 1, models.vae.latent_channels}),
               DType::kF32);
   vae_encoder(root, models.vae, root.input("picture", DType::kF32, {1, 8, 8, 3}), DType::kF32);
-  audit_against("the VAE", folder, graph, "", models.vae_weights);
-}
-
-/// Whoever names a folder's parent or a single file is told what is needed in its place, before a
-/// file that nobody has heard of is said to be missing.
-void check_folder(std::string_view flag, const fs::path& folder, const char* file,
-                  std::string_view needed) {
-  if (!fs::is_directory(folder)) {
-    fail(ErrorKind::kArgument, "cannot open {} {}: {} is needed, this is a file", flag,
-         folder.string(), needed);
-  }
-  if (!fs::exists(folder / file)) {
-    fail(ErrorKind::kMissing,
-         "cannot open {} {}: it has no {}\n  {} is needed; docs/models.md lists its files", flag,
-         folder.string(), file, needed);
-  }
+  audit_against("the VAE", source, "vae", graph, "", models.vae_weights);
 }
 
 /// What scheduler_config.json names, or else model_index.json, which is what diffusers goes by.
@@ -228,51 +230,55 @@ int OpenedModels::prompt_length(int encoder) const {
       std::min<std::int64_t>(tokenizers[index].max_length(), clip[index].length));
 }
 
-double guidance_of(const fs::path& base) {
-  const fs::path path = base / "generation_config.json";
+namespace {
+
+/// guidance_scale of generation_config.json, the name that transformers' models use (diffusers has
+/// none); the published demo's 5 where it is not there.
+double guidance_of(const ModelSource& source) {
   constexpr double kPublished = 5;
-  if (base.empty() || !fs::exists(path)) return kPublished;
-  const Json config = Json::load(path).expect_object();
+  const Json config = source.config("generation");
   const double guidance = config.get_float("guidance_scale", kPublished);
   // What every way of asking for a picture takes: the service's settings end at 50.
   if (!(guidance >= 0 && guidance <= 50)) config.refuse("guidance_scale", "a number from 0 to 50");
   return guidance;
 }
 
-OpenedModels open_models(const ModelPaths& paths, const std::stop_token& stop) {
-  for (const auto& [flag, path] :
-       {std::pair<std::string_view, const fs::path*>{"--base", &paths.base},
-        {"--identitynet", &paths.identitynet},
-        {"--adapter", &paths.adapter}}) {
-    if (path->empty())
-      fail(ErrorKind::kArgument,
-           "no {} is given: it says where a part of the model lies (see --help)", flag);
-    if (!fs::exists(*path))
-      fail(ErrorKind::kMissing, "cannot open {} {}: it is not there", flag, path->string());
-  }
-  check_folder("--base", paths.base, "model_index.json", "a diffusers folder of an SDXL");
-  check_folder("--identitynet", paths.identitynet, "config.json",
-               "InstantID's folder ControlNetModel");
-  if (!fs::exists(paths.base / "text_encoder_2")) {
-    fail(ErrorKind::kMissing,
-         "cannot open --base {}: it has no second text encoder (text_encoder_2)\n  InstantID works "
-         "on SDXL, not on Stable Diffusion 1 or 2",
-         paths.base.string());
-  }
+}  // namespace
+
+OpenedModels open_models(const ModelSource& source, const std::stop_token& stop) {
   OpenedModels models;
-  models.scheduler =
-      SchedulerConfig::read(Json::load(paths.base / "scheduler" / "scheduler_config.json"));
-  const Json index = Json::load(paths.base / "model_index.json").expect_object();
+  models.scheduler = SchedulerConfig::read(source.config("scheduler"));
+  const Json index = source.config("model_index");
   models.sampler = sampler_of(models.scheduler, index);
   models.zero_absent_negative = index.get_bool("force_zeros_for_empty_prompt", true);
-  models.guidance = guidance_of(paths.base);
-  for (std::size_t i = 0; i < 2; ++i) open_text_encoder(models, i, paths.base, stop);
-  models.unet = unet_config(load_config(paths.base / "unet"));
-  models.identitynet = identitynet_config(load_config(paths.identitynet));
+  models.guidance = guidance_of(source);
+  for (std::size_t i = 0; i < 2; ++i) open_text_encoder(models, i, source, stop);
+  models.unet = unet_config(source.config("unet"));
+  models.identitynet = identitynet_config(source.config("identitynet"));
   check_stop(stop);
-  open_vae(models, paths.base / "vae");
-  open_denoiser(models, paths, stop);
+  open_vae(models, source);
+  open_denoiser(models, source, stop);
   return models;
+}
+
+OpenedModels open_models(const ModelPaths& paths, const std::stop_token& stop) {
+  const DiffusersFolder folder(paths);
+  folder.check();
+  return open_models(folder, stop);
+}
+
+AssumedModels assume_models(const ModelPaths& paths) {
+  if (!paths.base.empty() && !paths.identitynet.empty() && !paths.adapter.empty()) {
+    try {
+      return {open_models(paths), {}};
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kMissing) throw;
+    }
+  }
+  const PublishedModel source(paths);
+  AssumedModels result{open_models(source), {}};
+  result.assumed = source.assumed();
+  return result;
 }
 
 }  // namespace semblance

@@ -9,10 +9,8 @@
 #include "models/resampler.h"
 #include "models/unet_config.h"
 #include "models/vae.h"
-#include "pipeline/request.h"
+#include "pipeline/model_source.h"
 #include "sampling/sampler.h"
-#include "text/tokenizer.h"
-#include "weights/weight_map.h"
 
 namespace semblance {
 
@@ -37,13 +35,20 @@ struct OpenedModels {
   int prompt_length(int encoder) const;
 };
 
-/// guidance_scale of the folder's generation_config.json, the name that transformers' models use
-/// (diffusers has none); the published demo's 5 where it is not there. Throws as Json does, also
-/// beyond 0 to 50.
-double guidance_of(const std::filesystem::path& base);
-
 /// Opens and audits everything; throws the first Error, which names all that is wrong in that
 /// component. Throws Error(kCancelled) between two files after `stop`.
+OpenedModels open_models(const ModelSource& source, const std::stop_token& stop = {});
+/// Of a DiffusersFolder, after its check().
 OpenedModels open_models(const ModelPaths& paths, const std::stop_token& stop = {});
+
+struct AssumedModels {
+  OpenedModels models;
+  std::vector<std::string> assumed;  // files and folders that are not there
+};
+
+/// For a plan, which needs no files: as open_models(), where every file is there; else of a
+/// PublishedModel: names and shapes are not audited, and there are no tokenizers. Throws what
+/// open_models() throws for files that are no models.
+AssumedModels assume_models(const ModelPaths& paths);
 
 }  // namespace semblance

@@ -281,7 +281,7 @@ Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options, std:
              Workspace(backend_by_name(options.backend), options.workspace)});
   // Now, since they are needed when a file has failed later.
   check_stop(stop);
-  models->fingerprints = fingerprints_of(paths, models->opened);
+  models->fingerprints = fingerprints_of(DiffusersFolder(paths), models->opened);
   check_stop(stop);
   models->workspace = models->workspace.with_base(planned_base())
                           .with_prices(models->dtype(), cached_share_of(models->opened));

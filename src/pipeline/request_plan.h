@@ -2,7 +2,7 @@
 //
 // A plan is made of the stages that the run runs, so it tells what the run does. Bytes and seconds.
 // Needs no weights: where a file is not there, its tensors are taken for fp16
-// (pipeline/assumed_models.h).
+// (PublishedModel).
 #pragma once
 
 #include <functional>

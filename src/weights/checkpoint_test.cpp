@@ -1,5 +1,6 @@
 #include "weights/checkpoint.h"
 
+#include "weights/name_table.h"
 #include "weights/weights_test.h"
 #include "weights/writer.h"
 
@@ -22,7 +23,7 @@ TEST(PublishedComponent, ReadsWhatDiffusersWrites) {
 TEST(PublishedComponent, ReadsWhatTransformersWritesAndPutsBackThePrefix) {
   const WeightMap weights = open_component(golden_path("weights/text_encoder"));
   testing::expect_golden(weights, "text_encoder");
-  const WeightMap published = normalise_text_encoder_names(weights);
+  const WeightMap published = renamed(weights, kTextEncoderNames);
   EXPECT_NE(published.find("text_model.encoder.layers.0.self_attn.q_proj.weight"), nullptr);
   EXPECT_NE(published.find("text_model.embeddings.token_embedding.weight"), nullptr);
   EXPECT_NE(published.find("text_model.final_layer_norm.bias"), nullptr);

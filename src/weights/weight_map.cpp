@@ -53,16 +53,4 @@ void read_rows(const StoredTensor& tensor, std::int64_t first_row, std::int64_t 
   to_f32(tensor.dtype, raw.first(bytes), dst);
 }
 
-WeightMap normalise_text_encoder_names(WeightMap weights) {
-  constexpr std::array<std::string_view, 3> kParts = {"embeddings.", "encoder.",
-                                                      "final_layer_norm."};
-  WeightMap normalised;
-  for (const auto& [name, tensor] : weights) {
-    bool short_name = false;
-    for (std::string_view part : kParts) short_name = short_name || name.starts_with(part);
-    normalised.add(short_name ? "text_model." + name : name, tensor);
-  }
-  return normalised;
-}
-
 }  // namespace semblance

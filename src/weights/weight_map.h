@@ -60,9 +60,4 @@ class WeightMap {
 void read_rows(const StoredTensor& tensor, std::int64_t first_row, std::int64_t rows,
                std::span<std::byte> raw, std::span<float> dst);
 
-/// Names of a CLIP text encoder as published: newer versions of transformers leave out the prefix
-/// "text_model." in front of embeddings, encoder and final_layer_norm; here it is put back. Other
-/// names (text_projection.weight) stay.
-WeightMap normalise_text_encoder_names(WeightMap weights);
-
 }  // namespace semblance

@@ -1,5 +1,6 @@
 #include "weights/weight_map.h"
 
+#include "weights/name_table.h"
 #include "weights/weights_test.h"
 
 namespace semblance {
@@ -46,9 +47,26 @@ TEST(WeightMap, PutsBackTheTextEncodersPrefix) {
   const std::string want =
       "text_model.embeddings.token_embedding.weight text_model.encoder.layers.0.mlp.fc1.weight "
       "text_model.final_layer_norm.bias text_projection.weight ";
-  const WeightMap once = normalise_text_encoder_names(std::move(bare));
+  const WeightMap once = renamed(bare, kTextEncoderNames);
   EXPECT_EQ(names_of(once), want);
-  EXPECT_EQ(names_of(normalise_text_encoder_names(once)), want);
+  EXPECT_EQ(names_of(renamed(once, kTextEncoderNames)), want);
+}
+
+StoredTensor stored(Shape shape) {
+  const auto bytes = static_cast<std::size_t>(shape.elements()) * 4;
+  return {DType::kF32, shape, memory_file("vae.safetensors", std::vector<std::byte>(bytes)), 0};
+}
+
+TEST(NameTable, BringsOlderAttentionNamesToTheNewOnes) {
+  WeightMap old;
+  old.add("decoder.mid_block.attentions.0.query.weight", stored({4, 4, 1, 1}));
+  old.add("decoder.mid_block.attentions.0.proj_attn.bias", stored({4}));
+  old.add("decoder.conv_in.weight", stored({4, 4, 1, 1}));
+  const WeightMap newer = renamed(old, kVaeNames);
+  ASSERT_NE(newer.find("decoder.mid_block.attentions.0.to_q.weight"), nullptr);
+  EXPECT_EQ(newer.find("decoder.mid_block.attentions.0.to_q.weight")->shape, (Shape{4, 4}));
+  EXPECT_NE(newer.find("decoder.mid_block.attentions.0.to_out.0.bias"), nullptr);
+  EXPECT_EQ(newer.find("decoder.conv_in.weight")->shape.rank(), 4);
 }
 
 }  // namespace
