@@ -209,7 +209,8 @@ TEST_F(Plan, WarnsOfABudgetThatIsNotThere) {
 }
 
 TEST_F(Plan, WritesATimeline) {
-  run(generate({"--trace", file("run.json")})).exits(0);
+  // Long enough for some looks at the memory.
+  run(generate({"--trace", file("run.json"), "--size", "256x256", "--steps", "4"})).exits(0);
   const auto trace = nlohmann::json::parse(bytes_of(file("run.json")));
   std::set<std::string> counters;
   bool kernel = false;
