@@ -110,7 +110,7 @@ class Checker {
   void check_weights() const {
     struct Resident {
       Place place;
-      std::tuple<bool, ValueId, std::uint64_t> what;
+      std::pair<ValueId, std::uint64_t> what;  // weight, layout
     };
     std::vector<Resident> residents;
     int last = 0;
@@ -125,15 +125,9 @@ class Checker {
       if (use.packed.bytes < use.needs.packed_bytes || !is_aligned(use.packed) ||
           !inside(use.packed, stays ? plan_.resident_bytes : plan_.arena_bytes))
         wrong_plan("a weight has a bad place");
-      if (stays) residents.push_back({use.packed, {true, use.weight, use.needs.layout}});
+      if (stays) residents.push_back({use.packed, {use.weight, use.needs.layout}});
       if (use.keep == Keep::kStreamed && use.needs.raw_bytes > plan_.ring_bytes)
         wrong_plan("a streamed weight does not fit in the ring");
-      if (use.keep == Keep::kRaw) {
-        if (use.raw.bytes < use.needs.raw_bytes || !is_aligned(use.raw) ||
-            !inside(use.raw, plan_.resident_bytes))
-          wrong_plan("a weight's bytes have a bad place");
-        residents.push_back({use.raw, {false, use.weight, 0}});
-      }
     }
     std::sort(residents.begin(), residents.end(), [](const Resident& a, const Resident& b) {
       return std::tie(a.place.offset, a.place.bytes) < std::tie(b.place.offset, b.place.bytes);
@@ -419,7 +413,6 @@ PlanPeaks peaks_of(const Graph& graph, const Plan& plan) {
   for (const Place& scratch : plan.scratch) see(peaks.arena_bytes, scratch);
   for (const WeightUse& use : plan.weights) {
     see(use.keep == Keep::kPacked ? peaks.resident_bytes : peaks.arena_bytes, use.packed);
-    if (use.keep == Keep::kRaw) see(peaks.resident_bytes, use.raw);
     if (use.keep == Keep::kStreamed)
       peaks.ring_bytes = std::max(peaks.ring_bytes, use.needs.raw_bytes);
   }

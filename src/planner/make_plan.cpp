@@ -33,7 +33,7 @@ void find_weights(const Lowered& program, const std::vector<NodeNeeds>& needs, P
       auto [found, added] = open.try_emplace({weight, need.layout}, Open{-1, -1});
       if (added || found->second.epoch != program.epoch[n]) {
         found->second = {static_cast<int>(plan.weights.size()), program.epoch[n]};
-        plan.weights.push_back({weight, index, index, need, Keep::kStreamed, {}, {}});
+        plan.weights.push_back({weight, index, index, need, Keep::kStreamed, {}});
       }
       plan.weights[at(found->second.use)].last_node = index;
       plan.node_weights.push_back({index, static_cast<int>(i), found->second.use});

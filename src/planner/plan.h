@@ -47,7 +47,6 @@ using NeedsOf = std::function<NodeNeeds(const Graph&, const Node&)>;
 
 enum class Keep : std::uint8_t {
   kStreamed,  // read into the ring and packed in the arena before every use
-  kRaw,       // its bytes stay as they are in the file; packed in the arena before every use
   kPacked,    // stays as the kernel wants it; read before the first use of the first run
 };
 
@@ -59,7 +58,6 @@ struct WeightUse {
   WeightNeeds needs;
   Keep keep = Keep::kStreamed;
   Place packed;  // in the arena from first_node to last_node, or in the resident region
-  Place raw;     // of kRaw, in the resident region
 };
 
 struct NodeWeight {

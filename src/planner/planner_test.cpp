@@ -115,7 +115,6 @@ void expect_same_plan(const Plan& a, const Plan& b) {
       for (int number : {use.weight, use.first_node, use.last_node, static_cast<int>(use.keep)})
         all.push_back(static_cast<std::uint64_t>(number));
       add(use.packed);
-      add(use.raw);
     }
     for (const NodeWeight& weight : plan.node_weights) {
       for (int number : {weight.node, weight.src, weight.use})

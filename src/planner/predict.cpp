@@ -40,20 +40,16 @@ class Player {
 
   void take(const WeightUse& use) {
     if (use.keep == Keep::kPacked) return;
-    if (use.keep == Keep::kStreamed) {
-      while (!held_.empty() && held_bytes_ + use.needs.raw_bytes > plan_.ring_bytes) {
-        reader_ = std::max(reader_, held_.front().released);
-        held_bytes_ -= held_.front().bytes;
-        held_.pop_front();
-      }
-      reader_ += static_cast<double>(use.needs.raw_bytes) / rates_.read;
-      wait(reader_);
+    while (!held_.empty() && held_bytes_ + use.needs.raw_bytes > plan_.ring_bytes) {
+      reader_ = std::max(reader_, held_.front().released);
+      held_bytes_ -= held_.front().bytes;
+      held_.pop_front();
     }
+    reader_ += static_cast<double>(use.needs.raw_bytes) / rates_.read;
+    wait(reader_);
     now_ += static_cast<double>(use.needs.packed_bytes) / rates_.pack;
-    if (use.keep == Keep::kStreamed) {
-      held_.push_back({use.needs.raw_bytes, now_});
-      held_bytes_ += use.needs.raw_bytes;
-    }
+    held_.push_back({use.needs.raw_bytes, now_});
+    held_bytes_ += use.needs.raw_bytes;
   }
 
   void move_or_compute(std::size_t n, const Node& node) {
