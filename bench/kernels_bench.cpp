@@ -11,13 +11,14 @@
 #include <ctime>
 #include <functional>
 
-#include "backend/cpu/kernel_run.h"
+#include "backend/backends.h"
 #include "core/parallel.h"
+#include "runtime/node_run.h"
+#include "tests/support/random_values.h"
 
 namespace semblance {
 namespace {
 
-using testing::KernelRun;
 using testing::random_values;
 
 double processor_seconds() {
@@ -32,15 +33,15 @@ double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-KernelRun filled(const Op& op, const std::vector<KernelRun::Source>& sources) {
-  KernelRun run(cpu_backend(), op, sources);
+NodeRun filled(const Op& op, const std::vector<NodeRun::Source>& sources) {
+  NodeRun run(cpu_backend(), op, sources);
   for (std::size_t i = 0; i < sources.size(); ++i) {
     run.set(i, random_values(sources[i].type.shape.elements(), static_cast<unsigned>(i), 0.1F));
   }
   return run;
 }
 
-double best_seconds(KernelRun& run, int times) {
+double best_seconds(NodeRun& run, int times) {
   double best = 1e9;
   for (int i = 0; i < times; ++i) {
     const double begin = seconds_now();
@@ -50,7 +51,7 @@ double best_seconds(KernelRun& run, int times) {
   return best;
 }
 
-KernelRun linear(DType dtype, std::int64_t rows, std::int64_t k, std::int64_t o) {
+NodeRun linear(DType dtype, std::int64_t rows, std::int64_t k, std::int64_t o) {
   return filled(
       Linear{},
       {{{dtype, Shape{rows, k}}}, {{dtype, Shape{o, k}}, true}, {{DType::kF32, Shape{o}}, true}});
@@ -62,7 +63,7 @@ double peak(DType dtype) {
   double& known = peaks[dtype == DType::kBF16 ? 1 : 0];
   if (known == 0) {
     for (const std::int64_t width : {512, 1024}) {
-      KernelRun run = linear(dtype, 1024, width, width);
+      NodeRun run = linear(dtype, 1024, width, width);
       known =
           std::max(known, 2.0 * 1024 * static_cast<double>(width * width) / best_seconds(run, 10));
     }
@@ -70,8 +71,7 @@ double peak(DType dtype) {
   return known;
 }
 
-void time_run(benchmark::State& state, KernelRun run, DType dtype, double operations,
-              double bytes) {
+void time_run(benchmark::State& state, NodeRun run, DType dtype, double operations, double bytes) {
   const double reachable = operations > 0 ? peak(dtype) : 0;
   run.run();
   double best = 1e9;
@@ -87,11 +87,11 @@ void time_run(benchmark::State& state, KernelRun run, DType dtype, double operat
     state.counters["of_peak"] = operations / best / reachable;
   }
   if (bytes > 0) state.counters["GB/s"] = bytes / best / 1e9;
-  state.SetLabel(std::string(run.kernel_name()));
+  state.SetLabel(std::string(run.entry().name));
 }
 
 void add(const std::string& name, DType dtype, double operations, double bytes,
-         std::function<KernelRun()> make) {
+         std::function<NodeRun()> make) {
   benchmark::RegisterBenchmark(
       fmt::format("{}/{}", name, name_of(dtype)).c_str(),
       [=](benchmark::State& state) { time_run(state, make(), dtype, operations, bytes); })
@@ -128,7 +128,7 @@ void add_attention(DType dtype, std::int64_t n, std::int64_t heads, std::int64_t
 
 void add_rest(DType dtype) {
   const double element = static_cast<double>(size_of(dtype));
-  const auto f32 = [](std::int64_t c) { return KernelRun::Source{{DType::kF32, Shape{c}}, true}; };
+  const auto f32 = [](std::int64_t c) { return NodeRun::Source{{DType::kF32, Shape{c}}, true}; };
   const auto moved = [=](std::int64_t elements) {
     return 2 * element * static_cast<double>(elements);
   };
@@ -162,7 +162,7 @@ void add_pack(DType dtype, const Op& op, const Shape& weight, const Shape& x) {
   benchmark::RegisterBenchmark(
       fmt::format("pack/{}/{}", to_string(weight), name_of(dtype)).c_str(),
       [=](benchmark::State& state) {
-        KernelRun run(
+        NodeRun run(
             cpu_backend(), op,
             {{{dtype, x}}, {{dtype, weight}, true}, {{DType::kF32, Shape{weight[0]}}, true}});
         const std::vector<float> values = random_values(weight.elements(), 1);

@@ -52,7 +52,7 @@ TensorBytes tensor(std::string name, Shape shape, const std::vector<float>& valu
 /// What the machine's facts say a run of the session takes, by kernel.
 std::map<std::string, double> predict(const Session& session, const MachineFacts& facts) {
   std::map<std::string, double> seconds;
-  std::map<std::string, std::string> kernels;  // by op and types
+  std::map<std::string, const KernelEntry*> kernels;  // by op and types
   const Graph& graph = session.graph();
   for (const Node& node : graph.nodes()) {
     if (std::holds_alternative<Reshape>(node.op) || std::holds_alternative<Embedding>(node.op))
@@ -61,8 +61,9 @@ std::map<std::string, double> predict(const Session& session, const MachineFacts
     for (const TensorType& type : graph.src_types(node)) key += to_string(type);
     key += to_string(graph.type(node.dst));
     if (!kernels.contains(key))
-      kernels[key] = choose_kernel(cpu_backend(), NodeView(graph, node)).name;
-    seconds[kernels[key]] += seconds_of(facts, NodeView(graph, node), kernels[key]);
+      kernels[key] = choose_kernel(cpu_backend(), NodeView(graph, node)).entry;
+    const KernelEntry& kernel = *kernels[key];
+    seconds[std::string(kernel.name)] += seconds_of(facts, NodeView(graph, node), kernel);
   }
   return seconds;
 }

@@ -18,6 +18,7 @@
 #include "pipeline/denoiser.h"
 #include "pipeline/opened_models.h"
 #include "pipeline/stages.h"
+#include "runtime/node_run.h"
 #include "service/settings.h"
 #include "tests/support/allocation_count.h"
 #include "tests/support/golden.h"
@@ -144,23 +145,14 @@ Graph sdxl_decoder(DType dtype) {
 /// What one kernel takes in its second run: what it keeps was taken in the first.
 Allocations taken_by(const Graph& graph, const Node& node, std::string_view& name) {
   const NodeView view(graph, node);
-  const ChosenKernel chosen = choose_kernel(cpu_backend(), view);
-  name = chosen.name;
-  chosen.kernel->compile();
-  std::vector<Buffer> buffers;
-  std::vector<const std::byte*> src;
-  for (int i = 0; i < view.src_count(); ++i) {
-    buffers.emplace_back(
-        view.src_is_weight(i) ? chosen.kernel->packed_bytes(i) : view.src(i).bytes(),
-        Tag::kActivations);
-    src.push_back(buffers.back().data());
-  }
-  const Buffer dst(view.dst().bytes(), Tag::kActivations);
-  const Buffer scratch(chosen.kernel->scratch_bytes(), Tag::kScratch);
-  const KernelCall call{src, dst.data(), scratch.data()};
-  chosen.kernel->run(call);
+  std::vector<NodeRun::Source> sources;
+  for (int i = 0; i < view.src_count(); ++i)
+    sources.push_back({view.src(i), view.src_is_weight(i)});
+  NodeRun run(cpu_backend(), node.op, sources);
+  name = run.entry().name;
+  run.run();
   const AllocationCount count;
-  chosen.kernel->run(call);
+  run.run();
   return count.read();
 }
 

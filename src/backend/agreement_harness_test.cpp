@@ -2,6 +2,7 @@
 #include <gtest/gtest-spi.h>
 
 #include "core/half.h"
+#include "runtime/host_device.h"
 #include "tests/support/agreement.h"
 
 namespace semblance {
@@ -29,19 +30,18 @@ Fault fault = Fault::kNone;
 std::int64_t whole_outputs = 0;  // of the case under test
 
 /// The reference's kernel with one fault.
-class FaultyKernel : public Kernel {
+class FaultyKernel : public HostKernel {
  public:
   FaultyKernel(const NodeView& node, std::unique_ptr<Kernel> kernel)
-      : kernel_(std::move(kernel)), dst_(node.dst()) {}
+      : HostKernel(node),
+        kernel_(static_cast<const HostKernel*>(kernel.release())),
+        dst_(node.dst()) {}
 
   std::size_t scratch_bytes() const override { return kernel_->scratch_bytes() + 64; }
-  std::size_t packed_bytes(int src) const override { return kernel_->packed_bytes(src); }
-  std::uint64_t layout(int src) const override { return kernel_->layout(src); }
   std::int64_t pack_rows(int) const override { return 2; }
-  void pack(int src, std::int64_t first_row, std::int64_t rows, std::span<const float> plain,
-            std::span<std::byte> packed) const override {
-    if (fault == Fault::kPacksPartly && first_row > 0) return;
-    kernel_->pack(src, first_row, rows, plain, packed);
+  void pack(int src, const PackRows& rows, std::span<std::byte> packed) const override {
+    if (fault == Fault::kPacksPartly && rows.first > 0) return;
+    kernel_->pack(src, rows, packed);
     if (fault == Fault::kPacksBeyond) packed.data()[packed.size()] = std::byte{0};
   }
   void run(const KernelCall& call) const override {
@@ -73,23 +73,24 @@ class FaultyKernel : public Kernel {
     }
   }
 
-  std::unique_ptr<Kernel> kernel_;
+  std::unique_ptr<const HostKernel> kernel_;
   TensorType dst_;
   mutable int runs_ = 0;
 };
 
-Made make_faulty(const NodeView& node) {
+Made make_faulty(const NodeView& node, const Device& device) {
   const bool is_part = node.dst().shape[-1] != whole_outputs;
   if (fault == Fault::kDeclinesAll || (fault == Fault::kDeclinesParts && is_part))
     return decline("for the test");
   if (fault == Fault::kDeclinesSilently) return decline("");
-  Made made = testing::reference_entry(Linear::kName).make(node);
+  Made made = testing::reference_entry(Linear::kName).make(node, device);
   return accept(std::make_unique<FaultyKernel>(node, std::move(made.kernel)));
 }
 
 class FaultyBackend : public Backend {
  public:
   std::string_view name() const override { return "faulty"; }
+  const Device& device() const override { return host_device(); }
   std::span<const KernelEntry> kernels() const override {
     static constexpr KernelEntry kTable[] = {{Linear::kName, "faulty_linear", make_faulty}};
     return kTable;

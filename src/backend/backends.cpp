@@ -5,6 +5,7 @@
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/onednn.h"
 #include "backend/ref/ref.h"
+#include "runtime/host_device.h"
 
 namespace semblance {
 namespace {
@@ -14,6 +15,7 @@ class TableBackend : public Backend {
   TableBackend(std::string_view name, std::vector<KernelEntry> table)
       : name_(name), table_(std::move(table)) {}
   std::string_view name() const override { return name_; }
+  const Device& device() const override { return host_device(); }
   std::span<const KernelEntry> kernels() const override { return table_; }
 
  private:

@@ -12,6 +12,7 @@
 #include "memory/buffer.h"
 #include "planner/random_graph_test.h"
 #include "planner/spill.h"
+#include "runtime/host_device.h"
 #include "runtime/kernel_cache.h"
 
 namespace semblance {
@@ -123,12 +124,12 @@ class Evaluator {
       }
       const int index = static_cast<int>(i);
       packed.emplace_back(chosen.kernel->packed_bytes(index), Tag::kWeights);
-      chosen.kernel->pack(index, 0, source.type.shape[0], weight_values(source),
+      chosen.kernel->pack(index, PackRows::of(0, source.type.shape[0], weight_values(source)),
                           packed.back().bytes());
       src.push_back(packed.back().data());
     }
     const Buffer scratch(chosen.kernel->scratch_bytes(), Tag::kScratch);
-    chosen.kernel->run({src, dst.data(), scratch.data()});
+    dynamic_cast<const HostKernel&>(*chosen.kernel).run({src, dst.data(), scratch.data()});
     return dst;
   }
 

@@ -4,19 +4,30 @@
 
 namespace semblance {
 
-PlainKernel::PlainKernel(const NodeView& node) {
-  for (int i = 0; i < node.src_count(); ++i) types_.push_back(node.src(i));
+std::span<const float> PackRows::f32() const {
+  SEMBLANCE_ASSERT(dtype == DType::kF32);
+  return {reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float)};
 }
 
-void PlainKernel::pack(int src, std::int64_t first_row, std::int64_t rows,
-                       std::span<const float> plain, std::span<std::byte> packed) const {
-  const TensorType& type = types_[static_cast<std::size_t>(src)];
+Kernel::Kernel(const NodeView& node) {
+  for (int i = 0; i < node.src_count(); ++i) src_.push_back(node.src(i));
+}
+
+std::size_t Kernel::packed_bytes(int src) const {
+  return src_[static_cast<std::size_t>(src)].bytes();
+}
+std::uint64_t Kernel::layout(int) const { return 0; }
+std::int64_t Kernel::pack_rows(int) const { return 1; }
+bool Kernel::packs_raw(int, DType) const { return false; }
+
+void Kernel::pack(int src, const PackRows& rows, std::span<std::byte> packed) const {
+  const TensorType& type = src_[static_cast<std::size_t>(src)];
   const std::size_t row_bytes =
       static_cast<std::size_t>(type.shape.rank() == 0 ? 1 : type.shape.elements_from(1)) *
       size_of(type.dtype);
-  from_f32(plain, type.dtype,
-           packed.subspan(static_cast<std::size_t>(first_row) * row_bytes,
-                          static_cast<std::size_t>(rows) * row_bytes));
+  from_f32(rows.f32(), type.dtype,
+           packed.subspan(static_cast<std::size_t>(rows.first) * row_bytes,
+                          static_cast<std::size_t>(rows.count) * row_bytes));
 }
 
 ChosenKernel choose_kernel(const Backend& backend, const NodeView& node,
@@ -25,8 +36,8 @@ ChosenKernel choose_kernel(const Backend& backend, const NodeView& node,
   std::string reasons;
   for (const KernelEntry& entry : backend.kernels()) {
     if (entry.op != op) continue;
-    Made made = entry.make(node);
-    if (made.kernel) return {std::move(made.kernel), entry.name};
+    Made made = entry.make(node, backend.device());
+    if (made.kernel) return {std::move(made.kernel), &entry};
     if (declined) declined->push_back(fmt::format("{}: {}", entry.name, made.why_not));
     reasons += fmt::format("\n  {}: {}", entry.name, made.why_not);
   }

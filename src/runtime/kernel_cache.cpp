@@ -17,7 +17,7 @@ SharedKernel KernelCache::choose(const Backend& backend, const NodeView& node) {
   const auto known = kernels_.find(kind);
   if (known != kernels_.end()) return known->second;
   ChosenKernel chosen = choose_kernel(backend, node);
-  return kernels_.emplace(std::move(kind), SharedKernel{std::move(chosen.kernel), chosen.name})
+  return kernels_.emplace(std::move(kind), SharedKernel{std::move(chosen.kernel), chosen.entry})
       .first->second;
 }
 

@@ -16,7 +16,7 @@ namespace semblance {
 
 struct SharedKernel {
   std::shared_ptr<Kernel> kernel;
-  std::string_view name;
+  const KernelEntry* entry = nullptr;
 };
 
 /// What sets a node's kernel apart: "cpu 2 linear has_bias=false f32[2,3] w:f32[5,3]"; kernels book

@@ -4,6 +4,7 @@
 
 #include "backend/backends.h"
 #include "core/parallel.h"
+#include "runtime/host_device.h"
 #include "tests/support/errors.h"
 #include "tests/support/op_case.h"
 
@@ -62,13 +63,14 @@ TEST(KernelCache, AKernelServesOneNodeAfterTheOther) {
       const std::vector<float> plain(static_cast<std::size_t>(node.src(i).shape.elements()),
                                      value + static_cast<float>(i));
       weights.emplace_back(shared.kernel->packed_bytes(i));
-      shared.kernel->pack(i, 0, 16, plain, weights.back());
+      shared.kernel->pack(i, PackRows::of(0, 16, plain), weights.back());
     }
     std::vector<float> dst(6 * 6 * 16);
     const std::byte* src[] = {reinterpret_cast<const std::byte*>(x.data()), weights[0].data(),
                               weights[1].data()};
-    shared.kernel->run(
-        {src, reinterpret_cast<std::byte*>(dst.data()), reinterpret_cast<std::byte*>(scratch)});
+    dynamic_cast<const HostKernel&>(*shared.kernel)
+        .run(
+            {src, reinterpret_cast<std::byte*>(dst.data()), reinterpret_cast<std::byte*>(scratch)});
     results.push_back(dst);
     EXPECT_EQ(results.back(), results[static_cast<std::size_t>(run % 2)]);
   }

@@ -35,11 +35,11 @@ KernelNeeds::Known KernelNeeds::ask(const Graph& graph, const Node& node) const 
   const ChosenKernel chosen = choose_kernel(backend_, view);
   const Kernel& kernel = *chosen.kernel;
   Known known;
-  known.generates = chosen.name.starts_with("onednn");
+  known.generates = chosen.entry->generates_code;
   NodeNeeds& needs = known.needs;
   needs.scratch_bytes = kernel.scratch_bytes();
   needs.keeps_bits_by_channels = kernel.keeps_bits_by_output_channels();
-  needs.seconds = seconds_ ? seconds_(view, chosen.name) : guessed_seconds(graph, node);
+  needs.seconds = seconds_ ? seconds_(view, *chosen.entry) : guessed_seconds(graph, node);
   needs.src.resize(node.src.size());
   for (int i = 0; i < view.src_count(); ++i) {
     if (!view.src_is_weight(i)) continue;

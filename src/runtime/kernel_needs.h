@@ -12,7 +12,7 @@
 namespace semblance {
 
 /// Predicted seconds of a kernel's run: operations and bytes over what the machine does.
-using SecondsOf = std::function<double(const NodeView&, std::string_view kernel)>;
+using SecondsOf = std::function<double(const NodeView&, const KernelEntry&)>;
 
 /// Chooses kernels, and remembers of them what a planner asks: it looks at many more than run. One
 /// thread at a time.

@@ -229,15 +229,15 @@ MachineFacts machine_facts(const Backend& backend, const std::filesystem::path& 
   return facts;
 }
 
-double seconds_of(const MachineFacts& facts, const NodeView& node, std::string_view kernel_name) {
+double seconds_of(const MachineFacts& facts, const NodeView& node, const KernelEntry& kernel) {
   const KernelRates& rates =
       node.src_count() > 0 && node.src(0).dtype == DType::kBF16 ? facts.bf16 : facts.f32;
   const std::string_view op_name = name_of(node.any_op());
-  if (kernel_name == "view" || op_name == Reshape::kName) return 0;
-  if (op_name == "spill" || op_name == "fetch" || op_name == "blank") return 0;
+  if (op_name == Reshape::kName || op_name == "spill" || op_name == "fetch" || op_name == "blank")
+    return 0;
   const auto bytes = static_cast<double>(moved_bytes(node, op_name));
   const auto compute = [&](double rate) {
-    if (kernel_name == "reference") rate = kReferenceRate * threads();
+    if (kernel.is_reference) rate = kReferenceRate * threads();
     return facts.call_seconds + std::max(operations_of(node) / rate, bytes / rates.elementwise);
   };
   return std::visit(

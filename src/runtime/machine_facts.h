@@ -66,9 +66,9 @@ std::optional<MachineFacts> known_machine_facts(const std::filesystem::path& fol
 /// semblance/machine.json under XDG_CACHE_HOME, else under ~/.cache; empty where neither is set.
 std::filesystem::path machine_facts_path();
 
-/// How long a run of the node takes with the kernel of that name (ChosenKernel::name, or "view"). A
-/// view, a spill and a fetch take none: scratch bytes are the mover's.
-double seconds_of(const MachineFacts& facts, const NodeView& node, std::string_view kernel_name);
+/// How long a run of the node takes with a kernel of that entry. A view, a spill and a fetch take
+/// none: scratch bytes are the mover's.
+double seconds_of(const MachineFacts& facts, const NodeView& node, const KernelEntry& kernel);
 
 /// How long all threads need to convert and pack so many bytes of stored weights for a kernel that
 /// computes in `dtype`.

@@ -1,18 +1,17 @@
 // The measuring of machine_facts.h.
 #include <algorithm>
 #include <limits>
-#include <numeric>
 #include <vector>
 
-#include "core/convert.h"
 #include "core/error.h"
-#include "core/parallel.h"
 #include "memory/budget.h"
 #include "memory/buffer.h"
 #include "memory/file.h"
 #include "memory/scratch_file.h"
 #include "runtime/machine_facts.h"
+#include "runtime/node_run.h"
 #include "runtime/trace.h"
+#include "runtime/weight_packer.h"
 
 namespace semblance {
 namespace {
@@ -55,7 +54,7 @@ class Room {
  public:
   explicit Room(std::uint64_t bytes) : bytes_(bytes), others_(count_of(kTag).bytes) {}
 
-  static constexpr Tag kTag = Tag::kScratch;
+  static constexpr Tag kTag = Tag::kActivations;
   struct TooSmall {};
 
   /// Throws TooSmall unless so much can be taken.
@@ -92,47 +91,26 @@ class Room {
   bool is_small_ = false;
 };
 
-/// One node with everything that it needs.
+/// One node, its sources filled, that has run once.
 class Probe {
  public:
-  struct Source {
-    TensorType type;
-    bool is_weight = false;
-  };
-  Probe(const Backend& backend, const Room& room, Op op, const std::vector<Source>& sources) {
-    std::vector<ValueId> ids;
-    for (const Source& source : sources) {
-      const std::string name = fmt::format("x{}", ids.size());
-      ids.push_back(source.is_weight ? graph_.add_weight(name, source.type)
-                                     : graph_.add_input(name, source.type));
-    }
-    graph_.add(std::move(op), ids);
-    const NodeView node(graph_, graph_.nodes().back());
-    chosen_ = choose_kernel(backend, node);
+  using Source = NodeRun::Source;
+  Probe(const Backend& backend, const Room& room, Op op, const std::vector<Source>& sources)
+      : run_(backend, std::move(op), sources) {
     if (is_reference()) return;
-    std::vector<std::uint64_t> bytes;
-    for (std::size_t i = 0; i < sources.size(); ++i) {
-      bytes.push_back(sources[i].is_weight ? chosen_.kernel->packed_bytes(static_cast<int>(i))
-                                           : sources[i].type.bytes());
+    room.check(run_.bytes());  // before there is any work
+    run_.take_memory();
+    for (const DevicePlace& place : run_.places().src) {
+      fill(run_.executor().begin_write(place));
+      run_.executor().end_write(place);
     }
-    const std::uint64_t beside = node.dst().bytes() + chosen_.kernel->scratch_bytes();
-    room.check(std::accumulate(bytes.begin(), bytes.end(), beside));  // before there is any work
-    chosen_.kernel->compile();
-    for (const std::uint64_t size : bytes) {
-      src_.push_back(room.take(size));
-      fill(src_.back().bytes());
-      pointers_.push_back(src_.back().data());
-    }
-    dst_ = room.take(node.dst().bytes());
-    scratch_ = room.take(chosen_.kernel->scratch_bytes());
     run();
   }
-  bool is_reference() const { return chosen_.name == "reference"; }
-  const Kernel& kernel() const { return *chosen_.kernel; }
-  std::span<std::byte> source(std::size_t i) const { return src_[i].bytes(); }
-  NodeView node() const { return {graph_, graph_.nodes().back()}; }
+  bool is_reference() const { return run_.entry().is_reference; }
+  NodeView node() const { return run_.node(); }
+  const NodeRun& one() const { return run_; }
 
-  void run() const { chosen_.kernel->run({pointers_, dst_.data(), scratch_.data()}); }
+  void run() { run_.run(); }
 
   double operations() const {
     std::vector<TensorType> types;
@@ -147,11 +125,7 @@ class Probe {
   }
 
  private:
-  Graph graph_;
-  ChosenKernel chosen_;
-  std::vector<Buffer> src_;
-  std::vector<const std::byte*> pointers_;
-  Buffer dst_, scratch_;
+  NodeRun run_;
 };
 
 /// For kernels that only the reference has, which nobody should run.
@@ -160,19 +134,19 @@ constexpr double kReferenceCallSeconds = 1e-6;
 
 /// Units of work a second over some nodes that run in turn, so that each finds the processor's
 /// cache full of the others' bytes, as in a graph.
-double rate_of(std::span<const Probe> probes, double (Probe::*work)() const) {
+double rate_of(std::span<Probe> probes, double (Probe::*work)() const) {
   double sum = 0;
   for (const Probe& probe : probes) {
     if (probe.is_reference()) return kReferenceRate;
     sum += (probe.*work)();
   }
   return sum / median_seconds([&] {
-           for (const Probe& probe : probes) probe.run();
+           for (Probe& probe : probes) probe.run();
          });
 }
 template <typename... P>
 double operations_rate(P&&... probes) {
-  const Probe all[] = {std::forward<P>(probes)...};
+  Probe all[] = {std::forward<P>(probes)...};
   return rate_of(all, &Probe::operations);
 }
 double bytes_rate(Probe probe) { return rate_of({&probe, 1}, &Probe::moved_bytes); }
@@ -213,31 +187,20 @@ Probe attention(const Setup& s, std::int64_t queries, std::int64_t keys) {
 /// Bytes of f16 a second that become packed weights of a linear layer, on all threads.
 double pack_rate(const Setup& s, int divisor) {
   constexpr std::int64_t kColumns = 1280;
-  const std::int64_t rows = 5120 / divisor;
-  const Probe probe = linear(s, 16, kColumns, rows);
+  const Probe probe = linear(s, 16, kColumns, 5120 / divisor);
   if (probe.is_reference()) return kReferenceRate;
-  const Buffer raw = s.room.take(static_cast<std::uint64_t>(rows * kColumns * 2));
+  const Shape& shape = probe.node().src(1).shape;
+  const Kernel& kernel = probe.one().kernel();
+  const Buffer raw = s.room.take(static_cast<std::uint64_t>(shape.elements()) * 2);
   fill(raw.bytes());
-  const std::int64_t step = std::max<std::int64_t>(1, probe.kernel().pack_rows(1));
-  const std::int64_t slice = (96 / divisor + step - 1) / step * step;
-  const Buffer staging = s.room.take(static_cast<std::uint64_t>(slice * kColumns * 4 * threads()));
-  const auto pack = [&] {
-    parallel_ranges(
-        (rows + slice - 1) / slice, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
-          for (std::int64_t i = begin; i < end; ++i) {
-            const std::int64_t count = std::min(slice, rows - i * slice);
-            const std::span<float> plain =
-                staging.as<float>().subspan(static_cast<std::size_t>(worker * slice * kColumns),
-                                            static_cast<std::size_t>(count * kColumns));
-            to_f32(DType::kF16,
-                   raw.bytes().subspan(static_cast<std::size_t>(i * slice * kColumns * 2),
-                                       plain.size() * 2),
-                   plain);
-            probe.kernel().pack(1, i * slice, count, plain, probe.source(1));
-          }
-        });
-  };
-  return static_cast<double>(raw.size()) / median_seconds(pack);
+  const Buffer staging = s.room.take(staging_bytes(kernel, 1, shape));
+  const DevicePlace& place = probe.one().places().src[1];
+  return static_cast<double>(raw.size()) / median_seconds([&] {
+           Executor& executor = probe.one().executor();
+           pack({kernel, 1, shape, staging.bytes(), executor.begin_write(place)}, DType::kF16,
+                raw.bytes());
+           executor.end_write(place);
+         });
 }
 
 KernelRates measure_kernels(const Setup& s) {
@@ -329,7 +292,7 @@ MachineFacts measure_machine(const Backend& backend, const std::filesystem::path
   facts.cached_read = room.measure([&](int divisor) { return measure_cached_read(room, divisor); });
   facts.f32 = measure_kernels({backend, DType::kF32, room});
   facts.bf16 = measure_kernels({backend, DType::kBF16, room});
-  const Probe tiny = linear({backend, DType::kF32, room}, 4, 64, 64);
+  Probe tiny = linear({backend, DType::kF32, room}, 4, 64, 64);
   // The least of all: where another process has the cores, waking a thread takes milliseconds.
   facts.call_seconds = tiny.is_reference() ? kReferenceCallSeconds
                                            : sorted_seconds([&] { tiny.run(); }, 200).front();

@@ -3,7 +3,8 @@
 //   Session session(std::move(graph), cpu_backend(), weights, {});
 //   session.set_input("x", values); session.run(stop); read session.output("y")
 //
-// One thread at a time; the kernels use the pool. Inputs keep their bytes from run to run.
+// One thread at a time; the kernels use the pool. Inputs keep their bytes from run to run. What is
+// computed on lies on the backend's device (runtime/device.h); the session never touches it there.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +21,7 @@
 #include "planner/fit.h"
 #include "runtime/backend.h"
 #include "runtime/kernel_needs.h"
+#include "runtime/run_times.h"
 #include "weights/weight_map.h"
 
 namespace semblance {
@@ -44,15 +46,6 @@ struct SessionOptions {
     fit.keep_weights = true;
     return fit;
   }
-};
-
-/// Where the time of a session's runs went, by kernel.
-struct KernelTime {
-  std::string_view kernel;
-  int calls = 0;
-  double run_seconds = 0;
-  double read_seconds = 0;  // waiting for weights of these calls, and packing them
-  Operations operations = 0;
 };
 
 /// What a session's runs moved beside the computation, and how long they waited for it.
@@ -86,8 +79,8 @@ class Session {
   /// Predicted, of a run after the first.
   double predicted_seconds() const;
 
-  /// Where to write an input that lies in memory; its type is the graph's. Error(kInternal) for a
-  /// name that is not there, and for an input in the scratch file.
+  /// Where to write an input that lies in memory, all of it, until the next run; its type is the
+  /// graph's. Error(kInternal) for a name that is not there, and for an input in the scratch file.
   std::span<std::byte> input(std::string_view name);
   bool is_in_file(std::string_view input) const;
   /// Writes an f32 input of exactly that many values, converting to the input's dtype.

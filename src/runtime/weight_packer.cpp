@@ -38,12 +38,16 @@ std::uint64_t bytes_of_slice(const Kernel& kernel, int src, Rows rows, DType dty
   return round_up(values * size_of(dtype), kPlaceAlignment);
 }
 
-bool is_aligned_f32(DType dtype, std::span<const std::byte> raw) {
-  return dtype == DType::kF32 && reinterpret_cast<std::uintptr_t>(raw.data()) % sizeof(float) == 0;
+bool is_aligned(DType dtype, std::span<const std::byte> raw) {
+  return reinterpret_cast<std::uintptr_t>(raw.data()) % size_of(dtype) == 0;
 }
 
-/// Packs slice by slice what `values` gives: f32 of some rows, in `place` or elsewhere. Throws what
-/// it throws.
+bool takes(const PackedWeight& target, DType file_dtype) {
+  return file_dtype == DType::kF32 || target.kernel.packs_raw(target.src, file_dtype);
+}
+
+/// Packs slice by slice what `values` gives: PackRows of some rows, in `place` or elsewhere. Throws
+/// what it throws.
 template <typename Values>
 void pack_slices(const PackedWeight& target, Values&& values) {
   const Rows rows = rows_of(target.shape);
@@ -60,7 +64,7 @@ void pack_slices(const PackedWeight& target, Values&& values) {
             const std::int64_t first = i * slice;
             const std::int64_t count = std::min(slice, rows.count - first);
             target.kernel.pack(
-                target.src, first, count,
+                target.src,
                 values(first, count, std::span(place, at(count * rows.elements)), worker),
                 target.packed);
           }
@@ -88,28 +92,34 @@ void pack(const PackedWeight& target, DType file_dtype, std::span<const std::byt
   const std::uint64_t row_bytes = at(rows.elements) * size_of(file_dtype);
   SEMBLANCE_ASSERT(raw.size() == at(rows.count) * row_bytes);
   pack_slices(target,
-              [&](std::int64_t first, std::int64_t count, std::span<float> place,
-                  int) -> std::span<const float> {
+              [&](std::int64_t first, std::int64_t count, std::span<float> place, int) -> PackRows {
                 const auto bytes = raw.subspan(at(first) * row_bytes, at(count) * row_bytes);
-                if (is_aligned_f32(file_dtype, bytes))
-                  return {reinterpret_cast<const float*>(bytes.data()), place.size()};
+                if (takes(target, file_dtype) && is_aligned(file_dtype, bytes))
+                  return {first, count, file_dtype, bytes};
                 to_f32(file_dtype, bytes, place);
-                return place;
+                return PackRows::of(first, count, place);
               });
 }
 
 void read_and_pack(const PackedWeight& target, const WeightRows& weight,
                    std::span<std::byte> raw_staging) {
+  const DType dtype = weight.tensor.dtype;
   const std::uint64_t per_thread =
-      bytes_of_slice(target.kernel, target.src, rows_of(target.shape), weight.tensor.dtype);
+      bytes_of_slice(target.kernel, target.src, rows_of(target.shape), dtype);
   SEMBLANCE_ASSERT(raw_staging.size() >= per_thread * at(threads()));
-  pack_slices(target,
-              [&](std::int64_t first, std::int64_t count, std::span<float> place,
-                  int worker) -> std::span<const float> {
-                weight.read(first, count, raw_staging.subspan(at(worker) * per_thread, per_thread),
-                            place);
-                return place;
-              });
+  const bool raw = dtype != DType::kF32 && takes(target, dtype);
+  pack_slices(
+      target,
+      [&](std::int64_t first, std::int64_t count, std::span<float> place, int worker) -> PackRows {
+        const auto staging = raw_staging.subspan(at(worker) * per_thread, per_thread);
+        if (raw) {
+          const auto bytes = staging.first(at(count) * weight.tensor.row_bytes());
+          weight.read_raw(first, count, bytes);
+          return {first, count, dtype, bytes};
+        }
+        weight.read(first, count, staging, place);
+        return PackRows::of(first, count, place);
+      });
 }
 
 }  // namespace semblance

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/convert.h"
 #include "core/error.h"
 
 namespace semblance {
@@ -33,24 +34,34 @@ std::vector<FilePiece> WeightRows::pieces() const {
   return pieces;
 }
 
-void WeightRows::read(std::int64_t first_row, std::int64_t count, std::span<std::byte> raw,
-                      std::span<float> dst) const {
-  if (rows.empty()) return read_rows(tensor, first_row, count, raw, dst);
+void WeightRows::read_raw(std::int64_t first_row, std::int64_t count,
+                          std::span<std::byte> dst) const {
   SEMBLANCE_ASSERT(first_row >= 0 && count >= 0 && first_row <= row_count() - count);
-  const auto row = static_cast<std::size_t>(tensor.row_elements());
-  SEMBLANCE_ASSERT(dst.size() == static_cast<std::size_t>(count) * row);
-  for (const RowRange& range : rows) {
+  SEMBLANCE_ASSERT(dst.size() == static_cast<std::size_t>(count) * tensor.row_bytes());
+  const RowRange all{0, tensor.rows()};
+  for (const RowRange& range : rows.empty() ? std::span(&all, 1) : std::span(rows)) {
     if (count == 0) return;
     if (first_row < range.count) {
       const std::int64_t here = std::min(count, range.count - first_row);
-      const std::size_t elements = static_cast<std::size_t>(here) * row;
-      read_rows(tensor, range.first + first_row, here, raw, dst.first(elements));
-      dst = dst.subspan(elements);
+      const std::size_t bytes = static_cast<std::size_t>(here) * tensor.row_bytes();
+      const auto row = static_cast<std::uint64_t>(range.first + first_row);
+      if (bytes > 0) tensor.file->read(tensor.offset + row * tensor.row_bytes(), dst.first(bytes));
+      dst = dst.subspan(bytes);
       count -= here;
       first_row = range.count;
     }
     first_row -= range.count;
   }
+}
+
+void WeightRows::read(std::int64_t first_row, std::int64_t count, std::span<std::byte> raw,
+                      std::span<float> dst) const {
+  SEMBLANCE_ASSERT(dst.size() == static_cast<std::size_t>(count * tensor.row_elements()));
+  if (tensor.dtype == DType::kF32) return read_raw(first_row, count, std::as_writable_bytes(dst));
+  const std::size_t bytes = dst.size() * size_of(tensor.dtype);
+  SEMBLANCE_ASSERT(raw.size() >= bytes);
+  read_raw(first_row, count, raw.first(bytes));
+  to_f32(tensor.dtype, raw.first(bytes), dst);
 }
 
 WeightRows find_weight(const WeightMap& weights, const ValueInfo& value) {

@@ -25,7 +25,11 @@ struct WeightRows {
   std::uint64_t bytes() const;  // in the file
   /// Where the rows lie, in their order; neighbours are one piece.
   std::vector<FilePiece> pieces() const;
-  /// As read_rows() of weight_map.h, with rows counted in this weight.
+  /// Rows [first_row, first_row + count) of this weight as they lie in the file, count *
+  /// tensor.row_bytes() bytes. Throws what File::read throws.
+  void read_raw(std::int64_t first_row, std::int64_t count, std::span<std::byte> dst) const;
+  /// The same as f32, count * tensor.row_elements() of them. `raw` is staging of count *
+  /// tensor.row_bytes() bytes at least; f32 goes straight to dst.
   void read(std::int64_t first_row, std::int64_t count, std::span<std::byte> raw,
             std::span<float> dst) const;
 };

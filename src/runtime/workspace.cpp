@@ -107,7 +107,7 @@ SessionOptions Workspace::session(bool keep_weights, std::uint64_t left_bytes) c
   session.fit.keep_weights = keep_weights;
   if (const auto& facts = options_.facts) {
     session.fit.rates = rates_of(*facts, options_.dtype, options_.cached_share);
-    session.seconds = [facts](const NodeView& node, std::string_view kernel) {
+    session.seconds = [facts](const NodeView& node, const KernelEntry& kernel) {
       return seconds_of(*facts, node, kernel);
     };
   }

@@ -19,113 +19,127 @@
 #include <set>
 
 #include "backend/backends.h"
+#include "runtime/node_run.h"
 #include "tests/support/golden.h"
 #include "tests/support/op_case.h"
 #include "tests/support/op_parts.h"
 
 namespace semblance::testing {
 
-/// Bytes aligned to 64, poisoned at first, between guards that must stay as they are.
-class GuardedBytes {
- public:
-  explicit GuardedBytes(std::size_t size)
-      : size_(size), storage_(size + 2 * kGuard + kAlignment, kPoison) {
-    const auto address = reinterpret_cast<std::uintptr_t>(storage_.data()) + kGuard;
-    begin_ = storage_.data() + kGuard + (kAlignment - address % kAlignment) % kAlignment;
-  }
-  explicit GuardedBytes(const std::vector<std::byte>& content) : GuardedBytes(content.size()) {
-    std::copy(content.begin(), content.end(), begin_);
-  }
-  GuardedBytes(GuardedBytes&&) = default;
-
-  std::byte* data() { return begin_; }
-  std::span<std::byte> bytes() { return {begin_, size_}; }
-  std::vector<std::byte> copy() const { return {begin_, begin_ + size_}; }
-  bool intact() const {
-    const auto poisoned = [](std::byte byte) { return byte == kPoison; };
-    return std::all_of(storage_.data(), static_cast<const std::byte*>(begin_), poisoned) &&
-           std::all_of(static_cast<const std::byte*>(begin_) + size_,
-                       storage_.data() + storage_.size(), poisoned);
-  }
-
- private:
-  static constexpr std::size_t kGuard = 256;
-  static constexpr std::size_t kAlignment = 64;
-  // NaN in f32, f16 and bf16: what is read without having been written shows.
-  static constexpr std::byte kPoison{0xff};
-  std::size_t size_;
-  std::vector<std::byte> storage_;
-  std::byte* begin_;
-};
-
-/// One kernel on one case.
+/// One kernel on one case, in memory that is poisoned around every place.
 class KernelUnderTest {
  public:
   /// Makes the kernel for the op on these sources, or leaves why_not().
-  KernelUnderTest(const KernelEntry& entry, const Op& op, const std::vector<Tensor>& src)
-      : graph_(graph_of(op, src)), src_(src) {
-    Made made = entry.make(NodeView(graph_, graph_.nodes()[0]));
-    kernel_ = std::move(made.kernel);
-    why_not_ = std::move(made.why_not);
-    if (kernel_) kernel_->compile();
+  KernelUnderTest(const Backend& backend, const KernelEntry& entry, const Op& op,
+                  const std::vector<Tensor>& src)
+      : run_(backend, entry, op, sources_of(src)), src_(src) {
+    if (!accepted()) return;
+    run_.take_memory(kGuard);
+    Executor& executor = run_.executor();
+    std::ranges::fill(executor.begin_write(run_.whole()), kPoison);
+    executor.end_write(run_.whole());
   }
 
-  bool accepted() const { return kernel_ != nullptr; }
-  bool keeps_bits_by_output_channels() const { return kernel_->keeps_bits_by_output_channels(); }
-  const std::string& why_not() const { return why_not_; }
-  const TensorType& dst_type() const { return graph_.type(graph_.nodes()[0].dst); }
+  bool accepted() const { return run_.has_kernel(); }
+  bool keeps_bits_by_output_channels() const {
+    return run_.kernel().keeps_bits_by_output_channels();
+  }
+  const std::string& why_not() const { return run_.declined().front(); }
+  TensorType dst_type() const { return run_.node().dst(); }
 
-  /// Packs every weight: whole, or in slices of rows in a random order.
+  /// Fills every source, and packs every weight: whole, or in slices of rows in a random order.
   void pack(std::mt19937* random) {
-    packed_.clear();
     for (std::size_t i = 0; i < src_.size(); ++i) {
       if (!src_[i].is_weight) {
-        packed_.emplace_back(encode(src_[i]));
+        run_.set_bytes(i, encode(src_[i]));
         continue;
       }
-      packed_.emplace_back(kernel_->packed_bytes(static_cast<int>(i)));
+      const std::vector<std::byte> before = memory();
+      const DevicePlace& place = run_.places().src[i];
+      const std::span<std::byte> packed = run_.executor().begin_write(place);
+      std::ranges::fill(packed, kPoison);
       for (const auto& [begin, end] : slices_of(static_cast<int>(i), random)) {
         const Shape& shape = src_[i].type.shape;
         const std::int64_t row = shape.rank() == 0 ? 1 : shape.elements_from(1);
         const std::vector<float> plain(src_[i].values.begin() + begin * row,
                                        src_[i].values.begin() + end * row);
-        kernel_->pack(static_cast<int>(i), begin, end - begin, plain, packed_.back().bytes());
+        run_.kernel().pack(static_cast<int>(i), PackRows::of(begin, end - begin, plain), packed);
       }
-      EXPECT_TRUE(packed_.back().intact()) << "pack() wrote beyond packed_bytes";
+      run_.executor().end_write(place);
+      EXPECT_TRUE(is_same_outside({place}, before, memory())) << "pack() wrote beyond packed_bytes";
     }
   }
 
   /// Runs with dst apart, or in the place of source `in_place`; gives the result's bytes.
   std::vector<std::byte> run(int in_place = -1) {
-    std::vector<const std::byte*> pointers;
-    std::vector<std::vector<std::byte>> before;
-    for (GuardedBytes& bytes : packed_) {
-      pointers.push_back(bytes.data());
-      before.push_back(bytes.copy());
+    const KernelPlaces& places = run_.places();
+    for (const DevicePlace& place : {places.dst, places.scratch}) {
+      std::ranges::fill(run_.executor().begin_write(place), kPoison);
+      run_.executor().end_write(place);
     }
-    GuardedBytes dst(dst_type().bytes());
-    if (in_place >= 0) {
-      const std::vector<std::byte>& source = before[static_cast<std::size_t>(in_place)];
-      std::copy(source.begin(), source.end(), dst.data());
-      pointers[static_cast<std::size_t>(in_place)] = dst.data();
-    }
-    GuardedBytes scratch(kernel_->scratch_bytes());
-    kernel_->run({pointers, dst.data(), scratch.data()});
-    EXPECT_TRUE(dst.intact()) << "run() wrote outside dst";
-    EXPECT_TRUE(scratch.intact()) << "run() wrote outside scratch_bytes";
-    for (std::size_t i = 0; i < packed_.size(); ++i) {
-      EXPECT_TRUE(packed_[i].intact() && packed_[i].copy() == before[i])
+    const DevicePlace& dst =
+        in_place >= 0 ? places.src[static_cast<std::size_t>(in_place)] : places.dst;
+    const std::vector<std::byte> before = memory();
+    run_.run(in_place);
+    const std::vector<std::byte> after = memory();
+    EXPECT_TRUE(is_same_inside(around(places.dst), {dst}, before, after) &&
+                is_same_inside(around(dst), {dst}, before, after))
+        << "run() wrote outside dst";
+    EXPECT_TRUE(is_same_inside(around(places.scratch), {places.scratch}, before, after))
+        << "run() wrote outside scratch_bytes";
+    for (std::size_t i = 0; i < places.src.size(); ++i) {
+      EXPECT_TRUE(is_same_inside(around(places.src[i]), {dst}, before, after))
           << "run() wrote to source " << i;
     }
-    return dst.copy();
+    const std::vector<std::byte> result = run_.result_bytes();
+    if (in_place >= 0) run_.set_bytes(static_cast<std::size_t>(in_place), bytes_at(before, dst));
+    return result;
   }
 
  private:
+  static constexpr std::uint64_t kGuard = 256;
+  // NaN in f32, f16 and bf16: what is read without having been written shows.
+  static constexpr std::byte kPoison{0xff};
+  using Bytes = std::vector<std::byte>;
+
+  static std::vector<NodeRun::Source> sources_of(const std::vector<Tensor>& src) {
+    std::vector<NodeRun::Source> sources;
+    for (const Tensor& tensor : src) sources.push_back({tensor.type, tensor.is_weight});
+    return sources;
+  }
+
+  Bytes memory() const {
+    const std::span<const std::byte> view = run_.executor().begin_read(run_.whole());
+    Bytes bytes(view.begin(), view.end());
+    run_.executor().end_read(run_.whole());
+    return bytes;
+  }
+  static Bytes bytes_at(const Bytes& memory, const DevicePlace& place) {
+    const auto begin = memory.begin() + static_cast<std::ptrdiff_t>(place.offset);
+    return {begin, begin + static_cast<std::ptrdiff_t>(place.bytes)};
+  }
+  static DevicePlace around(const DevicePlace& place) {
+    return {place.region, place.offset - kGuard, place.bytes + 2 * kGuard};
+  }
+  /// Whether two states of the memory are the same in `where`, but for the place `but`.
+  static bool is_same_inside(const DevicePlace& where, const DevicePlace& but, const Bytes& before,
+                             const Bytes& after) {
+    const auto same = [&](std::uint64_t begin, std::uint64_t end) {
+      return begin >= end || std::memcmp(&before[begin], &after[begin], end - begin) == 0;
+    };
+    const std::uint64_t end = where.offset + where.bytes;
+    return same(where.offset, std::min(end, but.offset)) &&
+           same(std::max(where.offset, but.offset + but.bytes), end);
+  }
+  bool is_same_outside(const DevicePlace& place, const Bytes& before, const Bytes& after) const {
+    return is_same_inside(run_.whole(), place, before, after);
+  }
+
   using Ranges = std::vector<std::pair<std::int64_t, std::int64_t>>;
   Ranges slices_of(int src, std::mt19937* random) const {
     const Shape& shape = src_[static_cast<std::size_t>(src)].type.shape;
     const std::int64_t rows = shape.rank() == 0 ? 1 : shape[0];
-    const std::int64_t step = kernel_->pack_rows(src);
+    const std::int64_t step = run_.kernel().pack_rows(src);
     EXPECT_GT(step, 0);
     Ranges ranges;
     for (std::int64_t begin = 0; begin < rows;) {
@@ -141,11 +155,8 @@ class KernelUnderTest {
     return ranges;
   }
 
-  Graph graph_;
+  NodeRun run_;
   std::vector<Tensor> src_;
-  std::unique_ptr<Kernel> kernel_;
-  std::string why_not_;
-  std::vector<GuardedBytes> packed_;
 };
 
 inline void expect_same_bits(const std::vector<std::byte>& got, const std::vector<std::byte>& want,
@@ -166,9 +177,9 @@ inline void expect_same_bits(const std::vector<std::byte>& got, const std::vecto
 }
 
 /// All of the above for one kernel that accepted the case.
-inline void check_kernel(const KernelEntry& entry, const Op& op, const std::vector<Tensor>& src,
-                         KernelUnderTest& kernel, const std::vector<float>& want,
-                         std::mt19937& random) {
+inline void check_kernel(const Backend& backend, const KernelEntry& entry, const Op& op,
+                         const std::vector<Tensor>& src, KernelUnderTest& kernel,
+                         const std::vector<float>& want, std::mt19937& random) {
   const TensorType dst_type = kernel.dst_type();
   kernel.pack(nullptr);
   const std::vector<std::byte> whole = kernel.run();
@@ -185,7 +196,7 @@ inline void check_kernel(const KernelEntry& entry, const Op& op, const std::vect
   expect_same_bits(kernel.run(), whole, dst_type.dtype, "weights packed in slices");
 
   for (const Part& part : parts_of(op, src, dst_type.shape, random)) {
-    KernelUnderTest partial(entry, part.op, part.src);
+    KernelUnderTest partial(backend, entry, part.op, part.src);
     if (!partial.accepted()) {
       ADD_FAILURE() << part.what << ": declined: " << partial.why_not();
       continue;
@@ -216,10 +227,9 @@ inline void expect_agreement(const Backend& backend, std::string_view op_name,
       std::vector<float> want;
       for (const KernelEntry& entry : backend.kernels()) {
         if (entry.op != op_name) continue;
-        const bool is_reference = entry.make == reference_entry(op_name).make;
-        if (is_reference && &backend != &reference_backend()) continue;
+        if (entry.is_reference && &backend != &reference_backend()) continue;
         SCOPED_TRACE(fmt::format("{} in {}: {}", entry.name, name_of(dtype), line));
-        KernelUnderTest kernel(entry, node.op, src);
+        KernelUnderTest kernel(backend, entry, node.op, src);
         accepted[entry.name] |= kernel.accepted();
         if (!kernel.accepted()) {
           EXPECT_FALSE(kernel.why_not().empty()) << "declines without a reason";
@@ -227,12 +237,12 @@ inline void expect_agreement(const Backend& backend, std::string_view op_name,
           continue;
         }
         if (want.empty()) {
-          KernelUnderTest reference(reference_entry(op_name), node.op, exact);
+          KernelUnderTest reference(reference_backend(), reference_entry(op_name), node.op, exact);
           ASSERT_TRUE(reference.accepted()) << reference.why_not();
           reference.pack(nullptr);
           want = decode(reference.run(), reference.dst_type().dtype);
         }
-        check_kernel(entry, node.op, src, kernel, want, random);
+        check_kernel(backend, entry, node.op, src, kernel, want, random);
         if (::testing::Test::HasFatalFailure()) return;
       }
     }

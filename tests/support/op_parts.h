@@ -74,18 +74,6 @@ inline std::vector<std::byte> cut(const std::vector<std::byte>& bytes, const Ten
   return part;
 }
 
-inline Graph graph_of(const Op& op, const std::vector<Tensor>& src) {
-  Graph graph;
-  std::vector<ValueId> ids;
-  for (std::size_t i = 0; i < src.size(); ++i) {
-    const std::string name = fmt::format("src{}", i);
-    ids.push_back(src[i].is_weight ? graph.add_weight(name, src[i].type)
-                                   : graph.add_input(name, src[i].type));
-  }
-  graph.add_output("dst", graph.add(op, std::move(ids)));
-  return graph;
-}
-
 /// The reference's kernel of an op.
 inline const KernelEntry& reference_entry(std::string_view op) {
   for (const KernelEntry& entry : reference_backend().kernels()) {

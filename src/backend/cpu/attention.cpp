@@ -307,10 +307,10 @@ HWY_EXPORT(attend_tile);
 namespace semblance::cpu {
 namespace {
 
-class AttentionKernel : public PlainKernel {
+class AttentionKernel : public HostKernel {
  public:
   explicit AttentionKernel(const NodeView& node)
-      : PlainKernel(node),
+      : HostKernel(node),
         op_(node.op<Attention>()),
         q_(node.src(0).shape),
         k_(node.src(1).shape),
@@ -371,7 +371,7 @@ class AttentionKernel : public PlainKernel {
 
 }  // namespace
 
-Made make_attention(const NodeView& node) {
+Made make_attention(const NodeView& node, const Device&) {
   const DType dtype = node.src(0).dtype;
   if (!is_computed(dtype)) return decline(fmt::format("q is {}, not f32 or bf16", name_of(dtype)));
   if (node.src(1).dtype != dtype || node.src(2).dtype != dtype) {

@@ -2,14 +2,15 @@
 
 #include <cstring>
 
-#include "backend/cpu/kernel_run.h"
+#include "backend/backends.h"
+#include "runtime/node_run.h"
 #include "tests/support/golden.h"
+#include "tests/support/random_values.h"
 
 namespace semblance {
 namespace {
 
 using testing::expect_close;
-using testing::KernelRun;
 using testing::random_values;
 
 struct Case {
@@ -20,7 +21,7 @@ struct Case {
 
 class AttentionCases : public ::testing::TestWithParam<std::tuple<Case, DType>> {
  protected:
-  static KernelRun run_of(const Backend& backend, const Attention& op, DType dtype, const Case& s) {
+  static NodeRun run_of(const Backend& backend, const Attention& op, DType dtype, const Case& s) {
     return {backend,
             op,
             {{{dtype, Shape{s.n, s.queries, s.heads * s.d}}},
@@ -32,13 +33,13 @@ class AttentionCases : public ::testing::TestWithParam<std::tuple<Case, DType>> 
 TEST_P(AttentionCases, AgreeWithTheReferenceAndKeepTheirBitsInSlices) {
   const auto& [s, dtype] = GetParam();
   const Attention op{.heads = s.heads, .causal = s.causal, .scale = s.scale};
-  KernelRun ours = run_of(cpu_backend(), op, dtype, s);
-  KernelRun reference = run_of(reference_backend(), op, dtype, s);
-  EXPECT_EQ(ours.kernel_name(), "cpu_attention");
+  NodeRun ours = run_of(cpu_backend(), op, dtype, s);
+  NodeRun reference = run_of(reference_backend(), op, dtype, s);
+  EXPECT_EQ(ours.entry().name, "cpu_attention");
   const std::vector<float> q = random_values(s.n * s.queries * s.heads * s.d, 1, 2.0F);
   const std::vector<float> k = random_values(s.n * s.keys * s.heads * s.d, 2);
   const std::vector<float> v = random_values(s.n * s.keys * s.heads * s.e, 3);
-  for (KernelRun* run : {&ours, &reference}) {
+  for (NodeRun* run : {&ours, &reference}) {
     run->set(0, q);
     run->set(1, k);
     run->set(2, v);
@@ -54,7 +55,7 @@ TEST_P(AttentionCases, AgreeWithTheReferenceAndKeepTheirBitsInSlices) {
   Case part = s;
   part.n = 1;
   part.queries = std::min<std::int64_t>(s.queries - first, 5);
-  KernelRun slice = run_of(cpu_backend(), op, dtype, part);
+  NodeRun slice = run_of(cpu_backend(), op, dtype, part);
   const std::int64_t width = s.heads * s.d;
   const auto q_at = q.begin() + ((s.n - 1) * s.queries + first) * width;
   slice.set(0, std::vector<float>(q_at, q_at + part.queries * width));

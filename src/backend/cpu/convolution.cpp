@@ -13,11 +13,11 @@ namespace {
 
 constexpr int kWeight = 1;
 
-class ConvolutionKernel : public PlainKernel {
+class ConvolutionKernel : public HostKernel {
  public:
   ConvolutionKernel(const NodeView& node, std::unique_ptr<onednn::Convolution> convolution,
                     bool has_bias, bool has_residual)
-      : PlainKernel(node),
+      : HostKernel(node),
         convolution_(std::move(convolution)),
         bias_(has_bias ? 2 : -1),
         residual_(has_residual ? node.src_count() - 1 : -1),
@@ -28,19 +28,18 @@ class ConvolutionKernel : public PlainKernel {
     return convolution_->keeps_bits_by_output_channels();
   }
   std::size_t packed_bytes(int src) const override {
-    return src == kWeight ? convolution_->weight_layout().bytes : PlainKernel::packed_bytes(src);
+    return src == kWeight ? convolution_->weight_layout().bytes : HostKernel::packed_bytes(src);
   }
   std::uint64_t layout(int src) const override {
     return src == kWeight ? onednn::hash_of(convolution_->weight_layout()) : 0;
   }
   std::int64_t pack_rows(int src) const override {
     return src == kWeight ? onednn::pack_rows(convolution_->weight_layout())
-                          : PlainKernel::pack_rows(src);
+                          : HostKernel::pack_rows(src);
   }
-  void pack(int src, std::int64_t first_row, std::int64_t rows, std::span<const float> plain,
-            std::span<std::byte> packed) const override {
-    if (src != kWeight) return PlainKernel::pack(src, first_row, rows, plain, packed);
-    onednn::pack_weight(convolution_->weight_layout(), first_row, rows, plain, packed);
+  void pack(int src, const PackRows& rows, std::span<std::byte> packed) const override {
+    if (src != kWeight) return HostKernel::pack(src, rows, packed);
+    onednn::pack_weight(convolution_->weight_layout(), rows.first, rows.count, rows.f32(), packed);
   }
 
   void compile() override { convolution_->compile(); }
@@ -95,7 +94,7 @@ Made make(const NodeView& node, onednn::ConvolutionShape shape, bool has_bias, b
 
 }  // namespace
 
-Made make_conv2d(const NodeView& node) {
+Made make_conv2d(const NodeView& node, const Device&) {
   const auto& op = node.op<Conv2d>();
   const Shape& x = node.src(0).shape;
   const Shape& weight = node.src(kWeight).shape;
@@ -111,7 +110,7 @@ Made make_conv2d(const NodeView& node) {
   return make(node, shape, op.has_bias, op.has_residual);
 }
 
-Made make_linear(const NodeView& node) {
+Made make_linear(const NodeView& node, const Device&) {
   const auto& op = node.op<Linear>();
   const Shape& x = node.src(0).shape;
   if (x[-1] == 0) return decline("x has no channels");

@@ -2,14 +2,15 @@
 
 #include <cstring>
 
-#include "backend/cpu/kernel_run.h"
+#include "backend/backends.h"
+#include "runtime/node_run.h"
 #include "tests/support/golden.h"
+#include "tests/support/random_values.h"
 
 namespace semblance {
 namespace {
 
 using testing::expect_close;
-using testing::KernelRun;
 using testing::random_values;
 
 bool can_compute(DType dtype) { return dtype == DType::kF32 || has_native_bf16(); }
@@ -19,9 +20,9 @@ testing::Tolerance tolerance_of(DType dtype) {
 }
 
 /// x [.., c], weight [o, ..], then bias and residual.
-KernelRun run_of(const Backend& backend, const Op& op, DType dtype, const Shape& x,
-                 const Shape& weight, const Shape& dst, bool has_residual) {
-  std::vector<KernelRun::Source> sources{
+NodeRun run_of(const Backend& backend, const Op& op, DType dtype, const Shape& x,
+               const Shape& weight, const Shape& dst, bool has_residual) {
+  std::vector<NodeRun::Source> sources{
       {{dtype, x}}, {{dtype, weight}, true}, {{DType::kF32, Shape{weight[0]}}, true}};
   if (has_residual) sources.push_back({{dtype, dst}});
   return {backend, op, sources};
@@ -31,7 +32,7 @@ struct Values {
   std::vector<float> x, weight, bias, residual;
 };
 
-void fill(KernelRun& run, const Values& values) {
+void fill(NodeRun& run, const Values& values) {
   run.set(0, values.x);
   run.set(1, values.weight);
   run.set(2, values.bias);
@@ -52,8 +53,8 @@ TEST_P(LinearBits, ASliceHasTheBitsOfTheWhole) {
   const auto [rows, k, o] = shape;
   const Values values{random_values(rows * k, 1), random_values(o * k, 2, 0.05F),
                       random_values(o, 3), random_values(rows * o, 4)};
-  KernelRun whole = run_of(cpu_backend(), op, dtype, {rows, k}, {o, k}, {rows, o}, true);
-  EXPECT_EQ(whole.kernel_name(), "onednn_linear");
+  NodeRun whole = run_of(cpu_backend(), op, dtype, {rows, k}, {o, k}, {rows, o}, true);
+  EXPECT_EQ(whole.entry().name, "onednn_linear");
   fill(whole, values);
   whole.run();
   const std::vector<float> want = whole.result();
@@ -62,7 +63,7 @@ TEST_P(LinearBits, ASliceHasTheBitsOfTheWhole) {
     if (step < 1) continue;
     const std::int64_t first = (rows - 1) / step * step / 2;
     const std::int64_t count = std::min(step, rows - first);
-    KernelRun part = run_of(cpu_backend(), op, dtype, {count, k}, {o, k}, {count, o}, true);
+    NodeRun part = run_of(cpu_backend(), op, dtype, {count, k}, {o, k}, {count, o}, true);
     fill(part,
          {{values.x.begin() + first * k, values.x.begin() + (first + count) * k},
           values.weight,
@@ -76,7 +77,7 @@ TEST_P(LinearBits, ASliceHasTheBitsOfTheWhole) {
   for (const std::int64_t count : {o / 2, o / 4, std::int64_t{64}, std::int64_t{16}}) {
     if (count < 1 || count > o) continue;
     const std::int64_t first = o - count;
-    KernelRun part = run_of(cpu_backend(), op, dtype, {rows, k}, {count, k}, {rows, count}, true);
+    NodeRun part = run_of(cpu_backend(), op, dtype, {rows, k}, {count, k}, {rows, count}, true);
     Values slice{values.x,
                  {values.weight.begin() + first * k, values.weight.end()},
                  {values.bias.begin() + first, values.bias.end()},
@@ -126,9 +127,9 @@ TEST_P(ConvBits, ASliceHasTheBitsOfTheWhole) {
                       random_values(s.o * weights, 2, 0.05F),
                       random_values(s.o, 3),
                       {}};
-  KernelRun whole = run_of(cpu_backend(), op, dtype, {s.n, s.h, s.w, s.c},
-                           {s.o, s.c, s.kernel, s.kernel}, {}, false);
-  EXPECT_EQ(whole.kernel_name(), "onednn_conv2d");
+  NodeRun whole = run_of(cpu_backend(), op, dtype, {s.n, s.h, s.w, s.c},
+                         {s.o, s.c, s.kernel, s.kernel}, {}, false);
+  EXPECT_EQ(whole.entry().name, "onednn_conv2d");
   fill(whole, values);
   whole.run();
   const std::vector<float> want = whole.result();
@@ -141,8 +142,8 @@ TEST_P(ConvBits, ASliceHasTheBitsOfTheWhole) {
     Conv2d part_op = op;
     part_op.pad[0] = pad - (first - from);
     part_op.pad[2] = pad - (to - last);
-    KernelRun part = run_of(cpu_backend(), part_op, dtype, {1, to - from, s.w, s.c},
-                            {s.o, s.c, s.kernel, s.kernel}, {}, false);
+    NodeRun part = run_of(cpu_backend(), part_op, dtype, {1, to - from, s.w, s.c},
+                          {s.o, s.c, s.kernel, s.kernel}, {}, false);
     const auto picture = values.x.begin() + (s.n - 1) * s.h * row;
     fill(part, {{picture + from * row, picture + to * row}, values.weight, values.bias, {}});
     part.run();
@@ -159,8 +160,8 @@ TEST_P(ConvBits, ASliceHasTheBitsOfTheWhole) {
   for (const std::int64_t count : {s.o / 2, std::int64_t{64}, std::int64_t{16}, std::int64_t{1}}) {
     if (count < 1 || count > s.o) continue;
     const std::int64_t first = s.o - count;
-    KernelRun part = run_of(cpu_backend(), op, dtype, {s.n, s.h, s.w, s.c},
-                            {count, s.c, s.kernel, s.kernel}, {}, false);
+    NodeRun part = run_of(cpu_backend(), op, dtype, {s.n, s.h, s.w, s.c},
+                          {count, s.c, s.kernel, s.kernel}, {}, false);
     fill(part, {values.x,
                 {values.weight.begin() + first * weights, values.weight.end()},
                 {values.bias.begin() + first, values.bias.end()},
@@ -213,9 +214,9 @@ TEST_P(ConvAgreement, WithTheReference) {
   const Values values{random_values(x.elements(), 1), random_values(weight.elements(), 2, 0.1F),
                       random_values(s.o, 3),
                       s.has_residual ? random_values(dst.elements(), 4) : std::vector<float>{}};
-  KernelRun ours = run_of(cpu_backend(), op, dtype, x, weight, dst, s.has_residual);
-  KernelRun reference = run_of(reference_backend(), op, dtype, x, weight, dst, s.has_residual);
-  EXPECT_EQ(ours.kernel_name(), "onednn_conv2d");
+  NodeRun ours = run_of(cpu_backend(), op, dtype, x, weight, dst, s.has_residual);
+  NodeRun reference = run_of(reference_backend(), op, dtype, x, weight, dst, s.has_residual);
+  EXPECT_EQ(ours.entry().name, "onednn_conv2d");
   fill(ours, values);
   fill(reference, values);
   reference.run();
@@ -242,9 +243,9 @@ INSTANTIATE_TEST_SUITE_P(
         ::testing::Values(DType::kF32, DType::kBF16)));
 
 TEST(LinearKernel, DeclinesAComputedWeight) {
-  KernelRun run(cpu_backend(), Linear{.has_bias = false},
-                {{{DType::kF32, Shape{4, 8}}}, {{DType::kF32, Shape{16, 8}}}});
-  EXPECT_EQ(run.kernel_name(), "reference");
+  NodeRun run(cpu_backend(), Linear{.has_bias = false},
+              {{{DType::kF32, Shape{4, 8}}}, {{DType::kF32, Shape{16, 8}}}});
+  EXPECT_EQ(run.entry().name, "reference");
   ASSERT_FALSE(run.declined().empty());
   EXPECT_EQ(run.declined()[0], "onednn_linear: the weight is computed, not read");
 }
@@ -257,9 +258,9 @@ TEST(LinearKernel, AgreesWithTheReference) {
       const Linear op{.has_bias = true, .has_residual = true};
       const Values values{random_values(s.rows * s.k, 1), random_values(s.o * s.k, 2, 0.1F),
                           random_values(s.o, 3), random_values(s.rows * s.o, 4)};
-      KernelRun ours =
+      NodeRun ours =
           run_of(cpu_backend(), op, dtype, {s.rows, s.k}, {s.o, s.k}, {s.rows, s.o}, true);
-      KernelRun reference =
+      NodeRun reference =
           run_of(reference_backend(), op, dtype, {s.rows, s.k}, {s.o, s.k}, {s.rows, s.o}, true);
       fill(ours, values);
       fill(reference, values);

@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 
-#include "runtime/backend.h"
+#include "runtime/host_device.h"
 
 namespace semblance::cpu {
 
@@ -13,26 +13,26 @@ namespace semblance::cpu {
 /// are rare or only copy rows (embedding, take_row, upsample, pool, sinusoid).
 std::span<const KernelEntry> kernels();
 
-Made make_conv2d(const NodeView& node);
-Made make_linear(const NodeView& node);
-Made make_attention(const NodeView& node);
-Made make_group_norm(const NodeView& node);
-Made make_group_moments(const NodeView& node);
-Made make_group_scale(const NodeView& node);
-Made make_layer_norm(const NodeView& node);
-Made make_unary(const NodeView& node);
-Made make_geglu(const NodeView& node);
-Made make_affine(const NodeView& node);
-Made make_binary(const NodeView& node);
-Made make_prelu(const NodeView& node);
-Made make_batch_norm(const NodeView& node);
-Made make_convert(const NodeView& node);
-Made make_concat(const NodeView& node);
-Made make_slice(const NodeView& node);
-Made make_paste(const NodeView& node);
-Made make_blank(const NodeView& node);
-Made make_copy(const NodeView& node);
-Made make_transpose(const NodeView& node);
+Made make_conv2d(const NodeView& node, const Device&);
+Made make_linear(const NodeView& node, const Device&);
+Made make_attention(const NodeView& node, const Device&);
+Made make_group_norm(const NodeView& node, const Device&);
+Made make_group_moments(const NodeView& node, const Device&);
+Made make_group_scale(const NodeView& node, const Device&);
+Made make_layer_norm(const NodeView& node, const Device&);
+Made make_unary(const NodeView& node, const Device&);
+Made make_geglu(const NodeView& node, const Device&);
+Made make_affine(const NodeView& node, const Device&);
+Made make_binary(const NodeView& node, const Device&);
+Made make_prelu(const NodeView& node, const Device&);
+Made make_batch_norm(const NodeView& node, const Device&);
+Made make_convert(const NodeView& node, const Device&);
+Made make_concat(const NodeView& node, const Device&);
+Made make_slice(const NodeView& node, const Device&);
+Made make_paste(const NodeView& node, const Device&);
+Made make_blank(const NodeView& node, const Device&);
+Made make_copy(const NodeView& node, const Device&);
+Made make_transpose(const NodeView& node, const Device&);
 
 /// What most kernels ask of their sources: f32 or bf16.
 inline bool is_computed(DType dtype) { return dtype == DType::kF32 || dtype == DType::kBF16; }

@@ -18,10 +18,10 @@ std::int64_t element_of(const NodeView& node) {
 }
 
 /// A function of each element and constants.
-class MapKernel : public PlainKernel {
+class MapKernel : public HostKernel {
  public:
   MapKernel(const NodeView& node, Function function, float scale, float shift)
-      : PlainKernel(node),
+      : HostKernel(node),
         function_(function),
         element_(element_of(node)),
         count_(node.dst().shape.elements()),
@@ -48,10 +48,10 @@ class MapKernel : public PlainKernel {
   float scale_, shift_;
 };
 
-class GegluKernel : public PlainKernel {
+class GegluKernel : public HostKernel {
  public:
   explicit GegluKernel(const NodeView& node)
-      : PlainKernel(node),
+      : HostKernel(node),
         element_(element_of(node)),
         c_(node.dst().shape[-1]),
         rows_(c_ == 0 ? 0 : node.dst().shape.elements() / c_) {}
@@ -76,10 +76,10 @@ class GegluKernel : public PlainKernel {
 };
 
 /// One number, or a vector [c], for each row of channels; with_shift adds another.
-class ChannelsKernel : public PlainKernel {
+class ChannelsKernel : public HostKernel {
  public:
   ChannelsKernel(const NodeView& node, Function function)
-      : PlainKernel(node),
+      : HostKernel(node),
         function_(function),
         batch_norm_(std::holds_alternative<BatchNorm>(node.any_op())),
         eps_(batch_norm_ ? node.op<BatchNorm>().eps : 0),
@@ -139,10 +139,10 @@ class ChannelsKernel : public PlainKernel {
 
 /// x with the result's shape, y broadcast to it: rows of `inner_` elements, within which y is
 /// either as long or one element.
-class BinaryKernel : public PlainKernel {
+class BinaryKernel : public HostKernel {
  public:
   BinaryKernel(const NodeView& node, Function function)
-      : PlainKernel(node),
+      : HostKernel(node),
         function_(function),
         scale_(node.op<Binary>().scale),
         element_(element_of(node)) {
@@ -218,7 +218,7 @@ class BinaryKernel : public PlainKernel {
 
 }  // namespace
 
-Made make_unary(const NodeView& node) {
+Made make_unary(const NodeView& node, const Device&) {
   const std::string why_not = why_not_computed(node);
   if (!why_not.empty()) return decline(why_not);
   static constexpr std::array kFunctions{Function::kSilu,    Function::kGelu, Function::kQuickGelu,
@@ -227,20 +227,20 @@ Made make_unary(const NodeView& node) {
   return accept(std::make_unique<MapKernel>(node, function, 1.0F, 0.0F));
 }
 
-Made make_affine(const NodeView& node) {
+Made make_affine(const NodeView& node, const Device&) {
   const std::string why_not = why_not_computed(node);
   if (!why_not.empty()) return decline(why_not);
   const auto& op = node.op<Affine>();
   return accept(std::make_unique<MapKernel>(node, Function::kAffine, op.scale, op.shift));
 }
 
-Made make_geglu(const NodeView& node) {
+Made make_geglu(const NodeView& node, const Device&) {
   const std::string why_not = why_not_computed(node);
   if (!why_not.empty()) return decline(why_not);
   return accept(std::make_unique<GegluKernel>(node));
 }
 
-Made make_binary(const NodeView& node) {
+Made make_binary(const NodeView& node, const Device&) {
   const std::string why_not = why_not_computed(node);
   if (!why_not.empty()) return decline(why_not);
   if (node.src(1).dtype != node.src(0).dtype) return decline("x and y have different types");
@@ -252,14 +252,14 @@ Made make_binary(const NodeView& node) {
       node, kFunctions[static_cast<std::size_t>(node.op<Binary>().fn)]));
 }
 
-Made make_prelu(const NodeView& node) {
+Made make_prelu(const NodeView& node, const Device&) {
   const std::string why_not = why_not_computed(node);
   if (!why_not.empty()) return decline(why_not);
   if (node.src(1).dtype != DType::kF32) return decline("the slope is not f32");
   return accept(std::make_unique<ChannelsKernel>(node, Function::kPRelu));
 }
 
-Made make_batch_norm(const NodeView& node) {
+Made make_batch_norm(const NodeView& node, const Device&) {
   const std::string why_not = why_not_computed(node);
   if (!why_not.empty()) return decline(why_not);
   for (int i = 1; i < 5; ++i) {

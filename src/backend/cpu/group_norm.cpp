@@ -308,10 +308,10 @@ class Scale {
 
 const float* floats(const std::byte* data) { return reinterpret_cast<const float*>(data); }
 
-class GroupMomentsKernel : public PlainKernel {
+class GroupMomentsKernel : public HostKernel {
  public:
   explicit GroupMomentsKernel(const NodeView& node)
-      : PlainKernel(node),
+      : HostKernel(node),
         sum_up_(Picture(node.src(0), node.op<GroupMoments>().groups),
                 node.op<GroupMoments>().chunk_pixels) {}
 
@@ -324,10 +324,10 @@ class GroupMomentsKernel : public PlainKernel {
   SumUp sum_up_;
 };
 
-class GroupScaleKernel : public PlainKernel {
+class GroupScaleKernel : public HostKernel {
  public:
   explicit GroupScaleKernel(const NodeView& node)
-      : PlainKernel(node),
+      : HostKernel(node),
         scale_(Picture(node.src(0), node.op<GroupScale>().groups), node.src(1).shape[1],
                node.op<GroupScale>().eps, node.op<GroupScale>().silu) {}
 
@@ -342,10 +342,10 @@ class GroupScaleKernel : public PlainKernel {
 };
 
 /// Both in turn.
-class GroupNormKernel : public PlainKernel {
+class GroupNormKernel : public HostKernel {
  public:
   explicit GroupNormKernel(const NodeView& node)
-      : PlainKernel(node),
+      : HostKernel(node),
         picture_(node.src(0), node.op<GroupNorm>().groups),
         sum_up_(picture_, group_chunk_pixels(node.src(0).shape)),
         scale_(picture_, sum_up_.chunks(), node.op<GroupNorm>().eps, node.op<GroupNorm>().silu) {}
@@ -373,21 +373,21 @@ class GroupNormKernel : public PlainKernel {
 
 }  // namespace
 
-Made make_group_norm(const NodeView& node) {
+Made make_group_norm(const NodeView& node, const Device&) {
   const std::string why_not = why_not_norm(node, 1);
   if (!why_not.empty()) return decline(why_not);
   if (node.dst().shape.elements() == 0) return decline("x is empty");
   return accept(std::make_unique<GroupNormKernel>(node));
 }
 
-Made make_group_moments(const NodeView& node) {
+Made make_group_moments(const NodeView& node, const Device&) {
   const std::string why_not = why_not_computed(node);
   if (!why_not.empty()) return decline(why_not);
   if (node.src(0).shape.elements() == 0) return decline("x is empty");
   return accept(std::make_unique<GroupMomentsKernel>(node));
 }
 
-Made make_group_scale(const NodeView& node) {
+Made make_group_scale(const NodeView& node, const Device&) {
   const std::string why_not = why_not_norm(node, 2);
   if (!why_not.empty()) return decline(why_not);
   if (node.dst().shape.elements() == 0) return decline("x is empty");

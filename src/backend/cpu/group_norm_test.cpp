@@ -3,13 +3,14 @@
 
 #include <cstring>
 
-#include "backend/cpu/kernel_run.h"
+#include "backend/backends.h"
 #include "core/parallel.h"
+#include "runtime/node_run.h"
+#include "tests/support/random_values.h"
 
 namespace semblance {
 namespace {
 
-using testing::KernelRun;
 using testing::random_values;
 
 struct Case {
@@ -28,17 +29,17 @@ class Halves {
   }
 
   std::vector<std::byte> norm(const std::vector<float>& x) const {
-    KernelRun run(cpu_backend(), GroupNorm{.silu = case_.silu},
-                  {{{case_.dtype, case_.x}}, f32(), f32()});
-    EXPECT_EQ(run.kernel_name(), "cpu_group_norm");
+    NodeRun run(cpu_backend(), GroupNorm{.silu = case_.silu},
+                {{{case_.dtype, case_.x}}, f32(), f32()});
+    EXPECT_EQ(run.entry().name, "cpu_group_norm");
     run.set(0, x), run.set(1, weight_), run.set(2, bias_);
     run.run();
     return run.result_bytes();
   }
   std::vector<std::byte> moments(const Shape& part, std::span<const float> x) const {
-    KernelRun run(cpu_backend(), GroupMoments{.chunk_pixels = group_chunk_pixels(case_.x)},
-                  {{{case_.dtype, part}}});
-    EXPECT_EQ(run.kernel_name(), "cpu_group_moments");
+    NodeRun run(cpu_backend(), GroupMoments{.chunk_pixels = group_chunk_pixels(case_.x)},
+                {{{case_.dtype, part}}});
+    EXPECT_EQ(run.entry().name, "cpu_group_moments");
     run.set(0, x);
     run.run();
     return run.result_bytes();
@@ -47,10 +48,10 @@ class Halves {
                                const std::vector<std::byte>& moments) const {
     const auto chunks =
         static_cast<std::int64_t>(moments.size() / sizeof(double)) / (part[0] * 32 * 3);
-    KernelRun run(
+    NodeRun run(
         cpu_backend(), GroupScale{.silu = case_.silu},
         {{{case_.dtype, part}}, {{DType::kF64, Shape{part[0], chunks, 32, 3}}}, f32(), f32()});
-    EXPECT_EQ(run.kernel_name(), "cpu_group_scale");
+    EXPECT_EQ(run.entry().name, "cpu_group_scale");
     run.set(0, x), run.set(2, weight_), run.set(3, bias_);
     run.set_bytes(1, moments);
     run.run();
@@ -58,7 +59,7 @@ class Halves {
   }
 
  private:
-  KernelRun::Source f32() const { return {{DType::kF32, Shape{case_.x[-1]}}, true}; }
+  NodeRun::Source f32() const { return {{DType::kF32, Shape{case_.x[-1]}}, true}; }
 
   Case case_;
   std::vector<float> weight_, bias_;

@@ -5,9 +5,10 @@
 namespace semblance::cpu {
 
 std::span<const KernelEntry> kernels() {
+  constexpr bool kGenerates = true;
   static constexpr std::array kTable{
-      KernelEntry{Conv2d::kName, "onednn_conv2d", make_conv2d},
-      KernelEntry{Linear::kName, "onednn_linear", make_linear},
+      KernelEntry{Conv2d::kName, "onednn_conv2d", make_conv2d, kGenerates},
+      KernelEntry{Linear::kName, "onednn_linear", make_linear, kGenerates},
       KernelEntry{Attention::kName, "cpu_attention", make_attention},
       KernelEntry{GroupNorm::kName, "cpu_group_norm", make_group_norm},
       KernelEntry{GroupMoments::kName, "cpu_group_moments", make_group_moments},

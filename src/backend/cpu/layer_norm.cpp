@@ -97,10 +97,10 @@ HWY_EXPORT(layer_rows);
 namespace semblance::cpu {
 namespace {
 
-class LayerNormKernel : public PlainKernel {
+class LayerNormKernel : public HostKernel {
  public:
   explicit LayerNormKernel(const NodeView& node)
-      : PlainKernel(node),
+      : HostKernel(node),
         eps_(node.op<LayerNorm>().eps),
         bf16_(node.src(0).dtype == DType::kBF16),
         c_(node.src(0).shape[-1]),
@@ -124,7 +124,7 @@ class LayerNormKernel : public PlainKernel {
 
 }  // namespace
 
-Made make_layer_norm(const NodeView& node) {
+Made make_layer_norm(const NodeView& node, const Device&) {
   const std::string why_not = why_not_norm(node, 1);
   if (!why_not.empty()) return decline(why_not);
   if (node.dst().shape.elements() == 0) return decline("x is empty");

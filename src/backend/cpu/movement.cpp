@@ -21,9 +21,9 @@ std::int64_t grain_of(std::int64_t row_bytes) {
   return std::max<std::int64_t>(1, kGrainBytes / std::max<std::int64_t>(row_bytes, 1));
 }
 
-class ConcatKernel : public PlainKernel {
+class ConcatKernel : public HostKernel {
  public:
-  explicit ConcatKernel(const NodeView& node) : PlainKernel(node) {
+  explicit ConcatKernel(const NodeView& node) : HostKernel(node) {
     const int axis = node.dst().shape.place_of(node.op<Concat>().axis);
     rows_ = node.dst().shape.elements_before(axis);
     for (int i = 0; i < node.src_count(); ++i) parts_.push_back(bytes_from(node.src(i), axis));
@@ -58,9 +58,9 @@ class ConcatKernel : public PlainKernel {
   std::vector<std::int64_t> parts_;  // bytes of a source's row
 };
 
-class SliceKernel : public PlainKernel {
+class SliceKernel : public HostKernel {
  public:
-  explicit SliceKernel(const NodeView& node) : PlainKernel(node), op_(node.op<Slice>()) {
+  explicit SliceKernel(const NodeView& node) : HostKernel(node), op_(node.op<Slice>()) {
     const Shape& shape = node.src(0).shape;
     const int axis = shape.place_of(op_.axis);
     element_bytes_ = bytes_from(node.src(0), axis + 1);
@@ -97,10 +97,10 @@ void copy_bytes(const std::byte* src, std::byte* dst, std::uint64_t bytes) {
                   });
 }
 
-class PasteKernel : public PlainKernel {
+class PasteKernel : public HostKernel {
  public:
   explicit PasteKernel(const NodeView& node)
-      : PlainKernel(node),
+      : HostKernel(node),
         row_bytes_(bytes_from(node.dst(), -1)),
         part_bytes_(bytes_from(node.src(1), -1)),
         begin_(node.op<Paste>().begin * static_cast<std::int64_t>(size_of(node.dst().dtype))),
@@ -121,15 +121,15 @@ class PasteKernel : public PlainKernel {
 };
 
 /// Leaves what is there.
-class BlankKernel : public PlainKernel {
+class BlankKernel : public HostKernel {
  public:
-  using PlainKernel::PlainKernel;
+  using HostKernel::HostKernel;
   void run(const KernelCall&) const override {}
 };
 
-class CopyKernel : public PlainKernel {
+class CopyKernel : public HostKernel {
  public:
-  explicit CopyKernel(const NodeView& node) : PlainKernel(node), bytes_(node.dst().bytes()) {}
+  explicit CopyKernel(const NodeView& node) : HostKernel(node), bytes_(node.dst().bytes()) {}
   void run(const KernelCall& call) const override { copy_bytes(call.src[0], call.dst, bytes_); }
 
  private:
@@ -137,10 +137,10 @@ class CopyKernel : public PlainKernel {
 };
 
 /// Axes that stay neighbours are one; then blocks of the two that swap places in memory.
-class TransposeKernel : public PlainKernel {
+class TransposeKernel : public HostKernel {
  public:
   explicit TransposeKernel(const NodeView& node)
-      : PlainKernel(node), element_(static_cast<std::int64_t>(size_of(node.src(0).dtype))) {
+      : HostKernel(node), element_(static_cast<std::int64_t>(size_of(node.src(0).dtype))) {
     const Shape& x = node.src(0).shape;
     const auto& perm = node.op<Transpose>().perm;
     for (std::size_t i = 0; i < perm.size(); ++i) {
@@ -253,10 +253,10 @@ class TransposeKernel : public PlainKernel {
   int fast_ = 0;                                         // the axis that is dense in x
 };
 
-class ConvertKernel : public PlainKernel {
+class ConvertKernel : public HostKernel {
  public:
   explicit ConvertKernel(const NodeView& node)
-      : PlainKernel(node), from_(node.src(0)), to_(node.dst()) {}
+      : HostKernel(node), from_(node.src(0)), to_(node.dst()) {}
 
   void run(const KernelCall& call) const override {
     const auto from_size = static_cast<std::int64_t>(size_of(from_.dtype));
@@ -280,23 +280,31 @@ class ConvertKernel : public PlainKernel {
 
 }  // namespace
 
-Made make_concat(const NodeView& node) { return accept(std::make_unique<ConcatKernel>(node)); }
+Made make_concat(const NodeView& node, const Device&) {
+  return accept(std::make_unique<ConcatKernel>(node));
+}
 
-Made make_slice(const NodeView& node) {
+Made make_slice(const NodeView& node, const Device&) {
   if (node.dst().shape.elements() == 0) return decline("the result is empty");
   return accept(std::make_unique<SliceKernel>(node));
 }
 
-Made make_paste(const NodeView& node) { return accept(std::make_unique<PasteKernel>(node)); }
-Made make_blank(const NodeView& node) { return accept(std::make_unique<BlankKernel>(node)); }
-Made make_copy(const NodeView& node) { return accept(std::make_unique<CopyKernel>(node)); }
+Made make_paste(const NodeView& node, const Device&) {
+  return accept(std::make_unique<PasteKernel>(node));
+}
+Made make_blank(const NodeView& node, const Device&) {
+  return accept(std::make_unique<BlankKernel>(node));
+}
+Made make_copy(const NodeView& node, const Device&) {
+  return accept(std::make_unique<CopyKernel>(node));
+}
 
-Made make_transpose(const NodeView& node) {
+Made make_transpose(const NodeView& node, const Device&) {
   if (node.dst().shape.elements() == 0) return decline("the result is empty");
   return accept(std::make_unique<TransposeKernel>(node));
 }
 
-Made make_convert(const NodeView& node) {
+Made make_convert(const NodeView& node, const Device&) {
   if (node.dst().dtype != DType::kF32 && node.src(0).dtype != DType::kF32) {
     return decline("neither side is f32");
   }

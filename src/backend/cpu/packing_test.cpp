@@ -5,7 +5,8 @@
 #include <cstring>
 
 #include "backend/backends.h"
-#include "backend/cpu/kernel_run.h"
+#include "memory/buffer.h"
+#include "tests/support/random_values.h"
 
 namespace semblance::onednn {
 namespace {

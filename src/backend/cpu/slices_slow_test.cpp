@@ -5,13 +5,13 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "backend/cpu/kernel_run.h"
+#include "backend/backends.h"
 #include "graph/fields.h"
+#include "runtime/node_run.h"
 
 namespace semblance {
 namespace {
 
-using testing::KernelRun;
 using Random = std::mt19937;
 
 constexpr std::int64_t kChannels[] = {320, 640, 1280, 960, 1920, 2560, 4,  3,
@@ -50,7 +50,7 @@ std::vector<float> cut(const std::vector<float>& whole, const Shape& shape, int 
 
 /// Sources of a node, as plain values; cut like the result.
 struct Sources {
-  std::vector<KernelRun::Source> types;
+  std::vector<NodeRun::Source> types;
   std::vector<std::vector<float>> values;
 
   void cut(std::size_t i, int axis, std::int64_t begin, std::int64_t end) {
@@ -58,8 +58,8 @@ struct Sources {
     types[i].type.shape = types[i].type.shape.with(axis, end - begin);
   }
   std::vector<float> run(const Op& op, bool* by_output_channels = nullptr) const {
-    KernelRun kernel(cpu_backend(), op, types);
-    EXPECT_NE(kernel.kernel_name(), "reference");
+    NodeRun kernel(cpu_backend(), op, types);
+    EXPECT_NE(kernel.entry().name, "reference");
     if (by_output_channels) *by_output_channels = kernel.kernel().keeps_bits_by_output_channels();
     for (std::size_t i = 0; i < values.size(); ++i) kernel.set(i, values[i]);
     kernel.run();
@@ -122,7 +122,7 @@ Convolved random_convolution(DType dtype, Random& random) {
   layer.dst = {n, (h + layer.op.pad[0] + layer.op.pad[2] - kernel) / s + 1,
                (w + layer.op.pad[1] + layer.op.pad[3] - kernel) / s + 1, o};
   if (layer.op.has_residual) layer.sources.types.push_back({{dtype, layer.dst}});
-  for (const KernelRun::Source& source : layer.sources.types)
+  for (const NodeRun::Source& source : layer.sources.types)
     layer.sources.values.push_back(values(source.type.shape.elements(), random));
   return layer;
 }
@@ -197,7 +197,7 @@ TEST_P(Slices, OfLinearLayers) {
     if (op.has_bias) whole.types.push_back({{DType::kF32, Shape{o}}, true});
     const Shape dst{n, l, o};
     if (op.has_residual) whole.types.push_back({{GetParam(), dst}});
-    for (const KernelRun::Source& source : whole.types)
+    for (const NodeRun::Source& source : whole.types)
       whole.values.push_back(values(source.type.shape.elements(), random));
     const std::vector<float> result = whole.run(op);
     for (int k = 0; k < 4; ++k) {

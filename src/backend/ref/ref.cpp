@@ -27,10 +27,10 @@ template <typename T>
 constexpr bool kGivesDoubles = std::is_same_v<T, GroupMoments>;
 
 template <typename T>
-class ReferenceKernel : public PlainKernel {
+class ReferenceKernel : public HostKernel {
  public:
   explicit ReferenceKernel(const NodeView& node)
-      : PlainKernel(node), op_(node.op<T>()), dst_(node.dst()) {
+      : HostKernel(node), op_(node.op<T>()), dst_(node.dst()) {
     for (int i = 0; i < node.src_count(); ++i) src_.push_back(node.src(i));
   }
 
@@ -50,7 +50,7 @@ class ReferenceKernel : public PlainKernel {
 };
 
 template <typename T>
-Made make(const NodeView& node) {
+Made make(const NodeView& node, const Device&) {
   if constexpr (!kOnlyMoves<T>) {
     bool floats = kGivesDoubles<T> || reads_as_float(node.dst().dtype);
     for (int i = 0; i < node.src_count(); ++i)
@@ -65,7 +65,8 @@ template <typename... T>
 std::vector<KernelEntry> entries(const std::variant<T...>*) {
   std::vector<KernelEntry> result;
   const auto add = [&]<typename U>(const U*) {
-    if constexpr (!std::is_same_v<U, Reshape>) result.push_back({U::kName, "reference", &make<U>});
+    if constexpr (!std::is_same_v<U, Reshape>)
+      result.push_back({U::kName, "reference", &make<U>, false, true});
   };
   (add(static_cast<const T*>(nullptr)), ...);
   return result;
@@ -74,6 +75,7 @@ std::vector<KernelEntry> entries(const std::variant<T...>*) {
 class ReferenceBackend : public Backend {
  public:
   std::string_view name() const override { return "ref"; }
+  const Device& device() const override { return host_device(); }
   std::span<const KernelEntry> kernels() const override { return reference_kernels(); }
 };
 

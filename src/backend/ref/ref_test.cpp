@@ -8,6 +8,7 @@
 
 #include "backend/backends.h"
 #include "core/convert.h"
+#include "runtime/node_run.h"
 #include "tests/support/errors.h"
 #include "tests/support/golden.h"
 #include "tests/support/op_case.h"
@@ -32,16 +33,15 @@ std::vector<float> floats_of(DType dtype, const std::vector<std::byte>& bytes) {
   return values;
 }
 
-std::vector<std::byte> run_reference(const Graph& graph, std::vector<std::vector<std::byte>> src) {
-  const NodeView node(graph, graph.nodes()[0]);
-  const ChosenKernel chosen = choose_kernel(reference_backend(), node);
-  std::vector<const std::byte*> pointers;
-  for (const std::vector<std::byte>& bytes : src) pointers.push_back(bytes.data());
-  std::vector<std::byte> dst(node.dst().bytes());
-  std::vector<std::byte> scratch(chosen.kernel->scratch_bytes());
-  chosen.kernel->compile();
-  chosen.kernel->run({pointers, dst.data(), scratch.data()});
-  return dst;
+std::vector<std::byte> run_reference(const Graph& graph,
+                                     const std::vector<std::vector<std::byte>>& src) {
+  const Node& node = graph.nodes()[0];
+  std::vector<NodeRun::Source> sources;
+  for (ValueId id : node.src) sources.push_back({graph.type(id)});
+  NodeRun run(reference_backend(), node.op, sources);
+  for (std::size_t i = 0; i < src.size(); ++i) run.set_bytes(i, src[i]);
+  run.run();
+  return run.result_bytes();
 }
 
 TEST(Reference, AgreesWithTorch) {

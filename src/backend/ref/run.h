@@ -8,7 +8,7 @@
 #include "core/half.h"
 #include "core/parallel.h"
 #include "graph/op.h"
-#include "runtime/backend.h"
+#include "runtime/host_device.h"
 
 namespace semblance::reference {
 

@@ -1,0 +1,107 @@
+#include "runtime/spill_feed.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/integers.h"
+#include "runtime/steps.h"
+
+namespace semblance {
+namespace {
+
+constexpr int kAfterAll = std::numeric_limits<int>::max();
+constexpr std::size_t kMostPending = 256;
+
+}  // namespace
+
+SpillFeed::SpillFeed(const Program& program, Executor& executor, std::unique_ptr<Scratch> scratch,
+                     Trace* trace)
+    : program_(program),
+      executor_(executor),
+      scratch_(std::move(scratch)),
+      mover_(*scratch_, kMostPending, trace),
+      fetches_(program.graph.nodes().size()),
+      coming_(program.graph.nodes().size()) {
+  SEMBLANCE_ASSERT(scratch_->size() >= program.plan.file_bytes);
+  pending_.reserve(kMostPending);
+  find_fetches();
+}
+
+/// Results of a Fetch are read through views, too.
+void SpillFeed::find_fetches() {
+  const Graph& graph = program_.graph;
+  std::vector<int> fetch(graph.values().size(), -1);
+  for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
+    const Node& node = graph.nodes()[n];
+    if (std::holds_alternative<Fetch>(node.op)) {
+      fetch[at(node.dst)] = static_cast<int>(n);
+      continue;
+    }
+    std::vector<int>& sources = fetches_[n];
+    for (ValueId src : node.src) {
+      const int from = fetch[at(src)];
+      if (from < 0) continue;
+      if (program_.plan.silent[n]) {
+        fetch[at(node.dst)] = std::max(fetch[at(node.dst)], from);
+      } else if (std::find(sources.begin(), sources.end(), from) == sources.end()) {
+        sources.push_back(from);
+      }
+    }
+  }
+}
+
+void SpillFeed::start(std::stop_token stop) {
+  mover_.start(std::move(stop));
+  pending_.clear();
+  std::fill(coming_.begin(), coming_.end(), Coming{});
+}
+
+void SpillFeed::free_places(int node) {
+  ScratchMover::Ticket last = 0;
+  for (const Pending& spill : pending_) {
+    if (spill.before <= node) last = std::max(last, spill.ticket);
+  }
+  if (last == 0) return;
+  mover_.wait(last);
+  std::erase_if(pending_, [&](const Pending& spill) {
+    if (spill.ticket > last) return false;
+    executor_.end_read(spill.place);
+    return true;
+  });
+}
+
+void SpillFeed::wait_for_sources(std::size_t node) {
+  for (int fetch : fetches_[node]) {
+    Coming& coming = coming_[at(fetch)];
+    mover_.wait(coming.ticket);
+    if (!coming.is_open) continue;
+    executor_.end_write(place_of(program_.plan, program_.graph.nodes()[at(fetch)].dst));
+    coming.is_open = false;
+  }
+}
+
+void SpillFeed::spill(std::size_t node) {
+  if (pending_.size() == pending_.capacity()) free_places(kAfterAll);
+  const Node& spill = program_.graph.nodes()[node];
+  const DevicePlace src = place_of(program_.plan, spill.src[0]);
+  const std::uint64_t offset = program_.plan.values[at(spill.dst)].offset;
+  const auto ticket = mover_.enqueue_write(offset, executor_.begin_read(src));
+  pending_.push_back({program_.plan.spilled_before[node], ticket, src});
+}
+
+void SpillFeed::fetch(std::size_t node) {
+  const Node& fetch = program_.graph.nodes()[node];
+  const std::uint64_t offset = program_.plan.values[at(fetch.src[0])].offset;
+  const DevicePlace dst = place_of(program_.plan, fetch.dst);
+  coming_[node] = {mover_.enqueue_read(offset, executor_.begin_write(dst)), true};
+}
+
+void SpillFeed::finish() { free_places(kAfterAll); }
+void SpillFeed::stop() { mover_.stop(); }
+
+void SpillFeed::write(ValueId value, std::uint64_t offset, std::span<const std::byte> bytes) {
+  SEMBLANCE_ASSERT(program_.plan.in_file[at(value)]);
+  scratch_->write(program_.plan.values[at(value)].offset + offset, bytes);
+}
+
+}  // namespace semblance

@@ -1,0 +1,165 @@
+#include "runtime/weight_feed.h"
+
+#include <algorithm>
+#include <set>
+
+#include "core/integers.h"
+#include "memory/meter.h"
+#include "runtime/trace.h"
+#include "runtime/weight_packer.h"
+
+namespace semblance {
+namespace {
+
+/// Of one read; past the page cache it takes as much beside the ring.
+constexpr std::uint64_t kReadBytes = 1 << 20;
+
+/// From this share on files count as cached.
+constexpr double kCached = 0.98;
+
+}  // namespace
+
+WeightFeed::WeightFeed(const Program& program, const std::vector<Step>& steps,
+                       const WeightMap& weights)
+    : program_(program), uses_(program.plan.weights.size()) {
+  for (const NodeWeight& used : program.plan.node_weights) {
+    Use& use = uses_[at(used.use)];
+    if (use.kernel != nullptr) continue;
+    use.kernel = steps[at(used.node)].kernel.get();
+    use.src = used.src;
+  }
+  for (std::size_t i = 0; i < uses_.size(); ++i) uses_[i].stored = find_weight(weights, value(i));
+  find_owners();
+}
+
+const ValueInfo& WeightFeed::value(std::size_t use) const {
+  return program_.graph.values()[at(planned(use).weight)];
+}
+
+void WeightFeed::find_owners() {
+  std::vector<std::pair<std::uint64_t, std::size_t>> places;  // of what stays
+  for (std::size_t i = 0; i < uses_.size(); ++i) {
+    if (planned(i).keep == Keep::kPacked) places.emplace_back(planned(i).packed.offset, i);
+  }
+  std::sort(places.begin(), places.end());
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const bool same = i > 0 && places[i - 1].first == places[i].first;
+    uses_[places[i].second].owner = same ? uses_[places[i - 1].second].owner : places[i].second;
+  }
+}
+
+void WeightFeed::take_memory(Executor& executor, Trace* trace) {
+  executor_ = &executor;
+  trace_ = trace;
+  ring_ = Buffer(program_.plan.ring_bytes, Tag::kRing);
+  staging_ = Buffer(program_.plan.staging_bytes, Tag::kStaging);
+  passes_cache_ = !cache_would_hold_all();
+  choose_stream();
+}
+
+/// Whether the system's page cache can keep the streamed weights until the next run. Else they pass
+/// it by: nothing would come from it, and it would push out what others need.
+bool WeightFeed::cache_would_hold_all() const {
+  std::uint64_t bytes = 0;
+  for (const WeightUse& use : program_.plan.weights) {
+    if (use.keep == Keep::kStreamed) bytes += use.needs.raw_bytes;
+  }
+  return bytes + program_.plan.memory_bytes() <= Meter().available_bytes();
+}
+
+/// Whether the page cache holds what the stream would read, and there is place to read it by all
+/// threads at once.
+bool WeightFeed::is_cached() const {
+  std::set<const File*> files;
+  for (std::size_t use : order_) files.insert(uses_[use].stored.tensor.file.get());
+  if (cached_share(files) < kCached) return false;
+  return std::all_of(order_.begin(), order_.end(), [&](std::size_t i) {
+    const Use& use = uses_[i];
+    return raw_staging_bytes(*use.kernel, use.src, value(i).type.shape, use.stored.tensor.dtype) <=
+           ring_.size();
+  });
+}
+
+bool WeightFeed::is_missing(std::size_t use) const {
+  return planned(use).keep == Keep::kPacked && uses_[use].owner == use && !uses_[use].is_loaded;
+}
+
+/// What the next run loads, and how: what is streamed, and what stays and is not loaded yet.
+void WeightFeed::choose_stream() {
+  bool loads = false;
+  for (std::size_t i = 0; i < uses_.size(); ++i) loads |= is_missing(i);
+  if ((stream_ || reads_inline_) && !loads && !loads_) return;
+  before_ = counts();
+  stream_.reset();
+  order_.clear();
+  for (std::size_t i = 0; i < uses_.size(); ++i) {
+    if (planned(i).keep == Keep::kStreamed || is_missing(i)) order_.push_back(i);
+  }
+  loads_ = loads;
+  reads_inline_ = !order_.empty() && is_cached();
+  if (order_.empty() || reads_inline_) return;
+  std::vector<WeightStream::Chunk> chunks;
+  for (std::size_t i : order_) {
+    const WeightRows& stored = uses_[i].stored;
+    WeightStream::Chunk chunk{.name = trace_ != nullptr ? value(i).name : std::string(),
+                              .pieces = {}};
+    for (const FilePiece& piece : stored.pieces())
+      chunk.pieces.push_back({stored.tensor.file, piece.offset, piece.bytes});
+    chunks.push_back(std::move(chunk));
+  }
+  WeightStream::Options options;
+  options.cache = passes_cache_ ? WeightStream::Cache::kPass : WeightStream::Cache::kKeep;
+  options.read_bytes = kReadBytes;
+  options.trace = trace_;
+  stream_.emplace(ring_.bytes(), std::move(chunks), options);
+}
+
+void WeightFeed::start(std::stop_token stop) {
+  if (stream_) stream_->start(std::move(stop), !loads_);
+  next_ = 0;
+}
+
+void WeightFeed::load(int node) {
+  for (; next_ < order_.size() && planned(order_[next_]).first_node == node; ++next_)
+    load_use(order_[next_]);
+}
+
+void WeightFeed::load_use(std::size_t index) {
+  Use& use = uses_[index];
+  const DevicePlace place = place_of(planned(index));
+  const PackedWeight target{*use.kernel, use.src, value(index).type.shape, staging_.bytes(),
+                            executor_->begin_write(place)};
+  const std::uint64_t raw_bytes = planned(index).needs.raw_bytes;
+  double begin = Trace::now();
+  if (reads_inline_) {
+    read_and_pack(target, use.stored, ring_.bytes());
+    before_.bytes_read += raw_bytes;
+  } else {
+    const std::span<const std::byte> raw = stream_->wait(next_);
+    begin = Trace::now();
+    pack(target, use.stored.tensor.dtype, raw);
+    stream_->release(next_);
+  }
+  executor_->end_write(place);
+  use.is_loaded = planned(index).keep == Keep::kPacked;
+  if (trace_ == nullptr) return;
+  trace_->add(TraceRow::kCompute, reads_inline_ ? "read" : "pack", begin, Trace::now(), raw_bytes);
+}
+
+void WeightFeed::finish() { choose_stream(); }
+
+void WeightFeed::stop() {
+  if (stream_) stream_->stop();
+}
+
+WeightFeed::Counts WeightFeed::counts() const {
+  Counts counts = before_;
+  if (stream_) {
+    const WeightStream::Counts stream = stream_->counts();
+    counts.bytes_read += stream.bytes_read;
+    counts.wait_seconds += stream.wait_seconds;
+  }
+  return counts;
+}
+
+}  // namespace semblance
