@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "backend/backends.h"
 #include "core/messages.h"
 #include "memory/scratch_file.h"
 
@@ -31,14 +30,15 @@ std::vector<Stage> photo_stages(SubjectReader& reader,
 
 namespace {
 
-std::shared_ptr<const MachineFacts> facts_for(const std::filesystem::path& scratch, bool measure,
+std::shared_ptr<const MachineFacts> facts_for(const Backend& backend,
+                                              const std::filesystem::path& scratch, bool measure,
                                               std::uint64_t budget_bytes) {
   std::optional<MachineFacts> facts;
   try {
     const auto folder = scratch.empty() ? choose_scratch_folder({}) : scratch;
-    facts = known_machine_facts(folder);
+    facts = known_machine_facts(backend, folder);
     if (measure && (!facts || facts->measured_in_bytes > 0)) {
-      facts = machine_facts(backend_by_name("cpu"), folder, {.room_bytes = room_in(budget_bytes)});
+      facts = machine_facts(backend, folder, {.room_bytes = room_in(budget_bytes)});
     }
   } catch (const Error&) {
     // No scratch folder, of which whoever needs it tells, or too little room to measure in.
@@ -48,13 +48,14 @@ std::shared_ptr<const MachineFacts> facts_for(const std::filesystem::path& scrat
 
 }  // namespace
 
-Workspace::Options workspace_options(const Budget& budget, const std::filesystem::path& scratch,
-                                     bool may_spill, bool measure) {
+Workspace::Options workspace_options(const Backend& backend, const Budget& budget,
+                                     const std::filesystem::path& scratch, bool may_spill,
+                                     bool measure) {
   Workspace::Options options;
   options.budget_bytes = budget.bytes;
   options.may_spill = may_spill;
   if (!scratch.empty()) options.scratch_folder = choose_scratch_folder(scratch);
-  options.facts = facts_for(options.scratch_folder, measure, budget.bytes);
+  options.facts = facts_for(backend, options.scratch_folder, measure, budget.bytes);
   return options;
 }
 

@@ -30,11 +30,12 @@ bool is_reduced(const Budget& budget);
 std::vector<Stage> photo_stages(SubjectReader& reader,
                                 std::span<const std::filesystem::path> photos);
 
-/// `scratch`: a folder, or empty for the first that is on a disk. With the facts of the machine;
+/// `scratch`: a folder, or empty for the first that is on a disk. With the facts of the backend;
 /// where they are not known, `measure` says whether they are measured now, which takes some
 /// seconds and keeps to the budget. Throws what choose_scratch_folder() throws.
-Workspace::Options workspace_options(const Budget& budget, const std::filesystem::path& scratch,
-                                     bool may_spill, bool measure);
+Workspace::Options workspace_options(const Backend& backend, const Budget& budget,
+                                     const std::filesystem::path& scratch, bool may_spill,
+                                     bool measure);
 
 /// "Mode: ...", "Predicted peak: ...", "Predicted time: ...".
 std::vector<std::string> summary_of(const RequestPlan& plan, const Budget& budget,

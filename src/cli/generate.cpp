@@ -12,6 +12,7 @@
 #include "api/parameters.h"
 #include "api/planning.h"
 #include "api/subject.h"
+#include "backend/backends.h"
 #include "cli/command.h"
 #include "cli/demo_model.h"
 #include "cli/flags.h"
@@ -426,7 +427,8 @@ int generate(std::span<const char* const> words) {
   if (with_demo) progress.note(text_of(Message::kDemoModel));
   progress.now(text_of(Message::kOpeningModels));
   Watched watched(s.trace);
-  Workspace::Options workspace = workspace_options(budget, s.scratch, !s.no_spill, true);
+  Workspace::Options workspace = workspace_options(backend_by_name(kBackends[s.backend]), budget,
+                                                   s.scratch, !s.no_spill, true);
   workspace.trace = watched.trace();
   workspace.meter = Meter();
   Pipeline pipeline(s.models, {.precision = static_cast<Precision>(s.precision),

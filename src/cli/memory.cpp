@@ -155,7 +155,7 @@ int memory(std::span<const char* const> words) {
   if (s.measure) {
     set_threads(available_cores());
     const std::uint64_t budget = resolve(s.budget, Meter().machine());
-    machine_facts(backend_by_name("cpu"), choose_scratch_folder({}),
+    machine_facts(cpu_backend(), choose_scratch_folder({}),
                   {.room_bytes = room_in(budget), .refresh = true});
   }
   const MachineMemory machine = Meter().machine();

@@ -192,9 +192,9 @@ int plan(std::span<const char* const> words) {
   const AssumedModels opened = assume_models(s.models);
   report.assumed = opened.assumed;
   const OpenedModels& models = opened.models;
+  const Backend& backend = backend_by_name(kBackends[s.backend]);
   const Workspace workspace =
-      Workspace(backend_by_name(kBackends[s.backend]),
-                workspace_options(report.budget, s.scratch, !s.no_spill, false))
+      Workspace(backend, workspace_options(backend, report.budget, s.scratch, !s.no_spill, false))
           .with_base(planned_base());
   PhotoOptions looking = s.looking.options(kBackends[s.backend], is_reduced(report.budget));
   looking.workspace = workspace;

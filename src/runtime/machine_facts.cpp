@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -18,12 +17,13 @@
 #include "core/json.h"
 #include "core/parallel.h"
 #include "memory/file.h"
+#include "runtime/device.h"
 
 namespace semblance {
 namespace {
 
 /// Of what is measured, and how: facts of another version are measured again.
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 2;
 /// Entries that the cache keeps, the newest.
 constexpr std::size_t kMachines = 16;
 /// The reference's loops, in operations a second and thread: rare small nodes, not worth measuring.
@@ -57,7 +57,8 @@ constexpr const char* kMeasuredIn = "measured_in_bytes";
 
 /// What the facts depend on.
 struct Machine {
-  std::string processor;
+  std::string backend;
+  std::string processor;  // the backend's device
   int cores = 0;
   int threads = 0;
   std::string disk;  // the file system that scratch files go to
@@ -69,20 +70,14 @@ std::string disk_of(const std::filesystem::path& folder) {
   return fmt::format("{}:{}", major(info.st_dev), minor(info.st_dev));
 }
 
-Machine this_machine(const std::filesystem::path& folder) {
-  Machine machine{"unknown", available_cores(), threads(), disk_of(folder)};
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    const auto colon = line.find(": ");
-    if (!line.starts_with("model name") || colon == line.npos) continue;
-    machine.processor = line.substr(colon + 2);
-    break;
-  }
-  return machine;
+Machine this_machine(const Backend& backend, const std::filesystem::path& folder) {
+  return {std::string(backend.name()), backend.device().name(), available_cores(), threads(),
+          disk_of(folder)};
 }
 
 bool is_of(const Json& entry, const Machine& machine) {
   return entry.get_int("version", 0) == kVersion &&
+         entry.get_string("backend", "") == machine.backend &&
          entry.get_string("processor", "") == machine.processor &&
          entry.get_int("cores", 0) == machine.cores &&
          entry.get_int("threads", 0) == machine.threads &&
@@ -135,10 +130,10 @@ nlohmann::json to_json(const KernelRates& rates) {
 
 void write_cache(const std::filesystem::path& path, const Machine& machine,
                  const MachineFacts& facts, const std::vector<Json>& others) {
-  nlohmann::json entry = {{"version", kVersion},        {"processor", machine.processor},
-                          {"cores", machine.cores},     {"threads", machine.threads},
-                          {"disk", machine.disk},       {"f32", to_json(facts.f32)},
-                          {"bf16", to_json(facts.bf16)}};
+  nlohmann::json entry = {
+      {"version", kVersion},       {"backend", machine.backend}, {"processor", machine.processor},
+      {"cores", machine.cores},    {"threads", machine.threads}, {"disk", machine.disk},
+      {"f32", to_json(facts.f32)}, {"bf16", to_json(facts.bf16)}};
   for (const auto& [name, fact] : kFactNames) entry[std::string(name)] = facts.*fact;
   if (facts.measured_in_bytes > 0) entry[kMeasuredIn] = facts.measured_in_bytes;
   nlohmann::json machines = nlohmann::json::array({std::move(entry)});
@@ -203,15 +198,16 @@ Cached cached_facts(const Machine& machine) {
 
 }  // namespace
 
-std::optional<MachineFacts> known_machine_facts(const std::filesystem::path& folder) {
-  const Cached cached = cached_facts(this_machine(folder));
+std::optional<MachineFacts> known_machine_facts(const Backend& backend,
+                                                const std::filesystem::path& folder) {
+  const Cached cached = cached_facts(this_machine(backend, folder));
   if (cached.facts.empty()) return std::nullopt;
   return cached.facts.front();
 }
 
 MachineFacts machine_facts(const Backend& backend, const std::filesystem::path& folder,
                            const Measuring& measuring) {
-  const Machine machine = this_machine(folder);
+  const Machine machine = this_machine(backend, folder);
   const std::filesystem::path path = machine_facts_path();
   const Cached cached = cached_facts(machine);
   if (!cached.facts.empty() && !measuring.refresh) {

@@ -2,7 +2,7 @@
 //
 // Rates are medians of short runs of the real kernels at SDXL's shapes, on all threads of the pool;
 // at smaller shapes where memory lacks. They are kept in a file for the next time
-// (machine_facts_path()): one entry a processor, number of threads and scratch folder.
+// (machine_facts_path()): one entry a backend, its device, number of threads and scratch folder.
 #pragma once
 
 #include <cstdint>
@@ -49,7 +49,8 @@ struct Measuring {
   bool refresh = false;  // measure in any case
 };
 
-/// Measures, in less than 5 seconds on anything that can make a picture. `folder` is the scratch
+/// Measures the backend on its device, in less than 5 seconds on anything that can make a picture.
+/// `folder` is the scratch
 /// folder; 32 MiB are written there, and gone after that. Throws Error(kDevice) when it cannot be
 /// written, Error(kMemory) when there is no room for the smallest shapes.
 MachineFacts measure_machine(const Backend& backend, const std::filesystem::path& folder,
@@ -61,7 +62,8 @@ MachineFacts machine_facts(const Backend& backend, const std::filesystem::path& 
                            const Measuring& measuring = {});
 
 /// The facts from the cache alone.
-std::optional<MachineFacts> known_machine_facts(const std::filesystem::path& folder);
+std::optional<MachineFacts> known_machine_facts(const Backend& backend,
+                                                const std::filesystem::path& folder);
 
 /// semblance/machine.json under XDG_CACHE_HOME, else under ~/.cache; empty where neither is set.
 std::filesystem::path machine_facts_path();

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "api/parameters.h"
+#include "backend/backends.h"
 #include "core/error.h"
 #include "core/stop.h"
 #include "memory/base_memory.h"
@@ -20,7 +21,8 @@ Engine::Engine(const EngineOptions& options, const std::stop_token& stop)
          bytes_text(kServiceBytes), bytes_text(budget_.bytes));
   }
   check_stop(stop);
-  workspace_ = workspace_options(budget_, options.scratch, options.may_spill, true);
+  workspace_ = workspace_options(backend_by_name(options.backend), budget_, options.scratch,
+                                 options.may_spill, true);
   workspace_.budget_bytes = budget_.bytes - kServiceBytes;
   workspace_.meter = Meter();
   const std::filesystem::path& base = options.models.base;
