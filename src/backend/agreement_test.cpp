@@ -2,6 +2,7 @@
 #include "tests/support/agreement.h"
 
 #include "graph/fields.h"
+#include "tests/support/copying_backend.h"
 
 namespace semblance {
 namespace {
@@ -19,6 +20,11 @@ INSTANTIATE_TEST_SUITE_P(Ops, Agreement, ::testing::ValuesIn(ops_that_run()),
 
 TEST_P(Agreement, OfTheReferenceWithItself) {
   testing::expect_agreement(reference_backend(), GetParam(), testing::shapes_path(GetParam()));
+}
+
+TEST_P(Agreement, OfTheCpuInAnotherMemoryWithTheReference) {
+  testing::expect_agreement(testing::copying_backend(), GetParam(),
+                            testing::shapes_path(GetParam()));
 }
 
 TEST_P(Agreement, OfTheCpuWithTheReference) {

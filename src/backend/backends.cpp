@@ -37,8 +37,19 @@ const Backend& cpu_backend() {
   return backend;
 }
 
+namespace {
+
+std::vector<const Backend*>& known_backends() {
+  static std::vector<const Backend*> backends{&cpu_backend(), &reference_backend()};
+  return backends;
+}
+
+}  // namespace
+
+void add_backend(const Backend& backend) { known_backends().push_back(&backend); }
+
 const Backend& backend_by_name(std::string_view name) {
-  for (const Backend* backend : {&cpu_backend(), &reference_backend()}) {
+  for (const Backend* backend : known_backends()) {
     if (backend->name() == name) return *backend;
   }
   fail(ErrorKind::kArgument, "there is no backend \"{}\": the backends are cpu and ref", name);

@@ -12,6 +12,7 @@
 #include "image/decode.h"
 #include "pipeline/models_test.h"
 #include "pipeline/pipeline.h"
+#include "tests/support/copying_backend.h"
 #include "tests/support/npy.h"
 #include "tests/support/psnr.h"
 
@@ -130,6 +131,19 @@ TEST(Pipeline, GivesTheSameBitsWhateverStaysInMemory) {
     EXPECT_TRUE(std::ranges::equal(result->picture.pixels(), all.picture.pixels())) << kib;
   }
   EXPECT_GE(fitting, 6);
+}
+
+TEST(Pipeline, GivesTheSameBitsOnADeviceWithMemoryOfItsOwn) {
+  const Case wanted = load(testing::golden_path("pipeline/fp16_published/plain"));
+  const Result host = run(wanted, {.precision = Precision::kF32});
+  PipelineOptions options{.precision = Precision::kF32};
+  options.backend = testing::copying_backend().name();
+  for (const bool is_limited : {false, true}) {
+    if (is_limited) options.workspace.places_bytes = std::uint64_t{4200} << 10;
+    const Result device = run(wanted, options);
+    EXPECT_EQ(device.latent, host.latent) << is_limited;
+    EXPECT_TRUE(std::ranges::equal(device.picture.pixels(), host.picture.pixels())) << is_limited;
+  }
 }
 
 TEST(Pipeline, AgreesWithTheReferenceBackend) {

@@ -16,6 +16,7 @@
 #include "planner/random_graph_test.h"
 #include "runtime/news_test.h"
 #include "runtime/session.h"
+#include "tests/support/copying_backend.h"
 #include "tests/support/errors.h"
 #include "tests/support/sanitized.h"
 
@@ -304,7 +305,8 @@ TEST_P(FailingSession, SaysThatTheDiskHasNoRoom) {
 
 INSTANTIATE_TEST_SUITE_P(Backends, FailingSession, ::testing::Values("cpu"),
                          [](const auto& info) { return std::string(info.param); });
-INSTANTIATE_TEST_SUITE_P(Backends, SpillingSession, ::testing::Values("ref", "cpu"),
+INSTANTIATE_TEST_SUITE_P(Backends, SpillingSession,
+                         ::testing::Values("ref", "cpu", testing::copying_backend().name().data()),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
