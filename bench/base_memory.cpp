@@ -161,6 +161,7 @@ int run(BenchOptions options) {
   report.phase("graph");
   RunCounts run_counts{.nodes = static_cast<int>(graph.nodes().size()), .threads = threads()};
   std::map<std::string, std::unique_ptr<Kernel>> kernels;
+  std::map<std::string_view, int> counts;
   for (const Node& node : graph.nodes()) {
     if (std::holds_alternative<Reshape>(node.op)) continue;
     std::string key{name_of(node.op)};
@@ -168,6 +169,7 @@ int run(BenchOptions options) {
     if (options.contains("--apart")) key += std::to_string(node.dst);
     if (kernels.contains(key)) continue;
     ChosenKernel chosen = choose_kernel(cpu_backend(), NodeView(graph, node));
+    ++counts[chosen.entry->name];
     if (chosen.entry->generates_code) ++run_counts.generated_kernels;
     kernels.emplace(std::move(key), std::move(chosen.kernel));
   }

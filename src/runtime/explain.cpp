@@ -23,7 +23,8 @@ std::string kernels_text(const Program& program, const Backend& backend) {
     const Node& node = graph.nodes()[n];
     if (program.plan.silent[n] || !is_run_by_kernel(graph, node)) continue;
     std::vector<std::string> declined;
-    const std::string_view name = choose_kernel(backend, NodeView(graph, node), &declined).name;
+    const std::string_view name =
+        choose_kernel(backend, NodeView(graph, node), &declined).entry->name;
     std::string row = fmt::format("  {} by {}", name_of(node.op), name);
     for (const std::string& why : declined) row += "\n      not by " + why;
     ++rows[row].nodes;

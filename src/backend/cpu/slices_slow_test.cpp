@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <random>
 
 #include "backend/backends.h"
 #include "graph/fields.h"
