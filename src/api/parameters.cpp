@@ -24,28 +24,57 @@ std::string model_name(const std::filesystem::path& base) {
   return last.filename().string();
 }
 
+/// "5", "0.8", "on".
+template <typename T>
+std::string shown(const T& value) {
+  if constexpr (kIsOptional<T>) {
+    return shown(*value);
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return value ? "on" : "off";
+  } else {
+    return fmt::format("{}", value);
+  }
+}
+
+/// "Steps: 30, Sampler: Euler, CFG scale: 5, ...", in the order of the table; the sampler, the size
+/// and the model stand where that web UI has them.
+std::string settings_text(Request request, const std::string& model) {
+  request.guidance = request.guidance.value_or(Request::kGuidance);
+  request.seed = request.seed.value_or(Request::kSeed);
+  const Request defaults;
+  const bool has_window = request.identity_start != defaults.identity_start ||
+                          request.identity_end != defaults.identity_end;
+  std::string text;
+  const auto add = [&text](std::string_view name, std::string_view value) {
+    text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", name, value);
+  };
+  each_parameter(
+      [&](const Parameter& row, const auto& value, const auto& usual) {
+        const bool of_window =
+            &row == &parameters::kIdentityStart || &row == &parameters::kIdentityEnd;
+        if (!row.png.empty() && (row.png_always || (of_window ? has_window : value != usual)))
+          add(row.png, shown(value));
+        if (&row == &parameters::kSteps) add("Sampler", "Euler");
+        // Without a negative prompt the encoding is zeroed, an empty one is encoded: two pictures.
+        if (&row == &parameters::kIdentityEnd && request.negative && request.negative->empty())
+          add("Empty negative", "encoded");
+        if (&row != &parameters::kHeight) return;
+        add("Size", fmt::format("{}x{}", request.width, request.height));
+        add("Model", model);
+      },
+      request, defaults);
+  return text;
+}
+
 }  // namespace
 
 std::string program_version() { return "semblance " SEMBLANCE_VERSION; }
 
 std::string parameters_text(const Request& request, const MadeWith& made_with) {
-  const Request defaults;
   std::string text = request.prompt + '\n';
   if (request.negative && !request.negative->empty())
     text += fmt::format("Negative prompt: {}\n", *request.negative);
-  text += fmt::format("Steps: {}, Sampler: Euler, CFG scale: {}, Seed: {}, Size: {}x{}, Model: {}",
-                      request.steps, request.guidance, request.seed, request.width, request.height,
-                      as_value(model_name(made_with.base)));
-  text += fmt::format(", IdentityNet strength: {}, Adapter strength: {}", request.identity_strength,
-                      request.adapter_strength);
-  if (request.identity_start != defaults.identity_start ||
-      request.identity_end != defaults.identity_end) {
-    text += fmt::format(", IdentityNet start: {}, IdentityNet end: {}", request.identity_start,
-                        request.identity_end);
-  }
-  // Without a negative prompt the encoding is zeroed, an empty one is encoded: two pictures.
-  if (request.negative && request.negative->empty()) text += ", Empty negative: encoded";
-  if (request.vae_tiling) text += ", VAE tiling: on";
+  text += settings_text(request, as_value(model_name(made_with.base)));
   text += fmt::format(", Precision: {}", made_with.precision == Precision::kBF16 ? "bf16" : "f32");
   if (made_with.backend != "cpu") text += fmt::format(", Backend: {}", made_with.backend);
   if (!made_with.warnings.empty()) {

@@ -97,18 +97,12 @@ rooms::Identity to_identity(const Person& person) {
 
 rooms::Request to_request(const Settings& settings, rooms::Size size, double native_guidance) {
   rooms::Request request;
-  request.prompt = settings.prompt;
-  request.negative = settings.negative;
+  // It does not compile where Settings lack a member of Request.
+  rooms::each_parameter([](const rooms::Parameter&, auto& to, const auto& from) { to = from; },
+                        request, settings);
+  if (!request.guidance) request.guidance = static_cast<float>(native_guidance);
   request.width = size.w;
   request.height = size.h;
-  request.steps = settings.steps;
-  request.guidance = settings.guidance.value_or(static_cast<float>(native_guidance));
-  request.identity_strength = settings.identity_strength;
-  request.adapter_strength = settings.adapter_strength;
-  request.identity_start = settings.identity_start;
-  request.identity_end = settings.identity_end;
-  request.seed = settings.seed;
-  request.vae_tiling = settings.vae_tiling;
   return request;
 }
 

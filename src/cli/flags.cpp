@@ -8,6 +8,7 @@
 
 #include "core/closest.h"
 #include "core/error.h"
+#include "pipeline/parameter.h"
 
 namespace semblance::cli {
 namespace {
@@ -72,19 +73,22 @@ std::optional<T> parse_all(std::string_view text) {
   return value;
 }
 
+std::string quoted(const std::string& text) { return '\'' + text + '\''; }
+
 double number_in(const std::string& flag, const std::string& text) {
   const auto value = parse_number(text);
-  if (!value) fail(ErrorKind::kArgument, "{}: a number is needed, '{}' came", flag, text);
+  if (!value)
+    fail(ErrorKind::kArgument, "cannot take {}: {}", flag, expected("a number", quoted(text)));
   return *value;
 }
 
 std::int64_t whole_in(const std::string& flag, const std::string& text, std::int64_t least,
                       std::int64_t most) {
   const auto value = parse_whole(text);
-  if (!value) fail(ErrorKind::kArgument, "{}: a whole number is needed, '{}' came", flag, text);
-  if (*value < least || *value > most) {
-    fail(ErrorKind::kArgument, "{}: a whole number from {} to {} is needed, {} came", flag, least,
-         most, text);
+  if (!value || *value < least || *value > most) {
+    fail(ErrorKind::kArgument, "cannot take {}: {}", flag,
+         expected(fmt::format("a whole number from {} to {}", least, most),
+                  value ? text : quoted(text)));
   }
   return *value;
 }
@@ -135,7 +139,8 @@ void Flags::path(std::string names, std::string value, std::string help,
                  std::filesystem::path& target) {
   add(std::move(names), std::move(value), std::move(help),
       [&target](const std::string& flag, const std::string& text) {
-        if (text.empty()) fail(ErrorKind::kArgument, "{}: a path is needed, '' came", flag);
+        if (text.empty())
+          fail(ErrorKind::kArgument, "cannot take {}: {}", flag, expected("a path", "''"));
         target = text;
       });
 }
@@ -177,8 +182,9 @@ void Flags::choice(std::string names, std::string help, std::vector<std::string>
       [&target, choices = std::move(choices)](const std::string& flag, const std::string& text) {
         const auto found = std::find(choices.begin(), choices.end(), text);
         if (found == choices.end()) {
-          fail(ErrorKind::kArgument, "{}: one of {} is needed, '{}' came{}", flag,
-               fmt::join(choices, ", "), text, meant(text, choices));
+          fail(ErrorKind::kArgument, "cannot take {}: {}{}", flag,
+               expected(fmt::format("one of {}", fmt::join(choices, ", ")), quoted(text)),
+               meant(text, choices));
         }
         target = static_cast<int>(found - choices.begin());
       });

@@ -2,7 +2,7 @@
 // printed by --help. CLI11 reads the words; values, messages and help are ours, so that every wrong
 // value is told in the same words:
 //
-//   --steps: a whole number is needed, 'many' came
+//   cannot take --steps: expected a whole number from 1 to 1000, got 'many'
 //
 // Of a flag given twice the last counts. Errors are Error(kArgument).
 #pragma once

@@ -76,16 +76,22 @@ TEST(Flags, TakeTextAsItStands) {
 }
 
 TEST(Flags, RefuseValuesOfAWrongKind) {
-  EXPECT_EQ(error_of({"--steps", "many"}), "--steps: a whole number is needed, 'many' came");
-  EXPECT_EQ(error_of({"--steps", "3.5"}), "--steps: a whole number is needed, '3.5' came");
-  EXPECT_EQ(error_of({"--steps", ""}), "--steps: a whole number is needed, '' came");
+  EXPECT_EQ(error_of({"--steps", "many"}),
+            "cannot take --steps: expected a whole number from 1 to 1000, got 'many'");
+  EXPECT_EQ(error_of({"--steps", "3.5"}),
+            "cannot take --steps: expected a whole number from 1 to 1000, got '3.5'");
+  EXPECT_EQ(error_of({"--steps", ""}),
+            "cannot take --steps: expected a whole number from 1 to 1000, got ''");
   EXPECT_EQ(error_of({"--steps", "-1"}),
-            "--steps: a whole number from 1 to 1000 is needed, -1 came");
-  EXPECT_EQ(error_of({"--steps", "99999999999999999999"}),
-            "--steps: a whole number is needed, '99999999999999999999' came");
-  EXPECT_EQ(error_of({"--guidance", "5,5"}), "--guidance: a number is needed, '5,5' came");
-  EXPECT_EQ(error_of({"--precision", "f23"}),
-            "--precision: one of auto, f32, bf16 is needed, 'f23' came, did you mean f32?");
+            "cannot take --steps: expected a whole number from 1 to 1000, got -1");
+  EXPECT_EQ(
+      error_of({"--steps", "99999999999999999999"}),
+      "cannot take --steps: expected a whole number from 1 to 1000, got '99999999999999999999'");
+  EXPECT_EQ(error_of({"--guidance", "5,5"}),
+            "cannot take --guidance: expected a number, got '5,5'");
+  EXPECT_EQ(
+      error_of({"--precision", "f23"}),
+      "cannot take --precision: expected one of auto, f32, bf16, got 'f23', did you mean f32?");
 }
 
 TEST(Flags, RefuseAValueWhereNoneBelongs) {

@@ -34,35 +34,16 @@
 namespace semblance::cli {
 namespace {
 
-constexpr std::int64_t kSeedLimit = std::int64_t{1} << 31;  // of random seeds, as the demo's
+constexpr std::uint64_t kSeedLimit = std::uint64_t{1} << 31U;  // of random seeds, as the demo's
 
 /// What shapes a picture, or whose face it shows, is in the file already.
 void refuse_beside_resume(const Flags& flags) {
-  constexpr std::string_view kSaved[] = {"--face",
-                                         "--pose",
-                                         "--identity-strength",
-                                         "--adapter-strength",
-                                         "--prompt",
-                                         "--negative",
-                                         "--size",
-                                         "--steps",
-                                         "--guidance",
-                                         "--seed",
-                                         "--images",
-                                         "--face-models",
-                                         "--detector",
-                                         "--recogniser",
-                                         "--identity-start",
-                                         "--identity-end",
-                                         "--precision",
-                                         "--threads",
-                                         "--scheduler",
-                                         "--photo-size",
-                                         "--detector-size",
-                                         "--vae-tiling",
-                                         "--backend"};
+  std::vector<std::string> saved = flags_of_parameters();
+  saved.insert(saved.end(),
+               {"--face", "--pose", "--face-models", "--detector", "--recogniser", "--precision",
+                "--threads", "--scheduler", "--photo-size", "--detector-size", "--backend"});
   for (const std::string& flag : flags.given()) {
-    if (std::find(std::begin(kSaved), std::end(kSaved), flag) == std::end(kSaved)) continue;
+    if (std::ranges::find(saved, flag) == saved.end()) continue;
     fail(ErrorKind::kArgument,
          "{}: it comes from the file of --resume, so that the picture stays the same\n  leave it "
          "out, or start anew without --resume",
@@ -80,8 +61,8 @@ SavedRun take_saved(RequestSettings& s) {
   take(s.models.identitynet, run.models.identitynet);
   take(s.models.adapter, run.models.adapter);
   check_saved_outputs(run, !s.output.empty(), !s.latents.empty());
-  s.images = std::max<std::int64_t>(1, static_cast<std::int64_t>(run.outputs.size()));
-  if (!s.output.empty()) run.outputs = numbered(s.output, static_cast<int>(s.images));
+  s.images = std::max(1, static_cast<int>(run.outputs.size()));
+  if (!s.output.empty()) run.outputs = numbered(s.output, s.images);
   if (run.outputs.empty()) {
     fail(ErrorKind::kArgument, "-o: it is needed, for {} does not say where the picture goes",
          s.resume.string());
@@ -90,8 +71,6 @@ SavedRun take_saved(RequestSettings& s) {
   take(s.latents, run.latents);
   s.no_metadata = s.no_metadata || !run.metadata;
   s.request = run.request;
-  s.prompt = run.request.prompt;
-  s.steps = run.request.steps;
   s.size = {.rule = SizeRule::kFixed, .fixed = {run.request.width, run.request.height}};
   s.precision = static_cast<int>(run.precision);
   s.threads = run.threads;
@@ -105,13 +84,13 @@ SavedRun take_saved(RequestSettings& s) {
 }
 
 /// Everything that can be refused by looking at the flags alone.
-void check_flags(RequestSettings& s) {
+void check_flags(const RequestSettings& s, const Flags& flags) {
   std::vector<std::string> lacking;
   if (s.models.base.empty()) lacking.emplace_back("--base");
   if (s.models.identitynet.empty()) lacking.emplace_back("--identitynet");
   if (s.models.adapter.empty()) lacking.emplace_back("--adapter");
   if (s.face.empty() && s.resume.empty()) lacking.emplace_back("--face");
-  if (!s.prompt) lacking.emplace_back("--prompt");
+  if (!flags.gives("--prompt") && s.resume.empty()) lacking.emplace_back("--prompt");
   if (s.output.empty()) lacking.emplace_back("-o");
   if (!lacking.empty()) {
     fail(ErrorKind::kArgument,
@@ -171,9 +150,9 @@ SubjectReader::Subject read_person(SubjectReader& reader, const std::filesystem:
   return subject;
 }
 
-std::int64_t random_seed() {
+std::uint64_t random_seed() {
   std::random_device device;
-  return std::uniform_int_distribution<std::int64_t>(0, kSeedLimit - 1)(device);
+  return std::uniform_int_distribution<std::uint64_t>(0, kSeedLimit - 1)(device);
 }
 
 /// Warns when less memory is available than the run still needs; again only after it was enough.
@@ -257,15 +236,15 @@ void make_pictures(const RequestSettings& s, Pipeline& pipeline, Request request
                    const std::vector<std::filesystem::path>& pictures,
                    std::optional<SavedRun> saved, Interrupt& interrupt, Progress& progress) {
   RunState state(s.save_state, interrupt);
-  const std::uint64_t first_seed = request.seed;
+  const std::uint64_t first_seed = request.seed.value_or(Request::kSeed);
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     interrupt.check();
     const auto begin = std::chrono::steady_clock::now();
     request.seed = first_seed + i;
     const std::string name = pictures[i].filename().string();
     const std::string picture =
-        text_of(Message::kPicture, name, request.width, request.height, request.steps, request.seed,
-                pipeline.precision() == Precision::kBF16 ? "bf16" : "f32");
+        text_of(Message::kPicture, name, request.width, request.height, request.steps,
+                *request.seed, pipeline.precision() == Precision::kBF16 ? "bf16" : "f32");
     progress.note(saved ? text_of(Message::kPictureResumed, picture, saved->step + 1) : picture);
     progress.now(text_of(Message::kReadingPromptAndFace, name));
     Generation generation = saved
@@ -405,10 +384,10 @@ int generate(std::span<const char* const> words) {
   }
   const bool with_demo = take_demo_models(s.models, s.looking.files);
   find_models(s, NotThere::kKeep);
-  check_flags(s);
+  check_flags(s, flags);
   find_models(s, NotThere::kRefuse);  // after it, so that flags that lack are told all at once
   Request request = s.request;
-  const auto pictures = saved ? saved->outputs : numbered(s.output, static_cast<int>(s.images));
+  const auto pictures = saved ? saved->outputs : numbered(s.output, s.images);
   check_outputs(s, pictures);
 
   set_language(s.language);
@@ -442,8 +421,7 @@ int generate(std::span<const char* const> words) {
     progress.warn(text_of(warning, language(), {.prompt = "--prompt", .negative = "--negative"}));
   check_metadata(s, request, warnings);
   if (!saved) {
-    if (!flags.gives("--guidance"))
-      request.guidance = static_cast<float>(pipeline.native_guidance());
+    if (!request.guidance) request.guidance = static_cast<float>(pipeline.native_guidance());
     const Size size = picture_size(s.size, reader.frame(s.pose.empty() ? s.face : s.pose),
                                    pipeline.native_side());
     request.width = size.w;
@@ -464,7 +442,7 @@ int generate(std::span<const char* const> words) {
   } else {
     const Sitter sitter =
         read_sitter(s, reader, {request.width, request.height}, interrupt, progress);
-    request.seed = static_cast<std::uint64_t>(s.seed.value_or(random_seed()));
+    if (!request.seed) request.seed = random_seed();
     make_pictures(s, pipeline, request, sitter.embedding, sitter.keypoints, pictures, {}, interrupt,
                   progress);
   }

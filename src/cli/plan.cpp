@@ -204,7 +204,7 @@ int plan(std::span<const char* const> words) {
   const Size frame = stands.empty() ? Size{native, native} : reader.frame(stands);
   report.picture = picture_size(s.size, frame, native);
   Request request = s.request;
-  if (!flags.gives("--guidance")) request.guidance = static_cast<float>(models.guidance);
+  if (!request.guidance) request.guidance = static_cast<float>(models.guidance);
   request.width = report.picture.w;
   request.height = report.picture.h;
   check(request);

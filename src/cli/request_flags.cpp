@@ -1,6 +1,6 @@
 #include "cli/request_flags.h"
 
-#include <limits>
+#include <fmt/format.h>
 
 #include "core/ascii.h"
 #include "core/error.h"
@@ -13,10 +13,60 @@ SizeChoice size_choice(const std::string& flag, const std::string& text) {
   if (text == "reference") return {.rule = SizeRule::kReference};
   const auto size = parse_size(text);
   if (!size) {
-    fail(ErrorKind::kArgument, "{}: WxH (as 1024x768), auto or reference is needed, '{}' came",
-         flag, text);
+    fail(ErrorKind::kArgument, "cannot take {}: {}", flag,
+         expected("WxH (as 1024x768), auto or reference", '\'' + text + '\''));
   }
   return {.rule = SizeRule::kFixed, .fixed = {size->width, size->height}};
+}
+
+std::string placeholder_of(ParameterKind kind) {
+  if (kind == ParameterKind::kText) return "TEXT";
+  return kind == ParameterKind::kNumber ? "X" : "N";
+}
+
+/// "How firmly ... is held. 0 to 5. Default: 0.8."
+template <typename T>
+std::string help_of(const Parameter& row, const T& usual) {
+  constexpr ParameterKind kind = kind_of<T>();
+  std::string help(row.help.english);
+  if (kind == ParameterKind::kWhole || kind == ParameterKind::kNumber)
+    help += fmt::format(" {} to {}.", row.least, row.most);
+  if (!row.absent.english.empty()) return help + fmt::format(" Default: {}.", row.absent.english);
+  if constexpr (kind == ParameterKind::kWhole || kind == ParameterKind::kNumber) {
+    if constexpr (!kIsOptional<T>) help += fmt::format(" Default: {}.", usual);
+  }
+  return help;
+}
+
+/// `usual`: its default.
+template <typename T>
+void declare(Flags& flags, const Parameter& row, T& member, const T& usual) {
+  constexpr ParameterKind kind = kind_of<T>();
+  if constexpr (kind == ParameterKind::kSwitch) {
+    flags.toggle(row.flag_text(), help_of(row, usual), member);
+  } else {
+    flags.value(row.flag_text(), placeholder_of(kind), help_of(row, usual),
+                [&row, &member](const std::string& flag, const std::string& text) {
+                  const bool has_plus = kind != ParameterKind::kText && text.starts_with('+');
+                  std::optional<std::string> problem;
+                  if (!read_text(std::string_view(text).substr(has_plus ? 1 : 0), member)) {
+                    problem = expected(rule_of(row, kind), '\'' + text + '\'');
+                  } else {
+                    problem = problem_of(row, member);
+                  }
+                  if (problem) fail(ErrorKind::kArgument, "cannot take {}: {}", flag, *problem);
+                });
+  }
+}
+
+/// The flags of a group's parameters but those that another flag gives.
+void declare_parameters(Flags& flags, Request& request, FlagGroup group) {
+  const Request usual;
+  each_parameter(
+      [&](const Parameter& row, auto& member, const auto& its_default) {
+        if (row.flag == group && row.flag_name.empty()) declare(flags, row, member, its_default);
+      },
+      request, usual);
 }
 
 void declare_person(Flags& flags, RequestSettings& s) {
@@ -30,46 +80,22 @@ void declare_person(Flags& flags, RequestSettings& s) {
              "Another photo or identity that says where the face stands, and the shape of the "
              "picture. Default: the face's own.",
              s.pose);
-  flags.number(
-      "--identity-strength",
-      "How firmly the face's place and features are held (IdentityNet), 0 to 5; 0 turns it "
-      "off. Default: 0.8.",
-      s.request.identity_strength);
-  flags.number("--adapter-strength",
-               "How much of the person flows into the whole picture, 0 to 5. Lower it when colours "
-               "are too strong. Default: 0.8.",
-               s.request.adapter_strength);
+  declare_parameters(flags, s.request, FlagGroup::kPerson);
 }
 
 void declare_picture(Flags& flags, RequestSettings& s) {
   flags.group("The picture");
-  flags.text("--prompt", "TEXT", "What the picture shows.", s.prompt);
-  flags.text(
-      "--negative", "TEXT",
-      "What the picture should not show. Without the flag the model's own empty encoding is used; "
-      "--negative \"\" encodes an empty text, which is not the same.",
-      s.request.negative);
+  declare_parameters(flags, s.request, FlagGroup::kPicture);
+  const Parameter& side = parameters::kWidth;
   flags.value(
-      "--size", "WxH|auto|reference",
-      "Width x height in pixels, multiples of 8. auto: the photo's shape at the area that "
-      "the model was made for (1024 x 1024 for SDXL). reference: as the published scripts "
-      "do, long side 1280. Default: auto.",
+      side.flag_text(), "WxH|auto|reference",
+      fmt::format(
+          "Width x height in pixels, multiples of {} from {} to {}. auto: the photo's shape at "
+          "the area that the model was made for (1024 x 1024 for SDXL). reference: as the "
+          "published scripts do, long side 1280. Default: auto.",
+          side.multiple_of, side.least, side.most),
       [&s](const std::string& flag, const std::string& text) { s.size = size_choice(flag, text); });
-  flags.whole("--steps", "Steps of the sampler, 1 to 1000. Default: 30.", 1, 1000, s.steps);
-  flags.number(
-      "--guidance",
-      "How closely the prompt is followed, 0 to 100. At 1 and below guidance is off, which "
-      "halves the work. Default: the base model's guidance_scale (generation_config.json), else 5.",
-      s.request.guidance);
-  flags.whole(
-      "--seed",
-      "Chooses the first noise: the same seed and settings give the same picture. Default: a "
-      "random number below 2147483648, which is printed.",
-      0, std::numeric_limits<std::int64_t>::max(), s.seed);
-  flags.whole("--images",
-              "How many pictures, with seeds counted up: out.png, out-2.png, ... 1 to 1000. "
-              "Default: 1.",
-              1, 1000, s.images);
+  declare(flags, parameters::kCount, s.images, 1);
 }
 
 void declare_models(Flags& flags, RequestSettings& s) {
@@ -125,12 +151,7 @@ void declare_resume(Flags& flags, RequestSettings& s) {
 
 void declare_advanced(Flags& flags, RequestSettings& s) {
   flags.group("Advanced");
-  flags.number("--identity-start",
-               "IdentityNet works from this fraction of the steps on, 0 to 1. Default: 0.",
-               s.request.identity_start);
-  flags.number("--identity-end",
-               "IdentityNet works up to this fraction of the steps, 0 to 1. Default: 1.",
-               s.request.identity_end);
+  declare_parameters(flags, s.request, FlagGroup::kAdvanced);
   flags.choice(
       "--precision",
       "The numbers to compute with. auto: bf16 where the processor computes it natively, else f32. "
@@ -150,13 +171,6 @@ void declare_advanced(Flags& flags, RequestSettings& s) {
         }
       });
   s.looking.declare_advanced(flags);
-  flags.toggle(
-      "--vae-tiling",
-      "Decodes the picture in overlapping tiles that are blended, as diffusers' VAE tiling "
-      "does: for its look, or because large pictures decode faster so. Light may change "
-      "from tile to tile. Without it there are no seams, and no more memory is needed. "
-      "Pictures of up to the VAE's own size, 1024 for SDXL, are one tile.",
-      s.request.vae_tiling);
   flags.choice(
       "--backend",
       "Which code computes: cpu, or ref, slow and plain loops to check it against. Default: "
@@ -215,21 +229,28 @@ void find_models(RequestSettings& s, NotThere not_there) {
   s.looking.find_models(not_there);
 }
 
-void check_request(RequestSettings& s) {
-  s.request.prompt = s.prompt.value_or("");
-  s.request.steps = static_cast<int>(s.steps);
+void check_request(const RequestSettings& s) {
   Request probe = s.request;  // a size that depends on the photo is multiples of 64
   probe.width = s.size.rule == SizeRule::kFixed ? s.size.fixed.w : 64;
   probe.height = s.size.rule == SizeRule::kFixed ? s.size.fixed.h : 64;
-  check(probe);
+  check(probe, [](const Parameter& row) { return row.flag_text(); });
   s.looking.check();
   if (!s.latents.empty() && s.images > 1) {
     fail(ErrorKind::kArgument, "--latents: one image only, --images {} came", s.images);
   }
-  if (s.seed && *s.seed > std::numeric_limits<std::int64_t>::max() - (s.images - 1)) {
-    fail(ErrorKind::kArgument, "--seed: {} is too large to be counted up for {} images", *s.seed,
+  const std::optional<std::uint64_t>& seed = s.request.seed;
+  if (seed && *seed > ~std::uint64_t{0} - (static_cast<std::uint64_t>(s.images) - 1)) {
+    fail(ErrorKind::kArgument, "--seed: {} is too large to be counted up for {} images", *seed,
          s.images);
   }
+}
+
+std::vector<std::string> flags_of_parameters() {
+  std::vector<std::string> flags{parameters::kCount.flag_text()};
+  const Request none;
+  each_parameter([&flags](const Parameter& row, const auto&) { flags.push_back(row.flag_text()); },
+                 none);
+  return flags;
 }
 
 }  // namespace semblance::cli

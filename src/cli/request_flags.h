@@ -3,8 +3,8 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "api/subject.h"
 #include "cli/flags.h"
@@ -23,12 +23,9 @@ struct RequestSettings {
   PhotoFlags looking;
   std::filesystem::path face;
   std::filesystem::path pose;
-  std::optional<std::string> prompt;
   Request request;
   SizeChoice size;
-  std::int64_t steps = 30;
-  std::optional<std::int64_t> seed;
-  std::int64_t images = 1;
+  int images = 1;
   int precision = 0;  // index into Precision's names
   int backend = 0;
   std::int64_t threads = 0;
@@ -51,8 +48,10 @@ void declare_request(Flags& flags, RequestSettings& s);
 /// Finds the models that are meant (hub/resolve.h).
 void find_models(RequestSettings& s, NotThere not_there);
 
-/// Takes steps and prompt into the request. Throws Error(kArgument) for values that no picture can
-/// have, whatever its size.
-void check_request(RequestSettings& s);
+/// Throws Error(kArgument) for values that no picture can have, whatever its size.
+void check_request(const RequestSettings& s);
+
+/// Of all rows: "--prompt", "--size", ...
+std::vector<std::string> flags_of_parameters();
 
 }  // namespace semblance::cli

@@ -27,40 +27,42 @@ TEST(Request, RefusesWhatIsOutOfRange) {
     return error_of([&] { check(request); });
   };
   EXPECT_EQ(said([](Request& r) { r.width = 100; }),
-            "argument: the picture's width must be a multiple of 8 from 8 to 8192, got 100\n"
-            "  the nearest is 104");
+            "argument: cannot take width: expected a multiple of 8 from 8 to 8192, got 100; the "
+            "nearest is 104");
   EXPECT_EQ(said([](Request& r) { r.height = 0; }),
-            "argument: the picture's height must be a multiple of 8 from 8 to 8192, got 0");
+            "argument: cannot take height: expected a multiple of 8 from 8 to 8192, got 0");
   EXPECT_EQ(said([](Request& r) { r.height = 1 << 20; }),
-            "argument: the picture's height must be a multiple of 8 from 8 to 8192, got 1048576");
+            "argument: cannot take height: expected a multiple of 8 from 8 to 8192, got 1048576");
   EXPECT_EQ(said([](Request& r) { r.steps = 0; }),
-            "argument: steps must be a whole number from 1 to 1000, got 0");
+            "argument: cannot take steps: expected a whole number from 1 to 1000, got 0");
   EXPECT_EQ(said([](Request& r) { r.guidance = -1; }),
-            "argument: guidance must be a number from 0 to 100, got -1");
+            "argument: cannot take guidance: expected a number from 0 to 100, got -1");
   EXPECT_EQ(said([](Request& r) { r.identity_strength = NAN; }),
-            "argument: the identity strength must be a number from 0 to 5, got nan");
+            "argument: cannot take identity_strength: expected a number from 0 to 5, got nan");
   EXPECT_EQ(said([](Request& r) { r.adapter_strength = 6; }),
-            "argument: the adapter strength must be a number from 0 to 5, got 6");
+            "argument: cannot take adapter_strength: expected a number from 0 to 5, got 6");
   EXPECT_EQ(said([](Request& r) { r.adapter_strength = 5.01F; }),
-            "argument: the adapter strength must be a number from 0 to 5, got 5.01");
+            "argument: cannot take adapter_strength: expected a number from 0 to 5, got 5.01");
   EXPECT_EQ(said([](Request& r) { r.prompt = "caf\xe9"; }),
-            "argument: cannot read the prompt: it must be UTF-8 text, and byte 3 (0xe9) is not\n  "
+            "argument: cannot read prompt: it must be UTF-8 text, and byte 3 (0xe9) is not\n  "
             "save or "
             "type the text as UTF-8");
-  EXPECT_NE(said([](Request& r) { r.negative = "\xff"; }).find("the negative prompt"),
+  EXPECT_NE(said([](Request& r) { r.negative = "\xff"; }).find("negative_prompt"),
             std::string::npos);
   EXPECT_EQ(said([](Request& r) { r.prompt.assign(65'536, 'a'), r.negative = r.prompt; }),
             "no error");
   EXPECT_EQ(said([](Request& r) { r.prompt.assign(65'537, 'a'); }),
-            "argument: the prompt must be text of at most 65536 bytes, got 65537");
-  EXPECT_EQ(said([](Request& r) { r.negative = std::string(1 << 20, 'a'); }),
-            "argument: the negative prompt must be text of at most 65536 bytes, got 1048576");
+            "argument: cannot take prompt: expected text of at most 65536 bytes, got 65537 bytes");
+  EXPECT_EQ(
+      said([](Request& r) { r.negative = std::string(1 << 20, 'a'); }),
+      "argument: cannot take negative_prompt: expected text of at most 65536 bytes, got 1048576 "
+      "bytes");
   EXPECT_EQ(said([](Request& r) { r.identity_end = 2; }),
-            "argument: the identity end must be a number from 0 to 1, got 2");
+            "argument: cannot take identity_end: expected a number from 0 to 1, got 2");
   EXPECT_EQ(said([](Request& r) { r.identity_start = std::numeric_limits<double>::infinity(); }),
-            "argument: the identity start must be a number from 0 to 1, got inf");
+            "argument: cannot take identity_start: expected a number from 0 to 1, got inf");
   EXPECT_EQ(said([](Request& r) { r.identity_start = 0.5, r.identity_end = 0.2; }),
-            "argument: the identity start must not be after the identity end, got 0.5 and 0.2");
+            "argument: cannot take identity_start: expected at most identity_end, got 0.5 and 0.2");
 }
 
 /// A copy of a small checkpoint, to be damaged.

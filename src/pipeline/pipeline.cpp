@@ -231,7 +231,8 @@ bool Generation::next(std::stop_token stop) {
   s.denoiser->run(scaled, s.sampler->timesteps()[static_cast<std::size_t>(s.step)], noise, stop);
   const std::size_t size = latent.size();
   if (noise.size() > size)
-    guide(noise.first(size), noise.subspan(size, size), s.request.guidance, noise.first(size));
+    guide(noise.first(size), noise.subspan(size, size),
+          s.request.guidance.value_or(Request::kGuidance), noise.first(size));
   s.sampler->step(s.step, noise.first(size), latent, s.noise);
   ++s.step;
   if (s.step == s.steps()) {
@@ -323,7 +324,7 @@ Generation Pipeline::start(const Request& request, std::span<const float> embedd
                         .embedding = {embedding.begin(), embedding.end()},
                         .keypoints = keypoints,
                         .sampler = default_sampler().make(models.opened.scheduler, request.steps),
-                        .noise = NoiseGenerator(request.seed),
+                        .noise = NoiseGenerator(request.seed.value_or(Request::kSeed)),
                         .stages = stages_of(models.opened, request, models.dtype(), {})});
   state->make_conditions(stop);
   const std::span<float> latent =
@@ -381,7 +382,7 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
       .embedding = run.embedding,
       .keypoints = run.keypoints,
       .sampler = std::move(sampler),
-      .noise = NoiseGenerator(run.request.seed),
+      .noise = NoiseGenerator(run.request.seed.value_or(Request::kSeed)),
       .stages = stages_of(models.opened, run.request, models.dtype(), {}, run.step),
       .step = run.step});
   if (run.step < steps) state->make_conditions(stop);

@@ -60,20 +60,28 @@ fs::path decoded(const Json& json, std::string_view key, const std::string& text
   return bytes;
 }
 
+/// A seed stands as text: a JSON number need not hold 64 bits.
+nlohmann::json json_of(const Request& request) {
+  nlohmann::json json;
+  each_parameter(
+      [&json](const Parameter& row, const auto& member) {
+        using T = std::decay_t<decltype(member)>;
+        const std::optional<PlainOf<T>> value = member;
+        if (!value) return;
+        nlohmann::json& place = json[std::string(row.saved_name())];
+        if constexpr (kind_of<T>() == ParameterKind::kSeed) {
+          place = std::to_string(*value);
+        } else {
+          place = *value;
+        }
+      },
+      request);
+  return json;
+}
+
 nlohmann::json json_of(const SavedRun& run) {
-  const Request& request = run.request;
-  nlohmann::json json = {
-      {"prompt", request.prompt},
-      {"width", request.width},
-      {"height", request.height},
-      {"steps", request.steps},
-      {"guidance", request.guidance},
-      {"identity_strength", request.identity_strength},
-      {"adapter_strength", request.adapter_strength},
-      {"identity_start", request.identity_start},
-      {"identity_end", request.identity_end},
-      {"seed", std::to_string(request.seed)},  // a JSON number need not hold 64 bits
-      {"vae_tiling", request.vae_tiling},
+  nlohmann::json json = json_of(run.request);
+  json.update({
       {"scheduler", "euler"},
       {"step", run.step},
       {"precision", run.precision == Precision::kBF16 ? "bf16" : "f32"},
@@ -85,27 +93,35 @@ nlohmann::json json_of(const SavedRun& run) {
       {"fingerprints", run.fingerprints},
       {"latents", encoded(run.latents)},
       {"metadata", run.metadata},
-  };
-  if (request.negative) json["negative"] = *request.negative;
+  });
   std::vector<std::string> outputs;
   for (const fs::path& output : run.outputs) outputs.push_back(encoded(output));
   json["outputs"] = outputs;
   return json;
 }
 
-std::uint64_t seed_of(const Json& json) {
-  const std::string text = json.get_string("seed");
-  const bool digits =
-      !text.empty() && text.size() <= 20 &&
-      std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-  std::uint64_t seed = 0;
-  for (const char c : digits ? text : std::string("x")) {
-    const auto digit = static_cast<std::uint64_t>(c - '0');
-    if (!digits || seed > (~std::uint64_t{0} - digit) / 10)
-      json.refuse("seed", "a whole number of 64 bits, as text");
-    seed = seed * 10 + digit;
-  }
-  return seed;
+/// One that is not there has its default: an earlier version did not know it.
+void read_request(Request& request, const Json& json) {
+  each_parameter(
+      [&json](const Parameter& row, auto& member) {
+        using T = std::decay_t<decltype(member)>;
+        constexpr ParameterKind kind = kind_of<T>();
+        const std::string_view key = row.saved_name();
+        if (!json.has(key) && !row.is_required) return;
+        if constexpr (kind == ParameterKind::kText) {
+          member = json.get_string(key);
+        } else if constexpr (kind == ParameterKind::kSwitch) {
+          member = json.get_bool(key);
+        } else if constexpr (kind == ParameterKind::kWhole) {
+          member = static_cast<int>(json.get_int(key, {}, {0, 1 << 20}));
+        } else if constexpr (kind == ParameterKind::kNumber) {
+          member = static_cast<PlainOf<T>>(json.get_float(key));
+        } else if (!read_text(json.get_string(key), member)) {
+          json.refuse(key, "a whole number of 64 bits, as text");
+        }
+      },
+      request);
+  check(request);
 }
 
 template <typename T>
@@ -121,21 +137,8 @@ T one_of(const Json& json, const char* key,
 }
 
 void read_json(SavedRun& run, const Json& json) {
-  Request& request = run.request;
   const IntRange small{0, 1 << 20};
-  request.prompt = json.get_string("prompt");
-  if (json.has("negative")) request.negative = json.get_string("negative");
-  request.width = static_cast<int>(json.get_int("width", {}, small));
-  request.height = static_cast<int>(json.get_int("height", {}, small));
-  request.steps = static_cast<int>(json.get_int("steps", {}, small));
-  request.guidance = static_cast<float>(json.get_float("guidance"));
-  request.identity_strength = static_cast<float>(json.get_float("identity_strength"));
-  request.adapter_strength = static_cast<float>(json.get_float("adapter_strength"));
-  request.identity_start = json.get_float("identity_start");
-  request.identity_end = json.get_float("identity_end");
-  request.seed = seed_of(json);
-  request.vae_tiling = json.get_bool("vae_tiling");
-  check(request);
+  read_request(run.request, json);
   one_of<bool>(json, "scheduler", {{"euler", true}});
   run.step = static_cast<int>(json.get_int("step", {}, small));
   run.precision =

@@ -282,8 +282,8 @@ TEST_F(Resume, RefusesAValueThatNoRunHas) {
   const std::vector<Case> cases{
       {"prompt", nullptr, "prompt"},
       {"prompt", 3, "prompt"},
-      {"width", 63, "the picture's width must be a multiple of 8"},
-      {"steps", 0, "steps must be a whole number from 1 to 1000"},
+      {"width", 63, "cannot take width: expected a multiple of 8"},
+      {"steps", 0, "cannot take steps: expected a whole number from 1 to 1000"},
       {"step", -1, "step"},
       {"step", 7, "it has done 7 steps of 5"},
       {"seed", 7, "seed"},

@@ -5,7 +5,9 @@
 
 namespace semblance {
 
-int guidance_halves(const Request& request) { return request.guidance > 1 ? 2 : 1; }
+int guidance_halves(const Request& request) {
+  return request.guidance.value_or(Request::kGuidance) > 1 ? 2 : 1;
+}
 
 int encoded_prompts(const OpenedModels& models, const Request& request) {
   const bool zero_negative = !request.negative && models.zero_absent_negative;

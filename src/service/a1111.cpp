@@ -138,9 +138,15 @@ int whole_in(const Fields& body, std::string_view name, int fallback, int most) 
   return static_cast<int>(number);
 }
 
+/// Ranges are check_settings()'s matter.
+int narrow(std::int64_t number) {
+  constexpr std::int64_t kMost = 1'000'000'000;
+  return static_cast<int>(std::clamp(number, -kMost, kMost));
+}
+
 int side_in(const Fields& body, std::string_view name, int native_side) {
-  const std::int64_t side = body.whole(name).value_or(native_side);
-  return static_cast<int>(std::clamp<std::int64_t>(side, -1, kMostSide + 1));
+  const int side = narrow(body.whole(name).value_or(native_side));
+  return side == 0 ? -1 : side;  // 0 would leave it open
 }
 
 void read_settings_of(const Fields& body, int native_side, Txt2Img& wanted) {
@@ -149,21 +155,30 @@ void read_settings_of(const Fields& body, int native_side, Txt2Img& wanted) {
   // There an empty negative prompt of an SDXL is no prompt at all, as diffusers' None.
   s.negative = body.text("negative_prompt");
   if (s.negative && s.negative->empty()) s.negative.reset();
-  s.steps = whole_in(body, "steps", 50, kMostSteps);
-  s.guidance = body.number("cfg_scale").value_or(7);
+  s.steps = narrow(body.whole("steps").value_or(50));
+  s.guidance = static_cast<float>(body.number("cfg_scale").value_or(7));
   s.width = side_in(body, "width", native_side);
   s.height = side_in(body, "height", native_side);
   const std::int64_t seed = body.whole("seed").value_or(-1);
   if (seed < -1) body.refuse("seed", "it must be at least 0, or -1 for a random one");
   if (seed >= 0) s.seed = static_cast<std::uint64_t>(seed);
-  wanted.batch_size = whole_in(body, "batch_size", 1, kMostPictures);
-  wanted.batches = whole_in(body, "n_iter", 1, kMostPictures);
+  const int most = most_of_job(parameters::kCount);
+  wanted.batch_size = whole_in(body, "batch_size", 1, most);
+  wanted.batches = whole_in(body, "n_iter", 1, most);
   s.count = wanted.batch_size * wanted.batches;
-  if (s.count > kMostPictures) {
-    refuse_field("n_iter", fmt::format("n_iter times batch_size must be at most {}", kMostPictures),
+  if (s.count > most) {
+    refuse_field("n_iter", fmt::format("n_iter times batch_size must be at most {}", most),
                  fmt::format("{} x {}", wanted.batches, wanted.batch_size));
   }
   wanted.send_images = body.boolean("send_images").value_or(true);
+}
+
+/// Where a parameter stands in the body: "cfg_scale", or the path of a unit's field.
+std::string field_of(const Parameter& row, const InstantIdUnits& units) {
+  const std::size_t dot = row.web_ui.find('.');
+  if (dot == std::string_view::npos) return std::string(row.web_ui);
+  const std::string& unit = row.web_ui.starts_with("face.") ? units.face_path : units.points_path;
+  return unit + std::string(row.web_ui.substr(dot));
 }
 
 OrderedJson parameters_of(const Txt2Img& wanted) {
@@ -173,7 +188,7 @@ OrderedJson parameters_of(const Txt2Img& wanted) {
   parameters["negative_prompt"] = s.negative.value_or("");
   parameters["seed"] = s.seed ? OrderedJson(*s.seed) : OrderedJson(-1);
   parameters["steps"] = s.steps;
-  parameters["cfg_scale"] = s.guidance.value();
+  parameters["cfg_scale"] = as_written(s.guidance.value());
   parameters["width"] = s.width;
   parameters["height"] = s.height;
   parameters["batch_size"] = wanted.batch_size;
@@ -185,10 +200,10 @@ OrderedJson parameters_of(const Txt2Img& wanted) {
   OrderedJson units = OrderedJson::array();
   units.push_back({{"module", "instant_id_face_embedding"},
                    {"model", "ip-adapter_instant_id_sdxl"},
-                   {"weight", s.adapter_strength}});
+                   {"weight", as_written(s.adapter_strength)}});
   units.push_back({{"module", "instant_id_face_keypoints"},
                    {"model", "control_instant_id_sdxl"},
-                   {"weight", s.identity_strength},
+                   {"weight", as_written(s.identity_strength)},
                    {"guidance_start", s.identity_start},
                    {"guidance_end", s.identity_end}});
   parameters["alwayson_scripts"] = {{"controlnet", {{"args", std::move(units)}}}};
@@ -211,7 +226,7 @@ OrderedJson info_of(const Txt2Img& wanted, const MadeTxt2Img& made, std::string_
   info["width"] = s.width;
   info["height"] = s.height;
   info["sampler_name"] = "Euler";
-  info["cfg_scale"] = s.guidance.value();
+  info["cfg_scale"] = as_written(s.guidance.value());
   info["steps"] = s.steps;
   info["batch_size"] = wanted.batch_size;
   info["restore_faces"] = false;
@@ -255,18 +270,11 @@ Txt2Img parse_txt2img(std::string_view text, std::string_view model, int native_
   check_scripts(json, scripts, wanted.job.settings);
   InstantIdUnits units = read_units(json, scripts);
   JobSettings& s = wanted.job.settings;
-  s.adapter_strength = units.adapter_strength;
-  s.identity_strength = units.identity_strength;
+  s.adapter_strength = static_cast<float>(units.adapter_strength);
+  s.identity_strength = static_cast<float>(units.identity_strength);
   s.identity_start = units.identity_start;
   s.identity_end = units.identity_end;
-  const std::string face = units.face_path + ".weight", points = units.points_path + ".weight";
-  const std::string start = units.points_path + ".guidance_start";
-  const std::string end = units.points_path + ".guidance_end";
-  check_settings(s, {{"guidance", "cfg_scale"},
-                     {"adapter_strength", face},
-                     {"identity_strength", points},
-                     {"identity_start", start},
-                     {"identity_end", end}});
+  check_settings(s, [&units](const Parameter& row) { return field_of(row, units); });
   wanted.job.photo = std::move(units.photo);
   wanted.job.pose = std::move(units.pose);
   wanted.job.photo_name = units.photo_name;

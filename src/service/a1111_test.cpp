@@ -97,8 +97,8 @@ TEST(Txt2Img, OfAClientThatSendsAllFieldsIsRead) {
   EXPECT_EQ(wanted.job.pose, "POSE");
   const JobSettings& s = wanted.job.settings;
   EXPECT_EQ(s.steps, 20);
-  EXPECT_EQ(s.adapter_strength, 0.8);
-  EXPECT_EQ(s.identity_strength, 0.6);
+  EXPECT_EQ(s.adapter_strength, 0.8F);
+  EXPECT_EQ(s.identity_strength, 0.6F);
   EXPECT_EQ(s.identity_start, 0.1);
   EXPECT_EQ(s.identity_end, 0.9);
   EXPECT_EQ(wanted.job.warnings, std::vector<std::string>{});
@@ -152,21 +152,20 @@ TEST(Txt2Img, RefusesByName) {
       {"token_merging_ratio", 0.5, "tokens are not merged, got 0.5"},
       {"outpath_samples", "/tmp", "no path of a request is read or written, got \"/tmp\""},
       {"prompt", 5, "it must be a text, got 5"},
-      {"prompt", std::string("a\0b", 3), "it must not hold the character U+0000"},
-      {"prompt", std::string(65'537, 'a'),
-       "it must be text of at most 65536 bytes, got 65537 bytes"},
+      {"prompt", std::string("a\0b", 3), "expected text without the character U+0000"},
+      {"prompt", std::string(65'537, 'a'), "expected text of at most 65536 bytes, got 65537 bytes"},
       {"negative_prompt", std::string(1 << 20, 'a'),
        "it must be text of at most 65536 bytes, got a long string"},
-      {"steps", 0, "it must be from 1 to 100, got 0"},
-      {"steps", 101, "it must be from 1 to 100, got 101"},
+      {"steps", 0, "expected a whole number from 1 to 100, got 0"},
+      {"steps", 101, "expected a whole number from 1 to 100, got 101"},
       {"steps", "20", "it must be a whole number of at most 53 bits, got \"20\""},
       {"steps", 1.5, "it must be a whole number of at most 53 bits, got 1.5"},
       {"steps", 1e300, "it must be a whole number of at most 53 bits, got 1e+300"},
-      {"cfg_scale", 51, "it must be a number from 0 to 50, got 51"},
+      {"cfg_scale", 101, "expected a number from 0 to 100, got 101"},
       {"cfg_scale", true, "it must be a number, got true"},
-      {"width", 1020, "it must be a multiple of 8 from 64 to 4096, got 1020"},
-      {"height", 8, "it must be a multiple of 8 from 64 to 4096, got 8"},
-      {"height", 1e12, "it must be a multiple of 8 from 64 to 4096, got 4097"},
+      {"width", 1020, "expected a multiple of 8 from 8 to 4096, got 1020; the nearest is 1024"},
+      {"height", 4, "expected a multiple of 8 from 8 to 4096, got 4"},
+      {"height", 1e12, "expected a multiple of 8 from 8 to 4096, got 1000000000"},
       {"seed", -2, "it must be at least 0, or -1 for a random one, got -2"},
       {"batch_size", 17, "it must be from 1 to 16, got 17"},
       {"n_iter", 0, "it must be from 1 to 16, got 0"},
@@ -319,7 +318,7 @@ TEST(InstantIdUnits, AreRefusedByName) {
        "guidance_end",
        "the face works in all steps: it must be 1, got 0.9"},
       {{{"guidance", 0.9}}, "guidance", "the face works in all steps: it must be 1, got 0.9"},
-      {{{"weight", 6}}, "weight", "it must be a number from 0 to 5, got 6"},
+      {{{"weight", 6}}, "weight", "expected a number from 0 to 5, got 6"},
       {{{"weight", "1"}}, "weight", "it must be a number, got \"1\""},
       {{{"enabled", 1}}, "enabled", "it must be true or false, got 1"},
       {{{"wieght", 1}}, "wieght", "there is no such field, did you mean weight?"},
@@ -343,12 +342,12 @@ TEST(InstantIdUnits, OfPointsAreRefusedByName) {
        "must be instant_id_face_keypoints, got \"none\""},
       {{{"guidance_start", 0.9}, {"guidance_end", 0.5}},
        "guidance_start",
-       "it must not be above alwayson_scripts.controlnet.args[1].guidance_end, got 0.9 and 0.5"},
-      {{{"guidance_end", 1.5}}, "guidance_end", "it must be a number from 0 to 1, got 1.5"},
+       "expected at most alwayson_scripts.controlnet.args[1].guidance_end, got 0.9 and 0.5"},
+      {{{"guidance_end", 1.5}}, "guidance_end", "expected a number from 0 to 1, got 1.5"},
       {{{"guidance", 0.5}, {"guidance_end", 0.6}},
        "guidance",
        "guidance_end is there, too, got 0.5"},
-      {{{"weight", -1}}, "weight", "it must be a number from 0 to 5, got -1"},
+      {{{"weight", -1}}, "weight", "expected a number from 0 to 5, got -1"},
   };
   for (const auto& [more, name, rule] : table) {
     const std::string path = std::string(kArgs) + "[1]." + name;

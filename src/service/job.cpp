@@ -88,18 +88,23 @@ json to_json(const Warning& warning) {
 void read_kept(Job& job, const Json& kept) {
   constexpr int kMostBegun = 1'000'000;
   constexpr std::uint64_t kAnySeed = ~std::uint64_t{0};
+  const auto most = [](const Parameter& row) {
+    return static_cast<std::uint64_t>(most_of(row, Asker::kService));
+  };
+  const auto [count, steps] = std::pair(most(parameters::kCount), most(parameters::kSteps));
+  const auto [width, height] = std::pair(most(parameters::kWidth), most(parameters::kHeight));
   job.settings = read_settings(kept.child("settings").value());
   job.face = static_cast<int>(kept.get_int("face", {}, {0, kMostFace}));
   job.keep_photo = kept.get_bool("keep_photo");
   job.begun = static_cast<int>(kept.get_int("begun", {}, {0, kMostBegun}));
   if (kept.has("gain")) {  // absent in what version 1 wrote
     const auto [pictures, step] =
-        numbers_of<2>(kept, "gain", kept.child("gain").value(), {kMostPictures, kMostSteps + 1});
+        numbers_of<2>(kept, "gain", kept.child("gain").value(), {count, steps + 1});
     job.gain = {static_cast<int>(pictures), static_cast<int>(step)};
   }
   for (const Json& picture : kept.child("pictures").items()) {
     const auto [w, h, seed] =
-        numbers_of<3>(kept, "pictures", picture.value(), {kMostSide, kMostSide, kAnySeed});
+        numbers_of<3>(kept, "pictures", picture.value(), {width, height, kAnySeed});
     if (w == 0 || h == 0) kept.refuse("pictures", "sides of at least 1");
     job.pictures.push_back({{static_cast<int>(w), static_cast<int>(h)}, seed});
   }

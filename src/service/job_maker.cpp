@@ -92,7 +92,7 @@ JobGain JobMaker::gain() const {
   try {
     const SavedRun run = load_saved_run(files_.saved_run());
     if (run.request.seed == *job_.settings.seed + job_.pictures.size())
-      gain.step = std::min(run.step, kMostSteps + 1);
+      gain.step = std::min(run.step, most_of_job(parameters::kSteps) + 1);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kDevice) throw;
     // A damaged one: nothing is gained.
@@ -143,7 +143,7 @@ void JobMaker::settle(const Request& request) {
   const PlanAnswer plan = patiently([&] { return engine_.plan(request, stop_); });
   if (!plan.fits) throw Error(ErrorKind::kMemory, *plan.refusal);
   if (!job_.settings.seed) job_.settings.seed = random_seed();
-  if (!job_.settings.guidance) job_.settings.guidance = engine_.facts().native_guidance;
+  if (!job_.settings.guidance) job_.settings.guidance = request.guidance;
   job_.settings.width = request.width;
   job_.settings.height = request.height;
   patiently([&] { store_.update(job_); });
@@ -185,7 +185,7 @@ void JobMaker::make_picture(Request request, const Identity& person, const Keypo
                 engine_.text_for(request, job_.warnings), stop_);
     sync_folder(files_.folder());
   });
-  job_.pictures.push_back({image.size(), request.seed});
+  job_.pictures.push_back({image.size(), request.seed.value()});
   patiently([&] { store_.update(job_); });
   remove_file(files_.saved_run());
   board_.change([&] {

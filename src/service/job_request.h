@@ -2,31 +2,34 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "pipeline/request.h"
 #include "service/http.h"
 
 namespace semblance::service {
 
-/// semblance::Settings with a count, and a seed that may be left to chance.
-struct JobSettings {
-  std::string prompt = {};
-  std::optional<std::string> negative = {};
-  int width = 0;  // 0: the photo's shape at the model's own area
-  int height = 0;
-  int steps = 30;
-  std::optional<double> guidance = {};  // absent: the model's own
-  double identity_strength = 0.8;
-  double adapter_strength = 0.8;
-  double identity_start = 0;
-  double identity_end = 1;
-  std::optional<std::uint64_t> seed = {};
-  bool vae_tiling = false;
+/// What a job asks for: a picture, of which sides, guidance and seed may be left open, and how
+/// many.
+struct JobSettings : Request {
   int count = 1;
 };
+
+/// each_parameter() with the row of the count.
+template <typename F, typename... S>
+constexpr void each_job_parameter(F&& f, S&... s) {
+  each_parameter(f, s...);
+  f(parameters::kCount, s.count...);
+}
+
+/// What a job can have, as a whole number.
+inline int most_of_job(const Parameter& row) {
+  return static_cast<int>(most_of(row, Asker::kService));
+}
 
 struct JobRequest {
   JobSettings settings = {};
@@ -48,21 +51,19 @@ struct MadePicture {
   std::string url = {};
 };
 
-// What a job of ours can have, whoever asks.
-inline constexpr int kMostSteps = 100;
-inline constexpr int kMostPictures = 16;
-inline constexpr int kLeastSide = 64;
-inline constexpr int kMostSide = 4096;
-inline constexpr double kMostStrength = 5;
-inline constexpr double kMostGuidance = 50;
+/// What a request calls a parameter.
+using FieldNames = std::function<std::string(const Parameter& row)>;
 
-/// Throws HttpError 400 for values of `settings` that no job can have, with the name that the
-/// field has in the request: `names` gives it for ours where it is another.
-void check_settings(const JobSettings& settings,
-                    const std::vector<std::pair<std::string_view, std::string_view>>& names = {});
+/// Throws HttpError 400 for values of `settings` that no job can have.
+void check_settings(
+    const JobSettings& settings,
+    const FieldNames& name_of = [](const Parameter& row) { return std::string(row.name); });
 
-/// The same for one prompt, before it is copied anywhere: at most kMostPromptBytes, no U+0000.
+/// The same for one prompt, before it is copied anywhere.
 void check_prompt(std::string_view field, std::string_view prompt);
+
+/// HttpError 400 with code "argument": "cannot take FIELD: PROBLEM", as problem_of() says it.
+[[noreturn]] void refuse_value(std::string_view field, std::string_view problem);
 
 /// HttpError 400 with code "argument": "cannot take FIELD: RULE, got VALUE".
 [[noreturn]] void refuse_field(std::string_view field, std::string_view rule,

@@ -121,7 +121,7 @@ TEST(Job, AnEndedOneAsJson) {
 }
 
 TEST(Job, LongPromptsAreShortenedBetweenTwoCharacters) {
-  JobSettings settings{.prompt = std::string(1000, 'a'), .negative = std::string(1001, 'b')};
+  JobSettings settings{{.prompt = std::string(1000, 'a'), .negative = std::string(1001, 'b')}};
   shorten_prompts(settings);
   EXPECT_EQ(settings.prompt, std::string(1000, 'a'));
   EXPECT_EQ(*settings.negative, std::string(997, 'b') + "\u2026");

@@ -13,14 +13,26 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-const std::vector<std::string_view> kFields = {
-    "image", "image[]", "prompt", "model", "n", "size", "response_format", "output_format",
-    "output_compression", "quality", "background", "input_fidelity", "stream", "partial_images",
-    "user", "safety_identifier", "moderation", "complexity", "mask", "markup", "frame_count",
-    "frame_duration_ms",
-    // Ours.
-    "seed", "negative_prompt", "steps", "guidance", "identity_strength", "adapter_strength",
-    "identity_start", "identity_end", "vae_tiling", "pose"};
+std::string_view field_of(const Parameter& row) {
+  return row.openai_name.empty() ? row.name : row.openai_name;
+}
+
+const std::vector<std::string_view>& fields() {
+  static const std::vector<std::string_view> all = [] {
+    std::vector<std::string_view> names = {
+        "image", "image[]", "model", "response_format", "output_format", "output_compression",
+        "quality", "background", "input_fidelity", "stream", "partial_images", "user",
+        "safety_identifier", "moderation", "complexity", "mask", "markup", "frame_count",
+        "frame_duration_ms",
+        // Ours.
+        "pose"};
+    JobSettings none;
+    each_job_parameter(
+        [&names](const Parameter& row, const auto&) { names.push_back(field_of(row)); }, none);
+    return names;
+  }();
+  return all;
+}
 
 bool is_image_field(std::string_view name) {
   // image[0], image[1], ... come from clients that count.
@@ -49,7 +61,6 @@ Number number_of(const Part& part, std::string_view rule) {
 }
 
 int int_of(const Part& part) { return number_of<int>(part, "it must be a whole number"); }
-double float_of(const Part& part) { return number_of<double>(part, "it must be a number"); }
 
 bool bool_of(const Part& part) {
   if (part.data == "true" || part.data == "True" || part.data == "1") return true;
@@ -129,34 +140,32 @@ void warn(JobRequest& job, const Part& part, std::string_view why) {
   job.warnings.push_back(fmt::format("{} has no effect: {}", part.name, why));
 }
 
+/// False where the field is no parameter of the picture. Ranges are check_settings()'s matter.
+bool read_parameter(const Part& part, JobSettings& settings) {
+  bool is_known = false;
+  const auto read = [&](const Parameter& row, auto& member) {
+    if (part.name != field_of(row)) return;
+    is_known = true;
+    constexpr ParameterKind kind = kind_of<std::decay_t<decltype(member)>>();
+    if constexpr (kind == ParameterKind::kText) {
+      member = prompt_of(part);
+    } else if (!read_text(part.data, member)) {
+      const std::string_view got = part.data.empty() ? "nothing" : part.data.substr(0, 100);
+      refuse_value(part.name, expected(rule_of(row, kind, Asker::kService), got));
+    }
+  };
+  if (part.name == "size") {
+    read_size(part, settings);
+    return true;
+  }
+  each_job_parameter(read, settings);
+  return is_known;
+}
+
 void read_field(const Part& part, ImagesEdit& edit, std::string_view model) {
-  JobSettings& s = edit.job.settings;
   const std::string& name = part.name;
-  if (name == "prompt") {
-    s.prompt = prompt_of(part);
-  } else if (name == "negative_prompt") {
-    s.negative = prompt_of(part);
-  } else if (name == "n") {
-    s.count = int_of(part);
-  } else if (name == "size") {
-    read_size(part, s);
-  } else if (name == "steps") {
-    s.steps = int_of(part);
-  } else if (name == "seed") {
-    s.seed = number_of<std::uint64_t>(part, "it must be a whole number of at most 64 bits");
-  } else if (name == "guidance") {
-    s.guidance = float_of(part);
-  } else if (name == "identity_strength") {
-    s.identity_strength = float_of(part);
-  } else if (name == "adapter_strength") {
-    s.adapter_strength = float_of(part);
-  } else if (name == "identity_start") {
-    s.identity_start = float_of(part);
-  } else if (name == "identity_end") {
-    s.identity_end = float_of(part);
-  } else if (name == "vae_tiling") {
-    s.vae_tiling = bool_of(part);
-  } else if (name == "stream") {
+  if (read_parameter(part, edit.job.settings)) return;
+  if (name == "stream") {
     edit.stream = bool_of(part);
   } else if (name == "partial_images") {
     edit.partial_images = int_of(part);
@@ -216,7 +225,8 @@ void check_edit(const std::vector<Part>& parts, ImagesEdit& edit) {
   if (find_part(parts, "output_compression") != nullptr && edit.format == "png") {
     edit.job.warnings.emplace_back("output_compression has no effect: PNG loses nothing");
   }
-  check_settings(edit.job.settings, {{"count", "n"}, {"width", "size"}, {"height", "size"}});
+  check_settings(edit.job.settings,
+                 [](const Parameter& row) { return std::string(field_of(row)); });
 }
 
 /// `images`: what the request calls its pictures.
@@ -231,9 +241,9 @@ Read read_edit(const std::vector<Part>& parts, std::string_view model, const std
       pictures.push_back(&part);
       continue;
     }
-    if (std::find(kFields.begin(), kFields.end(), part.name) == kFields.end()) {
+    if (std::ranges::find(fields(), part.name) == fields().end()) {
       refuse_field(part.name.substr(0, 100),
-                   "there is no such field" + did_you_mean(part.name, kFields));
+                   "there is no such field" + did_you_mean(part.name, fields()));
     }
     try {
       find_part(parts, part.name);  // once alone

@@ -3,9 +3,8 @@
 //
 // The photo is `image` (or image[]; in JSON images), the face to keep; a second image gives the
 // pose. What that API has not and a job of ours needs comes as further fields, which its clients
-// send with extra_body: seed, negative_prompt, steps, guidance, identity_strength,
-// adapter_strength, identity_start, identity_end, vae_tiling, pose. Warnings come back as
-// `warnings` in the response.
+// send with extra_body: the rows of the parameters' table by their names, and pose. Warnings come
+// back as `warnings` in the response.
 #pragma once
 
 #include <cstdint>

@@ -52,14 +52,14 @@ TEST(ImagesEdit, PromptsHaveTheirLimit) {
   const std::string longest(kMostPromptBytes, 'x');
   EXPECT_EQ(refusal({{"negative_prompt", longest}}), "no error");
   EXPECT_EQ(refusal({{"negative_prompt", longest + "x"}}),
-            "negative_prompt: cannot take negative_prompt: it must be text of at most 65536 bytes, "
+            "negative_prompt: cannot take negative_prompt: expected text of at most 65536 bytes, "
             "got 65537 bytes");
   try {
     parsed({{"image", "PHOTO"}, {"prompt", std::string(14 << 20, 'x')}});
     FAIL();
   } catch (const HttpError& error) {
     EXPECT_STREQ(error.what(),
-                 "cannot take prompt: it must be text of at most 65536 bytes, got 14680064 bytes");
+                 "cannot take prompt: expected text of at most 65536 bytes, got 14680064 bytes");
   }
 }
 
@@ -126,21 +126,22 @@ TEST(ImagesEdit, RefusesByName) {
       {"background", "transparent", "it must be one of auto, opaque, got transparent"},
       {"output_format", "gif", "it must be one of png, jpeg, webp, got gif"},
       {"response_format", "file", "it must be one of b64_json, url, got file"},
-      {"n", "0", "it must be from 1 to 16, got 0"},
-      {"n", "17", "it must be from 1 to 16, got 17"},
-      {"n", "two", "it must be a whole number, got two"},
-      {"n", "", "it must be a whole number, got nothing"},
-      {"n", "99999999999", "it must be a whole number, got 99999999999"},
+      {"n", "0", "expected a whole number from 1 to 16, got 0"},
+      {"n", "17", "expected a whole number from 1 to 16, got 17"},
+      {"n", "two", "expected a whole number from 1 to 16, got two"},
+      {"n", "", "expected a whole number from 1 to 16, got nothing"},
+      {"n", "99999999999", "expected a whole number from 1 to 16, got 99999999999"},
       {"size", "big", "it must be auto or as in 1024x1024, got big"},
       {"size", "1024", "it must be auto or as in 1024x1024, got 1024"},
       {"size", "1024x1024x2", "it must be auto or as in 1024x1024, got 1024x1024x2"},
-      {"size", "1020x1024", "it must be a multiple of 8 from 64 to 4096, got 1020"},
-      {"size", "0x8", "it must be a multiple of 8 from 64 to 4096, got 0"},
-      {"steps", "101", "it must be from 1 to 100, got 101"},
-      {"guidance", "-1", "it must be a number from 0 to 50, got -1"},
-      {"guidance", "nan", "it must be a number from 0 to 50, got nan"},
-      {"identity_strength", "6", "it must be a number from 0 to 5, got 6"},
-      {"seed", "-1", "it must be a whole number of at most 64 bits, got -1"},
+      {"size", "1020x1024",
+       "expected a multiple of 8 from 8 to 4096, got 1020; the nearest is 1024"},
+      {"size", "0x8", "expected a multiple of 8 from 8 to 4096, got 0"},
+      {"steps", "101", "expected a whole number from 1 to 100, got 101"},
+      {"guidance", "-1", "expected a number from 0 to 100, got -1"},
+      {"guidance", "nan", "expected a number from 0 to 100, got nan"},
+      {"identity_strength", "6", "expected a number from 0 to 5, got 6"},
+      {"seed", "-1", "expected a whole number of at least 0 and at most 64 bits, got -1"},
       {"stream", "yes", "it must be true or false, got yes"},
       {"partial_images", "4", "it must be from 0 to 3, got 4"},
       {"output_compression", "101", "it must be from 0 to 100, got 101"},
@@ -158,8 +159,8 @@ TEST(ImagesEdit, RefusesByName) {
   EXPECT_EQ(refusal({{"image[]", "a"}, {"pose", "b"}}),
             "image: cannot take image: there may be two, the photo and the pose, got 3 images");
   EXPECT_EQ(refusal({{"identity_start", "0.9"}, {"identity_end", "0.5"}}),
-            "identity_start: cannot take identity_start: it must not be above identity_end, got "
-            "0.9 and 0.5");
+            "identity_start: cannot take identity_start: expected at most identity_end, got 0.9 "
+            "and 0.5");
   EXPECT_EQ(refusal({{"stream", "true"}, {"response_format", "url"}}),
             "response_format: cannot take response_format: a stream has no urls, only b64_json, "
             "got url");
@@ -257,8 +258,8 @@ TEST(ImagesEditJson, RefusesByName) {
       {"prompt", {"a"}, "prompt: cannot take prompt: it must be a text, a number, true or false"},
       {"prompt", std::string(1 << 20, 'x'),
        "prompt: cannot take prompt: it must be text of at most 65536 bytes, got a long string"},
-      {"n", 0, "n: cannot take n: it must be from 1 to 16, got 0"},
-      {"n", 1.5, "n: cannot take n: it must be a whole number, got 1.5"},
+      {"n", 0, "n: cannot take n: expected a whole number from 1 to 16, got 0"},
+      {"n", 1.5, "n: cannot take n: expected a whole number from 1 to 16, got 1.5"},
       {"stream", 2, "stream: cannot take stream: it must be true or false, got 2"},
       {"promt", "x", "promt: cannot take promt: there is no such field, did you mean prompt?"},
   };

@@ -54,7 +54,7 @@ void add_warnings(JobRequest& request, const Job& job);
 /// The response for a job that failed or was cancelled; `wanted` has its photos' names.
 HttpResponse failure_of(const Job& job, const JobRequest& wanted);
 
-/// The OpenAPI document, web/openapi.json.
+/// The OpenAPI document: web/openapi.json with the parameters in it.
 std::string_view api_document();
 
 /// An event of a stream, with its empty line. `data` is one line.

@@ -113,7 +113,8 @@ class Events {
 };
 
 HttpResponse picture_response(Jobs& jobs, const HttpRequest& request, const Captures& captures) {
-  const int n = whole_number(captures[1], "the picture's number", 0, kMostPictures - 1);
+  const int n =
+      whole_number(captures[1], "the picture's number", 0, most_of_job(parameters::kCount) - 1);
   HttpResponse response{.type = "image/png",
                         .body = Body(jobs.picture(captures[0], static_cast<std::size_t>(n)))};
   // A job's pictures never change.

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "memory/file.h"
 #include "memory/meter.h"
+#include "service/parameters_json.h"
 #include "service/routes.h"
 #include "service/settings.h"
 #include "service/web_files.h"
@@ -25,7 +26,8 @@ json or_null(const std::optional<T>& value) {
 
 json info_json(const Context& context) {
   const ModelFacts& model = context.engine.facts();
-  const JobSettings defaults{.guidance = model.native_guidance};
+  JobSettings defaults;
+  defaults.guidance = static_cast<float>(model.native_guidance);
   return {{"version", program_version()},
           {"model",
            {{"name", model.name},
@@ -36,8 +38,8 @@ json info_json(const Context& context) {
           {"defaults", to_json(defaults)},
           {"limits",
            {{"upload_bytes", context.upload_bytes},
-            {"count", kMostPictures},
-            {"steps", {1, kMostSteps}},
+            {"count", most_of_job(parameters::kCount)},
+            {"steps", {1, most_of_job(parameters::kSteps)}},
             {"prompt_bytes", kMostPromptBytes},
             {"queue", context.queue_limit}}},
           {"key_required", context.key_required}};
@@ -116,10 +118,13 @@ std::string metrics_text(const Context& context) {
 }  // namespace
 
 std::string_view api_document() {
-  for (const WebFile& file : web_files()) {
-    if (file.path == "/web/openapi.json") return file.bytes;
-  }
-  fail(ErrorKind::kInternal, "internal error: the API's document is not in the program");
+  static const std::string document = [] {
+    for (const WebFile& file : web_files()) {
+      if (file.path == "/web/openapi.json") return with_parameters(file.bytes);
+    }
+    fail(ErrorKind::kInternal, "internal error: the API's document is not in the program");
+  }();
+  return document;
 }
 
 void add_state_routes(Router& router, Context& context) {

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "api/subject.h"
@@ -16,96 +14,56 @@ namespace {
 
 using nlohmann::json;
 
-[[noreturn]] void refuse(std::string_view key, const std::string& rule, const json& value) {
-  std::string came = value.dump(-1, ' ', false, json::error_handler_t::replace);
-  if (came.size() > 60) came = came.substr(0, 57) + "...";
-  throw HttpError(400, "argument", fmt::format("{} must be {}, {} came", key, rule, came), key);
+std::string shown(const json& value) {
+  std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
+  return text.size() > 60 ? text.substr(0, 57) + "..." : text;
 }
 
-std::string prompt(std::string_view key, const json& value) {
-  if (!value.is_string()) refuse(key, "a text", value);
-  check_prompt(key, value.get_ref<const std::string&>());
-  return value.get<std::string>();
+/// The value of a JSON value; none where it is of another kind, or of no such number.
+template <typename T>
+std::optional<T> value_in(const json& value) {
+  constexpr ParameterKind kind = kind_of<T>();
+  if constexpr (kind == ParameterKind::kSwitch) {
+    if (value.is_boolean()) return value.get<bool>();
+  } else if constexpr (kind == ParameterKind::kSeed) {
+    if (value.is_number_unsigned()) return value.get<T>();
+  } else if constexpr (kind == ParameterKind::kNumber) {
+    if (value.is_number()) return value.get<T>();
+  } else if constexpr (kind == ParameterKind::kWhole) {
+    constexpr double kMost = 1e9;
+    const double number = value.is_number() ? value.get<double>() : NAN;
+    // 5.0 is a whole number, too, as some languages write them all.
+    if (std::abs(number) <= kMost && number == std::floor(number)) return static_cast<T>(number);
+  }
+  return std::nullopt;
 }
-
-/// The ranges are check_settings()'s matter.
-std::int64_t whole(std::string_view key, const json& value) {
-  constexpr double kMost = 1e9;
-  if (!value.is_number()) refuse(key, "a whole number", value);
-  const double number = value.get<double>();
-  // 5.0 is a whole number, too, as some languages write them all.
-  if (!(std::abs(number) <= kMost) || number != std::floor(number))
-    refuse(key, "a whole number", value);
-  return static_cast<std::int64_t>(number);
-}
-
-double real(std::string_view key, const json& value) {
-  if (!value.is_number()) refuse(key, "a number", value);
-  return value.get<double>();
-}
-
-struct Key {
-  std::string_view name;
-  std::function<void(JobSettings&, std::string_view, const json&)> read;
-};
 
 template <typename T>
-auto prompt_into(T JobSettings::*field) {
-  return [field](JobSettings& s, std::string_view n, const json& v) { s.*field = prompt(n, v); };
-}
-template <typename T>
-auto whole_into(T JobSettings::*field) {
-  return [field](JobSettings& s, std::string_view n, const json& v) {
-    s.*field = static_cast<int>(whole(n, v));
+void read_value(const Parameter& row, const json& value, T& member) {
+  constexpr ParameterKind kind = kind_of<T>();
+  const auto wrong_kind = [&] {
+    refuse_value(row.name, expected(rule_of(row, kind, Asker::kService), shown(value)));
   };
-}
-/// 0 stands for an absent one in JobSettings, and so must not come.
-auto side_into(int JobSettings::*field) {
-  return [field](JobSettings& s, std::string_view n, const json& v) {
-    const std::int64_t side = whole(n, v);
-    if (side < kLeastSide) refuse(n, fmt::format("at least {}", kLeastSide), v);
-    s.*field = static_cast<int>(side);
-  };
-}
-template <typename Field>  // double, or std::optional of it
-auto real_into(Field JobSettings::*field) {
-  return [field](JobSettings& s, std::string_view n, const json& v) { s.*field = real(n, v); };
+  if constexpr (kind == ParameterKind::kText) {
+    if (!value.is_string()) wrong_kind();
+    const auto& text = value.get_ref<const std::string&>();
+    check_prompt(row.name, text);
+    member = text;
+  } else {
+    const auto read = value_in<PlainOf<T>>(value);
+    if (!read) wrong_kind();
+    if (const auto problem = problem_of(row, *read, Asker::kService))
+      refuse_value(row.name, *problem);
+    member = *read;
+  }
 }
 
-const std::vector<Key>& keys() {
-  static const std::vector<Key> all{
-      {"prompt", prompt_into(&JobSettings::prompt)},
-      {"negative_prompt", prompt_into(&JobSettings::negative)},
-      {"width", side_into(&JobSettings::width)},
-      {"height", side_into(&JobSettings::height)},
-      {"steps", whole_into(&JobSettings::steps)},
-      {"guidance", real_into(&JobSettings::guidance)},
-      {"identity_strength", real_into(&JobSettings::identity_strength)},
-      {"adapter_strength", real_into(&JobSettings::adapter_strength)},
-      {"identity_start", real_into(&JobSettings::identity_start)},
-      {"identity_end", real_into(&JobSettings::identity_end)},
-      {"seed",
-       [](JobSettings& s, std::string_view n, const json& v) {
-         if (!v.is_number_unsigned()) refuse(n, "a whole number of at least 0", v);
-         s.seed = v.get<std::uint64_t>();
-       }},
-      {"count", whole_into(&JobSettings::count)},
-      {"vae_tiling",
-       [](JobSettings& s, std::string_view n, const json& v) {
-         if (!v.is_boolean()) refuse(n, "true or false", v);
-         s.vae_tiling = v.get<bool>();
-       }},
-  };
-  return all;
-}
-
-const Key& key_of(const std::string& name) {
-  const auto& all = keys();
-  const auto key =
-      std::find_if(all.begin(), all.end(), [&](const Key& k) { return k.name == name; });
-  if (key != all.end()) return *key;
+/// Throws unless there is such a setting.
+void check_name(const std::string& name) {
   std::vector<std::string_view> known;
-  for (const Key& k : all) known.push_back(k.name);
+  JobSettings none;
+  each_job_parameter([&](const Parameter& row, const auto&) { known.push_back(row.name); }, none);
+  if (std::ranges::find(known, name) != known.end()) return;
   throw HttpError(
       400, "argument",
       fmt::format("there is no setting '{}'{}", name.substr(0, 60), did_you_mean(name, known)),
@@ -123,7 +81,7 @@ json parse_flat(std::string_view text) {
       throw no_settings("the settings must be a JSON object, not a list");
     if (depth > kMostDepth)
       throw no_settings(fmt::format("the settings are nested more than {} deep", kMostDepth));
-    if (depth == 1 && event == json::parse_event_t::key) key_of(value.get_ref<std::string&>());
+    if (depth == 1 && event == json::parse_event_t::key) check_name(value.get_ref<std::string&>());
     return depth <= 1;
   };
   try {
@@ -141,17 +99,20 @@ json parse_flat(std::string_view text) {
 JobSettings read_settings(const json& value) {
   if (!value.is_object()) throw no_settings("the settings must be a JSON object");
   JobSettings settings;
-  for (const auto& [name, field] : value.items()) {
-    const Key& key = key_of(name);
-    if (!field.is_null()) key.read(settings, name, field);
-  }
-  if (!value.contains("prompt") || value["prompt"].is_null())
-    throw HttpError(400, "argument", "a prompt is needed, which did not come", "prompt");
+  for (const auto& [name, field] : value.items()) check_name(name);
+  each_job_parameter(
+      [&](const Parameter& row, auto& member) {
+        const auto field = value.find(row.name);
+        const bool is_given = field != value.end() && !field->is_null();
+        if (is_given) read_value(row, *field, member);
+        if (!is_given && row.is_required) refuse_value(row.name, "it is missing");
+      },
+      settings);
   if ((settings.width == 0) != (settings.height == 0)) {
     throw HttpError(400, "argument", "width and height come both or not at all",
                     settings.width == 0 ? "width" : "height");
   }
-  check_settings(settings, {{"negative", "negative_prompt"}});
+  check_settings(settings);
   return settings;
 }
 
@@ -167,52 +128,41 @@ JobSettings parse_settings(std::string_view text) {
   return read_settings(parse_flat(text));
 }
 
-json to_json(const JobSettings& s) {
-  json value{{"prompt", s.prompt},
-             {"negative_prompt", nullptr},
-             {"width", nullptr},
-             {"height", nullptr},
-             {"steps", s.steps},
-             {"guidance", nullptr},
-             {"identity_strength", s.identity_strength},
-             {"adapter_strength", s.adapter_strength},
-             {"identity_start", s.identity_start},
-             {"identity_end", s.identity_end},
-             {"seed", nullptr},
-             {"count", s.count},
-             {"vae_tiling", s.vae_tiling}};
-  if (s.negative) value["negative_prompt"] = *s.negative;
-  if (s.width > 0) value["width"] = s.width, value["height"] = s.height;
-  if (s.guidance) value["guidance"] = *s.guidance;
-  if (s.seed) value["seed"] = *s.seed;
-  return value;
+json to_json(const JobSettings& settings) {
+  json all = json::object();
+  each_job_parameter(
+      [&all](const Parameter& row, const auto& member) {
+        using T = std::decay_t<decltype(member)>;
+        const std::optional<PlainOf<T>> value = member;
+        json& place = all[std::string(row.name)];
+        if (!value || (row.zero_is_absent && *value == PlainOf<T>{})) return;
+        if constexpr (std::is_same_v<PlainOf<T>, float>) {
+          place = as_written(*value);
+        } else {
+          place = *value;
+        }
+      },
+      settings);
+  return all;
 }
 
-Request request_of(const JobSettings& s, double native_guidance) {
-  return {.prompt = s.prompt,
-          .negative = s.negative,
-          .width = s.width,
-          .height = s.height,
-          .steps = s.steps,
-          .guidance = static_cast<float>(s.guidance.value_or(native_guidance)),
-          .identity_strength = static_cast<float>(s.identity_strength),
-          .adapter_strength = static_cast<float>(s.adapter_strength),
-          .identity_start = s.identity_start,
-          .identity_end = s.identity_end,
-          .seed = s.seed.value_or(0),
-          .vae_tiling = s.vae_tiling};
+Request request_of(const JobSettings& settings, double native_guidance) {
+  Request request = settings;
+  if (!request.guidance) request.guidance = static_cast<float>(native_guidance);
+  return request;
 }
 
 Size size_of(const JobSettings& settings, Size frame, int native_side) {
   SizeChoice choice;
   if (settings.width != 0) choice = {SizeRule::kFixed, {settings.width, settings.height}};
   const Size size = picture_size(choice, frame, native_side);
-  if (std::max(size.w, size.h) > kMostSide) {
+  const int most = most_of_job(parameters::kWidth);
+  if (std::max(size.w, size.h) > most) {
     fail(
         ErrorKind::kArgument,
         "cannot make a picture of {}x{}, as the photo's shape has it: a side is at most {}\n  name "
         "width and height",
-        size.w, size.h, kMostSide);
+        size.w, size.h, most);
   }
   return size;
 }

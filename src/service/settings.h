@@ -10,10 +10,9 @@
 
 namespace semblance::service {
 
-/// Reads an object with "prompt" and any of "negative_prompt", "width" and "height", "steps",
-/// "guidance", "identity_strength", "adapter_strength", "identity_start", "identity_end", "seed",
-/// "count", "vae_tiling". null is as absent. Throws HttpError(400) whose param is the key: one that
-/// is unknown, of a wrong type, or of a value that no job can have.
+/// Reads an object with "prompt" and any of the other parameters, by their rows' names. null is as
+/// absent. Throws HttpError(400) whose param is the key: one that is unknown, of a wrong type, or
+/// of a value that no job can have.
 JobSettings parse_settings(std::string_view json);
 JobSettings read_settings(const nlohmann::json& json);
 nlohmann::json to_json(const JobSettings& settings);
@@ -23,7 +22,7 @@ nlohmann::json to_json(const JobSettings& settings);
 Request request_of(const JobSettings& settings, double native_guidance);
 
 /// The pictures' size where the face stands in a picture of `frame`. Throws Error(kArgument) where
-/// the settings leave it to the photo, and its shape makes a side of more than kMostSide.
+/// the settings leave it to the photo, and its shape makes a side longer than a job can have.
 Size size_of(const JobSettings& settings, Size frame, int native_side);
 
 }  // namespace semblance::service

@@ -122,15 +122,15 @@ TEST_F(StoreTest, KeepsAllOfAJob) {
   job.state = JobState::kFailed;
   job.started = kNow + 1s;
   job.ended = kNow + 2s;
-  job.settings = {.prompt = "a \"man\" \xE2\x82\xAC",
-                  .negative = "",
-                  .width = 128,
-                  .height = 64,
-                  .steps = 3,
-                  .guidance = 1.5,
-                  .seed = 18446744073709551615U,
-                  .vae_tiling = true,
-                  .count = 2};
+  job.settings = {{.prompt = "a \"man\" \xE2\x82\xAC",
+                   .negative = "",
+                   .width = 128,
+                   .height = 64,
+                   .steps = 3,
+                   .guidance = 1.5F,
+                   .seed = 18446744073709551615U,
+                   .vae_tiling = true},
+                  2};
   job.face = 4;
   job.keep_photo = true;
   job.begun = 2;
@@ -334,7 +334,7 @@ std::string shown(const std::optional<Job>& job) {
 }
 
 TEST_F(StoreTest, EveryPartOfARowIsChecked) {
-  const std::string kept = kept_text({.settings = {.prompt = "x"}});
+  const std::string kept = kept_text({.settings = {{.prompt = "x", .negative = {}}}});
   const auto with = [&](const std::string& key, const nlohmann::json& value) {
     nlohmann::json changed = nlohmann::json::parse(kept);
     changed[key] = value;

@@ -1,0 +1,111 @@
+#include "pipeline/parameter.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+namespace semblance {
+namespace {
+
+template <typename Number>
+bool read_number(std::string_view text, Number& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+}  // namespace
+
+std::string Parameter::flag_text() const {
+  if (!flag_name.empty()) return std::string(flag_name);
+  std::string flag = "--" + std::string(saved_name());
+  std::ranges::replace(flag, '_', '-');
+  return flag;
+}
+
+double most_of(const Parameter& row, Asker asker) {
+  const bool lower = asker == Asker::kService && row.service.most > 0;
+  return lower ? row.service.most : row.most;
+}
+
+std::string rule_of(const Parameter& row, ParameterKind kind, Asker asker) {
+  const double most = most_of(row, asker);
+  switch (kind) {
+    case ParameterKind::kText:
+      return fmt::format("text of at most {} bytes", most);
+    case ParameterKind::kSwitch:
+      return "true or false";
+    case ParameterKind::kSeed:
+      return "a whole number of at least 0 and at most 64 bits";
+    case ParameterKind::kNumber:
+      return fmt::format("a number from {} to {}", row.least, most);
+    case ParameterKind::kWhole:
+      break;
+  }
+  return row.multiple_of > 1
+             ? fmt::format("a multiple of {} from {} to {}", row.multiple_of, row.least, most)
+             : fmt::format("a whole number from {} to {}", row.least, most);
+}
+
+std::string expected(std::string_view rule, std::string_view got) {
+  return fmt::format("expected {}, got {}", rule, got);
+}
+
+double as_written(float value) {
+  double written = 0;
+  const std::string text = fmt::format("{}", value);
+  const bool is_same = read_number(text, written) && static_cast<float>(written) == value;
+  return is_same ? written : static_cast<double>(value);
+}
+
+std::optional<std::string> text_problem(const Parameter& row, std::string_view text) {
+  if (static_cast<double>(text.size()) > row.most) {
+    return expected(rule_of(row, ParameterKind::kText), fmt::format("{} bytes", text.size()));
+  }
+  // A picture's file cannot hold it: better told now than when that is written.
+  if (text.find('\0') != std::string_view::npos)
+    return "expected text without the character U+0000";
+  return std::nullopt;
+}
+
+namespace parameter_detail {
+
+std::optional<std::string> number_problem(const Parameter& row, ParameterKind kind, double value,
+                                          std::string_view shown, Asker asker) {
+  const double most = most_of(row, asker);
+  const bool in_range = value >= row.least && value <= most;  // NaN is not
+  const bool fits = kind == ParameterKind::kNumber || std::fmod(value, row.multiple_of) == 0;
+  if (in_range && fits) return std::nullopt;
+  std::string text = expected(rule_of(row, kind, asker), shown);
+  if (in_range) {
+    const double nearest = std::floor(value / row.multiple_of + 0.5) * row.multiple_of;
+    text += fmt::format("; the nearest is {}", std::min(nearest, most));
+  }
+  return text;
+}
+
+std::string shown(int value) { return fmt::format("{}", value); }
+std::string shown(float value) { return fmt::format("{}", value); }
+std::string shown(double value) { return fmt::format("{}", value); }
+
+bool read(std::string_view text, std::string& value) {
+  value = text;
+  return true;
+}
+bool read(std::string_view text, int& value) { return read_number(text, value); }
+bool read(std::string_view text, double& value) { return read_number(text, value); }
+bool read(std::string_view text, std::uint64_t& value) { return read_number(text, value); }
+bool read(std::string_view text, float& value) {
+  double number = 0;
+  if (!read_number(text, number)) return false;
+  value = static_cast<float>(number);
+  return true;
+}
+bool read(std::string_view text, bool& value) {
+  value = text == "true" || text == "True" || text == "1";
+  return value || text == "false" || text == "False" || text == "0";
+}
+
+}  // namespace parameter_detail
+}  // namespace semblance

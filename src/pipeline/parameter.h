@@ -1,0 +1,156 @@
+// How a parameter of a picture is described: one Parameter for each, in the table of
+// pipeline/request.h. What every front end needs of it is made here: the rule in words, the check,
+// and the value that a text stands for.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace semblance {
+
+/// A text in both languages.
+struct Words {
+  std::string_view english;
+  std::string_view spanish;
+};
+
+/// A limit of the service that is lower than everybody else's.
+struct ServiceMost {
+  double most = 0;  // 0: there is none
+  Words reason = {};
+};
+
+enum class FlagGroup : std::uint8_t { kPerson, kPicture, kAdvanced };
+
+/// Where the page has it: nowhere, in a field of its own (web/index.html), or as a dial that is
+/// made from the table.
+enum class PagePlace : std::uint8_t { kNone, kOwnField, kDials, kFiner };
+
+/// The slider of a dial. It may be narrower than the parameter: the number beside it takes all.
+struct Dial {
+  PagePlace place = PagePlace::kNone;
+  double from = 0;
+  double to = 0;
+  double step = 0;
+};
+
+struct Parameter {
+  std::string_view name;             // "identity_strength", JSON's key; the flag has dashes
+  std::string_view short_name = {};  // of the flag and in a saved run, where it is another
+  Words title;                       // "Identity strength"
+  Words help;                        // one sentence; ranges and defaults are added
+  std::string_view unit = {};        // "pixels", "bytes"
+  // Both are allowed. Of texts: bytes.
+  double least = 0;
+  double most = 0;
+  int multiple_of = 1;
+  ServiceMost service = {};
+  Words absent = {};            // what holds where none is given: "the model's own"
+  bool is_required = false;     // there is no default
+  bool zero_is_absent = false;  // as JSON's null
+  bool shapes_picture = true;   // else it says how many are made, say
+  FlagGroup flag = FlagGroup::kPicture;
+  std::string_view flag_name = {};    // where another flag gives it: "--size"
+  std::string_view openai_name = {};  // of the field of /v1/images/edits, where it is another
+  std::string_view web_ui = {};       // AUTOMATIC1111's field; "points.weight" is a unit's
+  Dial page = {};
+  std::string_view png = {};  // its name in the text that pictures carry; "": has its own form
+  bool png_always = false;    // else where it is not the default
+
+  std::string_view saved_name() const { return short_name.empty() ? name : short_name; }
+  /// "--identity-strength"
+  std::string flag_text() const;
+};
+
+enum class ParameterKind : std::uint8_t { kText, kWhole, kNumber, kSeed, kSwitch };
+
+namespace parameter_detail {
+template <typename T>
+struct Plain {
+  using type = T;
+};
+template <typename T>
+struct Plain<std::optional<T>> {
+  using type = T;
+};
+}  // namespace parameter_detail
+
+/// The type of a member without its std::optional.
+template <typename T>
+using PlainOf = typename parameter_detail::Plain<std::remove_cv_t<T>>::type;
+template <typename T>
+inline constexpr bool kIsOptional = !std::is_same_v<PlainOf<T>, std::remove_cv_t<T>>;
+
+template <typename T>
+constexpr ParameterKind kind_of() {
+  using P = PlainOf<T>;
+  if constexpr (std::is_same_v<P, std::string>) return ParameterKind::kText;
+  if constexpr (std::is_same_v<P, bool>) return ParameterKind::kSwitch;
+  if constexpr (std::is_same_v<P, int>) return ParameterKind::kWhole;
+  if constexpr (std::is_same_v<P, std::uint64_t>) return ParameterKind::kSeed;
+  if constexpr (std::is_floating_point_v<P>) return ParameterKind::kNumber;
+}
+
+/// Whose limits hold.
+enum class Asker : std::uint8_t { kUser, kService };
+
+double most_of(const Parameter& row, Asker asker);
+
+/// "a whole number from 1 to 1000", "true or false", "text of at most 65536 bytes".
+std::string rule_of(const Parameter& row, ParameterKind kind, Asker asker = Asker::kUser);
+
+/// "expected a whole number from 1 to 1000, got 'many'": what follows "cannot take NAME: ".
+std::string expected(std::string_view rule, std::string_view got);
+
+/// What is wrong with a text, as problem_of() says it.
+std::optional<std::string> text_problem(const Parameter& row, std::string_view text);
+
+namespace parameter_detail {
+std::optional<std::string> number_problem(const Parameter& row, ParameterKind kind, double value,
+                                          std::string_view shown, Asker asker);
+std::string shown(int value);
+std::string shown(float value);  // as it was given: 5.01, not 5.010000228881836
+std::string shown(double value);
+
+bool read(std::string_view text, std::string& value);
+bool read(std::string_view text, int& value);
+bool read(std::string_view text, float& value);
+bool read(std::string_view text, double& value);
+bool read(std::string_view text, std::uint64_t& value);
+bool read(std::string_view text, bool& value);
+}  // namespace parameter_detail
+
+/// What is wrong with a value, as expected() says it; nothing where it is allowed.
+template <typename T>
+std::optional<std::string> problem_of(const Parameter& row, const T& value,
+                                      Asker asker = Asker::kUser) {
+  if constexpr (kIsOptional<T>) {
+    return value ? problem_of(row, *value, asker) : std::nullopt;
+  } else if constexpr (kind_of<T>() == ParameterKind::kText) {
+    return text_problem(row, value);
+  } else if constexpr (kind_of<T>() == ParameterKind::kWhole ||
+                       kind_of<T>() == ParameterKind::kNumber) {
+    return parameter_detail::number_problem(row, kind_of<T>(), static_cast<double>(value),
+                                            parameter_detail::shown(value), asker);
+  } else {
+    return std::nullopt;
+  }
+}
+
+/// Sets a member to the value that a text stands for, as flags and fields of forms have it. False
+/// where it stands for none of that kind; ranges are problem_of()'s matter.
+template <typename T>
+bool read_text(std::string_view text, T& member) {
+  PlainOf<T> value{};
+  if (!parameter_detail::read(text, value)) return false;
+  member = std::move(value);
+  return true;
+}
+
+/// A float's shortest decimal as a double, which JSON writes as 0.8 and not as 0.800000011920929.
+double as_written(float value);
+
+}  // namespace semblance

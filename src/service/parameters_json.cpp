@@ -1,0 +1,169 @@
+#include "service/parameters_json.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "service/job.h"
+#include "service/settings.h"
+
+namespace semblance::service {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// 100, not 100.0.
+Json number(double value) {
+  if (value == std::floor(value)) return static_cast<std::int64_t>(value);
+  return value;
+}
+
+constexpr std::string_view type_of(ParameterKind kind) {
+  constexpr std::array<std::string_view, 5> kTypes{"string", "integer", "number", "integer",
+                                                   "boolean"};
+  return kTypes[static_cast<std::size_t>(kind)];
+}
+
+constexpr std::string_view name_of(ParameterKind kind) {
+  constexpr std::array<std::string_view, 5> kNames{"text", "whole", "number", "seed", "switch"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+/// The range in a schema's words.
+Json limits_of(const Parameter& row, ParameterKind kind) {
+  const double most = most_of(row, Asker::kService);
+  switch (kind) {
+    case ParameterKind::kText:
+      return {{"maxLength", number(most)}};
+    case ParameterKind::kSwitch:
+      return Json::object();
+    case ParameterKind::kSeed:
+      return {{"minimum", 0}};
+    case ParameterKind::kWhole:
+    case ParameterKind::kNumber:
+      break;
+  }
+  Json limits{{"minimum", number(row.least)}, {"maximum", number(most)}};
+  if (row.multiple_of > 1) limits["multipleOf"] = row.multiple_of;
+  return limits;
+}
+
+std::string description_of(const Parameter& row, ParameterKind kind) {
+  std::string text(row.help.english);
+  if (kind == ParameterKind::kText) {
+    text += fmt::format(" At most {} bytes as UTF-8; lists and events show its first {}.", row.most,
+                        kShortPromptBytes);
+  }
+  if (row.unit == "pixels") text += fmt::format(" In {}.", row.unit);
+  if (!row.absent.english.empty()) text += fmt::format(" Absent: {}.", row.absent.english);
+  if (row.service.most > 0) text += fmt::format(" {}", row.service.reason.english);
+  return text;
+}
+
+Json default_of(const Parameter& row) {
+  const nlohmann::json defaults = to_json(JobSettings{});
+  return row.is_required ? Json() : Json(defaults.at(std::string(row.name)));
+}
+
+Json schema_of(const Parameter& row, ParameterKind kind) {
+  Json schema{{"type", type_of(kind)}, {"description", description_of(row, kind)}};
+  schema.update(limits_of(row, kind));
+  if (Json usual = default_of(row); !usual.is_null()) schema["default"] = std::move(usual);
+  return schema;
+}
+
+template <typename F>
+void each_row(F&& f) {
+  const JobSettings none;
+  each_job_parameter(
+      [&f](const Parameter& row, const auto& member) {
+        using T = std::decay_t<decltype(member)>;
+        f(row, kind_of<T>(), kIsOptional<T> || row.zero_is_absent);
+      },
+      none);
+}
+
+/// What has no default may be null.
+Json settings_properties() {
+  Json properties = Json::object();
+  each_row([&](const Parameter& row, ParameterKind kind, bool may_be_null) {
+    Json schema = schema_of(row, kind);
+    if (may_be_null) schema = {{"oneOf", {std::move(schema), {{"type", "null"}}}}};
+    properties[std::string(row.name)] = std::move(schema);
+  });
+  return properties;
+}
+
+/// "size" is one field for two of ours, and stands in the document.
+void put_openai_fields(Json& properties) {
+  each_row([&](const Parameter& row, ParameterKind kind, bool) {
+    if (row.openai_name == "size") return;
+    const std::string_view name = row.openai_name.empty() ? row.name : row.openai_name;
+    properties[std::string(name)].update(schema_of(row, kind));
+  });
+}
+
+void put_web_ui_limits(Json& body) {
+  Json& unit = body.at("alwayson_scripts").at("properties").at("controlnet").at("properties");
+  Json& unit_fields = unit.at("args").at("items").at("properties");
+  each_row([&](const Parameter& row, ParameterKind kind, bool) {
+    if (row.web_ui.empty() || kind == ParameterKind::kSeed) return;
+    const std::size_t dot = row.web_ui.find('.');
+    const bool of_unit = dot != std::string_view::npos;
+    const std::string name(of_unit ? row.web_ui.substr(dot + 1) : row.web_ui);
+    (of_unit ? unit_fields : body).at(name).update(limits_of(row, kind));
+  });
+  body.at("batch_size").update(limits_of(parameters::kCount, ParameterKind::kWhole));
+}
+
+Json by_language(const Words& words) { return {{"en", words.english}, {"es", words.spanish}}; }
+
+Json for_the_page(const Parameter& row, ParameterKind kind) {
+  Json entry{{"name", row.name},
+             {"kind", name_of(kind)},
+             {"title", by_language(row.title)},
+             {"help", by_language(row.help)},
+             {"default", default_of(row)}};
+  if (kind != ParameterKind::kSwitch && kind != ParameterKind::kSeed) {
+    entry["least"] = number(row.least);
+    entry["most"] = number(most_of(row, Asker::kService));
+    entry["multiple_of"] = row.multiple_of;
+  }
+  if (row.page.place == PagePlace::kOwnField) return entry;
+  entry["place"] = row.page.place == PagePlace::kDials ? "dials" : "finer";
+  entry["from"] = number(row.page.from);
+  entry["to"] = number(row.page.to);
+  entry["step"] = number(row.page.step);
+  return entry;
+}
+
+}  // namespace
+
+std::string parameters_json() {
+  Json list = Json::array();
+  for (const FlagGroup group : {FlagGroup::kPerson, FlagGroup::kPicture, FlagGroup::kAdvanced}) {
+    each_row([&](const Parameter& row, ParameterKind kind, bool) {
+      if (row.flag == group && row.page.place != PagePlace::kNone)
+        list.push_back(for_the_page(row, kind));
+    });
+  }
+  return list.dump();
+}
+
+std::string with_parameters(std::string_view document) {
+  Json api = Json::parse(document);
+  api.at("components").at("schemas").at("Settings")["properties"] = settings_properties();
+  const auto body_of = [&api](const char* path, const char* type) -> Json& {
+    Json& body = api.at("paths").at(path).at("post").at("requestBody").at("content");
+    return body.at(type).at("schema").at("properties");
+  };
+  put_openai_fields(body_of("/v1/images/edits", "multipart/form-data"));
+  put_openai_fields(body_of("/v1/images/edits", "application/json"));
+  put_web_ui_limits(body_of("/sdapi/v1/txt2img", "application/json"));
+  return api.dump();
+}
+
+}  // namespace semblance::service
