@@ -68,6 +68,8 @@ const form = (fields) => {
 };
 const jobPath = (id) => `api/jobs/${encodeURIComponent(id)}`;
 
+/** Needs no key. */
+export const parameters = () => json('web/parameters.json');
 export const info = () => json('api/info');
 export const memory = () => json('api/memory');
 export const plan = (settings, signal) => json('api/plan', { ...asJson(writeSettings(settings)), signal });

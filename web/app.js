@@ -8,7 +8,7 @@ import { startMemory } from './memory.js';
 import { checkSubject, isLooking, setUploadLimit, startPhoto, subject } from './photo.js';
 import { planAllows, planSoon, startPlan } from './plan.js';
 import { clearProblem, reveal, showWhereItBelongs, tell } from './problems.js';
-import { fillSettings, readSettings, refreshSizes, startSettings, useInfo } from './settings.js';
+import { fillSettings, readSettings, refreshSizes, startSettings, useInfo, useParameters } from './settings.js';
 import { clear, isUnderWay, show, shownId, startStage } from './stage.js';
 import { currentLanguage, label, preferredLanguage, say, speak } from './words.js';
 
@@ -20,6 +20,7 @@ const galleryChanged = settled(() => refreshGallery().then(showNext).catch(() =>
 async function start() {
   startTheme();
   startLanguage();
+  useParameters(await api.parameters());
   await speak(preferredLanguage());
   api.onKeyWanted(askForKey);
   startPhoto({ changed: subjectChanged });

@@ -2,30 +2,37 @@
 import { byId, make, recall, remember } from './dom.js';
 import { clearProblem, reveal, showProblem } from './problems.js';
 import { frame } from './photo.js';
-import { label, say } from './words.js';
+import { addWord, label, say } from './words.js';
 
-// name, range and step of the slider; `most` is what the number field takes.
-const kDials = [
-  { name: 'identity_strength', start: 0.8, from: 0, to: 1.5, most: 5, step: 0.05, home: 'dials' },
-  { name: 'adapter_strength', start: 0.8, from: 0, to: 1.5, most: 5, step: 0.05, home: 'dials' },
-  { name: 'steps', start: 30, from: 1, to: 100, step: 1, whole: true, home: 'dials' },
-  { name: 'count', start: 1, from: 1, to: 16, step: 1, whole: true, home: 'dials' },
-  { name: 'guidance', start: 5, from: 0, to: 20, most: 50, step: 0.5, home: 'finer-dials' },
-];
 const kFewSteps = 20;  // below it only models that were made for few steps give a good picture
 const kShapes = [
   { name: 'photo' }, { name: 'square', shape: [1, 1] }, { name: 'portrait', shape: [3, 4] },
   { name: 'landscape', shape: [4, 3] }, { name: 'custom' },
 ];
 
+let parameters = {};  // by name, as web/parameters.json has them
+let dials = [];       // those that have a slider
 let nativeSide = 1024;
-let promptBytes = Infinity;
 let fewSteps = false;
 let changed = () => {};
 
+/** What can be asked for, with limits and words; before startSettings(). */
+export function useParameters(list) {
+  parameters = Object.fromEntries(list.map((each) => [each.name, each]));
+  dials = list.filter((each) => each.place);
+  for (const { name, title, help } of dials) {
+    addWord(`dials.${name}`, title);
+    addWord(`dials.${name}_hint`, help);
+  }
+}
+
 export function startSettings(options) {
   changed = options.changed;
-  for (const dial of kDials) byId(dial.home).append(dialRow(dial));
+  for (const dial of dials) byId(dial.place === 'finer' ? 'finer-dials' : 'dials').append(dialRow(dial));
+  for (const side of ['width', 'height']) {
+    const { least, most, multiple_of } = parameters[side];
+    Object.assign(byId(side), { min: least, max: most, step: multiple_of });
+  }
   byId('shapes').append(...kShapes.map(shapeChoice));
   chooseShape('photo');
   byId('shapes').addEventListener('change', () => {
@@ -51,22 +58,20 @@ export function startSettings(options) {
 export function useInfo(info) {
   nativeSide = info.model.native_side;
   fewSteps = info.model.few_steps;
-  promptBytes = info.limits.prompt_bytes;
-  if (info.limits.count) {
-    for (const id of ['count', 'count-range']) byId(id).max = info.limits.count;
-  }
   if (!recall(sessionStorage, 'settings')) {
-    for (const { name } of kDials) if (info.defaults[name] !== undefined) turn(name, info.defaults[name]);
+    for (const { name } of dials) if (info.defaults[name] !== undefined) turn(name, info.defaults[name]);
   }
   refreshSizes();
   warnOfFewSteps();
 }
 
-function dialRow({ name, start, from, to, most = to, step, whole }) {
+function dialRow({ name, kind, least, most, from, to, step, default: start }) {
+  const whole = kind === 'whole';
+  start ??= from;
   const title = make('label', { for: name });
   say(title, `dials.${name}`);
   const number = make('input', {
-    type: 'number', id: name, min: from, max: most, step: whole ? 1 : 'any', value: start, inputmode: whole ? 'numeric' : 'decimal',
+    type: 'number', id: name, min: least, max: most, step: whole ? 1 : 'any', value: start, inputmode: whole ? 'numeric' : 'decimal',
   });
   const range = make('input', { type: 'range', id: `${name}-range`, min: from, max: to, step, value: start });
   label(range, `dials.${name}`);
@@ -157,7 +162,7 @@ export function useSize(width, height) {
 
 function readRaw() {
   const values = { prompt: byId('prompt').value, negative_prompt: byId('negative_prompt').value };
-  for (const { name } of kDials) values[name] = Number(byId(name).value);
+  for (const { name } of dials) values[name] = Number(byId(name).value);
   [values.width, values.height] = sizeOf(chosenShape());
   if (!byId('randomise').checked && byId('seed').value) values.seed = byId('seed').value.trim();
   return values;
@@ -182,21 +187,23 @@ function problemsOf(settings) {
   const problems = [];
   if (!settings.prompt.trim()) problems.push(['prompt', 'prompt.missing']);
   for (const place of ['prompt', 'negative_prompt']) {
-    if (new TextEncoder().encode(settings[place]).length > promptBytes) problems.push([place, 'prompt.long', { most: promptBytes }]);
+    if (new TextEncoder().encode(settings[place]).length > parameters[place].most) problems.push([place, 'prompt.long', { most: parameters[place].most }]);
   }
   for (const side of ['width', 'height']) {
     const value = settings[side];
-    if (!(value >= 64 && value <= 4096 && value % 8 === 0)) {
-      problems.push(['width', 'size.wrong']);
+    const { least, most, multiple_of } = parameters[side];
+    if (!(value >= least && value <= most && value % multiple_of === 0)) {
+      problems.push(['width', 'size.wrong', { step: multiple_of, from: least, to: most }]);
       break;
     }
   }
-  for (const { name, whole } of kDials) {
+  for (const { name, kind } of dials) {
+    const whole = kind === 'whole';
     const { min, max, value } = byId(name);
     const wrong = value === '' || settings[name] < Number(min) || settings[name] > Number(max) || (whole && !Number.isInteger(settings[name]));
     if (wrong) problems.push([name, whole ? 'dials.whole_range' : 'dials.range', { from: Number(min), to: Number(max) }]);
   }
-  if (settings.seed !== undefined && !(/^\d{1,19}$/.test(settings.seed) && BigInt(settings.seed) < 2n ** 63n)) problems.push(['seed', 'seed.wrong']);
+  if (settings.seed !== undefined && !(/^\d{1,20}$/.test(settings.seed) && BigInt(settings.seed) < 2n ** 64n)) problems.push(['seed', 'seed.wrong']);
   return problems;
 }
 
@@ -204,7 +211,7 @@ function problemsOf(settings) {
 export function fillSettings(settings) {
   byId('prompt').value = settings.prompt ?? '';
   byId('negative_prompt').value = settings.negative_prompt ?? '';
-  for (const { name } of kDials) {
+  for (const { name } of dials) {
     if (settings[name] !== undefined) turn(name, settings[name]);
     clearProblem(name);
   }

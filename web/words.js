@@ -1,4 +1,4 @@
-// The page's texts in the user's language: web/en.json, web/es.json.
+// The page's texts in the user's language: web/en.json, web/es.json, and what addWords() brings.
 //
 // A text may hold {name} or {name:kind}, where kind says how a value is written: bytes, duration, number, when, mode.
 // Counted texts have two entries, key.one and key.other, chosen by the value `count`.
@@ -9,6 +9,7 @@ import { recall, remember } from './dom.js';
 const kLanguages = ['en', 'es'];
 let language = 'en';
 let table = {};
+const added = { en: {}, es: {} };
 
 export const currentLanguage = () => language;
 
@@ -20,11 +21,16 @@ export function preferredLanguage() {
   return known ?? 'en';
 }
 
+/** A text of the service's in all languages, before speak(). */
+export function addWord(key, texts) {
+  for (const tag of kLanguages) added[tag][key] = texts[tag];
+}
+
 /** Loads a language and says the whole page in it. */
 export async function speak(wanted, { chosen = false } = {}) {
   const answer = await fetch(`web/${wanted}.json`, { cache: 'no-cache' });
   if (!answer.ok) throw new Error(`web/${wanted}.json: ${answer.status}`);
-  table = await answer.json();
+  table = { ...await answer.json(), ...added[wanted] };
   language = wanted;
   if (chosen) remember(localStorage, 'language', wanted);
   document.documentElement.lang = wanted;
