@@ -1,0 +1,219 @@
+// Every front end knows every row of the parameters' table (pipeline/request.h).
+#define SEMBLANCE_IMPLEMENTATION  // its names stand in v1
+#include "api/parameters.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/program_test.h"
+#include "cli/request_flags.h"
+#include "core/error.h"
+#include "pipeline/resume.h"
+#include "semblance/semblance.h"
+#include "service/a1111.h"
+#include "service/openai.h"
+#include "service/parameters_json.h"
+#include "service/settings.h"
+#include "service/web_files.h"
+
+namespace semblance::cli {
+namespace {
+
+using nlohmann::json;
+using service::JobSettings;
+
+JobSettings usual() {
+  JobSettings settings{{.prompt = "a man", .negative = {}, .width = 64, .height = 64}};
+  settings.guidance = 5;
+  settings.seed = 1;
+  return settings;
+}
+
+/// Another value than usual() has, that all take.
+template <typename T>
+PlainOf<T> another(const Parameter& row) {
+  if constexpr (kind_of<T>() == ParameterKind::kText) {
+    return "other words";
+  } else if constexpr (kind_of<T>() == ParameterKind::kSwitch) {
+    return true;
+  } else if constexpr (kind_of<T>() == ParameterKind::kSeed) {
+    return 18446744073709551615U;
+  } else {
+    const bool is_whole = kind_of<T>() == ParameterKind::kWhole;
+    return static_cast<PlainOf<T>>(is_whole ? row.least + row.multiple_of
+                                            : (row.least + row.most) / 4);
+  }
+}
+
+/// Calls f(row, settings) for each row, with settings in which that row's value is another.
+template <typename F>
+void each_change(F&& f) {
+  const JobSettings before = usual();
+  JobSettings after = usual();
+  service::each_job_parameter(
+      [&](const Parameter& row, auto& member, const auto& old) {
+        using T = std::decay_t<decltype(member)>;
+        SCOPED_TRACE(row.name);
+        member = another<T>(row);
+        ASSERT_NE(member, old);
+        f(row, static_cast<const JobSettings&>(after));
+        member = old;
+      },
+      after, before);
+}
+
+/// A row's value as a form has it.
+std::string text_of(const Parameter& row, const JobSettings& settings) {
+  const json value = to_json(settings)[std::string(row.name)];
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::string kept(const Request& request) { return to_json(JobSettings{request}).dump(); }
+
+TEST(Parameters, AreDescribedInBothLanguages) {
+  std::set<std::string_view> names;
+  each_change([&](const Parameter& row, const JobSettings&) {
+    EXPECT_TRUE(names.insert(row.name).second);
+    for (const Words& words : {row.title, row.help}) {
+      EXPECT_FALSE(words.english.empty());
+      EXPECT_FALSE(words.spanish.empty());
+      EXPECT_EQ(words.english.find("--"), std::string_view::npos);
+    }
+    EXPECT_TRUE(row.help.english.ends_with('.') && row.help.spanish.ends_with('.'));
+    EXPECT_EQ(row.absent.english.empty(), row.absent.spanish.empty());
+    EXPECT_EQ(row.service.most > 0, !row.service.reason.english.empty());
+    EXPECT_EQ(row.service.reason.english.empty(), row.service.reason.spanish.empty());
+    EXPECT_LE(row.service.most, row.most);
+  });
+}
+
+TEST(Parameters, AreFlags) {
+  Flags flags("generate", "");
+  RequestSettings settings;
+  declare_request(flags, settings);
+  const std::string help = flags.help();
+  each_change([&](const Parameter& row, const JobSettings&) {
+    EXPECT_NE(help.find("  " + row.flag_text()), std::string::npos);
+  });
+  each_change([&](const Parameter& row, const JobSettings& changed) {
+    Flags read("generate", "");
+    RequestSettings given;
+    declare_request(read, given);
+    const std::string flag = row.flag_text();
+    const std::string value = flag == "--size" ? "16x16" : text_of(row, changed);
+    std::vector<const char*> words{flag.c_str(), value.c_str()};
+    if (value == "true") words.pop_back();
+    EXPECT_TRUE(read.read(words));
+    if (flag == "--size") given.request.width = given.request.height = 16;
+    const JobSettings got{given.request, given.images};
+    EXPECT_EQ(text_of(row, got), text_of(row, changed));
+  });
+}
+
+TEST(Parameters, AreSettingsOfTheService) {
+  each_change([](const Parameter& row, const JobSettings& changed) {
+    const json there = to_json(changed);
+    EXPECT_EQ(to_json(service::read_settings(there)), there);
+    EXPECT_NE(there[std::string(row.name)], to_json(usual())[std::string(row.name)]);
+  });
+}
+
+TEST(Parameters, AreFieldsOfOpenAisPictures) {
+  each_change([](const Parameter& row, const JobSettings& changed) {
+    const bool is_size = row.openai_name == "size";
+    const std::string value = is_size ? "16x16" : text_of(row, changed);
+    std::vector<service::Part> parts(3);
+    parts[0].name = "image", parts[0].data = "PHOTO";
+    parts[1].name = "prompt", parts[1].data = "a man";
+    parts[2].name = row.openai_name.empty() ? row.name : row.openai_name, parts[2].data = value;
+    if (row.is_required) parts.erase(parts.begin() + 1);
+    const service::ImagesEdit edit = service::parse_images_edit(parts, "m");
+    EXPECT_EQ(text_of(row, edit.job.settings), text_of(row, changed));
+  });
+}
+
+TEST(Parameters, AreFieldsOfTheWebUiOrUnknownThere) {
+  each_change([](const Parameter& row, const JobSettings& changed) {
+    json face{{"module", "instant_id_face_embedding"}, {"image", "UEhPVE8="}};
+    json points{{"module", "instant_id_face_keypoints"}};
+    json body{{"prompt", "a man"}};
+    const std::string_view field = row.web_ui.empty() ? row.name : row.web_ui;
+    const std::size_t dot = field.find('.');
+    json& object = dot == field.npos ? body : field.starts_with("face.") ? face : points;
+    object[std::string(field.substr(dot + 1))] =
+        json::parse(to_json(changed)[std::string(row.name)].dump());
+    if (row.name == "seed") object["seed"] = 7;  // 53 bits there
+    body["alwayson_scripts"] = {{"controlnet", {{"args", {face, points}}}}};
+    if (row.web_ui.empty()) {
+      EXPECT_THROW(service::parse_txt2img(body.dump(), "m", 64), service::HttpError);
+      return;
+    }
+    const service::Txt2Img wanted = service::parse_txt2img(body.dump(), "m", 64);
+    const std::string want = row.name == "seed" ? "7" : text_of(row, changed);
+    EXPECT_EQ(text_of(row, wanted.job.settings), want);
+  });
+}
+
+TEST(Parameters, AreInASavedRunAndItsOldFilesHaveTheirDefaults) {
+  const fs::path file = fs::temp_directory_path() / ("semblance_rows_" + std::to_string(getpid()));
+  each_change([&](const Parameter& row, const JobSettings& changed) {
+    if (!row.shapes_picture) return;
+    SavedRun run;
+    run.request = changed;
+    run.latent.resize(static_cast<std::size_t>(4 * (changed.width / 8) * (changed.height / 8)));
+    run.embedding.resize(512);
+    for (auto& point : run.keypoints) point = {1, 1};
+    save(run, file);
+    EXPECT_EQ(kept(load_saved_run(file).request), kept(changed));
+  });
+  fs::remove(file);
+}
+
+TEST(Parameters, AreInTheTextOfAPicture) {
+  const std::string before = parameters_text(usual(), {.base = "m"});
+  each_change([&](const Parameter& row, const JobSettings& changed) {
+    EXPECT_EQ(parameters_text(changed, {.base = "m"}) != before, row.shapes_picture);
+  });
+}
+
+TEST(Parameters, AreInTheApisDocumentAndOnThePage) {
+  json document;
+  for (const service::WebFile& file : service::web_files()) {
+    if (file.path == "/web/openapi.json")
+      document = json::parse(service::with_parameters(file.bytes));
+  }
+  const json& settings = document["components"]["schemas"]["Settings"]["properties"];
+  const json& edit = document["paths"]["/v1/images/edits"]["post"]["requestBody"]["content"]
+                             ["multipart/form-data"]["schema"]["properties"];
+  const json page = json::parse(service::parameters_json());
+  std::size_t rows = 0, shown = 0;
+  each_change([&](const Parameter& row, const JobSettings&) {
+    ++rows;
+    EXPECT_TRUE(settings.contains(row.name));
+    EXPECT_TRUE(edit.contains(row.openai_name.empty() ? row.name : row.openai_name));
+    const auto entry =
+        std::ranges::find_if(page, [&](const json& e) { return e["name"] == row.name; });
+    EXPECT_EQ(entry != page.end(), row.page.place != PagePlace::kNone);
+    if (entry == page.end()) return;
+    ++shown;
+    if (!entry->contains("from")) return;
+    EXPECT_LE((*entry)["least"], (*entry)["from"]);
+    EXPECT_GE((*entry)["most"], (*entry)["to"]);
+  });
+  EXPECT_EQ(settings.size(), rows);
+  EXPECT_EQ(page.size(), shown);
+}
+
+TEST(Parameters, AreInThePublicLibraryWithTheSameDefaults) {
+  const v1::Settings settings;
+  Request request, ours;
+  ours.seed = 0;  // the library makes no random ones
+  each_parameter([](const Parameter&, auto& to, const auto& from) { to = from; }, request,
+                 settings);
+  EXPECT_EQ(kept(request), kept(ours));
+}
+
+}  // namespace
+}  // namespace semblance::cli
