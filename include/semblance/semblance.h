@@ -141,6 +141,7 @@ struct Settings {
   double identity_end = 1;
   std::uint64_t seed = 0;
   bool vae_tiling = false;  // decode in blended tiles, as diffusers' enable_vae_tiling
+  int clip_skip = 0;        // 0 to 11 layers of the text encoders, as diffusers' clip_skip
 };
 
 struct Step {

@@ -162,6 +162,12 @@ TEST_F(Generate, RefusesWhatARequestCannotBe) {
        "cannot take --adapter-strength: expected a number from 0 to 5, got '1,5'"},
       {{"--identity-start", "0.6", "--identity-end", "0.5"},
        "cannot take --identity-start: expected at most --identity-end, got 0.6 and 0.5"},
+      {{"--clip-skip", "12"},
+       "cannot take --clip-skip: expected a whole number from 0 to 11, got 12"},
+      {{"--clip-skip", "2"},
+       "cannot take clip_skip: expected at most 1, since the model's first text encoder has 2 "
+       "layers, "
+       "got 2"},
       {{"--identity-end", "1.5"},
        "cannot take --identity-end: expected a number from 0 to 1, got 1.5"},
       {{"--seed", "-1"}, "cannot take --seed: expected a whole number of at least 0"},

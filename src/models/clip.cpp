@@ -54,7 +54,7 @@ std::int32_t end_position(const ClipConfig& config, std::span<const std::int32_t
 }
 
 ClipOutputs clip_text(const Scope& s, const ClipConfig& config, Value ids,
-                      std::optional<Value> ends) {
+                      std::optional<Value> ends, std::int64_t skip) {
   const Scope model = s / "text_model";
   const Scope embeddings = model / "embeddings";
   Value x = apply(Embedding{},
@@ -64,9 +64,16 @@ ClipOutputs clip_text(const Scope& s, const ClipConfig& config, Value ids,
                               .weight("weight", DType::kF32, {config.length, config.width});
   const std::int64_t length = ids.shape()[1];
   x = x + (length == config.length ? positions : slice(positions, 0, 0, length));
-  for (std::int64_t i = 0; i + 1 < config.layers; ++i)
+  const std::int64_t texts = ids.shape()[0];
+  const std::int64_t taken = config.layers - 1 - skip;
+  Value of_last = x;
+  for (std::int64_t i = 0; i < (ends || texts > 1 ? config.layers - 1 : taken); ++i) {
     x = encoder_layer(model / "encoder" / "layers" / i, config, x);
-  ClipOutputs out{x, {}};
+    if (i + 1 == taken) of_last = x;
+  }
+  ClipOutputs out{of_last, {}};
+  if (skip > 0 && texts > 1)
+    out.hidden = concat({slice(x, 0, 0, texts - 1), slice(of_last, 0, texts - 1, texts)}, 0);
   if (ends) {
     x = encoder_layer(model / "encoder" / "layers" / (config.layers - 1), config, x);
     x = apply(TakeRow{}, {layer_norm(model / "final_layer_norm", x, config.eps), *ends});

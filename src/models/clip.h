@@ -26,13 +26,15 @@ ClipConfig clip_config(const Json& json);
 std::int32_t end_position(const ClipConfig& config, std::span<const std::int32_t> ids);
 
 struct ClipOutputs {
-  Value hidden;  // [n,l,width] f32: the second-to-last hidden state, without the final norm
+  Value hidden;                 // [n,l,width] f32: a hidden state, without the final norm
   std::optional<Value> pooled;  // [n,projection] f32
 };
 /// ids i32 [n,l], l up to the config's length; ends i32 [n], or none for an encoder whose pooled
-/// vector is not used (its last layer is then not computed).
+/// vector is not used (layers whose result nothing needs are then not computed). The hidden state
+/// of the last text is taken `skip` layers, up to layers - 1, before the second-to-last; of those
+/// in front, the negative prompt, it is always the second-to-last: as diffusers' clip_skip.
 ClipOutputs clip_text(const Scope& s, const ClipConfig& config, Value ids,
-                      std::optional<Value> ends);
+                      std::optional<Value> ends, std::int64_t skip = 0);
 
 /// Tensors of a file that an encoder without pooled vector leaves unread, as patterns for the
 /// audit.

@@ -13,6 +13,7 @@
 #include "pipeline/models_test.h"
 #include "pipeline/pipeline.h"
 #include "tests/support/copying_backend.h"
+#include "tests/support/errors.h"
 #include "tests/support/npy.h"
 #include "tests/support/psnr.h"
 
@@ -144,6 +145,20 @@ TEST(Pipeline, GivesTheSameBitsOnADeviceWithMemoryOfItsOwn) {
     EXPECT_EQ(device.latent, host.latent) << is_limited;
     EXPECT_TRUE(std::ranges::equal(device.picture.pixels(), host.picture.pixels())) << is_limited;
   }
+}
+
+/// What the encoders then give is held to diffusers in stages_test.cpp.
+TEST(Pipeline, SkipsLayersOfTheTextEncoders) {
+  Case wanted = load(testing::golden_path("pipeline/fp16_published/plain"));
+  const Result usual = run(wanted, {.precision = Precision::kF32});
+  wanted.request.clip_skip = 1;
+  const Result skipped = run(wanted, {.precision = Precision::kF32});
+  EXPECT_NE(skipped.latent, usual.latent);
+  wanted.request.clip_skip = 2;
+  testing::expect_error(ErrorKind::kArgument,
+                        "cannot take clip_skip: expected at most 1, since the model's first text "
+                        "encoder has 2 layers, got 2",
+                        [&] { run(wanted, {.precision = Precision::kF32}); });
 }
 
 TEST(Pipeline, AgreesWithTheReferenceBackend) {

@@ -32,9 +32,9 @@ inline constexpr std::size_t kMostPromptBytes = std::size_t{64} << 10U;
 
 /// One picture. Defaults are the published demo's where it has them.
 struct Request {
-  std::string prompt;
-  std::optional<std::string>
-      negative;   // absent is diffusers' None: zeroed where the checkpoint says so
+  std::string prompt = {};
+  /// Absent is diffusers' None: zeroed where the checkpoint says so.
+  std::optional<std::string> negative = {};
   int width = 0;  // pixels, multiples of 8; 0: the photo's shape at the model's own area
   int height = 0;
   int steps = 30;
@@ -45,6 +45,7 @@ struct Request {
   double identity_end = 1;
   std::optional<std::uint64_t> seed = {};
   bool vae_tiling = false;  // decode in tiles that are blended, as diffusers' enable_vae_tiling
+  int clip_skip = 0;        // layers of the text encoders, as diffusers' clip_skip
 
   // Where the request leaves them open. Front ends take the model's own guidance
   // (Pipeline::native_guidance()) and a random seed instead.
@@ -215,6 +216,19 @@ inline constexpr Parameter kVaeTiling{
     .flag = FlagGroup::kAdvanced,
     .png = "VAE tiling",
 };
+inline constexpr Parameter kClipSkip{
+    .name = "clip_skip",
+    .title = {"CLIP skip", "Capas de CLIP omitidas"},
+    .help = {"How many layers before the usual one the text encoders are read for the prompt, as "
+             "diffusers' clip_skip: with more it is followed more loosely.",
+             "Cuántas capas antes de la habitual se leen los codificadores de texto para la "
+             "descripción, como clip_skip de diffusers: con más, se sigue con más libertad."},
+    .unit = "layers",
+    .most = 11,
+    .flag = FlagGroup::kAdvanced,
+    .page = {PagePlace::kFiner, 0, 11, 1},
+    .png = "CLIP layers skipped",
+};
 inline constexpr Parameter kCount{
     .name = "count",
     .short_name = "images",
@@ -249,6 +263,7 @@ constexpr void each_parameter(F&& f, S&... s) {
   f(rows::kIdentityStart, s.identity_start...);
   f(rows::kIdentityEnd, s.identity_end...);
   f(rows::kVaeTiling, s.vae_tiling...);
+  f(rows::kClipSkip, s.clip_skip...);
 }
 
 /// Throws Error(kArgument), "cannot take NAME: expected RULE, got VALUE", for a request that no

@@ -1,5 +1,6 @@
 #include "pipeline/stage_graphs.h"
 
+#include "core/error.h"
 #include "models/unet.h"
 #include "pipeline/decoder.h"
 
@@ -26,16 +27,24 @@ bool decodes_in_tiles(const VaeConfig& vae, Size size, bool tiling) {
   return size.w > vae.sample_size || size.h > vae.sample_size;
 }
 
-Graph text_encoder_graph(const OpenedModels& models, std::size_t encoder, std::int64_t n) {
+Graph text_encoder_graph(const OpenedModels& models, std::size_t encoder, std::int64_t n,
+                         int clip_skip) {
+  if (clip_skip >= models.clip[encoder].layers) {
+    fail(ErrorKind::kArgument,
+         "cannot take {}: expected at most {}, since the model's {} text encoder has {} layers, "
+         "got {}",
+         parameters::kClipSkip.name, models.clip[encoder].layers - 1,
+         encoder == 0 ? "first" : "second", models.clip[encoder].layers, clip_skip);
+  }
   Graph graph;
   const Scope root(&graph, "");
   const bool pooled = encoder == 1;
   const Value ids =
       root.input("ids", DType::kI32, {n, models.prompt_length(static_cast<int>(encoder))});
   const ClipConfig& config = models.clip[encoder];
-  const ClipOutputs out = pooled
-                              ? clip_text(root, config, ids, root.input("ends", DType::kI32, {n}))
-                              : clip_text(root, config, ids, {});
+  const ClipOutputs out =
+      pooled ? clip_text(root, config, ids, root.input("ends", DType::kI32, {n}), clip_skip)
+             : clip_text(root, config, ids, {}, clip_skip);
   graph.add_output("hidden", out.hidden.id);
   if (pooled) graph.add_output("pooled", out.pooled->id);
   return graph;

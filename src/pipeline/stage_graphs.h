@@ -22,7 +22,8 @@ bool decodes_in_tiles(const VaeConfig& vae, Size size, bool tiling);
 
 /// "ids" i32 [n,l] -> "hidden" f32 [n,l,width]; of the second encoder "ends" i32 [n], too, and
 /// "pooled" f32 [n,projection].
-Graph text_encoder_graph(const OpenedModels& models, std::size_t encoder, std::int64_t n);
+Graph text_encoder_graph(const OpenedModels& models, std::size_t encoder, std::int64_t n,
+                         int clip_skip = 0);
 /// "embedding" f32 [1,embedding] -> "tokens" f32 [1,tokens,output].
 Graph resampler_graph(const OpenedModels& models);
 /// "picture" f32 [1,h,w,3] in 0..1 -> "features" f32 [1,h/8,w/8,c].

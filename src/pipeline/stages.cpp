@@ -19,19 +19,19 @@ class StageMaker {
 
   Stage text_encoder(std::size_t encoder) const {
     const bool first = encoder == 0;
-    return {.id = first ? StageId::kTextEncoder1 : StageId::kTextEncoder2,
-            .graph =
-                [&models = models_, encoder, n = encoded_prompts(models_, request_)] {
-                  return text_encoder_graph(models, encoder, n);
-                },
-            .weights = &models_.clip_weights[encoder],
-            .ins = first ? std::vector{types_.ids[0]} : std::vector{types_.ids[1], types_.text},
-            .outs = {first ? types_.text : types_.pooled},
-            .run =
-                [&models = models_, encoder, types = types_](Session& session, Values& values,
-                                                             const std::stop_token& stop) {
-                  run_text_encoder(models, encoder, types, session, values, stop);
-                }};
+    return {
+        .id = first ? StageId::kTextEncoder1 : StageId::kTextEncoder2,
+        .graph = [&models = models_, encoder, n = encoded_prompts(models_, request_),
+                  skip =
+                      request_.clip_skip] { return text_encoder_graph(models, encoder, n, skip); },
+        .weights = &models_.clip_weights[encoder],
+        .ins = first ? std::vector{types_.ids[0]} : std::vector{types_.ids[1], types_.text},
+        .outs = {first ? types_.text : types_.pooled},
+        .run =
+            [&models = models_, encoder, types = types_](Session& session, Values& values,
+                                                         const std::stop_token& stop) {
+              run_text_encoder(models, encoder, types, session, values, stop);
+            }};
   }
 
   Stage resampler() const {

@@ -1,5 +1,6 @@
 // Every stage of a picture against the published packages' (tools/oracle/pipeline.py writes
 // stages.safetensors), so that a picture that disagrees says where.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -10,7 +11,9 @@
 #include "pipeline/layout.h"
 #include "pipeline/models_test.h"
 #include "pipeline/opened_models.h"
+#include "pipeline/stage_graphs.h"
 #include "runtime/session.h"
+#include "tests/support/errors.h"
 #include "tests/support/golden.h"
 #include "weights/safetensors.h"
 
@@ -115,6 +118,60 @@ TEST_P(Stages, TextEncoders) {
                   hidden[1].begin() + static_cast<std::ptrdiff_t>((row + 1) * second));
   }
   testing::expect_close(joined, want);
+}
+
+/// tools/oracle/clip_skip.py: a negative prompt, which is read at the usual layer, and a prompt.
+TEST_P(Stages, TextEncodersSkipLayers) {
+  goldens_ = read_safetensors(
+      open_file(testing::golden_path("pipeline") / GetParam() / "clip_skip.safetensors"));
+  const std::vector<float> want = stored("conditioning");
+  const auto channels = static_cast<std::size_t>(shape("conditioning")[2]);
+  std::size_t first_channel = 0;
+  for (std::size_t encoder = 0; encoder < 2; ++encoder) {
+    const ClipConfig& config = models_.clip[encoder];
+    const auto tokens = ids(encoder == 0 ? "tokens.1" : "tokens.2");
+    const std::span<const std::int32_t> all(tokens);
+    const std::size_t length = tokens.size() / 2;
+    Session session(text_encoder_graph(models_, encoder, 2, 1), cpu_backend(),
+                    models_.clip_weights[encoder]);
+    session.set_input("ids", tokens);
+    if (encoder == 1) {
+      session.set_input("ends",
+                        std::vector<std::int32_t>{end_position(config, all.first(length)),
+                                                  end_position(config, all.subspan(length))});
+    }
+    session.run();
+    const std::vector<float> hidden = session.output_f32("hidden");
+    const auto width = static_cast<std::size_t>(config.width);
+    std::vector<float> its_part;
+    for (std::size_t row = 0; row < 2 * length; ++row) {
+      const auto begin = want.begin() + static_cast<std::ptrdiff_t>(row * channels + first_channel);
+      its_part.insert(its_part.end(), begin, begin + static_cast<std::ptrdiff_t>(width));
+    }
+    testing::expect_close(hidden, its_part);
+    if (encoder == 1) testing::expect_close(session.output_f32("pooled"), stored("pooled"));
+    // The prompt alone, where the negative one is zeros.
+    Session alone(text_encoder_graph(models_, encoder, 1, 1), cpu_backend(),
+                  models_.clip_weights[encoder]);
+    alone.set_input("ids", std::vector<std::int32_t>(
+                               tokens.begin() + static_cast<std::ptrdiff_t>(length), tokens.end()));
+    if (encoder == 1) {
+      alone.set_input("ends", std::vector<std::int32_t>{end_position(config, all.subspan(length))});
+    }
+    alone.run();
+    its_part.erase(its_part.begin(),
+                   its_part.begin() + static_cast<std::ptrdiff_t>(length * width));
+    testing::expect_close(alone.output_f32("hidden"), its_part);
+    first_channel += width;
+  }
+  const std::int64_t layers = models_.clip[0].layers;
+  testing::expect_error(
+      ErrorKind::kArgument,
+      fmt::format(
+          "cannot take clip_skip: expected at most {}, since the model's first text encoder "
+          "has {} layers, got 11",
+          layers - 1, layers),
+      [&] { text_encoder_graph(models_, 0, 1, 11); });
 }
 
 TEST_P(Stages, FaceTokens) {
