@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "sampling/sampler.h"
+
 namespace semblance {
 namespace {
 
@@ -54,7 +56,7 @@ std::string settings_text(Request request, const std::string& model) {
             &row == &parameters::kIdentityStart || &row == &parameters::kIdentityEnd;
         if (!row.png.empty() && (row.png_always || (of_window ? has_window : value != usual)))
           add(row.png, shown(value));
-        if (&row == &parameters::kSteps) add("Sampler", "Euler");
+        if (&row == &parameters::kSteps) add("Sampler", std::string(default_sampler().title));
         // Without a negative prompt the encoding is zeroed, an empty one is encoded: two pictures.
         if (&row == &parameters::kIdentityEnd && request.negative && request.negative->empty())
           add("Empty negative", "encoded");

@@ -178,7 +178,7 @@ TEST_F(Generate, RefusesWhatARequestCannotBe) {
       {{"--images", "0"}, "cannot take --images: expected a whole number from 1 to 1000, got 0"},
       {{"--threads", "0"}, "cannot take --threads: expected a whole number from 1 to 1024, got 0"},
       {{"--precision", "f8"}, "cannot take --precision: expected one of auto, f32, bf16, got 'f8'"},
-      {{"--scheduler", "ddim"}, "--scheduler: there is no scheduler 'ddim'; there is: euler"},
+      {{"--scheduler", "ddim"}, "--scheduler: there is no sampler 'ddim'; there is: Euler"},
       {{"--backend", "gpu"}, "cannot take --backend: expected one of cpu, ref, got 'gpu'"},
       {{"--photo-size", "big"},
        "cannot take --photo-size: expected one of published, original, got 'big'"},

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "core/ascii.h"
 #include "core/error.h"
+#include "sampling/sampler.h"
 
 namespace semblance::cli {
 namespace {
@@ -162,14 +162,15 @@ void declare_advanced(Flags& flags, RequestSettings& s) {
       "Processor cores to use, 1 to 1024. The last bits of a picture depend on it. Default: "
       "all there are.",
       1, 1024, s.threads);
-  flags.value(
-      "--scheduler", "NAME", "The method of the steps (sampler); there is euler. Default: euler.",
-      [](const std::string& flag, const std::string& text) {
-        const std::string name = lower(text);
-        if (name != "euler") {
-          fail(ErrorKind::kArgument, "{}: there is no scheduler '{}'; there is: euler", flag, name);
-        }
-      });
+  flags.value("--scheduler", "NAME",
+              fmt::format("The method of the steps (sampler): {}. Default: {}.", sampler_titles(),
+                          default_sampler().title),
+              [](const std::string& flag, const std::string& name) {
+                if (find_sampler(name) == nullptr) {
+                  fail(ErrorKind::kArgument, "{}: there is no sampler '{}'; there is: {}", flag,
+                       name, sampler_titles());
+                }
+              });
   s.looking.declare_advanced(flags);
   flags.choice(
       "--backend",

@@ -21,8 +21,8 @@ std::vector<std::string> prompts_of(const OpenedModels& models, const Request& r
 }  // namespace
 
 ValueTypes value_types(const OpenedModels& models, const Request& request) {
-  const auto f32 = [](std::string name, Shape shape) {
-    return NamedType{std::move(name), {DType::kF32, std::move(shape)}};
+  const auto f32 = [](std::string name, const Shape& shape) {
+    return NamedType{std::move(name), {DType::kF32, shape}};
   };
   const std::int64_t n = guidance_halves(request);
   const std::int64_t h = request.height / models.vae.fold();

@@ -238,8 +238,10 @@ double guidance_of(const ModelSource& source) {
   constexpr double kPublished = 5;
   const Json config = source.config("generation");
   const double guidance = config.get_float("guidance_scale", kPublished);
-  // What every way of asking for a picture takes: the service's settings end at 50.
-  if (!(guidance >= 0 && guidance <= 50)) config.refuse("guidance_scale", "a number from 0 to 50");
+  const Parameter& row = parameters::kGuidance;
+  if (!(guidance >= row.least && guidance <= row.most)) {
+    config.refuse("guidance_scale", fmt::format("a number from {} to {}", row.least, row.most));
+  }
   return guidance;
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "sampling/sampler.h"
 #include "weights/safetensors.h"
 #include "weights/writer.h"
 
@@ -82,7 +83,7 @@ nlohmann::json json_of(const Request& request) {
 nlohmann::json json_of(const SavedRun& run) {
   nlohmann::json json = json_of(run.request);
   json.update({
-      {"scheduler", "euler"},
+      {"scheduler", default_sampler().name},
       {"step", run.step},
       {"precision", run.precision == Precision::kBF16 ? "bf16" : "f32"},
       {"backend", run.backend},
@@ -139,7 +140,7 @@ T one_of(const Json& json, const char* key,
 void read_json(SavedRun& run, const Json& json) {
   const IntRange small{0, 1 << 20};
   read_request(run.request, json);
-  one_of<bool>(json, "scheduler", {{"euler", true}});
+  one_of<bool>(json, "scheduler", {{default_sampler().name.data(), true}});
   run.step = static_cast<int>(json.get_int("step", {}, small));
   run.precision =
       one_of<Precision>(json, "precision", {{"f32", Precision::kF32}, {"bf16", Precision::kBF16}});

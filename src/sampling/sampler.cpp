@@ -39,6 +39,13 @@ const SamplerRow* find_sampler(std::string_view name) {
   return found == kSamplers.end() ? nullptr : &*found;
 }
 
+std::string sampler_titles() {
+  std::string titles;
+  for (const SamplerRow& row : kSamplers)
+    titles.append(titles.empty() ? "" : ", ").append(row.title);
+  return titles;
+}
+
 void guide(std::span<const float> uncond, std::span<const float> cond, float guidance,
            std::span<float> dst) {
   SEMBLANCE_ASSERT(uncond.size() == dst.size() && cond.size() == dst.size());

@@ -12,6 +12,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "sampling/noise.h"
@@ -58,6 +59,9 @@ const SamplerRow& default_sampler();
 /// By name, title, class or alias, in any case and with spaces, hyphens and underscores or without;
 /// nullptr where there is none.
 const SamplerRow* find_sampler(std::string_view name);
+
+/// "Euler": all titles, for messages.
+std::string sampler_titles();
 
 /// Classifier-free guidance: dst = uncond + guidance * (cond - uncond). dst may be either source.
 void guide(std::span<const float> uncond, std::span<const float> cond, float guidance,

@@ -6,6 +6,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "sampling/sampler.h"
 #include "service/a1111_fields.h"
 #include "service/a1111_scripts.h"
 #include "service/a1111_units.h"
@@ -100,7 +101,7 @@ void check_sampler(const Fields& body) {
     field = "sampler_index";
     name = body.text(field).value_or("");
   }
-  if (!is_euler(name)) body.refuse(field, "there is one sampler, Euler");
+  if (!is_sampler(name)) body.refuse(field, samplers_rule());
   if (!is_automatic(body.text("scheduler").value_or("")))
     body.refuse("scheduler", "there is one, Automatic: the model's own");
 }
@@ -193,7 +194,7 @@ OrderedJson parameters_of(const Txt2Img& wanted) {
   parameters["height"] = s.height;
   parameters["batch_size"] = wanted.batch_size;
   parameters["n_iter"] = wanted.batches;
-  parameters["sampler_name"] = "Euler";
+  parameters["sampler_name"] = default_sampler().title;
   parameters["scheduler"] = "Automatic";
   parameters["send_images"] = wanted.send_images;
   // The photos stay with who sent them.
@@ -225,7 +226,7 @@ OrderedJson info_of(const Txt2Img& wanted, const MadeTxt2Img& made, std::string_
   info["subseed_strength"] = 0;
   info["width"] = s.width;
   info["height"] = s.height;
-  info["sampler_name"] = "Euler";
+  info["sampler_name"] = default_sampler().title;
   info["cfg_scale"] = as_written(s.guidance.value());
   info["steps"] = s.steps;
   info["batch_size"] = wanted.batch_size;
@@ -317,10 +318,14 @@ std::string progress_response(const Txt2ImgProgress& progress) {
 }
 
 std::string samplers_response() {
-  return OrderedJson::array({{{"name", "Euler"},
-                              {"aliases", {"k_euler", "euler"}},
-                              {"options", OrderedJson::object()}}})
-      .dump();
+  OrderedJson all = OrderedJson::array();
+  for (const SamplerRow& row : samplers()) {
+    OrderedJson aliases = OrderedJson::array();
+    for (const std::string_view alias : row.aliases) aliases.push_back(alias);
+    aliases.push_back(row.name);
+    all.push_back({{"name", row.title}, {"aliases", aliases}, {"options", OrderedJson::object()}});
+  }
+  return all.dump();
 }
 
 std::string sd_models_response(std::string_view model) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/ascii.h"
+#include "sampling/sampler.h"
 #include "service/a1111_fields.h"
 
 namespace semblance::service {
@@ -45,7 +46,7 @@ void check_sampler_script(const Arguments& args, const JobSettings& settings) {
   if (!is_off(steps) && steps != settings.steps)
     args.refuse(0,
                 fmt::format("the request has {} steps, and it must say the same", settings.steps));
-  if (!is_name(args.at(1), is_euler)) args.refuse(1, "there is one sampler, Euler");
+  if (!is_name(args.at(1), is_sampler)) args.refuse(1, samplers_rule());
   if (!is_name(args.at(2), is_automatic))
     args.refuse(2, "there is one scheduler, Automatic: the model's own");
 }
@@ -89,13 +90,9 @@ bool is_script_off(const json& script) {
 
 }  // namespace
 
-bool is_euler(std::string_view name) {
-  std::string plain = lower(name);
-  std::erase_if(plain, [](char c) { return c == ' ' || c == '_' || c == '-'; });
-  constexpr std::array<std::string_view, 5> kEuler{"", "euler", "keuler", "eulerdiscrete",
-                                                   "eulerdiscretescheduler"};
-  return std::ranges::find(kEuler, plain) != kEuler.end();
-}
+bool is_sampler(std::string_view name) { return name.empty() || find_sampler(name) != nullptr; }
+
+std::string samplers_rule() { return "there is no sampler but " + sampler_titles(); }
 
 bool is_automatic(std::string_view name) {
   const std::string plain = lower(name);

@@ -10,8 +10,10 @@
 
 namespace semblance::service {
 
-/// Whether a sampler's name is Euler's in some spelling, or says nothing.
-bool is_euler(std::string_view name);
+/// Whether a name is that of a sampler that there is, in some spelling, or says nothing.
+bool is_sampler(std::string_view name);
+/// "there is no sampler but Euler": for refusals.
+std::string samplers_rule();
 /// Whether a scheduler's name is that of the model's own, or says nothing.
 bool is_automatic(std::string_view name);
 

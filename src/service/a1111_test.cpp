@@ -112,8 +112,9 @@ TEST(Txt2Img, TakesEulerInAnySpelling) {
     EXPECT_EQ(refusal(body({{"scheduler", name}})), "no error") << name;
   // The newer field counts.
   EXPECT_EQ(refusal(body({{"sampler_name", "Euler"}, {"sampler_index", "DDIM"}})), "no error");
-  EXPECT_EQ(refusal(body({{"sampler_name", nullptr}, {"sampler_index", "DDIM"}})),
-            "sampler_index: cannot take sampler_index: there is one sampler, Euler, got \"DDIM\"");
+  EXPECT_EQ(
+      refusal(body({{"sampler_name", nullptr}, {"sampler_index", "DDIM"}})),
+      "sampler_index: cannot take sampler_index: there is no sampler but Euler, got \"DDIM\"");
 }
 
 TEST(Txt2Img, TakesTheLongestPromptHoweverItIsWritten) {
@@ -128,8 +129,8 @@ TEST(Txt2Img, TakesTheLongestPromptHoweverItIsWritten) {
 TEST(Txt2Img, RefusesByName) {
   const std::string no_pass = "there is no second pass, width and height give the size at once";
   const std::vector<std::tuple<std::string, json, std::string>> table = {
-      {"sampler_name", "Euler a", "there is one sampler, Euler, got \"Euler a\""},
-      {"sampler_name", "DPM++ 2M", "there is one sampler, Euler, got \"DPM++ 2M\""},
+      {"sampler_name", "Euler a", "there is no sampler but Euler, got \"Euler a\""},
+      {"sampler_name", "DPM++ 2M", "there is no sampler but Euler, got \"DPM++ 2M\""},
       {"sampler_name", 3, "it must be a text, got 3"},
       {"scheduler", "Karras", "there is one, Automatic: the model's own, got \"Karras\""},
       {"enable_hr", true, no_pass + ", got true"},
@@ -444,8 +445,10 @@ TEST(Progress, TellsOfPicturesAndSteps) {
 }
 
 TEST(WebUiLists, NameOneSamplerAndOneModel) {
-  EXPECT_EQ(json::parse(samplers_response()),
-            json::parse(R"([{"name": "Euler", "aliases": ["k_euler", "euler"], "options": {}}])"));
+  EXPECT_EQ(
+      json::parse(samplers_response()),
+      json::parse(
+          R"([{"name": "Euler", "aliases": ["k_euler", "euler_discrete", "euler"], "options": {}}])"));
   const json models = json::parse(sd_models_response("demo"));
   ASSERT_EQ(models.size(), 1U);
   EXPECT_EQ(models[0]["title"], "demo");
