@@ -347,49 +347,22 @@ void check_metadata(const RequestSettings& s, const Request& request,
                    {.base = s.models.base, .backend = kBackends[s.backend], .warnings = warnings}));
 }
 
-}  // namespace
+/// What the run took, beside what was predicted.
+void tell_measured(const Predicted& predicted, std::chrono::duration<double> taken,
+                   Progress& progress) {
+  try {
+    progress.note(text_of(Message::kPlanMeasured, bytes_text(Meter().process().peak_resident_bytes),
+                          bytes_text(predicted.peak_bytes), clock_text(taken.count()),
+                          clock_text(predicted.seconds)));
+  } catch (const Error&) {
+    // The pictures are there: a figure that cannot be read is no failure.
+  }
+}
 
-int generate(std::span<const char* const> words) {
-  RequestSettings s;
-  s.language = language_of_environment();
-  Flags flags("generate [--base NAME|DIR] --face FILE --prompt TEXT -o FILE [flags]",
-              "Makes a picture of the person in a photo, as a prompt says. Computed on this "
-              "machine's processor; nothing is sent anywhere.");
-  declare_request(flags, s);
-  flags.epilogue(
-      "Examples\n"
-      "  With the demo model, which comes with the program and knows drawn people alone:\n"
-      "  semblance generate --face models/demo/faces/01.png --prompt \"a smiling woman in the "
-      "snow\" \\\n"
-      "     -o snow.png\n"
-      "  With the published weights (docs/models.md):\n"
-      "  semblance models pull sdxl instantid antelopev2\n"
-      "  semblance generate --base sdxl --face me.jpg \\\n"
-      "     --prompt \"analog film photo of a man in the snow\" --negative \"blurry\" -o snow.png\n"
-      "  Keep a face, and make four pictures of it in another pose:\n"
-      "  semblance face me.jpg --save me.json\n"
-      "  semblance generate ... --face me.json --pose dancer.jpg --images 4 -o dance.png\n"
-      "\n"
-      "The paths of written pictures go to stdout, all else to stderr.\n"
-      "\n" +
-      exit_codes_text());
-  if (!flags.read(words)) {
-    print(flags.help());
-    return 0;
-  }
-  std::optional<SavedRun> saved;
-  if (!s.resume.empty()) {
-    refuse_beside_resume(flags);
-    saved = take_saved(s);
-  }
-  const bool with_demo = take_demo_models(s.models, s.looking.files);
-  find_models(s, NotThere::kKeep);
-  check_flags(s, flags);
-  find_models(s, NotThere::kRefuse);  // after it, so that flags that lack are told all at once
+/// From checked flags to written pictures.
+int make_all(const RequestSettings& s, const std::optional<SavedRun>& saved,
+             const std::vector<std::filesystem::path>& pictures, bool with_demo) {
   Request request = s.request;
-  const auto pictures = saved ? saved->outputs : numbered(s.output, s.images);
-  check_outputs(s, pictures);
-
   set_language(s.language);
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
   Interrupt interrupt;
@@ -446,16 +419,54 @@ int generate(std::span<const char* const> words) {
     make_pictures(s, pipeline, request, sitter.embedding, sitter.keypoints, pictures, {}, interrupt,
                   progress);
   }
-  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-  try {
-    progress.note(text_of(Message::kPlanMeasured, bytes_text(Meter().process().peak_resident_bytes),
-                          bytes_text(predicted.peak_bytes), clock_text(taken.count()),
-                          clock_text(predicted.seconds)));
-  } catch (const Error&) {
-    // The pictures are there: a figure that cannot be read is no failure.
-  }
+  tell_measured(predicted, std::chrono::steady_clock::now() - begin, progress);
   watched.write();
   return 0;
+}
+
+constexpr const char* kExamples =
+    "Examples\n"
+    "  With the demo model, which comes with the program and knows drawn people alone:\n"
+    "  semblance generate --face models/demo/faces/01.png --prompt \"a smiling woman in the "
+    "snow\" \\\n"
+    "     -o snow.png\n"
+    "  With the published weights (docs/models.md):\n"
+    "  semblance models pull sdxl instantid antelopev2\n"
+    "  semblance generate --base sdxl --face me.jpg \\\n"
+    "     --prompt \"analog film photo of a man in the snow\" --negative \"blurry\" -o snow.png\n"
+    "  Keep a face, and make four pictures of it in another pose:\n"
+    "  semblance face me.jpg --save me.json\n"
+    "  semblance generate ... --face me.json --pose dancer.jpg --images 4 -o dance.png\n"
+    "\n"
+    "The paths of written pictures go to stdout, all else to stderr.\n"
+    "\n";
+
+}  // namespace
+
+int generate(std::span<const char* const> words) {
+  RequestSettings s;
+  s.language = language_of_environment();
+  Flags flags("generate [--base NAME|DIR] --face FILE --prompt TEXT -o FILE [flags]",
+              "Makes a picture of the person in a photo, as a prompt says. Computed on this "
+              "machine's processor; nothing is sent anywhere.");
+  declare_request(flags, s);
+  flags.epilogue(kExamples + exit_codes_text());
+  if (!flags.read(words)) {
+    print(flags.help());
+    return 0;
+  }
+  std::optional<SavedRun> saved;
+  if (!s.resume.empty()) {
+    refuse_beside_resume(flags);
+    saved = take_saved(s);
+  }
+  const bool with_demo = take_demo_models(s.models, s.looking.files);
+  find_models(s, NotThere::kKeep);
+  check_flags(s, flags);
+  find_models(s, NotThere::kRefuse);  // after it, so that flags that lack are told all at once
+  const auto pictures = saved ? saved->outputs : numbered(s.output, s.images);
+  check_outputs(s, pictures);
+  return make_all(s, saved, pictures, with_demo);
 }
 
 }  // namespace semblance::cli

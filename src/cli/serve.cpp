@@ -52,7 +52,7 @@ struct Settings {
   bool quiet = false;
 };
 
-void declare(Flags& flags, Settings& s) {
+void declare_where(Flags& flags, Settings& s) {
   flags.group("Where");
   flags.text("--listen", "ADDRESS:PORT",
              "What to listen on; port 0 is any that is free. Beyond this machine (0.0.0.0:7860) a "
@@ -85,6 +85,10 @@ void declare(Flags& flags, Settings& s) {
              "Where queue, pictures and saved faces are kept. Default: semblance in XDG_STATE_HOME "
              "or ~/.local/state.",
              s.data);
+}
+
+void declare(Flags& flags, Settings& s) {
+  declare_where(flags, s);
   flags.group(kModelsGroup);
   flags.path("--base", "DIR|NAME",
              "As in `semblance generate`. Default: the demo model, which knows drawn people alone.",

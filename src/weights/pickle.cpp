@@ -72,31 +72,59 @@ class Reader {
   }
 
   void step() {
-    const int opcode = static_cast<int>(number(1));
+    const auto opcode = static_cast<int>(number(1));
+    if (!steers(opcode)) push_value(opcode);
+  }
+
+  /// Instructions that frame the program, move its stack or use its memo; false for all others.
+  bool steers(int opcode) {
     switch (opcode) {
       case 0x80:  // PROTO
         if (const auto protocol = number(1); protocol < 2 || protocol > 5) {
           refuse(fmt::format("is of protocol {}, 2 to 5 can be read", protocol));
         }
-        return;
+        return true;
       case 0x95:  // FRAME: a hint about buffering
         if (number(8) > bytes_.size() - at_) refuse("has a frame that ends outside");
-        return;
+        return true;
       case '.':
         pickle_.top = pop();
         if (!marks_.empty() || !stack_.empty()) refuse("ends with values left on its stack");
         done_ = true;
-        return;
+        return true;
       case '(':
         check_count(marks_.size());
         marks_.push_back(stack_.size());
-        return;
+        return true;
       case '0':
         pop();
-        return;
+        return true;
       case '1':
         since_mark();
-        return;
+        return true;
+      case 'q':
+        remember(number(1));
+        return true;
+      case 'r':
+        remember(number(4));
+        return true;
+      case 0x94:
+        remember(memo_.size());
+        return true;
+      case 'h':
+        recall(number(1));
+        return true;
+      case 'j':
+        recall(number(4));
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /// Instructions that make a value.
+  void push_value(int opcode) {
+    switch (opcode) {
       case 'N':   // None
       case 0x88:  // True
       case 0x89:  // False
@@ -142,16 +170,6 @@ class Reader {
         return extend(Kind::kDict, pop_many(2));
       case 'u':
         return extend(Kind::kDict, since_mark());
-      case 'q':
-        return remember(number(1));
-      case 'r':
-        return remember(number(4));
-      case 0x94:
-        return remember(memo_.size());
-      case 'h':
-        return recall(number(1));
-      case 'j':
-        return recall(number(4));
       case 'c': {
         const std::string module = line();
         return push_global(module + " " + line());
