@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "sampling/sampler.h"
 
@@ -69,6 +70,12 @@ std::string settings_text(Request request, const std::string& model) {
 }
 
 }  // namespace
+
+std::uint64_t random_seed() {
+  constexpr std::uint64_t kLimit = std::uint64_t{1} << 31U;
+  std::random_device device;
+  return std::uniform_int_distribution<std::uint64_t>(0, kLimit - 1)(device);
+}
 
 std::string program_version() { return "semblance " SEMBLANCE_VERSION; }
 

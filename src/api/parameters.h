@@ -22,6 +22,9 @@ namespace semblance {
 /// "semblance 0.1.0"
 std::string program_version();
 
+/// For a picture whose seed nobody named: below 2^31, as the published demo's.
+std::uint64_t random_seed();
+
 /// What beside the request shapes a picture.
 struct MadeWith {
   std::filesystem::path base = {};  // only its last part is written

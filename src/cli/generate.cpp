@@ -6,7 +6,6 @@
 #include <cctype>
 #include <chrono>
 #include <limits>
-#include <random>
 #include <utility>
 
 #include "api/parameters.h"
@@ -33,8 +32,6 @@
 
 namespace semblance::cli {
 namespace {
-
-constexpr std::uint64_t kSeedLimit = std::uint64_t{1} << 31U;  // of random seeds, as the demo's
 
 /// What shapes a picture, or whose face it shows, is in the file already.
 void refuse_beside_resume(const Flags& flags) {
@@ -148,11 +145,6 @@ SubjectReader::Subject read_person(SubjectReader& reader, const std::filesystem:
         text_of(Message::kLargestFaceUsed, flag, subject.faces, path.filename().string()));
   }
   return subject;
-}
-
-std::uint64_t random_seed() {
-  std::random_device device;
-  return std::uniform_int_distribution<std::uint64_t>(0, kSeedLimit - 1)(device);
 }
 
 /// Warns when less memory is available than the run still needs; again only after it was enough.

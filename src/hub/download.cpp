@@ -17,6 +17,7 @@
 #include "core/error.h"
 #include "core/messages.h"
 #include "memory/budget.h"
+#include "memory/descriptor.h"
 #include "weights/names.h"
 
 namespace semblance {
@@ -36,30 +37,12 @@ void make_folder(const fs::path& folder) {
   }
 }
 
-/// An open descriptor.
-class Descriptor {
- public:
-  Descriptor() = default;
-  Descriptor(const fs::path& path, int flags)
-      : number_(open(path.c_str(), flags | O_CLOEXEC, 0666)) {
-    if (number_ < 0)
-      fail(ErrorKind::kDevice, "cannot write {}: {}", path.string(), std::strerror(errno));
-  }
-  ~Descriptor() { close_now(); }
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  void close_now() {
-    if (number_ >= 0) close(number_);
-    number_ = -1;
-  }
-  int number() const { return number_; }
-
- private:
-  int number_ = -1;
-};
+Descriptor opened(const fs::path& path, int flags) {
+  Descriptor file(open(path.c_str(), flags | O_CLOEXEC, 0666));
+  if (file.get() < 0)
+    fail(ErrorKind::kDevice, "cannot write {}: {}", path.string(), std::strerror(errno));
+  return file;
+}
 
 struct ContentRange {
   std::uint64_t first = 0;
@@ -201,14 +184,14 @@ class FileDownload final : public Receiver {
       state_ = State::kArrived;
       return;
     }
-    if (lock_.number() < 0) {
+    if (lock_.get() < 0) {
       const fs::path lock =
           download_.lock.empty() ? fs::path(incomplete_.string() + ".lock") : download_.lock;
       make_folder(lock.parent_path());
       make_folder(download_.target.parent_path());
-      lock_ = Descriptor(lock, O_RDWR | O_CREAT);
+      lock_ = opened(lock, O_RDWR | O_CREAT);
     }
-    if (flock(lock_.number(), LOCK_EX | LOCK_NB) != 0) {
+    if (flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK && errno != EINTR)
         fail(ErrorKind::kDevice, "cannot lock {}: {}", name(), std::strerror(errno));
       if (!told_of_lock_) hooks_.tell(text_of(Message::kDownloadWaits, name()));
@@ -224,17 +207,16 @@ class FileDownload final : public Receiver {
   }
 
   void open_incomplete() {
-    file_ = Descriptor(incomplete_, O_RDWR | O_CREAT | O_NOFOLLOW);
+    file_ = opened(incomplete_, O_RDWR | O_CREAT | O_NOFOLLOW);
     struct stat status {};
-    if (fstat(file_.number(), &status) != 0 || !S_ISREG(status.st_mode))
+    if (fstat(file_.get(), &status) != 0 || !S_ISREG(status.st_mode))
       fail(ErrorKind::kDevice, "cannot write {}: it is no file", incomplete_.string());
     there_ = static_cast<std::uint64_t>(status.st_size);
     resumed_ = there_ > 0;
     if (there_ > download_.bytes) start_anew();
     // The room is taken now, so that the disk cannot fill up meanwhile; not every file system can.
     if (download_.bytes > 0 &&
-        fallocate(file_.number(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(download_.bytes)) !=
-            0 &&
+        fallocate(file_.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(download_.bytes)) != 0 &&
         (errno == ENOSPC || errno == EFBIG || errno == EDQUOT))
       fail_to_write(errno);
     hasher_.emplace(download_.digest.kind, download_.bytes);
@@ -247,8 +229,8 @@ class FileDownload final : public Receiver {
         static_cast<std::size_t>(std::min<std::uint64_t>(kSliceBytes, there_ - at_)));
     std::size_t got = 0;
     while (got < piece.size()) {
-      const ssize_t count = pread(file_.number(), piece.data() + got, piece.size() - got,
-                                  static_cast<off_t>(at_ + got));
+      const ssize_t count =
+          pread(file_.get(), piece.data() + got, piece.size() - got, static_cast<off_t>(at_ + got));
       if (count < 0 && errno == EINTR) continue;
       if (count <= 0)
         fail(ErrorKind::kDevice, "cannot read {}: {}", incomplete_.string(), std::strerror(errno));
@@ -262,7 +244,7 @@ class FileDownload final : public Receiver {
   }
 
   void start_anew() {
-    if (ftruncate(file_.number(), 0) != 0) fail_to_write(errno);
+    if (ftruncate(file_.get(), 0) != 0) fail_to_write(errno);
     hasher_.emplace(download_.digest.kind, download_.bytes);
     there_ = 0;
     at_ = 0;
@@ -272,8 +254,7 @@ class FileDownload final : public Receiver {
   void write(std::span<const std::byte> bytes) {
     std::uint64_t at = at_;
     while (!bytes.empty()) {
-      const ssize_t count =
-          pwrite(file_.number(), bytes.data(), bytes.size(), static_cast<off_t>(at));
+      const ssize_t count = pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(at));
       if (count < 0 && errno == EINTR) continue;
       if (count < 0) fail_to_write(errno);
       bytes = bytes.subspan(static_cast<std::size_t>(count));
@@ -288,12 +269,12 @@ class FileDownload final : public Receiver {
   }
 
   void commit() {
-    if (fsync(file_.number()) != 0) fail_to_write(errno);
+    if (fsync(file_.get()) != 0) fail_to_write(errno);
     if (rename(incomplete_.c_str(), download_.target.c_str()) != 0) {
       fail(ErrorKind::kDevice, "cannot write {}: {}", download_.target.string(),
            std::strerror(errno));
     }
-    file_.close_now();
+    file_.reset();
     state_ = State::kArrived;
     unlock();
   }
@@ -301,7 +282,7 @@ class FileDownload final : public Receiver {
   void unlock() {
     // The hub's locks stay, as its other users leave them; one of our own goes with its file.
     if (download_.lock.empty()) unlink((incomplete_.string() + ".lock").c_str());
-    lock_.close_now();
+    lock_.reset();
   }
 
   void remove_incomplete() const { unlink(incomplete_.c_str()); }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/hash.h"
 #include "memory/file.h"
 
 namespace semblance {
@@ -15,23 +16,9 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kPieces = 8;  // between which, and at both ends, a file is looked at
 constexpr std::uint64_t kPieceBytes = 4096;
 
-/// FNV-1a of 64 bits.
-class Hash {
- public:
-  void add(std::span<const std::byte> bytes) {
-    for (const std::byte byte : bytes) {
-      value_ ^= std::to_integer<std::uint64_t>(byte);
-      value_ *= 0x100000001b3U;
-    }
-  }
-  void add(std::uint64_t number) { add(std::as_bytes(std::span(&number, 1))); }
-  std::string text() const { return fmt::format("{:016x}", value_); }
+std::string text_of(const Fnv1a& hash) { return fmt::format("{:016x}", hash.value()); }
 
- private:
-  std::uint64_t value_ = 0xcbf29ce484222325U;
-};
-
-void add_sampled(Hash& hash, const File& file) {
+void add_sampled(Fnv1a& hash, const File& file) {
   hash.add(file.size());
   std::array<std::byte, kPieceBytes> piece{};
   const std::uint64_t count = std::min(kPieceBytes, file.size());
@@ -42,7 +29,7 @@ void add_sampled(Hash& hash, const File& file) {
   }
 }
 
-void add_weights(Hash& hash, const WeightMap& weights, std::string_view prefix = {}) {
+void add_weights(Fnv1a& hash, const WeightMap& weights, std::string_view prefix = {}) {
   std::vector<const File*> files;
   for (const auto& [name, tensor] : weights) {
     if (name.starts_with(prefix)) files.push_back(tensor.file.get());
@@ -52,19 +39,19 @@ void add_weights(Hash& hash, const WeightMap& weights, std::string_view prefix =
   files.erase(std::unique(files.begin(), files.end()), files.end());
   std::vector<std::string> sampled;
   for (const File* file : files) {
-    Hash own;
+    Fnv1a own;
     add_sampled(own, *file);
-    sampled.push_back(own.text());
+    sampled.push_back(text_of(own));
   }
   std::sort(sampled.begin(), sampled.end());
   for (const std::string& text : sampled) hash.add(std::as_bytes(std::span(text)));
 }
 
 /// A small file, whole; one that is not there counts as empty.
-void add_text(Hash& hash, const fs::path& path) {
+void add_text(Fnv1a& hash, const fs::path& path) {
   std::error_code ignored;
   if (!fs::is_regular_file(path, ignored)) {
-    hash.add(0);
+    hash.add(std::uint64_t{0});
     return;
   }
   constexpr std::uint64_t kLimitBytes = std::uint64_t{64} << 20;
@@ -75,31 +62,31 @@ void add_text(Hash& hash, const fs::path& path) {
 
 std::string of_text_encoder(const ModelSource& source, const WeightMap& weights,
                             const std::string& suffix) {
-  Hash hash;
+  Fnv1a hash;
   add_weights(hash, weights);
   add_text(hash, source.place("text_encoder" + suffix) / "config.json");
   for (const char* name :
        {"vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"}) {
     add_text(hash, source.place("tokenizer" + suffix) / name);
   }
-  return hash.text();
+  return text_of(hash);
 }
 
 std::string of_part(const WeightMap& weights, std::string_view prefix, const fs::path& config) {
-  Hash hash;
+  Fnv1a hash;
   add_weights(hash, weights, prefix);
   if (!config.empty()) add_text(hash, config);
-  return hash.text();
+  return text_of(hash);
 }
 
 }  // namespace
 
 Fingerprints fingerprints_of(const ModelSource& source, const OpenedModels& models) {
-  Hash scheduler;
+  Fnv1a scheduler;
   add_text(scheduler, source.place("scheduler") / "scheduler_config.json");
   add_text(scheduler, source.place("model_index") / "model_index.json");
   return {
-      {"the scheduler", scheduler.text()},
+      {"the scheduler", text_of(scheduler)},
       {"the first text encoder", of_text_encoder(source, models.clip_weights[0], "")},
       {"the second text encoder", of_text_encoder(source, models.clip_weights[1], "_2")},
       {"the UNet", of_part(models.denoiser_weights, "unet.", source.place("unet") / "config.json")},

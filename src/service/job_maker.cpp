@@ -1,8 +1,8 @@
 #include "service/job_maker.h"
 
 #include <algorithm>
-#include <random>
 
+#include "api/parameters.h"
 #include "core/error.h"
 #include "core/stop.h"
 #include "image/encode.h"
@@ -29,11 +29,6 @@ bool is_there(const fs::path& path) {
 void remove_file(const fs::path& path) {
   std::error_code ignored;
   fs::remove(path, ignored);
-}
-
-std::uint64_t random_seed() {
-  std::random_device device;
-  return std::uniform_int_distribution<std::uint64_t>(0, (std::uint64_t{1} << 31U) - 1)(device);
 }
 
 std::stop_token token_of(const Board& board) {

@@ -20,6 +20,7 @@
 #include <thread>
 #include <utility>
 
+#include "memory/descriptor.h"
 #include "service/connection.h"
 
 namespace semblance::service {
@@ -70,22 +71,6 @@ std::string client_of(const sockaddr_storage& storage) {
   if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) return std::string(bytes + 12, 4);
   return std::string(bytes, 8);
 }
-
-/// A file descriptor that closes itself.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  ~Descriptor() { reset(); }
-  int get() const { return fd_; }
-  void release() { fd_ = -1; }
-  void reset() {
-    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-  }
-
- private:
-  int fd_;
-};
 
 /// After a call that failed: asking again at once would keep a core busy.
 constexpr std::chrono::milliseconds kPause{50};

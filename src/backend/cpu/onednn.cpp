@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/hash.h"
 #include "core/library_call.h"
 #include "core/parallel.h"
 
@@ -232,10 +233,8 @@ std::int64_t WeightLayout::block(int axis) const {
 }
 
 std::uint64_t hash_of(const WeightLayout& layout) {
-  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
-  const auto add = [&](std::int64_t value) {
-    hash = (hash ^ static_cast<std::uint64_t>(value)) * 0x100000001b3;
-  };
+  Fnv1a hash;
+  const auto add = [&](std::int64_t value) { hash.add(static_cast<std::uint64_t>(value)); };
   for (std::size_t i = 0; i < layout.sizes.size(); ++i) {
     add(layout.sizes[i]), add(layout.padded[i]), add(layout.strides[i]);
   }
@@ -243,7 +242,7 @@ std::uint64_t hash_of(const WeightLayout& layout) {
     add(layout.inner_blocks[i]), add(layout.inner_axes[i]);
   }
   add(static_cast<std::int64_t>(layout.dtype));
-  return hash;
+  return hash.value();
 }
 
 struct Convolution::Parts {
