@@ -39,7 +39,6 @@ class StageMaker {
             .graph = [&models = models_] { return resampler_graph(models); },
             .weights = &models_.resampler_weights,
             .runs = guidance_halves(request_),
-            // The text is there, and read later.
             .ins = {types_.embedding},
             .outs = {types_.face},
             .run =
