@@ -7,6 +7,7 @@
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/shape.h"
+#include "graph/op_facts.h"
 
 namespace semblance {
 
@@ -25,16 +26,6 @@ std::string to_string(const TensorType& type);
 
 /// Arithmetic operations (a multiply-add is two), for the planner's time.
 using Operations = double;
-
-/// Along what an op may be computed in parts without changing a bit of its result. Flags.
-enum Slices : unsigned {
-  kSliceNone = 0,
-  kSlicePictures = 1,        // the first axis of x
-  kSliceRows = 2,            // rows of the picture, or positions of the sequence, of the result
-  kSliceOutputChannels = 4,  // the last axis of the result (rows of the weight)
-  kSliceHeads = 8,           // attention heads
-  kSliceAny = 16,            // every element stands alone
-};
 
 /// No kernel, stride, dilation or pad of a window is larger: sums and products of them cannot
 /// overflow, whatever a file says.

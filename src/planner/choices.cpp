@@ -10,16 +10,8 @@
 namespace semblance {
 namespace {
 
-/// Results that cost too much to be computed twice.
-bool is_heavy(const Op& op) {
-  return !is_one_of<Unary, Binary, Affine, Convert, Concat, Upsample, Geglu, Reshape, GroupScale,
-                    LayerNorm, PRelu, BatchNorm>(op);
-}
-
-/// Ops that may end the group of a heavy op: they need of its result the pixels they give.
-bool ends_group(const Op& op) {
-  return is_one_of<Unary, Binary, Affine, Convert, Geglu, Reshape, PRelu, BatchNorm>(op);
-}
+bool is_heavy(const Op& op) { return reuse_of(op) == Reuse::kKeep; }
+bool can_fuse(const Op& op) { return reuse_of(op) == Reuse::kFuse; }
 
 /// Whether a value is what a linear layer or convolution adds to its result.
 bool is_residual(const Node& user, ValueId value) {
@@ -31,6 +23,14 @@ bool is_residual(const Node& user, ValueId value) {
         return false;
       },
       user.op);
+}
+
+/// Whether a node needs whole pictures of a value for every part of its result.
+bool is_read_whole(const Node& user, ValueId value) {
+  for (std::size_t i = 0; i < user.src.size(); ++i) {
+    if (user.src[i] == value && reads_whole_picture(user.op, i)) return true;
+  }
+  return false;
 }
 
 class Chooser {
@@ -80,8 +80,8 @@ class Chooser {
         const Node& user = links_.node(consumer);
         const Cut user_cut = cut_of(graph_, user);
         if (user_cut == Cut::kWhole) kept = true;
-        if (std::holds_alternative<Attention>(user.op) && user.src[0] != node.dst) kept = true;
-        if (tainted && !ends_group(user.op) && !is_residual(user, node.dst)) kept = true;
+        if (is_read_whole(user, node.dst)) kept = true;
+        if (tainted && !can_fuse(user.op) && !is_residual(user, node.dst)) kept = true;
       }
       if (tainted && links_.consumers(node.dst).size() != 1) kept = true;
       if (cut == Cut::kWhole) kept = true;
@@ -104,8 +104,7 @@ class Chooser {
     for (int consumer : links_.consumers(value)) {
       const Node& user = links_.node(consumer);
       if (cut_of(graph_, user) == Cut::kWhole) return false;
-      // Keys and values are read whole for every band of queries.
-      if (std::holds_alternative<Attention>(user.op) && user.src[0] != value) return false;
+      if (is_read_whole(user, value)) return false;
     }
     return true;
   }
@@ -168,11 +167,9 @@ class Chooser {
 
   /// Into how many parts of output channels a node's weight is cut.
   std::int64_t chunks_of(const Node& node) const {
-    if (!is_one_of<Linear, Conv2d>(node.op)) return 1;
+    if (!has_output_channels(node.op)) return 1;
     const ValueInfo& weight = info(node.src[1]);
     if (weight.kind != ValueKind::kWeight || !weight.rows.empty()) return 1;
-    if (const auto* conv = std::get_if<Conv2d>(&node.op); conv != nullptr && conv->groups != 1)
-      return 1;
     const WeightFacts facts = facts_(graph_, node);
     if (!facts.keeps_bits_by_channels || facts.packed_bytes <= rules_.weight_bytes) return 1;
     const auto wanted = static_cast<std::int64_t>((facts.packed_bytes + rules_.weight_bytes - 1) /

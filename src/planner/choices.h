@@ -5,9 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "graph/graph.h"
+#include "graph/parts.h"
 #include "planner/lower.h"
-#include "planner/rows.h"
 
 namespace semblance {
 

@@ -7,7 +7,6 @@
 #include "core/integers.h"
 #include "planner/choices.h"
 #include "planner/regroup.h"
-#include "planner/rows.h"
 
 namespace semblance {
 namespace {

@@ -10,7 +10,6 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -146,28 +145,36 @@ void write_cache(const std::filesystem::path& path, const Machine& machine,
   file.commit();
 }
 
-/// Bytes that are read and written: of some ops only parts of a source, or of the result's place.
-std::uint64_t moved_bytes(const NodeView& node, std::string_view op_name) {
-  if (op_name == Embedding::kName || op_name == TakeRow::kName || op_name == Slice::kName)
-    return 2 * node.dst().bytes();
-  if (op_name == "paste") return 2 * node.src(1).bytes();
-  std::uint64_t bytes = node.dst().bytes();
-  for (int i = 0; i < node.src_count(); ++i) bytes += node.src(i).bytes();
-  return bytes;
-}
-
-double operations_of(const NodeView& node) {
+std::vector<TensorType> src_types(const NodeView& node) {
   std::vector<TensorType> types;
   for (int i = 0; i < node.src_count(); ++i) types.push_back(node.src(i));
-  return std::visit([&](const auto& op) { return op.cost(types, node.dst()); }, node.any_op());
+  return types;
 }
 
-double conv_rate(const KernelRates& rates, const NodeView& node) {
-  constexpr std::int64_t kNarrow = 512;  // as backend/cpu chooses among oneDNN's kernels
-  const Shape& weight = node.src(1).shape;
-  if (weight[2] == 1 && weight[3] == 1) return rates.linear;
-  return weight[2] == 3 && weight[3] == 3 && weight[1] <= kNarrow ? rates.narrow_conv
-                                                                  : rates.wide_conv;
+/// Bytes read and written.
+std::uint64_t moved_bytes(const NodeView& node, Types src) {
+  return std::visit(
+      [&](const auto& op) {
+        if constexpr (requires { op.moved_bytes(src, node.dst()); }) {
+          return op.moved_bytes(src, node.dst());
+        }
+        std::uint64_t bytes = node.dst().bytes();
+        for (const TensorType& type : src) bytes += type.bytes();
+        return bytes;
+      },
+      node.any_op());
+}
+
+Price price_of(const NodeView& node, Types src) {
+  return std::visit(
+      [&](const auto& op) {
+        if constexpr (requires { op.kPrice; }) {
+          return op.kPrice;
+        } else {
+          return op.price(src);
+        }
+      },
+      node.any_op());
 }
 
 }  // namespace
@@ -226,35 +233,38 @@ MachineFacts machine_facts(const Backend& backend, const std::filesystem::path& 
 }
 
 double seconds_of(const MachineFacts& facts, const NodeView& node, const KernelEntry& kernel) {
-  const KernelRates& rates =
-      node.src_count() > 0 && node.src(0).dtype == DType::kBF16 ? facts.bf16 : facts.f32;
-  const std::string_view op_name = name_of(node.any_op());
-  if (op_name == Reshape::kName || op_name == "spill" || op_name == "fetch" || op_name == "blank")
-    return 0;
-  const auto bytes = static_cast<double>(moved_bytes(node, op_name));
+  const std::vector<TensorType> src = src_types(node);
+  const KernelRates& rates = !src.empty() && src[0].dtype == DType::kBF16 ? facts.bf16 : facts.f32;
+  const auto bytes = static_cast<double>(moved_bytes(node, src));
   const auto compute = [&](double rate) {
     if (kernel.is_reference) rate = kReferenceRate * threads();
-    return facts.call_seconds + std::max(operations_of(node) / rate, bytes / rates.elementwise);
+    const Operations operations =
+        std::visit([&](const auto& op) { return op.cost(src, node.dst()); }, node.any_op());
+    return facts.call_seconds + std::max(operations / rate, bytes / rates.elementwise);
   };
-  return std::visit(
-      [&](const auto& op) {
-        using T = std::decay_t<decltype(op)>;
-        constexpr std::int64_t kManyKeys = 256;
-        if constexpr (std::is_same_v<T, Linear>) {
-          return compute(rates.linear);
-        } else if constexpr (std::is_same_v<T, Conv2d>) {
-          return compute(conv_rate(rates, node));
-        } else if constexpr (std::is_same_v<T, Attention>) {
-          return compute(node.src(1).shape[1] < kManyKeys ? rates.short_attention
-                                                          : rates.attention);
-        } else {
-          double rate = rates.elementwise;
-          if (op_name.starts_with("group_") || op_name == LayerNorm::kName) rate = rates.norm;
-          if (op_name == Geglu::kName) rate = rates.gate;
-          return facts.call_seconds + bytes / rate;
-        }
-      },
-      node.any_op());
+  const auto move = [&](double rate) { return facts.call_seconds + bytes / rate; };
+  switch (price_of(node, src)) {
+    case Price::kNothing:
+      return 0;
+    case Price::kLinear:
+      return compute(rates.linear);
+    case Price::kNarrowConvolution:
+      return compute(rates.narrow_conv);
+    case Price::kWideConvolution:
+      return compute(rates.wide_conv);
+    case Price::kAttention:
+      return compute(rates.attention);
+    case Price::kShortAttention:
+      return compute(rates.short_attention);
+    case Price::kElementwise:
+      return move(rates.elementwise);
+    case Price::kNorm:
+      return move(rates.norm);
+    case Price::kGate:
+      return move(rates.gate);
+  }
+  SEMBLANCE_ASSERT(false);
+  return 0;
 }
 
 double pack_seconds(const MachineFacts& facts, std::uint64_t stored_bytes, DType dtype) {

@@ -177,9 +177,10 @@ inline void expect_same_bits(const std::vector<std::byte>& got, const std::vecto
 }
 
 /// All of the above for one kernel that accepted the case.
-inline void check_kernel(const Backend& backend, const KernelEntry& entry, const Op& op,
+inline void check_kernel(const Backend& backend, const KernelEntry& entry, const Graph& graph,
                          const std::vector<Tensor>& src, KernelUnderTest& kernel,
                          const std::vector<float>& want, std::mt19937& random) {
+  const Op& op = graph.nodes()[0].op;
   const TensorType dst_type = kernel.dst_type();
   kernel.pack(nullptr);
   const std::vector<std::byte> whole = kernel.run();
@@ -195,7 +196,7 @@ inline void check_kernel(const Backend& backend, const KernelEntry& entry, const
   kernel.pack(&random);
   expect_same_bits(kernel.run(), whole, dst_type.dtype, "weights packed in slices");
 
-  for (const Part& part : parts_of(op, src, dst_type.shape, random)) {
+  for (const PartCase& part : parts_of(graph, src, random)) {
     KernelUnderTest partial(backend, entry, part.op, part.src);
     if (!partial.accepted()) {
       ADD_FAILURE() << part.what << ": declined: " << partial.why_not();
@@ -203,8 +204,7 @@ inline void check_kernel(const Backend& backend, const KernelEntry& entry, const
     }
     if (part.by_output_channels && !kernel.keeps_bits_by_output_channels()) continue;
     partial.pack(nullptr);
-    expect_same_bits(partial.run(), cut(whole, dst_type, part.axis, part.begin, part.end),
-                     dst_type.dtype, part.what);
+    expect_same_bits(partial.run(), cut(whole, dst_type, part), dst_type.dtype, part.what);
   }
 }
 
@@ -242,7 +242,7 @@ inline void expect_agreement(const Backend& backend, std::string_view op_name,
           reference.pack(nullptr);
           want = decode(reference.run(), reference.dst_type().dtype);
         }
-        check_kernel(backend, entry, node.op, src, kernel, want, random);
+        check_kernel(backend, entry, graph, src, kernel, want, random);
         if (::testing::Test::HasFatalFailure()) return;
       }
     }

@@ -10,7 +10,7 @@
 
 #include "backend/backends.h"
 #include "core/convert.h"
-#include "graph/graph.h"
+#include "graph/parts.h"
 
 namespace semblance::testing {
 
@@ -140,177 +140,94 @@ inline std::vector<Tensor> random_sources(const Graph& graph, DType dtype, std::
   return src;
 }
 
-/// A part of a result, as a case of its own.
-struct Part {
+/// A part of a result, as a case of its own. In the whole result it is picture `picture` (-1: every
+/// one) and indices [begin, end) of `axis`.
+struct PartCase {
   std::string what;
   Op op;
   std::vector<Tensor> src;
-  int axis = 0;  // of the result, which indices [begin, end) of it are the part's
+  int picture = -1;
+  int axis = 0;
   std::int64_t begin = 0;
   std::int64_t end = 0;
   bool by_output_channels = false;
 };
 
-/// Makes parts: one function for every kind of slice, told by the op's type what it may do.
-class PartMaker {
- public:
-  PartMaker(const std::vector<Tensor>& src, const Shape& dst, std::mt19937& random)
-      : src_(src), dst_(dst), random_(random) {}
+/// [begin, end) at random, not empty, inside [0, size).
+inline std::pair<std::int64_t, std::int64_t> random_range(std::int64_t size, std::mt19937& random) {
+  const std::int64_t begin = static_cast<std::int64_t>(random()) % size;
+  return {begin, begin + 1 + static_cast<std::int64_t>(random()) % (size - begin)};
+}
 
-  template <typename T>
-  void make(const T& op) {
-    if constexpr ((T::kSlices & (kSlicePictures | kSliceAny)) != 0) pictures(op);
-    if constexpr ((T::kSlices & kSliceRows) != 0) rows(op);
-    if constexpr ((T::kSlices & kSliceOutputChannels) != 0) output_channels(op);
-    if constexpr ((T::kSlices & kSliceHeads) != 0) heads(op);
-  }
-  std::vector<Part> take() { return std::move(parts_); }
+inline Tensor cut(const Tensor& tensor, const Part& part) {
+  if (part.whole()) return tensor;
+  const std::int64_t row = row_of(tensor.type.shape);
+  return cut(cut(tensor, 0, part.picture, part.picture + 1), 1, part.begin / row, part.end / row);
+}
 
- private:
-  /// Adds a part of [0, size) of the result's axis; `cut_sources` cuts part.src and may change op.
-  template <typename T, typename F>
-  void add(const std::string& what, const T& op, int axis, std::int64_t size, F&& cut_sources) {
-    if (size < 2) return;
-    for (int count = 0; count < 2; ++count) {
-      const std::int64_t begin = static_cast<std::int64_t>(random_()) % size;
-      const std::int64_t end = begin + 1 + static_cast<std::int64_t>(random_()) % (size - begin);
-      Part part{
-          fmt::format("{} {} to {} of {}", what, begin, end, size), op, src_, axis, begin, end};
-      if (cut_sources(part, std::get<T>(part.op))) parts_.push_back(std::move(part));
-    }
+/// A picture or rows of one, as the planner cuts them.
+inline PartCase picture_part(const Graph& graph, const std::vector<Tensor>& src,
+                             std::mt19937& random) {
+  const Node& node = graph.nodes()[0];
+  const Shape& dst = graph.type(node.dst).shape;
+  Part part{static_cast<int>(random() % static_cast<std::size_t>(dst[0])), 0, pixels_of(dst)};
+  if (cut_of(graph, node) == Cut::kRows) {
+    const auto [begin, end] = random_range(dst[1], random);
+    part = {part.picture, begin * row_of(dst), end * row_of(dst)};
   }
-  static bool cut_source(Part& part, std::size_t i, int axis) {
-    part.src[i] = cut(part.src[i], axis, part.begin, part.end);
-    return true;
+  const std::vector<Part> parts = sources_for(graph, node, part);
+  const PartOp narrowed = op_for(graph, node, part);
+  PartCase result{fmt::format("pixels {} to {} of picture {}", part.begin, part.end, part.picture),
+                  narrowed.op,
+                  {},
+                  part.picture,
+                  1,
+                  narrowed.first / row_of(dst),
+                  narrowed.end / row_of(dst)};
+  for (std::size_t i = 0; i < src.size(); ++i) {
+    result.src.push_back(src[i].is_weight ? src[i] : cut(src[i], parts[i]));
   }
+  return result;
+}
 
-  template <typename T>
-  void pictures(const T&) {}
-  template <typename T>
-  requires(!std::is_same_v<T, Concat> && !std::is_same_v<T, Slice> &&
-           !std::is_same_v<T, Transpose> &&
-           !std::is_same_v<T, Reshape>) void pictures(const T& op) {
-    if (src_.empty() || dst_.rank() < 2 || src_[0].type.shape.rank() < 2) return;
-    const std::int64_t n = dst_[0];
-    add("pictures", op, 0, n, [&](Part& part, T&) {
-      for (std::size_t i = 0; i < src_.size(); ++i) {
-        const Shape& shape = src_[i].type.shape;
-        const bool by_picture = std::is_same_v<T, TakeRow> || std::is_same_v<T, GroupScale> ||
-                                std::is_same_v<T, Attention> || i == 0 ||
-                                shape.rank() == dst_.rank();
-        if (src_[i].is_weight || !by_picture || (std::is_same_v<T, Embedding> && i == 1)) continue;
-        if (std::is_same_v<T, Binary> && (shape.rank() != dst_.rank() || shape[0] == 1)) continue;
-        cut_source(part, i, 0);
-      }
-      return true;
-    });
-  }
+/// A range of output channels: the same rows of weight and bias, and channels of the residual.
+inline PartCase channel_part(const Graph& graph, const std::vector<Tensor>& src,
+                             std::mt19937& random) {
+  const Node& node = graph.nodes()[0];
+  const std::int64_t channels = graph.type(node.dst).shape[-1];
+  const auto [begin, end] = random_range(channels, random);
+  PartCase result{fmt::format("output channels {} to {} of {}", begin, end, channels),
+                  node.op,
+                  src,
+                  -1,
+                  -1,
+                  begin,
+                  end,
+                  true};
+  for (std::size_t i = 1; i < src.size(); ++i)
+    result.src[i] = cut(src[i], i == 1 ? 0 : -1, begin, end);
+  return result;
+}
 
-  /// Positions of sequences, [..., l, c] in and out.
-  template <typename T>
-  void rows(const T& op) {
-    if (src_[0].type.shape.rank() < 2) return;
-    if (std::is_same_v<T, GroupScale> && dst_.rank() == 2) return;  // one pixel a picture
-    add("rows", op, -2, dst_[-2], [&](Part& part, T&) {
-      cut_source(part, 0, -2);
-      if constexpr (std::is_same_v<T, Linear>) {
-        if (op.has_residual) cut_source(part, src_.size() - 1, -2);
-      }
-      if constexpr (std::is_same_v<T, Paste>) cut_source(part, 1, -2);
-      return true;
-    });
-  }
-  void rows(const Attention& op) {
-    if (op.causal) return;
-    add("queries", op, 1, dst_[1], [&](Part& part, Attention&) { return cut_source(part, 0, 1); });
-  }
-  void rows(const Embedding& op) {
-    add("positions", op, 1, dst_[1],
-        [&](Part& part, Embedding&) { return cut_source(part, 0, 1); });
-  }
-  void rows(const Upsample& op) {
-    const std::int64_t h = src_[0].type.shape[1];
-    if (op.height % h != 0) return;
-    const std::int64_t times = op.height / h;
-    add("rows", op, 1, h, [&](Part& part, Upsample& changed) {
-      cut_source(part, 0, 1);
-      changed.height = (part.end - part.begin) * times;
-      part.begin *= times;
-      part.end *= times;
-      return true;
-    });
-  }
-  void rows(const Conv2d& op) {
-    const std::int64_t window = op.dilation[0] * (src_[1].type.shape[2] - 1) + 1;
-    add("rows", op, 1, dst_[1], [&](Part& part, Conv2d& changed) {
-      if (op.has_residual) cut_source(part, src_.size() - 1, 1);
-      return cut_windows(part, changed.pad, op.stride[0], op.pad, window);
-    });
-  }
-  void rows(const Pool& op) {
-    add("rows", op, 1, dst_[1], [&](Part& part, Pool& changed) {
-      // The last window may reach beyond the padding, where nothing counts; a part can say that
-      // only by padding, which count_pad counts.
-      const std::int64_t padded = src_[0].type.shape[1] + op.pad[0] + op.pad[2];
-      if (op.count_pad && (part.end - 1) * op.stride[0] + op.kernel[0] > padded) return false;
-      return cut_windows(part, changed.pad, op.stride[0], op.pad, op.kernel[0]);
-    });
-  }
-  /// Cuts x to the rows that windows [begin, end) touch; what they see of the padding stays
-  /// padding.
-  bool cut_windows(Part& part, std::array<std::int64_t, 4>& changed, std::int64_t stride,
-                   const std::array<std::int64_t, 4>& pad, std::int64_t window) const {
-    const std::int64_t h = src_[0].type.shape[1];
-    const std::int64_t first = part.begin * stride - pad[0];
-    const std::int64_t last = (part.end - 1) * stride - pad[0] + window;
-    const std::int64_t top = std::max<std::int64_t>(first, 0);
-    const std::int64_t bottom = std::min(last, h);
-    if (top >= bottom) return false;  // windows over padding alone
-    part.src[0] = cut(part.src[0], 1, top, bottom);
-    changed[0] = top - first;
-    changed[2] = last - bottom;
-    return true;
-  }
+/// The part's bytes out of the whole result's.
+inline std::vector<std::byte> cut(const std::vector<std::byte>& whole, const TensorType& type,
+                                  const PartCase& part) {
+  if (part.picture < 0) return cut(whole, type, part.axis, part.begin, part.end);
+  return cut(cut(whole, type, 0, part.picture, part.picture + 1),
+             {type.dtype, type.shape.with(0, 1)}, part.axis, part.begin, part.end);
+}
 
-  template <typename T>
-  void output_channels(const T& op) {
-    if constexpr (std::is_same_v<T, Conv2d>) {
-      if (op.groups != 1) return;
-    }
-    add("output channels", op, -1, dst_[-1], [&](Part& part, T&) {
-      part.by_output_channels = true;
-      cut_source(part, 1, 0);
-      if (op.has_bias) cut_source(part, 2, 0);
-      if (op.has_residual) cut_source(part, src_.size() - 1, -1);
-      return true;
-    });
-  }
-
-  void heads(const Attention& op) {
-    add("heads", op, 2, op.heads, [&](Part& part, Attention& changed) {
-      changed.heads = part.end - part.begin;
-      for (std::size_t i = 0; i < 3; ++i) {
-        const std::int64_t width = src_[i].type.shape[2] / op.heads;
-        part.src[i] = cut(part.src[i], 2, part.begin * width, part.end * width);
-      }
-      part.begin *= dst_[2] / op.heads;
-      part.end *= dst_[2] / op.heads;
-      return true;
-    });
-  }
-
-  const std::vector<Tensor>& src_;
-  const Shape& dst_;
-  std::mt19937& random_;
-  std::vector<Part> parts_;
-};
-
-/// Random parts of every kind that the op allows; each must have the bits of the whole.
-inline std::vector<Part> parts_of(const Op& op, const std::vector<Tensor>& src, const Shape& dst,
-                                  std::mt19937& random) {
-  PartMaker maker(src, dst, random);
-  std::visit([&](const auto& o) { maker.make(o); }, op);
-  return maker.take();
+/// Random parts of every kind that the op allows; each must have the bits of the whole. `graph` has
+/// one node.
+inline std::vector<PartCase> parts_of(const Graph& graph, const std::vector<Tensor>& src,
+                                      std::mt19937& random) {
+  const Node& node = graph.nodes()[0];
+  std::vector<PartCase> parts;
+  for (int i = 0; i < 3 && cut_of(graph, node) != Cut::kWhole; ++i)
+    parts.push_back(picture_part(graph, src, random));
+  for (int i = 0; i < 2 && has_output_channels(node.op) && graph.type(node.dst).shape[-1] > 1; ++i)
+    parts.push_back(channel_part(graph, src, random));
+  return parts;
 }
 
 }  // namespace semblance::testing

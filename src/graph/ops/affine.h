@@ -8,7 +8,9 @@ namespace semblance {
 /// Result as x. May overwrite x.
 struct Affine {
   static constexpr std::string_view kName = "affine";
-  static constexpr unsigned kSlices = kSliceAny;
+  static constexpr Cut kCut = Cut::kPixels;
+  static constexpr Reuse kReuse = Reuse::kFuse;
+  static constexpr Price kPrice = Price::kElementwise;
   float scale = 1.0F;
   float shift = 0.0F;
 

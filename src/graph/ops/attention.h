@@ -10,7 +10,7 @@ namespace semblance {
 /// sees keys up to i (lq = lk).
 struct Attention {
   static constexpr std::string_view kName = "attention";
-  static constexpr unsigned kSlices = kSlicePictures | kSliceRows | kSliceHeads;
+  static constexpr Reuse kReuse = Reuse::kKeep;
   std::int64_t heads = 1;
   bool causal = false;
   float scale = 0.0F;
@@ -38,6 +38,14 @@ struct Attention {
     const Shape& q = src[0].shape;
     return 2.0 * static_cast<double>(q[0] * q[1] * src[1].shape[1]) *
            static_cast<double>(q[2] + src[2].shape[2]) * (causal ? 0.5 : 1.0);
+  }
+
+  /// A causal position depends on where it is in the sequence.
+  Cut cut(Types, const TensorType&) const { return causal ? Cut::kPictures : Cut::kRows; }
+  bool reads_whole_picture(std::size_t i) const { return i > 0; }
+  Price price(Types src) const {
+    constexpr std::int64_t kManyKeys = 256;  // fewer: a prompt's or a face's tokens
+    return src[1].shape[1] < kManyKeys ? Price::kShortAttention : Price::kAttention;
   }
 };
 

@@ -9,7 +9,9 @@ namespace semblance {
 /// f32; result as x. May overwrite x.
 struct BatchNorm {
   static constexpr std::string_view kName = "batch_norm";
-  static constexpr unsigned kSlices = kSliceAny;
+  static constexpr Cut kCut = Cut::kPixels;
+  static constexpr Reuse kReuse = Reuse::kFuse;
+  static constexpr Price kPrice = Price::kElementwise;
   float eps = 1e-5F;
 
   template <typename F>

@@ -11,7 +11,8 @@ enum class BinaryFn : std::uint8_t { kAdd, kSub, kMul, kDiv };
 /// add alone. Result in x's dtype. May overwrite x where x has the result's shape.
 struct Binary {
   static constexpr std::string_view kName = "binary";
-  static constexpr unsigned kSlices = kSliceAny;
+  static constexpr Reuse kReuse = Reuse::kFuse;
+  static constexpr Price kPrice = Price::kElementwise;
   static constexpr std::string_view kFnNames[] = {"add", "sub", "mul", "div"};
   BinaryFn fn = BinaryFn::kAdd;
   float scale = 1.0F;
@@ -27,6 +28,27 @@ struct Binary {
   }
   Operations cost(Types, const TensorType& dst) const {
     return 2.0 * static_cast<double>(dst.shape.elements());
+  }
+
+  /// In rows where every source has the result's rows, or one pixel a picture, or is a vector.
+  Cut cut(Types src, const TensorType& dst) const {
+    for (const TensorType& type : src) {
+      const Shape& shape = type.shape;
+      if (shape.rank() <= 1) continue;
+      if (shape.rank() != dst.shape.rank() || (shape[0] != dst.shape[0] && shape[0] != 1))
+        return Cut::kWhole;
+      const bool is_same_rows =
+          pixels_of(shape) == pixels_of(dst.shape) && row_of(shape) == row_of(dst.shape);
+      if (pixels_of(shape) != 1 && !is_same_rows) return Cut::kWhole;
+    }
+    return Cut::kRows;
+  }
+  Part source_part(std::size_t i, Types src, const TensorType& dst, const Part& part) const {
+    const Shape& shape = src[i].shape;
+    if (shape.rank() <= 1) return {};
+    if (pixels_of(shape) == 1 && pixels_of(dst.shape) != 1 && part.end > part.begin)
+      return whole_picture(shape, part.picture);
+    return {shape[0] == 1 ? 0 : part.picture, part.begin, part.end};
   }
 };
 

@@ -11,7 +11,9 @@ namespace semblance {
 /// may reach a result. No sources.
 struct Blank {
   static constexpr std::string_view kName = "blank";
-  static constexpr unsigned kSlices = kSliceNone;
+  static constexpr Cut kCut = Cut::kWhole;
+  static constexpr Reuse kReuse = Reuse::kKeep;
+  static constexpr Price kPrice = Price::kNothing;
   static constexpr std::string_view kDTypeNames[] = {"f32", "f16", "bf16", "f64", "i64",
                                                      "i32", "i16", "i8",   "u8",  "bool"};
   DType dtype = DType::kF32;

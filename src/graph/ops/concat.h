@@ -8,7 +8,8 @@ namespace semblance {
 /// All sources have one dtype and equal sizes but along `axis` (negative counts from the end).
 struct Concat {
   static constexpr std::string_view kName = "concat";
-  static constexpr unsigned kSlices = kSliceAny;
+  static constexpr Reuse kReuse = Reuse::kRecompute;
+  static constexpr Price kPrice = Price::kElementwise;
   std::int64_t axis = -1;
 
   template <typename F>
@@ -32,6 +33,10 @@ struct Concat {
     return {src[0].dtype, src[0].shape.with(along, size)};
   }
   Operations cost(Types, const TensorType&) const { return 0; }
+
+  Cut cut(Types, const TensorType& dst) const {
+    return dst.shape.place_of(axis) == dst.shape.rank() - 1 ? Cut::kPixels : Cut::kWhole;
+  }
 };
 
 }  // namespace semblance

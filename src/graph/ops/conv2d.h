@@ -13,7 +13,8 @@ namespace semblance {
 /// residual.
 struct Conv2d {
   static constexpr std::string_view kName = "conv2d";
-  static constexpr unsigned kSlices = kSlicePictures | kSliceRows | kSliceOutputChannels;
+  static constexpr Cut kCut = Cut::kRows;
+  static constexpr Reuse kReuse = Reuse::kKeep;
   std::array<std::int64_t, 2> stride{1, 1};     // rows, columns
   std::array<std::int64_t, 4> pad{0, 0, 0, 0};  // top, left, bottom, right; zeros
   std::array<std::int64_t, 2> dilation{1, 1};
@@ -63,6 +64,32 @@ struct Conv2d {
   Operations cost(Types src, const TensorType& dst) const {
     return 2.0 * static_cast<double>(dst.shape.elements()) *
            static_cast<double>(src[1].shape.elements_from(1));
+  }
+
+  bool has_output_channels() const { return groups == 1; }
+  Part source_part(std::size_t i, Types src, const TensorType& dst, const Part& part) const {
+    if (i != 0) return part;  // the residual
+    return part_of_rows(src[0].shape, part.picture, window(src, dst, part));
+  }
+  void narrow(Types src, const TensorType& dst, Part& part) {
+    const Rows rows = window(src, dst, part);
+    pad[0] = std::max<std::int64_t>(0, -rows.begin);
+    pad[2] = std::max<std::int64_t>(0, rows.end - src[0].shape[1]);
+  }
+  Price price(Types src) const {
+    constexpr std::int64_t kNarrow = 512;  // channels; backend/cpu chooses among kernels by it, too
+    const Shape& weight = src[1].shape;
+    if (weight[2] == 1 && weight[3] == 1) return Price::kLinear;
+    return weight[2] == 3 && weight[3] == 3 && weight[1] <= kNarrow ? Price::kNarrowConvolution
+                                                                    : Price::kWideConvolution;
+  }
+
+ private:
+  /// Rows of x under a part of the result; some can lie beyond the picture, in the padding.
+  Rows window(Types src, const TensorType& dst, const Part& part) const {
+    const Rows rows = rows_of(dst.shape, part);
+    const std::int64_t reach = dilation[0] * (src[1].shape[2] - 1) + 1;
+    return {rows.begin * stride[0] - pad[0], (rows.end - 1) * stride[0] - pad[0] + reach};
   }
 };
 

@@ -8,7 +8,9 @@ namespace semblance {
 /// Between f32, f16 and bf16, rounding to nearest even.
 struct Convert {
   static constexpr std::string_view kName = "convert";
-  static constexpr unsigned kSlices = kSliceAny;
+  static constexpr Cut kCut = Cut::kPixels;
+  static constexpr Reuse kReuse = Reuse::kFuse;
+  static constexpr Price kPrice = Price::kElementwise;
   static constexpr std::string_view kDTypeNames[] = {"f32", "f16", "bf16"};
   DType dtype = DType::kF32;
 

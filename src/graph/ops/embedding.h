@@ -9,7 +9,9 @@ namespace semblance {
 /// <= id < v. The table is a weight of which only the named rows are read.
 struct Embedding {
   static constexpr std::string_view kName = "embedding";
-  static constexpr unsigned kSlices = kSlicePictures | kSliceRows;
+  static constexpr Cut kCut = Cut::kWhole;
+  static constexpr Reuse kReuse = Reuse::kKeep;
+  static constexpr Price kPrice = Price::kElementwise;
 
   template <typename F>
   void fields(F&&) {}
@@ -22,6 +24,8 @@ struct Embedding {
     return {src[1].dtype, Shape{src[0].shape[0], src[0].shape[1], src[1].shape[1]}};
   }
   Operations cost(Types, const TensorType&) const { return 0; }
+
+  std::uint64_t moved_bytes(Types, const TensorType& dst) const { return 2 * dst.bytes(); }
 };
 
 }  // namespace semblance

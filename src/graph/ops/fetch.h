@@ -9,7 +9,9 @@ namespace semblance {
 /// copies, for a graph that is run without a scratch file.
 struct Fetch {
   static constexpr std::string_view kName = "fetch";
-  static constexpr unsigned kSlices = kSliceAny;
+  static constexpr Cut kCut = Cut::kWhole;
+  static constexpr Reuse kReuse = Reuse::kKeep;
+  static constexpr Price kPrice = Price::kNothing;
 
   template <typename F>
   void fields(F&&) {}

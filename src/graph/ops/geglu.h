@@ -8,7 +8,9 @@ namespace semblance {
 /// x [...,2c] -> [...,c]: x[..., :c] * gelu(x[..., c:]), gelu exact by erf (diffusers' GEGLU).
 struct Geglu {
   static constexpr std::string_view kName = "geglu";
-  static constexpr unsigned kSlices = kSlicePictures | kSliceRows;
+  static constexpr Cut kCut = Cut::kPixels;
+  static constexpr Reuse kReuse = Reuse::kFuse;
+  static constexpr Price kPrice = Price::kGate;
 
   template <typename F>
   void fields(F&&) {}

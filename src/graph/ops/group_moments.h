@@ -13,7 +13,9 @@ namespace semblance {
 /// makes the whole.
 struct GroupMoments {
   static constexpr std::string_view kName = "group_moments";
-  static constexpr unsigned kSlices = kSlicePictures;
+  static constexpr Cut kCut = Cut::kPictures;
+  static constexpr Reuse kReuse = Reuse::kKeep;
+  static constexpr Price kPrice = Price::kNorm;
   std::int64_t groups = 32;
   std::int64_t chunk_pixels = 128;  // group_chunk_pixels() of the whole picture's shape
 
@@ -35,6 +37,10 @@ struct GroupMoments {
   }
   Operations cost(Types src, const TensorType&) const {
     return 4.0 * static_cast<double>(src[0].shape.elements());
+  }
+
+  Part source_part(std::size_t, Types src, const TensorType&, const Part& part) const {
+    return whole_picture(src[0].shape, part.picture);
   }
 };
 

@@ -10,7 +10,9 @@ namespace semblance {
 /// overwrite x. Its bits are those of GroupScale(x, GroupMoments(x)) with group_chunk_pixels(x).
 struct GroupNorm {
   static constexpr std::string_view kName = "group_norm";
-  static constexpr unsigned kSlices = kSlicePictures;
+  static constexpr Cut kCut = Cut::kWhole;
+  static constexpr Reuse kReuse = Reuse::kKeep;
+  static constexpr Price kPrice = Price::kNorm;
   std::int64_t groups = 32;
   float eps = 1e-5F;  // 1e-6 in front of a transformer and in the VAE: docs/reference.md, section 2
   bool silu = false;

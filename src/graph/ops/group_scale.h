@@ -11,7 +11,9 @@ namespace semblance {
 /// bias [c] f32; result as x. May overwrite x.
 struct GroupScale {
   static constexpr std::string_view kName = "group_scale";
-  static constexpr unsigned kSlices = kSlicePictures | kSliceRows;
+  static constexpr Cut kCut = Cut::kPixels;
+  static constexpr Reuse kReuse = Reuse::kRecompute;
+  static constexpr Price kPrice = Price::kNorm;
   std::int64_t groups = 32;
   float eps = 1e-5F;
   bool silu = false;
@@ -38,6 +40,8 @@ struct GroupScale {
   Operations cost(Types src, const TensorType&) const {
     return 4.0 * static_cast<double>(src[0].shape.elements());
   }
+
+  bool reads_whole_picture(std::size_t i) const { return i == 1; }
 };
 
 }  // namespace semblance

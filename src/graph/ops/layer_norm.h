@@ -9,7 +9,9 @@ namespace semblance {
 /// f32; result as x. May overwrite x.
 struct LayerNorm {
   static constexpr std::string_view kName = "layer_norm";
-  static constexpr unsigned kSlices = kSlicePictures | kSliceRows;
+  static constexpr Cut kCut = Cut::kPixels;
+  static constexpr Reuse kReuse = Reuse::kRecompute;
+  static constexpr Price kPrice = Price::kNorm;
   float eps = 1e-5F;
 
   template <typename F>

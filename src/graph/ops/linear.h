@@ -9,7 +9,9 @@ namespace semblance {
 /// is added. Result [...,o] in x's dtype. May overwrite the residual.
 struct Linear {
   static constexpr std::string_view kName = "linear";
-  static constexpr unsigned kSlices = kSlicePictures | kSliceRows | kSliceOutputChannels;
+  static constexpr Cut kCut = Cut::kPixels;
+  static constexpr Reuse kReuse = Reuse::kKeep;
+  static constexpr Price kPrice = Price::kLinear;
   bool has_bias = true;
   bool has_residual = false;
 
@@ -36,6 +38,8 @@ struct Linear {
   Operations cost(Types src, const TensorType& dst) const {
     return 2.0 * static_cast<double>(dst.shape.elements()) * static_cast<double>(src[1].shape[1]);
   }
+
+  bool has_output_channels() const { return true; }
 };
 
 }  // namespace semblance

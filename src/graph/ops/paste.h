@@ -9,7 +9,9 @@ namespace semblance {
 /// same of both. May overwrite y: then only the part is moved.
 struct Paste {
   static constexpr std::string_view kName = "paste";
-  static constexpr unsigned kSlices = kSlicePictures | kSliceRows;
+  static constexpr Cut kCut = Cut::kPixels;
+  static constexpr Reuse kReuse = Reuse::kKeep;
+  static constexpr Price kPrice = Price::kElementwise;
   std::int64_t begin = 0;
 
   template <typename F>
@@ -30,6 +32,8 @@ struct Paste {
     return src[0];
   }
   Operations cost(Types, const TensorType&) const { return 0; }
+
+  std::uint64_t moved_bytes(Types src, const TensorType&) const { return 2 * src[1].bytes(); }
 };
 
 }  // namespace semblance

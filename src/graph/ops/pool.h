@@ -15,7 +15,9 @@ enum class PoolFn : std::uint8_t { kMax, kAverage };
 /// it inside the padded picture), else by its part inside the picture.
 struct Pool {
   static constexpr std::string_view kName = "pool";
-  static constexpr unsigned kSlices = kSlicePictures | kSliceRows;
+  static constexpr Cut kCut = Cut::kWhole;
+  static constexpr Reuse kReuse = Reuse::kKeep;
+  static constexpr Price kPrice = Price::kElementwise;
   static constexpr std::string_view kFnNames[] = {"max", "average"};
   PoolFn fn = PoolFn::kMax;
   std::array<std::int64_t, 2> kernel{1, 1};

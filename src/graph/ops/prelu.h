@@ -8,7 +8,9 @@ namespace semblance {
 /// x where x > 0, else slope * x. x [...,c]; slope [c] or [1] f32; result as x. May overwrite x.
 struct PRelu {
   static constexpr std::string_view kName = "prelu";
-  static constexpr unsigned kSlices = kSliceAny;
+  static constexpr Cut kCut = Cut::kPixels;
+  static constexpr Reuse kReuse = Reuse::kFuse;
+  static constexpr Price kPrice = Price::kElementwise;
 
   template <typename F>
   void fields(F&&) {}

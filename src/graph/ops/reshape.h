@@ -10,7 +10,8 @@ namespace semblance {
 /// A view: nothing is moved, the result lies where x lies. Sizes multiply to x's.
 struct Reshape {
   static constexpr std::string_view kName = "reshape";
-  static constexpr unsigned kSlices = kSliceAny;
+  static constexpr Reuse kReuse = Reuse::kFuse;
+  static constexpr Price kPrice = Price::kNothing;
   std::vector<std::int64_t> shape;
 
   template <typename F>
@@ -27,6 +28,17 @@ struct Reshape {
     return {src[0].dtype, result};
   }
   Operations cost(Types, const TensorType&) const { return 0; }
+
+  /// Where pictures and channels stay, pixels do.
+  Cut cut(Types src, const TensorType& dst) const {
+    const Shape& x = src[0].shape;
+    const Shape& y = dst.shape;
+    return is_pictured(x) && x[0] == y[0] && x[-1] == y[-1] ? Cut::kPixels : Cut::kWhole;
+  }
+  void narrow(Types, const TensorType& dst, Part& part) {
+    const Shape part_shape = shape_of(dst.shape, part);
+    shape.assign(part_shape.sizes().begin(), part_shape.sizes().end());
+  }
 };
 
 }  // namespace semblance

@@ -9,7 +9,9 @@ namespace semblance {
 /// i / (dim/2 - shift)), i < dim/2, dim even. As diffusers' get_timestep_embedding.
 struct Sinusoid {
   static constexpr std::string_view kName = "sinusoid";
-  static constexpr unsigned kSlices = kSliceNone;
+  static constexpr Cut kCut = Cut::kWhole;
+  static constexpr Reuse kReuse = Reuse::kKeep;
+  static constexpr Price kPrice = Price::kElementwise;
   std::int64_t dim = 320;
   bool flip = true;
   float shift = 0.0F;

@@ -9,7 +9,9 @@ namespace semblance {
 /// dtype.
 struct Slice {
   static constexpr std::string_view kName = "slice";
-  static constexpr unsigned kSlices = kSliceAny;
+  static constexpr Cut kCut = Cut::kWhole;
+  static constexpr Reuse kReuse = Reuse::kKeep;
+  static constexpr Price kPrice = Price::kElementwise;
   std::int64_t axis = 0;
   std::int64_t begin = 0;
   std::int64_t end = 0;
@@ -32,6 +34,8 @@ struct Slice {
     return {src[0].dtype, src[0].shape.with(along, size)};
   }
   Operations cost(Types, const TensorType&) const { return 0; }
+
+  std::uint64_t moved_bytes(Types, const TensorType& dst) const { return 2 * dst.bytes(); }
 };
 
 }  // namespace semblance

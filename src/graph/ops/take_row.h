@@ -8,7 +8,9 @@ namespace semblance {
 /// x [n,l,c], rows i32 [n] -> [n,c]: x[i, rows[i]]. A row outside is clamped.
 struct TakeRow {
   static constexpr std::string_view kName = "take_row";
-  static constexpr unsigned kSlices = kSlicePictures;
+  static constexpr Cut kCut = Cut::kWhole;
+  static constexpr Reuse kReuse = Reuse::kKeep;
+  static constexpr Price kPrice = Price::kElementwise;
 
   template <typename F>
   void fields(F&&) {}
@@ -21,6 +23,8 @@ struct TakeRow {
     return {src[0].dtype, Shape{src[0].shape[0], src[0].shape[2]}};
   }
   Operations cost(Types, const TensorType&) const { return 0; }
+
+  std::uint64_t moved_bytes(Types, const TensorType& dst) const { return 2 * dst.bytes(); }
 };
 
 }  // namespace semblance

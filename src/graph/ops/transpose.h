@@ -10,7 +10,9 @@ namespace semblance {
 /// Result axis i is x's axis perm[i], as numpy.transpose. Any dtype.
 struct Transpose {
   static constexpr std::string_view kName = "transpose";
-  static constexpr unsigned kSlices = kSliceAny;
+  static constexpr Cut kCut = Cut::kWhole;
+  static constexpr Reuse kReuse = Reuse::kKeep;
+  static constexpr Price kPrice = Price::kElementwise;
   std::vector<std::int64_t> perm;
 
   template <typename F>

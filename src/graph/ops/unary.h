@@ -11,7 +11,9 @@ enum class UnaryFn : std::uint8_t { kSilu, kGelu, kQuickGelu, kSigmoid, kRelu, k
 /// tanh. Result as x. May overwrite x.
 struct Unary {
   static constexpr std::string_view kName = "unary";
-  static constexpr unsigned kSlices = kSliceAny;
+  static constexpr Cut kCut = Cut::kPixels;
+  static constexpr Reuse kReuse = Reuse::kFuse;
+  static constexpr Price kPrice = Price::kElementwise;
   static constexpr std::string_view kFnNames[] = {"silu",    "gelu", "quick_gelu",
                                                   "sigmoid", "relu", "tanh"};
   UnaryFn fn = UnaryFn::kSilu;

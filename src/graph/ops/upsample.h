@@ -10,7 +10,8 @@ namespace semblance {
 /// floor).
 struct Upsample {
   static constexpr std::string_view kName = "upsample";
-  static constexpr unsigned kSlices = kSlicePictures | kSliceRows;
+  static constexpr Reuse kReuse = Reuse::kRecompute;
+  static constexpr Price kPrice = Price::kElementwise;
   std::int64_t height = 0;
   std::int64_t width = 0;
 
@@ -27,6 +28,30 @@ struct Upsample {
     return {src[0].dtype, src[0].shape.with(1, height).with(2, width)};
   }
   Operations cost(Types, const TensorType&) const { return 0; }
+
+  Cut cut(Types src, const TensorType&) const {
+    return height % src[0].shape[1] == 0 ? Cut::kRows : Cut::kPictures;
+  }
+  Part source_part(std::size_t, Types src, const TensorType& dst, const Part& part) const {
+    if (cut(src, dst) == Cut::kPictures) return whole_picture(src[0].shape, part.picture);
+    return part_of_rows(src[0].shape, part.picture, source_rows(src, dst, part));
+  }
+  /// Works on whole source rows, so the part grows to theirs.
+  void narrow(Types src, const TensorType& dst, Part& part) {
+    if (cut(src, dst) == Cut::kPictures) return;
+    const std::int64_t times = height / src[0].shape[1];
+    const Rows rows = source_rows(src, dst, part);
+    const std::int64_t row = row_of(dst.shape) * times;
+    height = (rows.end - rows.begin) * times;
+    part = {part.picture, rows.begin * row, rows.end * row};
+  }
+
+ private:
+  Rows source_rows(Types src, const TensorType& dst, const Part& part) const {
+    const std::int64_t times = height / src[0].shape[1];
+    const Rows rows = rows_of(dst.shape, part);
+    return {rows.begin / times, (rows.end + times - 1) / times};
+  }
 };
 
 }  // namespace semblance

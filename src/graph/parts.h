@@ -1,0 +1,34 @@
+// Computing a node's result in parts: which part of each source a part of the result needs, and the
+// op that computes just that part. The ops' own declarations (graph/op_facts.h), asked through a
+// graph.
+#pragma once
+
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace semblance {
+
+/// How a node's result can be computed in parts; kPixels counts as kRows.
+Cut cut_of(const Graph& graph, const Node& node);
+Reuse reuse_of(const Op& op);
+/// Whether every part of the result needs whole pictures of source `index`: keys and values.
+bool reads_whole_picture(const Op& op, std::size_t index);
+/// Whether ranges of output channels can be computed alone, from the same rows of the weight
+/// (source 1) and of the bias.
+bool has_output_channels(const Op& op);
+
+/// The part of each source that `part` of the node's result needs; weights are needed whole. The
+/// node can be cut that way.
+std::vector<Part> sources_for(const Graph& graph, const Node& node, const Part& part);
+
+/// The op that computes a part. Its result may be larger than the part (Upsample works on whole
+/// source rows): it covers pixels [first, end) of the result's picture.
+struct PartOp {
+  Op op;
+  std::int64_t first = 0;
+  std::int64_t end = 0;
+};
+PartOp op_for(const Graph& graph, const Node& node, const Part& part);
+
+}  // namespace semblance
