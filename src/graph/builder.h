@@ -1,5 +1,5 @@
-// How models are written: values that know their graph, and a scope that spells the checkpoint's
-// names.
+// What models are written with: values that know their graph, and a scope that builds the
+// checkpoint's names.
 //
 //   Value h = conv3x3(s / "conv1", silu(group_norm(s / "norm1", x)), channels);
 #pragma once
@@ -23,7 +23,7 @@ struct Value {
   std::int64_t channels() const { return shape()[-1]; }
 };
 
-/// A place in the checkpoint's names: Scope(graph, "unet.") / "down_blocks" / 0 spells
+/// A prefix of the checkpoint's names: Scope(graph, "unet.") / "down_blocks" / 0 is
 /// "unet.down_blocks.0".
 class Scope {
  public:
@@ -41,10 +41,10 @@ class Scope {
 
  private:
   Graph* graph_;
-  std::string path_;  // ends in '.' or is empty: a prefix; else a name
+  std::string path_;  // a prefix if empty or ending in '.', else a name
 };
 
-/// Appends an op over values of one graph.
+/// Appends an op. All values must be of one graph.
 Value apply(Op op, std::initializer_list<Value> src);
 
 Value operator+(Value x, Value y);

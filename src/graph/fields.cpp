@@ -60,7 +60,7 @@ T parse_number(std::string_view text, std::string_view kind) {
   const char* end = text.data() + text.size();
   const std::from_chars_result result = std::from_chars(text.data(), end, value);
   if (result.ec != std::errc{} || result.ptr != end)
-    fail(ErrorKind::kCorrupt, "'{}' is not {}", text, kind);
+    fail(ErrorKind::kCorrupt, "expected {}, got '{}'", kind, text);
   return value;
 }
 
@@ -70,7 +70,7 @@ std::int64_t parse_integer(std::string_view text) {
 
 std::vector<std::int64_t> parse_list(std::string_view text) {
   if (text.size() < 2 || text.front() != '[' || text.back() != ']')
-    fail(ErrorKind::kCorrupt, "'{}' is not a list like [1,2]", text);
+    fail(ErrorKind::kCorrupt, "expected a list like [1,2], got '{}'", text);
   text = text.substr(1, text.size() - 2);
   std::vector<std::int64_t> values;
   while (!text.empty()) {
@@ -78,12 +78,12 @@ std::vector<std::int64_t> parse_list(std::string_view text) {
     values.push_back(parse_integer(text.substr(0, comma)));
     if (comma == std::string_view::npos) break;
     text.remove_prefix(comma + 1);
-    if (text.empty()) fail(ErrorKind::kCorrupt, "a list ends in a comma");
+    if (text.empty()) fail(ErrorKind::kCorrupt, "a list must not end in a comma");
   }
   return values;
 }
 
-/// Sets the attribute of one name and notes whether there was one.
+/// Sets the attribute called `wanted` and reports whether it exists.
 struct Setter {
   std::string_view wanted;
   std::string_view text;
@@ -98,7 +98,7 @@ struct Setter {
   void operator()(std::string_view name, bool& value) {
     if (!is(name)) return;
     if (text != "true" && text != "false")
-      fail(ErrorKind::kCorrupt, "'{}' is neither true nor false", text);
+      fail(ErrorKind::kCorrupt, "expected true or false, got '{}'", text);
     value = text == "true";
   }
   void operator()(std::string_view name, std::vector<std::int64_t>& values) {
@@ -109,7 +109,7 @@ struct Setter {
     if (!is(name)) return;
     const std::vector<std::int64_t> list = parse_list(text);
     if (list.size() != N)
-      fail(ErrorKind::kCorrupt, "'{}' has {} numbers, {} has {}", text, list.size(), name, N);
+      fail(ErrorKind::kCorrupt, "{} needs {} numbers, got {} in '{}'", name, N, list.size(), text);
     std::copy(list.begin(), list.end(), values.begin());
   }
   template <typename E>
@@ -120,7 +120,7 @@ struct Setter {
       value = static_cast<E>(i);
       return;
     }
-    fail(ErrorKind::kCorrupt, "'{}' is none of {}{}", text, fmt::join(names, ", "),
+    fail(ErrorKind::kCorrupt, "expected one of {}, got '{}'{}", fmt::join(names, ", "), text,
          did_you_mean(text, names));
   }
 
@@ -190,12 +190,13 @@ TensorType parse_type(std::string_view text) {
   const std::size_t bracket = text.find('[');
   const std::optional<DType> dtype = dtype_from_name(text.substr(0, bracket));
   if (bracket == std::string_view::npos || !dtype)
-    fail(ErrorKind::kCorrupt, "'{}' is not a type like f32[1,8,8,4]", text);
+    fail(ErrorKind::kCorrupt, "expected a type like f32[1,8,8,4], got '{}'", text);
   try {
     const std::vector<std::int64_t> sizes = parse_list(text.substr(bracket));
     return {*dtype, Shape(std::span<const std::int64_t>(sizes))};
   } catch (const Error& error) {
-    fail(ErrorKind::kCorrupt, "'{}' is not a type like f32[1,8,8,4]: {}", text, error.what());
+    fail(ErrorKind::kCorrupt, "expected a type like f32[1,8,8,4], got '{}': {}", text,
+         error.what());
   }
 }
 

@@ -1,5 +1,5 @@
-// Attributes of ops as text, through the ops' own fields(): the one place that knows how a number,
-// a list or a named choice is spelt.
+// Attributes of ops as text, through the ops' own fields(). Only this file knows how numbers, lists
+// and named choices are written.
 //
 //   stride=[2,2] eps=1e-06 silu=true fn=quick_gelu
 #pragma once
@@ -13,10 +13,10 @@
 
 namespace semblance {
 
-/// Attributes that differ from the op's defaults, each after a blank: " stride=[2,2]"; may be "".
+/// Attributes that differ from the op's defaults, each after a space: " stride=[2,2]"; may be "".
 std::string fields_text(const Op& op);
 
-/// The op of that name with its default attributes; nothing when there is none.
+/// The op of that name with default attributes; nullopt if there is none.
 std::optional<Op> op_from_name(std::string_view name);
 std::vector<std::string_view> op_names();
 
@@ -24,7 +24,7 @@ std::vector<std::string_view> op_names();
 /// the wrong kind.
 void set_field(Op& op, std::string_view name, std::string_view value);
 
-/// "f32[1,8,8,4]" read back. Throws Error(kCorrupt).
+/// Parses "f32[1,8,8,4]". Throws Error(kCorrupt).
 TensorType parse_type(std::string_view text);
 
 }  // namespace semblance

@@ -6,7 +6,7 @@
 namespace semblance {
 namespace {
 
-constexpr std::int64_t kMostRows = std::int64_t{1} << 48;  // as a Shape has elements
+constexpr std::int64_t kMostRows = std::int64_t{1} << 48;  // also the most elements of a Shape
 
 void check_rows(const std::string& name, const TensorType& type,
                 const std::vector<RowRange>& rows) {
@@ -22,8 +22,8 @@ void check_rows(const std::string& name, const TensorType& type,
     rest -= range.count;
   }
   if (rest != 0) {
-    fail(ErrorKind::kShape, "weight {}: ranges of rows must come to the {} rows of {}", name,
-         wanted, to_string(type));
+    fail(ErrorKind::kShape, "weight {}: row ranges must add up to the {} rows of {}", name, wanted,
+         to_string(type));
   }
 }
 
@@ -51,7 +51,7 @@ ValueId Graph::add_weight(const std::string& name, TensorType type, std::vector<
     const ValueInfo& known = values_[static_cast<std::size_t>(*place)];
     if (std::tie(known.name, known.rows) == key) {
       if (!(known.type == type)) {
-        fail(ErrorKind::kShape, "weight {} is used as {} and as {}", name, to_string(known.type),
+        fail(ErrorKind::kShape, "weight {} is used as both {} and {}", name, to_string(known.type),
              to_string(type));
       }
       return *place;

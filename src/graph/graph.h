@@ -1,8 +1,8 @@
-// The graph: what is computed, without weights, without a device.
+// The graph: what is computed. It holds no weight data and knows no device.
 //
-// Values are inputs, weights (named as the checkpoint names them) or results of nodes; nodes are in
-// an order in which they can run. Pictures are channels last, [n,h,w,c]; sequences [n,l,c]; weights
-// have the shapes of checkpoint files. A graph only grows. Not thread-safe while it grows.
+// Values are inputs, weights (with the checkpoint's names) or results of nodes. Nodes are in
+// execution order. Pictures are channels last, [n,h,w,c]; sequences [n,l,c]; weights have the
+// shapes of checkpoint files. Nothing is ever removed. Adding to a graph is not thread-safe.
 #pragma once
 
 #include <compare>
@@ -31,8 +31,7 @@ struct ValueInfo {
   std::string name;   // of inputs and weights
   TensorType type;    // a weight's dtype is the one the op computes with, not the file's
   int producer = -1;  // index of the node, for results
-  std::vector<RowRange> rows = {};  // of the named tensor, one after the other, that make up the
-                                    // weight; none: it is the whole tensor
+  std::vector<RowRange> rows = {};  // of the named tensor, concatenated; empty: the whole tensor
 };
 
 struct Node {
@@ -43,12 +42,12 @@ struct Node {
 
 class Graph {
  public:
-  /// Names of inputs are unique; Error(kInternal) otherwise.
+  /// Throws Error(kInternal) if an input of that name exists.
   ValueId add_input(std::string name, TensorType type);
-  /// A weight asked for twice, with the same rows, is one value; its types must agree. Rows come
-  /// to the type's first size. Error(kShape) otherwise.
+  /// Adding a weight again with the same rows returns the same value. Throws Error(kShape) if the
+  /// types differ or if the rows do not add up to the type's first size.
   ValueId add_weight(const std::string& name, TensorType type, std::vector<RowRange> rows = {});
-  /// Appends a node; its result's type comes from the op's rule. Throws Error(kShape).
+  /// Appends a node and infers its result's type. Throws Error(kShape).
   ValueId add(Op op, std::vector<ValueId> src);
   void add_output(std::string name, ValueId value);
 
@@ -63,7 +62,7 @@ class Graph {
   ValueId find_output(std::string_view name) const;
 
   std::vector<TensorType> src_types(const Node& node) const;
-  /// Operations of one of its nodes.
+  /// Operations of one node.
   Operations cost(const Node& node) const;
   /// Of the whole graph.
   Operations cost() const;
@@ -75,9 +74,10 @@ class Graph {
   std::vector<ValueId> weights_;  // sorted by name, then rows
 };
 
-/// The text form, one line a value or node; parse() reads it back. For tests and bug reports.
+/// The text form, one line per value or node; parse_graph() reads it back. For tests and bug
+/// reports.
 std::string to_string(const Graph& graph);
-/// Throws Error(kCorrupt) with the line's number.
+/// Throws Error(kCorrupt) with the line number.
 Graph parse_graph(std::string_view text);
 
 }  // namespace semblance

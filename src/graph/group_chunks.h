@@ -1,4 +1,4 @@
-// Into which chunks of pixels the statistics of group normalisation are cut.
+// The chunks of pixels over which group normalisation gathers statistics.
 #pragma once
 
 #include <cstdint>
@@ -7,10 +7,10 @@
 
 namespace semblance {
 
-/// Pixels of a chunk of a whole picture, x [n,...,c] of GroupNorm: a rule of the shape alone, so
-/// that no sum depends on how many threads there are or in which bands a picture is computed. At
-/// most 256 chunks, none but the last below 128 pixels; for x [n,h,w,c] whole rows, the fewest that
-/// do.
+/// Pixels per chunk for GroupNorm's x [n,...,c]. Depends on the whole picture's shape only, so that
+/// no sum depends on the thread count or on how a picture is cut into bands. At most 256 chunks,
+/// each but the last of at least 128 pixels; for x [n,h,w,c] the fewest whole rows that satisfy
+/// both.
 std::int64_t group_chunk_pixels(const Shape& x);
 
 }  // namespace semblance

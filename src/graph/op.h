@@ -1,6 +1,6 @@
 // The closed list of ops. To add one: a header in ops/, a line here, a kernel in backend/ref and,
-// where it matters, in backend/cpu; what else must know it does not compile until it does
-// (docs/how_to_add.md).
+// where speed matters, in backend/cpu. Other code that must handle it does not compile until it
+// does (docs/how_to_add.md).
 #pragma once
 
 #include <variant>

@@ -1,7 +1,7 @@
 // What an op declares about itself for the planner: how its result can be computed in parts,
 // whether it is worth keeping, and which measured rate prices it.
 //
-// A value is pictured if it is [n,h,w,c] or [n,l,c]. A pixel is a position of h x w, or of l. Parts
+// A value is pictured if it is [n,h,w,c] or [n,l,c]. A pixel is a position in h x w, or in l. Parts
 // consist of whole rows of one picture, so that each is one contiguous piece of memory.
 #pragma once
 
@@ -37,7 +37,7 @@ inline Shape shape_of(const Shape& whole, const Part& part) {
   if (part.whole()) return whole;
   return whole.with(0, 1).with(1, (part.end - part.begin) / row_of(whole));
 }
-/// A source's picture that belongs to a picture of the result; a batch of one serves all.
+/// The source's picture for a picture of the result; a batch of one serves them all.
 inline Part whole_picture(const Shape& src, int picture) {
   return {src[0] == 1 ? 0 : picture, 0, pixels_of(src)};
 }
@@ -57,25 +57,27 @@ inline Part part_of_rows(const Shape& shape, int picture, Rows rows) {
           std::min(rows.end, shape[1]) * row_of(shape)};
 }
 
-/// How a pictured result can be computed in parts without changing a bit. `kCut` of an op, or
-/// cut(src, dst) where it depends on the types.
+/// How a pictured result can be computed in parts without changing a bit. An op declares `kCut`, or
+/// cut(src, dst) if it depends on the types.
 enum class Cut : std::uint8_t {
   kWhole,     // not at all
-  kPictures,  // pictures of the batch one at a time
-  kRows,      // rows of a picture; source_part() tells which rows of the sources they need
+  kPictures,  // one picture of the batch at a time
+  kRows,      // rows of a picture; source_part() says which rows of the sources they need
   kPixels,    // rows; each pixel needs the same pixel of every pictured source
 };
 
-/// Whether a result is kept in memory or computed again for every part that needs it: `kReuse`.
+/// Whether a result is kept in memory or computed again for every part that needs it. An op
+/// declares `kReuse`.
 enum class Reuse : std::uint8_t {
   kKeep,       // too expensive to compute twice
   kRecompute,  // cheap
-  kFuse,  // cheap, and needs only the pixels that it gives: it can follow a kept op part by part
+  kFuse,       // cheap and pointwise: can follow a kept op part by part
 };
 
-/// Which rate of the machine prices an op: `kPrice`, or price(src) where it depends on the types.
+/// Which measured rate of the machine prices an op. An op declares `kPrice`, or price(src) if it
+/// depends on the types.
 enum class Price : std::uint8_t {
-  kNothing,  // a view, or the scratch file's work
+  kNothing,  // a view, or work of the scratch file
   // Priced by arithmetic operations.
   kLinear,
   kNarrowConvolution,

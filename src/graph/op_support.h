@@ -1,4 +1,4 @@
-// What every op's header needs: the type of a tensor, what an op costs, and checks for shape rules.
+// What every op's header needs: tensor types, operation counts and checks for shape rules.
 #pragma once
 
 #include <span>
@@ -24,19 +24,19 @@ struct TensorType {
 /// "f32[2,64,64,320]"
 std::string to_string(const TensorType& type);
 
-/// Arithmetic operations (a multiply-add is two), for the planner's time.
+/// Arithmetic operations (a multiply-add is two), for the planner's time estimates.
 using Operations = double;
 
-/// No kernel, stride, dilation or pad of a window is larger: sums and products of them cannot
+/// Largest kernel, stride, dilation or pad of a window, so that their sums and products cannot
 /// overflow, whatever a file says.
 inline constexpr std::int64_t kLargestWindow = 1 << 20;
 
 using Types = std::span<const TensorType>;
 
-/// Throws Error(kShape) "group_norm: <rule>, got <types>" unless ok.
+/// Throws Error(kShape) "<op>: <rule>, got <types>" unless ok.
 void require(bool ok, std::string_view op, std::string_view rule, Types src);
 
-/// Shape of numpy broadcasting; throws as require() does.
+/// Result shape under numpy broadcasting; throws as require() does.
 Shape broadcast(std::string_view op, Types src);
 
 }  // namespace semblance

@@ -5,7 +5,7 @@
 namespace semblance {
 namespace {
 
-/// The types of a node's few sources, without an allocation.
+/// The types of a node's sources, without an allocation.
 class SmallTypes {
  public:
   SmallTypes(const Graph& graph, const Node& node) : count_(std::min(node.src.size(), kMost)) {
@@ -14,7 +14,7 @@ class SmallTypes {
   operator Types() const { return {types_.data(), count_}; }
 
  private:
-  static constexpr std::size_t kMost = 5;  // only Concat has more, and asks for none
+  static constexpr std::size_t kMost = 5;  // only Concat has more, and reads none
   std::array<TensorType, kMost> types_;
   std::size_t count_;
 };
@@ -23,7 +23,7 @@ bool is_weight(const Graph& graph, ValueId value) {
   return graph.values()[static_cast<std::size_t>(value)].kind == ValueKind::kWeight;
 }
 
-/// Whether a weight takes the place of a picture: it cannot be cut.
+/// Whether a weight is used as a picture: it cannot be cut.
 bool has_pictured_weight(const Graph& graph, const Node& node) {
   for (std::size_t i = 0; i < node.src.size(); ++i) {
     if (!is_weight(graph, node.src[i]) || !is_pictured(graph.type(node.src[i]).shape)) continue;

@@ -1,6 +1,6 @@
 // Computing a node's result in parts: which part of each source a part of the result needs, and the
-// op that computes just that part. The ops' own declarations (graph/op_facts.h), asked through a
-// graph.
+// op that computes just that part. Combines the ops' declarations (graph/op_facts.h) with a graph's
+// shapes.
 #pragma once
 
 #include <vector>
@@ -12,14 +12,15 @@ namespace semblance {
 /// How a node's result can be computed in parts; kPixels counts as kRows.
 Cut cut_of(const Graph& graph, const Node& node);
 Reuse reuse_of(const Op& op);
-/// Whether every part of the result needs whole pictures of source `index`: keys and values.
+/// Whether every part of the result needs whole pictures of source `index`, as attention needs keys
+/// and values.
 bool reads_whole_picture(const Op& op, std::size_t index);
-/// Whether ranges of output channels can be computed alone, from the same rows of the weight
+/// Whether a range of output channels can be computed alone, from the same rows of the weight
 /// (source 1) and of the bias.
 bool has_output_channels(const Op& op);
 
-/// The part of each source that `part` of the node's result needs; weights are needed whole. The
-/// node can be cut that way.
+/// The part of each source needed to compute `part` of the node's result; weights are needed whole.
+/// cut_of() must allow such a part.
 std::vector<Part> sources_for(const Graph& graph, const Node& node, const Part& part);
 
 /// The op that computes a part. Its result may be larger than the part (Upsample works on whole

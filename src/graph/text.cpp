@@ -1,17 +1,18 @@
-// A graph as text: one line a value or output, in the order of the graph.
+// A graph as text: one line per value or output, in the order of the graph.
 //
 //   input %0 sample f32[1,8,8,4]
 //   weight %1 conv_in.weight f32[32,4,3,3]
 //   %2 = conv2d(%0, %1) pad=[1,1,1,1] has_bias=false -> f32[1,8,8,32]
 //   output sample %2
 //
-// A weight of some rows of the named tensor has their ranges (first+count) behind its type:
+// A weight made of some rows of the named tensor lists their ranges (first+count) after its type:
 //
 //   weight %1 proj.weight f32[1280,1280] rows=[0+640,5120+640]
 //
-// Attributes at their default are left out; "-> type" may be. Numbers of values count up from 0. A
-// name with characters beyond printable ASCII, or with a blank, quote or backslash, is quoted as
-// JSON does. '#' begins a line of comment; blank lines are skipped.
+// Attributes with their default value are left out; "-> type" is optional. Values are numbered from
+// 0. A name that is empty, or has a space, quote, backslash or anything but printable ASCII, is in
+// double quotes with the escapes \", \\ and \xNN. A line that begins with '#' is a comment; blank
+// lines are skipped.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -54,7 +55,7 @@ std::string rows_text(const std::vector<RowRange>& rows) {
   return " rows=[" + text + "]";
 }
 
-/// "[0+640,5120+640]" read back.
+/// Parses "[0+640,5120+640]".
 std::vector<RowRange> parse_rows(std::string_view text) {
   std::vector<RowRange> rows;
   const auto number = [&text](std::string_view after, std::int64_t& value) {
@@ -69,11 +70,11 @@ std::vector<RowRange> parse_rows(std::string_view text) {
   do {
     RowRange range;
     if (!number(rows.empty() ? "[" : ",", range.first) || !number("+", range.count))
-      fail(ErrorKind::kCorrupt, "'{}' is not a list of rows like [0+640,5120+640]", whole);
+      fail(ErrorKind::kCorrupt, "expected row ranges like [0+640,5120+640], got '{}'", whole);
     rows.push_back(range);
   } while (text.starts_with(','));
   if (text != "]")
-    fail(ErrorKind::kCorrupt, "'{}' is not a list of rows like [0+640,5120+640]", whole);
+    fail(ErrorKind::kCorrupt, "expected row ranges like [0+640,5120+640], got '{}'", whole);
   return rows;
 }
 
@@ -84,7 +85,7 @@ std::string node_text(const Graph& graph, const Node& node) {
                      fields_text(node.op), to_string(graph.type(node.dst)));
 }
 
-/// Walks one line.
+/// Reads one line from left to right.
 class Line {
  public:
   explicit Line(std::string_view text) : rest_(text) { skip_blanks(); }
@@ -98,16 +99,16 @@ class Line {
     return true;
   }
   void expect(std::string_view token) {
-    if (!accept(token)) fail(ErrorKind::kCorrupt, "expected '{}' before {}", token, what_comes());
+    if (!accept(token)) fail(ErrorKind::kCorrupt, "expected '{}' before {}", token, rest_text());
   }
-  /// Up to the next blank or one of `stops`.
+  /// The text up to the next space, tab or one of `stops`.
   std::string_view word(std::string_view stops = "") {
     std::size_t length = 0;
     while (length < rest_.size() && !is_blank(rest_[length]) &&
            stops.find(rest_[length]) == std::string_view::npos) {
       ++length;
     }
-    if (length == 0) fail(ErrorKind::kCorrupt, "expected a word before {}", what_comes());
+    if (length == 0) fail(ErrorKind::kCorrupt, "expected a word before {}", rest_text());
     const std::string_view result = rest_.substr(0, length);
     rest_.remove_prefix(length);
     skip_blanks();
@@ -128,10 +129,10 @@ class Line {
     ValueId id = -1;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), id);
     if (error != std::errc{} || end != digits.data() + digits.size() || id < 0)
-      fail(ErrorKind::kCorrupt, "'%{}' is not the number of a value", digits);
+      fail(ErrorKind::kCorrupt, "expected a value such as %3, got '%{}'", digits);
     return id;
   }
-  std::string what_comes() const {
+  std::string rest_text() const {
     return at_end() ? "the end of the line" : fmt::format("'{}'", rest_.substr(0, 40));
   }
 
@@ -141,7 +142,7 @@ class Line {
     while (!rest_.empty() && is_blank(rest_.front())) rest_.remove_prefix(1);
   }
   char quoted_character() {
-    if (rest_.empty()) fail(ErrorKind::kCorrupt, "a quoted name does not end");
+    if (rest_.empty()) fail(ErrorKind::kCorrupt, "a quoted name has no closing quote");
     char character = rest_.front();
     rest_.remove_prefix(1);
     if (character != '\\') return character;
@@ -158,7 +159,7 @@ class Line {
       rest_.remove_prefix(1);
       return character;
     }
-    fail(ErrorKind::kCorrupt, "a backslash in a name is followed by \", \\ or xNN");
+    fail(ErrorKind::kCorrupt, "a backslash in a name must be followed by \", \\ or xNN");
   }
 
   std::string_view rest_;
@@ -178,7 +179,8 @@ class Parser {
     } else {
       parse_node(line);
     }
-    if (!line.at_end()) fail(ErrorKind::kCorrupt, "nothing may follow, got {}", line.what_comes());
+    if (!line.at_end())
+      fail(ErrorKind::kCorrupt, "expected the end of the line, got {}", line.rest_text());
   }
   Graph take() { return std::move(graph_); }
 
@@ -191,7 +193,7 @@ class Parser {
     if (kind == ValueKind::kWeight && line.accept("rows=")) rows = parse_rows(line.word());
     for (const ValueInfo& value : graph_.values()) {
       if (value.kind == kind && value.name == name && value.rows == rows)
-        fail(ErrorKind::kCorrupt, "'{}' is declared a second time", name);
+        fail(ErrorKind::kCorrupt, "'{}' is declared twice", name);
     }
     if (kind == ValueKind::kInput) {
       graph_.add_input(name, type);
@@ -204,7 +206,7 @@ class Parser {
     std::string name = line.name();
     const ValueId value = known(line.value());
     if (graph_.find_output(name) >= 0)
-      fail(ErrorKind::kCorrupt, "output '{}' is declared a second time", name);
+      fail(ErrorKind::kCorrupt, "output '{}' is declared twice", name);
     graph_.add_output(std::move(name), value);
   }
 
@@ -213,8 +215,7 @@ class Parser {
     line.expect("=");
     const std::string_view name = line.word("(");
     std::optional<Op> op = op_from_name(name);
-    if (!op)
-      fail(ErrorKind::kCorrupt, "there is no op '{}'{}", name, did_you_mean(name, op_names()));
+    if (!op) fail(ErrorKind::kCorrupt, "unknown op '{}'{}", name, did_you_mean(name, op_names()));
     line.expect("(");
     std::vector<ValueId> src;
     while (!line.accept(")")) {
@@ -238,8 +239,8 @@ class Parser {
     }
     const ValueId value = graph_.add(std::move(*op), std::move(src));
     if (declared && !(*declared == graph_.type(value))) {
-      fail(ErrorKind::kCorrupt, "the result is {}, not {} as declared",
-           to_string(graph_.type(value)), to_string(*declared));
+      fail(ErrorKind::kCorrupt, "the result is declared as {}, but is {}", to_string(*declared),
+           to_string(graph_.type(value)));
     }
   }
 

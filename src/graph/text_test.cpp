@@ -13,7 +13,7 @@
 namespace semblance {
 namespace {
 
-TEST(GraphText, ReadsLikeTheGraph) {
+TEST(GraphText, PrintsAndParsesAGraph) {
   Graph graph;
   Scope scope(&graph, "");
   Value x = scope.input("sample", DType::kF32, {1, 8, 8, 4});
@@ -35,7 +35,7 @@ output "out sample" %6
   EXPECT_EQ(to_string(parse_graph(text)), text);
 }
 
-TEST(GraphText, WeightsMayBeRowsOfATensor) {
+TEST(GraphText, WeightsCanBeRowsOfATensor) {
   const char* const text = R"(weight %0 a.weight f32[4,3]
 weight %1 a.weight f32[4,3] rows=[0+2,8+2]
 weight %2 "a b" f32[5] rows=[7+5]
@@ -45,14 +45,14 @@ weight %2 "a b" f32[5] rows=[7+5]
   EXPECT_EQ(to_string(graph), text);
 }
 
-TEST(GraphText, CommentsBlanksAndTypesMayBeLeftOut) {
+TEST(GraphText, SkipsCommentsAndBlankLinesAndInfersTypes) {
   EXPECT_EQ(to_string(parse_graph("# a graph\r\n\n  input  %0 x  f32[]\r\n%1=unary( %0 )fn=relu\n"
                                   "\t# with an end\noutput y %1")),
             "input %0 x f32[]\n%1 = unary(%0) fn=relu -> f32[]\noutput y %1\n");
   EXPECT_EQ(to_string(parse_graph("")), "");
 }
 
-TEST(GraphText, AnyNameSurvives) {
+TEST(GraphText, AnyNameRoundTrips) {
   for (const std::string& name :
        {std::string("a b"), std::string(""), std::string("\"\\"), std::string("caf\xc3\xa9"),
         std::string("line\nbreak\0", 11), std::string("#"), std::string("%1"), std::string("=,()"),
@@ -68,7 +68,7 @@ TEST(GraphText, AnyNameSurvives) {
   }
 }
 
-TEST(GraphText, EveryFloatSurvivesExactly) {
+TEST(GraphText, FloatsRoundTripExactly) {
   for (float value : {0.1F, 1e-5F, 1e-6F, -0.0F, 3.4028235e38F, 1.4e-45F, 1.0F / 3, 16777216.0F,
                       std::numeric_limits<float>::infinity()}) {
     Graph graph;
@@ -83,71 +83,73 @@ TEST(GraphText, EveryFloatSurvivesExactly) {
   EXPECT_TRUE(std::isnan(std::get<Affine>(parse_graph(to_string(graph)).nodes()[0].op).scale));
 }
 
-TEST(GraphText, RefusesWithTheLinesNumber) {
+TEST(GraphText, ErrorsNameTheLine) {
   struct Refusal {
     const char* text;  // after two good lines
     const char* message;
   };
   const Refusal refusals[] = {
-      {"%2 = unray(%0)", "line 3: there is no op 'unray', did you mean unary?"},
-      {"%2 = quantise(%0)", "line 3: there is no op 'quantise'"},
+      {"%2 = unray(%0)", "line 3: unknown op 'unray', did you mean unary?"},
+      {"%2 = quantise(%0)", "line 3: unknown op 'quantise'"},
       {"%2 = unary(%0) fm=gelu", "line 3: unary has no attribute 'fm', did you mean fn?"},
       {"%2 = unary(%0) wholly_else=gelu", "line 3: unary has no attribute 'wholly_else'"},
       {"%2 = unary(%0) fn=gleu",
-       "line 3: 'gleu' is none of silu, gelu, quick_gelu, sigmoid, relu, "
-       "tanh, did you mean gelu?"},
+       "line 3: expected one of silu, gelu, quick_gelu, sigmoid, relu, tanh, got 'gleu', did you "
+       "mean gelu?"},
       {"%2 = unary(%0) fn=gelu fn=relu", "line 3: attribute 'fn' is given twice"},
       {"%2 = unary(%0) fn", "line 3: expected '=' before the end of the line"},
       {"%2 = unary(%0) fn=", "line 3: expected a word before the end of the line"},
-      {"%2 = affine(%0) scale=1.0x", "line 3: '1.0x' is not a number"},
-      {"%2 = affine(%0) scale=1e99", "line 3: '1e99' is not a number"},
-      {"%2 = group_norm(%0, %1, %1) groups=1.5", "line 3: '1.5' is not a whole number"},
+      {"%2 = affine(%0) scale=1.0x", "line 3: expected a number, got '1.0x'"},
+      {"%2 = affine(%0) scale=1e99", "line 3: expected a number, got '1e99'"},
+      {"%2 = group_norm(%0, %1, %1) groups=1.5", "line 3: expected a whole number, got '1.5'"},
       {"%2 = group_norm(%0, %1, %1) groups=99999999999999999999",
-       "line 3: '99999999999999999999' is not a whole number"},
-      {"%2 = group_norm(%0, %1, %1) silu=1", "line 3: '1' is neither true nor false"},
-      {"%2 = conv2d(%0, %1) pad=[1,1]", "line 3: '[1,1]' has 2 numbers, pad has 4"},
-      {"%2 = conv2d(%0, %1) pad=1", "line 3: '1' is not a list like [1,2]"},
-      {"%2 = reshape(%0) shape=[1,]", "line 3: a list ends in a comma"},
-      {"%2 = reshape(%0) shape=[1,,2]", "line 3: '' is not a whole number"},
+       "line 3: expected a whole number, got '99999999999999999999'"},
+      {"%2 = group_norm(%0, %1, %1) silu=1", "line 3: expected true or false, got '1'"},
+      {"%2 = conv2d(%0, %1) pad=[1,1]", "line 3: pad needs 4 numbers, got 2 in '[1,1]'"},
+      {"%2 = conv2d(%0, %1) pad=1", "line 3: expected a list like [1,2], got '1'"},
+      {"%2 = reshape(%0) shape=[1,]", "line 3: a list must not end in a comma"},
+      {"%2 = reshape(%0) shape=[1,,2]", "line 3: expected a whole number, got ''"},
       {"%2 = unary(%2)", "line 3: %2 is not declared above"},
       {"%2 = unary(%9)", "line 3: %9 is not declared above"},
-      {"%2 = unary(%x)", "line 3: '%x' is not the number of a value"},
-      {"%2 = unary(%-1)", "line 3: '%-1' is not the number of a value"},
+      {"%2 = unary(%x)", "line 3: expected a value such as %3, got '%x'"},
+      {"%2 = unary(%-1)", "line 3: expected a value such as %3, got '%-1'"},
       {"%2 = unary(0)", "line 3: expected '%' before '0)'"},
       {"%2 = unary(%0", "line 3: expected ',' before the end of the line"},
       {"%2 = unary %0", "line 3: expected '(' before '%0'"},
       {"%3 = unary(%0)", "line 3: the next value is %2, got %3"},
-      {"%2 = unary(%0) -> f32[4]", "line 3: the result is f32[2,3], not f32[4] as declared"},
+      {"%2 = unary(%0) -> f32[4]", "line 3: the result is declared as f32[4], but is f32[2,3]"},
       {"%2 = unary(%0) ->", "line 3: expected a word before the end of the line"},
-      {"%2 = unary(%0) -> f32[2,3] more", "line 3: nothing may follow, got 'more'"},
+      {"%2 = unary(%0) -> f32[2,3] more", "line 3: expected the end of the line, got 'more'"},
       {"%2 = geglu(%0)", "line 3: geglu: needs x with an even number of channels, got f32[2,3]"},
-      {"input %2 x f32[1]", "line 3: 'x' is declared a second time"},
-      {"weight %2 w f32[3]", "line 3: 'w' is declared a second time"},
-      {"weight %2 v f33[3]", "line 3: 'f33[3]' is not a type like f32[1,8,8,4]"},
-      {"weight %2 v f32", "line 3: 'f32' is not a type like f32[1,8,8,4]"},
-      {"weight %2 v f32[2", "line 3: 'f32[2' is not a type like f32[1,8,8,4]"},
+      {"input %2 x f32[1]", "line 3: 'x' is declared twice"},
+      {"weight %2 w f32[3]", "line 3: 'w' is declared twice"},
+      {"weight %2 v f33[3]", "line 3: expected a type like f32[1,8,8,4], got 'f33[3]'"},
+      {"weight %2 v f32", "line 3: expected a type like f32[1,8,8,4], got 'f32'"},
+      {"weight %2 v f32[2", "line 3: expected a type like f32[1,8,8,4], got 'f32[2'"},
       {"weight %2 v f32[-1]", "a tensor's size cannot be negative, got -1"},
       {"weight %2 v f32[1,1,1,1,1,1,1]", "a tensor has at most 6 axes, this one has 7"},
       {"weight %2 v f32[281474976710656,2]", "a tensor has at most 2^48 elements"},
       {"weight %2 v f32[0,281474976710656,2]", "a tensor has at most 2^48 elements"},
-      {"weight %2 v f32[2] rows=[]", "line 3: '[]' is not a list of rows like [0+640,5120+640]"},
-      {"weight %2 v f32[2] rows=[0+2", "'[0+2' is not a list of rows like"},
-      {"weight %2 v f32[2] rows=[0+2]x", "'[0+2]x' is not a list of rows like"},
-      {"weight %2 v f32[2] rows=[0+1,1]", "'[0+1,1]' is not a list of rows like"},
-      {"weight %2 v f32[2] rows=[0+99999999999999999999]", "is not a list of rows like"},
+      {"weight %2 v f32[2] rows=[]", "line 3: expected row ranges like [0+640,5120+640], got '[]'"},
+      {"weight %2 v f32[2] rows=[0+2", "expected row ranges like [0+640,5120+640], got '[0+2'"},
+      {"weight %2 v f32[2] rows=[0+2]x", "expected row ranges like [0+640,5120+640], got '[0+2]x'"},
+      {"weight %2 v f32[2] rows=[0+1,1]",
+       "expected row ranges like [0+640,5120+640], got '[0+1,1]'"},
+      {"weight %2 v f32[2] rows=[0+99999999999999999999]", "expected row ranges like"},
       {"weight %2 v f32[2] rows=", "line 3: expected a word before the end of the line"},
       {"weight %2 v f32[2] rows=[0+1]",
-       "line 3: weight v: ranges of rows must come to the 2 rows of f32[2]"},
-      {"weight %2 v f32[] rows=[0+1]", "must come to the 0 rows of f32[]"},
+       "line 3: weight v: row ranges must add up to the 2 rows of f32[2]"},
+      {"weight %2 v f32[] rows=[0+1]", "must add up to the 0 rows of f32[]"},
       {"weight %2 v f32[2] rows=[0+2]\nweight %3 v f32[2] rows=[0+2]",
-       "line 4: 'v' is declared a second time"},
-      {"input %2 v f32[2] rows=[0+2]", "line 3: nothing may follow, got 'rows=[0+2]'"},
+       "line 4: 'v' is declared twice"},
+      {"input %2 v f32[2] rows=[0+2]", "line 3: expected the end of the line, got 'rows=[0+2]'"},
       {"weight %2 v", "line 3: expected a word before the end of the line"},
-      {"weight %2 \"v f32[1]", "line 3: a quoted name does not end"},
-      {"weight %2 \"v\\n\" f32[1]", "line 3: a backslash in a name is followed by \", \\ or xNN"},
-      {"weight %2 \"\\xg0\" f32[1]", "line 3: a backslash in a name is followed by"},
+      {"weight %2 \"v f32[1]", "line 3: a quoted name has no closing quote"},
+      {"weight %2 \"v\\n\" f32[1]",
+       "line 3: a backslash in a name must be followed by \", \\ or xNN"},
+      {"weight %2 \"\\xg0\" f32[1]", "line 3: a backslash in a name must be followed by"},
       {"output y %2", "line 3: %2 is not declared above"},
-      {"output y %1\noutput y %0", "line 4: output 'y' is declared a second time"},
+      {"output y %1\noutput y %0", "line 4: output 'y' is declared twice"},
       {"hello", "line 3: expected '%' before 'hello'"},
   };
   for (const Refusal& refusal : refusals) {
@@ -171,7 +173,7 @@ struct RandomFloats {
   void operator()(std::string_view, T&&...) {}
 };
 
-TEST(GraphText, RandomGraphsOfAllOpsComeBackTheSame) {
+TEST(GraphText, RandomGraphsOfAllOpsRoundTrip) {
   std::vector<Graph> ops;
   for (std::string_view op : op_names()) {
     for (const std::string& line : testing::read_case_lines(testing::shapes_path(op)))
@@ -186,7 +188,7 @@ TEST(GraphText, RandomGraphsOfAllOpsComeBackTheSame) {
       std::visit([&](auto& o) { o.fields(RandomFloats{&random}); }, op);
       std::vector<ValueId> src;
       for (const TensorType& type : one.src_types(one.nodes()[0])) {
-        // An old value of that type, if there is one and the dice say so.
+        // An existing value of that type if there is one, at random.
         ValueId value = -1;
         for (std::size_t i = 0; i < graph.values().size(); ++i) {
           if (graph.values()[i].type == type && random() % 2 == 0) value = static_cast<ValueId>(i);
@@ -204,7 +206,7 @@ TEST(GraphText, RandomGraphsOfAllOpsComeBackTheSame) {
   }
 }
 
-TEST(Closest, NamesANearWordOrNone) {
+TEST(Closest, SuggestsASimilarWordOrNone) {
   const std::string_view words[] = {"conv2d", "linear", "group_norm", "pool"};
   EXPECT_EQ(closest("conv2", words), "conv2d");
   EXPECT_EQ(closest("groupnorm", words), "group_norm");

@@ -1,4 +1,4 @@
-// Which nodes move nothing when their result lies in the right place: views and joins.
+// Nodes that need no copy if their result is placed well: views and joins.
 #pragma once
 
 #include <cstdint>
@@ -8,14 +8,14 @@
 
 namespace semblance {
 
-/// Where in its source's bytes the node's result lies as it is, if it does: for Reshape, 0; for a
-/// Slice of step 1 along an axis before which all sizes are 1, or over all of its axis. Any
-/// multiple of the element's size: whoever makes it a view sees to the alignment that kernels are
-/// promised.
+/// The byte offset of the node's result in its source, if the result is contiguous there: 0 for
+/// Reshape and for a Slice over its whole axis; also for a Slice of step 1 along an axis before
+/// which all sizes are 1. A multiple of the element size only: the caller must ensure the alignment
+/// that kernels expect.
 std::optional<std::int64_t> view_offset_bytes(const Graph& graph, const Node& node);
 
-/// Whether the node's sources lie in its result one after the other: Concat along an axis before
-/// which all sizes are 1.
+/// Whether the node's sources are contiguous in its result: Concat along an axis before which all
+/// sizes are 1.
 bool is_join(const Graph& graph, const Node& node);
 
 }  // namespace semblance

@@ -17,7 +17,7 @@ bool joins(const std::string& line) {
   return is_join(graph, graph.nodes()[0]);
 }
 
-TEST(Views, OfReshapesAndOfSlicesThatAreOneRange) {
+TEST(Views, ReshapesAndContiguousSlicesAreViews) {
   EXPECT_EQ(offset_of("reshape f32[2,6] shape=[3,4]"), 0);
   EXPECT_EQ(offset_of("slice f32[5,7] begin=2 end=4"), 2 * 7 * 4);
   EXPECT_EQ(offset_of("slice bf16[1,9,7,3] axis=1 begin=2 end=9"), 2 * 7 * 3 * 2);
@@ -26,7 +26,7 @@ TEST(Views, OfReshapesAndOfSlicesThatAreOneRange) {
   EXPECT_EQ(offset_of("slice f32[2,9,7] axis=1 end=9"), 0);  // all of it
 }
 
-TEST(Views, OfNothingElse) {
+TEST(Views, NothingElseIsAView) {
   EXPECT_EQ(offset_of("slice f32[2,9,7,3] axis=1 begin=2 end=4"), std::nullopt);
   EXPECT_EQ(offset_of("slice f32[1,9,7,3] axis=-1 begin=1 end=3"), std::nullopt);
   EXPECT_EQ(offset_of("slice f32[5,7] end=4 step=2"), std::nullopt);
@@ -34,7 +34,7 @@ TEST(Views, OfNothingElse) {
   EXPECT_EQ(offset_of("concat f32[5,7] axis=0"), std::nullopt);
 }
 
-TEST(Views, JoinsAreConcatsAlongTheFirstAxisThatCounts) {
+TEST(Views, JoinsAreConcatsAlongTheOutermostAxis) {
   EXPECT_TRUE(joins("concat f32[2,3] f32[1,3] axis=0"));
   EXPECT_TRUE(joins("concat f32[1,4,7,3] f32[1,2,7,3] axis=1"));
   EXPECT_TRUE(joins("concat f32[1,1,3] f32[1,1,2]"));

@@ -5,7 +5,7 @@
 
 namespace semblance {
 
-/// (x - mean) / sqrt(var + eps) * weight + bias by channel. x [...,c]; weight, bias, mean, var [c]
+/// (x - mean) / sqrt(var + eps) * weight + bias per channel. x [...,c]; weight, bias, mean, var [c]
 /// f32; result as x. May overwrite x.
 struct BatchNorm {
   static constexpr std::string_view kName = "batch_norm";
@@ -23,9 +23,9 @@ struct BatchNorm {
   TensorType infer(Types src) const {
     require(src.size() == 5, kName, "needs x, weight, bias, mean, var", src);
     const Shape& x = src[0].shape;
-    require(x.rank() >= 1, kName, "x has channels", src);
+    require(x.rank() >= 1, kName, "x must have channels", src);
     for (std::size_t i = 1; i < 5; ++i) {
-      require(src[i].shape == Shape{x[-1]}, kName, "weight, bias, mean and var are [c]", src);
+      require(src[i].shape == Shape{x[-1]}, kName, "weight, bias, mean and var must be [c]", src);
     }
     return src[0];
   }

@@ -7,8 +7,8 @@ namespace semblance {
 
 enum class BinaryFn : std::uint8_t { kAdd, kSub, kMul, kDiv };
 
-/// x + scale * y, x - y, x * y, x / y; sizes are equal or 1 from the last axis on. `scale` is for
-/// add alone. Result in x's dtype. May overwrite x where x has the result's shape.
+/// x + scale * y, x - y, x * y, x / y; aligned from the last axis, sizes are equal or 1. Only add
+/// uses `scale`. Result in x's dtype. May overwrite x where x has the result's shape.
 struct Binary {
   static constexpr std::string_view kName = "binary";
   static constexpr Reuse kReuse = Reuse::kFuse;
@@ -30,7 +30,7 @@ struct Binary {
     return 2.0 * static_cast<double>(dst.shape.elements());
   }
 
-  /// In rows where every source has the result's rows, or one pixel a picture, or is a vector.
+  /// Rows, if every source has the result's rows, has one pixel per picture or is a vector.
   Cut cut(Types src, const TensorType& dst) const {
     for (const TensorType& type : src) {
       const Shape& shape = type.shape;

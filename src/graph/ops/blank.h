@@ -1,4 +1,4 @@
-// A tensor that nothing is known of.
+// A tensor with undefined content.
 #pragma once
 
 #include <vector>
@@ -7,8 +7,8 @@
 
 namespace semblance {
 
-/// A place of that type for others to write to (Paste); its content is undefined, so no byte of it
-/// may reach a result. No sources.
+/// Memory for Paste to write to. Its content is undefined, so no byte of it may reach a result. No
+/// sources.
 struct Blank {
   static constexpr std::string_view kName = "blank";
   static constexpr Cut kCut = Cut::kWhole;

@@ -7,7 +7,7 @@
 
 namespace semblance {
 
-/// x [n,h,w,c], weight [o,c/groups,kh,kw] (as checkpoints have it), bias [o] f32 if has_bias, then
+/// x [n,h,w,c], weight [o,c/groups,kh,kw] (as in checkpoints), bias [o] f32 if has_bias, then
 /// residual [n,h',w',o] if has_residual, which is added to the result. Result [n,h',w',o] in x's
 /// dtype with h' = (h + top + bottom - dilation (kh - 1) - 1) / stride + 1. May overwrite the
 /// residual.
@@ -32,33 +32,34 @@ struct Conv2d {
   TensorType infer(Types src) const {
     const std::size_t sources = 2U + (has_bias ? 1U : 0U) + (has_residual ? 1U : 0U);
     require(src.size() == sources, kName,
-            "needs x, weight, then bias and residual as its flags say", src);
+            "needs x, weight, then bias and residual as its flags declare", src);
     const Shape& x = src[0].shape;
     const Shape& weight = src[1].shape;
-    require(x.rank() == 4 && weight.rank() == 4, kName, "x is [n,h,w,c] and weight [o,c,kh,kw]",
-            src);
-    require(groups > 0, kName, "groups are positive", src);
+    require(x.rank() == 4 && weight.rank() == 4, kName,
+            "x must be [n,h,w,c] and weight [o,c,kh,kw]", src);
+    require(groups > 0, kName, "groups must be positive", src);
     for (std::size_t i = 0; i < 2; ++i) {
       require(stride[i] > 0 && stride[i] <= kLargestWindow && dilation[i] > 0 &&
                   dilation[i] <= kLargestWindow && weight.sizes()[i + 2] <= kLargestWindow,
-              kName, "strides and dilations are positive, and no window is beyond 2^20", src);
+              kName, "strides and dilations must be positive, and no window size may exceed 2^20",
+              src);
       require(pad[i] >= 0 && pad[i] <= kLargestWindow && pad[i + 2] >= 0 &&
                   pad[i + 2] <= kLargestWindow,
-              kName, "pads are from 0 to 2^20", src);
+              kName, "pads must be 0 to 2^20", src);
     }
     require(x[3] % groups == 0 && x[3] / groups == weight[1] && weight[0] % groups == 0, kName,
-            "x's channels are the weight's times groups", src);
-    if (has_bias) require(src[2].shape == Shape{weight[0]}, kName, "bias is [o]", src);
+            "x's channels must be the weight's times groups", src);
+    if (has_bias) require(src[2].shape == Shape{weight[0]}, kName, "bias must be [o]", src);
     const std::int64_t kernel_h = dilation[0] * (weight[2] - 1) + 1;
     const std::int64_t kernel_w = dilation[1] * (weight[3] - 1) + 1;
     const std::int64_t padded_h = x[1] + pad[0] + pad[2];
     const std::int64_t padded_w = x[2] + pad[1] + pad[3];
     require(weight[2] > 0 && weight[3] > 0 && padded_h >= kernel_h && padded_w >= kernel_w, kName,
-            "the padded picture is at least as large as the kernel", src);
+            "the padded picture must be at least as large as the kernel", src);
     const TensorType result{src[0].dtype, Shape{x[0], (padded_h - kernel_h) / stride[0] + 1,
                                                 (padded_w - kernel_w) / stride[1] + 1, weight[0]}};
     if (has_residual)
-      require(src.back() == result, kName, "the residual has the result's type", src);
+      require(src.back() == result, kName, "the residual must have the result's type", src);
     return result;
   }
   Operations cost(Types src, const TensorType& dst) const {
@@ -77,7 +78,7 @@ struct Conv2d {
     pad[2] = std::max<std::int64_t>(0, rows.end - src[0].shape[1]);
   }
   Price price(Types src) const {
-    constexpr std::int64_t kNarrow = 512;  // channels; backend/cpu chooses among kernels by it, too
+    constexpr std::int64_t kNarrow = 512;  // channels; backend/cpu also chooses kernels by it
     const Shape& weight = src[1].shape;
     if (weight[2] == 1 && weight[3] == 1) return Price::kLinear;
     return weight[2] == 3 && weight[3] == 3 && weight[1] <= kNarrow ? Price::kNarrowConvolution
@@ -85,7 +86,7 @@ struct Conv2d {
   }
 
  private:
-  /// Rows of x under a part of the result; some can lie beyond the picture, in the padding.
+  /// Rows of x that a part of the result reads; some can be outside the picture, in the padding.
   Rows window(Types src, const TensorType& dst, const Part& part) const {
     const Rows rows = rows_of(dst.shape, part);
     const std::int64_t reach = dilation[0] * (src[1].shape[2] - 1) + 1;

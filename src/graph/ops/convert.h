@@ -1,4 +1,4 @@
-// Another element type.
+// Converts to another element type.
 #pragma once
 
 #include "graph/op_support.h"
@@ -21,7 +21,7 @@ struct Convert {
   int may_overwrite() const { return -1; }
 
   TensorType infer(Types src) const {
-    require(src.size() == 1 && is_float(src[0].dtype), kName, "needs x of floats", src);
+    require(src.size() == 1 && is_float(src[0].dtype), kName, "needs x of a float type", src);
     return {dtype, src[0].shape};
   }
   Operations cost(Types, const TensorType&) const { return 0; }

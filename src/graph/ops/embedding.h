@@ -1,12 +1,12 @@
-// Rows of a table, by number.
+// Looks up rows of a table.
 #pragma once
 
 #include "graph/op_support.h"
 
 namespace semblance {
 
-/// ids i32 [n,l], table [v,c] -> [n,l,c] in the table's dtype. Ids are checked by who makes them: 0
-/// <= id < v. The table is a weight of which only the named rows are read.
+/// ids i32 [n,l], table [v,c] -> [n,l,c] in the table's dtype. The caller ensures 0 <= id < v. The
+/// table is a weight; only the rows used are read from it.
 struct Embedding {
   static constexpr std::string_view kName = "embedding";
   static constexpr Cut kCut = Cut::kWhole;
@@ -20,7 +20,7 @@ struct Embedding {
   TensorType infer(Types src) const {
     require(src.size() == 2, kName, "needs ids, table", src);
     require(src[0].dtype == DType::kI32 && src[0].shape.rank() == 2 && src[1].shape.rank() == 2,
-            kName, "ids are i32 [n,l], the table is [v,c]", src);
+            kName, "ids must be i32 [n,l] and the table [v,c]", src);
     return {src[1].dtype, Shape{src[0].shape[0], src[0].shape[1], src[1].shape[1]}};
   }
   Operations cost(Types, const TensorType&) const { return 0; }

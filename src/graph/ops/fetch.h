@@ -1,12 +1,12 @@
-// A tensor brought back from the scratch file.
+// Reads a tensor back from the scratch file.
 #pragma once
 
 #include "graph/op_support.h"
 
 namespace semblance {
 
-/// Result as x, which Spill put aside, or a view of such. As arithmetic it is nothing: a kernel
-/// copies, for a graph that is run without a scratch file.
+/// x is the result of a Spill or a view of one; result as x. Without a scratch file, a kernel just
+/// copies.
 struct Fetch {
   static constexpr std::string_view kName = "fetch";
   static constexpr Cut kCut = Cut::kWhole;

@@ -6,11 +6,11 @@
 
 namespace semblance {
 
-/// x [n,...,c] -> f64 [n,chunks,groups,3]: of each group of channels in each `chunk_pixels`
-/// consecutive pixels of a picture (fewer in the last chunk) how many numbers there are, their
-/// mean, and the sum of their squared distances from it. `groups` divides c. Chunks stand alone: a
-/// band of a picture that begins and ends with chunks has exactly theirs, and Concat along axis 1
-/// makes the whole.
+/// x [n,...,c] -> f64 [n,chunks,groups,3]: for each group of channels in each chunk of
+/// `chunk_pixels` consecutive pixels of a picture (the last chunk may have fewer), the count of its
+/// numbers, their mean, and the sum of their squared distances from it. `groups` divides c. Chunks
+/// are independent: a band of whole chunks has exactly their moments, and Concat along axis 1 joins
+/// the bands.
 struct GroupMoments {
   static constexpr std::string_view kName = "group_moments";
   static constexpr Cut kCut = Cut::kPictures;
@@ -28,9 +28,9 @@ struct GroupMoments {
   TensorType infer(Types src) const {
     require(src.size() == 1, kName, "needs x", src);
     const Shape& x = src[0].shape;
-    require(x.rank() >= 2 && groups > 0 && x[-1] % groups == 0, kName, "groups divide x's channels",
-            src);
-    require(chunk_pixels > 0, kName, "chunk_pixels are positive", src);
+    require(x.rank() >= 2 && groups > 0 && x[-1] % groups == 0, kName,
+            "groups must divide x's channels", src);
+    require(chunk_pixels > 0, kName, "chunk_pixels must be positive", src);
     const std::int64_t pixels = x.with(0, 1).elements_before(-1);
     const std::int64_t chunks = pixels / chunk_pixels + (pixels % chunk_pixels > 0 ? 1 : 0);
     return {DType::kF64, Shape{x[0], chunks, groups, 3}};

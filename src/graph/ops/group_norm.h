@@ -6,15 +6,16 @@
 namespace semblance {
 
 /// Normalises each group of channels of each picture: (x - mean) / sqrt(var + eps) * weight + bias,
-/// then silu if asked. x [n,...,c]; weight, bias [c] f32; result as x. `groups` divides c. May
-/// overwrite x. Its bits are those of GroupScale(x, GroupMoments(x)) with group_chunk_pixels(x).
+/// then silu if `silu`. x [n,...,c]; weight, bias [c] f32; result as x. `groups` divides c. May
+/// overwrite x. Bit-identical to GroupScale(x, GroupMoments(x)) with chunks of
+/// group_chunk_pixels(x).
 struct GroupNorm {
   static constexpr std::string_view kName = "group_norm";
   static constexpr Cut kCut = Cut::kWhole;
   static constexpr Reuse kReuse = Reuse::kKeep;
   static constexpr Price kPrice = Price::kNorm;
   std::int64_t groups = 32;
-  float eps = 1e-5F;  // 1e-6 in front of a transformer and in the VAE: docs/reference.md, section 2
+  float eps = 1e-5F;  // 1e-6 before a transformer and in the VAE: docs/reference.md, section 2
   bool silu = false;
 
   template <typename F>
@@ -26,10 +27,10 @@ struct GroupNorm {
   TensorType infer(Types src) const {
     require(src.size() == 3, kName, "needs x, weight, bias", src);
     const Shape& x = src[0].shape;
-    require(x.rank() >= 2 && groups > 0 && x[-1] % groups == 0, kName, "groups divide x's channels",
-            src);
+    require(x.rank() >= 2 && groups > 0 && x[-1] % groups == 0, kName,
+            "groups must divide x's channels", src);
     require(src[1].shape == Shape{x[-1]} && src[2].shape == Shape{x[-1]}, kName,
-            "weight and bias are [c]", src);
+            "weight and bias must be [c]", src);
     return src[0];
   }
   Operations cost(Types src, const TensorType&) const {

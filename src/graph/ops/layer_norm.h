@@ -24,7 +24,7 @@ struct LayerNorm {
     require(src.size() == 3, kName, "needs x, weight, bias", src);
     const Shape& x = src[0].shape;
     require(x.rank() >= 1 && src[1].shape == Shape{x[-1]} && src[2].shape == Shape{x[-1]}, kName,
-            "weight and bias are [c]", src);
+            "weight and bias must be [c]", src);
     return src[0];
   }
   Operations cost(Types src, const TensorType&) const {

@@ -24,15 +24,15 @@ struct Linear {
   TensorType infer(Types src) const {
     const std::size_t sources = 2U + (has_bias ? 1U : 0U) + (has_residual ? 1U : 0U);
     require(src.size() == sources, kName,
-            "needs x, weight, then bias and residual as its flags say", src);
+            "needs x, weight, then bias and residual as its flags declare", src);
     const Shape& x = src[0].shape;
     const Shape& weight = src[1].shape;
     require(x.rank() >= 1 && weight.rank() == 2 && x[-1] == weight[1], kName,
-            "x is [...,k] and weight [o,k]", src);
-    if (has_bias) require(src[2].shape == Shape{weight[0]}, kName, "bias is [o]", src);
+            "x must be [...,k] and weight [o,k]", src);
+    if (has_bias) require(src[2].shape == Shape{weight[0]}, kName, "bias must be [o]", src);
     const TensorType result{src[0].dtype, x.with(-1, weight[0])};
     if (has_residual)
-      require(src.back() == result, kName, "the residual has the result's type", src);
+      require(src.back() == result, kName, "the residual must have the result's type", src);
     return result;
   }
   Operations cost(Types src, const TensorType& dst) const {

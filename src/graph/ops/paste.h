@@ -1,4 +1,4 @@
-// A part of the channels written over a tensor's.
+// Overwrites a range of a tensor's channels.
 #pragma once
 
 #include "graph/op_support.h"
@@ -6,7 +6,7 @@
 namespace semblance {
 
 /// y [...,c], part [...,p] -> y with channels [begin, begin + p) replaced by part; any dtype, the
-/// same of both. May overwrite y: then only the part is moved.
+/// same for both. May overwrite y: then only the part is copied.
 struct Paste {
   static constexpr std::string_view kName = "paste";
   static constexpr Cut kCut = Cut::kPixels;
@@ -26,9 +26,9 @@ struct Paste {
     const Shape& part = src[1].shape;
     require(src[0].dtype == src[1].dtype && y.rank() >= 1 && y.rank() == part.rank() &&
                 y.with(-1, 0) == part.with(-1, 0),
-            kName, "y and part differ in their channels only", src);
+            kName, "y and part may differ in their channels only", src);
     require(begin >= 0 && begin <= y[-1] && part[-1] <= y[-1] - begin, kName,
-            "the range lies inside", src);
+            "the range must be inside the axis", src);
     return src[0];
   }
   Operations cost(Types, const TensorType&) const { return 0; }

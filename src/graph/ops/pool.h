@@ -9,10 +9,10 @@ namespace semblance {
 
 enum class PoolFn : std::uint8_t { kMax, kAverage };
 
-/// x [n,h,w,c] -> [n,h',w',c], h' = (h + top + bottom - kernel) / stride + 1, rounded up if ceil
-/// (and, as torch and ONNX do, a window that would start beyond the padded input's start of padding
-/// is dropped). Max ignores padding; average divides by the whole window if count_pad (the part of
-/// it inside the padded picture), else by its part inside the picture.
+/// x [n,h,w,c] -> [n,h',w',c], h' = (h + top + bottom - kernel) / stride + 1, rounded up if ceil;
+/// then, as in torch and ONNX, a last window that would start in the bottom or right padding is
+/// dropped. Max ignores padding. Average divides by the window's size inside the padded picture if
+/// count_pad, else by its size inside the picture.
 struct Pool {
   static constexpr std::string_view kName = "pool";
   static constexpr Cut kCut = Cut::kWhole;
@@ -41,12 +41,12 @@ struct Pool {
       const auto axis = static_cast<std::size_t>(i);
       require(kernel[axis] > 0 && kernel[axis] <= kLargestWindow && stride[axis] > 0 &&
                   stride[axis] <= kLargestWindow,
-              kName, "kernel and stride are from 1 to 2^20", src);
+              kName, "kernel and stride must be 1 to 2^20", src);
       require(pad[axis] >= 0 && pad[axis + 2] >= 0 && pad[axis] < kernel[axis] &&
                   pad[axis + 2] < kernel[axis],
-              kName, "padding is smaller than the kernel", src);
+              kName, "padding must be smaller than the kernel", src);
       const std::int64_t room = x[i + 1] + pad[axis] + pad[axis + 2] - kernel[axis];
-      require(room >= 0, kName, "the padded picture is at least as large as the kernel", src);
+      require(room >= 0, kName, "the padded picture must be at least as large as the kernel", src);
       std::int64_t size = (room + (ceil ? stride[axis] - 1 : 0)) / stride[axis] + 1;
       if (ceil && (size - 1) * stride[axis] >= x[i + 1] + pad[axis]) --size;
       result = result.with(i + 1, size);

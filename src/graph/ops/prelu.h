@@ -1,4 +1,4 @@
-// Rectifier with a learned slope by channel.
+// Rectifier with a learned slope per channel.
 #pragma once
 
 #include "graph/op_support.h"
@@ -20,7 +20,7 @@ struct PRelu {
     require(src.size() == 2, kName, "needs x, slope", src);
     const Shape& x = src[0].shape;
     require(x.rank() >= 1 && (src[1].shape == Shape{x[-1]} || src[1].shape == Shape{1}), kName,
-            "slope is [c] or [1]", src);
+            "slope must be [c] or [1]", src);
     return src[0];
   }
   Operations cost(Types src, const TensorType&) const {

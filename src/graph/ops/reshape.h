@@ -7,7 +7,7 @@
 
 namespace semblance {
 
-/// A view: nothing is moved, the result lies where x lies. Sizes multiply to x's.
+/// A view: the result shares x's memory. The number of elements stays the same.
 struct Reshape {
   static constexpr std::string_view kName = "reshape";
   static constexpr Reuse kReuse = Reuse::kFuse;
@@ -23,13 +23,13 @@ struct Reshape {
   TensorType infer(Types src) const {
     require(src.size() == 1, kName, "needs x", src);
     const Shape result{std::span<const std::int64_t>(shape)};
-    require(result.elements() == src[0].shape.elements(), kName, "keeps the number of elements",
+    require(result.elements() == src[0].shape.elements(), kName, "must keep the number of elements",
             src);
     return {src[0].dtype, result};
   }
   Operations cost(Types, const TensorType&) const { return 0; }
 
-  /// Where pictures and channels stay, pixels do.
+  /// Pixels stay the same if the numbers of pictures and channels do.
   Cut cut(Types src, const TensorType& dst) const {
     const Shape& x = src[0].shape;
     const Shape& y = dst.shape;

@@ -25,7 +25,7 @@ struct Sinusoid {
   TensorType infer(Types src) const {
     require(src.size() == 1 && src[0].dtype == DType::kF32 && src[0].shape.rank() == 1, kName,
             "needs x f32 [n]", src);
-    require(dim > 0 && dim % 2 == 0, kName, "dim is even", src);
+    require(dim > 0 && dim % 2 == 0, kName, "dim must be positive and even", src);
     return {DType::kF32, Shape{src[0].shape[0], dim}};
   }
   Operations cost(Types, const TensorType& dst) const {

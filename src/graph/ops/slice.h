@@ -5,7 +5,7 @@
 
 namespace semblance {
 
-/// Indices begin, begin + step, ... below end of `axis`. 0 <= begin <= end <= size, step >= 1; any
+/// Indices begin, begin + step, ... < end of `axis`. 0 <= begin <= end <= size, step >= 1; any
 /// dtype.
 struct Slice {
   static constexpr std::string_view kName = "slice";
@@ -26,10 +26,10 @@ struct Slice {
   TensorType infer(Types src) const {
     require(src.size() == 1, kName, "needs x", src);
     const int rank = src[0].shape.rank();
-    require(axis >= -rank && axis < rank, kName, "the axis exists", src);
+    require(axis >= -rank && axis < rank, kName, "the axis must exist", src);
     const int along = static_cast<int>(axis);
     require(0 <= begin && begin <= end && end <= src[0].shape[along] && step >= 1, kName,
-            "the range lies inside", src);
+            "the range must be inside the axis", src);
     const std::int64_t size = begin == end ? 0 : (end - begin - 1) / step + 1;
     return {src[0].dtype, src[0].shape.with(along, size)};
   }

@@ -1,12 +1,12 @@
-// A tensor put aside, into the scratch file.
+// Moves a tensor to the scratch file.
 #pragma once
 
 #include "graph/op_support.h"
 
 namespace semblance {
 
-/// Result as x, which lies in the scratch file until it is fetched. As arithmetic it is nothing: a
-/// kernel copies, for a graph that is run without a scratch file.
+/// Result as x; it stays in the scratch file until Fetch reads it. Without a scratch file, a kernel
+/// just copies.
 struct Spill {
   static constexpr std::string_view kName = "spill";
   static constexpr Cut kCut = Cut::kWhole;

@@ -5,7 +5,7 @@
 
 namespace semblance {
 
-/// x [n,l,c], rows i32 [n] -> [n,c]: x[i, rows[i]]. A row outside is clamped.
+/// x [n,l,c], rows i32 [n] -> [n,c]: x[i, rows[i]]. Out-of-range rows are clamped.
 struct TakeRow {
   static constexpr std::string_view kName = "take_row";
   static constexpr Cut kCut = Cut::kWhole;
@@ -19,7 +19,7 @@ struct TakeRow {
   TensorType infer(Types src) const {
     require(src.size() == 2 && src[0].shape.rank() == 3, kName, "needs x [n,l,c] and rows", src);
     require(src[1] == TensorType{DType::kI32, Shape{src[0].shape[0]}} && src[0].shape[1] > 0, kName,
-            "rows are i32 [n]", src);
+            "rows must be i32 [n]", src);
     return {src[0].dtype, Shape{src[0].shape[0], src[0].shape[2]}};
   }
   Operations cost(Types, const TensorType&) const { return 0; }

@@ -1,4 +1,4 @@
-// Axes in another order.
+// Reorders axes.
 #pragma once
 
 #include <vector>
@@ -24,13 +24,14 @@ struct Transpose {
   TensorType infer(Types src) const {
     require(src.size() == 1, kName, "needs x", src);
     const Shape& x = src[0].shape;
-    require(static_cast<int>(perm.size()) == x.rank(), kName, "perm names every axis once", src);
+    require(static_cast<int>(perm.size()) == x.rank(), kName, "perm must name every axis once",
+            src);
     Shape result = x;
     unsigned seen = 0;
     for (int i = 0; i < x.rank(); ++i) {
       const std::int64_t axis = perm[static_cast<std::size_t>(i)];
       require(axis >= 0 && axis < x.rank() && (seen & (1U << axis)) == 0, kName,
-              "perm names every axis once", src);
+              "perm must name every axis once", src);
       seen |= 1U << axis;
       result = result.with(i, x[static_cast<int>(axis)]);
     }

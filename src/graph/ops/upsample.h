@@ -23,7 +23,7 @@ struct Upsample {
 
   TensorType infer(Types src) const {
     require(src.size() == 1 && src[0].shape.rank() == 4, kName, "needs x [n,h,w,c]", src);
-    require(height > 0 && width > 0 && src[0].shape.elements() > 0, kName, "sizes are positive",
+    require(height > 0 && width > 0 && src[0].shape.elements() > 0, kName, "sizes must be positive",
             src);
     return {src[0].dtype, src[0].shape.with(1, height).with(2, width)};
   }
@@ -36,7 +36,7 @@ struct Upsample {
     if (cut(src, dst) == Cut::kPictures) return whole_picture(src[0].shape, part.picture);
     return part_of_rows(src[0].shape, part.picture, source_rows(src, dst, part));
   }
-  /// Works on whole source rows, so the part grows to theirs.
+  /// Works on whole source rows, so the part grows to cover them.
   void narrow(Types src, const TensorType& dst, Part& part) {
     if (cut(src, dst) == Cut::kPictures) return;
     const std::int64_t times = height / src[0].shape[1];
