@@ -1,7 +1,7 @@
-// The checker plays the run: it keeps, for the arena and the scratch file, which content each byte
-// holds, writes as the nodes write, and sees that every read finds what it wants. What views,
-// joins, spills and fetches hold is said in terms of what nodes have computed, so that it does not
-// matter by which way bytes came to where they are read.
+// The checker simulates the run. It tracks the content of each byte of the arena and of the scratch
+// file, writes what the nodes write, and checks that every read finds what it expects. The content
+// of views, joins, spills and fetches is expressed in terms of what nodes computed, so that it does
+// not matter how bytes reached the place where they are read.
 #include "planner/check_plan.h"
 
 #include <algorithm>
@@ -28,7 +28,7 @@ bool is_aligned(const Place& place) {
   return place.bytes == 0 || place.offset % kPlaceAlignment == 0;
 }
 
-/// Channels of which nothing is known.
+/// Channels with undefined content.
 struct Channels {
   std::int64_t begin = 0;
   std::int64_t end = 0;
@@ -65,16 +65,16 @@ class Checker {
  private:
   struct Pending {
     Place place;
-    int before = 0;  // node from which on it is over
+    int before = 0;  // done before this node
     int node = 0;
   };
 
-  [[noreturn]] void wrong(std::string_view what) const {
-    fail(ErrorKind::kInternal, "internal error: the plan is wrong at node {} ({}): {}", node_,
+  [[noreturn]] void fail_here(std::string_view what) const {
+    fail(ErrorKind::kInternal, "internal error: wrong plan at node {} ({}): {}", node_,
          name_of(graph_.nodes()[at(node_)].op), what);
   }
-  [[noreturn]] static void wrong_plan(std::string_view what) {
-    fail(ErrorKind::kInternal, "internal error: the plan is wrong: {}", what);
+  [[noreturn]] static void fail_plan(std::string_view what) {
+    fail(ErrorKind::kInternal, "internal error: wrong plan: {}", what);
   }
 
   const Place& place(ValueId value) const { return plan_.values[at(value)]; }
@@ -83,7 +83,7 @@ class Checker {
     return graph_.values()[at(value)].kind == ValueKind::kWeight;
   }
 
-  // ---- what holds for the plan as a whole
+  // ---- the plan as a whole
 
   void check_sizes() const {
     const std::size_t values = graph_.values().size();
@@ -91,7 +91,7 @@ class Checker {
     if (needs_.size() != nodes || plan_.values.size() != values || plan_.in_file.size() != values ||
         plan_.silent.size() != nodes || plan_.scratch.size() != nodes ||
         plan_.spilled_before.size() != nodes)
-      wrong_plan("it has not an entry for each value and node");
+      fail_plan("it must have an entry for each value and node");
   }
 
   void check_values() const {
@@ -99,11 +99,11 @@ class Checker {
       const ValueInfo& value = graph_.values()[i];
       if (value.kind == ValueKind::kWeight) continue;
       if (plan_.values[i].bytes != value.type.bytes())
-        wrong_plan(fmt::format("value {} has a place of another size", i));
+        fail_plan(fmt::format("value {} has a place of the wrong size", i));
       if (!inside(plan_.values[i], plan_.in_file[i] ? plan_.file_bytes : plan_.arena_bytes))
-        wrong_plan(fmt::format("value {} lies outside its region", i));
+        fail_plan(fmt::format("value {} is outside its region", i));
       if (value.kind == ValueKind::kInput && !plan_.in_file[i] && !is_aligned(plan_.values[i]))
-        wrong_plan(fmt::format("input {} is not aligned", value.name));
+        fail_plan(fmt::format("input {} is not aligned", value.name));
     }
   }
 
@@ -117,17 +117,17 @@ class Checker {
     for (const WeightUse& use : plan_.weights) {
       if (use.first_node < last || use.last_node < use.first_node ||
           use.last_node >= static_cast<int>(graph_.nodes().size()))
-        wrong_plan("uses of weights are not in order");
+        fail_plan("uses of weights are out of order");
       last = use.first_node;
       if (use.weight < 0 || at(use.weight) >= graph_.values().size() || !is_weight(use.weight))
-        wrong_plan("a use of a weight is of something else");
+        fail_plan("a weight use refers to a value that is not a weight");
       const bool stays = use.keep == Keep::kPacked;
       if (use.packed.bytes < use.needs.packed_bytes || !is_aligned(use.packed) ||
           !inside(use.packed, stays ? plan_.resident_bytes : plan_.arena_bytes))
-        wrong_plan("a weight has a bad place");
+        fail_plan("a weight is badly placed");
       if (stays) residents.push_back({use.packed, {use.weight, use.needs.layout}});
       if (use.keep == Keep::kStreamed && use.needs.raw_bytes > plan_.ring_bytes)
-        wrong_plan("a streamed weight does not fit in the ring");
+        fail_plan("a streamed weight does not fit in the ring");
     }
     std::sort(residents.begin(), residents.end(), [](const Resident& a, const Resident& b) {
       return std::tie(a.place.offset, a.place.bytes) < std::tie(b.place.offset, b.place.bytes);
@@ -137,18 +137,18 @@ class Checker {
       const Resident& now = residents[i];
       const bool same = i > 0 && residents[i - 1].what == now.what &&
                         before.offset == now.place.offset && before.bytes == now.place.bytes;
-      if (!same && overlap(before, now.place)) wrong_plan("weights that stay lie on each other");
+      if (!same && overlap(before, now.place)) fail_plan("resident weights overlap");
       before = now.place;
     }
     check_node_weights();
   }
 
-  /// Every weight that a node wants has one use, which is of that weight and packed as it wants it.
+  /// Every weight that a node needs must have one use, of that weight and packed as needed.
   void check_node_weights() const {
     std::size_t next = 0;
     for (std::size_t n = 0; n < graph_.nodes().size(); ++n) {
       const Node& node = graph_.nodes()[n];
-      if (needs_[n].src.size() > node.src.size()) wrong_plan("a node needs more than its sources");
+      if (needs_[n].src.size() > node.src.size()) fail_plan("a node needs more than its sources");
       std::vector<int> found(node.src.size());
       for (;
            next < plan_.node_weights.size() && plan_.node_weights[next].node == static_cast<int>(n);
@@ -156,27 +156,28 @@ class Checker {
         const NodeWeight& weight = plan_.node_weights[next];
         if (weight.src < 0 || at(weight.src) >= needs_[n].src.size() || weight.use < 0 ||
             at(weight.use) >= plan_.weights.size())
-          wrong_plan("a node's weight is none");
+          fail_plan("a node refers to a weight use that does not exist");
         ++found[at(weight.src)];
         const WeightUse& use = plan_.weights[at(weight.use)];
         const WeightNeeds& need = needs_[n].src[at(weight.src)];
         if (use.weight != node.src[at(weight.src)] || use.needs.layout != need.layout ||
             use.needs.packed_bytes != need.packed_bytes || use.needs.raw_bytes != need.raw_bytes)
-          wrong_plan(fmt::format("node {} would use another weight than its source", n));
+          fail_plan(fmt::format("node {} uses a weight other than its source", n));
         if (static_cast<int>(n) < use.first_node || static_cast<int>(n) > use.last_node)
-          wrong_plan(fmt::format("node {} uses a weight when it is not there", n));
+          fail_plan(fmt::format("node {} uses a weight that is not in memory", n));
       }
       for (std::size_t i = 0; i < needs_[n].src.size(); ++i) {
         const int wanted = needs_[n].src[i].packed_bytes > 0 && !plan_.silent[n] ? 1 : 0;
-        if (found[i] != wanted) wrong_plan(fmt::format("node {} has not each of its weights", n));
+        if (found[i] != wanted)
+          fail_plan(fmt::format("node {} must have each of its weights once", n));
       }
     }
-    if (next != plan_.node_weights.size()) wrong_plan("weights of nodes are not in order");
+    if (next != plan_.node_weights.size()) fail_plan("weights of nodes are out of order");
   }
 
-  // ---- what values hold, said of the graph alone
+  // ---- what values hold, according to the graph
 
-  /// Content of a value that its node computes.
+  /// Content of a value that its own node computes.
   Content own(ValueId value) const {
     Content content;
     append(content, {value, 0, graph_.type(value).bytes()});
@@ -240,50 +241,50 @@ class Checker {
     for (std::size_t i = 0; i < graph_.values().size(); ++i) {
       if (graph_.values()[i].kind == ValueKind::kInput && static_cast<ValueId>(i) < value &&
           plan_.in_file[i] == in_file(value) && overlap(plan_.values[i], place(value)))
-        wrong_plan("inputs lie on each other");
+        fail_plan("inputs overlap");
     }
     (in_file(value) ? file_ : arena_).write(place(value).offset, content_[at(value)]);
   }
 
-  /// A view or join: nothing moves, so it must lie with its sources.
+  /// Views and joins move nothing, so they must share their sources' places.
   void check_silent(const Node& node) const {
     for (ValueId src : node.src) {
-      if (is_weight(src)) wrong("a view of a weight");
-      if (in_file(src) != in_file(node.dst)) wrong("its source is not in the same kind of memory");
+      if (is_weight(src)) fail_here("a view of a weight");
+      if (in_file(src) != in_file(node.dst)) fail_here("its source is in another kind of memory");
     }
     if (is_join(graph_, node)) {
       std::uint64_t offset = place(node.dst).offset;
       for (ValueId src : node.src) {
         if (place(src).bytes > 0 && place(src).offset != offset)
-          wrong("a source of a join lies elsewhere");
+          fail_here("a source of a join is not placed in the join");
         offset += place(src).bytes;
       }
       return;
     }
     const auto offset = view_offset_bytes(graph_, node);
-    if (!offset) wrong("it is neither a view nor a join, so it has to run");
+    if (!offset) fail_here("it is neither a view nor a join, so it must run");
     if (place(node.dst).bytes > 0 &&
         place(node.dst).offset != place(node.src[0]).offset + static_cast<std::uint64_t>(*offset))
-      wrong("a view does not lie in its source");
+      fail_here("a view is not placed in its source");
   }
 
   void play(const Node& node) {
     const bool spills = std::holds_alternative<Spill>(node.op);
     const bool fetches = std::holds_alternative<Fetch>(node.op);
-    if (in_file(node.dst) != spills) wrong("its result is in the wrong kind of memory");
-    if (!spills && !is_aligned(place(node.dst))) wrong("its result is not aligned");
+    if (in_file(node.dst) != spills) fail_here("its result is in the wrong kind of memory");
+    if (!spills && !is_aligned(place(node.dst))) fail_here("its result is not aligned");
     pack_weights();
     const Place& scratch = plan_.scratch[at(node_)];
     if (scratch.bytes < needs_[at(node_)].scratch_bytes || !is_aligned(scratch) ||
         !inside(scratch, plan_.arena_bytes))
-      wrong("its scratch is too small or in a bad place");
+      fail_here("its scratch is too small or badly placed");
     write(scratch, {{scratch_origin(), 0, scratch.bytes}});
-    if (!spills && overlap(scratch, place(node.dst))) wrong("its result lies on its scratch");
+    if (!spills && overlap(scratch, place(node.dst))) fail_here("its result overlaps its scratch");
     for (std::size_t i = 0; i < node.src.size(); ++i) read_source(node, static_cast<int>(i));
     read_weights(node);
     if (spills) {
       const int before = plan_.spilled_before[at(node_)];
-      if (before <= node_) wrong("it is over before it begins");
+      if (before <= node_) fail_here("the spill ends before it begins");
       spills_.push_back({place(node.src[0]), before, node_});
       write_file(node.dst);
       return;
@@ -296,7 +297,7 @@ class Checker {
     for (; next_use_ < plan_.weights.size() && plan_.weights[next_use_].first_node <= node_;
          ++next_use_) {
       const WeightUse& use = plan_.weights[next_use_];
-      if (use.first_node != node_) wrong("a weight would be packed at a node that does not run");
+      if (use.first_node != node_) fail_here("a weight is packed at a node that does not run");
       if (use.keep != Keep::kPacked)
         write(use.packed, {{weight_origin(next_use_), 0, use.packed.bytes}});
     }
@@ -307,20 +308,21 @@ class Checker {
     if (is_weight(src)) return;
     const bool fetches = std::holds_alternative<Fetch>(node.op);
     if (in_file(src) != fetches)
-      wrong(fmt::format("source {} is in the wrong kind of memory", index));
+      fail_here(fmt::format("source {} is in the wrong kind of memory", index));
     if (!undefined_[at(src)].empty() && !(std::holds_alternative<Paste>(node.op) && index == 0))
-      wrong(fmt::format("source {} has bytes that nobody wrote", index));
+      fail_here(fmt::format("source {} has bytes that were never written", index));
     const Place& from = place(src);
     if ((fetches ? file_ : arena_).read(from) != content_[at(src)])
-      wrong(fmt::format("source {} was overwritten, or is not there yet", index));
+      fail_here(fmt::format("source {} was overwritten or not written yet", index));
     if (fetches) return;
-    if (!is_aligned(from)) wrong(fmt::format("source {} is not aligned", index));
+    if (!is_aligned(from)) fail_here(fmt::format("source {} is not aligned", index));
     std::erase_if(fetches_, [&](const Pending& fetch) { return overlap(fetch.place, from); });
     if (std::holds_alternative<Spill>(node.op)) return;
     const Place& to = place(node.dst);
     const int over = std::visit([](const auto& op) { return op.may_overwrite(); }, node.op);
     const bool in_place = index == over && from.offset == to.offset && from.bytes == to.bytes;
-    if (overlap(from, to) && !in_place) wrong(fmt::format("its result lies on source {}", index));
+    if (overlap(from, to) && !in_place)
+      fail_here(fmt::format("its result overlaps source {}", index));
   }
 
   void read_weights(const Node& node) {
@@ -331,49 +333,49 @@ class Checker {
       const Place& packed = plan_.weights[use].packed;
       if (plan_.weights[use].keep == Keep::kPacked) continue;
       if (arena_.read(packed) != Content{{weight_origin(use), 0, packed.bytes}})
-        wrong("a weight was overwritten");
+        fail_here("a weight was overwritten");
       if (!in_file(node.dst) && overlap(packed, place(node.dst)))
-        wrong("its result lies on its weight");
+        fail_here("its result overlaps its weight");
     }
   }
 
-  /// Every write to the arena, with all that must not be written.
+  /// Every write to the arena goes through here; checks that it overwrites nothing still in use.
   void write(const Place& to, const Content& content) {
     for (const Place& input : inputs_) {
-      if (overlap(input, to)) wrong("it overwrites an input");
+      if (overlap(input, to)) fail_here("it overwrites an input");
     }
     std::erase_if(spills_, [&](const Pending& spill) { return spill.before <= node_; });
     for (const Pending& spill : spills_) {
       if (overlap(spill.place, to))
-        wrong(fmt::format("it overwrites what node {} is still spilling", spill.node));
+        fail_here(fmt::format("it overwrites what node {} is still spilling", spill.node));
     }
     for (const Pending& fetch : fetches_) {
       if (overlap(fetch.place, to))
-        wrong(fmt::format("it overwrites what node {} fetches before that was used", fetch.node));
+        fail_here(fmt::format("it overwrites what node {} fetched before it was used", fetch.node));
     }
     if (to.bytes > 0) arena_.write(to.offset, content);
   }
 
   void write_file(ValueId value) {
     for (const Place& input : file_inputs_) {
-      if (overlap(input, place(value))) wrong("it overwrites an input in the scratch file");
+      if (overlap(input, place(value))) fail_here("it overwrites an input in the scratch file");
     }
     file_.write(place(value).offset, content_[at(value)]);
   }
 
   void check_end() const {
     if (next_use_ != plan_.weights.size())
-      wrong_plan("a weight would be packed at a node that does not run");
+      fail_plan("a weight is packed at a node that does not run");
     for (std::size_t i = 0; i < graph_.values().size(); ++i) {
       const ValueInfo& value = graph_.values()[i];
       if (value.kind == ValueKind::kInput && !holds(static_cast<ValueId>(i)))
-        wrong_plan(fmt::format("input {} does not last", value.name));
+        fail_plan(fmt::format("input {} was overwritten", value.name));
     }
     for (const auto& [name, value] : graph_.outputs()) {
       if (is_weight(value)) continue;
-      if (!holds(value)) wrong_plan(fmt::format("output {} was overwritten", name));
+      if (!holds(value)) fail_plan(fmt::format("output {} was overwritten", name));
       if (!undefined_[at(value)].empty())
-        wrong_plan(fmt::format("output {} has bytes that nobody wrote", name));
+        fail_plan(fmt::format("output {} has bytes that were never written", name));
     }
   }
 
@@ -385,14 +387,14 @@ class Checker {
   const std::vector<NodeNeeds>& needs_;
   const Plan& plan_;
   std::vector<Content> content_;                  // by value
-  std::vector<std::vector<Channels>> undefined_;  // by value: what Blank left
+  std::vector<std::vector<Channels>> undefined_;  // by value: left undefined by Blank
   int node_ = 0;
   std::size_t next_use_ = 0;
   std::size_t next_weight_ = 0;
   Ledger arena_, file_;
   std::vector<Place> inputs_, file_inputs_;
-  std::vector<Pending> spills_;   // that still read their sources
-  std::vector<Pending> fetches_;  // whose results nobody has waited for
+  std::vector<Pending> spills_;   // still reading their sources
+  std::vector<Pending> fetches_;  // not waited for yet
 };
 
 }  // namespace

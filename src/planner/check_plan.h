@@ -1,12 +1,12 @@
-// What a plan really uses of its regions, beside check_plan() of planner/plan.h.
+// What a plan actually uses of its regions. check_plan() is in planner/plan.h.
 #pragma once
 
 #include "planner/plan.h"
 
 namespace semblance {
 
-/// The end of the last byte that any place of a plan has in each region; of the ring, the largest
-/// weight that goes through it. None is above the plan's own figure if check_plan() is content.
+/// The end of the last place in each region; for the ring, the largest weight read through it. If
+/// check_plan() succeeds, none exceeds the plan's own figure.
 struct PlanPeaks {
   std::uint64_t arena_bytes = 0;
   std::uint64_t ring_bytes = 0;

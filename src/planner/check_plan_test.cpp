@@ -14,7 +14,7 @@
 namespace semblance {
 namespace {
 
-TEST(Ledger, KnowsWhatEveryByteHolds) {
+TEST(Ledger, TracksTheContentOfEveryByte) {
   Ledger ledger;
   ledger.write(100, {{1, 0, 50}});
   ledger.write(120, {{2, 7, 10}, {3, 0, 5}});
@@ -23,10 +23,10 @@ TEST(Ledger, KnowsWhatEveryByteHolds) {
   EXPECT_EQ(ledger.read({122, 4}), (Content{{2, 9, 4}}));
   ledger.write(100, {{1, 0, 20}});
   ledger.write(120, {{1, 20, 15}});
-  EXPECT_EQ(ledger.read({100, 50}), (Content{{1, 0, 50}}));  // put together again
+  EXPECT_EQ(ledger.read({100, 50}), (Content{{1, 0, 50}}));  // merged again
 }
 
-/// A run of every kind of thing, no place of which is used twice: 256 bytes a picture.
+/// A run with every kind of node, in which no place is used twice. 256 bytes per picture.
 ///
 ///   x[2,4,16] -> views of pictures -> linear each -> join -> spilled; meanwhile affine(x) twice;
 ///   picture 1 fetched, its halves pasted into a blank, unary -> "y"; rows of "file" fetched -> "z"
@@ -103,14 +103,14 @@ struct Example {
 void expect_wrong(const Example& example, std::string_view what) {
   try {
     example.check();
-    ADD_FAILURE() << "not seen: " << what;
+    ADD_FAILURE() << "not detected: " << what;
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kInternal);
     EXPECT_NE(std::string_view(error.what()).find(what), std::string_view::npos) << error.what();
   }
 }
 
-/// Changes the example's plan and expects the checker to say what is wrong with it.
+/// Changes the example's plan and expects the checker to report `what`.
 template <typename F>
 void expect_wrong_after(F change, std::string_view what) {
   SCOPED_TRACE(what);
@@ -128,7 +128,7 @@ TEST(CheckPlan, AcceptsAGoodPlan) {
   EXPECT_EQ(peaks.file_bytes, 4096U + 512);
 }
 
-TEST(CheckPlan, AcceptsPlacesThatAreUsedAgain) {
+TEST(CheckPlan, AcceptsReusedPlaces) {
   Example example;
   example.place(example.twice) = example.place(example.affine);  // in place
   example.place(example.fetched).offset = 512;                   // where `a` was, spilled by then
@@ -138,7 +138,7 @@ TEST(CheckPlan, AcceptsPlacesThatAreUsedAgain) {
   EXPECT_NO_THROW(example.check());
 }
 
-TEST(CheckPlan, AcceptsPastesAndViewsThatAreCopies) {
+TEST(CheckPlan, AcceptsCopiedPastesAndViews) {
   Example example;
   example.place(example.pasted).offset = 3264;
   example.place(example.whole).offset = 3584;
@@ -147,7 +147,7 @@ TEST(CheckPlan, AcceptsPastesAndViewsThatAreCopies) {
   EXPECT_NO_THROW(example.check());
 }
 
-TEST(CheckPlan, FindsWhatIsOverwrittenBeforeItIsRead) {
+TEST(CheckPlan, FindsOverwritesBeforeReads) {
   expect_wrong_after([](Example& e) { e.place(e.affine).offset = 768; },  // while it is spilled
                      "overwrites what node 5 is still spilling");
   expect_wrong_after(
@@ -156,7 +156,7 @@ TEST(CheckPlan, FindsWhatIsOverwrittenBeforeItIsRead) {
       },
       "source 1 was overwritten");
   expect_wrong_after([](Example& e) { e.place(e.left).offset = 2048; },
-                     "its result lies on source");
+                     "its result overlaps source");
   expect_wrong_after([](Example& e) { e.place(e.z).offset = 2560; }, "output y was overwritten");
   expect_wrong_after([](Example& e) { e.place(e.blank).offset = 2304; },
                      "source 1 was overwritten");
@@ -164,25 +164,25 @@ TEST(CheckPlan, FindsWhatIsOverwrittenBeforeItIsRead) {
                      "output twice was overwritten");
 }
 
-TEST(CheckPlan, FindsResultsOnSourcesThatAreNotInPlace) {
-  expect_wrong_after([](Example& e) { e.place(e.twice).offset = 1088; }, "its result lies on");
-  expect_wrong_after([](Example& e) { e.place(e.y).offset = 2560 + 64; }, "its result lies on");
-  expect_wrong_after([](Example& e) { e.place(e.whole).offset = 2432; }, "its result lies on");
+TEST(CheckPlan, FindsResultsThatOverlapSources) {
+  expect_wrong_after([](Example& e) { e.place(e.twice).offset = 1088; }, "its result overlaps");
+  expect_wrong_after([](Example& e) { e.place(e.y).offset = 2560 + 64; }, "its result overlaps");
+  expect_wrong_after([](Example& e) { e.place(e.whole).offset = 2432; }, "its result overlaps");
 }
 
-TEST(CheckPlan, FindsViewsAndJoinsThatLieElsewhere) {
-  expect_wrong_after([](Example& e) { e.place(e.second).offset = 0; }, "a view does not lie");
-  expect_wrong_after([](Example& e) { e.place(e.first).offset = 1024; }, "a view does not lie");
-  expect_wrong_after([](Example& e) { e.place(e.b).offset = 1024; }, "a source of a join lies");
+TEST(CheckPlan, FindsMisplacedViewsAndJoins) {
+  expect_wrong_after([](Example& e) { e.place(e.second).offset = 0; }, "a view is not placed");
+  expect_wrong_after([](Example& e) { e.place(e.first).offset = 1024; }, "a view is not placed");
+  expect_wrong_after([](Example& e) { e.place(e.b).offset = 1024; }, "a source of a join is not");
   expect_wrong_after([](Example& e) { std::swap(e.place(e.a), e.place(e.b)); },
                      "a source of a join");
-  expect_wrong_after([](Example& e) { e.place(e.rows).offset = 128; }, "a view does not lie");
-  expect_wrong_after([](Example& e) { e.plan.silent[10] = true; }, "it has to run");
-  expect_wrong_after([](Example& e) { e.plan.silent[7] = true; }, "it has to run");
-  expect_wrong_after([](Example& e) { e.plan.silent[5] = true; }, "not in the same kind of memory");
+  expect_wrong_after([](Example& e) { e.place(e.rows).offset = 128; }, "a view is not placed");
+  expect_wrong_after([](Example& e) { e.plan.silent[10] = true; }, "it must run");
+  expect_wrong_after([](Example& e) { e.plan.silent[7] = true; }, "it must run");
+  expect_wrong_after([](Example& e) { e.plan.silent[5] = true; }, "in another kind of memory");
 }
 
-TEST(CheckPlan, FindsInputsThatDoNotLast) {
+TEST(CheckPlan, FindsOverwrittenInputs) {
   expect_wrong_after([](Example& e) { e.place(e.affine).offset = 0; }, "it overwrites an input");
   expect_wrong_after([](Example& e) { e.place(e.z).offset = 256; }, "it overwrites an input");
   expect_wrong_after([](Example& e) { e.plan.scratch[2].offset = 448; }, "it overwrites an input");
@@ -197,12 +197,12 @@ TEST(CheckPlan, FindsInputsThatDoNotLast) {
         e.plan.in_file[at(e.file)] = false;
         e.plan.in_file[at(e.rows)] = false;
       },
-      "inputs lie on each other");
+      "inputs overlap");
 }
 
 TEST(CheckPlan, FindsSpillsThatEndTooLate) {
-  expect_wrong_after([](Example& e) { e.plan.spilled_before[5] = 5; }, "over before it begins");
-  Example example;  // a fetch over what is still read
+  expect_wrong_after([](Example& e) { e.plan.spilled_before[5] = 5; }, "ends before it begins");
+  Example example;  // a fetch into what is still being spilled
   example.place(example.fetched).offset = 512;
   EXPECT_NO_THROW(example.check());
   example.plan.spilled_before[5] = 10;
@@ -211,8 +211,8 @@ TEST(CheckPlan, FindsSpillsThatEndTooLate) {
   EXPECT_NO_THROW(example.check());
 }
 
-TEST(CheckPlan, FindsFetchesWithoutContentOrWithoutEnd) {
-  // What nobody uses is still being fetched when something is written over it.
+TEST(CheckPlan, FindsBadFetches) {
+  // A result that no node uses is still being fetched when it is overwritten.
   Example example;
   Graph graph;
   const ValueId x = graph.add_input("x", {DType::kF32, Shape{16}});
@@ -235,10 +235,10 @@ TEST(CheckPlan, FindsFetchesWithoutContentOrWithoutEnd) {
                      "its result is in the wrong kind of memory");
   expect_wrong_after([](Example& e) { e.plan.in_file[at(e.z)] = true; }, "wrong kind of memory");
   expect_wrong_after([](Example& e) { e.plan.in_file[at(e.fetched - 1)] = false; },
-                     "not in the same kind of memory");
+                     "in another kind of memory");
 }
 
-TEST(CheckPlan, FindsBytesThatNobodyWrote) {
+TEST(CheckPlan, FindsUnwrittenBytes) {
   const auto blank_of = [](std::int64_t begin, bool through_view) {
     Graph graph;
     const ValueId part = graph.add_input("part", {DType::kF32, Shape{1, 16, 8}});
@@ -270,7 +270,7 @@ TEST(CheckPlan, FindsBadWeights) {
   expect_wrong_after([](Example& e) { e.plan.weights[0].packed.offset = 512 - 64; },
                      "it overwrites an input");
   expect_wrong_after([](Example& e) { e.plan.weights[0].packed.offset = 768; },
-                     "its result lies on its weight");
+                     "its result overlaps its weight");
   expect_wrong_after(
       [](Example& e) {  // packed at node 3 over what node 2 computed
         e.plan.weights.push_back(e.plan.weights[0]);
@@ -284,26 +284,32 @@ TEST(CheckPlan, FindsBadWeights) {
         e.plan.arena_bytes = 6000;
       },
       "source 0 was overwritten");
-  expect_wrong_after([](Example& e) { e.plan.weights[0].packed.bytes = 1999; }, "a bad place");
-  expect_wrong_after([](Example& e) { e.plan.weights[0].packed.offset = 3264; }, "a bad place");
-  expect_wrong_after([](Example& e) { e.plan.weights[0].needs.layout = 8; }, "another weight");
+  expect_wrong_after([](Example& e) { e.plan.weights[0].packed.bytes = 1999; }, "badly placed");
+  expect_wrong_after([](Example& e) { e.plan.weights[0].packed.offset = 3264; }, "badly placed");
+  expect_wrong_after([](Example& e) { e.plan.weights[0].needs.layout = 8; },
+                     "a weight other than its source");
   expect_wrong_after([](Example& e) { e.plan.weights[0].needs.packed_bytes = 9; },
-                     "another weight");
-  expect_wrong_after([](Example& e) { e.plan.weights[0].weight = e.x; }, "is of something else");
-  expect_wrong_after([](Example& e) { e.plan.weights[0].last_node = 2; }, "when it is not there");
-  expect_wrong_after([](Example& e) { e.plan.weights[0].first_node = 3; }, "when it is not there");
+                     "a weight other than its source");
+  expect_wrong_after([](Example& e) { e.plan.weights[0].weight = e.x; },
+                     "a value that is not a weight");
+  expect_wrong_after([](Example& e) { e.plan.weights[0].last_node = 2; },
+                     "a weight that is not in memory");
+  expect_wrong_after([](Example& e) { e.plan.weights[0].first_node = 3; },
+                     "a weight that is not in memory");
   expect_wrong_after([](Example& e) { e.plan.weights[0].first_node = 1; }, "does not run");
-  expect_wrong_after([](Example& e) { e.plan.node_weights.pop_back(); }, "not each of its weights");
+  expect_wrong_after([](Example& e) { e.plan.node_weights.pop_back(); },
+                     "each of its weights once");
   expect_wrong_after(
       [](Example& e) {
         e.plan.node_weights.push_back({3, 1, 0});
       },
-      "not each of its");
-  expect_wrong_after([](Example& e) { e.plan.node_weights[1].use = 1; }, "a node's weight is none");
+      "each of its weights once");
+  expect_wrong_after([](Example& e) { e.plan.node_weights[1].use = 1; },
+                     "a weight use that does not exist");
   expect_wrong_after([](Example& e) { e.plan.ring_bytes = 1023; }, "does not fit in the ring");
 }
 
-TEST(CheckPlan, FindsResidentWeightsOnEachOther) {
+TEST(CheckPlan, FindsOverlappingResidentWeights) {
   const auto resident = [](Example& e, std::uint64_t second) {
     e.plan.weights.push_back(e.plan.weights[0]);
     WeightUse& one = e.plan.weights[0];
@@ -323,30 +329,31 @@ TEST(CheckPlan, FindsResidentWeightsOnEachOther) {
   Example apart;
   resident(apart, 2048);
   EXPECT_NO_THROW(apart.check());
-  expect_wrong_after([&](Example& e) { resident(e, 1984); }, "lie on each other");
+  expect_wrong_after([&](Example& e) { resident(e, 1984); }, "resident weights overlap");
   expect_wrong_after(
       [&](Example& e) {
         resident(e, 0);
         ++e.plan.weights[1].needs.layout;
       },
-      "lie on each other");
-  expect_wrong_after([&](Example& e) { resident(e, 2112); }, "has a bad place");
+      "resident weights overlap");
+  expect_wrong_after([&](Example& e) { resident(e, 2112); }, "is badly placed");
 }
 
-TEST(CheckPlan, FindsPlacesOutsideOrTooSmallOrNotAligned) {
-  expect_wrong_after([](Example& e) { e.plan.arena_bytes -= 1; }, "bad place");
+TEST(CheckPlan, FindsPlacesOutsideTooSmallOrMisaligned) {
+  expect_wrong_after([](Example& e) { e.plan.arena_bytes -= 1; }, "badly placed");
   expect_wrong_after([](Example& e) { e.plan.arena_bytes = 3071; }, "outside its region");
   expect_wrong_after([](Example& e) { e.plan.file_bytes = 4600; }, "outside its region");
-  expect_wrong_after([](Example& e) { e.place(e.z).bytes -= 1; }, "a place of another size");
+  expect_wrong_after([](Example& e) { e.place(e.z).bytes -= 1; }, "a place of the wrong size");
   expect_wrong_after([](Example& e) { e.place(e.z).offset = ~std::uint64_t{0} - 63; }, "outside");
   expect_wrong_after([](Example& e) { e.place(e.z).offset += 32; }, "not aligned");
   expect_wrong_after([](Example& e) { e.plan.scratch[2].bytes = 99; }, "its scratch");
   expect_wrong_after([](Example& e) { e.plan.scratch[2].offset += 8; }, "its scratch");
-  expect_wrong_after([](Example& e) { e.plan.scratch[3].offset = 768; }, "lies on its scratch");
+  expect_wrong_after([](Example& e) { e.plan.scratch[3].offset = 768; }, "overlaps its scratch");
   expect_wrong_after([](Example& e) { e.plan.silent.pop_back(); }, "an entry for each");
 }
 
-// In a tight plan, one result is moved onto another that is read later: always found.
+// Moves one result of a tight plan onto another that is read later. The checker must find it every
+// time.
 TEST(CheckPlan, FindsRandomConflicts) {
   std::mt19937 random(3);
   int made = 0;

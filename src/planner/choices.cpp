@@ -13,7 +13,7 @@ namespace {
 bool is_heavy(const Op& op) { return reuse_of(op) == Reuse::kKeep; }
 bool can_fuse(const Op& op) { return reuse_of(op) == Reuse::kFuse; }
 
-/// Whether a value is what a linear layer or convolution adds to its result.
+/// Whether a value is the residual of a linear layer or convolution.
 bool is_residual(const Node& user, ValueId value) {
   return std::visit(
       [&](const auto& op) {
@@ -63,10 +63,10 @@ class Chooser {
   const ValueInfo& info(ValueId value) const { return graph_.values()[at(value)]; }
   const Shape& shape(ValueId value) const { return info(value).type.shape; }
 
-  /// What is kept: results of heavy ops (with what ends their group), outputs, and what an op
-  /// needs whole. All else is computed where it is needed.
+  /// Keeps results of heavy ops (with the ops fused after them), outputs, and what an op needs
+  /// whole. Everything else is recomputed for every use.
   void find_kept() {
-    std::vector<bool> heavy(graph_.values().size());  // has a heavy op behind it that is not kept
+    std::vector<bool> heavy(graph_.values().size());  // follows a heavy op that is not kept
     for (const Node& node : graph_.nodes()) {
       ValueChoice& state = choices_[at(node.dst)];
       const Cut cut = cut_of(graph_, node);
@@ -109,7 +109,8 @@ class Chooser {
     return true;
   }
 
-  /// Bands of what lies in the file are computed beside the whole weight: not worth it then.
+  /// Bands of a result in the file are computed with the whole weight in memory. If that is larger
+  /// than the result, the file does not pay off.
   bool is_smaller_than_its_weight(const Node& node) const {
     const Node& heavy = heavy_of(node);
     return choices_[at(heavy.dst)].chunks > 1 &&
@@ -122,7 +123,7 @@ class Chooser {
     return part.whole() ? type.bytes() : TensorType{type.dtype, shape_of(type.shape, part)}.bytes();
   }
 
-  /// What is held while a part of a value is computed, beside the kept values in memory.
+  /// Bytes held while a part of a value is computed, not counting kept values in memory.
   std::uint64_t held_bytes(const Node& node, const Part& wanted) const {
     std::uint64_t bytes = 0;
     Part part = wanted;
@@ -156,7 +157,7 @@ class Chooser {
            static_cast<double>(pixels_of(type) * type[0]);
   }
 
-  /// Bytes of a result that is not kept; a chunk of it where it ends in Geglu.
+  /// Bytes of a result that is not kept; only one chunk of it if a Geglu follows.
   std::uint64_t chunked_bytes(const Node& node, const Part& part) const {
     const std::uint64_t bytes = bytes_of(node.dst, part);
     const auto& users = links_.consumers(node.dst);
@@ -165,7 +166,7 @@ class Chooser {
     return gated ? bytes / static_cast<std::uint64_t>(choices_[at(node.dst)].chunks) : bytes;
   }
 
-  /// Into how many parts of output channels a node's weight is cut.
+  /// The number of ranges of output channels a node's weight is cut into.
   std::int64_t chunks_of(const Node& node) const {
     if (!has_output_channels(node.op)) return 1;
     const ValueInfo& weight = info(node.src[1]);
@@ -177,8 +178,9 @@ class Chooser {
     return std::max<std::int64_t>(1, std::min(wanted, shape(node.src[1])[0] / kChannelStep));
   }
 
-  /// Resolutions at which the batch is processed one picture at a time: from the least number of
-  /// pixels on at which something would hold too much; and what only they use.
+  /// Finds the resolutions at which the batch is processed one picture at a time: those with at
+  /// least as many pixels as the smallest one that would hold too much. Values that only they use
+  /// are split, too.
   void find_levels() {
     std::int64_t split_pixels = std::numeric_limits<std::int64_t>::max();
     for (const Node& node : graph_.nodes()) {
@@ -216,7 +218,7 @@ class Chooser {
     return false;
   }
 
-  /// The heavy node whose weight a group holds.
+  /// The heavy node of a group of fused nodes.
   const Node& heavy_of(const Node& node) const {
     const Node* at_node = &node;
     while (!is_heavy(at_node->op)) {
@@ -233,8 +235,7 @@ class Chooser {
     return *at_node;
   }
 
-  /// Pixels of a picture that are computed at a time, where that is fewer than all or where they go
-  /// to the file; else 0.
+  /// Pixels of a picture computed at a time if fewer than all or if they go to the file, else 0.
   std::int64_t band_of(const Node& node) const {
     if (std::holds_alternative<GroupMoments>(node.op)) return band_of_moments(node);
     if (cut_of(graph_, node) != Cut::kRows) return 0;
@@ -247,7 +248,7 @@ class Chooser {
     const bool is_long =
         operations(node, all) > static_cast<double>(chunks) * rules_.slice_operations;
     if (held <= rules_.slice_bytes && !is_long && !choice.in_file) return 0;
-    // A large weight is better read in parts under a whole picture than held beside bands of it.
+    // For a large weight, reading it in parts for a whole picture beats holding it for bands.
     if (!choice.in_file && chunks > 1 && held <= facts_(graph_, heavy).packed_bytes) return 0;
     std::int64_t unit = unit_of(node);
     for (const Node* user : links_.moments_of(node.dst))
@@ -271,7 +272,8 @@ class Chooser {
     return band;
   }
 
-  /// Pixels that bands of a group must be multiples of: the widest row of what has as many pixels.
+  /// Bands of a group must be multiples of this many pixels: the widest row among its values with
+  /// the same number of pixels.
   std::int64_t unit_of(const Node& node) const {
     const Shape& type = shape(node.dst);
     std::int64_t unit = row_of(type);
@@ -288,7 +290,7 @@ class Chooser {
   std::int64_t largest_band(const Node& node, std::int64_t pixels, std::int64_t unit) const {
     std::int64_t units = 1;
     const auto fits = [&](std::int64_t count) {
-      // In the middle, where there is a halo on both sides.
+      // In the middle of the picture, with a halo on both sides.
       const std::int64_t size = std::min(pixels, count * unit);
       const std::int64_t begin = (pixels - size) / 2 / unit * unit;
       const Part part{0, begin, begin + size};
@@ -299,7 +301,7 @@ class Chooser {
     for (std::int64_t step = units / 2; step > 0; step /= 2) {
       if (fits(units + step)) units += step;
     }
-    // Bands of one size, so that they share kernels.
+    // Bands of equal size share kernels.
     const std::int64_t all = (pixels + unit - 1) / unit;
     const std::int64_t count = (all + units - 1) / units;
     return (all + count - 1) / count * unit;

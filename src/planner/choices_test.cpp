@@ -10,8 +10,8 @@
 namespace semblance {
 namespace {
 
-// Two pictures: a convolution, its activation, another convolution. A picture of a result is
-// 64 x 64 x 16 numbers: 256 KiB.
+// Two pictures through three convolutions with activations in between. One picture of the first
+// result is 64 x 64 x 16 numbers: 256 KiB.
 constexpr const char* kConvolutions =
     "input %0 x f32[2,64,64,16]\n"
     "weight %1 a f32[16,16,3,3]\n"
@@ -31,7 +31,7 @@ std::vector<ValueChoice> choices_of(const Graph& graph, const LowerRules& rules)
   return choose(graph, GraphLinks(graph), rules, small_weights);
 }
 
-TEST(Choices, KeepWhatIsDearAndComputeWhatIsCheapAgain) {
+TEST(Choices, KeepsHeavyResultsAndRecomputesCheapOnes) {
   const Graph graph = parse_graph(kConvolutions);
   const auto choices = choices_of(graph, {});
   for (const Node& node : graph.nodes()) {
@@ -44,12 +44,12 @@ TEST(Choices, KeepWhatIsDearAndComputeWhatIsCheapAgain) {
   }
 }
 
-TEST(Choices, CutWhatHoldsTooMuch) {
+TEST(Choices, CutsWhatHoldsTooMuch) {
   const Graph graph = parse_graph(kConvolutions);
   LowerRules rules;
   rules.slice_bytes = 128 * kKiB;
   rules.batch_bytes = 128 * kKiB;
-  rules.file_bytes = 1024 * kKiB;  // a picture of the second result has 2 MiB
+  rules.file_bytes = 1024 * kKiB;  // one picture of the second result has 2 MiB
   rules.weight_bytes = 8 * kKiB;
   const auto choices = choices_of(graph, rules);
   const auto named = [&](std::size_t conv) {
@@ -59,7 +59,7 @@ TEST(Choices, CutWhatHoldsTooMuch) {
     }
     return convs.at(conv)->dst;
   };
-  const ValueId second = named(1) + 1;  // its activation ends its group
+  const ValueId second = named(1) + 1;  // the activation fused after it
   EXPECT_TRUE(choices[at(second)].in_file);
   EXPECT_TRUE(choices[at(second)].split);
   EXPECT_GT(choices[at(second)].band, 0);

@@ -11,8 +11,7 @@ namespace {
 
 constexpr std::uint64_t kMiB = 1 << 20;
 
-/// From the fastest to the smallest: what is held beside a result, what a picture of a value may
-/// have to stay in memory, and what is held of a weight.
+/// LowerRules from the fastest to the smallest: slice, batch, file and weight bytes.
 constexpr LowerRules kRungs[] = {
     {},
     {96 * kMiB, 96 * kMiB, 256 * kMiB, 32 * kMiB},
@@ -21,14 +20,14 @@ constexpr LowerRules kRungs[] = {
     {16 * kMiB, 48 * kMiB, 16 * kMiB, 8 * kMiB},
 };
 
-/// The most work of one node of a picture, so that two cores with AVX-512 hear a cancel within a
-/// second.
+/// The most work in one node of a picture, so that two cores with AVX-512 react to a cancel within
+/// a second.
 constexpr Operations kMostOperations = 1e11;
 
-/// How much is spilled, from nothing to all that helps: shares of the arena's peak to reach.
+/// How much is spilled, from nothing to all that helps: targets as shares of the arena's peak.
 constexpr double kShares[] = {1, 0.75, 0.5, 0};
 
-/// A share of the time that is not worth another try.
+/// Waiting below this share of the time is not worth another try.
 constexpr double kLittleWaiting = 0.03;
 
 constexpr std::uint64_t kNever = ~std::uint64_t{0};
@@ -42,12 +41,12 @@ std::vector<NodeNeeds> all_needs(const Graph& graph, const NeedsOf& needs) {
 
 }  // namespace
 
-/// A graph lowered by one rung's rules and spilled by one share. What a graph can be made into is a
-/// list that does not depend on any limit: so what fits in some bytes fits in more.
+/// A graph lowered by one rung's rules and spilled to one share. The candidates do not depend on
+/// the memory limit, so a graph that fits a budget fits every larger one.
 struct Fitter::Candidate {
   Lowered lowered;
   std::vector<NodeNeeds> needs;
-  Plan least = {};  // without weights that stay and with the least read-ahead
+  Plan least = {};  // without resident weights, with the least read-ahead
 };
 
 Fitter::Fitter(const Graph& graph, NeedsOf needs, const FitOptions& options)
@@ -55,8 +54,7 @@ Fitter::Fitter(const Graph& graph, NeedsOf needs, const FitOptions& options)
   known_.assign(std::size(kRungs), std::vector<Need>(options.may_spill ? std::size(kShares) : 1));
 }
 
-/// The candidate of a rung that needs no more than `most_bytes`: the one that spills the least, or
-/// the one that spills the most.
+/// The rung's candidate that needs at most `most_bytes` and spills the least or the most.
 std::optional<Fitter::Candidate> Fitter::explore(std::size_t rung, std::uint64_t most_bytes,
                                                  Prefer prefer, PlanLog* log) {
   std::vector<Need>& known = known_[rung];
@@ -114,9 +112,9 @@ std::optional<Fitter::Candidate> Fitter::explore(std::size_t rung, std::uint64_t
 
 namespace {
 
-/// The plan with what memory is left: read-ahead first, then weights that stay.
-Plan using_what_is_left(const Lowered& lowered, const std::vector<NodeNeeds>& needs, Plan least,
-                        const FitOptions& options) {
+/// A plan that uses spare memory: first for read-ahead, then for resident weights.
+Plan plan_with_spare_memory(const Lowered& lowered, const std::vector<NodeNeeds>& needs, Plan least,
+                            const FitOptions& options) {
   PlanChoices choices;
   if (options.memory_bytes == LowerRules::kNoLimit) {
     choices.ring_limit_bytes = least.ring_bytes + 32 * kMiB;
@@ -146,8 +144,8 @@ std::optional<Program> Fitter::program(std::size_t rung, std::uint64_t memory_by
   program.plan = run_pass(
       &log, Pass::kPlace,
       [&] {
-        return using_what_is_left(candidate->lowered, candidate->needs, std::move(candidate->least),
-                                  options);
+        return plan_with_spare_memory(candidate->lowered, candidate->needs,
+                                      std::move(candidate->least), options);
       },
       [&](const Plan&) { return candidate->lowered.graph.nodes().size(); });
   program.graph = std::move(candidate->lowered.graph);
@@ -159,7 +157,7 @@ std::optional<Program> Fitter::program(std::size_t rung, std::uint64_t memory_by
 }
 
 std::optional<Program> Fitter::fit(std::uint64_t memory_bytes) {
-  std::optional<Program> best;  // one program at a time is held: they are large
+  std::optional<Program> best;  // programs are large: at most one is held at a time
   std::optional<std::size_t> best_rung;
   double best_seconds = 0;
   for (std::size_t rung = 0; rung < std::size(kRungs); ++rung) {
@@ -171,7 +169,7 @@ std::optional<Program> Fitter::fit(std::uint64_t memory_bytes) {
       best_rung = rung;
       best_seconds = made->seconds;
     }
-    if (!waits || rung + 1 == std::size(kRungs)) {  // smaller parts make nothing faster then
+    if (!waits || rung + 1 == std::size(kRungs)) {  // then smaller parts do not help
       if (best_rung == rung) {
         best = std::move(made);
         log_ = std::move(log);

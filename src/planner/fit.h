@@ -1,4 +1,4 @@
-// From a graph and a limit to the fastest program that keeps to it.
+// Finds the fastest program for a graph within a memory limit.
 #pragma once
 
 #include <optional>
@@ -7,10 +7,10 @@
 
 namespace semblance {
 
-/// What the machine moves, in bytes a second.
+/// The machine's transfer rates, in bytes per second.
 struct Rates {
   double read = 1e9;        // weights from their files
-  double pack = 4e9;        // packed bytes, from the file's numbers
+  double pack = 4e9;        // packed bytes, from the file's bytes
   double file_write = 1e9;  // the scratch file
   double file_read = 1e9;
 };
@@ -18,31 +18,31 @@ struct Rates {
 struct FitOptions {
   std::uint64_t memory_bytes = ~std::uint64_t{0};  // for arena, ring and resident weights
   bool may_spill = true;
-  std::uint64_t file_bytes = ~std::uint64_t{0};  // the most that the scratch file may take
-  bool keep_weights = false;  // the graph runs many times: what memory is left holds weights
+  std::uint64_t file_bytes = ~std::uint64_t{0};  // limit for the scratch file
+  bool keep_weights = false;  // keep weights in spare memory, for graphs that run many times
   Rates rates;
 };
 
-/// Asks for several budgets of one graph. What was found out for one is not looked for again; what
-/// is held in between is a few numbers.
+/// Fits one graph to several budgets. Remembers what it learnt from earlier budgets, at the cost of
+/// a few numbers.
 class Fitter {
  public:
-  /// The graph must outlive this. The options' memory_bytes is not looked at.
+  /// The graph must outlive this. Ignores the options' memory_bytes.
   Fitter(const Graph& graph, NeedsOf needs, const FitOptions& options);
 
-  /// The fastest program that fits, or nothing. The same result for the same arguments; what fits
-  /// in some bytes fits in more.
+  /// The fastest program that fits, or nullopt. Deterministic. If a program fits a budget, one fits
+  /// every larger budget.
   std::optional<Program> fit(std::uint64_t memory_bytes);
   /// Whether fit() would succeed; cheaper than calling it.
   bool fits(std::uint64_t memory_bytes);
-  /// The least memory_bytes for which fit() gives a program.
+  /// The least memory_bytes for which fit() succeeds.
   std::uint64_t least_memory();
-  /// How the program that fit() last gave was made.
+  /// How the last program of fit() was made.
   const PlanLog& log() const { return log_; }
 
  private:
   struct Candidate;
-  /// What a candidate needs: no less than `bytes`, and just that where `exact`.
+  /// What a candidate needs: at least `bytes`, and exactly that if `exact`.
   struct Need {
     std::uint64_t bytes = 0;
     bool exact = false;
@@ -61,11 +61,11 @@ class Fitter {
   PlanLog log_;
 };
 
-/// The same for one budget, options.memory_bytes.
+/// The same for a single budget, options.memory_bytes.
 std::optional<Program> fit(const Graph& graph, const NeedsOf& needs, const FitOptions& options);
 std::uint64_t least_memory(const Graph& graph, const NeedsOf& needs, const FitOptions& options);
 
-/// Seconds of a run, and of which it waits for what is read and written behind it.
+/// Seconds of a run, and how many of them it waits for background reads and writes.
 struct RunSeconds {
   double all = 0;
   double waiting = 0;

@@ -1,4 +1,4 @@
-// Which content the bytes of a region hold: the checker's memory of a run.
+// The content of each byte of a region, for check_plan().
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace semblance {
 
-/// Consecutive bytes of one content: bytes [offset, offset + bytes) of origin number `origin`.
+/// Bytes [offset, offset + bytes) of what origin number `origin` wrote.
 struct Piece {
   int origin = -1;
   std::uint64_t offset = 0;
@@ -17,18 +17,18 @@ struct Piece {
 
   friend bool operator==(const Piece&, const Piece&) = default;
 };
-/// What a value holds, from its first byte to its last. Pieces that continue each other are one.
+/// What a value holds, from its first byte to its last. Adjacent pieces of an origin are merged.
 using Content = std::vector<Piece>;
 
 void append(Content& content, Piece piece);
-/// Bytes [offset, offset + bytes) of a content, which has them.
+/// Bytes [offset, offset + bytes) of a content, which must have that many.
 Content range_of(const Content& content, std::uint64_t offset, std::uint64_t bytes);
 
 class Ledger {
  public:
-  /// From `offset` on the region now holds `content`.
+  /// The region holds `content` from `offset`.
   void write(std::uint64_t offset, const Content& content);
-  /// What the place holds; bytes that were never written are of origin -1.
+  /// What the place holds; bytes never written have origin -1.
   Content read(const Place& place) const;
 
  private:
@@ -38,7 +38,7 @@ class Ledger {
     std::uint64_t offset = 0;  // of the range's first byte in its origin
   };
   void split(std::uint64_t at);
-  std::map<std::uint64_t, Range> ranges_;  // by where they begin
+  std::map<std::uint64_t, Range> ranges_;  // by first byte
 };
 
 }  // namespace semblance

@@ -11,7 +11,7 @@
 namespace semblance {
 namespace {
 
-/// GroupNorm in its two halves, so that the first can see a picture in bands.
+/// Splits GroupNorm into its two halves, so that the first can be computed in bands.
 Graph split_group_norms(const Graph& graph) {
   GraphCopy copy(graph);
   Graph& result = copy.graph();
@@ -30,7 +30,7 @@ Graph split_group_norms(const Graph& graph) {
   return copy.finish();
 }
 
-/// Emits a graph as it was chosen.
+/// Builds the graph that was chosen.
 class Emitter {
  public:
   Emitter(const Graph& graph, const GraphLinks& links, const LowerRules& rules,
@@ -43,7 +43,7 @@ class Emitter {
 
   struct Emitted {
     Lowered lowered;
-    std::vector<int> pictures;  // by node: which one it is of, or -1
+    std::vector<int> pictures;  // by node: its picture, or -1 for all
   };
 
   Emitted run() {
@@ -110,7 +110,7 @@ class Emitter {
     return out_.add(Slice{1, begin / row, end / row, 1}, {value});
   }
 
-  /// A picture of a kept value, in memory or in the file as it lies.
+  /// A picture of a kept value, in memory or in the file, wherever it is kept.
   ValueId picture(ValueId value, int index) {
     State& state = states_[at(value)];
     if (state.pictures.empty()) state.pictures.resize(at(shape(value)[0]), -1);
@@ -130,7 +130,7 @@ class Emitter {
     const ValueId joined = pictures.size() == 1 ? pictures[0] : out_.add(Concat{0}, pictures);
     if (!choice(value).in_file) {
       state.whole = joined;
-      state.pictures.clear();  // from now on views of the whole
+      state.pictures.clear();  // picture() now makes views of the whole
     }
     return joined;
   }
@@ -204,7 +204,7 @@ class Emitter {
                            std::move(rows));
   }
 
-  /// Channels of chunk i of `count`, multiples of kChannelStep but at the end.
+  /// Channels of chunk i of `count`; multiples of kChannelStep except at the end.
   static std::pair<std::int64_t, std::int64_t> chunk_range(std::int64_t channels,
                                                            std::int64_t count, std::int64_t i) {
     const std::int64_t steps = (channels + kChannelStep - 1) / kChannelStep;
@@ -212,7 +212,7 @@ class Emitter {
     return {std::min(channels, i * each), std::min(channels, (i + 1) * each)};
   }
 
-  /// A linear layer or convolution by ranges of output channels.
+  /// A linear layer or convolution in ranges of output channels.
   ValueId emit_chunks(const Node& node, const Part& part) {
     const std::vector<Part> parts = sources_for(graph_, node, part);
     const ValueId x = get(node.src[0], parts[0]);
@@ -226,7 +226,7 @@ class Emitter {
     const bool has_residual = node.src.size() > (has_bias ? 3U : 2U);
     const ValueId residual = has_residual ? get(node.src.back(), parts.back()) : -1;
     const TensorType type{graph_.type(node.dst).dtype, shape_of(shape(node.dst), part)};
-    // A residual that dies here is what the parts are pasted over.
+    // The parts are pasted over the residual if there is one.
     ValueId result =
         has_residual ? residual : out_.add(Blank{type.dtype, sizes_of(type.shape)}, {});
     const std::int64_t channels = type.shape[-1];
@@ -244,7 +244,8 @@ class Emitter {
     return result;
   }
 
-  /// geglu(linear(x)) by ranges of its channels: those of both halves of the linear layer together.
+  /// geglu(linear(x)) in ranges of its channels; each uses the matching channels of both halves of
+  /// the linear layer.
   ValueId emit_gated(const Node& linear, const Part& part) {
     const bool has_bias = std::get<Linear>(linear.op).has_bias;
     const std::vector<Part> parts = sources_for(graph_, linear, part);
@@ -300,7 +301,7 @@ class Emitter {
     }
   }
 
-  /// A picture in bands of rows, and the moments of each as it comes.
+  /// A picture in bands of rows, and the moments of each band.
   void compute_bands(const Node& node, int index) {
     const std::int64_t pixels = pixels_of(shape(node.dst));
     const std::int64_t band = choice(node.dst).band;
@@ -369,7 +370,7 @@ class Emitter {
   bool banded_ = false;
   bool whole_weights_ = false;
   std::map<std::pair<ValueId, Part>, ValueId> memo_;     // of this band
-  std::map<std::pair<ValueId, Part>, ValueId> lasting_;  // cheap results that are kept after all
+  std::map<std::pair<ValueId, Part>, ValueId> lasting_;  // small results, kept after all
   std::map<std::pair<ValueId, Part>, ValueId> fetched_;  // of this band
 };
 

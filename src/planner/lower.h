@@ -1,11 +1,11 @@
-// Lowering: a graph becomes one that does the same in less memory, with the same bits.
+// Lowering: rewrites a graph to compute the same bits in less memory.
 //
 // Results are computed in parts (pictures one after the other, bands of rows, ranges of output
-// channels), cheap results are computed again where they are needed instead of being kept, and what
-// is too large to be held lies in the scratch file, written and read in bands. All of that is said
-// in ops: Slice and Concat along the outermost axes are views and joins (graph/views.h), weights
-// are ranges of rows, Paste puts output channels into place, Spill and Fetch go to the file and
-// back.
+// channels). Cheap results are recomputed for every use instead of being kept. What is too large
+// for memory is kept in the scratch file, written and read in bands. The lowered graph expresses
+// all this with ops: Slice and Concat along the outermost axes are views and joins (graph/views.h),
+// weights are ranges of rows, Paste puts output channels into place, and Spill and Fetch write and
+// read the file.
 #pragma once
 
 #include <cstdint>
@@ -20,28 +20,28 @@ namespace semblance {
 
 struct LowerRules {
   static constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
-  /// What a result may hold beside itself and its sources while it is computed whole; beyond, it is
-  /// cut. A target, not a bound: one row of a picture is the least there is.
+  /// Bytes a result may hold, beside itself and its sources, while it is computed whole; if it
+  /// needs more, it is cut. A target, not a bound: the smallest part is one row of a picture.
   std::uint64_t slice_bytes = kNoLimit;
-  /// Levels of pictures where something would hold more than that beside itself compute the
-  /// pictures of a batch one after the other, and so read their weights for each.
+  /// Resolutions at which something would hold more than this beside itself compute a batch one
+  /// picture at a time, and so read their weights once per picture.
   std::uint64_t batch_bytes = kNoLimit;
-  /// Results and inputs of more bytes a picture lie in the scratch file.
+  /// Results and inputs with more bytes per picture are kept in the scratch file.
   std::uint64_t file_bytes = kNoLimit;
-  /// Packed bytes of a weight that are held at a time, where its kernel keeps its bits in parts.
+  /// Packed bytes of a weight held at a time, if cutting it does not change its kernel's bits.
   std::uint64_t weight_bytes = kNoLimit;
-  /// Operations of a picture that are computed in one node; beyond, it is cut, so that a run can
-  /// stop in between. Also a target, not a bound.
+  /// Operations of a picture computed in one node; a node with more is cut, so that a run can stop
+  /// in between. Also a target, not a bound.
   Operations slice_operations = std::numeric_limits<Operations>::infinity();
-  // Passes that may be left out, for tests.
+  // Passes that tests can switch off.
   bool split_group_norms = true;
   bool regroup = true;
 };
 
-/// What lowering asks of the kernels, by a node of the graph that is being lowered.
+/// What lowering needs to know about a node's kernel.
 struct WeightFacts {
   std::uint64_t packed_bytes = 0;       // of source 1
-  bool keeps_bits_by_channels = false;  // in parts of kChannelStep output channels
+  bool keeps_bits_by_channels = false;  // when cut into ranges of kChannelStep output channels
 };
 using WeightFactsOf = std::function<WeightFacts(const Graph&, const Node&)>;
 
@@ -50,9 +50,9 @@ inline constexpr std::int64_t kChannelStep = 64;
 
 struct Lowered {
   Graph graph;
-  /// By node: nodes of one epoch that use the same weight read it once.
+  /// By node: nodes of the same epoch that use the same weight read it once.
   std::vector<int> epoch;
-  /// Inputs that lie in the scratch file.
+  /// Inputs kept in the scratch file.
   std::vector<ValueId> file_inputs;
 };
 

@@ -10,8 +10,8 @@
 namespace semblance {
 namespace {
 
-/// From this size on places are whole pages, so that the file can be written from them and read
-/// into them without a copy.
+/// Places of at least this size are whole pages, so that they can be written to and read from the
+/// file without a copy.
 constexpr std::uint64_t kPagedFrom = 64 * 1024;
 
 std::uint64_t aligned(std::uint64_t bytes) {
@@ -41,7 +41,7 @@ void find_weights(const Lowered& program, const std::vector<NodeNeeds>& needs, P
   }
 }
 
-/// Smallest first: of two that save as much reading, more nodes are served.
+/// Smallest first: for the same bytes saved, this serves more nodes.
 void choose_resident(Plan& plan, std::uint64_t limit_bytes) {
   std::map<std::pair<ValueId, std::uint64_t>, std::vector<WeightUse*>> uses;
   for (WeightUse& use : plan.weights) uses[{use.weight, use.needs.layout}].push_back(&use);
@@ -61,7 +61,7 @@ void choose_resident(Plan& plan, std::uint64_t limit_bytes) {
   }
 }
 
-/// The first node after a Spill that may write where its source lies.
+/// For each Spill, the first later node that may write to its source's place.
 std::vector<int> find_spilled_before(const Lowered& program, const Sharing& sharing) {
   const auto& nodes = program.graph.nodes();
   std::vector<int> before(nodes.size(), 0);
@@ -143,7 +143,7 @@ Plan make_plan(const Lowered& program, const std::vector<NodeNeeds>& needs,
   }
   plan.arena_bytes = place_blocks(memory);
   plan.file_bytes = place_blocks(file);
-  // What stays comes through the ring, too, when it is read.
+  // Resident weights are also read through the ring.
   const ReadingBytes least = reading_bytes(needs);
   plan.staging_bytes = least.staging;
   plan.tables_bytes = graph.nodes().size() * kNodeBytes;

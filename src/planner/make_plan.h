@@ -1,4 +1,4 @@
-// From a lowered graph to places.
+// Gives the values of a lowered graph their places.
 #pragma once
 
 #include "planner/plan.h"
@@ -6,20 +6,20 @@
 namespace semblance {
 
 struct PlanChoices {
-  std::uint64_t resident_limit_bytes = 0;  // weights that stay, smallest first
-  std::uint64_t ring_limit_bytes = 0;      // beyond what the largest streamed weight needs
-  std::uint64_t ring_depth = 4;            // the ring is never more than that many of the largest
+  std::uint64_t resident_limit_bytes = 0;  // for weights that stay, smallest first
+  std::uint64_t ring_limit_bytes = 0;      // unless the largest weight needs more
+  std::uint64_t ring_depth = 4;            // the ring holds at most this many of the largest weight
 };
 
-/// What reading weights takes at the least: the largest of them, as its file has it, and what
-/// packing one takes beside that.
+/// The least memory needed for reading weights: the largest weight as stored in its file, and what
+/// packing needs in addition.
 struct ReadingBytes {
   std::uint64_t ring = 0;
   std::uint64_t staging = 0;
 };
 ReadingBytes reading_bytes(const std::vector<NodeNeeds>& needs);
 
-/// The same result for the same arguments. `needs` has an entry a node.
+/// Deterministic. `needs` has one entry per node.
 Plan make_plan(const Lowered& program, const std::vector<NodeNeeds>& needs,
                const PlanChoices& choices);
 

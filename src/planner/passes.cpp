@@ -40,8 +40,7 @@ std::map<std::string, TensorType> interface_of(const Graph& graph) {
 
 void check_interface(const Graph& before, const Graph& after, Pass pass) {
   if (interface_of(before) == interface_of(after)) return;
-  fail(ErrorKind::kInternal, "the pass '{}' has changed the graph's inputs or outputs",
-       name_of(pass));
+  fail(ErrorKind::kInternal, "the pass '{}' changed the graph's inputs or outputs", name_of(pass));
 }
 
 }  // namespace semblance

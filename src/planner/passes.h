@@ -1,5 +1,5 @@
-// The passes from a graph to a program, in their order: each is timed, and the graph that comes out
-// of it is checked.
+// The passes from a graph to a program, in order. Each is timed, and its resulting graph is
+// checked.
 #pragma once
 
 #include <chrono>
@@ -13,8 +13,8 @@ namespace semblance {
 
 enum class Pass : std::uint8_t {
   kSplitGroupNorms,  // group norms become moments and scaling
-  kChoose,           // what is kept, cut, split and filed: choices.h
-  kEmit,             // the graph as it was chosen
+  kChoose,           // decides what is kept, cut, split and put into the file: choices.h
+  kEmit,             // builds the graph that was chosen
   kRegroup,          // pictures of a batch one after the other
   kSpill,            // idle values go to the scratch file
   kPlace,            // every byte gets its place
@@ -27,17 +27,17 @@ struct PlanLog {
   struct Record {
     Pass pass = Pass::kChoose;
     double seconds = 0;
-    std::size_t nodes = 0;  // of the graph after it
+    std::size_t nodes = 0;  // of the graph after the pass
   };
   std::vector<Record> passes;
   std::string choices;  // to_string() of the lowering's choices
 };
 
-/// Throws Error(kInternal) unless both have the same inputs and outputs, by name and type: what
-/// every pass leaves as it was.
+/// Throws Error(kInternal) unless both graphs have the same inputs and outputs, by name and type.
+/// No pass may change them.
 void check_interface(const Graph& before, const Graph& after, Pass pass);
 
-/// Runs a pass and records it, where a log is kept.
+/// Runs a pass and records it if there is a log.
 template <typename Work, typename CountNodes>
 auto run_pass(PlanLog* log, Pass pass, Work&& work, CountNodes&& nodes) {
   const auto begin = std::chrono::steady_clock::now();

@@ -81,7 +81,8 @@ class Sharer {
     }
   }
 
-  /// Each source must be a place of its own, whole, in the same kind of memory, given by a node.
+  /// Each source must be a node's result that is a whole place of its own, all in the same kind of
+  /// memory.
   bool can_join(const Node& node) {
     std::vector<ValueId> roots;
     for (ValueId src : node.src) {
@@ -107,7 +108,7 @@ class Sharer {
     for (std::size_t n = 0; n < graph_.nodes().size(); ++n) {
       const Node& node = graph_.nodes()[n];
       const auto index = static_cast<int>(n);
-      // Views and joins touch nothing: what they show lives as long as it is read itself.
+      // Views and joins touch nothing: the nodes that read them keep their sources alive.
       if (!sharing_.silent[n]) {
         for (ValueId value : node.src) touch(value, index);
         const ValueId root = find(node.dst).first;
@@ -126,7 +127,7 @@ class Sharer {
     last = std::max(last, node);
   }
 
-  /// Results that may overwrite a dying source take its place.
+  /// A result that may overwrite a source takes its place if nothing uses the source later.
   void find_overwriting() {
     for (std::size_t n = 0; n < graph_.nodes().size(); ++n) {
       if (sharing_.silent[n]) continue;
@@ -170,8 +171,8 @@ std::uint64_t place_blocks(std::vector<Block>& blocks) {
                    [&](std::size_t a, std::size_t b) { return blocks[a].bytes > blocks[b].bytes; });
   int end = 0;
   for (const Block& block : blocks) end = std::max(end, block.first);
-  // What is placed already, by spans of nodes, so that a block meets those of its time alone; in a
-  // span by offset.
+  // Blocks already placed, by span of nodes and within a span by offset, so that a block is
+  // compared only with blocks of its spans.
   constexpr int kSpan = 64;
   const auto span_of = [end](int node) { return at(std::clamp(node, 0, end) / kSpan); };
   const auto is_below = [&](std::size_t a, std::size_t b) {
@@ -204,8 +205,8 @@ std::uint64_t place_blocks(std::vector<Block>& blocks) {
     }
     block.offset = offset;
     for (std::size_t span = first_span; span <= last_span; ++span) {
-      auto& there = placed[span];
-      there.insert(std::upper_bound(there.begin(), there.end(), index, is_below), index);
+      auto& in_span = placed[span];
+      in_span.insert(std::upper_bound(in_span.begin(), in_span.end(), index, is_below), index);
     }
     total = std::max(total, offset + block.bytes);
   }

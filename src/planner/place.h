@@ -1,5 +1,5 @@
-// Where the values of a lowered graph lie: which of them share a place, how long each place is
-// needed, and offsets.
+// Places of a lowered graph's values: which values share a place, how long each place is needed,
+// and its offset.
 #pragma once
 
 #include <limits>
@@ -11,14 +11,14 @@ namespace semblance {
 
 inline constexpr int kForever = std::numeric_limits<int>::max();
 
-/// Values that lie in one place have one root: the largest of them, which says how large the place
-/// is. By value, but for `silent`, which is by node.
+/// Values that share a place have the same root: the largest of them, which determines the place's
+/// size. Indexed by value, except `silent`, which is by node.
 struct Sharing {
   std::vector<ValueId> root;
   std::vector<std::uint64_t> offset;  // inside the root's place
   std::vector<bool> in_file;
-  std::vector<int> first;  // of roots: while which nodes the place is needed; -1 before the first
-  std::vector<int> last;   // kForever: after the run, too
+  std::vector<int> first;  // of roots: first node that needs the place; -1: before the run
+  std::vector<int> last;   // of roots: last node that needs it; kForever: also after the run
   std::vector<bool> silent;
 };
 Sharing find_sharing(const Lowered& program);
@@ -31,8 +31,8 @@ struct Block {
   std::uint64_t offset = 0;
 };
 
-/// Gives every block an offset at which it meets no other that lives at the same time. Returns the
-/// bytes that all of them need. Blocks' bytes are multiples of their alignment.
+/// Gives every block an offset where it overlaps no other block that is live at the same time.
+/// Returns the total bytes needed. Blocks' bytes must be multiples of their alignment.
 std::uint64_t place_blocks(std::vector<Block>& blocks);
 
 }  // namespace semblance

@@ -1,4 +1,4 @@
-// Properties that hold for every graph and budget.
+// Properties of every graph and budget.
 #include <gtest/gtest.h>
 
 #include "planner/check_plan.h"
@@ -22,8 +22,8 @@ std::vector<NodeNeeds> needs_of(const Graph& graph, const FakeKernels& kernels) 
   return needs;
 }
 
-/// What a caller of a graph sees of it.
-void expect_same_ends(const Graph& before, const Graph& after) {
+/// Expects the same inputs and outputs.
+void expect_same_interface(const Graph& before, const Graph& after) {
   ASSERT_EQ(before.outputs().size(), after.outputs().size());
   for (std::size_t i = 0; i < before.outputs().size(); ++i) {
     EXPECT_EQ(before.outputs()[i].first, after.outputs()[i].first);
@@ -43,8 +43,9 @@ void expect_same_ends(const Graph& before, const Graph& after) {
   }
 }
 
-/// As the decoder's largest, which takes two cores 6 seconds: a run is stopped between nodes.
-TEST(Planner, LongConvolutionsAreCutSoThatARunCanStop) {
+/// Like the decoder's largest convolution, which takes two cores 6 seconds. Runs stop only between
+/// nodes.
+TEST(Planner, CutsLongConvolutionsSoThatARunCanStop) {
   Graph graph;
   const ValueId x = graph.add_input("x", {DType::kF32, {1, 1024, 1024, 256}});
   const ValueId weight = graph.add_weight("w", {DType::kF32, {256, 256, 3, 3}});
@@ -52,13 +53,13 @@ TEST(Planner, LongConvolutionsAreCutSoThatARunCanStop) {
   ASSERT_GT(graph.cost(), 1.2e12);
   const auto program = fit(graph, FakeKernels(1), {});
   ASSERT_TRUE(program.has_value());
-  expect_same_ends(graph, program->graph);
+  expect_same_interface(graph, program->graph);
   for (const Node& node : program->graph.nodes()) EXPECT_LT(program->graph.cost(node), 1.1e11);
   EXPECT_GT(program->graph.cost(), 1.2e12);
   EXPECT_LT(program->graph.cost(), 1.25e12) << "nothing is computed twice";
 }
 
-TEST(Planner, LoweredGraphsHaveGoodPlans) {
+TEST(Planner, PlansLoweredGraphsCorrectly) {
   std::mt19937 random(1);
   for (unsigned seed = 0; seed < 150; ++seed) {
     SCOPED_TRACE(seed);
@@ -71,7 +72,7 @@ TEST(Planner, LoweredGraphsHaveGoodPlans) {
     const LowerRules rules = testing::random_rules(random, graph);
     Lowered lowered;
     ASSERT_NO_THROW(lowered = lower(graph, rules, facts)) << testing::to_string(rules);
-    expect_same_ends(graph, lowered.graph);
+    expect_same_interface(graph, lowered.graph);
     std::vector<NodeNeeds> needs = needs_of(lowered.graph, kernels);
     const PlanChoices choices{random() % 2 * random() % (4 * kMiB), random() % kMiB,
                               1 + random() % 5};
@@ -81,7 +82,7 @@ TEST(Planner, LoweredGraphsHaveGoodPlans) {
     EXPECT_GT(peaks_of(lowered.graph, plan).arena_bytes + kFileAlignment, plan.arena_bytes);
     const std::uint64_t target = plan.arena_bytes >> (random() % 5);
     Lowered spilled = spill(lowered, needs, random() % 4 == 0 ? 0 : target);
-    expect_same_ends(graph, spilled.graph);
+    expect_same_interface(graph, spilled.graph);
     needs = needs_of(spilled.graph, kernels);
     plan = make_plan(spilled, needs, choices);
     ASSERT_NO_THROW(check_plan(spilled.graph, needs, plan)) << to_string(spilled.graph);
@@ -125,8 +126,8 @@ void expect_same_plan(const Plan& a, const Plan& b) {
   EXPECT_EQ(words(a), words(b));
 }
 
-// Whatever fits keeps to its limits, and what does not fit really does not.
-TEST(Planner, FitsIntoAnyBudgetOrSaysThatItDoesNot) {
+// Programs keep to their limits, and fit() fails only if none can.
+TEST(Planner, KeepsToTheBudgetOrRefuses) {
   std::mt19937 random(2);
   int fitted = 0, refused = 0;
   for (unsigned seed = 1000; seed < 1030; ++seed) {
@@ -154,7 +155,7 @@ TEST(Planner, FitsIntoAnyBudgetOrSaysThatItDoesNot) {
       EXPECT_EQ(program->plan.file_bytes, 0U);
     }
     EXPECT_GE(program->seconds, program->wait_seconds);
-    expect_same_ends(graph, program->graph);
+    expect_same_interface(graph, program->graph);
     ASSERT_NO_THROW(check_plan(program->graph, program->needs, program->plan));
   }
   EXPECT_GT(fitted, 5);
@@ -169,7 +170,7 @@ TEST(Planner, FitsExactlyIntoTheLeastMemory) {
     const FakeKernels kernels(seed);
     FitOptions options = random_options(random);
     const std::uint64_t least = least_memory(graph, kernels, options);
-    if (least == ~std::uint64_t{0}) continue;  // nothing keeps to the file's limit
+    if (least == ~std::uint64_t{0}) continue;  // no program keeps to the file's limit
     options.memory_bytes = least;
     const std::optional<Program> program = fit(graph, kernels, options);
     ASSERT_TRUE(program.has_value());
@@ -187,8 +188,8 @@ TEST(Planner, FitsExactlyIntoTheLeastMemory) {
   }
 }
 
-// What fits in some bytes fits in more.
-TEST(Planner, FitsIntoMoreThanIsNeeded) {
+// What fits a budget fits every larger budget.
+TEST(Planner, FitsLargerBudgets) {
   std::mt19937 random(5);
   for (unsigned seed = 3000; seed < 3006; ++seed) {
     SCOPED_TRACE(seed);

@@ -7,7 +7,7 @@
 namespace semblance {
 namespace {
 
-/// Plays a run on three clocks: the compute, the reader of weights, the mover of the scratch file.
+/// Simulates a run with three clocks: compute, the weight reader and the scratch file's mover.
 class Player {
  public:
   Player(const Graph& graph, const std::vector<NodeNeeds>& needs, const Plan& plan,
@@ -86,7 +86,7 @@ class Player {
   const std::vector<NodeNeeds>& needs_;
   const Plan& plan_;
   const Rates& rates_;
-  std::vector<double> ready_;  // by value: when it has come from the file
+  std::vector<double> ready_;  // by value: when it has been read from the file
   double now_ = 0, waited_ = 0, reader_ = 0, mover_ = 0;
   std::deque<Held> held_;
   std::uint64_t held_bytes_ = 0;

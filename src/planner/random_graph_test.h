@@ -1,4 +1,4 @@
-// For tests: random graphs that look like our models, and needs of kernels that there are not.
+// For tests: random graphs that look like our models, and the needs of imaginary kernels.
 #pragma once
 
 #include <algorithm>
@@ -12,13 +12,13 @@
 namespace semblance::testing {
 
 struct RandomSizes {
-  std::int64_t largest_side = 64;  // of pictures, of which there are smaller ones
-  std::int64_t channel_step = 32;  // channels are 1 to 3 of it
-  int blocks = 6;                  // at most, on each way
+  std::int64_t largest_side = 64;  // the largest side of pictures
+  std::int64_t channel_step = 32;  // channels are 1 to 3 times this
+  int blocks = 6;                  // at most, down and up each
   bool has_convert = true;
 };
 
-/// A UNet: resnets, transformers, ways down and up with skips; now and then something else.
+/// A UNet: resnets, transformers, down and up blocks with skips, and sometimes other ops.
 class RandomGraph {
  public:
   RandomGraph(unsigned seed, const RandomSizes& sizes) : random_(seed), sizes_(sizes) {}
@@ -174,7 +174,7 @@ class RandomGraph {
     return reshape(cross(h), shape);
   }
 
-  /// Ops that our UNets have not, but our other models.
+  /// Ops that our UNets do not have but our other models do.
   Value odd(Value x) {
     const Shape shape = x.shape();
     const std::int64_t c = x.channels();
@@ -185,7 +185,7 @@ class RandomGraph {
       }
       case 1:
         return concat({slice(x, 3, c / 2, c), slice(x, 3, 0, c / 2)}, 3);
-      case 2: {  // of rows: views and joins of the graph itself, if there is one picture
+      case 2: {  // of rows: views and joins in the graph itself if there is one picture
         const std::int64_t half = shape[1] / 2;
         return concat({slice(x, 1, half, shape[1]), affine(slice(x, 1, 0, half), 0.5F, 0.1F)}, 1);
       }
@@ -231,7 +231,7 @@ inline Graph random_graph(unsigned seed, const RandomSizes& sizes) {
   return RandomGraph(seed, sizes).make();
 }
 
-/// Rules of any strength for the graph.
+/// Random rules, from lax to strict, for the graph.
 inline LowerRules random_rules(std::mt19937& random, const Graph& graph) {
   std::uint64_t largest = 0;
   for (const ValueInfo& value : graph.values()) {
@@ -260,7 +260,7 @@ inline std::string to_string(const LowerRules& rules) {
          text(rules.file_bytes) + " weight " + text(rules.weight_bytes);
 }
 
-/// Needs of kernels that there are not, the same for equal ops, types and seed.
+/// Needs of imaginary kernels, the same for equal ops, types and seed.
 class FakeKernels {
  public:
   explicit FakeKernels(unsigned seed) : seed_(seed) {}

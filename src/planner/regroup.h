@@ -1,4 +1,5 @@
-// Order of nodes: pictures of a batch one after the other, as deep as they do not meet.
+// Reorders nodes so that pictures of a batch are computed one after the other, for as long as they
+// are independent.
 #pragma once
 
 #include <vector>
@@ -8,23 +9,22 @@
 
 namespace semblance {
 
-/// Adds an input or weight of one graph to another and gives its number there.
+/// Adds an input or weight of one graph to another and returns its id there.
 ValueId copy_source(const Graph& from, ValueId value, Graph& to);
 
-/// A graph that is built from another: its inputs and weights are the same, its nodes are added by
-/// whoever copies.
+/// A graph built from another. It has the same inputs and weights; the caller adds the nodes.
 class GraphCopy {
  public:
-  /// Takes over all inputs, in their order.
+  /// Copies all inputs, in order.
   explicit GraphCopy(const Graph& from);
 
   Graph& graph() { return graph_; }
-  /// Where a value of the other graph is here; sources are taken over when first asked for.
+  /// The copy of a value of `from`; weights are copied on first use.
   ValueId of(ValueId value);
   std::vector<ValueId> of(const std::vector<ValueId>& values);
-  /// A result of the other graph is that value here.
+  /// Maps a result of `from` to a value of this graph.
   void set(ValueId value, ValueId here) { map_[at(value)] = here; }
-  /// With the other one's outputs.
+  /// Adds the outputs of `from` and returns the graph.
   Graph finish();
 
  private:
@@ -33,12 +33,13 @@ class GraphCopy {
   std::vector<ValueId> map_;
 };
 
-/// The same nodes in another order, in which they can run. `order` has every node once.
+/// The same nodes in another valid order. `order` has every node once.
 Lowered reordered(const Graph& graph, const std::vector<int>& order, const std::vector<int>& epochs,
                   const std::vector<ValueId>& file_inputs);
 
-/// `pictures` says by node of which picture it is, or -1 for nodes of all. Runs of nodes of single
-/// pictures are sorted by picture; what comes between and does not need them goes in front.
+/// `pictures` has each node's picture, or -1 for nodes that are for all of them. Runs of nodes of
+/// single pictures are sorted by picture; nodes in between that do not need their results move in
+/// front.
 Lowered regroup_pictures(const Lowered& lowered, const std::vector<int>& pictures);
 
 }  // namespace semblance

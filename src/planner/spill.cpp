@@ -13,9 +13,9 @@ namespace semblance {
 namespace {
 
 constexpr std::uint64_t kLeastBytes = 256 * 1024;
-constexpr int kLeastNodes = 4;  // that run between two uses
+constexpr int kLeastNodes = 4;  // between two uses
 
-/// A value that nobody touches after node `after` and before node `before`.
+/// A value that no node uses between `after` and `before`.
 struct Idle {
   ValueId value = -1;
   int after = 0;
@@ -62,7 +62,7 @@ class Spilling::Impl {
   std::span<const Idle> chosen() const { return chosen_; }
 
  private:
-  /// Bytes of the arena that are needed while each node runs.
+  /// Arena bytes in use while each node runs.
   void find_live() {
     const std::size_t nodes = graph_.nodes().size();
     std::vector<std::int64_t> change(nodes + 1);
@@ -107,27 +107,27 @@ class Spilling::Impl {
 
   void find_idle() {
     knows_idle_ = true;
-    // Whose bytes a value shows: itself, or what it is a view of.
-    std::vector<ValueId> shown(graph_.values().size());
+    // The value that owns a value's bytes: itself, or what it is a view of.
+    std::vector<ValueId> owner(graph_.values().size());
     std::vector<std::vector<int>> touched(graph_.values().size());
-    std::vector<bool> inside(graph_.values().size());  // a part of a join
-    for (std::size_t i = 0; i < shown.size(); ++i) shown[i] = static_cast<ValueId>(i);
+    std::vector<bool> joined(graph_.values().size());  // is part of a join
+    for (std::size_t i = 0; i < owner.size(); ++i) owner[i] = static_cast<ValueId>(i);
     for (std::size_t n = 0; n < graph_.nodes().size(); ++n) {
       const Node& node = graph_.nodes()[n];
       const auto index = static_cast<int>(n);
       if (sharing_.silent[n] && !std::holds_alternative<Concat>(node.op)) {
-        shown[at(node.dst)] = shown[at(node.src[0])];
+        owner[at(node.dst)] = owner[at(node.src[0])];
         continue;
       }
       for (ValueId src : node.src) {
-        if (sharing_.silent[n]) inside[at(shown[at(src)])] = true;
-        touched[at(shown[at(src)])].push_back(index);
+        if (sharing_.silent[n]) joined[at(owner[at(src)])] = true;
+        touched[at(owner[at(src)])].push_back(index);
       }
       touched[at(node.dst)].push_back(index);
     }
-    for (std::size_t i = 0; i < shown.size(); ++i) {
+    for (std::size_t i = 0; i < owner.size(); ++i) {
       const ValueInfo& info = graph_.values()[i];
-      if (info.kind != ValueKind::kResult || shown[i] != static_cast<ValueId>(i) || inside[i] ||
+      if (info.kind != ValueKind::kResult || owner[i] != static_cast<ValueId>(i) || joined[i] ||
           sharing_.in_file[i] || info.type.bytes() < kLeastBytes)
         continue;
       std::vector<int>& nodes = touched[i];
@@ -181,7 +181,7 @@ class Rewriter {
       view_version_[node.dst] = source_version(node);
       for (ValueId value : spills_[static_cast<int>(n)]) {
         auto found = files_.find(value);
-        if (found != files_.end()) continue;  // its bytes are in the file already
+        if (found != files_.end()) continue;  // already in the file
         add_epoch(files_[value] = result_.graph.add(Spill{}, {mapped(value)}));
       }
     }
@@ -201,7 +201,7 @@ class Rewriter {
     return view_offset_bytes(graph_, node) ? &node : nullptr;
   }
 
-  /// How often the value that a view shows has been fetched.
+  /// How often the value behind a view has been fetched.
   int source_version(const Node& node) {
     const Node* view = view_offset_bytes(graph_, node) ? &node : nullptr;
     if (view == nullptr) return 0;

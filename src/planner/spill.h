@@ -1,4 +1,4 @@
-// Parks values that are not needed for a while in the scratch file.
+// Moves values that are idle for a while to the scratch file.
 #pragma once
 
 #include <memory>
@@ -7,21 +7,21 @@
 
 namespace semblance {
 
-/// The ways to spill a program: around the longest idle times of values, where the arena would need
-/// the most, as few as reach a target. What a node itself needs at once cannot be parked.
+/// Chooses what to spill: at the arena's peak, the values with the longest idle times, as few as
+/// reach a target. What a single node needs cannot be spilled.
 class Spilling {
  public:
   /// Both must outlive this.
   Spilling(const Lowered& program, const std::vector<NodeNeeds>& needs);
   ~Spilling();
 
-  /// Bytes of the arena that are in use at once where the most are, after bring_down_to().
+  /// The most arena bytes in use at once, given the choices made so far.
   std::uint64_t peak_bytes() const;
-  /// Chooses until the peak is at the target, or nothing helps. Targets only go down.
+  /// Chooses until the peak is at most the target or nothing more helps. Targets must only go down.
   void bring_down_to(std::uint64_t target_bytes);
 
   std::size_t chosen() const;
-  /// The program with the first `chosen` choices made: Spill and Fetch nodes around idle times.
+  /// The program with the first `chosen` choices applied: Spill and Fetch nodes around idle times.
   Lowered program(std::size_t chosen) const;
 
  private:
