@@ -44,7 +44,7 @@ ChosenKernel choose_kernel(const Backend& backend, const NodeView& node,
   std::string types;
   for (int i = 0; i < node.src_count(); ++i) types += (i > 0 ? ", " : "") + to_string(node.src(i));
   fail(ErrorKind::kDevice, "backend {} has no kernel for {}({}){}", backend.name(), op, types,
-       reasons.empty() ? "\n  none is in its table" : reasons);
+       reasons.empty() ? "\n  its table has none" : reasons);
 }
 
 }  // namespace semblance

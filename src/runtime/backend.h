@@ -1,10 +1,10 @@
 // The contract between the runtime and the kernels of a backend.
 //
-// A backend is a device and an ordered table: for every op some kernels, the best first. A kernel
-// is asked with a node's types; it accepts, booking what it needs, or declines with a reason. Two
-// phases: make() and compile() choose and allocate all that the library wants to keep; a run
-// allocates nothing of ours. How a kernel is run is between it and its device's executor
-// (device.h): on the host it is a HostKernel (host_device.h).
+// A backend is a device and a table of kernels: for each op, the best kernel first. A kernel sees a
+// node's types; it accepts and says what it needs, or declines with a reason. Two phases: make()
+// and compile() choose and allocate everything that lasts; a run allocates nothing of ours. How a
+// kernel is run is up to its device's executor (device.h): on the host it is a HostKernel
+// (host_device.h).
 #pragma once
 
 #include <memory>
@@ -20,7 +20,7 @@ namespace semblance {
 
 class Device;
 
-/// What a kernel may know of its node: types, and which sources are weights. Cheap to copy.
+/// What a kernel knows about its node: types, and which sources are weights. Cheap to copy.
 class NodeView {
  public:
   NodeView(const Graph& graph, const Node& node) : graph_(&graph), node_(&node) {}
@@ -54,12 +54,12 @@ struct PackRows {
   static PackRows of(std::int64_t first, std::int64_t count, std::span<const float> values) {
     return {first, count, DType::kF32, std::as_bytes(values)};
   }
-  /// Of kF32.
+  /// Only if dtype is kF32.
   std::span<const float> f32() const;
 };
 
-/// What the planner and the packer ask of a kernel. By default its weights are used as plain
-/// row-major values of their type.
+/// What the planner and the packer need to know about a kernel. By default, weights are packed as
+/// plain row-major values of their type.
 class Kernel {
  public:
   explicit Kernel(const NodeView& node);
@@ -67,35 +67,36 @@ class Kernel {
   Kernel(const Kernel&) = delete;
   Kernel& operator=(const Kernel&) = delete;
 
-  /// Of undefined content, while it runs.
+  /// Scratch memory during a run, of undefined content.
   virtual std::size_t scratch_bytes() const { return 0; }
-  /// Whether a part of the output channels has the bits of the whole, where the op may be sliced by
-  /// them: a faster kernel may give that up. Every other slice that the op allows has them always.
+  /// Whether a range of output channels, computed alone, has the same bits as in the whole result,
+  /// if the op can be cut so. A faster kernel may give that up. All other parts that the op allows
+  /// always have the same bits.
   virtual bool keeps_bits_by_output_channels() const { return true; }
 
-  /// Bytes of weight source `src` as a run wants it.
+  /// Bytes of weight source `src` once packed.
   virtual std::size_t packed_bytes(int src) const;
   /// Equal for two kernels that pack the same rows into the same bytes.
   virtual std::uint64_t layout(int src) const;
-  /// Packing may be done in slices that begin at multiples of this many rows (of the first axis).
+  /// Weights can be packed in slices that begin at multiples of this many rows (of the first axis).
   virtual std::int64_t pack_rows(int src) const;
-  /// Whether pack() takes rows of a file of this dtype as they lie there. It takes f32 in any case,
-  /// to which all other rows are converted.
+  /// Whether pack() takes unconverted rows of this dtype from a file. It always takes f32; rows of
+  /// any other dtype are converted to f32 first.
   virtual bool packs_raw(int src, DType file_dtype) const;
-  /// Packs the rows into `packed`, the whole place. Called from several threads at once on disjoint
-  /// rows; runs on the calling thread alone and allocates nothing lasting.
+  /// Packs the rows into `packed`, which is the weight's whole place. Called from several threads
+  /// at once on disjoint rows; uses only the calling thread and allocates nothing lasting.
   virtual void pack(int src, const PackRows& rows, std::span<std::byte> packed) const;
 
-  /// Takes everything that lasts (generated code). Called once, before the first pack() or run.
+  /// Allocates everything that lasts (generated code). Called once, before the first pack() or run.
   virtual void compile() {}
-  /// Gives back what compile() took; compile() comes again before the next run.
+  /// Frees what compile() allocated; compile() is called again before the next run.
   virtual void release() {}
 
  private:
   std::vector<TensorType> src_;
 };
 
-/// A kernel, or the reason why not.
+/// A kernel, or the reason why it declined.
 struct Made {
   std::unique_ptr<Kernel> kernel;
   std::string why_not;
@@ -107,23 +108,23 @@ struct KernelEntry {
   std::string_view op;    // Op's kName
   std::string_view name;  // "onednn_conv2d", for messages and benches
   Made (*make)(const NodeView& node, const Device& device);
-  bool generates_code = false;  // in compile(): memory that no Buffer counts
-  bool is_reference = false;    // plain loops, which are not worth measuring
+  bool generates_code = false;  // in compile(); no Buffer counts that memory
+  bool is_reference = false;    // plain loops, not worth measuring
 };
 
-/// Lives as long as anything that was chosen from it.
+/// Must outlive every kernel chosen from it.
 class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;
-  /// Where its kernels run. A graph runs wholly on it.
+  /// Where its kernels run. A whole graph runs on one device.
   virtual const Device& device() const = 0;
-  /// Kernels in the order in which they are asked.
+  /// Kernels in order of preference.
   virtual std::span<const KernelEntry> kernels() const = 0;
 };
 
-/// The first kernel that accepts the node; appends every refusal to `declined` if given. Throws
-/// Error(kDevice) naming the op, its types and all reasons when none does.
+/// The first kernel that accepts the node. Appends every refusal to `declined` if given. If all
+/// decline, throws Error(kDevice) with the op, its types and all reasons.
 struct ChosenKernel {
   std::unique_ptr<Kernel> kernel;
   const KernelEntry* entry = nullptr;

@@ -1,13 +1,13 @@
-// Where a backend's kernels run: a device has a name, and gives each run memory of its own and an
+// Where a backend's kernels run. A device has a name, and gives each run its own memory and an
 // executor that works on it.
 //
-// Nobody but the executor touches the device's memory. The host sees a place of it in a view:
+// Only the executor touches the device's memory. The host accesses it through views:
 //
 //   auto bytes = executor.begin_write(place); ...; executor.end_write(place);   // host to device
 //   executor.run(command);
 //   auto bytes = executor.begin_read(place); ...; executor.end_read(place);     // device to host
 //
-// On the host a view is the place itself; elsewhere it is a copy.
+// On the host device a view is the memory itself; on others it is a copy.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@
 
 namespace semblance {
 
-/// Of a run's memory; planner/plan.h says what lies in them.
+/// The regions of a run's memory; planner/plan.h says what they hold.
 enum class Region : std::uint8_t { kArena, kResident };
 
 struct RegionBytes {
@@ -29,7 +29,7 @@ struct RegionBytes {
   std::uint64_t resident = 0;
 };
 
-/// Bytes of a run. Offsets are as the planner gives them: of whole values, multiples of
+/// Bytes of a run's memory, at the planner's offset. For whole values it is a multiple of
 /// kPlaceAlignment.
 struct DevicePlace {
   Region region = Region::kArena;
@@ -38,35 +38,35 @@ struct DevicePlace {
   bool operator==(const DevicePlace&) const = default;
 };
 
-/// Where a kernel works. A source that is a weight is packed (Kernel::pack), the others are plain
-/// values. dst may be the place of the source that the op may overwrite.
+/// The places a kernel works on. Weights are packed (Kernel::pack), other sources are plain values.
+/// dst may be the place of the source that the op may overwrite.
 struct KernelPlaces {
   std::vector<DevicePlace> src;
   DevicePlace dst;
   DevicePlace scratch;
 };
 
-/// The memory of one run and what works on it, in the order of the calls: a device may do it later,
-/// as long as no view shows that. One thread calls. Errors of the device are Error(kDevice) and
-/// Error(kMemory).
+/// The memory of one run, and execution in the order of the calls. A device may defer work as long
+/// as no view reveals it. Not thread-safe. Device errors are Error(kDevice) and Error(kMemory).
 class Executor {
  public:
   virtual ~Executor() = default;
 
-  /// The number under which run() computes the kernel in these places, as often as it is called.
-  /// The kernel is one of the device's backend and outlives this; compile() comes before run().
+  /// Returns the command number with which run() computes the kernel in these places, any number of
+  /// times. The kernel must be of the device's backend and outlive this. Call its compile() before
+  /// run().
   virtual std::size_t prepare(const Kernel& kernel, const KernelPlaces& places) = 0;
   virtual void run(std::size_t command) = 0;
 
-  /// A view to write a place's new content to, all of it: undefined at first. end_write() makes it
-  /// the content. Several views may be open at once, of places that don't overlap.
+  /// A view to write the whole new content of a place to. It is undefined at first and takes effect
+  /// with end_write(). Several views may be open at once if their places do not overlap.
   virtual std::span<std::byte> begin_write(const DevicePlace& place) = 0;
   virtual void end_write(const DevicePlace& place) = 0;
-  /// A view of a place's content, which may not change before end_read().
+  /// A view of a place's content, which must not change before end_read().
   virtual std::span<const std::byte> begin_read(const DevicePlace& place) = 0;
   virtual void end_read(const DevicePlace& place) = 0;
 
-  /// Ends in the middle of a run: every view is closed, what was written to it is lost.
+  /// Aborts a run: closes every view and discards what was written to it.
   virtual void abandon() noexcept = 0;
 };
 
@@ -74,9 +74,9 @@ class Executor {
 class Device {
  public:
   virtual ~Device() = default;
-  /// Of the processor or the card: "AMD EPYC 9354". What is measured of it is kept by that name.
+  /// The model of the processor or card: "AMD EPYC 9354". Measurements are stored under this name.
   virtual std::string name() const = 0;
-  /// Takes memory of these sizes, of undefined content. Throws Error(kMemory).
+  /// Allocates memory of these sizes, with undefined content. Throws Error(kMemory).
   virtual std::unique_ptr<Executor> make_executor(const RegionBytes& bytes) const = 0;
 };
 

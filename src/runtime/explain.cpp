@@ -26,7 +26,7 @@ std::string kernels_text(const Program& program, const Backend& backend) {
     const std::string_view name =
         choose_kernel(backend, NodeView(graph, node), &declined).entry->name;
     std::string row = fmt::format("  {} by {}", name_of(node.op), name);
-    for (const std::string& why : declined) row += "\n      not by " + why;
+    for (const std::string& why : declined) row += "\n      declined by " + why;
     ++rows[row].nodes;
     rows[row].seconds += program.needs[n].seconds;
   }
@@ -49,7 +49,7 @@ std::string weights_text(const Program& program) {
   const auto& [streamed, streamed_bytes] = kept[Keep::kStreamed];
   const auto& [resident, resident_bytes] = kept[Keep::kPacked];
   return fmt::format(
-      "Weights\n  {} stay in memory, {:.1f} MiB as kernels want them\n  {} are read in each run, "
+      "Weights\n  {} stay in memory, {:.1f} MiB packed\n  {} are read in every run, "
       "{:.1f} MiB\n",
       resident, mib(resident_bytes), streamed, mib(streamed_bytes));
 }

@@ -1,5 +1,5 @@
-// Why a program is as it is, for people: which kernels run it and why others declined, what was
-// kept and cut, what is read and spilled, and how long each pass took.
+// Explains a program to people: which kernels run it and why others declined, what is kept and cut,
+// what is read and spilled, and how long each pass took.
 #pragma once
 
 #include <string>

@@ -1,8 +1,8 @@
-// Kernels shared by equal nodes: a model has thousands of nodes of a few hundred kinds, and a
-// kernel's generated code takes up to hundreds of KiB.
+// Shares kernels among equal nodes: a model has thousands of nodes but only a few hundred kinds,
+// and a kernel's generated code can take hundreds of KiB.
 //
-// A kernel keeps nothing of a run, so nodes that run one after the other may share it. One thread
-// at a time; the kernels live as long as someone holds them, the cache included.
+// A kernel keeps no state between runs, so nodes that run one after the other can share it. Not
+// thread-safe. A kernel lives as long as the cache or anyone else holds it.
 #pragma once
 
 #include <map>
@@ -19,14 +19,14 @@ struct SharedKernel {
   const KernelEntry* entry = nullptr;
 };
 
-/// What sets a node's kernel apart: "cpu 2 linear has_bias=false f32[2,3] w:f32[5,3]"; kernels book
-/// scratch by the number of threads.
+/// Identifies a node's kernel: "cpu 2 linear has_bias=false f32[2,3] w:f32[5,3]". Includes the
+/// number of threads, since a kernel's scratch depends on it.
 std::string kernel_kind(const Backend& backend, const NodeView& node);
 
 class KernelCache {
  public:
-  /// The kernel that choose_kernel() gives, one for all nodes of the same op with the same
-  /// attributes whose sources have the same types and are weights alike. Throws as it does.
+  /// The kernel that choose_kernel() returns, shared by all nodes of the same kernel_kind(). Throws
+  /// as choose_kernel() does.
   SharedKernel choose(const Backend& backend, const NodeView& node);
   std::size_t size() const { return kernels_.size(); }
 

@@ -18,7 +18,7 @@ const Kernel* chosen(KernelCache& cache, const Backend& backend, const std::stri
   return cache.choose(backend, NodeView(graph, graph.nodes()[0])).kernel.get();
 }
 
-TEST(KernelCache, SharesAmongEqualNodesAlone) {
+TEST(KernelCache, SharesOnlyAmongEqualNodes) {
   KernelCache cache;
   const char* const kinds[] = {
       "linear f32[2,8] w:f32[5,8] has_bias=false",
@@ -45,13 +45,13 @@ TEST(KernelCache, SharesAmongEqualNodesAlone) {
   set_threads(before);
 }
 
-TEST(KernelCache, AKernelServesOneNodeAfterTheOther) {
+TEST(KernelCache, SharedKernelsKeepNoState) {
   KernelCache cache;
   Graph graph = graph_of_case("conv2d f32[1,6,6,16] w:f32[16,16,3,3] w:f32[16] pad=[1,1,1,1]");
   const NodeView node(graph, graph.nodes()[0]);
   const SharedKernel shared = cache.choose(cpu_backend(), node);
   shared.kernel->compile();
-  // Two nodes of other values, in turn: each has its own result every time.
+  // Two nodes with different values, in turn: each gets its own result every time.
   std::vector<std::vector<float>> results;
   alignas(64) static float scratch[1 << 16];
   ASSERT_LE(shared.kernel->scratch_bytes(), sizeof scratch);
@@ -78,7 +78,7 @@ TEST(KernelCache, AKernelServesOneNodeAfterTheOther) {
   EXPECT_EQ(results[0][0], 2.0F * 4 * 16 + 3.0F);
 }
 
-TEST(KernelCache, SaysWhyThereIsNone) {
+TEST(KernelCache, SaysWhyNoKernelFits) {
   KernelCache cache;
   EXPECT_TRUE(testing::error_of([&] {
                 chosen(cache, reference_backend(), "unary i64[4]");

@@ -7,7 +7,7 @@
 namespace semblance {
 namespace {
 
-constexpr double kGuessedOperations = 200e9;  // a second
+constexpr double kGuessedOperations = 200e9;  // per second
 constexpr double kGuessedBytes = 8e9;
 
 double guessed_seconds(const Graph& graph, const Node& node) {

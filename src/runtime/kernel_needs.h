@@ -1,4 +1,5 @@
-// What the planner asks of kernels, answered from a backend's kernels and the weights' files.
+// Answers what the planner needs to know about kernels, from a backend's kernels and the weights'
+// files.
 #pragma once
 
 #include <functional>
@@ -11,30 +12,30 @@
 
 namespace semblance {
 
-/// Predicted seconds of a kernel's run: operations and bytes over what the machine does.
+/// Predicted seconds of a kernel's run: operations and bytes over the machine's rates.
 using SecondsOf = std::function<double(const NodeView&, const KernelEntry&)>;
 
-/// Chooses kernels, and remembers of them what a planner asks: it looks at many more than run. One
-/// thread at a time.
+/// Chooses kernels and caches the answers rather than the kernels, since a planner asks about many
+/// more kernels than run. Not thread-safe.
 class KernelNeeds {
  public:
-  /// All must outlive this. Weights that are not in `weights` are taken for fp16: that is how plans
-  /// are made where there are no files yet. `seconds` may be empty: a rough guess then. `check` is
-  /// called before each answer, and ends a planning by throwing.
+  /// All must outlive this. Weights missing from `weights` are assumed to be fp16, so that plans
+  /// can be made before the files exist. An empty `seconds` means a rough guess. `check` is called
+  /// before each answer; it can throw to cancel planning.
   KernelNeeds(const Backend& backend, const WeightMap& weights, const SecondsOf& seconds,
               std::function<void()> check = {})
       : backend_(backend), weights_(weights), seconds_(seconds), check_(std::move(check)) {}
 
-  /// Throws Error(kDevice) for an op without a kernel, and what `check` throws.
+  /// Throws Error(kDevice) for an op without a kernel, and whatever `check` throws.
   NodeNeeds of(const Graph& graph, const Node& node);
-  /// Of the kernels that run a graph, how many come with code that is generated.
+  /// How many of the kernels that run a graph generate code.
   int generated_kernels(const Graph& graph);
 
  private:
   struct Known {
     NodeNeeds needs;  // without raw_bytes
     bool generates = false;
-    int seen = 0;  // in which call of generated_kernels()
+    int seen = 0;  // the last call of generated_kernels() that counted it
   };
   Known& known(const Graph& graph, const Node& node);
   Known ask(const Graph& graph, const Node& node) const;
@@ -47,7 +48,8 @@ class KernelNeeds {
   int calls_ = 0;
 };
 
-/// Whether a kernel runs the node; not where bytes are moved or stay.
+/// Whether a kernel runs the node. False for reshapes, blanks, spills, fetches and embeddings whose
+/// table stays in its file.
 bool is_run_by_kernel(const Graph& graph, const Node& node);
 
 /// Whether the node is an embedding whose table stays in its file.

@@ -21,11 +21,12 @@
 namespace semblance {
 namespace {
 
-/// Of what is measured, and how: facts of another version are measured again.
+/// Version of what is measured and how; facts of another version are measured again.
 constexpr std::int64_t kVersion = 2;
-/// Entries that the cache keeps, the newest.
+/// Most entries in the cache; the newest are kept.
 constexpr std::size_t kMachines = 16;
-/// The reference's loops, in operations a second and thread: rare small nodes, not worth measuring.
+/// Operations per second and thread of the reference's loops: rare small nodes, not worth
+/// measuring.
 constexpr double kReferenceRate = 1e9;
 
 template <typename Facts>
@@ -105,8 +106,8 @@ MachineFacts facts_of(const Json& entry) {
   return facts;
 }
 
-/// What the cache holds of other machines, and the facts of this one if they are there. Throws what
-/// a damaged cache throws.
+/// The cache's entries of other machines, and the facts of this one if it has any. Throws if the
+/// cache is corrupt.
 struct Cached {
   std::vector<Json> others;
   std::vector<MachineFacts> facts;
@@ -182,7 +183,7 @@ Price price_of(const NodeView& node, Types src) {
 std::filesystem::path machine_facts_path() {
   const auto set = [](const char* name) {
     const char* value = std::getenv(name);
-    // A relative folder is to be ignored: XDG Base Directory Specification 0.8.
+    // Relative folders must be ignored: XDG Base Directory Specification 0.8.
     return value != nullptr && value[0] == '/' ? std::filesystem::path(value)
                                                : std::filesystem::path();
   };
@@ -198,7 +199,7 @@ Cached cached_facts(const Machine& machine) {
   try {
     if (!path.empty()) return read_cache(path, machine);
   } catch (const Error&) {
-    // A damaged cache is as none.
+    // A corrupt cache is ignored.
   }
   return {};
 }

@@ -1,4 +1,4 @@
-// The measuring of machine_facts.h.
+// measure_machine() of machine_facts.h.
 #include <algorithm>
 #include <limits>
 #include <vector>
@@ -16,7 +16,7 @@
 namespace semblance {
 namespace {
 
-constexpr double kPatience = 0.15;  // seconds for one figure; at least one run
+constexpr double kPatience = 0.15;  // seconds per figure; at least one run
 constexpr std::size_t kRuns = 5;
 constexpr std::size_t kMiB = std::size_t{1} << 20;
 
@@ -39,7 +39,7 @@ double median_seconds(F&& run) {
   return seconds[seconds.size() / 2];
 }
 
-/// Ordinary numbers, be they read as f32, bf16 or f16: zeros could be quicker.
+/// Ordinary numbers whether read as f32, bf16 or f16, since zeros could be faster.
 void fill(std::span<std::byte> bytes) {
   auto* values = reinterpret_cast<std::uint16_t*>(bytes.data());
   std::uint32_t state = 1;
@@ -49,7 +49,7 @@ void fill(std::span<std::byte> bytes) {
   }
 }
 
-/// What the measuring may hold, of buffers under the tag that it alone uses meanwhile.
+/// The memory limit for measuring. Counts buffers of a tag that nothing else uses meanwhile.
 class Room {
  public:
   explicit Room(std::uint64_t bytes) : bytes_(bytes), others_(count_of(kTag).bytes) {}
@@ -57,7 +57,7 @@ class Room {
   static constexpr Tag kTag = Tag::kActivations;
   struct TooSmall {};
 
-  /// Throws TooSmall unless so much can be taken.
+  /// Throws TooSmall unless that much is left.
   void check(std::uint64_t bytes) const {
     const std::uint64_t held = count_of(kTag).bytes - others_;
     if (held > bytes_ || bytes > bytes_ - held) throw TooSmall{};
@@ -66,8 +66,8 @@ class Room {
     check(bytes);
     return {bytes, kTag};
   }
-  /// What figure(divisor) gives at the largest shapes that there is room for: those of SDXL divided
-  /// by 1, 2, 4 or 8.
+  /// Returns figure(divisor) for the largest shapes that fit: those of SDXL divided by 1, 2, 4 or
+  /// 8.
   template <typename F>
   auto measure(F&& figure) {
     constexpr int kMostDivisor = 8;
@@ -76,7 +76,7 @@ class Room {
         return figure(divisor);
       } catch (const TooSmall&) {
         if (divisor == kMostDivisor) {
-          fail(ErrorKind::kMemory, "cannot measure this machine in {}\n  give it more --memory",
+          fail(ErrorKind::kMemory, "cannot measure this machine in {}\n  use a larger --memory",
                bytes_text(bytes_));
         }
         is_small_ = true;
@@ -91,14 +91,14 @@ class Room {
   bool is_small_ = false;
 };
 
-/// One node, its sources filled, that has run once.
+/// A node with filled sources that has run once.
 class Probe {
  public:
   using Source = NodeRun::Source;
   Probe(const Backend& backend, const Room& room, Op op, const std::vector<Source>& sources)
       : run_(backend, std::move(op), sources) {
     if (is_reference()) return;
-    room.check(run_.bytes());  // before there is any work
+    room.check(run_.bytes());  // before any work
     run_.take_memory();
     for (const DevicePlace& place : run_.places().src) {
       fill(run_.executor().begin_write(place));
@@ -128,12 +128,12 @@ class Probe {
   NodeRun run_;
 };
 
-/// For kernels that only the reference has, which nobody should run.
+/// For ops with only a reference kernel, which should not run in practice.
 constexpr double kReferenceRate = 1e9;
 constexpr double kReferenceCallSeconds = 1e-6;
 
-/// Units of work a second over some nodes that run in turn, so that each finds the processor's
-/// cache full of the others' bytes, as in a graph.
+/// Units of work per second over some nodes that run in turn, so that each finds the processor's
+/// cache filled by the others, as in a graph.
 double rate_of(std::span<Probe> probes, double (Probe::*work)() const) {
   double sum = 0;
   for (const Probe& probe : probes) {
@@ -151,7 +151,7 @@ double operations_rate(P&&... probes) {
 }
 double bytes_rate(Probe probe) { return rate_of({&probe, 1}, &Probe::moved_bytes); }
 
-/// What figures are measured with.
+/// What all figures are measured with.
 struct Setup {
   const Backend& backend;
   DType dtype;
@@ -184,7 +184,7 @@ Probe attention(const Setup& s, std::int64_t queries, std::int64_t keys) {
           {{{s.dtype, Shape{2, queries, 640}}}, {{s.dtype, k}}, {{s.dtype, k}}}};
 }
 
-/// Bytes of f16 a second that become packed weights of a linear layer, on all threads.
+/// Bytes of f16 per second packed for a linear layer, on all threads.
 double pack_rate(const Setup& s, int divisor) {
   constexpr std::int64_t kColumns = 1280;
   const Probe probe = linear(s, 16, kColumns, 5120 / divisor);
@@ -242,7 +242,7 @@ KernelRates measure_kernels(const Setup& s) {
   return rates;
 }
 
-/// This program's own file: it runs, so it lies in the page cache.
+/// Reads this program's own file, which is in the page cache because it is running.
 double measure_cached_read(const Room& room, int divisor) {
   const auto file = open_file("/proc/self/exe");
   const Buffer place = room.take(
@@ -251,8 +251,8 @@ double measure_cached_read(const Room& room, int divisor) {
   return static_cast<double>(place.size()) / median_seconds([&] { file->read(0, place.bytes()); });
 }
 
-/// Moves pieces of `bytes`, as many as there is patience for; counts the bytes moved. Gives bytes a
-/// second.
+/// Moves `bytes` in pieces until done or out of patience, counts them in `moved` and returns bytes
+/// per second.
 template <typename F>
 double move_rate(std::uint64_t bytes, std::size_t piece, std::uint64_t& moved, F&& move) {
   const double begin = Trace::now();
@@ -293,7 +293,7 @@ MachineFacts measure_machine(const Backend& backend, const std::filesystem::path
   facts.f32 = measure_kernels({backend, DType::kF32, room});
   facts.bf16 = measure_kernels({backend, DType::kBF16, room});
   Probe tiny = linear({backend, DType::kF32, room}, 4, 64, 64);
-  // The least of all: where another process has the cores, waking a thread takes milliseconds.
+  // The minimum: if another process uses the cores, waking a thread takes milliseconds.
   facts.call_seconds = tiny.is_reference() ? kReferenceCallSeconds
                                            : sorted_seconds([&] { tiny.run(); }, 200).front();
   if (room.is_small()) facts.measured_in_bytes = room_bytes;

@@ -8,7 +8,7 @@ namespace {
 std::atomic<int> g_news{0};
 }  // namespace
 
-#ifndef SEMBLANCE_SANITIZED  // which has its own; nothing is counted then
+#ifndef SEMBLANCE_SANITIZED  // sanitizers have their own; then nothing is counted
 
 void* operator new(std::size_t bytes) {
   ++g_news;

@@ -1,9 +1,9 @@
-// Counts what a test program's own code allocates.
+// Counts a test program's own allocations.
 #pragma once
 
 namespace semblance::testing {
 
-/// Calls of operator new so far, on all threads.
+/// Calls to operator new so far, on all threads.
 int news();
 
 }  // namespace semblance::testing

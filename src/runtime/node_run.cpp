@@ -33,7 +33,7 @@ void NodeRun::add_node(Op op, const std::vector<Source>& sources) {
   graph_.add(std::move(op), std::move(ids));
 }
 
-/// Gives every place its offset; returns the bytes that all take.
+/// Gives every place its offset; returns the total bytes.
 std::uint64_t NodeRun::arrange(KernelPlaces& places, std::uint64_t guard_bytes) const {
   std::uint64_t end = 0;
   const auto place = [&](std::uint64_t bytes) {

@@ -1,4 +1,4 @@
-// Where the time of a session's runs went, by node and by kernel. One thread at a time.
+// The time a session's runs spent, by node and by kernel. Not thread-safe.
 #pragma once
 
 #include <string_view>
@@ -12,15 +12,15 @@ struct KernelTime {
   std::string_view kernel;
   int calls = 0;
   double run_seconds = 0;
-  double read_seconds = 0;  // waiting for weights of these calls, and packing them
+  double read_seconds = 0;  // waiting for these calls' weights, and packing them
   Operations operations = 0;
 };
 
 class RunTimes {
  public:
-  /// Of the next node, each time that it runs; `kernel` outlives this.
+  /// Adds the next node. `operations`: of one run. `kernel` must outlive this.
   void add_node(std::string_view kernel, Operations operations);
-  /// A node's run: what it waited for its weights, and what it computed.
+  /// Adds a run of a node: the time spent on its weights, and on computing.
   void add(std::size_t node, double read_seconds, double run_seconds);
 
   /// The longest first.

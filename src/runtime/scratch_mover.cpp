@@ -10,7 +10,7 @@
 namespace semblance {
 namespace {
 
-/// A cancel waits for so much at most. Keeps the alignment that a transfer has.
+/// A cancel waits for at most this much. Keeps a transfer's alignment.
 constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
 
 }  // namespace
@@ -18,7 +18,7 @@ constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
 ScratchMover::ScratchMover(Scratch& scratch, std::size_t capacity, Trace* trace)
     : scratch_(scratch), trace_(trace), queue_(capacity) {
   SEMBLANCE_ASSERT(capacity > 0);
-  thread_ = start_thread("that writes scratch", [this] { move_loop(); });
+  thread_ = start_thread("that writes the scratch file", [this] { move_loop(); });
 }
 
 ScratchMover::~ScratchMover() {
@@ -47,7 +47,7 @@ void ScratchMover::halt(std::unique_lock<std::mutex>& lock) {
 }
 
 void ScratchMover::start(std::stop_token stop) {
-  cancel_.reset();  // without the lock, which a callback under way may be waiting for
+  cancel_.reset();  // not under the lock, which a running callback may be waiting for
   {
     std::unique_lock lock(mutex_);
     halt(lock);
@@ -122,17 +122,17 @@ void ScratchMover::move_piece(const Transfer& transfer, std::size_t done, std::s
 }
 
 void ScratchMover::move_loop() {
-  const auto goes_on = [this] { return running_ && !cancelled_ && error_ == nullptr; };
+  const auto may_move = [this] { return running_ && !cancelled_ && error_ == nullptr; };
   std::unique_lock lock(mutex_);
   for (;;) {
-    work_.wait(lock, [&] { return ending_ || (goes_on() && done_ < last_); });
+    work_.wait(lock, [&] { return ending_ || (may_move() && done_ < last_); });
     if (ending_) return;
     const Transfer transfer = queue_[done_ % queue_.size()];
     const double begin = Trace::now();
     std::size_t done = 0;
     std::exception_ptr error;
     moving_ = true;
-    while (done < transfer.bytes && error == nullptr && goes_on() && !ending_) {
+    while (done < transfer.bytes && error == nullptr && may_move() && !ending_) {
       const std::size_t bytes = std::min(kPieceBytes, transfer.bytes - done);
       lock.unlock();
       try {

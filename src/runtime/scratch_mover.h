@@ -1,11 +1,11 @@
-// Moves values between the arena and the scratch file beside the computation: one thread that
-// writes and reads in the order in which it was told to.
+// Moves values between the arena and the scratch file during the computation: one thread writes and
+// reads in the order of the calls.
 //
 //   mover.start(stop);
-//   auto spilled = mover.enqueue_write(offset, value);   // value stays as it is until then
-//   mover.wait(spilled);                                 // now its place is free
+//   auto spilled = mover.enqueue_write(offset, value);   // value must not change until then
+//   mover.wait(spilled);                                 // now its place is free to reuse
 //
-// One thread (the consumer) calls all but counts(). While it runs nothing is allocated.
+// One thread (the consumer) calls everything but counts(). Nothing is allocated after start().
 #pragma once
 
 #include <condition_variable>
@@ -27,39 +27,39 @@ class Trace;
 
 class ScratchMover {
  public:
-  /// Counts the transfers since start(), from 1; 0 is done always.
+  /// Numbers the transfers since start(), from 1; ticket 0 is always done.
   using Ticket = std::uint64_t;
 
-  /// The scratch file outlives the mover, and so do the trace and the bytes of what is enqueued.
-  /// `capacity`: transfers that may wait. Throws Error(kDevice) when no thread can be started.
+  /// The scratch file, the trace and all enqueued bytes must outlive the mover. `capacity`: how
+  /// many transfers can wait. Throws Error(kDevice) if no thread can be started.
   explicit ScratchMover(Scratch& scratch, std::size_t capacity = 256, Trace* trace = nullptr);
-  /// Ends at once: drops what waits; a piece (4 MiB) under way ends.
+  /// Ends at once: drops waiting transfers and waits only for the current piece (4 MiB).
   ~ScratchMover();
   ScratchMover(const ScratchMover&) = delete;
   ScratchMover& operator=(const ScratchMover&) = delete;
 
-  /// Begins anew: drops what still waits and forgets an error.
+  /// Starts over: drops waiting transfers and clears any error.
   void start(std::stop_token stop = {});
 
-  /// Adds a transfer behind the others; blocks while the queue is full. src and dst belong to the
-  /// mover until the ticket is done. Throws as wait() does.
+  /// Appends a transfer; blocks while the queue is full. src and dst belong to the mover until the
+  /// ticket is done. Throws as wait() does.
   Ticket enqueue_write(std::uint64_t offset, std::span<const std::byte> src);
   Ticket enqueue_read(std::uint64_t offset, std::span<std::byte> dst);
 
-  /// Blocks until this transfer and all before it are done. Throws once what the first failed one
-  /// of them threw, or Error(kCancelled) when the stop was asked for; then only start() goes on.
+  /// Blocks until this transfer and all before it are done. If one failed, throws its error, once;
+  /// throws Error(kCancelled) if a stop was requested. After either, only start() may be called.
   void wait(Ticket ticket);
 
-  /// Drops what waits; nothing of the arena is touched any more after that.
+  /// Drops waiting transfers. When it returns, the arena is no longer touched.
   void stop();
 
   struct Counts {
     std::uint64_t bytes_written = 0;
     std::uint64_t bytes_read = 0;
-    double wait_seconds = 0;  // that wait() and enqueue blocked
-    double busy_seconds = 0;  // that the thread was in the scratch file
+    double wait_seconds = 0;  // in which wait() and enqueue_*() blocked
+    double busy_seconds = 0;  // in which the thread read or wrote
   };
-  /// Since the mover was made. Thread-safe.
+  /// Since construction. Thread-safe.
   Counts counts() const;
 
  private:
@@ -92,7 +92,7 @@ class ScratchMover {
   std::vector<Transfer> queue_;  // a ring: transfer t is at (t - 1) % size
   Ticket last_ = 0;              // enqueued
   Ticket done_ = 0;
-  bool moving_ = false;  // the thread is outside of the lock
+  bool moving_ = false;  // the thread is working without the lock
   bool running_ = false;
   bool cancelled_ = false;
   bool ending_ = false;

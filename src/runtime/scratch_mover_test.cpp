@@ -19,7 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::error_of;
 
-/// A scratch file in memory that may be slow, and full from some byte on.
+/// A scratch file in memory, optionally slow; full beyond its last byte.
 class MemoryScratch : public Scratch {
  public:
   explicit MemoryScratch(std::size_t bytes, std::chrono::milliseconds delay = 0ms)
@@ -47,14 +47,14 @@ class MemoryScratch : public Scratch {
   std::chrono::milliseconds delay_;
 };
 
-TEST(ScratchMover, DoesEverythingInOrder) {
+TEST(ScratchMover, MovesInOrder) {
   constexpr std::size_t kValue = 4096;
   MemoryScratch scratch(16 * kValue);
   Buffer values(32 * kValue, Tag::kActivations);
   std::mt19937 engine(3);
   ScratchMover mover(scratch, 4);
   mover.start();
-  // The same place of the file and of the arena again and again: only the order keeps it right.
+  // Reuses the same places of the file and of the arena, so that only the right order works.
   ScratchMover::Ticket last = 0;
   for (int round = 0; round < 200; ++round) {
     const std::size_t place = engine() % 16;
@@ -75,7 +75,7 @@ TEST(ScratchMover, DoesEverythingInOrder) {
   EXPECT_EQ(mover.counts().bytes_read, 200 * kValue);
 }
 
-TEST(ScratchMover, DividesLargeValues) {
+TEST(ScratchMover, MovesLargeValuesInPieces) {
   constexpr std::size_t kBytes = (9 << 20) + 5;
   MemoryScratch scratch(kBytes + 7);
   Buffer there(kBytes, Tag::kActivations), back(kBytes, Tag::kActivations);
@@ -90,7 +90,7 @@ TEST(ScratchMover, DividesLargeValues) {
   mover.wait(0);
 }
 
-TEST(ScratchMover, AllocatesNothingAndCountsTheWaiting) {
+TEST(ScratchMover, AllocatesNothingAndCountsWaiting) {
   MemoryScratch scratch(1000, 5ms);
   Buffer value(1000, Tag::kActivations);
   Trace trace(100);
@@ -105,7 +105,7 @@ TEST(ScratchMover, AllocatesNothingAndCountsTheWaiting) {
   EXPECT_GE(mover.counts().busy_seconds, 0.03);
 }
 
-TEST(ScratchMover, ThrowsWhatTheFileThrewOnceAndCanStartAgain) {
+TEST(ScratchMover, RethrowsAFileErrorOnceAndCanStartAgain) {
   MemoryScratch scratch(1000);
   Buffer value(600, Tag::kActivations);
   ScratchMover mover(scratch);
@@ -149,7 +149,7 @@ TEST(ScratchMover, MovesThroughARealFile) {
   EXPECT_EQ(std::memcmp(there.data(), back.data(), kBytes), 0);
 }
 
-TEST(ScratchMover, EndsInTheMiddle) {
+TEST(ScratchMover, CanBeDestroyedInTheMiddle) {
   MemoryScratch scratch(64 << 20, 10ms);
   Buffer value(64 << 20, Tag::kActivations);
   const double begin = Trace::now();
@@ -163,7 +163,7 @@ TEST(ScratchMover, EndsInTheMiddle) {
   EXPECT_LT(Trace::now() - begin, 3.0);
 }
 
-TEST(ScratchMover, StopsWhenAskedAndCanRunAgain) {
+TEST(ScratchMover, StopsOnRequestAndCanRunAgain) {
   MemoryScratch scratch(64 << 20, 10ms);
   Buffer value(64 << 20, Tag::kActivations);
   ScratchMover mover(scratch);

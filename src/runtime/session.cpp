@@ -21,10 +21,10 @@ Program plan_session(const Graph& graph, KernelNeeds& kernels, const SessionOpti
   Fitter fitter(graph, needs, options.fit);
   std::optional<Program> program = fitter.fit(options.fit.memory_bytes);
   if (!program) {
-    fail(ErrorKind::kMemory, "cannot fit: at least {} bytes are needed, {} are there",
-         fitter.least_memory(), options.fit.memory_bytes);
+    fail(ErrorKind::kMemory, "cannot fit: needs at least {} bytes, got {}", fitter.least_memory(),
+         options.fit.memory_bytes);
   }
-  // No plan runs that the checker has not proven: some milliseconds.
+  // Every plan is checked before it runs; this takes a few milliseconds.
   check_plan(program->graph, program->needs, program->plan);
   return std::move(*program);
 }
@@ -35,7 +35,7 @@ Program planned(const Graph& graph, const Backend& backend, const WeightMap& wei
                 const SessionOptions& options, const std::stop_token& stop) {
   KernelNeeds needs(backend, weights, options.seconds, stop_check(stop));
   Program program = plan_session(graph, needs, options);
-  program.needs = {};  // asked for no more
+  program.needs = {};  // no longer needed
   check_stop(stop);
   return program;
 }
@@ -54,12 +54,12 @@ struct Session::State {
   const bool releases_kernels;
   std::vector<Step> steps;
   WeightFeed weights;
-  std::vector<TableRows> tables;  // of the steps kRows, in their order
+  std::vector<TableRows> tables;  // of the kRows steps, in order
   std::unique_ptr<Executor> executor;
-  std::optional<SpillFeed> spills;  // none where the plan has no file
+  std::optional<SpillFeed> spills;  // only if the plan uses the file
   RunTimes times;
-  std::vector<View<std::byte>> written;     // inputs, since the last run
-  std::vector<View<const std::byte>> read;  // outputs, since then
+  std::vector<View<std::byte>> written;     // inputs written since the last run
+  std::vector<View<const std::byte>> read;  // outputs read since the last run
 
   State(const Graph& graph, const Backend& backend, const WeightMap& weight_map,
         const SessionOptions& options, const std::stop_token& stop);
@@ -221,7 +221,7 @@ void Session::set_input(std::string_view name, std::span<const float> values) {
     from_f32(values, type.dtype, state_->write(id));
     return;
   }
-  // In pieces: converted at once it would be as large as what was too large to be held.
+  // In pieces: converted whole, it would take as much memory as keeping it out of memory saves.
   Buffer piece(std::size_t{1} << 20, Tag::kStaging);
   const std::size_t step = piece.size() / size_of(type.dtype);
   for (std::size_t i = 0; i < values.size(); i += step) {
@@ -244,7 +244,7 @@ void Session::run(std::stop_token stop) {
   try {
     state_->run(stop);
   } catch (...) {
-    // Nothing may touch the device's memory after that.
+    // From here on, nothing may touch the device's memory.
     if (state_->spills) state_->spills->stop();
     state_->weights.stop();
     state_->executor->abandon();

@@ -1,5 +1,5 @@
-// Sessions in little memory: random graphs whose values spill and whose weights stream give the
-// same bits as without a limit, and what fails in a run leaves a session that can run again.
+// Sessions in little memory: random graphs with spilled values and streamed weights give the same
+// bits as without a limit, and a session can run again after a failed run.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -33,7 +33,7 @@ std::vector<float> noise(std::int64_t count, unsigned seed, float scale) {
   return result;
 }
 
-/// A file that fails at one of its reads, and works again after that.
+/// A file with one failing read.
 class OnceFailingFile final : public File {
  public:
   OnceFailingFile(std::shared_ptr<const File> file, std::shared_ptr<std::atomic<int>> good_reads)
@@ -51,7 +51,7 @@ class OnceFailingFile final : public File {
   std::shared_ptr<std::atomic<int>> good_reads_;  // of all files
 };
 
-/// A scratch file that fails at one of its calls, counted over both kinds, and works again then.
+/// A scratch file with one failing call; reads and writes are counted together.
 class OnceFailingScratch final : public Scratch {
  public:
   OnceFailingScratch(std::unique_ptr<Scratch> scratch, std::shared_ptr<std::atomic<int>> good_calls)
@@ -74,10 +74,10 @@ class OnceFailingScratch final : public Scratch {
   std::shared_ptr<std::atomic<int>> good_calls_;
 };
 
-/// Counts down to a failure; never, as it begins.
+/// Counts down to a failure; initially there is none.
 std::shared_ptr<std::atomic<int>> countdown() { return std::make_shared<std::atomic<int>>(-1); }
 
-/// A random graph, its weights in a file each, and its inputs' values.
+/// A random graph, its weights in one file each, and its inputs' values.
 class Subject {
  public:
   Subject(unsigned seed, const Backend& backend, const testing::RandomSizes& sizes)
@@ -86,7 +86,7 @@ class Subject {
       if (value.kind != ValueKind::kWeight || weights_.find(value.name) != nullptr) continue;
       const std::int64_t count = value.type.shape.elements();
       std::vector<std::byte> bytes(value.type.bytes());
-      // The variance of a BatchNorm is a weight, too: none is negative.
+      // Some are variances of a BatchNorm, which must not be negative.
       std::vector<float> values = noise(count, seed + static_cast<unsigned>(weights_.size()), 0.3F);
       if (value.type.shape.rank() == 1)
         for (float& number : values) number = std::abs(number) + 0.1F;
@@ -170,7 +170,7 @@ class SpillingSession : public ::testing::TestWithParam<const char*> {
         return subject;
     }
   }
-  /// Large pictures of few channels: what they hold is more than their weights.
+  /// Large pictures with few channels, so that values are larger than weights.
   testing::RandomSizes sizes() const {
     if (is_slow()) return {.largest_side = 48, .channel_step = 16, .blocks = 1};
     return {.largest_side = 96, .channel_step = 16, .blocks = 3};
@@ -207,10 +207,10 @@ TEST_P(SpillingSession, GivesTheSameBitsInAnyMemory) {
   RecordProperty("spilled", spilled);
 }
 
-/// What does not depend on the backend: with the fast one.
+/// Tests that do not depend on the backend, run with the fast one.
 class FailingSession : public SpillingSession {};
 
-TEST_P(FailingSession, CanRunAgainAfterTheScratchFileHasFailed) {
+TEST_P(FailingSession, CanRunAgainAfterAScratchFileError) {
   const std::unique_ptr<Subject> subject = spilling();
   const auto whole = subject->run({});
   for (const bool keeps : {false, true}) {
@@ -232,12 +232,12 @@ TEST_P(FailingSession, CanRunAgainAfterTheScratchFileHasFailed) {
   }
 }
 
-TEST_P(FailingSession, CanRunAgainAfterAWeightCouldNotBeRead) {
+TEST_P(FailingSession, CanRunAgainAfterAWeightReadError) {
   const std::unique_ptr<Subject> subject = spilling();
   const auto whole = subject->run({});
   for (const bool keeps : {false, true}) {
     for (const int good : {0, 1, 4, 9}) {
-      // What stays is read in the first run alone.
+      // Weights that stay are read only in the first run.
       Session session = subject->session(subject->options(subject->least(), keeps));
       subject->good_reads() = good;
       expect_error(ErrorKind::kDevice, "Input/output error", [&] { session.run(); });
@@ -249,7 +249,7 @@ TEST_P(FailingSession, CanRunAgainAfterAWeightCouldNotBeRead) {
   }
 }
 
-TEST_P(FailingSession, CanBeStoppedAnywhereAndRunAgain) {
+TEST_P(FailingSession, CanRunAgainAfterAStopAnywhere) {
   const std::unique_ptr<Subject> subject = spilling();
   const auto whole = subject->run({});
   Session session = subject->session(subject->options(subject->least(), true));
@@ -267,7 +267,7 @@ TEST_P(FailingSession, CanBeStoppedAnywhereAndRunAgain) {
     other.join();
     EXPECT_TRUE(text == "cancelled: cancelled" || text == "no error") << text;
     cancelled += text != "no error";
-    if (i % 5 > 0) continue;  // stopped several times on end, too
+    if (i % 5 > 0) continue;  // so several stops come in a row
     session.run();
     EXPECT_TRUE(subject->outputs(session) == whole) << i;
   }
@@ -275,8 +275,10 @@ TEST_P(FailingSession, CanBeStoppedAnywhereAndRunAgain) {
 }
 
 TEST_P(SpillingSession, AllocatesNothingInARun) {
-  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer's teams are new threads each time";
-  if (&backend() != &reference_backend()) GTEST_SKIP() << "allocation_test counts beside oneDNN";
+  if (testing::kSanitized)
+    GTEST_SKIP() << "sanitizer builds start new threads for every parallel region";
+  if (&backend() != &reference_backend())
+    GTEST_SKIP() << "allocation_test counts allocations of our code apart from oneDNN's";
   const std::unique_ptr<Subject> subject = spilling();
   for (const bool keeps : {false, true}) {
     Session session = subject->session(subject->options(subject->least() * 5 / 4, keeps));
@@ -288,8 +290,8 @@ TEST_P(SpillingSession, AllocatesNothingInARun) {
   }
 }
 
-/// What a full disk says before anything is computed.
-TEST_P(FailingSession, SaysThatTheDiskHasNoRoom) {
+/// A full disk is reported before anything is computed.
+TEST_P(FailingSession, ReportsAFullDisk) {
   const std::unique_ptr<Subject> subject = spilling();
   SessionOptions options = subject->options(subject->least(), false);
   options.scratch = [](std::uint64_t bytes) -> std::unique_ptr<Scratch> {

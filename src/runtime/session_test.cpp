@@ -76,8 +76,7 @@ class TwoLayers {
   WeightMap weights_;
 };
 
-/// A file whose device fails when it is read.
-TEST(Session, GivesTheSameBitsWhateverIsResident) {
+TEST(Session, GivesTheSameBitsForAnyResidentWeights) {
   const TwoLayers layers;
   for (const Backend* backend : {&reference_backend(), &cpu_backend()}) {
     const std::vector<float> all = layers.run(*backend, ~std::uint64_t{0});
@@ -87,7 +86,7 @@ TEST(Session, GivesTheSameBitsWhateverIsResident) {
   testing::expect_close(layers.run(cpu_backend(), 0), layers.run(reference_backend(), 0));
 }
 
-TEST(Session, KeepsItsInputsFromRunToRun) {
+TEST(Session, KeepsInputsBetweenRuns) {
   const TwoLayers layers;
   Session session(layers.graph(), reference_backend(), layers.weights());
   session.set_input("x", TwoLayers::input());
@@ -98,7 +97,8 @@ TEST(Session, KeepsItsInputsFromRunToRun) {
 }
 
 TEST(Session, AllocatesNothingInARun) {
-  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer's teams are new threads each time";
+  if (testing::kSanitized)
+    GTEST_SKIP() << "sanitizer builds start new threads for every parallel region";
   const TwoLayers layers;
   for (std::uint64_t resident_bytes : {std::uint64_t{0}, ~std::uint64_t{0}}) {
     Session session(layers.graph(), reference_backend(), layers.weights(),
@@ -112,7 +112,7 @@ TEST(Session, AllocatesNothingInARun) {
   }
 }
 
-TEST(Session, SaysWhatIsWrongWithAWeight) {
+TEST(Session, ReportsMissingAndMisshapenWeights) {
   TwoLayers layers;
   layers.replace("second.weight", {});
   EXPECT_EQ(error_of([&] { layers.run(reference_backend(), 0); }),
@@ -120,10 +120,10 @@ TEST(Session, SaysWhatIsWrongWithAWeight) {
   layers.replace("second.weight",
                  {DType::kF32, Shape{200, 32}, memory_file("f", std::vector<std::byte>(25600)), 0});
   EXPECT_EQ(error_of([&] { layers.run(reference_backend(), 0); }),
-            "shape: weight second.weight must be [32,200], in f it is [200,32]");
+            "shape: weight second.weight must be [32,200], got [200,32] in f");
 }
 
-TEST(Session, PassesOnAFailingDevice) {
+TEST(Session, PassesOnReadErrors) {
   TwoLayers layers;
   layers.replace("second.weight",
                  {DType::kF32, Shape{32, 200},
@@ -136,7 +136,7 @@ TEST(Session, PassesOnAFailingDevice) {
   }
 }
 
-TEST(Session, StopsBetweenTwoNodesAndCanRunAgain) {
+TEST(Session, CanRunAgainAfterAStop) {
   const TwoLayers layers;
   Session session(layers.graph(), reference_backend(), layers.weights());
   session.set_input("x", TwoLayers::input());
@@ -147,7 +147,7 @@ TEST(Session, StopsBetweenTwoNodesAndCanRunAgain) {
   EXPECT_EQ(session.output_f32("y"), layers.run(reference_backend(), 0));
 }
 
-TEST(Session, ReadsOnlyTheNamedRowsOfAnEmbedding) {
+TEST(Session, ReadsOnlyTheUsedRowsOfAnEmbedding) {
   std::vector<float> table(10 * 4);
   std::iota(table.begin(), table.end(), 0.0F);
   WeightMap weights;
@@ -163,12 +163,12 @@ TEST(Session, ReadsOnlyTheNamedRowsOfAnEmbedding) {
   session.run();
   EXPECT_EQ(session.output_f32("y"), (std::vector<float>{36, 37, 38, 39, 8, 9, 10, 11}));
   session.set_input("ids", std::vector<std::int32_t>{10, 2});
-  EXPECT_EQ(error_of([&] { session.run(); }),
-            "shape: token id 10 is outside of the embedding table in model.safetensors, which has "
-            "10 rows");
+  EXPECT_EQ(
+      error_of([&] { session.run(); }),
+      "shape: token id 10 is outside the embedding table in model.safetensors, which has 10 rows");
 }
 
-TEST(Backend, SaysWhyNoKernelTakesANode) {
+TEST(Backend, SaysWhyNoKernelAcceptsANode) {
   Graph graph;
   const ValueId x = graph.add_input("x", {DType::kI64, Shape{4}});
   graph.add_output("y", graph.add(Unary{}, {x}));

@@ -27,7 +27,7 @@ SpillFeed::SpillFeed(const Program& program, Executor& executor, std::unique_ptr
   find_fetches();
 }
 
-/// Results of a Fetch are read through views, too.
+/// Results of a Fetch may also be read through views.
 void SpillFeed::find_fetches() {
   const Graph& graph = program_.graph;
   std::vector<int> fetch(graph.values().size(), -1);

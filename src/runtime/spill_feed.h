@@ -1,7 +1,8 @@
-// Spilled values of a session, between its device and the scratch file, beside the computation.
+// Moves a session's spilled values between its device and the scratch file during the computation.
 //
-// A run calls start(), then for every node in order free_places(), and wait_for_sources(), spill()
-// or fetch() as the node is, and finish(). One thread; in a run nothing is allocated.
+// A run calls start(); then for every node in order free_places(), wait_for_sources() and,
+// depending on the node, spill() or fetch(); and finally finish(). Not thread-safe. Nothing is
+// allocated during a run.
 #pragma once
 
 #include <memory>
@@ -16,39 +17,39 @@ namespace semblance {
 
 class SpillFeed {
  public:
-  /// The program and the executor outlive this. The scratch file holds the plan's file_bytes.
-  /// Throws Error(kDevice) when no thread can be started.
+  /// The program and the executor must outlive this. The scratch file must have the plan's
+  /// file_bytes. Throws Error(kDevice) if no thread can be started.
   SpillFeed(const Program& program, Executor& executor, std::unique_ptr<Scratch> scratch,
             Trace* trace);
 
   void start(std::stop_token stop);
-  /// What lies where this node and those after it write, and had to be spilled, is in the file when
-  /// this returns. Throws, as all below, what moving throws, and Error(kCancelled).
+  /// Waits until every spilled value whose place may be reused from this node on is in the file.
+  /// Like all functions below, throws what moving throws, and Error(kCancelled).
   void free_places(int node);
-  /// What this node reads has come from the file when this returns.
+  /// Waits until everything this node reads has come from the file.
   void wait_for_sources(std::size_t node);
-  /// Begins to move what the node moves.
+  /// Starts a Spill or Fetch node's transfer.
   void spill(std::size_t node);
   void fetch(std::size_t node);
-  /// All spills of the run are done when this returns.
+  /// Waits until all spills of the run are done.
   void finish();
-  /// In the middle of a run: nothing is moved any more.
+  /// Aborts a run: nothing is moved afterwards.
   void stop();
 
-  /// Writes bytes of a value that lies in the file, from `offset` on; not during a run.
+  /// Writes bytes of a value in the file, starting at its byte `offset`; not during a run.
   void write(ValueId value, std::uint64_t offset, std::span<const std::byte> bytes);
 
   ScratchMover::Counts counts() const { return mover_.counts(); }
 
  private:
   struct Pending {
-    int before;  // this node's place is the spilled value's
+    int before;  // the first node that may reuse the spilled value's place
     ScratchMover::Ticket ticket;
     DevicePlace place;
   };
   struct Coming {
     ScratchMover::Ticket ticket = 0;
-    bool is_open = false;  // the view that it is read into
+    bool is_open = false;  // whether the view it is read into is open
   };
   void find_fetches();
 
@@ -56,7 +57,7 @@ class SpillFeed {
   Executor& executor_;
   std::unique_ptr<Scratch> scratch_;
   ScratchMover mover_;
-  std::vector<std::vector<int>> fetches_;  // by node: the Fetch nodes that bring what it reads
+  std::vector<std::vector<int>> fetches_;  // by node: the Fetch nodes it reads from
   std::vector<Coming> coming_;             // by node
   std::vector<Pending> pending_;
 };

@@ -1,4 +1,4 @@
-// A program's nodes as a session runs them: with kernels of a backend, in places of a device.
+// A program's nodes as a session runs them: with a backend's kernels, on a device's memory.
 #pragma once
 
 #include <memory>
@@ -13,29 +13,29 @@ namespace semblance {
 
 struct Step {
   enum class Kind : std::uint8_t {
-    kNothing,  // a view, or a value of no known content
+    kNothing,  // a view, or a value of undefined content
     kKernel,
     kSpill,
     kFetch,
-    kRows,  // of an embedding's table, from its file
+    kRows,  // looks up rows of an embedding's table in its file
   };
   Kind kind = Kind::kNothing;
-  std::string_view name;           // of the kernel, or of what else is done
+  std::string_view name;           // of the kernel, or of the op
   std::shared_ptr<Kernel> kernel;  // of kKernel; equal nodes share it
   bool first_use = false;          // of the kernel
   bool last_use = false;
   std::size_t command = 0;  // of kKernel: the executor's number
 };
 
-/// One step a node. Throws Error(kDevice) for an op without a kernel.
+/// One step per node. Throws Error(kDevice) for an op without a kernel.
 std::vector<Step> make_steps(const Program& program, const Backend& backend);
 
-/// Gives the executor all kernels and their places.
+/// Prepares all kernels, with their places, in the executor.
 void prepare_steps(const Program& program, Executor& executor, std::vector<Step>& steps);
 
-/// Where a value lies that is not in the file.
+/// The place of a value, which must not be in the file.
 DevicePlace place_of(const Plan& plan, ValueId value);
-/// Where a weight lies as its kernels want it.
+/// The place of a packed weight.
 DevicePlace place_of(const WeightUse& use);
 
 }  // namespace semblance

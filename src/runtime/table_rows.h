@@ -1,4 +1,4 @@
-// Rows of a table by number, from the file: an embedding's table is never held.
+// Reads rows of an embedding's table from its file, so that the table is never held in memory.
 #pragma once
 
 #include <span>
@@ -12,8 +12,8 @@ class TableRows {
  public:
   explicit TableRows(WeightRows weight);
 
-  /// Row ids[i] of the table, converted to `dtype`, becomes row i of dst. Throws Error(kShape) for
-  /// an id outside of the table, and what reading the file throws.
+  /// Converts row ids[i] of the table to `dtype` and writes it to row i of dst. Throws
+  /// Error(kShape) for an id outside the table, and what reading the file throws.
   void read(std::span<const std::int32_t> ids, DType dtype, std::span<std::byte> dst);
 
  private:

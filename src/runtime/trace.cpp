@@ -16,7 +16,7 @@ namespace {
 constexpr std::array<std::string_view, kTraceRows> kRowNames = {"compute", "weight reader",
                                                                 "spill mover", "memory"};
 
-/// A name between quotes: what JSON does not take as it is becomes '?'.
+/// Appends a name for use between quotes; control and non-ASCII characters become '?'.
 void append_name(std::string& json, const std::array<char, Trace::kNameBytes>& name) {
   const auto end = std::find(name.begin(), name.end(), '\0');
   for (auto c = name.begin(); c != end; ++c) {

@@ -1,9 +1,9 @@
-// A timeline of a run, in Chrome's trace format (chrome://tracing, ui.perfetto.dev): what computes,
-// reads and spills when, and how much memory is resident.
+// A timeline of a run in Chrome's trace format (chrome://tracing, ui.perfetto.dev): when it
+// computes, reads and spills, and how much memory is resident.
 //
-// Every row has a buffer of fixed size, taken when the Trace is made; adding allocates nothing and
-// is thread-safe. What does not fit any more is counted and left out. Whoever may do without a
-// trace holds a pointer that is null.
+// Every row has a buffer of fixed size, allocated by the constructor. Adding allocates nothing and
+// is thread-safe. Events that do not fit are counted and dropped. Where a trace is optional, it is
+// a pointer that may be null.
 #pragma once
 
 #include <array>
@@ -25,28 +25,28 @@ inline constexpr int kTraceLanes = 16;
 class Trace {
  public:
   static constexpr std::size_t kEventsPerRow = 1 << 16;
-  static constexpr std::size_t kNameBytes = 64;  // names are cut to it, the end is kept
+  static constexpr std::size_t kNameBytes = 64;  // longer names keep their end
 
-  /// Time 0 of the timeline is now. Throws Error(kMemory); takes 96 bytes an event and row, which
-  /// become resident as they are used.
+  /// Time 0 of the timeline is now. Takes 96 bytes per event and row, which become resident as they
+  /// are used. Throws Error(kMemory).
   explicit Trace(std::size_t events_per_row = kEventsPerRow);
 
-  /// Seconds of the clock that all rows use.
+  /// Seconds on the clock that all rows use.
   static double now();
 
-  /// Something that lasted from `begin` to `end`, of now(), and worked on so many bytes. What runs
-  /// at the same time in one row has different lanes, drawn apart.
+  /// Adds an event from `begin` to `end`, in seconds of now(), that worked on `bytes` bytes. Events
+  /// that overlap in a row need different lanes, which are drawn separately.
   void add(TraceRow row, std::string_view name, double begin, double end, std::uint64_t bytes = 0,
            int lane = 0);
-  /// A counter's value from now on ("resident", bytes).
+  /// Sets a counter's value from now on: ("resident", bytes).
   void count(std::string_view name, std::uint64_t value);
 
-  /// Events that found their row full.
+  /// Events dropped because their row was full.
   std::uint64_t dropped() const;
 
-  /// The timeline as JSON. Nothing may be added meanwhile.
+  /// The timeline as JSON. Nothing may be added at the same time.
   std::string to_json() const;
-  /// Writes it; throws as OutputFile does.
+  /// Writes to_json(); throws as OutputFile does.
   void write(const std::filesystem::path& path) const;
 
  private:
@@ -60,7 +60,7 @@ class Trace {
   };
   struct Row {
     Buffer events;
-    std::atomic<std::size_t> used{0};  // may run past the capacity: what was dropped
+    std::atomic<std::size_t> used{0};  // beyond the capacity: dropped events
   };
 
   double start_;

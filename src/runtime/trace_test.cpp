@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-TEST(Trace, IsWhatChromeReads) {
+TEST(Trace, WritesChromesFormat) {
   Trace trace(10);
   const double begin = Trace::now();
   trace.add(TraceRow::kCompute, "onednn_\"conv2d\"\n", begin, begin + 0.5);
@@ -43,7 +43,7 @@ TEST(Trace, IsWhatChromeReads) {
   EXPECT_EQ(found[2]["args"]["bytes"], 123456789);
 }
 
-TEST(Trace, CountsWhatDoesNotFit) {
+TEST(Trace, CountsDroppedEvents) {
   Trace trace(100);
   const int before = testing::news();
   std::vector<std::jthread> threads;
@@ -54,14 +54,14 @@ TEST(Trace, CountsWhatDoesNotFit) {
     });
   }
   threads.clear();
-  EXPECT_LE(testing::news() - before, 9);  // of the threads themselves
+  EXPECT_LE(testing::news() - before, 9);  // for starting the threads
   EXPECT_EQ(trace.dropped(), 100U);
   const std::string text = trace.to_json();
   EXPECT_NE(text.find("100 events did not fit"), std::string::npos);
   EXPECT_EQ(json::parse(text).size(), 4U + 100U + 1U);
 }
 
-TEST(Trace, IsWrittenWholeOrNotAtAll) {
+TEST(Trace, WritesTheWholeFileOrNothing) {
   const auto path = std::filesystem::temp_directory_path() / fmt::format("trace_{}.json", getpid());
   const Trace trace(1);
   trace.write(path);

@@ -11,10 +11,10 @@
 namespace semblance {
 namespace {
 
-/// Of one read; past the page cache it takes as much beside the ring.
+/// Size of one read. Reads that bypass the page cache need as much staging beside the ring.
 constexpr std::uint64_t kReadBytes = 1 << 20;
 
-/// From this share on files count as cached.
+/// Files count as cached from this share on.
 constexpr double kCached = 0.98;
 
 }  // namespace
@@ -37,7 +37,7 @@ const ValueInfo& WeightFeed::value(std::size_t use) const {
 }
 
 void WeightFeed::find_owners() {
-  std::vector<std::pair<std::uint64_t, std::size_t>> places;  // of what stays
+  std::vector<std::pair<std::uint64_t, std::size_t>> places;  // of weights that stay
   for (std::size_t i = 0; i < uses_.size(); ++i) {
     if (planned(i).keep == Keep::kPacked) places.emplace_back(planned(i).packed.offset, i);
   }
@@ -57,8 +57,8 @@ void WeightFeed::take_memory(Executor& executor, Trace* trace) {
   choose_stream();
 }
 
-/// Whether the system's page cache can keep the streamed weights until the next run. Else they pass
-/// it by: nothing would come from it, and it would push out what others need.
+/// Whether the page cache can keep the streamed weights until the next run. If not, reads bypass
+/// it: caching would not help, and would evict other programs' pages.
 bool WeightFeed::cache_would_hold_all() const {
   std::uint64_t bytes = 0;
   for (const WeightUse& use : program_.plan.weights) {
@@ -67,8 +67,8 @@ bool WeightFeed::cache_would_hold_all() const {
   return bytes + program_.plan.memory_bytes() <= Meter().available_bytes();
 }
 
-/// Whether the page cache holds what the stream would read, and there is place to read it by all
-/// threads at once.
+/// Whether the page cache holds what the stream would read and the ring is large enough for all
+/// threads to read at once.
 bool WeightFeed::is_cached() const {
   std::set<const File*> files;
   for (std::size_t use : order_) files.insert(uses_[use].stored.tensor.file.get());
@@ -84,7 +84,8 @@ bool WeightFeed::is_missing(std::size_t use) const {
   return planned(use).keep == Keep::kPacked && uses_[use].owner == use && !uses_[use].is_loaded;
 }
 
-/// What the next run loads, and how: what is streamed, and what stays and is not loaded yet.
+/// Chooses what the next run loads and how: streamed weights, and those that stay but are not
+/// loaded yet.
 void WeightFeed::choose_stream() {
   bool loads = false;
   for (std::size_t i = 0; i < uses_.size(); ++i) loads |= is_missing(i);

@@ -1,8 +1,8 @@
-// Weights of a session: from their files, packed, to where its kernels want them. What does not
-// stay is read ahead of the computation, or at its turn where the page cache holds the files.
+// Loads a session's weights: reads them from their files and packs them into their kernels' places.
+// Weights that do not stay are read ahead, or on use if the page cache holds the files.
 //
-// A run calls start(), then load() for every node in order, and finish(). One thread; in a run
-// nothing is allocated.
+// A run calls start(), then load() for every node in order, and finish(). Not thread-safe. Nothing
+// is allocated during a run.
 #pragma once
 
 #include <memory>
@@ -21,19 +21,19 @@ namespace semblance {
 
 class WeightFeed {
  public:
-  /// The program and the steps outlive this. Throws as find_weight() does.
+  /// The program and the steps must outlive this. Throws as find_weight() does.
   WeightFeed(const Program& program, const std::vector<Step>& steps, const WeightMap& weights);
 
-  /// Takes the ring and the staging of the plan; loads to this executor, which outlives this, from
-  /// now on. Before the first run.
+  /// Allocates the plan's ring and staging, and loads to this executor from now on. The executor
+  /// must outlive this. Call before the first run.
   void take_memory(Executor& executor, Trace* trace);
 
   void start(std::stop_token stop);
-  /// Weights whose use begins at this node are in their places when this returns. Throws what
-  /// reading throws, and Error(kCancelled).
+  /// Loads the weights whose use begins at this node. Throws what reading throws, and
+  /// Error(kCancelled).
   void load(int node);
   void finish();
-  /// In the middle of a run: nothing is read any more.
+  /// Aborts a run: nothing is read afterwards.
   void stop();
 
   struct Counts {
@@ -43,12 +43,12 @@ class WeightFeed {
   Counts counts() const;
 
  private:
-  /// Of a use of the plan.
+  /// One of the plan's weight uses.
   struct Use {
     WeightRows stored;
-    const Kernel* kernel = nullptr;  // whose layout it has
+    const Kernel* kernel = nullptr;  // one that uses it; packs it
     int src = 0;
-    std::size_t owner = 0;  // of what stays: the first use of the same place
+    std::size_t owner = 0;  // if it stays: the first use of the same place
     bool is_loaded = false;
   };
 
@@ -67,12 +67,12 @@ class WeightFeed {
   Trace* trace_ = nullptr;
   Buffer ring_, staging_;
   bool passes_cache_ = false;
-  std::vector<std::size_t> order_;  // uses that a run loads; the chunks of the stream
-  std::size_t next_ = 0;            // of order_
-  bool loads_ = false;              // whether what stays is among them
-  bool reads_inline_ = false;       // the page cache holds the files: nothing is to be read ahead
+  std::vector<std::size_t> order_;  // uses that a run loads: the stream's chunks
+  std::size_t next_ = 0;            // index into order_
+  bool loads_ = false;              // whether order_ has weights that stay
+  bool reads_inline_ = false;       // the page cache holds the files: no reading ahead
   std::optional<WeightStream> stream_;
-  Counts before_;  // of streams that are gone, and of what was read inline
+  Counts before_;  // of earlier streams and of inline reads
 };
 
 }  // namespace semblance

@@ -12,7 +12,7 @@
 namespace semblance {
 namespace {
 
-/// A slice is about this large as f32: small enough to stay in the processor's cache between
+/// Size of a slice as f32, roughly: small enough to stay in the processor's cache between
 /// conversion and packing.
 constexpr std::int64_t kSliceBytes = 256 * 1024;
 
@@ -42,12 +42,12 @@ bool is_aligned(DType dtype, std::span<const std::byte> raw) {
   return reinterpret_cast<std::uintptr_t>(raw.data()) % size_of(dtype) == 0;
 }
 
-bool takes(const PackedWeight& target, DType file_dtype) {
+bool can_pack(const PackedWeight& target, DType file_dtype) {
   return file_dtype == DType::kF32 || target.kernel.packs_raw(target.src, file_dtype);
 }
 
-/// Packs slice by slice what `values` gives: PackRows of some rows, in `place` or elsewhere. Throws
-/// what it throws.
+/// Packs slice by slice. `values` returns the PackRows of some rows, in `place` or elsewhere; what
+/// it throws is rethrown.
 template <typename Values>
 void pack_slices(const PackedWeight& target, Values&& values) {
   const Rows rows = rows_of(target.shape);
@@ -94,7 +94,7 @@ void pack(const PackedWeight& target, DType file_dtype, std::span<const std::byt
   pack_slices(target,
               [&](std::int64_t first, std::int64_t count, std::span<float> place, int) -> PackRows {
                 const auto bytes = raw.subspan(at(first) * row_bytes, at(count) * row_bytes);
-                if (takes(target, file_dtype) && is_aligned(file_dtype, bytes))
+                if (can_pack(target, file_dtype) && is_aligned(file_dtype, bytes))
                   return {first, count, file_dtype, bytes};
                 to_f32(file_dtype, bytes, place);
                 return PackRows::of(first, count, place);
@@ -107,7 +107,7 @@ void read_and_pack(const PackedWeight& target, const WeightRows& weight,
   const std::uint64_t per_thread =
       bytes_of_slice(target.kernel, target.src, rows_of(target.shape), dtype);
   SEMBLANCE_ASSERT(raw_staging.size() >= per_thread * at(threads()));
-  const bool raw = dtype != DType::kF32 && takes(target, dtype);
+  const bool raw = dtype != DType::kF32 && can_pack(target, dtype);
   pack_slices(
       target,
       [&](std::int64_t first, std::int64_t count, std::span<float> place, int worker) -> PackRows {

@@ -1,5 +1,5 @@
-// Turns a weight's bytes, as they are in its file, into what a kernel wants: in slices of rows, on
-// all threads, through small staging.
+// Packs a weight's bytes, as stored in its file, for a kernel: in slices of rows, on all threads,
+// through a small staging buffer.
 #pragma once
 
 #include <span>
@@ -9,14 +9,13 @@
 
 namespace semblance {
 
-/// Bytes of staging, for all threads of the pool, that packing such a weight takes.
+/// Staging bytes needed to pack such a weight on all threads of the pool.
 std::uint64_t staging_bytes(const Kernel& kernel, int src, const Shape& shape);
-/// And that reading it takes beside that, as its file has it.
+/// Further staging bytes needed to read it from its file.
 std::uint64_t raw_staging_bytes(const Kernel& kernel, int src, const Shape& shape,
                                 DType file_dtype);
 
-/// Where a weight goes: source `src` of a kernel, of that shape, through staging_bytes() into
-/// `packed`.
+/// Where a weight goes: source `src` of a kernel, into `packed`. `staging` has staging_bytes().
 struct PackedWeight {
   const Kernel& kernel;
   int src;
@@ -25,11 +24,11 @@ struct PackedWeight {
   std::span<std::byte> packed;
 };
 
-/// `raw`: all rows of the weight in `file_dtype`, row-major. Allocates nothing.
+/// Packs `raw`: all rows of the weight in `file_dtype`, row-major. Allocates nothing.
 void pack(const PackedWeight& target, DType file_dtype, std::span<const std::byte> raw);
 
-/// The same from the file: where the system's page cache holds it, a thread that reads ahead would
-/// only take its time from the computation. `raw_staging`: at least raw_staging_bytes(). Throws
+/// The same, reading from the file. For files in the page cache, where a thread that reads ahead
+/// would only take time from the computation. `raw_staging`: at least raw_staging_bytes(). Throws
 /// what reading throws.
 void read_and_pack(const PackedWeight& target, const WeightRows& weight,
                    std::span<std::byte> raw_staging);

@@ -12,7 +12,7 @@
 namespace semblance {
 namespace {
 
-/// Wants its weight as f16, and rows of an f16 file as they lie there.
+/// Packs its weight as f16, and takes unconverted rows of an f16 file.
 class HalfKernel : public Kernel {
  public:
   explicit HalfKernel(const NodeView& node) : Kernel(node), columns_(node.src(1).shape[1]) {}
@@ -39,9 +39,9 @@ class HalfKernel : public Kernel {
 
 class PackedFrom : public ::testing::TestWithParam<DType> {};
 
-TEST_P(PackedFrom, TheFileAsTheKernelAsks) {
+TEST_P(PackedFrom, EachDTypeHasTheKernelsLayout) {
   const DType dtype = GetParam();
-  const Shape shape{500, 300};  // some slices
+  const Shape shape{500, 300};  // several slices
   std::vector<float> values(static_cast<std::size_t>(shape.elements()));
   std::iota(values.begin(), values.end(), 0.0F);
   for (float& value : values) value = static_cast<float>(static_cast<int>(value) % 251);

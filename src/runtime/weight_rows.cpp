@@ -70,21 +70,21 @@ WeightRows find_weight(const WeightMap& weights, const ValueInfo& value) {
     fail(ErrorKind::kMissing, "weight {} is not in the model's files", value.name);
   if (value.rows.empty()) {
     if (!(tensor->shape == value.type.shape)) {
-      fail(ErrorKind::kShape, "weight {} must be {}, in {} it is {}", value.name,
-           to_string(value.type.shape), tensor->file->name(), to_string(tensor->shape));
+      fail(ErrorKind::kShape, "weight {} must be {}, got {} in {}", value.name,
+           to_string(value.type.shape), to_string(tensor->shape), tensor->file->name());
     }
     return {*tensor, {}};
   }
   const bool fits = tensor->shape.rank() == value.type.shape.rank() && tensor->shape.rank() > 0 &&
                     tensor->shape.with(0, 0) == value.type.shape.with(0, 0);
   if (!fits) {
-    fail(ErrorKind::kShape, "rows of weight {} must be {}, in {} it is {}", value.name,
-         to_string(value.type.shape.with(0, 1)), tensor->file->name(), to_string(tensor->shape));
+    fail(ErrorKind::kShape, "rows of weight {} must be {}, got a tensor {} in {}", value.name,
+         to_string(value.type.shape.with(0, 1)), to_string(tensor->shape), tensor->file->name());
   }
   for (const RowRange& range : value.rows) {
     if (range.first + range.count <= tensor->rows()) continue;
-    fail(ErrorKind::kShape, "weight {} must have the rows {} to {}, in {} it has {}", value.name,
-         range.first, range.first + range.count - 1, tensor->file->name(), tensor->rows());
+    fail(ErrorKind::kShape, "weight {} needs rows {} to {}, but has {} rows in {}", value.name,
+         range.first, range.first + range.count - 1, tensor->rows(), tensor->file->name());
   }
   return {*tensor, value.rows};
 }

@@ -1,4 +1,4 @@
-// A weight of a graph in its file: a stored tensor, or some ranges of its rows one after the other.
+// A graph's weight in its file: a stored tensor, or the concatenation of some ranges of its rows.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace semblance {
 
-/// Bytes of a file.
+/// A range of bytes of a file.
 struct FilePiece {
   std::uint64_t offset = 0;
   std::uint64_t bytes = 0;
@@ -19,23 +19,23 @@ struct FilePiece {
 /// Const use is thread-safe.
 struct WeightRows {
   StoredTensor tensor;
-  std::vector<RowRange> rows;  // inside the tensor; none: all of it
+  std::vector<RowRange> rows;  // of the tensor; empty: all of them
 
   std::int64_t row_count() const;
-  std::uint64_t bytes() const;  // in the file
-  /// Where the rows lie, in their order; neighbours are one piece.
+  std::uint64_t bytes() const;  // size in the file
+  /// Where the rows are in the file, in order; adjacent ranges are one piece.
   std::vector<FilePiece> pieces() const;
-  /// Rows [first_row, first_row + count) of this weight as they lie in the file, count *
-  /// tensor.row_bytes() bytes. Throws what File::read throws.
+  /// Reads rows [first_row, first_row + count) of this weight as stored, count * tensor.row_bytes()
+  /// bytes. Throws what File::read throws.
   void read_raw(std::int64_t first_row, std::int64_t count, std::span<std::byte> dst) const;
-  /// The same as f32, count * tensor.row_elements() of them. `raw` is staging of count *
-  /// tensor.row_bytes() bytes at least; f32 goes straight to dst.
+  /// The same, converted to count * tensor.row_elements() f32 values. `raw` is staging of at least
+  /// count * tensor.row_bytes() bytes; f32 files are read straight into dst.
   void read(std::int64_t first_row, std::int64_t count, std::span<std::byte> raw,
             std::span<float> dst) const;
 };
 
-/// The stored weight of a graph's value. Error(kMissing) when it is not in the files, Error(kShape)
-/// when its shape differs or its rows are not inside.
+/// The stored weight of a graph's value. Throws Error(kMissing) if the files lack it, Error(kShape)
+/// if its shape differs or the tensor lacks some of its rows.
 WeightRows find_weight(const WeightMap& weights, const ValueInfo& value);
 
 }  // namespace semblance

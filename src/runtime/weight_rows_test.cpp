@@ -16,7 +16,7 @@ using testing::error_of;
 using testing::keeping;
 using Numbers = std::vector<float>;
 
-/// "table" f16 [10,3] of 0, 1, 2, ... behind 6 bytes of something else.
+/// "table" f16 [10,3] of 0, 1, 2, ... after 6 bytes of something else.
 WeightMap table() {
   Numbers values(30);
   std::iota(values.begin(), values.end(), 0.0F);
@@ -41,7 +41,7 @@ Numbers read(const WeightRows& weight, std::int64_t first, std::int64_t count) {
   return values;
 }
 
-TEST(WeightRows, AreReadOneRangeAfterTheOther) {
+TEST(WeightRows, ReadsRangesInOrder) {
   const WeightRows weight = rows_of_table({{1, 2}, {9, 1}, {0, 2}});
   EXPECT_EQ(weight.row_count(), 5);
   EXPECT_EQ(weight.bytes(), 5U * 3 * 2);
@@ -52,7 +52,7 @@ TEST(WeightRows, AreReadOneRangeAfterTheOther) {
   EXPECT_EQ(read(rows_of_table({}), 8, 2), (Numbers{24, 25, 26, 27, 28, 29}));
 }
 
-TEST(WeightRows, LieInPiecesOfTheFile) {
+TEST(WeightRows, MergesAdjacentPieces) {
   const auto text = [](const WeightRows& weight) {
     std::string text;
     for (const FilePiece& piece : weight.pieces())
@@ -72,13 +72,14 @@ TEST(WeightRows, MustBeInTheFiles) {
   };
   EXPECT_EQ(error("chair", {2, 3}, {{0, 2}}), "missing: weight chair is not in the model's files");
   EXPECT_EQ(error("table", {2, 4}, {{0, 2}}),
-            "shape: rows of weight table must be [1,4], in model.safetensors it is [10,3]");
-  EXPECT_EQ(error("table", {2, 3, 1}, {{0, 2}}),
-            "shape: rows of weight table must be [1,3,1], in model.safetensors it is [10,3]");
+            "shape: rows of weight table must be [1,4], got a tensor [10,3] in model.safetensors");
+  EXPECT_EQ(
+      error("table", {2, 3, 1}, {{0, 2}}),
+      "shape: rows of weight table must be [1,3,1], got a tensor [10,3] in model.safetensors");
   EXPECT_EQ(error("table", {4, 3}, {{0, 2}, {9, 2}}),
-            "shape: weight table must have the rows 9 to 10, in model.safetensors it has 10");
+            "shape: weight table needs rows 9 to 10, but has 10 rows in model.safetensors");
   EXPECT_EQ(error("table", {2, 3}, {}),
-            "shape: weight table must be [2,3], in model.safetensors it is [10,3]");
+            "shape: weight table must be [2,3], got [10,3] in model.safetensors");
 }
 
 TEST(Session, ComputesWithRowsOfATensor) {

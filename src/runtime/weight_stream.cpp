@@ -17,13 +17,13 @@ constexpr std::uint64_t kAlignment = 64;
 constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kEndless = std::numeric_limits<std::uint64_t>::max();
 
-/// The system is told so far ahead of the reading what comes (or twice the ring, where that is
-/// less): without it a disk with a short queue of its own stands still between two reads.
+/// How far ahead of reading the system is told what comes (or twice the ring, if that is less).
+/// Otherwise a disk with a short queue would idle between two reads.
 constexpr std::uint64_t kAnnouncedBytes = std::uint64_t{64} << 20;
-/// Ranges that one read announces: more than the one it reads, so that the distance grows.
+/// Ranges that one read announces: more than one, so that the distance grows.
 constexpr std::size_t kAnnouncedRanges = 4;
 
-/// A chunk without bytes has a place, too.
+/// Even an empty chunk has a place.
 std::uint64_t room_of(std::uint64_t bytes) {
   return std::max(kAlignment, round_up(bytes, kAlignment));
 }
@@ -57,7 +57,7 @@ std::vector<std::uint64_t> WeightStream::ring_places(std::span<const std::uint64
 
 std::uint64_t WeightStream::staging_bytes(const Options& options) {
   if (options.cache == Cache::kKeep) return 0;
-  // A range that begins in the middle of a page reaches into one page more; one is for alignment.
+  // A range that begins inside a page touches one page more; the last page is for alignment.
   return static_cast<std::uint64_t>(options.readers) * (options.read_bytes + kPage) + kPage;
 }
 
@@ -79,7 +79,8 @@ WeightStream::WeightStream(std::span<std::byte> ring, std::vector<Chunk> chunks,
   }
   const std::size_t share = staging.empty() ? 0 : options_.read_bytes + kPage;
   try {
-    readers_.reserve(static_cast<std::size_t>(options_.readers));  // no thread is lost in growing
+    readers_.reserve(static_cast<std::size_t>(
+        options_.readers));  // so that push_back cannot throw and lose a thread
     for (std::size_t i = 0; i < static_cast<std::size_t>(options_.readers); ++i) {
       readers_.push_back(
           start_thread("that reads weights", [this, i, part = staging.subspan(i * share, share)] {
@@ -125,13 +126,13 @@ void WeightStream::halt(std::unique_lock<std::mutex>& lock) {
 }
 
 void WeightStream::start(std::stop_token stop, bool cyclic) {
-  cancel_.reset();  // without the lock, which a callback under way may be waiting for
+  cancel_.reset();  // not under the lock, which a running callback may be waiting for
   if (chunks_.empty()) return;
   {
     std::unique_lock lock(mutex_);
-    const bool goes_on =
+    const bool continues =
         running_ && !cancelled_ && error_ == nullptr && asked_ % chunks_.size() == 0;
-    if (!goes_on) halt(lock);
+    if (!continues) halt(lock);
     running_ = true;
     cancelled_ = false;
     limit_ = cyclic ? kEndless : asked_ + chunks_.size();
@@ -165,9 +166,8 @@ std::span<const std::byte> WeightStream::wait(std::size_t i) {
     }
     if (stuck) {
       fail(ErrorKind::kInternal,
-           "internal error: chunk {} ({}, {} bytes) lies in the ring where a chunk is that was not "
-           "released",
-           i, chunks_[i].name, chunk.bytes);
+           "internal error: chunk {} ({}, {} bytes) overlaps an unreleased chunk in the ring", i,
+           chunks_[i].name, chunk.bytes);
     }
   }
   chunk.held = Held::kHeld;
@@ -178,7 +178,7 @@ std::span<const std::byte> WeightStream::wait(std::size_t i) {
 void WeightStream::release(std::size_t i) {
   {
     const std::scoped_lock lock(mutex_);
-    if (!running_) return;  // the pass has failed: nothing is held any more
+    if (!running_) return;  // the pass has failed, so nothing is held
     SEMBLANCE_ASSERT(i < states_.size() && states_[i].held == Held::kHeld);
     states_[i].held = Held::kNo;
     while (oldest_ < asked_ && state(oldest_).held == Held::kNo) ++oldest_;
@@ -194,9 +194,9 @@ WeightStream::Counts WeightStream::counts() const {
 bool WeightStream::has_place(std::uint64_t chunk) {
   const State& wanted = state(chunk);
   for (std::uint64_t other = oldest_; other < chunk; ++other) {
-    const State& there = state(other);
-    if (there.held != Held::kNo && there.place < wanted.place + room_of(wanted.bytes) &&
-        wanted.place < there.place + room_of(there.bytes)) {
+    const State& earlier = state(other);
+    if (earlier.held != Held::kNo && earlier.place < wanted.place + room_of(wanted.bytes) &&
+        wanted.place < earlier.place + room_of(earlier.bytes)) {
       return false;
     }
   }

@@ -1,12 +1,12 @@
-// Reads weights ahead of the computation: reader threads fill a ring of given size with raw bytes
-// of files, in the order in which they will be used.
+// Reads weights ahead of the computation: reader threads fill a ring of a given size with raw file
+// bytes in the order of use.
 //
-//   stream.start(stop);                       // begins a pass: all chunks, once, in order
+//   stream.start(stop);                       // begins a pass over all chunks in order
 //   for i: use(stream.wait(i)); stream.release(i);
 //
-// One thread (the consumer) calls start, wait, release and stop. Every chunk has one place in the
-// ring, known beforehand (ring_places), and is read as soon as all earlier chunks that lie there
-// are released. While a pass runs nothing is allocated.
+// One thread (the consumer) calls start, wait, release and stop. Every chunk has a fixed place in
+// the ring (ring_places), and is read as soon as all earlier chunks there are released. Nothing is
+// allocated during a pass.
 #pragma once
 
 #include <condition_variable>
@@ -36,7 +36,7 @@ class WeightStream {
     std::uint64_t offset = 0;
     std::uint64_t bytes = 0;
   };
-  /// Pieces that lie one behind the other in the ring: a weight, or some ranges of its rows.
+  /// Pieces that are contiguous in the ring: a weight, or some ranges of its rows.
   struct Chunk {
     std::string name;  // for the trace
     std::vector<Piece> pieces;
@@ -44,61 +44,61 @@ class WeightStream {
   };
 
   enum class Cache : std::uint8_t {
-    kPass,  // past the system's page cache, so that the rest of the machine isn't pushed out; what
-            // is cached already is taken from there. A third of a core's time of kKeep when cold.
-    kKeep,  // through the page cache, which is told what comes: files stay there if they fit
+    kPass,  // bypass the page cache, so that other programs' pages are not evicted; what is already
+            // cached is read from there. Uncached, takes a third of the CPU time of kKeep.
+    kKeep,  // read through the page cache, announcing what comes; files stay there if they fit
   };
   struct Options {
     Cache cache = Cache::kPass;
-    /// More than one only helps disks that need several requests at once.
+    /// More than one only helps disks that need several concurrent requests.
     int readers = 1;
-    /// Of one read: a cancel waits for as much at most. A multiple of 4096.
+    /// Size of one read: a cancel waits for at most this much. A multiple of 4096.
     std::uint64_t read_bytes = std::uint64_t{4} << 20;
     Trace* trace = nullptr;
   };
 
-  /// Where each chunk begins in the ring: at a multiple of 64 behind the one before it, or at 0
-  /// when it would not fit before the end. Error(kInternal) for a chunk larger than the ring.
-  /// Chunks that are held together must lie apart: see wait().
+  /// Where each chunk begins in the ring: after the previous one, at a multiple of 64, or at 0 if
+  /// it would not fit before the end. Throws Error(kInternal) for a chunk larger than the ring.
+  /// Chunks that are held at the same time must not overlap: see wait().
   static std::vector<std::uint64_t> ring_places(std::span<const std::uint64_t> chunk_bytes,
                                                 std::uint64_t ring_bytes);
 
-  /// Memory that a stream takes beside the ring.
+  /// Memory that a stream needs beside the ring.
   static std::uint64_t staging_bytes(const Options& options);
 
-  /// The ring is aligned to 64 bytes and outlives the stream. Throws Error(kMemory), and what
+  /// The ring must be aligned to 64 bytes and outlive the stream. Throws Error(kMemory), and what
   /// ring_places throws.
   WeightStream(std::span<std::byte> ring, std::vector<Chunk> chunks, Options options);
   WeightStream(std::span<std::byte> ring, std::vector<Chunk> chunks)
       : WeightStream(ring, std::move(chunks), Options()) {}
-  /// Ends at once: waits for a read that is under way, no longer.
+  /// Ends at once: waits only for reads in progress.
   ~WeightStream();
   WeightStream(const WeightStream&) = delete;
   WeightStream& operator=(const WeightStream&) = delete;
 
-  /// Begins a pass; wait(0) is next. `cyclic`: the pass after this one begins to be read as soon as
-  /// there is place, and the next start() goes on with it. After an error, a cancel or in the
-  /// middle of a pass start() drops what was read and begins again.
+  /// Begins a pass; wait(0) is next. `cyclic`: also reads ahead for the pass after this one as soon
+  /// as there is room, and the next start() continues with it. After an error or a cancel, or in
+  /// the middle of a pass, start() drops what was read and starts over.
   void start(std::stop_token stop = {}, bool cyclic = false);
 
-  /// The bytes of chunk i, the one after the last that was asked for; blocks until they are there.
-  /// Valid until release(i). Throws once what reading a file threw (Error(kCorrupt) or
-  /// Error(kDevice) with its name), Error(kCancelled) when the stop was asked for; then only
-  /// start() goes on. Error(kInternal) when chunks that are still held lie where this one must:
-  /// it would wait forever.
+  /// Blocks until chunk i is read and returns its bytes, valid until release(i). Chunks must be
+  /// waited for in order. If reading a file failed, throws its error once (Error(kCorrupt) or
+  /// Error(kDevice) with the file's name); throws Error(kCancelled) if a stop was requested. After
+  /// either, only start() may be called. Throws Error(kInternal) if chunks that are still held
+  /// overlap this one's place, since it would wait forever.
   std::span<const std::byte> wait(std::size_t i);
-  /// Gives the place of chunk i back; wait(i) has returned.
+  /// Frees the place of chunk i; wait(i) must have returned.
   void release(std::size_t i);
 
-  /// Ends the pass and lets go of the ring until the next start(): nothing writes to it any more.
+  /// Ends the pass. When it returns, nothing writes to the ring until the next start().
   void stop();
 
   struct Counts {
     std::uint64_t bytes_read = 0;
-    double wait_seconds = 0;  // that wait() blocked
-    double busy_seconds = 0;  // that readers were in a read, summed over them
+    double wait_seconds = 0;  // in which wait() blocked
+    double busy_seconds = 0;  // of all readers' reads, summed
   };
-  /// Since the stream was made. Thread-safe.
+  /// Since construction. Thread-safe.
   Counts counts() const;
 
  private:
@@ -109,7 +109,7 @@ class WeightStream {
     std::uint64_t left = 0;  // not read yet
     Held held = Held::kNo;
   };
-  /// Where the next read begins. Chunks are numbered on and on through the passes.
+  /// Where the next read begins. Chunk numbers keep counting up through the passes.
   struct Cursor {
     std::uint64_t chunk = 0;
     std::size_t piece = 0;
@@ -120,7 +120,7 @@ class WeightStream {
   /// A part of one piece.
   struct Range {
     std::uint64_t chunk = 0;
-    const File* file = nullptr;  // none where the chunk has no bytes
+    const File* file = nullptr;  // nullptr if the chunk has no bytes
     std::uint64_t offset = 0;
     std::uint64_t bytes = 0;
     std::uint64_t place = 0;  // in the chunk
@@ -152,12 +152,12 @@ class WeightStream {
   // All below is guarded by mutex_.
   std::vector<State> states_;
   Cursor next_;
-  Cursor announced_;                   // kKeep: the system was told of what is before it
-  std::uint64_t announced_bytes_ = 0;  // of it not read yet
-  std::uint64_t oldest_ = 0;           // the first chunk that is not released
-  std::uint64_t asked_ = 0;            // the chunk that wait() takes next
+  Cursor announced_;  // kKeep: everything before it has been announced to the system
+  std::uint64_t announced_bytes_ = 0;  // announced but not read yet
+  std::uint64_t oldest_ = 0;           // the first unreleased chunk
+  std::uint64_t asked_ = 0;            // the chunk wait() returns next
   std::uint64_t limit_ = 0;            // chunks from here on are not read
-  int reading_ = 0;                    // readers outside of the lock
+  int reading_ = 0;                    // readers working without the lock
   bool running_ = false;
   bool cancelled_ = false;
   bool ending_ = false;

@@ -31,14 +31,14 @@ std::vector<std::byte> numbers(std::size_t count) {
   return bytes;
 }
 
-/// Chunks of a file, one behind the other, and whether they arrive.
+/// Consecutive chunks of a file, and checks that they arrive.
 class Pass {
  public:
   Pass(std::shared_ptr<const File> file, const std::vector<std::uint64_t>& sizes)
       : expected_(numbers(file->size())) {
     std::uint64_t offset = 0;
     for (std::uint64_t size : sizes) {
-      // Two ranges, the later one first, as the halves of a GEGLU.
+      // Two ranges, the later one first, like the halves of a GEGLU.
       const std::uint64_t half = size / 2;
       chunks_.push_back({fmt::format("weight{}", chunks_.size()),
                          {{file, offset + half, size - half}, {file, offset, half}}});
@@ -72,7 +72,7 @@ std::shared_ptr<const File> file_of(std::size_t bytes) {
   return memory_file("model.safetensors", numbers(bytes));
 }
 
-TEST(WeightStream, PlacesChunksInTheRingOneBehindTheOther) {
+TEST(WeightStream, PlacesChunksConsecutivelyInTheRing) {
   const std::vector<std::uint64_t> sizes = {100, 64, 0, 500, 300};
   EXPECT_EQ(WeightStream::ring_places(sizes, 640), (std::vector<std::uint64_t>{0, 128, 192, 0, 0}));
   EXPECT_EQ(WeightStream::ring_places(sizes, 10000),
@@ -80,7 +80,7 @@ TEST(WeightStream, PlacesChunksInTheRingOneBehindTheOther) {
   EXPECT_TRUE(error_of([&] { WeightStream::ring_places(sizes, 499); }).starts_with("internal: "));
 }
 
-TEST(WeightStream, DeliversEveryByteInManyShapesOfRingAndReader) {
+TEST(WeightStream, DeliversEveryByteForAnyRingAndReaders) {
   std::mt19937 engine(7);
   for (int round = 0; round < 30; ++round) {
     std::vector<std::uint64_t> sizes(1 + engine() % 40);
@@ -104,7 +104,7 @@ TEST(WeightStream, DeliversEveryByteInManyShapesOfRingAndReader) {
   }
 }
 
-TEST(WeightStream, ReadsOnlyWhatAPassNeedsAndAheadWhereItIsCyclic) {
+TEST(WeightStream, ReadsAheadOnlyIfCyclic) {
   const Pass pass(file_of(4000), {1000, 1000, 1000, 1000});
   Buffer ring(8192, Tag::kStaging);
   WeightStream stream(ring.bytes(), pass.chunks());
@@ -116,13 +116,13 @@ TEST(WeightStream, ReadsOnlyWhatAPassNeedsAndAheadWhereItIsCyclic) {
   pass.run(stream);
   for (int i = 0; i < 500 && stream.counts().bytes_read < 12000; ++i)
     std::this_thread::sleep_for(2ms);
-  EXPECT_EQ(stream.counts().bytes_read, 12000U);  // the next pass is there already
+  EXPECT_EQ(stream.counts().bytes_read, 12000U);  // the next pass has been read ahead
   stream.start();
   pass.run(stream);
   EXPECT_EQ(stream.counts().bytes_read, 12000U);
 }
 
-TEST(WeightStream, HoldsChunksTogetherWhereTheyLieApart) {
+TEST(WeightStream, CanHoldChunksThatDoNotOverlap) {
   const Pass pass(file_of(3000), {1000, 1000, 1000});
   Buffer ring(2048, Tag::kStaging);
   WeightStream stream(ring.bytes(), pass.chunks());
@@ -131,16 +131,15 @@ TEST(WeightStream, HoldsChunksTogetherWhereTheyLieApart) {
   const auto second = stream.wait(1);
   pass.check(0, first);
   pass.check(1, second);
-  EXPECT_EQ(
-      error_of([&] { stream.wait(2); }),
-      "internal: internal error: chunk 2 (weight2, 1000 bytes) lies in the ring where a chunk "
-      "is that was not released");
+  EXPECT_EQ(error_of([&] { stream.wait(2); }),
+            "internal: internal error: chunk 2 (weight2, 1000 bytes) overlaps an unreleased chunk "
+            "in the ring");
   stream.release(1);
   stream.release(0);
   pass.check(2, stream.wait(2));
 }
 
-TEST(WeightStream, AllocatesNothingWhileAPassRuns) {
+TEST(WeightStream, AllocatesNothingDuringAPass) {
   const Pass pass(file_of(400000), {100000, 200000, 100000});
   Buffer ring(256000, Tag::kStaging);
   Trace trace(100);
@@ -169,7 +168,7 @@ TEST(WeightStream, CountsHowLongTheConsumerWaited) {
   EXPECT_GE(stream.counts().busy_seconds, 0.05);
 }
 
-TEST(WeightStream, ThrowsWhatReadingThrewOnceAndCanStartAgain) {
+TEST(WeightStream, RethrowsAReadErrorOnceAndCanStartAgain) {
   for (const int readers : {1, 3}) {
     const Pass pass(std::make_shared<FailingFile>(file_of(6000), 4500),
                     {1000, 1000, 1000, 1000, 1000, 1000});
@@ -186,7 +185,7 @@ TEST(WeightStream, ThrowsWhatReadingThrewOnceAndCanStartAgain) {
   }
 }
 
-TEST(WeightStream, EndsInTheMiddleOfASlowRead) {
+TEST(WeightStream, CanBeDestroyedDuringASlowRead) {
   const Pass pass(std::make_shared<SlowFile>(file_of(300000), 20ms), {100000, 100000, 100000});
   Buffer ring(100032, Tag::kStaging);
   WeightStream::Options options;
@@ -201,7 +200,7 @@ TEST(WeightStream, EndsInTheMiddleOfASlowRead) {
   EXPECT_LT(Trace::now() - begin, 2.0);
 }
 
-TEST(WeightStream, StopsWhenAskedAndCanRunAgain) {
+TEST(WeightStream, StopsOnRequestAndCanRunAgain) {
   const auto opened = std::make_shared<SlowFile>(file_of(100000), 5ms);
   const Pass pass(opened, {50000, 50000});
   Buffer ring(50048, Tag::kStaging);
@@ -218,7 +217,7 @@ TEST(WeightStream, StopsWhenAskedAndCanRunAgain) {
     EXPECT_EQ(error_of([&] {
                 stream.wait(0);
                 std::this_thread::sleep_for(60ms);
-                stream.wait(1);  // never comes: chunk 0 is held
+                stream.wait(1);  // would block: chunk 0 is held
               }),
               "cancelled: cancelled");
     other.join();
@@ -227,7 +226,7 @@ TEST(WeightStream, StopsWhenAskedAndCanRunAgain) {
   pass.run(stream);
 }
 
-/// A file on a disk; what happens to it in the middle of a pass.
+/// A file on disk that is changed in the middle of a pass.
 class WeightFile : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -262,7 +261,7 @@ TEST_F(WeightFile, IsReadPastThePageCache) {
   }
 }
 
-TEST_F(WeightFile, MayBeReplacedByName) {
+TEST_F(WeightFile, CanBeReplacedUnderItsName) {
   const Pass pass(open_file(path_), {300001, 399999, 300003});
   WeightStream stream(ring_.bytes(), pass.chunks(), options());
   OutputFile other(path_);
@@ -272,7 +271,7 @@ TEST_F(WeightFile, MayBeReplacedByName) {
   pass.run(stream);
 }
 
-TEST_F(WeightFile, MayNotBecomeShorter) {
+TEST_F(WeightFile, MustNotShrink) {
   for (const auto cache : {WeightStream::Cache::kKeep, WeightStream::Cache::kPass}) {
     SetUp();
     const Pass pass(open_file(path_), {300001, 399999, 300003});
@@ -288,10 +287,10 @@ TEST_F(WeightFile, MayNotBecomeShorter) {
   }
 }
 
-TEST_F(WeightFile, MayNotBeWrittenOver) {
+TEST_F(WeightFile, MustNotBeOverwritten) {
   const Pass pass(open_file(path_), {300001, 399999, 300003});
   WeightStream stream(ring_.bytes(), pass.chunks(), options());
-  std::this_thread::sleep_for(20ms);  // the system's clock of files is coarse
+  std::this_thread::sleep_for(20ms);  // file timestamps are coarse
   const int descriptor = open(path_.c_str(), O_WRONLY);
   ASSERT_EQ(pwrite(descriptor, "x", 1, 900000), 1);
   close(descriptor);
@@ -301,7 +300,7 @@ TEST_F(WeightFile, MayNotBeWrittenOver) {
       fmt::format("corrupt: cannot read {}: it was written to while it was read", path_.string()));
 }
 
-TEST(WeightStream, PutsItsReadsIntoATrace) {
+TEST(WeightStream, TracesItsReads) {
   const Pass pass(file_of(3000), {1000, 1000, 1000});
   Buffer ring(4096, Tag::kStaging);
   Trace trace(100);

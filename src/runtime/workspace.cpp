@@ -10,17 +10,18 @@
 namespace semblance {
 namespace {
 
-/// What a session adds beside what its plan tells: kernels' code.
+/// What a session adds to what its plan counts: kernels' code.
 constexpr RunCounts kSessionCounts{.generated_kernels = 160, .threads = 4};
 
-/// By how much the base differs from one look to the next: pages are counted in batches, and code
-/// comes back as it is used. A plan leaves room for it, so that the run finds what was promised.
+/// How much the base varies from one measurement to the next: pages are counted in batches, and
+/// code becomes resident again as it is used. A plan reserves this, so that the run gets what was
+/// planned.
 constexpr std::uint64_t kBaseSpread = 1 << 20;
 
 Rates rates_of(const MachineFacts& facts, DType dtype, double cached_share) {
   Rates rates;
   rates.read = 1 / (cached_share / facts.cached_read + (1 - cached_share) / facts.disk_read);
-  // Facts count stored bytes, fp16; a plan counts packed ones.
+  // Facts count stored bytes (fp16), a plan counts packed bytes.
   const double stored = dtype == DType::kF32 ? 0.5 : 1.0;
   rates.pack = 1 / pack_seconds(facts, 1, dtype) / stored;
   rates.file_write = facts.scratch_write;

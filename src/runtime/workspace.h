@@ -1,5 +1,5 @@
-// What the stages of a run share: the backend, the memory budget, the scratch folder, what is known
-// of the machine. A cheap handle; const use is thread-safe.
+// What the stages of a run share: the backend, the memory budget, the scratch folder and the
+// machine's facts. A cheap handle; const use is thread-safe.
 #pragma once
 
 #include <filesystem>
@@ -13,39 +13,39 @@
 
 namespace semblance {
 
-/// What of ours lies in memory beside a session's places: a stage tells it to the plan and to the
-/// run in the same words.
+/// Our memory beside a session's places. A stage gives it to the plan and to the run in the same
+/// form.
 struct HeldBeside {
-  std::uint64_t kept_bytes = 0;      // held already, and held while it runs
-  std::uint64_t released_bytes = 0;  // held already, let go of before it runs
-  std::uint64_t added_bytes = 0;     // that come while the places are in use: copies of results
+  std::uint64_t kept_bytes = 0;      // already held, and kept during the run
+  std::uint64_t released_bytes = 0;  // already held, but freed before the run
+  std::uint64_t added_bytes = 0;     // allocated while the places are in use: copies of results
 };
 
 class Workspace {
  public:
   struct Options {
-    /// What the whole process may hold. Absent: no limit, and nothing is spilled.
+    /// Memory limit of the whole process. Absent: no limit, and nothing is spilled.
     std::optional<std::uint64_t> budget_bytes = {};
-    /// What of it the process' base takes, where a plan has said so (planned_base()). A session
-    /// takes what it leaves, and less where the process has grown beyond it.
+    /// The part of the budget that a plan reserved for the process' base (planned_base()). A
+    /// session takes the rest, or less if the process has grown beyond the base.
     std::optional<std::uint64_t> base_bytes = {};
-    /// In place of what is left of the budget: what each session may take for its places. For tests
-    /// and benches.
+    /// Memory for each session's places, instead of what is left of the budget. For tests and
+    /// benches.
     std::optional<std::uint64_t> places_bytes = {};
-    /// Where the machine's memory is read before each stage and each step: what there is limits
-    /// them as a smaller budget would. Absent: it is not looked at.
+    /// Reads the machine's available memory before each stage and each step, which limits them like
+    /// a smaller budget. Absent: available memory is ignored.
     std::optional<Meter> meter = {};
     bool may_spill = true;
-    std::filesystem::path scratch_folder = {};  // empty: chosen when first needed
-    /// Absent: times are a rough guess.
+    std::filesystem::path scratch_folder = {};  // empty: chosen on first use
+    /// Absent: predicted times are a rough guess.
     std::shared_ptr<const MachineFacts> facts = {};
-    DType dtype = DType::kF32;  // that most is computed in
-    /// Of the weights, how much the system's page cache holds already.
+    DType dtype = DType::kF32;  // of most of the computation
+    /// The share of the weights that is already in the page cache.
     double cached_share = 1;
     Trace* trace = nullptr;
   };
 
-  /// No limit. Implicit: where a backend alone is given, that is meant.
+  /// No limit. Implicit, so that a backend alone can be passed as a workspace.
   Workspace(const Backend& backend);
   Workspace(const Backend& backend, Options options);
 
@@ -54,23 +54,23 @@ class Workspace {
   /// The same with another budget.
   Workspace with_budget(std::uint64_t budget_bytes) const;
 
-  /// The same where the base is known.
+  /// The same with a known base.
   Workspace with_base(std::uint64_t base_bytes) const;
 
-  /// The same with the prices of a computation in `dtype` whose weights are cached so far.
+  /// The same with prices for a computation in `dtype` with this share of the weights cached.
   Workspace with_prices(DType dtype, double cached_share) const;
 
-  /// For a session made now whose graph runs once: its weights are streamed.
+  /// For a session created now that runs once: its weights are streamed.
   SessionOptions once(const HeldBeside& beside = {}) const;
-  /// For one that runs many times: weights stay where there is memory left.
+  /// For one that runs many times: weights stay if memory is left.
   SessionOptions many(const HeldBeside& beside = {}) const;
-  /// What once() and many() will give at the stage's turn, as far as can be told before.
+  /// A prediction of what once() and many() will return when the stage's turn comes.
   SessionOptions planned(bool keep_weights, const HeldBeside& beside) const;
 
-  /// What a session made now may take for its places: the budget less what the process holds and
+  /// Memory for the places of a session created now: the budget minus what the process holds and
   /// will hold beside them.
   std::uint64_t left_bytes(const HeldBeside& beside = {}) const;
-  /// What the process may hold in all, as the meter says now; nothing without a meter.
+  /// What the process may hold in total, according to the meter now; nullopt without a meter.
   std::optional<MemoryRoom> room() const;
 
  private:
@@ -80,15 +80,14 @@ class Workspace {
   Options options_;
 };
 
-/// What the process will hold at the peak of a run beside the run's places and values, as far as
-/// can be told now: what it holds, and what a session adds by its code and tables. Gives back what
-/// lies free in the heap.
+/// Predicts what the process will hold at the peak of a run beside the run's places and values:
+/// what it holds now, plus a session's code and tables. Returns free heap memory to the system.
 std::uint64_t planned_base();
 
-/// What of it a session of so many kernels of generated code does not come to.
+/// The part of planned_base() that a session with only this many generated kernels does not use.
 std::uint64_t spare_base(int generated_kernels);
 
-/// What a budget leaves beside planned_base().
+/// What a budget leaves after planned_base().
 std::uint64_t room_in(std::uint64_t budget_bytes);
 
 }  // namespace semblance

@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 
-TEST(Workspace, WhatAServiceHoldsForItsClientsIsNotTakenFromTheModels) {
-  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer has memory of its own";
+TEST(Workspace, ClientMemoryDoesNotReduceTheModelsShare) {
+  if (testing::kSanitized) GTEST_SKIP() << "sanitizers use extra memory";
   const Workspace workspace(reference_backend(), {.budget_bytes = 512 * kMiB});
   const std::uint64_t before = workspace.left_bytes();
   const std::string body(40 * kMiB, 'x');
