@@ -1,4 +1,4 @@
-// The harness itself: each way in which a kernel can be wrong must be noticed.
+// The harness itself: it must notice every way in which a kernel can be wrong.
 #include <gtest/gtest-spi.h>
 
 #include "core/half.h"
@@ -63,7 +63,7 @@ class FaultyKernel : public HostKernel {
   }
 
  private:
-  /// Changes the first value: by `by`, and in bf16 by one bit at least.
+  /// Changes the first value by `by`; in bf16 by at least one bit.
   void nudge(std::byte* dst, float by) const {
     if (dst_.dtype == DType::kF32) {
       *reinterpret_cast<float*>(dst) += by;
@@ -97,7 +97,7 @@ class FaultyBackend : public Backend {
   }
 };
 
-/// What the harness says of the fault, every message in one text.
+/// The harness's messages about a fault, concatenated.
 std::string verdict(Fault one) {
   fault = one;
   whole_outputs = 64;
@@ -119,7 +119,7 @@ std::string verdict(Fault one) {
   return text;
 }
 
-TEST(AgreementHarness, AcceptsARightKernel) { EXPECT_EQ(verdict(Fault::kNone), ""); }
+TEST(AgreementHarness, AcceptsACorrectKernel) { EXPECT_EQ(verdict(Fault::kNone), ""); }
 
 TEST(AgreementHarness, NoticesEveryFault) {
   const std::pair<Fault, const char*> faults[] = {

@@ -1,4 +1,4 @@
-// Kernels against the reference on layers nearer to their real size: tests/shapes/slow/<op>.txt.
+// Kernels against the reference on layers closer to their real size: tests/shapes/slow/<op>.txt.
 #include "tests/support/agreement.h"
 
 namespace semblance {

@@ -10,7 +10,7 @@ namespace {
 std::vector<std::string_view> ops_that_run() {
   std::vector<std::string_view> names = op_names();
   std::erase(names, Reshape::kName);  // a view
-  std::erase(names, Blank::kName);    // of no known content
+  std::erase(names, Blank::kName);    // of undefined content
   return names;
 }
 

@@ -52,7 +52,7 @@ const Backend& backend_by_name(std::string_view name) {
   for (const Backend* backend : known_backends()) {
     if (backend->name() == name) return *backend;
   }
-  fail(ErrorKind::kArgument, "there is no backend \"{}\": the backends are cpu and ref", name);
+  fail(ErrorKind::kArgument, "unknown backend \"{}\": expected cpu or ref", name);
 }
 
 bool has_native_bf16() { return onednn::multiplies_bf16(); }

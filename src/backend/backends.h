@@ -1,4 +1,4 @@
-// The backends there are.
+// The available backends.
 #pragma once
 
 #include <string_view>
@@ -7,15 +7,15 @@
 
 namespace semblance {
 
-/// Plain loops in f32: slow, obvious, and the judge of every other backend.
+/// Plain loops: slow and obvious. Every other backend is tested against it.
 const Backend& reference_backend();
-/// oneDNN and Highway kernels, then the reference's.
+/// oneDNN and Highway kernels; the reference's as a fallback.
 const Backend& cpu_backend();
 
-/// "ref" or "cpu"; Error(kArgument) listing the names otherwise. Here alone a run's backend is
-/// chosen.
+/// "ref" or "cpu"; throws Error(kArgument) with the names otherwise. The only place where a run's
+/// backend is chosen.
 const Backend& backend_by_name(std::string_view name);
-/// Makes one more known by its name, for tests. It outlives all use; before other threads ask.
+/// Registers another backend by its name, for tests. It must outlive all use. Not thread-safe.
 void add_backend(const Backend& backend);
 
 /// Whether this processor multiplies bf16 natively (AVX-512 BF16 or AMX).

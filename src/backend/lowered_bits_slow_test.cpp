@@ -1,4 +1,4 @@
-// A lowered graph gives the bits of the graph that it was made from.
+// A lowered graph gives the same bits as the original.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -25,8 +25,8 @@ unsigned seed_of(const std::string& text) {
   return static_cast<unsigned>(std::hash<std::string>{}(text));
 }
 
-/// A stored weight's rows, each of which knows its numbers by its own: so ranges of rows have them,
-/// too. What has one axis is positive, as variances are.
+/// Values of a stored weight's rows. Each row depends only on its own index, so ranges of rows get
+/// the same values. Weights of one axis are positive, since some are variances.
 std::vector<float> weight_values(const ValueInfo& weight) {
   const Shape& shape = weight.type.shape;
   const std::int64_t size = shape.elements_from(1);
@@ -62,7 +62,7 @@ Buffer input_values(const ValueInfo& input) {
   return buffer;
 }
 
-/// Evaluates graphs node by node, each result in memory of its own.
+/// Evaluates graphs node by node, each result in its own memory.
 class Evaluator {
  public:
   explicit Evaluator(const Backend& backend) : backend_(backend) {}
@@ -97,7 +97,7 @@ class Evaluator {
     return found;
   }
 
-  /// What a planner would know of the kernels.
+  /// What a planner would know about the kernels.
   WeightFactsOf facts() {
     return [this](const Graph& graph, const Node& node) {
       const SharedKernel found = kernel_of(graph, node);
@@ -154,7 +154,7 @@ void expect_same_bits(const Graph& graph, const std::map<std::string, Buffer>& w
   }
 }
 
-/// Bits of numbers that are none would say little.
+/// Comparing bits of NaN or constant results would prove little.
 void expect_numbers(const Graph& graph, const std::string& name, const Buffer& bytes) {
   const TensorType& type = graph.type(graph.find_output(name));
   std::vector<float> values(at(type.shape.elements()));
@@ -165,7 +165,7 @@ void expect_numbers(const Graph& graph, const std::string& name, const Buffer& b
   EXPECT_GT(*most - *least, 1e-3F) << name;
 }
 
-/// What a set of graphs had of each op, so that a test knows that it tested something.
+/// How often each op occurred, so that a test can check that it covered them.
 using OpCounts = std::map<std::string_view, int>;
 
 void expect_bits(const Backend& backend, const RandomSizes& sizes, unsigned first, unsigned count,
@@ -188,7 +188,7 @@ void expect_bits(const Backend& backend, const RandomSizes& sizes, unsigned firs
   }
 }
 
-TEST(LoweredBits, AreThoseOfTheGraphOnTheReference) {
+TEST(LoweredBits, MatchTheGraphOnTheReference) {
   OpCounts seen;
   expect_bits(reference_backend(), {16, 16, 3, true}, 0, 12, seen);
   expect_bits(reference_backend(), {16, 64, 1, true}, 100, 4, seen);
@@ -196,7 +196,7 @@ TEST(LoweredBits, AreThoseOfTheGraphOnTheReference) {
     EXPECT_GT(seen[op], 0) << op;
 }
 
-TEST(LoweredBits, AreThoseOfTheGraphOnTheProcessor) {
+TEST(LoweredBits, MatchTheGraphOnTheProcessor) {
   OpCounts seen;
   expect_bits(cpu_backend(), {64, 64, 3, true}, 200, 12, seen);
   for (std::string_view op : {"spill", "fetch", "paste", "group_moments", "slice", "concat"})

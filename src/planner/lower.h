@@ -20,10 +20,10 @@ namespace semblance {
 
 struct LowerRules {
   static constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
-  /// Bytes a result may hold, beside itself and its sources, while it is computed whole; if it
+  /// Bytes a result may hold, besides itself and its sources, while it is computed whole; if it
   /// needs more, it is cut. A target, not a bound: the smallest part is one row of a picture.
   std::uint64_t slice_bytes = kNoLimit;
-  /// Resolutions at which something would hold more than this beside itself compute a batch one
+  /// Resolutions at which something would hold more than this besides itself compute a batch one
   /// picture at a time, and so read their weights once per picture.
   std::uint64_t batch_bytes = kNoLimit;
   /// Results and inputs with more bytes per picture are kept in the scratch file.

@@ -11,7 +11,7 @@
 namespace semblance {
 namespace {
 
-/// Size of one read. Reads that bypass the page cache need as much staging beside the ring.
+/// Size of one read. Reads that bypass the page cache need as much staging besides the ring.
 constexpr std::uint64_t kReadBytes = 1 << 20;
 
 /// Files count as cached from this share on.

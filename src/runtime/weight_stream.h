@@ -63,7 +63,7 @@ class WeightStream {
   static std::vector<std::uint64_t> ring_places(std::span<const std::uint64_t> chunk_bytes,
                                                 std::uint64_t ring_bytes);
 
-  /// Memory that a stream needs beside the ring.
+  /// Memory that a stream needs besides the ring.
   static std::uint64_t staging_bytes(const Options& options);
 
   /// The ring must be aligned to 64 bytes and outlive the stream. Throws Error(kMemory), and what

@@ -13,7 +13,7 @@
 
 namespace semblance {
 
-/// Our memory beside a session's places. A stage gives it to the plan and to the run in the same
+/// Our memory besides a session's places. A stage gives it to the plan and to the run in the same
 /// form.
 struct HeldBeside {
   std::uint64_t kept_bytes = 0;      // already held, and kept during the run
@@ -68,7 +68,7 @@ class Workspace {
   SessionOptions planned(bool keep_weights, const HeldBeside& beside) const;
 
   /// Memory for the places of a session created now: the budget minus what the process holds and
-  /// will hold beside them.
+  /// will hold besides them.
   std::uint64_t left_bytes(const HeldBeside& beside = {}) const;
   /// What the process may hold in total, according to the meter now; nullopt without a meter.
   std::optional<MemoryRoom> room() const;
@@ -80,7 +80,7 @@ class Workspace {
   Options options_;
 };
 
-/// Predicts what the process will hold at the peak of a run beside the run's places and values:
+/// Predicts what the process will hold at the peak of a run besides the run's places and values:
 /// what it holds now, plus a session's code and tables. Returns free heap memory to the system.
 std::uint64_t planned_base();
 

@@ -1,9 +1,9 @@
-// Attention that never holds the score matrix: a tile of queries meets the keys a panel at a time,
-// with the running maximum and sum of its softmax (Milakov and Gimelshein 2018; Dao 2022), all in
+// Attention without holding the score matrix: a tile of queries processes the keys panel by panel,
+// with a running maximum and sum of its softmax (Milakov and Gimelshein 2018; Dao 2022), all in
 // f32.
 //
-// Every query's row is computed alike wherever its tile begins, so that slices of rows and heads
-// have the bits of the whole.
+// A query's row is computed in the same way wherever its tile begins, so that slices of rows and
+// heads have the bits of the whole.
 #include <algorithm>
 #include <cmath>
 #include <type_traits>
@@ -31,20 +31,21 @@ struct AttentionTile {
   std::byte* dst;
   std::int64_t q_stride, k_stride, v_stride, dst_stride;  // elements between positions
   std::int64_t queries, keys;
-  std::int64_t first_query;  // the tile's, for the causal mask
+  std::int64_t first_query;  // of the tile, for the causal mask
   std::int64_t d, e;         // channels of a head in q and k, in v
-  float scale;               // of scores, times log2(e): softmax in powers of two
+  float scale;               // of scores, including log2(e): softmax in powers of two
   bool causal;
   bool bf16;
   float* scratch;
 };
 
-constexpr std::int64_t kRows = 6;      // queries of the inner kernel
-constexpr std::int64_t kKeys = 64;     // keys of a panel
-constexpr std::int64_t kRoundTo = 64;  // channels of v in scratch: whole panels of any target
+constexpr std::int64_t kRows = 6;   // queries of the inner kernel
+constexpr std::int64_t kKeys = 64;  // keys of a panel
+constexpr std::int64_t kRoundTo =
+    64;  // channels of v in scratch: a multiple of every target's panel
 constexpr float kMasked = -1e30F;
 
-/// Queries of a tile: more of them share the packing of keys and values, fewer stay in the cache.
+/// Queries per tile: more of them amortise the packing of keys and values, fewer fit in the cache.
 constexpr std::int64_t tile_queries(std::int64_t d, std::int64_t e) {
   return std::max(d, e) > 160 ? 16 * kRows : 32 * kRows;
 }
@@ -67,7 +68,7 @@ using cpu::kKeys;
 using cpu::kMasked;
 using cpu::kRows;
 
-// Vectors of the inner kernel's width: kRows * kPanel sums stay in registers.
+// Width of the inner kernel in vectors: kRows * kPanel sums stay in registers.
 constexpr int kPanel = HWY_MAX_BYTES >= 64 ? 4 : 2;
 constexpr std::int64_t kPanelFloats = kPanel * kFixedLanes;
 
@@ -113,8 +114,8 @@ HWY_INLINE void product(const float* HWY_RESTRICT a, std::int64_t a_stride,
   }
 }
 
-/// The same for as many vectors as there are; b is made of panels of kPanel vectors, the last of
-/// what is left.
+/// The same for any number of vectors; b consists of panels of kPanel vectors; the last may be
+/// narrower.
 template <bool kAdd>
 HWY_INLINE void products(const float* a, std::int64_t a_stride, const float* b,
                          std::int64_t b_depth, std::int64_t depth, std::int64_t vectors,
@@ -136,7 +137,7 @@ HWY_INLINE std::int64_t vectors_of(std::int64_t count) {
   return (count + kFixedLanes - 1) / kFixedLanes;
 }
 
-/// `count` elements as floats times scale; beyond them zeros up to a whole vector.
+/// Writes `count` elements times scale as floats, then zeros up to a whole vector.
 template <typename T>
 HWY_INLINE void copy_scaled(const T* src, std::int64_t count, float scale, float* dst) {
   const Vector factor = hn::Set(Floats(), scale);
@@ -145,7 +146,7 @@ HWY_INLINE void copy_scaled(const T* src, std::int64_t count, float scale, float
   if (i < count) store(hn::Mul(load_part(src + i, count - i), factor), dst + i);
 }
 
-/// Keys transposed: panels of [d][vectors of keys].
+/// Transposes keys into panels of [d][vectors of keys].
 template <typename T>
 HWY_INLINE void pack_keys(const T* k, std::int64_t stride, std::int64_t keys, std::int64_t d,
                           float* rows, float* dst) {
@@ -169,7 +170,7 @@ HWY_INLINE void pack_keys(const T* k, std::int64_t stride, std::int64_t keys, st
   }
 }
 
-/// Values: panels of [keys][vectors of channels].
+/// Copies values into panels of [keys][vectors of channels].
 template <typename T>
 HWY_INLINE void pack_values(const T* v, std::int64_t stride, std::int64_t keys, std::int64_t e,
                             float* dst) {
@@ -184,9 +185,9 @@ HWY_INLINE void pack_values(const T* v, std::int64_t stride, std::int64_t keys, 
   }
 }
 
-/// Turns scores [kRows][keys of a panel] into powers of two below their row's maximum so far;
-/// updates maximum and sum (a vector a row), and says by what the row's result so far must be
-/// multiplied.
+/// Replaces scores [kRows][keys of a panel] by two to the power of (score - the row's running
+/// maximum). Updates maximum and sum (one vector per row), and sets the factor by which the row's
+/// result so far must be multiplied.
 HWY_INLINE void soften(float* scores, std::int64_t vectors, std::int64_t keys, float* maximum,
                        float* sum, float* factor) {
   const Floats d;

@@ -30,7 +30,7 @@ class AttentionCases : public ::testing::TestWithParam<std::tuple<Case, DType>> 
   }
 };
 
-TEST_P(AttentionCases, AgreeWithTheReferenceAndKeepTheirBitsInSlices) {
+TEST_P(AttentionCases, AgreeWithTheReferenceAndKeepBitsInSlices) {
   const auto& [s, dtype] = GetParam();
   const Attention op{.heads = s.heads, .causal = s.causal, .scale = s.scale};
   NodeRun ours = run_of(cpu_backend(), op, dtype, s);

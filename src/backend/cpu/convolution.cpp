@@ -1,6 +1,5 @@
-// Convolutions and linear layers: oneDNN's convolutions, because they give a slice of rows or
-// output channels the bits of the whole (small 3x3 ones: of rows), which its matrix product does
-// not.
+// Convolutions and linear layers, both as oneDNN convolutions: unlike its matrix product, they give
+// a part of the rows or output channels the bits of the whole (small 3x3 ones: only of the rows).
 #include <cstring>
 
 #include "backend/cpu/cpu.h"
@@ -53,7 +52,7 @@ class ConvolutionKernel : public HostKernel {
   }
 
  private:
-  /// The library adds to what dst holds.
+  /// The library adds to dst, so the residual must be there.
   void copy_residual(const std::byte* residual, std::byte* dst) const {
     if (residual == dst) return;
     constexpr std::int64_t kGrain = 1 << 16;

@@ -45,7 +45,7 @@ struct LinearCase {
 
 class LinearBits : public ::testing::TestWithParam<std::tuple<LinearCase, DType>> {};
 
-// What a plan may do: some rows, or some output channels, or the whole.
+// Plans may compute some rows, some output channels or the whole.
 TEST_P(LinearBits, ASliceHasTheBitsOfTheWhole) {
   const auto& [shape, dtype] = GetParam();
   if (!can_compute(dtype)) GTEST_SKIP() << "no bf16 on this processor";
@@ -154,7 +154,7 @@ TEST_P(ConvBits, ASliceHasTheBitsOfTheWhole) {
         << "rows " << first << " to " << last;
   }
   if (!whole.kernel().keeps_bits_by_output_channels()) {
-    EXPECT_LE(weights, 512 * 9) << "a large weight must be left to slice";
+    EXPECT_LE(weights, 512 * 9) << "large weights must stay sliceable";
     return;
   }
   for (const std::int64_t count : {s.o / 2, std::int64_t{64}, std::int64_t{16}, std::int64_t{1}}) {

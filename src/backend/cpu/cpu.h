@@ -1,5 +1,5 @@
-// The kernels of the processor: oneDNN for products, Highway for the rest. Each function asks for
-// one op's kernel; what they decline falls to the reference.
+// The processor's kernels: oneDNN for products, Highway for the rest. Each function makes one op's
+// kernel; what it declines falls back to the reference.
 #pragma once
 
 #include <span>
@@ -9,8 +9,8 @@
 
 namespace semblance::cpu {
 
-/// In the order in which they are asked; without the reference's, which serve as well for ops that
-/// are rare or only copy rows (embedding, take_row, upsample, pool, sinusoid).
+/// In order of preference, without the reference's. Those are good enough for ops that are rare or
+/// only copy rows (embedding, take_row, upsample, pool, sinusoid).
 std::span<const KernelEntry> kernels();
 
 Made make_conv2d(const NodeView& node, const Device&);
@@ -34,16 +34,16 @@ Made make_blank(const NodeView& node, const Device&);
 Made make_copy(const NodeView& node, const Device&);
 Made make_transpose(const NodeView& node, const Device&);
 
-/// What most kernels ask of their sources: f32 or bf16.
+/// Whether most kernels can compute in this dtype.
 inline bool is_computed(DType dtype) { return dtype == DType::kF32 || dtype == DType::kBF16; }
-/// Why a kernel that asks it of x declines; empty when x is such.
+/// Why a kernel that needs x in such a dtype declines; empty if it accepts.
 inline std::string why_not_computed(const NodeView& node) {
   const DType dtype = node.src(0).dtype;
   return is_computed(dtype) ? "" : fmt::format("x is {}, not f32 or bf16", name_of(dtype));
 }
 
-/// The same for the norms of layers and groups, whose weight and bias (sources `weight` and the
-/// next) are f32.
+/// The same for layer and group norms, which also need an f32 weight and bias (source `weight` and
+/// the next).
 inline std::string why_not_norm(const NodeView& node, int weight) {
   std::string why_not = why_not_computed(node);
   const bool f32 =

@@ -1,5 +1,4 @@
-// What an element goes through in the ops of elementwise.cpp, in the widest vectors that the
-// processor has.
+// The functions of elementwise.cpp's ops, in the processor's widest vectors.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +6,7 @@
 
 namespace semblance::cpu {
 
-/// What a run of `count` elements goes through; a and b hold an element each of x's.
+/// The function applied to each element.
 enum class Function : std::uint8_t {
   kSilu,
   kGelu,
@@ -27,16 +26,16 @@ enum class Function : std::uint8_t {
 
 struct ElementRun {
   const std::byte* x;
-  const std::byte* y;  // null but for functions of two
+  const std::byte* y;  // null except for functions of two sources
   const std::byte* z;
   std::byte* dst;
   std::int64_t count;
-  bool y_constant;  // one element of y for all
-  bool bf16;        // x and dst, and y where it is not a parameter
+  bool y_constant;  // y is a single element for all
+  bool bf16;        // x and dst, and y unless it is a parameter
   float scale, shift;
 };
 
-/// The code for this processor. It touches nothing but the run's elements.
+/// The code for this processor. It touches only the run's elements.
 using ElementFunction = void (*)(Function, const ElementRun&);
 ElementFunction element_function();
 

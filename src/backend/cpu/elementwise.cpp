@@ -1,4 +1,4 @@
-// Ops in which every element stands alone: activations, arithmetic, channel-wise scales.
+// Pointwise ops: activations, arithmetic, per-channel scales.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -10,14 +10,14 @@
 namespace semblance::cpu {
 namespace {
 
-/// Elements that a worker takes at once, so that short runs are not divided.
+/// Elements that a worker takes at once, so that short runs are not split.
 constexpr std::int64_t kGrain = 4096;
 
 std::int64_t element_of(const NodeView& node) {
   return static_cast<std::int64_t>(size_of(node.src(0).dtype));
 }
 
-/// A function of each element and constants.
+/// A function of each element and two constants.
 class MapKernel : public HostKernel {
  public:
   MapKernel(const NodeView& node, Function function, float scale, float shift)
@@ -75,7 +75,7 @@ class GegluKernel : public HostKernel {
   std::int64_t element_, c_, rows_;
 };
 
-/// One number, or a vector [c], for each row of channels; with_shift adds another.
+/// Applies a single number or a vector [c] to each row of channels; batch norm also adds a vector.
 class ChannelsKernel : public HostKernel {
  public:
   ChannelsKernel(const NodeView& node, Function function)
@@ -116,7 +116,7 @@ class ChannelsKernel : public HostKernel {
   }
 
  private:
-  /// Weight, bias, mean and variance as a factor and a sum.
+  /// Folds weight, bias, mean and variance into a factor and a shift.
   void fold(const KernelCall& call) const {
     auto* factor = reinterpret_cast<float*>(call.scratch);
     std::array<const float*, 5> of{};
@@ -137,8 +137,8 @@ class ChannelsKernel : public HostKernel {
   std::int64_t element_, c_, rows_;
 };
 
-/// x with the result's shape, y broadcast to it: rows of `inner_` elements, within which y is
-/// either as long or one element.
+/// x has the result's shape, y is broadcast to it. Works in rows of `inner_` elements; in each, y
+/// is a whole row or a single element.
 class BinaryKernel : public HostKernel {
  public:
   BinaryKernel(const NodeView& node, Function function)
@@ -152,7 +152,7 @@ class BinaryKernel : public HostKernel {
       const int at = axis - (dst.rank() - y.rank());
       return at < 0 ? 1 : y[at];
     };
-    // From the last axis on, as long as y keeps its way.
+    // From the last axis on, for as long as y consistently repeats or does not.
     int axis = dst.rank() - 1;
     for (; axis >= 0; --axis) {
       if (dst[axis] == 1) continue;
@@ -174,7 +174,7 @@ class BinaryKernel : public HostKernel {
 
   void run(const KernelCall& call) const override {
     const auto chosen = element_function();
-    // Long rows are cut too.
+    // Long rows are split, too.
     const std::int64_t pieces = (inner_ + kGrain - 1) / kGrain;
     const std::int64_t grain =
         std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(inner_, 1));
@@ -212,7 +212,7 @@ class BinaryKernel : public HostKernel {
   std::int64_t rows_ = 1;
   bool y_constant_ = false;
   int outer_count_ = 0;
-  std::array<std::int64_t, Shape::kMaxRank> sizes_{};    // of rows, the fastest first
+  std::array<std::int64_t, Shape::kMaxRank> sizes_{};    // of the outer axes, fastest first
   std::array<std::int64_t, Shape::kMaxRank> strides_{};  // of y
 };
 

@@ -1,10 +1,10 @@
-// Group normalisation, channels last: moments of chunks of pixels, then scaling by them; whole, and
-// each half as an op of its own.
+// Group normalisation, channels last: moments of chunks of pixels, then scaling by them. The whole,
+// and each half as its own op.
 //
-// Pictures are cut into chunks that depend on their size alone, so that sums do not depend on how
-// many threads there are. In a chunk channels are summed in f32 over at most
-// kRun pixels and then in double; squared distances are taken from the group's mean of those
-// pixels while they are in the cache; runs are merged as in Chan, Golub and LeVeque (1983).
+// Chunks depend only on the picture's size, so that sums do not depend on the number of threads.
+// Within a chunk, channels are summed in f32 over at most kRun pixels and then in double. Squared
+// distances are taken from the group's mean of those pixels while they are in the cache. Runs are
+// merged as in Chan, Golub and LeVeque (1983).
 #include <algorithm>
 #include <cmath>
 
@@ -23,7 +23,7 @@
 #define SEMBLANCE_GROUP_NORM_ONCE
 namespace semblance::cpu {
 
-/// Of a group in some pixels; in memory what GroupMoments gives.
+/// Moments of a group over some pixels, with the memory layout of GroupMoments' result.
 struct Moments {
   double count = 0;
   double mean = 0;
@@ -123,7 +123,7 @@ void group_statistics_of(const GroupStatistics& s) {
       for (std::int64_t i = group * width; i < (group + 1) * width; ++i) sum += s.sums[i];
       s.sums[group * width] = static_cast<float>(sum / count);
       std::fill_n(s.centres + group * width, width, s.sums[group * width]);
-      // The sum about the rounded centre is not zero; its rest is kept in double.
+      // The sum about the rounded centre is not zero; the remainder is kept in double.
       s.run[group] = {count, sum / count, 0};
     }
     sum_channels<true>(src, pixels, s.c, s.centres, s.sums);
@@ -200,7 +200,7 @@ struct Picture {
         bf16(x.dtype == DType::kBF16) {}
 
   std::int64_t pixel_bytes() const { return c * (bf16 ? 2 : 4); }
-  /// Bytes that rows of channels take in scratch.
+  /// Floats that a row of channels takes in scratch.
   std::int64_t padded_c() const { return round_up(c, 16); }
 };
 
@@ -341,7 +341,7 @@ class GroupScaleKernel : public HostKernel {
   Scale scale_;
 };
 
-/// Both in turn.
+/// GroupMoments, then GroupScale.
 class GroupNormKernel : public HostKernel {
  public:
   explicit GroupNormKernel(const NodeView& node)

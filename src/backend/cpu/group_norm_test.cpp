@@ -1,4 +1,4 @@
-// Group normalisation in two halves, and in bands of a picture, has the bits of the whole.
+// Group normalisation in two halves, or in bands of a picture, has the bits of the whole.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -19,7 +19,7 @@ struct Case {
   bool silu;
 };
 
-/// Runs x [n,...,c] through a kernel of the processor; sources behind it as they are.
+/// Runs x [n,...,c] through the processor's kernels, with random weight and bias.
 class Halves {
  public:
   explicit Halves(const Case& one) : case_(one) {
@@ -67,7 +67,7 @@ class Halves {
 
 class GroupNormBits : public ::testing::TestWithParam<Case> {};
 
-TEST_P(GroupNormBits, AreThoseOfBothHalvesInBands) {
+TEST_P(GroupNormBits, AreTheSameInHalvesAndBands) {
   const Case& one = GetParam();
   const Halves halves(one);
   std::vector<float> x = random_values(one.x.elements(), 1);
@@ -82,7 +82,7 @@ TEST_P(GroupNormBits, AreThoseOfBothHalvesInBands) {
   EXPECT_EQ(halves.norm(x), want) << "another number of threads";
   set_threads(before);
 
-  // Bands of one chunk, of three, and of any rows for the scaling.
+  // Bands of one chunk, of three, and (scaling only) of any number of rows.
   if (one.x[0] != 1) return;
   const std::int64_t row = one.x.elements_from(2);
   const std::int64_t row_pixels = row / one.x[-1];

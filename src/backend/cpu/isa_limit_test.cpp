@@ -1,5 +1,5 @@
-// Lets every test of this room run as on a lesser processor: with ONEDNN_MAX_CPU_ISA=AVX2 in the
-// environment oneDNN limits itself, and this file limits our own kernels alike.
+// Lets every test of this room run as on a processor without AVX-512: with ONEDNN_MAX_CPU_ISA=AVX2
+// in the environment oneDNN limits itself, and this file limits our own kernels.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -25,7 +25,7 @@ class IsaLimit : public ::testing::Environment {
 [[maybe_unused]] const ::testing::Environment* const limit =
     ::testing::AddGlobalTestEnvironment(new IsaLimit);
 
-TEST(IsaLimit, HoldsForOurKernelsAndTheLibrarys) {
+TEST(IsaLimit, AppliesToOurKernelsAndTheLibrary) {
   if (!limited_to_avx2()) GTEST_SKIP() << "not limited";
   EXPECT_FALSE(has_native_bf16());
   EXPECT_EQ(hwy::SupportedTargets() & (HWY_AVX3 | HWY_AVX3_DL), 0);

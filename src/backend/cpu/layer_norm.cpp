@@ -32,7 +32,7 @@ HWY_BEFORE_NAMESPACE();
 namespace semblance::HWY_NAMESPACE {
 using cpu::LayerRows;
 
-/// Sum over a row of f(x), in four sums a lane.
+/// Sum of f(x) over a row, in four vectors of partial sums.
 template <typename T, typename F>
 HWY_INLINE float sum_row(const T* src, std::int64_t c, F f) {
   const Floats d;
@@ -59,7 +59,7 @@ void layer_rows_of(const LayerRows& s) {
     const T* src = reinterpret_cast<const T*>(s.src) + row * s.c;
     T* dst = reinterpret_cast<T*>(s.dst) + row * s.c;
     const float count = static_cast<float>(s.c);
-    // About the first element, so that a large common part does not cost digits.
+    // Relative to the first element, so that a large common offset does not cost precision.
     const Vector origin = hn::Set(d, hn::GetLane(load_part(src, 1)));
     const float offset =
         sum_row(src, s.c, [origin](Vector x) HWY_ATTR { return hn::Sub(x, origin); }) / count;

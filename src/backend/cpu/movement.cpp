@@ -1,4 +1,4 @@
-// Ops that move elements of any type: joined, cut, in another order of axes, of another type.
+// Ops that only move elements of any type (concat, slice, paste, copy, transpose), and convert.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -14,7 +14,7 @@ std::int64_t bytes_from(const TensorType& type, int axis) {
   return type.shape.elements_from(axis) * static_cast<std::int64_t>(size_of(type.dtype));
 }
 
-/// Bytes that a worker takes at least.
+/// The fewest bytes that a worker takes.
 constexpr std::int64_t kGrainBytes = 1 << 14;
 
 std::int64_t grain_of(std::int64_t row_bytes) {
@@ -31,7 +31,7 @@ class ConcatKernel : public HostKernel {
   }
 
   void run(const KernelCall& call) const override {
-    // A few long rows are divided inside, many short ones among the workers.
+    // Few long rows are split into pieces; many short ones are distributed whole.
     const std::int64_t pieces = rows_ >= 64 ? 1 : std::max<std::int64_t>(1, row_bytes_ >> 18);
     parallel_ranges(rows_ * pieces, grain_of(row_bytes_),
                     [&](std::int64_t begin, std::int64_t end, int) {
@@ -55,7 +55,7 @@ class ConcatKernel : public HostKernel {
 
   std::int64_t rows_ = 0;
   std::int64_t row_bytes_ = 0;
-  std::vector<std::int64_t> parts_;  // bytes of a source's row
+  std::vector<std::int64_t> parts_;  // bytes per row of each source
 };
 
 class SliceKernel : public HostKernel {
@@ -120,7 +120,7 @@ class PasteKernel : public HostKernel {
   std::int64_t row_bytes_, part_bytes_, begin_, rows_;
 };
 
-/// Leaves what is there.
+/// Leaves the memory untouched.
 class BlankKernel : public HostKernel {
  public:
   using HostKernel::HostKernel;
@@ -136,7 +136,8 @@ class CopyKernel : public HostKernel {
   std::uint64_t bytes_;
 };
 
-/// Axes that stay neighbours are one; then blocks of the two that swap places in memory.
+/// Merges axes that stay adjacent, then moves blocks of the two axes that are contiguous in x and
+/// in the result.
 class TransposeKernel : public HostKernel {
  public:
   explicit TransposeKernel(const NodeView& node)
@@ -157,7 +158,7 @@ class TransposeKernel : public HostKernel {
       }
     }
     if (rank_ == 0) sizes_[0] = strides_[0] = 1, rank_ = 1;
-    if (strides_[last()] == 1) {  // rows stay whole
+    if (strides_[last()] == 1) {  // rows stay contiguous
       run_bytes_ = sizes_[last()] * element_;
       --rank_;
       return;
@@ -203,8 +204,8 @@ class TransposeKernel : public HostKernel {
     });
   }
 
-  /// The result's last axis against the one that is dense in x, in squares; a strip of kBlock
-  /// indices of the latter is a piece of work.
+  /// Moves squares of the result's last axis and the axis that is contiguous in x. One work item is
+  /// a strip of kBlock indices of the latter.
   template <typename T>
   void move_blocks(const KernelCall& call) const {
     const T* src = reinterpret_cast<const T*>(call.src[0]);
@@ -249,8 +250,8 @@ class TransposeKernel : public HostKernel {
   int rank_ = 0;
   std::array<std::int64_t, Shape::kMaxRank> sizes_{};    // of the result
   std::array<std::int64_t, Shape::kMaxRank> strides_{};  // of x
-  std::int64_t run_bytes_ = 0;                           // of a row that is dense in both, else 0
-  int fast_ = 0;                                         // the axis that is dense in x
+  std::int64_t run_bytes_ = 0;  // of a row that is contiguous in both, else 0
+  int fast_ = 0;                // the axis that is contiguous in x
 };
 
 class ConvertKernel : public HostKernel {

@@ -14,7 +14,7 @@ namespace {
 using Dims = dnnl::memory::dims;
 
 dnnl::engine& engine() {
-  // Equal nodes share a kernel already: the library need not keep what we let go.
+  // Equal nodes already share a kernel, so the library need not cache what we release.
   [[maybe_unused]] static const auto capacity = dnnl_set_primitive_cache_capacity(0);
   static dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   return engine;
@@ -25,21 +25,21 @@ dnnl::stream& stream() {
   return stream;
 }
 
-/// What the library does without computing.
+/// Calls into the library that do not compute.
 template <typename F>
 auto prepares(F&& f) {
   tell_openmp();
   return library_call(std::forward<F>(f));
 }
 
-/// What it does on all threads.
+/// Calls that compute on all threads.
 template <typename F>
 auto computes(F&& f) {
   start_threads();
   return library_call(std::forward<F>(f));
 }
 
-/// Tells of the library's error, unless it says that memory was refused: then throws.
+/// The text of the library's error. Throws Error(kMemory) instead if it ran out of memory.
 std::string text_of(const dnnl::error& error) {
   if (error.status == dnnl_out_of_memory) fail(ErrorKind::kMemory, "oneDNN: {}", error.what());
   return fmt::format("oneDNN: {}", error.what());
@@ -49,8 +49,8 @@ dnnl::memory::data_type data_type(DType dtype) {
   return dtype == DType::kBF16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
 }
 
-/// Calls choose(desc) with the library's first description of the convolution; choose may move it
-/// on to the next ones.
+/// Calls choose(desc) with the library's first description of the convolution; choose may advance
+/// it to the next ones.
 template <typename Choose>
 auto describe(const ConvolutionShape& shape, Choose&& choose) {
   using Tag = dnnl::memory::format_tag;
@@ -82,7 +82,7 @@ auto describe(const ConvolutionShape& shape, Choose&& choose) {
   dnnl::convolution_forward::primitive_desc desc(engine(), kKind, kAlgorithm, x, weight, bias, dst,
                                                  strides, dilates, before, after, attributes);
 #else
-  // Must live as long as descriptions are moved on: they point to it.
+  // Descriptions point to it, so it must live while they are advanced.
   const dnnl::convolution_forward::desc operation(kKind, kAlgorithm, x, weight, bias, dst, strides,
                                                   dilates, before, after);
   dnnl::convolution_forward::primitive_desc desc(operation, attributes, engine());
@@ -90,11 +90,11 @@ auto describe(const ConvolutionShape& shape, Choose&& choose) {
   return choose(desc);
 }
 
-/// A plain 3x3 convolution of so few sums (c * 9; those of the VAE and of the UNet's first level)
-/// may be computed by a batch-reduce implementation ("brg"): up to 1.4 times as fast, it cuts the
-/// sums by how many output channels it takes at once, and so gives parts of them other last bits.
-/// Such weights are small enough to be held whole. The rule must not ask for the rows, which a part
-/// may change.
+/// Whether a convolution may be computed by a batch-reduce implementation ("brg"): plain 3x3 with
+/// few terms per sum (c * 9), as in the VAE and in the UNet's first level. These are up to 1.4
+/// times as fast, but split the sums by how many output channels they compute at once, so a part of
+/// the channels can have different last bits. Such weights are small enough to be held whole. The
+/// rule must not depend on the number of rows, which differs in parts.
 bool gives_up_output_channels(const ConvolutionShape& shape) {
   constexpr std::int64_t kMostChannels = 512;
   constexpr std::int64_t kLeastWidth = 64;
@@ -105,11 +105,12 @@ bool gives_up_output_channels(const ConvolutionShape& shape) {
          shape.c <= kMostChannels && shape.out_w >= kLeastWidth && shape.out_w % kWidthStep == 0;
 }
 
-/// Where few rows would leave threads idle, the library takes fewer output channels at once. So a
-/// layer has the cut of a tall picture, and a band for which the library would choose another is
-/// described for fewer threads until it has that one. That this is found, and that the same cut has
-/// the same bits, was searched for, not proven: for these numbers of output channels and even
-/// widths, on few threads (the slow tests search on; 8 threads had one layer of 60 that differs).
+/// If few rows would leave threads idle, the library computes fewer output channels at once. So a
+/// layer uses the split of a tall picture, and a band for which the library would choose another
+/// split is described for fewer threads until it gets the same one. That such a number of threads
+/// exists, and that the same split gives the same bits, was tested, not proven: for these numbers
+/// of output channels and even widths, on few threads (the slow tests keep searching; with 8
+/// threads, 1 layer of 60 differed).
 bool may_batch_reduce(const ConvolutionShape& shape) {
   const bool steady =
       shape.out_c <= 16 || (shape.out_c >= 128 && shape.out_c % 64 == 0 && shape.out_c % 48 != 0);
@@ -123,9 +124,8 @@ bool is_batch_reduce(std::string_view implementation) {
 
 using Desc = dnnl::convolution_forward::primitive_desc;
 
-/// The library's first implementation that adds in an order of its own choice alone, not by
-/// matrix products cut by the whole shape; null if there is none. The direct ones are as fast for
-/// 1x1.
+/// The library's first implementation whose order of additions does not depend on the whole shape,
+/// unlike matrix products; nullopt if there is none. Direct ones are as fast for 1x1.
 std::optional<Desc> describe_direct(const ConvolutionShape& shape, bool batch_reduce) {
   const bool small_kernel = shape.kernel[0] == 1 && shape.kernel[1] == 1;
   int chosen = -1;
@@ -137,7 +137,7 @@ std::optional<Desc> describe_direct(const ConvolutionShape& shape, bool batch_re
       if (name.starts_with("ref") || has("gemm") || has("sse41")) continue;
       if (is_batch_reduce(name) && !batch_reduce) continue;
       if (chosen < 0) chosen = count;
-      // On AVX-512 the direct one is faster for 1x1 too, and needs no scratch in bf16.
+      // On AVX-512 the direct one is faster even for 1x1, and needs no scratch in bf16.
       if (small_kernel && has("avx512") && !has("_1x1") && !has("_dw")) {
         chosen = count;
         return;
@@ -153,7 +153,7 @@ std::optional<Desc> describe_direct(const ConvolutionShape& shape, bool batch_re
 
 WeightLayout layout_of(const dnnl::memory::desc& desc, const ConvolutionShape& shape) {
   WeightLayout layout;
-  const int first = shape.groups > 1 ? 0 : 1;  // the library leaves out the group axis
+  const int first = shape.groups > 1 ? 0 : 1;  // the library omits the group axis
 #if DNNL_VERSION_MAJOR >= 3
   const Dims sizes = desc.get_dims();
   const Dims padded = desc.get_padded_dims();
@@ -194,14 +194,15 @@ struct Steady {
   int threads;  // to compile for
 };
 
-/// Output channels that a batch-reduce implementation takes at once; 0 for others.
+/// Output channels that a batch-reduce implementation computes at once; 0 for other
+/// implementations.
 std::int64_t outputs_at_once(const std::optional<Desc>& desc, const ConvolutionShape& shape) {
   if (!desc || !is_batch_reduce(desc->impl_info_str())) return 0;
   return layout_of(desc->weights_desc(), shape).block(1);
 }
 
-/// An implementation whose sums do not depend on how many rows there are, nor (but for batch-reduce
-/// ones) on how many output channels; null if there is none.
+/// An implementation whose sums do not depend on the number of rows nor (except for batch-reduce
+/// ones) on the number of output channels; nullopt if there is none.
 std::optional<Steady> describe_steady(const ConvolutionShape& shape) {
   if (may_batch_reduce(shape)) {
     ConvolutionShape tall = shape;
@@ -251,7 +252,7 @@ struct Convolution::Parts {
   WeightLayout layout;
   std::string implementation;
   int threads = 1;
-  // Made by compile(); their data pointers are set by each run.
+  // Created by compile(); each run sets their data pointers.
   std::optional<dnnl::convolution_forward> primitive;
   dnnl::memory x, weight, bias, dst, scratch;
 };
@@ -267,7 +268,8 @@ std::unique_ptr<Convolution> Convolution::make(const ConvolutionShape& shape,
       parts->shape = shape;
       const auto steady = describe_steady(shape);
       if (!steady) {
-        why_not = "oneDNN has nothing for this shape that keeps its bits in slices";
+        why_not =
+            "oneDNN has no implementation for this shape that gives parts the bits of the whole";
         return nullptr;
       }
       parts->desc = steady->desc;
@@ -313,7 +315,7 @@ void Convolution::release() {
 void Convolution::run(const std::byte* x, const std::byte* weight, const std::byte* bias,
                       std::byte* dst, std::byte* scratch) const try {
   Parts& parts = *parts_;
-  // The C interface, because the C++ one builds two maps for every call.
+  // Uses the C interface because the C++ one builds two maps for every call.
   std::array<dnnl_exec_arg_t, 5> arguments{};
   int count = 0;
   const auto pass = [&](int argument, dnnl::memory& memory, const std::byte* data) {

@@ -12,7 +12,7 @@
 namespace semblance::onednn {
 namespace {
 
-/// What the library chose: the implementation, and how many output channels it takes at once.
+/// The library's choice: the implementation, and how many output channels it computes at once.
 std::string choice_of(const ConvolutionShape& shape) {
   std::string why_not;
   const auto convolution = Convolution::make(shape, why_not);
@@ -29,9 +29,9 @@ class Threads {
   int before_;
 };
 
-// Left to itself the library takes other sums for a few rows than for many, by how many threads
-// there are.
-TEST(Convolution, IsTheSameForAnyRowsOfAPicture) {
+// By default the library splits sums differently for few rows than for many, depending on the
+// number of threads.
+TEST(Convolution, ImplementationDoesNotDependOnRows) {
   constexpr std::int64_t kChannels[] = {3, 4, 8, 16, 32, 64, 96, 128, 192, 256, 320, 512, 640};
   for (const int count : {1, 2, 3, 16}) {
     const Threads scope(count);
@@ -63,7 +63,7 @@ TEST(Convolution, IsTheSameForAnyRowsOfAPicture) {
   }
 }
 
-TEST(Convolution, SaysWhereOutputChannelsMayNotBeSliced) {
+TEST(Convolution, ReportsIfOutputChannelsCannotBeSliced) {
   ConvolutionShape shape;
   shape.h = shape.w = shape.out_h = shape.out_w = 64;
   shape.c = shape.out_c = 320;

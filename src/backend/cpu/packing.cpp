@@ -18,13 +18,13 @@
 namespace semblance::onednn {
 
 /// One block of `width` output channels by up to `inputs` input channels and all positions of the
-/// kernel, of a layout whose fastest block is the output channels', but for pairs (bf16) of input
-/// channels.
+/// kernel. Output channels are the layout's innermost block, except for pairs of input channels in
+/// bf16.
 struct PackBlock {
   const float* src;         // [rows, c, positions], at the block's first row and input channel
   std::int64_t row_stride;  // c * positions
-  std::int64_t rows;        // of the weight, at most width; the rest is zero
-  std::int64_t inputs;      // of the weight, at most padded_inputs; the rest is zero
+  std::int64_t rows;        // of the weight, at most width; the others are zero
+  std::int64_t inputs;      // of the weight, at most padded_inputs; the others are zero
   std::int64_t padded_inputs;
   std::int64_t positions;        // kh * kw
   std::int64_t position_stride;  // elements of dst from one kernel position to the next
@@ -33,7 +33,7 @@ struct PackBlock {
   std::int64_t width;
 };
 
-// Input channels by kernel positions that are turned at once; their place stays in the first-level
+// Input channels times kernel positions that are transposed at once; their buffer stays in the L1
 // cache.
 constexpr std::int64_t kTurned = 256;
 
@@ -44,7 +44,7 @@ HWY_BEFORE_NAMESPACE();
 namespace semblance::HWY_NAMESPACE {
 using onednn::kTurned;
 
-/// Lanes output channels of a block, f32. `turned` holds kTurned * 16 floats.
+/// Packs lanes() output channels of a block, f32. `turned` holds kTurned * 16 floats.
 void pack_lanes_f32(const onednn::PackBlock& block, std::int64_t lane, float* turned) {
   const Floats d;
   float* dst = reinterpret_cast<float*>(block.dst) + lane;
@@ -75,7 +75,7 @@ void pack_lanes_f32(const onednn::PackBlock& block, std::int64_t lane, float* tu
   }
 }
 
-/// The same in bf16, where two input channels lie side by side.
+/// The same in bf16, where two input channels are adjacent.
 void pack_lanes_bf16(const onednn::PackBlock& block, std::int64_t lane, float* turned) {
   const Floats d;
   const Words words;
@@ -107,7 +107,7 @@ void pack_lanes_bf16(const onednn::PackBlock& block, std::int64_t lane, float* t
   }
 }
 
-/// How many output channels are turned at once.
+/// How many output channels are transposed at once.
 std::int64_t pack_lanes() { return lanes(); }
 
 void pack_block(const onednn::PackBlock& block, bool bf16) {
@@ -188,7 +188,8 @@ void pack_any(const WeightLayout& layout, std::int64_t first_row, std::int64_t r
   }
 }
 
-/// Whether pack_block() serves: one group; inner blocks [Mc,] No [, 2c], the pairs for bf16 alone.
+/// Whether pack_block() supports the layout: one group; inner blocks [Mc,] No [, 2c], pairs only in
+/// bf16.
 bool is_simple(const WeightLayout& layout) {
   const bool pairs = layout.dtype == DType::kBF16;
   int i = 0;
@@ -230,7 +231,7 @@ void pack_weight(const WeightLayout& layout, std::int64_t first_row, std::int64_
   const std::int64_t positions = layout.sizes[3] * layout.sizes[4];
   const std::int64_t inner_c = layout.block(kC);
   const std::int64_t pair = layout.dtype == DType::kBF16 ? 2 : 1;
-  // Without a block of input channels (but for the pair) all of them are one run.
+  // Without a block of input channels (except for pairs), all of them are one run.
   const bool one_run = inner_c == pair;
   const std::int64_t c_block = one_run ? layout.padded[kC] : inner_c;
   for (std::int64_t row = 0; row < rows; row += width) {

@@ -17,7 +17,7 @@ struct Case {
 
 class Packing : public ::testing::TestWithParam<std::tuple<Case, DType>> {};
 
-TEST_P(Packing, IsTheLibrarysByteForByte) {
+TEST_P(Packing, MatchesTheLibraryByteForByte) {
   const auto& [c, dtype] = GetParam();
   if (dtype == DType::kBF16 && !has_native_bf16()) GTEST_SKIP() << "no bf16 on this processor";
   ConvolutionShape shape;

@@ -1,5 +1,5 @@
-// What a plan cuts has the bits of the whole, over many random layers like SDXL's: bands of rows,
-// pictures, output channels, rows of matrices, queries.
+// Parts have the bits of the whole, for many random layers like SDXL's: bands of rows, pictures,
+// output channels, rows of matrices, queries.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -25,7 +25,7 @@ std::int64_t any_channels(Random& random) { return kChannels[random() % std::siz
 
 bool can_compute(DType dtype) { return dtype == DType::kF32 || has_native_bf16(); }
 
-/// Cheap: millions of them a case.
+/// A cheap generator: a case needs millions of values.
 std::vector<float> values(std::int64_t count, Random& random, float scale = 1.0F) {
   std::vector<float> result(static_cast<std::size_t>(count));
   std::uint32_t state = static_cast<std::uint32_t>(random()) | 1U;
@@ -49,7 +49,7 @@ std::vector<float> cut(const std::vector<float>& whole, const Shape& shape, int 
   return part;
 }
 
-/// Sources of a node, as plain values; cut like the result.
+/// A node's sources as plain values, which can be cut like the result.
 struct Sources {
   std::vector<NodeRun::Source> types;
   std::vector<std::vector<float>> values;
@@ -77,7 +77,7 @@ void expect_same(const std::vector<float>& got, const std::vector<float>& want,
   EXPECT_EQ(differ, 0U) << what << ": of " << got.size() << " values";
 }
 
-/// How many cases; more of them where the environment asks for a long search.
+/// Number of cases; SEMBLANCE_SLICES_TIMES multiplies it for a long search.
 int cases(int usual) {
   const char* times = std::getenv("SEMBLANCE_SLICES_TIMES");
   return times == nullptr ? usual : usual * std::atoi(times);
@@ -96,7 +96,7 @@ struct Convolved {
   Shape dst;
 };
 
-/// At most some 2 billion operations, so that thousands of cases are minutes.
+/// At most about 2 billion operations, so that thousands of cases take minutes.
 Convolved random_convolution(DType dtype, Random& random) {
   Convolved layer;
   constexpr double kMostProducts = 1e9;
@@ -128,7 +128,7 @@ Convolved random_convolution(DType dtype, Random& random) {
   return layer;
 }
 
-/// Rows [begin, end) of the result, with what they see of the padding.
+/// Cuts to rows [begin, end) of the result, with their share of the padding.
 void cut_rows(Convolved& layer, std::int64_t begin, std::int64_t end) {
   const std::int64_t h = layer.sources.types[0].type.shape[1];
   const std::int64_t kernel = layer.sources.types[1].type.shape[2];

@@ -1,9 +1,9 @@
 // Vectors of floats for the kernels: loads and stores that convert bf16, transposition, and the
-// functions that activations and softmax need. Compiled once for each instruction set; include it
-// after hwy/highway.h, outside of namespaces.
+// functions that activations and softmax need. Compiled once per instruction set; include it after
+// hwy/highway.h, outside namespaces.
 //
-// The polynomials are minimax fits (Lawson's iteration on Chebyshev points, weights as the
-// comments say) made for this file.
+// The polynomials are minimax fits made for this file (Lawson's iteration on Chebyshev points,
+// weighted as the comments say).
 #include <cstdint>
 #include <cstring>
 
@@ -25,7 +25,7 @@ using Floats = hn::CappedTag<float, 16>;
 using Vector = hn::Vec<Floats>;
 using Words = hn::RebindToUnsigned<Floats>;
 constexpr std::int64_t kMaxLanes = 16;
-/// lanes(), for array sizes: no target here has vectors of unknown length.
+/// lanes() as a constant, for array sizes: no target here has vectors of unknown length.
 constexpr std::int64_t kFixedLanes =
     HWY_TARGET == HWY_SCALAR ? 1 : (HWY_MAX_BYTES >= 64 ? 16 : HWY_MAX_BYTES / 4);
 
@@ -68,7 +68,7 @@ HWY_INLINE void store_part(Vector value, T* dst, std::int64_t count) {
   std::memcpy(dst, buffer, static_cast<std::size_t>(count) * sizeof(T));
 }
 
-// One column of four of the rows that turn() reads: rows 0, 4, 8 and 12 side by side.
+// Four adjacent columns of every fourth row that turn() reads: rows 0, 4, 8 and 12 side by side.
 #if HWY_MAX_BYTES >= 64
 HWY_INLINE Vector four_columns(const float* src, std::int64_t stride) {
   const hn::CappedTag<float, 4> d4;
@@ -86,8 +86,8 @@ HWY_INLINE Vector four_columns(const float* src, std::int64_t stride) {
 HWY_INLINE Vector four_columns(const float* src, std::int64_t) { return hn::LoadU(Floats(), src); }
 #endif
 
-/// dst[column * dst_stride + row] = src[row * src_stride + column] for as many rows as there are
-/// lanes, those from `rows` on zero.
+/// Transposes: dst[column * dst_stride + row] = src[row * src_stride + column] for lanes() rows,
+/// with zeros from row `rows` on.
 HWY_INLINE void turn(const float* HWY_RESTRICT src, std::int64_t src_stride, std::int64_t rows,
                      std::int64_t columns, float* HWY_RESTRICT dst, std::int64_t dst_stride) {
   std::int64_t j = 0;
@@ -135,7 +135,7 @@ HWY_INLINE Vector polynomial(Vector x, const float (&coefficients)[kCount]) {
   return sum;
 }
 
-/// 2^x for x up to 127 to about an ulp; 2^-126 below that; exactly 1 for 0; NaN stays NaN.
+/// 2^x, to about an ulp, for x in [-126, 127]; clamped there; exactly 1 for 0; NaN stays NaN.
 HWY_INLINE Vector exp2(Vector x) {
   const Floats d;
   const Words words;
@@ -151,7 +151,7 @@ HWY_INLINE Vector exp2(Vector x) {
       d, hn::Add(hn::BitCast(words, fraction), hn::ShiftLeft<23>(hn::BitCast(words, shifted))));
 }
 
-/// e^x to about an ulp for x in [-87, 88]; clamped there.
+/// e^x, to about an ulp, for x in [-87, 88]; clamped there.
 HWY_INLINE Vector exp(Vector x) {
   const Floats d;
   const Words words;
@@ -177,7 +177,7 @@ HWY_INLINE Vector sigmoid(Vector x) {
   return hn::Div(one, hn::Add(one, exp(hn::Neg(x))));
 }
 
-/// Absolute error about 1e-7, relative too below 1.
+/// Absolute error about 1e-7; below 1 also relative.
 HWY_INLINE Vector erf(Vector x) {
   const Floats d;
   // erf(x) / x - 1 by x^2 on [0, 1], 1e-9.

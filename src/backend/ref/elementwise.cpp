@@ -51,7 +51,7 @@ void each(const Run& r, F&& f) {
   });
 }
 
-/// Index in a source of `shape`, broadcast to `dst`, of the result's element `index`.
+/// The index, in a source of `shape` that is broadcast to `dst`, of the result's element `index`.
 std::int64_t broadcast_index(const Shape& shape, const Shape& dst, std::int64_t index) {
   std::int64_t result = 0;
   std::int64_t stride = 1;
@@ -110,7 +110,7 @@ void run(const Geglu&, const Run& r) {
   });
 }
 
-// In float, as torch computes it: at a timestep of 999 the rounding of the frequencies shows.
+// In float, like torch: at timestep 999 the rounding of the frequencies is visible.
 void run(const Sinusoid& op, const Run& r) {
   const std::int64_t half = op.dim / 2;
   const Floats x = r.floats(0);

@@ -37,7 +37,7 @@ void run(const Paste& op, const Run& r) {
   for (std::int64_t row = 0; row < rows; ++row) r.move(1, row * p, row * c + op.begin, p);
 }
 
-/// NaN in every type of floats: what reads it shows.
+/// NaN in every float type, so that reading it shows in results.
 void run(const Blank&, const Run& r) { std::memset(r.call.dst, 0xff, r.dst_type.bytes()); }
 
 void run(const Spill&, const Run& r) { r.move(0, 0, 0, r.dst_type.shape.elements()); }

@@ -8,7 +8,7 @@ namespace {
 
 double silu(double x) { return x / (1 + std::exp(-x)); }
 
-/// Mean, and 1 / sqrt(var + eps), of `count` numbers that value(i) gives.
+/// Mean and 1 / sqrt(var + eps) of the `count` numbers value(i).
 struct Moments {
   double mean;
   double inverse_deviation;

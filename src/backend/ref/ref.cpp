@@ -20,7 +20,7 @@ constexpr bool kOnlyMoves =
     std::is_same_v<T, Fetch> || std::is_same_v<T, Embedding> || std::is_same_v<T, TakeRow> ||
     std::is_same_v<T, Upsample>;
 
-/// Statistics of groups are f64, which their ops' rules of types see to.
+/// Group statistics are f64; their ops' infer() ensures it.
 template <typename T>
 constexpr int kDoublesSource = std::is_same_v<T, GroupScale> ? 1 : -1;
 template <typename T>
@@ -55,12 +55,12 @@ Made make(const NodeView& node, const Device&) {
     bool floats = kGivesDoubles<T> || reads_as_float(node.dst().dtype);
     for (int i = 0; i < node.src_count(); ++i)
       floats = floats && (i == kDoublesSource<T> || reads_as_float(node.src(i).dtype));
-    if (!floats) return decline("sources and result are f32, f16 or bf16");
+    if (!floats) return decline("sources and result must be f32, f16 or bf16");
   }
   return accept(std::make_unique<ReferenceKernel<T>>(node));
 }
 
-// From the closed list itself, so that an op without a reference does not compile.
+// Built from the closed list of ops, so that an op without a reference kernel does not compile.
 template <typename... T>
 std::vector<KernelEntry> entries(const std::variant<T...>*) {
   std::vector<KernelEntry> result;

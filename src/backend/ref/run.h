@@ -1,5 +1,5 @@
-// What a reference kernel sees of a run: types and bytes, elements read and written as float
-// whatever their dtype. Private to backend/ref.
+// What a reference kernel sees of a run: types and bytes, with elements of any dtype read and
+// written as float. Private to backend/ref.
 #pragma once
 
 #include <algorithm>
@@ -76,7 +76,7 @@ struct Run {
 void run(const Linear& op, const Run& r);
 void run(const Conv2d& op, const Run& r);
 void run(const Attention& op, const Run& r);
-/// Scores of one row and its result, a worker.
+/// For each worker, the scores of one row and its result.
 std::size_t attention_scratch_bytes(const Shape& k, const Shape& v, std::int64_t heads);
 // norm.cpp
 void run(const GroupNorm& op, const Run& r);
