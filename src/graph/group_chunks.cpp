@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::int64_t kMostChunks = 256;
 constexpr std::int64_t kFewestPixels = 128;
-constexpr std::int64_t kStep = 32;  // pixels, where there are no rows
+constexpr std::int64_t kStep = 32;  // pixels; for shapes without rows
 
 }  // namespace
 

@@ -221,7 +221,7 @@ void Session::set_input(std::string_view name, std::span<const float> values) {
     from_f32(values, type.dtype, state_->write(id));
     return;
   }
-  // In pieces: converted whole, it would take as much memory as keeping it out of memory saves.
+  // In pieces: converting it whole would hold in memory what was too large for it.
   Buffer piece(std::size_t{1} << 20, Tag::kStaging);
   const std::size_t step = piece.size() / size_of(type.dtype);
   for (std::size_t i = 0; i < values.size(); i += step) {

@@ -79,8 +79,8 @@ WeightStream::WeightStream(std::span<std::byte> ring, std::vector<Chunk> chunks,
   }
   const std::size_t share = staging.empty() ? 0 : options_.read_bytes + kPage;
   try {
-    readers_.reserve(static_cast<std::size_t>(
-        options_.readers));  // so that push_back cannot throw and lose a thread
+    // So that push_back cannot throw and lose a thread.
+    readers_.reserve(static_cast<std::size_t>(options_.readers));
     for (std::size_t i = 0; i < static_cast<std::size_t>(options_.readers); ++i) {
       readers_.push_back(
           start_thread("that reads weights", [this, i, part = staging.subspan(i * share, share)] {
