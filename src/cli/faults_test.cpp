@@ -370,7 +370,7 @@ TEST_F(Faults, MemoryThatIsRefusedForGood) {
     SCOPED_TRACE(calls);
     setenv("SEMBLANCE_FAIL", calls, 1);
     const Outcome outcome = start(generate()).end_within(30s);
-    outcome.exits(6).says("the system has no more memory to give").prints_nothing();
+    outcome.exits(6).says("the system is out of memory").prints_nothing();
     expect_one_message(outcome);
     EXPECT_EQ(left(), std::set<std::string>());
   }
@@ -380,7 +380,7 @@ TEST_F(Faults, ThreadsThatCannotBeMade) {
   if (semblance::testing::kSanitized) GTEST_SKIP() << "a sanitizer needs more address space";
   // Each has a stack of 1 MiB.
   const Outcome outcome = run_behind("ulimit -v 900000", generate({"--threads", "1000"}));
-  outcome.exits(7).says("cannot start 999 threads to compute with, ").says(" could be started: ");
+  outcome.exits(7).says("cannot start 999 compute threads, only ").says(": ");
   outcome.says("address space (ulimit -v, now 900000 KiB)").says("or use fewer with --threads");
   outcome.prints_nothing();
   expect_one_message(outcome);

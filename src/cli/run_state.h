@@ -36,7 +36,7 @@ class RunState {
     } catch (const Error& error) {
       stopped(generation, error.kind(), error.what());
     } catch (const std::bad_alloc&) {
-      stopped(generation, ErrorKind::kMemory, "the system has no more memory to give");
+      stopped(generation, ErrorKind::kMemory, "the system is out of memory");
     }
   }
 

@@ -1,5 +1,4 @@
-// Letters and white space of ASCII, whatever the locale: what protocols and file formats compare
-// by.
+// ASCII letters and white space, independent of the locale: for protocols and file formats.
 #pragma once
 
 #include <string>
@@ -7,10 +6,10 @@
 
 namespace semblance {
 
-/// With A to Z in lower case; all other bytes as they are.
+/// Converts A to Z to lower case; other bytes are unchanged.
 std::string lower(std::string_view text);
 
-/// Without the characters of `white` at both ends.
+/// Strips the characters of `white` from both ends.
 std::string_view trimmed(std::string_view text, std::string_view white = " \t");
 
 }  // namespace semblance

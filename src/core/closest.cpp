@@ -7,7 +7,7 @@ namespace semblance {
 
 namespace {
 
-// A word longer than any name is no typing mistake; the bound keeps hostile text cheap.
+// Longer than any name, so not a typo; the bound keeps hostile text cheap.
 constexpr std::size_t kLongestWord = 64;
 
 std::size_t edits(std::string_view a, std::string_view b) {
@@ -34,7 +34,7 @@ std::string_view closest(std::string_view word, std::span<const std::string_view
   for (std::string_view candidate : known) {
     const std::size_t distance = edits(word, candidate);
     if (distance > std::max<std::size_t>(2, candidate.size() / 3)) continue;
-    if (distance >= candidate.size()) continue;  // nothing of it is left
+    if (distance >= candidate.size()) continue;  // no letter would survive
     if (best.empty() || distance < best_edits) {
       best = candidate;
       best_edits = distance;

@@ -78,7 +78,7 @@ void each_to_f32(std::span<const std::byte> src, std::span<float> dst) {
 
 void to_f32(DType dtype, std::span<const std::byte> src, std::span<float> dst) {
   SEMBLANCE_ASSERT(src.size() == dst.size() * size_of(dtype));
-  if (src.empty()) return;  // an empty span may point nowhere, which memcpy does not allow
+  if (src.empty()) return;  // an empty span may be null, which memcpy does not allow
   const auto* halves = reinterpret_cast<const std::uint16_t*>(src.data());
   switch (dtype) {
     case DType::kF32:

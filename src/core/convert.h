@@ -1,5 +1,4 @@
-// Arrays of numbers from one element type to another, at memory speed (Highway, chosen by the
-// processor at run time).
+// Converts arrays between element types at memory speed (Highway, dispatched at run time).
 #pragma once
 
 #include <cstddef>

@@ -18,18 +18,16 @@
 namespace semblance {
 namespace {
 
-TEST(Ascii, LowerChangesLettersAlone) {
-  EXPECT_EQ(lower("AZaz@[09 \xc3\x89"), "azaz@[09 \xc3\x89");
-}
+TEST(Ascii, LowerChangesOnlyLetters) { EXPECT_EQ(lower("AZaz@[09 \xc3\x89"), "azaz@[09 \xc3\x89"); }
 
-TEST(Ascii, TrimmedKeepsWhatIsBetween) {
+TEST(Ascii, TrimmedStripsBothEnds) {
   EXPECT_EQ(trimmed(" \t a b\t"), "a b");
   EXPECT_EQ(trimmed("a\r\n"), "a\r\n");
   EXPECT_EQ(trimmed("\na\r\n", "\r\n"), "a");
   for (const char* nothing : {"", " ", "\t \t"}) EXPECT_EQ(trimmed(nothing), "");
 }
 
-TEST(Half, EveryF16SurvivesTheWayThroughF32) {
+TEST(Half, EveryF16RoundTripsThroughF32) {
   for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
     const auto half = static_cast<std::uint16_t>(bits);
     const float value = f16_to_f32(half);
@@ -45,7 +43,7 @@ TEST(Half, RoundsToNearestEven) {
   EXPECT_EQ(f32_to_f16(1.0F + 0x1p-11F), f32_to_f16(1.0F));  // a tie goes to even
   EXPECT_EQ(f32_to_f16(1.0F + 3 * 0x1p-11F), f32_to_f16(1.0F + 0x1p-9F));
   EXPECT_EQ(f32_to_f16(65520.0F), 0x7c00);  // rounds up to infinity
-  EXPECT_EQ(f32_to_f16(0x1p-25F), 0);       // a tie at half the least subnormal
+  EXPECT_EQ(f32_to_f16(0x1p-25F), 0);       // a tie at half the smallest subnormal
   EXPECT_EQ(f32_to_bf16(1.0F + 0x1p-8F), f32_to_bf16(1.0F));
 }
 
@@ -71,7 +69,7 @@ TEST(Convert, ArraysAgreeWithSingleValuesAtEveryLength) {
   }
 }
 
-TEST(Shape, RefusesWhatNoTensorHas) {
+TEST(Shape, RejectsInvalidSizes) {
   EXPECT_THROW(Shape({-1}), Error);
   EXPECT_THROW(Shape({1, 1, 1, 1, 1, 1, 1}), Error);
   EXPECT_THROW(Shape({std::int64_t{1} << 40, std::int64_t{1} << 40}), Error);
@@ -104,24 +102,24 @@ TEST(Error, MapsEachKindToItsOwnExitCode) {
   EXPECT_EQ(name_of(ErrorKind::kCorrupt), "corrupt");
 }
 
-TEST(Parallel, ThrowsWhatARangeThrowsWhenAllAreOver) {
+TEST(Parallel, RethrowsARangesErrorAfterAllHaveFinished) {
   const int before = threads();
   set_threads(4);
-  std::atomic<int> over = 0;
+  std::atomic<int> finished = 0;
   EXPECT_THROW(parallel_for(4,
                             [&](std::int64_t i) {
-                              ++over;
+                              ++finished;
                               if (i == 2) fail(ErrorKind::kDevice, "the third");
                             }),
                Error);
-  EXPECT_EQ(over, 4);
+  EXPECT_EQ(finished, 4);
   std::atomic<int> again = 0;
   parallel_for(4, [&](std::int64_t) { ++again; });
   EXPECT_EQ(again, 4);
   set_threads(before);
 }
 
-TEST(Parallel, ALimitHoldsForItsThreadAndScope) {
+TEST(Parallel, ThreadLimitAppliesToItsThreadAndScope) {
   const int before = threads();
   set_threads(3);
   {
@@ -133,40 +131,39 @@ TEST(Parallel, ALimitHoldsForItsThreadAndScope) {
   set_threads(before);
 }
 
-TEST(LibraryCall, FailsAfterARefusalThatTheReserveServed) {
+TEST(LibraryCall, FailsAfterTheReserveServedARefusal) {
   EXPECT_EQ(library_call([] { return 5; }), 5);
-  bool is_over = false;
+  bool finished = false;
   const auto refused = [&] {
     ++library_call_detail::refusals;  // as src/reserve.cpp does
-    library_call([] {});              // a call inside that saw none of it
-    is_over = true;
+    library_call([] {});              // a nested call without a refusal
+    finished = true;
   };
   try {
     library_call(refused);
-    ADD_FAILURE() << "nothing is thrown";
+    ADD_FAILURE() << "no exception";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kMemory);
     EXPECT_STREQ(error.what(),
-                 "the system has no more memory to give\n  try a smaller --size, or close other "
-                 "programs");
+                 "the system is out of memory\n  try a smaller --size, or close other programs");
   }
-  EXPECT_TRUE(is_over);
+  EXPECT_TRUE(finished);
   EXPECT_EQ(library_call([] { return 6; }), 6);
 }
 
-TEST(Refusal, OfAThreadNamesWhatLimitsThem) {
+TEST(Refusal, OfAThreadNamesTheLimits) {
   struct Refused {
     explicit Refused(int) { throw std::system_error(EAGAIN, std::generic_category()); }
   };
   try {
     start_thread<Refused>("that does nothing", 0);
-    ADD_FAILURE() << "nothing is thrown";
+    ADD_FAILURE() << "no exception";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kDevice);
     const std::string text = error.what();
     EXPECT_TRUE(text.starts_with(
-        "cannot start a thread that does nothing: Resource temporarily unavailable\n  raise what "
-        "limits them: "))
+        "cannot start a thread that does nothing: Resource temporarily unavailable\n  raise one "
+        "of the limits: "))
         << text;
     EXPECT_TRUE(text.ends_with("threads of the control group (pids.max)")) << text;
   }

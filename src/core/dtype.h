@@ -1,4 +1,4 @@
-// Element types of tensors, as files and kernels have them.
+// Element types of tensors, in files and in kernels.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// The two 16-bit floats, converted one value at a time, rounding to nearest even. For arrays:
+// Converts the two 16-bit floats one value at a time, rounding to nearest even. For arrays see
 // convert.h.
 #pragma once
 

@@ -1,4 +1,4 @@
-// FNV-1a of 64 bits: for telling things apart, not against forgery.
+// 64-bit FNV-1a: tells things apart, but does not protect against forgery.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ class Fnv1a {
       value_ *= 0x100000001b3U;
     }
   }
-  /// Its eight bytes, the lowest first.
+  /// Adds the number's eight bytes, lowest first.
   void add(std::uint64_t number) { add(std::as_bytes(std::span(&number, 1))); }
   std::uint64_t value() const { return value_; }
 

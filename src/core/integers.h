@@ -1,4 +1,4 @@
-// Small arithmetic of whole numbers that every room needs.
+// Small integer arithmetic that every room needs.
 #pragma once
 
 #include <concepts>
@@ -8,10 +8,10 @@
 
 namespace semblance {
 
-/// An index or count, not negative, as standard containers want it.
+/// A non-negative index or count as the type that standard containers use.
 constexpr std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-/// The least multiple of `step` that is not below `value`.
+/// The smallest multiple of `step` that is at least `value`.
 template <std::integral T>
 constexpr T round_up(T value, std::type_identity_t<T> step) {
   return (value + step - 1) / step * step;

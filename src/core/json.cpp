@@ -41,7 +41,7 @@ std::string_view type_of(const nlohmann::json& value) {
   }
 }
 
-// The value as a message shows it: short, whatever a file holds.
+// The value for a message, shortened.
 std::string shown(const nlohmann::json& value) {
   constexpr std::size_t kMostBytes = 40;
   if (value.is_object()) return fmt::format("an object of {} keys", value.size());
@@ -51,7 +51,7 @@ std::string shown(const nlohmann::json& value) {
   return fmt::format("{} ({})", text, type_of(value));
 }
 
-// A key as a message shows it.
+// A key for a message, shortened.
 std::string shown_key(std::string_view path) {
   constexpr std::size_t kMostBytes = 80;
   if (path.size() <= kMostBytes) return std::string(path);
@@ -64,20 +64,20 @@ std::string read_whole(const std::filesystem::path& path, std::uint64_t limit_by
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   if (status.type() == std::filesystem::file_type::not_found) {
-    fail(ErrorKind::kMissing, "cannot open {}: there is no such file", path.string());
+    fail(ErrorKind::kMissing, "cannot open {}: no such file", path.string());
   }
   if (error) fail(ErrorKind::kDevice, "cannot open {}: {}", path.string(), error.message());
   if (!std::filesystem::is_regular_file(status)) {
-    fail(ErrorKind::kArgument, "cannot open {}: a file is needed, this is {}", path.string(),
-         std::filesystem::is_directory(status) ? "a folder" : "not a regular file");
+    fail(ErrorKind::kArgument, "cannot open {}: expected a file, got {}", path.string(),
+         std::filesystem::is_directory(status) ? "a folder" : "something else");
   }
   std::ifstream stream(path, std::ios::binary);
   if (!stream) fail(kind_of(errno), "cannot open {}: {}", path.string(), std::strerror(errno));
   const std::uint64_t bytes = std::filesystem::file_size(path, error);
   if (error) fail(ErrorKind::kDevice, "cannot read {}: {}", path.string(), error.message());
   if (bytes > limit_bytes) {
-    fail(ErrorKind::kCorrupt, "cannot read {}: such a file has at most {} bytes, this one has {}",
-         path.string(), limit_bytes, bytes);
+    fail(ErrorKind::kCorrupt, "cannot read {}: expected at most {} bytes, got {}", path.string(),
+         limit_bytes, bytes);
   }
   std::string text(bytes, '\0');
   stream.read(text.data(), static_cast<std::streamsize>(bytes));
@@ -103,8 +103,8 @@ Json Json::parse(std::string name, std::string_view text) {
   const auto check_depth = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
     if (depth > kLimitDepth) {
       fail(ErrorKind::kCorrupt,
-           "cannot read {}: JSON is nested at most {} deep in such a file, this one is deeper",
-           document->name, kLimitDepth);
+           "cannot read {}: JSON must be nested at most {} deep, this is deeper", document->name,
+           kLimitDepth);
     }
     return true;
   };
@@ -117,10 +117,10 @@ Json Json::parse(std::string name, std::string_view text) {
     }
     const std::size_t byte = std::min(error.byte == 0 ? 0 : error.byte - 1, text.size());
     const std::string_view before = text.substr(0, byte);
-    fail(ErrorKind::kCorrupt, "cannot read {}: it must be JSON, and is not at line {} (byte {})",
-         document->name, std::count(before.begin(), before.end(), '\n') + 1, byte);
+    fail(ErrorKind::kCorrupt, "cannot read {}: invalid JSON at line {} (byte {})", document->name,
+         std::count(before.begin(), before.end(), '\n') + 1, byte);
   } catch (const nlohmann::json::exception&) {  // a number beyond any float
-    fail(ErrorKind::kCorrupt, "cannot read {}: it must be JSON with numbers below 1e308",
+    fail(ErrorKind::kCorrupt, "cannot read {}: numbers in JSON must be below 1e308",
          document->name);
   }
   const nlohmann::json* root = &document->root;
@@ -180,7 +180,7 @@ void Json::refuse(std::string_view key, std::string_view rule) const {
 
 void Json::missing(std::string_view key) const {
   expect_object();
-  fail(ErrorKind::kMissing, "cannot read {}: \"{}\" is missing, and it has no default", file(),
+  fail(ErrorKind::kMissing, "cannot read {}: \"{}\" is missing and has no default", file(),
        shown_key(path_of(key)));
 }
 

@@ -1,10 +1,10 @@
-// Configs as they lie on a disk: JSON with checked reading. Files are hostile, so that size, depth
-// and the type of each value are checked, and each error names the file and the key.
+// Reads JSON configs with checks. Files may be hostile, so size, depth and the type of each value
+// are checked; each error names the file and the key.
 //
-// A Json is one value of a file (an object, mostly) that keeps the whole file alive; copies are
-// cheap and immutable, so that they may be shared by threads. A JSON null counts as absent, as in
-// Python packages, where None asks for the default. Of a key given twice the last counts.
-// Include <nlohmann/json.hpp> (in .cpp files only) to work on value().
+// A Json is one value of a file (usually an object) and keeps the whole file alive; copies are
+// cheap and immutable, so threads may share them. A JSON null counts as absent, as in Python
+// packages, where None asks for the default. If a key is given twice, the last one counts. Include
+// <nlohmann/json.hpp> (in .cpp files only) to work on value().
 #pragma once
 
 #include <cstdint>
@@ -30,11 +30,11 @@ class Json {
   static constexpr std::uint64_t kLimitBytes = std::uint64_t{16} << 20;
   static constexpr int kLimitDepth = 64;
 
-  /// Reads a file. Throws Error(kMissing) when it is not there, Error(kCorrupt) when it is larger
-  /// than `limit_bytes`, no JSON, or nested deeper than kLimitDepth; Error(kDevice) when it cannot
-  /// be read; Error(kArgument) when it is a folder.
+  /// Reads a file. Throws Error(kMissing) if it does not exist, Error(kCorrupt) if it is larger
+  /// than `limit_bytes`, not JSON, or nested deeper than kLimitDepth; Error(kDevice) if it cannot
+  /// be read; Error(kArgument) if it is a folder.
   static Json load(const std::filesystem::path& path, std::uint64_t limit_bytes = kLimitBytes);
-  /// The same from text; `name` stands for the file in messages. Throws Error(kCorrupt).
+  /// Parses text; messages use `name` for the file. Throws Error(kCorrupt).
   static Json parse(std::string name, std::string_view text);
 
   /// The file's name, for messages.
@@ -45,26 +45,25 @@ class Json {
   /// Throws Error(kCorrupt) unless this value is an object.
   const Json& expect_object() const;
 
-  /// True where this is an object that has `key` with another value than null.
+  /// True if this is an object in which `key` exists and is not null.
   bool has(std::string_view key) const;
-  /// True where the key is there and its value is null: None where that is not the default.
+  /// True if the key exists and is null: for keys where None is not the default.
   bool is_null(std::string_view key) const;
-  /// The keys of an object in alphabetical order; empty for another value.
+  /// The keys of an object in alphabetical order; empty for any other value.
   std::vector<std::string> keys() const;
 
-  // Typed values of an object. When the key is absent (or null): `fallback`, or Error(kMissing)
-  // where none is given. Another type, or an integer out of `range`, is Error(kCorrupt).
+  // Typed values of an object. If the key is absent or null: `fallback`, or Error(kMissing) without
+  // one. A value of another type, or an integer outside `range`, is Error(kCorrupt).
   std::int64_t get_int(std::string_view key, std::optional<std::int64_t> fallback = {},
                        IntRange range = {}) const;
-  /// Takes integers too. The result is finite.
+  /// Accepts integers too. The result is finite.
   double get_float(std::string_view key, std::optional<double> fallback = {}) const;
   bool get_bool(std::string_view key, std::optional<bool> fallback = {}) const;
   std::string get_string(std::string_view key, std::optional<std::string> fallback = {}) const;
   std::vector<std::int64_t> get_int_list(std::string_view key,
                                          std::optional<std::vector<std::int64_t>> fallback = {},
                                          IntRange range = {}) const;
-  /// A list, or a single integer that stands for `count` equal ones. A list must have `count`
-  /// numbers.
+  /// A list of `count` integers, or a single integer, which is repeated `count` times.
   std::vector<std::int64_t> get_int_or_list(std::string_view key, std::size_t count,
                                             std::optional<std::int64_t> fallback = {},
                                             IntRange range = {}) const;
@@ -73,13 +72,13 @@ class Json {
   std::vector<std::string> get_string_list(
       std::string_view key, std::optional<std::vector<std::string>> fallback = {}) const;
 
-  /// The value of a key, of any type. Throws Error(kMissing) when it is absent or null.
+  /// The value of a key, of any type. Throws Error(kMissing) if it is absent or null.
   Json child(std::string_view key) const;
-  /// The values of a list. Throws Error(kCorrupt) when this is no list.
+  /// The values of a list. Throws Error(kCorrupt) if this is not a list.
   std::vector<Json> items() const;
 
-  /// Throws Error(kCorrupt) that says what a key must be and what it is: "cannot read FILE:
-  /// "KEY" must be RULE, got VALUE (TYPE)". For checks beyond types.
+  /// Throws Error(kCorrupt): "cannot read FILE: "KEY" must be RULE, got VALUE (TYPE)". For checks
+  /// beyond types.
   [[noreturn]] void refuse(std::string_view key, std::string_view rule) const;
 
  private:

@@ -40,7 +40,7 @@ TEST(Json, ANullIsAbsent) {
   EXPECT_EQ(json.get_int("a", 5), 5);
   EXPECT_EQ(json.get_string("b", "x"), "x");
   EXPECT_EQ(error_of([&] { json.get_int("a"); }),
-            "missing: cannot read config.json: \"a\" is missing, and it has no default");
+            "missing: cannot read config.json: \"a\" is missing and has no default");
 }
 
 TEST(Json, NamesFileKeyRuleAndValue) {
@@ -61,7 +61,7 @@ TEST(Json, NamesFileKeyRuleAndValue) {
   EXPECT_EQ(error_of([&] { json.child("o").get_float("f"); }),
             "corrupt: cannot read config.json: \"o.f\" must be a number, got a list of 0");
   EXPECT_EQ(error_of([&] { json.child("o").child("g"); }),
-            "missing: cannot read config.json: \"o.g\" is missing, and it has no default");
+            "missing: cannot read config.json: \"o.g\" is missing and has no default");
   EXPECT_EQ(error_of([&] { json.get_int("big", {}, {.least = 0}); }),
             "corrupt: cannot read config.json: \"big\" must be an integer of at least 0, got "
             "18446744073709551615 (integer)");
@@ -82,7 +82,7 @@ TEST(Json, NamesFileKeyRuleAndValue) {
             "corrupt: cannot read config.json: it must be a list, got 3 (integer)");
 }
 
-TEST(Json, ShortensWhatAFileMakesLong) {
+TEST(Json, ShortensLongKeysAndValuesInMessages) {
   const std::string key = std::string(79, 'k') + "\u00e9" + std::string(1000, 'k');
   const Json json = config("{\"" + key + "\": \"" + std::string(1000, 'v') + "\"}");
   EXPECT_EQ(error_of([&] { json.get_int(key); }),
@@ -90,9 +90,9 @@ TEST(Json, ShortensWhatAFileMakesLong) {
                 "...\" must be an integer, got \"" + std::string(39, 'v') + "... (string)");
 }
 
-TEST(Json, RefusesWhatIsNoJson) {
+TEST(Json, RejectsInvalidJson) {
   EXPECT_EQ(error_of([] { config("{\n\"a\": }"); }),
-            "corrupt: cannot read config.json: it must be JSON, and is not at line 2 (byte 7)");
+            "corrupt: cannot read config.json: invalid JSON at line 2 (byte 7)");
   EXPECT_EQ(error_of([] { config(""); }),
             "corrupt: cannot read config.json: expected JSON, got nothing");
   EXPECT_EQ(error_of([] { config(" \r\n"); }),
@@ -105,17 +105,16 @@ TEST(Json, RefusesWhatIsNoJson) {
             "  fetch the file itself: git lfs pull");
   EXPECT_EQ(error_of([] { config(std::string_view("\0\x05\x16\x07\0\x02\0\0Mac OS X", 16)); }),
             "corrupt: cannot read config.json: expected JSON, got an AppleDouble file, which macOS "
-            "puts beside the file itself\n  take the one whose name has no \"._\" in front");
+            "puts beside the file itself\n  use the file whose name does not begin with \"._\"");
   EXPECT_EQ(error_of([] { config("<p>"); }),
-            "corrupt: cannot read config.json: it must be JSON, and is not at line 1 (byte 0)");
+            "corrupt: cannot read config.json: invalid JSON at line 1 (byte 0)");
   EXPECT_EQ(error_of([] { config("{\"a\": \"\xff\"}"); }),
-            "corrupt: cannot read config.json: it must be JSON, and is not at line 1 (byte 7)");
+            "corrupt: cannot read config.json: invalid JSON at line 1 (byte 7)");
   EXPECT_EQ(error_of([] { config(R"({"a": 1e999})"); }),
-            "corrupt: cannot read config.json: it must be JSON with numbers below 1e308");
+            "corrupt: cannot read config.json: numbers in JSON must be below 1e308");
   EXPECT_EQ(
       error_of([] { config(std::string(100000, '[')); }),
-      "corrupt: cannot read config.json: JSON is nested at most 64 deep in such a file, this one "
-      "is deeper");
+      "corrupt: cannot read config.json: JSON must be nested at most 64 deep, this is deeper");
   EXPECT_NO_THROW(config(std::string(64, '[') + std::string(64, ']')));
 }
 
@@ -125,13 +124,12 @@ TEST(Json, LoadsFilesWithinALimit) {
   std::ofstream(path) << R"({"a": 1})";
   EXPECT_EQ(Json::load(path).get_int("a"), 1);
   EXPECT_EQ(error_of([&] { Json::load(path, 7); }),
-            "corrupt: cannot read " + path.string() +
-                ": such a file has at most 7 bytes, this one has 8");
+            "corrupt: cannot read " + path.string() + ": expected at most 7 bytes, got 8");
   std::filesystem::remove(path);
   EXPECT_EQ(error_of([&] { Json::load(path); }),
-            "missing: cannot open " + path.string() + ": there is no such file");
+            "missing: cannot open " + path.string() + ": no such file");
   EXPECT_EQ(error_of([&] { Json::load(folder); }),
-            "argument: cannot open " + folder.string() + ": a file is needed, this is a folder");
+            "argument: cannot open " + folder.string() + ": expected a file, got a folder");
 }
 
 }  // namespace

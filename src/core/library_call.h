@@ -1,10 +1,10 @@
-// Calls into libraries that cannot bear to be refused memory or a thread: oneDNN 2 writes through
-// null pointers, OpenMP's runtime ends the process.
+// Calls into libraries that do not survive a failed allocation or thread start: oneDNN 2 writes
+// through null pointers, OpenMP's runtime ends the process.
 //
-// The program keeps a reserve for them (src/reserve.cpp): what the system refuses during such a
-// call is served from the reserve, so the library never sees the refusal and leaves nothing half
-// made. When the call is over it ends as Error(kMemory), which frees what was taken. Without a
-// reserve (the shared library, the sanitizers) the calls are as they are.
+// The program keeps a reserve for them (src/reserve.cpp). During such a call, requests that the
+// system refuses are served from the reserve, so the library never sees a failure and leaves
+// nothing half done. The call then throws Error(kMemory), which frees what was taken. Without a
+// reserve (the shared library, the sanitizers) these are plain calls.
 #pragma once
 
 #include <atomic>
@@ -14,15 +14,15 @@
 
 namespace semblance {
 
-/// What a run says that ends for want of memory.
+/// The message of a run that ends because the system refused memory.
 inline constexpr char kMemoryRefused[] =
-    "the system has no more memory to give\n  try a smaller --size, or close other programs";
+    "the system is out of memory\n  try a smaller --size, or close other programs";
 
 namespace library_call_detail {
 
 /// How many library calls the thread is in.
 extern constinit thread_local int depth;
-/// Requests that the reserve served, in the whole process. Only the reserve adds to it.
+/// Requests served from the reserve, in the whole process. Only the reserve increments it.
 extern std::atomic<std::uint64_t> refusals;
 
 class Scope {
@@ -31,7 +31,7 @@ class Scope {
   ~Scope() { --depth; }
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
-  /// Throws Error(kMemory) where the reserve was needed since the beginning.
+  /// Throws Error(kMemory) if the reserve was used since construction.
   void check() const {
     if (refusals.load(std::memory_order_relaxed) != before_) fail_refused();
   }
@@ -43,12 +43,12 @@ class Scope {
 
 }  // namespace library_call_detail
 
-/// The calling thread is in a library's call from now on: OpenMP's own threads, and main() before
-/// it returns to what libraries do at exit.
+/// Marks the calling thread as in a library call from now on: for OpenMP's own threads, and for
+/// main() before the libraries' exit handlers run.
 inline void stay_in_library_call() { ++library_call_detail::depth; }
 
-/// Returns f(), which calls such a library. Throws Error(kMemory) after it, where the system
-/// refused memory meanwhile, and what f throws. May nest.
+/// Returns f(), which calls such a library. Throws Error(kMemory) after the call if the system
+/// refused memory meanwhile, and whatever f throws. May nest.
 template <typename F>
 auto library_call(F&& f) {
   const library_call_detail::Scope scope;

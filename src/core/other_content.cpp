@@ -29,11 +29,11 @@ std::optional<OtherContent> other_content(std::string_view start) {
     return OtherContent{"a web page", "download the file itself, not the page about it"};
   if (start.starts_with("version https://git-lfs"))
     return OtherContent{"a Git LFS pointer to it", "fetch the file itself: git lfs pull"};
-  // RFC 1740: AppleSingle ends in 0, AppleDouble in 7.
+  // RFC 1740: AppleSingle's magic number ends in 0, AppleDouble's in 7.
   if (start.starts_with(std::string_view("\0\x05\x16\x07", 4)) ||
       start.starts_with(std::string_view("\0\x05\x16\0", 4))) {
     return OtherContent{"an AppleDouble file, which macOS puts beside the file itself",
-                        "take the one whose name has no \"._\" in front"};
+                        "use the file whose name does not begin with \"._\""};
   }
   return std::nullopt;
 }

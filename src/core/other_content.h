@@ -1,5 +1,5 @@
-// What stands in a file in place of what was wanted: a web page about it, a pointer to it. Told by
-// its first bytes, so that a message can say what it is and what to do.
+// Recognises, by its first bytes, a file that was saved in place of the wanted one (a web page
+// about it, a pointer to it), so that a message can say what it is and what to do.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace semblance {
 
-/// So many first bytes are enough.
+/// How many first bytes are enough.
 inline constexpr std::size_t kContentBytes = 512;
 
 struct OtherContent {
@@ -17,15 +17,15 @@ struct OtherContent {
   std::string_view way_out;  // "download the file itself, not the page about it"
 };
 
-/// What is handed in for any kind of file: a web page, a Git LFS pointer, the AppleDouble file that
-/// macOS puts beside another. Nothing for all else.
+/// Recognises a web page, a Git LFS pointer and the AppleDouble file that macOS puts beside
+/// another. Nothing for any other content.
 std::optional<OtherContent> other_content(std::string_view start);
 
-/// The text without a byte order mark and white space in front, as far as its first visible byte.
+/// The text from its first visible byte, without a byte order mark and leading white space.
 std::string_view from_first_visible(std::string_view text);
 
-/// Throws Error(kCorrupt), "cannot read NAME: expected WANTED, got a web page", and the way out,
-/// for such content.
+/// Throws Error(kCorrupt) for such content: "cannot read NAME: expected WANTED, got a web page",
+/// and what to do.
 void refuse_other_content(std::string_view name, std::string_view wanted, std::string_view start);
 
 }  // namespace semblance

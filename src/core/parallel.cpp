@@ -43,7 +43,7 @@ namespace {
 std::atomic<int> process_threads = 0;  // 0: not known yet
 thread_local int limit = 0;            // 0: none
 
-/// The threads that wait for the calling one, which leads teams.
+/// The spare threads set aside for the calling thread, which leads teams.
 class Claim {
  public:
   ~Claim() {
@@ -108,7 +108,7 @@ int threads() {
 }
 
 ThreadLimit::ThreadLimit(int most) : before_(limit) {
-  threads();  // while OpenMP has its own number
+  threads();  // read OpenMP's own number before it changes
   limit = most;
 }
 ThreadLimit::~ThreadLimit() {

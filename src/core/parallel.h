@@ -1,4 +1,4 @@
-// The thread pool that every room shares: OpenMP's, because oneDNN uses the same one and two pools
+// The thread pool that every room shares. It is OpenMP's, because oneDNN uses it too, and two pools
 // on a small machine would wait for each other.
 #pragma once
 
@@ -7,14 +7,14 @@
 
 namespace semblance {
 
-/// Threads that parallel work of the process is divided among; at least 1. The number is part of a
-/// picture's identity: sums are divided by it. Not thread-safe against running work; set it once
-/// before a session is prepared. In the program it starts them, and throws Error(kDevice), which
-/// names the limits, where the system makes no more.
+/// The number of threads that share parallel work in this process; at least 1. Pictures depend on
+/// it, because sums are split by it. Not thread-safe while work is running; set it once, before a
+/// session is prepared. The program also starts the threads here, and throws Error(kDevice), which
+/// names the limits, if the system refuses them.
 void set_threads(int threads);
 int threads();
 
-/// threads() of the calling thread, in a scope.
+/// Sets threads() for the calling thread within a scope.
 class ThreadLimit {
  public:
   explicit ThreadLimit(int most);
@@ -26,19 +26,19 @@ class ThreadLimit {
   int before_;
 };
 
-/// For calls of libraries that ask OpenMP: the calling thread's number there becomes threads().
-/// start_threads() also sees that the calling thread has that many to lead, and throws as
-/// set_threads().
+/// For calls into libraries that use OpenMP: sets OpenMP's thread count for the calling thread to
+/// threads(). start_threads() also makes sure that the calling thread has that many to lead, and
+/// throws like set_threads().
 void tell_openmp();
 void start_threads();
 
 /// Processor cores this process may run on: the default for set_threads.
 int available_cores();
 
-/// Makes waiting threads sleep instead of spin, unless the user chose (OMP_WAIT_POLICY): beside
-/// another busy process, spinning made small pictures 20 times slower. OpenMP reads this only when
-/// a program starts, so the program starts again: call it first in main(). Returns where that
-/// cannot be done, which costs speed alone.
+/// Makes waiting threads sleep instead of spin, unless the user has set OMP_WAIT_POLICY: beside
+/// another busy process, spinning made small pictures 20 times slower. OpenMP reads the variable
+/// only at program start, so this restarts the program: call it first in main(). Returns if it
+/// cannot restart, which only costs speed.
 void wait_passively(char** argv);
 
 namespace parallel_detail {
@@ -48,7 +48,7 @@ void run(std::int64_t count, std::int64_t grain, RangeFunction function, void* c
 
 /// Calls f(begin, end, worker) on disjoint ranges that cover [0, count); worker is in [0,
 /// threads()). Ranges start at multiples of `grain`. Nested calls run on the calling worker alone
-/// (worker 0). Throws the first of what f throws, when all ranges are over, and what
+/// (worker 0). When all ranges have finished, rethrows the first exception of f. Also throws what
 /// start_threads() and library_call() throw.
 template <typename F>
 void parallel_ranges(std::int64_t count, std::int64_t grain, F&& f) {

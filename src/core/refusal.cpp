@@ -12,7 +12,7 @@ ErrorKind kind_of(int system_error) {
 }
 
 std::string thread_limits() {
-  std::string text = "raise what limits them: ";
+  std::string text = "raise one of the limits: ";
   rlimit limit{};
   if (getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
     text += fmt::format("processes of this user (ulimit -u, now {}), ", limit.rlim_cur);

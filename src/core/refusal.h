@@ -1,4 +1,4 @@
-// What the system refuses, as errors.
+// Errors for requests that the system refuses.
 #pragma once
 
 #include <string>
@@ -11,16 +11,16 @@
 
 namespace semblance {
 
-/// The kind of a system call's errno: memory for ENOMEM, else device.
+/// The kind for a system call's errno: kMemory for ENOMEM, else kDevice.
 ErrorKind kind_of(int system_error);
 
-/// The second line of an error about a thread that cannot be made: what limits their number.
+/// The second line of an error about a thread that cannot be started: the limits on their number.
 std::string thread_limits();
 
 [[noreturn]] void fail_to_start(std::string_view what, const std::system_error& error);
 
-/// A thread that runs `body`. Throws Error(kDevice), or Error(kMemory) where that is the system's
-/// reason: "cannot start a thread `what`: ..."; `what` is like "that reads weights".
+/// Starts a thread that runs `body`. Throws Error(kDevice), or Error(kMemory) if memory is the
+/// reason: "cannot start a thread `what`: ...", with `what` as in "that reads weights".
 template <typename Thread = std::thread, typename F>
 Thread start_thread(std::string_view what, F&& body) {
   try {

@@ -1,4 +1,4 @@
-// The sizes of a tensor, outermost first, at most 6 of them (ONNX graphs of face models need 5).
+// The sizes of a tensor's axes, outermost first; at most 6 (ONNX graphs of face models need 5).
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@ class Shape {
   Shape() = default;
   Shape(std::initializer_list<std::int64_t> sizes)
       : Shape(std::span<const std::int64_t>(sizes.begin(), sizes.size())) {}
-  /// Throws Error(kShape) for more than kMaxRank sizes, a negative one, or a product beyond 2^48.
+  /// Throws Error(kShape) for more than kMaxRank sizes, a negative size, or a product above 2^48.
   explicit Shape(std::span<const std::int64_t> sizes);
 
   int rank() const { return rank_; }
@@ -24,18 +24,18 @@ class Shape {
   std::int64_t operator[](int axis) const {
     return sizes_[static_cast<std::size_t>(place_of(axis))];
   }
-  /// The axis counted from the front, be it given from there or from the end.
+  /// Converts a negative axis to one counted from the front.
   int place_of(std::int64_t axis) const { return static_cast<int>(axis < 0 ? axis + rank_ : axis); }
   /// Number of elements; 1 for a scalar.
   std::int64_t elements() const;
-  /// Elements of one index of the axes in front of `axis`: the product of sizes from `axis` on.
+  /// The product of the sizes from `axis` on.
   std::int64_t elements_from(int axis) const;
-  /// How often that comes: the product of sizes in front of `axis`.
+  /// The product of the sizes in front of `axis`.
   std::int64_t elements_before(int axis) const;
   std::span<const std::int64_t> sizes() const {
     return {sizes_.data(), static_cast<std::size_t>(rank_)};
   }
-  /// The same shape with one axis changed. Throws as the constructor does.
+  /// The same shape with one size changed. Throws like the constructor.
   Shape with(int axis, std::int64_t size) const;
 
   friend bool operator==(const Shape& a, const Shape& b) {

@@ -13,7 +13,7 @@
 namespace semblance {
 namespace {
 
-/// Of a thread's stack some 100 KiB are used; the rest is address space alone.
+/// A thread uses about 100 KiB of its stack; the rest is only address space.
 constexpr std::size_t kStackBytes = std::size_t{1} << 20;
 
 SpareThreads* the_spare_threads = nullptr;
@@ -43,7 +43,7 @@ void SpareThreads::claim(int count) {
 
 void SpareThreads::give_back(int count) {
   const std::lock_guard lock(mutex_);
-  // They end with the thread that led them.
+  // The threads end with the one that led them.
   claimed_ -= count;
   made_ -= count;
 }
@@ -82,8 +82,7 @@ void SpareThreads::make_until(int wanted) {
   if (error == 0) return;
   const int left = made_ - claimed_;
   fail(kind_of(error),
-       "cannot start {} threads to compute with, {} could be started: {}\n  {}; or use fewer with "
-       "--threads",
+       "cannot start {} compute threads, only {}: {}\n  {}; or use fewer with --threads",
        wanted - claimed_, left, std::strerror(error), thread_limits());
 }
 

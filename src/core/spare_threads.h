@@ -1,7 +1,7 @@
-// Threads that wait to be OpenMP's. Its runtime ends the process when it cannot make a thread, and
-// it makes and ends threads all along, as teams grow and shrink. So the program makes them first,
-// where a failure can be told, and hands one over each time that the runtime asks for a thread
-// (src/reserve.cpp). Without that, as in the shared library, nothing here is used.
+// Threads started in advance for OpenMP. Its runtime starts and ends threads as teams grow and
+// shrink, and ends the process if it cannot start one. So the program starts them first, where it
+// can report a failure, and hands one over each time the runtime asks for a thread
+// (src/reserve.cpp). The shared library does not do this and uses nothing here.
 #pragma once
 
 #include <pthread.h>
@@ -13,18 +13,18 @@ namespace semblance {
 
 class SpareThreads {
  public:
-  /// Null until use() is called, which is for the program alone, before it has other threads.
+  /// Null until use() is called. Only the program calls use(), before it starts other threads.
   static SpareThreads* instance();
   static void use();
 
-  /// Has so many threads more, or fewer, set aside for a thread that will lead teams, and at least
-  /// `count` in all with least(). Both throw Error(kDevice), with how many there could be, where
-  /// the system makes no more.
+  /// claim() sets `count` more threads aside for a thread that will lead teams, give_back()
+  /// releases them; least() makes sure that there are at least `count` in all. claim() and least()
+  /// throw Error(kDevice), with the number that could be started, if the system refuses more.
   void claim(int count);
   void give_back(int count);
   void least(int count);
 
-  /// Runs start(argument) on a thread that waits, or that will soon: one that was set aside.
+  /// Runs start(argument) on a thread that was set aside; waits until one is idle.
   pthread_t run(void* (*start)(void*), void* argument);
 
  private:

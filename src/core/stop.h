@@ -1,5 +1,4 @@
-// How long work hears that it should stop: it asks between two pieces of a tenth of a second or
-// less.
+// Cancelling long work: it checks between pieces that take a tenth of a second or less.
 #pragma once
 
 #include <functional>
@@ -10,12 +9,12 @@
 
 namespace semblance {
 
-/// Throws Error(kCancelled) once stop was asked for.
+/// Throws Error(kCancelled) once a stop has been requested.
 inline void check_stop(const std::stop_token& stop) {
   if (stop.stop_requested()) fail(ErrorKind::kCancelled, "cancelled");
 }
 
-/// The same as a function, for those who may be stopped by more than a token.
+/// The same as a function, for callers that more than a token may stop.
 inline std::function<void()> stop_check(std::stop_token stop) {
   return [stop = std::move(stop)] { check_stop(stop); };
 }

@@ -166,8 +166,8 @@ TEST(Decode, RefusesWhatIsNotAPicture) {
   refused(std::string_view("\0\0\0\x0cjP  \r\n\x87\n....", 16), "got a JPEG 2000" + convert);
   refused("\n<!DOCTYPE html><title>Sign in", "got a web page\n  download the file itself");
   refused(std::string_view("\0\x05\x16\x07\0\x02\0\0Mac OS X", 16),
-          "got an AppleDouble file, which macOS puts beside the file itself\n  take the one whose "
-          "name has no \"._\" in front");
+          "got an AppleDouble file, which macOS puts beside the file itself\n  use the file whose "
+          "name does not begin with \"._\"");
   refused("version https://git-lfs.github.com/spec/v1", "got a Git LFS pointer to it\n  fetch the");
   refused(" {\"error\": \"no such photo\"}", "got JSON text\n  give the photo itself");
   refused("data:image/jpeg;base64,/9j/4AAQ", "got a data: URL\n  decode what stands behind its");

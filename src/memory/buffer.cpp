@@ -68,8 +68,8 @@ Buffer::Buffer(std::size_t bytes, Tag tag) : size_(bytes), tag_(tag) {
     if (block != nullptr) std::memset(block, 0, bytes);
   }
   if (block == nullptr) {
-    fail(ErrorKind::kMemory, "cannot take {} bytes for {}: the system has no more memory to give",
-         bytes, name_of(tag));
+    fail(ErrorKind::kMemory, "cannot allocate {} bytes for {}: the system is out of memory", bytes,
+         name_of(tag));
   }
   data_ = static_cast<std::byte*>(block);
   count(tag_, size_);

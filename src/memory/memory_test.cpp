@@ -78,7 +78,7 @@ TEST(Heap, FreedMemoryGoesBack) {
 }
 
 TEST(Buffer, SaysWhenTheSystemHasNoMore) {
-  EXPECT_NE(error_of([] { Buffer(std::size_t{1} << 60, Tag::kWeights); }).find("no more memory"),
+  EXPECT_NE(error_of([] { Buffer(std::size_t{1} << 60, Tag::kWeights); }).find("out of memory"),
             std::string::npos);
 }
 

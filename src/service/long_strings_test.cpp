@@ -104,14 +104,13 @@ TEST(LongStringJson, RefusesWhatIsNoJson) {
             "argument: cannot read the request: it must be JSON, and a string in it has no end");
   EXPECT_EQ(message(""), "argument: cannot read the request: expected JSON, got nothing");
   EXPECT_EQ(message("{\"a\": \"" + long_string + "\" 5}"),
-            "argument: cannot read the request (without long strings): it must be JSON, and is not "
-            "at line 1 (byte 13)");
+            "argument: cannot read the request (without long strings): invalid JSON at line 1 "
+            "(byte 13)");
   EXPECT_EQ(
       message(std::string(100, '[') + std::string(100, ']')),
-      "argument: cannot read the request: JSON is nested at most 64 deep in such a file, this "
-      "one is deeper");
+      "argument: cannot read the request: JSON must be nested at most 64 deep, this is deeper");
   EXPECT_EQ(message("{\"a\": \"\xff\"}"),
-            "argument: cannot read the request: it must be JSON, and is not at line 1 (byte 7)");
+            "argument: cannot read the request: invalid JSON at line 1 (byte 7)");
 }
 
 TEST(LongStringJson, RefusesMoreThanPicturesAndALittle) {

@@ -112,7 +112,7 @@ bool Worker::make(Job& job) {
       return false;
     }
   } catch (const std::bad_alloc&) {
-    fails("memory", "the system has no more memory to give");
+    fails("memory", "the system is out of memory");
   } catch (const std::exception& error) {
     fails("internal", error.what());
   }

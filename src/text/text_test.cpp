@@ -234,7 +234,7 @@ TEST(TokenizerFiles, RefusesBrokenVocabularies) {
   const auto error = [](const std::string& text) {
     return load_error(with(kSmall, "vocab.json", text));
   };
-  EXPECT_EQ(load_error({}), "missing: cannot open vocab.json: there is no such file");
+  EXPECT_EQ(load_error({}), "missing: cannot open vocab.json: no such file");
   EXPECT_EQ(error("[]"), "corrupt: cannot read vocab.json: it must be an object, got a list of 0");
   EXPECT_EQ(error("{}"), "corrupt: cannot read vocab.json: it has no tokens");
   EXPECT_EQ(error(R"({"a": "x"})"),
@@ -245,7 +245,7 @@ TEST(TokenizerFiles, RefusesBrokenVocabularies) {
   EXPECT_EQ(error(R"({"a": 0, "b": 0})"),
             "corrupt: cannot read vocab.json: each id stands for one token, 0 is \"a\" and \"b\"");
   EXPECT_EQ(error(R"({"a": null})"),
-            "missing: cannot read vocab.json: \"a\" is missing, and it has no default");
+            "missing: cannot read vocab.json: \"a\" is missing and has no default");
   EXPECT_EQ(error(R"({"a": 0, "b": 1, "b</w>": 2, "ab</w>": 3})"),
             "corrupt: cannot read vocab.json: it must have a token for every byte or the unknown "
             "token, and has none for byte 0x00");
