@@ -191,7 +191,7 @@ TEST_F(Faults, AScratchFileWhoseDiskIsFullOrFails) {
   const Case cases[] = {
       {"write", ENOSPC,
        "cannot write the scratch file in " + scratch() +
-           ": No space left on device\n  free some room there, or name another folder"},
+           ": No space left on device\n  free some space there, or name another folder"},
       {"write", EIO, "cannot write the scratch file in " + scratch() + ": Input/output error"},
       {"read", EIO, "cannot read the scratch file in " + scratch() + ": Input/output error"},
   };
@@ -220,7 +220,7 @@ TEST_F(Faults, AScratchFolderThatVanishes) {
   Running running = start_and_wait_for_a_step(words);
   fs::remove(scratch());
   const Outcome outcome = running.end_within(60s);
-  outcome.exits(7).says("cannot make the scratch file in " + scratch() +
+  outcome.exits(7).says("cannot create the scratch file in " + scratch() +
                         ": No such file or directory");
   outcome.says("4 of 4 steps are saved; go on with: ");
   expect_one_message(outcome);
@@ -235,8 +235,8 @@ TEST_F(Faults, AScratchFolderThatVanishes) {
 TEST_F(Faults, AScratchFolderOnAFullDisk) {
   if (const std::string why = mount_disk(8, false); !why.empty()) GTEST_SKIP() << why;
   const Outcome outcome = start(that_spills({"--scratch", file("mounted")})).end_within(60s);
-  outcome.exits(7).says("cannot make the scratch file in " + file("mounted") + ": it needs ");
-  outcome.says(" are free\n  free some room there, or name another folder with --scratch DIR");
+  outcome.exits(7).says("cannot create the scratch file in " + file("mounted") + ": it needs ");
+  outcome.says(" are free\n  free some space there, or name another folder with --scratch DIR");
   expect_one_message(outcome);
   EXPECT_FALSE(fs::exists(file("out.png")));
 }
@@ -256,7 +256,7 @@ TEST_F(Faults, AScratchFolderInMemory) {
     GTEST_SKIP() << "no tmpfs can be mounted here: " << std::strerror(errno);
   mounted_ = true;
   const Outcome outcome = start(that_spills({"--scratch", file("mounted")})).end_within(10s);
-  outcome.exits(2).says("--scratch: " + file("mounted") + " lies in memory (tmpfs)");
+  outcome.exits(2).says("--scratch: " + file("mounted") + " is in memory (tmpfs)");
   expect_one_message(outcome);
   EXPECT_EQ(left(), std::set<std::string>());
 }

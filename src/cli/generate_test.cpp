@@ -211,7 +211,7 @@ TEST_F(Generate, RefusesOutputsThatCannotBeWritten) {
       .exits(3)
       .says("none/out.png: there is no folder " + file("none"));
   fs::create_directory(file("folder.png"));
-  run(generate({"-o", file("folder.png")})).exits(2).says("this is a folder");
+  run(generate({"-o", file("folder.png")})).exits(2).says("got a folder");
   run(generate({"-o", "/proc/out.png"})).says("cannot write /proc/out.png");
   write_bytes(file("me.png"), "not looked at");
   run(generate({"--face", file("me.png"), "-o", file("me.png")}))

@@ -149,7 +149,7 @@ TEST_F(MemoryCommand, RefusesWhatIsNoAmountOrLanguage) {
     run({"memory", "--memory", amount})
         .exits(2)
         .says("--memory: ")
-        .says("'" + amount + "' came\n  units are ")
+        .says(", got '" + amount + "'\n  units are ")
         .prints_nothing();
   }
   run({"memory", "--lang", "fr"}).exits(2).says("--lang: en (English) or es (Spanish) is needed");

@@ -191,7 +191,7 @@ TEST_F(Plan, EveryBudgetGivesTheSamePicture) {
 TEST_F(Plan, RefusesWhatIsNoAmountOrScratchFolder) {
   for (const std::string amount : {"0", "-1", "5 bananas", "200%"}) {
     for (const auto& words : {plan({"--memory", amount}), generate({"--memory", amount})})
-      run(words).exits(2).says("--memory: ").says("'" + amount + "' came\n").prints_nothing();
+      run(words).exits(2).says("--memory: ").says(", got '" + amount + "'\n").prints_nothing();
   }
   run(plan({"--lang", "fr"})).exits(2).says("--lang: en (English) or es (Spanish) is needed");
   run(plan({"--size", "63x64"})).exits(2).says("multiple of 8");

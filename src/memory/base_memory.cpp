@@ -16,10 +16,10 @@ namespace semblance {
 namespace {
 
 // Measured by bench/base_memory, on x86-64 with AVX2 and AVX-512.
-constexpr std::uint64_t kRunCodeBytes = 5 << 20;         // pages of code that a run comes by
+constexpr std::uint64_t kRunCodeBytes = 5 << 20;         // code pages that a run touches
 constexpr std::uint64_t kGeneratedBytes = 28 << 10;      // code of one kernel
-constexpr std::uint64_t kGeneratorHeapBytes = 32 << 10;  // what the library keeps beside it
-constexpr std::uint64_t kStackBytes = 96 << 10;          // that a thread uses
+constexpr std::uint64_t kGeneratorHeapBytes = 32 << 10;  // the library's heap for that kernel
+constexpr std::uint64_t kStackBytes = 96 << 10;          // used by one thread
 
 /// A mapping of the process, as /proc/self/smaps describes it.
 struct Mapping {
@@ -33,7 +33,7 @@ struct Mapping {
 };
 
 std::string read_smaps() {
-  // The file has no size; it is read until it ends.
+  // The file reports no size; read to the end.
   const int file = open("/proc/self/smaps", O_RDONLY | O_CLOEXEC);
   std::string text;
   if (file < 0) return text;
@@ -89,8 +89,7 @@ BaseMemory measure_base() {
       (mapping.executable ? base.generated_bytes : base.heap_bytes) += mapping.resident_bytes;
     }
   });
-  if (!read)
-    fail(ErrorKind::kDevice, "cannot measure what this process holds: no /proc/self/smaps");
+  if (!read) fail(ErrorKind::kDevice, "cannot measure this process's memory: no /proc/self/smaps");
   for (int tag = 0; tag < kTagCount; ++tag)
     base.heap_bytes -= std::min(base.heap_bytes, count_of(static_cast<Tag>(tag)).bytes);
   return base;
@@ -130,7 +129,7 @@ std::mutex& mappings_mutex() {
 void give_back_code() {
   const std::lock_guard guard(mappings_mutex());
   each_mapping([](const Mapping& mapping) {
-    // Dropping a page that was written to would undo the writing.
+    // Dropping a modified page would lose the changes.
     if (!mapping.is_file || mapping.writable || mapping.anonymous_bytes > 0) return;
     madvise(reinterpret_cast<void*>(mapping.begin), mapping.end - mapping.begin, MADV_DONTNEED);
   });

@@ -23,7 +23,7 @@ void expect_grown(std::uint64_t before, std::uint64_t after, std::uint64_t bytes
               static_cast<double>(kMiB) / 2);
 }
 
-TEST(BaseMemory, CountsTheHeapThatIsUsed) {
+TEST(BaseMemory, CountsTheHeapInUse) {
   if (testing::kSanitized) GTEST_SKIP() << "a sanitizer has its own heap";
   const BaseMemory before = measure_base();
   EXPECT_GT(before.code_bytes, kMiB);
@@ -35,9 +35,9 @@ TEST(BaseMemory, CountsTheHeapThatIsUsed) {
   expect_grown(before.heap_bytes, measure_base().heap_bytes, 16 * kMiB);
 }
 
-/// They take no page more than they were asked for, whatever the system makes of their mapping.
+/// A Buffer occupies exactly the pages it asked for, however the system maps them.
 TEST(BaseMemory, LeavesOutBuffers) {
-  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer keeps shadow pages of them";
+  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer keeps shadow pages of Buffers";
   const BaseMemory before = measure_base();
   std::vector<Buffer> buffers;
   for (int i = 0; i < 8; ++i) {
@@ -57,7 +57,7 @@ TEST(BaseMemory, CountsGeneratedCode) {
   munmap(code, 4 * kMiB);
 }
 
-/// The pages of a mapped file stand for those of a library.
+/// Maps a file, whose pages act as a library's.
 class MappedProgram : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -80,7 +80,7 @@ class MappedProgram : public ::testing::Test {
   std::size_t bytes_ = 0;
 };
 
-TEST_F(MappedProgram, IsGivenBackAndComesBack) {
+TEST_F(MappedProgram, IsDroppedAndMappedAgain) {
   protect();
   const unsigned before = sum();
   const std::uint64_t with = measure_base().code_bytes;
@@ -89,7 +89,7 @@ TEST_F(MappedProgram, IsGivenBackAndComesBack) {
   EXPECT_EQ(sum(), before);
 }
 
-TEST_F(MappedProgram, KeepsWhatWasWrittenTo) {
+TEST_F(MappedProgram, KeepsModifiedPages) {
   std::memset(static_cast<char*>(data_) + bytes_ / 2, 7, 10);
   protect();
   const unsigned before = sum();
@@ -97,7 +97,7 @@ TEST_F(MappedProgram, KeepsWhatWasWrittenTo) {
   EXPECT_EQ(sum(), before);
 }
 
-TEST(BaseMemory, PredictsMoreForMore) {
+TEST(BaseMemory, PredictionGrowsWithEachCount) {
   const BaseMemory chosen = measure_base();
   const std::uint64_t none = predict_base(chosen, {}).total();
   EXPECT_GT(predict_base(chosen, {.generated_kernels = 100}).total(), none + kMiB);

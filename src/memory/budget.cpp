@@ -15,11 +15,11 @@ namespace {
 
 constexpr std::uint64_t kMib = std::uint64_t{1} << 20U;
 constexpr const char* kUnits =
-    "units are B, KiB, MiB, GiB, TiB (of 1024), kB, MB, GB, TB (of 1000), and % of what is "
-    "available";
+    "units are B, KiB, MiB, GiB, TiB (of 1024), kB, MB, GB, TB (of 1000), and % of the "
+    "available memory";
 
 struct Unit {
-  std::string_view name;  // in small letters
+  std::string_view name;  // in lower case
   std::uint64_t bytes;
 };
 constexpr std::array<Unit, 9> kByteUnits = {{{"b", 1},
@@ -32,7 +32,7 @@ constexpr std::array<Unit, 9> kByteUnits = {{{"b", 1},
                                              {"gb", 1'000'000'000},
                                              {"tb", 1'000'000'000'000}}};
 
-/// What came, short enough for a message.
+/// The given text, shortened for a message.
 std::string shown(std::string_view text) {
   constexpr std::size_t kMostBytes = 40;
   return text.size() <= kMostBytes ? std::string(text)
@@ -40,11 +40,11 @@ std::string shown(std::string_view text) {
 }
 
 [[noreturn]] void refuse(std::string_view flag, std::string_view text, std::string_view rule) {
-  fail(ErrorKind::kArgument, "{}: {}, '{}' came\n  {}", flag, rule, shown(text), kUnits);
+  fail(ErrorKind::kArgument, "{}: expected {}, got '{}'\n  {}", flag, rule, shown(text), kUnits);
 }
 
-/// number * unit in whole bytes, rounded down; nothing beyond 64 bits. A number without a point is
-/// taken exactly.
+/// number * unit in whole bytes, rounded down; nothing if it exceeds 64 bits. Exact for a number
+/// without a decimal point.
 std::optional<std::uint64_t> product(std::string_view number, std::uint64_t unit) {
   if (number.find('.') == std::string_view::npos) {
     std::uint64_t whole = 0;
@@ -72,7 +72,7 @@ MemoryRequest share_of(std::string_view flag, std::string_view text, std::string
   double percent = 0;
   std::from_chars(number.data(), number.data() + number.size(), percent);
   if (!(percent > 0 && percent <= 100)) {
-    refuse(flag, text, "a share above 0% and at most 100% of what is available is needed");
+    refuse(flag, text, "a share above 0% and at most 100% of the available memory");
   }
   return {.kind = MemoryRequest::Kind::kShare, .share = percent / 100};
 }
@@ -80,11 +80,10 @@ MemoryRequest share_of(std::string_view flag, std::string_view text, std::string
 }  // namespace
 
 MemoryRequest parse_memory(std::string_view text, std::string_view flag) {
-  constexpr std::string_view kRule =
-      "an amount of memory as 256MiB, 2GiB, 1.5GB, 60% or auto is needed";
-  const std::string small = lower(text);
-  if (small == "auto") return {};
-  const std::string_view all = small;
+  constexpr std::string_view kRule = "an amount of memory such as 256MiB, 2GiB, 1.5GB, 60% or auto";
+  const std::string lower_case = lower(text);
+  if (lower_case == "auto") return {};
+  const std::string_view all = lower_case;
   const std::size_t end = std::min(all.find_first_not_of("0123456789."), all.size());
   const std::string_view number = all.substr(0, end);
   const std::size_t unit_begin = std::min(all.find_first_not_of(' ', end), all.size());
@@ -92,14 +91,14 @@ MemoryRequest parse_memory(std::string_view text, std::string_view flag) {
   if (!is_number(number)) refuse(flag, text, kRule);
   if (unit == "%") return share_of(flag, text, number);
   if (unit.empty() && number.find_first_not_of("0.") == std::string_view::npos)
-    refuse(flag, text, "more than 0 is needed");
-  if (unit.empty()) refuse(flag, text, "a unit is needed behind the number, as in 256MiB");
+    refuse(flag, text, "more than 0");
+  if (unit.empty()) refuse(flag, text, "a unit after the number, as in 256MiB");
   const auto found = std::find_if(kByteUnits.begin(), kByteUnits.end(),
                                   [&](const Unit& each) { return each.name == unit; });
   if (found == kByteUnits.end()) refuse(flag, text, kRule);
   const auto bytes = product(number, found->bytes);
-  if (!bytes) refuse(flag, text, "less than 16 EiB (2 to the 64 bytes) is needed");
-  if (*bytes == 0) refuse(flag, text, "more than 0 is needed");
+  if (!bytes) refuse(flag, text, "less than 16 EiB (2^64 bytes)");
+  if (*bytes == 0) refuse(flag, text, "more than 0");
   return {.kind = MemoryRequest::Kind::kBytes, .bytes = *bytes};
 }
 

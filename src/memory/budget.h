@@ -1,4 +1,4 @@
-// How much memory a run may take: the text of --memory, and the bytes that it stands for.
+// How much memory a run may use: parses --memory and resolves it to bytes.
 #pragma once
 
 #include <cstdint>
@@ -9,32 +9,33 @@
 
 namespace semblance {
 
-/// The share of the available memory that a run takes when nothing is said.
+/// The default share of the available memory that a run uses.
 inline constexpr double kAutoShare = 0.8;
 
 struct MemoryRequest {
   enum class Kind : std::uint8_t { kAuto, kBytes, kShare };
   Kind kind = Kind::kAuto;
-  std::uint64_t bytes = 0;    // of kBytes, at least 1
-  double share = kAutoShare;  // of what is available, above 0 and at most 1; of kAuto and kShare
+  std::uint64_t bytes = 0;    // for kBytes; at least 1
+  double share = kAutoShare;  // for kAuto and kShare: of the available memory; above 0, at most 1
 
-  /// True where the user named an amount of bytes: it is kept to, whatever is available.
+  /// True if the user named an amount of bytes, which is kept whatever is available.
   bool is_named() const { return kind == Kind::kBytes; }
 };
 
-/// Reads 256MiB, 2GiB (binary), 300MB, 1.5GB (decimal), 1000000B, 60% (of what is available) and
-/// auto (80 %). Case and spaces before the unit do not matter. Throws Error(kArgument) with `flag`
-/// in front for anything else: no unit, zero, a negative number, over 100 %, over 16 EiB.
+/// Parses 256MiB, 2GiB (binary), 300MB, 1.5GB (decimal), 1000000B, 60% (of the available memory)
+/// and auto (80 %). Case and spaces before the unit do not matter. Throws Error(kArgument), which
+/// begins with `flag`, for anything else: no unit, zero, a negative number, over 100 %, over 16
+/// EiB.
 MemoryRequest parse_memory(std::string_view text, std::string_view flag = "--memory");
 
 /// The budget in bytes: the bytes named, or the share of machine.for_run_bytes().
 std::uint64_t resolve(const MemoryRequest& request, const MachineMemory& machine);
 
-/// "256 MiB": whole MiB, rounded up, so that the number is enough when named.
+/// "256 MiB": whole MiB, rounded up, so that naming the printed number is enough.
 std::string bytes_text(std::uint64_t bytes);
-/// The same as --memory takes it: "256MiB".
+/// The same in the form that --memory accepts: "256MiB".
 std::string bytes_flag(std::uint64_t bytes);
-/// "23.54 GiB": for amounts that are told, not asked for.
+/// "23.54 GiB": for amounts that are only reported.
 std::string gib_text(std::uint64_t bytes);
 
 }  // namespace semblance

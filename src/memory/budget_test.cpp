@@ -29,7 +29,7 @@ TEST(Budget, ReadsBinaryAndDecimalUnits) {
   EXPECT_EQ(bytes_of("18446744073709551615B"), ~std::uint64_t{0});
 }
 
-TEST(Budget, ReadsSharesOfWhatIsAvailable) {
+TEST(Budget, ReadsSharesOfAvailableMemory) {
   EXPECT_EQ(bytes_of("60%"), 6'000U);
   EXPECT_EQ(bytes_of("12.5 %"), 1'250U);
   EXPECT_EQ(bytes_of("100%"), 10'000U);
@@ -38,7 +38,7 @@ TEST(Budget, ReadsSharesOfWhatIsAvailable) {
   EXPECT_EQ(resolve({}, kMachine), 8'000U);
 }
 
-TEST(Budget, AGroupsRoomCountsWhereItIsLess) {
+TEST(Budget, AGroupsRoomCountsIfItIsLess) {
   MachineMemory machine = kMachine;
   machine.group = GroupMemory{.limit_bytes = 5'000, .room_bytes = 1'000};
   EXPECT_EQ(resolve(parse_memory("auto"), machine), 800U);
@@ -47,24 +47,24 @@ TEST(Budget, AGroupsRoomCountsWhereItIsLess) {
   EXPECT_EQ(resolve(parse_memory("auto"), machine), 8'000U);
 }
 
-TEST(Budget, RefusesWhatIsNoAmount) {
+TEST(Budget, RejectsInvalidAmounts) {
   const auto refuses = [](const std::string& text, const std::string& part) {
     const std::string got =
         expect_error(ErrorKind::kArgument, part, [&] { parse_memory(text, "--memory"); });
     EXPECT_NE(got.find("--memory: "), std::string::npos) << got;
     EXPECT_NE(got.find("units are B, KiB, MiB"), std::string::npos) << got;
   };
-  refuses("", "an amount of memory as 256MiB, 2GiB, 1.5GB, 60% or auto is needed, '' came");
-  refuses("0", "more than 0 is needed, '0' came");
-  refuses("0MiB", "more than 0 is needed, '0MiB' came");
-  refuses("0.1B", "more than 0 is needed");
-  refuses("-1", "an amount of memory as 256MiB");
-  refuses("-1GiB", "'-1GiB' came");
-  refuses("5 bananas", "an amount of memory as 256MiB, 2GiB, 1.5GB, 60% or auto is needed, '5 ban");
-  refuses("200%", "a share above 0% and at most 100% of what is available is needed, '200%' came");
+  refuses("", "expected an amount of memory such as 256MiB, 2GiB, 1.5GB, 60% or auto, got ''");
+  refuses("0", "expected more than 0, got '0'");
+  refuses("0MiB", "expected more than 0, got '0MiB'");
+  refuses("0.1B", "expected more than 0");
+  refuses("-1", "an amount of memory such as 256MiB");
+  refuses("-1GiB", "got '-1GiB'");
+  refuses("5 bananas", "an amount of memory such as 256MiB, 2GiB, 1.5GB, 60% or auto, got '5 ban");
+  refuses("200%", "a share above 0% and at most 100% of the available memory, got '200%'");
   refuses("0%", "a share above 0%");
-  refuses("-5%", "'-5%' came");
-  refuses("256", "a unit is needed behind the number, as in 256MiB, '256' came");
+  refuses("-5%", "got '-5%'");
+  refuses("256", "expected a unit after the number, as in 256MiB, got '256'");
   refuses("20000000TiB", "less than 16 EiB");
   refuses("18446744073709551616B", "less than 16 EiB");
   refuses("99999999999999999999.5GB", "less than 16 EiB");
@@ -76,10 +76,10 @@ TEST(Budget, RefusesWhatIsNoAmount) {
   refuses("MiB", "an amount of memory");
   refuses("2GiB2", "an amount of memory");
   refuses("all", "an amount of memory");
-  refuses(std::string(5000, '9') + "GiB", "9...' came");
+  refuses(std::string(5000, '9') + "GiB", "9...'\n");
 }
 
-TEST(Budget, TellsWholeMebibytesRoundedUp) {
+TEST(Budget, PrintsWholeMebibytesRoundedUp) {
   EXPECT_EQ(bytes_text(256 * kMib), "256 MiB");
   EXPECT_EQ(bytes_text(256 * kMib + 1), "257 MiB");
   EXPECT_EQ(bytes_text(0), "0 MiB");

@@ -60,8 +60,8 @@ Buffer::Buffer(std::size_t bytes, Tag tag) : size_(bytes), tag_(tag) {
   if (bytes >= kMapFrom) {
     block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (block == MAP_FAILED) block = nullptr;
-    // Gigabytes of small pages take most of a second to give back when the program is cancelled.
-    // Only a hint: never more than the block becomes resident.
+    // Freeing gigabytes of small pages on cancel takes most of a second. This is only a hint: never
+    // more than the block becomes resident.
     if (block != nullptr && bytes >= kHugeFrom) madvise(block, bytes, MADV_HUGEPAGE);
   } else {
     block = std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);

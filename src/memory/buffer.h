@@ -1,5 +1,5 @@
-// Memory that is counted. Every large block of ours is a Buffer under a tag, or Counted; the sum of
-// tags is what the process holds by our own doing.
+// Counted memory. Every large block that Semblance allocates is a Buffer with a tag, or Counted;
+// the sum over all tags is what Semblance itself holds.
 #pragma once
 
 #include <array>
@@ -14,14 +14,14 @@ namespace semblance {
 /// What a block of memory is for.
 enum class Tag : std::uint8_t {
   kActivations,
-  kWeights,  // resident ones, packed for their kernels
-  kRing,     // streamed ones, as their file has them
+  kWeights,  // resident, packed for their kernels
+  kRing,     // streamed weights, as in their file
   kScratch,
   kStaging,
   kResult,  // values that outlive a plan's run: latents, encodings, tokens
   kImage,
   kOther,
-  kClients,  // of a service: requests and responses. They have a share of the budget of their own
+  kClients,  // a service's requests and responses, which have their own share of the budget
 };
 inline constexpr int kTagCount = 9;
 std::string_view name_of(Tag tag);
@@ -30,22 +30,22 @@ struct TagCount {
   std::uint64_t bytes = 0;       // held now
   std::uint64_t peak_bytes = 0;  // the most held at once
 };
-/// Thread-safe; counts Buffers, in bytes asked for, and what is Counted.
+/// Thread-safe. Counts the requested bytes of Buffers, and Counted.
 TagCount count_of(Tag tag);
 
 struct TagReport {
   Tag tag;
   TagCount count;
 };
-/// Every tag under which something was held since the program began, in the tags' order.
+/// Every tag used since the program began, in the order of the enum.
 std::vector<TagReport> tag_report();
 
-/// A block of zeroed memory, aligned to 64 bytes (to a page from 64 KiB on, and then given back to
-/// the system when destroyed). Moves, never copies.
+/// A block of zeroed memory, aligned to 64 bytes. Blocks from 64 KiB on are aligned to a page and
+/// returned to the system when destroyed. Moves, never copies.
 class Buffer {
  public:
   Buffer() = default;
-  /// Throws Error(kMemory) when the system has no more.
+  /// Throws Error(kMemory) if the system is out of memory.
   Buffer(std::size_t bytes, Tag tag);
   ~Buffer();
   Buffer(Buffer&& other) noexcept;

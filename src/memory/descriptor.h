@@ -9,7 +9,7 @@ namespace semblance {
 
 class Descriptor {
  public:
-  /// Owns it; below 0 is none.
+  /// Takes ownership; a negative number means none.
   explicit Descriptor(int number = -1) : number_(number) {}
   ~Descriptor() { reset(); }
   Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
@@ -23,7 +23,7 @@ class Descriptor {
   void reset() {
     if (number_ >= 0) ::close(std::exchange(number_, -1));
   }
-  /// Leaves it open to whoever has the number.
+  /// Gives up ownership without closing.
   void release() { number_ = -1; }
 
  private:

@@ -19,7 +19,7 @@
 namespace semblance {
 namespace {
 
-/// Reads past the page cache begin and end at multiples of it.
+/// Reads that bypass the page cache begin and end at multiples of this.
 constexpr std::uint64_t kPage = 4096;
 
 class PosixFile final : public File {
@@ -83,7 +83,7 @@ class PosixFile final : public File {
               static_cast<std::uint64_t>(status.st_size) < end) {
             became_shorter();
           }
-          read(offset, part);  // the device gave less than it has: the system knows how to go on
+          read(offset, part);  // a short direct read: let the system continue
         } else {
           std::memcpy(part.data(), staging.data() + (offset - begin), part.size());
         }
@@ -109,8 +109,8 @@ class PosixFile final : public File {
  private:
   void check_range(std::uint64_t offset, std::uint64_t bytes) const {
     if (offset > size_ || bytes > size_ - offset) {
-      fail(ErrorKind::kCorrupt, "cannot read {}: bytes {} to {} were asked for, the file has {}",
-           name_, offset, offset + bytes, size_);
+      fail(ErrorKind::kCorrupt, "cannot read {}: asked for bytes {} to {}, the file has {}", name_,
+           offset, offset + bytes, size_);
     }
   }
   [[noreturn]] void fail_to_read(int error) const {
@@ -120,8 +120,8 @@ class PosixFile final : public File {
     fail(ErrorKind::kCorrupt, "cannot read {}: it became shorter than {} bytes while it was read",
          name_, size_);
   }
-  /// A file that another one replaced by name goes on being read; one that is written over does
-  /// not: its bytes would be half of this and half of that.
+  /// A file that is replaced by name can still be read. One that is overwritten cannot: its bytes
+  /// would be a mix of old and new.
   void check_unchanged() const {
     struct stat status {};
     if (fstat(descriptor_, &status) != 0) fail_to_read(errno);
@@ -130,14 +130,15 @@ class PosixFile final : public File {
     }
   }
 
-  /// A second descriptor without the page cache, of the very same file even if its name is gone.
+  /// Opens a second descriptor that bypasses the page cache, for the same file even if its name is
+  /// gone.
   void open_past_cache() const {
     const std::string self = fmt::format("/proc/self/fd/{}", descriptor_);
     direct_ = open(self.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT);
     refuses_direct_ = direct_ < 0;
   }
-  /// Asked through a map that is never touched. It lives for the question alone, so that a large
-  /// file takes no address space.
+  /// Uses a mapping that is never touched and only exists during the call, so that a large file
+  /// takes no address space.
   bool is_cached(std::uint64_t begin, std::uint64_t end) const {
     void* const map =
         mmap(nullptr, end - begin, PROT_READ, MAP_SHARED, descriptor_, static_cast<off_t>(begin));
@@ -176,15 +177,15 @@ class MemoryFile final : public File {
   double cached_share() const override { return 1; }
   void read(std::uint64_t offset, std::span<std::byte> dst) const override {
     if (offset > bytes_.size() || dst.size() > bytes_.size() - offset) {
-      fail(ErrorKind::kCorrupt, "cannot read {}: bytes {} to {} were asked for, the file has {}",
-           name_, offset, offset + dst.size(), bytes_.size());
+      fail(ErrorKind::kCorrupt, "cannot read {}: asked for bytes {} to {}, the file has {}", name_,
+           offset, offset + dst.size(), bytes_.size());
     }
     if (!dst.empty()) std::memcpy(dst.data(), bytes_.data() + offset, dst.size());
   }
 
  private:
   std::string name_;
-  std::vector<std::byte> own_;  // empty where the bytes are somebody else's
+  std::vector<std::byte> own_;  // empty if the bytes are borrowed
   std::span<const std::byte> bytes_;
 };
 
@@ -218,8 +219,8 @@ std::shared_ptr<const File> open_file(const std::filesystem::path& path) {
   struct stat status {};
   if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
     close(descriptor);
-    fail(ErrorKind::kArgument, "cannot open {}: a file is needed, this is {}", path.string(),
-         S_ISDIR(status.st_mode) ? "a folder" : "not a regular file");
+    fail(ErrorKind::kArgument, "cannot open {}: expected a file, got {}", path.string(),
+         S_ISDIR(status.st_mode) ? "a folder" : "something else");
   }
   return std::make_shared<PosixFile>(path.string(), descriptor, status);
 }
@@ -235,8 +236,8 @@ std::shared_ptr<const File> file_over(std::string name, std::string_view bytes) 
 std::string read_small_file(const std::filesystem::path& path, std::uint64_t limit_bytes) {
   const auto file = open_file(path);
   if (file->size() > limit_bytes) {
-    fail(ErrorKind::kCorrupt, "cannot read {}: such a file has at most {} bytes, this one has {}",
-         path.string(), limit_bytes, file->size());
+    fail(ErrorKind::kCorrupt, "cannot read {}: expected at most {} bytes, got {}", path.string(),
+         limit_bytes, file->size());
   }
   std::string text(file->size(), '\0');
   file->read(0, std::as_writable_bytes(std::span(text)));

@@ -1,18 +1,17 @@
-// The C library's heap, kept from holding memory that was freed.
+// Keeps the C library's heap from holding on to freed memory.
 #pragma once
 
 namespace semblance {
 
-/// Settings of glibc's malloc for the whole process, to be called once before threads start: blocks
-/// from 4 MiB on are mapped and go back to the system when freed (the limit stays there instead of
-/// growing with the largest block seen), the heap's free end goes back from 4 MiB on, and threads
-/// share two heaps. Not less than that: oneDNN's matrix product takes and frees 1.6 MB a call,
-/// which costs 0.65 ms when it is mapped each time, and 4 us when the heap keeps it. Nothing on
-/// other C libraries.
+/// Configures glibc's malloc for the whole process; call it once, before threads start. Blocks from
+/// 4 MiB on are mapped and returned to the system when freed (the limit no longer grows with the
+/// largest block seen), the heap's free end is returned from 4 MiB on, and threads share two heaps.
+/// Not below 4 MiB: oneDNN's matrix product allocates and frees 1.6 MB per call, which costs 0.65
+/// ms if it is mapped each time and 4 us if the heap keeps it. Does nothing with other C libraries.
 void return_freed_memory();
 
-/// Gives back what lies free in the heap, also between blocks in use: between the stages of a run.
-/// Takes a few milliseconds. Thread-safe.
+/// Returns free memory in the heap to the system, including gaps between blocks in use. Call it
+/// between the stages of a run. Takes a few milliseconds. Thread-safe.
 void trim_heap();
 
 }  // namespace semblance

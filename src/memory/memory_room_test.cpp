@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::uint64_t kMib = 1 << 20;
 
-TEST(MemoryRoom, LeavesTheMachineAReserve) {
+TEST(MemoryRoom, KeepsAReserveForTheMachine) {
   const MachineMemory machine{.total_bytes = 1000 * kMib, .available_bytes = 300 * kMib};
   const ProcessMemory process{.resident_bytes = 150 * kMib,
                               .anonymous_bytes = 90 * kMib,
@@ -19,7 +19,7 @@ TEST(MemoryRoom, LeavesTheMachineAReserve) {
   EXPECT_EQ(room.target_bytes, 380 * kMib);
 }
 
-TEST(MemoryRoom, LeavesALargeMachineAQuarterOfAGib) {
+TEST(MemoryRoom, KeepsAQuarterOfAGibOnALargeMachine) {
   EXPECT_EQ(
       memory_room({.total_bytes = 1000000 * kMib, .available_bytes = 500 * kMib}, {}).target_bytes,
       244 * kMib);
@@ -28,7 +28,7 @@ TEST(MemoryRoom, LeavesALargeMachineAQuarterOfAGib) {
       0U);
 }
 
-TEST(MemoryRoom, IsTheGroupsWhereThatIsLess) {
+TEST(MemoryRoom, IsTheGroupsRoomIfThatIsLess) {
   MachineMemory machine{.total_bytes = 1000 * kMib, .available_bytes = 900 * kMib};
   machine.group = GroupMemory{.limit_bytes = 272 * kMib, .room_bytes = 60 * kMib};
   const ProcessMemory process{.anonymous_bytes = 200 * kMib};
@@ -38,7 +38,7 @@ TEST(MemoryRoom, IsTheGroupsWhereThatIsLess) {
   EXPECT_EQ(room.target_bytes, 260 * kMib - 260 * kMib / 32);
 }
 
-TEST(MemoryRoom, IsWhatTheProcessMayMapWhereThatIsLess) {
+TEST(MemoryRoom, IsWhatTheProcessMayMapIfThatIsLess) {
   MachineMemory machine{.total_bytes = 1000 * kMib, .available_bytes = 900 * kMib};
   machine.limit = ProcessLimit{.limit_bytes = 500 * kMib, .mapped_bytes = 440 * kMib};
   const ProcessMemory process{.anonymous_bytes = 200 * kMib};
@@ -46,7 +46,7 @@ TEST(MemoryRoom, IsWhatTheProcessMayMapWhereThatIsLess) {
   EXPECT_EQ(memory_room(machine, process).target_bytes, 260 * kMib - 260 * kMib / 32);
 }
 
-TEST(MemoryLack, IsThereWhenLessIsAvailableThanIsStillNeeded) {
+TEST(MemoryLack, ExistsIfLessIsAvailableThanIsStillNeeded) {
   MachineMemory machine{.total_bytes = 1000 * kMib, .available_bytes = 100 * kMib};
   const ProcessMemory process{.anonymous_bytes = 150 * kMib, .shared_bytes = 50 * kMib};
   EXPECT_FALSE(memory_lack(machine, process, 300 * kMib));

@@ -31,7 +31,7 @@ class Folder : public ::testing::Test {
   fs::path path_;
 };
 
-TEST(Buffer, CountsWhatItHoldsUnderItsTag) {
+TEST(Buffer, IsCountedUnderItsTag) {
   const auto before = count_of(Tag::kImage).bytes;
   {
     Buffer small(100, Tag::kImage);
@@ -45,27 +45,27 @@ TEST(Buffer, CountsWhatItHoldsUnderItsTag) {
   EXPECT_GE(count_of(Tag::kImage).peak_bytes, std::uint64_t{1} << 20);
 }
 
-TEST(Buffer, ReportsEveryTagThatWasUsed) {
+TEST(Buffer, ReportsEveryUsedTag) {
   const Buffer held(1000, Tag::kRing);
   { Buffer gone(5000, Tag::kResult); }
-  std::string told;
+  std::string names;
   for (const TagReport& each : tag_report()) {
-    told += std::string(name_of(each.tag)) + ' ';
+    names += std::string(name_of(each.tag)) + ' ';
     EXPECT_GT(each.count.peak_bytes, 0U);
   }
   EXPECT_EQ(count_of(Tag::kRing).bytes, 1000U);
   EXPECT_GE(count_of(Tag::kResult).peak_bytes, 5000U);
-  EXPECT_NE(told.find("ring "), std::string::npos);
-  EXPECT_NE(told.find("result "), std::string::npos);
+  EXPECT_NE(names.find("ring "), std::string::npos);
+  EXPECT_NE(names.find("result "), std::string::npos);
 }
 
-TEST(Heap, FreedMemoryGoesBack) {
-  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer has a heap of its own";
+TEST(Heap, ReturnsFreedMemory) {
+  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer has its own heap";
   return_freed_memory();
   const Meter meter;
   const auto before = meter.process().resident_bytes;
   {
-    // Blocks too small to be mapped, and the last one kept: the heap's end does not fall.
+    // Blocks too small to be mapped. The last one is kept, so the heap's end cannot shrink.
     std::vector<std::unique_ptr<std::byte[]>> blocks;
     for (int i = 0; i < 1000; ++i) {
       blocks.push_back(std::make_unique<std::byte[]>(64 * 1024));
@@ -77,12 +77,12 @@ TEST(Heap, FreedMemoryGoesBack) {
   }
 }
 
-TEST(Buffer, SaysWhenTheSystemHasNoMore) {
+TEST(Buffer, FailsWhenOutOfMemory) {
   EXPECT_NE(error_of([] { Buffer(std::size_t{1} << 60, Tag::kWeights); }).find("out of memory"),
             std::string::npos);
 }
 
-TEST(SyncFolder, SaysWhichFolderCannotBe) {
+TEST(SyncFolder, NamesAFolderItCannotOpen) {
   sync_folder(std::filesystem::temp_directory_path());
   testing::expect_error(ErrorKind::kDevice, "cannot write /none: No such file or directory",
                         [] { sync_folder("/none"); });
@@ -103,11 +103,11 @@ TEST_F(Folder, ReadsByRangeAndRefusesBeyondTheEnd) {
   fs::resize_file(path, 5);
   EXPECT_NE(error_of([&] { file->read(3, four); }).find("became shorter"), std::string::npos);
   EXPECT_NE(error_of([&] { open_file(path_ / "none"); }).find("No such file"), std::string::npos);
-  EXPECT_NE(error_of([&] { open_file(path_); }).find("this is a folder"), std::string::npos);
+  EXPECT_NE(error_of([&] { open_file(path_); }).find("got a folder"), std::string::npos);
   EXPECT_NE(error_of([&] { read_small_file(path, 2); }).find("at most 2 bytes"), std::string::npos);
 }
 
-TEST_F(Folder, TellsWhatOfAFileIsCached) {
+TEST_F(Folder, ReportsTheCachedShareOfAFile) {
   const fs::path path = path_ / "in.bin";
   {
     OutputFile out(path);
@@ -125,7 +125,7 @@ TEST_F(Folder, TellsWhatOfAFileIsCached) {
   const double half = file->cached_share();
   if (half > 0.95) {
     close(descriptor);
-    GTEST_SKIP() << "the file system keeps what it is told to drop";
+    GTEST_SKIP() << "the file system does not drop cached pages";
   }
   EXPECT_NEAR(half, 0.5, 0.05);
   EXPECT_NEAR(cached_share_sampled(descriptor, file->size()), 0.5, 0.1);
@@ -168,7 +168,7 @@ TEST_F(Folder, ReadsPastThePageCache) {
       std::string::npos);
 }
 
-TEST_F(Folder, RefusesAFileThatIsWrittenOver) {
+TEST_F(Folder, RejectsAFileThatWasOverwritten) {
   const fs::path path = path_ / "in.bin";
   OutputFile out(path);
   out.write("0123456789");

@@ -45,7 +45,7 @@ void MemoryWatch::run(const std::stop_token& stop) {
 void MemoryWatch::sample() {
   const auto process = meter_.try_process();
   const auto available = meter_.try_available();
-  if (!process || !available) return;  // the last figures stand
+  if (!process || !available) return;  // keep the last sample
   const MemorySample now{std::chrono::steady_clock::now(), process->resident_bytes, *available};
   {
     const std::lock_guard lock(mutex_);

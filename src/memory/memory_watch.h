@@ -1,4 +1,4 @@
-// Memory over time: what a run took, and how much there was beside it.
+// Memory over time: what a run used, and how much was still available.
 #pragma once
 
 #include <chrono>
@@ -18,23 +18,23 @@ struct MemorySample {
   std::uint64_t available_bytes = 0;
 };
 
-/// Reads resident and available memory again and again in a thread of its own, which allocates
-/// nothing; a sample takes some tens of microseconds. Functions are thread-safe.
+/// Samples resident and available memory periodically in its own thread, which does not allocate; a
+/// sample takes some tens of microseconds. Functions are thread-safe.
 class MemoryWatch {
  public:
-  /// `on_sample` is called in the watch's thread and must not throw.
+  /// `on_sample` runs in the watch's thread and must not throw.
   explicit MemoryWatch(Meter meter = Meter(),
                        std::chrono::milliseconds interval = std::chrono::milliseconds(100),
                        std::function<void(const MemorySample&)> on_sample = {});
-  /// Ends at once, in the middle of an interval.
+  /// Ends at once, without waiting for the interval.
   ~MemoryWatch() = default;
   MemoryWatch(const MemoryWatch&) = delete;
   MemoryWatch& operator=(const MemoryWatch&) = delete;
 
   /// The first sample is taken before the constructor returns.
   MemorySample last() const;
-  /// The most resident memory since the watch began: exact where the process' own peak was passed
-  /// meanwhile, else the most of the samples.
+  /// The peak of resident memory since the watch began: exact if the process's own peak rose
+  /// meanwhile, else the largest sample.
   std::uint64_t peak_bytes() const;
   std::uint64_t least_available_bytes() const;
 
@@ -50,7 +50,7 @@ class MemoryWatch {
   MemorySample last_;
   std::uint64_t peak_bytes_ = 0;
   std::uint64_t least_available_bytes_ = 0;
-  std::jthread thread_;  // last: it ends before what it uses
+  std::jthread thread_;  // last, so that it ends before the members it uses
 };
 
 }  // namespace semblance

@@ -18,9 +18,9 @@ namespace semblance {
 namespace {
 
 using Text = std::array<char, 16 * 1024>;  // longer than any file that is read into it
-constexpr std::uint64_t kUnlimited = std::uint64_t{1} << 62U;  // v1 says "no limit" by a huge one
+constexpr std::uint64_t kUnlimited = std::uint64_t{1} << 62U;  // v1: a huge limit means none
 
-/// The file's beginning; empty when it cannot be read. Allocates nothing.
+/// The beginning of the file; empty if it cannot be read. Does not allocate.
 std::string_view read_into(Text& buffer, const std::string& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return {};
@@ -43,7 +43,7 @@ std::optional<std::uint64_t> number_at(std::string_view text) {
   return value;
 }
 
-/// The number behind `key` (with its colon, where it has one) at the beginning of a line.
+/// The number after `key` (including its colon, if any) at the start of a line.
 std::optional<std::uint64_t> field(std::string_view text, std::string_view key) {
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
@@ -63,7 +63,7 @@ std::optional<std::uint64_t> kib_field(std::string_view text, std::string_view k
   return *kib * 1024;
 }
 
-/// A limit that is one: not "max", not v1's huge number, not a file that is not there.
+/// The limit in a file; nothing for "max", v1's huge number or a missing file.
 std::optional<std::uint64_t> limit_in(const std::string& path) {
   Text buffer;
   const auto value = number_at(read_into(buffer, path));
@@ -71,8 +71,8 @@ std::optional<std::uint64_t> limit_in(const std::string& path) {
   return value;
 }
 
-/// Page cache that the system can drop, of a group and those below it: memory.stat of version 1
-/// has sums of both under total_, that of version 2 has nothing else.
+/// Page cache of a group and its descendants that the system can drop. In version 1, memory.stat
+/// has these sums under total_; in version 2, all of its figures are such sums.
 std::uint64_t reclaimable_in(std::string_view stat) {
   const auto one_of = [stat](std::string_view total, std::string_view own) {
     const auto sum = field(stat, total);
@@ -110,7 +110,7 @@ bool has_word(const std::string& commas, std::string_view word) {
   return false;
 }
 
-/// mountinfo writes a space as \040.
+/// Decodes octal escapes: mountinfo writes a space as \040.
 std::string unescaped(const std::string& text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -128,12 +128,12 @@ std::string unescaped(const std::string& text) {
 }
 
 struct Mount {
-  std::string root;   // which group's folder is mounted
-  std::string point;  // where
+  std::string root;   // the group whose folder is mounted
+  std::string point;  // where it is mounted
 };
 
-/// Where the memory controller (version 1) or the one tree of version 2 is mounted.
-/// Lines: id parent major:minor root point options [optional...] - type source super-options.
+/// Where the memory controller (version 1) or the unified tree (version 2) is mounted. Lines: id
+/// parent major:minor root point options [optional...] - type source super-options.
 std::vector<Mount> mounts_of(const std::string& mountinfo, int version) {
   std::vector<Mount> mounts;
   for (const std::string& line : lines_of(mountinfo)) {
@@ -149,8 +149,8 @@ std::vector<Mount> mounts_of(const std::string& mountinfo, int version) {
   return mounts;
 }
 
-/// Which group this process is in, in the hierarchy of that version; nothing where it is in none.
-/// Lines: id:controllers:path, with id 0 and no controllers for version 2.
+/// This process's group in the hierarchy of that version; nothing if it is in none. Lines:
+/// id:controllers:path, with id 0 and no controllers for version 2.
 std::optional<std::string> group_path(const std::string& cgroup, int version) {
   for (const std::string& line : lines_of(cgroup)) {
     const std::size_t first = line.find(':');
@@ -164,7 +164,7 @@ std::optional<std::string> group_path(const std::string& cgroup, int version) {
   return std::nullopt;
 }
 
-/// The part of a group's path below what is mounted; nothing when it lies elsewhere.
+/// The part of a group's path below the mounted one; nothing if it is elsewhere.
 std::optional<std::string> below(const std::string& path, const std::string& mounted) {
   if (path.find("/..") != std::string::npos) return std::nullopt;  // outside of the namespace
   if (mounted == "/") return path == "/" ? "" : path;
@@ -184,7 +184,7 @@ double MachineMemory::used_percent() const {
 
 namespace {
 
-/// What a run could take more. `group`: what has room_bytes, or none.
+/// What a run could still use. `group`: an optional with room_bytes.
 std::uint64_t least_room(std::uint64_t available_bytes, const auto& group,
                          const std::optional<ProcessLimit>& limit) {
   std::uint64_t bytes = available_bytes;
@@ -209,8 +209,8 @@ Meter::Meter(std::string root)
     const auto path = group_path(root_ + "/proc/self/cgroup", version);
     const std::vector<Mount> mounts = mounts_of(root_ + "/proc/self/mountinfo", version);
     if (!path || mounts.empty()) continue;
-    // In a container the mounted folder may be the process' own group under a path that is not
-    // seen there; then the mount's own folder is the nearest that can be read.
+    // In a container the mounted folder may be the process's own group, whose path is not visible
+    // there; then the mount's own folder is the nearest that can be read.
     std::string point = mounts.front().point;
     std::string rest;
     for (const Mount& mount : mounts) {
@@ -260,12 +260,12 @@ std::optional<Meter::GroupFigures> Meter::group() const {
     std::uint64_t limit = kUnlimited;
     for (const std::string& path : folder.limits)
       limit = std::min(limit, limit_in(path).value_or(limit));
-    // Version 1 tells the least limit of all ancestors, also of those that a container cannot see.
-    const bool tells_ancestors = folder.version == 1 && folder.is_leaf;
-    if (limit == kUnlimited && !tells_ancestors) continue;
+    // Version 1 reports the lowest limit of all ancestors, even those a container cannot see.
+    const bool reports_ancestors = folder.version == 1 && folder.is_leaf;
+    if (limit == kUnlimited && !reports_ancestors) continue;
     Text buffer;
     const std::string_view stat = read_into(buffer, folder.stat);
-    if (tells_ancestors)
+    if (reports_ancestors)
       limit = std::min(limit, field(stat, "hierarchical_memory_limit").value_or(limit));
     if (limit >= kUnlimited) continue;
     const std::uint64_t cache = reclaimable_in(stat);
@@ -307,7 +307,7 @@ std::optional<ProcessLimit> Meter::limit() const {
   const std::string_view status = read_into(status_buffer, status_);
   std::optional<ProcessLimit> least;
   const auto consider = [&](ProcessLimit::Kind kind, std::string_view name, std::string_view key) {
-    const auto bytes = field(limits, name);  // "unlimited" is no number
+    const auto bytes = field(limits, name);  // "unlimited" is not a number
     const auto mapped = kib_field(status, key);
     if (!bytes || !mapped) return;
     const ProcessLimit limit{.kind = kind, .limit_bytes = *bytes, .mapped_bytes = *mapped};
@@ -328,7 +328,7 @@ MachineMemory Meter::machine() const {
   const auto figures = ram();
   if (!figures) {
     fail(ErrorKind::kDevice,
-         "cannot tell how much memory there is: {} must have MemTotal and MemAvailable", meminfo_);
+         "cannot read the machine's memory: {} must have MemTotal and MemAvailable", meminfo_);
   }
   MachineMemory machine{.total_bytes = figures->total_bytes,
                         .available_bytes = figures->available_bytes,
@@ -349,8 +349,8 @@ std::uint64_t Meter::available_bytes() const { return machine().for_run_bytes();
 ProcessMemory Meter::process() const {
   const auto process = try_process();
   if (!process) {
-    fail(ErrorKind::kDevice,
-         "cannot tell how much memory the program takes: {} must have VmRSS and VmHWM", status_);
+    fail(ErrorKind::kDevice, "cannot read the program's memory use: {} must have VmRSS and VmHWM",
+         status_);
   }
   return *process;
 }

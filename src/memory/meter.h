@@ -1,11 +1,11 @@
-// What memory the machine, the control group and this process have, in bytes. Linux: read from
-// /proc and from the control groups' folders, v1 and v2. Swap is never counted: a page that is
-// swapped is not there.
+// The memory of the machine, the control group and this process, in bytes. Linux: read from /proc
+// and from the control groups' folders, v1 and v2. Swap never counts: swapped pages are not in
+// memory.
 //
 // "Available" is the least of three figures: the machine's MemAvailable; the room left in the
-// control group, which is limit - (usage - page cache that can be dropped); and what the process'
-// own limits (ulimit -v, ulimit -d) let it map beside what is mapped. What this process holds
-// already is not part of it.
+// control group, which is limit - (usage - page cache that can be dropped); and what the process's
+// own limits (ulimit -v, ulimit -d) still let it map. It does not include what this process already
+// holds.
 #pragma once
 
 #include <cstdint>
@@ -16,29 +16,29 @@
 
 namespace semblance {
 
-/// The control group of this process, of which every ancestor's limit counts, too.
+/// The control group of this process. The limits of all its ancestors count, too.
 struct GroupMemory {
   int version = 2;                      // 1 or 2
-  std::string folder = {};              // of the group whose limit is the least
-  std::uint64_t limit_bytes = 0;        // the least of all limits
+  std::string folder = {};              // of the group with the lowest limit
+  std::uint64_t limit_bytes = 0;        // the lowest of all limits
   std::uint64_t usage_bytes = 0;        // of that group, page cache included
   std::uint64_t reclaimable_bytes = 0;  // page cache in it that the system can drop
-  std::uint64_t room_bytes = 0;         // the least of all groups' rooms
+  std::uint64_t room_bytes = 0;         // the least room of all groups
 };
 
-/// A limit that the process was started with.
+/// A resource limit of the process.
 struct ProcessLimit {
   enum class Kind : std::uint8_t { kAddressSpace, kData };  // ulimit -v, ulimit -d
   Kind kind = Kind::kAddressSpace;
   std::uint64_t limit_bytes = 0;
-  std::uint64_t mapped_bytes = 0;  // of what it counts; more than what is resident
+  std::uint64_t mapped_bytes = 0;  // what counts against it; more than the resident bytes
 
   std::uint64_t room_bytes() const {
     return limit_bytes > mapped_bytes ? limit_bytes - mapped_bytes : 0;
   }
 };
 
-/// A place for a later item: no GPU is looked for yet.
+/// Reserved: GPUs are not detected yet.
 struct GpuMemory {
   std::string name;
   std::uint64_t total_bytes = 0;
@@ -47,19 +47,19 @@ struct GpuMemory {
 
 struct MachineMemory {
   std::uint64_t total_bytes = 0;
-  std::uint64_t available_bytes = 0;       // the machine's MemAvailable alone
-  std::optional<GroupMemory> group = {};   // none where no limit is set
+  std::uint64_t available_bytes = 0;       // only the machine's MemAvailable
+  std::optional<GroupMemory> group = {};   // none if no limit is set
   std::optional<ProcessLimit> limit = {};  // the one with the least room
   std::optional<GpuMemory> gpu = {};       // none found
 
   std::uint64_t used_bytes() const { return total_bytes - available_bytes; }
   double used_percent() const;
-  /// What a run could take more: the least of available_bytes and the rooms of group and limit.
+  /// What a run could still use: the least of available_bytes and the rooms of group and limit.
   std::uint64_t for_run_bytes() const;
 };
 
-/// As the system counts pages; it batches by processor, so a figure may be off by some 64 pages a
-/// core.
+/// From the system's page counters, which are batched per core: each figure may be off by about 64
+/// pages per core.
 struct ProcessMemory {
   std::uint64_t resident_bytes = 0;       // anonymous + file + shared
   std::uint64_t peak_resident_bytes = 0;  // the most since start or reset_peak()
@@ -68,25 +68,25 @@ struct ProcessMemory {
   std::uint64_t shared_bytes = 0;         // shared memory and tmpfs
 };
 
-/// Reads the figures. Finds the control groups once, when made; their limits are read anew each
+/// Reads the figures. The control groups are found at construction; their limits are read each
 /// time. Thread-safe; copies are cheap.
 class Meter {
  public:
-  /// `root` stands before /proc and the control groups' folders; a test gives a folder of its own.
+  /// `root` is prepended to /proc and the control groups' folders, for tests.
   explicit Meter(std::string root = "");
 
-  /// Throws Error(kDevice) when /proc/meminfo cannot be read or lacks the figures.
+  /// Throws Error(kDevice) if /proc/meminfo cannot be read or lacks the figures.
   MachineMemory machine() const;
   /// machine().for_run_bytes().
   std::uint64_t available_bytes() const;
-  /// Throws Error(kDevice) when /proc/self/status cannot be read or lacks the figures.
+  /// Throws Error(kDevice) if /proc/self/status cannot be read or lacks the figures.
   ProcessMemory process() const;
-  /// Lets peak_resident_bytes begin anew; false where the system does not allow it.
+  /// Resets peak_resident_bytes; false if the system does not allow it.
   bool reset_peak() const;
 
  private:
   friend class MemoryWatch;
-  struct Folder {  // of a control group, with the names of its files
+  struct Folder {  // a control group's folder and the paths of its files
     int version;
     std::string path;
     std::vector<std::string> limits;
@@ -107,7 +107,7 @@ class Meter {
   };
   static void add_folders(std::vector<Folder>& folders, int version, const std::string& top,
                           std::string rest);
-  // These allocate nothing; nothing comes back where the figures cannot be read.
+  // These do not allocate. They return nothing if the figures cannot be read.
   std::optional<GroupFigures> group() const;
   std::optional<RamFigures> ram() const;
   std::optional<ProcessMemory> try_process() const;

@@ -44,7 +44,7 @@ class FakeMachine : public ::testing::Test {
     fs::create_directories(file.parent_path());
     std::ofstream(file) << text;
   }
-  /// Mounts as a line of mountinfo tells them: what lies where, and with which type and options.
+  /// Writes mountinfo, a line per mount: root, mount point, type and options.
   void mounts(const std::vector<std::array<std::string, 4>>& lines) const {
     std::string text = "23 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n";
     for (const auto& [root, point, type, options] : lines) {
@@ -99,10 +99,10 @@ TEST_F(FakeMachine, ReadsTheProcessFigures) {
   EXPECT_EQ(process.shared_bytes, 40 * 1024U);
 }
 
-TEST_F(FakeMachine, SaysWhenFiguresAreNotThere) {
+TEST_F(FakeMachine, FailsIfFiguresAreMissing) {
   write("/proc/meminfo", "MemTotal: 16384 kB\nMemAvailableToo: 3 kB\n");
   expect_error(ErrorKind::kDevice,
-               "cannot tell how much memory there is: ", [&] { meter().machine(); });
+               "cannot read the machine's memory: ", [&] { meter().machine(); });
   write("/proc/meminfo", "MemTotal: much kB\nMemAvailable: 18446744073709551615 kB\n");
   expect_error(ErrorKind::kDevice, "/proc/meminfo must have MemTotal and MemAvailable",
                [&] { meter().available_bytes(); });
@@ -112,7 +112,7 @@ TEST_F(FakeMachine, SaysWhenFiguresAreNotThere) {
   EXPECT_FALSE(meter().reset_peak());
 }
 
-TEST_F(FakeMachine, V1CountsTheLeastLimitOfAllAncestors) {
+TEST_F(FakeMachine, V1UsesTheLowestLimitOfAllAncestors) {
   mounts({{"/", "/sys/fs/cgroup/cpu", "cgroup", "rw,cpu"},
           {"/", "/sys/fs/cgroup/memory", "cgroup", "rw,memory"}});
   cgroup("5:cpu:/user\n4:cpuset,memory:/job/step\n0::/\n");
@@ -128,7 +128,7 @@ TEST_F(FakeMachine, V1CountsTheLeastLimitOfAllAncestors) {
   EXPECT_EQ(found->reclaimable_bytes, kMib);
   EXPECT_EQ(found->room_bytes, 2 * kMib);  // of job; step alone has 4.5
   EXPECT_EQ(meter().available_bytes(), 2 * kMib);
-  // The least room may be that of a group whose limit is not the least.
+  // The group with the least room need not have the lowest limit.
   group_v1("/sys/fs/cgroup/memory/job", std::to_string(4 * kMib), 3 * kMib, 3 * kMib);
   group_v1("/sys/fs/cgroup/memory/job/step", std::to_string(5 * kMib), 4 * kMib);
   EXPECT_EQ(group()->limit_bytes, 4 * kMib);
@@ -149,7 +149,7 @@ TEST_F(FakeMachine, V1ContainerSeesItsOwnGroupOnly) {
   cgroup("4:memory:/docker/abc\n");
   group_v1("/sys/fs/cgroup/memory", std::to_string(4 * kMib), kMib);
   EXPECT_EQ(group()->room_bytes, 3 * kMib);
-  // With a namespace the path is "/", and limits above are told by memory.stat alone.
+  // With a namespace the path is "/", and only memory.stat shows the limits above.
   mounts({{"/", "/sys/fs/cgroup/memory", "cgroup", "rw,memory"}});
   cgroup("4:memory:/\n");
   write("/sys/fs/cgroup/memory/memory.stat",
@@ -158,7 +158,7 @@ TEST_F(FakeMachine, V1ContainerSeesItsOwnGroupOnly) {
   EXPECT_EQ(group()->room_bytes, 2 * kMib);
 }
 
-TEST_F(FakeMachine, V2CountsTheLeastLimitOfAllAncestors) {
+TEST_F(FakeMachine, V2UsesTheLowestLimitOfAllAncestors) {
   mounts({{"/", "/sys/fs/cgroup", "cgroup2", "rw,nsdelegate"}});
   cgroup("0::/user.slice/app.scope\n");
   group_v2("/sys/fs/cgroup/user.slice", std::to_string(6 * kMib), 5 * kMib, kMib, kMib);
@@ -170,7 +170,8 @@ TEST_F(FakeMachine, V2CountsTheLeastLimitOfAllAncestors) {
   EXPECT_EQ(found->reclaimable_bytes, 2 * kMib);
   EXPECT_EQ(found->room_bytes, 3 * kMib);
   EXPECT_TRUE(found->folder.ends_with("/sys/fs/cgroup/user.slice")) << found->folder;
-  // Above memory.high the system slows the group down and takes pages away: it is a limit for us.
+  // Above memory.high the system throttles the group and reclaims its pages, so it counts as a
+  // limit.
   write("/sys/fs/cgroup/user.slice/app.scope/memory.high", std::to_string(5 * kMib));
   EXPECT_EQ(group()->limit_bytes, 5 * kMib);
   EXPECT_EQ(group()->room_bytes, kMib);
@@ -189,12 +190,12 @@ TEST_F(FakeMachine, V2ContainerWithANamespace) {
   cgroup("0::/\n");
   group_v2("/sys/fs/cgroup", std::to_string(2 * kMib), kMib);
   EXPECT_EQ(group()->room_bytes, kMib);
-  // The namespace's root lies above: what is mounted is the nearest.
+  // The group is outside the namespace: the mounted folder is the nearest.
   cgroup("0::/../elsewhere\n");
   EXPECT_EQ(group()->room_bytes, kMib);
 }
 
-TEST_F(FakeMachine, HybridHasItsLimitsInV1) {
+TEST_F(FakeMachine, HybridUsesTheLimitsOfV1) {
   mounts({{"/", "/sys/fs/cgroup/memory", "cgroup", "rw,memory"},
           {"/", "/sys/fs/cgroup/unified", "cgroup2", "rw"}});
   cgroup("4:memory:/job\n0::/job\n");
@@ -216,11 +217,12 @@ TEST_F(FakeMachine, AFullGroupHasNoRoom) {
   cgroup("0::/app\n");
   group_v2("/sys/fs/cgroup/app", std::to_string(kMib), 3 * kMib);
   EXPECT_EQ(group()->room_bytes, 0U);
-  group_v2("/sys/fs/cgroup/app", std::to_string(kMib), kMib / 2, kMib);  // figures of two moments
+  group_v2("/sys/fs/cgroup/app", std::to_string(kMib), kMib / 2,
+           kMib);  // cache > usage: read at different times
   EXPECT_EQ(group()->room_bytes, kMib);
 }
 
-TEST_F(FakeMachine, ALimitThatIsLoweredIsSeen) {
+TEST_F(FakeMachine, SeesALoweredLimit) {
   mounts({{"/", "/sys/fs/cgroup", "cgroup2", "rw"}});
   cgroup("0::/app\n");
   group_v2("/sys/fs/cgroup/app", std::to_string(4 * kMib), kMib);
@@ -230,13 +232,13 @@ TEST_F(FakeMachine, ALimitThatIsLoweredIsSeen) {
   EXPECT_EQ(same.available_bytes(), kMib);
 }
 
-TEST_F(FakeMachine, BrokenListsOfGroupsAreNone) {
+TEST_F(FakeMachine, BrokenListsMeanNoGroup) {
   write("/proc/self/mountinfo", "30 23 0:28\n - cgroup2\n\n30 23 0:28 / /x rw - cgroup2\n-\n");
   cgroup("0\n:\n0::\n4:memory\n");
   EXPECT_FALSE(group());
 }
 
-TEST_F(FakeMachine, TheProcessOwnLimitsCount) {
+TEST_F(FakeMachine, CountsTheProcessLimits) {
   const auto limits = [this](const std::string& space, const std::string& data) {
     write("/proc/self/limits",
           "Limit                     Soft Limit           Hard Limit           Units     \n"
@@ -272,7 +274,7 @@ TEST_F(FakeMachine, TheWatchKeepsTheExtremes) {
     while (samples < before + 2) std::this_thread::sleep_for(1ms);
   };
   EXPECT_EQ(watch.last().resident_bytes, 400 * 1024U);
-  EXPECT_EQ(watch.peak_bytes(), 400 * 1024U);  // the older peak of 500 was before the watch
+  EXPECT_EQ(watch.peak_bytes(), 400 * 1024U);  // the peak of 500 was before the watch began
   write("/proc/meminfo", "MemTotal: 16384 kB\nMemAvailable: 4096 kB\n");
   write("/proc/self/status", "VmHWM: 500 kB\nVmRSS: 450 kB\n");
   wait();
@@ -319,7 +321,7 @@ TEST(MemoryWatch, EndsAtOnceAndCostsLittle) {
   }
   const double seconds = static_cast<double>(std::clock() - clock) / CLOCKS_PER_SEC;
   RecordProperty("microseconds_a_sample", static_cast<int>(seconds * 1e6 / samples));
-  std::printf("%.1f us a sample\n", seconds * 1e6 / samples);
+  std::printf("%.1f us per sample\n", seconds * 1e6 / samples);
   EXPECT_LT(seconds / samples, 2e-3);  // at most 2 % of a core at ten samples a second
 }
 

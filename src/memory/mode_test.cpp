@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::uint64_t kMib = 1024 * 1024;
 
-TEST(Mode, FollowsFromTheMemoryThereIs) {
+TEST(Mode, DependsOnTheAvailableMemory) {
   EXPECT_EQ(mode_for(20 * 1024 * kMib, 0), Mode::kNormal);
   EXPECT_EQ(mode_for(3072 * kMib, 0), Mode::kNormal);
   EXPECT_EQ(mode_for(3072 * kMib - 1, 0), Mode::kReduced);

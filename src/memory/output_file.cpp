@@ -25,8 +25,8 @@ constexpr std::chrono::seconds kReaderWait{5};
 constexpr std::string_view kHiddenBegin = ".semblance-";
 constexpr std::string_view kHiddenEnd = ".tmp";
 
-// Names under which unfinished files are visible. The lock is held over every change of them on
-// disk, so that none is left behind by remove_unfinished_outputs().
+// The visible names of unfinished files. The lock is held during every change of them on disk, so
+// that remove_unfinished_outputs() misses none.
 std::mutex unfinished_mutex;
 std::vector<fs::path>& unfinished() {
   static auto& names = *new std::vector<fs::path>();  // outlives exit handlers
@@ -42,24 +42,24 @@ fs::path folder_of(const fs::path& place) {
   const fs::path folder = follow_links(path).parent_path();
   std::error_code ignored;
   if (error == ENOENT && !folder.empty() && !fs::exists(folder, ignored)) {
-    fail(ErrorKind::kMissing, "cannot write {}: there is no folder {}\n  make it first",
+    fail(ErrorKind::kMissing, "cannot write {}: there is no folder {}\n  create it first",
          path.string(), folder.string());
   }
   const auto kind = error == ENOENT ? ErrorKind::kMissing : kind_of(error);
   fail(kind, "cannot write {}: {}", path.string(), std::strerror(error));
 }
 
-/// What is there, links followed; nothing where there is nothing. Throws where it cannot be told,
-/// or nothing can be written.
+/// The status of what exists at `path`, following links; nothing if nothing exists. Throws if this
+/// cannot be determined or the target cannot be written.
 std::optional<struct stat> find_existing(const fs::path& path) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) {
     if (errno != ENOENT) fail_to_write(path, errno);
     if (path.has_filename()) return std::nullopt;
-    status.st_mode = S_IFDIR;  // "folder/", which is not there yet
+    status.st_mode = S_IFDIR;  // "folder/", which does not exist yet
   }
   if (S_ISDIR(status.st_mode)) {
-    fail(ErrorKind::kArgument, "cannot write {}: a file's name is needed, this is a folder",
+    fail(ErrorKind::kArgument, "cannot write {}: expected a file name, got a folder",
          path.string());
   }
   if (S_ISSOCK(status.st_mode)) {
@@ -69,7 +69,7 @@ std::optional<struct stat> find_existing(const fs::path& path) {
   return status;
 }
 
-/// Whether a new file can take the place of the regular one at `place`.
+/// Whether a new file can replace the regular file at `place`.
 bool is_replaceable(const fs::path& place, const struct stat& status) {
   struct statx now {};
   if (statx(AT_FDCWD, place.c_str(), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &now) != 0 ||
@@ -82,13 +82,13 @@ bool is_replaceable(const fs::path& place, const struct stat& status) {
   if (faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0) return false;
   struct stat parent {};
   const uid_t user = geteuid();
-  // In /tmp and the like only the file's owner may rename over it.
+  // In sticky folders such as /tmp only the file's owner may rename over it.
   return stat(folder.c_str(), &parent) != 0 || (parent.st_mode & S_ISVTX) == 0 || user == 0 ||
          user == status.st_uid || user == parent.st_uid;
 }
 
-/// Throws unless what is at `path` can be written into. A pipe or device is not opened: the reader
-/// of a pipe would take the closing for the end.
+/// Throws unless the target at `path` can be written in place. A pipe or device is not opened: the
+/// reader of a pipe would see the close as the end of the data.
 void check_in_place(const fs::path& path, const struct stat& status) {
   if (!S_ISREG(status.st_mode)) {
     if (faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0) fail_to_write(path, errno);
@@ -99,17 +99,17 @@ void check_in_place(const fs::path& path, const struct stat& status) {
   close(descriptor);
 }
 
-/// Where the group cannot be kept, its rights go: they were meant for other people.
+/// If the group cannot be kept, its permissions are dropped: they were meant for other users.
 void keep_owner_and_mode(int descriptor, const struct stat& status) {
   mode_t mode = status.st_mode & 0777U;
   struct stat now {};
   if (fstat(descriptor, &now) != 0) return;
   if (now.st_gid != status.st_gid && fchown(descriptor, static_cast<uid_t>(-1), status.st_gid) != 0)
     mode &= ~static_cast<mode_t>(S_IRWXG);
-  // Only root can give a file away: else it becomes the user's own.
+  // Only root can change the owner; otherwise the file becomes the user's own.
   [[maybe_unused]] const int refused =
       now.st_uid == status.st_uid ? 0 : fchown(descriptor, status.st_uid, static_cast<gid_t>(-1));
-  fchmod(descriptor, mode);  // where it cannot be, the file stays its owner's alone
+  fchmod(descriptor, mode);  // if this fails, only the owner can access the file
 }
 
 }  // namespace
@@ -136,13 +136,13 @@ bool is_name_beside(const std::string& name) {
 }
 
 fs::path follow_links(const fs::path& path) {
-  constexpr int kMostLinks = 40;  // as the system follows
+  constexpr int kMostLinks = 40;  // the system's limit
   fs::path place = path;
   for (int i = 0; i < kMostLinks; ++i) {
     std::error_code error;
     const fs::path target = fs::read_symlink(place, error);
     if (error) break;
-    place = place.parent_path() / target;  // the target alone where it is absolute
+    place = place.parent_path() / target;  // just the target if it is absolute
   }
   return place;
 }
@@ -184,7 +184,7 @@ void OutputFile::open_in_place() {
   if (descriptor_ >= 0) return;
   const auto last = std::chrono::steady_clock::now() + kReaderWait;
   while (true) {
-    // Without blocking: a pipe without a reader would hold the program for ever.
+    // Non-blocking: a pipe without a reader would block the program forever.
     descriptor_ = open(path_.c_str(), O_WRONLY | O_TRUNC | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (descriptor_ >= 0) break;
     const int error = errno;
@@ -192,7 +192,7 @@ void OutputFile::open_in_place() {
     if (error != ENXIO || !fs::is_fifo(path_, ignored)) fail_to_write(path_, error);
     if (std::chrono::steady_clock::now() >= last) {
       fail(ErrorKind::kDevice,
-           "cannot write {}: nobody has read from this pipe for {} seconds\n  start its reader "
+           "cannot write {}: no reader opened this pipe within {} seconds\n  start the reader "
            "first, or name a file",
            path_.string(), kReaderWait.count());
     }
@@ -232,8 +232,7 @@ void OutputFile::commit() {
 void OutputFile::replace() {
   const std::lock_guard lock(unfinished_mutex);
   if (temporary_.empty()) {
-    // A file without a name cannot replace one: it takes a hidden name first, then that name moves
-    // over.
+    // A nameless file cannot replace another: give it a hidden name first, then rename that.
     temporary_ = name_beside(place_);
     unlink(temporary_.c_str());
     const std::string source = fmt::format("/proc/self/fd/{}", descriptor_);
@@ -250,7 +249,7 @@ void OutputFile::replace() {
 }
 
 void remove_unfinished_outputs() noexcept {
-  unfinished_mutex.lock();  // never given back: nothing is committed any more
+  unfinished_mutex.lock();  // never unlocked: nothing can be committed any more
   for (const auto& name : unfinished()) unlink(name.c_str());
 }
 

@@ -48,7 +48,7 @@ class OutputFileTest : public ::testing::Test {
   fs::path folder_ = fs::temp_directory_path() / ("semblance_output_" + std::to_string(getpid()));
 };
 
-/// Some other user's rights, until it goes.
+/// Runs with another user's rights during its lifetime.
 class Nobody {
  public:
   Nobody() : is_root_(geteuid() == 0), groups_(64) {
@@ -59,7 +59,7 @@ class Nobody {
   ~Nobody() {
     if (is_root_ &&
         (seteuid(0) != 0 || setegid(0) != 0 || setgroups(groups_.size(), groups_.data()) != 0))
-      ADD_FAILURE() << "root's rights do not come back";
+      ADD_FAILURE() << "cannot restore root's rights";
   }
   Nobody(const Nobody&) = delete;
   Nobody& operator=(const Nobody&) = delete;
@@ -83,11 +83,11 @@ TEST_F(OutputFileTest, AppearsWholeOrNotAtAll) {
   EXPECT_EQ(count(), 1U);
 }
 
-TEST_F(OutputFileTest, RefusesAPlaceThatCannotBe) {
+TEST_F(OutputFileTest, RejectsInvalidPaths) {
   expect_error(ErrorKind::kMissing, "there is no folder " + at("none").string(),
                [&] { OutputFile(at("none") / "out"); });
-  expect_error(ErrorKind::kArgument, "this is a folder", [&] { OutputFile file(folder_); });
-  expect_error(ErrorKind::kArgument, "this is a folder", [&] { OutputFile(at("none/")); });
+  expect_error(ErrorKind::kArgument, "got a folder", [&] { OutputFile file(folder_); });
+  expect_error(ErrorKind::kArgument, "got a folder", [&] { OutputFile(at("none/")); });
   expect_error(ErrorKind::kDevice, "File name too long",
                [&] { OutputFile(at(std::string(256, 'a'))); });
   write(at("file"), "");
@@ -95,7 +95,7 @@ TEST_F(OutputFileTest, RefusesAPlaceThatCannotBe) {
   EXPECT_THROW(OutputFile("/proc/out.txt"), Error);
 }
 
-TEST_F(OutputFileTest, LeavesNothingWhenTheProgramEndsAtOnce) {
+TEST_F(OutputFileTest, LeavesNothingBehindOnAnImmediateExit) {
   EXPECT_EXIT(
       {
         OutputFile file(at("out"));
@@ -107,7 +107,7 @@ TEST_F(OutputFileTest, LeavesNothingWhenTheProgramEndsAtOnce) {
   EXPECT_TRUE(fs::is_empty(folder_));
 }
 
-TEST_F(OutputFileTest, ItsHiddenNamesAreKnownByTheirShape) {
+TEST_F(OutputFileTest, RecognisesItsHiddenNames) {
   EXPECT_TRUE(is_name_beside(name_beside("/folder/out.png").filename().string()));
   for (const char* other :
        {"", ".", ".tmp", "out.png", ".semblance-.tmp", ".semblance-71.tmp", ".semblance-71-.tmp",
@@ -115,7 +115,7 @@ TEST_F(OutputFileTest, ItsHiddenNamesAreKnownByTheirShape) {
     EXPECT_FALSE(is_name_beside(other)) << other;
 }
 
-TEST_F(OutputFileTest, TheLongestNameIsPossible) {
+TEST_F(OutputFileTest, AcceptsTheLongestName) {
   const std::string longest(255, 'a');
   write(at(longest), "long");
   write(at(longest), "again");
@@ -143,7 +143,7 @@ TEST_F(OutputFileTest, FollowsLinks) {
                [&] { OutputFile(at("lost")); });
 }
 
-TEST_F(OutputFileTest, AFileThatIsThereKeepsItsMode) {
+TEST_F(OutputFileTest, AnExistingFileKeepsItsMode) {
   for (const mode_t mode : {0600U, 0640U, 0666U, 0400U}) {
     write(at("out"), "old");
     EXPECT_EQ(chmod(at("out").c_str(), mode), 0);
@@ -180,7 +180,7 @@ TEST_F(OutputFileTest, AGroupThatCannotBeKeptLosesItsRights) {
   EXPECT_EQ(mode_of(at("out")), 0604U);
 }
 
-TEST_F(OutputFileTest, WhatIsPrivateBeginsSo) {
+TEST_F(OutputFileTest, PrivateFilesArePrivateFromTheStart) {
   const mode_t before = umask(022);
   write(at("private"), "face", Readers::kOwner);
   write(at("usual"), "picture");
@@ -217,16 +217,16 @@ TEST_F(OutputFileTest, WritesIntoAPipe) {
     text.resize(bytes);
     return text;
   });
-  { const OutputFile looked_at(pipe); }  // is no end for the reader
-  const std::string much(300000, 'x');   // more than a pipe holds
+  { const OutputFile unused(pipe); }    // must not look like the end to the reader
+  const std::string much(300000, 'x');  // more than a pipe holds
   write(pipe, much);
   EXPECT_EQ(reader.get(), much);
   EXPECT_TRUE(fs::is_fifo(pipe));
 }
 
-TEST_F(OutputFileTest, DoesNotWaitForAReaderForEver) {
+TEST_F(OutputFileTest, DoesNotWaitForeverForAReader) {
   ASSERT_EQ(mkfifo(at("pipe").c_str(), 0600), 0);
-  expect_error(ErrorKind::kDevice, "nobody has read from this pipe for 5 seconds",
+  expect_error(ErrorKind::kDevice, "no reader opened this pipe within 5 seconds",
                [&] { write(at("pipe"), "text"); });
   EXPECT_TRUE(fs::is_fifo(at("pipe")));
 }
@@ -242,12 +242,12 @@ TEST_F(OutputFileTest, RefusesASocket) {
   close(listening);
 }
 
-TEST_F(OutputFileTest, WritesInPlaceWhereNothingCanBeRenamed) {
+TEST_F(OutputFileTest, WritesInPlaceIfNothingCanBeRenamed) {
   write(at("behind"), "old and long");
   write(at("out"), "");
   if (mount(at("behind").c_str(), at("out").c_str(), nullptr, MS_BIND, nullptr) != 0)
-    GTEST_SKIP() << "nothing can be mounted here";
-  { const OutputFile looked_at(at("out")); }
+    GTEST_SKIP() << "cannot mount here";
+  { const OutputFile unused(at("out")); }
   EXPECT_EQ(text_of(at("out")), "old and long");
   write(at("out"), "new");
   EXPECT_EQ(text_of(at("behind")), "new");
@@ -258,11 +258,11 @@ TEST_F(OutputFileTest, WritesInPlaceWhereNothingCanBeRenamed) {
   EXPECT_EQ(umount(at("out").c_str()), 0);
 }
 
-TEST_F(OutputFileTest, WritesInPlaceWhereTheFolderIsNotTheUsers) {
+TEST_F(OutputFileTest, WritesInPlaceInAnotherUsersFolder) {
   write(at("theirs"), "old");
   write(at("open"), "old");
   EXPECT_EQ(chmod(at("open").c_str(), 0666), 0);
-  for (const mode_t folder : {0755U, 01777U}) {  // the second is as /tmp
+  for (const mode_t folder : {0755U, 01777U}) {  // the second like /tmp
     EXPECT_EQ(chmod(folder_.c_str(), folder), 0);
     const Nobody nobody;
     if (!nobody.is_root()) GTEST_SKIP() << "needs root";
@@ -272,7 +272,7 @@ TEST_F(OutputFileTest, WritesInPlaceWhereTheFolderIsNotTheUsers) {
   }
 }
 
-TEST_F(OutputFileTest, WritesBehindALinkOfTheProcess) {
+TEST_F(OutputFileTest, WritesThroughALinkInProc) {
   write(at("out"), "old");
   const int descriptor = open(at("out").c_str(), O_WRONLY | O_CLOEXEC);
   fs::remove(at("out"));

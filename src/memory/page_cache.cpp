@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::uint64_t kPage = 4096;
 
-/// What cachestat (Linux 6.5) counts; nothing where the system lacks it.
-std::optional<double> cached_share_told(int descriptor, std::uint64_t size) {
+/// The share according to cachestat (Linux 6.5); nothing if the system lacks it.
+std::optional<double> cached_share_exact(int descriptor, std::uint64_t size) {
   constexpr long kCachestat = 451;  // the same number on all processors
   struct {
     std::uint64_t offset;
@@ -47,7 +47,7 @@ double cached_share_sampled(int descriptor, std::uint64_t size) {
 
 double cached_share(int descriptor, std::uint64_t size) {
   if (size == 0) return 1;
-  const auto exact = cached_share_told(descriptor, size);
+  const auto exact = cached_share_exact(descriptor, size);
   return exact ? *exact : cached_share_sampled(descriptor, size);
 }
 

@@ -23,9 +23,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Through the page cache, at most this much lies there at a time.
+// At most this much is in the page cache at a time, for transfers that go through it.
 constexpr std::size_t kBufferedPiece = std::size_t{4} << 20U;
-// linux/magic.h is not installed everywhere.
+// Copied: linux/magic.h is not installed everywhere.
 constexpr std::array<std::uint32_t, 3> kInMemory = {0x01021994U,   // tmpfs
                                                     0x858458f6U,   // ramfs
                                                     0x958458f6U};  // hugetlbfs
@@ -40,7 +40,7 @@ bool is_in_memory(const fs::path& folder) {
   return std::find(kInMemory.begin(), kInMemory.end(), type) != kInMemory.end();
 }
 
-/// A file without a name in the folder; -1 and errno when that cannot be.
+/// Opens a nameless file in the folder; -1 and errno on failure.
 int open_nameless(const fs::path& folder) {
   const int descriptor = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (descriptor >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
@@ -68,17 +68,18 @@ void check_named(const fs::path& folder) {
   std::error_code error;
   const fs::file_status status = fs::status(folder, error);
   if (status.type() == fs::file_type::not_found) {
-    fail(ErrorKind::kMissing, "--scratch: there is no folder {}\n  make it first", folder.string());
+    fail(ErrorKind::kMissing, "--scratch: there is no folder {}\n  create it first",
+         folder.string());
   }
   if (error) {
-    fail(ErrorKind::kDevice, "--scratch: cannot look at {}: {}", folder.string(), error.message());
+    fail(ErrorKind::kDevice, "--scratch: cannot access {}: {}", folder.string(), error.message());
   }
   if (!fs::is_directory(status)) {
-    fail(ErrorKind::kArgument, "--scratch: a folder is needed, {} is none", folder.string());
+    fail(ErrorKind::kArgument, "--scratch: expected a folder, {} is not one", folder.string());
   }
   if (is_in_memory(folder)) {
     fail(ErrorKind::kArgument,
-         "--scratch: {} lies in memory (tmpfs): what is written there counts against the budget\n"
+         "--scratch: {} is in memory (tmpfs): what is written there counts against the budget\n"
          "  {}",
          folder.string(), kWayOut);
   }
@@ -120,17 +121,17 @@ ScratchFile::ScratchFile(const fs::path& folder, std::uint64_t bytes, ScratchCal
     : name_("the scratch file in " + folder.string()), size_(bytes), calls_(calls) {
   struct statvfs space {};
   if (statvfs(folder.c_str(), &space) != 0) {
-    fail(kind_of(errno), "cannot make {}: {}", name_, std::strerror(errno));
+    fail(kind_of(errno), "cannot create {}: {}", name_, std::strerror(errno));
   }
   const std::uint64_t free_bytes = std::uint64_t{space.f_bavail} * space.f_frsize;
   if (free_bytes < bytes) {
     fail(ErrorKind::kDevice,
-         "cannot make {}: it needs {}, {} are free\n  free some room there, or name another folder "
-         "with --scratch DIR; a larger --memory needs less of it",
+         "cannot create {}: it needs {}, {} are free\n  free some space there, or name another "
+         "folder with --scratch DIR; a larger --memory needs less scratch space",
          name_, bytes_text(bytes), bytes_text(free_bytes));
   }
   buffered_ = open_nameless(folder);
-  if (buffered_ < 0) fail(kind_of(errno), "cannot make {}: {}", name_, std::strerror(errno));
+  if (buffered_ < 0) fail(kind_of(errno), "cannot create {}: {}", name_, std::strerror(errno));
   try {
     reserve();
   } catch (...) {
@@ -154,17 +155,17 @@ void ScratchFile::reserve() {
     result = calls_.reserve(buffered_, 0, 0, static_cast<off_t>(size_));
   } while (result != 0 && errno == EINTR);
   if (result == 0) return;
-  // Where room cannot be taken ahead, a full disk shows in a write.
+  // If space cannot be reserved, a write will report a full disk.
   if (errno == EOPNOTSUPP || errno == ENOSYS) {
     if (ftruncate(buffered_, static_cast<off_t>(size_)) == 0) return;
   }
   const int reason = errno;
-  fail(kind_of(reason), "cannot make {} of {}: {}", name_, bytes_text(size_),
+  fail(kind_of(reason), "cannot create {} of {}: {}", name_, bytes_text(size_),
        std::strerror(reason));
 }
 
-/// Which descriptor takes the next bytes, and how many of them: an aligned beginning goes around
-/// the page cache, the rest in small pieces through it.
+/// The descriptor for the next bytes, and how many of them: an aligned beginning bypasses the page
+/// cache, the rest goes through it in small pieces.
 int ScratchFile::descriptor_for(std::uint64_t offset, const void* place, std::size_t& bytes) const {
   const bool begins = is_aligned(offset) && is_aligned(reinterpret_cast<std::uintptr_t>(place));
   if (is_direct() && begins && bytes >= kAlignment) {
@@ -195,7 +196,7 @@ void ScratchFile::write(std::uint64_t offset, std::span<const std::byte> src) {
       const int reason = put < 0 ? errno : EIO;
       fail(kind_of(reason), "cannot write {}: {}{}", name_, std::strerror(reason),
            reason == ENOSPC || reason == EDQUOT
-               ? "\n  free some room there, or name another folder with --scratch DIR"
+               ? "\n  free some space there, or name another folder with --scratch DIR"
                : "");
     }
     if (descriptor == buffered_) {
@@ -226,7 +227,7 @@ void ScratchFile::read(std::uint64_t offset, std::span<std::byte> dst) const {
     }
     if (got < 0) fail(kind_of(errno), "cannot read {}: {}", name_, std::strerror(errno));
     if (got == 0) {
-      fail(ErrorKind::kDevice, "cannot read {}: it ends at byte {}, before its size of {}", name_,
+      fail(ErrorKind::kDevice, "cannot read {}: it ends at byte {}, expected {} bytes", name_,
            offset, size_);
     }
     if (descriptor == buffered_) forget_cached(offset, static_cast<std::size_t>(got));

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 using testing::expect_error;
 using testing::FailingScratch;
 
-/// A folder on a disk, where there is one.
+/// A folder on a disk, if there is one.
 class ScratchFolder : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -34,7 +34,7 @@ class ScratchFolder : public ::testing::Test {
     fs::create_directories(path_);
   }
   void TearDown() override {
-    EXPECT_TRUE(fs::is_empty(path_)) << "something is left behind";
+    EXPECT_TRUE(fs::is_empty(path_)) << "a file was left behind";
     fs::remove_all(path_);
   }
   fs::path path_;
@@ -49,7 +49,7 @@ std::vector<std::byte> pattern(std::size_t bytes, unsigned seed) {
   return out;
 }
 
-TEST_F(ScratchFolder, GivesBackWhatWasWritten) {
+TEST_F(ScratchFolder, ReadsBackWhatWasWritten) {
   constexpr std::size_t kBytes = 10'000'000;
   ScratchFile scratch(path_, kBytes);
   EXPECT_TRUE(fs::is_empty(path_));  // it has no name
@@ -61,7 +61,7 @@ TEST_F(ScratchFolder, GivesBackWhatWasWritten) {
   std::memset(buffer.data(), 0, kBytes);
   scratch.read(0, buffer.bytes());
   EXPECT_EQ(std::memcmp(buffer.data(), all.data(), kBytes), 0);
-  // Ranges of every alignment, over what was written around the page cache.
+  // Ranges of every alignment, over data that was written directly.
   for (const auto& [offset, bytes, shift] : {std::array<std::size_t, 3>{1, 3, 0},
                                              {4096, 4096, 0},
                                              {4096, 9000, 0},
@@ -107,10 +107,10 @@ TEST_F(ScratchFolder, ManyThreadsMayUseItAtOnce) {
   EXPECT_EQ(wrong, 0);
 }
 
-/// Calls that fail as a test says, one set at a time.
+/// System calls that fail on demand; one set at a time.
 struct Faults {
-  static inline int interrupts = 0;    // so many calls are interrupted first
-  static inline std::size_t most = 0;  // at most so many bytes at a time; 0 for all
+  static inline int interrupts = 0;    // the number of calls to interrupt first
+  static inline std::size_t most = 0;  // the most bytes per call; 0 for no limit
   static inline int good_calls = 1 << 30;
   static inline int error = EIO;
   static inline bool refuses_direct = false;
@@ -156,7 +156,7 @@ struct Faults {
   }
 };
 
-TEST_F(ScratchFolder, GoesOnAfterInterruptedAndShortCalls) {
+TEST_F(ScratchFolder, ContinuesAfterInterruptedAndShortCalls) {
   ScratchFile scratch(path_, 1 << 20, Faults::calls());
   const Buffer buffer(1 << 20, Tag::kOther);
   const auto all = pattern(1 << 20, 3);
@@ -172,7 +172,7 @@ TEST_F(ScratchFolder, GoesOnAfterInterruptedAndShortCalls) {
   }
 }
 
-TEST_F(ScratchFolder, UsesThePageCacheWhereTheSystemWantsThat) {
+TEST_F(ScratchFolder, UsesThePageCacheIfDirectTransfersFail) {
   ScratchFile scratch(path_, 1 << 20, Faults::calls());
   Faults::refuses_direct = true;
   const Buffer buffer(1 << 20, Tag::kOther);
@@ -185,7 +185,7 @@ TEST_F(ScratchFolder, UsesThePageCacheWhereTheSystemWantsThat) {
   EXPECT_EQ(std::memcmp(buffer.data(), all.data(), all.size()), 0);
 }
 
-TEST_F(ScratchFolder, SaysWhenTheDiskFailsOrIsFull) {
+TEST_F(ScratchFolder, ReportsAFailingOrFullDisk) {
   ScratchFile scratch(path_, 1 << 20, Faults::calls());
   const Buffer buffer(1 << 20, Tag::kOther);
   Faults::most = 8192;
@@ -204,7 +204,7 @@ TEST_F(ScratchFolder, SaysWhenTheDiskFailsOrIsFull) {
                [&] { scratch.read(0, buffer.bytes()); });
 }
 
-TEST_F(ScratchFolder, WorksWhereRoomCannotBeTakenAhead) {
+TEST_F(ScratchFolder, WorksIfSpaceCannotBeReserved) {
   const ScratchCalls calls = Faults::calls();
   Faults::reserve_error = EOPNOTSUPP;
   ScratchFile scratch(path_, 10'000, calls);
@@ -217,14 +217,14 @@ TEST_F(ScratchFolder, WorksWhereRoomCannotBeTakenAhead) {
                [&] { ScratchFile(path_, 10'000, calls); });
 }
 
-TEST_F(ScratchFolder, NeedsItsRoomOnTheDiskFirst) {
+TEST_F(ScratchFolder, RequiresEnoughFreeSpace) {
   struct statvfs space {};
   ASSERT_EQ(statvfs(path_.c_str(), &space), 0);
   const std::uint64_t too_much = (std::uint64_t{space.f_blocks} + 1) * space.f_frsize;
-  const std::string got = expect_error(ErrorKind::kDevice, "cannot make the scratch file in ",
+  const std::string got = expect_error(ErrorKind::kDevice, "cannot create the scratch file in ",
                                        [&] { ScratchFile(path_, too_much); });
   EXPECT_NE(got.find(" MiB, "), std::string::npos) << got;
-  EXPECT_NE(got.find(" are free\n  free some room there, or name another folder with --scratch"),
+  EXPECT_NE(got.find(" are free\n  free some space there, or name another folder with --scratch"),
             std::string::npos)
       << got;
   expect_error(ErrorKind::kDevice, "No such file", [&] { ScratchFile(path_ / "none", 1); });
@@ -242,15 +242,15 @@ TEST_F(ScratchFolder, LeavesThePageCacheAlone) {
   }
 }
 
-TEST_F(ScratchFolder, ChoosesANamedFolderOrSaysWhyNot) {
+TEST_F(ScratchFolder, UsesANamedFolderOrExplainsWhyNot) {
   EXPECT_EQ(choose_scratch_folder(path_), path_);
   expect_error(ErrorKind::kMissing, "--scratch: there is no folder ",
                [&] { choose_scratch_folder(path_ / "none"); });
   std::ofstream(path_ / "file") << "x";
-  expect_error(ErrorKind::kArgument, "--scratch: a folder is needed, ",
+  expect_error(ErrorKind::kArgument, "--scratch: expected a folder, ",
                [&] { choose_scratch_folder(path_ / "file"); });
   fs::remove(path_ / "file");
-  if (fs::is_directory("/proc/self")) {  // takes no file, and is no tmpfs
+  if (fs::is_directory("/proc/self")) {  // accepts no file, and is not tmpfs
     const std::string got =
         expect_error(ErrorKind::kDevice,
                      "--scratch: cannot write in /proc: ", [] { choose_scratch_folder("/proc"); });
@@ -258,11 +258,11 @@ TEST_F(ScratchFolder, ChoosesANamedFolderOrSaysWhyNot) {
   }
 }
 
-TEST_F(ScratchFolder, RefusesAFolderWithoutTheRightToWrite) {
+TEST_F(ScratchFolder, RejectsAFolderItMayNotWrite) {
   fs::permissions(path_, fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_read |
                              fs::perms::others_exec);
   const auto try_it = [&] {
-    // Root may write anywhere: be nobody.
+    // Root may write anywhere: become nobody.
     if (geteuid() == 0 && setuid(65534) != 0) _exit(3);
     try {
       choose_scratch_folder(path_);
@@ -276,12 +276,12 @@ TEST_F(ScratchFolder, RefusesAFolderWithoutTheRightToWrite) {
   fs::permissions(path_, fs::perms::owner_all);
 }
 
-TEST_F(ScratchFolder, PassesFoldersInMemoryBy) {
+TEST_F(ScratchFolder, SkipsFoldersInMemory) {
   const fs::path in_memory = "/dev/shm";
   const bool is_refused = testing::error_of([&] {
                             choose_scratch_folder(in_memory);
-                          }).find("lies in memory (tmpfs)") != std::string::npos;
-  if (!is_refused) GTEST_SKIP() << "/dev/shm is no tmpfs here";
+                          }).find("is in memory (tmpfs)") != std::string::npos;
+  if (!is_refused) GTEST_SKIP() << "/dev/shm is not tmpfs here";
   const std::string got =
       expect_error(ErrorKind::kArgument, "what is written there counts against the budget",
                    [&] { choose_scratch_folder(in_memory); });
@@ -298,7 +298,7 @@ TEST_F(ScratchFolder, PassesFoldersInMemoryBy) {
   unsetenv("TMPDIR");
 }
 
-TEST_F(ScratchFolder, NothingIsLeftWhenTheProgramIsKilled) {
+TEST_F(ScratchFolder, LeavesNothingBehindWhenKilled) {
   EXPECT_EXIT(
       {
         ScratchFile scratch(path_, 1 << 20);
