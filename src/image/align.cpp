@@ -30,8 +30,8 @@ AffineMap face_alignment(const Keypoints& keypoints) {
   check_keypoints(keypoints, "cannot align the face");
   const auto from = mean_of(keypoints);
   const auto to = mean_of(kArcFace);
-  // As complex numbers the similarity is z -> s z + t; s is the regression of the template's
-  // centred points on the face's: sum(conj(p) q) / sum(|p|^2).
+  // With points as complex numbers the similarity is z -> s z + t, where s is the regression of the
+  // template's centred points q on the face's p: sum(conj(p) q) / sum(|p|^2).
   double spread = 0;
   double real = 0;
   double imaginary = 0;
@@ -44,14 +44,14 @@ AffineMap face_alignment(const Keypoints& keypoints) {
     real += px * qx + py * qy;
     imaginary += px * qy - py * qx;
   }
-  // A thousandth of a pixel is far below what any detector resolves, far above float's rounding.
+  // A thousandth of a pixel: far below any detector's resolution, far above float rounding.
   constexpr double kLeastSpread = 1e-6;
   const double a = real / spread;
   const double b = imaginary / spread;
   if (!(spread > kLeastSpread) || !(std::hypot(a, b) > 1e-9)) {
     fail(ErrorKind::kArgument,
-         "cannot align the face: its keypoints fix no position and size (they are all at one "
-         "place, or cancel out); the first is ({}, {})",
+         "cannot align the face: its keypoints do not determine a position and size (they coincide "
+         "or cancel out); the first is ({}, {})",
          keypoints[0][0], keypoints[0][1]);
   }
   return {{a, -b, to[0] - (a * from[0] - b * from[1]), b, a, to[1] - (b * from[0] + a * from[1])}};

@@ -36,20 +36,20 @@ TEST(FaceAlignment, AgreesWithScikitImageAndOpenCv) {
   RecordProperty("largest_difference", largest);
 }
 
-TEST(FaceAlignment, RefusesPointsThatFixNothing) {
+TEST(FaceAlignment, RejectsDegeneratePoints) {
   Keypoints same;
   same.fill({40.5F, 33.25F});
   expect_error(ErrorKind::kArgument,
-               "cannot align the face: its keypoints fix no position and size (they are all at one "
-               "place, or cancel out); the first is (40.5, 33.25)",
+               "cannot align the face: its keypoints do not determine a position and size (they "
+               "coincide or cancel out); the first is (40.5, 33.25)",
                [&] { face_alignment(same); });
   Keypoints bad = same;
   bad[1][0] = NAN;
-  expect_error(ErrorKind::kArgument, "cannot align the face: keypoints are finite numbers",
+  expect_error(ErrorKind::kArgument, "cannot align the face: keypoints must be finite",
                [&] { align_face(synthetic(8, 8), bad); });
 }
 
-TEST(FaceAlignment, TakesPointsOnALine) {
+TEST(FaceAlignment, AcceptsCollinearPoints) {
   Keypoints line;
   for (std::size_t i = 0; i < 5; ++i) line[i] = {static_cast<float>(i) * 10, 5};
   EXPECT_EQ(align_face(synthetic(60, 40), line).size(), (Size{112, 112}));

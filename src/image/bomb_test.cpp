@@ -1,5 +1,5 @@
-// Files that ask for far more memory than they are worth: what probe() and decode() take at once,
-// by every allocation, against what their header promises.
+// Files that demand far more memory than they are worth. Checks the peak of probe() and decode(),
+// counting every allocation, against the documented limits.
 #include <webp/encode.h>
 #include <zlib.h>
 
@@ -45,13 +45,13 @@ std::string webp_file(const std::string& chunks) {
   return "RIFF" + number(chunks.size() + 4, 4, false) + "WEBP" + chunks;
 }
 
-/// A TIFF block with an orientation and, after it, `padding` bytes.
+/// A TIFF block with an orientation, followed by `padding` bytes.
 std::string exif_block(int orientation, std::size_t padding) {
   return std::string("II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0", 18) +
          number(static_cast<std::uint64_t>(orientation), 4, false) + std::string(4 + padding, '\0');
 }
 
-/// The most that `work` holds at once. `work` may throw an Error, whose text comes back, too.
+/// The peak memory of `work`, and the text of the Error that it threw, if any.
 struct Taken {
   std::uint64_t bytes = 0;
   std::string error;
@@ -69,7 +69,7 @@ Taken taken_by(F&& work) {
   return taken;
 }
 
-/// Checks both promises and gives the decoded picture, or none with the error.
+/// Checks both limits and returns the decoded picture, or the error.
 struct Tried {
   ImageInfo info;
   Image image;
@@ -91,11 +91,11 @@ Tried tried(const std::string& content) {
 class Bomb : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (kSanitized) GTEST_SKIP() << "allocations are not counted beside a sanitizer";
+    if (kSanitized) GTEST_SKIP() << "allocations cannot be counted under a sanitizer";
   }
 };
 
-TEST_F(Bomb, GoldensTakeWhatIsToldAtMost) {
+TEST_F(Bomb, GoldensStayWithinTheProbedBytes) {
   for (const auto& entry : golden_json("decode.json")) {
     SCOPED_TRACE(entry["file"]);
     EXPECT_EQ(tried(golden_text(entry["file"])).error, "");
@@ -109,8 +109,7 @@ TEST_F(Bomb, PngChunksThatClaimTwoGigabytesTakeNothing) {
                            "bKGD", "tRNS", "tIME", "ruSt"}) {
     SCOPED_TRACE(type);
     const Tried cut = tried(start + number(0x7ffffff0, 4, true) + type);
-    EXPECT_NE(cut.error.find("this PNG ends before its picture does (it has 41 bytes)"),
-              std::string::npos)
+    EXPECT_NE(cut.error.find("this PNG is truncated (it has 41 bytes)"), std::string::npos)
         << cut.error;
     EXPECT_LT(cut.decoding_bytes, 64U << 10U);
   }
@@ -146,7 +145,7 @@ TEST_F(Bomb, JpegMarkersAreNotKept) {
     many += jpeg_marker('\xe2', "ICC_PROFILE" + std::string(65'000, '\x11'));
     many += jpeg_marker('\xfe', std::string(65'000, '\x11'));
   }
-  const std::size_t scan = jpeg.rfind("\xff\xda");  // not the first of them
+  const std::size_t scan = jpeg.rfind("\xff\xda");  // not the first one
   ASSERT_GT(scan, jpeg.find("\xff\xda"));
   const std::string bomb =
       jpeg.substr(0, 2) + many + jpeg.substr(2, scan - 2) + many + jpeg.substr(scan);
@@ -191,7 +190,7 @@ TEST_F(Bomb, MetadataBeyondTheLimitIsIgnored) {
   }
 }
 
-/// Bits as WebP's lossless pictures have them, the lowest of a byte first.
+/// Writes bits as in lossless WebP, the lowest of each byte first.
 class Bits {
  public:
   void put(unsigned value, int count) {
@@ -200,26 +199,26 @@ class Bits {
       if ((value >> i & 1U) != 0) bytes_.back() |= static_cast<char>(1 << count_ % 8);
     }
   }
-  /// The code of a literal, with all 256 of them 8 bits long: most significant bit first.
+  /// The code of a literal if all 256 have 8 bits: most significant bit first.
   void literal(unsigned value) {
     for (int bit = 7; bit >= 0; --bit) put(value >> bit & 1U, 1);
   }
-  /// A code of one symbol.
+  /// A code with a single symbol.
   void single(unsigned value) {
     put(1, 1);
     put(0, 1);
     put(1, 1);
     put(value, 8);
   }
-  /// A code in which each of the first 256 symbols has 8 bits: only the lengths 8 (a code of no
-  /// bits) and, for what is beyond, none.
+  /// A code in which each of the first 256 symbols has 8 bits and the others have none. Since 8 is
+  /// the only length, its own code takes no bits.
   void all_literals() {
     put(0, 1);
-    put(8, 4);  // lengths of 12 codes are given: 17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8
+    put(8, 4);  // 12 code lengths follow, for 17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8
     for (int i = 0; i < 11; ++i) put(0, 3);
     put(1, 3);
     put(1, 1);    // not all symbols
-    put(3, 3);    // a number of 8 bits
+    put(3, 3);    // an 8-bit count follows
     put(254, 8);  // 256 of them
   }
   const std::string& bytes() const { return bytes_; }
@@ -229,7 +228,7 @@ class Bits {
   int count_ = 0;
 };
 
-/// A picture in which every block of 4 x 4 pixels has its own group of codes.
+/// A picture in which each block of 4 x 4 pixels has its own group of codes.
 std::string webp_of_groups(unsigned side, unsigned groups) {
   Bits bits;
   bits.put(0x2f, 8);
@@ -258,21 +257,21 @@ std::string webp_of_groups(unsigned side, unsigned groups) {
   return webp_file(webp_chunk("VP8L", bits.bytes()));
 }
 
-TEST_F(Bomb, WebpCodesAreToldBeforeTheyAreMade) {
+TEST_F(Bomb, WebpCodeTablesAreProbedBeforeDecoding) {
   for (const unsigned groups : {1U, 2U, 300U, 5000U}) {
     const std::string bomb = webp_of_groups(400, groups);
     const Tried result = tried(bomb);
     EXPECT_EQ(result.error, "") << groups;
     ASSERT_FALSE(result.image.empty());
     EXPECT_EQ(result.image.row(399)[3 * 399], 77);
-    // 11.8 KiB of tables each, from 9 bytes of the file.
+    // 11.8 KiB of tables per group, from 9 bytes of the file.
     EXPECT_GE(result.decoding_bytes, groups * 11'816);
     EXPECT_LE(result.info.decoding_bytes, result.decoding_bytes + (2U << 20U));
   }
 }
 
-/// Photos, drawings in few colours, and noise, by libwebp's encoder at several efforts: the reader
-/// of the bits' head must take each, and tell enough.
+/// Photos, drawings in few colours, and noise, encoded by libwebp at several efforts: probe() must
+/// understand each and report enough memory.
 TEST_F(Bomb, WebpLosslessOfEveryKindIsUnderstood) {
   const Image photo = decode(golden_path("image/astronaut.jpg"));
   std::mt19937 random(1);

@@ -12,12 +12,13 @@
 namespace semblance {
 namespace {
 
-constexpr std::string_view kConvert = "convert it to one of those first";
+constexpr std::string_view kConvert = "convert it to one of these first";
 
-/// Of a file of boxes (ISO 14496-12): its brands say what it is. HEIC and AVIF both may be "mif1"
-/// first, so all of them count.
+/// The kind of a file of boxes (ISO 14496-12), from its brands. The main brand of both HEIC and
+/// AVIF may be "mif1", so all brands count.
 std::string_view kind_of_boxes(std::string_view start) {
-  constexpr std::size_t kHead = 16, kBrand = 4;  // size, "ftyp", main brand, version; others follow
+  constexpr std::size_t kHead = 16,
+                        kBrand = 4;  // size, "ftyp", main brand, version; other brands follow
   std::size_t end = 0;
   for (const char c : start.substr(0, 4)) end = end << 8U | static_cast<unsigned char>(c);
   end = std::min(end, start.size());
@@ -31,7 +32,7 @@ std::string_view kind_of_boxes(std::string_view start) {
   return kind;
 }
 
-/// What else people hand in as a photo, so that the message can say it.
+/// Recognises other files that people give as a photo, so that the message can name them.
 OtherContent other_kind(std::string_view start) {
   using namespace std::string_view_literals;
   if (const auto other = other_content(start)) return *other;
@@ -49,11 +50,11 @@ OtherContent other_kind(std::string_view start) {
   if (text.starts_with("<svg") || text.starts_with("<?xml"))
     return {"an SVG or XML file", kConvert};
   if (text.starts_with('{') || text.starts_with("["))
-    return {"JSON text", "give the photo itself; the text may say why it could not be had"};
+    return {"JSON text", "give the photo itself; the text may say why it is missing"};
   if (text.starts_with("data:"))
-    return {"a data: URL", "decode what stands behind its comma, as `base64 -d` does"};
+    return {"a data: URL", "decode the part after the comma, for example with `base64 -d`"};
   for (const std::string_view begin : {"/9j/", "iVBORw0KGgo", "UklGR"}) {
-    if (text.starts_with(begin)) return {"base64 text", "decode it, as `base64 -d` does"};
+    if (text.starts_with(begin)) return {"base64 text", "decode it, for example with `base64 -d`"};
   }
   return {"something else", kConvert};
 }
@@ -83,21 +84,20 @@ namespace codecs {
 
 void check_size(const File& file, std::int64_t w, std::int64_t h) {
   if (w < 1 || h < 1) {
-    fail(ErrorKind::kCorrupt,
-         "cannot read {} as a picture: a picture has at least one pixel, this says it is {}x{}",
+    fail(ErrorKind::kCorrupt, "cannot read {} as a picture: expected at least one pixel, got {}x{}",
          file.name(), w, h);
   }
   if (h > kPixelLimit / w) {
     fail(ErrorKind::kArgument,
-         "cannot read {}: a picture may have {} pixels at most, this one is {}x{}\n"
-         "  make it smaller first",
+         "cannot read {}: expected a picture of at most {} pixels, got {}x{}\n"
+         "  shrink it first",
          file.name(), kPixelLimit, w, h);
   }
 }
 
 void fail_truncated(const File& file, ImageFormat format) {
   fail(ErrorKind::kCorrupt,
-       "cannot read {}: this {} ends before its picture does (it has {} bytes)\n"
+       "cannot read {}: this {} is truncated (it has {} bytes)\n"
        "  get the file again",
        file.name(), name_of(format), file.size());
 }

@@ -1,4 +1,4 @@
-// What decoding takes at its peak, measured on the process, against what probe() tells.
+// The peak memory of decoding, measured on the process, against what probe() reports.
 #include <malloc.h>
 #include <png.h>
 #include <webp/encode.h>
@@ -21,7 +21,7 @@ namespace {
 constexpr Size kSize{1200, 1000};
 constexpr double kPictureBytes = 1200.0 * 1000.0 * 3.0;
 
-/// A TIFF block with nothing but an orientation.
+/// A TIFF block with only an orientation.
 std::string exif_block(int orientation) {
   std::string block("II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0", 18);
   block += static_cast<char>(orientation);
@@ -35,7 +35,7 @@ std::vector<std::byte> bytes_of(const std::uint8_t* data, std::size_t count) {
 
 struct JpegKind {
   bool progressive = false;
-  int chroma = 2;  // pixels of colour that are one sample, across and down
+  int chroma = 2;  // pixels per colour sample, across and down
 };
 std::vector<std::byte> jpeg(const Image& image, int orientation, JpegKind kind) {
   jpeg_compress_struct writer{};
@@ -143,7 +143,7 @@ std::uint64_t status_bytes(const std::string& key) {
   return 0;
 }
 
-/// The most that the process has grown by while `work` ran; nothing where it cannot be measured.
+/// How much the process grew at its peak while `work` ran; nothing if it cannot be measured.
 template <typename F>
 std::optional<double> growth(F&& work) {
   malloc_trim(0);
@@ -158,7 +158,7 @@ std::optional<double> growth(F&& work) {
 struct Kind {
   std::string name;
   std::vector<std::byte> (*make)(const Image&, int orientation);
-  double upright;  // measured peaks that are promised, in pictures
+  double upright;  // measured peaks to stay below, in pictures
   double turned;
 };
 
@@ -181,22 +181,22 @@ const Kind kKinds[] = {
 
 class DecodeMemory : public ::testing::TestWithParam<Kind> {};
 
-TEST_P(DecodeMemory, StaysBelowWhatTheHeaderTells) {
-  if (kSanitized) GTEST_SKIP() << "a sanitizer's own memory is measured, too";
+TEST_P(DecodeMemory, StaysBelowTheProbedBytes) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer's own memory would be measured too";
   const Image image = synthetic(kSize.w, kSize.h);
   for (const int orientation : {1, 6}) {
     const auto file = memory_file("photo", GetParam().make(image, orientation));
     const ImageInfo info = probe(*file);
     EXPECT_EQ(info.orientation, orientation);
     EXPECT_EQ(info.stored, kSize);
-    decode(*file);  // code and tables of the library are in memory from here on
+    decode(*file);  // loads the library's code and tables
     const auto measured = growth([&] { decode(*file); });
     if (!measured) GTEST_SKIP() << "the peak of this process cannot be reset here";
-    const auto told = static_cast<double>(info.decoding_bytes);
-    std::printf("%-30s orientation %d: measured %.2f pictures, told %.2f\n",
+    const auto probed = static_cast<double>(info.decoding_bytes);
+    std::printf("%-30s orientation %d: measured %.2f pictures, probed %.2f\n",
                 GetParam().name.c_str(), orientation, *measured / kPictureBytes,
-                told / kPictureBytes);
-    EXPECT_LE(*measured, told);
+                probed / kPictureBytes);
+    EXPECT_LE(*measured, probed);
     EXPECT_LE(*measured,
               kPictureBytes * (orientation == 1 ? GetParam().upright : GetParam().turned));
   }
@@ -205,7 +205,7 @@ TEST_P(DecodeMemory, StaysBelowWhatTheHeaderTells) {
 INSTANTIATE_TEST_SUITE_P(Formats, DecodeMemory, ::testing::ValuesIn(kKinds),
                          [](const auto& info) { return info.param.name; });
 
-TEST(ResizePhoto, GivesThePhotoBackEarly) {
+TEST(ResizePhoto, FreesThePhotoEarly) {
   for (const Size size : {Size{2400, 1600}, Size{700, 1900}, Size{1280, 1024}, Size{300, 310}}) {
     const Image photo = synthetic(size.w, size.h);
     const Image want = resize_photo(photo);
@@ -216,8 +216,8 @@ TEST(ResizePhoto, GivesThePhotoBackEarly) {
     Image given = photo.clone();
     const auto measured = growth([&] { resize_photo(std::move(given)); });
     if (!measured) continue;
-    const auto told = static_cast<double>(resize_photo_peak_bytes(size));
-    EXPECT_LE(*measured + static_cast<double>(photo.pixels().size()), told + (1 << 20));
+    const auto predicted = static_cast<double>(resize_photo_peak_bytes(size));
+    EXPECT_LE(*measured + static_cast<double>(photo.pixels().size()), predicted + (1 << 20));
   }
 }
 

@@ -28,7 +28,7 @@ TEST(Decode, AgreesWithPillowOnEveryVariant) {
     ASSERT_EQ(image.size(), size);
     const auto want = std::span(expected).subspan(entry["offset"], image.pixels().size());
     const int difference = largest_difference(image.pixels(), want);
-    // Lossy formats leave arithmetic to the library's version; these agree all the same.
+    // In lossy formats the arithmetic depends on the library's version, but these agree.
     EXPECT_EQ(difference, 0);
     if (info.format == ImageFormat::kJpeg) largest_jpeg = std::max(largest_jpeg, difference);
   }
@@ -41,12 +41,12 @@ TEST(Decode, AgreesWithPillowOnAPhoto) {
   EXPECT_EQ(crc32_of(photo.pixels()), golden_json("photo.json")["crc"].get<std::uint32_t>());
 }
 
-TEST(Decode, GoesByTheContentNotTheName) {
+TEST(Decode, DetectsTheFormatByContentNotName) {
   const auto bytes = file_bytes(golden_path("image/decode/rgb.png"));
   EXPECT_EQ(probe(*memory_file("photo.jpg", bytes)).format, ImageFormat::kPng);
 }
 
-TEST(Decode, CountsItsMemoryAndGivesItBack) {
+TEST(Decode, CountsAndFreesItsMemory) {
   const auto image_before = count_of(Tag::kImage).bytes;
   const auto staging_before = count_of(Tag::kStaging).bytes;
   {
@@ -58,9 +58,7 @@ TEST(Decode, CountsItsMemoryAndGivesItBack) {
 }
 
 TEST(Orientation, TurnsEachWay) {
-  // 1 2      upright for each orientation, row by row.
-  // 3 4
-  // 5 6
+  // 1 2      stored; `want` has the upright rows for each orientation. 3 4 5 6
   const std::string want[] = {"123456", "214365", "654321", "563412",
                               "135246", "531642", "642531", "246135"};
   std::vector<std::uint8_t> rows;
@@ -80,7 +78,7 @@ std::optional<int> exif_orientation(std::string_view bytes) {
   return orientation_of_exif(MetadataBlock(*file, 0, bytes.size()));
 }
 
-TEST(Orientation, ReadsDamagedExifAsNone) {
+TEST(Orientation, IgnoresDamagedExif) {
   const std::string good("Exif\0\0MM\0*\0\0\0\x8\0\x1\x1\x12\0\x3\0\0\0\x1\0\x6\0\0\0\0\0\0", 32);
   EXPECT_EQ(exif_orientation(good), 6);
   for (std::size_t length = 0; length < 26; ++length) {
@@ -104,7 +102,7 @@ TEST(Decode, RefusesEveryTruncation) {
   for (const char* name : {"420.jpg", "420_progressive.jpg", "rgba.png", "interlaced.png",
                            "lossless.webp", "lossy_alpha.webp", "animated.webp"}) {
     const auto bytes = file_bytes(golden_path(std::string("image/decode/") + name));
-    // A PNG is whole when its pixels are: the checksum and the end chunk may be missing.
+    // A PNG is complete if its pixels are: the checksum and the end chunk may be missing.
     const std::size_t spare = std::string_view(name).ends_with("png") ? 16 + 12 : 0;
     for (std::size_t length = 16; length + spare < bytes.size(); length += 7) {
       const auto file =
@@ -114,11 +112,11 @@ TEST(Decode, RefusesEveryTruncation) {
     }
     const auto half =
         memory_file(name, {bytes.begin(), bytes.begin() + static_cast<int>(bytes.size() * 3 / 4)});
-    expect_error(ErrorKind::kCorrupt, "ends before its picture does", [&] { decode(*half); });
+    expect_error(ErrorKind::kCorrupt, "is truncated", [&] { decode(*half); });
   }
 }
 
-TEST(Decode, HearsThatItShouldStop) {
+TEST(Decode, StopsOnRequest) {
   std::stop_source stop;
   stop.request_stop();
   for (const char* name : {"420.jpg", "420_progressive.jpg", "rgba.png", "interlaced.png"}) {
@@ -143,7 +141,7 @@ TEST(Decode, SurvivesEveryChangedByte) {
   }
 }
 
-TEST(Decode, RefusesWhatIsNotAPicture) {
+TEST(Decode, RejectsOtherFiles) {
   const auto file = [](std::string_view content) {
     const auto bytes = std::as_bytes(std::span(content));
     return memory_file("photo", {bytes.begin(), bytes.end()});
@@ -152,7 +150,7 @@ TEST(Decode, RefusesWhatIsNotAPicture) {
     expect_error(ErrorKind::kArgument, part, [&] { decode(*file(content)); });
     expect_error(ErrorKind::kArgument, part, [&] { probe(*file(content)); });
   };
-  const std::string convert = "\n  convert it to one of those first";
+  const std::string convert = "\n  convert it to one of these first";
   refused("GIF89a........................", "expected JPEG, PNG or WebP, got a GIF" + convert);
   refused("BM............................", "got a BMP" + convert);
   refused("II*...........................", "got a TIFF or raw photo" + convert);
@@ -170,8 +168,8 @@ TEST(Decode, RefusesWhatIsNotAPicture) {
           "name does not begin with \"._\"");
   refused("version https://git-lfs.github.com/spec/v1", "got a Git LFS pointer to it\n  fetch the");
   refused(" {\"error\": \"no such photo\"}", "got JSON text\n  give the photo itself");
-  refused("data:image/jpeg;base64,/9j/4AAQ", "got a data: URL\n  decode what stands behind its");
-  refused("/9j/4AAQSkZJRgABAQ", "got base64 text\n  decode it, as `base64 -d` does");
+  refused("data:image/jpeg;base64,/9j/4AAQ", "got a data: URL\n  decode the part after the comma");
+  refused("/9j/4AAQSkZJRgABAQ", "got base64 text\n  decode it, for example with `base64 -d`");
   refused("iVBORw0KGgoAAAANSUhEUg", "got base64 text");
   refused("UklGRiQAAABXRUJQVlA4", "got base64 text");
   expect_error(ErrorKind::kCorrupt, "the file is empty", [&] { decode(*file("")); });
@@ -198,7 +196,7 @@ TEST(Decode, NamesAFileOfBoxesByAllItsBrands) {
   expect("isom", "isomiso2mp41", "a video");
 }
 
-TEST(Decode, RefusesTooManyPixelsBeforeTakingMemory) {
+TEST(Decode, RejectsTooManyPixelsBeforeAllocating) {
   // 20,000 is 0x4e20.
   const auto png = changed(file_bytes(golden_path("image/decode/rgb.png")), 16,
                            std::string_view("\0\0\x4e\x20\0\0\x4e\x20", 8));
@@ -206,23 +204,23 @@ TEST(Decode, RefusesTooManyPixelsBeforeTakingMemory) {
   std::size_t frame = 0;
   while (jpeg[frame] != std::byte{0xff} || jpeg[frame + 1] != std::byte{0xc0}) ++frame;
   jpeg = changed(jpeg, frame + 5, "\x4e\x20\x4e\x20");
-  // A canvas of 16,384 x 16,384: sides less one, 24 bits each.
+  // A canvas of 16,384 x 16,384: each side minus one, in 24 bits.
   const auto webp = changed(file_bytes(golden_path("image/decode/animated.webp")), 24,
                             std::string_view("\xff\x3f\0\xff\x3f\0", 6));
   for (const auto& bytes : {png, jpeg, webp}) {
     const auto peak = count_of(Tag::kImage).peak_bytes;
     const auto file = memory_file("bomb", bytes);
-    expect_error(ErrorKind::kArgument, "a picture may have 178956970 pixels at most, this one is ",
+    expect_error(ErrorKind::kArgument, "expected a picture of at most 178956970 pixels, got ",
                  [&] { decode(*file); });
-    expect_error(ErrorKind::kArgument, "make it smaller first", [&] { probe(*file); });
+    expect_error(ErrorKind::kArgument, "shrink it first", [&] { probe(*file); });
     EXPECT_EQ(count_of(Tag::kImage).peak_bytes, peak);
   }
 }
 
-TEST(Decode, RefusesPicturesWithoutPixels) {
+TEST(Decode, RejectsPicturesWithoutPixels) {
   const auto png =
       changed(file_bytes(golden_path("image/decode/rgb.png")), 16, std::string_view("\0\0\0\0", 4));
-  expect_error(ErrorKind::kCorrupt, "at least one pixel, this says it is 0x30",
+  expect_error(ErrorKind::kCorrupt, "expected at least one pixel, got 0x30",
                [&] { decode(*memory_file("zero.png", png)); });
   auto jpeg = file_bytes(golden_path("image/decode/420.jpg"));
   std::size_t frame = 0;
@@ -232,10 +230,10 @@ TEST(Decode, RefusesPicturesWithoutPixels) {
                "this JPEG is damaged: ", [&] { decode(*memory_file("zero.jpg", jpeg)); });
 }
 
-TEST(Decode, SaysWhatIsDamaged) {
+TEST(Decode, NamesTheDamage) {
   auto jpeg = file_bytes(golden_path("image/decode/420.jpg"));
   jpeg[jpeg.size() / 2] = std::byte{0xff};
-  jpeg[jpeg.size() / 2 + 1] = std::byte{0xd9};  // an end in the middle
+  jpeg[jpeg.size() / 2 + 1] = std::byte{0xd9};  // an end marker in the middle
   expect_error(ErrorKind::kCorrupt, "this JPEG is damaged: Corrupt JPEG data: premature end",
                [&] { decode(*memory_file("cut.jpg", jpeg)); });
   auto png = file_bytes(golden_path("image/decode/rgb.png"));
@@ -246,14 +244,14 @@ TEST(Decode, SaysWhatIsDamaged) {
   expect_error(ErrorKind::kCorrupt,
                "this PNG is damaged: ", [&] { decode(*memory_file("pixels.png", png)); });
   const auto webp = changed(file_bytes(golden_path("image/decode/lossless.webp")), 20, "....");
-  expect_error(ErrorKind::kCorrupt, "this WebP is damaged: its header makes no sense",
+  expect_error(ErrorKind::kCorrupt, "this WebP is damaged: its header is invalid",
                [&] { decode(*memory_file("head.webp", webp)); });
   const auto none = changed(file_bytes(golden_path("image/decode/lossless.webp")), 12, "ABCD");
   expect_error(ErrorKind::kCorrupt, "this WebP is damaged: it holds no picture",
                [&] { decode(*memory_file("none.webp", none)); });
 }
 
-TEST(Decode, PassesTheDevicesErrorThrough) {
+TEST(Decode, PassesDeviceErrorsThrough) {
   for (const char* name : {"420.jpg", "rgb.png", "lossless.webp"}) {
     const FailingFile file(open_file(golden_path(std::string("image/decode/") + name)), 600);
     expect_error(ErrorKind::kDevice, "Input/output error", [&] { decode(file); });
@@ -272,7 +270,7 @@ TEST(Decode, PrintsNothing) {
   EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
 }
 
-TEST(Image, RefusesSizesThatAreNone) {
+TEST(Image, RejectsInvalidSizes) {
   expect_error(ErrorKind::kArgument, "cannot make a picture of 0x5: sides must be at least 1", [] {
     Image({0, 5});
   });

@@ -30,7 +30,7 @@ Image draw_keypoints(const Keypoints& keypoints, Size size) {
   const auto [nose_x, nose_y] = keypoints[kNose];
   for (std::size_t i = 0; i < keypoints.size(); ++i) {
     if (i == kNose) continue;
-    // In float, as NumPy computes on float32 points; whole numbers by cutting, as Python's int().
+    // In float, as NumPy computes with float32 points; truncated to integers like Python's int().
     const auto [x, y] = keypoints[i];
     const float dx = x - nose_x;
     const float dy = y - nose_y;
@@ -41,7 +41,7 @@ Image draw_keypoints(const Keypoints& keypoints, Size size) {
     std::vector<cv::Point> outline;
     cv::ellipse2Poly(centre, cv::Size(static_cast<int>(length / 2), kHalfWidth),
                      static_cast<int>(degrees), 0, 360, 1, outline);
-    // The limbs are drawn before anything else, so they can have the darkened colour at once.
+    // Nothing is drawn before the limbs, so they can use the darkened colour directly.
     cv::fillConvexPoly(canvas, outline, colour_of(i, kDarkened));
   }
   for (std::size_t i = 0; i < keypoints.size(); ++i) {

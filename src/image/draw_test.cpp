@@ -17,7 +17,7 @@ Keypoints keypoints_of(const nlohmann::json& points) {
   return keypoints;
 }
 
-TEST(DrawKeypoints, GivesOpenCvsBytes) {
+TEST(DrawKeypoints, MatchesOpenCvExactly) {
   const auto cases = golden_json("draw.json");
   ASSERT_EQ(cases.size(), 25U);
   for (const auto& entry : cases) {
@@ -30,13 +30,13 @@ TEST(DrawKeypoints, GivesOpenCvsBytes) {
   }
 }
 
-TEST(DrawKeypoints, RefusesPointsThatAreNone) {
+TEST(DrawKeypoints, RejectsInvalidPoints) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   for (const float bad : {NAN, kInfinity, -kInfinity, 1.1e6F, -3e38F}) {
     Keypoints keypoints{};
     keypoints[3][1] = bad;
     expect_error(ErrorKind::kArgument,
-                 "cannot draw the keypoint picture: keypoints are finite numbers within 1000000 "
+                 "cannot draw the keypoint picture: keypoints must be finite and within 1000000 "
                  "pixels of the picture's corner, keypoint 3 is (0, ",
                  [&] {
                    draw_keypoints(keypoints, {64, 64});

@@ -21,13 +21,13 @@ void check_text(const ImageText& text) {
     if (key.empty() || key.size() > kKeyLimit || !std::ranges::all_of(key, printable) ||
         key.front() == ' ' || key.back() == ' ') {
       fail(ErrorKind::kArgument,
-           "cannot write the picture's text: a key is 1 to {} printable ASCII characters without "
-           "spaces at its ends, this one is \"{}\"",
+           "cannot write the picture's text: a key must be 1 to {} printable ASCII characters "
+           "without spaces at either end, got \"{}\"",
            kKeyLimit, key);
     }
     if (!code_points(value) || value.find('\0') != std::string::npos) {
       fail(ErrorKind::kArgument,
-           "cannot write the picture's text: the value of \"{}\" is not UTF-8 text without zeros",
+           "cannot write the picture's text: the value of \"{}\" must be UTF-8 without zero bytes",
            key);
     }
   }
@@ -53,7 +53,7 @@ void check_sides(const Image& image, ImageFormat format, int limit) {
   }
   if (image.width() > limit || image.height() > limit) {
     fail(ErrorKind::kArgument,
-         "cannot write a {}: its sides may be {} pixels, the picture is {}x{}\n"
+         "cannot write a {}: expected sides of at most {} pixels, got {}x{}\n"
          "  write a PNG",
          name_of(format), limit, image.width(), image.height());
   }
@@ -75,7 +75,7 @@ std::vector<std::byte> encode(const Image& image, ImageFormat format, const Imag
       constexpr std::size_t kMarkerLimit = 65'533 - 6;
       if (exif.size() > kMarkerLimit) {
         fail(ErrorKind::kArgument,
-             "cannot write a JPEG: its text may take {} bytes as EXIF, this takes {}\n"
+             "cannot write a JPEG: expected text of at most {} bytes as EXIF, got {}\n"
              "  write a PNG, or leave the text out",
              kMarkerLimit, exif.size());
       }
@@ -89,8 +89,8 @@ std::vector<std::byte> encode(const Image& image, ImageFormat format, const Imag
 }
 
 std::uint64_t encoding_bytes(ImageFormat format, Size size) {
-  // For noise, which no format makes smaller; tests/allocation_test.cpp.
-  const auto bytes_a_pixel = [format]() -> std::uint64_t {
+  // For noise, which no format can compress; see tests/allocation_test.cpp.
+  const auto bytes_per_pixel = [format]() -> std::uint64_t {
     switch (format) {
       case ImageFormat::kJpeg:
         return 4;
@@ -101,7 +101,7 @@ std::uint64_t encoding_bytes(ImageFormat format, Size size) {
     }
     return 0;
   }();
-  return bytes_a_pixel * codecs::pixels_of(size) + codecs::codec_bytes(size.w);
+  return bytes_per_pixel * codecs::pixels_of(size) + codecs::codec_bytes(size.w);
 }
 
 ImageFormat format_for(const std::filesystem::path& path) {
@@ -110,8 +110,8 @@ ImageFormat format_for(const std::filesystem::path& path) {
   if (extension == ".jpg" || extension == ".jpeg") return ImageFormat::kJpeg;
   if (extension == ".webp") return ImageFormat::kWebp;
   fail(ErrorKind::kArgument,
-       "cannot write {}: a picture's name ends in .png, .jpg, .jpeg or .webp, this one {}",
-       path.string(), extension.empty() ? "has no ending" : "ends in " + extension);
+       "cannot write {}: expected a name that ends in .png, .jpg, .jpeg or .webp, got {}",
+       path.string(), extension.empty() ? "no extension" : extension);
 }
 
 void write_image(const Image& image, const std::filesystem::path& path, const ImageText& text,

@@ -26,7 +26,7 @@ TEST(Encode, PngKeepsEveryPixel) {
   EXPECT_EQ(largest_difference(image.pixels(), again.pixels()), 0);
 }
 
-TEST(Encode, PngHearsThatItShouldStop) {
+TEST(Encode, PngStopsOnRequest) {
   std::stop_source stop;
   stop.request_stop();
   EXPECT_EQ(error_of([&] {
@@ -35,7 +35,7 @@ TEST(Encode, PngHearsThatItShouldStop) {
             "cancelled: cancelled");
 }
 
-TEST(Encode, JpegIsPillowsAtQuality95) {
+TEST(Encode, JpegMatchesPillowAtQuality95) {
   const Image photo = decode(golden_path("image/astronaut.jpg"));
   const Image again = decode(*memory_file("a.jpg", encode(photo, ImageFormat::kJpeg)));
   EXPECT_EQ(crc32_of(again.pixels()), golden_json("jpeg_quality.json")["crc"].get<std::uint32_t>());
@@ -48,12 +48,12 @@ TEST(Encode, WebpIsCloseToThePicture) {
   EXPECT_LT(mean_difference(photo, again), 3);
 }
 
-TEST(Encode, LessQualityTakesLessRoomAndIsFurtherFromThePicture) {
+TEST(Encode, LowerQualityIsSmallerAndLessAccurate) {
   const Image photo = decode(golden_path("image/astronaut.jpg"));
   for (const auto format : {ImageFormat::kJpeg, ImageFormat::kWebp}) {
     std::size_t bytes = ~std::size_t{0};
     double difference = -1;
-    for (const int quality : {95, 50, 0}) {  // the photo itself is a JPEG of 95 or so
+    for (const int quality : {95, 50, 0}) {  // the photo itself is a JPEG of about 95
       const auto file = encode(photo, format, {}, quality);
       const double now = mean_difference(photo, decode(*memory_file("a", file)));
       EXPECT_LT(file.size(), bytes) << name_of(format) << " " << quality;
@@ -64,7 +64,7 @@ TEST(Encode, LessQualityTakesLessRoomAndIsFurtherFromThePicture) {
   }
 }
 
-TEST(Encode, PngTextIsLatin1WhereItCanBe) {
+TEST(Encode, PngTextIsLatin1IfPossible) {
   const Image image = synthetic(3, 2);
   const auto latin =
       as_string(encode(image, ImageFormat::kPng, {{"parameters", "caf\xc3\xa9\nSteps: 30"}}));
@@ -78,7 +78,7 @@ TEST(Encode, PngTextIsLatin1WhereItCanBe) {
   EXPECT_EQ(other.find("tEXt"), std::string::npos);
 }
 
-TEST(Encode, ExifCarriesTheTextInUtf16) {
+TEST(Encode, ExifHasTheTextInUtf16) {
   const ImageText text = {
       {"parameters", "a \xf0\x9f\x98\x80"}, {"Software", "semblance 0.1"}, {"note", "b"}};
   const std::string comment("UNICODE\0\0a\0 \xd8\x3d\xde\0\0\n\0n\0o\0t\0e\0:\0 \0b", 32);
@@ -93,7 +93,7 @@ TEST(Encode, ExifCarriesTheTextInUtf16) {
             std::string::npos);
 }
 
-TEST(Encode, RefusesTextThatIsNone) {
+TEST(Encode, RejectsInvalidText) {
   const Image image = synthetic(2, 2);
   const auto refused = [&](const std::string& key, const std::string& value,
                            const std::string& part) {
@@ -101,46 +101,46 @@ TEST(Encode, RefusesTextThatIsNone) {
       encode(image, ImageFormat::kPng, {{key, value}});
     });
   };
-  refused("", "x", "a key is 1 to 79 printable ASCII characters");
-  refused(std::string(80, 'k'), "x", "a key is 1 to 79 printable");
-  refused(" k", "x", "without spaces at its ends, this one is \" k\"");
-  refused("k\n", "x", "a key is 1 to 79 printable");
+  refused("", "x", "a key must be 1 to 79 printable ASCII characters");
+  refused(std::string(80, 'k'), "x", "a key must be 1 to 79 printable");
+  refused(" k", "x", "without spaces at either end, got \" k\"");
+  refused("k\n", "x", "a key must be 1 to 79 printable");
   for (const std::string bad : {"\xff", "\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80",
                                 "\xe0\x80\x80", "\xf4\x90\x80\x80", "a\x80"}) {
-    refused("k", bad, "the value of \"k\" is not UTF-8 text without zeros");
+    refused("k", bad, "the value of \"k\" must be UTF-8 without zero bytes");
   }
-  refused("k", std::string("a\0b", 3), "is not UTF-8 text without zeros");
-  expect_error(ErrorKind::kArgument, "its text may take 65527 bytes as EXIF, this takes 8", [&] {
+  refused("k", std::string("a\0b", 3), "must be UTF-8 without zero bytes");
+  expect_error(ErrorKind::kArgument, "expected text of at most 65527 bytes as EXIF, got 8", [&] {
     encode(image, ImageFormat::kJpeg, {{"parameters", std::string(40000, 'x')}});
   });
 }
 
-TEST(Encode, RefusesSizesTheFormatHasNot) {
+TEST(Encode, RejectsSizesTheFormatCannotStore) {
   expect_error(ErrorKind::kArgument, "cannot write a PNG: the picture is empty",
                [] { encode(Image(), ImageFormat::kPng); });
   expect_error(ErrorKind::kArgument,
-               "cannot write a WebP: its sides may be 16383 pixels, the picture is 16384x1", [] {
+               "cannot write a WebP: expected sides of at most 16383 pixels, got 16384x1", [] {
                  encode(Image({16384, 1}), ImageFormat::kWebp);
                });
-  expect_error(ErrorKind::kArgument, "cannot write a JPEG: its sides may be 65500 pixels", [] {
-    encode(Image({1, 65501}), ImageFormat::kJpeg);
-  });
+  expect_error(ErrorKind::kArgument, "cannot write a JPEG: expected sides of at most 65500 pixels",
+               [] {
+                 encode(Image({1, 65501}), ImageFormat::kJpeg);
+               });
 }
 
-TEST(WriteImage, GoesByTheName) {
+TEST(WriteImage, ChoosesTheFormatByExtension) {
   EXPECT_EQ(format_for("a/b.PNG"), ImageFormat::kPng);
   EXPECT_EQ(format_for("b.jpg"), ImageFormat::kJpeg);
   EXPECT_EQ(format_for("b.x.JPeg"), ImageFormat::kJpeg);
   EXPECT_EQ(format_for("b.webp"), ImageFormat::kWebp);
   expect_error(
       ErrorKind::kArgument,
-      "cannot write out.gif: a picture's name ends in .png, .jpg, .jpeg or .webp, this one "
-      "ends in .gif",
+      "cannot write out.gif: expected a name that ends in .png, .jpg, .jpeg or .webp, got .gif",
       [] { format_for("out.gif"); });
-  expect_error(ErrorKind::kArgument, "this one has no ending", [] { format_for("out"); });
+  expect_error(ErrorKind::kArgument, "got no extension", [] { format_for("out"); });
 }
 
-TEST(WriteImage, LeavesAWholeFileOrNone) {
+TEST(WriteImage, WritesAWholeFileOrNone) {
   const auto folder =
       std::filesystem::temp_directory_path() / ("semblance_image_" + std::to_string(getpid()));
   std::filesystem::create_directories(folder);

@@ -26,7 +26,7 @@ class TiffWriter {
       bytes_.push_back(static_cast<std::byte>(value >> (8 * i) & 0xff));
     }
   }
-  /// A directory's entry; `value` is its content or, beyond 4 bytes, the offset of it.
+  /// A directory entry; `value` is its content or, above 4 bytes, the offset of the content.
   void entry(std::uint16_t tag, std::uint16_t type, std::size_t count, std::size_t value) {
     number(tag, 2);
     number(type, 2);
@@ -62,7 +62,7 @@ std::string utf16_big_endian(std::string_view utf8) {
 }  // namespace
 
 std::vector<std::byte> make_exif(std::string_view comment, std::string_view software) {
-  // TIFF keeps values of up to 4 bytes in the entry itself; a zero-padded one is longer.
+  // TIFF keeps values of up to 4 bytes in the entry itself; zero padding makes the name longer.
   std::string name(software);
   if (!name.empty()) name.resize(std::max<std::size_t>(name.size() + 1, 5));
   const std::string content =

@@ -1,4 +1,4 @@
-// The EXIF block that carries how a picture was made.
+// The EXIF block that records how a picture was made.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +8,8 @@
 namespace semblance {
 
 /// A big-endian TIFF block (without the "Exif\0\0" of JPEG): Software in the first directory,
-/// UserComment ("UNICODE\0" and UTF-16 big-endian) in the Exif directory; an empty one is left out.
-/// Both are UTF-8, checked before.
+/// UserComment ("UNICODE\0" and UTF-16 big-endian) in the Exif directory; empty ones are left out.
+/// Both arguments must be valid UTF-8.
 std::vector<std::byte> make_exif(std::string_view comment, std::string_view software);
 
 }  // namespace semblance

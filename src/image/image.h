@@ -16,13 +16,13 @@ struct Size {
   friend bool operator==(const Size&, const Size&) = default;
 };
 
-/// Moves, never copies; counted under Tag::kImage. A default Image is empty (0 x 0); every other
-/// has at least one pixel.
+/// Moves, never copies; counted under Tag::kImage. A default Image is empty (0 x 0); all others
+/// have at least one pixel.
 class Image {
  public:
   Image() = default;
-  /// Black. Throws Error(kArgument) unless both sides are at least 1 and there are at most 2^31 - 1
-  /// bytes, Error(kMemory) when the system has no more.
+  /// A black picture. Throws Error(kArgument) unless both sides are at least 1 and the picture has
+  /// at most 2^31 - 1 bytes, Error(kMemory) if the system is out of memory.
   explicit Image(Size size);
 
   Size size() const { return size_; }
@@ -33,7 +33,7 @@ class Image {
   /// All pixels, h * w * 3 values.
   std::span<std::uint8_t> pixels() { return buffer_.as<std::uint8_t>(); }
   std::span<const std::uint8_t> pixels() const { return buffer_.as<std::uint8_t>(); }
-  /// One row, w * 3 values; y must be inside.
+  /// One row, w * 3 values; y must be in range.
   std::uint8_t* row(int y) { return pixels().data() + row_bytes() * static_cast<std::size_t>(y); }
   const std::uint8_t* row(int y) const {
     return pixels().data() + row_bytes() * static_cast<std::size_t>(y);

@@ -1,5 +1,5 @@
-// The five points of a face, in pixels of the picture they were found in (x to the right, y down):
-// left eye, right eye, nose, left and right corner of the mouth, as seen by the viewer.
+// The five points of a face, in pixels of the picture in which they were found (x to the right, y
+// down): left eye, right eye, nose, left and right corner of the mouth, from the viewer's side.
 #pragma once
 
 #include <array>
@@ -8,7 +8,7 @@ namespace semblance {
 
 using Keypoints = std::array<std::array<float, 2>, 5>;
 
-/// No coordinate of a keypoint that is drawn or aligned may be further than this from the origin.
+/// The largest absolute coordinate of a keypoint that is drawn or aligned.
 inline constexpr float kKeypointLimit = 1e6F;
 
 /// Throws Error(kArgument), naming the point, unless all are finite and within kKeypointLimit.

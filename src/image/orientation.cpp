@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint16_t kOrientationTag = 0x0112;
 
-/// A number of `width` bytes at most 4.
+/// A number of `width` bytes, at most 4.
 std::uint32_t number(std::span<const std::byte> bytes, std::size_t width, bool big_endian) {
   std::uint32_t value = 0;
   for (std::size_t i = 0; i < width; ++i) {
@@ -98,7 +98,7 @@ void place_rows(Image& upright, Size stored, int orientation, int y, int count,
   const bool flip_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
   const bool flip_y = orientation == 3 || orientation == 6 || orientation == 7;
   const bool swap = orientation >= 5;
-  // Blocks of rows, so that the pixels written side by side in an upright row share a cache line.
+  // In blocks of rows, so that neighbouring pixels of an upright row are written to one cache line.
   constexpr int kBlock = 16;
   for (int first = 0; first < count; first += kBlock) {
     const int last = std::min(count, first + kBlock);

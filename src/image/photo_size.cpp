@@ -16,13 +16,13 @@ constexpr double kLongSide = 1280;
 constexpr int kSideLimit = 1 << 28;
 constexpr int kAreaSideLimit = 16'384;
 
-/// Python's round: half to even, which is the default rounding mode of the processor.
+/// Python's round: half to even, the processor's default rounding mode.
 double round_half_even(double value) { return std::nearbyint(value); }
 
 void check_photo(Size photo) {
   if (photo.w < 1 || photo.h < 1 || photo.w > kSideLimit || photo.h > kSideLimit) {
     fail(ErrorKind::kArgument,
-         "cannot choose a size: a photo's sides are 1 to {} pixels, this one is {}x{}", kSideLimit,
+         "cannot choose a size: a photo's sides must be 1 to {} pixels, got {}x{}", kSideLimit,
          photo.w, photo.h);
   }
 }
@@ -45,7 +45,7 @@ PublishedSize published_size(Size photo) {
     fail(ErrorKind::kArgument,
          "cannot resize a photo of {}x{}: with its long side at {:.0f}, the short one must be at "
          "least {} pixels, it would be {}\n"
-         "  crop the photo, or detect on it as it is with --photo-size original",
+         "  crop the photo, or keep its size with --photo-size original",
          photo.w, photo.h, kLongSide, kStep, std::min(size.first.w, size.first.h));
   }
   return size;
@@ -61,7 +61,7 @@ Image resize_photo(Image&& photo) {
   const auto resized = [](Image image, Size to) {
     return image.size() == to ? std::move(image) : resize(image, to, Filter::kBilinear);
   };
-  Image first = resized(std::move(photo), size.first);  // the photo goes with this statement
+  Image first = resized(std::move(photo), size.first);  // frees the photo
   return resized(std::move(first), size.final);
 }
 
@@ -69,8 +69,8 @@ std::uint64_t resize_photo_peak_bytes(Size photo) {
   const auto rgb = [](Size size) {
     return static_cast<std::uint64_t>(size.w) * static_cast<std::uint64_t>(size.h) * 3;
   };
-  // The filters' weights, and for each thread the rows that one result row is made of.
-  const auto beside = [](Size from, Size to) {
+  // The filters' weights, and for each thread the rows that contribute to one result row.
+  const auto scratch = [](Size from, Size to) {
     const auto stride = [](int a, int b) { return 2 * (a / b + 1) + 3; };
     const std::int64_t weights =
         (std::int64_t{to.w} * stride(from.w, to.w) + std::int64_t{to.h} * stride(from.h, to.h)) * 4;
@@ -81,7 +81,7 @@ std::uint64_t resize_photo_peak_bytes(Size photo) {
   const PublishedSize size = published_size(photo);
   std::uint64_t peak = rgb(photo);
   for (const auto& [from, to] : {std::pair{photo, size.first}, {size.first, size.final}}) {
-    if (!(from == to)) peak = std::max(peak, rgb(from) + rgb(to) + beside(from, to));
+    if (!(from == to)) peak = std::max(peak, rgb(from) + rgb(to) + scratch(from, to));
   }
   return peak;
 }
@@ -90,7 +90,7 @@ Size auto_size(Size photo, int side) {
   check_photo(photo);
   if (side < kStep || side > kAreaSideLimit) {
     fail(ErrorKind::kArgument,
-         "cannot choose a size: the model's own side is {} to {} pixels, {} was given", kStep,
+         "cannot choose a size: the model's side must be {} to {} pixels, got {}", kStep,
          kAreaSideLimit, side);
   }
   const double aspect = std::sqrt(static_cast<double>(photo.w) / photo.h);

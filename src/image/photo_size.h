@@ -1,5 +1,5 @@
-// How large: the published scripts' resize of a photo (InstantID's resize_img), and the picture
-// size that a photo's shape asks for.
+// Sizes: how the published scripts resize a photo (InstantID's resize_img), and the picture size
+// that matches a photo's aspect ratio.
 #pragma once
 
 #include <cstdint>
@@ -16,21 +16,22 @@ struct PublishedSize {
   Size final;
 };
 
-/// Throws Error(kArgument) for a side below 1 or beyond 2^28, and for a photo so narrow (more than
+/// Throws Error(kArgument) for a side below 1 or above 2^28, and for a photo so narrow (more than
 /// 20 times as long as wide) that its short side becomes less than 64.
 PublishedSize published_size(Size photo);
 
-/// The photo at published_size().final: two bilinear resizes as Pillow's. Throws as that does.
+/// The photo at published_size().final, by two bilinear resizes like Pillow's. Throws like
+/// published_size.
 Image resize_photo(const Image& photo);
-/// The same, giving the photo's memory back as soon as the first resize is done.
+/// The same, but frees the photo as soon as the first resize is done.
 Image resize_photo(Image&& photo);
-/// The most memory that resize_photo(Image&&) takes, the photo included, in bytes.
+/// The peak memory of resize_photo(Image&&), including the photo, in bytes.
 std::uint64_t resize_photo_peak_bytes(Size photo);
 
-/// The photo's shape at about `side` x `side` pixels of area: w, h = side * sqrt(aspect), side /
-/// sqrt(aspect), each to the nearest multiple of 64, at least 64 and at most side^2 / 64. Small
-/// photos are enlarged too. Throws Error(kArgument) for a photo side below 1 or a `side` that is
-/// not 64 to 16,384.
+/// A size with the photo's aspect ratio and an area of about `side` x `side` pixels: w, h = side *
+/// sqrt(aspect), side / sqrt(aspect), each rounded to the nearest multiple of 64, at least 64 and
+/// at most side^2 / 64. Small photos are enlarged too. Throws Error(kArgument) for a photo side
+/// below 1 or a `side` outside 64 to 16,384.
 Size auto_size(Size photo, int side);
 
 }  // namespace semblance

@@ -24,7 +24,7 @@ TEST(PublishedSize, AgreesWithPythonOnManyShapes) {
   }
 }
 
-TEST(PublishedSize, RefusesWhatIsTooNarrow) {
+TEST(PublishedSize, RejectsPhotosThatAreTooNarrow) {
   expect_error(
       ErrorKind::kArgument,
       "cannot resize a photo of 20000x1: with its long side at 1280, the short one must be "
@@ -32,12 +32,12 @@ TEST(PublishedSize, RefusesWhatIsTooNarrow) {
       [] {
         published_size({20000, 1});
       });
-  expect_error(ErrorKind::kArgument, "sides are 1 to 268435456 pixels, this one is 0x7", [] {
+  expect_error(ErrorKind::kArgument, "sides must be 1 to 268435456 pixels, got 0x7", [] {
     published_size({0, 7});
   });
 }
 
-TEST(ResizePhoto, GivesPillowsBytes) {
+TEST(ResizePhoto, MatchesPillowExactly) {
   const Image photo = decode(golden_path("image/astronaut.jpg"));
   const auto golden = golden_json("resize_photo.json");
   const int left = golden["crop"][0];
@@ -60,10 +60,10 @@ TEST(AutoSize, KeepsTheShapeAtTheModelsArea) {
   EXPECT_EQ(auto_size({1920, 1080}, 512), (Size{704, 384}));
   EXPECT_EQ(auto_size({20000, 1}, 1024), (Size{16384, 64}));
   EXPECT_EQ(auto_size({1, 1}, 64), (Size{64, 64}));
-  expect_error(ErrorKind::kArgument, "the model's own side is 64 to 16384 pixels, 0 was given", [] {
+  expect_error(ErrorKind::kArgument, "the model's side must be 64 to 16384 pixels, got 0", [] {
     auto_size({5, 5}, 0);
   });
-  expect_error(ErrorKind::kArgument, "this one is -1x5", [] { auto_size({-1, 5}, 1024); });
+  expect_error(ErrorKind::kArgument, "got -1x5", [] { auto_size({-1, 5}, 1024); });
 }
 
 }  // namespace

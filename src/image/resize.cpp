@@ -21,9 +21,9 @@ namespace semblance::resize_detail {
 constexpr int kPrecisionBits = 32 - 8 - 2;
 constexpr std::int32_t kHalf = 1 << (kPrecisionBits - 1);
 
-/// For every output position: which input positions it reads, and with which weights.
+/// For each output position: the input positions it reads, and their weights.
 struct Taps {
-  int stride = 0;  // weights set aside for each position
+  int stride = 0;  // weights reserved per position
   Buffer first_and_count;
   Buffer weights;
 
@@ -47,8 +47,9 @@ using resize_detail::kHalf;
 using resize_detail::kPrecisionBits;
 using resize_detail::Taps;
 
-/// One pixel across: the weighted sum of `count` pixels of three bytes. Four bytes of each are
-/// read, but three of the last `tail` (0 or 1), after which nothing may be read.
+/// One pixel of the horizontal pass: the weighted sum of `count` three-byte pixels. Reads four
+/// bytes of each, except for the last `tail` (0 or 1) pixels, where it reads three: the data ends
+/// there.
 #if HWY_TARGET == HWY_SCALAR
 void pixel_across(const std::uint8_t* pixel, const std::int32_t* weights, int count, int,
                   std::uint8_t* dst) {
@@ -80,7 +81,7 @@ HWY_INLINE void pixel_across(const std::uint8_t* pixel, const std::int32_t* weig
 }
 #endif
 
-/// One row across: src [from_w, 3] to dst [to_w, 3].
+/// One row of the horizontal pass: src [from_w, 3] to dst [to_w, 3].
 void row_across(const std::uint8_t* src, int from_w, const Taps& taps, int to_w,
                 std::uint8_t* dst) {
   for (int x = 0; x < to_w; ++x) {
@@ -91,7 +92,7 @@ void row_across(const std::uint8_t* src, int from_w, const Taps& taps, int to_w,
   }
 }
 
-/// Rows down: dst[x] is the weighted sum of rows[i][x]; `bytes` values a row.
+/// One row of the vertical pass: dst[x] is the weighted sum of rows[i][x]; `bytes` values per row.
 void rows_down(const std::uint8_t* const* rows, const std::int32_t* weights, int count,
                std::size_t bytes, std::uint8_t* dst) {
   const hn::ScalableTag<std::int32_t> d32;
@@ -210,7 +211,7 @@ Taps make_taps(int from, int to, const Kernel& kernel) {
   return taps;
 }
 
-/// Pillow's positions are sums of steps, and so carry their rounding.
+/// Like Pillow, adds up steps, so that the positions have the same rounding errors.
 std::vector<int> nearest_positions(int from, int to) {
   const double step = static_cast<double>(from) / to;
   std::vector<int> positions(static_cast<std::size_t>(to));
@@ -227,7 +228,7 @@ Image resize_nearest(const Image& image, Size to) {
   const auto rows = nearest_positions(image.height(), to.h);
   Image out(to);
   parallel_for(to.h, [&](std::int64_t y) {
-    // A position that rounding carried beyond the end stays black, as in Pillow.
+    // A position that rounding moved past the end stays black, as in Pillow.
     const int from_y = rows[static_cast<std::size_t>(y)];
     if (from_y >= image.height()) return;
     const std::uint8_t* src = image.row(from_y);
@@ -241,8 +242,8 @@ Image resize_nearest(const Image& image, Size to) {
   return out;
 }
 
-/// The pass down over output rows [begin, end). The rows that it reads are made by `across` in
-/// order, each once, and kept in `ring` (as many rows as the widest window has) while needed.
+/// The vertical pass over output rows [begin, end). `across` makes the rows that it reads, in order
+/// and once each; `ring`, which holds as many rows as the widest window, keeps them while needed.
 template <typename Across>
 void resize_band(const Taps& down, int begin, int end, std::uint8_t* ring,
                  const std::uint8_t** window, std::size_t row_bytes, Across&& across, Image& out) {
@@ -261,7 +262,7 @@ void resize_band(const Taps& down, int begin, int end, std::uint8_t* ring,
   }
 }
 
-/// Row y of the pass down over the picture itself.
+/// Row y of the vertical pass over the picture itself.
 void image_down(const Image& image, const Taps& down, int y, const std::uint8_t** window,
                 std::uint8_t* dst) {
   for (int i = 0; i < down.count(y); ++i) window[i] = image.row(down.first(y) + i);

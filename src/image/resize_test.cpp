@@ -15,7 +15,7 @@ Filter filter_of(const std::string& name) {
   return Filter::kLanczos;
 }
 
-TEST(Resize, GivesPillowsBytes) {
+TEST(Resize, MatchesPillowExactly) {
   const auto cases = golden_json("resize.json");
   ASSERT_EQ(cases.size(), 68U);
   for (const auto& item : cases) {
@@ -36,13 +36,13 @@ TEST(Resize, DoesNotDependOnThreads) {
   EXPECT_EQ(largest_difference(alone.pixels(), many.pixels()), 0);
 }
 
-TEST(Resize, GivesItsScratchBack) {
+TEST(Resize, FreesItsScratchMemory) {
   const auto before = count_of(Tag::kScratch).bytes;
   resize(synthetic(90, 80), {33, 44}, Filter::kBicubic);
   EXPECT_EQ(count_of(Tag::kScratch).bytes, before);
 }
 
-TEST(Resize, RefusesNothingAndNoSize) {
+TEST(Resize, RejectsEmptyPicturesAndSizes) {
   expect_error(ErrorKind::kArgument, "cannot resize a picture: it is empty", [] {
     resize(Image(), {4, 4}, Filter::kBilinear);
   });

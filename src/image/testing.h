@@ -1,4 +1,4 @@
-// What this room's tests share.
+// Helpers for this room's tests.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -20,7 +20,7 @@
 
 namespace semblance::testing {
 
-/// tools/oracle/image.py's picture of the same name.
+/// The picture of the same name in tools/oracle/image.py.
 inline Image synthetic(int w, int h) {
   Image image({w, h});
   for (std::uint32_t y = 0; y < static_cast<std::uint32_t>(h); ++y) {

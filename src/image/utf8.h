@@ -1,5 +1,5 @@
-// UTF-8 of a picture's text into code points. (The room of words, text/, knows far more; this room
-// does not depend on it.)
+// Decodes the UTF-8 of a picture's text. (The room text/ can do far more, but this room does not
+// depend on it.)
 #pragma once
 
 #include <optional>
@@ -8,7 +8,8 @@
 
 namespace semblance {
 
-/// The text's code points; nothing when it is not well-formed UTF-8 (over-long, surrogates, cut).
+/// The text's code points; nothing if it is not well-formed UTF-8 (over-long, surrogates,
+/// truncated).
 std::optional<std::vector<char32_t>> code_points(std::string_view utf8);
 
 }  // namespace semblance

@@ -14,9 +14,9 @@ void check_not_empty(const Image& image) {
   if (image.empty()) fail(ErrorKind::kArgument, "cannot resample a picture: it is empty");
 }
 
-/// The picture at (x, y), between its pixels by their distances; black beyond them.
+/// Samples the picture bilinearly at (x, y); black outside.
 void sample(const Image& image, double x, double y, std::uint8_t* dst) {
-  // Written so that NaN is outside too; what is left fits an int.
+  // Written so that NaN counts as outside too; the rest fits an int.
   if (!(x > -1 && y > -1 && x < image.width() && y < image.height())) return;
   const int left = static_cast<int>(std::floor(x));
   const int top = static_cast<int>(std::floor(y));
@@ -58,7 +58,7 @@ Image warp_affine(const Image& image, const AffineMap& forward, Size to) {
   if (!finite || !(std::fabs(determinant) > 1e-12 * largest * largest) ||
       !std::isfinite(1 / determinant)) {
     fail(ErrorKind::kArgument,
-         "cannot warp a picture: the matrix must be finite and invertible, it is [{}, {}, {}; {}, "
+         "cannot warp a picture: the matrix must be finite and invertible, got [{}, {}, {}; {}, "
          "{}, {}]",
          forward.m[0], forward.m[1], forward.m[2], forward.m[3], forward.m[4], forward.m[5]);
   }

@@ -38,7 +38,7 @@ TEST(WarpAffine, MovesByWholePixelsExactly) {
   }
 }
 
-TEST(WarpAffine, RefusesWhatItCannotDo) {
+TEST(WarpAffine, RejectsInvalidArguments) {
   const Image image = synthetic(4, 4);
   expect_error(ErrorKind::kArgument, "cannot resample a picture: it is empty", [] {
     warp_affine(Image(), {}, {4, 4});
@@ -46,7 +46,7 @@ TEST(WarpAffine, RefusesWhatItCannotDo) {
   expect_error(ErrorKind::kArgument, "cannot resample a picture: it is empty", [] {
     cv_resize(Image(), {4, 4});
   });
-  expect_error(ErrorKind::kArgument, "the matrix must be finite and invertible, it is [nan", [&] {
+  expect_error(ErrorKind::kArgument, "the matrix must be finite and invertible, got [nan", [&] {
     warp_affine(image, {{NAN, 0, 0, 0, 1, 0}}, {4, 4});
   });
   expect_error(ErrorKind::kArgument, "the matrix must be finite and invertible", [&] {
@@ -58,7 +58,7 @@ TEST(WarpAffine, RefusesWhatItCannotDo) {
   expect_error(ErrorKind::kArgument, "cannot make a picture of 0x4", [&] {
     warp_affine(image, {}, {0, 4});
   });
-  // Far and steep, but sound: black, not a crash.
+  // Extreme but valid: black, not a crash.
   EXPECT_EQ(warp_affine(image, {{1e5, 0, 1e15, 0, 1e-5, -1e15}}, {4, 4}).row(0)[0], 0);
 }
 

@@ -1,4 +1,4 @@
-// What decode.cpp and encode.cpp share with the codecs, one of them a file here. Private to the
+// Shared by decode.cpp, encode.cpp and the codecs in this folder, one per file. Private to the
 // room.
 #pragma once
 
@@ -15,14 +15,14 @@
 
 namespace semblance::codecs {
 
-/// Throws Error(kCorrupt) for an empty size and Error(kArgument) for one beyond kPixelLimit.
+/// Throws Error(kCorrupt) for an empty size and Error(kArgument) for one above kPixelLimit.
 void check_size(const File& file, std::int64_t w, std::int64_t h);
 
-/// The errors that every format has, so that they read the same.
+/// Errors common to all formats.
 [[noreturn]] void fail_truncated(const File& file, ImageFormat format);
 [[noreturn]] void fail_damaged(const File& file, ImageFormat format, std::string_view reason);
 
-/// What a codec takes for tables and some rows, whatever the picture: of a picture so wide.
+/// Bytes that a codec needs for tables and a few rows of a picture `w` pixels wide.
 constexpr std::uint64_t codec_bytes(int w) {
   return (std::uint64_t{1} << 20) + static_cast<std::uint64_t>(w) * 256;
 }

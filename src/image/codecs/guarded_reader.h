@@ -1,5 +1,4 @@
-// What reading by libjpeg and libpng has in common: both call back for bytes and leave by longjmp
-// when something is wrong.
+// Common to reading with libjpeg and libpng: both call back for bytes and report errors by longjmp.
 #pragma once
 
 #include <csetjmp>
@@ -12,18 +11,18 @@
 
 namespace semblance::codecs {
 
-/// Whatever runs inside guarded(), and the callbacks that it leads to, keeps nothing on its stack
-/// that would need a destructor.
+/// Code inside guarded(), including callbacks, must not have objects on its stack that need a
+/// destructor.
 class GuardedReader {
  protected:
   GuardedReader(const File& file, ImageFormat format, std::stop_token stop)
       : file_(file), format_(format), stop_(std::move(stop)) {}
 
-  /// Runs a stretch of the library's calls; what went wrong in it comes out as an exception.
+  /// Runs some of the library's calls and turns their errors into exceptions.
   template <typename F>
-  void guarded(F&& stretch) {
+  void guarded(F&& calls) {
     if (setjmp(jump_) == 0) {
-      stretch();
+      calls();
       return;
     }
     switch (trouble_) {
@@ -38,7 +37,7 @@ class GuardedReader {
     }
   }
 
-  // For callbacks. What leaves does so to the end of guarded().
+  // For callbacks. The leave functions jump to the end of guarded().
 
   std::uint64_t read_until() const { return offset_; }
   std::uint64_t bytes_left() const { return file_.size() - offset_; }
@@ -60,7 +59,7 @@ class GuardedReader {
     if (stop_.stop_requested()) leave(Trouble::kStopped);
   }
   [[noreturn]] void leave_truncated() { leave(Trouble::kTruncated); }
-  /// `message_` says how.
+  /// `message_` gives the reason.
   [[noreturn]] void leave_damaged() { leave(Trouble::kDamaged); }
 
   const File& file_;

@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::size_t kChunkBytes = 16 * 1024;
 constexpr int kMetadataMarker = JPEG_APP0 + 1;
-// A progressive file may repeat scans without end, each costing a pass over the whole picture.
+// A progressive file may repeat scans endlessly, and each costs a pass over the whole picture.
 constexpr int kScanLimit = 500;
 
 /// One JPEG being read.
@@ -70,13 +70,13 @@ class JpegReader : GuardedReader {
 
   ImageInfo read_header() {
     guarded([this] {
-      // libjpeg would save every such marker, before the picture and between its scans.
+      // libjpeg itself would save every such marker, before the picture and between its scans.
       jpeg_set_marker_processor(&jpeg_, kMetadataMarker, [](j_decompress_ptr jpeg) -> boolean {
         of(jpeg).note_metadata();
         return TRUE;
       });
       jpeg_read_header(&jpeg_, TRUE);
-      jpeg_save_markers(&jpeg_, kMetadataMarker, 0);  // libjpeg's own again, which skips them
+      jpeg_save_markers(&jpeg_, kMetadataMarker, 0);  // back to libjpeg's, which skips them
     });
     check_size(file_, jpeg_.image_width, jpeg_.image_height);
     const Size stored{static_cast<int>(jpeg_.image_width), static_cast<int>(jpeg_.image_height)};
@@ -92,7 +92,7 @@ class JpegReader : GuardedReader {
     const int channels = jpeg_.num_components;
     if (channels != 1 && channels != 3 && channels != 4) {
       fail_damaged(file_, ImageFormat::kJpeg,
-                   fmt::format("1, 3 or 4 channels are allowed, it has {}", channels));
+                   fmt::format("expected 1, 3 or 4 channels, got {}", channels));
     }
     jpeg_.out_color_space = channels == 1 ? JCS_GRAYSCALE : channels == 3 ? JCS_RGB : JCS_CMYK;
     Image image(info.upright());
@@ -100,7 +100,7 @@ class JpegReader : GuardedReader {
     const std::size_t row_bytes =
         static_cast<std::size_t>(info.stored.w) * static_cast<std::size_t>(channels);
     const std::size_t rgb_bytes = static_cast<std::size_t>(info.stored.w) * 3;
-    // Grey rows and CMYK rows become RGB in place: each row has room for either.
+    // Grey and CMYK rows become RGB in place: each row has room for both.
     const std::size_t pitch = std::max(row_bytes, rgb_bytes);
     Buffer rows(pitch * kRows, Tag::kStaging);
     std::uint8_t* const data = rows.as<std::uint8_t>().data();
@@ -114,7 +114,7 @@ class JpegReader : GuardedReader {
         }
       });
       for (int i = 0; i < count; ++i) {
-        // Row i ends, packed, before row i + 1 as read begins.
+        // The packed row i ends before the unpacked row i + 1 begins.
         to_rgb(data + pitch * static_cast<std::size_t>(i), info.stored.w, channels,
                data + rgb_bytes * static_cast<std::size_t>(i));
       }
@@ -132,16 +132,16 @@ class JpegReader : GuardedReader {
     return *static_cast<JpegReader*>(jpeg->client_data);
   }
 
-  /// Warnings that stand for lost pixels; others (bytes between markers, odd versions) do no harm.
+  /// Warnings that mean lost pixels; others (bytes between markers, odd versions) are harmless.
   static bool means_damage(int code) {
     return code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE || code == JWRN_JPEG_EOF ||
            code == JWRN_MUST_RESYNC;
   }
 
-  /// `src` [w, channels] to `dst` [w, 3]; dst is src, or lies before it.
+  /// Converts `src` [w, channels] to `dst` [w, 3]; dst is src or precedes it.
   static void to_rgb(const std::uint8_t* src, int w, int channels, std::uint8_t* dst) {
-    if (channels == 3) return;  // such rows lie packed already, as grey ones will
-    if (channels == 1) {        // from the back: the row grows
+    if (channels == 3) return;  // already packed
+    if (channels == 1) {        // from the end, because the row grows
       for (std::ptrdiff_t x = w - 1; x >= 0; --x) {
         const std::uint8_t value = src[x];
         dst[3 * x] = dst[3 * x + 1] = dst[3 * x + 2] = value;
@@ -160,7 +160,7 @@ class JpegReader : GuardedReader {
     }
   }
 
-  /// Of the whole picture, which a file of several scans fills little by little.
+  /// Bytes for the coefficients of the whole picture, which several scans fill step by step.
   std::uint64_t coefficient_bytes() {
     if (!jpeg_has_multiple_scans(&jpeg_)) return 0;
     std::uint64_t bytes = 0;
@@ -176,7 +176,7 @@ class JpegReader : GuardedReader {
     return bytes;
   }
 
-  /// Notes where EXIF and XMP lie: EXIF may go on in the next marker, of XMP the last one counts.
+  /// Records where EXIF and XMP are. EXIF may continue in the next marker; the last XMP counts.
   void note_metadata() {
     constexpr std::string_view kExif("Exif\0\0", 6);
     constexpr std::string_view kXmp("http://ns.adobe.com/xap/1.0/\0", 29);
@@ -184,7 +184,7 @@ class JpegReader : GuardedReader {
     take(length_bytes);
     const unsigned length = std::to_integer<unsigned>(length_bytes[0]) << 8 |
                             std::to_integer<unsigned>(length_bytes[1]);
-    if (length < length_bytes.size()) return;  // as libjpeg takes it
+    if (length < length_bytes.size()) return;  // libjpeg accepts this
     const std::uint64_t bytes = length - length_bytes.size();
     const std::uint64_t begin = position();
     std::array<std::byte, kXmp.size()> start;
@@ -199,7 +199,7 @@ class JpegReader : GuardedReader {
     skip(static_cast<long>(bytes - seen.size()));
   }
 
-  /// Where in the file the next byte lies that libjpeg has not read.
+  /// The file offset of the next byte that libjpeg has not read.
   std::uint64_t position() const { return read_until() - source_.bytes_in_buffer; }
 
   void take(std::span<std::byte> dst) {

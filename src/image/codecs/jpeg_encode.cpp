@@ -12,7 +12,7 @@ extern "C" {
 namespace semblance::codecs {
 namespace {
 
-/// libjpeg leaves by longjmp here as in guarded_reader.h.
+/// libjpeg reports errors by longjmp, as in guarded_reader.h.
 struct JpegWriter {
   JpegWriter() {
     jpeg.err = jpeg_std_error(&errors);

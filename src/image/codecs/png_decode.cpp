@@ -1,5 +1,5 @@
-// PNG through libpng, into rows of the picture itself: whatever a row holds as stored (palette
-// indices, 16-bit grey) fits in the place of its RGB and is widened there.
+// PNG through libpng, directly into the picture's rows: a stored row (palette indices, 16-bit grey)
+// fits in the space of its RGB and is widened in place.
 #include <png.h>
 
 #include <algorithm>
@@ -18,7 +18,7 @@ namespace semblance::codecs {
 namespace {
 
 constexpr std::uint64_t kSignatureBytes = 8;
-// A file of nothing but empty chunks is not worth a minute.
+// Limits the time for a file of empty chunks.
 constexpr int kChunkLimit = 1'000'000;
 
 std::uint32_t big_endian(std::span<const std::byte> bytes) {
@@ -27,9 +27,9 @@ std::uint32_t big_endian(std::span<const std::byte> bytes) {
   return value;
 }
 
-/// An iTXt chunk's text when it is an uncompressed XMP packet.
+/// An iTXt chunk's text if it is an uncompressed XMP packet.
 MetadataBlock xmp_of(MetadataBlock chunk, const File& file) {
-  constexpr std::string_view kKeyword("XML:com.adobe.xmp\0\0\0", 20);  // and: not compressed
+  constexpr std::string_view kKeyword("XML:com.adobe.xmp\0\0\0", 20);  // and not compressed
   if (!chunk.starts_with(kKeyword)) return MetadataBlock(file);
   const std::string_view end("\0", 1);
   const auto language = chunk.find(end, kKeyword.size());
@@ -37,8 +37,8 @@ MetadataBlock xmp_of(MetadataBlock chunk, const File& file) {
   return translated ? chunk.from(*translated + 1) : MetadataBlock(file);
 }
 
-/// EXIF's orientation from wherever in the file it is (it may follow the pixels). A file that ends
-/// early just ends the search: the pixels decide whether it is truncated.
+/// The orientation from EXIF, or else XMP, anywhere in the file (it may follow the pixels). A file
+/// that ends early only ends the search: the pixels decide whether it is truncated.
 int find_orientation(const File& file) {
   std::optional<int> from_xmp;
   std::uint64_t offset = kSignatureBytes;
@@ -75,7 +75,7 @@ class PngReader : GuardedReader {
     if (png_ != nullptr) info_ = png_create_info_struct(png_);
     if (info_ == nullptr) {
       png_destroy_read_struct(&png_, &info_, nullptr);
-      fail(ErrorKind::kMemory, "cannot read {}: libpng has no memory to start", file.name());
+      fail(ErrorKind::kMemory, "cannot read {}: libpng is out of memory", file.name());
     }
     png_set_read_fn(png_, this, [](png_structp png, png_bytep data, std::size_t count) {
       static_cast<PngReader*>(png_get_io_ptr(png))
@@ -88,16 +88,15 @@ class PngReader : GuardedReader {
 
   Image read_picture(const ImageInfo& info) {
     guarded([this] {
-      // Only pixels are wanted. libpng drops every chunk but those that give them, known and
-      // unknown
-      // (-1), without taking memory for what they say they hold. The limits are for what a later
-      // libpng might read all the same.
+      // libpng drops all chunks that the pixels do not need, known and unknown (-1), without
+      // allocating the lengths they claim. The limits are for chunks that a later libpng might read
+      // nevertheless.
       png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
       png_set_chunk_malloc_max(png_, MetadataBlock::kByteLimit);
-      png_set_chunk_cache_max(png_, 1);  // that is: none; 0 would be any number
+      png_set_chunk_cache_max(png_, 1);  // means none; 0 would mean unlimited
       png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
       png_read_info(png_, info_);
-      // Pillow shows an index beyond the palette as black; libpng would warn.
+      // Pillow shows an index outside the palette as black; libpng would warn.
       png_set_check_for_invalid_index(png_, -1);
     });
     const int type = png_get_color_type(png_, info_);
@@ -163,7 +162,7 @@ class PngReader : GuardedReader {
  private:
   using Colours = std::array<std::array<std::uint8_t, 3>, 256>;
 
-  /// Entries that the file does not name are black, as in Pillow.
+  /// Entries missing from the file are black, as in Pillow.
   Colours palette_colours() const {
     Colours colours{};
     png_colorp entries = nullptr;

@@ -13,7 +13,7 @@
 namespace semblance::codecs {
 namespace {
 
-/// libpng leaves by longjmp, as in guarded_reader.h.
+/// libpng reports errors by longjmp, as in guarded_reader.h.
 struct PngWriter {
   PngWriter() {
     png = png_create_write_struct(
@@ -44,7 +44,7 @@ struct PngWriter {
           } catch (const std::exception&) {
             full = true;
           }
-          if (full) png_error(inner, "no more memory");
+          if (full) png_error(inner, "out of memory");
         },
         [](png_structp) {});
     png_set_IHDR(png, info, static_cast<png_uint_32>(image.width()),
@@ -67,7 +67,7 @@ struct PngWriter {
   std::vector<std::byte> bytes;
 };
 
-/// The value in latin-1, or as it is (UTF-8) when it does not fit.
+/// The value in latin-1 if it fits (and true), else unchanged in UTF-8 (and false).
 std::pair<std::string, bool> latin1_or_utf8(const std::string& value) {
   const auto points = code_points(value);
   SEMBLANCE_ASSERT(points.has_value());
@@ -83,7 +83,7 @@ std::pair<std::string, bool> latin1_or_utf8(const std::string& value) {
 
 std::vector<std::byte> encode_png(const Image& image, const Text& text,
                                   const std::stop_token& stop) {
-  std::vector<std::string> values;  // libpng reads them while it writes
+  std::vector<std::string> values;  // must live until libpng has written them
   std::vector<png_text> chunks;
   values.reserve(text.size());
   std::string none;

@@ -1,5 +1,5 @@
-// WebP through libwebp; of an animation, the first frame on transparent black. Alpha is dropped
-// before libwebp sees it: all that is read is the one chunk that holds the colours.
+// WebP through libwebp; for an animation, the first frame on transparent black. libwebp never sees
+// alpha: only the chunk with the colours is read.
 #include <webp/decode.h>
 
 #include <algorithm>
@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::uint64_t kRiffHeaderBytes = 12;
 constexpr std::uint64_t kChunkHeaderBytes = 8;
-// A file of nothing but empty chunks is not worth a minute.
+// Limits the time for a file of empty chunks.
 constexpr int kChunkLimit = 1'000'000;
 constexpr unsigned kAnimationFlag = 0x02;
 constexpr unsigned kXmpFlag = 0x04;
@@ -41,7 +41,7 @@ struct Chunk {
   bool is_picture() const { return type() == "VP8 " || type() == "VP8L"; }
 };
 
-/// The chunks of a stretch of the file, one after the other.
+/// Iterates over the chunks in a range of the file.
 class Chunks {
  public:
   Chunks(const File& file, std::uint64_t begin, std::uint64_t end)
@@ -66,7 +66,7 @@ class Chunks {
   int count_ = 0;
 };
 
-/// What is to be decoded, and where on the canvas it goes.
+/// The picture to decode and its position on the canvas.
 struct Frame {
   Chunk picture;
   Size size;
@@ -84,12 +84,12 @@ Size size_of(const File& file, const Chunk& picture) {
   WebPBitstreamFeatures features{};
   if (WebPGetFeatures(reinterpret_cast<const std::uint8_t*>(picture.start.data()),
                       picture.start_bytes, &features) != VP8_STATUS_OK) {
-    fail_damaged(file, ImageFormat::kWebp, "its header makes no sense");
+    fail_damaged(file, ImageFormat::kWebp, "its header is invalid");
   }
   return {features.width, features.height};
 }
 
-/// An animation's frame: a head, and the chunks of one picture.
+/// An animation's frame: a header, and the chunks of one picture.
 std::optional<Frame> frame_in(const File& file, const Chunk& chunk) {
   constexpr std::uint64_t kHeadBytes = 16;
   if (chunk.data_bytes() < kHeadBytes) return std::nullopt;
@@ -111,7 +111,7 @@ std::optional<Frame> frame_in(const File& file, const Chunk& chunk) {
 Layout read_layout(const File& file) {
   std::array<std::byte, kRiffHeaderBytes> head{};
   file.read(0, head);
-  // What RIFF's header says; more may follow.
+  // From the RIFF header; other data may follow.
   const std::uint64_t end = std::uint64_t{8} + little_endian(head.data() + 4, 4);
   if (end > file.size()) fail_truncated(file, ImageFormat::kWebp);
   Layout layout;
@@ -146,7 +146,7 @@ Layout read_layout(const File& file) {
   return layout;
 }
 
-/// What a file holds, checked: what libwebp decodes fits in the canvas.
+/// The checked content of a file: what libwebp decodes fits in the canvas.
 struct Opened {
   ImageInfo info;
   Frame frame;
@@ -166,7 +166,7 @@ Opened open_webp(const File& file) {
           ? webp_lossless_bytes(file, frame.picture.offset + kChunkHeaderBytes,
                                 frame.picture.data_bytes())
           : 0;
-  // libwebp gives its own back before a picture is turned, but to the allocator, which keeps it.
+  // libwebp frees its memory before a picture is turned, but the allocator keeps it.
   const unsigned bytes_a_pixel = layout.orientation == 1 ? 3 : 6;
   return {.info = {.format = ImageFormat::kWebp,
                    .stored = canvas,
@@ -189,7 +189,7 @@ Image decode_webp(const File& file) {
   const std::uint8_t* const data = bytes.as<std::uint8_t>().data();
   WebPDecoderConfig config;
   if (WebPInitDecoderConfig(&config) == 0) {
-    fail(ErrorKind::kInternal, "internal error: libwebp is another version than its header");
+    fail(ErrorKind::kInternal, "internal error: libwebp's version differs from its header's");
   }
   Image stored(info.stored);
   std::uint8_t* const start = stored.row(frame.y) + static_cast<std::size_t>(frame.x) * 3;
@@ -199,8 +199,7 @@ Image decode_webp(const File& file) {
   config.output.u.RGBA.stride = static_cast<int>(stored.row_bytes());
   config.output.u.RGBA.size =
       static_cast<std::size_t>(stored.pixels().data() + stored.pixels().size() - start);
-  // The size that the buffer was made for was read from these very bytes, but the file may have
-  // changed since.
+  // The buffer's size was read from these bytes, but the file may have changed since.
   if (WebPGetFeatures(data, bytes.size(), &config.input) != VP8_STATUS_OK ||
       Size{config.input.width, config.input.height} != frame.size) {
     fail_damaged(file, ImageFormat::kWebp, "its first frame does not fit in it");
@@ -209,13 +208,13 @@ Image decode_webp(const File& file) {
     case VP8_STATUS_OK:
       break;
     case VP8_STATUS_OUT_OF_MEMORY:
-      fail(ErrorKind::kMemory, "cannot read {}: libwebp has no memory for its {}x{} pixels",
+      fail(ErrorKind::kMemory, "cannot read {}: libwebp is out of memory for its {}x{} pixels",
            file.name(), info.stored.w, info.stored.h);
     case VP8_STATUS_NOT_ENOUGH_DATA:
     case VP8_STATUS_SUSPENDED:
       fail_truncated(file, ImageFormat::kWebp);
     default:
-      fail_damaged(file, ImageFormat::kWebp, "its pixel data makes no sense");
+      fail_damaged(file, ImageFormat::kWebp, "its pixel data is invalid");
   }
   if (info.orientation == 1) return stored;
   Image image(info.upright());

@@ -24,7 +24,7 @@ std::vector<std::byte> encode_webp(const Image& image, std::span<const std::byte
                     static_cast<int>(image.row_bytes()), static_cast<float>(quality), &encoded);
   const std::unique_ptr<std::uint8_t, decltype(&WebPFree)> release(encoded, &WebPFree);
   if (bytes == 0) {
-    fail(ErrorKind::kMemory, "cannot make a WebP of {}x{} pixels: libwebp has no memory for it",
+    fail(ErrorKind::kMemory, "cannot make a WebP of {}x{} pixels: libwebp is out of memory",
          image.width(), image.height());
   }
   if (exif.empty()) return copied(encoded, bytes);

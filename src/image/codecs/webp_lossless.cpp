@@ -15,8 +15,8 @@ constexpr int kCacheBitsLimit = 11;
 constexpr int kGreenSymbols = kLiterals + kLengthCodes + (1 << kCacheBitsLimit);
 constexpr int kLongestCode = 15;
 
-// libwebp's own sizes (src/dec/vp8l_dec.c): entries of a group's tables, of 4 bytes each, by the
-// bits of the colour cache; a group's structure; rows that it keeps ready for output.
+// Sizes from libwebp (src/dec/vp8l_dec.c): entries of a group's tables, 4 bytes each, by the bits
+// of the colour cache; a group's structure; rows kept ready for output.
 constexpr std::array<std::uint64_t, kCacheBitsLimit + 1> kTableEntries = {
     2954, 2956, 2958, 2962, 2970, 2986, 3018, 3082, 3212, 3468, 3980, 5004};
 constexpr std::uint64_t kGroupBytes = 640;
@@ -25,24 +25,24 @@ constexpr std::uint64_t kMappingLimit = 65536;
 
 std::int64_t blocks_of(std::int64_t side, int bits) { return (side + (1 << bits) - 1) >> bits; }
 
-/// One chunk's bits being read, the lowest of a byte first.
+/// Reads the bits of one chunk, the lowest of each byte first.
 class LosslessReader {
  public:
   LosslessReader(const File& file, std::uint64_t offset, std::uint64_t bytes)
       : file_(file), offset_(offset), bytes_left_(bytes) {}
 
   std::uint64_t decoder_bytes() {
-    if (bits(8) != 0x2f) fail_here("its header makes no sense");
+    if (bits(8) != 0x2f) fail_here("its header is invalid");
     std::int64_t w = bits(14) + 1;
     const std::int64_t h = bits(14) + 1;
     bits(1);  // whether alpha is used
-    if (bits(3) != 0) fail_here("its header makes no sense");
+    if (bits(3) != 0) fail_here("its header is invalid");
     const auto pixels = static_cast<std::uint64_t>(w) * static_cast<std::uint64_t>(h);
     std::uint64_t total = 4 * (pixels + kRowsReady * static_cast<std::uint64_t>(w));
     unsigned seen = 0;
     while (bits(1) != 0) {
       const unsigned kind = bits(2);
-      if ((seen >> kind & 1U) != 0) fail_here("it transforms its colours twice in the same way");
+      if ((seen >> kind & 1U) != 0) fail_here("it repeats a colour transform");
       seen |= 1U << kind;
       total += transform_bytes(kind, w, h);
     }
@@ -61,11 +61,11 @@ class LosslessReader {
   }
 
  private:
-  /// A prefix code, decoded bit by bit: there is little to read with it.
+  /// A prefix code, decoded bit by bit: only a little data is read with it.
   template <int kSymbols>
   struct Code {
     std::array<std::uint16_t, kLongestCode + 1> counts{};  // codes of each length
-    std::array<std::uint16_t, kSymbols> symbols{};         // in the order of their codes
+    std::array<std::uint16_t, kSymbols> symbols{};         // ordered by their codes
     bool single = false;                                   // one symbol, which takes no bits
   };
 
@@ -99,7 +99,7 @@ class LosslessReader {
     next_ = 0;
   }
 
-  /// Reads a transform of a picture w pixels wide, which it may narrow.
+  /// Reads a transform of a picture w pixels wide; it may reduce w.
   std::uint64_t transform_bytes(unsigned kind, std::int64_t& w, std::int64_t h) {
     enum : unsigned { kPredictor = 0, kCrossColour = 1, kSubtractGreen = 2, kPalette = 3 };
     if (kind == kSubtractGreen) return 0;
@@ -119,12 +119,13 @@ class LosslessReader {
   int read_cache_bits() {
     if (bits(1) == 0) return 0;
     const auto cache_bits = static_cast<int>(bits(4));
-    if (cache_bits < 1 || cache_bits > kCacheBitsLimit) fail_here("its colour cache has no size");
+    if (cache_bits < 1 || cache_bits > kCacheBitsLimit)
+      fail_here("its colour cache has an invalid size");
     return cache_bits;
   }
 
-  /// Reads a picture beside the picture; afterwards `largest_group_` is the largest group that its
-  /// pixels name. Copied pixels name none that was not there before.
+  /// Reads an auxiliary picture; afterwards `largest_group_` is the largest group that its pixels
+  /// name. Copied pixels never name a new group.
   void read_picture(std::int64_t w, std::int64_t h) {
     const int cache_bits = read_cache_bits();
     const int cached = cache_bits == 0 ? 0 : 1 << cache_bits;
@@ -134,7 +135,7 @@ class LosslessReader {
     read_code(alpha_, kLiterals);
     read_code(distance_, kDistanceCodes);
     largest_group_ = 0;
-    // The pixels are all the same, without a bit to each.
+    // All pixels are the same and take no bits.
     const bool same = green_.single && green_.symbols[0] < kLiterals && red_.single &&
                       blue_.single && alpha_.single;
     const std::int64_t pixels = same ? 1 : w * h;
@@ -148,15 +149,15 @@ class LosslessReader {
       } else if (green < kLiterals + kLengthCodes) {
         const std::int64_t length = copy_number(green - kLiterals);
         copy_number(symbol(distance_));
-        if (done == 0 || length > pixels - done) fail_here("its pixel data makes no sense");
+        if (done == 0 || length > pixels - done) fail_here("its pixel data is invalid");
         done += length;
       } else {
-        ++done;  // of the colour cache
+        ++done;  // from the colour cache
       }
     }
   }
 
-  /// A length or a distance code's number, with the bits that belong to it.
+  /// The number for a length or distance code, including its extra bits.
   std::int64_t copy_number(unsigned code) {
     if (code < 4) return code + 1;
     const auto extra = static_cast<int>((code - 2) >> 1);
@@ -178,7 +179,7 @@ class LosslessReader {
       first = (first + count) << 1;
       value <<= 1;
     }
-    fail_here("its pixel data makes no sense");  // cannot be: codes are complete
+    fail_here("its pixel data is invalid");  // unreachable: codes are complete
   }
 
   template <int kSymbols>
@@ -201,15 +202,15 @@ class LosslessReader {
     constexpr std::array<std::uint8_t, 19> kOrder = {17, 18, 0, 1,  2,  3,  4,  5,  16, 6,
                                                      7,  8,  9, 10, 11, 12, 13, 14, 15};
     const unsigned given = bits(4) + 4;
-    if (given > kOrder.size()) fail_here("its codes make no sense");
+    if (given > kOrder.size()) fail_here("its prefix codes are invalid");
     for (unsigned i = 0; i < given; ++i) lengths_[kOrder[i]] = static_cast<std::uint8_t>(bits(3));
     make_code(length_code_, kOrder.size());
     lengths_.fill(0);
-    int left = symbols;  // to be read, the others have no code
+    int left = symbols;  // to read; the others have no code
     if (bits(1) != 0) {
       const auto width = static_cast<int>(2 + 2 * bits(3));
       left = static_cast<int>(bits(width)) + 2;
-      if (left > symbols) fail_here("its codes make no sense");
+      if (left > symbols) fail_here("its prefix codes are invalid");
     }
     std::uint8_t previous = 8;
     for (int i = 0; i < symbols && left-- > 0;) {
@@ -222,13 +223,13 @@ class LosslessReader {
       const auto repeats = static_cast<int>(length == 16   ? bits(2) + 3
                                             : length == 17 ? bits(3) + 3
                                                            : bits(7) + 11);
-      if (repeats > symbols - i) fail_here("its codes make no sense");
+      if (repeats > symbols - i) fail_here("its prefix codes are invalid");
       if (length == 16) std::fill_n(lengths_.begin() + i, repeats, previous);
       i += repeats;
     }
   }
 
-  /// The canonical code of `lengths_`. Like libwebp's it is complete, or has one symbol.
+  /// The canonical code for `lengths_`. As in libwebp it must be complete or have a single symbol.
   template <int kSymbols>
   void make_code(Code<kSymbols>& code, std::size_t symbols) {
     code.counts.fill(0);
@@ -241,10 +242,10 @@ class LosslessReader {
       open = 2 * open - code.counts[length];
       total += code.counts[length];
       next[length + 1] = static_cast<std::uint16_t>(total);
-      if (open < 0) fail_here("its codes make no sense");
+      if (open < 0) fail_here("its prefix codes are invalid");
     }
     code.single = total == 1;
-    if (!code.single && open != 0) fail_here("its codes make no sense");
+    if (!code.single && open != 0) fail_here("its prefix codes are invalid");
     for (std::size_t i = 0; i < symbols; ++i) {
       if (lengths_[i] != 0) code.symbols[next[lengths_[i]]++] = static_cast<std::uint16_t>(i);
     }
