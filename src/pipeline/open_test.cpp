@@ -44,7 +44,7 @@ TEST(Request, RefusesWhatIsOutOfRange) {
   EXPECT_EQ(said([](Request& r) { r.adapter_strength = 5.01F; }),
             "argument: cannot take adapter_strength: expected a number from 0 to 5, got 5.01");
   EXPECT_EQ(said([](Request& r) { r.prompt = "caf\xe9"; }),
-            "argument: cannot read prompt: it must be UTF-8 text, and byte 3 (0xe9) is not\n  "
+            "argument: cannot read prompt: expected UTF-8 text, but byte 3 (0xe9) is invalid\n  "
             "save or "
             "type the text as UTF-8");
   EXPECT_NE(said([](Request& r) { r.negative = "\xff"; }).find("negative_prompt"),

@@ -30,16 +30,16 @@ class Euler final : public Sampler {
     const float change = schedule_.sigmas[static_cast<std::size_t>(evaluation) + 1] - sigma;
     const float square = sigma * sigma + 1.0F;
     const float output_weight = -sigma / std::sqrt(square);
-    const auto predicted = [&](float made, float x) {
+    const auto predicted = [&](float value, float x) {
       switch (prediction_) {
         case SchedulerConfig::Prediction::kEpsilon:
-          return x - sigma * made;
+          return x - sigma * value;
         case SchedulerConfig::Prediction::kVPrediction:
-          return made * output_weight + x / square;
+          return value * output_weight + x / square;
         case SchedulerConfig::Prediction::kSample:
           break;
       }
-      return made;
+      return value;
     };
     for (std::size_t i = 0; i < latent.size(); ++i) {
       const float x = latent[i];
@@ -48,8 +48,8 @@ class Euler final : public Sampler {
     }
   }
 
-  /// The step went from x, of noise level a, to y, of level b, along d = (y - x) / (b - a); the
-  /// rest of the way, b, is left. x is what the model read, before it was scaled.
+  /// The step went from x, at noise level a, to y, at level b, along d = (y - x) / (b - a). The
+  /// prediction follows d for the remaining b. x is the model's input before scaling.
   void predict(int evaluation, std::span<const float> scaled,
                std::span<float> latent) const override {
     SEMBLANCE_ASSERT(scaled.size() == latent.size());

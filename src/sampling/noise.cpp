@@ -20,8 +20,8 @@ float polynomial(float x, std::initializer_list<float> coefficients) {
   return y;
 }
 
-// Natural logarithm of x in [2^-24, 1]: Cephes' logf. Its order of operations is part of the
-// result.
+// Natural logarithm of x in [2^-24, 1]: Cephes' logf. The order of operations determines the last
+// bits.
 float log_of(float x) {
   constexpr float kHalfSqrt = 0.707106781186547524F;
   const auto bits = std::bit_cast<std::uint32_t>(x);
@@ -46,7 +46,7 @@ struct SineCosine {
   float cosine;
 };
 
-// Of an angle in [0, 2 pi]: Cephes' sinf and cosf, by octants.
+// Sine and cosine of an angle in [0, 2 pi]: Cephes' sinf and cosf, by octants.
 SineCosine sine_cosine(float angle) {
   const int octant = (static_cast<int>(angle * 1.27323954473516F) + 1) & ~1;
   const auto turns = static_cast<float>(octant);
@@ -65,7 +65,7 @@ SineCosine sine_cosine(float angle) {
   return {(octant & 4) != 0 ? -sine : sine, ((octant - 2) & 4) == 0 ? -cosine : cosine};
 }
 
-// Sixteen uniform numbers to sixteen normal ones (Box-Muller): the first eight give the radii, the
+// Turns sixteen uniform numbers into normal ones (Box-Muller): the first eight give the radii, the
 // last eight the angles.
 void normal_block(std::span<float, kBlock> block) {
   constexpr std::size_t kHalf = kBlock / 2;
@@ -112,7 +112,7 @@ void NoiseGenerator::randn(std::span<float> dst) {
   for (std::size_t i = 0; i + kBlock <= dst.size(); i += kBlock) {
     normal_block(dst.subspan(i).first<kBlock>());
   }
-  if (dst.size() % kBlock != 0) {  // the last block is drawn anew, over the end of the one before
+  if (dst.size() % kBlock != 0) {  // redraw the last 16 numbers, as torch does
     const auto tail = dst.last<kBlock>();
     for (float& value : tail) value = uniform();
     normal_block(tail);

@@ -1,6 +1,6 @@
-// Gaussian noise, bit for bit that of torch's CPU generator: torch.randn(..., generator=
-// torch.Generator("cpu").manual_seed(seed)) in float32, on processors with AVX2 (torch takes
-// another logarithm, sine and cosine on others, which differ in the last bit).
+// Gaussian noise, bit for bit equal to torch's CPU generator: torch.randn(..., generator=
+// torch.Generator("cpu").manual_seed(seed)) in float32, on processors with AVX2 (on others torch
+// uses another logarithm, sine and cosine, which differ in the last bit).
 //
 // Sources: the Mersenne Twister mt19937 and the Box-Muller transform; the polynomials of the Cephes
 // library (single precision), which torch's vectorised code evaluates with fused multiply-adds.
@@ -16,13 +16,13 @@ namespace semblance {
 /// A stream of normal numbers. Not thread-safe.
 class NoiseGenerator {
  public:
-  /// As torch, only the seed's low 32 bits count.
+  /// As in torch, only the seed's low 32 bits count.
   explicit NoiseGenerator(std::uint64_t seed);
 
-  /// Fills dst with the next numbers of mean 0 and standard deviation 1, as one call of torch.randn
-  /// for dst.size() numbers does. Calls do not join: two of 20 numbers are not one of 40. Below 16
-  /// numbers torch computes pairs in double precision and keeps the second of a pair for the next
-  /// such call.
+  /// Fills dst with the next numbers of mean 0 and standard deviation 1, like one call of
+  /// torch.randn for dst.size() numbers. Two calls for 20 numbers differ from one call for 40.
+  /// Below 16 numbers torch computes pairs in double precision and keeps the second of a pair for
+  /// the next such call.
   void randn(std::span<float> dst);
 
  private:

@@ -1,5 +1,5 @@
-// The methods that take a latent from noise to a picture, by one interface: each has a file and a
-// row in the table of sampler.cpp.
+// The methods that turn noise into a picture's latent, behind one interface. Each has its own file
+// and a row in the table in sampler.cpp.
 //
 //   auto sampler = default_sampler().make(config, 30);
 //   latent = randn * sampler->init_noise_sigma();
@@ -20,27 +20,27 @@
 
 namespace semblance {
 
-/// One picture's way down. Evaluations come in order, each once.
+/// Samples one picture. Evaluations run in order, once each.
 class Sampler {
  public:
   virtual ~Sampler() = default;
 
-  /// What the model is told at each evaluation.
+  /// The timestep given to the model at each evaluation.
   virtual std::span<const float> timesteps() const = 0;
-  /// How often the model is run: the steps asked for, or more for a method that looks twice.
+  /// How often the model runs: the requested steps, or more for a method that evaluates it twice.
   int evaluations() const { return static_cast<int>(timesteps().size()); }
   /// The standard deviation that the first latent must have.
   virtual float init_noise_sigma() const = 0;
 
-  /// The latent becomes what the model reads. In place.
+  /// Scales the latent to the model's input, in place.
   virtual void scale_model_input(int evaluation, std::span<float> latent) const = 0;
-  /// Takes a latent (not scaled) on, given the model's output for it. In place.
+  /// Advances an unscaled latent, given the model's output for it, in place.
   virtual void step(int evaluation, std::span<const float> output, std::span<float> latent,
                     NoiseGenerator& noise) = 0;
-  /// Whether step() draws noise, as much as a latent: a resumed run draws it again.
+  /// Whether step() draws noise, a latent's worth, which a resumed run must draw again.
   virtual bool draws_noise(int evaluation) const = 0;
-  /// `latent`, as step() left it, becomes the one without noise that this step went towards;
-  /// `scaled` is what the model read. For previews.
+  /// For previews: replaces `latent`, the result of step(), by the noise-free latent that this step
+  /// moved towards. `scaled` is the model's input.
   virtual void predict(int evaluation, std::span<const float> scaled,
                        std::span<float> latent) const = 0;
 };
@@ -56,8 +56,8 @@ struct SamplerRow {
 
 std::span<const SamplerRow> samplers();
 const SamplerRow& default_sampler();
-/// By name, title, class or alias, in any case and with spaces, hyphens and underscores or without;
-/// nullptr where there is none.
+/// Finds a sampler by name, title, class or alias, ignoring case, spaces, hyphens and underscores;
+/// nullptr if there is none.
 const SamplerRow* find_sampler(std::string_view name);
 
 /// "Euler": all titles, for messages.

@@ -22,7 +22,7 @@ std::vector<float> floats(const Json& json, std::string_view key) {
   return values;
 }
 
-// FNV-1a, 64 bits, as tools/oracle/sampling.py takes it.
+// 64-bit FNV-1a, as in tools/oracle/sampling.py.
 std::string hash_of(std::span<const float> values) {
   std::uint64_t hash = 0xcbf29ce484222325U;
   for (const std::byte byte : std::as_bytes(values)) {
@@ -82,11 +82,11 @@ TEST(EulerGolden, EqualsDiffusers) {
     const std::vector<float> want_timesteps = floats(row, "timesteps");
     const std::vector<float> want_sigmas = floats(row, "sigmas");
     ASSERT_EQ(sigmas.size(), want_sigmas.size());
-    // Rescaling takes differences of square roots, in which their last bits grow.
+    // Rescaling subtracts square roots, which amplifies errors in their last bits.
     const bool rescaled = row.child("config").value().value("rescale_betas_zero_snr", false);
     const float bound = rescaled ? 1e-5F : 2.4e-7F;
     for (std::size_t i = 0; i < sigmas.size(); ++i) {
-      // Each sigma, not only the largest: steps at the end are as fine as those sigmas are small.
+      // Relative to each sigma: the last steps are as small as their sigmas.
       ASSERT_LE(std::fabs(sigmas[i] - want_sigmas[i]), bound * want_sigmas[i]) << i;
     }
     const bool fractions =
@@ -102,7 +102,7 @@ TEST(EulerGolden, EqualsDiffusers) {
                     static_cast<float>(row.get_float("init_noise_sigma")));
     if (!row.has("run")) continue;
     std::vector<float> latent = floats(row, "latent");
-    // A sigma's last bit is as large as the first latent is, and stays in what follows.
+    // An error in a sigma's last bit scales with the first latent and persists.
     const double last_bit = 1e-6 * std::fmax(1.0, static_cast<double>(want_sigmas.front()) / 16);
     int number = 0;
     NoiseGenerator noise(0);
@@ -118,7 +118,7 @@ TEST(EulerGolden, EqualsDiffusers) {
   }
 }
 
-TEST(Samplers, AreFoundByEveryNameOfTheirs) {
+TEST(Samplers, AreFoundByAllTheirNames) {
   for (const SamplerRow& row : samplers()) {
     for (const std::string_view name : {row.name, row.title, row.diffusers_class})
       EXPECT_EQ(find_sampler(name), &row) << name;
@@ -129,20 +129,20 @@ TEST(Samplers, AreFoundByEveryNameOfTheirs) {
   for (const char* name : {"", "euler a", "ddim"}) EXPECT_EQ(find_sampler(name), nullptr) << name;
 }
 
-TEST(Euler, RefusesStepsOutOfRange) {
+TEST(Euler, RejectsStepsOutOfRange) {
   const SchedulerConfig config;
   EXPECT_EQ(error_of([&] { make_schedule(config, 0); }),
-            "argument: cannot make a schedule: steps must be from 1 to 1000 (as the model was "
-            "trained), got 0");
+            "argument: cannot make a schedule: steps must be from 1 to 1000 (the model's training "
+            "steps), got 0");
   EXPECT_EQ(error_of([&] { make_schedule(config, 1001); }),
-            "argument: cannot make a schedule: steps must be from 1 to 1000 (as the model was "
-            "trained), got 1001");
+            "argument: cannot make a schedule: steps must be from 1 to 1000 (the model's training "
+            "steps), got 1001");
 }
 
-TEST(Euler, RefusesBetasWithoutASchedule) {
+TEST(Euler, RejectsBetasWithoutASchedule) {
   EXPECT_EQ(error_of([] { make_schedule({.beta_start = 1e-12, .beta_end = 1e-12}, 10); }),
-            "corrupt: cannot make a schedule: its noise levels must be positive and finite, and "
-            "betas from 1e-12 to 1e-12 over 1000 training steps do not give such");
+            "corrupt: cannot make a schedule: betas from 1e-12 to 1e-12 over 1000 training steps "
+            "must give positive and finite noise levels");
   EXPECT_NE(error_of([] { make_schedule({.beta_start = 0.99, .beta_end = 0.99}, 10); }),
             "no error");
 }
@@ -151,31 +151,31 @@ std::string config_error(std::string_view text) {
   return error_of([&] { SchedulerConfig::read(Json::parse("scheduler_config.json", text)); });
 }
 
-TEST(SchedulerConfig, RefusesByName) {
+TEST(SchedulerConfig, RejectsUnsupportedValues) {
   const std::string prefix = "corrupt: cannot read scheduler_config.json: ";
   EXPECT_EQ(config_error("{}"), "no error");
   EXPECT_EQ(config_error("[]"), prefix + "it must be an object, got a list of 0");
   EXPECT_EQ(config_error(R"({"beta_schedule": "squaredcos_cap_v2"})"),
             prefix +
                 "\"beta_schedule\" must be one of \"linear\", \"scaled_linear\" (Semblance "
-                "has no other), got \"squaredcos_cap_v2\" (string)");
+                "supports no other), got \"squaredcos_cap_v2\" (string)");
   EXPECT_EQ(config_error(R"({"interpolation_type": "log_linear"})"),
             prefix +
-                "\"interpolation_type\" must be \"linear\" (Semblance has no other), got "
+                "\"interpolation_type\" must be \"linear\" (Semblance supports no other), got "
                 "\"log_linear\" (string)");
   EXPECT_EQ(config_error(R"({"prediction_type": 3})"),
             prefix + "\"prediction_type\" must be a string, got 3 (integer)");
   EXPECT_EQ(config_error(R"({"use_beta_sigmas": true})"),
             prefix +
-                "\"use_beta_sigmas\" must be false (Semblance has no such sigmas), got true "
+                "\"use_beta_sigmas\" must be false (Semblance does not support them), got true "
                 "(boolean)");
   EXPECT_EQ(config_error(R"({"trained_betas": [0.1]})"),
             prefix +
-                "\"trained_betas\" must be null (Semblance has linear and scaled_linear betas "
-                "alone), got a list of 1");
+                "\"trained_betas\" must be null (Semblance only supports linear and scaled_linear "
+                "betas), got a list of 1");
   EXPECT_EQ(config_error(R"({"use_karras_sigmas": true, "use_exponential_sigmas": true})"),
             prefix +
-                "\"use_exponential_sigmas\" must be false where \"use_karras_sigmas\" is "
+                "\"use_exponential_sigmas\" must be false if \"use_karras_sigmas\" is "
                 "true, got true (boolean)");
   EXPECT_EQ(config_error(R"({"beta_start": 1.5})"),
             prefix + "\"beta_start\" must be a number between 0 and 1, got 1.5 (number)");

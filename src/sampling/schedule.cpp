@@ -9,8 +9,7 @@
 namespace semblance {
 namespace {
 
-// torch.linspace in float32, on a processor that fuses multiply and add: from both ends to the
-// middle.
+// torch.linspace in float32, on a processor with fused multiply-add: from both ends to the middle.
 std::vector<float> linspace_f32(float start, float end, int count) {
   std::vector<float> values(static_cast<std::size_t>(count), start);
   if (count == 1) return values;
@@ -45,7 +44,7 @@ std::vector<float> cumulative_product(std::span<const float> factors) {
   return products;
 }
 
-// Shifts and scales the schedule so that its last step has no signal left (Lin et al. 2023,
+// Shifts and scales the schedule so that no signal is left at its last step (Lin et al. 2023,
 // algorithm 1). `alphas` are 1 - beta.
 void rescale_to_zero_snr(std::vector<float>& alphas) {
   std::vector<float> bars = cumulative_product(alphas);
@@ -96,7 +95,7 @@ std::vector<float> spaced_timesteps(const SchedulerConfig& config, int steps) {
       }
       break;
     case SchedulerConfig::Spacing::kTrailing: {
-      // numpy.arange(trained, 0, -ratio), its count and its rounding included.
+      // numpy.arange(trained, 0, -ratio), with its count and its rounding.
       const double ratio = static_cast<double>(trained) / steps;
       const auto count = static_cast<int>(std::ceil(trained / ratio));
       const double delta = (trained - ratio) - trained;
@@ -121,7 +120,7 @@ double sigma_at(std::span<const float> trained, double timestep) {
   return inside == 0 ? start : slope * inside + start;
 }
 
-// The timestep, as a fraction, at which training had this sigma.
+// The fractional timestep at which training had this sigma.
 double timestep_of(double sigma, std::span<const float> log_trained) {
   const double log_sigma = std::log(std::max(sigma, 1e-10));
   if (log_trained.size() < 2) return 0;
@@ -136,7 +135,7 @@ double timestep_of(double sigma, std::span<const float> log_trained) {
   return (1 - weight) * static_cast<double>(low) + weight * static_cast<double>(low + 1);
 }
 
-// Replaces the sigmas by Karras' (rho 7) or by exponential ones between the same ends.
+// Karras' sigmas (rho 7) or exponential ones, between the same ends.
 std::vector<double> curved_sigmas(const SchedulerConfig& config, double first, double last,
                                   int steps) {
   constexpr double kRho = 7.0;
@@ -161,7 +160,7 @@ std::vector<double> curved_sigmas(const SchedulerConfig& config, double first, d
 Schedule make_schedule(const SchedulerConfig& config, int steps) {
   if (steps < 1 || steps > config.train_timesteps) {
     fail(ErrorKind::kArgument,
-         "cannot make a schedule: steps must be from 1 to {} (as the model was trained), got {}",
+         "cannot make a schedule: steps must be from 1 to {} (the model's training steps), got {}",
          config.train_timesteps, steps);
   }
   const std::vector<float> trained = trained_sigmas(config);
@@ -186,8 +185,8 @@ Schedule make_schedule(const SchedulerConfig& config, int steps) {
   if (!std::all_of(sigmas.begin(), sigmas.end(),
                    [](float sigma) { return sigma > 0 && std::isfinite(sigma); })) {
     fail(ErrorKind::kCorrupt,
-         "cannot make a schedule: its noise levels must be positive and finite, and betas from {} "
-         "to {} over {} training steps do not give such",
+         "cannot make a schedule: betas from {} to {} over {} training steps must give positive "
+         "and finite noise levels",
          config.beta_start, config.beta_end, config.train_timesteps);
   }
   sigmas.push_back(config.final_sigma_min ? trained.front() : 0.0F);

@@ -1,10 +1,9 @@
-// The noise schedule that samplers go down: scheduler_config.json, and the timesteps and noise
-// levels that it gives, equal to those of diffusers' EulerDiscreteScheduler (0.42).
+// The samplers' noise schedule: reads scheduler_config.json and computes the timesteps and noise
+// levels, equal to those of diffusers' EulerDiscreteScheduler (0.42).
 //
-// Arithmetic is in the types that diffusers uses, so that timesteps are equal and sigmas agree to
-// two units in the last place: torch's square root is not correctly rounded on every processor,
-// ours is. (With rescale_betas_zero_snr, which takes differences of such roots, sigmas agree to
-// 1e-5.)
+// Arithmetic uses the same types as diffusers, so timesteps are equal and sigmas agree to two units
+// in the last place: torch's square root is not correctly rounded on every processor, ours is.
+// (With rescale_betas_zero_snr, which subtracts such roots, sigmas agree to 1e-5.)
 #pragma once
 
 #include <optional>
@@ -15,8 +14,8 @@ namespace semblance {
 
 class Json;
 
-/// scheduler_config.json, with diffusers' defaults for EulerDiscreteScheduler. A config of another
-/// scheduler is read as its, as from_config does; `class_name` says whose it is.
+/// scheduler_config.json, with diffusers' defaults for EulerDiscreteScheduler. Another scheduler's
+/// config is read as if it were Euler's, as in from_config; `class_name` is the original scheduler.
 struct SchedulerConfig {
   enum class BetaSchedule { kLinear, kScaledLinear };
   enum class Prediction { kEpsilon, kVPrediction, kSample };
@@ -34,19 +33,19 @@ struct SchedulerConfig {
   std::optional<double> sigma_min = {};  // for Karras and exponential sigmas
   std::optional<double> sigma_max = {};
   int steps_offset = 0;
-  bool continuous_timesteps = false;  // counts with v prediction alone, as in diffusers
+  bool continuous_timesteps = false;  // only used with v prediction, as in diffusers
   bool rescale_betas_zero_snr = false;
-  bool final_sigma_min = false;  // the last sigma is the least trained one, and not 0
+  bool final_sigma_min = false;  // the last sigma is the lowest trained one instead of 0
 
-  /// Throws Error(kCorrupt) for a value of a wrong type or out of range, and, by name, for what
-  /// Semblance does not have: trained_betas, other beta schedules and interpolations, beta sigmas.
+  /// Throws Error(kCorrupt) for a value of the wrong type or out of range, and for unsupported
+  /// settings: trained_betas, other beta schedules and interpolations, beta sigmas.
   static SchedulerConfig read(const Json& json);
 };
 
-/// The levels of one picture.
+/// The schedule of one picture.
 struct Schedule {
-  /// What the model is told at each step, descending. As in diffusers there may be one more than
-  /// the steps asked for, when trailing spacing divides inexactly.
+  /// The timestep given to the model at each step, descending. As in diffusers, there may be one
+  /// more than the requested steps if trailing spacing divides inexactly.
   std::vector<float> timesteps;
   /// Noise levels: one for each timestep, then the final one.
   std::vector<float> sigmas;
@@ -54,8 +53,8 @@ struct Schedule {
   float init_noise_sigma = 1;
 };
 
-/// Throws Error(kArgument) unless steps is in 1..train_timesteps; Error(kCorrupt) when the betas
-/// give a noise level that is not positive and finite.
+/// Throws Error(kArgument) unless steps is in 1..train_timesteps; Error(kCorrupt) if the betas give
+/// a noise level that is not positive and finite.
 Schedule make_schedule(const SchedulerConfig& config, int steps);
 
 }  // namespace semblance

@@ -19,7 +19,7 @@ T get_choice(const Json& json, std::string_view key, T fallback,
     if (known != choices.front().first) rule += ", ";
     rule.append("\"").append(known).append("\"");
   }
-  json.refuse(key, rule + " (Semblance has no other)");
+  json.refuse(key, rule + " (Semblance supports no other)");
 }
 
 double get_between(const Json& json, std::string_view key, double fallback) {
@@ -78,15 +78,15 @@ SchedulerConfig SchedulerConfig::read(const Json& json) {
   const bool karras = json.get_bool("use_karras_sigmas", false);
   const bool exponential = json.get_bool("use_exponential_sigmas", false);
   if (karras && exponential) {
-    json.refuse("use_exponential_sigmas", "false where \"use_karras_sigmas\" is true");
+    json.refuse("use_exponential_sigmas", "false if \"use_karras_sigmas\" is true");
   }
   if (karras) config.sigmas = Sigmas::kKarras;
   if (exponential) config.sigmas = Sigmas::kExponential;
   if (json.get_bool("use_beta_sigmas", false)) {
-    json.refuse("use_beta_sigmas", "false (Semblance has no such sigmas)");
+    json.refuse("use_beta_sigmas", "false (Semblance does not support them)");
   }
   if (json.has("trained_betas")) {
-    json.refuse("trained_betas", "null (Semblance has linear and scaled_linear betas alone)");
+    json.refuse("trained_betas", "null (Semblance only supports linear and scaled_linear betas)");
   }
   return config;
 }

@@ -13,7 +13,7 @@ std::uint64_t key_of(std::int32_t left, std::int32_t right) {
          static_cast<std::uint32_t>(right);
 }
 
-// Bytes that print stand for themselves; the others take the characters from U+0100 on, in order.
+// Printable bytes represent themselves; the others get the characters from U+0100 on, in order.
 std::array<char32_t, 256> byte_characters() {
   std::array<char32_t, 256> characters{};
   char32_t next = 0x100;
@@ -28,7 +28,7 @@ std::array<char32_t, 256> byte_characters() {
 struct Symbol {
   std::int32_t id;
   std::int32_t previous;
-  std::int32_t next;  // -1 behind the last
+  std::int32_t next;  // -1 after the last
   bool joined_away;
 };
 
@@ -114,8 +114,8 @@ void BytePairs::encode(std::string_view word, std::vector<std::int32_t>& ids) co
     queue.pop();
     Symbol& left = at(top.position);
     if (left.joined_away || left.next < 0) continue;
-    // The pair may have changed since it was queued. What counts is that it still joins into the
-    // same token, by whatever pair.
+    // The pair may have changed since it was queued. It only has to join into the same token still,
+    // from any pair.
     const Join* join = find(left.id, at(left.next).id);
     if (join == nullptr || join->joined != top.joined) continue;
     Symbol& right = at(left.next);

@@ -1,6 +1,6 @@
-// Byte-pair encoding of one word: its bytes are the first symbols (the last one marked as a word's
-// end), and the pair that was learnt first is joined first, again and again.
-// (Sennrich et al. 2016; ties and stale pairs as the `tokenizers` package resolves them.)
+// Byte-pair encoding of one word. Its bytes are the first symbols (the last one marked as the end
+// of a word); then the pair that was learnt first is joined, repeatedly. (Sennrich et al. 2016;
+// ties and stale pairs are resolved as in the `tokenizers` package.)
 #pragma once
 
 #include <array>
@@ -12,9 +12,9 @@
 
 namespace semblance {
 
-/// The visible character that stands for a byte in vocab.json and merges.txt, as UTF-8.
+/// The visible character that represents a byte in vocab.json and merges.txt, as UTF-8.
 const std::string& symbol_of_byte(unsigned char byte);
-/// What a token of the vocabulary stands for in bytes, a word's end included as "</w>".
+/// The bytes that a token of the vocabulary represents, including the end of a word as "</w>".
 std::string bytes_of_token(std::string_view token);
 
 class BytePairs {
@@ -26,7 +26,7 @@ class BytePairs {
   };
 
   /// `middle` and `last` are the ids of each byte inside and at the end of a word; `merges` are in
-  /// the order in which they were learnt. Of a pair given twice the later place counts.
+  /// the order in which they were learnt. If a pair is given twice, its later position counts.
   BytePairs(const std::array<std::int32_t, 256>& middle, const std::array<std::int32_t, 256>& last,
             const std::vector<Merge>& merges);
 
@@ -43,7 +43,7 @@ class BytePairs {
 
   std::array<std::int32_t, 256> middle_;
   std::array<std::int32_t, 256> last_;
-  std::vector<Join> joins_;  // sorted by pair: a third of the bytes of a hash table
+  std::vector<Join> joins_;  // sorted by pair: a third of the size of a hash table
 };
 
 }  // namespace semblance

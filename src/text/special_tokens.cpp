@@ -17,7 +17,7 @@ constexpr std::array<std::string_view, 7> kOrder = {
 SpecialToken read_object_token(const Json& json) {
   for (const std::string_view flag : {"lstrip", "rstrip", "single_word"}) {
     if (json.get_bool(flag, false)) {
-      json.refuse(flag, "false (Semblance finds tokens as they are written)");
+      json.refuse(flag, "false (Semblance matches tokens exactly)");
     }
   }
   SpecialToken token;

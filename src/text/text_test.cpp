@@ -47,7 +47,7 @@ class Folder {
   fs::path path_;
 };
 
-/// The goldens' vocabulary with one of its sets of settings.
+/// The goldens' vocabulary with one of their sets of settings.
 Tokenizer golden_tokenizer(const std::string& settings) {
   const Folder folder;
   const fs::path goldens = testing::golden_path("text");
@@ -86,7 +86,7 @@ TEST(TokenizerGolden, EqualsTransformers) {
     std::vector<std::int32_t> want = ids_of(row, "first");
     if (row.has("encoded")) {
       want = ids_of(row, "encoded");
-    } else {  // transformers only pads: the golden says no more than the ids
+    } else {  // transformers only pads, so the golden has just the ids
       want.insert(want.begin(), first.start_id());
       want.resize(77, first.end_id());
     }
@@ -111,22 +111,22 @@ TEST(Tokenizer, CutsAndPadsToAnyLength) {
             "end), got 1");
 }
 
-TEST(Tokenizer, NamesTheByteThatIsNoUtf8) {
+TEST(Tokenizer, NamesTheInvalidByte) {
   const Tokenizer tokenizer = golden_tokenizer("second");
   const auto error = [&](std::string_view text) {
     return error_of([&] { tokenizer.tokenize(text); });
   };
   EXPECT_EQ(error("a!b\xff"),
-            "argument: cannot read a prompt: it must be UTF-8 text, and byte 3 (0xff) is not\n"
+            "argument: cannot read a prompt: expected UTF-8 text, but byte 3 (0xff) is invalid\n"
             "  save or type the text as UTF-8");
   EXPECT_NE(error("\xc3").find("byte 0 (0xc3)"), std::string::npos);
   EXPECT_NE(error("ab\xed\xa0\x80").find("byte 2 (0xed)"), std::string::npos);    // a surrogate
   EXPECT_NE(error("\xc0\xaf").find("byte 0 (0xc0)"), std::string::npos);          // overlong
-  EXPECT_NE(error("\xf4\x90\x80\x80").find("byte 0 (0xf4)"), std::string::npos);  // beyond U+10FFFF
+  EXPECT_NE(error("\xf4\x90\x80\x80").find("byte 0 (0xf4)"), std::string::npos);  // above U+10FFFF
   EXPECT_EQ(error("\xf4\x8f\xbf\xbf"), "no error");
 }
 
-TEST(Tokenizer, TakesALongPromptInStride) {
+TEST(Tokenizer, IsFastOnLongPrompts) {
   const Tokenizer tokenizer = golden_tokenizer("first");
   std::string marks = "a";
   for (int i = 0; i < 250'000; ++i) marks += "\u0301\u0323";
@@ -137,11 +137,11 @@ TEST(Tokenizer, TakesALongPromptInStride) {
        {std::string(1'000'000, 'a'), std::string(1'000'000, '!'), pairs, marks}) {
     EXPECT_GT(tokenizer.encode(text, 77).cut_tokens, 1000);
   }
-  // Any of them takes hours where the time is quadratic.
+  // In quadratic time each of them would take hours.
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(60));
 }
 
-TEST(Tokenizer, HearsThatItShouldStop) {
+TEST(Tokenizer, StopsOnRequest) {
   const Tokenizer tokenizer = golden_tokenizer("first");
   std::stop_source stop;
   EXPECT_EQ(tokenizer.tokenize("a b", stop.get_token()), tokenizer.tokenize("a b"));
@@ -150,7 +150,7 @@ TEST(Tokenizer, HearsThatItShouldStop) {
             "cancelled: cancelled");
 }
 
-TEST(Unicode, ComposesWhatThePackageKnows) {
+TEST(Unicode, ComposesCharactersKnownToThePackage) {
   EXPECT_EQ(compose_nfc(U"a\u030a\u0323"), U"\u1ea1\u030a");
   EXPECT_EQ(compose_nfc(U"\u1100\u1161\u11a8"), U"\uac01");
   EXPECT_EQ(compose_nfc(U"\U00011935\U00011930"), U"\U00011935\U00011930");  // Unicode 13: unknown
@@ -160,7 +160,7 @@ TEST(Unicode, ComposesWhatThePackageKnows) {
   EXPECT_EQ(decode_utf8_lossy("a\xff"), U"a\ufffd");
 }
 
-TEST(Prompt, KnowsWeightsByTheirOpeningBracket) {
+TEST(Prompt, RecognisesWeightsByTheirOpeningBracket) {
   for (const char* prompt : {"(cat)", "a (cat:1.3)", "[cat]", "a ((b", "\\\\(cat)", "x \\) ["}) {
     EXPECT_TRUE(uses_prompt_weights(prompt)) << prompt;
   }
@@ -170,7 +170,7 @@ TEST(Prompt, KnowsWeightsByTheirOpeningBracket) {
   }
 }
 
-// ---- Files that do not hold what they must. Unknown bytes are "e", so that a few tokens suffice.
+// ---- Files with invalid content. Unknown bytes are "e", so that a few tokens suffice.
 
 constexpr const char* kVocabulary =
     R"({"a": 0, "b": 1, "a</w>": 2, "b</w>": 3, "ab</w>": 4, "s": 5, "e": 6})";
@@ -204,7 +204,7 @@ TEST(TokenizerFiles, ASmallVocabularyWorks) {
   EXPECT_EQ(tokenizer.decode(std::vector<std::int32_t>{4, 2}), "ab a");
 }
 
-TEST(TokenizerFiles, ReadsATokenizerJsonWhereThatIsAll) {
+TEST(TokenizerFiles, ReadsATokenizerJsonOnItsOwn) {
   for (const char* merges : {R"(["a b</w>"])", R"([["a", "b</w>"]])"}) {
     const Folder folder({{"tokenizer.json", fmt::format(R"({{"model": {{"type": "BPE", "vocab": {},
         "merges": {}}}, "added_tokens": [{{"id": 7, "content": "<cat>"}}]}})",
@@ -222,7 +222,7 @@ TEST(TokenizerFiles, AddedTokensTakeTheNextIds) {
   EXPECT_EQ(tokenizer.tokenize("a<dog><cat>"), (std::vector<std::int32_t>{2, 8, 7}));
 }
 
-TEST(TokenizerFiles, NoLimitIsALimitOfNone) {
+TEST(TokenizerFiles, ReadsPythonsNoLimit) {
   const std::string limit = "1000000000000000019884624838656";
   const Folder folder(
       with(kSmall, "tokenizer_config.json",
@@ -230,7 +230,7 @@ TEST(TokenizerFiles, NoLimitIsALimitOfNone) {
   EXPECT_EQ(Tokenizer::load(folder.path()).max_length(), std::numeric_limits<int>::max());
 }
 
-TEST(TokenizerFiles, RefusesBrokenVocabularies) {
+TEST(TokenizerFiles, RejectsBrokenVocabularies) {
   const auto error = [](const std::string& text) {
     return load_error(with(kSmall, "vocab.json", text));
   };
@@ -243,15 +243,15 @@ TEST(TokenizerFiles, RefusesBrokenVocabularies) {
       error(R"({"a": 0, "b": 2})"),
       "corrupt: cannot read vocab.json: \"b\" must be an integer from 0 to 1, got 2 (integer)");
   EXPECT_EQ(error(R"({"a": 0, "b": 0})"),
-            "corrupt: cannot read vocab.json: each id stands for one token, 0 is \"a\" and \"b\"");
+            "corrupt: cannot read vocab.json: each id must have one token, 0 has \"a\" and \"b\"");
   EXPECT_EQ(error(R"({"a": null})"),
             "missing: cannot read vocab.json: \"a\" is missing and has no default");
   EXPECT_EQ(error(R"({"a": 0, "b": 1, "b</w>": 2, "ab</w>": 3})"),
-            "corrupt: cannot read vocab.json: it must have a token for every byte or the unknown "
-            "token, and has none for byte 0x00");
+            "corrupt: cannot read vocab.json: expected a token for every byte or an unknown token, "
+            "got none for byte 0x00");
 }
 
-TEST(TokenizerFiles, RefusesBrokenMerges) {
+TEST(TokenizerFiles, RejectsBrokenMerges) {
   const auto error = [](const std::string& text) {
     return load_error(with(kSmall, "merges.txt", text));
   };
@@ -260,7 +260,7 @@ TEST(TokenizerFiles, RefusesBrokenMerges) {
   EXPECT_EQ(load_error(without), "missing: cannot open merges.txt: No such file or directory");
   EXPECT_EQ(error("#version: 0.2\r\n\r\na b</w>\r\n"), "no error");
   EXPECT_EQ(error("a b</w> a"),
-            "corrupt: cannot read merges.txt: line 1 must be two tokens with a space between, got "
+            "corrupt: cannot read merges.txt: line 1 must be two tokens separated by a space, got "
             "\"a b</w> a\"");
   EXPECT_EQ(error("a b</w>\nx\n").substr(0, 47), "corrupt: cannot read merges.txt: line 2 must be");
   EXPECT_EQ(error("\na \xff"),
@@ -279,7 +279,7 @@ TEST(TokenizerFiles, RefusesBrokenMerges) {
             "(string)");
 }
 
-TEST(TokenizerFiles, RefusesSettingsThatItDoesNotHave) {
+TEST(TokenizerFiles, RejectsUnsupportedSettings) {
   const auto error = [](const std::string& text) {
     return load_error(with(kSmall, "tokenizer_config.json", text));
   };
@@ -292,8 +292,8 @@ TEST(TokenizerFiles, RefusesSettingsThatItDoesNotHave) {
             prefix + "\"bos_token\" must be a token (a string or an object), got 3 (integer)");
   EXPECT_EQ(error(R"({"bos_token": {"content": "s", "lstrip": true}})"),
             prefix +
-                "\"bos_token.lstrip\" must be false (Semblance finds tokens as they are "
-                "written), got true (boolean)");
+                "\"bos_token.lstrip\" must be false (Semblance matches tokens exactly), got true "
+                "(boolean)");
   EXPECT_EQ(error(R"({"extra_special_tokens": [1]})"),
             prefix + "\"extra_special_tokens\" must be a list of tokens, got a list of 1");
   EXPECT_EQ(error(R"({"unk_token": "e", "model_max_length": 1})"),

@@ -73,7 +73,7 @@ Class class_of(char32_t c) {
   return is_space(c) ? Class::kSpace : Class::kOther;
 }
 
-// Characters of the contraction at the front of text, or 0.
+// The length of the contraction at the front of text, or 0.
 std::size_t contraction(std::u32string_view text) {
   for (const std::u32string_view ending : {U"'s", U"'t", U"'re", U"'ve", U"'m", U"'ll", U"'d"}) {
     if (text.starts_with(ending)) return ending.size();
@@ -83,8 +83,8 @@ std::size_t contraction(std::u32string_view text) {
 
 /// Calls on_word(word) for each match of CLIP's expression
 ///   <\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+
-/// What lies between the matches is dropped. transformers cuts each match once more by GPT-2's
-/// expression, which changes the first two alone: "<|", "endoftext", "|>".
+/// Text between the matches is dropped. transformers splits each match again by GPT-2's expression,
+/// which only changes the first two: "<|", "endoftext", "|>".
 template <typename OnWord>
 void split_words(std::string_view text, OnWord&& on_word) {
   const std::u32string characters = decode_utf8_lossy(text);
@@ -126,7 +126,7 @@ void split_words(std::string_view text, OnWord&& on_word) {
 struct Tokenizer::Data {
   explicit Data(TokenizerFiles read)
       : files(std::move(read)), pairs(files.middle, files.last, files.merges) {
-    std::vector<BytePairs::Merge>().swap(files.merges);  // "= {}" would keep its memory
+    std::vector<BytePairs::Merge>().swap(files.merges);  // "= {}" would not free the memory
     for (const AddedToken& token : files.added) {
       if (token.normalized) {
         normalized.add(normalize(token.content, "an added token"), token.id);
@@ -153,7 +153,7 @@ Tokenizer Tokenizer::load(const std::filesystem::path& folder) {
 std::vector<std::int32_t> Tokenizer::tokenize(std::string_view text,
                                               const std::stop_token& stop) const {
   static_cast<void>(
-      decode_utf8(text, "a prompt"));  // so that an error counts from the text's start
+      decode_utf8(text, "a prompt"));  // so that an error's position is in the whole text
   std::vector<std::int32_t> ids;
   const auto on_token = [&](std::int32_t id) { ids.push_back(id); };
   const auto on_word = [&](const std::string& word) {

@@ -17,7 +17,7 @@ constexpr std::string_view kWordEnd = "</w>";
 int read_max_length(const Json& config) {
   constexpr int kAny = std::numeric_limits<int>::max();
   if (!config.has("model_max_length")) return kAny;
-  // Python writes "no limit" as an integer of 31 digits, which JSON readers take for a float.
+  // Python writes "no limit" as an integer of 31 digits, which JSON readers parse as a float.
   const nlohmann::json& value = config.value().at("model_max_length");
   if (value.is_number_float() && value.get<double>() >= kAny) return kAny;
   return static_cast<int>(
@@ -39,13 +39,13 @@ TokenTexts::TokenTexts(const std::vector<std::string>& tokens) {
 
 TokenizerFiles read_tokenizer_files(const std::filesystem::path& folder) {
   TokenizerFiles files;
-  const auto is_there = [&](std::string_view name) {
+  const auto exists = [&](std::string_view name) {
     std::error_code ignored;
     return std::filesystem::exists(folder / name, ignored);
   };
   SpecialTokens special;
   Vocabulary vocabulary;
-  const bool one_file = !is_there("vocab.json") && is_there("tokenizer.json");
+  const bool one_file = !exists("vocab.json") && exists("tokenizer.json");
   std::optional<Json> whole;
   if (one_file) {
     whole = Json::load(folder / "tokenizer.json");
@@ -60,7 +60,7 @@ TokenizerFiles read_tokenizer_files(const std::filesystem::path& folder) {
 
   files.max_length = std::numeric_limits<int>::max();
   bool has_decoder = false;
-  if (is_there("tokenizer_config.json")) {
+  if (exists("tokenizer_config.json")) {
     const Json config = Json::load(folder / "tokenizer_config.json");
     special.read_config(config.expect_object());
     files.max_length = read_max_length(config);
@@ -68,10 +68,10 @@ TokenizerFiles read_tokenizer_files(const std::filesystem::path& folder) {
     if (has_decoder) special.read_decoder(config.child("added_tokens_decoder"));
   }
   if (!has_decoder) {
-    if (is_there("special_tokens_map.json")) {
+    if (exists("special_tokens_map.json")) {
       special.read_map(Json::load(folder / "special_tokens_map.json"));
     }
-    if (is_there("added_tokens.json")) special.read_added(Json::load(folder / "added_tokens.json"));
+    if (exists("added_tokens.json")) special.read_added(Json::load(folder / "added_tokens.json"));
     if (one_file && whole->has("added_tokens")) special.read_list(whole->child("added_tokens"));
   }
 
@@ -83,8 +83,8 @@ TokenizerFiles read_tokenizer_files(const std::filesystem::path& folder) {
     const auto last = vocabulary.find(symbol + std::string(kWordEnd));
     if (!unknown && (!middle || !last)) {
       fail(ErrorKind::kCorrupt,
-           "cannot read {}: it must have a token for every byte or the unknown token, and has none "
-           "for byte 0x{:02x}",
+           "cannot read {}: expected a token for every byte or an unknown token, got none for byte "
+           "0x{:02x}",
            vocabulary.file, byte);
     }
     files.middle[byte] = middle.value_or(unknown.value_or(0));

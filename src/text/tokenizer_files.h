@@ -1,6 +1,6 @@
-// A tokenizer's folder, read and checked: vocab.json, merges.txt, tokenizer_config.json,
-// special_tokens_map.json and added_tokens.json (or tokenizer.json in place of the first two, as
-// newer versions of transformers write it). Nothing in them is trusted.
+// Reads and checks a tokenizer's folder: vocab.json, merges.txt, tokenizer_config.json,
+// special_tokens_map.json and added_tokens.json (or tokenizer.json instead of the first two, as
+// newer versions of transformers write it). The files are not trusted.
 #pragma once
 
 #include <array>
@@ -15,8 +15,8 @@
 
 namespace semblance {
 
-/// The texts of tokens by id, one after the other: a string of its own for each would take five
-/// times the bytes.
+/// The texts of tokens by id, in one string: a separate string for each would take five times the
+/// memory.
 class TokenTexts {
  public:
   TokenTexts() = default;
@@ -35,7 +35,7 @@ class TokenTexts {
 };
 
 struct TokenizerFiles {
-  TokenTexts tokens;  // added ones included
+  TokenTexts tokens;  // including added ones
   std::array<std::int32_t, 256> middle{};
   std::array<std::int32_t, 256> last{};
   std::vector<BytePairs::Merge> merges;
@@ -46,8 +46,8 @@ struct TokenizerFiles {
   int max_length = 0;
 };
 
-/// Throws Error(kMissing) for a file that must be there, Error(kCorrupt) for one that does not hold
-/// what it must.
+/// Throws Error(kMissing) if a required file is missing, Error(kCorrupt) if the content of one is
+/// invalid.
 TokenizerFiles read_tokenizer_files(const std::filesystem::path& folder);
 
 }  // namespace semblance

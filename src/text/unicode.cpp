@@ -27,7 +27,7 @@ const R* find_range(std::span<const R> ranges, char32_t c) {
   return c <= range.last ? &range : nullptr;
 }
 
-// Bytes of the character at the front of `text`, or 0 where it is no UTF-8.
+// The bytes of the character at the front of `text`, or 0 if it is not UTF-8.
 std::size_t first_character(std::string_view text, char32_t& c) {
   utf8proc_int32_t code_point = -1;
   const auto length = std::min<std::size_t>(text.size(), 4);
@@ -48,8 +48,7 @@ int combining_class(char32_t c) {
 }
 
 // Composes text without unknown characters and appends it. utf8proc decomposes single characters
-// and composes; the sorting of marks is ours, because utf8proc's takes time quadratic in a run of
-// marks.
+// and composes; the sorting of marks is ours, because utf8proc's is quadratic in a run of marks.
 void append_composed(std::u32string_view text, std::u32string& dst) {
   std::vector<std::pair<char32_t, int>> characters;  // with their combining classes
   characters.reserve(text.size());
@@ -97,7 +96,7 @@ std::u32string decode_utf8(std::string_view text, std::string_view what) {
     const std::size_t bytes = first_character(text.substr(at), c);
     if (bytes == 0) {
       fail(ErrorKind::kArgument,
-           "cannot read {}: it must be UTF-8 text, and byte {} (0x{:02x}) is not\n"
+           "cannot read {}: expected UTF-8 text, but byte {} (0x{:02x}) is invalid\n"
            "  save or type the text as UTF-8",
            what, at, static_cast<unsigned>(static_cast<unsigned char>(text[at])));
     }
@@ -139,7 +138,7 @@ std::u32string compose_nfc(std::u32string_view text) {
   std::u32string dst;
   dst.reserve(text.size());
   while (!text.empty()) {
-    // An unknown character neither composes nor moves, so that the text on its two sides is
+    // An unknown character neither composes nor moves, so the text before and after it is
     // independent.
     const auto known = static_cast<std::size_t>(
         std::find_if(text.begin(), text.end(), unknown_to_nfc) - text.begin());

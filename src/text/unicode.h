@@ -1,5 +1,5 @@
-// Unicode text as the `tokenizers` package sees it: UTF-8 in and out, NFC, white space, lower case,
-// and the classes that its regular expressions ask for. Thread-safe.
+// Unicode text as in the `tokenizers` package: UTF-8, NFC, white space, lower case, and the
+// character classes of its regular expressions. Thread-safe.
 #pragma once
 
 #include <string>
@@ -7,11 +7,11 @@
 
 namespace semblance {
 
-/// Code points of UTF-8 text. `what` names the text in the message. Throws Error(kArgument), naming
-/// the first byte that is no UTF-8: overlong forms, surrogates and what is beyond U+10FFFF are
-/// none.
+/// The code points of UTF-8 text. `what` names the text in messages. Throws Error(kArgument), which
+/// names the first invalid byte; overlong forms, surrogates and code points above U+10FFFF are
+/// invalid.
 std::u32string decode_utf8(std::string_view text, std::string_view what);
-/// The same for bytes that may be broken: each wrong byte becomes U+FFFD.
+/// The same for bytes that may be invalid: each invalid byte becomes U+FFFD.
 std::u32string decode_utf8_lossy(std::string_view bytes);
 std::string encode_utf8(std::u32string_view text);
 void append_utf8(char32_t c, std::string& text);
@@ -20,10 +20,10 @@ bool is_letter(char32_t c);  // \p{L}
 bool is_number(char32_t c);  // \p{N}
 bool is_space(char32_t c);   // \s
 
-/// Canonical composition, in time linear in the text but for sorting the marks of one letter.
-/// Characters younger than the tables of `tokenizers` stay as they are.
+/// Canonical composition, in linear time except for sorting the marks of one letter. Characters
+/// newer than the tables of `tokenizers` are unchanged.
 std::u32string compose_nfc(std::u32string_view text);
-/// Lower case of each character by itself (no final sigma); only U+0130 becomes two.
+/// Lower case, character by character (no final sigma); only U+0130 becomes two characters.
 std::u32string lower_case(std::u32string_view text);
 /// Each run of white space becomes one space.
 std::u32string collapse_spaces(std::u32string_view text);

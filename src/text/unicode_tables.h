@@ -1,6 +1,6 @@
-// What the `tokenizers` package holds each character to be. Ranges are inclusive, sorted and do not
-// overlap. Tables of our own, and not those of a Unicode library: the package mixes three Unicode
-// versions, and ids must not change with the system's library.
+// Character classes as in the `tokenizers` package. Ranges are inclusive, sorted and do not
+// overlap. These are our own tables instead of a Unicode library's: the package mixes three Unicode
+// versions, and ids must not depend on the system's library.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ struct Range {
   char32_t last;
 };
 
-/// Every stride-th character from first to last has the lower case (itself + delta).
+/// For every stride-th character from first to last, lower case is the character + delta.
 struct LowerRange {
   char32_t first;
   char32_t last;
@@ -24,8 +24,8 @@ struct LowerRange {
 extern const std::span<const Range> kLetter;
 extern const std::span<const Range> kNumber;
 extern const std::span<const Range> kSpace;
-/// Characters that the package's NFC neither composes, decomposes nor reorders, whatever newer
-/// Unicode says.
+/// Characters that the package's NFC does not compose, decompose or reorder, although newer
+/// versions of Unicode may.
 extern const std::span<const Range> kUnknownToNfc;
 extern const std::span<const LowerRange> kLower;
 

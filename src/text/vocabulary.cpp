@@ -10,7 +10,8 @@
 namespace semblance {
 namespace {
 
-/// Learnt pairs, checked against the vocabulary. `place` says where each comes from.
+/// Reads learnt pairs and checks them against the vocabulary. `place` is their place in the file,
+/// for messages.
 class MergeReader {
  public:
   MergeReader(std::string file, const Vocabulary& vocabulary)
@@ -20,7 +21,7 @@ class MergeReader {
     const std::size_t space = line.find(' ');
     if (space == std::string_view::npos || line.find(' ', space + 1) != std::string_view::npos) {
       fail(ErrorKind::kCorrupt,
-           "cannot read {}: {} must be two tokens with a space between, got {}", file_, place,
+           "cannot read {}: {} must be two tokens separated by a space, got {}", file_, place,
            shown_token(line));
     }
     read_pair(std::string(line.substr(0, space)), std::string(line.substr(space + 1)), place);
@@ -66,11 +67,11 @@ Vocabulary read_vocabulary(const Json& json) {
   std::vector<bool> taken(keys.size());
   vocabulary.ids.reserve(keys.size());
   for (const std::string& key : keys) {
-    // Ids without a gap are below their number, and then each id that comes twice leaves one out.
+    // All ids are below their number, so there is no gap unless an id occurs twice.
     const auto id =
         static_cast<std::size_t>(json.get_int(key, {}, {.least = 0, .most = count - 1}));
     if (taken[id]) {
-      fail(ErrorKind::kCorrupt, "cannot read {}: each id stands for one token, {} is {} and {}",
+      fail(ErrorKind::kCorrupt, "cannot read {}: each id must have one token, {} has {} and {}",
            json.file(), id, shown_token(vocabulary.tokens[id]), shown_token(key));
     }
     taken[id] = true;

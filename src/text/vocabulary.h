@@ -1,5 +1,5 @@
-// A tokenizer's vocabulary and learnt pairs, read from vocab.json and merges.txt or out of a
-// tokenizer.json. Errors are Error(kCorrupt); nothing in the files is trusted.
+// A tokenizer's vocabulary and learnt pairs, read from vocab.json and merges.txt or from a
+// tokenizer.json. Errors are Error(kCorrupt); the files are not trusted.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace semblance {
 
-/// Tokens and their ids; ids are 0, 1, 2, ... without a gap.
+/// Tokens and their ids; ids are 0, 1, 2, ... without gaps.
 struct Vocabulary {
   std::string file;
   std::vector<std::string> tokens;
@@ -33,16 +33,17 @@ struct Vocabulary {
   }
 };
 
-/// From an object of tokens and ids.
+/// Reads an object of tokens and ids.
 Vocabulary read_vocabulary(const Json& json);
 
-/// The lines of a merges.txt, each two tokens, that the vocabulary has as it has them joined.
+/// Reads the lines of a merges.txt: two tokens each. The vocabulary must have both, and the two
+/// joined.
 std::vector<BytePairs::Merge> read_merges_file(const std::filesystem::path& path,
                                                const Vocabulary& vocabulary);
 /// The same from the "merges" of a tokenizer.json's "model".
 std::vector<BytePairs::Merge> read_merges_list(const Json& model, const Vocabulary& vocabulary);
 
-/// A token for a message: quoted, at most 40 bytes of it.
+/// A token for a message: quoted, and shortened to 40 bytes.
 std::string shown_token(std::string_view token);
 
 }  // namespace semblance
