@@ -45,8 +45,7 @@ TEST(Request, RefusesWhatIsOutOfRange) {
             "argument: cannot take adapter_strength: expected a number from 0 to 5, got 5.01");
   EXPECT_EQ(said([](Request& r) { r.prompt = "caf\xe9"; }),
             "argument: cannot read prompt: expected UTF-8 text, but byte 3 (0xe9) is invalid\n  "
-            "save or "
-            "type the text as UTF-8");
+            "save or type the text as UTF-8");
   EXPECT_NE(said([](Request& r) { r.negative = "\xff"; }).find("negative_prompt"),
             std::string::npos);
   EXPECT_EQ(said([](Request& r) { r.prompt.assign(65'536, 'a'), r.negative = r.prompt; }),

@@ -27,7 +27,7 @@ std::string line_of(const std::vector<std::string>& found, std::string_view one,
 }  // namespace
 
 bool matches_pattern(std::string_view name, std::string_view pattern) {
-  // Greedy matching that goes back to the last '*' alone: linear for one star, at worst quadratic.
+  // Greedy matching that only backtracks to the last '*': linear for one star, quadratic at worst.
   std::size_t in_name = 0;
   std::size_t in_pattern = 0;
   std::size_t star = std::string_view::npos;
@@ -55,7 +55,7 @@ void audit(std::string_view what, std::span<const Expected> expected, const Weig
   std::vector<std::string> missing;
   std::vector<std::string> shapes;
   std::vector<std::string> types;
-  std::vector<std::string> left_over;
+  std::vector<std::string> unexpected;
   std::set<std::string_view> used;
   for (const Expected& want : expected) {
     used.insert(want.name);
@@ -63,31 +63,31 @@ void audit(std::string_view what, std::span<const Expected> expected, const Weig
     if (tensor == nullptr) {
       missing.push_back(fmt::format("{} {}", want.name, to_string(want.shape)));
     } else if (tensor->shape != want.shape) {
-      shapes.push_back(fmt::format("{} is {}, must be {}", want.name, to_string(tensor->shape),
+      shapes.push_back(fmt::format("{} is {}, expected {}", want.name, to_string(tensor->shape),
                                    to_string(want.shape)));
     } else if (!is_float(tensor->dtype)) {
       types.push_back(fmt::format("{} is {}", want.name, name_of(tensor->dtype)));
     }
   }
   for (const auto& [name, tensor] : weights) {
-    const auto may_stay = [&name = name](std::string_view pattern) {
+    const auto matches = [&name = name](std::string_view pattern) {
       return matches_pattern(name, pattern);
     };
-    if (!used.contains(name) && std::none_of(ignorable.begin(), ignorable.end(), may_stay)) {
-      left_over.push_back(name);
+    if (!used.contains(name) && std::none_of(ignorable.begin(), ignorable.end(), matches)) {
+      unexpected.push_back(name);
     }
   }
-  if (missing.empty() && shapes.empty() && types.empty() && left_over.empty()) return;
+  if (missing.empty() && shapes.empty() && types.empty() && unexpected.empty()) return;
   const ErrorKind kind = !missing.empty()                    ? ErrorKind::kMissing
                          : !shapes.empty() || !types.empty() ? ErrorKind::kShape
                                                              : ErrorKind::kCorrupt;
   fail(kind,
-       "cannot use {}: its config declares {} tensors, the files hold {}, and they do not agree"
-       "{}{}{}{}\n  the config and the weights are probably of two different models",
+       "cannot use {}: its config declares {} tensors, the files have {}, and they do not match"
+       "{}{}{}{}\n  the config and the weights are probably from different models",
        what, expected.size(), weights.size(), line_of(missing, "is missing", "are missing"),
-       line_of(shapes, "has a wrong shape", "have a wrong shape"),
-       line_of(types, "is not of floats", "are not of floats"),
-       line_of(left_over, "is left over", "are left over"));
+       line_of(shapes, "has the wrong shape", "have the wrong shape"),
+       line_of(types, "is not float", "are not float"),
+       line_of(unexpected, "is unexpected", "are unexpected"));
 }
 
 }  // namespace semblance

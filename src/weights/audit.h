@@ -1,4 +1,5 @@
-// The audit: what a model declares against what the files hold, before any large read.
+// The audit: checks the tensors in the files against those that a model declares, before any large
+// read.
 #pragma once
 
 #include <span>
@@ -15,19 +16,19 @@ struct Expected {
   Shape shape;
 };
 
-/// Names in published checkpoints that no model reads: counters and buffers that are computed.
+/// Names in published checkpoints that no model reads: counters and computed buffers.
 inline constexpr std::string_view kComputedBuffers[] = {"*position_ids", "*num_batches_tracked"};
 
-/// Returns when `weights` has every expected tensor, in its shape and with a float element type,
-/// and nothing else. Otherwise throws ONE Error that lists missing, wrongly shaped, non-float and
-/// left-over tensors together, the first few of each with their counts: kMissing when one is
-/// missing, else kShape when a shape or a type is wrong, else kCorrupt. Names that match one of
-/// `ignorable` ('*' stands for any characters) may be left over. `what` is for the message: "the
-/// UNet in models/unet".
+/// Returns if `weights` has every expected tensor, with its shape and a float element type, and no
+/// others. Otherwise throws ONE Error that lists missing, wrongly shaped, non-float and unexpected
+/// tensors together, the first few of each with their counts: kMissing if one is missing, else
+/// kShape if a shape or a type is wrong, else kCorrupt. Unexpected names that match one of
+/// `ignorable` ('*' matches any characters) are allowed. `what` is for the message: "the UNet in
+/// models/unet".
 void audit(std::string_view what, std::span<const Expected> expected, const WeightMap& weights,
            std::span<const std::string_view> ignorable = {});
 
-/// Whether `name` matches `pattern`, in which '*' stands for any characters, none included.
+/// Whether `name` matches `pattern`, in which '*' matches any characters, or none.
 bool matches_pattern(std::string_view name, std::string_view pattern);
 
 }  // namespace semblance

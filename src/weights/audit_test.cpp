@@ -16,7 +16,7 @@ class Audit : public ::testing::Test {
   WeightMap weights_;
 };
 
-TEST_F(Audit, PassesWhatAgrees) {
+TEST_F(Audit, AcceptsMatchingTensors) {
   add("conv.weight", {2, 3});
   add("conv.bias", {2}, DType::kF32);
   add("norm.num_batches_tracked", {}, DType::kI64);
@@ -28,15 +28,15 @@ TEST_F(Audit, ReportsEverythingTogether) {
   add("extra", {1});
   EXPECT_ERROR(
       [&] { run(); },
-      "missing: cannot use the UNet in unet: its config declares 2 tensors, the files hold "
-      "2, and they do not agree\n"
+      "missing: cannot use the UNet in unet: its config declares 2 tensors, the files have "
+      "2, and they do not match\n"
       "  1 is missing: conv.bias [2]\n"
-      "  1 has a wrong shape: conv.weight is [3,2], must be [2,3]\n"
-      "  1 is left over: extra\n"
-      "  the config and the weights are probably of two different models");
+      "  1 has the wrong shape: conv.weight is [3,2], expected [2,3]\n"
+      "  1 is unexpected: extra\n"
+      "  the config and the weights are probably from different models");
 }
 
-TEST_F(Audit, AWrongShapeAloneIsOfItsKind) {
+TEST_F(Audit, AWrongShapeAloneIsKShape) {
   add("conv.weight", {2, 3});
   add("conv.bias", {3});
   EXPECT_ERROR([&] { run(); }, "shape: cannot use the UNet");
@@ -46,7 +46,7 @@ TEST_F(Audit, QuantisedWeightsAreNotFloats) {
   add("conv.weight", {2, 3}, DType::kI8);
   add("conv.bias", {2});
   EXPECT_ERROR([&] { run(); }, "shape: cannot use");
-  EXPECT_ERROR([&] { run(); }, "1 is not of floats: conv.weight is i8");
+  EXPECT_ERROR([&] { run(); }, "1 is not float: conv.weight is i8");
 }
 
 TEST_F(Audit, ShowsTheFirstFewAndCountsTheRest) {
@@ -54,7 +54,7 @@ TEST_F(Audit, ShowsTheFirstFewAndCountsTheRest) {
   add("conv.bias", {2});
   for (int i = 0; i < 7; ++i) add("lora." + std::to_string(i), {1});
   EXPECT_ERROR([&] { run(); }, "corrupt: cannot use");
-  EXPECT_ERROR([&] { run(); }, "7 are left over: lora.0, lora.1, lora.2, lora.3, ...\n");
+  EXPECT_ERROR([&] { run(); }, "7 are unexpected: lora.0, lora.1, lora.2, lora.3, ...\n");
 }
 
 TEST(Pattern, Matches) {

@@ -51,7 +51,7 @@ class IndexEvents final : public JsonEvents {
                    "an index of shards: {\"metadata\": {...}, \"weight_map\": {\"tensor\": "
                    "\"file\", ...}}") {}
 
-  /// Names of tensors by shard.
+  /// The names of tensors by shard.
   std::map<std::string, std::vector<std::string>> take() {
     if (!has_weight_map_) refuse("it has no weight_map");
     return std::move(shards_);
@@ -72,10 +72,10 @@ class IndexEvents final : public JsonEvents {
   }
   void on_string(std::string& value) override {
     if (!in_weight_map_) return;
-    if (depth() != 2) refuse_unexpected("text in place of weight_map");
+    if (depth() != 2) refuse_unexpected("text instead of weight_map");
     if (value.empty() || value == "." || value == ".." ||
         value.find_first_of("/\\") != std::string::npos || has_control_bytes(value)) {
-      refuse(fmt::format("tensor {} is in \"{}\", which is not the name of a file beside it",
+      refuse(fmt::format("tensor {} is in \"{}\", which is not a file name in the same folder",
                          printable(tensor_), printable(value)));
     }
     shards_[std::move(value)].push_back(std::move(tensor_));
@@ -104,7 +104,7 @@ WeightMap open_shards(const fs::path& index) {
     std::error_code ignored;
     if (!fs::exists(path, ignored)) {
       fail(ErrorKind::kMissing,
-           "cannot read {}: {} tensors are in {}, which is not there\n  download that file too",
+           "cannot read {}: {} tensors are in {}, which is missing\n  download that file too",
            index.string(), names.size(), path.string());
     }
     const WeightMap held = open_weights(path);
@@ -112,7 +112,7 @@ WeightMap open_shards(const fs::path& index) {
       const StoredTensor* tensor = held.find(name);
       if (tensor == nullptr) {
         fail(ErrorKind::kCorrupt,
-             "cannot read {}: it says that {} is in {}, which does not have it", index.string(),
+             "cannot read {}: it says that {} is in {}, which does not contain it", index.string(),
              printable(name), path.string());
       }
       weights.add(name, *tensor);
@@ -140,17 +140,17 @@ WeightMap read_weights(std::shared_ptr<const File> file) {
     return read_torch_zip(std::move(file));
   }
   const bool has_brace = bytes.size() > 8 && bytes[8] == '{';
-  // The length in front of a safetensors header ends in zeros, where text has letters.
+  // The length before a safetensors header ends in zeros; text would have letters there.
   if (has_brace && bytes[7] == '\0') return read_safetensors(std::move(file));
   refuse_other_content(file->name(), kWanted, bytes);
   if (const std::string_view text = from_first_visible(bytes);
       text.starts_with('<') || text.starts_with('{')) {
     refuse_format(*file, text.starts_with('<') ? "XML text" : "JSON text",
-                  "it may say why the download failed: look into it, and download again");
+                  "it may say why the download failed: read it, then download again");
   }
-  if (has_brace) return read_safetensors(std::move(file));  // which tells how its length lies
+  if (has_brace) return read_safetensors(std::move(file));  // reports the wrong length
   if (bytes.empty()) refuse_format(*file, "an empty file", "download it again");
-  if (bytes[0] == '\x80') refuse_format(*file, "a pickle of torch before 1.6", kSaveAgain);
+  if (bytes[0] == '\x80') refuse_format(*file, "a pickle from torch before 1.6", kSaveAgain);
   if (bytes.size() > 262 && bytes.substr(257, 5) == "ustar") {
     refuse_format(*file, "a tar archive", kSaveAgain);
   }
@@ -177,8 +177,7 @@ WeightMap open_component(const fs::path& folder) {
   for (const auto& [name, is_index] : kCandidates) {
     looked_for += fmt::format("{}{}", looked_for.empty() ? "" : ", ", name);
   }
-  fail(ErrorKind::kMissing,
-       "cannot read weights from {}: it has none of the files that hold them\n  looked for {}",
+  fail(ErrorKind::kMissing, "cannot read weights from {}: it has no weight files\n  looked for {}",
        folder.string(), looked_for);
 }
 

@@ -1,4 +1,4 @@
-// Which files of a folder hold a component's weights, and which reader reads them.
+// Finds the files with a component's weights in a folder, and the reader for their format.
 #pragma once
 
 #include <filesystem>
@@ -8,20 +8,19 @@
 namespace semblance {
 
 /// The weights of one component's folder of a diffusers checkpoint (unet/, vae/, text_encoder/,
-/// ...). Takes the first that is there of
+/// ...). Uses the first that exists of
 ///   {diffusion_pytorch_model,model}.fp16.safetensors, or in shards with
 ///       ....safetensors.index.fp16.json or ....fp16.safetensors.index.json,
 ///   {diffusion_pytorch_model,model}.safetensors, or in shards with ....safetensors.index.json,
 ///   {diffusion_pytorch_model,pytorch_model}.fp16.bin, .bin, or in shards with ....bin.index.json.
-/// So fp16 goes first (half the bytes to read), then safetensors. Throws Error(kMissing) that names
-/// what was looked for or the shard that is not there; Error(kCorrupt) when an index is broken,
-/// points outside of the folder, or names a tensor that its shard lacks; and what the readers
-/// throw.
+/// So fp16 comes first (half the bytes to read), then safetensors. Throws Error(kMissing), which
+/// names the files that it looked for or the missing shard; Error(kCorrupt) if an index is broken,
+/// points outside the folder, or names a tensor that its shard lacks; and what the readers throw.
 WeightMap open_component(const std::filesystem::path& folder);
 
-/// The weights in one file, a safetensors file or a torch zip archive: its bytes say which. Throws
-/// Error(kCorrupt) that names what the file is instead: a legacy pickle, a tar, GGUF, XML or JSON
-/// text, and what other_content() knows.
+/// The weights in one file, a safetensors file or a torch zip archive, detected by content. Throws
+/// Error(kCorrupt), which names what the file is instead: a legacy pickle, a tar, GGUF, XML or JSON
+/// text, or what other_content() recognises.
 WeightMap open_weights(const std::filesystem::path& file);
 WeightMap read_weights(std::shared_ptr<const File> file);
 

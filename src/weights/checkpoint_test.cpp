@@ -20,7 +20,7 @@ TEST(PublishedComponent, ReadsWhatDiffusersWrites) {
   }
 }
 
-TEST(PublishedComponent, ReadsWhatTransformersWritesAndPutsBackThePrefix) {
+TEST(PublishedComponent, ReadsWhatTransformersWritesAndRestoresThePrefix) {
   const WeightMap weights = open_component(golden_path("weights/text_encoder"));
   testing::expect_golden(weights, "text_encoder");
   const WeightMap published = renamed(weights, kTextEncoderNames);
@@ -34,14 +34,14 @@ TEST(Weights, ReadsAFileByItsContent) {
   EXPECT_EQ(open_weights(golden_path("weights/plain.bin")).size(), 1U);
 }
 
-TEST(Weights, SaysWhatAFileIsInstead) {
+TEST(Weights, NamesOtherKindsOfFiles) {
   const auto reading = [](const std::string& bytes) {
     return [bytes] { read_weights(testing::file_of(bytes)); };
   };
   EXPECT_ERROR(
       reading(golden_bytes("legacy.bin")),
       "corrupt: cannot read made.file: expected a safetensors file or a torch zip archive, got a "
-      "pickle of torch before 1.6\n  load it with a recent torch");
+      "pickle from torch before 1.6\n  load it with a recent torch");
   EXPECT_ERROR(reading(golden_bytes("archive.tar")), "got a tar archive");
   EXPECT_ERROR(reading("version https://git-lfs.github.com/spec/v1\n"),
                "got a Git LFS pointer to it\n  fetch the file itself: git lfs pull");
@@ -63,7 +63,7 @@ TEST(Weights, SaysWhatAFileIsInstead) {
 
 class ComponentFolder : public testing::TemporaryFolder {
  protected:
-  /// A safetensors file of one-element tensors of that value.
+  /// Writes a safetensors file of one-element tensors with that value.
   void put_weights(const std::string& name, std::vector<std::string> tensors, float value) const {
     std::vector<TensorBytes> content;
     for (std::string& tensor : tensors) {
@@ -89,7 +89,7 @@ TEST_F(ComponentFolder, PrefersFp16ThenSafetensors) {
   EXPECT_EQ(value_of("a"), 16);
 }
 
-TEST_F(ComponentFolder, SaysWhatItLookedFor) {
+TEST_F(ComponentFolder, NamesTheFilesItLookedFor) {
   EXPECT_ERROR(opening(), "missing: cannot read weights from");
   EXPECT_ERROR(opening(), "looked for diffusion_pytorch_model.fp16.safetensors, ");
   EXPECT_ERROR([this] { open_component(path_ / "unet"); }, "there is no such folder");
@@ -108,7 +108,7 @@ TEST_F(ComponentFolder, FindsBothNamesOfAnFp16Index) {
   }
 }
 
-TEST_F(ComponentFolder, RefusesABrokenIndex) {
+TEST_F(ComponentFolder, RejectsABrokenIndex) {
   put_weights("one.safetensors", {"a"}, 1);
   const auto with_index = [this](const std::string& text) {
     put("model.safetensors.index.json", text);
@@ -120,19 +120,19 @@ TEST_F(ComponentFolder, RefusesABrokenIndex) {
   EXPECT_ERROR(in_shard("two.safetensors"), "missing: cannot read");
   EXPECT_ERROR(in_shard("two.safetensors"),
                "1 tensors are in " + (path_ / "two.safetensors").string());
-  EXPECT_ERROR(in_shard("../one.safetensors"), "which is not the name of a file beside it");
-  EXPECT_ERROR(in_shard(".."), "which is not the name of a file beside it");
-  EXPECT_ERROR(in_shard(""), "which is not the name of a file beside it");
-  EXPECT_ERROR(in_shard("/etc/passwd"), "which is not the name of a file beside it");
-  EXPECT_ERROR(in_shard(R"(one\u0000)"), "which is not the name of a file beside it");
+  EXPECT_ERROR(in_shard("../one.safetensors"), "which is not a file name in the same folder");
+  EXPECT_ERROR(in_shard(".."), "which is not a file name in the same folder");
+  EXPECT_ERROR(in_shard(""), "which is not a file name in the same folder");
+  EXPECT_ERROR(in_shard("/etc/passwd"), "which is not a file name in the same folder");
+  EXPECT_ERROR(in_shard(R"(one\u0000)"), "which is not a file name in the same folder");
   EXPECT_ERROR(with_index(R"({"weight_map":{"b":"one.safetensors"}})"),
                "it says that b is in " + (path_ / "one.safetensors").string());
   EXPECT_ERROR(with_index(R"({"weight_map":{"a":"one.safetensors","a":"one.safetensors"}})"),
-               "a comes twice");
+               "a occurs twice");
   EXPECT_ERROR(with_index("{}"), "it has no weight_map");
   EXPECT_ERROR(with_index("[]"), "an array is not expected here");
   EXPECT_ERROR(with_index("\"a\""), "it has no weight_map");
-  EXPECT_ERROR(with_index(R"({"weight_map":"a"})"), "text in place of weight_map");
+  EXPECT_ERROR(with_index(R"({"weight_map":"a"})"), "text instead of weight_map");
   EXPECT_ERROR(with_index(R"({"weight_map":[]})"), "an array is not expected");
   EXPECT_ERROR(with_index(R"({"weight_map":{"a":1}})"),
                "a number, true, false or null in weight_map");

@@ -1,6 +1,6 @@
-// JSON of a known shape, read as a stream of events: a header of a hostile file is checked as it
-// comes, and no tree of it is ever built. A reader overrides the events that it expects; all others
-// end the reading. Depth is counted, so that a handler knows where it is.
+// Reads JSON of a known form as a stream of events: the header of a possibly hostile file is
+// checked as it is parsed, and no tree of it is built. A reader overrides the events that it
+// expects; all others are errors. Depth is counted, so that a handler knows where it is.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -15,17 +15,17 @@ namespace semblance {
 
 class JsonEvents : public nlohmann::json_sax<nlohmann::json> {
  public:
-  /// Reads all of `text`. Throws Error(kCorrupt) that begins with "cannot read {what}: ".
+  /// Reads all of `text`. Throws Error(kCorrupt), which begins with "cannot read {what}: ".
   void read(std::string_view text);
 
  protected:
-  /// `what` is the file, for messages; `form` is how the JSON must look, for messages.
+  /// For messages: `what` is the file, `form` the form that the JSON must have.
   JsonEvents(std::string what, std::string form) : what_(std::move(what)), form_(std::move(form)) {}
 
-  /// Open objects and arrays around the event; 0 for the outermost one's own start.
+  /// The number of objects and arrays around the event; 0 for the start of the outermost one.
   int depth() const { return depth_; }
   [[noreturn]] void refuse(std::string_view reason) const {
-    fail(ErrorKind::kCorrupt, "cannot read {}: {}\n  it must be {}", what_, reason, form_);
+    fail(ErrorKind::kCorrupt, "cannot read {}: {}\n  expected {}", what_, reason, form_);
   }
   const std::string& what() const { return what_; }
 

@@ -1,5 +1,5 @@
-// Names of other writers: a table of rows for each, by which a file's tensors get diffusers' names
-// when it is opened. All that comes after sees those alone.
+// Names used by other writers: a table for each renames a file's tensors to diffusers' names when
+// it is opened. The rest of the code only sees those.
 #pragma once
 
 #include <span>
@@ -9,26 +9,26 @@
 
 namespace semblance {
 
-/// For each tensor the rows are tried in turn, each on the name that the ones before have made.
+/// For each tensor the rows are applied in turn, each to the name that the previous ones produced.
 struct NameRow {
-  std::string_view in;    // a pattern of whole names ('*' stands for any characters)
-  std::string_view from;  // is replaced where it first stands; empty: `to` goes in front
+  std::string_view in;    // a pattern for whole names ('*' matches any characters)
+  std::string_view from;  // its first occurrence is replaced; if empty, `to` is prepended
   std::string_view to;
-  bool squeeze = false;  // [o,i,1,1] becomes [o,i]: a 1x1 convolution that is a linear layer now
+  bool squeeze = false;  // [o,i,1,1] becomes [o,i]: a 1x1 convolution that is now a linear layer
 };
 
-/// Throws Error(kCorrupt) where two tensors get one name.
+/// Throws Error(kCorrupt) if two tensors get the same name.
 WeightMap renamed(const WeightMap& weights, std::span<const NameRow> table);
 
-/// A CLIP text encoder as published. Newer versions of transformers leave out "text_model." in
-/// front of embeddings, encoder and final_layer_norm.
+/// A published CLIP text encoder. Newer versions of transformers omit "text_model." before
+/// embeddings, encoder and final_layer_norm.
 inline constexpr NameRow kTextEncoderNames[] = {
     {"embeddings.*", "", "text_model."},
     {"encoder.*", "", "text_model."},
     {"final_layer_norm.*", "", "text_model."},
 };
 
-/// A VAE's attention, which older checkpoints have as 1x1 convolutions under other names.
+/// A VAE's attention, which older checkpoints store as 1x1 convolutions under other names.
 inline constexpr NameRow kVaeNames[] = {
     {"*.attentions.*.query.*", ".query.", ".to_q."},
     {"*.attentions.*.key.*", ".key.", ".to_k."},

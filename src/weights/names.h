@@ -1,4 +1,4 @@
-// Names that come out of hostile files, before they reach a message or a table.
+// Checks names from possibly hostile files before they reach a message or a table.
 #pragma once
 
 #include <algorithm>
@@ -7,13 +7,13 @@
 
 namespace semblance {
 
-/// Whether a name has a byte that a terminal or a C string would act on; no published name has.
+/// Whether a name has a byte that affects a terminal or a C string; no published name has one.
 inline bool has_control_bytes(std::string_view name) {
   return std::any_of(name.begin(), name.end(),
                      [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; });
 }
 
-/// Text fit for a message: at most 200 bytes of it, all of them printable ASCII.
+/// Text for a message: at most 200 bytes, all printable ASCII.
 inline std::string printable(std::string_view text) {
   std::string shown;
   for (char c : text.substr(0, 200)) shown += c >= ' ' && c <= '~' ? c : '?';

@@ -73,19 +73,20 @@ class Reader {
 
   void step() {
     const auto opcode = static_cast<int>(number(1));
-    if (!steers(opcode)) push_value(opcode);
+    if (!control(opcode)) push_value(opcode);
   }
 
-  /// Instructions that frame the program, move its stack or use its memo; false for all others.
-  bool steers(int opcode) {
+  /// Handles instructions that frame the program, change its stack or use its memo; false for all
+  /// others.
+  bool control(int opcode) {
     switch (opcode) {
       case 0x80:  // PROTO
         if (const auto protocol = number(1); protocol < 2 || protocol > 5) {
-          refuse(fmt::format("is of protocol {}, 2 to 5 can be read", protocol));
+          refuse(fmt::format("has protocol {}, expected 2 to 5", protocol));
         }
         return true;
       case 0x95:  // FRAME: a hint about buffering
-        if (number(8) > bytes_.size() - at_) refuse("has a frame that ends outside");
+        if (number(8) > bytes_.size() - at_) refuse("has a frame that extends past its end");
         return true;
       case '.':
         pickle_.top = pop();
@@ -122,7 +123,7 @@ class Reader {
     }
   }
 
-  /// Instructions that make a value.
+  /// Handles instructions that make a value.
   void push_value(int opcode) {
     switch (opcode) {
       case 'N':   // None
@@ -243,7 +244,7 @@ class Reader {
     return values;
   }
   std::vector<Index> since_mark() {
-    if (marks_.empty()) refuse("takes values up to a mark that is not there");
+    if (marks_.empty()) refuse("takes values up to a missing mark");
     const auto mark = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
     std::vector<Index> values(mark, stack_.end());
     stack_.erase(mark, stack_.end());
@@ -270,7 +271,7 @@ class Reader {
   }
   void push_long() {
     const auto width = static_cast<std::size_t>(number(1));
-    if (width > 8) refuse("has a whole number of more than 8 bytes");
+    if (width > 8) refuse("has an integer of more than 8 bytes");
     std::uint64_t value = number(width);
     if (width > 0 && width < 8 && (value >> (8 * width - 1) & 1) != 0) {
       value |= ~std::uint64_t{0} << (8 * width);
@@ -292,8 +293,8 @@ class Reader {
   void push_global(std::string name) {
     if (!is_allowed(name)) {
       refuse(
-          fmt::format("refers to \"{}\", which no checkpoint of tensors needs; nothing of it "
-                      "has been run",
+          fmt::format("refers to \"{}\", which no checkpoint of tensors needs; nothing has been "
+                      "run",
                       printable(name)));
     }
     PickleNode made;
@@ -302,9 +303,9 @@ class Reader {
     push(std::move(made));
   }
   void extend(Kind kind, std::span<const Index> values) {
-    PickleNode& container = peek("to put values into");
+    PickleNode& container = peek("to add values to");
     if (container.kind != kind || (kind == Kind::kDict && values.size() % 2 != 0)) {
-      refuse("puts values into something that does not take them");
+      refuse("adds values to something that cannot hold them");
     }
     container.children.insert(container.children.end(), values.begin(), values.end());
   }
@@ -319,8 +320,8 @@ class Reader {
     push_index(place->second);
   }
 
-  /// BUILD sets attributes. state_dict() gives its OrderedDict one, "_metadata"; no weight depends
-  /// on it.
+  /// BUILD sets attributes. state_dict() sets one on its OrderedDict, "_metadata", which no weight
+  /// depends on.
   void build() {
     const Index state = pop();
     if (node(state).kind != Kind::kDict || peek("to set attributes of").kind != Kind::kDict) {
@@ -347,7 +348,7 @@ class Reader {
     refuse(fmt::format("calls \"{}\" with arguments that torch.save never writes", name));
   }
 
-  /// A persistent id: ("storage", its class, its key, where it was, its number of elements).
+  /// A persistent id: ("storage", its class, its key, its device, its number of elements).
   void push_storage(Index id) {
     const std::vector<Index> values =
         node(id).kind == Kind::kTuple ? node(id).children : std::vector<Index>();
@@ -356,7 +357,7 @@ class Reader {
                       storage_dtype(node(values[1]).text).has_value() &&
                       node(values[2]).kind == Kind::kText &&
                       node(values[4]).kind == Kind::kInteger && node(values[4]).integer >= 0;
-    if (!fits) refuse("refers to data outside in another way than torch.save does");
+    if (!fits) refuse("refers to a storage in a way that torch.save does not");
     PickleNode made;
     made.kind = Kind::kStorage;
     made.dtype = *storage_dtype(node(values[1]).text);
@@ -365,12 +366,12 @@ class Reader {
     push(std::move(made));
   }
 
-  /// (storage, offset, sizes, strides, ...); the rest is about gradients.
+  /// (storage, offset, sizes, strides, ...); the rest concerns gradients.
   void push_tensor(const std::vector<Index>& values) {
     const bool fits = values.size() >= 4 && node(values[0]).kind == Kind::kStorage &&
                       node(values[1]).kind == Kind::kInteger &&
                       node(values[2]).kind == Kind::kTuple && node(values[3]).kind == Kind::kTuple;
-    if (!fits) refuse("makes a tensor in another way than torch.save does");
+    if (!fits) refuse("makes a tensor in a way that torch.save does not");
     PickleNode made;
     made.kind = Kind::kTensor;
     made.children = {values[0]};
@@ -378,7 +379,7 @@ class Reader {
     made.sizes = integers(values[2]);
     made.strides = integers(values[3]);
     if (made.sizes.size() != made.strides.size()) {
-      refuse("makes a tensor with more sizes than strides, or fewer");
+      refuse("makes a tensor with different numbers of sizes and strides");
     }
     push(std::move(made));
   }
@@ -389,7 +390,7 @@ class Reader {
     std::vector<std::int64_t> values;
     for (Index child : node(tuple).children) {
       if (node(child).kind != Kind::kInteger)
-        refuse("makes a tensor with a size that is no number");
+        refuse("makes a tensor with a size that is not a number");
       values.push_back(node(child).integer);
     }
     return values;

@@ -1,8 +1,8 @@
-// The pickle of a torch checkpoint, read as data. A pickle is a program for a stack machine; this
+// Reads the pickle of a torch checkpoint as data. A pickle is a program for a stack machine; this
 // reader knows the instructions that build dicts, lists, tuples, text and numbers, and the few
-// names that torch.save refers to. A name outside that list ends the reading when it is met, and
-// nothing is ever executed: a "call" of a listed name makes a Node that says what it would be.
-// Instructions: CPython's Lib/pickletools.py; names: torch/_utils.py and torch/serialization.py.
+// names that torch.save refers to. Any other name is an error, and nothing is ever executed: a
+// "call" of a listed name makes a PickleNode that describes the result. Instructions: CPython's
+// Lib/pickletools.py; names: torch/_utils.py and torch/serialization.py.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,10 @@
 
 namespace semblance {
 
-/// One value of a pickle. Which fields count is up to the kind.
+/// One value of a pickle. The kind determines which fields are used.
 struct PickleNode {
   enum class Kind {
-    kOther,    // None, a bool, a float, a torch.dtype: nothing that a checkpoint's weights need
+    kOther,    // None, a bool, a float, a torch.dtype: not needed for a checkpoint's weights
     kInteger,  // integer
     kText,     // text
     kList,     // children
@@ -38,15 +38,15 @@ struct PickleNode {
   std::vector<std::int64_t> strides;
 };
 
-/// All values of a pickle. Values refer to each other by index, and a hostile pickle may make
-/// them refer in a circle: whoever walks them counts.
+/// All values of a pickle. Values refer to each other by index. A hostile pickle may contain
+/// cycles, so code that walks the values must limit itself.
 struct Pickle {
   std::vector<PickleNode> nodes;
   PickleNode::Index top = 0;
 };
 
-/// Throws Error(kCorrupt), beginning "cannot read {what}: ", for an instruction or a name that is
-/// not allowed, for a stack, a memo or values of the wrong kind, and beyond 2^20 values.
+/// Throws Error(kCorrupt), which begins with "cannot read {what}: ", for an instruction or a name
+/// that is not allowed, for stack, memo or type errors, and above 2^20 values.
 Pickle read_pickle(std::string_view what, std::string_view bytes);
 
 }  // namespace semblance

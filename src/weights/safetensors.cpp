@@ -120,10 +120,11 @@ DType dtype_of(const std::string& file, const Entry& entry) {
   for (const auto& [name, dtype] : kSafetensorsTypes) {
     if (entry.dtype == name) return dtype;
   }
-  fail(ErrorKind::kCorrupt,
-       "cannot read {}: tensor {} has the element type {}; F32, F16, BF16, F64, I64, I32, I16, I8, "
-       "U8 and BOOL can be read\n  save it again as F16 or BF16",
-       file, entry.name, printable(entry.dtype));
+  fail(
+      ErrorKind::kCorrupt,
+      "cannot read {}: tensor {} has element type {}, expected F32, F16, BF16, F64, I64, I32, I16, "
+      "I8, U8 or BOOL\n  save it again as F16 or BF16",
+      file, entry.name, printable(entry.dtype));
 }
 
 Shape shape_of(const std::string& file, const Entry& entry) {
@@ -142,8 +143,8 @@ Shape shape_of(const std::string& file, const Entry& entry) {
 std::uint64_t header_bytes_of(const File& file) {
   if (file.size() < kLengthBytes) {
     fail(ErrorKind::kCorrupt,
-         "cannot read {}: a safetensors file begins with 8 bytes of header length, this one has {} "
-         "bytes\n  it was probably not downloaded to its end: download it again",
+         "cannot read {}: expected a safetensors file with 8 bytes of header length, got {} bytes\n"
+         "  the download was probably incomplete: download it again",
          file.name(), file.size());
   }
   std::array<std::byte, kLengthBytes> length{};
@@ -155,13 +156,13 @@ std::uint64_t header_bytes_of(const File& file) {
   if (header_bytes > kMaxHeaderBytes) {
     fail(ErrorKind::kCorrupt,
          "cannot read {}: its header claims {} bytes, safetensors allows at most {}\n  it is "
-         "probably no safetensors file",
+         "probably not a safetensors file",
          file.name(), header_bytes, kMaxHeaderBytes);
   }
   if (header_bytes > file.size() - kLengthBytes) {
     fail(ErrorKind::kCorrupt,
-         "cannot read {}: its header has {} bytes, the file ends after {} of them\n  it was "
-         "probably not downloaded to its end: download it again",
+         "cannot read {}: its header has {} bytes, the file ends after {} of them\n  the download "
+         "was probably incomplete: download it again",
          file.name(), header_bytes, file.size() - kLengthBytes);
   }
   return header_bytes;
@@ -172,8 +173,8 @@ HeaderEvents read_events(const File& file, std::uint64_t header_bytes) {
   file.read(kLengthBytes, std::as_writable_bytes(std::span(text)));
   if (!text.starts_with('{')) {
     fail(ErrorKind::kCorrupt,
-         "cannot read {}: a safetensors header begins with '{{', this one does not\n  it is "
-         "probably no safetensors file",
+         "cannot read {}: expected a safetensors header, which begins with '{{'\n  it is probably "
+         "not a safetensors file",
          file.name());
   }
   HeaderEvents events(file.name());
@@ -204,13 +205,13 @@ void check_places(const File& file, std::vector<Entry>& entries, std::uint64_t d
     const std::uint64_t begin = entry.range[0];
     const std::uint64_t end = entry.range[1];
     if (begin > end) {
-      fail(ErrorKind::kCorrupt, "cannot read {}: tensor {} begins at {} and ends before, at {}",
+      fail(ErrorKind::kCorrupt, "cannot read {}: tensor {} begins at {} but ends at {}",
            file.name(), entry.name, begin, end);
     }
     if (end > data_bytes) {
       fail(ErrorKind::kCorrupt,
-           "cannot read {}: tensor {} lies at bytes {} to {} of the data, the file has {} of them\n"
-           "  it was probably not downloaded to its end: download it again",
+           "cannot read {}: tensor {} is at bytes {} to {} of the data, the file has {} of them\n"
+           "  the download was probably incomplete: download it again",
            file.name(), entry.name, begin, end, data_bytes);
     }
     if (begin < covered) {
@@ -219,14 +220,14 @@ void check_places(const File& file, std::vector<Entry>& entries, std::uint64_t d
     }
     if (begin > covered) {
       fail(ErrorKind::kCorrupt,
-           "cannot read {}: bytes {} to {} of the data, in front of tensor {}, belong to no tensor",
+           "cannot read {}: bytes {} to {} of the data, before tensor {}, belong to no tensor",
            file.name(), covered, begin, entry.name);
     }
     covered = end;
     previous = &entry.name;
   }
   if (covered != data_bytes) {
-    fail(ErrorKind::kCorrupt, "cannot read {}: its tensors end at byte {} of the data, it has {}",
+    fail(ErrorKind::kCorrupt, "cannot read {}: its tensors end at byte {} of the data, not at {}",
          file.name(), covered, data_bytes);
   }
 }

@@ -1,5 +1,5 @@
 // The safetensors format: 8 bytes with the header's length, a JSON header that gives each tensor's
-// type, shape and place, then the tensors without a gap.
+// type, shape and place, then the tensors without gaps.
 // https://github.com/huggingface/safetensors#format
 #pragma once
 
@@ -14,7 +14,7 @@
 
 namespace semblance {
 
-/// The element types as the format writes them.
+/// The names of element types in the format.
 inline constexpr std::array<std::pair<std::string_view, DType>, 10> kSafetensorsTypes = {{
     {"F32", DType::kF32},
     {"F16", DType::kF16},
@@ -28,14 +28,14 @@ inline constexpr std::array<std::pair<std::string_view, DType>, 10> kSafetensors
     {"BOOL", DType::kBool},
 }};
 
-/// Reads the header alone. Throws Error(kCorrupt) for a file that is truncated or breaks one of the
-/// format's rules, or that has a tensor of an element type other than F32, F16, BF16, F64, I64,
-/// I32, I16, I8, U8 and BOOL, or of more than 6 axes; and what File::read throws.
+/// Reads only the header. Throws Error(kCorrupt) for a file that is truncated or breaks the
+/// format's rules, or that has a tensor with an element type other than F32, F16, BF16, F64, I64,
+/// I32, I16, I8, U8 and BOOL, or with more than 6 axes; and what File::read throws.
 WeightMap read_safetensors(std::shared_ptr<const File> file);
 
-/// The texts that the header carries under "__metadata__"; of a key given twice the last counts.
+/// The header's "__metadata__" texts; if a key is given twice, the last one counts.
 using SafetensorsMetadata = std::map<std::string, std::string>;
-/// Throws Error(kCorrupt) for a header that read_safetensors refuses, and what File::read throws.
+/// Throws Error(kCorrupt) for a header that read_safetensors rejects, and what File::read throws.
 SafetensorsMetadata read_safetensors_metadata(const File& file);
 
 }  // namespace semblance

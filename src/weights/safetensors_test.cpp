@@ -52,18 +52,18 @@ TEST(Safetensors, ReadsAnEmptyTensorAndAnEmptyFile) {
   EXPECT_EQ(read_safetensors(file_of(with_header(header, 0))).find("a")->bytes(), 0U);
 }
 
-TEST(Safetensors, RefusesATruncatedFileAtEveryLength) {
+TEST(Safetensors, RejectsATruncatedFileAtEveryLength) {
   const std::string whole = with_header(kTwo, 20);
   for (std::size_t length = 0; length < whole.size(); ++length) {
     EXPECT_ERROR(reading(whole.substr(0, length)), "corrupt: cannot read made.file");
   }
-  EXPECT_ERROR(reading("12345"), "this one has 5 bytes");
+  EXPECT_ERROR(reading("12345"), "got 5 bytes");
   EXPECT_ERROR(reading(whole.substr(0, 50)), "the file ends after 42 of them");
   EXPECT_ERROR(reading(whole.substr(0, whole.size() - 1)),
-               "tensor b lies at bytes 12 to 20 of the data, the file has 19");
+               "tensor b is at bytes 12 to 20 of the data, the file has 19");
 }
 
-TEST(Safetensors, RefusesALyingHeaderLength) {
+TEST(Safetensors, RejectsAWrongHeaderLength) {
   EXPECT_ERROR(
       reading(little_endian(~std::uint64_t{0}, 8) + "{}"),
       "its header claims 18446744073709551615 bytes, safetensors allows at most 100000000");
@@ -72,7 +72,7 @@ TEST(Safetensors, RefusesALyingHeaderLength) {
   EXPECT_ERROR(reading(with_header(fmt::format(" {}", kTwo), 20)), "begins with '{'");
 }
 
-TEST(Safetensors, RefusesWhatBreaksTheForm) {
+TEST(Safetensors, RejectsInvalidHeaders) {
   EXPECT_ERROR(reading_header("{\"a\"", 0), "its JSON is broken at byte");
   EXPECT_ERROR(reading_header("{} {}", 0), "its JSON is broken at byte");
   EXPECT_ERROR(reading_header("{\"\xff\":1}", 0), "its JSON is broken at byte");
@@ -104,20 +104,20 @@ TEST(Safetensors, RefusesWhatBreaksTheForm) {
   EXPECT_ERROR(reading_header(R"({"__metadata__":{"format":{}}})", 0), "an object in __metadata__");
 }
 
-TEST(Safetensors, RefusesTypesThatItCannotRead) {
+TEST(Safetensors, RejectsUnsupportedTypes) {
   const auto fp8 = testing::golden_path("weights/fp8.safetensors");
-  EXPECT_ERROR([&] { read_safetensors(open_file(fp8)); }, "tensor a has the element type F8_E4M3");
+  EXPECT_ERROR([&] { read_safetensors(open_file(fp8)); }, "tensor a has element type F8_E4M3");
   EXPECT_ERROR(reading_header(one(R"("dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4])"), 4),
-               "tensor a has the element type F8_E4M3; F32, F16, BF16");
+               "tensor a has element type F8_E4M3, expected F32, F16, BF16");
 }
 
-TEST(Safetensors, RefusesLyingPlaces) {
+TEST(Safetensors, RejectsWrongOffsets) {
   const auto place = [](const std::string& shape, const std::string& begin,
                         const std::string& end) {
     return one(
         fmt::format(R"("dtype":"F32","shape":{},"data_offsets":[{},{}])", shape, begin, end));
   };
-  EXPECT_ERROR(reading_header(place("[1]", "4", "0"), 4), "begins at 4 and ends before, at 0");
+  EXPECT_ERROR(reading_header(place("[1]", "4", "0"), 4), "begins at 4 but ends at 0");
   EXPECT_ERROR(reading_header(place("[1]", "0", "18446744073709551615"), 4),
                "the file has 4 of them");
   EXPECT_ERROR(reading_header(place("[1]", "0", "18446744073709551616"), 4),
@@ -131,9 +131,9 @@ TEST(Safetensors, RefusesLyingPlaces) {
   EXPECT_ERROR(reading_header(place("[18446744073709551615]", "0", "4"), 4),
                "corrupt: cannot read made.file: tensor a: a tensor has at most 2^48 elements");
   EXPECT_ERROR(reading_header(place("[1]", "4", "8"), 8),
-               "bytes 0 to 4 of the data, in front of tensor a");
+               "bytes 0 to 4 of the data, before tensor a");
   EXPECT_ERROR(reading_header(place("[1]", "0", "4"), 8),
-               "its tensors end at byte 4 of the data, it has 8");
+               "its tensors end at byte 4 of the data, not at 8");
   EXPECT_ERROR(reading_header(R"({"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]},)"
                               R"("b":{"dtype":"U8","shape":[8],"data_offsets":[4,12]}})",
                               12),
@@ -141,7 +141,7 @@ TEST(Safetensors, RefusesLyingPlaces) {
   EXPECT_ERROR(reading_header(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},)"
                               R"("a":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}})",
                               8),
-               "a tensor has one place, a comes twice");
+               "tensor a occurs twice");
 }
 
 TEST(Safetensors, SurvivesDepthAndCounts) {
@@ -153,7 +153,7 @@ TEST(Safetensors, SurvivesDepthAndCounts) {
   EXPECT_ERROR(reading_header(many, 0), "declares more than 200000 tensors");
 }
 
-// Whatever one changed byte does, it ends in tensors inside the file or in an Error.
+// Any changed byte leads to tensors inside the file or to an Error.
 TEST(Safetensors, SurvivesEveryChangedByte) {
   const std::string whole = with_header(kTwo, 20);
   std::mt19937 random(1);
@@ -172,7 +172,7 @@ TEST(Safetensors, SurvivesEveryChangedByte) {
   }
 }
 
-TEST(Safetensors, PassesOnADevicesFailure) {
+TEST(Safetensors, PassesDeviceErrorsThrough) {
   const auto whole = file_of(with_header(kTwo, 20));
   for (std::uint64_t good : {0, 8, 50}) {
     EXPECT_ERROR([&] { read_safetensors(std::make_shared<FailingFile>(whole, good)); }, "device: ");
@@ -186,7 +186,7 @@ TEST(Safetensors, PassesOnADevicesFailure) {
 
 class SafetensorsFile : public testing::TemporaryFolder {};
 
-TEST_F(SafetensorsFile, ReadsRowsOfWhatTheWriterWrote) {
+TEST_F(SafetensorsFile, ReadsRowsThatTheWriterWrote) {
   const std::vector<float> a = {1, 2, 3, 4, 5, 6};
   const std::vector<std::uint16_t> b = {0x3c00, 0xc000};  // f16: 1, -2
   const std::vector<std::uint16_t> c = {0x3f80, 0xc040};  // bf16: 1, -3
@@ -215,7 +215,7 @@ TEST_F(SafetensorsFile, ReadsRowsOfWhatTheWriterWrote) {
   EXPECT_ERROR([&] { rows("a", 2, 2); }, "internal: ");
 }
 
-TEST_F(SafetensorsFile, AFileThatBecameShorterIsCorrupt) {
+TEST_F(SafetensorsFile, AFileThatBecameShorterIsAnError) {
   put("w.safetensors", with_header(kTwo, 20));
   const WeightMap weights = read_safetensors(open_file(path_ / "w.safetensors"));
   std::filesystem::resize_file(path_ / "w.safetensors", 8 + kTwo.size() + 4);
@@ -224,7 +224,7 @@ TEST_F(SafetensorsFile, AFileThatBecameShorterIsCorrupt) {
   EXPECT_ERROR([&] { read_rows(*weights.find("a"), 0, 2, raw, values); }, "corrupt: ");
 }
 
-TEST_F(SafetensorsFile, CarriesTexts) {
+TEST_F(SafetensorsFile, KeepsMetadataTexts) {
   const SafetensorsMetadata texts{{"format", "a \"text\"\n"}, {"empty", ""}};
   write_safetensors(path_ / "w.safetensors", {}, texts);
   EXPECT_EQ(read_safetensors_metadata(*open_file(path_ / "w.safetensors")), texts);
@@ -236,7 +236,7 @@ TEST_F(SafetensorsFile, CarriesTexts) {
                "corrupt: cannot read");
 }
 
-TEST_F(SafetensorsFile, TheWriterRefusesATakenName) {
+TEST_F(SafetensorsFile, TheWriterRejectsADuplicateName) {
   const std::vector<DeclaredTensor> twice = {{"a", DType::kF32, {}}, {"a", DType::kF32, {}}};
   EXPECT_ERROR([&] { SafetensorsWriter(path_ / "w.safetensors", twice); },
                "argument: cannot write");

@@ -19,7 +19,7 @@ constexpr std::uint64_t kMaxPickleBytes = 32 << 20;  // SDXL's UNet has about 30
 constexpr std::size_t kMaxTensors = 200'000;
 constexpr int kMaxDepth = 16;
 
-/// The folder in which everything lies, with its slash: that of data.pkl.
+/// The archive's root folder, with its slash: the one that contains data.pkl.
 std::string root_of(const File& file, const ZipDirectory& zip) {
   constexpr std::string_view kPickle = "data.pkl";
   std::string root;
@@ -29,16 +29,15 @@ std::string root_of(const File& file, const ZipDirectory& zip) {
     const auto begin = slash == std::string::npos ? 0 : slash + 1;
     if (name.substr(begin) != kPickle) continue;
     if (found) {
-      fail(ErrorKind::kCorrupt, "cannot read {}: a torch archive has one data.pkl, it has two",
-           file.name());
+      fail(ErrorKind::kCorrupt,
+           "cannot read {}: expected a torch archive with one data.pkl, got two", file.name());
     }
     root = name.substr(0, begin);
     found = true;
   }
   if (!found) {
     fail(ErrorKind::kCorrupt,
-         "cannot read {}: it is a zip archive, but not one that torch.save wrote: it has no "
-         "data.pkl",
+         "cannot read {}: it is a zip archive, but not from torch.save: it has no data.pkl",
          file.name());
   }
   return root;
@@ -52,8 +51,8 @@ class TorchZip {
     const auto byteorder = zip_.entries().find(root_ + "byteorder");
     if (byteorder != zip_.entries().end() && text_of(*byteorder, 16) != "little") {
       fail(ErrorKind::kCorrupt,
-           "cannot read {}: its numbers are big-endian, little-endian ones can be read\n  save it "
-           "again on an x86 or ARM machine",
+           "cannot read {}: its numbers are big-endian, expected little-endian\n  save it again on "
+           "an x86 or ARM machine",
            file_->name());
     }
   }
@@ -63,8 +62,8 @@ class TorchZip {
     pickle_ = read_pickle(file_->name(), bytes);
     if (node(pickle_.top).kind != Kind::kDict) {
       fail(ErrorKind::kCorrupt,
-           "cannot read {}: a checkpoint is a dict of names and tensors, this one is something "
-           "else\n  save it again with torch.save(model.state_dict())",
+           "cannot read {}: expected a dict of names and tensors, got something else\n  save it "
+           "again with torch.save(model.state_dict())",
            file_->name());
     }
     add_dict("", pickle_.top, 0);
@@ -81,8 +80,8 @@ class TorchZip {
                                           : std::string_view();
       if (inside == "constants.pkl" || inside.starts_with("code/")) {
         fail(ErrorKind::kCorrupt,
-             "cannot read {}: it is a TorchScript archive (a program), a checkpoint of tensors is "
-             "needed\n  load it with torch.jit.load and save it again with "
+             "cannot read {}: expected a checkpoint of tensors, got a TorchScript archive (a "
+             "program)\n  load it with torch.jit.load and save it again with "
              "torch.save(model.state_dict())",
              file_->name());
       }
@@ -110,7 +109,7 @@ class TorchZip {
     for (std::size_t i = 0; i < children.size(); i += 2) {
       const PickleNode& key = node(children[i]);
       const PickleNode& value = node(children[i + 1]);
-      // A dict can be in many dicts at once, so that few bytes spell out endless names.
+      // A dict can be in many dicts at once, so a few bytes can expand to endless names.
       if (++visited_ > kMaxTensors * 2) {
         fail(ErrorKind::kCorrupt, "cannot read {}: it names more than {} values", file_->name(),
              kMaxTensors * 2);
@@ -150,7 +149,7 @@ class TorchZip {
     const std::string entry_name = root_ + "data/" + storage.text;
     const auto entry = zip_.entries().find(entry_name);
     if (entry == zip_.entries().end()) {
-      fail(ErrorKind::kCorrupt, "cannot read {}: it has no entry {}, to which its pickle refers",
+      fail(ErrorKind::kCorrupt, "cannot read {}: it has no entry {}, which its pickle refers to",
            file_->name(), printable(entry_name));
     }
     const std::uint64_t width = size_of(storage.dtype);
@@ -174,7 +173,7 @@ class TorchZip {
       if (tensor.sizes[axis] != 1 && tensor.strides[axis] != stride) {
         fail(ErrorKind::kCorrupt,
              "cannot read {}: tensor {} is not stored in row-major order (axis {} has stride {}, "
-             "must have {})\n  save it again with .contiguous()",
+             "expected {})\n  save it again with .contiguous()",
              file_->name(), name, axis, tensor.strides[axis], stride);
       }
       stride *= tensor.sizes[axis];

@@ -19,7 +19,7 @@ std::uint64_t StoredTensor::row_bytes() const {
 void WeightMap::add(std::string name, StoredTensor tensor) {
   const auto [place, added] = tensors_.try_emplace(std::move(name), std::move(tensor));
   if (!added) {
-    fail(ErrorKind::kCorrupt, "cannot read {}: a tensor has one place, {} comes twice (also in {})",
+    fail(ErrorKind::kCorrupt, "cannot read {}: tensor {} occurs twice (also in {})",
          tensor.file->name(), place->first, place->second.file->name());
   }
 }

@@ -16,7 +16,7 @@ std::string names_of(const WeightMap& weights) {
   return names;
 }
 
-TEST(WeightMap, MergesUnderAPrefixAndKeepsTheOrderOfNames) {
+TEST(WeightMap, MergesUnderAPrefixAndStaysSorted) {
   WeightMap unet;
   unet.add("conv_in.weight", tensor());
   unet.add("conv_in.bias", tensor());
@@ -26,17 +26,17 @@ TEST(WeightMap, MergesUnderAPrefixAndKeepsTheOrderOfNames) {
   EXPECT_EQ(names_of(all), "unet.conv_in.bias unet.conv_in.weight vae.x ");
 }
 
-TEST(WeightMap, RefusesANameThatIsThere) {
+TEST(WeightMap, RejectsADuplicateName) {
   WeightMap weights;
   weights.add("a", tensor());
   EXPECT_ERROR([&] { weights.add("a", tensor()); },
-               "corrupt: cannot read made.file: a tensor has one place, a comes twice");
+               "corrupt: cannot read made.file: tensor a occurs twice");
   WeightMap more;
   more.add("", tensor());
-  EXPECT_ERROR([&] { weights.merge("a", std::move(more)); }, "a comes twice");
+  EXPECT_ERROR([&] { weights.merge("a", std::move(more)); }, "a occurs twice");
 }
 
-TEST(WeightMap, PutsBackTheTextEncodersPrefix) {
+TEST(WeightMap, RestoresTheTextEncodersPrefix) {
   WeightMap bare;
   bare.add("encoder.layers.0.mlp.fc1.weight", tensor());
   bare.add("embeddings.token_embedding.weight", tensor());
@@ -57,7 +57,7 @@ StoredTensor stored(Shape shape) {
   return {DType::kF32, shape, memory_file("vae.safetensors", std::vector<std::byte>(bytes)), 0};
 }
 
-TEST(NameTable, BringsOlderAttentionNamesToTheNewOnes) {
+TEST(NameTable, RenamesOlderAttentionTensors) {
   WeightMap old;
   old.add("decoder.mid_block.attentions.0.query.weight", stored({4, 4, 1, 1}));
   old.add("decoder.mid_block.attentions.0.proj_attn.bias", stored({4}));

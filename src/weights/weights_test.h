@@ -1,4 +1,4 @@
-// What the tests of this room share: files in memory, temporary folders.
+// Helpers for this room's tests: files in memory, temporary folders.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -35,7 +35,7 @@ inline std::string little_endian(std::uint64_t value, int bytes) {
   return text;
 }
 
-/// All of a tensor, a row at a time.
+/// All values of a tensor, read row by row.
 inline std::vector<float> values_of(const StoredTensor& tensor) {
   std::vector<float> values(static_cast<std::size_t>(tensor.shape.elements()));
   std::vector<std::byte> raw(tensor.row_bytes());
@@ -49,7 +49,7 @@ inline std::vector<float> values_of(const StoredTensor& tensor) {
   return values;
 }
 
-/// Holds names, types, shapes and every value to weights/NAME.expected.json.
+/// Compares names, types, shapes and all values with weights/NAME.expected.json.
 inline void expect_golden(const WeightMap& weights, const std::string& name) {
   const auto path = golden_path("weights/" + name + ".expected.json");
   const auto expected = nlohmann::json::parse(read_small_file(path, 1 << 20));

@@ -21,8 +21,8 @@ std::uint64_t bytes_of(const DeclaredTensor& tensor) {
   return static_cast<std::uint64_t>(tensor.shape.elements()) * size_of(tensor.dtype);
 }
 
-/// Length and JSON, padded with spaces so that the data begins at a multiple of 8 as the format
-/// advises.
+/// The length and the JSON, padded with spaces so that the data begins at a multiple of 8, as the
+/// format recommends.
 std::string header_of(const std::filesystem::path& path, std::span<const DeclaredTensor> tensors,
                       const SafetensorsMetadata& metadata) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
@@ -31,7 +31,7 @@ std::string header_of(const std::filesystem::path& path, std::span<const Declare
   std::uint64_t offset = 0;
   for (const DeclaredTensor& tensor : tensors) {
     if (!names.insert(tensor.name).second) {
-      fail(ErrorKind::kArgument, "cannot write {}: the name {} is taken already", path.string(),
+      fail(ErrorKind::kArgument, "cannot write {}: the name {} is already taken", path.string(),
            tensor.name);
     }
     header.push_back({tensor.name,

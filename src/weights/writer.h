@@ -14,22 +14,22 @@
 
 namespace semblance {
 
-/// What will be written, before any of its bytes are there.
+/// A tensor that will be written, declared before its bytes exist.
 struct DeclaredTensor {
   std::string name;
   DType dtype = DType::kF32;
   Shape shape;
 };
 
-/// Writes tensors one after the other, so that no more than a piece of one is ever in memory.
+/// Writes tensors one after the other, so that only a piece of one needs to be in memory.
 class SafetensorsWriter {
  public:
-  /// Writes the header. Throws what OutputFile throws, Error(kArgument) for a name that is declared
-  /// twice or is "__metadata__". Texts of `metadata` must be UTF-8.
+  /// Writes the header. Throws what OutputFile throws, and Error(kArgument) for a name that is
+  /// declared twice or is "__metadata__". Texts in `metadata` must be UTF-8.
   SafetensorsWriter(const std::filesystem::path& path, std::span<const DeclaredTensor> tensors,
                     const SafetensorsMetadata& metadata = {}, Readers readers = Readers::kAll);
 
-  /// The next bytes, of all tensors in their declared order, row-major, little endian.
+  /// Writes the next bytes of all tensors, in their declared order, row-major, little endian.
   void write(std::span<const std::byte> bytes);
   /// Makes the file appear; every declared byte must have been written.
   void commit();
@@ -43,7 +43,7 @@ struct TensorBytes {
   DeclaredTensor tensor;
   std::span<const std::byte> bytes;
 };
-/// The whole file at once. Wider element types come first, so that every tensor lies aligned.
+/// Writes the whole file at once. Wider element types come first, so that every tensor is aligned.
 void write_safetensors(const std::filesystem::path& path, std::vector<TensorBytes> tensors,
                        const SafetensorsMetadata& metadata = {}, Readers readers = Readers::kAll);
 

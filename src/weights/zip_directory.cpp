@@ -25,12 +25,11 @@ constexpr std::uint64_t kMaxEntries = 200'000;
 
 [[noreturn]] void corrupt(const File& file, std::string_view reason) {
   fail(ErrorKind::kCorrupt,
-       "cannot read {}: {}\n  the archive is damaged or was not downloaded to its end: download it "
-       "again",
-       file.name(), reason);
+       "cannot read {}: {}\n  the archive is damaged or incomplete: download it again", file.name(),
+       reason);
 }
 
-/// Little endian fields, one after the other.
+/// Reads consecutive little-endian fields.
 class Fields {
  public:
   Fields(const File& file, std::span<const std::byte> bytes) : file_(file), bytes_(bytes) {}
@@ -93,7 +92,8 @@ DirectoryPlace find_directory(const File& file) {
     place.entries = end.number(2);
     place.bytes = end.number(4);
     place.offset = end.number(4);
-    if (end.number(2) != back - kEndBytes) continue;  // the comment must reach the file's end
+    if (end.number(2) != back - kEndBytes)
+      continue;  // the comment must extend to the end of the file
     const std::uint64_t end_offset = tail_offset + at;
     if (end_offset >= kEnd64LocatorBytes) {
       const auto locator_bytes =
@@ -103,7 +103,8 @@ DirectoryPlace find_directory(const File& file) {
         locator.skip(4);
         const auto end64_bytes = bytes_at(file, locator.number(8), kEnd64Bytes);
         Fields end64(file, end64_bytes);
-        if (end64.number(4) != kEnd64) corrupt(file, "its zip64 end record is not where it says");
+        if (end64.number(4) != kEnd64)
+          corrupt(file, "its zip64 end record is not where its locator says");
         end64.skip(8 + 2 + 2 + 4 + 4 + 8);
         place.entries = end64.number(8);
         place.bytes = end64.number(8);
@@ -112,14 +113,14 @@ DirectoryPlace find_directory(const File& file) {
       }
     }
     if (disk != 0 || directory_disk != 0) {
-      corrupt(file, "it is one of several parts of a zip archive, which cannot be read");
+      corrupt(file, "it is one part of a multi-part zip archive, which is not supported");
     }
     return place;
   }
   corrupt(file, "it has no zip directory at its end");
 }
 
-/// Replaces the fields that are all ones by those of the zip64 extra field.
+/// Replaces fields whose bits are all ones by those of the zip64 extra field.
 void read_zip64(const File& file, std::span<const std::byte> extra, std::uint64_t& bytes,
                 std::uint64_t& packed_bytes, std::uint64_t& offset) {
   constexpr std::uint64_t kZip64 = 1;
@@ -149,7 +150,7 @@ ZipDirectory::ZipDirectory(std::shared_ptr<const File> file) : file_(std::move(f
   Fields fields(*file_, directory);
   for (std::uint64_t i = 0; i < place.entries; ++i) {
     if (fields.number(4) != kDirectoryHeader) {
-      corrupt(*file_, fmt::format("entry {} of its zip directory is not one", i));
+      corrupt(*file_, fmt::format("entry {} of its zip directory is invalid", i));
     }
     fields.skip(2 + 2);
     const std::uint64_t flags = fields.number(2);
@@ -176,12 +177,12 @@ ZipDirectory::ZipDirectory(std::shared_ptr<const File> file) : file_(std::move(f
     entry.stored = open && method == 0 && entry.packed_bytes == entry.bytes;
     entry.deflated = open && method == kDeflate;
     if (entry.header_offset >= place.offset) {
-      corrupt(*file_, fmt::format("its entry {} begins at byte {}, after the last one's end", name,
+      corrupt(*file_, fmt::format("its entry {} begins at byte {}, past the end of the data", name,
                                   entry.header_offset));
     }
     entry.data_limit_offset = place.offset;
     const auto [there, added] = entries_.try_emplace(std::move(name), entry);
-    if (!added) corrupt(*file_, fmt::format("its entry {} comes twice", there->first));
+    if (!added) corrupt(*file_, fmt::format("its entry {} occurs twice", there->first));
   }
   std::vector<ZipEntry*> by_offset;
   for (auto& [name, entry] : entries_) by_offset.push_back(&entry);
@@ -197,8 +198,8 @@ std::uint64_t ZipDirectory::locate(const Entries::value_type& named) const {
   const auto& [name, entry] = named;
   if (!entry.stored) {
     fail(ErrorKind::kCorrupt,
-         "cannot read {}: its entry {} is compressed or encrypted, and weights are read where they "
-         "lie\n  save it again with torch.save, which stores entries as they are",
+         "cannot read {}: its entry {} is compressed or encrypted, but weights are read in place\n"
+         "  save it again with torch.save, which does not compress",
          file_->name(), name);
   }
   return locate_packed(named);
@@ -215,8 +216,8 @@ std::uint64_t ZipDirectory::locate_packed(const Entries::value_type& named) cons
   const std::uint64_t offset = entry.header_offset + kLocalHeaderBytes + name_bytes + extra_bytes;
   if (!is_header || name_bytes != name.size() || offset > entry.data_limit_offset ||
       entry.packed_bytes > entry.data_limit_offset - offset) {
-    corrupt(*file_, fmt::format("its entry {} of {} bytes does not lie at byte {}, where its zip "
-                                "directory says",
+    corrupt(*file_, fmt::format("its entry {} of {} bytes is not at byte {}, where its zip "
+                                "directory places it",
                                 name, entry.packed_bytes, entry.header_offset));
   }
   return offset;
