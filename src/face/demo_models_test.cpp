@@ -1,4 +1,4 @@
-// The face models that come with the program, on the people that come with it.
+// The face models that come with the program, on the drawn people that come with it.
 #include <gtest/gtest.h>
 
 #include "backend/backends.h"
@@ -11,8 +11,8 @@
 namespace semblance::testing {
 namespace {
 
-// Each picture shows one face; seen in another size it is the same person, and nobody else is.
-TEST(DemoFaceModels, TellTwelvePeopleApart) {
+// Each picture shows one face; at another size it matches the same person and nobody else.
+TEST(DemoFaceModels, DistinguishTwelvePeople) {
   const std::filesystem::path demo =
       std::filesystem::path(SEMBLANCE_SOURCE_DIR) / "models" / "demo";
   FaceModels models(find_face_models(demo / "face-models"), cpu_backend());
@@ -40,8 +40,8 @@ TEST(DemoFaceModels, TellTwelvePeopleApart) {
   }
 }
 
-// A face of so few pixels is not found, but what is seen of it says that it is too small.
-TEST(DemoFaceModels, TellThatAFaceIsTooSmall) {
+// A face of so few pixels is not found, but its faint detection shows that it is too small.
+TEST(DemoFaceModels, ReportAFaceThatIsTooSmall) {
   const std::filesystem::path demo =
       std::filesystem::path(SEMBLANCE_SOURCE_DIR) / "models" / "demo";
   FaceModels models(find_face_models(demo / "face-models"), cpu_backend());

@@ -19,7 +19,7 @@ constexpr int kLeastSize = 192;
 
 float area_of(const Box& box) { return (box[2] - box[0]) * (box[3] - box[1]); }
 
-// Overlap over union, in whole pixels as insightface counts them: both ends belong to a box.
+// Intersection over union, in whole pixels as in insightface: a box includes both of its ends.
 float overlap(const Box& a, const Box& b) {
   const auto pixels = [](const Box& box) {
     return (box[2] - box[0] + 1.0F) * (box[3] - box[1] + 1.0F);
@@ -29,7 +29,7 @@ float overlap(const Box& a, const Box& b) {
   return w * h / (pixels(a) + pixels(b) - w * h);
 }
 
-// Non-maximum suppression: the best first, without what overlaps a better one.
+// Non-maximum suppression: the best first, without boxes that overlap a better one.
 std::vector<Detection> suppressed(std::vector<Detection> found) {
   std::stable_sort(found.begin(), found.end(),
                    [](const Detection& a, const Detection& b) { return a.score < b.score; });
@@ -44,7 +44,7 @@ std::vector<Detection> suppressed(std::vector<Detection> found) {
   return kept;
 }
 
-/// The frame shrunk until its longer side is `side`.
+/// The frame scaled down so that its longer side is `side`.
 Size part_of(Size frame, int side) {
   const int longest = std::max(frame.w, frame.h);
   if (side >= longest) return frame;
@@ -73,10 +73,9 @@ Letterbox letterbox(const Image& image, Size frame) {
 
 std::vector<int> detector_sizes(int first) {
   if (first % 32 != 0 || first < 64 || first > 2048) {
-    fail(
-        ErrorKind::kArgument,
-        "cannot detect faces at size {}: it must be a multiple of 32 from 64 to 2048, 640 is usual",
-        first);
+    fail(ErrorKind::kArgument,
+         "cannot detect faces at size {}: expected a multiple of 32 from 64 to 2048, such as 640",
+         first);
   }
   std::vector<int> sizes{first};
   while (sizes.back() - kStep >= kLeastSize) sizes.push_back(sizes.back() - kStep);
@@ -101,7 +100,7 @@ std::vector<int> reduced_detector_sizes() {
 struct Detector::State {
   OnnxModel model;
   Workspace workspace;
-  // Of the last size: a second picture is often of the same.
+  // For the last size, since the next picture often has the same.
   std::optional<Session> session;
   Size size;
 
@@ -122,7 +121,7 @@ Imported Detector::State::network(Size frame) const {
     if (output.constant || output.shape.rank() < 2 || output.shape[-1] != kWidths[i / 3] ||
         output.shape.elements() != rows * kWidths[i / 3]) {
       fail(ErrorKind::kArgument,
-           "cannot detect faces with {}: output '{}' is {} at {}x{}, SCRFD's is [{},{}]",
+           "cannot detect faces with {}: output '{}' is {} at {}x{}, expected SCRFD's [{},{}]",
            model.name, output.name, to_string(output.shape), frame.w, frame.h, rows,
            kWidths[i / 3]);
     }
@@ -192,7 +191,7 @@ std::vector<Detection> Detector::State::read(float scale) {
       }
       if (!finite) {
         fail(ErrorKind::kCorrupt,
-             "cannot detect faces with {}: it gives values that are no numbers", model.name);
+             "cannot detect faces with {}: it gives values that are not numbers", model.name);
       }
       found.push_back(face);
     }
@@ -205,20 +204,20 @@ Detector::Detector(std::shared_ptr<const File> file, const Workspace& workspace)
   const OnnxModel& model = state_->model;
   if (model.inputs.size() != 1 || model.outputs.size() != 9) {
     fail(ErrorKind::kArgument,
-         "cannot detect faces with {}: SCRFD with keypoints has 1 input and 9 outputs, this model "
-         "has {} and {}",
+         "cannot detect faces with {}: expected SCRFD with keypoints, which has 1 input and 9 "
+         "outputs, got {} and {}",
          model.name, model.inputs.size(), model.outputs.size());
   }
   const OnnxValueInfo& input = model.inputs[0];
   if (input.has_shape && input.sizes.size() != 4) {
     fail(ErrorKind::kArgument,
-         "cannot detect faces with {}: its input must be [1,3,h,w], it has {} axes", model.name,
+         "cannot detect faces with {}: its input must be [1,3,h,w], got {} axes", model.name,
          input.sizes.size());
   }
   const std::optional<Size> fixed = fixed_size();
   if (fixed && (fixed->w % 32 != 0 || fixed->h % 32 != 0 || fixed->w > 4096 || fixed->h > 4096)) {
     fail(ErrorKind::kArgument,
-         "cannot detect faces with {}: its size {}x{} is not made of multiples of 32 up to 4096",
+         "cannot detect faces with {}: its size must be multiples of 32 up to 4096, got {}x{}",
          model.name, fixed->w, fixed->h);
   }
 }
@@ -228,7 +227,7 @@ Imported Detector::network(int size) const {
 }
 
 HeldBeside detector_beside(Size frame) {
-  // The letterboxed photo, and the outputs as f32 and as they are read: 15 numbers an anchor.
+  // The letterboxed photo, and two copies of the f32 outputs: 15 numbers per anchor.
   const auto pixels = static_cast<std::uint64_t>(frame.w) * static_cast<std::uint64_t>(frame.h);
   return {.added_bytes = 3 * pixels + pixels / 64 * kAnchors * 2 * 15 * sizeof(float)};
 }
@@ -260,7 +259,7 @@ std::vector<Detection> Detector::detect(const Image& image, int size, std::stop_
   state_->fill(picture);
   state_->session->run(stop);
   std::vector<Detection> faces = suppressed(state_->read(picture.scale));
-  // Largest first; of equals the one found later, as the published scripts take it.
+  // Largest first; among equals the one found later first, as in the published scripts.
   std::stable_sort(faces.begin(), faces.end(), [](const Detection& a, const Detection& b) {
     return area_of(a.box) < area_of(b.box);
   });

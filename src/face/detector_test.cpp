@@ -43,10 +43,10 @@ TEST_F(PlantedFaces, SeveralFacesLargestFirst) { agrees("several"); }
 TEST_F(PlantedFaces, NoFaceAtAnySize) { agrees("none"); }
 TEST_F(PlantedFaces, ACloseUpIsFoundAtASmallerSize) { agrees("close"); }
 
-/// The planted detector as exporters write it for one size: [1,3,?,?] becomes [1,3,640,640].
+/// The planted detector as if exported for one size: [1,3,?,?] becomes [1,3,640,640].
 std::shared_ptr<const File> fixed_detector(const std::filesystem::path& planted) {
   std::string bytes = read_small_file(planted, 1 << 20);
-  std::size_t at = bytes.rfind("input.1");  // its declaration stands behind all nodes
+  std::size_t at = bytes.rfind("input.1");  // its declaration comes after all nodes
   for (int axis = 0; axis < 2; ++axis) {
     at = bytes.find("\x12\x01?", at);
     EXPECT_NE(at, std::string::npos);
@@ -76,7 +76,7 @@ class FixedDetector : public PlantedFaces {
   std::optional<FaceModels> models_;
 };
 
-TEST_F(FixedDetector, FindsAtOnceWhatItFoundBefore) {
+TEST_F(FixedDetector, FindsTheSameFacesAtItsSize) {
   EXPECT_EQ(models_->detector().fixed_size(), (Size{640, 640}));
   for (const char* photo : {"photo", "several"}) {
     const nlohmann::json want = expected(photo);
@@ -98,7 +98,8 @@ TEST_F(FixedDetector, FindsACloseUpShrunkInsideItsFrame) {
   expect_face(got.faces[0], want["faces"][0]);
 }
 
-/// A magenta nose of so many pixels, which is all that the planted detector looks for.
+/// A magenta nose of the given diameter in pixels, which is all that the planted detector looks
+/// for.
 Image nose(int side, float diameter) {
   Image image({side, side});
   const float middle = static_cast<float>(side) / 2;
@@ -112,7 +113,7 @@ Image nose(int side, float diameter) {
   return image;
 }
 
-TEST_F(FixedDetector, SaysWhyItFindsNone) {
+TEST_F(FixedDetector, ExplainsWhyItFindsNone) {
   const FoundFaces large = find_faces(nose(640, 100), *models_);
   EXPECT_EQ(large.count, 0);
   EXPECT_EQ(large.detector_size, 192);
@@ -138,13 +139,13 @@ TEST_F(PlantedFaces, StartsAtTheSizeGiven) {
   EXPECT_EQ(found.count, 1);
 }
 
-TEST_F(PlantedFaces, StartsSmallWhereMemoryIsShort) {
+TEST_F(PlantedFaces, StartsSmallIfMemoryIsShort) {
   FaceModels both = models();
-  // A close-up is found at 320 at once; at the usual sizes too, after larger ones.
+  // A close-up is found immediately at 320; with the usual sizes only after larger ones.
   const FoundFaces close = find_faces(decode(folder() / "close.png"), both, {.reduced = true});
   EXPECT_EQ(close.detector_size, 320);
   EXPECT_EQ(close.count, 1);
-  // Small faces are found at 640, as without the mode.
+  // Small faces are found at 640, as in normal mode.
   const Image photo = decode(folder() / "photo.png");
   const FoundFaces small = find_faces(photo, both, {.reduced = true});
   const FoundFaces usual = find_faces(photo, both);
@@ -152,7 +153,7 @@ TEST_F(PlantedFaces, StartsSmallWhereMemoryIsShort) {
   EXPECT_EQ(small.detector_size, 640);
   ASSERT_EQ(small.count, usual.count);
   EXPECT_EQ(small.faces[0].embedding, usual.faces[0].embedding);
-  // A size that is asked for comes first in either mode.
+  // A requested size comes first in both modes.
   const FoundFaces asked =
       find_faces(decode(folder() / "close.png"), both, {.detector_size = 256, .reduced = true});
   EXPECT_EQ(asked.detector_size, 256);
@@ -181,7 +182,7 @@ TEST_F(PlantedFaces, Cancels) {
   });
 }
 
-TEST(DetectorSizes, FromTheStartDownInSteps) {
+TEST(DetectorSizes, DecreaseInSteps) {
   EXPECT_EQ(detector_sizes(640), (std::vector<int>{640, 576, 512, 448, 384, 320, 256, 192}));
   EXPECT_EQ(detector_sizes(320), (std::vector<int>{320, 256, 192}));
   EXPECT_EQ(detector_sizes(128), (std::vector<int>{128}));
@@ -196,19 +197,19 @@ TEST(DetectorSizes, OfAFixedFrameAreTenthsOfIt) {
             (std::vector<int>{480, 432, 384, 336, 288, 240, 192, 144}));
 }
 
-TEST(DetectorFile, OtherModelsAreRefused) {
+TEST(DetectorFile, RejectsOtherModels) {
   const auto recogniser = golden_path("face/planted") / "arcface_planted.onnx";
   const auto detector = golden_path("face/planted") / "scrfd_planted.onnx";
-  expect_error(ErrorKind::kArgument, "has 1 input and 9 outputs, this model has 1 and 1",
+  expect_error(ErrorKind::kArgument, "which has 1 input and 9 outputs, got 1 and 1",
                [&] { Detector(open_file(recogniser), cpu_backend()); });
-  expect_error(ErrorKind::kArgument, "its output must be [1,512], it is [392,1]",
+  expect_error(ErrorKind::kArgument, "its output must be [1,512], got [392,1]",
                [&] { Recogniser(open_file(detector), cpu_backend()); });
   expect_error(ErrorKind::kMissing, "nowhere.onnx", [&] {
     FaceModels({detector, "nowhere.onnx"}, cpu_backend());
   });
 }
 
-TEST(FaceModelFolder, PublishedNamesAreFound) {
+TEST(FaceModelFolder, FindsPublishedNames) {
   namespace fs = std::filesystem;
   const fs::path folder = fs::path(::testing::TempDir()) / "face_model_folder";
   fs::remove_all(folder);
@@ -216,7 +217,7 @@ TEST(FaceModelFolder, PublishedNamesAreFound) {
     fs::create_directories(path.parent_path());
     std::ofstream(path) << "x";
   };
-  expect_error(ErrorKind::kMissing, "is not there", [&] { find_face_models(folder); });
+  expect_error(ErrorKind::kMissing, "there is no folder", [&] { find_face_models(folder); });
   touch(folder / "models/buffalo_l/det_10g.onnx");
   expect_error(ErrorKind::kMissing, "--detector FILE", [&] { find_face_models(folder); });
   touch(folder / "models/buffalo_l/w600k_r50.onnx");

@@ -1,4 +1,4 @@
-// A face as the models see it.
+// A face as seen by the models.
 #pragma once
 
 #include <array>
@@ -8,10 +8,10 @@
 namespace semblance {
 
 inline constexpr int kEmbeddingSize = 512;
-/// What makes a face that person's, as the recogniser gives it: not normalised.
+/// The recogniser's description of a person's face, not normalised.
 using FaceEmbedding = std::array<float, kEmbeddingSize>;
 
-/// Left, top, right, bottom, in pixels of the picture; may reach beyond it.
+/// Left, top, right, bottom, in pixels of the picture; may extend outside it.
 using Box = std::array<float, 4>;
 
 struct Detection {

@@ -16,7 +16,8 @@ FaceModelFiles find_face_models(const fs::path& folder) {
                              {"buffalo_l", "det_10g.onnx", "w600k_r50.onnx"}};
   std::error_code ignored;
   if (!fs::exists(folder, ignored))
-    fail(ErrorKind::kMissing, "cannot find the face models: {} is not there", folder.string());
+    fail(ErrorKind::kMissing, "cannot find the face models: there is no folder {}",
+         folder.string());
   for (const Pack& pack : kPacks) {
     const fs::path name = pack.name;
     for (const fs::path& inside :

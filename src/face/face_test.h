@@ -1,4 +1,4 @@
-// What this room's tests share.
+// Helpers for this room's tests.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,8 +12,8 @@
 
 namespace semblance::testing {
 
-/// Distances to tools/oracle/face.py's face: score, box and keypoints in pixels, embedding in
-/// angle.
+/// Allowed distances to the face of tools/oracle/face.py: score, box and keypoints in pixels,
+/// embedding as an angle.
 struct FaceTolerance {
   double score = 1e-4;
   double pixels = 0.02;

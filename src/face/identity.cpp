@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint64_t kMostBytes = 1 << 20;
 constexpr std::int64_t kMostSide = 1'000'000;
 
-// The shortest text that reads back to the same float; with a point, so that -0 stays a float.
+// The shortest text that parses to the same float; with a point, so that -0 stays a float.
 std::string number(float value) {
   std::string text = fmt::format("{}", value);
   if (text.find_first_of(".e") == std::string::npos) text += ".0";
@@ -34,7 +34,7 @@ std::string list(const Keypoints& keypoints) {
   return "[" + text + "]";
 }
 
-// A list of exactly that many finite floats.
+// Reads a list of exactly that many finite floats.
 template <std::size_t kCount>
 std::optional<std::array<float, kCount>> floats_of(const nlohmann::json& value) {
   if (!value.is_array() || value.size() != kCount) return std::nullopt;
@@ -84,7 +84,7 @@ Identity parse_identity(std::string name, std::string_view text) {
     fail(
         ErrorKind::kMissing,
         "cannot read {} as an identity: \"embedding\" is missing{}\n  `semblance face PHOTO --save "
-        "FILE.json` makes one",
+        "FILE.json` writes one",
         json.file(), json.has("faces") ? ", this is the list that --json prints" : "");
   }
   const auto embedding = floats_of<kEmbeddingSize>(json.child("embedding").value());
@@ -130,7 +130,7 @@ bool looks_like_identity(const File& file) {
   std::array<std::byte, 64> head{};
   const std::size_t size = std::min<std::uint64_t>(head.size(), file.size());
   file.read(0, std::span(head).first(size));
-  constexpr std::string_view kMark = "\xef\xbb\xbf";  // in front of the text, by some editors
+  constexpr std::string_view kMark = "\xef\xbb\xbf";  // some editors write this before the text
   const bool marked = size >= kMark.size() && std::memcmp(head.data(), kMark.data(), 3) == 0;
   for (std::size_t i = marked ? kMark.size() : 0; i < size; ++i) {
     const auto letter = static_cast<char>(head[i]);

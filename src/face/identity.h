@@ -1,10 +1,10 @@
-// A face that was kept: what `semblance face --save` writes and `--face me.json` reads.
+// A saved face: written by `semblance face --save` and read by `--face me.json`.
 //
 //   {"embedding": [512 numbers], "keypoints": [[x, y] x 5], "image_size": [w, h],
 //    "score": s, "box": [x1, y1, x2, y2]}
 //
-// Keypoints and box are in pixels of a picture of image_size. Numbers are written so that they read
-// back to the same bits. score and box may be absent (a file made by hand); other keys are ignored.
+// Keypoints and box are in pixels of a picture of image_size. Numbers are written so that they
+// parse to the same bits. score and box may be absent (in a handmade file); other keys are ignored.
 #pragma once
 
 #include <filesystem>
@@ -29,24 +29,23 @@ Identity identity_of(const Face& face, Size image_size);
 
 /// The JSON text, ending in a newline.
 std::string to_json(const Identity& identity);
-/// The face alone as `face --json` lists it: {"score", "box", "keypoints", "embedding"}.
+/// One face as listed by `face --json`: {"score", "box", "keypoints", "embedding"}.
 std::string to_json(const Face& face);
-/// Writes the file; a new one can be read by its owner alone. Throws what OutputFile throws.
+/// Writes the file; only its owner can read a new one. Throws what OutputFile throws.
 void write_identity(const Identity& identity, const std::filesystem::path& path);
 
-/// Throws Error(kCorrupt) or Error(kMissing) naming the key for text that is not an identity:
-/// no JSON, a wrong count, a number that no float holds, sides that are not 1 to 1,000,000,
-/// keypoints beyond kKeypointLimit, a score outside of 0 to 1. `name` stands for the file in
-/// messages.
+/// Throws Error(kCorrupt) or Error(kMissing), which names the key, for text that is not an
+/// identity: not JSON, a wrong count, a number outside float's range, sides outside 1 to 1,000,000,
+/// keypoints beyond kKeypointLimit, a score outside 0 to 1. Messages use `name` for the file.
 Identity parse_identity(std::string name, std::string_view text);
-/// Reads a file of at most 1 MiB. Throws that and what open_file throws.
+/// Reads a file of at most 1 MiB. Throws what parse_identity and open_file throw.
 Identity read_identity(const std::filesystem::path& path);
 
 /// Whether a file is an identity rather than a photo: its first visible byte is a brace.
 bool looks_like_identity(const File& file);
 
-/// The keypoints in a picture of another size: scaled to fit inside, centred, aspect kept. The same
-/// bits where the size is image_size.
+/// The keypoints for a picture of another size: scaled to fit, centred, aspect ratio kept. Exactly
+/// the same if the size is image_size.
 Keypoints scale_keypoints(const Identity& identity, Size size);
 
 }  // namespace semblance

@@ -45,7 +45,7 @@ void expect_same_bits(const std::array<float, kCount>& a, const std::array<float
     EXPECT_EQ(std::bit_cast<std::uint32_t>(a[i]), std::bit_cast<std::uint32_t>(b[i])) << i;
 }
 
-TEST(Identity, ReadsBackToTheSameBits) {
+TEST(Identity, RoundTripsToTheSameBits) {
   const Identity identity = example();
   const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "me.json";
   write_identity(identity, path);
@@ -82,7 +82,7 @@ TEST(Identity, ScoreAndBoxMayBeAbsent) {
   EXPECT_FALSE(identity.box);
 }
 
-TEST(Identity, HostileTextIsRefused) {
+TEST(Identity, RejectsHostileText) {
   const auto changed = [](const char* key, const nlohmann::json& value) {
     nlohmann::json json = nlohmann::json::parse(to_json(example()));
     if (value.is_null()) {
@@ -128,7 +128,7 @@ TEST(Identity, HostileTextIsRefused) {
   refused(corrupt, "me.json", nan);
 }
 
-TEST(Identity, APhotoIsNone) {
+TEST(Identity, APhotoIsNotAnIdentity) {
   const auto is_identity = [](std::string_view text) {
     const auto bytes = std::as_bytes(std::span(text));
     return looks_like_identity(*memory_file("x", {bytes.begin(), bytes.end()}));
@@ -142,7 +142,7 @@ TEST(Identity, APhotoIsNone) {
 TEST(Identity, KeypointsFitAnotherPictureCentred) {
   Identity identity = example();
   expect_same_bits(scale_keypoints(identity, {32, 48})[0], identity.keypoints[0]);
-  // 32 x 48 fits 128 x 96 at scale 2, with 32 pixels at either side.
+  // 32 x 48 fits 128 x 96 at scale 2, with 32 pixels on each side.
   const Keypoints wide = scale_keypoints(identity, {128, 96});
   EXPECT_FLOAT_EQ(wide[2][0], 32.0F + 2.0F * 15.0F);
   EXPECT_FLOAT_EQ(wide[2][1], 2.0F * 14.0F);

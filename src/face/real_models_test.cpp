@@ -1,4 +1,4 @@
-// Two real models, which are not ours to ship: tools/fetch_test_models.sh fetches them into
+// Two real models, which we may not distribute: tools/fetch_test_models.sh fetches them into
 // build/test-models. Goldens: tools/oracle/face.py real.
 #include <gtest/gtest.h>
 
@@ -34,7 +34,7 @@ TEST(RealModels, ScrfdFindsTheAstronaut) {
   expect_detection(faces[0], golden_face(), {.score = 0.002, .pixels = 0.3});
 }
 
-TEST(RealModels, ARecogniserKnowsTheAstronaut) {
+TEST(RealModels, ARecogniserRecognisesTheAstronaut) {
   if (!std::filesystem::exists(fetched("fr_feature.onnx")))
     GTEST_SKIP() << "no build/test-models/fr_feature.onnx: run tools/fetch_test_models.sh";
   Recogniser recogniser(open_file(fetched("fr_feature.onnx")), cpu_backend());
@@ -43,7 +43,7 @@ TEST(RealModels, ARecogniserKnowsTheAstronaut) {
   for (std::size_t i = 0; i < 5; ++i)
     keypoints[i] = {face["keypoints"][i][0].get<float>(), face["keypoints"][i][1].get<float>()};
   const FaceEmbedding got = recogniser.embed(decode(golden_path("image/astronaut.jpg")), keypoints);
-  // A .npy of 512 floats: its data is what follows the header.
+  // A .npy of 512 floats: its data follows the header.
   const auto golden = open_file(golden_path("face/astronaut_fr_feature.npy"));
   FaceEmbedding want;
   golden->read(golden->size() - sizeof(want), std::as_writable_bytes(std::span(want)));

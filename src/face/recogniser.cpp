@@ -30,17 +30,16 @@ Recogniser::Recogniser(std::shared_ptr<const File> file, const Workspace& worksp
   const OnnxModel model = open_onnx(std::move(file));
   if (model.inputs.size() != 1 || model.outputs.empty()) {
     fail(ErrorKind::kArgument,
-         "cannot recognise faces with {}: ArcFace has 1 input and 1 output, this model has {} and "
-         "{}",
+         "cannot recognise faces with {}: expected ArcFace, which has 1 input and 1 output, got {} "
+         "and {}",
          model.name, model.inputs.size(), model.outputs.size());
   }
   const std::string& input = model.inputs[0].name;
   Imported imported = import_onnx(model, {{input, Shape{1, 3, kAlignedSide, kAlignedSide}}});
   const ImportedOutput& output = imported.outputs[0];
   if (output.constant || output.shape.elements() != kEmbeddingSize) {
-    fail(ErrorKind::kArgument,
-         "cannot recognise faces with {}: its output must be [1,{}], it is {}", model.name,
-         kEmbeddingSize, to_string(output.shape));
+    fail(ErrorKind::kArgument, "cannot recognise faces with {}: its output must be [1,{}], got {}",
+         model.name, kEmbeddingSize, to_string(output.shape));
   }
   state_ = std::make_unique<State>(
       State{model.name, input, output.name, workspace, std::move(imported), std::nullopt});
@@ -67,7 +66,7 @@ FaceEmbedding Recogniser::embed(const Image& image, const Keypoints& keypoints,
   if (!std::all_of(values.begin(), values.end(),
                    [](float value) { return std::isfinite(value); })) {
     fail(ErrorKind::kCorrupt,
-         "cannot recognise the face with {}: it gives values that are no numbers", state_->file);
+         "cannot recognise the face with {}: it gives values that are not numbers", state_->file);
   }
   return embedding;
 }

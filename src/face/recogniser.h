@@ -1,4 +1,4 @@
-// Turns a face into 512 numbers: ArcFace. The face is aligned to 112 x 112 by its keypoints; RGB,
+// Describes a face by 512 numbers: ArcFace. The face is aligned to 112 x 112 by its keypoints; RGB,
 // (x - 127.5) / 127.5. One thread at a time.
 #pragma once
 
@@ -15,8 +15,8 @@ namespace semblance {
 
 class Recogniser {
  public:
-  /// Reads the weights (a real one has 65 million). Throws what open_onnx, import_onnx and Session
-  /// throw, and Error(kArgument) for a model that is no recogniser of 112 x 112 faces by 512
+  /// Reads the weights (a real model has 65 million). Throws what open_onnx, import_onnx and
+  /// Session throw, and Error(kArgument) for a model that does not turn 112 x 112 faces into 512
   /// numbers. The backend must outlive this.
   Recogniser(std::shared_ptr<const File> file, const Workspace& workspace,
              std::stop_token stop = {});
@@ -25,7 +25,7 @@ class Recogniser {
   Recogniser& operator=(Recogniser&&) noexcept;
 
   const Imported& network() const;
-  /// Throws as align_face does; Error(kCorrupt) for a model that gives no numbers;
+  /// Throws like align_face; Error(kCorrupt) if the model gives values that are not numbers;
   /// Error(kCancelled).
   FaceEmbedding embed(const Image& image, const Keypoints& keypoints, std::stop_token stop = {});
 

@@ -49,7 +49,7 @@ std::int32_t end_position(const ClipConfig& config, std::span<const std::int32_t
   auto end = config.end_id == 2
                  ? std::max_element(ids.begin(), ids.end())
                  : std::find(ids.begin(), ids.end(), static_cast<std::int32_t>(config.end_id));
-  if (end == ids.end()) end = ids.begin();  // as transformers' argmax over no hit
+  if (end == ids.end()) end = ids.begin();  // like transformers' argmax without a match
   return static_cast<std::int32_t>(end - ids.begin());
 }
 

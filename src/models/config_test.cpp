@@ -1,4 +1,4 @@
-// Configs: diffusers' defaults, and every refusal in words.
+// Configs: diffusers' defaults, and the messages for unsupported values.
 #include <gtest/gtest.h>
 
 #include "models/clip.h"
@@ -13,8 +13,7 @@ namespace {
 
 using testing::error_of;
 
-/// The smallest config of an SDXL-like UNet, with one key changed: `extra` is put in front of the
-/// others' end.
+/// The smallest config of an SDXL-like UNet; `extra` is appended and may override a key.
 Json unet_json(const std::string& extra = "") {
   return Json::parse("unet/config.json",
                      R"({"addition_embed_type": "text_time", "addition_time_embed_dim": 8,
@@ -23,7 +22,7 @@ Json unet_json(const std::string& extra = "") {
                          (extra.empty() ? "" : ", " + extra) + "}");
 }
 
-TEST(UNetConfig, TakesDiffusersDefaultsForAbsentKeys) {
+TEST(UNetConfig, UsesDiffusersDefaultsForAbsentKeys) {
   const UNetConfig config = unet_config(unet_json());
   EXPECT_EQ(config.in_channels, 4);
   EXPECT_EQ(config.layers, (std::vector<std::int64_t>{2, 2}));
@@ -33,7 +32,7 @@ TEST(UNetConfig, TakesDiffusersDefaultsForAbsentKeys) {
   EXPECT_EQ(config.pooled_channels(), 32);
 }
 
-TEST(UNetConfig, RefusesOtherStructuresByTheirKey) {
+TEST(UNetConfig, RejectsOtherStructuresByKey) {
   const std::vector<std::pair<std::string, std::string>> wrong = {
       {R"("class_embed_type": "timestep")", "class_embed_type"},
       {R"("dual_cross_attention": true)", "dual_cross_attention"},
@@ -49,20 +48,20 @@ TEST(UNetConfig, RefusesOtherStructuresByTheirKey) {
       {R"("block_out_channels": [])", "a list of 1 to 8 numbers"},
       {R"("block_out_channels": "wide")", "block_out_channels"},
       {R"("in_channels": -4)", "in_channels"}};
-  for (const auto& [extra, said] : wrong) {
+  for (const auto& [extra, part] : wrong) {
     const std::string text = error_of([json = unet_json(extra)] { unet_config(json); });
-    EXPECT_NE(text.find(said), std::string::npos) << extra << " gives: " << text;
+    EXPECT_NE(text.find(part), std::string::npos) << extra << " gives: " << text;
     EXPECT_NE(text.find("unet/config.json"), std::string::npos) << text;
   }
 }
 
-TEST(UNetConfig, NamesAKeyThatHasNoDefault) {
+TEST(UNetConfig, NamesAMissingKeyWithoutDefault) {
   const std::string text = error_of(
       [] { unet_config(Json::parse("config.json", R"({"addition_embed_type": "text_time"})")); });
   EXPECT_NE(text.find("addition_time_embed_dim"), std::string::npos) << text;
 }
 
-TEST(IdentityNetConfig, NeedsAnRgbPictureEightTimesTheLatent) {
+TEST(IdentityNetConfig, RequiresAnRgbPictureEightTimesTheLatent) {
   EXPECT_EQ(identitynet_config(unet_json()).conditioning_embedding,
             (std::vector<std::int64_t>{16, 32, 96, 256}));
   EXPECT_NE(
@@ -74,7 +73,7 @@ TEST(IdentityNetConfig, NeedsAnRgbPictureEightTimesTheLatent) {
             std::string::npos);
 }
 
-TEST(IdentityNet, SaysWhenItWasMadeForAnotherUNet) {
+TEST(IdentityNet, RejectsAnotherUNet) {
   const UNetConfig large = unet_config(unet_json());
   const UNetConfig small = identitynet_config(unet_json(R"("layers_per_block": 1)"));
   Graph graph;
@@ -86,14 +85,14 @@ TEST(IdentityNet, SaysWhenItWasMadeForAnotherUNet) {
   const Value picture = root.input("picture", DType::kF32, {1, 32, 32, 3});
   const Scope identity(&graph, "identitynet.");
   const Value conditioning = conditioning_embedding(identity, small, picture, DType::kF32);
-  const std::string said = error_of([&] {
+  const std::string text_of_error = error_of([&] {
     unet(Scope(&graph, "unet."), large, inputs, text, text,
          IdentityInputs{identity, &small, conditioning, 1.0F}, {}, DType::kF32);
   });
-  EXPECT_NE(said.find("not made for each other"), std::string::npos) << said;
+  EXPECT_NE(text_of_error.find("not made for each other"), std::string::npos) << text_of_error;
 }
 
-TEST(ClipConfig, RefusesWhatItCannotCompute) {
+TEST(ClipConfig, RejectsUnsupportedValues) {
   EXPECT_NE(error_of([] {
               clip_config(Json::parse("c.json", R"({"hidden_act": "relu"})"));
             }).find("quick_gelu or gelu"),
@@ -107,14 +106,14 @@ TEST(ClipConfig, RefusesWhatItCannotCompute) {
 
 TEST(ClipConfig, FindsTheEndAsTransformersDoes) {
   ClipConfig config{};
-  config.end_id = 2;  // old configs: the place of the highest id
+  config.end_id = 2;  // old configs: the position of the highest id
   EXPECT_EQ(end_position(config, std::vector<std::int32_t>{5, 1, 9, 9, 2}), 2);
   config.end_id = 9;
   EXPECT_EQ(end_position(config, std::vector<std::int32_t>{5, 1, 3, 9, 9}), 3);
   EXPECT_EQ(end_position(config, std::vector<std::int32_t>{5, 1, 3, 4, 4}), 0);
 }
 
-TEST(VaeConfig, RefusesOtherStructures) {
+TEST(VaeConfig, RejectsOtherStructures) {
   const auto config = [](const std::string& extra) {
     return error_of([&] {
       vae_config(
@@ -139,7 +138,7 @@ StoredTensor stored(Shape shape) {
   return {DType::kF32, shape, memory_file("vae.safetensors", std::vector<std::byte>(bytes)), 0};
 }
 
-TEST(ResamplerConfig, SaysWhatAnAdapterLacks) {
+TEST(ResamplerConfig, NamesWhatAnAdapterLacks) {
   WeightMap weights;
   EXPECT_NE(
       error_of([&] { resampler_config(weights, ""); }).find("is this InstantID's ip-adapter.bin?"),
@@ -147,7 +146,7 @@ TEST(ResamplerConfig, SaysWhatAnAdapterLacks) {
   weights.add("latents", stored({16, 32}));
   EXPECT_NE(error_of([&] {
               resampler_config(weights, "");
-            }).find("latents must have 3 axes, it is [16,32]"),
+            }).find("latents must have 3 axes, got [16,32]"),
             std::string::npos);
   WeightMap odd;
   odd.add("latents", stored({1, 16, 32}));
@@ -156,7 +155,7 @@ TEST(ResamplerConfig, SaysWhatAnAdapterLacks) {
   odd.add("layers.0.0.to_q.weight", stored({100, 32}));
   EXPECT_NE(error_of([&] {
               resampler_config(odd, "");
-            }).find("to_q must have a multiple of 64 rows, it has 100"),
+            }).find("to_q must have a multiple of 64 rows, got 100"),
             std::string::npos);
 }
 

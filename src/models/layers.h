@@ -1,4 +1,4 @@
-// Layers that own weights, named as diffusers names them: `weight` and `bias` under the scope.
+// Layers with weights, named as in diffusers: `weight` and `bias` under the scope.
 //
 // Matrix weights have x's dtype; norms' parameters and biases are f32.
 #pragma once
@@ -27,7 +27,7 @@ Value layer_norm(const Scope& s, Value x, float eps = 1e-5F);
 
 /// t [n,c] as [n,1,1,c], to be added to every pixel of a picture.
 Value over_pixels(Value t);
-/// x [n,h,w,c] as the sequence [n,h*w,c], and back; nothing moves.
+/// x [n,h,w,c] as the sequence [n,h*w,c], and back; no data is moved.
 Value as_sequence(Value x);
 Value as_picture(Value x, std::int64_t h, std::int64_t w);
 

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::int64_t kHeadWidth = 64;
 
-/// Size of one axis of a tensor that must have `rank` axes.
+/// The size of one axis of a tensor, which must have `rank` axes.
 std::int64_t size_in(const WeightMap& weights, const std::string& name, int rank, int axis) {
   const StoredTensor* tensor = weights.find(name);
   if (tensor == nullptr) {
@@ -16,13 +16,14 @@ std::int64_t size_in(const WeightMap& weights, const std::string& name, int rank
          name);
   }
   if (tensor->shape.rank() != rank || tensor->shape[axis] < 1) {
-    fail(ErrorKind::kShape, "cannot read the face adapter: {} must have {} axes, it is {}", name,
+    fail(ErrorKind::kShape, "cannot read the face adapter: {} must have {} axes, got {}", name,
          rank, to_string(tensor->shape));
   }
   return tensor->shape[axis];
 }
 
-/// Perceiver attention: the latents ask, x and the latents answer. Both are normed first.
+/// Perceiver attention: queries from the latents, keys and values from x and the latents. Both are
+/// normalised first.
 Value perceiver_attention(const Scope& s, const ResamplerConfig& config, Value x, Value latents) {
   const std::int64_t inner = config.heads * kHeadWidth;
   const Value normed = layer_norm(s / "norm2", latents);
@@ -45,8 +46,8 @@ ResamplerConfig resampler_config(const WeightMap& weights, const std::string& pr
   const std::int64_t inner = size_in(weights, prefix + "layers.0.0.to_q.weight", 2, 0);
   if (inner % kHeadWidth != 0) {
     fail(ErrorKind::kShape,
-         "cannot read the face adapter: to_q must have a multiple of {} rows, it has {}",
-         kHeadWidth, inner);
+         "cannot read the face adapter: to_q must have a multiple of {} rows, got {}", kHeadWidth,
+         inner);
   }
   config.heads = inner / kHeadWidth;
   config.feed_forward = size_in(weights, prefix + "layers.0.1.1.weight", 2, 0);

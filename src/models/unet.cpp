@@ -6,7 +6,7 @@
 namespace semblance {
 namespace {
 
-/// silu of the sum of the timestep's and the added conditions' embeddings, f32 [n,4c].
+/// silu of the sum of the embeddings of the timestep and the added conditions, f32 [n,4c].
 Value time_embedding(const Scope& s, const UNetConfig& config, const StepInputs& inputs) {
   const std::int64_t n = inputs.timestep.shape()[0];
   const std::int64_t channels = config.time_channels();
@@ -52,7 +52,7 @@ TransformerShape shape_of(const UNetConfig& config, std::size_t level, int& next
   return shape;
 }
 
-/// Down blocks: every state that the decoder will see again, shallow to deep; the last one goes on.
+/// Down blocks: all states that the decoder will use, shallow to deep; the last one is the result.
 std::vector<Value> down_blocks(const Scope& s, const UNetConfig& config, const Context& context,
                                Value x, Processors& processors) {
   std::vector<Value> states{x};
@@ -101,7 +101,7 @@ Value up_blocks(const Scope& s, const UNetConfig& config, const Context& context
         x = transformer(block / "attentions" / j, context, x,
                         shape_of(config, level, processors.next_up));
     }
-    if (level > 0) {  // to the size of the skips that come next, which need not be twice as large
+    if (level > 0) {  // to the size of the next skips, which need not be exactly twice as large
       const Shape& next = skips.back().shape();
       x = conv3x3(block / "upsamplers" / 0 / "conv", upsample(x, next[1], next[2]),
                   config.channels[level]);
@@ -156,7 +156,7 @@ Value unet(const Scope& s, const UNetConfig& config, const StepInputs& inputs, V
                                                      face, identity->conditioning, dtype);
     if (residuals.size() != skips.size() + 1) {
       fail(ErrorKind::kShape,
-           "IdentityNet gives {} residuals, this UNet takes {}: they are not made for each other",
+           "IdentityNet gives {} residuals, this UNet takes {}: they were not made for each other",
            residuals.size(), skips.size() + 1);
     }
     for (std::size_t i = 0; i < skips.size(); ++i)

@@ -5,7 +5,7 @@
 namespace semblance {
 namespace {
 
-/// Norm of a transformer's input, unlike the blocks' own (docs/reference.md, section 2).
+/// For the norm of a transformer's input; the blocks' own differs (docs/reference.md, section 2).
 constexpr float kTransformerEps = 1e-6F;
 
 Value attend(const Scope& s, Value q, Value tokens, std::int64_t heads, std::string_view k_name,

@@ -1,5 +1,5 @@
-// The blocks that the UNet and IdentityNet are made of. Source: diffusers' unet_2d_blocks,
-// attention, transformer_2d.
+// The blocks of the UNet and IdentityNet. Source: diffusers' unet_2d_blocks, attention,
+// transformer_2d.
 #pragma once
 
 #include <functional>
@@ -14,14 +14,14 @@ namespace semblance {
 /// docs/reference.md, section 2, Adapter.
 struct FaceContext {
   Value tokens;   // [n,16,cross]
-  Scope adapter;  // above "1.to_k_ip.weight"
+  Scope adapter;  // the one that contains "1.to_k_ip.weight"
   float strength;
 };
 
-/// What every block reads.
+/// Inputs of every block.
 struct Context {
   Value time;    // silu of the time embedding, f32 [n,4c]
-  Value tokens;  // what cross-attention reads: text [n,l,cross], or the face tokens in IdentityNet
+  Value tokens;  // for cross-attention: text [n,l,cross], or the face tokens in IdentityNet
   std::optional<FaceContext> face;  // in the UNet with the adapter on
   std::int64_t groups;
   float eps;
@@ -36,10 +36,10 @@ struct TransformerShape {
   std::int64_t heads;
   std::int64_t layers;
   bool linear_projection;
-  int first_processor;  // number of its first attention processor: 2 a layer; cross-attentions have
-                        // the odd ones
+  int first_processor;  // the number of its first attention processor; there are 2 per layer, and
+                        // cross-attentions have the odd ones
 };
-/// A spatial transformer: x [n,h,w,c] -> the same.
+/// A spatial transformer: x [n,h,w,c] -> the same shape.
 Value transformer(const Scope& s, const Context& context, Value x, const TransformerShape& shape);
 
 }  // namespace semblance

@@ -7,7 +7,7 @@ namespace {
 
 constexpr IntRange kPositive{1, 1 << 20};
 
-/// Keys that would change the structure: absent, or the one value that SDXL has.
+/// Rejects keys that would change the structure: they must be absent or have SDXL's value.
 void refuse_other_structures(const Json& json) {
   for (const char* key :
        {"class_embed_type", "num_class_embeds", "encoder_hid_dim", "encoder_hid_dim_type",
@@ -46,11 +46,11 @@ std::vector<bool> attention_of(const Json& json, std::string_view key, std::stri
                                std::size_t levels) {
   const std::vector<std::string> types = json.get_string_list(key, std::move(fallback));
   if (types.size() != levels)
-    json.refuse(key, fmt::format("a list of {} names, one a level", levels));
+    json.refuse(key, fmt::format("a list of {} names, one per level", levels));
   std::vector<bool> attention;
   for (const std::string& type : types) {
     if (type != with && type != without)
-      json.refuse(key, fmt::format("made of \"{}\" and \"{}\"", with, without));
+      json.refuse(key, fmt::format("a list of \"{}\" and \"{}\"", with, without));
     attention.push_back(type == with);
   }
   return attention;

@@ -1,5 +1,5 @@
-// Sizes of an SDXL-like UNet or of a ControlNet with its encoder, from config.json, with diffusers'
-// defaults.
+// The sizes of an SDXL-like UNet, or of a ControlNet with its encoder, from config.json, with
+// diffusers' defaults.
 #pragma once
 
 #include <vector>
@@ -11,11 +11,11 @@ namespace semblance {
 struct UNetConfig {
   std::int64_t in_channels = 4;
   std::int64_t out_channels = 4;
-  std::int64_t sample_size = 128;      // latent pixels of the square it was made for
-  std::vector<std::int64_t> channels;  // by level, from the picture's size downward
+  std::int64_t sample_size = 128;      // side in latent pixels of the square it was trained for
+  std::vector<std::int64_t> channels;  // by level, from the full resolution down
   std::vector<std::int64_t> layers;    // residual blocks by level
   std::vector<bool> down_attention;    // whether a level's encoder has transformers
-  std::vector<bool> up_attention;      // the decoder's, in the order of up_blocks: from below
+  std::vector<bool> up_attention;      // the decoder's, in the order of up_blocks: deepest first
   std::vector<std::int64_t> transformer_layers;  // blocks in each transformer, by level
   std::vector<std::int64_t> heads;           // by level; config.json calls them attention_head_dim
   std::vector<std::int64_t> cross_channels;  // width of the text, by level
@@ -25,9 +25,9 @@ struct UNetConfig {
   std::int64_t downsample_padding = 1;
   bool flip_sin_to_cos = true;
   float freq_shift = 0;
-  std::int64_t time_id_channels = 256;  // sinusoid of each of the six time ids
+  std::int64_t time_id_channels = 256;  // of the sinusoid of each of the six time ids
   std::int64_t added_channels = 2816;   // pooled text and time ids together
-  // A ControlNet's alone:
+  // Only for a ControlNet:
   std::int64_t conditioning_channels = 3;
   std::vector<std::int64_t> conditioning_embedding;  // 16, 32, 96, 256
 
@@ -36,8 +36,7 @@ struct UNetConfig {
   int levels() const { return static_cast<int>(channels.size()); }
 };
 
-/// Throws what Json's getters throw; a value that asks for a structure other than SDXL's is refused
-/// by its key.
+/// Throws what Json's getters throw, also for a value that requires a structure other than SDXL's.
 UNetConfig unet_config(const Json& json);
 UNetConfig identitynet_config(const Json& json);
 

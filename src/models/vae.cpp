@@ -8,7 +8,7 @@ namespace {
 
 constexpr float kEps = 1e-6F;
 
-/// One head over all pixels.
+/// Attention with one head over all pixels.
 Value attention_block(const Scope& s, const VaeConfig& config, Value x) {
   const std::int64_t channels = x.channels();
   const Value normed = as_sequence(group_norm(s / "group_norm", x, config.groups, kEps, false));
@@ -34,7 +34,8 @@ VaeConfig vae_config(const Json& json) {
   config.channels =
       json.get_int_list("block_out_channels", std::vector<std::int64_t>{64}, positive);
   if (config.channels.size() != 4)
-    json.refuse("block_out_channels", "a list of 4 numbers: an SDXL VAE makes 8 x 8 pixels of one");
+    json.refuse("block_out_channels",
+                "a list of 4 numbers: an SDXL VAE decodes each to 8 x 8 pixels");
   config.layers = json.get_int("layers_per_block", 1, IntRange{1, 64});
   config.groups = json.get_int("norm_num_groups", 32, positive);
   config.scaling_factor = static_cast<float>(json.get_float("scaling_factor", 0.18215));
@@ -56,7 +57,7 @@ VaeConfig vae_config(const Json& json) {
         {"up_block_types", "UpDecoderBlock2D"}}) {
     const auto types = json.get_string_list(key, std::vector<std::string>(4, type));
     if (types != std::vector<std::string>(4, type))
-      json.refuse(key, fmt::format("four times \"{}\"", type));
+      json.refuse(key, fmt::format("a list of four times \"{}\"", type));
   }
   return config;
 }

@@ -11,17 +11,17 @@ namespace semblance {
 
 struct VaeConfig {
   std::int64_t latent_channels = 4;
-  std::vector<std::int64_t> channels;  // by level, from the picture's size downward
+  std::vector<std::int64_t> channels;  // by level, from the full resolution down
   std::int64_t layers = 2;
   std::int64_t groups = 32;
-  float scaling_factor = 0.13025F;  // a latent of the sampler is the VAE's times this
+  float scaling_factor = 0.13025F;  // the sampler's latents are the VAE's times this
   bool mid_attention = true;
   bool quant_conv = true;
   bool post_quant_conv = true;
-  /// Side of a tile in pixels, when a picture is decoded in tiles; 0 where the file has a list.
+  /// The side of a tile in pixels for tiled decoding; 0 if the file has a list.
   std::int64_t sample_size = 32;
 
-  /// Pixels of the picture to one of the latent: 8.
+  /// Picture pixels per latent pixel on each axis: 8.
   std::int64_t fold() const { return std::int64_t{1} << (channels.size() - 1); }
 };
 VaeConfig vae_config(const Json& json);

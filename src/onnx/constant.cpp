@@ -8,7 +8,7 @@
 namespace semblance {
 namespace {
 
-// Reads a matrix by columns, each read touching every row once: for weights that a model stores as
+// Reads a matrix by columns; each read touches every row once. For weights that a model stores as
 // [in,out] and a kernel packs as [out,in].
 class TransposedFile final : public File {
  public:
@@ -33,7 +33,8 @@ class TransposedFile final : public File {
       for (std::uint64_t column = 0; column < width; ++column) {
         const std::uint64_t at = ((first_column + column) * rows + row) * element;
         for (std::uint64_t byte = 0; byte < element; ++byte) {
-          const std::uint64_t place = at + byte - offset;  // wraps beyond dst when in front of it
+          const std::uint64_t place =
+              at + byte - offset;  // wraps to a value past dst if it is before dst
           if (place < dst.size()) dst[place] = strip[column * element + byte];
         }
       }
@@ -116,8 +117,8 @@ Constant constant_of(DType dtype, const Shape& shape, const std::vector<float>& 
 Constant load(const StoredTensor& tensor) {
   if (tensor.shape.elements() > kMostConstantElements) {
     fail(ErrorKind::kArgument,
-         "a tensor of {} elements is computed with at import, the most is {}; fold it when "
-         "exporting",
+         "it computes at import with a tensor of {} elements, at most {} are supported; fold it "
+         "when exporting",
          tensor.shape.elements(), kMostConstantElements);
   }
   Constant constant{tensor.dtype, tensor.shape, std::vector<std::byte>(tensor.bytes())};
@@ -142,7 +143,7 @@ Constant gather_elements(const Constant& x, const Shape& shape,
 }
 
 std::vector<std::int64_t> transposed(const Shape& x, const std::vector<std::int64_t>& perm) {
-  // One axis after the other: places of the result so far, times the next axis's steps in x.
+  // Axis by axis: the source indices so far, combined with the next axis's steps in x.
   std::vector<std::int64_t> source{0};
   for (const std::int64_t from : perm) {
     const int axis = static_cast<int>(from);

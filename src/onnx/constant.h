@@ -1,5 +1,5 @@
-// Small tensors that are known at import: shapes, indices, scales. Computed here so that the graph
-// need not.
+// Small tensors that are known at import: shapes, indices, scales. They are computed here instead
+// of in the graph.
 #pragma once
 
 #include <functional>
@@ -16,7 +16,7 @@ struct Constant {
   Shape shape;
   std::vector<std::byte> bytes;
 
-  /// Element values; integers (and bool) or floats as the dtype says, asserted.
+  /// Element values: integers (and bool) or floats; the dtype must match (asserted).
   std::vector<std::int64_t> integers() const;
   std::vector<float> floats() const;
 };
@@ -24,24 +24,24 @@ struct Constant {
 Constant constant_of(DType dtype, const Shape& shape, const std::vector<std::int64_t>& integers);
 Constant constant_of(DType dtype, const Shape& shape, const std::vector<float>& floats);
 
-/// Reads a tensor whole. Throws Error(kArgument) beyond kMostConstantElements.
+/// Reads a whole tensor. Throws Error(kArgument) above kMostConstantElements.
 inline constexpr std::int64_t kMostConstantElements = 1 << 22;
 Constant load(const StoredTensor& tensor);
 StoredTensor store(Constant constant, const std::string& name);
 
-/// The elements at `source` (indices into x's elements) under another shape; their number must be
-/// the shape's, asserted.
+/// The elements at `source` (indices into x's elements) with another shape; their number must match
+/// the shape (asserted).
 Constant gather_elements(const Constant& x, const Shape& shape,
                          const std::vector<std::int64_t>& source);
 /// Source indices of numpy.transpose(x, perm).
 std::vector<std::int64_t> transposed(const Shape& x, const std::vector<std::int64_t>& perm);
-/// Source indices of taking `indices` (each inside) of one axis.
+/// Source indices of taking `indices` (all in range) from one axis.
 std::vector<std::int64_t> taken(const Shape& x, int axis, const std::vector<std::int64_t>& indices);
-/// Source indices of x broadcast to `result` (numpy's rule, must fit).
+/// Source indices of x broadcast to `result` by numpy's rule, which must allow it.
 std::vector<std::int64_t> broadcast_to(const Shape& x, const Shape& result);
 
-/// The transpose of a stored matrix [r,c]: a tensor [c,r] whose file reads the other one's columns.
-/// One that is such a tensor already, or a view of it, is turned in memory.
+/// The transpose of a stored matrix [r,c]: a tensor [c,r] whose file reads the original's columns.
+/// A matrix that is already such a tensor, or a view of one, is transposed in memory.
 StoredTensor transposed_matrix(const StoredTensor& matrix);
 
 }  // namespace semblance

@@ -1,4 +1,4 @@
-// A File as protobuf reads streams: in blocks, and skipped ranges are never read.
+// Makes a File a protobuf input stream. It is read in blocks; skipped ranges are never read.
 #pragma once
 
 #include <google/protobuf/io/zero_copy_stream.h>
@@ -23,7 +23,7 @@ class FileStream final : public google::protobuf::io::ZeroCopyInputStream {
   const File* file_;
   std::uint64_t begin_;
   std::uint64_t end_;
-  std::uint64_t next_;  // where the stream stands
+  std::uint64_t next_;  // the stream's position
   std::uint64_t block_begin_ = 0;
   std::uint64_t block_end_ = 0;  // the block in memory; empty at first
   std::vector<std::byte> block_;

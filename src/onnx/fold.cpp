@@ -1,4 +1,4 @@
-// Operators computed at import: what models do with shapes.
+// Operators computed at import: models use them on shapes.
 #include <algorithm>
 #include <cmath>
 
@@ -48,14 +48,14 @@ Tensor arithmetic(Call& call, Ints on_ints, Floats on_floats) {
                           call.result_name());
 }
 
-// Integers wrap, as they do in ONNX's runtimes; through unsigned, where that is defined.
+// Integers wrap, as in ONNX's runtimes; computed as unsigned, where wrapping is defined.
 std::int64_t wrapped(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 std::uint64_t raw(std::int64_t value) { return static_cast<std::uint64_t>(value); }
 
 template <typename F>
 Tensor rounded(Call& call, F f) {
   const Constant x = call.known(0);
-  if (!is_float(x.dtype)) fail(ErrorKind::kCorrupt, "its input is not of floats");
+  if (!is_float(x.dtype)) fail(ErrorKind::kCorrupt, "its input must be floats");
   std::vector<float> values = x.floats();
   for (float& value : values) value = f(value);
   return call.build.known(constant_of(x.dtype, x.shape, values), call.result_name());

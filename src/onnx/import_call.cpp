@@ -40,7 +40,7 @@ Value Building::channels_last(const Tensor& x) {
 
 Value Building::weight(const std::string& name, const StoredTensor& stored) {
   if (!is_float(stored.dtype)) {
-    fail(ErrorKind::kArgument, "'{}' holds {}, only floats are computed with", name,
+    fail(ErrorKind::kArgument, "'{}' has element type {}, expected floats", name,
          name_of(stored.dtype));
   }
   const auto same = [&](const StoredTensor& other) {
@@ -48,7 +48,7 @@ Value Building::weight(const std::string& name, const StoredTensor& stored) {
            other.shape == stored.shape && other.dtype == stored.dtype;
   };
   std::string own = name;
-  for (int i = 2;; ++i) {  // one tensor may be used under several shapes
+  for (int i = 2;; ++i) {  // one tensor may be used with several shapes
     const StoredTensor* known = weights.find(own);
     if (known == nullptr) {
       weights.add(own, stored);
@@ -98,7 +98,8 @@ const Tensor& Call::input(int i) const {
 Value Call::value(int i) {
   const Tensor& x = input(i);
   if (x.constant)
-    fail(ErrorKind::kArgument, "input {} ('{}') is a constant, and others are not", i, x.name);
+    fail(ErrorKind::kArgument, "input {} ('{}') is a constant, but other inputs are not", i,
+         x.name);
   return {&build.graph, x.value};
 }
 
@@ -118,7 +119,7 @@ Constant Call::known(int i) { return build.load(stored(i)); }
 std::vector<std::int64_t> Call::known_integers(int i) {
   const Constant constant = known(i);
   if (is_float(constant.dtype) || constant.shape.rank() > 1) {
-    fail(ErrorKind::kCorrupt, "input {} must be a list of integers, it is {}{}", i,
+    fail(ErrorKind::kCorrupt, "input {} must be a list of integers, got {}{}", i,
          name_of(constant.dtype), to_string(constant.shape));
   }
   return constant.integers();
@@ -136,7 +137,7 @@ const T* Call::find(std::string_view attribute) {
   const auto found = node_.attributes.find(attribute);
   if (found == node_.attributes.end()) return nullptr;
   const T* value = std::get_if<T>(&found->second);
-  if (value == nullptr) fail(ErrorKind::kCorrupt, "attribute {} is of the wrong kind", attribute);
+  if (value == nullptr) fail(ErrorKind::kCorrupt, "attribute {} has the wrong type", attribute);
   return value;
 }
 

@@ -1,4 +1,4 @@
-// What the import of one node works with: tensors by name, the node's attributes, the graph so far.
+// The context for importing one node: tensors by name, the node's attributes, the graph so far.
 #pragma once
 
 #include <map>
@@ -13,16 +13,16 @@
 
 namespace semblance::onnx_import {
 
-/// What a name of the model stands for: a known tensor, or a value of the graph.
+/// What a name in the model refers to: a known tensor, or a value of the graph.
 struct Tensor {
   std::string name;
   Shape shape;                           // in ONNX's order
   std::optional<StoredTensor> constant;  // known at import
-  ValueId value = -1;                    // else this, and
-  bool channels_last = false;            // its four axes lie as [n,h,w,c]
+  ValueId value = -1;                    // otherwise
+  bool channels_last = false;            // whether the value's four axes are [n,h,w,c]
 };
 
-/// The graph and the weights, growing.
+/// The graph and the weights under construction.
 class Building {
  public:
   Graph graph;
@@ -37,14 +37,14 @@ class Building {
   /// A value of the graph as a Tensor.
   Tensor tensor(Value value, bool channels_last) const;
   Tensor known(Constant constant, const std::string& name);
-  /// Reads a known tensor; what all reads of an import may take together is bounded.
+  /// Reads a known tensor; the total over all reads of an import is limited.
   Constant load(const StoredTensor& stored);
 
  private:
   std::int64_t loaded_bytes_ = 0;
 };
 
-/// One node being imported. Attributes that were not asked for are refused afterwards.
+/// One node being imported. Attributes that nothing asked for are rejected afterwards.
 class Call {
  public:
   Call(Building& building, const OnnxNode& node, std::int64_t opset,
@@ -59,14 +59,15 @@ class Call {
   bool has_input(int i) const {
     return i < input_count() && inputs_[static_cast<std::size_t>(i)] != nullptr;
   }
-  /// Throws Error(kCorrupt) when the node has no such input.
+  /// Throws Error(kCorrupt) if the node has no such input.
   const Tensor& input(int i) const;
-  /// An input as it lies in the graph; throws Error(kArgument) when it is a constant.
+  /// An input's value in the graph, in the graph's order of axes; throws Error(kArgument) if it is
+  /// a constant.
   Value value(int i);
-  /// An input that must be known at import, whole.
+  /// Reads an input that must be known at import.
   Constant known(int i);
   std::vector<std::int64_t> known_integers(int i);
-  /// An input that must be known, where it lies.
+  /// An input that must be known at import, without reading it.
   const StoredTensor& stored(int i) const;
   bool all_known() const;
 
@@ -77,14 +78,15 @@ class Call {
   std::vector<std::int64_t> integers(std::string_view attribute);
   std::vector<float> reals(std::string_view attribute);
   const StoredTensor* tensor(std::string_view attribute);
-  /// Known to have no effect here.
+  /// Accepts an attribute that has no effect here.
   void ignore(std::string_view attribute) { asked_.emplace(attribute); }
-  /// Refuses attributes that nobody asked for.
+  /// Throws Error(kArgument) for attributes that nothing asked for.
   void check_attributes() const;
 
-  /// An axis that may count from the end, of `rank` axes; throws Error(kShape).
+  /// Resolves an axis that may count from the end, of `rank` axes; throws Error(kShape).
   static int axis(std::int64_t given, int rank);
-  /// The ONNX rule on inputs that became attributes' successors (axes of Squeeze and the like).
+  /// For values that newer operator sets pass as an input instead of an attribute (such as the axes
+  /// of Squeeze).
   std::vector<std::int64_t> integers_or_input(std::string_view attribute, int input);
 
  private:
@@ -97,8 +99,8 @@ class Call {
   std::set<std::string, std::less<>> asked_;
 };
 
-/// An operator: how it is computed at import (all inputs known), and how it enters the graph.
-/// Either may be missing.
+/// An operator: a function that computes it at import (all inputs known), and one that adds it to
+/// the graph. Either may be missing.
 struct Operator {
   std::string_view name;
   Tensor (*fold)(Call&) = nullptr;
@@ -163,17 +165,17 @@ Tensor lower_tanh(Call&);
 
 // Rules that fold and lower share (shape_rules.cpp).
 
-/// The element type a Cast node asks for.
+/// The element type that a Cast node requests.
 DType onnx_dtype_of_cast(Call& call);
 
-/// The shape after Reshape with these sizes (0 keeps a size unless allow_zero, -1 is what is left).
+/// The shape after Reshape to these sizes (0 keeps a size unless allow_zero, -1 is the remainder).
 Shape reshaped(const Shape& x, const std::vector<std::int64_t>& sizes, bool allow_zero);
 Shape flattened(const Shape& x, std::int64_t axis);
 Shape squeezed(const Shape& x, const std::vector<std::int64_t>& axes);
 Shape unsqueezed(const Shape& x, const std::vector<std::int64_t>& axes);
-/// The axes' order of a Transpose node, checked.
+/// The checked permutation of a Transpose node.
 std::vector<std::int64_t> permutation(Call& call, int rank);
-/// Indices of each axis that a Slice node keeps.
+/// The indices of an axis that a Slice node keeps.
 struct AxisRange {
   int axis;
   std::int64_t begin;
@@ -182,11 +184,11 @@ struct AxisRange {
   std::vector<std::int64_t> indices() const;
 };
 std::vector<AxisRange> slice_ranges(Call& call, const Shape& x);
-/// Indices of a Gather node, made positive and checked.
+/// The checked indices of a Gather node, made non-negative.
 std::vector<std::int64_t> gather_indices(Call& call, std::int64_t size);
-/// Shape of Gather's result.
+/// The shape of Gather's result.
 Shape gathered(const Shape& x, int axis, const Shape& indices);
-/// Some rows of one axis, in any order, by slices joined. For a few indices only.
+/// Indices of one axis in any order, as joined slices. For a few indices only.
 Value take(Value x, int axis, const std::vector<std::int64_t>& indices);
 
 }  // namespace semblance::onnx_import

@@ -31,7 +31,7 @@ class Importer {
            model_.name);
     }
     if (model_.opset < kOldestSet || model_.opset > kNewestSet) {
-      fail(ErrorKind::kArgument, "cannot use {}: it is of operator set {}, supported are {} to {}",
+      fail(ErrorKind::kArgument, "cannot use {}: it uses operator set {}, expected {} to {}",
            model_.name, model_.opset, kOldestSet, kNewestSet);
     }
     check_names();
@@ -54,7 +54,7 @@ class Importer {
     return fmt::format("node '{}' ({})", name, node.op);
   }
 
-  // Shapes and constants given for inputs that are not there are mistakes of the caller.
+  // Shapes and constants for inputs that do not exist are the caller's mistakes.
   void check_names() const {
     const auto check = [this](const std::string& name) {
       std::vector<std::string_view> names;
@@ -69,7 +69,7 @@ class Importer {
     for (const auto& [name, tensor] : constants_) check(name);
   }
 
-  // Finds the nodes that the outputs need, and refuses unknown operators all at once.
+  // Finds the nodes that the outputs need, and rejects unknown operators before anything is built.
   void check_operators() {
     if (model_.outputs.empty())
       fail(ErrorKind::kCorrupt, "cannot use {}: it has no outputs", model_.name);
@@ -83,7 +83,7 @@ class Importer {
       if (op == nullptr) {
         fail(ErrorKind::kArgument,
              "cannot use {}: {} of operator set {}{} is not supported\n  supported operators: {}",
-             model_.name, label(*node), node->domain.empty() ? "" : node->domain + " beside ",
+             model_.name, label(*node), node->domain.empty() ? "" : node->domain + " along with ",
              model_.opset, fmt::join(onnx_operators(), ", "));
       }
       if (!is_needed(node->outputs[0]) ||
@@ -102,7 +102,7 @@ class Importer {
   void define(const std::string& name, Tensor tensor, const OnnxNode* node) {
     if (tensor.name.empty()) tensor.name = name;
     if (!tensors_.emplace(name, std::move(tensor)).second) {
-      fail(ErrorKind::kCorrupt, "cannot use {}: {} makes '{}', which is there already", model_.name,
+      fail(ErrorKind::kCorrupt, "cannot use {}: {} makes '{}', which already exists", model_.name,
            node != nullptr ? label(*node) : "an initializer", name);
     }
   }
@@ -133,8 +133,8 @@ class Importer {
       fits = size < 0 || size == shape[i];
     }
     if (!fits) {
-      fail(ErrorKind::kShape, "cannot use {}: input '{}' is declared [{}], it cannot be {}",
-           model_.name, input.name, text, to_string(shape));
+      fail(ErrorKind::kShape, "cannot use {}: input '{}' is declared [{}], got {}", model_.name,
+           input.name, text, to_string(shape));
     }
     return shape;
   }
@@ -147,7 +147,7 @@ class Importer {
     if (input.dtype != DType::kF32) {
       if (!needed_.contains(input.name)) return;
       fail(ErrorKind::kArgument,
-           "cannot use {}: input '{}' is {}, only float inputs may change from run to run",
+           "cannot use {}: input '{}' is {}, only float inputs may change between runs",
            model_.name, input.name, name_of(input.dtype));
     }
     const Shape shape = shape_of(input);
@@ -168,7 +168,7 @@ class Importer {
         }
         const auto found = tensors_.find(name);
         if (found == tensors_.end()) {
-          fail(ErrorKind::kCorrupt, "it reads '{}', which nothing before it makes", name);
+          fail(ErrorKind::kCorrupt, "it reads '{}', which no earlier node makes", name);
         }
         inputs.push_back(&found->second);
       }
@@ -189,7 +189,7 @@ class Importer {
     }
     if (!known && op.lower == nullptr) {
       fail(ErrorKind::kArgument,
-           "it is computed at import only, and an input depends on the values of the graph's "
+           "it can only be computed at import, but an input depends on the values of the graph's "
            "inputs");
     }
     Tensor result = known ? op.fold(call) : op.lower(call);
@@ -200,14 +200,14 @@ class Importer {
   void add_output(const OnnxValueInfo& output) {
     const auto found = tensors_.find(output.name);
     if (found == tensors_.end()) {
-      fail(ErrorKind::kCorrupt, "cannot use {}: output '{}' is made by nothing", model_.name,
+      fail(ErrorKind::kCorrupt, "cannot use {}: no node makes output '{}'", model_.name,
            output.name);
     }
     const Tensor& tensor = found->second;
     result_.outputs.push_back({output.name, tensor.shape, tensor.constant});
     if (tensor.constant) return;
     Value value = build_.plain(tensor);
-    // An input that is an output too, or two outputs of one value, are copied.
+    // An input that is also an output, or a value with two outputs, is copied.
     const bool fresh =
         build_.graph.values()[static_cast<std::size_t>(value.id)].kind == ValueKind::kResult &&
         taken_.insert(value.id).second;

@@ -10,7 +10,7 @@
 namespace semblance::testing {
 namespace {
 
-/// The input of tools/oracle/onnx_models.py.
+/// The input that tools/oracle/onnx_models.py uses.
 Array pattern(const Shape& shape) {
   Array array{shape, std::vector<float>(static_cast<std::size_t>(shape.elements()))};
   for (std::size_t i = 0; i < array.values.size(); ++i) {
@@ -56,7 +56,7 @@ TEST(OnnxNetwork, ScrfdWithABatchAxis) {
   agrees_with_onnxruntime(golden_path("onnx"), "scrfd_small_batched", {Shape{2, 3, 64, 64}});
 }
 
-TEST(OnnxNetwork, EveryMeetingOfOrdersOfAxes) {
+TEST(OnnxNetwork, EveryCombinationOfLayouts) {
   agrees_with_onnxruntime(golden_path("onnx"), "layouts", {Shape{2, 3, 9, 11}});
 }
 TEST(OnnxNetwork, TheFastBackendAgreesToo) {
@@ -67,7 +67,7 @@ TEST(OnnxNetwork, TheFastBackendAgreesToo) {
                           cpu_backend());
 }
 
-// The published sizes are made on demand: 265 MB are not committed.
+// Models of the published sizes are made on demand: 265 MB are too large to commit.
 void agrees_at_full_size(const std::string& name, const Shape& shape) {
   const std::filesystem::path folder =
       std::filesystem::path(SEMBLANCE_SOURCE_DIR) / "build" / "test-models" / "full";

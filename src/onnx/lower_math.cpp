@@ -14,11 +14,12 @@ Shape with_rank(const Shape& x, int rank) {
   return Shape(std::span<const std::int64_t>(sizes));
 }
 
-// One side of elementwise arithmetic, whose other side has `rank` axes, in the order of the result.
+// One operand of elementwise arithmetic, in the result's order of axes. The other operand has
+// `rank` axes.
 Value operand(Call& call, const Tensor& x, bool channels_last, int rank) {
   Tensor widened = x;
   if (x.constant && x.shape.rank() <= rank) {
-    // A number, or a number a channel, is a vector: broadcasting needs no more.
+    // A single number, or one per channel, becomes a vector, which broadcasts as needed.
     const bool one = elements(x) == 1;
     const bool by_channel = channels_last && x.shape.rank() >= 3 && x.shape[-3] == elements(x);
     if (one || by_channel) {
@@ -37,7 +38,7 @@ Value operand(Call& call, const Tensor& x, bool channels_last, int rank) {
   return call.build.channels_last(widened);
 }
 
-// A known single number whose shape does not widen the other side's; nullopt otherwise.
+// The value of a known single number whose shape does not extend the other operand's; else nullopt.
 std::optional<float> number(Call& call, const Tensor& x, const Tensor& other) {
   if (!x.constant || elements(x) != 1 || x.shape.rank() > other.shape.rank() ||
       !is_float(x.constant->dtype))
@@ -69,7 +70,7 @@ Tensor arithmetic(Call& call, BinaryFn fn) {
   }
   const Value x = operand(call, a, last, b.shape.rank());
   const Value y = operand(call, b, last, a.shape.rank());
-  // The value that the result may overwrite comes first where the order does not matter.
+  // If the order does not matter, the value that the result may overwrite comes first.
   const bool commutes = fn == BinaryFn::kAdd || fn == BinaryFn::kMul;
   if (a.constant && commutes) return call.build.tensor(apply(Binary{fn, 1.0F}, {y, x}), last);
   return call.build.tensor(apply(Binary{fn, 1.0F}, {x, y}), last);
@@ -81,17 +82,18 @@ Tensor function(Call& call, UnaryFn fn) {
 
 void require_matrix(const Tensor& x, std::string_view what) {
   if (x.shape.rank() != 2)
-    fail(ErrorKind::kArgument, "{} must be a matrix, it is {}", what, to_string(x.shape));
+    fail(ErrorKind::kArgument, "{} must be a matrix, got {}", what, to_string(x.shape));
 }
 
-// x [..., k] times a weight, stored [k,o] or, if turned, [o,k].
-Value product(Call& call, Value x, int weight_input, bool turned, std::optional<Value> bias) {
+// x [..., k] times a weight, stored as [k,o] or, if transposed, [o,k].
+Value product(Call& call, Value x, int weight_input, bool is_transposed,
+              std::optional<Value> bias) {
   const Tensor& tensor = call.input(weight_input);
   const StoredTensor& stored = call.stored(weight_input);
   require_matrix(tensor, "its right side");
   const Value weight =
-      turned ? call.build.weight(tensor.name, stored)
-             : call.build.weight(tensor.name + ".transposed", transposed_matrix(stored));
+      is_transposed ? call.build.weight(tensor.name, stored)
+                    : call.build.weight(tensor.name + ".transposed", transposed_matrix(stored));
   if (bias) return apply(Linear{true, false}, {x, weight, *bias});
   return apply(Linear{false, false}, {x, weight});
 }
@@ -113,7 +115,7 @@ Tensor lower_prelu(Call& call) {
   const Value value = call.value(0);
   const int rank = x.shape.rank();
   const std::int64_t channels = value.shape().rank() > 0 ? value.channels() : 0;
-  // ONNX's order: the channel axis is 1 of a picture; of other tensors the last axis counts.
+  // In ONNX's order the channel axis of a picture is 1; other tensors use the last axis.
   const int axis = x.channels_last ? 1 : rank - 1;
   const int own = axis - (rank - slope.shape.rank());
   const bool by_channel =
@@ -153,7 +155,8 @@ Tensor lower_gemm(Call& call) {
     bias.shape = Shape{width};
     return call.build.tensor(product(call, x, 1, turn_b, call.build.weight(c.name, bias)), false);
   }
-  if (c.shape.rank() > 2) fail(ErrorKind::kShape, "its third input has {}", to_string(c.shape));
+  if (c.shape.rank() > 2)
+    fail(ErrorKind::kShape, "its third input has shape {}", to_string(c.shape));
   const Value y = product(call, x, 1, turn_b, std::nullopt);
   return call.build.tensor(add_scaled(y, operand(call, c, false, 2), beta), false);
 }

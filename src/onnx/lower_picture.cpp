@@ -9,11 +9,11 @@
 namespace semblance::onnx_import {
 namespace {
 
-constexpr std::int64_t kMostWindow = 1 << 12;  // of strides, dilations, kernels and padding
+constexpr std::int64_t kMostWindow = 1 << 12;  // for strides, dilations, kernels and padding
 
 void require_picture(const Tensor& x) {
   if (x.shape.rank() != 4) {
-    fail(ErrorKind::kArgument, "only pictures with four axes [n,c,h,w] are supported, it gets {}",
+    fail(ErrorKind::kArgument, "only pictures with four axes [n,c,h,w] are supported, got {}",
          to_string(x.shape));
   }
 }
@@ -23,14 +23,13 @@ std::array<std::int64_t, 2> pair(Call& call, std::string_view attribute, std::in
   if (values.empty()) return {1, 1};
   if (values.size() != 2 || values[0] < least || values[1] < least || values[0] > kMostWindow ||
       values[1] > kMostWindow) {
-    fail(ErrorKind::kArgument, "{} must be two numbers from {} to {}, it is [{}]", attribute, least,
+    fail(ErrorKind::kArgument, "{} must be two numbers from {} to {}, got [{}]", attribute, least,
          kMostWindow, fmt::join(values, ","));
   }
   return {values[0], values[1]};
 }
 
-// Padding as ONNX has it: top, left, bottom, right, or a rule that makes ceil(size / stride)
-// results.
+// ONNX's padding: top, left, bottom, right, or a rule that gives ceil(size / stride) results.
 std::array<std::int64_t, 4> padding(Call& call, const Shape& nchw,
                                     const std::array<std::int64_t, 2>& window,
                                     const std::array<std::int64_t, 2>& stride) {
@@ -42,14 +41,14 @@ std::array<std::int64_t, 4> padding(Call& call, const Shape& nchw,
     if (pads.size() != 4) fail(ErrorKind::kCorrupt, "pads must be four numbers");
     for (std::size_t i = 0; i < 4; ++i) {
       if (pads[i] < 0 || pads[i] > kMostWindow)
-        fail(ErrorKind::kArgument, "pads must be from 0 to {}, one is {}", kMostWindow, pads[i]);
+        fail(ErrorKind::kArgument, "pads must be from 0 to {}, got {}", kMostWindow, pads[i]);
       result[i] = pads[i];
     }
     return result;
   }
   if (rule == "VALID") return result;
   if (rule != "SAME_UPPER" && rule != "SAME_LOWER")
-    fail(ErrorKind::kArgument, "auto_pad '{}' is not known", rule);
+    fail(ErrorKind::kArgument, "auto_pad '{}' is unknown", rule);
   for (std::size_t i = 0; i < 2; ++i) {
     const std::int64_t size = nchw[static_cast<int>(i) + 2];
     const std::int64_t results = (size + stride[i] - 1) / stride[i];
@@ -62,12 +61,11 @@ std::array<std::int64_t, 4> padding(Call& call, const Shape& nchw,
   return result;
 }
 
-// A known [c] vector of a node, as a weight.
+// A node's known [c] vector as a weight.
 Value vector(Call& call, int input, std::int64_t size) {
   const StoredTensor& stored = call.stored(input);
   if (!(stored.shape == Shape{size})) {
-    fail(ErrorKind::kShape, "input {} must be [{}], it is {}", input, size,
-         to_string(stored.shape));
+    fail(ErrorKind::kShape, "input {} must be [{}], got {}", input, size, to_string(stored.shape));
   }
   return call.build.weight(call.input(input).name, stored);
 }
@@ -90,7 +88,7 @@ Tensor pool(Call& call, PoolFn fn) {
   return call.build.tensor(apply(op, {call.build.channels_last(x)}), true);
 }
 
-// How ONNX maps a place of the result to a place of the source; nearest mode.
+// How ONNX maps a position of the result to one of the source, in nearest mode.
 struct Nearest {
   std::string transformation;
   std::string rounding;
@@ -120,11 +118,11 @@ struct Nearest {
   }
 };
 
-// Places of the source for one axis.
+// The source positions for one axis.
 std::vector<std::int64_t> places(const Nearest& rule, float scale, std::int64_t from,
                                  std::int64_t to) {
   if (to < 1 || to > (1 << 16))
-    fail(ErrorKind::kShape, "it makes an axis of {}, at most 65536 are supported", to);
+    fail(ErrorKind::kShape, "it makes an axis of size {}, at most 65536 are supported", to);
   std::vector<std::int64_t> result;
   for (std::int64_t i = 0; i < to; ++i) result.push_back(rule.source(i, scale, from, to));
   return result;
@@ -160,7 +158,7 @@ Tensor resized_by_scales(Call& call, const Nearest& rule, const std::vector<floa
   const Tensor& x = call.input(0);
   if (scales.size() != 4 || scales[0] != 1.0F || scales[1] != 1.0F || !(scales[2] > 0.0F) ||
       !(scales[3] > 0.0F) || !(scales[2] < 65536.0F) || !(scales[3] < 65536.0F)) {
-    fail(ErrorKind::kArgument, "scales must be [1,1,height,width], they are [{}]",
+    fail(ErrorKind::kArgument, "scales must be [1,1,height,width], got [{}]",
          fmt::join(scales, ","));
   }
   const auto size = [&](int axis, float scale) {
@@ -176,7 +174,7 @@ Tensor lower_conv(Call& call) {
   const StoredTensor& weight = call.stored(1);
   require_picture(x);
   if (weight.shape.rank() != 4 || weight.shape[2] > kMostWindow || weight.shape[3] > kMostWindow) {
-    fail(ErrorKind::kArgument, "its weight must be [o,c,kh,kw], it is {}", to_string(weight.shape));
+    fail(ErrorKind::kArgument, "its weight must be [o,c,kh,kw], got {}", to_string(weight.shape));
   }
   Conv2d op;
   op.stride = pair(call, "strides", 1);
@@ -188,7 +186,7 @@ Tensor lower_conv(Call& call) {
          to_string(weight.shape));
   }
   if (op.groups < 1 || op.groups > (1 << 20))
-    fail(ErrorKind::kArgument, "group must be from 1 to 2^20, it is {}", op.groups);
+    fail(ErrorKind::kArgument, "group must be from 1 to 2^20, got {}", op.groups);
   op.pad = padding(
       call, x.shape,
       {op.dilation[0] * (weight.shape[2] - 1) + 1, op.dilation[1] * (weight.shape[3] - 1) + 1},
@@ -203,7 +201,7 @@ Tensor lower_conv(Call& call) {
 Tensor lower_batch_norm(Call& call) {
   const Tensor& x = call.input(0);
   if (x.shape.rank() != 2 && x.shape.rank() != 4)
-    fail(ErrorKind::kArgument, "only [n,c] and [n,c,h,w] are supported, it gets {}",
+    fail(ErrorKind::kArgument, "only [n,c] and [n,c,h,w] are supported, got {}",
          to_string(x.shape));
   if (call.integer("training_mode", 0) != 0)
     fail(ErrorKind::kArgument, "it is in training mode; export the model for inference");
@@ -259,11 +257,11 @@ Tensor lower_resize(Call& call) {
          rule.transformation);
   }
   if (!one_of(rule.rounding, {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}))
-    fail(ErrorKind::kArgument, "nearest_mode '{}' is not known", rule.rounding);
+    fail(ErrorKind::kArgument, "nearest_mode '{}' is unknown", rule.rounding);
   if (call.has_input(3) && call.input(3).shape.elements() > 0) {
     const std::vector<std::int64_t> sizes = call.known_integers(3);
     if (sizes.size() != 4 || sizes[0] != x.shape[0] || sizes[1] != x.shape[1]) {
-      fail(ErrorKind::kArgument, "sizes must be [{},{},height,width], they are [{}]", x.shape[0],
+      fail(ErrorKind::kArgument, "sizes must be [{},{},height,width], got [{}]", x.shape[0],
            x.shape[1], fmt::join(sizes, ","));
     }
     const auto scale = [&](std::int64_t to, int axis) {

@@ -1,4 +1,4 @@
-// Operators that move values or look at shapes.
+// Operators that move values or read shapes.
 #include <algorithm>
 
 #include "onnx/import_call.h"
@@ -10,7 +10,7 @@ Tensor under_shape(Call& call, const Shape& shape) {
   return call.build.tensor(reshape(call.build.plain(call.input(0)), shape), false);
 }
 
-// Where an axis of ONNX's order lies in the graph.
+// The graph's axis for an axis in ONNX's order.
 int place_of(const Tensor& x, int axis) {
   constexpr int kPlaces[] = {0, 3, 1, 2};
   return x.channels_last ? kPlaces[axis] : axis;
@@ -80,7 +80,7 @@ Tensor lower_transpose(Call& call) {
   std::vector<std::int64_t> perm = permutation(call, x.shape.rank());
   for (std::int64_t& axis : perm) axis = place_of(x, static_cast<int>(axis));
   const Value value = call.value(0);
-  // SCRFD's heads end in [n,h,w,c]: that is how they lie.
+  // SCRFD's heads end in [n,h,w,c], which is already the graph's order.
   if (std::is_sorted(perm.begin(), perm.end())) return call.build.tensor(value, false);
   if (perm == std::vector<std::int64_t>{0, 3, 1, 2}) return call.build.tensor(value, true);
   return call.build.tensor(transpose(value, perm), false);
@@ -115,7 +115,7 @@ Tensor lower_slice(Call& call) {
           {value});
     } else {
       if (range.count > 512)
-        fail(ErrorKind::kArgument, "it turns an axis of {} around, at most 512 are supported",
+        fail(ErrorKind::kArgument, "it reverses an axis of size {}, at most 512 are supported",
              range.count);
       value = take(value, axis, range.indices());
     }

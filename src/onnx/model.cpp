@@ -17,7 +17,7 @@ namespace {
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
-// Far above any face model (a few hundred nodes), far below what would hurt.
+// Far above any face model (a few hundred nodes), far below what would do harm.
 constexpr int kMostNodes = 65536;
 constexpr int kMostNodeBytes = 4 << 20;
 constexpr int kMostBytesOfNodes = 64 << 20;
@@ -67,32 +67,34 @@ class Reader {
 
   std::uint32_t next_tag() {
     const std::uint32_t tag = stream_.ReadTag();
-    if (tag == 0 && !stream_.ConsumedEntireMessage()) corrupt("it is cut short or no ONNX file");
+    if (tag == 0 && !stream_.ConsumedEntireMessage())
+      corrupt("it is truncated or not an ONNX file");
     return tag;
   }
-  // The field's number; fields that are known here are all length-delimited.
+  // The field's number, or 0 unless it is length-delimited, as all fields known here are.
   int field_of(std::uint32_t tag) const {
     const bool delimited =
         WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
     return delimited ? WireFormatLite::GetTagFieldNumber(tag) : 0;
   }
   void skip(std::uint32_t tag) {
-    if (!WireFormatLite::SkipField(&stream_, tag)) corrupt("it is cut short or no ONNX file");
+    if (!WireFormatLite::SkipField(&stream_, tag)) corrupt("it is truncated or not an ONNX file");
   }
 
-  // Reads a length, and calls f with the stream limited to it.
+  // Reads a length and calls f with the stream limited to it.
   template <typename F>
   int with_message(int most_bytes, std::string_view what, F&& f) {
     int bytes = 0;
-    if (!stream_.ReadVarintSizeAsInt(&bytes)) corrupt("it is cut short in {}", what);
-    if (bytes > most_bytes) corrupt("{} takes {} bytes, the most is {}", what, bytes, most_bytes);
+    if (!stream_.ReadVarintSizeAsInt(&bytes)) corrupt("it is truncated in {}", what);
+    if (bytes > most_bytes)
+      corrupt("{} has {} bytes, at most {} are allowed", what, bytes, most_bytes);
     if (static_cast<std::uint64_t>(bytes) >
         file_->size() - static_cast<std::uint64_t>(stream_.CurrentPosition()))
-      corrupt("{} reaches beyond the end of the file", what);
+      corrupt("{} extends past the end of the file", what);
     const auto limit = stream_.PushLimit(bytes);
     f();
     if (!stream_.ConsumedEntireMessage() || stream_.BytesUntilLimit() != 0)
-      corrupt("{} does not end where it says", what);
+      corrupt("{} does not end where its length says", what);
     stream_.PopLimit(limit);
     return bytes;
   }
@@ -184,13 +186,13 @@ class Reader {
     info.name = message.name();
     if (info.name.empty()) corrupt("{} has no name", what);
     if (!message.type().has_tensor_type()) {
-      unsupported("{} '{}' is no tensor", what, info.name);
+      unsupported("{} '{}' is not a tensor", what, info.name);
     }
     const onnx::TypeProto::Tensor& type = message.type().tensor_type();
     info.dtype = onnx_dtype(type.elem_type(), fmt::format("{} '{}'", what, info.name));
     info.has_shape = type.has_shape();
     for (const auto& size : type.shape().dim()) {
-      // Exporters write -1, 0 or a name for a size that is free.
+      // Exporters write -1, 0 or a name for a variable size.
       const bool fixed = size.has_dim_value() && size.dim_value() > 0;
       info.sizes.push_back(fixed ? std::optional(size.dim_value()) : std::nullopt);
     }
@@ -222,8 +224,7 @@ class Reader {
 void check_content(const File& file) {
   if (file.size() > static_cast<std::uint64_t>(INT32_MAX)) {
     fail(ErrorKind::kCorrupt,
-         "cannot read {}: it has {} bytes, an ONNX file is a protobuf message and has less than "
-         "2^31",
+         "cannot read {}: it has {} bytes, an ONNX file (a protobuf message) has less than 2^31",
          file.name(), file.size());
   }
   std::string head(std::min<std::uint64_t>(file.size(), kContentBytes), '\0');

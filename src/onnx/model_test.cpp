@@ -1,4 +1,4 @@
-// Hostile and unusual files: what the user reads when an ONNX file is not what it should be.
+// Hostile and unusual ONNX files, and the messages they lead to.
 #include "onnx/model.h"
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@
 namespace semblance::testing {
 namespace {
 
-// A protobuf message as bytes: enough to write ONNX files that no exporter would.
+// A protobuf message as bytes: enough to write ONNX files that no exporter would produce.
 class Message {
  public:
   Message& number(int field, std::uint64_t value) {
@@ -74,7 +74,7 @@ Message attribute(const std::string& name, std::int64_t value) {
   return Message().text(1, name).number(3, static_cast<std::uint64_t>(value)).number(20, 2);
 }
 
-// A model x [1,2,4,4] -> y around the given parts of a graph.
+// A model x [1,2,4,4] -> y with the given parts of a graph.
 Message model(Message graph, std::uint64_t opset = 11) {
   graph.message(11, value_info("x", {1, 2, 4, 4})).message(12, value_info("y", {}));
   return Message().number(1, 6).message(7, graph).message(8, Message().number(2, opset));
@@ -104,7 +104,7 @@ TEST(OnnxFile, ASmallModelRuns) {
   EXPECT_EQ(run_model(opened, {{"x", x}}).at("y").values, want);
 }
 
-TEST(OnnxFile, EveryTruncationIsRefused) {
+TEST(OnnxFile, EveryTruncationIsRejected) {
   const std::string bytes = model(Message()
                                       .message(1, node("Conv", {"x", "w"}, "y"))
                                       .message(5, tensor("w", {1, 2, 1, 1}, {1, 2})))
@@ -115,7 +115,7 @@ TEST(OnnxFile, EveryTruncationIsRefused) {
   }
 }
 
-TEST(OnnxFile, WhatCameInItsPlaceIsNamed) {
+TEST(OnnxFile, NamesOtherKindsOfFiles) {
   EXPECT_EQ(error_of([] { open_onnx(file_of("version https://git-lfs.github.com/spec/v1\n")); }),
             "corrupt: cannot read face.onnx: expected an ONNX model, got a Git LFS pointer to it\n"
             "  fetch the file itself: git lfs pull");
@@ -153,7 +153,7 @@ TEST(OnnxFile, PackedFloatsStayInTheFileAndIntegersDoNot) {
   EXPECT_EQ(load(list).integers(), (std::vector<std::int64_t>{7, 8}));
 }
 
-TEST(OnnxFile, WhatIsNoOnnxFileIsRefused) {
+TEST(OnnxFile, RejectsInvalidFiles) {
   const ErrorKind corrupt = ErrorKind::kCorrupt;
   expect_refused(corrupt, "it is not an ONNX model", Message());
   expect_refused(corrupt, "it has two graphs", Message().message(7, relu()).message(7, relu()));
@@ -161,8 +161,7 @@ TEST(OnnxFile, WhatIsNoOnnxFileIsRefused) {
       corrupt, "does not say which operator set",
       Message().message(
           7, Message(relu()).message(11, value_info("x", {1})).message(12, value_info("y", {1}))));
-  expect_refused(ErrorKind::kArgument, "of operator set 18, supported are 7 to 17",
-                 model(relu(), 18));
+  expect_refused(ErrorKind::kArgument, "uses operator set 18, expected 7 to 17", model(relu(), 18));
   expect_refused(ErrorKind::kArgument, "functions of its own",
                  model(relu()).message(25, Message()));
   expect_refused(ErrorKind::kArgument, "sparse initializers", model(relu().message(15, Message())));
@@ -170,7 +169,7 @@ TEST(OnnxFile, WhatIsNoOnnxFileIsRefused) {
                  Message().message(7, relu()).message(8, Message().number(2, 11)));
 }
 
-TEST(OnnxFile, LyingTensorsAreRefused) {
+TEST(OnnxFile, RejectsInvalidTensors) {
   const auto with = [](const Message& initializer) {
     return model(Message().message(1, node("Conv", {"x", "w"}, "y")).message(5, initializer));
   };
@@ -194,28 +193,28 @@ TEST(OnnxFile, LyingTensorsAreRefused) {
   expect_error(corrupt, "'w' twice", [&] { open_onnx(file_of(twice.bytes())); });
 }
 
-TEST(OnnxGraph, BrokenGraphsAreRefused) {
+TEST(OnnxGraph, RejectsBrokenGraphs) {
   const ErrorKind corrupt = ErrorKind::kCorrupt;
-  expect_refused(corrupt, "reads 'z', which nothing before it makes",
+  expect_refused(corrupt, "reads 'z', which no earlier node makes",
                  model(Message().message(1, node("Relu", {"z"}, "y"))));
-  expect_refused(corrupt, "which nothing before it makes",  // a cycle
+  expect_refused(corrupt, "which no earlier node makes",  // a cycle
                  model(Message()
                            .message(1, node("Add", {"x", "b"}, "a"))
                            .message(1, node("Relu", {"a"}, "b"))
                            .message(1, node("Relu", {"b"}, "y"))));
-  expect_refused(corrupt, "makes 'y', which is there already",
+  expect_refused(corrupt, "makes 'y', which already exists",
                  model(relu().message(1, node("Relu", {"x"}, "y"))));
-  expect_refused(corrupt, "output 'y' is made by nothing", model(Message()));
+  expect_refused(corrupt, "no node makes output 'y'", model(Message()));
   expect_refused(corrupt, "declares 'x' twice", model(relu().message(11, value_info("x", {1}))));
   expect_refused(corrupt, "it needs input 1, which is not given",
                  model(Message().message(1, node("Add", {"x"}, "y"))));
 }
 
-TEST(OnnxGraph, UnsupportedThingsAreNamed) {
+TEST(OnnxGraph, NamesUnsupportedFeatures) {
   const ErrorKind argument = ErrorKind::kArgument;
   expect_refused(argument, "node 'the_node' (LSTM) of operator set 11 is not supported",
                  model(Message().message(1, node("LSTM", {"x"}, "y"))));
-  expect_refused(argument, "of operator set com.microsoft beside 11",
+  expect_refused(argument, "of operator set com.microsoft along with 11",
                  model(Message().message(1, node("Relu", {"x"}, "y").text(7, "com.microsoft"))));
   expect_refused(
       argument, "attribute magic is not supported",
@@ -233,16 +232,16 @@ TEST(OnnxGraph, UnsupportedThingsAreNamed) {
                            .message(1, node("Conv", {"x", "w"}, "y"))
                            .message(5, tensor("w", {1, 3, 1, 1}, {1, 2, 3}))));
   expect_refused(
-      ErrorKind::kCorrupt, "attribute group is of the wrong kind",
+      ErrorKind::kCorrupt, "attribute group has the wrong type",
       model(Message()
                 .message(1, node("Conv", {"x", "w"}, "y")
                                 .message(5, Message().text(1, "group").real(2, 1.0F).number(20, 1)))
                 .message(5, tensor("w", {1, 2, 1, 1}, {1, 2}))));
 }
 
-TEST(OnnxGraph, InputShapesAreChecked) {
-  expect_refused(ErrorKind::kShape, "input 'x' is declared [1,2,4,4], it cannot be [1,2,8,8]",
-                 model(relu()), {{"x", Shape{1, 2, 8, 8}}});
+TEST(OnnxGraph, ChecksInputShapes) {
+  expect_refused(ErrorKind::kShape, "input 'x' is declared [1,2,4,4], got [1,2,8,8]", model(relu()),
+                 {{"x", Shape{1, 2, 8, 8}}});
   expect_refused(ErrorKind::kArgument, "it has no input 'z', its inputs are x", model(relu()),
                  {{"z", Shape{1}}});
   const Message free =
@@ -259,7 +258,7 @@ TEST(OnnxGraph, InputShapesAreChecked) {
       (Shape{3, 5, 7, 2}));
 }
 
-TEST(OnnxGraph, WhatFoldingCostsIsBounded) {
+TEST(OnnxGraph, LimitsTheCostOfFolding) {
   Message graph = Message().message(5, integers("sizes", {1 << 11, 1 << 11}));
   for (int i = 0; i < 100; ++i)
     graph.message(1, node("ConstantOfShape", {"sizes"}, "c" + std::to_string(i)));
@@ -274,23 +273,23 @@ TEST(OnnxGraph, WhatFoldingCostsIsBounded) {
                            .message(1, node("Add", {"x", "c"}, "y"))));
 }
 
-TEST(TransposedMatrix, AnyRangeOfItsBytes) {
+TEST(TransposedMatrix, ReadsAnyRangeOfItsBytes) {
   const std::vector<float> values{1, 2, 3, 4, 5, 6};
   const StoredTensor matrix = store(constant_of(DType::kF32, Shape{2, 3}, values), "m");
-  const StoredTensor turned = transposed_matrix(matrix);
-  EXPECT_EQ(turned.shape, (Shape{3, 2}));
+  const StoredTensor result = transposed_matrix(matrix);
+  EXPECT_EQ(result.shape, (Shape{3, 2}));
   const std::vector<float> want{1, 4, 2, 5, 3, 6};
   const auto* bytes = reinterpret_cast<const std::byte*>(want.data());
   for (std::size_t begin = 0; begin <= 24; ++begin) {
     for (std::size_t end = begin; end <= 24; ++end) {
       std::vector<std::byte> got(end - begin);
-      turned.file->read(begin, got);
+      result.file->read(begin, got);
       EXPECT_TRUE(std::equal(got.begin(), got.end(), bytes + begin));
     }
   }
   std::vector<std::byte> beyond(8);
-  EXPECT_THROW(turned.file->read(20, beyond), Error);
-  EXPECT_EQ(array_of(transposed_matrix(turned)).values, values);
+  EXPECT_THROW(result.file->read(20, beyond), Error);
+  EXPECT_EQ(array_of(transposed_matrix(result)).values, values);
 }
 
 }  // namespace

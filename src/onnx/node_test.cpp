@@ -14,35 +14,35 @@ namespace {
 namespace fs = std::filesystem;
 const fs::path kFolder = "/usr/share/libonnx-testdata/data/node";
 
-// Cases of supported operators that are refused, and why that is right.
+// Cases of supported operators that are rejected, and why.
 struct Refused {
   std::string_view name;
-  std::string_view message;  // part of what the user reads
+  std::string_view message;  // part of the error message
   std::string_view reason;
 };
 constexpr Refused kRefused[] = {
-    {"averagepool_1d_default", "only pictures with four axes", "our pools are of pictures"},
-    {"averagepool_3d_default", "only pictures with four axes", "our pools are of pictures"},
+    {"averagepool_1d_default", "only pictures with four axes", "our pools only take pictures"},
+    {"averagepool_3d_default", "only pictures with four axes", "our pools only take pictures"},
     {"batchnorm_epsilon_training_mode", "more than its first output", "training"},
     {"batchnorm_example_training_mode", "more than its first output", "training"},
-    {"cast_BFLOAT16_to_FLOAT", "ONNX's number 4", "the data has its bfloat16 as uint16"},
-    {"cast_FLOAT_to_BFLOAT16", "ONNX's number 4", "the data has its bfloat16 as uint16"},
+    {"cast_BFLOAT16_to_FLOAT", "ONNX's number 4", "the data stores bfloat16 as uint16"},
+    {"cast_FLOAT_to_BFLOAT16", "ONNX's number 4", "the data stores bfloat16 as uint16"},
     {"castlike_BFLOAT16_to_FLOAT_expanded", "ONNX's number 4",
-     "the data has its bfloat16 as uint16"},
+     "the data stores bfloat16 as uint16"},
     {"castlike_FLOAT_to_BFLOAT16_expanded", "ONNX's number 4",
-     "the data has its bfloat16 as uint16"},
+     "the data stores bfloat16 as uint16"},
     {"dropout_default_mask", "more than its first output", "the mask is for training"},
     {"dropout_default_mask_ratio", "more than its first output", "the mask is for training"},
     {"matmul_3d", "must be a matrix", "no face model multiplies stacks of matrices"},
     {"matmul_4d", "must be a matrix", "no face model multiplies stacks of matrices"},
-    {"maxpool_1d_default", "only pictures with four axes", "our pools are of pictures"},
-    {"maxpool_2d_dilations", "dilations", "our pools have none"},
+    {"maxpool_1d_default", "only pictures with four axes", "our pools only take pictures"},
+    {"maxpool_2d_dilations", "dilations", "our pools have no dilation"},
     {"maxpool_2d_uint8", "all its inputs are constants", "the graph computes in float"},
-    {"maxpool_3d_default", "only pictures with four axes", "our pools are of pictures"},
+    {"maxpool_3d_default", "only pictures with four axes", "our pools only take pictures"},
     {"maxpool_with_argmax_2d_precomputed_pads", "more than its first output",
-     "places of maxima are for unpooling"},
+     "positions of maxima are for unpooling"},
     {"maxpool_with_argmax_2d_precomputed_strides", "more than its first output",
-     "places of maxima are for unpooling"},
+     "positions of maxima are for unpooling"},
     {"resize_downsample_scales_cubic", "mode 'cubic'", "face models resize by the nearest"},
     {"resize_downsample_scales_cubic_A_n0p5_exclude_outside", "mode 'cubic'",
      "face models resize by the nearest"},
@@ -88,13 +88,13 @@ std::vector<Case> cases_of_supported_operators() {
     try {
       model = open_onnx(open_file(entry.path() / "model.onnx"));
     } catch (const Error& error) {
-      if (error.kind() != ErrorKind::kArgument) throw;  // sequences, strings: no case of ours
+      if (error.kind() != ErrorKind::kArgument) throw;  // sequences, strings: not our cases
       continue;
     }
     const bool ours = std::ranges::all_of(
         model.nodes, [&](const OnnxNode& node) { return supported.contains(node.op); });
     if (!ours) continue;
-    // It is the same in sets 1 to 17, and its cases are of set 1.
+    // It is the same in sets 1 to 17, but its cases use set 1.
     if (model.nodes.at(0).op == "GlobalAveragePool") model.opset = 7;
     cases.push_back({entry.path().filename().string().substr(5), std::move(model)});
   }
@@ -108,7 +108,7 @@ StoredTensor data(const Case& test, std::string_view kind, std::size_t i) {
       .second;
 }
 
-// Runs a case with its inputs known at import, or those that may be runtime inputs as such.
+// Runs a case with all inputs known at import, or with run-time inputs where possible.
 void run_case(const Case& test, bool at_import) {
   static const std::set<std::string_view> all_inputs_run{"Add", "Sub", "Mul", "Div", "Concat"};
   std::map<std::string, Array> inputs;
@@ -141,7 +141,7 @@ bool folds(const Case& test) {
                              [&](const OnnxNode& node) { return folded.contains(node.op); });
 }
 
-// Whether it can be a part of a graph, which holds float32 alone.
+// Whether it can be part of a graph, which only has float32.
 bool runs(const Case& test) {
   static const std::set<std::string_view> only_folded{"Ceil", "Floor", "Constant",
                                                       "ConstantOfShape"};
@@ -158,15 +158,15 @@ const Refused* refused(std::string_view name) {
 TEST(OnnxNode, EveryCaseOfASupportedOperatorPassesOrIsListed) {
   if (!fs::exists(kFolder)) GTEST_SKIP() << "libonnx-testdata is not installed";
   std::map<std::string, int> passed;
-  std::set<std::string_view> met;
+  std::set<std::string_view> seen;
   for (const Case& test : cases_of_supported_operators()) {
     SCOPED_TRACE(test.name);
     const Refused* entry = refused(test.name);
-    if (entry != nullptr) met.insert(entry->name);
+    if (entry != nullptr) seen.insert(entry->name);
     try {
       if (runs(test)) run_case(test, false);
       if (folds(test)) run_case(test, true);
-      EXPECT_EQ(entry, nullptr) << "passes, but is listed as refused";
+      EXPECT_EQ(entry, nullptr) << "passes, but is listed as rejected";
       ++passed[test.model.nodes.at(0).op];
     } catch (const Error& error) {
       if (entry == nullptr) {
@@ -178,7 +178,7 @@ TEST(OnnxNode, EveryCaseOfASupportedOperatorPassesOrIsListed) {
     }
   }
   for (const Refused& entry : kRefused)
-    EXPECT_TRUE(met.contains(entry.name)) << entry.name << " is listed and not there";
+    EXPECT_TRUE(seen.contains(entry.name)) << entry.name << " is listed but does not exist";
   for (const std::string_view name : onnx_operators())
     EXPECT_GT(passed[std::string(name)], 0) << "no case of " << name << " passes";
 }

@@ -1,4 +1,4 @@
-// What the tests of this room share: running an imported model on the reference kernels.
+// Helpers for this room's tests: running an imported model on the reference kernels.
 #pragma once
 
 #include <map>
@@ -11,7 +11,7 @@
 
 namespace semblance::testing {
 
-/// Values under a shape, in ONNX's order.
+/// Values and their shape, in ONNX's order.
 struct Array {
   Shape shape;
   std::vector<float> values;

@@ -1,4 +1,4 @@
-// The operators there are. To add one: a row here, and its functions in lower_*.cpp or fold.cpp.
+// The supported operators. To add one, add a row here and its functions in lower_*.cpp or fold.cpp.
 #include <algorithm>
 
 #include "onnx/import_call.h"

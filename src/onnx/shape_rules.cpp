@@ -1,4 +1,4 @@
-// The shape arithmetic that operators share, whether they are computed at import or in the graph.
+// Shape arithmetic shared by operators computed at import and in the graph.
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -33,7 +33,7 @@ Shape reshaped(const Shape& x, const std::vector<std::int64_t>& sizes, bool allo
   std::int64_t known = 1;
   std::int64_t* free = nullptr;
   const auto refuse = [&] {
-    fail(ErrorKind::kShape, "{} cannot take the shape [{}]", to_string(x), fmt::join(sizes, ","));
+    fail(ErrorKind::kShape, "cannot reshape {} to [{}]", to_string(x), fmt::join(sizes, ","));
   };
   for (std::size_t i = 0; i < result.size(); ++i) {
     if (result[i] == 0 && !allow_zero) {
@@ -123,7 +123,7 @@ std::vector<AxisRange> slice_ranges(Call& call, const Shape& x) {
     const int axis = Call::axis(axes[i], x.rank());
     const std::int64_t size = x[axis];
     const std::int64_t step = steps[i];
-    if (step == 0 || step == INT64_MIN) fail(ErrorKind::kCorrupt, "a step of {} is no step", step);
+    if (step == 0 || step == INT64_MIN) fail(ErrorKind::kCorrupt, "a step of {} is invalid", step);
     const auto clamped = [size](std::int64_t at, std::int64_t low, std::int64_t high) {
       return std::clamp(at < 0 ? at + size : at, low, high);
     };
@@ -140,7 +140,7 @@ std::vector<AxisRange> slice_ranges(Call& call, const Shape& x) {
 
 std::vector<std::int64_t> gather_indices(Call& call, std::int64_t size) {
   const Constant constant = call.known(1);
-  if (is_float(constant.dtype)) fail(ErrorKind::kCorrupt, "its indices are not integers");
+  if (is_float(constant.dtype)) fail(ErrorKind::kCorrupt, "its indices must be integers");
   std::vector<std::int64_t> indices = constant.integers();
   for (std::int64_t& index : indices) {
     if (index < -size || index >= size)
@@ -168,7 +168,7 @@ Value take(Value x, int axis, const std::vector<std::int64_t>& indices) {
     parts.push_back(apply(Slice{axis, indices[i], indices[last] + 1, last > i ? step : 1}, {x}));
     i = last + 1;
     if (parts.size() > kMostSlices) {
-      fail(ErrorKind::kArgument, "it picks {} places in no order, at most {} runs are supported",
+      fail(ErrorKind::kArgument, "it picks {} unordered indices, at most {} runs are supported",
            indices.size(), kMostSlices);
     }
   }

@@ -12,7 +12,8 @@ namespace {
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
-// Numbers that do not lie in the file as we use them (packed integers, lists in pieces).
+// The limit for numbers that cannot be used directly from the file (packed integers, lists in
+// pieces).
 constexpr std::uint64_t kMostBytesInMemory = 16 << 20;
 
 struct Piece {
@@ -20,7 +21,7 @@ struct Piece {
   std::uint64_t bytes;
 };
 
-// What a TensorProto says, before it is checked.
+// A TensorProto's declarations, not checked yet.
 struct Declared {
   std::string name;
   std::vector<std::int64_t> sizes;
@@ -85,21 +86,22 @@ void read_numbers(CodedInputStream& stream, bool packed, std::vector<std::int64_
   } else {
     ok = one();
   }
-  if (!ok) fail(ErrorKind::kCorrupt, "cannot read a tensor's numbers: the file is cut or lies");
+  if (!ok)
+    fail(ErrorKind::kCorrupt, "cannot read a tensor's numbers: the file is truncated or corrupt");
 }
 
-// Where a length-delimited field's content lies; skips it.
+// Skips a length-delimited field and returns the place of its content.
 Piece skip_content(CodedInputStream& stream, std::uint64_t stream_begin) {
   std::uint32_t bytes = 0;
   if (!stream.ReadVarint32(&bytes) || bytes > static_cast<std::uint32_t>(INT32_MAX))
-    fail(ErrorKind::kCorrupt, "cannot read a tensor: the file is cut or lies");
+    fail(ErrorKind::kCorrupt, "cannot read a tensor: the file is truncated or corrupt");
   const Piece piece{stream_begin + static_cast<std::uint64_t>(stream.CurrentPosition()), bytes};
   if (!stream.Skip(static_cast<int>(bytes)))
-    fail(ErrorKind::kCorrupt, "cannot read a tensor: its numbers reach beyond the end of the file");
+    fail(ErrorKind::kCorrupt, "cannot read a tensor: its numbers extend past the end of the file");
   return piece;
 }
 
-// The fields of the message, with the large ones as places.
+// Reads the fields of the message; for large ones only their places.
 Declared walk_fields(CodedInputStream& stream, std::uint64_t stream_begin,
                      const std::string& file) {
   Declared tensor;
@@ -132,23 +134,23 @@ Declared walk_fields(CodedInputStream& stream, std::uint64_t stream_begin,
           {stream_begin + static_cast<std::uint64_t>(stream.CurrentPosition()), 8});
       ok = stream.Skip(8);
     } else if (field == 13 || field == 14) {
-      std::uint64_t location = 1;  // external_data: there only when the numbers are elsewhere
+      std::uint64_t location = 1;  // external_data exists only if the numbers are elsewhere
       if (varint) ok = stream.ReadVarint64(&location);
       if (ok && location != 0) {
         fail(ErrorKind::kArgument,
              "cannot read tensor '{}' of {}: its numbers are in another file (external data)\n"
-             "  save the model as one file, as onnx.save(model, path) does",
+             "  save the model as one file, for example with onnx.save(model, path)",
              tensor.name, file);
       }
     } else {
       ok = WireFormatLite::SkipField(&stream, tag);
     }
     if (!ok)
-      fail(ErrorKind::kCorrupt, "cannot read tensor '{}' of {}: the file is cut or lies",
+      fail(ErrorKind::kCorrupt, "cannot read tensor '{}' of {}: the file is truncated or corrupt",
            tensor.name, file);
   }
   if (!stream.ConsumedEntireMessage())
-    fail(ErrorKind::kCorrupt, "cannot read tensor '{}': it does not end where it says",
+    fail(ErrorKind::kCorrupt, "cannot read tensor '{}': it does not end where its length says",
          tensor.name);
   return tensor;
 }
