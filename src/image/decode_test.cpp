@@ -58,7 +58,9 @@ TEST(Decode, CountsAndFreesItsMemory) {
 }
 
 TEST(Orientation, TurnsEachWay) {
-  // 1 2      stored; `want` has the upright rows for each orientation. 3 4 5 6
+  // 1 2      as stored; `want` has the upright rows for each orientation.
+  // 3 4
+  // 5 6
   const std::string want[] = {"123456", "214365", "654321", "563412",
                               "135246", "531642", "642531", "246135"};
   std::vector<std::uint8_t> rows;

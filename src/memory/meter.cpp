@@ -132,8 +132,8 @@ struct Mount {
   std::string point;  // where it is mounted
 };
 
-/// Where the memory controller (version 1) or the unified tree (version 2) is mounted. Lines: id
-/// parent major:minor root point options [optional...] - type source super-options.
+/// Where the memory controller (version 1) or the unified tree (version 2) is mounted.
+/// Lines: id parent major:minor root point options [optional...] - type source super-options.
 std::vector<Mount> mounts_of(const std::string& mountinfo, int version) {
   std::vector<Mount> mounts;
   for (const std::string& line : lines_of(mountinfo)) {
@@ -149,8 +149,8 @@ std::vector<Mount> mounts_of(const std::string& mountinfo, int version) {
   return mounts;
 }
 
-/// This process's group in the hierarchy of that version; nothing if it is in none. Lines:
-/// id:controllers:path, with id 0 and no controllers for version 2.
+/// This process's group in the hierarchy of that version; nothing if it is in none.
+/// Lines: id:controllers:path, with id 0 and no controllers for version 2.
 std::optional<std::string> group_path(const std::string& cgroup, int version) {
   for (const std::string& line : lines_of(cgroup)) {
     const std::size_t first = line.find(':');
