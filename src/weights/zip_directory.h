@@ -13,13 +13,12 @@
 namespace semblance {
 
 struct ZipEntry {
-  bool stored = true;               // neither compressed nor encrypted
-  bool deflated = false;            // compressed by deflate, not encrypted
-  std::uint64_t bytes = 0;          // unpacked
-  std::uint64_t packed_bytes = 0;   // in the archive
-  std::uint64_t header_offset = 0;  // of the entry's local header
-  std::uint64_t data_limit_offset =
-      0;  // the data must end before this: the next header or the directory
+  bool stored = true;                   // neither compressed nor encrypted
+  bool deflated = false;                // compressed by deflate, not encrypted
+  std::uint64_t bytes = 0;              // unpacked
+  std::uint64_t packed_bytes = 0;       // in the archive
+  std::uint64_t header_offset = 0;      // of the entry's local header
+  std::uint64_t data_limit_offset = 0;  // end of the data's space: the next header or directory
 };
 
 class ZipDirectory {
