@@ -33,8 +33,7 @@ class TransposedFile final : public File {
       for (std::uint64_t column = 0; column < width; ++column) {
         const std::uint64_t at = ((first_column + column) * rows + row) * element;
         for (std::uint64_t byte = 0; byte < element; ++byte) {
-          const std::uint64_t place =
-              at + byte - offset;  // wraps to a value past dst if it is before dst
+          const std::uint64_t place = at + byte - offset;  // wraps past dst if before it
           if (place < dst.size()) dst[place] = strip[column * element + byte];
         }
       }

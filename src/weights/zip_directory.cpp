@@ -92,8 +92,7 @@ DirectoryPlace find_directory(const File& file) {
     place.entries = end.number(2);
     place.bytes = end.number(4);
     place.offset = end.number(4);
-    if (end.number(2) != back - kEndBytes)
-      continue;  // the comment must extend to the end of the file
+    if (end.number(2) != back - kEndBytes) continue;  // the comment must end the file
     const std::uint64_t end_offset = tail_offset + at;
     if (end_offset >= kEnd64LocatorBytes) {
       const auto locator_bytes =
