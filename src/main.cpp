@@ -1,4 +1,4 @@
-// The program: picks the subcommand, and turns errors into a text on stderr and an exit code.
+// Entry point: runs the subcommand and turns errors into a message on stderr and an exit code.
 #include <fmt/core.h>
 #include <signal.h>
 #include <unistd.h>
@@ -27,7 +27,7 @@ namespace {
 using semblance::ErrorKind;
 
 constexpr const char* kReport =
-    "\n  this is a bug of semblance: please report it with the command that led to it";
+    "\n  this is a bug in semblance: please report it, with the command that caused it";
 
 std::string overview() {
   return "Usage: semblance COMMAND [flags]\n"
@@ -36,15 +36,15 @@ std::string overview() {
          "processor.\n"
          "\n"
          "Commands\n"
-         "  generate   a photo and a prompt become a picture\n"
-         "  face       finds the faces of a photo, and saves one as an identity\n"
-         "  plan       tells what a picture would take, without making it\n"
-         "  serve      the page and the APIs, on this machine\n"
-         "  memory     tells the memory there is, and which mode that gives\n"
-         "  models     downloads models, tells which there are, checks and removes them\n"
+         "  generate   makes pictures from a photo and a prompt\n"
+         "  face       finds the faces in a photo and saves one as an identity\n"
+         "  plan       estimates memory, time and disk of a picture without making it\n"
+         "  serve      runs the web page and the HTTP APIs on this machine\n"
+         "  memory     shows the available memory and the memory mode it leads to\n"
+         "  models     downloads, lists, checks and removes models\n"
          "\n"
-         "  semblance COMMAND --help tells a command's flags and shows examples;\n"
-         "  semblance --version tells the version.\n"
+         "  semblance COMMAND --help explains a command's flags, with examples;\n"
+         "  semblance --version prints the version.\n"
          "\n" +
          semblance::cli::exit_codes_text();
 }
@@ -68,18 +68,18 @@ int run(std::span<const char* const> words) {
   }
   const std::vector<std::string_view> known{"generate", "face",   "plan",      "serve",
                                             "memory",   "models", "--version", "--help"};
-  semblance::fail(ErrorKind::kArgument, "there is no command '{}'{}\n  semblance --help lists them",
+  semblance::fail(ErrorKind::kArgument, "unknown command '{}'{}\n  semblance --help lists them",
                   command, semblance::did_you_mean(command, known));
 }
 
-/// Takes no memory, which may be what lacks.
+/// Reports an error and returns its exit code. Allocates nothing, since memory may be exhausted.
 int say(ErrorKind kind, const char* text) {
   std::fflush(stdout);
   std::fprintf(stderr, "semblance: %s%s\n", text, kind == ErrorKind::kInternal ? kReport : "");
   return semblance::exit_code(kind);
 }
 
-/// Tells the exception that is being handled; its exit code.
+/// Reports the exception being handled and returns its exit code.
 int tell() {
   try {
     throw;
@@ -96,8 +96,8 @@ int tell() {
   }
 }
 
-/// An exception where C++ allows none, as in a destructor. Where the system refused something, that
-/// is no bug, and ends the program as it would anywhere.
+/// Handles an exception where C++ allows none, as in a destructor. If the system refused a
+/// resource, this is no bug: the program ends as it would for the same error anywhere else.
 void on_terminate() {
   if (std::current_exception() != nullptr) {
     const int code = tell();
@@ -114,8 +114,8 @@ void on_terminate() {
 int main(int count, char** words) {
   semblance::wait_passively(words);
   semblance::return_freed_memory();
-  // Both are told as errors of writing: a file that reaches its size limit, and a pipe that nobody
-  // reads any more. The service must outlive the reader of its stderr, a run that of its stdout.
+  // A file at its size limit and a pipe without a reader become write errors instead. The service
+  // must outlive the reader of its stderr, and a run the reader of its stdout.
   signal(SIGXFSZ, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
   std::set_terminate(on_terminate);

@@ -1,11 +1,11 @@
-// The program's reserve, for those who cannot bear a refusal: calls into some libraries
-// (core/library_call.h), and destructors that allocate, as those of nlohmann::json do. The C
-// library's functions that give memory and threads are called as ever; where they refuse, the
-// reserve serves it. Only the program has this: a shared library must not replace its host's
-// functions, and the sanitizers have their own.
+// A memory reserve for code that cannot handle a failed allocation: calls into some libraries
+// (core/library_call.h), and destructors that allocate, as nlohmann::json's do. Requests for memory
+// and threads go to the C library first; the reserve serves those that it refuses. Only the program
+// has the reserve: a shared library must not replace its host's functions, and the sanitizers
+// replace them themselves.
 //
-// 64 MiB of address space; a page of it takes memory once it was needed. The most that one call of
-// a library needs is some MiB: generating code for a convolution takes some blocks of 256 KiB.
+// Takes 64 MiB of address space; a page takes memory only once it is used. A library call needs a
+// few MiB at most: generating code for a convolution takes some blocks of 256 KiB.
 #include <dlfcn.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -29,17 +29,17 @@ using semblance::library_call_detail::depth;
 using semblance::library_call_detail::refusals;
 
 constexpr std::size_t kPage = 4096;
-/// Nobody can tell a destructor's request from others, so all up to this size are served, from the
-/// first half of the reserve. The other half is for calls of libraries, and for what exceptions
-/// unwind.
+/// A destructor's request cannot be told from others, so all requests up to this size are served,
+/// from the first half of the reserve. The other half is for library calls and for unwinding.
 constexpr std::size_t kOrdinaryBytes = std::size_t{1} << 20U;
 
-/// Blocks that are taken first fit, in whole granules. For zeroed statics alone, which need no
-/// making: malloc is called before constructors.
+/// A first-fit allocator of whole granules. For zero-initialised statics only: malloc is called
+/// before constructors run.
 template <std::size_t kGranule, std::size_t kBytes>
 class Region {
  public:
-  /// Null where none is free, in the first half if `ordinary`. `alignment` is a power of two.
+  /// Null if no block is free; `ordinary` requests get the first half only. `alignment` is a power
+  /// of two.
   void* take(std::size_t bytes, std::size_t alignment, bool ordinary) {
     if (bytes > kBytes || alignment > kPage) return nullptr;
     const std::size_t wanted = std::max<std::size_t>(1, (bytes + kGranule - 1) / kGranule);
@@ -47,7 +47,7 @@ class Region {
     const Lock lock(busy_);
     const std::size_t end = ordinary ? kCount / 2 : kCount;
     std::size_t begin = 0;
-    std::size_t at = 0;  // all between `begin` and here is free
+    std::size_t at = 0;  // [begin, at) is free
     while (begin + wanted <= end) {
       if (at >= begin + wanted) {
         run_[begin] = static_cast<std::uint32_t>(wanted);
@@ -92,12 +92,12 @@ class Region {
   }
 
   alignas(kPage) std::byte bytes_[kBytes];
-  std::uint32_t run_[kCount];  // granules of the block that begins there; 0 where none does
+  std::uint32_t run_[kCount];  // length in granules of the block that begins there; 0: none
   int busy_;
 };
 
 Region<64, std::size_t{8} << 20U> small;
-// Code is generated into these and made executable page by page, so no two blocks share one.
+// Generated code is made executable page by page, so no two blocks share a page.
 Region<kPage, std::size_t{56} << 20U> pages;
 constexpr std::size_t kPagesFrom = 16 * 1024;
 
@@ -119,7 +119,7 @@ std::size_t reserve_size_of(const void* block) {
 
 void give_back_reserve(void* block) {
   if (small.holds(block)) return small.give_back(block);
-  // As new: writable, zero, without memory. Pages for which that fails are not used again.
+  // Resets the pages: writable, zero, no memory. Pages for which this fails are not reused.
   const std::size_t bytes = pages.size_of(block);
   if (mprotect(block, bytes, PROT_READ | PROT_WRITE) == 0 &&
       madvise(block, bytes, MADV_DONTNEED) == 0) {
@@ -127,7 +127,7 @@ void give_back_reserve(void* block) {
   }
 }
 
-/// The next definitions: the C library's, or what was preloaded before it.
+/// The next definitions in the lookup order: the C library's, or a preloaded library's.
 struct Calls {
   decltype(&::malloc) malloc;
   decltype(&::calloc) calloc;
@@ -142,19 +142,19 @@ struct Calls {
 };
 constinit Calls calls{};
 constinit bool are_found = false;
-constinit bool are_sought = false;
+constinit bool lookup_began = false;
 
 template <typename Call>
 void find(Call& call, const char* name) {
   call = reinterpret_cast<Call>(dlsym(RTLD_NEXT, name));
 }
 
-/// Null while they are being found, which may need memory itself: by the loader's thread, before
-/// there is another.
+/// Null during the lookup, which may itself allocate. The lookup runs on the loader's thread,
+/// before there are others.
 const Calls* next() {
   if (are_found) return &calls;
-  if (are_sought) return nullptr;
-  are_sought = true;
+  if (lookup_began) return nullptr;
+  lookup_began = true;
   find(calls.malloc, "malloc");
   find(calls.calloc, "calloc");
   find(calls.realloc, "realloc");
@@ -169,7 +169,7 @@ const Calls* next() {
   return &calls;
 }
 
-/// What the system gave, or the reserve in its place.
+/// `block`, or if it is null, a block of the reserve.
 void* or_reserve(void* block, std::size_t bytes, std::size_t alignment) {
   return block != nullptr ? block : take_reserve(bytes, alignment);
 }
@@ -259,7 +259,7 @@ int munmap(void* block, std::size_t bytes) noexcept {
   return 0;
 }
 
-/// In a library's call it is OpenMP's runtime that asks.
+/// Within a library call the caller is OpenMP's runtime, which gets a spare thread.
 int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*start)(void*),
                    void* argument) noexcept {
   if (depth == 0) return next()->pthread_create(thread, attributes, start, argument);

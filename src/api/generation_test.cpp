@@ -72,7 +72,7 @@ TEST(PublicGeneration, TellsWhatThePictureWillNotHave) {
   semblance::Generation weighted =
       generator.start(person, {.prompt = "a (man:1.2)", .width = 64, .height = 64, .steps = 1});
   EXPECT_EQ(weighted.warnings(),
-            std::vector<std::string>{"prompt: weights such as (snow:1.3) or [snow] are taken as "
+            std::vector<std::string>{"prompt: weights such as (snow:1.3) or [snow] are read as "
                                      "plain text, brackets included"});
   EXPECT_NE(weighted.picture().parameters.find("Warnings: \"prompt: weights such as"),
             std::string::npos);

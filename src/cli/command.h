@@ -1,5 +1,5 @@
-// The subcommands. Each reads the words behind its name, does its work and returns the exit code;
-// errors are thrown.
+// The subcommands. Each takes the words after its name and returns the exit code; errors are
+// thrown.
 #pragma once
 
 #include <span>
@@ -14,11 +14,11 @@ int plan(std::span<const char* const> words);
 int serve(std::span<const char* const> words);
 int models(std::span<const char* const> words);
 
-/// Prints a result on stdout; nothing where nobody reads the pipe any more. Throws Error(kDevice)
-/// when it fails otherwise (a full disk).
+/// Prints a result on stdout. A closed pipe is ignored; any other failure (a full disk) throws
+/// Error(kDevice).
 void print(const std::string& text);
 
-/// The exit codes, as --help and docs/errors.md list them.
+/// The exit codes, for --help; docs/errors.md lists them too.
 std::string exit_codes_text();
 
 }  // namespace semblance::cli

@@ -4,8 +4,8 @@ namespace semblance::cli {
 
 std::optional<DemoModel> find_demo_model(const std::filesystem::path& program) {
   const std::filesystem::path folder = program.parent_path();
-  for (const char* way : {"../share/semblance/demo", "../../models/demo"}) {
-    const std::filesystem::path model = (folder / way).lexically_normal();
+  for (const char* relative : {"../share/semblance/demo", "../../models/demo"}) {
+    const std::filesystem::path model = (folder / relative).lexically_normal();
     std::error_code none;
     if (!std::filesystem::exists(model / "ip-adapter.bin", none)) continue;
     return DemoModel{.models = {.base = model / "base",

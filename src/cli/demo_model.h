@@ -1,5 +1,5 @@
-// The small model that comes with the program, for a first run without any other: models/demo in
-// the tree, share/semblance/demo where it is installed.
+// The bundled demo model, for a first run without downloads: models/demo in the source tree,
+// share/semblance/demo when installed.
 #pragma once
 
 #include <filesystem>
@@ -12,16 +12,17 @@ namespace semblance::cli {
 
 struct DemoModel {
   ModelPaths models;
-  std::filesystem::path face_models;  // a folder as insightface's antelopev2
+  std::filesystem::path face_models;  // laid out like insightface's antelopev2
 };
 
-/// Looks around `program`, an executable: in ../share/semblance/demo and, where it lies in a build
-/// folder, in the source tree's models/demo. Nothing where it is in neither.
+/// Looks for the demo model relative to the executable `program`: in ../share/semblance/demo, and
+/// for a build folder in the source tree's models/demo. nullopt if it is in neither.
 std::optional<DemoModel> find_demo_model(const std::filesystem::path& program);
-/// Around the program that runs.
+/// Relative to the running program.
 std::optional<DemoModel> find_demo_model();
 
-/// Take the demo model's files where none is named. False where one is, or there is no demo model.
+/// Fill in the demo model's files if none is given. False if one is given or there is no demo
+/// model.
 bool take_demo_face_models(FaceFiles& files);
 bool take_demo_models(ModelPaths& models, FaceFiles& files);
 

@@ -14,7 +14,7 @@ class DemoModelPlaces : public ProgramTest {
   }
 };
 
-TEST_F(DemoModelPlaces, AreTheTreeAndWhereTheProgramIsInstalled) {
+TEST_F(DemoModelPlaces, AreTheSourceTreeAndTheInstallFolder) {
   const fs::path program = folder() / "build/release/semblance";
   EXPECT_FALSE(find_demo_model(program).has_value());
   const fs::path tree = put("models/demo");

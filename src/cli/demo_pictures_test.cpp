@@ -1,5 +1,5 @@
-// The whole way with the model that comes with the program: a photo goes in, and the same person
-// comes out, where and as it was asked for.
+// End to end with the demo model: given a photo, the same person comes out, at the requested place
+// and pose.
 
 #include <cmath>
 
@@ -10,9 +10,9 @@
 namespace semblance::cli {
 namespace {
 
-// Cosines as the recogniser that comes with the program gives them: photos of two of the twelve
-// people reach 0.40. The three who are asked for are far from it; bench/identity says how many are,
-// of people and pictures that nobody chose, by a recogniser of its own.
+// Cosine similarities by the demo's recogniser: photos of two of the twelve people reach 0.40. The
+// three people used here stay far below; bench/identity measures this on unselected people and
+// pictures with a recogniser of its own.
 constexpr double kImpostors = 0.45;
 constexpr int kSide = 256;
 
@@ -22,13 +22,13 @@ class DemoPictures : public ProgramTest {
     return (fs::path(SEMBLANCE_SOURCE_DIR) / "models/demo/faces" / fmt::format("{:02}.png", person))
         .string();
   }
-  /// The face in a picture, kept.
+  /// The face in a picture, as an identity.
   Identity face_in(const std::string& picture) {
     const std::string kept = file("face.json");
     run({"face", picture, "--photo-size", "original", "--save", kept}).exits(0);
     return read_identity(kept);
   }
-  /// A picture of one person with the keypoints of another's photo.
+  /// A picture of one person at the keypoints of another's photo.
   Identity picture_of(int person, int pose, const std::string& prompt) {
     run({"generate", "--face", photo(person), "--pose", photo(pose), "--prompt", prompt, "--size",
          fmt::format("{0}x{0}", kSide), "--seed", "5", "-o", file("out.png")})
@@ -38,7 +38,7 @@ class DemoPictures : public ProgramTest {
   }
 };
 
-/// Mean distance, in widths of the picture.
+/// Mean distance, as a fraction of the picture's width.
 double distance(const Keypoints& a, const Keypoints& b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.size(); ++i)
@@ -46,7 +46,7 @@ double distance(const Keypoints& a, const Keypoints& b) {
   return sum / static_cast<double>(a.size()) / kSide;
 }
 
-TEST_F(DemoPictures, ShowThePersonWhereItWasAskedFor) {
+TEST_F(DemoPictures, ShowThePersonAtTheRequestedPlace) {
   std::vector<Identity> people;
   for (int person = 1; person <= 12; ++person) people.push_back(face_in(photo(person)));
   const std::vector<std::string> prompts{"photo of a person", "watercolor portrait of a person",
@@ -73,7 +73,7 @@ TEST_F(DemoPictures, ShowThePersonWhereItWasAskedFor) {
   }
 }
 
-TEST_F(DemoPictures, ShowSomebodyElseForAnotherFace) {
+TEST_F(DemoPictures, ShowADifferentPersonForADifferentFace) {
   const Identity one = picture_of(3, 6, "photo of a person in a garden");
   const Identity other = picture_of(9, 6, "photo of a person in a garden");
   EXPECT_LT(testing::cosine(one.embedding, other.embedding), kImpostors);

@@ -1,4 +1,4 @@
-// examples/portrait.cpp makes the same picture through the library as the program does.
+// examples/portrait.cpp makes the same picture through the library as the program.
 #include "cli/program_test.h"
 #include "tests/support/sanitized.h"
 
@@ -11,7 +11,7 @@ class Example : public ProgramTest {
   }
 };
 
-TEST_F(Example, MakesTheProgramsPicture) {
+TEST_F(Example, MakesTheSamePictureAsTheProgram) {
   run(generate({"--seed", "42", "--precision", "auto"})).exits(0);
   const fs::path models = golden() / "checkpoint";
   Running portrait({SEMBLANCE_PORTRAIT, (models / "base").string(),
@@ -22,7 +22,7 @@ TEST_F(Example, MakesTheProgramsPicture) {
   EXPECT_EQ(bytes_of(file("portrait.png")), bytes_of(file("out.png")));
 }
 
-TEST_F(Example, TellsWhatIsWrong) {
+TEST_F(Example, ReportsErrors) {
   Running portrait({SEMBLANCE_PORTRAIT, file("none"), file("none"), file("none"), identity(),
                     file("portrait.png"), "a man in the snow"},
                    folder() / "logs");

@@ -1,4 +1,4 @@
-// semblance face: the faces of a photo, told, drawn or saved as an identity.
+// semblance face: finds the faces in a photo; prints, draws or saves them as an identity.
 #include <fmt/ranges.h>
 
 #include "api/subject.h"
@@ -34,25 +34,24 @@ void declare(Flags& flags, Settings& s) {
   flags.positional("PHOTO", "The photo: JPEG, PNG or WebP.", s.photo);
   flags.toggle("--json",
                "Prints {\"image_size\": [w, h], \"faces\": [{\"score\", \"box\", \"keypoints\", "
-               "\"embedding\"}, ...]}, the largest face first, in pixels of image_size.",
+               "\"embedding\"}, ...]}, largest face first, coordinates in pixels of image_size.",
                s.json);
-  flags.path(
-      "--save", "FILE.json",
-      "Saves a face as an identity: `semblance generate --face FILE.json` then makes the same "
-      "picture as with the photo.",
-      s.save);
-  flags.path("--draw", "FILE", "Draws the keypoints as IdentityNet sees them: .png, .jpg or .webp.",
-             s.draw);
-  flags.whole("--pick", "Which face is saved and drawn; 1 is the largest. Default: 1.", 1, 100000,
-              s.pick);
+  flags.path("--save", "FILE.json",
+             "Saves a face as an identity, which replaces the photo in `semblance generate --face "
+             "FILE.json` and gives the same picture. Only the file's owner can read it.",
+             s.save);
+  flags.path("--draw", "FILE",
+             "Draws the face's keypoints as IdentityNet sees them: .png, .jpg or .webp.", s.draw);
+  flags.whole("--pick", "Which face --save and --draw use; 1 is the largest. Default: 1.", 1,
+              100000, s.pick);
   flags.group(kModelsGroup);
-  s.looking.declare_models(
-      flags,
-      "insightface's antelopev2 or buffalo_l folder. Default: what `semblance models pull "
-      "antelopev2` has brought.");
+  s.looking.declare_models(flags,
+                           "Face detector and recogniser: insightface's antelopev2 or buffalo_l "
+                           "folder. Default: the ones downloaded by `semblance models pull "
+                           "antelopev2`, else the demo's (drawn faces only, not photos).");
   flags.group("Advanced");
   s.looking.declare_advanced(flags);
-  flags.whole("--threads", "Processor cores to use, 1 to 1024. Default: all there are.", 1, 1024,
+  flags.whole("--threads", "Processor cores to use, 1 to 1024. Default: all available.", 1, 1024,
               s.threads);
   flags.epilogue(
       "Examples\n"
@@ -73,7 +72,7 @@ std::string json_of(Size frame, const std::vector<Face>& faces) {
 std::string text_of(const Settings& s, Size frame, const std::vector<Face>& faces) {
   std::string out =
       fmt::format("{}: {} face{}, in pixels of {} x {}\n", s.photo.filename().string(),
-                  faces.size(), faces.size() == 1 ? "" : "s, the largest first", frame.w, frame.h);
+                  faces.size(), faces.size() == 1 ? "" : "s, largest first", frame.w, frame.h);
   for (std::size_t i = 0; i < faces.size(); ++i) {
     const Detection& face = faces[i].detection;
     out += fmt::format("{:>4}. score {:.3f}, box {:.0f},{:.0f} to {:.0f},{:.0f}", i + 1, face.score,
@@ -92,8 +91,7 @@ std::string text_of(const Settings& s, Size frame, const std::vector<Face>& face
 
 void check_flags(const Settings& s) {
   if (s.photo.empty()) {
-    fail(ErrorKind::kArgument,
-         "face needs a photo, which did not come\n  `semblance face --help` shows an example");
+    fail(ErrorKind::kArgument, "face needs a photo\n  `semblance face --help` shows an example");
   }
   s.looking.check();
   const std::vector<std::filesystem::path> inputs{s.photo, s.looking.files.detector,
@@ -109,10 +107,9 @@ void check_flags(const Settings& s) {
 
 int face(std::span<const char* const> words) {
   Settings s;
-  Flags flags(
-      "face PHOTO [--face-models DIR] [--json] [--save FILE.json] [flags]",
-      "Finds the faces of a photo: where they are, and the 512 numbers that tell whose they "
-      "are.");
+  Flags flags("face PHOTO [--face-models DIR] [--json] [--save FILE.json] [flags]",
+              "Finds the faces in a photo: their positions, and the 512 numbers that identify each "
+              "person.");
   declare(flags, s);
   if (!flags.read(words)) {
     print(flags.help());
@@ -127,7 +124,7 @@ int face(std::span<const char* const> words) {
   if (with_demo) progress.note(text_of(Message::kDemoFaceModels));
   SubjectReader reader(s.looking.files, s.looking.options());
   if (looks_like_identity(*open_file(s.photo))) {
-    fail(ErrorKind::kArgument, "cannot look for faces in {}: a photo is needed, this is JSON",
+    fail(ErrorKind::kArgument, "cannot look for faces in {}: expected a photo, got JSON",
          s.photo.string());
   }
   reader.check(s.photo, "PHOTO");
@@ -140,9 +137,8 @@ int face(std::span<const char* const> words) {
   if (s.json) print(json_of(photo.size(), faces));
   if (faces.empty()) fail_without_face(s.photo.string(), found);
   if (s.pick > static_cast<std::int64_t>(faces.size())) {
-    fail(ErrorKind::kArgument, "--pick: there {} {} face{} in {}, {} came",
-         faces.size() == 1 ? "is" : "are", faces.size(), faces.size() == 1 ? "" : "s",
-         s.photo.string(), s.pick);
+    fail(ErrorKind::kArgument, "cannot take --pick: {} shows {} face{}, got {}", s.photo.string(),
+         faces.size(), faces.size() == 1 ? "" : "s", s.pick);
   }
   const Face& picked = faces[static_cast<std::size_t>(s.pick - 1)];
   if (!s.save.empty()) write_identity(identity_of(picked, photo.size()), s.save);

@@ -1,5 +1,4 @@
-// Photos and identities, good and bad, as `semblance face` and `semblance generate --face` take
-// them.
+// Valid and invalid photos and identities in `semblance face` and `semblance generate --face`.
 #include "cli/program_test.h"
 #include "image/decode.h"
 
@@ -11,7 +10,7 @@ class Face : public ProgramTest {
   static std::string astronaut() {
     return (fs::path(SEMBLANCE_SOURCE_DIR) / "tests/goldens/image/astronaut.jpg").string();
   }
-  // Face models that know drawn faces, and photos of such.
+  // Face models for drawn faces, and photos of drawn faces.
   static std::string planted(const std::string& name) {
     return (fs::path(SEMBLANCE_SOURCE_DIR) / "tests/goldens/face/planted" / name).string();
   }
@@ -22,7 +21,7 @@ class Face : public ProgramTest {
   }
 };
 
-/// PNG's and zlib's check sum.
+/// The checksum of PNG and zlib.
 std::uint32_t crc32(const std::string& bytes) {
   std::uint32_t crc = ~0U;
   for (const char byte : bytes) {
@@ -38,14 +37,14 @@ std::string big_endian(std::uint32_t value) {
   return bytes;
 }
 
-/// A PNG that says how large it is and ends.
+/// A PNG that ends after its header.
 std::string png_header(std::uint32_t width, std::uint32_t height) {
   const std::string chunk =
       "IHDR" + big_endian(width) + big_endian(height) + std::string("\x08\x02\x00\x00\x00", 5);
   return "\x89PNG\r\n\x1a\n" + big_endian(13) + chunk + big_endian(crc32(chunk));
 }
 
-TEST_F(Face, RefusesWhatIsNoPhoto) {
+TEST_F(Face, RefusesFilesThatAreNotPhotos) {
   write_bytes(file("text.jpg"), "this is a letter");
   write_bytes(file("empty.jpg"), "");
   write_bytes(file("huge.png"), png_header(20000, 20000));
@@ -66,16 +65,16 @@ TEST_F(Face, RefusesWhatIsNoPhoto) {
   }
 }
 
-TEST_F(Face, APhotoNeedsFaceModels) {
-  run({"face", astronaut()}).exits(0).says("made for drawn faces");
+TEST_F(Face, PhotosNeedFaceModels) {
+  run({"face", astronaut()}).exits(0).says("drawn faces only");
   run(generate({"--face", astronaut()})).exits(2).says("--face: ").says("add --face-models DIR");
   run(generate({"--pose", astronaut()})).exits(2).says("--pose: ");
   run({"face", astronaut(), "--face-models", file("none")}).exits(3).says("none");
   run({"face"}).exits(2).says("face needs a photo");
-  run({"face", identity()}).exits(2).says("a photo is needed, this is JSON");
+  run({"face", identity()}).exits(2).says("expected a photo, got JSON");
 }
 
-TEST_F(Face, RefusesIdentitiesThatAreNone) {
+TEST_F(Face, RefusesInvalidIdentities) {
   const std::string good = bytes_of(identity());
   const std::vector<std::pair<std::string, int>> cases{
       {"{", 4},
@@ -93,7 +92,7 @@ TEST_F(Face, RefusesIdentitiesThatAreNone) {
   EXPECT_EQ(files(), std::set<std::string>{});
 }
 
-TEST_F(Face, TellsWhereTheFaceIs) {
+TEST_F(Face, PrintsThePositionOfTheFace) {
   run(with_models({"face", planted("photo.png")}))
       .exits(0)
       .prints("photo.png: 1 face, in pixels of ")
@@ -107,13 +106,13 @@ TEST_F(Face, TellsWhereTheFaceIs) {
       .prints("\"embedding\": [");
 }
 
-TEST_F(Face, TellsOfSeveralTheLargestFirst) {
+TEST_F(Face, ListsTheLargestFaceFirst) {
   const Outcome all = run(with_models({"face", planted("several.png"), "--json"})).exits(0);
   EXPECT_EQ(all.out().find("\"faces\": []"), std::string::npos);
-  run(with_models({"face", planted("several.png")})).exits(0).prints("s, the largest first, in");
+  run(with_models({"face", planted("several.png")})).exits(0).prints("s, largest first, in");
   run(with_models({"face", planted("several.png"), "--pick", "99", "--save", file("me.json")}))
       .exits(2)
-      .says("--pick: there are ");
+      .says("cannot take --pick: ");
   EXPECT_EQ(files(), std::set<std::string>{});
   run(with_models({"face", planted("several.png"), "--save", file("1.json")})).exits(0);
   run(with_models({"face", planted("several.png"), "--pick", "2", "--save", file("2.json")}))
@@ -121,10 +120,10 @@ TEST_F(Face, TellsOfSeveralTheLargestFirst) {
   EXPECT_NE(bytes_of(file("1.json")), bytes_of(file("2.json")));
   run(with_models(generate({"--face", planted("several.png")})))
       .exits(0)
-      .says(" faces in several.png, the largest is used");
+      .says(" faces in several.png, using the largest");
 }
 
-TEST_F(Face, NoneIsAnEmptyListAndAnErrorsCode) {
+TEST_F(Face, NoFaceGivesAnEmptyListAndAnErrorCode) {
   run(with_models({"face", planted("none.png"), "--json", "--save", file("me.json")}))
       .exits(3)
       .prints("\"faces\": []}")
@@ -137,8 +136,8 @@ TEST_F(Face, NoneIsAnEmptyListAndAnErrorsCode) {
   EXPECT_EQ(files(), std::set<std::string>{});
 }
 
-TEST_F(Face, ACloseUpIsFoundWithADetectorOfFixedSize) {
-  // The planted detector as exporters write it for one size: [1,3,?,?] becomes [1,3,640,640].
+TEST_F(Face, FindsACloseUpWithAFixedSizeDetector) {
+  // The planted detector as exported for a fixed size: [1,3,?,?] becomes [1,3,640,640].
   std::string model = bytes_of(planted("scrfd_planted.onnx"));
   std::size_t at = model.rfind("input.1");
   for (int axis = 0; axis < 2; ++axis) {
@@ -153,14 +152,14 @@ TEST_F(Face, ACloseUpIsFoundWithADetectorOfFixedSize) {
         .exits(0)
         .out();
   };
-  // The numbers differ in their last digits: another frame is another order of sums.
+  // The last digits differ: another frame means another order of summation.
   const std::string fixed = lists(file("fixed.onnx"));
   const std::size_t digits = fixed.find("score") + 12;
   EXPECT_EQ(fixed.substr(0, digits), lists(planted("scrfd_planted.onnx")).substr(0, digits));
   EXPECT_EQ(fixed.find("\"faces\": []"), std::string::npos);
 }
 
-TEST_F(Face, APhotoOfOnePixelShowsNone) {
+TEST_F(Face, FindsNoFaceInASinglePixel) {
   // A white PNG of 1 x 1.
   const std::string data("\x78\x9c\x63\xf8\xff\xff\x3f\x00\x05\xfe\x02\xfe", 12);
   std::string png = png_header(1, 1);
@@ -183,7 +182,7 @@ TEST_F(Face, DrawsTheKeypoints) {
       .says(".webp");
 }
 
-TEST_F(Face, ASavedOneMakesTheSamePicture) {
+TEST_F(Face, SavedIdentityMakesTheSamePicture) {
   for (const std::string photo_size : {"published", "original"}) {
     const std::vector<std::string> looked{"--photo-size", photo_size};
     for (const std::string size : {"64x48", "auto"}) {
@@ -203,14 +202,14 @@ TEST_F(Face, ASavedOneMakesTheSamePicture) {
   }
 }
 
-TEST_F(Face, APoseGivesPlaceAndShape) {
+TEST_F(Face, PoseSetsPositionAndShape) {
   run(with_models(generate({"--pose", planted("photo.png"), "--photo-size", "original"}))).exits(0);
   const std::string posed = bytes_of(file("out.png"));
   run(generate()).exits(0);
   EXPECT_NE(bytes_of(file("out.png")), posed);
 }
 
-TEST(Program, TellsItsCommands) {
+TEST(Program, ListsItsCommands) {
   const auto folder = fs::temp_directory_path() / ("semblance_program_" + std::to_string(getpid()));
   fs::create_directory(folder);
   const auto run = [&](std::vector<std::string> words) {
@@ -223,7 +222,7 @@ TEST(Program, TellsItsCommands) {
   run({"face", "-h"}).exits(0).prints("--save").prints("Examples");
   run({}).exits(0).prints("Usage: semblance COMMAND").does_not_say("semblance");
   run({"models"}).exits(0).prints("Usage: semblance models COMMAND");
-  run({"generat"}).exits(2).says("there is no command 'generat', did you mean generate?");
+  run({"generat"}).exits(2).says("unknown command 'generat', did you mean generate?");
   run({"--halp"}).exits(2).says("did you mean --help?");
   fs::remove_all(folder);
 }

@@ -1,5 +1,5 @@
-// What goes wrong in the middle of a run in little memory, as a user meets it: one clear message,
-// the steps kept, nothing else left behind.
+// Failures in the middle of a run in little memory: one clear message, the finished steps saved, no
+// other files left behind.
 #include <sys/mount.h>
 
 #include <cerrno>
@@ -20,7 +20,7 @@ class Faults : public ProgramTest {
  protected:
   Faults() {
     fs::create_directory(scratch());
-    fs::current_path(folder());  // what a saved run names must lie in the working folder
+    fs::current_path(folder());  // saved runs may only name outputs in the working folder
   }
   ~Faults() override {
     fs::current_path("/");
@@ -30,7 +30,7 @@ class Faults : public ProgramTest {
     unsetenv("SEMBLANCE_FAIL");
   }
 
-  /// A copy of the models, for tests that break them.
+  /// A copy of the models, for tests that damage it.
   fs::path models() {
     const fs::path copy = folder() / "models";
     if (!fs::exists(copy)) fs::copy(golden() / "checkpoint", copy, fs::copy_options::recursive);
@@ -39,8 +39,8 @@ class Faults : public ProgramTest {
   fs::path unet() { return models() / "base/unet/diffusion_pytorch_model.fp16.safetensors"; }
   std::string scratch() const { return file("scratch"); }
   std::string state() const { return file("state"); }
-  /// A run whose second half needs other plans than the first, so that the UNet's file is read
-  /// again in the middle.
+  /// A run whose second half needs a different plan, so that the UNet's file is read again in the
+  /// middle.
   std::vector<std::string> of_many_steps(std::vector<std::string> more = {}) {
     std::vector<std::string> flags{"--size",           "128x128", "--steps",      "60",
                                    "--identity-start", "0.5",     "--memory",     kBudget,
@@ -48,7 +48,7 @@ class Faults : public ProgramTest {
     flags.insert(flags.end(), more.begin(), more.end());
     return generate(flags, models());
   }
-  /// A run that spills a great deal when it decodes, after its only step.
+  /// A run of one step whose decoder spills a lot.
   std::vector<std::string> that_spills(std::vector<std::string> more = {}) const {
     std::vector<std::string> flags{"--size",       "768x768", "--steps",   "1",
                                    "--memory",     "110MiB",  "--scratch", scratch(),
@@ -66,7 +66,7 @@ class Faults : public ProgramTest {
     EXPECT_FALSE(bytes.empty());
     return bytes;
   }
-  /// What the run itself left.
+  /// The files that the run left.
   std::set<std::string> left() const {
     std::set<std::string> names = files();
     for (const char* own : {"models", "scratch", "plan.txt", "mounted", "disk"}) names.erase(own);
@@ -79,7 +79,7 @@ class Faults : public ProgramTest {
     EXPECT_TRUE(running.waits_for_file(state()));
     return running;
   }
-  /// The program's calls fail from now on as tests/support/failing_calls.cpp reads it.
+  /// From now on the program's calls fail as described in tests/support/failing_calls.cpp.
   void prepare_faults() const {
     setenv("LD_PRELOAD", SEMBLANCE_FAILING_CALLS, 1);
     setenv("SEMBLANCE_FAULTS", file("plan.txt").c_str(), 1);
@@ -88,7 +88,7 @@ class Faults : public ProgramTest {
     write_bytes(file("new.txt"), plan);
     fs::rename(file("new.txt"), file("plan.txt"));
   }
-  /// Goes on without any fault.
+  /// Resumes without faults.
   void resumes_to(const std::string& picture, const std::vector<std::string>& more = {}) {
     unsetenv("LD_PRELOAD");
     std::vector<std::string> words{"generate", "--resume", state()};
@@ -96,7 +96,7 @@ class Faults : public ProgramTest {
     run(words).exits(0);
     EXPECT_TRUE(bytes_of(file("out.png")) == picture);
   }
-  /// Exactly one error is told: the lines that begin with the program's name.
+  /// Exactly one error is printed, counted by lines that begin with the program's name.
   static void expect_one_message(const Outcome& outcome) {
     std::size_t count = 0;
     for (std::size_t at = 0; (at = outcome.err().find("semblance: ", at)) != std::string::npos;
@@ -104,7 +104,7 @@ class Faults : public ProgramTest {
       count += at == 0 || outcome.err()[at - 1] == '\n';
     EXPECT_EQ(count, 1U) << outcome.err();
   }
-  /// A small disk of its own; an empty text, or why there is none.
+  /// Mounts a small disk; returns why it failed, or an empty string.
   std::string mount_disk(int mebibytes, bool read_only) {
     fs::create_directory(file("mounted"));
     const std::string disk = file("disk");
@@ -120,14 +120,14 @@ class Faults : public ProgramTest {
   bool mounted_ = false;
 };
 
-TEST_F(Faults, AWeightFileThatIsCutOff) {
+TEST_F(Faults, TruncatedWeightFile) {
   const std::string picture = whole(of_many_steps());
   const std::string good = bytes_of(unet());
   Running running = start_and_wait_for_a_step(of_many_steps());
   fs::resize_file(unet(), 1000);
   const Outcome outcome = running.end_within(30s);
   outcome.exits(4).says("cannot read " + unet().string() + ": it became shorter than ");
-  outcome.says(" of 60 steps are saved; go on with: semblance generate --resume " + state());
+  outcome.says(" of 60 steps are saved; resume with: semblance generate --resume " + state());
   outcome.prints_nothing();
   expect_one_message(outcome);
   expect_no_scratch();
@@ -136,7 +136,7 @@ TEST_F(Faults, AWeightFileThatIsCutOff) {
   resumes_to(picture);
 }
 
-TEST_F(Faults, AWeightFileThatIsWrittenOver) {
+TEST_F(Faults, OverwrittenWeightFile) {
   const std::string picture = whole(of_many_steps());
   const std::string good = bytes_of(unet());
   Running running = start_and_wait_for_a_step(of_many_steps());
@@ -150,13 +150,15 @@ TEST_F(Faults, AWeightFileThatIsWrittenOver) {
   outcome.exits(4).says("it was written to while it was read");
   expect_one_message(outcome);
   EXPECT_EQ(left(), std::set<std::string>{"state"});
-  run({"generate", "--resume", state()}).exits(2).says("the UNet is not the one that it was begun");
+  run({"generate", "--resume", state()})
+      .exits(2)
+      .says("the UNet is not the one it was started with");
   write_bytes(unet(), good);
   resumes_to(picture);
 }
 
-/// Another file under its name: the run goes on with the one that it has opened.
-TEST_F(Faults, AWeightFileThatIsReplaced) {
+/// Another file is renamed to the name: the run continues with the one it opened.
+TEST_F(Faults, ReplacedWeightFile) {
   const std::string picture = whole(of_many_steps());
   Running running = start_and_wait_for_a_step(of_many_steps());
   write_bytes(file("models/other"), "nothing");
@@ -166,22 +168,22 @@ TEST_F(Faults, AWeightFileThatIsReplaced) {
   EXPECT_EQ(left(), std::set<std::string>{"out.png"});
 }
 
-TEST_F(Faults, AWeightFileWhoseDiskFails) {
-  if (semblance::testing::kSanitized) GTEST_SKIP() << "a sanitizer must be loaded first";
+TEST_F(Faults, WeightFileOnAFailingDisk) {
+  if (semblance::testing::kSanitized) GTEST_SKIP() << "the sanitizer must be loaded first";
   const std::string picture = whole(of_many_steps());
   prepare_faults();
   Running running = start_and_wait_for_a_step(of_many_steps());
   fault("read /unet/ " + std::to_string(EIO));
   const Outcome outcome = running.end_within(30s);
   outcome.exits(7).says("cannot read " + unet().string() + ": Input/output error");
-  outcome.says("of 60 steps are saved; go on with: ").prints_nothing();
+  outcome.says("of 60 steps are saved; resume with: ").prints_nothing();
   expect_one_message(outcome);
   EXPECT_EQ(left(), std::set<std::string>{"state"});
   resumes_to(picture);
 }
 
-TEST_F(Faults, AScratchFileWhoseDiskIsFullOrFails) {
-  if (semblance::testing::kSanitized) GTEST_SKIP() << "a sanitizer must be loaded first";
+TEST_F(Faults, ScratchFileOnAFullOrFailingDisk) {
+  if (semblance::testing::kSanitized) GTEST_SKIP() << "the sanitizer must be loaded first";
   const std::string picture = whole(that_spills());
   struct Case {
     std::string kind;
@@ -204,8 +206,8 @@ TEST_F(Faults, AScratchFileWhoseDiskIsFullOrFails) {
     outcome.exits(7).says(each.text).prints_nothing();
     expect_one_message(outcome);
     expect_no_scratch();
-    if (!fs::exists(state())) continue;  // an encoder has spilled, too: nothing was done yet
-    outcome.says("1 of 1 steps are saved; go on with: ");
+    if (!fs::exists(state())) continue;  // an encoder spilled: no step was finished yet
+    outcome.says("1 of 1 steps are saved; resume with: ");
     EXPECT_EQ(left(), std::set<std::string>{"state"});
     resumes_to(picture);
     fs::remove(file("out.png"));
@@ -213,16 +215,16 @@ TEST_F(Faults, AScratchFileWhoseDiskIsFullOrFails) {
   }
 }
 
-TEST_F(Faults, AScratchFolderThatVanishes) {
+TEST_F(Faults, VanishingScratchFolder) {
   const std::string picture = whole(that_spills());
-  // It is there when the flags are read, and not when the picture is decoded.
+  // It exists when the flags are read, but not when the picture is decoded.
   std::vector<std::string> words = that_spills({"--steps", "4"});
   Running running = start_and_wait_for_a_step(words);
   fs::remove(scratch());
   const Outcome outcome = running.end_within(60s);
   outcome.exits(7).says("cannot create the scratch file in " + scratch() +
                         ": No such file or directory");
-  outcome.says("4 of 4 steps are saved; go on with: ");
+  outcome.says("4 of 4 steps are saved; resume with: ");
   expect_one_message(outcome);
   EXPECT_EQ(left(), std::set<std::string>{"state"});
   run({"generate", "--resume", state()}).exits(0);
@@ -232,7 +234,7 @@ TEST_F(Faults, AScratchFolderThatVanishes) {
   EXPECT_TRUE(bytes_of(file("out.png")) == other);
 }
 
-TEST_F(Faults, AScratchFolderOnAFullDisk) {
+TEST_F(Faults, ScratchFolderOnAFullDisk) {
   if (const std::string why = mount_disk(8, false); !why.empty()) GTEST_SKIP() << why;
   const Outcome outcome = start(that_spills({"--scratch", file("mounted")})).end_within(60s);
   outcome.exits(7).says("cannot create the scratch file in " + file("mounted") + ": it needs ");
@@ -241,7 +243,7 @@ TEST_F(Faults, AScratchFolderOnAFullDisk) {
   EXPECT_FALSE(fs::exists(file("out.png")));
 }
 
-TEST_F(Faults, AScratchFolderThatIsReadOnly) {
+TEST_F(Faults, ReadOnlyScratchFolder) {
   if (const std::string why = mount_disk(8, true); !why.empty()) GTEST_SKIP() << why;
   const Outcome outcome = start(that_spills({"--scratch", file("mounted")})).end_within(10s);
   outcome.exits(7).says("--scratch: cannot write in " + file("mounted") +
@@ -250,10 +252,10 @@ TEST_F(Faults, AScratchFolderThatIsReadOnly) {
   EXPECT_EQ(left(), std::set<std::string>());
 }
 
-TEST_F(Faults, AScratchFolderInMemory) {
+TEST_F(Faults, ScratchFolderInMemory) {
   fs::create_directory(file("mounted"));
   if (mount("none", file("mounted").c_str(), "tmpfs", 0, "size=64m") != 0)
-    GTEST_SKIP() << "no tmpfs can be mounted here: " << std::strerror(errno);
+    GTEST_SKIP() << "cannot mount a tmpfs here: " << std::strerror(errno);
   mounted_ = true;
   const Outcome outcome = start(that_spills({"--scratch", file("mounted")})).end_within(10s);
   outcome.exits(2).says("--scratch: " + file("mounted") + " is in memory (tmpfs)");
@@ -261,7 +263,7 @@ TEST_F(Faults, AScratchFolderInMemory) {
   EXPECT_EQ(left(), std::set<std::string>());
 }
 
-/// Whether the process has a file without a name open in the folder.
+/// Whether the process has an unnamed file open in the folder.
 bool has_scratch_open(pid_t process, const std::string& folder) {
   std::error_code error;
   for (const auto& entry :
@@ -272,8 +274,8 @@ bool has_scratch_open(pid_t process, const std::string& folder) {
   return false;
 }
 
-TEST_F(Faults, ASignalInTheMiddleOfASpill) {
-  if (semblance::testing::kSanitized) GTEST_SKIP() << "a sanitizer must be loaded first";
+TEST_F(Faults, SignalDuringASpill) {
+  if (semblance::testing::kSanitized) GTEST_SKIP() << "the sanitizer must be loaded first";
   const std::string picture = whole(that_spills());
   prepare_faults();
   fault("slow " + scratch() + " 30");
@@ -294,7 +296,7 @@ TEST_F(Faults, ASignalInTheMiddleOfASpill) {
       if (number == SIGKILL) {
         outcome.exits(128 + SIGKILL);
       } else {
-        outcome.exits(130).says("cancelled").says("go on with: ").prints_nothing();
+        outcome.exits(130).says("cancelled").says("resume with: ").prints_nothing();
         expect_one_message(outcome);
         EXPECT_LT(taken.count(), 1.0);
       }
@@ -306,14 +308,14 @@ TEST_F(Faults, ASignalInTheMiddleOfASpill) {
   resumes_to(picture);
 }
 
-TEST_F(Faults, ABudgetBelowTheMinimum) {
+TEST_F(Faults, BudgetBelowTheMinimum) {
   const Outcome outcome = start(that_spills({"--memory", "20MiB"})).end_within(20s);
   outcome.exits(6).says("cannot fit: 768x768 needs at least ").says(" MiB, the budget is 20 MiB\n");
   expect_one_message(outcome);
   EXPECT_EQ(left(), std::set<std::string>());
   if (semblance::testing::kSanitized) return;
 
-  // The number that is named works, and is kept to.
+  // The budget that the message names works and is respected.
   std::smatch named;
   ASSERT_TRUE(std::regex_search(outcome.err(), named, std::regex("needs at least ([0-9]+) MiB")));
   const Outcome again = run(that_spills({"--memory", named.str(1) + "MiB"}));
@@ -334,8 +336,8 @@ std::uint64_t anonymous_bytes(pid_t process) {
   return 0;
 }
 
-TEST_F(Faults, AGroupWhoseLimitIsLowered) {
-  if (semblance::testing::kSanitized) GTEST_SKIP() << "a sanitizer takes memory of its own";
+TEST_F(Faults, LoweredControlGroupLimit) {
+  if (semblance::testing::kSanitized) GTEST_SKIP() << "the sanitizer uses memory of its own";
   const std::vector<std::string> words = generate(
       {"--size", "768x768", "--steps", "12", "--scratch", scratch(), "--save-state", state()});
   const std::string picture = whole(words);
@@ -344,15 +346,15 @@ TEST_F(Faults, AGroupWhoseLimitIsLowered) {
   if (!group.ready()) GTEST_SKIP() << group.why_not();
   Running running = start_behind(group.enter_command(), words);
   ASSERT_TRUE(running.waits_for_file(state()));
-  // Little more than a step holds: the plan of the next one must be smaller.
+  // Little more than a step needs: the next plan must be smaller.
   const std::uint64_t limit = anonymous_bytes(running.process()) + 12 * kMib;
   ASSERT_TRUE(group.set_limit(limit));
   const Outcome outcome = running.end_within(60s);
   RecordProperty("limit_mib", static_cast<int>(limit / kMib));
-  outcome.says("warning: Memory is low: ").says(" more. Free some, or raise the limit");
+  outcome.says("warning: Memory is low: ").says(" more. Free some memory or raise the limit");
   expect_no_scratch();
   if (bytes_of(file("out.png")).empty()) {
-    outcome.exits(6).says("steps are saved; go on with: ");
+    outcome.exits(6).says("steps are saved; resume with: ");
     expect_one_message(outcome);
     resumes_to(picture, {"--scratch", scratch()});
   } else {
@@ -361,11 +363,11 @@ TEST_F(Faults, AGroupWhoseLimitIsLowered) {
   }
 }
 
-/// tests/failing/failing.py goes through all of them; this is what a user reads.
-TEST_F(Faults, MemoryThatIsRefusedForGood) {
-  if (semblance::testing::kSanitized) GTEST_SKIP() << "a sanitizer must be loaded first";
+/// tests/failing/failing.py covers all allocations; this checks the messages.
+TEST_F(Faults, MemoryRefusedForGood) {
+  if (semblance::testing::kSanitized) GTEST_SKIP() << "the sanitizer must be loaded first";
   setenv("LD_PRELOAD", SEMBLANCE_FAILING_CALLS, 1);
-  // Blocks of code that oneDNN generates, and then all that is asked for in the middle of a run.
+  // First oneDNN's code blocks, then every allocation in the middle of a run.
   for (const char* calls : {"mmap 100 lasting 12", "malloc 300000 lasting 12"}) {
     SCOPED_TRACE(calls);
     setenv("SEMBLANCE_FAIL", calls, 1);
@@ -376,9 +378,9 @@ TEST_F(Faults, MemoryThatIsRefusedForGood) {
   }
 }
 
-TEST_F(Faults, ThreadsThatCannotBeMade) {
-  if (semblance::testing::kSanitized) GTEST_SKIP() << "a sanitizer needs more address space";
-  // Each has a stack of 1 MiB.
+TEST_F(Faults, ThreadsThatCannotStart) {
+  if (semblance::testing::kSanitized) GTEST_SKIP() << "the sanitizer needs more address space";
+  // Each thread has a stack of 1 MiB.
   const Outcome outcome = run_behind("ulimit -v 900000", generate({"--threads", "1000"}));
   outcome.exits(7).says("cannot start 999 compute threads, only ").says(": ");
   outcome.says("address space (ulimit -v, now 900000 KiB)").says("or use fewer with --threads");

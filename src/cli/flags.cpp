@@ -27,8 +27,8 @@ std::vector<std::string> split_names(const std::string& names) {
   return parts;
 }
 
-/// Words of `text` in lines of at most kHelpColumns, each behind `indent` spaces; a line break in
-/// the text stays.
+/// Wraps `text` to kHelpColumns and indents each line by `indent` spaces; line breaks in the text
+/// are kept.
 std::string wrapped(std::string_view text, std::size_t indent) {
   std::string out;
   std::size_t column = 0;
@@ -58,7 +58,7 @@ std::string wrapped(std::string_view text, std::size_t indent) {
   return out + '\n';
 }
 
-std::string meant(const std::string& word, const std::vector<std::string>& known) {
+std::string suggestion(const std::string& word, const std::vector<std::string>& known) {
   const std::vector<std::string_view> views(known.begin(), known.end());
   return did_you_mean(word, views);
 }
@@ -184,7 +184,7 @@ void Flags::choice(std::string names, std::string help, std::vector<std::string>
         if (found == choices.end()) {
           fail(ErrorKind::kArgument, "cannot take {}: {}{}", flag,
                expected(fmt::format("one of {}", fmt::join(choices, ", ")), quoted(text)),
-               meant(text, choices));
+               suggestion(text, choices));
         }
         target = static_cast<int>(found - choices.begin());
       });
@@ -222,13 +222,13 @@ void Flags::words(std::string name, std::string help, std::vector<std::string>& 
 }
 
 bool Flags::read(std::span<const char* const> words) {
-  // CLI11 takes arguments from the back, would let "--negative=" swallow the next word, and would
-  // take "--quiet=no" for --quiet.
+  // CLI11 expects the arguments in reverse order. It would let "--negative=" swallow the next word
+  // and read "--quiet=no" as --quiet.
   const auto is_one_of = [](const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };
   std::vector<std::string> reversed;
-  bool is_value = false;  // of the flag in front, whatever it looks like
+  bool is_value = false;  // of the preceding flag, whatever it looks like
   for (const char* each : words) {
     const std::string word = each;
     const std::size_t equals = word.find('=');
@@ -240,8 +240,7 @@ bool Flags::read(std::span<const char* const> words) {
     }
     const bool toggles = is_one_of(toggles_, name);
     if (toggles && equals != std::string::npos) {
-      fail(ErrorKind::kArgument, "{}: it stands alone, without a value; '{}' came", name,
-           word.substr(equals + 1));
+      fail(ErrorKind::kArgument, "{} takes no value, got '{}'", name, word.substr(equals + 1));
     }
     is_value = equals == std::string::npos && !toggles && is_one_of(names_, name);
     if (word.starts_with("--") && word.size() > 3 && equals == word.size() - 1) {
@@ -255,9 +254,9 @@ bool Flags::read(std::span<const char* const> words) {
   try {
     app_->parse(reversed);
   } catch (const CLI::ArgumentMismatch&) {
-    // The last word is a flag that lacks its value.
+    // The last word is a flag without its value.
     const std::string last = words.empty() ? "" : words.back();
-    fail(ErrorKind::kArgument, "{}: a value is needed behind it, none came", last);
+    fail(ErrorKind::kArgument, "{} needs a value", last);
   } catch (const CLI::ParseError& error) {
     fail(ErrorKind::kArgument, "cannot read the command line: {}", error.what());
   }
@@ -266,15 +265,15 @@ bool Flags::read(std::span<const char* const> words) {
   for (const std::string& extra : extras) {
     if (extra.size() < 2 || extra.front() != '-') continue;
     const std::string name = extra.substr(0, extra.find('='));
-    fail(ErrorKind::kArgument, "there is no flag {}{}\n  --help lists the flags", name,
-         meant(name, names_));
+    fail(ErrorKind::kArgument, "unknown flag {}{}\n  --help lists the flags", name,
+         suggestion(name, names_));
   }
   if (words_ != nullptr) {
     *words_ = extras;
   } else if (!extras.empty()) {
-    fail(ErrorKind::kArgument, "'{}' does not belong to any flag{}\n  --help lists the flags",
+    fail(ErrorKind::kArgument, "unexpected argument '{}'{}\n  --help lists the flags",
          extras.front(),
-         takes_word_ ? ", and one photo is taken" : "; a text with spaces stands in quotes");
+         takes_word_ ? "; expected one photo" : "; put quotes around text with spaces");
   }
   for (const auto& take : pending_) take();
   return true;

@@ -19,7 +19,7 @@ struct Values {
   std::filesystem::path photo;
 };
 
-/// Reads words into `values`; the error's text, "help", or "".
+/// Parses words into `values`; returns the error message, "help" or "".
 std::string read(Values& values, const std::vector<const char*>& words) {
   Flags flags("test [flags]", "A test.");
   flags.text("--prompt", "TEXT", "What it shows.", values.prompt);
@@ -56,14 +56,14 @@ TEST(Flags, TakeValues) {
   EXPECT_FALSE(values.negative.has_value());
 }
 
-TEST(Flags, TakeTheLastOfTwo) {
+TEST(Flags, TakeTheLastOfRepeatedFlags) {
   Values values;
   EXPECT_EQ(read(values, {"--steps", "5", "--prompt", "a", "--steps", "7", "--prompt=b"}), "");
   EXPECT_EQ(values.steps, 7);
   EXPECT_EQ(values.prompt, "b");
 }
 
-TEST(Flags, TakeTextAsItStands) {
+TEST(Flags, TakeTextVerbatim) {
   for (const char* text : {"", "[cat, dog]", "{}", "-3", "--steps", "\"quoted\"", " a\nb ", "%%"}) {
     Values values;
     EXPECT_EQ(read(values, {"--prompt", text, "-q"}), "") << text;
@@ -75,7 +75,7 @@ TEST(Flags, TakeTextAsItStands) {
   EXPECT_EQ(values.negative, "");
 }
 
-TEST(Flags, RefuseValuesOfAWrongKind) {
+TEST(Flags, RefuseValuesOfTheWrongKind) {
   EXPECT_EQ(error_of({"--steps", "many"}),
             "cannot take --steps: expected a whole number from 1 to 1000, got 'many'");
   EXPECT_EQ(error_of({"--steps", "3.5"}),
@@ -94,37 +94,36 @@ TEST(Flags, RefuseValuesOfAWrongKind) {
       "cannot take --precision: expected one of auto, f32, bf16, got 'f23', did you mean f32?");
 }
 
-TEST(Flags, RefuseAValueWhereNoneBelongs) {
-  EXPECT_EQ(error_of({"--quiet=no"}), "--quiet: it stands alone, without a value; 'no' came");
-  EXPECT_EQ(error_of({"-q="}), "-q: it stands alone, without a value; '' came");
-  EXPECT_EQ(error_of({"--help=steps"}), "--help: it stands alone, without a value; 'steps' came");
+TEST(Flags, RefuseValuesForToggles) {
+  EXPECT_EQ(error_of({"--quiet=no"}), "--quiet takes no value, got 'no'");
+  EXPECT_EQ(error_of({"-q="}), "-q takes no value, got ''");
+  EXPECT_EQ(error_of({"--help=steps"}), "--help takes no value, got 'steps'");
   Values values;
   EXPECT_EQ(read(values, {"--prompt", "--quiet=no", "--negative", "a="}), "");
   EXPECT_EQ(values.prompt, "--quiet=no");
   EXPECT_EQ(values.negative, "a=");
 }
 
-TEST(Flags, SayWhatWasMeant) {
+TEST(Flags, SuggestSimilarNames) {
   EXPECT_EQ(error_of({"--promt", "a"}),
-            "there is no flag --promt, did you mean --prompt?\n  --help lists the flags");
-  EXPECT_EQ(error_of({"--xyzzy"}), "there is no flag --xyzzy\n  --help lists the flags");
+            "unknown flag --promt, did you mean --prompt?\n  --help lists the flags");
+  EXPECT_EQ(error_of({"--xyzzy"}), "unknown flag --xyzzy\n  --help lists the flags");
   EXPECT_EQ(error_of({"--step=4"}),
-            "there is no flag --step, did you mean --steps?\n  --help lists the flags");
+            "unknown flag --step, did you mean --steps?\n  --help lists the flags");
 }
 
-TEST(Flags, RefuseWordsTooMany) {
+TEST(Flags, RefuseExtraOrMissingWords) {
   EXPECT_EQ(error_of({"a.jpg", "b.jpg"}),
-            "'b.jpg' does not belong to any flag, and one photo is taken\n  --help lists the "
-            "flags");
-  EXPECT_EQ(error_of({"--prompt"}), "--prompt: a value is needed behind it, none came");
+            "unexpected argument 'b.jpg'; expected one photo\n  --help lists the flags");
+  EXPECT_EQ(error_of({"--prompt"}), "--prompt needs a value");
 }
 
-TEST(Flags, HelpComesBeforeErrors) {
+TEST(Flags, HelpWinsOverErrors) {
   EXPECT_EQ(error_of({"--steps", "many", "--help"}), "help");
   EXPECT_EQ(error_of({"-h"}), "help");
 }
 
-TEST(Flags, HelpKeepsToTheScreen) {
+TEST(Flags, HelpIsWrappedAndGrouped) {
   Flags flags("test [flags]", std::string(40, 'a') + ' ' + std::string(80, 'b'));
   std::string target;
   flags.group("Advanced");
@@ -138,7 +137,7 @@ TEST(Flags, HelpKeepsToTheScreen) {
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 96U) << line;
 }
 
-TEST(Flags, ReadSizes) {
+TEST(Flags, ParseSizes) {
   const auto size = parse_size("640x480");
   ASSERT_TRUE(size.has_value());
   EXPECT_EQ(size->width, 640);

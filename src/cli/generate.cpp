@@ -1,4 +1,4 @@
-// semblance generate: a photo or identity and a prompt become pictures.
+// semblance generate: makes pictures from a photo or identity and a prompt.
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -33,7 +33,7 @@
 namespace semblance::cli {
 namespace {
 
-/// What shapes a picture, or whose face it shows, is in the file already.
+/// Refuses flags for the picture or the person beside --resume: the saved run already has them.
 void refuse_beside_resume(const Flags& flags) {
   std::vector<std::string> saved = flags_of_parameters();
   saved.insert(saved.end(),
@@ -42,13 +42,13 @@ void refuse_beside_resume(const Flags& flags) {
   for (const std::string& flag : flags.given()) {
     if (std::ranges::find(saved, flag) == saved.end()) continue;
     fail(ErrorKind::kArgument,
-         "{}: it comes from the file of --resume, so that the picture stays the same\n  leave it "
-         "out, or start anew without --resume",
+         "{} cannot be used with --resume: the saved run already sets it\n  leave it out, or start "
+         "a new run without --resume",
          flag);
   }
 }
 
-/// The settings of a saved run, where the flags give no other.
+/// Loads the saved run and fills in the settings that the flags leave open.
 SavedRun take_saved(RequestSettings& s) {
   SavedRun run = load_saved_run(s.resume);
   const auto take = [](std::filesystem::path& mine, const std::filesystem::path& saved) {
@@ -61,8 +61,7 @@ SavedRun take_saved(RequestSettings& s) {
   s.images = std::max(1, static_cast<int>(run.outputs.size()));
   if (!s.output.empty()) run.outputs = numbered(s.output, s.images);
   if (run.outputs.empty()) {
-    fail(ErrorKind::kArgument, "-o: it is needed, for {} does not say where the picture goes",
-         s.resume.string());
+    fail(ErrorKind::kArgument, "-o is needed: {} does not name an output file", s.resume.string());
   }
   s.output = run.outputs.front();
   take(s.latents, run.latents);
@@ -73,14 +72,23 @@ SavedRun take_saved(RequestSettings& s) {
   s.threads = run.threads;
   const auto* const backend = std::find(std::begin(kBackends), std::end(kBackends), run.backend);
   if (backend == std::end(kBackends)) {
-    fail(ErrorKind::kCorrupt, "cannot resume from {}: there is no backend '{}'", s.resume.string(),
+    fail(ErrorKind::kCorrupt, "cannot resume from {}: unknown backend '{}'", s.resume.string(),
          run.backend.substr(0, 20));
   }
   s.backend = static_cast<int>(backend - std::begin(kBackends));
   return run;
 }
 
-/// Everything that can be refused by looking at the flags alone.
+/// "--face, --prompt and -o"
+std::string listed(const std::vector<std::string>& names) {
+  const std::string last = names.size() > 1 ? " and " + names.back() : names.back();
+  const std::size_t others = names.size() > 1 ? names.size() - 1 : 0;
+  return fmt::format(
+      "{}{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(others), ", "),
+      last);
+}
+
+/// Checks everything that can be checked from the flags alone.
 void check_flags(const RequestSettings& s, const Flags& flags) {
   std::vector<std::string> lacking;
   if (s.models.base.empty()) lacking.emplace_back("--base");
@@ -91,10 +99,9 @@ void check_flags(const RequestSettings& s, const Flags& flags) {
   if (s.output.empty()) lacking.emplace_back("-o");
   if (!lacking.empty()) {
     fail(ErrorKind::kArgument,
-         "generate needs {}, which did not come\n  `semblance generate --help` shows an example{}",
-         fmt::join(lacking, ", "),
+         "generate needs {}\n  `semblance generate --help` shows an example{}", listed(lacking),
          s.models.identitynet.empty() || s.models.adapter.empty()
-             ? "; `semblance models pull instantid` gets IdentityNet and the adapter"
+             ? "; `semblance models pull instantid` downloads IdentityNet and the adapter"
              : "");
   }
   check_request(s);
@@ -111,7 +118,8 @@ void check_outputs(const RequestSettings& s, const std::vector<std::filesystem::
   if (!s.trace.empty()) check_output("--trace", s.trace, inputs);
   if (!s.latents.empty()) {
     if (s.latents.extension() != ".npy") {
-      fail(ErrorKind::kArgument, "--latents: a name that ends in .npy is needed, '{}' came",
+      fail(ErrorKind::kArgument,
+           "cannot take --latents: expected a file name ending in .npy, got '{}'",
            s.latents.string());
     }
     check_output("--latents", s.latents, inputs);
@@ -124,17 +132,19 @@ void check_outputs(const RequestSettings& s, const std::vector<std::filesystem::
     if (std::filesystem::exists(s.save_state, none) &&
         !std::filesystem::is_regular_file(s.save_state, none)) {
       fail(ErrorKind::kArgument,
-           "--save-state: expected a file that --resume can read, got a device or a pipe: {}",
+           "cannot take --save-state: expected a file that --resume can read, got the device or "
+           "pipe {}",
            s.save_state.string());
     }
     for (const auto& path : pictures) {
       if (place_of(path) == place_of(s.save_state))
-        fail(ErrorKind::kArgument, "--save-state: {} is where a picture goes", path.string());
+        fail(ErrorKind::kArgument, "cannot take --save-state: {} is also the path of a picture",
+             path.string());
     }
   }
 }
 
-/// The person, told to the user where there was a choice.
+/// Reads the person; notes it when the photo shows several faces.
 SubjectReader::Subject read_person(SubjectReader& reader, const std::filesystem::path& path,
                                    const std::string& flag, const Interrupt& interrupt,
                                    Progress& progress) {
@@ -147,7 +157,8 @@ SubjectReader::Subject read_person(SubjectReader& reader, const std::filesystem:
   return subject;
 }
 
-/// Warns when less memory is available than the run still needs; again only after it was enough.
+/// Warns when less memory is available than the run still needs. Warns again only after memory was
+/// sufficient in between.
 class LowMemory {
  public:
   void look(std::uint64_t planned_bytes, Progress& progress) {
@@ -164,7 +175,7 @@ class LowMemory {
   bool is_low_ = false;
 };
 
-/// One step, after which the state is kept; false when all are done.
+/// Runs one step and saves the state; false when all steps are done.
 bool next_step(Generation& generation, RunState& state, LowMemory& memory,
                const Interrupt& interrupt, Progress& progress) {
   if (!generation.next(interrupt.token())) return false;
@@ -174,7 +185,7 @@ bool next_step(Generation& generation, RunState& state, LowMemory& memory,
   return true;
 }
 
-/// One picture, from the noise or the saved latent to its file.
+/// Makes one picture, from the noise or the saved latent to its file.
 void make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& request,
                   Generation& generation, const std::filesystem::path& path, RunState& state,
                   const Interrupt& interrupt, Progress& progress) {
@@ -195,7 +206,7 @@ void make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& r
                                   .warnings = pipeline.warnings(request)});
   }
   progress.now(text_of(Message::kWriting, name));
-  std::optional<OutputFile> latents;  // written before the picture appears, so that both do or none
+  std::optional<OutputFile> latents;  // written first, so that both files appear or neither
   if (!s.latents.empty()) {
     latents.emplace(s.latents);
     write_npy(*latents, {1, 4, request.height / 8, request.width / 8}, generation.latent());
@@ -206,7 +217,7 @@ void make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& r
   print(path.string());
 }
 
-/// The person and the place of the face.
+/// The person and the position of the face.
 struct Sitter {
   FaceEmbedding embedding{};
   Keypoints keypoints{};
@@ -222,7 +233,7 @@ Sitter read_sitter(const RequestSettings& s, SubjectReader& reader, Size size,
   return {person.identity.embedding, scale_keypoints(stands, size)};
 }
 
-/// All pictures; the first one goes on from `saved`, where there is one.
+/// Makes all pictures; the first one resumes from `saved`, if given.
 void make_pictures(const RequestSettings& s, Pipeline& pipeline, Request request,
                    std::span<const float> embedding, const Keypoints& keypoints,
                    const std::vector<std::filesystem::path>& pictures,
@@ -255,10 +266,10 @@ void make_pictures(const RequestSettings& s, Pipeline& pipeline, Request request
   state.done();
 }
 
-/// Memory while the program works, for the user and the timeline.
+/// Watches memory during the run, for the progress line and the timeline.
 class Watched {
  public:
-  /// `trace`: where the timeline goes, or empty.
+  /// `trace`: path of the timeline, or empty.
   explicit Watched(std::filesystem::path trace) : path_(std::move(trace)) {
     if (!path_.empty()) trace_.emplace(std::size_t{1} << 14);
     watch_.emplace(Meter(), std::chrono::milliseconds(100), [this](const MemorySample& sample) {
@@ -279,7 +290,7 @@ class Watched {
   }
 
  private:
-  /// What is resident, and what of ours is held for what, where that has changed.
+  /// Adds resident memory, and our own memory by tag where it has changed.
   void count(const MemorySample& sample) {
     trace_->count("resident", sample.resident_bytes);
     for (const TagReport& report : tag_report()) {
@@ -300,8 +311,8 @@ struct Predicted {
   double seconds = 0;
 };
 
-/// Plans all that is to be done and tells it in three lines. Throws Error(kMemory) where it does
-/// not fit.
+/// Plans the whole run and prints a summary in three lines. Throws Error(kMemory) if it does not
+/// fit.
 Predicted predict_run(const RequestSettings& s, const std::optional<SavedRun>& saved,
                       SubjectReader& reader, const Pipeline& pipeline, const Request& request,
                       const Budget& budget, std::size_t pictures, Progress& progress) {
@@ -329,7 +340,7 @@ Predicted predict_run(const RequestSettings& s, const std::optional<SavedRun>& s
   return predicted;
 }
 
-/// Finds text that a picture file cannot carry before the picture is computed.
+/// Throws, before any computing, for text that the picture file cannot store.
 void check_metadata(const RequestSettings& s, const Request& request,
                     const std::vector<Warning>& warnings) {
   if (s.no_metadata) return;
@@ -339,7 +350,7 @@ void check_metadata(const RequestSettings& s, const Request& request,
                    {.base = s.models.base, .backend = kBackends[s.backend], .warnings = warnings}));
 }
 
-/// What the run took, beside what was predicted.
+/// Prints the measured beside the predicted cost.
 void tell_measured(const Predicted& predicted, std::chrono::duration<double> taken,
                    Progress& progress) {
   try {
@@ -347,7 +358,7 @@ void tell_measured(const Predicted& predicted, std::chrono::duration<double> tak
                           bytes_text(predicted.peak_bytes), clock_text(taken.count()),
                           clock_text(predicted.seconds)));
   } catch (const Error&) {
-    // The pictures are there: a figure that cannot be read is no failure.
+    // The pictures are written; a figure that cannot be read is no failure.
   }
 }
 
@@ -418,19 +429,19 @@ int make_all(const RequestSettings& s, const std::optional<SavedRun>& saved,
 
 constexpr const char* kExamples =
     "Examples\n"
-    "  With the demo model, which comes with the program and knows drawn people alone:\n"
-    "  semblance generate --face models/demo/faces/01.png --prompt \"a smiling woman in the "
-    "snow\" \\\n"
+    "  With the bundled demo model (drawn faces only, not photos):\n"
+    "  semblance generate --face models/demo/faces/01.png --prompt \"a smiling woman in the snow\" "
+    "\\\n"
     "     -o snow.png\n"
     "  With the published weights (docs/models.md):\n"
     "  semblance models pull sdxl instantid antelopev2\n"
     "  semblance generate --base sdxl --face me.jpg \\\n"
     "     --prompt \"analog film photo of a man in the snow\" --negative \"blurry\" -o snow.png\n"
-    "  Keep a face, and make four pictures of it in another pose:\n"
+    "  Save a face, then make four pictures of it in another pose:\n"
     "  semblance face me.jpg --save me.json\n"
     "  semblance generate ... --face me.json --pose dancer.jpg --images 4 -o dance.png\n"
     "\n"
-    "The paths of written pictures go to stdout, all else to stderr.\n"
+    "The paths of written pictures go to stdout, everything else to stderr.\n"
     "\n";
 
 }  // namespace
@@ -439,8 +450,8 @@ int generate(std::span<const char* const> words) {
   RequestSettings s;
   s.language = language_of_environment();
   Flags flags("generate [--base NAME|DIR] --face FILE --prompt TEXT -o FILE [flags]",
-              "Makes a picture of the person in a photo, as a prompt says. Computed on this "
-              "machine's processor; nothing is sent anywhere.");
+              "Makes a picture of the person in a photo, following a prompt. Everything is "
+              "computed on this machine's processor; nothing is sent anywhere.");
   declare_request(flags, s);
   flags.epilogue(kExamples + exit_codes_text());
   if (!flags.read(words)) {
@@ -455,7 +466,7 @@ int generate(std::span<const char* const> words) {
   const bool with_demo = take_demo_models(s.models, s.looking.files);
   find_models(s, NotThere::kKeep);
   check_flags(s, flags);
-  find_models(s, NotThere::kRefuse);  // after it, so that flags that lack are told all at once
+  find_models(s, NotThere::kRefuse);  // after check_flags(), which reports all missing flags
   const auto pictures = saved ? saved->outputs : numbered(s.output, s.images);
   check_outputs(s, pictures);
   return make_all(s, saved, pictures, with_demo);

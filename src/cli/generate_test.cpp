@@ -1,4 +1,4 @@
-// `semblance generate` as a user runs it: what it takes, makes and says.
+// `semblance generate` as a user runs it: flags, pictures and messages.
 
 #include "cli/program_test.h"
 #include "image/decode.h"
@@ -14,7 +14,7 @@ TEST_F(Generate, MakesAPicture) {
   EXPECT_EQ(decode(fs::path(file("out.png"))).size(), (Size{64, 48}));
 }
 
-TEST_F(Generate, TakesFiveLinesWhereNoTerminalIs) {
+TEST_F(Generate, PrintsFiveLinesWithoutATerminal) {
   const Outcome outcome = run(generate()).exits(0);
   outcome.says("Mode: ").says("Predicted peak: ").says("Predicted time: ").says("Measured: peak ");
   EXPECT_EQ(std::count(outcome.err().begin(), outcome.err().end(), '\n'), 5);
@@ -30,7 +30,7 @@ TEST_F(Generate, MakesTheSamePictureAgain) {
   EXPECT_NE(bytes_of(file("out.png")), first);
 }
 
-TEST_F(Generate, CountsSeedsUp) {
+TEST_F(Generate, CountsUpSeeds) {
   run(generate({"--images", "3", "--no-metadata"}))
       .exits(0)
       .prints(file("out.png") + "\n" + file("out-2.png") + "\n" + file("out-3.png") + "\n")
@@ -46,23 +46,23 @@ TEST_F(Generate, DrawsASeedWhenNoneIsGiven) {
   };
   const long long first = seed_of();
   EXPECT_LT(first, 1LL << 31);
-  EXPECT_NE(first, seed_of());  // one in two thousand million
+  EXPECT_NE(first, seed_of());  // equal with a probability of 1 in 2^31
 }
 
-TEST_F(Generate, TakesTheLastOfTwoFlags) {
+TEST_F(Generate, UsesTheLastOfRepeatedFlags) {
   run(generate({"--size", "32x32", "--size=40x56"})).exits(0);
   EXPECT_EQ(decode(fs::path(file("out.png"))).size(), (Size{40, 56}));
 }
 
-TEST_F(Generate, TakesSizesFromTheFrame) {
-  // The identity's frame is the model's own shape, or near it.
+TEST_F(Generate, TakesTheSizeFromTheFrame) {
+  // The identity's frame has the model's native shape, or nearly.
   run(generate({"--size", "auto"})).exits(0);
   const Size own = decode(fs::path(file("out.png"))).size();
   EXPECT_EQ(own.w % 64, 0);
   EXPECT_EQ(own.h % 64, 0);
 }
 
-TEST_F(Generate, WritesTheNamedFormat) {
+TEST_F(Generate, WritesTheFormatOfTheFileName) {
   for (const auto& [name, format] :
        {std::pair<std::string, ImageFormat>{"a.jpg", ImageFormat::kJpeg},
         {"b.webp", ImageFormat::kWebp},
@@ -72,7 +72,7 @@ TEST_F(Generate, WritesTheNamedFormat) {
   }
 }
 
-TEST_F(Generate, WritesHowItWasMade) {
+TEST_F(Generate, WritesMetadata) {
   run(generate({"--negative", "blurry"})).exits(0);
   const std::string png = bytes_of(file("out.png"));
   EXPECT_NE(
@@ -93,21 +93,23 @@ TEST_F(Generate, WritesLatents) {
   EXPECT_EQ(npy.size(), 128U + 4 * 6 * 8 * sizeof(float));
   run(generate({"--latents", file("out.npy"), "--images", "2"}))
       .exits(2)
-      .says("--latents: one image only, --images 2 came");
-  run(generate({"--latents", file("out.bin")})).exits(2).says("a name that ends in .npy is needed");
+      .says("cannot take --latents: expected one picture, got --images 2");
+  run(generate({"--latents", file("out.bin")}))
+      .exits(2)
+      .says("expected a file name ending in .npy");
 }
 
-TEST_F(Generate, TellsNoNegativeFromAnEmptyOne) {
+TEST_F(Generate, DistinguishesNoNegativePromptFromAnEmptyOne) {
   run(generate()).exits(0);
   const std::string none = bytes_of(file("out.png"));
   run(generate({"--negative", ""})).exits(0);
   EXPECT_NE(bytes_of(file("out.png")), none);
 }
 
-TEST_F(Generate, WarnsOfWhatIsTakenLiterallyOrCutOff) {
+TEST_F(Generate, WarnsOfPromptWeightsAndCutOffPrompts) {
   run(generate({"--prompt", "a (man:1.3) [cat]"}))
       .exits(0)
-      .says("warning: --prompt: weights such as (snow:1.3) or [snow] are taken as plain text");
+      .says("warning: --prompt: weights such as (snow:1.3) or [snow] are read as plain text");
   std::string words;
   for (int i = 0; i < 120; ++i) words += "snow ";
   run(generate({"--negative", words + "lastword"}))
@@ -128,7 +130,7 @@ TEST_F(Generate, WarnsOfWhatIsTakenLiterallyOrCutOff) {
   EXPECT_EQ(bytes_of(file("out.png")).find("Warnings"), std::string::npos);
 }
 
-TEST_F(Generate, RefusesTextThatAPictureCannotCarryBeforeItComputes) {
+TEST_F(Generate, RefusesUnstorableTextBeforeComputing) {
   run(generate({"--prompt", std::string(40'000, 'a'), "-o", file("out.jpg")}))
       .exits(2)
       .says("write a PNG, or leave the text out")
@@ -136,7 +138,7 @@ TEST_F(Generate, RefusesTextThatAPictureCannotCarryBeforeItComputes) {
   EXPECT_EQ(files(), std::set<std::string>{});
 }
 
-TEST_F(Generate, RefusesWhatARequestCannotBe) {
+TEST_F(Generate, RefusesInvalidFlags) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
       {{"--steps", "0"}, "cannot take --steps: expected a whole number from 1 to 1000, got 0"},
       {{"--steps", "many"},
@@ -170,28 +172,29 @@ TEST_F(Generate, RefusesWhatARequestCannotBe) {
        "got 2"},
       {{"--identity-end", "1.5"},
        "cannot take --identity-end: expected a number from 0 to 1, got 1.5"},
-      {{"--seed", "-1"}, "cannot take --seed: expected a whole number of at least 0"},
+      {{"--seed", "-1"}, "cannot take --seed: expected a whole number from 0 to "},
       {{"--seed", "x"},
-       "cannot take --seed: expected a whole number of at least 0 and at most 64 bits, got 'x'"},
+       "cannot take --seed: expected a whole number from 0 to 18446744073709551615, got 'x'"},
       {{"--seed", "18446744073709551615", "--images", "2"},
-       "is too large to be counted up for 2 images"},
+       "is too large to count up for 2 pictures"},
       {{"--images", "0"}, "cannot take --images: expected a whole number from 1 to 1000, got 0"},
       {{"--threads", "0"}, "cannot take --threads: expected a whole number from 1 to 1024, got 0"},
       {{"--precision", "f8"}, "cannot take --precision: expected one of auto, f32, bf16, got 'f8'"},
-      {{"--scheduler", "ddim"}, "--scheduler: there is no sampler 'ddim'; there is: Euler"},
+      {{"--scheduler", "ddim"}, "cannot take --scheduler: expected Euler, got 'ddim'"},
       {{"--backend", "gpu"}, "cannot take --backend: expected one of cpu, ref, got 'gpu'"},
       {{"--photo-size", "big"},
        "cannot take --photo-size: expected one of published, original, got 'big'"},
-      {{"--detector-size", "100"}, "--detector-size: a multiple of 32 is needed, 100 came"},
-      {{"--prompt", "broken \xff\xfe"}, "cannot read --prompt: expected UTF-8 text, but byte 7"},
-      {{"--negative", "broken \xc3"}, "cannot read --negative: expected UTF-8 text"},
-      {{"--quiet=no"}, "--quiet: it stands alone, without a value; 'no' came"},
+      {{"--detector-size", "100"},
+        "cannot take --detector-size: expected a multiple of 32, got 100"},
+       {{"--prompt", "broken \xff\xfe"}, "cannot read --prompt: expected UTF-8 text, but byte 7"},
+       {{"--negative", "broken \xc3"}, "cannot read --negative: expected UTF-8 text"},
+       {{"--quiet=no"}, "--quiet takes no value, got 'no'"},
       {{"-o", file("out.gif")}, ".webp"},
       {{"-o", file("out")}, ".webp"},
       {{"--base", ""}, "cannot take --base: expected a path, got ''"},
-      {{"--promt", "a"}, "there is no flag --promt, did you mean --prompt?"},
-      {{"stray"}, "'stray' does not belong to any flag"},
-      {{"--negative"}, "--negative: a value is needed behind it, none came"},
+      {{"--promt", "a"}, "unknown flag --promt, did you mean --prompt?"},
+      {{"stray"}, "unexpected argument 'stray'"},
+      {{"--negative"}, "--negative needs a value"},
   };
   for (const auto& [flags, text] : cases) {
     run(generate(flags)).exits(2).says("semblance: ").says(text).prints_nothing();
@@ -199,10 +202,10 @@ TEST_F(Generate, RefusesWhatARequestCannotBe) {
   }
 }
 
-TEST_F(Generate, NamesAllThatLacks) {
+TEST_F(Generate, NamesAllMissingFlags) {
   run({"generate", "--base", "sdxl"})
       .exits(2)
-      .says("generate needs --identitynet, --adapter, --face, --prompt, -o, which did not come");
+      .says("generate needs --identitynet, --adapter, --face, --prompt and -o");
   run(generate_without("--prompt")).exits(2).says("generate needs --prompt, which");
 }
 
@@ -232,11 +235,11 @@ TEST_F(Generate, LeavesNothingOnAFullDisk) {
   EXPECT_EQ(bytes_of(file("out.png")), "an older picture");
 }
 
-TEST_F(Generate, SaysThatAFullDiskIsFull) {
+TEST_F(Generate, ReportsAFullDisk) {
   const std::string disk = file("disk");
   fs::create_directory(disk);
   if (std::system(("mount -t tmpfs -o size=4k tmpfs " + disk + " 2>/dev/null").c_str()) != 0)
-    GTEST_SKIP() << "no right to mount a small disk";
+    GTEST_SKIP() << "no permission to mount a small disk";
   run(generate({"-o", disk + "/out.png"})).exits(7).says("out.png: No space left on device");
   EXPECT_TRUE(fs::is_empty(disk));
   run(generate({"--size", "256x256", "--latents", disk + "/out.npy"}))
@@ -248,11 +251,11 @@ TEST_F(Generate, SaysThatAFullDiskIsFull) {
   EXPECT_EQ(std::system(("umount " + disk).c_str()), 0);
 }
 
-TEST_F(Generate, SaysThatItsResultCannotBePrinted) {
+TEST_F(Generate, ReportsThatTheResultCannotBePrinted) {
   start(generate(), "/dev/full").end().exits(7).says("cannot print the result: No space left");
 }
 
-TEST_F(Generate, EndsWithinASecondAndLeavesNothing) {
+TEST_F(Generate, EndsWithinASecondAndLeavesNoFiles) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     Running running = start(generate({"--size", "512x512", "--steps", "1000"}));
     ASSERT_TRUE(running.waits_for("out.png: 512 x 512"));
@@ -265,7 +268,7 @@ TEST_F(Generate, EndsWithinASecondAndLeavesNothing) {
   }
 }
 
-TEST_F(Generate, EndsAtOnceOnASecondSignal) {
+TEST_F(Generate, EndsImmediatelyOnASecondSignal) {
   Running running = start(generate({"--size", "1024x1024", "--steps", "1000"}));
   ASSERT_TRUE(running.waits_for("out.png: 1024 x 1024"));
   running.signal(SIGINT);

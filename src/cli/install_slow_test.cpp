@@ -1,4 +1,4 @@
-// What cmake --install gives is enough to build and run a program against the library.
+// The installed files suffice to build and run a program against the library.
 #include <cstdlib>
 
 #include "cli/program_test.h"
@@ -8,21 +8,21 @@ namespace {
 
 class Installed : public ProgramTest {
  protected:
-  /// Runs a shell command; on failure its output is told.
+  /// Runs a shell command; prints its output on failure.
   void shell(const std::string& command) {
     const int status = std::system((command + " >" + file("shell.txt") + " 2>&1").c_str());
     ASSERT_EQ(status, 0) << command << '\n' << bytes_of(file("shell.txt"));
   }
 };
 
-TEST_F(Installed, ServesAProgramOfAnotherProject) {
+TEST_F(Installed, BuildsAnExternalProject) {
   const std::string prefix = file("prefix");
   ASSERT_NO_FATAL_FAILURE(shell("cmake --install " SEMBLANCE_BUILD_DIR " --prefix " + prefix));
   ASSERT_NO_FATAL_FAILURE(shell(prefix + "/bin/semblance --version"));
   ASSERT_NO_FATAL_FAILURE(shell("cmake -S " + prefix + "/share/doc/semblance/examples -B " +
                                 file("build") + " -DCMAKE_PREFIX_PATH=" + prefix));
   ASSERT_NO_FATAL_FAILURE(shell("cmake --build " + file("build")));
-  // The same by pkg-config, which finds all where --prefix has put it.
+  // The same with pkg-config, which finds everything below --prefix.
   const std::string settings = "PKG_CONFIG_PATH=$(dirname $(find " + prefix +
                                " -name semblance.pc)) pkg-config --cflags --libs semblance";
   ASSERT_NO_FATAL_FAILURE(shell("c++ -std=c++20 " + prefix +

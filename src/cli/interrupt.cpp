@@ -27,7 +27,7 @@ std::stop_source stop_source;
 std::thread watcher;
 std::mutex last_words_mutex;
 std::string& last_words() {
-  static auto& text = *new std::string();  // outlives exit handlers
+  static auto& text = *new std::string();  // never destroyed: outlives exit handlers
   return text;
 }
 
@@ -38,7 +38,7 @@ void on_signal(int) {
   errno = saved;
 }
 
-/// The next byte of the pipe, or 0 when none comes in time; a negative time is forever.
+/// The next byte of the pipe, or 0 after a timeout; a negative timeout waits forever.
 char next_byte(int milliseconds) {
   pollfd waiting{pipe_ends[0], POLLIN, 0};
   const int ready = poll(&waiting, 1, milliseconds);
@@ -73,7 +73,7 @@ Interrupt::Interrupt() {
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
   for (const int signal : kSignals) {
-    // Under nohup SIGHUP is ignored and stays so; a shell's background job ignores SIGINT.
+    // Ignored signals stay ignored: SIGHUP under nohup, SIGINT in a shell's background job.
     struct sigaction before {};
     if (sigaction(signal, nullptr, &before) == 0 && before.sa_handler == SIG_IGN) continue;
     sigaction(signal, &action, nullptr);
@@ -87,7 +87,7 @@ Interrupt::~Interrupt() {
     if (sigaction(signal, nullptr, &now) == 0 && now.sa_handler == on_signal)
       ::signal(signal, SIG_DFL);
   }
-  close(pipe_ends[1]);  // which the watcher reads as the end
+  close(pipe_ends[1]);  // the watcher reads this as kFinished
   watcher.join();
   close(pipe_ends[0]);
 }

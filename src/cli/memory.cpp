@@ -1,4 +1,4 @@
-// semblance memory: what memory there is, and which mode that gives.
+// semblance memory: shows the available memory and the mode it leads to.
 #include <nlohmann/json.hpp>
 
 #include "backend/backends.h"
@@ -25,11 +25,10 @@ struct Settings {
 
 void declare(Flags& flags, Settings& s) {
   flags.group("What to do");
-  flags.toggle(
-      "--measure",
-      "First measures anew what this machine computes, reads and writes in a second, which "
-      "plans predict times from. Takes some seconds; generate does it once by itself.",
-      s.measure);
+  flags.toggle("--measure",
+               "First measures how fast this machine computes, reads and writes; plans use this to "
+               "predict times. Takes a few seconds. `generate` does this once by itself.",
+               s.measure);
   flags.toggle(
       "--json",
       "Prints {\"ram\": {\"total_bytes\", \"available_bytes\", \"used_bytes\", "
@@ -39,20 +38,20 @@ void declare(Flags& flags, Settings& s) {
       "\"available_bytes\", \"budget_bytes\", \"mode\", \"message\"}.",
       s.json);
   flags.value("--memory", "AMOUNT",
-              "Tells what this would give a run: 256MiB, 2GiB (binary), 300MB, 1.5GB (decimal), "
-              "60% of what is available, or auto, which is 80%. Default: auto.",
+              "Shows the mode of a run with this budget: 256MiB or 2GiB (binary), 300MB or 1.5GB "
+              "(decimal), 60% (of the available memory), or auto (80%). Default: auto.",
               [&s](const std::string& flag, const std::string& text) {
                 s.budget = parse_memory(text, flag);
               });
   flags.value("--lang", "en|es",
-              "The language: English or Spanish. Default: what LC_ALL, LC_MESSAGES or LANG says.",
+              "Language: English or Spanish. Default: from LC_ALL, LC_MESSAGES or LANG.",
               [&s](const std::string& flag, const std::string& text) {
                 s.language = parse_language(text, flag);
               });
   flags.epilogue(
-      "Available is the least of what the machine has, the room left in the control group, and\n"
-      "what ulimit -v and -d leave; page cache that can be dropped is available, swap is not\n"
-      "counted. docs/memory.md tells more.\n"
+      "Available memory is the smallest of: what the machine has left, what the control group\n"
+      "has left, and what ulimit -v and -d leave. Droppable page cache counts as available,\n"
+      "swap does not. See docs/memory.md.\n"
       "\n"
       "Examples\n"
       "  semblance memory\n"
@@ -143,9 +142,9 @@ std::string report_of(const Settings& s, const MachineMemory& machine) {
 int memory(std::span<const char* const> words) {
   Settings s;
   s.language = language_of_environment();
-  Flags flags("memory [--json] [--measure] [--memory AMOUNT] [--lang en|es]",
-              "Tells the memory that this machine and this control group have, and which mode a "
-              "run would be in.");
+  Flags flags(
+      "memory [--json] [--measure] [--memory AMOUNT] [--lang en|es]",
+      "Shows the memory of this machine and its control group, and the memory mode of a run.");
   declare(flags, s);
   if (!flags.read(words)) {
     print(flags.help());

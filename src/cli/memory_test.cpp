@@ -1,4 +1,4 @@
-// `semblance memory` as a user meets it.
+// `semblance memory` as a user runs it.
 #include <nlohmann/json.hpp>
 
 #include "cli/program_test.h"
@@ -18,7 +18,7 @@ class MemoryCommand : public ProgramTest {
   }
 };
 
-TEST_F(MemoryCommand, TellsTheMachineInBothLanguages) {
+TEST_F(MemoryCommand, PrintsTheMemoryInBothLanguages) {
   run({"memory"})
       .exits(0)
       .prints("RAM: ")
@@ -40,8 +40,8 @@ TEST_F(MemoryCommand, TellsTheMachineInBothLanguages) {
   unsetenv("LANG");
 }
 
-TEST_F(MemoryCommand, TellsTheModeThatABudgetGives) {
-  run({"memory", "--memory", "4GiB"}).exits(0).prints("Mode: normal. There is memory enough");
+TEST_F(MemoryCommand, PrintsTheModeOfABudget) {
+  run({"memory", "--memory", "4GiB"}).exits(0).prints("Mode: normal. Enough memory");
   run({"memory", "--memory", "3000MB"})
       .exits(0)
       .prints("budget 2862 MiB")
@@ -50,10 +50,10 @@ TEST_F(MemoryCommand, TellsTheModeThatABudgetGives) {
   run({"memory", "--memory", "256MiB", "--lang", "es"})
       .exits(0)
       .prints("Modo: ultra-conservador. Modo de memoria ultra-conservador activado");
-  run({"memory", "--memory", "9000TiB"}).exits(0).prints("the system may end the program");
+  run({"memory", "--memory", "9000TiB"}).exits(0).prints("the system may kill the program");
 }
 
-TEST_F(MemoryCommand, JsonHasTheFigures) {
+TEST_F(MemoryCommand, JsonHasAllFigures) {
   const auto json = nlohmann::json::parse(run({"memory", "--json", "--lang", "es"}).exits(0).out());
   const auto total = json.at("ram").at("total_bytes").get<std::uint64_t>();
   EXPECT_EQ(total, Meter().machine().total_bytes);
@@ -74,7 +74,7 @@ TEST_F(MemoryCommand, JsonHasTheFigures) {
   EXPECT_EQ(small.at("message"), "Ultra-conservative memory mode is on");
 }
 
-TEST_F(MemoryCommand, TellsTheControlGroupsLimit) {
+TEST_F(MemoryCommand, PrintsTheControlGroupsLimit) {
   constexpr std::uint64_t kLimit = std::uint64_t{200} << 20U;
   const testing::ControlGroup group(kLimit);
   if (!group.ready()) GTEST_SKIP() << group.why_not();
@@ -89,7 +89,7 @@ TEST_F(MemoryCommand, TellsTheControlGroupsLimit) {
   EXPECT_GT(room, kLimit * 9 / 10);
   EXPECT_EQ(first.at("available_bytes"), room);
   EXPECT_EQ(first.at("mode"), "ultra-conservative");
-  // A file that was read stands in the page cache, counts as usage, and leaves the room as it was.
+  // A file just read is in the page cache: it counts as usage but does not reduce the room.
   write_bytes(file("large"), std::string(64 << 20, 'x'));
   const int descriptor = open(file("large").c_str(), O_RDWR);
   fsync(descriptor);
@@ -105,7 +105,7 @@ TEST_F(MemoryCommand, TellsTheControlGroupsLimit) {
   EXPECT_EQ(json("").at("control_group").at("limit_bytes"), kLimit / 2);
 }
 
-TEST_F(MemoryCommand, TellsTheProcessLimit) {
+TEST_F(MemoryCommand, PrintsTheProcessLimit) {
   run({"memory"}).exits(0).prints("\nProcess limit: none\n");
   run({"memory", "--lang", "es"}).exits(0).prints("\nLímite del proceso: ninguno\n");
   for (const std::string letter : {"v", "d"}) {
@@ -113,7 +113,7 @@ TEST_F(MemoryCommand, TellsTheProcessLimit) {
     run_behind(setup, {"memory"})
         .exits(0)
         .prints("Process limit: 977 MiB (ulimit -" + letter + "), ")
-        .prints(" MiB mapped, room for ");
+        .prints(" MiB mapped, ");
     const auto json = nlohmann::json::parse(run_behind(setup, {"memory", "--json"}).exits(0).out());
     const auto& limit = json.at("process_limit");
     EXPECT_EQ(limit.at("kind"), letter == "v" ? "address_space" : "data");
@@ -125,8 +125,8 @@ TEST_F(MemoryCommand, TellsTheProcessLimit) {
   }
 }
 
-TEST_F(MemoryCommand, TheFirstRunOnAMachineKeepsToItsBudget) {
-  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer takes memory of its own";
+TEST_F(MemoryCommand, FirstRunOnAMachineStaysWithinItsBudget) {
+  if (testing::kSanitized) GTEST_SKIP() << "the sanitizer uses memory of its own";
   const testing::ControlGroup group(std::uint64_t{80} << 20U);
   const std::string enter = group.ready() ? group.enter_command() : "true";
   const std::string limited[] = {"export XDG_CACHE_HOME='" + file("cache") + "'",
@@ -144,7 +144,7 @@ TEST_F(MemoryCommand, TheFirstRunOnAMachineKeepsToItsBudget) {
   run({"memory", "--measure", "--memory", "20MiB"}).exits(6).says("cannot measure this machine in");
 }
 
-TEST_F(MemoryCommand, RefusesWhatIsNoAmountOrLanguage) {
+TEST_F(MemoryCommand, RefusesInvalidAmountsAndLanguages) {
   for (const std::string amount : {"0", "-1", "5 bananas", "200%", "", "256", "99999999TiB"}) {
     run({"memory", "--memory", amount})
         .exits(2)
@@ -152,8 +152,10 @@ TEST_F(MemoryCommand, RefusesWhatIsNoAmountOrLanguage) {
         .says(", got '" + amount + "'\n  units are ")
         .prints_nothing();
   }
-  run({"memory", "--lang", "fr"}).exits(2).says("--lang: en (English) or es (Spanish) is needed");
-  run({"memory", "now"}).exits(2).says("'now' does not belong to any flag");
+  run({"memory", "--lang", "fr"})
+      .exits(2)
+      .says("--lang: expected en (English) or es (Spanish), got 'fr'");
+  run({"memory", "now"}).exits(2).says("unexpected argument 'now'");
   run({"memory", "--help"}).exits(0).prints("reclaimable_bytes").prints("Examples");
   run({"--help"}).exits(0).prints("  memory     ");
 }

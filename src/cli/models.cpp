@@ -1,4 +1,4 @@
-// semblance models: downloads models, tells which there are, checks and removes them.
+// semblance models: downloads, lists, checks and removes models.
 #include <fmt/ranges.h>
 #include <unistd.h>
 
@@ -25,45 +25,44 @@ namespace {
 constexpr const char* kOverview =
     "Usage: semblance models COMMAND [NAME ...] [flags]\n"
     "\n"
-    "The models that pictures are made with: gets them, and keeps them where the Python tools "
-    "keep\n"
-    "them, so that what is there already is used.\n"
+    "Downloads and manages the models. They are stored where the Python tools store theirs, so\n"
+    "models that those have downloaded are used as well.\n"
     "\n"
     "Commands\n"
-    "  pull NAME ...    downloads what is not there; goes on where a download broke off\n"
-    "  list             tells which models are on this machine\n"
-    "  check [NAME ...] reads every byte and compares checksums; audits names and shapes of "
-    "weights\n"
+    "  pull NAME ...    downloads missing files; continues interrupted downloads\n"
+    "  list             lists the models on this machine\n"
+    "  check [NAME ...] verifies all checksums, and the names and shapes of the weights\n"
     "  rm NAME ...      removes models\n"
     "\n"
     "Names\n"
     "  sdxl         stabilityai/stable-diffusion-xl-base-1.0, the base model\n"
     "  instantid    InstantX/InstantID: IdentityNet and the face adapter\n"
     "  antelopev2   insightface's face models\n"
-    "  owner/name   another SDXL of the hub, as a diffusers folder; owner/name@revision\n"
+    "  owner/name   another SDXL model on the hub, in diffusers format; owner/name@revision\n"
     "\n"
     "Examples\n"
-    "  All that a picture takes, and then a picture:\n"
+    "  Download everything needed, then make a picture:\n"
     "  semblance models pull sdxl instantid antelopev2\n"
     "  semblance generate --base sdxl --face me.jpg --prompt \"a man in the snow\" -o snow.png\n"
-    "  Another base model:\n"
+    "  Use another base model:\n"
     "  semblance models pull wangqixun/YamerMIX_v8\n"
     "  semblance generate --base wangqixun/YamerMIX_v8 ...\n"
-    "  What there is, and whether it is whole:\n"
+    "  List the models and verify them:\n"
     "  semblance models list\n"
     "  semblance models check\n"
     "\n"
-    "  semblance models COMMAND --help tells a command's flags.\n"
+    "  semblance models COMMAND --help explains a command's flags.\n"
     "\n";
 
 constexpr const char* kEnvironment =
     "Environment\n"
-    "  HF_HOME, HF_HUB_CACHE, XDG_CACHE_HOME   where the hub's models are kept: "
+    "  HF_HOME, HF_HUB_CACHE, XDG_CACHE_HOME   cache of the hub's models; default "
     "~/.cache/huggingface\n"
-    "  HF_TOKEN, HF_TOKEN_PATH                 who asks, for gated models; goes to the hub alone\n"
-    "  HF_ENDPOINT                             another server instead of https://huggingface.co\n"
-    "  HF_HUB_OFFLINE=1                        nothing is downloaded\n"
-    "  https_proxy, no_proxy                   as curl takes them\n"
+    "  HF_TOKEN, HF_TOKEN_PATH                 access token for gated models; sent only to the "
+    "hub\n"
+    "  HF_ENDPOINT                             server to use instead of https://huggingface.co\n"
+    "  HF_HUB_OFFLINE=1                        disables downloads\n"
+    "  https_proxy, no_proxy                   proxy settings, as for curl\n"
     "\n";
 
 std::string page_amount(std::uint64_t bytes) {
@@ -80,18 +79,18 @@ std::vector<ModelName> names_of(const std::vector<std::string>& words) {
   return names;
 }
 
-/// Asks on a terminal; elsewhere --yes is needed.
+/// Asks for confirmation on a terminal; without one, throws Error(kArgument) unless `yes`.
 void ask(const std::string& command, const std::string& question, bool yes) {
   if (yes) return;
   if (isatty(STDIN_FILENO) == 0 || isatty(STDERR_FILENO) == 0) {
-    fail(ErrorKind::kArgument, "{}: {} There is no terminal to answer at\n  --yes answers with yes",
-         command, question);
+    fail(ErrorKind::kArgument, "{}: {} No terminal to answer on\n  --yes answers yes", command,
+         question);
   }
   std::cerr << question << " [y/N] " << std::flush;
   std::string answer;
   std::getline(std::cin, answer);
   if (answer != "y" && answer != "Y" && answer != "yes")
-    fail(ErrorKind::kCancelled, "cancelled: nothing was done");
+    fail(ErrorKind::kCancelled, "cancelled: nothing was changed");
 }
 
 struct PullSettings {
@@ -104,25 +103,31 @@ struct PullSettings {
 
 void declare(Flags& flags, PullSettings& s) {
   flags.group("What to do");
-  flags.words("NAME ...", "sdxl, instantid, antelopev2, or owner/name of an SDXL on the hub.",
+  flags.words("NAME ...",
+              "sdxl, instantid, antelopev2, or owner/name[@revision] of an SDXL model on the hub.",
               s.names);
-  flags.toggle("-y,--yes", "Accepts the licences, which are shown before a first download.", s.yes);
+  flags.toggle(
+      "-y,--yes",
+      "Accepts the licences without asking. They are shown before the first download of a model.",
+      s.yes);
   flags.toggle("--local",
-               "Into checkpoints/ and models/ of this folder, as InstantID's notebooks have them, "
-               "instead of "
-               "the cache. --base then is checkpoints/NAME; the rest is found there.",
+               "Downloads into checkpoints/ and models/ of the current folder, the layout of "
+               "InstantID's notebooks, instead of the cache. Then use --base checkpoints/NAME; the "
+               "other models are found there by default.",
                s.local);
-  flags.whole("--parallel", "Files at once, 1 to 16. Default: 4.", 1, 16, s.parallel);
-  flags.toggle("-q,--quiet", "Prints warnings and the models' folders only.", s.quiet);
-  flags.epilogue(std::string("Examples\n"
-                             "  semblance models pull sdxl instantid antelopev2\n"
-                             "  semblance models pull wangqixun/YamerMIX_v8 --yes\n"
-                             "  HF_HOME=/data/hub semblance models pull sdxl\n"
-                             "\n"
-                             "The folders go to stdout, all else to stderr. A command that was\n"
-                             "ended, in whatever way, goes on when it is given again.\n"
-                             "\n") +
-                 kEnvironment + exit_codes_text());
+  flags.whole("--parallel", "Number of files to download at once, 1 to 16. Default: 4.", 1, 16,
+              s.parallel);
+  flags.toggle("-q,--quiet", "Prints only warnings and the models' folders.", s.quiet);
+  flags.epilogue(
+      std::string("Examples\n"
+                  "  semblance models pull sdxl instantid antelopev2\n"
+                  "  semblance models pull wangqixun/YamerMIX_v8 --yes\n"
+                  "  HF_HOME=/data/hub semblance models pull sdxl\n"
+                  "\n"
+                  "The models' folders go to stdout, everything else to stderr. Repeat an\n"
+                  "interrupted command to continue the download.\n"
+                  "\n") +
+      kEnvironment + exit_codes_text());
 }
 
 std::string progress_text(const DownloadProgress& p) {
@@ -134,7 +139,7 @@ std::string progress_text(const DownloadProgress& p) {
   return p.now.empty() ? text : text + ": " + p.now;
 }
 
-/// What comes, from where and where to.
+/// What will be downloaded, and to where.
 std::string summary_of(const PlannedModel& model) {
   if (model.bytes_to_come() == 0 && model.unpacked_bytes == 0)
     return text_of(Message::kNothingToDownload, model.name.text());
@@ -145,8 +150,8 @@ std::string summary_of(const PlannedModel& model) {
 int pull(std::span<const char* const> words) {
   PullSettings s;
   Flags flags("models pull NAME ... [--yes] [--local] [flags]",
-              "Downloads models: only the files that are used, with fp16 weights where they are "
-              "published. What is there is not downloaded again.");
+              "Downloads models: only the files that are needed, with fp16 weights where "
+              "published. Files that are already there are not downloaded again.");
   declare(flags, s);
   if (!flags.read(words)) {
     print(flags.help());
@@ -154,8 +159,8 @@ int pull(std::span<const char* const> words) {
   }
   if (s.names.empty()) {
     fail(ErrorKind::kArgument,
-         "pull needs names, which did not come\n  semblance models pull sdxl instantid antelopev2 "
-         "gets all that a picture takes");
+         "pull needs model names\n  `semblance models pull sdxl instantid antelopev2` downloads "
+         "everything needed for pictures");
   }
   const std::vector<ModelName> names = names_of(s.names);
   const Places places = places_of_environment();
@@ -180,7 +185,7 @@ int pull(std::span<const char* const> words) {
   progress.clear();
   if (!licences.empty()) {
     std::cerr << fmt::format("{}\n", fmt::join(licences, "\n")) << std::flush;
-    ask("pull", "Are these licences accepted?", s.yes);
+    ask("pull", "Accept these licences?", s.yes);
   }
   puller.run(models);
   progress.clear();
@@ -195,11 +200,12 @@ std::string kind_of(const KeptModel& model) {
 }
 
 std::string state_of(const KeptModel& model) {
-  if (model.is_whole()) return "whole";
+  if (model.is_whole()) return "complete";
   if (model.incomplete_bytes > 0)
-    return fmt::format("broken off; `semblance models pull {}` goes on", model.name.text());
-  return fmt::format("lacks {}; `semblance models pull {}` gets it", fmt::join(model.lacking, ", "),
-                     model.name.text());
+    return fmt::format("incomplete; `semblance models pull {}` continues the download",
+                       model.name.text());
+  return fmt::format("{} missing; `semblance models pull {}` downloads it",
+                     fmt::join(model.lacking, ", "), model.name.text());
 }
 
 nlohmann::ordered_json json_of(const KeptModel& model) {
@@ -217,14 +223,15 @@ nlohmann::ordered_json json_of(const KeptModel& model) {
 
 std::string no_models_in(const Places& places) {
   return fmt::format(
-      "no models in {} or {}\n  `semblance models pull sdxl instantid antelopev2` gets all that a "
-      "picture takes",
+      "no models in {} or {}\n  `semblance models pull sdxl instantid antelopev2` downloads "
+      "everything needed for pictures",
       places.cache.string(), places.face_models.string());
 }
 
 int list(std::span<const char* const> words) {
   bool json = false;
-  Flags flags("models list [--json]", "Tells which models are on this machine, and where.");
+  Flags flags("models list [--json]",
+              "Lists the models on this machine, their size, state and folder.");
   flags.group("What to do");
   flags.toggle("--json",
                "Prints {\"cache\", \"face_models\", \"models\": [{\"name\", \"kind\", \"whole\", "
@@ -260,8 +267,8 @@ int list(std::span<const char* const> words) {
   return 0;
 }
 
-/// Audits what can be: names and shapes of every tensor where base model, IdentityNet and adapter
-/// are there, else each file's own directory of tensors.
+/// Audits as much as possible: every tensor's name and shape if base model, IdentityNet and adapter
+/// are all there, otherwise only each file's tensor directory.
 void audit_models(const std::vector<KeptModel>& models, Progress& progress) {
   const KeptModel* identity = nullptr;
   bool any_base = false;
@@ -291,11 +298,11 @@ int check(std::span<const char* const> words) {
   std::vector<std::string> named;
   bool quiet = false;
   Flags flags("models check [NAME ...] [flags]",
-              "Reads every byte of models and compares their checksums; then audits that the "
-              "weights have the tensors that their configs declare. Nothing is loaded.");
+              "Reads every byte of the models and verifies checksums, then checks that the weights "
+              "have the tensors their configs declare.");
   flags.group("What to do");
-  flags.words("NAME ...", "Which; default: all that are there.", named);
-  flags.toggle("-q,--quiet", "Prints what is wrong only.", quiet);
+  flags.words("NAME ...", "The models to check. Default: all on this machine.", named);
+  flags.toggle("-q,--quiet", "Prints only what is wrong.", quiet);
   flags.epilogue(kEnvironment + exit_codes_text());
   if (!flags.read(words)) {
     print(flags.help());
@@ -307,8 +314,9 @@ int check(std::span<const char* const> words) {
     auto model = find_kept(places, name);
     if (!model || model->folder.empty()) {
       fail(ErrorKind::kMissing,
-           "cannot check {}: it is not in {}\n  `semblance models pull {}` gets it", name.text(),
-           (name.repository ? places.cache : places.face_models).string(), name.text());
+           "cannot check {}: not found in {}\n  `semblance models pull {}` downloads it",
+           name.text(), (name.repository ? places.cache : places.face_models).string(),
+           name.text());
     }
     models.push_back(std::move(*model));
   }
@@ -343,35 +351,33 @@ int check(std::span<const char* const> words) {
   progress.clear();
   if (wrong.empty()) return 0;
   fail(ErrorKind::kCorrupt,
-       "{} {} not right:\n  {}\n  `semblance models rm NAME`, then `semblance models pull NAME`, "
-       "gets "
-       "a model anew",
-       wrong.size(), wrong.size() == 1 ? "thing is" : "things are", fmt::join(wrong, "\n  "));
+       "{} {} found:\n  {}\n  to download a model again: `semblance models rm NAME`, then "
+       "`semblance models pull NAME`",
+       wrong.size(), wrong.size() == 1 ? "problem" : "problems", fmt::join(wrong, "\n  "));
 }
 
 int remove(std::span<const char* const> words) {
   std::vector<std::string> named;
   bool yes = false;
   Flags flags("models rm NAME ... [--yes]",
-              "Removes models from this machine, with all revisions that the cache has of them. "
-              "Other tools that use the cache lose them, too.");
+              "Removes models from this machine, with all their revisions in the cache. Other "
+              "tools that use the cache lose them too.");
   flags.group("What to do");
-  flags.words("NAME ...", "Which.", named);
-  flags.toggle("-y,--yes", "Does not ask.", yes);
+  flags.words("NAME ...", "The models to remove.", named);
+  flags.toggle("-y,--yes", "Removes without asking.", yes);
   flags.epilogue(kEnvironment + exit_codes_text());
   if (!flags.read(words)) {
     print(flags.help());
     return 0;
   }
   if (named.empty())
-    fail(ErrorKind::kArgument,
-         "rm needs names, which did not come\n  `semblance models list` has them");
+    fail(ErrorKind::kArgument, "rm needs model names\n  `semblance models list` shows them");
   const Places places = places_of_environment();
   std::vector<KeptModel> models;
   for (const ModelName& name : names_of(named)) {
     auto model = find_kept(places, name);
     if (!model) {
-      fail(ErrorKind::kMissing, "cannot remove {}: it is not in {}", name.text(),
+      fail(ErrorKind::kMissing, "cannot remove {}: not found in {}", name.text(),
            (name.repository ? places.cache : places.face_models).string());
     }
     models.push_back(std::move(*model));
@@ -404,7 +410,7 @@ int models(std::span<const char* const> words) {
     return 0;
   }
   constexpr std::string_view kKnown[] = {"pull", "list", "check", "rm", "--help"};
-  fail(ErrorKind::kArgument, "models has no command '{}'{}\n  semblance models --help lists them",
+  fail(ErrorKind::kArgument, "unknown command 'models {}'{}\n  semblance models --help lists them",
        command, did_you_mean(command, kKnown));
 }
 

@@ -1,5 +1,5 @@
-// `semblance models` as a user gives it, against a server of the hub's routes that has the small
-// checkpoint in the published layout: pull, list, check, rm, and a picture from what was pulled.
+// `semblance models` as a user runs it, against a server with the hub's routes and a small
+// checkpoint in the published layout: pull, list, check, rm, and a picture from the pulled models.
 #include <nlohmann/json.hpp>
 
 #include "cli/program_test.h"
@@ -30,7 +30,7 @@ class Models : public ProgramTest {
     const fs::path checkpoint = golden() / "checkpoint";
     sdxl_ = files_in(checkpoint / "base");
     std::map<std::string, std::string> published = sdxl_;
-    // What else is published there, and is not used.
+    // Other published files, which are not used.
     for (const char* other :
          {"sd_xl_base_1.0.safetensors", "unet/diffusion_pytorch_model.safetensors",
           "unet/model.onnx", "text_encoder/model.safetensors", "text_encoder/flax_model.msgpack",
@@ -59,7 +59,7 @@ class Models : public ProgramTest {
     return fs::path(file("hf/hub")) / name / "snapshots" / HubServer::commit();
   }
   fs::path sdxl_folder() const { return snapshot(kSdxlFolder); }
-  /// Just what is used is there, fp16 where it is published.
+  /// Exactly the files that are used are there, in fp16 where published.
   void expect_sdxl() const {
     const auto files = files_in(sdxl_folder());
     for (const auto& [path, bytes] : files) EXPECT_TRUE(sdxl_.contains(path)) << path;
@@ -68,7 +68,7 @@ class Models : public ProgramTest {
       EXPECT_TRUE(files.at(path) == bytes) << path;
     }
   }
-  /// Where what has arrived of a file is kept until it is whole.
+  /// The partial file of a download.
   fs::path incomplete(const std::string& model, const std::string& bytes) const {
     return file("hf/hub/" + model + "/blobs/") + testing::digest_of(DigestKind::kSha256, bytes) +
            ".incomplete";
@@ -79,7 +79,7 @@ class Models : public ProgramTest {
   std::map<std::string, std::string> sdxl_;
 };
 
-TEST_F(Models, PulledTheyMakeThePictureOfTheirFolders) {
+TEST_F(Models, PulledModelsMakeTheSamePictureAsTheirFolders) {
   const Outcome pulled = run({"models", "pull", "sdxl", "instantid", "--yes"});
   pulled.exits(0)
       .says("Open RAIL")
@@ -91,7 +91,7 @@ TEST_F(Models, PulledTheyMakeThePictureOfTheirFolders) {
        "--size", "64x48", "--steps", "2", "--seed", "7", "--precision", "f32", "-o",
        file("pulled.png")})
       .exits(0);
-  // The text in the file names the model's folder, so pixels are compared by their own chunk.
+  // The metadata names the model's folder, so only the pixel chunks are compared.
   const auto pixels = [this](const char* name) {
     const std::string bytes = bytes_of(file(name));
     return bytes.substr(bytes.find("IDAT"));
@@ -99,27 +99,27 @@ TEST_F(Models, PulledTheyMakeThePictureOfTheirFolders) {
   EXPECT_EQ(pixels("pulled.png"), pixels("out.png"));
 }
 
-TEST_F(Models, AMissingOneNamesTheCommandThatGetsIt) {
+TEST_F(Models, MissingModelErrorsNameThePullCommand) {
   std::vector<std::string> words{"generate", "--base", "sdxl", "--face",       identity(),
                                  "--prompt", "x",      "-o",   file("out.png")};
-  run(words).exits(2).says("`semblance models pull instantid` gets");
+  run(words).exits(2).says("`semblance models pull instantid` downloads");
   run({"models", "pull", "instantid", "--yes"}).exits(0);
-  run(words).exits(3).says("`semblance models pull sdxl` gets it");
+  run(words).exits(3).says("`semblance models pull sdxl` downloads it");
   words[2] = "a/b";
-  run(words).exits(3).says("`semblance models pull a/b` gets it");
+  run(words).exits(3).says("`semblance models pull a/b` downloads it");
 }
 
-TEST_F(Models, LicencesAreShownAndAskedForOnce) {
+TEST_F(Models, LicencesAreShownAndConfirmedOnce) {
   run({"models", "pull", "sdxl"})
       .exits(2)
       .says("Open RAIL")
-      .says("Are these licences accepted?")
-      .says("--yes answers with yes")
+      .says("Accept these licences?")
+      .says("--yes answers yes")
       .prints_nothing();
   EXPECT_TRUE(server_.requests("resolve").empty());
   run({"models", "pull", "instantid"}).exits(2).says("for research, non-commercial");
   pull();
-  run({"models", "pull", "sdxl"}).exits(0).says("all is there");
+  run({"models", "pull", "sdxl"}).exits(0).says("already complete");
 }
 
 TEST_F(Models, AreListed) {
@@ -135,7 +135,7 @@ TEST_F(Models, AreListed) {
       .exits(0)
       .prints("SDXL")
       .prints("InstantX/InstantID: InstantID")
-      .prints("whole");
+      .prints("complete");
 }
 
 TEST_F(Models, AreCheckedByteByByte) {
@@ -144,10 +144,7 @@ TEST_F(Models, AreCheckedByteByByte) {
   run({"models", "check", "sdxl"}).exits(3).says("`semblance models pull").says("gets it");
   run({"models", "check", "instantid"}).exits(3).says("`semblance models pull InstantX/InstantID`");
   pull();
-  run({"models", "check"})
-      .exits(0)
-      .says("files are as they should be")
-      .says("its tensors are as they should be");
+  run({"models", "check"}).exits(0).says("files, all correct").says("tensors are correct");
   const fs::path weights =
       fs::canonical(sdxl_folder() / "vae/diffusion_pytorch_model.fp16.safetensors");
   std::string bytes = bytes_of(weights);
@@ -157,22 +154,22 @@ TEST_F(Models, AreCheckedByteByByte) {
   run({"models", "check"})
       .exits(4)
       .says("1 thing is not right")
-      .says("vae/diffusion_pytorch_model.fp16.safetensors: its SHA-256 is ")
+      .says("vae/diffusion_pytorch_model.fp16.safetensors: expected SHA-256 ")
       .says("`semblance models rm NAME`")
-      .says("gets a model anew");
-  // A file that may not be written, and is shorter than it was.
+      .says("to download a model again");
+  // A read-only file that has become shorter.
   const fs::path adapter = fs::canonical(instantid_folder() / "ip-adapter.bin");
   fs::remove(adapter);
   write_bytes(adapter, "damaged");
   run({"models", "check"})
       .exits(4)
-      .says("2 things are not right")
-      .says("ip-adapter.bin: its SHA-256 is ");
+      .says("2 problems found")
+      .says("ip-adapter.bin: expected SHA-256 ");
 }
 
-TEST_F(Models, AreRemovedWhenThatIsMeant) {
+TEST_F(Models, AreRemovedAfterConfirmation) {
   pull();
-  run({"models", "rm", "instantid"}).exits(2).says("Remove ").says("--yes answers with yes");
+  run({"models", "rm", "instantid"}).exits(2).says("Remove ").says("--yes answers yes");
   EXPECT_TRUE(fs::exists(instantid_folder()));
   run({"models", "rm", "instantid", "-y"}).exits(0).prints("models--InstantX--InstantID");
   EXPECT_FALSE(fs::exists(instantid_folder()));
@@ -180,7 +177,7 @@ TEST_F(Models, AreRemovedWhenThatIsMeant) {
   run({"models", "rm", "instantid", "--yes"}).exits(3).says("it is not in ");
 }
 
-TEST_F(Models, CtrlCLeavesWhatHasArrived) {
+TEST_F(Models, CtrlCKeepsPartialDownloads) {
   server_.fault("unet/diffusion_pytorch_model.fp16", {.times = 1, .pause_ms = 200});
   Running running = start({"models", "pull", "sdxl", "--yes"});
   const fs::path part =
@@ -188,16 +185,14 @@ TEST_F(Models, CtrlCLeavesWhatHasArrived) {
   ASSERT_TRUE(running.waits_for_file(part));
   while (fs::file_size(part) == 0 && !running.ended()) usleep(1000);
   running.signal(SIGINT);
-  running.end_within(std::chrono::seconds(5))
-      .exits(130)
-      .says("the same command goes on from there");
-  run({"models", "list"}).exits(0).prints("broken off; `semblance models pull ");
+  running.end_within(std::chrono::seconds(5)).exits(130).says("repeat the command to continue");
+  run({"models", "list"}).exits(0).prints("incomplete; `semblance models pull ");
   EXPECT_FALSE(fs::exists(sdxl_folder() / "unet/diffusion_pytorch_model.fp16.safetensors"));
   pull();
   expect_sdxl();
 }
 
-TEST_F(Models, AreGoneOnWithAfterAKill) {
+TEST_F(Models, ContinueDownloadingAfterAKill) {
   server_.fault("safetensors", {.times = 1, .pause_ms = 20});
   Running killed = start({"models", "pull", "instantid", "--yes"});
   const std::string bytes =
@@ -211,13 +206,13 @@ TEST_F(Models, AreGoneOnWithAfterAKill) {
   const fs::path weights =
       instantid_folder() / "ControlNetModel/diffusion_pytorch_model.safetensors";
   EXPECT_FALSE(fs::exists(weights));
-  run({"models", "list"}).exits(0).prints("broken off");
+  run({"models", "list"}).exits(0).prints("incomplete;");
   run({"models", "pull", "instantid"}).exits(0);
   EXPECT_TRUE(bytes_of(weights) == bytes);
   EXPECT_NE(server_.requests("safetensors").back().find("Range: bytes="), std::string::npos);
 }
 
-TEST_F(Models, OfTheCacheAreTakenByNameWhoeverPutThemThere) {
+TEST_F(Models, InTheCacheAreFoundByNameWhoeverPutThemThere) {
   const fs::path checkpoint = golden() / "checkpoint";
   const auto put = [](const fs::path& from, const fs::path& to) {
     fs::create_directories(to.parent_path());
@@ -232,19 +227,18 @@ TEST_F(Models, OfTheCacheAreTakenByNameWhoeverPutThemThere) {
   EXPECT_NE(bytes_of(file("out.png")).find("Model: b"), std::string::npos);
 }
 
-TEST_F(Models, BadWordsAndPlacesAreNamed) {
+TEST_F(Models, ReportBadNamesAndSettings) {
   run({"models"}).exits(0).prints("Commands\n  pull NAME");
-  run({"models", "pul"}).exits(2).says("models has no command 'pul'").says("did you mean pull?");
+  run({"models", "pul"}).exits(2).says("unknown command 'models pul'").says("did you mean pull?");
   run({"models", "pull"}).exits(2).says("pull needs names");
   run({"models", "rm"}).exits(2).says("rm needs names");
-  run({"models", "pull", "sdlx"})
-      .exits(2)
-      .says("there is no model 'sdlx'")
-      .says("did you mean sdxl?");
+  run({"models", "pull", "sdlx"}).exits(2).says("unknown model 'sdlx'").says("did you mean sdxl?");
   run({"models", "--help"}).exits(0).prints("semblance models pull sdxl instantid antelopev2");
   run({"models", "pull", "--help"}).exits(0).prints("HF_TOKEN");
   setenv("HF_ENDPOINT", "ftp://x", 1);
-  run({"models", "list"}).exits(2).says("HF_ENDPOINT: http://HOST or https://HOST is needed");
+  run({"models", "list"})
+      .exits(2)
+      .says("HF_ENDPOINT: expected http://HOST or https://HOST, got 'ftp://x'");
   setenv("HF_ENDPOINT", server_.url().c_str(), 1);
   setenv("HF_TOKEN", "two words", 1);
   run({"models", "list"}).exits(2).says("cannot use the token in HF_TOKEN");

@@ -1,10 +1,10 @@
-// Model folders that lack something or lie: `semblance generate` names it before it computes.
+// Incomplete or inconsistent model folders: `semblance generate` reports them before computing.
 #include "cli/program_test.h"
 
 namespace semblance::cli {
 namespace {
 
-/// A copy of the small checkpoint, to be damaged.
+/// A copy of the small checkpoint, to be damaged by tests.
 class DamagedModels : public ProgramTest {
  protected:
   DamagedModels() {
@@ -24,7 +24,7 @@ class DamagedModels : public ProgramTest {
     ASSERT_NE(at, std::string::npos) << from << " is not in " << name;
     write_bytes(models() / name, bytes.replace(at, from.size(), to));
   }
-  /// The first file with weights in a folder of the base model.
+  /// The first weight file in a folder of the base model.
   fs::path weights_of(const std::string& folder) const {
     for (const auto& entry : fs::directory_iterator(models() / folder)) {
       if (entry.path().extension() == ".safetensors") return entry.path();
@@ -60,17 +60,17 @@ TEST_F(DamagedModels, NoScheduler) {
   run_damaged().exits(3).says("scheduler");
 }
 
-TEST_F(DamagedModels, AnotherSamplerThanEulerIsAWarning) {
+TEST_F(DamagedModels, ASamplerOtherThanEulerIsAWarning) {
   replace("base/scheduler/scheduler_config.json", "EulerDiscreteScheduler",
           "DPMSolverMultistepScheduler");
   run(generate({}, models()))
       .exits(0)
       .says(
-          "warning: the model names the sampler DPMSolverMultistepScheduler, and the picture is "
-          "made with Euler, the only one here");
+          "warning: the model specifies the sampler DPMSolverMultistepScheduler, but only Euler is "
+          "available");
 }
 
-TEST_F(DamagedModels, AWebPageAndAPointerInPlaceOfAFile) {
+TEST_F(DamagedModels, AWebPageOrAPointerInsteadOfAFile) {
   write_bytes(models() / "base/vae/config.json", "<!DOCTYPE html><html>");
   run_damaged().exits(4).says("vae/config.json: expected JSON, got a web page\n");
   fs::copy_file(golden() / "checkpoint/base/vae/config.json", models() / "base/vae/config.json",
@@ -79,22 +79,22 @@ TEST_F(DamagedModels, AWebPageAndAPointerInPlaceOfAFile) {
   run_damaged().exits(4).says("got a Git LFS pointer to it\n  fetch the file itself: git lfs pull");
 }
 
-TEST_F(DamagedModels, NoTensorOfThisName) {
+TEST_F(DamagedModels, AMissingTensor) {
   replace(fs::relative(weights_of("base/unet"), models()), "conv_in.weight", "conv_on.weight");
   run_damaged().exits(3).says("conv_in.weight").says("conv_on.weight");
 }
 
-TEST_F(DamagedModels, ATensorOfAnotherShape) {
+TEST_F(DamagedModels, ATensorOfTheWrongShape) {
   replace(fs::relative(weights_of("identitynet"), models()), "[32,4,3,3]", "[4,32,3,3]");
   run_damaged().exits(5).says("conv_in.weight").says("[4,32,3,3]");
 }
 
-TEST_F(DamagedModels, AConfigWithAWordForANumber) {
+TEST_F(DamagedModels, AConfigWithTextForANumber) {
   replace("base/unet/config.json", "\"in_channels\": 4", "\"in_channels\": \"four\"");
   run_damaged().exits(4).says("in_channels").says("unet/config.json");
 }
 
-TEST_F(DamagedModels, AConfigThatIsNoJson) {
+TEST_F(DamagedModels, AConfigThatIsNotJson) {
   write_bytes(models() / "base/vae/config.json", "{\"in_channels\": ");
   run_damaged().exits(4).says("vae/config.json");
 }
@@ -105,7 +105,7 @@ TEST_F(DamagedModels, ATruncatedFile) {
   run_damaged().exits(4).says(weights.string());
 }
 
-TEST_F(DamagedModels, AHeaderThatLiesOfItsSize) {
+TEST_F(DamagedModels, AHeaderWithAFalseSize) {
   const fs::path weights = weights_of("identitynet");
   std::string bytes = bytes_of(weights);
   bytes.replace(0, 8, 8, '\x7f');
@@ -113,7 +113,7 @@ TEST_F(DamagedModels, AHeaderThatLiesOfItsSize) {
   run_damaged().exits(4).says(weights.string());
 }
 
-TEST_F(DamagedModels, AnAdapterThatIsNone) {
+TEST_F(DamagedModels, AnInvalidAdapter) {
   write_bytes(testing::adapter_in(models()), "\x80\x02}q\x01.");
   run_damaged().exits(4).says(testing::adapter_in(models()).string());
 }

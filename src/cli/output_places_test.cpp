@@ -1,4 +1,4 @@
-// Outputs that are no plain files, and files that only their owner may read.
+// Outputs that are not regular files, and files that only their owner may read.
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -18,7 +18,7 @@ class OutputPlaces : public ServeTest {
   }
 };
 
-TEST_F(OutputPlaces, APipeGetsThePicture) {
+TEST_F(OutputPlaces, APipeReceivesThePicture) {
   run(generate()).exits(0);
   ASSERT_EQ(::mkfifo(file("pipe.png").c_str(), 0600), 0);
   auto reader = std::async(std::launch::async, [&] { return bytes_of(file("pipe.png")); });
@@ -27,7 +27,7 @@ TEST_F(OutputPlaces, APipeGetsThePicture) {
   EXPECT_TRUE(fs::is_fifo(file("pipe.png")));
 }
 
-TEST_F(OutputPlaces, EveryFlagWritesIntoADevice) {
+TEST_F(OutputPlaces, EveryOutputFlagCanWriteToADevice) {
   for (const char* name : {"null.png", "null.npy", "null"}) {
     if (::mknod(file(name).c_str(), S_IFCHR | 0666, makedev(1, 3)) != 0)
       GTEST_SKIP() << "needs root";
@@ -38,26 +38,26 @@ TEST_F(OutputPlaces, EveryFlagWritesIntoADevice) {
     EXPECT_TRUE(fs::is_character_file(file(name))) << name;
 }
 
-TEST_F(OutputPlaces, AStateNeedsAFile) {
+TEST_F(OutputPlaces, StateNeedsARegularFile) {
   run(generate({"--save-state", "/dev/null"}))
       .exits(2)
       .says(
-          "--save-state: expected a file that --resume can read, got a device or a pipe: "
-          "/dev/null");
+          "cannot take --save-state: expected a file that --resume can read, got the device or "
+          "pipe /dev/null");
   EXPECT_TRUE(fs::is_character_file("/dev/null"));
   EXPECT_FALSE(fs::exists(file("out.png")));
 }
 
-TEST_F(OutputPlaces, OfAStateBehindALinkTheLinkStays) {
+TEST_F(OutputPlaces, WritingStateThroughALinkKeepsTheLink) {
   fs::create_symlink("state", file("link"));
   run(generate({"--save-state", file("link")})).exits(0);
   EXPECT_TRUE(fs::is_symlink(file("link")));
   EXPECT_FALSE(fs::exists(file("state")));
   fs::create_symlink(file("out.png"), file("picture"));
-  run(generate({"--save-state", file("picture")})).exits(2).says("is where a picture goes");
+  run(generate({"--save-state", file("picture")})).exits(2).says("is also the path of a picture");
 }
 
-TEST_F(OutputPlaces, StatesAreTheirOwners) {
+TEST_F(OutputPlaces, OnlyTheOwnerCanReadStates) {
   Running running = start(generate({"--steps", "100", "--save-state", file("state")}));
   ASSERT_TRUE(running.waits_for_file(file("state")));
   running.signal(SIGTERM);
@@ -65,7 +65,7 @@ TEST_F(OutputPlaces, StatesAreTheirOwners) {
   EXPECT_EQ(mode_of(file("state")), 0600U);
 }
 
-TEST_F(OutputPlaces, WhatTheServiceKeepsIsItsOwners) {
+TEST_F(OutputPlaces, OnlyTheOwnerCanReadTheServicesFiles) {
   Service service = serve();
   const std::string id = service.submit(Service::settings(64, 2));
   EXPECT_EQ(service.ended(id)["state"], "done");
@@ -77,7 +77,7 @@ TEST_F(OutputPlaces, WhatTheServiceKeepsIsItsOwners) {
   EXPECT_GE(files, 3);  // the lock, the database, the picture
 }
 
-TEST_F(OutputPlaces, ALongNameIsRefusedBeforeTheFirstStepOrWorks) {
+TEST_F(OutputPlaces, ALongNameWorksOrIsRefusedBeforeTheFirstStep) {
   const std::string longest = file(std::string(251, 'a') + ".png");
   run(generate({"-o", longest})).exits(0);
   EXPECT_TRUE(fs::exists(longest));

@@ -9,7 +9,8 @@
 
 namespace semblance::cli {
 
-static_assert(std::endian::native == std::endian::little, ".npy is written as memory has it");
+static_assert(std::endian::native == std::endian::little,
+              ".npy is written in memory order, so the machine must be little-endian");
 
 std::vector<std::filesystem::path> numbered(const std::filesystem::path& path, int count) {
   std::vector<std::filesystem::path> paths{path};
@@ -27,8 +28,8 @@ void check_output(const std::string& flag, const std::filesystem::path& path,
   for (const std::filesystem::path& input : inputs) {
     std::error_code ignored;
     if (!input.empty() && std::filesystem::equivalent(path, input, ignored)) {
-      fail(ErrorKind::kArgument, "{}: {} is read by this run and would be overwritten", flag,
-           path.string());
+      fail(ErrorKind::kArgument, "cannot take {}: {} is read by this run and would be overwritten",
+           flag, path.string());
     }
   }
   const OutputFile probe(path);
@@ -45,7 +46,7 @@ void write_npy(OutputFile& file, const std::vector<std::int64_t>& shape,
   std::string header = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}{}), }}",
                                    fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
   constexpr std::size_t kMagicBytes = 10;
-  constexpr std::size_t kAlignment = 64;  // of the numbers, as NumPy writes them
+  constexpr std::size_t kAlignment = 64;  // of the data, as NumPy writes it
   header.append(kAlignment - 1 - (kMagicBytes + header.size()) % kAlignment, ' ');
   header += '\n';
   const auto length = static_cast<unsigned>(header.size());

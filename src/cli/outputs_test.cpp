@@ -9,7 +9,7 @@
 namespace semblance::cli {
 namespace {
 
-TEST(Outputs, CountUpBehindTheStem) {
+TEST(Outputs, AreNumberedAfterTheStem) {
   const auto paths = numbered("a.b/out.v2.png", 3);
   ASSERT_EQ(paths.size(), 3U);
   EXPECT_EQ(paths[0], "a.b/out.v2.png");
@@ -17,16 +17,16 @@ TEST(Outputs, CountUpBehindTheStem) {
   EXPECT_EQ(paths[2], "a.b/out.v2-3.png");
 }
 
-TEST(Outputs, AStateLeftBesideALongNameHasAShorterOne) {
+TEST(Outputs, StateBesideALongNameGetsAShortenedName) {
   EXPECT_EQ(left_beside("a/out.png"), "a/out.png.resume");
   const std::string longest(248, 'a');
   EXPECT_EQ(left_beside("b/" + longest), "b/" + longest + ".resume");
   EXPECT_EQ(left_beside("b/" + longest + ".png"), "b/" + longest + ".resume");
-  // Not in the middle of a letter.
+  // Never cut within a UTF-8 character.
   EXPECT_EQ(left_beside(longest.substr(1) + "\u00e9.png"), longest.substr(1) + ".resume");
 }
 
-TEST(Outputs, NpyHoldsShapeAndNumbers) {
+TEST(Outputs, NpyHasShapeAndValues) {
   const auto path = std::filesystem::temp_directory_path() /
                     ("semblance_npy_" + std::to_string(getpid()) + ".npy");
   OutputFile file(path);

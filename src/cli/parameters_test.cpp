@@ -1,5 +1,5 @@
-// Every front end knows every row of the parameters' table (pipeline/request.h).
-#define SEMBLANCE_IMPLEMENTATION  // its names stand in v1
+// Every front end supports every row of the parameter table (pipeline/request.h).
+#define SEMBLANCE_IMPLEMENTATION  // for the names in namespace v1
 #include "api/parameters.h"
 
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@ JobSettings usual() {
   return settings;
 }
 
-/// Another value than usual() has, that all take.
+/// A value that differs from usual() and is valid in every front end.
 template <typename T>
 PlainOf<T> another(const Parameter& row) {
   if constexpr (kind_of<T>() == ParameterKind::kText) {
@@ -47,7 +47,7 @@ PlainOf<T> another(const Parameter& row) {
   }
 }
 
-/// Calls f(row, settings) for each row, with settings in which that row's value is another.
+/// Calls f(row, settings) for each row, with only that row's value changed.
 template <typename F>
 void each_change(F&& f) {
   const JobSettings before = usual();
@@ -64,7 +64,7 @@ void each_change(F&& f) {
       after, before);
 }
 
-/// A row's value as a form has it.
+/// A row's value as form text.
 std::string text_of(const Parameter& row, const JobSettings& settings) {
   const json value = to_json(settings)[std::string(row.name)];
   return value.is_string() ? value.get<std::string>() : value.dump();
@@ -112,7 +112,7 @@ TEST(Parameters, AreFlags) {
   });
 }
 
-TEST(Parameters, AreSettingsOfTheService) {
+TEST(Parameters, AreServiceSettings) {
   each_change([](const Parameter& row, const JobSettings& changed) {
     const json there = to_json(changed);
     EXPECT_EQ(to_json(service::read_settings(there)), there);
@@ -120,7 +120,7 @@ TEST(Parameters, AreSettingsOfTheService) {
   });
 }
 
-TEST(Parameters, AreFieldsOfOpenAisPictures) {
+TEST(Parameters, AreFieldsOfOpenAisApi) {
   each_change([](const Parameter& row, const JobSettings& changed) {
     const bool is_size = row.openai_name == "size";
     const std::string value = is_size ? "16x16" : text_of(row, changed);
@@ -134,7 +134,7 @@ TEST(Parameters, AreFieldsOfOpenAisPictures) {
   });
 }
 
-TEST(Parameters, AreFieldsOfTheWebUiOrUnknownThere) {
+TEST(Parameters, AreFieldsOfTheWebUiOrHaveNone) {
   each_change([](const Parameter& row, const JobSettings& changed) {
     json face{{"module", "instant_id_face_embedding"}, {"image", "UEhPVE8="}};
     json points{{"module", "instant_id_face_keypoints"}};
@@ -144,7 +144,7 @@ TEST(Parameters, AreFieldsOfTheWebUiOrUnknownThere) {
     json& object = dot == field.npos ? body : field.starts_with("face.") ? face : points;
     object[std::string(field.substr(dot + 1))] =
         json::parse(to_json(changed)[std::string(row.name)].dump());
-    if (row.name == "seed") object["seed"] = 7;  // 53 bits there
+    if (row.name == "seed") object["seed"] = 7;  // numbers have 53 bits there
     body["alwayson_scripts"] = {{"controlnet", {{"args", {face, points}}}}};
     if (row.web_ui.empty()) {
       EXPECT_THROW(service::parse_txt2img(body.dump(), "m", 64), service::HttpError);
@@ -156,7 +156,7 @@ TEST(Parameters, AreFieldsOfTheWebUiOrUnknownThere) {
   });
 }
 
-TEST(Parameters, AreInASavedRunAndItsOldFilesHaveTheirDefaults) {
+TEST(Parameters, AreInSavedRunsAndDefaultInOldOnes) {
   const fs::path file = fs::temp_directory_path() / ("semblance_rows_" + std::to_string(getpid()));
   each_change([&](const Parameter& row, const JobSettings& changed) {
     if (!row.shapes_picture) return;
@@ -171,14 +171,14 @@ TEST(Parameters, AreInASavedRunAndItsOldFilesHaveTheirDefaults) {
   fs::remove(file);
 }
 
-TEST(Parameters, AreInTheTextOfAPicture) {
+TEST(Parameters, AreInThePicturesMetadata) {
   const std::string before = parameters_text(usual(), {.base = "m"});
   each_change([&](const Parameter& row, const JobSettings& changed) {
     EXPECT_EQ(parameters_text(changed, {.base = "m"}) != before, row.shapes_picture);
   });
 }
 
-TEST(Parameters, AreInTheApisDocumentAndOnThePage) {
+TEST(Parameters, AreInTheApiDocumentAndOnThePage) {
   json document;
   for (const service::WebFile& file : service::web_files()) {
     if (file.path == "/web/openapi.json")
@@ -209,7 +209,7 @@ TEST(Parameters, AreInTheApisDocumentAndOnThePage) {
 TEST(Parameters, AreInThePublicLibraryWithTheSameDefaults) {
   const v1::Settings settings;
   Request request, ours;
-  ours.seed = 0;  // the library makes no random ones
+  ours.seed = 0;  // the library does not choose random seeds
   each_parameter([](const Parameter&, auto& to, const auto& from) { to = from; }, request,
                  settings);
   EXPECT_EQ(kept(request), kept(ours));

@@ -6,22 +6,23 @@ namespace semblance::cli {
 
 void PhotoFlags::declare_models(Flags& flags, std::string folder_help) {
   flags.path("--face-models", "DIR", std::move(folder_help), files.folder);
-  flags.path("--detector", "FILE", "A SCRFD detector (ONNX) in place of the folder's.",
-             files.detector);
-  flags.path("--recogniser", "FILE", "An ArcFace recogniser (ONNX) in place of the folder's.",
+  flags.path("--detector", "FILE",
+             "Face detector to use instead of the folder's: a SCRFD model (ONNX).", files.detector);
+  flags.path("--recogniser", "FILE",
+             "Face recogniser to use instead of the folder's: an ArcFace model (ONNX).",
              files.recogniser);
 }
 
 void PhotoFlags::declare_advanced(Flags& flags) {
   flags.choice("--photo-size",
-               "Size in which a photo is looked at. published: resized as InstantID's scripts do, "
-               "long side 1280. original: as it is. Default: published.",
+               "Size at which photos are analysed. published: resized as InstantID's scripts do, "
+               "with a long side of 1280 pixels. original: not resized. Default: published.",
                {"published", "original"}, size);
   flags.whole("--detector-size",
-              "Side of the square that the photo is fitted into to look for faces: larger finds "
-              "smaller faces. A multiple of 32, 64 to 2048. Where none is found, smaller ones are "
-              "tried. A detector that fixes its own size keeps it. Default: 640; where memory is "
-              "short, 320 and then 640.",
+              "Side in pixels of the square the photo is scaled to for face detection, a multiple "
+              "of 32 from 64 to 2048. Larger sizes find smaller faces. If no face is found, "
+              "smaller sizes are tried. Ignored by detectors with a fixed size. Default: 640; when "
+              "memory is short, 320 and then 640.",
               64, 2048, detector_size);
 }
 
@@ -32,7 +33,7 @@ void PhotoFlags::find_models(NotThere not_there) {
 
 void PhotoFlags::check() const {
   if (detector_size && *detector_size % 32 != 0) {
-    fail(ErrorKind::kArgument, "--detector-size: a multiple of 32 is needed, {} came",
+    fail(ErrorKind::kArgument, "cannot take --detector-size: expected a multiple of 32, got {}",
          *detector_size);
   }
 }

@@ -1,4 +1,4 @@
-// The flags by which `face` and `generate` alike are told how a photo is looked at.
+// The flags for reading photos that `face`, `generate`, `plan` and `serve` share.
 #pragma once
 
 #include <cstdint>
@@ -16,17 +16,17 @@ struct PhotoFlags {
   int size = 0;  // index into published, original
   std::optional<std::int64_t> detector_size;
 
-  /// For the groups "Models" and "Advanced".
+  /// Declare the flags of the groups "Models" and "Advanced".
   void declare_models(Flags& flags, std::string folder_help);
   void declare_advanced(Flags& flags);
-  /// Finds the face models that are meant (hub/resolve.h).
+  /// Replaces the name of the face models by a path (hub/resolve.h).
   void find_models(NotThere not_there);
-  /// Throws Error(kArgument) for a detector size that is none.
+  /// Throws Error(kArgument) for an invalid detector size.
   void check() const;
-  /// `reduced`: little memory, see PhotoOptions.
+  /// `reduced`: memory is short, see PhotoOptions.
   PhotoOptions options(std::string backend = "cpu", bool reduced = false) const;
 };
 
-inline constexpr const char* kModelsGroup = "Models (docs/models.md says where they are)";
+inline constexpr const char* kModelsGroup = "Models (docs/models.md)";
 
 }  // namespace semblance::cli

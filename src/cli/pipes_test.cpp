@@ -1,4 +1,4 @@
-// Readers of stdout and stderr that leave before the program ends.
+// Readers of stdout and stderr that close before the program ends.
 #include <sys/stat.h>
 
 #include "cli/serve_test.h"
@@ -13,7 +13,7 @@ class Pipes : public ServeTest {
     reader_ = ::open(pipe().c_str(), O_RDONLY | O_NONBLOCK);
   }
   std::string pipe() const { return file("logs/pipe"); }
-  /// Once the program runs, and so has the pipe open.
+  /// Waits until the program runs and so has the pipe open.
   void leave(const Running& program) const {
     const fs::path exe = fs::path("/proc") / std::to_string(program.process()) / "exe";
     std::error_code error;
@@ -26,20 +26,20 @@ class Pipes : public ServeTest {
   int reader_;
 };
 
-TEST_F(Pipes, APictureIsMadeThoughNobodyReadsItsName) {
+TEST_F(Pipes, MakesThePictureWithoutAReaderOfStdout) {
   Running program = start_behind("exec >" + pipe(), generate({"-o", file("picture.png")}));
   leave(program);
   program.end().exits(0).does_not_say("cannot");
   EXPECT_TRUE(fs::exists(file("picture.png")));
 }
 
-TEST_F(Pipes, HelpMayBeReadInPart) {
+TEST_F(Pipes, HelpMayBeReadPartly) {
   Running program = start_behind("exec >" + pipe() + "; sleep 0.2", {"generate", "--help"});
   leave(program);
   program.end().exits(0).does_not_say("cannot");
 }
 
-TEST_F(Pipes, AServiceSavesItsJobThoughNobodyReadsWhatItSays) {
+TEST_F(Pipes, ServiceSavesItsJobWithoutAReaderOfItsOutput) {
   std::string id;
   {
     Service service(start_behind("exec 2>" + pipe(),

@@ -1,4 +1,4 @@
-// semblance plan: what `generate` with the same flags would take, without running it.
+// semblance plan: estimates what `generate` with the same flags would need.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -18,7 +18,7 @@
 namespace semblance::cli {
 namespace {
 
-/// All that the plan tells.
+/// Everything that is printed.
 struct Report {
   RequestPlan plan;
   Size picture;
@@ -71,14 +71,14 @@ std::string json_of(const Report& report) {
   return json.dump(2);
 }
 
-/// Letters of UTF-8.
+/// The number of UTF-8 characters.
 std::size_t letters(const std::string& text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
   }));
 }
 
-/// The first and the last column to the left, the others to the right.
+/// Aligns the first and last columns left, the others right.
 std::string table_of(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths(rows.front().size());
   for (const auto& row : rows) {
@@ -152,23 +152,22 @@ int plan(std::span<const char* const> words) {
   bool json = false;
   std::optional<StageId> stage;
   s.language = language_of_environment();
-  Flags flags(
-      "plan [--size WxH] [--memory AMOUNT] [--json] [the flags of generate]",
-      "Tells what `semblance generate` with the same flags would take: memory, time and disk, "
-      "stage "
-      "by stage. Nothing is computed; what is not there, models too, is taken to be as published.");
+  Flags flags("plan [--size WxH] [--memory AMOUNT] [--json] [the flags of generate]",
+              "Estimates the memory, time and disk space that `semblance generate` would need with "
+              "the same flags, stage by stage. Nothing is computed. Missing files, models "
+              "included, are assumed to be as published. No flag is required.");
   declare_request(flags, s);
   flags.group("What to do");
   flags.toggle("--json",
                "Prints {\"fits\", \"peak_bytes\", \"minimum_bytes\", \"seconds\", "
-               "\"scratch_bytes\", \"mode\", \"stages\", ...}; docs/memory.md tells all keys.",
+               "\"scratch_bytes\", \"mode\", \"stages\", ...}; docs/memory.md lists all keys.",
                json);
   flags.value(
       "--explain", "STAGE",
-      "Tells, behind the table, which kernels run a stage and why others declined, what is "
-      "kept, cut, read and spilled, and how long planning took. A stage is text-encoder-1, "
-      "text-encoder-2, resampler, keypoints, denoiser, denoiser-alone, decoder, detector or "
-      "recogniser.",
+      "After the table, explains the plan of one stage: which kernels run it and why others "
+      "declined, what is kept in memory, sliced, read and spilled, and how long planning took. Not "
+      "with --json. STAGE is text-encoder-1, text-encoder-2, resampler, keypoints, denoiser, "
+      "denoiser-alone, decoder, detector or recogniser.",
       [&](const std::string& flag, const std::string& name) { stage = parse_stage(name, flag); });
   flags.epilogue(
       "Examples\n"
@@ -181,7 +180,7 @@ int plan(std::span<const char* const> words) {
     return 0;
   }
   if (stage && json)
-    fail(ErrorKind::kArgument, "--explain: it is text, and --json prints JSON\n  leave out one");
+    fail(ErrorKind::kArgument, "--explain cannot be used with --json\n  leave out one of them");
   set_language(s.language);
   find_models(s, NotThere::kKeep);
   check_request(s);

@@ -1,4 +1,4 @@
-// `semblance plan`, and `semblance generate` with a budget, as a user meets them.
+// `semblance plan`, and `semblance generate` with a budget, as a user runs them.
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -16,7 +16,7 @@ class Plan : public ProgramTest {
     unsetenv("LC_MESSAGES");
     unsetenv("LANG");
   }
-  /// generate()'s words as plan takes them.
+  /// The arguments of generate(), for plan.
   std::vector<std::string> plan(const std::vector<std::string>& more = {}) const {
     std::vector<std::string> words = generate(more);
     words[0] = "plan";
@@ -48,7 +48,7 @@ TEST_F(Plan, ShowsStagesAndTotals) {
   EXPECT_EQ(files(), std::set<std::string>{});
 }
 
-TEST_F(Plan, TakesTheModelsOwnGuidanceAsGenerateDoes) {
+TEST_F(Plan, UsesTheModelsGuidanceAsGenerateDoes) {
   const fs::path base = folder() / "base";
   fs::copy(golden() / "checkpoint/base", base, fs::copy_options::recursive);
   write_bytes(base / "generation_config.json", R"({"guidance_scale": 1})");
@@ -90,7 +90,7 @@ TEST_F(Plan, SpeaksSpanish) {
   unsetenv("LC_ALL");
 }
 
-TEST_F(Plan, JsonHasTheFigures) {
+TEST_F(Plan, JsonHasAllFigures) {
   const auto json = json_of(plan({"--memory", "1GiB", "--lang", "es"}));
   EXPECT_EQ(json.at("fits"), true);
   EXPECT_EQ(json.at("mode"), "ultra-conservative");
@@ -123,15 +123,17 @@ TEST_F(Plan, ExplainsAStage) {
       .prints("picture\nno network runs");
   run(plan({"--explain", "unet"}))
       .exits(2)
-      .says("--explain: there is no stage 'unet'; there are photo, detector, ");
-  run(plan({"--explain", "decoder", "--json"})).exits(2).says("--explain: it is text");
+      .says("cannot take --explain: expected one of photo, detector, ");
+  run(plan({"--explain", "decoder", "--json"}))
+      .exits(2)
+      .says("--explain cannot be used with --json");
 }
 
-TEST_F(Plan, TellsWhatItAssumes) {
+TEST_F(Plan, PrintsItsAssumptions) {
   const auto json = json_of({"plan", "--size", "128x64", "--memory", "2GiB"});
   EXPECT_EQ(json.at("assumed"), nlohmann::json({"--base", "--identitynet", "--adapter"}));
   EXPECT_EQ(json.at("fits"), true);
-  // SDXL's and IdentityNet's weights as fp16, but for the adapter's and what stays.
+  // Weights of SDXL and IdentityNet in fp16, without the adapter's and those that stay resident.
   std::uint64_t bytes = 0;
   for (const auto& stage : json.at("stages")) {
     bytes += stage.at("streamed_bytes").get<std::uint64_t>();
@@ -142,9 +144,10 @@ TEST_F(Plan, TellsWhatItAssumes) {
   EXPECT_GT(bytes, std::uint64_t{6} << 30U);
   run({"plan", "--size", "64x64", "--base", file("none"), "--memory", "40MiB"})
       .exits(0)
-      .prints(file("none") + " is not there: the published sizes and fp16 are assumed\n")
-      .prints("--adapter is not there");
-  // Configs without weights: their sizes, and fp16.
+      .prints(file("none") +
+              " is missing; assuming the published sizes (SDXL 1.0, InstantID) in fp16\n")
+      .prints("--adapter is missing");
+  // Configs without weights: sizes from the configs, in fp16.
   const fs::path base = file("base");
   fs::copy(golden() / "checkpoint" / "base", base, fs::copy_options::recursive);
   for (const auto& entry : fs::recursive_directory_iterator(base)) {
@@ -159,14 +162,14 @@ TEST_F(Plan, TellsWhatItAssumes) {
             with_weights.at("stages").at(0).at("streamed_bytes"));
 }
 
-TEST_F(Plan, NamedMinimumWorksAndLessDoesNot) {
+TEST_F(Plan, TheNamedMinimumWorksAndLessDoesNot) {
   const auto json = json_of(plan({"--memory", "1GiB"}));
   const auto minimum = json.at("minimum_bytes").get<std::uint64_t>();
   EXPECT_EQ(minimum % kMiB, 0U);
   const Outcome refused = run(generate({"--memory", mib(minimum / 2)})).exits(6);
   refused.says("semblance: cannot fit: 64x48 needs at least ").says("the budget is ").says("try ");
   EXPECT_EQ(files(), std::set<std::string>{});
-  // The number that the refusal names.
+  // The minimum that the refusal names.
   const std::string& text = refused.err();
   const std::size_t at = text.find("at least ") + 9;
   const auto named = std::stoull(text.substr(at));
@@ -188,12 +191,14 @@ TEST_F(Plan, EveryBudgetGivesTheSamePicture) {
   }
 }
 
-TEST_F(Plan, RefusesWhatIsNoAmountOrScratchFolder) {
+TEST_F(Plan, RefusesInvalidAmountsAndScratchFolders) {
   for (const std::string amount : {"0", "-1", "5 bananas", "200%"}) {
     for (const auto& words : {plan({"--memory", amount}), generate({"--memory", amount})})
       run(words).exits(2).says("--memory: ").says(", got '" + amount + "'\n").prints_nothing();
   }
-  run(plan({"--lang", "fr"})).exits(2).says("--lang: en (English) or es (Spanish) is needed");
+  run(plan({"--lang", "fr"}))
+      .exits(2)
+      .says("--lang: expected en (English) or es (Spanish), got 'fr'");
   run(plan({"--size", "63x64"})).exits(2).says("multiple of 8");
   run(generate({"--scratch", file("none")})).exits(3).says(file("none"));
   run(plan({"--scratch", "/proc"})).says("/proc");
@@ -201,15 +206,15 @@ TEST_F(Plan, RefusesWhatIsNoAmountOrScratchFolder) {
   EXPECT_EQ(files(), std::set<std::string>{});
 }
 
-TEST_F(Plan, WarnsOfABudgetThatIsNotThere) {
+TEST_F(Plan, WarnsOfABudgetAboveAvailableMemory) {
   run(generate({"--memory", "9000TiB"}))
       .exits(0)
       .says("warning: the budget of ")
-      .says("the system may end the program");
+      .says("the system may kill the program");
 }
 
 TEST_F(Plan, WritesATimeline) {
-  // Long enough for some looks at the memory.
+  // Long enough for several memory samples.
   run(generate({"--trace", file("run.json"), "--size", "256x256", "--steps", "4"})).exits(0);
   const auto trace = nlohmann::json::parse(bytes_of(file("run.json")));
   std::set<std::string> counters;

@@ -1,4 +1,4 @@
-// Small files that are, or claim to be, large when they are read as PNG. For tests only.
+// Small PNG files that are, or claim to be, large when decoded. For tests only.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ inline std::string png_chunk(const std::string& type, const std::string& data) {
   return out;
 }
 
-/// zlib's form of so many zeros: one literal, then runs of 258 at 13 bits each.
+/// A zlib stream of this many zeros: one literal, then runs of 258 at 13 bits each.
 inline std::string deflated_zeros(std::uint64_t count) {
   std::string out = "\x78\x01";
   std::uint32_t bits = 0;
@@ -33,12 +33,12 @@ inline std::string deflated_zeros(std::uint64_t count) {
     bits |= code << held;
     for (held += length; held >= 8; held -= 8, bits >>= 8U) out += static_cast<char>(bits & 0xffU);
   };
-  put(0b011, 3);       // the last block, codes fixed
-  put(0b00001100, 8);  // literal 0, its code 00110000 from the high bit on
+  put(0b011, 3);       // last block, fixed codes
+  put(0b00001100, 8);  // literal 0: code 00110000, high bit first
   std::uint64_t left = count - 1;
   for (; left >= 258; left -= 258) {
     put(0b10100011, 8);  // 285: a run of 258
-    put(0, 5);           // of the byte before
+    put(0, 5);           // of the previous byte
   }
   for (; left > 0; --left) put(0b00001100, 8);
   put(0, 7);  // the end
@@ -47,7 +47,7 @@ inline std::string deflated_zeros(std::uint64_t count) {
   return out;
 }
 
-/// A small file that is a grey picture of so many pixels.
+/// A small file with a grey picture of this many pixels.
 inline std::string bomb(std::uint32_t side) {
   std::string header;
   put_32(header, side);
@@ -58,7 +58,7 @@ inline std::string bomb(std::uint32_t side) {
          png_chunk("IEND", "");
 }
 
-/// A picture of one pixel whose `count` chunks of compressed text unfold to `bytes` each.
+/// A one-pixel picture with `count` chunks of compressed text that decompress to `bytes` each.
 inline std::string text_bomb(int count, std::uint64_t bytes) {
   std::string header;
   put_32(header, 1);
@@ -70,7 +70,7 @@ inline std::string text_bomb(int count, std::uint64_t bytes) {
   return file + png_chunk("IDAT", deflated_zeros(2)) + png_chunk("IEND", "");
 }
 
-/// A head that says it is followed by two gigabytes of text, and nothing behind it.
+/// A header that announces two gigabytes of text, and nothing after it.
 inline std::string text_head_bomb() {
   std::string header;
   put_32(header, 1);

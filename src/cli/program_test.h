@@ -1,4 +1,4 @@
-// Runs the built program as a user does, and asks what came of it:
+// Runs the built program as a user does, and checks the outcome:
 //
 //   EXPECT_TRUE(run({"generate", "--steps", "0"}).exits(2).says("--steps"));
 //
@@ -41,8 +41,8 @@ inline void write_bytes(const fs::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
-/// How a run ended. exits() and says() return what they are asked of, so that they chain; what does
-/// not hold is told with all that the run printed.
+/// How a run ended. exits(), says() etc. can be chained; a failed expectation prints everything
+/// that the run printed.
 class Outcome {
  public:
   Outcome(std::string command, int code, std::string out, std::string err)
@@ -82,10 +82,10 @@ class Outcome {
   std::string err_;
 };
 
-/// A run that may still be going on. Ended with this, if nothing else has ended it.
+/// A process that may still be running. The destructor ends it.
 class Running {
  public:
-  /// `words` begin with the program; its output goes to files in `folder`, or stdout to `out`.
+  /// `words` start with the program. Output goes to files in `folder`, or stdout to `out`.
   Running(std::vector<std::string> words, const fs::path& folder, const fs::path& out = {})
       : out_(out.empty() ? folder / "stdout.txt" : out), err_(folder / "stderr.txt") {
     std::vector<char*> pointers;
@@ -122,7 +122,7 @@ class Running {
     if (!status_ && waitpid(process_, &status, WNOHANG) == process_) status_ = status;
     return status_.has_value();
   }
-  /// Waits until it has said this on stderr; false when it ends first.
+  /// Waits until stderr contains the text; false if the process ends first.
   bool waits_for(const std::string& text) {
     while (bytes_of(err_).find(text) == std::string::npos) {
       if (ended()) return false;
@@ -130,7 +130,7 @@ class Running {
     }
     return true;
   }
-  /// The same for a file to appear.
+  /// Waits for a file to appear; false if the process ends first.
   bool waits_for_file(const fs::path& path) {
     while (!fs::exists(path)) {
       if (ended()) return false;
@@ -141,7 +141,7 @@ class Running {
   void signal(int number) const { kill(process_, number); }
   pid_t process() const { return process_; }
 
-  /// A program that hangs is a failure, and ended.
+  /// A program that hangs is a failure and is killed.
   Outcome end_within(std::chrono::seconds time) {
     const auto last = std::chrono::steady_clock::now() + time;
     while (!ended() && std::chrono::steady_clock::now() < last)
@@ -169,7 +169,7 @@ class Running {
   std::optional<int> status_;
 };
 
-/// A folder of its own for every test, and a small committed checkpoint to make pictures with.
+/// Gives each test its own folder, and a small checkpoint to make pictures with.
 class ProgramTest : public ::testing::Test {
  protected:
   ProgramTest() {
@@ -177,7 +177,7 @@ class ProgramTest : public ::testing::Test {
     folder_ = fs::temp_directory_path() /
               ("semblance_cli_" + std::string(test->name()) + "_" + std::to_string(getpid()));
     fs::create_directories(folder_ / "logs");
-    // What is known of the machine is measured once for all tests, and not kept for the user.
+    // The machine is measured once for all tests; the user's cache is not touched.
     setenv("XDG_CACHE_HOME", (fs::temp_directory_path() / "semblance_test_cache").c_str(), 1);
   }
   ~ProgramTest() override {
@@ -187,13 +187,13 @@ class ProgramTest : public ::testing::Test {
 
   std::string file(const std::string& name) const { return (folder_ / name).string(); }
   fs::path folder() const { return folder_; }
-  /// The program with these words behind it.
+  /// Runs the program with these arguments.
   Running start(std::vector<std::string> words, const fs::path& out = {}) {
     words.insert(words.begin(), SEMBLANCE_PROGRAM);
     return {std::move(words), folder_ / "logs", out};
   }
   Outcome run(const std::vector<std::string>& words) { return start(words).end(); }
-  /// The same behind a shell command ("ulimit -f 4").
+  /// Runs it after a shell command ("ulimit -f 4").
   Running start_behind(const std::string& setup, const std::vector<std::string>& words) {
     std::vector<std::string> all{"/bin/sh", "-c", setup + "; exec \"$@\"", "sh", SEMBLANCE_PROGRAM};
     all.insert(all.end(), words.begin(), words.end());
@@ -203,7 +203,7 @@ class ProgramTest : public ::testing::Test {
     return start_behind(setup, words).end();
   }
 
-  /// Names in the test's folder but for its logs.
+  /// Names of the files in the test's folder, without its logs.
   std::set<std::string> files() const {
     std::set<std::string> names;
     for (const auto& entry : fs::directory_iterator(folder_)) {
@@ -217,7 +217,7 @@ class ProgramTest : public ::testing::Test {
   }
   static std::string identity() { return (golden() / "plain/identity.json").string(); }
 
-  /// A whole generate command that works within a second or so, with more or other flags behind it.
+  /// A complete generate command that takes about a second, plus extra or overriding flags.
   std::vector<std::string> generate(const std::vector<std::string>& more = {},
                                     std::optional<fs::path> checkpoint = {}) const {
     const fs::path models = checkpoint.value_or(golden() / "checkpoint");
@@ -245,7 +245,7 @@ class ProgramTest : public ::testing::Test {
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }
-  /// The same with one flag and its value left out.
+  /// generate() without one flag and its value.
   std::vector<std::string> generate_without(const std::string& flag) const {
     std::vector<std::string> words = generate();
     const auto found = std::find(words.begin(), words.end(), flag);

@@ -55,7 +55,7 @@ void Progress::show(const std::string& text) {
   if (quiet_ || !terminal_) return;
   winsize window{};
   const bool known = ioctl(fileno(out_), TIOCGWINSZ, &window) == 0 && window.ws_col > 1;
-  // A line that wraps cannot be rewritten. A cut must not split a UTF-8 character.
+  // Truncate, because a wrapped line cannot be rewritten; never within a UTF-8 character.
   std::size_t bytes = std::min(text.size(), known ? window.ws_col - std::size_t{1} : 79U);
   while (bytes < text.size() && bytes > 0 && (text[bytes] & 0xC0) == 0x80) --bytes;
   std::fprintf(out_, "\r\x1b[K%s", text.substr(0, bytes).c_str());

@@ -1,8 +1,8 @@
-// What the user sees while the program works, on stderr: results go to stdout.
+// Progress on stderr; results go to stdout.
 //
-// On a terminal one line that rewrites itself: what is done now, step i of n, time left. Elsewhere
-// (a log, a pipe, a terminal that knows no escape sequences) the notes alone, so that a picture
-// takes one line.
+// On a terminal: one line that rewrites itself with the current activity, step i of n and the time
+// left. Elsewhere (a log, a pipe, a terminal without escape sequences): only the notes, one line
+// per picture.
 #pragma once
 
 #include <chrono>
@@ -15,26 +15,26 @@ namespace semblance::cli {
 
 class Progress {
  public:
-  /// `quiet` leaves out all but warnings.
+  /// `quiet` prints only warnings.
   explicit Progress(bool quiet);
   Progress(bool quiet, std::FILE* out, bool terminal);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// Whether someone looks on, to whom more may be told.
+  /// Whether stderr is a terminal, where more may be printed.
   bool on_terminal() const { return terminal_; }
-  /// A line that stays.
+  /// Prints a line that stays.
   void note(const std::string& text);
-  /// "warning: ...", even when quiet.
+  /// Prints "warning: ...", even when quiet.
   void warn(const std::string& text);
-  /// What is done now; forgets the steps before.
+  /// Shows the current activity; resets the step timing.
   void now(const std::string& text);
-  /// Step `step` of `steps` begins.
+  /// Shows that step `step` of `steps` begins.
   void step(const std::string& text, int step, int steps);
-  /// What stands behind the steps: asked for each time.
+  /// Text appended to each step, computed anew each time.
   void beside(std::function<std::string()> text) { beside_ = std::move(text); }
-  /// Takes the rewriting line away.
+  /// Removes the rewriting line.
   void clear();
 
  private:
@@ -50,11 +50,11 @@ class Progress {
   std::vector<double> step_seconds_;
 };
 
-/// Whether a line there can be rewritten: a terminal, and `type` (the variable TERM, or null) is
-/// one that knows escape sequences.
+/// Whether lines on `descriptor` can be rewritten: it is a terminal, and `type` (the variable TERM,
+/// or null) supports escape sequences.
 bool rewrites_lines(int descriptor, const char* type);
 
-/// Seconds that `left` more steps take, from the median of the past ones; below 0 when there is
+/// Estimated seconds for `left` more steps, from the median of the past ones; below 0 if there are
 /// none.
 double seconds_left(std::vector<double> past, int left);
 

@@ -10,7 +10,7 @@
 namespace semblance::cli {
 namespace {
 
-/// What a progress prints, by a function that makes it talk.
+/// The output of a Progress driven by `work`.
 template <typename F>
 std::string said(bool quiet, bool terminal, F&& talk) {
   std::FILE* file = std::tmpfile();
@@ -44,11 +44,11 @@ TEST(Progress, CutsALongLineBetweenCharacters) {
             "\r\x1b[K" + line.substr(0, 78) + "\r\x1b[K");
 }
 
-TEST(Progress, TakesOneLineElsewhere) {
+TEST(Progress, PrintsOnlyNotesElsewhere) {
   EXPECT_EQ(said(false, false, work), "a picture\nwarning: odd\n");
 }
 
-TEST(Progress, RewritesNothingWhereTheTerminalCannot) {
+TEST(Progress, DoesNotRewriteOnADumbTerminal) {
   const int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
   ASSERT_GE(terminal, 0);
   EXPECT_TRUE(rewrites_lines(terminal, "xterm-256color"));
@@ -60,12 +60,12 @@ TEST(Progress, RewritesNothingWhereTheTerminalCannot) {
 
 TEST(Progress, KeepsWarningsWhenQuiet) { EXPECT_EQ(said(true, true, work), "warning: odd\n"); }
 
-TEST(Progress, TellsTimeLeftByTheMedianStep) {
+TEST(Progress, EstimatesTimeLeftFromTheMedianStep) {
   EXPECT_LT(seconds_left({}, 3), 0);
   EXPECT_EQ(seconds_left({100, 2, 2}, 3), 6);
 }
 
-TEST(Progress, SpellsTime) {
+TEST(Progress, FormatsTime) {
   EXPECT_EQ(clock_text(6.2), "0:07");
   EXPECT_EQ(clock_text(750), "12:30");
   EXPECT_EQ(clock_text(3723), "1:02:03");

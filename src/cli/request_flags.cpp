@@ -24,7 +24,7 @@ std::string placeholder_of(ParameterKind kind) {
   return kind == ParameterKind::kNumber ? "X" : "N";
 }
 
-/// "How firmly ... is held. 0 to 5. Default: 0.8."
+/// "How strongly ... 0 to 5. Default: 0.8."
 template <typename T>
 std::string help_of(const Parameter& row, const T& usual) {
   constexpr ParameterKind kind = kind_of<T>();
@@ -38,7 +38,7 @@ std::string help_of(const Parameter& row, const T& usual) {
   return help;
 }
 
-/// `usual`: its default.
+/// Declares the flag of `row`; `usual` is its default.
 template <typename T>
 void declare(Flags& flags, const Parameter& row, T& member, const T& usual) {
   constexpr ParameterKind kind = kind_of<T>();
@@ -59,7 +59,7 @@ void declare(Flags& flags, const Parameter& row, T& member, const T& usual) {
   }
 }
 
-/// The flags of a group's parameters but those that another flag gives.
+/// Declares the flags of a group's parameters, except those that another flag sets.
 void declare_parameters(Flags& flags, Request& request, FlagGroup group) {
   const Request usual;
   each_parameter(
@@ -73,12 +73,12 @@ void declare_person(Flags& flags, RequestSettings& s) {
   flags.group("The person");
   flags.path(
       "--face", "FILE",
-      "A photo (JPEG, PNG or WebP), of which the largest face is taken, or an identity saved "
-      "by `semblance face --save`, which needs no face models.",
+      "The person: a photo (JPEG, PNG or WebP; the largest face is used), or an identity saved by "
+      "`semblance face --save`, which needs no face models. Required, except with --resume.",
       s.face);
   flags.path("--pose", "FILE",
-             "Another photo or identity that says where the face stands, and the shape of the "
-             "picture. Default: the face's own.",
+             "Another photo or identity that sets the position of the face and the shape of the "
+             "picture; the person stays that of --face. Default: as in --face.",
              s.pose);
   declare_parameters(flags, s.request, FlagGroup::kPerson);
 }
@@ -89,11 +89,10 @@ void declare_picture(Flags& flags, RequestSettings& s) {
   const Parameter& side = parameters::kWidth;
   flags.value(
       side.flag_text(), "WxH|auto|reference",
-      fmt::format(
-          "Width x height in pixels, multiples of {} from {} to {}. auto: the photo's shape at "
-          "the area that the model was made for (1024 x 1024 for SDXL). reference: as the "
-          "published scripts do, long side 1280. Default: auto.",
-          side.multiple_of, side.least, side.most),
+      fmt::format("Width x height in pixels, each a multiple of {} from {} to {}. auto: the "
+                  "photo's shape, at the area the model was trained for (1024 x 1024 for SDXL). "
+                  "reference: as InstantID's scripts do, with a long side of 1280. Default: auto.",
+                  side.multiple_of, side.least, side.most),
       [&s](const std::string& flag, const std::string& text) { s.size = size_choice(flag, text); });
   declare(flags, parameters::kCount, s.images, 1);
 }
@@ -101,51 +100,55 @@ void declare_picture(Flags& flags, RequestSettings& s) {
 void declare_models(Flags& flags, RequestSettings& s) {
   flags.group(kModelsGroup);
   flags.path("--base", "DIR|NAME",
-             "An SDXL model: a diffusers folder, or owner/name on the hub (sdxl for "
-             "stabilityai/stable-diffusion-xl-base-1.0) that `semblance models pull` has brought.",
+             "The SDXL base model: a diffusers folder, or the name of a model downloaded with "
+             "`semblance models pull` (sdxl, or owner/name on the hub). Default: the demo model "
+             "(drawn faces only, not photos).",
              s.models.base);
   flags.path("--identitynet", "DIR|NAME",
-             "InstantID's ControlNetModel folder, or owner/name. Default: what `semblance models "
-             "pull instantid` has brought.",
+             "IdentityNet: InstantID's ControlNetModel folder, or owner/name. Default: the one "
+             "downloaded by `semblance models pull instantid`.",
              s.models.identitynet);
   flags.path("--adapter", "FILE|NAME",
-             "InstantID's ip-adapter.bin, the same as safetensors, or owner/name. Default: what "
-             "`semblance models pull instantid` has brought.",
+             "The face adapter: InstantID's ip-adapter.bin, the same weights as safetensors, or "
+             "owner/name. Default: the one downloaded by `semblance models pull instantid`.",
              s.models.adapter);
-  s.looking.declare_models(
-      flags,
-      "insightface's antelopev2 or buffalo_l folder. Needed when a photo is given. Default: what "
-      "`semblance models pull antelopev2` has brought.");
+  s.looking.declare_models(flags,
+                           "Face detector and recogniser: insightface's antelopev2 or buffalo_l "
+                           "folder. Needed for photos, not for identities. Default: the ones "
+                           "downloaded by `semblance models pull antelopev2`.");
 }
 
 void declare_output(Flags& flags, RequestSettings& s) {
   flags.group("Output");
-  flags.path("-o,--output", "FILE", "Where the picture goes: .png, .jpg or .webp.", s.output);
-  flags.path(
-      "--latents", "FILE.npy",
-      "Also writes the final latent, of which the picture is decoded, as a NumPy array: float32 "
-      "[1,4,h/8,w/8]. One image only.",
-      s.latents);
+  flags.path("-o,--output", "FILE",
+             "The picture to write: .png, .jpg or .webp. With --images N the others are numbered: "
+             "out.png, out-2.png, out-3.png, ... Required by `generate`, except with --resume.",
+             s.output);
+  flags.path("--latents", "FILE.npy",
+             "Also writes the final latent, from which the picture is decoded, as a NumPy array: "
+             "float32 [1,4,h/8,w/8]. Not with --images above 1.",
+             s.latents);
   flags.toggle("--no-metadata",
-               "Leaves out the text about prompt, seed and settings that the picture file carries.",
+               "Leaves prompt, seed and settings out of the picture file, which otherwise stores "
+               "them as text.",
                s.no_metadata);
-  flags.toggle("-q,--quiet", "Prints warnings and the written file only.", s.quiet);
+  flags.toggle("-q,--quiet", "Prints only warnings and the paths of written pictures.", s.quiet);
 }
 
 void declare_resume(Flags& flags, RequestSettings& s) {
-  flags.group("A run that stops");
+  flags.group("Stopping and resuming (docs/resume.md)");
   flags.path("--save-state", "FILE",
-             "Keeps here, after every step, what is needed to go on: for runs that may be ended by "
-             "ctrl-C, a signal or a power cut. Removed when all pictures are written. Without the "
-             "flag a run that fails (memory or disk ran out, say) still leaves it, as the "
-             "picture's name with .resume behind; one that is ended leaves nothing.",
+             "Saves progress to FILE after every step so that the run can be resumed after ctrl-C, "
+             "a signal or a power cut. FILE is removed once all pictures are written. Without this "
+             "flag, a run that fails (out of memory or disk, for example) still saves its progress "
+             "next to the picture, as out.png.resume; a run that is stopped saves nothing.",
              s.save_state);
   flags.path("--resume", "FILE",
-             "Goes on with a run to the picture that it would have made, bit for bit. Everything "
-             "that shapes the picture comes from FILE, the face too; --base, --identitynet and "
-             "--adapter are needed only where the models have moved, -o to write elsewhere. Of "
-             "--images N the one in progress is ended, then the rest is made. FILE stays as it is, "
-             "unless --save-state names it as well.",
+             "Continues a saved run; the picture is bit for bit the one it would have made. The "
+             "face and all settings come from FILE. Give --base, --identitynet or --adapter only "
+             "if the models have moved, -o only to write elsewhere. With --images N, the picture "
+             "in progress is finished, then the remaining ones are made. FILE is left unchanged, "
+             "unless --save-state names it too.",
              s.resume);
 }
 
@@ -154,58 +157,54 @@ void declare_advanced(Flags& flags, RequestSettings& s) {
   declare_parameters(flags, s.request, FlagGroup::kAdvanced);
   flags.choice(
       "--precision",
-      "The numbers to compute with. auto: bf16 where the processor computes it natively, else f32. "
-      "Default: auto.",
+      "Number format of the computation: f32 (32-bit) or bf16 (16-bit, faster where the processor "
+      "supports it). auto: bf16 if the processor computes it natively, else f32. Default: auto.",
       {"auto", "f32", "bf16"}, s.precision);
-  flags.whole(
-      "--threads",
-      "Processor cores to use, 1 to 1024. The last bits of a picture depend on it. Default: "
-      "all there are.",
-      1, 1024, s.threads);
-  flags.value("--scheduler", "NAME",
-              fmt::format("The method of the steps (sampler): {}. Default: {}.", sampler_titles(),
-                          default_sampler().title),
-              [](const std::string& flag, const std::string& name) {
-                if (find_sampler(name) == nullptr) {
-                  fail(ErrorKind::kArgument, "{}: there is no sampler '{}'; there is: {}", flag,
-                       name, sampler_titles());
-                }
-              });
+  flags.whole("--threads",
+              "Processor cores to use, 1 to 1024. The last bits of a picture depend on it. "
+              "Default: all available.",
+              1, 1024, s.threads);
+  flags.value(
+      "--scheduler", "NAME",
+      fmt::format("The sampler: {}. Default: {}.", sampler_titles(), default_sampler().title),
+      [](const std::string& flag, const std::string& name) {
+        if (find_sampler(name) == nullptr) {
+          fail(ErrorKind::kArgument, "cannot take {}: expected {}, got '{}'", flag,
+               sampler_titles(), name);
+        }
+      });
   s.looking.declare_advanced(flags);
-  flags.choice(
-      "--backend",
-      "Which code computes: cpu, or ref, slow and plain loops to check it against. Default: "
-      "cpu.",
-      {kBackends[0], kBackends[1]}, s.backend);
+  flags.choice("--backend",
+               "The implementation that computes: cpu, or ref, the slow plain loops that cpu is "
+               "checked against. Default: cpu.",
+               {kBackends[0], kBackends[1]}, s.backend);
 }
 
 void declare_memory(Flags& flags, RequestSettings& s) {
   flags.group("Memory (docs/memory.md)");
-  flags.value(
-      "--memory", "AMOUNT",
-      "The most that the whole program may hold: 256MiB, 2GiB (binary), 300MB, 1.5GB "
-      "(decimal), 60% of what is available, or auto, which is 80%. The picture is the same, "
-      "with less it takes longer. Default: auto.",
-      [&s](const std::string& flag, const std::string& text) {
-        s.memory = parse_memory(text, flag);
-      });
+  flags.value("--memory", "AMOUNT",
+              "Memory budget of the whole program: 256MiB or 2GiB (binary), 300MB or 1.5GB "
+              "(decimal), 60% (of the available memory), or auto (80%). The picture is the same "
+              "with any budget; a smaller one takes longer. Default: auto.",
+              [&s](const std::string& flag, const std::string& text) {
+                s.memory = parse_memory(text, flag);
+              });
   flags.path("--scratch", "DIR",
-             "The folder for what does not fit in memory meanwhile; not one in memory (tmpfs). "
-             "Default: the first of TMPDIR, /var/tmp and /tmp that is on a disk.",
+             "Folder for the scratch file, which holds data that does not fit in memory. It must "
+             "be on a disk, not in memory (tmpfs). Default: the first of TMPDIR, /var/tmp and /tmp "
+             "that is on a disk.",
              s.scratch);
-  flags.toggle("--no-spill", "Nothing is written to a scratch file, which takes more memory.",
-               s.no_spill);
+  flags.toggle("--no-spill", "Writes no scratch file; this needs more memory.", s.no_spill);
   flags.path("--trace", "FILE.json",
-             "Writes a timeline of what computed, was read and was spilled when, and of the memory "
-             "held, for chrome://tracing or ui.perfetto.dev.",
+             "Writes a timeline of computation, reads, spills and memory use, to be opened in "
+             "chrome://tracing or ui.perfetto.dev.",
              s.trace);
-  flags.value(
-      "--lang", "en|es",
-      "The language of what is told about memory: English or Spanish. Default: what LC_ALL, "
-      "LC_MESSAGES or LANG says.",
-      [&s](const std::string& flag, const std::string& text) {
-        s.language = parse_language(text, flag);
-      });
+  flags.value("--lang", "en|es",
+              "Language of progress, plans and warnings: English or Spanish. Default: from LC_ALL, "
+              "LC_MESSAGES or LANG.",
+              [&s](const std::string& flag, const std::string& text) {
+                s.language = parse_language(text, flag);
+              });
 }
 
 }  // namespace
@@ -231,18 +230,19 @@ void find_models(RequestSettings& s, NotThere not_there) {
 }
 
 void check_request(const RequestSettings& s) {
-  Request probe = s.request;  // a size that depends on the photo is multiples of 64
+  Request probe = s.request;  // 64 stands in for sides that depend on the photo
   probe.width = s.size.rule == SizeRule::kFixed ? s.size.fixed.w : 64;
   probe.height = s.size.rule == SizeRule::kFixed ? s.size.fixed.h : 64;
   check(probe, [](const Parameter& row) { return row.flag_text(); });
   s.looking.check();
   if (!s.latents.empty() && s.images > 1) {
-    fail(ErrorKind::kArgument, "--latents: one image only, --images {} came", s.images);
+    fail(ErrorKind::kArgument, "cannot take --latents: expected one picture, got --images {}",
+         s.images);
   }
   const std::optional<std::uint64_t>& seed = s.request.seed;
   if (seed && *seed > ~std::uint64_t{0} - (static_cast<std::uint64_t>(s.images) - 1)) {
-    fail(ErrorKind::kArgument, "--seed: {} is too large to be counted up for {} images", *seed,
-         s.images);
+    fail(ErrorKind::kArgument, "cannot take --seed: {} is too large to count up for {} pictures",
+         *seed, s.images);
   }
 }
 

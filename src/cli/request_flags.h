@@ -1,4 +1,4 @@
-// The flags of `generate` and `plan`, which take the same.
+// The flags that `generate` and `plan` share.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace semblance::cli {
 
-/// Names of --backend.
+/// Values of --backend.
 inline constexpr const char* kBackends[] = {"cpu", "ref"};
 
 struct RequestSettings {
@@ -45,13 +45,13 @@ struct RequestSettings {
 /// Declares all flags.
 void declare_request(Flags& flags, RequestSettings& s);
 
-/// Finds the models that are meant (hub/resolve.h).
+/// Replaces model names by paths (hub/resolve.h).
 void find_models(RequestSettings& s, NotThere not_there);
 
-/// Throws Error(kArgument) for values that no picture can have, whatever its size.
+/// Throws Error(kArgument) for values that are invalid at any size.
 void check_request(const RequestSettings& s);
 
-/// Of all rows: "--prompt", "--size", ...
+/// The flags of all parameters: "--prompt", "--size", ...
 std::vector<std::string> flags_of_parameters();
 
 }  // namespace semblance::cli

@@ -1,4 +1,4 @@
-// A run that stops and goes on, as a user does it.
+// Stopping and resuming a run, as a user does it.
 #include "cli/program_test.h"
 #include "image/decode.h"
 
@@ -7,18 +7,18 @@ namespace {
 
 class ResumeProgram : public ProgramTest {
  protected:
-  // What a saved run names must lie in the working folder.
+  // Saved runs may only name outputs in the working folder.
   ResumeProgram() { fs::current_path(folder()); }
   ~ResumeProgram() override { fs::current_path("/"); }
 
-  /// A copy of the models, for tests that break them.
+  /// A copy of the models, for tests that damage it.
   fs::path models() {
     const fs::path copy = folder() / "models";
     fs::copy(golden() / "checkpoint", copy, fs::copy_options::recursive);
     return copy;
   }
   std::string state() const { return file("out.png.resume"); }
-  /// Every file but the models.
+  /// All files except the models.
   std::set<std::string> left() const {
     std::set<std::string> names = files();
     names.erase("models");
@@ -26,7 +26,7 @@ class ResumeProgram : public ProgramTest {
   }
 };
 
-TEST_F(ResumeProgram, GoesOnAfterCtrlC) {
+TEST_F(ResumeProgram, ResumesAfterCtrlC) {
   const std::vector<std::string> flags{"--steps", "60", "--size", "128x128", "--negative", "x"};
   run(generate(flags)).exits(0);
   const std::string whole = bytes_of(file("out.png"));
@@ -39,7 +39,7 @@ TEST_F(ResumeProgram, GoesOnAfterCtrlC) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   running.signal(SIGTERM);
-  running.end().exits(130).says("go on with: semblance generate --resume '" + file("my state") +
+  running.end().exits(130).says("resume with: semblance generate --resume '" + file("my state") +
                                 "'");
   EXPECT_EQ(left(), (std::set<std::string>{"my state"}));
 
@@ -63,12 +63,12 @@ TEST_F(ResumeProgram, SurvivesAKill) {
   EXPECT_FALSE(fs::exists(state()));
 }
 
-TEST_F(ResumeProgram, RemovesTheStateWhenAllIsDone) {
+TEST_F(ResumeProgram, RemovesTheStateWhenDone) {
   run(generate({"--save-state", state(), "--images", "2"})).exits(0);
   EXPECT_EQ(files(), (std::set<std::string>{"out.png", "out-2.png"}));
 }
 
-TEST_F(ResumeProgram, LeavesTheStateWhereARunFails) {
+TEST_F(ResumeProgram, SavesTheStateWhenARunFails) {
   const fs::path copy = models();
   const fs::path vae = copy / "base/vae/diffusion_pytorch_model.fp16.safetensors";
   run(generate({"--latents", file("out.npy"), "--steps", "100"}, copy)).exits(0);
@@ -77,7 +77,7 @@ TEST_F(ResumeProgram, LeavesTheStateWhereARunFails) {
   fs::remove(file("out.png"));
   fs::remove(file("out.npy"));
 
-  // The VAE is read when the steps are done: until then it is cut off.
+  // The VAE is read after the steps; truncating it fails the run only then.
   const std::string good = bytes_of(vae);
   Running running =
       start(generate({"--latents", file("out.npy"), "--steps", "100", "--images", "1"}, copy));
@@ -86,7 +86,7 @@ TEST_F(ResumeProgram, LeavesTheStateWhereARunFails) {
   running.end()
       .exits(4)
       .says("became shorter")
-      .says("100 of 100 steps are saved; go on with: semblance generate --resume " + state())
+      .says("100 of 100 steps are saved; resume with: semblance generate --resume " + state())
       .prints_nothing();
   EXPECT_EQ(left(), (std::set<std::string>{"out.png.resume"}));
 
@@ -97,7 +97,7 @@ TEST_F(ResumeProgram, LeavesTheStateWhereARunFails) {
   EXPECT_TRUE(bytes_of(file("out.npy")) == latents);
 }
 
-TEST_F(ResumeProgram, SaysThatNothingCouldBeSaved) {
+TEST_F(ResumeProgram, ReportsThatNothingCouldBeSaved) {
   const fs::path copy = models();
   const fs::path vae = copy / "base/vae/diffusion_pytorch_model.fp16.safetensors";
   fs::create_directory(file("out.png.resume"));
@@ -107,7 +107,7 @@ TEST_F(ResumeProgram, SaysThatNothingCouldBeSaved) {
   running.end().exits(4).says("100 of 100 steps are lost: cannot write");
 }
 
-TEST_F(ResumeProgram, MakesTheRestOfSeveralPictures) {
+TEST_F(ResumeProgram, MakesTheRemainingPictures) {
   run(generate({"--images", "3", "--steps", "30"})).exits(0);
   std::vector<std::string> whole;
   const std::vector<std::string> names{"out.png", "out-2.png", "out-3.png"};
@@ -122,7 +122,7 @@ TEST_F(ResumeProgram, MakesTheRestOfSeveralPictures) {
     EXPECT_TRUE(bytes_of(file(names[i])) == whole[i]) << i;
 }
 
-TEST_F(ResumeProgram, FindsModelsThatHaveMoved) {
+TEST_F(ResumeProgram, AcceptsModelsThatHaveMoved) {
   const fs::path copy = models();
   run(generate({"--save-state", state()}, copy)).exits(0);
   const std::string whole = bytes_of(file("out.png"));
@@ -134,12 +134,12 @@ TEST_F(ResumeProgram, FindsModelsThatHaveMoved) {
   run({"generate", "--resume", state()})
       .exits(3)
       .says("cannot open --base")
-      .says("it is not there");
+      .says("it does not exist");
   const std::string moved = file("moved");
   run({"generate", "--resume", state(), "--base", moved + "/base", "--identitynet",
        moved + "/identitynet", "--adapter", testing::adapter_in(moved).string()})
       .exits(0);
-  // Another model of the same shapes.
+  // A different model of the same shapes.
   const fs::path unet = moved + "/base/unet/diffusion_pytorch_model.fp16.safetensors";
   std::string bytes = bytes_of(unet);
   bytes[bytes.size() - 2] = static_cast<char>(bytes[bytes.size() - 2] ^ 1);
@@ -147,7 +147,7 @@ TEST_F(ResumeProgram, FindsModelsThatHaveMoved) {
   run({"generate", "--resume", state(), "--base", moved + "/base", "--identitynet",
        moved + "/identitynet", "--adapter", testing::adapter_in(moved).string()})
       .exits(2)
-      .says("the UNet is not the one that it was begun with");
+      .says("the UNet is not the one it was started with");
 }
 
 TEST_F(ResumeProgram, RefusesFlagsThatWouldChangeThePicture) {
@@ -157,10 +157,12 @@ TEST_F(ResumeProgram, RefusesFlagsThatWouldChangeThePicture) {
     const std::string value = flag == "--size" ? "64x64" : "64";
     run({"generate", "--resume", state(), flag, value})
         .exits(2)
-        .says(flag + ": it comes from the file of --resume");
+        .says(flag + " cannot be used with --resume");
   }
-  run({"generate", "--resume", state(), "--vae-tiling"}).exits(2).says("--vae-tiling: it comes");
-  run({"generate", "--resume", state()}).exits(2).says("this is no run that was saved");
+  run({"generate", "--resume", state(), "--vae-tiling"})
+      .exits(2)
+      .says("--vae-tiling cannot be used with --resume");
+  run({"generate", "--resume", state()}).exits(2).says("this is not a saved run");
   run({"generate", "--resume", file("none")}).exits(3).says("No such file");
 }
 
@@ -170,39 +172,39 @@ TEST_F(ResumeProgram, RefusesAStateThatWouldOverwrite) {
   run(generate({"--save-state", file("none/x")})).exits(3).says("there is no folder");
 }
 
-TEST_F(ResumeProgram, WritesOutsideOfTheWorkingFolderOnlyWhereItIsTold) {
+TEST_F(ResumeProgram, WritesOutsideTheWorkingFolderOnlyIfTold) {
   fs::create_directory(file("theirs"));
   const std::string picture = file("theirs/out.png"), latents = file("other.npy");
   Running running = start(
       generate({"--steps", "100", "--save-state", state(), "-o", picture, "--latents", latents}));
   ASSERT_TRUE(running.waits_for_file(state()));
   running.signal(SIGTERM);
-  running.end().exits(130).says("go on with: semblance generate --resume " + state());
+  running.end().exits(130).says("resume with: semblance generate --resume " + state());
 
-  // From a folder beside it, through a link as well.
+  // From a sibling folder, also through a link.
   fs::create_directory(file("mine"));
   fs::create_directory_symlink(file("theirs"), file("mine/link"));
   fs::current_path(file("mine"));
   run({"generate", "--resume", state()})
       .exits(2)
-      .says("-o: it is needed, for the file of --resume names " + picture)
+      .says("-o is needed: the saved run names " + picture)
       .says("add -o " + picture);
   run({"generate", "--resume", state(), "-o", "a.png"})
       .exits(2)
-      .says("--latents: it is needed, for the file of --resume names " + latents);
+      .says("--latents is needed: the saved run names " + latents);
   EXPECT_FALSE(fs::exists(picture));
   EXPECT_FALSE(fs::exists(latents));
   run({"generate", "--resume", state(), "-o", "a.png", "--latents", "a.npy"}).exits(0);
   EXPECT_TRUE(fs::exists(file("mine/a.png")));
 
-  // A run whose picture goes elsewhere tells a command that works.
+  // If the picture is written elsewhere, the printed command still works.
   const std::string linked = file("mine/link/out.png");
   Running second = start(
       generate({"--steps", "100", "--save-state", "my state", "-o", linked, "--latents", "b.npy"}));
   ASSERT_TRUE(second.waits_for_file("my state"));
   second.signal(SIGTERM);
   const std::string told = second.end().exits(130).err();
-  const std::string begin = "go on with: ";
+  const std::string begin = "resume with: ";
   const std::size_t at = told.find(begin + "cd " + file("theirs") + " && semblance generate");
   ASSERT_NE(at, std::string::npos) << told;
   std::string command = told.substr(at + begin.size());

@@ -54,8 +54,8 @@ void check_saved_outputs(const SavedRun& run, bool has_output, bool has_latents)
   const auto check = [&](const fs::path& path, std::string_view flag) {
     if (is_inside(path, folder)) return;
     fail(ErrorKind::kArgument,
-         "{}: it is needed, for the file of --resume names {}, outside of the working folder {}\n"
-         "  if that is where it shall go: add {} {}, or go on from that folder",
+         "{} is needed: the saved run names {}, which is outside the working folder {}\n"
+         "  to write there, add {} {}, or resume from that folder",
          flag, path.string(), folder.string(), flag, quoted(path));
   };
   if (!has_output) {
@@ -71,7 +71,7 @@ fs::path left_beside(const fs::path& picture) {
   if (name.size() > most) {
     std::size_t end = most;
     while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xc0U) == 0x80)
-      --end;  // in a letter
+      --end;  // within a UTF-8 character
     name.resize(end);
   }
   return picture.parent_path() / (name + std::string(kEnding));
@@ -103,7 +103,7 @@ void RunState::step_done(const Generation& generation) {
   write(generation, file_);
   if (written_) return;
   written_ = true;
-  interrupt_.tell_at_end("  go on with: " + command(file_) + '\n');
+  interrupt_.tell_at_end("  resume with: " + command(file_) + '\n');
 }
 
 void RunState::done() {
@@ -115,14 +115,14 @@ void RunState::done() {
 
 void RunState::stopped(const Generation& generation, ErrorKind kind, const std::string& text) {
   if (kind == ErrorKind::kCancelled) {
-    throw Error(kind, written_ ? text + "\n  go on with: " + command(file_) : text);
+    throw Error(kind, written_ ? text + "\n  resume with: " + command(file_) : text);
   }
   if (generation.step() == 0) throw Error(kind, text);
   const fs::path path = file_.empty() ? left_beside(pictures_.front()) : file_;
   std::string way_out;
   try {
     write(generation, path);
-    way_out = fmt::format("{} of {} steps are saved; go on with: {}", generation.step(),
+    way_out = fmt::format("{} of {} steps are saved; resume with: {}", generation.step(),
                           generation.steps(), command(path));
   } catch (const Error& error) {
     way_out = fmt::format("{} of {} steps are lost: {}", generation.step(), generation.steps(),

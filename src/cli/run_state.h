@@ -1,5 +1,5 @@
-// The state of a run on disk: what `generate --save-state` keeps, what a run that has to stop
-// leaves behind, and what `--resume` goes on from (pipeline/resume.h).
+// The saved state of a run: written by `generate --save-state` and by a run that fails, read by
+// `--resume` (pipeline/resume.h).
 #pragma once
 
 #include <filesystem>
@@ -15,20 +15,22 @@ namespace semblance::cli {
 
 class RunState {
  public:
-  /// `file` is rewritten after every step; empty: a file is left only where the run fails, beside
-  /// its picture. `interrupt` is told the command to go on with, and outlives this.
+  /// `file` is rewritten after every step; if empty, the state is saved only when the run fails,
+  /// beside the picture. `interrupt` gets the command that resumes the run; it must outlive this
+  /// object.
   RunState(std::filesystem::path file, Interrupt& interrupt);
 
-  /// The picture in progress, then those to come; where its latent goes as well, or empty.
+  /// `pictures`: the one in progress, then the remaining ones. `latents`: path of the latent, or
+  /// empty.
   void begin(std::vector<std::filesystem::path> pictures, std::filesystem::path latents,
              bool metadata);
   /// Throws what save() throws.
   void step_done(const Generation& generation);
-  /// All pictures are there: removes the file.
+  /// All pictures are written: removes the file.
   void done();
 
-  /// Gives what work() gives. Where it fails, the steps that are done are saved, and the error
-  /// tells the command to go on with.
+  /// Returns work()'s result. If it fails, saves the finished steps and adds the command that
+  /// resumes the run to the error.
   template <typename F>
   auto guard(const Generation& generation, F&& work) {
     try {
@@ -53,20 +55,20 @@ class RunState {
   bool metadata_ = true;
 };
 
-/// Where a run leaves its state that fails without --save-state: "out.png.resume" for "out.png".
-/// The end of a long name makes room for the ending.
+/// Path of the state saved when a run without --save-state fails: "out.png.resume" for "out.png". A
+/// long name is cut to make room for the ending.
 std::filesystem::path left_beside(const std::filesystem::path& picture);
 
-/// The command that goes on with `file`, as a shell takes it: "semblance generate --resume 'my
-/// file.resume'". Where the outputs lie outside of the working folder it begins with their folder,
-/// since check_saved_outputs() refuses them from here.
+/// The shell command that resumes `file`: "semblance generate --resume 'my file.resume'". If
+/// outputs are outside the working folder it begins with a cd to their folder, because
+/// check_saved_outputs() would refuse them here.
 std::string resume_command(const std::filesystem::path& file,
                            const std::vector<std::filesystem::path>& pictures = {},
                            const std::filesystem::path& latents = {});
 
-/// A saved run may come from somebody else, and must not choose which files are overwritten. Throws
-/// Error(kArgument) for an output that it names outside of the working folder, links and ".."
-/// resolved, where its flag was not given: those of `run` are then the user's own choice.
+/// A saved run may come from somebody else and must not choose which files are overwritten. Throws
+/// Error(kArgument) if an output named in `run` is outside the working folder (links and ".."
+/// resolved), unless the user gave the flag for it.
 void check_saved_outputs(const SavedRun& run, bool has_output, bool has_latents);
 
 }  // namespace semblance::cli

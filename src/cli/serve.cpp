@@ -1,4 +1,4 @@
-// semblance serve: the page and the APIs, until a signal comes.
+// semblance serve: runs the web page and the APIs until a signal ends it.
 #include <sys/stat.h>
 
 #include <condition_variable>
@@ -29,8 +29,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds kGrace{2};    // for what is being answered when the service ends
-constexpr std::chrono::seconds kEndTime{9};  // for all that, and for the running job
+constexpr std::chrono::seconds kGrace{2};    // for responses in progress at shutdown
+constexpr std::chrono::seconds kEndTime{9};  // for the whole shutdown, the running job included
 constexpr service::HttpLimits kLimits;
 static_assert(kLimits.most_bytes() <= service::kServiceBytes);
 
@@ -55,34 +55,33 @@ struct Settings {
 void declare_where(Flags& flags, Settings& s) {
   flags.group("Where");
   flags.text("--listen", "ADDRESS:PORT",
-             "What to listen on; port 0 is any that is free. Beyond this machine (0.0.0.0:7860) a "
-             "key is needed. Default: 127.0.0.1:7860.",
+             "Address and port to listen on; port 0 picks a free one. Addresses that other "
+             "machines can reach (0.0.0.0:7860) need --api-key-file. Default: 127.0.0.1:7860.",
              s.listen);
   flags.path("--api-key-file", "FILE",
-             "The first line is the key that requests need, 16 to 512 characters: as "
-             "`Authorization: Bearer KEY`, or typed on the page, which then has a session of 30 "
-             "days.",
+             "File whose first line is the API key, 16 to 512 characters. Requests send it as "
+             "`Authorization: Bearer KEY`; on the page it is typed in once and starts a session of "
+             "30 days. Default: no key.",
              s.key_file);
   flags.value("--host", "NAME",
-              "Another name by which the service may be called, as behind a proxy. May come more "
-              "than once.",
+              "Another host name under which requests are accepted, for example behind a proxy. "
+              "May be given more than once.",
               [&s](const std::string&, const std::string& text) { s.hosts.push_back(text); });
   flags.value("--cors-origin", "ORIGIN",
-              "A page elsewhere that may call the service, as https://app.example. May come more "
-              "than once. Default: none.",
+              "Origin of a web page elsewhere that may call the service, such as "
+              "https://app.example. May be given more than once. Default: none.",
               [&s](const std::string&, const std::string& text) { s.origins.push_back(text); });
   flags.text("--public-url", "URL",
-             "How the service is reached from outside, as https://semblance.example: links in "
-             "responses begin with it, and its host may be called, as with --host. Default: as the "
-             "client called it.",
+             "URL of the service as seen from outside, such as https://semblance.example. Links in "
+             "responses start with it, and its host name is accepted as with --host. Default: the "
+             "URL that the client used.",
              s.public_url);
-  flags.value(
-      "--proxy", "ADDRESS",
-      "A proxy, by its address in numbers, that is believed in what it says of its clients: "
-      "X-Forwarded-For, -Proto and -Host, or Forwarded. May come more than once.",
-      [&s](const std::string&, const std::string& text) { s.proxies.push_back(text); });
+  flags.value("--proxy", "ADDRESS",
+              "IP address of a trusted proxy, whose X-Forwarded-For, -Proto and -Host or Forwarded "
+              "headers are believed. May be given more than once. Default: none.",
+              [&s](const std::string&, const std::string& text) { s.proxies.push_back(text); });
   flags.path("--data", "DIR",
-             "Where queue, pictures and saved faces are kept. Default: semblance in XDG_STATE_HOME "
+             "Folder for the queue, pictures and saved faces. Default: semblance in XDG_STATE_HOME "
              "or ~/.local/state.",
              s.data);
 }
@@ -91,51 +90,73 @@ void declare(Flags& flags, Settings& s) {
   declare_where(flags, s);
   flags.group(kModelsGroup);
   flags.path("--base", "DIR|NAME",
-             "As in `semblance generate`. Default: the demo model, which knows drawn people alone.",
+             "The SDXL base model, as in `semblance generate`. Default: the demo model (drawn "
+             "faces only, not photos).",
              s.models.base);
-  flags.path("--identitynet", "DIR|NAME", "InstantID's ControlNetModel.", s.models.identitynet);
-  flags.path("--adapter", "FILE|NAME", "InstantID's ip-adapter.bin.", s.models.adapter);
-  s.looking.declare_models(flags, "insightface's antelopev2 or buffalo_l folder.");
+  flags.path("--identitynet", "DIR|NAME",
+             "IdentityNet: InstantID's ControlNetModel folder, or owner/name. Default: the one "
+             "downloaded by `semblance models pull instantid`.",
+             s.models.identitynet);
+  flags.path("--adapter", "FILE|NAME",
+             "The face adapter: InstantID's ip-adapter.bin, or owner/name. Default: the one "
+             "downloaded by `semblance models pull instantid`.",
+             s.models.adapter);
+  s.looking.declare_models(
+      flags,
+      "Face detector and recogniser: insightface's antelopev2 or buffalo_l folder. Default: the "
+      "ones downloaded by `semblance models pull antelopev2`.");
   flags.group("Limits");
   flags.value("--memory", "SIZE|PERCENT|auto",
-              "The most that the whole service may hold: 2GiB, 300MB, 60% of what is available, or "
-              "auto (80%). Requests wait for each other; one that cannot fit is refused. "
-              "Default: auto.",
+              "Memory budget of the whole service: 2GiB (binary), 300MB (decimal), 60% (of the "
+              "available memory), or auto (80%). Jobs run one after the other; a job that cannot "
+              "fit is refused. Default: auto.",
               [&s](const std::string& flag, const std::string& text) {
                 s.memory = parse_memory(text, flag);
               });
-  flags.whole("--queue", "Jobs that may wait; more are answered with 429. Default: 64.", 1, 100000,
-              s.queue);
-  flags.whole("--upload-limit", "The most MiB of a request with its photos, 1 to 24. Default: 16.",
-              1, kLimits.bodies_bytes >> 20U, s.upload_mib);
-  flags.whole("--keep", "How many finished jobs are kept. Default: 200.", 1, 1000000, s.keep_count);
-  flags.whole("--keep-days", "For how long. Default: 14.", 1, 36500, s.keep_days);
+  flags.whole(
+      "--queue",
+      "Maximum number of waiting jobs, 1 to 100000; further ones get status 429. Default: 64.", 1,
+      100000, s.queue);
+  flags.whole("--upload-limit",
+              "Maximum size in MiB of a request with its photos, 1 to 24. Default: 16.", 1,
+              kLimits.bodies_bytes >> 20U, s.upload_mib);
+  flags.whole("--keep",
+              "Number of finished jobs to keep, with their pictures, 1 to 1000000. Default: 200.",
+              1, 1000000, s.keep_count);
+  flags.whole("--keep-days", "Days to keep finished jobs, 1 to 36500. Default: 14.", 1, 36500,
+              s.keep_days);
   flags.whole("--release-after",
-              "Without work for so many seconds, the models' memory is given back. Default: 60.", 1,
-              1000000, s.release_seconds);
-  flags.path("--scratch", "DIR", "The folder for what does not fit in memory.", s.scratch);
-  flags.toggle("--no-spill", "Writes nothing to disk while computing.", s.no_spill);
+              "Idle seconds after which the models' memory is released, 1 to 1000000. Default: 60.",
+              1, 1000000, s.release_seconds);
+  flags.path("--scratch", "DIR",
+             "Folder for the scratch file, which holds data that does not fit in memory. It must "
+             "be on a disk, not in memory (tmpfs). Default: the first of TMPDIR, /var/tmp and /tmp "
+             "that is on a disk.",
+             s.scratch);
+  flags.toggle("--no-spill", "Writes no scratch file; this needs more memory.", s.no_spill);
   flags.group("Advanced");
-  flags.choice("--precision", "The numbers to compute with. Default: auto.",
+  flags.choice("--precision",
+               "Number format of the computation: f32 or bf16. auto: bf16 if the processor "
+               "computes it natively, else f32. Default: auto.",
                {"auto", "f32", "bf16"}, s.precision);
-  flags.whole("--threads", "Processor cores to use, 1 to 1024. Default: all there are.", 1, 1024,
+  flags.whole("--threads", "Processor cores to use, 1 to 1024. Default: all available.", 1, 1024,
               s.threads);
   s.looking.declare_advanced(flags);
   flags.value("--lang", "en|es",
-              "The language of messages; the page has its own, the log is English. Default: the "
-              "system's.",
+              "Language of the messages printed here: English or Spanish. The page has its own "
+              "setting; the log is always English. Default: from LC_ALL, LC_MESSAGES or LANG.",
               [&s](const std::string& flag, const std::string& text) {
                 s.language = parse_language(text, flag);
               });
-  flags.toggle("-q,--quiet", "Prints the address and warnings only.", s.quiet);
+  flags.toggle("-q,--quiet", "Prints only the address and warnings.", s.quiet);
   flags.epilogue(
       "Examples\n"
-      "  semblance serve                          the page at http://127.0.0.1:7860/, demo model\n"
+      "  semblance serve        (the page is at http://127.0.0.1:7860/; demo model)\n"
       "  semblance serve --base sdxl --memory 4GiB\n"
       "  semblance serve --base sdxl --listen 0.0.0.0:7860 --api-key-file key.txt\n"
       "\n"
-      "docs/service.md tells of the APIs. ctrl-C or SIGTERM ends it within 10 seconds; the job in\n"
-      "progress goes on with the next start.\n"
+      "docs/service.md describes the APIs. ctrl-C or SIGTERM ends the service within 10 seconds;\n"
+      "the job in progress resumes at the next start.\n"
       "\n" +
       exit_codes_text());
 }
@@ -146,7 +167,7 @@ fs::path data_folder(const Settings& s) {
   if (state != nullptr && *state != '\0') return fs::path(state) / "semblance";
   const char* const home = std::getenv("HOME");
   if (home == nullptr || *home == '\0') {
-    fail(ErrorKind::kArgument, "--data: it is needed where neither HOME nor XDG_STATE_HOME is set");
+    fail(ErrorKind::kArgument, "--data is needed: neither HOME nor XDG_STATE_HOME is set");
   }
   return fs::path(home) / ".local/state/semblance";
 }
@@ -158,17 +179,17 @@ std::string key_of(const Settings& s) {
   while (!text.empty() && (text.back() == '\r' || text.back() == ' ')) text.pop_back();
   if (text.empty()) {
     fail(ErrorKind::kArgument,
-         "--api-key-file: the first line of {} is empty, the key stands there",
+         "cannot take --api-key-file: expected the key in the first line of {}, got an empty line",
          s.key_file.string());
   }
   service::check_key(text);
   return text;
 }
 
-/// Waits for the signal that ends the service, so that whatever is at work then hears of it.
+/// Waits for the signal that ends the service and requests a stop of all running work.
 class EndSignal {
  public:
-  /// Must be made before other threads are: it holds the signals back from all of them.
+  /// Must be created before other threads, because it blocks the signals in all of them.
   EndSignal() {
     sigemptyset(&set_);
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set_, number);
@@ -196,9 +217,9 @@ class EndSignal {
   std::thread thread_;
 };
 
-/// Ends the process where its orderly end takes too long: a kernel may compute for many seconds,
-/// and nothing can stop it. That loses no job, just as a kill does not: a job's state is saved all
-/// along, and goes on with the next start.
+/// Kills the process if an orderly shutdown takes too long: a kernel may compute for many seconds
+/// and cannot be interrupted. No job is lost: its state is saved after every step, and it resumes
+/// at the next start.
 class EndWatch {
  public:
   EndWatch()
@@ -231,12 +252,12 @@ bool find_models(Settings& s) {
   if (s.models.base.empty() || s.models.identitynet.empty() || s.models.adapter.empty()) {
     fail(ErrorKind::kArgument,
          "serve needs --base, --identitynet and --adapter, or none of them for the demo model\n  "
-         "`semblance models pull sdxl instantid antelopev2` gets the published ones");
+         "`semblance models pull sdxl instantid antelopev2` downloads the published models");
   }
   return false;
 }
 
-/// Opens everything and serves until the signal comes.
+/// Opens everything and serves until a signal ends it.
 void run_service(Settings& s, const service::Listen& listen, const std::string& key,
                  EndSignal& end) {
   const bool demo = find_models(s);
@@ -301,7 +322,7 @@ void run_service(Settings& s, const service::Listen& listen, const std::string& 
 int serve(std::span<const char* const> words) {
   Settings s;
   Flags flags("serve [--listen ADDRESS:PORT] [--memory SIZE] [flags]",
-              "The page and the APIs, on this machine, within one memory budget.");
+              "Runs the web page and the HTTP APIs on this machine, within one memory budget.");
   declare(flags, s);
   if (!flags.read(words)) {
     print(flags.help());
@@ -309,20 +330,20 @@ int serve(std::span<const char* const> words) {
   }
   s.looking.check();
   set_language(s.language);
-  umask(S_IRWXG | S_IRWXO);  // what it keeps are people's faces
+  umask(S_IRWXG | S_IRWXO);  // it stores people's faces
   const service::Listen listen = service::parse_listen(s.listen);
   const std::string key = key_of(s);
   if (key.empty() && !service::is_loopback(listen)) {
     fail(ErrorKind::kArgument,
-         "--listen: {} can be reached from other machines, so that a key is needed\n  write one "
-         "into a file and add --api-key-file FILE, or listen on 127.0.0.1",
+         "cannot listen on {} without a key: other machines can reach it\n  write a key into a "
+         "file and add --api-key-file FILE, or listen on 127.0.0.1",
          s.listen);
   }
   EndSignal end;
   try {
     run_service(s, listen, key, end);
   } catch (const Error& error) {
-    // Ended before it began to serve.
+    // A signal before the service was up is no error.
     if (error.kind() != ErrorKind::kCancelled || !end.token().stop_requested()) throw;
   }
   return 0;

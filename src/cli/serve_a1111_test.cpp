@@ -1,5 +1,5 @@
-// The service as a client of AUTOMATIC1111's web UI meets it: the program runs with the demo model,
-// and makes, tells of and ends jobs.
+// The AUTOMATIC1111 API as a client uses it, with the demo model: making pictures, progress,
+// interrupting.
 #include <atomic>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -41,7 +41,7 @@ class ServeA1111 : public ProgramTest {
   static fs::path photo() { return fs::path(SEMBLANCE_SOURCE_DIR) / "models/demo/faces/01.png"; }
   static fs::path pose() { return fs::path(SEMBLANCE_SOURCE_DIR) / "models/demo/faces/05.png"; }
 
-  /// A body for a small picture of the demo's first face where its fifth has it.
+  /// A body for a small picture of the demo's first person at the fifth's face position.
   static json body(json more = json::object()) {
     json units = json::array();
     units.push_back({{"module", "instant_id_face_embedding"},
@@ -65,7 +65,7 @@ class ServeA1111 : public ProgramTest {
     return service::testing::request("POST", "/sdapi/v1/txt2img",
                                      "Content-Type: application/json\r\n", whole.dump());
   }
-  /// One request on a connection of its own, waited for as long as it takes.
+  /// One request on its own connection, without a timeout.
   Reply ask(const std::string& request) const {
     Client client(port_);
     client.send(request);
@@ -85,7 +85,7 @@ class ServeA1111 : public ProgramTest {
     return memory_file("the picture", std::vector<std::byte>(data, data + bytes.size()));
   }
 
-  /// txt2img while this thread does something else.
+  /// Runs txt2img on another thread.
   class Asked {
    public:
     Asked(const ServeA1111& test, const json& whole)
@@ -117,7 +117,7 @@ class ServeA1111 : public ProgramTest {
   int port_ = 0;
 };
 
-TEST_F(ServeA1111, MakesThePictureThatGenerateMakes) {
+TEST_F(ServeA1111, MakesTheSamePictureAsGenerate) {
   Asked asked(*this, body());
   double last = 0;
   bool has_steps = false;
@@ -154,7 +154,7 @@ TEST_F(ServeA1111, MakesThePictureThatGenerateMakes) {
       "a (man) in the snow\nSteps: 4, Sampler: Euler, CFG scale: 7, Seed: 7, Size: 128x128, Model: "
       "semblance-demo, IdentityNet strength: 0.9, Adapter strength: 0.7"))
       << text;
-  EXPECT_NE(picture->find(text), std::string::npos);  // in the PNG itself
+  EXPECT_NE(picture->find(text), std::string::npos);  // also in the PNG
   EXPECT_EQ(answer["parameters"]["cfg_scale"], 7);
   EXPECT_EQ(progress()["state"]["job"], "");
 
@@ -185,8 +185,8 @@ TEST_F(ServeA1111, MakesThePictureThatGenerateMakes) {
   EXPECT_TRUE(std::ranges::equal(here.pixels(), there.pixels()));
 }
 
-TEST_F(ServeA1111, InterruptsTheJobThatRuns) {
-  EXPECT_EQ(interrupt().body, "{}");  // there is none
+TEST_F(ServeA1111, InterruptsTheRunningJob) {
+  EXPECT_EQ(interrupt().body, "{}");  // no job is running
   Asked asked(*this, body({{"steps", 100}, {"width", 256}, {"height", 256}}));
   ASSERT_TRUE(
       becomes_true([&] { return progress()["state"]["sampling_step"] > 0 || asked.is_over(); }));
@@ -199,7 +199,7 @@ TEST_F(ServeA1111, InterruptsTheJobThatRuns) {
   EXPECT_EQ(info["warnings"].back(), "interrupted: 0 of 1 pictures were done");
   EXPECT_EQ(progress()["state"]["interrupted"], true);
 
-  // Of several pictures those that are done come.
+  // Of several pictures, the finished ones are returned.
   Asked several(*this, body({{"n_iter", 16}, {"width", 64}, {"height", 64}}));
   ASSERT_TRUE(becomes_true([&] { return progress()["state"]["job_no"] > 0 || several.is_over(); }));
   EXPECT_EQ(interrupt().status, 200);
@@ -210,7 +210,7 @@ TEST_F(ServeA1111, InterruptsTheJobThatRuns) {
   EXPECT_LT(answer["images"].size(), 16U);
   EXPECT_EQ(answer["images"].size(), info["infotexts"].size());
 
-  // A job that came another way is left alone.
+  // A job of another API is left alone.
   std::string form;
   const auto part = [&](const std::string& name, const std::string& more, const std::string& data) {
     form += "--B\r\nContent-Disposition: form-data; name=\"" + name + "\"" + more + "\r\n\r\n" +
@@ -235,7 +235,7 @@ TEST_F(ServeA1111, InterruptsTheJobThatRuns) {
   ask(service::testing::request("POST", "/api/jobs/" + id + "/cancel"));
 }
 
-TEST_F(ServeA1111, EndsTheJobOfAClientThatLeaves) {
+TEST_F(ServeA1111, CancelsTheJobOfAClientThatDisconnects) {
   Client client(port_);
   client.send(posted(body({{"steps", 100}, {"width", 256}, {"height", 256}})));
   std::string id;
@@ -249,7 +249,7 @@ TEST_F(ServeA1111, EndsTheJobOfAClientThatLeaves) {
   EXPECT_EQ(progress()["state"]["job"], "");
 }
 
-TEST_F(ServeA1111, RefusesByNameAndListsWhatThereIs) {
+TEST_F(ServeA1111, NamesUnknownFieldsAndListsModels) {
   const auto refusal = [&](const json& whole) {
     const Reply reply = ask(posted(whole));
     const json error = json::parse(reply.body)["error"];
@@ -263,7 +263,7 @@ TEST_F(ServeA1111, RefusesByNameAndListsWhatThereIs) {
   json& image = whole["alwayson_scripts"]["ControlNet"]["args"][0]["image"];
   image = service::base64(std::string(30'000, 'x'));
   EXPECT_TRUE(refusal(whole).starts_with("400 cannot ")) << refusal(whole);
-  // 17 MiB of a photo are more than a request may have.
+  // A photo of 17 MiB exceeds the request limit.
   image = std::string(24'000'000, 'A');
   EXPECT_EQ(ask(posted(whole)).status, 413);
   EXPECT_EQ(get("/sdapi/v1/samplers")[0]["name"], "Euler");

@@ -1,5 +1,5 @@
-// Everything that a hostile client can send or leave unread, at once, beside a job: the service
-// keeps its budget in a control group hardly larger, and the job's picture is what it always is.
+// All kinds of hostile clients at once while a job runs: in a control group hardly larger than its
+// budget, the service stays within the budget, and the job's picture is unchanged.
 #include <atomic>
 
 #include "cli/png_bombs_test.h"
@@ -17,11 +17,11 @@ using service::testing::request;
 constexpr std::uint64_t kMiB = 1ULL << 20U;
 constexpr std::uint64_t kBudget = 96 * kMiB;
 constexpr int kReceiveBytes =
-    4096;  // of a client that does not read: the rest waits at the service
+    4096;  // of a client that does not read; the rest waits in the service
 
 class ServeHostile : public ServeTest {
  protected:
-  /// As a client that heeds Retry-After; an id, or "" after a minute.
+  /// Submits a job, heeding Retry-After; returns its id, or "" after a minute.
   static std::string submit_when_there_is_room(const Service& service,
                                                const Service::Json& settings) {
     for (const auto end = Clock::now() + 60s; Clock::now() < end; std::this_thread::sleep_for(1s)) {
@@ -32,17 +32,17 @@ class ServeHostile : public ServeTest {
     }
     return "";
   }
-  /// Asks for the picture, reads nothing.
+  /// Requests the picture but reads nothing.
   static std::vector<Client> unread(const Service& service, const std::string& path, int count) {
     std::vector<Client> clients;
     for (int i = 0; i < count; ++i) {
-      // From several addresses: each may have only a part of the connections.
+      // From several addresses, since each may have only some of the connections.
       clients.emplace_back(service.port(), kReceiveBytes, "127.0.1." + std::to_string(i / 100 + 1));
       clients.back().send(request("GET", path));
     }
     return clients;
   }
-  /// A form of `bytes`, all of which but its end is sent.
+  /// Sends a form of `bytes` except its end.
   static Client half_sent(const Service& service, std::size_t bytes) {
     Client client(service.port(), 0, "127.0.2.1");
     client.send(
@@ -54,8 +54,8 @@ class ServeHostile : public ServeTest {
   }
 };
 
-TEST_F(ServeHostile, KeepsItsBudgetAgainstEverythingAtOnce) {
-  if (semblance::testing::kSanitized) GTEST_SKIP() << "a sanitizer takes memory of its own";
+TEST_F(ServeHostile, StaysWithinItsBudgetUnderAllAttacksAtOnce) {
+  if (semblance::testing::kSanitized) GTEST_SKIP() << "the sanitizer uses memory of its own";
   const ControlGroup group(kBudget + 16 * kMiB);
   if (!group.ready()) GTEST_SKIP() << group.why_not();
   Service service(
@@ -77,7 +77,7 @@ TEST_F(ServeHostile, KeepsItsBudgetAgainstEverythingAtOnce) {
   auto longest = Service::settings(64, 1);
   longest["prompt"] = std::string(65'536, 'a');
   for (int i = 0; i < 64; ++i) {
-    for (int n = 0; n < 32'768; ++n)  // words, no two prompts alike
+    for (int n = 0; n < 32'768; ++n)  // words; no two prompts are equal
       longest["prompt"].get_ref<std::string&>()[static_cast<std::size_t>(2 * n)] =
           static_cast<char>('a' + (n * (i + 1) % 26));
     queued.push_back(submit_when_there_is_room(service, longest));

@@ -1,5 +1,5 @@
-// What the service answers to bad input: JSON errors of one shape with the right status, on every
-// route, and it lives on.
+// Bad input to the service: every route answers with the right status and a JSON error of one
+// shape, and the service keeps running.
 #include <array>
 
 #include "cli/png_bombs_test.h"
@@ -14,7 +14,7 @@ class ServeInput : public ServeTest {
  protected:
   ServeInput() : service_(serve({"--memory", "256MiB", "--no-spill"})) {}
   ~ServeInput() override {
-    // Whatever came: it lives, works, and kept to its budget.
+    // After any input it still runs, works and is within its budget.
     EXPECT_EQ(service_.ask("GET", "/api/health").status, 200);
     service_.finished_picture(Service::settings(64, 1));
     EXPECT_LT(service_.memory("VmHWM"), 256ULL << 20U);
@@ -22,7 +22,7 @@ class ServeInput : public ServeTest {
 
   Service& service() { return service_; }
 
-  /// "status code param" of an error, whose shape is checked.
+  /// "status code param" of an error; also checks the error's shape.
   static std::string error_in(const Reply& reply) {
     const Json body = Json::parse(reply.body, nullptr, false);
     if (!body.is_object() || !body.contains("error"))
@@ -55,7 +55,7 @@ class ServeInput : public ServeTest {
   Service service_;
 };
 
-TEST_F(ServeInput, PathsThatAreNotThere) {
+TEST_F(ServeInput, UnknownPaths) {
   for (const char* path : {"/api", "/api/", "/api/jobs/", "/api/nothing", "/web/", "/web/../store",
                            "/v1", "/api/jobs/0/images/", "/api/jobs/0/images/0/more"})
     EXPECT_TRUE(refusal("GET", path).starts_with("40")) << path << refusal("GET", path);
@@ -64,7 +64,7 @@ TEST_F(ServeInput, PathsThatAreNotThere) {
   EXPECT_EQ(refusal("DELETE", "/api/plan"), "405 method_not_allowed -");
 }
 
-TEST_F(ServeInput, TricksInIds) {
+TEST_F(ServeInput, HostileIds) {
   const std::vector<std::string> ids{"..",
                                      "%2e%2e",
                                      "..%2f..%2fservice.sqlite",
@@ -92,7 +92,7 @@ TEST_F(ServeInput, TricksInIds) {
           << method << " " << path << ": " << answer;
     }
   }
-  // Nothing was made, nor removed, in the folder or around it.
+  // Nothing was created or removed in the folder or around it.
   EXPECT_TRUE(fs::is_empty(folder() / "data/jobs"));
   EXPECT_TRUE(fs::exists(folder() / "data/service.sqlite"));
   const Form form = Form().add("settings", Service::settings(64, 1).dump());
@@ -132,7 +132,7 @@ TEST_F(ServeInput, BodiesThatAreNotJson) {
   EXPECT_EQ(refusal("POST", "/api/jobs/0/cancel", "{"), "404 not_found -");
 }
 
-TEST_F(ServeInput, BodiesTooLarge) {
+TEST_F(ServeInput, OversizedBodies) {
   for (const char* path : kForms) {
     Client client(service().port());
     client.send(service::testing::request("POST", path,
@@ -144,7 +144,7 @@ TEST_F(ServeInput, BodiesTooLarge) {
   EXPECT_EQ(refusal("POST", "/api/login", std::string(8 << 10, ' ')), "413 too_large -");
 }
 
-TEST_F(ServeInput, FormsThatAreBroken) {
+TEST_F(ServeInput, BrokenForms) {
   const Form whole = job();
   for (const char* path : kForms) {
     EXPECT_EQ(refusal("POST", path), "400 argument -") << path;
@@ -167,7 +167,7 @@ TEST_F(ServeInput, FormsThatAreBroken) {
   }
 }
 
-TEST_F(ServeInput, FieldsOfAJob) {
+TEST_F(ServeInput, JobFields) {
   EXPECT_EQ(refusal("/api/jobs", Form().add("photo", demo_photo())), "400 argument settings");
   EXPECT_EQ(refusal("/api/jobs", Form().add("settings", "{\"prompt\": \"x\"}")),
             "400 argument photo");
@@ -186,7 +186,7 @@ TEST_F(ServeInput, FieldsOfAJob) {
             "400 argument face");
 }
 
-TEST_F(ServeInput, FilesThatAreNoPictures) {
+TEST_F(ServeInput, FilesThatAreNotPictures) {
   const std::string whole = demo_photo();
   const std::vector<std::string> files{
       "no picture",         std::string(1 << 20, 'x'), whole.substr(0, 20),
@@ -208,14 +208,14 @@ TEST_F(ServeInput, FilesThatAreNoPictures) {
         is_refused(refusal("/v1/images/edits", Form().add("image", file).add("prompt", "x"))))
         << shown;
   }
-  // Cut in its pixels, it is found out when they are read.
+  // Truncated in its pixels: detected when they are read.
   Form cut = Form().add("settings", "{\"prompt\": \"x\"}").add("photo", whole.substr(0, 60'000));
   const Json failed = service().ended(service().submit(cut));
   EXPECT_EQ(failed["state"], "failed");
   EXPECT_EQ(failed["error"]["code"], "corrupt");
 }
 
-TEST_F(ServeInput, PicturesThatUnfoldToFillTheMemory) {
+TEST_F(ServeInput, DecompressionBombs) {
   const std::string within = bomb(13'000), beyond = bomb(30'000);
   EXPECT_LT(within.size(), 2U << 20U);
   EXPECT_EQ(refusal("/api/faces", Form().add("photo", beyond)), "400 argument photo");
@@ -228,7 +228,7 @@ TEST_F(ServeInput, PicturesThatUnfoldToFillTheMemory) {
   EXPECT_EQ(failed["error"]["code"], "memory") << failed.dump();
 }
 
-TEST_F(ServeInput, AJobWithoutAFaceSaysSo) {
+TEST_F(ServeInput, AJobWithoutAFaceFailsClearly) {
   std::string grey = bomb(64);
   const Json failed = service().ended(
       service().submit(Form().add("settings", Service::settings(64, 1).dump()).add("photo", grey)));
@@ -243,7 +243,7 @@ TEST_F(ServeInput, AJobWithoutAFaceSaysSo) {
   EXPECT_EQ(Json::parse(faces.body)["faces"].size(), 0U);
 }
 
-TEST_F(ServeInput, PagesOfOthers) {
+TEST_F(ServeInput, ForeignOrigins) {
   EXPECT_EQ(refusal("GET", "/api/jobs", "", "Origin: http://evil.example\r\n"), "403 forbidden -");
   EXPECT_EQ(refusal("POST", "/api/jobs/0/cancel", "", "Sec-Fetch-Site: cross-site\r\n"),
             "403 forbidden -");

@@ -16,12 +16,13 @@ using Json = nlohmann::json;
 
 class ServeLoad : public ServeTest {};
 
-/// What the clients have met.
+/// Results of all clients.
 struct Met {
   std::mutex mutex;
-  std::vector<std::string> jobs;  // taken by /api/jobs
-  int edits = 0;                  // pictures that /v1/images/edits gave
-  int full = 0;                   // 429
+  std::vector<std::string> jobs;  // accepted by /api/jobs
+  int edits = 0;                  // pictures from /v1/images/edits
+  int full = 0;                   // responses 429
+
   std::vector<std::string> failures;
 
   void fail(const std::string& what) {
@@ -30,7 +31,7 @@ struct Met {
   }
 };
 
-/// Sends until the queue has room. True where it was taken at last, and all of the reply came.
+/// Repeats the request until the queue has room. True if it was accepted and the reply is complete.
 bool is_taken(Met& met, const std::function<Reply()>& send, Reply& reply) {
   while (true) {
     reply = send();
@@ -44,7 +45,7 @@ bool is_taken(Met& met, const std::function<Reply()>& send, Reply& reply) {
       const std::lock_guard guard(met.mutex);
       ++met.full;
     }
-    std::this_thread::sleep_for(50ms);  // shorter than it says, for the sake of the load
+    std::this_thread::sleep_for(50ms);  // shorter than Retry-After, to keep up the load
   }
 }
 
@@ -75,7 +76,7 @@ void ask_for_edit(const Service& service, Met& met, int n) {
   met.edits += has_picture ? 1 : 0;
 }
 
-/// Every request once, by so many clients at a time. No exception leaves a thread.
+/// Sends every request once, from this many clients at a time. No exception leaves a thread.
 void ask_all(const Service& service, Met& met, int requests, int clients) {
   std::atomic<int> next = 0;
   std::vector<std::jthread> threads;
@@ -92,7 +93,7 @@ void ask_all(const Service& service, Met& met, int requests, int clients) {
   }
 }
 
-/// The most that a service holds while this lives.
+/// Samples a service's peak memory for the lifetime of the object.
 class Watch {
  public:
   explicit Watch(const Service& service)
@@ -107,11 +108,11 @@ class Watch {
   std::jthread thread_;
 };
 
-TEST_F(ServeLoad, NothingFailsButAFullQueue) {
+TEST_F(ServeLoad, OnlyAFullQueueRefuses) {
   constexpr int kRequests = 200, kClients = 16;
   constexpr std::uint64_t kBudget = 256ULL << 20U;
   Service service = serve({"--memory", "256MiB", "--queue", "8", "--keep", "1000", "--quiet"});
-  service.set_patience(5min);  // an edit's reply comes with its picture
+  service.set_patience(5min);  // an edit's reply arrives with its picture
   Met met;
   const Watch watch(service);
   const auto begin = Clock::now();
@@ -127,7 +128,7 @@ TEST_F(ServeLoad, NothingFailsButAFullQueue) {
   EXPECT_EQ(std::set<std::string>(met.jobs.begin(), met.jobs.end()).size(), 100U);
   EXPECT_EQ(met.edits, 100);
   EXPECT_GT(met.full, 0) << "the queue was never full";
-  // Nothing lost, nothing made twice.
+  // No job is lost, none is run twice.
   std::size_t listed = 0;
   std::string last;
   while (true) {

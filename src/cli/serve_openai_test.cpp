@@ -1,4 +1,4 @@
-// OpenAI's API as its clients see it: links to pictures, bodies of JSON, and its errors.
+// OpenAI's API as its clients see it: links to pictures, JSON bodies and errors.
 #include <fmt/core.h>
 
 #include "cli/png_bombs_test.h"
@@ -35,13 +35,13 @@ class ServeOpenAI : public ServeTest {
     EXPECT_EQ(reply.status, 200) << reply.body;
     return Json::parse(reply.body)["data"][0]["url"];
   }
-  /// What stands behind the scheme and the host.
+  /// The URL without scheme and host.
   static std::string target_of(const std::string& url) {
     return url.substr(url.find('/', url.find("://") + 3));
   }
 };
 
-TEST_F(ServeOpenAI, ALinkGivesItsPictureWithoutTheKey) {
+TEST_F(ServeOpenAI, ALinkServesItsPictureWithoutTheKey) {
   Service service = serve_with_key();
   const std::string url = url_of(service);
   EXPECT_TRUE(url.starts_with("http://localhost/api/jobs/")) << url;
@@ -53,7 +53,7 @@ TEST_F(ServeOpenAI, ALinkGivesItsPictureWithoutTheKey) {
   EXPECT_EQ(picture.headers.at("cache-control"), "private, max-age=3600");
   EXPECT_EQ(service.ask("GET", target, "", "Sec-Fetch-Site: cross-site\r\n").status, 200);
   EXPECT_EQ(service.ask("HEAD", target).status, 200);
-  // Nothing else opens.
+  // It opens nothing else.
   const std::string path = target.substr(0, target.find('?'));
   const std::string right = target.substr(target.find('?'));
   const std::string job = path.substr(0, path.find("/images"));
@@ -63,7 +63,7 @@ TEST_F(ServeOpenAI, ALinkGivesItsPictureWithoutTheKey) {
   EXPECT_EQ(service.ask("GET", job + right).status, 401);
   EXPECT_EQ(service.ask("DELETE", job + right).status, 401);
   EXPECT_EQ(service.ask("GET", "/api/jobs" + right).status, 401);
-  // It holds through a restart, and not beyond its picture.
+  // It survives a restart, but not the removal of its picture.
   service.stop();
   Service again = serve_with_key();
   EXPECT_EQ(again.ask("GET", target).body, picture.body);
@@ -71,7 +71,7 @@ TEST_F(ServeOpenAI, ALinkGivesItsPictureWithoutTheKey) {
   EXPECT_EQ(again.ask("GET", target).status, 404);
 }
 
-TEST_F(ServeOpenAI, LinksBeginAsTheServiceIsReached) {
+TEST_F(ServeOpenAI, LinksStartWithTheServicesUrl) {
   const std::string said = "X-Forwarded-Proto: https\r\nX-Forwarded-Host: semblance.example\r\n";
   {
     Service service = serve_with_key({"--host", "semblance.example", "--proxy", "127.0.0.1"});
@@ -92,7 +92,7 @@ TEST_F(ServeOpenAI, LinksBeginAsTheServiceIsReached) {
       .says("cannot believe the proxy nginx: expected an address in numbers");
 }
 
-TEST_F(ServeOpenAI, ABodyOfJsonGivesThePictureOfItsForm) {
+TEST_F(ServeOpenAI, JsonAndFormBodiesGiveTheSamePicture) {
   Service service = serve();
   Json body{{"images", {{{"image_url", "data:image/png;base64," + service::base64(demo_photo())}}}},
             {"prompt", "a man"},
@@ -142,7 +142,7 @@ TEST_F(ServeOpenAI, ErrorsNameThePhoto) {
                      {"alwayson_scripts", {{"controlnet", {{"args", {unit}}}}}}};
   expect(error_in(service.ask("POST", "/sdapi/v1/txt2img", txt2img.dump())),
          "400 \"alwayson_scripts.controlnet.args[0].input_image\" cannot find a face");
-  // Our own API calls it as its form does.
+  // Our own API uses the form's name for it.
   const Json failed = service.ended(
       service.submit(Form().add("settings", service.settings(64, 1).dump()).add("photo", grey)));
   EXPECT_EQ(failed["error"]["param"], "photo");
@@ -151,7 +151,7 @@ TEST_F(ServeOpenAI, ErrorsNameThePhoto) {
       "400 \"pose\" cannot");
 }
 
-TEST_F(ServeOpenAI, WhatNeedsNoPhotoThereIsToldTheWay) {
+TEST_F(ServeOpenAI, RequestsWithoutAPhotoGetAdvice) {
   Service service = serve();
   const std::string way = "\n  send both to POST /v1/images/edits, as image and prompt";
   EXPECT_EQ(

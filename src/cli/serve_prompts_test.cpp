@@ -1,4 +1,4 @@
-// The longest prompts: what they take, and that nothing waits for them.
+// The longest prompts: their memory, and that nothing waits for them.
 #include "cli/serve_test.h"
 #include "pipeline/request.h"
 
@@ -19,7 +19,7 @@ class ServePrompts : public ServeTest {
   }
 };
 
-TEST_F(ServePrompts, SixtyFourOfTheLongestStayOnDisk) {
+TEST_F(ServePrompts, SixtyFourLongestPromptsStayOnDisk) {
   Service service = serve({"--memory", "256MiB", "--queue", "64", "--quiet"});
   service.finished_picture(service.settings(64, 1));
   const std::string running = service.submit(with_longest(service.settings(256, 100), "snow, "));
@@ -38,7 +38,7 @@ TEST_F(ServePrompts, SixtyFourOfTheLongestStayOnDisk) {
   EXPECT_LT(list.body.size(), 1U << 20U);
   const Json whole = service.job(ids[0])["settings"];
   EXPECT_EQ(whole["prompt"].get<std::string>().size(), kMostPromptBytes);
-  // The threads of 64 followers take some of it.
+  // The threads of 64 followers need some of it.
   EXPECT_LT(service.memory("VmRSS"), before + (24ULL << 20U));
   RecordProperty("more_mib", static_cast<int>((service.memory("VmRSS") - before) >> 20U));
   const auto begin = Clock::now();
@@ -53,7 +53,7 @@ TEST_F(ServePrompts, SixtyFourOfTheLongestStayOnDisk) {
   RecordProperty("end_ms", static_cast<int>(seconds_since(end) * 1000));
 }
 
-TEST_F(ServePrompts, WhoMakesPicturesOfThemGetsThem) {
+TEST_F(ServePrompts, TheyMakePictures) {
   Service service = serve();
   const Json settings = with_longest(service.settings(64, 1), "a b ");
   const std::string id = service.submit(settings);
@@ -61,7 +61,7 @@ TEST_F(ServePrompts, WhoMakesPicturesOfThemGetsThem) {
   EXPECT_NE(service.picture(id).find(settings["prompt"].get<std::string>()), std::string::npos);
 }
 
-TEST_F(ServePrompts, SigtermWhileItOpensTheModelsIsHeard) {
+TEST_F(ServePrompts, SigtermWhileOpeningModelsIsHandled) {
   Running opening = start({"serve", "--listen", "127.0.0.1:0", "--data", file("data")});
   std::this_thread::sleep_for(30ms);
   opening.signal(SIGTERM);

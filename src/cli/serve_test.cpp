@@ -17,7 +17,7 @@ using Json = nlohmann::json;
 
 class Serve : public ServeTest {};
 
-TEST_F(Serve, MakesThePictureThatGenerateMakes) {
+TEST_F(Serve, MakesTheSamePictureAsGenerate) {
   Service service = serve();
   const std::string made = service.finished_picture(service.settings(128, 3));
   run({"generate", "--face", (fs::path(SEMBLANCE_SOURCE_DIR) / "models/demo/faces/01.png").string(),
@@ -28,10 +28,10 @@ TEST_F(Serve, MakesThePictureThatGenerateMakes) {
   service.stop().exits(0);
 }
 
-TEST_F(Serve, TellsEveryStepAsItHappens) {
+TEST_F(Serve, SendsAnEventForEveryStep) {
   Service service = serve();
   const std::string id = service.submit(service.settings(256, 12));
-  // What another client sees who asks without a pause.
+  // What another client sees that polls without pause.
   std::map<int, Clock::time_point> seen;
   std::atomic<bool> over = false;
   std::thread watcher([&] {
@@ -66,7 +66,7 @@ TEST_F(Serve, TellsEveryStepAsItHappens) {
   RecordProperty("event_delay_ms", static_cast<int>(worst * 1000));
 }
 
-TEST_F(Serve, EventsBeginWithTheJobAlsoWhenItHasEnded) {
+TEST_F(Serve, EventsOfAFinishedJobStartWithTheJob) {
   Service service = serve();
   const std::string id = service.submit(service.settings(64, 1));
   service.ended(id);
@@ -79,7 +79,7 @@ TEST_F(Serve, EventsBeginWithTheJobAlsoWhenItHasEnded) {
   EXPECT_FALSE(events.next());
 }
 
-TEST_F(Serve, TellsWhatAPictureWillNotHave) {
+TEST_F(Serve, ReportsWarnings) {
   Service service = serve({"--lang", "es"});
   Service::Json settings = service.settings(64, 1);
   std::string words;
@@ -112,7 +112,7 @@ TEST_F(Serve, TellsWhatAPictureWillNotHave) {
   const std::string events = service.post("/v1/images/edits", streamed.add("stream", "true")).body;
   EXPECT_NE(events.find("\"warnings\":[\"prompt: los pesos"), std::string::npos);
 
-  // They outlive the program.
+  // They survive a restart.
   service.stop().exits(0);
   Service again = serve();
   EXPECT_EQ(again.job(id)["warnings"][1]["detail"], warnings[1]["detail"]);
@@ -123,7 +123,7 @@ TEST_F(Serve, TellsWhatAPictureWillNotHave) {
 TEST_F(Serve, CancelEndsAJobWithinASecond) {
   Service service = serve();
   double worst = 0;
-  // In a step that takes long, and at other moments: looking at the photo, reading, painting.
+  // During a long step and at other moments: reading the photo, loading, decoding.
   const std::vector<std::pair<int, std::chrono::milliseconds>> moments{
       {1024, 1500ms}, {1024, 900ms}, {512, 1ms}, {512, 60ms}, {512, 150ms}, {512, 300ms}};
   for (const auto& [side, moment] : moments) {
@@ -164,7 +164,7 @@ TEST_F(Serve, DeleteRemovesAJobInAnyState) {
   EXPECT_FALSE(fs::exists(folder_of(done)));
 }
 
-TEST_F(Serve, AFollowerOfADeletedJobComesToAnEnd) {
+TEST_F(Serve, EventStreamOfADeletedJobEnds) {
   Service service = serve();
   const std::string id = service.submit(service.settings(256, 50));
   Events events(service.port(), "/api/jobs/" + id + "/events");
@@ -174,7 +174,7 @@ TEST_F(Serve, AFollowerOfADeletedJobComesToAnEnd) {
   EXPECT_EQ(service.ask("GET", "/api/health").status, 200);
 }
 
-TEST_F(Serve, ThePhotoIsForgottenUnlessItShallBeKept) {
+TEST_F(Serve, ThePhotoIsDeletedUnlessAskedToKeepIt) {
   Service service = serve();
   const Json settings = service.settings(64, 1);
   const std::string forgotten = service.submit(service.form(settings));
@@ -187,7 +187,7 @@ TEST_F(Serve, ThePhotoIsForgottenUnlessItShallBeKept) {
   EXPECT_EQ(bytes_of(folder_of(kept) / "photo"), demo_photo());
 }
 
-TEST_F(Serve, ASavedFaceGivesThePictureOfItsPhoto) {
+TEST_F(Serve, ASavedFaceMakesTheSamePictureAsItsPhoto) {
   Service service = serve();
   const Json settings = service.settings(128, 2);
   const std::string of_photo = service.finished_picture(settings);
@@ -205,7 +205,7 @@ TEST_F(Serve, ASavedFaceGivesThePictureOfItsPhoto) {
   EXPECT_EQ(service.post("/api/jobs", form).status, 404);
 }
 
-TEST_F(Serve, APoseGivesTheShapeAndThePlace) {
+TEST_F(Serve, APoseSetsShapeAndPosition) {
   Service service = serve();
   Json settings = service.settings(128, 2);
   const std::string plain = service.finished_picture(settings);
@@ -214,7 +214,7 @@ TEST_F(Serve, APoseGivesTheShapeAndThePlace) {
   EXPECT_NE(pixels_of(service.picture(id)), pixels_of(plain));
 }
 
-TEST_F(Serve, ARequestThatComesAgainIsOneJob) {
+TEST_F(Serve, ARepeatedRequestIsOneJob) {
   Service service = serve();
   const Form form = service.form(service.settings(64, 1));
   const std::string key = "Idempotency-Key: 0f8fad5b-d9cb-469f-a165-70867728950e\r\n";
@@ -224,7 +224,7 @@ TEST_F(Serve, ARequestThatComesAgainIsOneJob) {
   EXPECT_EQ(service.submit(form, key), id);
   EXPECT_EQ(service.get("/api/jobs")["jobs"].size(), 1U);
   EXPECT_NE(service.submit(form), id);
-  // A used key does not give another request's picture.
+  // A used key does not return another request's picture.
   for (const Form& other :
        {service.form(service.settings(64, 2)), service.form(service.settings(64, 1), 2),
         Form(form).add("face", "0")}) {
@@ -235,7 +235,7 @@ TEST_F(Serve, ARequestThatComesAgainIsOneJob) {
   }
 }
 
-TEST_F(Serve, AFolderThatIsNotOursIsRefusedAndLeftAlone) {
+TEST_F(Serve, AForeignFolderIsRefusedAndLeftAlone) {
   const auto refused = [&](const std::string& data, const std::string& why) {
     run({"serve", "--listen", "127.0.0.1:0", "--data", data}).exits(2).says(why);
   };
@@ -249,7 +249,7 @@ TEST_F(Serve, AFolderThatIsNotOursIsRefusedAndLeftAlone) {
   refused(file("logs"), "has no database of semblance, and holds other files, such as ");
 }
 
-TEST_F(Serve, ADamagedDatabaseIsServedAndLeadsNowhere) {
+TEST_F(Serve, ADamagedDatabaseIsServedAndLeaksNothing) {
   std::string good, damaged, foreign;
   {
     Service service = serve();
@@ -275,9 +275,9 @@ TEST_F(Serve, ADamagedDatabaseIsServedAndLeadsNowhere) {
   EXPECT_TRUE(fs::exists(file("data/outside/deep")));
 }
 
-/// Files of the models cannot be read for a while.
-TEST_F(Serve, WaitsForADiskThatFailsAndSaysSo) {
-  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer must be loaded first";
+/// The model files are unreadable for a while.
+TEST_F(Serve, WaitsForAFailingDiskAndReportsIt) {
+  if (testing::kSanitized) GTEST_SKIP() << "the sanitizer must be loaded first";
   setenv("LD_PRELOAD", SEMBLANCE_FAILING_CALLS, 1);
   setenv("SEMBLANCE_FAULTS", file("plan.txt").c_str(), 1);
   Service service = serve({"--memory", "120MiB"});
@@ -302,7 +302,7 @@ TEST_F(Serve, WaitsForADiskThatFailsAndSaysSo) {
   EXPECT_EQ(pixels_of(service.picture(id)), pixels_of(whole));
 }
 
-TEST_F(Serve, AFullQueueIsToldWithATimeToComeBack) {
+TEST_F(Serve, AFullQueueAnswersWithRetryAfter) {
   Service service = serve({"--queue", "1"});
   const std::string running = service.submit(service.settings(256, 60));
   service.reaches_step(running, 1);
@@ -318,7 +318,7 @@ TEST_F(Serve, AFullQueueIsToldWithATimeToComeBack) {
   EXPECT_EQ(service.ended(queued)["state"], "done");
 }
 
-TEST_F(Serve, EndsInTheMiddleOfAJobAndGoesOnFromThere) {
+TEST_F(Serve, ResumesAJobAfterARestart) {
   const Json settings = Service::settings(256, 40);
   std::string id, whole;
   int step = 0;
@@ -345,7 +345,7 @@ TEST_F(Serve, EndsInTheMiddleOfAJobAndGoesOnFromThere) {
   EXPECT_EQ(pixels_of(service.picture(id)), pixels_of(whole));
 }
 
-TEST_F(Serve, KilledItStillEndsEveryJobThatItTook) {
+TEST_F(Serve, FinishesEveryAcceptedJobAfterAKill) {
   std::vector<std::string> ids;
   {
     Service service = serve();
@@ -363,7 +363,7 @@ TEST_F(Serve, KilledItStillEndsEveryJobThatItTook) {
   EXPECT_EQ(pixels_of(service.picture(ids[1])), pixels_of(again));
 }
 
-TEST_F(Serve, WhatDoesNotFitIsRefusedWithAWayOutThatFits) {
+TEST_F(Serve, RefusalsSuggestASizeThatFits) {
   Service service = serve({"--memory", "120MiB", "--no-spill"});
   const Reply asked = service.ask("POST", "/api/plan", service.settings(2048, 2).dump());
   ASSERT_EQ(asked.status, 200) << asked.body;
@@ -386,7 +386,7 @@ TEST_F(Serve, WhatDoesNotFitIsRefusedWithAWayOutThatFits) {
   RecordProperty("peak_mib", static_cast<int>(service.memory("VmHWM") >> 20U));
 }
 
-TEST_F(Serve, LooksAtAPhotoWhileAJobRuns) {
+TEST_F(Serve, AnalysesAPhotoWhileAJobRuns) {
   Service service = serve();
   const std::string id = service.submit(service.settings(256, 100));
   service.reaches_step(id, 1);
@@ -398,10 +398,10 @@ TEST_F(Serve, LooksAtAPhotoWhileAJobRuns) {
   EXPECT_EQ(service.state(id), "running");
 }
 
-TEST_F(Serve, BeyondThisMachineAKeyIsNeeded) {
+TEST_F(Serve, ReachableAddressesNeedAKey) {
   run({"serve", "--listen", "0.0.0.0:0", "--data", file("data")})
       .exits(2)
-      .says("can be reached from other machines")
+      .says("other machines can reach it")
       .says("--api-key-file");
   write_bytes(file("empty"), "\n");
   run({"serve", "--listen", "0.0.0.0:0", "--api-key-file", file("empty")})
@@ -414,30 +414,31 @@ TEST_F(Serve, BeyondThisMachineAKeyIsNeeded) {
   EXPECT_FALSE(fs::exists(file("data")));
 }
 
-TEST_F(Serve, BeyondThisMachineItIsToldThatNothingIsEncrypted) {
+TEST_F(Serve, WarnsThatTrafficIsNotEncrypted) {
   write_bytes(file("key"), "correct-horse-battery\n");
   Running open = start({"serve", "--listen", "0.0.0.0:0", "--data", file("data"), "--quiet",
                         "--api-key-file", file("key")});
-  EXPECT_TRUE(open.waits_for("warning: what goes to and from 0.0.0.0:0 is not encrypted"));
+  EXPECT_TRUE(open.waits_for("warning: traffic to and from 0.0.0.0:0 is not encrypted"));
   open.signal(SIGTERM);
   open.end_within(30s).exits(0);
   Service service = serve({"--api-key-file", file("key")});
   service.stop().exits(0).does_not_say("not encrypted");
 }
 
-TEST_F(Serve, SpeaksSpanishFromTheFirstLineToTheLast) {
+TEST_F(Serve, SpeaksSpanishThroughout) {
   write_bytes(file("key"), "correct-horse-battery\n");
   Running spanish = start({"serve", "--listen", "0.0.0.0:0", "--data", file("data"), "--lang", "es",
                            "--api-key-file", file("key")});
-  EXPECT_TRUE(spanish.waits_for("aviso: lo que va y viene por 0.0.0.0:0 no está cifrado"));
+  EXPECT_TRUE(spanish.waits_for("aviso: el tráfico con 0.0.0.0:0 no está cifrado"));
   spanish.signal(SIGTERM);
   Outcome said = spanish.end_within(30s);
   said.exits(0)
       .prints("escuchando en http://0.0.0.0:")
       .says("No se ha indicado ningún modelo")
       .says(", resultados en " + file("data") + "\n")
-      .says("terminando\n");
-  for (const char* word : {"warning", "mode ", "budget", "results", "ending", "not encrypted"})
+      .says("cerrando\n");
+  for (const char* word :
+       {"warning", "mode ", "budget", "results", "shutting down", "not encrypted"})
     said.does_not_say(word);
   Service service = serve();
   const std::string settings = service.settings(64, 1).dump();
@@ -449,7 +450,7 @@ TEST_F(Serve, SpeaksSpanishFromTheFirstLineToTheLast) {
   }
 }
 
-TEST_F(Serve, AKeyIsNeededForAllButThePageAndHealth) {
+TEST_F(Serve, EverythingExceptThePageAndHealthNeedsTheKey) {
   write_bytes(file("key"), "correct-horse-battery\n");
   Service service = serve({"--api-key-file", file("key")});
   const std::string key = "Authorization: Bearer correct-horse-battery\r\n";
@@ -459,7 +460,7 @@ TEST_F(Serve, AKeyIsNeededForAllButThePageAndHealth) {
        {job, job + "/events", job + "/images/0", std::string("/api/jobs"), std::string("/metrics"),
         std::string("/api/info"), std::string("/api/memory"), std::string("/v1/models")}) {
     std::vector<std::string> all_wrong{"", "Cookie: semblance_session=correct-horse-battery\r\n"};
-    if (path == "/metrics" || path == job) {  // more would be held up as guessing
+    if (path == "/metrics" || path == job) {  // more would be slowed down as guessing
       all_wrong.emplace_back("Authorization: Bearer correct-horse-batter\r\n");
       all_wrong.emplace_back("Authorization: Bearer correct-horse-battery-x\r\n");
     }
@@ -475,7 +476,7 @@ TEST_F(Serve, AKeyIsNeededForAllButThePageAndHealth) {
   for (const char* path : {"/", "/api/health", "/api/ready", "/openapi.json", "/web/app.js"})
     EXPECT_EQ(service.ask("GET", path).status, 200) << path;
   EXPECT_EQ(service.post("/api/jobs", service.form(service.settings(64, 1))).status, 401);
-  // A page cannot add headers to pictures and event streams: the cookie holds for them.
+  // A page cannot add headers to images and event streams, so the cookie covers them.
   Reply login = service.ask("POST", "/api/login", R"({"key": "correct-horse-battery"})");
   ASSERT_EQ(login.status, 204);
   const std::string cookie = login.headers["set-cookie"];
@@ -490,7 +491,7 @@ TEST_F(Serve, AKeyIsNeededForAllButThePageAndHealth) {
   EXPECT_EQ(service.ask("GET", job + "/images/0", "", sent).status, 401);
 }
 
-TEST_F(Serve, GuessingTheKeyIsHeldUpAndTold) {
+TEST_F(Serve, GuessingTheKeyIsSlowedDownAndLogged) {
   write_bytes(file("key"), "correct-horse-battery\n");
   Service service = serve({"--api-key-file", file("key")});
   for (int i = 0; i < 10; ++i) {
@@ -516,7 +517,7 @@ TEST_F(Serve, GuessingTheKeyIsHeldUpAndTold) {
   EXPECT_EQ(said.find("secret"), std::string::npos) << said;
 }
 
-TEST_F(Serve, AFailedJobIsTold) {
+TEST_F(Serve, AFailedJobIsLogged) {
   Service service = serve({"--quiet"});
   Json settings = service.settings(64, 1);
   settings["prompt"] = "a very private prompt";
@@ -529,7 +530,7 @@ TEST_F(Serve, AFailedJobIsTold) {
   EXPECT_EQ(said.find("private"), std::string::npos) << said;
 }
 
-TEST_F(Serve, AFolderOrAPortInUseIsTold) {
+TEST_F(Serve, ReportsAFolderOrPortInUse) {
   Service service = serve();
   const auto second = [&](const std::string& listen, const std::string& data) {
     const fs::path logs = folder() / "second";
@@ -542,7 +543,7 @@ TEST_F(Serve, AFolderOrAPortInUseIsTold) {
   EXPECT_EQ(service.ask("GET", "/api/health").status, 200);
 }
 
-TEST_F(Serve, GivesTheModelsBackWhenThereIsNothingToDo) {
+TEST_F(Serve, ReleasesTheModelsWhenIdle) {
   Service service = serve({"--release-after", "1"});
   service.finished_picture(service.settings(256, 2));
   const std::uint64_t busy = service.memory("VmRSS");
@@ -554,7 +555,7 @@ TEST_F(Serve, GivesTheModelsBackWhenThereIsNothingToDo) {
   EXPECT_LT(idle, 40ULL << 20U);
   RecordProperty("busy_mib", static_cast<int>(busy >> 20U));
   RecordProperty("idle_kib", static_cast<int>(idle >> 10U));
-  // And takes them up again.
+  // And loads them again.
   service.finished_picture(service.settings(64, 1));
 }
 

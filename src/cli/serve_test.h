@@ -1,4 +1,4 @@
-// `semblance serve` as a user runs it, and a client that speaks to it. For tests only.
+// `semblance serve` as a user runs it, and a client for it. For tests only.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -26,13 +26,13 @@ inline std::string demo_photo(int number = 1) {
   return bytes_of(fs::path(SEMBLANCE_SOURCE_DIR) / "models/demo/faces" / name);
 }
 
-/// The pixels of a picture's file.
+/// The pixels of an encoded picture.
 inline std::vector<std::uint8_t> pixels_of(const std::string& file) {
   const Image image = decode(*file_over("the picture", file));
   return {image.pixels().begin(), image.pixels().end()};
 }
 
-/// A stream of server-sent events, as they come.
+/// A stream of server-sent events.
 class Events {
  public:
   struct Event {
@@ -44,7 +44,7 @@ class Events {
   Events(int port, const std::string& path, const std::string& headers = "") : client_(port) {
     client_.send(service::testing::request("GET", path, headers));
   }
-  /// The next, or nothing when the stream has ended or 30 seconds are over.
+  /// The next event; nullopt when the stream has ended or after 30 seconds.
   std::optional<Event> next() {
     while (true) {
       const std::size_t end = text_.find("\n\n");
@@ -87,8 +87,7 @@ class Events {
   bool has_head_ = false;
 };
 
-/// The port that `serve` prints, in whatever language, when it listens; 0 and a failure where it
-/// does not.
+/// The port that `serve` prints, in any language; 0 and a test failure if it does not listen.
 inline int listening_port(Running& process, const fs::path& stdout_file) {
   constexpr std::string_view kLine = " http://127.0.0.1:";
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(120);
@@ -104,7 +103,7 @@ inline int listening_port(Running& process, const fs::path& stdout_file) {
   return 0;
 }
 
-/// A running service. Ended with SIGTERM where it was not before.
+/// A running service; the destructor ends it with SIGTERM.
 class Service {
  public:
   using Json = nlohmann::json;
@@ -120,7 +119,7 @@ class Service {
   Service& operator=(const Service&) = delete;
 
   int port() const { return port_; }
-  /// How long its clients wait for the next bytes of a reply.
+  /// Sets how long clients wait for the next bytes of a reply.
   void set_patience(std::chrono::milliseconds patience) { patience_ = patience; }
   Running& process() { return process_; }
   Outcome stop() {
@@ -157,7 +156,7 @@ class Service {
   static Form form(const Json& settings, int photo = 1) {
     return Form().add("settings", settings.dump()).add("photo", demo_photo(photo), "me.png");
   }
-  /// Puts a job into the queue; its id.
+  /// Queues a job; returns its id.
   std::string submit(const Form& form, const std::string& headers = "") const {
     const Reply reply = post("/api/jobs", form, headers);
     EXPECT_EQ(reply.status, 201) << reply.body;
@@ -167,7 +166,7 @@ class Service {
 
   Json job(const std::string& id) const { return get("/api/jobs/" + id); }
   std::string state(const std::string& id) const { return job(id).value("state", "gone"); }
-  /// Waits for the job's end.
+  /// Waits until the job has ended.
   Json ended(const std::string& id, std::chrono::seconds most = std::chrono::seconds(120)) const {
     const auto last = Clock::now() + most;
     while (Clock::now() < last) {
@@ -178,14 +177,14 @@ class Service {
     ADD_FAILURE() << "job " << id << " does not end: " << job(id).dump();
     return {};
   }
-  /// Waits until so many steps are done.
+  /// Waits until this many steps are done.
   void reaches_step(const std::string& id, int step) const {
     for (int i = 0; i < 12'000; ++i) {
       const Json now = job(id);
       if (now["step"] >= step || !now["ended"].is_null()) return;
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
-    ADD_FAILURE() << "job " << id << " does not come to step " << step;
+    ADD_FAILURE() << "job " << id << " does not reach step " << step;
   }
   std::string picture(const std::string& id, int n = 0) const {
     const Reply reply = ask("GET", "/api/jobs/" + id + "/images/" + std::to_string(n));
@@ -198,7 +197,7 @@ class Service {
     return picture(id);
   }
 
-  /// A figure of /proc/PID/status in bytes: "VmHWM", "VmRSS".
+  /// A value from /proc/PID/status in bytes: "VmHWM", "VmRSS".
   std::uint64_t memory(const std::string& name) const {
     std::ifstream in("/proc/" + std::to_string(process_.process()) + "/status");
     for (std::string line; std::getline(in, line);) {
@@ -216,7 +215,7 @@ class Service {
 
 class ServeTest : public ProgramTest {
  protected:
-  /// The service in the test's folder, with more flags behind it.
+  /// Starts the service in the test's folder, with extra flags.
   Service serve(const std::vector<std::string>& more = {}) {
     std::vector<std::string> words{"serve", "--listen", "127.0.0.1:0", "--data", file("data")};
     words.insert(words.end(), more.begin(), more.end());

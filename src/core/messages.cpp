@@ -26,7 +26,7 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
     {Message::kNameReduced, "reduced", "reducido"},
     {Message::kNameUltraConservative, "ultra-conservative", "ultra-conservador"},
     {Message::kNameInsufficient, "insufficient", "insuficiente"},
-    {Message::kModeNormal, "There is memory enough", "Hay memoria suficiente"},
+    {Message::kModeNormal, "Enough memory", "Hay memoria suficiente"},
     {Message::kModeReduced, "Using the reduced memory configuration",
      "Usando configuración de memoria reducida"},
     {Message::kModeUltraConservative, "Ultra-conservative memory mode is on",
@@ -35,10 +35,10 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
      "Memoria insuficiente para cargar el pipeline principal"},
     {Message::kRam, "RAM: {0} total, {1} available, {2} used ({3:.1f} %)",
      "RAM: {0} en total, {1} disponibles, {2} en uso ({3:.1f} %)"},
-    {Message::kGroup, "Control group: limit {0}, {1} used, room for {2}",
+    {Message::kGroup, "Control group: limit {0}, {1} used, {2} left",
      "Grupo de control: límite {0}, {1} en uso, quedan {2}"},
     {Message::kGroupNone, "Control group: no limit", "Grupo de control: sin límite"},
-    {Message::kLimit, "Process limit: {0} (ulimit -{1}), {2} mapped, room for {3}",
+    {Message::kLimit, "Process limit: {0} (ulimit -{1}), {2} mapped, {3} left",
      "Límite del proceso: {0} (ulimit -{1}), {2} asignados, quedan {3}"},
     {Message::kLimitNone, "Process limit: none", "Límite del proceso: ninguno"},
     {Message::kGpu, "GPU: {0}, {1} free of {2}", "GPU: {0}, {1} libres de {2}"},
@@ -49,47 +49,49 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
     {Message::kBesideSteps, "memory {0}, {1} available", "memoria {0}, {1} disponibles"},
     {Message::kWarning, "warning: {0}", "aviso: {0}"},
     {Message::kMemoryLow,
-     "Memory is low: {0} available, the run needs {1} more. Free some, or raise the limit; else it "
-     "goes on with a smaller plan, if one fits",
-     "Memoria baja: {0} disponibles, la ejecución necesita {1} más. Libera memoria o sube el "
-     "límite; si no, sigue con un plan más pequeño, si cabe alguno"},
+     "Memory is low: {0} available, the run needs {1} more. Free some memory or raise the limit; "
+     "otherwise the run continues with a smaller plan, if one fits",
+     "Queda poca memoria: {0} disponibles, la ejecución necesita {1} más. Libera memoria o sube el "
+     "límite; si no, la ejecución seguirá con un plan más pequeño, si cabe alguno"},
     {Message::kBudgetAboveAvailable,
-     "the budget of {0} is more than the {1} that are available: the system may end the program",
-     "el presupuesto de {0} supera los {1} disponibles: el sistema puede cerrar el programa"},
+     "the budget of {0} exceeds the {1} available: the system may kill the program",
+     "el presupuesto de {0} supera los {1} disponibles: el sistema podría cerrar el programa"},
     {Message::kDetectorReduced,
-     "the face detector starts at {0} instead of {1} (--detector-size {1} starts with that)",
-     "el detector de caras empieza en {0} en vez de {1} (--detector-size {1} empieza con ese)"},
+     "to save memory, the face detector starts at {0} pixels instead of {1} (--detector-size {1} "
+     "prevents this)",
+     "para ahorrar memoria, el detector de caras empieza en {0} píxeles en vez de {1} "
+     "(--detector-size {1} lo evita)"},
     {Message::kPromptWeights,
-     "{0}: weights such as (snow:1.3) or [snow] are taken as plain text, brackets included",
+     "{0}: weights such as (snow:1.3) or [snow] are read as plain text, brackets included",
      "{0}: los pesos como (nieve:1.3) o [nieve] se leen como texto corriente, con sus paréntesis y "
      "corchetes"},
     {Message::kPromptCut, "{0}: the model reads {1} tokens; cut off: \"{2}\"",
      "{0}: el modelo lee {1} tokens; queda fuera: \"{2}\""},
     {Message::kOtherSampler,
-     "the model names the sampler {0}, and the picture is made with Euler, the only one here: "
-     "expect another picture than from {0}",
-     "el modelo indica el muestreador {0}, y la imagen se hace con Euler, el único que hay aquí: "
-     "no será la que daría {0}"},
+     "the model specifies the sampler {0}, but only Euler is available: the picture will differ",
+     "el modelo indica el muestreador {0}, pero solo está disponible Euler: la imagen será "
+     "distinta"},
     {Message::kDemoModel,
-     "No model is named: this is the demo model, which knows drawn people alone; for real ones see "
-     "--base and docs/models.md",
-     "No se ha indicado ningún modelo: este es el de demostración, que solo conoce personas "
-     "dibujadas; para personas reales, véanse --base y docs/models.md"},
+     "No model given, using the demo model: drawn faces only, not photos. For photos see --base "
+     "and docs/models.md",
+     "No se ha indicado ningún modelo y se usa el de demostración: solo caras dibujadas, no fotos. "
+     "Para fotos, véanse --base y docs/models.md"},
     {Message::kDemoFaceModels,
-     "No face models are named: these are the demo's, made for drawn faces; for photos see "
+     "No face models given, using the demo's: drawn faces only, not photos. For photos see "
      "--face-models and docs/models.md",
-     "No se han indicado modelos de caras: estos son los de demostración, hechos para caras "
-     "dibujadas; para fotos, véanse --face-models y docs/models.md"},
-    {Message::kSizesAssumed, "{0} is not there: the published sizes and fp16 are assumed",
-     "{0} no existe: se suponen los tamaños publicados y fp16"},
+     "No se han indicado modelos de caras y se usan los de demostración: solo caras dibujadas, no "
+     "fotos. Para fotos, véanse --face-models y docs/models.md"},
+    {Message::kSizesAssumed,
+     "{0} is missing; assuming the published sizes (SDXL 1.0, InstantID) in fp16",
+     "falta {0}; se suponen los tamaños publicados (SDXL 1.0, InstantID) en fp16"},
     {Message::kPlanMode, "Mode: {0}, budget {1}", "Modo: {0}, presupuesto {1}"},
     {Message::kPlanPeak, "Predicted peak: {0}", "Pico previsto: {0}"},
     {Message::kPlanScratch, "Predicted peak: {0}, and {1} on disk in {2}",
      "Pico previsto: {0}, y {1} en disco en {2}"},
-    {Message::kPlanTime, "Predicted time: {0}, {1} a step", "Tiempo previsto: {0}, {1} por paso"},
+    {Message::kPlanTime, "Predicted time: {0}, {1} per step", "Tiempo previsto: {0}, {1} por paso"},
     {Message::kPlanMeasured, "Measured: peak {0} (predicted {1}), time {2} (predicted {3})",
      "Medido: pico {0} (previsto {1}), tiempo {2} (previsto {3})"},
-    {Message::kWaitedForReads, "{0:.1f} % of the time went by waiting for the disk",
+    {Message::kWaitedForReads, "{0:.1f} % of the time was spent waiting for the disk",
      "El {0:.1f} % del tiempo se fue esperando al disco"},
     {Message::kStage, "stage", "etapa"},
     {Message::kResident, "resident", "residente"},
@@ -119,43 +121,42 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
     {Message::kLargestPicture, "Largest picture for this budget: {0}",
      "Imagen más grande para este presupuesto: {0}"},
     {Message::kLookingForFaces, "looking for faces in {0}", "buscando caras en {0}"},
-    {Message::kLargestFaceUsed, "{0}: {1} faces in {2}, the largest is used",
-     "{0}: {1} caras en {2}, se usa la más grande"},
+    {Message::kLargestFaceUsed, "{0}: {1} faces in {2}, using the largest",
+     "{0}: {1} caras en {2}, se usa la mayor"},
     {Message::kOpeningModels, "opening the models", "abriendo los modelos"},
     {Message::kPlanning, "planning", "planificando"},
     {Message::kPicture, "{0}: {1} x {2}, {3} steps, seed {4}, {5}",
      "{0}: {1} x {2}, {3} pasos, semilla {4}, {5}"},
-    {Message::kPictureResumed, "{0}, from step {1} on", "{0}, desde el paso {1}"},
+    {Message::kPictureResumed, "{0}, from step {1}", "{0}, desde el paso {1}"},
     {Message::kReadingPromptAndFace, "{0}: reading prompt and face",
      "{0}: leyendo el prompt y la cara"},
     {Message::kStepOf, "{0}: step {1} of {2}", "{0}: paso {1} de {2}"},
     {Message::kTimeLeft, "{0} left", "quedan {0}"},
-    {Message::kDecoding, "{0}: painting the picture", "{0}: pintando la imagen"},
+    {Message::kDecoding, "{0}: decoding the picture", "{0}: decodificando la imagen"},
     {Message::kWriting, "{0}: writing", "{0}: escribiendo"},
     {Message::kTook, "{0}: took {1}", "{0}: hecha en {1}"},
-    {Message::kListingFiles, "asking for the lists of files", "pidiendo las listas de archivos"},
-    {Message::kNothingToDownload, "{0}: all is there", "{0}: ya está todo"},
-    {Message::kToDownload, "{0}: {1} of {2} to download, into {3}",
+    {Message::kListingFiles, "fetching file lists", "obteniendo las listas de archivos"},
+    {Message::kNothingToDownload, "{0}: already complete", "{0}: ya está todo"},
+    {Message::kToDownload, "{0}: {1} of {2} to download to {3}",
      "{0}: {1} de {2} por descargar, en {3}"},
     {Message::kDownloading, "{0} of {1} files, {2} of {3}", "{0} de {1} archivos, {2} de {3}"},
     {Message::kNothingToCheck, "nothing to check: {0}", "nada que comprobar: {0}"},
     {Message::kReadSoFar, "{0}: {1} read", "{0}: {1} leídos"},
-    {Message::kNoChecksum, "{0}: no checksum is known of {1}",
+    {Message::kNoChecksum, "{0}: no checksum is known for {1}",
      "{0}: no se conoce la suma de comprobación de {1}"},
-    {Message::kFilesCorrect, "{0}: {1} in {2} files are as they should be",
+    {Message::kFilesCorrect, "{0}: {1} in {2} files, all correct",
      "{0}: {1} en {2} archivos, todo correcto"},
-    {Message::kAuditing, "{0}: auditing", "{0}: revisando los tensores"},
-    {Message::kTensorsCorrect, "{0}: its tensors are as they should be",
-     "{0}: sus tensores son correctos"},
-    {Message::kDownloadRestarts, "{0}: what was there of it is damaged, downloading it anew",
-     "{0}: lo que había está dañado, se descarga de nuevo"},
-    {Message::kDownloadWaits, "{0}: another process downloads it, waiting for that",
-     "{0}: lo descarga otro proceso, esperando a que acabe"},
-    {Message::kReplanned, "available memory shrank to {0}: going on with a plan of {1}",
+    {Message::kAuditing, "{0}: checking tensors", "{0}: revisando los tensores"},
+    {Message::kTensorsCorrect, "{0}: tensors are correct", "{0}: tensores correctos"},
+    {Message::kDownloadRestarts, "{0}: the partial download is damaged, starting over",
+     "{0}: la descarga parcial está dañada, se empieza de nuevo"},
+    {Message::kDownloadWaits, "{0}: waiting for another process that is downloading it",
+     "{0}: esperando a otro proceso que lo está descargando"},
+    {Message::kReplanned, "available memory shrank to {0}: continuing with a plan of {1}",
      "la memoria disponible ha bajado a {0}: se sigue con un plan de {1}"},
-    {Message::kCannotGoOn, "cannot go on: the rest needs at least {0}, {1} are available",
+    {Message::kCannotGoOn, "cannot continue: the rest needs at least {0}, {1} available",
      "no se puede seguir: el resto necesita al menos {0}, hay {1} disponibles"},
-    {Message::kHowToResume, "go on with: {0}", "continúa con: {0}"},
+    {Message::kHowToResume, "resume with: {0}", "para reanudar: {0}"},
     {Message::kCannotFit, "cannot fit: {0} needs at least {1}, the budget is {2}",
      "no cabe: {0} necesita al menos {1}, el presupuesto es {2}"},
     {Message::kTrySmaller, "{0} fits in {1}: try --size {0}, or --memory {2}",
@@ -165,12 +166,11 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
      "modo {0}, presupuesto {1}, resultados en {2}"},
     {Message::kServeListening, "listening on {0}", "escuchando en {0}"},
     {Message::kServeNotEncrypted,
-     "what goes to and from {0} is not encrypted, the key included\n  listen on 127.0.0.1 behind a "
-     "proxy that speaks TLS (docs/service.md shows one), or keep to a network that you trust",
-     "lo que va y viene por {0} no está cifrado, tampoco la clave\n  escucha en 127.0.0.1 detrás "
-     "de "
-     "un proxy que hable TLS (docs/service.md muestra uno), o usa solo una red de confianza"},
-    {Message::kServeEnding, "ending", "terminando"},
+     "traffic to and from {0} is not encrypted, including the key\n  listen on 127.0.0.1 behind a "
+     "TLS proxy (docs/service.md shows one), or use only a trusted network",
+     "el tráfico con {0} no está cifrado, tampoco la clave\n  escucha en 127.0.0.1 detrás de un "
+     "proxy TLS (docs/service.md muestra uno) o usa solo una red de confianza"},
+    {Message::kServeEnding, "shutting down", "cerrando"},
 }};
 
 constexpr bool is_in_order() {
@@ -179,7 +179,7 @@ constexpr bool is_in_order() {
   }
   return true;
 }
-static_assert(is_in_order(), "the catalogue has every message once, in the order of Message");
+static_assert(is_in_order(), "the catalogue must list every Message once, in order");
 
 }  // namespace
 
@@ -199,7 +199,7 @@ Language language_of_environment() {
 Language parse_language(std::string_view text, std::string_view flag) {
   if (text == "en") return Language::kEnglish;
   if (text == "es") return Language::kSpanish;
-  fail(ErrorKind::kArgument, "{}: en (English) or es (Spanish) is needed, '{}' came", flag, text);
+  fail(ErrorKind::kArgument, "{}: expected en (English) or es (Spanish), got '{}'", flag, text);
 }
 
 Language language() { return scope_language.value_or(current_language); }

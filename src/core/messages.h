@@ -1,7 +1,6 @@
-// What the program tells in the user's language: English or Spanish. Both catalogues are built in,
-// so that Spanish works where no Spanish locale is installed. Words that a user types (flags, file
-// names), JSON's keys and values, and the texts of errors other than those below are English in
-// both.
+// The program's messages in English and Spanish. Both catalogues are built in, so Spanish works
+// without a Spanish locale. Flags, file names, JSON keys and values, and all errors not listed
+// below stay in English.
 #pragma once
 
 #include <fmt/core.h>
@@ -15,18 +14,18 @@ namespace semblance {
 
 enum class Language : std::uint8_t { kEnglish, kSpanish };
 
-/// The language of the first of LC_ALL, LC_MESSAGES and LANG that is set and not empty: Spanish for
-/// "es", "es_MX", "es_ES.UTF-8", English for all else.
+/// The language set by the first non-empty variable of LC_ALL, LC_MESSAGES and LANG: Spanish for
+/// "es", "es_MX", "es_ES.UTF-8" and the like, else English.
 Language language_of_environment();
 
-/// "en" or "es", as --lang takes them. Throws Error(kArgument) with `flag` in front.
+/// Parses "en" or "es". Throws Error(kArgument) prefixed with `flag`.
 Language parse_language(std::string_view text, std::string_view flag = "--lang");
 
-/// The language of text_of(), English until it is set. Thread-safe.
+/// The language of text_of(); English by default. Thread-safe.
 Language language();
 void set_language(Language language);
 
-/// While it lives, language() is another one on this thread: for a request that asks for it.
+/// Overrides language() on this thread for the lifetime of the object, for a single request.
 class LanguageScope {
  public:
   explicit LanguageScope(Language language);
@@ -38,10 +37,10 @@ class LanguageScope {
   std::optional<Language> before_;
 };
 
-/// Each with what its places {0}, {1}, ... hold. Amounts come as text (bytes_text), percent as
-/// numbers.
+/// The comments list what the placeholders {0}, {1}, ... stand for. Amounts are passed as text
+/// (bytes_text), percentages as numbers.
 enum class Message : std::uint8_t {
-  // What a mode is called, and what it tells the user.
+  // Names and descriptions of the memory modes.
   kNameNormal,
   kNameReduced,
   kNameUltraConservative,
@@ -50,36 +49,36 @@ enum class Message : std::uint8_t {
   kModeReduced,
   kModeUltraConservative,
   kModeInsufficient,
-  // The memory there is.
+  // Memory of the machine.
   kRam,          // total, available, used, percent used
-  kGroup,        // limit, used without page cache that can be dropped, room
+  kGroup,        // limit, used without droppable page cache, left
   kGroupNone,    //
-  kLimit,        // limit, letter of ulimit, mapped, room
+  kLimit,        // limit, ulimit letter, mapped, left
   kLimitNone,    //
   kGpu,          // name, free, total
   kGpuNone,      //
   kForRun,       // available, budget
-  kModeLine,     // mode's name, mode's message
+  kModeLine,     // mode name, mode message
   kBesideSteps,  // resident, available
   // Warnings.
   kWarning,               // text
   kMemoryLow,             // available, what the run still needs
   kBudgetAboveAvailable,  // budget, available
-  kDetectorReduced,       // size taken, full size
-  kPromptWeights,         // the prompt's name
-  kPromptCut,             // the prompt's name, tokens that are read, where the rest begins
+  kDetectorReduced,       // size used, full size
+  kPromptWeights,         // prompt name
+  kPromptCut,             // prompt name, tokens read, start of the part cut off
   kOtherSampler,          // the model's sampler
   kDemoModel,
   kDemoFaceModels,
-  kSizesAssumed,  // file or folder that is not there
+  kSizesAssumed,  // missing file or folder, or the flag not given
   // A plan.
-  kPlanMode,        // mode's name, budget
+  kPlanMode,        // mode name, budget
   kPlanPeak,        // peak
-  kPlanScratch,     // peak, scratch file's size, its folder
-  kPlanTime,        // whole time, time of a step
+  kPlanScratch,     // peak, scratch file size, its folder
+  kPlanTime,        // total time, time per step
   kPlanMeasured,    // measured peak, predicted peak, measured time, predicted time
   kWaitedForReads,  // percent of the time
-  kStage,           // headings of the plan's table
+  kStage,           // column headings of the plan table
   kResident,
   kStreamed,
   kActivations,
@@ -110,7 +109,7 @@ enum class Message : std::uint8_t {
   kOpeningModels,         //
   kPlanning,              //
   kPicture,               // picture, width, height, steps, seed, precision
-  kPictureResumed,        // text of kPicture, first step
+  kPictureResumed,        // text of kPicture, first step to run
   kReadingPromptAndFace,  // picture
   kStepOf,                // picture, step, steps
   kTimeLeft,              // time
@@ -119,9 +118,9 @@ enum class Message : std::uint8_t {
   kTook,                  // picture, time
   kListingFiles,          //
   kNothingToDownload,     // model
-  kToDownload,            // model, amount to come, amount in all, folder
-  kDownloading,           // files, of them, amount, of that
-  kNothingToCheck,        // what there is instead
+  kToDownload,            // model, bytes left, total bytes, folder
+  kDownloading,           // files done, total files, bytes done, total bytes
+  kNothingToCheck,        // reason
   kReadSoFar,             // model, amount
   kNoChecksum,            // model, file
   kFilesCorrect,          // model, amount, files
@@ -131,34 +130,34 @@ enum class Message : std::uint8_t {
   kDownloadWaits,         // file
   // Replanning.
   kReplanned,    // available, peak of the new plan
-  kCannotGoOn,   // what the rest needs, available
+  kCannotGoOn,   // needed by the rest, available
   kHowToResume,  // command
-  // Refusal, and the way out.
+  // Refusals and what to do.
   kCannotFit,   // size, needed, budget
-  kTrySmaller,  // size that fits, what it needs, budget that would do as --memory takes it
-  kTryMemory,   // budget that would do, as --memory takes it
+  kTrySmaller,  // size that fits, what it needs, sufficient --memory value
+  kTryMemory,   // sufficient --memory value
   // The service.
-  kServeSummary,       // mode's name, budget, folder
+  kServeSummary,       // mode name, budget, folder
   kServeListening,     // URL
-  kServeNotEncrypted,  // what it listens on
+  kServeNotEncrypted,  // listen address
   kServeEnding,        //
 };
 inline constexpr int kMessageCount = static_cast<int>(Message::kServeEnding) + 1;
 
-/// The text with its places, as the catalogue has it.
+/// The catalogue's format string, with placeholders.
 std::string_view format_of(Message message, Language language);
 
 namespace message_detail {
 std::string format(Message message, Language language, fmt::format_args args);
 }
 
-/// The text in a language, with its places filled.
+/// The message in `language`, with its placeholders filled.
 template <typename... Args>
 std::string text_in(Language language, Message message, const Args&... args) {
   return message_detail::format(message, language, fmt::make_format_args(args...));
 }
 
-/// The same in language().
+/// The message in language(), with its placeholders filled.
 template <typename... Args>
 std::string text_of(Message message, const Args&... args) {
   return text_in(language(), message, args...);

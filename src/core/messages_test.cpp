@@ -13,7 +13,7 @@ namespace {
 
 using testing::expect_error;
 
-std::set<std::string> places(std::string_view format) {
+std::set<std::string> placeholders(std::string_view format) {
   std::set<std::string> found;
   for (std::size_t begin = format.find('{'); begin != std::string_view::npos;
        begin = format.find('{', begin + 1)) {
@@ -23,25 +23,25 @@ std::set<std::string> places(std::string_view format) {
   return found;
 }
 
-TEST(Messages, BothCataloguesAreWholeAndAgree) {
+TEST(Messages, BothCataloguesAreCompleteAndAgree) {
   for (int i = 0; i < kMessageCount; ++i) {
     const auto message = static_cast<Message>(i);
     const std::string_view english = format_of(message, Language::kEnglish);
     const std::string_view spanish = format_of(message, Language::kSpanish);
     EXPECT_FALSE(english.empty()) << i;
     EXPECT_FALSE(spanish.empty()) << i;
-    const auto expected = places(english);
-    const auto got = places(spanish);
+    const auto expected = placeholders(english);
+    const auto got = placeholders(spanish);
     EXPECT_EQ(expected, got) << english << '\n' << spanish;
-    // Places count from 0 without a gap.
+    // Placeholders are numbered from 0 without gaps.
     std::set<char> digits;
-    for (const std::string& place : expected) digits.insert(place.at(1));
+    for (const std::string& placeholder : expected) digits.insert(placeholder.at(1));
     char next = '0';
     for (const char digit : digits) EXPECT_EQ(digit, next++) << english;
   }
 }
 
-TEST(Messages, TheGuidesTextsAreAsTheGuideHasThem) {
+TEST(Messages, SpanishModeTextsMatchTheGuide) {
   const auto spanish = [](Message message) { return format_of(message, Language::kSpanish); };
   EXPECT_EQ(spanish(Message::kModeReduced), "Usando configuración de memoria reducida");
   EXPECT_EQ(spanish(Message::kModeUltraConservative), "Modo de memoria ultra-conservador activado");
@@ -49,7 +49,7 @@ TEST(Messages, TheGuidesTextsAreAsTheGuideHasThem) {
             "Memoria insuficiente para cargar el pipeline principal");
 }
 
-TEST(Messages, FillsTheirPlacesInTheLanguageThatIsSet) {
+TEST(Messages, FillsPlaceholdersInTheCurrentLanguage) {
   EXPECT_EQ(text_of(Message::kCannotFit, "1024x1024", "231 MiB", "200 MiB"),
             "cannot fit: 1024x1024 needs at least 231 MiB, the budget is 200 MiB");
   EXPECT_EQ(text_of(Message::kTrySmaller, "896x896", "192 MiB", "231MiB"),
@@ -59,15 +59,16 @@ TEST(Messages, FillsTheirPlacesInTheLanguageThatIsSet) {
             "no cabe: 1024x1024 necesita al menos 231 MiB, el presupuesto es 200 MiB");
   EXPECT_EQ(text_of(Message::kWaitedForReads, 2.25),
             "El 2.2 % del tiempo se fue esperando al disco");
-  EXPECT_EQ(text_of(Message::kMemoryLow, "100 MiB", "150 MiB"),
-            "Memoria baja: 100 MiB disponibles, la ejecución necesita 150 MiB más. Libera memoria "
-            "o sube el límite; si no, sigue con un plan más pequeño, si cabe alguno");
+  EXPECT_EQ(
+      text_of(Message::kMemoryLow, "100 MiB", "150 MiB"),
+      "Queda poca memoria: 100 MiB disponibles, la ejecución necesita 150 MiB más. Libera memoria "
+      "o sube el límite; si no, la ejecución seguirá con un plan más pequeño, si cabe alguno");
   set_language(Language::kEnglish);
   expect_error(ErrorKind::kInternal, "cannot fit: {0} needs",
                [] { text_of(Message::kCannotFit, "1024x1024"); });
 }
 
-TEST(Messages, ARequestMaySpeakAnotherLanguage) {
+TEST(Messages, LanguageScopeOverridesTheLanguageOnItsThread) {
   const auto said = [] { return text_of(Message::kTryMemory, "2GiB"); };
   {
     const LanguageScope spanish(Language::kSpanish);
@@ -84,7 +85,7 @@ TEST(Messages, ARequestMaySpeakAnotherLanguage) {
   EXPECT_EQ(said(), "try --memory 2GiB");
 }
 
-/// What the environment's three variables choose; nothing leaves a variable out.
+/// The language chosen by the three variables; nullptr unsets one.
 Language chosen(const char* all, const char* messages, const char* lang) {
   const auto set = [](const char* name, const char* value) {
     value == nullptr ? unsetenv(name) : setenv(name, value, 1);
@@ -95,7 +96,7 @@ Language chosen(const char* all, const char* messages, const char* lang) {
   return language_of_environment();
 }
 
-TEST(Messages, TheLanguageIsThatOfTheEnvironment) {
+TEST(Messages, ReadsTheLanguageFromTheEnvironment) {
   constexpr auto kEnglish = Language::kEnglish;
   constexpr auto kSpanish = Language::kSpanish;
   EXPECT_EQ(chosen(nullptr, nullptr, nullptr), kEnglish);
@@ -116,9 +117,9 @@ TEST(Messages, TheLanguageIsThatOfTheEnvironment) {
 TEST(Messages, RefusesOtherLanguages) {
   EXPECT_EQ(parse_language("en"), Language::kEnglish);
   EXPECT_EQ(parse_language("es"), Language::kSpanish);
-  expect_error(ErrorKind::kArgument, "--lang: en (English) or es (Spanish) is needed, 'fr' came",
+  expect_error(ErrorKind::kArgument, "--lang: expected en (English) or es (Spanish), got 'fr'",
                [] { parse_language("fr"); });
-  expect_error(ErrorKind::kArgument, "'' came", [] { parse_language(""); });
+  expect_error(ErrorKind::kArgument, "got ''", [] { parse_language(""); });
 }
 
 }  // namespace

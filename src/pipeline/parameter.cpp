@@ -37,7 +37,7 @@ std::string rule_of(const Parameter& row, ParameterKind kind, Asker asker) {
     case ParameterKind::kSwitch:
       return "true or false";
     case ParameterKind::kSeed:
-      return "a whole number of at least 0 and at most 64 bits";
+      return "a whole number from 0 to 18446744073709551615";
     case ParameterKind::kNumber:
       return fmt::format("a number from {} to {}", row.least, most);
     case ParameterKind::kWhole:
@@ -63,7 +63,7 @@ std::optional<std::string> text_problem(const Parameter& row, std::string_view t
   if (static_cast<double>(text.size()) > row.most) {
     return expected(rule_of(row, ParameterKind::kText), fmt::format("{} bytes", text.size()));
   }
-  // A picture's file cannot hold it: better told now than when that is written.
+  // Picture files cannot store U+0000: fail now rather than when writing.
   if (text.find('\0') != std::string_view::npos)
     return "expected text without the character U+0000";
   return std::nullopt;

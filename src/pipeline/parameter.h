@@ -1,6 +1,5 @@
-// How a parameter of a picture is described: one Parameter for each, in the table of
-// pipeline/request.h. What every front end needs of it is made here: the rule in words, the check,
-// and the value that a text stands for.
+// The description of a picture's parameter; pipeline/request.h has the table. Also what every front
+// end needs of it: the rule in words, the check, and parsing a value from text.
 #pragma once
 
 #include <cstdint>
@@ -17,19 +16,20 @@ struct Words {
   std::string_view spanish;
 };
 
-/// A limit of the service that is lower than everybody else's.
+/// A lower maximum for requests to the service.
 struct ServiceMost {
-  double most = 0;  // 0: there is none
+  double most = 0;  // 0: none
   Words reason = {};
 };
 
 enum class FlagGroup : std::uint8_t { kPerson, kPicture, kAdvanced };
 
-/// Where the page has it: nowhere, in a field of its own (web/index.html), or as a dial that is
-/// made from the table.
+/// Where the web page shows it: nowhere, in a field of its own (web/index.html), or as a dial made
+/// from the table.
 enum class PagePlace : std::uint8_t { kNone, kOwnField, kDials, kFiner };
 
-/// The slider of a dial. It may be narrower than the parameter: the number beside it takes all.
+/// The slider of a dial. Its range may be narrower than the parameter's: the number field beside it
+/// takes all values.
 struct Dial {
   PagePlace place = PagePlace::kNone;
   double from = 0;
@@ -38,27 +38,27 @@ struct Dial {
 };
 
 struct Parameter {
-  std::string_view name;             // "identity_strength", JSON's key; the flag has dashes
-  std::string_view short_name = {};  // of the flag and in a saved run, where it is another
+  std::string_view name;             // "identity_strength", the JSON key; the flag has dashes
+  std::string_view short_name = {};  // of the flag and in saved runs, if different
   Words title;                       // "Identity strength"
-  Words help;                        // one sentence; ranges and defaults are added
+  Words help;                        // range and default are appended
   std::string_view unit = {};        // "pixels", "bytes"
-  // Both are allowed. Of texts: bytes.
+  // Inclusive range; of texts: length in bytes.
   double least = 0;
   double most = 0;
   int multiple_of = 1;
   ServiceMost service = {};
-  Words absent = {};            // what holds where none is given: "the model's own"
-  bool is_required = false;     // there is no default
-  bool zero_is_absent = false;  // as JSON's null
-  bool shapes_picture = true;   // else it says how many are made, say
+  Words absent = {};            // the default in words: "the model's own"
+  bool is_required = false;     // no default
+  bool zero_is_absent = false;  // 0 means the same as JSON's null
+  bool shapes_picture = true;   // false for the number of pictures, say
   FlagGroup flag = FlagGroup::kPicture;
-  std::string_view flag_name = {};    // where another flag gives it: "--size"
-  std::string_view openai_name = {};  // of the field of /v1/images/edits, where it is another
-  std::string_view web_ui = {};       // AUTOMATIC1111's field; "points.weight" is a unit's
+  std::string_view flag_name = {};    // if another flag sets it: "--size"
+  std::string_view openai_name = {};  // field of /v1/images/edits, if different
+  std::string_view web_ui = {};       // AUTOMATIC1111's field; "points.weight": of a unit
   Dial page = {};
-  std::string_view png = {};  // its name in the text that pictures carry; "": has its own form
-  bool png_always = false;    // else where it is not the default
+  std::string_view png = {};  // name in the text stored in pictures; "": special form
+  bool png_always = false;    // else only if it is not the default
 
   std::string_view saved_name() const { return short_name.empty() ? name : short_name; }
   /// "--identity-strength"
@@ -78,7 +78,7 @@ struct Plain<std::optional<T>> {
 };
 }  // namespace parameter_detail
 
-/// The type of a member without its std::optional.
+/// The type of a member without std::optional.
 template <typename T>
 using PlainOf = typename parameter_detail::Plain<std::remove_cv_t<T>>::type;
 template <typename T>
@@ -94,7 +94,7 @@ constexpr ParameterKind kind_of() {
   if constexpr (std::is_floating_point_v<P>) return ParameterKind::kNumber;
 }
 
-/// Whose limits hold.
+/// Whose limits apply.
 enum class Asker : std::uint8_t { kUser, kService };
 
 double most_of(const Parameter& row, Asker asker);
@@ -102,17 +102,17 @@ double most_of(const Parameter& row, Asker asker);
 /// "a whole number from 1 to 1000", "true or false", "text of at most 65536 bytes".
 std::string rule_of(const Parameter& row, ParameterKind kind, Asker asker = Asker::kUser);
 
-/// "expected a whole number from 1 to 1000, got 'many'": what follows "cannot take NAME: ".
+/// "expected a whole number from 1 to 1000, got 'many'", to follow "cannot take NAME: ".
 std::string expected(std::string_view rule, std::string_view got);
 
-/// What is wrong with a text, as problem_of() says it.
+/// The problem with a text, in the words of problem_of().
 std::optional<std::string> text_problem(const Parameter& row, std::string_view text);
 
 namespace parameter_detail {
 std::optional<std::string> number_problem(const Parameter& row, ParameterKind kind, double value,
                                           std::string_view shown, Asker asker);
 std::string shown(int value);
-std::string shown(float value);  // as it was given: 5.01, not 5.010000228881836
+std::string shown(float value);  // shortest form: 5.01, not 5.010000228881836
 std::string shown(double value);
 
 bool read(std::string_view text, std::string& value);
@@ -123,7 +123,7 @@ bool read(std::string_view text, std::uint64_t& value);
 bool read(std::string_view text, bool& value);
 }  // namespace parameter_detail
 
-/// What is wrong with a value, as expected() says it; nothing where it is allowed.
+/// The problem with a value, in the words of expected(); nullopt if it is allowed.
 template <typename T>
 std::optional<std::string> problem_of(const Parameter& row, const T& value,
                                       Asker asker = Asker::kUser) {
@@ -140,8 +140,8 @@ std::optional<std::string> problem_of(const Parameter& row, const T& value,
   }
 }
 
-/// Sets a member to the value that a text stands for, as flags and fields of forms have it. False
-/// where it stands for none of that kind; ranges are problem_of()'s matter.
+/// Parses a flag's or form field's text into `member`. Returns false if the text is not of that
+/// kind; problem_of() checks the range.
 template <typename T>
 bool read_text(std::string_view text, T& member) {
   PlainOf<T> value{};
@@ -150,7 +150,7 @@ bool read_text(std::string_view text, T& member) {
   return true;
 }
 
-/// A float's shortest decimal as a double, which JSON writes as 0.8 and not as 0.800000011920929.
+/// A float's shortest decimal as a double, so that JSON has 0.8, not 0.800000011920929.
 double as_written(float value);
 
 }  // namespace semblance

@@ -1,6 +1,6 @@
-// What a user asks for, and where the models lie. The table of a picture's parameters stands here,
-// and nowhere else: flags and their help, JSON, checks, saved runs, the text in pictures, the APIs'
-// document and the page's fields are made from it (pipeline/parameter.h says what a row has).
+// A request for a picture, the paths of the models, and the one table of a picture's parameters.
+// Flags and their help, JSON, checks, saved runs, the text in pictures, the API document and the
+// page's fields are all made from this table (pipeline/parameter.h describes a row).
 #pragma once
 
 #include <cstddef>
@@ -13,11 +13,11 @@
 
 namespace semblance {
 
-/// Where the published files are (docs/models.md). Nothing is read until a Pipeline is opened.
+/// Paths of the model files (docs/models.md). Nothing is read until a Pipeline is opened.
 struct ModelPaths {
-  std::filesystem::path base;         // diffusers folder of an SDXL
+  std::filesystem::path base;         // diffusers folder of an SDXL model
   std::filesystem::path identitynet;  // folder with config.json and the ControlNet's weights
-  std::filesystem::path adapter;      // ip-adapter.bin, or one safetensors
+  std::filesystem::path adapter;      // ip-adapter.bin, or the same as safetensors
 };
 
 enum class Precision : std::uint8_t {
@@ -26,47 +26,48 @@ enum class Precision : std::uint8_t {
   kBF16
 };  // auto: bf16 where the processor computes it natively
 
-/// The most bytes of a prompt and of a negative prompt, as UTF-8. The text encoders read its first
-/// 77 tokens; the rest costs time and memory alone.
+/// Maximum length of a prompt and of a negative prompt, in bytes of UTF-8. The text encoders read
+/// only the first 77 tokens; more costs time and memory for nothing.
 inline constexpr std::size_t kMostPromptBytes = std::size_t{64} << 10U;
 
-/// One picture. Defaults are the published demo's where it has them.
+/// One picture. Defaults are those of InstantID's demo where it has them.
 struct Request {
   std::string prompt = {};
-  /// Absent is diffusers' None: zeroed where the checkpoint says so.
+  /// Absent means diffusers' None: a zero encoding if the checkpoint says so.
   std::optional<std::string> negative = {};
-  int width = 0;  // pixels, multiples of 8; 0: the photo's shape at the model's own area
+  int width = 0;  // pixels, multiples of 8; 0: the photo's shape at the model's native area
   int height = 0;
   int steps = 30;
-  std::optional<float> guidance = {};  // at 1 and below: none, half the work
+  std::optional<float> guidance = {};  // 1 and below: off, half the work
   float identity_strength = 0.8F;
   float adapter_strength = 0.8F;
-  double identity_start = 0;  // fractions of the steps: IdentityNet is off outside
+  double identity_start = 0;  // fractions of the steps; IdentityNet is off outside
   double identity_end = 1;
   std::optional<std::uint64_t> seed = {};
-  bool vae_tiling = false;  // decode in tiles that are blended, as diffusers' enable_vae_tiling
-  int clip_skip = 0;        // layers of the text encoders, as diffusers' clip_skip
+  bool vae_tiling = false;  // decode in blended tiles, as diffusers' enable_vae_tiling
+  int clip_skip = 0;        // text encoder layers to skip, as diffusers' clip_skip
 
-  // Where the request leaves them open. Front ends take the model's own guidance
+  // Used if the request leaves them open. Front ends use the model's guidance
   // (Pipeline::native_guidance()) and a random seed instead.
   static constexpr float kGuidance = 5;
   static constexpr std::uint64_t kSeed = 0;
 };
 
-/// A row for each member of Request, and one for how many pictures are made.
+/// A row for each member of Request, and one for the number of pictures.
 namespace parameters {
 
 inline constexpr ServiceMost most_in_service(double most) {
   return {most,
-          {"The service computes one job at a time: all others wait for it.",
-           "El servicio calcula un trabajo a la vez: los demás esperan."}};
+          {"The service runs one job at a time; all others wait for it.",
+           "El servicio procesa un trabajo a la vez; los demás esperan."}};
 }
 inline constexpr Dial kOwnField{.place = PagePlace::kOwnField};
 
 inline constexpr Parameter kPrompt{
     .name = "prompt",
     .title = {"Prompt", "Descripción"},
-    .help = {"What the picture shows.", "Qué muestra la imagen."},
+    .help = {"What the picture shows. The model reads only the first 77 tokens.",
+             "Qué muestra la imagen. El modelo solo lee los primeros 77 tokens."},
     .unit = "bytes",
     .most = kMostPromptBytes,
     .is_required = true,
@@ -77,19 +78,23 @@ inline constexpr Parameter kNegative{
     .name = "negative_prompt",
     .short_name = "negative",
     .title = {"Negative prompt", "Descripción negativa"},
-    .help = {"What the picture should not show; an empty text is not the same as none.",
-             "Qué no debe mostrar la imagen; un texto vacío no es lo mismo que ninguno."},
+    .help = {"What the picture should not show. An empty text is not the same as none: it is "
+             "encoded and gives a different picture. Ignored when guidance is 1 or less.",
+             "Qué no debe mostrar la imagen. Un texto vacío no es lo mismo que ninguno: se "
+             "codifica y da otra imagen. Se ignora si la guía es 1 o menos."},
     .unit = "bytes",
     .most = kMostPromptBytes,
-    .absent = {"the model's own empty encoding", "la codificación vacía del modelo"},
+    .absent = {"none, which uses the model's own empty encoding",
+               "ninguna; se usa la codificación vacía del modelo"},
     .web_ui = "negative_prompt",
     .page = kOwnField,
 };
 inline constexpr Parameter kSteps{
     .name = "steps",
     .title = {"Steps", "Pasos"},
-    .help = {"Steps of the sampler: with more the picture is finer and takes longer.",
-             "Pasos del muestreador: con más, la imagen es más fina y tarda más."},
+    .help =
+        {"Number of sampler steps. More steps give a finer picture and take proportionally longer.",
+         "Número de pasos del muestreador. Con más, la imagen es más fina y tarda más."},
     .least = 1,
     .most = 1000,
     .service = most_in_service(100),
@@ -101,12 +106,13 @@ inline constexpr Parameter kSteps{
 inline constexpr Parameter kGuidance{
     .name = "guidance",
     .title = {"Guidance", "Guía"},
-    .help =
-        {"How closely the prompt is followed; at 1 and below not at all, in half the time.",
-         "Con qué fidelidad se sigue la descripción; con 1 o menos, nada, en la mitad de tiempo."},
+    .help = {"How closely the picture follows the prompt (guidance scale). At 1 and below guidance "
+             "is off, which halves the time.",
+             "Con qué fidelidad sigue la imagen a la descripción. Con 1 o menos, la guía se "
+             "desactiva y el tiempo se reduce a la mitad."},
     .most = 100,
-    .absent = {"the model's own (guidance_scale in generation_config.json), else 5",
-               "la del modelo (guidance_scale en generation_config.json) o, si no, 5"},
+    .absent = {"the base model's guidance_scale (generation_config.json), else 5",
+               "guidance_scale del modelo base (generation_config.json) o, si no, 5"},
     .web_ui = "cfg_scale",
     .page = {PagePlace::kFiner, 0, 20, 0.5},
     .png = "CFG scale",
@@ -115,9 +121,11 @@ inline constexpr Parameter kGuidance{
 inline constexpr Parameter kSeed{
     .name = "seed",
     .title = {"Seed", "Semilla"},
-    .help = {"Chooses the first noise: the same seed and settings give the same picture.",
-             "Elige el primer ruido: la misma semilla y los mismos ajustes dan la misma imagen."},
-    .absent = {"a random number below 2147483648, which is told",
+    .help = {"Chooses the initial noise: the same seed and settings give the same picture. A whole "
+             "number of at most 64 bits.",
+             "Elige el ruido inicial: la misma semilla y los mismos ajustes dan la misma imagen. "
+             "Un entero de hasta 64 bits."},
+    .absent = {"a random number below 2147483648, which is reported",
                "un número al azar menor que 2147483648, que se indica"},
     .web_ui = "seed",
     .page = kOwnField,
@@ -133,10 +141,10 @@ inline constexpr Parameter kWidth{
     .most = 8192,
     .multiple_of = 8,
     .service = {4096,
-                {"A larger picture takes the service too long to plan while others wait.",
-                 "Una imagen mayor se tarda demasiado en planificar mientras otros esperan."}},
-    .absent = {"the photo's shape at the model's own area",
-               "la forma de la foto con el área propia del modelo"},
+                {"Planning a larger picture takes too long while others wait.",
+                 "Planificar una imagen mayor lleva demasiado tiempo mientras otros esperan."}},
+    .absent = {"the photo's shape, at the model's native area",
+               "la forma de la foto, con el área nativa del modelo"},
     .zero_is_absent = true,
     .flag_name = "--size",
     .openai_name = "size",
@@ -162,9 +170,10 @@ inline constexpr Parameter kHeight{
 inline constexpr Parameter kIdentityStrength{
     .name = "identity_strength",
     .title = {"IdentityNet strength", "Fuerza de IdentityNet"},
-    .help = {"How firmly the face's place and features are held (IdentityNet); 0 turns it off.",
-             "Con qué firmeza se mantienen el lugar y los rasgos de la cara (IdentityNet); 0 la "
-             "desactiva."},
+    .help =
+        {"How strongly IdentityNet holds the position and features of the face; 0 turns it off.",
+         "Con qué fuerza mantiene IdentityNet la posición y los rasgos de la cara; 0 la "
+         "desactiva."},
     .most = 5,
     .flag = FlagGroup::kPerson,
     .web_ui = "points.weight",
@@ -175,8 +184,11 @@ inline constexpr Parameter kIdentityStrength{
 inline constexpr Parameter kAdapterStrength{
     .name = "adapter_strength",
     .title = {"Adapter strength", "Fuerza del adaptador"},
-    .help = {"How much of the person flows into the whole picture: less leaves more to the prompt.",
-             "Cuánto de la persona pasa a toda la imagen: con menos, decide más la descripción."},
+    .help =
+        {"How strongly the face adapter brings the person into the whole picture. Lower it to give "
+         "the prompt more weight, or when colours are too strong; 0 turns it off.",
+         "Con qué fuerza lleva el adaptador a la persona a toda la imagen. Conviene bajarla para "
+         "dar más peso a la descripción o si los colores son demasiado intensos; 0 lo desactiva."},
     .most = 5,
     .flag = FlagGroup::kPerson,
     .web_ui = "face.weight",
@@ -187,7 +199,7 @@ inline constexpr Parameter kAdapterStrength{
 inline constexpr Parameter kIdentityStart{
     .name = "identity_start",
     .title = {"IdentityNet start", "Inicio de IdentityNet"},
-    .help = {"IdentityNet works from this fraction of the steps on.",
+    .help = {"IdentityNet is on from this fraction of the steps.",
              "IdentityNet actúa desde esta fracción de los pasos."},
     .most = 1,
     .flag = FlagGroup::kAdvanced,
@@ -197,7 +209,7 @@ inline constexpr Parameter kIdentityStart{
 inline constexpr Parameter kIdentityEnd{
     .name = "identity_end",
     .title = {"IdentityNet end", "Fin de IdentityNet"},
-    .help = {"IdentityNet works up to this fraction of the steps.",
+    .help = {"IdentityNet is on up to this fraction of the steps.",
              "IdentityNet actúa hasta esta fracción de los pasos."},
     .most = 1,
     .flag = FlagGroup::kAdvanced,
@@ -207,22 +219,26 @@ inline constexpr Parameter kIdentityEnd{
 inline constexpr Parameter kVaeTiling{
     .name = "vae_tiling",
     .title = {"VAE tiling", "VAE por teselas"},
-    .help = {"Decodes the picture in overlapping tiles that are blended, as diffusers' "
-             "enable_vae_tiling does: large pictures decode faster, and light may change from tile "
-             "to tile.",
-             "Descodifica la imagen en teselas solapadas que se funden, como enable_vae_tiling de "
-             "diffusers: las imágenes grandes tardan menos, y la luz puede cambiar de tesela a "
-             "tesela."},
+    .help =
+        {"Decodes the picture in overlapping, blended tiles, as diffusers' enable_vae_tiling does. "
+         "Large pictures decode faster, but brightness may change from tile to tile. Not needed to "
+         "save memory: decoding without tiles has no seams and takes no more memory. A picture no "
+         "larger than the VAE's own size (1024 x 1024 pixels for SDXL) is one tile.",
+         "Decodifica la imagen en teselas solapadas y fundidas entre sí, como enable_vae_tiling de "
+         "diffusers. Las imágenes grandes tardan menos, pero el brillo puede cambiar de tesela a "
+         "tesela. No hace falta para ahorrar memoria: sin teselas no hay costuras y no se usa más "
+         "memoria. Una imagen no mayor que el tamaño del VAE (1024 x 1024 píxeles en SDXL) es una "
+         "sola tesela."},
     .flag = FlagGroup::kAdvanced,
     .png = "VAE tiling",
 };
 inline constexpr Parameter kClipSkip{
     .name = "clip_skip",
     .title = {"CLIP skip", "Capas de CLIP omitidas"},
-    .help = {"How many layers before the usual one the text encoders are read for the prompt, as "
-             "diffusers' clip_skip: with more it is followed more loosely.",
-             "Cuántas capas antes de la habitual se leen los codificadores de texto para la "
-             "descripción, como clip_skip de diffusers: con más, se sigue con más libertad."},
+    .help = {"How many layers earlier than usual the text encoders' output is taken, as diffusers' "
+             "clip_skip. With more, the prompt is followed more loosely.",
+             "Cuántas capas antes de lo habitual se toma la salida de los codificadores de texto, "
+             "como clip_skip de diffusers. Con más, la descripción se sigue con más libertad."},
     .unit = "layers",
     .most = 11,
     .flag = FlagGroup::kAdvanced,
@@ -233,8 +249,8 @@ inline constexpr Parameter kCount{
     .name = "count",
     .short_name = "images",
     .title = {"Pictures", "Imágenes"},
-    .help = {"How many pictures are made, one after the other, with seeds counted up.",
-             "Cuántas imágenes se crean, una tras otra, con semillas consecutivas."},
+    .help = {"How many pictures to make, one after the other, with consecutive seeds.",
+             "Cuántas imágenes crear, una tras otra, con semillas consecutivas."},
     .least = 1,
     .most = 1000,
     .service = most_in_service(16),
@@ -246,8 +262,8 @@ inline constexpr Parameter kCount{
 
 }  // namespace parameters
 
-/// Calls f(row, s.member...) for each row but kCount. `s` are Requests, or other structs with the
-/// same members: the types of members may differ.
+/// Calls f(row, s.member...) for each row except kCount. `s` are Requests or other structs with the
+/// same members; the types of the members may differ.
 template <typename F, typename... S>
 constexpr void each_parameter(F&& f, S&... s) {
   namespace rows = parameters;
@@ -266,15 +282,14 @@ constexpr void each_parameter(F&& f, S&... s) {
   f(rows::kClipSkip, s.clip_skip...);
 }
 
-/// Throws Error(kArgument), "cannot take NAME: expected RULE, got VALUE", for a request that no
-/// picture can have: a value out of its row's range, prompts that are not UTF-8, a window whose
-/// start is after its end. Sides must be given. `name_of` gives what the front end calls a
-/// parameter.
+/// Throws Error(kArgument), "cannot take NAME: expected RULE, got VALUE", for an invalid request: a
+/// value outside its row's range, a prompt that is not UTF-8, or identity_start after identity_end.
+/// Width and height must be set. `name_of` returns the front end's name of a parameter.
 void check(const Request& request);
 void check(const Request& request, std::string (*name_of)(const Parameter& row));
 
-/// "expected at most identity_end, got 0.5 and 0.2", where IdentityNet's window ends before it
-/// begins. `end_name`: what identity_end is called.
+/// "expected at most identity_end, got 0.5 and 0.2" if IdentityNet's window ends before it begins.
+/// `end_name`: the name of identity_end.
 std::optional<std::string> window_problem(const Request& request, std::string_view end_name);
 
 }  // namespace semblance

@@ -62,8 +62,8 @@ TEST(Job, WarningsAsJsonInTheServicesLanguage) {
   EXPECT_EQ(english[0], json({{"code", "prompt_weights"},
                               {"param", "prompt"},
                               {"message",
-                               "prompt: weights such as (snow:1.3) or [snow] are taken "
-                               "as plain text, brackets included"},
+                               "prompt: weights such as (snow:1.3) or [snow] are read as plain "
+                               "text, brackets included"},
                               {"detail", ""}}));
   EXPECT_EQ(english[1], json({{"code", "prompt_cut"},
                               {"param", "negative_prompt"},

@@ -141,7 +141,7 @@ TEST(ImagesEdit, RefusesByName) {
       {"guidance", "-1", "expected a number from 0 to 100, got -1"},
       {"guidance", "nan", "expected a number from 0 to 100, got nan"},
       {"identity_strength", "6", "expected a number from 0 to 5, got 6"},
-      {"seed", "-1", "expected a whole number of at least 0 and at most 64 bits, got -1"},
+      {"seed", "-1", "expected a whole number from 0 to 18446744073709551615, got -1"},
       {"stream", "yes", "it must be true or false, got yes"},
       {"partial_images", "4", "it must be from 0 to 3, got 4"},
       {"output_compression", "101", "it must be from 0 to 100, got 101"},

@@ -121,7 +121,7 @@ TEST(Settings, WhatIsNotWholeIsRefused) {
   }
   EXPECT_EQ(
       refusal("seed", "-1"),
-      "seed: cannot take seed: expected a whole number of at least 0 and at most 64 bits, got -1");
+      "seed: cannot take seed: expected a whole number from 0 to 18446744073709551615, got -1");
   EXPECT_TRUE(refusal("seed", "18446744073709551616").starts_with("seed: "));
 }
 
