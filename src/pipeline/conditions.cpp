@@ -12,7 +12,7 @@
 namespace semblance {
 namespace {
 
-/// Those that are encoded, unconditional first.
+/// The prompts to encode, unconditional first.
 std::vector<std::string> prompts_of(const OpenedModels& models, const Request& request) {
   if (encoded_prompts(models, request) == 1) return {request.prompt};
   return {request.negative.value_or(""), request.prompt};
@@ -51,7 +51,7 @@ void make_inputs(Values& values, const OpenedModels& models, const Request& requ
                  std::span<const float> embedding, const Keypoints& keypoints,
                  const std::stop_token& stop) {
   if (static_cast<std::int64_t>(embedding.size()) != models.resampler.embedding) {
-    fail(ErrorKind::kArgument, "the face's embedding must have {} numbers, it has {}",
+    fail(ErrorKind::kArgument, "cannot take the face's embedding: expected {} numbers, got {}",
          models.resampler.embedding, embedding.size());
   }
   check_keypoints(keypoints, "cannot draw the keypoint picture");
@@ -86,7 +86,7 @@ void run_text_encoder(const OpenedModels& models, std::size_t encoder, const Val
     session.set_input("ends", ends);
   }
   session.run(stop);
-  // Where one half is encoded of two, the unconditional one stays zeros.
+  // If only one half is encoded, the unconditional one stays zero.
   const Tensor& text = pooled ? values.at(types.text.name) : values.make(types.text);
   const Graph& graph = session.graph();
   const TensorType& hidden = graph.type(graph.find_output("hidden"));

@@ -1,5 +1,5 @@
-// What the denoiser is told at every step (the text, the face, the sizes), and how the stages that
-// make it are fed. Computed once a picture.
+// The denoiser's conditions (text, face, sizes), and the stages that compute them. Computed once
+// per picture.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace semblance {
 
-/// The types of a request's values (stages.h tells them).
+/// The types of a request's values; stages.h describes them.
 struct ValueTypes {
   std::array<NamedType, 2> ids;
   NamedType embedding, face_points;
@@ -23,19 +23,20 @@ struct ValueTypes {
 ValueTypes value_types(const OpenedModels& models, const Request& request);
 
 /// Makes ids_1, ids_2, embedding, face_points and time_ids. Throws Error(kArgument) for a prompt
-/// that is not UTF-8, an embedding of the wrong size or a keypoint that is no number;
+/// that is not UTF-8, an embedding of the wrong size or a keypoint that is not finite;
 /// Error(kCancelled).
 void make_inputs(Values& values, const OpenedModels& models, const Request& request,
                  std::span<const float> embedding, const Keypoints& keypoints,
                  const std::stop_token& stop);
 
-/// One encoder's columns of text; of the second one pooled, too.
+/// Computes one encoder's columns of `text`; the second encoder also computes `pooled`.
 void run_text_encoder(const OpenedModels& models, std::size_t encoder, const ValueTypes& types,
                       Session& session, Values& values, const std::stop_token& stop);
-/// face. The unconditional half is the resampler on zeros, not zeros (docs/reference.md, 3.5).
+/// Computes `face`. The unconditional half is the resampler's result for zeros, not zeros
+/// (docs/reference.md, 3.5).
 void run_resampler(const ValueTypes& types, Session& session, Values& values,
                    const std::stop_token& stop);
-/// keypoints.
+/// Computes `keypoints`.
 void run_keypoints(const ValueTypes& types, Size size, Session& session, Values& values,
                    const std::stop_token& stop);
 

@@ -15,7 +15,7 @@
 namespace semblance {
 namespace {
 
-/// The VAE's decoder for latents of one size, which is built anew when another comes.
+/// The VAE's decoder for latents of one size; rebuilt when the size changes.
 class TileDecoder {
  public:
   TileDecoder(const OpenedModels& models, const Workspace& workspace, DType dtype,
@@ -51,9 +51,9 @@ class TileDecoder {
   Size size_;
 };
 
-/// Overlapping tiles, numbers as in diffusers' tiled_decode: a tile begins three quarters of a tile
-/// behind the one before, and its first quarter fades over from that one's last, downward first,
-/// then across. What it fades from is the neighbour as it became by its own fading.
+/// Blends overlapping tiles as diffusers' tiled_decode does: tiles are three quarters of a tile
+/// apart, and the first quarter of each is blended with the last quarter of the previous one,
+/// vertically first, then horizontally. The neighbour is used after its own blending.
 class TiledPicture {
  public:
   TiledPicture(Size size, std::int64_t tile) : size_(size), tile_(tile), fade_(tile / 4) {
@@ -63,8 +63,7 @@ class TiledPicture {
 
   std::int64_t step() const { return tile_ - fade_; }
 
-  /// `tile` f32 [h,w,3] begins at pixel (x, y), which are multiples of step(). Tiles come row by
-  /// row.
+  /// `tile` f32 [h,w,3] starts at pixel (x, y), multiples of step(). Tiles are added row by row.
   void add(std::int64_t x, std::int64_t y, std::vector<float> tile, std::int64_t h,
            std::int64_t w) {
     Strip& above = below_[static_cast<std::size_t>(x / step())];
@@ -121,11 +120,11 @@ class TiledPicture {
   std::int64_t tile_;
   std::int64_t fade_;
   std::vector<float> picture_;
-  std::vector<Strip> below_;  // of each column's last tile
-  Strip beside_;              // of the tile before
+  std::vector<Strip> below_;  // bottom of each column's last tile
+  Strip beside_;              // right side of the previous tile
 };
 
-/// latent [c,h,w] as the sampler leaves it.
+/// Decodes in tiles. latent [c,h,w] as the sampler leaves it.
 std::vector<float> decode_tiles(const OpenedModels& models, const Workspace& workspace,
                                 std::span<const float> sampled, Size size, DType dtype,
                                 const HeldBeside& beside, std::stop_token stop) {
@@ -135,7 +134,7 @@ std::vector<float> decode_tiles(const OpenedModels& models, const Workspace& wor
   for (float& value : latent) value /= vae.scaling_factor;
   TileDecoder decoder(models, workspace, dtype, beside, std::move(stop));
   const std::int64_t fold = vae.fold();
-  const std::int64_t tile = vae.sample_size / fold;  // in pixels of the latent, as all below
+  const std::int64_t tile = vae.sample_size / fold;  // in latent pixels, like everything below
   const std::int64_t h = size.h / fold;
   const std::int64_t w = size.w / fold;
   const std::int64_t c = vae.latent_channels;
@@ -171,7 +170,7 @@ HeldBeside tiles_beside(const VaeConfig& vae, Size size) {
 void check_tiling(const VaeConfig& vae) {
   if (vae.sample_size != 0 && vae.sample_size % 32 == 0) return;
   fail(ErrorKind::kCorrupt,
-       "cannot decode in tiles: the VAE's sample_size, the side of a tile, must be a multiple of "
+       "cannot decode in tiles: the VAE's sample_size (the side of a tile) must be a multiple of "
        "32, {}\n  decode without tiles",
        vae.sample_size == 0 ? std::string("it is a list")
                             : fmt::format("it is {}", vae.sample_size));
@@ -179,7 +178,7 @@ void check_tiling(const VaeConfig& vae) {
 
 namespace {
 
-/// A session that has computed "picture".
+/// Returns a session that has computed "picture".
 Session decoded(const OpenedModels& models, const Workspace& workspace,
                 std::span<const float> latent, Size size, DType dtype, const HeldBeside& beside,
                 const std::stop_token& stop) {
@@ -229,7 +228,7 @@ Image to_image(DType dtype, std::span<const std::byte> picture, Size size) {
         std::span(part).first(std::min(part.size(), pixels.size() - begin));
     to_f32(dtype, picture.subspan(begin * size_of(dtype), values.size() * size_of(dtype)), values);
     std::transform(values.begin(), values.end(), pixels.subspan(begin).begin(), [](float value) {
-      // NaN stays, and becomes black.
+      // NaN passes through and becomes black.
       const float unit = std::clamp(value * 0.5F + 0.5F, 0.0F, 1.0F);
       return static_cast<std::uint8_t>(std::isnan(unit) ? 0.0F : std::nearbyint(unit * 255.0F));
     });

@@ -1,4 +1,4 @@
-// Decoding in tiles against diffusers' (tools/oracle/vae_tiling.py).
+// Decoding in tiles, compared with diffusers (tools/oracle/vae_tiling.py).
 #include "pipeline/decoder.h"
 
 #include <gtest/gtest.h>
@@ -48,12 +48,12 @@ class TiledDecode : public ::testing::TestWithParam<std::string> {
   std::vector<float> latent_;
 };
 
-TEST_P(TiledDecode, IsAgreedWith) {
+TEST_P(TiledDecode, AgreesWithDiffusers) {
   latent_ = golden("latent");
   testing::expect_close(turned(decode(size_, {.tiling = true})), golden("tiled"));
 }
 
-TEST_P(TiledDecode, IsAskedFor) {
+TEST_P(TiledDecode, IsSelectedByTheRequest) {
   latent_ = golden("latent");
   const std::vector<float> whole = turned(decode(size_, {}));
   std::vector<float> rows;
@@ -64,7 +64,7 @@ TEST_P(TiledDecode, IsAskedFor) {
   testing::expect_close(rows, golden("whole"));
 }
 
-TEST_P(TiledDecode, LeavesASmallPictureWhole) {
+TEST_P(TiledDecode, DecodesASmallPictureWhole) {
   latent_ = golden("latent");
   const auto side = static_cast<int>(models_.vae.sample_size);
   const Size small{std::min(size_.w, side), std::min(size_.h, side)};

@@ -1,4 +1,4 @@
-// One step's network: latent in, predicted noise out, for both guidance halves.
+// The network of one step: predicts the noise of a latent, for both guidance halves.
 #pragma once
 
 #include <span>
@@ -11,7 +11,7 @@ namespace semblance {
 class Denoiser {
  public:
   /// `stage` is kDenoiser or kDenoiserAlone: UNet, adapter (unless its strength is 0) and
-  /// IdentityNet. The values that stay the same from step to step are written into its session.
+  /// IdentityNet. Writes the values that are the same in all steps into the session.
   Denoiser(const Stage& stage, const Workspace& workspace, const Values& values,
            std::stop_token stop);
 
@@ -20,7 +20,7 @@ class Denoiser {
   void run(std::span<const float> latent, float timestep, std::span<float> noise,
            const std::stop_token& stop);
   const Session& session() const { return session_; }
-  /// What the plan leaves of what the workspace gave for the places.
+  /// Arena bytes that the workspace allows and the plan does not use.
   std::uint64_t spare_bytes() const { return spare_bytes_; }
 
  private:

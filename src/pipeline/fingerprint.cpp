@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kPieces = 8;  // between which, and at both ends, a file is looked at
+constexpr std::uint64_t kPieces = 8;  // a file is sampled between these pieces and at both ends
 constexpr std::uint64_t kPieceBytes = 4096;
 
 std::string text_of(const Fnv1a& hash) { return fmt::format("{:016x}", hash.value()); }
@@ -34,7 +34,7 @@ void add_weights(Fnv1a& hash, const WeightMap& weights, std::string_view prefix 
   for (const auto& [name, tensor] : weights) {
     if (name.starts_with(prefix)) files.push_back(tensor.file.get());
   }
-  // By content where a part lies in shards: their names are not the model's.
+  // Shards are sorted by content, since their names do not identify the model.
   std::sort(files.begin(), files.end());
   files.erase(std::unique(files.begin(), files.end()), files.end());
   std::vector<std::string> sampled;
@@ -47,7 +47,7 @@ void add_weights(Fnv1a& hash, const WeightMap& weights, std::string_view prefix 
   for (const std::string& text : sampled) hash.add(std::as_bytes(std::span(text)));
 }
 
-/// A small file, whole; one that is not there counts as empty.
+/// Adds a small file in full; a missing file counts as empty.
 void add_text(Fnv1a& hash, const fs::path& path) {
   std::error_code ignored;
   if (!fs::is_regular_file(path, ignored)) {

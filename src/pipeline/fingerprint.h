@@ -1,5 +1,5 @@
-// What tells one model from another without reading all of it: a saved run may only go on with the
-// models that it was begun with, wherever they lie now.
+// Identifies a model without reading all of it: a saved run may only be resumed with the models it
+// was started with, wherever they are now.
 #pragma once
 
 #include <map>
@@ -9,13 +9,13 @@
 
 namespace semblance {
 
-/// A part of the model ("the UNet", "the face adapter") to 16 hexadecimal digits.
+/// Maps each part of the model ("the UNet", "the face adapter") to 16 hexadecimal digits.
 using Fingerprints = std::map<std::string, std::string>;
 
-/// Of each part: the sizes of its weight files and 4 KiB at each of nine places in them, its
-/// configs and its tokenizer whole. Names of files and folders do not count. Fine-tuned weights,
-/// which change nearly every number, give another fingerprint; it is no proof against forgery.
-/// Throws what File::read throws.
+/// Hashes, for each part, the sizes of its weight files, 4 KiB at nine places in each, and its
+/// configs and tokenizer in full, but not the names of files and folders. Fine-tuning changes
+/// nearly every number and so the fingerprint; it does not protect against forgery. Throws what
+/// File::read throws.
 Fingerprints fingerprints_of(const ModelSource& source, const OpenedModels& models);
 
 }  // namespace semblance

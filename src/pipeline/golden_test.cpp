@@ -1,4 +1,4 @@
-// Pictures of small checkpoints against the published InstantID pipeline
+// Pictures of small checkpoints, compared with the published InstantID pipeline
 // (tools/oracle/pipeline.py).
 #include "tests/support/golden.h"
 
@@ -89,7 +89,7 @@ double psnr_to_golden(const Image& picture, const fs::path& folder) {
 
 class PublishedPipeline : public ::testing::TestWithParam<fs::path> {};
 
-TEST_P(PublishedPipeline, IsAgreedWithInF32) {
+TEST_P(PublishedPipeline, AgreesInF32) {
   const Case wanted = load(GetParam());
   const Result result = run(wanted, {.precision = Precision::kF32});
   testing::expect_close(result.latent, testing::read_npy<float>(GetParam() / "latents.npy").values,
@@ -99,8 +99,8 @@ TEST_P(PublishedPipeline, IsAgreedWithInF32) {
   RecordProperty("psnr", std::to_string(agreement));
 }
 
-TEST_P(PublishedPipeline, IsAgreedWithInBf16) {
-  if (!has_native_bf16()) GTEST_SKIP() << "this processor does not multiply bf16";
+TEST_P(PublishedPipeline, AgreesInBf16) {
+  if (!has_native_bf16()) GTEST_SKIP() << "this processor has no bf16 multiplication";
   const double agreement =
       psnr_to_golden(run(load(GetParam()), {.precision = Precision::kBF16}).picture, GetParam());
   EXPECT_GE(agreement, 30);
@@ -113,7 +113,7 @@ INSTANTIATE_TEST_SUITE_P(Goldens, PublishedPipeline, ::testing::ValuesIn(case_fo
                                   info.param.filename().string();
                          });
 
-TEST(Pipeline, GivesTheSameBitsWhateverStaysInMemory) {
+TEST(Pipeline, GivesTheSameBitsWithAnyResidentWeights) {
   const Case wanted = load(testing::golden_path("pipeline/fp16_published/plain"));
   const Result all = run(wanted, {.precision = Precision::kF32});
   int fitting = 0;
@@ -134,7 +134,7 @@ TEST(Pipeline, GivesTheSameBitsWhateverStaysInMemory) {
   EXPECT_GE(fitting, 6);
 }
 
-TEST(Pipeline, GivesTheSameBitsOnADeviceWithMemoryOfItsOwn) {
+TEST(Pipeline, GivesTheSameBitsOnADeviceWithItsOwnMemory) {
   const Case wanted = load(testing::golden_path("pipeline/fp16_published/plain"));
   const Result host = run(wanted, {.precision = Precision::kF32});
   PipelineOptions options{.precision = Precision::kF32};
@@ -147,7 +147,7 @@ TEST(Pipeline, GivesTheSameBitsOnADeviceWithMemoryOfItsOwn) {
   }
 }
 
-/// What the encoders then give is held to diffusers in stages_test.cpp.
+/// stages_test.cpp compares the encoders' results with diffusers.
 TEST(Pipeline, SkipsLayersOfTheTextEncoders) {
   Case wanted = load(testing::golden_path("pipeline/fp16_published/plain"));
   const Result usual = run(wanted, {.precision = Precision::kF32});

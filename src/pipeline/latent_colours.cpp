@@ -10,7 +10,8 @@
 namespace semblance {
 namespace {
 
-/// Smooth waves of variance 1 in every channel: what a decoder sees looks no more like noise.
+/// Smooth waves of variance 1 in every channel: real latents at the end of a run are smooth, not
+/// noise.
 std::vector<float> probe(int channels, int side) {
   std::mt19937 random(11);
   std::uniform_real_distribution<double> uniform(-1, 1);
@@ -31,7 +32,8 @@ std::vector<float> probe(int channels, int side) {
   return latent;
 }
 
-/// Solves a x = b for three right sides in place, a symmetric and positive: b becomes x.
+/// Solves a x = b in place for three right-hand sides, with a symmetric positive definite a; x
+/// replaces b.
 void solve(std::vector<std::vector<double>>& a, std::vector<std::array<double, 3>>& b) {
   const std::size_t n = a.size();
   for (std::size_t i = 0; i < n; ++i) {
@@ -60,7 +62,7 @@ LatentColours::LatentColours(int channels, int fold,
   std::vector<std::vector<double>> a(n, std::vector<double>(n));
   weights_.assign(n, {});
   for (std::size_t place = 0; place < kPlaces; ++place) {
-    std::array<double, 3> colour{};  // the mean of what the place became
+    std::array<double, 3> colour{};  // mean colour of the latent pixel in the picture
     const auto x = static_cast<int>(place % kProbeSide), y = static_cast<int>(place / kProbeSide);
     for (int dy = 0; dy < fold; ++dy) {
       for (int dx = 0; dx < fold; ++dx) {

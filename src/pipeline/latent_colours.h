@@ -1,6 +1,6 @@
-// A preview of a latent without the decoder: each place's channels to a colour, by a linear map
-// that is fitted once to what the decoder makes of a small latent. Takes microseconds; 8 times
-// smaller than the picture.
+// Previews a latent without the decoder: a linear map from the channels of each latent pixel to a
+// colour, fitted once to the decoder's output for a small latent. Takes microseconds; the preview
+// is 8 times smaller than the picture.
 #pragma once
 
 #include <array>
@@ -14,9 +14,9 @@ namespace semblance {
 
 class LatentColours {
  public:
-  static constexpr int kProbeSide = 16;  // in places of the latent
+  static constexpr int kProbeSide = 16;  // in latent pixels
 
-  /// `decode` makes the picture of a latent [channels, kProbeSide, kProbeSide], `fold` times as
+  /// `decode` decodes a latent [channels, kProbeSide, kProbeSide] to a picture `fold` times as
   /// large.
   LatentColours(int channels, int fold, const std::function<Image(std::span<const float>)>& decode);
 
@@ -25,7 +25,7 @@ class LatentColours {
 
  private:
   int channels_;
-  std::vector<std::array<double, 3>> weights_;  // of each channel, then of 1
+  std::vector<std::array<double, 3>> weights_;  // of each channel, then the bias
 };
 
 }  // namespace semblance

@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kChannels = 4;
 
-/// A decoder whose every colour is a weighted sum of its place's channels, `fold` times as large.
+/// A decoder whose colours are weighted sums of the latent pixel's channels, `fold` times as large.
 class LinearDecoder {
  public:
   explicit LinearDecoder(int fold) : fold_(fold) {}
@@ -56,7 +56,7 @@ LatentColours colours_of(const LinearDecoder& decoder, int fold) {
           }};
 }
 
-TEST(LatentColours, FindALinearDecodersMap) {
+TEST(LatentColours, FitALinearDecoderExactly) {
   for (const int fold : {1, 2, 8}) {
     const LinearDecoder decoder(fold);
     const LatentColours colours = colours_of(decoder, fold);
@@ -71,7 +71,7 @@ TEST(LatentColours, FindALinearDecodersMap) {
   }
 }
 
-TEST(LatentColours, StayColoursForAnyLatent) {
+TEST(LatentColours, AreValidForAnyLatent) {
   const LatentColours colours = colours_of(LinearDecoder(2), 2);
   const Image image = colours.picture(std::vector<float>{1e6F, 1e6F, 1e6F, 1e6F}, {1, 1});
   EXPECT_EQ(image.pixels()[0], 255);
@@ -79,7 +79,7 @@ TEST(LatentColours, StayColoursForAnyLatent) {
   EXPECT_EQ(dark.pixels()[0], 0);
 }
 
-/// The mean of each place's pixels.
+/// The mean of each latent pixel's block.
 Image shrunk(const Image& image, int fold) {
   Image small({image.width() / fold, image.height() / fold});
   for (int y = 0; y < small.height(); ++y) {
@@ -98,9 +98,9 @@ Image shrunk(const Image& image, int fold) {
   return small;
 }
 
-/// Of the demo model's decoder, which is a real one: the preview of a latent that the fit has not
-/// seen is nearer to the picture than grey is, by far.
-TEST(LatentColours, ShowWhatTheDecoderMakes) {
+/// With the demo model's real decoder: the preview of an unseen latent is much closer to the
+/// picture than grey.
+TEST(LatentColours, ApproximateARealDecoder) {
   const auto demo = std::filesystem::path(SEMBLANCE_SOURCE_DIR) / "models/demo";
   Pipeline pipeline({demo / "base", demo / "ControlNetModel", demo / "ip-adapter.bin"},
                     {.precision = Precision::kF32});

@@ -1,5 +1,4 @@
-// Latents are [c,h,w] as torch makes them where noise and schedulers are concerned, [h,w,c] in
-// graphs.
+// Latents are [c,h,w] in noise and schedulers, as in torch, and [h,w,c] in graphs.
 #pragma once
 
 #include <cstddef>

@@ -11,22 +11,22 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Whoever names a folder's parent or a single file is told what is needed in its place, before a
-/// file that nobody has heard of is said to be missing.
+/// For a parent folder or a single file, says which folder is expected, instead of only reporting
+/// an obscure missing file.
 void check_folder(std::string_view flag, const fs::path& folder, const char* file,
                   std::string_view needed) {
   if (!fs::is_directory(folder)) {
-    fail(ErrorKind::kArgument, "cannot open {} {}: {} is needed, this is a file", flag,
-         folder.string(), needed);
+    fail(ErrorKind::kArgument, "cannot open {} {}: expected {}, got a file", flag, folder.string(),
+         needed);
   }
   if (!fs::exists(folder / file)) {
     fail(ErrorKind::kMissing,
-         "cannot open {} {}: it has no {}\n  {} is needed; docs/models.md lists its files", flag,
+         "cannot open {} {}: it has no {}\n  expected {}; docs/models.md lists its files", flag,
          folder.string(), file, needed);
   }
 }
 
-// The published configs' keys that matter here.
+// The keys of the published configs that are used.
 constexpr std::string_view kScheduler =
     R"({"num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012,
         "beta_schedule": "scaled_linear", "timestep_spacing": "leading", "steps_offset": 1})";
@@ -102,18 +102,18 @@ void DiffusersFolder::check() const {
         {"--identitynet", &paths_.identitynet},
         {"--adapter", &paths_.adapter}}) {
     if (path->empty())
-      fail(ErrorKind::kArgument,
-           "no {} is given: it says where a part of the model lies (see --help)", flag);
+      fail(ErrorKind::kArgument, "{} is needed: the path of a part of the model (see --help)",
+           flag);
     if (!fs::exists(*path))
-      fail(ErrorKind::kMissing, "cannot open {} {}: it is not there", flag, path->string());
+      fail(ErrorKind::kMissing, "cannot open {} {}: it does not exist", flag, path->string());
   }
-  check_folder("--base", paths_.base, "model_index.json", "a diffusers folder of an SDXL");
+  check_folder("--base", paths_.base, "model_index.json", "a diffusers folder of an SDXL model");
   check_folder("--identitynet", paths_.identitynet, "config.json",
                "InstantID's folder ControlNetModel");
   if (!fs::exists(paths_.base / "text_encoder_2")) {
     fail(ErrorKind::kMissing,
-         "cannot open --base {}: it has no second text encoder (text_encoder_2)\n  InstantID works "
-         "on SDXL, not on Stable Diffusion 1 or 2",
+         "cannot open --base {}: it has no second text encoder (text_encoder_2)\n  InstantID needs "
+         "SDXL, not Stable Diffusion 1 or 2",
          paths_.base.string());
   }
 }
@@ -145,7 +145,7 @@ std::optional<Tokenizer> DiffusersFolder::tokenizer(int encoder) const {
 
 namespace {
 
-/// A folder that is not there is told once, and not by what would be in it.
+/// Reports a missing folder once, not once for each file in it.
 fs::path present(const fs::path& path, std::vector<std::string>& assumed) {
   if (path.empty() || fs::exists(path)) return path;
   assumed.push_back(path.string());
@@ -164,7 +164,7 @@ std::vector<std::string> PublishedModel::assumed() const {
   for (const auto& [flag, path] : {std::pair<std::string, const fs::path*>{"--base", &given_.base},
                                    {"--identitynet", &given_.identitynet},
                                    {"--adapter", &given_.adapter}}) {
-    if (!path->empty()) std::erase(assumed, flag);  // it is told by its path
+    if (!path->empty()) std::erase(assumed, flag);  // reported by its path instead
   }
   return assumed;
 }

@@ -1,5 +1,5 @@
-// Where a model's parts come from. Each kind of checkpoint is a ModelSource; what opens, audits and
-// fingerprints models sees no files but through it.
+// Where a model's parts come from. Each kind of checkpoint is a ModelSource; opening, auditing and
+// fingerprinting models access files only through it.
 //
 // Components: "scheduler", "tokenizer", "tokenizer_2", "text_encoder", "text_encoder_2", "unet",
 // "vae", "identitynet", "adapter".
@@ -23,25 +23,25 @@ class ModelSource {
   virtual ~ModelSource() = default;
 
   /// A component's config; model_index.json for "model_index" and generation_config.json for
-  /// "generation" ({} where there is none). Throws Error(kMissing), and what Json::load throws.
+  /// "generation" ({} if missing). Throws Error(kMissing), and what Json::load throws.
   virtual Json config(std::string_view component) const = 0;
-  /// Its tensors by diffusers' names; none where they are assumed. Throws what open_component()
-  /// throws.
+  /// A component's tensors by diffusers' names; empty if they are assumed. Throws what
+  /// open_component() throws.
   virtual WeightMap weights(std::string_view component) const = 0;
-  /// Of the first or second encoder; nothing where it is assumed.
+  /// The first or second encoder's tokenizer; nullopt if it is assumed.
   virtual std::optional<Tokenizer> tokenizer(int encoder) const = 0;
-  /// Where it lies, for messages and fingerprints; empty where it is assumed.
+  /// The component's path, for messages and fingerprints; empty if it is assumed.
   virtual std::filesystem::path place(std::string_view component) const = 0;
-  /// Whether all is there, so that every name, shape and width can be checked.
+  /// Whether everything is there, so that every name, shape and width can be checked.
   virtual bool is_whole() const = 0;
 };
 
-/// A diffusers folder with InstantID's two parts beside it, as published.
+/// A diffusers folder and InstantID's two parts, as published.
 class DiffusersFolder : public ModelSource {
  public:
   explicit DiffusersFolder(ModelPaths paths) : paths_(std::move(paths)) {}
-  /// Throws Error(kArgument) or Error(kMissing), saying what is needed, unless the paths lead to
-  /// such folders.
+  /// Throws Error(kArgument) or Error(kMissing), saying what is expected, unless the paths are such
+  /// folders.
   void check() const;
 
   Json config(std::string_view component) const override;
@@ -54,12 +54,12 @@ class DiffusersFolder : public ModelSource {
   ModelPaths paths_;
 };
 
-/// What is there of a DiffusersFolder; the rest is taken to be as published (SDXL 1.0 and
+/// The existing parts of a DiffusersFolder; the others are assumed as published (SDXL 1.0 and
 /// InstantID), without weights and tokenizers. Paths may be empty.
 class PublishedModel : public ModelSource {
  public:
   explicit PublishedModel(const ModelPaths& paths);
-  /// What was asked for and not there: paths, or the flags that would have named them.
+  /// What was assumed: the missing paths, or the flags that were not given.
   std::vector<std::string> assumed() const;
 
   Json config(std::string_view component) const override;

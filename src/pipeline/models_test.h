@@ -1,4 +1,4 @@
-// What this room's tests share.
+// Shared by this folder's tests.
 #pragma once
 
 #include "pipeline/request.h"

@@ -1,4 +1,4 @@
-// What a pipeline refuses before anything is computed: a broken request, a broken checkpoint.
+// What a pipeline refuses before computing: invalid requests and damaged checkpoints.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::error_of;
 
-TEST(Request, RefusesWhatIsOutOfRange) {
+TEST(Request, RefusesValuesOutOfRange) {
   const Request good{.prompt = "a portrait", .negative = {}, .width = 64, .height = 64};
   check(good);
   const auto said = [&](const auto& change) {
@@ -64,7 +64,7 @@ TEST(Request, RefusesWhatIsOutOfRange) {
             "argument: cannot take identity_start: expected at most identity_end, got 0.5 and 0.2");
 }
 
-/// A copy of a small checkpoint, to be damaged.
+/// A copy of a small checkpoint, to be damaged by tests.
 class Damaged : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -77,7 +77,7 @@ class Damaged : public ::testing::Test {
   std::string opening() {
     return error_of([&] { Pipeline(paths_, {.precision = Precision::kF32}); });
   }
-  /// Replaces one piece of a text file.
+  /// Replaces one part of a text file.
   static void edit(const fs::path& file, const std::string& from, const std::string& to) {
     std::ifstream in(file);
     std::string text{std::istreambuf_iterator<char>(in), {}};
@@ -90,7 +90,7 @@ class Damaged : public ::testing::Test {
   ModelPaths paths_;
 };
 
-TEST_F(Damaged, IsFineAtFirst) { EXPECT_EQ(opening(), "no error"); }
+TEST_F(Damaged, OpensBeforeTheDamage) { EXPECT_EQ(opening(), "no error"); }
 
 TEST_F(Damaged, NamesTheMissingFile) {
   for (const char* name :
@@ -111,7 +111,7 @@ TEST_F(Damaged, NamesTheMissingFile) {
   EXPECT_NE(opening().find("no --adapter is given"), std::string::npos) << opening();
 }
 
-TEST_F(Damaged, WarnsOfAnotherSamplerThanEuler) {
+TEST_F(Damaged, WarnsOfASamplerOtherThanEuler) {
   const auto warnings = [this] {
     return Pipeline(paths_, {.precision = Precision::kF32})
         .warnings({.prompt = "a man", .negative = {}});
@@ -120,7 +120,7 @@ TEST_F(Damaged, WarnsOfAnotherSamplerThanEuler) {
   const auto named = [](const std::string& sampler) {
     return std::vector<Warning>{{.kind = Warning::Kind::kSampler, .detail = sampler}};
   };
-  // diffusers goes by model_index.json, people by the scheduler's own file.
+  // diffusers uses model_index.json, people the scheduler's own file.
   for (const fs::path& file :
        {folder_ / "base/model_index.json", folder_ / "base/scheduler/scheduler_config.json"}) {
     edit(file, "\"EulerDiscreteScheduler\"", "\"DDIMScheduler\"");
@@ -136,7 +136,7 @@ TEST_F(Damaged, WarnsOfAnotherSamplerThanEuler) {
   EXPECT_NE(opening().find("\"_class_name\" must be a string"), std::string::npos) << opening();
 }
 
-TEST_F(Damaged, WarnsOfWeightsAndOfWhatIsCutOffAPrompt) {
+TEST_F(Damaged, WarnsOfPromptWeightsAndCutOffPrompts) {
   const Pipeline pipeline(paths_, {.precision = Precision::kF32});
   std::string longest;
   for (int i = 0; i < 200; ++i) longest += "\u00e9 ";
@@ -166,9 +166,9 @@ TEST(WarningText, IsInBothLanguages) {
   const Warning cut{
       .kind = Warning::Kind::kPromptCut, .in_negative = true, .tokens = 77, .detail = "in snow"};
   const Warning sampler{.kind = Warning::Kind::kSampler, .detail = "DDIMScheduler"};
-  EXPECT_EQ(text_of(weights, Language::kEnglish),
-            "prompt: weights such as (snow:1.3) or [snow] are taken as plain text, brackets "
-            "included");
+  EXPECT_EQ(
+      text_of(weights, Language::kEnglish),
+      "prompt: weights such as (snow:1.3) or [snow] are read as plain text, brackets included");
   EXPECT_EQ(text_of(weights, Language::kSpanish, {.prompt = "--prompt"}),
             "--prompt: los pesos como (nieve:1.3) o [nieve] se leen como texto corriente, con sus "
             "paréntesis y corchetes");
@@ -177,14 +177,14 @@ TEST(WarningText, IsInBothLanguages) {
   EXPECT_EQ(text_of(cut, Language::kSpanish),
             "negative_prompt: el modelo lee 77 tokens; queda fuera: \"in snow\"");
   EXPECT_EQ(text_of(sampler, Language::kEnglish),
-            "the model names the sampler DDIMScheduler, and the picture is made with Euler, the "
-            "only one here: expect another picture than from DDIMScheduler");
+            "the model specifies the sampler DDIMScheduler, but only Euler is available: the "
+            "picture will differ");
   EXPECT_EQ(text_of(sampler, Language::kSpanish),
-            "el modelo indica el muestreador DDIMScheduler, y la imagen se hace con Euler, el "
-            "único que hay aquí: no será la que daría DDIMScheduler");
+            "el modelo indica el muestreador DDIMScheduler, pero solo está disponible Euler: la "
+            "imagen será distinta");
 }
 
-TEST_F(Damaged, TakesTheModelsOwnGuidance) {
+TEST_F(Damaged, UsesTheModelsGuidance) {
   const fs::path file = folder_ / "base/generation_config.json";
   const auto guidance = [&](const char* text) {
     std::ofstream(file) << text;
@@ -202,19 +202,20 @@ TEST_F(Damaged, TakesTheModelsOwnGuidance) {
   EXPECT_NE(opening().find(file.string()), std::string::npos) << opening();
 }
 
-TEST_F(Damaged, SaysWhatIsNeededInAnotherFoldersPlace) {
+TEST_F(Damaged, SaysWhichFolderIsExpected) {
   const ModelPaths good = paths_;
   paths_.base = folder_ / "ip-adapter.bin";
-  EXPECT_NE(opening().find("a diffusers folder of an SDXL is needed, this is a file"),
+  EXPECT_NE(opening().find("expected a diffusers folder of an SDXL model, got a file"),
             std::string::npos)
       << opening();
   paths_.base = folder_ / "base/unet";
-  EXPECT_NE(opening().find("it has no model_index.json\n  a diffusers folder of an SDXL is needed"),
-            std::string::npos)
+  EXPECT_NE(
+      opening().find("it has no model_index.json\n  expected a diffusers folder of an SDXL model"),
+      std::string::npos)
       << opening();
   paths_ = good;
   paths_.identitynet = folder_;
-  EXPECT_NE(opening().find("it has no config.json\n  InstantID's folder ControlNetModel is needed"),
+  EXPECT_NE(opening().find("it has no config.json\n  expected InstantID's folder ControlNetModel"),
             std::string::npos)
       << opening();
   paths_.identitynet = good.adapter;
@@ -225,7 +226,7 @@ TEST_F(Damaged, SaysWhatIsNeededInAnotherFoldersPlace) {
       << opening();
 }
 
-TEST_F(Damaged, NamesAnAdapterThatIsHalfOfOne) {
+TEST_F(Damaged, NamesAnIncompleteAdapter) {
   for (const auto& [has, lacks] : {std::pair<std::string, std::string>{"ip_adapter", "image_proj"},
                                    {"image_proj", "ip_adapter"}}) {
     const std::string header =
@@ -248,13 +249,13 @@ TEST_F(Damaged, ListsTensorsThatDoNotFitTheConfig) {
   EXPECT_NE(text.find("up_blocks.0.resnets.3"), std::string::npos) << text;
 }
 
-TEST_F(Damaged, SaysWhichPartsWereNotMadeForEachOther) {
+TEST_F(Damaged, NamesIncompatibleParts) {
   edit(folder_ / "base/unet/config.json", "\"cross_attention_dim\": 64",
        "\"cross_attention_dim\": 128");
-  EXPECT_NE(opening().find("they were not made for each other"), std::string::npos) << opening();
+  EXPECT_NE(opening().find("they are not compatible"), std::string::npos) << opening();
 }
 
-TEST_F(Damaged, SaysWhenIdentityNetHasAnotherStructure) {
+TEST_F(Damaged, ReportsAnIdentityNetOfAnotherStructure) {
   edit(folder_ / "identitynet/config.json", "\"in_channels\": 4", "\"in_channels\": 5");
   EXPECT_NE(opening().find("the UNet's latent has 4 channels, IdentityNet takes 5"),
             std::string::npos)
@@ -278,13 +279,13 @@ TEST_F(Damaged, RefusesATruncatedWeightFile) {
   EXPECT_NE(opening(), "no error");
 }
 
-TEST_F(Damaged, RefusesAnEmbeddingAndKeypointsThatCannotBe) {
+TEST_F(Damaged, RefusesInvalidEmbeddingsAndKeypoints) {
   Pipeline pipeline(paths_, {.precision = Precision::kF32});
   const Request request{.prompt = "a", .negative = {}, .width = 64, .height = 64, .steps = 1};
   const std::vector<float> embedding(512, 0.1F);
   EXPECT_EQ(
       error_of([&] { pipeline.start(request, std::span(embedding).first(100), Keypoints{}); }),
-      "argument: the face's embedding must have 512 numbers, it has 100");
+      "argument: cannot take the face's embedding: expected 512 numbers, got 100");
   Keypoints nan{};
   nan[2][0] = NAN;
   EXPECT_NE(error_of([&] { pipeline.start(request, embedding, nan); }).find("keypoint"),
@@ -295,7 +296,7 @@ TEST_F(Damaged, RefusesAnEmbeddingAndKeypointsThatCannotBe) {
             std::string::npos);
 }
 
-TEST_F(Damaged, StopsWhenAskedAndSaysSo) {
+TEST_F(Damaged, StopsOnRequest) {
   Pipeline pipeline(paths_, {.precision = Precision::kF32});
   const Request request{.prompt = "a", .negative = {}, .width = 64, .height = 64, .steps = 2};
   const std::vector<float> embedding(512, 0.1F);
@@ -313,11 +314,11 @@ TEST_F(Damaged, StopsWhenAskedAndSaysSo) {
                             stop_check(stop.get_token()));
             }),
             "cancelled: cancelled");
-  EXPECT_TRUE(generation.next());  // and goes on from where it was
+  EXPECT_TRUE(generation.next());  // continues where it stopped
   EXPECT_EQ(generation.step(), 1);
 }
 
-TEST(PipelineOptions, RefusesWhatThisMachineLacks) {
+TEST(PipelineOptions, RefusesUnsupportedPrecisions) {
   const auto open = [](PipelineOptions options) {
     const fs::path checkpoint = testing::golden_path("pipeline/fp16_published/checkpoint");
     return error_of([&] {

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kAdapter = "ip_adapter.";
 constexpr std::string_view kResampler = "image_proj.";
 
-/// Weights that a graph declares under `prefix`, without it.
+/// The weights that a graph declares under `prefix`, with the prefix removed.
 std::vector<Expected> declared(const Graph& graph, std::string_view prefix) {
   std::vector<Expected> expected;
   for (const ValueInfo& value : graph.values()) {
@@ -70,7 +70,7 @@ void open_text_encoder(OpenedModels& models, std::size_t index, const ModelSourc
   }
 }
 
-/// The whole denoiser at a small size: only its weights' names and shapes matter.
+/// The whole denoiser at a small size; only the names and shapes of its weights matter.
 Graph denoiser_for_audit(const OpenedModels& models) {
   Graph graph;
   const Scope root(&graph, "");
@@ -94,13 +94,13 @@ Graph denoiser_for_audit(const OpenedModels& models) {
   return graph;
 }
 
-/// The parts must have been made for each other; says which are not, before a tensor's shape does.
+/// Checks that the parts fit together, before a mere tensor shape error would be reported.
 void check_widths(const OpenedModels& models, const ModelSource& source) {
   const auto differ = [](std::string_view what, std::int64_t gives, std::string_view reader,
                          std::int64_t takes) {
     if (gives != takes) {
-      fail(ErrorKind::kShape, "{} has {} channels, {} takes {}: they were not made for each other",
-           what, gives, reader, takes);
+      fail(ErrorKind::kShape, "{} has {} channels, {} expects {}: they are not compatible", what,
+           gives, reader, takes);
     }
   };
   const std::int64_t text = models.clip[0].width + models.clip[1].width;
@@ -122,7 +122,7 @@ void check_widths(const OpenedModels& models, const ModelSource& source) {
       models.identitynet.layers != models.unet.layers) {
     fail(ErrorKind::kShape,
          "IdentityNet in {} has block_out_channels {} x layers_per_block {}, the UNet in {} has {} "
-         "x {}: they were not made for each other",
+         "x {}: they are not compatible",
          source.place("identitynet").string(), fmt::join(models.identitynet.channels, ","),
          fmt::join(models.identitynet.layers, ","), source.place("unet").string(),
          fmt::join(models.unet.channels, ","), fmt::join(models.unet.layers, ","));
@@ -134,7 +134,7 @@ void check_widths(const OpenedModels& models, const ModelSource& source) {
   }
 }
 
-/// The adapter's two halves, each without its prefix.
+/// The adapter's two parts, each without its prefix.
 struct AdapterWeights {
   WeightMap attention;
   WeightMap resampler;
@@ -151,8 +151,8 @@ AdapterWeights open_adapter(const ModelSource& source) {
       adapter.resampler.add(name.substr(kResampler.size()), tensor);
     } else {
       fail(ErrorKind::kCorrupt,
-           "cannot read the face adapter {}: its tensors are under image_proj and ip_adapter, it "
-           "also has {}",
+           "cannot read the face adapter {}: expected only tensors under image_proj and "
+           "ip_adapter, got {}",
            place, name);
     }
   }
@@ -209,7 +209,7 @@ void open_vae(OpenedModels& models, const ModelSource& source) {
   audit_against("the VAE", source, "vae", graph, "", models.vae_weights);
 }
 
-/// What scheduler_config.json names, or else model_index.json, which is what diffusers goes by.
+/// The sampler named in scheduler_config.json, or in model_index.json, which diffusers uses.
 std::string sampler_of(const SchedulerConfig& scheduler, const Json& index) {
   if (scheduler.class_name != default_sampler().diffusers_class)
     return printable(scheduler.class_name);
@@ -232,8 +232,8 @@ int OpenedModels::prompt_length(int encoder) const {
 
 namespace {
 
-/// guidance_scale of generation_config.json, the name that transformers' models use (diffusers has
-/// none); the published demo's 5 where it is not there.
+/// guidance_scale of generation_config.json, a file name of transformers (diffusers has none); if
+/// missing, 5 as in InstantID's demo.
 double guidance_of(const ModelSource& source) {
   constexpr double kPublished = 5;
   const Json config = source.config("generation");

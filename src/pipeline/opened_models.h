@@ -1,5 +1,5 @@
-// The models of a pipeline, opened: configs, tokenizers and where every tensor lies. No weight is
-// read.
+// The opened models of a pipeline: configs, tokenizers and the location of every tensor. No weights
+// are read.
 #pragma once
 
 #include <array>
@@ -27,28 +27,28 @@ struct OpenedModels {
   WeightMap vae_weights;
   SchedulerConfig scheduler;
   std::string sampler{
-      default_sampler().diffusers_class};  // the class that the model names, printable
+      default_sampler().diffusers_class};  // the class named by the model, made printable
   bool zero_absent_negative = true;        // model_index.json: force_zeros_for_empty_prompt
-  double guidance = 5;                     // of pictures that name none
+  double guidance = 5;                     // for requests without guidance
 
-  /// Tokens a prompt is padded or cut to.
+  /// The number of tokens that prompts are padded or cut to.
   int prompt_length(int encoder) const;
 };
 
-/// Opens and audits everything; throws the first Error, which names all that is wrong in that
-/// component. Throws Error(kCancelled) between two files after `stop`.
+/// Opens and audits everything. Throws an Error for the first component with problems, listing all
+/// of them, and Error(kCancelled) between two files after `stop`.
 OpenedModels open_models(const ModelSource& source, const std::stop_token& stop = {});
-/// Of a DiffusersFolder, after its check().
+/// Opens a DiffusersFolder, after its check().
 OpenedModels open_models(const ModelPaths& paths, const std::stop_token& stop = {});
 
 struct AssumedModels {
   OpenedModels models;
-  std::vector<std::string> assumed;  // files and folders that are not there
+  std::vector<std::string> assumed;  // missing files and folders
 };
 
-/// For a plan, which needs no files: as open_models(), where every file is there; else of a
-/// PublishedModel: names and shapes are not audited, and there are no tokenizers. Throws what
-/// open_models() throws for files that are no models.
+/// For plans, which need no files: like open_models() if every file exists, otherwise a
+/// PublishedModel without an audit of names and shapes and without tokenizers. Throws what
+/// open_models() throws for invalid files.
 AssumedModels assume_models(const ModelPaths& paths);
 
 }  // namespace semblance

@@ -36,8 +36,8 @@ DType dtype_of(Precision precision) {
 
 namespace {
 
-/// Gives what `work` gives in a workspace of the budget, or of what the machine has where that is
-/// less: with some air first, and where nothing fits then with all there is.
+/// Runs `work` in a workspace of the budget, or of the available memory if that is less: first with
+/// a safety margin, then, if nothing fits, without.
 template <typename Work>
 auto in_the_room(const Workspace& workspace, const std::vector<Stage>& stages,
                  const std::stop_token& stop, Work&& work) {
@@ -65,7 +65,7 @@ auto in_the_room(const Workspace& workspace, const std::vector<Stage>& stages,
   }
 }
 
-/// The stages up to, but not with, the keypoints and the steps.
+/// The stages before the keypoints and the steps.
 std::vector<Stage> conditions_of(std::vector<Stage> stages) {
   std::erase_if(stages, [](const Stage& stage) { return stage.id >= StageId::kKeypoints; });
   return stages;
@@ -95,7 +95,7 @@ struct Generation::State {
   Values values = {};
   std::optional<Denoiser> denoiser = {};
   std::uint64_t planned_bytes = 0;  // of the denoiser
-  std::uint64_t refused_bytes = 0;  // no denoiser fits into that
+  std::uint64_t refused_bytes = 0;  // a room in which no denoiser fitted
   std::vector<std::string> news = {};
   int step = 0;
 
@@ -134,7 +134,7 @@ void Generation::State::make_denoiser(const Workspace& workspace, const Stage& s
   for (const std::string& name : stage.given_up) values.drop(name);
 }
 
-/// A denoiser that fits into the room: with some air if it can be, else barely.
+/// Makes a denoiser that fits into the room, with a safety margin if possible.
 void Generation::State::replan(const MemoryRoom& room, const Stage& stage,
                                const std::stop_token& stop) {
   const bool had_one = denoiser.has_value();
@@ -266,7 +266,7 @@ Image Generation::decode(std::stop_token stop) {
 
 namespace {
 
-/// Of the denoiser's files, how much lies in the page cache.
+/// How much of the denoiser's files is in the page cache.
 double cached_share_of(const OpenedModels& models) {
   std::set<const File*> files;
   for (const auto& [name, tensor] : models.denoiser_weights) files.insert(tensor.file.get());
@@ -280,7 +280,7 @@ Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options, std:
   auto models = std::make_shared<Models>(
       Models{open_models(paths, stop), paths, options.backend, precision,
              Workspace(backend_by_name(options.backend), options.workspace)});
-  // Now, since they are needed when a file has failed later.
+  // Computed now because they are needed after a file has failed.
   check_stop(stop);
   models->fingerprints = fingerprints_of(DiffusersFolder(paths), models->opened);
   check_stop(stop);
@@ -342,19 +342,18 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
     const auto found = run.fingerprints.find(part);
     if (found == run.fingerprints.end() || found->second != fingerprint) {
       fail(ErrorKind::kArgument,
-           "cannot resume the run: {} is not the one that it was begun with (in {}, {} and {})\n  "
-           "name the same models with --base, --identitynet and --adapter, or start anew",
+           "cannot resume the run: {} is not the one it was started with (in {}, {} and {})\n  "
+           "give the same models with --base, --identitynet and --adapter, or start a new run",
            part, run.models.base.string(), run.models.identitynet.string(),
            run.models.adapter.string());
     }
   }
   const auto same = [](std::string_view what, const auto& was, const auto& is) {
     if (was != is) {
-      fail(
-          ErrorKind::kArgument,
-          "cannot resume the run: it was begun with {} {}, here it is {}, which would give another "
-          "picture",
-          what, was, is);
+      fail(ErrorKind::kArgument,
+           "cannot resume the run: it was started with {} {}, got {}, which would give a different "
+           "picture",
+           what, was, is);
     }
   };
   const auto name = [](Precision precision) {
@@ -362,18 +361,18 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
   };
   same("the precision", std::string(name(run.precision)), std::string(name(models.precision)));
   same("the backend", run.backend, models.backend_name);
-  same("a number of threads of", run.threads, threads());
+  same("the number of threads", run.threads, threads());
   const std::int64_t fold = models.opened.vae.fold();
   auto sampler = default_sampler().make(models.opened.scheduler, run.request.steps);
   const int steps = sampler->evaluations();
   if (run.step < 0 || run.step > steps) {
-    fail(ErrorKind::kCorrupt, "cannot resume the run: it has done {} steps of {}", run.step, steps);
+    fail(ErrorKind::kCorrupt, "cannot resume the run: it has {} steps done of {}", run.step, steps);
   }
   const std::int64_t elements =
       models.opened.unet.in_channels * (run.request.height / fold) * (run.request.width / fold);
   if (static_cast<std::int64_t>(run.latent.size()) != elements) {
     fail(ErrorKind::kCorrupt,
-         "cannot resume the run: its latent has {} numbers, a picture of {}x{} has one of {}",
+         "cannot resume the run: its latent has {} numbers, but a picture of {}x{} needs {}",
          run.latent.size(), run.request.width, run.request.height, elements);
   }
   auto state = std::make_unique<Generation::State>(Generation::State{
@@ -388,7 +387,7 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
   if (run.step < steps) state->make_conditions(stop);
   const std::span<float> latent =
       state->values.make(value_types(models.opened, run.request).latent).f32();
-  // The noise that was drawn already: of the first latent, then of the steps.
+  // Draws the noise that was already used: for the first latent, then for the steps.
   state->noise.randn(latent);
   for (int step = 0; step < run.step; ++step) {
     if (state->sampler->draws_noise(step)) state->noise.randn(latent);

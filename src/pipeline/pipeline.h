@@ -1,12 +1,12 @@
-// A request becomes a picture: encode, the step loop, decode.
+// Makes a picture from a request: encoding, the step loop, decoding.
 //
 //   Pipeline pipeline(paths, {});   // opens and audits every file, reads no weights yet
 //   Generation generation = pipeline.start(request, embedding, keypoints);
-//   while (generation.next()) {     // progress, preview, cancel: between two turns
+//   while (generation.next()) {     // between steps: progress, preview, cancel
 //   }
 //   Image picture = generation.decode();
 //
-// A Pipeline may be used by one thread at a time.
+// Only one thread at a time may use a Pipeline.
 #pragma once
 
 #include <memory>
@@ -29,12 +29,13 @@ namespace semblance {
 struct PipelineOptions {
   Precision precision = Precision::kAuto;
   std::string backend = "cpu";
-  /// The memory budget, the scratch folder, what is known of the machine. With a meter a run is
-  /// planned anew when the machine has become too tight for its plan.
+  /// Memory budget, scratch folder and machine facts. With a meter, a run is replanned when
+  /// available memory drops below its plan.
   Workspace::Options workspace = {};
 };
 
-/// What `auto` is on this processor. Throws Error(kDevice) for one that it cannot compute in.
+/// Resolves `auto` for this processor. Throws Error(kDevice) for a precision that it does not
+/// support.
 Precision resolve(Precision precision);
 DType dtype_of(Precision precision);
 
@@ -44,29 +45,29 @@ class Generation {
   Generation& operator=(Generation&&) noexcept;
   ~Generation();
 
-  /// Computes one step; false when all are done. Throws Error(kCancelled) when stopped in between,
-  /// and Error(kMemory) when the machine has become so tight that no plan fits.
+  /// Computes one step; returns false when all are done. Throws Error(kCancelled) when stopped, and
+  /// Error(kMemory) if no plan fits the remaining memory.
   bool next(std::stop_token stop = {});
-  /// What a user should know of the steps since the last call: that the run goes on with a smaller
-  /// plan. In language().
+  /// Messages for the user about the steps since the last call: that the run continues with a
+  /// smaller plan. In language().
   std::vector<std::string> take_news();
-  /// What the process holds at most in a step, as planned when the denoiser was made; 0 before, and
-  /// where nothing limits it.
+  /// The process's planned peak in a step, set when the denoiser is made; 0 before, and without a
+  /// limit.
   std::uint64_t planned_bytes() const;
   int step() const;  // steps done
   int steps() const;
-  /// The latent as it is now, f32 [1,4,h/8,w/8], as diffusers' output_type="latent" gives it.
+  /// The current latent, f32 [1,4,h/8,w/8], as from diffusers' output_type="latent".
   std::vector<float> latent() const;
-  /// The latent as the last step's noise predicts that it will end: what a preview shows. latent()
-  /// before the first step and after the last.
+  /// The final latent as predicted from the last step's noise, for previews. Equals latent() before
+  /// the first step and after the last.
   std::vector<float> predicted() const;
-  /// What Pipeline::resume() goes on from. Reads no file, so that it works when one has failed; a
-  /// step that has thrown leaves it as it was. `outputs` and `latents` are the caller's to fill.
+  /// The state for Pipeline::resume(). Reads no file, so it works after a file has failed; a step
+  /// that threw does not change it. The caller fills in `outputs` and `latents`.
   SavedRun saved() const;
-  /// Where the time of the steps went since the denoiser was made; empty before the first step and
-  /// after the last.
+  /// The time per kernel since the denoiser was made; empty before the first step and after the
+  /// last.
   std::vector<KernelTime> times() const;
-  /// The picture of the latent as it is now.
+  /// Decodes the current latent.
   Image decode(std::stop_token stop = {});
 
  private:
@@ -79,36 +80,36 @@ class Generation {
 class Pipeline {
  public:
   /// Opens the files, reads configs and headers, and audits every tensor's name and shape; throws
-  /// one Error that lists all that is missing, left over or wrongly shaped. Of the
-  /// weights only what fingerprints_of() looks at is read. Throws Error(kCancelled) after `stop`.
+  /// one Error that lists all missing, unexpected or wrongly shaped tensors. Reads only those
+  /// weights that fingerprints_of() samples. Throws Error(kCancelled) after `stop`.
   Pipeline(const ModelPaths& paths, const PipelineOptions& options, std::stop_token stop = {});
   Pipeline(Pipeline&&) noexcept;
   ~Pipeline();
 
-  /// Side of the square that the base model was made for: sample_size x 8, 1024 for SDXL.
+  /// Side in pixels of the square the base model was trained for: sample_size x 8, 1024 for SDXL.
   int native_side() const;
-  /// What the base model says for pictures that name no guidance, else the published demo's 5.
+  /// The base model's default guidance, else 5 as in InstantID's demo.
   double native_guidance() const;
-  /// The precision that `auto` became.
+  /// The precision in use, never kAuto.
   Precision precision() const;
-  /// With the base that the process has, where there is a budget.
+  /// With a budget, includes the process's base memory.
   const Workspace& workspace() const;
   /// plan_picture() with these models and this workspace.
   PlannedPicture plan(const PlanQuestion& question, const std::function<void()>& check = {}) const;
-  /// find_warnings() of this pipeline's models.
+  /// find_warnings() for this pipeline's models.
   std::vector<Warning> warnings(const Request& request, const std::stop_token& stop = {}) const;
 
-  /// Encodes the prompts and the face, and makes the first noise. `embedding`: 512 numbers as the
-  /// recogniser gave them; `keypoints` in pixels of the picture to be made. Throws as
-  /// check(request) does, and Error(kCancelled).
+  /// Encodes the prompts and the face, and makes the initial noise. `embedding`: the recogniser's
+  /// 512 numbers, not normalised; `keypoints`: in pixels of the new picture. Throws what
+  /// check(request) throws, and Error(kCancelled).
   Generation start(const Request& request, std::span<const float> embedding,
                    const Keypoints& keypoints, std::stop_token stop = {});
-  /// Goes on with a run, to the same bits as if it had not stopped. Throws Error(kArgument), saying
-  /// what to do, when it was begun with other models, another precision, backend or number of
-  /// threads; Error(kCorrupt) for a step or latent that its request cannot have;
+  /// Resumes a run; the result has the same bits as without the stop. Throws Error(kArgument),
+  /// saying what to do, if the run was started with other models, another precision, backend or
+  /// number of threads; Error(kCorrupt) for a step or latent that does not match its request;
   /// Error(kCancelled).
   Generation resume(const SavedRun& run, std::stop_token stop = {});
-  /// The picture of any latent, f32 [c,h/8,w/8]. Throws Error(kCancelled).
+  /// Decodes any latent, f32 [c,h/8,w/8]. Throws Error(kCancelled).
   Image decode(std::span<const float> latent, Size size, std::stop_token stop = {});
 
  private:

@@ -41,9 +41,9 @@ class Predicted : public ::testing::Test {
   Request request_;
 };
 
-/// Euler's step goes along the noise: with x before and y after it, of noise levels a and b, the
-/// noise is (y - x) / (b - a), and what it leaves of x is x - a * noise.
-TEST_F(Predicted, IsTheLatentWithoutTheNoiseOfTheLastStep) {
+/// An Euler step moves along the noise: with x at noise level a before and y at noise level b after
+/// it, the noise is (y - x) / (b - a), and the latent without it x - a * noise.
+TEST_F(Predicted, IsTheLatentWithoutTheLastStepsNoise) {
   Generation generation = start();
   const Schedule euler = schedule();
   ASSERT_EQ(euler.timesteps.size(), 3U);
@@ -67,7 +67,7 @@ TEST_F(Predicted, IsTheLatentAfterTheLastStep) {
   EXPECT_EQ(generation.predicted(), generation.latent());
 }
 
-TEST_F(Predicted, OfOneStepIsItsLatent) {
+TEST_F(Predicted, IsTheLatentOfASingleStep) {
   request_.steps = 1;
   Generation generation = start();
   const std::vector<float> x = generation.latent();
@@ -76,7 +76,7 @@ TEST_F(Predicted, OfOneStepIsItsLatent) {
   EXPECT_EQ(generation.predicted(), generation.latent());
 }
 
-TEST_F(Predicted, OfAResumedRunIsItsLatentUntilItsFirstStep) {
+TEST_F(Predicted, IsTheLatentOfAResumedRunBeforeItsFirstStep) {
   Generation generation = start();
   generation.next();
   Generation resumed = pipeline_.resume(generation.saved());

@@ -1,4 +1,4 @@
-// A machine that becomes tighter while a picture is made: a smaller plan, the same bits.
+// Available memory shrinks during a run: a smaller plan, the same bits.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -21,8 +21,8 @@ using testing::expect_error;
 
 constexpr std::uint64_t kMib = 1 << 20;
 
-/// A machine whose memory a test sets. This process is said to hold nothing, so that what is
-/// available is what it may hold in all.
+/// A machine whose memory the test sets. The process appears to hold nothing, so the available
+/// memory is all that it may hold.
 class Replan : public ::testing::Test {
  protected:
   Replan() {
@@ -44,12 +44,12 @@ class Replan : public ::testing::Test {
 
   static constexpr std::uint64_t kPlenty = 100000 * kMib;
 
-  /// The machine has twice the memory that is available, so that its reserve is 1/25 of it.
+  /// Total memory is twice the available memory, so the machine's reserve is 1/25 of the latter.
   void available(std::uint64_t bytes) const {
     std::ofstream(root_ / "proc/meminfo")
         << "MemTotal: " << bytes / 512 << " kB\nMemAvailable: " << bytes / 1024 << " kB\n";
   }
-  /// A group of the process whose limit is `limit`, of which nothing is used.
+  /// Puts the process into a control group with this limit and no usage.
   void group(std::uint64_t limit) const {
     const fs::path folder = root_ / "sys/fs/cgroup/run";
     fs::create_directories(folder);
@@ -92,8 +92,8 @@ class Replan : public ::testing::Test {
   Request request_;
 };
 
-TEST_F(Replan, GoesOnWithASmallerPlanToTheSameBits) {
-  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer's memory is more than the plan's";
+TEST_F(Replan, ContinuesWithASmallerPlanToTheSameBits) {
+  if (testing::kSanitized) GTEST_SKIP() << "the sanitizer uses more memory than the plan";
   const std::vector<float> whole = latent_without_limit();
   Pipeline watching = pipeline();
   Generation generation = start(watching);
@@ -123,7 +123,7 @@ TEST_F(Replan, GoesOnWithASmallerPlanToTheSameBits) {
   EXPECT_EQ(generation.latent(), whole);
 }
 
-TEST_F(Replan, StopsWhereNothingFitsAndGoesOnAfterwards) {
+TEST_F(Replan, StopsWhenNothingFitsAndContinuesLater) {
   const std::vector<float> whole = latent_without_limit();
   for (const bool by_group : {false, true}) {
     const auto set = [&](std::uint64_t bytes) { by_group ? group(bytes) : available(bytes); };
@@ -133,9 +133,9 @@ TEST_F(Replan, StopsWhereNothingFitsAndGoesOnAfterwards) {
     generation.next();
     generation.next();
     set(20 * kMib);
-    expect_error(ErrorKind::kMemory, "cannot go on: the rest needs at least ",
+    expect_error(ErrorKind::kMemory, "cannot continue: the rest needs at least ",
                  [&] { generation.next(); });
-    expect_error(ErrorKind::kMemory, ", 20 MiB are available", [&] { generation.next(); });
+    expect_error(ErrorKind::kMemory, ", 20 MiB available", [&] { generation.next(); });
     EXPECT_EQ(generation.step(), 2);
     const SavedRun saved = generation.saved();
     set(kPlenty);
@@ -150,7 +150,7 @@ TEST_F(Replan, StopsWhereNothingFitsAndGoesOnAfterwards) {
   }
 }
 
-TEST_F(Replan, KeepsToABudgetThatIsLessThanWhatIsThere) {
+TEST_F(Replan, KeepsToABudgetBelowTheAvailableMemory) {
   Pipeline watching = pipeline(4000 * kMib);
   Generation generation = start(watching);
   generation.next();
@@ -168,7 +168,7 @@ TEST_F(Replan, DecodesInLessMemory) {
   Generation generation = start(watching);
   generation.next();
   const Image whole = generation.decode();
-  // The least that works, in steps of 2 MiB.
+  // Finds the minimum in steps of 2 MiB.
   std::uint64_t bytes = 20 * kMib;
   for (;; bytes += 2 * kMib) {
     available(bytes);
@@ -177,7 +177,8 @@ TEST_F(Replan, DecodesInLessMemory) {
       break;
     } catch (const Error& error) {
       ASSERT_EQ(error.kind(), ErrorKind::kMemory) << error.what();
-      EXPECT_TRUE(std::string(error.what()).starts_with("cannot go on: the rest needs at least "))
+      EXPECT_TRUE(
+          std::string(error.what()).starts_with("cannot continue: the rest needs at least "))
           << error.what();
     }
     ASSERT_LT(bytes, 4000 * kMib);

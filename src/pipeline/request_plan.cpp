@@ -42,7 +42,7 @@ std::uint64_t moved_through_file(const Program& program) {
 
 void take_program(StagePlan& stage, const Program& program, const Rates& rates) {
   const Plan& plan = program.plan;
-  std::uint64_t loaded = 0;  // before the first run, of what stays
+  std::uint64_t loaded = 0;  // before the first run, of resident weights
   std::uint64_t packed = 0;
   std::uint64_t last_place = ~std::uint64_t{0};
   std::vector<bool> seen;
@@ -73,12 +73,12 @@ void take_program(StagePlan& stage, const Program& program, const Rates& rates) 
 
 std::uint64_t whole_mib(std::uint64_t bytes) { return round_up(bytes, kMiB); }
 
-/// What a stage holds for a moment before its places are in use: an input twice.
+/// Memory that a stage holds briefly before its arena is in use: a second copy of an input.
 std::uint64_t before_run(const Stage& stage) {
   return stage.beside.released_bytes == 0 ? 0 : 2 * stage.beside.released_bytes + 2 * kMiB;
 }
 
-/// The stages that need the most come first, so that the others need only be looked at.
+/// Heaviest stages first, so that the others need only a quick check.
 constexpr int kLight = 4;
 int weight_of(const Stage& stage) {
   switch (stage.id) {
@@ -97,7 +97,7 @@ int weight_of(const Stage& stage) {
 
 }  // namespace
 
-/// A stage with what is known of its kernels and of what fits.
+/// A stage with cached results about its kernels and what fits.
 class RequestPlanner::PlannedStage {
  public:
   PlannedStage(const Stage& stage, const Workspace& workspace, const std::function<void()>& check)
@@ -153,7 +153,7 @@ class RequestPlanner::PlannedStage {
     return places && (!fitter_ || fitter_->fits(*places));
   }
 
-  /// What the process needs for it, or `known`, if that is enough.
+  /// The memory the process needs for this stage, or `known` if that suffices.
   std::uint64_t minimum(std::uint64_t known) {
     if (fits(known)) return known;
     const std::uint64_t places = fitter_ ? fitter_->least_memory() : 0;
@@ -161,7 +161,7 @@ class RequestPlanner::PlannedStage {
   }
 
  private:
-  /// What is left for the places, or nothing where not even the rest fits.
+  /// What is left for the arena; nullopt if not even the rest fits.
   std::optional<std::uint64_t> places_in(std::optional<std::uint64_t> budget) const {
     if (budget && (before_bytes_ > *budget || beside_bytes_ > *budget)) return std::nullopt;
     if (!budget || workspace_.options().places_bytes) return options_.fit.memory_bytes;
@@ -197,7 +197,7 @@ std::vector<RequestPlanner::PlannedStage*> RequestPlanner::heaviest_first() cons
 }
 
 std::uint64_t RequestPlanner::minimum_budget() {
-  // A run with a budget may spill, also where the workspace has none.
+  // A run with a budget may spill even if the workspace has no budget.
   if (!workspace_.options().budget_bytes)
     return RequestPlanner(all_, workspace_.with_budget(0), check_).minimum_budget();
   std::uint64_t least = 0;
@@ -239,8 +239,8 @@ RequestPlan RequestPlanner::plan() {
 
 namespace {
 
-/// Looks for the largest picture that fits. What a picture needs grows about as its area, in steps:
-/// a guess first, from a picture that is large enough for that, then halves.
+/// Searches for the largest picture that fits. Memory grows roughly with the area, in steps: starts
+/// with an estimate from a sufficiently large picture, then bisects.
 class LargestPicture {
  public:
   LargestPicture(const OpenedModels& models, DType dtype, const Workspace& workspace,
@@ -252,7 +252,7 @@ class LargestPicture {
         check_(check),
         budget_(workspace.options().budget_bytes.value_or(~std::uint64_t{0})) {}
 
-  /// `minimum_bytes`: of the request itself.
+  /// `minimum_bytes`: the minimum budget of the request itself.
   std::optional<Size> find(std::uint64_t minimum_bytes) const {
     const Request& request = question_.request;
     const int longest = std::max(request.width, request.height);
@@ -305,7 +305,7 @@ class LargestPicture {
     return stages;
   }
 
-  /// The side that would fit, where a picture of `side` takes so many bytes.
+  /// Estimates the side that would fit, given the bytes for a picture of `side`.
   int guess(int side, std::uint64_t bytes) const {
     const auto base = static_cast<double>(workspace_.options().base_bytes.value_or(0));
     const double ratio =

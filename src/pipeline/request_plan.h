@@ -1,7 +1,7 @@
-// What a request will take before it runs: memory, time and disk, stage by stage.
+// Estimates what a request needs before it runs: memory, time and disk, stage by stage.
 //
-// A plan is made of the stages that the run runs, so it tells what the run does. Bytes and seconds.
-// Needs no weights: where a file is not there, its tensors are taken for fp16
+// A plan uses the same stages as the run, so it describes what the run does. All figures are bytes
+// and seconds. Needs no weights: the tensors of missing files are assumed to be fp16
 // (PublishedModel).
 #pragma once
 
@@ -24,19 +24,19 @@ Message title_of(Limit limit);
 struct StagePlan {
   StageId id = StageId::kPhoto;
   int runs = 1;
-  bool fits = true;  // where it does not, what a plan would tell is 0
+  bool fits = true;  // if false, the figures of a plan are 0
   std::uint64_t base_bytes = 0;
-  std::uint64_t values_bytes = 0;          // what is held beside the places
-  std::uint64_t resident_bytes = 0;        // weights that stay
-  std::uint64_t streamed_bytes = 0;        // weights read in a run, as they are in their files
+  std::uint64_t values_bytes = 0;          // values between stages, outside the arena
+  std::uint64_t resident_bytes = 0;        // weights that stay in memory
+  std::uint64_t streamed_bytes = 0;        // weights read per run, in their file format
   std::uint64_t activation_bytes = 0;      // the arena: activations, scratch, packed weights
-  std::uint64_t kernel_scratch_bytes = 0;  // of it, the most that a kernel takes
-  std::uint64_t reading_bytes = 0;         // the ring and the staging
+  std::uint64_t kernel_scratch_bytes = 0;  // of it, the largest kernel scratch
+  std::uint64_t reading_bytes = 0;         // read-ahead ring and staging buffers
   std::uint64_t scratch_bytes = 0;         // of the scratch file
   std::uint64_t peak_bytes = 0;            // of the process
   double run_seconds = 0;                  // of a run after the first
-  double seconds = 0;                      // of all runs, with what is read before the first
-  double wait_seconds = 0;                 // of a run, for the disk
+  double seconds = 0;                      // of all runs, reads before the first included
+  double wait_seconds = 0;                 // of a run, waiting for the disk
   Limit limit = Limit::kComputing;
 };
 
@@ -44,18 +44,17 @@ struct RequestPlan {
   std::vector<StagePlan> stages;
   std::optional<std::uint64_t> budget_bytes;
   bool fits = true;
-  std::uint64_t peak_bytes = 0;     // 0 where it does not fit
+  std::uint64_t peak_bytes = 0;     // 0 if it does not fit
   std::uint64_t scratch_bytes = 0;  // the largest scratch file
   double seconds = 0;
   double step_seconds = 0;
 };
 
-/// Plans each stage with the workspace's budget and base. What was found out for one question
-/// serves the next.
+/// Plans each stage with the workspace's budget and base memory. Results are reused between calls.
 class RequestPlanner {
  public:
-  /// The stages must outlive this. Everything below calls `check` all along, which ends it
-  /// by throwing.
+  /// The stages must outlive this. All functions below call `check` regularly; it cancels by
+  /// throwing.
   RequestPlanner(const std::vector<Stage>& stages, const Workspace& workspace,
                  std::function<void()> check = {});
   ~RequestPlanner();
@@ -63,9 +62,9 @@ class RequestPlanner {
   RequestPlan plan();
   /// Whether plan() would fit; cheaper than calling it.
   bool fits();
-  /// The smallest budget in which all fit, whole MiB.
+  /// The smallest budget in which all stages fit, in whole MiB.
   std::uint64_t minimum_budget();
-  /// Why the stage's program is as it is; says so where the stage has none, or does not fit.
+  /// Explains the stage's program, or says that it has none or does not fit.
   std::string explain(StageId id);
 
  private:
@@ -78,13 +77,13 @@ class RequestPlanner {
   std::vector<std::unique_ptr<PlannedStage>> stages_;
 };
 
-/// Which of the costlier answers are wanted.
+/// Whether to compute one of the costlier answers.
 enum class Wanted : std::uint8_t { kNever, kWhereItDoesNotFit, kAlways };
 
 struct PlanQuestion {
   Request request;
-  std::optional<ImageFormat> format = {};  // absent where no file is written
-  std::vector<Stage> before = {};          // what runs before: the stages of photos
+  std::optional<ImageFormat> format = {};  // absent if no file is written
+  std::vector<Stage> before = {};          // stages that run before: those of photos
   int first_step = 0;
   Wanted minimum = Wanted::kWhereItDoesNotFit;
   Wanted largest = Wanted::kWhereItDoesNotFit;
@@ -94,13 +93,14 @@ struct PlanQuestion {
 struct PlannedPicture {
   RequestPlan plan;
   std::uint64_t minimum_bytes = 0;  // RequestPlanner::minimum_budget()
-  /// The largest picture of the request's shape that fits, sides multiples of 64 up to 2048; absent
-  /// where none is found. Three tries are made, so a picture some steps larger may fit, too.
+  /// The largest picture found that fits, in the request's shape, with sides that are multiples of
+  /// 64 up to 2048; absent if none is found. Only three sizes are tried, so a slightly larger one
+  /// may fit too.
   std::optional<Size> largest = {};
-  std::string explanation = {};  // of the stage that was asked for
+  std::string explanation = {};  // of the requested stage
 };
 
-/// How all front ends plan a picture. `check` as above.
+/// Plans a picture, for all front ends. `check` as above.
 PlannedPicture plan_picture(const OpenedModels& models, DType dtype, const Workspace& workspace,
                             const PlanQuestion& question, const std::function<void()>& check = {});
 

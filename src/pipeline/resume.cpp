@@ -20,12 +20,13 @@ constexpr const char* kFormat = "semblance run";
 constexpr const char* kVersionKey = "version";
 constexpr const char* kVersion = "1";
 constexpr const char* kRunKey = "run";
-constexpr std::uint64_t kLimitBytes = std::uint64_t{128} << 20;  // 8192 x 8192 is a latent of 16
+constexpr std::uint64_t kLimitBytes = std::uint64_t{128}
+                                      << 20;  // the latent of 8192 x 8192 has 16 MiB
 constexpr std::int64_t kFold = 8;
 constexpr std::int64_t kMaxChannels = 64;
 constexpr std::size_t kMaxOutputs = 1000;
 
-/// A path as text of ASCII: '%' and what is not ASCII stand as %XX, for a path need not be UTF-8.
+/// Encodes a path as ASCII: '%' and non-ASCII bytes become %XX, because a path need not be UTF-8.
 std::string encoded(const fs::path& path) {
   std::string text;
   for (const char c : path.string()) {
@@ -53,7 +54,7 @@ fs::path decoded(const Json& json, std::string_view key, const std::string& text
     const int high = i + 2 < text.size() ? digit(text[i + 1]) : -1;
     const int low = i + 2 < text.size() ? digit(text[i + 2]) : -1;
     const int byte = high * 16 + low;
-    if (high < 0 || low < 0 || byte == 0) json.refuse(key, "a path with %XX for odd bytes");
+    if (high < 0 || low < 0 || byte == 0) json.refuse(key, "a path with %XX escapes");
     bytes += static_cast<char>(byte);
     i += 2;
   }
@@ -61,7 +62,7 @@ fs::path decoded(const Json& json, std::string_view key, const std::string& text
   return bytes;
 }
 
-/// A seed stands as text: a JSON number need not hold 64 bits.
+/// Seeds are stored as text, because JSON numbers need not hold 64 bits.
 nlohmann::json json_of(const Request& request) {
   nlohmann::json json;
   each_parameter(
@@ -101,7 +102,7 @@ nlohmann::json json_of(const SavedRun& run) {
   return json;
 }
 
-/// One that is not there has its default: an earlier version did not know it.
+/// A missing parameter has its default: an earlier version did not have it.
 void read_request(Request& request, const Json& json) {
   each_parameter(
       [&json](const Parameter& row, auto& member) {
@@ -169,7 +170,7 @@ std::vector<float> read_tensor(const WeightMap& tensors, const fs::path& path,
     fail(ErrorKind::kCorrupt, "cannot resume from {}: its {} must be F32 {}, {}", path.string(),
          name, to_string(shape),
          tensor == nullptr
-             ? "it is not there"
+             ? "it is missing"
              : fmt::format("it is {} {}", name_of(tensor->dtype), to_string(tensor->shape)));
   }
   std::vector<float> values(static_cast<std::size_t>(shape.elements()));
@@ -177,7 +178,7 @@ std::vector<float> read_tensor(const WeightMap& tensors, const fs::path& path,
   return values;
 }
 
-/// Throws unless this is a saved run of a version that is known here; gives what it carries.
+/// Throws unless this is a saved run of a known version; returns its JSON text.
 std::string run_text(const File& file, const fs::path& path) {
   std::array<char, 10> head{};
   const std::size_t count = std::min<std::uint64_t>(head.size(), file.size());
@@ -187,14 +188,14 @@ std::string run_text(const File& file, const fs::path& path) {
   if (safetensors) metadata = read_safetensors_metadata(file);
   if (metadata[kFormatKey] != kFormat) {
     fail(ErrorKind::kArgument,
-         "cannot resume from {}: this is no run that was saved by semblance\n  --resume takes the "
-         "file that --save-state or a stopped run has left",
+         "cannot resume from {}: this is not a saved run of semblance\n  --resume takes a file "
+         "written by --save-state or by a run that failed",
          path.string());
   }
   if (metadata[kVersionKey] != kVersion) {
     fail(ErrorKind::kCorrupt,
-         "cannot resume from {}: version {} of the format is known, this file has \"{}\"\n  go on "
-         "with the semblance that saved it",
+         "cannot resume from {}: expected version {} of the format, got \"{}\"\n  resume with the "
+         "version of semblance that saved it",
          path.string(), kVersion, metadata[kVersionKey].substr(0, 20));
   }
   return metadata[kRunKey];
@@ -223,9 +224,8 @@ void save(const SavedRun& run, const fs::path& path) {
 SavedRun load_saved_run(const fs::path& path) {
   const auto file = open_file(path);
   if (file->size() > kLimitBytes) {
-    fail(ErrorKind::kArgument,
-         "cannot resume from {}: a saved run has at most {} bytes, this file has {}", path.string(),
-         kLimitBytes, file->size());
+    fail(ErrorKind::kArgument, "cannot resume from {}: expected at most {} bytes, got {}",
+         path.string(), kLimitBytes, file->size());
   }
   SavedRun run;
   const std::string text = run_text(*file, path);
@@ -236,7 +236,7 @@ SavedRun load_saved_run(const fs::path& path) {
     fail(ErrorKind::kCorrupt, "cannot resume from {}: {}", path.string(), error.what());
   }
   if (run.step > run.request.steps + 1) {
-    fail(ErrorKind::kCorrupt, "cannot resume from {}: it has done {} steps of {}", path.string(),
+    fail(ErrorKind::kCorrupt, "cannot resume from {}: it has {} steps done of {}", path.string(),
          run.step, run.request.steps);
   }
   const auto sizes = [&](std::string_view name) {
@@ -258,7 +258,8 @@ SavedRun load_saved_run(const fs::path& path) {
   if (!std::all_of(run.embedding.begin(), run.embedding.end(),
                    [](float number) { return std::isfinite(number); })) {
     fail(ErrorKind::kCorrupt,
-         "cannot resume from {}: the face's numbers must be finite, one is not", path.string());
+         "cannot resume from {}: the face's embedding has a number that is not finite",
+         path.string());
   }
   try {
     check_keypoints(run.keypoints, "its keypoints");

@@ -1,5 +1,5 @@
-// A run that stopped between two steps, in a file from which it goes on to the same picture, bit
-// for bit. No photo and no face model is needed any more. docs/resume.md tells the file's format.
+// Saves a run between two steps to a file, from which it resumes to the same picture, bit for bit.
+// Resuming needs neither the photo nor face models. docs/resume.md describes the format.
 //
 //   save(generation.saved(), "out.png.resume");
 //   Generation generation = pipeline.resume(load_saved_run("out.png.resume"));
@@ -18,31 +18,31 @@ namespace semblance {
 struct SavedRun {
   Request request;
   std::vector<float> embedding;
-  Keypoints keypoints{};      // in pixels of the picture to be made
-  int step = 0;               // steps that are done
-  std::vector<float> latent;  // [c,h/8,w/8] after them
+  Keypoints keypoints{};      // in pixels of the new picture
+  int step = 0;               // steps done
+  std::vector<float> latent;  // [c,h/8,w/8] after these steps
   std::int64_t latent_channels = 4;
 
-  // What else the last bits of a picture depend on.
+  // What else affects the last bits of a picture.
   Precision precision = Precision::kF32;  // never auto
   std::string backend = "cpu";
   int threads = 1;
 
-  ModelPaths models;          // where they lay, absolute
-  Fingerprints fingerprints;  // of what they were
+  ModelPaths models;          // absolute paths at the time
+  Fingerprints fingerprints;  // of these models
 
-  // For the program that goes on: where the picture goes, then those still to be made with seeds
-  // counted up; absolute.
+  // For resuming: absolute paths of the picture in progress, then of those that follow with
+  // consecutive seeds.
   std::vector<std::filesystem::path> outputs;
-  std::filesystem::path latents;  // where the final latent goes as well, or empty
-  bool metadata = true;           // pictures carry the text of how they were made
+  std::filesystem::path latents;  // path of the final latent, or empty
+  bool metadata = true;           // whether pictures store their settings as text
 };
 
-/// Writes the file; a new one can be read by its owner alone. Throws what OutputFile throws.
+/// Writes the file; only its owner can read a new one. Throws what OutputFile throws.
 void save(const SavedRun& run, const std::filesystem::path& path);
 
-/// Throws Error(kCorrupt) for a file that is truncated, damaged, of another version or that no
-/// saved run can be, Error(kArgument) for one that is something else, and what open_file throws.
+/// Throws Error(kCorrupt) for a file that is truncated, damaged, inconsistent or of another
+/// version, Error(kArgument) for a file that is not a saved run, and what open_file throws.
 SavedRun load_saved_run(const std::filesystem::path& path);
 
 }  // namespace semblance

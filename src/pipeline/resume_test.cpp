@@ -1,4 +1,4 @@
-// A run that stops, is saved and goes on: the same bits, and what a broken file says.
+// Saving and resuming a run: the same bits, and the errors of damaged files.
 #include "pipeline/resume.h"
 
 #include <gtest/gtest.h>
@@ -33,7 +33,7 @@ class Resume : public ::testing::Test {
     request_.width = 64;
     request_.height = 48;
     request_.steps = 5;
-    request_.identity_end = 0.6;  // two denoisers
+    request_.identity_end = 0.6;  // so that two denoisers run
     request_.seed = ~std::uint64_t{0};
   }
   ~Resume() override {
@@ -53,7 +53,7 @@ class Resume : public ::testing::Test {
                           scale_keypoints(person, {request_.width, request_.height}));
   }
   fs::path file() const { return folder_ / "out.png.resume"; }
-  /// A run of two steps in file().
+  /// Saves a run of two steps in file().
   SavedRun saved() {
     Pipeline pipeline(models(), {.precision = Precision::kF32});
     Generation generation = start(pipeline);
@@ -69,7 +69,7 @@ class Resume : public ::testing::Test {
     return {std::istreambuf_iterator<char>(in), {}};
   }
   void write(const std::string& bytes) const { std::ofstream(file(), std::ios::binary) << bytes; }
-  /// The saved file with one value of its JSON changed; null takes it away.
+  /// The saved file with one JSON value changed; null removes it.
   void change(const std::string& key, const nlohmann::json& value) {
     SavedRun run = saved();
     const auto metadata = read_safetensors_metadata(*open_file(file()));
@@ -188,45 +188,45 @@ TEST_F(Resume, RefusesOtherModels) {
   fs::copy(moved.base, copy, fs::copy_options::recursive);
   moved.base = copy;
   const auto resume = [&] { Pipeline(moved, {.precision = Precision::kF32}).resume(run); };
-  resume();  // the same in another place
+  resume();  // the same models in another folder
   const fs::path vae = copy / "vae" / "diffusion_pytorch_model.fp16.safetensors";
   std::fstream file(vae, std::ios::binary | std::ios::in | std::ios::out);
   file.seekp(-1, std::ios::end);
   file.put('\x11');
   file.close();
   expect_error(ErrorKind::kArgument,
-               "cannot resume the run: the VAE is not the one that it was begun with (in " +
+               "cannot resume the run: the VAE is not the one it was started with (in " +
                    models().base.string(),
                resume);
-  expect_error(ErrorKind::kArgument, "is not the one that it was begun with", [&] {
+  expect_error(ErrorKind::kArgument, "is not the one it was started with", [&] {
     Pipeline(models("bf16_shards"), {.precision = Precision::kF32}).resume(run);
   });
 }
 
-TEST_F(Resume, RefusesWhatWouldGiveAnotherPicture) {
+TEST_F(Resume, RefusesSettingsThatWouldChangeThePicture) {
   SavedRun run = saved();
   Pipeline pipeline(models(), {.precision = Precision::kF32});
   run.precision = Precision::kBF16;
-  expect_error(ErrorKind::kArgument, "begun with the precision bf16, here it is f32",
+  expect_error(ErrorKind::kArgument, "started with the precision bf16, got f32",
                [&] { pipeline.resume(run); });
   run.precision = Precision::kF32;
   run.backend = "ref";
-  expect_error(ErrorKind::kArgument, "begun with the backend ref, here it is cpu",
+  expect_error(ErrorKind::kArgument, "started with the backend ref, got cpu",
                [&] { pipeline.resume(run); });
   run.backend = "cpu";
   run.threads = threads() + 1;
-  expect_error(ErrorKind::kArgument, "begun with a number of threads of",
+  expect_error(ErrorKind::kArgument, "started with the number of threads",
                [&] { pipeline.resume(run); });
   run.threads = threads();
   run.step = 6;
-  expect_error(ErrorKind::kCorrupt, "it has done 6 steps of 5", [&] { pipeline.resume(run); });
+  expect_error(ErrorKind::kCorrupt, "it has 6 steps done of 5", [&] { pipeline.resume(run); });
   run.step = 2;
   run.latent.pop_back();
-  expect_error(ErrorKind::kCorrupt, "its latent has 191 numbers, a picture of 64x48 has one of 192",
+  expect_error(ErrorKind::kCorrupt, "its latent has 191 numbers, but a picture of 64x48 needs 192",
                [&] { pipeline.resume(run); });
 }
 
-TEST_F(Resume, SaysThatItIsNotThere) { refuses(ErrorKind::kMissing, "No such file"); }
+TEST_F(Resume, ReportsAMissingFile) { refuses(ErrorKind::kMissing, "No such file"); }
 
 TEST_F(Resume, RefusesATruncatedFile) {
   saved();
@@ -240,40 +240,40 @@ TEST_F(Resume, RefusesATruncatedFile) {
   refuses(ErrorKind::kCorrupt, "the file has");
 }
 
-TEST_F(Resume, RefusesWhatIsSomethingElse) {
+TEST_F(Resume, RefusesOtherFiles) {
   write("{\"embedding\": []}");
-  refuses(ErrorKind::kArgument, "this is no run that was saved by semblance");
+  refuses(ErrorKind::kArgument, "this is not a saved run of semblance");
   const SavedRun run = saved();
   rewrite(run, {});
-  refuses(ErrorKind::kArgument, "this is no run that was saved by semblance");
+  refuses(ErrorKind::kArgument, "this is not a saved run of semblance");
   rewrite(run, {{"format", "semblance run"}, {"version", "2"}, {"run", "{}"}});
-  refuses(ErrorKind::kCorrupt, "version 1 of the format is known, this file has \"2\"");
+  refuses(ErrorKind::kCorrupt, "expected version 1 of the format, got \"2\"");
   fs::resize_file(file(), (std::uintmax_t{128} << 20) + 1);
-  refuses(ErrorKind::kArgument, "a saved run has at most 134217728 bytes");
+  refuses(ErrorKind::kArgument, "expected at most 134217728 bytes");
 }
 
-TEST_F(Resume, RefusesALyingFile) {
+TEST_F(Resume, RefusesAnInconsistentFile) {
   const SavedRun run = saved();
   const SafetensorsMetadata metadata = read_safetensors_metadata(*open_file(file()));
   rewrite(run, metadata, "latent");
-  refuses(ErrorKind::kCorrupt, "its latent must be F32 [1,4,6,8], it is not there");
+  refuses(ErrorKind::kCorrupt, "its latent must be F32 [1,4,6,8], it is missing");
   rewrite(run, metadata, "embedding");
-  refuses(ErrorKind::kCorrupt, "its embedding must be F32 [512], it is not there");
+  refuses(ErrorKind::kCorrupt, "its embedding must be F32 [512], it is missing");
   rewrite(run, metadata, "keypoints");
-  refuses(ErrorKind::kCorrupt, "its keypoints must be F32 [5,2], it is not there");
+  refuses(ErrorKind::kCorrupt, "its keypoints must be F32 [5,2], it is missing");
   rewrite(run, metadata, "", {1, 4, 3, 8});
   refuses(ErrorKind::kCorrupt, "its latent must be F32 [1,4,6,8], it is f32 [1,4,3,8]");
   SavedRun odd = load_saved_run((save(run, file()), file()));
   odd.embedding[3] = NAN;
   rewrite(odd, metadata);
-  refuses(ErrorKind::kCorrupt, "the face's numbers must be finite, one is not");
+  refuses(ErrorKind::kCorrupt, "the face's embedding has a number that is not finite");
   odd = run;
   odd.keypoints[4][1] = INFINITY;
   rewrite(odd, metadata);
   refuses(ErrorKind::kCorrupt, "keypoint 4 is");
 }
 
-TEST_F(Resume, RefusesAValueThatNoRunHas) {
+TEST_F(Resume, RefusesInvalidValues) {
   struct Case {
     std::string key;
     nlohmann::json value;
@@ -285,7 +285,7 @@ TEST_F(Resume, RefusesAValueThatNoRunHas) {
       {"width", 63, "cannot take width: expected a multiple of 8"},
       {"steps", 0, "cannot take steps: expected a whole number from 1 to 1000"},
       {"step", -1, "step"},
-      {"step", 7, "it has done 7 steps of 5"},
+      {"step", 7, "it has 7 steps done of 5"},
       {"seed", 7, "seed"},
       {"seed", "-7", "a whole number of 64 bits, as text"},
       {"seed", "", "a whole number of 64 bits, as text"},
@@ -293,8 +293,8 @@ TEST_F(Resume, RefusesAValueThatNoRunHas) {
       {"scheduler", "ddim", "\"euler\""},
       {"precision", "int8", "\"f32\" or \"bf16\""},
       {"threads", 0, "threads"},
-      {"base", "/a%2", "a path with %XX for odd bytes"},
-      {"base", "/a%00", "a path with %XX for odd bytes"},
+      {"base", "/a%2", "a path with %XX escapes"},
+      {"base", "/a%00", "a path with %XX escapes"},
       {"base", std::string("/a\0b", 4), "a path without a zero byte"},
       {"fingerprints", 3, "fingerprints"},
       {"outputs", std::vector<std::string>(1001, "/a"), "a list of at most 1000 paths"},
@@ -307,7 +307,7 @@ TEST_F(Resume, RefusesAValueThatNoRunHas) {
   }
 }
 
-TEST_F(Resume, LeavesNothingWhereItCannotBeWritten) {
+TEST_F(Resume, LeavesNoFileAfterAFailedWrite) {
   const SavedRun run = saved();
   expect_error(ErrorKind::kMissing, "there is no folder",
                [&] { save(run, folder_ / "none" / "x.resume"); });

@@ -52,8 +52,8 @@ std::string_view name_of(StageId id) { return kNames[static_cast<std::size_t>(id
 StageId parse_stage(std::string_view name, std::string_view flag) {
   const auto found = std::find(kNames.begin(), kNames.end(), name);
   if (found == kNames.end()) {
-    fail(ErrorKind::kArgument, "{}: there is no stage '{}'; there are {}", flag, name,
-         fmt::join(kNames, ", "));
+    fail(ErrorKind::kArgument, "cannot take {}: expected one of {}, got '{}'", flag,
+         fmt::join(kNames, ", "), name);
   }
   return static_cast<StageId>(found - kNames.begin());
 }

@@ -1,5 +1,5 @@
-// A stage of a picture: a network that runs, or work that only holds memory (reading a photo,
-// writing a picture). One list of them is planned and run, so that a plan tells what the run does.
+// A stage of a picture: a network, or other work that takes memory (reading a photo, writing a
+// picture). Plan and run use the same list of stages, so that a plan describes the run.
 #pragma once
 
 #include <functional>
@@ -26,24 +26,25 @@ enum class StageId : std::uint8_t {
   kPicture,
 };
 Message title_of(StageId id);
-/// "text-encoder-1", "denoiser", ...: what users type.
+/// "text-encoder-1", "denoiser", ...: the names for the command line.
 std::string_view name_of(StageId id);
-/// Throws Error(kArgument) with `flag` in front and all names.
+/// Throws Error(kArgument) that starts with `flag` and lists all names.
 StageId parse_stage(std::string_view name, std::string_view flag);
 
 struct Stage {
   StageId id = StageId::kPhoto;
-  std::function<Graph()> graph = {};  // none where no network runs
+  std::function<Graph()> graph = {};  // empty if no network runs
   const WeightMap* weights = nullptr;
   bool keeps_weights = false;  // runs many times in one session
   int runs = 1;
-  std::vector<NamedType> ins = {};   // what it reads of Values
-  std::vector<NamedType> outs = {};  // what it makes
-  /// Of `ins`, what is dropped as soon as the session has it.
+  std::vector<NamedType> ins = {};   // the values it reads
+  std::vector<NamedType> outs = {};  // the values it makes
+  /// Those of `ins` that are dropped as soon as the session has them.
   std::vector<std::string> given_up = {};
-  /// What it holds beside its session: add_values() adds to what it holds of its own.
+  /// Memory held beside its session: the stage's own, to which add_values() adds the values.
   HeldBeside beside = {};
-  /// Feeds an open session and keeps its results; none where more than Values is needed.
+  /// Sets an open session's inputs, runs it and stores its results; empty if more than Values is
+  /// needed.
   std::function<void(Session&, Values&, const std::stop_token&)> run = {};
 
   SessionOptions options(const Workspace& workspace) const;
@@ -54,11 +55,11 @@ struct Stage {
 void run_stage(const Stage& stage, const Workspace& workspace, Values& values,
                const std::stop_token& stop);
 
-/// Adds to each stage's `beside` the values that are live at its turn. A value lives from the stage
-/// that makes it, or else from the first that reads it, to the last that reads it.
+/// Adds to each stage's `beside` the values that are live at its turn. A value is live from the
+/// stage that makes it (or the first that reads it) to the last that reads it.
 void add_values(std::vector<Stage>& stages);
 
-/// The stage of that id; nullptr where there is none.
+/// The stage with this id, or nullptr.
 const Stage* find_stage(const std::vector<Stage>& stages, StageId id);
 
 }  // namespace semblance

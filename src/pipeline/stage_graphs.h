@@ -1,6 +1,6 @@
-// The graphs of a picture's stages: the run computes them, the plan looks at them.
+// The graphs of a picture's stages, for running and planning.
 //
-// Sizes are in pixels of the picture unless said otherwise; n is 2 with guidance (unconditional
+// Sizes are in pixels of the picture unless stated otherwise; n is 2 with guidance (unconditional
 // first), else 1.
 #pragma once
 
@@ -10,17 +10,17 @@
 
 namespace semblance {
 
-/// How many prompts an encoder reads: the unconditional half may be zeros instead.
+/// The number of prompts to encode; the unconditional half may be zeros instead.
 int encoded_prompts(const OpenedModels& models, const Request& request);
-/// Pictures of a step's batch.
+/// The batch size of a step.
 int guidance_halves(const Request& request);
-/// Whether IdentityNet is on at a step, as the published pipeline rounds it:
-/// docs/reference.md, 3.8.
+/// Whether IdentityNet is on in a step, rounded as in the published pipeline (docs/reference.md,
+/// 3.8).
 bool identity_on(const Request& request, int step, int steps);
 /// Whether a picture is decoded in several tiles. Throws what check_tiling() throws.
 bool decodes_in_tiles(const VaeConfig& vae, Size size, bool tiling);
 
-/// "ids" i32 [n,l] -> "hidden" f32 [n,l,width]; of the second encoder "ends" i32 [n], too, and
+/// "ids" i32 [n,l] -> "hidden" f32 [n,l,width]; the second encoder also has "ends" i32 [n] ->
 /// "pooled" f32 [n,projection].
 Graph text_encoder_graph(const OpenedModels& models, std::size_t encoder, std::int64_t n,
                          int clip_skip = 0);
@@ -29,7 +29,7 @@ Graph resampler_graph(const OpenedModels& models);
 /// "picture" f32 [1,h,w,3] in 0..1 -> "features" f32 [1,h/8,w/8,c].
 Graph keypoint_graph(const OpenedModels& models, Size size, DType dtype);
 /// "latent", "timestep", "pooled", "time_ids", "text", "face" and, with_identity, "keypoints" ->
-/// "noise" f32 [n,h/8,w/8,c]. Without the adapter where its strength is 0.
+/// "noise" f32 [n,h/8,w/8,c]. Without the adapter if its strength is 0.
 Graph step_graph(const OpenedModels& models, const Request& request, bool with_identity,
                  DType dtype);
 /// "latent" f32 [1,h/8,w/8,c], divided by the scaling factor -> "picture" [1,h,w,3] of `dtype`.

@@ -1,4 +1,4 @@
-// What a stage holds beside its session: the values that are live at its turn.
+// The memory that stages hold beside their sessions: the values that are live at the time.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -18,7 +18,7 @@ NamedType bytes_named(const char* name, std::int64_t count) {
   return {name, {DType::kU8, {count}}};
 }
 
-TEST(StageValues, LiveFromTheirMakerToTheirLastReader) {
+TEST(StageValues, LiveFromProducerToLastReader) {
   const NamedType asked = bytes_named("asked", 1);  // made by no stage
   const NamedType text = bytes_named("text", 10);
   const NamedType once = bytes_named("once", 100);
@@ -41,15 +41,15 @@ TEST(StageValues, LiveFromTheirMakerToTheirLastReader) {
   EXPECT_EQ(beside(3), (Expected{1000, 0, 0}));
 }
 
-/// A run holds no more results than its stages say, and lets go of what they say is read no more.
-TEST(StageValues, AreWhatARunHolds) {
+/// A run holds no more values than its stages declare, and frees those that no later stage reads.
+TEST(StageValues, MatchWhatARunHolds) {
   const auto folder = testing::golden_path("pipeline/fp16_published");
   const ModelPaths paths = testing::models_in(folder / "checkpoint");
   const OpenedModels models = open_models(paths);
   Pipeline pipeline(paths, {.precision = Precision::kF32});
   const Identity person = read_identity(folder / "plain/identity.json");
   Request request{.prompt = "a man", .negative = "blurry", .width = 64, .height = 48, .steps = 3};
-  request.identity_end = 0.5;  // the last step does without
+  request.identity_end = 0.5;  // the last step runs without IdentityNet
   const std::vector<Stage> stages = stages_of(models, request, DType::kF32, {});
   const auto held = [] { return count_of(Tag::kResult).bytes; };
   const ValueTypes types = value_types(models, request);

@@ -52,7 +52,7 @@ class StageMaker {
             .graph = [&models = models_, size = size(),
                       dtype = dtype_] { return keypoint_graph(models, size, dtype); },
             .weights = &models_.denoiser_weights,
-            // It runs when the first step with IdentityNet comes: there is a latent already.
+            // Runs before the first step with IdentityNet, when there is already a latent.
             .ins = {types_.face_points, types_.latent},
             .outs = {types_.keypoints},
             .run =
@@ -96,7 +96,7 @@ class StageMaker {
   Stage picture(ImageFormat format) const {
     return {
         .id = StageId::kPicture,
-        .ins = {types_.latent},  // is there until the generation ends
+        .ins = {types_.latent},  // kept until the generation ends
         .beside = {.kept_bytes = picture_bytes(), .added_bytes = encoding_bytes(format, size())}};
   }
 

@@ -1,4 +1,4 @@
-// The stages of a picture, in the order in which they run.
+// The stages of a picture, in the order they run.
 //
 // Values (n is 2 with guidance, the unconditional half first, else 1; all row-major):
 //
@@ -10,10 +10,10 @@
 //   face          f32 [n,tokens,cross]  of the resampler
 //   keypoints     f32 [1,h/8,w/8,c]     IdentityNet's first features of the keypoint picture: the
 //                                       same at every step
-//   time_ids      f32 [n*6]             the sizes that SDXL is told
+//   time_ids      f32 [n*6]             SDXL's size conditioning
 //   latent        f32 [c,h/8,w/8]
-//   scaled        f32 [c,h/8,w/8]       the latent as the model last read it
-//   noise         f32 [n,c,h/8,w/8]     what the model made of it
+//   scaled        f32 [c,h/8,w/8]       the latent as last given to the model
+//   noise         f32 [n,c,h/8,w/8]     the model's prediction for it
 #pragma once
 
 #include <optional>
@@ -25,13 +25,13 @@
 
 namespace semblance {
 
-/// From the prompt to the file. `format` is the picture's, absent where none is written;
-/// `first_step` is not 0 where a run is resumed. `models` must outlive them. Throws what
+/// All stages from the prompt to the file. `format`: the picture's, absent if no file is written;
+/// `first_step`: above 0 when resuming. `models` must outlive the stages. Throws what
 /// check_tiling() and a sampler's make() throw.
 std::vector<Stage> stages_of(const OpenedModels& models, const Request& request, DType dtype,
                              std::optional<ImageFormat> format, int first_step = 0);
 
-/// The decoder for a picture, or a tile of it, of `size`.
+/// The decoder for a picture or tile of `size`.
 Stage decoder_stage(const OpenedModels& models, Size size, DType dtype);
 
 }  // namespace semblance

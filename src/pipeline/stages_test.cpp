@@ -1,5 +1,5 @@
-// Every stage of a picture against the published packages' (tools/oracle/pipeline.py writes
-// stages.safetensors), so that a picture that disagrees says where.
+// Every stage of a picture, compared with the published packages (tools/oracle/pipeline.py writes
+// stages.safetensors), to locate disagreements.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -35,7 +35,7 @@ class Stages : public ::testing::TestWithParam<std::string> {
     SEMBLANCE_ASSERT(tensor != nullptr);
     return tensor->shape;
   }
-  /// A golden as it is stored: pictures are [n,c,h,w].
+  /// A golden as stored; pictures are [n,c,h,w].
   std::vector<float> stored(std::string_view name) const {
     const StoredTensor& tensor = *goldens_.find(name);
     std::vector<std::byte> raw(tensor.bytes());
@@ -43,7 +43,7 @@ class Stages : public ::testing::TestWithParam<std::string> {
     read_rows(tensor, 0, tensor.rows(), raw, values);
     return values;
   }
-  /// A golden with pictures channels last.
+  /// A golden with pictures converted to channels last.
   std::vector<float> golden(std::string_view name) const {
     std::vector<float> values = stored(name);
     const Shape& shape = this->shape(name);
@@ -83,7 +83,7 @@ TEST_P(Stages, TextEncoders) {
         clip_text(root, models_.clip[encoder], input, root.input("ends", DType::kI32, {2}));
     graph.add_output("hidden", out.hidden.id);
     graph.add_output("pooled", out.pooled->id);
-    if (encoder == 0) {  // has no projection to check
+    if (encoder == 0) {  // has no projection
       Graph without;
       const Scope scope(&without, "");
       without.add_output(
@@ -120,7 +120,8 @@ TEST_P(Stages, TextEncoders) {
   testing::expect_close(joined, want);
 }
 
-/// tools/oracle/clip_skip.py: a negative prompt, which is read at the usual layer, and a prompt.
+/// Golden of tools/oracle/clip_skip.py: a negative prompt, which uses the usual layer, and a
+/// prompt.
 TEST_P(Stages, TextEncodersSkipLayers) {
   goldens_ = read_safetensors(
       open_file(testing::golden_path("pipeline") / GetParam() / "clip_skip.safetensors"));
@@ -150,7 +151,7 @@ TEST_P(Stages, TextEncodersSkipLayers) {
     }
     testing::expect_close(hidden, its_part);
     if (encoder == 1) testing::expect_close(session.output_f32("pooled"), stored("pooled"));
-    // The prompt alone, where the negative one is zeros.
+    // Only the prompt; the negative one is zeros.
     Session alone(text_encoder_graph(models_, encoder, 1, 1), cpu_backend(),
                   models_.clip_weights[encoder]);
     alone.set_input("ids", std::vector<std::int32_t>(

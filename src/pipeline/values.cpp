@@ -9,7 +9,7 @@ namespace semblance {
 
 Tensor& Values::make(const NamedType& value) {
   Tensor& tensor = tensors_[value.name];
-  tensor = {};  // given back before the new one is taken
+  tensor = {};  // freed before the new one is allocated
   tensor = {value.type, Buffer(value.type.bytes(), Tag::kResult)};
   return tensor;
 }

@@ -1,4 +1,4 @@
-// What stages hand to each other: tensors by name, counted under Tag::kResult.
+// The values passed between stages: tensors by name, counted under Tag::kResult.
 #pragma once
 
 #include <map>
@@ -29,13 +29,13 @@ struct Tensor {
 
 class Values {
  public:
-  /// A tensor of zeros, in place of one of the same name.
+  /// Makes a tensor of zeros, replacing one of the same name.
   Tensor& make(const NamedType& value);
-  /// The same with a copy of `values`, which must be of its size.
+  /// The same with a copy of `values`, which must have its size.
   Tensor& make(const NamedType& value, std::span<const float> values);
   Tensor& make(const NamedType& value, std::span<const std::int32_t> values);
   bool has(std::string_view name) const;
-  /// Error(kInternal) where there is none.
+  /// Throws Error(kInternal) if there is none.
   const Tensor& at(std::string_view name) const;
   void drop(std::string_view name);
 
@@ -45,7 +45,7 @@ class Values {
 
 /// Writes an f32 or i32 tensor to a session's input.
 void set_input(Session& session, std::string_view input, const Tensor& tensor);
-/// Converts a session's output into `values`, which must be of its size.
+/// Converts a session's output into `values`, which must have its size.
 void copy_output(const Session& session, std::string_view output, std::span<float> values);
 
 }  // namespace semblance

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kCodes{"prompt_weights", "prompt_cut", "sampler"};
 
-/// At most kMostDetailBytes, cut between two characters.
+/// Cuts to at most kMostDetailBytes, between two characters.
 std::string shortened(std::string text) {
   constexpr std::string_view kEllipsis = "\u2026";
   if (text.size() <= Warning::kMostDetailBytes) return text;

@@ -1,6 +1,6 @@
-// What a request asks for, or its model, that the picture will not have: it is made all the same.
-// Found once, before anything is computed; every front end tells it, and the picture's text keeps
-// it.
+// Warnings: things that the request or the model asks for and the picture will not have. They are
+// found once, before anything is computed. Every front end reports them, and the picture's text
+// includes them.
 #pragma once
 
 #include <cstddef>
@@ -21,13 +21,13 @@ struct OpenedModels;
 struct Warning {
   enum class Kind : std::uint8_t {
     kPromptWeights,  // "(snow:1.3)" is read as plain text
-    kPromptCut,      // the prompt is longer than the model reads
-    kSampler,        // the model names another sampler than Euler
+    kPromptCut,      // the prompt is longer than what the model reads
+    kSampler,        // the model names a sampler other than Euler
   };
   Kind kind = Kind::kPromptWeights;
-  bool in_negative = false;  // of which prompt
-  int tokens = 0;            // that the model reads, where a prompt is cut
-  /// Where the rest of the prompt begins, or the class of the model's sampler: at most
+  bool in_negative = false;  // whether it is about the negative prompt
+  int tokens = 0;            // for kPromptCut: tokens the model reads
+  /// Start of the cut-off part of the prompt, or the class of the model's sampler; at most
   /// kMostDetailBytes of UTF-8.
   std::string detail = {};
   bool operator==(const Warning&) const = default;
@@ -35,7 +35,7 @@ struct Warning {
   static constexpr std::size_t kMostDetailBytes = 200;
 };
 
-/// What the prompts are called in messages.
+/// The names of the prompts in messages.
 struct PromptNames {
   std::string_view prompt = "prompt";
   std::string_view negative = "negative_prompt";
@@ -50,8 +50,8 @@ std::string text_of(const Warning& warning, Language language, const PromptNames
 
 std::vector<std::string> texts_of(const std::vector<Warning>& warnings, Language language);
 
-/// In the order of Kind, the prompt's before the negative prompt's. Throws Error(kArgument) for a
-/// prompt that is not UTF-8, and Error(kCancelled) after `stop`.
+/// Sorted by Kind, the prompt's before the negative prompt's. Throws Error(kArgument) for a prompt
+/// that is not UTF-8, and Error(kCancelled) after `stop`.
 std::vector<Warning> find_warnings(const OpenedModels& models, const Request& request,
                                    const std::stop_token& stop = {});
 
