@@ -26,8 +26,8 @@ ModelName parse_model_name(const std::string& text) {
   if (auto repository = find_repository(text)) return {std::move(repository)};
   constexpr std::string_view kNames[] = {"sdxl", "instantid", "antelopev2"};
   fail(ErrorKind::kArgument,
-       "there is no model '{}'{}\n  sdxl, instantid, antelopev2, or owner/name of an SDXL on the "
-       "hub is needed",
+       "unknown model '{}'{}\n  expected sdxl, instantid, antelopev2, or owner/name of an SDXL "
+       "model on the hub",
        text, did_you_mean(text, kNames));
 }
 
@@ -40,26 +40,25 @@ std::string pull_name(const Repository& repository) {
 std::string licence_text(const ModelName& model, const std::string& named,
                          const std::string& page) {
   if (!model.repository) {
-    return "antelopev2: face models of insightface\n"
-           "  for non-commercial research alone: https://github.com/deepinsight/insightface";
+    return "antelopev2: insightface's face models\n"
+           "  non-commercial research only: https://github.com/deepinsight/insightface";
   }
   const Repository& repository = *model.repository;
   if (repository.id() == instantid_repository().id()) {
     return fmt::format(
-        "{}: IdentityNet and face adapter of InstantID\n"
-        "  for research, non-commercial: they were made with insightface's face models; the "
-        "published\n  licence of the files is Apache-2.0: {}",
+        "{}: InstantID's IdentityNet and face adapter\n"
+        "  non-commercial research only, since they were trained with insightface's face models; "
+        "the\n  published licence of the files is Apache-2.0: {}",
         repository.text(), page);
   }
   if (repository.id() == sdxl_repository().id()) {
     return fmt::format(
         "{}: Stable Diffusion XL 1.0\n"
-        "  CreativeML Open RAIL++-M, which forbids some uses: {}/blob/main/LICENSE.md",
+        "  CreativeML Open RAIL++-M, which prohibits some uses: {}/blob/main/LICENSE.md",
         repository.text(), page);
   }
   return fmt::format("{}: {}: {}", repository.text(),
-                     named.empty() ? "its page does not name the licence" : "licence " + named,
-                     page);
+                     named.empty() ? "its page names no licence" : "licence " + named, page);
 }
 
 const FacePack& antelopev2() {

@@ -43,7 +43,7 @@ Hasher::Hasher(DigestKind kind, std::uint64_t bytes) {
       context != nullptr &&
       crypto.digest_init(context, kind == DigestKind::kSha256 ? crypto.sha256() : crypto.sha1(),
                          nullptr) == 1;
-  if (!works) fail(ErrorKind::kDevice, "cannot compute {}: libcrypto refuses it", title_of(kind));
+  if (!works) fail(ErrorKind::kDevice, "cannot compute {}: libcrypto failed", title_of(kind));
   if (kind == DigestKind::kGitBlob) {
     const std::string head = fmt::format("blob {}", bytes);
     crypto.digest_update(context, head.c_str(), head.size() + 1);
@@ -70,7 +70,7 @@ std::string hmac_sha256(std::string_view key, std::string_view text) {
   if (crypto.hmac(crypto.sha256(), key.data(), static_cast<int>(key.size()),
                   reinterpret_cast<const unsigned char*>(text.data()), text.size(), raw,
                   &size) == nullptr) {
-    fail(ErrorKind::kDevice, "cannot compute HMAC-SHA-256: libcrypto refuses it");
+    fail(ErrorKind::kDevice, "cannot compute HMAC-SHA-256: libcrypto failed");
   }
   return hex_of({raw, size});
 }

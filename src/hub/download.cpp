@@ -26,7 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-/// Bytes that are read and summed between two turns of the network.
+/// Bytes to read and hash between two turns of the network.
 constexpr std::size_t kSliceBytes = std::size_t{16} << 20;
 
 void make_folder(const fs::path& folder) {
@@ -67,7 +67,7 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
   return range;
 }
 
-/// One file on its way.
+/// One download in progress.
 class FileDownload final : public Receiver {
  public:
   FileDownload(const Download& download, Fetcher& fetcher, const DownloadHooks& hooks)
@@ -79,7 +79,7 @@ class FileDownload final : public Receiver {
   FileDownload(const FileDownload&) = delete;
   FileDownload& operator=(const FileDownload&) = delete;
 
-  /// Moves on as far as it goes without waiting; true when the file is there.
+  /// Advances as far as possible without waiting; returns true when the file is complete.
   bool work() {
     if (state_ == State::kWaiting) try_lock();
     if (state_ == State::kSumming) sum_slice();
@@ -90,7 +90,7 @@ class FileDownload final : public Receiver {
     if (state_ == State::kFetching && fetcher_.has_arrived(fetch_)) commit();
     return state_ == State::kArrived;
   }
-  /// Whether work() has something to do although no byte arrives.
+  /// Whether work() has something to do even if no byte arrives.
   bool is_busy() const { return state_ == State::kSumming; }
   std::uint64_t bytes() const { return state_ == State::kArrived ? download_.bytes : at_; }
   const std::string& name() const { return download_.request.what; }
@@ -100,21 +100,20 @@ class FileDownload final : public Receiver {
   void begin(const Answer& answer) override {
     if (const std::string_view tag = etag_of(answer); !tag.empty() && tag != download_.digest.hex) {
       fail(ErrorKind::kCorrupt,
-           "cannot download {}: the server now has another file there (checksum {}, its list said "
-           "{})\n  try again: the list is read anew",
+           "cannot download {}: the file on the server has changed (checksum {}, expected {})\n  "
+           "try again, which reads the file list again",
            name(), printable(tag), download_.digest.hex);
     }
     skip_ = 0;
     if (answer.status == 206) {
       const auto range = parse_content_range(answer.header("content-range"));
       if (!range || range->first != at_) {
-        fail(ErrorKind::kCorrupt,
-             "cannot download {}: bytes from {} on were asked for, the server sends '{}'", name(),
-             at_, printable(answer.header("content-range")));
+        fail(ErrorKind::kCorrupt, "cannot download {}: requested bytes from {} on, got '{}'",
+             name(), at_, printable(answer.header("content-range")));
       }
       if (range->total) check_size(*range->total);
     } else if (answer.status == 200) {
-      skip_ = at_;  // it knows no ranges: the beginning comes again
+      skip_ = at_;  // the server ignores ranges and sends everything
       std::uint64_t told = 0;
       const std::string_view length = answer.header("content-length");
       if (!length.empty() &&
@@ -129,7 +128,7 @@ class FileDownload final : public Receiver {
     bytes = bytes.subspan(skipped);
     if (bytes.size() > download_.bytes - at_) {
       remove_incomplete();
-      fail(ErrorKind::kCorrupt, "cannot download {}: it has {} bytes, the server sends more",
+      fail(ErrorKind::kCorrupt, "cannot download {}: expected {} bytes, the server sends more",
            name(), download_.bytes);
     }
     write(bytes);
@@ -144,12 +143,11 @@ class FileDownload final : public Receiver {
     if (!resumed_) {
       remove_incomplete();
       fail(ErrorKind::kCorrupt,
-           "cannot download {}: its {} must be {}, that of the {} bytes that came is {}\n  nothing "
-           "of "
-           "it is kept: try again, or from another server",
+           "cannot download {}: expected {} {}, but the {} bytes received have {}\n  they were "
+           "deleted: try again, or use another server",
            name(), title_of(download_.digest.kind), download_.digest.hex, download_.bytes, came);
     }
-    // The part that was there before may be of something else.
+    // The part from an earlier download may be wrong.
     hooks_.tell(text_of(Message::kDownloadRestarts, name()));
     start_anew();
     return End::kAnew;
@@ -158,7 +156,7 @@ class FileDownload final : public Receiver {
  private:
   enum class State { kWaiting, kSumming, kReady, kFetching, kArrived };
 
-  /// The checksum that the hub itself names; others (a content network's) are of their own kind.
+  /// The checksum from the hub itself; a content network's ETags have another meaning.
   static std::string_view etag_of(const Answer& answer) {
     std::string_view tag = answer.header("x-linked-etag");
     if (tag.starts_with("W/")) tag.remove_prefix(2);
@@ -169,8 +167,8 @@ class FileDownload final : public Receiver {
 
   void check_size(std::uint64_t told) const {
     if (told == download_.bytes) return;
-    fail(ErrorKind::kCorrupt, "cannot download {}: it should have {} bytes, the server has {}",
-         name(), download_.bytes, told);
+    fail(ErrorKind::kCorrupt, "cannot download {}: expected {} bytes, the server has {}", name(),
+         download_.bytes, told);
   }
 
   bool is_there() const {
@@ -210,11 +208,12 @@ class FileDownload final : public Receiver {
     file_ = opened(incomplete_, O_RDWR | O_CREAT | O_NOFOLLOW);
     struct stat status {};
     if (fstat(file_.get(), &status) != 0 || !S_ISREG(status.st_mode))
-      fail(ErrorKind::kDevice, "cannot write {}: it is no file", incomplete_.string());
+      fail(ErrorKind::kDevice, "cannot write {}: it is not a regular file", incomplete_.string());
     there_ = static_cast<std::uint64_t>(status.st_size);
     resumed_ = there_ > 0;
     if (there_ > download_.bytes) start_anew();
-    // The room is taken now, so that the disk cannot fill up meanwhile; not every file system can.
+    // Reserves the space now, so that the disk cannot fill up later; not every file system supports
+    // this.
     if (download_.bytes > 0 &&
         fallocate(file_.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(download_.bytes)) != 0 &&
         (errno == ENOSPC || errno == EFBIG || errno == EDQUOT))
@@ -264,7 +263,7 @@ class FileDownload final : public Receiver {
 
   [[noreturn]] void fail_to_write(int error) const {
     fail(ErrorKind::kDevice,
-         "cannot write {}: {}\n  what has arrived stays, and the same command goes on from there",
+         "cannot write {}: {}\n  the partial download is kept; repeat the command to continue",
          incomplete_.string(), std::strerror(error));
   }
 
@@ -280,7 +279,7 @@ class FileDownload final : public Receiver {
   }
 
   void unlock() {
-    // The hub's locks stay, as its other users leave them; one of our own goes with its file.
+    // The hub's lock files stay, as other tools leave them; our own is removed with its file.
     if (download_.lock.empty()) unlink((incomplete_.string() + ".lock").c_str());
     lock_.reset();
   }
@@ -296,14 +295,14 @@ class FileDownload final : public Receiver {
   Descriptor file_;
   bool told_of_lock_ = false;
   std::optional<Hasher> hasher_;
-  std::uint64_t there_ = 0;  // bytes that an earlier download left
+  std::uint64_t there_ = 0;  // bytes from an earlier download
   std::uint64_t at_ = 0;     // bytes on the disk and in the hasher
-  std::uint64_t skip_ = 0;   // of the answer, which are there already
+  std::uint64_t skip_ = 0;   // bytes of the answer that are on the disk already
   bool resumed_ = false;
   int fetch_ = 0;
 };
 
-/// Bytes of the last seconds.
+/// Download speed over the last seconds.
 class Speed {
  public:
   double per_second(std::uint64_t bytes) {
@@ -362,7 +361,7 @@ void download(const std::vector<Download>& downloads, Fetcher& fetcher,
   while (progress.files < downloads.size()) {
     if (hooks.stop.stop_requested()) {
       fail(ErrorKind::kCancelled,
-           "cancelled\n  what has arrived stays, and the same command goes on from there");
+           "cancelled\n  the partial download is kept; repeat the command to continue");
     }
     while (next < downloads.size() && open.size() < static_cast<std::size_t>(options.parallel)) {
       open.push_back({next, std::make_unique<FileDownload>(downloads[next], fetcher, hooks)});
@@ -370,7 +369,7 @@ void download(const std::vector<Download>& downloads, Fetcher& fetcher,
     }
     bool busy = false;
     for (Open& each : open) {
-      // Two files of the same bytes are one in the cache.
+      // Files with equal bytes are one blob in the cache.
       const bool is_twin = std::any_of(open.begin(), open.end(), [&](const Open& other) {
         return other.place < each.place && other.file != nullptr &&
                downloads[other.place].target == downloads[each.place].target;
@@ -412,7 +411,7 @@ std::uint64_t free_bytes(const fs::path& folder) {
   while (!fs::exists(there, none) && there.has_relative_path()) there = there.parent_path();
   struct statvfs status {};
   if (statvfs(there.c_str(), &status) != 0)
-    fail(ErrorKind::kDevice, "cannot tell the room in {}: {}", there.string(),
+    fail(ErrorKind::kDevice, "cannot determine the free space in {}: {}", there.string(),
          std::strerror(errno));
   return static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
 }

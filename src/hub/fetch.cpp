@@ -107,7 +107,7 @@ long retry_after_seconds(std::string_view header) {
   return std::max<long>(0, static_cast<long>(when - std::time(nullptr)));
 }
 
-/// One GET: its attempts, each of which is one or more requests.
+/// One GET: several attempts, each of one or more requests.
 class Fetcher::Fetch {
  public:
   Fetch(Fetcher& owner, FetchRequest request, Receiver& receiver)
@@ -117,7 +117,7 @@ class Fetcher::Fetch {
         easy_(Curl::get().easy_init()),
         attempts_left_(attempts()),
         begun_at_(receiver.offset()) {
-    if (easy_ == nullptr) fail(ErrorKind::kMemory, "cannot fetch {}: no memory", request_.what);
+    if (easy_ == nullptr) fail(ErrorKind::kMemory, "cannot fetch {}: out of memory", request_.what);
   }
   ~Fetch() {
     leave();
@@ -132,7 +132,7 @@ class Fetcher::Fetch {
     return arrived_;
   }
   bool ended() const { return arrived_ || error_ != nullptr; }
-  /// Sends the next attempt's request when its time has come.
+  /// Sends the next attempt's request when it is due.
   void wake(CURLM* multi) {
     if (multi_ != nullptr || ended() || Clock::now() < wakes_) return;
     url_ = request_.url;
@@ -141,7 +141,7 @@ class Fetcher::Fetch {
   }
   Clock::time_point wakes() const { return wakes_; }
   bool sleeps() const { return multi_ == nullptr && !ended(); }
-  /// A request has ended.
+  /// Called when a request has ended.
   void ended_with(CURLcode code) {
     CURLM* const multi = multi_;
     leave();
@@ -177,7 +177,7 @@ class Fetcher::Fetch {
     option(CURLOPT_USERAGENT, "semblance");
     option(CURLOPT_ERRORBUFFER, message_);
     option(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(owner_.options_.connect_timeout.count()));
-    // libcurl counts whole seconds.
+    // libcurl takes whole seconds.
     option(CURLOPT_LOW_SPEED_LIMIT, 1L);
     option(CURLOPT_LOW_SPEED_TIME,
            std::max(1L, static_cast<long>(owner_.options_.idle_timeout.count() / 1000)));
@@ -218,7 +218,7 @@ class Fetcher::Fetch {
     if (header_bytes_ > kMostHeaderBytes) {
       error_ = std::make_exception_ptr(
           Error(ErrorKind::kCorrupt,
-                fmt::format("cannot fetch {}: the head of the answer is too long", request_.what)));
+                fmt::format("cannot fetch {}: the answer's headers are too long", request_.what)));
       return 0;
     }
     const std::size_t all = line.size();
@@ -239,7 +239,7 @@ class Fetcher::Fetch {
   }
 
   std::size_t take_bytes(std::string_view bytes) {
-    if (answer_.status >= 300) {  // a page for people, which nobody reads
+    if (answer_.status >= 300) {  // an error page, which is ignored
       error_bytes_ += bytes.size();
       return error_bytes_ > kMostErrorBytes ? 0 : bytes.size();
     }
@@ -271,14 +271,14 @@ class Fetcher::Fetch {
     } else if (status >= 300 && status < 400) {
       follow(multi);
     } else if (is_transient_status(status)) {
-      again(status == 429   ? "the server limits how often it is asked (429)"
-            : status == 408 ? "the server gave up waiting (408)"
-                            : fmt::format("the server fails ({})", status));
+      again(status == 429   ? "the server limits requests (429)"
+            : status == 408 ? "the server timed out (408)"
+                            : fmt::format("server error ({})", status));
     } else if (status == 200 || status == 206) {
       const Receiver::End end = receiver_.end();
       arrived_ = end == Receiver::End::kWhole;
       if (end == Receiver::End::kShort) again("the connection broke");
-      if (end == Receiver::End::kAnew) begun_at_ = receiver_.offset();  // at once: wakes_ is past
+      if (end == Receiver::End::kAnew) begun_at_ = receiver_.offset();  // no pause
     } else {
       refuse(status);
     }
@@ -289,11 +289,11 @@ class Fetcher::Fetch {
     Curl::get().easy_getinfo(easy_, CURLINFO_REDIRECT_URL, &target);
     const std::string next = target == nullptr ? "" : target;
     if (next.empty()) {
-      fail(ErrorKind::kCorrupt, "cannot fetch {}: {} redirects ({}) without saying where to",
+      fail(ErrorKind::kCorrupt, "cannot fetch {}: {} redirects ({}) without a location",
            request_.what, host(), answer_.status);
     }
     if (++redirects_ > owner_.options_.redirects) {
-      fail(ErrorKind::kCorrupt, "cannot fetch {}: more than {} redirects, the last to {}",
+      fail(ErrorKind::kCorrupt, "cannot fetch {}: more than {} redirects, the last one to {}",
            request_.what, owner_.options_.redirects, printable(origin_of(next).host));
     }
     const std::string scheme = origin_of(next).scheme;
@@ -306,7 +306,7 @@ class Fetcher::Fetch {
     send(multi);
   }
 
-  /// Another attempt, later. Throws when there have been enough.
+  /// Schedules another attempt. Throws when there are none left.
   void again(const std::string& why) {
     if (receiver_.offset() > begun_at_) {
       begun_at_ = receiver_.offset();
@@ -324,11 +324,10 @@ class Fetcher::Fetch {
       const std::string later =
           asked > 0 ? fmt::format("try again in {}", seconds_text(static_cast<double>(asked)))
                     : "try again later";
-      fail(
-          ErrorKind::kDevice,
-          "cannot fetch {} from {}: {}\n  {}: what has arrived stays, and the same command goes on "
-          "from there",
-          request_.what, host(), why, later);
+      fail(ErrorKind::kDevice,
+           "cannot fetch {} from {}: {}\n  {}: the partial download is kept; repeat the command to "
+           "continue",
+           request_.what, host(), why, later);
     }
     owner_.tell_(fmt::format("{}: {}, trying again in {}", request_.what, why,
                              seconds_text(duration<double>(pause).count())));
@@ -339,27 +338,25 @@ class Fetcher::Fetch {
     const std::string said = printable(answer_.header("x-error-message"));
     const std::string also = said.empty() ? "" : ": " + said;
     if (status == 401 && owner_.token_.empty()) {
-      fail(
-          ErrorKind::kMissing,
-          "cannot fetch {}: {} does not show it to everyone, or has no such thing (401){}\n  check "
-          "the name; for a gated model accept its terms at {}, and set HF_TOKEN to a token of "
-          "that account",
-          request_.what, host(), also, request_.page);
+      fail(ErrorKind::kMissing,
+           "cannot fetch {}: it does not exist on {} or needs a login (401){}\n  check the name; "
+           "for a gated model, accept its terms at {} and set HF_TOKEN to a token of that account",
+           request_.what, host(), also, request_.page);
     }
     if (status == 401) {
       fail(ErrorKind::kMissing,
-           "cannot fetch {}: {} does not take the token (401){}\n  check HF_TOKEN, or the token "
-           "that `hf auth login` has saved, and the name",
+           "cannot fetch {}: {} rejects the token (401){}\n  check HF_TOKEN, or the token saved by "
+           "`hf auth login`, and the name",
            request_.what, host(), also);
     }
     if (status == 403) {
       fail(ErrorKind::kMissing,
-           "cannot fetch {}: {} refuses it (403){}\n  accept the model's terms at {}, and set "
-           "HF_TOKEN to a token of that account that may read it",
+           "cannot fetch {}: {} denies access (403){}\n  accept the model's terms at {}, and set "
+           "HF_TOKEN to a token of that account with read access",
            request_.what, host(), also, request_.page);
     }
     if (status == 404) {
-      fail(ErrorKind::kMissing, "cannot fetch {}: {} has no such thing (404){}\n  check the name",
+      fail(ErrorKind::kMissing, "cannot fetch {}: not found on {} (404){}\n  check the name",
            request_.what, host(), also);
     }
     if (status == 416) {

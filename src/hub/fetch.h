@@ -1,8 +1,8 @@
-// GET requests, several at once, that survive a bad line: what broke off is asked for again from
-// the byte after the last one, a server that is busy is given the time it asks for, redirects are
-// followed, and a token goes to the endpoint alone.
+// Concurrent GET requests that survive a bad connection: interrupted transfers continue after the
+// last byte, Retry-After is respected, redirects are followed, and the token is sent only to the
+// endpoint.
 //
-// One thread turns the Fetcher; nothing here is thread-safe.
+// Not thread-safe: one thread uses a Fetcher.
 #pragma once
 
 #include <chrono>
@@ -20,37 +20,37 @@ namespace semblance {
 struct NetworkOptions {
   std::chrono::milliseconds connect_timeout{15'000};
   std::chrono::milliseconds idle_timeout{30'000};  // without a byte
-  std::chrono::milliseconds first_pause{1'000};    // before a second attempt; doubled each time
+  std::chrono::milliseconds first_pause{1'000};    // before the second attempt; doubles each time
   std::chrono::milliseconds longest_pause{30'000};
-  std::chrono::seconds longest_wait{300};  // that a server may ask for by Retry-After
-  int attempts = 6;                        // in a row that bring no byte
+  std::chrono::seconds longest_wait{300};  // maximum Retry-After
+  int attempts = 6;                        // in a row without a byte
   int parallel = 4;                        // downloads at once
   int redirects = 5;
 };
 
-/// The head of an answer.
+/// Status and headers of an answer.
 struct Answer {
   int status = 0;
-  std::map<std::string, std::string> headers = {};  // names in lower case
-  /// The header's value, or nothing.
+  std::map<std::string, std::string> headers = {};  // lower-case names
+  /// The header's value, or empty.
   std::string_view header(const std::string& name) const;
 };
 
-/// Who takes the bytes of a GET. Whatever a function throws ends the fetch with that.
+/// Receives the bytes of a GET. An exception from a member function ends the fetch with it.
 class Receiver {
  public:
   virtual ~Receiver() = default;
-  /// Bytes that are there already: the next request asks from here on.
+  /// Bytes received so far: the next request starts here.
   virtual std::uint64_t offset() const { return 0; }
-  /// Told of each answer below 400, redirects too, before its bytes.
+  /// Called for each answer below 400, redirects included, before its bytes.
   virtual void begin(const Answer& answer) = 0;
   virtual void take(std::span<const std::byte> bytes) = 0;
-  enum class End { kWhole, kShort, kAnew };  // kAnew: it was not what it should be, ask again
-  /// The answer has ended; says whether the rest has to be asked for.
+  enum class End { kWhole, kShort, kAnew };  // kAnew: wrong contents, request again
+  /// The answer has ended; returns whether to request more.
   virtual End end() = 0;
 };
 
-/// Takes a text of at most `limit_bytes`.
+/// Receives a text of at most `limit_bytes`.
 class TextReceiver : public Receiver {
  public:
   TextReceiver(std::string what, std::size_t limit_bytes)
@@ -68,29 +68,28 @@ class TextReceiver : public Receiver {
 struct FetchRequest {
   std::string url;
   std::string what;  // for messages: "unet/config.json of owner/name"
-  std::string page;  // where a person reads about it and accepts its terms
-  int attempts = 0;  // instead of NetworkOptions' own; 0: that
+  std::string page;  // web page with description and terms
+  int attempts = 0;  // 0: as in NetworkOptions
 };
 
 class Fetcher {
  public:
-  /// `tell` is told of what is tried again. The token goes to no other origin (scheme, host, port)
-  /// than the endpoint's, and unencrypted to this machine alone.
+  /// `tell` gets a message for each retry. The token is sent only to the endpoint's origin (scheme,
+  /// host, port), and unencrypted only to this machine.
   Fetcher(NetworkOptions options, std::string endpoint, std::string token,
           std::function<void(const std::string&)> tell);
   ~Fetcher();
   Fetcher(const Fetcher&) = delete;
   Fetcher& operator=(const Fetcher&) = delete;
 
-  /// Begins a fetch; the number names it. The receiver must stay until it has ended.
+  /// Starts a fetch and returns its number. The receiver must outlive the fetch.
   int start(FetchRequest request, Receiver& receiver);
-  /// Whether it has arrived. Throws the Error that ended it: kMissing (401, 403, 404), kDevice (the
-  /// network or server fails), kCorrupt (an answer that breaks the rules), or what the receiver
-  /// threw.
+  /// Whether the fetch is complete. Throws the Error that ended it: kMissing (401, 403, 404),
+  /// kDevice (network or server failure), kCorrupt (an invalid answer), or what the receiver threw.
   bool has_arrived(int number);
-  /// Ends a fetch, whose receiver may go then.
+  /// Ends a fetch; its receiver may then be destroyed.
   void stop(int number) noexcept;
-  /// Moves what there is to move, waiting for it at most this long.
+  /// Transfers available data, waiting at most this long.
   void turn(std::chrono::milliseconds wait);
 
  private:
@@ -108,7 +107,7 @@ class Fetcher {
 /// Percent-encodes each part of a path.
 std::string url_path(std::string_view path);
 
-/// Seconds that a Retry-After asks for: a number, or a date; nothing (-1) for another text.
+/// The seconds in a Retry-After header, given as a number or a date; -1 for other text.
 long retry_after_seconds(std::string_view header);
 
 }  // namespace semblance

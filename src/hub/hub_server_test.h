@@ -1,4 +1,4 @@
-// A server of the hub's routes on this machine, that can be told to misbehave. For tests only.
+// A local server with the hub's routes that can be made to misbehave. For tests only.
 #pragma once
 
 #include <arpa/inet.h>
@@ -27,16 +27,16 @@ inline std::string digest_of(DigestKind kind, const std::string& bytes) {
   return hasher.finish();
 }
 
-/// How answers to paths that hold a word go wrong.
+/// How answers for paths that contain a word go wrong.
 struct Fault {
-  int times = 1000;                             // so many answers
-  int status = 0;                               // instead of the answer
+  int times = 1000;                             // number of answers affected
+  int status = 0;                               // 0: unchanged
   std::string headers = {};                     // "Retry-After: 1\r\n"
-  std::optional<std::size_t> break_after = {};  // closes after so many bytes of the body
+  std::optional<std::size_t> break_after = {};  // closes after this many bytes of the body
   std::optional<std::size_t> claimed = {};      // Content-Length
   bool wrong_byte = false;
   bool ignores_range = false;
-  std::size_t extra = 0;  // bytes too many, without Content-Length
+  std::size_t extra = 0;  // extra bytes, without Content-Length
   int pause_ms = 0;       // between pieces of 1000 bytes
 };
 
@@ -67,7 +67,7 @@ class HubServer {
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
   static std::string commit() { return std::string(40, 'c'); }
 
-  /// A repository; files of 1000 bytes and more are "large" (SHA-256).
+  /// Publishes a repository; files of 1000 bytes or more are "large" (SHA-256).
   void publish(const std::string& id, const std::map<std::string, std::string>& files) {
     std::string list;
     for (const auto& [path, bytes] : files) {
@@ -93,7 +93,7 @@ class HubServer {
     const std::lock_guard lock(mutex_);
     faults_[word] = fault;
   }
-  /// The heads of all requests whose path holds the word.
+  /// The headers of all requests whose path contains the word.
   std::vector<std::string> requests(const std::string& word) const {
     const std::lock_guard lock(mutex_);
     std::vector<std::string> found;
@@ -193,7 +193,7 @@ class HubServer {
   std::jthread accepting_;
 };
 
-/// `count` bytes that look like nothing.
+/// `count` pseudo-random bytes.
 inline std::string some_bytes(std::size_t count, unsigned seed) {
   std::string bytes(count, '\0');
   for (char& c : bytes) {
@@ -203,7 +203,7 @@ inline std::string some_bytes(std::size_t count, unsigned seed) {
   return bytes;
 }
 
-/// Files as InstantX/InstantID has them.
+/// Files as in InstantX/InstantID.
 inline std::map<std::string, std::string> instantid_files() {
   return {{"ControlNetModel/config.json", "{}"},
           {"ControlNetModel/diffusion_pytorch_model.safetensors", some_bytes(200'000, 1)},

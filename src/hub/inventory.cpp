@@ -39,7 +39,7 @@ KeptModel repository_in(const Places& places, const Repository& repository) {
     for (const fs::path& other : cached.snapshots())
       model.layout = std::max(model.layout, select_files(CachedRepository::files_of(other)).layout);
     if (model.layout != ModelLayout::kNone) {
-      model.lacking = {fmt::format("the snapshot {}, which its refs/{} names",
+      model.lacking = {fmt::format("the snapshot {} that refs/{} names",
                                    printable(cached.named_commit()), repository.revision)};
     }
     return model;
@@ -70,14 +70,14 @@ std::optional<KeptModel> face_pack_in(const Places& places) {
   return model;
 }
 
-/// The checksum that a file should have: the name of the blob that it is a link to.
+/// The expected checksum of a file: the name of the blob that it links to.
 bool expected_digest(const fs::path& file, Digest& digest) {
   std::error_code none;
   return fs::is_symlink(file, none) &&
          parse_digest(fs::read_symlink(file, none).filename().string(), digest);
 }
 
-/// Whether some process holds the lock.
+/// Whether a process holds the lock.
 bool is_locked(const fs::path& lock) {
   const int descriptor = open(lock.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return false;
@@ -128,7 +128,7 @@ std::vector<std::string> wrong_files(const KeptModel& model,
     const std::string is = digest_of_file(file, must.kind, seen, stop);
     if (is != must.hex)
       wrong.push_back(
-          fmt::format("{}: its {} is {}, must be {}", name, title_of(must.kind), is, must.hex));
+          fmt::format("{}: expected {} {}, got {}", name, title_of(must.kind), must.hex, is));
   }
   return wrong;
 }
@@ -147,7 +147,7 @@ void remove_kept(const Places& places, const KeptModel& model) {
   for (const fs::path& lock : locks) {
     if (!is_locked(lock)) continue;
     fail(ErrorKind::kArgument,
-         "cannot remove {}: another process downloads it\n  wait for that, or end it",
+         "cannot remove {}: another process is downloading it\n  wait for it to finish, or stop it",
          model.name.text());
   }
   error.clear();

@@ -1,4 +1,4 @@
-// The models on this machine: which there are, whether their bytes are right, and away with them.
+// The models on this machine: listing, verifying and removing them.
 #pragma once
 
 #include <cstdint>
@@ -17,34 +17,33 @@ namespace semblance {
 
 struct KeptModel {
   ModelName name;
-  ModelLayout layout = ModelLayout::kNone;  // kNone: the face models, or a broken off download
-  std::filesystem::path folder;             // of the model's files; empty: none are there yet
-  std::filesystem::path storage;            // all that is kept of it
-  std::uint64_t stored_bytes = 0;           // of all that is kept, on the disk
-  std::uint64_t incomplete_bytes = 0;       // of downloads that broke off
-  std::vector<std::string> files = {};      // that are used, below `folder`
+  ModelLayout layout = ModelLayout::kNone;  // kNone: the face models, or a partial download
+  std::filesystem::path folder;             // of the model's files; empty: none yet
+  std::filesystem::path storage;            // everything stored for it
+  std::uint64_t stored_bytes = 0;           // disk usage of `storage`
+  std::uint64_t incomplete_bytes = 0;       // of partial downloads
+  std::vector<std::string> files = {};      // files used, relative to `folder`
   std::vector<std::string> lacking = {};
   bool is_whole() const { return !files.empty() && lacking.empty(); }
 };
 
-/// What the cache and the folder of face models hold that this program uses, sorted by name: other
-/// repositories of the cache are passed over.
+/// The models in the cache and in the folder of face models that this program can use, sorted by
+/// name. Other repositories in the cache are skipped.
 std::vector<KeptModel> kept_models(const Places& places);
-/// One of them, where anything of it is there.
+/// One of them, if anything of it is stored.
 std::optional<KeptModel> find_kept(const Places& places, const ModelName& name);
 
-/// Reads all bytes of a model and compares their checksums with those that the files are named by
-/// in the cache, or with the published ones. Gives a line for each file that is not right: "FILE:
-/// its SHA-256 is ..., must be ...". A file without a checksum (a copy instead of a link) is told
-/// by `unknown`. `seen` hears of bytes that were read. Throws what reading throws,
-/// Error(kCancelled).
+/// Reads all bytes of a model and compares their checksums with the blob names in the cache, or
+/// with the published ones. Returns a line for each wrong file: "FILE: expected SHA-256 ..., got
+/// ...". Files without a known checksum (a copy instead of a link) are passed to `unknown`, the
+/// numbers of bytes read to `seen`. Throws what reading throws, and Error(kCancelled).
 std::vector<std::string> wrong_files(const KeptModel& model,
                                      const std::function<void(std::uint64_t)>& seen,
                                      const std::function<void(const std::string&)>& unknown,
                                      std::stop_token stop);
 
-/// Removes all that is kept of a model. Throws Error(kArgument) while it is downloaded, and
-/// Error(kDevice) where the disk refuses.
+/// Removes everything stored for a model. Throws Error(kArgument) while it is being downloaded, and
+/// Error(kDevice) if the disk fails.
 void remove_kept(const Places& places, const KeptModel& model);
 
 }  // namespace semblance

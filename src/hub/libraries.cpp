@@ -12,7 +12,7 @@ SharedLibrary::SharedLibrary(const std::string& name, std::string package)
   const std::lock_guard guard(mappings_mutex());
   handle_ = dlopen(name.c_str(), RTLD_NOW);
   if (handle_ == nullptr) {
-    fail(ErrorKind::kMissing, "cannot open the library {}: {}\n  Debian's package {} has it", name,
+    fail(ErrorKind::kMissing, "cannot open the library {}: {}\n  install Debian's package {}", name,
          dlerror(), package_);
   }
 }

@@ -1,5 +1,5 @@
-// libcurl and libcrypto, opened when the first download or checksum needs them: with the thirty
-// libraries behind it libcurl holds 6 MiB, which a program that makes pictures has better use for.
+// libcurl and libcrypto, loaded only when a download or checksum needs them: libcurl and its thirty
+// dependencies take 6 MiB that are better used for pictures.
 #pragma once
 
 #include <curl/curl.h>
@@ -10,8 +10,8 @@
 
 namespace semblance {
 
-/// A shared library of the system. Throws Error(kMissing) that names the Debian package where it is
-/// not there, Error(kDevice) where it lacks a function. Never closed.
+/// A shared library of the system. Throws Error(kMissing), naming the Debian package, if it is not
+/// installed, and Error(kDevice) if it lacks a function. Never closed.
 class SharedLibrary {
  public:
   SharedLibrary(const std::string& name, std::string package);
@@ -27,7 +27,7 @@ class SharedLibrary {
   void* handle_ = nullptr;
 };
 
-/// The functions of libcurl that are used, without their "curl_".
+/// The libcurl functions in use, without the prefix "curl_".
 struct Curl {
   decltype(&::curl_global_init) global_init;
   decltype(&::curl_easy_init) easy_init;
@@ -54,7 +54,7 @@ struct Curl {
   static const Curl& get();
 };
 
-/// The functions of libcrypto that are used, without their "EVP_".
+/// The libcrypto functions in use, without the prefix "EVP_".
 struct Crypto {
   decltype(&::EVP_MD_CTX_new) md_ctx_new;
   decltype(&::EVP_MD_CTX_free) md_ctx_free;

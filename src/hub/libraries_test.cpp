@@ -12,7 +12,7 @@
 namespace semblance {
 namespace {
 
-TEST(SharedLibrary, OpensWhileCodeIsGivenBack) {
+TEST(SharedLibrary, OpensWhileCodeIsUnloaded) {
   std::atomic<bool> over = false;
   std::jthread giver([&] {
     while (!over) give_back_code();
@@ -22,13 +22,13 @@ TEST(SharedLibrary, OpensWhileCodeIsGivenBack) {
     void* const handle = dlopen("libcurl.so.4", RTLD_NOW | RTLD_NOLOAD);
     ASSERT_NE(handle, nullptr);
     dlclose(handle);
-    dlclose(handle);  // the library's own, so that the next round maps it anew
+    dlclose(handle);  // drops our handle, so that the next round maps it again
   }
   over = true;
 }
 
 /// RFC 4231, test cases 1, 2 and 6.
-TEST(Hmac, IsThatOfTheStandard) {
+TEST(Hmac, MatchesTheStandard) {
   EXPECT_EQ(hmac_sha256(std::string(20, '\x0b'), "Hi There"),
             "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
   EXPECT_EQ(hmac_sha256("Jefe", "what do ya want for nothing?"),

@@ -15,8 +15,8 @@ RemoteFile file_of(const std::string& name, const Json& item) {
   file.path = item.get_string("rfilename");
   if (!is_safe_path(file.path)) {
     fail(ErrorKind::kCorrupt,
-         "cannot use {}: it names the file '{}', which could lie outside of the model's folder\n  "
-         "nothing is downloaded: the server cannot be trusted",
+         "cannot use {}: it lists the file '{}', which could be outside the model's folder\n  "
+         "nothing is downloaded, because the server cannot be trusted",
          name, printable(file.path));
   }
   const bool large = item.has("lfs");
@@ -26,8 +26,9 @@ RemoteFile file_of(const std::string& name, const Json& item) {
   const std::string checksum = source.get_string(large ? "sha256" : "blobId");
   const bool known = parse_digest(checksum, file.digest);
   if (!known || (file.digest.kind == DigestKind::kSha256) != large) {
-    fail(ErrorKind::kCorrupt, "cannot use {}: the checksum of {} must be {} hex digits, got '{}'",
-         name, printable(file.path), large ? 64 : 40, printable(checksum));
+    fail(ErrorKind::kCorrupt,
+         "cannot use {}: expected a checksum of {} with {} hex digits, got '{}'", name,
+         printable(file.path), large ? 64 : 40, printable(checksum));
   }
   return file;
 }
@@ -57,7 +58,7 @@ Listing parse_listing(const std::string& name, std::string_view text) {
   try {
     return read_listing(name, text);
   } catch (const Error& error) {
-    // A key that the answer lacks is the answer's fault, not a thing that the user could add.
+    // A missing key is an error of the server, not something the user could add.
     if (error.kind() == ErrorKind::kMissing) fail(ErrorKind::kCorrupt, "{}", error.what());
     throw;
   }

@@ -27,12 +27,12 @@ fs::path home() {
   const std::string home = set("HOME");
   if (home.empty()) {
     fail(ErrorKind::kMissing,
-         "cannot tell where models are kept: HOME is not set\n  set it, or HF_HOME");
+         "cannot find the models' folder: HOME is not set\n  set HOME or HF_HOME");
   }
   return home;
 }
 
-/// "~/x" and "$NAME/x", as the Python tools take them.
+/// Expands "~/x" and "$NAME/x", as the Python tools do.
 fs::path expanded(std::string path) {
   if (path == "~" || path.starts_with("~/")) path = home().string() + path.substr(1);
   for (std::size_t at = path.find('$'); at != std::string::npos; at = path.find('$', at)) {
@@ -68,13 +68,13 @@ fs::path hub_cache() {
   return hub_home() / "hub";
 }
 
-/// Checked: it becomes a line of a request.
+/// The token, checked because it becomes a request header.
 std::string clean_token(std::string token, const std::string& from) {
   const auto is_space = [](char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; };
   while (!token.empty() && is_space(token.back())) token.pop_back();
   while (!token.empty() && is_space(token.front())) token.erase(0, 1);
   if (std::any_of(token.begin(), token.end(), [](char c) { return c <= ' ' || c > '~'; })) {
-    fail(ErrorKind::kArgument, "cannot use the token in {}: it must be one word of ASCII letters",
+    fail(ErrorKind::kArgument, "cannot use the token in {}: expected one word of printable ASCII",
          from);
   }
   return token;
@@ -102,7 +102,7 @@ std::string endpoint_of_environment() {
     return c > ' ' && c <= '~' && c != '?' && c != '#' && c != '@';
   });
   if ((scheme != "http" && scheme != "https") || host + 3 >= endpoint.size() || !plain) {
-    fail(ErrorKind::kArgument, "HF_ENDPOINT: http://HOST or https://HOST is needed, '{}' came",
+    fail(ErrorKind::kArgument, "HF_ENDPOINT: expected http://HOST or https://HOST, got '{}'",
          endpoint);
   }
   return endpoint;

@@ -29,26 +29,26 @@ void make_folder(const fs::path& folder) {
     fail(ErrorKind::kDevice, "cannot make the folder {}: {}", folder.string(), error.message());
 }
 
-/// What a repository offers must be a whole model.
+/// Checks that a repository is a complete model.
 Selection usable_files(const Repository& repository, const Listing& listing) {
   std::vector<std::string> paths;
   for (const RemoteFile& file : listing.files) paths.push_back(file.path);
   Selection selection = select_files(paths);
   if (selection.layout == ModelLayout::kNone) {
     fail(ErrorKind::kMissing,
-         "{} is no model that can be used: an SDXL as a diffusers folder (model_index.json, unet/, "
-         "...) or InstantID's files are needed\n  a model in a single file is not read",
+         "{} is not a usable model: expected an SDXL model in diffusers format (model_index.json, "
+         "unet/, ...) or InstantID's files\n  models in a single file are not supported",
          repository.text());
   }
   if (!selection.lacking.empty()) {
-    fail(ErrorKind::kMissing, "{} is no whole {}: it lacks {}", repository.text(),
+    fail(ErrorKind::kMissing, "{} is not a complete {} model: it lacks {}", repository.text(),
          selection.layout == ModelLayout::kSdxl ? "SDXL" : "InstantID",
          fmt::join(selection.lacking, ", "));
   }
   return selection;
 }
 
-/// A file of --local that is there must be the one that was asked for, for it may be the user's.
+/// With --local, an existing file must be the requested one, since it may be the user's own.
 void check_local(const Download& download, const DownloadHooks& hooks) {
   std::error_code none;
   if (!fs::exists(download.target, none)) return;
@@ -58,7 +58,7 @@ void check_local(const Download& download, const DownloadHooks& hooks) {
       digest_of_file(download.target, download.digest.kind, {}, hooks.stop) == download.digest.hex;
   if (same) return;
   fail(ErrorKind::kArgument,
-       "cannot download {}: {} is there already, and is another file\n  move it away, or remove it",
+       "cannot download {}: {} already exists and is a different file\n  move or remove it",
        download.request.what, download.target.string());
 }
 
@@ -70,7 +70,7 @@ dev_t device_of(const fs::path& folder) {
   return stat(there.c_str(), &status) == 0 ? status.st_dev : 0;
 }
 
-/// A link that replaces what is there in one step.
+/// Makes a link, atomically replacing an existing file.
 void make_link(const fs::path& target, const fs::path& link) {
   make_folder(link.parent_path());
   const fs::path text = target.lexically_relative(link.parent_path());
@@ -136,8 +136,8 @@ std::string Puller::fetch_text(FetchRequest request, std::size_t limit_bytes) {
 PlannedModel Puller::plan_repository(const ModelName& name) {
   const Repository& repository = *name.repository;
   const std::string page = places_.endpoint + "/" + repository.id();
-  const std::string what = "the list of files of " + repository.text();
-  constexpr int kAttempts = 3;  // nobody wants to wait for a word from a server that is not there
+  const std::string what = "the file list of " + repository.text();
+  constexpr int kAttempts = 3;  // fail soon if the server is down
   const std::string text =
       fetch_text({.url = fmt::format("{}/api/models/{}/revision/{}?blobs=true", places_.endpoint,
                                      repository.id(), url_path(repository.revision)),
@@ -172,7 +172,7 @@ PlannedModel Puller::plan_repository(const ModelName& name) {
         .lock = {},
         .bytes = file.bytes,
         .digest = file.digest};
-    // Tools that cannot make links put the file itself into the snapshot.
+    // Tools that cannot create links put the file itself into the snapshot.
     const bool itself = !fs::is_symlink(own, none) && semblance::bytes_to_come(download) == 0;
     if (options_.local) {
       check_local(download, hooks_);
@@ -215,8 +215,7 @@ PlannedModel Puller::plan_face_pack() {
 
 std::vector<PlannedModel> Puller::plan(const std::vector<ModelName>& names) {
   if (places_.offline) {
-    fail(ErrorKind::kArgument,
-         "cannot download: HF_HUB_OFFLINE is set, so that no server is asked\n  unset it first");
+    fail(ErrorKind::kArgument, "cannot download: HF_HUB_OFFLINE is set\n  unset it first");
   }
   std::vector<PlannedModel> models;
   for (const ModelName& name : names)
@@ -241,11 +240,10 @@ void Puller::check_room(const std::vector<PlannedModel>& models) const {
   for (const auto& [device, room] : rooms) {
     const std::uint64_t free = options_.free_bytes(room.folder);
     if (room.bytes <= free) continue;
-    fail(ErrorKind::kDevice,
-         "cannot download: {} are needed in {}, {} are free there\n  make room, or {}",
+    fail(ErrorKind::kDevice, "cannot download: {} needed in {}, {} free\n  free some space, or {}",
          bytes_text(room.bytes), room.folder.string(), bytes_text(free),
          options_.local ? "work in a folder on another disk"
-                        : "name a folder on another disk with HF_HOME");
+                        : "set HF_HOME to a folder on another disk");
   }
 }
 
@@ -281,7 +279,7 @@ void Puller::run(const std::vector<PlannedModel>& models) {
     std::size_t file;
   };
   std::vector<Place> places;
-  std::vector<std::size_t> left;  // files of each model that have not arrived
+  std::vector<std::size_t> left;  // files of each model still to download
   for (std::size_t i = 0; i < models.size(); ++i) {
     left.push_back(models[i].downloads.size());
     for (std::size_t j = 0; j < models[i].downloads.size(); ++j) {

@@ -1,5 +1,5 @@
-// Brings models onto this machine: asks the hub for the list of files, chooses those that are used,
-// downloads what is not there, and puts it where this program and the Python tools look.
+// Downloads models: gets the file list from the hub, selects the files that are used, downloads the
+// missing ones, and stores them where this program and the Python tools look.
 #pragma once
 
 #include <cstdint>
@@ -22,17 +22,17 @@ struct PullOptions {
   std::function<std::uint64_t(const std::filesystem::path&)> free_bytes = semblance::free_bytes;
 };
 
-/// One model, and what it takes to have it.
+/// One model, and what has to be downloaded.
 struct PlannedModel {
   ModelName name;
-  std::filesystem::path folder;              // where it is, once it is there
-  std::string licence;                       // what a person is to be told
-  bool is_new = false;                       // nothing of it is on this machine
-  std::vector<Download> downloads;           // its files, those that are there too
-  std::vector<std::filesystem::path> links;  // in the cache: each file's name in the snapshot
-  std::filesystem::path ref;                 // in the cache: tells the commit
+  std::filesystem::path folder;              // of the model, once downloaded
+  std::string licence;                       // text to show
+  bool is_new = false;                       // nothing of it is stored yet
+  std::vector<Download> downloads;           // all its files, existing ones included
+  std::vector<std::filesystem::path> links;  // in the cache: each file's path in the snapshot
+  std::filesystem::path ref;                 // in the cache: file with the commit
   std::string commit;
-  std::uint64_t unpacked_bytes = 0;  // of an archive's files that are to be unpacked
+  std::uint64_t unpacked_bytes = 0;  // of files to unpack from an archive
   std::uint64_t bytes() const;
   std::uint64_t bytes_to_come() const;
 };
@@ -41,12 +41,12 @@ class Puller {
  public:
   Puller(Places places, PullOptions options, DownloadHooks hooks);
 
-  /// Asks the hub; nothing is written. Throws what Fetcher, parse_listing() and the environment
-  /// tell, Error(kMissing) where a repository is no model that can be used, Error(kArgument) when
-  /// offline, and where another file lies in a local folder.
+  /// Queries the hub; writes nothing. Throws what Fetcher, parse_listing() and
+  /// places_of_environment() throw, Error(kMissing) if a repository is not a usable model,
+  /// Error(kArgument) when offline or if a local folder contains a different file.
   std::vector<PlannedModel> plan(const std::vector<ModelName>& names);
-  /// Throws Error(kDevice) where the disk has too little room, which is looked at first, and what
-  /// download() and unpack() throw.
+  /// Downloads the models. Throws Error(kDevice) if the disk has too little space, which is checked
+  /// first, and what download() and unpack() throw.
   void run(const std::vector<PlannedModel>& models);
 
  private:
@@ -63,8 +63,8 @@ class Puller {
   Fetcher fetcher_;
 };
 
-/// The folder with both members of the pack, below `folder` or nested once more as its zip has it;
-/// empty where they are not there.
+/// The folder with both members of the pack: `folder`/NAME, or nested once more as in the zip;
+/// empty if they are missing.
 std::filesystem::path find_pack(const std::filesystem::path& folder, const FacePack& pack);
 
 }  // namespace semblance

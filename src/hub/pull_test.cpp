@@ -1,4 +1,4 @@
-// Downloads from a server that misbehaves: what is on the disk is right, or is not there.
+// Downloads from a misbehaving server: files on the disk are correct or do not exist.
 #include "hub/pull.h"
 
 #include <gtest/gtest.h>
@@ -60,7 +60,7 @@ class PullTest : public ::testing::Test {
     Puller puller(places, options, hooks);
     puller.run(puller.plan({parse_model_name(name)}));
   }
-  /// Pulls, and gives the error that ends it.
+  /// Pulls and returns the error that ends it.
   std::string refused(ErrorKind kind, const std::string& name = "instantid") {
     try {
       pull(name);
@@ -68,7 +68,7 @@ class PullTest : public ::testing::Test {
       EXPECT_EQ(error.kind(), kind) << error.what();
       return error.what();
     }
-    ADD_FAILURE() << "it was not refused";
+    ADD_FAILURE() << "not refused";
     return "";
   }
   void expect_whole() {
@@ -96,7 +96,7 @@ class PullTest : public ::testing::Test {
 
 #define EXPECT_SAYS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
-TEST_F(PullTest, LiesInTheCacheAsTheHubsToolsLayItOut) {
+TEST_F(PullTest, UsesTheLayoutOfTheHubsCache) {
   pull();
   expect_whole();
   expect_not_there("README.md");
@@ -107,14 +107,14 @@ TEST_F(PullTest, LiesInTheCacheAsTheHubsToolsLayItOut) {
             testing::digest_of(DigestKind::kGitBlob, "{}"));
 }
 
-TEST_F(PullTest, WhatIsThereIsNotDownloadedAgain) {
+TEST_F(PullTest, DoesNotDownloadExistingFilesAgain) {
   pull();
   const auto before = server.requests("resolve").size();
   pull();
   EXPECT_EQ(server.requests("resolve").size(), before);
 }
 
-TEST_F(PullTest, GoesOnAtAnyByteWhereTheLineBroke) {
+TEST_F(PullTest, ContinuesAfterABrokenConnectionAtAnyByte) {
   for (const std::size_t at : {0U, 1U, 999U, 131'073U, 199'999U}) {
     fs::remove_all(places.cache);
     server.fault("safetensors", {.times = 2, .break_after = at});
@@ -125,7 +125,7 @@ TEST_F(PullTest, GoesOnAtAnyByteWhereTheLineBroke) {
   EXPECT_SAYS(server.requests("safetensors").back(), "Range: bytes=199999-");
 }
 
-TEST_F(PullTest, GoesOnWithWhatAnotherProcessLeft) {
+TEST_F(PullTest, ContinuesADownloadOfAnotherProcess) {
   const std::string bytes = testing::instantid_files()[kWeights];
   const fs::path blob = cached().blob(testing::digest_of(DigestKind::kSha256, bytes));
   write_bytes(incomplete_path(blob), bytes.substr(0, 77'777));
@@ -135,16 +135,16 @@ TEST_F(PullTest, GoesOnWithWhatAnotherProcessLeft) {
   EXPECT_SAYS(server.requests("safetensors")[0], "Range: bytes=77777-");
 }
 
-TEST_F(PullTest, StartsAnewWhereWhatWasLeftIsDamaged) {
+TEST_F(PullTest, RestartsADamagedPartialDownload) {
   const std::string bytes = testing::instantid_files()[kWeights];
   const fs::path blob = cached().blob(testing::digest_of(DigestKind::kSha256, bytes));
   write_bytes(incomplete_path(blob), std::string(5'000, 'x'));
   pull();
   expect_whole();
-  EXPECT_SAYS(told, "what was there of it is damaged, downloading it anew");
+  EXPECT_SAYS(told, "the partial download is damaged, starting over");
 }
 
-TEST_F(PullTest, TakesAServerThatKnowsNoRanges) {
+TEST_F(PullTest, AcceptsAServerWithoutRanges) {
   const std::string bytes = testing::instantid_files()[kWeights];
   const fs::path blob = cached().blob(testing::digest_of(DigestKind::kSha256, bytes));
   write_bytes(incomplete_path(blob), bytes.substr(0, 1'234));
@@ -156,38 +156,39 @@ TEST_F(PullTest, TakesAServerThatKnowsNoRanges) {
 TEST_F(PullTest, RefusesWrongBytes) {
   server.fault("safetensors", {.wrong_byte = true});
   const std::string text = refused(ErrorKind::kCorrupt);
-  EXPECT_SAYS(text, "its SHA-256 must be");
-  EXPECT_SAYS(text, "nothing of it is kept");
+  EXPECT_SAYS(text, "expected SHA-256 ");
+  EXPECT_SAYS(text, "they were deleted");
   expect_not_there(kWeights);
   EXPECT_FALSE(fs::exists(cached().ref()));
 }
 
-TEST_F(PullTest, RefusesASizeThatIsALie) {
+TEST_F(PullTest, RefusesAWrongSize) {
   server.fault("safetensors", {.claimed = 300'000});
-  EXPECT_SAYS(refused(ErrorKind::kCorrupt), "it should have 200000 bytes, the server has 300000");
+  EXPECT_SAYS(refused(ErrorKind::kCorrupt), "expected 200000 bytes, the server has 300000");
   server.fault("safetensors", {.extra = 10});
   EXPECT_SAYS(refused(ErrorKind::kCorrupt), "it has 200000 bytes, the server sends more");
   expect_not_there(kWeights);
 }
 
-TEST_F(PullTest, RefusesAnotherChecksumThanListed) {
+TEST_F(PullTest, RefusesAChecksumOtherThanListed) {
   server.fault("safetensors", {.headers = "X-Linked-Etag: \"" + std::string(64, 'a') + "\"\r\n"});
-  EXPECT_SAYS(refused(ErrorKind::kCorrupt), "the server now has another file there");
+  EXPECT_SAYS(refused(ErrorKind::kCorrupt), "the file on the server has changed");
 }
 
-TEST_F(PullTest, TellsWhatAStatusMeans) {
+TEST_F(PullTest, ExplainsStatusCodes) {
   server.fault("api/models", {.status = 401});
-  EXPECT_SAYS(refused(ErrorKind::kMissing), "does not show it to everyone, or has no such thing");
+  EXPECT_SAYS(refused(ErrorKind::kMissing), "it does not exist on");
   places.token = "hf_secret";
-  EXPECT_SAYS(refused(ErrorKind::kMissing), "does not take the token (401)");
+  EXPECT_SAYS(refused(ErrorKind::kMissing), "rejects the token (401)");
   server.fault("api/models", {.status = 403, .headers = "X-Error-Message: gated\r\n"});
-  EXPECT_SAYS(refused(ErrorKind::kMissing), "refuses it (403): gated\n  accept the model's terms");
+  EXPECT_SAYS(refused(ErrorKind::kMissing),
+              "denies access (403): gated\n  accept the model's terms");
   server.fault("api/models", {.status = 404});
-  EXPECT_SAYS(refused(ErrorKind::kMissing), "has no such thing (404)");
+  EXPECT_SAYS(refused(ErrorKind::kMissing), "not found on");
   server.fault("api/models", {.status = 418});
   EXPECT_SAYS(refused(ErrorKind::kDevice), "answers 418");
   server.fault("api/models", {.status = 503});
-  EXPECT_SAYS(refused(ErrorKind::kDevice), "the server fails (503)\n  try again later");
+  EXPECT_SAYS(refused(ErrorKind::kDevice), "server error (503)\n  try again later");
   server.fault("api/models", {.status = 429, .headers = "Retry-After: 4000\r\n"});
   EXPECT_SAYS(refused(ErrorKind::kDevice), "(429)\n  try again in 4000 s");
 }
@@ -197,16 +198,16 @@ TEST_F(PullTest, WaitsAsLongAsTheServerAsks) {
   const auto begin = std::chrono::steady_clock::now();
   pull();
   EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(950));
-  EXPECT_SAYS(told, "limits how often it is asked (429), trying again in 1.0 s");
+  EXPECT_SAYS(told, "limits requests (429), trying again in 1.0 s");
   expect_whole();
 }
 
-TEST_F(PullTest, GivesUpOnALineThatBringsNothing) {
+TEST_F(PullTest, GivesUpOnASilentConnection) {
   server.fault("safetensors", {.break_after = 0});
-  EXPECT_SAYS(refused(ErrorKind::kDevice), "what has arrived stays");
+  EXPECT_SAYS(refused(ErrorKind::kDevice), "the partial download is kept");
 }
 
-TEST_F(PullTest, TheTokenGoesToTheHubAlone) {
+TEST_F(PullTest, SendsTheTokenOnlyToTheHub) {
   HubServer other;
   const std::string path = "/InstantX/InstantID/resolve/" + HubServer::commit() + "/" + kWeights;
   other.set("/elsewhere", testing::instantid_files()[kWeights]);
@@ -221,11 +222,11 @@ TEST_F(PullTest, TheTokenGoesToTheHubAlone) {
   EXPECT_EQ(other.requests("/elsewhere")[0].find("hf_secret"), std::string::npos);
 }
 
-TEST_F(PullTest, RefusesRedirectsThatLeadNowhere) {
+TEST_F(PullTest, RefusesInvalidRedirects) {
   server.fault("safetensors", {.status = 302, .headers = "Location: /api/models/safetensors\r\n"});
   EXPECT_SAYS(refused(ErrorKind::kCorrupt), "more than 5 redirects");
   server.fault("safetensors", {.status = 302});
-  EXPECT_SAYS(refused(ErrorKind::kCorrupt), "without saying where to");
+  EXPECT_SAYS(refused(ErrorKind::kCorrupt), "without a location");
   server.fault("safetensors", {.status = 302, .headers = "Location: file:///etc/passwd\r\n"});
   EXPECT_SAYS(refused(ErrorKind::kCorrupt), "which is not http or https");
 }
@@ -239,7 +240,7 @@ TEST_F(PullTest, RefusesHostileLists) {
   for (const char* path : {"../../x", "/etc/x", "a//b", "a/./b", "a\\\\b", ""}) {
     server.set(route,
                list("{\"rfilename\":\"" + std::string(path) + "\",\"size\":1," + blob + "}"));
-    EXPECT_SAYS(refused(ErrorKind::kCorrupt), "could lie outside of the model's folder");
+    EXPECT_SAYS(refused(ErrorKind::kCorrupt), "could be outside the model's folder");
   }
   server.set(route, list("{\"rfilename\":\"a\",\"size\":99999999999999," + blob + "}"));
   EXPECT_SAYS(refused(ErrorKind::kCorrupt), "size");
@@ -247,31 +248,31 @@ TEST_F(PullTest, RefusesHostileLists) {
   EXPECT_SAYS(refused(ErrorKind::kCorrupt), "must be 40 hex digits");
   server.set(route, "{\"sha\":\"../../x\",\"siblings\":[]}");
   EXPECT_SAYS(refused(ErrorKind::kCorrupt), "a commit of 40 hex digits");
-  // What lacks is the answer's fault, not a thing that the user could add.
+  // A missing key is an error of the server, not something the user could add.
   server.set(route, "{\"siblings\":[]}");
   EXPECT_SAYS(refused(ErrorKind::kCorrupt), "\"sha\" is missing");
   server.set(route, list("{\"rfilename\":\"model.safetensors\",\"size\":1," + blob + "}"));
-  EXPECT_SAYS(refused(ErrorKind::kMissing), "is no model that can be used");
+  EXPECT_SAYS(refused(ErrorKind::kMissing), "is not a usable model");
   server.set(route, list("{\"rfilename\":\"ip-adapter.bin\",\"size\":1," + blob + "}"));
   EXPECT_SAYS(refused(ErrorKind::kMissing), "it lacks ControlNetModel/config.json");
   server.set(route, std::string(17U << 20, ' '));
   EXPECT_SAYS(refused(ErrorKind::kCorrupt), "the server sends more than 16777216 bytes");
 }
 
-TEST_F(PullTest, AFullDiskIsKnownBefore) {
+TEST_F(PullTest, ChecksDiskSpaceFirst) {
   options.free_bytes = [](const fs::path&) { return std::uint64_t{100'000}; };
   EXPECT_SAYS(refused(ErrorKind::kDevice),
-              "are free there\n  make room, or name a folder on another");
+              " free\n  free some space, or set HF_HOME to a folder on another");
   EXPECT_FALSE(fs::exists(places.cache));
   EXPECT_TRUE(server.requests("resolve").empty());
 }
 
-TEST_F(PullTest, OfflineAsksNobody) {
+TEST_F(PullTest, ContactsNoServerWhenOffline) {
   places.offline = true;
   EXPECT_SAYS(refused(ErrorKind::kArgument), "HF_HUB_OFFLINE is set");
 }
 
-TEST_F(PullTest, TwoAtOnceDownloadOnce) {
+TEST_F(PullTest, TwoProcessesDownloadOnce) {
   server.fault("safetensors", {.pause_ms = 2});
   std::jthread other([this] {
     Puller puller(places, options, {});
@@ -283,7 +284,7 @@ TEST_F(PullTest, TwoAtOnceDownloadOnce) {
   EXPECT_EQ(server.requests("safetensors").size(), 1U);
 }
 
-TEST_F(PullTest, CancelledGoesOnLater) {
+TEST_F(PullTest, ContinuesAfterACancel) {
   server.fault("safetensors", {.times = 1, .pause_ms = 20});
   std::stop_source stop;
   hooks.stop = stop.get_token();
@@ -291,7 +292,7 @@ TEST_F(PullTest, CancelledGoesOnLater) {
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
     stop.request_stop();
   });
-  EXPECT_SAYS(refused(ErrorKind::kCancelled), "the same command goes on from there");
+  EXPECT_SAYS(refused(ErrorKind::kCancelled), "repeat the command to continue");
   later.join();
   hooks.stop = {};
   pull();
@@ -299,18 +300,18 @@ TEST_F(PullTest, CancelledGoesOnLater) {
   EXPECT_SAYS(server.requests("safetensors").back(), "Range: bytes=");
 }
 
-TEST_F(PullTest, LocalLiesAsTheNotebooksHaveIt) {
+TEST_F(PullTest, LocalUsesTheNotebooksLayout) {
   options.local = true;
   pull();
   EXPECT_EQ(bytes_of(places.local_checkpoints / kWeights), testing::instantid_files()[kWeights]);
   EXPECT_FALSE(fs::exists(places.cache));
   pull();
   write_bytes(places.local_checkpoints / "ip-adapter.bin", "the user's own");
-  EXPECT_SAYS(refused(ErrorKind::kArgument), "is there already, and is another file");
+  EXPECT_SAYS(refused(ErrorKind::kArgument), "already exists and is a different file");
   EXPECT_EQ(bytes_of(places.local_checkpoints / "ip-adapter.bin"), "the user's own");
 }
 
-TEST_F(PullTest, FindsWrongBytesLaterAndRemoves) {
+TEST_F(PullTest, FindsDamagedFilesAndRemovesModels) {
   pull();
   const auto kept = find_kept(places, parse_model_name("instantid"));
   ASSERT_TRUE(kept && kept->is_whole());
@@ -319,7 +320,7 @@ TEST_F(PullTest, FindsWrongBytesLaterAndRemoves) {
   write_bytes(fs::canonical(snapshot() / "ip-adapter.bin"), "damaged");
   const auto wrong = wrong_files(*kept, none, none, {});
   ASSERT_EQ(wrong.size(), 1U);
-  EXPECT_SAYS(wrong[0], "ip-adapter.bin: its SHA-256 is ");
+  EXPECT_SAYS(wrong[0], "ip-adapter.bin: expected SHA-256 ");
   remove_kept(places, *kept);
   EXPECT_FALSE(fs::exists(cached().folder()));
   EXPECT_TRUE(kept_models(places).empty());
@@ -332,7 +333,7 @@ TEST_F(PullTest, ResolvesNamesFromTheCache) {
     ADD_FAILURE();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kMissing);
-    EXPECT_SAYS(std::string(error.what()), "`semblance models pull sdxl` gets it");
+    EXPECT_SAYS(std::string(error.what()), "`semblance models pull sdxl` downloads it");
   }
   EXPECT_EQ(resolve_models({.base = "sdxl"}, NotThere::kKeep).base, "sdxl");
   pull();
@@ -349,7 +350,7 @@ TEST_F(PullTest, ResolvesNamesFromTheCache) {
   unsetenv("HF_HUB_CACHE");
 }
 
-TEST_F(PullTest, ReadsARefAsToolsAndEditorsLeaveIt) {
+TEST_F(PullTest, ReadsRefsWithSurroundingWhiteSpace) {
   pull();
   const std::string commit = HubServer::commit();
   for (const std::string& text : {commit, commit + "\n", commit + "\r\n", " " + commit + " \r\n",
@@ -361,7 +362,7 @@ TEST_F(PullTest, ReadsARefAsToolsAndEditorsLeaveIt) {
   }
 }
 
-TEST_F(PullTest, ARefThatNamesAnAbsentSnapshotIsRefusedWithTheOneThatIsThere) {
+TEST_F(PullTest, RefusesARefToAMissingSnapshotAndNamesExistingOnes) {
   setenv("HF_HUB_CACHE", places.cache.c_str(), 1);
   pull();
   const auto refusal = [](const std::string& name) -> std::string {
@@ -371,14 +372,14 @@ TEST_F(PullTest, ARefThatNamesAnAbsentSnapshotIsRefusedWithTheOneThatIsThere) {
       EXPECT_EQ(error.kind(), ErrorKind::kMissing);
       return error.what();
     }
-    return "it was not refused";
+    return "not refused";
   };
   const std::string other = std::string(40, 'a');
   write_bytes(cached().ref(), other);
   EXPECT_EQ(refusal("instantid"),
-            fmt::format("--identitynet: {} names the commit {}, and that snapshot is not there\n"
-                        "  `semblance models pull instantid` gets it; to use what is there, name "
-                        "its commit: --identitynet InstantX/InstantID@{}",
+            fmt::format("--identitynet: {} names the commit {}, whose snapshot is missing\n  "
+                        "`semblance models pull instantid` downloads it; to use an existing "
+                        "snapshot, name its commit: --identitynet InstantX/InstantID@{}",
                         cached().ref().string(), other, HubServer::commit()));
   EXPECT_EQ(resolve_models({.identitynet = "InstantX/InstantID@" + HubServer::commit()},
                            NotThere::kRefuse)
@@ -387,18 +388,18 @@ TEST_F(PullTest, ARefThatNamesAnAbsentSnapshotIsRefusedWithTheOneThatIsThere) {
   const std::vector<KeptModel> kept = kept_models(places);
   ASSERT_EQ(kept.size(), 1U);
   EXPECT_EQ(kept[0].lacking,
-            std::vector<std::string>{"the snapshot " + other + ", which its refs/main names"});
+            std::vector<std::string>{"the snapshot " + other + " that refs/main names"});
 
   write_bytes(cached().ref(), "<html>\x1b[2J");
-  EXPECT_SAYS(refusal("instantid"), "names the commit <html>?[2J, and that snapshot is not there");
+  EXPECT_SAYS(refusal("instantid"), "names the commit <html>?[2J, whose snapshot is missing");
   fs::remove(snapshot() / "ip-adapter.bin");
-  EXPECT_SAYS(refusal("instantid"), "`semblance models pull instantid` gets it");
+  EXPECT_SAYS(refusal("instantid"), "`semblance models pull instantid` downloads it");
   pull();
   EXPECT_EQ(cached().find_snapshot(), snapshot());
   unsetenv("HF_HUB_CACHE");
 }
 
-/// A zip of one member, deflated as zlib does it.
+/// A zip with one member, deflated by zlib.
 std::string zip_of(const std::string& name, const std::string& bytes) {
   std::string packed(compressBound(bytes.size()) + 64, '\0');
   z_stream stream{};
@@ -443,7 +444,7 @@ TEST_F(PullTest, UnpacksTheFaceModels) {
 
   fs::remove_all(folder);
   pack.members[0].sha256 = std::string(64, 'a');
-  EXPECT_SAYS(refused(ErrorKind::kCorrupt, "antelopev2"), "its SHA-256 must be aaaa");
+  EXPECT_SAYS(refused(ErrorKind::kCorrupt, "antelopev2"), "expected SHA-256 aaaa");
   EXPECT_FALSE(fs::exists(folder / "glintr100.onnx"));
   pack.members[0].name = "other.onnx";
   EXPECT_SAYS(refused(ErrorKind::kCorrupt, "antelopev2"), "there is no other.onnx in it");
@@ -462,7 +463,7 @@ TEST(ModelNames, AreChecked) {
   }
 }
 
-TEST(Digests, AreTheHubs) {
+TEST(Digests, MatchTheHubs) {
   EXPECT_EQ(testing::digest_of(DigestKind::kSha256, "abc"),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(testing::digest_of(DigestKind::kGitBlob, ""),

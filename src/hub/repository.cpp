@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kFolderStart = "models--";
 constexpr std::size_t kMostFiles = 100'000;
 
-/// A part of a repository's name, or a revision: what the hub allows.
+/// Whether the hub allows this as a part of a repository's name or as a revision.
 bool is_name(std::string_view text) {
   const bool letters = std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||

@@ -1,10 +1,10 @@
-// A model's repository on the hub, and where it lies in the hub's cache on this machine. Layout:
+// A model's repository on the hub, and its place in the local cache. Layout:
 // https://huggingface.co/docs/hub/local-cache
 //
 //   models--owner--name/blobs/<checksum>                 the bytes
-//   models--owner--name/snapshots/<commit>/unet/...      links to them, under their own names
-//   models--owner--name/refs/main                        the commit that "main" was
-//   .locks/models--owner--name/<checksum>.lock           held (flock) by who downloads a blob
+//   models--owner--name/snapshots/<commit>/unet/...      links to the blobs, under their file names
+//   models--owner--name/refs/main                        the commit of "main"
+//   .locks/models--owner--name/<checksum>.lock           locked (flock) while downloading a blob
 #pragma once
 
 #include <filesystem>
@@ -20,18 +20,18 @@ struct Repository {
   std::string name;
   std::string revision = "main";  // a branch, a tag or a commit
 
-  /// "owner/name", or "owner/name@revision" where that is not main.
+  /// "owner/name", or "owner/name@revision" if that is not main.
   std::string text() const;
   /// "owner/name".
   std::string id() const { return owner + "/" + name; }
   bool operator==(const Repository&) const = default;
 };
 
-/// "owner/name" or "owner/name@revision"; nothing for a text that no repository can be called.
+/// Parses "owner/name" or "owner/name@revision"; nullopt for an invalid name.
 std::optional<Repository> parse_repository(std::string_view text);
 
-/// Whether a file name that a server tells may be joined to a folder: relative, of plain parts,
-/// without "..", a backslash or a control byte, and of no more than 255 bytes a part.
+/// Whether a file name from a server may be joined to a folder: a relative path of plain parts of
+/// at most 255 bytes each, without "..", backslashes or control bytes.
 bool is_safe_path(std::string_view path);
 
 /// A repository's folders in a cache.
@@ -46,17 +46,17 @@ class CachedRepository {
   std::filesystem::path snapshot(std::string_view commit) const;
   std::filesystem::path ref() const;
 
-  /// What refs/ says of the revision, without white space around it: a commit, as a rule. Empty
-  /// where there is no ref, or an empty one.
+  /// The contents of the revision's file in refs/, trimmed: normally a commit. Empty if the file is
+  /// missing or empty.
   std::string named_commit() const;
-  /// The snapshot that the revision stands for, if it is there: of the commit that refs/ names, or
-  /// of the revision itself where that is a commit. Where refs/ says nothing, as a tool leaves it
-  /// that was given a commit, the newest for "main". Never another one than refs/ names: that would
-  /// be another model than asked for, and huggingface_hub with local_files_only refuses it, too.
+  /// The snapshot of the revision, if it exists: that of the commit in refs/, or of the revision
+  /// itself if it is a commit. Without a ref (as tools leave it that download a commit), the newest
+  /// snapshot for "main". Never a snapshot other than refs/ names: that would be a different model,
+  /// and huggingface_hub with local_files_only refuses it too.
   std::optional<std::filesystem::path> find_snapshot() const;
-  /// All snapshots that are there, sorted by commit.
+  /// All existing snapshots, sorted by commit.
   std::vector<std::filesystem::path> snapshots() const;
-  /// Paths of all files of a snapshot whose bytes are there, sorted.
+  /// Sorted paths of all files of a snapshot whose contents exist.
   static std::vector<std::string> files_of(const std::filesystem::path& snapshot);
 
  private:
@@ -65,7 +65,7 @@ class CachedRepository {
   std::filesystem::path folder_;
 };
 
-/// The repositories of models that have a folder in a cache, sorted.
+/// The model repositories in a cache, sorted.
 std::vector<Repository> repositories_in(const std::filesystem::path& cache);
 
 }  // namespace semblance

@@ -21,7 +21,7 @@ bool is_there(const fs::path& path) {
   return fs::exists(path, none);
 }
 
-/// The environment, read when it is first needed.
+/// The environment, read on first use.
 class LazyPlaces {
  public:
   const Places& operator()() {
@@ -33,7 +33,7 @@ class LazyPlaces {
   std::optional<Places> places_;
 };
 
-/// The snapshot with a whole model, or nothing; `lacking` is told what a partial one lacks.
+/// The snapshot, if its model is complete; otherwise nullopt, with the missing files in `lacking`.
 std::optional<fs::path> find_whole(const Places& places, const Repository& repository,
                                    ModelLayout layout, std::vector<std::string>& lacking) {
   const auto snapshot = CachedRepository(places.cache, repository).find_snapshot();
@@ -45,7 +45,7 @@ std::optional<fs::path> find_whole(const Places& places, const Repository& repos
   return snapshot;
 }
 
-/// "--base a/b@COMMIT", for each whole snapshot that is there under another commit.
+/// "--base a/b@COMMIT" for each complete snapshot of another commit.
 std::vector<std::string> others_by_name(const std::string& flag, const CachedRepository& cached,
                                         ModelLayout layout) {
   std::vector<std::string> names;
@@ -59,20 +59,20 @@ std::vector<std::string> others_by_name(const std::string& flag, const CachedRep
   return names;
 }
 
-/// Throws Error(kMissing) where refs/ names what is not there, with the whole snapshots that are.
+/// Throws Error(kMissing) if refs/ names a missing snapshot, listing the complete ones.
 void refuse_absent_commit(const std::string& flag, const CachedRepository& cached,
                           ModelLayout layout, const std::string& command) {
   const std::string commit = cached.named_commit();
   if (commit.empty()) return;
   const std::vector<std::string> others = others_by_name(flag, cached, layout);
   fail(ErrorKind::kMissing,
-       "{}: {} names the commit {}, and that snapshot is not there\n  {} gets it{}{}", flag,
+       "{}: {} names the commit {}, whose snapshot is missing\n  {} downloads it{}{}", flag,
        cached.ref().string(), printable(commit), command,
-       others.empty() ? "" : "; to use what is there, name its commit: ",
+       others.empty() ? "" : "; to use an existing snapshot, name its commit: ",
        fmt::join(others, ", or "));
 }
 
-/// The place of a named model; `part` in its snapshot.
+/// The path of a named model, or of `part` in its snapshot.
 fs::path resolve_named(const std::string& flag, const fs::path& named, ModelLayout layout,
                        const fs::path& part, LazyPlaces& places, NotThere not_there) {
   const auto repository = find_repository(named.string());
@@ -83,12 +83,12 @@ fs::path resolve_named(const std::string& flag, const fs::path& named, ModelLayo
   if (not_there == NotThere::kKeep) return named;
   const std::string command = "`semblance models pull " + pull_name(*repository) + "`";
   if (!lacking.empty()) {
-    fail(ErrorKind::kMissing, "{}: {} in {} lacks {}\n  {} gets it", flag, repository->text(),
+    fail(ErrorKind::kMissing, "{}: {} in {} lacks {}\n  {} downloads it", flag, repository->text(),
          places().cache.string(), fmt::join(lacking, ", "), command);
   }
   refuse_absent_commit(flag, CachedRepository(places().cache, *repository), layout, command);
-  fail(ErrorKind::kMissing, "{}: '{}' is no folder, and there is no such model in {}\n  {} gets it",
-       flag, named.string(), places().cache.string(), command);
+  fail(ErrorKind::kMissing, "{}: '{}' is neither a path nor a model in {}\n  {} downloads it", flag,
+       named.string(), places().cache.string(), command);
 }
 
 }  // namespace
@@ -121,7 +121,7 @@ fs::path resolve_face_models(const fs::path& named, NotThere not_there) {
   try {
     places = places_of_environment();
   } catch (const Error&) {
-    if (named.empty()) return named;  // perhaps they are not needed
+    if (named.empty()) return named;  // they may not be needed
     throw;
   }
   for (const fs::path& folder : {places.face_models, places.local_face_models}) {
@@ -129,8 +129,8 @@ fs::path resolve_face_models(const fs::path& named, NotThere not_there) {
   }
   if (!named.empty() && not_there == NotThere::kRefuse) {
     fail(ErrorKind::kMissing,
-         "--face-models: antelopev2 is not here, in {} or in {}\n  `semblance models pull "
-         "antelopev2` gets it",
+         "--face-models: antelopev2 not found in {} or {}\n  `semblance models pull antelopev2` "
+         "downloads it",
          places.face_models.string(), places.local_face_models.string());
   }
   return named;

@@ -1,6 +1,6 @@
-// Which files the models' flags mean: a path is taken as it is; owner/name of the hub, and sdxl,
-// instantid and antelopev2, are looked for on this machine; what is not named is taken from where
-// `semblance models pull` puts it. Nothing is downloaded.
+// Resolves the models' flags to paths. Paths are used unchanged; owner/name on the hub, sdxl,
+// instantid and antelopev2 are looked up on this machine; flags not given default to where
+// `semblance models pull` puts the models. Nothing is downloaded.
 #pragma once
 
 #include <filesystem>
@@ -15,20 +15,19 @@ struct NamedModels {
 };
 
 enum class NotThere {
-  kRefuse,  // Error(kMissing) that names the command that gets it
-  kKeep,    // the name stays as it came, for a plan, which needs no files
+  kRefuse,  // Error(kMissing) that names the download command
+  kKeep,    // keep the name, for plans, which need no files
 };
 
-/// The paths that the names stand for. With a base model, IdentityNet and adapter that are not
-/// named are InstantX/InstantID's of the hub's cache, or of checkpoints/; they stay empty where
-/// they are not there. Throws Error(kMissing) for a name that is no path and is not in the cache,
-/// not whole there, or there only under another commit than refs/ names, which it then tells; and
-/// what places_of_environment() throws, which is asked only where it is needed.
+/// The paths for the names. If a base model is given, IdentityNet and adapter default to
+/// InstantX/InstantID in the hub's cache or in checkpoints/, and stay empty if not found. Throws
+/// Error(kMissing) for a name that is neither a path nor a complete model in the cache, or is there
+/// only under a commit other than refs/ names, which the error lists; and what
+/// places_of_environment() throws, which is called only when needed.
 NamedModels resolve_models(NamedModels named, NotThere not_there);
 
-/// The face models' folder: a path as it is, "antelopev2" from where it is kept; for an empty path
-/// the same, or an empty path where it is not there. Throws Error(kMissing) for an antelopev2 that
-/// is not there.
+/// The face models' folder. A path is returned unchanged; "antelopev2" is looked up; an empty path
+/// too, but stays empty if not found. Throws Error(kMissing) if a named antelopev2 is not found.
 std::filesystem::path resolve_face_models(const std::filesystem::path& named, NotThere not_there);
 
 }  // namespace semblance

@@ -12,8 +12,8 @@ namespace {
 
 using Paths = std::set<std::string>;
 
-/// All shards of "<start>00001-of-00003<end>", whose number the first one tells; nothing where one
-/// is not there.
+/// All shards "<start>00001-of-00003<end>", their number taken from the first; empty if one is
+/// missing.
 std::vector<std::string> shards(const Paths& paths, const std::string& start,
                                 const std::string& end) {
   constexpr std::size_t kDigits = 5;
@@ -34,7 +34,7 @@ std::vector<std::string> shards(const Paths& paths, const std::string& start,
   return all;
 }
 
-/// An index of shards and the shards, or nothing.
+/// A shard index and its shards, or empty.
 std::vector<std::string> sharded(const Paths& paths, const std::string& index,
                                  const std::vector<std::pair<std::string, std::string>>& names) {
   if (!paths.contains(index)) return {};
@@ -47,7 +47,8 @@ std::vector<std::string> sharded(const Paths& paths, const std::string& index,
   return {};
 }
 
-/// The weights of a component's folder, in the order of open_component() (weights/checkpoint.h).
+/// The weights of a component, in the order of preference of open_component()
+/// (weights/checkpoint.h).
 std::vector<std::string> weights_in(const Paths& paths, const std::string& folder) {
   constexpr std::string_view kStems[] = {"diffusion_pytorch_model", "model"};
   constexpr std::string_view kTorchStems[] = {"diffusion_pytorch_model", "pytorch_model"};

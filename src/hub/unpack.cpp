@@ -26,7 +26,7 @@ class Inflater {
  public:
   Inflater() {
     if (inflateInit2(&stream_, -MAX_WBITS) != Z_OK)
-      fail(ErrorKind::kMemory, "cannot unpack: zlib has no memory");
+      fail(ErrorKind::kMemory, "cannot unpack: zlib is out of memory");
   }
   ~Inflater() { inflateEnd(&stream_); }
   Inflater(const Inflater&) = delete;
@@ -39,7 +39,7 @@ class Inflater {
 
 using Sink = std::function<void(std::span<const std::byte>)>;
 
-/// Gives the entry's bytes piece by piece; false where they are no deflate stream.
+/// Passes on the entry's bytes piece by piece; returns false for an invalid deflate stream.
 bool inflate_entry(const File& archive, std::uint64_t offset, std::uint64_t packed_bytes,
                    const Sink& sink) {
   Inflater inflater;
@@ -77,13 +77,13 @@ void copy_entry(const File& archive, std::uint64_t offset, std::uint64_t bytes, 
   }
 }
 
-/// The entry of this name in any folder.
+/// The entry with this name, in any folder.
 const ZipDirectory::Entries::value_type& find_member(const ZipDirectory& directory,
                                                      const File& archive, const std::string& name) {
   for (const auto& entry : directory.entries()) {
     if (entry.first == name || entry.first.ends_with("/" + name)) return entry;
   }
-  fail(ErrorKind::kCorrupt, "cannot unpack {}: there is no {} in it", archive.name(), name);
+  fail(ErrorKind::kCorrupt, "cannot unpack {}: it does not contain {}", archive.name(), name);
 }
 
 }  // namespace
@@ -113,8 +113,7 @@ void unpack(const std::filesystem::path& path, const FacePack& pack,
     }
     const std::string came = hasher.finish();
     if (left != 0 || came != member.sha256) {
-      fail(ErrorKind::kCorrupt,
-           "cannot unpack {} from {}: its SHA-256 must be {}, that of what is in it is {}",
+      fail(ErrorKind::kCorrupt, "cannot unpack {} from {}: expected SHA-256 {}, got {}",
            member.name, archive->name(), member.sha256, came);
     }
     out.commit();

@@ -1,4 +1,4 @@
-// Takes files out of a zip archive, checked by their checksums.
+// Unpacks files from a zip archive and verifies their checksums.
 #pragma once
 
 #include <filesystem>
@@ -8,9 +8,9 @@
 
 namespace semblance {
 
-/// Writes the pack's members, wherever in the archive they lie, into the folder under their own
-/// names; each appears whole or not at all. Throws Error(kCorrupt) for an archive that is damaged,
-/// lacks a member or has other bytes, and what OutputFile throws.
+/// Writes the pack's members, from any folder of the archive, into `folder` under their own names;
+/// each file appears complete or not at all. Throws Error(kCorrupt) for an archive that is damaged,
+/// lacks a member or has a wrong checksum, and what OutputFile throws.
 void unpack(const std::filesystem::path& archive, const FacePack& pack,
             const std::filesystem::path& folder, std::stop_token stop = {});
 
