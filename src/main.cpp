@@ -73,26 +73,26 @@ int run(std::span<const char* const> words) {
 }
 
 /// Reports an error and returns its exit code. Allocates nothing, since memory may be exhausted.
-int say(ErrorKind kind, const char* text) {
+int report_error(ErrorKind kind, const char* text) {
   std::fflush(stdout);
   std::fprintf(stderr, "semblance: %s%s\n", text, kind == ErrorKind::kInternal ? kReport : "");
   return semblance::exit_code(kind);
 }
 
 /// Reports the exception being handled and returns its exit code.
-int tell() {
+int report_current_exception() {
   try {
     throw;
   } catch (const semblance::Error& error) {
-    return say(error.kind(), error.what());
+    return report_error(error.kind(), error.what());
   } catch (const std::bad_alloc&) {
-    return say(ErrorKind::kMemory, semblance::kMemoryRefused);
+    return report_error(ErrorKind::kMemory, semblance::kMemoryRefused);
   } catch (const std::system_error& error) {
-    return say(semblance::kind_of(error.code().value()), error.what());
+    return report_error(semblance::kind_of(error.code().value()), error.what());
   } catch (const std::exception& error) {
-    return say(ErrorKind::kInternal, error.what());
+    return report_error(ErrorKind::kInternal, error.what());
   } catch (...) {
-    return say(ErrorKind::kInternal, "an exception of an unknown type");
+    return report_error(ErrorKind::kInternal, "an exception of an unknown type");
   }
 }
 
@@ -100,7 +100,7 @@ int tell() {
 /// resource, this is no bug: the program ends as it would for the same error anywhere else.
 void on_terminate() {
   if (std::current_exception() != nullptr) {
-    const int code = tell();
+    const int code = report_current_exception();
     if (code != semblance::exit_code(ErrorKind::kInternal)) {
       semblance::remove_unfinished_outputs();
       _exit(code);
@@ -123,7 +123,7 @@ int main(int count, char** words) {
   try {
     code = run({words + (count > 0 ? 1 : 0), words + count});
   } catch (...) {
-    code = tell();
+    code = report_current_exception();
   }
   semblance::stay_in_library_call();
   return code;

@@ -90,16 +90,16 @@ std::string listed(const std::vector<std::string>& names) {
 
 /// Checks everything that can be checked from the flags alone.
 void check_flags(const RequestSettings& s, const Flags& flags) {
-  std::vector<std::string> lacking;
-  if (s.models.base.empty()) lacking.emplace_back("--base");
-  if (s.models.identitynet.empty()) lacking.emplace_back("--identitynet");
-  if (s.models.adapter.empty()) lacking.emplace_back("--adapter");
-  if (s.face.empty() && s.resume.empty()) lacking.emplace_back("--face");
-  if (!flags.gives("--prompt") && s.resume.empty()) lacking.emplace_back("--prompt");
-  if (s.output.empty()) lacking.emplace_back("-o");
-  if (!lacking.empty()) {
+  std::vector<std::string> missing;
+  if (s.models.base.empty()) missing.emplace_back("--base");
+  if (s.models.identitynet.empty()) missing.emplace_back("--identitynet");
+  if (s.models.adapter.empty()) missing.emplace_back("--adapter");
+  if (s.face.empty() && s.resume.empty()) missing.emplace_back("--face");
+  if (!flags.gives("--prompt") && s.resume.empty()) missing.emplace_back("--prompt");
+  if (s.output.empty()) missing.emplace_back("-o");
+  if (!missing.empty()) {
     fail(ErrorKind::kArgument,
-         "generate needs {}\n  `semblance generate --help` shows an example{}", listed(lacking),
+         "generate needs {}\n  `semblance generate --help` shows an example{}", listed(missing),
          s.models.identitynet.empty() || s.models.adapter.empty()
              ? "; `semblance models pull instantid` downloads IdentityNet and the adapter"
              : "");
@@ -161,7 +161,7 @@ SubjectReader::Subject read_person(SubjectReader& reader, const std::filesystem:
 /// sufficient in between.
 class LowMemory {
  public:
-  void look(std::uint64_t planned_bytes, Progress& progress) {
+  void check(std::uint64_t planned_bytes, Progress& progress) {
     const auto lack = memory_lack(meter_.machine(), meter_.process(), planned_bytes);
     if (lack && !is_low_) {
       progress.warn(text_of(Message::kMemoryLow, bytes_text(lack->available_bytes),
@@ -181,7 +181,7 @@ bool next_step(Generation& generation, RunState& state, LowMemory& memory,
   if (!generation.next(interrupt.token())) return false;
   state.step_done(generation);
   for (const std::string& news : generation.take_news()) progress.warn(news);
-  if (generation.step() < generation.steps()) memory.look(generation.planned_bytes(), progress);
+  if (generation.step() < generation.steps()) memory.check(generation.planned_bytes(), progress);
   return true;
 }
 
@@ -218,19 +218,19 @@ void make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& r
 }
 
 /// The person and the position of the face.
-struct Sitter {
+struct FaceInput {
   FaceEmbedding embedding{};
   Keypoints keypoints{};
 };
 
-Sitter read_sitter(const RequestSettings& s, SubjectReader& reader, Size size,
-                   const Interrupt& interrupt, Progress& progress) {
+FaceInput read_face_input(const RequestSettings& s, SubjectReader& reader, Size size,
+                          const Interrupt& interrupt, Progress& progress) {
   const SubjectReader::Subject person = read_person(reader, s.face, "--face", interrupt, progress);
   std::optional<SubjectReader::Subject> posed;
   if (!s.pose.empty()) posed = read_person(reader, s.pose, "--pose", interrupt, progress);
   reader.close();
-  const Identity& stands = posed ? posed->identity : person.identity;
-  return {person.identity.embedding, scale_keypoints(stands, size)};
+  const Identity& position = posed ? posed->identity : person.identity;
+  return {person.identity.embedding, scale_keypoints(position, size)};
 }
 
 /// Makes all pictures; the first one resumes from `saved`, if given.
@@ -351,7 +351,7 @@ void check_metadata(const RequestSettings& s, const Request& request,
 }
 
 /// Prints the measured beside the predicted cost.
-void tell_measured(const Predicted& predicted, std::chrono::duration<double> taken,
+void note_measured(const Predicted& predicted, std::chrono::duration<double> taken,
                    Progress& progress) {
   try {
     progress.note(text_of(Message::kPlanMeasured, bytes_text(Meter().process().peak_resident_bytes),
@@ -416,13 +416,13 @@ int make_all(const RequestSettings& s, const std::optional<SavedRun>& saved,
     make_pictures(s, pipeline, request, run.embedding, run.keypoints, pictures, saved, interrupt,
                   progress);
   } else {
-    const Sitter sitter =
-        read_sitter(s, reader, {request.width, request.height}, interrupt, progress);
+    const FaceInput person =
+        read_face_input(s, reader, {request.width, request.height}, interrupt, progress);
     if (!request.seed) request.seed = random_seed();
-    make_pictures(s, pipeline, request, sitter.embedding, sitter.keypoints, pictures, {}, interrupt,
+    make_pictures(s, pipeline, request, person.embedding, person.keypoints, pictures, {}, interrupt,
                   progress);
   }
-  tell_measured(predicted, std::chrono::steady_clock::now() - begin, progress);
+  note_measured(predicted, std::chrono::steady_clock::now() - begin, progress);
   watched.write();
   return 0;
 }

@@ -141,7 +141,7 @@ TEST_F(Models, AreListed) {
 TEST_F(Models, AreCheckedByteByByte) {
   run({"models", "check"}).exits(0).says("nothing to check: no models in " + file("hf/hub"));
   run({"models", "check", "-q"}).exits(0).does_not_say("nothing");
-  run({"models", "check", "sdxl"}).exits(3).says("`semblance models pull").says("gets it");
+  run({"models", "check", "sdxl"}).exits(3).says("`semblance models pull").says("downloads it");
   run({"models", "check", "instantid"}).exits(3).says("`semblance models pull InstantX/InstantID`");
   pull();
   run({"models", "check"}).exits(0).says("files, all correct").says("tensors are correct");

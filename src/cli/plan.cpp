@@ -198,9 +198,9 @@ int plan(std::span<const char* const> words) {
   PhotoOptions looking = s.looking.options(kBackends[s.backend], is_reduced(report.budget));
   looking.workspace = workspace;
   SubjectReader reader(s.looking.files, looking);
-  const std::filesystem::path& stands = s.pose.empty() ? s.face : s.pose;
+  const std::filesystem::path& framed = s.pose.empty() ? s.face : s.pose;
   const auto native = static_cast<int>(models.unet.sample_size * models.vae.fold());
-  const Size frame = stands.empty() ? Size{native, native} : reader.frame(stands);
+  const Size frame = framed.empty() ? Size{native, native} : reader.frame(framed);
   report.picture = picture_size(s.size, frame, native);
   Request request = s.request;
   if (!request.guidance) request.guidance = static_cast<float>(models.guidance);

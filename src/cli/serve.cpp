@@ -218,8 +218,8 @@ class EndSignal {
 };
 
 /// Kills the process if an orderly shutdown takes too long: a kernel may compute for many seconds
-/// and cannot be interrupted. No job is lost: its state is saved after every step, and it resumes
-/// at the next start.
+/// and cannot be interrupted. No job is lost: its state is saved throughout, and it resumes at the
+/// next start.
 class EndWatch {
  public:
   EndWatch()

@@ -114,11 +114,12 @@ class FileDownload final : public Receiver {
       if (range->total) check_size(*range->total);
     } else if (answer.status == 200) {
       skip_ = at_;  // the server ignores ranges and sends everything
-      std::uint64_t told = 0;
+      std::uint64_t length_bytes = 0;
       const std::string_view length = answer.header("content-length");
       if (!length.empty() &&
-          std::from_chars(length.data(), length.data() + length.size(), told).ec == std::errc())
-        check_size(told);
+          std::from_chars(length.data(), length.data() + length.size(), length_bytes).ec ==
+              std::errc())
+        check_size(length_bytes);
     }
   }
 
@@ -138,14 +139,14 @@ class FileDownload final : public Receiver {
 
   End end() override {
     if (at_ < download_.bytes) return End::kShort;
-    const std::string came = hasher_->finish();
-    if (came == download_.digest.hex) return End::kWhole;
+    const std::string actual = hasher_->finish();
+    if (actual == download_.digest.hex) return End::kWhole;
     if (!resumed_) {
       remove_incomplete();
       fail(ErrorKind::kCorrupt,
            "cannot download {}: expected {} {}, but the {} bytes received have {}\n  they were "
            "deleted: try again, or use another server",
-           name(), title_of(download_.digest.kind), download_.digest.hex, download_.bytes, came);
+           name(), title_of(download_.digest.kind), download_.digest.hex, download_.bytes, actual);
     }
     // The part from an earlier download may be wrong.
     hooks_.tell(text_of(Message::kDownloadRestarts, name()));
@@ -165,10 +166,10 @@ class FileDownload final : public Receiver {
     return tag;
   }
 
-  void check_size(std::uint64_t told) const {
-    if (told == download_.bytes) return;
+  void check_size(std::uint64_t length_bytes) const {
+    if (length_bytes == download_.bytes) return;
     fail(ErrorKind::kCorrupt, "cannot download {}: expected {} bytes, the server has {}", name(),
-         download_.bytes, told);
+         download_.bytes, length_bytes);
   }
 
   bool is_there() const {

@@ -111,10 +111,10 @@ void unpack(const std::filesystem::path& path, const FacePack& pack,
     } else if (!place.deflated || !inflate_entry(*archive, offset, place.packed_bytes, sink)) {
       damaged(*archive, member.name);
     }
-    const std::string came = hasher.finish();
-    if (left != 0 || came != member.sha256) {
+    const std::string actual = hasher.finish();
+    if (left != 0 || actual != member.sha256) {
       fail(ErrorKind::kCorrupt, "cannot unpack {} from {}: expected SHA-256 {}, got {}",
-           member.name, archive->name(), member.sha256, came);
+           member.name, archive->name(), member.sha256, actual);
     }
     out.commit();
   }
