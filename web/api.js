@@ -1,7 +1,7 @@
-// What the page asks of the service: JSON in and out, the stream of a job's events, and the key.
+// Requests to the service: JSON in and out, the event stream of a job, and the key.
 import { currentLanguage } from './words.js';
 
-/** Why a request failed. `code` is the service's, or `unreachable`; `field` is the setting at fault, if it named one. */
+/** Why a request failed. `code` is the service's, or `unreachable`; `field` is the setting at fault, if known. */
 export class Problem extends Error {
   constructor(status, code, message, field = null) {
     super(message);
@@ -14,7 +14,7 @@ export class Problem extends Error {
 let askForKey = null;  // () => Promise, resolved once a key was accepted
 let keyAsked = null;
 
-/** Says who asks the user for the key when the service wants one. */
+/** Sets the function that asks the user for the key when the service requires one. */
 export function onKeyWanted(ask) {
   askForKey = ask;
 }
@@ -28,7 +28,7 @@ async function problemOf(answer) {
     const { code, message, param } = (await answer.json()).error;
     return new Problem(answer.status, code, message, param);
   } catch {
-    // Not ours, but a proxy's: no log of ours tells of it.
+    // From a proxy, not from the service: Semblance's log has no entry for it.
     const code = answer.status === 413 ? 'too_large' : answer.status >= 500 ? 'unreachable' : 'refused';
     return new Problem(answer.status, code, answer.statusText);
   }
@@ -44,7 +44,7 @@ async function send(path, options) {
   }
 }
 
-/** fetch() that asks for the key where one is wanted, and throws a Problem where the answer is an error. */
+/** Like fetch(), but asks for the key if one is required, and throws a Problem if the answer is an error. */
 export async function request(path, options = {}) {
   for (;;) {
     const answer = await send(path, options);
@@ -86,8 +86,8 @@ export const logOut = () => request('api/logout', { method: 'POST', keyless: tru
 export const logIn = (key) => request('api/login', { ...asJson(JSON.stringify({ key })), keyless: true });
 
 /**
- * Hands on the events of a job until its end: onEvent(name, data). Returns true at the end of the job, false where the
- * stream broke off before; throws a Problem where the service refuses.
+ * Calls onEvent(name, data) for each event of a job. Returns true at the end of the job, false if the stream broke off
+ * before; throws a Problem if the service refuses.
  */
 export async function jobEvents(id, onEvent, signal) {
   const answer = await request(`${jobPath(id)}/events`, { headers: { Accept: 'text/event-stream' }, signal });

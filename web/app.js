@@ -1,4 +1,4 @@
-// The page's beginning: puts its parts together and keeps them in step with the service.
+// Entry point of the page: connects its parts and keeps them in sync with the service.
 import * as api from './api.js';
 import { bringIntoView, byId, pause, recall, remember, settled } from './dom.js';
 import { galleryIsUnderWay, refreshGallery, startGallery } from './gallery.js';
@@ -34,7 +34,7 @@ async function start() {
   document.documentElement.dataset.ready = '';
 }
 
-// ---- the service comes and goes
+// ---- connection to the service
 
 /** Once a second. */
 function reached() {
@@ -72,7 +72,7 @@ function lost() {
   byId('lost').hidden = false;
 }
 
-/** After a reload or a restart: what is running is shown again, or else what was being looked at. */
+/** After a reload or a restart, shows the running job, or else the one that was shown before. */
 async function pickUp() {
   const jobs = await refreshGallery();
   const looked = recall(sessionStorage, 'job');
@@ -83,7 +83,7 @@ async function pickUp() {
   else if (shownId() && !jobs.some((each) => each.id === shownId())) clear();
 }
 
-/** Where the job on the stage is gone, or none was there, the one that runs is shown. */
+/** Shows the running job if the stage is empty or its job is gone. */
 function showNext(jobs) {
   if (jobs.some((job) => job.id === shownId())) return;
   const running = jobs.find((job) => job.state === 'running');
@@ -148,7 +148,7 @@ function startLanguage() {
   document.addEventListener('language', ({ detail }) => {
     button.textContent = detail === 'en' ? 'Español' : 'English';
     button.lang = detail === 'en' ? 'es' : 'en';
-    if (connected) planSoon();  // its full text is the service's
+    if (connected) planSoon();  // the service writes the plan's full text
   });
 }
 
@@ -162,7 +162,7 @@ function startTheme() {
   if (kept === 'dark' || kept === 'light') root.dataset.theme = kept;
   button.onclick = () => {
     const wanted = isDark() ? 'light' : 'dark';
-    // Back at the system's own choice, there is nothing to remember.
+    // The same as the system's choice: nothing to remember.
     if ((wanted === 'dark') === system.matches) delete root.dataset.theme;
     else root.dataset.theme = wanted;
     remember(localStorage, 'theme', root.dataset.theme ?? null);

@@ -1,12 +1,12 @@
-// A photo from the camera: a small dialog with the live picture, or the telephone's own camera.
+// A photo from the camera: a small dialog with the live picture, or the phone's own camera app.
 import { byId } from './dom.js';
 import { clearProblem, showProblem } from './problems.js';
 
 let stream = null;
 
-/** Shows the camera and hands a shot to `take`; `otherwise` is called where a page may not use the camera itself. */
+/** Shows the camera and passes a shot to `take`; calls `otherwise` if the page cannot use the camera itself. */
 export async function openCamera(take, otherwise) {
-  // Pages from another machine over http have no camera; a telephone's file field has its own.
+  // Over plain http from another machine there is no camera access; on a phone the file field offers the camera.
   if (!navigator.mediaDevices?.getUserMedia || matchMedia('(pointer: coarse)').matches) return otherwise();
   const dialog = byId('camera-dialog');
   const video = byId('camera-video');

@@ -1,4 +1,4 @@
-// Small helpers for the document.
+// Small DOM helpers.
 
 export const byId = (id) => document.getElementById(id);
 
@@ -14,7 +14,7 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Calls `action` once `milliseconds` have gone by without another call. */
+/** Debounces: calls `action` once `milliseconds` have passed without another call. */
 export function settled(action, milliseconds) {
   let timer = 0;
   return (...values) => {
@@ -25,18 +25,18 @@ export function settled(action, milliseconds) {
 
 export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
-/** Scrolls gently, or at once for those who asked for less motion. */
+/** Scrolls smoothly, or at once if the user prefers reduced motion. */
 export function bringIntoView(element, block = 'start') {
   const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
   element.scrollIntoView({ block, behavior: calm ? 'auto' : 'smooth' });
 }
 
-/** The browser's storage, which may be switched off. */
+/** Writes to the browser's storage, which may be disabled. */
 export function remember(store, name, value) {
   try {
     if (value === null) store.removeItem(`semblance.${name}`);
     else store.setItem(`semblance.${name}`, value);
-  } catch { /* private windows: the page works without */ }
+  } catch { /* private window: the page works without storage */ }
 }
 export function recall(store, name) {
   try {

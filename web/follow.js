@@ -1,8 +1,8 @@
-// Follows one job at a time by its events, through broken connections and restarts of the service.
+// Follows one job at a time through its events, across lost connections and restarts of the service.
 import * as api from './api.js';
 import { pause } from './dom.js';
 
-let current = null;  // AbortController of the job that is followed
+let current = null;  // AbortController of the followed job
 let currentId = null;
 
 export const followedId = () => currentId;
@@ -13,8 +13,8 @@ export function stopFollowing() {
 }
 
 /**
- * Follows a job to its end. Calls onJob(job), onPreview(preview), onEnd(job), onGone() where there is no such job any
- * more, and onBroken() each time the connection is lost. Following another one ends this.
+ * Follows a job to its end. Calls onJob(job), onPreview(preview), onEnd(job), onGone() if the job no longer exists,
+ * and onBroken() each time the connection is lost. Following another job stops this one.
  */
 export async function follow(id, { onJob, onPreview, onEnd, onGone, onBroken }) {
   stopFollowing();

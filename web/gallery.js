@@ -1,4 +1,4 @@
-// The gallery: every job that this machine still has, newest first.
+// The gallery: all stored jobs, newest first.
 import * as api from './api.js';
 import { byId, make } from './dom.js';
 import { tell } from './problems.js';
@@ -7,22 +7,22 @@ import { sure } from './sure.js';
 import { label, say } from './words.js';
 
 let drawn = '';
-let asked = 0;         // how often the list was asked for
-let underWay = false;  // something in the list is
+let asked = 0;         // number of requests for the list
+let underWay = false;  // whether any job in the list is
 let bring = () => {};
 
 export function startGallery(options) {
   bring = options.bring;
 }
 
-/** Whether the list may change by itself: only the job on the stage is followed. */
+/** Whether the list may change by itself; events arrive only for the job on the stage. */
 export const galleryIsUnderWay = () => underWay;
 
-/** Reads the list again; returns it. */
+/** Reloads the list and returns it. */
 export async function refreshGallery() {
   const turn = ++asked;
   const jobs = await api.jobs();
-  if (turn !== asked) return jobs;  // a later answer is on its way
+  if (turn !== asked) return jobs;  // a newer request is pending
   underWay = jobs.some(isUnderWay);
   const shape = JSON.stringify(jobs.map((job) => [job.id, job.state, job.position, job.images.length]));
   if (shape !== drawn) {

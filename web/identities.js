@@ -1,4 +1,4 @@
-// Saved faces: people whose photo need not be given again.
+// Saved faces: people who can be used again without a photo.
 import * as api from './api.js';
 import { byId, make } from './dom.js';
 import { chosenIdentity, subject, takeIdentity } from './photo.js';
@@ -36,7 +36,7 @@ export async function refreshIdentities() {
   redrawIdentities();
 }
 
-/** Draws the list again; for when another face was chosen. */
+/** Redraws the list; call it when the chosen face has changed. */
 export function redrawIdentities() {
   byId('saved').hidden = identities.length === 0;
   byId('saved-list').replaceChildren(...identities.map(chip));

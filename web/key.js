@@ -1,9 +1,9 @@
-// Asks for the key of a service that wants one, and logs out of it.
+// Asks for the service's key, if it has one, and logs out.
 import * as api from './api.js';
 import { byId } from './dom.js';
 import { clearProblem, showProblem } from './problems.js';
 
-/** The button is there where the service has a key. */
+/** Shows the button if the service has a key. */
 export function showLogOut(hasKey) {
   const button = byId('log-out');
   button.hidden = !hasKey;
@@ -11,7 +11,7 @@ export function showLogOut(hasKey) {
     button.disabled = true;
     try {
       await api.logOut();
-      sessionStorage.clear();  // with the prompt that was being written
+      sessionStorage.clear();  // including an unfinished prompt
       location.reload();
     } catch (problem) {
       showProblem('form', problem);

@@ -1,4 +1,4 @@
-// The memory panel: what the program holds, what it may hold, and what the plan said, over the last two minutes.
+// The memory panel: memory in use, budget and planned peak over the last two minutes.
 import * as api from './api.js';
 import { byId, make } from './dom.js';
 import { bytes, say, word } from './words.js';
@@ -11,7 +11,7 @@ let latest = null;
 let onReached = () => {};
 let onLost = () => {};
 
-/** Looks once a second, while the page is to be seen; it also notices when the service goes and comes. */
+/** Polls once a second while the page is visible; this also detects when the service goes away or returns. */
 export function startMemory(options) {
   ({ onReached, onLost } = options);
   watch();

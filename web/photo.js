@@ -1,4 +1,4 @@
-// Who is to be in the picture: a photo and one of its faces, or a saved face; and the photo that lends the pose.
+// The person: a photo and one of its faces, or a saved face; and the photo for the pose.
 import * as api from './api.js';
 import { openCamera } from './camera.js';
 import { byId, make } from './dom.js';
@@ -7,7 +7,7 @@ import { clearProblem, showProblem } from './problems.js';
 import { label, say, sayAsIs } from './words.js';
 
 const state = {
-  file: null,       // as it is sent
+  file: null,       // as uploaded
   frame: null,      // {width, height} of the photo
   face: 0,
   faces: [],
@@ -15,11 +15,11 @@ const state = {
   pose: null,
   poseFrame: null,
 };
-let looking = null;  // AbortController of the search that is under way
+let looking = null;  // AbortController of the current search
 let limitBytes = 32 * 2 ** 20;
 let changed = () => {};
 
-/** What a job needs of it: {photo, face, identity, pose}. */
+/** The fields for a job: {photo, face, identity, pose}. */
 export const subject = () => ({
   photo: state.identity ? null : state.file,
   face: state.identity ? null : state.face,
@@ -27,12 +27,12 @@ export const subject = () => ({
   pose: state.pose,
 });
 
-/** Whose shape the picture takes where no size is given: the pose's, else the photo's; null where there is neither. */
+/** The frame that sets the picture's shape if no size is given: the pose's, else the photo's; null if there is neither. */
 export const frame = () => state.poseFrame ?? (state.identity ? null : state.frame);
 
 export const isLooking = () => looking !== null;
 
-/** Whether there is somebody to draw; says at the photo what is missing. */
+/** Whether a person is chosen; if not, says at the photo what is missing. */
 export function checkSubject() {
   if (state.identity) return true;
   if (!state.file) showProblem('photo', 'photo.missing');
@@ -63,7 +63,7 @@ export function startPhoto(options) {
     event.preventDefault();
     takePhoto(picture);
   });
-  // A photo may be dropped anywhere; over the pose's place it is the pose.
+  // A photo can be dropped anywhere; dropped on the pose's area, it becomes the pose.
   const poseWell = byId('pose-well');
   document.addEventListener('dragover', (event) => {
     if (![...event.dataTransfer.types].includes('Files')) return;
@@ -147,7 +147,7 @@ function showFaces({ width, height, faces }) {
   byId('photo-options').hidden = false;
 }
 
-// A face's frame is a radio button: arrow keys go from one to the next.
+// A face's frame is a radio button, so the arrow keys move between faces.
 function faceMark(face, place, count, width, height) {
   const [left, top, right, bottom] = face.box;
   const input = make('input', { type: 'radio', name: 'face', value: face.index, class: 'away', checked: place === 0 });
@@ -185,7 +185,7 @@ function forgetPhoto() {
   changed();
 }
 
-/** Takes a saved face in place of a photo; null goes back to none. */
+/** Uses a saved face instead of a photo; null clears it. */
 export function takeIdentity(identity) {
   forgetPhoto();
   if (!identity) return;

@@ -1,11 +1,11 @@
-// Photos in the browser: reading them, drawing them, and making them fit for sending.
+// Photos in the browser: decoding, drawing, and converting them for upload.
 //
-// Pictures are drawn from bytes onto canvases: no URL but the service's own is ever loaded.
+// Pictures are drawn from bytes onto canvases: only URLs of the service are ever loaded.
 
 const kUnderstood = ['image/jpeg', 'image/png', 'image/webp'];  // what the service reads
-const kLongestSide = 4096;                                      // of a photo that has to be written anew
+const kLongestSide = 4096;                                      // of a photo that has to be re-encoded
 
-/** Decodes a picture, turned the way the camera was held; null where the browser cannot. */
+/** Decodes a picture with its EXIF orientation applied; null if the browser cannot. */
 export async function decode(blob) {
   try {
     return await createImageBitmap(blob);
@@ -24,7 +24,7 @@ export function draw(canvas, bitmap, longest = 1600) {
   pen.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
 }
 
-/** The file as the service takes it: itself, or a JPEG where the format or its size would be refused. */
+/** The file for upload: itself, or a JPEG if the service would refuse its format or size. */
 export async function sendable(file, bitmap, limitBytes) {
   if (kUnderstood.includes(file.type) && file.size <= limitBytes) return file;
   const canvas = document.createElement('canvas');
@@ -42,5 +42,5 @@ export function bytesOfDataUrl(url) {
   return new Blob([Uint8Array.from(text, (letter) => letter.charCodeAt(0))], { type });
 }
 
-/** The picture among what was dropped or pasted, or null. */
+/** The first picture among the dropped or pasted files, or null. */
 export const pictureIn = (transfer) => [...(transfer?.files ?? [])].find((file) => file.type.startsWith('image/')) ?? null;

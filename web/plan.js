@@ -1,4 +1,4 @@
-// What will it take: the plan for the settings as they stand, asked for again whenever they change.
+// The estimate: the plan for the current settings, requested again whenever they change.
 import * as api from './api.js';
 import { bringIntoView, byId, settled } from './dom.js';
 import { tell } from './problems.js';
@@ -20,7 +20,7 @@ export function startPlan(options) {
   };
 }
 
-/** Asks for a new plan, once the user has stopped changing things for a moment. */
+/** Requests a new plan once the user has paused. */
 export const planSoon = settled(planNow, 300);
 
 async function planNow() {
@@ -66,7 +66,7 @@ function show(plan, settings) {
     byId('smaller').hidden = !plan.smaller;
     if (plan.smaller) say(byId('smaller'), 'plan.smaller', { size: `${plan.smaller.width} × ${plan.smaller.height}` });
   }
-  const summary = (plan.summary ?? []).join('\n');  // in our language
+  const summary = (plan.summary ?? []).join('\n');  // already in the page's language
   byId('plan-details').hidden = summary === '';
   sayAsIs(byId('plan-summary'), summary);
   onPlan(plan);
@@ -78,7 +78,7 @@ function meter(value, budget, fits) {
   element.style.setProperty('--part', `${Math.min(100, (100 * value) / budget)}%`);
 }
 
-/** Whether the plan lets the job start; brings its refusal before the user where not. */
+/** Whether the plan lets the job start; if not, scrolls to the refusal. */
 export function planAllows() {
   if (!latest || latest.fits) return true;
   bringIntoView(byId('refusal'), 'center');

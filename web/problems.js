@@ -1,16 +1,16 @@
-// Errors in the user's words, at the place where they belong.
+// Errors in the user's language, beside the field they concern.
 import { Problem } from './api.js';
 import { bringIntoView, byId } from './dom.js';
 import { hasWord, say } from './words.js';
 
-// Fields of a request that have a place of their own on the page; the rest is said above the button.
+// Where each field's problem is shown; problems of other fields appear above the button.
 const kPlaces = {
   photo: 'photo', face: 'photo', identity: 'photo', pose: 'pose', prompt: 'prompt', negative_prompt: 'negative_prompt',
   width: 'width', height: 'width', size: 'width', steps: 'steps', guidance: 'guidance', count: 'count', seed: 'seed',
   identity_strength: 'identity_strength', adapter_strength: 'adapter_strength',
 };
 
-/** Shows a problem beside a field. `reason` is a key of ours with values, or a Problem of the service. */
+/** Shows a problem beside a field. `reason` is a text key (with `values`) or a Problem of the service. */
 export function showProblem(place, reason, values) {
   const line = byId(`${place}-problem`);
   if (reason instanceof Problem) tell(line, reason);
@@ -37,7 +37,7 @@ export function clearProblem(place) {
   }
 }
 
-/** Shows a Problem at the field that it names, or else at `otherwise`. */
+/** Shows a Problem at the field it names, or else at `otherwise`. */
 export function showWhereItBelongs(problem, otherwise) {
   const name = (problem.field ?? '').split('.').pop();
   const place = kPlaces[name] ?? otherwise;
@@ -45,14 +45,14 @@ export function showWhereItBelongs(problem, otherwise) {
   reveal(place, line);
 }
 
-/** Brings a field with a problem before the user. */
+/** Scrolls to a field with a problem and focuses it. */
 export function reveal(place, line = byId(`${place}-problem`)) {
   for (let around = line.closest('details'); around; around = around.parentElement.closest('details')) around.open = true;
   bringIntoView(line, 'center');
   byId(place)?.focus?.({ preventScroll: true });
 }
 
-/** Says a Problem in the page's words: the service's message is English, and for those who speak its API. */
+/** Shows a Problem in the page's words; the service's message is English and meant for users of its API. */
 export function tell(element, problem) {
   const key = `problem.${problem.code}`;
   say(element, [`${key}.${problem.field}`, key].find(hasWord) ?? (problem.status >= 500 ? 'problem.internal' : 'problem.refused'));

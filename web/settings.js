@@ -1,22 +1,22 @@
-// The form of settings: dials, size, seed, prompts; reading it, filling it, and holding it to its limits.
+// The settings form: dials, size, seed, prompts; reading it, filling it, and checking its limits.
 import { byId, make, recall, remember } from './dom.js';
 import { clearProblem, reveal, showProblem } from './problems.js';
 import { frame } from './photo.js';
 import { addWord, label, say } from './words.js';
 
-const kFewSteps = 20;  // below it only models that were made for few steps give a good picture
+const kFewSteps = 20;  // below it, only models made for few steps give a good picture
 const kShapes = [
   { name: 'photo' }, { name: 'square', shape: [1, 1] }, { name: 'portrait', shape: [3, 4] },
   { name: 'landscape', shape: [4, 3] }, { name: 'custom' },
 ];
 
-let parameters = {};  // by name, as web/parameters.json has them
+let parameters = {};  // by name, from web/parameters.json
 let dials = [];       // those that have a slider
 let nativeSide = 1024;
 let fewSteps = false;
 let changed = () => {};
 
-/** What can be asked for, with limits and words; before startSettings(). */
+/** Sets the parameters with their limits and texts; call it before startSettings(). */
 export function useParameters(list) {
   parameters = Object.fromEntries(list.map((each) => [each.name, each]));
   dials = list.filter((each) => each.place);
@@ -54,7 +54,7 @@ export function startSettings(options) {
   restore();
 }
 
-/** What the service says of its model: the shape of sizes, the defaults, the limits. */
+/** Uses the service's facts about its model: native size and defaults. */
 export function useInfo(info) {
   nativeSide = info.model.native_side;
   fewSteps = info.model.few_steps;
@@ -130,7 +130,7 @@ function chooseShape(name) {
   byId('custom-size').hidden = name !== 'custom';
 }
 
-/** A picture's size of some shape at the model's area, in steps of 64: the rule of auto_size() in src/image. */
+/** The size of a shape at the model's native area, in steps of 64: the rule of auto_size() in src/image. */
 function areaSize([w, h]) {
   const fitted = (length) => Math.max(64, Math.round(Math.min(length, nativeSide ** 2 / 64) / 64) * 64);
   const aspect = Math.sqrt(w / h);
@@ -143,7 +143,7 @@ function sizeOf(name) {
   return areaSize(kShapes.find((shape) => shape.name === name).shape);
 }
 
-/** Writes beside each shape what size it is; for when the photo or the model has changed. */
+/** Updates the size beside each shape; call it when the photo or the model has changed. */
 export function refreshSizes() {
   for (const { name } of kShapes) {
     if (name !== 'custom') byId(`shape-size-${name}`).textContent = sizeOf(name).join(' × ');
@@ -168,7 +168,7 @@ function readRaw() {
   return values;
 }
 
-/** The settings with their problems shown beside the fields; null where there are any. */
+/** The settings, or null if some are invalid; shows the problems beside the fields unless `quiet`. */
 export function readSettings({ quiet = false } = {}) {
   const settings = readRaw();
   const problems = problemsOf(settings);

@@ -1,4 +1,4 @@
-// The stage: the picture as it forms, how far it is, and what came of it.
+// The stage: the forming picture, its progress and its result.
 import * as api from './api.js';
 import { byId, make, remember } from './dom.js';
 import { follow, followedId, stopFollowing } from './follow.js';
@@ -8,7 +8,7 @@ import { hasWord, label, say, sayAsIs, word } from './words.js';
 
 let shown = null;        // the job on the stage
 let chosen = 0;          // which of its pictures
-let leftAt = null;       // when its time left was said, and what it was
+let leftAt = null;       // the last time left, and when it was reported
 let options = {};
 let lastSpoken = '';
 
@@ -21,7 +21,7 @@ export function startStage(given) {
   setInterval(sayTimeLeft, 1000);
 }
 
-/** Events tell of long prompts in short: the job itself is asked for. */
+/** Requests the job, because events shorten long prompts. */
 async function again() {
   const seed = shown.images[chosen]?.seed ?? shown.settings.seed;
   try {
@@ -71,7 +71,7 @@ export function clear() {
 
 function update(job) {
   const before = shown;
-  // An answer may be older than the events that came meanwhile; what has ended stays so.
+  // A response may be older than the latest event; a job that has ended stays ended.
   if (before?.id === job.id && !isUnderWay(before) && isUnderWay(job)) return;
   shown = job;
   const frame = byId('frame');
@@ -111,7 +111,7 @@ function showProgress(job) {
     byId('frame').style.setProperty('--haze', `${Math.round(10 * Math.max(0, 1 - (2 * (job.step ?? 0)) / steps)) / 2}px`);
     if (job.step > 0) say(line, count > 1 ? 'stage.step_of' : 'stage.step', { step: job.step, steps, image: (job.image ?? 0) + 1, of: count });
     else say(line, 'stage.preparing');
-    // Every quarter is enough for the ear.
+    // For a screen reader every quarter is enough.
     speak('stage.quarter', { percent: Math.floor(done * 4) * 25 });
   }
   const stage = byId('progress-stage');
@@ -162,13 +162,13 @@ async function cancel() {
   }
 }
 
-// ---- what came of it
+// ---- the result
 
 function showPictures(job) {
   const { images } = job;
   const count = job.settings.count ?? 1;
   const strip = byId('strip');
-  // While others are in the making, those that are done are to be seen here.
+  // While the job runs, finished pictures are shown here.
   strip.hidden = images.length < (isUnderWay(job) ? 1 : 2);
   if (strip.children.length !== images.length || strip.dataset.job !== job.id) {
     strip.dataset.job = job.id;
@@ -227,7 +227,7 @@ function showWarnings(job) {
   const list = byId('warnings');
   list.hidden = job.warnings.length === 0;
   const shape = JSON.stringify(job.warnings);
-  if (list.dataset.shape === shape) return;  // said already
+  if (list.dataset.shape === shape) return;  // already shown
   list.dataset.shape = shape;
   list.replaceChildren(...job.warnings.map(({ code, param, message, detail }) => {
     const line = make('li', { class: 'warning' });

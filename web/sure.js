@@ -1,8 +1,8 @@
-// "Are you sure?" for what cannot be taken back.
+// "Are you sure?" before actions that cannot be undone.
 import { byId } from './dom.js';
 import { say } from './words.js';
 
-/** Asks; true for yes. */
+/** Asks the question; resolves to true for yes. */
 export function sure(question, hint, values) {
   const dialog = byId('sure-dialog');
   say(byId('sure-heading'), question, values);

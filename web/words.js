@@ -1,8 +1,8 @@
-// The page's texts in the user's language: web/en.json, web/es.json, and what addWords() brings.
+// The page's texts in the user's language: web/en.json, web/es.json, and those of addWord().
 //
-// A text may hold {name} or {name:kind}, where kind says how a value is written: bytes, duration, number, when, mode.
+// A text may contain {name} or {name:kind}; kind is the format of the value: bytes, duration, number, when, mode.
 // Counted texts have two entries, key.one and key.other, chosen by the value `count`.
-// What an element says is kept on it (data-word and data-values), so that translate() can say all of it again in
+// An element keeps its text's key and values (data-word and data-values), so that translate() can switch the page to
 // another language.
 import { recall, remember } from './dom.js';
 
@@ -13,7 +13,7 @@ const added = { en: {}, es: {} };
 
 export const currentLanguage = () => language;
 
-/** The language chosen earlier, or the first of the browser's that we have. */
+/** The language chosen earlier, or the first of the browser's languages that is supported. */
 export function preferredLanguage() {
   const chosen = recall(localStorage, 'language');
   if (kLanguages.includes(chosen)) return chosen;
@@ -21,12 +21,12 @@ export function preferredLanguage() {
   return known ?? 'en';
 }
 
-/** A text of the service's in all languages, before speak(). */
+/** Adds a text of the service in all languages; call it before speak(). */
 export function addWord(key, texts) {
   for (const tag of kLanguages) added[tag][key] = texts[tag];
 }
 
-/** Loads a language and says the whole page in it. */
+/** Loads a language and switches the whole page to it. */
 export async function speak(wanted, { chosen = false } = {}) {
   const answer = await fetch(`web/${wanted}.json`, { cache: 'no-cache' });
   if (!answer.ok) throw new Error(`web/${wanted}.json: ${answer.status}`);
@@ -63,7 +63,7 @@ const mode = (name) => table[`mode.${name}`] ?? name;
 
 const kKinds = { bytes, duration, number, when, mode };
 
-/** The text of a key, with its values in place; the key itself where there is none. */
+/** The text of a key with its values filled in; the key itself if there is none. */
 export function word(key, values = {}) {
   let text = table[key];
   if (text === undefined && values.count !== undefined) {
@@ -79,7 +79,7 @@ export function word(key, values = {}) {
 
 export const hasWord = (key) => table[key] !== undefined;
 
-/** Lets an element say a text, now and after a change of language. */
+/** Sets an element's text, now and after a change of language. */
 export function say(element, key, values) {
   element.dataset.word = key;
   if (values) element.dataset.values = JSON.stringify(values);
@@ -87,14 +87,14 @@ export function say(element, key, values) {
   element.textContent = word(key, values);
 }
 
-/** The same for what a screen reader says of it. */
+/** The same for an element's aria-label. */
 export function label(element, key, values) {
   element.dataset.wordLabel = key;
   if (values) element.dataset.labelValues = JSON.stringify(values);
   element.setAttribute('aria-label', word(key, values));
 }
 
-/** Lets an element say what is not ours to translate. */
+/** Sets a text that is not translated. */
 export function sayAsIs(element, text) {
   delete element.dataset.word;
   delete element.dataset.values;
