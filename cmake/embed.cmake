@@ -1,9 +1,9 @@
-# Puts the files of the page into the program.
+# Embeds the files of the page into the program.
 #
 #   semblance_embed_web(OUT_VARIABLE ${PROJECT_SOURCE_DIR}/web)
 #
 # sets OUT_VARIABLE to a .cpp in the build folder that defines semblance::service::web_files() of
-# src/service/web_files.h; it is written anew when a file of the folder changes, comes or goes.
+# src/service/web_files.h. It is regenerated when a file of the folder is changed, added or removed.
 # The second half is the script that writes it: cmake -DFOLDER=... -DOUTPUT=... -P embed.cmake
 
 if(NOT CMAKE_SCRIPT_MODE_FILE)
@@ -35,7 +35,7 @@ foreach(file ${files})
   get_filename_component(name ${file} NAME)
   string(REGEX REPLACE "^.*\\." "" ending ${name})
   if(NOT DEFINED type_${ending})
-    message(FATAL_ERROR "web/${name}: there is no type for .${ending} files; cmake/embed.cmake lists them")
+    message(FATAL_ERROR "web/${name}: no content type for .${ending} files; add it to cmake/embed.cmake")
   endif()
   file(READ ${file} bytes HEX)
   file(SHA256 ${file} hash)
@@ -43,9 +43,9 @@ foreach(file ${files})
   string(LENGTH "${bytes}" length)
   math(EXPR length "${length} / 2")
   string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
-  # Lines that a compiler's message can quote.
+  # Short lines, so that compiler messages stay readable.
   string(REGEX REPLACE "(................................................................................)" "\\1\n" bytes "${bytes}")
-  # The last byte is not part of the file: an array cannot be empty.
+  # The extra last byte is not part of the file; it keeps the array from being empty.
   string(APPEND arrays "constexpr unsigned char kFile${number}[] = {\n${bytes}0};\n")
   set(path "/web/${name}")
   if(name STREQUAL "index.html")

@@ -1,5 +1,5 @@
-# cmake --install: the program, the library with its header, what find_package(semblance) and
-# pkg-config need, and the documents.
+# cmake --install: the program, the library with its header, the files for find_package(semblance) and
+# pkg-config, and the documents.
 include(CMakePackageConfigHelpers)
 
 install(TARGETS semblance_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
@@ -18,7 +18,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/semblanceConfigVersion.cm
   COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/semblanceConfigVersion.cmake DESTINATION ${package_folder})
 
-# From the .pc file's own folder, so that `cmake --install --prefix` may choose another place.
+# Relative to the .pc file's folder, so that `cmake --install --prefix` can choose another place.
 file(RELATIVE_PATH include_from_pc ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_FULL_INCLUDEDIR})
 configure_file(${PROJECT_SOURCE_DIR}/cmake/semblance.pc.in ${PROJECT_BINARY_DIR}/semblance.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/semblance.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,16 +1,16 @@
-# One library a room, one test program a room.
+# Each room is one library and one test program.
 #
 #   semblance_room(image DEPS core LIBS JPEG::JPEG PNG::PNG)
 #
-# takes every .cpp of the folder (and below) but *_test.cpp into the static library semblance_image,
-# and every *_test.cpp into the test program image_test, labelled "image". A file named *_slow_test.cpp goes
-# into image_slow_test, labelled "slow": a developer's loop is `ctest -LE slow`. Sanitizer builds have no slow tests.
-# DEPS are rooms, LIBS are libraries that stay private to the room, TEST_DEPS and TEST_LIBS are for its tests only.
+# builds the static library semblance_image from every .cpp in the folder and below, except *_test.cpp. Every
+# *_test.cpp goes into the test program image_test, labelled "image", and every *_slow_test.cpp into
+# image_slow_test, labelled "slow" (skip it with `ctest -LE slow`). Sanitizer builds have no slow tests.
+# DEPS are rooms, LIBS are libraries private to the room, TEST_DEPS and TEST_LIBS are only for its tests.
 
 add_library(semblance_options INTERFACE)
 target_compile_options(semblance_options INTERFACE -Wall -Wextra -Wconversion -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # g++ 12 sees overlaps in "literal" + std::string that are not there (GCC bug 105329).
+  # g++ 12 wrongly reports overlaps in "literal" + std::string (GCC bug 105329).
   target_compile_options(semblance_options INTERFACE -Wno-restrict)
 endif()
 target_include_directories(semblance_options INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR})
@@ -19,7 +19,7 @@ if(SEMBLANCE_SANITIZE)
   target_compile_options(semblance_options INTERFACE -fsanitize=${SEMBLANCE_SANITIZE}
     -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(semblance_options INTERFACE -fsanitize=${SEMBLANCE_SANITIZE})
-  # Warnings are the other presets' matter: they are errors under g++.
+  # Warnings do not fail sanitizer builds; the g++ presets already treat them as errors.
   target_compile_options(semblance_options INTERFACE -Wno-error)
   target_compile_definitions(semblance_options INTERFACE SEMBLANCE_SANITIZED)
   list(PREPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR}/sanitize)
@@ -32,8 +32,8 @@ if(SEMBLANCE_TESTS)
   include(GoogleTest)
 endif()
 
-# Sanitizer builds are made from nothing by every ./check, so they read the headers of most sources once. One set for
-# libraries, one for tests: what is compiled with other flags cannot share it. The sources include what they use as ever.
+# Every ./check makes the sanitizer builds from scratch, so common headers are precompiled: one set for libraries and one
+# for tests, because their flags differ. The sources still include what they use.
 if(SEMBLANCE_SANITIZE)
   find_package(fmt REQUIRED)
   find_package(nlohmann_json REQUIRED)
@@ -56,11 +56,11 @@ function(semblance_test name label)
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE semblance_options ${T_LIBS} GTest::gtest GTest::gtest_main)
   if(SEMBLANCE_SANITIZE)
-    # What is tested is compiled with -O1; the tests compile in half the time without.
+    # Only the tested code needs -O1; without it the tests compile in half the time.
     target_compile_options(${name} PRIVATE -O0)
     target_precompile_headers(${name} REUSE_FROM semblance_test_headers)
   endif()
-  # Passive waiting: threads that spin for each other are slow where tests share the cores.
+  # Passive waiting: spinning threads are slow when tests share the cores.
   gtest_discover_tests(${name} PROPERTIES LABELS ${label} TIMEOUT 600 ENVIRONMENT OMP_WAIT_POLICY=passive
     DISCOVERY_TIMEOUT 60)
 endfunction()

@@ -1,11 +1,11 @@
 #!/bin/bash
-# Builds the fuzz targets and runs each on its committed corpus, two of them at a time.
+# Builds the fuzz targets and runs each on its committed corpus, two at a time.
 #
 #   fuzz/run.sh SECONDS [TARGET...]             fuzz/run.sh 10 safetensors pickle
-#   fuzz/run.sh --long [MINUTES] [TARGET...]    10 minutes each; then what reached new code joins the corpus
+#   fuzz/run.sh --long [MINUTES] [TARGET...]    10 minutes each; then adds inputs that reached new code to the corpus
 #
-# What the fuzzer finds on the way stays in build/fuzz/found/; an input that crashes a target is named, and the exit
-# code is 1. Needs clang and its libFuzzer (libclang-rt-14-dev).
+# Inputs that the fuzzer finds stay in build/fuzz/found/. If an input crashes a target, prints its name and exits
+# with 1. Needs clang and its libFuzzer (libclang-rt-14-dev).
 set -u
 usage="usage: fuzz/run.sh SECONDS [TARGET...], or fuzz/run.sh --long [MINUTES] [TARGET...]"
 long=no
@@ -21,7 +21,7 @@ else
   [[ $seconds =~ ^[0-9]+$ ]] || { echo "$usage" >&2; exit 2; }
 fi
 at_once=2
-# A corpus is in the repository, so it is small.
+# A corpus is committed, so it must be small.
 corpus_files=300
 corpus_bytes=$((100 * 1024))
 
@@ -37,11 +37,11 @@ fi
 
 executed() { sed -n 's/^stat::number_of_executed_units: *//p' "$1"; }
 
-# An input that the fuzzer has found is named by its SHA-1; seeds that a person made have other names.
+# Inputs found by the fuzzer are named by their SHA-1; seeds made by hand have other names.
 is_found() { [[ ${1##*/} =~ ^[0-9a-f]{40}$ ]]; }
 
-# minimise TARGET: the corpus becomes its seeds and the smallest found inputs that reach what they do not. Where those are
-# too many files, it takes the first by name, which is as good as by lot.
+# minimise TARGET: reduces the corpus to its seeds and the smallest found inputs that reach other code. If there are too
+# many files, keeps the first by name, which is as good as random.
 minimise() {
   local target=$1 corpus=fuzz/corpus/$1 merged=build/fuzz/merged/$1 file bytes files=0 sum=0
   rm -rf "$merged"
@@ -63,7 +63,7 @@ fuzz() {
   local target=$1 found=build/fuzz/found/$1 log=build/fuzz/$1.log corpus=fuzz/corpus/$1
   mkdir -p "$found"
   if [ ! -d "$corpus" ]; then
-    echo "$target: no corpus in $corpus"
+    echo "$target: corpus $corpus is missing"
     return 1
   fi
   if ! "build/asan/fuzz/${target}_fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \

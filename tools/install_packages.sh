@@ -1,5 +1,5 @@
-# To be sourced: install_packages KIND... installs what tools/packages.txt lists for these kinds and
-# this machine lacks. Uses sudo unless run by root; says what it does before it does it.
+# Source this file: install_packages KIND... installs the missing packages that tools/packages.txt lists for
+# these kinds. Uses sudo unless run by root, and prints what it installs first.
 install_packages() {
   local list kind name missing=() as_root=()
   list=$(dirname "${BASH_SOURCE[0]}")/packages.txt
@@ -11,7 +11,7 @@ install_packages() {
   done < <(grep -v '^#' "$list")
   [ ${#missing[@]} -eq 0 ] && return 0
   if ! command -v apt-get >/dev/null; then
-    echo "these Debian packages, or what they are called here, are needed: ${missing[*]}" >&2
+    echo "install these Debian packages, or this system's equivalents: ${missing[*]}" >&2
     return 1
   fi
   if [ "$(id -u)" -ne 0 ]; then
@@ -22,7 +22,7 @@ install_packages() {
     as_root=(sudo)
   fi
   echo "installing with apt-get: ${missing[*]}"
-  "${as_root[@]}" apt-get update -q >/dev/null || echo "apt-get update failed; trying on" >&2
+  "${as_root[@]}" apt-get update -q >/dev/null || echo "apt-get update failed; continuing" >&2
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get install -q -y --no-install-recommends "${missing[@]}" >/dev/null || {
     echo "apt-get could not install: ${missing[*]}" >&2

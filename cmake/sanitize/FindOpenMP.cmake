@@ -1,5 +1,5 @@
-# In place of CMake's own in sanitizer builds, which clang makes: libgomp, which oneDNN uses in any case, but no parallel
-# regions. The sanitizers do not see how libgomp's threads wait for each other, so core/parallel.cpp makes its own.
+# Replaces CMake's own module in sanitizer builds (clang). Links libgomp, which oneDNN uses anyway, but without parallel
+# regions: the sanitizers cannot follow how libgomp's threads wait, so core/parallel.cpp uses its own threads.
 if(NOT TARGET OpenMP::OpenMP_CXX)
   add_library(OpenMP::OpenMP_CXX INTERFACE IMPORTED)
   set_target_properties(OpenMP::OpenMP_CXX PROPERTIES INTERFACE_LINK_LIBRARIES gomp)
