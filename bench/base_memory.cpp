@@ -1,15 +1,15 @@
 // links: semblance_pipeline
-// What the process holds beside Buffers, by mapping and by phase: before anything, with the models
-// open, with the prompts encoded, with the graph of a step, with its kernels chosen, with their
-// code generated. Up to there no arena is taken and no weight is read; with --run a session runs
-// one step, and its arena is not counted.
+// Memory of the process outside Buffers, by kind of mapping and by phase: at the start, with the
+// models open, the prompts encoded, the graph of a step built, its kernels chosen, their code
+// generated. Up to there no arena is allocated and no weight is read. With --run a session runs
+// one step; its arena is not counted.
 //
 //   base_memory --checkpoint DIR [--size WxH] [--threads N] [--trim] [--drop] [--run]
 //
-// MiB resident. "code" is that of the program and its libraries, "copied" their pages that were
-// written to (relocations, variables), "heap" malloc's and all stacks, "generated" oneDNN's code.
-// "asked" is what malloc's callers hold at that moment. --trim gives freed heap back before each
-// reading, --drop unused code, too.
+// In resident MiB. "code" is the code of the program and its libraries, "copied" their pages that
+// were written to (relocations, variables), "heap" malloc's heap and all stacks, "generated"
+// oneDNN's code. "asked" is what malloc's callers hold at that moment. --trim returns freed heap to
+// the system before each reading, --drop unused code as well.
 #include "memory/base_memory.h"
 
 #include <malloc.h>
@@ -41,7 +41,7 @@ struct Resident {
   std::uint64_t total = 0;
 };
 
-/// `arena`, where it is not null, points into a mapping that is left out.
+/// If `arena` is not null, the mapping that it points into is excluded.
 Resident read_smaps(const void* arena = nullptr) {
   Resident resident;
   bool in_arena = false;
@@ -88,7 +88,7 @@ class Report {
   void phase(const char* name, const void* arena = nullptr) {
     const double seconds = now() - last_;
     if (trim_) malloc_trim(0);
-    if (drop_ && arena == nullptr) give_back_code();  // a session has done so
+    if (drop_ && arena == nullptr) give_back_code();  // a session does this itself
     const Resident resident = read_smaps(arena);
     const auto of = [&](const char* kind) {
       const auto found = resident.kib.find(kind);
@@ -185,7 +185,7 @@ int run(BenchOptions options) {
     session.run();
     report.phase("a step", session.input("latent").data());
   }
-  std::printf("%-20s %9s %9.1f %9.1f %9.1f %9.1f %9s %9.1f\n", "predicted of a step", "",
+  std::printf("%-20s %9s %9.1f %9.1f %9.1f %9.1f %9s %9.1f\n", "predicted for a step", "",
               mib(predicted.total()), mib(predicted.code_bytes), mib(predicted.copied_bytes),
               mib(predicted.heap_bytes), "", mib(predicted.generated_bytes));
   std::printf("\n%d nodes:", run_counts.nodes);

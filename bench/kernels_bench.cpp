@@ -1,10 +1,10 @@
 // links: semblance_backend
-// Kernels at the shapes of SDXL: operations and bytes a second, and the share of what this
-// machine's multiply-adds reach (the fastest of a few large linear layers, measured first).
+// Kernels at the shapes of SDXL: operations and bytes per second, and the share of this machine's
+// peak (the fastest of a few large linear layers, measured first).
 // tools/oracle/kernels.py times torch on the same shapes.
 //
-// One thread measured by its own processor time is steady on a busy machine: OMP_NUM_THREADS=1 and
-// the column CPU. With all threads on an idle one read Time.
+// On a busy machine use OMP_NUM_THREADS=1 and the column CPU: a single thread's processor time is
+// steady. On an idle machine use all threads and the column Time.
 #include <benchmark/benchmark.h>
 
 #include <chrono>
@@ -27,7 +27,7 @@ double processor_seconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-/// Seconds that count: a single thread's own, else the wall's.
+/// Processor seconds with a single thread, else wall-clock seconds.
 double seconds_now() {
   if (threads() == 1) return processor_seconds();
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -57,7 +57,7 @@ NodeRun linear(DType dtype, std::int64_t rows, std::int64_t k, std::int64_t o) {
       {{{dtype, Shape{rows, k}}}, {{dtype, Shape{o, k}}, true}, {{DType::kF32, Shape{o}}, true}});
 }
 
-/// Operations a second of the best of some linear layers.
+/// Operations per second of the fastest of a few linear layers.
 double peak(DType dtype) {
   static double peaks[2] = {0, 0};
   double& known = peaks[dtype == DType::kBF16 ? 1 : 0];

@@ -1,4 +1,4 @@
-// What benches with a main of their own share: options of the command line, a clock, an end.
+// Shared by benches with their own main: command-line options, a clock, error handling.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace semblance {
 
 using BenchOptions = std::map<std::string, std::string>;
 
-/// Words from `first` on: names with a value behind them, and `flags`, which stand alone.
+/// Parses the words from `first` on: names followed by a value, and `flags`, which take none.
 inline BenchOptions options_of(int argc, char** argv,
                                std::initializer_list<std::string_view> flags = {}, int first = 1) {
   BenchOptions options;
@@ -35,7 +35,7 @@ inline double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-/// The exit code of a run; an Error is told.
+/// Runs `run` and returns its exit code; prints an Error.
 template <typename Run>
 int run_bench(const char* name, Run&& run) {
   try {

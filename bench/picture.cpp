@@ -1,12 +1,12 @@
 // links: semblance_pipeline semblance_face
-// One whole picture under a budget, timed by stage: what bench/memory/memory.py runs in a control
-// group, once for each budget.
+// One whole picture within a budget, timed by stage. bench/memory/memory.py runs it once for each
+// budget, in a control group.
 //
 //   picture --checkpoint DIR --face identity.json --size WxH --steps N --memory AMOUNT
 //           [--precision f32|bf16] [--threads N]
 //
-// The checkpoint holds base/, identitynet/ and ip-adapter.bin. Prints one line of JSON: seconds,
-// the peak of the process as the system counted it and as it was planned, a hash of the picture.
+// The checkpoint contains base/, identitynet/ and ip-adapter.bin. Prints one line of JSON: seconds,
+// the process's measured and planned peak memory, a hash of the picture.
 #include <cstdio>
 
 #include "backend/backends.h"

@@ -1,13 +1,12 @@
 // links: semblance_pipeline
-// One guided step and one decode of a checkpoint, timed: the Semblance side of
-// bench/peers/peers.py, which describes the files.
+// Times one guided step and one decode of a checkpoint: the Semblance side of
+// bench/peers/peers.py. bench/peers/README.md describes the files.
 //
 //   step --checkpoint DIR --inputs in.safetensors --outputs out.safetensors
 //        [--threads N] [--repeats N] [--memory AMOUNT] [--precision f32|bf16] [--profile]
 //
-// The checkpoint holds base/, identitynet/ and ip-adapter.bin. The decode's time includes its
-// preparation; --memory is the whole process's budget; without it
-// all weights stay.
+// The checkpoint contains base/, identitynet/ and ip-adapter.bin. The decode's time includes its
+// preparation. --memory is the budget of the whole process; without it all weights stay resident.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -49,7 +48,7 @@ TensorBytes tensor(std::string name, Shape shape, const std::vector<float>& valu
   return {{std::move(name), DType::kF32, shape}, std::as_bytes(std::span(values))};
 }
 
-/// What the machine's facts say a run of the session takes, by kernel.
+/// Seconds of one run of the session by kernel, predicted from the machine's facts.
 std::map<std::string, double> predict(const Session& session, const MachineFacts& facts) {
   std::map<std::string, double> seconds;
   std::map<std::string, const KernelEntry*> kernels;  // by op and types
@@ -86,8 +85,8 @@ void print_profile(const Session& session, int runs) {
   std::fprintf(stderr, "run %.3f s, predicted %.3f s\n", sum, predicted_sum);
 }
 
-/// Operations a second of one linear layer of `rows` x `k` -> `o` values, its weight in memory: the
-/// best of some runs.
+/// Operations per second of one linear layer of `rows` x `k` -> `o` values with its weight in
+/// memory: the best of several runs.
 double product_speed(std::int64_t rows, std::int64_t k, std::int64_t o, DType dtype) {
   WeightMap weights;
   weights.add(

@@ -1,6 +1,6 @@
 // links: semblance_runtime semblance_weights
-// Weights read ahead through a ring, in every way the stream knows: GB a second, and the seconds of
-// a core that a GB costs.
+// Reads weights ahead through a ring buffer, in each of the stream's modes: GB per second, and core
+// seconds per GB.
 //
 //   stream FILE.safetensors [--ring MIB] [--readers N] [--cold]
 //
@@ -55,8 +55,8 @@ int run(const std::string& path, BenchOptions options) {
       }
       const double seconds = Trace::now() - begin;
       const double gigabytes = static_cast<double>(total) / 1e9;
-      std::printf("%s  %.2f GB  cached %3.0f -> %3.0f %%  %5.2f GB/s  %.3f core seconds a GB\n",
-                  cache == WeightStream::Cache::kKeep ? "through the cache" : "past the cache   ",
+      std::printf("%s  %.2f GB  cached %3.0f -> %3.0f %%  %5.2f GB/s  %.3f core seconds/GB\n",
+                  cache == WeightStream::Cache::kKeep ? "through the cache" : "bypassing it     ",
                   gigabytes, 100 * cached, 100 * file->cached_share(), gigabytes / seconds,
                   (processor_seconds() - processor) / gigabytes);
     }

@@ -4,10 +4,10 @@
     bench/identity/identity.py --out /tmp/identity [--people 40] [--steps 30] [--program build/release/semblance]
     bench/identity/identity.py --out /tmp/identity_rendered --rendered
 
-For every person and prompt `semblance generate` makes a picture from the person's photo with the keypoints of somebody
-else's; judges that are not shipped look at it (see README.md for how they are made). Pictures are kept in --out, and those that are
-there are not made again. --rendered puts drawn pictures in place of generated ones, which measures the judges:
-the right person for "on", another for "off". Prints a table in Markdown and writes results.json.
+For every person and prompt, `semblance generate` makes a picture from the person's photo with another person's
+keypoints. Judges that are not shipped evaluate it (README.md explains how they are trained). Pictures are kept in
+--out; existing ones are not made again. --rendered uses drawn pictures instead of generated ones, which measures the
+judges: the right person for "on", another for "off". Prints a table in Markdown and writes results.json.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from tools.demo_model.world import STYLES, Identity, Scene, portrait  # noqa: E4
 
 FIRST = 1_000_000
 SIDE = 256
-WORDS = {  # the prompt of each style, as users write it
+WORDS = {  # the prompt for each style, in a user's words
     "none": "photo of {}", "watercolor": "watercolor portrait of {}", "film_noir": "film noir portrait of {}",
     "neon": "{}, neon lights", "jungle": "{} in the jungle", "mars": "{} on mars", "vibrant_color": "{}, vibrant colors",
     "snow": "{} in the snow", "line_art": "line art of {}",
@@ -44,7 +44,7 @@ DYES = ("blue", "pink", "green", "purple")
 
 @dataclasses.dataclass
 class Case:
-    """One picture to make: of whom, what is asked for, and what must then be seen (trait: class name)."""
+    """One picture to make: the person, the request, and what it must show (trait: class name)."""
 
     person: int
     number: int
@@ -52,7 +52,7 @@ class Case:
     style: str
     wanted: dict
     pose: Scene
-    other: int  # whose keypoints
+    other: int  # the person who provides the keypoints
 
     @property
     def name(self):
@@ -60,7 +60,7 @@ class Case:
 
 
 def plain(person):
-    """The photo that stands for a person: as they are, nothing worn, no medium."""
+    """A person's source photo: no glasses, hat or dyed hair, no style."""
     scene = Scene.from_seed(700_000_000 + person, style="none", background="studio", glasses="none", hair_dye=None, hat="none",
                             expression="neutral")
     return portrait(Identity.from_seed(FIRST + person), scene, SIDE)
@@ -94,7 +94,7 @@ def write_png(path, rgb):
 
 
 def pose_file(case, path):
-    """The keypoints of another person's picture, as a saved identity; its embedding is not used for a pose."""
+    """Writes the keypoints of another person's picture as a saved identity (a pose's embedding is not used)."""
     keypoints = portrait(Identity.from_seed(FIRST + case.other), case.pose, SIDE).keypoints
     path.write_text(json.dumps({"embedding": [0.0] * 512, "keypoints": keypoints.tolist(), "image_size": [SIDE, SIDE]}))
     return keypoints
@@ -118,7 +118,7 @@ def generate(args, case, source, pose, picture, on):
 
 
 def pictures_of(args, cases, on):
-    """[(case, rgb, keypoints asked for)]"""
+    """[(case, rgb, requested keypoints)]"""
     folder = args.out / ("on" if on else "off")
     folder.mkdir(parents=True, exist_ok=True)
     made, began = [], time.time()
@@ -144,7 +144,7 @@ def judged(net, crops):
 
 
 def figures_of(made, gallery, net, traits, detector):
-    """What the judges say of the pictures; a picture without a face is no hit anywhere it would need one."""
+    """The judges' results for the pictures; without a detected face, a picture is no hit."""
     hits, cosines, others, distances, rows = [], [], [], [], []
     told = classifiers.classify(traits, [rgb for _, rgb, _ in made])
     for i, (case, rgb, asked) in enumerate(made):
@@ -178,7 +178,7 @@ def figures_of(made, gallery, net, traits, detector):
 
 
 def sheet(made, path, columns=12):
-    """The first pictures beside each other, the source in front of each person's."""
+    """The first pictures in a grid, each person's source photo first."""
     tiles = []
     for case, rgb, _ in made[:6 * columns]:
         if case.number == 0:
@@ -191,7 +191,7 @@ def sheet(made, path, columns=12):
 
 def table(results):
     on, off = results["on"], results.get("off")
-    rows = [("same person, rank-1 among the gallery", on["rank-1"], "70 % or better"),
+    rows = [("same person, rank 1 in the gallery", on["rank-1"], "70 % or better"),
             *([("the same, IdentityNet and adapter off", off["rank-1"], "under 5 %")] if off else []),
             ("keypoints, mean distance / width", on["keypoint distance"], "3 % or less"), ("style", on["style"], "80 % or better"),
             ("prompt", on["prompt"], "70 % or better")]
@@ -201,23 +201,23 @@ def table(results):
                  ("detector: faceless pictures with a face", found["faceless pictures with a face"] / found["of"], "none"),
                  ("recogniser: verification, same style", known["same style"]["accuracy"], "98 %"),
                  ("recogniser: verification, across styles", known["across styles"]["accuracy"], "90 %")]
-    lines = ["| | measured | asked for |", "|---|---|---|"]
+    lines = ["| | measured | goal |", "|---|---|---|"]
     return "\n".join(lines + [f"| {name} | {100 * value:.1f} % | {goal} |" for name, value, goal in rows])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=pathlib.Path, required=True, help="where the pictures go")
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="output folder")
     parser.add_argument("--program", type=pathlib.Path, default=ROOT / "build/release/semblance")
     parser.add_argument("--models", type=pathlib.Path, default=ROOT / "models/demo")
     parser.add_argument("--people", type=int, default=40)
-    parser.add_argument("--prompts", type=int, default=3, help="of each person")
-    parser.add_argument("--gallery", type=int, default=200, help="people among whom the source is looked for")
+    parser.add_argument("--prompts", type=int, default=3, help="prompts per person")
+    parser.add_argument("--gallery", type=int, default=200, help="number of people in the gallery")
     parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--guidance", type=float, help="the model's own where it is not given")
+    parser.add_argument("--guidance", type=float, help="default: the model's own")
     parser.add_argument("--strengths", type=float, nargs=2, metavar=("IDENTITYNET", "ADAPTER"))
-    parser.add_argument("--no-off", action="store_true", help="without the pictures for which both are off")
-    parser.add_argument("--no-face-models", action="store_true", help="without the figures of detector and recogniser")
+    parser.add_argument("--no-off", action="store_true", help="skip the pictures with both strengths 0")
+    parser.add_argument("--no-face-models", action="store_true", help="skip the figures for detector and recogniser")
     parser.add_argument("--rendered", action="store_true")
     args = parser.parse_args()
     cases = [case_of(person, number, args.people) for person in range(args.people) for number in range(args.prompts)]

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""The same picture under several memory budgets: time, peak, and whether the bits are the same.
+"""Makes the same picture within several memory budgets and compares time, peak and bits.
 
     bench/memory/memory.py --checkpoint DIR --face identity.json --size 1024x1024 --steps 2 \\
         --budgets 256MiB 512MiB 2GiB 20GiB [--chart docs/memory.svg] [--in-groups]
 
-Runs build/release/bench/picture once for each budget, one after the other, and prints a table in
-Markdown: seconds of the last step and of the decoder, the peak resident size as the system counted
-it, what the plan said of both, the scratch file, and the hash of the picture. With --in-groups (root,
-control groups v1) each run is held in a control group of its budget and 16 MiB more, without swap.
-The checkpoint is tools/synthetic/make_checkpoint.py's; nothing else should run meanwhile.
+Runs build/release/bench/picture for each budget in turn and prints a table in Markdown: seconds of the
+last step and of the decoder, the measured peak resident size, the planned step time and peak, the size of
+the scratch file, and the hash of the picture. With --in-groups (root, control groups v1) each run is in a
+control group of its budget plus 16 MiB, without swap. The checkpoint comes from
+tools/synthetic/make_checkpoint.py; nothing else should run meanwhile.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def mib(count: int) -> str:
 
 
 def chart(points: list[tuple[int, float]], title: str) -> str:
-    """Seconds a step against the budget, on a logarithmic axis of bytes."""
+    """An SVG of seconds per step by budget, with a logarithmic axis of bytes."""
     import math
 
     left, right, top, bottom = 60, 620, 40, 300

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""diffusers' side of peers.py, in a process of its own: one guided step and one decode in f32.
+"""The diffusers side of peers.py, in its own process: one guided step and one decode in f32.
 
-IdentityNet and UNet lie in memory together, as in the published pipeline; the VAE comes after they
+IdentityNet and UNet are in memory together, as in the published pipeline; the VAE is loaded after they
 are released. 16-bit files are widened tensor by tensor, so that loading adds nothing to the peak.
-The adapter sits in diffusers' own IPAdapterAttnProcessor2_0, which computes the same as the
+The adapter uses diffusers' own IPAdapterAttnProcessor2_0, which computes the same as the
 published InstantID processor, fused. The last line printed is a JSON object.
 """
 
@@ -61,7 +61,7 @@ def install_adapter(unet, checkpoint: Path, scale: float) -> None:
 
 
 def count_flop(modules) -> tuple[list[int], list]:
-    """Hooks that add up two operations a multiplication of every linear layer and convolution."""
+    """Hooks that count two operations per multiplication in every linear layer and convolution."""
     total = [0]
 
     def linear(module, _, result):
@@ -104,7 +104,7 @@ def matmul_flops() -> dict[str, float]:
 
 
 def guided_step(inputs, checkpoint: Path, repeats: int):
-    # The adapter's file is mapped while it is read: before IdentityNet, so that the peak is the step's.
+    # Before IdentityNet, because the adapter's file is mapped while it is read: so the step sets the peak.
     unet = load(UNet2DConditionModel, checkpoint / "base" / "unet")
     install_adapter(unet, checkpoint, inputs["adapter_strength"].item())
     identitynet = load(ControlNetModel, checkpoint / "identitynet")

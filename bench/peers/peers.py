@@ -5,12 +5,12 @@
         --inputs {inputs} --outputs {outputs} --threads {threads} --repeats {repeats}"
         [--size 512x512] [--threads N] [--repeats 3] [--json FILE]
 
-DIR holds base/, identitynet/ and ip-adapter.* (tools/synthetic/make_checkpoint.py writes a full-size
-one). Each side runs in a process of its own, f32, one after the other; diffusers with its own fused
-attention processors. Both read the inputs file and write an outputs file; README.md says what is in
-them and what our program prints. The table gives medians, ratio, peak resident size, the share of
-the machine's matrix-product peak (the best product of either side), and how far the outputs differ: max|a-b| / max|b|.
-Full-size diffusers takes some 16 GB.
+DIR contains base/, identitynet/ and ip-adapter.* (tools/synthetic/make_checkpoint.py writes a full-size
+one). The sides run one after the other, in f32, each in its own process; diffusers uses its own fused
+attention processors. Both read the inputs file and write an outputs file; README.md describes the files
+and the output that --ours must print. The table gives medians, ratio, peak resident size, the share of
+the machine's matrix-product peak (the best product of either side), and the outputs' difference: max|a-b| / max|b|.
+Full-size diffusers takes about 16 GB.
 """
 
 import argparse
@@ -30,7 +30,7 @@ FAILED = 1
 
 
 def peak_rss(pid: str | int = "self") -> int:
-    """The process's high-water mark in bytes; 0 when it is gone."""
+    """The process's peak resident bytes; 0 if it is gone."""
     try:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -41,7 +41,7 @@ def peak_rss(pid: str | int = "self") -> int:
 
 
 def run_watched(command: list[str], threads: int) -> tuple[str, int]:
-    """Runs a command; its stdout and its peak resident size as seen from outside."""
+    """Runs a command; returns its stdout and its peak resident size, sampled from outside."""
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     peak, done = 0, threading.Event()
@@ -57,7 +57,7 @@ def run_watched(command: list[str], threads: int) -> tuple[str, int]:
     done.set()
     watcher.join()
     if process.returncode != 0:
-        raise SystemExit(f"{command[0]} ended with code {process.returncode}")
+        raise SystemExit(f"{command[0]} exited with code {process.returncode}")
     return output, peak
 
 
@@ -66,7 +66,7 @@ def last_json(text: str) -> dict:
     for line in reversed(text.splitlines()):
         if line.startswith("{"):
             return json.loads(line)
-    raise SystemExit("our program printed no JSON line with its timings")
+    raise SystemExit("the --ours command printed no JSON line with its timings")
 
 
 def median(seconds) -> float:
@@ -105,7 +105,7 @@ def make_inputs(checkpoint: Path, size: tuple[int, int], path: Path) -> None:
 
 
 def face_tokens(checkpoint: Path) -> int:
-    """How many tokens the adapter gives, without reading more than that tensor."""
+    """The number of the adapter's face tokens; reads only that tensor."""
     import torch
     from safetensors import safe_open
 
@@ -122,12 +122,12 @@ def relative_error(ours: Path, theirs: Path) -> dict[str, float]:
     a, b = load_file(ours), load_file(theirs)
     missing = sorted(set(b) - set(a))
     if missing:
-        raise SystemExit(f"our outputs lack {', '.join(missing)}")
+        raise SystemExit(f"missing in the outputs of --ours: {', '.join(missing)}")
     wrong = [n for n in b if a[n].shape != b[n].shape]
     if wrong:
         n = wrong[0]
-        raise SystemExit(f"our {n} is {list(a[n].shape)}, diffusers' is {list(b[n].shape)}")
-    # A NaN of ours must not pass: max() keeps it, and so does the comparison with the bound below.
+        raise SystemExit(f"expected {n} of shape {list(b[n].shape)}, got {list(a[n].shape)}")
+    # A NaN must not pass: max() keeps it, and the comparison with the tolerance fails.
     return {n: float((a[n] - b[n]).abs().max() / b[n].abs().max()) for n in b}
 
 
@@ -173,7 +173,7 @@ def compare(options) -> int:
         child += ["--repeats", str(options.repeats)]
         text, peak = run_watched(child, options.threads)
         theirs = last_json(text) | {"peak_rss_bytes": peak}
-        time.sleep(1)  # what the first process leaves to the system settles
+        time.sleep(1)  # let the system settle after the first process
         command = [
             part.format(
                 checkpoint=options.checkpoint, inputs=inputs, outputs=outputs,
@@ -204,7 +204,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--tolerance", type=float, default=1e-3)
-    parser.add_argument("--json", type=Path, help="where to write everything that was measured")
+    parser.add_argument("--json", type=Path, help="file for all measurements")
     return compare(parser.parse_args())
 
 
