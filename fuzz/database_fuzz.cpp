@@ -1,6 +1,6 @@
 // links: semblance_service
-// Any bytes as a row of the service's database: a job that can be shown and kept, one that failed
-// as corrupt, or none where the id is not ours; the same for a saved face.
+// Any bytes as a row of the service's database give a job that can be shown and stored, a job that
+// failed as corrupt, or no job if the id is invalid; likewise for a saved face.
 //
 // The input's lines are id, state, repeat_key, digest, created, started, ended; the rest is `kept`,
 // or the name of a saved face.
@@ -22,7 +22,7 @@ std::string_view take_line(std::string_view& text) {
   return line;
 }
 
-/// Absent for an empty line, -1 for what is no number: as the database has it.
+/// Like the database: empty for an empty line, -1 for a line that is not a number.
 std::optional<std::int64_t> take_number(std::string_view& text) {
   const std::string_view line = take_line(text);
   if (line.empty()) return std::nullopt;
@@ -44,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::optional<Job> job = job_in(row);
   if (job.has_value() != is_id(row.id)) std::abort();
   if (job) {
-    to_json(*job, {}, {}).dump();  // throws for what is not UTF-8
+    to_json(*job, {}, {}).dump();  // throws if a text is not UTF-8
     const bool damaged = job->error && job->error->code == "corrupt";
     if (job->ended_already() != job->ended.has_value()) std::abort();
     if (!damaged) {

@@ -1,5 +1,5 @@
 // links: semblance_image
-// Any bytes as EXIF and as XMP: an orientation or none, the same wherever the block is split.
+// Any bytes as EXIF and as XMP give an orientation or none, the same wherever the block is split.
 #include <algorithm>
 #include <cstdlib>
 
@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const auto& reader : {orientation_of_exif, orientation_of_xmp}) {
     const std::optional<int> found = reader(whole);
     if (found && (*found < 1 || *found > 8)) std::abort();
-    // More pieces than a block may have are as no block.
+    // A block in more pieces than allowed counts as no block.
     if (split.size() == whole.size() && reader(split) != found) std::abort();
     if (split.size() != whole.size() && (split.size() != 0 || reader(split))) std::abort();
   }

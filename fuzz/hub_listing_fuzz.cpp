@@ -1,6 +1,6 @@
 // links: semblance_hub
-// Any bytes as what a hub answers: files that stay in the model's folder, of which those are taken
-// that a model needs, or an Error. And as a repository's name: one whose folders stay in the cache.
+// Any bytes as a hub's response give files that stay in the model's folder and include those that a
+// model needs, or an Error. As a repository's name, its folders stay in the cache.
 #include <algorithm>
 #include <cstdlib>
 

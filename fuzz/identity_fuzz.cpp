@@ -1,5 +1,5 @@
 // links: semblance_face
-// Any bytes as an identity: one that is written and read back unchanged, or an Error.
+// Any bytes as an identity give one that survives writing and reading unchanged, or an Error.
 #include <cstdlib>
 #include <cstring>
 

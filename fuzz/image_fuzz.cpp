@@ -1,6 +1,6 @@
 // links: semblance_image
-// Any bytes as a picture: an upright picture, or an Error. Neither probe() nor decode() takes more
-// memory than image/decode.h promises, by every allocation that they and the codecs make.
+// Any bytes as a picture give an upright picture or an Error. Counting every allocation, neither
+// probe() nor decode() nor the codecs take more memory than image/decode.h promises.
 #include <sanitizer/allocator_interface.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -16,9 +16,9 @@
 
 namespace {
 
-// Larger ones are no other code, only more time.
+// Larger pictures run the same code and only take longer.
 constexpr std::uint64_t kDecodingLimit = 8 << 20;
-// Of what decode.h promises, for what a process takes beside its allocations.
+// The part of decode.h's promise that covers memory other than allocations.
 constexpr std::uint64_t kBesideBytes = 512 << 10;
 
 bool counting = false;
@@ -47,14 +47,14 @@ void expect_at_most(std::uint64_t bytes, const char* what, F&& work) {
     if (error.kind() != ErrorKind::kCorrupt && error.kind() != ErrorKind::kArgument) std::abort();
   }
   if (peak <= static_cast<std::int64_t>(bytes)) return;
-  std::fprintf(stderr, "%s took %lld bytes, promised are %llu\n", what,
+  std::fprintf(stderr, "%s took %lld bytes, the limit is %llu\n", what,
                static_cast<long long>(peak), static_cast<unsigned long long>(bytes));
   std::abort();
 }
 
 }  // namespace
 
-// Large Buffers come from here, past the heap's hooks.
+// Large Buffers are mapped directly and bypass the heap's hooks.
 extern "C" void* mmap(void* address, std::size_t size, int protection, int flags, int file,
                       off_t offset) {
   void* const block =

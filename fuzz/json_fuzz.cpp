@@ -1,5 +1,5 @@
 // links: semblance_core
-// Any bytes as a config: every way to read a key gives a value or an Error.
+// Any bytes as a config: every way to read a key returns a value or throws an Error.
 #include <cstdlib>
 
 #include "core/error.h"

@@ -1,4 +1,4 @@
-// A path behind which bytes lie in memory, for readers that open files by name.
+// A path to bytes in memory, for readers that open files by name.
 #pragma once
 
 #include <sys/mman.h>

@@ -1,5 +1,5 @@
 // links: semblance_service
-// A line of a content type and a body of any bytes: parts that lie in the body, or an Error.
+// A content-type line and a body of any bytes give parts inside the body, or an Error.
 #include <cstdlib>
 #include <functional>
 

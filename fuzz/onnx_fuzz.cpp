@@ -1,5 +1,5 @@
 // links: semblance_onnx
-// Any bytes as an ONNX model: a graph whose weights lie inside their files, or an Error.
+// Any bytes as an ONNX model give a graph whose weights are inside their files, or an Error.
 #include <cstdlib>
 #include <cstring>
 

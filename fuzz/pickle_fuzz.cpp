@@ -1,5 +1,5 @@
 // links: semblance_weights
-// Any bytes as a pickle, without the archive around it: values that refer to values, or an Error.
+// Any bytes as a pickle (without its archive) give values with valid references, or an Error.
 #include <cstdlib>
 
 #include "core/error.h"

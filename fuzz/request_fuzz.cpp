@@ -1,6 +1,6 @@
 // links: semblance_service
-// A request as it comes, and behind it the next: a head and a body that are the same whether the
-// bytes come at once or one by one, and a form's parts out of them; or a refusal.
+// Any bytes as requests on a connection give a head, a body and form parts that do not depend on
+// whether the bytes arrive at once or one by one; or a refusal.
 #include <algorithm>
 #include <cstdlib>
 
@@ -16,10 +16,10 @@ using namespace semblance::service;
 constexpr std::uint64_t kMostBytes = 100'000;
 
 struct Result {
-  int refusal = 0;  // the status
+  int refusal = 0;  // HTTP status
   bool is_whole = false;
   HttpRequest request = {};
-  std::size_t taken = 0;  // of the bytes
+  std::size_t taken = 0;  // bytes
   bool operator==(const Result& other) const {
     return refusal == other.refusal && is_whole == other.is_whole &&
            request.method == other.request.method && request.path == other.request.path &&
@@ -40,7 +40,7 @@ void check(const RequestHead& head, const HttpLimits& limits) {
   }
 }
 
-/// `step` bytes at a time.
+/// Feeds `step` bytes at a time.
 Result read(std::string_view bytes, std::size_t step) {
   const HttpLimits limits{.header_bytes = 4096};
   Result result;

@@ -1,5 +1,5 @@
 // links: semblance_pipeline
-// Any bytes as a saved run: one that fits together, or an Error.
+// Any bytes as a saved run give a consistent one, or an Error.
 #include <cmath>
 #include <cstdlib>
 

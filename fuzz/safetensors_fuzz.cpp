@@ -1,5 +1,5 @@
 // links: semblance_weights
-// Any bytes as a safetensors file: tensors inside the file, or an Error.
+// Any bytes as a safetensors file give tensors inside the file, or an Error.
 #include "fuzz/weights_fuzz.h"
 #include "weights/safetensors.h"
 

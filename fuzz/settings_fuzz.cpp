@@ -1,6 +1,6 @@
 // links: semblance_service
-// Any bytes as the settings of a job: settings that the pipeline takes and that go there and back,
-// or an HttpError of the one shape, whose param is UTF-8.
+// Any bytes as a job's settings give settings that the pipeline accepts and that survive a round
+// trip, or an HttpError of the documented shape whose param is UTF-8.
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Request request = service::request_of(settings, 5);
     if (request.width == 0) request.width = request.height = 64;
     check(request);
-    // What is kept on disk must be readable after the next start.
+    // Stored settings must be readable after the next start.
     service::Job job{.id = "job", .settings = settings};
     service::Job back{.id = "job"};
     service::take_kept_text(back, service::kept_text(job));

@@ -1,5 +1,5 @@
 // links: semblance_service
-// Any bytes as a request's target: a path that leads nowhere but down, or an Error.
+// Any bytes as a request's target give a path that cannot climb up, or an Error.
 #include <cstdlib>
 
 #include "core/error.h"

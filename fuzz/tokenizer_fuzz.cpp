@@ -1,7 +1,7 @@
 // links: semblance_text
-// Feeds the tokenizer. The first byte says with what: an even one, the rest is a prompt for a small
-// vocabulary; an odd one, the rest is four files, divided by bytes 0xff: vocab.json, merges.txt,
-// tokenizer_config.json, and a prompt.
+// Feeds the tokenizer. If the first byte is even, the rest is a prompt for a small vocabulary. If
+// it is odd, the rest is vocab.json, merges.txt, tokenizer_config.json and a prompt, separated by
+// 0xff bytes.
 #include <unistd.h>
 
 #include <algorithm>

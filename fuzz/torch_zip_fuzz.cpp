@@ -1,5 +1,5 @@
 // links: semblance_weights
-// Any bytes as a checkpoint that torch.save wrote: tensors inside the file, or an Error.
+// Any bytes as a torch.save checkpoint give tensors inside the file, or an Error.
 #include "fuzz/weights_fuzz.h"
 #include "weights/torch_zip.h"
 

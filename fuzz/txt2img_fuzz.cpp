@@ -1,6 +1,6 @@
 // links: semblance_service
-// A body of /sdapi/v1/txt2img of any bytes: a request within the limits, or one of two errors. What
-// is taken is answered with JSON.
+// Any bytes as a body of /sdapi/v1/txt2img give a request within the limits, or one of two errors.
+// An accepted request is answered with JSON.
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 

@@ -1,4 +1,4 @@
-// What the targets of weight files share.
+// Shared by the targets for weight files.
 #pragma once
 
 #include <cstdlib>
@@ -17,8 +17,8 @@ inline std::shared_ptr<const File> file_of(const std::uint8_t* data, std::size_t
   return memory_file("fuzz", std::move(bytes));
 }
 
-/// Reading gives tensors inside a file of `size` bytes, of which each last row can be read, or
-/// throws an Error that calls the file corrupt.
+/// Checks that reading gives tensors inside a file of `size` bytes whose last rows can be read, or
+/// throws Error(kCorrupt).
 void expect_tensors_inside(std::size_t size, const auto& reading) {
   try {
     const WeightMap weights = reading();

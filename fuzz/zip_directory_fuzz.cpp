@@ -1,5 +1,5 @@
 // links: semblance_hub
-// Any bytes as a zip archive: entries inside it, of which one is unpacked to its end, or an Error.
+// Any bytes as a zip archive give entries inside it, and one is unpacked to its end; or an Error.
 #include <cstdlib>
 
 #include "core/error.h"
@@ -26,7 +26,7 @@ void expect_entries_inside(const std::filesystem::path& path, std::size_t size) 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace semblance;
   const fuzz::MemoryPath file(data, size);
-  // No archive has a member of this checksum, so that nothing stays on the disk.
+  // No member has this checksum, so nothing stays on the disk.
   static const FacePack pack{
       .name = "fuzz", .path = {}, .sha256 = {}, .members = {{"a", std::string(64, '0')}}};
   try {
