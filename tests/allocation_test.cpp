@@ -1,4 +1,5 @@
-// A run takes no memory of ours, and what oneDNN takes inside a kernel is what the kernel books.
+// Our code allocates nothing during a run, and oneDNN allocates no more inside a kernel than
+// booked.
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
@@ -30,10 +31,10 @@ namespace {
 using testing::AllocationCount;
 using testing::Allocations;
 
-/// So that the compiler does not leave out a block that nobody uses.
+/// Keeps the compiler from removing an unused block.
 void use(void* block) { asm volatile("" : : "r"(block) : "memory"); }
 
-TEST(AllocationCount, CountsEveryWayToTakeMemoryOnAllThreads) {
+TEST(AllocationCount, CountsEveryKindOfAllocationOnAllThreads) {
   if (testing::kSanitized) GTEST_SKIP() << "a sanitizer has its own hooks";
   const AllocationCount count;
   void* block = std::malloc(1000);
@@ -81,7 +82,7 @@ TEST(AllocationCount, CountsEveryWayToTakeMemoryOnAllThreads) {
   EXPECT_GE(count.read().bytes, before.bytes + 123456);
 }
 
-/// Kernels that differ, of a graph.
+/// A node of a graph; one per distinct kernel.
 struct Distinct {
   const Node* node;
   std::string text;
@@ -101,7 +102,7 @@ std::vector<Distinct> distinct_nodes(const Graph& graph) {
   return nodes;
 }
 
-/// SDXL's denoiser, whose widths are the published ones, over a small picture.
+/// SDXL's denoiser with the published widths, for a small picture.
 Graph sdxl_step(DType dtype) {
   UNetConfig unet_of;
   unet_of.channels = {320, 640, 1280};
@@ -142,7 +143,7 @@ Graph sdxl_decoder(DType dtype) {
   return graph;
 }
 
-/// What one kernel takes in its second run: what it keeps was taken in the first.
+/// Allocations of a kernel's second run; what it keeps was allocated in the first.
 Allocations taken_by(const Graph& graph, const Node& node, std::string_view& name) {
   const NodeView view(graph, node);
   std::vector<NodeRun::Source> sources;
@@ -161,11 +162,11 @@ class KernelAllocations : public ::testing::TestWithParam<DType> {
   void SetUp() override {
     if (testing::kSanitized) GTEST_SKIP() << "a sanitizer has its own hooks";
     if (GetParam() == DType::kBF16 && !has_native_bf16())
-      GTEST_SKIP() << "this processor does not multiply bf16";
+      GTEST_SKIP() << "this processor has no bf16 instructions";
   }
 };
 
-TEST_P(KernelAllocations, AreNoneOfOursAndAreBooked) {
+TEST_P(KernelAllocations, AreOnlyOneDnnsAndAreBooked) {
   for (const Graph& graph : {sdxl_step(GetParam()), sdxl_decoder(GetParam())}) {
     for (const Distinct& distinct : distinct_nodes(graph)) {
       std::string_view kernel;
@@ -180,7 +181,7 @@ TEST_P(KernelAllocations, AreNoneOfOursAndAreBooked) {
 INSTANTIATE_TEST_SUITE_P(Types, KernelAllocations, ::testing::Values(DType::kF32, DType::kBF16),
                          [](const auto& info) { return std::string(name_of(info.param)); });
 
-/// Noise, which no codec makes smaller.
+/// Noise, which no codec can compress.
 Image noise(Size size) {
   Image image(size);
   std::mt19937 engine(1);
@@ -188,7 +189,7 @@ Image noise(Size size) {
   return image;
 }
 
-TEST(CodecAllocations, OfEncodingAreBooked) {
+TEST(CodecAllocations, EncodingStaysWithinWhatIsBooked) {
   if (testing::kSanitized) GTEST_SKIP() << "a sanitizer has its own hooks";
   for (const Size size : {Size{1, 1}, Size{300, 2000}, Size{1024, 1024}}) {
     const Image image = noise(size);
@@ -205,8 +206,8 @@ TEST(CodecAllocations, OfEncodingAreBooked) {
   }
 }
 
-// A request's settings may be 800 KiB; read as JSON's own tree they would take sixteen times that.
-TEST(SettingsAllocations, OfWhatNoSettingIsAreFew) {
+// A request's settings may be 800 KiB; parsed into a JSON tree they would take sixteen times that.
+TEST(SettingsAllocations, InvalidSettingsTakeLittleMemory) {
   const auto repeated = [](const std::string& piece) {
     std::string text;
     while (text.size() < 700'000) text += piece;
@@ -220,13 +221,13 @@ TEST(SettingsAllocations, OfWhatNoSettingIsAreFew) {
     const AllocationCount count;
     EXPECT_THROW(service::parse_settings(text), service::HttpError) << text.substr(0, 20);
     if (!testing::kSanitized) {
-      // The reader may keep a copy of the text, in a block that has grown by doubling.
+      // The reader may copy the text into a block that grows by doubling.
       EXPECT_LT(count.read().peak_bytes, std::ssize(text) * 3) << text.substr(0, 20);
     }
   }
 }
 
-TEST(CodecAllocations, OfDecodingAreBooked) {
+TEST(CodecAllocations, DecodingStaysWithinWhatIsBooked) {
   if (testing::kSanitized) GTEST_SKIP() << "a sanitizer has its own hooks";
   int pictures = 0;
   const auto check = [&](const std::filesystem::path& path) {
@@ -234,7 +235,7 @@ TEST(CodecAllocations, OfDecodingAreBooked) {
     try {
       booked = probe(path).decoding_bytes;
     } catch (const Error&) {
-      return;  // damaged ones lie there, too
+      return;  // the folder also contains damaged files
     }
     const AllocationCount count;
     try {
@@ -258,10 +259,10 @@ TEST(CodecAllocations, OfDecodingAreBooked) {
   }
 }
 
-/// A step of the small checkpoint, whose weights stream or stay.
+/// A step of the small checkpoint with streamed or resident weights.
 class StepAllocations : public ::testing::TestWithParam<std::uint64_t> {};
 
-TEST_P(StepAllocations, AreNoneOfOurs) {
+TEST_P(StepAllocations, AreOnlyOneDnns) {
   if (testing::kSanitized) GTEST_SKIP() << "a sanitizer has its own hooks";
   const std::filesystem::path checkpoint =
       testing::golden_path("pipeline/fp16_published/checkpoint");
@@ -288,7 +289,7 @@ TEST_P(StepAllocations, AreNoneOfOurs) {
   const AllocationCount count;
   denoiser.run(latent, 1.0F, noise, {});
   const Allocations taken = count.read();
-  EXPECT_GT(taken.blocks, 0) << "oneDNN's are not seen: the test sees nothing";
+  EXPECT_GT(taken.blocks, 0) << "the count misses oneDNN's allocations";
   EXPECT_EQ(taken.ours, 0) << taken.first_of_ours;
   EXPECT_EQ(taken.kept_bytes, 0);
   EXPECT_LE(taken.peak_bytes, onednn::kHiddenBytes);

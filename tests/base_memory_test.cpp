@@ -1,4 +1,4 @@
-// What a run holds beside Buffers, against what was predicted when its kernels were chosen.
+// A run's memory outside Buffers, compared with the prediction made when its kernels are chosen.
 #include "memory/base_memory.h"
 
 #include <gtest/gtest.h>
@@ -41,15 +41,15 @@ Graph step_graph(const OpenedModels& models, std::int64_t side) {
   return graph;
 }
 
-TEST(BaseMemory, OfARunIsAsPredicted) {
+TEST(BaseMemory, OfARunMatchesThePrediction) {
   if (testing::kSanitized) GTEST_SKIP() << "a sanitizer's memory would be measured";
   const std::filesystem::path checkpoint =
       testing::golden_path("pipeline/fp16_published/checkpoint");
   const OpenedModels models =
       open_models({checkpoint / "base", checkpoint / "identitynet", checkpoint / "ip-adapter.bin"});
   Graph graph = step_graph(models, 16);
-  KernelCache kernels;              // as the session will choose them
-  std::set<std::string> generated;  // equal ones share their code
+  KernelCache kernels;              // chooses as the session will
+  std::set<std::string> generated;  // equal kernels share their code
   for (const Node& node : graph.nodes()) {
     if (std::holds_alternative<Reshape>(node.op)) continue;
     if (!kernels.choose(cpu_backend(), NodeView(graph, node)).entry->generates_code) continue;

@@ -1,7 +1,7 @@
-// Dependencies between rooms point downward only. The rooms are listed once, in their order, in
-// CMakeLists.txt; what each may use is what its own CMakeLists.txt names after DEPS. A new edge is
-// added there, and argued for in the change that adds it. A room's tests may use every room above
-// it, and what follows TEST_DEPS.
+// Dependencies between rooms point downward only. CMakeLists.txt lists the rooms in order; each
+// room's own CMakeLists.txt lists the rooms that it may use after DEPS. Add a new dependency there,
+// and give the reason in the same change. A room's tests may use every earlier room, and those
+// after TEST_DEPS.
 
 #include <gtest/gtest.h>
 
@@ -20,8 +20,8 @@ namespace fs = std::filesystem;
 
 struct Room {
   std::string name;
-  std::vector<std::string> uses;       // rooms of which it may include headers
-  std::vector<std::string> tests_use;  // rooms further down that its tests may include too
+  std::vector<std::string> uses;       // rooms whose headers it may include
+  std::vector<std::string> tests_use;  // later rooms whose headers its tests may include, too
 };
 
 std::string text_of(const fs::path& path) {
@@ -31,7 +31,7 @@ std::string text_of(const fs::path& path) {
   return text.str();
 }
 
-/// The words of the call that begins with `begin`, up to its closing bracket.
+/// The words between `begin`, which opens a call, and its closing bracket.
 std::vector<std::string> words_of(const std::string& text, const std::string& begin) {
   const auto place = text.find(begin);
   if (place == std::string::npos) return {};
@@ -56,7 +56,7 @@ Room read_room(const std::string& name) {
   return room;
 }
 
-/// In an order in which each room uses only rooms above it.
+/// In the order of CMakeLists.txt: each room uses only earlier ones.
 const std::vector<Room> kRooms = [] {
   std::vector<Room> rooms;
   for (const std::string& name : words_of(text_of("CMakeLists.txt"), "foreach(room "))
@@ -72,7 +72,7 @@ const Room* find_room(const std::string& name) {
 
 std::size_t place_of(const Room& room) { return static_cast<std::size_t>(&room - kRooms.data()); }
 
-/// The room in #include "room/header.h"; empty for another line, and for an include of a library.
+/// The room in #include "room/header.h"; empty for other lines and for library includes.
 std::string included_room(const std::string& line) {
   const std::string start = "#include \"";
   const auto begin = line.find_first_not_of(" \t");
@@ -89,14 +89,14 @@ bool is_for_tests(const fs::path& path) {
   return stem.ends_with("_test") || stem == "testing";
 }
 
-/// Why a file of `room` may not have this line; empty when it may.
+/// Why a file of `room` may not contain this line; empty if it may.
 std::string objection(const Room& room, bool is_test, const std::string& line) {
   const std::string used = included_room(line);
   if (used.empty()) return {};
   if (used == "tests") return is_test ? "" : "only tests may use tests/";
   const auto begin = line.find('"') + 1;
   if (!is_test && is_for_tests(line.substr(begin, line.find('"', begin) - begin))) {
-    return "only tests may use what is for tests";
+    return "only tests may use test headers";
   }
   if (used == room.name) return {};
   if (used == "hwy") return {};  // Highway includes its own headers with quotes
@@ -116,7 +116,7 @@ std::string objection(const Room& room, bool is_test, const std::string& line) {
   return room.name + " may not use " + used;
 }
 
-TEST(Layers, EveryRoomUsesRoomsAboveItAlone) {
+TEST(Layers, EveryRoomUsesOnlyEarlierRooms) {
   ASSERT_GT(kRooms.size(), 10U);
   for (const Room& room : kRooms) {
     for (const std::string& used : room.uses) {
@@ -134,9 +134,9 @@ TEST(Layers, EveryIncludePointsDownward) {
     const fs::path path = fs::relative(item.path(), source);
     const std::string extension = path.extension().string();
     if (!item.is_regular_file() || (extension != ".h" && extension != ".cpp")) continue;
-    if (!path.has_parent_path()) continue;  // main.cpp: the program puts the rooms together
+    if (!path.has_parent_path()) continue;  // main.cpp may use every room
     const Room* room = find_room(path.begin()->string());
-    ASSERT_NE(room, nullptr) << "src/" << path.string() << " is in no room";
+    ASSERT_NE(room, nullptr) << "src/" << path.string() << " is not in a room";
     const bool is_test = is_for_tests(path);
     std::ifstream stream(item.path());
     std::string line;
@@ -149,7 +149,7 @@ TEST(Layers, EveryIncludePointsDownward) {
   EXPECT_GT(files, 20U);
 }
 
-TEST(Layers, EveryRoomIsToldOf) {
+TEST(Layers, EveryRoomIsDocumented) {
   const std::string page = text_of("docs/architecture.md");
   for (const Room& room : kRooms) {
     EXPECT_NE(page.find("| `" + room.name + "/` |"), std::string::npos)
@@ -157,8 +157,8 @@ TEST(Layers, EveryRoomIsToldOf) {
   }
 }
 
-/// What docs/how_to_add.md and CONTRIBUTING.md name in backquotes as a path of the tree is there.
-TEST(Layers, DocumentsNameFilesThatAreThere) {
+/// Every path in backquotes in docs/how_to_add.md and CONTRIBUTING.md exists.
+TEST(Layers, DocumentsNameExistingFiles) {
   const auto is_path = [](const std::string& text) {
     const auto slash = text.find('/');
     return slash != std::string::npos && text.find_first_of(" <>*$:") == std::string::npos &&
@@ -192,7 +192,7 @@ TEST(Layers, SeesAnUpwardInclude) {
   EXPECT_EQ(objection(memory, false, "#include \"tests/support/golden.h\""),
             "only tests may use tests/");
   EXPECT_EQ(objection(memory, false, "#include \"memory/testing.h\""),
-            "only tests may use what is for tests");
+            "only tests may use test headers");
   EXPECT_EQ(objection(memory, true, "#include \"tests/support/golden.h\""), "");
   const Room& models = *find_room("models");
   EXPECT_EQ(objection(models, false, "#include \"backend/backends.h\""),

@@ -1,4 +1,4 @@
-// What tests rely on: the reader of numpy's arrays, and the measure of pictures.
+// Tests of the test support: the reader of numpy arrays, PSNR, control groups.
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -11,7 +11,7 @@
 namespace semblance::testing {
 namespace {
 
-/// A file of version 1.0 as numpy.save writes it.
+/// A file in version 1.0 of numpy.save's format.
 std::string npy_bytes(std::string header, std::string_view data) {
   while ((10 + header.size() + 1) % 64 != 0) header += ' ';
   header += '\n';
@@ -55,7 +55,7 @@ TEST(Npy, ReadsFloatsAndIntegers) {
   EXPECT_EQ(read_npy<std::int64_t>(scalar.path()).shape, Shape{});
 }
 
-TEST(Npy, RefusesWhatItIsNot) {
+TEST(Npy, RefusesOtherFiles) {
   struct Refusal {
     std::string bytes;
     const char* rule;
@@ -66,17 +66,17 @@ TEST(Npy, RefusesWhatItIsNot) {
       {"", "not a .npy file"},
       {"PK and the rest of a zip", "not a .npy file"},
       {good.substr(0, 40), "truncated"},
-      {good.substr(0, good.size() - 1), "7 bytes of data, its shape [1,2] needs 8"},
-      {good + "x", "9 bytes of data, its shape [1,2] needs 8"},
+      {good.substr(0, good.size() - 1), "7 bytes of data, the shape [1,2] needs 8"},
+      {good + "x", "9 bytes of data, the shape [1,2] needs 8"},
       {npy_bytes("{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }", kTwoFloats),
-       "its elements are not '<f4'"},
+       "expected elements of type '<f4'"},
       {npy_bytes("{'descr': '<f4', 'fortran_order': True, 'shape': (1, 2), }", kTwoFloats),
        "not in C order"},
       {npy_bytes("{'descr': '<f4', 'fortran_order': False, }", kTwoFloats), "no shape"},
       {npy_bytes("{'descr': '<f4', 'fortran_order': False, 'shape': 2, }", kTwoFloats),
-       "its shape is not a tuple"},
+       "the shape is not a tuple"},
       {npy_bytes("{'descr': '<f4', 'fortran_order': False, 'shape': (a,), }", kTwoFloats),
-       "its shape has no numbers"},
+       "the shape is not made of numbers"},
   };
   for (const Refusal& refusal : refusals) {
     const NpyFile file(refusal.bytes);
@@ -93,11 +93,11 @@ TEST(Psnr, MeasuresInDecibels) {
   EXPECT_EQ(psnr(black, black), std::numeric_limits<double>::infinity());
 }
 
-TEST(ControlGroup, EndsWhatTakesMoreThanItsLimit) {
+TEST(ControlGroup, KillsAProgramThatExceedsItsLimit) {
   constexpr std::uint64_t kMib = 1024 * 1024;
   const ControlGroup group(64 * kMib);
   if (!group.ready()) GTEST_SKIP() << group.why_not();
-  // dd fills a block of memory as large as it is told.
+  // dd fills a block of memory of size bs.
   const auto fill = [](const std::string& size) {
     return std::vector<std::string>{"/bin/dd", "if=/dev/zero", "of=/dev/null", "count=1",
                                     "bs=" + size};

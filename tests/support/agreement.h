@@ -1,13 +1,14 @@
-// Holds every kernel of a backend to the reference kernels, for shapes listed in text files
-// (tests/support/op_case.h), in f32 and bf16. Of each kernel that accepts a case:
-//   - its result is within the tolerance of its dtype of the reference's f32 result, from inputs
-//     and weights that are exact in that dtype;
-//   - a second run gives the same bits, and so does a run whose dst is the source that the op may
-//     overwrite;
+// Compares every kernel of a backend with the reference kernels, for shapes listed in text files
+// (tests/support/op_case.h), in f32 and bf16. For each kernel that accepts a case:
+//   - its result differs from the reference's f32 result by no more than its dtype's tolerance,
+//   from
+//     inputs and weights that are exact in that dtype;
+//   - a second run gives the same bits, and so does a run in place, if the op may overwrite a
+//   source;
 //   - weights packed in slices of rows, in any order, give the same bits as packed whole;
-//   - it keeps inside dst, packed weights and exactly scratch_bytes(), whatever they held before,
-//     and leaves sources alone;
-//   - parts of the result that the op lets be computed alone have the bits of the whole.
+//   - it writes only to dst, packed weights and exactly scratch_bytes() of scratch, does not depend
+//     on their previous contents, and does not change its sources;
+//   - parts of the result that the op allows to be computed separately have the bits of the whole.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -26,10 +27,10 @@
 
 namespace semblance::testing {
 
-/// One kernel on one case, in memory that is poisoned around every place.
+/// One kernel on one case, with poisoned memory around every place.
 class KernelUnderTest {
  public:
-  /// Makes the kernel for the op on these sources, or leaves why_not().
+  /// Makes the kernel for the op on these sources, or sets why_not().
   KernelUnderTest(const Backend& backend, const KernelEntry& entry, const Op& op,
                   const std::vector<Tensor>& src)
       : run_(backend, entry, op, sources_of(src)), src_(src) {
@@ -47,7 +48,7 @@ class KernelUnderTest {
   const std::string& why_not() const { return run_.declined().front(); }
   TensorType dst_type() const { return run_.node().dst(); }
 
-  /// Fills every source, and packs every weight: whole, or in slices of rows in a random order.
+  /// Fills every source and packs every weight: whole, or in slices of rows in random order.
   void pack(std::mt19937* random) {
     for (std::size_t i = 0; i < src_.size(); ++i) {
       if (!src_[i].is_weight) {
@@ -70,7 +71,7 @@ class KernelUnderTest {
     }
   }
 
-  /// Runs with dst apart, or in the place of source `in_place`; gives the result's bytes.
+  /// Runs with a separate dst, or in place of source `in_place`; returns the result's bytes.
   std::vector<std::byte> run(int in_place = -1) {
     const KernelPlaces& places = run_.places();
     for (const DevicePlace& place : {places.dst, places.scratch}) {
@@ -98,7 +99,7 @@ class KernelUnderTest {
 
  private:
   static constexpr std::uint64_t kGuard = 256;
-  // NaN in f32, f16 and bf16: what is read without having been written shows.
+  // NaN in f32, f16 and bf16, so that reads of unwritten memory show.
   static constexpr std::byte kPoison{0xff};
   using Bytes = std::vector<std::byte>;
 
@@ -121,7 +122,7 @@ class KernelUnderTest {
   static DevicePlace around(const DevicePlace& place) {
     return {place.region, place.offset - kGuard, place.bytes + 2 * kGuard};
   }
-  /// Whether two states of the memory are the same in `where`, but for the place `but`.
+  /// Whether two states of the memory are the same in `where`, ignoring the place `but`.
   static bool is_same_inside(const DevicePlace& where, const DevicePlace& but, const Bytes& before,
                              const Bytes& after) {
     const auto same = [&](std::uint64_t begin, std::uint64_t end) {
@@ -208,7 +209,7 @@ inline void check_kernel(const Backend& backend, const KernelEntry& entry, const
   }
 }
 
-/// Holds the backend's kernels of the op to the reference on every line of the file.
+/// Compares the backend's kernels of the op with the reference on every line of the file.
 inline void expect_agreement(const Backend& backend, std::string_view op_name,
                              const std::filesystem::path& shapes) {
   std::map<std::string_view, bool> accepted;

@@ -24,7 +24,7 @@ struct Range {
 std::atomic<bool> counting{false};
 std::atomic<std::int64_t> blocks, bytes, held, peak, ours;
 std::atomic<const void*> first_of_ours;
-std::array<Range, 2> libraries;  // where oneDNN and OpenMP lie
+std::array<Range, 2> libraries;  // addresses of oneDNN and OpenMP
 
 int find_library(dl_phdr_info* info, std::size_t, void*) {
   const bool onednn = std::strstr(info->dlpi_name, "libdnnl") != nullptr;
@@ -78,7 +78,7 @@ Allocations AllocationCount::read() const {
 
 #ifndef SEMBLANCE_SANITIZED
 
-// glibc's own names of what is replaced here.
+// glibc's names for the functions replaced here.
 extern "C" {
 void* __libc_malloc(std::size_t);
 void* __libc_calloc(std::size_t, std::size_t);
@@ -148,7 +148,7 @@ int munmap(void* address, std::size_t size) {
 
 }  // extern "C"
 
-// With these the caller is known, not libstdc++.
+// Replaced so that the recorded caller is ours, not libstdc++.
 void* operator new(std::size_t size) { return counted_new(size, 1, SEMBLANCE_CALLER); }
 void* operator new[](std::size_t size) { return counted_new(size, 1, SEMBLANCE_CALLER); }
 void* operator new(std::size_t size, std::align_val_t alignment) {

@@ -1,11 +1,11 @@
-// A real control group with a limit on memory and no swap, for tests that must know what happens
-// when there is no more:
+// A real control group with a memory limit and no swap, for tests of what happens when memory runs
+// out:
 //
 //   ControlGroup group(64 << 20);
 //   if (!group.ready()) GTEST_SKIP() << group.why_not();
 //   const GroupOutcome outcome = group.run({"/bin/dd", "if=/dev/zero", "of=/dev/null", "bs=99M"});
 //
-// Needs root, and version 1 or 2 mounted where it is mounted everywhere.
+// Needs root, and control groups version 1 or 2 mounted at the usual place.
 #pragma once
 
 #include <fcntl.h>
@@ -27,11 +27,11 @@ namespace semblance::testing {
 
 /// How a program in a group ended.
 struct GroupOutcome {
-  int exit_code = -1;  // -1 when a signal ended it
+  int exit_code = -1;  // -1 if a signal ended it
   int signal = 0;
   std::string out = {};
   std::string err = {};
-  std::uint64_t peak_bytes = 0;  // of the group, page cache included; 0 where it is not told
+  std::uint64_t peak_bytes = 0;  // of the group, page cache included; 0 if unknown
 };
 
 class ControlGroup {
@@ -67,25 +67,25 @@ class ControlGroup {
   bool ready() const { return is_ready_; }
   const std::string& why_not() const { return why_not_; }
 
-  /// A limit below what is used takes page cache away first, and fails where that is not enough
-  /// (version 1), or ends a program (version 2).
+  /// A limit below the current usage first drops page cache. If that is not enough, version 1 fails
+  /// and version 2 kills a program.
   bool set_limit(std::uint64_t bytes) const {
     const std::string text = std::to_string(bytes);
     if (!is_v1_) return put("memory.max", text);
-    // The limit with swap may never be below that without: it goes first up and last down.
+    // The limit with swap must never be below the one without, so it is set both before and after.
     put("memory.memsw.limit_in_bytes", text);
     const bool is_set = put("memory.limit_in_bytes", text);
     put("memory.memsw.limit_in_bytes", text);
     return is_set;
   }
-  /// For a shell that is to be in the group, and what it runs: "echo ... && " in front of exec.
+  /// A command that moves the shell running it into the group.
   std::string enter_command() const { return "echo $$ > '" + folder_ + "/cgroup.procs'"; }
   std::uint64_t peak_bytes() const {
     const std::string text = get(is_v1_ ? "memory.max_usage_in_bytes" : "memory.peak");
     return text.empty() ? 0 : std::strtoull(text.c_str(), nullptr, 10);
   }
 
-  /// Runs a program, named by its path, to its end.
+  /// Runs the program at the path words[0] in the group and waits for it to end.
   GroupOutcome run(std::vector<std::string> words) const {
     GroupOutcome outcome;
     std::vector<char*> pointers;
@@ -95,7 +95,7 @@ class ControlGroup {
     const int out = nameless();
     const int err = nameless();
     const pid_t child = fork();
-    if (child == 0) {  // only calls that are safe beside other threads
+    if (child == 0) {  // only async-signal-safe calls
       const int group = open(procs.c_str(), O_WRONLY);
       if (group < 0 || write(group, "0", 1) != 1) _exit(126);
       close(group);
@@ -146,7 +146,7 @@ class ControlGroup {
   void turn_swap_off() const {
     is_v1_ ? put("memory.swappiness", "0") : put("memory.swap.max", "0");
   }
-  /// A group can be removed once the system has cleared away its last process.
+  /// Retries, because the system may not have cleaned up the group's last process yet.
   void remove() {
     if (folder_.empty()) return;
     for (int tries = 0; tries < 200 && rmdir(folder_.c_str()) != 0 && errno == EBUSY; ++tries)
@@ -155,13 +155,13 @@ class ControlGroup {
   }
 
   std::string folder_;
-  std::string why_not_ = "no control groups are mounted here";
+  std::string why_not_ = "no control groups are mounted";
   bool is_v1_ = false;
   bool is_ready_ = false;
 };
 
-/// Runs a program in a group of its own; `outcome` has exit code -1 and signal 0, and the reason in
-/// err, where no group can be made.
+/// Runs a program in a new group. If no group can be made, the outcome has exit code -1, signal 0
+/// and the reason in `err`.
 inline GroupOutcome run_in_control_group(std::uint64_t limit_bytes,
                                          std::vector<std::string> words) {
   const ControlGroup group(limit_bytes);

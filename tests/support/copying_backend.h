@@ -1,7 +1,7 @@
-// A backend as a card's would be, which computes on the processor: its device has memory of its
-// own, so that every byte comes and goes through the seam (runtime/device.h). Kernels of the cpu
-// backend see fresh copies of exactly their sources, the result and the scratch, between poison.
-// Whatever is read before it was written is NaN; whatever breaks the seam's rules fails the test.
+// Imitates a GPU's backend on the CPU: its device has separate memory, so every byte passes through
+// the seam (runtime/device.h). Kernels of the cpu backend see fresh copies of exactly their
+// sources, the result and the scratch, surrounded by poison. Memory read before it is written is
+// NaN; breaking the seam's rules fails the test.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@
 
 namespace semblance::testing {
 
-/// Bytes aligned to 64, poisoned at first, between guards that must stay as they are.
+/// Bytes aligned to 64, initially poisoned, between guards that must not change.
 class GuardedBytes {
  public:
   static constexpr std::byte kPoison{0xff};  // NaN in f32, f16 and bf16
@@ -64,14 +64,14 @@ class CopyingExecutor : public Executor {
       expect_not_in_a_view(place);
       if (begins_with(place, places.dst)) overwritten = static_cast<int>(src.size());
       EXPECT_TRUE(begins_with(place, places.dst) || !overlap(place, places.dst))
-          << "dst lies on a part of a source";
-      EXPECT_FALSE(overlap(place, places.scratch)) << "scratch lies on a source";
+          << "dst overlaps a part of a source";
+      EXPECT_FALSE(overlap(place, places.scratch)) << "scratch overlaps a source";
       src.push_back(copy_of(place));
       pointers.push_back(src.back().bytes().data());
     }
     expect_not_in_a_view(places.dst);
     expect_not_in_a_view(places.scratch);
-    EXPECT_FALSE(overlap(places.dst, places.scratch)) << "scratch lies on dst";
+    EXPECT_FALSE(overlap(places.dst, places.scratch)) << "scratch overlaps dst";
     GuardedBytes own_dst(places.dst.bytes);
     GuardedBytes& dst = overwritten >= 0 ? src[static_cast<std::size_t>(overwritten)] : own_dst;
     const GuardedBytes scratch(places.scratch.bytes);
@@ -132,13 +132,13 @@ class CopyingExecutor : public Executor {
   static bool overlap(const DevicePlace& a, const DevicePlace& b) {
     return a.region == b.region && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
   }
-  /// Whether `b` lies where `a` does, or its first part does.
+  /// Whether `b` is `a` or its first part.
   static bool begins_with(const DevicePlace& a, const DevicePlace& b) {
     return a.region == b.region && a.offset == b.offset && b.bytes > 0 && b.bytes <= a.bytes;
   }
   void expect_not_in_a_view(const DevicePlace& place) const {
     for (const View& view : writes_)
-      EXPECT_FALSE(overlap(view.place, place)) << "a kernel works where the host writes";
+      EXPECT_FALSE(overlap(view.place, place)) << "a kernel uses a place that the host is writing";
   }
   static View take(Views& views, const DevicePlace& place) {
     const auto found = std::find_if(views.begin(), views.end(),
@@ -181,7 +181,7 @@ class CopyingBackend : public Backend {
   CopyingDevice device_;
 };
 
-/// Known to backend_by_name() from the first call on.
+/// The first call registers it with backend_by_name().
 inline const Backend& copying_backend() {
   static const CopyingBackend backend;
   static const bool is_known = (add_backend(backend), true);

@@ -1,4 +1,4 @@
-// What tests ask of a refusal: its kind and what it says.
+// Checks of an Error's kind and text.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,8 +9,8 @@
 
 namespace semblance::testing {
 
-/// The Error's kind and text, "missing: cannot ..."; "no error" when nothing is thrown. Any other
-/// exception passes through and fails the test.
+/// The Error's kind and text, "missing: cannot ..."; "no error" if nothing is thrown. Any other
+/// exception propagates and fails the test.
 inline std::string error_of(const auto& action) {
   try {
     action();
@@ -20,12 +20,12 @@ inline std::string error_of(const auto& action) {
   return "no error";
 }
 
-/// The action must fail with this kind and a text that holds `part`. Gives the kind and text, for
-/// what else is asked of them.
+/// Expects the action to throw an Error of this kind whose text contains `part`. Returns the kind
+/// and text for further checks.
 inline std::string expect_error(ErrorKind kind, const std::string& part, const auto& action) {
   const std::string got = error_of(action);
   EXPECT_TRUE(got.starts_with(std::string(name_of(kind)) + ": ")) << got;
-  EXPECT_NE(got.find(part), std::string::npos) << got << "\nshould hold: " << part;
+  EXPECT_NE(got.find(part), std::string::npos) << got << "\nshould contain: " << part;
   return got;
 }
 

@@ -1,19 +1,19 @@
-// For LD_PRELOAD: calls of the C library that fail as a test says. So the program meets a broken
-// disk, or a system without memory, as it is built.
+// For LD_PRELOAD: makes C library calls fail on demand, so that the unmodified program meets a
+// broken disk or a system without memory.
 //
-// By what a file says, as long as it is there, which may change while the program runs:
+// A file says what fails; it may be written or removed while the program runs:
 //
 //   LD_PRELOAD=libfailing_calls.so SEMBLANCE_FAULTS=plan.txt semblance generate ...
 //
-//   read NAME ERRNO     reads of files whose path holds NAME fail
-//   write NAME ERRNO    writes do
-//   slow NAME MILLIS    writes take that long
+//   read NAME ERRNO     reads of files whose path contains NAME fail
+//   write NAME ERRNO    writes to them fail
+//   slow NAME MILLIS    writes to them take that long
 //
-// By how many calls came before, for one kind of calls (kKinds), counted from main() on:
+// Or the n-th call of one kind (kKinds) fails, counted from main() on:
 //
-//   SEMBLANCE_FAIL="malloc 17 once 12"       the 17th fails with errno 12
-//   SEMBLANCE_FAIL="malloc 17 lasting 12"    so do all after it
-//   SEMBLANCE_COUNT=counts.txt               how many there were, a line a kind, when it ends
+//   SEMBLANCE_FAIL="malloc 17 once 12"       the 17th call fails with errno 12
+//   SEMBLANCE_FAIL="malloc 17 lasting 12"    and so do all after it
+//   SEMBLANCE_COUNT=counts.txt               at exit, writes the number of calls, one line per kind
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -62,7 +62,7 @@ long failing_from = 0;
 bool is_lasting = false;
 int failing_error = 0;
 
-/// Whether this call fails, with errno set. Takes no memory.
+/// Whether this call fails; then sets errno. Does not allocate.
 bool fails(Kind kind) {
   if (!is_in_main.load(std::memory_order_relaxed)) return false;
   const long count = ++counts[kind];
@@ -95,7 +95,7 @@ __attribute__((destructor)) void write_counts() {
   close(file);
 }
 
-/// What the plan's file says of this call; 0 where it says nothing.
+/// The number in the plan's file for this call; 0 if the file does not mention it.
 int told(const char* kind, int descriptor) {
   const char* const path = getenv("SEMBLANCE_FAULTS");
   if (path == nullptr) return 0;
@@ -116,7 +116,7 @@ int told(const char* kind, int descriptor) {
   return strstr(target, name) == nullptr ? 0 : number;
 }
 
-/// The definition after this one.
+/// The next definition of the call, normally glibc's.
 template <typename Call>
 Call next(Call, const char* name) {
   return reinterpret_cast<Call>(dlsym(RTLD_NEXT, name));
@@ -160,7 +160,7 @@ int __libc_start_main(int (*main)(int, char**, char**), int count, char** words,
   return start(counted_main, count, words, init, fini, loader_fini, stack_end);
 }
 
-// glibc's own names: looking for the next definition would take memory.
+// glibc's own names, because looking up the next definition would allocate.
 void* __libc_malloc(size_t);
 void* __libc_calloc(size_t, size_t);
 void* __libc_realloc(void*, size_t);

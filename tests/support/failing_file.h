@@ -8,7 +8,7 @@
 
 namespace semblance::testing {
 
-/// A file whose device fails from byte `good_bytes` on.
+/// A file that fails to read from byte `good_bytes` on.
 class FailingFile final : public File {
  public:
   FailingFile(std::shared_ptr<const File> file, std::uint64_t good_bytes)

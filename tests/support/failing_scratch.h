@@ -1,4 +1,4 @@
-// A scratch file in memory that fails when a test says so.
+// A scratch file in memory that fails on demand.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@ namespace semblance::testing {
 
 class FailingScratch final : public Scratch {
  public:
-  /// Fails with `reason` from the `good_calls`th call of write (or of read) on, counted from 0.
+  /// After `good_writes` writes (or `good_reads` reads), every further one fails with `reason`.
   struct Plan {
     int good_writes = 1 << 30;
     int good_reads = 1 << 30;

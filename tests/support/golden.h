@@ -1,4 +1,4 @@
-// What tests share: where goldens lie, and the one tolerance.
+// Shared by tests: the paths of goldens, and the only tolerance.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@ inline std::filesystem::path golden_path(const std::string& name) {
   return std::filesystem::path(SEMBLANCE_SOURCE_DIR) / "tests" / "goldens" / name;
 }
 
-/// Bounds of |got - want| <= absolute + relative * max|want|.
+/// The bound is |got - want| <= absolute + relative * max|want|.
 struct Tolerance {
   double absolute;
   double relative;
@@ -23,7 +23,7 @@ struct Tolerance {
 inline constexpr Tolerance kF32{1e-6, 1e-4};
 inline constexpr Tolerance kBF16{1e-3, 3e-2};
 
-/// Fails naming the worst index, both values, and how many are out of bounds.
+/// On failure names the worst index, both values, and how many are out of bounds.
 inline void expect_close(std::span<const float> got, std::span<const float> want,
                          Tolerance tolerance = kF32) {
   ASSERT_EQ(got.size(), want.size());
@@ -42,12 +42,12 @@ inline void expect_close(std::span<const float> got, std::span<const float> want
       worst_index = i;
     }
   }
-  EXPECT_EQ(out, 0U) << out << " of " << got.size() << " are further than " << bound
-                     << "; the worst is at " << worst_index << ": got " << got[worst_index]
+  EXPECT_EQ(out, 0U) << out << " of " << got.size() << " differ by more than " << bound
+                     << "; the worst at " << worst_index << ": got " << got[worst_index]
                      << ", want " << want[worst_index];
 }
 
-/// The face adapter of a golden checkpoint, in either of the published kinds.
+/// The face adapter of a golden checkpoint, in either published format.
 inline std::filesystem::path adapter_in(const std::filesystem::path& checkpoint) {
   const std::filesystem::path archive = checkpoint / "ip-adapter.bin";
   return std::filesystem::exists(archive) ? archive : checkpoint / "ip-adapter.safetensors";

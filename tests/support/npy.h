@@ -1,4 +1,4 @@
-// Arrays as numpy.save writes them: little endian, C order. Format:
+// Reads files of numpy.save: little endian, C order. Format:
 // https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 #pragma once
 
@@ -31,12 +31,12 @@ inline std::string_view descr_of(const std::int32_t*) { return "<i4"; }
 inline std::string_view descr_of(const std::int64_t*) { return "<i8"; }
 inline std::string_view descr_of(const std::uint8_t*) { return "|u1"; }
 
-/// What follows `'key': ` in the header's dict.
+/// The text after `'key': ` in the header's dict.
 inline std::string_view after_key(std::string_view header, std::string_view key,
                                   const std::string& file) {
   const std::string quoted = fmt::format("'{}':", key);
   const std::size_t at = header.find(quoted);
-  if (at == std::string_view::npos) fail(ErrorKind::kCorrupt, "{}: no {} in its header", file, key);
+  if (at == std::string_view::npos) fail(ErrorKind::kCorrupt, "{}: no {} in the header", file, key);
   std::string_view rest = header.substr(at + quoted.size());
   while (rest.starts_with(' ')) rest.remove_prefix(1);
   return rest;
@@ -45,7 +45,7 @@ inline std::string_view after_key(std::string_view header, std::string_view key,
 inline Shape parse_shape(std::string_view tuple, const std::string& file) {
   const std::size_t end = tuple.find(')');
   if (!tuple.starts_with('(') || end == std::string_view::npos)
-    fail(ErrorKind::kCorrupt, "{}: its shape is not a tuple", file);
+    fail(ErrorKind::kCorrupt, "{}: the shape is not a tuple", file);
   std::vector<std::int64_t> sizes;
   const char* at = tuple.data() + 1;
   const char* last = tuple.data() + end;
@@ -56,7 +56,8 @@ inline Shape parse_shape(std::string_view tuple, const std::string& file) {
     }
     std::int64_t size = 0;
     const std::from_chars_result result = std::from_chars(at, last, size);
-    if (result.ec != std::errc{}) fail(ErrorKind::kCorrupt, "{}: its shape has no numbers", file);
+    if (result.ec != std::errc{})
+      fail(ErrorKind::kCorrupt, "{}: the shape is not made of numbers", file);
     sizes.push_back(size);
     at = result.ptr;
   }
@@ -65,7 +66,7 @@ inline Shape parse_shape(std::string_view tuple, const std::string& file) {
 
 }  // namespace npy_detail
 
-/// Reads an array of exactly that element type. Throws Error(kMissing) or Error(kCorrupt).
+/// Reads an array of exactly this element type. Throws Error(kMissing) or Error(kCorrupt).
 template <typename T>
 Npy<T> read_npy(const std::filesystem::path& path) {
   static_assert(std::endian::native == std::endian::little);
@@ -85,14 +86,15 @@ Npy<T> read_npy(const std::filesystem::path& path) {
 
   const std::string wanted = fmt::format("'{}'", npy_detail::descr_of(static_cast<T*>(nullptr)));
   if (!npy_detail::after_key(header, "descr", file).starts_with(wanted))
-    fail(ErrorKind::kCorrupt, "{}: its elements are not {}, header {}", file, wanted, header);
+    fail(ErrorKind::kCorrupt, "{}: expected elements of type {}, got header {}", file, wanted,
+         header);
   if (!npy_detail::after_key(header, "fortran_order", file).starts_with("False"))
     fail(ErrorKind::kCorrupt, "{}: not in C order", file);
   Npy<T> array;
   array.shape = npy_detail::parse_shape(npy_detail::after_key(header, "shape", file), file);
   const auto count = static_cast<std::size_t>(array.shape.elements());
   if (bytes.size() - prefix - length != count * sizeof(T))
-    fail(ErrorKind::kCorrupt, "{}: {} bytes of data, its shape {} needs {}", file,
+    fail(ErrorKind::kCorrupt, "{}: {} bytes of data, the shape {} needs {}", file,
          bytes.size() - prefix - length, to_string(array.shape), count * sizeof(T));
   array.values.resize(count);
   std::memcpy(array.values.data(), bytes.data() + prefix + length, count * sizeof(T));

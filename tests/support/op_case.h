@@ -1,4 +1,4 @@
-// One op on tensors of given types, as a line of text:
+// Parses one op on tensors of given types from a line of text:
 //
 //   conv2d f32[2,9,7,32] w:f32[64,32,3,3] w:f32[64] stride=[2,2] pad=[1,1,1,1]
 //
@@ -17,8 +17,8 @@
 
 namespace semblance::testing {
 
-/// The line as a graph of one node: inputs src0, ... and weights of the same names, output dst.
-/// Throws as parse_graph does.
+/// The line as a graph of one node, with inputs and weights src0, src1, ... and output dst. Throws
+/// what parse_graph throws.
 inline Graph graph_of_case(const std::string& line) {
   std::istringstream words(line);
   std::string op;

@@ -1,4 +1,4 @@
-// Tensors of test cases, random values for them, and the parts in which an op may be computed.
+// Tensors of test cases, random values for them, and the parts in which an op can be computed.
 #pragma once
 
 #include <cmath>
@@ -14,7 +14,7 @@
 
 namespace semblance::testing {
 
-/// Values that are exact in the type's dtype; ids of i32 are small and exact in float too.
+/// Values that are exact in the type's dtype; i32 ids are small enough to be exact in float.
 struct Tensor {
   TensorType type;
   bool is_weight = false;
@@ -45,7 +45,7 @@ inline std::vector<float> decode(const std::vector<std::byte>& bytes, DType dtyp
   return values;
 }
 
-/// Indices [begin, end) of one axis.
+/// The tensor's indices [begin, end) of one axis.
 inline Tensor cut(const Tensor& tensor, int axis, std::int64_t begin, std::int64_t end) {
   const Shape& shape = tensor.type.shape;
   if (axis < 0) axis += shape.rank();
@@ -59,7 +59,7 @@ inline Tensor cut(const Tensor& tensor, int axis, std::int64_t begin, std::int64
   return part;
 }
 
-/// The same of a result's bytes.
+/// The same for a result's bytes.
 inline std::vector<std::byte> cut(const std::vector<std::byte>& bytes, const TensorType& type,
                                   int axis, std::int64_t begin, std::int64_t end) {
   if (axis < 0) axis += type.shape.rank();
@@ -74,7 +74,7 @@ inline std::vector<std::byte> cut(const std::vector<std::byte>& bytes, const Ten
   return part;
 }
 
-/// The reference's kernel of an op.
+/// The reference kernel of an op.
 inline const KernelEntry& reference_entry(std::string_view op) {
   for (const KernelEntry& entry : reference_backend().kernels()) {
     if (entry.op == op) return entry;
@@ -82,7 +82,7 @@ inline const KernelEntry& reference_entry(std::string_view op) {
   fail(ErrorKind::kInternal, "no reference kernel for {}", op);
 }
 
-/// In which dtypes a case is tried: as it is written, and with bf16 for f32.
+/// The dtypes to test a case in: as written, and with f32 replaced by bf16.
 inline std::vector<DType> dtypes_of(const Op& op) {
   if (std::holds_alternative<Convert>(op) || std::holds_alternative<Sinusoid>(op))
     return {DType::kF32};
@@ -105,7 +105,7 @@ inline std::vector<Tensor> random_sources(const Graph& graph, DType dtype, std::
     for (std::int64_t k = 0; k < tensor.type.shape.elements(); ++k) {
       float x = uniform(random);
       if (tensor.type.dtype == DType::kI32) {
-        // Ids inside the table; rows a little beyond both ends, for they are clamped.
+        // Embedding ids are inside the table; TakeRow's rows go past both ends, because it clamps.
         const float rows =
             op == Embedding::kName ? static_cast<float>(graph.type(node.src[1]).shape[0])
             : op == TakeRow::kName ? static_cast<float>(graph.type(node.src[0]).shape[1])
@@ -113,7 +113,7 @@ inline std::vector<Tensor> random_sources(const Graph& graph, DType dtype, std::
         x = std::floor((x + 1) / 2 * rows);
         x = op == TakeRow::kName ? (x == 0 ? -1 : x + 1) : std::min(x, rows - 1);
       } else if (op == Attention::kName) {
-        x *= 3;  // probabilities that are far from equal
+        x *= 3;  // makes the probabilities unequal
       } else if (op == Unary::kName) {
         x *= 6;
       } else if (op == GroupScale::kName && i == 1) {
@@ -122,7 +122,7 @@ inline std::vector<Tensor> random_sources(const Graph& graph, DType dtype, std::
       } else if ((op == GroupNorm::kName || op == GroupMoments::kName || op == GroupScale::kName ||
                   op == LayerNorm::kName) &&
                  i == 0) {
-        x += 5;  // a mean that dwarfs the deviation: sums of squares alone would cancel
+        x += 5;  // a mean much larger than the deviation: plain sums of squares would cancel
       } else if (op == BatchNorm::kName && i == 4) {
         x = std::fabs(x) + 0.1F;
       } else if (op == Binary::kName && i == 1) {

@@ -1,4 +1,4 @@
-// How alike two pictures are.
+// Similarity of two pictures.
 #pragma once
 
 #include <cmath>
@@ -10,8 +10,8 @@
 
 namespace semblance::testing {
 
-/// Peak signal to noise ratio in dB of two 8-bit pictures of one size: 10 log10(255^2 / mean
-/// squared difference) over all channels together. Infinity for equal pictures.
+/// Peak signal-to-noise ratio in dB of two 8-bit pictures of the same size: 10 log10(255^2 / mean
+/// squared difference) over all channels. Infinity for equal pictures.
 inline double psnr(std::span<const std::uint8_t> got, std::span<const std::uint8_t> want) {
   SEMBLANCE_ASSERT(got.size() == want.size() && !got.empty());
   double sum = 0;

@@ -6,7 +6,7 @@
 
 namespace semblance::testing {
 
-/// Normally distributed values, the same for the same seed.
+/// Normally distributed values, deterministic for a seed.
 inline std::vector<float> random_values(std::int64_t count, unsigned seed, float scale = 1.0F) {
   std::mt19937 engine(seed);
   std::normal_distribution<float> normal(0.0F, scale);

@@ -1,4 +1,4 @@
-// Whether a sanitizer has its own heap and hooks, beside which memory cannot be measured.
+// Whether this is a sanitizer build. Its own heap and hooks make measuring memory impossible.
 #pragma once
 
 namespace semblance::testing {

@@ -1,4 +1,4 @@
-"""`semblance serve` for tests that speak to it from outside."""
+"""`semblance serve` for tests that use it from outside."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ import tempfile
 
 @contextlib.contextmanager
 def served(program, *flags):
-    """A service with the demo model and an empty cache and state; gives its URL, which ends in a slash."""
+    """Runs a service with the demo model and empty cache and state; yields its URL, which ends in a slash."""
     with tempfile.TemporaryDirectory(prefix="semblance-served-") as home:
         environment = {**os.environ, "XDG_STATE_HOME": home, "XDG_DATA_HOME": home, "XDG_CACHE_HOME": home, "OMP_WAIT_POLICY": "passive"}
         process = subprocess.Popen([program, "serve", "--listen", "127.0.0.1:0", *flags], stdout=subprocess.PIPE, text=True, env=environment)
@@ -17,7 +17,7 @@ def served(program, *flags):
             line = process.stdout.readline()
             found = re.match(r"listening on (http://\S+)", line)
             if not found:
-                raise RuntimeError(f"{program} serve did not say where it listens, but: {line!r}")
+                raise RuntimeError(f"{program} serve: expected 'listening on URL', got {line!r}")
             yield found[1]
         finally:
             process.terminate()
@@ -25,6 +25,6 @@ def served(program, *flags):
                 code = process.wait(15)
             except subprocess.TimeoutExpired:
                 process.kill()
-                raise RuntimeError("serve did not end within 15 seconds of SIGTERM") from None
+                raise RuntimeError("serve did not exit within 15 seconds of SIGTERM") from None
         if code != 0:
-            raise RuntimeError(f"serve ended with {code} after SIGTERM")
+            raise RuntimeError(f"serve exited with {code} after SIGTERM")

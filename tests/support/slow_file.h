@@ -9,7 +9,7 @@
 
 namespace semblance::testing {
 
-/// A file that takes its time for every read.
+/// A file whose every read is delayed.
 class SlowFile final : public File {
  public:
   SlowFile(std::shared_ptr<const File> file, std::chrono::milliseconds delay)

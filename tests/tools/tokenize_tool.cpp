@@ -1,5 +1,6 @@
 // tokenize_tool FOLDER: reads texts from standard input, each as "LENGTH\n" and LENGTH bytes, and
-// prints the ids of each on a line. tools/oracle/text.py --full compares them with transformers'.
+// prints the ids of each text on one line. tools/oracle/text.py --full compares them with
+// transformers' ids.
 #include <iostream>
 #include <string>
 

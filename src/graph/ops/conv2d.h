@@ -13,7 +13,6 @@ namespace semblance {
 /// residual.
 struct Conv2d {
   static constexpr std::string_view kName = "conv2d";
-  static constexpr Cut kCut = Cut::kRows;
   static constexpr Reuse kReuse = Reuse::kKeep;
   std::array<std::int64_t, 2> stride{1, 1};     // rows, columns
   std::array<std::int64_t, 4> pad{0, 0, 0, 0};  // top, left, bottom, right; zeros
@@ -67,6 +66,11 @@ struct Conv2d {
            static_cast<double>(src[1].shape.elements_from(1));
   }
 
+  /// In rows, unless some window reads only padding.
+  Cut cut(Types src, const TensorType&) const {
+    const std::int64_t most = dilation[0] * (src[1].shape[2] - 1);
+    return pad[0] <= most && pad[2] <= most ? Cut::kRows : Cut::kWhole;
+  }
   bool has_output_channels() const { return groups == 1; }
   Part source_part(std::size_t i, Types src, const TensorType& dst, const Part& part) const {
     if (i != 0) return part;  // the residual
