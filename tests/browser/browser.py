@@ -1,7 +1,7 @@
-"""Drives Debian's chromium by its debugging protocol over a pair of pipes.
+"""Drives Debian's chromium with its debugging protocol over a pair of pipes.
 
-Nothing but Python's standard library and the browser: no driver, no WebSocket, no packages of npm, so a clean
-Debian needs `chromium` and `python3` alone.
+Uses only Python's standard library and the browser: no driver, no WebSocket, no npm packages. A clean Debian needs
+only `chromium` and `python3`.
 """
 
 import base64
@@ -27,24 +27,24 @@ KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowLeft": 37, "ArrowUp"
 
 
 class Failure(Exception):
-    """What a test expected did not come."""
+    """An expectation of a test failed."""
 
 
 class Browser:
-    """One chromium with a profile of its own, gone at the end of the `with`."""
+    """One chromium with a temporary profile, removed at the end of the `with`."""
 
     def __init__(self, program=None, patience=20.0):
         self.patience = patience
         self._program = program or shutil.which("chromium") or shutil.which("google-chrome")
         if not self._program:
-            raise Failure("there is no chromium: apt-get install chromium")
+            raise Failure("cannot find chromium: apt-get install chromium")
         self._numbers = itertools.count(1)
         self._answers = {}
         self._pages = {}
 
     def __enter__(self):
         self._profile = tempfile.TemporaryDirectory(prefix="semblance-browser-", ignore_cleanup_errors=True)
-        # Away from 3 and 4, which are the browser's ends.
+        # At 20 or above: the browser expects its ends of the pipes at 3 and 4.
         ends = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 20) for fd in (*os.pipe(), *os.pipe())]
         to_read, self._to, self._from, from_write = ends
 
@@ -117,8 +117,8 @@ class Browser:
 
 
 class Page:
-    """A page as a user meets it: mouse, keys, files, and what can be seen. Remembers every console error and every
-    request to another origin; close() raises for them."""
+    """A page as a user sees it: mouse, keys, files, visible content. Records console errors and requests to other
+    origins; close() raises Failure for them."""
 
     def __init__(self, browser, session, context, base):
         self._browser, self._session, self._context = browser, session, context
@@ -168,7 +168,7 @@ class Page:
 
     @contextlib.contextmanager
     def refusals(self):
-        """Within it the service may refuse: the browser writes every 4xx on its console."""
+        """Allows refused requests within it: the browser logs every 4xx to its console."""
         self._refusals_expected = True
         yield
         self.wait_idle()
@@ -184,7 +184,7 @@ class Page:
         if self.complaints:
             raise Failure("the page complained:\n    " + "\n    ".join(self.complaints))
 
-    # ---- looking
+    # ---- reading
 
     def run(self, code):
         """The value of a JavaScript expression, awaited."""
@@ -202,7 +202,7 @@ class Page:
             if value:
                 return value
             if time.monotonic() > end:
-                raise Failure(f"waited in vain for: {what}")
+                raise Failure(f"timed out waiting for: {what}")
             time.sleep(0.05)
 
     def text(self, selector):
@@ -222,7 +222,7 @@ class Page:
 
     def screenshot(self, path, whole=False):
         if whole:
-            # A window as tall as the page, so that what sticks to its edge stands at its place.
+            # A window as tall as the page, so that sticky elements are at their place.
             width, height, touch = self._window
             size = self.call("Page.getLayoutMetrics")["cssContentSize"]
             self.resize(width, int(size["height"]), touch)
@@ -233,7 +233,7 @@ class Page:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(data))
 
-    # ---- doing
+    # ---- actions
 
     def open(self, path=""):
         self.call("Page.navigate", {"url": self.base + path})
@@ -249,7 +249,7 @@ class Page:
             const element = document.querySelector({json.dumps(selector)});
             if (!element) return null;
             let place = null;
-            // Where an answer has just moved the page, the place of a moment ago is another's.
+            // Wait until the layout is stable: a response may just have moved the element.
             for (let still = 0, frames = 0; still < 4 && frames < 60; ++frames) {{
                 element.scrollIntoView({{block: 'center', behavior: 'instant'}});
                 await new Promise(requestAnimationFrame);
@@ -263,7 +263,7 @@ class Page:
             return width && height ? [...point, top === element || element.contains(top) || (top?.contains(element) ?? false)] : null;
         }})()""")
         if not box:
-            raise Failure(f"{selector} is not to be seen")
+            raise Failure(f"{selector} is not visible")
         if not box[2]:
             raise Failure(f"{selector} is covered by something else")
         return {"x": box[0], "y": box[1]}
@@ -282,7 +282,7 @@ class Page:
             self.call("Input.dispatchKeyEvent", {"type": "keyUp", **name})
 
     def write(self, selector, text):
-        """Replaces what a field holds, as typing does."""
+        """Replaces a field's content, as typing does."""
         self.run(f"(() => {{ const field = document.querySelector({json.dumps(selector)}); field.focus(); field.select(); }})()")
         if text:
             self.call("Input.insertText", {"text": text})

@@ -1,4 +1,4 @@
-"""The page from a fresh start to a picture, as a user goes through it. Each function is one test; `run` calls them in order."""
+"""Tests of the page in a user's order, from a fresh start to a picture. Each function is one test; `run` calls them in order."""
 
 import json
 
@@ -12,7 +12,7 @@ def start(page, photos, steps, photo="one.png", prompt="portrait of a woman in a
     page.wait_seen(".face", "the face is found", LONG)
     page.write("#prompt", prompt)
     page.write("#steps", str(steps))
-    page.wait_seen("#plan-line", "the plan is there", LONG)
+    page.wait_seen("#plan-line", "the estimate is shown", LONG)
     page.click("#make")
 
 
@@ -36,13 +36,13 @@ def empty_form_says_what_is_missing(new_page, photos, shots, script):
     page.close()
 
 
-def photos_are_looked_at(new_page, photos, shots, script):
+def faces_are_found_in_photos(new_page, photos, shots, script):
     page = new_page()
     page.open()
     page.choose_file("#photo-file", photos / "broken.png")
     page.wait_seen("#photo-problem")
     page.drop_file("#photo-well", photos / "nobody.png")
-    page.wait("document.querySelector('#photo-problem').dataset.word === 'photo.no_face'", "no face is said", LONG)
+    page.wait("document.querySelector('#photo-problem').dataset.word === 'photo.no_face'", "the missing face is reported", LONG)
     page.paste_file(photos / "two.png")
     page.wait("document.querySelectorAll('.face').length === 2", "two faces are found", LONG)
     page.run("document.querySelector('.face input').focus()")
@@ -61,10 +61,10 @@ def first_run_is_cancelled(new_page, photos, shots, script):
     page.wait_seen("#preview", "a preview is shown", LONG)
     assert page.run("document.querySelector('#progress-bar').value") > 0
     page.screenshot(shots / "progress.png")
-    axe.check(page, script, "the page at work")
+    axe.check(page, script, "the page with a running job")
     page.reload()
-    page.wait_seen("#progress", "the running job is picked up after a reload", LONG)
-    page.wait_seen("#preview", "its preview comes again", LONG)
+    page.wait_seen("#progress", "the running job is shown again after a reload", LONG)
+    page.wait_seen("#preview", "its preview is shown again", LONG)
     page.click("#cancel")
     page.wait("document.querySelector('#frame').dataset.state === 'cancelled'", "the job is cancelled", 10)
     page.wait_seen("#ended")
@@ -75,7 +75,7 @@ def second_run_makes_a_picture(new_page, photos, shots, script):
     page = new_page()
     page.open()
     start(page, photos, 4)
-    page.wait_seen("#picture", "the picture is there", LONG)
+    page.wait_seen("#picture", "the picture is shown", LONG)
     size = page.wait("(() => { const p = document.querySelector('#picture'); return p.complete && p.naturalWidth && [p.naturalWidth, p.naturalHeight]; })()", "the picture is loaded")
     assert f"{size[0]} × {size[1]}" in page.text("#facts"), (size, page.text("#facts"))
     kind = page.run("fetch(document.querySelector('#download').href).then((a) => a.headers.get('content-type'))")
@@ -83,17 +83,17 @@ def second_run_makes_a_picture(new_page, photos, shots, script):
     page.screenshot(shots / "done.png")
     axe.check(page, script, "the page with a picture")
     page.click("#again")
-    page.wait("document.querySelector('#seed').value !== ''", "the settings are taken again")
+    page.wait("document.querySelector('#seed').value !== ''", "the settings are filled in again")
     assert page.value("#seed").isdigit() and not page.run("document.querySelector('#randomise').checked")
     page.wait("document.querySelectorAll('.tile img').length >= 1", "the gallery shows the picture")
     tiles = page.run("document.querySelectorAll('.tile').length")
     page.click(".tile-delete")
     page.click("#sure-yes")
-    page.wait(f"document.querySelectorAll('.tile').length === {tiles - 1}", "the deleted one is gone")
+    page.wait(f"document.querySelectorAll('.tile').length === {tiles - 1}", "the deleted picture is gone")
     page.close()
 
 
-def errors_are_told_at_their_place(new_page, photos, shots, script):
+def errors_are_shown_at_their_fields(new_page, photos, shots, script):
     page = new_page()
     page.open()
     page.choose_file("#photo-file", photos / "one.png")
@@ -108,24 +108,24 @@ def errors_are_told_at_their_place(new_page, photos, shots, script):
     with page.refusals():
         page.run("fetch('api/identities').then((a) => a.json()).then(({identities}) => Promise.all(identities.map(({id}) => fetch(`api/identities/${id}`, {method: 'DELETE'}))))")
         page.click("#make")
-        page.wait("[...document.querySelectorAll('.problem')].some((line) => line.checkVisibility() && line.textContent)", "the missing face is told of")
+        page.wait("[...document.querySelectorAll('.problem')].some((line) => line.checkVisibility() && line.textContent)", "the missing face is reported")
         page.screenshot(shots / "error.png")
         page.offline(True)
-        page.wait_seen("#lost", "a lost connection is told of")
+        page.wait_seen("#lost", "the lost connection is reported")
         page.offline(False)
-        page.wait_unseen("#lost", "the page comes back by itself")
+        page.wait_unseen("#lost", "the page reconnects by itself")
     page.close()
 
 
-def it_speaks_spanish_in_the_dark(new_page, photos, shots, script):
+def spanish_and_dark_mode(new_page, photos, shots, script):
     page = new_page(dark=True, language="es-ES")
     page.open()
-    page.wait("document.documentElement.lang === 'es'", "the browser's language is taken")
+    page.wait("document.documentElement.lang === 'es'", "the page uses the browser's language")
     spanish = page.run("fetch('web/es.json').then((a) => a.json())")
     for key in ("photo.drop", "prompt.heading", "plan.make"):
         assert page.text(f'[data-word="{key}"]') == spanish[key], key
     page.wait("document.querySelector('#memory-messages').textContent.includes('memoria')", "the memory's message is Spanish")
-    page.wait("document.querySelectorAll('.tile').length > 0", "the gallery is there")
+    page.wait("document.querySelectorAll('.tile').length > 0", "the gallery is shown")
     page.screenshot(shots / "spanish_dark.png")
     axe.check(page, script, "the dark page in Spanish")
     page.click("#language")
@@ -135,7 +135,7 @@ def it_speaks_spanish_in_the_dark(new_page, photos, shots, script):
     page.close()
 
 
-def it_fits_a_telephone(new_page, photos, shots, script):
+def the_page_fits_a_phone(new_page, photos, shots, script):
     for dark in (False, True):
         page = new_page(width=390, height=844, touch=True, dark=dark)
         page.open()
@@ -146,9 +146,9 @@ def it_fits_a_telephone(new_page, photos, shots, script):
         small = page.run("[...document.querySelectorAll('button, summary')].filter((e) => e.checkVisibility()).map((e) => [e.id || e.className || e.textContent, e.getBoundingClientRect().height]).filter(([, h]) => h < 24)")
         assert not small, f"too small for a finger: {json.dumps(small)}"
         page.screenshot(shots / f"phone{'_dark' if dark else ''}.png", whole=True)
-        axe.check(page, script, "the page on a telephone")
+        axe.check(page, script, "the page on a phone")
         page.close()
 
 
-TESTS = [empty_form_says_what_is_missing, photos_are_looked_at, first_run_is_cancelled, second_run_makes_a_picture,
-         errors_are_told_at_their_place, it_speaks_spanish_in_the_dark, it_fits_a_telephone]
+TESTS = [empty_form_says_what_is_missing, faces_are_found_in_photos, first_run_is_cancelled, second_run_makes_a_picture,
+         errors_are_shown_at_their_fields, spanish_and_dark_mode, the_page_fits_a_phone]

@@ -1,4 +1,4 @@
-"""Photos for the browser tests, from the demo model's people, with the standard library alone."""
+"""Makes photos for the browser tests from the demo model's people, using only the standard library."""
 
 import struct
 import zlib
@@ -17,7 +17,7 @@ def read_png(path):
         if kind == b"IHDR":
             width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", body)
             if (depth, colour, interlaced) != (8, 2, 0):
-                raise ValueError(f"{path}: 8-bit RGB is read here alone")
+                raise ValueError(f"{path}: expected 8-bit RGB without interlacing")
         elif kind == b"IDAT":
             packed += body
         at += length + 12

@@ -1,5 +1,5 @@
-"""The page on services that are started in other ways, and what it shows of several pictures. As journey.py, but with
-`serve(*flags)`, a context that gives the URL of a service of its own."""
+"""Tests of the page with services started with other flags, and with several pictures. Like journey.py, but each test
+also gets `serve(*flags)`, a context manager that yields the URL of a new service."""
 
 import json
 import tempfile
@@ -9,7 +9,7 @@ import axe
 from journey import LONG, start
 
 
-def what_does_not_fit_comes_with_a_size_that_does(new_page, photos, shots, script, serve):
+def a_refused_size_offers_one_that_fits(new_page, photos, shots, script, serve):
     with serve("--memory", "160MiB") as url:
         page = new_page(at=url)
         page.open()
@@ -19,15 +19,15 @@ def what_does_not_fit_comes_with_a_size_that_does(new_page, photos, shots, scrip
         page.run("document.querySelector('#shape-custom').click()")
         page.write("#width", "4096")
         page.write("#height", "4096")
-        page.wait_seen("#refusal", "the refusal is told", LONG)
+        page.wait_seen("#refusal", "the refusal is shown", LONG)
         assert "160" in page.text("#refusal-text"), page.text("#refusal-text")
         page.click("#make")
-        page.wait("document.activeElement.id === 'smaller'", "the way out has the focus")
+        page.wait("document.activeElement.id === 'smaller'", "the button for a smaller size has the focus")
         axe.check(page, script, "the refusal")
         page.screenshot(shots / "refusal.png")
         page.click("#smaller")
         page.wait_unseen("#refusal", "the smaller size fits")
-        page.wait_seen("#plan-line", "its plan is there", LONG)
+        page.wait_seen("#plan-line", "its estimate is shown", LONG)
         size = page.run("[Number(document.querySelector('#width').value), Number(document.querySelector('#height').value)]")
         assert size[0] == size[1] and 64 <= size[0] < 4096, size
         page.close()
@@ -45,13 +45,13 @@ def a_key_is_asked_for_once(new_page, photos, shots, script, serve):
                 axe.check(page, script, "the key's dialog")
                 page.write("#key", "guessed")
                 page.press("Enter")
-                page.wait_seen("#key-problem", "a wrong key is told")
+                page.wait_seen("#key-problem", "the wrong key is reported")
                 page.screenshot(shots / "key.png")
                 page.write("#key", "open-sesame-please")
                 page.press("Enter")
-                page.wait_unseen("#key-dialog", "the right key opens")
+                page.wait_unseen("#key-dialog", "the right key is accepted")
             start(page, photos, 3)
-            page.wait_seen("#picture", "the picture is there, with its events", LONG)
+            page.wait_seen("#picture", "the events lead to the picture", LONG)
             page.reload()
             page.wait("document.querySelectorAll('.tile img').length === 1", "the key is kept for the session")
             with page.refusals():
@@ -61,21 +61,21 @@ def a_key_is_asked_for_once(new_page, photos, shots, script, serve):
             page.close()
 
 
-def several_pictures_take_the_pose_of_another(new_page, photos, shots, script, serve):
+def several_pictures_with_another_pose(new_page, photos, shots, script, serve):
     page = new_page()
     page.open()
     page.run("document.querySelector('#pose-details').open = true")
     page.choose_file("#pose-file", photos / "nobody.png")
-    page.wait_seen("#pose-problem", "a pose without a face is told", LONG)
+    page.wait_seen("#pose-problem", "a pose without a face is reported", LONG)
     page.choose_file("#pose-file", photos / "two.png")
-    page.wait_seen("#pose-framed", "the pose is there", LONG)
+    page.wait_seen("#pose-framed", "the pose is shown", LONG)
     page.wait_unseen("#pose-problem")
     page.write("#count", "3")
     start(page, photos, 30)
     page.wait("document.querySelectorAll('#strip img').length >= 1 && document.querySelector('#frame').dataset.state === 'running' && "
               "document.querySelector('#strip').checkVisibility() && document.querySelector('.tile[data-state=running] img') !== null",
-              "the first picture is shown, on the stage and in the gallery, while others are in the making", LONG)
-    page.wait("document.querySelectorAll('#strip img').length === 3", "three pictures are there", LONG)
+              "the first picture is shown, on the stage and in the gallery, while the job runs", LONG)
+    page.wait("document.querySelectorAll('#strip img').length === 3", "three pictures are shown", LONG)
     page.wait("document.querySelector('#frame').dataset.state === 'done'", "the job is done", LONG)
     links = "document.querySelector('#picture-link').href"
     first = page.run(links)
@@ -90,14 +90,14 @@ def the_camera_takes_the_photo(new_page, photos, shots, script, serve):
     page = new_page()
     page.open()
     page.click("#photo-camera")
-    page.wait("document.querySelector('#camera-video').videoWidth > 0", "the camera's picture is there", 30)
+    page.wait("document.querySelector('#camera-video').videoWidth > 0", "the camera's picture is shown", 30)
     page.wait("!document.querySelector('#camera-shoot').disabled", "the shot can be taken")
     axe.check(page, script, "the camera's dialog")
     page.click("#camera-shoot")
     page.wait_unseen("#camera-dialog")
     page.wait_seen("#photo-framed", "the shot is shown")
-    # The browser's false camera shows a pattern.
-    page.wait("document.querySelector('#photo-problem').dataset.word === 'photo.no_face'", "no face is said", LONG)
+    # The browser's fake camera shows a pattern.
+    page.wait("document.querySelector('#photo-problem').dataset.word === 'photo.no_face'", "the missing face is reported", LONG)
     page.close()
 
 
@@ -106,17 +106,17 @@ def the_gallery_follows_every_job(new_page, photos, shots, script, serve):
         page = new_page(at=url)
         page.open()
         start(page, photos, 100)
-        page.wait_seen("#progress", "the first job is under way", LONG)
-        first = page.run("document.querySelector('.tile')?.dataset.job") or page.wait("document.querySelector('.tile')?.dataset.job", "its tile is there")
+        page.wait_seen("#progress", "the first job is running", LONG)
+        first = page.run("document.querySelector('.tile')?.dataset.job") or page.wait("document.querySelector('.tile')?.dataset.job", "its tile is shown")
         page.write("#steps", "4")
         page.click("#make")
         tiles = "document.querySelectorAll('.tile[data-state=%s]').length"
-        page.wait(tiles % "queued" + " === 1", "the second one waits")
+        page.wait(tiles % "queued" + " === 1", "the second job waits")
         page.click(f'.tile[data-job="{first}"] .tile-look')
-        page.wait("document.querySelector('#frame').dataset.state === 'running'", "the first one is looked at")
+        page.wait("document.querySelector('#frame').dataset.state === 'running'", "the first job is shown")
         page.click("#cancel")
-        page.wait(tiles % "cancelled" + " === 1", "the first one is cancelled", 20)
-        page.wait(tiles % "done" + " === 1", "the second one's tile is done without a reload", LONG)
+        page.wait(tiles % "cancelled" + " === 1", "the first job is cancelled", 20)
+        page.wait(tiles % "done" + " === 1", "the second job's tile shows its end without a reload", LONG)
         page.close()
 
 
@@ -127,7 +127,7 @@ def errors_are_spanish_on_a_spanish_page(new_page, photos, shots, script, serve)
     spanish = page.run("fetch('web/es.json').then((a) => a.json())")
     said = page.run("import('./web/words.js').then((w) => [w.word('plan.line', {seconds: 1, peak: 0, budget: 0, mode: 'normal'}), w.word('stage.left', {seconds: 1})])")
     assert said[0].startswith("Alrededor de 1 segundo, ") and said[1] == "Tiempo restante: 1 segundo", said
-    # What the service says in English is said in the page's words, for each way in which a job or a request fails.
+    # The page shows its own text for every kind of failure, not the service's English message.
     for code, field, key in (("missing", "photo", "problem.missing.photo"), ("memory", None, "problem.memory"), ("device", None, "problem.device"),
                              ("argument", "steps", "problem.argument"), ("corrupt", "pose", "problem.corrupt.pose"), ("odd", None, "problem.internal")):
         text = page.run("Promise.all([import('./web/problems.js'), import('./web/api.js')]).then(([p, a]) => { const line = document.createElement('p'); "
@@ -141,5 +141,5 @@ def errors_are_spanish_on_a_spanish_page(new_page, photos, shots, script, serve)
     page.close()
 
 
-TESTS = [what_does_not_fit_comes_with_a_size_that_does, a_key_is_asked_for_once, several_pictures_take_the_pose_of_another,
+TESTS = [a_refused_size_offers_one_that_fits, a_key_is_asked_for_once, several_pictures_with_another_pose,
          the_gallery_follows_every_job, errors_are_spanish_on_a_spanish_page, the_camera_takes_the_photo]

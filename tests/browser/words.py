@@ -1,4 +1,4 @@
-"""What can be told of the page without a browser: both languages say the same things, and nothing is inline or from elsewhere."""
+"""Checks the page without a browser: both languages have the same texts, and nothing is inline or from another origin."""
 
 import json
 import re
@@ -8,12 +8,12 @@ from browser import Failure
 
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "web"
-# Codes of errors that no request of the page can get.
+# Error codes that no request of the page can get.
 OTHERS = {"method_not_allowed", "model_not_found", "key_reused", "link_ended"}
 
 
 def codes():
-    """The codes of all errors that the service can answer with."""
+    """All error codes that the service can answer with."""
     found = set(re.findall(r'return "(\w+)";', (ROOT / "src/core/error.cpp").read_text()))  # kinds
     for source in (ROOT / "src/service").glob("*.cpp"):
         if not source.stem.endswith("_test"):
@@ -28,18 +28,18 @@ def check():
         holes = [sorted(set(re.findall(r"\{[\w:]+\}", table[key]))) for table in (english, spanish)]
         if holes[0] != holes[1]:
             wrong.append(f"{key}: {holes[0]} in English, {holes[1]} in Spanish")
-    wrong += [f"the error {code} has no words" for code in sorted(codes() - OTHERS) if f"problem.{code}" not in english]
+    wrong += [f"the error {code} has no text" for code in sorted(codes() - OTHERS) if f"problem.{code}" not in english]
     for name, table in (("English", english), ("Spanish", spanish)):
-        wrong += [f"{key} has a flag in it in {name}" for key, text in table.items() if re.search(r"--\w", text)]
+        wrong += [f"{key} mentions a flag in {name}" for key, text in table.items() if re.search(r"--\w", text)]
     page = (WEB / "index.html").read_text()
     used = set(re.findall(r'data-word(?:-\w+)?="([^"]+)"', page))
     for script in WEB.glob("*.js"):
         used |= set(re.findall(r"'((?:page|photo|pose|saved|camera|prompt|size|dials|seed|plan|stage|facts|memory|gallery|sure|key|problem)\.\w+)'", script.read_text()))
-    wrong += [f"{key} is said but has no words" for key in sorted(used) if not key.endswith(".jpg") and key not in english and f"{key}.other" not in english]
+    wrong += [f"{key} is used but has no text" for key in sorted(used) if not key.endswith(".jpg") and key not in english and f"{key}.other" not in english]
     wrong += [f"inline: {found}" for found in re.findall(r'<style|\sstyle="|\son\w+="|<script(?![^>]*\ssrc=)[^>]*>', page)]
     for file in WEB.iterdir():
         for url in re.findall(r"https?://[^\s\"')]+", file.read_text()):
             if url != "http://www.w3.org/2000/svg":
-                wrong.append(f"{file.name} names {url}")
+                wrong.append(f"{file.name} contains the URL {url}")
     if wrong:
         raise Failure("\n    ".join(wrong))

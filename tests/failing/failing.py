@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Runs the program with the n-th call of a kind failing, once or from then on, and tells how it ended.
+"""Runs the program with the n-th call of a kind failing, once or from then on, and checks how it ends.
 
-    tests/failing/failing.py --build build/release            every n of every kind, malloc by 500 of them
-    tests/failing/failing.py --build build/release --most 5   so many n of each kind
+    tests/failing/failing.py --build build/release            every n of every kind, but 500 for malloc
+    tests/failing/failing.py --build build/release --most 5   at most 5 n of each kind
     ... --runs generate,spill --kinds mmap,open --modes once --jobs 2
 
-What must hold: a run ends by itself, with the codes 0, 6 or 7. With 0, its picture is that of a run without
-failures; with another, there is no picture and nothing is left but the file to go on with. The service,
-after a call that failed once, makes the next job's picture; while calls fail it answers with errors or ends.
-tests/support/failing_calls.cpp makes the calls fail. Prints a table; exits with 1 where something does not hold."""
+Expected: a run ends by itself with exit code 0, 6 or 7. With 0, its picture equals that of a run without
+failures; otherwise there is no picture, and nothing is left but the saved run. After a call that failed once,
+the service makes the next job's picture; while calls keep failing it answers with errors or ends.
+tests/support/failing_calls.cpp makes the calls fail. Prints a table; exits with 1 if an expectation fails."""
 import argparse
 import concurrent.futures
 import errno
@@ -27,28 +27,28 @@ import time
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = SOURCE / "tests/goldens/pipeline/fp16_published"
 PHOTO = SOURCE / "models/demo/faces/01.png"
-# By default; what a disk and a table of descriptors say.
+# The default errno of each kind.
 ERRORS = {"malloc": errno.ENOMEM, "mmap": errno.ENOMEM, "open": errno.EMFILE, "pthread_create": errno.EAGAIN,
           "write": errno.ENOSPC, "pwrite": errno.ENOSPC, "ftruncate": errno.ENOSPC, "socket": errno.ENOBUFS,
           "accept": errno.EMFILE, "recv": errno.ECONNRESET, "send": errno.EPIPE}
 KINDS = ["malloc", "mmap", "open", "read", "pread", "write", "pwrite", "fsync", "rename", "ftruncate", "socket",
          "accept", "recv", "send", "pthread_create"]
 GOOD_CODES = (0, 6, 7)
-PATIENCE = 60  # seconds until a run hangs
-SPILLING = "80MiB"  # of the run that spills: less than it would take, and enough
+PATIENCE = 60  # seconds until a run counts as hanging
+SPILLING = "80MiB"  # the budget of the spilling run: enough, but less than it would use
 
 
 class Wrong(Exception):
-    """What must hold and does not."""
+    """An expectation failed."""
 
 
 class Runner:
     def __init__(self, build):
         self.program = str(build / "semblance")
         shims = list(build.rglob("libfailing_calls.so"))
-        self.shim = str(shims[0]) if shims else sys.exit("there is no libfailing_calls.so: build it with the tests")
+        self.shim = str(shims[0]) if shims else sys.exit(f"cannot find libfailing_calls.so in {build}: build the tests")
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="semblance_failing_"))
-        self.expected = {}  # of each scenario: its picture
+        self.expected = {}  # the picture of each scenario
 
     def environment(self, **more):
         return {**os.environ, "XDG_CACHE_HOME": str(self.folder / "cache"), "LD_PRELOAD": self.shim, **more}
@@ -58,7 +58,7 @@ class Runner:
     def words(self, scenario, folder):
         words = [self.program, "generate", "--prompt", "a man in the snow", "--seed", "7", "--steps", "2",
                  "--precision", "f32", "-o", str(folder / "out.png")]
-        if scenario == "photo":  # the demo model: also looks for a face
+        if scenario == "photo":  # the demo model; also detects a face
             return words + ["--face", str(PHOTO), "--size", "64x64", "--steps", "1"]
         words += ["--base", str(GOLDEN / "checkpoint/base"), "--identitynet", str(GOLDEN / "checkpoint/identitynet"),
                   "--adapter", str(GOLDEN / "checkpoint/ip-adapter.bin"), "--face", str(GOLDEN / "plain/identity.json")]
@@ -67,14 +67,14 @@ class Runner:
         return words + ["--size", "64x48", "--save-state", str(folder / "out.png.resume")]
 
     def generate(self, scenario, environment):
-        """Runs it in a folder of its own; its exit code."""
+        """Runs it in a new folder; returns its exit code."""
         folder = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
         try:
             try:
                 ended = subprocess.run(self.words(scenario, folder), env=environment, cwd=folder, timeout=PATIENCE,
                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
             except subprocess.TimeoutExpired as late:
-                raise Wrong("it hangs") from late
+                raise Wrong("the run hangs") from late
             said = ended.stderr.decode(errors="replace").strip().split("\n")[-1][:300]
             if ended.returncode < 0:
                 raise Wrong(f"signal {-ended.returncode}: {said}")
@@ -84,13 +84,13 @@ class Runner:
             picture = (folder / "out.png").read_bytes() if "out.png" in left else None
             if ended.returncode == 0:
                 if picture is None:
-                    raise Wrong("it ended with 0 without a picture")
+                    raise Wrong("exit code 0, but no picture")
                 if picture != self.expected.setdefault(scenario, picture):
-                    raise Wrong("it ended with 0 and another picture")
+                    raise Wrong("exit code 0, but a different picture")
                 left -= {"out.png"}
             left -= {"out.png.resume"} if ended.returncode != 0 else set()
             if left:
-                raise Wrong(f"exit code {ended.returncode}, and it left {sorted(left)}")
+                raise Wrong(f"exit code {ended.returncode}, but it left {sorted(left)}")
             return ended.returncode
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -98,7 +98,7 @@ class Runner:
     # -- serve
 
     def serve(self, environment, lasting, jobs=3):
-        """Starts the service, has it make a picture, ends it; its exit code."""
+        """Starts the service, requests a picture, stops the service; returns its exit code."""
         folder = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
         said = open(folder / "stdout", "w+b"), open(folder / "stderr", "w+b")
         process = subprocess.Popen([self.program, "serve", "--listen", "127.0.0.1:0", "--data", str(folder / "data"),
@@ -112,7 +112,7 @@ class Runner:
             try:
                 code = process.wait(PATIENCE)
             except subprocess.TimeoutExpired as late:
-                raise Wrong("it does not end") from late
+                raise Wrong("the service does not exit") from late
             last = (folder / "stderr").read_text(errors="replace").strip().split("\n")[-1][:300]
             if code < 0:
                 raise Wrong(f"signal {-code}: {last}")
@@ -134,7 +134,7 @@ class Runner:
                 if line.startswith("listening on") and line.endswith("/\n"):
                     return int(line.rstrip("/\n").rsplit(":", 1)[1])
             if time.monotonic() > last:
-                raise Wrong("it does not start")
+                raise Wrong("the service does not start")
             time.sleep(0.01)
         return None
 
@@ -164,14 +164,14 @@ class Runner:
                 return
             if picture is not None:
                 if picture != self.expected.setdefault("serve", picture):
-                    raise Wrong("another picture")
+                    raise Wrong("a different picture")
                 return
             story.append(how)
         if not lasting:
-            raise Wrong(f"after a failing call no picture: {'; '.join(story)}")
+            raise Wrong(f"no picture after a failing call: {'; '.join(story)}")
 
     def picture(self, process, port, body, headers, patience):
-        """A job's picture, or none and what was told instead."""
+        """A job's picture, or None and the reason."""
         status, answer = self.ask(port, "POST", "/api/jobs", body, headers, patience)
         if status != 201:
             return None, f"POST {status} {answer[:200]}"
@@ -186,7 +186,7 @@ class Runner:
             if job.get("ended"):
                 return None, f"job {job['state']}: {job.get('error')}"
             time.sleep(0.01)
-        return None, f"the job does not end: {answer[-300:]}"
+        return None, f"the job does not finish: {answer[-300:]}"
 
     # -- both
 
@@ -197,21 +197,21 @@ class Runner:
         return self.generate(scenario, environment)
 
     def count(self, scenario):
-        """Calls of each kind in a run without failures."""
+        """The number of calls of each kind in a run without failures."""
         path = self.folder / f"counts_{scenario}"
         environment = self.environment(SEMBLANCE_COUNT=str(path))
-        for _ in range(2):  # the first may measure the machine
+        for _ in range(2):  # the first run may measure the machine
             begin = time.monotonic()
             code = self.serve(environment, False, 1) if scenario == "serve" else self.generate(scenario, environment)
             if code != 0:
-                raise Wrong(f"without failures it ends with {code}")
+                raise Wrong(f"exit code {code} without failures")
         counts = {kind: int(count) for kind, count in map(str.split, path.read_text().splitlines())}
-        print(f"{scenario}: {time.monotonic() - begin:.2f} s a run", file=sys.stderr)
+        print(f"{scenario}: {time.monotonic() - begin:.2f} s per run", file=sys.stderr)
         return counts
 
 
 def chosen(count, most):
-    """At most so many of 1 to count: the first ones, and others all over the range."""
+    """At most `most` numbers from 1 to count: the first ones, and a random sample of the rest."""
     if count <= most:
         return list(range(1, count + 1))
     first = list(range(1, most // 4 + 1))
@@ -221,12 +221,12 @@ def chosen(count, most):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=SOURCE / "build/release")
-    parser.add_argument("--most", type=int, help="n of each kind; default: 500 of malloc, of the others all")
+    parser.add_argument("--most", type=int, help="how many n of each kind; default: 500 for malloc, all for the others")
     parser.add_argument("--runs", default="generate,spill,photo,serve")
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--modes", default="once,lasting")
-    parser.add_argument("--error", help="the failing calls' errno, by name; default: a usual one of the kind, or EIO")
-    parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
+    parser.add_argument("--error", help="errno of the failing calls, by name; default: a typical one for the kind, or EIO")
+    parser.add_argument("--jobs", type=int, default=2, help="concurrent runs")
     options = parser.parse_args()
     runner = Runner(options.build.resolve())
     wrong = 0
@@ -245,7 +245,7 @@ def main():
 
 
 def sweep(runner, scenario, kind, mode, error, count, numbers, jobs):
-    """One line of the table; how many runs were wrong."""
+    """Prints one line of the table; returns how many runs were wrong."""
     codes = {code: 0 for code in GOOD_CODES}
     wrong = []
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Kills `semblance serve` at random moments, and holds it to what it promised.
+"""Kills `semblance serve` at random moments and checks that it keeps its promises.
 
     tests/kill/kill.py [--program build/release/semblance] [--kills 60] [--seed 1] [--data DIR]
 
-A service with the demo model gets jobs and kill -9, also while it starts, and is started again. At the end:
+A service with the demo model gets jobs, is killed with kill -9, even during its start, and is started again. At the end:
 
-  - every job that was answered with 201 is there once, done, and ended once;
-  - its pictures have the bits that an uninterrupted service makes of the same seed;
+  - every job that was answered with 201 exists once, is done, and ended once;
+  - its pictures are bit for bit those of an uninterrupted service with the same seed;
   - nothing is left behind: no photo, no face, no saved run, nothing half written.
 
-The service gives a job up after three starts in a row in which it gained no step. So that the kills alone do not bring
-that about, every second start is left alone until the job that runs has gained one.
+The service gives a job up after three consecutive starts that completed no step. The kills alone must not cause that,
+so every second start is not killed until the running job has completed one.
 """
 
 import argparse
@@ -32,11 +32,11 @@ import uuid
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PHOTOS = [(ROOT / f"models/demo/faces/{number:02}.png").read_bytes() for number in (1, 2)]
 MOST_WAITING = 4
-PATIENCE = 120  # seconds, for whatever must come about in the end
+PATIENCE = 120  # seconds to wait for any condition
 
 
 class Job:
-    """What one request asks for. Requests with the same number ask for the same."""
+    """One request. Jobs whose numbers are equal modulo KINDS request the same pictures."""
 
     KINDS = 6
 
@@ -65,7 +65,7 @@ class Service:
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
     def listens(self):
-        """Waits for the line that says where; false where it is killed before."""
+        """Waits for the line with the address; False if the service is killed before."""
         found = re.match(r"listening on http://127.0.0.1:(\d+)/", self.process.stdout.readline())
         self.port = int(found[1]) if found else None
         return found is not None
@@ -78,17 +78,17 @@ class Service:
             return response.status, response.read()
 
     def submit(self, job):
-        """The job's id where it was accepted."""
+        """The job's id, or None if the queue is full."""
         status, body = self.ask("POST", "/api/jobs", job.body, {"Content-Type": job.type, "Idempotency-Key": job.key})
-        expect(status in (201, 429), f"POST /api/jobs was answered with {status}: {body[:300]!r}")
+        expect(status in (201, 429), f"POST /api/jobs: expected 201 or 429, got {status}: {body[:300]!r}")
         return json.loads(body)["id"] if status == 201 else None
 
     def jobs(self):
-        """All of them, by id."""
+        """All jobs by id."""
         found, before = {}, ""
         while True:
             status, body = self.ask("GET", f"/api/jobs?limit=200&before={before}")
-            expect(status == 200, f"GET /api/jobs was answered with {status}: {body[:300]!r}")
+            expect(status == 200, f"GET /api/jobs: expected 200, got {status}: {body[:300]!r}")
             page = json.loads(body)["jobs"]
             for job in page:
                 expect(job["id"] not in found, f"job {job['id']} is listed twice")
@@ -115,8 +115,8 @@ class Service:
             _, said = self.process.communicate(timeout=60)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            raise AssertionError("the service did not end within a minute of SIGTERM") from None
-        expect(self.process.returncode == wanted, f"the service ended with {self.process.returncode}, not {wanted}: {said}")
+            raise AssertionError("the service did not exit within a minute") from None
+        expect(self.process.returncode == wanted, f"expected the service to exit with {wanted}, got {self.process.returncode}: {said}")
 
 
 def expect(holds, otherwise):
@@ -127,7 +127,7 @@ def expect(holds, otherwise):
 def until(holds, what):
     end = time.monotonic() + PATIENCE
     while not holds():
-        expect(time.monotonic() < end, f"{what} did not come about within {PATIENCE} s")
+        expect(time.monotonic() < end, f"timed out after {PATIENCE} s waiting for {what}")
         time.sleep(0.01)
 
 
@@ -137,18 +137,18 @@ class Test:
         self.data = options.data or os.path.join(home, "data")
         self.random = random.Random(options.seed)
         self.accepted = {}  # id: Job
-        self.unanswered = []  # sent, and killed before the answer came
-        self.ended = {}  # id: when, as it was first seen
+        self.unanswered = []  # jobs sent to a service that was killed before it answered
+        self.ended = {}  # id: end time, when first seen
         self.submitted = self.kills = self.kills_at_start = 0
         self.start_seconds = 0.3
-        self.service = None  # the newest start
+        self.service = None  # the latest start
 
     def start(self, data=None):
         self.service = Service(self.program, data or self.data, self.home)
         return self.service
 
     def references(self):
-        """The pictures that an uninterrupted service makes, by kind."""
+        """The pictures of an uninterrupted service, by kind."""
         service = self.start(os.path.join(self.home, "reference"))
         begin = time.monotonic()
         expect(service.listens(), "the service does not start")
@@ -161,7 +161,7 @@ class Test:
         return pictures
 
     def look(self, service):
-        """All jobs, after a look whether what had ended has stayed so."""
+        """All jobs; checks that ended jobs have stayed ended."""
         jobs = service.jobs()
         for id, when in self.ended.items():
             expect(id in jobs and jobs[id]["ended"] == when, f"job {id} ended at {when}, and is now {jobs.get(id)}")
@@ -171,7 +171,7 @@ class Test:
         return jobs
 
     def send(self, service):
-        """Sends a job, first one that was not answered: it may be in the queue or not."""
+        """Sends a job; first repeats an unanswered one, which may be in the queue or not."""
         if self.unanswered:
             job = self.unanswered.pop()
         else:
@@ -185,18 +185,18 @@ class Test:
         if id is None:
             self.unanswered.append(job)
         else:
-            expect(id not in self.accepted, f"two requests became job {id}")
+            expect(id not in self.accepted, f"two requests got the same job {id}")
             self.accepted[id] = job
 
     def wait_for_gain(self, service):
-        """Until the running job has saved a step that it had not at this start, or something has ended."""
+        """Waits until the running job has saved a new step since this start, or a job has ended."""
         first = {}
         ended = len(self.ended)
 
         def gained():
             jobs = self.look(service)
             for id, job in jobs.items():
-                # Before that stage it is not known from which step on it goes; what is seen two steps later has been saved.
+                # The first step is known only in this stage. When the job is two steps further, one more has been saved.
                 if job["stage"] == "steps":
                     if job["step"] >= first.setdefault((id, job["image"]), job["step"]) + 2:
                         return True
@@ -224,7 +224,7 @@ class Test:
             for _ in range(self.random.randint(0, max(0, MOST_WAITING - waiting))):
                 self.send(service)
         except (OSError, http.client.HTTPException):
-            pass  # the kill came first
+            pass  # killed before the answer
         killer.join()
         service.reap(-signal.SIGKILL)
 
@@ -237,11 +237,11 @@ class Test:
         until(lambda: all(job["ended"] for job in self.look(service).values()), "the end of all jobs")
         jobs = self.look(service)
         expect(jobs.keys() == self.accepted.keys(),
-               f"jobs that were accepted and are gone: {self.accepted.keys() - jobs.keys()}; that nobody asked for: {jobs.keys() - self.accepted.keys()}")
+               f"accepted jobs that are gone: {self.accepted.keys() - jobs.keys()}; unknown jobs: {jobs.keys() - self.accepted.keys()}")
         for id, job in self.accepted.items():
             expect(jobs[id]["state"] == "done", f"job {id} was accepted and is now {jobs[id]}")
-            expect(len(jobs[id]["images"]) == job.count, f"job {id} has {len(jobs[id]['images'])} pictures, not {job.count}")
-            expect(service.pictures(id, job.count) == pictures[job.kind], f"job {id} has other bits than without a kill")
+            expect(len(jobs[id]["images"]) == job.count, f"job {id}: expected {job.count} pictures, got {len(jobs[id]['images'])}")
+            expect(service.pictures(id, job.count) == pictures[job.kind], f"job {id}: the bits differ from those without a kill")
         service.stop()
 
     def expect_nothing_left(self):
@@ -263,8 +263,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default=str(ROOT / "build/release/semblance"))
     parser.add_argument("--kills", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31), help="of the moments")
-    parser.add_argument("--data", help="the folder, to look at after a failure; it must not be there")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31), help="seed of the random moments")
+    parser.add_argument("--data", help="data folder to inspect after a failure; must not exist yet")
     options = parser.parse_args()
     print(f"{options.kills} kills, --seed {options.seed}", flush=True)
     begin = time.monotonic()
@@ -277,8 +277,8 @@ def main():
         finally:
             if test.service:
                 test.service.process.kill()
-    print(f"{test.kills} kills, {test.kills_at_start} of them while it started: {len(test.accepted)} accepted jobs have ended once, with the same bits; "
-          f"nothing is left behind; {time.monotonic() - begin:.0f} s")
+    print(f"{test.kills} kills, {test.kills_at_start} of them during the start: {len(test.accepted)} accepted jobs ended once, with the same bits; "
+          f"nothing left behind; {time.monotonic() - begin:.0f} s")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Makes twelve pictures in twelve ways, and holds their pixels to what they were.
+"""Makes pictures with twelve different requests and checks that their pixels have not changed.
 
     tests/same_bytes/same_bytes.py [--program build/release/semblance] [--against OTHER | --record]
 
-Always: requests of the same picture (within a budget, resumed, by the service) give the same pixels and latents.
-By default also: the pixels have the hashes in hashes.json of this kind of processor, where it is listed there.
+Always checks that requests for the same picture (within a budget, resumed, by the service) give the same pixels and
+latents. By default also compares the pixels with hashes.json, if it lists this kind of processor.
 --against OTHER   compares with another build of the program instead, on this machine
---record          writes this machine's hashes into hashes.json
+--record          writes this machine's hashes to hashes.json
 
 The last bits depend on the instructions and caches of the processor, so hashes.json has a table for each kind, and on
 the number of threads, so all requests run with two.
@@ -38,7 +38,7 @@ FACE_MODELS = ROOT / "models/demo/face-models"
 
 
 def small(name, *flags):
-    """A request of one of the small random checkpoints."""
+    """Flags for one of the small random checkpoints."""
     folder = ROOT / "tests/goldens/pipeline" / name / "checkpoint"
     adapter = next(folder.glob("ip-adapter*"))
     return ["--base", folder / "base", "--identitynet", folder / "identitynet", "--adapter", adapter,
@@ -46,8 +46,9 @@ def small(name, *flags):
             "--detector-size", "640", *flags]
 
 
-# Where memory is short the detector would begin at another size, and the face lie a little elsewhere.
-# Name, the picture that it makes (requests of the same picture agree), how it is asked for, flags.
+# --detector-size is fixed, because with little memory the detector would start at another size and find the face at a
+# slightly different place.
+# Name, picture (requests for the same picture must agree), way of requesting it, flags.
 REQUESTS = [
     ("demo f32", "demo f32", "once", [*DEMO, "--precision", "f32"]),
     ("demo f32 within 48 MiB", "demo f32", "once", [*DEMO, "--precision", "f32", "--memory", "48MiB"]),
@@ -69,7 +70,7 @@ REQUESTS = [
 
 
 def processor():
-    """What the bits depend on: the model, the instructions that kernels ask for, and the sizes of the caches."""
+    """The properties that the bits depend on: model, instruction sets that kernels check, and cache sizes."""
     text = pathlib.Path("/proc/cpuinfo").read_text()
     vendor, family, model, flags = (re.search(rf"^{key}\s*:\s*(.*)$", text, re.M)[1] for key in ("vendor_id", "cpu family", "model", "flags"))
     flags = flags.split()
@@ -82,7 +83,7 @@ def processor():
 
 
 def pixels_of(png):
-    """The bytes that a PNG compresses: its pixels, filtered. Not its text, nor what zlib made of them."""
+    """A PNG's uncompressed data: its filtered pixels, without its text and independent of zlib."""
     at, head, data = 8, b"", b""
     while at < len(png):
         length, kind = struct.unpack(">I4s", png[at:at + 8])
@@ -109,7 +110,7 @@ class Program:
     def end(self, process, *codes):
         said = process.communicate(timeout=300)[1]
         if process.returncode not in codes:
-            sys.exit(f"{' '.join(process.args)} ended with {process.returncode}:\n{said}")
+            sys.exit(f"{' '.join(process.args)} exited with {process.returncode}:\n{said}")
 
     def generate(self, *words):
         self.end(self.start("generate", *words, "-q", stdout=subprocess.DEVNULL), 0)
@@ -122,9 +123,9 @@ class Program:
         return (self.folder / "out.png").read_bytes(), (self.folder / "out.npy").read_bytes()
 
     def resumed(self, flags):
-        """Stopped once a step has been saved, then resumed."""
+        """Stops the run once a step has been saved, then resumes it."""
         stopped = None
-        while stopped is None or stopped.returncode == 0:  # 0: it was faster than the signal
+        while stopped is None or stopped.returncode == 0:  # 0: it finished before the signal
             stopped = self.start("generate", *flags, "--threads", "2", "-o", "out.png", "--latents", "out.npy", "--save-state", "state",
                                  stdout=subprocess.DEVNULL)
             while not (self.folder / "state").exists() and stopped.poll() is None:
@@ -135,7 +136,7 @@ class Program:
         return self.made()
 
     def service(self, flags):
-        """The same by a job of the service, which gives no latents."""
+        """Makes the picture with a job of the service, which gives no latents."""
         given = dict(zip(flags[::2], flags[1::2]))
         width, height = map(int, given["--size"].split("x"))
         settings = {"prompt": given["--prompt"], "width": width, "height": height, "steps": int(given["--steps"]), "seed": int(given["--seed"])}
@@ -153,7 +154,7 @@ class Program:
                 time.sleep(0.05)
                 job = json.load(urllib.request.urlopen(f"{url}api/jobs/{job['id']}", timeout=60))
             if job["state"] != "done":
-                sys.exit(f"the service's job ended as {job}")
+                sys.exit(f"the service's job is not done: {job}")
             picture = urllib.request.urlopen(f"{url}api/jobs/{job['id']}/images/0", timeout=60).read()
         finally:
             process.terminate()
@@ -162,7 +163,7 @@ class Program:
 
 
 def hashes_of(path, home):
-    """Of every picture: the hash of its pixels and of its latents. Ends where two ways give different ones."""
+    """Hashes of every picture's pixels and latents. Exits if two requests for the same picture differ."""
     found = {}
     for number, (name, picture, way, flags) in enumerate(REQUESTS):
         folder = pathlib.Path(home, str(number))
@@ -172,7 +173,7 @@ def hashes_of(path, home):
         first = found.setdefault(picture, got)
         for what, value in got.items():
             if first.get(what, value) != value:
-                sys.exit(f"{name}: other {what} than before: {value}, not {first[what]}")
+                sys.exit(f"{name}: expected {what} {first[what]}, got {value}")
         print(f"{name}: {got}", flush=True)
     return found
 
@@ -196,11 +197,11 @@ def main():
         with tempfile.TemporaryDirectory(prefix="semblance-same-") as home:
             want = hashes_of(asked.against, home)
     if want is None:
-        print(f"the ways agree; there are no hashes of this kind of processor ({kind}): --record adds them")
+        print(f"all requests agree; hashes.json has no entry for this processor ({kind}): --record adds one")
         return
     different = [picture for picture in want if got.get(picture) != want[picture]]
     if different:
-        sys.exit(f"other bits than {'before' if asked.against is None else asked.against}: {', '.join(different)} ({kind})")
+        sys.exit(f"bits differ from {HASHES.name if asked.against is None else asked.against}: {', '.join(different)} ({kind})")
     print(f"all {len(REQUESTS)} requests give the same bits as before ({kind})")
 
 
