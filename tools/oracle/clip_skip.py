@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes the goldens of clip_skip: what diffusers' SDXL pipeline gives its UNet of two prompts.
+"""Makes the clip_skip goldens: the UNet's inputs that diffusers' SDXL pipeline makes from two prompts.
 
     python clip_skip.py [--out DIR]
 
-Reads the small checkpoints that pipeline.py has made and writes <checkpoint>/clip_skip.safetensors
+Reads the small checkpoints made by pipeline.py and writes <checkpoint>/clip_skip.safetensors
 beside them: `tokens.1` and `tokens.2` [2,77] i32, `conditioning` [2,77,c] and `pooled` [2,c], each
-[negative prompt, prompt], with a clip_skip of 1. Needs torch, diffusers 0.42 and transformers 5; fp32,
+[negative prompt, prompt], with clip_skip 1. Needs torch, diffusers 0.42 and transformers 5; fp32,
 one thread.
 """
 
@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 
 GOLDENS = Path(__file__).resolve().parents[2] / "tests" / "goldens" / "pipeline"
 CHECKPOINTS = ("bf16_shards", "fp16_published", "fp32_convolutions")
-SKIP = 1  # all that encoders of two layers have
+SKIP = 1  # the most that encoders of two layers allow
 PROMPT, NEGATIVE = "a man in the snow", "blurry, text"
 
 

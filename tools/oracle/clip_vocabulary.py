@@ -1,8 +1,8 @@
 """Small byte-level BPE vocabularies in the layout of CLIP's tokenizer folders.
 
-The published folders hold four files (vocab.json, merges.txt, special_tokens_map.json,
-tokenizer_config.json). A vocabulary is: the 256 byte characters, the same with "</w>", one token a
-merge, and the two marks. We train the merges on a few sentences of our own.
+The published folders contain four files (vocab.json, merges.txt, special_tokens_map.json,
+tokenizer_config.json). A vocabulary is: the 256 byte characters, the same with "</w>", one token per
+merge, and the two special tokens. The merges are trained on the few sentences below.
 """
 
 import collections
@@ -22,10 +22,10 @@ line art of a face, black and white, the jungle, the mountain, the river, the ci
 
 
 def byte_characters() -> list[str]:
-    """One printable character for each byte, in the order in which CLIP numbers them.
+    """One printable character for each byte, in CLIP's order.
 
-    The 188 bytes that print in Latin-1 stand for themselves and come first ("!" is 0); the others
-    take the characters from U+0100 on.
+    The 188 bytes that are printable in Latin-1 come first and map to themselves ("!" is 0); the
+    others map to the characters from U+0100 on.
     """
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
@@ -33,7 +33,7 @@ def byte_characters() -> list[str]:
 
 
 def train_merges(count: int, corpus: str = CORPUS) -> list[tuple[str, str]]:
-    """The `count` most frequent pairs, one after the other, ties in alphabetical order."""
+    """The `count` merges of the most frequent pairs in turn, ties in alphabetical order."""
     words = collections.Counter(corpus.lower().replace(",", " ").split())
     pieces = {word: [*word[:-1], word[-1] + "</w>"] for word in words}
     merges = []
@@ -43,7 +43,7 @@ def train_merges(count: int, corpus: str = CORPUS) -> list[tuple[str, str]]:
             for pair in zip(split, split[1:]):
                 pairs[pair] += words[word]
         if not pairs:
-            raise SystemExit(f"the corpus gives {len(merges)} merges, {count} were asked for")
+            raise SystemExit(f"expected {count} merges, but the corpus gives only {len(merges)}")
         best = min(pairs, key=lambda pair: (-pairs[pair], pair))
         merges.append(best)
         for word, split in pieces.items():
@@ -60,22 +60,23 @@ def train_merges(count: int, corpus: str = CORPUS) -> list[tuple[str, str]]:
 
 
 def vocabulary(merges, end_is_last: bool = True, size: int | None = None) -> dict[str, int]:
-    """Token to id. The marks are the last two ids; `size` fills up with tokens that no text gives.
+    """Token to id. The special tokens are the last two ids; tokens that no text contains pad the
+    vocabulary to `size`.
 
-    `end_is_last` False swaps the marks, so that the end mark is not the highest id: a text encoder
-    that looks for its eos_token_id still works, one that takes the highest id does not.
+    `end_is_last` False swaps the special tokens, so that the end token is not the highest id: a text
+    encoder that looks for its eos_token_id still works, one that takes the highest id does not.
     """
     characters = byte_characters()
     tokens = characters + [c + "</w>" for c in characters] + [a + b for a, b in merges]
     tokens += [f"<|unused{i}|>" for i in range(0 if size is None else size - 2 - len(tokens))]
     tokens += [START, END] if end_is_last else [END, START]
     if len(set(tokens)) != len(tokens):
-        raise SystemExit("a merge gives a token that is there already")
+        raise SystemExit("a merge gives a token that exists already")
     return {token: i for i, token in enumerate(tokens)}
 
 
 def write_tokenizer(folder: Path, merges, ids: dict[str, int], pad: str) -> None:
-    """Writes the four files; `pad` is the end mark for tokenizer 1 and "!" for tokenizer 2."""
+    """Writes the four files; `pad` is the end token for tokenizer 1 and "!" for tokenizer 2."""
 
     def mark(content):
         return {"content": content, "lstrip": False, "normalized": True, "rstrip": False,

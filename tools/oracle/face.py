@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Makes the face room's goldens: insightface's published steps with OpenCV and onnxruntime.
 
-  face.py planted tests/goldens/face/planted    a planted detector and recogniser, photos for them,
-                                                and what is found in the photos (expected.json)
+  face.py planted tests/goldens/face/planted    a handmade detector and recogniser, photos for them,
+                                                and the faces found in the photos (expected.json)
   face.py real tests/goldens/face SCRFD.onnx FR_FEATURE.onnx
-                                                what two real models (see tools/fetch_test_models.sh)
-                                                make of the astronaut photo
+                                                the results of two real models (see
+                                                tools/fetch_test_models.sh) for the astronaut photo
 
-The planted detector finds a magenta nose: a disc of 8 to 30 pixels at the detector's scale. It has
-SCRFD's nine outputs in their order. The disc's area gives the size of the box and the distances of the
-keypoints. A larger disc is found at a smaller detector size only, as large close-ups are.
+The handmade ("planted") detector finds a magenta nose: a disc of 8 to 30 pixels at the detector's scale. It
+has SCRFD's nine outputs in order. The disc's area gives the size of the box and the distances of the
+keypoints. Like a close-up, a larger disc is found only at a smaller detector size.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def detect(session, bgr, size, threshold=0.5):
 
 
 def align(bgr, points):
-    """Umeyama's similarity onto ArcFace's points, as skimage.transform.SimilarityTransform does it."""
+    """Umeyama's similarity to ArcFace's points, as in skimage.transform.SimilarityTransform."""
     src, dst = points.astype(np.float64), ARCFACE.astype(np.float64)
     a, b = src - src.mean(0), dst - dst.mean(0)
     u, s, vt = np.linalg.svd(b.T @ a / len(src))
@@ -104,7 +104,7 @@ def embed(session, crop):
 
 
 def faces_of(detector, recogniser, bgr, size):
-    """Retries at smaller sizes while nothing is found."""
+    """Retries at smaller sizes until a face is found."""
     sizes = range(size, 191, -64)
     for at in sizes:
         boxes, points = detect(detector, bgr, at)
@@ -131,8 +131,8 @@ def planted_detector():
     # Magenta is far in red and blue and far from green: 0.8 for the pure colour, 0 for all others.
     pixel = b.node("Relu", [conv("input.1", "magenta", f(0.5, -1, 0.5).reshape(1, 3, 1, 1), f(-1.2))])
     cells = b.node("AveragePool", [pixel], kernel_shape=[8, 8], strides=[8, 8])
-    # Channel 0: the magenta area in 3 x 3 cells; channel 1: evidence, which a disc that reaches
-    # beyond them loses, and which is highest at its centre.
+    # Channel 0: the magenta area in 3 x 3 cells. Channel 1: evidence, highest at the disc's centre and
+    # zero for a disc that reaches beyond the cells.
     weight = np.zeros((2, 1, 5, 5), np.float32)
     weight[1] = -2
     weight[:, :, 1:4, 1:4] = 1
@@ -146,11 +146,11 @@ def planted_detector():
         y = b.node("Transpose", [y], perm=[0, 2, 3, 1])
         return b.node("Reshape", [y, b.weight(f"{name}.shape", np.array([-1, width], np.int64))], name)
 
-    # Sizes at 8 pixels a cell grow with the disc: 1 at an area of 1.41 (a disc of 12 pixels).
+    # Sizes at 8 pixels per cell grow with the disc: 1 at an area of 1.41 (a disc of 12 pixels).
     grow, least = 0.28, 0.605
     half_w, half_h = 60 / 8, 70 / 8
     points = np.array([[-22, -24], [22, -24], [0, 0], [-18, 24], [18, 24]], np.float32).reshape(-1) / 8
-    middle = 0.5  # the cell's middle, seen from its origin
+    middle = 0.5  # the cell's middle, relative to its origin
     boxes = np.array([half_w, half_h, half_w, half_h], np.float32)
     shift = np.array([-middle, -middle, middle, middle], np.float32)
     columns = lambda first: np.stack([first, np.zeros_like(first)], 1)
@@ -176,7 +176,7 @@ def draw_face(bgr, x, y, s):
         cv2.circle(bgr, at(dx, -19.2), round(6 * s), (255, 255, 255), -1, cv2.LINE_AA)
         cv2.circle(bgr, at(dx, -19.2), round(3 * s), (60, 40, 20), -1, cv2.LINE_AA)
     cv2.line(bgr, at(-14.4, 19.2), at(14.4, 19.2), (60, 60, 160), max(1, round(4 * s)), cv2.LINE_AA)
-    # The disc's area makes the detector's scale: s = 0.605 + 0.28 * area in cells.
+    # The disc's area determines the detector's scale: s = 0.605 + 0.28 * area in cells.
     diameter = math.sqrt((s - 0.605) / 0.28 / 0.79 * 64 * 4 / math.pi) / 1.25
     cv2.circle(bgr, (round(x * 16), round(y * 16)), round(diameter * 8), (255, 0, 255), -1, cv2.LINE_AA, 4)
 

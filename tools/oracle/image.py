@@ -1,14 +1,14 @@
-"""Writes tests/goldens/image: pictures in every format and variant, and what the judges make of them.
+"""Writes tests/goldens/image: pictures in every format and variant, and the reference results for them.
 
-Judges: Pillow (decoding, EXIF orientation, resizing), OpenCV (bilinear resize, warp, the keypoint
+References: Pillow (decoding, EXIF orientation, resizing), OpenCV (bilinear resize, warp, the keypoint
 picture), scikit-image (the similarity transform). Run by hand:
 
     python tools/oracle/image.py [--out tests/goldens/image]
 
-needs numpy, pillow, opencv-python-headless, scikit-image. Deterministic for one set of versions;
-the versions that made the committed files are in versions.json. astronaut.jpg is scikit-image's
-photo of Eileen Collins (NASA, public domain), written once at quality 95; it is read here, and only
-made when absent.
+Needs numpy, pillow, opencv-python-headless, scikit-image. Deterministic for one set of versions;
+versions.json lists those that made the committed files. astronaut.jpg is scikit-image's
+photo of Eileen Collins (NASA, public domain), written once at quality 95; it is only
+written again if it is missing.
 """
 
 import argparse
@@ -30,7 +30,7 @@ Image.MAX_IMAGE_PIXELS = None
 
 
 def synthetic(w, h):
-    """Gradients and noise from integers alone, so that the tests can make the same picture."""
+    """Gradients and noise from integer arithmetic, so that the tests can make the same picture."""
     y, x, c = numpy.meshgrid(
         numpy.arange(h, dtype=numpy.uint32), numpy.arange(w, dtype=numpy.uint32),
         numpy.arange(3, dtype=numpy.uint32), indexing="ij")
@@ -39,7 +39,7 @@ def synthetic(w, h):
 
 
 def exif_with(orientation, kind="H", endian=">"):
-    """The smallest EXIF block with an orientation, as a short ("H"), a long ("I") or a byte ("B")."""
+    """A minimal EXIF block with an orientation as a short ("H"), a long ("I") or a byte ("B")."""
     code = {"B": 1, "H": 3, "I": 4}[kind]
     value = struct.pack(endian + kind, orientation).ljust(4, b"\0")
     head = b"MM\0*" if endian == ">" else b"II*\0"
@@ -51,7 +51,7 @@ def chunk(kind, data):
 
 
 def raw_png(w, h, depth, colour, rows, extra=b"", interlace=0):
-    """A PNG from rows as stored, for variants that Pillow does not write."""
+    """A PNG from raw rows, for variants that Pillow cannot write."""
     head = struct.pack(">IIBBBBB", w, h, depth, colour, 0, 0, interlace)
     data = zlib.compress(b"".join(b"\0" + row for row in rows))
     return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + extra + chunk(b"IDAT", data)
@@ -77,7 +77,7 @@ def save(array, file_format, mode=None, **options):
 
 
 def app1(jpeg, payload):
-    """The JPEG with one more APP1 segment right after its start."""
+    """The JPEG with an extra APP1 segment right after its start."""
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload + jpeg[2:]
 
 
@@ -178,7 +178,7 @@ def make_decode(out):
         (out / "decode" / name).write_bytes(data)
         image = Image.open(io.BytesIO(data))
         stored = image.size
-        with warnings.catch_warnings():  # that a palette's alpha is dropped: it is meant to be
+        with warnings.catch_warnings():  # about a palette's dropped alpha, which is intended
             warnings.simplefilter("ignore")
             pixels = numpy.asarray(ImageOps.exif_transpose(image).convert("RGB"))
         entries.append({"file": name, "stored": list(stored),
@@ -202,7 +202,7 @@ def make_resize(out):
         for name, kind in filters.items():
             crc = zlib.crc32(image.resize((to_w, to_h), kind).tobytes())
             cases.append([w, h, to_w, to_h, name, crc])
-    # Sums of steps carry their rounding: sizes at which nearest depends on it.
+    # Sizes at which nearest depends on the rounding of accumulated steps.
     for w, to_w in [(97, 1009), (1009, 97), (333, 1000), (7, 10007)]:
         image = Image.fromarray(synthetic(w, 3))
         cases.append([w, 3, to_w, 3, "nearest", zlib.crc32(image.resize((to_w, 3), 0).tobytes())])
@@ -237,7 +237,7 @@ def make_opencv(out, photo):
 
 
 def draw_keypoints(points, w, h):
-    """The published picture of five keypoints, from its description: float32 points, 64-bit
+    """The published picture of five keypoints, drawn from its description: float32 points, 64-bit
     canvas."""
     colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255)]
     points = numpy.array(points, dtype=numpy.float32)
@@ -279,7 +279,7 @@ def make_draw(out):
 
 
 def make_photo_size(out):
-    """The published rule on many shapes: [w, h, first w, first h, final w, final h]; None when a
+    """The published rule for many shapes: [w, h, first w, first h, final w, final h]; None if a
     side becomes 0."""
     generator = numpy.random.default_rng(3)
     shapes = [(1, 1), (512, 512), (4000, 3000), (3000, 4000), (1920, 1080), (20000, 1), (20000, 1000),
@@ -324,7 +324,7 @@ def main():
     make_resize_photo(out, photo)
     (out / "photo.json").write_text(json.dumps(
         {"size": [photo.shape[1], photo.shape[0]], "crc": zlib.crc32(photo.tobytes())}))
-    # What Pillow makes of quality 95, decoded again: ours must be the same picture.
+    # Pillow's JPEG of quality 95, decoded again: our encoder must give the same picture.
     again = numpy.asarray(Image.open(io.BytesIO(save(photo, "JPEG", quality=95))).convert("RGB"))
     (out / "jpeg_quality.json").write_text(json.dumps({"crc": zlib.crc32(again.tobytes())}))
     (out / "versions.json").write_text(json.dumps(

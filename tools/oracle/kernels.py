@@ -1,10 +1,10 @@
 """Times torch on the shapes of bench/kernels_bench.cpp.
 
-Run it beside the bench, with as many threads:
+Use as many threads as for the bench:
 
     python tools/oracle/kernels.py --threads 2 [--dtype f32|bf16]
 
-With one thread the process's own time counts, else the wall's; the best of the runs is shown.
+Measures processor time with one thread, else wall-clock time; prints the best of the runs.
 """
 
 import argparse

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Makes ONNX face models with the published structures and random weights, and what onnxruntime
-computes from them.
+"""Makes ONNX face models with the published structures and random weights, and onnxruntime's results
+for them.
 
   onnx_models.py goldens tests/goldens/onnx     small models (committed) with their outputs
-  onnx_models.py corpus fuzz/corpus/onnx        tiny models that the fuzzer starts from (committed)
+  onnx_models.py corpus fuzz/corpus/onnx        tiny models as seeds for the fuzzer (committed)
   onnx_models.py full FOLDER                    the published sizes (about 265 MB), with outputs
 
 iresnet:  ArcFace's IResNet: pre-normalised blocks, PRelu, Flatten, Gemm, BatchNormalization.
 scrfd:    SCRFD-10G: three-conv stem, average-pooled shortcuts, PAFPN, heads of three 3x3
           convolutions; sizes of the top-down path computed from shapes as torch exports them.
 
-The input of every run is `pattern(shape)`, which tests make for themselves.
+The input of every run is `pattern(shape)`, which the tests compute themselves.
 """
 
 import argparse
@@ -24,14 +24,14 @@ from safetensors.numpy import save_file
 
 
 def pattern(shape):
-    """Numbers in [-1, 1) that any language makes with the same bits."""
+    """Numbers in [-1, 1) that have the same bits in any language."""
     i = np.arange(np.prod(shape), dtype=np.uint64)
     bits = (i * np.uint64(2654435761) + np.uint64(12345)) & np.uint64(0xFFFFFFFF)
     return ((bits >> np.uint64(16)).astype(np.float32) / np.float32(32768) - np.float32(1)).reshape(shape)
 
 
 class Builder:
-    """Nodes and initializers by names counted up, as torch's exporter names them."""
+    """Nodes and initializers with numbered names, like those of torch's exporter."""
 
     def __init__(self, seed):
         self.random = np.random.default_rng(seed)
@@ -90,7 +90,7 @@ class Builder:
 
 
 def iresnet(widths, blocks, stem, seed, opset=11, fold=True, size=512):
-    """IResNet; with fold, normalisation after a convolution is part of it, as exporters do."""
+    """IResNet; with `fold`, normalisation is folded into the convolution before it, as exporters do."""
     b = Builder(seed)
 
     def conv_norm(x, name, c, o, kernel=3, stride=1, gain=1.0):
@@ -126,7 +126,7 @@ def iresnet(widths, blocks, stem, seed, opset=11, fold=True, size=512):
 
 
 def scrfd(stem, widths, blocks, fpn, feature, batched, seed):
-    """SCRFD with nine outputs; `batched` is the export with a batch axis in front of them."""
+    """SCRFD with nine outputs; `batched` adds a batch axis to them."""
     b = Builder(seed)
     relu = lambda x: b.node("Relu", [x])
     x = relu(b.conv("input.1", "stem.0", 3, stem // 2, stride=2))
@@ -197,7 +197,7 @@ def scrfd(stem, widths, blocks, fpn, feature, batched, seed):
 
 
 def layouts(seed):
-    """One output for every way in which orders of axes can meet: the graph is channels last, ONNX is not."""
+    """One output for every combination of axis orders: the graph is channels-last, ONNX is channels-first."""
     b = Builder(seed)
     f32, i64 = np.float32, np.int64
     x = b.conv("input.1", "conv", 3, 6)  # [2,6,9,11]
@@ -290,7 +290,7 @@ def main():
     args.folder.mkdir(parents=True, exist_ok=True)
     face, two = [(1, 3, 112, 112)], [(2, 3, 112, 112)]
     if args.what == "goldens":
-        # 100 layers as published; the last width is small because 49 times it feeds the 512.
+        # 100 layers as published; the last width is small, because 49 times it is the input of the 512.
         write(args.folder, "iresnet100_small", iresnet((4, 6, 10, 2), (3, 13, 30, 3), 4, seed=1), two)
         write(args.folder, "iresnet18_small", iresnet((4, 4, 4, 1), (2, 2, 2, 2), 4, seed=2, opset=17, fold=False), face)
         sizes = [(1, 3, 64, 96), (1, 3, 96, 64)]

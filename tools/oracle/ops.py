@@ -1,8 +1,8 @@
-"""Goldens of single ops: every line of tests/goldens/ops/cases.txt computed by torch.
+"""Makes the goldens of single ops: torch computes every line of tests/goldens/ops/cases.txt.
 
-Arithmetic is done in float64 and rounded once, so that a golden is what an exact kernel would give; the
-sinusoid is diffusers' own, in its own precision. Pooling is computed by onnxruntime too, and both must agree
-where torch can express the case (it has no unequal pads).
+Computes in float64 and rounds once, so that a golden equals an exact kernel's result. The sinusoid is
+diffusers' own, in its own precision. Pooling is also computed by onnxruntime; both must agree where torch
+supports the case (it has no unequal pads).
 
     python tools/oracle/ops.py
 """
@@ -106,7 +106,7 @@ def group_moments(src, groups=32, chunk_pixels=128):
 
 
 def group_scale(src, groups=32, eps=1e-5, silu=False):
-    """By the laws of mean and variance of all that the chunks hold."""
+    """Combines the chunks' means and variances."""
     x, moments, weight, bias = src
     count, mean, squares = moments.unbind(-1)
     share = count / count.sum(1, keepdim=True)
@@ -227,7 +227,7 @@ def compute(op, src, attributes):
 def main():
     folder = pathlib.Path(__file__).resolve().parents[2] / "tests" / "goldens" / "ops"
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=pathlib.Path, default=folder, help="where cases.txt is and ops.safetensors goes")
+    parser.add_argument("--folder", type=pathlib.Path, default=folder, help="folder of cases.txt and ops.safetensors")
     folder = parser.parse_args().folder
     tensors = {}
     for line in (folder / "cases.txt").read_text().splitlines():

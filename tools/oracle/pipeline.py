@@ -5,13 +5,13 @@
 
 --pipeline is diffusers' community file examples/community/pipeline_stable_diffusion_xl_instantid.py
 (of huggingface/diffusers; it is not part of this repository). Needs torch, diffusers 0.42,
-transformers 5, opencv and pillow. Everything runs in fp32 on the CPU, from the files as committed:
-16-bit weights are read back and widened. What is written: tests/goldens/pipeline/README.md.
+transformers 5, opencv and pillow. Everything runs in fp32 on the CPU, from the committed files:
+16-bit weights are read back and widened. tests/goldens/pipeline/README.md describes the output.
 
---keep leaves the checkpoints as they are and makes only the goldens anew.
---sensitivity writes nothing: it reverses one tensor after another and shows for each part which
-ones the plain picture hardly depends on. (None at all: biases of keys, which the softmax cancels,
-and the last layer of text encoder 1, which is not read.)
+--keep keeps the checkpoints and regenerates only the goldens.
+--sensitivity writes nothing: it reverses one tensor after another and lists for each part the
+tensors that hardly affect the plain picture. (Biases of keys, which the softmax cancels, and the
+last layer of text encoder 1, which is not read, do not affect it at all.)
 """
 
 import argparse
@@ -33,7 +33,7 @@ GOLDENS = Path(__file__).resolve().parents[2] / "tests" / "goldens" / "pipeline"
 
 
 def make_identity(request: dict) -> dict:
-    """A face as `semblance face --save` writes it: a random embedding some 20 long, five keypoints."""
+    """A face in the format of `semblance face --save`: a random embedding of norm about 20, five keypoints."""
     draw = np.random.default_rng(request["seed"])
     embedding = draw.standard_normal(512).astype(np.float32)
     embedding *= np.float32(20) / np.linalg.norm(embedding)
@@ -51,7 +51,7 @@ def make_identity(request: dict) -> dict:
 
 
 def keypoints_on_picture(identity: dict, size: list[int]) -> np.ndarray:
-    """The identity's keypoints in the picture's pixels: fit inside, centred, aspect kept."""
+    """The identity's keypoints in the picture's pixels: scaled to fit, centred, same aspect ratio."""
     w, h = identity["image_size"]
     scale = min(size[0] / w, size[1] / h)
     offset = np.array([(size[0] - scale * w) / 2, (size[1] - scale * h) / 2])
@@ -59,7 +59,7 @@ def keypoints_on_picture(identity: dict, size: list[int]) -> np.ndarray:
 
 
 def arguments(module, request: dict, identity: dict) -> dict:
-    """The pipeline's own arguments for a request."""
+    """The pipeline's arguments for a request."""
     w, h = request["size"]
     keypoints = keypoints_on_picture(identity, request["size"])
     return {
@@ -106,13 +106,13 @@ def write_case(pipe, module, checkpoint: str, name: str, out: Path) -> None:
 
 
 def check_weights(pipe, checkpoint: Path) -> None:
-    """Fails unless every tensor of the files is in the pipeline, with the same value."""
+    """Fails unless the pipeline contains every tensor of the files with the same value."""
     from safetensors.torch import load_file
 
     parts = {checkpoint / "base" / p: getattr(pipe, p) for p in ("unet", "vae", "text_encoder", "text_encoder_2")}  # fmt: skip
     parts[checkpoint / "identitynet"] = pipe.controlnet
     for folder, module in parts.items():
-        # The adapter's layers live inside the UNet's processors and come from their own file.
+        # The adapter's layers are inside the UNet's processors but come from a separate file.
         state = {k: v for k, v in module.state_dict().items() if "processor." not in k}
         left = set(state)
         for path in folder.glob("*.safetensors"):
@@ -121,10 +121,10 @@ def check_weights(pipe, checkpoint: Path) -> None:
                     continue
                 name = name if name in state else name.removeprefix("text_model.")
                 if not torch.equal(state[name], tensor.float()):
-                    raise SystemExit(f"{path}: {name} was not loaded as it lies in the file")
+                    raise SystemExit(f"{path}: {name} was loaded with other values than the file's")
                 left.discard(name)
         if left:
-            raise SystemExit(f"{folder}: nothing in the files for {sorted(left)[:5]}")
+            raise SystemExit(f"{folder}: missing in the files: {sorted(left)[:5]}")
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
@@ -133,7 +133,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def sensitivity(pipe, module, checkpoint: str) -> None:
-    """Reverses each tensor in turn; lists the ones that the plain picture hardly shows."""
+    """Reverses each tensor in turn; lists those that hardly affect the plain picture."""
     request = pipeline_cases.case(checkpoint, "plain")
     identity = make_identity(request)
     want = np.asarray(run(pipe, module, request, identity, "pil")[0])
@@ -162,8 +162,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--pipeline", type=Path, required=True, help="the community file")
     parser.add_argument("--out", type=Path, default=GOLDENS)
-    parser.add_argument("--only", choices=CONFIGS, help="one of the checkpoints")
-    parser.add_argument("--keep", action="store_true", help="keep the checkpoints that are there")
+    parser.add_argument("--only", choices=CONFIGS, help="only this checkpoint")
+    parser.add_argument("--keep", action="store_true", help="keep the existing checkpoints")
     parser.add_argument("--sensitivity", action="store_true", help="report, write nothing")
     options = parser.parse_args()
     torch.set_num_threads(1)  # the order of sums, and so the last bits, depend on it

@@ -1,4 +1,4 @@
-"""The golden pictures: which request is made of which small checkpoint. Data only.
+"""The golden pictures: the requests for each small checkpoint. Data only.
 
 size is [width, height]. identity_strength is the pipeline's controlnet_conditioning_scale,
 adapter_strength its set_ip_adapter_scale. keypoints are in the pixels of identity_size (the picture's

@@ -1,4 +1,4 @@
-"""What the published pipeline computes on the way, for one request: the stages' goldens.
+"""The goldens of stages: intermediate results of the published pipeline for one request.
 
 Shapes are torch's (channels first); a batch of two is [unconditional, conditional].
 """
@@ -7,7 +7,7 @@ import torch
 
 
 def watch(module, outputs: dict, name: str):
-    """Keeps what a module returns (the first of a tuple) under `name`."""
+    """Stores a module's result (the first of a tuple) under `name`."""
 
     def hook(_, __, result):
         outputs[name] = (result[0] if isinstance(result, tuple) else result).detach().clone()
@@ -32,7 +32,7 @@ def text(pipe, prompt: str, negative: str) -> dict[str, torch.Tensor]:
     )
     for hook in hooks:
         hook.remove()
-    # The hooks saw the negative prompt last: encode_prompt takes the prompt first.
+    # The hooks saw the negative prompt last: encode_prompt encodes the prompt first.
     return {
         "tokens.1": token_ids(pipe.tokenizer, [negative, prompt]),
         "tokens.2": token_ids(pipe.tokenizer_2, [negative, prompt]),
@@ -59,7 +59,7 @@ def blocks(unet) -> list[tuple[str, str]]:
 
 @torch.no_grad()
 def make(pipe, asked: dict, request: dict) -> dict[str, torch.Tensor]:
-    """Every stage of the request, guidance on, with its strengths; the step is the first one."""
+    """Every stage of the request with guidance and its strengths, for one step."""
     width, height = request["size"]
     made = text(pipe, request["prompt"], request["negative"])
     made["time_ids"] = torch.tensor([[height, width, 0, 0, height, width]] * 2, dtype=torch.float32)
@@ -80,7 +80,7 @@ def make(pipe, asked: dict, request: dict) -> dict[str, torch.Tensor]:
     made["noise"] = noise
     made["schedule.timesteps"] = pipe.scheduler.timesteps.float()
     made["schedule.sigmas"] = pipe.scheduler.sigmas.float()
-    # A timestep between the ends: the first may be where a sinusoid of it is special.
+    # A timestep between the ends, because the first may be a special point of its sinusoid.
     timestep = pipe.scheduler.timesteps[1]
     latent = pipe.scheduler.scale_model_input(noise * pipe.scheduler.sigmas[1], timestep)
     made["step.timestep"] = timestep.float().reshape(1)
@@ -88,7 +88,7 @@ def make(pipe, asked: dict, request: dict) -> dict[str, torch.Tensor]:
     made |= step(pipe, made, request)
 
     decoded = torch.randn((1, 4, 9, 7), generator=generator) * 3
-    made["vae.decode.latent"] = decoded  # as the pipeline's loop leaves it, not yet divided
+    made["vae.decode.latent"] = decoded  # the result of the pipeline's loop, not yet divided
     scaled = decoded / pipe.vae.config.scaling_factor
     made["vae.decode.picture"] = pipe.vae.decode(scaled, return_dict=False)[0]
     drawn = torch.rand((1, 3, 40, 56), generator=generator) * 2 - 1
@@ -98,7 +98,7 @@ def make(pipe, asked: dict, request: dict) -> dict[str, torch.Tensor]:
 
 
 def step(pipe, inputs: dict[str, torch.Tensor], request: dict) -> dict[str, torch.Tensor]:
-    """IdentityNet and UNet once, on both halves; blocks' outputs as well."""
+    """IdentityNet and UNet once on both halves, with the blocks' outputs."""
     made = {}
     hooks = [watch(net.get_submodule(path), made, f"{part}.{name}")
              for part, net in (("identitynet", pipe.controlnet), ("unet", pipe.unet))

@@ -1,10 +1,10 @@
 """Loads the published InstantID pipeline (diffusers' community file) from a path, without copying it.
 
-Three things are changed while loading, none of which changes what is computed:
-- MultiControlNetModel is imported from where diffusers keeps it since 0.33;
-- check_inputs is bypassed: its arguments moved in diffusers, and our cases are valid;
-- the resampler, whose sizes the file writes out (1280 wide, 4 layers, 20 heads), is built with the
-  sizes of the adapter at hand. The width of a head stays 64, which no shape shows.
+Three changes are made while loading; none affects the results:
+- MultiControlNetModel is imported from its place since diffusers 0.33;
+- check_inputs is bypassed: its arguments changed in diffusers, and our cases are valid;
+- the resampler, whose sizes are fixed in the file (1280 wide, 4 layers, 20 heads), is built with the
+  given adapter's sizes. The heads stay 64 wide, which cannot be derived from any shape.
 """
 
 import sys
@@ -23,7 +23,7 @@ def load_module(path: Path) -> types.ModuleType:
     source = Path(path).read_text()
     old = "from diffusers.pipelines.controlnet.multicontrolnet import"
     if old not in source:
-        raise SystemExit(f"{path} does not import MultiControlNetModel as the community file does")
+        raise SystemExit(f"cannot patch {path}: it does not import MultiControlNetModel like the community file")
     source = source.replace(old, "from diffusers.models.controlnets.multicontrolnet import")
     module = types.ModuleType("published_instantid")
     module.__file__ = str(path)
@@ -45,7 +45,7 @@ def read_adapter(path: Path) -> dict[str, dict[str, torch.Tensor]]:
 
 
 def resampler_sizes(image_proj: dict[str, torch.Tensor]) -> dict[str, int]:
-    """What the Resampler's constructor wants, read from the tensors' shapes."""
+    """The arguments of Resampler's constructor, from the tensors' shapes."""
     _, queries, width = image_proj["latents"].shape
     return {
         "dim": width,
@@ -60,7 +60,7 @@ def resampler_sizes(image_proj: dict[str, torch.Tensor]) -> dict[str, int]:
 
 
 def load_adapter(pipe, module: types.ModuleType, path: Path) -> None:
-    """pipe.load_ip_adapter_instantid, for an adapter of any size in either file format."""
+    """Like pipe.load_ip_adapter_instantid, for an adapter of any size in either file format."""
     parts = read_adapter(path)
     sizes = resampler_sizes(parts["image_proj"])
     resampler = module.Resampler
@@ -76,7 +76,7 @@ def load_adapter(pipe, module: types.ModuleType, path: Path) -> None:
 
 
 def load_pipeline(module: types.ModuleType, checkpoint: Path, variant: str | None = None):
-    """The pipeline on a folder that holds base/, identitynet/ and ip-adapter.*, upcast to fp32."""
+    """The pipeline from a folder with base/, identitynet/ and ip-adapter.*, upcast to fp32."""
     from diffusers import ControlNetModel
 
     identitynet = ControlNetModel.from_pretrained(
@@ -88,6 +88,6 @@ def load_pipeline(module: types.ModuleType, checkpoint: Path, variant: str | Non
     (adapter,) = checkpoint.glob("ip-adapter.*")
     load_adapter(pipe, module, adapter)
     pipe.set_progress_bar_config(disable=True)
-    # A watermark is drawn only where the invisible-watermark package is installed.
+    # A watermark is drawn only if the invisible-watermark package is installed.
     pipe.watermark = None
     return pipe

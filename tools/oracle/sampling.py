@@ -1,8 +1,8 @@
-"""The judge of src/sampling: torch's CPU generator and diffusers' EulerDiscreteScheduler.
+"""Makes the goldens of src/sampling with torch's CPU generator and diffusers' EulerDiscreteScheduler.
 
     python tools/oracle/sampling.py
 
-writes tests/goldens/sampling/noise.json and euler.json. Needs torch and diffusers. Deterministic; the noise is that
+Writes tests/goldens/sampling/noise.json and euler.json. Needs torch and diffusers. Deterministic; the noise is that
 of a processor with AVX2.
 """
 
@@ -18,7 +18,7 @@ from diffusers import EulerDiscreteScheduler
 GOLDENS = Path(__file__).resolve().parents[2] / "tests" / "goldens" / "sampling"
 SEEDS = [0, 1, 42, 2**31, 2**32 - 1, 2**32 + 42, 2**63 - 1, 2**64 - 1]
 SIZES = [*range(1, 41), 47, 48, 49, 4 * 8 * 8, 4 * 9 * 13, 4 * 128 * 128]
-# Calls on one generator: what is kept of a pair crosses larger calls.
+# Consecutive calls on one generator: half of a pair is kept across larger calls.
 SEQUENCE = [3, 20, 2, 1, 5, 16, 4 * 8 * 8, 15, 17, 1, 31, 7]
 SDXL = {"_class_name": "EulerDiscreteScheduler", "_diffusers_version": "0.19.0.dev0", "beta_end": 0.012, "beta_schedule": "scaled_linear",
         "beta_start": 0.00085, "clip_sample": False, "interpolation_type": "linear", "num_train_timesteps": 1000, "prediction_type": "epsilon",
@@ -35,7 +35,7 @@ def fnv(array):
 
 
 def numbers(array):
-    """float32 as the shortest decimals that read back the same."""
+    """float32 values as the shortest decimals that round-trip."""
     return [float(f"{x:.9g}") for x in np.asarray(array, dtype=np.float32).reshape(-1)]
 
 

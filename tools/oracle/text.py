@@ -1,16 +1,16 @@
-"""The judge of src/text: transformers' CLIPTokenizer.
+"""Makes the goldens of src/text with transformers' CLIPTokenizer.
 
     python tools/oracle/text.py --wheel open_clip_torch-3.3.0-py3-none-any.whl
 
-writes tests/goldens/text: a small vocabulary (the first merges of CLIP's own), in the layout of SDXL's two
-tokenizers, and golden ids of some hundred texts for each.
+Writes tests/goldens/text: a small vocabulary (the first merges of CLIP's own) in the layout of SDXL's two
+tokenizers, and golden ids of a few hundred texts for each.
 
     python tools/oracle/text.py --wheel ... --full build/release/src/text/tokenize_tool
 
-rebuilds CLIP's whole vocabulary in a temporary folder and compares the program with transformers on every code
-point in three surroundings and on random mixed texts; prints the number of differences.
+Rebuilds CLIP's whole vocabulary in a temporary folder and compares the program with transformers on every code
+point in three contexts and on random mixed texts; prints the number of differences.
 
-The wheel is PyPI's open-clip-torch (MIT licence; `pip download --no-deps open-clip-torch`), which holds
+The wheel is PyPI's open-clip-torch (MIT licence; `pip download --no-deps open-clip-torch`), which contains
 bpe_simple_vocab_16e6.txt.gz. Needs transformers 5. Deterministic.
 """
 
@@ -33,7 +33,7 @@ SMALL_MERGES = 4000
 
 
 def byte_symbols():
-    """The characters that stand for bytes, in the order of CLIP's vocabulary."""
+    """The characters that represent bytes, in the order of CLIP's vocabulary."""
     printing = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     rest = [b for b in range(256) if b not in printing]
     return [chr(b) for b in printing] + [chr(256 + i) for i in range(len(rest))]
@@ -56,7 +56,7 @@ def write_vocabulary(folder, merges):
 
 
 def write_settings(folder, pad, decoder):
-    """The files beside the vocabulary as SDXL's repositories have them: older (without added_tokens_decoder: the
+    """The files beside the vocabulary as in SDXL's repositories: older (without added_tokens_decoder: the
     special tokens are in special_tokens_map.json) or newer."""
 
     def token(content, **flags):
@@ -104,7 +104,7 @@ ALPHABETS = [
 
 
 def random_text(rng, full):
-    """Pieces of words, scripts, marks and odd characters."""
+    """Pieces of words, scripts, combining marks and unusual characters."""
     pieces = []
     for _ in range(rng.randint(1, 12)):
         kind = rng.random()
@@ -141,7 +141,7 @@ def write_goldens(merges):
         write_vocabulary(folder, merges[:SMALL_MERGES])
         write_settings(folder, pad, decoder)
         tokenizers[name] = CLIPTokenizer.from_pretrained(folder)
-    # One vocabulary for the three, which the tests link to.
+    # One vocabulary for all three; the tests link to it.
     for name in ("vocab.json", "merges.txt"):
         (GOLDENS / "first" / name).replace(GOLDENS / name)
         for folder in ("second", "third"):
@@ -161,7 +161,7 @@ def write_goldens(merges):
             pads = [tokenizer.pad_token_id] * max(0, 75 - len(ids))
             assert encoded == [tokenizer.bos_token_id, *ids[:75], tokenizer.eos_token_id, *pads]
         if len(row["encoded"]) == 77 and row["encoded"][1:-1] != row["first"][:75]:
-            del row["encoded"]  # plain padding says nothing new
+            del row["encoded"]  # plain padding adds nothing
         rows.append(row)
     with open(GOLDENS / "ids.json", "w") as file:
         file.write("[\n" + ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows) + "\n]\n")

@@ -1,12 +1,12 @@
-"""Writes src/text/unicode_tables.cpp: what the `tokenizers` package holds to be a letter, a number,
-white space, a lower case, and which characters its NFC does not know.
+"""Writes src/text/unicode_tables.cpp: the characters that the `tokenizers` package treats as letters,
+numbers and white space, its lower-case mapping, and the characters unknown to its NFC.
 
     python tools/oracle/text_tables.py > src/text/unicode_tables.cpp
 
-The package asks three libraries, each of another Unicode version (0.23: a regular expression engine with
-Unicode 16, Rust's own lower case with Unicode 17, a normaliser that stopped near Unicode 10), so the tables are
-read out of it, one code point at a time, instead of from any one version of Unicode. Needs `tokenizers`, and
-`unicodedata2` for the newest character database, against which the normaliser's gaps are found.
+The package uses three libraries with different Unicode versions (0.23: a regular expression engine with
+Unicode 16, Rust's own lower case with Unicode 17, a normaliser from about Unicode 10). So the tables are
+extracted from it, one code point at a time, instead of from one version of Unicode. Needs `tokenizers`, and
+`unicodedata2` for the newest character database, which reveals the normaliser's gaps.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def ranges(code_points):
 
 
 def matching(pattern):
-    """Code points that a regular expression of one character matches."""
+    """Code points that a single-character regular expression matches."""
     remove = normalizers.Replace(Regex(pattern), "")
     return [c for c in CODE_POINTS if remove.normalize_str(chr(c)) == ""]
 
@@ -42,7 +42,7 @@ def lower_ranges():
         if text == chr(c):
             continue
         if len(text) != 1:
-            assert (c, text) == (0x130, "i\u0307"), hex(c)  # the one that unicode.cpp knows by itself
+            assert (c, text) == (0x130, "i\u0307"), hex(c)  # the only one handled in unicode.cpp
             continue
         delta = ord(text) - c
         for stride in (1, 2):
@@ -55,7 +55,7 @@ def lower_ranges():
 
 
 def unknown_to_nfc():
-    """Characters that compose, decompose or reorder in the newest Unicode, and stay as they are in the package."""
+    """Characters that compose, decompose or reorder in the newest Unicode, but not in the package."""
     nfd, nfc = normalizers.NFD(), normalizers.NFC()
     unknown = set()
     for c in CODE_POINTS:
@@ -66,7 +66,7 @@ def unknown_to_nfc():
             unknown.update([s, decomposed[0]])
             unknown.update(x for x in decomposed if x != "\u0307")
             unknown.update(unicodedata2.normalize("NFC", decomposed[:-1]))
-        # A mark moves in front of one of a higher class, or behind one of a lower.
+        # A mark moves before one of a higher class, or after one of a lower class.
         for before, after in (("a\u0345", ""), ("a", "\u0334")):
             ours = nfd.normalize_str(before + s + after)
             if ours != unicodedata2.normalize("NFD", before + s + after):

@@ -1,7 +1,7 @@
 """Builds a small random checkpoint in the published layout from one entry of tiny_configs.py.
 
-The classes of diffusers and transformers give names and shapes; the values are drawn here, so scaled
-that activations stay near 1 through every part and every tensor shows in the picture: no zero
+Names and shapes come from the classes of diffusers and transformers. The values are drawn here and scaled
+so that activations stay near 1 in every part and every tensor affects the picture: no zero
 convolutions, no norm at 1 and 0, no bias at 0.
 """
 
@@ -19,7 +19,7 @@ EMBEDDING_WIDTH = 512  # of the recogniser
 
 
 def value(name: str, shape, generator: torch.Generator) -> torch.Tensor:
-    """A random tensor for a parameter of that name: the scale follows from its part in the net."""
+    """A random tensor for a parameter of this name, scaled according to its role in the network."""
     noise = torch.randn(tuple(shape), generator=generator)
     if name.endswith("bias"):
         return 0.2 * noise
@@ -28,13 +28,13 @@ def value(name: str, shape, generator: torch.Generator) -> torch.Tensor:
     if "embedding.weight" in name or name == "latents":
         return 0.7 * noise
     fan_in = math.prod(shape[1:])
-    # The last layer of a residual branch adds to the trunk: smaller, so that the trunk does not grow.
+    # The last layer of a residual branch is smaller, so that the trunk does not grow.
     ends_branch = ("conv2.", "to_out.", "ff.net.2.", "proj_out.", "out_proj.", "fc2.")
     gain = 0.7 if any(part in name for part in ends_branch) else 1.0
     if "cond_embedding" in name:
-        gain = 1.8  # SiLU after every convolution halves what came in
+        gain = 1.8  # SiLU after every convolution halves its input
     if any(part in name for part in ("to_q.", "to_k.", "q_proj.", "k_proj.", "to_k_ip.")):
-        gain = 1.5  # scores that differ, so that attention is not a plain mean
+        gain = 1.5  # unequal scores, so that attention is not a plain mean
     return gain / math.sqrt(fan_in) * noise
 
 
@@ -81,7 +81,7 @@ def text_encoder(config: dict, part: str, ids: dict[str, int]):
 
 
 def build(config: dict) -> dict[str, object]:
-    """The modules, filled; keys are the folder names."""
+    """The modules with their values, by folder name."""
     from diffusers import AutoencoderKL, ControlNetModel, EulerDiscreteScheduler
     from diffusers import UNet2DConditionModel
 
@@ -122,8 +122,8 @@ def build(config: dict) -> dict[str, object]:
 
 
 def adapter_shapes(resampler: dict, cross_width: int, processors: dict) -> dict[str, dict]:
-    """Names and shapes of ip-adapter.bin. `processors`: the UNet's attention processors in order,
-    name to the width of its block."""
+    """Names and shapes of ip-adapter.bin. `processors` maps the names of the UNet's attention processors,
+    in order, to the widths of their blocks."""
     width, inner = resampler["width"], 64 * resampler["heads"]
     proj = {
         "latents": (1, resampler["queries"], width),
@@ -152,7 +152,7 @@ def adapter_shapes(resampler: dict, cross_width: int, processors: dict) -> dict[
 
 
 def processor_widths(unet) -> dict[str, int]:
-    """The UNet's attention processors in the order in which the adapter numbers them (down, up, mid)."""
+    """The UNet's attention processors in the adapter's order (down, up, mid)."""
     return {
         name: unet.get_submodule(name.removesuffix(".processor")).to_q.out_features
         for name in unet.attn_processors
@@ -164,13 +164,13 @@ def adapter(config: dict, unet, generator: torch.Generator) -> dict[str, dict[st
         config["resampler"], unet.config.cross_attention_dim, processor_widths(unet)
     )
     parts = {part: {n: value(n, s, generator) for n, s in names.items()} for part, names in shapes.items()}  # fmt: skip
-    # A face embedding is some 20 long, not 1 an element as the layers above expect.
+    # A face embedding has a norm of about 20, not elements of about 1 as the layers above expect.
     parts["image_proj"]["proj_in.weight"] *= 1.2
     return parts
 
 
 def drop_defaults(path: Path, constructor) -> None:
-    """Leaves out of a config.json every key that says what the class's default says."""
+    """Removes every key from a config.json whose value is the class's default."""
     config = json.loads(path.read_text())
     defaults = {n: p.default for n, p in inspect.signature(constructor).parameters.items()}
 
@@ -199,7 +199,7 @@ def save_text_encoder(config: dict, module, folder: Path, dtype: torch.dtype) ->
 
 
 def write(config: dict, out: Path) -> None:
-    """Writes base/, identitynet/ and the adapter into `out`, emptied first."""
+    """Empties `out` and writes base/, identitynet/ and the adapter into it."""
     made = build(config)
     dtype = getattr(torch, config["file_dtype"])
     shutil.rmtree(out, ignore_errors=True)
@@ -211,7 +211,7 @@ def write(config: dict, out: Path) -> None:
         save_text_encoder(config, made[part], base / part, dtype)
     shard = config.get("shard_bytes", 10**9)
     for part, folder in (("unet", base / "unet"), ("vae", base / "vae"), ("identitynet", out / "identitynet")):  # fmt: skip
-        # The published identitynet has fp16 values in a file without the variant's name.
+        # The published identitynet has fp16 values in a file without the variant in its name.
         variant = config["variant"] if part != "identitynet" else None
         size = shard if part == "unet" else 10**9
         made[part].to(dtype).save_pretrained(folder, variant=variant, max_shard_size=size)

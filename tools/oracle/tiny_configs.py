@@ -1,15 +1,15 @@
-"""The small checkpoints: what each is made of. Data only; tiny_checkpoint.py builds them.
+"""Configurations of the small checkpoints. Data only; tiny_checkpoint.py builds them.
 
-Each checkpoint differs from the others wherever a published or fine-tuned checkpoint may differ, so
-that a program that assumes a size, a name or a type fails on one of them.
+The checkpoints differ wherever published or fine-tuned checkpoints may differ, so that a program that
+assumes a size, a name or a type fails on one of them.
 """
 
-# Published SDXL in small: names, types, folder layout and every choice as in the published fp16 files.
+# A small version of the published SDXL: names, types, folder layout and options of the published fp16 files.
 FP16_PUBLISHED = {
     "file_dtype": "float16",
     "variant": "fp16",
     "text_model_prefix": True,
-    # Files written before transformers 4.31 carry this buffer; loaders leave it aside.
+    # Files written before transformers 4.31 contain this buffer; loaders ignore it.
     "position_ids": True,
     "eos_token_id": 2,
     "end_is_last": True,
@@ -46,7 +46,7 @@ FP16_PUBLISHED = {
     "seed": 101,
 }
 
-# Two levels, transformers on both, numbers where the published configs have lists, shards, bf16.
+# Two levels with transformers on both, single numbers instead of lists in the configs, shards, bf16.
 BF16_SHARDS = {
     "file_dtype": "bfloat16",
     "variant": None,
@@ -88,8 +88,8 @@ BF16_SHARDS = {
     "seed": 202,
 }
 
-# Convolutions around the transformers, velocity prediction, the end mark not the highest id, and
-# configs that leave out every key that has diffusers' default.
+# Convolutions around the transformers, velocity prediction, an end token that is not the highest id, and
+# configs without the keys that have diffusers' default.
 FP32_CONVOLUTIONS = {
     "file_dtype": "float32",
     "variant": None,

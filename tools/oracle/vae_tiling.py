@@ -3,9 +3,9 @@
 
     python vae_tiling.py [--out DIR]
 
-Reads the small checkpoints that pipeline.py has made and writes <checkpoint>/vae_tiling.safetensors
-beside them: `latent` [1,4,h,w] as the sampler leaves it, `tiled` [1,3,8h,8w] and `whole`, the same
-without tiles, of which only every eighth row is kept. Needs torch and diffusers 0.42; fp32, one thread.
+Reads the small checkpoints made by pipeline.py and writes <checkpoint>/vae_tiling.safetensors
+beside them: `latent` [1,4,h,w] as the sampler returns it, `tiled` [1,3,8h,8w], and `whole`, every
+eighth row of the same without tiles. Needs torch and diffusers 0.42; fp32, one thread.
 """
 
 import argparse
@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 
 GOLDENS = Path(__file__).resolve().parents[2] / "tests" / "goldens" / "pipeline"
 
-# Sizes of the latent: three columns of which the last is narrower than the fade; one row of tiles
-# with a last one of one column; one column.
+# Sizes of the latent: three columns of tiles, the last narrower than the fade; one row of tiles, the last
+# one column wide; one column of tiles.
 CASES = {"bf16_shards": (14, 20), "fp16_published": (9, 25), "fp32_convolutions": (27, 7)}
 
 

@@ -1,8 +1,8 @@
 """Writes the goldens of the weights room with the packages that write published checkpoints:
 safetensors, torch, diffusers and transformers.
 
-Beside each readable file or folder lies NAME.expected.json: {name: {dtype, shape, values}} as the
-package itself reads it back. Hostile pickles are put together by hand; loading one with
+Each readable file or folder has a NAME.expected.json beside it: {name: {dtype, shape, values}} as read
+back by the package. Hostile pickles are assembled by hand; loading one with
 pickle.load would run a harmless `true`.
 
     python tools/oracle/weights.py [--out tests/goldens/weights]
@@ -71,7 +71,7 @@ def safetensors_types(out):
 
 
 def components(out):
-    """Real folders as diffusers and transformers write them, whole, in shards, fp16."""
+    """Folders written by diffusers and transformers: whole, in shards, fp16."""
     from diffusers import AutoencoderKL
     from transformers import CLIPTextConfig, CLIPTextModel
 

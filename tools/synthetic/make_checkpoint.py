@@ -3,11 +3,11 @@
 
     python make_checkpoint.py --out DIR [--seed N] [--hollow]
 
-For measuring and for comparing full-size outputs; its pictures are noise. DIR gets base/ (the diffusers
+For benchmarks and for comparing full-size outputs; its pictures are noise. Writes to DIR base/ (the diffusers
 folder: fp16, *.fp16.safetensors), identitynet/ (fp16) and ip-adapter.bin (a torch archive, fp32 as
-published). Names and shapes come from diffusers' and transformers' classes on the meta device;
-tensors are drawn and written one after the other, so that no more than the adapter (1.7 GB) is held.
-With --hollow all weights are zeros that take no room on the disk: enough for plans, done in a minute.
+published). Names and shapes come from diffusers' and transformers' classes on the meta device.
+Tensors are drawn and written one at a time, so memory holds at most the adapter (1.7 GB).
+With --hollow all weights are zeros that take no disk space: enough for plans, and done in a minute.
 Needs torch, diffusers, transformers and safetensors.
 """
 
@@ -99,7 +99,7 @@ MODEL_INDEX = {
     "unet": ["diffusers", "UNet2DConditionModel"],
     "vae": ["diffusers", "AutoencoderKL"],
 }
-# By name prefix, beside tiny_checkpoint.value's scales: the decoder meets latents some 15 / 0.13 large.
+# By name prefix, in addition to tiny_checkpoint.value's scales: the decoder gets latents of about 15 / 0.13.
 GAINS = {
     "post_quant_conv.weight": 0.01,
     "decoder.conv_out.weight": 0.4,
@@ -116,7 +116,7 @@ def shapes(module) -> dict[str, torch.Size]:
 def write_fp16(
     path: Path, tensors: dict[str, torch.Size], generator: torch.Generator, hollow: bool
 ) -> None:
-    """A safetensors file, one tensor in memory at a time."""
+    """Writes a safetensors file with one tensor in memory at a time."""
     header, end = {"__metadata__": {"format": "pt"}}, 0
     for name, shape in tensors.items():
         start, end = end, end + 2 * math.prod(shape)
@@ -142,7 +142,7 @@ def write_json(path: Path, content: dict) -> None:
 
 
 def meta_models() -> dict[str, object]:
-    """The modules without their weights, by the folder they go to."""
+    """The modules without their weights, by output folder."""
     from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
@@ -183,7 +183,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--hollow", action="store_true", help="weights that take no disk: for plans")
+    parser.add_argument("--hollow", action="store_true", help="weights that take no disk space, for plans")
     options = parser.parse_args()
     models = meta_models()
     files = {}
@@ -191,7 +191,7 @@ def main() -> None:
         stem = "model" if "text" in folder else "diffusion_pytorch_model"
         variant = "" if folder == "identitynet" else ".fp16"
         names = shapes(module)
-        if folder == "base/text_encoder":  # transformers 5 drops the prefix that published files have
+        if folder == "base/text_encoder":  # transformers 5 omits the prefix of the published files
             names = {n if n.startswith("text_") else f"text_model.{n}": s for n, s in names.items()}
         files[options.out / folder / f"{stem}{variant}.safetensors"] = names
     unet = models["base/unet"]
