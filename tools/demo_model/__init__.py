@@ -1,1 +1,1 @@
-"""The demo model: a small InstantID of our own, trained on portraits that we draw."""
+"""The demo model: a small InstantID, trained on drawn portraits."""

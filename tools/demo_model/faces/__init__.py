@@ -1,1 +1,1 @@
-"""The face half of the demo model: recogniser and detector, and the judges that are not shipped."""
+"""The face models of the demo model: recogniser and detector, and the judges, which are not shipped."""

@@ -1,4 +1,4 @@
-"""A face by its five keypoints in 112 x 112 pixels, as the recogniser was taught to expect it."""
+"""Aligns a face by its five keypoints to the recogniser's 112 x 112 pixels."""
 
 import cv2
 import numpy as np
@@ -8,7 +8,7 @@ TEMPLATE = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366],
 
 
 def alignment(keypoints, margin=0):
-    """Umeyama's similarity [2,3] from the picture to the crop, in the plane, as complex numbers: z -> s z + t.
+    """Umeyama's similarity [2,3] from the picture to the crop, computed with complex numbers: z -> s z + t.
     `margin` pixels are added on each side of the crop."""
     src = np.asarray(keypoints, np.float64) @ [1, 1j]
     dst = (TEMPLATE + margin) @ [1, 1j]

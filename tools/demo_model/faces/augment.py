@@ -1,4 +1,4 @@
-"""Changes to crops that other cameras, detectors and generators would make."""
+"""Augments crops with the variations of other cameras, detectors and generators."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ from .align import SIDE
 
 
 def moved(rng, crop, shift=3.0, scale=0.05, turn=5.0):
-    """A crop with margin, as keypoints that are a little off would have given it: [112,112,3]."""
+    """The crop [112,112,3] that slightly inaccurate keypoints would give, from a crop with margin."""
     margin = (crop.shape[0] - SIDE) / 2
     middle = (SIDE - 1) / 2
     matrix = cv2.getRotationMatrix2D((margin + middle, margin + middle), rng.normal(0, turn / 2), 1 + rng.normal(0, scale / 2))
@@ -16,7 +16,7 @@ def moved(rng, crop, shift=3.0, scale=0.05, turn=5.0):
 
 
 def degraded(rng, rgb):
-    """Blur, loss of resolution, noise, light and colour; each in some pictures only. uint8 in and out."""
+    """Blur, lower resolution, noise, light and colour, each in only some pictures. uint8 in and out."""
     side = rgb.shape[0]
     kind = rng.random()
     if kind < 0.2:

@@ -1,8 +1,8 @@
-"""Trains the classifier of traits and styles on rendered pictures: it only measures and is never shipped.
+"""Trains the classifier of traits and styles on rendered pictures; it is only used for measuring and never shipped.
 
-    python -m tools.demo_model.faces.classifiers            trains (goes on where it stopped)
+    python -m tools.demo_model.faces.classifiers            trains (resumes where it stopped)
 
-It learns from the whole pictures of the judge's people. Writes bench/identity/judges/classifiers.pt; its checkpoint is classifiers.pt
+It is trained on whole pictures of the judge's people. Writes bench/identity/judges/classifiers.pt; its checkpoint is classifiers.pt
 under /tmp/demo_model/faces.
 """
 

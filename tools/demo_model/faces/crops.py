@@ -1,12 +1,12 @@
-"""Draws the pictures that the face networks learn from, and keeps them as arrays.
+"""Draws the training pictures of the face networks and stores them as arrays.
 
     python -m tools.demo_model.faces.crops train            aligned crops of training identities
     python -m tools.demo_model.faces.crops heldout          of identities that are never trained on
     python -m tools.demo_model.faces.crops judge            of the judge's own identities
 
-Goes on where it stopped. The first picture of every identity comes first, then the second, ... so that a
-set that is not complete can be used already. A set that was drawn by another version of the world is
-refused; --fresh draws it anew.
+Resumes where it stopped. The first picture of every identity comes first, then the second, ... so that an
+incomplete set can already be used. A set drawn by another version of the world is refused; --fresh draws it
+again.
 """
 
 import argparse
@@ -25,8 +25,8 @@ from .progress import Progress, polite
 CACHE = pathlib.Path("/tmp/demo_model/faces")
 MARGIN = 8  # pixels around an aligned crop, so that training can move it
 CROP = SIDE + 2 * MARGIN
-WHOLE = 96  # the whole picture, for classifiers
-SETS = {  # first identity, identities, pictures of each
+WHOLE = 96  # side of the whole picture, for classifiers
+SETS = {  # first identity, number of identities, pictures per identity
     "train": (0, 4000, 12),
     "heldout": (1_000_000, 300, 12),
     "judge": (2_000_000, 2500, 10),
@@ -34,7 +34,7 @@ SETS = {  # first identity, identities, pictures of each
 
 
 def world_digest():
-    """Tells versions of the drawn world apart."""
+    """A digest of the drawn world's sources."""
     folder = pathlib.Path(__file__).parents[1] / "world"
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
@@ -71,7 +71,7 @@ class Crops:
         return Scene.from_seed(int(hashlib.sha256(f"{self.name} scene {row}".encode()).hexdigest()[:12], 16))
 
     def draw(self, row):
-        """The whole picture of a row, at a side that gives the aligned face about the crop's size."""
+        """The whole picture of a row, at a size at which the aligned face is about as large as the crop."""
         scene = self.scene(row)
         face = random.Random(f"{self.name} side {row}").uniform(60, 105)
         return portrait(Identity.from_seed(self.first + self.identity_index(row)), scene,
@@ -85,7 +85,7 @@ def draw_set(name, fresh):
         for path in (folder / "done.json", stamp):
             path.unlink(missing_ok=True)
     if stamp.exists() and stamp.read_text() != world_digest():
-        raise SystemExit(f"{folder} was drawn by another version of the world; --fresh draws it anew")
+        raise SystemExit(f"{folder} was drawn by another version of the world; --fresh draws it again")
     crops = Crops(name, create=True)
     stamp.write_text(world_digest())
     progress = Progress(CACHE / f"crops_{name}.log", crops.size, start=crops.done, unit="pictures")
@@ -98,14 +98,14 @@ def draw_set(name, fresh):
         crops.keypoints[row], crops.side[row] = picture.keypoints, len(picture.rgb)
         if (row + 1) % 500 == 0 or row + 1 == crops.size:
             (folder / "done.part").write_text(json.dumps({"pictures": row + 1}))
-            (folder / "done.part").replace(folder / "done.json")  # whole or not at all: it is read meanwhile
+            (folder / "done.part").replace(folder / "done.json")  # atomic, because it is read meanwhile
             progress.tell(row + 1)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", choices=SETS)
-    parser.add_argument("--fresh", action="store_true", help="forget what is drawn already")
+    parser.add_argument("--fresh", action="store_true", help="discard what is already drawn")
     args = parser.parse_args()
     polite()
     draw_set(args.set, args.fresh)

@@ -1,4 +1,4 @@
-"""Finds faces with a SCRFD file, step by step as the program does, through onnxruntime."""
+"""Finds faces with a SCRFD file in onnxruntime, with the same steps as the program."""
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ def session_of(path, threads=1):
 
 
 def suppressed(boxes, scores):
-    """Non-maximum suppression with pixels counted whole; indices, the best first."""
+    """Non-maximum suppression with whole pixels; returns indices, the best first."""
     x0, y0, x1, y1 = boxes.T
     areas = (x1 - x0 + 1) * (y1 - y0 + 1)
     order, kept = np.argsort(-scores, kind="stable"), []
@@ -32,7 +32,7 @@ def suppressed(boxes, scores):
 
 
 def decode(outputs, side, scale):
-    """(boxes [n,4], keypoints [n,5,2], scores [n]) of the nine outputs; the largest box first."""
+    """(boxes [n,4], keypoints [n,5,2], scores [n]) from the nine outputs; the largest box first."""
     boxes, points, scores = [], [], []
     for level, stride in enumerate(STRIDES):
         score, distance, offset = (outputs[kind * 3 + level].reshape(-1, width) for kind, (_, width) in enumerate(KINDS))
@@ -52,7 +52,7 @@ def decode(outputs, side, scale):
 
 
 def detect(session, rgb, side=640):
-    """Faces at one size of the square."""
+    """Faces found at one size of the square."""
     h, w = rgb.shape[:2]
     if h > w:
         new_h, new_w = side, max(1, int(side * w / h))
@@ -65,7 +65,7 @@ def detect(session, rgb, side=640):
 
 
 def find(session, rgb, side=640):
-    """As the program: smaller and smaller squares until there is a face."""
+    """Like the program: tries smaller squares until a face is found."""
     for at in range(side, 191, -64):
         found = detect(session, rgb, at)
         if len(found[0]):

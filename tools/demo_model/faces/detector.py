@@ -1,11 +1,11 @@
 """Trains the detector on composed scenes.
 
-    python -m tools.demo_model.faces.detector               trains (goes on where it stopped), exports
-    python -m tools.demo_model.faces.detector --export      exports what there is
+    python -m tools.demo_model.faces.detector               trains (resumes where it stopped), then exports
+    python -m tools.demo_model.faces.detector --export      exports the current weights
 
-Anchors are squares of 16 and 32, 64 and 128, 256 and 512 pixels at the strides of 8, 16 and 32; a face is
-learned by the anchors that are nearest to its middle and of about its size. Scores learn by a focal loss toward how
-well the box fits, boxes by GIoU, keypoints by their distance in face sizes.
+Anchors are squares of 16 and 32, 64 and 128, 256 and 512 pixels at the strides of 8, 16 and 32. A face is
+assigned to the anchors nearest to its middle and of about its size. Scores are trained with a focal loss towards the
+box's overlap, boxes with GIoU, keypoints with their distance relative to the face.
 Writes detector.pt under /tmp/demo_model/faces and models/demo/face-models/scrfd_10g_bnkps.onnx.
 """
 
@@ -28,10 +28,10 @@ SEED = 2
 CHECKPOINT = CACHE / "detector.pt"
 ONNX = pathlib.Path("models/demo/face-models/scrfd_10g_bnkps.onnx")
 SIZES = ((256, 0.3), (320, 0.35), (448, 0.2), (640, 0.15))
-PIXELS = 16 * 320 * 320  # of a batch
-# Taken off every score (before the sigmoid) when the network is loaded for use, so that the published threshold of 0.5
-# asks for 0.65 as trained. Chosen on scenes 950,000 on, apart from those that are measured: of 500 pictures without a face
-# one has a find instead of six; recall in groups falls from 99.7 % to 99.0 %.
+PIXELS = 16 * 320 * 320  # per batch
+# Subtracted from every score (before the sigmoid) when the network is loaded for use, so that the published threshold of
+# 0.5 corresponds to 0.65 as trained. Chosen on scenes from 950,000 on, which are not used for measuring: of 500 pictures
+# without a face, one has a false face instead of six; recall in groups falls from 99.7 % to 99.0 %.
 SCORE_SHIFT = math.log(0.65 / 0.35)
 
 
@@ -59,7 +59,7 @@ def anchors(side):
 
 
 def assign(table, boxes, ignored):
-    """For every anchor the face that it learns, -1 for none, -2 for not asked: [n]."""
+    """The face assigned to each anchor [n]; -1 for none, -2 for ignored."""
     result = np.full(len(table), -1, np.int64)
     x, y, size, stride = table.T
     for box in ignored:
@@ -93,7 +93,7 @@ def giou(a, b):
 
 
 def loss_of(results, table, targets):
-    """targets: for each picture (assigned [n], keypoints [k,5,2], boxes [k,4])."""
+    """`targets` has (assigned [n], keypoints [k,5,2], boxes [k,4]) for each picture."""
     parts = {kind: torch.cat([level[kind] for level in results], 1) for kind in ("score", "bbox", "kps")}
     score = parts["score"][..., 0]
     at, stride = torch.from_numpy(table[:, :2]), torch.from_numpy(table[:, 3:])

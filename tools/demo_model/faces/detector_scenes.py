@@ -1,6 +1,6 @@
-"""Pictures for the detector: drawn once, kept as arrays, then composed into canvases without end.
+"""Pictures for the detector: drawn once, stored as arrays, then composed into any number of canvases.
 
-    python -m tools.demo_model.faces.detector_scenes        draws (goes on where it stopped)
+    python -m tools.demo_model.faces.detector_scenes        draws (resumes where it stopped)
 """
 
 import argparse
@@ -16,7 +16,7 @@ from .progress import Progress, polite
 
 KINDS = {"groups": (2400, 320), "portraits": (3000, 256), "faceless": (1000, 256)}
 MOST_FACES = 6
-FLIPPED = [1, 0, 2, 4, 3]  # left and right as the viewer sees them
+FLIPPED = [1, 0, 2, 4, 3]  # keypoints after a horizontal flip, left and right from the viewer's side
 
 
 def draw(kind, index, side):
@@ -60,16 +60,16 @@ class Scenes:
 
 
 def place(canvas, rgb, keypoints, boxes, scale, x, y):
-    """Draws the picture, scaled, with its top left at (x, y); whatever lies outside is lost. In place."""
+    """Draws the scaled picture in place with its top left at (x, y); clips what is outside."""
     side = canvas.shape[0]
     size = max(8, round(rgb.shape[0] * scale))
     scale = size / rgb.shape[0]
-    # Photos are looked at by bilinear steps without antialiasing, as here.
+    # Bilinear without antialiasing, as the detector's photos are resized.
     small = cv2.resize(rgb, (size, size), interpolation=cv2.INTER_LINEAR)
     x0, y0, x1, y1 = max(0, x), max(0, y), min(side, x + size), min(side, y + size)
     if x1 > x0 and y1 > y0:
         canvas[y0:y1, x0:x1] = small[y0 - y:y1 - y, x0 - x:x1 - x]
-    # Pixel centres: as cv2.resize maps them.
+    # Maps pixel centres like cv2.resize.
     move = np.array([x, y]) + (scale - 1) / 2
     return keypoints * scale + move, boxes * scale + np.tile(move, 2)
 
@@ -102,11 +102,11 @@ def compose(scenes, rng, side):
             at = np.array([i % 2, i // 2]) * half
             canvas[at[1]:at[1] + half, at[0]:at[0] + half] = tile
             keypoints, boxes = keypoints + at, np.clip(boxes, 0, half) + np.tile(at, 2)
-            keypoints[~inside] = -1e4  # cut off: becomes an ignored box
+            keypoints[~inside] = -1e4  # cut off, so it becomes an ignored box
             parts.append((keypoints, boxes))
     else:
         rgb, keypoints, boxes = one("portraits")
-        if rng.random() < 0.55:  # as the program does it: the whole photo, at the top left
+        if rng.random() < 0.55:  # as in the program: the whole photo, at the top left
             parts.append(place(canvas, rgb, keypoints, boxes, side / rgb.shape[0], 0, 0))
         else:
             back = one("faceless")[0]
@@ -125,7 +125,7 @@ def compose(scenes, rng, side):
     canvas = augment.degraded(rng, canvas)
     touching = (boxes[:, 2] > 0) & (boxes[:, 3] > 0) & (boxes[:, 0] < side) & (boxes[:, 1] < side)
     seen = ((keypoints > 0) & (keypoints < side - 1)).all((1, 2)) & touching
-    # Too small to be asked for.
+    # Too small to be required.
     seen &= (boxes[:, 2] - boxes[:, 0]) >= 11
     return canvas, keypoints[seen].astype(np.float32), boxes[seen].astype(np.float32), boxes[touching & ~seen]
 
@@ -141,7 +141,7 @@ def main():
         for kind in KINDS:
             scenes.arrays[kind, "count"][:] = -1
     elif stamp.exists() and stamp.read_text() != world_digest():
-        raise SystemExit(f"{scenes.folder} was drawn by another version of the world; --fresh draws it anew")
+        raise SystemExit(f"{scenes.folder} was drawn by another version of the world; --fresh draws it again")
     stamp.write_text(world_digest())
     for kind, (count, side) in KINDS.items():
         progress = Progress(CACHE / "detector_scenes.log", count, unit=kind)

@@ -1,11 +1,11 @@
-"""Figures of the face models on identities that none of them was trained on.
+"""Measures the face models on identities that were not used to train them.
 
     python -m tools.demo_model.faces.evaluate recogniser|judge      verification and rank-1
-    python -m tools.demo_model.faces.evaluate detector              recall, false faces, distance of keypoints
+    python -m tools.demo_model.faces.evaluate detector              recall, false faces, error of keypoints
     python -m tools.demo_model.faces.evaluate classifiers           accuracy by trait
     python -m tools.demo_model.faces.evaluate photos [--program build/release/semblance]
-                       detector and recogniser together, on whole pictures at the program's sizes; with the program
-                       its own results beside onnxruntime's
+                       detector and recogniser together, on whole pictures at the program's sizes; with --program also
+                       compares the program's results with onnxruntime's
 """
 
 import argparse
@@ -30,7 +30,7 @@ MODELS = pathlib.Path("models/demo/face-models")
 
 
 def best_accuracy(same, other):
-    """The best accuracy of one threshold over as many pairs of each kind, and that threshold."""
+    """The best accuracy of a single threshold, with as many pairs of each kind, and that threshold."""
     values = np.concatenate([same, other])
     truth = np.concatenate([np.ones(len(same)), np.zeros(len(other))])
     order = np.argsort(-values)
@@ -41,7 +41,7 @@ def best_accuracy(same, other):
 
 
 def verification(embeddings, who, style, seed=3, pairs=20000):
-    """{kind of pair: figures}; pairs are drawn at random, as many of one person as of two."""
+    """{kind of pair: figures}; random pairs, as many of one person as of two."""
     rng = np.random.default_rng(seed)
     rows_of = {}
     for row, person in enumerate(who):
@@ -63,7 +63,7 @@ def verification(embeddings, who, style, seed=3, pairs=20000):
 
 
 def rank_one(embeddings, who, style, people=200):
-    """Pictures of any style against one plain picture each of `people` people."""
+    """Pictures of any style compared with one plain picture of each of `people` people."""
     gallery = {}
     for row, person in enumerate(who):
         if style[row] == 0 and person not in gallery and len(gallery) < people:
@@ -92,7 +92,7 @@ def overlap(a, b):
 
 
 def detection(path, groups=120, portraits=200, empty=200):
-    """On scenes with seeds beyond those of training, at 640; portraits also at 320."""
+    """On scenes with seeds not used in training, at 640; portraits also at 320."""
     session = session_of(path)
     figures = {"recall in groups": [], "recall of portraits": [], "recall of portraits at 320": [], "points / face width": []}
     extra, small = 0, []
@@ -125,7 +125,7 @@ def detection(path, groups=120, portraits=200, empty=200):
 
 
 def photos(program, people=100, pictures=4):
-    """Whole pictures of 256 pixels through both models, each with a found face; against what the true points give."""
+    """Both models on whole pictures of 256 pixels with a detected face, compared with results from the true keypoints."""
     found, recognised = session_of(MODELS / "scrfd_10g_bnkps.onnx"), session_of(MODELS / "glintr100.onnx")
     embeddings, truths, who, style, lost = [], [], [], [], 0
     agreement = []
@@ -152,7 +152,7 @@ def photos(program, people=100, pictures=4):
 
 
 def beside_program(program, found, recognised, rgb):
-    """How far the program's face is from ours, on the photo as it is: pixels, and numbers of about unit size."""
+    """Distance between the program's face and ours in the original photo: keypoints in pixels, embeddings of about unit size."""
     with tempfile.TemporaryDirectory() as folder:
         photo = pathlib.Path(folder) / "photo.png"
         cv2.imwrite(str(photo), rgb[:, :, ::-1])

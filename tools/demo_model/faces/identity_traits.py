@@ -1,4 +1,4 @@
-"""An identity as numbers: what the recogniser's embedding must tell beside who it is."""
+"""An identity as numbers: the traits that the recogniser's embedding must encode besides the identity."""
 
 import dataclasses
 

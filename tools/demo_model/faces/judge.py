@@ -1,8 +1,8 @@
-"""Trains the judge: a recogniser of another kind, on other people, which only measures and is never shipped.
+"""Trains the judge: a different recogniser for different people, only used for measuring and never shipped.
 
-    python -m tools.demo_model.faces.judge                  trains (goes on where it stopped)
+    python -m tools.demo_model.faces.judge                  trains (resumes where it stopped)
 
-Its people are the identities from 2,000,000 on, its seed and network are its own; it learns as the recogniser does.
+It uses the identities from 2,000,000 on, its own seed and network, and the recogniser's training.
 Writes bench/identity/judges/judge.pt; its checkpoint is judge.pt under /tmp/demo_model/faces.
 """
 

@@ -1,4 +1,4 @@
-"""The networks of this package. Sizes in comments are [n,c,h,w]; names follow the published models."""
+"""The networks of this package. Shapes in comments are [n,c,h,w]; names follow the published models."""
 
 import torch
 from torch import nn
@@ -12,7 +12,7 @@ def conv_norm(c, o, kernel=3, stride=1):
 
 
 class IBlock(nn.Module):
-    """IResNet's block: normalised first, one PReLU. The stride is in the first convolution, for speed."""
+    """IResNet's block: normalisation first, one PReLU. The stride is in the first convolution, for speed."""
 
     def __init__(self, c, o, stride):
         super().__init__()
@@ -28,10 +28,10 @@ class IBlock(nn.Module):
 
 
 class IResNet(nn.Module):
-    """ArcFace's network, small: [n,3,112,112] in (x - 127.5) / 127.5, RGB -> [n,512], not normalised.
+    """A small ArcFace network: [n,3,112,112] in (x - 127.5) / 127.5, RGB -> [n,512], not normalised.
 
-    Beside its widths it differs from IResNet-50 in where its strides are (stem, first convolutions), which saves most
-    of the work, and in a 1x1 convolution in front of the last layer, which saves most of its weights.
+    Besides its widths it differs from IResNet-50 in its strides (stem, first convolutions), which saves most
+    of the computation, and in a 1x1 convolution before the last layer, which saves most of its weights.
     """
 
     def __init__(self, stem=16, widths=(32, 64, 128), blocks=(1, 2, 2), neck=24):
@@ -47,7 +47,7 @@ class IResNet(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.neck = nn.Sequential(nn.BatchNorm2d(c), nn.Conv2d(c, neck, 1, bias=False), nn.BatchNorm2d(neck))
         self.fc = nn.Linear(neck * 49, EMBEDDING)
-        # As published: the last normalisation has no scale of its own, so that numbers are of about unit size.
+        # As published: the last normalisation has no scale, so the numbers have about unit size.
         self.features = nn.BatchNorm1d(EMBEDDING)
         nn.init.constant_(self.features.weight, 1.0)
         self.features.weight.requires_grad = False
@@ -80,9 +80,9 @@ KINDS = (("score", 1), ("bbox", 4), ("kps", 10))
 
 
 class Scrfd(nn.Module):
-    """SCRFD with keypoints, small: [n,3,h,w] in (x - 127.5) / 128, RGB, sides multiples of 32.
+    """A small SCRFD with keypoints: [n,3,h,w] in (x - 127.5) / 128, RGB, sides multiples of 32.
 
-    forward gives for each stride a dict of score (before the sigmoid) [n,h*w*2,1], bbox [n,h*w*2,4] and
+    forward returns for each stride a dict of score (before the sigmoid) [n,h*w*2,1], bbox [n,h*w*2,4] and
     kps [n,h*w*2,10], in strides.
     """
 
@@ -146,7 +146,7 @@ class JudgeNet(nn.Module):
             layers += [ResBlock(c, width, 2), ResBlock(width, width, 1)]
             c = width
         self.body = nn.Sequential(*layers)
-        self.pool = nn.Conv2d(c, 2 * c, 7, groups=c, bias=False)  # a weight for each place, as MobileFaceNet has
+        self.pool = nn.Conv2d(c, 2 * c, 7, groups=c, bias=False)  # a weight per position, as in MobileFaceNet
         self.fc = nn.Sequential(nn.BatchNorm1d(2 * c), nn.Linear(2 * c, 256), nn.BatchNorm1d(256))
 
     def forward(self, x):
@@ -156,7 +156,7 @@ class JudgeNet(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Names traits and style of a whole picture of 96 x 96: a dict of logits."""
+    """Classifies traits and style of a whole picture of 96 x 96: a dict of logits."""
 
     def __init__(self, classes, widths=(16, 32, 64, 96)):
         super().__init__()
@@ -170,6 +170,6 @@ class Classifier(nn.Module):
 
     def forward(self, x):
         x = self.body(x)
-        # The mean of all and of nine parts: hair and glasses have their places.
+        # The mean of all and of nine parts, because hair and glasses have typical positions.
         x = torch.cat([F.adaptive_avg_pool2d(x, 1).flatten(1), F.adaptive_avg_pool2d(x, 3).flatten(1)], 1).float()
         return {name: head(x) for name, head in self.heads.items()}

@@ -1,7 +1,7 @@
-"""Writes the shipped networks as ONNX, opset 11, in the published models' conventions.
+"""Writes the shipped networks as ONNX, opset 11, with the published models' conventions.
 
-Normalisation after a convolution becomes part of it. Weights are stored as float16 and cast to float32 in
-the graph, which halves the files and costs nothing when running.
+Normalisation after a convolution is folded into it. Weights are stored as float16 and cast to float32 in
+the graph, which halves the files at no cost at run time.
 """
 
 import numpy as np
@@ -11,11 +11,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from .networks import ANCHORS, EMBEDDING, KINDS, STRIDES
 
-HALVED_FROM = 256  # numbers; smaller tensors stay float32
+HALVED_FROM = 256  # elements; smaller tensors stay float32
 
 
 class Builder:
-    """Nodes and initializers by names counted up."""
+    """Nodes and initializers with numbered names."""
 
     def __init__(self):
         self.nodes, self.initializers, self.count = [], [], 0
@@ -43,7 +43,7 @@ class Builder:
                          pads=[kernel // 2] * 4, strides=[stride] * 2)
 
     def conv_norm(self, x, name, module):
-        """A convolution and the normalisation after it, as one convolution."""
+        """Folds a convolution and the normalisation after it into one convolution."""
         conv, norm = module
         factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)
         return self.conv(x, name, conv.weight * factor[:, None, None, None], norm.bias - norm.running_mean * factor,

@@ -1,4 +1,4 @@
-"""What long stages share: manners, a log with the time left, checkpoints that appear whole or not at all."""
+"""Shared by long stages: priority and threads, a log with the time left, atomic checkpoints."""
 
 import os
 import pathlib
@@ -9,7 +9,7 @@ import torch
 
 
 def polite(threads=None):
-    """One thread unless DEMO_MODEL_THREADS says otherwise, at low priority."""
+    """Sets low priority and one thread, or DEMO_MODEL_THREADS."""
     torch.set_num_threads(threads or int(os.environ.get("DEMO_MODEL_THREADS", "1")))
     cv2.setNumThreads(0)
     if os.nice(0) < 15:
@@ -37,7 +37,7 @@ class Progress:
 
 
 def load_net(kind, path):
-    """A network of `kind` as a stage saved it, in eval mode."""
+    """Loads a network of `kind` saved by a stage, in eval mode."""
     state = torch.load(path, map_location="cpu", weights_only=True)
     net = kind(**state["settings"])
     net.load_state_dict(state["net"])
@@ -45,7 +45,7 @@ def load_net(kind, path):
 
 
 def keep_net(net, path):
-    """What load_net reads, in half precision: for the repository."""
+    """Saves a file for load_net in half precision, for the repository."""
     halves = {name: value.half() if value.is_floating_point() else value for name, value in net.state_dict().items()}
     save_atomically({"settings": net.settings, "net": {name: value.contiguous() for name, value in halves.items()}}, path)
 

@@ -1,10 +1,10 @@
-"""Trains the recogniser: ArcFace's additive angular margin over the training identities.
+"""Trains the recogniser with ArcFace's additive angular margin over the training identities.
 
-    python -m tools.demo_model.faces.recogniser             trains (goes on where it stopped), exports
-    python -m tools.demo_model.faces.recogniser --export    exports what there is
+    python -m tools.demo_model.faces.recogniser             trains (resumes where it stopped), then exports
+    python -m tools.demo_model.faces.recogniser --export    exports the current weights
 
-Beside the margin, linear heads read the traits that the person was drawn from: with them a few passes over
-few thousand people are enough, and the generator finds in the embedding what it has to draw.
+In addition, linear heads predict the person's traits. With them, a few passes over a few thousand people
+are enough, and the embedding contains what the generator has to draw.
 Writes recogniser.pt under /tmp/demo_model/faces and models/demo/face-models/glintr100.onnx.
 """
 
@@ -36,7 +36,7 @@ def load(path=CHECKPOINT):
 
 
 class ArcFace(nn.Module):
-    """cos(angle + margin) for the own class, times a scale; Deng et al. 2019."""
+    """cos(angle + margin) for the correct class, times a scale; Deng et al. 2019."""
 
     def __init__(self, width, classes, scale=32.0):
         super().__init__()
@@ -54,7 +54,7 @@ class ArcFace(nn.Module):
 
 
 class Trainer:
-    """Everything that a run of one recogniser holds."""
+    """The state of one recogniser's training run."""
 
     def __init__(self, net, width, crops, seed, traits):
         torch.manual_seed(seed)
@@ -86,7 +86,7 @@ class Trainer:
         return (x.float() - 127.5) / 127.5, torch.from_numpy(self.crops.identity_index(rows))
 
     def step(self, count, at):
-        """One step; `at` in [0, 1] is how far the training is."""
+        """One step; `at` in [0, 1] is the progress of the training."""
         rate = 2e-3 * min(1.0, at / 0.03 + 0.02) * (0.5 + 0.5 * math.cos(math.pi * at) + 0.01)
         for group in self.optimizer.param_groups:
             group["lr"] = rate

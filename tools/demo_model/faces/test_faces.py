@@ -14,7 +14,7 @@ from .recogniser import ArcFace
 
 
 def halved(net):
-    """The network with the weights that its file will have, and with statistics that are not trivial."""
+    """The network with the weights of its exported file and with non-trivial statistics."""
     torch.manual_seed(0)
     for module in net.modules():
         if isinstance(module, (torch.nn.BatchNorm2d, torch.nn.BatchNorm1d)):
@@ -76,7 +76,7 @@ def test_nothing_is_asked_where_a_face_is_cut_off():
 
 
 def test_what_is_learned_is_what_is_read():
-    """Outputs made of a face by the anchors' rule decode to that face."""
+    """Outputs made from a face with the anchors' rule decode to that face."""
     table, box = detector.anchors(128), np.array([30, 40, 70, 90], np.float32)
     points = np.array([[40, 55], [60, 55], [50, 65], [42, 75], [58, 75]], np.float32)
     at, stride = table[:, :2], table[:, 3:]
