@@ -23,8 +23,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (service::to_json(back.settings) != service::to_json(settings)) std::abort();
   } catch (const service::HttpError& error) {
     const auto body = nlohmann::json::parse(error.response().body.whole());
-    const auto& told = body.at("error");
-    if (told.size() != 4 || !told.at("param").is_string()) std::abort();
+    const auto& details = body.at("error");
+    if (details.size() != 4 || !details.at("param").is_string()) std::abort();
     if (error.response().status != 400 && error.response().status != 413) std::abort();
   }
   return 0;

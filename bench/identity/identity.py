@@ -146,11 +146,11 @@ def judged(net, crops):
 def figures_of(made, gallery, net, traits, detector):
     """The judges' results for the pictures; without a detected face, a picture is no hit."""
     hits, cosines, others, distances, rows = [], [], [], [], []
-    told = classifiers.classify(traits, [rgb for _, rgb, _ in made])
+    predicted = classifiers.classify(traits, [rgb for _, rgb, _ in made])
     for i, (case, rgb, asked) in enumerate(made):
         _, points, _ = find(detector, rgb)
-        row = {"name": case.name, "prompt": case.prompt, "face": len(points) > 0, "style seen": told["style"][i],
-               "seen": {trait: told[trait][i] for trait in case.wanted}, "wanted": case.wanted}
+        row = {"name": case.name, "prompt": case.prompt, "face": len(points) > 0, "style seen": predicted["style"][i],
+               "seen": {trait: predicted[trait][i] for trait in case.wanted}, "wanted": case.wanted}
         hit = False
         if len(points):
             likeness = (gallery @ judged(net, [align(np.ascontiguousarray(rgb), points[0])])[0]).numpy()

@@ -125,8 +125,8 @@ def errors_are_spanish_on_a_spanish_page(new_page, photos, shots, script, serve)
     page.open()
     page.wait("document.documentElement.lang === 'es'", "the page is Spanish")
     spanish = page.run("fetch('web/es.json').then((a) => a.json())")
-    said = page.run("import('./web/words.js').then((w) => [w.word('plan.line', {seconds: 1, peak: 0, budget: 0, mode: 'normal'}), w.word('stage.left', {seconds: 1})])")
-    assert said[0].startswith("Alrededor de 1 segundo, ") and said[1] == "Tiempo restante: 1 segundo", said
+    texts = page.run("import('./web/words.js').then((w) => [w.word('plan.line', {seconds: 1, peak: 0, budget: 0, mode: 'normal'}), w.word('stage.left', {seconds: 1})])")
+    assert texts[0].startswith("Alrededor de 1 segundo, ") and texts[1] == "Tiempo restante: 1 segundo", texts
     # The page shows its own text for every kind of failure, not the service's English message.
     for code, field, key in (("missing", "photo", "problem.missing.photo"), ("memory", None, "problem.memory"), ("device", None, "problem.device"),
                              ("argument", "steps", "problem.argument"), ("corrupt", "pose", "problem.corrupt.pose"), ("odd", None, "problem.internal")):

@@ -75,11 +75,11 @@ class Runner:
                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
             except subprocess.TimeoutExpired as late:
                 raise Wrong("the run hangs") from late
-            said = ended.stderr.decode(errors="replace").strip().split("\n")[-1][:300]
+            message = ended.stderr.decode(errors="replace").strip().split("\n")[-1][:300]
             if ended.returncode < 0:
-                raise Wrong(f"signal {-ended.returncode}: {said}")
+                raise Wrong(f"signal {-ended.returncode}: {message}")
             if ended.returncode not in GOOD_CODES:
-                raise Wrong(f"exit code {ended.returncode}: {said}")
+                raise Wrong(f"exit code {ended.returncode}: {message}")
             left = {path.name for path in folder.iterdir()}
             picture = (folder / "out.png").read_bytes() if "out.png" in left else None
             if ended.returncode == 0:
@@ -100,10 +100,10 @@ class Runner:
     def serve(self, environment, lasting, jobs=3):
         """Starts the service, requests a picture, stops the service; returns its exit code."""
         folder = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
-        said = open(folder / "stdout", "w+b"), open(folder / "stderr", "w+b")
+        streams = open(folder / "stdout", "w+b"), open(folder / "stderr", "w+b")
         process = subprocess.Popen([self.program, "serve", "--listen", "127.0.0.1:0", "--data", str(folder / "data"),
                                     "--scratch", str(self.folder)],
-                                   env=environment, stdout=said[0], stderr=said[1])
+                                   env=environment, stdout=streams[0], stderr=streams[1])
         try:
             port = self.port_of(process, folder)
             if port is not None:
@@ -122,7 +122,7 @@ class Runner:
         finally:
             process.kill()
             process.wait()
-            for file in said:
+            for file in streams:
                 file.close()
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -112,11 +112,11 @@ class Service:
 
     def reap(self, wanted):
         try:
-            _, said = self.process.communicate(timeout=60)
+            _, errors = self.process.communicate(timeout=60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise AssertionError("the service did not exit within a minute") from None
-        expect(self.process.returncode == wanted, f"expected the service to exit with {wanted}, got {self.process.returncode}: {said}")
+        expect(self.process.returncode == wanted, f"expected the service to exit with {wanted}, got {self.process.returncode}: {errors}")
 
 
 def expect(holds, otherwise):

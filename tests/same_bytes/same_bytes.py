@@ -108,9 +108,9 @@ class Program:
         return subprocess.Popen([str(word) for word in (self.path, *words)], env=self.environment, cwd=self.folder, text=True, stderr=subprocess.PIPE, **more)
 
     def end(self, process, *codes):
-        said = process.communicate(timeout=300)[1]
+        errors = process.communicate(timeout=300)[1]
         if process.returncode not in codes:
-            sys.exit(f"{' '.join(process.args)} exited with {process.returncode}:\n{said}")
+            sys.exit(f"{' '.join(process.args)} exited with {process.returncode}:\n{errors}")
 
     def generate(self, *words):
         self.end(self.start("generate", *words, "-q", stdout=subprocess.DEVNULL), 0)

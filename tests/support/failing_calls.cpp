@@ -96,7 +96,7 @@ __attribute__((destructor)) void write_counts() {
 }
 
 /// The number in the plan's file for this call; 0 if the file does not mention it.
-int told(const char* kind, int descriptor) {
+int planned(const char* kind, int descriptor) {
   const char* const path = getenv("SEMBLANCE_FAULTS");
   if (path == nullptr) return 0;
   char plan[512] = {};
@@ -125,18 +125,18 @@ Call next(Call, const char* name) {
 
 bool read_fails(Kind kind, int descriptor) {
   if (fails(kind)) return true;
-  const int error = told("read", descriptor);
+  const int error = planned("read", descriptor);
   if (error != 0) errno = error;
   return error != 0;
 }
 
 bool write_fails(Kind kind, int descriptor) {
   if (fails(kind)) return true;
-  if (const int error = told("write", descriptor)) {
+  if (const int error = planned("write", descriptor)) {
     errno = error;
     return true;
   }
-  if (const int millis = told("slow", descriptor)) usleep(static_cast<useconds_t>(millis) * 1000);
+  if (const int millis = planned("slow", descriptor)) usleep(static_cast<useconds_t>(millis) * 1000);
   return false;
 }
 

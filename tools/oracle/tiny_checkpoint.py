@@ -174,9 +174,9 @@ def drop_defaults(path: Path, constructor) -> None:
     config = json.loads(path.read_text())
     defaults = {n: p.default for n, p in inspect.signature(constructor).parameters.items()}
 
-    def is_default(key, said):
+    def is_default(key, value):
         default = defaults.get(key, inspect.Parameter.empty)
-        return said == (list(default) if isinstance(default, tuple) else default)
+        return value == (list(default) if isinstance(default, tuple) else default)
 
     kept = {k: v for k, v in config.items() if k.startswith("_") or not is_default(k, v)}
     path.write_text(json.dumps(kept, indent=2) + "\n")

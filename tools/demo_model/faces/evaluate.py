@@ -156,8 +156,8 @@ def beside_program(program, found, recognised, rgb):
     with tempfile.TemporaryDirectory() as folder:
         photo = pathlib.Path(folder) / "photo.png"
         cv2.imwrite(str(photo), rgb[:, :, ::-1])
-        told = subprocess.run([program, "face", photo, "--face-models", MODELS, "--photo-size", "original", "--json"], capture_output=True, check=True)
-    faces = json.loads(told.stdout)["faces"]
+        result = subprocess.run([program, "face", photo, "--face-models", MODELS, "--photo-size", "original", "--json"], capture_output=True, check=True)
+    faces = json.loads(result.stdout)["faces"]
     boxes, points, scores = find(found, rgb)
     assert len(faces) == len(boxes), (len(faces), len(boxes))
     ours = embed(recognised, rgb, np.array(faces[0]["keypoints"]))
@@ -167,8 +167,8 @@ def beside_program(program, found, recognised, rgb):
 
 def classification():
     crops, net = Crops("heldout"), classifiers.load()
-    told = classifiers.classify(net, crops.whole[:crops.done])
-    return {trait: round(float(np.mean([names.index(name) == want for name, want in zip(told[trait], crops.labels[:crops.done, i])])), 4)
+    predicted = classifiers.classify(net, crops.whole[:crops.done])
+    return {trait: round(float(np.mean([names.index(name) == want for name, want in zip(predicted[trait], crops.labels[:crops.done, i])])), 4)
             for i, (trait, names) in enumerate(TRAITS.items())}
 
 

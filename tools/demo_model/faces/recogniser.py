@@ -98,17 +98,17 @@ class Trainer:
         embedding = embedding.float()
         margin = 0.4 * min(1.0, at / 0.4)
         loss, hits = self.arcface(embedding, who, margin)
-        told = {"arc": loss.item(), "hits": hits.item()}
+        losses = {"arc": loss.item(), "hits": hits.item()}
         if self.numbers is not None:
             numbers = F.mse_loss(self.heads["numbers"](embedding), self.numbers[who])
             choices = sum(F.cross_entropy(self.heads[name](embedding), values[who]) for name, values in self.choices.items())
             loss = loss + 4 * numbers + choices / len(self.choices) * 2
-            told |= {"numbers": numbers.item(), "choices": choices.item() / len(self.choices)}
+            losses |= {"numbers": numbers.item(), "choices": choices.item() / len(self.choices)}
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_([p for g in self.optimizer.param_groups for p in g["params"]], 5.0)
         self.optimizer.step()
-        return told
+        return losses
 
     def state(self, step):
         return {"settings": self.net.settings, "step": step, "optimizer": self.optimizer.state_dict(),
@@ -126,9 +126,9 @@ def train(trainer, checkpoint, log, steps, count):
     step = trainer.restore(torch.load(checkpoint, weights_only=True)) if checkpoint.exists() else 0
     progress, means, saved = Progress(log, steps, step), {}, time.time()
     while step < steps:
-        told = trainer.step(count, step / steps)
+        losses = trainer.step(count, step / steps)
         step += 1
-        for key, value in told.items():
+        for key, value in losses.items():
             means[key] = value if key not in means else 0.98 * means[key] + 0.02 * value
         if step % 50 == 0:
             progress.tell(step, " ".join(f"{key} {value:.3f}" for key, value in means.items()))

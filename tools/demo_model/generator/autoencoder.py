@@ -3,10 +3,10 @@
     python -m tools.demo_model.generator.autoencoder --steps 11000
     python -m tools.demo_model.generator.autoencoder --decoder --steps 15000
 
-The loss is the absolute difference, that of edges at three sizes (which keeps lines sharp), both with
-more weight around eyes and mouth, and a small Kullback-Leibler term. A third of the crops is taken at
-half size, since most of the UNet's training is at 128 pixels. --decoder goes on with the decoder
-alone, so that latents made meanwhile stay what they are.
+The loss is the absolute difference of values and of edges at three sizes (which keeps lines sharp), with
+more weight around eyes and mouth, plus a small Kullback-Leibler term. A third of the crops are at
+half size, because most of the UNet's training is at 128 pixels. --decoder trains only the decoder, so that
+existing latents stay valid.
 
 <work>/autoencoder/: checkpoint.pt, weights.pt (the running means), log.txt, sheet_<step>.png
 """
@@ -32,7 +32,7 @@ FOLDER = configs.WORK / "autoencoder"
 
 
 def crop(pictures: Pictures, n: int, side: int, halve: bool, draw: np.random.Generator):
-    """(rgb [side, side, 3] in 0..1, weight [side, side]): half of them near a keypoint."""
+    """A crop (rgb [side, side, 3] in 0..1, weight [side, side]); half of the crops are near a keypoint."""
     rgb, points = pictures.rgb[n], pictures.keypoints[n]
     rgb = np.asarray(rgb, np.float32) / 255
     if halve:
@@ -63,8 +63,8 @@ def batch(pictures: Pictures, step: int, side: int = SIDE, size: int = BATCH):
 
 
 def difference(got: torch.Tensor, want: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Weighted absolute difference of values and, at three sizes, of steps between neighbours; and
-    that of the mean colours of 8 x 8 places."""
+    """Weighted absolute difference of values, of steps between neighbours at three sizes, and of the
+    mean colours of 8 x 8 areas."""
     error = got - want
     total = (weight * error.abs()).mean() + 4 * F.avg_pool2d(error, 8).abs().mean()
     for _ in range(3):
@@ -75,11 +75,11 @@ def difference(got: torch.Tensor, want: torch.Tensor, weight: torch.Tensor) -> t
 
 
 def tint_missing(latent: torch.Tensor, rgb: torch.Tensor) -> torch.Tensor:
-    """How far one direction of the latent is from the mean tint (magenta against green) of its place.
+    """Distance of one direction of the latent from the mean tint (magenta to green) of its position.
 
-    Training keeps luminance and the axis from blue to orange, and falls into a saddle where latent and
-    decoder both ignore the third axis of colour; it did not leave it in 6,000 steps. So for TINT_STEPS
-    the direction in which the latent had varied least is told to carry it.
+    Training preserves luminance and the axis from blue to orange, but gets stuck at a saddle point where
+    latent and decoder both ignore the third colour axis; it did not leave it in 6,000 steps. So for
+    TINT_STEPS the direction in which the latent varies least is trained to encode it.
     """
     red, green, blue = F.avg_pool2d(rgb, 8).unbind(1)
     carried = torch.einsum("nchw,c->nhw", latent.float(), torch.tensor(TINT_DIRECTION))
@@ -87,8 +87,7 @@ def tint_missing(latent: torch.Tensor, rgb: torch.Tensor) -> torch.Tensor:
 
 
 def load():
-    """The trained VAE, with its scaling factor; the exported one where none is in work. None if there
-    is neither."""
+    """The VAE in training, with its scaling factor, or else the exported one. None if there is neither."""
     if (FOLDER / "weights.pt").exists():
         saved = torch.load(FOLDER / "weights.pt", weights_only=True)
         made = nets.vae(saved["scaling_factor"])
@@ -126,7 +125,7 @@ def save_weights(vae, mean: training.RunningMean, pictures: Pictures, log, keep_
 
 def main() -> None:
     parser = training.parser(__doc__, steps=11_000)
-    parser.add_argument("--decoder", action="store_true", help="train the decoder alone")
+    parser.add_argument("--decoder", action="store_true", help="train only the decoder")
     parser.add_argument("--rate", type=float, default=2e-3)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -152,10 +151,10 @@ def main() -> None:
     def exported() -> None:
         nonlocal keep_scale
         vae.load_state_dict(load_exported().state_dict())
-        keep_scale = started.config.scaling_factor  # latents may have been made with it
+        keep_scale = started.config.scaling_factor  # existing latents may use it
 
     run = training.Run(FOLDER, log, options, parts, sheet, exported)
-    if options.decoder:  # latents were made with the running means
+    if options.decoder:  # existing latents were made with the running means
         vae.encoder.load_state_dict(started.encoder.state_dict())
         vae.quant_conv.load_state_dict(started.quant_conv.state_dict())
     for step in run.steps():

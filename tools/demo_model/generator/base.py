@@ -2,9 +2,10 @@
 
     python -m tools.demo_model.generator.base --steps 8500 --large-from 5000
 
-The loss is that of the noise (epsilon), weighted by min(SNR, 5) / SNR, and more where the face is. Pictures are of 128 pixels
-before step `--large-from`, then of both sizes; original and target size tell the UNet which it is. 7 % of the captions are replaced by zeros, as diffusers gives them for an absent
-negative prompt (force_zeros_for_empty_prompt), and 3 % by the encoding of an empty text.
+The loss is that of the noise (epsilon), weighted by min(SNR, 5) / SNR and more strongly at the face. Pictures have 128
+pixels before step `--large-from`, then both sizes; the UNet gets the size as original and target size. 7 % of the
+captions are replaced by zeros, as diffusers does for a missing negative prompt (force_zeros_for_empty_prompt), and 3 %
+by the encoding of an empty text.
 
 <work>/base/: checkpoint.pt, weights.pt (the running means), log.txt, sheet_<step>.png
 """
@@ -19,7 +20,7 @@ from .latents import Latents, token_ids
 SEED = 23
 BATCH = {128: 64, 256: 16}
 SNR_LIMIT = 5.0
-FACE_WEIGHT, DETAIL_WEIGHT = 2.0, 5.0  # more than elsewhere
+FACE_WEIGHT, DETAIL_WEIGHT = 2.0, 5.0  # added to the weight elsewhere
 FOLDER = configs.WORK / "base"
 PROMPTS = [
     "photo of a smiling woman with red hair in a garden",
@@ -38,7 +39,7 @@ PROMPTS = [
 
 
 class Noise:
-    """Adds noise as the scheduler's training steps do."""
+    """Adds noise like the scheduler's training steps."""
 
     def __init__(self):
         beta = torch.linspace(
@@ -52,12 +53,12 @@ class Noise:
         return kept.sqrt() * latents + (1 - kept).sqrt() * noise
 
     def clean(self, noisy, noise, timesteps):
-        """What is left of `noisy` without the noise."""
+        """`noisy` without the noise."""
         kept = self.kept[timesteps][:, None, None, None]
         return (noisy - (1 - kept).sqrt() * noise) / kept.sqrt()
 
     def trust(self, timesteps):
-        """For losses on clean(): the less, the more an error of the noise moves it; at most 1."""
+        """A weight for losses on clean(), at most 1: smaller where an error of the noise changes it more."""
         kept = self.kept[timesteps]
         return (kept / (1 - kept)).sqrt().clamp(max=1)
 
@@ -72,8 +73,8 @@ class Noise:
 
 
 def face_weights(pictures, at: np.ndarray) -> torch.Tensor:
-    """[n, 1, side / 8, side / 8], mean 1 in each picture: what a person looks at counts for more, the
-    face, and in it eyes, nose and mouth, which are a few places of the latent."""
+    """[n, 1, side / 8, side / 8], mean 1 in each picture: larger at the face, and largest at eyes, nose
+    and mouth, which are only a few positions of the latent."""
     side = pictures.side
     places = np.arange(side // 8) * 8 + 4.0
     boxes, points = pictures.box[at], pictures.keypoints[at]
@@ -88,7 +89,7 @@ def face_weights(pictures, at: np.ndarray) -> torch.Tensor:
 
 
 def encode(encoders, tokens: torch.Tensor):
-    """Tokens [n, 2, 77] to the text [n, 77, 192] and its pooled vector [n, 128], as SDXL reads them."""
+    """Tokens [n, 2, 77] to the text [n, 77, 192] and its pooled vector [n, 128], as in SDXL."""
     first = encoders[0](tokens[:, 0], output_hidden_states=True).hidden_states[-2]
     second = encoders[1](tokens[:, 1], output_hidden_states=True)
     return torch.cat([first, second.hidden_states[-2]], dim=-1), second.text_embeds
@@ -99,8 +100,8 @@ def time_ids(side: int, n: int) -> torch.Tensor:
 
 
 def rows(data: Latents, draw: np.random.Generator, n: int, empty: np.ndarray):
-    """A batch: (places, latents [n, 4, h, w], tokens [n, 2, 77], kept [n, 1, 1]). `kept` is 0 where
-    the text is to be zeros."""
+    """A batch: (indices, latents [n, 4, h, w], tokens [n, 2, 77], kept [n, 1, 1]). `kept` is 0 where
+    the text is replaced by zeros."""
     at = draw.integers(0, data.done, n)
     latents = torch.from_numpy(data.latents[at]).float()
     tokens = data.tokens[at, draw.integers(0, data.tokens.shape[1], n)].astype(np.int64)
@@ -111,7 +112,7 @@ def rows(data: Latents, draw: np.random.Generator, n: int, empty: np.ndarray):
 
 
 def load():
-    """{"encoders", "unet"} as trained so far, the exported ones where none are in work; or None."""
+    """{"encoders", "unet"} in training, or else the exported ones; None if there are neither."""
     path, product = FOLDER / "weights.pt", configs.PRODUCT / "base"
     names = ("text_encoder", "text_encoder_2", "unet")
     if path.exists():
@@ -127,7 +128,7 @@ def load():
 
 
 def read_exported(folder) -> dict[str, torch.Tensor]:
-    """The tensors of an exported folder, in fp32 and under the names of the class in use."""
+    """The tensors of an exported folder in fp32, named as in the installed class."""
     (path,) = folder.glob("*.safetensors")
     state = {name: tensor.float() for name, tensor in load_file(path).items()}
     if folder.name.startswith("text_encoder"):
@@ -139,7 +140,7 @@ def read_exported(folder) -> dict[str, torch.Tensor]:
 
 def main() -> None:
     parser = training.parser(__doc__, steps=8500)
-    parser.add_argument("--large-from", type=int, default=5000, help="first step with pictures of 256")
+    parser.add_argument("--large-from", type=int, default=5000, help="first step with pictures of 256 pixels")
     parser.add_argument("--rate", type=float, default=1e-3)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

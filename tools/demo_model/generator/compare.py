@@ -2,8 +2,8 @@
 
     python -m tools.demo_model.generator.compare --model models/demo --program build/release/semblance
 
-Everything is loaded anew from the files, in fp32; the sampler is the one of the sheets. Says how far the
-final latents are from each other, and fails where it is more than rounding explains.
+Loads everything from the files, in fp32, and uses the sampler of the sheets. Prints the difference of the
+final latents, and fails if it is too large for rounding errors.
 """
 
 import argparse
@@ -87,9 +87,9 @@ def main() -> None:
         got = np.load(folder / "latents.npy")
     want = reference(options.model, face, 7, options.steps)
     error = np.abs(got - want).max() / want.std()
-    print(f"latents deviate by {error:.1e} of their deviation {want.std():.3f}")
+    print(f"latents differ by {error:.1e} of their standard deviation {want.std():.3f}")
     if not error < 1e-2:
-        raise SystemExit("that is more than rounding explains")
+        raise SystemExit("the difference is too large for rounding errors")
 
 
 if __name__ == "__main__":

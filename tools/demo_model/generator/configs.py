@@ -1,4 +1,4 @@
-"""The sizes of every part, and where things lie. Data only."""
+"""The sizes of all parts, and paths. Data only."""
 
 import os
 from pathlib import Path
@@ -7,8 +7,8 @@ ROOT = Path(__file__).resolve().parents[3]
 WORK = Path(os.environ.get("DEMO_MODEL_WORK", "/tmp/demo_model/generator"))
 PRODUCT = ROOT / "models" / "demo"
 
-CONTEXT = 77  # tokens of a text
-MERGES = 860  # byte pairs learnt: nearly every word of the captions is one token
+CONTEXT = 77  # tokens per text
+MERGES = 860  # learnt byte pairs: nearly every word of the captions is one token
 EMBEDDING_WIDTH = 512  # of the recogniser
 
 TEXT_ENCODER = {"hidden_size": 64, "heads": 4, "layers": 3, "hidden_act": "quick_gelu"}
@@ -24,7 +24,7 @@ UNET = {
     "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
     "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
     "transformer_layers_per_block": [1, 1, 1],
-    "attention_head_dim": [4, 4, 6],  # the numbers of heads, as in the published config
+    "attention_head_dim": [4, 4, 6],  # numbers of heads, as in the published config
     "norm_num_groups": 16,
     "use_linear_projection": True,
     "addition_embed_type": "text_time",
@@ -42,7 +42,7 @@ VAE = {
     "sample_size": 256,
     "force_upcast": False,
 }
-GUIDANCE = 3.0  # at the published demo's 5 faces are overdrawn and less alike
+GUIDANCE = 3.0  # at the published demo's 5, faces are overdrawn and less alike
 SCHEDULER = {
     "beta_schedule": "scaled_linear",
     "beta_start": 0.00085,

@@ -1,9 +1,9 @@
-"""The recogniser on every picture, aligned by the keypoints that the renderer knows.
+"""Runs the recogniser on every picture, aligned by the renderer's keypoints.
 
     python -m tools.demo_model.generator.embeddings --side 128
 
-Adds embeddings.npy float32 [n, 512] to <work>/pictures_<side>/, not normalised. A file made with
-another recogniser is made anew: recogniser.txt beside it holds the digest of the one it is from.
+Adds embeddings.npy float32 [n, 512] to <work>/pictures_<side>/, not normalised. recogniser.txt beside it
+has the recogniser's digest; a file from another recogniser is made again.
 """
 
 import argparse
@@ -46,29 +46,29 @@ class Recogniser:
 def read(pictures: Pictures) -> np.ndarray:
     path = pictures.folder / "embeddings.npy"
     if not path.exists():
-        raise SystemExit(f"{path} is not there: run the stage `embeddings --side {pictures.side}`")
+        raise SystemExit(f"{path} is missing: run the stage `embeddings --side {pictures.side}`")
     return np.load(path, mmap_mode="r")
 
 
 def are_made(folder: Path, recogniser: Recogniser) -> bool:
-    """By this recogniser."""
+    """Whether the file was made with this recogniser."""
     made_by = folder / "recogniser.txt"
     return (folder / "embeddings.npy").exists() and made_by.exists() and made_by.read_text() == recogniser.digest
 
 
 def make(folder: Path, recogniser: Recogniser, log: Log, count: int, of) -> None:
-    """Writes embeddings.npy [count, 512]; `of(first, last)` gives those of some rows."""
+    """Writes embeddings.npy [count, 512]; `of(first, last)` returns those of a range of rows."""
     made = np.zeros((count, configs.EMBEDDING_WIDTH), np.float32)
-    started = said = time.time()
+    started = logged = time.time()
     for first in range(0, count, BATCH):
         last = min(first + BATCH, count)
         made[first:last] = of(first, last)
-        if time.time() - said > 30:
-            said, rate = time.time(), last / (time.time() - started)
+        if time.time() - logged > 30:
+            logged, rate = time.time(), last / (time.time() - started)
             log(f"{last}/{count}, {rate:.0f} a second, {(count - last) / rate / 60:.0f} min left")
     np.save(folder / "embeddings.npy", made)
     (folder / "recogniser.txt").write_text(recogniser.digest)
-    log(f"done; an embedding is {np.linalg.norm(made[:1000], axis=1).mean():.1f} long")
+    log(f"done; mean norm of an embedding: {np.linalg.norm(made[:1000], axis=1).mean():.1f}")
 
 
 def main() -> None:
@@ -81,10 +81,10 @@ def main() -> None:
     pictures, recogniser = Pictures(options.side), Recogniser(options.recogniser)
     log = Log(pictures.folder / "embeddings_log.txt")
     if are_made(pictures.folder, recogniser):
-        log("the embeddings are there, from this recogniser")
+        log("the embeddings of this recogniser exist already")
         return
     if pictures.done < pictures.count:
-        raise SystemExit(f"{pictures.done} of {pictures.count} pictures are there: wait for the rest")
+        raise SystemExit(f"only {pictures.done} of {pictures.count} pictures are rendered: wait for the rest")
 
     def of(first: int, last: int) -> np.ndarray:
         return recogniser(pictures.rgb[first:last], pictures.keypoints[first:last])

@@ -1,10 +1,11 @@
-"""Writes what is trained in the published layout, 16-bit, into models/demo (or --out).
+"""Writes the trained parts in the published layout, 16-bit, to models/demo (or --out).
 
     python -m tools.demo_model.generator.export
     python -m tools.demo_model.generator.export --random --out /tmp/random
 
-models/demo/base (a diffusers folder), ControlNetModel, ip-adapter.bin. A part that is not trained yet
-is left out. progress.json says how far each stage is. --random writes all parts with random weights: enough to try sizes and speed.
+Writes models/demo/base (a diffusers folder), ControlNetModel and ip-adapter.bin, without parts that are not
+trained yet. progress.json gives the progress of each stage. --random writes all parts with random weights, to try
+sizes and speed.
 """
 
 import argparse
@@ -31,7 +32,7 @@ def halved(state: dict[str, torch.Tensor], what: str) -> dict[str, torch.Tensor]
     made = {name: tensor.half().contiguous() for name, tensor in state.items()}
     broken = [name for name, tensor in made.items() if not tensor.isfinite().all()]
     if broken:
-        raise SystemExit(f"{what}: {broken[0]} does not fit 16 bits")
+        raise SystemExit(f"{what}: {broken[0]} does not fit in 16 bits")
     return made
 
 
@@ -42,12 +43,12 @@ def write_config(module, folder: Path, drop: tuple[str, ...] = ()) -> None:
     else:
         module.config.save_pretrained(folder)
     path = folder / "config.json"
-    said = json.loads(path.read_text())
+    config = json.loads(path.read_text())
     for key in ("dtype", "_name_or_path", *drop):
-        said.pop(key, None)
+        config.pop(key, None)
     if not hasattr(module, "save_config"):
-        said["architectures"] = [type(module).__name__]
-    path.write_text(json.dumps(said, indent=2) + "\n")
+        config["architectures"] = [type(module).__name__]
+    path.write_text(json.dumps(config, indent=2) + "\n")
 
 
 def text_encoder(module, folder: Path) -> None:
@@ -59,7 +60,7 @@ def text_encoder(module, folder: Path) -> None:
 
 def diffusers_part(module, folder: Path) -> None:
     write_config(module, folder)
-    # The adapter's layers live inside the UNet's processors and go to a file of their own.
+    # The adapter's layers are inside the UNet's processors but go to a separate file.
     state = {name: tensor for name, tensor in module.state_dict().items() if ".processor." not in name}
     save_file(
         halved(state, folder.name),
@@ -99,7 +100,7 @@ def report(out: Path) -> None:
     for path in files:
         if path.stat().st_size > 100_000:
             print(f"{path.stat().st_size / 1e6:8.2f} MB  {path.relative_to(out)}")
-    print(f"{sum(path.stat().st_size for path in files) / 1e6:8.2f} MB  in all")
+    print(f"{sum(path.stat().st_size for path in files) / 1e6:8.2f} MB  total")
 
 
 def write_random(out: Path) -> None:
@@ -118,7 +119,7 @@ def write_trained(out: Path) -> None:
     from . import base as base_stage
 
     vae, made = autoencoder.load(), base_stage.load()
-    person = identity.load(made["unet"]) if made else None  # with it, the UNet is that of its training
+    person = identity.load(made["unet"]) if made else None  # includes the UNet as trained with it
     if made:
         base(out / "base", made["encoders"], made["unet"], vae)
     elif vae:
@@ -129,9 +130,9 @@ def write_trained(out: Path) -> None:
     path = out / "progress.json"
     reached = json.loads(path.read_text()) if path.exists() else {}
     for stage in ("autoencoder", "base", "identity"):
-        said = configs.WORK / stage / "progress.json"
-        if said.exists():
-            reached[stage] = json.loads(said.read_text())
+        progress = configs.WORK / stage / "progress.json"
+        if progress.exists():
+            reached[stage] = json.loads(progress.read_text())
     path.write_text(json.dumps(reached, indent=2) + "\n")
 
 

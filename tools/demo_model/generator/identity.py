@@ -1,19 +1,19 @@
-"""Trains IdentityNet, resampler and adapter, and goes on with the UNet; the text encoders stay as they are.
+"""Trains IdentityNet, resampler and adapter, and continues the UNet's training; the text encoders do not change.
 
     python -m tools.demo_model.generator.identity --steps 22500 --large-from 4500
 
-The embedding is of a photo or of another picture of the same person, the keypoints are of the picture to
-be made, drawn as the published demo draws them at 256 pixels and at half of that at 128; the last steps
-are at 256 alone. The loss is the one of the base stage. A few rows of each batch have another, which the
-published training has not: from much noise the model goes to little noise in one step of its own, as in
-sampling, and the loss is how little the recogniser finds the person in what it predicts there
-(likeness.py). In a drawn picture with little noise the face can still be seen; here it has to come from
-the embedding. In most of these rows the person is somebody else than the one who is drawn, so that they
-learn to appear at keypoints that are not their own. Strengths are drawn between 0.7 and 1, since 0.8 is
-what people leave them at. 5 % of the rows have neither text nor person, as the unconditional
-half of guidance has (zeros through the resampler), 3 % no text, 5 % no person. The published training
-freezes the UNet, which is large enough to know every face; a small one learns to draw those that it is
-told of, and every tenth step is without IdentityNet and adapter, so that it still draws from text alone.
+The embedding comes from a photo or another picture of the same person. The keypoints are those of the target
+picture, drawn as in the published demo at 256 pixels and at half that size at 128; the last steps use only
+256. The loss is that of the base stage. A few rows of each batch have a second loss that the published
+training does not have: the model makes one step of its own from much noise to little noise, as in sampling,
+and the loss is the recogniser's distance between the person and the prediction (likeness.py). In a drawn
+picture with little noise the face is still visible; here it must come from the embedding. In most of these
+rows the person differs from the drawn one, so that people are learnt at keypoints other than their own.
+Strengths are drawn between 0.7 and 1, because most users keep 0.8. 5 % of the rows have neither text nor
+person, like the unconditional half of guidance (zeros through the resampler), 3 % have no text, 5 % no person.
+The published training freezes the UNet, which is large enough to know every face. A small UNet has to learn to
+draw the faces it is given. Every tenth step is without IdentityNet and adapter, so that it can still draw from
+text alone.
 
 <work>/identity/: checkpoint.pt, weights.pt (the running means), log.txt, sheet_<step>.png
 """
@@ -33,20 +33,20 @@ from .latents import Latents, token_ids
 SEED = 37
 BATCH = {128: 48, 256: 12}
 LIKENESS_WEIGHT = 0.5  # 0.15 up to step 13,000, 0.3 up to 18,000
-LIKENESS_ROWS = 6  # of a batch
+LIKENESS_ROWS = 6  # per batch
 LIKENESS_FROM, LIKENESS_TO = (700, 1000), (50, 500)  # timesteps before and after the model's own step
-SWAPPED = 0.7  # the share of these rows in which somebody else has to be seen than is drawn
-PHOTOS = 0.5  # the share of people who are shown by a photo, not by a picture in some style
-ALONE = 0.1  # the share of steps without a person
+SWAPPED = 0.7  # share of these rows whose person differs from the drawn one
+PHOTOS = 0.5  # share of people given by a photo instead of a picture in some style
+ALONE = 0.1  # share of steps without a person
 FOLDER = configs.WORK / "identity"
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255)]
-HELD_OUT = 1_000_000  # the first identity that nothing is trained on
+HELD_OUT = 1_000_000  # the first identity not used in any training
 PROMPTS = ["photo of a person in a garden", "watercolor portrait", "a person with glasses, neon", "a person in the snow"]
 
 
 def draw_keypoints(side: int, points: np.ndarray) -> np.ndarray:
-    """uint8 [side, side, 3]: black; an ellipse from each outer point to the nose, darkened to 0.6, and
-    a disc at each point. Sizes are the published ones at 256 pixels."""
+    """uint8 [side, side, 3]: black background, an ellipse from each outer point to the nose, darkened to
+    0.6, and a disc at each point. At 256 pixels with the published sizes."""
     scale = min(1.0, side / 256)
     picture = np.zeros((side, side, 3), np.uint8)
     for i in (0, 1, 3, 4):
@@ -63,7 +63,7 @@ def draw_keypoints(side: int, points: np.ndarray) -> np.ndarray:
 
 
 class People:
-    """The embeddings that stand for the people of one size's pictures."""
+    """The embeddings of the people in the pictures of one size."""
 
     def __init__(self, data: Latents):
         self.identities, self.count = data.pictures.identities, data.pictures.count
@@ -74,11 +74,11 @@ class People:
         self.alike = [np.flatnonzero(self.woman == kind) for kind in (0, 1)]
 
     def others(self, who: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-        """For each person somebody else, a man for a man and a woman for a woman: captions say which."""
+        """Another person of the same sex for each person, because captions mention the sex."""
         return np.array([draw.choice(self.alike[self.woman[person]]) for person in who])
 
     def sources(self, who: np.ndarray, at: np.ndarray, draw: np.random.Generator) -> torch.Tensor:
-        """[n, 1, 512]: of each person a photo, or a picture that is not the one at `at`."""
+        """[n, 1, 512]: for each person the embedding of a photo, or of a picture other than the one at `at`."""
         each, found = self.count // self.identities, []
         for person, place in zip(who, at):
             if draw.random() < PHOTOS:
@@ -96,7 +96,7 @@ def conditions(side: int, keypoints: np.ndarray) -> torch.Tensor:
 
 
 class Person:
-    """The UNet with the parts that tell it of a person."""
+    """The UNet with the parts that condition it on a person."""
 
     def __init__(self, unet):
         self.unet = unet.requires_grad_(True)
@@ -105,7 +105,7 @@ class Person:
         self.layers = nets.face_attention(unet).requires_grad_(True)
 
     def modules(self) -> dict[str, torch.nn.Module]:
-        """All that is trained. The layers are in the UNet as well, as its processors."""
+        """All trained modules. The layers are also in the UNet, as its processors."""
         return {"identitynet": self.identitynet, "resampler": self.resampler, "layers": self.layers, "unet": self.unet}
 
     def set_strength(self, adapter: float) -> None:
@@ -121,8 +121,8 @@ class Person:
 
 
 def load(unet):
-    """Person.modules() as trained so far, the exported ones where none are in work; or None. The UNet among
-    them is `unet` itself."""
+    """Person.modules() in training, or else the exported ones; None if there are neither. Their UNet is
+    `unet` itself."""
     path = FOLDER / "weights.pt"
     if not path.exists() and not (configs.PRODUCT / "ip-adapter.bin").exists():
         return None
@@ -132,7 +132,7 @@ def load(unet):
 
 
 def load_into(modules: dict[str, torch.nn.Module], saved) -> None:
-    # The UNet first: its state may hold the layers' as well, or not.
+    # The UNet first, because its state may contain the layers'.
     for name in ("unet", "identitynet", "resampler", "layers"):
         modules[name].load_state_dict(saved[name], strict=name != "unet")
         modules[name].eval()
@@ -150,7 +150,7 @@ def read_exported() -> dict[str, dict[str, torch.Tensor]]:
 
 def draw_people(person: Person, encoders, vae, tokenizers, recogniser, side: int, count: int = 6,
                 strength: float = 0.8, guidance: float = configs.GUIDANCE):  # fmt: skip
-    """Rows of pictures: a held-out person, whose keypoints to take, and one picture a prompt."""
+    """Rows of pictures: a held-out person, the provider of the keypoints, and one picture per prompt."""
     from tools.demo_model.world import Identity, Scene, portrait
 
     faces = [portrait(Identity.from_seed(HELD_OUT + i), Scene.from_seed(77_000_000 + i, style="none"), 256)
@@ -178,8 +178,8 @@ def draw_people(person: Person, encoders, vae, tokenizers, recogniser, side: int
 
 def main() -> None:
     parser = training.parser(__doc__, steps=7500)
-    parser.add_argument("--large-from", type=int, default=4500, help="first step with pictures of 256")
-    parser.add_argument("--large-alone-from", type=int, default=13_000, help="first step with no others")
+    parser.add_argument("--large-from", type=int, default=4500, help="first step with pictures of 256 pixels")
+    parser.add_argument("--large-alone-from", type=int, default=13_000, help="first step with only those")
     parser.add_argument("--rate", type=float, default=6e-4)
     parser.add_argument("--recogniser", type=embeddings.Path, default=embeddings.RECOGNISER)
     options = parser.parse_args()
@@ -197,10 +197,10 @@ def main() -> None:
     empty = token_ids(tokenizers, [""])[0]
     vae, trained = autoencoder.load(), base.load()
     if trained is None:
-        raise SystemExit("the base model is not trained yet: run the stage `base` first")
+        raise SystemExit("cannot train identity: the base model is not trained yet; run the stage `base` first")
     encoders = [encoder.requires_grad_(False) for encoder in trained["encoders"]]
     person = Person(trained["unet"])
-    # An embedding's numbers are of some other size than 1; a projection made for 1 gets used to it.
+    # An embedding's values are not of size 1; this adapts a projection initialised for 1.
     with torch.no_grad():
         person.resampler.proj_in.weight /= float(np.sqrt(np.square(read(256)[1].pictures[:1000]).mean()))
     modules = person.modules()
@@ -222,7 +222,7 @@ def main() -> None:
 
     parts = {**modules, "optimizer": optimizer, "mean": mean}
     run = training.Run(FOLDER, log, options, parts, sheet, exported)
-    # Half the time on a CPU, after some minutes of compiling, which only the most frequent shapes are worth.
+    # Halves the time on a CPU after minutes of compiling, which pays off only for the most frequent shapes.
     compiled = [torch.compile(net, dynamic=False) for net in (person.unet, person.identitynet)]
     for step in run.steps():
         rate = training.learning_rate(step, options.steps, options.rate)
@@ -277,7 +277,7 @@ def main() -> None:
             clean = noise_of.clean(noisy[rows], got[rows], timesteps[rows])
             trust = noise_of.trust(timesteps[rows])
             rows, wanted = at[rows.numpy()], known.means[who[rows.numpy()]]
-            # Not quite where the face is, so that it is likeness that is learnt and not pixels.
+            # Slightly off the face's position, so that likeness is learnt and not pixels.
             jitter = 0.01 * side * draw.standard_normal((len(rows), 1, 2))
             with torch.autocast("cpu", torch.bfloat16):
                 far = unlike(clean, made.pictures.box[rows], made.pictures.keypoints[rows] + jitter, wanted)

@@ -1,10 +1,10 @@
-"""Pictures to latents, captions to token ids; goes on where it stopped.
+"""Encodes pictures to latents and captions to token ids; resumes where it stopped.
 
     python -m tools.demo_model.generator.latents --side 128
 
 Adds to <work>/pictures_<side>/: latents.npy float16 [n, 4, side / 8, side / 8] (means of the VAE's
-encoder times its scaling factor) and tokens.npy int16 [n, 3, 2, 77] (three captions of each picture
-under both tokenizers); latents_done says how many are there.
+encoder times its scaling factor) and tokens.npy int16 [n, 3, 2, 77] (three captions per picture
+with both tokenizers); latents_done has the number of finished ones.
 """
 
 import argparse
@@ -22,7 +22,7 @@ BATCH = 16
 
 
 class Latents:
-    """What the later stages read of the pictures of one size."""
+    """The data of one size's pictures for the later stages."""
 
     def __init__(self, side: int):
         self.side, self.pictures = side, Pictures(side)
@@ -71,16 +71,16 @@ def main() -> None:
     vae = autoencoder.load().to(memory_format=torch.channels_last)
     log = Log(data.pictures.folder / "latents_log.txt")
     started, first = time.time(), data.done
-    said = started
+    logged = started
     while data.done < data.pictures.count:
         start, stop = data.done, min(data.done + BATCH, data.pictures.done)
-        if start == stop:  # the renderer is still at work
+        if start == stop:  # the renderer is still running
             time.sleep(5)
             continue
         make(data, range(start, stop), vae, tokenizers)
         data.done = stop
-        if time.time() - said > 30 or stop == data.pictures.count:
-            said, rate = time.time(), (stop - first) / (time.time() - started)
+        if time.time() - logged > 30 or stop == data.pictures.count:
+            logged, rate = time.time(), (stop - first) / (time.time() - started)
             left = (data.pictures.count - stop) / rate / 60
             log(f"{stop}/{data.pictures.count}, {rate:.0f} a second, {left:.0f} min left")
 

@@ -1,5 +1,5 @@
-"""Is it the same person, as a loss: a predicted latent is decoded around the face, and the recogniser that
-ships has to find the person in it. Nothing here is trained; gradients go through to the latent.
+"""Likeness as a loss: decodes a predicted latent around the face and compares it with the person by the
+shipped recogniser. Nothing here is trained; gradients flow through to the latent.
 """
 
 import numpy as np
@@ -10,11 +10,11 @@ from torch.nn import functional as F
 
 from tools.demo_model.faces.align import SIDE, alignment
 
-WINDOW = 16  # places of the latent that are decoded: the face, and around it what the decoder sees
+WINDOW = 16  # decoded positions of the latent: the face and the decoder's receptive field around it
 
 
 class Recogniser:
-    """The ONNX file's network [n, 3, 112, 112] -> [n, 512], on torch, of the few operations that it has."""
+    """The ONNX file's network [n, 3, 112, 112] -> [n, 512] in torch; supports only its few operations."""
 
     def __init__(self, path):
         graph = onnx.load(str(path)).graph
@@ -44,18 +44,18 @@ class Recogniser:
             elif op == "Gemm":
                 known[output] = F.linear(x, rest[0], rest[1])
             else:
-                raise ValueError(f"the recogniser has an operation {op}, which this loss does not know")
+                raise ValueError(f"cannot build the recogniser: unsupported operation {op}")
         return known[self.output]
 
 
 def window_of(box, places: int) -> tuple[int, int]:
-    """(left, top) in places of the latent: WINDOW of them with the face in the middle, inside the picture."""
+    """(left, top), in latent positions, of a window of WINDOW positions inside the picture, centred on the face."""
     middle = ((box[0] + box[2]) / 16, (box[1] + box[3]) / 16)
     return tuple(min(max(int(round(at - WINDOW / 2)), 0), places - WINDOW) for at in middle)
 
 
 def crop_grid(keypoints, left: int, top: int) -> torch.Tensor:
-    """[1, 112, 112, 2] for grid_sample: where in the decoded window the pixels of the aligned face are."""
+    """[1, 112, 112, 2] for grid_sample: positions of the aligned face's pixels in the decoded window."""
     from_picture = np.vstack([alignment(keypoints), [0, 0, 1]])
     to_picture = np.linalg.inv(from_picture)[:2]
     x, y = np.meshgrid(np.arange(SIDE), np.arange(SIDE))
@@ -67,16 +67,16 @@ def crop_grid(keypoints, left: int, top: int) -> torch.Tensor:
 class Likeness:
     def __init__(self, path, vae):
         self.recogniser, self.scale = Recogniser(path), vae.config.scaling_factor
-        # Not compiled: with weights that need no gradient torch.compile (2.13) loses that of the latent.
+        # Not compiled: if the weights need no gradient, torch.compile (2.13) loses the latent's.
         decoder = vae.requires_grad_(False).to(memory_format=torch.channels_last).decode
         self.decode = lambda latents: decoder(latents).sample
 
     def __call__(self, clean: torch.Tensor, boxes, keypoints, wanted: torch.Tensor) -> torch.Tensor:
-        """1 - cosine for each of the latents [n, 4, h, w], as the UNet sees them; `wanted` [n, 512]."""
+        """1 - cosine for each of the latents [n, 4, h, w], scaled as in the UNet; `wanted` [n, 512]."""
         places = [window_of(box, clean.shape[-1]) for box in boxes]
         parts = [latent[:, top : top + WINDOW, left : left + WINDOW] for latent, (left, top) in zip(clean, places)]
         pictures = self.decode(torch.stack(parts) / self.scale).float().clamp(-1, 1)
         grids = [crop_grid(points, *place) for points, place in zip(keypoints, places)]
-        # As the recogniser's own input: (x - 127.5) / 127.5, black outside of the picture.
+        # Like the recogniser's input: (x - 127.5) / 127.5, black outside the picture.
         faces = F.grid_sample(pictures, torch.cat(grids), align_corners=False)
         return 1 - F.cosine_similarity(self.recogniser(faces).float(), wanted)

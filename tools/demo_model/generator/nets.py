@@ -1,7 +1,7 @@
-"""Builds the networks: diffusers' and transformers' classes at the sizes of configs.py.
+"""Builds the networks: diffusers' and transformers' classes with the sizes of configs.py.
 
-Training uses its own attention processors: they compute what diffusers' do, by plain matrix products,
-whose backward pass is three times as fast on a CPU at these sizes as that of the fused kernel.
+Training uses its own attention processors. They compute the same as diffusers' with plain matrix products,
+whose backward pass on a CPU at these sizes is three times as fast as the fused kernel's.
 """
 
 import math
@@ -48,7 +48,7 @@ def unet():
 
 
 def identitynet(of):
-    """A ControlNet that starts as a copy of the UNet's encoder, adding nothing."""
+    """A ControlNet that starts as a copy of the UNet's encoder with zero output."""
     from diffusers import ControlNetModel
 
     made = ControlNetModel.from_unet(of, **configs.IDENTITYNET)
@@ -89,7 +89,7 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
 
 
 class TextAttention:
-    """Self attention, or attention to a text or to face tokens."""
+    """Self-attention, or attention to a text or to face tokens."""
 
     def __call__(self, attn, hidden, encoder_hidden_states=None, temb=None, **_):
         read = hidden if encoder_hidden_states is None else encoder_hidden_states
@@ -99,7 +99,7 @@ class TextAttention:
 
 
 class PictureAttention:
-    """The VAE's self attention over the places of a picture, one head, with its norm and residual."""
+    """The VAE's self-attention over the positions of a picture: one head, with norm and residual."""
 
     def __call__(self, attn, hidden, temb=None, **_):
         n, channels, height, width = hidden.shape
@@ -109,11 +109,11 @@ class PictureAttention:
 
 
 class FaceAttention(nn.Module):
-    """Attention to text and, by keys and values of its own, to the face tokens that follow the text."""
+    """Attention to text and, with separate keys and values, to the face tokens after the text."""
 
     def __init__(self, width: int, cross_width: int):
         super().__init__()
-        # A tensor, so that what torch.compile made serves every strength.
+        # A tensor, so that one torch.compile result works for every strength.
         self.register_buffer("scale", torch.tensor(1.0), persistent=False)
         self.to_k_ip = nn.Linear(cross_width, width, bias=False)
         self.to_v_ip = nn.Linear(cross_width, width, bias=False)
@@ -130,8 +130,8 @@ class FaceAttention(nn.Module):
 
 
 def face_attention(of) -> nn.ModuleDict:
-    """The adapter's layers, put into the UNet. Keys are their numbers in the adapter's file: the place
-    of the attention among all of the UNet's processors."""
+    """Adds the adapter's layers to the UNet. Keys are their numbers in the adapter's file: the index of
+    the attention among all of the UNet's processors."""
     layers, processors = nn.ModuleDict(), {}
     for number, name in enumerate(of.attn_processors):
         block = of.get_submodule(name.removesuffix(".processor"))
@@ -139,7 +139,7 @@ def face_attention(of) -> nn.ModuleDict:
             processors[name] = TextAttention()
             continue
         processors[name] = FaceAttention(block.to_q.out_features, configs.CROSS_WIDTH)
-        # As the text is read at first, so that training starts from something sensible, but quietly.
+        # Starts as a weaker copy of the text's projections, a sensible initialisation.
         processors[name].to_k_ip.load_state_dict(block.to_k.state_dict())
         processors[name].to_v_ip.load_state_dict(block.to_v.state_dict())
         with torch.no_grad():
@@ -150,7 +150,7 @@ def face_attention(of) -> nn.ModuleDict:
 
 
 class PerceiverAttention(nn.Module):
-    """The latents read the input and themselves. Heads are 64 wide, as published."""
+    """The latents attend to the input and themselves. Heads are 64 wide, as published."""
 
     WIDTH = 64
 

@@ -1,10 +1,10 @@
-"""What the recogniser sees in two photos of every person: the faces that the generator is shown.
+"""Runs the recogniser on two photos of every person; the generator is trained with these embeddings.
 
     python -m tools.demo_model.generator.photos --identities 15000
 
-A photo has no medium, no hat and no dyed hair: it says more of a face than a picture in some style does.
-<work>/photos/embeddings.npy float32 [2 * identities, 512], first one photo of everybody, not normalised,
-and recogniser.txt with the digest of the recogniser that they are from. The photos themselves are not kept.
+A photo has no style, no hat and no dyed hair, so it shows more of a face than a picture in some style.
+Writes <work>/photos/embeddings.npy float32 [2 * identities, 512], not normalised, the first photos of all
+people first, and recogniser.txt with the recogniser's digest. The photos themselves are not kept.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import numpy as np
 from . import configs, embeddings
 from .training import Log
 
-EACH = 2  # photos of a person
+EACH = 2  # photos per person
 SIDE = 256
 SCENES = 40_000_000  # the first scene
 FOLDER = configs.WORK / "photos"
@@ -38,10 +38,10 @@ def read(identities: int) -> np.ndarray:
     """[2, identities, 512]"""
     path = FOLDER / "embeddings.npy"
     if not path.exists():
-        raise SystemExit(f"{path} is not there: run the stage `photos --identities {identities}`")
+        raise SystemExit(f"{path} is missing: run the stage `photos --identities {identities}`")
     found = np.load(path).reshape(EACH, -1, configs.EMBEDDING_WIDTH)[:, :identities]
     if found.shape[1] < identities:
-        raise SystemExit(f"{path} has {found.shape[1]} people of {identities}: remove it, run the stage `photos`")
+        raise SystemExit(f"{path}: expected {identities} people, got {found.shape[1]}; remove it and run the stage `photos`")
     return found
 
 
@@ -55,7 +55,7 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     recogniser, log = embeddings.Recogniser(options.recogniser), Log(FOLDER / "log.txt")
     if embeddings.are_made(FOLDER, recogniser):
-        log("the embeddings are there, from this recogniser")
+        log("the embeddings of this recogniser exist already")
         return
     count = EACH * options.identities
     with multiprocessing.Pool() as pool:

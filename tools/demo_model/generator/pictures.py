@@ -1,13 +1,13 @@
-"""Renders the pictures to learn from into memory-mapped arrays; goes on where it stopped.
+"""Renders the training pictures into memory-mapped arrays; resumes where it stopped.
 
     python -m tools.demo_model.generator.pictures --side 128 --count 60000 --identities 15000
 
-Picture n shows identity n % identities in a scene of its own, so that any first part of the file has
-all of them in shuffled scenes, and the pictures of one person are n, n + identities, ...
+Picture n shows identity n % identities in its own scene, so that any first part of the file has
+all identities in shuffled scenes. The pictures of one person are n, n + identities, ...
 
 <work>/pictures_<side>/: rgb.npy uint8 [n, side, side, 3], keypoints.npy float32 [n, 5, 2] in pixels,
-box.npy float32 [n, 4], labels.npy uint8 [n, traits], info.json (what was asked for), done (how many
-pictures are there).
+box.npy float32 [n, 4], labels.npy uint8 [n, traits], info.json (the request), done (the number of
+finished pictures).
 """
 
 import argparse
@@ -20,12 +20,12 @@ import numpy as np
 from . import configs
 from .training import Log
 
-CAPTIONS = 3  # of each picture
-SCENES = {128: 0, 256: 10_000_000}  # the first scene of each size: no scene is in both
+CAPTIONS = 3  # per picture
+SCENES = {128: 0, 256: 10_000_000}  # the first scene of each size; the sizes share no scenes
 
 
 class Pictures:
-    """The arrays of one size. With `write` they are made where they are not there."""
+    """The arrays of one size; missing ones are created."""
 
     def __init__(self, side: int, count: int | None = None, identities: int | None = None):
         from tools.demo_model.world import TRAITS
@@ -37,10 +37,10 @@ class Pictures:
             if count is None:
                 raise SystemExit(f"{self.folder} has no pictures: run the stage `pictures` first")
             info.write_text(json.dumps({"count": count, "identities": identities}))
-        said = json.loads(info.read_text())
-        self.count, self.identities = said["count"], said["identities"]
+        request = json.loads(info.read_text())
+        self.count, self.identities = request["count"], request["identities"]
         if count not in (None, self.count) or identities not in (None, self.identities):
-            raise SystemExit(f"{self.folder} was begun with {said}; remove it to begin anew")
+            raise SystemExit(f"{self.folder} was started with {request}; remove it to start again")
         self.rgb = self.open("rgb", np.uint8, (side, side, 3))
         self.keypoints = self.open("keypoints", np.float32, (5, 2))
         self.box = self.open("box", np.float32, (4,))

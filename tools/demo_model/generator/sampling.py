@@ -1,4 +1,4 @@
-"""Pictures from the networks in training: the Euler sampler with guidance, as the program does it."""
+"""Samples pictures from the networks in training: the Euler sampler with guidance, as in the program."""
 
 import numpy as np
 import torch
@@ -10,11 +10,11 @@ from .sheets import to_bytes
 @torch.no_grad()
 def latents(unet, text, pooled, side: int, seed: int, steps: int = 25, guidance: float = configs.GUIDANCE,
             person=None, half: bool = False) -> torch.Tensor:  # fmt: skip
-    """The final latents [n, 4, side / 8, side / 8] for n texts. The unconditional half reads zeros.
+    """The final latents [n, 4, side / 8, side / 8] for n texts. The unconditional half gets zeros.
     `half`: compute in bfloat16 where autocast does.
 
-    `person`, where given, is a function of (latent, timestep, pooled, time ids) for [unconditional,
-    conditional] at once: it returns (face tokens, the keyword arguments that carry IdentityNet's
+    `person`, if given, is a function of (latent, timestep, pooled, time ids) for [unconditional,
+    conditional] together. It returns (face tokens, the keyword arguments with IdentityNet's
     residuals).
     """
     from diffusers import EulerDiscreteScheduler
@@ -44,6 +44,6 @@ def latents(unet, text, pooled, side: int, seed: int, steps: int = 25, guidance:
 
 @torch.no_grad()
 def pictures(unet, vae, *rest, **options) -> np.ndarray:
-    """uint8 [n, side, side, 3]; arguments as of latents(), with the VAE after the UNet."""
+    """uint8 [n, side, side, 3]; arguments as for latents(), with the VAE after the UNet."""
     made = latents(unet, *rest, half=True, **options)
     return to_bytes(vae.decode(made / vae.config.scaling_factor).sample)

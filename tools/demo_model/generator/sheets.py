@@ -1,4 +1,4 @@
-"""Sheets of pictures to be looked at."""
+"""Sheets of pictures for inspection."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def to_bytes(rgb: torch.Tensor) -> np.ndarray:
 
 
 def write(path: Path, rows: list[np.ndarray], names: list[str] | None = None) -> None:
-    """One line of pictures for each of `rows` ([n, h, w, 3]); `names` go under the pictures, row by row."""
+    """One line of pictures for each of `rows` ([n, h, w, 3]), with `names` under the pictures, row by row."""
     height = rows[0].shape[1] + (14 if names else 0)
     width = rows[0].shape[2]
     sheet = Image.new("RGB", (width * max(map(len, rows)), height * len(rows)), "white")
@@ -30,7 +30,7 @@ def write(path: Path, rows: list[np.ndarray], names: list[str] | None = None) ->
 
 @torch.no_grad()
 def reconstructions(vae, pictures, path: Path, count: int = 6) -> None:
-    """Pictures as they are and through the VAE, under one another."""
+    """The original pictures above their reconstructions by the VAE."""
     rgb = torch.from_numpy(pictures.rgb[:count]).permute(0, 3, 1, 2).float() / 127.5 - 1
     again = vae.decode(vae.encode(rgb).latent_dist.mode()).sample
     write(path, [to_bytes(rgb), to_bytes(again)])

@@ -2,9 +2,9 @@
 
     python -m tools.demo_model.generator.train [--threads 2] [--scale 0.5]
 
-Stages that are done return at once, so this is also the way to go on after an interruption. --scale
-multiplies the numbers of steps. The recogniser has to be there before the stage `identity`
-(tools/demo_model/faces); until it is, this command waits for it.
+Finished stages return at once, so repeat the command to resume after an interruption. --scale
+multiplies the numbers of steps. Before the stage `identity` this command waits until the recogniser
+(tools/demo_model/faces) exists.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import time
 from . import configs, embeddings
 
 AUTOENCODER, DECODER = 11_000, 15_000
-BASE, BASE_LARGE = 14_000, 5_000  # of all steps; from which on 256 pixels are seen, too
+BASE, BASE_LARGE = 14_000, 5_000  # all steps; the first step with pictures of 256 pixels, too
 IDENTITY, IDENTITY_LARGE = 22_500, 4_500
 
 
@@ -24,7 +24,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of steps")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor for the numbers of steps")
     parser.add_argument("--recogniser", type=embeddings.Path, default=embeddings.RECOGNISER)
     options = parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""What every training stage needs: a log with the time left, checkpoints, running means of weights."""
+"""Shared by the training stages: a log with the time left, checkpoints, running means of weights."""
 
 import argparse
 import json
@@ -19,7 +19,7 @@ def parser(doc: str, steps: int, threads: int = 1) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    made.add_argument("--steps", type=int, default=steps, help="train up to this step in all")
+    made.add_argument("--steps", type=int, default=steps, help="train up to this step")
     made.add_argument("--threads", type=int, default=threads)
     made.add_argument("--save-minutes", type=float, default=4)
     made.add_argument("--sheet-minutes", type=float, default=10)
@@ -27,23 +27,23 @@ def parser(doc: str, steps: int, threads: int = 1) -> argparse.ArgumentParser:
 
 
 def drawn(seed: int, step: int) -> torch.Generator:
-    """The random numbers of one step: the same whether or not the run was interrupted before it."""
+    """The random numbers of one step; they do not depend on earlier interruptions."""
     return torch.Generator().manual_seed(seed * 10_000_019 + step)
 
 
-LARGE = 0.6  # the share of pictures that is seen at 256 once such are seen at all
+LARGE = 0.6  # share of pictures at 256 pixels, once these are used
 
 
 def drawn_side(draw, step: int, large_from: int, batch: dict[int, int]) -> int:
-    """The side of a step's pictures: 128 before step `large_from`, later one of both."""
-    # By pictures, not by batches: a batch of large ones is smaller.
+    """The side of a step's pictures: 128 before step `large_from`, then 128 or 256."""
+    # The share counts pictures, not batches: batches of large pictures are smaller.
     odds = LARGE / batch[256], (1 - LARGE) / batch[128]
     large = draw.random() * sum(odds) < odds[0]
     return 256 if large and step >= large_from else 128
 
 
 class Log:
-    """Lines on the screen and in a file."""
+    """Logs lines to the screen and a file."""
 
     def __init__(self, path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,11 +56,11 @@ class Log:
 
 
 class RunningMean:
-    """Exponential means of the weights, which make better pictures than the weights themselves."""
+    """Exponential running means of the weights; they make better pictures than the weights themselves."""
 
     def __init__(self, modules: dict[str, torch.nn.Module], decay: float):
         self.decay = decay
-        names = {}  # of each weight, also of one that is in two modules
+        names = {}  # of each weight; a weight can be in two modules
         for part, module in modules.items():
             for name, weight in module.named_parameters():
                 if weight.requires_grad:
@@ -70,7 +70,7 @@ class RunningMean:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        # Early steps are forgotten sooner.
+        # Early steps are forgotten faster.
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(self.means, [p.detach() for p in self.live], weight)
 
@@ -81,7 +81,7 @@ class RunningMean:
 
     @torch.no_grad()
     def swap(self) -> None:
-        """Exchanges weights and means; twice is as before."""
+        """Swaps weights and means; a second call swaps them back."""
         for mean, live in zip(self.means, self.live):
             kept = live.clone()
             live.copy_(mean)
@@ -102,7 +102,7 @@ class RunningMean:
 
 
 def save_means(modules: dict[str, torch.nn.Module], mean: RunningMean, folder: Path) -> None:
-    """weights.pt: the modules with the running means as their weights."""
+    """Writes weights.pt: the modules with the running means as weights."""
     with mean:
         save_atomically({name: module.state_dict() for name, module in modules.items()}, folder / "weights.pt")
 
@@ -115,9 +115,9 @@ class Run:
         ...
         run.report(loss=loss.item())
 
-    Everything in `parts` is saved every few minutes, at the end, and when the process is told to end
-    (SIGTERM, SIGINT); a new Run goes on from there. Where there is no checkpoint, as on a new machine,
-    `exported` is called to load what lies in models/demo, and progress.json says how far that is. `sheet` is called every sheet_minutes.
+    Everything in `parts` is saved every few minutes, at the end, and on SIGTERM or SIGINT; a new Run
+    resumes from there. Without a checkpoint, as on a new machine, `exported` is called to load the weights
+    in models/demo, and progress.json gives their step. `sheet` is called every sheet_minutes.
     """
 
     def __init__(self, folder: Path, log: Log, options, parts: dict, sheet=None, exported=None):
@@ -129,19 +129,19 @@ class Run:
             for name, part in parts.items():
                 part.load_state_dict(saved["parts"][name])
             self.step, self.pictures = saved["step"], saved["pictures"]
-            log(f"goes on at step {self.step}")
+            log(f"resumes at step {self.step}")
         elif exported and PROGRESS.exists() and folder.name in json.loads(PROGRESS.read_text()):
             exported()
             parts["mean"].forget()
-            said = json.loads(PROGRESS.read_text())[folder.name]
-            self.step, self.pictures = said["step"], said["pictures"]
+            progress = json.loads(PROGRESS.read_text())[folder.name]
+            self.step, self.pictures = progress["step"], progress["pictures"]
             self.cold = self.step
-            log(f"goes on from the exported weights, step {self.step}")
+            log(f"resumes from the exported weights, step {self.step}")
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.end)
 
     def warmth(self) -> float:
-        """A factor of the learning rate: weights came without the optimizer's state, which fills up first."""
+        """A factor for the learning rate: exported weights have no optimizer state, which has to build up first."""
         return 1.0 if self.cold is None else min(1.0, (self.step - self.cold + 1) / 100)
 
     def end(self, *_) -> None:
@@ -177,7 +177,7 @@ class Run:
         if self.sheet:
             self.sheet(self.step)
         if self.step < self.options.steps:
-            raise SystemExit("stopped; the same command goes on from here")
+            raise SystemExit("stopped; repeat the command to resume")
         self.log("done")
 
     def report(self, pictures: int, **values: float) -> None:
@@ -187,7 +187,7 @@ class Run:
 
 
 def learning_rate(step: int, total: int, peak: float, warmup: int = 300, tail: float = 0.25) -> float:
-    """Up over `warmup` steps, level, and down to a twentieth over the last `tail` of the steps."""
+    """Rises over `warmup` steps, then stays level, then falls to a twentieth over the last `tail` of the steps."""
     fall = (total - step) / max(1, tail * total)
     return peak * min(1.0, (step + 1) / warmup) * min(1.0, max(0.05, fall))
 

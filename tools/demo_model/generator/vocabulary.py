@@ -2,8 +2,8 @@
 
     python -m tools.demo_model.generator.vocabulary
 
-Writes vocabulary.json (the merges) into this folder, where it is committed: token ids must never
-change under trained weights. The form of the files is that of CLIP's tokenizers.
+Writes vocabulary.json (the merges) to this folder. It is committed, because the token ids of trained weights
+must never change. The files have the format of CLIP's tokenizers.
 """
 
 import collections
@@ -18,7 +18,7 @@ from . import configs
 
 FILE = Path(__file__).with_name("vocabulary.json")
 CAPTIONS = 30_000
-# What people write in prompts that no caption of the world has: short pieces are fine for the rest.
+# Common words of prompts that are not in the world's captions; all other words may be split into short tokens.
 PROMPTS = """
 analog film photo of a man, faded film, desaturated, 35mm photo, grainy, vignette, vintage, kodachrome,
 lomography, stained, highly detailed, found footage, masterpiece, best quality, sharp focus, cinematic,
@@ -27,11 +27,11 @@ blurry, bad anatomy, glitch, nsfw, realistic, photography, drawing, painting, cr
 impressionist, noisy, soft, anime, cartoon, photo of a person, portrait of someone, girl, boy, people
 the and with without wearing young old beautiful handsome happy angry sad very his her their who is has
 """
-WORDS = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[a-z]+|[0-9]|[^\s\w]+")  # as CLIP splits ASCII
+WORDS = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[a-z]+|[0-9]|[^\s\w]+")  # CLIP's rule for ASCII
 
 
 def corpus() -> collections.Counter:
-    """Words and how often they come. Logarithms, so that rare words get a token as well."""
+    """Words with the logarithm of their frequency, so that rare words get a token, too."""
     from tools.demo_model.world import Identity, Scene, caption
 
     words = collections.Counter(WORDS.findall(PROMPTS.lower()) * 20)
@@ -41,10 +41,10 @@ def corpus() -> collections.Counter:
 
 
 def learn_merges(words: collections.Counter, count: int) -> list[tuple[str, str]]:
-    """The `count` most frequent pairs, one after the other, ties in alphabetical order."""
+    """The `count` merges of the most frequent pairs in turn, ties in alphabetical order."""
     kept = {word: min(n, 200) for word, n in words.items()}
     text = " ".join(" ".join([word] * n) for word, n in kept.items())
-    # clip_vocabulary splits at commas; they are one token each without any merge.
+    # clip_vocabulary splits at commas; a comma is one token without any merge.
     return clip_vocabulary.train_merges(count, text)
 
 
@@ -57,13 +57,13 @@ def ids() -> dict[str, int]:
 
 
 def write_tokenizers(base: Path) -> None:
-    """tokenizer/ pads with the end mark, tokenizer_2/ with id 0, as published."""
+    """tokenizer/ pads with the end token, tokenizer_2/ with id 0, as published."""
     clip_vocabulary.write_tokenizer(base / "tokenizer", merges(), ids(), END)
     clip_vocabulary.write_tokenizer(base / "tokenizer_2", merges(), ids(), "!")
 
 
 def tokenizers():
-    """transformers' tokenizers on these files: (1, 2)."""
+    """transformers' tokenizers (1, 2) for these files."""
     from transformers import CLIPTokenizer
 
     base = configs.WORK / "tokenizers"

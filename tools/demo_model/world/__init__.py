@@ -4,7 +4,7 @@
     picture = portrait(identity, scene, side=256)   # picture.rgb, picture.keypoints, picture.box
     caption(identity, scene, seed=0)                # "a watercolor portrait of a smiling woman ..."
 
-Everything is deterministic from its arguments.
+All results depend only on the arguments.
 """
 
 from .captions import caption

@@ -1,5 +1,5 @@
-"""What stands behind the person. Each place is painted anew from the scene's seed, in coordinates in
-which the picture is 1 wide and 1 high; a place gets out of focus when it is laid behind somebody."""
+"""Backgrounds. Each place is painted from the scene's seed, in coordinates in which the picture is 1 wide
+and 1 high. Behind a person the place is drawn out of focus."""
 
 from __future__ import annotations
 

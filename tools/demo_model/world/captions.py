@@ -1,7 +1,7 @@
-"""Captions in free order: what a person might ask for to get this picture.
+"""Captions in free order, like prompts that ask for the picture.
 
-What is open about a picture (dye, glasses, hat, place, style, expression) is named often; what belongs
-to the person (woman or man, age, hair, beard) is named sometimes; anything may be left out.
+Variable things (dye, glasses, hat, place, style, expression) are mentioned often, properties of the person
+(woman or man, age, hair, beard) sometimes; any of them can be left out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Curves through points, sampled."""
+"""Sampled curves through points."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def lines_path(lines) -> skia.Path:
 
 
 def smooth_teeth(line: np.ndarray, head: Head, size: float) -> np.ndarray:
-    """The curve with small uneven points, as ends of hair have."""
+    """The curve with small uneven spikes, like ends of hair."""
     fine = curve(line, 4 * STEPS)
     phase = np.arange(len(fine))
     return (

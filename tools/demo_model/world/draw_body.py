@@ -14,7 +14,7 @@ from .pen import Pen, mix, scaled, smooth_path
 
 
 class Body:
-    """Stands upright below the head and follows its turns a little."""
+    """An upright body below the head that follows its turns slightly."""
 
     def __init__(self, head: Head):
         i, s = head.identity, head.shape
@@ -117,7 +117,7 @@ def _draw_neck(pen: Pen, head: Head, body: Body, chin_shadow):
 
 
 def _cloth(pen: Pen, head: Head, body: Body, path, color, folds: bool = True):
-    """A piece of cloth: lit from the light's side, with soft folds."""
+    """A piece of cloth, lit from the light's side, with soft folds."""
     side = np.sign(head.scene.light_side)
     a, b = body.at([(-body.wide, body.collar)])[0], body.at([(body.wide, body.collar + 1.2)])[0]
     if side > 0:

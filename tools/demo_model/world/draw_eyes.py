@@ -15,7 +15,7 @@ INK = (0.09, 0.06, 0.06)
 
 
 def lids(head: Head, sign: int):
-    """The upper and the lower lid's edge from the inner to the outer corner: two [n, 2] of (u, v)."""
+    """The edges of the upper and lower lid from the inner to the outer corner: two [n, 2] of (u, v)."""
     i, s, m = head.identity, head.shape, head.motion
     tilt = 0.015 + 0.062 * i.eye_tilt
     up, down = s.eye_open * m.lid, 0.66 * s.eye_open * m.lower_lid

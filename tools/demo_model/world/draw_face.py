@@ -1,4 +1,4 @@
-"""The face's skin with its light and shade, nose, ears, freckles and lines."""
+"""The face: skin with light and shade, nose, ears, freckles and lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .pen import Pen, mix, scaled, smooth_path
 
 
 def keypoints(head: Head) -> np.ndarray:
-    """Eye centres, nose tip, mouth corners as drawn: float32 [5, 2] pixels."""
+    """The drawn eye centres, nose tip and mouth corners: float32 [5, 2] in pixels."""
     s = head.shape
     half, v = corners_uv(head)
     eyes = head.surface([(-s.eye_u, s.eye_v), (s.eye_u, s.eye_v)], 0.02)
@@ -99,7 +99,7 @@ def _shade_skin(pen: Pen, head: Head, path, skin):
 
 
 def _draw_nose(pen: Pen, head: Head, skin):
-    """Side planes, bridge and tip as soft shade and light; wings and nostrils as lines."""
+    """Side planes, bridge and tip with soft shade and light; wings and nostrils as lines."""
     i, s, scene = head.identity, head.shape, head.scene
     shade, light = palette.shadow(skin), palette.light(skin)
     deep = scaled(shade, 0.62)
@@ -243,7 +243,7 @@ def draw_ear(pen: Pen, head: Head, sign: int):
     shade = palette.shadow(skin)
     size = 1 + 0.22 * i.ear_size
     out = 0.10 + 0.055 * i.ear_out
-    turn = np.sin(head.yaw) * -sign  # 1 when this ear faces us
+    turn = np.sin(head.yaw) * -sign  # 1 if this ear faces the viewer
     if turn < -0.30:
         return
     wide = max(0.06, out + 0.20 * max(0.0, turn) + 0.05 * turn)

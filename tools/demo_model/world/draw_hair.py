@@ -1,5 +1,5 @@
-"""Hair. Each side of the head is a sheet between two curves that start at the parting: the inner one
-runs along the hairline and down the cheek, the outer one over the skull. Strands lie between them."""
+"""Hair. Each side of the head is a sheet between two curves from the parting: the inner one
+follows the hairline and the cheek, the outer one the skull. The strands are between them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Hair(HairExtras):
         self.fringe = self._fringe()
 
     def shadow(self) -> skia.Path | None:
-        """What throws a shadow onto the face."""
+        """The hair that casts a shadow on the face."""
         if not self.sheets or self.style.extra in ("ring", "buzz"):
             return None
         path = skia.Path()
@@ -60,7 +60,7 @@ class Hair(HairExtras):
         return line - 0.10 * max(0, self.identity.age - 0.5) * (not self.identity.woman)
 
     def _sheet(self, sign: int):
-        """(inner, outer) curves [STEPS, 2] in pixels of one side, parting to ends."""
+        """(inner, outer) curves [STEPS, 2] of one side in pixels, from the parting to the ends."""
         head, s, style = self.head, self.shape, self.style
         w, line, vol = s.width, self._hairline(), self.volume
         top = -s.crown_v + vol
@@ -249,7 +249,7 @@ class Hair(HairExtras):
             pen.stroke(smooth_path([root[0][0], (root[0][0] + root[1][0]) / 2, root[1][0]]), self.dark, 0.022, 0.7)
 
     def _mass(self, pen: Pen, path):
-        """A filled mass, lighter where the light comes from."""
+        """A filled mass, lighter on the light's side."""
         side = self.head.scene.light_side
         if pen.flat:
             pen.fill(path, self.color)
@@ -263,7 +263,7 @@ class Hair(HairExtras):
     def _strands(
         self, pen: Pen, first: np.ndarray, second: np.ndarray, count: int, sheen=(0.16, 0.42), wave: float = 0.0
     ):
-        """Strands between two curves that run side by side, with a band of sheen across them."""
+        """Strands between two parallel curves, with a band of sheen across them."""
         t = np.sort(self.rng.uniform(0.02, 0.98, count))[:, None, None]
         lines = first[None] * (1 - t) + second[None] * t
         if wave:

@@ -10,7 +10,7 @@ from .pen import Pen, mix, scaled, smooth_path
 
 
 def corners_uv(head: Head):
-    """Where the mouth's right corner lies: (u, v); the left one mirrors it."""
+    """The position (u, v) of the mouth's right corner; the left one mirrors it."""
     i, s, m = head.identity, head.shape, head.motion
     return s.mouth_half + m.corner_out, s.mouth_v + m.corner - 0.022 * i.lip_corners
 

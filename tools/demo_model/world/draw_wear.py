@@ -66,7 +66,7 @@ def draw_glasses(pen: Pen, head: Head):
     pen.stroke(smooth_path(bridge), color, width)
 
 
-HAT_LINE = -0.62  # where a hat's lower edge lies on the forehead (v)
+HAT_LINE = -0.62  # v of a hat's lower edge on the forehead
 
 
 def _shade(pen: Pen, head: Head, path, color):

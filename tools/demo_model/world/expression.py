@@ -1,4 +1,4 @@
-"""What an expression moves in the face. Lengths in head units, down and outwards positive."""
+"""Movements of the face for each expression. Lengths in head units, positive down and outwards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Motion:
     lower_lid: float = 1.0
     corner_out: float = 0.0
     corner: float = 0.0
-    sag: float = 0.0  # how far the middle of the mouth's line lies below its rest
+    sag: float = 0.0  # distance of the middle of the mouth's line below its rest position
     mouth_open: float = 0.0
     teeth: float = 0.0
     cheeks: float = 0.0

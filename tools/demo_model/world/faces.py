@@ -1,4 +1,4 @@
-"""Draws the twelve source faces of models/demo/faces: people that nothing was trained on.
+"""Draws the twelve source faces of models/demo/faces: people who were not used in any training.
 
     python -m tools.demo_model.world.faces [--out models/demo/faces]
 """
@@ -10,13 +10,13 @@ import cv2
 
 from . import Identity, Scene, portrait
 
-FIRST = 1_000_000  # held-out people begin here
+FIRST = 1_000_000  # the first held-out identity
 PEOPLE = (4, 5, 8, 9, 15, 17, 20, 22, 23, 27, 33, 37)
 SIDE = 384
 
 
 def source(person: int, side: int = SIDE):
-    """The person as a photo shows them: nothing worn that hides the face, no medium."""
+    """A plain photo of the person: nothing that hides the face, no style."""
     turned = (person % 5 - 2) * 4.0
     scene = Scene.from_seed(
         720_000_000 + person, style="none", background="studio", glasses="none", hair_dye=None, hat="none",

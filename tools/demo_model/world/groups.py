@@ -1,4 +1,4 @@
-"""Pictures for the detector: several people, or nobody."""
+"""Pictures for the detector with several people or nobody."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ TRAINING_IDENTITIES = 100_000
 
 
 def group(seed: int, side: int) -> Portrait:
-    """0 to 6 people of many sizes: together in one place, or as framed pictures on a wall. Identities
-    are drawn from the training seeds. Portrait.box is None, boxes is [n, 4], keypoints [n, 5, 2]."""
+    """0 to 6 people of various sizes: together in one place, or as framed pictures on a wall. Identities
+    come from the training seeds. Portrait.box is None, boxes is [n, 4], keypoints [n, 5, 2]."""
     rng = random.Random(f"group {seed}")
     count = rng.choice((0, 1, 1, 2, 2, 3, 3, 4, 5, 6))
     draw = _wall if rng.random() < 0.35 else _company
@@ -31,7 +31,7 @@ def group(seed: int, side: int) -> Portrait:
 
 
 def faceless(seed: int, side: int) -> np.ndarray:
-    """A picture in which there is no face: a place in some style, mostly with things in it."""
+    """A picture without a face: a place in some style, usually with things in it."""
     rng = random.Random(f"faceless {seed}")
     scene = Scene.from_seed(rng.randrange(1 << 30), background=rng.choice(BACKGROUNDS))
     things, surface = layer(side)
@@ -69,7 +69,7 @@ def _stand(rng: random.Random, place: Scene, index: int, count: int, side: int) 
 
 
 def _wall(rng: random.Random, count: int, side: int):
-    """Portraits in frames, each in a style of its own, on a wall or in front of a place."""
+    """Framed portraits, each in its own style, on a wall or in front of a place."""
     place = Scene.from_seed(rng.randrange(1 << 30))
     rgb = compose(paint_background(place, side), [], place)
     columns = 1 if count <= 1 else 2 if count <= 4 else 3

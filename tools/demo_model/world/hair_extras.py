@@ -1,4 +1,4 @@
-"""What some hair styles have on top: mohawks, quiffs, buns, tails, braids, dreadlocks."""
+"""Extra parts of some hair styles: mohawks, quiffs, buns, tails, braids, dreadlocks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .pen import Pen, mix, polyline, ribbon, scaled, smooth_path
 
 
 class HairExtras:
-    """The part of Hair that draws these; it uses Hair's measures, colours and strands."""
+    """The part of Hair that draws these, with Hair's measures, colours and strands."""
 
     def _mohawk(self, pen: Pen):
         head, s = self.head, self.shape
@@ -31,7 +31,7 @@ class HairExtras:
         self._tuft(pen, base[0], base[1], top)
 
     def _top_mass(self, pen: Pen):
-        """Hair standing or falling on top: a quiff, a crew cut's flat top, an undercut's long side."""
+        """Standing or falling hair on top: a quiff, a crew cut's flat top, an undercut's long side."""
         head, s, kind = self.head, self.shape, self.style.extra
         line, up = self._hairline(), 1 + 0.4 * self.identity.hair_volume
         side = -1 if self.identity.hair_part == "right" else 1

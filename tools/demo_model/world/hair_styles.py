@@ -1,4 +1,4 @@
-"""What each hair style is made of. A new style is a new row here (and its name in identity.py)."""
+"""The parts of each hair style. A new style is a new row here (and its name in identity.py)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class HairStyle:
-    volume: float  # how far the hair stands off the skull
-    length: float = 0.0  # where the hair at the side of the face ends (v); 0: at the ear
-    flow: str = "down"  # strands fall down from the parting, or are combed back
+    volume: float  # distance of the hair's surface from the skull
+    length: float = 0.0  # v where the hair at the side of the face ends; 0: at the ear
+    flow: str = "down"  # down: strands fall from the parting; or combed back
     fringe: str = "none"  # none, full, swept, messy
     wave: float = 0.0  # amplitude of waves
     curls: float = 0.0  # radius of curls
     flare: float = 0.05  # wider towards the ends
-    face: float = 0.90  # where the inner edge falls on the cheek, of the face's width
+    face: float = 0.90  # position of the inner edge on the cheek, relative to the face's width
     sides: str = "hair"  # hair, shaved, none
     extra: str = ""
 

@@ -1,8 +1,8 @@
-"""Places a head in the picture: features lie on an ellipsoid that turns, nods and tilts.
+"""Places a head in the picture: its features are on an ellipsoid that turns, nods and tilts.
 
 Head units: 1 is half the width of an average face. u to the picture's right, v down, z towards the
-viewer; the eyes of an average face lie at v = 0, the mouth at 0.95, the chin at 1.42, the hairline at
--0.82, the crown at -1.35. Projection is orthographic.
+viewer. The eyes of an average face are at v = 0, the mouth at 0.95, the chin at 1.42, the hairline at
+-0.82, the crown at -1.35. The projection is orthographic.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Head:
         self.motion = motion(scene)
 
     def depth(self, u, v):
-        """How far the face stands out at (u, v)."""
+        """The face's depth z at (u, v)."""
         s = self.shape
         inside = 1 - (u / (1.12 * s.width)) ** 2 - ((v - 0.2) / 1.75) ** 2
         return 0.84 * np.sqrt(np.maximum(0.03, inside))
@@ -44,7 +44,7 @@ class Head:
         return self.origin + self.unit * turned
 
     def surface(self, uv, lift=0.0) -> np.ndarray:
-        """[n, 2] places on the face to pixels; `lift` raises them off the surface."""
+        """[n, 2] positions on the face to pixels; `lift` raises them off the surface."""
         uv = np.asarray(uv, dtype=np.float64).reshape(-1, 2)
         z = self.depth(uv[:, 0], uv[:, 1]) + lift
         return self.points(np.column_stack([uv, z]))
@@ -53,7 +53,7 @@ class Head:
         return self.surface([(u, v)], lift)[0]
 
     def rim(self) -> np.ndarray:
-        """The face's contour [n, 2] in pixels. On the side turned to us it reaches back to the ear."""
+        """The face's contour [n, 2] in pixels. On the side facing the viewer it reaches back to the ear."""
         right = self.shape.outline(self.identity)
         right[-3:, 1] += 0.35 * self.motion.mouth_open
         left = right * (-1, 1, 1)
@@ -62,7 +62,7 @@ class Head:
         return self.points(np.concatenate([right, left[-2:0:-1]]))
 
     def silhouette(self, offsets, z: float = -0.12) -> np.ndarray:
-        """Offsets [n, 2] of (u, v) on the contour of the skull, which looks round from every side."""
+        """Offsets [n, 2] of (u, v) on the skull's contour, which is round from every side."""
         offsets = np.asarray(offsets, dtype=np.float64)
         wide = math.hypot(math.cos(self.yaw) * self.shape.width, math.sin(self.yaw) * 1.18) / self.shape.width
         center = self.points([(0.0, 0.0, z)])[0]
@@ -71,12 +71,12 @@ class Head:
         return center + self.unit * np.column_stack([c * x - s * y, s * x + c * y])
 
     def direction(self, u: float, v: float) -> np.ndarray:
-        """The tilt alone, for things in the picture's plane."""
+        """Only the tilt, for things in the picture's plane."""
         c, s = math.cos(self.roll), math.sin(self.roll)
         return np.array([c * u - s * v, s * u + c * v]) * self.unit
 
     def near_side(self) -> int:
-        """The side of the head that shows more: -1 left, 1 right."""
+        """The more visible side of the head: -1 left, 1 right."""
         return -1 if self.yaw > 0 else 1
 
 

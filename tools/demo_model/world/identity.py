@@ -1,7 +1,7 @@
-"""Who a person is: everything that stays on them from one picture to the next.
+"""A person's identity: everything that is the same in all their pictures.
 
-Shape traits are numbers in [-1, 1], 0 the average; amounts are in [0, 1]. Traits are drawn nearly
-independently and nearly uniformly, so that two people differ in many of them at once.
+Shape traits are numbers in [-1, 1] with average 0; amounts are in [0, 1]. Traits are drawn nearly
+independently and nearly uniformly, so that two people differ in many of them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Identity:
     skin_warmth: float  # rosy to olive
     blush: float  # [0, 1]
     freckles: float  # [0, 1]; 0 for most people
-    moles: tuple[tuple[float, float], ...]  # places on the face, head units
+    moles: tuple[tuple[float, float], ...]  # positions on the face in head units
     # Shape of the head
     face_width: float
     face_length: float
@@ -118,7 +118,7 @@ def _pick(rng: random.Random, weighted) -> str:
 
 
 def _hair_color(rng: random.Random, skin_tone: float, age: float) -> tuple[float, float, float]:
-    """(dark, red, grey). Fair hair and red hair are rarer on dark skin, but not absent."""
+    """(dark, red, grey). Fair and red hair are rarer with dark skin, but occur."""
     kind = rng.random()
     light_bias = 0.75 * skin_tone
     if kind < 0.24 * (1 - light_bias):

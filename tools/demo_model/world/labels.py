@@ -1,4 +1,4 @@
-"""Classes of what a portrait shows, for classifiers. TRAITS names them; labels() gives the indices."""
+"""Classes of a portrait's visible traits, for classifiers. TRAITS names them; labels() returns the indices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TRAITS = {
     "woman": ("man", "woman"),
     "age": ("young", "middle_aged", "old"),
     "skin": ("light", "medium", "dark"),
-    "hair_color": HAIR_COLORS,  # as seen: the dye where there is one; none: no hair shows
+    "hair_color": HAIR_COLORS,  # visible colour: the dye, if any; none: no visible hair
     "hair_length": ("bald", "short", "medium", "long", "tied"),
     "hair_texture": ("straight", "wavy", "curly"),
     "beard": BEARD_CLASSES,
@@ -45,7 +45,7 @@ def natural_hair_color(identity: Identity) -> str:
 
 
 def hair_color(identity: Identity, scene: Scene) -> str:
-    """The colour that shows: no hair on a bald head, the dye where there is one."""
+    """The visible colour: none for a bald head, the dye if there is one."""
     if identity.hair_style == "bald":
         return "none"
     return scene.hair_dye or natural_hair_color(identity)
@@ -62,7 +62,7 @@ def beard_class(identity: Identity) -> str:
 
 
 def named_labels(identity: Identity, scene: Scene) -> dict[str, str]:
-    """The class names behind labels(), by trait."""
+    """The class names of labels(), by trait."""
     age, skin = identity.age, identity.skin_tone
     style = identity.hair_style
     return {

@@ -1,4 +1,4 @@
-"""Places in a few ink lines, for line art."""
+"""Places drawn with a few ink lines, for line art."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .painter import Painter
 
 
 def draw_line_background(canvas: skia.Canvas, name: str, seed: int, side: int):
-    """The place in a few ink lines on paper."""
+    """The place as a few ink lines on paper."""
     canvas.clear(skia.Color(251, 250, 246))
     canvas.save()
     canvas.scale(side, side)

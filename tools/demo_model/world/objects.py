@@ -1,5 +1,5 @@
-"""Things that aren't faces, for pictures in which a detector must find nothing: fruit, balloons, cups,
-flowers, headless busts, patterns, and round things with spots where a careless eye sees a face."""
+"""Things that are not faces, for pictures in which the detector must find nothing: fruit, balloons, cups,
+flowers, headless busts, patterns, and round things with spots that could pass for a face."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _ball(p: Painter, x, y, size, color):
 
 
 def _spotted(p: Painter, x, y, size, color):
-    """A round thing with some spots, never in a face's arrangement for long."""
+    """A round thing with some spots that are not arranged like a face."""
     _ball(p, x, y, size, color)
     for _ in range(p.rng.choice((1, 2, 3, 5, 6))):
         angle, far = p.rng.uniform(0, 6.28), size * p.rng.uniform(0.1, 0.7)
@@ -88,7 +88,7 @@ def _book(p: Painter, x, y, size, color):
 
 
 def _bust(p: Painter, x, y, size, color):
-    """Shoulders in clothes and a smooth egg, as of a shop's mannequin."""
+    """Clothed shoulders and a smooth egg, like a mannequin."""
     tone = ramp(SKIN_RAMP, p.rng.random())
     p.shape(
         [(x - 0.3 * size, y), (x + 0.3 * size, y), (x + 0.4 * size, y + 1.5 * size), (x - 0.4 * size, y + 1.5 * size)],
@@ -96,7 +96,7 @@ def _bust(p: Painter, x, y, size, color):
     )
     p.oval(x, y, 0.68 * size, 0.95 * size, tone)
     p.glow(x - 0.2 * size, y - 0.3 * size, 0.7 * size, (1, 1, 1), 0.3)
-    if p.rng.random() < 0.6:  # seen from behind: all hair
+    if p.rng.random() < 0.6:  # from behind: only hair
         p.oval(
             x,
             y - 0.1 * size,

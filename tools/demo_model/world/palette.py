@@ -70,7 +70,7 @@ def iris(identity: Identity) -> Color:
 
 
 def shadow(skin_color: Color) -> Color:
-    """The skin's colour in the shade: darker and redder."""
+    """The skin's colour in shade: darker and redder."""
     return (skin_color[0] * 0.66, skin_color[1] * 0.50, skin_color[2] * 0.50)
 
 

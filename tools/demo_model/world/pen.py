@@ -1,4 +1,4 @@
-"""Small helpers over Skia: smooth paths through points, fills, soft spots, shadows.
+"""Small helpers for Skia: smooth paths through points, fills, soft spots, shadows.
 
 Colours are (r, g, b) in [0, 1]; coordinates are pixels of the picture.
 """
@@ -23,7 +23,7 @@ PAPER = (0.985, 0.98, 0.965)
 
 
 def paper_tone(color: Color) -> Color:
-    """A pale tint of the colour, as a thin wash under ink; dark colours stay visibly darker."""
+    """A pale tint of the colour, like a thin wash under ink; dark colours stay darker."""
     grey = 0.3 * color[0] + 0.59 * color[1] + 0.11 * color[2]
     lively = scaled(color, min(1.25, 0.95 / max(0.05, *color)))
     return mix(PAPER, lively, 0.30 + 0.45 * (1 - grey) ** 2)
@@ -42,7 +42,7 @@ def color4(color: Color, alpha: float = 1.0) -> skia.Color4f:
 
 
 def smooth_path(points, closed: bool = False, tension: float = 1.0, path: skia.Path | None = None) -> skia.Path:
-    """A curve through the points [n, 2] (Catmull-Rom). Appends to `path` when given."""
+    """A curve through the points [n, 2] (Catmull-Rom). Appends to `path` if given."""
     points = np.asarray(points, dtype=np.float64)
     if closed:
         around = np.concatenate([points[-1:], points, points[:2]])
@@ -63,7 +63,7 @@ def smooth_path(points, closed: bool = False, tension: float = 1.0, path: skia.P
 
 
 def ribbon(first, second) -> skia.Path:
-    """The area between two curves that run side by side [n, 2]."""
+    """The area between two parallel curves [n, 2]."""
     there, back = smooth_path(first), smooth_path(np.asarray(second)[::-1])
     there.addPath(back, skia.Path.AddPathMode.kExtend_AddPathMode)
     there.close()
@@ -82,7 +82,7 @@ def polyline(points, closed: bool = True) -> skia.Path:
 
 
 class Pen:
-    """Draws on one canvas. `unit` is the number of pixels of one head unit; widths are given in it.
+    """Draws on one canvas. `unit` is the number of pixels per head unit; widths are in head units.
 
     A flat pen draws line art: pale fills, inked outlines, no light and shade.
     """
@@ -145,7 +145,7 @@ class Pen:
         angle: float = 0.0,
         core: float = 0.0,
     ):
-        """A soft spot: full inside `core` of the radius, fading to nothing at its rim. Radii in head units."""
+        """A soft spot: opaque within `core` of the radius, fading out to the rim. Radii in head units."""
         if self.flat:
             return
         canvas = self.canvas
@@ -184,7 +184,7 @@ class Pen:
         self.canvas.restore()
 
     def outline(self, path, width: float):
-        """An inked contour, in line art only."""
+        """An inked contour; only in line art."""
         if self.flat:
             self.stroke(path, INK, width)
 

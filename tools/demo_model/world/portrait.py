@@ -1,4 +1,4 @@
-"""Draws a portrait: background, person, medium."""
+"""Draws a portrait: background, person, style."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def portrait(identity: Identity, scene: Scene, side: int) -> Portrait:
 
 
 def paint_background(scene: Scene, side: int) -> np.ndarray:
-    """The scene's place alone: uint8 [side, side, 4]."""
+    """Only the scene's place: uint8 [side, side, 4]."""
     pixels, surface = layer(side)
     draw = draw_line_background if scene.style == "line_art" else draw_background
     draw(surface.getCanvas(), scene.background, scene.seed, side)
@@ -79,7 +79,7 @@ def paint_background(scene: Scene, side: int) -> np.ndarray:
 
 
 def compose(back: np.ndarray, people: list[np.ndarray], scene: Scene) -> np.ndarray:
-    """Lays people over the background, the last in front, and finishes the picture in the scene's style."""
+    """Draws people over the background, the last in front, and finishes the picture in the scene's style."""
     together = np.zeros(back.shape, np.float32)
     for pixels in people:
         person = pixels.astype(np.float32) / 255

@@ -1,4 +1,4 @@
-"""What is open about a picture of a person: pose, expression, light, style, place and what is worn."""
+"""The variable parts of a person's picture: pose, expression, light, style, place, glasses and hats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BACKGROUNDS = (
     "snow", "jungle", "mars", "abstract",
 )  # fmt: skip
 PLACES = BACKGROUNDS[1:10]
-# The backgrounds in which each style is drawn, with weights.
+# The backgrounds of each style, with weights.
 STYLE_BACKGROUNDS = {
     "none": {"studio": 5, **dict.fromkeys(PLACES, 1)},
     "watercolor": {"studio": 4, **dict.fromkeys(PLACES, 1)},
@@ -54,7 +54,7 @@ class Scene:
     pitch: float  # positive: looking down
     roll: float  # positive: clockwise
     scale: float  # the width of an average face
-    center: tuple[float, float]  # where the middle of the face is
+    center: tuple[float, float]  # the middle of the face
     expression: str
     expression_strength: float  # 0.6 to 1
     gaze: float  # -1 to 1
@@ -76,8 +76,8 @@ class Scene:
 
     @staticmethod
     def from_seed(seed: int, **overrides) -> Scene:
-        """The scene of this seed; `overrides` replace fields. A style given without a background, or a
-        background without a style, gets one that agrees with it."""
+        """The scene of this seed; `overrides` replace fields. If only one of style and background is given, the
+        other is chosen to match."""
         return _draw_scene(seed, overrides)
 
 
@@ -93,7 +93,7 @@ def _weighted(rng: random.Random, weights: dict[str, float]) -> str:
 def _draw_scene(seed: int, overrides: dict) -> Scene:
     unknown = set(overrides) - {field.name for field in fields(Scene)}
     if unknown:
-        raise ValueError(f"Scene has no field {sorted(unknown)}")
+        raise ValueError(f"Scene has no fields {sorted(unknown)}")
     rng = random.Random(f"scene {seed}")
     style = rng.choices(STYLES, (26, 10, 9, 9, 9, 9, 10, 9, 9))[0]
     background_rng = random.Random(rng.random())
@@ -103,7 +103,7 @@ def _draw_scene(seed: int, overrides: dict) -> Scene:
         style = _agreeing_style(background_rng, overrides["background"])
     background = overrides.get("background") or _weighted(background_rng, STYLE_BACKGROUNDS[style])
     if background not in STYLE_BACKGROUNDS.get(style, ()):
-        raise ValueError(f"style {style!r} is not drawn with background {background!r}: {STYLE_BACKGROUNDS.get(style)}")
+        raise ValueError(f"style {style!r} does not allow background {background!r}; allowed: {STYLE_BACKGROUNDS.get(style)}")
     pose = lambda sigma, limit: max(-limit, min(limit, rng.gauss(0, sigma)))  # noqa: E731
     scale = 0.27 + 0.33 * rng.random() ** 1.3
     slack = 0.10 * (1 - scale)

@@ -1,4 +1,4 @@
-"""Draws a contact sheet: one row an identity, one column a scene.
+"""Draws a contact sheet with one row per identity and one column per scene.
 
 python -m tools.demo_model.world.sheet --out sheet.png --rows 6 --columns 9 --side 128
 """

@@ -1,4 +1,4 @@
-"""Media and places: how the background and the people become one watercolor, one film noir and so on.
+"""Styles: turn background and people into a watercolor, a film noir and so on.
 
 Pictures are float32 [h, w, 3] in [0, 1]. People come as premultiplied RGBA float32 [h, w, 4].
 """
@@ -20,7 +20,7 @@ GREY = np.array([0.30, 0.59, 0.11], np.float32)
 
 @functools.lru_cache(maxsize=32)
 def _texture(kind: str, side: int) -> np.ndarray:
-    """Noise [2 side, 2 side] of mean 0 and deviation 1; a picture takes a window of it."""
+    """Noise [2 side, 2 side] with mean 0 and deviation 1; a picture uses a window of it."""
     rng = np.random.default_rng(len(kind))
     size = 2 * side
     sigmas = {
@@ -64,7 +64,7 @@ def _vignette(picture: np.ndarray, strength: float) -> np.ndarray:
 
 
 def _rim(alpha: np.ndarray, way: int, width: float) -> np.ndarray:
-    """The strip of the person along the left (-1) or right (1) edge: [h, w] in [0, 1]."""
+    """The strip along the person's left (-1) or right (1) edge: [h, w] in [0, 1]."""
     side = len(alpha)
     shift = way * width * side
     moved = cv2.warpAffine(
@@ -79,7 +79,7 @@ def _saturate(picture: np.ndarray, amount: float) -> np.ndarray:
 
 
 def finish(back: np.ndarray, person: np.ndarray, scene: Scene) -> np.ndarray:
-    """The finished picture of a scene from its two layers."""
+    """A scene's finished picture from its two layers."""
     rng = np.random.default_rng(scene.seed)
     back = back[..., :3]
     if scene.style in ("none", "film_noir", "neon", "jungle", "mars", "snow") and scene.background != "studio":
@@ -213,7 +213,7 @@ def _neon(back, person, scene, rng):
 
 
 def _leaves_in_front(side: int, seed: int) -> np.ndarray:
-    """Dark leaves that hang into the picture's corners, as premultiplied RGBA."""
+    """Dark leaves in the picture's corners, as premultiplied RGBA."""
     rng = np.random.default_rng(seed + 5)
     pixels = np.zeros((side, side, 4), np.uint8)
     canvas = skia.Surface.MakeRasterDirect(

@@ -1,4 +1,4 @@
-"""Checks of the drawn world, run by hand: python -m tools.demo_model.world.test_world"""
+"""Tests of the drawn world, run by hand: python -m tools.demo_model.world.test_world"""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def report_speed():
         start = time.process_time()
         for seed in range(60):
             portrait(Identity.from_seed(seed), Scene.from_seed(seed), side)
-        print(f"{60 / (time.process_time() - start):.0f} portraits a second a core at {side} px")
+        print(f"{60 / (time.process_time() - start):.0f} portraits per second and core at {side} px")
 
 
 if __name__ == "__main__":
