@@ -136,7 +136,8 @@ bool write_fails(Kind kind, int descriptor) {
     errno = error;
     return true;
   }
-  if (const int millis = planned("slow", descriptor)) usleep(static_cast<useconds_t>(millis) * 1000);
+  if (const int millis = planned("slow", descriptor))
+    usleep(static_cast<useconds_t>(millis) * 1000);
   return false;
 }
 
