@@ -104,7 +104,7 @@ std::string verdict(Fault one) {
   const std::filesystem::path shapes =
       std::filesystem::path(::testing::TempDir()) / "agreement_harness_shapes.txt";
   OutputFile file(shapes);
-  file.write("linear f32[3,5] w:f32[64,5] w:f32[64] f32[3,64] has_residual=true\n");
+  file.write("linear f32[1,3,5] w:f32[64,5] w:f32[64] f32[1,3,64] has_residual=true\n");
   file.commit();
   ::testing::TestPartResultArray results;
   {
@@ -123,12 +123,12 @@ TEST(AgreementHarness, AcceptsACorrectKernel) { EXPECT_EQ(verdict(Fault::kNone),
 
 TEST(AgreementHarness, NoticesEveryFault) {
   const std::pair<Fault, const char*> faults[] = {
-      {Fault::kWrongValue, "are further than"},
+      {Fault::kWrongValue, "differ by more than"},
       {Fault::kOtherBitsEachRun, "a second run: 1 of 192 differ, the first at 0"},
       {Fault::kWritesBeforeDst, "run() wrote outside dst"},
       {Fault::kWritesAfterDst, "run() wrote outside dst"},
       {Fault::kWritesAfterScratch, "run() wrote outside scratch_bytes"},
-      {Fault::kReadsScratch, "are further than"},
+      {Fault::kReadsScratch, "differ by more than"},
       {Fault::kWritesSource, "run() wrote to source 0"},
       {Fault::kWritesWeight, "run() wrote to source 1"},
       {Fault::kPacksBeyond, "pack() wrote beyond packed_bytes"},

@@ -185,10 +185,10 @@ TEST_F(Generate, RefusesInvalidFlags) {
       {{"--photo-size", "big"},
        "cannot take --photo-size: expected one of published, original, got 'big'"},
       {{"--detector-size", "100"},
-        "cannot take --detector-size: expected a multiple of 32, got 100"},
-       {{"--prompt", "broken \xff\xfe"}, "cannot read --prompt: expected UTF-8 text, but byte 7"},
-       {{"--negative", "broken \xc3"}, "cannot read --negative: expected UTF-8 text"},
-       {{"--quiet=no"}, "--quiet takes no value, got 'no'"},
+       "cannot take --detector-size: expected a multiple of 32, got 100"},
+      {{"--prompt", "broken \xff\xfe"}, "cannot read --prompt: expected UTF-8 text, but byte 7"},
+      {{"--negative", "broken \xc3"}, "cannot read --negative: expected UTF-8 text"},
+      {{"--quiet=no"}, "--quiet takes no value, got 'no'"},
       {{"-o", file("out.gif")}, ".webp"},
       {{"-o", file("out")}, ".webp"},
       {{"--base", ""}, "cannot take --base: expected a path, got ''"},
@@ -206,7 +206,7 @@ TEST_F(Generate, NamesAllMissingFlags) {
   run({"generate", "--base", "sdxl"})
       .exits(2)
       .says("generate needs --identitynet, --adapter, --face, --prompt and -o");
-  run(generate_without("--prompt")).exits(2).says("generate needs --prompt, which");
+  run(generate_without("--prompt")).exits(2).says("generate needs --prompt");
 }
 
 TEST_F(Generate, RefusesOutputsThatCannotBeWritten) {

@@ -117,7 +117,7 @@ TEST_F(Models, LicencesAreShownAndConfirmedOnce) {
       .says("--yes answers yes")
       .prints_nothing();
   EXPECT_TRUE(server_.requests("resolve").empty());
-  run({"models", "pull", "instantid"}).exits(2).says("for research, non-commercial");
+  run({"models", "pull", "instantid"}).exits(2).says("non-commercial research only");
   pull();
   run({"models", "pull", "sdxl"}).exits(0).says("already complete");
 }
@@ -153,7 +153,7 @@ TEST_F(Models, AreCheckedByteByByte) {
   write_bytes(weights, bytes);
   run({"models", "check"})
       .exits(4)
-      .says("1 thing is not right")
+      .says("1 problem found")
       .says("vae/diffusion_pytorch_model.fp16.safetensors: expected SHA-256 ")
       .says("`semblance models rm NAME`")
       .says("to download a model again");
@@ -174,7 +174,7 @@ TEST_F(Models, AreRemovedAfterConfirmation) {
   run({"models", "rm", "instantid", "-y"}).exits(0).prints("models--InstantX--InstantID");
   EXPECT_FALSE(fs::exists(instantid_folder()));
   EXPECT_TRUE(fs::exists(sdxl_folder()));
-  run({"models", "rm", "instantid", "--yes"}).exits(3).says("it is not in ");
+  run({"models", "rm", "instantid", "--yes"}).exits(3).says("not found in ");
 }
 
 TEST_F(Models, CtrlCKeepsPartialDownloads) {
@@ -230,8 +230,8 @@ TEST_F(Models, InTheCacheAreFoundByNameWhoeverPutThemThere) {
 TEST_F(Models, ReportBadNamesAndSettings) {
   run({"models"}).exits(0).prints("Commands\n  pull NAME");
   run({"models", "pul"}).exits(2).says("unknown command 'models pul'").says("did you mean pull?");
-  run({"models", "pull"}).exits(2).says("pull needs names");
-  run({"models", "rm"}).exits(2).says("rm needs names");
+  run({"models", "pull"}).exits(2).says("pull needs model names");
+  run({"models", "rm"}).exits(2).says("rm needs model names");
   run({"models", "pull", "sdlx"}).exits(2).says("unknown model 'sdlx'").says("did you mean sdxl?");
   run({"models", "--help"}).exits(0).prints("semblance models pull sdxl instantid antelopev2");
   run({"models", "pull", "--help"}).exits(0).prints("HF_TOKEN");

@@ -92,7 +92,7 @@ TEST_F(ResumeProgram, SavesTheStateWhenARunFails) {
 
   run({"generate", "--resume", state()}).exits(4);
   write_bytes(vae, good);
-  run({"generate", "--resume", state()}).exits(0).says("from step 101 on");
+  run({"generate", "--resume", state()}).exits(0).says("from step 101");
   EXPECT_TRUE(bytes_of(file("out.png")) == whole);
   EXPECT_TRUE(bytes_of(file("out.npy")) == latents);
 }

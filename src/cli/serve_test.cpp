@@ -406,7 +406,7 @@ TEST_F(Serve, ReachableAddressesNeedAKey) {
   write_bytes(file("empty"), "\n");
   run({"serve", "--listen", "0.0.0.0:0", "--api-key-file", file("empty")})
       .exits(2)
-      .says("the first line of " + file("empty") + " is empty");
+      .says("the first line of " + file("empty") + ", got an empty line");
   write_bytes(file("short"), "0123456789abcde\n");
   run({"serve", "--listen", "0.0.0.0:0", "--api-key-file", file("short")})
       .exits(2)

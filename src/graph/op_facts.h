@@ -43,16 +43,16 @@ inline Part whole_picture(const Shape& src, int picture) {
 }
 
 /// Rows [begin, end) of a picture.
-struct Rows {
+struct RowSpan {
   std::int64_t begin = 0;
   std::int64_t end = 0;
 };
 /// The rows that a part covers, and the part of those rows that exist.
-inline Rows rows_of(const Shape& shape, const Part& part) {
+inline RowSpan rows_of(const Shape& shape, const Part& part) {
   const std::int64_t row = row_of(shape);
   return {part.begin / row, (part.end + row - 1) / row};
 }
-inline Part part_of_rows(const Shape& shape, int picture, Rows rows) {
+inline Part part_of_rows(const Shape& shape, int picture, RowSpan rows) {
   return {picture, std::max<std::int64_t>(0, rows.begin) * row_of(shape),
           std::min(rows.end, shape[1]) * row_of(shape)};
 }

@@ -27,8 +27,8 @@ RemoteFile file_of(const std::string& name, const Json& item) {
   const bool known = parse_digest(checksum, file.digest);
   if (!known || (file.digest.kind == DigestKind::kSha256) != large) {
     fail(ErrorKind::kCorrupt,
-         "cannot use {}: expected a checksum of {} with {} hex digits, got '{}'", name,
-         printable(file.path), large ? 64 : 40, printable(checksum));
+         "cannot use {}: expected {} hex digits as the checksum of {}, got '{}'", name,
+         large ? 64 : 40, printable(file.path), printable(checksum));
   }
   return file;
 }

@@ -227,7 +227,7 @@ TEST(OnnxGraph, NamesUnsupportedFeatures) {
                  model(Message()
                            .message(1, node("Gather", {"x", "i"}, "y"))
                            .message(11, value_info("i", {1}, 7))));
-  expect_refused(ErrorKind::kShape, "'the_node' (Conv): conv2d: x's channels are the weight's",
+  expect_refused(ErrorKind::kShape, "'the_node' (Conv): conv2d: x's channels must be the weight's",
                  model(Message()
                            .message(1, node("Conv", {"x", "w"}, "y"))
                            .message(5, tensor("w", {1, 3, 1, 1}, {1, 2, 3}))));

@@ -77,7 +77,7 @@ struct Conv2d {
     return part_of_rows(src[0].shape, part.picture, window(src, dst, part));
   }
   void narrow(Types src, const TensorType& dst, Part& part) {
-    const Rows rows = window(src, dst, part);
+    const RowSpan rows = window(src, dst, part);
     pad[0] = std::max<std::int64_t>(0, -rows.begin);
     pad[2] = std::max<std::int64_t>(0, rows.end - src[0].shape[1]);
   }
@@ -91,8 +91,8 @@ struct Conv2d {
 
  private:
   /// Rows of x that a part of the result reads; some can be outside the picture, in the padding.
-  Rows window(Types src, const TensorType& dst, const Part& part) const {
-    const Rows rows = rows_of(dst.shape, part);
+  RowSpan window(Types src, const TensorType& dst, const Part& part) const {
+    const RowSpan rows = rows_of(dst.shape, part);
     const std::int64_t reach = dilation[0] * (src[1].shape[2] - 1) + 1;
     return {rows.begin * stride[0] - pad[0], (rows.end - 1) * stride[0] - pad[0] + reach};
   }

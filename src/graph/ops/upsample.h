@@ -40,16 +40,16 @@ struct Upsample {
   void narrow(Types src, const TensorType& dst, Part& part) {
     if (cut(src, dst) == Cut::kPictures) return;
     const std::int64_t times = height / src[0].shape[1];
-    const Rows rows = source_rows(src, dst, part);
+    const RowSpan rows = source_rows(src, dst, part);
     const std::int64_t row = row_of(dst.shape) * times;
     height = (rows.end - rows.begin) * times;
     part = {part.picture, rows.begin * row, rows.end * row};
   }
 
  private:
-  Rows source_rows(Types src, const TensorType& dst, const Part& part) const {
+  RowSpan source_rows(Types src, const TensorType& dst, const Part& part) const {
     const std::int64_t times = height / src[0].shape[1];
-    const Rows rows = rows_of(dst.shape, part);
+    const RowSpan rows = rows_of(dst.shape, part);
     return {rows.begin / times, (rows.end + times - 1) / times};
   }
 };
