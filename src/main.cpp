@@ -12,7 +12,7 @@
 #include <system_error>
 #include <vector>
 
-#include "api/parameters.h"
+#include "app/parameters.h"
 #include "cli/command.h"
 #include "core/closest.h"
 #include "core/error.h"

@@ -8,8 +8,8 @@
 #include <stop_token>
 #include <utility>
 
-#include "api/parameters.h"
-#include "api/subject.h"
+#include "app/parameters.h"
+#include "app/subject.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "image/encode.h"

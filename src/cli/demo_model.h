@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "api/subject.h"
+#include "app/subject.h"
 #include "pipeline/opened_models.h"
 
 namespace semblance::cli {

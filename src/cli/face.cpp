@@ -1,7 +1,7 @@
 // semblance face: finds the faces in a photo; prints, draws or saves them as an identity.
 #include <fmt/ranges.h>
 
-#include "api/subject.h"
+#include "app/subject.h"
 #include "cli/command.h"
 #include "cli/demo_model.h"
 #include "cli/flags.h"

@@ -8,9 +8,9 @@
 #include <limits>
 #include <utility>
 
-#include "api/parameters.h"
-#include "api/planning.h"
-#include "api/subject.h"
+#include "app/parameters.h"
+#include "app/planning.h"
+#include "app/subject.h"
 #include "backend/backends.h"
 #include "cli/command.h"
 #include "cli/demo_model.h"

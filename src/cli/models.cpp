@@ -6,7 +6,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "api/planning.h"
+#include "app/planning.h"
 #include "cli/command.h"
 #include "cli/flags.h"
 #include "cli/interrupt.h"

@@ -1,6 +1,6 @@
 // Every front end supports every row of the parameter table (pipeline/request.h).
 #define SEMBLANCE_IMPLEMENTATION  // for the names in namespace v1
-#include "api/parameters.h"
+#include "app/parameters.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "api/subject.h"
+#include "app/subject.h"
 #include "cli/flags.h"
 #include "hub/resolve.h"
 

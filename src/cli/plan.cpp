@@ -4,7 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "api/planning.h"
+#include "app/planning.h"
 #include "backend/backends.h"
 #include "cli/command.h"
 #include "cli/progress.h"

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "api/planning.h"
+#include "app/planning.h"
 #include "core/messages.h"
 
 namespace semblance::cli {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "api/planning.h"
+#include "app/planning.h"
 
 namespace semblance::cli {
 namespace {

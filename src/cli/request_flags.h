@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "api/subject.h"
+#include "app/subject.h"
 #include "cli/flags.h"
 #include "cli/photo_flags.h"
 #include "core/messages.h"

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <thread>
 
-#include "api/parameters.h"
+#include "app/parameters.h"
 #include "backend/backends.h"
 #include "core/error.h"
 #include "core/stop.h"

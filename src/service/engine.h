@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "api/planning.h"
+#include "app/planning.h"
 #include "face/face_models.h"
 #include "image/encode.h"
 #include "pipeline/latent_colours.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "api/parameters.h"
+#include "app/parameters.h"
 #include "core/error.h"
 #include "core/stop.h"
 #include "image/encode.h"

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "api/parameters.h"
+#include "app/parameters.h"
 #include "core/error.h"
 #include "memory/file.h"
 #include "memory/meter.h"

@@ -1,11 +1,10 @@
 #include "service/settings.h"
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "api/subject.h"
-#include "core/closest.h"
+#include "app/settings_json.h"
+#include "app/subject.h"
 #include "core/error.h"
 #include "service/http.h"
 
@@ -14,106 +13,23 @@ namespace {
 
 using nlohmann::json;
 
-std::string shown(const json& value) {
-  std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
-  return text.size() > 60 ? text.substr(0, 57) + "..." : text;
-}
-
-/// The value of a JSON value; none where it is of another kind, or of no such number.
-template <typename T>
-std::optional<T> value_in(const json& value) {
-  constexpr ParameterKind kind = kind_of<T>();
-  if constexpr (kind == ParameterKind::kSwitch) {
-    if (value.is_boolean()) return value.get<bool>();
-  } else if constexpr (kind == ParameterKind::kSeed) {
-    if (value.is_number_unsigned()) return value.get<T>();
-  } else if constexpr (kind == ParameterKind::kNumber) {
-    if (value.is_number()) return value.get<T>();
-  } else if constexpr (kind == ParameterKind::kWhole) {
-    constexpr double kMost = 1e9;
-    const double number = value.is_number() ? value.get<double>() : NAN;
-    // 5.0 is a whole number, too, as some languages write them all.
-    if (std::abs(number) <= kMost && number == std::floor(number)) return static_cast<T>(number);
-  }
-  return std::nullopt;
-}
-
-template <typename T>
-void read_value(const Parameter& row, const json& value, T& member) {
-  constexpr ParameterKind kind = kind_of<T>();
-  const auto wrong_kind = [&] {
-    refuse_value(row.name, expected(rule_of(row, kind, Asker::kService), shown(value)));
-  };
-  if constexpr (kind == ParameterKind::kText) {
-    if (!value.is_string()) wrong_kind();
-    const auto& text = value.get_ref<const std::string&>();
-    check_prompt(row.name, text);
-    member = text;
-  } else {
-    const auto read = value_in<PlainOf<T>>(value);
-    if (!read) wrong_kind();
-    if (const auto problem = problem_of(row, *read, Asker::kService))
-      refuse_value(row.name, *problem);
-    member = *read;
-  }
-}
-
-/// Throws unless there is such a setting.
-void check_name(const std::string& name) {
-  std::vector<std::string_view> known;
-  JobSettings none;
-  each_job_parameter([&](const Parameter& row, const auto&) { known.push_back(row.name); }, none);
-  if (std::ranges::find(known, name) != known.end()) return;
-  throw HttpError(
-      400, "argument",
-      fmt::format("there is no setting '{}'{}", name.substr(0, 60), did_you_mean(name, known)),
-      name.empty() ? "settings" : name.substr(0, 60));
-}
-
-HttpError no_settings(const std::string& why) { return {400, "argument", why, "settings"}; }
-
-/// Takes at most three times the text's memory, whatever it holds: an unknown key ends it, and what
-/// lies inside a list or another object is dropped, since no setting is one.
-json parse_flat(std::string_view text) {
-  static constexpr int kMostDepth = 64;
-  const json::parser_callback_t keep = [](int depth, json::parse_event_t event, json& value) {
-    if (depth == 0 && event == json::parse_event_t::array_start)
-      throw no_settings("the settings must be a JSON object, not a list");
-    if (depth > kMostDepth)
-      throw no_settings(fmt::format("the settings are nested more than {} deep", kMostDepth));
-    if (depth == 1 && event == json::parse_event_t::key) check_name(value.get_ref<std::string&>());
-    return depth <= 1;
-  };
+/// What `read` gives, with its refusals as HTTP has them.
+template <typename F>
+JobSettings job_settings(F&& read) {
   try {
-    return json::parse(text.begin(), text.end(), keep);
-  } catch (const json::parse_error& error) {
-    throw no_settings(fmt::format(
-        "cannot read the settings: they must be JSON, and are not at byte {}", error.byte));
-  } catch (const json::exception&) {
-    throw no_settings("cannot read the settings: they hold a number that is too large");
+    JobSettings settings;
+    static_cast<Request&>(settings) = read(&settings.count);
+    return settings;
+  } catch (const SettingsError& error) {
+    throw HttpError(error, error.key());
   }
 }
 
 }  // namespace
 
 JobSettings read_settings(const json& value) {
-  if (!value.is_object()) throw no_settings("the settings must be a JSON object");
-  JobSettings settings;
-  for (const auto& [name, field] : value.items()) check_name(name);
-  each_job_parameter(
-      [&](const Parameter& row, auto& member) {
-        const auto field = value.find(row.name);
-        const bool is_given = field != value.end() && !field->is_null();
-        if (is_given) read_value(row, *field, member);
-        if (!is_given && row.is_required) refuse_value(row.name, "it is missing");
-      },
-      settings);
-  if ((settings.width == 0) != (settings.height == 0)) {
-    throw HttpError(400, "argument", "width and height come both or not at all",
-                    settings.width == 0 ? "width" : "height");
-  }
-  check_settings(settings);
-  return settings;
+  return job_settings(
+      [&](int* count) { return semblance::read_settings(value, Asker::kService, count); });
 }
 
 JobSettings parse_settings(std::string_view text) {
@@ -125,7 +41,8 @@ JobSettings parse_settings(std::string_view text) {
         fmt::format("the settings have {} bytes, {} are the most", text.size(), kLimitBytes),
         "settings");
   }
-  return read_settings(parse_flat(text));
+  return job_settings(
+      [&](int* count) { return semblance::parse_settings(text, Asker::kService, count); });
 }
 
 json to_json(const JobSettings& settings) {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "api/subject.h"
+#include "app/subject.h"
 #include "memory/budget.h"
 #include "memory/meter.h"
 #include "pipeline/request_plan.h"

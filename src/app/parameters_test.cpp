@@ -1,4 +1,4 @@
-#include "api/parameters.h"
+#include "app/parameters.h"
 
 #include <gtest/gtest.h>
 

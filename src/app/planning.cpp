@@ -1,4 +1,4 @@
-#include "api/planning.h"
+#include "app/planning.h"
 
 #include <cmath>
 

@@ -1,4 +1,4 @@
-#include "api/subject.h"
+#include "app/subject.h"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,48 @@
+// What the service and the C API share; the service's own tests go through every key.
+#include "app/settings_json.h"
+
+#include <gtest/gtest.h>
+
+namespace semblance {
+namespace {
+
+/// "key: text" of the refusal, or "no error".
+std::string refusal(const std::string& text, Asker asker, int* count = nullptr) {
+  try {
+    parse_settings(text, asker, count);
+  } catch (const SettingsError& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kArgument);
+    return error.key() + ": " + error.what();
+  }
+  return "no error";
+}
+
+TEST(SettingsJson, HaveTheLimitsOfWhoAsks) {
+  const std::string steps = R"({"prompt": "p", "steps": 1000})";
+  EXPECT_EQ(parse_settings(steps, Asker::kUser).steps, 1000);
+  EXPECT_EQ(refusal(steps, Asker::kService),
+            "steps: cannot take steps: expected a whole number from 1 to 100, got 1000");
+  EXPECT_EQ(refusal(R"({"prompt": "p", "steps": 1001})", Asker::kUser),
+            "steps: cannot take steps: expected a whole number from 1 to 1000, got 1001");
+}
+
+TEST(SettingsJson, HaveACountWhereThereIsOne) {
+  const std::string three = R"({"prompt": "p", "count": 3})";
+  int count = 1;
+  parse_settings(three, Asker::kUser, &count);
+  EXPECT_EQ(count, 3);
+  EXPECT_EQ(refusal(three, Asker::kUser), "count: there is no setting 'count'");
+  EXPECT_EQ(refusal(R"({"prompt": "p", "cont": 3})", Asker::kUser, &count),
+            "cont: there is no setting 'cont', did you mean count?");
+}
+
+TEST(SettingsJson, LeaveOpenWhatIsAbsent) {
+  const Request request = parse_settings(R"({"prompt": "p", "seed": null})", Asker::kUser);
+  EXPECT_FALSE(request.seed);
+  EXPECT_FALSE(request.guidance);
+  EXPECT_FALSE(request.negative);
+  EXPECT_EQ(request.width, 0);
+}
+
+}  // namespace
+}  // namespace semblance
