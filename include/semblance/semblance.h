@@ -8,10 +8,18 @@
 //   for (const semblance::Step& step : generation.steps()) show(step.index, step.count);
 //   generation.picture().save("snow.png");
 //
-// Every function throws semblance::Error and nothing else but std::bad_alloc. An object may be used
-// by one thread at a time, different objects of one Generator too; only Generation::stop() may be
-// called from anywhere. Paths are as the system has them. This header needs the standard library
-// alone.
+// Every function throws semblance::Error and nothing else but std::bad_alloc. Paths are as the
+// system has them, texts are UTF-8. This header needs the standard library alone; semblance_c.h is
+// the same for C.
+//
+// Threads. A Generator, its Generations and a FaceFinder compute on the thread that calls them,
+// which leads a team of threads. One thread at a time may use a Generator together with its
+// Generations, or a FaceFinder; only Generation::stop() may be called from anywhere. All else is
+// plain values. Models::threads and memory_bytes are of the whole process: make a Generator while
+// nothing else computes, and where memory is limited let one compute at a time. Better let one
+// thread do all of the computing, since each thread that does gets its own team. Meanwhile no other
+// thread may load a shared library (dlopen): pages of code that nobody uses are dropped between the
+// stages of a picture, and a library whose loading is not over could lose its relocations.
 #pragma once
 
 #include <array>
@@ -21,27 +29,31 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace semblance {
 // The library's own sources tell its names from these by the version; to users they are
-// semblance::X.
+// semblance::X. A change of a type's layout raises it, so that a program that was built with an
+// older header does not start instead of misreading.
 #ifndef SEMBLANCE_IMPLEMENTATION
 inline
 #endif
     namespace v1 {
 
+/// The values are the program's exit codes.
 enum class ErrorKind {
-  kArgument,   // the request itself is wrong
-  kMissing,    // a file, a tensor or a face is not there
-  kCorrupt,    // a file is there, but is not what it says it is
-  kShape,      // tensors do not fit each other or their config
-  kMemory,     // there is not enough memory
-  kDevice,     // the disk, the processor or another device failed
-  kCancelled,  // Generation::stop() was called
-  kInternal,   // a bug of semblance
+  kArgument = 2,     // the request itself is wrong
+  kMissing = 3,      // a file, a tensor or a face is not there
+  kCorrupt = 4,      // a file is there, but is not what it says it is
+  kShape = 5,        // tensors do not fit each other or their config
+  kMemory = 6,       // there is not enough memory
+  kDevice = 7,       // the disk, the processor or another device failed
+  kInternal = 70,    // a bug of semblance
+  kCancelled = 130,  // Generation::stop() was called
 };
 
 /// what() says what was being done, the rule, what came, and what to do.
@@ -67,6 +79,9 @@ struct Person {
   /// From a file written by save() or by `semblance face --save`.
   static Person load(const std::filesystem::path& path);
   void save(const std::filesystem::path& path) const;
+  /// From the text of such a file, and back to the same bits.
+  static Person from_json(std::string_view text);
+  std::string to_json() const;
 };
 
 /// Finds faces in photos with insightface's models.
@@ -82,13 +97,18 @@ class FaceFinder {
   /// All faces of a photo (JPEG, PNG or WebP), the largest first. The photo is resized as the
   /// published scripts do, so that frames have a long side of 1280.
   std::vector<Person> all(const std::filesystem::path& photo);
+  /// The same of the bytes of such a file.
+  std::vector<Person> all(std::span<const std::byte> photo);
   /// The largest face. Throws Error(kMissing) when there is none.
   Person largest(const std::filesystem::path& photo);
+  Person largest(std::span<const std::byte> photo);
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
+
+enum class PictureFormat { kPng, kJpeg, kWebp };
 
 struct Picture {
   int width = 0;
@@ -99,6 +119,8 @@ struct Picture {
 
   /// By the name's end: .png, .jpg or .webp. The file appears whole or not at all.
   void save(const std::filesystem::path& path) const;
+  /// The bytes of such a file.
+  std::vector<std::byte> encode(PictureFormat format) const;
 };
 
 enum class Precision { kAuto, kF32, kBF16 };  // auto: bf16 where the processor computes it natively
@@ -149,7 +171,7 @@ struct Step {
   int count = 0;
 };
 
-/// One picture on its way.
+/// One picture on its way. It may outlive its Generator.
 class Generation {
  public:
   /// A single-pass range: each turn of a loop over it computes one step.
@@ -216,9 +238,11 @@ class Generation {
   std::unique_ptr<State> state_;
 };
 
-/// The models, opened and audited; weights are read while pictures are made.
+/// The models, opened and audited; weights are read while pictures are made. For one thread at a
+/// time, its Generations included, as the top of this header says.
 class Generator {
  public:
+  /// Sets the number of threads of the whole process: not while anything here computes.
   explicit Generator(const Models& models);
   Generator(Generator&&) noexcept;
   Generator& operator=(Generator&&) noexcept;

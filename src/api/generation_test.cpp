@@ -4,6 +4,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <span>
 #include <string>
 
 #include "semblance/semblance.h"
@@ -106,6 +108,32 @@ TEST(PublicGeneration, KeepsToItsMemory) {
   EXPECT_EQ(picture_of(enough), picture_of(unlimited));
   limited.scratch_folder = "/proc/none";
   EXPECT_THROW(semblance::Generator{limited}, semblance::Error);
+}
+
+TEST(PublicPerson, IsFoundInFilesAndInMemory) {
+  const fs::path demo = fs::path(SEMBLANCE_SOURCE_DIR) / "models/demo";
+  const fs::path photo = demo / "faces/03.png";
+  std::ifstream file(photo, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  semblance::FaceFinder finder(demo / "face-models");
+  const semblance::Person person = finder.largest(photo);
+  const auto in_memory = std::as_bytes(std::span(bytes));
+  EXPECT_EQ(finder.largest(in_memory).embedding, person.embedding);
+  EXPECT_EQ(finder.all(in_memory).size(), finder.all(photo).size());
+  const std::string text = person.to_json();
+  EXPECT_EQ(semblance::Person::from_json(text).to_json(), text);
+}
+
+TEST(PublicPicture, RefusesBytesOfAnotherSize) {
+  const semblance::Picture picture{.width = 2, .height = 1, .rgb = {1, 2, 3}};
+  try {
+    picture.encode(semblance::PictureFormat::kPng);
+    FAIL();
+  } catch (const semblance::Error& error) {
+    EXPECT_EQ(error.kind(), semblance::ErrorKind::kArgument);
+    EXPECT_STREQ(error.what(),
+                 "cannot write the picture: 2 x 1 pixels have 6 bytes, this one has 3");
+  }
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "image/encode.h"
+#include "memory/file.h"
 #include "memory/scratch_file.h"
 #include "pipeline/pipeline.h"
 
@@ -95,6 +96,40 @@ rooms::Identity to_identity(const Person& person) {
   return identity;
 }
 
+std::shared_ptr<const rooms::File> in_memory(std::span<const std::byte> photo) {
+  return rooms::file_over("the photo", {reinterpret_cast<const char*>(photo.data()), photo.size()});
+}
+
+rooms::Image to_image(const Picture& picture) {
+  rooms::Image image({picture.width, picture.height});
+  if (picture.rgb.size() != image.pixels().size()) {
+    rooms::fail(rooms::ErrorKind::kArgument,
+                "cannot write the picture: {} x {} pixels have {} bytes, this one has {}",
+                picture.width, picture.height, image.pixels().size(), picture.rgb.size());
+  }
+  std::copy(picture.rgb.begin(), picture.rgb.end(), image.pixels().begin());
+  return image;
+}
+
+rooms::ImageText text_of(const Picture& picture) {
+  if (picture.parameters.empty()) return {};
+  return {{"parameters", picture.parameters}, {"Software", rooms::program_version()}};
+}
+
+rooms::ImageFormat room_format(PictureFormat format) {
+  switch (format) {
+    case PictureFormat::kPng:
+      return rooms::ImageFormat::kPng;
+    case PictureFormat::kJpeg:
+      return rooms::ImageFormat::kJpeg;
+    case PictureFormat::kWebp:
+      return rooms::ImageFormat::kWebp;
+  }
+  rooms::fail(rooms::ErrorKind::kArgument,
+              "cannot write the picture: expected the format PNG (0), JPEG (1) or WebP (2), got {}",
+              static_cast<int>(format));
+}
+
 rooms::Request to_request(const Settings& settings, rooms::Size size, double native_guidance) {
   rooms::Request request;
   // It does not compile where Settings lack a member of Request.
@@ -129,9 +164,35 @@ void Person::save(const std::filesystem::path& path) const {
   translated([&] { rooms::write_identity(to_identity(*this), path); });
 }
 
+Person Person::from_json(std::string_view text) {
+  return translated([&] { return to_person(rooms::parse_identity("the identity", text)); });
+}
+
+std::string Person::to_json() const {
+  return translated([&] { return rooms::to_json(to_identity(*this)); });
+}
+
 struct FaceFinder::State {
   rooms::SubjectReader reader;
+
+  std::vector<Person> all(const rooms::File& photo);
+  Person largest(const rooms::File& photo);
 };
+
+std::vector<Person> FaceFinder::State::all(const rooms::File& photo) {
+  std::vector<Person> people;
+  const rooms::Image image = rooms::open_photo(photo, {});
+  for (const rooms::Face& face : reader.faces(image).faces)
+    people.push_back(to_person(rooms::identity_of(face, image.size())));
+  return people;
+}
+
+Person FaceFinder::State::largest(const rooms::File& photo) {
+  const rooms::Image image = rooms::open_photo(photo, {});
+  const rooms::FoundFaces found = reader.faces(image);
+  if (found.faces.empty()) rooms::fail_without_face(photo.name(), found);
+  return to_person(rooms::identity_of(found.faces.front(), image.size()));
+}
 
 FaceFinder::FaceFinder(const std::filesystem::path& folder)
     : state_(new State{rooms::SubjectReader({.folder = folder}, {})}) {}
@@ -144,38 +205,28 @@ FaceFinder& FaceFinder::operator=(FaceFinder&&) noexcept = default;
 FaceFinder::~FaceFinder() = default;
 
 std::vector<Person> FaceFinder::all(const std::filesystem::path& photo) {
-  return translated([&] {
-    std::vector<Person> people;
-    const rooms::Image image = rooms::open_photo(photo, {});
-    for (const rooms::Face& face : state_->reader.faces(image).faces)
-      people.push_back(to_person(rooms::identity_of(face, image.size())));
-    return people;
-  });
+  return translated([&] { return state_->all(*rooms::open_file(photo)); });
+}
+
+std::vector<Person> FaceFinder::all(std::span<const std::byte> photo) {
+  return translated([&] { return state_->all(*in_memory(photo)); });
 }
 
 Person FaceFinder::largest(const std::filesystem::path& photo) {
-  return translated([&] {
-    const rooms::Image image = rooms::open_photo(photo, {});
-    const rooms::FoundFaces found = state_->reader.faces(image);
-    if (found.faces.empty()) rooms::fail_without_face(photo.string(), found);
-    return to_person(rooms::identity_of(found.faces.front(), image.size()));
-  });
+  return translated([&] { return state_->largest(*rooms::open_file(photo)); });
+}
+
+Person FaceFinder::largest(std::span<const std::byte> photo) {
+  return translated([&] { return state_->largest(*in_memory(photo)); });
 }
 
 void Picture::save(const std::filesystem::path& path) const {
-  translated([&] {
-    rooms::Image image({width, height});
-    if (rgb.size() != image.pixels().size()) {
-      rooms::fail(rooms::ErrorKind::kArgument,
-                  "cannot save {}: a picture of {} x {} has {} bytes, this one has {}",
-                  path.string(), width, height, image.pixels().size(), rgb.size());
-    }
-    std::copy(rgb.begin(), rgb.end(), image.pixels().begin());
-    rooms::ImageText text;
-    if (!parameters.empty())
-      text = {{"parameters", parameters}, {"Software", rooms::program_version()}};
-    rooms::write_image(image, path, text);
-  });
+  translated([&] { rooms::write_image(to_image(*this), path, text_of(*this)); });
+}
+
+std::vector<std::byte> Picture::encode(PictureFormat format) const {
+  return translated(
+      [&] { return rooms::encode(to_image(*this), room_format(format), text_of(*this)); });
 }
 
 struct Generation::State {

@@ -1,0 +1,449 @@
+// The C API over the C++ one: handles, texts and codes. It decides nothing.
+#include "semblance/semblance_c.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <initializer_list>
+#include <limits>
+#include <memory>
+#include <new>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "app/settings_json.h"
+#include "core/closest.h"
+#include "core/error.h"
+#include "core/json.h"
+#include "core/library_call.h"
+#define SEMBLANCE_IMPLEMENTATION
+#include "semblance/semblance.h"
+
+namespace v1 = semblance::v1;
+using semblance::ErrorKind;
+using semblance::fail;
+
+struct semblance_person {
+  v1::Person person;
+};
+struct semblance_people {
+  std::vector<semblance_person> all;
+};
+struct semblance_face_finder {
+  v1::FaceFinder finder;
+};
+struct semblance_generator {
+  v1::Generator generator;
+};
+struct semblance_generation {
+  v1::Generation generation;
+};
+struct semblance_picture {
+  v1::Picture picture;
+};
+
+namespace {
+
+static_assert(static_cast<int>(v1::ErrorKind::kArgument) == SEMBLANCE_ARGUMENT);
+static_assert(static_cast<int>(v1::ErrorKind::kMissing) == SEMBLANCE_MISSING);
+static_assert(static_cast<int>(v1::ErrorKind::kCorrupt) == SEMBLANCE_CORRUPT);
+static_assert(static_cast<int>(v1::ErrorKind::kShape) == SEMBLANCE_SHAPE);
+static_assert(static_cast<int>(v1::ErrorKind::kMemory) == SEMBLANCE_MEMORY);
+static_assert(static_cast<int>(v1::ErrorKind::kDevice) == SEMBLANCE_DEVICE);
+static_assert(static_cast<int>(v1::ErrorKind::kInternal) == SEMBLANCE_INTERNAL);
+static_assert(static_cast<int>(v1::ErrorKind::kCancelled) == SEMBLANCE_CANCELLED);
+static_assert(static_cast<int>(v1::PictureFormat::kPng) == SEMBLANCE_PNG);
+static_assert(static_cast<int>(v1::PictureFormat::kJpeg) == SEMBLANCE_JPEG);
+static_assert(static_cast<int>(v1::PictureFormat::kWebp) == SEMBLANCE_WEBP);
+
+thread_local std::string error_text;
+thread_local const char* shown_error = "";
+
+int fails_with(int code, std::string_view text, std::string_view more = {}) {
+  try {
+    error_text.assign(text).append(more);
+    shown_error = error_text.c_str();
+  } catch (const std::bad_alloc&) {
+    shown_error = semblance::kMemoryRefused;
+  }
+  return code;
+}
+
+/// The code of the exception that is being handled; its text is kept.
+int fails() {
+  try {
+    throw;
+  } catch (const semblance::Error& error) {
+    return fails_with(exit_code(error.kind()), error.what());
+  } catch (const v1::Error& error) {
+    return fails_with(static_cast<int>(error.kind()), error.what());
+  } catch (const std::bad_alloc&) {
+    return fails_with(SEMBLANCE_MEMORY, semblance::kMemoryRefused);
+  } catch (const std::exception& error) {
+    return fails_with(SEMBLANCE_INTERNAL, "internal error: ", error.what());
+  } catch (...) {
+    return fails_with(SEMBLANCE_INTERNAL, "internal error: an exception of an unknown type");
+  }
+}
+
+struct Argument {
+  const char* name;
+  const void* value;
+};
+
+/// Runs f, and gives its exceptions as codes. `needed`: arguments that may not be NULL.
+template <typename F>
+int guarded(const char* function, std::initializer_list<Argument> needed, F&& f) noexcept {
+  try {
+    for (const Argument& argument : needed) {
+      if (argument.value == nullptr)
+        fail(ErrorKind::kArgument, "{}: {} must not be NULL", function, argument.name);
+    }
+    f();
+    return SEMBLANCE_OK;
+  } catch (...) {
+    return fails();
+  }
+}
+
+/// What a function gives is NULL until it is there.
+template <typename T>
+void clear(T** result) {
+  if (result != nullptr) *result = nullptr;
+}
+
+/// Memory that semblance_free() takes.
+template <typename T>
+T* given(const void* bytes, std::size_t size) {
+  void* const copy = std::malloc(size > 0 ? size : 1);
+  if (copy == nullptr) throw std::bad_alloc();
+  std::memcpy(copy, bytes, size);
+  return static_cast<T*>(copy);
+}
+
+char* given_text(const std::string& text) { return given<char>(text.c_str(), text.size() + 1); }
+
+char* given_json(const nlohmann::ordered_json& json) {
+  using Json = nlohmann::ordered_json;
+  return given_text(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+std::span<const std::byte> bytes_of(const void* bytes, std::size_t length) {
+  return {static_cast<const std::byte*>(bytes), length};
+}
+
+/// Calls f(key, member) for each key of the models' JSON.
+template <typename F>
+void each_member(F&& f, v1::Models& models) {
+  f("base", models.base);
+  f("identitynet", models.identitynet);
+  f("adapter", models.adapter);
+  f("precision", models.precision);
+  f("threads", models.threads);
+  f("memory_bytes", models.memory_bytes);
+  f("scratch_folder", models.scratch_folder);
+}
+
+struct MemberReader {
+  const semblance::Json& json;
+
+  void operator()(std::string_view key, std::filesystem::path& path) const {
+    const bool may_be_absent = key == "scratch_folder";
+    path = may_be_absent ? json.get_string(key, "") : json.get_string(key);
+    if (path.empty() && !may_be_absent) json.refuse(key, "a path");
+  }
+  void operator()(std::string_view key, v1::Precision& precision) const {
+    const std::string name = json.get_string(key, "auto");
+    if (name == "f32") precision = v1::Precision::kF32;
+    if (name == "bf16") precision = v1::Precision::kBF16;
+    if (precision == v1::Precision::kAuto && name != "auto")
+      json.refuse(key, "\"auto\", \"f32\" or \"bf16\"");
+  }
+  void operator()(std::string_view key, int& threads) const {
+    threads = static_cast<int>(
+        json.get_int(key, 0, {.least = 0, .most = std::numeric_limits<int>::max()}));
+  }
+  void operator()(std::string_view key, std::uint64_t& bytes) const {
+    bytes = static_cast<std::uint64_t>(json.get_int(key, 0, {.least = 0}));
+  }
+};
+
+v1::Models models_of(const char* text) {
+  v1::Models models;
+  try {
+    const auto json = semblance::Json::parse("the models", text);
+    json.expect_object();
+    std::vector<std::string_view> known;
+    each_member([&](std::string_view key, const auto&) { known.push_back(key); }, models);
+    for (const std::string& key : json.keys()) {
+      if (std::find(known.begin(), known.end(), key) == known.end()) {
+        fail(ErrorKind::kArgument, "cannot read the models: there is no key '{}'{}",
+             key.substr(0, 60), semblance::did_you_mean(key, known));
+      }
+    }
+    each_member(MemberReader{json}, models);
+  } catch (const semblance::Error& error) {
+    throw semblance::Error(ErrorKind::kArgument, error.what());  // no file is corrupt
+  }
+  return models;
+}
+
+v1::Settings settings_of(const char* text) {
+  const semblance::Request request = semblance::parse_settings(text, semblance::Asker::kUser);
+  v1::Settings settings;
+  semblance::each_parameter(
+      [](const semblance::Parameter&, auto& to, const auto& from) {
+        using To = std::decay_t<decltype(to)>;
+        using From = std::decay_t<decltype(from)>;
+        if constexpr (semblance::kIsOptional<From> && !semblance::kIsOptional<To>) {
+          to = from.value_or(to);
+        } else {
+          to = from;
+        }
+      },
+      settings, request);
+  return settings;
+}
+
+semblance_people* people_of(std::vector<v1::Person> found) {
+  auto people = std::make_unique<semblance_people>();
+  for (v1::Person& person : found) people->all.push_back({std::move(person)});
+  return people.release();
+}
+
+}  // namespace
+
+int semblance_abi(void) { return SEMBLANCE_ABI; }
+
+const char* semblance_version(void) { return "semblance " SEMBLANCE_VERSION; }
+
+const char* semblance_error_text(void) { return shown_error; }
+
+void semblance_free(void* text_or_bytes) { std::free(text_or_bytes); }
+
+int semblance_person_load(const char* path, semblance_person** person) {
+  clear(person);
+  return guarded(__func__, {{"path", path}, {"person", person}},
+                 [&] { *person = new semblance_person{v1::Person::load(path)}; });
+}
+
+int semblance_person_from_json(const char* json, semblance_person** person) {
+  clear(person);
+  return guarded(__func__, {{"json", json}, {"person", person}},
+                 [&] { *person = new semblance_person{v1::Person::from_json(json)}; });
+}
+
+int semblance_person_save(const semblance_person* person, const char* path) {
+  return guarded(__func__, {{"person", person}, {"path", path}},
+                 [&] { person->person.save(path); });
+}
+
+int semblance_person_to_json(const semblance_person* person, char** json) {
+  clear(json);
+  return guarded(__func__, {{"person", person}, {"json", json}},
+                 [&] { *json = given_text(person->person.to_json()); });
+}
+
+void semblance_person_free(semblance_person* person) { delete person; }
+
+size_t semblance_people_count(const semblance_people* people) {
+  return people == nullptr ? 0 : people->all.size();
+}
+
+const semblance_person* semblance_people_at(const semblance_people* people, size_t index) {
+  return index < semblance_people_count(people) ? &people->all[index] : nullptr;
+}
+
+void semblance_people_free(semblance_people* people) { delete people; }
+
+int semblance_face_finder_new(const char* folder, semblance_face_finder** finder) {
+  clear(finder);
+  return guarded(__func__, {{"folder", folder}, {"finder", finder}},
+                 [&] { *finder = new semblance_face_finder{v1::FaceFinder(folder)}; });
+}
+
+int semblance_face_finder_new_from_files(const char* detector, const char* recogniser,
+                                         semblance_face_finder** finder) {
+  clear(finder);
+  return guarded(
+      __func__, {{"detector", detector}, {"recogniser", recogniser}, {"finder", finder}},
+      [&] { *finder = new semblance_face_finder{v1::FaceFinder(detector, recogniser)}; });
+}
+
+int semblance_face_finder_all(semblance_face_finder* finder, const char* path,
+                              semblance_people** people) {
+  clear(people);
+  return guarded(__func__, {{"finder", finder}, {"path", path}, {"people", people}},
+                 [&] { *people = people_of(finder->finder.all(path)); });
+}
+
+int semblance_face_finder_all_in_memory(semblance_face_finder* finder, const void* photo,
+                                        size_t length, semblance_people** people) {
+  clear(people);
+  return guarded(__func__, {{"finder", finder}, {"photo", photo}, {"people", people}},
+                 [&] { *people = people_of(finder->finder.all(bytes_of(photo, length))); });
+}
+
+int semblance_face_finder_largest(semblance_face_finder* finder, const char* path,
+                                  semblance_person** person) {
+  clear(person);
+  return guarded(__func__, {{"finder", finder}, {"path", path}, {"person", person}},
+                 [&] { *person = new semblance_person{finder->finder.largest(path)}; });
+}
+
+int semblance_face_finder_largest_in_memory(semblance_face_finder* finder, const void* photo,
+                                            size_t length, semblance_person** person) {
+  clear(person);
+  return guarded(__func__, {{"finder", finder}, {"photo", photo}, {"person", person}}, [&] {
+    *person = new semblance_person{finder->finder.largest(bytes_of(photo, length))};
+  });
+}
+
+void semblance_face_finder_free(semblance_face_finder* finder) { delete finder; }
+
+int semblance_generator_new(const char* models, semblance_generator** generator) {
+  clear(generator);
+  return guarded(__func__, {{"models", models}, {"generator", generator}},
+                 [&] { *generator = new semblance_generator{v1::Generator(models_of(models))}; });
+}
+
+int semblance_generator_native_side(const semblance_generator* generator) {
+  return generator == nullptr ? 0 : generator->generator.native_side();
+}
+
+int semblance_generator_plan(const semblance_generator* generator, const char* settings,
+                             char** plan) {
+  clear(plan);
+  return guarded(__func__, {{"generator", generator}, {"settings", settings}, {"plan", plan}}, [&] {
+    const v1::Plan found = generator->generator.plan(settings_of(settings));
+    *plan = given_json({{"fits", found.fits},
+                        {"peak_bytes", found.peak_bytes},
+                        {"minimum_bytes", found.minimum_bytes},
+                        {"scratch_bytes", found.scratch_bytes},
+                        {"seconds", found.seconds},
+                        {"step_seconds", found.step_seconds}});
+  });
+}
+
+int semblance_generator_start(semblance_generator* generator, const semblance_person* person,
+                              const char* settings, const semblance_person* pose,
+                              semblance_generation** generation) {
+  clear(generation);
+  return guarded(
+      __func__,
+      {{"generator", generator},
+       {"person", person},
+       {"settings", settings},
+       {"generation", generation}},
+      [&] {
+        *generation = new semblance_generation{generator->generator.start(
+            person->person, settings_of(settings), pose == nullptr ? nullptr : &pose->person)};
+      });
+}
+
+int semblance_generator_resume(semblance_generator* generator, const char* path,
+                               semblance_generation** generation) {
+  clear(generation);
+  return guarded(
+      __func__, {{"generator", generator}, {"path", path}, {"generation", generation}},
+      [&] { *generation = new semblance_generation{generator->generator.resume(path)}; });
+}
+
+void semblance_generator_free(semblance_generator* generator) { delete generator; }
+
+int semblance_generation_step(const semblance_generation* generation) {
+  return generation == nullptr ? 0 : generation->generation.step();
+}
+
+int semblance_generation_count(const semblance_generation* generation) {
+  return generation == nullptr ? 0 : generation->generation.count();
+}
+
+int semblance_generation_warnings(const semblance_generation* generation, char** warnings) {
+  clear(warnings);
+  return guarded(__func__, {{"generation", generation}, {"warnings", warnings}},
+                 [&] { *warnings = given_json(generation->generation.warnings()); });
+}
+
+int semblance_generation_run(semblance_generation* generation, semblance_step_callback on_step,
+                             void* user) {
+  return guarded(__func__, {{"generation", generation}}, [&] {
+    for (const v1::Step& step : generation->generation.steps()) {
+      const int answer = on_step == nullptr ? 0 : on_step(user, step.index, step.count);
+      if (answer == 0) continue;
+      generation->generation.stop();
+      fail(ErrorKind::kCancelled, "cancelled after step {} of {}: the step callback returned {}",
+           step.index, step.count, answer);
+    }
+  });
+}
+
+int semblance_generation_next(semblance_generation* generation, int* computed) {
+  if (computed != nullptr) *computed = 0;
+  return guarded(__func__, {{"generation", generation}, {"computed", computed}},
+                 [&] { *computed = generation->generation.next() ? 1 : 0; });
+}
+
+int semblance_generation_picture(semblance_generation* generation, semblance_picture** picture) {
+  clear(picture);
+  return guarded(__func__, {{"generation", generation}, {"picture", picture}},
+                 [&] { *picture = new semblance_picture{generation->generation.picture()}; });
+}
+
+int semblance_generation_save(const semblance_generation* generation, const char* path) {
+  return guarded(__func__, {{"generation", generation}, {"path", path}},
+                 [&] { generation->generation.save(path); });
+}
+
+void semblance_generation_stop(semblance_generation* generation) {
+  if (generation != nullptr) generation->generation.stop();
+}
+
+void semblance_generation_free(semblance_generation* generation) { delete generation; }
+
+int semblance_picture_width(const semblance_picture* picture) {
+  return picture == nullptr ? 0 : picture->picture.width;
+}
+
+int semblance_picture_height(const semblance_picture* picture) {
+  return picture == nullptr ? 0 : picture->picture.height;
+}
+
+const unsigned char* semblance_picture_rgb(const semblance_picture* picture) {
+  return picture == nullptr ? nullptr : picture->picture.rgb.data();
+}
+
+const char* semblance_picture_parameters(const semblance_picture* picture) {
+  return picture == nullptr ? nullptr : picture->picture.parameters.c_str();
+}
+
+int semblance_picture_set_parameters(semblance_picture* picture, const char* parameters) {
+  return guarded(__func__, {{"picture", picture}, {"parameters", parameters}},
+                 [&] { picture->picture.parameters = parameters; });
+}
+
+int semblance_picture_encode(const semblance_picture* picture, int format, unsigned char** bytes,
+                             size_t* length) {
+  clear(bytes);
+  if (length != nullptr) *length = 0;
+  return guarded(__func__, {{"picture", picture}, {"bytes", bytes}, {"length", length}}, [&] {
+    const auto file = picture->picture.encode(static_cast<v1::PictureFormat>(format));
+    *bytes = given<unsigned char>(file.data(), file.size());
+    *length = file.size();
+  });
+}
+
+int semblance_picture_save(const semblance_picture* picture, const char* path) {
+  return guarded(__func__, {{"picture", picture}, {"path", path}},
+                 [&] { picture->picture.save(path); });
+}
+
+void semblance_picture_free(semblance_picture* picture) { delete picture; }
