@@ -1,4 +1,4 @@
-# cmake --install: the program, the library with its header, the files for find_package(semblance) and
+# cmake --install: the program, the library with its headers, the files for find_package(semblance) and
 # pkg-config, and the documents.
 include(CMakePackageConfigHelpers)
 
@@ -8,7 +8,8 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/semblance DESTINATION ${CMAKE_IN
 install(FILES ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/models/demo/ DESTINATION ${CMAKE_INSTALL_DATADIR}/semblance/demo)
-install(FILES ${PROJECT_SOURCE_DIR}/examples/portrait.cpp
+install(FILES ${PROJECT_SOURCE_DIR}/examples/portrait.cpp ${PROJECT_SOURCE_DIR}/examples/portrait_c.c
+  ${PROJECT_SOURCE_DIR}/examples/portrait.py
   ${PROJECT_SOURCE_DIR}/examples/CMakeLists.txt DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/semblance)

@@ -28,6 +28,20 @@ TEST_F(Installed, BuildsAnExternalProject) {
   ASSERT_NO_FATAL_FAILURE(shell("c++ -std=c++20 " + prefix +
                                 "/share/doc/semblance/examples/portrait.cpp -o " +
                                 file("by_pkg_config") + " $(" + settings + ")"));
+  ASSERT_NO_FATAL_FAILURE(shell("cc -std=c99 " + prefix +
+                                "/share/doc/semblance/examples/portrait_c.c -o " +
+                                file("c_by_pkg_config") + " $(" + settings + ")"));
+  // A project in C alone.
+  fs::create_directory(folder() / "c");
+  write_bytes(folder() / "c" / "CMakeLists.txt",
+              "cmake_minimum_required(VERSION 3.22)\nproject(c_alone LANGUAGES C)\n"
+              "find_package(semblance REQUIRED)\nadd_executable(portrait_c " +
+                  prefix +
+                  "/share/doc/semblance/examples/portrait_c.c)\n"
+                  "target_link_libraries(portrait_c semblance::semblance)\n");
+  ASSERT_NO_FATAL_FAILURE(
+      shell("cmake -S " + file("c") + " -B " + file("c/build") + " -DCMAKE_PREFIX_PATH=" + prefix));
+  ASSERT_NO_FATAL_FAILURE(shell("cmake --build " + file("c/build")));
   const fs::path models = golden() / "checkpoint";
   Running portrait({file("build/portrait"), (models / "base").string(),
                     (models / "identitynet").string(), testing::adapter_in(models).string(),
