@@ -200,7 +200,7 @@ TEST_F(CApi, EncodesWhatItSaves) {
   EXPECT_EQ(bytes.value, nullptr);
   EXPECT_EQ(length, 0U);
   expect_error(semblance_picture_save(picture, file("a.gif").c_str()), SEMBLANCE_ARGUMENT,
-               "ends in .gif");
+               "got .gif");
   expect_error(semblance_picture_save(picture, "/nowhere/a.png"), SEMBLANCE_MISSING, "/nowhere");
 }
 
@@ -213,7 +213,7 @@ TEST_F(CApi, KeepsPeopleAsTexts) {
   EXPECT_EQ(bytes_of(file("me.json")), text.value);
   ASSERT_OK(semblance_person_load(file("me.json").c_str(), again.out()));
   expect_error(semblance_person_from_json("{", again.out()), SEMBLANCE_CORRUPT,
-               "cannot read the identity: it must be JSON");
+               "cannot read the identity: invalid JSON");
   EXPECT_EQ(again.value, nullptr);
   expect_error(semblance_person_from_json("{}", again.out()), SEMBLANCE_MISSING, "\"embedding\"");
   expect_error(semblance_person_load("/nowhere.json", again.out()), SEMBLANCE_MISSING, "/nowhere");
@@ -334,7 +334,7 @@ TEST_F(CApi, LetsNoExceptionOut) {
   expect_error(run([](void*, int, int) -> int { throw std::runtime_error("oh"); }),
                SEMBLANCE_INTERNAL, "internal error: oh");
   expect_error(run([](void*, int, int) -> int { throw std::bad_alloc(); }), SEMBLANCE_MEMORY,
-               "the system has no more memory to give");
+               "the system is out of memory");
   expect_error(run([](void*, int, int) -> int { throw 5; }), SEMBLANCE_INTERNAL,
                "internal error: an exception of an unknown type");
   EXPECT_EQ(semblance_generation_step(generation), 3);

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "face/face_test.h"
+#include "tests/support/sanitized.h"
 
 namespace semblance::testing {
 namespace {
@@ -60,7 +61,7 @@ TEST(Identity, RoundTripsToTheSameBits) {
 
 TEST(Identity, AMillionFloatsKeepTheirBits) {
   std::mt19937 random(2);
-  for (int i = 0; i < 1'000'000 / kEmbeddingSize; ++i) {
+  for (unsigned i = 0; i < testing::sweep(1'000'000 / kEmbeddingSize); ++i) {
     Identity identity = example();
     for (float& value : identity.embedding) {
       do {

@@ -10,6 +10,7 @@
 #include "planner/make_plan.h"
 #include "planner/random_graph_test.h"
 #include "planner/spill.h"
+#include "tests/support/sanitized.h"
 
 namespace semblance {
 namespace {
@@ -357,7 +358,7 @@ TEST(CheckPlan, FindsPlacesOutsideTooSmallOrMisaligned) {
 TEST(CheckPlan, FindsRandomConflicts) {
   std::mt19937 random(3);
   int made = 0;
-  for (unsigned seed = 0; seed < 32; ++seed) {
+  for (unsigned seed = 0; seed < testing::sweep(32); ++seed) {
     SCOPED_TRACE(seed);
     const testing::FakeKernels kernels(seed);
     const auto needs_of = [&](const Graph& graph) {

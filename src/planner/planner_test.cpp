@@ -6,6 +6,7 @@
 #include "planner/make_plan.h"
 #include "planner/random_graph_test.h"
 #include "planner/spill.h"
+#include "tests/support/sanitized.h"
 
 namespace semblance {
 namespace {
@@ -61,7 +62,7 @@ TEST(Planner, CutsLongConvolutionsSoThatARunCanStop) {
 
 TEST(Planner, PlansLoweredGraphsCorrectly) {
   std::mt19937 random(1);
-  for (unsigned seed = 0; seed < 150; ++seed) {
+  for (unsigned seed = 0; seed < testing::sweep(150U); ++seed) {
     SCOPED_TRACE(seed);
     const Graph graph = random_graph(seed, {64, 64, 5, true});
     const FakeKernels kernels(seed);
@@ -130,7 +131,7 @@ void expect_same_plan(const Plan& a, const Plan& b) {
 TEST(Planner, KeepsToTheBudgetOrRefuses) {
   std::mt19937 random(2);
   int fitted = 0, refused = 0;
-  for (unsigned seed = 1000; seed < 1030; ++seed) {
+  for (unsigned seed = 1000; seed < 1000U + testing::sweep(30U); ++seed) {
     SCOPED_TRACE(seed);
     const Graph graph = large_graph(seed);
     const FakeKernels kernels(seed);
@@ -164,7 +165,7 @@ TEST(Planner, KeepsToTheBudgetOrRefuses) {
 
 TEST(Planner, FitsExactlyIntoTheLeastMemory) {
   std::mt19937 random(4);
-  for (unsigned seed = 2000; seed < 2015; ++seed) {
+  for (unsigned seed = 2000; seed < 2000U + testing::sweep(15U); ++seed) {
     SCOPED_TRACE(seed);
     const Graph graph = large_graph(seed);
     const FakeKernels kernels(seed);
