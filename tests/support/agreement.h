@@ -219,12 +219,16 @@ inline void expect_agreement(const Backend& backend, std::string_view op_name,
   std::map<std::string_view, bool> accepted;
   std::map<std::string_view, std::set<std::string>> refusals;
   std::mt19937 random(2024);
+  bool all_cases = true;
   for (const std::string& line : read_case_lines(shapes)) {
     const Graph graph = graph_of_case(line);
     const Node& node = graph.nodes()[0];
     ASSERT_EQ(name_of(node.op), op_name) << line;
     for (DType dtype : dtypes_of(node.op)) {
-      if (kSanitized && graph.cost() > kMostSanitizedOperations) continue;
+      if (kSanitized && graph.cost() > kMostSanitizedOperations) {
+        all_cases = false;
+        continue;
+      }
       const std::vector<Tensor> src = random_sources(graph, dtype, random);
       std::vector<Tensor> exact = src;  // the same values, computed in f32
       for (Tensor& tensor : exact) {
@@ -253,7 +257,7 @@ inline void expect_agreement(const Backend& backend, std::string_view op_name,
       }
     }
   }
-  if (kSanitized) return;
+  if (!all_cases) return;
   for (const auto& [name, any] : accepted) {
     std::string reasons;
     for (const std::string& reason : refusals[name]) reasons += "\n  " + reason;
