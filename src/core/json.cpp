@@ -88,13 +88,36 @@ std::string read_whole(const std::filesystem::path& path, std::uint64_t limit_by
   return text;
 }
 
+/// Python's json module writes Infinity and -Infinity, which are no JSON: "lambda_min_clipped":
+/// -Infinity is in most scheduler configs of DPM-Solver. Replaces them by null, padded so that
+/// positions in messages stay right.
+void replace_infinity(std::string& text) {
+  if (text.find("Infinity") == std::string::npos) return;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (in_string && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == '"') {
+      in_string = !in_string;
+    } else if (!in_string) {
+      for (const std::string_view word : {"-Infinity", "Infinity"}) {
+        if (text.compare(i, word.size(), word) != 0) continue;
+        text.replace(i, word.size(), word.size(), ' ');
+        text.replace(i, 4, "null");
+      }
+    }
+  }
+}
+
 }  // namespace
 
 Json::Json(std::shared_ptr<const Document> document, const nlohmann::json* value, std::string path)
     : document_(std::move(document)), value_(value), path_(std::move(path)) {}
 
 Json Json::load(const std::filesystem::path& path, std::uint64_t limit_bytes) {
-  return parse(path.string(), read_whole(path, limit_bytes));
+  std::string text = read_whole(path, limit_bytes);
+  replace_infinity(text);
+  return parse(path.string(), text);
 }
 
 Json Json::parse(std::string name, std::string_view text) {

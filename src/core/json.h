@@ -30,9 +30,9 @@ class Json {
   static constexpr std::uint64_t kLimitBytes = std::uint64_t{16} << 20;
   static constexpr int kLimitDepth = 64;
 
-  /// Reads a file. Throws Error(kMissing) if it does not exist, Error(kCorrupt) if it is larger
-  /// than `limit_bytes`, not JSON, or nested deeper than kLimitDepth; Error(kDevice) if it cannot
-  /// be read; Error(kArgument) if it is a folder.
+  /// Reads a file; Python's Infinity and -Infinity count as null. Throws Error(kMissing) if it does
+  /// not exist, Error(kCorrupt) if it is larger than `limit_bytes`, not JSON, or nested deeper than
+  /// kLimitDepth; Error(kDevice) if it cannot be read; Error(kArgument) if it is a folder.
   static Json load(const std::filesystem::path& path, std::uint64_t limit_bytes = kLimitBytes);
   /// Parses text; messages use `name` for the file. Throws Error(kCorrupt).
   static Json parse(std::string name, std::string_view text);

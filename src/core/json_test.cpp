@@ -132,5 +132,23 @@ TEST(Json, LoadsFilesWithinALimit) {
             "argument: cannot open " + folder.string() + ": expected a file, got a folder");
 }
 
+TEST(Json, ReadsPythonsInfinityInFilesAsNull) {
+  const auto path = std::filesystem::path(::testing::TempDir()) / "semblance_json_infinity.json";
+  std::ofstream(path) << R"({"least": -Infinity, "most":Infinity,
+"text": "-Infinity \" Infinity", "last": 3})";
+  const Json json = Json::load(path);
+  EXPECT_TRUE(json.is_null("least"));
+  EXPECT_TRUE(json.is_null("most"));
+  EXPECT_EQ(json.get_string("text"), "-Infinity \" Infinity");
+  EXPECT_EQ(json.get_int("last"), 3);
+  std::ofstream(path) << R"({"least": -Infinity, "most" 1})";
+  EXPECT_EQ(error_of([&] { Json::load(path); }),
+            "corrupt: cannot read " + path.string() + ": invalid JSON at line 1 (byte 28)");
+  std::ofstream(path) << R"({"least": -Infinite})";
+  EXPECT_NE(error_of([&] { Json::load(path); }), "no error");
+  std::filesystem::remove(path);
+  EXPECT_NE(error_of([&] { Json::parse("a request", R"({"most": Infinity})"); }), "no error");
+}
+
 }  // namespace
 }  // namespace semblance
