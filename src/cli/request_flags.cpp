@@ -164,15 +164,14 @@ void declare_advanced(Flags& flags, RequestSettings& s) {
               "Processor cores to use, 1 to 1024. The last bits of a picture depend on it. "
               "Default: all available.",
               1, 1024, s.threads);
-  flags.value(
-      "--scheduler", "NAME",
-      fmt::format("The sampler: {}. Default: {}.", sampler_titles(), default_sampler().title),
-      [](const std::string& flag, const std::string& name) {
-        if (find_sampler(name) == nullptr) {
-          fail(ErrorKind::kArgument, "cannot take {}: expected {}, got '{}'", flag,
-               sampler_titles(), name);
-        }
-      });
+  flags.value("--scheduler", "NAME",
+              fmt::format("The sampler: {0}. Default: {0}.", default_sampler().title),
+              [](const std::string& flag, const std::string& name) {
+                if (find_sampler(name) != &default_sampler()) {
+                  fail(ErrorKind::kArgument, "cannot take {}: expected {}, got '{}'", flag,
+                       default_sampler().title, name);
+                }
+              });
   s.looking.declare_advanced(flags);
   flags.choice("--backend",
                "The implementation that computes: cpu, or ref, the slow plain loops that cpu is "

@@ -17,6 +17,8 @@
 #include "pipeline/denoiser.h"
 #include "pipeline/request_plan.h"
 #include "pipeline/stage_graphs.h"
+#include "sampling/guidance.h"
+#include "sampling/noise_source.h"
 #include "sampling/sampler.h"
 
 namespace semblance {
@@ -90,7 +92,7 @@ struct Generation::State {
   std::vector<float> embedding;
   Keypoints keypoints;
   std::unique_ptr<Sampler> sampler;
-  NoiseGenerator noise;
+  std::unique_ptr<NoiseSource> noise;
   std::vector<Stage> stages;
   Values values = {};
   std::optional<Denoiser> denoiser = {};
@@ -233,7 +235,8 @@ bool Generation::next(std::stop_token stop) {
   if (noise.size() > size)
     guide(noise.first(size), noise.subspan(size, size),
           s.request.guidance.value_or(Request::kGuidance), noise.first(size));
-  s.sampler->step(s.step, noise.first(size), latent, s.noise);
+  SEMBLANCE_ASSERT(s.sampler->kept_latents() == 0 && !s.sampler->noise(s.step));  // it is Euler
+  s.sampler->step({.evaluation = s.step, .output = noise.first(size), .latent = latent});
   ++s.step;
   if (s.step == s.steps()) {
     s.denoiser.reset();
@@ -249,7 +252,8 @@ std::vector<float> Generation::predicted() const {
   const State& s = *state_;
   std::vector<float> clean = latent();
   if (s.values.has("scaled") && s.step > 0)
-    s.sampler->predict(s.step - 1, s.values.at("scaled").f32(), clean);
+    s.sampler->predict(s.step - 1, s.values.at("scaled").f32(),
+                       s.values.at("noise").f32().first(clean.size()), clean);
   return clean;
 }
 
@@ -265,6 +269,11 @@ Image Generation::decode(std::stop_token stop) {
 }
 
 namespace {
+
+std::unique_ptr<NoiseSource> noise_of(const Sampler& sampler, const Request& request) {
+  return make_noise_source(default_sampler(), sampler,
+                           {.seed = request.seed.value_or(Request::kSeed)});
+}
 
 /// How much of the denoiser's files is in the page cache.
 double cached_share_of(const OpenedModels& models) {
@@ -318,19 +327,21 @@ Generation Pipeline::start(const Request& request, std::span<const float> embedd
                            const Keypoints& keypoints, std::stop_token stop) {
   check(request);
   const Models& models = *models_;
+  auto sampler = make_sampler(default_sampler(), models.opened.scheduler, request.steps);
+  auto noise = noise_of(*sampler, request);
   auto state = std::make_unique<Generation::State>(
       Generation::State{.models = models_,
                         .request = request,
                         .embedding = {embedding.begin(), embedding.end()},
                         .keypoints = keypoints,
-                        .sampler = default_sampler().make(models.opened.scheduler, request.steps),
-                        .noise = NoiseGenerator(request.seed.value_or(Request::kSeed)),
+                        .sampler = std::move(sampler),
+                        .noise = std::move(noise),
                         .stages = stages_of(models.opened, request, models.dtype(), {})});
   state->make_conditions(stop);
   const std::span<float> latent =
       state->values.make(value_types(models.opened, request).latent).f32();
   check_stop(stop);
-  state->noise.randn(latent);
+  state->noise->latent(latent);
   for (float& value : latent) value *= state->sampler->init_noise_sigma();
   return Generation(std::move(state));
 }
@@ -363,7 +374,8 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
   same("the backend", run.backend, models.backend_name);
   same("the number of threads", run.threads, threads());
   const std::int64_t fold = models.opened.vae.fold();
-  auto sampler = default_sampler().make(models.opened.scheduler, run.request.steps);
+  auto sampler = make_sampler(default_sampler(), models.opened.scheduler, run.request.steps);
+  auto noise = noise_of(*sampler, run.request);
   const int steps = sampler->evaluations();
   if (run.step < 0 || run.step > steps) {
     fail(ErrorKind::kCorrupt, "cannot resume the run: it has {} steps done of {}", run.step, steps);
@@ -381,17 +393,13 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
       .embedding = run.embedding,
       .keypoints = run.keypoints,
       .sampler = std::move(sampler),
-      .noise = NoiseGenerator(run.request.seed.value_or(Request::kSeed)),
+      .noise = std::move(noise),
       .stages = stages_of(models.opened, run.request, models.dtype(), {}, run.step),
       .step = run.step});
   if (run.step < steps) state->make_conditions(stop);
   const std::span<float> latent =
       state->values.make(value_types(models.opened, run.request).latent).f32();
-  // Draws the noise that was already used: for the first latent, then for the steps.
-  state->noise.randn(latent);
-  for (int step = 0; step < run.step; ++step) {
-    if (state->sampler->draws_noise(step)) state->noise.randn(latent);
-  }
+  skip_drawn(*state->noise, *state->sampler, run.step, latent);
   std::copy(run.latent.begin(), run.latent.end(), latent.begin());
   return Generation(std::move(state));
 }

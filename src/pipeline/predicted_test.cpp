@@ -6,7 +6,7 @@
 #include "memory/file.h"
 #include "pipeline/models_test.h"
 #include "pipeline/pipeline.h"
-#include "sampling/schedule.h"
+#include "sampling/sampler.h"
 #include "tests/support/golden.h"
 
 namespace semblance {
@@ -30,9 +30,10 @@ class Predicted : public ::testing::Test {
         read_identity(golden_path("pipeline/fp16_published/plain/identity.json"));
     return pipeline_.start(request_, person.embedding, scale_keypoints(person, {64, 48}));
   }
-  Schedule schedule() const {
+  std::unique_ptr<Sampler> sampler() const {
     const auto path = kCheckpoint / "base/scheduler/scheduler_config.json";
-    return make_schedule(
+    return make_sampler(
+        default_sampler(),
         SchedulerConfig::read(Json::parse("scheduler", read_small_file(path, 1U << 16U))),
         request_.steps);
   }
@@ -45,14 +46,14 @@ class Predicted : public ::testing::Test {
 /// it, the noise is (y - x) / (b - a), and the latent without it x - a * noise.
 TEST_F(Predicted, IsTheLatentWithoutTheLastStepsNoise) {
   Generation generation = start();
-  const Schedule euler = schedule();
-  ASSERT_EQ(euler.timesteps.size(), 3U);
+  const auto euler = sampler();
+  ASSERT_EQ(euler->evaluations(), 3);
   EXPECT_EQ(generation.predicted(), generation.latent());
-  for (std::size_t step = 0; step < 2; ++step) {
+  for (int step = 0; step < 2; ++step) {
     const std::vector<float> x = generation.latent();
     ASSERT_TRUE(generation.next());
     const std::vector<float> y = generation.latent();
-    const float a = euler.sigmas[step], b = euler.sigmas[step + 1];
+    const float a = euler->sigma(step), b = euler->sigma(step + 1);
     std::vector<float> clean(x.size());
     for (std::size_t i = 0; i < x.size(); ++i) clean[i] = x[i] - a * (y[i] - x[i]) / (b - a);
     expect_close(generation.predicted(), clean);

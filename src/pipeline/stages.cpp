@@ -125,7 +125,7 @@ std::vector<Stage> stages_of(const OpenedModels& models, const Request& request,
                              std::optional<ImageFormat> format, int first_step) {
   const StageMaker make(models, request, dtype);
   std::vector<Stage> stages{make.text_encoder(0), make.text_encoder(1), make.resampler()};
-  const int steps = default_sampler().make(models.scheduler, request.steps)->evaluations();
+  const int steps = make_sampler(default_sampler(), models.scheduler, request.steps)->evaluations();
   int with_identity = 0;
   for (int step = first_step; step < steps; ++step)
     with_identity += identity_on(request, step, steps);

@@ -69,7 +69,7 @@ std::vector<Warning> find_warnings(const OpenedModels& models, const Request& re
                         .tokens = tokens,
                         .detail = shortened(std::move(encoded.cut_text))});
   }
-  if (find_sampler(models.sampler) == nullptr)
+  if (find_sampler(models.sampler) != &default_sampler())
     warnings.push_back({.kind = Warning::Kind::kSampler, .detail = shortened(models.sampler)});
   return warnings;
 }

@@ -1,9 +1,12 @@
 #include "sampling/noise.h"
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <initializer_list>
 #include <numbers>
+
+#include "core/error.h"
 
 namespace semblance {
 namespace {
@@ -103,20 +106,28 @@ double NoiseGenerator::normal_double() {
   return radius * std::cos(angle);
 }
 
-void NoiseGenerator::randn(std::span<float> dst) {
-  if (dst.size() < kBlock) {
-    for (float& value : dst) value = static_cast<float>(normal_double());
+void NoiseGenerator::randn(std::span<float> dst, std::size_t begin, std::size_t total) {
+  SEMBLANCE_ASSERT(begin <= total && dst.size() <= total - begin);
+  const auto place = [&](std::size_t index, float value) {
+    if (index >= begin && index - begin < dst.size()) dst[index - begin] = value;
+  };
+  if (total < kBlock) {
+    for (std::size_t i = 0; i < total; ++i) place(i, static_cast<float>(normal_double()));
     return;
   }
-  for (float& value : dst) value = uniform();
-  for (std::size_t i = 0; i + kBlock <= dst.size(); i += kBlock) {
-    normal_block(dst.subspan(i).first<kBlock>());
-  }
-  if (dst.size() % kBlock != 0) {  // redraw the last 16 numbers, as torch does
-    const auto tail = dst.last<kBlock>();
-    for (float& value : tail) value = uniform();
-    normal_block(tail);
-  }
+  std::array<float, kBlock> block;
+  const auto draw = [&](std::size_t first) {
+    for (float& value : block) value = uniform();
+    if (first + kBlock <= begin || first >= begin + dst.size()) return;
+    normal_block(block);
+    for (std::size_t i = 0; i < kBlock; ++i) place(first + i, block[i]);
+  };
+  std::size_t done = 0;
+  for (; done + kBlock <= total; done += kBlock) draw(done);
+  if (done == total) return;
+  // torch draws the last, partial block, then redraws the last 16 numbers.
+  for (; done < total; ++done) uniform();
+  draw(total - kBlock);
 }
 
 }  // namespace semblance

@@ -23,7 +23,9 @@ class NoiseGenerator {
   /// torch.randn for dst.size() numbers. Two calls for 20 numbers differ from one call for 40.
   /// Below 16 numbers torch computes pairs in double precision and keeps the second of a pair for
   /// the next such call.
-  void randn(std::span<float> dst);
+  void randn(std::span<float> dst) { randn(dst, 0, dst.size()); }
+  /// Draws `total` numbers and fills dst with those from `begin` on: one picture of a batch.
+  void randn(std::span<float> dst, std::size_t begin, std::size_t total);
 
  private:
   float uniform();          // [0, 1), 24 bits

@@ -1,150 +1,221 @@
-#include <gtest/gtest.h>
+// Finding samplers by name, reading scheduler_config.json, and rejected combinations.
+#include "sampling/sampling_test.h"
 
 #include <algorithm>
-#include <cmath>
-#include <nlohmann/json.hpp>
-#include <string>
-#include <vector>
-
-#include "core/json.h"
-#include "sampling/sampler.h"
-#include "tests/support/errors.h"
-#include "tests/support/golden.h"
 
 namespace semblance {
 namespace {
 
+using nlohmann::json;
 using testing::error_of;
-
-std::vector<float> floats(const Json& json, std::string_view key) {
-  std::vector<float> values;
-  for (const double value : json.get_float_list(key)) values.push_back(static_cast<float>(value));
-  return values;
-}
-
-// 64-bit FNV-1a, as in tools/oracle/sampling.py.
-std::string hash_of(std::span<const float> values) {
-  std::uint64_t hash = 0xcbf29ce484222325U;
-  for (const std::byte byte : std::as_bytes(values)) {
-    hash = (hash ^ static_cast<std::uint64_t>(byte)) * 0x100000001b3U;
-  }
-  return fmt::format("{:016x}", hash);
-}
-
-TEST(NoiseGolden, EqualsTorchToTheBit) {
-  const auto rows = Json::load(testing::golden_path("sampling/noise.json")).items();
-  ASSERT_GT(rows.size(), 300U);
-  for (const Json& row : rows) {
-    NoiseGenerator generator(std::stoull(row.get_string("seed")));
-    const auto calls = row.get_int_list("calls");
-    const auto hashes = row.get_string_list("hash");
-    for (std::size_t i = 0; i < calls.size(); ++i) {
-      std::vector<float> values(static_cast<std::size_t>(calls[i]));
-      generator.randn(values);
-      if (row.has("values")) {
-        const auto want = row.child("values").items()[i].value().get<std::vector<float>>();
-        ASSERT_EQ(values, want) << "seed " << row.get_string("seed");
-      }
-      ASSERT_EQ(hash_of(values), hashes[i])
-          << "seed " << row.get_string("seed") << ", call " << i << " of " << calls[i];
-    }
-  }
-}
-
-TEST(Noise, OnlyTheLowHalfOfASeedCounts) {
-  std::vector<float> a(20);
-  std::vector<float> b(20);
-  NoiseGenerator(7).randn(a);
-  NoiseGenerator((std::uint64_t{1} << 40) + 7).randn(b);
-  EXPECT_EQ(a, b);
-}
-
-TEST(EulerGolden, EqualsDiffusers) {
-  const auto rows = Json::load(testing::golden_path("sampling/euler.json")).items();
-  ASSERT_GT(rows.size(), 70U);
-  for (const Json& row : rows) {
-    SCOPED_TRACE(row.child("config").value().dump() + " steps " +
-                 std::to_string(row.get_int("steps")));
-    const SchedulerConfig config = SchedulerConfig::read(row.child("config"));
-    const auto steps = static_cast<int>(row.get_int("steps"));
-    const Schedule schedule = make_schedule(config, steps);
-    const auto euler = default_sampler().make(config, steps);
-    EXPECT_TRUE(std::ranges::equal(euler->timesteps(), schedule.timesteps));
-    EXPECT_EQ(euler->init_noise_sigma(), schedule.init_noise_sigma);
-    ASSERT_EQ(static_cast<std::int64_t>(schedule.timesteps.size()), row.get_int("count"));
-    std::vector<float> timesteps;
-    std::vector<float> sigmas;
-    for (const std::int64_t index : row.get_int_list("indices")) {
-      const auto i = static_cast<std::size_t>(index);
-      if (i < schedule.timesteps.size()) timesteps.push_back(schedule.timesteps[i]);
-      sigmas.push_back(schedule.sigmas[i]);
-    }
-    const std::vector<float> want_timesteps = floats(row, "timesteps");
-    const std::vector<float> want_sigmas = floats(row, "sigmas");
-    ASSERT_EQ(sigmas.size(), want_sigmas.size());
-    // Rescaling subtracts square roots, which amplifies errors in their last bits.
-    const bool rescaled = row.child("config").value().value("rescale_betas_zero_snr", false);
-    const float bound = rescaled ? 1e-5F : 2.4e-7F;
-    for (std::size_t i = 0; i < sigmas.size(); ++i) {
-      // Relative to each sigma: the last steps are as small as their sigmas.
-      ASSERT_LE(std::fabs(sigmas[i] - want_sigmas[i]), bound * want_sigmas[i]) << i;
-    }
-    const bool fractions =
-        row.child("config").value().value("use_karras_sigmas", false) ||
-        row.child("config").value().value("use_exponential_sigmas", false) ||
-        row.child("config").value().value("timestep_type", "discrete") == "continuous";
-    if (fractions) {
-      testing::expect_close(timesteps, want_timesteps, {2e-4, 1e-6});
-    } else {
-      EXPECT_EQ(timesteps, want_timesteps);
-    }
-    EXPECT_FLOAT_EQ(schedule.init_noise_sigma,
-                    static_cast<float>(row.get_float("init_noise_sigma")));
-    if (!row.has("run")) continue;
-    std::vector<float> latent = floats(row, "latent");
-    // An error in a sigma's last bit scales with the first latent and persists.
-    const double last_bit = 1e-6 * std::fmax(1.0, static_cast<double>(want_sigmas.front()) / 16);
-    int number = 0;
-    NoiseGenerator noise(0);
-    for (const Json& step : row.child("run").items()) {
-      std::vector<float> scaled = latent;
-      euler->scale_model_input(number, scaled);
-      testing::expect_close(scaled, floats(step, "scaled"), {last_bit, 1e-6});
-      std::vector<float> output(latent.size());
-      guide(floats(step, "uncond"), floats(step, "cond"), 5.0F, output);
-      euler->step(number++, output, latent, noise);
-      testing::expect_close(latent, floats(step, "latent"), {4 * last_bit, 1e-6});
-    }
-  }
-}
+using testing::sdxl;
 
 TEST(Samplers, AreFoundByAllTheirNames) {
   for (const SamplerRow& row : samplers()) {
-    for (const std::string_view name : {row.name, row.title, row.diffusers_class})
+    for (const std::string_view name : {row.name, row.title}) {
       EXPECT_EQ(find_sampler(name), &row) << name;
+    }
     for (const std::string_view name : row.aliases) EXPECT_EQ(find_sampler(name), &row) << name;
+    ASSERT_NE(find_sampler(row.diffusers_class), nullptr) << row.diffusers_class;
+    EXPECT_EQ(find_sampler(row.diffusers_class)->diffusers_class, row.diffusers_class);
   }
   for (const char* name : {"EULER", "Euler Discrete", "k-euler"})
     EXPECT_EQ(find_sampler(name), &default_sampler()) << name;
-  for (const char* name : {"", "euler a", "ddim"}) EXPECT_EQ(find_sampler(name), nullptr) << name;
+  EXPECT_EQ(find_sampler("DPMSolverMultistepScheduler")->name, "dpmpp_2m");
+  EXPECT_EQ(find_sampler("dpm++ 2m sde")->name, "dpmpp_2m_sde");
+  for (const char* name : {"", "euler b", "DPM++ 2M Karras"})
+    EXPECT_EQ(find_sampler(name), nullptr) << name;
+  EXPECT_TRUE(sampler_titles().starts_with("Euler, Euler a, Heun, DPM2, LMS, DPM++ 2M, "));
 }
 
-TEST(Euler, RejectsStepsOutOfRange) {
-  const SchedulerConfig config;
-  EXPECT_EQ(error_of([&] { make_schedule(config, 0); }),
-            "argument: cannot make a schedule: steps must be from 1 to 1000 (the model's training "
-            "steps), got 0");
-  EXPECT_EQ(error_of([&] { make_schedule(config, 1001); }),
-            "argument: cannot make a schedule: steps must be from 1 to 1000 (the model's training "
-            "steps), got 1001");
+TEST(Samplers, CurvesAreFoundByAllTheirNames) {
+  for (const CurveRow& row : curves()) {
+    for (const std::string_view name : {row.name, row.title}) EXPECT_EQ(find_curve(name), &row);
+    for (const std::string_view name : row.aliases) EXPECT_EQ(find_curve(name), &row) << name;
+  }
+  EXPECT_EQ(find_curve("sgmuniform")->curve, Curve::kSgmUniform);
+  EXPECT_EQ(find_curve("normal")->spacing, Spacing::kLinspace);
+  EXPECT_EQ(find_curve("KL Optimal"), nullptr);
+  EXPECT_EQ(name_of(Curve::kAys), "ays");
+  EXPECT_EQ(curve_names(),
+            "default, karras, exponential, beta, sgm_uniform, simple, ays, uniform, ddim");
 }
 
-TEST(Euler, RejectsBetasWithoutASchedule) {
-  EXPECT_EQ(error_of([] { make_schedule({.beta_start = 1e-12, .beta_end = 1e-12}, 10); }),
-            "corrupt: cannot make a schedule: betas from 1e-12 to 1e-12 over 1000 training steps "
-            "must give positive and finite noise levels");
-  EXPECT_NE(error_of([] { make_schedule({.beta_start = 0.99, .beta_end = 0.99}, 10); }),
-            "no error");
+/// AUTOMATIC1111's titles, old and new.
+TEST(Samplers, TitlesOfTheWebUiAreMapped) {
+  struct Title {
+    const char* title;
+    const char* sampler;
+    const char* curve = "";
+    bool is_nearest = false;
+  };
+  constexpr Title kTitles[]{
+      {"DPM++ 2M", "dpmpp_2m"},
+      {"DPM++ SDE", "dpmpp_sde"},
+      {"DPM++ 2M SDE", "dpmpp_2m_sde"},
+      {"DPM++ 2M SDE Heun", "dpmpp_2m_sde", "", true},
+      {"DPM++ 2S a", "dpmpp_2s", "", true},
+      {"DPM++ 3M SDE", "dpmpp_3m_sde"},
+      {"Euler a", "euler_a"},
+      {"Euler", "euler"},
+      {"LMS", "lms"},
+      {"Heun", "heun"},
+      {"DPM2", "kdpm2"},
+      {"DPM2 a", "kdpm2", "", true},
+      {"DPM fast", "dpmpp_2s", "", true},
+      {"DPM adaptive", "dpmpp_2s", "", true},
+      {"Restart", "heun", "", true},
+      {"DDIM", "ddim"},
+      {"DDIM CFG++", "ddim", "", true},
+      {"PLMS", "pndm"},
+      {"UniPC", "unipc"},
+      {"LCM", "lcm"},
+      {"DPM++ 2M Karras", "dpmpp_2m", "karras"},
+      {"DPM++ SDE Karras", "dpmpp_sde", "karras"},
+      {"DPM++ 2M SDE Exponential", "dpmpp_2m_sde", "exponential"},
+      {"DPM++ 2M SDE Karras", "dpmpp_2m_sde", "karras"},
+      {"DPM++ 2M SDE Heun Karras", "dpmpp_2m_sde", "karras", true},
+      {"DPM++ 2M SDE Heun Exponential", "dpmpp_2m_sde", "exponential", true},
+      {"DPM++ 3M SDE Karras", "dpmpp_3m_sde", "karras"},
+      {"DPM++ 3M SDE Exponential", "dpmpp_3m_sde", "exponential"},
+      {"LMS Karras", "lms", "karras"},
+      {"DPM2 Karras", "kdpm2", "karras"},
+      {"DPM2 a Karras", "kdpm2", "karras", true},
+      {"DPM++ 2S a Karras", "dpmpp_2s", "karras", true},
+      {"Euler SGM Uniform", "euler", "sgm_uniform"},  // combined as in other programs
+      {"k_dpmpp_2m Align Your Steps", "dpmpp_2m", "ays"},
+  };
+  for (const auto& [title, sampler, curve, is_nearest] : kTitles) {
+    const auto choice = find_choice(title);
+    ASSERT_TRUE(choice) << title;
+    EXPECT_EQ(choice->sampler->name, sampler) << title;
+    EXPECT_EQ(choice->curve == nullptr ? "" : choice->curve->name, curve) << title;
+    EXPECT_EQ(choice->is_nearest, is_nearest) << title;
+  }
+  for (const char* title : {"", "Karras", "Euler b", "Euler b Karras"})
+    EXPECT_FALSE(find_choice(title)) << title;
+}
+
+TEST(Samplers, AreSelectedByAModelsFile) {
+  const auto named = [](const char* cls, const json& more = json::object()) {
+    json config{{"_class_name", cls}};
+    config.update(more);
+    const SamplerRow* row = find_sampler(sdxl(config));
+    return row == nullptr ? "none" : std::string(row->name);
+  };
+  const char* multistep = "DPMSolverMultistepScheduler";
+  EXPECT_EQ(named("EulerDiscreteScheduler"), "euler");
+  EXPECT_EQ(named(multistep), "dpmpp_2m");
+  EXPECT_EQ(named(multistep, {{"solver_order", 3}}), "dpmpp_3m");
+  EXPECT_EQ(named(multistep, {{"algorithm_type", "sde-dpmsolver++"}}), "dpmpp_2m_sde");
+  EXPECT_EQ(named(multistep, {{"algorithm_type", "sde-dpmsolver++"}, {"solver_order", 3}}),
+            "dpmpp_3m_sde");
+  EXPECT_EQ(named("UniPCMultistepScheduler"), "unipc");
+  EXPECT_EQ(named("TCDScheduler"), "tcd");
+  EXPECT_EQ(named("EDMEulerScheduler"), "none");
+}
+
+/// As with from_config, a class reads its own keys from any class's file.
+TEST(MakeSampler, ReadsTheKeysOfItsClass) {
+  const json karras{{"use_karras_sigmas", true}};
+  const json zero_snr{{"rescale_betas_zero_snr", true}, {"timestep_spacing", "linspace"}};
+  const auto first_sigma = [](const char* name, const json& config) {
+    return make_sampler(*find_sampler(name), sdxl(config), 5)->sigma(1);
+  };
+  EXPECT_NE(first_sigma("euler", karras), first_sigma("euler", json::object()));
+  EXPECT_EQ(first_sigma("euler_a", karras), first_sigma("euler_a", json::object()));
+  EXPECT_EQ(first_sigma("ddim", karras), first_sigma("ddim", json::object()));
+  EXPECT_NE(first_sigma("euler_a", zero_snr),
+            first_sigma("euler_a", {{"timestep_spacing", "linspace"}}));
+  EXPECT_EQ(first_sigma("heun", zero_snr), first_sigma("heun", {{"timestep_spacing", "linspace"}}));
+  EXPECT_EQ(first_sigma("dpmpp_2s", {{"timestep_spacing", "trailing"}}),
+            first_sigma("dpmpp_2s", json::object()));
+}
+
+TEST(MakeSampler, OptionsOverrideTheFile) {
+  const auto sigma = [](const char* name, const json& config, const SamplerOptions& options) {
+    return make_sampler(*find_sampler(name), sdxl(config), 5, options)->sigma(1);
+  };
+  EXPECT_EQ(sigma("euler", json::object(), {.curve = Curve::kKarras}),
+            sigma("euler", {{"use_karras_sigmas", true}}, {}));
+  EXPECT_EQ(sigma("euler", {{"use_karras_sigmas", true}}, {.curve = Curve::kDefault}),
+            sigma("euler", json::object(), {}));
+  EXPECT_EQ(sigma("dpmpp_2m", json::object(), {.spacing = Spacing::kTrailing}),
+            sigma("dpmpp_2m", {{"timestep_spacing", "trailing"}}, {}));
+  EXPECT_EQ(
+      sigma("dpmpp_2m", {{"timestep_spacing", "trailing"}}, {.zero_terminal_snr = true}),
+      sigma("dpmpp_2m", {{"timestep_spacing", "trailing"}, {"rescale_betas_zero_snr", true}}, {}));
+  const auto v = make_sampler(default_sampler(), sdxl(), 5, {.prediction = Prediction::kV});
+  std::vector<float> dst(1);
+  v->predict(0, std::vector{0.0F}, std::vector{1.0F}, dst);
+  EXPECT_NEAR(dst[0], -v->sigma(0) / std::hypot(1.0F, v->sigma(0)), 1e-6);
+}
+
+TEST(MakeSampler, RejectsUnsupportedOptions) {
+  const auto refusal = [](const char* name, const SamplerOptions& options,
+                          const json& config = json::object()) {
+    return error_of([&] { make_sampler(*find_sampler(name), sdxl(config), 5, options); });
+  };
+  const std::string prefix = "argument: cannot use ";
+  for (const char* name : {"ddim", "pndm", "lcm", "tcd"}) {
+    EXPECT_EQ(refusal(name, {.curve = Curve::kKarras}),
+              prefix + std::string(find_sampler(name)->title) +
+                  ": it has no noise level curves, got karras\n  use the default curve or another "
+                  "sampler");
+  }
+  EXPECT_EQ(refusal("dpmpp_2s", {.spacing = Spacing::kTrailing}),
+            prefix + "DPM++ 2S: its timestep spacing is fixed\n  omit the spacing");
+  EXPECT_EQ(
+      refusal("heun", {.zero_terminal_snr = true}),
+      prefix +
+          "Heun: it does not support zero terminal SNR\n  use Euler, Euler a, DPM++ 2M, UniPC, "
+          "DDIM, LCM or TCD");
+  EXPECT_EQ(refusal("kdpm2", {.prediction = Prediction::kSample}),
+            prefix +
+                "DPM2: expected a model that predicts epsilon or v, got one that predicts the "
+                "sample\n  use "
+                "another sampler");
+  EXPECT_EQ(refusal("ddim", {.eta = 1.5}),
+            prefix + "DDIM: eta must be from 0 to 1, got 1.5\n  use 0 for steps without new noise");
+  EXPECT_EQ(refusal("euler", {.eta = 0.5}),
+            prefix + "Euler: it has no parameter eta, got 0.5\n  omit eta, or use DDIM or TCD");
+  EXPECT_EQ(
+      refusal("ddim", {.spacing = Spacing::kTrailing, .zero_terminal_snr = true}),
+      "argument: cannot make the sampler: zero terminal SNR leaves no signal at timestep 999, "
+      "which needs a model with v prediction\n  use prediction v or another spacing");
+  EXPECT_EQ(refusal("pndm", {}, {{"skip_prk_steps", false}}),
+            prefix +
+                "PNDM: the model's scheduler config sets skip_prk_steps false (Runge-Kutta "
+                "warm-up), which "
+                "Semblance does not support\n  set it to true or use another sampler");
+  EXPECT_EQ(
+      refusal("unipc", {}, {{"lower_order_final", false}}),
+      prefix +
+          "UniPC: the model's scheduler config sets lower_order_final false, but a last step to 0 "
+          "must have order 1\n  use another sampler");
+}
+
+TEST(MakeSampler, RejectsUnsupportedSolvers) {
+  const auto refusal = [](const char* name, const json& config) {
+    return error_of([&] { make_sampler(*find_sampler(name), sdxl(config), 5); });
+  };
+  const auto text = [](const char* title, const std::string& what) {
+    return "argument: cannot use " + std::string(title) + ": the model's scheduler config sets " +
+           what + ", which Semblance does not support\n  use another sampler";
+  };
+  EXPECT_EQ(refusal("dpmpp_2m", {{"thresholding", true}}), text("DPM++ 2M", "thresholding true"));
+  EXPECT_EQ(refusal("dpmpp_2m", {{"solver_type", "heun"}}), text("DPM++ 2M", "solver_type heun"));
+  EXPECT_EQ(refusal("dpmpp_2m", {{"use_lu_lambdas", true}}),
+            text("DPM++ 2M", "use_lu_lambdas true"));
+  EXPECT_EQ(refusal("unipc", {{"predict_x0", false}}), text("UniPC", "predict_x0 false"));
+  EXPECT_EQ(refusal("deis", {{"algorithm_type", "dpmsolver"}}),
+            text("DEIS", "algorithm_type dpmsolver"));
+  EXPECT_EQ(refusal("unipc", {{"_class_name", "UniPCMultistepScheduler"}, {"solver_order", 3}}),
+            "argument: cannot use UniPC: the model's scheduler config sets solver_order 3, which "
+            "Semblance does not support here\n  use another sampler");
+  // Other samplers ignore these keys, as in diffusers.
+  EXPECT_EQ(refusal("euler", {{"thresholding", true}, {"use_lu_lambdas", true}}), "no error");
+  EXPECT_EQ(refusal("unipc", {{"solver_order", 3}}), "no error");
 }
 
 std::string config_error(std::string_view text) {
@@ -165,18 +236,14 @@ TEST(SchedulerConfig, RejectsUnsupportedValues) {
                 "\"log_linear\" (string)");
   EXPECT_EQ(config_error(R"({"prediction_type": 3})"),
             prefix + "\"prediction_type\" must be a string, got 3 (integer)");
-  EXPECT_EQ(config_error(R"({"use_beta_sigmas": true})"),
-            prefix +
-                "\"use_beta_sigmas\" must be false (Semblance does not support them), got true "
-                "(boolean)");
   EXPECT_EQ(config_error(R"({"trained_betas": [0.1]})"),
             prefix +
-                "\"trained_betas\" must be null (Semblance only supports linear and scaled_linear "
-                "betas), got a list of 1");
-  EXPECT_EQ(config_error(R"({"use_karras_sigmas": true, "use_exponential_sigmas": true})"),
+                "\"trained_betas\" must be null (Semblance only supports linear and "
+                "scaled_linear betas), got a list of 1");
+  EXPECT_EQ(config_error(R"({"use_karras_sigmas": true, "use_beta_sigmas": true})"),
             prefix +
-                "\"use_exponential_sigmas\" must be false if \"use_karras_sigmas\" is "
-                "true, got true (boolean)");
+                "\"use_beta_sigmas\" must be false if \"use_karras_sigmas\" is true, got true "
+                "(boolean)");
   EXPECT_EQ(config_error(R"({"beta_start": 1.5})"),
             prefix + "\"beta_start\" must be a number between 0 and 1, got 1.5 (number)");
   EXPECT_EQ(config_error(R"({"sigma_min": 0})"),
@@ -185,6 +252,10 @@ TEST(SchedulerConfig, RejectsUnsupportedValues) {
             prefix +
                 "\"num_train_timesteps\" must be an integer from 1 to 1000000, got 0 "
                 "(integer)");
+  EXPECT_EQ(config_error(R"({"solver_order": 4})"),
+            prefix + "\"solver_order\" must be an integer from 1 to 3, got 4 (integer)");
+  EXPECT_EQ(config_error(R"({"thresholding": "yes"})"),
+            prefix + "\"thresholding\" must be true or false, got \"yes\" (string)");
 }
 
 }  // namespace

@@ -1,45 +1,46 @@
-// The samplers' noise schedule: reads scheduler_config.json and computes the timesteps and noise
-// levels, equal to those of diffusers' EulerDiscreteScheduler (0.42).
+// The samplers' timesteps and noise levels, equal to those of diffusers (0.42) or, for a front
+// end's curve, to that front end's.
 //
 // Arithmetic uses the same types as diffusers, so timesteps are equal and sigmas agree to two units
 // in the last place: torch's square root is not correctly rounded on every processor, ours is.
 // (With rescale_betas_zero_snr, which subtracts such roots, sigmas agree to 1e-5.)
 #pragma once
 
-#include <optional>
-#include <string>
 #include <vector>
+
+#include "sampling/scheduler_config.h"
 
 namespace semblance {
 
-class Json;
+/// diffusers' classes space and round timesteps in four ways.
+enum class Family {
+  kKDiffusion,  // Euler, Heun, LMS, ...: N timesteps, fractional
+  kTimesteps,   // DDIM, PNDM: N timesteps, integers
+  kMultistep,   // DPM-Solver, DEIS, UniPC: N + 1 timesteps without the last, integers
+  kSinglestep,  // DPM-Solver singlestep: like kMultistep, always linspace
+};
 
-/// scheduler_config.json, with diffusers' defaults for EulerDiscreteScheduler. Another scheduler's
-/// config is read as if it were Euler's, as in from_config; `class_name` is the original scheduler.
-struct SchedulerConfig {
-  enum class BetaSchedule { kLinear, kScaledLinear };
-  enum class Prediction { kEpsilon, kVPrediction, kSample };
-  enum class Spacing { kLinspace, kLeading, kTrailing };
-  enum class Sigmas { kInterpolated, kKarras, kExponential };
+/// The noise levels of training: at timestep t the signal keeps alpha_bar[t] of its variance.
+class TrainedNoise {
+ public:
+  /// Throws Error(kCorrupt) if the betas give a level that is not positive and finite.
+  explicit TrainedNoise(const SchedulerConfig& config);
 
-  std::string class_name = "EulerDiscreteScheduler";
-  int train_timesteps = 1000;
-  double beta_start = 0.0001;
-  double beta_end = 0.02;
-  BetaSchedule beta_schedule = BetaSchedule::kLinear;
-  Prediction prediction = Prediction::kEpsilon;
-  Spacing spacing = Spacing::kLinspace;
-  Sigmas sigmas = Sigmas::kInterpolated;
-  std::optional<double> sigma_min = {};  // for Karras and exponential sigmas
-  std::optional<double> sigma_max = {};
-  int steps_offset = 0;
-  bool continuous_timesteps = false;  // only used with v prediction, as in diffusers
-  bool rescale_betas_zero_snr = false;
-  bool final_sigma_min = false;  // the last sigma is the lowest trained one instead of 0
+  /// In float32, as in torch. With rescale_betas_zero_snr the last is 0.
+  const std::vector<float>& alpha_bars() const { return alpha_bars_; }
+  /// sqrt((1 - alpha_bar) / alpha_bar), ascending. An alpha_bar of 0 is replaced by 2^-24.
+  const std::vector<float>& sigmas() const { return sigmas_; }
+  /// Linear interpolation; clamped at the ends.
+  double sigma_at(double timestep) const;
+  /// The fractional timestep with this sigma: linear interpolation of log(sigma).
+  double timestep_of(double sigma) const;
+  /// The inverse of timestep_of().
+  double log_linear_sigma_at(double timestep) const;
 
-  /// Throws Error(kCorrupt) for a value of the wrong type or out of range, and for unsupported
-  /// settings: trained_betas, other beta schedules and interpolations, beta sigmas.
-  static SchedulerConfig read(const Json& json);
+ private:
+  std::vector<float> alpha_bars_;
+  std::vector<float> sigmas_;
+  std::vector<float> log_sigmas_;
 };
 
 /// The schedule of one picture.
@@ -48,13 +49,13 @@ struct Schedule {
   /// more than the requested steps if trailing spacing divides inexactly.
   std::vector<float> timesteps;
   /// Noise levels: one for each timestep, then the final one.
-  std::vector<float> sigmas;
-  /// The standard deviation that the first latent must have.
-  float init_noise_sigma = 1;
+  std::vector<double> sigmas;
 };
 
-/// Throws Error(kArgument) unless steps is in 1..train_timesteps; Error(kCorrupt) if the betas give
-/// a noise level that is not positive and finite.
-Schedule make_schedule(const SchedulerConfig& config, int steps);
+/// All optional betas and the spacing of `config` must be set. Throws Error(kArgument) unless steps
+/// is in 1..train_timesteps (for kMultistep with leading spacing, the maximum is one less), and
+/// Error(kCorrupt) for noise levels outside 1e-6..1e6.
+Schedule make_schedule(const SchedulerConfig& config, const TrainedNoise& trained, Family family,
+                       int steps);
 
 }  // namespace semblance

@@ -319,12 +319,11 @@ std::string progress_response(const Txt2ImgProgress& progress) {
 
 std::string samplers_response() {
   OrderedJson all = OrderedJson::array();
-  for (const SamplerRow& row : samplers()) {
-    OrderedJson aliases = OrderedJson::array();
-    for (const std::string_view alias : row.aliases) aliases.push_back(alias);
-    aliases.push_back(row.name);
-    all.push_back({{"name", row.title}, {"aliases", aliases}, {"options", OrderedJson::object()}});
-  }
+  const SamplerRow& row = default_sampler();
+  OrderedJson aliases = OrderedJson::array();
+  for (const std::string_view alias : row.aliases) aliases.push_back(alias);
+  aliases.push_back(row.name);
+  all.push_back({{"name", row.title}, {"aliases", aliases}, {"options", OrderedJson::object()}});
   return all.dump();
 }
 

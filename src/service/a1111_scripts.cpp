@@ -90,9 +90,13 @@ bool is_script_off(const json& script) {
 
 }  // namespace
 
-bool is_sampler(std::string_view name) { return name.empty() || find_sampler(name) != nullptr; }
+bool is_sampler(std::string_view name) {
+  return name.empty() || find_sampler(name) == &default_sampler();
+}
 
-std::string samplers_rule() { return "there is no sampler but " + sampler_titles(); }
+std::string samplers_rule() {
+  return fmt::format("there is no sampler but {}", default_sampler().title);
+}
 
 bool is_automatic(std::string_view name) {
   const std::string plain = lower(name);
