@@ -9,7 +9,7 @@ namespace semblance {
 
 Budget budget_of(const MemoryRequest& request) {
   Budget budget{.machine = Meter().machine()};
-  budget.bytes = resolve(request, budget.machine);
+  budget.bytes = budget_bytes_of(request, budget.machine);
   budget.for_mode_bytes = request.is_named() ? budget.bytes : budget.machine.for_run_bytes();
   return budget;
 }

@@ -93,7 +93,7 @@ std::string json_of(const Settings& s, const MachineMemory& machine) {
         {"name", gpu->name}, {"free_bytes", gpu->free_bytes}, {"total_bytes", gpu->total_bytes}};
   }
   json["available_bytes"] = machine.for_run_bytes();
-  json["budget_bytes"] = resolve(s.budget, machine);
+  json["budget_bytes"] = budget_bytes_of(s.budget, machine);
   json["mode"] = name_of(mode);
   json["message"] = text_of(message_of(mode));
   return json.dump(2);
@@ -126,7 +126,7 @@ std::string report_of(const Settings& s, const MachineMemory& machine) {
   } else {
     out += text_of(Message::kGpuNone);
   }
-  const std::uint64_t budget = resolve(s.budget, machine);
+  const std::uint64_t budget = budget_bytes_of(s.budget, machine);
   const Mode mode = mode_of(s.budget, machine);
   out += '\n' + text_of(Message::kForRun, bytes_text(machine.for_run_bytes()), bytes_text(budget));
   out += '\n' + text_of(Message::kModeLine, text_of(title_of(mode)), text_of(message_of(mode)));
@@ -153,7 +153,7 @@ int memory(std::span<const char* const> words) {
   set_language(s.language);
   if (s.measure) {
     set_threads(available_cores());
-    const std::uint64_t budget = resolve(s.budget, Meter().machine());
+    const std::uint64_t budget = budget_bytes_of(s.budget, Meter().machine());
     machine_facts(cpu_backend(), choose_scratch_folder({}),
                   {.room_bytes = room_in(budget), .refresh = true});
   }

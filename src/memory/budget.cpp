@@ -102,7 +102,7 @@ MemoryRequest parse_memory(std::string_view text, std::string_view flag) {
   return {.kind = MemoryRequest::Kind::kBytes, .bytes = *bytes};
 }
 
-std::uint64_t resolve(const MemoryRequest& request, const MachineMemory& machine) {
+std::uint64_t budget_bytes_of(const MemoryRequest& request, const MachineMemory& machine) {
   if (request.is_named()) return request.bytes;
   return static_cast<std::uint64_t>(static_cast<double>(machine.for_run_bytes()) * request.share);
 }

@@ -29,7 +29,7 @@ struct MemoryRequest {
 MemoryRequest parse_memory(std::string_view text, std::string_view flag = "--memory");
 
 /// The budget in bytes: the bytes named, or the share of machine.for_run_bytes().
-std::uint64_t resolve(const MemoryRequest& request, const MachineMemory& machine);
+std::uint64_t budget_bytes_of(const MemoryRequest& request, const MachineMemory& machine);
 
 /// "256 MiB": whole MiB, rounded up, so that naming the printed number is enough.
 std::string bytes_text(std::uint64_t bytes);

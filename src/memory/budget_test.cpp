@@ -12,7 +12,9 @@ using testing::expect_error;
 constexpr std::uint64_t kMib = 1024 * 1024;
 constexpr MachineMemory kMachine{.total_bytes = 16'000, .available_bytes = 10'000};
 
-std::uint64_t bytes_of(std::string_view text) { return resolve(parse_memory(text), kMachine); }
+std::uint64_t bytes_of(std::string_view text) {
+  return budget_bytes_of(parse_memory(text), kMachine);
+}
 
 TEST(Budget, ReadsBinaryAndDecimalUnits) {
   EXPECT_EQ(bytes_of("256MiB"), 256 * kMib);
@@ -35,16 +37,16 @@ TEST(Budget, ReadsSharesOfAvailableMemory) {
   EXPECT_EQ(bytes_of("100%"), 10'000U);
   EXPECT_EQ(bytes_of("auto"), 8'000U);
   EXPECT_EQ(bytes_of("Auto"), 8'000U);
-  EXPECT_EQ(resolve({}, kMachine), 8'000U);
+  EXPECT_EQ(budget_bytes_of({}, kMachine), 8'000U);
 }
 
 TEST(Budget, AGroupsRoomCountsIfItIsLess) {
   MachineMemory machine = kMachine;
   machine.group = GroupMemory{.limit_bytes = 5'000, .room_bytes = 1'000};
-  EXPECT_EQ(resolve(parse_memory("auto"), machine), 800U);
-  EXPECT_EQ(resolve(parse_memory("1GiB"), machine), 1024 * kMib);
+  EXPECT_EQ(budget_bytes_of(parse_memory("auto"), machine), 800U);
+  EXPECT_EQ(budget_bytes_of(parse_memory("1GiB"), machine), 1024 * kMib);
   machine.group->room_bytes = 50'000;
-  EXPECT_EQ(resolve(parse_memory("auto"), machine), 8'000U);
+  EXPECT_EQ(budget_bytes_of(parse_memory("auto"), machine), 8'000U);
 }
 
 TEST(Budget, RejectsInvalidAmounts) {

@@ -22,7 +22,7 @@
 #include "sampling/sampler.h"
 
 namespace semblance {
-Precision resolve(Precision precision) {
+Precision usable_precision(Precision precision) {
   if (precision == Precision::kAuto) return has_native_bf16() ? Precision::kBF16 : Precision::kF32;
   if (precision == Precision::kBF16 && !has_native_bf16()) {
     fail(ErrorKind::kDevice,
@@ -33,7 +33,7 @@ Precision resolve(Precision precision) {
 }
 
 DType dtype_of(Precision precision) {
-  return resolve(precision) == Precision::kBF16 ? DType::kBF16 : DType::kF32;
+  return usable_precision(precision) == Precision::kBF16 ? DType::kBF16 : DType::kF32;
 }
 
 namespace {
@@ -285,7 +285,7 @@ double cached_share_of(const OpenedModels& models) {
 }  // namespace
 
 Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options, std::stop_token stop) {
-  const Precision precision = resolve(options.precision);
+  const Precision precision = usable_precision(options.precision);
   auto models = std::make_shared<Models>(
       Models{open_models(paths, stop), paths, options.backend, precision,
              Workspace(backend_by_name(options.backend), options.workspace)});

@@ -34,9 +34,9 @@ struct PipelineOptions {
   Workspace::Options workspace = {};
 };
 
-/// Resolves `auto` for this processor. Throws Error(kDevice) for a precision that it does not
-/// support.
-Precision resolve(Precision precision);
+/// The precision that `auto` means on this processor. Throws Error(kDevice) for one that it does
+/// not support.
+Precision usable_precision(Precision precision);
 DType dtype_of(Precision precision);
 
 class Generation {
