@@ -202,6 +202,7 @@ class EndSignal {
   }
   ~EndSignal() {
     if (!thread_.joinable()) return;
+    // The thread takes it from sigwait(). NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread)
     pthread_kill(thread_.native_handle(), SIGTERM);
     thread_.join();
   }

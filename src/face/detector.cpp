@@ -169,8 +169,9 @@ std::vector<Detection> Detector::State::read(float scale) {
       const bool is_face = scores[i] >= kLeastScore;
       if (!is_face && !(scores[i] >= (faint ? faint->score : kFaintScore))) continue;
       const std::size_t cell = i / kAnchors;
+      const std::size_t row = cell / columns;
       const float x = static_cast<float>(cell % columns) * step;
-      const float y = static_cast<float>(cell / columns) * step;
+      const float y = static_cast<float>(row) * step;
       const float* box = &distances[i * 4];
       const float* points = &offsets[i * 10];
       Detection face;

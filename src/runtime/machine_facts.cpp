@@ -148,6 +148,7 @@ void write_cache(const std::filesystem::path& path, const Machine& machine,
 
 std::vector<TensorType> src_types(const NodeView& node) {
   std::vector<TensorType> types;
+  types.reserve(static_cast<std::size_t>(node.src_count()));
   for (int i = 0; i < node.src_count(); ++i) types.push_back(node.src(i));
   return types;
 }
