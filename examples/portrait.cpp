@@ -1,4 +1,4 @@
-// Makes a picture through the library:
+// Makes a picture with the library:
 //   portrait BASE IDENTITYNET ADAPTER IDENTITY.json OUT.png PROMPT [WIDTH HEIGHT [STEPS]]
 #include <semblance/semblance.h>
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Makes a picture of the person on a photo, through the C API:
+"""Makes a picture of the person in a photo with the C API:
 
   portrait.py MODELS FACE_MODELS PHOTO SETTINGS OUT.png
 
-MODELS and SETTINGS are JSON, as semblance_c.h describes it. Ctrl-C ends it after the step.
-SEMBLANCE_LIBRARY in the environment names another library than the one that is installed.
+MODELS and SETTINGS are JSON as described in semblance_c.h. Ctrl-C cancels after the current step.
+Set SEMBLANCE_LIBRARY to the path of a library to use it instead of the installed one.
 """
 import ctypes
 import os
@@ -32,8 +32,8 @@ def call(name, *arguments):
         raise SemblanceError(code)
 
 
-def given(name, *arguments):
-    """What a function gives through its last argument."""
+def create(name, *arguments):
+    """Calls a function and returns the handle from its last argument."""
     result = c_void_p()
     call(name, *arguments, byref(result))
     return result
@@ -48,7 +48,7 @@ def encoded(picture):
 
 
 def portrait(models, face_models, photo, settings):
-    """The PNG of a picture. `photo`: the bytes of a picture file."""
+    """Returns the picture as PNG. `photo`: the bytes of an image file."""
     interrupts = []
     signal.signal(signal.SIGINT, lambda *_: interrupts.append(True))
 
@@ -56,12 +56,12 @@ def portrait(models, face_models, photo, settings):
         print(f"step {index} of {count}", file=sys.stderr, flush=True)
         return len(interrupts)
 
-    finder = given("face_finder_new", face_models.encode())
-    person = given("face_finder_largest_in_memory", finder, photo, c_size_t(len(photo)))
-    generator = given("generator_new", models.encode())
-    generation = given("generator_start", generator, person, settings.encode(), None)
+    finder = create("face_finder_new", face_models.encode())
+    person = create("face_finder_largest_in_memory", finder, photo, c_size_t(len(photo)))
+    generator = create("generator_new", models.encode())
+    generation = create("generator_start", generator, person, settings.encode(), None)
     call("generation_run", generation, StepCallback(on_step), None)
-    picture = given("generation_picture", generation)
+    picture = create("generation_picture", generation)
     png = encoded(picture)
     for kind, handle in [("picture", picture), ("generation", generation), ("person", person),
                          ("generator", generator), ("face_finder", finder)]:

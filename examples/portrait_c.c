@@ -1,6 +1,6 @@
-/* Makes a picture of the person on a photo:
+/* Makes a picture of the person in a photo:
  *   portrait_c MODELS FACE_MODELS PHOTO SETTINGS OUT.png
- * MODELS and SETTINGS are JSON, as semblance_c.h describes it. With the demo model, in its folder:
+ * MODELS and SETTINGS are JSON as described in semblance_c.h. In the folder of the demo model:
  *   portrait_c '{"base": "base", "identitynet": "ControlNetModel", "adapter": "ip-adapter.bin"}' \
  *     face-models faces/03.png '{"prompt": "a person in the snow", "seed": 5}' snow.png */
 #include <semblance/semblance_c.h>

@@ -1,5 +1,5 @@
-// Semblance as a library: pictures of a person from one photo and a prompt (InstantID), computed on
-// this machine's processor.
+// The Semblance library: makes pictures of a person from one photo and a prompt (InstantID) on this
+// machine's processor.
 //
 //   semblance::Person person = semblance::FaceFinder("antelopev2").largest("me.jpg");
 //   semblance::Generator generator({.base = "sdxl", .identitynet = "ControlNetModel",
@@ -8,18 +8,19 @@
 //   for (const semblance::Step& step : generation.steps()) show(step.index, step.count);
 //   generation.picture().save("snow.png");
 //
-// Every function throws semblance::Error and nothing else but std::bad_alloc. Paths are as the
-// system has them, texts are UTF-8. This header needs the standard library alone; semblance_c.h is
-// the same for C.
+// Functions throw only semblance::Error and std::bad_alloc. Paths are passed to the system
+// unchanged, texts are UTF-8. This header needs only the standard library; semblance_c.h is the
+// same for C.
 //
-// Threads. A Generator, its Generations and a FaceFinder compute on the thread that calls them,
-// which leads a team of threads. One thread at a time may use a Generator together with its
-// Generations, or a FaceFinder; only Generation::stop() may be called from anywhere. All else is
-// plain values. Models::threads and memory_bytes are of the whole process: make a Generator while
-// nothing else computes, and where memory is limited let one compute at a time. Better let one
-// thread do all of the computing, since each thread that does gets its own team. Meanwhile no other
-// thread may load a shared library (dlopen): pages of code that nobody uses are dropped between the
-// stages of a picture, and a library whose loading is not over could lose its relocations.
+// Threads. A Generator, its Generations and a FaceFinder compute on the calling thread, which leads
+// a team of threads. Use a Generator together with its Generations, or a FaceFinder, from one
+// thread at a time; only Generation::stop() may be called from any thread. All other types are
+// plain values. Models::threads and memory_bytes apply to the whole process: create a Generator
+// while nothing else computes, and if memory is limited, let only one compute at a time.
+// Preferably, one thread does all the computing, since each computing thread gets its own team.
+// During a computation, no other thread may load a shared library (dlopen): unused pages of code
+// are dropped between the stages of a picture, and a library that is still being loaded could lose
+// its relocations.
 #pragma once
 
 #include <array>
@@ -36,9 +37,9 @@
 #include <vector>
 
 namespace semblance {
-// The library's own sources tell its names from these by the version; to users they are
-// semblance::X. A change of a type's layout raises it, so that a program that was built with an
-// older header does not start instead of misreading.
+// The version keeps these names apart from those of the library's own sources; users write
+// semblance::X. It is raised when the layout of a type changes, so that a program built with an
+// older header fails to start instead of misreading data.
 #ifndef SEMBLANCE_IMPLEMENTATION
 inline
 #endif
@@ -47,16 +48,16 @@ inline
 /// The values are the program's exit codes.
 enum class ErrorKind {
   kArgument = 2,     // the request itself is wrong
-  kMissing = 3,      // a file, a tensor or a face is not there
-  kCorrupt = 4,      // a file is there, but is not what it says it is
-  kShape = 5,        // tensors do not fit each other or their config
-  kMemory = 6,       // there is not enough memory
+  kMissing = 3,      // a file, a tensor or a face is missing
+  kCorrupt = 4,      // a file is damaged or not what it claims to be
+  kShape = 5,        // tensors do not match each other or their config
+  kMemory = 6,       // not enough memory
   kDevice = 7,       // the disk, the processor or another device failed
-  kInternal = 70,    // a bug of semblance
+  kInternal = 70,    // a bug in semblance
   kCancelled = 130,  // Generation::stop() was called
 };
 
-/// what() says what was being done, the rule, what came, and what to do.
+/// what() says what was being done, the rule, what was given, and what to do.
 class Error : public std::runtime_error {
  public:
   Error(ErrorKind kind, const std::string& text) : std::runtime_error(text), kind_(kind) {}
@@ -66,12 +67,12 @@ class Error : public std::runtime_error {
   ErrorKind kind_;
 };
 
-/// A face: whose it is, and where it stands in its frame.
+/// A face: its identity, and its position in a frame.
 struct Person {
-  std::vector<float> embedding = {};  // 512 numbers, as the recogniser gives them
+  std::vector<float> embedding = {};  // 512 numbers from the recogniser
   std::array<std::array<float, 2>, 5> keypoints =
       {};               // eyes, nose, corners of the mouth, left first
-  int frame_width = 0;  // pixels; the frame of keypoints and box
+  int frame_width = 0;  // pixels; keypoints and box are relative to it
   int frame_height = 0;
   float score = 0;                // the detector's, 0 to 1
   std::array<float, 4> box = {};  // left, top, right, bottom
@@ -79,7 +80,7 @@ struct Person {
   /// From a file written by save() or by `semblance face --save`.
   static Person load(const std::filesystem::path& path);
   void save(const std::filesystem::path& path) const;
-  /// From the text of such a file, and back to the same bits.
+  /// From the text of such a file, and back. Keeps every bit.
   static Person from_json(std::string_view text);
   std::string to_json() const;
 };
@@ -87,19 +88,19 @@ struct Person {
 /// Finds faces in photos with insightface's models.
 class FaceFinder {
  public:
-  /// A folder such as antelopev2 or buffalo_l.
+  /// `folder`: such as antelopev2 or buffalo_l.
   explicit FaceFinder(const std::filesystem::path& folder);
   FaceFinder(const std::filesystem::path& detector, const std::filesystem::path& recogniser);
   FaceFinder(FaceFinder&&) noexcept;
   FaceFinder& operator=(FaceFinder&&) noexcept;
   ~FaceFinder();
 
-  /// All faces of a photo (JPEG, PNG or WebP), the largest first. The photo is resized as the
-  /// published scripts do, so that frames have a long side of 1280.
+  /// All faces of a photo (JPEG, PNG or WebP), the largest first. The photo is resized as in the
+  /// published scripts, so the long side of frames is 1280.
   std::vector<Person> all(const std::filesystem::path& photo);
-  /// The same of the bytes of such a file.
+  /// The same from the bytes of such a file.
   std::vector<Person> all(std::span<const std::byte> photo);
-  /// The largest face. Throws Error(kMissing) when there is none.
+  /// The largest face. Throws Error(kMissing) if there is none.
   Person largest(const std::filesystem::path& photo);
   Person largest(std::span<const std::byte> photo);
 
@@ -114,48 +115,48 @@ struct Picture {
   int width = 0;
   int height = 0;
   std::vector<std::uint8_t> rgb = {};  // [height, width, 3]
-  /// How it was made, in the convention of the AUTOMATIC1111 web UI; clear it to leave it out.
+  /// How it was made, in the format of the AUTOMATIC1111 web UI; clear it to omit it from files.
   std::string parameters = {};
 
-  /// By the name's end: .png, .jpg or .webp. The file appears whole or not at all.
+  /// The name's ending selects the format: .png, .jpg or .webp. Never leaves a partial file.
   void save(const std::filesystem::path& path) const;
   /// The bytes of such a file.
   std::vector<std::byte> encode(PictureFormat format) const;
 };
 
-enum class Precision { kAuto, kF32, kBF16 };  // auto: bf16 where the processor computes it natively
+enum class Precision { kAuto, kF32, kBF16 };  // auto: bf16 if the processor supports it natively
 
 struct Models {
   std::filesystem::path base = {};         // diffusers folder of an SDXL
   std::filesystem::path identitynet = {};  // InstantID's ControlNetModel
   std::filesystem::path adapter = {};      // InstantID's ip-adapter.bin
   Precision precision = Precision::kAuto;
-  int threads = 0;  // of the whole process, 0: one for each processor core
-  /// The most that the whole process may hold while a picture is made; 0: no limit. The picture is
-  /// the same, with less it takes longer.
+  int threads = 0;  // of the whole process; 0: one for each processor core
+  /// The most memory that the whole process may hold while it makes a picture; 0: no limit. Less
+  /// memory takes longer but gives the same picture.
   std::uint64_t memory_bytes = 0;
-  /// The folder for what does not fit in memory meanwhile; empty: the first of TMPDIR, /var/tmp and
-  /// /tmp that is on a disk.
+  /// The folder for temporary data that does not fit in memory; empty: the first of TMPDIR,
+  /// /var/tmp and /tmp that is on a disk.
   std::filesystem::path scratch_folder = {};
 };
 
-/// What a picture will take, before it is made.
+/// The memory and time that a picture will need.
 struct Plan {
   bool fits = true;                 // in Models::memory_bytes
-  std::uint64_t peak_bytes = 0;     // of the process; 0 where it does not fit
+  std::uint64_t peak_bytes = 0;     // of the process; 0 if it does not fit
   std::uint64_t minimum_bytes = 0;  // the smallest Models::memory_bytes that fits
   std::uint64_t scratch_bytes = 0;  // on disk
-  double seconds = 0;               // of all steps, encoding and decoding
+  double seconds = 0;               // all steps, encoding and decoding
   double step_seconds = 0;
 };
 
 struct Settings {
   std::string prompt = {};
   std::optional<std::string> negative = {};  // absent and "" give different pictures
-  int width = 0;  // multiples of 8; 0: the frame's shape at the model's own area
+  int width = 0;  // multiples of 8; 0: the frame's shape at the model's native area
   int height = 0;
   int steps = 30;
-  /// At 1 and below: none, half the work. Absent: the model's own.
+  /// At 1 and below: no guidance, half the work. Absent: the model's own.
   std::optional<float> guidance = {};
   float identity_strength = 0.8F;  // 0 to 5
   float adapter_strength = 0.8F;   // 0 to 5
@@ -167,14 +168,14 @@ struct Settings {
 };
 
 struct Step {
-  int index = 0;  // of the step that was just done, from 1
+  int index = 0;  // of the step just done, from 1
   int count = 0;
 };
 
-/// One picture on its way. It may outlive its Generator.
+/// One picture in progress. It may outlive its Generator.
 class Generation {
  public:
-  /// A single-pass range: each turn of a loop over it computes one step.
+  /// A single-pass range: each iteration of a loop over it computes one step.
   class Steps {
    public:
     class iterator {
@@ -211,24 +212,24 @@ class Generation {
   Generation& operator=(Generation&&) noexcept;
   ~Generation();
 
-  /// The steps that are left.
+  /// The remaining steps.
   Steps steps() { return Steps(this); }
-  /// Computes one step; false when there was none left.
+  /// Computes one step; false if none was left.
   bool next();
   int step() const;   // steps done
-  int count() const;  // steps there are
-  /// What was asked for and the picture will not have, in English: weights in a prompt, what is cut
-  /// off of a long one, a sampler of the model's that is not Euler.
+  int count() const;  // steps in total
+  /// Requested features that the picture will lack, in English: weights in a prompt, the end of a
+  /// prompt that is too long, a sampler of the model other than Euler.
   const std::vector<std::string>& warnings() const;
-  /// The picture as it is now: after the last step the result, before that a preview.
+  /// The current picture: the result after the last step, a preview before that.
   Picture picture();
-  /// The latent as it is now, [1, 4, height / 8, width / 8].
+  /// The current latent, [1, 4, height / 8, width / 8].
   std::vector<float> latent() const;
-  /// Writes what Generator::resume() goes on from, to the same picture bit for bit: the steps that
-  /// are done, the settings, the face, what the models are. The file appears whole or not at all.
-  /// After a step that has thrown, too.
+  /// Writes the state for Generator::resume(), which then makes the same picture bit for bit: the
+  /// finished steps, the settings, the face and which models were used. Never leaves a partial
+  /// file. Also works after a step has thrown.
   void save(const std::filesystem::path& path) const;
-  /// Ends a step that is being computed with Error(kCancelled), and all later ones. Thread-safe.
+  /// Makes the current step and all later ones throw Error(kCancelled). Thread-safe.
   void stop();
 
  private:
@@ -238,26 +239,26 @@ class Generation {
   std::unique_ptr<State> state_;
 };
 
-/// The models, opened and audited; weights are read while pictures are made. For one thread at a
-/// time, its Generations included, as the top of this header says.
+/// The models, opened and checked; weights are read while pictures are made. For one thread at a
+/// time, together with its Generations: see the top of this header.
 class Generator {
  public:
-  /// Sets the number of threads of the whole process: not while anything here computes.
+  /// Sets the thread count of the whole process; do not call it while anything here computes.
   explicit Generator(const Models& models);
   Generator(Generator&&) noexcept;
   Generator& operator=(Generator&&) noexcept;
   ~Generator();
 
-  /// Side of the square that the model was made for: 1024 for SDXL.
+  /// Side in pixels of the square that the model was trained for: 1024 for SDXL.
   int native_side() const;
-  /// What start() and all steps with these settings will take. Settings without a size are planned
-  /// at native_side(). Takes seconds where memory is short.
+  /// What start() and all steps with these settings will need. Settings without a size are planned
+  /// at native_side(). Takes seconds if memory is short.
   Plan plan(const Settings& settings) const;
-  /// The face stands where `pose` has it, when given, else where `person` has it.
+  /// The face is placed as in `pose` if given, else as in `person`.
   Generation start(const Person& person, const Settings& settings, const Person* pose = nullptr);
-  /// Goes on with a file written by save() or by `semblance generate`. Throws Error(kArgument) when
-  /// it was begun with other models, another precision or number of threads, Error(kCorrupt) for a
-  /// damaged file.
+  /// Resumes from a file written by save() or by `semblance generate`. Throws Error(kArgument) if
+  /// it was started with other models, precision or thread count, and Error(kCorrupt) if it is
+  /// damaged.
   Generation resume(const std::filesystem::path& path);
 
  private:

@@ -1,5 +1,5 @@
-/* Semblance for C, and for all that can call C: pictures of a person from one photo and a prompt
- * (InstantID), computed on this machine's processor. semblance.h is the same for C++.
+/* The Semblance library for C and every language that can call C: makes pictures of a person from
+ * one photo and a prompt (InstantID) on this machine's processor. semblance.h is the same for C++.
  *
  *   semblance_generator* generator = NULL;
  *   semblance_person* person = NULL;
@@ -15,29 +15,29 @@
  *       semblance_picture_save(picture, "snow.png"))
  *     fprintf(stderr, "%s\n", semblance_error_text());
  *
- * Errors. A function that returns int returns SEMBLANCE_OK or the code of an error, whose text
- * semblance_error_text() then gives. Beside what each function names, any of them may return
- * SEMBLANCE_ARGUMENT for a NULL where none is allowed, SEMBLANCE_MEMORY, SEMBLANCE_INTERNAL. The
- * exceptions are the functions that only look something up: they say what they return.
+ * Errors. A function that returns int returns SEMBLANCE_OK or an error code;
+ * semblance_error_text() then gives the text. Besides the codes listed for each function, any may
+ * return SEMBLANCE_ARGUMENT for a NULL that is not allowed, SEMBLANCE_MEMORY and
+ * SEMBLANCE_INTERNAL. Getters are the exception: they say what they return.
  *
- * Ownership. What a function gives through a pointer to a pointer is the caller's: a handle goes
- * back with the _free function of its kind, texts and bytes with semblance_free(). All of them take
- * NULL. After an error such a pointer is NULL. What a function returns as `const` stays with its
- * handle. Handles do not hold each other: each may be freed at any time and in any order, but for
- * the persons of a semblance_people.
+ * Ownership. The caller owns what a function returns through a pointer to a pointer. Free a handle
+ * with the _free function of its type, texts and bytes with semblance_free(). All of them accept
+ * NULL. After an error such a pointer is NULL. What a function returns as `const` belongs to its
+ * handle. Handles do not refer to each other: free them at any time and in any order, except the
+ * persons of a semblance_people.
  *
- * Threads. A generator, the generations that came from it and a face finder compute on the thread
- * that calls them, which leads a team of threads. One thread at a time may use a generator together
- * with its generations, or a face finder; only semblance_generation_stop() may be called from
- * anywhere at any time before the generation is freed. Persons and pictures that nobody changes may
- * be read by several threads. "threads" and "memory_bytes" are of the whole process: make a
- * generator while nothing else computes, and where memory is limited let one compute at a time.
- * Better let one thread do all of the computing, since each thread that does gets its own team.
- * Meanwhile no other thread may load a shared library (dlopen(), in Python the import of a compiled
- * module): pages of code that nobody uses are dropped between the stages of a picture, and a
- * library whose loading is not over could lose its relocations.
+ * Threads. A generator, its generations and a face finder compute on the calling thread, which
+ * leads a team of threads. Use a generator together with its generations, or a face finder, from
+ * one thread at a time; only semblance_generation_stop() may be called from any thread at any time
+ * before the generation is freed. Several threads may read persons and pictures that none changes.
+ * "threads" and "memory_bytes" apply to the whole process: create a generator while nothing else
+ * computes, and if memory is limited, let only one compute at a time. Preferably, one thread does
+ * all the computing, since each computing thread gets its own team. During a computation, no other
+ * thread may load a shared library (dlopen(), in Python the import of a compiled module): unused
+ * pages of code are dropped between the stages of a picture, and a library that is still being
+ * loaded could lose its relocations.
  *
- * All texts are UTF-8 and end in a zero; paths are as the system has them. */
+ * All texts are zero-terminated UTF-8; paths are passed to the system unchanged. */
 #ifndef SEMBLANCE_SEMBLANCE_C_H
 #define SEMBLANCE_SEMBLANCE_C_H
 
@@ -47,37 +47,37 @@
 extern "C" {
 #endif
 
-/* Raised when a function here changes or goes, not when one comes; it is the library's SOVERSION.
- * Keys of the JSON texts are added, and never change their meaning, under the same number. */
+/* Raised when a function is changed or removed, not when one is added; it is the library's
+ * SOVERSION. Under the same number, JSON keys may be added but never change their meaning. */
 #define SEMBLANCE_ABI 1
 
-/* The SEMBLANCE_ABI that the library was built with: compare it after dlopen() and its like. */
+/* The SEMBLANCE_ABI that the library was built with: compare it after dlopen() or similar. */
 int semblance_abi(void);
 
-/* "semblance 0.1.0". The library's own. */
+/* "semblance 0.1.0". Owned by the library. */
 const char* semblance_version(void);
 
-/* The kinds of errors, as semblance::ErrorKind and the exit codes of the program. */
+/* The kinds of errors: the same values as semblance::ErrorKind and the program's exit codes. */
 enum {
   SEMBLANCE_OK = 0,
   SEMBLANCE_ARGUMENT = 2,    /* the request itself is wrong */
-  SEMBLANCE_MISSING = 3,     /* a file, a tensor or a face is not there */
-  SEMBLANCE_CORRUPT = 4,     /* a file is there, but is not what it says it is */
-  SEMBLANCE_SHAPE = 5,       /* tensors do not fit each other or their config */
-  SEMBLANCE_MEMORY = 6,      /* there is not enough memory */
+  SEMBLANCE_MISSING = 3,     /* a file, a tensor or a face is missing */
+  SEMBLANCE_CORRUPT = 4,     /* a file is damaged or not what it claims to be */
+  SEMBLANCE_SHAPE = 5,       /* tensors do not match each other or their config */
+  SEMBLANCE_MEMORY = 6,      /* not enough memory */
   SEMBLANCE_DEVICE = 7,      /* the disk, the processor or another device failed */
-  SEMBLANCE_INTERNAL = 70,   /* a bug of semblance */
+  SEMBLANCE_INTERNAL = 70,   /* a bug in semblance */
   SEMBLANCE_CANCELLED = 130, /* semblance_generation_stop(), or a step callback */
 };
 
-/* What was being done, the rule, what came, and what to do, of the last error on the calling
- * thread; "" before the first. Valid until the thread's next call that ends in an error. */
+/* The text of the calling thread's last error: what was being done, the rule, what was given, and
+ * what to do; "" before the first. Valid until the thread's next call that fails. */
 const char* semblance_error_text(void);
 
-/* Gives back a text or bytes that a function here has given. Takes NULL. */
+/* Frees a text or bytes returned by a function here. Accepts NULL. */
 void semblance_free(void* text_or_bytes);
 
-/* A face: whose it is, and where it stands in its frame. */
+/* A face: its identity, and its position in a frame. */
 typedef struct semblance_person semblance_person;
 
 /* From a file written by semblance_person_save() or by `semblance face --save`. SEMBLANCE_MISSING,
@@ -86,131 +86,130 @@ int semblance_person_load(const char* path, semblance_person** person);
 /* From the text of such a file:
  *   {"embedding": [512 numbers], "keypoints": [[x, y] x 5], "image_size": [w, h],
  *    "score": s, "box": [left, top, right, bottom]}
- * in pixels of a frame of image_size; score and box may be absent. SEMBLANCE_MISSING for a key,
- * SEMBLANCE_CORRUPT. */
+ * in pixels of a frame of image_size; score and box may be absent. SEMBLANCE_MISSING for a missing
+ * key, SEMBLANCE_CORRUPT. */
 int semblance_person_from_json(const char* json, semblance_person** person);
-/* The file can be read by its owner alone, and appears whole or not at all. SEMBLANCE_DEVICE,
- * SEMBLANCE_MISSING for its folder. */
+/* Only its owner can read the file. Never leaves a partial file. SEMBLANCE_DEVICE,
+ * SEMBLANCE_MISSING for a missing folder. */
 int semblance_person_save(const semblance_person* person, const char* path);
-/* The text that semblance_person_from_json() takes, to the same bits. */
+/* The text for semblance_person_from_json(). Keeps every bit. */
 int semblance_person_to_json(const semblance_person* person, char** json);
 void semblance_person_free(semblance_person* person);
 
-/* The people on a photo, the largest face first. */
+/* The people in a photo, the largest face first. */
 typedef struct semblance_people semblance_people;
 
 /* 0 for NULL. */
 size_t semblance_people_count(const semblance_people* people);
-/* NULL where there is none. Valid as long as `people`, and never freed by itself. */
+/* NULL if there is none. Valid as long as `people`; do not free it. */
 const semblance_person* semblance_people_at(const semblance_people* people, size_t index);
 void semblance_people_free(semblance_people* people);
 
-/* Finds faces in photos with insightface's models, which are opened with the first photo. */
+/* Finds faces in photos with insightface's models. Opens the models for the first photo. */
 typedef struct semblance_face_finder semblance_face_finder;
 
-/* `folder`: one such as antelopev2 or buffalo_l. */
+/* `folder`: such as antelopev2 or buffalo_l. */
 int semblance_face_finder_new(const char* folder, semblance_face_finder** finder);
 int semblance_face_finder_new_from_files(const char* detector, const char* recogniser,
                                          semblance_face_finder** finder);
-/* All faces of a photo (JPEG, PNG or WebP), which may be none. The photo is resized as the
- * published scripts do, so that frames have a long side of 1280. SEMBLANCE_MISSING for the photo or
- * the models, SEMBLANCE_ARGUMENT for a file that is no picture, SEMBLANCE_CORRUPT, SEMBLANCE_SHAPE,
+/* All faces of a photo (JPEG, PNG or WebP), possibly none. The photo is resized as in the published
+ * scripts, so the long side of frames is 1280. SEMBLANCE_MISSING for the photo or the models,
+ * SEMBLANCE_ARGUMENT for a file that is not an image, SEMBLANCE_CORRUPT, SEMBLANCE_SHAPE,
  * SEMBLANCE_DEVICE. */
 int semblance_face_finder_all(semblance_face_finder* finder, const char* path,
                               semblance_people** people);
-/* The same of `length` bytes of such a file, which are not kept. */
+/* The same from the `length` bytes of such a file; no copy of them is kept. */
 int semblance_face_finder_all_in_memory(semblance_face_finder* finder, const void* photo,
                                         size_t length, semblance_people** people);
-/* The largest face of a photo. As above, and SEMBLANCE_MISSING when there is none. */
+/* The largest face of a photo. As above, and SEMBLANCE_MISSING if there is none. */
 int semblance_face_finder_largest(semblance_face_finder* finder, const char* path,
                                   semblance_person** person);
 int semblance_face_finder_largest_in_memory(semblance_face_finder* finder, const void* photo,
                                             size_t length, semblance_person** person);
 void semblance_face_finder_free(semblance_face_finder* finder);
 
-/* The models, opened and audited; weights are read while pictures are made. */
+/* The models, opened and checked; weights are read while pictures are made. */
 typedef struct semblance_generator semblance_generator;
-/* One picture on its way. */
+/* One picture in progress. */
 typedef struct semblance_generation semblance_generation;
-/* A picture, 8 bits for each of red, green and blue. */
+/* A picture, 8 bits each for red, green and blue. */
 typedef struct semblance_picture semblance_picture;
 
 /* `models`: a JSON object of
  *   "base"            path of the diffusers folder of an SDXL
  *   "identitynet"     path of InstantID's ControlNetModel
  *   "adapter"         path of InstantID's ip-adapter.bin
- * and, where wanted,
- *   "precision"       "auto", "f32" or "bf16"; auto: bf16 where the processor computes it natively
+ * and optionally
+ *   "precision"       "auto", "f32" or "bf16"; auto: bf16 if the processor supports it natively
  *   "threads"         of the whole process, 1 to 1024; 0: one for each processor core
- *   "memory_bytes"    the most that the whole process may hold while a picture is made; 0: no
- *                     limit. The picture is the same, with less it takes longer.
- *   "scratch_folder"  path of the folder for what does not fit in memory meanwhile
+ *   "memory_bytes"    the most memory that the whole process may hold while it makes a picture; 0:
+ *                     no limit. Less memory takes longer but gives the same picture.
+ *   "scratch_folder"  path of the folder for temporary data that does not fit in memory
  * SEMBLANCE_ARGUMENT for any other key or value, SEMBLANCE_MISSING, SEMBLANCE_CORRUPT,
  * SEMBLANCE_SHAPE, SEMBLANCE_DEVICE. */
 int semblance_generator_new(const char* models, semblance_generator** generator);
-/* Side in pixels of the square that the model was made for, 1024 for SDXL; 0 for NULL. */
+/* Side in pixels of the square that the model was trained for, 1024 for SDXL; 0 for NULL. */
 int semblance_generator_native_side(const semblance_generator* generator);
-/* What a picture with these settings will take, as a JSON object: "fits" (true or false),
- * "peak_bytes" of the process, 0 where it does not fit, "minimum_bytes" (the smallest
- * "memory_bytes" that fits), "scratch_bytes" on disk, "seconds" of it all, "step_seconds".
- * `settings` as below; without a size it is planned at the native side. Takes seconds where memory
- * is short. SEMBLANCE_ARGUMENT. */
+/* What a picture with these settings will need, as a JSON object: "fits" (true or false),
+ * "peak_bytes" of the process (0 if it does not fit), "minimum_bytes" (the smallest "memory_bytes"
+ * that fits), "scratch_bytes" on disk, "seconds" in total, "step_seconds". `settings` as below;
+ * without a size it is planned at the native side. Takes seconds if memory is short.
+ * SEMBLANCE_ARGUMENT. */
 int semblance_generator_plan(const semblance_generator* generator, const char* settings,
                              char** plan);
-/* Encodes the prompts and the face, which reads gigabytes where the models are large. `settings`: a
+/* Encodes the prompts and the face, which reads gigabytes if the models are large. `settings`: a
  * JSON object with "prompt" and any of
  *   "negative_prompt"    absent and "" give different pictures
  *   "width", "height"    pixels, multiples of 8 from 8 to 8192; absent: the frame's shape at the
- *                        model's own area
+ *                        model's native area
  *   "steps"              1 to 1000; 30
- *   "guidance"           0 to 100, at 1 and below none, half the work; absent: the model's own
+ *   "guidance"           0 to 100, none at 1 and below (half the work); absent: the model's own
  *   "identity_strength", "adapter_strength"    0 to 5; 0.8
  *   "identity_start", "identity_end"           fractions of the steps; 0 and 1
  *   "seed"               a whole number of 64 bits; 0
  *   "vae_tiling"         true: decode in blended tiles, as diffusers' enable_vae_tiling
  *   "clip_skip"          0 to 11 layers of the text encoders; 0
- * null is the same as absent. The face stands where `pose` has it, or where `person` has it when
- * `pose` is NULL. Neither is kept. SEMBLANCE_ARGUMENT for any other key or value, SEMBLANCE_MEMORY
- * where it does not fit in "memory_bytes", SEMBLANCE_CORRUPT, SEMBLANCE_DEVICE. */
+ * null is the same as absent. The face is placed as in `pose`, or as in `person` if `pose` is NULL.
+ * Both may be freed afterwards. SEMBLANCE_ARGUMENT for any other key or value, SEMBLANCE_MEMORY if
+ * it does not fit in "memory_bytes", SEMBLANCE_CORRUPT, SEMBLANCE_DEVICE. */
 int semblance_generator_start(semblance_generator* generator, const semblance_person* person,
                               const char* settings, const semblance_person* pose,
                               semblance_generation** generation);
-/* Goes on with a file of semblance_generation_save() or `semblance generate`. SEMBLANCE_ARGUMENT
- * when it was begun with other models, another precision or number of threads, SEMBLANCE_MISSING,
- * SEMBLANCE_CORRUPT, and as above. */
+/* Resumes from a file written by semblance_generation_save() or `semblance generate`.
+ * SEMBLANCE_ARGUMENT if it was started with other models, precision or thread count,
+ * SEMBLANCE_MISSING, SEMBLANCE_CORRUPT, and as above. */
 int semblance_generator_resume(semblance_generator* generator, const char* path,
                                semblance_generation** generation);
-/* Generations that came from it stay as they are. */
+/* Its generations remain usable. */
 void semblance_generator_free(semblance_generator* generator);
 
-/* Steps that are done, and steps there are; 0 for NULL. */
+/* Steps done, and steps in total; 0 for NULL. */
 int semblance_generation_step(const semblance_generation* generation);
 int semblance_generation_count(const semblance_generation* generation);
-/* What was asked for and the picture will not have, as a JSON list of English texts. */
+/* Requested features that the picture will lack, as a JSON list of English texts. */
 int semblance_generation_warnings(const semblance_generation* generation, char** warnings);
 
-/* Called after a step on the thread that computes, with that step's number from 1 and how many
- * there are. Returns 0 to go on; anything else cancels the generation. It may look at the
- * generation, save it and take its picture, but not free it. */
+/* Called after each step on the computing thread, with the step's number from 1 and the number of
+ * steps. Returns 0 to continue; anything else cancels the generation. It may read and save the
+ * generation and get its picture, but not free it. */
 typedef int (*semblance_step_callback)(void* user, int index, int count);
 
-/* Computes the steps that are left. `on_step` may be NULL; `user` is what it gets.
- * SEMBLANCE_CANCELLED, SEMBLANCE_MEMORY when the machine has become too tight, SEMBLANCE_CORRUPT
- * and SEMBLANCE_DEVICE for files that fail meanwhile. But for a cancelled one, it may be called
- * again when the cause is gone, and goes on with the step that failed. */
+/* Computes the remaining steps. `on_step` may be NULL; `user` is passed to it.
+ * SEMBLANCE_CANCELLED, SEMBLANCE_MEMORY if the machine has run short of memory, SEMBLANCE_CORRUPT
+ * and SEMBLANCE_DEVICE for files that fail meanwhile. Unless it was cancelled, call it again once
+ * the cause is removed: it continues with the step that failed. */
 int semblance_generation_run(semblance_generation* generation, semblance_step_callback on_step,
                              void* user);
-/* Computes one step. *computed is 1, or 0 when there was none left. Errors as above. */
+/* Computes one step. *computed is 1, or 0 if none was left. Errors as above. */
 int semblance_generation_next(semblance_generation* generation, int* computed);
-/* The picture as it is now: after the last step the result, before that a preview. Errors as above.
- */
+/* The current picture: the result after the last step, a preview before that. Errors as above. */
 int semblance_generation_picture(semblance_generation* generation, semblance_picture** picture);
-/* Writes what semblance_generator_resume() goes on from, to the same picture bit for bit. The file
- * appears whole or not at all. Works after an error and after a cancel, too. SEMBLANCE_DEVICE,
- * SEMBLANCE_MISSING for its folder. */
+/* Writes the state for semblance_generator_resume(), which then makes the same picture bit for bit.
+ * Never leaves a partial file. Also works after an error or a cancellation. SEMBLANCE_DEVICE,
+ * SEMBLANCE_MISSING for a missing folder. */
 int semblance_generation_save(const semblance_generation* generation, const char* path);
-/* Ends what is being computed with SEMBLANCE_CANCELLED, and all that would come later. From any
- * thread. Takes NULL. */
+/* Ends the current and all later computations with SEMBLANCE_CANCELLED. Call it from any thread.
+ * Accepts NULL. */
 void semblance_generation_stop(semblance_generation* generation);
 void semblance_generation_free(semblance_generation* generation);
 
@@ -219,20 +218,21 @@ int semblance_picture_width(const semblance_picture* picture);
 int semblance_picture_height(const semblance_picture* picture);
 /* width * height * 3 bytes: red, green, blue, row by row from the top left. NULL for NULL. */
 const unsigned char* semblance_picture_rgb(const semblance_picture* picture);
-/* How it was made, in the convention of the AUTOMATIC1111 web UI. Valid until the next call sets
- * another. NULL for NULL. */
+/* How it was made, in the format of the AUTOMATIC1111 web UI. Valid until it is set again. NULL for
+ * NULL. */
 const char* semblance_picture_parameters(const semblance_picture* picture);
-/* Files of the picture will carry this text; none where it is "". */
+/* Sets the text written to files of the picture; "" writes none. */
 int semblance_picture_set_parameters(semblance_picture* picture, const char* parameters);
 
 enum { SEMBLANCE_PNG = 0, SEMBLANCE_JPEG = 1, SEMBLANCE_WEBP = 2 };
 
-/* The bytes of a picture file. SEMBLANCE_ARGUMENT for another `format`, and for a picture or a text
- * too large for it. */
+/* The bytes of a picture file. SEMBLANCE_ARGUMENT for an unknown `format`, and for a picture or a
+ * text too large for it. */
 int semblance_picture_encode(const semblance_picture* picture, int format, unsigned char** bytes,
                              size_t* length);
-/* By the name's end: .png, .jpg or .webp. The file appears whole or not at all. SEMBLANCE_ARGUMENT
- * for another name, SEMBLANCE_DEVICE, SEMBLANCE_MISSING for its folder. */
+/* The name's ending selects the format: .png, .jpg or .webp. Never leaves a partial file.
+ * SEMBLANCE_ARGUMENT for another ending, SEMBLANCE_DEVICE, SEMBLANCE_MISSING for a missing folder.
+ */
 int semblance_picture_save(const semblance_picture* picture, const char* path);
 void semblance_picture_free(semblance_picture* picture);
 

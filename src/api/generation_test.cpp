@@ -1,4 +1,4 @@
-// The public library alone: a generation that is saved and goes on.
+// The public C++ API, used on its own.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -27,7 +27,7 @@ semblance::Models models(int threads = 0) {
           .threads = threads};
 }
 
-TEST(PublicGeneration, IsSavedAndGoesOn) {
+TEST(PublicGeneration, IsSavedAndResumed) {
   const fs::path file =
       fs::temp_directory_path() / ("semblance_api_" + std::to_string(getpid()) + ".resume");
   const semblance::Person person = semblance::Person::load(golden() / "plain" / "identity.json");
@@ -65,7 +65,7 @@ TEST(PublicGeneration, IsSavedAndGoesOn) {
   EXPECT_EQ(refused(models()), semblance::ErrorKind::kMissing);
 }
 
-TEST(PublicGeneration, TellsWhatThePictureWillNotHave) {
+TEST(PublicGeneration, WarnsAboutWhatThePictureLacks) {
   const semblance::Person person = semblance::Person::load(golden() / "plain" / "identity.json");
   semblance::Generator generator(models());
   EXPECT_TRUE(generator.start(person, {.prompt = "a man", .width = 64, .height = 64, .steps = 1})
@@ -80,7 +80,7 @@ TEST(PublicGeneration, TellsWhatThePictureWillNotHave) {
             std::string::npos);
 }
 
-TEST(PublicGeneration, KeepsToItsMemory) {
+TEST(PublicGeneration, StaysWithinItsMemory) {
   const semblance::Settings settings{.prompt = "a man", .width = 64, .height = 64, .steps = 1};
   const semblance::Person person = semblance::Person::load(golden() / "plain" / "identity.json");
   const auto picture_of = [&](semblance::Generator& generator) {
@@ -124,7 +124,7 @@ TEST(PublicPerson, IsFoundInFilesAndInMemory) {
   EXPECT_EQ(semblance::Person::from_json(text).to_json(), text);
 }
 
-TEST(PublicPicture, RefusesBytesOfAnotherSize) {
+TEST(PublicPicture, RefusesAWrongNumberOfBytes) {
   const semblance::Picture picture{.width = 2, .height = 1, .rgb = {1, 2, 3}};
   try {
     picture.encode(semblance::PictureFormat::kPng);
@@ -132,7 +132,7 @@ TEST(PublicPicture, RefusesBytesOfAnotherSize) {
   } catch (const semblance::Error& error) {
     EXPECT_EQ(error.kind(), semblance::ErrorKind::kArgument);
     EXPECT_STREQ(error.what(),
-                 "cannot write the picture: 2 x 1 pixels have 6 bytes, this one has 3");
+                 "cannot write the picture: expected 6 bytes of rgb for 2 x 1 pixels, got 3");
   }
 }
 

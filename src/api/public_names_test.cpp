@@ -1,4 +1,5 @@
-// The shared library shows the functions of semblance_c.h, the names of semblance.h, and no others.
+// The shared library exports the functions of semblance_c.h, the names of semblance.h, and nothing
+// else.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -42,7 +43,7 @@ std::string header() {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-TEST(PublicNames, AreThoseOfTheHeaders) {
+TEST(PublicNames, MatchTheHeaders) {
   if (semblance::testing::kSanitized) GTEST_SKIP() << "the library is not built with a sanitizer";
   const std::string symbols =
       output_of("nm --dynamic --defined-only --demangle '" + std::string(kLibrary) + "'");
@@ -54,7 +55,7 @@ TEST(PublicNames, AreThoseOfTheHeaders) {
     EXPECT_TRUE(declared.contains(name) || std::regex_match(name, cpp)) << name;
 }
 
-TEST(PublicNames, AreOfTheNumberInTheHeader) {
+TEST(PublicNames, HaveTheVersionInTheHeader) {
   if (semblance::testing::kSanitized) GTEST_SKIP() << "the library is not built with a sanitizer";
   const std::string dynamic = output_of("objdump -p '" + std::string(kLibrary) + "'");
   EXPECT_EQ(found_in(dynamic, "SONAME +([^ \n]+)"),

@@ -1,4 +1,4 @@
-// The public API over the rooms: translates types and errors, and decides nothing.
+// The public API on top of the rooms: only translates types and errors.
 #define SEMBLANCE_IMPLEMENTATION
 #include "semblance/semblance.h"
 
@@ -44,7 +44,7 @@ ErrorKind public_kind(rooms::ErrorKind kind) {
   return ErrorKind::kInternal;
 }
 
-/// Runs f; what it throws comes out as the public Error.
+/// Runs f and rethrows its exceptions as the public Error.
 template <typename F>
 decltype(auto) translated(F&& f) {
   try {
@@ -71,20 +71,22 @@ Person to_person(const rooms::Identity& identity) {
   return person;
 }
 
-/// Throws rooms::Error(kArgument) for what no face is.
+/// Throws rooms::Error(kArgument) for an invalid face.
 rooms::Identity to_identity(const Person& person) {
   rooms::Identity identity;
   if (person.embedding.size() != identity.embedding.size()) {
-    rooms::fail(rooms::ErrorKind::kArgument, "a person has {} numbers, this one has {}",
+    rooms::fail(rooms::ErrorKind::kArgument,
+                "cannot take the person: expected an embedding of {} numbers, got {}",
                 identity.embedding.size(), person.embedding.size());
   }
   if (!std::all_of(person.embedding.begin(), person.embedding.end(),
                    [](float number) { return std::isfinite(number); })) {
-    rooms::fail(rooms::ErrorKind::kArgument, "a person's numbers must be finite, one is not");
+    rooms::fail(rooms::ErrorKind::kArgument,
+                "cannot take the person: the embedding's numbers must be finite");
   }
   if (person.frame_width < 1 || person.frame_height < 1) {
     rooms::fail(rooms::ErrorKind::kArgument,
-                "a person's frame has sides of at least 1 pixel, this one is {} x {}",
+                "cannot take the person: expected a frame of at least 1 x 1 pixels, got {} x {}",
                 person.frame_width, person.frame_height);
   }
   rooms::check_keypoints(person.keypoints, "cannot take the person");
@@ -104,8 +106,8 @@ rooms::Image to_image(const Picture& picture) {
   rooms::Image image({picture.width, picture.height});
   if (picture.rgb.size() != image.pixels().size()) {
     rooms::fail(rooms::ErrorKind::kArgument,
-                "cannot write the picture: {} x {} pixels have {} bytes, this one has {}",
-                picture.width, picture.height, image.pixels().size(), picture.rgb.size());
+                "cannot write the picture: expected {} bytes of rgb for {} x {} pixels, got {}",
+                image.pixels().size(), picture.width, picture.height, picture.rgb.size());
   }
   std::copy(picture.rgb.begin(), picture.rgb.end(), image.pixels().begin());
   return image;
@@ -132,7 +134,7 @@ rooms::ImageFormat room_format(PictureFormat format) {
 
 rooms::Request to_request(const Settings& settings, rooms::Size size, double native_guidance) {
   rooms::Request request;
-  // It does not compile where Settings lack a member of Request.
+  // Does not compile if Settings lacks a member of Request.
   rooms::each_parameter([](const rooms::Parameter&, auto& to, const auto& from) { to = from; },
                         request, settings);
   if (!request.guidance) request.guidance = static_cast<float>(native_guidance);
@@ -290,11 +292,11 @@ struct Generator::State {
   std::filesystem::path base;
   rooms::Pipeline pipeline;
 
-  /// What is told of a picture: its parameters, and its warnings.
-  std::pair<std::string, std::vector<std::string>> told(const rooms::Request& request) const;
+  /// The parameters text and the warnings of a picture.
+  std::pair<std::string, std::vector<std::string>> describe(const rooms::Request& request) const;
 };
 
-std::pair<std::string, std::vector<std::string>> Generator::State::told(
+std::pair<std::string, std::vector<std::string>> Generator::State::describe(
     const rooms::Request& request) const {
   const std::vector<rooms::Warning> warnings = pipeline.warnings(request);
   return {rooms::parameters_text(
@@ -305,7 +307,8 @@ std::pair<std::string, std::vector<std::string>> Generator::State::told(
 Generator::Generator(const Models& models)
     : state_(translated([&] {
         if (models.threads < 0 || models.threads > 1024) {
-          rooms::fail(rooms::ErrorKind::kArgument, "threads: 0 to 1024 are possible, {} came",
+          rooms::fail(rooms::ErrorKind::kArgument,
+                      "cannot take threads: expected a whole number from 0 to 1024, got {}",
                       models.threads);
         }
         rooms::set_threads(models.threads > 0 ? models.threads : rooms::available_cores());
@@ -339,17 +342,17 @@ Plan Generator::plan(const Settings& settings) const {
 
 Generation Generator::start(const Person& person, const Settings& settings, const Person* pose) {
   return translated([&] {
-    const rooms::Identity whose = to_identity(person);
-    const rooms::Identity stands = pose != nullptr ? to_identity(*pose) : whose;
+    const rooms::Identity face = to_identity(person);
+    const rooms::Identity placed = pose != nullptr ? to_identity(*pose) : face;
     rooms::SizeChoice choice;
     if (settings.width != 0 || settings.height != 0)
       choice = {rooms::SizeRule::kFixed, {settings.width, settings.height}};
-    const rooms::Size size = rooms::picture_size(choice, stands.image_size, native_side());
+    const rooms::Size size = rooms::picture_size(choice, placed.image_size, native_side());
     const rooms::Request request = to_request(settings, size, state_->pipeline.native_guidance());
     std::stop_source stop;
     rooms::Generation generation = state_->pipeline.start(
-        request, whose.embedding, rooms::scale_keypoints(stands, size), stop.get_token());
-    auto [parameters, warnings] = state_->told(request);
+        request, face.embedding, rooms::scale_keypoints(placed, size), stop.get_token());
+    auto [parameters, warnings] = state_->describe(request);
     return Generation(std::unique_ptr<Generation::State>(new Generation::State{
         std::move(generation), std::move(parameters), std::move(warnings), std::move(stop)}));
   });
@@ -360,7 +363,7 @@ Generation Generator::resume(const std::filesystem::path& path) {
     const rooms::SavedRun run = rooms::load_saved_run(path);
     std::stop_source stop;
     rooms::Generation generation = state_->pipeline.resume(run, stop.get_token());
-    auto [parameters, warnings] = state_->told(run.request);
+    auto [parameters, warnings] = state_->describe(run.request);
     return Generation(std::unique_ptr<Generation::State>(new Generation::State{
         std::move(generation), std::move(parameters), std::move(warnings), std::move(stop)}));
   });

@@ -1,4 +1,4 @@
-// The C API over the C++ one: handles, texts and codes. It decides nothing.
+// The C API on top of the C++ API: only handles, texts and error codes.
 #include "semblance/semblance_c.h"
 
 #include <algorithm>
@@ -67,7 +67,7 @@ static_assert(static_cast<int>(v1::PictureFormat::kWebp) == SEMBLANCE_WEBP);
 thread_local std::string error_text;
 thread_local const char* shown_error = "";
 
-int fails_with(int code, std::string_view text, std::string_view more = {}) {
+int set_error(int code, std::string_view text, std::string_view more = {}) {
   try {
     error_text.assign(text).append(more);
     shown_error = error_text.c_str();
@@ -77,20 +77,20 @@ int fails_with(int code, std::string_view text, std::string_view more = {}) {
   return code;
 }
 
-/// The code of the exception that is being handled; its text is kept.
-int fails() {
+/// Keeps the text of the exception being handled and returns its code.
+int set_error_from_exception() {
   try {
     throw;
   } catch (const semblance::Error& error) {
-    return fails_with(exit_code(error.kind()), error.what());
+    return set_error(exit_code(error.kind()), error.what());
   } catch (const v1::Error& error) {
-    return fails_with(static_cast<int>(error.kind()), error.what());
+    return set_error(static_cast<int>(error.kind()), error.what());
   } catch (const std::bad_alloc&) {
-    return fails_with(SEMBLANCE_MEMORY, semblance::kMemoryRefused);
+    return set_error(SEMBLANCE_MEMORY, semblance::kMemoryRefused);
   } catch (const std::exception& error) {
-    return fails_with(SEMBLANCE_INTERNAL, "internal error: ", error.what());
+    return set_error(SEMBLANCE_INTERNAL, "internal error: ", error.what());
   } catch (...) {
-    return fails_with(SEMBLANCE_INTERNAL, "internal error: an exception of an unknown type");
+    return set_error(SEMBLANCE_INTERNAL, "internal error: an exception of an unknown type");
   }
 }
 
@@ -99,7 +99,7 @@ struct Argument {
   const void* value;
 };
 
-/// Runs f, and gives its exceptions as codes. `needed`: arguments that may not be NULL.
+/// Runs f and returns its exceptions as codes. `needed`: arguments that must not be NULL.
 template <typename F>
 int guarded(const char* function, std::initializer_list<Argument> needed, F&& f) noexcept {
   try {
@@ -110,30 +110,30 @@ int guarded(const char* function, std::initializer_list<Argument> needed, F&& f)
     f();
     return SEMBLANCE_OK;
   } catch (...) {
-    return fails();
+    return set_error_from_exception();
   }
 }
 
-/// What a function gives is NULL until it is there.
+/// Sets a result to NULL until the call succeeds.
 template <typename T>
 void clear(T** result) {
   if (result != nullptr) *result = nullptr;
 }
 
-/// Memory that semblance_free() takes.
+/// A copy for the caller, to be freed with semblance_free().
 template <typename T>
-T* given(const void* bytes, std::size_t size) {
+T* copy_of(const void* bytes, std::size_t size) {
   void* const copy = std::malloc(size > 0 ? size : 1);
   if (copy == nullptr) throw std::bad_alloc();
   std::memcpy(copy, bytes, size);
   return static_cast<T*>(copy);
 }
 
-char* given_text(const std::string& text) { return given<char>(text.c_str(), text.size() + 1); }
+char* copy_of_text(const std::string& text) { return copy_of<char>(text.c_str(), text.size() + 1); }
 
-char* given_json(const nlohmann::ordered_json& json) {
+char* json_text(const nlohmann::ordered_json& json) {
   using Json = nlohmann::ordered_json;
-  return given_text(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return copy_of_text(json.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 std::span<const std::byte> bytes_of(const void* bytes, std::size_t length) {
@@ -191,7 +191,8 @@ v1::Models models_of(const char* text) {
     }
     each_member(MemberReader{json}, models);
   } catch (const semblance::Error& error) {
-    throw semblance::Error(ErrorKind::kArgument, error.what());  // no file is corrupt
+    // Not kCorrupt: the text is an argument, not a file.
+    throw semblance::Error(ErrorKind::kArgument, error.what());
   }
   return models;
 }
@@ -249,7 +250,7 @@ int semblance_person_save(const semblance_person* person, const char* path) {
 int semblance_person_to_json(const semblance_person* person, char** json) {
   clear(json);
   return guarded(__func__, {{"person", person}, {"json", json}},
-                 [&] { *json = given_text(person->person.to_json()); });
+                 [&] { *json = copy_of_text(person->person.to_json()); });
 }
 
 void semblance_person_free(semblance_person* person) { delete person; }
@@ -324,12 +325,12 @@ int semblance_generator_plan(const semblance_generator* generator, const char* s
   clear(plan);
   return guarded(__func__, {{"generator", generator}, {"settings", settings}, {"plan", plan}}, [&] {
     const v1::Plan found = generator->generator.plan(settings_of(settings));
-    *plan = given_json({{"fits", found.fits},
-                        {"peak_bytes", found.peak_bytes},
-                        {"minimum_bytes", found.minimum_bytes},
-                        {"scratch_bytes", found.scratch_bytes},
-                        {"seconds", found.seconds},
-                        {"step_seconds", found.step_seconds}});
+    *plan = json_text({{"fits", found.fits},
+                       {"peak_bytes", found.peak_bytes},
+                       {"minimum_bytes", found.minimum_bytes},
+                       {"scratch_bytes", found.scratch_bytes},
+                       {"seconds", found.seconds},
+                       {"step_seconds", found.step_seconds}});
   });
 }
 
@@ -370,7 +371,7 @@ int semblance_generation_count(const semblance_generation* generation) {
 int semblance_generation_warnings(const semblance_generation* generation, char** warnings) {
   clear(warnings);
   return guarded(__func__, {{"generation", generation}, {"warnings", warnings}},
-                 [&] { *warnings = given_json(generation->generation.warnings()); });
+                 [&] { *warnings = json_text(generation->generation.warnings()); });
 }
 
 int semblance_generation_run(semblance_generation* generation, semblance_step_callback on_step,
@@ -436,7 +437,7 @@ int semblance_picture_encode(const semblance_picture* picture, int format, unsig
   if (length != nullptr) *length = 0;
   return guarded(__func__, {{"picture", picture}, {"bytes", bytes}, {"length", length}}, [&] {
     const auto file = picture->picture.encode(static_cast<v1::PictureFormat>(format));
-    *bytes = given<unsigned char>(file.data(), file.size());
+    *bytes = copy_of<unsigned char>(file.data(), file.size());
     *length = file.size();
   });
 }

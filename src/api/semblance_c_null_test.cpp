@@ -1,4 +1,4 @@
-// The C API takes NULL where its header says so, and refuses it elsewhere.
+// The C API accepts NULL where its header says so and refuses it elsewhere.
 #include "api/semblance_c_test.h"
 
 namespace {
@@ -9,7 +9,7 @@ void refuses(const char* argument, int code) {
   expect_error(code, SEMBLANCE_ARGUMENT, std::string(argument) + " must not be NULL");
 }
 
-TEST(CApiNull, FreesAndLooksUpNothing) {
+TEST(CApiNull, IsAcceptedByFreesAndGetters) {
   semblance_free(nullptr);
   semblance_person_free(nullptr);
   semblance_people_free(nullptr);

@@ -1,4 +1,4 @@
-// The C API: its errors, and that it makes what the C++ API makes.
+// The C API: its errors, and that it gives the same results as the C++ API.
 #include "api/semblance_c_test.h"
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 
 #include "core/error.h"
 #include "pipeline/request.h"
-#define SEMBLANCE_IMPLEMENTATION  // its names stand in v1
+#define SEMBLANCE_IMPLEMENTATION  // so that its names are in v1 only
 #include "semblance/semblance.h"
 
 namespace {
@@ -21,7 +21,7 @@ namespace {
 namespace v1 = semblance::v1;
 using namespace semblance_c_test;
 
-TEST(CApiHeader, SaysWhatItIs) {
+TEST(CApiHeader, HasTheVersionsOfTheLibrary) {
   EXPECT_EQ(semblance_abi(), SEMBLANCE_ABI);
   EXPECT_EQ(semblance_version(), v1::version());
 }
@@ -36,7 +36,7 @@ TEST(CApiHeader, KindsAreExitCodes) {
   }
 }
 
-TEST(CApiHeader, ItsHeaderTellsEverySetting) {
+TEST(CApiHeader, DocumentsEverySetting) {
   const std::string header = bytes_of(source() / "include/semblance/semblance_c.h");
   const semblance::Request none;
   semblance::each_parameter(
@@ -47,7 +47,7 @@ TEST(CApiHeader, ItsHeaderTellsEverySetting) {
       none);
 }
 
-/// What a generator says to a change of the models' JSON.
+/// Expects an error for the models' JSON with `change` merged into it.
 void expect_models_error(const json& change, int expected, const std::string& part) {
   json changed = models();
   changed.merge_patch(change);
@@ -67,7 +67,8 @@ TEST(CApiModels, AreChecked) {
   expect_models_error({{"precision", "f16"}}, SEMBLANCE_ARGUMENT,
                       "\"precision\" must be \"auto\", \"f32\" or \"bf16\", got \"f16\"");
   expect_models_error({{"threads", -1}}, SEMBLANCE_ARGUMENT, "\"threads\" must be an integer");
-  expect_models_error({{"threads", 2000}}, SEMBLANCE_ARGUMENT, "threads: 0 to 1024");
+  expect_models_error({{"threads", 2000}}, SEMBLANCE_ARGUMENT,
+                      "cannot take threads: expected a whole number from 0 to 1024, got 2000");
   expect_models_error({{"memory_bytes", "1GiB"}}, SEMBLANCE_ARGUMENT,
                       "\"memory_bytes\" must be an integer");
   expect_models_error({{"base", "/nowhere"}}, SEMBLANCE_MISSING, "/nowhere");
@@ -91,7 +92,7 @@ TEST_F(CApi, ChecksSettings) {
                  part);
     EXPECT_EQ(plan.value, nullptr);
   };
-  refuses("{", "cannot read the settings: they must be JSON");
+  refuses("{", "cannot read the settings: invalid JSON at byte");
   refuses("[]", "the settings must be a JSON object");
   refuses("{}", "cannot take prompt: it is missing");
   refuses(R"({"prompt": "p", "stepps": 5})", "there is no setting 'stepps', did you mean steps?");
@@ -100,10 +101,10 @@ TEST_F(CApi, ChecksSettings) {
           "cannot take steps: expected a whole number from 1 to 1000, got 0");
   refuses(R"({"prompt": "p", "steps": "5"})", "cannot take steps: expected a whole number");
   refuses(R"({"prompt": "p", "width": 60, "height": 64})", "the nearest is 64");
-  refuses(R"({"prompt": "p", "width": 64})", "width and height come both or not at all");
+  refuses(R"({"prompt": "p", "width": 64})", "width and height must be given together");
 }
 
-TEST_F(CApi, TellsWhatAPictureTakes) {
+TEST_F(CApi, PlansAPicture) {
   Text text;
   ASSERT_OK(semblance_generator_plan(generator_, kSettings, text.out()));
   const json plan = json::parse(text.value);
@@ -128,7 +129,7 @@ int remember(void* user, int index, int count) {
   return 0;
 }
 
-TEST_F(CApi, MakesThePictureOfTheCppApi) {
+TEST_F(CApi, MakesTheSamePictureAsTheCppApi) {
   v1::Generator cpp({.base = models()["base"].get<std::string>(),
                      .identitynet = models()["identitynet"].get<std::string>(),
                      .adapter = models()["adapter"].get<std::string>(),
@@ -170,7 +171,7 @@ TEST_F(CApi, MakesThePictureOfTheCppApi) {
   EXPECT_EQ(bytes_of(file("c.png")), bytes_of(file("cpp.png")));
 }
 
-TEST_F(CApi, EncodesWhatItSaves) {
+TEST_F(CApi, EncodesTheSameBytesAsItSaves) {
   Generation generation;
   start(generation);
   Picture picture;
@@ -204,7 +205,7 @@ TEST_F(CApi, EncodesWhatItSaves) {
   expect_error(semblance_picture_save(picture, "/nowhere/a.png"), SEMBLANCE_MISSING, "/nowhere");
 }
 
-TEST_F(CApi, KeepsPeopleAsTexts) {
+TEST_F(CApi, SavesAndLoadsPeopleAsText) {
   Text text;
   ASSERT_OK(semblance_person_to_json(person_, text.out()));
   Person again;
@@ -245,7 +246,7 @@ TEST(CApiFaces, AreFoundInFilesAndInMemory) {
   EXPECT_EQ(json_of(semblance_people_at(people, 0)), expected);
 }
 
-TEST(CApiFaces, AreNotFoundInWhatIsNoPhoto) {
+TEST(CApiFaces, AreRefusedInInvalidPhotos) {
   FaceFinder finder;
   ASSERT_OK(semblance_face_finder_new(face_models().c_str(), finder.out()));
   Person person;
@@ -269,7 +270,7 @@ int cancel_after_one(void* user, int, int) {
   return 7;
 }
 
-TEST_F(CApi, IsCancelledByItsCallbackAndGoesOnFromAFile) {
+TEST_F(CApi, IsCancelledByItsCallbackAndResumedFromAFile) {
   Generation whole;
   start(whole);
   ASSERT_OK(semblance_generation_run(whole, nullptr, nullptr));
@@ -340,7 +341,7 @@ TEST_F(CApi, LetsNoExceptionOut) {
   EXPECT_EQ(semblance_generation_step(generation), 3);
 }
 
-TEST(CApiErrors, HaveTheirTextOnTheirThread) {
+TEST(CApiErrors, AreKeptPerThread) {
   Person person;
   expect_error(semblance_person_load("/one", person.out()), SEMBLANCE_MISSING, "/one");
   std::thread([] {

@@ -1,4 +1,5 @@
-// Handles of the C API that free themselves, a generator and a person, for tests only.
+// For tests of the C API: handles that free themselves, and a fixture with a generator and a
+// person.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -47,7 +48,7 @@ struct Handle {
   Handle(const Handle&) = delete;
   Handle& operator=(const Handle&) = delete;
   ~Handle() { kFree(value); }
-  /// For a function that gives one; what was held before is freed.
+  /// For a function that returns a handle through a pointer; frees the previous one.
   T** out() {
     kFree(std::exchange(value, nullptr));
     return &value;
@@ -67,16 +68,16 @@ using Text = Handle<char, free_text>;
 inline void free_bytes(unsigned char* bytes) { semblance_free(bytes); }
 using Bytes = Handle<unsigned char, free_bytes>;
 
-/// The call must end with this code, and a text that holds `part`.
+/// The call must return `expected` and set an error text that contains `part`.
 inline void expect_error(int code, int expected, const std::string& part) {
   EXPECT_EQ(code, expected) << semblance_error_text();
   EXPECT_NE(std::string(semblance_error_text()).find(part), std::string::npos)
-      << semblance_error_text() << "\nshould hold: " << part;
+      << semblance_error_text() << "\nshould contain: " << part;
 }
 #define EXPECT_OK(call) EXPECT_EQ(call, SEMBLANCE_OK) << semblance_error_text()
 #define ASSERT_OK(call) ASSERT_EQ(call, SEMBLANCE_OK) << semblance_error_text()
 
-/// With a generator and a person.
+/// Has a generator and a person.
 class CApi : public ::testing::Test {
  protected:
   void SetUp() override {

@@ -15,15 +15,15 @@ std::string as_value(const std::string& value) {
   return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-/// The last part of the model's path: "/models/sdxl-base/" is "sdxl-base". In the hub's cache,
-/// "models--owner--name/snapshots/<commit>", the name.
+/// The last part of the model's path: "sdxl-base" for "/models/sdxl-base/". In a hub cache,
+/// "models--owner--name/snapshots/<commit>", it is the name.
 std::string model_name(const std::filesystem::path& base) {
   const std::filesystem::path whole = std::filesystem::absolute(base).lexically_normal();
   const std::filesystem::path last = whole.has_filename() ? whole : whole.parent_path();
-  const std::string kept = last.parent_path().parent_path().filename().string();
-  const std::size_t dashes = kept.rfind("--");
-  if (last.parent_path().filename() == "snapshots" && kept.starts_with("models--"))
-    return kept.substr(dashes + 2);
+  const std::string repository = last.parent_path().parent_path().filename().string();
+  const std::size_t dashes = repository.rfind("--");
+  if (last.parent_path().filename() == "snapshots" && repository.starts_with("models--"))
+    return repository.substr(dashes + 2);
   return last.filename().string();
 }
 
@@ -39,8 +39,8 @@ std::string shown(const T& value) {
   }
 }
 
-/// "Steps: 30, Sampler: Euler, CFG scale: 5, ...", in the order of the table; the sampler, the size
-/// and the model stand where that web UI has them.
+/// "Steps: 30, Sampler: Euler, CFG scale: 5, ...", in the order of the table, except that
+/// the sampler, the size and the model are placed as in that web UI.
 std::string settings_text(Request request, const std::string& model) {
   request.guidance = request.guidance.value_or(Request::kGuidance);
   request.seed = request.seed.value_or(Request::kSeed);
@@ -53,12 +53,12 @@ std::string settings_text(Request request, const std::string& model) {
   };
   each_parameter(
       [&](const Parameter& row, const auto& value, const auto& usual) {
-        const bool of_window =
+        const bool is_window =
             &row == &parameters::kIdentityStart || &row == &parameters::kIdentityEnd;
-        if (!row.png.empty() && (row.png_always || (of_window ? has_window : value != usual)))
+        if (!row.png.empty() && (row.png_always || (is_window ? has_window : value != usual)))
           add(row.png, shown(value));
         if (&row == &parameters::kSteps) add("Sampler", std::string(default_sampler().title));
-        // Without a negative prompt the encoding is zeroed, an empty one is encoded: two pictures.
+        // No negative prompt gives a zeroed encoding, an empty one is encoded: different pictures.
         if (&row == &parameters::kIdentityEnd && request.negative && request.negative->empty())
           add("Empty negative", "encoded");
         if (&row != &parameters::kHeight) return;

@@ -1,13 +1,13 @@
-// The text that a picture carries about how it was made, in the convention of the AUTOMATIC1111 web
-// UI (its "parameters"), which picture viewers and galleries read:
+// The text in a picture file that says how it was made, in the "parameters" format of the
+// AUTOMATIC1111 web UI, which picture viewers and galleries read:
 //
 //   the prompt
 //   Negative prompt: the negative prompt
 //   Steps: 30, Sampler: Euler, CFG scale: 5, Seed: 42, Size: 1024x1024, Model: sdxl, ...
 //
-// What the picture does not have though it was asked for stands as "Warnings: "prompt: ..."".
-// Prompts stand as they are, line breaks included; a value with a comma, a colon or a line break
-// stands in JSON quotes. No folder of the user's machine is named, and nothing of the face.
+// Requested features that the picture lacks are listed as "Warnings: "prompt: ..."". Prompts are
+// verbatim, line breaks included; a value with a comma, a colon or a line break is JSON-quoted.
+// The text contains no folder of the user's machine and nothing about the face.
 #pragma once
 
 #include <string>
@@ -22,20 +22,20 @@ namespace semblance {
 /// "semblance 0.1.0"
 std::string program_version();
 
-/// For a picture whose seed nobody named: below 2^31, as the published demo's.
+/// A seed for a picture without a given one: below 2^31, as in the published demo.
 std::uint64_t random_seed();
 
-/// What beside the request shapes a picture.
+/// What shapes a picture besides the request.
 struct MadeWith {
-  std::filesystem::path base = {};  // only its last part is written
+  std::filesystem::path base = {};  // only the last part is written
   Precision precision = Precision::kF32;
   std::string backend = "cpu";
-  std::vector<Warning> warnings = {};  // written in English, so that a file is the same everywhere
+  std::vector<Warning> warnings = {};  // in English, so that files are the same everywhere
 };
 
 std::string parameters_text(const Request& request, const MadeWith& made_with);
 
-/// The texts that a picture file gets: "parameters" and "Software".
+/// The texts of a picture file: "parameters" and "Software".
 ImageText picture_text(const Request& request, const MadeWith& made_with);
 
 }  // namespace semblance

@@ -14,7 +14,7 @@ Request snow() {
   return request;
 }
 
-TEST(Parameters, SayHowThePictureWasMade) {
+TEST(Parameters, DescribeHowThePictureWasMade) {
   Request request = snow();
   request.negative = "blurry";
   EXPECT_EQ(parameters_text(request, {.base = "/home/me/models/sdxl-base/"}),
@@ -25,13 +25,13 @@ TEST(Parameters, SayHowThePictureWasMade) {
                 program_version());
 }
 
-TEST(Parameters, KeepLineBreaksOfPrompts) {
+TEST(Parameters, KeepLineBreaksInPrompts) {
   Request request = snow();
   request.prompt = "one\ntwo";
   EXPECT_TRUE(parameters_text(request, {.base = "m"}).starts_with("one\ntwo\nSteps: 30, "));
 }
 
-TEST(Parameters, TellNoNegativeFromAnEmptyOne) {
+TEST(Parameters, DistinguishNoNegativeFromAnEmptyOne) {
   Request request = snow();
   EXPECT_EQ(parameters_text(request, {.base = "m"}).find("egative"), std::string::npos);
   request.negative = "";
@@ -39,7 +39,7 @@ TEST(Parameters, TellNoNegativeFromAnEmptyOne) {
             std::string::npos);
 }
 
-TEST(Parameters, NameWhatIsNotTheDefault) {
+TEST(Parameters, IncludeNonDefaultValues) {
   Request request = snow();
   request.identity_end = 0.5F;
   const std::string text =
@@ -64,7 +64,7 @@ TEST(Parameters, KeepWarningsInEnglishAsOneValue) {
       << text;
 }
 
-TEST(Parameters, QuoteAModelNameThatHasAComma) {
+TEST(Parameters, QuoteAModelNameWithAComma) {
   EXPECT_NE(parameters_text(snow(), {.base = "a, b: \"c\""}).find(R"(Model: "a, b: \"c\"", )"),
             std::string::npos);
 }

@@ -41,7 +41,7 @@ std::shared_ptr<const MachineFacts> facts_for(const Backend& backend,
       facts = machine_facts(backend, folder, {.room_bytes = room_in(budget_bytes)});
     }
   } catch (const Error&) {
-    // No scratch folder, of which whoever needs it tells, or too little room to measure in.
+    // No scratch folder (whoever needs one reports that), or too little memory to measure in.
   }
   return facts ? std::make_shared<MachineFacts>(*facts) : nullptr;
 }
@@ -81,11 +81,11 @@ std::string refusal_of(Size size, std::uint64_t minimum_bytes, std::uint64_t bud
                        const std::optional<Size>& smaller) {
   const std::string text = text_of(Message::kCannotFit, fmt::format("{}x{}", size.w, size.h),
                                    bytes_text(minimum_bytes), bytes_text(budget_bytes));
-  const std::string way_out =
+  const std::string advice =
       smaller ? text_of(Message::kTrySmaller, fmt::format("{}x{}", smaller->w, smaller->h),
                         bytes_text(budget_bytes), bytes_flag(minimum_bytes))
               : text_of(Message::kTryMemory, bytes_flag(minimum_bytes));
-  return text + "\n  " + way_out;
+  return text + "\n  " + advice;
 }
 
 std::string clock_text(double seconds) {

@@ -1,5 +1,5 @@
-// How a request keeps to a budget: the budget is found, the request planned, the plan told. The
-// command line and the service say the same.
+// Keeps a request within a memory budget: finds the budget, plans the request and describes the
+// plan. Shared by the command line and the service.
 #pragma once
 
 #include <filesystem>
@@ -15,24 +15,24 @@
 
 namespace semblance {
 
-/// What may be held, and what that was found from.
+/// How much memory may be held, and what this was derived from.
 struct Budget {
   MachineMemory machine;
   std::uint64_t bytes = 0;
-  std::uint64_t for_mode_bytes = 0;  // what mode_for() takes
+  std::uint64_t for_mode_bytes = 0;  // the argument for mode_for()
 };
 Budget budget_of(const MemoryRequest& request);
 
-/// Whether the face detector starts small.
+/// Whether the face detector starts at its small size.
 bool is_reduced(const Budget& budget);
 
-/// What reading photos takes; empty paths are left out.
+/// The stages of reading the photos; empty paths are skipped.
 std::vector<Stage> photo_stages(SubjectReader& reader,
                                 std::span<const std::filesystem::path> photos);
 
-/// `scratch`: a folder, or empty for the first that is on a disk. With the facts of the backend;
-/// where they are not known, `measure` says whether they are measured now, which takes some
-/// seconds and keeps to the budget. Throws what choose_scratch_folder() throws.
+/// `scratch`: a folder, or empty for the first one that is on a disk. Includes the machine facts
+/// for the backend if they are known; otherwise they are measured now if `measure`, which takes
+/// some seconds and stays within the budget. Throws what choose_scratch_folder() throws.
 Workspace::Options workspace_options(const Backend& backend, const Budget& budget,
                                      const std::filesystem::path& scratch, bool may_spill,
                                      bool measure);
@@ -41,8 +41,8 @@ Workspace::Options workspace_options(const Backend& backend, const Budget& budge
 std::vector<std::string> summary_of(const RequestPlan& plan, const Budget& budget,
                                     const Workspace& workspace);
 
-/// "cannot fit: 1024x1024 needs at least 231 MiB, the budget is 200 MiB", and the way out.
-/// `smaller`: a picture that fits in the budget.
+/// "cannot fit: 1024x1024 needs at least 231 MiB, the budget is 200 MiB", and what to do.
+/// `smaller`: a size that fits in the budget.
 std::string refusal_of(Size size, std::uint64_t minimum_bytes, std::uint64_t budget_bytes,
                        const std::optional<Size>& smaller);
 

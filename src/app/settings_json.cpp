@@ -27,14 +27,14 @@ std::string shown(const json& value) {
 
 [[noreturn]] void refuse_all(const std::string& why) { throw SettingsError("settings", why); }
 
-/// each_parameter() with the row of the count, where there is one.
+/// each_parameter(), plus the row of the count if there is one.
 template <typename F>
 void each_setting(F&& f, Request& request, int* count) {
   each_parameter(f, request);
   if (count != nullptr) f(parameters::kCount, *count);
 }
 
-/// The value of a JSON value; none where it is of another kind, or of no such number.
+/// The JSON value as a T, or nothing if it is of another kind or not such a number.
 template <typename T>
 std::optional<T> value_in(const json& value) {
   constexpr ParameterKind kind = kind_of<T>();
@@ -47,7 +47,7 @@ std::optional<T> value_in(const json& value) {
   } else if constexpr (kind == ParameterKind::kWhole) {
     constexpr double kMost = 1e9;
     const double number = value.is_number() ? value.get<double>() : NAN;
-    // 5.0 is a whole number, too, as some languages write them all.
+    // 5.0 counts: some languages write every number like this.
     if (std::abs(number) <= kMost && number == std::floor(number)) return static_cast<T>(number);
   }
   return std::nullopt;
@@ -60,7 +60,7 @@ void read_value(const Parameter& row, const json& value, Asker asker, T& member)
   if constexpr (kind == ParameterKind::kText) {
     if (!value.is_string()) wrong_kind();
     const auto& text = value.get_ref<const std::string&>();
-    // Before it is copied.
+    // Checked before it is copied.
     if (const auto problem = text_problem(row, text)) refuse(row, *problem);
     member = text;
   } else {
@@ -71,7 +71,7 @@ void read_value(const Parameter& row, const json& value, Asker asker, T& member)
   }
 }
 
-/// Throws unless there is such a setting.
+/// Throws if there is no such setting.
 void check_name(const std::string& name, bool with_count) {
   std::vector<std::string_view> known;
   Request none;
@@ -84,8 +84,8 @@ void check_name(const std::string& name, bool with_count) {
                       fmt::format("there is no setting '{}'{}", start, did_you_mean(name, known)));
 }
 
-/// An unknown key ends it, and what lies inside a list or another object is dropped, since no
-/// setting is one.
+/// Throws at the first unknown key. Drops the contents of nested lists and objects, since no
+/// setting has any.
 json parse_flat(std::string_view text, bool with_count) {
   static constexpr int kMostDepth = 64;
   const json::parser_callback_t keep = [&](int depth, json::parse_event_t event, json& value) {
@@ -100,10 +100,9 @@ json parse_flat(std::string_view text, bool with_count) {
   try {
     return json::parse(text.begin(), text.end(), keep);
   } catch (const json::parse_error& error) {
-    refuse_all(fmt::format("cannot read the settings: they must be JSON, and are not at byte {}",
-                           error.byte));
+    refuse_all(fmt::format("cannot read the settings: invalid JSON at byte {}", error.byte));
   } catch (const json::exception&) {
-    refuse_all("cannot read the settings: they hold a number that is too large");
+    refuse_all("cannot read the settings: a number is too large");
   }
 }
 
@@ -123,7 +122,7 @@ Request read_settings(const json& value, Asker asker, int* count) {
       request, count);
   if ((request.width == 0) != (request.height == 0)) {
     const Parameter& missing = request.width == 0 ? parameters::kWidth : parameters::kHeight;
-    throw SettingsError(missing.name, "width and height come both or not at all");
+    throw SettingsError(missing.name, "width and height must be given together");
   }
   if (const auto problem = window_problem(request, parameters::kIdentityEnd.name))
     refuse(parameters::kIdentityStart, *problem);

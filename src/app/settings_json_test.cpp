@@ -1,4 +1,4 @@
-// What the service and the C API share; the service's own tests go through every key.
+// What the service and the C API share; the service's tests cover every key.
 #include "app/settings_json.h"
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ std::string refusal(const std::string& text, Asker asker, int* count = nullptr) 
   return "no error";
 }
 
-TEST(SettingsJson, HaveTheLimitsOfWhoAsks) {
+TEST(SettingsJson, HaveTheLimitsOfTheAsker) {
   const std::string steps = R"({"prompt": "p", "steps": 1000})";
   EXPECT_EQ(parse_settings(steps, Asker::kUser).steps, 1000);
   EXPECT_EQ(refusal(steps, Asker::kService),
@@ -26,7 +26,7 @@ TEST(SettingsJson, HaveTheLimitsOfWhoAsks) {
             "steps: cannot take steps: expected a whole number from 1 to 1000, got 1001");
 }
 
-TEST(SettingsJson, HaveACountWhereThereIsOne) {
+TEST(SettingsJson, HaveACountOnRequest) {
   const std::string three = R"({"prompt": "p", "count": 3})";
   int count = 1;
   parse_settings(three, Asker::kUser, &count);
@@ -36,7 +36,7 @@ TEST(SettingsJson, HaveACountWhereThereIsOne) {
             "cont: there is no setting 'cont', did you mean count?");
 }
 
-TEST(SettingsJson, LeaveOpenWhatIsAbsent) {
+TEST(SettingsJson, LeaveAbsentValuesUnset) {
   const Request request = parse_settings(R"({"prompt": "p", "seed": null})", Asker::kUser);
   EXPECT_FALSE(request.seed);
   EXPECT_FALSE(request.guidance);

@@ -19,7 +19,7 @@ bool is_identity(const std::filesystem::path& path) {
   return path.extension() == ".json" || looks_like_identity(*file);
 }
 
-/// The two files to open: those that are given, and the folder's for the rest.
+/// The two files to open: the given ones, or else those of the folder.
 FaceModelFiles chosen(const FaceFiles& files) {
   FaceModelFiles models{.detector = files.detector, .recogniser = files.recogniser};
   if (!models.detector.empty() && !models.recogniser.empty()) return models;
@@ -32,7 +32,7 @@ FaceModelFiles chosen(const FaceFiles& files) {
 }  // namespace
 
 Image open_photo(const File& file, const PhotoOptions& options, std::stop_token stop) {
-  // Before the pixels are read: a photo that the rule cannot take is refused by its header.
+  // A photo that the resize rule does not accept is refused by its header, before decoding.
   if (!options.original_size) published_size(probe(file).upright());
   Image photo = decode(file, stop);
   check_stop(stop);
@@ -60,10 +60,10 @@ std::string no_face_text(const std::string& photo, const FoundFaces& found) {
   std::string advice;
   switch (found.no_face) {
     case NoFace::kTooLarge:
-      advice = "what looks most like one fills the photo: try one with more room around the face";
+      advice = "the most likely face fills the photo: use one with more room around the face";
       break;
     case NoFace::kTooSmall:
-      advice = "what looks most like one is too small: cut the photo to the person";
+      advice = "the most likely face is too small: crop the photo to the person";
       if (!found.fixed_size) advice += ", or try a larger --detector-size";
       break;
     case NoFace::kUnclear:
@@ -92,9 +92,9 @@ void SubjectReader::check(const std::filesystem::path& path, const std::string& 
   if (!options_.original_size) published_size(info.upright());
   if (!has_models()) {
     fail(ErrorKind::kArgument,
-         "{}: {} is a photo, and finding its face needs face models, which did not come\n  add "
+         "{}: {} is a photo, and finding its face needs face models\n  add "
          "--face-models DIR, or both --detector FILE and --recogniser FILE; `semblance models pull "
-         "antelopev2` gets them",
+         "antelopev2` downloads them",
          flag, path.string());
   }
   const FaceModelFiles models = chosen(files_);
@@ -129,7 +129,7 @@ std::vector<Stage> SubjectReader::stages(const std::filesystem::path& path, std:
   const std::uint64_t photo =
       3 * static_cast<std::uint64_t>(needs.frame.w) * static_cast<std::uint64_t>(needs.frame.h);
   const Detector& detector = models(stop).detector();
-  // Where the first size finds no face, larger ones may follow.
+  // Larger sizes are tried if the first finds no face.
   const std::vector<int> sizes = sizes_tried(options_.detector_size, options_.reduced);
   const int side = *std::max_element(sizes.begin(), sizes.end());
   const auto network = std::make_shared<const Imported>(detector.network(side));

@@ -1,6 +1,6 @@
-// Whom a picture shows: the numbers of a face and where it stood, from a photo or from a saved
-// identity. Both ways give the same picture: everything is reckoned from the frame, which is the
-// photo after its resize, and which an identity remembers as its image_size.
+// The person a picture shows: a face's embedding and position, from a photo or a saved identity.
+// Both give the same picture, because everything is relative to the frame: the photo after its
+// resize, whose size an identity stores as image_size.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@
 
 namespace semblance {
 
-/// Where the face models are: a folder as insightface's antelopev2 or buffalo_l, or the files
-/// themselves, which come before the folder's.
+/// The face models: a folder such as insightface's antelopev2 or buffalo_l, or the files, which
+/// take precedence over the folder's.
 struct FaceFiles {
   std::filesystem::path folder = {};
   std::filesystem::path detector = {};
@@ -28,22 +28,22 @@ struct FaceFiles {
 };
 
 struct PhotoOptions {
-  bool original_size = false;  // else resized by the published rule first (image/photo_size.h)
-  std::optional<int> detector_size = {};  // the first that is tried; absent: the mode's own
-  bool reduced = false;  // little memory: the detector starts at 320 (face/detector.h)
+  bool original_size = false;             // else resized by the published rule (image/photo_size.h)
+  std::optional<int> detector_size = {};  // the first to try; absent: the mode's own
+  bool reduced = false;  // for low memory: the detector starts at 320 (face/detector.h)
   std::string backend = "cpu";
-  /// The budget that the face models keep to; absent: none, with `backend`.
+  /// Backend and budget for the face models; absent: `backend` and no budget.
   std::optional<Workspace> workspace = {};
 };
 
-/// The photo in the frame that its keypoints are told in. Throws what decode() and resize_photo()
+/// The photo, resized to the frame that keypoints refer to. Throws what decode() and resize_photo()
 /// throw, and Error(kCancelled) after `stop`.
 Image open_photo(const File& file, const PhotoOptions& options, std::stop_token stop = {});
 Image open_photo(const std::filesystem::path& path, const PhotoOptions& options,
                  std::stop_token stop = {});
 
-/// What open_photo() takes, told by the photo's header: the most bytes at once, and the size of the
-/// frame that it gives. Throws what probe() and published_size() throw.
+/// What open_photo() needs, from the photo's header alone: its peak memory, and the size of the
+/// frame. Throws what probe() and published_size() throw.
 struct PhotoNeeds {
   std::uint64_t peak_bytes = 0;
   Size frame;
@@ -51,12 +51,12 @@ struct PhotoNeeds {
 PhotoNeeds photo_needs(const File& file, const PhotoOptions& options);
 PhotoNeeds photo_needs(const std::filesystem::path& path, const PhotoOptions& options);
 
-/// "cannot find a face in PHOTO", and what may help: by what `found`, which has none, tells.
+/// "cannot find a face in PHOTO" and what to do. `found` has no face, but the reason why.
 std::string no_face_text(const std::string& photo, const FoundFaces& found);
-/// Throws it as Error(kMissing).
+/// Throws this text as Error(kMissing).
 [[noreturn]] void fail_without_face(const std::string& photo, const FoundFaces& found);
 
-/// Opens people. The face models are opened when the first photo comes.
+/// Reads people from photos and identities. Opens the face models for the first photo.
 class SubjectReader {
  public:
   SubjectReader(FaceFiles files, const PhotoOptions& options);
@@ -66,27 +66,25 @@ class SubjectReader {
 
   struct Subject {
     Identity identity;                      // image_size is the frame
-    int faces = 1;                          // how many the photo showed; the largest is taken
-    std::optional<int> detector_size = {};  // that found them, in a photo
+    int faces = 1;                          // in the photo; the largest is used
+    std::optional<int> detector_size = {};  // that found them; for photos only
   };
-  /// Finds what can be told without reading all of the file or any model: whether the file is
-  /// there, is a photo or JSON, and whether the face models that it needs are given. Throws as
-  /// read() does.
+  /// Checks what it can without reading the whole file or a model: that the file exists, that it is
+  /// a photo or JSON, and that the face models it needs are given. Throws like read().
   void check(const std::filesystem::path& path, const std::string& flag) const;
-  /// The largest face of a photo, or the identity. `flag` names the place in messages ("--face").
-  /// Throws Error(kMissing) when the photo shows no
-  /// face, Error(kArgument) when it is a photo and no face models are given, and what reading the
-  /// file throws.
+  /// The largest face of a photo, or the identity. Messages name `flag` ("--face"). Throws
+  /// Error(kMissing) if the photo shows no face, Error(kArgument) if it is a photo and no face
+  /// models are given, and what reading the file throws.
   Subject read(const std::filesystem::path& path, const std::string& flag,
                std::stop_token stop = {});
-  /// What read() runs through, in order: none for an identity. Without face models the photo alone
-  /// is told. Throws what opening a photo or a face model throws. Valid while this is.
+  /// The stages of read(), in order: none for an identity, only the photo's without face models.
+  /// Throws what opening a photo or a face model throws. Valid as long as this reader.
   std::vector<Stage> stages(const std::filesystem::path& path, std::stop_token stop = {});
-  /// The frame that read() will tell, from the photo's header or the identity.
+  /// The frame that read() will return, from the photo's header or the identity.
   Size frame(const std::filesystem::path& path) const;
   /// All faces of a photo, the largest first.
   FoundFaces faces(const Image& photo, std::stop_token stop = {});
-  /// Gives the face models back.
+  /// Closes the face models.
   void close();
 
  private:
@@ -106,7 +104,7 @@ struct SizeChoice {
 };
 
 /// The picture's size for a frame: the fixed one; the frame's shape at native_side x native_side;
-/// or the published rule, which leaves the size of a photo that went through it as it is.
+/// or the size by the published rule, which does not change a frame that already follows it.
 Size picture_size(const SizeChoice& choice, Size frame, int native_side);
 
 }  // namespace semblance

@@ -10,8 +10,8 @@ namespace semblance {
 namespace {
 
 TEST(PictureSize, IsTheSameFromAPhotoAndFromItsIdentity) {
-  // An identity remembers the photo's size after the published resize; every rule must give from it
-  // what it gives from the photo.
+  // An identity stores the photo's size after the published resize; every rule must give the same
+  // size for it as for the photo.
   for (int w = 97; w < 4000; w += 211) {
     for (int h = w / 15; h < 4000; h += 173) {
       if (h < 8 || h > 15 * w) continue;
@@ -29,20 +29,19 @@ TEST(PictureSize, KeepsTheShapeAtTheModelsArea) {
             (Size{40, 48}));
 }
 
-TEST(NoFaceText, AdvisesByWhatWasSeen) {
+TEST(NoFaceText, GivesAdviceByReason) {
   const auto text = [](NoFace why, bool fixed_size) {
     FoundFaces found;
     found.no_face = why;
     found.fixed_size = fixed_size;
     return no_face_text("me.jpg", found);
   };
-  EXPECT_EQ(
-      text(NoFace::kTooLarge, true),
-      "cannot find a face in me.jpg\n  what looks most like one fills the photo: try one with "
-      "more room around the face");
+  EXPECT_EQ(text(NoFace::kTooLarge, true),
+            "cannot find a face in me.jpg\n  the most likely face fills the photo: use one with "
+            "more room around the face");
   EXPECT_EQ(text(NoFace::kTooLarge, false), text(NoFace::kTooLarge, true));
   EXPECT_EQ(text(NoFace::kTooSmall, true),
-            "cannot find a face in me.jpg\n  what looks most like one is too small: cut the photo "
+            "cannot find a face in me.jpg\n  the most likely face is too small: crop the photo "
             "to the person");
   EXPECT_EQ(text(NoFace::kTooSmall, false),
             text(NoFace::kTooSmall, true) + ", or try a larger --detector-size");
@@ -54,7 +53,7 @@ TEST(NoFaceText, AdvisesByWhatWasSeen) {
                                                "faces");
 }
 
-TEST(PhotoNeeds, AreToldByTheHeader) {
+TEST(PhotoNeeds, AreKnownFromTheHeader) {
   const auto photo = testing::golden_path("image/astronaut.jpg");
   for (const bool original : {false, true}) {
     const PhotoOptions options{.original_size = original};
@@ -64,7 +63,7 @@ TEST(PhotoNeeds, AreToldByTheHeader) {
     EXPECT_GE(needs.peak_bytes, frame.pixels().size());
     EXPECT_GE(needs.peak_bytes, probe(photo).decoding_bytes);
   }
-  // Enlarged by the published rule: both pictures of the second resize.
+  // The published rule enlarges it: both pictures of the second resize count.
   EXPECT_EQ(photo_needs(photo, {}).frame, (Size{1280, 1280}));
 }
 
