@@ -101,8 +101,7 @@ class Evaluator {
   WeightFactsOf facts() {
     return [this](const Graph& graph, const Node& node) {
       const SharedKernel found = kernel_of(graph, node);
-      return WeightFacts{found.kernel->packed_bytes(1),
-                         found.kernel->keeps_bits_by_output_channels()};
+      return WeightFacts{found.kernel->packed_bytes(1), found.kernel->is_exact_by_channels()};
     };
   }
 

@@ -18,12 +18,12 @@ TEST(Outputs, AreNumberedAfterTheStem) {
 }
 
 TEST(Outputs, StateBesideALongNameGetsAShortenedName) {
-  EXPECT_EQ(left_beside("a/out.png"), "a/out.png.resume");
+  EXPECT_EQ(default_state_path("a/out.png"), "a/out.png.resume");
   const std::string longest(248, 'a');
-  EXPECT_EQ(left_beside("b/" + longest), "b/" + longest + ".resume");
-  EXPECT_EQ(left_beside("b/" + longest + ".png"), "b/" + longest + ".resume");
+  EXPECT_EQ(default_state_path("b/" + longest), "b/" + longest + ".resume");
+  EXPECT_EQ(default_state_path("b/" + longest + ".png"), "b/" + longest + ".resume");
   // Never cut within a UTF-8 character.
-  EXPECT_EQ(left_beside(longest.substr(1) + "\u00e9.png"), longest.substr(1) + ".resume");
+  EXPECT_EQ(default_state_path(longest.substr(1) + "\u00e9.png"), longest.substr(1) + ".resume");
 }
 
 TEST(Outputs, NpyHasShapeAndValues) {

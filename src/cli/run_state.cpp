@@ -64,7 +64,7 @@ void check_saved_outputs(const SavedRun& run, bool has_output, bool has_latents)
   if (!has_latents && !run.latents.empty()) check(run.latents, "--latents");
 }
 
-fs::path left_beside(const fs::path& picture) {
+fs::path default_state_path(const fs::path& picture) {
   constexpr std::string_view kEnding = ".resume";
   std::string name = picture.filename().string();
   const std::size_t most = NAME_MAX - kEnding.size();
@@ -118,7 +118,7 @@ void RunState::stopped(const Generation& generation, ErrorKind kind, const std::
     throw Error(kind, written_ ? text + "\n  resume with: " + command(file_) : text);
   }
   if (generation.step() == 0) throw Error(kind, text);
-  const fs::path path = file_.empty() ? left_beside(pictures_.front()) : file_;
+  const fs::path path = file_.empty() ? default_state_path(pictures_.front()) : file_;
   std::string way_out;
   try {
     write(generation, path);

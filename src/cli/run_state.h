@@ -57,7 +57,7 @@ class RunState {
 
 /// Path of the state saved when a run without --save-state fails: "out.png.resume" for "out.png". A
 /// long name is cut to make room for the ending.
-std::filesystem::path left_beside(const std::filesystem::path& picture);
+std::filesystem::path default_state_path(const std::filesystem::path& picture);
 
 /// The shell command that resumes `file`: "semblance generate --resume 'my file.resume'". If
 /// outputs are outside the working folder it begins with a cd to their folder, because

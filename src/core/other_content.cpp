@@ -41,7 +41,7 @@ std::optional<OtherContent> other_content(std::string_view start) {
 void refuse_other_content(std::string_view name, std::string_view wanted, std::string_view start) {
   if (const auto other = other_content(start)) {
     fail(ErrorKind::kCorrupt, "cannot read {}: expected {}, got {}\n  {}", name, wanted,
-         other->what, other->way_out);
+         other->what, other->fix);
   }
 }
 

@@ -13,8 +13,8 @@ namespace semblance {
 inline constexpr std::size_t kContentBytes = 512;
 
 struct OtherContent {
-  std::string_view what;     // "a web page"
-  std::string_view way_out;  // "download the file itself, not the page about it"
+  std::string_view what;  // "a web page"
+  std::string_view fix;   // "download the file itself, not the page about it"
 };
 
 /// Recognises a web page, a Git LFS pointer and the AppleDouble file that macOS puts beside

@@ -96,7 +96,7 @@ void run_team(int workers, F&& f) {
 
 void set_threads(int threads) {
   process_threads = std::max(1, threads);
-  if (SpareThreads* const spare = SpareThreads::instance()) spare->least(process_threads - 1);
+  if (SpareThreads* const spare = SpareThreads::instance()) spare->ensure(process_threads - 1);
 }
 
 int threads() {
@@ -116,14 +116,14 @@ ThreadLimit::~ThreadLimit() {
   if (omp_get_max_threads() != threads()) omp_set_num_threads(threads());
 }
 
-void tell_openmp() {
+void set_openmp_threads() {
   if (omp_get_max_threads() == threads()) return;
   library_call([] { omp_set_num_threads(threads()); });
 }
 
 void start_threads() {
   claim.raise_to(threads() - 1);
-  tell_openmp();
+  set_openmp_threads();
 }
 
 namespace parallel_detail {

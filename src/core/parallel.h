@@ -29,7 +29,7 @@ class ThreadLimit {
 /// For calls into libraries that use OpenMP: sets OpenMP's thread count for the calling thread to
 /// threads(). start_threads() also makes sure that the calling thread has that many to lead, and
 /// throws like set_threads().
-void tell_openmp();
+void set_openmp_threads();
 void start_threads();
 
 /// Processor cores this process may run on: the default for set_threads.

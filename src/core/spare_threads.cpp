@@ -48,7 +48,7 @@ void SpareThreads::give_back(int count) {
   made_ -= count;
 }
 
-void SpareThreads::least(int count) {
+void SpareThreads::ensure(int count) {
   const std::lock_guard lock(mutex_);
   make_until(count);
 }

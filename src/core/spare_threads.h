@@ -18,11 +18,12 @@ class SpareThreads {
   static void use();
 
   /// claim() sets `count` more threads aside for a thread that will lead teams, give_back()
-  /// releases them; least() makes sure that there are at least `count` in all. claim() and least()
-  /// throw Error(kDevice), with the number that could be started, if the system refuses more.
+  /// releases them; ensure() makes sure that there are at least `count` in all. claim() and
+  /// ensure() throw Error(kDevice), with the number that could be started, if the system refuses
+  /// more.
   void claim(int count);
   void give_back(int count);
-  void least(int count);
+  void ensure(int count);
 
   /// Runs start(argument) on a thread that was set aside; waits until one is idle.
   pthread_t run(void* (*start)(void*), void* argument);

@@ -76,7 +76,7 @@ void make_link(const fs::path& target, const fs::path& link) {
   const fs::path text = target.lexically_relative(link.parent_path());
   std::error_code error;
   if (fs::is_symlink(link, error) && fs::read_symlink(link, error) == text) return;
-  const fs::path beside = name_beside(link);
+  const fs::path beside = temporary_name(link);
   fs::create_symlink(text, beside, error);
   if (!error) fs::rename(beside, link, error);
   if (error) {

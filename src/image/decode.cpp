@@ -75,7 +75,7 @@ ImageFormat format_of(const File& file) {
   const OtherContent other = other_kind(start);
   fail(ErrorKind::kArgument,
        "cannot read {} as a picture: expected JPEG, PNG or WebP, got {}\n  {}", file.name(),
-       other.what, other.way_out);
+       other.what, other.fix);
 }
 
 }  // namespace

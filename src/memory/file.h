@@ -61,9 +61,10 @@ std::string read_small_file(const std::filesystem::path& path, std::uint64_t lim
 
 /// A hidden name in the same folder that no other thread or process uses, for a file that will
 /// replace `path` atomically. Short, so that it is valid wherever `path` is.
-std::filesystem::path name_beside(const std::filesystem::path& path);
+std::filesystem::path temporary_name(const std::filesystem::path& path);
 
-/// Whether a file's name looks like one from name_beside(). A killed process can leave such a file.
+/// Whether a file's name looks like one from temporary_name(). A killed process can leave such a
+/// file.
 bool is_name_beside(const std::string& name);
 
 /// The path that writing to `path` ends up at: follows symbolic links in its last component. The

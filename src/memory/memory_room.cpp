@@ -33,9 +33,10 @@ MemoryRoom memory_room(const MachineMemory& machine, const ProcessMemory& proces
   return room;
 }
 
-std::optional<MemoryLack> memory_lack(const MachineMemory& machine, const ProcessMemory& process,
-                                      std::uint64_t planned_bytes) {
-  const MemoryLack lack{
+std::optional<MemoryShortage> memory_lack(const MachineMemory& machine,
+                                          const ProcessMemory& process,
+                                          std::uint64_t planned_bytes) {
+  const MemoryShortage lack{
       .needed_bytes = less(planned_bytes, process.anonymous_bytes + process.shared_bytes),
       .available_bytes = machine.for_run_bytes()};
   if (lack.needed_bytes <= lack.available_bytes) return std::nullopt;

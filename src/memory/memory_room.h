@@ -23,11 +23,12 @@ MemoryRoom memory_room(const MachineMemory& machine, const ProcessMemory& proces
 
 /// For a process that is to hold `planned_bytes` in total: what it still needs and what is
 /// available, if that is not enough; else nothing.
-struct MemoryLack {
+struct MemoryShortage {
   std::uint64_t needed_bytes = 0;
   std::uint64_t available_bytes = 0;
 };
-std::optional<MemoryLack> memory_lack(const MachineMemory& machine, const ProcessMemory& process,
-                                      std::uint64_t planned_bytes);
+std::optional<MemoryShortage> memory_lack(const MachineMemory& machine,
+                                          const ProcessMemory& process,
+                                          std::uint64_t planned_bytes);
 
 }  // namespace semblance

@@ -46,7 +46,7 @@ TEST(MemoryRoom, IsWhatTheProcessMayMapIfThatIsLess) {
   EXPECT_EQ(memory_room(machine, process).target_bytes, 260 * kMib - 260 * kMib / 32);
 }
 
-TEST(MemoryLack, ExistsIfLessIsAvailableThanIsStillNeeded) {
+TEST(MemoryShortage, ExistsIfLessIsAvailableThanIsStillNeeded) {
   MachineMemory machine{.total_bytes = 1000 * kMib, .available_bytes = 100 * kMib};
   const ProcessMemory process{.anonymous_bytes = 150 * kMib, .shared_bytes = 50 * kMib};
   EXPECT_FALSE(memory_lack(machine, process, 300 * kMib));

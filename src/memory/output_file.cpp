@@ -114,7 +114,7 @@ void keep_owner_and_mode(int descriptor, const struct stat& status) {
 
 }  // namespace
 
-fs::path name_beside(const fs::path& path) {
+fs::path temporary_name(const fs::path& path) {
   static std::atomic<unsigned> count = 0;
   fs::path beside = path;
   return beside.replace_filename(
@@ -174,7 +174,7 @@ void OutputFile::open_staged(mode_t mode) {
   if (descriptor_ >= 0) return;
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) fail_to_write(path_, errno);
   const std::lock_guard lock(unfinished_mutex);
-  temporary_ = name_beside(place_);
+  temporary_ = temporary_name(place_);
   descriptor_ = open(temporary_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, mode);
   if (descriptor_ < 0) fail_to_write(path_, errno);
   unfinished().push_back(temporary_);
@@ -233,7 +233,7 @@ void OutputFile::replace() {
   const std::lock_guard lock(unfinished_mutex);
   if (temporary_.empty()) {
     // A nameless file cannot replace another: give it a hidden name first, then rename that.
-    temporary_ = name_beside(place_);
+    temporary_ = temporary_name(place_);
     unlink(temporary_.c_str());
     const std::string source = fmt::format("/proc/self/fd/{}", descriptor_);
     if (linkat(AT_FDCWD, source.c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) != 0) {

@@ -204,7 +204,7 @@ class Checker {
                          graph_.type(node.dst).bytes());
     } else if (joins) {
       for (ValueId src : node.src) {
-        for (const Piece& piece : content_[at(src)]) append(content, piece);
+        for (const ContentPiece& piece : content_[at(src)]) append(content, piece);
       }
     } else if (std::holds_alternative<Spill>(node.op) || std::holds_alternative<Fetch>(node.op)) {
       content = content_[at(node.src[0])];

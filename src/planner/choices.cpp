@@ -172,7 +172,7 @@ class Chooser {
     const ValueInfo& weight = info(node.src[1]);
     if (weight.kind != ValueKind::kWeight || !weight.rows.empty()) return 1;
     const WeightFacts facts = facts_(graph_, node);
-    if (!facts.keeps_bits_by_channels || facts.packed_bytes <= rules_.weight_bytes) return 1;
+    if (!facts.is_exact_by_channels || facts.packed_bytes <= rules_.weight_bytes) return 1;
     const auto wanted = static_cast<std::int64_t>((facts.packed_bytes + rules_.weight_bytes - 1) /
                                                   rules_.weight_bytes);
     return std::max<std::int64_t>(1, std::min(wanted, shape(node.src[1])[0] / kChannelStep));

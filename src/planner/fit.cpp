@@ -67,7 +67,7 @@ std::optional<Fitter::Candidate> Fitter::explore(std::size_t rung, std::uint64_t
   if (!options_.may_spill) rules.file_bytes = LowerRules::kNoLimit;
   const WeightFactsOf facts = [this](const Graph& graph, const Node& node) {
     const NodeNeeds need = needs_(graph, node);
-    return WeightFacts{need.src[1].packed_bytes, need.keeps_bits_by_channels};
+    return WeightFacts{need.src[1].packed_bytes, need.is_exact_by_channels};
   };
   Candidate whole{lower(graph_, rules, facts, log), {}};
   whole.needs = all_needs(whole.lowered.graph, needs_);

@@ -4,10 +4,10 @@
 
 namespace semblance {
 
-void append(Content& content, Piece piece) {
+void append(Content& content, ContentPiece piece) {
   if (piece.bytes == 0) return;
   if (!content.empty()) {
-    Piece& last = content.back();
+    ContentPiece& last = content.back();
     const bool unknown = piece.origin < 0 && last.origin < 0;
     if (last.origin == piece.origin && (unknown || last.offset + last.bytes == piece.offset)) {
       last.bytes += piece.bytes;
@@ -21,7 +21,7 @@ Content range_of(const Content& content, std::uint64_t offset, std::uint64_t byt
   Content result;
   std::uint64_t at = 0;
   const std::uint64_t end = offset + bytes;
-  for (const Piece& piece : content) {
+  for (const ContentPiece& piece : content) {
     const std::uint64_t begin = std::max(at, offset);
     const std::uint64_t stop = std::min(at + piece.bytes, end);
     if (begin < stop) append(result, {piece.origin, piece.offset + (begin - at), stop - begin});
@@ -33,12 +33,12 @@ Content range_of(const Content& content, std::uint64_t offset, std::uint64_t byt
 
 void Ledger::write(std::uint64_t offset, const Content& content) {
   std::uint64_t bytes = 0;
-  for (const Piece& piece : content) bytes += piece.bytes;
+  for (const ContentPiece& piece : content) bytes += piece.bytes;
   if (bytes == 0) return;
   split(offset);
   split(offset + bytes);
   ranges_.erase(ranges_.lower_bound(offset), ranges_.lower_bound(offset + bytes));
-  for (const Piece& piece : content) {
+  for (const ContentPiece& piece : content) {
     ranges_[offset] = {offset + piece.bytes, piece.origin, piece.offset};
     offset += piece.bytes;
   }

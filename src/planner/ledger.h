@@ -10,17 +10,17 @@
 namespace semblance {
 
 /// Bytes [offset, offset + bytes) of what origin number `origin` wrote.
-struct Piece {
+struct ContentPiece {
   int origin = -1;
   std::uint64_t offset = 0;
   std::uint64_t bytes = 0;
 
-  friend bool operator==(const Piece&, const Piece&) = default;
+  friend bool operator==(const ContentPiece&, const ContentPiece&) = default;
 };
 /// What a value holds, from its first byte to its last. Adjacent pieces of an origin are merged.
-using Content = std::vector<Piece>;
+using Content = std::vector<ContentPiece>;
 
-void append(Content& content, Piece piece);
+void append(Content& content, ContentPiece piece);
 /// Bytes [offset, offset + bytes) of a content, which must have that many.
 Content range_of(const Content& content, std::uint64_t offset, std::uint64_t bytes);
 

@@ -40,8 +40,8 @@ struct LowerRules {
 
 /// What lowering needs to know about a node's kernel.
 struct WeightFacts {
-  std::uint64_t packed_bytes = 0;       // of source 1
-  bool keeps_bits_by_channels = false;  // when cut into ranges of kChannelStep output channels
+  std::uint64_t packed_bytes = 0;     // of source 1
+  bool is_exact_by_channels = false;  // when cut into ranges of kChannelStep output channels
 };
 using WeightFactsOf = std::function<WeightFacts(const Graph&, const Node&)>;
 

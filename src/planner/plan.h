@@ -42,7 +42,7 @@ struct WeightNeeds {
 struct NodeNeeds {
   std::uint64_t scratch_bytes = 0;
   double seconds = 0;  // to compute, with its weights already packed
-  bool keeps_bits_by_channels = false;
+  bool is_exact_by_channels = false;
   std::vector<WeightNeeds> src;
 };
 using NeedsOf = std::function<NodeNeeds(const Graph&, const Node&)>;

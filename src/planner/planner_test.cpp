@@ -68,7 +68,7 @@ TEST(Planner, PlansLoweredGraphsCorrectly) {
     const FakeKernels kernels(seed);
     const auto facts = [&](const Graph& g, const Node& node) {
       const NodeNeeds needs = kernels(g, node);
-      return WeightFacts{needs.src[1].packed_bytes, needs.keeps_bits_by_channels};
+      return WeightFacts{needs.src[1].packed_bytes, needs.is_exact_by_channels};
     };
     const LowerRules rules = testing::random_rules(random, graph);
     Lowered lowered;

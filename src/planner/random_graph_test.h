@@ -287,7 +287,7 @@ class FakeKernels {
       }
       needs.src.push_back(need);
     }
-    needs.keeps_bits_by_channels =
+    needs.is_exact_by_channels =
         std::hash<std::string>{}(std::to_string(seed_) + std::string(name_of(node.op))) % 3 > 0;
     return needs;
   }

@@ -72,7 +72,7 @@ class Kernel {
   /// Whether a range of output channels, computed alone, has the same bits as in the whole result,
   /// if the op can be cut so. A faster kernel may give that up. All other parts that the op allows
   /// always have the same bits.
-  virtual bool keeps_bits_by_output_channels() const { return true; }
+  virtual bool is_exact_by_channels() const { return true; }
 
   /// Bytes of weight source `src` once packed.
   virtual std::size_t packed_bytes(int src) const;

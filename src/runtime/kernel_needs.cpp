@@ -38,7 +38,7 @@ KernelNeeds::Known KernelNeeds::ask(const Graph& graph, const Node& node) const 
   known.generates = chosen.entry->generates_code;
   NodeNeeds& needs = known.needs;
   needs.scratch_bytes = kernel.scratch_bytes();
-  needs.keeps_bits_by_channels = kernel.keeps_bits_by_output_channels();
+  needs.is_exact_by_channels = kernel.is_exact_by_channels();
   needs.seconds = seconds_ ? seconds_(view, *chosen.entry) : guessed_seconds(graph, node);
   needs.src.resize(node.src.size());
   for (int i = 0; i < view.src_count(); ++i) {

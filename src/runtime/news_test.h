@@ -4,6 +4,6 @@
 namespace semblance::testing {
 
 /// Calls to operator new so far, on all threads.
-int news();
+int allocation_count();
 
 }  // namespace semblance::testing

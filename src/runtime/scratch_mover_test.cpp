@@ -95,12 +95,12 @@ TEST(ScratchMover, AllocatesNothingAndCountsWaiting) {
   Buffer value(1000, Tag::kActivations);
   Trace trace(100);
   ScratchMover mover(scratch, 2, &trace);
-  const int before = testing::news();
+  const int before = testing::allocation_count();
   mover.start();
   ScratchMover::Ticket last = 0;
   for (int i = 0; i < 6; ++i) last = mover.enqueue_write(0, value.bytes());
   mover.wait(last);
-  EXPECT_EQ(testing::news(), before);
+  EXPECT_EQ(testing::allocation_count(), before);
   EXPECT_GE(mover.counts().wait_seconds, 0.015);
   EXPECT_GE(mover.counts().busy_seconds, 0.03);
 }

@@ -284,9 +284,9 @@ TEST_P(SpillingSession, AllocatesNothingInARun) {
     Session session = subject->session(subject->options(subject->least() * 5 / 4, keeps));
     session.run();
     session.run();
-    const int before = testing::news();
+    const int before = testing::allocation_count();
     session.run();
-    EXPECT_EQ(testing::news(), before) << keeps;
+    EXPECT_EQ(testing::allocation_count(), before) << keeps;
   }
 }
 

@@ -105,9 +105,9 @@ TEST(Session, AllocatesNothingInARun) {
                     keeping(resident_bytes > 0));
     session.set_input("x", TwoLayers::input());
     const auto staging = count_of(Tag::kStaging).peak_bytes;
-    const int before = testing::news();
+    const int before = testing::allocation_count();
     session.run();
-    EXPECT_EQ(testing::news(), before);
+    EXPECT_EQ(testing::allocation_count(), before);
     EXPECT_EQ(count_of(Tag::kStaging).peak_bytes, staging);
   }
 }

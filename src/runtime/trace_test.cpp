@@ -45,7 +45,7 @@ TEST(Trace, WritesChromesFormat) {
 
 TEST(Trace, CountsDroppedEvents) {
   Trace trace(100);
-  const int before = testing::news();
+  const int before = testing::allocation_count();
   std::vector<std::jthread> threads;
   threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
@@ -54,7 +54,7 @@ TEST(Trace, CountsDroppedEvents) {
     });
   }
   threads.clear();
-  EXPECT_LE(testing::news() - before, 9);  // for starting the threads
+  EXPECT_LE(testing::allocation_count() - before, 9);  // for starting the threads
   EXPECT_EQ(trace.dropped(), 100U);
   const std::string text = trace.to_json();
   EXPECT_NE(text.find("100 events did not fit"), std::string::npos);

@@ -147,13 +147,13 @@ TEST(WeightStream, AllocatesNothingDuringAPass) {
   options.read_bytes = 8192;
   options.trace = &trace;
   WeightStream stream(ring.bytes(), pass.chunks(), options);
-  const int before = testing::news();
+  const int before = testing::allocation_count();
   for (int i = 0; i < 2; ++i) {
     stream.start({}, true);
     pass.run(stream);
   }
   stream.stop();
-  EXPECT_EQ(testing::news(), before);
+  EXPECT_EQ(testing::allocation_count(), before);
 }
 
 TEST(WeightStream, CountsHowLongTheConsumerWaited) {

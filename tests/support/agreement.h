@@ -43,9 +43,7 @@ class KernelUnderTest {
   }
 
   bool accepted() const { return run_.has_kernel(); }
-  bool keeps_bits_by_output_channels() const {
-    return run_.kernel().keeps_bits_by_output_channels();
-  }
+  bool is_exact_by_channels() const { return run_.kernel().is_exact_by_channels(); }
   const std::string& why_not() const { return run_.declined().front(); }
   TensorType dst_type() const { return run_.node().dst(); }
 
@@ -204,7 +202,7 @@ inline void check_kernel(const Backend& backend, const KernelEntry& entry, const
       ADD_FAILURE() << part.what << ": declined: " << partial.why_not();
       continue;
     }
-    if (part.by_output_channels && !kernel.keeps_bits_by_output_channels()) continue;
+    if (part.by_output_channels && !kernel.is_exact_by_channels()) continue;
     partial.pack(nullptr);
     expect_same_bits(partial.run(), cut(whole, dst_type, part), dst_type.dtype, part.what);
   }

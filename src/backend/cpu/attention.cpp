@@ -164,9 +164,9 @@ HWY_INLINE void pack_keys(const T* k, std::int64_t stride, std::int64_t keys, st
   for (std::int64_t i = 0; i < vectors; ++i) {
     const std::int64_t panel = i / kPanel;
     const std::int64_t width = std::min<std::int64_t>(kPanel, vectors - panel * kPanel);
-    turn(src + i * kFixedLanes * src_stride, src_stride,
-         std::min(kFixedLanes, keys - i * kFixedLanes), d,
-         dst + panel * d * kPanelFloats + i % kPanel * kFixedLanes, width * kFixedLanes);
+    transpose(src + i * kFixedLanes * src_stride, src_stride,
+              std::min(kFixedLanes, keys - i * kFixedLanes), d,
+              dst + panel * d * kPanelFloats + i % kPanel * kFixedLanes, width * kFixedLanes);
   }
 }
 

@@ -23,9 +23,7 @@ class ConvolutionKernel : public HostKernel {
         dst_bytes_(node.dst().bytes()) {}
 
   std::size_t scratch_bytes() const override { return convolution_->scratch_bytes(); }
-  bool keeps_bits_by_output_channels() const override {
-    return convolution_->keeps_bits_by_output_channels();
-  }
+  bool is_exact_by_channels() const override { return convolution_->is_exact_by_channels(); }
   std::size_t packed_bytes(int src) const override {
     return src == kWeight ? convolution_->weight_layout().bytes : HostKernel::packed_bytes(src);
   }

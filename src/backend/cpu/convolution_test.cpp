@@ -153,7 +153,7 @@ TEST_P(ConvBits, ASliceHasTheBitsOfTheWhole) {
               0)
         << "rows " << first << " to " << last;
   }
-  if (!whole.kernel().keeps_bits_by_output_channels()) {
+  if (!whole.kernel().is_exact_by_channels()) {
     EXPECT_LE(weights, 512 * 9) << "large weights must stay sliceable";
     return;
   }

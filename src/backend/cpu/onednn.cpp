@@ -28,7 +28,7 @@ dnnl::stream& stream() {
 /// Calls into the library that do not compute.
 template <typename F>
 auto prepares(F&& f) {
-  tell_openmp();
+  set_openmp_threads();
   return library_call(std::forward<F>(f));
 }
 
@@ -213,7 +213,7 @@ std::optional<Steady> describe_steady(const ConvolutionShape& shape) {
     const std::int64_t wanted = outputs_at_once(describe_direct(tall, true), tall);
     for (int limit = threads(); wanted > 0 && limit > 0; --limit) {
       const ThreadLimit scope(limit);
-      tell_openmp();
+      set_openmp_threads();
       const std::optional<Desc> desc = describe_direct(shape, true);
       if (outputs_at_once(desc, shape) == wanted) return Steady{*desc, limit};
     }
@@ -284,9 +284,7 @@ std::unique_ptr<Convolution> Convolution::make(const ConvolutionShape& shape,
   }
 }
 
-bool Convolution::keeps_bits_by_output_channels() const {
-  return !gives_up_output_channels(parts_->shape);
-}
+bool Convolution::is_exact_by_channels() const { return !gives_up_output_channels(parts_->shape); }
 const WeightLayout& Convolution::weight_layout() const { return parts_->layout; }
 std::size_t Convolution::scratch_bytes() const { return parts_->desc.scratchpad_desc().get_size(); }
 std::string_view Convolution::implementation() const { return parts_->implementation; }

@@ -70,7 +70,7 @@ class Convolution {
 
   /// False for shapes that a batch-reduce implementation may compute, since it splits the sums
   /// depending on the number of output channels.
-  bool keeps_bits_by_output_channels() const;
+  bool is_exact_by_channels() const;
   const WeightLayout& weight_layout() const;
   std::size_t scratch_bytes() const;
   /// The library's name for the chosen implementation: "brgconv:avx512_core".

@@ -72,7 +72,7 @@ TEST(Convolution, ReportsIfOutputChannelsCannotBeSliced) {
   const auto keeps = [&shape] {
     std::string why_not;
     const auto convolution = Convolution::make(shape, why_not);
-    return convolution && convolution->keeps_bits_by_output_channels();
+    return convolution && convolution->is_exact_by_channels();
   };
   EXPECT_FALSE(keeps());
   shape.c = 640;

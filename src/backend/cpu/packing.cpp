@@ -51,13 +51,13 @@ void pack_lanes_f32(const onednn::PackBlock& block, std::int64_t lane, float* tu
   const float* src = block.src + lane * block.row_stride;
   const std::int64_t rows = std::clamp<std::int64_t>(block.rows - lane, 0, lanes());
   if (block.positions == 1) {
-    turn(src, block.row_stride, rows, block.inputs, dst, block.input_stride);
+    transpose(src, block.row_stride, rows, block.inputs, dst, block.input_stride);
   } else {
     const std::int64_t together = std::max<std::int64_t>(1, kTurned / block.positions);
     for (std::int64_t first = 0; first < block.inputs; first += together) {
       const std::int64_t inputs = std::min(together, block.inputs - first);
-      turn(src + first * block.positions, block.row_stride, rows, inputs * block.positions, turned,
-           lanes());
+      transpose(src + first * block.positions, block.row_stride, rows, inputs * block.positions,
+                turned, lanes());
       for (std::int64_t position = 0; position < block.positions; ++position) {
         float* out = dst + position * block.position_stride + first * block.input_stride;
         const float* in = turned + position * lanes();
@@ -87,8 +87,8 @@ void pack_lanes_bf16(const onednn::PackBlock& block, std::int64_t lane, float* t
   for (std::int64_t first = 0; first < block.padded_inputs; first += together) {
     const std::int64_t inputs = std::clamp<std::int64_t>(block.inputs - first, 0, together);
     const std::int64_t pairs = (std::min(together, block.padded_inputs - first) + 1) / 2;
-    turn(src + first * block.positions, block.row_stride, rows, inputs * block.positions, turned,
-         lanes());
+    transpose(src + first * block.positions, block.row_stride, rows, inputs * block.positions,
+              turned, lanes());
     for (std::int64_t position = 0; position < block.positions; ++position) {
       // Strides count bf16; a pair is one 32-bit word.
       std::uint32_t* out =

@@ -61,7 +61,7 @@ struct Sources {
   std::vector<float> run(const Op& op, bool* by_output_channels = nullptr) const {
     NodeRun kernel(cpu_backend(), op, types);
     EXPECT_NE(kernel.entry().name, "reference");
-    if (by_output_channels) *by_output_channels = kernel.kernel().keeps_bits_by_output_channels();
+    if (by_output_channels) *by_output_channels = kernel.kernel().is_exact_by_channels();
     for (std::size_t i = 0; i < values.size(); ++i) kernel.set(i, values[i]);
     kernel.run();
     return kernel.result();

@@ -68,7 +68,8 @@ HWY_INLINE void store_part(Vector value, T* dst, std::int64_t count) {
   std::memcpy(dst, buffer, static_cast<std::size_t>(count) * sizeof(T));
 }
 
-// Four adjacent columns of every fourth row that turn() reads: rows 0, 4, 8 and 12 side by side.
+// Four adjacent columns of every fourth row that transpose() reads: rows 0, 4, 8 and 12 side by
+// side.
 #if HWY_MAX_BYTES >= 64
 HWY_INLINE Vector four_columns(const float* src, std::int64_t stride) {
   const hn::CappedTag<float, 4> d4;
@@ -88,8 +89,8 @@ HWY_INLINE Vector four_columns(const float* src, std::int64_t) { return hn::Load
 
 /// Transposes: dst[column * dst_stride + row] = src[row * src_stride + column] for lanes() rows,
 /// with zeros from row `rows` on.
-HWY_INLINE void turn(const float* HWY_RESTRICT src, std::int64_t src_stride, std::int64_t rows,
-                     std::int64_t columns, float* HWY_RESTRICT dst, std::int64_t dst_stride) {
+HWY_INLINE void transpose(const float* HWY_RESTRICT src, std::int64_t src_stride, std::int64_t rows,
+                          std::int64_t columns, float* HWY_RESTRICT dst, std::int64_t dst_stride) {
   std::int64_t j = 0;
   if (rows < lanes()) {
     for (; j < columns; ++j) {
