@@ -88,7 +88,7 @@ class Report {
   void phase(const char* name, const void* arena = nullptr) {
     const double seconds = now() - last_;
     if (trim_) malloc_trim(0);
-    if (drop_ && arena == nullptr) give_back_code();  // a session does this itself
+    if (drop_ && arena == nullptr) drop_unmodified_code();  // a session does this itself
     const Resident resident = read_smaps(arena);
     const auto of = [&](const char* kind) {
       const auto found = resident.kib.find(kind);

@@ -15,7 +15,7 @@ namespace {
 TEST(SharedLibrary, OpensWhileCodeIsUnloaded) {
   std::atomic<bool> over = false;
   std::jthread giver([&] {
-    while (!over) give_back_code();
+    while (!over) drop_unmodified_code();
   });
   for (int i = 0; i < 10; ++i) {
     const SharedLibrary library("libcurl.so.4", "libcurl4");

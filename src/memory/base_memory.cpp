@@ -126,7 +126,7 @@ std::mutex& mappings_mutex() {
   return mutex;
 }
 
-void give_back_code() {
+void drop_unmodified_code() {
   const std::lock_guard guard(mappings_mutex());
   each_mapping([](const Mapping& mapping) {
     // Dropping a modified page would lose the changes.

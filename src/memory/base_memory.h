@@ -36,17 +36,17 @@ struct RunCounts {
 /// The bytes they add to the heap and to generated code.
 std::uint64_t added_bytes(const RunCounts& counts);
 /// The base at the run's peak. Accurate to 3 MiB if `chosen` was measured with the heap trimmed and
-/// the run calls give_back_code() before it starts, as sessions do.
+/// the run calls drop_unmodified_code() before it starts, as sessions do.
 BaseMemory predict_base(const BaseMemory& chosen, const RunCounts& counts);
 
-/// Hold this while a library is opened (dlopen). give_back_code() holds it too: it could otherwise
-/// drop a library's pages as unmodified just before they are relocated.
+/// Hold this while a library is opened (dlopen). drop_unmodified_code() holds it too: it could
+/// otherwise drop a library's pages as unmodified just before they are relocated.
 std::mutex& mappings_mutex();
 
 /// Drops unmodified pages of code and constants from the process; those still in use are mapped
 /// again from the system's page cache. Code that only start-up or loading needs (dynamic linking,
 /// parsers, code generators, indirect libraries) stays out: about 8 MiB. Call it between the stages
 /// of a run. Takes about a millisecond; thread-safe.
-void give_back_code();
+void drop_unmodified_code();
 
 }  // namespace semblance

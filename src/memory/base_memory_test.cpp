@@ -84,7 +84,7 @@ TEST_F(MappedProgram, IsDroppedAndMappedAgain) {
   protect();
   const unsigned before = sum();
   const std::uint64_t with = measure_base().code_bytes;
-  give_back_code();
+  drop_unmodified_code();
   EXPECT_LE(measure_base().code_bytes + bytes_ / 2, with);
   EXPECT_EQ(sum(), before);
 }
@@ -93,7 +93,7 @@ TEST_F(MappedProgram, KeepsModifiedPages) {
   std::memset(static_cast<char*>(data_) + bytes_ / 2, 7, 10);
   protect();
   const unsigned before = sum();
-  give_back_code();
+  drop_unmodified_code();
   EXPECT_EQ(sum(), before);
 }
 

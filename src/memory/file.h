@@ -65,7 +65,7 @@ std::filesystem::path temporary_name(const std::filesystem::path& path);
 
 /// Whether a file's name looks like one from temporary_name(). A killed process can leave such a
 /// file.
-bool is_name_beside(const std::string& name);
+bool is_temporary_name(const std::string& name);
 
 /// The path that writing to `path` ends up at: follows symbolic links in its last component. The
 /// target need not exist; a loop of links ends at one of them.

@@ -121,7 +121,7 @@ fs::path temporary_name(const fs::path& path) {
       fmt::format("{}{}-{}{}", kHiddenBegin, getpid(), ++count, kHiddenEnd));
 }
 
-bool is_name_beside(const std::string& name) {
+bool is_temporary_name(const std::string& name) {
   if (!name.starts_with(kHiddenBegin) || !name.ends_with(kHiddenEnd) ||
       name.size() <= kHiddenBegin.size() + kHiddenEnd.size())
     return false;

@@ -108,11 +108,11 @@ TEST_F(OutputFileTest, LeavesNothingBehindOnAnImmediateExit) {
 }
 
 TEST_F(OutputFileTest, RecognisesItsHiddenNames) {
-  EXPECT_TRUE(is_name_beside(temporary_name("/folder/out.png").filename().string()));
+  EXPECT_TRUE(is_temporary_name(temporary_name("/folder/out.png").filename().string()));
   for (const char* other :
        {"", ".", ".tmp", "out.png", ".semblance-.tmp", ".semblance-71.tmp", ".semblance-71-.tmp",
         ".semblance--3.tmp", ".semblance-71-x.tmp", ".semblance-71-3", "semblance-71-3.tmp"})
-    EXPECT_FALSE(is_name_beside(other)) << other;
+    EXPECT_FALSE(is_temporary_name(other)) << other;
 }
 
 TEST_F(OutputFileTest, AcceptsTheLongestName) {

@@ -35,7 +35,7 @@ std::uint64_t moved_through_file(const Program& program) {
     const Node& node = program.graph.nodes()[n];
     const bool moves =
         std::holds_alternative<Spill>(node.op) || std::holds_alternative<Fetch>(node.op);
-    if (moves && !program.plan.silent[n]) bytes += program.graph.type(node.dst).bytes();
+    if (moves && !program.plan.is_view[n]) bytes += program.graph.type(node.dst).bytes();
   }
   return bytes;
 }

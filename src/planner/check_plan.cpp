@@ -53,7 +53,7 @@ class Checker {
     for (node_ = 0; node_ < static_cast<int>(graph_.nodes().size()); ++node_) {
       const Node& node = graph_.nodes()[at(node_)];
       find_content(node);
-      if (plan_.silent[at(node_)]) {
+      if (plan_.is_view[at(node_)]) {
         check_silent(node);
       } else {
         play(node);
@@ -89,7 +89,7 @@ class Checker {
     const std::size_t values = graph_.values().size();
     const std::size_t nodes = graph_.nodes().size();
     if (needs_.size() != nodes || plan_.values.size() != values || plan_.in_file.size() != values ||
-        plan_.silent.size() != nodes || plan_.scratch.size() != nodes ||
+        plan_.is_view.size() != nodes || plan_.scratch.size() != nodes ||
         plan_.spilled_before.size() != nodes)
       fail_plan("it must have an entry for each value and node");
   }
@@ -167,7 +167,7 @@ class Checker {
           fail_plan(fmt::format("node {} uses a weight that is not in memory", n));
       }
       for (std::size_t i = 0; i < needs_[n].src.size(); ++i) {
-        const int wanted = needs_[n].src[i].packed_bytes > 0 && !plan_.silent[n] ? 1 : 0;
+        const int wanted = needs_[n].src[i].packed_bytes > 0 && !plan_.is_view[n] ? 1 : 0;
         if (found[i] != wanted)
           fail_plan(fmt::format("node {} must have each of its weights once", n));
       }

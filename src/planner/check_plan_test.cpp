@@ -72,10 +72,10 @@ struct Example {
     }
     plan.values.resize(graph.values().size());
     plan.in_file.resize(graph.values().size());
-    plan.silent.resize(graph.nodes().size());
+    plan.is_view.resize(graph.nodes().size());
     plan.scratch.resize(graph.nodes().size());
     plan.spilled_before.resize(graph.nodes().size());
-    for (int n : {0, 1, 4, 8, 16}) plan.silent[at(n)] = true;
+    for (int n : {0, 1, 4, 8, 16}) plan.is_view[at(n)] = true;
     for (ValueId value : {file, rows, spilled, part}) plan.in_file[at(value)] = true;
     const auto set = [&](ValueId value, std::uint64_t offset) {
       plan.values[at(value)] = {offset, graph.type(value).bytes()};
@@ -143,7 +143,7 @@ TEST(CheckPlan, AcceptsCopiedPastesAndViews) {
   Example example;
   example.place(example.pasted).offset = 3264;
   example.place(example.whole).offset = 3584;
-  example.plan.silent[0] = false;  // a copy of picture 0
+  example.plan.is_view[0] = false;  // a copy of picture 0
   example.place(example.first).offset = 2560;
   EXPECT_NO_THROW(example.check());
 }
@@ -178,9 +178,9 @@ TEST(CheckPlan, FindsMisplacedViewsAndJoins) {
   expect_wrong_after([](Example& e) { std::swap(e.place(e.a), e.place(e.b)); },
                      "a source of a join");
   expect_wrong_after([](Example& e) { e.place(e.rows).offset = 128; }, "a view is not placed");
-  expect_wrong_after([](Example& e) { e.plan.silent[10] = true; }, "it must run");
-  expect_wrong_after([](Example& e) { e.plan.silent[7] = true; }, "it must run");
-  expect_wrong_after([](Example& e) { e.plan.silent[5] = true; }, "in another kind of memory");
+  expect_wrong_after([](Example& e) { e.plan.is_view[10] = true; }, "it must run");
+  expect_wrong_after([](Example& e) { e.plan.is_view[7] = true; }, "it must run");
+  expect_wrong_after([](Example& e) { e.plan.is_view[5] = true; }, "in another kind of memory");
 }
 
 TEST(CheckPlan, FindsOverwrittenInputs) {
@@ -222,7 +222,7 @@ TEST(CheckPlan, FindsBadFetches) {
   Plan plan;
   plan.values = {{0, 64}, {0, 64}, {64, 64}, {64, 64}};
   plan.in_file = {false, true, false, false};
-  plan.silent.resize(3);
+  plan.is_view.resize(3);
   plan.scratch.resize(3);
   plan.spilled_before = {1, 0, 0};
   plan.arena_bytes = 192;
@@ -252,8 +252,8 @@ TEST(CheckPlan, FindsUnwrittenBytes) {
     plan.values.assign(values, {512, 1024});
     plan.values[0] = {0, 512};
     plan.in_file.resize(values);
-    plan.silent.assign(graph.nodes().size(), false);
-    if (through_view) plan.silent.back() = true;
+    plan.is_view.assign(graph.nodes().size(), false);
+    if (through_view) plan.is_view.back() = true;
     plan.scratch.resize(graph.nodes().size());
     plan.spilled_before.resize(graph.nodes().size());
     plan.arena_bytes = 1536;
@@ -350,7 +350,7 @@ TEST(CheckPlan, FindsPlacesOutsideTooSmallOrMisaligned) {
   expect_wrong_after([](Example& e) { e.plan.scratch[2].bytes = 99; }, "its scratch");
   expect_wrong_after([](Example& e) { e.plan.scratch[2].offset += 8; }, "its scratch");
   expect_wrong_after([](Example& e) { e.plan.scratch[3].offset = 768; }, "overlaps its scratch");
-  expect_wrong_after([](Example& e) { e.plan.silent.pop_back(); }, "an entry for each");
+  expect_wrong_after([](Example& e) { e.plan.is_view.pop_back(); }, "an entry for each");
 }
 
 // Moves one result of a tight plan onto another that is read later. The checker must find it every
@@ -378,16 +378,16 @@ TEST(CheckPlan, FindsRandomConflicts) {
     for (int i = 0; i < 300; ++i) {
       const auto reader = random() % graph.nodes().size();
       const Node& node = graph.nodes()[reader];
-      if (good.silent[reader] || node.src.empty()) continue;
+      if (good.is_view[reader] || node.src.empty()) continue;
       const ValueId kept = node.src[random() % node.src.size()];
       const ValueInfo& info = graph.values()[at(kept)];
       const int begin = info.kind == ValueKind::kResult ? info.producer : -1;
       if (info.kind == ValueKind::kWeight || good.in_file[at(kept)] ||
-          (begin >= 0 && good.silent[at(begin)]) || begin + 1 >= static_cast<int>(reader))
+          (begin >= 0 && good.is_view[at(begin)]) || begin + 1 >= static_cast<int>(reader))
         continue;
       const auto writer = at(begin) + 1 + random() % (reader - at(begin) - 1);
       const Node& other = graph.nodes()[writer];
-      if (good.silent[writer] || good.in_file[at(other.dst)] ||
+      if (good.is_view[writer] || good.in_file[at(other.dst)] ||
           std::holds_alternative<Fetch>(other.op) || view_offset_bytes(graph, other) ||
           std::holds_alternative<Concat>(other.op) || graph.type(other.dst).bytes() == 0 ||
           good.values[at(kept)].bytes == 0)

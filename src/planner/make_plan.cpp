@@ -67,7 +67,7 @@ std::vector<int> find_spilled_before(const Lowered& program, const Sharing& shar
   std::vector<int> before(nodes.size(), 0);
   std::map<ValueId, std::vector<int>> writes;  // by root
   for (std::size_t n = 0; n < nodes.size(); ++n) {
-    if (!sharing.silent[n] && !sharing.in_file[at(nodes[n].dst)])
+    if (!sharing.is_view[n] && !sharing.in_file[at(nodes[n].dst)])
       writes[sharing.root[at(nodes[n].dst)]].push_back(static_cast<int>(n));
   }
   for (std::size_t n = 0; n < nodes.size(); ++n) {
@@ -115,7 +115,7 @@ Plan make_plan(const Lowered& program, const std::vector<NodeNeeds>& needs,
 
   const Sharing sharing = find_sharing(program);
   plan.in_file = sharing.in_file;
-  plan.silent = sharing.silent;
+  plan.is_view = sharing.is_view;
   plan.spilled_before = find_spilled_before(program, sharing);
 
   std::vector<Block> memory;
@@ -133,7 +133,7 @@ Plan make_plan(const Lowered& program, const std::vector<NodeNeeds>& needs,
   const std::size_t first_scratch = memory.size();
   for (std::size_t n = 0; n < needs.size(); ++n) {
     const auto index = static_cast<int>(n);
-    const std::uint64_t bytes = sharing.silent[n] ? 0 : needs[n].scratch_bytes;
+    const std::uint64_t bytes = sharing.is_view[n] ? 0 : needs[n].scratch_bytes;
     memory.push_back({aligned(bytes), index, index, 0});
   }
   const std::size_t first_weight = memory.size();
@@ -159,7 +159,7 @@ Plan make_plan(const Lowered& program, const std::vector<NodeNeeds>& needs,
   }
   for (std::size_t n = 0; n < needs.size(); ++n) {
     plan.scratch.push_back(
-        {memory[first_scratch + n].offset, sharing.silent[n] ? 0 : needs[n].scratch_bytes});
+        {memory[first_scratch + n].offset, sharing.is_view[n] ? 0 : needs[n].scratch_bytes});
   }
   for (std::size_t i = 0; i < plan.weights.size(); ++i) {
     WeightUse& use = plan.weights[i];

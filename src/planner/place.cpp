@@ -25,7 +25,7 @@ class Sharer {
     sharing_.in_file.resize(count);
     sharing_.first.assign(count, -1);
     sharing_.last.assign(count, -1);
-    sharing_.silent.resize(graph_.nodes().size());
+    sharing_.is_view.resize(graph_.nodes().size());
     find_views();
     find_lifetimes();
     find_overwriting();
@@ -67,7 +67,7 @@ class Sharer {
         const auto shift = static_cast<std::uint64_t>(*offset);
         put_into(node.dst, node.src[0], shift);
         sharing_.in_file[at(node.dst)] = sharing_.in_file[at(node.src[0])];
-        sharing_.silent[n] = true;
+        sharing_.is_view[n] = true;
       } else if (is_join(graph_, node) && can_join(node)) {
         std::uint64_t bytes = 0;
         for (ValueId src : node.src) {
@@ -76,7 +76,7 @@ class Sharer {
           bytes += graph_.type(src).bytes();
         }
         sharing_.in_file[at(node.dst)] = sharing_.in_file[at(node.src[0])];
-        sharing_.silent[n] = true;
+        sharing_.is_view[n] = true;
       }
     }
   }
@@ -109,7 +109,7 @@ class Sharer {
       const Node& node = graph_.nodes()[n];
       const auto index = static_cast<int>(n);
       // Views and joins touch nothing: the nodes that read them keep their sources alive.
-      if (!sharing_.silent[n]) {
+      if (!sharing_.is_view[n]) {
         for (ValueId value : node.src) touch(value, index);
         const ValueId root = find(node.dst).first;
         born_[at(root)] = std::min(born_[at(root)], index);
@@ -130,7 +130,7 @@ class Sharer {
   /// A result that may overwrite a source takes its place if nothing uses the source later.
   void find_overwriting() {
     for (std::size_t n = 0; n < graph_.nodes().size(); ++n) {
-      if (sharing_.silent[n]) continue;
+      if (sharing_.is_view[n]) continue;
       const Node& node = graph_.nodes()[n];
       const int over = std::visit([](const auto& op) { return op.may_overwrite(); }, node.op);
       if (over < 0) continue;

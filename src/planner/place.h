@@ -12,14 +12,14 @@ namespace semblance {
 inline constexpr int kForever = std::numeric_limits<int>::max();
 
 /// Values that share a place have the same root: the largest of them, which determines the place's
-/// size. Indexed by value, except `silent`, which is by node.
+/// size. Indexed by value, except `is_view`, which is by node.
 struct Sharing {
   std::vector<ValueId> root;
   std::vector<std::uint64_t> offset;  // inside the root's place
   std::vector<bool> in_file;
   std::vector<int> first;  // of roots: first node that needs the place; -1: before the run
   std::vector<int> last;   // of roots: last node that needs it; kForever: also after the run
-  std::vector<bool> silent;
+  std::vector<bool> is_view;
 };
 Sharing find_sharing(const Lowered& program);
 

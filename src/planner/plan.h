@@ -77,7 +77,7 @@ struct Plan {
   std::uint64_t file_bytes = 0;
   std::vector<Place> values;             // by value, in the arena or the file; 0 bytes for weights
   std::vector<bool> in_file;             // by value
-  std::vector<bool> silent;              // by node: whether it is a view or join, which is not run
+  std::vector<bool> is_view;             // by node: whether it is a view or join, which is not run
   std::vector<Place> scratch;            // by node, in the arena
   std::vector<int> spilled_before;       // by node: first node that may reuse a Spill's source
   std::vector<WeightUse> weights;        // by first_node

@@ -111,7 +111,7 @@ void expect_same_plan(const Plan& a, const Plan& b) {
     for (const Place& place : plan.values) add(place);
     for (const Place& place : plan.scratch) add(place);
     for (bool in_file : plan.in_file) all.push_back(in_file ? 1 : 0);
-    for (bool silent : plan.silent) all.push_back(silent ? 1 : 0);
+    for (bool is_view : plan.is_view) all.push_back(is_view ? 1 : 0);
     for (int before : plan.spilled_before) all.push_back(static_cast<std::uint64_t>(before));
     for (const WeightUse& use : plan.weights) {
       for (int number : {use.weight, use.first_node, use.last_node, static_cast<int>(use.keep)})

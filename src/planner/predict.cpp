@@ -20,7 +20,7 @@ class Player {
       const Node& node = graph_.nodes()[n];
       for (ValueId src : node.src)
         ready_[at(node.dst)] = std::max(ready_[at(node.dst)], ready_[at(src)]);
-      if (plan_.silent[n]) continue;
+      if (plan_.is_view[n]) continue;
       for (; next_use < plan_.weights.size() &&
              plan_.weights[next_use].first_node <= static_cast<int>(n);
            ++next_use) {

@@ -81,7 +81,7 @@ class Spilling::Impl {
     std::map<std::tuple<ValueId, std::uint64_t, int>, std::pair<int, int>> weights;
     for (std::size_t n = 0; n < nodes; ++n) {
       const auto index = static_cast<int>(n);
-      if (sharing_.silent[n]) continue;
+      if (sharing_.is_view[n]) continue;
       add(needs_[n].scratch_bytes, index, index);
       for (std::size_t i = 0; i < needs_[n].src.size(); ++i) {
         const WeightNeeds& need = needs_[n].src[i];
@@ -115,12 +115,12 @@ class Spilling::Impl {
     for (std::size_t n = 0; n < graph_.nodes().size(); ++n) {
       const Node& node = graph_.nodes()[n];
       const auto index = static_cast<int>(n);
-      if (sharing_.silent[n] && !std::holds_alternative<Concat>(node.op)) {
+      if (sharing_.is_view[n] && !std::holds_alternative<Concat>(node.op)) {
         owner[at(node.dst)] = owner[at(node.src[0])];
         continue;
       }
       for (ValueId src : node.src) {
-        if (sharing_.silent[n]) joined[at(owner[at(src)])] = true;
+        if (sharing_.is_view[n]) joined[at(owner[at(src)])] = true;
         touched[at(owner[at(src)])].push_back(index);
       }
       touched[at(node.dst)].push_back(index);

@@ -21,7 +21,7 @@ std::string kernels_text(const Program& program, const Backend& backend) {
   const Graph& graph = program.graph;
   for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
     const Node& node = graph.nodes()[n];
-    if (program.plan.silent[n] || !is_run_by_kernel(graph, node)) continue;
+    if (program.plan.is_view[n] || !is_run_by_kernel(graph, node)) continue;
     std::vector<std::string> declined;
     const std::string_view name =
         choose_kernel(backend, NodeView(graph, node), &declined).entry->name;
@@ -60,7 +60,7 @@ std::string scratch_text(const Program& program) {
   const Graph& graph = program.graph;
   for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
     const Node& node = graph.nodes()[n];
-    if (program.plan.silent[n]) continue;
+    if (program.plan.is_view[n]) continue;
     const std::uint64_t bytes = graph.type(node.dst).bytes();
     if (std::holds_alternative<Spill>(node.op)) ++spills, written += bytes;
     if (std::holds_alternative<Fetch>(node.op)) ++fetches, read += bytes;

@@ -88,7 +88,7 @@ Session::State::State(const Graph& graph, const Backend& backend, const WeightMa
     times.add_node(steps[n].name, program.graph.cost(program.graph.nodes()[n]));
   if (!releases_kernels) compile(stop);
   trim_heap();
-  give_back_code();
+  drop_unmodified_code();
   take_memory(backend, options);
 }
 
@@ -173,7 +173,7 @@ void Session::State::run(const std::stop_token& stop) {
   if (spills) spills->start(stop);
   std::size_t next_table = 0;
   for (std::size_t n = 0; n < steps.size(); ++n) {
-    if (plan().silent[n]) continue;
+    if (plan().is_view[n]) continue;
     check_stop(stop);
     const double start = Trace::now();
     if (spills) spills->free_places(static_cast<int>(n));

@@ -41,7 +41,7 @@ void SpillFeed::find_fetches() {
     for (ValueId src : node.src) {
       const int from = fetch[at(src)];
       if (from < 0) continue;
-      if (program_.plan.silent[n]) {
+      if (program_.plan.is_view[n]) {
         fetch[at(node.dst)] = std::max(fetch[at(node.dst)], from);
       } else if (std::find(sources.begin(), sources.end(), from) == sources.end()) {
         sources.push_back(from);

@@ -13,7 +13,7 @@ namespace {
 Step::Kind kind_of(const Program& program, std::size_t n) {
   const Node& node = program.graph.nodes()[n];
   const Plan& plan = program.plan;
-  if (plan.silent[n]) return Step::Kind::kNothing;
+  if (plan.is_view[n]) return Step::Kind::kNothing;
   if (is_run_by_kernel(program.graph, node)) return Step::Kind::kKernel;
   if (reads_rows(program.graph, node)) return Step::Kind::kRows;
   if (std::holds_alternative<Spill>(node.op) && plan.in_file[at(node.dst)])
@@ -32,7 +32,7 @@ std::vector<Step> make_steps(const Program& program, const Backend& backend) {
   for (std::size_t n = 0; n < steps.size(); ++n) {
     Step& step = steps[n];
     step.kind = kind_of(program, n);
-    step.name = program.plan.silent[n] ? "view" : name_of(graph.nodes()[n].op);
+    step.name = program.plan.is_view[n] ? "view" : name_of(graph.nodes()[n].op);
     if (step.kind != Step::Kind::kKernel) continue;
     const SharedKernel shared = cache.choose(backend, NodeView(graph, graph.nodes()[n]));
     step.kernel = shared.kernel;

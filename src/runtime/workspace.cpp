@@ -31,7 +31,7 @@ Rates rates_of(const MachineFacts& facts, DType dtype, double cached_share) {
 
 std::uint64_t base_now() {
   trim_heap();
-  give_back_code();
+  drop_unmodified_code();
   RunCounts counts = kSessionCounts;
   counts.threads += threads();
   std::uint64_t held = predict_base(measure_base(), counts).total();

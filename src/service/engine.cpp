@@ -56,7 +56,7 @@ void Engine::release() {
     pipeline_.reset();
   }
   trim_heap();
-  give_back_code();
+  drop_unmodified_code();
 }
 
 PlanAnswer Engine::plan(Request request, const std::stop_token& stop,

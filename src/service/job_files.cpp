@@ -57,7 +57,7 @@ void JobFiles::tidy(const Job& job) const {
 void sweep_folder(const fs::path& folder, const std::function<bool(const std::string&)>& is_ours) {
   std::vector<fs::path> unwanted;
   look_through(folder, [&](const std::string& name, const fs::path& path, bool is_file) {
-    if (is_name_beside(name) || (!is_file && is_ours(name))) unwanted.push_back(path);
+    if (is_temporary_name(name) || (!is_file && is_ours(name))) unwanted.push_back(path);
   });
   remove_all_of(unwanted);
 }
