@@ -37,30 +37,30 @@ constexpr auto kFields = std::to_array<Field>({
     {"alwayson_scripts"},
     {"override_settings"},
     {"send_images"},
-    {"save_images", Effect::kWarned, "the service keeps its newest results in any case"},
-    {"force_task_id", Effect::kWarned, "progress is asked of /sdapi/v1/progress without an id"},
-    {"enable_hr", kOff, "there is no second pass, width and height give the size at once"},
-    {"styles", kOff, "there are no styles, their words go into the prompt"},
-    {"restore_faces", kOff, "faces are not restored afterwards"},
-    {"tiling", kOff, "pictures that tile cannot be made here"},
-    {"refiner_checkpoint", kOff, "there is no refiner"},
-    {"script_name", kOff, "there are no such scripts"},
-    {"subseed_strength", kOff, "seeds are not mixed"},
-    {"seed_resize_from_h", kOff, "noise is made for the size asked for"},
-    {"seed_resize_from_w", kOff, "noise is made for the size asked for"},
-    {"s_churn", kOff, "Euler works without churn here"},
-    {"s_min_uncond", kOff, "the negative prompt works in all steps"},
-    {"infotext", kOff, "each setting comes in its own field"},
-    {"init_images", kOff, "pictures are made from noise"},
-    {"firstpass_image", kOff, "pictures are made from noise"},
-    {"mask", kOff, "there are no masks, the whole picture is made from noise"},
-    {"controlnet_units", kOff, "units come in alwayson_scripts.controlnet.args"},
-    {"comments", kOff, "there are none"},
-    {"token_merging_ratio", kOff, "tokens are not merged"},
-    {"token_merging_ratio_hr", kOff, "tokens are not merged"},
-    {"outpath_samples", kOff, "no path of a request is read or written"},
-    {"outpath_grids", kOff, "no path of a request is read or written"},
-    // Parts of what is off above.
+    {"save_images", Effect::kWarned, "the service always keeps its newest results"},
+    {"force_task_id", Effect::kWarned, "/sdapi/v1/progress takes no task id"},
+    {"enable_hr", kOff, "there is no second pass; width and height are the final size"},
+    {"styles", kOff, "styles are not supported; put their words into the prompt"},
+    {"restore_faces", kOff, "face restoration is not supported"},
+    {"tiling", kOff, "tiling is not supported"},
+    {"refiner_checkpoint", kOff, "refiners are not supported"},
+    {"script_name", kOff, "scripts are not supported"},
+    {"subseed_strength", kOff, "variation seeds are not supported"},
+    {"seed_resize_from_h", kOff, "resizing from a seed is not supported"},
+    {"seed_resize_from_w", kOff, "resizing from a seed is not supported"},
+    {"s_churn", kOff, "Euler runs without churn"},
+    {"s_min_uncond", kOff, "the negative prompt applies to all steps"},
+    {"infotext", kOff, "send each setting in its own field"},
+    {"init_images", kOff, "img2img is not supported"},
+    {"firstpass_image", kOff, "img2img is not supported"},
+    {"mask", kOff, kNoMasks},
+    {"controlnet_units", kOff, "send units in alwayson_scripts.controlnet.args"},
+    {"comments", kOff, "comments are not supported"},
+    {"token_merging_ratio", kOff, "token merging is not supported"},
+    {"token_merging_ratio_hr", kOff, "token merging is not supported"},
+    {"outpath_samples", kOff, kNoPaths},
+    {"outpath_grids", kOff, kNoPaths},
+    // Details of features that are off, see above.
     {"denoising_strength", kNone},
     {"firstphase_width", kNone},
     {"firstphase_height", kNone},
@@ -84,7 +84,7 @@ constexpr auto kFields = std::to_array<Field>({
     {"s_tmin", kNone},
     {"s_tmax", kNone},
     {"s_noise", kNone},
-    // Of other samplers and models, and of how that program keeps house.
+    // For other samplers and models, and for that program's own housekeeping.
     {"eta", kNone},
     {"distilled_cfg_scale", kNone},
     {"disable_extra_networks", kNone},
@@ -97,13 +97,13 @@ constexpr auto kFields = std::to_array<Field>({
 void check_sampler(const Fields& body) {
   std::string_view field = "sampler_name";
   std::string name = body.text(field).value_or("");
-  if (name.empty()) {  // as there, the older field counts where the newer one is empty
+  if (name.empty()) {  // as in the web UI, the older field counts if the newer one is empty
     field = "sampler_index";
     name = body.text(field).value_or("");
   }
   if (!is_sampler(name)) body.refuse(field, samplers_rule());
   if (!is_automatic(body.text("scheduler").value_or("")))
-    body.refuse("scheduler", "there is one, Automatic: the model's own");
+    body.refuse("scheduler", "expected Automatic (the model's own scheduler)");
 }
 
 bool has_word(std::string_view text, std::string_view word) {
@@ -117,8 +117,7 @@ bool has_word(std::string_view text, std::string_view word) {
   return false;
 }
 
-/// The syntax that prompts have there and not here, and read as plain text; of weights the job
-/// itself tells.
+/// Warns of prompt syntax that is read as plain text here, except weights: the job warns of those.
 void warn_of_prompt(std::string_view field, std::string_view prompt,
                     std::vector<std::string>& warnings) {
   const auto warn = [&](std::string_view what) {
@@ -126,20 +125,21 @@ void warn_of_prompt(std::string_view field, std::string_view prompt,
   };
   for (std::string_view network : {"<lora:", "<lyco:", "<hypernet:"}) {
     if (prompt.find(network) != std::string_view::npos)
-      warn(fmt::format("there are no extra networks, {}...> is taken", network));
+      warn(fmt::format("extra networks are not supported; {}...> is read", network));
   }
   for (std::string_view word : {"AND", "BREAK"}) {
-    if (has_word(prompt, word)) warn(fmt::format("{} is taken", word));
+    if (has_word(prompt, word)) warn(fmt::format("{} is read", word));
   }
 }
 
 int whole_in(const Fields& body, std::string_view name, int fallback, int most) {
   const std::int64_t number = body.whole(name).value_or(fallback);
-  if (number < 1 || number > most) body.refuse(name, fmt::format("it must be from 1 to {}", most));
+  if (number < 1 || number > most)
+    body.refuse(name, fmt::format("expected a whole number from 1 to {}", most));
   return static_cast<int>(number);
 }
 
-/// Ranges are check_settings()'s matter.
+/// check_settings() checks the range.
 int narrow(std::int64_t number) {
   constexpr std::int64_t kMost = 1'000'000'000;
   return static_cast<int>(std::clamp(number, -kMost, kMost));
@@ -147,13 +147,13 @@ int narrow(std::int64_t number) {
 
 int side_in(const Fields& body, std::string_view name, int native_side) {
   const int side = narrow(body.whole(name).value_or(native_side));
-  return side == 0 ? -1 : side;  // 0 would leave it open
+  return side == 0 ? -1 : side;  // 0 would mean "not given"
 }
 
 void read_settings_of(const Fields& body, int native_side, Txt2Img& wanted) {
   JobSettings& s = wanted.job.settings;
   s.prompt = body.text("prompt").value_or("");
-  // There an empty negative prompt of an SDXL is no prompt at all, as diffusers' None.
+  // For SDXL that program treats an empty negative prompt as none, like diffusers' None.
   s.negative = body.text("negative_prompt");
   if (s.negative && s.negative->empty()) s.negative.reset();
   s.steps = narrow(body.whole("steps").value_or(50));
@@ -161,20 +161,20 @@ void read_settings_of(const Fields& body, int native_side, Txt2Img& wanted) {
   s.width = side_in(body, "width", native_side);
   s.height = side_in(body, "height", native_side);
   const std::int64_t seed = body.whole("seed").value_or(-1);
-  if (seed < -1) body.refuse("seed", "it must be at least 0, or -1 for a random one");
+  if (seed < -1) body.refuse("seed", "expected at least 0, or -1 for a random seed");
   if (seed >= 0) s.seed = static_cast<std::uint64_t>(seed);
   const int most = most_of_job(parameters::kCount);
   wanted.batch_size = whole_in(body, "batch_size", 1, most);
   wanted.batches = whole_in(body, "n_iter", 1, most);
   s.count = wanted.batch_size * wanted.batches;
   if (s.count > most) {
-    refuse_field("n_iter", fmt::format("n_iter times batch_size must be at most {}", most),
+    refuse_field("n_iter", fmt::format("expected n_iter times batch_size of at most {}", most),
                  fmt::format("{} x {}", wanted.batches, wanted.batch_size));
   }
   wanted.send_images = body.boolean("send_images").value_or(true);
 }
 
-/// Where a parameter stands in the body: "cfg_scale", or the path of a unit's field.
+/// The parameter's field in the body: "cfg_scale", or the path of a unit's field.
 std::string field_of(const Parameter& row, const InstantIdUnits& units) {
   const std::size_t dot = row.web_ui.find('.');
   if (dot == std::string_view::npos) return std::string(row.web_ui);
@@ -197,7 +197,7 @@ OrderedJson parameters_of(const Txt2Img& wanted) {
   parameters["sampler_name"] = default_sampler().title;
   parameters["scheduler"] = "Automatic";
   parameters["send_images"] = wanted.send_images;
-  // The photos stay with who sent them.
+  // The photos are not echoed.
   OrderedJson units = OrderedJson::array();
   units.push_back({{"module", "instant_id_face_embedding"},
                    {"model", "ip-adapter_instant_id_sdxl"},
@@ -333,7 +333,7 @@ std::string sd_models_response(std::string_view model) {
                               {"model_name", model},
                               {"hash", nullptr},
                               {"sha256", nullptr},
-                              {"filename", model},  // folders of this machine are not told
+                              {"filename", model},  // does not reveal this machine's folders
                               {"config", nullptr}}})
       .dump();
 }

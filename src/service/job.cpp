@@ -27,7 +27,7 @@ json or_null(const std::optional<T>& value) {
   return value ? json(*value) : json(nullptr);
 }
 
-/// The whole numbers of a list of so many, each from 0 to its most.
+/// A list of kCount whole numbers, each from 0 to its `most`.
 template <std::size_t kCount>
 std::array<std::uint64_t, kCount> numbers_of(const Json& kept, std::string_view key,
                                              const json& list,
@@ -45,14 +45,14 @@ std::array<std::uint64_t, kCount> numbers_of(const Json& kept, std::string_view 
 JobError error_of(const Json& kept) {
   const std::vector<std::string> error = kept.get_string_list("error");
   if (error.size() != 2 && error.size() != 3)
-    kept.refuse("error", "a code, a message, and a photo's part or none");
+    kept.refuse("error", "a code, a message and optionally a part");
   const std::string param = error.size() == 3 ? error[2] : "";
   if (error.size() == 3 && param != "photo" && param != "pose")
     kept.refuse("error", "photo or pose as the third");
   for (int kind = 0; kind <= static_cast<int>(ErrorKind::kInternal); ++kind) {
     if (error[0] == name_of(static_cast<ErrorKind>(kind))) return {error[0], error[1], param};
   }
-  kept.refuse("error", "a code that there is, and a message");
+  kept.refuse("error", "a known code and a message");
 }
 
 json kept_warning(const Warning& warning) {
@@ -64,7 +64,7 @@ json kept_warning(const Warning& warning) {
 
 Warning warning_of(const Json& kept) {
   const auto kind = warning_kind(kept.get_string("code"));
-  if (!kind) kept.refuse("code", "a warning's code that there is");
+  if (!kind) kept.refuse("code", "a known warning's code");
   Warning warning{.kind = *kind,
                   .in_negative = kept.get_bool("negative"),
                   .tokens = static_cast<int>(kept.get_int("tokens", {}, {0, 1'000'000})),
@@ -109,7 +109,7 @@ void read_kept(Job& job, const Json& kept) {
     job.pictures.push_back({{static_cast<int>(w), static_cast<int>(h)}, seed});
   }
   if (static_cast<int>(job.pictures.size()) > job.settings.count)
-    kept.refuse("pictures", "no more than were asked for");
+    kept.refuse("pictures", "at most as many as were requested");
   if (kept.has("warnings")) {  // absent in what earlier versions wrote
     for (const Json& warning : kept.child("warnings").items())
       job.warnings.push_back(warning_of(warning));
@@ -214,20 +214,20 @@ std::string kept_text(const Job& job) {
 }
 
 void take_kept_text(Job& job, std::string_view text) {
-  // Messages quote what was read, cut off anywhere.
+  // Messages quote text that may be cut in the middle of a character.
   const auto damaged = [&](std::string_view why) {
     fail(ErrorKind::kCorrupt, "cannot read job {}: {}", job.id,
          encode_utf8(decode_utf8_lossy(why)));
   };
   try {
     if (text.size() > kMostKeptBytes) {
-      fail(ErrorKind::kCorrupt, "it has {} bytes, the most is {}", text.size(), kMostKeptBytes);
+      fail(ErrorKind::kCorrupt, "expected at most {} bytes, got {}", kMostKeptBytes, text.size());
     }
     decode_utf8(text, "its text");
     read_kept(job, Json::parse("its text", text).expect_object());
   } catch (const Error& error) {
     damaged(error.what());
-  } catch (const HttpError& error) {  // of its settings
+  } catch (const HttpError& error) {  // from read_settings()
     damaged(error.what());
   }
 }

@@ -22,10 +22,10 @@ bool is_of_the_photos(const std::string& name) {
 
 void remove_all_of(const std::vector<fs::path>& paths) {
   std::error_code ignored;
-  for (const fs::path& path : paths) fs::remove(path, ignored);  // a link itself, not its target
+  for (const fs::path& path : paths) fs::remove(path, ignored);  // removes links, not their targets
 }
 
-/// Calls see(name, path, is_file) for all that lies in the folder.
+/// Calls see(name, path, is_file) for every entry of the folder.
 template <typename F>
 void look_through(const fs::path& folder, F&& see) {
   std::error_code ignored;

@@ -67,7 +67,7 @@ void JobMaker::make() {
   }
 }
 
-/// A job with which the program ends again and again is given up, but not while it comes further.
+/// Gives up a job that ends the program again and again, unless it makes progress.
 void JobMaker::count_start() {
   const JobGain now = patiently([&] { return gain(); });
   if (now > job_.gain) {
@@ -75,7 +75,7 @@ void JobMaker::count_start() {
     job_.begun = 0;
   }
   if (++job_.begun > options_.begin_limit) {
-    fail(ErrorKind::kInternal, "the program ended {} times while it made this job",
+    fail(ErrorKind::kInternal, "the program ended {} times while making this job",
          options_.begin_limit);
   }
   patiently([&] { store_.update(job_); });
@@ -90,22 +90,22 @@ JobGain JobMaker::gain() const {
       gain.step = std::min(run.step, most_of_job(parameters::kSteps) + 1);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kDevice) throw;
-    // A damaged one: nothing is gained.
+    // Damaged: it counts as no gain.
   }
   return gain;
 }
 
-/// The face in the part of the request, "photo" or "pose".
+/// The face in a part of the request, "photo" or "pose".
 Identity JobMaker::person_of(const std::string& part, int face) {
   const bool is_pose = part == "pose";
   try {
     return person_in(is_pose ? files_.pose() : files_.photo(),
                      is_pose ? "the pose photo" : "the photo", face);
   } catch (const Error& error) {
-    const bool is_its = error.kind() != ErrorKind::kDevice &&
-                        error.kind() != ErrorKind::kCancelled &&
-                        error.kind() != ErrorKind::kInternal;
-    if (is_its) throw PhotoError(part, error);
+    const bool is_photos_fault = error.kind() != ErrorKind::kDevice &&
+                                 error.kind() != ErrorKind::kCancelled &&
+                                 error.kind() != ErrorKind::kInternal;
+    if (is_photos_fault) throw PhotoError(part, error);
     throw;
   }
 }
@@ -117,7 +117,7 @@ Identity JobMaker::person_in(const fs::path& photo, const std::string& what, int
   const std::vector<Face>& faces = sight.found.faces;
   if (faces.empty()) fail_without_face(what, sight.found);
   if (face >= static_cast<int>(faces.size())) {
-    fail(ErrorKind::kArgument, "face: {} shows {} faces, face {} came (they count from 0)", what,
+    fail(ErrorKind::kArgument, "face: {} shows {} faces, got face {} (counted from 0)", what,
          faces.size(), face);
   }
   const Identity identity = identity_of(faces[static_cast<std::size_t>(face)], sight.frame);
@@ -131,8 +131,7 @@ Identity JobMaker::person_in_pose(const Identity& person) {
   return posed ? person_of("pose", 0) : person;
 }
 
-/// Plans the pictures, and writes down what the request left open: after a crash it must be the
-/// same.
+/// Plans the pictures and stores what the request left open: it must be the same after a crash.
 void JobMaker::settle(const Request& request) {
   job_.warnings = patiently([&] { return engine_.pipeline(stop_).warnings(request, stop_); });
   const PlanAnswer plan = patiently([&] { return engine_.plan(request, stop_); });
@@ -158,7 +157,7 @@ std::optional<Generation> JobMaker::saved_generation(const Request& request) {
     if (run.request.seed == request.seed) return engine_.pipeline(stop_).resume(run, stop_);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kCancelled || error.kind() == ErrorKind::kDevice) throw;
-    // Made by other models or settings of the service: begun anew.
+    // Saved with other models or settings of the service: start over.
   }
   return std::nullopt;
 }
@@ -194,7 +193,7 @@ void JobMaker::make_picture(Request request, const Identity& person, const Keypo
 void JobMaker::make_steps(Generation& generation, Size size) {
   const Clock::time_point begin = Clock::now();
   const int first = generation.step();
-  // After a crash the first step is saved at once, so that it counts as gained.
+  // After a crash the first step is saved at once, so that it counts as a gain.
   Clock::time_point save_at = job_.begun > 1 ? begin : begin + options_.save_every;
   Clock::time_point shown_at{};
   board_.change([&] {
@@ -219,7 +218,7 @@ void JobMaker::make_steps(Generation& generation, Size size) {
       between_();
     }
   } catch (const Error& error) {
-    // Of a run that its user ended nothing is kept.
+    // Keeps nothing of a run that the user cancelled.
     const auto by_user = [&] {
       const std::lock_guard guard(board_.mutex);
       return board_.running->cancelled;
@@ -230,7 +229,7 @@ void JobMaker::make_steps(Generation& generation, Size size) {
   }
 }
 
-/// `seconds` are those of all steps since `first`, `step_seconds` those of the last one.
+/// `seconds`: of all steps since `first`; `step_seconds`: of the last one.
 void JobMaker::tell_step(const Generation& generation, int first, double seconds,
                          double step_seconds) {
   const int left = generation.steps() - generation.step();
@@ -256,12 +255,12 @@ void JobMaker::show(const Generation& generation, Size size) {
       std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())};
 }
 
-/// For the case of a crash: a disk without room for it is no reason to stop.
+/// Saves the state in case of a crash; a full disk is no reason to stop.
 void JobMaker::keep_steps(const Generation& generation) const {
   try {
     save(generation.saved(), files_.saved_run());
   } catch (const Error&) {
-    // The steps live on in memory, and the picture will need the disk.
+    // The steps are still in memory; writing the picture will report the disk's error.
   }
 }
 

@@ -1,5 +1,5 @@
-// Makes the pictures of one job, step by step, and keeps what is done on disk. A device that fails
-// meanwhile is waited for (patience.h) with all steps kept.
+// Makes the pictures of one job, step by step, and keeps finished work on disk. If a device fails,
+// it waits and retries (patience.h) without losing steps.
 #pragma once
 
 #include <chrono>
@@ -17,7 +17,7 @@
 
 namespace semblance::service {
 
-/// What a photo of the request is the cause of.
+/// An error caused by a photo in the request.
 class PhotoError : public Error {
  public:
   /// `part`: "photo" or "pose".
@@ -36,14 +36,14 @@ class JobMaker {
     PatienceOptions patience = {};
   };
 
-  /// `job` is the one that runs on the board. `between` is called between two steps, and while a
-  /// device is waited for.
+  /// `job` is the board's running job. `between` is called between two steps, and while waiting for
+  /// a device.
   JobMaker(Engine& engine, Store& store, Board& board, const Options& options,
            std::function<void()> between, Job& job);
 
-  /// Throws Error(kCancelled) where the job is stopped, by its user or by the service's end;
-  /// Error(kInternal) where it was begun too often without gaining a step; and what ends it, as a
-  /// PhotoError where a photo is the cause.
+  /// Throws Error(kCancelled) if the job is stopped, by the user or by the service's end;
+  /// Error(kInternal) if it was begun too often without gaining a step; and whatever else ends it,
+  /// as a PhotoError if a photo is the cause.
   void make();
 
  private:
@@ -63,7 +63,7 @@ class JobMaker {
   void wait_for_device(const Error& error);
   void went_on();
 
-  /// Gives what work() gives. Where a device fails, work() is called again later.
+  /// Returns work()'s result. If a device fails, calls work() again later.
   template <typename F>
   auto patiently(F&& work) {
     while (true) {

@@ -19,14 +19,14 @@ struct JobSettings : Request {
   int count = 1;
 };
 
-/// each_parameter() with the row of the count.
+/// each_parameter() plus the count's row.
 template <typename F, typename... S>
 constexpr void each_job_parameter(F&& f, S&... s) {
   each_parameter(f, s...);
   f(parameters::kCount, s.count...);
 }
 
-/// What a job can have, as a whole number.
+/// The service's limit of a parameter, as a whole number.
 inline int most_of_job(const Parameter& row) {
   return static_cast<int>(most_of(row, Asker::kService));
 }
@@ -42,27 +42,27 @@ struct JobRequest {
   std::vector<std::string> warnings = {};
 };
 
-/// A picture that was made.
+/// A finished picture.
 struct MadePicture {
-  Body base64 = {};  // its file, in the format that was asked for, in base64
+  Body base64 = {};  // its file in the requested format, in base64
   int width = 0;
   int height = 0;
   std::uint64_t seed = 0;
   std::string url = {};
 };
 
-/// What a request calls a parameter.
+/// The request's name for a parameter.
 using FieldNames = std::function<std::string(const Parameter& row)>;
 
-/// Throws HttpError 400 for values of `settings` that no job can have.
+/// Throws HttpError 400 for values of `settings` that no job may have.
 void check_settings(
     const JobSettings& settings,
     const FieldNames& name_of = [](const Parameter& row) { return std::string(row.name); });
 
-/// The same for one prompt, before it is copied anywhere.
+/// The same for a prompt, before it is copied anywhere.
 void check_prompt(std::string_view field, std::string_view prompt);
 
-/// HttpError 400 with code "argument": "cannot take FIELD: PROBLEM", as problem_of() says it.
+/// HttpError 400 with code "argument": "cannot take FIELD: PROBLEM", with problem_of()'s text.
 [[noreturn]] void refuse_value(std::string_view field, std::string_view problem);
 
 /// HttpError 400 with code "argument": "cannot take FIELD: RULE, got VALUE".

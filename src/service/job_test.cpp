@@ -31,7 +31,7 @@ TEST(Job, TimesAreRfc3339) {
   EXPECT_EQ(time_text(Time(std::chrono::milliseconds(kMostTimeMs))), "9999-12-31T23:59:59.999Z");
 }
 
-TEST(Job, AQueuedOneAsJson) {
+TEST(Job, QueuedAsJson) {
   Job job{.id = "0123456789abcdef0123", .created = kNow};
   job.settings.prompt = "x";
   const json value = to_json(job, {}, 2);
@@ -80,7 +80,7 @@ TEST(Job, WarningsAsJsonInTheServicesLanguage) {
   EXPECT_EQ(spanish[1], "negative_prompt: el modelo lee 77 tokens; queda fuera: \"on \"ice\"\"");
 }
 
-TEST(Job, AnEndedOneAsJson) {
+TEST(Job, EndedAsJson) {
   Job job{.id = "0123456789abcdef0123",
           .state = JobState::kFailed,
           .created = kNow,
@@ -120,7 +120,7 @@ TEST(Job, AnEndedOneAsJson) {
             json({{"message", "it did not fit"}, {"code", "memory"}, {"param", "photo"}}));
 }
 
-TEST(Job, LongPromptsAreShortenedBetweenTwoCharacters) {
+TEST(Job, LongPromptsAreCutBetweenTwoCharacters) {
   JobSettings settings{{.prompt = std::string(1000, 'a'), .negative = std::string(1001, 'b')}};
   shorten_prompts(settings);
   EXPECT_EQ(settings.prompt, std::string(1000, 'a'));
@@ -134,7 +134,7 @@ TEST(Job, LongPromptsAreShortenedBetweenTwoCharacters) {
   EXPECT_FALSE(settings.negative);
 }
 
-TEST(Job, KeptTextGoesThereAndBack) {
+TEST(Job, KeptTextRoundTrips) {
   Job job{.id = "j", .face = 2, .keep_photo = true, .begun = 1, .gain = {1, 7}};
   job.settings.prompt = "x";
   job.settings.seed = 18446744073709551615U;
@@ -166,7 +166,7 @@ TEST(Job, ADamagedKeptTextIsAnError) {
   for (const auto& [key, value] : kept.items()) {
     json less = kept;
     less.erase(key);
-    // Of these two earlier versions did not know.
+    // Earlier versions did not write these two.
     if (key != "gain" && key != "warnings") expect_corrupt(less.dump());
     json wrong = kept;
     wrong[key] = "text";

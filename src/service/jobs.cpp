@@ -47,7 +47,7 @@ nlohmann::json JobView::short_json() const {
 
 Jobs::Jobs(Engine& engine, Store& store, const JobsOptions& options)
     : store_(store), options_(options) {
-  // The program may have ended between a job's end and what comes after it.
+  // The program may have ended after a job's end but before its photos were deleted.
   for (const Job& job : store.list(std::numeric_limits<int>::max())) forget_photos(job);
   worker_.emplace(engine, store, board_, tasks_,
                   Worker::Options{.keep_count = options.keep_count,
@@ -94,21 +94,21 @@ JobCounts Jobs::counts() const {
   return counts;
 }
 
-/// A client that was cut off and asks again: what it had is gone on with.
+/// The job of a client that was cut off and repeats its request.
 std::optional<JobView> Jobs::repeated(const NewJob& request) {
   if (request.begins_anew) return std::nullopt;
   const std::optional<Job> known = store_.find_repeated(request.repeat_key);
   if (known && known->digest != request.digest) {
     throw HttpError(422, "key_reused",
-                    "cannot take Idempotency-Key: it came before with another request\n  send a "
-                    "new key with a new request",
+                    "cannot take Idempotency-Key: it was used before with another request\n  send "
+                    "a new key with a new request",
                     "Idempotency-Key");
   }
   if (!known || known->state == JobState::kCancelled || known->state == JobState::kFailed)
     return std::nullopt;
   {
     const std::lock_guard guard(board_.mutex);
-    // It may be about to end as cancelled.
+    // The running job may be about to end as cancelled.
     if (board_.running && board_.running->job.id == known->id && board_.running->cancelled)
       return std::nullopt;
     attendances_.take_back(known->id);
@@ -124,12 +124,12 @@ void Jobs::refuse_where_full() const {
     if (board_.running) seconds_left = board_.running->progress.seconds_left.value_or(0);
   }
   throw HttpError(429, "queue_full",
-                  fmt::format("{} jobs wait already, which is the most\n  try again later",
+                  fmt::format("the queue is full: {} jobs are waiting\n  try again later",
                               options_.queue_limit))
       .after(std::chrono::seconds(static_cast<int>(std::clamp(seconds_left, 1.0, 60.0))));
 }
 
-/// The saved identity that the request names; empty where it has a photo.
+/// The saved identity named by the request; empty if it has a photo.
 std::string Jobs::identity_text(const NewJob& request) const {
   if (request.identity_id.empty()) return {};
   if (!store_.find_identity(request.identity_id))
@@ -137,9 +137,8 @@ std::string Jobs::identity_text(const NewJob& request) const {
   return read_small_file(store_.identity_file(request.identity_id), kMostIdentityBytes);
 }
 
-/// Writes the files, then the row that makes them a job: what a kill leaves in between belongs to
-/// nothing and is removed at the next start. Gives the other job where one of the same key came
-/// first.
+/// Writes the files, then the database row: after a kill in between, the next start removes the
+/// files. Returns the other job if one with the same key was added first.
 std::optional<JobView> Jobs::add(const NewJob& request, const Job& job,
                                  const std::string& identity) {
   const JobFiles files(store_.new_folder_of(job.id));
@@ -149,7 +148,7 @@ std::optional<JobView> Jobs::add(const NewJob& request, const Job& job,
     write_bytes(JobFiles::face_in(files.photo()), identity);
   }
   if (!request.pose.empty()) write_bytes(files.pose(), request.pose);
-  // Again, and now so that no other request comes in between.
+  // Checked again, now under the lock.
   const std::lock_guard guard(submitting_);
   if (auto known = repeated(request)) return known;
   refuse_where_full();
@@ -158,7 +157,7 @@ std::optional<JobView> Jobs::add(const NewJob& request, const Job& job,
 }
 
 JobView Jobs::submit(const NewJob& request) {
-  if (!accepts()) throw HttpError(503, "shutting_down", "the service is about to end");
+  if (!accepts()) throw HttpError(503, "shutting_down", "the service is shutting down");
   if (auto known = repeated(request)) return std::move(*known);
   refuse_where_full();
   Job job{.id = Store::new_id(),
@@ -215,8 +214,8 @@ JobView Jobs::cancel(const std::string& id) {
       board_.running->stop.request_stop();
       return;
     }
-    // The worker takes a job from the queue with the board's mutex, so it cannot begin with this
-    // one meanwhile.
+    // The worker takes jobs from the queue under the board's mutex, so it cannot start this one
+    // meanwhile.
     std::optional<Job> job = store_.find(id);
     if (!job) throw no_job(id);
     if (job->ended_already()) return;
@@ -255,7 +254,7 @@ Jobs::Attendance::~Attendance() {
   try {
     jobs_.abandon(id_);
   } catch (const std::exception&) {
-    // The disk fails: the job is made for nobody.
+    // The disk fails: the job runs although nobody waits for it.
   }
 }
 
@@ -288,7 +287,7 @@ void Jobs::forget_photos(const Job& job) const {
   try {
     JobFiles(store_.folder_of(job.id)).tidy(job);
   } catch (const Error&) {
-    // A link in its place: nothing of ours.
+    // A link in place of the folder: not ours.
   }
 }
 

@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 class JobsTest : public ServiceTest {
  protected:
-  /// Holds up the thread that computes until it is destroyed, so that jobs stay in the queue.
+  /// Blocks the compute thread until it is destroyed, so that jobs stay in the queue.
   class Pause {
    public:
     explicit Pause(Jobs& jobs)
@@ -57,7 +57,7 @@ class JobsTest : public ServiceTest {
   }
 };
 
-TEST_F(JobsTest, AJobBecomesItsPicturesAndForgetsThePhoto) {
+TEST_F(JobsTest, AJobMakesItsPicturesAndDeletesThePhoto) {
   begin();
   const std::string file = photo();
   NewJob job = request(file);
@@ -77,7 +77,7 @@ TEST_F(JobsTest, AJobBecomesItsPicturesAndForgetsThePhoto) {
   EXPECT_EQ(jobs().counts().steps, 4U);
 }
 
-TEST_F(JobsTest, TheEngineHearsThatItShouldStop) {
+TEST_F(JobsTest, TheEngineObeysStopRequests) {
   std::stop_source source;
   source.request_stop();
   const std::stop_token stop = source.get_token();
@@ -108,7 +108,7 @@ TEST_F(JobsTest, APhotoIsKeptOnRequest) {
   EXPECT_EQ(testing::bytes_of(folder_of(id) / "photo"), file);
 }
 
-TEST_F(JobsTest, AFullQueueIsRefusedWithATimeToComeBack) {
+TEST_F(JobsTest, AFullQueueAnswersWithRetryAfter) {
   begin({.queue_limit = 2});
   const std::string file = photo();
   {
@@ -128,7 +128,7 @@ TEST_F(JobsTest, AFullQueueIsRefusedWithATimeToComeBack) {
   jobs().submit(request(file));
 }
 
-TEST_F(JobsTest, WhatIsNoPhotoIsRefusedAndLeavesNothing) {
+TEST_F(JobsTest, ABadPhotoIsRefusedAndLeavesNothing) {
   begin();
   EXPECT_EQ(refusal([&] { jobs().submit(request("no picture")); }), "400 argument");
   const std::string file = photo();
@@ -141,7 +141,7 @@ TEST_F(JobsTest, WhatIsNoPhotoIsRefusedAndLeavesNothing) {
   EXPECT_EQ(job_folders(), 0);
 }
 
-TEST_F(JobsTest, ARequestThatComesAgainIsTheSameJob) {
+TEST_F(JobsTest, ARepeatedRequestIsTheSameJob) {
   begin();
   const std::string file = photo();
   NewJob job = request(file);
@@ -158,7 +158,7 @@ TEST_F(JobsTest, ARequestThatComesAgainIsTheSameJob) {
   job.digest = std::string(64, 'e');
   EXPECT_EQ(refusal([&] { jobs().submit(job); }), "422 key_reused");
   job.digest = std::string(64, 'd');
-  // What was cancelled is made anew.
+  // A cancelled job is made anew.
   jobs().cancel(other);
   EXPECT_NE(jobs().submit(job).job.id, other);
 }
@@ -194,7 +194,7 @@ TEST_F(JobsTest, AJobWhoseClientLeftIsCancelled) {
   EXPECT_FALSE(has_photo(id));
 }
 
-TEST_F(JobsTest, AJobThatWasDeliveredIsLeftAlone) {
+TEST_F(JobsTest, ADeliveredJobIsLeftAlone) {
   begin();
   const std::string file = photo();
   const Pause pause(jobs());
@@ -215,14 +215,14 @@ TEST_F(JobsTest, AJobWithARepeatKeyWaitsForItsClient) {
   const std::string id = jobs().submit(job).job.id;
   { const Jobs::Attendance client(jobs(), id); }
   ASSERT_TRUE(becomes(id, JobState::kRunning));
-  // The client that comes again finds it, and nobody cancels it once the grace is over.
+  // The returning client finds it, and it is not cancelled after the grace period.
   EXPECT_EQ(jobs().submit(job).job.id, id);
   const Jobs::Attendance client(jobs(), id);
   std::this_thread::sleep_for(100ms);
   EXPECT_NE(jobs().view(id).job.state, JobState::kCancelled);
 }
 
-TEST_F(JobsTest, StopsAndGoesOnToTheSamePixels) {
+TEST_F(JobsTest, StopsAndResumesToTheSamePixels) {
   const std::string file = photo();
   begin();
   const std::string whole = jobs().submit(request(file, 30)).job.id;
@@ -249,10 +249,10 @@ TEST_F(JobsTest, AJobThatKeepsEndingTheProgramIsGivenUp) {
   begin();
   ASSERT_TRUE(becomes(job.id, JobState::kFailed));
   EXPECT_EQ(jobs().view(job.id).job.error->message,
-            "the program ended 3 times while it made this job");
+            "the program ended 3 times while making this job");
 }
 
-TEST_F(JobsTest, AJobThatGainsAStepWithEachStartIsNotGivenUp) {
+TEST_F(JobsTest, AJobThatGainsAStepAtEachStartIsNotGivenUp) {
   const std::string file = photo();
   begin();
   const std::string whole = jobs().submit(request(file, 30)).job.id;
@@ -268,7 +268,7 @@ TEST_F(JobsTest, AJobThatGainsAStepWithEachStartIsNotGivenUp) {
     job.gain = gain;
     opened_store().update(job);
   };
-  // At the last start there were 4 steps, now there are more.
+  // The last start had 4 steps; now there are more.
   crash(3, {0, 4});
   begin();
   ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step > 0; }));
@@ -276,13 +276,13 @@ TEST_F(JobsTest, AJobThatGainsAStepWithEachStartIsNotGivenUp) {
   const Job stopped = *opened_store().find(id);
   EXPECT_EQ(stopped.begun, 0);
   EXPECT_GE(stopped.gain.step, 5);
-  // None since then.
+  // No gain since then.
   crash(3, {0, 29});
   begin();
   ASSERT_TRUE(becomes(id, JobState::kFailed));
   EXPECT_EQ(jobs().view(id).job.error->code, "internal");
   end();
-  // Two crashes are within bounds, and the next start ends it.
+  // Two crashes are allowed; the next start finishes the job.
   Job again = stopped;
   again.begun = 2;
   again.gain = {0, 29};
@@ -303,7 +303,7 @@ TEST_F(JobsTest, AfterACrashTheFirstStepIsSavedAtOnce) {
   EXPECT_FALSE(jobs().view(job.id).job.ended_already()) << jobs().view(job.id).json().dump();
 }
 
-/// A disk that fails: a file stands in the place of a job's folder.
+/// Simulates a failing disk: a file replaces a job's folder.
 class FailingFolder {
  public:
   explicit FailingFolder(fs::path folder) : folder_(std::move(folder)), aside_(folder_) {
@@ -320,7 +320,7 @@ class FailingFolder {
   fs::path folder_, aside_;
 };
 
-TEST_F(JobsTest, ADeviceThatFailsForAWhileIsWaitedFor) {
+TEST_F(JobsTest, ADeviceThatFailsForAWhileDelaysTheJob) {
   const std::string file = photo();
   begin({.patience = {.first = 20ms, .longest = 50ms, .in_all = 1h}});
   const std::string whole = jobs().submit(request(file, 30)).job.id;
@@ -337,15 +337,15 @@ TEST_F(JobsTest, ADeviceThatFailsForAWhileIsWaitedFor) {
     EXPECT_EQ(view.job.state, JobState::kRunning);
     EXPECT_NE(view.progress.waiting->message.find("0.png: Not a directory"), std::string::npos)
         << view.progress.waiting->message;
-    // Others are served meanwhile.
+    // Other work is done meanwhile.
     EXPECT_EQ(jobs().between(HttpRequest(), [](std::stop_token) { return 5; }), 5);
   }
   ASSERT_TRUE(becomes(id, JobState::kDone));
-  EXPECT_EQ(jobs().counts().steps, 60U);  // none was made twice
+  EXPECT_EQ(jobs().counts().steps, 60U);  // no step was repeated
   EXPECT_TRUE(picture_of(id) == picture_of(whole));
 }
 
-TEST_F(JobsTest, ADeviceThatFailsForGoodEndsTheJobWithItsReason) {
+TEST_F(JobsTest, ADeviceThatFailsForGoodFailsTheJobWithItsReason) {
   const std::string file = photo();
   begin({.patience = {.first = 5ms, .longest = 10ms, .in_all = 100ms}});
   const std::string id = jobs().submit(request(file, 30)).job.id;
@@ -356,7 +356,7 @@ TEST_F(JobsTest, ADeviceThatFailsForGoodEndsTheJobWithItsReason) {
   EXPECT_NE(jobs().view(id).job.error->message.find("Not a directory"), std::string::npos);
 }
 
-TEST_F(JobsTest, WaitingForADeviceIsCutShortByCancelAndByTheEnd) {
+TEST_F(JobsTest, CancelAndStopInterruptWaitingForADevice) {
   const std::string file = photo();
   const PatienceOptions for_ever{.first = 1h, .longest = 1h, .in_all = 10h};
   for (const bool by_user : {true, false}) {
@@ -380,7 +380,7 @@ TEST_F(JobsTest, WaitingForADeviceIsCutShortByCancelAndByTheEnd) {
   }
 }
 
-TEST_F(JobsTest, PhotosOfEndedJobsAreForgottenAtTheStart) {
+TEST_F(JobsTest, PhotosOfEndedJobsAreDeletedAtTheStart) {
   Job job = ended_job();
   add(job);
   for (const char* name : {"photo", "photo.json", "run.resume", "0.png", ".semblance-71-3.tmp",
@@ -412,7 +412,7 @@ TEST_F(JobsTest, ResultsAreKeptByCount) {
   EXPECT_FALSE(fs::exists(folder_of(ids[0])));
 }
 
-TEST_F(JobsTest, AFailureIsToldInTheJob) {
+TEST_F(JobsTest, AFailureIsReportedInTheJob) {
   begin();
   const std::string file = photo();
   NewJob job = request(file);
@@ -421,12 +421,11 @@ TEST_F(JobsTest, AFailureIsToldInTheJob) {
   ASSERT_TRUE(becomes(id, JobState::kFailed));
   const JobView view = jobs().view(id);
   EXPECT_EQ(view.job.error->code, "argument");
-  EXPECT_EQ(view.job.error->message,
-            "face: the photo shows 1 faces, face 5 came (they count from 0)");
+  EXPECT_EQ(view.job.error->message, "face: the photo shows 1 faces, got face 5 (counted from 0)");
   EXPECT_FALSE(has_photo(id));
 }
 
-TEST_F(JobsTest, WhatDoesNotFitFailsWithAWayOut) {
+TEST_F(JobsTest, WhatDoesNotFitFailsWithASuggestion) {
   begin();
   const std::string file = photo();
   const std::string id = jobs().submit(request(file, 2, 2048)).job.id;
@@ -439,7 +438,7 @@ TEST_F(JobsTest, WhatDoesNotFitFailsWithAWayOut) {
             std::string::npos);
 }
 
-TEST_F(JobsTest, WorkGoesBetweenTheStepsOfAJob) {
+TEST_F(JobsTest, WorkRunsBetweenTheStepsOfAJob) {
   begin();
   const std::string file = photo();
   const std::string id = jobs().submit(request(file, 100, 128)).job.id;
@@ -450,7 +449,7 @@ TEST_F(JobsTest, WorkGoesBetweenTheStepsOfAJob) {
   EXPECT_TRUE(becomes(id, JobState::kCancelled));
 }
 
-TEST_F(JobsTest, WorkThatDoesNotFitBesideAJobWaitsForItsEnd) {
+TEST_F(JobsTest, WorkThatDoesNotFitBesideAJobRunsAfterIt) {
   begin();
   const std::string file = photo();
   const std::string id = jobs().submit(request(file, 20)).job.id;
@@ -462,7 +461,7 @@ TEST_F(JobsTest, WorkThatDoesNotFitBesideAJobWaitsForItsEnd) {
   });
   EXPECT_EQ(tries, 2);
   EXPECT_EQ(state, static_cast<int>(JobState::kDone));
-  // Without a job beside it there is nothing to wait for.
+  // Without a running job the error is final.
   EXPECT_EQ(refusal([&] {
               jobs().between(HttpRequest(), [](std::stop_token) {
                 fail(ErrorKind::kMemory, "it does not fit");
@@ -472,7 +471,7 @@ TEST_F(JobsTest, WorkThatDoesNotFitBesideAJobWaitsForItsEnd) {
             "memory");
 }
 
-TEST_F(JobsTest, WorkOfAClientThatLeftIsNotDone) {
+TEST_F(JobsTest, WorkOfAClientThatLeftIsSkipped) {
   begin();
   std::atomic<bool> done = false;
   {
@@ -485,7 +484,7 @@ TEST_F(JobsTest, WorkOfAClientThatLeftIsNotDone) {
   EXPECT_FALSE(done);
 }
 
-TEST_F(JobsTest, AnEndingServiceTakesNothing) {
+TEST_F(JobsTest, AStoppedServiceAcceptsNothing) {
   begin();
   jobs().stop();
   EXPECT_FALSE(jobs().accepts());

@@ -32,7 +32,7 @@ constexpr std::string_view name_of(ParameterKind kind) {
   return kNames[static_cast<std::size_t>(kind)];
 }
 
-/// The range in a schema's words.
+/// The range in JSON Schema's terms.
 Json limits_of(const Parameter& row, ParameterKind kind) {
   const double most = most_of(row, Asker::kService);
   switch (kind) {
@@ -86,7 +86,7 @@ void each_row(F&& f) {
       none);
 }
 
-/// What has no default may be null.
+/// Parameters without a default may be null.
 Json settings_properties() {
   Json properties = Json::object();
   each_row([&](const Parameter& row, ParameterKind kind, bool may_be_null) {
@@ -97,7 +97,7 @@ Json settings_properties() {
   return properties;
 }
 
-/// "size" is one field for two of ours, and stands in the document.
+/// "size" stands for both width and height; the document itself describes it.
 void put_openai_fields(Json& properties) {
   each_row([&](const Parameter& row, ParameterKind kind, bool) {
     if (row.openai_name == "size") return;

@@ -1,4 +1,4 @@
-// How a request is known when it comes again: a client that was cut off must not pay for two jobs.
+// Recognises a repeated request: a client that was cut off and tries again gets one job, not two.
 #pragma once
 
 #include "service/http.h"
@@ -12,8 +12,8 @@ namespace semblance::service {
 /// HttpError(400) for a key that is none, HttpError(503) where libcrypto is missing.
 void take_repeat_key(NewJob& job, const HttpRequest& request);
 
-/// SHA-256 of the path and all that was sent, in hex. The boundaries of a form are no part of it:
-/// they are another at each try.
+/// SHA-256 of the path and the body, in hex. A form's boundary is left out: it changes with each
+/// try.
 std::string digest_of(const HttpRequest& request);
 
 }  // namespace semblance::service

@@ -1,5 +1,5 @@
-// /sdapi/v1/...: AUTOMATIC1111's web UI's API, made by jobs of ours. A client that leaves ends its
-// job; /progress and /interrupt mean the jobs of clients that wait.
+// /sdapi/v1/...: the API of AUTOMATIC1111's web UI. A client that leaves ends its job; /progress
+// and /interrupt apply to the jobs that clients wait for.
 #include <fmt/chrono.h>
 
 #include <algorithm>
@@ -19,7 +19,7 @@ std::string timestamp(Time time) {
   return fmt::format("{:%Y%m%d%H%M%S}", fmt::gmtime(static_cast<std::time_t>(unix_seconds(time))));
 }
 
-/// The jobs for which a client waits at /sdapi/v1/txt2img, the oldest first. Thread-safe.
+/// The jobs that clients of /sdapi/v1/txt2img wait for, the oldest first. Thread-safe.
 class Waited {
  public:
   class Entry {
@@ -58,10 +58,10 @@ class Waited {
  private:
   mutable std::mutex mutex_;
   std::vector<std::string> ids_;
-  std::string interrupted_;  // forgotten when the next one comes
+  std::string interrupted_;  // cleared by the next job
 };
 
-/// The one that runs, else the one whose turn comes first; nothing where nobody waits.
+/// The running one, otherwise the next in the queue; nothing if nobody waits.
 std::optional<JobView> current(const Jobs& jobs, const Waited& waited) {
   std::optional<JobView> first;
   for (const std::string& id : waited.ids()) {
@@ -99,7 +99,7 @@ HttpResponse txt2img(Context& context, Waited& waited, const HttpRequest& reques
     }
   }
   if (made.interrupted) {
-    // As there: what was done until then is the result.
+    // As in the web UI, the result is what was finished until then.
     wanted.job.warnings.push_back(fmt::format("interrupted: {} of {} pictures were done",
                                               job.pictures.size(), job.settings.count));
   }
@@ -116,7 +116,7 @@ HttpResponse txt2img(Context& context, Waited& waited, const HttpRequest& reques
 
 std::string text_of(const JobView& view) {
   if (view.job.state == JobState::kRunning) return view.progress.stage;
-  return fmt::format("waiting, {} before it", view.position.value_or(0));
+  return fmt::format("waiting, {} ahead", view.position.value_or(0));
 }
 
 HttpResponse progress(const Context& context, const Waited& waited, const HttpRequest& request) {
@@ -175,7 +175,7 @@ void add_a1111_routes(Router& router, Context& context) {
   });
   router.add("POST", "/sdapi/v1/options", [&model](const HttpRequest& request, const Captures&) {
     check_options(request.body, model);
-    return json_response("null");  // as there
+    return json_response("null");  // as in the web UI
   });
 }
 

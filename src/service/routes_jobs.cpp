@@ -1,4 +1,4 @@
-// /api/jobs: to put a job into the queue, follow it, end it, take its pictures.
+// /api/jobs: submit, follow, cancel and remove jobs, and fetch their pictures.
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -20,7 +20,7 @@ int whole_number(std::string_view text, std::string_view name, int least, int mo
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size() || number < least || number > most) {
     throw HttpError(400, "argument",
-                    fmt::format("{} must be a whole number from {} to {}, '{}' came", name, least,
+                    fmt::format("{}: expected a whole number from {} to {}, got '{}'", name, least,
                                 most, text.substr(0, 40)),
                     name);
   }
@@ -36,13 +36,14 @@ NewJob read_job(const std::vector<Part>& parts) {
   expect_parts(parts, {"settings", "photo", "identity", "face", "pose", "keep_photo"});
   const std::string_view settings = data_of(parts, "settings");
   if (settings.empty())
-    throw HttpError(400, "argument", "the part 'settings' is needed: a JSON object", "settings");
+    throw HttpError(400, "argument", "the part 'settings' is missing: expected a JSON object",
+                    "settings");
   NewJob job{.settings = parse_settings(settings)};
   job.photo = data_of(parts, "photo");
   job.identity_id = data_of(parts, "identity");
   if (job.photo.empty() == job.identity_id.empty()) {
     throw HttpError(400, "argument",
-                    "one of 'photo' (a picture's file) and 'identity' (of a saved one) is needed",
+                    "expected one of 'photo' (an image file) and 'identity' (a saved face's id)",
                     "photo");
   }
   if (const auto face = data_of(parts, "face"); !face.empty())
@@ -50,12 +51,12 @@ NewJob read_job(const std::vector<Part>& parts) {
   job.pose = data_of(parts, "pose");
   const std::string_view keep = data_of(parts, "keep_photo");
   if (!keep.empty() && keep != "true" && keep != "false")
-    throw HttpError(400, "argument", "keep_photo must be true or false", "keep_photo");
+    throw HttpError(400, "argument", "keep_photo: expected true or false", "keep_photo");
   job.keep_photo = keep == "true";
   return job;
 }
 
-/// A job's changes as they come. Lives as long as the stream.
+/// Streams a job's changes. Lives as long as the stream.
 class Events {
  public:
   Events(Jobs& jobs, std::string id) : jobs_(jobs), id_(std::move(id)) {}
@@ -120,7 +121,7 @@ HttpResponse picture_response(Jobs& jobs, const HttpRequest& request, const Capt
   // A job's pictures never change.
   response.headers["Cache-Control"] = "private, max-age=31536000, immutable";
   if (request.query.contains("signature")) {
-    // A link of its own right may stand on any page: others were refused.
+    // The gate has checked the signature; a signed link may be used on any page.
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin";
     response.headers["Cache-Control"] =
         fmt::format("private, max-age={}", std::chrono::seconds(Links::kLife).count());
@@ -139,8 +140,8 @@ std::string event_text(std::string_view name, std::string_view data) {
 }
 
 std::string submit_job(Context& context, const HttpRequest& request, JobRequest& job) {
-  // Moved out, so that they go with this function; until then they stay booked. The texts go at
-  // once: the queue has them on disk.
+  // Moved out, so that they are freed when this function ends; until then they stay booked. The
+  // prompts are freed at once: the queue has them on disk.
   const std::string photo = std::move(job.photo);
   const std::optional<std::string> pose = std::move(job.pose);
   NewJob wanted{.settings = job.settings,

@@ -1,6 +1,5 @@
-// /v1/...: the OpenAI API's pictures, made by jobs of ours. A client that leaves ends its job; one
-// that comes again with the same Idempotency-Key, or as the official clients mark a second try,
-// gets the job that it had.
+// /v1/...: the OpenAI API's image requests. A client that leaves ends its job; one that returns
+// with the same Idempotency-Key, or with the official clients' retry header, gets the job it had.
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -19,7 +18,7 @@ using std::chrono::milliseconds;
 
 namespace fs = std::filesystem;
 
-/// A conversion that takes more waits for its turn with the models' memory.
+/// Conversions that need more memory run on the compute thread, within the models' memory.
 constexpr std::uint64_t kConversionBytes = kServiceBytes / 3;
 
 void convert(const File& file, const fs::path& path, const ImagesEdit& edit,
@@ -29,8 +28,8 @@ void convert(const File& file, const fs::path& path, const ImagesEdit& edit,
   out.commit();
 }
 
-/// The picture's file in the format that was asked for. Another than PNG is made once, and kept
-/// beside it.
+/// The picture's file in the requested format. Formats other than PNG are converted once and kept
+/// beside the PNG.
 std::shared_ptr<const File> in_format(Context& context, const HttpRequest& request,
                                       const ImagesEdit& edit, const Job& job, std::size_t n) {
   const auto png = context.jobs.picture(job.id, n);
@@ -52,7 +51,7 @@ std::shared_ptr<const File> in_format(Context& context, const HttpRequest& reque
       const std::uint64_t left = context.engine.pipeline().workspace().left_bytes();
       if (bytes > left) {
         fail(ErrorKind::kMemory,
-             "cannot convert the picture: it takes {}, of the budget {} are left\n  ask for png",
+             "cannot convert the picture: it needs {}, the budget has {} left\n  ask for png",
              bytes_text(bytes), bytes_text(left));
       }
       convert(*png, path, edit, text);
@@ -75,7 +74,7 @@ MadePicture made(Context& context, const HttpRequest& request, const ImagesEdit&
   return made;
 }
 
-/// A preview in the format that was asked for, in base64: some ten KiB.
+/// A preview in the requested format, in base64; some tens of KiB.
 Body preview_in_format(const std::string& jpeg, const ImagesEdit& edit) {
   if (edit.format == "jpeg") return base64(jpeg);
   const std::vector<std::byte> bytes =
@@ -84,7 +83,7 @@ Body preview_in_format(const std::string& jpeg, const ImagesEdit& edit) {
   return base64({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
-/// The events of an edit that streams. Lives as long as the connection.
+/// The events of a streaming edit. Lives as long as the connection.
 class EditStream {
  public:
   EditStream(Context& context, const HttpRequest& request, ImagesEdit edit, const std::string& id)
@@ -126,7 +125,7 @@ class EditStream {
       end();
       if (view.job.state != JobState::kDone) out += error_event(failure_of(view.job, edit_.job));
     }
-    // Lines that keep proxies and clients from taking silence for an end.
+    // Comments keep proxies and clients from timing out.
     const auto now = std::chrono::steady_clock::now();
     if (out.empty() && now - spoke_ > std::chrono::seconds(5)) out += ": still at work\n\n";
     if (!out.empty()) spoke_ = now;
@@ -140,7 +139,7 @@ class EditStream {
   }
 
   Context& context_;
-  HttpRequest request_;  // to see the client leave
+  HttpRequest request_;  // to notice that the client leaves
   ImagesEdit edit_;
   Jobs::Attendance attendance_;
   std::uint64_t seen_ = ~std::uint64_t{0};
@@ -199,7 +198,7 @@ void add_openai_routes(Router& router, Context& context) {
           return error_response(
               400, "argument",
               fmt::format(
-                  "cannot make a picture from {}: it takes a photo and a prompt\n  send both to "
+                  "cannot make a picture from {}: expected a photo and a prompt\n  send both to "
                   "POST /v1/images/edits, as image and prompt",
                   has_photo ? "a photo alone" : "a prompt alone"),
               has_photo ? "prompt" : "image");

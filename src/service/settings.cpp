@@ -19,7 +19,7 @@ std::string shown(const json& value) {
   return text.size() > 60 ? text.substr(0, 57) + "..." : text;
 }
 
-/// The value of a JSON value; none where it is of another kind, or of no such number.
+/// The C++ value of a JSON value; nothing if its type or number does not match T.
 template <typename T>
 std::optional<T> value_in(const json& value) {
   constexpr ParameterKind kind = kind_of<T>();
@@ -32,7 +32,7 @@ std::optional<T> value_in(const json& value) {
   } else if constexpr (kind == ParameterKind::kWhole) {
     constexpr double kMost = 1e9;
     const double number = value.is_number() ? value.get<double>() : NAN;
-    // 5.0 is a whole number, too, as some languages write them all.
+    // 5.0 counts as a whole number: some languages write all numbers that way.
     if (std::abs(number) <= kMost && number == std::floor(number)) return static_cast<T>(number);
   }
   return std::nullopt;
@@ -58,7 +58,7 @@ void read_value(const Parameter& row, const json& value, T& member) {
   }
 }
 
-/// Throws unless there is such a setting.
+/// Throws unless a setting has this name.
 void check_name(const std::string& name) {
   std::vector<std::string_view> known;
   JobSettings none;
@@ -72,8 +72,8 @@ void check_name(const std::string& name) {
 
 HttpError no_settings(const std::string& why) { return {400, "argument", why, "settings"}; }
 
-/// Takes at most three times the text's memory, whatever it holds: an unknown key ends it, and what
-/// lies inside a list or another object is dropped, since no setting is one.
+/// Uses at most three times the text's memory, whatever the text is: an unknown key stops it, and
+/// the contents of lists and objects are dropped, since no setting is one.
 json parse_flat(std::string_view text) {
   static constexpr int kMostDepth = 64;
   const json::parser_callback_t keep = [](int depth, json::parse_event_t event, json& value) {
@@ -87,10 +87,9 @@ json parse_flat(std::string_view text) {
   try {
     return json::parse(text.begin(), text.end(), keep);
   } catch (const json::parse_error& error) {
-    throw no_settings(fmt::format(
-        "cannot read the settings: they must be JSON, and are not at byte {}", error.byte));
+    throw no_settings(fmt::format("cannot read the settings: invalid JSON at byte {}", error.byte));
   } catch (const json::exception&) {
-    throw no_settings("cannot read the settings: they hold a number that is too large");
+    throw no_settings("cannot read the settings: a number is too large");
   }
 }
 
@@ -109,7 +108,7 @@ JobSettings read_settings(const json& value) {
       },
       settings);
   if ((settings.width == 0) != (settings.height == 0)) {
-    throw HttpError(400, "argument", "width and height come both or not at all",
+    throw HttpError(400, "argument", "expected both width and height, or neither",
                     settings.width == 0 ? "width" : "height");
   }
   check_settings(settings);
@@ -117,12 +116,12 @@ JobSettings read_settings(const json& value) {
 }
 
 JobSettings parse_settings(std::string_view text) {
-  // Two prompts with each of their bytes written as \u0001, and the rest.
+  // Two prompts with each byte written as \u0001, and the other settings.
   constexpr std::size_t kLimitBytes = 2 * 6 * kMostPromptBytes + (std::size_t{16} << 10U);
   if (text.size() > kLimitBytes) {
     throw HttpError(
         413, "too_large",
-        fmt::format("the settings have {} bytes, {} are the most", text.size(), kLimitBytes),
+        fmt::format("expected settings of at most {} bytes, got {}", kLimitBytes, text.size()),
         "settings");
   }
   return read_settings(parse_flat(text));
@@ -158,11 +157,10 @@ Size size_of(const JobSettings& settings, Size frame, int native_side) {
   const Size size = picture_size(choice, frame, native_side);
   const int most = most_of_job(parameters::kWidth);
   if (std::max(size.w, size.h) > most) {
-    fail(
-        ErrorKind::kArgument,
-        "cannot make a picture of {}x{}, as the photo's shape has it: a side is at most {}\n  name "
-        "width and height",
-        size.w, size.h, most);
+    fail(ErrorKind::kArgument,
+         "cannot make a picture of {}x{}, the photo's shape: a side is at most {}\n  set width and "
+         "height",
+         size.w, size.h, most);
   }
   return size;
 }

@@ -1,4 +1,4 @@
-// The settings of a job, as JSON has them, and as the pipeline takes them.
+// A job's settings in JSON, and as a request to the pipeline.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -10,19 +10,19 @@
 
 namespace semblance::service {
 
-/// Reads an object with "prompt" and any of the other parameters, by their rows' names. null is as
-/// absent. Throws HttpError(400) whose param is the key: one that is unknown, of a wrong type, or
-/// of a value that no job can have.
+/// Reads an object with "prompt" and any of the other parameters, by their rows' names. null counts
+/// as absent. Throws HttpError(400) with the key as param: for an unknown key, a wrong type, or a
+/// value that no job may have.
 JobSettings parse_settings(std::string_view json);
 JobSettings read_settings(const nlohmann::json& json);
 nlohmann::json to_json(const JobSettings& settings);
 
-/// The first picture's request; its sides are 0 where the settings leave them to the photo, its
-/// guidance is the model's where they name none.
+/// The first picture's request. Its sides are 0 if the settings leave them to the photo; its
+/// guidance is the model's unless the settings have one.
 Request request_of(const JobSettings& settings, double native_guidance);
 
-/// The pictures' size where the face stands in a picture of `frame`. Throws Error(kArgument) where
-/// the settings leave it to the photo, and its shape makes a side longer than a job can have.
+/// The pictures' size for a photo of size `frame`. Throws Error(kArgument) if the size is left to
+/// the photo and its shape makes a side longer than a job may have.
 Size size_of(const JobSettings& settings, Size frame, int native_side);
 
 }  // namespace semblance::service

@@ -73,7 +73,7 @@ std::string decoded_path(std::string_view text) {
 
 Target parse_target(std::string_view target) {
   if (has_control(target) || target.find_first_of(" #") != std::string_view::npos) {
-    refuse("target", "must have no blanks, control characters or #", target);
+    refuse("target", "must have no spaces, control characters or #", target);
   }
   Target parsed;
   const std::size_t mark = target.find('?');

@@ -1,4 +1,4 @@
-// The thread that computes: one job after the other, since one picture takes all cores.
+// The compute thread: one job after the other, since a picture takes all cores.
 #pragma once
 
 #include <chrono>
@@ -18,14 +18,14 @@ class Worker {
   struct Options {
     int keep_count = 200;                    // results
     std::chrono::hours keep_age{24 * 14};    // of results
-    std::chrono::seconds release_after{60};  // without work the models are given back
+    std::chrono::seconds release_after{60};  // idle time before the models are released
     JobMaker::Options making = {};
   };
 
-  /// Begins to work. `between` is called before each job, and between the steps of one.
+  /// Starts working. `between` is called before each job and between a job's steps.
   Worker(Engine& engine, Store& store, Board& board, Tasks& tasks, const Options& options,
          std::function<void()> between);
-  /// The board must say that the service stops.
+  /// The board must be stopping.
   ~Worker() { join(); }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
