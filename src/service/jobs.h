@@ -27,8 +27,7 @@ struct JobsOptions {
   int keep_count = 200;                    // results
   std::chrono::hours keep_age{24 * 14};    // of results
   std::chrono::seconds release_after{60};  // idle time before the models are released
-  int begin_limit =
-      3;  // consecutive starts in which the program ended before the job gained a step
+  int begin_limit = 3;  // consecutive starts that ended the program before the job gained a step
   std::chrono::milliseconds save_every{2000};  // the running job's state
   PatienceOptions patience = {};               // with a failing device
 };
