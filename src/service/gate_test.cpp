@@ -444,25 +444,25 @@ TEST(Gate, RefusesMalformedOptions) {
         "https://[::1]"}) {
     EXPECT_EQ(error({.public_url = url}),
               "argument: cannot take the public URL " + url +
-                  ": expected http:// or https://, a host's name and at most a path, as in "
+                  ": expected http:// or https://, a host name and an optional path, such as "
                   "https://semblance.example");
   }
   for (const std::string proxy : {"", "localhost", "10.0.0.0/8", "1.2.3", "[::1]"}) {
     EXPECT_EQ(error({.proxies = {proxy}}),
-              "argument: cannot believe the proxy " + proxy +
-                  ": expected an address in numbers, as in 127.0.0.1 or 2001:db8::1");
+              "argument: cannot trust the proxy " + proxy +
+                  ": expected a numeric address, such as 127.0.0.1 or 2001:db8::1");
   }
   const auto refuses = [&](const std::string& key, const std::string& got) {
     EXPECT_EQ(error({.key = key}),
               "argument: cannot take the key: expected 16 to 512 visible ASCII characters without "
-              "blanks, got " +
+              "spaces, got " +
                   got + "\n  `head -c 24 /dev/urandom | base64` makes one");
   };
   refuses(std::string(15, 'k'), "15 characters");
   refuses("k", "1 characters");
   refuses(std::string(513, 'k'), "513 characters");
-  refuses("a key with some blanks", "22 bytes with others among them");
-  refuses("sixteen and more \xC3\xA9", "19 bytes with others among them");
+  refuses("a key with some spaces", "22 bytes with other characters");
+  refuses("sixteen and more \xC3\xA9", "19 bytes with other characters");
   EXPECT_EQ(error({.key = std::string(16, 'k')}), "no error");
   EXPECT_EQ(error({.key = std::string(512, 'k')}), "no error");
 }
