@@ -105,9 +105,6 @@ class Fetcher {
   int next_ = 1;
 };
 
-/// Percent-encodes each part of a path.
-std::string url_path(std::string_view path);
-
 /// Seconds that a Retry-After asks for: a number, or a date; nothing (-1) for another text.
 long retry_after_seconds(std::string_view header);
 
