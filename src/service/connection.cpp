@@ -126,6 +126,7 @@ bool Booking::resize(std::uint64_t bytes) {
   if (bytes > had && !after.take(bytes - had)) return false;
   if (bytes < had) after.give(had - bytes);
   if (&before != &after) before.give(bytes_);
+  if (is_work_) core_.work_bytes += bytes - bytes_;
   bytes_ = bytes;
   return true;
 }
@@ -133,7 +134,7 @@ bool Booking::resize(std::uint64_t bytes) {
 // ---- One request and its response
 
 struct Connection::Exchange {
-  explicit Exchange(ServerCore& shared) : core(shared), booking(shared), work(shared) {}
+  explicit Exchange(ServerCore& shared) : core(shared), booking(shared), work(shared, true) {}
   ~Exchange() {
     if (is_begun) --core.handling;
   }
@@ -394,7 +395,8 @@ std::optional<HttpResponse> Connection::find_route(Exchange& exchange) {
   return response;
 }
 
-/// Books the body's memory before it is received. `bytes`: its size, as far as it is known.
+/// Books the body's memory before it is received. `bytes`: its size, as far as it is known. Waits
+/// while a handler's own work takes the memory.
 std::optional<HttpResponse> Connection::book_body(Exchange& exchange, std::uint64_t bytes) {
   const HttpLimits& limits = core_.limits;
   const std::uint64_t limit = exchange.body_limit();
@@ -405,7 +407,14 @@ std::optional<HttpResponse> Connection::book_body(Exchange& exchange, std::uint6
   // In large steps, so that a chunked body does not book for every chunk.
   const auto wanted = is_chunked ? std::min(limit, std::max(bytes, 2 * booking.bytes())) : bytes;
   const bool is_large = wanted > limits.small_body;
-  if (!booking.resize(wanted)) {
+  const auto end = Clock::now() + limits.idle_time;
+  while (!booking.resize(wanted)) {
+    // Handlers' work (planning, converting) is over soon; other bodies may take long to arrive.
+    if (is_large && core_.work_bytes > 0 && Clock::now() < end) {
+      if (socket_->is_left()) throw Closed();
+      std::this_thread::sleep_for(20ms);
+      continue;
+    }
     return busy(fmt::format("take the request now: all request bodies together may have {} bytes",
                             is_large ? limits.bodies_bytes : limits.small_bodies_bytes));
   }
@@ -429,14 +438,17 @@ void Connection::receive_body(Exchange& exchange, bool is_kept) {
   std::string_view bytes = received_;
   std::string waste;
   std::uint64_t got = 0;
-  const auto begin = Clock::now();
-  auto progressed = begin;
+  auto begin = Clock::now(), progressed = begin;
   while (true) {
     if (is_kept && head.is_chunked && !bytes.empty()) {
+      const auto booking = Clock::now();
       const std::uint64_t most = exchange.head.request.body.size() + bytes.size();
       if (auto refusal = book_body(exchange, std::min(most, exchange.body_limit()))) {
         throw HttpError(std::move(*refusal));
       }
+      const auto waited = Clock::now() - booking;  // not the client's fault
+      begin += waited;
+      progressed += waited;
     }
     reader.take(bytes, is_kept ? exchange.head.request.body : waste);
     exchange.held.set(exchange.head.request.body.size());

@@ -48,6 +48,7 @@ struct ServerCore {
   const HttpLimits limits;
   Pool bodies;
   Pool small_bodies;
+  std::atomic<std::uint64_t> work_bytes = 0;  // of the pools, booked for handlers' own work
   std::atomic<bool> stopping = false;
   std::atomic<std::uint64_t> requests = 0;
   std::atomic<std::uint64_t> responses_4xx = 0;
@@ -62,7 +63,8 @@ struct ServerCore {
 /// Bytes booked for one request or response.
 class Booking {
  public:
-  explicit Booking(ServerCore& core) : core_(core) {}
+  /// `is_work`: for a handler's own work, and not for a body or text.
+  explicit Booking(ServerCore& core, bool is_work = false) : core_(core), is_work_(is_work) {}
   ~Booking() { resize(0); }
   Booking(const Booking&) = delete;
   Booking& operator=(const Booking&) = delete;
@@ -73,6 +75,7 @@ class Booking {
 
  private:
   ServerCore& core_;
+  bool is_work_;
   std::uint64_t bytes_ = 0;
 };
 

@@ -33,8 +33,9 @@ struct EngineOptions {
 /// The part of the budget that is reserved for requests and planning; the rest is the models'.
 inline constexpr std::uint64_t kServiceBytes = std::uint64_t{48} << 20U;
 
-/// What a plan books of it while it is made. SDXL at 1024x1024 takes 16 MiB; 2048x2048 in too small
-/// a budget takes 38, the excess being covered by connections that are not open.
+/// What a plan books of it while it is made: all that large request bodies share, so that they
+/// wait. SDXL at 1024x1024 takes 16 MiB; 2048x2048 in too small a budget takes 38, the excess being
+/// covered by connections that are not open.
 inline constexpr std::uint64_t kPlanningBytes = std::uint64_t{24} << 20U;
 
 struct ModelFacts {

@@ -36,10 +36,10 @@ struct HttpRequest {
   /// still holds, until it calls this again or ends. Call on the handler's own thread.
   std::function<void(std::uint64_t kept_bytes)> drop_body = [](std::uint64_t) {};
 
-  /// Books memory for the handler's own work from the pool of all large request bodies; at most the
-  /// whole pool. Waits until there is room. Replaces the previous booking, and ends with the
-  /// handler. Throws Error(kCancelled) when the client leaves, HttpError (503) after
-  /// HttpLimits::idle_time. Call on the handler's own thread.
+  /// Books memory for the handler's own work from the pool of all large request bodies, which wait
+  /// for it; so keep it short. At most the whole pool. Waits until there is room. Replaces the
+  /// previous booking, and ends with the handler. Throws Error(kCancelled) when the client leaves,
+  /// HttpError (503) after HttpLimits::idle_time. Call on the handler's own thread.
   std::function<void(std::uint64_t bytes)> book = [](std::uint64_t) {};
 
   /// The header's value, "" if there is none. `name` in lower case.

@@ -1,3 +1,5 @@
+#include <future>
+
 #include "memory/heap.h"
 #include "memory/meter.h"
 #include "service/server_test.h"
@@ -144,6 +146,30 @@ TEST_F(ServerLimits, HandlersBookMemoryFromTheBodiesPool) {
   EXPECT_EQ(first.reply().body, "\"booked\"");
   EXPECT_EQ(server_->counts().bodies_bytes, 0U);
   EXPECT_EQ(ask(request("GET", "/book/1000000")).status, 200) << "at most the whole pool";
+}
+
+/// A plan takes the whole pool: a photo that arrives meanwhile must not be refused.
+TEST_F(ServerLimits, ALargeBodyWaitsForAHandlersMemory) {
+  start({.bodies_bytes = 300'000, .start_time = 200ms});
+  Client planning = client();
+  planning.send(request("GET", "/book/300000"));
+  ASSERT_TRUE(becomes_true([&] { return seen_->calls == 1; }));
+  const auto answer = [this](const std::string& text) {
+    return std::async(std::launch::async, [this, text] { return ask(text).body; });
+  };
+  const std::string body(70'000, 'x');
+  auto whole = answer(request("POST", "/store", "", body));
+  auto chunked = answer(
+      "POST /store HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n11170\r\n" +
+      body + "\r\n0\r\n\r\n");
+  EXPECT_EQ(whole.wait_for(500ms), std::future_status::timeout);
+  EXPECT_EQ(chunked.wait_for(500ms), std::future_status::timeout);
+  EXPECT_EQ(ask(request("POST", "/store", "", std::string(60'000, 'x'))).body, "60000");
+  seen_->may_end = true;
+  EXPECT_EQ(planning.reply().body, "\"booked\"");
+  EXPECT_EQ(whole.get(), "70000");
+  EXPECT_EQ(chunked.get(), "70000");
+  EXPECT_TRUE(becomes_true([&] { return server_->counts().bodies_bytes == 0; }));
 }
 
 TEST_F(ServerLimits, SlowRequestsAreEnded) {
