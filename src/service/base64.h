@@ -1,4 +1,6 @@
 // Base64 (RFC 4648, section 4), for pictures in JSON.
+// Not libcrypto's: that library is opened only for signatures, and accepts several encodings of the
+// same bytes.
 #pragma once
 
 #include <optional>

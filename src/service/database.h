@@ -6,6 +6,9 @@
 //
 // Not thread-safe. All functions throw Error(kDevice) if the disk fails, Error(kCorrupt) for a
 // damaged file.
+//
+// Not SQLiteCpp: it would be a dependency for these two classes, and does not tell a failing disk
+// from a damaged file.
 #pragma once
 
 #include <sqlite3.h>

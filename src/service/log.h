@@ -4,6 +4,8 @@
 //   2026-01-31T12:00:00.123Z failed job: 0123456789abcdef0123: memory: cannot fit: ...
 //
 // It never contains a key, a prompt or a photo. Thread-safe.
+//
+// Not spdlog: it blocks on a slow reader, or needs a queue and a thread.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 // JSON that contains pictures as base64. Its long strings are not copied but read in place, so that
 // a body of 20 MiB takes 20 MiB plus a picture's own bytes. The rest of the JSON is small, whoever
 // sent it.
+// Not nlohmann's parser alone: it copies every string.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>

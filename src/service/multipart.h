@@ -1,4 +1,5 @@
 // Splits a multipart/form-data body (RFC 7578) into its parts.
+// Not a library's: they copy the parts, photos of 16 MiB among them; these point into the body.
 #pragma once
 
 #include <optional>

@@ -3,6 +3,8 @@
 // Strict: what two parsers could read differently is refused with 400, never repaired. Lines must
 // end with CR LF, a header is on one line with its colon right after its name, and a body has one
 // length. Every refusal is an HttpError; after it, the rest of the connection cannot be parsed.
+//
+// Not llhttp: it accepts some of what is refused here, and leaves limits to the caller.
 #pragma once
 
 #include <cstdint>

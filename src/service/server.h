@@ -7,6 +7,9 @@
 //
 // Once the server listens, no failing call ends it: if a thread, a descriptor or memory is
 // unavailable, that connection is refused and the server goes on.
+//
+// Not libmicrohttpd, cpp-httplib or Boost.Beast: every byte of a body or response must be booked
+// before it is taken, for all connections together, and slow clients must yield to others.
 #pragma once
 
 #include <chrono>

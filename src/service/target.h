@@ -1,4 +1,6 @@
 // Splits a request's target, "/api/jobs?limit=50", into path and query. Targets are untrusted.
+// Not libcurl's URL parser: that library is opened only for downloads, and repairs what is refused
+// here.
 #pragma once
 
 #include <map>
