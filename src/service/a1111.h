@@ -11,12 +11,13 @@
 #include <string_view>
 #include <vector>
 
-#include "service/job_request.h"
+#include "service/job.h"
 
 namespace semblance::service {
 
 struct Txt2Img {
-  JobRequest job = {};  // count is batch_size times n_iter
+  JobRequest request = {};                 // count is batch_size times n_iter
+  std::vector<std::string> warnings = {};  // for the response: what has no effect
   int batch_size = 1;
   int batches = 1;  // n_iter
   bool send_images = true;
@@ -27,35 +28,12 @@ struct Txt2Img {
 /// `model`: the name that /sdapi/v1/sd-models gives.
 Txt2Img parse_txt2img(std::string_view body, std::string_view model, int native_side);
 
-/// The result.
-struct MadeTxt2Img {
-  std::vector<std::uint64_t> seeds = {};    // of each picture
-  std::vector<std::string> infotexts = {};  // the "parameters" text of each picture
-  std::string timestamp = {};               // "20260131120000"
-  bool interrupted = false;                 // before all pictures were done
-};
+/// `job`: ended; `infotexts`: the "parameters" text of each of its pictures.
+ResponseFrame txt2img_frame(const Txt2Img& wanted, const Job& job,
+                            const std::vector<std::string>& infotexts, std::string_view model);
 
-/// The response's text before and after its pictures, which are JSON strings separated by commas.
-struct Txt2ImgFrame {
-  std::string before;
-  std::string after;
-};
-Txt2ImgFrame txt2img_frame(const Txt2Img& wanted, const MadeTxt2Img& made, std::string_view model);
-
-/// The job that /sdapi/v1/progress reports.
-struct Txt2ImgProgress {
-  std::string job = {};  // its id; empty if there is none
-  std::string timestamp = {};
-  int pictures = 0;
-  int picture = 0;  // the current one, from 0
-  int step = 0;
-  int steps = 0;
-  double seconds_left = 0;
-  bool interrupted = false;
-  std::string preview = {};  // a JPEG file's bytes; empty if there is none
-  std::string text = {};
-};
-std::string progress_response(const Txt2ImgProgress& progress);
+/// /sdapi/v1/progress. `job`: null if there is none; `preview`: a JPEG file's bytes, or empty.
+std::string progress_response(const Job* job, bool is_interrupted, std::string_view preview = {});
 
 std::string samplers_response();
 std::string sd_models_response(std::string_view model);

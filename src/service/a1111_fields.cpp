@@ -9,7 +9,7 @@
 #include "core/ascii.h"
 #include "core/closest.h"
 #include "pipeline/request.h"
-#include "service/job_request.h"
+#include "service/settings.h"
 
 namespace semblance::service {
 namespace {
@@ -103,6 +103,23 @@ std::optional<bool> Fields::boolean(std::string_view name) const {
   if (value == nullptr) return {};
   if (!value->is_boolean()) refuse(name, "expected true or false");
   return value->get<bool>();
+}
+
+void Fields::read_parameters(std::string_view prefix, JobRequest& request) const {
+  each_parameter(
+      [&](const Parameter& row, auto& member) {
+        constexpr ParameterKind kind = kind_of<std::decay_t<decltype(member)>>();
+        if (!row.web_ui.starts_with(prefix)) return;
+        const std::string_view name = row.web_ui.substr(prefix.size());
+        const json* const value = find(name);
+        if (value == nullptr || name.empty()) return;
+        if constexpr (kind == ParameterKind::kText) {
+          member = text(name).value();
+        } else if constexpr (kind != ParameterKind::kSeed) {
+          read_parameter(row, path_of(name), *value, shown(json_, *value), member);
+        }
+      },
+      request);
 }
 
 std::optional<std::string> Fields::text(std::string_view name) const {

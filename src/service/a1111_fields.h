@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "service/job_request.h"
 #include "service/long_strings.h"
 
 namespace semblance::service {
@@ -51,6 +52,9 @@ class Fields {
   std::optional<double> number(std::string_view name) const;
   std::optional<std::int64_t> whole(std::string_view name) const;
   std::optional<bool> boolean(std::string_view name) const;
+  /// Reads the body's parameters, or with "face." or "points." a unit's, as the parameters' table
+  /// names them; those that are absent stay. Not the seed, which may be -1 here.
+  void read_parameters(std::string_view prefix, JobRequest& request) const;
   /// Checked with check_prompt().
   std::optional<std::string> text(std::string_view name) const;
   /// HttpError 400: "cannot take PATH.NAME: RULE, got VALUE".

@@ -41,7 +41,7 @@ bool is_name(const json& value, bool (*is_known)(std::string_view)) {
 }
 
 /// Arguments: steps, sampler, scheduler.
-void check_sampler_script(const Arguments& args, const JobSettings& settings) {
+void check_sampler_script(const Arguments& args, const JobRequest& settings) {
   const json& steps = args.at(0);
   if (!is_off(steps) && steps != settings.steps)
     args.refuse(0, fmt::format("expected {}, the request's steps", settings.steps));
@@ -51,7 +51,7 @@ void check_sampler_script(const Arguments& args, const JobSettings& settings) {
 }
 
 /// Arguments: seed, whether the others count, subseed, its strength, width and height of the noise.
-void check_seed_script(const Arguments& args, const JobSettings& settings) {
+void check_seed_script(const Arguments& args, const JobRequest& settings) {
   const json& seed = args.at(0);
   const bool is_random = seed.is_null() || seed == -1;
   if (!is_random && (!settings.seed || seed != *settings.seed)) {
@@ -99,7 +99,7 @@ bool is_automatic(std::string_view name) {
 }
 
 void check_scripts(const LongStringJson& json, const nlohmann::json& scripts,
-                   const JobSettings& settings) {
+                   const JobRequest& settings) {
   if (scripts.is_null() || (scripts.is_array() && scripts.empty())) return;
   const std::string all = "alwayson_scripts";
   const Fields object(json, scripts, all);

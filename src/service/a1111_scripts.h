@@ -21,6 +21,6 @@ bool is_automatic(std::string_view name);
 /// with the request's `settings`; others must be off. Throws HttpError 400 naming the script or the
 /// argument that would change the picture.
 void check_scripts(const LongStringJson& json, const nlohmann::json& scripts,
-                   const JobSettings& settings);
+                   const JobRequest& settings);
 
 }  // namespace semblance::service

@@ -52,8 +52,8 @@ TEST(Txt2Img, ReadsTheWebUisPage) {
     "script_name": null, "seed": -1, "seed_enable_extras": true, "seed_resize_from_h": -1,
     "seed_resize_from_w": -1, "steps": 20, "styles": [], "subseed": -1, "subseed_strength": 0,
     "tiling": false, "width": 512})");
-  EXPECT_EQ(parsed(all).job.warnings, std::vector<std::string>{});
-  EXPECT_EQ(parsed(all).job.photo, "PHOTO");
+  EXPECT_EQ(parsed(all).warnings, std::vector<std::string>{});
+  EXPECT_EQ(parsed(all).request.photo.bytes, "PHOTO");
   // Forge's page adds these.
   const json forge = json::parse(R"json({
     "FreeU Integrated (SD 1.x, SD 2.x, SDXL)": [false, 1.01, 1.02, 0.99, 0.95, 0, 1],
@@ -78,7 +78,7 @@ TEST(Txt2Img, ReadsAChatProgram) {
                    {"unknown", nullptr},
                    {"styles", {"", "None"}},
                    {"init_images", {nullptr}}}));
-  EXPECT_EQ(wanted.job.warnings, std::vector<std::string>{});
+  EXPECT_EQ(wanted.warnings, std::vector<std::string>{});
 }
 
 TEST(Txt2Img, ScriptsMustAgreeWithTheRequest) {

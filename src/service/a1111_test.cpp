@@ -12,11 +12,12 @@ namespace {
 using namespace testing;
 using nlohmann::json;
 
+const Time kStart = Time(std::chrono::milliseconds(1769860800000));  // 2026-01-31T12:00:00Z
 constexpr const char* kArgs = "alwayson_scripts.controlnet.args";
 
 TEST(Txt2Img, DefaultsAreTheWebUis) {
   const Txt2Img wanted = parsed(body());
-  const JobSettings& s = wanted.job.settings;
+  const JobRequest& s = wanted.request;
   EXPECT_EQ(s.prompt, "");
   EXPECT_FALSE(s.negative);
   EXPECT_EQ(s.steps, 50);
@@ -30,10 +31,10 @@ TEST(Txt2Img, DefaultsAreTheWebUis) {
   EXPECT_EQ(s.identity_start, 0);
   EXPECT_EQ(s.identity_end, 1);
   EXPECT_TRUE(wanted.send_images);
-  EXPECT_EQ(wanted.job.photo, "PHOTO");
-  EXPECT_FALSE(wanted.job.pose);
-  EXPECT_EQ(wanted.job.warnings, std::vector<std::string>{});
-  EXPECT_EQ(parsed(body({{"width", 640}}), 256).job.settings.height, 256);
+  EXPECT_EQ(wanted.request.photo.bytes, "PHOTO");
+  EXPECT_FALSE(wanted.request.pose.decoded);
+  EXPECT_EQ(wanted.warnings, std::vector<std::string>{});
+  EXPECT_EQ(parsed(body({{"width", 640}}), 256).request.height, 256);
 }
 
 TEST(Txt2Img, ReadsTheRequest) {
@@ -47,7 +48,7 @@ TEST(Txt2Img, ReadsTheRequest) {
                                       {"batch_size", 2},
                                       {"n_iter", 3},
                                       {"send_images", false}}));
-  const JobSettings& s = wanted.job.settings;
+  const JobRequest& s = wanted.request;
   EXPECT_EQ(s.prompt, "a man");
   EXPECT_EQ(s.negative, "blurred");
   EXPECT_EQ(s.seed, 42U);
@@ -61,8 +62,8 @@ TEST(Txt2Img, ReadsTheRequest) {
   EXPECT_FALSE(wanted.send_images);
   // An empty negative prompt counts as none, and -1 as a random seed.
   const Txt2Img plain = parsed(body({{"negative_prompt", ""}, {"seed", -1}}));
-  EXPECT_FALSE(plain.job.settings.negative);
-  EXPECT_FALSE(plain.job.settings.seed);
+  EXPECT_FALSE(plain.request.negative);
+  EXPECT_FALSE(plain.request.seed);
 }
 
 /// As the Python package webuiapi sends it, with all its defaults.
@@ -93,15 +94,15 @@ TEST(Txt2Img, ReadsAClientThatSendsAllFields) {
        "guidance_end": 0.9, "control_mode": 0, "pixel_perfect": false, "hr_option": "Both"}]}}
   })");
   const Txt2Img wanted = parsed(all);
-  EXPECT_EQ(wanted.job.photo, "PHOTO");
-  EXPECT_EQ(wanted.job.pose, "POSE");
-  const JobSettings& s = wanted.job.settings;
+  EXPECT_EQ(wanted.request.photo.bytes, "PHOTO");
+  EXPECT_EQ(wanted.request.pose.bytes, "POSE");
+  const JobRequest& s = wanted.request;
   EXPECT_EQ(s.steps, 20);
   EXPECT_EQ(s.adapter_strength, 0.8F);
   EXPECT_EQ(s.identity_strength, 0.6F);
   EXPECT_EQ(s.identity_start, 0.1);
   EXPECT_EQ(s.identity_end, 0.9);
-  EXPECT_EQ(wanted.job.warnings, std::vector<std::string>{});
+  EXPECT_EQ(wanted.warnings, std::vector<std::string>{});
 }
 
 TEST(Txt2Img, AcceptsEulerInAnySpelling) {
@@ -118,7 +119,7 @@ TEST(Txt2Img, AcceptsEulerInAnySpelling) {
 
 TEST(Txt2Img, AcceptsTheLongestPromptInAnyEscaping) {
   const auto taken = [](const std::string& prompt) {
-    return parsed(body({{"prompt", prompt}})).job.settings.prompt;
+    return parsed(body({{"prompt", prompt}})).request.prompt;
   };
   for (const std::string& prompt :
        {std::string(65'536, 'a'), std::string(65'536, '\x01'), std::string(20'000, '"')})
@@ -157,14 +158,16 @@ TEST(Txt2Img, RefusesByName) {
        "expected text of at most 65536 bytes, got a long string"},
       {"steps", 0, "expected a whole number from 1 to 100, got 0"},
       {"steps", 101, "expected a whole number from 1 to 100, got 101"},
-      {"steps", "20", "expected a whole number of at most 53 bits, got \"20\""},
-      {"steps", 1.5, "expected a whole number of at most 53 bits, got 1.5"},
-      {"steps", 1e300, "expected a whole number of at most 53 bits, got 1e+300"},
+      {"steps", "20", "expected a whole number from 1 to 100, got \"20\""},
+      {"steps", 1.5, "expected a whole number from 1 to 100, got 1.5"},
+      {"steps", 1e300, "expected a whole number from 1 to 100, got 1e+300"},
       {"cfg_scale", 101, "expected a number from 0 to 100, got 101"},
-      {"cfg_scale", true, "expected a number, got true"},
+      {"cfg_scale", true, "expected a number from 0 to 100, got true"},
       {"width", 1020, "expected a multiple of 8 from 8 to 4096, got 1020; the nearest is 1024"},
+      {"width", 0, "expected a multiple of 8 from 8 to 4096, got 0"},
       {"height", 4, "expected a multiple of 8 from 8 to 4096, got 4"},
-      {"height", 1e12, "expected a multiple of 8 from 8 to 4096, got 1000000000"},
+      {"height", 1e12, "expected a multiple of 8 from 8 to 4096, got 1000000000000.0"},
+      {"seed", 0.5, "expected a whole number of at most 53 bits, got 0.5"},
       {"seed", -2, "expected at least 0, or -1 for a random seed, got -2"},
       {"batch_size", 17, "expected a whole number from 1 to 16, got 17"},
       {"n_iter", 0, "expected a whole number from 1 to 16, got 0"},
@@ -194,7 +197,7 @@ TEST(Txt2Img, RefusesByName) {
   other["alwayson_scripts"]["ADetailer"] = {{"args", {true, {{"ad_model", "face"}}}}};
   EXPECT_EQ(refusal(other),
             "alwayson_scripts.ADetailer: cannot take alwayson_scripts.ADetailer: there is no such "
-            "script, controlnet is the only one");
+            "script; the only one is controlnet");
   for (const json& off : {json(nullptr), json::object(), json({{"args", json::array()}}),
                           json({{"args", {false, 1}}})}) {
     other["alwayson_scripts"]["ADetailer"] = off;
@@ -208,13 +211,13 @@ TEST(Txt2Img, WarnsByName) {
                                       {"save_images", true},
                                       {"force_task_id", "t"}}));
   EXPECT_EQ(
-      wanted.job.warnings,
+      wanted.warnings,
       (std::vector<std::string>{
           "force_task_id has no effect: /sdapi/v1/progress takes no task id",
           "save_images has no effect: the service always keeps its newest results",
           "prompt: extra networks are not supported; <lora:...> is read as plain text",
           "prompt: BREAK is read as plain text", "negative_prompt: AND is read as plain text"}));
-  EXPECT_TRUE(parsed(body({{"prompt", "BREAKFAST on SAND, a BRAND"}})).job.warnings.empty());
+  EXPECT_TRUE(parsed(body({{"prompt", "BREAKFAST on SAND, a BRAND"}})).warnings.empty());
 }
 
 TEST(InstantIdUnits, AreFoundByModuleOrModelInAnyForm) {
@@ -242,29 +245,29 @@ TEST(InstantIdUnits, AreFoundByModuleOrModelInAnyForm) {
   };
   for (const json& whole : same) {
     const Txt2Img wanted = parsed(whole);
-    EXPECT_EQ(wanted.job.photo, "PHOTO") << whole;
-    EXPECT_FALSE(wanted.job.pose) << whole;
-    EXPECT_EQ(wanted.job.settings.identity_strength, 1) << whole;
-    EXPECT_EQ(wanted.job.warnings, std::vector<std::string>{}) << whole;
+    EXPECT_EQ(wanted.request.photo.bytes, "PHOTO") << whole;
+    EXPECT_FALSE(wanted.request.pose.decoded) << whole;
+    EXPECT_EQ(wanted.request.identity_strength, 1) << whole;
+    EXPECT_EQ(wanted.warnings, std::vector<std::string>{}) << whole;
   }
 }
 
 TEST(InstantIdUnits, WithoutKeypointsTurnIdentityNetOffWithAWarning) {
   const Txt2Img wanted = parsed(units_json(json::array({face_unit({{"weight", 0.5}})})));
-  EXPECT_EQ(wanted.job.settings.adapter_strength, 0.5);
-  EXPECT_EQ(wanted.job.settings.identity_strength, 0);
-  ASSERT_EQ(wanted.job.warnings.size(), 1U);
-  EXPECT_TRUE(wanted.job.warnings[0].starts_with(
-      "there is no control_instant_id unit: IdentityNet is off"));
+  EXPECT_EQ(wanted.request.adapter_strength, 0.5);
+  EXPECT_EQ(wanted.request.identity_strength, 0);
+  ASSERT_EQ(wanted.warnings.size(), 1U);
+  EXPECT_TRUE(
+      wanted.warnings[0].starts_with("there is no control_instant_id unit: IdentityNet is off"));
 }
 
 TEST(InstantIdUnits, WarnAboutFieldsWithoutEffect) {
   const Txt2Img wanted = parsed(units_json(
       {face_unit({{"save_detected_map", true}, {"resize_mode", "Just Resize"}}),
        points_unit({{"image", kPose}, {"resize_mode", "Crop and Resize"}, {"low_vram", true}})}));
-  EXPECT_EQ(wanted.job.pose, "POSE");
+  EXPECT_EQ(wanted.request.pose.bytes, "POSE");
   EXPECT_EQ(
-      wanted.job.warnings,
+      wanted.warnings,
       (std::vector<std::string>{
           std::string(kArgs) + "[0].save_detected_map has no effect: there is no detected map",
           std::string(kArgs) + "[1].resize_mode has no effect: the photo is always fitted "
@@ -319,7 +322,7 @@ TEST(InstantIdUnits, AreRefusedByName) {
        "the face applies to all steps: expected 1, got 0.9"},
       {{{"guidance", 0.9}}, "guidance", "the face applies to all steps: expected 1, got 0.9"},
       {{{"weight", 6}}, "weight", "expected a number from 0 to 5, got 6"},
-      {{{"weight", "1"}}, "weight", "expected a number, got \"1\""},
+      {{{"weight", "1"}}, "weight", "expected a number from 0 to 5, got \"1\""},
       {{{"enabled", 1}}, "enabled", "expected true or false, got 1"},
       {{{"wieght", 1}}, "wieght", "there is no such field, did you mean weight?"},
       {{{"output_dir", "/tmp"}},
@@ -387,14 +390,15 @@ TEST(InstantIdUnits, WithoutAPhotoAnswerWithAnExample) {
   const std::size_t begin = wanted.find('{');
   json shown = json::parse(wanted.substr(begin));
   shown["alwayson_scripts"]["controlnet"]["args"][0]["image"] = kPhoto;
-  EXPECT_TRUE(parsed(shown).job.warnings.empty());
+  EXPECT_TRUE(parsed(shown).warnings.empty());
 }
 
 TEST(Txt2Img, ResponseHasParametersAndInfo) {
   Txt2Img wanted = parsed(body({{"prompt", "a man"}, {"seed", 7}, {"batch_size", 2}}));
-  wanted.job.warnings = {"w"};
-  const Txt2ImgFrame frame =
-      txt2img_frame(wanted, {{7, 8}, {"text 7", "text 8"}, "20260131120000", false}, "demo");
+  wanted.warnings = {"w"};
+  Job job{.state = JobState::kDone, .started = kStart, .request = wanted.request};
+  job.pictures = {{{1024, 1024}, 7}, {{1024, 1024}, 8}};
+  const ResponseFrame frame = txt2img_frame(wanted, job, {"text 7", "text 8"}, "demo");
   const json answer = json::parse(frame.before + "\"UE5H\",\"UE5H\"" + frame.after);
   EXPECT_EQ(answer["images"], (json{"UE5H", "UE5H"}));
   const json& parameters = answer["parameters"];
@@ -415,26 +419,25 @@ TEST(Txt2Img, ResponseHasParametersAndInfo) {
   EXPECT_EQ(info["job_timestamp"], "20260131120000");
   EXPECT_EQ(info["warnings"], json{"w"});
   EXPECT_EQ(info["interrupted"], false);
-  const Txt2ImgFrame none = txt2img_frame(wanted, {.interrupted = true}, "demo");
+  job.state = JobState::kCancelled;
+  job.pictures.clear();
+  const ResponseFrame none = txt2img_frame(wanted, job, {}, "demo");
   EXPECT_EQ(json::parse(none.before + none.after)["images"], json::array());
 }
 
 TEST(Progress, CountsPicturesAndSteps) {
-  const json idle = json::parse(progress_response({}));
+  const json idle = json::parse(progress_response(nullptr, false));
   EXPECT_EQ(idle["progress"], 0);
   EXPECT_EQ(idle["state"]["job_count"], 0);
   EXPECT_EQ(idle["state"]["job"], "");
   EXPECT_TRUE(idle["current_image"].is_null());
   EXPECT_TRUE(idle["textinfo"].is_null());
-  const json answer = json::parse(progress_response({.job = "id",
-                                                     .timestamp = "20260131120000",
-                                                     .pictures = 4,
-                                                     .picture = 1,
-                                                     .step = 5,
-                                                     .steps = 10,
-                                                     .seconds_left = 12.5,
-                                                     .preview = "PNG",
-                                                     .text = "steps"}));
+  Job job{.id = "id", .state = JobState::kRunning, .started = kStart};
+  job.request.count = 4;
+  job.request.steps = 10;
+  job.pictures = {{{64, 64}, 1}};
+  job.progress = {.step = 5, .stage = "steps", .seconds_left = 12.5};
+  const json answer = json::parse(progress_response(&job, false, "PNG"));
   EXPECT_EQ(answer["progress"], 0.375);
   EXPECT_EQ(answer["eta_relative"], 12.5);
   EXPECT_EQ(answer["current_image"], "UE5H");

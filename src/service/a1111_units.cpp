@@ -142,20 +142,18 @@ const json* string_of(const Fields& unit, std::string_view name, const json& val
   return string_of(unit, name, value[0]);
 }
 
-/// The unit's picture. Sets `found` to the path of its field.
-std::optional<std::string> picture_of(const LongStringJson& json, const Fields& unit,
-                                      std::string& found) {
-  std::optional<std::string> picture;
+/// Reads the unit's picture, if it has one, and the path of its field.
+void read_picture(const LongStringJson& json, const Fields& unit, Photo& photo) {
   for (std::string_view name : {"image", "input_image"}) {
     const auto* const value = unit.find(name);
     const auto* const string = value == nullptr ? nullptr : string_of(unit, name, *value);
     if (string == nullptr) continue;
-    if (picture) unit.refuse(name, "image is given as well");
-    found = unit.path_of(name);
-    picture = json.base64_in(*string);
+    if (photo.decoded) unit.refuse(name, "image is given as well");
+    std::optional<std::string> picture = json.base64_in(*string);
     if (!picture || picture->empty()) unit.refuse(name, kImageRule);
+    photo.name = unit.path_of(name);
+    photo.take(std::move(*picture));
   }
-  return picture;
 }
 
 void check_control_mode(const Fields& unit) {
@@ -182,65 +180,57 @@ void check_resize_mode(const Fields& unit, std::vector<std::string>& warnings) {
       unit.path_of("resize_mode")));
 }
 
-struct Window {
-  double start = 0;
-  double end = 1;
-};
+void read_face(const Fields& unit, JobRequest& request) {
+  unit.read_parameters("face.", request);
+  if (unit.number("guidance_start").value_or(0) != 0)
+    unit.refuse("guidance_start", "the face applies to all steps: expected 0");
+  for (std::string_view end : {"guidance_end", "guidance"}) {
+    if (unit.number(end).value_or(1) != 1)
+      unit.refuse(end, "the face applies to all steps: expected 1");
+  }
+}
 
-Window window_of(const Fields& unit) {
-  Window window{unit.number("guidance_start").value_or(0), 1};
+void read_points(const Fields& unit, JobRequest& request, std::vector<std::string>& warnings) {
+  const bool has_photo = request.pose.decoded != nullptr;
+  if (has_photo && lower(unit.text("module").value_or("")) == "none") {
+    unit.refuse("module",
+                "keypoint drawings are not supported; send a photo with the module "
+                "instant_id_face_keypoints");
+  }
+  if (has_photo) check_resize_mode(unit, warnings);
   const auto old = unit.number("guidance");  // guidance_end's former name
-  window.end = unit.number("guidance_end").value_or(old.value_or(1));
-  if (old && *old != window.end) unit.refuse("guidance", "guidance_end is given as well");
-  return window;
+  request.identity_end = old.value_or(1);
+  request.identity_strength = 1;
+  unit.read_parameters("points.", request);
+  if (old && *old != request.identity_end) unit.refuse("guidance", "guidance_end is given as well");
 }
 
 void read_unit(const LongStringJson& json, const Fields& unit, const std::string& path,
-               InstantIdUnits& units) {
+               JobRequest& request, UnitPaths& paths, std::vector<std::string>& warnings) {
   const Kind kind = kind_of(unit);
-  std::string name;
-  std::optional<std::string> picture = picture_of(json, unit, name);
+  Photo picture{.name = "image"};
+  read_picture(json, unit, picture);
   if (kind == Kind::kNone) {
-    if (!picture) return;  // an empty unit
+    if (!picture.decoded) return;  // an empty unit
     refuse_field(unit.path_of("module"),
                  "it is missing: expected instant_id_face_embedding or instant_id_face_keypoints");
   }
-  std::string& known = kind == Kind::kFace ? units.face_path : units.points_path;
+  std::string& known = kind == Kind::kFace ? paths.face : paths.points;
   if (!known.empty()) {
     refuse_field(path, fmt::format("expected one unit of this kind, and {} is one already", known));
   }
   known = path;
   check_control_mode(unit);
-  const Window window = window_of(unit);
-  const double weight = unit.number("weight").value_or(1);
+  (kind == Kind::kFace ? request.photo : request.pose) = std::move(picture);
   if (kind == Kind::kFace) {
-    if (window.start != 0)
-      unit.refuse("guidance_start", "the face applies to all steps: expected 0");
-    if (window.end != 1) {
-      unit.refuse(unit.find("guidance_end") != nullptr ? "guidance_end" : "guidance",
-                  "the face applies to all steps: expected 1");
-    }
-    if (picture) units.photo = std::move(*picture);
-    units.photo_name = name;
-    units.adapter_strength = weight;
-    return;
+    read_face(unit, request);
+  } else {
+    read_points(unit, request, warnings);
   }
-  const auto module = unit.text("module");
-  if (picture && module && lower(*module) == "none") {
-    unit.refuse("module",
-                "keypoint drawings are not supported; send a photo with the module "
-                "instant_id_face_keypoints");
-  }
-  if (picture) check_resize_mode(unit, units.warnings);
-  units.pose = std::move(picture);
-  units.pose_name = name;
-  units.identity_strength = weight;
-  units.identity_start = window.start;
-  units.identity_end = window.end;
 }
 
 void read_args(const LongStringJson& json, const Fields& script, const nlohmann::json& args,
-               InstantIdUnits& units) {
+               JobRequest& request, UnitPaths& paths, std::vector<std::string>& warnings) {
   if (!args.is_array()) script.refuse("args", "expected a list of units");
   for (std::size_t i = 0; i < args.size(); ++i) {
     const auto& item = args[i];
@@ -248,38 +238,42 @@ void read_args(const LongStringJson& json, const Fields& script, const nlohmann:
     const std::string place = fmt::format("{}[{}]", script.path_of("args"), i);
     const Fields unit(json, item, place);
     if (!unit.boolean("enabled").value_or(true)) continue;
-    check_fields(json, item, place, kUnitFields, units.warnings);
-    read_unit(json, unit, place, units);
+    check_fields(json, item, place, kUnitFields, warnings);
+    read_unit(json, unit, place, request, paths, warnings);
   }
 }
 
 }  // namespace
 
-InstantIdUnits read_units(const LongStringJson& json, const nlohmann::json& scripts) {
-  InstantIdUnits units;
-  const std::string all(kScripts);
+UnitPaths read_units(const LongStringJson& json, const nlohmann::json& scripts, JobRequest& request,
+                     std::vector<std::string>& warnings) {
+  UnitPaths paths;
+  // The web UI's weight; without a unit of keypoints IdentityNet is off.
+  request.adapter_strength = 1;
+  request.identity_strength = 0;
   for (const auto& [name, script] : scripts.items()) {
     if (lower(name) != "controlnet" || is_off(script)) continue;
     const std::string path = fmt::format("{}.{}", kScripts, name);
     const Fields fields(json, script, path);
-    check_fields(json, script, path, std::to_array<Field>({{"args"}}), units.warnings);
-    if (const auto* const args = fields.find("args")) read_args(json, fields, *args, units);
+    check_fields(json, script, path, std::to_array<Field>({{"args"}}), warnings);
+    if (const auto* const args = fields.find("args"))
+      read_args(json, fields, *args, request, paths, warnings);
   }
-  if (units.photo.empty()) {
+  if (!request.photo.decoded) {
     refuse_field(
-        units.face_path.empty() ? all : units.face_path + ".image",
+        paths.face.empty() ? std::string(kScripts) : paths.face + ".image",
         "InstantID's photo is missing; for example {\"alwayson_scripts\": {\"controlnet\": "
         "{\"args\": [{\"module\": \"instant_id_face_embedding\", \"image\": \"BASE64\"}, "
         "{\"module\": \"instant_id_face_keypoints\"}]}}}");
   }
   // Many clients send the photo twice.
-  if (units.pose == units.photo) units.pose.reset();
-  if (units.points_path.empty()) {
-    units.warnings.emplace_back(
+  if (request.pose.bytes == request.photo.bytes) request.pose.drop();
+  if (paths.points.empty()) {
+    warnings.emplace_back(
         "there is no control_instant_id unit: IdentityNet is off and the face may appear anywhere; "
         "add the unit {\"module\": \"instant_id_face_keypoints\"} to place it as in the photo");
   }
-  return units;
+  return paths;
 }
 
 }  // namespace semblance::service

@@ -168,7 +168,7 @@ TEST_F(ApiDocument, SettingsMatchTheCode) {
   const json& schema = document()["components"]["schemas"]["Settings"];
   json strict = schema;
   strict.erase("required");
-  EXPECT_EQ(differences(strict, to_json(JobSettings{{.prompt = "x", .negative = {}}}), "settings"),
+  EXPECT_EQ(differences(strict, to_json(JobRequest{{.prompt = "x", .negative = {}}}), "settings"),
             "");
   // Its limits are the code's: the limits themselves are accepted, values beyond them refused.
   for (const auto& [key, described] : schema["properties"].items()) {
@@ -193,7 +193,7 @@ TEST_F(ApiDocument, SettingsMatchTheCode) {
       EXPECT_EQ(refusal([&] { read_settings(settings); }), "400 argument") << key;
     }
     if (range.contains("default")) {
-      EXPECT_EQ(range["default"], to_json(JobSettings{})[key]) << key;
+      EXPECT_EQ(range["default"], to_json(JobRequest{})[key]) << key;
     }
   }
 }
@@ -245,7 +245,7 @@ TEST_F(ApiDocument, JobsMatch) {
   EXPECT_EQ(differs(first), "");
   EXPECT_EQ(differs(waiting), "");
   const std::string id = first["id"];
-  ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step > 2; }));
+  ASSERT_TRUE(becomes_true([&] { return jobs().get(id).progress.step > 2; }));
   const json running = made("GET", "/api/jobs/" + id);
   EXPECT_EQ(running["state"], "running");
   EXPECT_TRUE(running["seconds_left"].is_number());

@@ -1,5 +1,5 @@
-// Shared by the queue's threads: the running job as others see it, and a count of changes to wait
-// for.
+// Shared by the queue's threads: its options, the running job as others see it, and a count of
+// changes to wait for.
 #pragma once
 
 #include <atomic>
@@ -12,6 +12,7 @@
 #include <string>
 
 #include "service/job.h"
+#include "service/patience.h"
 
 namespace semblance::service {
 
@@ -20,6 +21,16 @@ struct Preview {
   std::size_t image = 0;
   int step = 0;
   std::string jpeg;
+};
+
+struct JobsOptions {
+  int queue_limit = 64;                    // waiting jobs
+  int keep_count = 200;                    // results
+  std::chrono::hours keep_age{24 * 14};    // of results
+  std::chrono::seconds release_after{60};  // idle time before the models are released
+  int begin_limit = 3;  // consecutive starts that ended the program before the job gained a step
+  std::chrono::milliseconds save_every{2000};  // the running job's state
+  PatienceOptions patience = {};               // with a failing device
 };
 
 struct JobCounts {
@@ -32,7 +43,6 @@ struct JobCounts {
 
 struct RunningJob {
   Job job;
-  Progress progress;
   std::optional<Preview> preview;
   std::stop_source stop;
   bool cancelled = false;  // by the user
@@ -40,6 +50,9 @@ struct RunningJob {
 
 class Board {
  public:
+  explicit Board(const JobsOptions& queue_options) : options(queue_options) {}
+
+  const JobsOptions options;
   // Guarded by `mutex`.
   mutable std::mutex mutex;
   std::optional<RunningJob> running;

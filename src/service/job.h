@@ -49,37 +49,16 @@ struct JobGain {
   auto operator<=>(const JobGain&) const = default;
 };
 
-/// The part of a job that is kept on disk.
-struct Job {
-  std::string id = {};  // 20 random hexadecimal digits
-  JobState state = JobState::kQueued;
-  Time created = {};
-  std::optional<Time> started = {};
-  std::optional<Time> ended = {};
-  JobSettings settings = {};
-  int face = 0;  // index in the photo, the largest first
-  bool keep_photo = false;
-  std::string repeat_key = {};  // a repeated request with this key gets this job; empty: none
-  std::string digest = {};      // of that request, 64 hexadecimal digits; empty without a key
-  std::vector<JobPicture> pictures = {};  // finished ones
-  /// About its settings and the model; known once the job has begun.
-  std::vector<Warning> warnings = {};
-  int begun = 0;      // consecutive starts that neither ended, nor were stopped, nor gained a step
-  JobGain gain = {};  // the largest found at any start
-  std::optional<JobError> error = {};
-
-  bool ended_already() const { return state != JobState::kQueued && state != JobState::kRunning; }
-};
-
 /// Why a running job is waiting.
 struct Waiting {
   std::string message;  // the device's error
   int tries = 0;        // failed ones
 };
 
-/// The state of the running job that is not kept on disk.
+/// How far a job is, for whoever waits for it.
 struct Progress {
-  int step = 0;  // of the current picture
+  std::optional<int> position = {};  // jobs ahead of it, while it is queued
+  int step = 0;                      // of the current picture
   std::string stage = {};
   std::optional<Waiting> waiting = {};
   std::optional<double> seconds_left = {};
@@ -87,16 +66,37 @@ struct Progress {
   std::optional<std::uint64_t> planned_bytes = {};
 };
 
+/// What the queue knows of a job. All but its progress is kept on disk.
+struct Job {
+  std::string id = {};  // 20 random hexadecimal digits
+  JobState state = JobState::kQueued;
+  Time created = {};
+  std::optional<Time> started = {};
+  std::optional<Time> ended = {};
+  JobRequest request = {};                // without its photos
+  std::vector<JobPicture> pictures = {};  // finished ones
+  /// About its settings and the model; known once the job has begun.
+  std::vector<Warning> warnings = {};
+  int begun = 0;      // consecutive starts that neither ended, nor were stopped, nor gained a step
+  JobGain gain = {};  // the largest found at any start
+  std::optional<JobError> error = {};
+  Progress progress = {};
+
+  bool ended_already() const { return state != JobState::kQueued && state != JobState::kRunning; }
+};
+
 /// "2026-01-31T12:00:00.123Z", RFC 3339. The time must be from 0 to kMostTimeMs.
 std::string time_text(Time time);
 
-/// The JSON of GET /api/jobs/{id}. `position`: the number of jobs ahead of it in the queue.
-nlohmann::json to_json(const Job& job, const Progress& progress, std::optional<int> position);
+/// The JSON of GET /api/jobs/{id}.
+nlohmann::json to_json(const Job& job);
+/// The same with shortened prompts, for lists and events.
+nlohmann::json short_json(Job job);
 
 /// The most bytes of a prompt in lists and events.
 inline constexpr std::size_t kShortPromptBytes = 1000;
 /// Cuts longer prompts between two characters and appends an ellipsis.
-void shorten_prompts(JobSettings& settings);
+void shorten_prompts(JobRequest& request);
 
 inline constexpr int kMostFace = 1000;
 /// The most bytes of kept_text(): two prompts of 64 KiB with each byte escaped, and an error.

@@ -48,7 +48,7 @@ void JobFiles::tidy(const Job& job) const {
   if (!job.ended_already()) return;
   std::vector<fs::path> unwanted;
   look_through(folder_, [&](const std::string& name, const fs::path& path, bool) {
-    if (name == "run.resume" || (is_of_the_photos(name) && !job.keep_photo))
+    if (name == "run.resume" || (is_of_the_photos(name) && !job.request.keep_photo))
       unwanted.push_back(path);
   });
   remove_all_of(unwanted);

@@ -38,31 +38,30 @@ std::stop_token token_of(const Board& board) {
 
 }  // namespace
 
-JobMaker::JobMaker(Engine& engine, Store& store, Board& board, const Options& options,
-                   std::function<void()> between, Job& job)
+JobMaker::JobMaker(Engine& engine, Store& store, Board& board, std::function<void()> between,
+                   Job& job)
     : engine_(engine),
       store_(store),
       board_(board),
-      options_(options),
       between_(std::move(between)),
       job_(job),
       files_(store.folder_of(job.id)),
       stop_(token_of(board)),
-      patience_(options.patience) {}
+      patience_(board.options.patience) {}
 
 void JobMaker::make() {
   count_start();
-  const Identity person = patiently([&] { return person_of("photo", job_.face); });
+  const Identity person = patiently([&] { return person_of("photo", job_.request.face); });
   const Identity stands = patiently([&] { return person_in_pose(person); });
   const ModelFacts& model = engine_.facts();
-  Request request = request_of(job_.settings, model.native_guidance);
-  const Size size = size_of(job_.settings, stands.image_size, model.native_side);
+  Request request = request_of(job_.request, model.native_guidance);
+  const Size size = size_of(job_.request, stands.image_size, model.native_side);
   request.width = size.w;
   request.height = size.h;
   settle(request);
   const Keypoints keypoints = scale_keypoints(stands, size);
-  while (static_cast<int>(job_.pictures.size()) < job_.settings.count) {
-    request.seed = *job_.settings.seed + job_.pictures.size();
+  while (static_cast<int>(job_.pictures.size()) < job_.request.count) {
+    request.seed = *job_.request.seed + job_.pictures.size();
     make_picture(request, person, keypoints);
   }
 }
@@ -74,19 +73,19 @@ void JobMaker::count_start() {
     job_.gain = now;
     job_.begun = 0;
   }
-  if (++job_.begun > options_.begin_limit) {
+  if (++job_.begun > board_.options.begin_limit) {
     fail(ErrorKind::kInternal, "the program ended {} times while making this job",
-         options_.begin_limit);
+         board_.options.begin_limit);
   }
   patiently([&] { store_.update(job_); });
 }
 
 JobGain JobMaker::gain() const {
   JobGain gain{.pictures = static_cast<int>(job_.pictures.size())};
-  if (!job_.settings.seed || !is_there(files_.saved_run())) return gain;
+  if (!job_.request.seed || !is_there(files_.saved_run())) return gain;
   try {
     const SavedRun run = load_saved_run(files_.saved_run());
-    if (run.request.seed == *job_.settings.seed + job_.pictures.size())
+    if (run.request.seed == *job_.request.seed + job_.pictures.size())
       gain.step = std::min(run.step, most_of_job(parameters::kSteps) + 1);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kDevice) throw;
@@ -136,18 +135,26 @@ void JobMaker::settle(const Request& request) {
   job_.warnings = patiently([&] { return engine_.pipeline(stop_).warnings(request, stop_); });
   const PlanAnswer plan = patiently([&] { return engine_.plan(request, stop_); });
   if (!plan.fits) throw Error(ErrorKind::kMemory, *plan.refusal);
-  if (!job_.settings.seed) job_.settings.seed = random_seed();
-  if (!job_.settings.guidance) job_.settings.guidance = request.guidance;
-  job_.settings.width = request.width;
-  job_.settings.height = request.height;
+  if (!job_.request.seed) job_.request.seed = random_seed();
+  if (!job_.request.guidance) job_.request.guidance = request.guidance;
+  job_.request.width = request.width;
+  job_.request.height = request.height;
   patiently([&] { store_.update(job_); });
   const auto left =
-      static_cast<double>(job_.settings.count) - static_cast<double>(job_.pictures.size());
+      static_cast<double>(job_.request.count) - static_cast<double>(job_.pictures.size());
   const std::lock_guard guard(board_.mutex);
+  publish();
+  Progress& progress = board_.running->job.progress;
+  progress.planned_bytes = plan.peak_bytes;
+  progress.seconds_planned = plan.seconds * left;
+  progress.seconds_left = plan.seconds * left;
+}
+
+/// Shows the job on the board. Its progress is kept there alone. Call with the board's mutex.
+void JobMaker::publish() {
+  Progress progress = std::move(board_.running->job.progress);
   board_.running->job = job_;
-  board_.running->progress.planned_bytes = plan.peak_bytes;
-  board_.running->progress.seconds_planned = plan.seconds * left;
-  board_.running->progress.seconds_left = plan.seconds * left;
+  board_.running->job.progress = std::move(progress);
 }
 
 std::optional<Generation> JobMaker::saved_generation(const Request& request) {
@@ -183,9 +190,9 @@ void JobMaker::make_picture(Request request, const Identity& person, const Keypo
   patiently([&] { store_.update(job_); });
   remove_file(files_.saved_run());
   board_.change([&] {
-    board_.running->job = job_;
+    publish();
     board_.running->preview.reset();
-    board_.running->progress.step = 0;
+    board_.running->job.progress.step = 0;
     ++board_.counts.pictures;
   });
 }
@@ -194,11 +201,11 @@ void JobMaker::make_steps(Generation& generation, Size size) {
   const Clock::time_point begin = Clock::now();
   const int first = generation.step();
   // After a crash the first step is saved at once, so that it counts as a gain.
-  Clock::time_point save_at = job_.begun > 1 ? begin : begin + options_.save_every;
+  Clock::time_point save_at = job_.begun > 1 ? begin : begin + board_.options.save_every;
   Clock::time_point shown_at{};
   board_.change([&] {
-    board_.running->progress.stage = "steps";
-    board_.running->progress.step = first;
+    board_.running->job.progress.stage = "steps";
+    board_.running->job.progress.step = first;
   });
   try {
     while (true) {
@@ -213,7 +220,7 @@ void JobMaker::make_steps(Generation& generation, Size size) {
       board_.changed();
       if (Clock::now() >= save_at) {
         keep_steps(generation);
-        save_at = Clock::now() + options_.save_every;
+        save_at = Clock::now() + board_.options.save_every;
       }
       between_();
     }
@@ -236,11 +243,11 @@ void JobMaker::tell_step(const Generation& generation, int first, double seconds
   const double mean = seconds / (generation.step() - first);
   const std::lock_guard guard(board_.mutex);
   RunningJob& running = *board_.running;
-  running.progress.step = generation.step();
+  running.job.progress.step = generation.step();
   const double pictures =
-      static_cast<double>(job_.settings.count) - static_cast<double>(running.job.pictures.size());
-  const double planned = running.progress.seconds_planned.value_or(0) / pictures;
-  running.progress.seconds_left =
+      static_cast<double>(job_.request.count) - static_cast<double>(running.job.pictures.size());
+  const double planned = running.job.progress.seconds_planned.value_or(0) / pictures;
+  running.job.progress.seconds_left =
       left * mean + (pictures - 1) * std::max(planned, generation.steps() * mean);
   ++board_.counts.steps;
   board_.counts.step_seconds += step_seconds;
@@ -265,14 +272,14 @@ void JobMaker::keep_steps(const Generation& generation) const {
 }
 
 void JobMaker::set_stage(const std::string& stage) {
-  board_.change([&] { board_.running->progress.stage = stage; });
+  board_.change([&] { board_.running->job.progress.stage = stage; });
 }
 
 void JobMaker::wait_for_device(const Error& error) {
   const auto pause = patience_.next();
   if (!pause) throw Error(error);
   Log::stderr_log().line("device error", "job " + job_.id, error.what());
-  board_.change([&] { board_.running->progress.waiting = {error.what(), patience_.tries()}; });
+  board_.change([&] { board_.running->job.progress.waiting = {error.what(), patience_.tries()}; });
   const Clock::time_point end = Clock::now() + *pause;
   while (true) {
     check_stop(stop_);
@@ -289,7 +296,7 @@ void JobMaker::wait_for_device(const Error& error) {
 void JobMaker::went_on() {
   if (patience_.tries() == 0) return;
   patience_.reset();
-  board_.change([&] { board_.running->progress.waiting.reset(); });
+  board_.change([&] { board_.running->job.progress.waiting.reset(); });
 }
 
 }  // namespace semblance::service

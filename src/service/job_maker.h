@@ -30,16 +30,9 @@ class PhotoError : public Error {
 
 class JobMaker {
  public:
-  struct Options {
-    int begin_limit = 3;
-    std::chrono::milliseconds save_every{2000};
-    PatienceOptions patience = {};
-  };
-
   /// `job` is the board's running job. `between` is called between two steps, and while waiting for
   /// a device.
-  JobMaker(Engine& engine, Store& store, Board& board, const Options& options,
-           std::function<void()> between, Job& job);
+  JobMaker(Engine& engine, Store& store, Board& board, std::function<void()> between, Job& job);
 
   /// Throws Error(kCancelled) if the job is stopped, by the user or by the service's end;
   /// Error(kInternal) if it was begun too often without gaining a step; and whatever else ends it,
@@ -53,6 +46,7 @@ class JobMaker {
   Identity person_of(const std::string& part, int face);
   Identity person_in_pose(const Identity& person);
   void settle(const Request& request);
+  void publish();
   void make_picture(Request request, const Identity& person, const Keypoints& keypoints);
   std::optional<Generation> saved_generation(const Request& request);
   void make_steps(Generation& generation, Size size);
@@ -87,7 +81,6 @@ class JobMaker {
   Engine& engine_;
   Store& store_;
   Board& board_;
-  Options options_;
   std::function<void()> between_;
   Job& job_;
   JobFiles files_;

@@ -22,39 +22,6 @@
 
 namespace semblance::service {
 
-struct JobsOptions {
-  int queue_limit = 64;                    // waiting jobs
-  int keep_count = 200;                    // results
-  std::chrono::hours keep_age{24 * 14};    // of results
-  std::chrono::seconds release_after{60};  // idle time before the models are released
-  int begin_limit = 3;  // consecutive starts that ended the program before the job gained a step
-  std::chrono::milliseconds save_every{2000};  // the running job's state
-  PatienceOptions patience = {};               // with a failing device
-};
-
-/// A request for pictures, as it came.
-struct NewJob {
-  JobSettings settings = {};
-  std::string_view photo = {};   // the file's bytes; or
-  std::string identity_id = {};  // a saved identity
-  int face = 0;
-  std::string_view pose = {};  // where the face stands, in place of the photo's
-  std::string_view photo_name = "photo", pose_name = "pose";  // in the request, for errors
-  bool keep_photo = false;
-  std::string repeat_key = {};
-  std::string digest = {};   // of the whole request, where there is a repeat_key
-  bool begins_anew = false;  // an older job of the same repeat_key is not taken for it
-};
-
-/// A job as it is now.
-struct JobView {
-  Job job;
-  Progress progress;
-  std::optional<int> position;
-  nlohmann::json json() const;
-  nlohmann::json short_json() const;  // with shortened prompts: for lists and events
-};
-
 class Jobs {
  public:
   static constexpr std::chrono::seconds kGrace{10};
@@ -66,11 +33,11 @@ class Jobs {
   /// job survives a power cut. Throws HttpError: 429 with Retry-After if the queue is full, 404 for
   /// an unknown identity, 422 if the repeat_key was used with another request, 503 after stop(),
   /// and 400 for a photo that is not an image.
-  JobView submit(const NewJob& request);
+  Job submit(const JobRequest& request);
   /// Throws HttpError(404).
-  JobView view(const std::string& id) const;
-  std::vector<JobView> list(int most, const std::string& before) const;
-  JobView cancel(const std::string& id);
+  Job get(const std::string& id) const;
+  std::vector<Job> list(int most, const std::string& before) const;
+  Job cancel(const std::string& id);
   void remove(const std::string& id);
   /// Call when a waiting client has left: cancels the job at once, or, if it has a repeat_key,
   /// unless someone asks for it again within kGrace. Does nothing while others attend it.
@@ -127,16 +94,15 @@ class Jobs {
   void stop();
 
  private:
-  std::optional<JobView> repeated(const NewJob& request);
+  std::optional<Job> repeated(const JobRequest& request);
   void refuse_where_full() const;
-  std::string identity_text(const NewJob& request) const;
-  std::optional<JobView> add(const NewJob& request, const Job& job, const std::string& identity);
+  std::string identity_text(const JobRequest& request) const;
+  std::optional<Job> add(const JobRequest& request, const Job& job, const std::string& identity);
   void forget_photos(const Job& job) const;
   void cancel_abandoned();
-  JobView view_of(Job job) const;
+  Job with_progress(Job job) const;
 
   Store& store_;
-  JobsOptions options_;
   Board board_;
   Tasks tasks_{board_};
   Attendances attendances_;

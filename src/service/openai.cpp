@@ -26,7 +26,7 @@ const std::vector<std::string_view>& fields() {
         "frame_duration_ms",
         // Ours.
         "pose"};
-    JobSettings none;
+    JobRequest none;
     each_job_parameter(
         [&names](const Parameter& row, const auto&) { names.push_back(field_of(row)); }, none);
     return names;
@@ -76,7 +76,7 @@ std::string one_of(const Part& part, const std::vector<std::string_view>& words)
   refuse_field(part.name, "expected one of " + list, part.data.empty() ? "nothing" : part.data);
 }
 
-void read_size(const Part& part, JobSettings& settings) {
+void read_size(const Part& part, JobRequest& settings) {
   if (part.data == "auto") return;
   const std::size_t cross = part.data.find('x');
   const auto side = [&](std::string_view text) {
@@ -92,9 +92,7 @@ void read_size(const Part& part, JobSettings& settings) {
   settings.height = side(cross == std::string_view::npos ? "" : part.data.substr(cross + 1));
 }
 
-std::string size_of(const MadePicture& picture) {
-  return fmt::format("{}x{}", picture.width, picture.height);
-}
+std::string text_of(Size size) { return fmt::format("{}x{}", size.w, size.h); }
 
 OrderedJson usage() {
   // Nothing is charged by tokens here, but clients expect the fields.
@@ -124,7 +122,7 @@ OrderedJson picture_event(std::string_view type, const ImagesEdit& edit, const M
   data["type"] = type;
   data["b64_json"] = "";  // filled by with_picture()
   data["created_at"] = created;
-  data["size"] = size_of(picture);
+  data["size"] = text_of(picture.size);
   data["quality"] = "auto";
   data["background"] = "opaque";
   data["output_format"] = edit.format;
@@ -136,12 +134,12 @@ OrderedJson model_of(std::string_view model, std::int64_t created) {
 }
 
 /// Warns of a field that changes nothing here.
-void warn(JobRequest& job, const Part& part, std::string_view why) {
-  job.warnings.push_back(fmt::format("{} has no effect: {}", part.name, why));
+void warn(ImagesEdit& edit, const Part& part, std::string_view why) {
+  edit.warnings.push_back(fmt::format("{} has no effect: {}", part.name, why));
 }
 
 /// False if the field is not a parameter of the picture. check_settings() checks ranges.
-bool read_parameter(const Part& part, JobSettings& settings) {
+bool read_parameter(const Part& part, JobRequest& settings) {
   bool is_known = false;
   const auto read = [&](const Parameter& row, auto& member) {
     if (part.name != field_of(row)) return;
@@ -164,7 +162,7 @@ bool read_parameter(const Part& part, JobSettings& settings) {
 
 void read_field(const Part& part, ImagesEdit& edit, std::string_view model) {
   const std::string& name = part.name;
-  if (read_parameter(part, edit.job.settings)) return;
+  if (read_parameter(part, edit.request)) return;
   if (name == "stream") {
     edit.stream = bool_of(part);
   } else if (name == "partial_images") {
@@ -185,16 +183,16 @@ void read_field(const Part& part, ImagesEdit& edit, std::string_view model) {
     one_of(part, {"auto", "opaque"});
   } else if (name == "model") {
     if (!part.data.empty() && part.data != model) {
-      edit.job.warnings.push_back(fmt::format("model has no effect: this service runs {}", model));
+      edit.warnings.push_back(fmt::format("model has no effect: this service runs {}", model));
     }
   } else if (name == "quality") {
-    if (part.data != "auto") warn(edit.job, part, "set the number of steps, such as steps=30");
+    if (part.data != "auto") warn(edit, part, "set the number of steps, such as steps=30");
   } else if (name == "input_fidelity") {
-    warn(edit.job, part, "set identity_strength and adapter_strength");
+    warn(edit, part, "set identity_strength and adapter_strength");
   } else if (name == "user" || name == "safety_identifier") {
-    warn(edit.job, part, "this service has no accounts");
+    warn(edit, part, "this service has no accounts");
   } else if (name == "moderation" || name == "complexity") {
-    warn(edit.job, part, "it is not supported");
+    warn(edit, part, "it is not supported");
   } else if (name == "mask" || name == "markup") {
     refuse_field(name, "parts of a picture cannot be edited; every picture is new");
   } else {
@@ -219,13 +217,12 @@ void check_edit(const std::vector<Part>& parts, ImagesEdit& edit) {
     refuse_field("output_format", "expected png with response_format=url", edit.format);
   }
   if (edit.partial_images > 0 && !edit.stream) {
-    edit.job.warnings.emplace_back("partial_images has no effect without stream=true");
+    edit.warnings.emplace_back("partial_images has no effect without stream=true");
   }
   if (find_part(parts, "output_compression") != nullptr && edit.format == "png") {
-    edit.job.warnings.emplace_back("output_compression has no effect: PNG is lossless");
+    edit.warnings.emplace_back("output_compression has no effect: PNG is lossless");
   }
-  check_settings(edit.job.settings,
-                 [](const Parameter& row) { return std::string(field_of(row)); });
+  check_settings(edit.request, [](const Parameter& row) { return std::string(field_of(row)); });
 }
 
 /// `images`: the request's name for its pictures.
@@ -261,16 +258,16 @@ Read read_edit(const std::vector<Part>& parts, std::string_view model, const std
     refuse_field(images, "expected at most two, the photo and the pose",
                  fmt::format("{} images", count));
   }
-  edit.job.photo_name = images;
+  edit.request.photo.name = images;
   if (pictures.size() == 2) {
     read.pose = pictures[1];
-    edit.job.pose_name = images;
-    edit.job.warnings.emplace_back("the second image only gives the pose, not another face");
+    edit.request.pose.name = images;
+    edit.warnings.emplace_back("the second image only gives the pose, not another face");
   }
   read.photo = pictures[0];
   if (read.photo->data.empty()) refuse_field(images, "it is empty");
   if (read.pose != nullptr && read.pose->data.empty())
-    refuse_field(edit.job.pose_name, "it is empty");
+    refuse_field(edit.request.pose.name, "it is empty");
   check_edit(parts, edit);
   return read;
 }
@@ -279,28 +276,28 @@ Read read_edit(const std::vector<Part>& parts, std::string_view model, const std
 
 ImagesEdit parse_images_edit(const std::vector<Part>& parts, std::string_view model) {
   Read read = read_edit(parts, model, "image");
-  read.edit.job.photo = read.photo->data;
-  if (read.pose != nullptr) read.edit.job.pose = std::string(read.pose->data);
+  read.edit.request.photo.bytes = read.photo->data;
+  if (read.pose != nullptr) read.edit.request.pose.bytes = read.pose->data;
   return std::move(read.edit);
 }
 
 ImagesEdit parse_images_edit_json(std::string_view body, std::string_view model) {
   JsonForm form(body);
   Read read = read_edit(form.parts(), model, std::string(JsonForm::kImages));
-  read.edit.job.photo = form.take(*read.photo);
-  if (read.pose != nullptr) read.edit.job.pose = form.take(*read.pose);
+  read.edit.request.photo.take(form.take(*read.photo));
+  if (read.pose != nullptr) read.edit.request.pose.take(form.take(*read.pose));
   return std::move(read.edit);
 }
 
-ImagesFrame images_frame(const ImagesEdit& edit, Size size, std::int64_t created) {
+ResponseFrame images_frame(const ImagesEdit& edit, Size size, std::int64_t created) {
   OrderedJson response;
   response["created"] = created;
   response["background"] = "opaque";
   response["output_format"] = edit.format;
-  response["size"] = fmt::format("{}x{}", size.w, size.h);
+  response["size"] = text_of(size);
   response["data"] = OrderedJson::array();
   response["usage"] = usage();
-  if (!edit.job.warnings.empty()) response["warnings"] = edit.job.warnings;
+  if (!edit.warnings.empty()) response["warnings"] = edit.warnings;
   const std::string text = response.dump();
   constexpr std::string_view kData = "\"data\":[";
   const std::size_t at = text.find(kData) + kData.size();
@@ -325,7 +322,7 @@ Body completed_event(const ImagesEdit& edit, const MadePicture& picture, std::in
   OrderedJson data = picture_event("image_edit.completed", edit, picture, created);
   data["seed"] = picture.seed;
   data["usage"] = usage();
-  if (!edit.job.warnings.empty()) data["warnings"] = edit.job.warnings;
+  if (!edit.warnings.empty()) data["warnings"] = edit.warnings;
   return event("image_edit.completed", data, picture);
 }
 

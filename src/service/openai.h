@@ -12,32 +12,36 @@
 #include <vector>
 
 #include "image/encode.h"
-#include "service/job_request.h"
+#include "service/job.h"
 #include "service/multipart.h"
 
 namespace semblance::service {
 
 struct ImagesEdit {
-  JobRequest job = {};
-  std::string format = "png";      // png, jpeg, webp
-  int quality = kEncodingQuality;  // of jpeg and webp, 0 to 100
+  JobRequest request = {};
+  std::vector<std::string> warnings = {};  // for the response: what has no effect
+  std::string format = "png";              // png, jpeg, webp
+  int quality = kEncodingQuality;          // of jpeg and webp, 0 to 100
   bool stream = false;
   int partial_images = 0;  // 0 to 3 previews per picture, if it streams
   bool wants_url = false;  // instead of base64
 };
 
-/// `model`: the name that /v1/models gives. Throws HttpError 400 naming the field.
+/// `model`: the name that /v1/models gives. The photos are in the parts' body. Throws HttpError 400
+/// naming the field.
 ImagesEdit parse_images_edit(const std::vector<Part>& parts, std::string_view model);
 /// The same for a JSON body. Also throws what JsonForm throws.
 ImagesEdit parse_images_edit_json(std::string_view body, std::string_view model);
 
-/// The JSON response when it does not stream: `before`, the items separated by commas, `after`.
-struct ImagesFrame {
-  std::string before;
-  std::string after;
+/// A finished picture, or a preview.
+struct MadePicture : JobPicture {
+  Body base64 = {};  // its file in the requested format, in base64
+  std::string url = {};
 };
+
+/// The JSON response when it does not stream; items come between.
 /// `created`: seconds since 1970.
-ImagesFrame images_frame(const ImagesEdit& edit, Size size, std::int64_t created);
+ResponseFrame images_frame(const ImagesEdit& edit, Size size, std::int64_t created);
 Body images_item(const ImagesEdit& edit, const MadePicture& picture);
 
 /// Server-sent events, each with its closing empty line. `index`: the preview's, from 0.

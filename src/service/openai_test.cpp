@@ -22,7 +22,10 @@ ImagesEdit parsed(const Fields& fields) {
     part.data = value;
     parts.push_back(part);
   }
-  return parse_images_edit(parts, "semblance-demo");
+  ImagesEdit edit = parse_images_edit(parts, "semblance-demo");
+  for (Photo* photo : {&edit.request.photo, &edit.request.pose})
+    photo->take(std::string(photo->bytes));  // outlives `fields`
+  return edit;
 }
 
 /// "param: message" of the error that `parse` throws, or "no error".
@@ -83,7 +86,7 @@ TEST(ImagesEdit, ReadsTheOfficialClient) {
                                   {"vae_tiling", "true"},
                                   {"image[]", "PHOTO"},
                                   {"image[]", "POSE"}});
-  const JobSettings& s = edit.job.settings;
+  const JobRequest& s = edit.request;
   EXPECT_EQ(s.prompt, "a man");
   EXPECT_EQ(s.negative, "x");
   EXPECT_EQ(s.count, 2);
@@ -97,9 +100,9 @@ TEST(ImagesEdit, ReadsTheOfficialClient) {
   EXPECT_EQ(edit.partial_images, 2);
   EXPECT_EQ(edit.format, "jpeg");
   EXPECT_EQ(edit.quality, 50);
-  EXPECT_EQ(edit.job.photo, "PHOTO");
-  EXPECT_EQ(edit.job.pose, "POSE");
-  EXPECT_EQ(edit.job.warnings,
+  EXPECT_EQ(edit.request.photo.bytes, "PHOTO");
+  EXPECT_EQ(edit.request.pose.bytes, "POSE");
+  EXPECT_EQ(edit.warnings,
             std::vector<std::string>{"the second image only gives the pose, not another face"});
 }
 
@@ -112,11 +115,11 @@ TEST(ImagesEdit, WarnsAboutFieldsWithoutEffect) {
                                   {"user", "u"},
                                   {"partial_images", "1"},
                                   {"output_compression", "9"}});
-  EXPECT_EQ(edit.job.warnings.size(), 6U);
-  EXPECT_EQ(edit.job.warnings[0], "model has no effect: this service runs semblance-demo");
-  EXPECT_FALSE(edit.job.settings.seed);
-  EXPECT_FALSE(edit.job.settings.negative);
-  EXPECT_EQ(edit.job.settings.width, 0);
+  EXPECT_EQ(edit.warnings.size(), 6U);
+  EXPECT_EQ(edit.warnings[0], "model has no effect: this service runs semblance-demo");
+  EXPECT_FALSE(edit.request.seed);
+  EXPECT_FALSE(edit.request.negative);
+  EXPECT_EQ(edit.request.width, 0);
 }
 
 TEST(ImagesEdit, RefusesByName) {
@@ -196,11 +199,11 @@ TEST(ImagesEditJson, IsReadLikeTheForm) {
       {"vae_tiling", false},
       {"user", nullptr}};
   const ImagesEdit edit = parsed_json(whole);
-  const JobSettings& s = edit.job.settings;
-  EXPECT_EQ(edit.job.photo, photo);
-  EXPECT_EQ(edit.job.pose, "POSE");
-  EXPECT_EQ(edit.job.photo_name, "images");
-  EXPECT_EQ(edit.job.pose_name, "images");
+  const JobRequest& s = edit.request;
+  EXPECT_EQ(edit.request.photo.bytes, photo);
+  EXPECT_EQ(edit.request.pose.bytes, "POSE");
+  EXPECT_EQ(edit.request.photo.name, "images");
+  EXPECT_EQ(edit.request.pose.name, "images");
   EXPECT_EQ(s.prompt, "a man");
   EXPECT_EQ(s.count, 2);
   EXPECT_EQ(s.width, 1024);
@@ -209,7 +212,7 @@ TEST(ImagesEditJson, IsReadLikeTheForm) {
   EXPECT_EQ(s.identity_strength, 0.5);
   EXPECT_TRUE(edit.stream);
   EXPECT_EQ(edit.format, "jpeg");
-  EXPECT_EQ(edit.job.warnings,
+  EXPECT_EQ(edit.warnings,
             std::vector<std::string>{"the second image only gives the pose, not another face"});
   // One picture, as sent by other clients, and a long prompt.
   const std::string prompt(kMostPromptBytes, 'x');
@@ -218,10 +221,10 @@ TEST(ImagesEditJson, IsReadLikeTheForm) {
     const json smaller{
         {"image", image}, {"prompt", prompt}, {"pose", {{"image_url", base64("POSE")}}}};
     const ImagesEdit one = parsed_json(smaller);
-    EXPECT_EQ(one.job.photo, photo);
-    EXPECT_EQ(one.job.pose, "POSE");
-    EXPECT_EQ(one.job.pose_name, "pose");
-    EXPECT_EQ(one.job.settings.prompt, prompt);
+    EXPECT_EQ(one.request.photo.bytes, photo);
+    EXPECT_EQ(one.request.pose.bytes, "POSE");
+    EXPECT_EQ(one.request.pose.name, "pose");
+    EXPECT_EQ(one.request.prompt, prompt);
   }
 }
 
@@ -275,9 +278,9 @@ TEST(ImagesEditJson, RefusesByName) {
 
 TEST(ImagesEdit, ResponsesAndEventsHaveTheApisForm) {
   ImagesEdit edit = parsed({{"image", "PHOTO"}, {"prompt", "a"}});
-  const MadePicture picture{std::string("UE5H"), 64, 48, 7, "/api/jobs/1/images/0"};
+  const MadePicture picture{{{64, 48}, 7}, std::string("UE5H"), "/api/jobs/1/images/0"};
   const auto answer = [&](const std::string& items) {
-    const ImagesFrame frame = images_frame(edit, {64, 48}, 1700);
+    const ResponseFrame frame = images_frame(edit, {64, 48}, 1700);
     return nlohmann::json::parse(frame.before + items + frame.after);
   };
   auto body = answer(images_item(edit, picture).whole() + "," + images_item(edit, picture).whole());
@@ -287,7 +290,7 @@ TEST(ImagesEdit, ResponsesAndEventsHaveTheApisForm) {
   EXPECT_EQ(body["size"], "64x48");
   EXPECT_FALSE(body.contains("warnings"));
   edit.wants_url = true;
-  edit.job.warnings = {"w"};
+  edit.warnings = {"w"};
   body = answer(images_item(edit, picture).whole());
   EXPECT_EQ(body["data"][0]["url"], "/api/jobs/1/images/0");
   EXPECT_EQ(body["warnings"][0], "w");

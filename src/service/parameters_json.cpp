@@ -64,7 +64,7 @@ std::string description_of(const Parameter& row, ParameterKind kind) {
 }
 
 Json default_of(const Parameter& row) {
-  const nlohmann::json defaults = to_json(JobSettings{});
+  const nlohmann::json defaults = to_json(JobRequest{});
   return row.is_required ? Json() : Json(defaults.at(std::string(row.name)));
 }
 
@@ -77,7 +77,7 @@ Json schema_of(const Parameter& row, ParameterKind kind) {
 
 template <typename F>
 void each_row(F&& f) {
-  const JobSettings none;
+  const JobRequest none;
   each_job_parameter(
       [&f](const Parameter& row, const auto& member) {
         using T = std::decay_t<decltype(member)>;

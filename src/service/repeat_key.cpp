@@ -30,7 +30,7 @@ std::string digest_of(const HttpRequest& request) {
   return hasher.finish();
 }
 
-void take_repeat_key(NewJob& job, const HttpRequest& request) {
+void take_repeat_key(JobRequest& job, const HttpRequest& request) {
   const std::string_view key = request.header("idempotency-key");
   const std::string_view tries = request.header("x-stainless-retry-count");
   if (key.empty() && tries.empty()) return;

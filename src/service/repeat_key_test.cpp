@@ -50,7 +50,7 @@ TEST(RepeatKey, ComesFromTheHeaderOrTheRetryCount) {
   const auto take = [&](const std::string& header, const std::string& value) {
     HttpRequest request = request_of(form);
     if (!header.empty()) request.headers[header] = value;
-    NewJob job;
+    JobRequest job;
     take_repeat_key(job, request);
     return job;
   };
@@ -58,8 +58,8 @@ TEST(RepeatKey, ComesFromTheHeaderOrTheRetryCount) {
   EXPECT_EQ(take("", "").digest, "");
   EXPECT_EQ(take("idempotency-key", "a key").repeat_key, "key a key");
   EXPECT_EQ(take("idempotency-key", "a key").digest, digest_of(request_of(form)));
-  const NewJob first = take("x-stainless-retry-count", "0");
-  const NewJob second = take("x-stainless-retry-count", "1");
+  const JobRequest first = take("x-stainless-retry-count", "0");
+  const JobRequest second = take("x-stainless-retry-count", "1");
   EXPECT_EQ(first.repeat_key, "content " + first.digest);
   EXPECT_EQ(second.repeat_key, first.repeat_key);
   EXPECT_TRUE(first.begins_anew);

@@ -46,11 +46,11 @@ inline void add_all_routes(Router& router, Context& context) {
 // For the APIs whose clients wait for their pictures:
 /// Puts the job into the queue and returns its id. Frees the body, the photos and the prompts:
 /// waiting may take long, and the Job has the prompts again. Throws as Jobs::submit().
-std::string submit_job(Context& context, const HttpRequest& request, JobRequest& job);
+std::string submit_job(Context& context, const HttpRequest& request, JobRequest& wanted);
 /// Waits for the job's end. If the client leaves, abandons the job and throws HttpError 499.
 Job wait_for_job(Context& context, const HttpRequest& request, const std::string& id);
-/// Adds the job's warnings to its request's, for the answer.
-void add_warnings(JobRequest& request, const Job& job);
+/// Adds the job's warnings to those of its request, for the answer.
+void add_warnings(std::vector<std::string>& warnings, const Job& job);
 /// The response for a failed or cancelled job; `wanted` has the names of its photos.
 HttpResponse failure_of(const Job& job, const JobRequest& wanted);
 

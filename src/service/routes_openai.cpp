@@ -37,7 +37,7 @@ std::shared_ptr<const File> in_format(Context& context, const HttpRequest& reque
   const fs::path path =
       context.store.folder_of(job.id) / fmt::format("{}-{}.{}", n, edit.quality, edit.format);
   if (fs::exists(path)) return open_file(path);
-  Request of_picture = request_of(job.settings, context.engine.facts().native_guidance);
+  Request of_picture = request_of(job.request, context.engine.facts().native_guidance);
   of_picture.seed = job.pictures[n].seed;
   const ImageText text = context.engine.text_for(of_picture, job.warnings);
   const std::uint64_t bytes =
@@ -63,8 +63,7 @@ std::shared_ptr<const File> in_format(Context& context, const HttpRequest& reque
 
 MadePicture made(Context& context, const HttpRequest& request, const ImagesEdit& edit,
                  const Job& job, std::size_t n) {
-  const JobPicture& picture = job.pictures[n];
-  MadePicture made{.width = picture.size.w, .height = picture.size.h, .seed = picture.seed};
+  MadePicture made{job.pictures[n]};
   if (edit.wants_url) {
     made.url = request.origin +
                context.links.signed_path(fmt::format("/api/jobs/{}/images/{}", job.id, n));
@@ -95,35 +94,33 @@ class EditStream {
   std::optional<Body> next() {
     if (over_) return std::nullopt;
     seen_ = context_.jobs.wait(seen_, milliseconds(900));
-    JobView view;
+    Job job;
     try {
-      view = context_.jobs.view(attendance_.id());
+      job = context_.jobs.get(attendance_.id());
     } catch (const HttpError& error) {  // removed
       end();
       return Body(error_event(error.response()));
     }
-    const std::int64_t created = unix_seconds(view.job.created);
+    const std::int64_t created = unix_seconds(job.created);
     Body out;
-    if (told_ == 0 && !view.job.pictures.empty()) add_warnings(edit_.job, view.job);
-    for (; told_ < view.job.pictures.size(); ++told_) {
-      out += completed_event(edit_, made(context_, request_, edit_, view.job, told_), created);
+    if (told_ == 0 && !job.pictures.empty()) add_warnings(edit_.warnings, job);
+    for (; told_ < job.pictures.size(); ++told_) {
+      out += completed_event(edit_, made(context_, request_, edit_, job, told_), created);
       partial_ = 0;
     }
-    const std::vector<int> due = preview_steps(edit_.partial_images, edit_.job.settings.steps);
+    const std::vector<int> due = preview_steps(edit_.partial_images, edit_.request.steps);
     const auto preview = context_.jobs.preview(attendance_.id());
     if (preview && preview->image == told_ && partial_ < due.size() &&
         preview->step >= due[partial_]) {
-      const Job& job = view.job;
+      const JobRequest& wanted = job.request;
       out += partial_image_event(edit_,
-                                 {.base64 = preview_in_format(preview->jpeg, edit_),
-                                  .width = job.settings.width,
-                                  .height = job.settings.height,
-                                  .seed = job.settings.seed.value_or(0)},
+                                 {{{wanted.width, wanted.height}, wanted.seed.value_or(0)},
+                                  preview_in_format(preview->jpeg, edit_)},
                                  static_cast<int>(partial_++), created);
     }
-    if (view.job.ended_already()) {
+    if (job.ended_already()) {
       end();
-      if (view.job.state != JobState::kDone) out += error_event(failure_of(view.job, edit_.job));
+      if (job.state != JobState::kDone) out += error_event(failure_of(job, edit_.request));
     }
     // Comments keep proxies and clients from timing out.
     const auto now = std::chrono::steady_clock::now();
@@ -161,7 +158,7 @@ ImagesEdit read_edit(const Context& context, const HttpRequest& request) {
 
 HttpResponse edit_images(Context& context, const HttpRequest& request) {
   ImagesEdit edit = read_edit(context, request);
-  const std::string id = submit_job(context, request, edit.job);
+  const std::string id = submit_job(context, request, edit.request);
   if (edit.stream) {
     HttpResponse response{.type = "text/event-stream"};
     response.headers["Cache-Control"] = "no-store";
@@ -170,9 +167,10 @@ HttpResponse edit_images(Context& context, const HttpRequest& request) {
     return response;
   }
   const Job job = wait_for_job(context, request, id);
-  if (job.state != JobState::kDone) return failure_of(job, edit.job);
-  add_warnings(edit.job, job);
-  const ImagesFrame frame = images_frame(edit, job.pictures.at(0).size, unix_seconds(job.created));
+  if (job.state != JobState::kDone) return failure_of(job, edit.request);
+  add_warnings(edit.warnings, job);
+  const ResponseFrame frame =
+      images_frame(edit, job.pictures.at(0).size, unix_seconds(job.created));
   Body body(frame.before);
   for (std::size_t n = 0; n < job.pictures.size(); ++n) {
     if (n > 0) body += ",";

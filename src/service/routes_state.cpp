@@ -25,7 +25,7 @@ json or_null(const std::optional<T>& value) {
 
 json info_json(const Context& context) {
   const ModelFacts& model = context.engine.facts();
-  JobSettings defaults;
+  JobRequest defaults;
   defaults.guidance = static_cast<float>(model.native_guidance);
   return {{"version", program_version()},
           {"model",
@@ -67,7 +67,7 @@ json memory_json(const Context& context) {
 }
 
 json plan_json(Context& context, const HttpRequest& request) {
-  const JobSettings settings = parse_settings(request.body);
+  const JobRequest settings = parse_settings(request.body);
   request.book(kPlanningBytes);
   const PlanAnswer plan = context.engine.plan(
       request_of(settings, context.engine.facts().native_guidance), {}, request.client_left);

@@ -47,16 +47,16 @@ Job read_whole(const JobRow& row) {
   job.started = time_of(row, "started", row.started);
   job.ended = time_of(row, "ended", row.ended);
   check_key(row);
-  job.repeat_key = row.repeat_key;
-  job.digest = row.digest;
   job.state = state_in(row);
   take_kept_text(job, row.kept);
+  job.request.repeat_key = row.repeat_key;
+  job.request.digest = row.digest;
   if (job.ended_already() != job.ended.has_value())
     fail(ErrorKind::kCorrupt, "cannot read job {}: its state and end time disagree", row.id);
   if ((job.state == JobState::kFailed) != job.error.has_value())
     fail(ErrorKind::kCorrupt, "cannot read job {}: its state and error disagree", row.id);
   if (job.state == JobState::kDone &&
-      job.pictures.size() != static_cast<std::size_t>(job.settings.count))
+      job.pictures.size() != static_cast<std::size_t>(job.request.count))
     fail(ErrorKind::kCorrupt, "cannot read job {}: it is done but lacks pictures", row.id);
   return job;
 }

@@ -88,13 +88,13 @@ class ServiceTest : public ::testing::Test {
   const fs::path& folder() const { return folder_; }
   fs::path folder_of(const std::string& id) const { return folder_ / "jobs" / id; }
 
-  static NewJob request(const std::string& photo, int steps = 2, int side = 64) {
-    NewJob job;
-    job.settings.prompt = "a man";
-    job.settings.steps = steps;
-    job.settings.width = job.settings.height = side;
-    job.settings.seed = 7;
-    job.photo = photo;
+  static JobRequest request(const std::string& photo, int steps = 2, int side = 64) {
+    JobRequest job;
+    job.prompt = "a man";
+    job.steps = steps;
+    job.width = job.height = side;
+    job.seed = 7;
+    job.photo.bytes = photo;
     return job;
   }
 
@@ -102,7 +102,7 @@ class ServiceTest : public ::testing::Test {
     return Body(jobs().picture(id, n)).whole();
   }
   bool becomes(const std::string& id, JobState state) {
-    return becomes_true([&] { return jobs().view(id).job.state == state; });
+    return becomes_true([&] { return jobs().get(id).state == state; });
   }
   static bool becomes_true(const std::function<bool()>& condition,
                            std::chrono::seconds most = std::chrono::seconds(60)) {

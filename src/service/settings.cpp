@@ -19,49 +19,25 @@ std::string shown(const json& value) {
   return text.size() > 60 ? text.substr(0, 57) + "..." : text;
 }
 
-/// The C++ value of a JSON value; nothing if its type or number does not match T.
-template <typename T>
-std::optional<T> value_in(const json& value) {
-  constexpr ParameterKind kind = kind_of<T>();
-  if constexpr (kind == ParameterKind::kSwitch) {
-    if (value.is_boolean()) return value.get<bool>();
-  } else if constexpr (kind == ParameterKind::kSeed) {
-    if (value.is_number_unsigned()) return value.get<T>();
-  } else if constexpr (kind == ParameterKind::kNumber) {
-    if (value.is_number()) return value.get<T>();
-  } else if constexpr (kind == ParameterKind::kWhole) {
-    constexpr double kMost = 1e9;
-    const double number = value.is_number() ? value.get<double>() : NAN;
-    // 5.0 counts as a whole number: some languages write all numbers that way.
-    if (std::abs(number) <= kMost && number == std::floor(number)) return static_cast<T>(number);
-  }
-  return std::nullopt;
-}
-
 template <typename T>
 void read_value(const Parameter& row, const json& value, T& member) {
-  constexpr ParameterKind kind = kind_of<T>();
-  const auto wrong_kind = [&] {
-    refuse_value(row.name, expected(rule_of(row, kind, Asker::kService), shown(value)));
-  };
-  if constexpr (kind == ParameterKind::kText) {
-    if (!value.is_string()) wrong_kind();
+  if constexpr (kind_of<T>() != ParameterKind::kText) {
+    read_parameter(row, row.name, value, shown(value), member);
+  } else {
+    if (!value.is_string()) {
+      refuse_value(row.name,
+                   expected(rule_of(row, ParameterKind::kText, Asker::kService), shown(value)));
+    }
     const auto& text = value.get_ref<const std::string&>();
     check_prompt(row.name, text);
     member = text;
-  } else {
-    const auto read = value_in<PlainOf<T>>(value);
-    if (!read) wrong_kind();
-    if (const auto problem = problem_of(row, *read, Asker::kService))
-      refuse_value(row.name, *problem);
-    member = *read;
   }
 }
 
 /// Throws unless a setting has this name.
 void check_name(const std::string& name) {
   std::vector<std::string_view> known;
-  JobSettings none;
+  JobRequest none;
   each_job_parameter([&](const Parameter& row, const auto&) { known.push_back(row.name); }, none);
   if (std::ranges::find(known, name) != known.end()) return;
   throw HttpError(
@@ -95,9 +71,38 @@ json parse_flat(std::string_view text) {
 
 }  // namespace
 
-JobSettings read_settings(const json& value) {
+bool read_json(const json& value, bool& member) {
+  if (value.is_boolean()) member = value.get<bool>();
+  return value.is_boolean();
+}
+
+bool read_json(const json& value, std::uint64_t& member) {
+  if (value.is_number_unsigned()) member = value.get<std::uint64_t>();
+  return value.is_number_unsigned();
+}
+
+bool read_json(const json& value, float& member) {
+  if (value.is_number()) member = value.get<float>();
+  return value.is_number();
+}
+
+bool read_json(const json& value, double& member) {
+  if (value.is_number()) member = value.get<double>();
+  return value.is_number();
+}
+
+bool read_json(const json& value, int& member) {
+  constexpr double kMost = 1e9;
+  const double number = value.is_number() ? value.get<double>() : NAN;
+  // 5.0 counts as a whole number: some languages write all numbers that way.
+  const bool is_whole = std::abs(number) <= kMost && number == std::floor(number);
+  if (is_whole) member = static_cast<int>(number);
+  return is_whole;
+}
+
+JobRequest read_settings(const json& value) {
   if (!value.is_object()) throw no_settings("the settings must be a JSON object");
-  JobSettings settings;
+  JobRequest settings;
   for (const auto& [name, field] : value.items()) check_name(name);
   each_job_parameter(
       [&](const Parameter& row, auto& member) {
@@ -115,7 +120,7 @@ JobSettings read_settings(const json& value) {
   return settings;
 }
 
-JobSettings parse_settings(std::string_view text) {
+JobRequest parse_settings(std::string_view text) {
   // Two prompts with each byte written as \u0001, and the other settings.
   constexpr std::size_t kLimitBytes = 2 * 6 * kMostPromptBytes + (std::size_t{16} << 10U);
   if (text.size() > kLimitBytes) {
@@ -127,7 +132,7 @@ JobSettings parse_settings(std::string_view text) {
   return read_settings(parse_flat(text));
 }
 
-json to_json(const JobSettings& settings) {
+json to_json(const JobRequest& settings) {
   json all = json::object();
   each_job_parameter(
       [&all](const Parameter& row, const auto& member) {
@@ -145,13 +150,13 @@ json to_json(const JobSettings& settings) {
   return all;
 }
 
-Request request_of(const JobSettings& settings, double native_guidance) {
+Request request_of(const JobRequest& settings, double native_guidance) {
   Request request = settings;
   if (!request.guidance) request.guidance = static_cast<float>(native_guidance);
   return request;
 }
 
-Size size_of(const JobSettings& settings, Size frame, int native_side) {
+Size size_of(const JobRequest& settings, Size frame, int native_side) {
   SizeChoice choice;
   if (settings.width != 0) choice = {SizeRule::kFixed, {settings.width, settings.height}};
   const Size size = picture_size(choice, frame, native_side);

@@ -1,6 +1,7 @@
 // A job's settings in JSON, and as a request to the pipeline.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string_view>
 
@@ -13,16 +14,35 @@ namespace semblance::service {
 /// Reads an object with "prompt" and any of the other parameters, by their rows' names. null counts
 /// as absent. Throws HttpError(400) with the key as param: for an unknown key, a wrong type, or a
 /// value that no job may have.
-JobSettings parse_settings(std::string_view json);
-JobSettings read_settings(const nlohmann::json& json);
-nlohmann::json to_json(const JobSettings& settings);
+JobRequest parse_settings(std::string_view json);
+JobRequest read_settings(const nlohmann::json& json);
+nlohmann::json to_json(const JobRequest& settings);
+
+/// Sets `member` to a JSON value. False if the value is of another type, or not such a number.
+bool read_json(const nlohmann::json& value, bool& member);
+bool read_json(const nlohmann::json& value, int& member);
+bool read_json(const nlohmann::json& value, float& member);
+bool read_json(const nlohmann::json& value, double& member);
+bool read_json(const nlohmann::json& value, std::uint64_t& member);
+
+/// Sets a parameter other than a text to a JSON value. Throws HttpError(400) naming `field` for a
+/// value that no job may have; `shown`: the value as shown in errors.
+template <typename T>
+void read_parameter(const Parameter& row, std::string_view field, const nlohmann::json& value,
+                    std::string_view shown, T& member) {
+  PlainOf<T> read{};
+  if (!read_json(value, read))
+    refuse_value(field, expected(rule_of(row, kind_of<T>(), Asker::kService), shown));
+  if (const auto problem = problem_of(row, read, Asker::kService)) refuse_value(field, *problem);
+  member = read;
+}
 
 /// The first picture's request. Its sides are 0 if the settings leave them to the photo; its
 /// guidance is the model's unless the settings have one.
-Request request_of(const JobSettings& settings, double native_guidance);
+Request request_of(const JobRequest& settings, double native_guidance);
 
 /// The pictures' size for a photo of size `frame`. Throws Error(kArgument) if the size is left to
 /// the photo and its shape makes a side longer than a job may have.
-Size size_of(const JobSettings& settings, Size frame, int native_side);
+Size size_of(const JobRequest& settings, Size frame, int native_side);
 
 }  // namespace semblance::service

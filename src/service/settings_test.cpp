@@ -31,29 +31,29 @@ std::string refusal(const std::string& key, const std::string& value) {
 }
 
 TEST(Settings, RoundTrip) {
-  const JobSettings settings{{.prompt = "a \"man\"\n\xE2\x82\xAC",
-                              .negative = "blurred",
-                              .width = 128,
-                              .height = 4096,
-                              .steps = 7,
-                              .guidance = 1.25F,
-                              .identity_strength = 0.1F,
-                              .adapter_strength = 5,
-                              .identity_start = 0.25,
-                              .identity_end = 0.75,
-                              .seed = 18446744073709551615U,
-                              .vae_tiling = true},
-                             16};
+  const JobRequest settings{{.prompt = "a \"man\"\n\xE2\x82\xAC",
+                             .negative = "blurred",
+                             .width = 128,
+                             .height = 4096,
+                             .steps = 7,
+                             .guidance = 1.25F,
+                             .identity_strength = 0.1F,
+                             .adapter_strength = 5,
+                             .identity_start = 0.25,
+                             .identity_end = 0.75,
+                             .seed = 18446744073709551615U,
+                             .vae_tiling = true},
+                            16};
   const json there = to_json(settings);
   EXPECT_EQ(to_json(read_settings(there)), there);
   EXPECT_EQ(to_json(parse_settings(there.dump())), there);
   const json plain = to_json(parse_settings(R"({"prompt": "x"})"));
-  EXPECT_EQ(plain, to_json(JobSettings{{.prompt = "x", .negative = {}}}));
+  EXPECT_EQ(plain, to_json(JobRequest{{.prompt = "x", .negative = {}}}));
   EXPECT_EQ(to_json(read_settings(plain)), plain);
 }
 
 TEST(Settings, NullCountsAsAbsent) {
-  const json plain = to_json(JobSettings{{.prompt = "x", .negative = {}}});
+  const json plain = to_json(JobRequest{{.prompt = "x", .negative = {}}});
   for (const auto& [key, value] : plain.items()) {
     if (key == "prompt") continue;
     json one{{"prompt", "x"}, {key, nullptr}};
@@ -62,7 +62,7 @@ TEST(Settings, NullCountsAsAbsent) {
 }
 
 TEST(Settings, AWholeNumberMayHaveADecimalPoint) {
-  const JobSettings settings =
+  const JobRequest settings =
       parse_settings(R"({"prompt": "", "steps": 5.0, "width": 64.0, "height": 8e1})");
   EXPECT_EQ(settings.steps, 5);
   EXPECT_EQ(settings.width, 64);
@@ -93,7 +93,7 @@ TEST(Settings, AnUnknownKeyIsNamed) {
 }
 
 TEST(Settings, AWrongTypeIsRefusedForEveryKey) {
-  const json all = to_json(JobSettings{});
+  const json all = to_json(JobRequest{});
   for (const auto& [key, value] : all.items()) {
     for (const char* wrong : {"[]", "{}", "[1]", "{\"a\": 1}"})
       EXPECT_TRUE(refusal(key, wrong).starts_with(key + ": cannot take " + key + ": expected "))
@@ -164,7 +164,7 @@ TEST(Settings, APromptHasALimitInBytesInAnyEscaping) {
   std::string escaped;
   for (std::size_t i = 0; i < kMostPromptBytes; ++i) escaped += "\\u0001";
   const std::string longest = "\"" + escaped + "\"";
-  const JobSettings settings =
+  const JobRequest settings =
       parse_settings(R"({"prompt": )" + longest + R"(, "negative_prompt": )" + longest + "}");
   EXPECT_EQ(settings.prompt.size(), kMostPromptBytes);
   EXPECT_EQ(settings.negative->size(), kMostPromptBytes);
@@ -215,7 +215,7 @@ TEST(Settings, BecomeThePipelinesRequest) {
 }
 
 TEST(Settings, APhotosShapeCannotExceedTheLongestSide) {
-  const JobSettings settings{{.prompt = "p", .negative = {}}};
+  const JobRequest settings{{.prompt = "p", .negative = {}}};
   EXPECT_EQ(size_of(settings, {4000, 3000}, 1024), (Size{1152, 896}));
   EXPECT_EQ(size_of({{.prompt = "p", .negative = {}, .width = 64, .height = 72}}, {20000, 1}, 1024),
             (Size{64, 72}));

@@ -263,8 +263,8 @@ void Store::add(const Job& job) {
         "INSERT INTO jobs(id, state, created, started, ended, repeat_key, digest, kept, "
         "created_lived, ended_lived) VALUES(?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?)",
         job.id, std::string(name_of(job.state)), number_of(job.created), number_of(job.started),
-        number_of(ended), job.repeat_key, job.digest, kept_text(job), state_->lived_now(),
-        ended ? std::optional(state_->lived_now()) : std::nullopt)
+        number_of(ended), job.request.repeat_key, job.request.digest, kept_text(job),
+        state_->lived_now(), ended ? std::optional(state_->lived_now()) : std::nullopt)
       .run();
 }
 
@@ -304,7 +304,7 @@ std::vector<Job> Store::list(int most, const std::string& before) const {
               before, static_cast<std::int64_t>(most));
   std::vector<Job> jobs;
   while (std::optional<Job> job = state_->one(query)) {
-    shorten_prompts(job->settings);
+    shorten_prompts(job->request);
     jobs.push_back(std::move(*job));
   }
   return jobs;

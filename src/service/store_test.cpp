@@ -50,10 +50,10 @@ class StoreTest : public ::testing::Test {
   Job add(char name, const std::string& key = "") {
     Job job{.id = id(name), .created = kNow};
     if (!key.empty()) {
-      job.repeat_key = "key " + key;
-      job.digest = std::string(64, 'd');
+      job.request.repeat_key = "key " + key;
+      job.request.digest = std::string(64, 'd');
     }
-    job.settings.prompt = std::string("job ") + name;
+    job.request.prompt = std::string("job ") + name;
     std::ofstream(store().new_folder_of(job.id) / "photo") << "bytes";
     store().add(job);
     return job;
@@ -122,17 +122,17 @@ TEST_F(StoreTest, KeepsEverythingOfAJob) {
   job.state = JobState::kFailed;
   job.started = kNow + 1s;
   job.ended = kNow + 2s;
-  job.settings = {{.prompt = "a \"man\" \xE2\x82\xAC",
-                   .negative = "",
-                   .width = 128,
-                   .height = 64,
-                   .steps = 3,
-                   .guidance = 1.5F,
-                   .seed = 18446744073709551615U,
-                   .vae_tiling = true},
-                  2};
-  job.face = 4;
-  job.keep_photo = true;
+  static_cast<Request&>(job.request) = {.prompt = "a \"man\" \xE2\x82\xAC",
+                                        .negative = "",
+                                        .width = 128,
+                                        .height = 64,
+                                        .steps = 3,
+                                        .guidance = 1.5F,
+                                        .seed = 18446744073709551615U,
+                                        .vae_tiling = true};
+  job.request.count = 2;
+  job.request.face = 4;
+  job.request.keep_photo = true;
   job.begun = 2;
   job.gain = {1, 17};
   job.pictures = {{{128, 64}, 18446744073709551615U}, {{8, 16}, 0}};
@@ -144,8 +144,8 @@ TEST_F(StoreTest, KeepsEverythingOfAJob) {
   EXPECT_EQ(kept.created, job.created);
   EXPECT_EQ(kept.started, job.started);
   EXPECT_EQ(kept.ended, job.ended);
-  EXPECT_EQ(kept.repeat_key, "key a key");
-  EXPECT_EQ(kept.digest, job.digest);
+  EXPECT_EQ(kept.request.repeat_key, "key a key");
+  EXPECT_EQ(kept.request.digest, job.request.digest);
   EXPECT_EQ(kept_text(kept), kept_text(job));
   EXPECT_EQ(kept.begun, 2);
   EXPECT_EQ(kept.gain, job.gain);
@@ -329,12 +329,10 @@ TEST_F(StoreTest, AnUnreadableJobFailsAndDoesNotBlockOthers) {
 }
 
 /// The job as GET /api/jobs shows it.
-std::string shown(const std::optional<Job>& job) {
-  return job ? to_json(*job, {}, {}).dump() : "none";
-}
+std::string shown(const std::optional<Job>& job) { return job ? to_json(*job).dump() : "none"; }
 
 TEST_F(StoreTest, EveryPartOfARowIsChecked) {
-  const std::string kept = kept_text({.settings = {{.prompt = "x", .negative = {}}}});
+  const std::string kept = kept_text({.request = {{.prompt = "x", .negative = {}}}});
   const auto with = [&](const std::string& key, const nlohmann::json& value) {
     nlohmann::json changed = nlohmann::json::parse(kept);
     changed[key] = value;
@@ -520,11 +518,11 @@ TEST_F(StoreTest, ADatabaseOfAnotherProgramIsRefused) {
 TEST_F(StoreTest, AListHasShortenedPrompts) {
   add('a');
   Job job = *store().find(id('a'));
-  job.settings.prompt.assign(kMostPromptBytes, 'x');
+  job.request.prompt.assign(kMostPromptBytes, 'x');
   store().update(job);
-  EXPECT_EQ(store().list(1).at(0).settings.prompt.size(), kShortPromptBytes);
-  EXPECT_EQ(store().find(id('a'))->settings.prompt, job.settings.prompt);
-  EXPECT_EQ(store().next()->settings.prompt, job.settings.prompt);
+  EXPECT_EQ(store().list(1).at(0).request.prompt.size(), kShortPromptBytes);
+  EXPECT_EQ(store().find(id('a'))->request.prompt, job.request.prompt);
+  EXPECT_EQ(store().next()->request.prompt, job.request.prompt);
 }
 
 TEST(StoreId, CannotBeGuessedFromAnother) {

@@ -17,14 +17,9 @@ constexpr std::chrono::seconds kTryDiskEvery{1};
 
 }  // namespace
 
-Worker::Worker(Engine& engine, Store& store, Board& board, Tasks& tasks, const Options& options,
+Worker::Worker(Engine& engine, Store& store, Board& board, Tasks& tasks,
                std::function<void()> between)
-    : engine_(engine),
-      store_(store),
-      board_(board),
-      tasks_(tasks),
-      options_(options),
-      between_(std::move(between)) {
+    : engine_(engine), store_(store), board_(board), tasks_(tasks), between_(std::move(between)) {
   thread_ = start_thread("that computes", [this] { work(); });
 }
 
@@ -67,9 +62,9 @@ std::optional<Job> Worker::take_next() {
   if (!job) return std::nullopt;
   job->state = JobState::kRunning;
   if (!job->started) job->started = now();
+  job->progress.stage = "face";
   board_.running.emplace();
   board_.running->job = *job;
-  board_.running->progress.stage = "face";
   return job;
 }
 
@@ -80,7 +75,7 @@ void Worker::wait_for_work() {
     const std::uint64_t seen = board_.changes();
     // Changes since take_next() have already been signalled.
     if (!tasks_.empty() || store_.queued() > 0) return;
-    woken = board_.wait_for(guard, options_.release_after,
+    woken = board_.wait_for(guard, board_.options.release_after,
                             [&] { return board_.changes() != seen || board_.stopping; });
   }
   if (!woken) engine_.release();
@@ -89,7 +84,7 @@ void Worker::wait_for_work() {
 void Worker::prune_when_due() {
   if (Clock::now() < prune_at_) return;
   prune_at_ = Clock::now() + kPruneEvery;
-  store_.prune(options_.keep_age, options_.keep_count);
+  store_.prune(board_.options.keep_age, board_.options.keep_count);
 }
 
 /// Makes the job; false if the next start must resume it.
@@ -99,7 +94,7 @@ bool Worker::make(Job& job) {
     job.error = {std::move(code), std::move(text), std::move(param)};
   };
   try {
-    JobMaker(engine_, store_, board_, options_.making, between_, job).make();
+    JobMaker(engine_, store_, board_, between_, job).make();
     job.state = JobState::kDone;
   } catch (const PhotoError& error) {
     fails(std::string(name_of(error.kind())), error.what(), error.part());

@@ -15,16 +15,8 @@ namespace semblance::service {
 
 class Worker {
  public:
-  struct Options {
-    int keep_count = 200;                    // results
-    std::chrono::hours keep_age{24 * 14};    // of results
-    std::chrono::seconds release_after{60};  // idle time before the models are released
-    JobMaker::Options making = {};
-  };
-
   /// Starts working. `between` is called before each job and between a job's steps.
-  Worker(Engine& engine, Store& store, Board& board, Tasks& tasks, const Options& options,
-         std::function<void()> between);
+  Worker(Engine& engine, Store& store, Board& board, Tasks& tasks, std::function<void()> between);
   /// The board must be stopping.
   ~Worker() { join(); }
   Worker(const Worker&) = delete;
@@ -48,7 +40,6 @@ class Worker {
   Store& store_;
   Board& board_;
   Tasks& tasks_;
-  Options options_;
   std::function<void()> between_;
   std::chrono::steady_clock::time_point prune_at_{};
   std::thread thread_;
