@@ -44,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::optional<Job> job = job_in(row);
   if (job.has_value() != is_id(row.id)) std::abort();
   if (job) {
-    to_json(*job, {}, {}).dump();  // throws if a text is not UTF-8
+    to_json(*job).dump();  // throws if a text is not UTF-8
     const bool damaged = job->error && job->error->code == "corrupt";
     if (job->ended_already() != job->ended.has_value()) std::abort();
     if (!damaged) {

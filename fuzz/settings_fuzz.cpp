@@ -12,15 +12,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace semblance;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   try {
-    const service::JobSettings settings = service::parse_settings(text);
+    const service::JobRequest settings = service::parse_settings(text);
     Request request = service::request_of(settings, 5);
     if (request.width == 0) request.width = request.height = 64;
     check(request);
     // Stored settings must be readable after the next start.
-    service::Job job{.id = "job", .settings = settings};
+    service::Job job{.id = "job", .request = settings};
     service::Job back{.id = "job"};
     service::take_kept_text(back, service::kept_text(job));
-    if (service::to_json(back.settings) != service::to_json(settings)) std::abort();
+    if (service::to_json(back.request) != service::to_json(settings)) std::abort();
   } catch (const service::HttpError& error) {
     const auto body = nlohmann::json::parse(error.response().body.whole());
     const auto& details = body.at("error");

@@ -12,9 +12,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view body(reinterpret_cast<const char*>(data), size);
   try {
     const service::Txt2Img wanted = service::parse_txt2img(body, "demo", 256);
-    service::check_settings(wanted.job.settings);
-    if (wanted.job.photo.empty()) std::abort();
-    const service::Txt2ImgFrame frame = service::txt2img_frame(wanted, {}, "demo");
+    service::check_settings(wanted.request);
+    if (wanted.request.photo.bytes.empty()) std::abort();
+    const service::Job job{.request = wanted.request};
+    const service::ResponseFrame frame = service::txt2img_frame(wanted, job, {}, "demo");
     const auto answer = nlohmann::json::parse(frame.before + frame.after);
     if (!nlohmann::json::parse(answer.at("info").get<std::string>()).contains("warnings"))
       std::abort();

@@ -101,7 +101,7 @@ TEST_F(CApi, ChecksSettings) {
           "cannot take steps: expected a whole number from 1 to 1000, got 0");
   refuses(R"({"prompt": "p", "steps": "5"})", "cannot take steps: expected a whole number");
   refuses(R"({"prompt": "p", "width": 60, "height": 64})", "the nearest is 64");
-  refuses(R"({"prompt": "p", "width": 64})", "width and height must be given together");
+  refuses(R"({"prompt": "p", "width": 64})", "expected both width and height, or neither");
 }
 
 TEST_F(CApi, PlansAPicture) {

@@ -34,25 +34,6 @@ void each_setting(F&& f, Request& request, int* count) {
   if (count != nullptr) f(parameters::kCount, *count);
 }
 
-/// The JSON value as a T, or nothing if it is of another kind or not such a number.
-template <typename T>
-std::optional<T> value_in(const json& value) {
-  constexpr ParameterKind kind = kind_of<T>();
-  if constexpr (kind == ParameterKind::kSwitch) {
-    if (value.is_boolean()) return value.get<bool>();
-  } else if constexpr (kind == ParameterKind::kSeed) {
-    if (value.is_number_unsigned()) return value.get<T>();
-  } else if constexpr (kind == ParameterKind::kNumber) {
-    if (value.is_number()) return value.get<T>();
-  } else if constexpr (kind == ParameterKind::kWhole) {
-    constexpr double kMost = 1e9;
-    const double number = value.is_number() ? value.get<double>() : NAN;
-    // 5.0 counts: some languages write every number like this.
-    if (std::abs(number) <= kMost && number == std::floor(number)) return static_cast<T>(number);
-  }
-  return std::nullopt;
-}
-
 template <typename T>
 void read_value(const Parameter& row, const json& value, Asker asker, T& member) {
   constexpr ParameterKind kind = kind_of<T>();
@@ -64,10 +45,10 @@ void read_value(const Parameter& row, const json& value, Asker asker, T& member)
     if (const auto problem = text_problem(row, text)) refuse(row, *problem);
     member = text;
   } else {
-    const auto read = value_in<PlainOf<T>>(value);
-    if (!read) wrong_kind();
-    if (const auto problem = problem_of(row, *read, asker)) refuse(row, *problem);
-    member = *read;
+    PlainOf<T> read{};
+    if (!read_json(value, read)) wrong_kind();
+    if (const auto problem = problem_of(row, read, asker)) refuse(row, *problem);
+    member = read;
   }
 }
 
@@ -108,6 +89,35 @@ json parse_flat(std::string_view text, bool with_count) {
 
 }  // namespace
 
+bool read_json(const json& value, bool& member) {
+  if (value.is_boolean()) member = value.get<bool>();
+  return value.is_boolean();
+}
+
+bool read_json(const json& value, std::uint64_t& member) {
+  if (value.is_number_unsigned()) member = value.get<std::uint64_t>();
+  return value.is_number_unsigned();
+}
+
+bool read_json(const json& value, float& member) {
+  if (value.is_number()) member = value.get<float>();
+  return value.is_number();
+}
+
+bool read_json(const json& value, double& member) {
+  if (value.is_number()) member = value.get<double>();
+  return value.is_number();
+}
+
+bool read_json(const json& value, int& member) {
+  constexpr double kMost = 1e9;
+  const double number = value.is_number() ? value.get<double>() : NAN;
+  // 5.0 counts as a whole number: some languages write all numbers that way.
+  const bool is_whole = std::abs(number) <= kMost && number == std::floor(number);
+  if (is_whole) member = static_cast<int>(number);
+  return is_whole;
+}
+
 Request read_settings(const json& value, Asker asker, int* count) {
   if (!value.is_object()) refuse_all("the settings must be a JSON object");
   for (const auto& [name, field] : value.items()) check_name(name, count != nullptr);
@@ -122,7 +132,7 @@ Request read_settings(const json& value, Asker asker, int* count) {
       request, count);
   if ((request.width == 0) != (request.height == 0)) {
     const Parameter& missing = request.width == 0 ? parameters::kWidth : parameters::kHeight;
-    throw SettingsError(missing.name, "width and height must be given together");
+    throw SettingsError(missing.name, "expected both width and height, or neither");
   }
   if (const auto problem = window_problem(request, parameters::kIdentityEnd.name))
     refuse(parameters::kIdentityStart, *problem);

@@ -2,6 +2,7 @@
 // table in pipeline/request.h. Used by the service and the C API.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
@@ -22,6 +23,13 @@ class SettingsError : public Error {
  private:
   std::string key_;
 };
+
+/// Sets `member` to a JSON value. False if the value is of another type, or not such a number.
+bool read_json(const nlohmann::json& value, bool& member);
+bool read_json(const nlohmann::json& value, int& member);
+bool read_json(const nlohmann::json& value, float& member);
+bool read_json(const nlohmann::json& value, double& member);
+bool read_json(const nlohmann::json& value, std::uint64_t& member);
 
 /// null is the same as absent. `asker` selects the limits. `count` receives the number of pictures;
 /// if it is null, "count" is an unknown setting. Throws SettingsError for an unknown key, a value

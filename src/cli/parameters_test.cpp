@@ -22,10 +22,10 @@ namespace semblance::cli {
 namespace {
 
 using nlohmann::json;
-using service::JobSettings;
+using service::JobRequest;
 
-JobSettings usual() {
-  JobSettings settings{{.prompt = "a man", .negative = {}, .width = 64, .height = 64}};
+JobRequest usual() {
+  JobRequest settings{{.prompt = "a man", .negative = {}, .width = 64, .height = 64}};
   settings.guidance = 5;
   settings.seed = 1;
   return settings;
@@ -50,31 +50,31 @@ PlainOf<T> another(const Parameter& row) {
 /// Calls f(row, settings) for each row, with only that row's value changed.
 template <typename F>
 void each_change(F&& f) {
-  const JobSettings before = usual();
-  JobSettings after = usual();
+  const JobRequest before = usual();
+  JobRequest after = usual();
   service::each_job_parameter(
       [&](const Parameter& row, auto& member, const auto& old) {
         using T = std::decay_t<decltype(member)>;
         SCOPED_TRACE(row.name);
         member = another<T>(row);
         ASSERT_NE(member, old);
-        f(row, static_cast<const JobSettings&>(after));
+        f(row, static_cast<const JobRequest&>(after));
         member = old;
       },
       after, before);
 }
 
 /// A row's value as form text.
-std::string text_of(const Parameter& row, const JobSettings& settings) {
+std::string text_of(const Parameter& row, const JobRequest& settings) {
   const json value = to_json(settings)[std::string(row.name)];
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
-std::string kept(const Request& request) { return to_json(JobSettings{request}).dump(); }
+std::string kept(const Request& request) { return to_json(JobRequest{request}).dump(); }
 
 TEST(Parameters, AreDescribedInBothLanguages) {
   std::set<std::string_view> names;
-  each_change([&](const Parameter& row, const JobSettings&) {
+  each_change([&](const Parameter& row, const JobRequest&) {
     EXPECT_TRUE(names.insert(row.name).second);
     for (const Words& words : {row.title, row.help}) {
       EXPECT_FALSE(words.english.empty());
@@ -94,10 +94,10 @@ TEST(Parameters, AreFlags) {
   RequestSettings settings;
   declare_request(flags, settings);
   const std::string help = flags.help();
-  each_change([&](const Parameter& row, const JobSettings&) {
+  each_change([&](const Parameter& row, const JobRequest&) {
     EXPECT_NE(help.find("  " + row.flag_text()), std::string::npos);
   });
-  each_change([&](const Parameter& row, const JobSettings& changed) {
+  each_change([&](const Parameter& row, const JobRequest& changed) {
     Flags read("generate", "");
     RequestSettings given;
     declare_request(read, given);
@@ -107,13 +107,13 @@ TEST(Parameters, AreFlags) {
     if (value == "true") words.pop_back();
     EXPECT_TRUE(read.read(words));
     if (flag == "--size") given.request.width = given.request.height = 16;
-    const JobSettings got{given.request, given.images};
+    const JobRequest got{given.request, given.images};
     EXPECT_EQ(text_of(row, got), text_of(row, changed));
   });
 }
 
 TEST(Parameters, AreServiceSettings) {
-  each_change([](const Parameter& row, const JobSettings& changed) {
+  each_change([](const Parameter& row, const JobRequest& changed) {
     const json there = to_json(changed);
     EXPECT_EQ(to_json(service::read_settings(there)), there);
     EXPECT_NE(there[std::string(row.name)], to_json(usual())[std::string(row.name)]);
@@ -121,7 +121,7 @@ TEST(Parameters, AreServiceSettings) {
 }
 
 TEST(Parameters, AreFieldsOfOpenAisApi) {
-  each_change([](const Parameter& row, const JobSettings& changed) {
+  each_change([](const Parameter& row, const JobRequest& changed) {
     const bool is_size = row.openai_name == "size";
     const std::string value = is_size ? "16x16" : text_of(row, changed);
     std::vector<service::Part> parts(3);
@@ -130,12 +130,12 @@ TEST(Parameters, AreFieldsOfOpenAisApi) {
     parts[2].name = row.openai_name.empty() ? row.name : row.openai_name, parts[2].data = value;
     if (row.is_required) parts.erase(parts.begin() + 1);
     const service::ImagesEdit edit = service::parse_images_edit(parts, "m");
-    EXPECT_EQ(text_of(row, edit.job.settings), text_of(row, changed));
+    EXPECT_EQ(text_of(row, edit.request), text_of(row, changed));
   });
 }
 
 TEST(Parameters, AreFieldsOfTheWebUiOrHaveNone) {
-  each_change([](const Parameter& row, const JobSettings& changed) {
+  each_change([](const Parameter& row, const JobRequest& changed) {
     json face{{"module", "instant_id_face_embedding"}, {"image", "UEhPVE8="}};
     json points{{"module", "instant_id_face_keypoints"}};
     json body{{"prompt", "a man"}};
@@ -152,13 +152,13 @@ TEST(Parameters, AreFieldsOfTheWebUiOrHaveNone) {
     }
     const service::Txt2Img wanted = service::parse_txt2img(body.dump(), "m", 64);
     const std::string want = row.name == "seed" ? "7" : text_of(row, changed);
-    EXPECT_EQ(text_of(row, wanted.job.settings), want);
+    EXPECT_EQ(text_of(row, wanted.request), want);
   });
 }
 
 TEST(Parameters, AreInSavedRunsAndDefaultInOldOnes) {
   const fs::path file = fs::temp_directory_path() / ("semblance_rows_" + std::to_string(getpid()));
-  each_change([&](const Parameter& row, const JobSettings& changed) {
+  each_change([&](const Parameter& row, const JobRequest& changed) {
     if (!row.shapes_picture) return;
     SavedRun run;
     run.request = changed;
@@ -173,7 +173,7 @@ TEST(Parameters, AreInSavedRunsAndDefaultInOldOnes) {
 
 TEST(Parameters, AreInThePicturesMetadata) {
   const std::string before = parameters_text(usual(), {.base = "m"});
-  each_change([&](const Parameter& row, const JobSettings& changed) {
+  each_change([&](const Parameter& row, const JobRequest& changed) {
     EXPECT_EQ(parameters_text(changed, {.base = "m"}) != before, row.shapes_picture);
   });
 }
@@ -189,7 +189,7 @@ TEST(Parameters, AreInTheApiDocumentAndOnThePage) {
                              ["multipart/form-data"]["schema"]["properties"];
   const json page = json::parse(service::parameters_json());
   std::size_t rows = 0, shown = 0;
-  each_change([&](const Parameter& row, const JobSettings&) {
+  each_change([&](const Parameter& row, const JobRequest&) {
     ++rows;
     EXPECT_TRUE(settings.contains(row.name));
     EXPECT_TRUE(edit.contains(row.openai_name.empty() ? row.name : row.openai_name));

@@ -256,7 +256,7 @@ TEST_F(ServeA1111, NamesUnknownFieldsAndListsModels) {
     return std::to_string(reply.status) + " " + error["message"].get<std::string>();
   };
   EXPECT_EQ(refusal(body({{"sampler_name", "DPM++ 2M"}})),
-            "400 cannot take sampler_name: there is no sampler but Euler, got \"DPM++ 2M\"");
+            "400 cannot take sampler_name: expected Euler, got \"DPM++ 2M\"");
   EXPECT_TRUE(refusal({{"prompt", "a"}})
                   .starts_with("400 cannot take alwayson_scripts: InstantID's photo is missing"));
   json whole = body();

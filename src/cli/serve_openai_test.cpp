@@ -86,10 +86,10 @@ TEST_F(ServeOpenAI, LinksStartWithTheServicesUrl) {
   EXPECT_TRUE(url.starts_with("https://semblance.example/faces/api/jobs/")) << url;
   run({"serve", "--listen", "127.0.0.1:0", "--data", file("other"), "--public-url", "semblance"})
       .exits(2)
-      .says("cannot take the public URL semblance: expected http:// or https://, a host's name");
+      .says("cannot take the public URL semblance: expected http:// or https://, a host name");
   run({"serve", "--listen", "127.0.0.1:0", "--data", file("other"), "--proxy", "nginx"})
       .exits(2)
-      .says("cannot believe the proxy nginx: expected an address in numbers");
+      .says("cannot trust the proxy nginx: expected a numeric address");
 }
 
 TEST_F(ServeOpenAI, JsonAndFormBodiesGiveTheSamePicture) {
@@ -156,11 +156,11 @@ TEST_F(ServeOpenAI, RequestsWithoutAPhotoGetAdvice) {
   const std::string way = "\n  send both to POST /v1/images/edits, as image and prompt";
   EXPECT_EQ(
       error_in(service.ask("POST", "/v1/images/generations", R"({"prompt": "a man"})")),
-      "400 \"image\" cannot make a picture from a prompt alone: it takes a photo and a prompt" +
+      "400 \"image\" cannot make a picture from a prompt alone: expected a photo and a prompt" +
           way);
   EXPECT_EQ(
       error_in(service.post("/v1/images/variations", Form().add("image", demo_photo()))),
-      "400 \"prompt\" cannot make a picture from a photo alone: it takes a photo and a prompt" +
+      "400 \"prompt\" cannot make a picture from a photo alone: expected a photo and a prompt" +
           way);
 }
 

@@ -231,7 +231,7 @@ TEST_F(Serve, ARepeatedRequestIsOneJob) {
     const Reply refused = service.post("/api/jobs", other, key);
     EXPECT_EQ(refused.status, 422) << refused.body;
     EXPECT_EQ(Json::parse(refused.body)["error"]["code"], "key_reused");
-    EXPECT_NE(refused.body.find("it came before with another request"), std::string::npos);
+    EXPECT_NE(refused.body.find("it was used before with another request"), std::string::npos);
   }
 }
 
@@ -246,7 +246,7 @@ TEST_F(Serve, AForeignFolderIsRefusedAndLeftAlone) {
   ASSERT_EQ(stat("/tmp", &after), 0);
   EXPECT_EQ(before.st_mode, after.st_mode);
   write_bytes(file("logs/song.mp3"), "x");
-  refused(file("logs"), "has no database of semblance, and holds other files, such as ");
+  refused(file("logs"), "has no semblance database but other files, such as ");
 }
 
 TEST_F(Serve, ADamagedDatabaseIsServedAndLeaksNothing) {
@@ -410,7 +410,7 @@ TEST_F(Serve, ReachableAddressesNeedAKey) {
   write_bytes(file("short"), "0123456789abcde\n");
   run({"serve", "--listen", "0.0.0.0:0", "--api-key-file", file("short")})
       .exits(2)
-      .says("expected 16 to 512 visible ASCII characters without blanks, got 15 characters");
+      .says("expected 16 to 512 visible ASCII characters without spaces, got 15 characters");
   EXPECT_FALSE(fs::exists(file("data")));
 }
 
@@ -510,7 +510,7 @@ TEST_F(Serve, GuessingTheKeyIsSlowedDownAndLogged) {
   for (std::size_t at = 0; (at = said.find("failed login: 127.0.0.1 ", at)) != said.npos; ++at)
     ++lines;
   EXPECT_EQ(lines, 10) << said;
-  EXPECT_NE(said.find("Z failed login: 127.0.0.1 POST /api/login 401: this is not the key\n"),
+  EXPECT_NE(said.find("Z failed login: 127.0.0.1 POST /api/login 401: wrong key\n"),
             std::string::npos)
       << said;
   EXPECT_NE(said.find("Z failed login: 127.0.0.1 GET /api/jobs 401: "), std::string::npos) << said;
@@ -524,8 +524,9 @@ TEST_F(Serve, AFailedJobIsLogged) {
   const std::string id = service.submit(service.form(settings).add("face", "7"));
   EXPECT_EQ(service.ended(id)["state"], "failed");
   const std::string said = service.stop().exits(0).err();
-  EXPECT_NE(said.find("Z failed job: " + id + ": argument: face: the photo shows 1 faces, face 7"),
-            std::string::npos)
+  EXPECT_NE(
+      said.find("Z failed job: " + id + ": argument: face: the photo shows 1 faces, got face 7"),
+      std::string::npos)
       << said;
   EXPECT_EQ(said.find("private"), std::string::npos) << said;
 }
@@ -538,7 +539,7 @@ TEST_F(Serve, ReportsAFolderOrPortInUse) {
     return Running({SEMBLANCE_PROGRAM, "serve", "--listen", listen, "--data", data}, logs)
         .end_within(30s);
   };
-  second("127.0.0.1:0", file("data")).exits(7).says("another semblance serve uses it");
+  second("127.0.0.1:0", file("data")).exits(7).says("another semblance serve is using it");
   second("127.0.0.1:" + std::to_string(service.port()), file("other")).exits(2).says("--listen");
   EXPECT_EQ(service.ask("GET", "/api/health").status, 200);
 }

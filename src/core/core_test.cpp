@@ -12,6 +12,7 @@
 #include "core/half.h"
 #include "core/library_call.h"
 #include "core/parallel.h"
+#include "core/percent.h"
 #include "core/refusal.h"
 #include "core/shape.h"
 
@@ -19,6 +20,17 @@ namespace semblance {
 namespace {
 
 TEST(Ascii, LowerChangesOnlyLetters) { EXPECT_EQ(lower("AZaz@[09 \xc3\x89"), "azaz@[09 \xc3\x89"); }
+
+TEST(Percent, CodesRoundTrip) {
+  EXPECT_EQ(percent_encoded("a/b-_.~c d%\xC3\xA9?"), "a/b-_.~c%20d%25%C3%A9%3F");
+  EXPECT_EQ(percent_encoded(std::string(1, '\0')), "%00");
+  std::string all;
+  for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
+  EXPECT_EQ(percent_decoded(percent_encoded(all)), all);
+  EXPECT_EQ(percent_decoded("%c3%A9+%2525"), "\xC3\xA9+%25") << "decoded once";
+  for (const char* bad : {"%", "a%", "%4", "%4g", "%g4", "%-1", "%+1", "% 1", "%%41"})
+    EXPECT_FALSE(percent_decoded(bad)) << bad;
+}
 
 TEST(Ascii, TrimmedStripsBothEnds) {
   EXPECT_EQ(trimmed(" \t a b\t"), "a b");

@@ -87,17 +87,6 @@ void TextReceiver::take(std::span<const std::byte> bytes) {
   text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
-std::string url_path(std::string_view path) {
-  std::string out;
-  for (const char c : path) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '/' || c == '-' || c == '_' || c == '.' || c == '~';
-    out += plain ? std::string(1, c)
-                 : fmt::format("%{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-  }
-  return out;
-}
-
 long retry_after_seconds(std::string_view header) {
   long seconds = -1;
   const auto [end, error] = std::from_chars(header.data(), header.data() + header.size(), seconds);

@@ -104,9 +104,6 @@ class Fetcher {
   int next_ = 1;
 };
 
-/// Percent-encodes each part of a path.
-std::string url_path(std::string_view path);
-
 /// The seconds in a Retry-After header, given as a number or a date; -1 for other text.
 long retry_after_seconds(std::string_view header);
 

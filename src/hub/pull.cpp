@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/percent.h"
 #include "core/stop.h"
 #include "hub/listing.h"
 #include "hub/selection.h"
@@ -140,7 +141,7 @@ PlannedModel Puller::plan_repository(const ModelName& name) {
   constexpr int kAttempts = 3;  // fail soon if the server is down
   const std::string text =
       fetch_text({.url = fmt::format("{}/api/models/{}/revision/{}?blobs=true", places_.endpoint,
-                                     repository.id(), url_path(repository.revision)),
+                                     repository.id(), percent_encoded(repository.revision)),
                   .what = what,
                   .page = page,
                   .attempts = std::min(kAttempts, options_.network.attempts)},
@@ -165,7 +166,7 @@ PlannedModel Puller::plan_repository(const ModelName& name) {
     const fs::path own = model.folder / file.path;
     Download download{
         .request = {.url = fmt::format("{}/{}/resolve/{}/{}", places_.endpoint, repository.id(),
-                                       listing.commit, url_path(file.path)),
+                                       listing.commit, percent_encoded(file.path)),
                     .what = fmt::format("{} of {}", file.path, repository.id()),
                     .page = page},
         .target = own,

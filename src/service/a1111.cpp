@@ -1,6 +1,6 @@
 #include "service/a1111.h"
 
-#include <fmt/core.h>
+#include <fmt/chrono.h>
 
 #include <algorithm>
 #include <array>
@@ -37,30 +37,30 @@ constexpr auto kFields = std::to_array<Field>({
     {"alwayson_scripts"},
     {"override_settings"},
     {"send_images"},
-    {"save_images", Effect::kWarned, "the service keeps its newest results in any case"},
-    {"force_task_id", Effect::kWarned, "progress is asked of /sdapi/v1/progress without an id"},
-    {"enable_hr", kOff, "there is no second pass, width and height give the size at once"},
-    {"styles", kOff, "there are no styles, their words go into the prompt"},
-    {"restore_faces", kOff, "faces are not restored afterwards"},
-    {"tiling", kOff, "pictures that tile cannot be made here"},
-    {"refiner_checkpoint", kOff, "there is no refiner"},
-    {"script_name", kOff, "there are no such scripts"},
-    {"subseed_strength", kOff, "seeds are not mixed"},
-    {"seed_resize_from_h", kOff, "noise is made for the size asked for"},
-    {"seed_resize_from_w", kOff, "noise is made for the size asked for"},
-    {"s_churn", kOff, "Euler works without churn here"},
-    {"s_min_uncond", kOff, "the negative prompt works in all steps"},
-    {"infotext", kOff, "each setting comes in its own field"},
-    {"init_images", kOff, "pictures are made from noise"},
-    {"firstpass_image", kOff, "pictures are made from noise"},
-    {"mask", kOff, "there are no masks, the whole picture is made from noise"},
-    {"controlnet_units", kOff, "units come in alwayson_scripts.controlnet.args"},
-    {"comments", kOff, "there are none"},
-    {"token_merging_ratio", kOff, "tokens are not merged"},
-    {"token_merging_ratio_hr", kOff, "tokens are not merged"},
-    {"outpath_samples", kOff, "no path of a request is read or written"},
-    {"outpath_grids", kOff, "no path of a request is read or written"},
-    // Parts of what is off above.
+    {"save_images", Effect::kWarned, "the service always keeps its newest results"},
+    {"force_task_id", Effect::kWarned, "/sdapi/v1/progress takes no task id"},
+    {"enable_hr", kOff, "there is no second pass; width and height are the final size"},
+    {"styles", kOff, "styles are not supported; put their words into the prompt"},
+    {"restore_faces", kOff, "face restoration is not supported"},
+    {"tiling", kOff, "tiling is not supported"},
+    {"refiner_checkpoint", kOff, "refiners are not supported"},
+    {"script_name", kOff, "scripts are not supported"},
+    {"subseed_strength", kOff, "variation seeds are not supported"},
+    {"seed_resize_from_h", kOff, "resizing from a seed is not supported"},
+    {"seed_resize_from_w", kOff, "resizing from a seed is not supported"},
+    {"s_churn", kOff, "Euler runs without churn"},
+    {"s_min_uncond", kOff, "the negative prompt applies to all steps"},
+    {"infotext", kOff, "send each setting in its own field"},
+    {"init_images", kOff, "img2img is not supported"},
+    {"firstpass_image", kOff, "img2img is not supported"},
+    {"mask", kOff, kNoMasks},
+    {"controlnet_units", kOff, "send units in alwayson_scripts.controlnet.args"},
+    {"comments", kOff, "comments are not supported"},
+    {"token_merging_ratio", kOff, "token merging is not supported"},
+    {"token_merging_ratio_hr", kOff, "token merging is not supported"},
+    {"outpath_samples", kOff, kNoPaths},
+    {"outpath_grids", kOff, kNoPaths},
+    // Details of features that are off, see above.
     {"denoising_strength", kNone},
     {"firstphase_width", kNone},
     {"firstphase_height", kNone},
@@ -84,7 +84,7 @@ constexpr auto kFields = std::to_array<Field>({
     {"s_tmin", kNone},
     {"s_tmax", kNone},
     {"s_noise", kNone},
-    // Of other samplers and models, and of how that program keeps house.
+    // For other samplers and models, and for that program's own housekeeping.
     {"eta", kNone},
     {"distilled_cfg_scale", kNone},
     {"disable_extra_networks", kNone},
@@ -97,13 +97,13 @@ constexpr auto kFields = std::to_array<Field>({
 void check_sampler(const Fields& body) {
   std::string_view field = "sampler_name";
   std::string name = body.text(field).value_or("");
-  if (name.empty()) {  // as there, the older field counts where the newer one is empty
+  if (name.empty()) {  // as in the web UI, the older field counts if the newer one is empty
     field = "sampler_index";
     name = body.text(field).value_or("");
   }
   if (!is_sampler(name)) body.refuse(field, samplers_rule());
   if (!is_automatic(body.text("scheduler").value_or("")))
-    body.refuse("scheduler", "there is one, Automatic: the model's own");
+    body.refuse("scheduler", "expected Automatic (the model's own scheduler)");
 }
 
 bool has_word(std::string_view text, std::string_view word) {
@@ -117,8 +117,7 @@ bool has_word(std::string_view text, std::string_view word) {
   return false;
 }
 
-/// The syntax that prompts have there and not here, and read as plain text; of weights the job
-/// itself tells.
+/// Warns of prompt syntax that is read as plain text here, except weights: the job warns of those.
 void warn_of_prompt(std::string_view field, std::string_view prompt,
                     std::vector<std::string>& warnings) {
   const auto warn = [&](std::string_view what) {
@@ -126,68 +125,57 @@ void warn_of_prompt(std::string_view field, std::string_view prompt,
   };
   for (std::string_view network : {"<lora:", "<lyco:", "<hypernet:"}) {
     if (prompt.find(network) != std::string_view::npos)
-      warn(fmt::format("there are no extra networks, {}...> is taken", network));
+      warn(fmt::format("extra networks are not supported; {}...> is read", network));
   }
   for (std::string_view word : {"AND", "BREAK"}) {
-    if (has_word(prompt, word)) warn(fmt::format("{} is taken", word));
+    if (has_word(prompt, word)) warn(fmt::format("{} is read", word));
   }
 }
 
 int whole_in(const Fields& body, std::string_view name, int fallback, int most) {
   const std::int64_t number = body.whole(name).value_or(fallback);
-  if (number < 1 || number > most) body.refuse(name, fmt::format("it must be from 1 to {}", most));
+  if (number < 1 || number > most)
+    body.refuse(name, fmt::format("expected a whole number from 1 to {}", most));
   return static_cast<int>(number);
 }
 
-/// Ranges are check_settings()'s matter.
-int narrow(std::int64_t number) {
-  constexpr std::int64_t kMost = 1'000'000'000;
-  return static_cast<int>(std::clamp(number, -kMost, kMost));
-}
-
-int side_in(const Fields& body, std::string_view name, int native_side) {
-  const int side = narrow(body.whole(name).value_or(native_side));
-  return side == 0 ? -1 : side;  // 0 would leave it open
-}
-
-void read_settings_of(const Fields& body, int native_side, Txt2Img& wanted) {
-  JobSettings& s = wanted.job.settings;
-  s.prompt = body.text("prompt").value_or("");
-  // There an empty negative prompt of an SDXL is no prompt at all, as diffusers' None.
-  s.negative = body.text("negative_prompt");
-  if (s.negative && s.negative->empty()) s.negative.reset();
-  s.steps = narrow(body.whole("steps").value_or(50));
-  s.guidance = static_cast<float>(body.number("cfg_scale").value_or(7));
-  s.width = side_in(body, "width", native_side);
-  s.height = side_in(body, "height", native_side);
+void read_body(const Fields& body, int native_side, Txt2Img& wanted) {
+  JobRequest& request = wanted.request;
+  // That program's defaults.
+  request.steps = 50;
+  request.guidance = 7;
+  request.width = request.height = native_side;
+  body.read_parameters("", request);
+  // For SDXL that program treats an empty negative prompt as none, like diffusers' None.
+  if (request.negative && request.negative->empty()) request.negative.reset();
   const std::int64_t seed = body.whole("seed").value_or(-1);
-  if (seed < -1) body.refuse("seed", "it must be at least 0, or -1 for a random one");
-  if (seed >= 0) s.seed = static_cast<std::uint64_t>(seed);
+  if (seed < -1) body.refuse("seed", "expected at least 0, or -1 for a random seed");
+  if (seed >= 0) request.seed = static_cast<std::uint64_t>(seed);
   const int most = most_of_job(parameters::kCount);
   wanted.batch_size = whole_in(body, "batch_size", 1, most);
   wanted.batches = whole_in(body, "n_iter", 1, most);
-  s.count = wanted.batch_size * wanted.batches;
-  if (s.count > most) {
-    refuse_field("n_iter", fmt::format("n_iter times batch_size must be at most {}", most),
+  request.count = wanted.batch_size * wanted.batches;
+  if (request.count > most) {
+    refuse_field("n_iter", fmt::format("expected n_iter times batch_size of at most {}", most),
                  fmt::format("{} x {}", wanted.batches, wanted.batch_size));
   }
   wanted.send_images = body.boolean("send_images").value_or(true);
 }
 
-/// Where a parameter stands in the body: "cfg_scale", or the path of a unit's field.
-std::string field_of(const Parameter& row, const InstantIdUnits& units) {
+/// The parameter's field in the body: "cfg_scale", or the path of a unit's field.
+std::string field_of(const Parameter& row, const UnitPaths& units) {
   const std::size_t dot = row.web_ui.find('.');
   if (dot == std::string_view::npos) return std::string(row.web_ui);
-  const std::string& unit = row.web_ui.starts_with("face.") ? units.face_path : units.points_path;
+  const std::string& unit = row.web_ui.starts_with("face.") ? units.face : units.points;
   return unit + std::string(row.web_ui.substr(dot));
 }
 
-OrderedJson parameters_of(const Txt2Img& wanted) {
-  const JobSettings& s = wanted.job.settings;
+OrderedJson parameters_of(const Txt2Img& wanted, const Job& job) {
+  const JobRequest& s = job.request;
   OrderedJson parameters;
   parameters["prompt"] = s.prompt;
   parameters["negative_prompt"] = s.negative.value_or("");
-  parameters["seed"] = s.seed ? OrderedJson(*s.seed) : OrderedJson(-1);
+  parameters["seed"] = wanted.request.seed ? OrderedJson(*wanted.request.seed) : OrderedJson(-1);
   parameters["steps"] = s.steps;
   parameters["cfg_scale"] = as_written(s.guidance.value());
   parameters["width"] = s.width;
@@ -197,7 +185,7 @@ OrderedJson parameters_of(const Txt2Img& wanted) {
   parameters["sampler_name"] = default_sampler().title;
   parameters["scheduler"] = "Automatic";
   parameters["send_images"] = wanted.send_images;
-  // The photos stay with who sent them.
+  // The photos are not echoed.
   OrderedJson units = OrderedJson::array();
   units.push_back({{"module", "instant_id_face_embedding"},
                    {"model", "ip-adapter_instant_id_sdxl"},
@@ -211,16 +199,24 @@ OrderedJson parameters_of(const Txt2Img& wanted) {
   return parameters;
 }
 
-OrderedJson info_of(const Txt2Img& wanted, const MadeTxt2Img& made, std::string_view model) {
-  const JobSettings& s = wanted.job.settings;
-  const std::size_t count = made.seeds.size();
+std::string timestamp(const Job& job) {
+  const std::int64_t seconds = unix_seconds(job.started.value_or(job.created));
+  return fmt::format("{:%Y%m%d%H%M%S}", fmt::gmtime(static_cast<std::time_t>(seconds)));
+}
+
+OrderedJson info_of(const Txt2Img& wanted, const Job& job,
+                    const std::vector<std::string>& infotexts, std::string_view model) {
+  const JobRequest& s = job.request;
+  const std::size_t count = job.pictures.size();
+  std::vector<std::uint64_t> seeds;
+  for (const JobPicture& picture : job.pictures) seeds.push_back(picture.seed);
   OrderedJson info;
   info["prompt"] = s.prompt;
   info["all_prompts"] = std::vector<std::string>(count, s.prompt);
   info["negative_prompt"] = s.negative.value_or("");
   info["all_negative_prompts"] = std::vector<std::string>(count, s.negative.value_or(""));
-  info["seed"] = made.seeds.empty() ? OrderedJson(-1) : OrderedJson(made.seeds.front());
-  info["all_seeds"] = made.seeds;
+  info["seed"] = seeds.empty() ? OrderedJson(-1) : OrderedJson(seeds.front());
+  info["all_seeds"] = seeds;
   info["subseed"] = -1;
   info["all_subseeds"] = std::vector<int>(count, -1);
   info["subseed_strength"] = 0;
@@ -241,14 +237,14 @@ OrderedJson info_of(const Txt2Img& wanted, const MadeTxt2Img& made, std::string_
   info["denoising_strength"] = nullptr;
   info["extra_generation_params"] = OrderedJson::object();
   info["index_of_first_image"] = 0;
-  info["infotexts"] = made.infotexts;
+  info["infotexts"] = infotexts;
   info["styles"] = OrderedJson::array();
-  info["job_timestamp"] = made.timestamp;
+  info["job_timestamp"] = timestamp(job);
   info["clip_skip"] = 1;
   info["is_using_inpainting_conditioning"] = false;
   // Ours.
-  info["interrupted"] = made.interrupted;
-  info["warnings"] = wanted.job.warnings;
+  info["interrupted"] = job.state == JobState::kCancelled;
+  info["warnings"] = wanted.warnings;
   return info;
 }
 
@@ -258,62 +254,57 @@ Txt2Img parse_txt2img(std::string_view text, std::string_view model, int native_
   const LongStringJson json(text);
   const Fields body(json, json.value(), "");
   Txt2Img wanted;
-  std::vector<std::string>& warnings = wanted.job.warnings;
+  std::vector<std::string>& warnings = wanted.warnings;
+  JobRequest& request = wanted.request;
   check_fields(json, json.value(), "", kFields, warnings);
   check_sampler(body);
   if (const auto* const settings = body.find("override_settings"))
     check_options(Fields(json, *settings, "override_settings"), *settings, model);
-  read_settings_of(body, native_side, wanted);
-  warn_of_prompt("prompt", wanted.job.settings.prompt, warnings);
-  warn_of_prompt("negative_prompt", wanted.job.settings.negative.value_or(""), warnings);
+  read_body(body, native_side, wanted);
+  warn_of_prompt("prompt", request.prompt, warnings);
+  warn_of_prompt("negative_prompt", request.negative.value_or(""), warnings);
   const auto* const found = body.find("alwayson_scripts");
   const nlohmann::json& scripts = found == nullptr ? nlohmann::json() : *found;
-  check_scripts(json, scripts, wanted.job.settings);
-  InstantIdUnits units = read_units(json, scripts);
-  JobSettings& s = wanted.job.settings;
-  s.adapter_strength = static_cast<float>(units.adapter_strength);
-  s.identity_strength = static_cast<float>(units.identity_strength);
-  s.identity_start = units.identity_start;
-  s.identity_end = units.identity_end;
-  check_settings(s, [&units](const Parameter& row) { return field_of(row, units); });
-  wanted.job.photo = std::move(units.photo);
-  wanted.job.pose = std::move(units.pose);
-  wanted.job.photo_name = units.photo_name;
-  wanted.job.pose_name = units.pose_name;
-  warnings.insert(warnings.end(), units.warnings.begin(), units.warnings.end());
+  check_scripts(json, scripts, request);
+  const UnitPaths units = read_units(json, scripts, request, warnings);
+  check_settings(request, [&units](const Parameter& row) { return field_of(row, units); });
   return wanted;
 }
 
-Txt2ImgFrame txt2img_frame(const Txt2Img& wanted, const MadeTxt2Img& made, std::string_view model) {
+ResponseFrame txt2img_frame(const Txt2Img& wanted, const Job& job,
+                            const std::vector<std::string>& infotexts, std::string_view model) {
   OrderedJson rest;
-  rest["parameters"] = parameters_of(wanted);
-  rest["info"] = info_of(wanted, made, model).dump();
+  rest["parameters"] = parameters_of(wanted, job);
+  rest["info"] = info_of(wanted, job, infotexts, model).dump();
   return {R"({"images":[)", "]," + rest.dump().substr(1)};
 }
 
-std::string progress_response(const Txt2ImgProgress& progress) {
-  const bool is_idle = progress.job.empty();
-  const int pictures = std::max(progress.pictures, 1);
-  const double of_picture =
-      progress.steps > 0 ? static_cast<double>(progress.step) / progress.steps : 0;
+std::string progress_response(const Job* job, bool is_interrupted, std::string_view preview) {
   OrderedJson state;
-  state["skipped"] = false;
-  state["interrupted"] = progress.interrupted;
-  state["stopping_generation"] = false;
-  state["job"] = progress.job;
-  state["job_count"] = is_idle ? 0 : progress.pictures;
-  state["job_timestamp"] = is_idle ? "0" : progress.timestamp;
-  state["job_no"] = progress.picture;
-  state["sampling_step"] = progress.step;
-  state["sampling_steps"] = progress.steps;
   OrderedJson response;
-  response["progress"] =
-      is_idle ? 0 : std::clamp((progress.picture + of_picture) / pictures, 0.0, 1.0);
-  response["eta_relative"] = progress.seconds_left;
+  state["skipped"] = false;
+  state["interrupted"] = is_interrupted;
+  state["stopping_generation"] = false;
+  const Job none;
+  const Job& shown = job == nullptr ? none : *job;
+  const Progress& progress = shown.progress;
+  const auto done = static_cast<double>(shown.pictures.size());
+  state["job"] = shown.id;
+  state["job_count"] = job == nullptr ? 0 : shown.request.count;
+  state["job_timestamp"] = job == nullptr ? "0" : timestamp(shown);
+  state["job_no"] = shown.pictures.size();
+  state["sampling_step"] = progress.step;
+  state["sampling_steps"] = job == nullptr ? 0 : shown.request.steps;
+  const double pictures = done + static_cast<double>(progress.step) / shown.request.steps;
+  response["progress"] = job == nullptr ? 0 : std::clamp(pictures / shown.request.count, 0.0, 1.0);
+  response["eta_relative"] = progress.seconds_left.value_or(0);
   response["state"] = std::move(state);
-  response["current_image"] =
-      progress.preview.empty() ? OrderedJson() : OrderedJson(base64(progress.preview));
-  response["textinfo"] = progress.text.empty() ? OrderedJson() : OrderedJson(progress.text);
+  response["current_image"] = preview.empty() ? OrderedJson() : OrderedJson(base64(preview));
+  OrderedJson& text = response["textinfo"];
+  if (shown.state == JobState::kRunning)
+    text = progress.stage;
+  else if (job != nullptr)
+    text = fmt::format("waiting, {} ahead", progress.position.value_or(0));
   return response.dump();
 }
 
@@ -332,7 +323,7 @@ std::string sd_models_response(std::string_view model) {
                               {"model_name", model},
                               {"hash", nullptr},
                               {"sha256", nullptr},
-                              {"filename", model},  // folders of this machine are not told
+                              {"filename", model},  // does not reveal this machine's folders
                               {"config", nullptr}}})
       .dump();
 }

@@ -1,9 +1,9 @@
-// The shape of AUTOMATIC1111's web UI: /sdapi/v1/..., translated to a job of ours and back, with
-// InstantID as its ControlNet extension has it (a1111_units.h). Pure functions: no queue, no model.
+// Translates the API of AUTOMATIC1111's web UI, /sdapi/v1/..., to a job and back. InstantID is
+// requested as its ControlNet extension does (a1111_units.h). Pure functions: no queue, no model.
 //
-// What would have made another picture there and is not here (other samplers, a second pass, masks,
-// styles, other scripts) is refused by name, unknown fields as well; what is read as plain text or
-// has no effect comes back in the response's info, as "warnings".
+// What would change the picture there but is not supported (other samplers, a second pass, masks,
+// styles, other scripts) is refused by name, and so are unknown fields. What is read as plain text
+// or has no effect is reported as "warnings" in the response's info.
 #pragma once
 
 #include <cstdint>
@@ -11,57 +11,35 @@
 #include <string_view>
 #include <vector>
 
-#include "service/job_request.h"
+#include "service/job.h"
 
 namespace semblance::service {
 
 struct Txt2Img {
-  JobRequest job = {};  // count is batch_size times n_iter
+  JobRequest request = {};                 // count is batch_size times n_iter
+  std::vector<std::string> warnings = {};  // for the response: what has no effect
   int batch_size = 1;
   int batches = 1;  // n_iter
   bool send_images = true;
 };
 
-/// Starts from that program's defaults: 50 steps, cfg_scale 7, a random seed, 512 x 512, or the
-/// model's own side where that is another. Throws HttpError 400 naming the field, and what
-/// LongStringJson throws. `model`: the name that /sdapi/v1/sd-models gives.
+/// Defaults are that program's: 50 steps, cfg_scale 7, a random seed; the size is the model's own
+/// (`native_side`). Throws HttpError 400 naming the field, and what LongStringJson throws.
+/// `model`: the name that /sdapi/v1/sd-models gives.
 Txt2Img parse_txt2img(std::string_view body, std::string_view model, int native_side);
 
-/// What came of it.
-struct MadeTxt2Img {
-  std::vector<std::uint64_t> seeds = {};    // of each picture
-  std::vector<std::string> infotexts = {};  // the "parameters" text of each picture
-  std::string timestamp = {};               // "20260131120000"
-  bool interrupted = false;                 // before all pictures were done
-};
+/// `job`: ended; `infotexts`: the "parameters" text of each of its pictures.
+ResponseFrame txt2img_frame(const Txt2Img& wanted, const Job& job,
+                            const std::vector<std::string>& infotexts, std::string_view model);
 
-/// The response's text around its pictures, which come between, as JSON strings with commas.
-struct Txt2ImgFrame {
-  std::string before;
-  std::string after;
-};
-Txt2ImgFrame txt2img_frame(const Txt2Img& wanted, const MadeTxt2Img& made, std::string_view model);
-
-/// The job that /sdapi/v1/progress tells of.
-struct Txt2ImgProgress {
-  std::string job = {};  // its id; empty where there is none
-  std::string timestamp = {};
-  int pictures = 0;
-  int picture = 0;  // in the making, from 0
-  int step = 0;
-  int steps = 0;
-  double seconds_left = 0;
-  bool interrupted = false;
-  std::string preview = {};  // a file's bytes; empty for none
-  std::string text = {};
-};
-std::string progress_response(const Txt2ImgProgress& progress);
+/// /sdapi/v1/progress. `job`: null if there is none; `preview`: a JPEG file's bytes, or empty.
+std::string progress_response(const Job* job, bool is_interrupted, std::string_view preview = {});
 
 std::string samplers_response();
 std::string sd_models_response(std::string_view model);
 std::string options_response(std::string_view model);
-/// POST /sdapi/v1/options. Throws HttpError 400 naming the first option that is not known here or
-/// is to have another value than it has.
+/// POST /sdapi/v1/options. Throws HttpError 400 naming the first option that is unknown or would
+/// change.
 void check_options(std::string_view body, std::string_view model);
 
 }  // namespace semblance::service

@@ -9,7 +9,7 @@
 #include "core/ascii.h"
 #include "core/closest.h"
 #include "pipeline/request.h"
-#include "service/job_request.h"
+#include "service/settings.h"
 
 namespace semblance::service {
 namespace {
@@ -63,7 +63,7 @@ void check_fields(const LongStringJson& json, const nlohmann::json& object, cons
 Fields::Fields(const LongStringJson& json, const nlohmann::json& object, std::string path)
     : json_(json), object_(object), path_(std::move(path)) {
   if (!object.is_object()) {
-    refuse_field(path_.empty() ? "the request" : path_, "it must be a JSON object",
+    refuse_field(path_.empty() ? "the request" : path_, "expected a JSON object",
                  shown(json, object));
   }
 }
@@ -83,16 +83,16 @@ void Fields::refuse(std::string_view name, std::string_view rule) const {
 std::optional<double> Fields::number(std::string_view name) const {
   const json* const value = find(name);
   if (value == nullptr) return {};
-  if (!value->is_number()) refuse(name, "it must be a number");
+  if (!value->is_number()) refuse(name, "expected a number");
   return value->get<double>();
 }
 
 std::optional<std::int64_t> Fields::whole(std::string_view name) const {
   const json* const value = find(name);
   if (value == nullptr) return {};
-  constexpr double kMost = 9007199254740992;  // 2^53: beyond it a float has no units
-  constexpr std::string_view kRule = "it must be a whole number of at most 53 bits";
-  // 5.0 is a whole number, too, as some languages write them all.
+  constexpr double kMost = 9007199254740992;  // 2^53: larger doubles skip whole numbers
+  constexpr std::string_view kRule = "expected a whole number of at most 53 bits";
+  // 5.0 counts as a whole number: some languages write all numbers that way.
   const double number = value->is_number() ? value->get<double>() : NAN;
   if (!(std::abs(number) <= kMost) || number != std::floor(number)) refuse(name, kRule);
   return static_cast<std::int64_t>(number);
@@ -101,19 +101,36 @@ std::optional<std::int64_t> Fields::whole(std::string_view name) const {
 std::optional<bool> Fields::boolean(std::string_view name) const {
   const json* const value = find(name);
   if (value == nullptr) return {};
-  if (!value->is_boolean()) refuse(name, "it must be true or false");
+  if (!value->is_boolean()) refuse(name, "expected true or false");
   return value->get<bool>();
+}
+
+void Fields::read_parameters(std::string_view prefix, JobRequest& request) const {
+  each_parameter(
+      [&](const Parameter& row, auto& member) {
+        constexpr ParameterKind kind = kind_of<std::decay_t<decltype(member)>>();
+        if (!row.web_ui.starts_with(prefix)) return;
+        const std::string_view name = row.web_ui.substr(prefix.size());
+        const json* const value = find(name);
+        if (value == nullptr || name.empty()) return;
+        if constexpr (kind == ParameterKind::kText) {
+          member = text(name).value();
+        } else if constexpr (kind != ParameterKind::kSeed) {
+          read_parameter(row, path_of(name), *value, shown(json_, *value), member);
+        }
+      },
+      request);
 }
 
 std::optional<std::string> Fields::text(std::string_view name) const {
   const json* const value = find(name);
   if (value == nullptr) return {};
-  if (!value->is_string()) refuse(name, "it must be a text");
+  if (!value->is_string()) refuse(name, "expected a string");
   std::string text;
   if (json_.is_long(*value)) {
-    // JSON writes a byte in six at most.
+    // JSON needs at most six bytes for a byte of text.
     auto found = json_.long_text(*value, 6 * kMostPromptBytes);
-    if (!found) refuse(name, fmt::format("it must be text of at most {} bytes", kMostPromptBytes));
+    if (!found) refuse(name, fmt::format("expected text of at most {} bytes", kMostPromptBytes));
     text = std::move(*found);
   } else {
     text = value->get<std::string>();

@@ -1,6 +1,5 @@
-// The fields of the AUTOMATIC1111 API's objects: which there are, and what each comes to here. What
-// would have made another picture is refused by name; what concerns that program alone has no
-// effect.
+// The fields of the AUTOMATIC1111 API's objects, and how each is handled. What would change the
+// picture is refused by name; what only concerns that program is ignored.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -10,38 +9,42 @@
 #include <string_view>
 #include <vector>
 
+#include "service/job_request.h"
 #include "service/long_strings.h"
 
 namespace semblance::service {
 
 enum class Effect {
-  kTaken,      // read by whoever has the table
-  kNone,       // any value: it shapes what is off here, or that program and not the picture
+  kTaken,      // read by the owner of the table
+  kNone,       // any value is ignored: it belongs to a feature that is off, or to that program
   kMustBeOff,  // refused unless is_off()
-  kWarned,     // told of unless is_off()
+  kWarned,     // a warning unless is_off()
 };
 
 struct Field {
   std::string_view name;
   Effect effect = Effect::kTaken;
-  std::string_view why = {};  // of a refusal or warning
+  std::string_view why = {};  // for a refusal or warning
 };
 
-/// null, false, 0 and below, "", "None", {}, and lists of these alone.
+inline constexpr std::string_view kNoMasks = "masks are not supported";
+inline constexpr std::string_view kNoPaths = "paths in requests are never read or written";
+
+/// True for null, false, 0 and below, "", "None", {}, and lists of only these.
 bool is_off(const nlohmann::json& value);
 
-/// A value as errors show it.
+/// A value as shown in errors.
 std::string shown(const LongStringJson& whole, const nlohmann::json& value);
 
-/// Refuses fields that `known` has not unless they are null, and those that must be off. `path`: of
-/// the object, "" for the body.
+/// Refuses fields that are not in `known`, unless they are null, and fields that must be off.
+/// `path`: the object's, "" for the body.
 void check_fields(const LongStringJson& json, const nlohmann::json& object, const std::string& path,
                   std::span<const Field> known, std::vector<std::string>& warnings);
 
-/// Typed values of an object; null is as absent.
+/// Typed values of an object; null counts as absent.
 class Fields {
  public:
-  /// Throws HttpError 400 unless `object` is one. Both must outlive this.
+  /// Throws HttpError 400 unless `object` is a JSON object. Both must outlive this.
   Fields(const LongStringJson& json, const nlohmann::json& object, std::string path);
 
   std::string path_of(std::string_view name) const;
@@ -49,7 +52,10 @@ class Fields {
   std::optional<double> number(std::string_view name) const;
   std::optional<std::int64_t> whole(std::string_view name) const;
   std::optional<bool> boolean(std::string_view name) const;
-  /// As check_prompt() allows it.
+  /// Reads the body's parameters, or with "face." or "points." a unit's, as the parameters' table
+  /// names them; those that are absent stay. Not the seed, which may be -1 here.
+  void read_parameters(std::string_view prefix, JobRequest& request) const;
+  /// Checked with check_prompt().
   std::optional<std::string> text(std::string_view name) const;
   /// HttpError 400: "cannot take PATH.NAME: RULE, got VALUE".
   [[noreturn]] void refuse(std::string_view name, std::string_view rule) const;

@@ -1,4 +1,4 @@
-// /sdapi/v1/options: what they are here, and which values change nothing.
+// /sdapi/v1/options: the values here, and which values change nothing.
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
@@ -13,7 +13,7 @@ namespace {
 using nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
-/// What can be told truly.
+/// The options with a truthful value here.
 OrderedJson options(std::string_view model) {
   return {{"sd_model_checkpoint", model},
           {"sd_vae", "Automatic"},  // the model's own
@@ -46,9 +46,9 @@ OrderedJson options(std::string_view model) {
           {"live_previews_image_format", "jpeg"}};
 }
 
-/// Any value changes nothing: how that program keeps house, and what is for pictures made from
-/// others, for samplers and passes that are refused, or for the weights of a prompt, of which the
-/// response's info tells.
+/// Options of which any value is accepted, because none changes the picture: that program's
+/// housekeeping, img2img, samplers and passes that are refused anyway, and prompt weights, which
+/// the response's info mentions.
 constexpr auto kAnyValue = std::to_array<std::string_view>({"samples_save",
                                                             "grid_save",
                                                             "save_to_dirs",
@@ -88,13 +88,13 @@ constexpr auto kAnyValue = std::to_array<std::string_view>({"samples_save",
                                                             "forge_pin_shared_memory",
                                                             "forge_preset"});
 
-/// Whether `value` is what the option is, or comes to the same.
+/// Whether `value` is the option's value, or equivalent to it.
 bool is_same(std::string_view name, const json& value, const json& have) {
   if (is_off(value) && is_off(have)) return true;
-  // No file in place of the model's own.
+  // "Off" means: no file in place of the model's own.
   if (name == "sd_vae" || name == "sd_unet" || name == "sd_model_checkpoint")
     return is_off(value) || value == have;
-  // SDXL's encoders are read at their last layer but one, whichever of the two is asked for.
+  // SDXL always reads its text encoders at the last layer but one, for either value.
   if (name == "CLIP_stop_at_last_layers") return value == 1 || value == 2;
   return value == have;
 }
@@ -115,7 +115,7 @@ void check_options(const Fields& fields, const json& wanted, std::string_view mo
                    "there is no such option" + did_you_mean(name, known));
     }
     if (!is_same(name, value, json(*option)))
-      fields.refuse(name, fmt::format("it is {} here, and cannot be another", option->dump()));
+      fields.refuse(name, fmt::format("it is {} and cannot be changed", option->dump()));
   }
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-/// The arguments of a script, in their order; those that are not there are null.
+/// The arguments of a script by position; missing ones are null.
 class Arguments {
  public:
   Arguments(const LongStringJson& whole, const json& args, std::string path)
@@ -36,37 +36,36 @@ class Arguments {
   std::string path_;
 };
 
-bool is_name(const json& value, bool (*is_ours)(std::string_view)) {
-  return is_off(value) || (value.is_string() && is_ours(value.get_ref<const std::string&>()));
+bool is_name(const json& value, bool (*is_known)(std::string_view)) {
+  return is_off(value) || (value.is_string() && is_known(value.get_ref<const std::string&>()));
 }
 
-/// steps, sampler, scheduler
-void check_sampler_script(const Arguments& args, const JobSettings& settings) {
+/// Arguments: steps, sampler, scheduler.
+void check_sampler_script(const Arguments& args, const JobRequest& settings) {
   const json& steps = args.at(0);
   if (!is_off(steps) && steps != settings.steps)
-    args.refuse(0,
-                fmt::format("the request has {} steps, and it must say the same", settings.steps));
+    args.refuse(0, fmt::format("expected {}, the request's steps", settings.steps));
   if (!is_name(args.at(1), is_sampler)) args.refuse(1, samplers_rule());
   if (!is_name(args.at(2), is_automatic))
-    args.refuse(2, "there is one scheduler, Automatic: the model's own");
+    args.refuse(2, "expected Automatic (the model's own scheduler)");
 }
 
-/// seed, whether the others count, subseed, its strength, width and height of the noise
-void check_seed_script(const Arguments& args, const JobSettings& settings) {
+/// Arguments: seed, whether the others count, subseed, its strength, width and height of the noise.
+void check_seed_script(const Arguments& args, const JobRequest& settings) {
   const json& seed = args.at(0);
   const bool is_random = seed.is_null() || seed == -1;
   if (!is_random && (!settings.seed || seed != *settings.seed)) {
-    args.refuse(0, fmt::format("the request has the seed {}, and it must say the same",
+    args.refuse(0, fmt::format("expected {}, the request's seed",
                                settings.seed ? std::to_string(*settings.seed) : "-1"));
   }
   if (!args.is_true(1)) return;
-  if (!is_off(args.at(3))) args.refuse(3, "seeds are not mixed");
+  if (!is_off(args.at(3))) args.refuse(3, "variation seeds are not supported");
   for (const std::size_t side : {4U, 5U}) {
-    if (!is_off(args.at(side))) args.refuse(side, "noise is made for the size asked for");
+    if (!is_off(args.at(side))) args.refuse(side, "resizing from a seed is not supported");
   }
 }
 
-/// An argument that is a group of its own: switched off, or a detector without a model.
+/// An argument that is an object of its own: switched off, or a detector without a model.
 bool is_group_off(const json& value) {
   for (const char* key : {"enabled", "enable", "is_enabled"}) {
     if (value.contains(key)) return is_off(value[key]);
@@ -74,7 +73,7 @@ bool is_group_off(const json& value) {
   return value.contains("ad_model") && is_off(value["ad_model"]);
 }
 
-/// Most scripts begin with whether they are on; some have groups that each say so.
+/// Most scripts have an on/off switch as first argument; some have groups with a switch each.
 bool is_script_off(const json& script) {
   if (is_off(script)) return true;
   if (!script.is_object()) return false;
@@ -94,9 +93,7 @@ bool is_sampler(std::string_view name) {
   return name.empty() || find_sampler(name) == &default_sampler();
 }
 
-std::string samplers_rule() {
-  return fmt::format("there is no sampler but {}", default_sampler().title);
-}
+std::string samplers_rule() { return fmt::format("expected {}", default_sampler().title); }
 
 bool is_automatic(std::string_view name) {
   const std::string plain = lower(name);
@@ -104,7 +101,7 @@ bool is_automatic(std::string_view name) {
 }
 
 void check_scripts(const LongStringJson& json, const nlohmann::json& scripts,
-                   const JobSettings& settings) {
+                   const JobRequest& settings) {
   if (scripts.is_null() || (scripts.is_array() && scripts.empty())) return;
   const std::string all = "alwayson_scripts";
   const Fields object(json, scripts, all);
@@ -121,7 +118,7 @@ void check_scripts(const LongStringJson& json, const nlohmann::json& scripts,
     } else if (has_args && kind == "refiner" && is_off(Arguments(json, *args, path).at(1))) {
       continue;  // on, but without a model
     } else {
-      refuse_field(path, "there is no such script, controlnet is the only one");
+      refuse_field(path, "there is no such script; the only one is controlnet");
     }
   }
 }

@@ -1,5 +1,5 @@
-// The parts of AUTOMATIC1111's "alwayson_scripts" beside controlnet, as its web UI and others hand
-// them out with every request: most of them change nothing, and are taken where they do not.
+// The scripts in AUTOMATIC1111's "alwayson_scripts" other than controlnet. Its web UI and others
+// send them with every request; they are accepted where they change nothing, as most do.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -10,17 +10,17 @@
 
 namespace semblance::service {
 
-/// Whether a name is that of a sampler that there is, in some spelling, or says nothing.
+/// Whether this names a sampler that exists, in any spelling, or is empty.
 bool is_sampler(std::string_view name);
-/// "there is no sampler but Euler": for refusals.
+/// "expected Euler": for refusals.
 std::string samplers_rule();
-/// Whether a scheduler's name is that of the model's own, or says nothing.
+/// Whether this names the model's own scheduler, or is empty.
 bool is_automatic(std::string_view name);
 
-/// Reads "alwayson_scripts" (null, an object, or an empty list). "Sampler" and "Seed" may say what
-/// the request says in `settings`, others must be off. Throws HttpError 400 naming the script or
-/// the argument that would change the picture.
+/// Checks "alwayson_scripts" (null, an object, or an empty list). "Sampler" and "Seed" must agree
+/// with the request's `settings`; others must be off. Throws HttpError 400 naming the script or the
+/// argument that would change the picture.
 void check_scripts(const LongStringJson& json, const nlohmann::json& scripts,
-                   const JobSettings& settings);
+                   const JobRequest& settings);
 
 }  // namespace semblance::service

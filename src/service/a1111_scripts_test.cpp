@@ -1,4 +1,4 @@
-// What web UIs and other programs send along and changes nothing.
+// What web UIs and other programs send that changes nothing.
 #include "service/a1111_scripts.h"
 
 #include <fmt/core.h>
@@ -18,8 +18,8 @@ json with_script(const std::string& name, json script, json more = json::object(
   return whole;
 }
 
-/// As AUTOMATIC1111's page hands it out: every script with its values, every field, units off.
-TEST(Txt2Img, OfTheWebUisPageIsRead) {
+/// As AUTOMATIC1111's page sends it: every script with its values, every field, units off.
+TEST(Txt2Img, ReadsTheWebUisPage) {
   json all = json::parse(R"({
     "alwayson_scripts": {
       "API payload": {"args": []}, "Comments": {"args": []}, "Extra options": {"args": []},
@@ -52,9 +52,9 @@ TEST(Txt2Img, OfTheWebUisPageIsRead) {
     "script_name": null, "seed": -1, "seed_enable_extras": true, "seed_resize_from_h": -1,
     "seed_resize_from_w": -1, "steps": 20, "styles": [], "subseed": -1, "subseed_strength": 0,
     "tiling": false, "width": 512})");
-  EXPECT_EQ(parsed(all).job.warnings, std::vector<std::string>{});
-  EXPECT_EQ(parsed(all).job.photo, "PHOTO");
-  // Forge's page has these beside them.
+  EXPECT_EQ(parsed(all).warnings, std::vector<std::string>{});
+  EXPECT_EQ(parsed(all).request.photo.bytes, "PHOTO");
+  // Forge's page adds these.
   const json forge = json::parse(R"json({
     "FreeU Integrated (SD 1.x, SD 2.x, SDXL)": [false, 1.01, 1.02, 0.99, 0.95, 0, 1],
     "Kohya HRFix Integrated": [false, 3, 2, 0, 0.35, true, "bicubic", "bicubic"],
@@ -67,7 +67,7 @@ TEST(Txt2Img, OfTheWebUisPageIsRead) {
 }
 
 /// What SillyTavern adds to a request.
-TEST(Txt2Img, OfAChatProgramIsRead) {
+TEST(Txt2Img, ReadsAChatProgram) {
   const Txt2Img wanted =
       parsed(body({{"sampler_name", "Euler"},
                    {"scheduler", "Automatic"},
@@ -78,10 +78,10 @@ TEST(Txt2Img, OfAChatProgramIsRead) {
                    {"unknown", nullptr},
                    {"styles", {"", "None"}},
                    {"init_images", {nullptr}}}));
-  EXPECT_EQ(wanted.job.warnings, std::vector<std::string>{});
+  EXPECT_EQ(wanted.warnings, std::vector<std::string>{});
 }
 
-TEST(Txt2Img, ScriptsOfThePageMustSayWhatTheRequestSays) {
+TEST(Txt2Img, ScriptsMustAgreeWithTheRequest) {
   const auto refused = [](const std::string& name, const json& args, const json& more) {
     return refusal(with_script(name, {{"args", args}}, more));
   };
@@ -92,34 +92,25 @@ TEST(Txt2Img, ScriptsOfThePageMustSayWhatTheRequestSays) {
   EXPECT_EQ(refused("Seed", {7, true, 5, 0, 0, 0}, fixed), "no error");
   EXPECT_EQ(refused("Seed", {-1, true, -1, 0, 0, 0}, fixed), "no error");
   const std::vector<std::tuple<std::string, json, int, std::string>> table = {
-      {"Sampler",
-       {30, "Euler", "Automatic"},
-       0,
-       "the request has 20 steps, and it must say the same, got 30"},
-      {"Sampler",
-       {20, "DPM++ 2M", "Automatic"},
-       1,
-       "there is no sampler but Euler, got \"DPM++ 2M\""},
-      {"Sampler", {20, 5, "Automatic"}, 1, "there is no sampler but Euler, got 5"},
+      {"Sampler", {30, "Euler", "Automatic"}, 0, "expected 20, the request's steps, got 30"},
+      {"Sampler", {20, "DPM++ 2M", "Automatic"}, 1, "expected Euler, got \"DPM++ 2M\""},
+      {"Sampler", {20, 5, "Automatic"}, 1, "expected Euler, got 5"},
       {"Sampler",
        {20, "Euler", "Karras"},
        2,
-       "there is one scheduler, Automatic: the model's own, got \"Karras\""},
-      {"Seed",
-       {8, false, -1, 0, 0, 0},
-       0,
-       "the request has the seed 7, and it must say the same, got 8"},
-      {"Seed", {7, true, 5, 0.5, 0, 0}, 3, "seeds are not mixed, got 0.5"},
-      {"Seed", {7, true, -1, 0, 512, 0}, 4, "noise is made for the size asked for, got 512"},
-      {"Seed", {7, true, -1, 0, 0, 512}, 5, "noise is made for the size asked for, got 512"},
+       "expected Automatic (the model's own scheduler), got \"Karras\""},
+      {"Seed", {8, false, -1, 0, 0, 0}, 0, "expected 7, the request's seed, got 8"},
+      {"Seed", {7, true, 5, 0.5, 0, 0}, 3, "variation seeds are not supported, got 0.5"},
+      {"Seed", {7, true, -1, 0, 512, 0}, 4, "resizing from a seed is not supported, got 512"},
+      {"Seed", {7, true, -1, 0, 0, 512}, 5, "resizing from a seed is not supported, got 512"},
   };
   for (const auto& [name, args, place, rule] : table) {
     const std::string path = fmt::format("alwayson_scripts.{}.args[{}]", name, place);
     EXPECT_EQ(refused(name, args, fixed), path + ": cannot take " + path + ": " + rule);
   }
   EXPECT_EQ(refused("Seed", {8}, json::object()),
-            "alwayson_scripts.Seed.args[0]: cannot take alwayson_scripts.Seed.args[0]: the request "
-            "has the seed -1, and it must say the same, got 8");
+            "alwayson_scripts.Seed.args[0]: cannot take alwayson_scripts.Seed.args[0]: expected "
+            "-1, the request's seed, got 8");
   const std::vector<std::pair<std::string, json>> on = {
       {"Refiner", {true, "sd_xl_refiner_1.0", 0.8}},
       {"ADetailer", {true, false, {{"ad_model", "face_yolov8n.pt"}}}},
@@ -130,17 +121,17 @@ TEST(Txt2Img, ScriptsOfThePageMustSayWhatTheRequestSays) {
     const std::string path = "alwayson_scripts." + name;
     EXPECT_EQ(
         refused(name, args, fixed),
-        path + ": cannot take " + path + ": there is no such script, controlnet is the only one");
+        path + ": cannot take " + path + ": there is no such script; the only one is controlnet");
   }
   // Some languages write an empty object as a list.
   EXPECT_TRUE(
       refusal({{"alwayson_scripts", json::array()}})
           .starts_with("alwayson_scripts: cannot take alwayson_scripts: InstantID's photo"));
   EXPECT_EQ(refusal({{"alwayson_scripts", {1}}}),
-            "alwayson_scripts: cannot take alwayson_scripts: it must be a JSON object, got a list");
+            "alwayson_scripts: cannot take alwayson_scripts: expected a JSON object, got a list");
 }
 
-TEST(WebUiOptions, CanBeReadAndSetToWhatTheyAre) {
+TEST(WebUiOptions, CanBeReadAndSetToTheirOwnValues) {
   const std::string have = options_response("demo");
   EXPECT_EQ(json::parse(have)["sd_model_checkpoint"], "demo");
   check_options(have, "demo");  // all of them
@@ -155,19 +146,19 @@ TEST(WebUiOptions, CanBeReadAndSetToWhatTheyAre) {
     return "no error";
   };
   EXPECT_EQ(refused(R"({"sd_model_checkpoint": "sdxl"})"),
-            "cannot take sd_model_checkpoint: it is \"demo\" here, and cannot be another, got "
+            "cannot take sd_model_checkpoint: it is \"demo\" and cannot be changed, got "
             "\"sdxl\"");
   EXPECT_EQ(refused(R"({"CLIP_stop_at_last_layers": 3})"),
-            "cannot take CLIP_stop_at_last_layers: it is 1 here, and cannot be another, got 3");
+            "cannot take CLIP_stop_at_last_layers: it is 1 and cannot be changed, got 3");
   EXPECT_EQ(refused(R"({"sd_vae": "sdxl_vae.safetensors"})"),
-            "cannot take sd_vae: it is \"Automatic\" here, and cannot be another, got "
+            "cannot take sd_vae: it is \"Automatic\" and cannot be changed, got "
             "\"sdxl_vae.safetensors\"");
   EXPECT_EQ(refused(R"({"randn_source": "GPU"})"),
-            "cannot take randn_source: it is \"CPU\" here, and cannot be another, got \"GPU\"");
+            "cannot take randn_source: it is \"CPU\" and cannot be changed, got \"GPU\"");
   EXPECT_EQ(refused(R"({"eta_noise_seed_delta": 31337})"),
-            "cannot take eta_noise_seed_delta: it is 0 here, and cannot be another, got 31337");
+            "cannot take eta_noise_seed_delta: it is 0 and cannot be changed, got 31337");
   EXPECT_EQ(refused(R"({"tiling": true})"),
-            "cannot take tiling: it is false here, and cannot be another, got true");
+            "cannot take tiling: it is false and cannot be changed, got true");
   EXPECT_EQ(refused(R"({"sd_model_checkpoint": "", "sd_vae": "None", "sd_hypernetwork": null,
                         "CLIP_stop_at_last_layers": 2, "eta_noise_seed_delta": 0,
                         "forge_additional_modules": [], "samples_save": true, "jpeg_quality": 80,
@@ -176,7 +167,7 @@ TEST(WebUiOptions, CanBeReadAndSetToWhatTheyAre) {
   EXPECT_EQ(refused(R"({"sd_modelcheckpoint": "demo"})"),
             "cannot take sd_modelcheckpoint: there is no such option, did you mean "
             "sd_model_checkpoint?");
-  EXPECT_EQ(refused("[]"), "cannot take the request: it must be a JSON object, got []");
+  EXPECT_EQ(refused("[]"), "cannot take the request: expected a JSON object, got []");
 }
 
 }  // namespace

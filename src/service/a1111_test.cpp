@@ -12,11 +12,12 @@ namespace {
 using namespace testing;
 using nlohmann::json;
 
+const Time kStart = Time(std::chrono::milliseconds(1769860800000));  // 2026-01-31T12:00:00Z
 constexpr const char* kArgs = "alwayson_scripts.controlnet.args";
 
-TEST(Txt2Img, BeginsWithTheDefaultsOfTheWebUi) {
+TEST(Txt2Img, DefaultsAreTheWebUis) {
   const Txt2Img wanted = parsed(body());
-  const JobSettings& s = wanted.job.settings;
+  const JobRequest& s = wanted.request;
   EXPECT_EQ(s.prompt, "");
   EXPECT_FALSE(s.negative);
   EXPECT_EQ(s.steps, 50);
@@ -30,13 +31,13 @@ TEST(Txt2Img, BeginsWithTheDefaultsOfTheWebUi) {
   EXPECT_EQ(s.identity_start, 0);
   EXPECT_EQ(s.identity_end, 1);
   EXPECT_TRUE(wanted.send_images);
-  EXPECT_EQ(wanted.job.photo, "PHOTO");
-  EXPECT_FALSE(wanted.job.pose);
-  EXPECT_EQ(wanted.job.warnings, std::vector<std::string>{});
-  EXPECT_EQ(parsed(body({{"width", 640}}), 256).job.settings.height, 256);
+  EXPECT_EQ(wanted.request.photo.bytes, "PHOTO");
+  EXPECT_FALSE(wanted.request.pose.decoded);
+  EXPECT_EQ(wanted.warnings, std::vector<std::string>{});
+  EXPECT_EQ(parsed(body({{"width", 640}}), 256).request.height, 256);
 }
 
-TEST(Txt2Img, TakesWhatIsAskedFor) {
+TEST(Txt2Img, ReadsTheRequest) {
   const Txt2Img wanted = parsed(body({{"prompt", "a man"},
                                       {"negative_prompt", "blurred"},
                                       {"seed", 42},
@@ -47,7 +48,7 @@ TEST(Txt2Img, TakesWhatIsAskedFor) {
                                       {"batch_size", 2},
                                       {"n_iter", 3},
                                       {"send_images", false}}));
-  const JobSettings& s = wanted.job.settings;
+  const JobRequest& s = wanted.request;
   EXPECT_EQ(s.prompt, "a man");
   EXPECT_EQ(s.negative, "blurred");
   EXPECT_EQ(s.seed, 42U);
@@ -59,14 +60,14 @@ TEST(Txt2Img, TakesWhatIsAskedFor) {
   EXPECT_EQ(wanted.batch_size, 2);
   EXPECT_EQ(wanted.batches, 3);
   EXPECT_FALSE(wanted.send_images);
-  // An empty negative prompt is none, and -1 a random seed.
+  // An empty negative prompt counts as none, and -1 as a random seed.
   const Txt2Img plain = parsed(body({{"negative_prompt", ""}, {"seed", -1}}));
-  EXPECT_FALSE(plain.job.settings.negative);
-  EXPECT_FALSE(plain.job.settings.seed);
+  EXPECT_FALSE(plain.request.negative);
+  EXPECT_FALSE(plain.request.seed);
 }
 
-/// As the Python package webuiapi sends it, all its defaults included.
-TEST(Txt2Img, OfAClientThatSendsAllFieldsIsRead) {
+/// As the Python package webuiapi sends it, with all its defaults.
+TEST(Txt2Img, ReadsAClientThatSendsAllFields) {
   json all = json::parse(R"({
     "enable_hr": false, "hr_scale": 2, "hr_upscaler": "Latent", "hr_second_pass_steps": 0,
     "hr_resize_x": 0, "hr_resize_y": 0, "denoising_strength": 0.7, "firstphase_width": 0,
@@ -93,18 +94,18 @@ TEST(Txt2Img, OfAClientThatSendsAllFieldsIsRead) {
        "guidance_end": 0.9, "control_mode": 0, "pixel_perfect": false, "hr_option": "Both"}]}}
   })");
   const Txt2Img wanted = parsed(all);
-  EXPECT_EQ(wanted.job.photo, "PHOTO");
-  EXPECT_EQ(wanted.job.pose, "POSE");
-  const JobSettings& s = wanted.job.settings;
+  EXPECT_EQ(wanted.request.photo.bytes, "PHOTO");
+  EXPECT_EQ(wanted.request.pose.bytes, "POSE");
+  const JobRequest& s = wanted.request;
   EXPECT_EQ(s.steps, 20);
   EXPECT_EQ(s.adapter_strength, 0.8F);
   EXPECT_EQ(s.identity_strength, 0.6F);
   EXPECT_EQ(s.identity_start, 0.1);
   EXPECT_EQ(s.identity_end, 0.9);
-  EXPECT_EQ(wanted.job.warnings, std::vector<std::string>{});
+  EXPECT_EQ(wanted.warnings, std::vector<std::string>{});
 }
 
-TEST(Txt2Img, TakesEulerInAnySpelling) {
+TEST(Txt2Img, AcceptsEulerInAnySpelling) {
   for (const char* name : {"Euler", "euler", "k_euler", "K EULER", "EulerDiscreteScheduler", ""}) {
     EXPECT_EQ(refusal(body({{"sampler_name", name}})), "no error") << name;
   }
@@ -112,14 +113,13 @@ TEST(Txt2Img, TakesEulerInAnySpelling) {
     EXPECT_EQ(refusal(body({{"scheduler", name}})), "no error") << name;
   // The newer field counts.
   EXPECT_EQ(refusal(body({{"sampler_name", "Euler"}, {"sampler_index", "DDIM"}})), "no error");
-  EXPECT_EQ(
-      refusal(body({{"sampler_name", nullptr}, {"sampler_index", "DDIM"}})),
-      "sampler_index: cannot take sampler_index: there is no sampler but Euler, got \"DDIM\"");
+  EXPECT_EQ(refusal(body({{"sampler_name", nullptr}, {"sampler_index", "DDIM"}})),
+            "sampler_index: cannot take sampler_index: expected Euler, got \"DDIM\"");
 }
 
-TEST(Txt2Img, TakesTheLongestPromptHoweverItIsWritten) {
+TEST(Txt2Img, AcceptsTheLongestPromptInAnyEscaping) {
   const auto taken = [](const std::string& prompt) {
-    return parsed(body({{"prompt", prompt}})).job.settings.prompt;
+    return parsed(body({{"prompt", prompt}})).request.prompt;
   };
   for (const std::string& prompt :
        {std::string(65'536, 'a'), std::string(65'536, '\x01'), std::string(20'000, '"')})
@@ -127,64 +127,66 @@ TEST(Txt2Img, TakesTheLongestPromptHoweverItIsWritten) {
 }
 
 TEST(Txt2Img, RefusesByName) {
-  const std::string no_pass = "there is no second pass, width and height give the size at once";
+  const std::string no_pass = "there is no second pass; width and height are the final size";
   const std::vector<std::tuple<std::string, json, std::string>> table = {
-      {"sampler_name", "Euler a", "there is no sampler but Euler, got \"Euler a\""},
-      {"sampler_name", "DPM++ 2M", "there is no sampler but Euler, got \"DPM++ 2M\""},
-      {"sampler_name", 3, "it must be a text, got 3"},
-      {"scheduler", "Karras", "there is one, Automatic: the model's own, got \"Karras\""},
+      {"sampler_name", "Euler a", "expected Euler, got \"Euler a\""},
+      {"sampler_name", "DPM++ 2M", "expected Euler, got \"DPM++ 2M\""},
+      {"sampler_name", 3, "expected a string, got 3"},
+      {"scheduler", "Karras", "expected Automatic (the model's own scheduler), got \"Karras\""},
       {"enable_hr", true, no_pass + ", got true"},
-      {"styles", {"film"}, "there are no styles, their words go into the prompt, got a list"},
-      {"restore_faces", true, "faces are not restored afterwards, got true"},
-      {"tiling", true, "pictures that tile cannot be made here, got true"},
-      {"refiner_checkpoint", "sdxl_refiner", "there is no refiner, got \"sdxl_refiner\""},
-      {"script_name", "x/y/z plot", "there are no such scripts, got \"x/y/z plot\""},
-      {"subseed_strength", 0.1, "seeds are not mixed, got 0.1"},
-      {"s_churn", 1, "Euler works without churn here, got 1"},
-      {"s_min_uncond", 0.5, "the negative prompt works in all steps, got 0.5"},
-      {"mask", kPhoto,
-       "there are no masks, the whole picture is made from noise, got \"" + kPhoto + "\""},
-      {"init_images", {kPhoto}, "pictures are made from noise, got a list"},
-      {"controlnet_units", {1}, "units come in alwayson_scripts.controlnet.args, got a list"},
+      {"styles", {"film"}, "styles are not supported; put their words into the prompt, got a list"},
+      {"restore_faces", true, "face restoration is not supported, got true"},
+      {"tiling", true, "tiling is not supported, got true"},
+      {"refiner_checkpoint", "sdxl_refiner", "refiners are not supported, got \"sdxl_refiner\""},
+      {"script_name", "x/y/z plot", "scripts are not supported, got \"x/y/z plot\""},
+      {"subseed_strength", 0.1, "variation seeds are not supported, got 0.1"},
+      {"s_churn", 1, "Euler runs without churn, got 1"},
+      {"s_min_uncond", 0.5, "the negative prompt applies to all steps, got 0.5"},
+      {"mask", kPhoto, "masks are not supported, got \"" + kPhoto + "\""},
+      {"init_images", {kPhoto}, "img2img is not supported, got a list"},
+      {"controlnet_units", {1}, "send units in alwayson_scripts.controlnet.args, got a list"},
       {"promt", "x", "there is no such field, did you mean prompt?"},
       {"cfgscale", 5, "there is no such field, did you mean cfg_scale?"},
       {"frobnicate", 0, "there is no such field"},
-      {"firstpass_image", kPhoto, "pictures are made from noise, got \"" + kPhoto + "\""},
-      {"token_merging_ratio", 0.5, "tokens are not merged, got 0.5"},
-      {"outpath_samples", "/tmp", "no path of a request is read or written, got \"/tmp\""},
-      {"prompt", 5, "it must be a text, got 5"},
+      {"firstpass_image", kPhoto, "img2img is not supported, got \"" + kPhoto + "\""},
+      {"token_merging_ratio", 0.5, "token merging is not supported, got 0.5"},
+      {"outpath_samples", "/tmp", "paths in requests are never read or written, got \"/tmp\""},
+      {"prompt", 5, "expected a string, got 5"},
       {"prompt", std::string("a\0b", 3), "expected text without the character U+0000"},
       {"prompt", std::string(65'537, 'a'), "expected text of at most 65536 bytes, got 65537 bytes"},
       {"negative_prompt", std::string(1 << 20, 'a'),
-       "it must be text of at most 65536 bytes, got a long string"},
+       "expected text of at most 65536 bytes, got a long string"},
       {"steps", 0, "expected a whole number from 1 to 100, got 0"},
       {"steps", 101, "expected a whole number from 1 to 100, got 101"},
-      {"steps", "20", "it must be a whole number of at most 53 bits, got \"20\""},
-      {"steps", 1.5, "it must be a whole number of at most 53 bits, got 1.5"},
-      {"steps", 1e300, "it must be a whole number of at most 53 bits, got 1e+300"},
+      {"steps", "20", "expected a whole number from 1 to 100, got \"20\""},
+      {"steps", 1.5, "expected a whole number from 1 to 100, got 1.5"},
+      {"steps", 1e300, "expected a whole number from 1 to 100, got 1e+300"},
       {"cfg_scale", 101, "expected a number from 0 to 100, got 101"},
-      {"cfg_scale", true, "it must be a number, got true"},
+      {"cfg_scale", true, "expected a number from 0 to 100, got true"},
       {"width", 1020, "expected a multiple of 8 from 8 to 4096, got 1020; the nearest is 1024"},
+      {"width", 0, "expected a multiple of 8 from 8 to 4096, got 0"},
       {"height", 4, "expected a multiple of 8 from 8 to 4096, got 4"},
-      {"height", 1e12, "expected a multiple of 8 from 8 to 4096, got 1000000000"},
-      {"seed", -2, "it must be at least 0, or -1 for a random one, got -2"},
-      {"batch_size", 17, "it must be from 1 to 16, got 17"},
-      {"n_iter", 0, "it must be from 1 to 16, got 0"},
-      {"send_images", "no", "it must be true or false, got \"no\""},
-      {"alwayson_scripts", 5, "it must be a JSON object, got 5"},
-      {"override_settings", 5, "it must be a JSON object, got 5"},
+      {"height", 1e12, "expected a multiple of 8 from 8 to 4096, got 1000000000000.0"},
+      {"seed", 0.5, "expected a whole number of at most 53 bits, got 0.5"},
+      {"seed", -2, "expected at least 0, or -1 for a random seed, got -2"},
+      {"batch_size", 17, "expected a whole number from 1 to 16, got 17"},
+      {"n_iter", 0, "expected a whole number from 1 to 16, got 0"},
+      {"send_images", "no", "expected true or false, got \"no\""},
+      {"alwayson_scripts", 5, "expected a JSON object, got 5"},
+      {"override_settings", 5, "expected a JSON object, got 5"},
   };
   for (const auto& [name, value, rule] : table) {
     EXPECT_EQ(refusal(body({{name, value}})), name + ": cannot take " + name + ": " + rule);
   }
-  EXPECT_EQ(refusal(body({{"n_iter", 4}, {"batch_size", 5}})),
-            "n_iter: cannot take n_iter: n_iter times batch_size must be at most 16, got 4 x 5");
+  EXPECT_EQ(
+      refusal(body({{"n_iter", 4}, {"batch_size", 5}})),
+      "n_iter: cannot take n_iter: expected n_iter times batch_size of at most 16, got 4 x 5");
   EXPECT_EQ(refusal({1, 2}),
-            "the request: cannot take the request: it must be a JSON object, got a list");
+            "the request: cannot take the request: expected a JSON object, got a list");
   EXPECT_EQ(refusal(body({{"override_settings", {{"sd_model_checkpoint", "other"}}}})),
             "override_settings.sd_model_checkpoint: cannot take "
-            "override_settings.sd_model_checkpoint: it is \"semblance-demo\" here, and cannot be "
-            "another, got \"other\"");
+            "override_settings.sd_model_checkpoint: it is \"semblance-demo\" and cannot be "
+            "changed, got \"other\"");
   EXPECT_EQ(refusal(body({{"override_settings", {{"sd_model_chekpoint", "x"}}}})),
             "override_settings.sd_model_chekpoint: cannot take "
             "override_settings.sd_model_chekpoint: there is no such option, did you mean "
@@ -195,7 +197,7 @@ TEST(Txt2Img, RefusesByName) {
   other["alwayson_scripts"]["ADetailer"] = {{"args", {true, {{"ad_model", "face"}}}}};
   EXPECT_EQ(refusal(other),
             "alwayson_scripts.ADetailer: cannot take alwayson_scripts.ADetailer: there is no such "
-            "script, controlnet is the only one");
+            "script; the only one is controlnet");
   for (const json& off : {json(nullptr), json::object(), json({{"args", json::array()}}),
                           json({{"args", {false, 1}}})}) {
     other["alwayson_scripts"]["ADetailer"] = off;
@@ -209,16 +211,16 @@ TEST(Txt2Img, WarnsByName) {
                                       {"save_images", true},
                                       {"force_task_id", "t"}}));
   EXPECT_EQ(
-      wanted.job.warnings,
+      wanted.warnings,
       (std::vector<std::string>{
-          "force_task_id has no effect: progress is asked of /sdapi/v1/progress without an id",
-          "save_images has no effect: the service keeps its newest results in any case",
-          "prompt: there are no extra networks, <lora:...> is taken as plain text",
-          "prompt: BREAK is taken as plain text", "negative_prompt: AND is taken as plain text"}));
-  EXPECT_TRUE(parsed(body({{"prompt", "BREAKFAST on SAND, a BRAND"}})).job.warnings.empty());
+          "force_task_id has no effect: /sdapi/v1/progress takes no task id",
+          "save_images has no effect: the service always keeps its newest results",
+          "prompt: extra networks are not supported; <lora:...> is read as plain text",
+          "prompt: BREAK is read as plain text", "negative_prompt: AND is read as plain text"}));
+  EXPECT_TRUE(parsed(body({{"prompt", "BREAKFAST on SAND, a BRAND"}})).warnings.empty());
 }
 
-TEST(InstantIdUnits, AreFoundByModuleOrModelInAnyShape) {
+TEST(InstantIdUnits, AreFoundByModuleOrModelInAnyForm) {
   const std::vector<json> same = {
       units_json({{{"module", "instant_id_face_embedding"}, {"image", kPhoto}}, points_unit()}),
       units_json({{{"model", "ip-adapter_instant_id_sdxl [abc]"}, {"image", kPhoto}},
@@ -243,64 +245,64 @@ TEST(InstantIdUnits, AreFoundByModuleOrModelInAnyShape) {
   };
   for (const json& whole : same) {
     const Txt2Img wanted = parsed(whole);
-    EXPECT_EQ(wanted.job.photo, "PHOTO") << whole;
-    EXPECT_FALSE(wanted.job.pose) << whole;
-    EXPECT_EQ(wanted.job.settings.identity_strength, 1) << whole;
-    EXPECT_EQ(wanted.job.warnings, std::vector<std::string>{}) << whole;
+    EXPECT_EQ(wanted.request.photo.bytes, "PHOTO") << whole;
+    EXPECT_FALSE(wanted.request.pose.decoded) << whole;
+    EXPECT_EQ(wanted.request.identity_strength, 1) << whole;
+    EXPECT_EQ(wanted.warnings, std::vector<std::string>{}) << whole;
   }
 }
 
-TEST(InstantIdUnits, WithoutPointsSwitchIdentityNetOffAndSaySo) {
+TEST(InstantIdUnits, WithoutKeypointsTurnIdentityNetOffWithAWarning) {
   const Txt2Img wanted = parsed(units_json(json::array({face_unit({{"weight", 0.5}})})));
-  EXPECT_EQ(wanted.job.settings.adapter_strength, 0.5);
-  EXPECT_EQ(wanted.job.settings.identity_strength, 0);
-  ASSERT_EQ(wanted.job.warnings.size(), 1U);
+  EXPECT_EQ(wanted.request.adapter_strength, 0.5);
+  EXPECT_EQ(wanted.request.identity_strength, 0);
+  ASSERT_EQ(wanted.warnings.size(), 1U);
   EXPECT_TRUE(
-      wanted.job.warnings[0].starts_with("no unit is of control_instant_id: IdentityNet is off"));
+      wanted.warnings[0].starts_with("there is no control_instant_id unit: IdentityNet is off"));
 }
 
-TEST(InstantIdUnits, WarnOfWhatHasNoEffect) {
+TEST(InstantIdUnits, WarnAboutFieldsWithoutEffect) {
   const Txt2Img wanted = parsed(units_json(
       {face_unit({{"save_detected_map", true}, {"resize_mode", "Just Resize"}}),
        points_unit({{"image", kPose}, {"resize_mode", "Crop and Resize"}, {"low_vram", true}})}));
-  EXPECT_EQ(wanted.job.pose, "POSE");
-  EXPECT_EQ(wanted.job.warnings,
-            (std::vector<std::string>{
-                std::string(kArgs) +
-                    "[0].save_detected_map has no effect: no picture of the face's points is made",
-                std::string(kArgs) + "[1].resize_mode has no effect: the photo's frame is fitted "
-                                     "into the picture, as Resize and Fill does"}));
+  EXPECT_EQ(wanted.request.pose.bytes, "POSE");
+  EXPECT_EQ(
+      wanted.warnings,
+      (std::vector<std::string>{
+          std::string(kArgs) + "[0].save_detected_map has no effect: there is no detected map",
+          std::string(kArgs) + "[1].resize_mode has no effect: the photo is always fitted "
+                               "into the picture as Resize and Fill does"}));
 }
 
 TEST(InstantIdUnits, AreRefusedByName) {
   const std::string alone =
-      "there is InstantID alone: instant_id_face_embedding with ip-adapter_instant_id_sdxl, and "
+      "only InstantID is supported: instant_id_face_embedding with ip-adapter_instant_id_sdxl, and "
       "instant_id_face_keypoints with control_instant_id_sdxl, got ";
-  const std::string no_mask = "there are no masks, the whole picture is made from noise";
+  const std::string no_mask = "masks are not supported";
   const std::vector<std::tuple<json, std::string, std::string>> table = {
       {{{"module", "canny"}}, "module", alone + "\"canny\""},
       {{{"model", "control_v11p_sd15_canny"}}, "model", alone + "\"control_v11p_sd15_canny\""},
       {{{"model", "control_instant_id_sdxl"}},
        "model",
-       "it does not go with the unit's module: one is of the face, one of points, got "
+       "it contradicts the unit's module: one is for the face, one for keypoints, got "
        "\"control_instant_id_sdxl\""},
-      {{{"image", "not base64"}}, "image", "it must be a picture in base64, got \"not base64\""},
+      {{{"image", "not base64"}}, "image", "expected an image in base64, got \"not base64\""},
       {{{"image", "/etc/passwd.png"}},
        "image",
-       "it must be a picture in base64, got \"/etc/passwd.png\""},
-      {{{"image", 5}}, "image", "it must be a picture in base64, got 5"},
+       "expected an image in base64, got \"/etc/passwd.png\""},
+      {{{"image", 5}}, "image", "expected an image in base64, got 5"},
       {{{"image", {{"image", kPhoto}, {"mask", kPose}}}}, "image.mask", no_mask},
       {{{"image", {{"picture", kPhoto}}}},
        "image.picture",
-       "there is no such field, an image has image and mask"},
+       "there is no such field; an image has image and mask"},
       {{{"image", {kPhoto, kPose}}}, "image.mask", no_mask},
       {{{"image", {kPhoto, nullptr, nullptr}}},
        "image",
-       "a list must be of a picture and its mask, got a list"},
+       "expected a list of an image and its mask, got a list"},
       {{{"image", {{{"image", kPhoto}}, {{"image", kPose}}}}},
        "image",
-       "one photo gives the face, 2 came, got a list"},
-      {{{"input_image", kPose}}, "input_image", "image is there, too, got \"" + kPose + "\""},
+       "expected one photo, not 2, got a list"},
+      {{{"input_image", kPose}}, "input_image", "image is given as well, got \"" + kPose + "\""},
       {{{"mask", kPose}}, "mask", no_mask + ", got \"" + kPose + "\""},
       {{{"effective_region_mask", std::string(20'000, 'A')}},
        "effective_region_mask",
@@ -310,22 +312,22 @@ TEST(InstantIdUnits, AreRefusedByName) {
        "a unit has one weight for all layers, got a list"},
       {{{"control_mode", "My prompt is more important"}},
        "control_mode",
-       "there is Balanced alone, got \"My prompt is more important\""},
-      {{{"control_mode", 2}}, "control_mode", "there is Balanced alone, got 2"},
+       "expected Balanced, got \"My prompt is more important\""},
+      {{{"control_mode", 2}}, "control_mode", "expected Balanced, got 2"},
       {{{"guidance_start", 0.2}},
        "guidance_start",
-       "the face works in all steps: it must be 0, got 0.2"},
+       "the face applies to all steps: expected 0, got 0.2"},
       {{{"guidance_end", 0.9}},
        "guidance_end",
-       "the face works in all steps: it must be 1, got 0.9"},
-      {{{"guidance", 0.9}}, "guidance", "the face works in all steps: it must be 1, got 0.9"},
+       "the face applies to all steps: expected 1, got 0.9"},
+      {{{"guidance", 0.9}}, "guidance", "the face applies to all steps: expected 1, got 0.9"},
       {{{"weight", 6}}, "weight", "expected a number from 0 to 5, got 6"},
-      {{{"weight", "1"}}, "weight", "it must be a number, got \"1\""},
-      {{{"enabled", 1}}, "enabled", "it must be true or false, got 1"},
+      {{{"weight", "1"}}, "weight", "expected a number from 0 to 5, got \"1\""},
+      {{{"enabled", 1}}, "enabled", "expected true or false, got 1"},
       {{{"wieght", 1}}, "wieght", "there is no such field, did you mean weight?"},
       {{{"output_dir", "/tmp"}},
        "output_dir",
-       "no path of a request is read or written, got "
+       "paths in requests are never read or written, got "
        "\"/tmp\""},
   };
   for (const auto& [more, name, rule] : table) {
@@ -335,19 +337,19 @@ TEST(InstantIdUnits, AreRefusedByName) {
   }
 }
 
-TEST(InstantIdUnits, OfPointsAreRefusedByName) {
+TEST(InstantIdUnits, WithKeypointsAreRefusedByName) {
   const std::vector<std::tuple<json, std::string, std::string>> table = {
       {{{"module", "none"}, {"image", kPose}},
        "module",
-       "none takes the picture for a drawing of points, and here they are found in a photo: it "
-       "must be instant_id_face_keypoints, got \"none\""},
+       "keypoint drawings are not supported; send a photo with the module "
+       "instant_id_face_keypoints, got \"none\""},
       {{{"guidance_start", 0.9}, {"guidance_end", 0.5}},
        "guidance_start",
        "expected at most alwayson_scripts.controlnet.args[1].guidance_end, got 0.9 and 0.5"},
       {{{"guidance_end", 1.5}}, "guidance_end", "expected a number from 0 to 1, got 1.5"},
       {{{"guidance", 0.5}, {"guidance_end", 0.6}},
        "guidance",
-       "guidance_end is there, too, got 0.5"},
+       "guidance_end is given as well, got 0.5"},
       {{{"weight", -1}}, "weight", "expected a number from 0 to 5, got -1"},
   };
   for (const auto& [more, name, rule] : table) {
@@ -357,21 +359,22 @@ TEST(InstantIdUnits, OfPointsAreRefusedByName) {
   }
   const std::string args = kArgs;
   EXPECT_EQ(refusal(units_json({face_unit(), face_unit()})),
-            args + "[1]: cannot take " + args + "[1]: there may be one unit of this kind, and " +
-                args + "[0] is one: one photo gives the face");
+            args + "[1]: cannot take " + args + "[1]: expected one unit of this kind, and " + args +
+                "[0] is one already");
   EXPECT_EQ(refusal(units_json(json::array({{{"image", kPhoto}}}))),
             args + "[0].module: cannot take " + args +
-                "[0].module: it is missing: instant_id_face_embedding or "
+                "[0].module: it is missing: expected instant_id_face_embedding or "
                 "instant_id_face_keypoints");
   EXPECT_EQ(refusal(units_json(json::array({true}))),
-            args + "[0]: cannot take " + args + "[0]: it must be a JSON object, got true");
+            args + "[0]: cannot take " + args + "[0]: expected a JSON object, got true");
   EXPECT_EQ(refusal({{"alwayson_scripts", {{"controlnet", {{"args", {{"a", 1}}}}}}}}),
-            args + ": cannot take " + args + ": it must be a list of units, got an object");
+            args + ": cannot take " + args + ": expected a list of units, got an object");
 }
 
-TEST(InstantIdUnits, WithoutAPhotoShowTheSmallestRequest) {
+TEST(InstantIdUnits, WithoutAPhotoAnswerWithAnExample) {
   const std::string wanted =
-      "InstantID's photo is missing, as in {\"alwayson_scripts\": {\"controlnet\": {\"args\": "
+      "InstantID's photo is missing; for example {\"alwayson_scripts\": {\"controlnet\": "
+      "{\"args\": "
       "[{\"module\": \"instant_id_face_embedding\", \"image\": \"BASE64\"}, {\"module\": "
       "\"instant_id_face_keypoints\"}]}}}";
   const std::string all = "alwayson_scripts: cannot take alwayson_scripts: " + wanted;
@@ -383,18 +386,19 @@ TEST(InstantIdUnits, WithoutAPhotoShowTheSmallestRequest) {
   const std::string path = std::string(kArgs) + "[0].image";
   EXPECT_EQ(refusal(units_json(json::array({face_unit({{"image", ""}})}))),
             path + ": cannot take " + path + ": " + wanted);
-  // What it shows is taken.
+  // The example is valid.
   const std::size_t begin = wanted.find('{');
   json shown = json::parse(wanted.substr(begin));
   shown["alwayson_scripts"]["controlnet"]["args"][0]["image"] = kPhoto;
-  EXPECT_TRUE(parsed(shown).job.warnings.empty());
+  EXPECT_TRUE(parsed(shown).warnings.empty());
 }
 
-TEST(Txt2Img, IsAnswered) {
+TEST(Txt2Img, ResponseHasParametersAndInfo) {
   Txt2Img wanted = parsed(body({{"prompt", "a man"}, {"seed", 7}, {"batch_size", 2}}));
-  wanted.job.warnings = {"w"};
-  const Txt2ImgFrame frame =
-      txt2img_frame(wanted, {{7, 8}, {"text 7", "text 8"}, "20260131120000", false}, "demo");
+  wanted.warnings = {"w"};
+  Job job{.state = JobState::kDone, .started = kStart, .request = wanted.request};
+  job.pictures = {{{1024, 1024}, 7}, {{1024, 1024}, 8}};
+  const ResponseFrame frame = txt2img_frame(wanted, job, {"text 7", "text 8"}, "demo");
   const json answer = json::parse(frame.before + "\"UE5H\",\"UE5H\"" + frame.after);
   EXPECT_EQ(answer["images"], (json{"UE5H", "UE5H"}));
   const json& parameters = answer["parameters"];
@@ -402,7 +406,7 @@ TEST(Txt2Img, IsAnswered) {
   EXPECT_EQ(parameters["steps"], 50);
   EXPECT_EQ(parameters["batch_size"], 2);
   EXPECT_EQ(parameters["seed"], 7);
-  // What comes back is a request again, but for the photo.
+  // The response's parameters are a valid request, except for the photo.
   json again = parameters;
   again["alwayson_scripts"]["controlnet"]["args"][0]["image"] = kPhoto;
   EXPECT_EQ(refusal(again), "no error");
@@ -415,26 +419,25 @@ TEST(Txt2Img, IsAnswered) {
   EXPECT_EQ(info["job_timestamp"], "20260131120000");
   EXPECT_EQ(info["warnings"], json{"w"});
   EXPECT_EQ(info["interrupted"], false);
-  const Txt2ImgFrame none = txt2img_frame(wanted, {.interrupted = true}, "demo");
+  job.state = JobState::kCancelled;
+  job.pictures.clear();
+  const ResponseFrame none = txt2img_frame(wanted, job, {}, "demo");
   EXPECT_EQ(json::parse(none.before + none.after)["images"], json::array());
 }
 
-TEST(Progress, TellsOfPicturesAndSteps) {
-  const json idle = json::parse(progress_response({}));
+TEST(Progress, CountsPicturesAndSteps) {
+  const json idle = json::parse(progress_response(nullptr, false));
   EXPECT_EQ(idle["progress"], 0);
   EXPECT_EQ(idle["state"]["job_count"], 0);
   EXPECT_EQ(idle["state"]["job"], "");
   EXPECT_TRUE(idle["current_image"].is_null());
   EXPECT_TRUE(idle["textinfo"].is_null());
-  const json answer = json::parse(progress_response({.job = "id",
-                                                     .timestamp = "20260131120000",
-                                                     .pictures = 4,
-                                                     .picture = 1,
-                                                     .step = 5,
-                                                     .steps = 10,
-                                                     .seconds_left = 12.5,
-                                                     .preview = "PNG",
-                                                     .text = "steps"}));
+  Job job{.id = "id", .state = JobState::kRunning, .started = kStart};
+  job.request.count = 4;
+  job.request.steps = 10;
+  job.pictures = {{{64, 64}, 1}};
+  job.progress = {.step = 5, .stage = "steps", .seconds_left = 12.5};
+  const json answer = json::parse(progress_response(&job, false, "PNG"));
   EXPECT_EQ(answer["progress"], 0.375);
   EXPECT_EQ(answer["eta_relative"], 12.5);
   EXPECT_EQ(answer["current_image"], "UE5H");

@@ -44,7 +44,7 @@ inline Txt2Img parsed(const json& whole, int side = 1024) {
   return parse_txt2img(whole.dump(), "semblance-demo", side);
 }
 
-/// "param: message" of the refusal, or "no error".
+/// The refusal's "param: message", or "no error".
 inline std::string refusal(const json& whole) {
   try {
     parsed(whole);

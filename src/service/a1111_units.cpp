@@ -16,9 +16,10 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kScripts = "alwayson_scripts";
+constexpr std::string_view kImageRule = "expected an image in base64";
 
-constexpr std::string_view kNoMask = "there are no masks, the whole picture is made from noise";
-constexpr std::string_view kNoFolder = "no path of a request is read or written";
+constexpr std::string_view kFromPhoto = "the face is always read from the photo";
+constexpr std::string_view kOnePhoto = "a unit has one photo";
 constexpr auto kOff = Effect::kMustBeOff;
 
 constexpr auto kUnitFields = std::to_array<Field>({
@@ -33,32 +34,32 @@ constexpr auto kUnitFields = std::to_array<Field>({
     {"guidance"},
     {"guidance_start"},
     {"guidance_end"},
-    {"mask", kOff, kNoMask},
-    {"mask_image", kOff, kNoMask},
-    {"effective_region_mask", kOff, kNoMask},
-    {"mask_image_fg", kOff, kNoMask},
-    {"image_fg", kOff, kNoMask},
+    {"mask", kOff, kNoMasks},
+    {"mask_image", kOff, kNoMasks},
+    {"effective_region_mask", kOff, kNoMasks},
+    {"mask_image_fg", kOff, kNoMasks},
+    {"image_fg", kOff, kNoMasks},
     {"advanced_weighting", kOff, "a unit has one weight for all layers"},
-    {"ipadapter_input", kOff, "the face is read from a photo"},
-    {"generated_image", kOff, "the face is read from the photo itself"},
-    {"use_preview_as_input", kOff, "the face is read from the photo itself"},
+    {"ipadapter_input", kOff, kFromPhoto},
+    {"generated_image", kOff, kFromPhoto},
+    {"use_preview_as_input", kOff, kFromPhoto},
     {"guess_mode", kOff, "control_mode is always Balanced"},
     {"guessmode", kOff, "control_mode is always Balanced"},
-    {"invert_image", kOff, "photos are taken as they are"},
-    {"rgbbgr_mode", kOff, "photos are taken as they are"},
-    {"loopback", kOff, "pictures do not become photos"},
-    {"batch_images", kOff, "a unit has one photo"},
-    {"batch_image_files", kOff, "a unit has one photo"},
-    {"batch_keyframe_idx", kOff, "a unit has one photo"},
-    {"batch_modifiers", kOff, "a unit has one photo"},
-    {"batch_input_gallery", kOff, "a unit has one photo"},
-    {"batch_mask_gallery", kOff, kNoMask},
-    {"batch_image_dir", kOff, kNoFolder},
-    {"batch_mask_dir", kOff, kNoFolder},
-    {"output_dir", kOff, kNoFolder},
-    {"animatediff_batch", kOff, "pictures that move cannot be made here"},
-    {"save_detected_map", Effect::kWarned, "no picture of the face's points is made"},
-    // Of other preprocessors, of a second pass, of graphics memory, of the user's interface.
+    {"invert_image", kOff, "photos are never altered"},
+    {"rgbbgr_mode", kOff, "photos are never altered"},
+    {"loopback", kOff, "results are not fed back as photos"},
+    {"batch_images", kOff, kOnePhoto},
+    {"batch_image_files", kOff, kOnePhoto},
+    {"batch_keyframe_idx", kOff, kOnePhoto},
+    {"batch_modifiers", kOff, kOnePhoto},
+    {"batch_input_gallery", kOff, kOnePhoto},
+    {"batch_mask_gallery", kOff, kNoMasks},
+    {"batch_image_dir", kOff, kNoPaths},
+    {"batch_mask_dir", kOff, kNoPaths},
+    {"output_dir", kOff, kNoPaths},
+    {"animatediff_batch", kOff, "video is not supported"},
+    {"save_detected_map", Effect::kWarned, "there is no detected map"},
+    // For other preprocessors, a second pass, graphics memory and the user interface.
     {"processor_res", Effect::kNone},
     {"threshold_a", Effect::kNone},
     {"threshold_b", Effect::kNone},
@@ -75,7 +76,7 @@ constexpr auto kUnitFields = std::to_array<Field>({
 
 enum class Kind { kNone, kFace, kPoints, kOther };
 
-/// Names are compared in lower case with '_' for '-' and ' ', and may go on (a hash, a suffix).
+/// Compares names in lower case with '_' for '-' and ' '; a suffix, such as a hash, is ignored.
 Kind kind_of(const std::string& name) {
   std::string plain = lower(name);
   std::replace(plain.begin(), plain.end(), '-', '_');
@@ -97,12 +98,12 @@ Kind kind_of(const Fields& unit) {
     const Kind named = kind_of(unit.text(name).value_or(""));
     if (named == Kind::kOther) {
       unit.refuse(name,
-                  "there is InstantID alone: instant_id_face_embedding with "
+                  "only InstantID is supported: instant_id_face_embedding with "
                   "ip-adapter_instant_id_sdxl, and instant_id_face_keypoints with "
                   "control_instant_id_sdxl");
     }
     if (kind != Kind::kNone && named != Kind::kNone && named != kind)
-      unit.refuse(name, "it does not go with the unit's module: one is of the face, one of points");
+      unit.refuse(name, "it contradicts the unit's module: one is for the face, one for keypoints");
     if (named != Kind::kNone) kind = named;
   }
   return kind;
@@ -112,11 +113,11 @@ bool is_nothing(const json& value) {
   return value.is_null() || (value.is_string() && value.get_ref<const std::string&>().empty());
 }
 
-/// The string that holds the picture, out of the shapes that a unit's image may have; null where
+/// The string that holds the picture, in any of the forms that a unit's image may have; null if
 /// there is none.
 const json* string_of(const Fields& unit, std::string_view name, const json& value) {
   const auto without_mask = [&](const json& mask) {
-    if (!is_nothing(mask)) refuse_field(unit.path_of(name) + ".mask", kNoMask);
+    if (!is_nothing(mask)) refuse_field(unit.path_of(name) + ".mask", kNoMasks);
   };
   if (is_nothing(value)) return nullptr;
   if (value.is_string()) return &value;
@@ -126,45 +127,43 @@ const json* string_of(const Fields& unit, std::string_view name, const json& val
         without_mask(item);
       } else if (key != "image") {
         refuse_field(unit.path_of(name) + "." + key.substr(0, 100),
-                     "there is no such field, an image has image and mask");
+                     "there is no such field; an image has image and mask");
       }
     }
     const auto image = value.find("image");
     return image == value.end() ? nullptr : string_of(unit, name, *image);
   }
-  if (!value.is_array()) unit.refuse(name, "it must be a picture in base64");
+  if (!value.is_array()) unit.refuse(name, kImageRule);
   if (value.empty()) return nullptr;
   if (value.size() > 1 && value[0].is_object())
-    unit.refuse(name, fmt::format("one photo gives the face, {} came", value.size()));
-  if (value.size() > 2) unit.refuse(name, "a list must be of a picture and its mask");
+    unit.refuse(name, fmt::format("expected one photo, not {}", value.size()));
+  if (value.size() > 2) unit.refuse(name, "expected a list of an image and its mask");
   if (value.size() == 2) without_mask(value[1]);
   return string_of(unit, name, value[0]);
 }
 
-/// Sets `found` to the path of the field that has it.
-std::optional<std::string> picture_of(const LongStringJson& json, const Fields& unit,
-                                      std::string& found) {
-  std::optional<std::string> picture;
+/// Reads the unit's picture, if it has one, and the path of its field.
+void read_picture(const LongStringJson& json, const Fields& unit, Photo& photo) {
   for (std::string_view name : {"image", "input_image"}) {
     const auto* const value = unit.find(name);
     const auto* const string = value == nullptr ? nullptr : string_of(unit, name, *value);
     if (string == nullptr) continue;
-    if (picture) unit.refuse(name, "image is there, too");
-    found = unit.path_of(name);
-    picture = json.base64_in(*string);
-    if (!picture || picture->empty()) unit.refuse(name, "it must be a picture in base64");
+    if (photo.decoded) unit.refuse(name, "image is given as well");
+    std::optional<std::string> picture = json.base64_in(*string);
+    if (!picture || picture->empty()) unit.refuse(name, kImageRule);
+    photo.name = unit.path_of(name);
+    photo.take(std::move(*picture));
   }
-  return picture;
 }
 
 void check_control_mode(const Fields& unit) {
   const json* value = unit.find("control_mode");
   if (value == nullptr) return;
-  if (value->is_array() && value->size() == 1) value = &value->front();  // as a client sends it
+  if (value->is_array() && value->size() == 1) value = &value->front();  // some clients send that
   const bool is_balanced = value->is_string()
                                ? lower(value->get_ref<const std::string&>()) == "balanced"
                                : value->is_number() && value->get<double>() == 0;
-  if (!is_balanced) unit.refuse("control_mode", "there is Balanced alone");
+  if (!is_balanced) unit.refuse("control_mode", "expected Balanced");
 }
 
 void check_resize_mode(const Fields& unit, std::vector<std::string>& warnings) {
@@ -177,109 +176,104 @@ void check_resize_mode(const Fields& unit, std::vector<std::string>& warnings) {
     if (name == same) return;
   }
   warnings.push_back(fmt::format(
-      "{} has no effect: the photo's frame is fitted into the picture, as Resize and Fill does",
+      "{} has no effect: the photo is always fitted into the picture as Resize and Fill does",
       unit.path_of("resize_mode")));
 }
 
-struct Window {
-  double start = 0;
-  double end = 1;
-};
+void read_face(const Fields& unit, JobRequest& request) {
+  unit.read_parameters("face.", request);
+  if (unit.number("guidance_start").value_or(0) != 0)
+    unit.refuse("guidance_start", "the face applies to all steps: expected 0");
+  for (std::string_view end : {"guidance_end", "guidance"}) {
+    if (unit.number(end).value_or(1) != 1)
+      unit.refuse(end, "the face applies to all steps: expected 1");
+  }
+}
 
-Window window_of(const Fields& unit) {
-  Window window{unit.number("guidance_start").value_or(0), 1};
-  const auto old = unit.number("guidance");  // guidance_end's name of old
-  window.end = unit.number("guidance_end").value_or(old.value_or(1));
-  if (old && *old != window.end) unit.refuse("guidance", "guidance_end is there, too");
-  return window;
+void read_points(const Fields& unit, JobRequest& request, std::vector<std::string>& warnings) {
+  const bool has_photo = request.pose.decoded != nullptr;
+  if (has_photo && lower(unit.text("module").value_or("")) == "none") {
+    unit.refuse("module",
+                "keypoint drawings are not supported; send a photo with the module "
+                "instant_id_face_keypoints");
+  }
+  if (has_photo) check_resize_mode(unit, warnings);
+  const auto old = unit.number("guidance");  // guidance_end's former name
+  request.identity_end = old.value_or(1);
+  request.identity_strength = 1;
+  unit.read_parameters("points.", request);
+  if (old && *old != request.identity_end) unit.refuse("guidance", "guidance_end is given as well");
 }
 
 void read_unit(const LongStringJson& json, const Fields& unit, const std::string& path,
-               InstantIdUnits& units) {
+               JobRequest& request, UnitPaths& paths, std::vector<std::string>& warnings) {
   const Kind kind = kind_of(unit);
-  std::string name;
-  std::optional<std::string> picture = picture_of(json, unit, name);
+  Photo picture{.name = "image"};
+  read_picture(json, unit, picture);
   if (kind == Kind::kNone) {
-    if (!picture) return;  // nothing in it
+    if (!picture.decoded) return;  // an empty unit
     refuse_field(unit.path_of("module"),
-                 "it is missing: instant_id_face_embedding or instant_id_face_keypoints");
+                 "it is missing: expected instant_id_face_embedding or instant_id_face_keypoints");
   }
-  std::string& known = kind == Kind::kFace ? units.face_path : units.points_path;
+  std::string& known = kind == Kind::kFace ? paths.face : paths.points;
   if (!known.empty()) {
-    refuse_field(path, fmt::format("there may be one unit of this kind, and {} is one: one photo "
-                                   "gives the face",
-                                   known));
+    refuse_field(path, fmt::format("expected one unit of this kind, and {} is one already", known));
   }
   known = path;
   check_control_mode(unit);
-  const Window window = window_of(unit);
-  const double weight = unit.number("weight").value_or(1);
+  (kind == Kind::kFace ? request.photo : request.pose) = std::move(picture);
   if (kind == Kind::kFace) {
-    if (window.start != 0)
-      unit.refuse("guidance_start", "the face works in all steps: it must be 0");
-    if (window.end != 1) {
-      unit.refuse(unit.find("guidance_end") != nullptr ? "guidance_end" : "guidance",
-                  "the face works in all steps: it must be 1");
-    }
-    if (picture) units.photo = std::move(*picture);
-    units.photo_name = name;
-    units.adapter_strength = weight;
-    return;
+    read_face(unit, request);
+  } else {
+    read_points(unit, request, warnings);
   }
-  const auto module = unit.text("module");
-  if (picture && module && lower(*module) == "none") {
-    unit.refuse("module",
-                "none takes the picture for a drawing of points, and here they are found in a "
-                "photo: it must be instant_id_face_keypoints");
-  }
-  if (picture) check_resize_mode(unit, units.warnings);
-  units.pose = std::move(picture);
-  units.pose_name = name;
-  units.identity_strength = weight;
-  units.identity_start = window.start;
-  units.identity_end = window.end;
 }
 
 void read_args(const LongStringJson& json, const Fields& script, const nlohmann::json& args,
-               InstantIdUnits& units) {
-  if (!args.is_array()) script.refuse("args", "it must be a list of units");
+               JobRequest& request, UnitPaths& paths, std::vector<std::string>& warnings) {
+  if (!args.is_array()) script.refuse("args", "expected a list of units");
   for (std::size_t i = 0; i < args.size(); ++i) {
     const auto& item = args[i];
     if (item.is_null()) continue;
     const std::string place = fmt::format("{}[{}]", script.path_of("args"), i);
     const Fields unit(json, item, place);
     if (!unit.boolean("enabled").value_or(true)) continue;
-    check_fields(json, item, place, kUnitFields, units.warnings);
-    read_unit(json, unit, place, units);
+    check_fields(json, item, place, kUnitFields, warnings);
+    read_unit(json, unit, place, request, paths, warnings);
   }
 }
 
 }  // namespace
 
-InstantIdUnits read_units(const LongStringJson& json, const nlohmann::json& scripts) {
-  InstantIdUnits units;
-  const std::string all(kScripts);
+UnitPaths read_units(const LongStringJson& json, const nlohmann::json& scripts, JobRequest& request,
+                     std::vector<std::string>& warnings) {
+  UnitPaths paths;
+  // The web UI's weight; without a unit of keypoints IdentityNet is off.
+  request.adapter_strength = 1;
+  request.identity_strength = 0;
   for (const auto& [name, script] : scripts.items()) {
     if (lower(name) != "controlnet" || is_off(script)) continue;
     const std::string path = fmt::format("{}.{}", kScripts, name);
     const Fields fields(json, script, path);
-    check_fields(json, script, path, std::to_array<Field>({{"args"}}), units.warnings);
-    if (const auto* const args = fields.find("args")) read_args(json, fields, *args, units);
+    check_fields(json, script, path, std::to_array<Field>({{"args"}}), warnings);
+    if (const auto* const args = fields.find("args"))
+      read_args(json, fields, *args, request, paths, warnings);
   }
-  if (units.photo.empty()) {
-    refuse_field(units.face_path.empty() ? all : units.face_path + ".image",
-                 "InstantID's photo is missing, as in {\"alwayson_scripts\": {\"controlnet\": "
-                 "{\"args\": [{\"module\": \"instant_id_face_embedding\", \"image\": \"BASE64\"}, "
-                 "{\"module\": \"instant_id_face_keypoints\"}]}}}");
+  if (!request.photo.decoded) {
+    refuse_field(
+        paths.face.empty() ? std::string(kScripts) : paths.face + ".image",
+        "InstantID's photo is missing; for example {\"alwayson_scripts\": {\"controlnet\": "
+        "{\"args\": [{\"module\": \"instant_id_face_embedding\", \"image\": \"BASE64\"}, "
+        "{\"module\": \"instant_id_face_keypoints\"}]}}}");
   }
-  // Many send the photo twice.
-  if (units.pose == units.photo) units.pose.reset();
-  if (units.points_path.empty()) {
-    units.warnings.emplace_back(
-        "no unit is of control_instant_id: IdentityNet is off, and the face may be anywhere; the "
-        "unit {\"module\": \"instant_id_face_keypoints\"} puts it where the photo has it");
+  // Many clients send the photo twice.
+  if (request.pose.bytes == request.photo.bytes) request.pose.drop();
+  if (paths.points.empty()) {
+    warnings.emplace_back(
+        "there is no control_instant_id unit: IdentityNet is off and the face may appear anywhere; "
+        "add the unit {\"module\": \"instant_id_face_keypoints\"} to place it as in the photo");
   }
-  return units;
+  return paths;
 }
 
 }  // namespace semblance::service

@@ -1,5 +1,4 @@
-// The API's document says what the code does: every route and no other, every key of the answers
-// and no other.
+// The API's document matches the code: exactly its routes and exactly its answers' keys.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -22,7 +21,7 @@ class ApiDocument : public testing::ServiceTest {
 
   const json& document() const { return document_; }
 
-  /// As the server does it.
+  /// Calls the handler as the server does.
   HttpResponse ask(const std::string& method, const std::string& target,
                    const std::string& body = "", const std::string& type = "application/json") {
     HttpRequest request{.method = method, .path = target.substr(0, target.find('?'))};
@@ -48,7 +47,7 @@ class ApiDocument : public testing::ServiceTest {
     return json::parse(response.body.whole());
   }
 
-  /// The schema of the answer to a method of a path, as the document has it.
+  /// The document's schema for the answer to a method of a path.
   const json& schema_of(const std::string& method, const std::string& pattern,
                         const std::string& status = "200") const {
     return document_.at("paths")
@@ -65,8 +64,8 @@ class ApiDocument : public testing::ServiceTest {
     return document_.at(json::json_pointer(schema["$ref"].get<std::string>().substr(1)));
   }
 
-  /// What `value` has that `schema` does not say, and the reverse: a property is always there but
-  /// where "required" leaves it out.
+  /// The differences between `value` and `schema`. Every property must be present unless the schema
+  /// has a "required" without it.
   std::string differences(const json& described, const json& value,
                           const std::string& where) const {
     const json& schema = resolved(described);
@@ -109,7 +108,7 @@ class ApiDocument : public testing::ServiceTest {
     for (const auto& [key, inner] : properties.items()) {
       const bool is_optional =
           required.is_array() && std::find(required.begin(), required.end(), key) == required.end();
-      if (!is_optional && !value.contains(key)) found += where + "." + key + " did not come; ";
+      if (!is_optional && !value.contains(key)) found += where + "." + key + " is missing; ";
     }
     return found;
   }
@@ -123,7 +122,7 @@ std::string lower(std::string text) {
   return text;
 }
 
-TEST_F(ApiDocument, HasEveryRouteAndNoOther) {
+TEST_F(ApiDocument, HasExactlyTheRoutesOfTheCode) {
   std::set<std::string> code{"post /api/login", "post /api/logout"};  // the server's own
   for (const std::string& route : router().list()) {
     const std::string path = route.substr(route.find(' ') + 1);
@@ -137,7 +136,7 @@ TEST_F(ApiDocument, HasEveryRouteAndNoOther) {
   EXPECT_EQ(code, said);
 }
 
-TEST_F(ApiDocument, SaysWhereNoKeyIsNeeded) {
+TEST_F(ApiDocument, MarksRoutesThatNeedNoKey) {
   for (const auto& [path, methods] : document()["paths"].items()) {
     for (const auto& [method, what] : methods.items()) {
       std::string upper = method;
@@ -150,7 +149,7 @@ TEST_F(ApiDocument, SaysWhereNoKeyIsNeeded) {
   }
 }
 
-TEST_F(ApiDocument, NamesThePartsOfItsPaths) {
+TEST_F(ApiDocument, DeclaresEveryPathParameter) {
   for (const auto& [path, methods] : document()["paths"].items()) {
     for (const auto& [method, what] : methods.items()) {
       std::set<std::string> named, there;
@@ -165,13 +164,13 @@ TEST_F(ApiDocument, NamesThePartsOfItsPaths) {
   }
 }
 
-TEST_F(ApiDocument, SettingsAreThoseOfTheCode) {
+TEST_F(ApiDocument, SettingsMatchTheCode) {
   const json& schema = document()["components"]["schemas"]["Settings"];
   json strict = schema;
   strict.erase("required");
-  EXPECT_EQ(differences(strict, to_json(JobSettings{{.prompt = "x", .negative = {}}}), "settings"),
+  EXPECT_EQ(differences(strict, to_json(JobRequest{{.prompt = "x", .negative = {}}}), "settings"),
             "");
-  // Its limits are the code's: the least and the most are taken, what is beyond is not.
+  // Its limits are the code's: the limits themselves are accepted, values beyond them refused.
   for (const auto& [key, described] : schema["properties"].items()) {
     const json& range = described.contains("oneOf") ? described["oneOf"][0] : described;
     for (const char* end : {"minimum", "maximum"}) {
@@ -194,12 +193,12 @@ TEST_F(ApiDocument, SettingsAreThoseOfTheCode) {
       EXPECT_EQ(refusal([&] { read_settings(settings); }), "400 argument") << key;
     }
     if (range.contains("default")) {
-      EXPECT_EQ(range["default"], to_json(JobSettings{})[key]) << key;
+      EXPECT_EQ(range["default"], to_json(JobRequest{})[key]) << key;
     }
   }
 }
 
-TEST_F(ApiDocument, AnswersOfStateAreAsSaid) {
+TEST_F(ApiDocument, StateMatches) {
   for (const char* path : {"/api/info", "/api/memory", "/api/health", "/api/ready", "/v1/models",
                            "/api/identities", "/api/jobs"})
     EXPECT_EQ(differences(schema_of("get", path), made("GET", path), path), "");
@@ -210,7 +209,7 @@ TEST_F(ApiDocument, AnswersOfStateAreAsSaid) {
   EXPECT_EQ(document()["paths"]["/api/login"]["post"]["responses"].contains("204"), true);
 }
 
-TEST_F(ApiDocument, PlansAreAsSaid) {
+TEST_F(ApiDocument, PlansMatch) {
   const json& schema = schema_of("post", "/api/plan");
   const json fits = made("POST", "/api/plan", R"({"prompt": "x", "width": 64, "height": 64})");
   EXPECT_EQ(fits["fits"], true);
@@ -222,7 +221,7 @@ TEST_F(ApiDocument, PlansAreAsSaid) {
   EXPECT_EQ(differences(schema, refused, "plan"), "");
 }
 
-TEST_F(ApiDocument, FacesAndIdentitiesAreAsSaid) {
+TEST_F(ApiDocument, FacesAndIdentitiesMatch) {
   const Form form = Form().add("photo", photo(), "me.png");
   const json faces = made("POST", "/api/faces", form.body, form.type);
   EXPECT_EQ(faces["faces"].size(), 1U);
@@ -234,7 +233,7 @@ TEST_F(ApiDocument, FacesAndIdentitiesAreAsSaid) {
             "");
 }
 
-TEST_F(ApiDocument, JobsAreAsSaid) {
+TEST_F(ApiDocument, JobsMatch) {
   const json& schema = schema_of("get", "/api/jobs/{id}");
   const auto differs = [&](const json& job) { return differences(schema, job, "job"); };
   const auto form = [&](const std::string& settings, const std::string& face) {
@@ -246,7 +245,7 @@ TEST_F(ApiDocument, JobsAreAsSaid) {
   EXPECT_EQ(differs(first), "");
   EXPECT_EQ(differs(waiting), "");
   const std::string id = first["id"];
-  ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step > 2; }));
+  ASSERT_TRUE(becomes_true([&] { return jobs().get(id).progress.step > 2; }));
   const json running = made("GET", "/api/jobs/" + id);
   EXPECT_EQ(running["state"], "running");
   EXPECT_TRUE(running["seconds_left"].is_number());
@@ -271,14 +270,14 @@ TEST_F(ApiDocument, JobsAreAsSaid) {
   EXPECT_EQ(differences(schema_of("get", "/api/jobs"), made("GET", "/api/jobs"), "jobs"), "");
 }
 
-TEST_F(ApiDocument, AnswersOfAutomatic1111AreAsSaid) {
+TEST_F(ApiDocument, Automatic1111Matches) {
   for (const char* path : {"progress", "samplers", "sd-models", "options"}) {
     const std::string whole = std::string("/sdapi/v1/") + path;
     EXPECT_EQ(differences(schema_of("get", whole), made("GET", whole), path), "");
   }
 }
 
-TEST_F(ApiDocument, OpenAiPicturesAreAsSaid) {
+TEST_F(ApiDocument, OpenAiPicturesMatch) {
   const json& schema = schema_of("post", "/v1/images/edits");
   const auto form = [&] {
     return Form().add("image", photo(), "me.png").add("prompt", "x").add("steps", "1");
@@ -291,7 +290,7 @@ TEST_F(ApiDocument, OpenAiPicturesAreAsSaid) {
   }
 }
 
-TEST_F(ApiDocument, ErrorsAreAsSaid) {
+TEST_F(ApiDocument, ErrorsMatch) {
   const json& schema =
       document()["components"]["responses"]["Error"]["content"]["application/json"]["schema"];
   for (const auto& [method, path] : std::vector<std::pair<std::string, std::string>>{

@@ -1,4 +1,4 @@
-// Who waits for which job, and which jobs their clients have left. Thread-safe.
+// Which jobs have a client waiting, and which were left by their clients. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -15,14 +15,14 @@ class Attendances {
 
   /// A client waits for the job.
   void begin(const std::string& id);
-  /// It does so no more.
+  /// The client no longer waits.
   void end(const std::string& id);
   bool any(const std::string& id) const;
 
-  /// Nobody waits for the job: it is due at `when`, unless a client comes meanwhile.
+  /// The clients have left: the job is due for cancelling at `when`, unless a client comes back.
   void leave(const std::string& id, Clock::time_point when);
   void take_back(const std::string& id);
-  /// The jobs that are due, each once.
+  /// The jobs that are due; each is returned once.
   std::vector<std::string> take_due(Clock::time_point now);
 
  private:

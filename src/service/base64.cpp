@@ -66,7 +66,7 @@ std::optional<std::string> from_base64(std::string_view text) {
     digits = 0;
   }
   if (digits == 1 || (padding > 0 && digits + padding != 4)) return {};
-  // What is left over of the last digit must be zero, so that a text has one meaning.
+  // The unused bits of the last digit must be zero, so that each value has one encoding.
   if (digits == 2) {
     if ((group & 15) != 0) return {};
     bytes += static_cast<char>(group >> 4 & 255);

@@ -1,5 +1,5 @@
-// What the threads of the queue share: the job that runs, as others may see it, and the count of
-// changes that they wait for.
+// Shared by the queue's threads: its options, the running job as others see it, and a count of
+// changes to wait for.
 #pragma once
 
 #include <atomic>
@@ -12,14 +12,25 @@
 #include <string>
 
 #include "service/job.h"
+#include "service/patience.h"
 
 namespace semblance::service {
 
-/// A preview of the picture in the making.
+/// A preview of the current picture.
 struct Preview {
   std::size_t image = 0;
   int step = 0;
   std::string jpeg;
+};
+
+struct JobsOptions {
+  int queue_limit = 64;                    // waiting jobs
+  int keep_count = 200;                    // results
+  std::chrono::hours keep_age{24 * 14};    // of results
+  std::chrono::seconds release_after{60};  // idle time before the models are released
+  int begin_limit = 3;  // consecutive starts that ended the program before the job gained a step
+  std::chrono::milliseconds save_every{2000};  // the running job's state
+  PatienceOptions patience = {};               // with a failing device
 };
 
 struct JobCounts {
@@ -32,14 +43,16 @@ struct JobCounts {
 
 struct RunningJob {
   Job job;
-  Progress progress;
   std::optional<Preview> preview;
   std::stop_source stop;
-  bool cancelled = false;  // by its user
+  bool cancelled = false;  // by the user
 };
 
 class Board {
  public:
+  explicit Board(const JobsOptions& queue_options) : options(queue_options) {}
+
+  const JobsOptions options;
   // Guarded by `mutex`.
   mutable std::mutex mutex;
   std::optional<RunningJob> running;
@@ -48,9 +61,9 @@ class Board {
 
   /// Counts up with every change of any job.
   std::uint64_t changes() const { return changes_; }
-  /// Tells everybody. Without `mutex`.
+  /// Notifies all waiting threads. Call without `mutex`.
   void changed();
-  /// change() with `mutex`, and tells everybody.
+  /// Calls change() with `mutex` locked, then notifies all waiting threads.
   template <typename F>
   void change(F&& change) {
     {
@@ -59,9 +72,10 @@ class Board {
     }
     changed();
   }
-  /// The count once it is another than `seen`, or after `most`.
+  /// Returns the count as soon as it differs from `seen`, at the latest after `most`.
   std::uint64_t wait(std::uint64_t seen, std::chrono::milliseconds most) const;
-  /// Waits with `mutex` held by `guard` until done() or `most`; looks after each change. done().
+  /// Waits, with `mutex` held by `guard`, until done() or for `most`; checks after each change.
+  /// Returns done().
   template <typename F>
   bool wait_for(std::unique_lock<std::mutex>& guard, std::chrono::milliseconds most,
                 F&& done) const {

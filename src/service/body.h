@@ -1,5 +1,5 @@
-// The body of a response: texts and files, one behind the other. Files are read as they go out, so
-// that a picture never lies in memory whole.
+// The body of a response: a sequence of texts and files. Files are read while they are sent, so
+// that a picture is never entirely in memory.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ class Body {
   enum class Form { kPlain, kBase64 };
   struct Piece {
     std::string text = {};
-    std::shared_ptr<const File> file = {};  // in place of the text
+    std::shared_ptr<const File> file = {};  // instead of the text
     Form form = Form::kPlain;               // of the file
   };
 
@@ -24,16 +24,16 @@ class Body {
   Body(std::string text) { *this += std::move(text); }  // NOLINT: a text is a body
   explicit Body(std::shared_ptr<const File> file, Form form = Form::kPlain);
 
-  /// The file stays open, and so valid, whatever happens to its name meanwhile.
+  /// The file stays open, so it may be renamed or deleted meanwhile.
   Body& operator+=(Body more);
   Body& operator+=(std::string text);
 
   const std::vector<Piece>& pieces() const { return pieces_; }
   std::uint64_t size() const;
   bool empty() const { return size() == 0; }
-  /// What it holds in memory.
+  /// Bytes held in memory.
   std::uint64_t text_bytes() const;
-  /// All of it as a text, files included: for small bodies, and for tests.
+  /// The whole body as text, with the files: for small bodies and tests.
   std::string whole() const;
 
  private:

@@ -1,4 +1,4 @@
-// A client of raw sockets: it sends any bytes at any speed, and shows what came back.
+// A raw socket client that sends any bytes at any speed and parses the replies.
 #pragma once
 
 #include <arpa/inet.h>
@@ -20,15 +20,15 @@
 namespace semblance::service::testing {
 
 struct Reply {
-  int status = 0;                                   // 0: the connection ended before a whole head
+  int status = 0;                                   // 0: the connection ended within the head
   std::map<std::string, std::string> headers = {};  // names in lower case
   std::string body = {};
-  bool is_whole = false;  // the body has the length that was said, or its last chunk
+  bool is_whole = false;  // the body has its declared length, or its last chunk
 };
 
 class Client {
  public:
-  /// `source`: the address to come from, such as 127.0.0.2; "" for any.
+  /// `source`: the local address, such as 127.0.0.2; "" for any.
   explicit Client(int port, int receive_buffer = 0, const std::string& source = "")
       : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
     if (receive_buffer > 0) {
@@ -52,7 +52,7 @@ class Client {
         received_(std::move(other.received_)) {}
   ~Client() { close(); }
 
-  /// How long it waits for the next bytes where nothing else is asked for.
+  /// How long to wait for the next bytes by default.
   void set_patience(std::chrono::milliseconds patience) { patience_ = patience; }
   bool is_connected() const { return is_connected_; }
   void close() {
@@ -60,7 +60,7 @@ class Client {
   }
   void end_sending() { ::shutdown(fd_, SHUT_WR); }
 
-  /// False where the server has closed.
+  /// False if the server has closed.
   bool send(std::string_view bytes) {
     while (!bytes.empty()) {
       const auto sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -70,7 +70,7 @@ class Client {
     return true;
   }
 
-  /// Waits for more bytes; false when the server has closed or the time is over.
+  /// Waits for more bytes; false if the server has closed or on a timeout.
   bool receive() { return receive(static_cast<int>(patience_.count())); }
   bool receive(int timeout_ms) {
     std::array<char, 65536> buffer;
@@ -81,11 +81,11 @@ class Client {
     received_.append(buffer.data(), static_cast<std::size_t>(count));
     return true;
   }
-  /// What has come and was not read as a reply.
+  /// Bytes received but not yet read as a reply.
   const std::string& received() const { return received_; }
   std::string take() { return std::exchange(received_, {}); }
 
-  /// True when the server closes within the time, whatever it sends before.
+  /// True if the server closes within the time, whatever it sends first.
   bool is_closed_within(int timeout_ms) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
     while (true) {
@@ -101,7 +101,7 @@ class Client {
     }
   }
 
-  /// The next response. `is_head`: it has no body, whatever its headers say.
+  /// The next response. `is_head`: it has no body, despite its headers.
   Reply reply(bool is_head = false) {
     Reply reply;
     std::size_t end = 0;
@@ -169,7 +169,7 @@ class Client {
   std::string received_;
 };
 
-/// A request of HTTP/1.1 with the headers that a client must send.
+/// An HTTP/1.1 request with the mandatory headers.
 inline std::string request(const std::string& method, const std::string& target,
                            const std::string& headers = "", const std::string& body = "") {
   std::string text = method + " " + target + " HTTP/1.1\r\nHost: localhost\r\n" + headers;

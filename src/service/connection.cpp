@@ -19,12 +19,12 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-/// How long a client that is still sending what was refused is heard out, so that it reads the
-/// response instead of meeting a reset connection.
+/// How long to keep reading from a client that is still sending a refused request, so that it reads
+/// the response instead of seeing a reset connection.
 constexpr auto kDrainTime = 2s;
-/// How often a wait looks for other reasons to end.
+/// How often a wait checks for other reasons to end.
 constexpr milliseconds kSlice = 250ms;
-/// What is received or sent at a time. Lies on the stack.
+/// Bytes received or sent at a time; buffers are on the stack.
 constexpr std::size_t kBlockBytes = std::size_t{16} << 10;
 
 std::uint64_t bytes_in(std::chrono::nanoseconds time, std::uint64_t rate) {
@@ -48,7 +48,7 @@ HttpResponse response_to_exception() {
   } catch (const Error& error) {
     return error_response(error);
   } catch (const std::bad_alloc&) {
-    return error_response(503, "memory", "cannot answer: there is no memory left");
+    return error_response(503, "memory", "cannot answer: out of memory");
   } catch (const std::exception& error) {
     return error_response(500, "internal", std::string("internal error: ") + error.what());
   }
@@ -61,7 +61,7 @@ bool has_line_break(const HttpResponse& response) {
   });
 }
 
-/// The other end's address in numbers; of IPv4 also where it came by an IPv6 socket.
+/// The peer's numeric address; IPv4 even if it connected to an IPv6 socket.
 std::string address_of(int fd) {
   sockaddr_storage storage{};
   socklen_t length = sizeof(storage);
@@ -80,7 +80,7 @@ std::string address_of(int fd) {
 
 }  // namespace
 
-// ---- What connections share
+// ---- Shared by all connections
 
 ServerCore::ServerCore(const GateOptions& gate_options, Router routes,
                        const HttpLimits& http_limits)
@@ -126,6 +126,7 @@ bool Booking::resize(std::uint64_t bytes) {
   if (bytes > had && !after.take(bytes - had)) return false;
   if (bytes < had) after.give(had - bytes);
   if (&before != &after) before.give(bytes_);
+  if (is_work_) core_.work_bytes += bytes - bytes_;
   bytes_ = bytes;
   return true;
 }
@@ -133,7 +134,7 @@ bool Booking::resize(std::uint64_t bytes) {
 // ---- One request and its response
 
 struct Connection::Exchange {
-  explicit Exchange(ServerCore& shared) : core(shared), booking(shared), work(shared) {}
+  explicit Exchange(ServerCore& shared) : core(shared), booking(shared), work(shared, true) {}
   ~Exchange() {
     if (is_begun) --core.handling;
   }
@@ -152,7 +153,7 @@ struct Connection::Exchange {
     booking.resize(std::min(kept_bytes, booking.bytes()));
     held.set(booking.bytes());
   }
-  /// What could never be booked is more than the route takes.
+  /// A body that could never be booked is too large for any route.
   std::uint64_t body_limit() const {
     return match.route == nullptr
                ? 0
@@ -163,16 +164,16 @@ struct Connection::Exchange {
   RequestHead head;
   Router::Match match;
   Booking booking;  // of the body
-  Booking work;     // of what the handler does
+  Booking work;     // of the handler's own memory
   Counted held{Tag::kClients};
   bool is_begun = false;
   bool is_answered = false;
 };
 
-/// A response on its way out, in blocks. Throws Closed where the client is too slow.
+/// Sends a response in blocks. Throws Closed if the client is too slow.
 class Connection::Sender {
  public:
-  /// `is_live`: what it sends comes now and then, so that a rate says nothing.
+  /// `is_live`: data comes irregularly, so its rate is not checked.
   Sender(Connection& connection, bool is_live) : connection_(connection), is_live_(is_live) {}
 
   void put(std::string_view bytes) {
@@ -199,7 +200,7 @@ class Connection::Sender {
     std::string_view rest(block_.data(), used_);
     progressed_ = Clock::now();
     while (!rest.empty()) {
-      // Looked at whenever the client is behind, not only when it takes nothing for long.
+      // Checked whenever the client lags, not only when it reads nothing for long.
       while (!connection_.socket_->wait_to_send(0ms)) {
         check_pace();
         connection_.socket_->wait_to_send(kSlice);
@@ -271,12 +272,12 @@ void Connection::run() noexcept {
     if (has_unread_) drain();
   } catch (const Closed&) {
   } catch (const std::exception&) {
-    // No memory is left even for saying so.
+    // Not even enough memory to report it.
   }
   socket_->close();
 }
 
-/// Hears the client out for a moment, after the response was sent.
+/// Reads on for a moment after the response was sent.
 void Connection::drain() {
   socket_->end_sending();
   const auto end = Clock::now() + kDrainTime;
@@ -292,10 +293,10 @@ bool Connection::serve_one() {
     this->exchange(exchange);
     return !is_last_;
   } catch (const std::exception&) {
-    if (exchange.is_answered) return false;  // the response is cut off
+    if (exchange.is_answered) return false;  // the response stays incomplete
     failure = response_to_exception();
   }
-  is_last_ = true;  // where the next request begins is not known
+  is_last_ = true;  // the start of the next request is unknown
   exchange.drop_body(0);
   answer(exchange, std::move(failure));
   return false;
@@ -320,7 +321,7 @@ void Connection::exchange(Exchange& exchange) {
   answer(exchange, refusal ? std::move(*refusal) : handle(exchange));
 }
 
-/// How much came. Where that is nothing it has waited for more, until `end` at most.
+/// The number of bytes received. If it is 0, this has waited for more, at most until `end`.
 std::size_t Connection::receive(std::span<char> dst, Clock::time_point end) {
   const std::size_t count = socket_->receive(dst);
   if (count == 0) {
@@ -336,12 +337,12 @@ RequestHead Connection::receive_head() {
   is_waiting_ = true;
   auto begin = Clock::now();
   while (true) {
-    // Some clients end a body with a line more than it has.
+    // Some clients send an extra line break after a body.
     while (is_waiting_ && received_.starts_with("\r\n")) received_.erase(0, 2);
     has_unread_ = !received_.empty();
     if (const auto size = head_size(received_, limits)) {
       RequestHead head = parse_head(std::string_view(received_).substr(0, *size), limits);
-      received_ = received_.substr(*size);  // gives the memory back
+      received_ = received_.substr(*size);  // frees the memory
       is_waiting_ = has_unread_ = false;
       return head;
     }
@@ -355,10 +356,10 @@ RequestHead Connection::receive_head() {
                                                 : limits.idle_time;
     if (Clock::now() - begin > most) {
       if (is_waiting_) throw Closed();
-      has_unread_ = false;  // this client has had its time
+      has_unread_ = false;  // no further reading from this client
       throw HttpError(408, "timeout",
-                      "cannot wait for the request any longer: its headers "
-                      "took too long to arrive");
+                      "cannot wait for the request any longer: its headers took too long to "
+                      "arrive");
     }
     received_.append(block.data(), receive(block, begin + most));
   }
@@ -367,8 +368,8 @@ RequestHead Connection::receive_head() {
 std::optional<HttpResponse> Connection::find_route(Exchange& exchange) {
   const HttpRequest& request = exchange.head.request;
   if (core_.stopping) {
-    HttpResponse response = error_response(
-        503, "shutting_down", "cannot take the request: the service is being shut down");
+    HttpResponse response = error_response(503, "shutting_down",
+                                           "cannot take the request: the service is shutting down");
     response.headers["Retry-After"] = "5";
     return response;
   }
@@ -394,7 +395,8 @@ std::optional<HttpResponse> Connection::find_route(Exchange& exchange) {
   return response;
 }
 
-/// Books the body's bytes before they come. `bytes`: how many it has, as far as is known.
+/// Books the body's memory before it is received. `bytes`: its size, as far as it is known. Waits
+/// while a handler's own work takes the memory.
 std::optional<HttpResponse> Connection::book_body(Exchange& exchange, std::uint64_t bytes) {
   const HttpLimits& limits = core_.limits;
   const std::uint64_t limit = exchange.body_limit();
@@ -402,21 +404,27 @@ std::optional<HttpResponse> Connection::book_body(Exchange& exchange, std::uint6
   Booking& booking = exchange.booking;
   if (bytes <= booking.bytes()) return {};
   const bool is_chunked = exchange.head.is_chunked;
-  // In large steps, so that a chunked body does not book with every chunk.
+  // In large steps, so that a chunked body does not book for every chunk.
   const auto wanted = is_chunked ? std::min(limit, std::max(bytes, 2 * booking.bytes())) : bytes;
   const bool is_large = wanted > limits.small_body;
-  if (!booking.resize(wanted)) {
-    return busy(
-        fmt::format("take the request now: all requests together may "
-                    "have {} bytes of bodies",
-                    is_large ? limits.bodies_bytes : limits.small_bodies_bytes));
+  const auto end = Clock::now() + limits.idle_time;
+  while (!booking.resize(wanted)) {
+    // Handlers' work (planning, converting) is over soon; other bodies may take long to arrive.
+    if (is_large && core_.work_bytes > 0 && Clock::now() < end) {
+      if (socket_->is_left()) throw Closed();
+      std::this_thread::sleep_for(20ms);
+      continue;
+    }
+    return busy(fmt::format("take the request now: all request bodies together may have {} bytes",
+                            is_large ? limits.bodies_bytes : limits.small_bodies_bytes));
   }
-  // Large bodies at once, so that they are never held twice: what is not written takes no memory.
+  // Large bodies are reserved at once, so that they are never held twice: pages that are not
+  // written take no memory.
   exchange.head.request.body.reserve(is_chunked && is_large ? limit : wanted);
   return {};
 }
 
-/// The whole body, or, where it is not kept, past it.
+/// Receives the whole body, or skips it if it is not kept.
 void Connection::receive_body(Exchange& exchange, bool is_kept) {
   const HttpLimits& limits = core_.limits;
   const RequestHead& head = exchange.head;
@@ -430,14 +438,17 @@ void Connection::receive_body(Exchange& exchange, bool is_kept) {
   std::string_view bytes = received_;
   std::string waste;
   std::uint64_t got = 0;
-  const auto begin = Clock::now();
-  auto progressed = begin;
+  auto begin = Clock::now(), progressed = begin;
   while (true) {
     if (is_kept && head.is_chunked && !bytes.empty()) {
+      const auto booking = Clock::now();
       const std::uint64_t most = exchange.head.request.body.size() + bytes.size();
       if (auto refusal = book_body(exchange, std::min(most, exchange.body_limit()))) {
         throw HttpError(std::move(*refusal));
       }
+      const auto waited = Clock::now() - booking;  // not the client's fault
+      begin += waited;
+      progressed += waited;
     }
     reader.take(bytes, is_kept ? exchange.head.request.body : waste);
     exchange.held.set(exchange.head.request.body.size());
@@ -446,13 +457,12 @@ void Connection::receive_body(Exchange& exchange, bool is_kept) {
     const auto now = Clock::now();
     const auto time = now - begin - limits.start_time;
     const bool is_slow = time > 0s && got < bytes_in(time, limits.least_rate);
-    // What came fast before gives no right to stand still where others wait for the room.
+    // A fast start does not entitle a client to stall while others wait for the memory.
     const auto most = core_.is_short(client_) ? limits.start_time : limits.idle_time;
     if (is_slow || now - progressed > most) {
-      has_unread_ = false;  // this client has had its time
+      has_unread_ = false;  // no further reading from this client
       throw HttpError(408, "timeout",
-                      "cannot wait for the request any longer: its body took "
-                      "too long to arrive");
+                      "cannot wait for the request any longer: its body took too long to arrive");
     }
     const std::size_t count = receive(block, Clock::time_point::max());
     got += count;
@@ -469,7 +479,7 @@ void Connection::book_work(Exchange& exchange, std::uint64_t bytes) {
     if (socket_->is_left()) fail(ErrorKind::kCancelled, "the client left");
     if (Clock::now() > end) {
       throw HttpError(
-          busy(fmt::format("do this now: it takes {} bytes of the {} that all requests share",
+          busy(fmt::format("do this now: it needs {} bytes of the {} that all requests share",
                            bytes, core_.limits.bodies_bytes)));
     }
     std::this_thread::sleep_for(20ms);
@@ -492,9 +502,10 @@ HttpResponse Connection::handle(Exchange& exchange) {
   return response;
 }
 
-// ---- From answer to bytes
+// ---- Sending the response
 
-/// Adds what every response has. All responses pass here, with what is known of their requests.
+/// Counts and logs the response and adds the common headers. Every response passes here, even if
+/// its request could not be read.
 void Connection::finish(const Exchange& exchange, HttpResponse& response) {
   if (response.status >= 500) {
     ++core_.responses_5xx;
@@ -535,8 +546,7 @@ void Connection::answer(Exchange& exchange, HttpResponse response) {
   Booking booking(core_);
   const std::uint64_t bytes = response.body.text_bytes();
   if (bytes > limits.small_text && !booking.resize(bytes)) {
-    response =
-        busy(fmt::format("answer now: the response has {} bytes, too many beside others'", bytes));
+    response = busy(fmt::format("answer now: there is no room for a response of {} bytes", bytes));
   }
   finish(exchange, response);
   const Counted held(Tag::kClients, response.body.text_bytes());
@@ -564,7 +574,7 @@ void Connection::send_stream(const Exchange& exchange, const HttpResponse& respo
     const std::optional<Body> next = response.stream();
     if (!next) break;
     if (next->empty()) {
-      // A stream that does not block itself would keep a core busy with asking.
+      // Polling a stream that does not block would keep a core busy.
       if (Clock::now() - begin < 1ms) std::this_thread::sleep_for(10ms);
       continue;
     }

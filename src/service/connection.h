@@ -1,5 +1,5 @@
-// One connection from accept to close, on a thread of its own: one request after the other is
-// received, held to the limits, given to its handler and answered.
+// One connection from accept to close, on its own thread: receives one request after the other,
+// enforces the limits, calls the handler and sends the response.
 #pragma once
 
 #include <atomic>
@@ -20,11 +20,11 @@
 
 namespace semblance::service {
 
-/// So many bytes that may be booked. Any thread.
+/// A number of bytes that can be booked. Any thread.
 class Pool {
  public:
   explicit Pool(std::uint64_t limit) : limit_(limit) {}
-  /// False where that would be more than the limit.
+  /// False if that would exceed the limit.
   bool take(std::uint64_t bytes);
   void give(std::uint64_t bytes) { used_ -= bytes; }
   std::uint64_t used() const { return used_; }
@@ -35,12 +35,12 @@ class Pool {
   std::atomic<std::uint64_t> used_ = 0;
 };
 
-/// What all connections of a server share. Any thread.
+/// Shared by all connections of a server. Any thread.
 struct ServerCore {
   ServerCore(const GateOptions& gate_options, Router routes, const HttpLimits& http_limits);
 
-  /// Whether memory or connections run short, of all or of this client, so that who is slow must
-  /// make room.
+  /// Whether memory or connections run short, in total or for this client, so that slow clients
+  /// must make room.
   bool is_short(const std::string& client) const;
 
   Gate gate;
@@ -48,6 +48,7 @@ struct ServerCore {
   const HttpLimits limits;
   Pool bodies;
   Pool small_bodies;
+  std::atomic<std::uint64_t> work_bytes = 0;  // of the pools, booked for handlers' own work
   std::atomic<bool> stopping = false;
   std::atomic<std::uint64_t> requests = 0;
   std::atomic<std::uint64_t> responses_4xx = 0;
@@ -62,32 +63,33 @@ struct ServerCore {
 /// Bytes booked for one request or response.
 class Booking {
  public:
-  explicit Booking(ServerCore& core) : core_(core) {}
+  /// `is_work`: for a handler's own work, and not for a body or text.
+  explicit Booking(ServerCore& core, bool is_work = false) : core_(core), is_work_(is_work) {}
   ~Booking() { resize(0); }
   Booking(const Booking&) = delete;
   Booking& operator=(const Booking&) = delete;
 
-  /// Books so many in place of those until now. False where that would be too many; then it stays
-  /// as it was.
+  /// Replaces the booking with one of `bytes`. False, and unchanged, if there is no room.
   bool resize(std::uint64_t bytes);
   std::uint64_t bytes() const { return bytes_; }
 
  private:
   ServerCore& core_;
+  bool is_work_;
   std::uint64_t bytes_ = 0;
 };
 
 class Connection {
  public:
-  /// Owns `fd`, which is non-blocking. `client`: whom its connections are counted for.
+  /// Owns `fd`, which is non-blocking. `client`: the key by which connections are counted.
   Connection(ServerCore& core, int fd, std::string client);
 
-  /// Serves until the connection is closed. Whatever fails ends this connection alone.
+  /// Serves until the connection is closed. A failure ends only this connection.
   void run() noexcept;
 
-  /// For a server that stops: a connection that waits for a request ends. Any thread.
+  /// Ends a connection that is waiting for a request, when the server stops. Any thread.
   void stop_waiting();
-  /// Ends it, and tells its handler so. Any thread.
+  /// Ends it; its handler sees client_left(). Any thread.
   void cut() { socket_->cut(); }
   const std::string& client() const { return client_; }
 
@@ -111,15 +113,15 @@ class Connection {
   void drain();
 
   ServerCore& core_;
-  std::string client_;              // whom its connections are counted for
-  std::string address_;             // in numbers, for the log and the gate
-  std::shared_ptr<Socket> socket_;  // with what handlers keep of a request
-  std::string received_;            // and not read yet
+  std::string client_;              // the key by which connections are counted
+  std::string address_;             // numeric, for the log and the gate
+  std::shared_ptr<Socket> socket_;  // shared with requests that handlers keep
+  std::string received_;            // and not parsed yet
   const Counted held_{Tag::kClients, kConnectionLeastBytes};
   std::atomic<bool> is_waiting_ = true;
-  bool is_first_ = true;     // no request has come yet
+  bool is_first_ = true;     // no request has been served yet
   bool is_last_ = false;     // the connection is closed after this response
-  bool has_unread_ = false;  // the client may still be sending what nobody reads
+  bool has_unread_ = false;  // the client may still be sending data that is not read
 };
 
 }  // namespace semblance::service

@@ -20,12 +20,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kWayOut = "\n  name a new or an empty folder of your own with --data";
+constexpr const char* kWayOut = "\n  choose a new or empty folder of your own with --data";
 
 constexpr std::string_view kLinkSecret = "link-secret";
 constexpr std::size_t kSecretDigits = 64;
 
-/// What may lie in a folder in which we were killed before its database came about.
+/// What may be in a folder if the program was killed before it created the database.
 constexpr std::array<std::string_view, 8> kOurs{"lock",
                                                 "jobs",
                                                 "identities",
@@ -46,14 +46,15 @@ struct stat status_of(const fs::path& path, bool follow) {
 void refuse_foreign(const fs::path& folder) {
   const struct stat status = status_of(folder, true);
   if (!S_ISDIR(status.st_mode)) {
-    fail(ErrorKind::kArgument, "--data: expected a folder, {} is none{}", folder.string(), kWayOut);
+    fail(ErrorKind::kArgument, "--data: expected a folder, {} is not one{}", folder.string(),
+         kWayOut);
   }
   if (status.st_uid != geteuid()) {
     fail(ErrorKind::kArgument, "--data: {} belongs to user {}, this program runs as user {}{}",
          folder.string(), status.st_uid, geteuid(), kWayOut);
   }
   if ((status.st_mode & S_IWOTH) != 0) {
-    fail(ErrorKind::kArgument, "--data: everybody may write into {}{}", folder.string(), kWayOut);
+    fail(ErrorKind::kArgument, "--data: everyone may write to {}{}", folder.string(), kWayOut);
   }
 }
 
@@ -63,22 +64,21 @@ void refuse_foreign_files(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
     if (std::find(kOurs.begin(), kOurs.end(), name) != kOurs.end()) continue;
-    fail(ErrorKind::kArgument,
-         "--data: {} has no database of semblance, and holds other files, such as {}{}",
+    fail(ErrorKind::kArgument, "--data: {} has no semblance database but other files, such as {}{}",
          folder.string(), name, kWayOut);
   }
   if (error)
     fail(ErrorKind::kDevice, "cannot read the folder {}: {}", folder.string(), error.message());
 }
 
-/// A part of our folder leads nowhere else.
+/// Refuses a part of the folder that is a link or another user's.
 void refuse_link(const fs::path& part, bool is_folder) {
   std::error_code error;
   if (!fs::exists(fs::symlink_status(part, error))) return;
   const struct stat status = status_of(part, false);
   const bool right_type = is_folder ? S_ISDIR(status.st_mode) : S_ISREG(status.st_mode);
   if (right_type && status.st_uid == geteuid()) return;
-  fail(ErrorKind::kArgument, "--data: expected {} to be a {} of user {}, it is {}{}", part.string(),
+  fail(ErrorKind::kArgument, "--data: expected {} to be a {} of user {}, got {}{}", part.string(),
        is_folder ? "folder" : "file", geteuid(),
        S_ISLNK(status.st_mode) ? "a link"
        : right_type            ? "another user's"
@@ -125,10 +125,11 @@ DataFolder::DataFolder(const fs::path& folder) {
   if (lock_ < 0) fail(ErrorKind::kDevice, "cannot write {}: {}", path, std::strerror(errno));
   if (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
     close(lock_);
-    fail(ErrorKind::kDevice,
-         "cannot use the folder {}: another semblance serve uses it\n  end that one, or give this "
-         "one a folder of its own with --data",
-         path_.string());
+    fail(
+        ErrorKind::kDevice,
+        "cannot use the folder {}: another semblance serve is using it\n  stop that one, or choose "
+        "another folder with --data",
+        path_.string());
   }
   try {
     make_private_folder(jobs());

@@ -6,8 +6,8 @@
 //   FOLDER/jobs/ID/            a job's files (job_files.h)
 //   FOLDER/identities/ID.json
 //
-// Photos of people lie there: what we make is for its owner alone, and a folder that is there
-// already is never changed, only refused.
+// It contains photos of people, so everything is created for its owner alone. An existing folder is
+// used or refused, never changed.
 #pragma once
 
 #include <filesystem>
@@ -17,10 +17,10 @@ namespace semblance::service {
 
 class DataFolder {
  public:
-  /// Makes the folder (mode 0700) where it is not there, and holds it until this is destroyed.
-  /// Throws Error(kArgument) for one that is somebody else's, that others may write into, that has
-  /// no database of ours and holds foreign files, or whose parts are links; Error(kDevice) where
-  /// another program holds it or it cannot be written.
+  /// Creates the folder (mode 0700) if it does not exist, and locks it until this is destroyed.
+  /// Throws Error(kArgument) if it belongs to someone else, others may write to it, it has other
+  /// files and no semblance database, or its parts are links; Error(kDevice) if another program
+  /// holds the lock or it cannot be written.
   explicit DataFolder(const std::filesystem::path& folder);
   ~DataFolder();
   DataFolder(const DataFolder&) = delete;
@@ -31,8 +31,8 @@ class DataFolder {
   std::filesystem::path database() const { return path_ / "service.sqlite"; }
   std::filesystem::path jobs() const { return path_ / "jobs"; }
   std::filesystem::path identities() const { return path_ / "identities"; }
-  /// 64 hexadecimal digits, kept for the owner alone. Made where there are none: what was signed
-  /// before is worth nothing then. Throws Error(kDevice).
+  /// 64 hexadecimal digits in a file for the owner alone. If missing or damaged a new one is
+  /// created, which invalidates what was signed before. Throws Error(kDevice).
   std::string link_secret() const;
 
  private:
@@ -40,8 +40,7 @@ class DataFolder {
   int lock_ = -1;
 };
 
-/// Makes a folder for its owner alone; one that is there already stays as it is. Throws
-/// Error(kDevice).
+/// Creates a folder for its owner alone; an existing one is not changed. Throws Error(kDevice).
 void make_private_folder(const std::filesystem::path& folder);
 
 }  // namespace semblance::service

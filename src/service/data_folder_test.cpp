@@ -47,14 +47,14 @@ class DataFolderTest : public ::testing::Test {
   fs::path home_;
 };
 
-TEST_F(DataFolderTest, ANewOneIsForItsOwnerAlone) {
+TEST_F(DataFolderTest, ANewFolderIsForItsOwnerAlone) {
   const DataFolder data(at("a/b/data/"));
   EXPECT_EQ(data.path(), fs::canonical(at("a/b/data")));
   for (const fs::path& made : {at("a"), at("a/b"), data.path(), data.jobs(), data.identities()})
     EXPECT_EQ(mode(made), 0700U) << made;
 }
 
-TEST_F(DataFolderTest, AnEmptyOneIsTakenAsItIs) {
+TEST_F(DataFolderTest, AnEmptyFolderIsUsedUnchanged) {
   made("data", 0750);
   for (int start = 0; start < 3; ++start) {
     const DataFolder data(at("data"));
@@ -62,7 +62,7 @@ TEST_F(DataFolderTest, AnEmptyOneIsTakenAsItIs) {
     EXPECT_EQ(mode(data.jobs()), 0700U);
     if (start == 1) std::ofstream(data.database()) << "";
   }
-  // With a database of ours other files are the user's matter.
+  // Next to our database, other files are allowed.
   std::ofstream(at("data/notes.txt")) << "x";
   const DataFolder data(at("data"));
 }
@@ -70,16 +70,16 @@ TEST_F(DataFolderTest, AnEmptyOneIsTakenAsItIs) {
 TEST_F(DataFolderTest, ForeignFilesWithoutADatabaseAreRefused) {
   made("music", 0755);
   std::ofstream(at("music/song.mp3")) << "x";
-  refused(at("music"), "has no database of semblance, and holds other files, such as song.mp3");
+  refused(at("music"), "has no semblance database but other files, such as song.mp3");
   EXPECT_FALSE(fs::exists(at("music/lock")));
 }
 
-TEST_F(DataFolderTest, AFolderForEverybodyIsRefused) {
-  refused(made("tmp", 01777), "everybody may write into ");
+TEST_F(DataFolderTest, AWorldWritableFolderIsRefused) {
+  refused(made("tmp", 01777), "everyone may write to ");
   refused(fs::temp_directory_path(), "--data: ");
 }
 
-TEST_F(DataFolderTest, AnotherUsersFolderIsRefusedThroughALinkAsWell) {
+TEST_F(DataFolderTest, AnotherUsersFolderIsRefusedEvenThroughALink) {
   fs::path theirs = "/usr";
   if (geteuid() == 0) {
     theirs = made("theirs", 0700);
@@ -90,14 +90,14 @@ TEST_F(DataFolderTest, AnotherUsersFolderIsRefusedThroughALinkAsWell) {
   refused(at("link"), theirs.string() + " belongs to user ");
 }
 
-TEST_F(DataFolderTest, ALinkToAFolderOfOursIsTaken) {
+TEST_F(DataFolderTest, ALinkToOwnFolderIsAccepted) {
   made("data", 0700);
   fs::create_directory_symlink(at("data"), at("link"));
   const DataFolder data(at("link"));
   EXPECT_EQ(data.path(), fs::canonical(at("data")));
 }
 
-TEST_F(DataFolderTest, ASecretIsMadeOnceAndForItsOwnerAlone) {
+TEST_F(DataFolderTest, TheSecretIsMadeOnceForItsOwnerAlone) {
   made("data", 0755);
   std::string secret;
   {
@@ -108,7 +108,7 @@ TEST_F(DataFolderTest, ASecretIsMadeOnceAndForItsOwnerAlone) {
     EXPECT_EQ(data.link_secret(), secret);
   }
   const DataFolder data(at("data"));
-  EXPECT_EQ(data.link_secret(), secret) << "links hold through a restart";
+  EXPECT_EQ(data.link_secret(), secret) << "links survive a restart";
   for (const std::string& damaged : {std::string(), std::string(64, 'x'), secret.substr(1)}) {
     std::ofstream(at("data/link-secret")) << damaged;
     const std::string another = data.link_secret();
@@ -128,7 +128,7 @@ TEST_F(DataFolderTest, PartsThatAreLinksAreRefused) {
   made("data", 0700);
   for (const char* part : {"jobs", "identities", "service.sqlite", "lock", "link-secret"}) {
     fs::create_symlink(at("elsewhere"), at("data") / part);
-    refused(at("data"), "it is a link");
+    refused(at("data"), "got a link");
     fs::remove(at("data") / part);
   }
   EXPECT_TRUE(fs::is_empty(at("elsewhere")));
@@ -136,9 +136,9 @@ TEST_F(DataFolderTest, PartsThatAreLinksAreRefused) {
   refused(at("data"), "to be a folder of user " + std::to_string(geteuid()));
 }
 
-TEST_F(DataFolderTest, WhatIsNoFolderIsRefused) {
+TEST_F(DataFolderTest, AFileIsRefused) {
   std::ofstream(at("file")) << "x";
-  refused(at("file"), "expected a folder, " + at("file").string() + " is none");
+  refused(at("file"), "expected a folder, " + at("file").string() + " is not one");
 }
 
 }  // namespace

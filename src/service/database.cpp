@@ -15,7 +15,7 @@
 namespace semblance::service {
 namespace {
 
-/// SQLite would make it for everybody to read; its log takes the mode of the database.
+/// SQLite would create it readable by everyone; its log gets the mode of the database.
 void make_file(const std::string& path) {
   const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (descriptor < 0) fail(ErrorKind::kDevice, "cannot open {}: {}", path, std::strerror(errno));
@@ -49,7 +49,7 @@ void Database::run(const std::string& statements) {
   if (sqlite3_exec(database_, statements.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) failed();
 }
 
-/// SQLite calls a file damaged when the device fails to read it. Throws Error(kDevice) then.
+/// SQLite reports a file as damaged if the device fails to read it. Throws Error(kDevice) then.
 void Database::check_device() const {
   const auto file = open_file(path_);
   std::array<std::byte, 4096> block;
@@ -65,7 +65,7 @@ void Database::failed() const {
   if (damaged) check_device();
   fail(damaged ? ErrorKind::kCorrupt : ErrorKind::kDevice, "cannot use {}: {}{}", path_,
        sqlite3_errmsg(database_),
-       damaged ? "\n  move the folder away to begin with an empty one" : "");
+       damaged ? "\n  move the folder away to start with an empty one" : "");
 }
 
 Query::Query(const Database& database, const std::string& text, std::nullptr_t)

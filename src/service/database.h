@@ -4,8 +4,11 @@
 //   Query query(database, "SELECT id FROM jobs WHERE number < ?", 5);
 //   while (query.next()) use(query.text(0));
 //
-// Not thread-safe. All functions throw Error(kDevice) where the disk fails, Error(kCorrupt) for a
+// Not thread-safe. All functions throw Error(kDevice) if the disk fails, Error(kCorrupt) for a
 // damaged file.
+//
+// Not SQLiteCpp: it would be a dependency for these two classes, and does not tell a failing disk
+// from a damaged file.
 #pragma once
 
 #include <sqlite3.h>
@@ -19,8 +22,8 @@ namespace semblance::service {
 
 class Database {
  public:
-  /// Makes the file, which only its owner may read, where it is not there. What is committed is on
-  /// the disk when the call returns (write-ahead log, synced). Follows no links.
+  /// Creates the file, readable only by its owner, if it does not exist. Commits are on the disk
+  /// when the call returns (write-ahead log, synced). Does not follow links.
   explicit Database(const std::filesystem::path& path);
   ~Database();
   Database(const Database&) = delete;
@@ -38,7 +41,7 @@ class Database {
   sqlite3* database_ = nullptr;
 };
 
-/// One statement with its values.
+/// A statement with its values.
 class Query {
  public:
   template <typename... Values>
@@ -54,9 +57,9 @@ class Query {
   /// False after the last row.
   bool next();
   void run();
-  /// Empty where the column holds something else.
+  /// Empty if the column is not text.
   std::string text(int column) const;
-  /// Absent where it is NULL, -1 where it holds something else.
+  /// Absent if NULL, -1 if the column is not an integer.
   std::optional<std::int64_t> number(int column) const;
 
  private:

@@ -1,4 +1,4 @@
-// What somebody else may do to a service's database. For tests only.
+// Tampering with a service's database, for tests only.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 
 namespace semblance::service::testing {
 
-/// Runs statements on the database of a data folder.
+/// Runs SQL statements on a data folder's database.
 inline void sql(const std::filesystem::path& folder, const std::string& statements) {
   sqlite3* database = nullptr;
   ASSERT_EQ(sqlite3_open((folder / "service.sqlite").c_str(), &database), SQLITE_OK);
@@ -20,7 +20,7 @@ inline void sql(const std::filesystem::path& folder, const std::string& statemen
   sqlite3_close(database);
 }
 
-/// As if the service had lived through so many more hours, and ended just now.
+/// Adds `hours` to the service's lived time.
 inline void let_live(const std::filesystem::path& folder, int hours) {
   sql(folder, "UPDATE lived SET lived = lived + " + std::to_string(hours) + " * 3600000");
 }

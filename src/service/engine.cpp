@@ -17,7 +17,7 @@ Engine::Engine(const EngineOptions& options, const std::stop_token& stop)
     : options_(options), budget_(budget_of(options.memory)) {
   if (budget_.bytes <= kServiceBytes) {
     fail(ErrorKind::kArgument,
-         "--memory: the service needs more than the {} that it keeps for requests, {} came",
+         "--memory: expected more than the {} that the service reserves for requests, got {}",
          bytes_text(kServiceBytes), bytes_text(budget_.bytes));
   }
   check_stop(stop);
@@ -66,7 +66,7 @@ PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
   std::unique_lock guard(planning_, std::defer_lock);
   const auto check = [&stop, &client_left, calls = 0]() mutable {
     check_stop(stop);
-    // It asks the system, and is asked for every node of every plan that is tried.
+    // client_left() is a system call, and this runs for every node of every plan that is tried.
     if (calls++ % 256 == 0 && client_left()) fail(ErrorKind::kCancelled, "the client left");
   };
   while (!guard.try_lock()) {
@@ -104,7 +104,7 @@ Sight Engine::look(const File& photo, std::stop_token stop) {
   const std::uint64_t left = looking.workspace->left_bytes();
   if (needs.peak_bytes > left) {
     fail(ErrorKind::kMemory,
-         "cannot open the photo: it takes {}, of the budget {} are left\n  try a smaller photo",
+         "cannot open the photo: it needs {}, the budget has {} left\n  try a smaller photo",
          bytes_text(needs.peak_bytes), bytes_text(left));
   }
   const Image image = open_photo(photo, looking, stop);

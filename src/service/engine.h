@@ -1,5 +1,5 @@
-// The models behind the service: opened when something needs them, given back when nothing did for
-// a while. Everything but plan() is for one thread, the one that computes.
+// The service's models: opened when needed, released after a while without use. Only the compute
+// thread may call anything but plan().
 #pragma once
 
 #include <functional>
@@ -30,25 +30,26 @@ struct EngineOptions {
   std::optional<int> detector_size = {};
 };
 
-/// Of the budget, what is left to requests as they come and to plans: the rest is the models'.
+/// The part of the budget that is reserved for requests and planning; the rest is the models'.
 inline constexpr std::uint64_t kServiceBytes = std::uint64_t{48} << 20U;
 
-/// What a plan books of it while it is made. SDXL at 1024x1024 takes 16 MiB. At 2048x2048 in too
-/// small a budget it takes 38: the excess is covered by connections that are not open.
+/// What a plan books of it while it is made: all that large request bodies share, so that they
+/// wait. SDXL at 1024x1024 takes 16 MiB; 2048x2048 in too small a budget takes 38, the excess being
+/// covered by connections that are not open.
 inline constexpr std::uint64_t kPlanningBytes = std::uint64_t{24} << 20U;
 
 struct ModelFacts {
-  std::string name;  // the base's folder
+  std::string name;  // the base model's folder
   bool demo = false;
   int native_side = 0;
   double native_guidance = 5;
   Precision precision = Precision::kF32;
 };
 
-/// What a request would take, or why it cannot be.
+/// What a request would need, or why it does not fit.
 struct PlanAnswer {
   bool fits = true;
-  std::uint64_t peak_bytes = 0;  // with what is left to the service
+  std::uint64_t peak_bytes = 0;  // including kServiceBytes
   std::uint64_t minimum_bytes = 0;
   std::uint64_t scratch_bytes = 0;
   double seconds = 0;  // of one picture
@@ -58,7 +59,7 @@ struct PlanAnswer {
   std::optional<Size> smaller = {};
 };
 
-/// The faces of a photo, the largest first, in pixels of the frame.
+/// The faces in a photo, the largest first, in pixels of the frame.
 struct Sight {
   Size frame;
   FoundFaces found;
@@ -66,9 +67,9 @@ struct Sight {
 
 class Engine {
  public:
-  /// Opens and audits the models, and measures the machine where nothing is known of it. Throws
-  /// what Pipeline's constructor throws, Error(kArgument) for a budget that leaves nothing to them,
-  /// and Error(kCancelled) after `stop`, as everything below does that takes one.
+  /// Opens and audits the models, and measures the machine unless measurements exist. Throws what
+  /// Pipeline's constructor throws, Error(kArgument) for a budget that leaves nothing for the
+  /// models, and Error(kCancelled) after `stop`, as do all functions below that take one.
   explicit Engine(const EngineOptions& options, const std::stop_token& stop = {});
 
   const Budget& budget() const { return budget_; }
@@ -76,22 +77,21 @@ class Engine {
   const ModelFacts& facts() const { return facts_; }
   const EngineOptions& options() const { return options_; }
 
-  /// Thread-safe; one plan is made at a time. Throws what check(request) throws, and
-  /// Error(kCancelled) where `client_left` says so. Without a size the
-  /// native one is meant.
+  /// Thread-safe; makes one plan at a time. Without a size the model's native one is used. Throws
+  /// what check(request) throws, and Error(kCancelled) once `client_left`.
   PlanAnswer plan(
       Request request, const std::stop_token& stop = {},
       const std::function<bool()>& client_left = [] { return false; });
 
-  /// Throws Error(kMemory) where the photo's pixels or the face models do not fit beside what is
-  /// held, and what decode() throws.
+  /// Throws Error(kMemory) if the photo's pixels and the face models do not fit into the rest of
+  /// the budget, and what decode() throws.
   Sight look(const File& photo, std::stop_token stop = {});
   Pipeline& pipeline(const std::stop_token& stop = {});
-  /// Made at the first call.
+  /// Computed at the first call.
   const LatentColours& colours(std::stop_token stop = {});
   ImageText text_for(const Request& request, const std::vector<Warning>& warnings) const;
 
-  /// Gives the models back until they are needed again.
+  /// Releases the models until they are needed again.
   void release();
 
  private:

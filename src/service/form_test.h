@@ -1,11 +1,11 @@
-// A form as browsers send it. For tests only.
+// A form as sent by browsers, for tests only.
 #pragma once
 
 #include <string>
 
 namespace semblance::service::testing {
 
-/// A body of multipart/form-data and its Content-Type.
+/// A multipart/form-data body and its Content-Type.
 struct Form {
   std::string type = "multipart/form-data; boundary=BouNdary";
   std::string body = {};

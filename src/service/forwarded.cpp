@@ -12,10 +12,10 @@ namespace semblance::service {
 namespace {
 
 std::string_view last_in(std::string_view list) {
-  return trimmed(list.substr(list.rfind(',') + 1));  // all of it where there is no comma
+  return trimmed(list.substr(list.rfind(',') + 1));  // the whole list if there is no comma
 }
 
-/// The value of `name` in "for=1.2.3.4;proto=https;host=\"a:80\""; "" where it is not there.
+/// The value of `name` in "for=1.2.3.4;proto=https;host=\"a:80\""; "" if absent.
 std::string_view value_in(std::string_view pairs, std::string_view name) {
   while (!pairs.empty()) {
     const std::size_t end = std::min(pairs.find(';'), pairs.size());

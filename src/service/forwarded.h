@@ -1,5 +1,5 @@
-// What a proxy says of the request that it hands on: in X-Forwarded-For, -Proto and -Host, or in
-// Forwarded (RFC 7239). Whether it is to be believed is the gate's matter.
+// A proxy's headers about the request that it forwards: X-Forwarded-For, -Proto and -Host, or
+// Forwarded (RFC 7239). The gate decides whether to trust them.
 #pragma once
 
 #include <string>
@@ -8,18 +8,17 @@
 
 namespace semblance::service {
 
-/// Each empty where nothing usable is said. Of a list the last entry counts, which is the proxy's
-/// own; those before it are what others said.
+/// Each is empty if nothing usable was sent. The last entry of a list counts, which is the proxy's
+/// own; earlier ones come from others.
 struct Forwarded {
-  std::string client = {};  // an address in numbers; by X-Forwarded-For alone: many proxies hand on
-                            // a Forwarded that their client made up
+  std::string client = {};  // numeric address; only from X-Forwarded-For: many proxies pass on a
+                            // Forwarded that their client made up
   std::string scheme = {};  // "http" or "https"
-  std::string host = {};    // as a Host header has it, not checked
+  std::string host = {};    // as in a Host header, not checked
 };
 Forwarded forwarded_in(const HttpRequest& request);
 
-/// The text of an address in numbers as the system writes it, so that two can be compared; "" where
-/// it is none.
+/// A numeric address in the system's notation, so that two can be compared; "" if it is not one.
 std::string plain_address(const std::string& text);
 
 }  // namespace semblance::service

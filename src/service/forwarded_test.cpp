@@ -5,7 +5,7 @@
 namespace semblance::service {
 namespace {
 
-/// "client scheme host", "-" for what is not said.
+/// "client scheme host", with "-" for an absent one.
 std::string said(const std::map<std::string, std::string>& headers) {
   HttpRequest request;
   request.headers = headers;
@@ -14,7 +14,7 @@ std::string said(const std::map<std::string, std::string>& headers) {
   return shown(found.client) + " " + shown(found.scheme) + " " + shown(found.host);
 }
 
-TEST(Forwarded, OfAListTheProxysOwnWordCounts) {
+TEST(Forwarded, TheLastEntryOfAListCounts) {
   EXPECT_EQ(said({{"x-forwarded-for", "203.0.113.9"},
                   {"x-forwarded-proto", "HTTPS"},
                   {"x-forwarded-host", "a.example:8443"}}),
@@ -25,17 +25,17 @@ TEST(Forwarded, OfAListTheProxysOwnWordCounts) {
             "2001:db8::1 https a.example");
 }
 
-TEST(Forwarded, TheStandardsHeaderIsRead) {
+TEST(Forwarded, TheStandardHeaderIsRead) {
   EXPECT_EQ(said({{"forwarded", "for=192.0.2.60;Proto=https;host=\"a.example:8443\""}}),
             "- https a.example:8443");
   EXPECT_EQ(said({{"forwarded", "host=evil.example, proto=http; host=a.example"}}),
             "- http a.example");
-  // The proxy that sets the others hands this one on as it came.
+  // A proxy that sets the other headers passes this one on unchecked.
   EXPECT_EQ(said({{"forwarded", "proto=http;host=evil.example"}, {"x-forwarded-proto", "https"}}),
             "- https -");
 }
 
-TEST(Forwarded, WhatIsNoneIsNotSaid) {
+TEST(Forwarded, MalformedValuesAreIgnored) {
   EXPECT_EQ(said({}), "- - -");
   EXPECT_EQ(said({{"x-forwarded-for", "unknown"}, {"x-forwarded-proto", "javascript"}}), "- - -");
   EXPECT_EQ(said({{"x-forwarded-for", "1.2.3.4,"}, {"forwarded", ";=;host;proto==\""}}), "- - -");

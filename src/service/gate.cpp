@@ -18,7 +18,7 @@ bool is_digits(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-/// An address in numbers, without brackets: no name server can be made to say it.
+/// A numeric address, without brackets: DNS rebinding cannot produce it.
 bool is_number_address(std::string_view name) {
   if (name.find(':') != std::string_view::npos) {
     return name.find_first_not_of("0123456789abcdef:.") == std::string_view::npos;
@@ -37,7 +37,8 @@ bool is_number_address(std::string_view name) {
   return dots == 3 && digits > 0;
 }
 
-/// The name of "name:port", "[::1]:port" or either alone, in lower case; nothing for another text.
+/// The host in "name:port" or "[::1]:port", with or without port, in lower case; nothing if
+/// malformed.
 std::optional<std::string> name_in(std::string_view authority) {
   std::string name;
   std::string_view rest;
@@ -54,7 +55,7 @@ std::optional<std::string> name_in(std::string_view authority) {
     if (name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-_") != std::string::npos) {
       return {};
     }
-    if (name.ends_with('.')) name.pop_back();  // the root, as in "localhost."
+    if (name.ends_with('.')) name.pop_back();  // the DNS root, as in "localhost."
   }
   if (name.empty()) return {};
   if (!rest.empty() && (rest[0] != ':' || !is_digits(rest.substr(1)) || rest.size() > 6)) return {};
@@ -68,7 +69,8 @@ bool is_loopback_name(std::string_view name) {
 
 bool is_any_address(std::string_view address) { return address == "0.0.0.0" || address == "::"; }
 
-/// "scheme://authority" in lower case and without the scheme's own port; nothing for another text.
+/// Scheme and authority of "scheme://authority", in lower case and without the scheme's default
+/// port; nothing if malformed.
 std::optional<std::pair<std::string, std::string>> split_origin(std::string_view origin) {
   const std::size_t colon = origin.find("://");
   if (colon == std::string_view::npos) return {};
@@ -82,7 +84,7 @@ std::optional<std::pair<std::string, std::string>> split_origin(std::string_view
   return std::pair{scheme, authority};
 }
 
-/// The cookie's value, "" where it is not there.
+/// The cookie's value, "" if absent.
 std::string_view cookie_in(std::string_view header) {
   while (!header.empty()) {
     const std::size_t end = std::min(header.find(';'), header.size());
@@ -96,8 +98,8 @@ std::string_view cookie_in(std::string_view header) {
   return {};
 }
 
-/// Secure where a proxy says that the browser speaks TLS with it. Whoever says so by himself makes
-/// his own cookie the safer.
+/// Secure if a proxy says that the browser uses TLS. A client that claims it only makes its own
+/// cookie safer.
 std::string cookie_text(const HttpRequest& request, std::string_view token,
                         std::chrono::seconds life) {
   const bool is_tls = lower(request.header("x-forwarded-proto")) == "https";
@@ -125,12 +127,12 @@ std::pair<std::string, std::string> public_url_of(const std::string& text) {
            std::string_view("/-._~").find(c) != std::string_view::npos;
   });
   const auto host = origin ? name_in(origin->second) : std::nullopt;
-  // An IPv6 address would need its brackets back.
+  // name_in() has removed the brackets of an IPv6 address.
   const bool is_name = host && host->find(':') == host->npos;
   if (!is_name || !is_path || (origin->first != "http" && origin->first != "https")) {
     fail(ErrorKind::kArgument,
-         "cannot take the public URL {}: expected http:// or https://, a host's name and at most a "
-         "path, as in https://semblance.example",
+         "cannot take the public URL {}: expected http:// or https://, a host name and an optional "
+         "path, such as https://semblance.example",
          text);
   }
   while (rest.ends_with('/')) rest.remove_suffix(1);
@@ -150,9 +152,9 @@ void check_key(std::string_view key) {
       std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7F; });
   if (key.size() >= kLeastKey && key.size() <= kMostKey && is_visible) return;
   fail(ErrorKind::kArgument,
-       "cannot take the key: expected {} to {} visible ASCII characters without blanks, got {} "
+       "cannot take the key: expected {} to {} visible ASCII characters without spaces, got {} "
        "{}\n  `head -c 24 /dev/urandom | base64` makes one",
-       kLeastKey, kMostKey, key.size(), is_visible ? "characters" : "bytes with others among them");
+       kLeastKey, kMostKey, key.size(), is_visible ? "characters" : "bytes with other characters");
 }
 
 Gate::Gate(GateOptions options) : options_(std::move(options)) {
@@ -165,7 +167,7 @@ Gate::Gate(GateOptions options) : options_(std::move(options)) {
     const std::string address = plain_address(proxy);
     if (address.empty()) {
       fail(ErrorKind::kArgument,
-           "cannot believe the proxy {}: expected an address in numbers, as in 127.0.0.1 or "
+           "cannot trust the proxy {}: expected a numeric address, such as 127.0.0.1 or "
            "2001:db8::1",
            proxy);
     }
@@ -175,7 +177,7 @@ Gate::Gate(GateOptions options) : options_(std::move(options)) {
     const auto name = name_in(host);
     if (!name || host.find(':') != std::string::npos) {
       fail(ErrorKind::kArgument,
-           "cannot allow the host {}: a host is a name without scheme, port and path, as in "
+           "cannot allow the host {}: expected a name without scheme, port and path, such as "
            "semblance.example",
            host);
     }
@@ -185,8 +187,8 @@ Gate::Gate(GateOptions options) : options_(std::move(options)) {
     const auto parts = split_origin(origin);
     if (!parts || (parts->first != "http" && parts->first != "https")) {
       fail(ErrorKind::kArgument,
-           "cannot allow the origin {}: an origin is a scheme and a host and nothing behind them, "
-           "as in https://app.example:8443",
+           "cannot allow the origin {}: expected only a scheme and a host, such as "
+           "https://app.example:8443",
            origin);
     }
     origin = parts->first + "://" + parts->second;
@@ -198,7 +200,7 @@ bool Gate::allows_host(std::string_view host) const {
   const auto name = name_in(host);
   if (!name) return false;
   if (is_loopback_name(*name) || *name == options_.listen_address) return true;
-  // Listening everywhere, it is reached by addresses that it does not know.
+  // When it listens everywhere, clients may use addresses that it does not know.
   if (is_any_address(options_.listen_address) && is_number_address(*name)) return true;
   return std::find(options_.hosts.begin(), options_.hosts.end(), *name) != options_.hosts.end();
 }
@@ -216,7 +218,7 @@ bool Gate::has_session(const HttpRequest& request) const {
   return !token.empty() && sessions_->has(token, options_.now());
 }
 
-/// `wrong` where the key is that, 429 where too many were; nothing where it is right.
+/// Nothing if the key is right; `wrong` if it is wrong; 429 after too many wrong keys.
 std::optional<HttpResponse> Gate::refuse_key(const HttpRequest& request, std::string_view key,
                                              HttpResponse wrong) const {
   const std::string& client = request.client;
@@ -225,16 +227,16 @@ std::optional<HttpResponse> Gate::refuse_key(const HttpRequest& request, std::st
   if (answer == Guesses::Answer::kTooMany) {
     HttpResponse response = error_response(
         429, "too_many_failures",
-        fmt::format("cannot check the key: {} wrong ones came within a minute\n  try again in {} "
-                    "seconds",
-                    Guesses::kMostFailures, wait.count()),
+        fmt::format(
+            "cannot check the key: {} wrong keys within a minute\n  try again in {} seconds",
+            Guesses::kMostFailures, wait.count()),
         "key");
     response.headers["Retry-After"] = std::to_string(wait.count());
     return response;
   }
   Log::stderr_log().line("failed login",
                          fmt::format("{} {} {} 401", client, request.method, request.path),
-                         "this is not the key");
+                         "wrong key");
   return wrong;
 }
 
@@ -252,7 +254,7 @@ void Gate::identify(HttpRequest& request, const std::string& address) const {
                                has_host ? said.host : request.header("host"));
 }
 
-/// What pages of others are refused.
+/// Refuses requests from other sites' pages.
 std::optional<HttpResponse> Gate::refuse_page(const HttpRequest& request, bool open) const {
   const std::string_view host = request.header("host");
   const std::string_view origin = request.header("origin");
@@ -263,11 +265,11 @@ std::optional<HttpResponse> Gate::refuse_page(const HttpRequest& request, bool o
     const bool is_own = parts && own && *parts == *own && (scheme == "http" || scheme == "https");
     if (is_own || allows_origin(origin)) return {};
     return error_response(403, "forbidden",
-                          fmt::format("cannot answer a page of {}: other origins may ask only "
-                                      "where they were named with --cors-origin",
+                          fmt::format("cannot answer a page of {}: other origins must be allowed "
+                                      "with --cors-origin",
                                       origin.substr(0, 200)));
   }
-  // Without an Origin only a link may come from elsewhere, and only to what anyone may see.
+  // Without an Origin, other sites may only link here, and only to open routes.
   const std::string_view site = request.header("sec-fetch-site");
   const bool is_elsewhere = site == "cross-site" || site == "same-site";
   const bool is_link = open && request.method == "GET" &&
@@ -276,7 +278,7 @@ std::optional<HttpResponse> Gate::refuse_page(const HttpRequest& request, bool o
   if (!is_elsewhere || is_link) return {};
   return error_response(403, "forbidden",
                         "cannot answer a page of another site: open this service's own page, "
-                        "or name the other's origin with --cors-origin");
+                        "or allow the other origin with --cors-origin");
 }
 
 std::optional<HttpResponse> Gate::refuse(const HttpRequest& request, bool open) const {
@@ -284,7 +286,7 @@ std::optional<HttpResponse> Gate::refuse(const HttpRequest& request, bool open) 
   if (!allows_host(host)) {
     return error_response(403, "forbidden",
                           fmt::format("cannot answer for the host \"{}\": it is not a name of this "
-                                      "service; name it with --host to allow it",
+                                      "service; allow it with --host",
                                       host.substr(0, 200)));
   }
   const Links::Right right =
@@ -296,8 +298,8 @@ std::optional<HttpResponse> Gate::refuse(const HttpRequest& request, bool open) 
   if (key.empty() && right == Links::Right::kEnded) {
     return error_response(
         403, "link_ended",
-        fmt::format("cannot open the link: it held for {} minutes, which are over\n  ask for the "
-                    "picture with the key, or make it again",
+        fmt::format("cannot open the link: it expired after {} minutes\n  get the picture with the "
+                    "key, or make it again",
                     std::chrono::minutes(Links::kLife).count()));
   }
   HttpResponse response = error_response(
@@ -305,7 +307,7 @@ std::optional<HttpResponse> Gate::refuse(const HttpRequest& request, bool open) 
       "cannot answer without the key: send the header \"Authorization: Bearer KEY\", or log in "
       "on the page");
   response.headers["WWW-Authenticate"] = "Bearer";
-  if (key.empty()) return response;  // not a guess
+  if (key.empty()) return response;  // does not count as a guess
   return refuse_key(request, key, std::move(response));
 }
 
@@ -346,11 +348,11 @@ HttpResponse Gate::login(const HttpRequest& request) const {
   const auto body = nlohmann::json::parse(request.body, nullptr, false);
   if (!body.is_object() || !body.contains("key") || !body["key"].is_string()) {
     return error_response(400, "argument",
-                          "cannot log in: the body must be JSON as in {\"key\": \"...\"}", "key");
+                          "cannot log in: expected a JSON body such as {\"key\": \"...\"}", "key");
   }
-  if (auto refusal = refuse_key(
-          request, body["key"].get_ref<const std::string&>(),
-          error_response(401, "unauthorized", "cannot log in: this is not the key", "key"))) {
+  if (auto refusal =
+          refuse_key(request, body["key"].get_ref<const std::string&>(),
+                     error_response(401, "unauthorized", "cannot log in: wrong key", "key"))) {
     return std::move(*refusal);
   }
   response.headers["Set-Cookie"] =

@@ -21,13 +21,13 @@ HttpRequest get(Headers headers, const std::string& method = "GET") {
   return request;
 }
 
-/// The status of the refusal, 0 for none.
+/// The refusal's status, 0 if there is none.
 int refused(const Gate& gate, const HttpRequest& request, bool open = false) {
   const auto refusal = gate.refuse(request, open);
   return refusal ? refusal->status : 0;
 }
 
-TEST(Gate, HostsAreNamesOfOurs) {
+TEST(Gate, HostsMustBeTheServicesNames) {
   const Gate loopback({.listen_address = "127.0.0.1", .hosts = {"Semblance.Example", "nas"}});
   const std::vector<std::pair<std::string, int>> table = {
       {"localhost", 0},
@@ -66,7 +66,7 @@ TEST(Gate, HostsAreNamesOfOurs) {
   }
 }
 
-TEST(Gate, ListeningEverywhereIsAskedByAddress) {
+TEST(Gate, ListeningEverywhereAllowsNumericAddresses) {
   const Gate everywhere({.listen_address = "0.0.0.0"});
   EXPECT_EQ(refused(everywhere, get({{"host", "192.168.1.5:7860"}})), 0);
   EXPECT_EQ(refused(everywhere, get({{"host", "[fe80::1]:7860"}})), 0);
@@ -78,7 +78,7 @@ TEST(Gate, ListeningEverywhereIsAskedByAddress) {
   EXPECT_EQ(refused(one, get({{"host", "192.168.1.6:7860"}})), 403);
 }
 
-TEST(Gate, OriginsAreOurOwnOrNamed) {
+TEST(Gate, OriginsMustBeOwnOrAllowed) {
   const Gate gate({.hosts = {"semblance.example"}, .origins = {"https://app.example:8443"}});
   const std::vector<std::tuple<std::string, std::string, int>> table = {
       {"localhost:7860", "http://localhost:7860", 0},
@@ -118,7 +118,7 @@ TEST(Gate, PagesOfOtherSitesAreRefused) {
   EXPECT_EQ(refused(gate, get(with("none", "navigate", "document"))), 0);
   EXPECT_EQ(refused(gate, get(with("cross-site", "no-cors", "image"))), 403);
   EXPECT_EQ(refused(gate, get(with("same-site", "no-cors", "image"))), 403);
-  // A link may lead to the page, but not to what the page alone asks for, and not into a frame.
+  // Another site may link to the page, but not to the API, and not embed it in a frame.
   EXPECT_EQ(refused(gate, get(with("cross-site", "navigate", "document")), true), 0);
   EXPECT_EQ(refused(gate, get(with("cross-site", "navigate", "document"))), 403);
   EXPECT_EQ(refused(gate, get(with("cross-site", "navigate", "iframe")), true), 403);
@@ -139,13 +139,13 @@ HttpRequest login_with(const std::string& key, const std::string& client = "192.
   return request;
 }
 
-/// "name=value" of the cookie that a response sets.
+/// "name=value" of the response's cookie.
 std::string cookie_of(const HttpResponse& response) {
   const std::string cookie = response.headers.at("Set-Cookie");
   return cookie.substr(0, cookie.find(';'));
 }
 
-TEST(Gate, TheKeyIsAsked) {
+TEST(Gate, TheKeyIsRequired) {
   const Gate gate({.key = kKey});
   EXPECT_TRUE(gate.has_key());
   const auto status = [&](const Headers& headers, bool open = false) {
@@ -170,7 +170,7 @@ TEST(Gate, TheKeyIsAsked) {
   EXPECT_EQ(refusal->body.whole().find("s3cret"), std::string::npos);
 }
 
-TEST(Gate, ASessionStandsForTheKeyUntilItEnds) {
+TEST(Gate, ASessionReplacesTheKeyUntilItEnds) {
   auto now = Clock::now();
   const Gate gate({.key = kKey, .now = [&now] { return now; }});
   const auto status = [&](const std::string& cookie) {
@@ -199,7 +199,7 @@ TEST(Gate, ASessionStandsForTheKeyUntilItEnds) {
   EXPECT_EQ(status(pair), 401);
 }
 
-TEST(Gate, LoggingOutEndsTheSessionAlone) {
+TEST(Gate, LoggingOutEndsOnlyThatSession) {
   const Gate gate({.key = kKey});
   const std::string one = cookie_of(gate.login(login_with(kKey)));
   const std::string other = cookie_of(gate.login(login_with(kKey)));
@@ -213,7 +213,7 @@ TEST(Gate, LoggingOutEndsTheSessionAlone) {
   EXPECT_EQ(refused(gate, get({{"cookie", other}})), 0);
 }
 
-TEST(Gate, TheOldestSessionEndsWhereThereAreTooMany) {
+TEST(Gate, TooManySessionsEndTheOldest) {
   const Gate gate({.key = kKey});
   const std::string oldest = cookie_of(gate.login(login_with(kKey)));
   for (std::size_t i = 1; i < Sessions::kMost; ++i) gate.login(login_with(kKey));
@@ -234,7 +234,7 @@ TEST(Gate, BehindTlsTheCookieIsSecure) {
   }
 }
 
-TEST(Gate, GuessingIsHeldUp) {
+TEST(Gate, GuessingIsSlowedDown) {
   auto now = Clock::now();
   const Gate gate({.key = kKey, .now = [&now] { return now; }});
   const auto bearer = [&](const std::string& client, const std::string& key) {
@@ -242,19 +242,19 @@ TEST(Gate, GuessingIsHeldUp) {
     request.client = client;
     return refused(gate, request);
   };
-  EXPECT_EQ(bearer("10.0.0.1", kKey), 0);  // is known from here on
+  EXPECT_EQ(bearer("10.0.0.1", kKey), 0);  // known from now on
   for (int i = 0; i < 5; ++i) {
     EXPECT_EQ(bearer("10.0.0.2", "wrong"), 401);
     EXPECT_EQ(gate.login(login_with("wrong", "10.0.0.2")).status, 401);
     now += std::chrono::seconds(1);
   }
   const HttpResponse held = gate.login(login_with(kKey, "10.0.0.2"));
-  EXPECT_EQ(held.status, 429);  // right or wrong is not told
+  EXPECT_EQ(held.status, 429);  // even for the right key
   EXPECT_EQ(held.headers.at("Retry-After"), "55");
-  EXPECT_NE(held.body.whole().find("10 wrong ones came within a minute"), std::string::npos);
+  EXPECT_NE(held.body.whole().find("10 wrong keys within a minute"), std::string::npos);
   EXPECT_EQ(bearer("10.0.0.2", kKey), 429);
-  EXPECT_EQ(bearer("10.0.0.3", kKey), 429) << "of all addresses together";
-  EXPECT_EQ(bearer("10.0.0.1", kKey), 0) << "who knows the key is not kept out";
+  EXPECT_EQ(bearer("10.0.0.3", kKey), 429) << "over all unknown addresses";
+  EXPECT_EQ(bearer("10.0.0.1", kKey), 0) << "known addresses are not locked out";
   for (int i = 0; i < 10; ++i) EXPECT_EQ(bearer("10.0.0.1", "wrong"), 401);
   EXPECT_EQ(bearer("10.0.0.1", kKey), 429);
   now += std::chrono::seconds(55);
@@ -262,7 +262,7 @@ TEST(Gate, GuessingIsHeldUp) {
   EXPECT_EQ(bearer("10.0.0.1", kKey), 429);
   now += std::chrono::seconds(5);
   EXPECT_EQ(bearer("10.0.0.1", kKey), 0);
-  // A session is no guess, and no key at all neither.
+  // Neither a session nor a missing key counts as a guess.
   const std::string cookie = cookie_of(gate.login(login_with(kKey, "10.0.0.4")));
   for (int i = 0; i < 20; ++i) {
     EXPECT_EQ(refused(gate, get({{"cookie", cookie}, {"authorization", "Bearer wrong"}})), 0);
@@ -270,7 +270,7 @@ TEST(Gate, GuessingIsHeldUp) {
   }
 }
 
-TEST(Gate, AnIpv6NetworkIsOneWhoGuesses) {
+TEST(Gate, AnIpv6NetworkCountsAsOneClient) {
   const Gate gate({.key = kKey});
   for (int i = 0; i < 10; ++i) {
     const std::string client = "2001:db8::" + std::to_string(i + 1);
@@ -279,7 +279,7 @@ TEST(Gate, AnIpv6NetworkIsOneWhoGuesses) {
   EXPECT_EQ(gate.login(login_with("wrong", "2001:db8::ffff:1")).status, 429);
 }
 
-/// "client origin" as the gate has them for a connection from `address`.
+/// "client origin" as the gate sets them for a connection from `address`.
 std::string identified(const Gate& gate, const std::string& address, Headers headers) {
   HttpRequest request = get(std::move(headers));
   gate.identify(request, address);
@@ -299,7 +299,7 @@ TEST(Gate, AProxyOnThisMachineNamesTheClient) {
   EXPECT_EQ(client("192.168.1.7", "203.0.113.9"), "192.168.1.7" + origin);
 }
 
-TEST(Gate, OnlyANamedProxySaysWhatTheServiceIsCalled) {
+TEST(Gate, OnlyATrustedProxySetsTheOrigin) {
   const Gate gate({.hosts = {"semblance.example"}, .proxies = {"172.17.0.1", "2001:DB8::0:1"}});
   const Headers said{{"x-forwarded-for", "203.0.113.9"},
                      {"x-forwarded-proto", "https"},
@@ -308,7 +308,7 @@ TEST(Gate, OnlyANamedProxySaysWhatTheServiceIsCalled) {
   EXPECT_EQ(identified(gate, "2001:db8::1", said), "203.0.113.9 https://semblance.example");
   EXPECT_EQ(identified(gate, "172.17.0.2", said), "172.17.0.2 http://localhost:7860");
   EXPECT_EQ(identified(gate, "127.0.0.1", said), "203.0.113.9 http://localhost:7860");
-  // What a proxy hands on of its client is no name of ours.
+  // A host that the proxy passes on from its client must be one of the service's names.
   Headers evil = said;
   evil["x-forwarded-host"] = "evil.example";
   EXPECT_EQ(identified(gate, "172.17.0.1", evil), "203.0.113.9 https://localhost:7860");
@@ -317,7 +317,7 @@ TEST(Gate, OnlyANamedProxySaysWhatTheServiceIsCalled) {
             "172.17.0.1 https://semblance.example:444");
 }
 
-TEST(Gate, APublicUrlStandsAboveAll) {
+TEST(Gate, APublicUrlOverridesHeaders) {
   for (const auto& [given, origin] : std::vector<std::pair<std::string, std::string>>{
            {"https://Semblance.Example", "https://semblance.example"},
            {"https://semblance.example:443/", "https://semblance.example"},
@@ -325,12 +325,12 @@ TEST(Gate, APublicUrlStandsAboveAll) {
     const Gate gate({.public_url = given, .proxies = {"172.17.0.1"}});
     const Headers said{{"x-forwarded-proto", "http"}, {"x-forwarded-host", "localhost"}};
     EXPECT_EQ(identified(gate, "172.17.0.1", said), "172.17.0.1 " + origin);
-    EXPECT_EQ(refused(gate, get({{"host", "semblance.example"}})), 0) << "its host is a name";
+    EXPECT_EQ(refused(gate, get({{"host", "semblance.example"}})), 0) << "its host is allowed";
     EXPECT_EQ(refused(gate, get({{"host", "evil.example"}})), 403);
   }
 }
 
-TEST(Gate, ALinkOpensItsPictureAndNothingElse) {
+TEST(Gate, ALinkOpensOnlyItsPicture) {
   Time now{std::chrono::seconds(1'700'000'000)};
   const Links links("a secret", [&now] { return now; });
   const Gate gate({.key = kKey, .links = &links});
@@ -343,7 +343,7 @@ TEST(Gate, ALinkOpensItsPictureAndNothingElse) {
   };
   const HttpRequest request = with_link("/api/jobs/1/images/0");
   EXPECT_EQ(refused(gate, request), 0);
-  // On a page of another, too; yet not under a name that is none of ours.
+  // Even from another site's page, but only for the service's own host names.
   EXPECT_EQ(refused(gate, with_link("/api/jobs/1/images/0", {{"sec-fetch-site", "cross-site"}})),
             0);
   EXPECT_EQ(refused(gate, with_link("/api/jobs/1/images/0", {{"origin", "http://a.example"}})), 0);
@@ -358,9 +358,8 @@ TEST(Gate, ALinkOpensItsPictureAndNothingElse) {
   const auto ended = gate.refuse(request, false);
   ASSERT_TRUE(ended);
   EXPECT_EQ(ended->status, 403);
-  EXPECT_NE(
-      ended->body.whole().find("cannot open the link: it held for 60 minutes, which are over"),
-      std::string::npos);
+  EXPECT_NE(ended->body.whole().find("cannot open the link: it expired after 60 minutes"),
+            std::string::npos);
   EXPECT_EQ(refused(gate, with_link("/api/jobs/1/images/0",
                                     {{"authorization", std::string("Bearer ") + kKey}})),
             0);
@@ -375,11 +374,10 @@ TEST(Gate, LoginSaysWhatIsWrong) {
   };
   for (const std::string body : {"", "{", "[]", "{}", R"({"key": 1})", R"("key")"}) {
     EXPECT_EQ(login(body).status, 400) << body;
-    EXPECT_NE(login(body).body.whole().find("the body must be JSON as in"), std::string::npos);
+    EXPECT_NE(login(body).body.whole().find("expected a JSON body such as"), std::string::npos);
   }
   EXPECT_EQ(login(R"({"key": "other"})").status, 401);
-  EXPECT_NE(login(R"({"key": "other"})").body.whole().find("this is not the key"),
-            std::string::npos);
+  EXPECT_NE(login(R"({"key": "other"})").body.whole().find("wrong key"), std::string::npos);
   EXPECT_FALSE(login(R"({"key": "other"})").headers.contains("Set-Cookie"));
   const Gate without({});
   EXPECT_EQ(without.login(get({}, "POST")).status, 204);
@@ -425,21 +423,20 @@ TEST(Gate, AnswersPreflights) {
   EXPECT_TRUE(closed.headers.empty());
 }
 
-TEST(Gate, RefusesOptionsThatAreNone) {
+TEST(Gate, RefusesMalformedOptions) {
   const auto error = [](GateOptions options) {
     return error_of([&] { const Gate gate(std::move(options)); });
   };
   for (const std::string host : {"", "a:80", "http://a", "a/b", "a b", "[::1]"}) {
     EXPECT_EQ(error({.hosts = {host}}),
               "argument: cannot allow the host " + host +
-                  ": a host is a name without scheme, port and path, as in semblance.example");
+                  ": expected a name without scheme, port and path, such as semblance.example");
   }
   for (const std::string origin :
        {"", "*", "null", "app.example", "ftp://a", "http://a/", "http://"}) {
     EXPECT_EQ(error({.origins = {origin}}),
               "argument: cannot allow the origin " + origin +
-                  ": an origin is a scheme and a host and nothing behind them, as in "
-                  "https://app.example:8443");
+                  ": expected only a scheme and a host, such as https://app.example:8443");
   }
   for (const std::string url :
        {"semblance.example", "https://", "ftp://a.example", "https://a.example?x", "https://a b",
@@ -447,25 +444,25 @@ TEST(Gate, RefusesOptionsThatAreNone) {
         "https://[::1]"}) {
     EXPECT_EQ(error({.public_url = url}),
               "argument: cannot take the public URL " + url +
-                  ": expected http:// or https://, a host's name and at most a path, as in "
+                  ": expected http:// or https://, a host name and an optional path, such as "
                   "https://semblance.example");
   }
   for (const std::string proxy : {"", "localhost", "10.0.0.0/8", "1.2.3", "[::1]"}) {
     EXPECT_EQ(error({.proxies = {proxy}}),
-              "argument: cannot believe the proxy " + proxy +
-                  ": expected an address in numbers, as in 127.0.0.1 or 2001:db8::1");
+              "argument: cannot trust the proxy " + proxy +
+                  ": expected a numeric address, such as 127.0.0.1 or 2001:db8::1");
   }
   const auto refuses = [&](const std::string& key, const std::string& got) {
     EXPECT_EQ(error({.key = key}),
               "argument: cannot take the key: expected 16 to 512 visible ASCII characters without "
-              "blanks, got " +
+              "spaces, got " +
                   got + "\n  `head -c 24 /dev/urandom | base64` makes one");
   };
   refuses(std::string(15, 'k'), "15 characters");
   refuses("k", "1 characters");
   refuses(std::string(513, 'k'), "513 characters");
-  refuses("a key with some blanks", "22 bytes with others among them");
-  refuses("sixteen and more \xC3\xA9", "19 bytes with others among them");
+  refuses("a key with some spaces", "22 bytes with other characters");
+  refuses("sixteen and more \xC3\xA9", "19 bytes with other characters");
   EXPECT_EQ(error({.key = std::string(16, 'k')}), "no error");
   EXPECT_EQ(error({.key = std::string(512, 'k')}), "no error");
 }

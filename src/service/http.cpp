@@ -68,7 +68,7 @@ HttpResponse error_response(int status, std::string_view code, const std::string
   error["type"] = status < 500 ? "invalid_request_error" : "server_error";
   error["param"] = param.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(param);
   error["code"] = code;
-  // Messages quote what came, which need not be UTF-8.
+  // Messages quote input that may not be UTF-8.
   const auto text = nlohmann::ordered_json({{"error", error}})
                         .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   return json_response(text, status);

@@ -1,8 +1,8 @@
-// What the service's handlers speak: a request as it came over HTTP/1.1, the response to it, the
-// one shape that all errors have, and the table of routes.
+// The types of the service's handlers: an HTTP/1.1 request, its response, the common form of all
+// errors, and the table of routes.
 //
 // Requests and responses are plain values. A handler runs on its connection's own thread and may
-// block for as long as it likes; several run at a time, so that what they share is theirs to guard.
+// block as long as it likes. Several run at a time and must guard what they share.
 #pragma once
 
 #include <chrono>
@@ -20,45 +20,45 @@
 namespace semblance::service {
 
 struct HttpRequest {
-  std::string method = {};  // "GET"; HEAD comes to handlers as GET, the layer leaves the body out
+  std::string method = {};  // "GET"; handlers see HEAD as GET, the server leaves out the body
   std::string path = {};  // percent-decoded UTF-8, no control characters, no ".."; begins with '/'
-  std::map<std::string, std::string> query = {};  // decoded; of a name given twice the last counts
+  std::map<std::string, std::string> query = {};    // decoded; the last of a repeated name counts
   std::map<std::string, std::string> headers = {};  // names in lower case; lists joined with ", "
-  std::string client = {};  // who asks: an address in numbers, without port (Gate::identify())
-  std::string origin = {};  // what the client calls the service: "https://semblance.example"
-  std::string body = {};    // whole; at most the route's body_limit
-  /// True once the client has closed the connection, or the server's time to stop is up: a handler
-  /// should then return within a second. One system call; may be copied, and called on any thread
-  /// at any time.
+  std::string client = {};  // the client's numeric address, without port (Gate::identify())
+  std::string origin = {};  // how the client addresses the service: "https://semblance.example"
+  std::string body = {};    // the whole body; at most the route's body_limit
+  /// True once the client has closed the connection, or the server's grace period is over: a
+  /// handler should then return within a second. One system call; may be copied, and called on any
+  /// thread at any time.
   std::function<bool()> client_left = [] { return false; };
-  /// Gives the body's memory back to other requests, for a handler that has read it and goes on for
-  /// long. `body` is empty then. `kept_bytes` stay booked: of copies that the handler still holds,
-  /// until it calls this again or ends. On the handler's own thread.
+  /// Releases the body's memory to other requests, for a handler that has read it and keeps running
+  /// for long. `body` is empty afterwards. `kept_bytes` stay booked for copies that the handler
+  /// still holds, until it calls this again or ends. Call on the handler's own thread.
   std::function<void(std::uint64_t kept_bytes)> drop_body = [](std::uint64_t) {};
 
-  /// Books memory for the handler's own work, out of what all request bodies share; at most all of
-  /// that. Waits until there is room. Replaces what was booked before, and ends with the handler.
-  /// Throws Error(kCancelled) when the client leaves, HttpError (503) after HttpLimits::idle_time.
-  /// For the handler's own thread.
+  /// Books memory for the handler's own work from the pool of all large request bodies, which wait
+  /// for it; so keep it short. At most the whole pool. Waits until there is room. Replaces the
+  /// previous booking, and ends with the handler. Throws Error(kCancelled) when the client leaves,
+  /// HttpError (503) after HttpLimits::idle_time. Call on the handler's own thread.
   std::function<void(std::uint64_t bytes)> book = [](std::uint64_t) {};
 
-  /// The header's value, "" where there is none. `name` in lower case.
+  /// The header's value, "" if there is none. `name` in lower case.
   std::string_view header(std::string_view name) const;
 };
 
 struct HttpResponse {
   int status = 200;
-  std::string type = "application/json";  // Content-Type; none is sent where this is empty
+  std::string type = "application/json";  // Content-Type; not sent if empty
   std::map<std::string, std::string> headers = {};
   Body body = {};
-  /// Where set, the body is what this gives, piece by piece (server-sent events), until nullopt. It
-  /// may block for up to a second, and gives "" to say "nothing yet". It is called on the
-  /// connection's thread alone, and destroyed there when the response is over, also where the
-  /// client left or the server stops; a thrown exception cuts the response off.
+  /// If set, returns the body piece by piece (server-sent events) until nullopt. May block for up
+  /// to a second; "" means "nothing yet". It is called only on the connection's thread, and
+  /// destroyed there when the response is over, even if the client left or the server stops. An
+  /// exception cuts the response off.
   std::function<std::optional<Body>()> stream = {};
 };
 
-/// "Not Found" for 404, as the status line has it; "Other" for a status that no route gives.
+/// The status line's reason, "Not Found" for 404; "Other" for a status that no route returns.
 std::string_view reason_of(int status);
 
 /// The response to every error: {"error": {"message", "type", "param", "code"}}. type is
@@ -66,23 +66,23 @@ std::string_view reason_of(int status);
 HttpResponse error_response(int status, std::string_view code, const std::string& message,
                             std::string_view param = {});
 
-/// code is the kind's name; status: argument, shape and corrupt 400, missing 404, cancelled 409,
-/// memory 422, internal 500, device 503.
+/// code is the kind's name. The status is 400 for argument, shape and corrupt, 404 for missing, 409
+/// for cancelled, 422 for memory, 500 for internal, 503 for device.
 HttpResponse error_response(const Error& error, std::string_view param = {});
 
 /// 200 with `json`, which is the text of a JSON value.
 HttpResponse json_response(std::string json, int status = 200);
 
-/// A handler's way to end with another response than error_response(const Error&) has for it: what
-/// the server answers where a handler throws it.
+/// Thrown by a handler to answer with its own error response instead of error_response(const
+/// Error&).
 class HttpError : public std::runtime_error {
  public:
   HttpError(int status, std::string_view code, const std::string& message,
             std::string_view param = {});
-  HttpError(const Error& error, std::string_view param);  // as error_response() has them
+  HttpError(const Error& error, std::string_view param);  // as error_response()
   explicit HttpError(HttpResponse response);
   const HttpResponse& response() const { return response_; }
-  /// The same with a header Retry-After.
+  /// The same error with a header Retry-After.
   HttpError after(std::chrono::seconds wait) const;
 
  private:
@@ -91,14 +91,14 @@ class HttpError : public std::runtime_error {
 
 struct RouteOptions {
   std::uint64_t body_limit = std::uint64_t{1} << 20;  // bytes
-  bool open = false;                                  // no key is needed: page, health, login
+  bool open = false;                                  // needs no key: page, health, login
 };
 
-/// Which handler answers which path.
+/// Maps paths to handlers.
 class Router {
  public:
-  /// The parts of the path that stood for {names}, in their order; never empty strings, and without
-  /// slashes unless the pattern's part was {name...}.
+  /// The parts of the path that matched {names}, in order; never empty, and without slashes unless
+  /// the pattern's part was {name...}.
   using Captures = std::vector<std::string>;
   using Handler = std::function<HttpResponse(const HttpRequest&, const Captures&)>;
 
@@ -109,20 +109,20 @@ class Router {
     RouteOptions options;
   };
   struct Match {
-    const Route* route = nullptr;      // the route, or none
+    const Route* route = nullptr;      // null if there is none
     Captures captures = {};            // of the route
-    std::vector<std::string> methods;  // that the path has, HEAD and OPTIONS among them; empty: 404
+    std::vector<std::string> methods;  // the path's, with HEAD and OPTIONS; empty: 404
   };
 
-  /// add("POST", "/api/jobs/{id}/cancel", handler). A last part {name...} takes the rest of the
-  /// path. Literal parts win over {names}, whatever the order. Throws Error(kInternal) for a
-  /// pattern that is none, and for one that is there already.
+  /// add("POST", "/api/jobs/{id}/cancel", handler). A last part {name...} matches the rest of the
+  /// path. Literal parts win over {names}, regardless of order. Throws Error(kInternal) for a
+  /// malformed or duplicate pattern.
   void add(std::string method, std::string pattern, Handler handler, RouteOptions options = {});
 
-  /// HEAD finds the route of GET.
+  /// HEAD matches the route of GET.
   Match find(std::string_view method, std::string_view path) const;
 
-  /// "GET /api/jobs/{id}" for each route, sorted: what the API's document is held to.
+  /// "GET /api/jobs/{id}" for each route, sorted; tests compare the API's document with it.
   std::vector<std::string> list() const;
 
  private:

@@ -13,7 +13,7 @@ namespace {
 using semblance::testing::error_of;
 using semblance::testing::expect_error;
 
-TEST(ErrorResponse, HasOneShape) {
+TEST(ErrorResponse, HasOneForm) {
   const HttpResponse response = error_response(413, "too_large", "a \"text\"", "image");
   EXPECT_EQ(response.status, 413);
   EXPECT_EQ(response.type, "application/json");
@@ -61,7 +61,7 @@ Router::Handler says(const std::string& text) {
   return [text](const HttpRequest&, const Router::Captures&) { return json_response(text); };
 }
 
-TEST(Router, FindsTheNearestPattern) {
+TEST(Router, FindsTheMostSpecificPattern) {
   Router router;
   router.add("GET", "/", says("page"));
   router.add("GET", "/web/{path...}", says("file"));
@@ -89,7 +89,7 @@ TEST(Router, FindsTheNearestPattern) {
   EXPECT_EQ(router.list().size(), 7U);
 }
 
-TEST(Router, RefusesAPatternThatIsNone) {
+TEST(Router, RefusesAMalformedPattern) {
   Router router;
   router.add("GET", "/a", says(""));
   for (const std::string pattern : {"a", "/a", "/{a", "/a}", "/{a...}/b"}) {
@@ -119,15 +119,15 @@ TEST(Target, IsDecoded) {
   EXPECT_EQ(parsed("/a%252e"), "/a%2e") << "decoded once";
 }
 
-TEST(Target, OfTricksIsRefused) {
+TEST(Target, TricksAreRefused) {
   const std::string begin = "argument: cannot read the request: the ";
   const std::vector<std::pair<std::string, std::string>> table = {
       {"", "path must begin with /, got "},
       {"a", "path must begin with /, got a"},
       {"http://localhost/", "path must begin with /, got http://localhost/"},
-      {"/%", "path must have two hexadecimal digits after each %, got %"},
-      {"/%4", "path must have two hexadecimal digits after each %, got %4"},
-      {"/%zz", "path must have two hexadecimal digits after each %, got %zz"},
+      {"/%", "path must have two hexadecimal digits after each %, got /%"},
+      {"/%4", "path must have two hexadecimal digits after each %, got /%4"},
+      {"/%zz", "path must have two hexadecimal digits after each %, got /%zz"},
       {"/?a=%f", "query must have two hexadecimal digits after each %, got %f"},
       {"/%ff", "path must be UTF-8, got /%ff"},
       {"/%c0%ae%c0%ae/", "path must be UTF-8, got /%c0%ae%c0%ae/"},
@@ -142,8 +142,8 @@ TEST(Target, OfTricksIsRefused) {
       {"/..%2fb", "path must have no encoded slash, got /..%2fb"},
       {"/a%2Fb", "path must have no encoded slash, got /a%2Fb"},
       {"/a%5c..%5cb", "path must have no backslash, got /a%5c..%5cb"},
-      {"/a b", "target must have no blanks, control characters or #, got /a b"},
-      {"/a#b", "target must have no blanks, control characters or #, got /a#b"},
+      {"/a b", "target must have no spaces, control characters or #, got /a b"},
+      {"/a#b", "target must have no spaces, control characters or #, got /a#b"},
   };
   for (const auto& [target, message] : table) EXPECT_EQ(parsed(target), begin + message);
 }

@@ -27,7 +27,7 @@ json or_null(const std::optional<T>& value) {
   return value ? json(*value) : json(nullptr);
 }
 
-/// The whole numbers of a list of so many, each from 0 to its most.
+/// A list of kCount whole numbers, each from 0 to its `most`.
 template <std::size_t kCount>
 std::array<std::uint64_t, kCount> numbers_of(const Json& kept, std::string_view key,
                                              const json& list,
@@ -45,14 +45,14 @@ std::array<std::uint64_t, kCount> numbers_of(const Json& kept, std::string_view 
 JobError error_of(const Json& kept) {
   const std::vector<std::string> error = kept.get_string_list("error");
   if (error.size() != 2 && error.size() != 3)
-    kept.refuse("error", "a code, a message, and a photo's part or none");
+    kept.refuse("error", "a code, a message and optionally a part");
   const std::string param = error.size() == 3 ? error[2] : "";
   if (error.size() == 3 && param != "photo" && param != "pose")
     kept.refuse("error", "photo or pose as the third");
   for (int kind = 0; kind <= static_cast<int>(ErrorKind::kInternal); ++kind) {
     if (error[0] == name_of(static_cast<ErrorKind>(kind))) return {error[0], error[1], param};
   }
-  kept.refuse("error", "a code that there is, and a message");
+  kept.refuse("error", "a known code and a message");
 }
 
 json kept_warning(const Warning& warning) {
@@ -64,7 +64,7 @@ json kept_warning(const Warning& warning) {
 
 Warning warning_of(const Json& kept) {
   const auto kind = warning_kind(kept.get_string("code"));
-  if (!kind) kept.refuse("code", "a warning's code that there is");
+  if (!kind) kept.refuse("code", "a known warning's code");
   Warning warning{.kind = *kind,
                   .in_negative = kept.get_bool("negative"),
                   .tokens = static_cast<int>(kept.get_int("tokens", {}, {0, 1'000'000})),
@@ -93,9 +93,9 @@ void read_kept(Job& job, const Json& kept) {
   };
   const auto [count, steps] = std::pair(most(parameters::kCount), most(parameters::kSteps));
   const auto [width, height] = std::pair(most(parameters::kWidth), most(parameters::kHeight));
-  job.settings = read_settings(kept.child("settings").value());
-  job.face = static_cast<int>(kept.get_int("face", {}, {0, kMostFace}));
-  job.keep_photo = kept.get_bool("keep_photo");
+  job.request = read_settings(kept.child("settings").value());
+  job.request.face = static_cast<int>(kept.get_int("face", {}, {0, kMostFace}));
+  job.request.keep_photo = kept.get_bool("keep_photo");
   job.begun = static_cast<int>(kept.get_int("begun", {}, {0, kMostBegun}));
   if (kept.has("gain")) {  // absent in what version 1 wrote
     const auto [pictures, step] =
@@ -108,8 +108,8 @@ void read_kept(Job& job, const Json& kept) {
     if (w == 0 || h == 0) kept.refuse("pictures", "sides of at least 1");
     job.pictures.push_back({{static_cast<int>(w), static_cast<int>(h)}, seed});
   }
-  if (static_cast<int>(job.pictures.size()) > job.settings.count)
-    kept.refuse("pictures", "no more than were asked for");
+  if (static_cast<int>(job.pictures.size()) > job.request.count)
+    kept.refuse("pictures", "at most as many as were requested");
   if (kept.has("warnings")) {  // absent in what earlier versions wrote
     for (const Json& warning : kept.child("warnings").items())
       job.warnings.push_back(warning_of(warning));
@@ -142,7 +142,8 @@ std::string time_text(Time time) {
                      time.time_since_epoch().count() % 1000);
 }
 
-json to_json(const Job& job, const Progress& progress, std::optional<int> position) {
+json to_json(const Job& job) {
+  const Progress& progress = job.progress;
   json pictures = json::array();
   for (std::size_t i = 0; i < job.pictures.size(); ++i) {
     const JobPicture& picture = job.pictures[i];
@@ -155,16 +156,16 @@ json to_json(const Job& job, const Progress& progress, std::optional<int> positi
   for (const Warning& warning : job.warnings) warnings.push_back(to_json(warning));
   return {{"id", job.id},
           {"state", name_of(job.state)},
-          {"position", or_null(position)},
+          {"position", or_null(progress.position)},
           {"created", time_text(job.created)},
           {"started", time_or_null(job.started)},
           {"ended", time_or_null(job.ended)},
-          {"settings", to_json(job.settings)},
-          {"face", job.face},
-          {"keep_photo", job.keep_photo},
+          {"settings", to_json(job.request)},
+          {"face", job.request.face},
+          {"keep_photo", job.request.keep_photo},
           {"image", job.pictures.size()},
           {"step", progress.step},
-          {"steps", job.settings.steps},
+          {"steps", job.request.steps},
           {"stage", progress.stage},
           {"waiting", progress.waiting ? json{{"message", progress.waiting->message},
                                               {"tries", progress.waiting->tries}}
@@ -181,7 +182,12 @@ json to_json(const Job& job, const Progress& progress, std::optional<int> positi
                               : json(nullptr)}};
 }
 
-void shorten_prompts(JobSettings& settings) {
+json short_json(Job job) {
+  shorten_prompts(job.request);
+  return to_json(job);
+}
+
+void shorten_prompts(JobRequest& request) {
   constexpr std::string_view kEllipsis = "\u2026";
   const auto shorten = [&](std::string& prompt) {
     if (prompt.size() <= kShortPromptBytes) return;
@@ -191,8 +197,8 @@ void shorten_prompts(JobSettings& settings) {
     prompt += kEllipsis;
     prompt.shrink_to_fit();
   };
-  shorten(settings.prompt);
-  if (settings.negative) shorten(*settings.negative);
+  shorten(request.prompt);
+  if (request.negative) shorten(*request.negative);
 }
 
 std::string kept_text(const Job& job) {
@@ -201,9 +207,9 @@ std::string kept_text(const Job& job) {
     pictures.push_back({picture.size.w, picture.size.h, picture.seed});
   json warnings = json::array();
   for (const Warning& warning : job.warnings) warnings.push_back(kept_warning(warning));
-  json kept{{"settings", to_json(job.settings)},
-            {"face", job.face},
-            {"keep_photo", job.keep_photo},
+  json kept{{"settings", to_json(job.request)},
+            {"face", job.request.face},
+            {"keep_photo", job.request.keep_photo},
             {"begun", job.begun},
             {"gain", {job.gain.pictures, job.gain.step}},
             {"pictures", std::move(pictures)},
@@ -214,20 +220,20 @@ std::string kept_text(const Job& job) {
 }
 
 void take_kept_text(Job& job, std::string_view text) {
-  // Messages quote what was read, cut off anywhere.
+  // Messages quote text that may be cut in the middle of a character.
   const auto damaged = [&](std::string_view why) {
     fail(ErrorKind::kCorrupt, "cannot read job {}: {}", job.id,
          encode_utf8(decode_utf8_lossy(why)));
   };
   try {
     if (text.size() > kMostKeptBytes) {
-      fail(ErrorKind::kCorrupt, "it has {} bytes, the most is {}", text.size(), kMostKeptBytes);
+      fail(ErrorKind::kCorrupt, "expected at most {} bytes, got {}", kMostKeptBytes, text.size());
     }
     decode_utf8(text, "its text");
     read_kept(job, Json::parse("its text", text).expect_object());
   } catch (const Error& error) {
     damaged(error.what());
-  } catch (const HttpError& error) {  // of its settings
+  } catch (const HttpError& error) {  // from read_settings()
     damaged(error.what());
   }
 }

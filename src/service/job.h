@@ -1,4 +1,4 @@
-// A job: one request for pictures, from the queue to its results, and its JSON.
+// A job: a request for pictures, from the queue to its results, and its JSON.
 #pragma once
 
 #include <chrono>
@@ -23,18 +23,18 @@ std::string_view name_of(JobState state);
 /// Throws Error(kCorrupt) for another name.
 JobState job_state(std::string_view name);
 
-/// In milliseconds, as the database keeps it: nanoseconds end in the year 2262.
+/// In milliseconds, as in the database: nanoseconds would end in the year 2262.
 using Time = std::chrono::sys_time<std::chrono::milliseconds>;
 Time now();
 std::int64_t unix_seconds(Time time);
 
-/// What time_text() can write: from 1970 to the end of the year 9999.
+/// The latest time for time_text(): the end of the year 9999.
 inline constexpr std::int64_t kMostTimeMs = 253'402'300'799'999;
 
 struct JobError {
   std::string code;  // an ErrorKind's name
   std::string message;
-  std::string param = {};  // "photo" or "pose" where that is the cause
+  std::string param = {};  // "photo" or "pose" if that is the cause
 };
 
 struct JobPicture {
@@ -42,44 +42,23 @@ struct JobPicture {
   std::uint64_t seed = 0;
 };
 
-/// How far a job has come, of what a crash does not take away.
+/// A job's progress that survives a crash.
 struct JobGain {
-  int pictures = 0;  // that are done
-  int step = 0;      // of the next one, saved
+  int pictures = 0;  // finished ones
+  int step = 0;      // the saved step of the next one
   auto operator<=>(const JobGain&) const = default;
 };
 
-/// What of a job is kept on disk.
-struct Job {
-  std::string id = {};  // 20 hexadecimal digits, not to be guessed
-  JobState state = JobState::kQueued;
-  Time created = {};
-  std::optional<Time> started = {};
-  std::optional<Time> ended = {};
-  JobSettings settings = {};
-  int face = 0;  // of the photo, the largest first
-  bool keep_photo = false;
-  std::string repeat_key = {};  // a request that comes again with it is this job; empty: none
-  std::string digest = {};      // of that request: 64 hexadecimal digits where there is a key
-  std::vector<JobPicture> pictures = {};  // those that are done
-  /// Of its settings and the model, known when the job has begun.
-  std::vector<Warning> warnings = {};
-  int begun = 0;      // starts in a row that neither ended, nor were stopped, nor gained a step
-  JobGain gain = {};  // the most that any start found
-  std::optional<JobError> error = {};
-
-  bool ended_already() const { return state != JobState::kQueued && state != JobState::kRunning; }
-};
-
-/// Why a running job does not go on for the moment.
+/// Why a running job is waiting.
 struct Waiting {
-  std::string message;  // what the device said
-  int tries = 0;        // that failed
+  std::string message;  // the device's error
+  int tries = 0;        // failed ones
 };
 
-/// What is known of the job that runs, and is not worth a place on disk.
+/// How far a job is, for whoever waits for it.
 struct Progress {
-  int step = 0;  // of the picture in the making
+  std::optional<int> position = {};  // jobs ahead of it, while it is queued
+  int step = 0;                      // of the current picture
   std::string stage = {};
   std::optional<Waiting> waiting = {};
   std::optional<double> seconds_left = {};
@@ -87,24 +66,45 @@ struct Progress {
   std::optional<std::uint64_t> planned_bytes = {};
 };
 
-/// "2026-01-31T12:00:00.123Z", RFC 3339. Of a time from 0 to kMostTimeMs.
+/// What the queue knows of a job. All but its progress is kept on disk.
+struct Job {
+  std::string id = {};  // 20 random hexadecimal digits
+  JobState state = JobState::kQueued;
+  Time created = {};
+  std::optional<Time> started = {};
+  std::optional<Time> ended = {};
+  JobRequest request = {};                // without its photos
+  std::vector<JobPicture> pictures = {};  // finished ones
+  /// About its settings and the model; known once the job has begun.
+  std::vector<Warning> warnings = {};
+  int begun = 0;      // consecutive starts that neither ended, nor were stopped, nor gained a step
+  JobGain gain = {};  // the largest found at any start
+  std::optional<JobError> error = {};
+  Progress progress = {};
+
+  bool ended_already() const { return state != JobState::kQueued && state != JobState::kRunning; }
+};
+
+/// "2026-01-31T12:00:00.123Z", RFC 3339. The time must be from 0 to kMostTimeMs.
 std::string time_text(Time time);
 
-/// As GET /api/jobs/{id} gives it. `position`: how many stand before it in the queue.
-nlohmann::json to_json(const Job& job, const Progress& progress, std::optional<int> position);
+/// The JSON of GET /api/jobs/{id}.
+nlohmann::json to_json(const Job& job);
+/// The same with shortened prompts, for lists and events.
+nlohmann::json short_json(Job job);
 
-/// Where many jobs are told of, or one many times, their prompts have at most this many bytes.
+/// The most bytes of a prompt in lists and events.
 inline constexpr std::size_t kShortPromptBytes = 1000;
-/// Cuts longer prompts between two characters, and puts an ellipsis there.
-void shorten_prompts(JobSettings& settings);
+/// Cuts longer prompts between two characters and appends an ellipsis.
+void shorten_prompts(JobRequest& request);
 
 inline constexpr int kMostFace = 1000;
-/// Of the text that the store keeps: two prompts of 64 KiB, each byte escaped, and an error.
+/// The most bytes of kept_text(): two prompts of 64 KiB with each byte escaped, and an error.
 inline constexpr std::size_t kMostKeptBytes = std::size_t{1} << 20U;
 
-/// The part of a job that the store keeps as text, and back. Throws Error(kCorrupt), whose message
-/// is UTF-8, for a text of which any part is not as kept_text() writes it: types, ranges, the
-/// number of pictures.
+/// The part of a job that the store keeps as text, and its parser. Throws Error(kCorrupt), with a
+/// UTF-8 message, for any text that kept_text() would not write: wrong types, ranges or number of
+/// pictures.
 std::string kept_text(const Job& job);
 void take_kept_text(Job& job, std::string_view text);
 

@@ -22,10 +22,10 @@ bool is_of_the_photos(const std::string& name) {
 
 void remove_all_of(const std::vector<fs::path>& paths) {
   std::error_code ignored;
-  for (const fs::path& path : paths) fs::remove(path, ignored);  // a link itself, not its target
+  for (const fs::path& path : paths) fs::remove(path, ignored);  // removes links, not their targets
 }
 
-/// Calls see(name, path, is_file) for all that lies in the folder.
+/// Calls see(name, path, is_file) for every entry of the folder.
 template <typename F>
 void look_through(const fs::path& folder, F&& see) {
   std::error_code ignored;
@@ -48,7 +48,7 @@ void JobFiles::tidy(const Job& job) const {
   if (!job.ended_already()) return;
   std::vector<fs::path> unwanted;
   look_through(folder_, [&](const std::string& name, const fs::path& path, bool) {
-    if (name == "run.resume" || (is_of_the_photos(name) && !job.keep_photo))
+    if (name == "run.resume" || (is_of_the_photos(name) && !job.request.keep_photo))
       unwanted.push_back(path);
   });
   remove_all_of(unwanted);

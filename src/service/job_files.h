@@ -1,9 +1,9 @@
-// The files of one job, in a folder of its own:
+// The files of one job, in its own folder:
 //
-//   photo, pose                what was sent
-//   photo.json, pose.json      the face found in it, or the saved identity: looked for once
-//   run.resume                 the steps of the picture in progress (pipeline/resume.h)
-//   0.png, 1.png, ...          the pictures that are done
+//   photo, pose                as sent
+//   photo.json, pose.json      the face found in it, or the saved identity; detected once
+//   run.resume                 the state of the current picture (pipeline/resume.h)
+//   0.png, 1.png, ...          the finished pictures
 #pragma once
 
 #include <filesystem>
@@ -22,22 +22,23 @@ class JobFiles {
   const std::filesystem::path& folder() const { return folder_; }
   std::filesystem::path photo() const { return folder_ / "photo"; }
   std::filesystem::path pose() const { return folder_ / "pose"; }
-  /// The face in photo() or pose().
+  /// The file for the face in photo() or pose().
   static std::filesystem::path face_in(const std::filesystem::path& photo);
   std::filesystem::path saved_run() const { return folder_ / "run.resume"; }
   std::filesystem::path picture(std::size_t n) const;
 
-  /// Removes what a kill left half written, links, and of a job that has ended its photos (unless
-  /// they shall be kept) and steps. Only names of ours are touched. Nobody may write in the folder
-  /// meanwhile. Errors are ignored: the next start tries it again.
+  /// Removes partial files that a kill left, and links; if the job has ended, also its photos
+  /// (unless kept) and steps. Only known names are touched. Nobody may write to the folder
+  /// meanwhile. Errors are ignored: the next start tries again.
   void tidy(const Job& job) const;
 
  private:
   std::filesystem::path folder_;
 };
 
-/// Removes in `folder` what an OutputFile left when the program was killed, and links and other
-/// things that are no regular files and whose name `is_ours` knows. Errors are ignored.
+/// Removes from `folder` what an OutputFile left when the program was killed, and links and other
+/// entries that are not regular files but have a name for which `is_ours` is true. Errors are
+/// ignored.
 void sweep_folder(const std::filesystem::path& folder,
                   const std::function<bool(const std::string& name)>& is_ours);
 

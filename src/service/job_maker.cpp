@@ -38,74 +38,73 @@ std::stop_token token_of(const Board& board) {
 
 }  // namespace
 
-JobMaker::JobMaker(Engine& engine, Store& store, Board& board, const Options& options,
-                   std::function<void()> between, Job& job)
+JobMaker::JobMaker(Engine& engine, Store& store, Board& board, std::function<void()> between,
+                   Job& job)
     : engine_(engine),
       store_(store),
       board_(board),
-      options_(options),
       between_(std::move(between)),
       job_(job),
       files_(store.folder_of(job.id)),
       stop_(token_of(board)),
-      patience_(options.patience) {}
+      patience_(board.options.patience) {}
 
 void JobMaker::make() {
   count_start();
-  const Identity person = patiently([&] { return person_of("photo", job_.face); });
+  const Identity person = patiently([&] { return person_of("photo", job_.request.face); });
   const Identity stands = patiently([&] { return person_in_pose(person); });
   const ModelFacts& model = engine_.facts();
-  Request request = request_of(job_.settings, model.native_guidance);
-  const Size size = size_of(job_.settings, stands.image_size, model.native_side);
+  Request request = request_of(job_.request, model.native_guidance);
+  const Size size = size_of(job_.request, stands.image_size, model.native_side);
   request.width = size.w;
   request.height = size.h;
   settle(request);
   const Keypoints keypoints = scale_keypoints(stands, size);
-  while (static_cast<int>(job_.pictures.size()) < job_.settings.count) {
-    request.seed = *job_.settings.seed + job_.pictures.size();
+  while (static_cast<int>(job_.pictures.size()) < job_.request.count) {
+    request.seed = *job_.request.seed + job_.pictures.size();
     make_picture(request, person, keypoints);
   }
 }
 
-/// A job with which the program ends again and again is given up, but not while it comes further.
+/// Gives up a job that ends the program again and again, unless it makes progress.
 void JobMaker::count_start() {
   const JobGain now = patiently([&] { return gain(); });
   if (now > job_.gain) {
     job_.gain = now;
     job_.begun = 0;
   }
-  if (++job_.begun > options_.begin_limit) {
-    fail(ErrorKind::kInternal, "the program ended {} times while it made this job",
-         options_.begin_limit);
+  if (++job_.begun > board_.options.begin_limit) {
+    fail(ErrorKind::kInternal, "the program ended {} times while making this job",
+         board_.options.begin_limit);
   }
   patiently([&] { store_.update(job_); });
 }
 
 JobGain JobMaker::gain() const {
   JobGain gain{.pictures = static_cast<int>(job_.pictures.size())};
-  if (!job_.settings.seed || !is_there(files_.saved_run())) return gain;
+  if (!job_.request.seed || !is_there(files_.saved_run())) return gain;
   try {
     const SavedRun run = load_saved_run(files_.saved_run());
-    if (run.request.seed == *job_.settings.seed + job_.pictures.size())
+    if (run.request.seed == *job_.request.seed + job_.pictures.size())
       gain.step = std::min(run.step, most_of_job(parameters::kSteps) + 1);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kDevice) throw;
-    // A damaged one: nothing is gained.
+    // Damaged: it counts as no gain.
   }
   return gain;
 }
 
-/// The face in the part of the request, "photo" or "pose".
+/// The face in a part of the request, "photo" or "pose".
 Identity JobMaker::person_of(const std::string& part, int face) {
   const bool is_pose = part == "pose";
   try {
     return person_in(is_pose ? files_.pose() : files_.photo(),
                      is_pose ? "the pose photo" : "the photo", face);
   } catch (const Error& error) {
-    const bool is_its = error.kind() != ErrorKind::kDevice &&
-                        error.kind() != ErrorKind::kCancelled &&
-                        error.kind() != ErrorKind::kInternal;
-    if (is_its) throw PhotoError(part, error);
+    const bool is_photos_fault = error.kind() != ErrorKind::kDevice &&
+                                 error.kind() != ErrorKind::kCancelled &&
+                                 error.kind() != ErrorKind::kInternal;
+    if (is_photos_fault) throw PhotoError(part, error);
     throw;
   }
 }
@@ -117,7 +116,7 @@ Identity JobMaker::person_in(const fs::path& photo, const std::string& what, int
   const std::vector<Face>& faces = sight.found.faces;
   if (faces.empty()) fail_without_face(what, sight.found);
   if (face >= static_cast<int>(faces.size())) {
-    fail(ErrorKind::kArgument, "face: {} shows {} faces, face {} came (they count from 0)", what,
+    fail(ErrorKind::kArgument, "face: {} shows {} faces, got face {} (counted from 0)", what,
          faces.size(), face);
   }
   const Identity identity = identity_of(faces[static_cast<std::size_t>(face)], sight.frame);
@@ -131,24 +130,31 @@ Identity JobMaker::person_in_pose(const Identity& person) {
   return posed ? person_of("pose", 0) : person;
 }
 
-/// Plans the pictures, and writes down what the request left open: after a crash it must be the
-/// same.
+/// Plans the pictures and stores what the request left open: it must be the same after a crash.
 void JobMaker::settle(const Request& request) {
   job_.warnings = patiently([&] { return engine_.pipeline(stop_).warnings(request, stop_); });
   const PlanAnswer plan = patiently([&] { return engine_.plan(request, stop_); });
   if (!plan.fits) throw Error(ErrorKind::kMemory, *plan.refusal);
-  if (!job_.settings.seed) job_.settings.seed = random_seed();
-  if (!job_.settings.guidance) job_.settings.guidance = request.guidance;
-  job_.settings.width = request.width;
-  job_.settings.height = request.height;
+  if (!job_.request.seed) job_.request.seed = random_seed();
+  if (!job_.request.guidance) job_.request.guidance = request.guidance;
+  job_.request.width = request.width;
+  job_.request.height = request.height;
   patiently([&] { store_.update(job_); });
   const auto left =
-      static_cast<double>(job_.settings.count) - static_cast<double>(job_.pictures.size());
+      static_cast<double>(job_.request.count) - static_cast<double>(job_.pictures.size());
   const std::lock_guard guard(board_.mutex);
+  publish();
+  Progress& progress = board_.running->job.progress;
+  progress.planned_bytes = plan.peak_bytes;
+  progress.seconds_planned = plan.seconds * left;
+  progress.seconds_left = plan.seconds * left;
+}
+
+/// Shows the job on the board. Its progress is kept there alone. Call with the board's mutex.
+void JobMaker::publish() {
+  Progress progress = std::move(board_.running->job.progress);
   board_.running->job = job_;
-  board_.running->progress.planned_bytes = plan.peak_bytes;
-  board_.running->progress.seconds_planned = plan.seconds * left;
-  board_.running->progress.seconds_left = plan.seconds * left;
+  board_.running->job.progress = std::move(progress);
 }
 
 std::optional<Generation> JobMaker::saved_generation(const Request& request) {
@@ -158,7 +164,7 @@ std::optional<Generation> JobMaker::saved_generation(const Request& request) {
     if (run.request.seed == request.seed) return engine_.pipeline(stop_).resume(run, stop_);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kCancelled || error.kind() == ErrorKind::kDevice) throw;
-    // Made by other models or settings of the service: begun anew.
+    // Saved with other models or settings of the service: start over.
   }
   return std::nullopt;
 }
@@ -184,9 +190,9 @@ void JobMaker::make_picture(Request request, const Identity& person, const Keypo
   patiently([&] { store_.update(job_); });
   remove_file(files_.saved_run());
   board_.change([&] {
-    board_.running->job = job_;
+    publish();
     board_.running->preview.reset();
-    board_.running->progress.step = 0;
+    board_.running->job.progress.step = 0;
     ++board_.counts.pictures;
   });
 }
@@ -194,12 +200,12 @@ void JobMaker::make_picture(Request request, const Identity& person, const Keypo
 void JobMaker::make_steps(Generation& generation, Size size) {
   const Clock::time_point begin = Clock::now();
   const int first = generation.step();
-  // After a crash the first step is saved at once, so that it counts as gained.
-  Clock::time_point save_at = job_.begun > 1 ? begin : begin + options_.save_every;
+  // After a crash the first step is saved at once, so that it counts as a gain.
+  Clock::time_point save_at = job_.begun > 1 ? begin : begin + board_.options.save_every;
   Clock::time_point shown_at{};
   board_.change([&] {
-    board_.running->progress.stage = "steps";
-    board_.running->progress.step = first;
+    board_.running->job.progress.stage = "steps";
+    board_.running->job.progress.step = first;
   });
   try {
     while (true) {
@@ -214,12 +220,12 @@ void JobMaker::make_steps(Generation& generation, Size size) {
       board_.changed();
       if (Clock::now() >= save_at) {
         keep_steps(generation);
-        save_at = Clock::now() + options_.save_every;
+        save_at = Clock::now() + board_.options.save_every;
       }
       between_();
     }
   } catch (const Error& error) {
-    // Of a run that its user ended nothing is kept.
+    // Keeps nothing of a run that the user cancelled.
     const auto by_user = [&] {
       const std::lock_guard guard(board_.mutex);
       return board_.running->cancelled;
@@ -230,18 +236,18 @@ void JobMaker::make_steps(Generation& generation, Size size) {
   }
 }
 
-/// `seconds` are those of all steps since `first`, `step_seconds` those of the last one.
+/// `seconds`: of all steps since `first`; `step_seconds`: of the last one.
 void JobMaker::tell_step(const Generation& generation, int first, double seconds,
                          double step_seconds) {
   const int left = generation.steps() - generation.step();
   const double mean = seconds / (generation.step() - first);
   const std::lock_guard guard(board_.mutex);
   RunningJob& running = *board_.running;
-  running.progress.step = generation.step();
+  running.job.progress.step = generation.step();
   const double pictures =
-      static_cast<double>(job_.settings.count) - static_cast<double>(running.job.pictures.size());
-  const double planned = running.progress.seconds_planned.value_or(0) / pictures;
-  running.progress.seconds_left =
+      static_cast<double>(job_.request.count) - static_cast<double>(running.job.pictures.size());
+  const double planned = running.job.progress.seconds_planned.value_or(0) / pictures;
+  running.job.progress.seconds_left =
       left * mean + (pictures - 1) * std::max(planned, generation.steps() * mean);
   ++board_.counts.steps;
   board_.counts.step_seconds += step_seconds;
@@ -256,24 +262,24 @@ void JobMaker::show(const Generation& generation, Size size) {
       std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())};
 }
 
-/// For the case of a crash: a disk without room for it is no reason to stop.
+/// Saves the state in case of a crash; a full disk is no reason to stop.
 void JobMaker::keep_steps(const Generation& generation) const {
   try {
     save(generation.saved(), files_.saved_run());
   } catch (const Error&) {
-    // The steps live on in memory, and the picture will need the disk.
+    // The steps are still in memory; writing the picture will report the disk's error.
   }
 }
 
 void JobMaker::set_stage(const std::string& stage) {
-  board_.change([&] { board_.running->progress.stage = stage; });
+  board_.change([&] { board_.running->job.progress.stage = stage; });
 }
 
 void JobMaker::wait_for_device(const Error& error) {
   const auto pause = patience_.next();
   if (!pause) throw Error(error);
   Log::stderr_log().line("device error", "job " + job_.id, error.what());
-  board_.change([&] { board_.running->progress.waiting = {error.what(), patience_.tries()}; });
+  board_.change([&] { board_.running->job.progress.waiting = {error.what(), patience_.tries()}; });
   const Clock::time_point end = Clock::now() + *pause;
   while (true) {
     check_stop(stop_);
@@ -290,7 +296,7 @@ void JobMaker::wait_for_device(const Error& error) {
 void JobMaker::went_on() {
   if (patience_.tries() == 0) return;
   patience_.reset();
-  board_.change([&] { board_.running->progress.waiting.reset(); });
+  board_.change([&] { board_.running->job.progress.waiting.reset(); });
 }
 
 }  // namespace semblance::service

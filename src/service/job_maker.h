@@ -1,5 +1,5 @@
-// Makes the pictures of one job, step by step, and keeps what is done on disk. A device that fails
-// meanwhile is waited for (patience.h) with all steps kept.
+// Makes the pictures of one job, step by step, and keeps finished work on disk. If a device fails,
+// it waits and retries (patience.h) without losing steps.
 #pragma once
 
 #include <chrono>
@@ -17,7 +17,7 @@
 
 namespace semblance::service {
 
-/// What a photo of the request is the cause of.
+/// An error caused by a photo in the request.
 class PhotoError : public Error {
  public:
   /// `part`: "photo" or "pose".
@@ -30,20 +30,13 @@ class PhotoError : public Error {
 
 class JobMaker {
  public:
-  struct Options {
-    int begin_limit = 3;
-    std::chrono::milliseconds save_every{2000};
-    PatienceOptions patience = {};
-  };
+  /// `job` is the board's running job. `between` is called between two steps, and while waiting for
+  /// a device.
+  JobMaker(Engine& engine, Store& store, Board& board, std::function<void()> between, Job& job);
 
-  /// `job` is the one that runs on the board. `between` is called between two steps, and while a
-  /// device is waited for.
-  JobMaker(Engine& engine, Store& store, Board& board, const Options& options,
-           std::function<void()> between, Job& job);
-
-  /// Throws Error(kCancelled) where the job is stopped, by its user or by the service's end;
-  /// Error(kInternal) where it was begun too often without gaining a step; and what ends it, as a
-  /// PhotoError where a photo is the cause.
+  /// Throws Error(kCancelled) if the job is stopped, by the user or by the service's end;
+  /// Error(kInternal) if it was begun too often without gaining a step; and whatever else ends it,
+  /// as a PhotoError if a photo is the cause.
   void make();
 
  private:
@@ -53,6 +46,7 @@ class JobMaker {
   Identity person_of(const std::string& part, int face);
   Identity person_in_pose(const Identity& person);
   void settle(const Request& request);
+  void publish();
   void make_picture(Request request, const Identity& person, const Keypoints& keypoints);
   std::optional<Generation> saved_generation(const Request& request);
   void make_steps(Generation& generation, Size size);
@@ -63,7 +57,7 @@ class JobMaker {
   void wait_for_device(const Error& error);
   void went_on();
 
-  /// Gives what work() gives. Where a device fails, work() is called again later.
+  /// Returns work()'s result. If a device fails, calls work() again later.
   template <typename F>
   auto patiently(F&& work) {
     while (true) {
@@ -87,7 +81,6 @@ class JobMaker {
   Engine& engine_;
   Store& store_;
   Board& board_;
-  Options options_;
   std::function<void()> between_;
   Job& job_;
   JobFiles files_;

@@ -20,7 +20,7 @@ void check_prompt(std::string_view field, std::string_view prompt) {
   if (const auto problem = text_problem(parameters::kPrompt, prompt)) refuse_value(field, *problem);
 }
 
-void check_settings(const JobSettings& s, const FieldNames& name_of) {
+void check_settings(const JobRequest& s, const FieldNames& name_of) {
   const bool has_size = s.width != 0 || s.height != 0;
   each_job_parameter(
       [&](const Parameter& row, const auto& value) {

@@ -1,68 +1,75 @@
-// What other services' requests come to: one job of ours. Plain values, no queue and no model.
+// What a client asks the service for, in any of its APIs. Plain values, no queue and no model.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "pipeline/request.h"
 #include "service/http.h"
 
 namespace semblance::service {
 
-/// What a job asks for: a picture, of which sides, guidance and seed may be left open, and how
-/// many.
-struct JobSettings : Request {
-  int count = 1;
+/// A photo in a request.
+struct Photo {
+  std::string name;                                 // the request's name for it, for errors
+  std::string_view bytes = {};                      // the file, in the request's body; empty: none
+  std::shared_ptr<const std::string> decoded = {};  // the file, if the body only encodes it
+
+  void take(std::string file) {
+    decoded = std::make_shared<const std::string>(std::move(file));
+    bytes = *decoded;
+  }
+  void drop() { bytes = {}, decoded.reset(); }
 };
 
-/// each_parameter() with the row of the count.
+/// Pictures of a person. The size, guidance and seed may be left open. Photos are dropped once they
+/// are on disk.
+struct JobRequest : Request {
+  int count = 1;  // pictures
+  Photo photo = {.name = "photo"};
+  std::string identity_id = {};   // a saved identity, instead of the photo
+  int face = 0;                   // index in the photo, the largest first
+  Photo pose = {.name = "pose"};  // its face's place replaces the photo's
+  bool keep_photo = false;
+  std::string repeat_key = {};  // a repeated request with this key gets the same job; empty: none
+  std::string digest = {};      // of the whole request, 64 hexadecimal digits; empty without a key
+  bool begins_anew = false;     // ignores an older job with the same repeat_key
+};
+
+/// each_parameter() plus the count's row.
 template <typename F, typename... S>
 constexpr void each_job_parameter(F&& f, S&... s) {
   each_parameter(f, s...);
   f(parameters::kCount, s.count...);
 }
 
-/// What a job can have, as a whole number.
+/// The service's limit of a parameter, as a whole number.
 inline int most_of_job(const Parameter& row) {
   return static_cast<int>(most_of(row, Asker::kService));
 }
 
-struct JobRequest {
-  JobSettings settings = {};
-  std::string photo = {};  // a picture's file, as it came
-  std::optional<std::string> pose = {};
-  // What the request calls the two, for errors.
-  std::string photo_name = "photo";
-  std::string pose_name = "pose";
-  /// What was asked for and has no effect here, in words: to be given back with the result.
-  std::vector<std::string> warnings = {};
+/// A JSON response's text before and after its pictures, which are JSON values separated by commas.
+struct ResponseFrame {
+  std::string before;
+  std::string after;
 };
 
-/// A picture that was made.
-struct MadePicture {
-  Body base64 = {};  // its file, in the format that was asked for, in base64
-  int width = 0;
-  int height = 0;
-  std::uint64_t seed = 0;
-  std::string url = {};
-};
-
-/// What a request calls a parameter.
+/// The request's name for a parameter.
 using FieldNames = std::function<std::string(const Parameter& row)>;
 
-/// Throws HttpError 400 for values of `settings` that no job can have.
+/// Throws HttpError 400 for values of `request` that no job may have.
 void check_settings(
-    const JobSettings& settings,
+    const JobRequest& request,
     const FieldNames& name_of = [](const Parameter& row) { return std::string(row.name); });
 
-/// The same for one prompt, before it is copied anywhere.
+/// The same for a prompt, before it is copied anywhere.
 void check_prompt(std::string_view field, std::string_view prompt);
 
-/// HttpError 400 with code "argument": "cannot take FIELD: PROBLEM", as problem_of() says it.
+/// HttpError 400 with code "argument": "cannot take FIELD: PROBLEM", with problem_of()'s text.
 [[noreturn]] void refuse_value(std::string_view field, std::string_view problem);
 
 /// HttpError 400 with code "argument": "cannot take FIELD: RULE, got VALUE".

@@ -31,10 +31,11 @@ TEST(Job, TimesAreRfc3339) {
   EXPECT_EQ(time_text(Time(std::chrono::milliseconds(kMostTimeMs))), "9999-12-31T23:59:59.999Z");
 }
 
-TEST(Job, AQueuedOneAsJson) {
+TEST(Job, QueuedAsJson) {
   Job job{.id = "0123456789abcdef0123", .created = kNow};
-  job.settings.prompt = "x";
-  const json value = to_json(job, {}, 2);
+  job.request.prompt = "x";
+  job.progress.position = 2;
+  const json value = to_json(job);
   EXPECT_EQ(value["id"], job.id);
   EXPECT_EQ(value["state"], "queued");
   EXPECT_EQ(value["position"], 2);
@@ -42,7 +43,7 @@ TEST(Job, AQueuedOneAsJson) {
   for (const char* key :
        {"started", "ended", "waiting", "seconds_left", "seconds_planned", "planned_bytes", "error"})
     EXPECT_TRUE(value.at(key).is_null()) << key;
-  EXPECT_EQ(value["settings"], to_json(job.settings));
+  EXPECT_EQ(value["settings"], to_json(job.request));
   EXPECT_EQ(value["image"], 0);
   EXPECT_EQ(value["step"], 0);
   EXPECT_EQ(value["steps"], 30);
@@ -58,7 +59,7 @@ TEST(Job, WarningsAsJsonInTheServicesLanguage) {
                    .tokens = 77,
                    .detail = "on \"ice\""},
                   {.kind = Warning::Kind::kSampler, .detail = "DDIMScheduler"}};
-  const json english = to_json(job, {}, {})["warnings"];
+  const json english = to_json(job)["warnings"];
   EXPECT_EQ(english[0], json({{"code", "prompt_weights"},
                               {"param", "prompt"},
                               {"message",
@@ -75,29 +76,28 @@ TEST(Job, WarningsAsJsonInTheServicesLanguage) {
   EXPECT_TRUE(english[2]["param"].is_null());
   set_language(Language::kSpanish);
   const std::vector<std::string> spanish = texts_of(job.warnings, language());
-  EXPECT_EQ(to_json(job, {}, {})["warnings"][1]["message"], spanish[1]);
+  EXPECT_EQ(to_json(job)["warnings"][1]["message"], spanish[1]);
   set_language(Language::kEnglish);
   EXPECT_EQ(spanish[1], "negative_prompt: el modelo lee 77 tokens; queda fuera: \"on \"ice\"\"");
 }
 
-TEST(Job, AnEndedOneAsJson) {
+TEST(Job, EndedAsJson) {
   Job job{.id = "0123456789abcdef0123",
           .state = JobState::kFailed,
           .created = kNow,
           .started = kNow + 1s,
-          .ended = kNow + 2s,
-          .face = 3,
-          .keep_photo = true};
+          .ended = kNow + 2s};
+  job.request.face = 3;
+  job.request.keep_photo = true;
   job.pictures = {{{128, 64}, 18446744073709551615U}, {{8, 16}, 4}};
   job.error = {"memory", "it did not fit", "photo"};
-  const json value = to_json(job,
-                             {.step = 4,
-                              .stage = "steps",
-                              .waiting = Waiting{"no room", 3},
-                              .seconds_left = 1.5,
-                              .seconds_planned = 9,
-                              .planned_bytes = 7},
-                             {});
+  job.progress = {.step = 4,
+                  .stage = "steps",
+                  .waiting = Waiting{"no room", 3},
+                  .seconds_left = 1.5,
+                  .seconds_planned = 9,
+                  .planned_bytes = 7};
+  const json value = to_json(job);
   EXPECT_EQ(value["state"], "failed");
   EXPECT_TRUE(value["position"].is_null());
   EXPECT_EQ(value["started"], "2027-01-15T08:00:01.123Z");
@@ -120,8 +120,8 @@ TEST(Job, AnEndedOneAsJson) {
             json({{"message", "it did not fit"}, {"code", "memory"}, {"param", "photo"}}));
 }
 
-TEST(Job, LongPromptsAreShortenedBetweenTwoCharacters) {
-  JobSettings settings{{.prompt = std::string(1000, 'a'), .negative = std::string(1001, 'b')}};
+TEST(Job, LongPromptsAreCutBetweenTwoCharacters) {
+  JobRequest settings{{.prompt = std::string(1000, 'a'), .negative = std::string(1001, 'b')}};
   shorten_prompts(settings);
   EXPECT_EQ(settings.prompt, std::string(1000, 'a'));
   EXPECT_EQ(*settings.negative, std::string(997, 'b') + "\u2026");
@@ -134,10 +134,12 @@ TEST(Job, LongPromptsAreShortenedBetweenTwoCharacters) {
   EXPECT_FALSE(settings.negative);
 }
 
-TEST(Job, KeptTextGoesThereAndBack) {
-  Job job{.id = "j", .face = 2, .keep_photo = true, .begun = 1, .gain = {1, 7}};
-  job.settings.prompt = "x";
-  job.settings.seed = 18446744073709551615U;
+TEST(Job, KeptTextRoundTrips) {
+  Job job{.id = "j", .begun = 1, .gain = {1, 7}};
+  job.request.face = 2;
+  job.request.keep_photo = true;
+  job.request.prompt = "x";
+  job.request.seed = 18446744073709551615U;
   job.pictures = {{{128, 64}, 5}};
   job.warnings = {
       {.kind = Warning::Kind::kPromptCut, .in_negative = true, .tokens = 77, .detail = "ice"}};
@@ -154,7 +156,7 @@ TEST(Job, KeptTextGoesThereAndBack) {
 
 TEST(Job, ADamagedKeptTextIsAnError) {
   Job whole{.id = "j"};
-  whole.settings.prompt = "x";
+  whole.request.prompt = "x";
   whole.pictures = {{{128, 64}, 5}};
   const json kept = json::parse(kept_text(whole));
   const auto expect_corrupt = [](const std::string& text) {
@@ -166,7 +168,7 @@ TEST(Job, ADamagedKeptTextIsAnError) {
   for (const auto& [key, value] : kept.items()) {
     json less = kept;
     less.erase(key);
-    // Of these two earlier versions did not know.
+    // Earlier versions did not write these two.
     if (key != "gain" && key != "warnings") expect_corrupt(less.dump());
     json wrong = kept;
     wrong[key] = "text";

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "image/decode.h"
@@ -23,11 +22,11 @@ void write_bytes(const fs::path& path, std::string_view bytes) {
   file.commit();
 }
 
-void check_photo(const std::string& what, std::string_view bytes, std::string_view param) {
+void check_photo(const std::string& what, const Photo& photo) {
   try {
-    probe(*file_over(what, bytes));
+    probe(*file_over(what, photo.bytes));
   } catch (const Error& error) {
-    throw HttpError(error, param);
+    throw HttpError(error, photo.name);
   }
 }
 
@@ -37,29 +36,14 @@ HttpError no_job(const std::string& id) {
 
 }  // namespace
 
-nlohmann::json JobView::json() const { return to_json(job, progress, position); }
-
-nlohmann::json JobView::short_json() const {
-  Job brief = job;
-  shorten_prompts(brief.settings);
-  return to_json(brief, progress, position);
-}
-
 Jobs::Jobs(Engine& engine, Store& store, const JobsOptions& options)
-    : store_(store), options_(options) {
-  // The program may have ended between a job's end and what comes after it.
+    : store_(store), board_(options) {
+  // The program may have ended after a job's end but before its photos were deleted.
   for (const Job& job : store.list(std::numeric_limits<int>::max())) forget_photos(job);
-  worker_.emplace(engine, store, board_, tasks_,
-                  Worker::Options{.keep_count = options.keep_count,
-                                  .keep_age = options.keep_age,
-                                  .release_after = options.release_after,
-                                  .making = {.begin_limit = options.begin_limit,
-                                             .save_every = options.save_every,
-                                             .patience = options.patience}},
-                  [this] {
-                    cancel_abandoned();
-                    tasks_.run();
-                  });
+  worker_.emplace(engine, store, board_, tasks_, [this] {
+    cancel_abandoned();
+    tasks_.run();
+  });
 }
 
 Jobs::~Jobs() { stop(); }
@@ -80,7 +64,7 @@ bool Jobs::accepts() const {
 
 std::optional<std::uint64_t> Jobs::planned_bytes() const {
   const std::lock_guard guard(board_.mutex);
-  return board_.running ? board_.running->progress.planned_bytes : std::nullopt;
+  return board_.running ? board_.running->job.progress.planned_bytes : std::nullopt;
 }
 
 JobCounts Jobs::counts() const {
@@ -94,62 +78,61 @@ JobCounts Jobs::counts() const {
   return counts;
 }
 
-/// A client that was cut off and asks again: what it had is gone on with.
-std::optional<JobView> Jobs::repeated(const NewJob& request) {
+/// The job of a client that was cut off and repeats its request.
+std::optional<Job> Jobs::repeated(const JobRequest& request) {
   if (request.begins_anew) return std::nullopt;
   const std::optional<Job> known = store_.find_repeated(request.repeat_key);
-  if (known && known->digest != request.digest) {
+  if (known && known->request.digest != request.digest) {
     throw HttpError(422, "key_reused",
-                    "cannot take Idempotency-Key: it came before with another request\n  send a "
-                    "new key with a new request",
+                    "cannot take Idempotency-Key: it was used before with another request\n  send "
+                    "a new key with a new request",
                     "Idempotency-Key");
   }
   if (!known || known->state == JobState::kCancelled || known->state == JobState::kFailed)
     return std::nullopt;
   {
     const std::lock_guard guard(board_.mutex);
-    // It may be about to end as cancelled.
+    // The running job may be about to end as cancelled.
     if (board_.running && board_.running->job.id == known->id && board_.running->cancelled)
       return std::nullopt;
     attendances_.take_back(known->id);
   }
-  return view_of(*known);
+  return with_progress(*known);
 }
 
 void Jobs::refuse_where_full() const {
-  if (store_.queued() < options_.queue_limit) return;
+  if (store_.queued() < board_.options.queue_limit) return;
   double seconds_left = 0;
   {
     const std::lock_guard guard(board_.mutex);
-    if (board_.running) seconds_left = board_.running->progress.seconds_left.value_or(0);
+    if (board_.running) seconds_left = board_.running->job.progress.seconds_left.value_or(0);
   }
   throw HttpError(429, "queue_full",
-                  fmt::format("{} jobs wait already, which is the most\n  try again later",
-                              options_.queue_limit))
+                  fmt::format("the queue is full: {} jobs are waiting\n  try again later",
+                              board_.options.queue_limit))
       .after(std::chrono::seconds(static_cast<int>(std::clamp(seconds_left, 1.0, 60.0))));
 }
 
-/// The saved identity that the request names; empty where it has a photo.
-std::string Jobs::identity_text(const NewJob& request) const {
+/// The saved identity named by the request; empty if it has a photo.
+std::string Jobs::identity_text(const JobRequest& request) const {
   if (request.identity_id.empty()) return {};
   if (!store_.find_identity(request.identity_id))
     throw HttpError(404, "not_found", "there is no such identity", "identity");
   return read_small_file(store_.identity_file(request.identity_id), kMostIdentityBytes);
 }
 
-/// Writes the files, then the row that makes them a job: what a kill leaves in between belongs to
-/// nothing and is removed at the next start. Gives the other job where one of the same key came
-/// first.
-std::optional<JobView> Jobs::add(const NewJob& request, const Job& job,
-                                 const std::string& identity) {
+/// Writes the files, then the database row: after a kill in between, the next start removes the
+/// files. Returns the other job if one with the same key was added first.
+std::optional<Job> Jobs::add(const JobRequest& request, const Job& job,
+                             const std::string& identity) {
   const JobFiles files(store_.new_folder_of(job.id));
   if (identity.empty()) {
-    write_bytes(files.photo(), request.photo);
+    write_bytes(files.photo(), request.photo.bytes);
   } else {
     write_bytes(JobFiles::face_in(files.photo()), identity);
   }
-  if (!request.pose.empty()) write_bytes(files.pose(), request.pose);
-  // Again, and now so that no other request comes in between.
+  if (!request.pose.bytes.empty()) write_bytes(files.pose(), request.pose.bytes);
+  // Checked again, now under the lock.
   const std::lock_guard guard(submitting_);
   if (auto known = repeated(request)) return known;
   refuse_where_full();
@@ -157,19 +140,15 @@ std::optional<JobView> Jobs::add(const NewJob& request, const Job& job,
   return std::nullopt;
 }
 
-JobView Jobs::submit(const NewJob& request) {
-  if (!accepts()) throw HttpError(503, "shutting_down", "the service is about to end");
+Job Jobs::submit(const JobRequest& request) {
+  if (!accepts()) throw HttpError(503, "shutting_down", "the service is shutting down");
   if (auto known = repeated(request)) return std::move(*known);
   refuse_where_full();
-  Job job{.id = Store::new_id(),
-          .created = now(),
-          .settings = request.settings,
-          .face = request.face,
-          .keep_photo = request.keep_photo,
-          .repeat_key = request.repeat_key,
-          .digest = request.digest};
-  if (request.identity_id.empty()) check_photo("the photo", request.photo, request.photo_name);
-  if (!request.pose.empty()) check_photo("the pose photo", request.pose, request.pose_name);
+  Job job{.id = Store::new_id(), .created = now(), .request = request};
+  job.request.photo.drop();
+  job.request.pose.drop();
+  if (request.identity_id.empty()) check_photo("the photo", request.photo);
+  if (!request.pose.bytes.empty()) check_photo("the pose photo", request.pose);
   const std::string identity = identity_text(request);
   try {
     if (auto known = add(request, job, identity)) {
@@ -181,42 +160,40 @@ JobView Jobs::submit(const NewJob& request) {
     throw;
   }
   board_.changed();
-  return view_of(std::move(job));
+  return with_progress(std::move(job));
 }
 
-JobView Jobs::view_of(Job job) const {
+Job Jobs::with_progress(Job job) const {
   {
     const std::lock_guard guard(board_.mutex);
-    if (board_.running && board_.running->job.id == job.id)
-      return {.job = board_.running->job, .progress = board_.running->progress, .position = {}};
+    if (board_.running && board_.running->job.id == job.id) return board_.running->job;
   }
-  JobView view{.job = std::move(job), .progress = {}, .position = {}};
-  if (view.job.state == JobState::kQueued) view.position = store_.position(view.job.id);
-  if (view.job.state == JobState::kDone) view.progress.step = view.job.settings.steps;
-  return view;
+  if (job.state == JobState::kQueued) job.progress.position = store_.position(job.id);
+  if (job.state == JobState::kDone) job.progress.step = job.request.steps;
+  return job;
 }
 
-JobView Jobs::view(const std::string& id) const {
+Job Jobs::get(const std::string& id) const {
   std::optional<Job> job = store_.find(id);
   if (!job) throw no_job(id);
-  return view_of(std::move(*job));
+  return with_progress(std::move(*job));
 }
 
-std::vector<JobView> Jobs::list(int most, const std::string& before) const {
-  std::vector<JobView> views;
-  for (Job& job : store_.list(most, before)) views.push_back(view_of(std::move(job)));
-  return views;
+std::vector<Job> Jobs::list(int most, const std::string& before) const {
+  std::vector<Job> jobs = store_.list(most, before);
+  for (Job& job : jobs) job = with_progress(std::move(job));
+  return jobs;
 }
 
-JobView Jobs::cancel(const std::string& id) {
+Job Jobs::cancel(const std::string& id) {
   board_.change([&] {
     if (board_.running && board_.running->job.id == id) {
       board_.running->cancelled = true;
       board_.running->stop.request_stop();
       return;
     }
-    // The worker takes a job from the queue with the board's mutex, so it cannot begin with this
-    // one meanwhile.
+    // The worker takes jobs from the queue under the board's mutex, so it cannot start this one
+    // meanwhile.
     std::optional<Job> job = store_.find(id);
     if (!job) throw no_job(id);
     if (job->ended_already()) return;
@@ -226,13 +203,13 @@ JobView Jobs::cancel(const std::string& id) {
     forget_photos(*job);
     ++board_.counts.cancelled;
   });
-  return view(id);
+  return get(id);
 }
 
 void Jobs::abandon(const std::string& id) {
   const std::optional<Job> job = store_.find(id);
   if (!job || job->ended_already() || attendances_.any(id)) return;
-  if (job->repeat_key.empty()) {
+  if (job->request.repeat_key.empty()) {
     cancel(id);
   } else {
     attendances_.leave(id, Clock::now() + kGrace);
@@ -255,7 +232,7 @@ Jobs::Attendance::~Attendance() {
   try {
     jobs_.abandon(id_);
   } catch (const std::exception&) {
-    // The disk fails: the job is made for nobody.
+    // The disk fails: the job runs although nobody waits for it.
   }
 }
 
@@ -288,7 +265,7 @@ void Jobs::forget_photos(const Job& job) const {
   try {
     JobFiles(store_.folder_of(job.id)).tidy(job);
   } catch (const Error&) {
-    // A link in its place: nothing of ours.
+    // A link in place of the folder: not ours.
   }
 }
 

@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 class JobsTest : public ServiceTest {
  protected:
-  /// Holds up the thread that computes until it is destroyed, so that jobs stay in the queue.
+  /// Blocks the compute thread until it is destroyed, so that jobs stay in the queue.
   class Pause {
    public:
     explicit Pause(Jobs& jobs)
@@ -57,18 +57,18 @@ class JobsTest : public ServiceTest {
   }
 };
 
-TEST_F(JobsTest, AJobBecomesItsPicturesAndForgetsThePhoto) {
+TEST_F(JobsTest, AJobMakesItsPicturesAndDeletesThePhoto) {
   begin();
   const std::string file = photo();
-  NewJob job = request(file);
-  job.settings.count = 2;
-  const std::string id = jobs().submit(job).job.id;
+  JobRequest job = request(file);
+  job.count = 2;
+  const std::string id = jobs().submit(job).id;
   ASSERT_TRUE(becomes(id, JobState::kDone));
-  const JobView view = jobs().view(id);
-  ASSERT_EQ(view.job.pictures.size(), 2U);
-  EXPECT_EQ(view.job.pictures[0].seed, 7U);
-  EXPECT_EQ(view.job.pictures[1].seed, 8U);
-  EXPECT_EQ(view.job.pictures[1].size, (Size{64, 64}));
+  const Job view = jobs().get(id);
+  ASSERT_EQ(view.pictures.size(), 2U);
+  EXPECT_EQ(view.pictures[0].seed, 7U);
+  EXPECT_EQ(view.pictures[1].seed, 8U);
+  EXPECT_EQ(view.pictures[1].size, (Size{64, 64}));
   EXPECT_NE(picture(id, 0), picture(id, 1));
   EXPECT_EQ(refusal([&] { jobs().picture(id, 2); }), "404 not_found");
   EXPECT_TRUE(becomes_true([&] { return !has_photo(id); }, 5s));
@@ -77,7 +77,7 @@ TEST_F(JobsTest, AJobBecomesItsPicturesAndForgetsThePhoto) {
   EXPECT_EQ(jobs().counts().steps, 4U);
 }
 
-TEST_F(JobsTest, TheEngineHearsThatItShouldStop) {
+TEST_F(JobsTest, TheEngineObeysStopRequests) {
   std::stop_source source;
   source.request_stop();
   const std::stop_token stop = source.get_token();
@@ -101,14 +101,14 @@ TEST_F(JobsTest, TheEngineHearsThatItShouldStop) {
 TEST_F(JobsTest, APhotoIsKeptOnRequest) {
   begin();
   const std::string file = photo();
-  NewJob job = request(file);
+  JobRequest job = request(file);
   job.keep_photo = true;
-  const std::string id = jobs().submit(job).job.id;
+  const std::string id = jobs().submit(job).id;
   ASSERT_TRUE(becomes(id, JobState::kDone));
   EXPECT_EQ(testing::bytes_of(folder_of(id) / "photo"), file);
 }
 
-TEST_F(JobsTest, AFullQueueIsRefusedWithATimeToComeBack) {
+TEST_F(JobsTest, AFullQueueAnswersWithRetryAfter) {
   begin({.queue_limit = 2});
   const std::string file = photo();
   {
@@ -128,52 +128,52 @@ TEST_F(JobsTest, AFullQueueIsRefusedWithATimeToComeBack) {
   jobs().submit(request(file));
 }
 
-TEST_F(JobsTest, WhatIsNoPhotoIsRefusedAndLeavesNothing) {
+TEST_F(JobsTest, ABadPhotoIsRefusedAndLeavesNothing) {
   begin();
   EXPECT_EQ(refusal([&] { jobs().submit(request("no picture")); }), "400 argument");
   const std::string file = photo();
-  NewJob posed = request(file);
-  posed.pose = "no picture";
+  JobRequest posed = request(file);
+  posed.pose.bytes = "no picture";
   EXPECT_EQ(refusal([&] { jobs().submit(posed); }), "400 argument");
-  NewJob identity = request("");
+  JobRequest identity = request("");
   identity.identity_id = "../../etc/passwd";
   EXPECT_EQ(refusal([&] { jobs().submit(identity); }), "404 not_found");
   EXPECT_EQ(job_folders(), 0);
 }
 
-TEST_F(JobsTest, ARequestThatComesAgainIsTheSameJob) {
+TEST_F(JobsTest, ARepeatedRequestIsTheSameJob) {
   begin();
   const std::string file = photo();
-  NewJob job = request(file);
+  JobRequest job = request(file);
   job.repeat_key = "key x";
   job.digest = std::string(64, 'd');
   const Pause pause(jobs());
-  const std::string id = jobs().submit(job).job.id;
-  EXPECT_EQ(jobs().submit(job).job.id, id);
+  const std::string id = jobs().submit(job).id;
+  EXPECT_EQ(jobs().submit(job).id, id);
   job.begins_anew = true;
-  const std::string other = jobs().submit(job).job.id;
+  const std::string other = jobs().submit(job).id;
   EXPECT_NE(other, id);
   job.begins_anew = false;
-  EXPECT_EQ(jobs().submit(job).job.id, other);
+  EXPECT_EQ(jobs().submit(job).id, other);
   job.digest = std::string(64, 'e');
   EXPECT_EQ(refusal([&] { jobs().submit(job); }), "422 key_reused");
   job.digest = std::string(64, 'd');
-  // What was cancelled is made anew.
+  // A cancelled job is made anew.
   jobs().cancel(other);
-  EXPECT_NE(jobs().submit(job).job.id, other);
+  EXPECT_NE(jobs().submit(job).id, other);
 }
 
 TEST_F(JobsTest, ManyTriesAtOnceAreOneJob) {
   begin();
   const std::string file = photo();
-  NewJob job = request(file);
+  JobRequest job = request(file);
   job.repeat_key = "key x";
   job.digest = std::string(64, 'd');
   std::vector<std::string> ids(8);
   {
     const Pause pause(jobs());
     std::vector<std::jthread> clients;
-    for (std::string& id : ids) clients.emplace_back([&] { id = jobs().submit(job).job.id; });
+    for (std::string& id : ids) clients.emplace_back([&] { id = jobs().submit(job).id; });
   }
   for (const std::string& id : ids) EXPECT_EQ(id, ids[0]);
   EXPECT_EQ(jobs().list(100, "").size(), 1U);
@@ -184,82 +184,81 @@ TEST_F(JobsTest, AJobWhoseClientLeftIsCancelled) {
   begin();
   const std::string file = photo();
   const Pause pause(jobs());
-  const std::string id = jobs().submit(request(file)).job.id;
+  const std::string id = jobs().submit(request(file)).id;
   {
     const Jobs::Attendance first(jobs(), id);
     { const Jobs::Attendance second(jobs(), id); }
-    EXPECT_EQ(jobs().view(id).job.state, JobState::kQueued);
+    EXPECT_EQ(jobs().get(id).state, JobState::kQueued);
   }
-  EXPECT_EQ(jobs().view(id).job.state, JobState::kCancelled);
+  EXPECT_EQ(jobs().get(id).state, JobState::kCancelled);
   EXPECT_FALSE(has_photo(id));
 }
 
-TEST_F(JobsTest, AJobThatWasDeliveredIsLeftAlone) {
+TEST_F(JobsTest, ADeliveredJobIsLeftAlone) {
   begin();
   const std::string file = photo();
   const Pause pause(jobs());
-  const std::string id = jobs().submit(request(file)).job.id;
+  const std::string id = jobs().submit(request(file)).id;
   {
     Jobs::Attendance client(jobs(), id);
     client.end();
   }
-  EXPECT_EQ(jobs().view(id).job.state, JobState::kQueued);
+  EXPECT_EQ(jobs().get(id).state, JobState::kQueued);
 }
 
 TEST_F(JobsTest, AJobWithARepeatKeyWaitsForItsClient) {
   begin();
   const std::string file = photo();
-  NewJob job = request(file, 100);
+  JobRequest job = request(file, 100);
   job.repeat_key = "key x";
   job.digest = std::string(64, 'd');
-  const std::string id = jobs().submit(job).job.id;
+  const std::string id = jobs().submit(job).id;
   { const Jobs::Attendance client(jobs(), id); }
   ASSERT_TRUE(becomes(id, JobState::kRunning));
-  // The client that comes again finds it, and nobody cancels it once the grace is over.
-  EXPECT_EQ(jobs().submit(job).job.id, id);
+  // The returning client finds it, and it is not cancelled after the grace period.
+  EXPECT_EQ(jobs().submit(job).id, id);
   const Jobs::Attendance client(jobs(), id);
   std::this_thread::sleep_for(100ms);
-  EXPECT_NE(jobs().view(id).job.state, JobState::kCancelled);
+  EXPECT_NE(jobs().get(id).state, JobState::kCancelled);
 }
 
-TEST_F(JobsTest, StopsAndGoesOnToTheSamePixels) {
+TEST_F(JobsTest, StopsAndResumesToTheSamePixels) {
   const std::string file = photo();
   begin();
-  const std::string whole = jobs().submit(request(file, 30)).job.id;
+  const std::string whole = jobs().submit(request(file, 30)).id;
   ASSERT_TRUE(becomes(whole, JobState::kDone));
-  const std::string id = jobs().submit(request(file, 30)).job.id;
-  ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step >= 5; }));
+  const std::string id = jobs().submit(request(file, 30)).id;
+  ASSERT_TRUE(becomes_true([&] { return jobs().get(id).progress.step >= 5; }));
   const std::string expected = picture(whole, 0);
   end();
   EXPECT_TRUE(fs::exists(folder_of(id) / "run.resume"));
   begin();
-  ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step > 0; }));
-  EXPECT_GE(jobs().view(id).progress.step, 5);
+  ASSERT_TRUE(becomes_true([&] { return jobs().get(id).progress.step > 0; }));
+  EXPECT_GE(jobs().get(id).progress.step, 5);
   ASSERT_TRUE(becomes(id, JobState::kDone));
   EXPECT_LE(jobs().counts().steps, 25U);
   EXPECT_EQ(picture(id, 0), expected);
-  EXPECT_EQ(jobs().view(id).job.begun, 1);
+  EXPECT_EQ(jobs().get(id).begun, 1);
   EXPECT_FALSE(fs::exists(folder_of(id) / "run.resume"));
 }
 
 TEST_F(JobsTest, AJobThatKeepsEndingTheProgramIsGivenUp) {
   Job job{.id = Store::new_id(), .state = JobState::kRunning, .begun = 3};
-  job.settings.prompt = "x";
+  job.request.prompt = "x";
   add(job);
   begin();
   ASSERT_TRUE(becomes(job.id, JobState::kFailed));
-  EXPECT_EQ(jobs().view(job.id).job.error->message,
-            "the program ended 3 times while it made this job");
+  EXPECT_EQ(jobs().get(job.id).error->message, "the program ended 3 times while making this job");
 }
 
-TEST_F(JobsTest, AJobThatGainsAStepWithEachStartIsNotGivenUp) {
+TEST_F(JobsTest, AJobThatGainsAStepAtEachStartIsNotGivenUp) {
   const std::string file = photo();
   begin();
-  const std::string whole = jobs().submit(request(file, 30)).job.id;
+  const std::string whole = jobs().submit(request(file, 30)).id;
   ASSERT_TRUE(becomes(whole, JobState::kDone));
   const std::string picture = picture_of(whole);
-  const std::string id = jobs().submit(request(file, 30)).job.id;
-  ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step >= 5; }));
+  const std::string id = jobs().submit(request(file, 30)).id;
+  ASSERT_TRUE(becomes_true([&] { return jobs().get(id).progress.step >= 5; }));
   end();
   const auto crash = [&](int begun, JobGain gain) {
     Job job = *opened_store().find(id);
@@ -268,21 +267,21 @@ TEST_F(JobsTest, AJobThatGainsAStepWithEachStartIsNotGivenUp) {
     job.gain = gain;
     opened_store().update(job);
   };
-  // At the last start there were 4 steps, now there are more.
+  // The last start had 4 steps; now there are more.
   crash(3, {0, 4});
   begin();
-  ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step > 0; }));
+  ASSERT_TRUE(becomes_true([&] { return jobs().get(id).progress.step > 0; }));
   end();
   const Job stopped = *opened_store().find(id);
   EXPECT_EQ(stopped.begun, 0);
   EXPECT_GE(stopped.gain.step, 5);
-  // None since then.
+  // No gain since then.
   crash(3, {0, 29});
   begin();
   ASSERT_TRUE(becomes(id, JobState::kFailed));
-  EXPECT_EQ(jobs().view(id).job.error->code, "internal");
+  EXPECT_EQ(jobs().get(id).error->code, "internal");
   end();
-  // Two crashes are within bounds, and the next start ends it.
+  // Two crashes are allowed; the next start finishes the job.
   Job again = stopped;
   again.begun = 2;
   again.gain = {0, 29};
@@ -295,15 +294,15 @@ TEST_F(JobsTest, AJobThatGainsAStepWithEachStartIsNotGivenUp) {
 
 TEST_F(JobsTest, AfterACrashTheFirstStepIsSavedAtOnce) {
   Job job{.id = Store::new_id(), .state = JobState::kRunning, .begun = 1};
-  job.settings = request("", 100).settings;
+  job.request = request("", 100);
   add(job);
   std::ofstream(folder_of(job.id) / "photo") << photo();
   begin({.save_every = 1h});
   EXPECT_TRUE(becomes_true([&] { return fs::exists(folder_of(job.id) / "run.resume"); }, 20s));
-  EXPECT_FALSE(jobs().view(job.id).job.ended_already()) << jobs().view(job.id).json().dump();
+  EXPECT_FALSE(jobs().get(job.id).ended_already()) << to_json(jobs().get(job.id)).dump();
 }
 
-/// A disk that fails: a file stands in the place of a job's folder.
+/// Simulates a failing disk: a file replaces a job's folder.
 class FailingFolder {
  public:
   explicit FailingFolder(fs::path folder) : folder_(std::move(folder)), aside_(folder_) {
@@ -320,51 +319,51 @@ class FailingFolder {
   fs::path folder_, aside_;
 };
 
-TEST_F(JobsTest, ADeviceThatFailsForAWhileIsWaitedFor) {
+TEST_F(JobsTest, ADeviceThatFailsForAWhileDelaysTheJob) {
   const std::string file = photo();
   begin({.patience = {.first = 20ms, .longest = 50ms, .in_all = 1h}});
-  const std::string whole = jobs().submit(request(file, 30)).job.id;
+  const std::string whole = jobs().submit(request(file, 30)).id;
   ASSERT_TRUE(becomes(whole, JobState::kDone));
-  const std::string id = jobs().submit(request(file, 30)).job.id;
-  ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step >= 3; }));
+  const std::string id = jobs().submit(request(file, 30)).id;
+  ASSERT_TRUE(becomes_true([&] { return jobs().get(id).progress.step >= 3; }));
   {
     const FailingFolder failing(folder_of(id));
     ASSERT_TRUE(becomes_true([&] {
-      const auto waiting = jobs().view(id).progress.waiting;
+      const auto waiting = jobs().get(id).progress.waiting;
       return waiting && waiting->tries >= 3;
     }));
-    const JobView view = jobs().view(id);
-    EXPECT_EQ(view.job.state, JobState::kRunning);
+    const Job view = jobs().get(id);
+    EXPECT_EQ(view.state, JobState::kRunning);
     EXPECT_NE(view.progress.waiting->message.find("0.png: Not a directory"), std::string::npos)
         << view.progress.waiting->message;
-    // Others are served meanwhile.
+    // Other work is done meanwhile.
     EXPECT_EQ(jobs().between(HttpRequest(), [](std::stop_token) { return 5; }), 5);
   }
   ASSERT_TRUE(becomes(id, JobState::kDone));
-  EXPECT_EQ(jobs().counts().steps, 60U);  // none was made twice
+  EXPECT_EQ(jobs().counts().steps, 60U);  // no step was repeated
   EXPECT_TRUE(picture_of(id) == picture_of(whole));
 }
 
-TEST_F(JobsTest, ADeviceThatFailsForGoodEndsTheJobWithItsReason) {
+TEST_F(JobsTest, ADeviceThatFailsForGoodFailsTheJobWithItsReason) {
   const std::string file = photo();
   begin({.patience = {.first = 5ms, .longest = 10ms, .in_all = 100ms}});
-  const std::string id = jobs().submit(request(file, 30)).job.id;
-  ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step >= 3; }));
+  const std::string id = jobs().submit(request(file, 30)).id;
+  ASSERT_TRUE(becomes_true([&] { return jobs().get(id).progress.step >= 3; }));
   const FailingFolder failing(folder_of(id));
   ASSERT_TRUE(becomes(id, JobState::kFailed));
-  EXPECT_EQ(jobs().view(id).job.error->code, "device");
-  EXPECT_NE(jobs().view(id).job.error->message.find("Not a directory"), std::string::npos);
+  EXPECT_EQ(jobs().get(id).error->code, "device");
+  EXPECT_NE(jobs().get(id).error->message.find("Not a directory"), std::string::npos);
 }
 
-TEST_F(JobsTest, WaitingForADeviceIsCutShortByCancelAndByTheEnd) {
+TEST_F(JobsTest, CancelAndStopInterruptWaitingForADevice) {
   const std::string file = photo();
   const PatienceOptions for_ever{.first = 1h, .longest = 1h, .in_all = 10h};
   for (const bool by_user : {true, false}) {
     begin({.patience = for_ever});
-    const std::string id = jobs().submit(request(file, 30)).job.id;
-    ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step >= 3; }));
+    const std::string id = jobs().submit(request(file, 30)).id;
+    ASSERT_TRUE(becomes_true([&] { return jobs().get(id).progress.step >= 3; }));
     std::optional<FailingFolder> failing(folder_of(id));
-    ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.waiting.has_value(); }));
+    ASSERT_TRUE(becomes_true([&] { return jobs().get(id).progress.waiting.has_value(); }));
     if (by_user) {
       jobs().cancel(id);
       EXPECT_TRUE(becomes(id, JobState::kCancelled));
@@ -380,7 +379,7 @@ TEST_F(JobsTest, WaitingForADeviceIsCutShortByCancelAndByTheEnd) {
   }
 }
 
-TEST_F(JobsTest, PhotosOfEndedJobsAreForgottenAtTheStart) {
+TEST_F(JobsTest, PhotosOfEndedJobsAreDeletedAtTheStart) {
   Job job = ended_job();
   add(job);
   for (const char* name : {"photo", "photo.json", "run.resume", "0.png", ".semblance-71-3.tmp",
@@ -405,64 +404,63 @@ TEST_F(JobsTest, ResultsAreKeptByCount) {
   begin({.keep_count = 2});
   const std::string file = photo();
   std::vector<std::string> ids;
-  for (int i = 0; i < 4; ++i) ids.push_back(jobs().submit(request(file, 1)).job.id);
+  for (int i = 0; i < 4; ++i) ids.push_back(jobs().submit(request(file, 1)).id);
   ASSERT_TRUE(becomes_true([&] { return jobs().counts().done == 4; }));
   EXPECT_TRUE(becomes_true([&] { return jobs().list(10, "").size() == 2; }, 5s));
-  EXPECT_EQ(jobs().list(10, "")[0].job.id, ids[3]);
+  EXPECT_EQ(jobs().list(10, "")[0].id, ids[3]);
   EXPECT_FALSE(fs::exists(folder_of(ids[0])));
 }
 
-TEST_F(JobsTest, AFailureIsToldInTheJob) {
+TEST_F(JobsTest, AFailureIsReportedInTheJob) {
   begin();
   const std::string file = photo();
-  NewJob job = request(file);
+  JobRequest job = request(file);
   job.face = 5;
-  const std::string id = jobs().submit(job).job.id;
+  const std::string id = jobs().submit(job).id;
   ASSERT_TRUE(becomes(id, JobState::kFailed));
-  const JobView view = jobs().view(id);
-  EXPECT_EQ(view.job.error->code, "argument");
-  EXPECT_EQ(view.job.error->message,
-            "face: the photo shows 1 faces, face 5 came (they count from 0)");
+  const Job view = jobs().get(id);
+  EXPECT_EQ(view.error->code, "argument");
+  EXPECT_EQ(view.error->message, "face: the photo shows 1 faces, got face 5 (counted from 0)");
   EXPECT_FALSE(has_photo(id));
 }
 
-TEST_F(JobsTest, WhatDoesNotFitFailsWithAWayOut) {
+TEST_F(JobsTest, WhatDoesNotFitFailsWithASuggestion) {
   begin();
   const std::string file = photo();
-  const std::string id = jobs().submit(request(file, 2, 2048)).job.id;
+  const std::string id = jobs().submit(request(file, 2, 2048)).id;
   ASSERT_TRUE(becomes(id, JobState::kFailed));
-  const JobView view = jobs().view(id);
-  EXPECT_EQ(view.job.error->code, "memory");
-  EXPECT_TRUE(view.job.error->message.starts_with("cannot fit: 2048x2048 needs at least "))
-      << view.job.error->message;
-  EXPECT_NE(view.job.error->message.find("the budget is " + bytes_text(kBudgetBytes)),
+  const Job view = jobs().get(id);
+  EXPECT_EQ(view.error->code, "memory");
+  EXPECT_TRUE(view.error->message.starts_with("cannot fit: 2048x2048 needs at least "))
+      << view.error->message;
+  EXPECT_NE(view.error->message.find("the budget is " + bytes_text(kBudgetBytes)),
             std::string::npos);
 }
 
-TEST_F(JobsTest, WorkGoesBetweenTheStepsOfAJob) {
+TEST_F(JobsTest, WorkRunsBetweenTheStepsOfAJob) {
   begin();
   const std::string file = photo();
-  const std::string id = jobs().submit(request(file, 100, 128)).job.id;
-  ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step >= 1; }));
+  const std::string id = jobs().submit(request(file, 100, 128)).id;
+  ASSERT_TRUE(becomes_true([&] { return jobs().get(id).progress.step >= 1; }));
   EXPECT_EQ(jobs().between(HttpRequest(), [](std::stop_token) { return 5; }), 5);
-  EXPECT_EQ(jobs().view(id).job.state, JobState::kRunning);
+  EXPECT_EQ(jobs().get(id).state, JobState::kRunning);
   jobs().cancel(id);
   EXPECT_TRUE(becomes(id, JobState::kCancelled));
 }
 
-TEST_F(JobsTest, WorkThatDoesNotFitBesideAJobWaitsForItsEnd) {
+TEST_F(JobsTest, WorkThatDoesNotFitBesideAJobRunsAfterIt) {
   begin();
   const std::string file = photo();
-  const std::string id = jobs().submit(request(file, 20)).job.id;
-  ASSERT_TRUE(becomes_true([&] { return jobs().view(id).progress.step >= 1; }));
+  const std::string id = jobs().submit(request(file, 20)).id;
+  ASSERT_TRUE(becomes_true([&] { return jobs().get(id).progress.step >= 1; }));
   std::atomic<int> tries = 0;
   const int state = jobs().between(HttpRequest(), [&](std::stop_token) {
     if (++tries == 1) fail(ErrorKind::kMemory, "it does not fit");
-    return static_cast<int>(jobs().view(id).job.state);
+    return static_cast<int>(jobs().get(id).state);
   });
   EXPECT_EQ(tries, 2);
   EXPECT_EQ(state, static_cast<int>(JobState::kDone));
-  // Without a job beside it there is nothing to wait for.
+  // Without a running job the error is final.
   EXPECT_EQ(refusal([&] {
               jobs().between(HttpRequest(), [](std::stop_token) {
                 fail(ErrorKind::kMemory, "it does not fit");
@@ -472,7 +470,7 @@ TEST_F(JobsTest, WorkThatDoesNotFitBesideAJobWaitsForItsEnd) {
             "memory");
 }
 
-TEST_F(JobsTest, WorkOfAClientThatLeftIsNotDone) {
+TEST_F(JobsTest, WorkOfAClientThatLeftIsSkipped) {
   begin();
   std::atomic<bool> done = false;
   {
@@ -485,7 +483,7 @@ TEST_F(JobsTest, WorkOfAClientThatLeftIsNotDone) {
   EXPECT_FALSE(done);
 }
 
-TEST_F(JobsTest, AnEndingServiceTakesNothing) {
+TEST_F(JobsTest, AStoppedServiceAcceptsNothing) {
   begin();
   jobs().stop();
   EXPECT_FALSE(jobs().accepts());

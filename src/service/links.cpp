@@ -10,7 +10,7 @@ namespace semblance::service {
 
 std::string Links::signature_of(std::string_view path, std::string_view expires) const {
   try {
-    // No path holds a line break.
+    // Paths contain no line breaks.
     return hmac_sha256(secret_, fmt::format("GET {}\n{}", path, expires));
   } catch (const Error& error) {
     throw HttpError(503, "device", error.what());
@@ -30,7 +30,7 @@ Links::Right Links::right_of(const HttpRequest& request) const {
   const std::string& text = expires->second;
   if (!same_secret(signature->second, signature_of(request.path, text))) return Right::kNone;
   std::int64_t end = 0;
-  std::from_chars(text.data(), text.data() + text.size(), end);  // ours: we have signed it
+  std::from_chars(text.data(), text.data() + text.size(), end);  // valid, since it is signed
   return unix_seconds(now_()) < end ? Right::kGiven : Right::kEnded;
 }
 

@@ -1,5 +1,5 @@
-// Links that carry their own right: whoever has one may fetch that picture, without a key, until
-// the link ends. The right is an HMAC-SHA-256 of path and end. Thread-safe.
+// Signed links: whoever has one may fetch that picture without a key until the link expires. The
+// signature is an HMAC-SHA-256 of path and expiry. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -14,19 +14,19 @@ namespace semblance::service {
 
 class Links {
  public:
-  /// How long a link holds, as the OpenAI API's do.
+  /// A link's lifetime, the same as in the OpenAI API.
   static constexpr std::chrono::hours kLife{1};
 
-  /// `secret`: whoever knows it can make links. `now` for tests.
+  /// Whoever knows `secret` can make links. `now` is for tests.
   explicit Links(std::string secret, std::function<Time()> now = service::now)
       : secret_(std::move(secret)), now_(std::move(now)) {}
 
-  /// "/api/jobs/ID/images/0?expires=SECONDS&signature=HEX" for the path in front of the "?";
-  /// seconds count from 1970. Throws HttpError 503 where libcrypto cannot be used.
+  /// "/api/jobs/ID/images/0?expires=SECONDS&signature=HEX" for the path before the "?"; seconds
+  /// since 1970. Throws HttpError 503 if libcrypto cannot be used.
   std::string signed_path(const std::string& path) const;
 
   enum class Right { kNone, kEnded, kGiven };
-  /// What the request's "expires" and "signature" give: the right to GET its path, or none.
+  /// Whether the request's "expires" and "signature" allow it to GET its path.
   Right right_of(const HttpRequest& request) const;
 
  private:

@@ -7,7 +7,7 @@ namespace {
 
 using std::chrono::seconds;
 
-/// A request for what `link` names, as a client sends it.
+/// A client's request for `link`.
 HttpRequest request_of(const std::string& link) {
   HttpRequest request{.method = "GET", .path = link.substr(0, link.find('?'))};
   const std::size_t expires = link.find("expires="), signature = link.find("signature=");
@@ -45,7 +45,7 @@ TEST(Links, OpenNothingElse) {
   EXPECT_EQ(right_with([](HttpRequest& r) { r.path = "/api/jobs/1"; }), kNone);
   for (const char* method : {"DELETE", "POST", "OPTIONS"})
     EXPECT_EQ(right_with([&](HttpRequest& r) { r.method = method; }), kNone) << method;
-  // Not one second more, and not one byte less.
+  // Any change invalidates the signature.
   EXPECT_EQ(right_with([](HttpRequest& r) { r.query["expires"].back() ^= 1; }), kNone);
   EXPECT_EQ(right_with([](HttpRequest& r) { r.query["expires"] += "0"; }), kNone);
   EXPECT_EQ(right_with([](HttpRequest& r) { r.query["signature"].back() ^= 1; }), kNone);

@@ -24,19 +24,19 @@ TEST(Listen, IsRead) {
   EXPECT_EQ(parsed("[::1]:65535"), "::1 65535");
   EXPECT_EQ(parsed("[::]"), ":: 7860");
   EXPECT_EQ(parsed("::1"), "::1 7860");
-  const std::string end = "; as in 127.0.0.1:7860 or [::1]:7860";
-  EXPECT_EQ(parsed(""), "argument: cannot listen on \"\": it must be an address and a port" + end);
+  const std::string end = "; for example 127.0.0.1:7860 or [::1]:7860";
+  EXPECT_EQ(parsed(""), "argument: cannot listen on \"\": expected an address and a port" + end);
   for (const std::string text : {"127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:x", ":123456"}) {
-    EXPECT_EQ(parsed(text), "argument: cannot listen on \"" + text +
-                                "\": a port is a number from 0 to 65535" + end);
+    EXPECT_EQ(parsed(text),
+              "argument: cannot listen on \"" + text + "\": expected a port from 0 to 65535" + end);
   }
   EXPECT_EQ(parsed("[::1:80"), "argument: cannot listen on \"[::1:80\": the ] is missing" + end);
   EXPECT_EQ(parsed("[::1]80"),
-            "argument: cannot listen on \"[::1]80\": behind the ] only a port may stand" + end);
+            "argument: cannot listen on \"[::1]80\": only a port may follow the ]" + end);
   for (const std::string address : {"example.org", "1.2.3", "256.0.0.1"}) {
     EXPECT_EQ(parsed(address + ":80"),
               "argument: cannot listen on " + address +
-                  ": an address is four numbers as in 127.0.0.1, an IPv6 address as in [::1], or "
+                  ": expected an IPv4 address such as 127.0.0.1, an IPv6 address such as [::1], or "
                   "localhost");
   }
   EXPECT_TRUE(is_loopback({"127.0.0.1", 1}));
@@ -47,17 +47,18 @@ TEST(Listen, IsRead) {
   EXPECT_FALSE(is_loopback({"192.168.1.5", 1}));
 }
 
-TEST(Listen, OnWhatIsTakenIsRefused) {
+TEST(Listen, RefusesAPortInUseAndAForeignAddress) {
   const HttpServer first({"127.0.0.1", 0}, {}, Router());
   const Listen same{"127.0.0.1", first.port()};
-  EXPECT_EQ(error_of([&] { const HttpServer second(same, {}, Router()); }),
-            "argument: cannot listen on 127.0.0.1:" + std::to_string(first.port()) +
-                ": another program listens there\n  name another port with --listen, or 0 for any "
-                "that is free");
+  EXPECT_EQ(
+      error_of([&] { const HttpServer second(same, {}, Router()); }),
+      "argument: cannot listen on 127.0.0.1:" + std::to_string(first.port()) +
+          ": another program is listening there\n  choose another port with --listen, or 0 for any "
+          "free port");
   EXPECT_EQ(error_of([&] {
               const HttpServer other({"192.0.2.1", 0}, {}, Router());
             }),
-            "argument: cannot listen on 192.0.2.1:0: the address is none of this machine's");
+            "argument: cannot listen on 192.0.2.1:0: this machine does not have that address");
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 // The time that the service has lived through, by which results and keys age: a wall clock that
-// jumps (a dead battery, a wrong zone, a restored machine) must not delete anybody's pictures.
+// jumps (dead battery, wrong time zone, restored machine) must not delete anyone's pictures.
 //
-// While the service runs, the steady clock counts. Of the time between two runs the wall clock
-// tells, but at most kMostOff of it is believed: a service that is off overnight ages as one that
-// runs on, and after a month off its results are one day older. Thread-safe.
+// While the service runs, the steady clock counts. The time between two runs is taken from the wall
+// clock, but at most kMostOff of it: a night off counts in full, a month off as one day.
+// Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -19,13 +19,13 @@ class LivedTime {
   static constexpr Duration kMostOff = std::chrono::hours(24);
   static constexpr Duration kMost{kMostTimeMs};
 
-  /// What was kept on disk: how much there was at which time on the wall.
+  /// As kept on disk: the lived time and the wall clock's time then.
   struct Kept {
     Duration lived{0};
     Time wall = {};
   };
 
-  /// How much there is at the start of the next run. Figures that no run can have kept are 0.
+  /// The lived time at the start of the next run; 0 for impossible values.
   static Duration after(const Kept& kept, Time wall_now);
 
   explicit LivedTime(Duration at_start) : at_start_(at_start) {}

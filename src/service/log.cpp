@@ -14,10 +14,10 @@
 namespace semblance::service {
 namespace {
 
-/// POSIX lets a pipe with room take so much at once, and so without waiting.
+/// POSIX guarantees that a pipe with room accepts this much at once, without blocking.
 constexpr std::size_t kLineBytes = 512;
 
-/// Moves text about in a terminal, or hides it.
+/// Whether the character can move or hide text in a terminal.
 bool is_dangerous(char32_t c) {
   return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0xAD || (c >= 0x200B && c <= 0x200F) ||
          (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF ||
@@ -76,7 +76,7 @@ void log_response(const HttpRequest* request, const std::string& client,
                                              request->path, response.status),
                            why);
   } catch (const std::exception&) {
-    // As in line().
+    // As in line(): not enough memory.
   }
 }
 
@@ -85,7 +85,7 @@ void Log::line(std::string_view what, std::string_view where, std::string_view w
     const std::lock_guard guard(mutex_);
     std::string text = fmt::format("{} {}: {}: {}", time_text(now()), printable(what, 40),
                                    printable(where, 140), printable(why, 240));
-    if (dropped_ > 0) text += fmt::format(" ({} lines before it were dropped)", dropped_);
+    if (dropped_ > 0) text += fmt::format(" ({} earlier lines were dropped)", dropped_);
     text.resize(std::min(text.size(), kLineBytes - 1));
     text += '\n';
     if (is_written(descriptor_, text)) {
@@ -94,7 +94,7 @@ void Log::line(std::string_view what, std::string_view where, std::string_view w
       ++dropped_;
     }
   } catch (const std::exception&) {
-    // No memory for a line: what it tells of goes on.
+    // Not enough memory for a line: go on without it.
   }
 }
 

@@ -26,7 +26,7 @@ class LogTest : public ::testing::Test {
     ::signal(SIGPIPE, before_);
   }
   int writing() const { return ends_[1]; }
-  /// What has come so far.
+  /// Everything written so far.
   std::string read() const {
     std::string text(std::size_t{1} << 20, '\0');
     ::fcntl(ends_[0], F_SETFL, O_NONBLOCK);
@@ -50,7 +50,7 @@ TEST_F(LogTest, ALineHasTimeWhatWhereAndWhy) {
   EXPECT_EQ(text.substr(23), "Z failed job: 0123: memory: it did not fit\n");
 }
 
-TEST_F(LogTest, WhateverComesIsOnePrintableLine) {
+TEST_F(LogTest, AnyTextBecomesOnePrintableLine) {
   Log log(writing());
   log.line("failed request", "1.2.3.4 GET /\x1b[2J\r\n2026 forged", std::string("a\0b\x7f\xff", 5));
   const std::string text = read();
@@ -66,7 +66,7 @@ TEST_F(LogTest, WhateverComesIsOnePrintableLine) {
   EXPECT_EQ(printable("aaaaaaaaaa", 10), "aaaaaaa...");
 }
 
-TEST_F(LogTest, AFullPipeHoldsNothingUp) {
+TEST_F(LogTest, AFullPipeDoesNotBlock) {
   Log log(writing());
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 10'000; ++i) log.line("x", "y", "z");
@@ -75,16 +75,15 @@ TEST_F(LogTest, AFullPipeHoldsNothingUp) {
   const std::uint64_t dropped = log.dropped();
   while (!read().empty()) continue;
   log.line("x", "y", "the next");
-  EXPECT_NE(
-      read().find("the next (" + std::to_string(dropped) + " lines before it were dropped)\n"),
-      std::string::npos);
+  EXPECT_NE(read().find("the next (" + std::to_string(dropped) + " earlier lines were dropped)\n"),
+            std::string::npos);
   EXPECT_EQ(log.dropped(), 0U);
 }
 
-TEST_F(LogTest, AReaderThatIsGoneHoldsNothingUp) {
+TEST_F(LogTest, AClosedPipeDoesNotBlock) {
   Log log(writing());
   close_reading();
-  ::signal(SIGPIPE, SIG_DFL);  // it would end the test
+  ::signal(SIGPIPE, SIG_DFL);  // a SIGPIPE would end the test
   log.line("x", "y", "z");
   EXPECT_EQ(log.dropped(), 1U);
   Log closed(-1);

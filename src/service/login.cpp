@@ -12,10 +12,10 @@ namespace semblance::service {
 namespace {
 
 constexpr std::size_t kMostAddresses = 1024;
-/// For so long an address counts as known after it has shown the key.
+/// How long an address counts as known after it has shown the key.
 constexpr std::chrono::hours kKnownTime{24};
 
-/// What failures are counted by.
+/// The key by which failures are counted.
 std::string network_of(const std::string& address) {
   in6_addr v6{};
   if (::inet_pton(AF_INET6, address.c_str(), &v6) != 1) return address;
@@ -27,14 +27,14 @@ std::string network_of(const std::string& address) {
 std::string random_token() {
   std::array<unsigned char, 32> bytes{};
   if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
-    fail(ErrorKind::kDevice, "cannot make a secret: the system gives no random numbers");
+    fail(ErrorKind::kDevice, "cannot make a secret: the system's random source failed");
   std::string token;
   for (const unsigned char byte : bytes) token += fmt::format("{:02x}", byte);
   return token;
 }
 
 bool same_secret(std::string_view given, std::string_view secret) {
-  // Every byte given is looked at, against the secret taken round and round.
+  // Compares every given byte; the secret is repeated if it is shorter.
   unsigned differences = given.size() == secret.size() ? 0 : 1;
   if (secret.empty()) return given.empty();
   for (std::size_t i = 0; i < given.size(); ++i) {
@@ -55,7 +55,7 @@ std::string Sessions::begin(Clock::time_point now) {
 
 bool Sessions::has(std::string_view token, Clock::time_point now) const {
   const std::lock_guard guard(mutex_);
-  bool found = false;  // all are compared: how long that takes tells nothing
+  bool found = false;  // compares all, so that the time reveals nothing
   for (const Session& session : sessions_)
     found |= same_secret(token, session.token) && now - session.begun < kLife;
   return found;

@@ -1,5 +1,5 @@
-// Who has shown the key: sessions of browsers, and how often someone guesses. In memory alone: a
-// restart ends all sessions. Thread-safe.
+// Browsers' sessions, and protection against guessing the key. Kept only in memory: a restart ends
+// all sessions. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -13,18 +13,18 @@
 
 namespace semblance::service {
 
-/// Whether the two are the same, in a time that depends on the length of `given` alone.
+/// Whether the two are equal, in a time that depends only on the length of `given`.
 bool same_secret(std::string_view given, std::string_view secret);
 
-/// 64 hexadecimal digits of the system's random source. Throws Error(kDevice) where that fails.
+/// 64 hexadecimal digits from the system's random source. Throws Error(kDevice) if that fails.
 std::string random_token();
 
 using Clock = std::chrono::steady_clock;
 
-/// Sessions, each named by a random token that its browser keeps in a cookie.
+/// Sessions, each identified by a random token that the browser keeps in a cookie.
 class Sessions {
  public:
-  static constexpr std::size_t kMost = 64;  // the oldest ends where one more begins
+  static constexpr std::size_t kMost = 64;  // one more ends the oldest
   static constexpr std::chrono::hours kLife{24 * 30};
 
   /// A new session's random_token().
@@ -41,8 +41,8 @@ class Sessions {
   std::deque<Session> sessions_;  // the oldest first
 };
 
-/// Holds guessing of the key to ten failures a minute: of each address, and of all addresses that
-/// have not shown the key before. So nobody who guesses can keep out those who know it.
+/// Limits wrong keys to ten a minute: per address, and over all addresses that have not shown the
+/// key before. So an attacker cannot lock out clients that know the key.
 class Guesses {
  public:
   static constexpr std::size_t kMostFailures = 10;
@@ -51,11 +51,11 @@ class Guesses {
   enum class Answer { kRight, kWrong, kTooMany };
   struct Result {
     Answer answer = Answer::kRight;
-    std::chrono::seconds wait{0};  // where there were too many
+    std::chrono::seconds wait{0};  // after too many failures
   };
 
-  /// Compares only where there were not too many failures, and counts this one. An IPv6 address
-  /// stands for its network of 64 bits, which is what one user has.
+  /// Compares the key unless there were too many failures, and counts a failure. An IPv6 address
+  /// counts as its 64-bit network, since one user has a whole one.
   Result check(std::string_view given, std::string_view key, const std::string& address,
                Clock::time_point now);
 
@@ -63,7 +63,7 @@ class Guesses {
   using Failures = std::deque<Clock::time_point>;
   struct Address {
     Failures failures;
-    bool is_known = false;  // has shown the key
+    bool is_known = false;  // has shown the right key
     Clock::time_point last;
   };
   static std::optional<std::chrono::seconds> wait_of(Failures& failures, Clock::time_point now);
@@ -71,7 +71,7 @@ class Guesses {
 
   std::mutex mutex_;
   std::map<std::string, Address> addresses_;
-  Failures unknown_;  // of addresses that are not known
+  Failures unknown_;  // of all unknown addresses
 };
 
 }  // namespace semblance::service

@@ -12,12 +12,12 @@
 namespace semblance::service {
 namespace {
 
-/// What a long string's stand-in begins with: U+FFFF, which is no character. A request that says it
-/// by itself names one of its own long strings, or none.
+/// The placeholder of a long string begins with this: U+FFFF, which is not a character. A request
+/// that contains it refers to one of its own long strings, or to none.
 constexpr std::string_view kMark = "\xEF\xBF\xBF";
 
-/// The characters of a JSON string, one by one, its escapes resolved. Base64 is ASCII: another
-/// character ends it as a wrong one.
+/// Reads the characters of a JSON string one by one and resolves escapes. Base64 is ASCII; anything
+/// else is kWrong.
 class Characters {
  public:
   static constexpr int kEnd = -1;
@@ -62,10 +62,10 @@ class Characters {
   std::string_view rest_;
 };
 
-/// As from_base64(), of a JSON string between its quotes, without a copy of it.
+/// from_base64() of the text between a JSON string's quotes, without copying it.
 std::optional<std::string> from_base64_literal(std::string_view literal) {
   constexpr std::size_t kPieceBytes = 64 << 10;  // whole groups of four
-  constexpr std::size_t kHeadBytes = 100;        // as from_base64() looks for ";base64," in them
+  constexpr std::size_t kHeadBytes = 100;        // where from_base64() looks for ";base64,"
   Characters characters(literal);
   std::string bytes, piece;
   bytes.reserve(literal.size() / 4 * 3 + 3);
@@ -84,7 +84,7 @@ std::optional<std::string> from_base64_literal(std::string_view literal) {
       }
     }
     if (piece.size() < kPieceBytes && c != Characters::kEnd) continue;
-    if (is_over && !piece.empty()) return {};  // something behind the padding
+    if (is_over && !piece.empty()) return {};  // text after the padding
     const auto decoded = from_base64(piece);
     if (!decoded) return {};
     is_over = decoded->size() < piece.size() / 4 * 3;
@@ -97,12 +97,12 @@ std::optional<std::string> from_base64_literal(std::string_view literal) {
 }  // namespace
 
 Json LongStringJson::parse(std::string_view text, std::vector<std::string_view>& long_strings) {
-  std::string rest;  // the text, long strings replaced
+  std::string rest;  // the text with long strings replaced
   const auto keep = [&rest](std::string_view part) {
     if (rest.size() + part.size() > kMostBytes) {
       throw HttpError(
           413, "too_large",
-          fmt::format("cannot take the request: beside its pictures it may have {} bytes",
+          fmt::format("cannot take the request: expected at most {} bytes besides its pictures",
                       kMostBytes));
     }
     rest += part;
@@ -116,8 +116,7 @@ Json LongStringJson::parse(std::string_view text, std::vector<std::string_view>&
     while (end < text.size() && text[end] == '\\') end = text.find_first_of("\"\\", end + 2);
     if (end == std::string_view::npos) {
       fail(ErrorKind::kArgument,
-           "cannot read the request: it must be JSON, and a string in it has "
-           "no end");
+           "cannot read the request: expected JSON, a string in it has no end");
     }
     const std::string_view string = text.substr(0, end);
     text.remove_prefix(end + 1);

@@ -40,8 +40,8 @@ std::optional<std::string> picture_in(const std::string& literal) {
   return json.base64_in(json.value()["image"]);
 }
 
-TEST(LongStringJson, ReadsBase64OfAnyLengthHoweverItIsWritten) {
-  // About the sizes where strings become long and where pieces end.
+TEST(LongStringJson, ReadsBase64OfAnyLengthInAnyEscaping) {
+  // Around the sizes where strings become long and where pieces end.
   for (std::size_t size :
        {0, 1, 2, 3, 12'287, 12'288, 12'289, 49'151, 49'152, 49'153, 49'154, 98'304, 200'000}) {
     const std::string bytes = bytes_of(size);
@@ -56,7 +56,7 @@ TEST(LongStringJson, ReadsBase64OfAnyLengthHoweverItIsWritten) {
   }
 }
 
-TEST(LongStringJson, TakesNothingElseForBase64) {
+TEST(LongStringJson, RefusesMalformedBase64) {
   const std::string text = base64(bytes_of(60'000));
   for (const std::string& bad :
        {text + "=", text + "==", text.substr(0, 40'000) + "!" + text.substr(40'000),
@@ -91,17 +91,17 @@ TEST(LongStringJson, IsNotFooledByItsOwnMark) {
   }
 }
 
-TEST(LongStringJson, RefusesWhatIsNoJson) {
+TEST(LongStringJson, RefusesMalformedJson) {
   const auto message = [](const std::string& text) {
     return error_of([&] { LongStringJson json(text); });
   };
   const std::string long_string(20'000, 'A');
   EXPECT_EQ(message("{\"a\": \"b"),
-            "argument: cannot read the request: it must be JSON, and a string in it has no end");
+            "argument: cannot read the request: expected JSON, a string in it has no end");
   EXPECT_EQ(message("{\"a\": \"b\\\""),
-            "argument: cannot read the request: it must be JSON, and a string in it has no end");
+            "argument: cannot read the request: expected JSON, a string in it has no end");
   EXPECT_EQ(message("\"\\"),
-            "argument: cannot read the request: it must be JSON, and a string in it has no end");
+            "argument: cannot read the request: expected JSON, a string in it has no end");
   EXPECT_EQ(message(""), "argument: cannot read the request: expected JSON, got nothing");
   EXPECT_EQ(message("{\"a\": \"" + long_string + "\" 5}"),
             "argument: cannot read the request (without long strings): invalid JSON at line 1 "
@@ -113,16 +113,16 @@ TEST(LongStringJson, RefusesWhatIsNoJson) {
             "argument: cannot read the request: invalid JSON at line 1 (byte 7)");
 }
 
-TEST(LongStringJson, RefusesMoreThanPicturesAndALittle) {
+TEST(LongStringJson, LimitsTheTextBesidesPictures) {
   std::string text = "[";
   while (text.size() < 300'000) text += "\"" + std::string(10'000, 'A') + "\",";
   try {
     LongStringJson json(text + "0]");
-    FAIL() << "it was taken";
+    FAIL() << "it was accepted";
   } catch (const HttpError& error) {
     EXPECT_EQ(error.response().status, 413);
     EXPECT_STREQ(error.what(),
-                 "cannot take the request: beside its pictures it may have 262144 bytes");
+                 "cannot take the request: expected at most 262144 bytes besides its pictures");
   }
 }
 

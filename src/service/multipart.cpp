@@ -21,14 +21,14 @@ template <typename... Args>
        fmt::format(format, std::forward<Args>(args)...));
 }
 
-/// "form-data; name="a"; filename="b"" as its first word and its parameters.
+/// `form-data; name="a"; filename="b"` split into its first word and its parameters.
 struct HeaderValue {
   std::string word;
   std::map<std::string, std::string> parameters;
 };
 
-/// A quoted string from its opening quote on; moves `text` behind it. Backslashes stand for
-/// themselves but before a quote or another backslash: some clients send paths of Windows.
+/// Reads a quoted string from its opening quote and moves `text` past it. A backslash escapes only
+/// a quote or another backslash: some clients send Windows paths.
 std::string take_quoted(std::string_view& text, std::string_view header) {
   std::string value;
   for (std::size_t i = 1; i < text.size(); ++i) {
@@ -63,7 +63,7 @@ HeaderValue parse_value(std::string_view text, std::string_view header) {
       parameter = take_quoted(text, header);
       text = trimmed(text);
       if (!text.empty() && text[0] != ';') {
-        refuse("something stands behind a quoted value of the {}", header);
+        refuse("unexpected text after a quoted value in the {}", header);
       }
     } else {
       const std::size_t stop = std::min(text.find(';'), text.size());
@@ -121,7 +121,7 @@ Part parse_headers(std::string_view text) {
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(end + 2);
     const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos || colon == 0) refuse("a part has a header that is none");
+    if (colon == std::string_view::npos || colon == 0) refuse("a part has a malformed header");
     const std::string name = lower(line.substr(0, colon));
     const std::string_view value = trimmed(line.substr(colon + 1));
     if (name == "content-disposition") {
@@ -133,7 +133,7 @@ Part parse_headers(std::string_view text) {
     } else if (name == "content-transfer-encoding") {
       const std::string encoding = lower(value);
       if (encoding != "binary" && encoding != "8bit" && encoding != "7bit") {
-        refuse("parts must be sent as they are, got the encoding {}", encoding.substr(0, 200));
+        refuse("expected unencoded parts, got the encoding {}", encoding.substr(0, 200));
       }
     }
   }
@@ -141,10 +141,10 @@ Part parse_headers(std::string_view text) {
   return part;
 }
 
-/// The next delimiter line from `from` on.
+/// The next delimiter line at or after `from`.
 struct Delimiter {
   std::size_t begin = std::string_view::npos;  // of the line break before it
-  std::size_t end = 0;                         // behind its own line break
+  std::size_t end = 0;                         // after its own line break
   bool is_last = false;
 };
 
@@ -167,7 +167,7 @@ Delimiter find_delimiter(std::string_view body, const std::string& boundary, std
       found.end = behind + blanks + 2;
       return found;
     }
-    // The boundary with more behind it is data.
+    // The boundary followed by more text is data.
     place = body.find(mark, place + 1);
     behind = place + mark.size();
   }
@@ -181,26 +181,27 @@ std::vector<Part> parse_multipart(std::string_view content_type, std::string_vie
   const std::string boundary = boundary_of(content_type);
   Delimiter delimiter = find_delimiter(body, boundary, 0);
   if (delimiter.begin == std::string_view::npos) {
-    refuse("its boundary {} is nowhere in the body", boundary);
+    refuse("its boundary {} is not in the body", boundary);
   }
   std::vector<Part> parts;
   while (!delimiter.is_last) {
-    if (parts.size() == kMostParts) refuse("it may have {} parts, got more", kMostParts);
+    if (parts.size() == kMostParts) refuse("expected at most {} parts, got more", kMostParts);
     const std::size_t begin = delimiter.end;
-    // A part without headers begins with the empty line; it is refused for having no name.
+    // A part without headers begins with the empty line; it is refused because it has no name.
     const bool has_headers = !body.substr(begin).starts_with("\r\n");
     const std::size_t end = has_headers ? body.find("\r\n\r\n", begin) : begin;
     const std::size_t data = end + (has_headers ? 4 : 2);
     if (end == std::string_view::npos)
       refuse("the headers of part {} do not end", parts.size() + 1);
     if (end - begin > kMostHeaderBytes) {
-      refuse("the headers of a part may have {} bytes, got {}", kMostHeaderBytes, end - begin);
+      refuse("expected at most {} bytes of headers in a part, got {}", kMostHeaderBytes,
+             end - begin);
     }
     Part part = parse_headers(has_headers ? body.substr(begin, end + 2 - begin) : "");
-    // The line break of an empty part's delimiter is the one that ends its headers.
+    // In an empty part, the line break before the delimiter is the one that ends the headers.
     delimiter = find_delimiter(body, boundary, data - 2);
     if (delimiter.begin == std::string_view::npos) {
-      refuse("the part \"{}\" does not end: the body was cut", part.name);
+      refuse("the part \"{}\" does not end: the body is truncated", part.name);
     }
     part.data = body.substr(data, std::max(delimiter.begin, data) - data);
     parts.push_back(std::move(part));

@@ -1,4 +1,5 @@
-// A body of multipart/form-data (RFC 7578) into its parts.
+// Splits a multipart/form-data body (RFC 7578) into its parts.
+// Not a library's: they copy the parts, photos of 16 MiB among them; these point into the body.
 #pragma once
 
 #include <optional>
@@ -10,20 +11,20 @@ namespace semblance::service {
 
 struct Part {
   std::string name = {};
-  std::optional<std::string> filename = {};  // as the client gave it: a text, never a path to open
+  std::optional<std::string> filename = {};  // the client's text; never used as a path
   std::string type = "text/plain";  // Content-Type of the part, without parameters, lower case
-  std::string_view data = {};       // into the body, which must outlive the parts
+  std::string_view data = {};       // points into the body, which must outlive the parts
 };
 
-/// At most 64 parts, 4 KiB of headers each. Names may come twice (image[]). Throws Error(kArgument)
-/// that says what is wrong, for another content type too.
+/// At most 64 parts with 4 KiB of headers each. Names may repeat (image[]). Throws Error(kArgument)
+/// for malformed input and for other content types.
 std::vector<Part> parse_multipart(std::string_view content_type, std::string_view body);
 
-/// The part of that name, or none. Throws Error(kArgument) where there is more than one.
+/// The part of that name, or null. Throws Error(kArgument) if there is more than one.
 const Part* find_part(const std::vector<Part>& parts, std::string_view name);
 
-/// Throws Error(kArgument) naming the first part whose name is not in `names`: what a client gives
-/// is never silently dropped.
+/// Throws Error(kArgument) naming the first part that is not in `names`: no input is silently
+/// ignored.
 void expect_parts(const std::vector<Part>& parts, const std::vector<std::string_view>& names);
 
 }  // namespace semblance::service

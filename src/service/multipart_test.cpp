@@ -30,7 +30,7 @@ std::string parsed(const std::string& body, const std::string& type = kType) {
   return error == "no error" ? text : error;
 }
 
-TEST(Multipart, IsTakenApart) {
+TEST(Multipart, IsSplitIntoParts) {
   EXPECT_EQ(parsed(named("a", "1") + named("b", "") + "--XX--\r\n"),
             "a(-,text/plain)=1 b(-,text/plain)=");
   EXPECT_EQ(parsed("--XX--"), "");
@@ -49,7 +49,7 @@ TEST(Multipart, IsTakenApart) {
             "a(-,text/plain)=1");
 }
 
-TEST(Multipart, KnowsHowClientsQuote) {
+TEST(Multipart, UnderstandsClientsQuoting) {
   const auto filename = [](const std::string& text) {
     return parsed(part("Content-Disposition: form-data; name=\"a\"; filename=" + text, "") +
                   "--XX--");
@@ -63,7 +63,7 @@ TEST(Multipart, KnowsHowClientsQuote) {
   EXPECT_EQ(filename("../../etc/passwd"), "a(../../etc/passwd,text/plain)=");
 }
 
-TEST(Multipart, TakesAnyBoundary) {
+TEST(Multipart, AcceptsAnyBoundary) {
   const std::string boundary = "a'()+_,-./:=? b";
   EXPECT_EQ(parsed("--" + boundary + "\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--" +
                        boundary + "--",
@@ -79,7 +79,7 @@ TEST(Multipart, DataPointsIntoTheBody) {
   EXPECT_EQ(parts.at(0).data.data(), body.data() + body.find("12345"));
 }
 
-TEST(Multipart, OfOtherTypesIsRefused) {
+TEST(Multipart, OtherTypesAreRefused) {
   const std::string begin = "argument: cannot read the form: its content type must ";
   const std::string boundary = begin + "have a boundary of 1 to 70 ASCII characters";
   EXPECT_EQ(parsed("", ""), begin + "be multipart/form-data, got none");
@@ -97,21 +97,21 @@ TEST(Multipart, OfOtherTypesIsRefused) {
             "argument: cannot read the form: a parameter of the content type has no value");
 }
 
-TEST(Multipart, ThatIsBrokenIsRefused) {
+TEST(Multipart, MalformedBodiesAreRefused) {
   const std::string begin = "argument: cannot read the form: ";
   const std::string disposition = "Content-Disposition: form-data; name=a";
   std::string many;
   for (int i = 0; i < 65; ++i) many += named("a", "");
   const std::vector<std::pair<std::string, std::string>> table = {
-      {"", "its boundary XX is nowhere in the body"},
-      {"--X", "its boundary XX is nowhere in the body"},
-      {"--XX", "its boundary XX is nowhere in the body"},
+      {"", "its boundary XX is not in the body"},
+      {"--X", "its boundary XX is not in the body"},
+      {"--XX", "its boundary XX is not in the body"},
       {"--XX\r\n", "the headers of part 1 do not end"},
-      {"--XX\n" + disposition + "\n\n1\n--XX--\n", "its boundary XX is nowhere in the body"},
+      {"--XX\n" + disposition + "\n\n1\n--XX--\n", "its boundary XX is not in the body"},
       {"--XX\r\n" + disposition, "the headers of part 1 do not end"},
       {named("a", "1") + "--XX\r\n" + disposition, "the headers of part 2 do not end"},
-      {named("a", "1"), "the part \"a\" does not end: the body was cut"},
-      {named("a", "1") + "--XX-", "the part \"a\" does not end: the body was cut"},
+      {named("a", "1"), "the part \"a\" does not end: the body is truncated"},
+      {named("a", "1") + "--XX-", "the part \"a\" does not end: the body is truncated"},
       {"--XX\r\n\r\n1\r\n--XX--", "a part has no Content-Disposition"},
       {part("Content-Type: image/png", "1") + "--XX--", "a part has no Content-Disposition"},
       {part(disposition + "\r\n" + disposition, "1") + "--XX--",
@@ -124,24 +124,24 @@ TEST(Multipart, ThatIsBrokenIsRefused) {
       {part("Content-Disposition: form-data; name=\"a", "1") + "--XX--",
        "a quote is not closed in the Content-Disposition"},
       {part("Content-Disposition: form-data; name=\"a\"b", "1") + "--XX--",
-       "something stands behind a quoted value of the Content-Disposition"},
+       "unexpected text after a quoted value in the Content-Disposition"},
       {part("Content-Disposition: form-data; name=a; name=b", "1") + "--XX--",
        "the Content-Disposition has the parameter name twice"},
       {part("Content-Disposition: form-data; name=\"\xff\"", "1") + "--XX--",
        "the names of parts and files must be UTF-8 without control characters"},
       {part("Content-Disposition: form-data; name=a; filename=\"b\nc\"", "1") + "--XX--",
        "the names of parts and files must be UTF-8 without control characters"},
-      {part("no header", "1") + "--XX--", "a part has a header that is none"},
+      {part("no header", "1") + "--XX--", "a part has a malformed header"},
       {part(disposition + "\r\nContent-Transfer-Encoding: base64", "MQ==") + "--XX--",
-       "parts must be sent as they are, got the encoding base64"},
+       "expected unencoded parts, got the encoding base64"},
       {part(disposition + "\r\nX: " + std::string(4096, 'x'), "") + "--XX--",
-       "the headers of a part may have 4096 bytes, got 4139"},
-      {many + "--XX--", "it may have 64 parts, got more"},
+       "expected at most 4096 bytes of headers in a part, got 4139"},
+      {many + "--XX--", "expected at most 64 parts, got more"},
   };
   for (const auto& [body, message] : table) EXPECT_EQ(parsed(body), begin + message) << body;
 }
 
-TEST(Multipart, CutAnywhereIsRefused) {
+TEST(Multipart, TruncatedBodiesAreRefused) {
   const std::string body =
       named("a", "1") + part("Content-Disposition: form-data; name=b; filename=c", "22") + "--XX--";
   for (std::size_t length = 0; length < body.size(); ++length) {

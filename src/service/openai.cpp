@@ -26,7 +26,7 @@ const std::vector<std::string_view>& fields() {
         "frame_duration_ms",
         // Ours.
         "pose"};
-    JobSettings none;
+    JobRequest none;
     each_job_parameter(
         [&names](const Parameter& row, const auto&) { names.push_back(field_of(row)); }, none);
     return names;
@@ -35,7 +35,7 @@ const std::vector<std::string_view>& fields() {
 }
 
 bool is_image_field(std::string_view name) {
-  // image[0], image[1], ... come from clients that count.
+  // Some clients number them: image[0], image[1], ...
   return name == "image" || (name.starts_with("image[") && name.ends_with("]") &&
                              name.substr(6, name.size() - 7).find_first_not_of("0123456789") ==
                                  std::string_view::npos);
@@ -43,9 +43,9 @@ bool is_image_field(std::string_view name) {
 
 std::string prompt_of(const Part& part) {
   if (part.name == "prompt" && part.data.empty())
-    refuse_field(part.name, "it is empty, and must say what the picture should show");
+    refuse_field(part.name, "it is empty; describe what the picture should show");
   check_prompt(part.name, part.data);
-  if (!code_points(part.data)) refuse_field(part.name, "it must be UTF-8");
+  if (!code_points(part.data)) refuse_field(part.name, "expected UTF-8 text");
   return std::string(part.data);
 }
 
@@ -60,12 +60,12 @@ Number number_of(const Part& part, std::string_view rule) {
   return value;
 }
 
-int int_of(const Part& part) { return number_of<int>(part, "it must be a whole number"); }
+int int_of(const Part& part) { return number_of<int>(part, "expected a whole number"); }
 
 bool bool_of(const Part& part) {
   if (part.data == "true" || part.data == "True" || part.data == "1") return true;
   if (part.data == "false" || part.data == "False" || part.data == "0") return false;
-  refuse_field(part.name, "it must be true or false", part.data.empty() ? "nothing" : part.data);
+  refuse_field(part.name, "expected true or false", part.data.empty() ? "nothing" : part.data);
 }
 
 std::string one_of(const Part& part, const std::vector<std::string_view>& words) {
@@ -73,17 +73,17 @@ std::string one_of(const Part& part, const std::vector<std::string_view>& words)
     return std::string(part.data);
   std::string list;
   for (std::string_view word : words) list += (list.empty() ? "" : ", ") + std::string(word);
-  refuse_field(part.name, "it must be one of " + list, part.data.empty() ? "nothing" : part.data);
+  refuse_field(part.name, "expected one of " + list, part.data.empty() ? "nothing" : part.data);
 }
 
-void read_size(const Part& part, JobSettings& settings) {
+void read_size(const Part& part, JobRequest& settings) {
   if (part.data == "auto") return;
   const std::size_t cross = part.data.find('x');
   const auto side = [&](std::string_view text) {
     int value = 0;
     const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
     if (text.empty() || result.ec != std::errc() || result.ptr != text.data() + text.size()) {
-      refuse_field(part.name, "it must be auto or as in 1024x1024",
+      refuse_field(part.name, "expected auto or a size such as 1024x1024",
                    part.data.empty() ? "nothing" : part.data);
     }
     return value;
@@ -92,19 +92,17 @@ void read_size(const Part& part, JobSettings& settings) {
   settings.height = side(cross == std::string_view::npos ? "" : part.data.substr(cross + 1));
 }
 
-std::string size_of(const MadePicture& picture) {
-  return fmt::format("{}x{}", picture.width, picture.height);
-}
+std::string text_of(Size size) { return fmt::format("{}x{}", size.w, size.h); }
 
 OrderedJson usage() {
-  // Tokens are not what a picture costs here; clients ask for the fields.
+  // Nothing is charged by tokens here, but clients expect the fields.
   return {{"input_tokens", 0},
           {"input_tokens_details", {{"image_tokens", 0}, {"text_tokens", 0}}},
           {"output_tokens", 0},
           {"total_tokens", 0}};
 }
 
-/// `json`, whose first b64_json is empty, with the picture there.
+/// `json` with the picture in its first b64_json, which is empty.
 Body with_picture(const std::string& json, const Body& base64) {
   constexpr std::string_view kField = "\"b64_json\":\"";
   const std::size_t at = json.find(kField) + kField.size();
@@ -122,9 +120,9 @@ OrderedJson picture_event(std::string_view type, const ImagesEdit& edit, const M
                           std::int64_t created) {
   OrderedJson data;
   data["type"] = type;
-  data["b64_json"] = "";  // with_picture()
+  data["b64_json"] = "";  // filled by with_picture()
   data["created_at"] = created;
-  data["size"] = size_of(picture);
+  data["size"] = text_of(picture.size);
   data["quality"] = "auto";
   data["background"] = "opaque";
   data["output_format"] = edit.format;
@@ -135,13 +133,13 @@ OrderedJson model_of(std::string_view model, std::int64_t created) {
   return {{"id", model}, {"object", "model"}, {"created", created}, {"owned_by", "semblance"}};
 }
 
-/// A field with a value that changes nothing here.
-void warn(JobRequest& job, const Part& part, std::string_view why) {
-  job.warnings.push_back(fmt::format("{} has no effect: {}", part.name, why));
+/// Warns of a field that changes nothing here.
+void warn(ImagesEdit& edit, const Part& part, std::string_view why) {
+  edit.warnings.push_back(fmt::format("{} has no effect: {}", part.name, why));
 }
 
-/// False where the field is no parameter of the picture. Ranges are check_settings()'s matter.
-bool read_parameter(const Part& part, JobSettings& settings) {
+/// False if the field is not a parameter of the picture. check_settings() checks ranges.
+bool read_parameter(const Part& part, JobRequest& settings) {
   bool is_known = false;
   const auto read = [&](const Parameter& row, auto& member) {
     if (part.name != field_of(row)) return;
@@ -164,13 +162,13 @@ bool read_parameter(const Part& part, JobSettings& settings) {
 
 void read_field(const Part& part, ImagesEdit& edit, std::string_view model) {
   const std::string& name = part.name;
-  if (read_parameter(part, edit.job.settings)) return;
+  if (read_parameter(part, edit.request)) return;
   if (name == "stream") {
     edit.stream = bool_of(part);
   } else if (name == "partial_images") {
     edit.partial_images = int_of(part);
     if (edit.partial_images < 0 || edit.partial_images > 3) {
-      refuse_field(name, "it must be from 0 to 3", part.data);
+      refuse_field(name, "expected a whole number from 0 to 3", part.data);
     }
   } else if (name == "response_format") {
     edit.wants_url = one_of(part, {"b64_json", "url"}) == "url";
@@ -179,64 +177,62 @@ void read_field(const Part& part, ImagesEdit& edit, std::string_view model) {
   } else if (name == "output_compression") {
     edit.quality = int_of(part);
     if (edit.quality < 0 || edit.quality > 100) {
-      refuse_field(name, "it must be from 0 to 100", part.data);
+      refuse_field(name, "expected a whole number from 0 to 100", part.data);
     }
   } else if (name == "background") {
     one_of(part, {"auto", "opaque"});
   } else if (name == "model") {
     if (!part.data.empty() && part.data != model) {
-      edit.job.warnings.push_back(
-          fmt::format("model has no effect: {} makes the pictures here", model));
+      edit.warnings.push_back(fmt::format("model has no effect: this service runs {}", model));
     }
   } else if (name == "quality") {
-    if (part.data != "auto") warn(edit.job, part, "the number of steps decides, as in steps=30");
+    if (part.data != "auto") warn(edit, part, "set the number of steps, such as steps=30");
   } else if (name == "input_fidelity") {
-    warn(edit.job, part, "identity_strength and adapter_strength decide how near the face is");
+    warn(edit, part, "set identity_strength and adapter_strength");
   } else if (name == "user" || name == "safety_identifier") {
-    warn(edit.job, part, "this service keeps no accounts");
+    warn(edit, part, "this service has no accounts");
   } else if (name == "moderation" || name == "complexity") {
-    warn(edit.job, part, "there is nothing like it here");
+    warn(edit, part, "it is not supported");
   } else if (name == "mask" || name == "markup") {
-    refuse_field(name, "parts of a picture cannot be edited here, a new picture is made");
+    refuse_field(name, "parts of a picture cannot be edited; every picture is new");
   } else {
-    refuse_field(name, "pictures that move cannot be made here");  // frame_count and its kin
+    refuse_field(name, "video is not supported");  // frame_count, frame_duration_ms
   }
 }
 
-/// An edit without its pictures, and the parts that have them.
+/// An edit without its pictures, and the parts that hold them.
 struct Read {
   ImagesEdit edit = {};
   const Part* photo = nullptr;
   const Part* pose = nullptr;
 };
 
-/// Checks what goes with what, once all fields are read. `parts`: the request's.
+/// Checks combinations, once all fields are read. `parts`: the request's.
 void check_edit(const std::vector<Part>& parts, ImagesEdit& edit) {
   if (find_part(parts, "prompt") == nullptr) refuse_field("prompt", "it is missing");
   if (edit.stream && edit.wants_url) {
-    refuse_field("response_format", "a stream has no urls, only b64_json", "url");
+    refuse_field("response_format", "a stream carries only b64_json", "url");
   }
   if (edit.wants_url && edit.format != "png") {
-    refuse_field("output_format", "a url gives the picture as png", edit.format);
+    refuse_field("output_format", "expected png with response_format=url", edit.format);
   }
   if (edit.partial_images > 0 && !edit.stream) {
-    edit.job.warnings.emplace_back("partial_images has no effect: they come with stream=true");
+    edit.warnings.emplace_back("partial_images has no effect without stream=true");
   }
   if (find_part(parts, "output_compression") != nullptr && edit.format == "png") {
-    edit.job.warnings.emplace_back("output_compression has no effect: PNG loses nothing");
+    edit.warnings.emplace_back("output_compression has no effect: PNG is lossless");
   }
-  check_settings(edit.job.settings,
-                 [](const Parameter& row) { return std::string(field_of(row)); });
+  check_settings(edit.request, [](const Parameter& row) { return std::string(field_of(row)); });
 }
 
-/// `images`: what the request calls its pictures.
+/// `images`: the request's name for its pictures.
 Read read_edit(const std::vector<Part>& parts, std::string_view model, const std::string& images) {
   Read read;
   ImagesEdit& edit = read.edit;
   std::vector<const Part*> pictures;
   for (const Part& part : parts) {
     const bool is_svg = part.name == "svg" || part.name.starts_with("svg[");
-    if (is_svg) refuse_field("svg", "drawings of lines cannot be made here");
+    if (is_svg) refuse_field("svg", "SVG output is not supported");
     if (is_image_field(part.name)) {
       pictures.push_back(&part);
       continue;
@@ -246,9 +242,9 @@ Read read_edit(const std::vector<Part>& parts, std::string_view model, const std
                    "there is no such field" + did_you_mean(part.name, fields()));
     }
     try {
-      find_part(parts, part.name);  // once alone
+      find_part(parts, part.name);  // throws if there are several
     } catch (const Error&) {
-      refuse_field(part.name, "it is there more than once");
+      refuse_field(part.name, "it was sent more than once");
     }
     if (part.name == "pose") {
       read.pose = &part;
@@ -259,19 +255,19 @@ Read read_edit(const std::vector<Part>& parts, std::string_view model, const std
   if (pictures.empty()) refuse_field(images, "it is missing: the photo of the face to keep");
   const std::size_t count = pictures.size() + (read.pose != nullptr ? 1 : 0);
   if (count > 2) {
-    refuse_field(images, "there may be two, the photo and the pose",
+    refuse_field(images, "expected at most two, the photo and the pose",
                  fmt::format("{} images", count));
   }
-  edit.job.photo_name = images;
+  edit.request.photo.name = images;
   if (pictures.size() == 2) {
     read.pose = pictures[1];
-    edit.job.pose_name = images;
-    edit.job.warnings.emplace_back("the second image gives the pose alone, not another face");
+    edit.request.pose.name = images;
+    edit.warnings.emplace_back("the second image only gives the pose, not another face");
   }
   read.photo = pictures[0];
   if (read.photo->data.empty()) refuse_field(images, "it is empty");
   if (read.pose != nullptr && read.pose->data.empty())
-    refuse_field(edit.job.pose_name, "it is empty");
+    refuse_field(edit.request.pose.name, "it is empty");
   check_edit(parts, edit);
   return read;
 }
@@ -280,28 +276,28 @@ Read read_edit(const std::vector<Part>& parts, std::string_view model, const std
 
 ImagesEdit parse_images_edit(const std::vector<Part>& parts, std::string_view model) {
   Read read = read_edit(parts, model, "image");
-  read.edit.job.photo = read.photo->data;
-  if (read.pose != nullptr) read.edit.job.pose = std::string(read.pose->data);
+  read.edit.request.photo.bytes = read.photo->data;
+  if (read.pose != nullptr) read.edit.request.pose.bytes = read.pose->data;
   return std::move(read.edit);
 }
 
 ImagesEdit parse_images_edit_json(std::string_view body, std::string_view model) {
   JsonForm form(body);
   Read read = read_edit(form.parts(), model, std::string(JsonForm::kImages));
-  read.edit.job.photo = form.take(*read.photo);
-  if (read.pose != nullptr) read.edit.job.pose = form.take(*read.pose);
+  read.edit.request.photo.take(form.take(*read.photo));
+  if (read.pose != nullptr) read.edit.request.pose.take(form.take(*read.pose));
   return std::move(read.edit);
 }
 
-ImagesFrame images_frame(const ImagesEdit& edit, Size size, std::int64_t created) {
+ResponseFrame images_frame(const ImagesEdit& edit, Size size, std::int64_t created) {
   OrderedJson response;
   response["created"] = created;
   response["background"] = "opaque";
   response["output_format"] = edit.format;
-  response["size"] = fmt::format("{}x{}", size.w, size.h);
+  response["size"] = text_of(size);
   response["data"] = OrderedJson::array();
   response["usage"] = usage();
-  if (!edit.job.warnings.empty()) response["warnings"] = edit.job.warnings;
+  if (!edit.warnings.empty()) response["warnings"] = edit.warnings;
   const std::string text = response.dump();
   constexpr std::string_view kData = "\"data\":[";
   const std::size_t at = text.find(kData) + kData.size();
@@ -326,7 +322,7 @@ Body completed_event(const ImagesEdit& edit, const MadePicture& picture, std::in
   OrderedJson data = picture_event("image_edit.completed", edit, picture, created);
   data["seed"] = picture.seed;
   data["usage"] = usage();
-  if (!edit.job.warnings.empty()) data["warnings"] = edit.job.warnings;
+  if (!edit.warnings.empty()) data["warnings"] = edit.warnings;
   return event("image_edit.completed", data, picture);
 }
 
@@ -352,9 +348,10 @@ std::string models_response(std::string_view model, std::int64_t created) {
 
 std::string model_response(std::string_view id, std::string_view model, std::int64_t created) {
   if (id != model) {
-    throw HttpError(404, "model_not_found",
-                    fmt::format("cannot find the model {}: there is {}", id.substr(0, 100), model),
-                    "model");
+    throw HttpError(
+        404, "model_not_found",
+        fmt::format("cannot find the model {}: the only model is {}", id.substr(0, 100), model),
+        "model");
   }
   return model_of(model, created).dump();
 }

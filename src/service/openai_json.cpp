@@ -11,16 +11,16 @@ namespace semblance::service {
 namespace {
 
 constexpr std::string_view kPictureRule =
-    "it must be a picture in base64, as in data:image/png;base64,...";
+    "expected an image in base64, such as data:image/png;base64,...";
 
 /// The text of a short or a long string.
 std::string text_in(const LongStringJson& json, const std::string& name,
                     const nlohmann::json& value) {
   if (!json.is_long(value)) return value.get<std::string>();
-  // JSON writes a byte in six at most.
+  // JSON needs at most six bytes for a byte of text.
   auto text = json.long_text(value, 6 * kMostPromptBytes);
   if (!text) {
-    refuse_field(name, fmt::format("it must be text of at most {} bytes", kMostPromptBytes),
+    refuse_field(name, fmt::format("expected text of at most {} bytes", kMostPromptBytes),
                  "a long string");
   }
   return std::move(*text);
@@ -42,8 +42,8 @@ void JsonForm::add_picture(const LongStringJson& json, const std::string& path,
     for (const auto& [key, item] : value.items()) {
       if (item.is_null() || key == "image_url") continue;
       const std::string field = fmt::format("{}.{}", path, key.substr(0, 100));
-      if (key == "file_id") refuse_field(field, "no files are kept here: send image_url");
-      refuse_field(field, "there is no such field, an image has image_url");
+      if (key == "file_id") refuse_field(field, "files are not supported; send image_url");
+      refuse_field(field, "there is no such field; an image has image_url");
     }
     const auto url = value.find("image_url");
     if (url == value.end() || !url->is_string()) refuse_field(path + ".image_url", kPictureRule);
@@ -52,7 +52,7 @@ void JsonForm::add_picture(const LongStringJson& json, const std::string& path,
   if (value.is_string() && !json.is_long(value)) {
     const auto& text = value.get_ref<const std::string&>();
     if (text.starts_with("http://") || text.starts_with("https://")) {
-      refuse_field(path, "nothing is fetched from elsewhere: " + std::string(kPictureRule), text);
+      refuse_field(path, "URLs are not fetched: " + std::string(kPictureRule), text);
     }
   }
   auto bytes = json.base64_in(value);
@@ -74,19 +74,19 @@ void JsonForm::add(const LongStringJson& json, const std::string& name,
   } else if (name == "pose") {
     add_picture(json, name, name, value);
   } else if (name == "mask") {
-    put(name, {});  // refused, whatever it is
+    put(name, {});  // always refused
   } else if (value.is_string()) {
     put(name, text_in(json, name, value));
   } else if (value.is_number() || value.is_boolean()) {
     put(name, value.dump());
   } else {
-    refuse_field(name.substr(0, 100), "it must be a text, a number, true or false");
+    refuse_field(name.substr(0, 100), "expected a string, a number, true or false");
   }
 }
 
 JsonForm::JsonForm(std::string_view body) {
   const LongStringJson json(body);
-  if (!json.value().is_object()) refuse_field("the request", "it must be a JSON object");
+  if (!json.value().is_object()) refuse_field("the request", "expected a JSON object");
   for (const auto& [name, value] : json.value().items()) {
     if (!value.is_null()) add(json, name, value);
   }

@@ -1,5 +1,5 @@
-// The body of POST /v1/images/edits as JSON, read as the form that says the same. Pictures come as
-// `images: [{"image_url": "data:image/png;base64,..."}]`; nothing is fetched from anywhere.
+// Converts a JSON body of POST /v1/images/edits to the equivalent form. Pictures are
+// `images: [{"image_url": "data:image/png;base64,..."}]`; other URLs are not fetched.
 #pragma once
 
 #include <deque>
@@ -14,18 +14,18 @@ namespace semblance::service {
 
 class JsonForm {
  public:
-  /// What the parts of pictures are called here, for errors.
+  /// The JSON name of the pictures' field, for errors.
   static constexpr std::string_view kImages = "images";
 
-  /// Throws HttpError 400 naming the field, and what LongStringJson throws. `body` may go once this
-  /// is made.
+  /// Throws HttpError 400 naming the field, and what LongStringJson throws. `body` need not outlive
+  /// the constructor.
   explicit JsonForm(std::string_view body);
   JsonForm(const JsonForm&) = delete;
   JsonForm& operator=(const JsonForm&) = delete;
 
-  /// `image` for each picture, and a part for each other field that is not null.
+  /// A part `image` for each picture, and one for each other field that is not null.
   const std::vector<Part>& parts() const { return parts_; }
-  /// The bytes of one of parts(), taken out of it.
+  /// Moves the bytes out of one of parts().
   std::string take(const Part& part);
 
  private:
@@ -36,7 +36,7 @@ class JsonForm {
                    const nlohmann::json& value);
   void put(std::string_view name, std::string data);
 
-  std::deque<std::string> values_;  // what the parts look at
+  std::deque<std::string> values_;  // the parts' data
   std::vector<Part> parts_;
 };
 

@@ -22,10 +22,13 @@ ImagesEdit parsed(const Fields& fields) {
     part.data = value;
     parts.push_back(part);
   }
-  return parse_images_edit(parts, "semblance-demo");
+  ImagesEdit edit = parse_images_edit(parts, "semblance-demo");
+  for (Photo* photo : {&edit.request.photo, &edit.request.pose})
+    photo->take(std::string(photo->bytes));  // outlives `fields`
+  return edit;
 }
 
-/// "param: message" of what `parse` is refused with, or "no error".
+/// "param: message" of the error that `parse` throws, or "no error".
 std::string refusal_of(const std::function<void()>& parse) {
   try {
     parse();
@@ -37,7 +40,8 @@ std::string refusal_of(const std::function<void()>& parse) {
   return "no error";
 }
 
-/// Of a form with these fields; prompt and image stand before them where they are not among them.
+/// The refusal of a form with these fields; adds an image, and a prompt unless there is an empty
+/// one.
 std::string refusal(Fields fields) {
   const auto has = [&](std::string_view name) {
     return std::ranges::any_of(
@@ -48,7 +52,7 @@ std::string refusal(Fields fields) {
   return refusal_of([&] { parsed(fields); });
 }
 
-TEST(ImagesEdit, PromptsHaveTheirLimit) {
+TEST(ImagesEdit, PromptsHaveALimit) {
   const std::string longest(kMostPromptBytes, 'x');
   EXPECT_EQ(refusal({{"negative_prompt", longest}}), "no error");
   EXPECT_EQ(refusal({{"negative_prompt", longest + "x"}}),
@@ -63,7 +67,7 @@ TEST(ImagesEdit, PromptsHaveTheirLimit) {
   }
 }
 
-TEST(ImagesEdit, OfTheOfficialClientIsRead) {
+TEST(ImagesEdit, ReadsTheOfficialClient) {
   const ImagesEdit edit = parsed({{"prompt", "a man"},
                                   {"model", "semblance-demo"},
                                   {"n", "2"},
@@ -82,7 +86,7 @@ TEST(ImagesEdit, OfTheOfficialClientIsRead) {
                                   {"vae_tiling", "true"},
                                   {"image[]", "PHOTO"},
                                   {"image[]", "POSE"}});
-  const JobSettings& s = edit.job.settings;
+  const JobRequest& s = edit.request;
   EXPECT_EQ(s.prompt, "a man");
   EXPECT_EQ(s.negative, "x");
   EXPECT_EQ(s.count, 2);
@@ -96,13 +100,13 @@ TEST(ImagesEdit, OfTheOfficialClientIsRead) {
   EXPECT_EQ(edit.partial_images, 2);
   EXPECT_EQ(edit.format, "jpeg");
   EXPECT_EQ(edit.quality, 50);
-  EXPECT_EQ(edit.job.photo, "PHOTO");
-  EXPECT_EQ(edit.job.pose, "POSE");
-  EXPECT_EQ(edit.job.warnings,
-            std::vector<std::string>{"the second image gives the pose alone, not another face"});
+  EXPECT_EQ(edit.request.photo.bytes, "PHOTO");
+  EXPECT_EQ(edit.request.pose.bytes, "POSE");
+  EXPECT_EQ(edit.warnings,
+            std::vector<std::string>{"the second image only gives the pose, not another face"});
 }
 
-TEST(ImagesEdit, SaysWhatHasNoEffect) {
+TEST(ImagesEdit, WarnsAboutFieldsWithoutEffect) {
   const ImagesEdit edit = parsed({{"image", "PHOTO"},
                                   {"prompt", "a"},
                                   {"model", "gpt-image-2"},
@@ -111,29 +115,29 @@ TEST(ImagesEdit, SaysWhatHasNoEffect) {
                                   {"user", "u"},
                                   {"partial_images", "1"},
                                   {"output_compression", "9"}});
-  EXPECT_EQ(edit.job.warnings.size(), 6U);
-  EXPECT_EQ(edit.job.warnings[0], "model has no effect: semblance-demo makes the pictures here");
-  EXPECT_FALSE(edit.job.settings.seed);
-  EXPECT_FALSE(edit.job.settings.negative);
-  EXPECT_EQ(edit.job.settings.width, 0);
+  EXPECT_EQ(edit.warnings.size(), 6U);
+  EXPECT_EQ(edit.warnings[0], "model has no effect: this service runs semblance-demo");
+  EXPECT_FALSE(edit.request.seed);
+  EXPECT_FALSE(edit.request.negative);
+  EXPECT_EQ(edit.request.width, 0);
 }
 
 TEST(ImagesEdit, RefusesByName) {
   const std::vector<std::tuple<std::string, std::string, std::string>> table = {
-      {"mask", "x", "parts of a picture cannot be edited here, a new picture is made"},
-      {"markup", "x", "parts of a picture cannot be edited here, a new picture is made"},
-      {"frame_count", "2", "pictures that move cannot be made here"},
-      {"background", "transparent", "it must be one of auto, opaque, got transparent"},
-      {"output_format", "gif", "it must be one of png, jpeg, webp, got gif"},
-      {"response_format", "file", "it must be one of b64_json, url, got file"},
+      {"mask", "x", "parts of a picture cannot be edited; every picture is new"},
+      {"markup", "x", "parts of a picture cannot be edited; every picture is new"},
+      {"frame_count", "2", "video is not supported"},
+      {"background", "transparent", "expected one of auto, opaque, got transparent"},
+      {"output_format", "gif", "expected one of png, jpeg, webp, got gif"},
+      {"response_format", "file", "expected one of b64_json, url, got file"},
       {"n", "0", "expected a whole number from 1 to 16, got 0"},
       {"n", "17", "expected a whole number from 1 to 16, got 17"},
       {"n", "two", "expected a whole number from 1 to 16, got two"},
       {"n", "", "expected a whole number from 1 to 16, got nothing"},
       {"n", "99999999999", "expected a whole number from 1 to 16, got 99999999999"},
-      {"size", "big", "it must be auto or as in 1024x1024, got big"},
-      {"size", "1024", "it must be auto or as in 1024x1024, got 1024"},
-      {"size", "1024x1024x2", "it must be auto or as in 1024x1024, got 1024x1024x2"},
+      {"size", "big", "expected auto or a size such as 1024x1024, got big"},
+      {"size", "1024", "expected auto or a size such as 1024x1024, got 1024"},
+      {"size", "1024x1024x2", "expected auto or a size such as 1024x1024, got 1024x1024x2"},
       {"size", "1020x1024",
        "expected a multiple of 8 from 8 to 4096, got 1020; the nearest is 1024"},
       {"size", "0x8", "expected a multiple of 8 from 8 to 4096, got 0"},
@@ -142,27 +146,26 @@ TEST(ImagesEdit, RefusesByName) {
       {"guidance", "nan", "expected a number from 0 to 100, got nan"},
       {"identity_strength", "6", "expected a number from 0 to 5, got 6"},
       {"seed", "-1", "expected a whole number from 0 to 18446744073709551615, got -1"},
-      {"stream", "yes", "it must be true or false, got yes"},
-      {"partial_images", "4", "it must be from 0 to 3, got 4"},
-      {"output_compression", "101", "it must be from 0 to 100, got 101"},
-      {"negative_prompt", "\xff", "it must be UTF-8"},
+      {"stream", "yes", "expected true or false, got yes"},
+      {"partial_images", "4", "expected a whole number from 0 to 3, got 4"},
+      {"output_compression", "101", "expected a whole number from 0 to 100, got 101"},
+      {"negative_prompt", "\xff", "expected UTF-8 text"},
       {"pose", "", "it is empty"},
-      {"prompt", "", "it is empty, and must say what the picture should show"},
-      {"prompt", "again", "it is there more than once"},
+      {"prompt", "", "it is empty; describe what the picture should show"},
+      {"prompt", "again", "it was sent more than once"},
       {"promt", "x", "there is no such field, did you mean prompt?"},
   };
   for (const auto& [name, value, rule] : table) {
     EXPECT_EQ(refusal({{name, value}}), name + ": cannot take " + name + ": " + rule) << value;
   }
-  EXPECT_EQ(refusal({{"svg[model]", "x"}}),
-            "svg: cannot take svg: drawings of lines cannot be made here");
+  EXPECT_EQ(refusal({{"svg[model]", "x"}}), "svg: cannot take svg: SVG output is not supported");
   EXPECT_EQ(refusal({{"image[]", "a"}, {"pose", "b"}}),
-            "image: cannot take image: there may be two, the photo and the pose, got 3 images");
+            "image: cannot take image: expected at most two, the photo and the pose, got 3 images");
   EXPECT_EQ(refusal({{"identity_start", "0.9"}, {"identity_end", "0.5"}}),
             "identity_start: cannot take identity_start: expected at most identity_end, got 0.9 "
             "and 0.5");
   EXPECT_EQ(refusal({{"stream", "true"}, {"response_format", "url"}}),
-            "response_format: cannot take response_format: a stream has no urls, only b64_json, "
+            "response_format: cannot take response_format: a stream carries only b64_json, "
             "got url");
   EXPECT_THROW(parsed({{"prompt", "a"}}), HttpError);
   EXPECT_THROW(parsed({{"image", ""}, {"prompt", "a"}}), HttpError);
@@ -175,7 +178,7 @@ ImagesEdit parsed_json(const json& body) {
   return parse_images_edit_json(body.dump(), "semblance-demo");
 }
 
-TEST(ImagesEditJson, IsReadAsItsForm) {
+TEST(ImagesEditJson, IsReadLikeTheForm) {
   const std::string photo(100'000, 'p');
   const json whole = {
       {"images",
@@ -196,11 +199,11 @@ TEST(ImagesEditJson, IsReadAsItsForm) {
       {"vae_tiling", false},
       {"user", nullptr}};
   const ImagesEdit edit = parsed_json(whole);
-  const JobSettings& s = edit.job.settings;
-  EXPECT_EQ(edit.job.photo, photo);
-  EXPECT_EQ(edit.job.pose, "POSE");
-  EXPECT_EQ(edit.job.photo_name, "images");
-  EXPECT_EQ(edit.job.pose_name, "images");
+  const JobRequest& s = edit.request;
+  EXPECT_EQ(edit.request.photo.bytes, photo);
+  EXPECT_EQ(edit.request.pose.bytes, "POSE");
+  EXPECT_EQ(edit.request.photo.name, "images");
+  EXPECT_EQ(edit.request.pose.name, "images");
   EXPECT_EQ(s.prompt, "a man");
   EXPECT_EQ(s.count, 2);
   EXPECT_EQ(s.width, 1024);
@@ -209,31 +212,31 @@ TEST(ImagesEditJson, IsReadAsItsForm) {
   EXPECT_EQ(s.identity_strength, 0.5);
   EXPECT_TRUE(edit.stream);
   EXPECT_EQ(edit.format, "jpeg");
-  EXPECT_EQ(edit.job.warnings,
-            std::vector<std::string>{"the second image gives the pose alone, not another face"});
-  // One picture, as other clients send it, and a prompt that is long.
+  EXPECT_EQ(edit.warnings,
+            std::vector<std::string>{"the second image only gives the pose, not another face"});
+  // One picture, as sent by other clients, and a long prompt.
   const std::string prompt(kMostPromptBytes, 'x');
   for (const json& image : {json(base64(photo)), json({{"image_url", base64(photo)}}),
                             json::array({"data:image/png;base64," + base64(photo)})}) {
     const json smaller{
         {"image", image}, {"prompt", prompt}, {"pose", {{"image_url", base64("POSE")}}}};
     const ImagesEdit one = parsed_json(smaller);
-    EXPECT_EQ(one.job.photo, photo);
-    EXPECT_EQ(one.job.pose, "POSE");
-    EXPECT_EQ(one.job.pose_name, "pose");
-    EXPECT_EQ(one.job.settings.prompt, prompt);
+    EXPECT_EQ(one.request.photo.bytes, photo);
+    EXPECT_EQ(one.request.pose.bytes, "POSE");
+    EXPECT_EQ(one.request.pose.name, "pose");
+    EXPECT_EQ(one.request.prompt, prompt);
   }
 }
 
 TEST(ImagesEditJson, RefusesByName) {
-  const std::string rule = "it must be a picture in base64, as in data:image/png;base64,...";
+  const std::string rule = "expected an image in base64, such as data:image/png;base64,...";
   const json image{{"image_url", base64("PHOTO")}};
   const std::vector<std::tuple<std::string, json, std::string>> table = {
       {"images", json::array(),
        "images: cannot take images: it is missing: the photo of the face to keep"},
       {"images",
        {image, image, image},
-       "images: cannot take images: there may be two, the photo and the pose, got 3 images"},
+       "images: cannot take images: expected at most two, the photo and the pose, got 3 images"},
       {"images", {5}, "images[0]: cannot take images[0]: " + rule},
       {"images", {image, "no base64"}, "images[1]: cannot take images[1]: " + rule},
       {"images",
@@ -241,26 +244,26 @@ TEST(ImagesEditJson, RefusesByName) {
        "images[0].image_url: cannot take images[0].image_url: " + rule},
       {"images",
        {{{"file_id", "file-1"}}},
-       "images[0].file_id: cannot take images[0].file_id: no files are kept here: send image_url"},
+       "images[0].file_id: cannot take images[0].file_id: files are not supported; send image_url"},
       {"images",
        {{{"url", "x"}}},
-       "images[0].url: cannot take images[0].url: there is no such field, an image has image_url"},
+       "images[0].url: cannot take images[0].url: there is no such field; an image has image_url"},
       {"images",
        {{{"image_url", "https://a.example/me.png"}}},
-       "images[0].image_url: cannot take images[0].image_url: nothing is fetched from elsewhere: " +
-           rule + ", got https://a.example/me.png"},
+       "images[0].image_url: cannot take images[0].image_url: URLs are not fetched: " + rule +
+           ", got https://a.example/me.png"},
       {"images", {{{"image_url", ""}}}, "images: cannot take images: it is empty"},
       {"mask", image,
-       "mask: cannot take mask: parts of a picture cannot be edited here, a new picture is made"},
+       "mask: cannot take mask: parts of a picture cannot be edited; every picture is new"},
       {"prompt", "",
-       "prompt: cannot take prompt: it is empty, and must say what the picture should show"},
+       "prompt: cannot take prompt: it is empty; describe what the picture should show"},
       {"prompt", nullptr, "prompt: cannot take prompt: it is missing"},
-      {"prompt", {"a"}, "prompt: cannot take prompt: it must be a text, a number, true or false"},
+      {"prompt", {"a"}, "prompt: cannot take prompt: expected a string, a number, true or false"},
       {"prompt", std::string(1 << 20, 'x'),
-       "prompt: cannot take prompt: it must be text of at most 65536 bytes, got a long string"},
+       "prompt: cannot take prompt: expected text of at most 65536 bytes, got a long string"},
       {"n", 0, "n: cannot take n: expected a whole number from 1 to 16, got 0"},
       {"n", 1.5, "n: cannot take n: expected a whole number from 1 to 16, got 1.5"},
-      {"stream", 2, "stream: cannot take stream: it must be true or false, got 2"},
+      {"stream", 2, "stream: cannot take stream: expected true or false, got 2"},
       {"promt", "x", "promt: cannot take promt: there is no such field, did you mean prompt?"},
   };
   for (const auto& [name, value, refused] : table) {
@@ -269,15 +272,15 @@ TEST(ImagesEditJson, RefusesByName) {
     EXPECT_EQ(refusal_of([&] { parsed_json(body); }), refused);
   }
   EXPECT_EQ(refusal_of([] { parsed_json(json::array()); }),
-            "the request: cannot take the request: it must be a JSON object");
+            "the request: cannot take the request: expected a JSON object");
   EXPECT_THROW(parse_images_edit_json("{", "m"), Error);
 }
 
-TEST(ImagesEdit, IsAnswered) {
+TEST(ImagesEdit, ResponsesAndEventsHaveTheApisForm) {
   ImagesEdit edit = parsed({{"image", "PHOTO"}, {"prompt", "a"}});
-  const MadePicture picture{std::string("UE5H"), 64, 48, 7, "/api/jobs/1/images/0"};
+  const MadePicture picture{{{64, 48}, 7}, std::string("UE5H"), "/api/jobs/1/images/0"};
   const auto answer = [&](const std::string& items) {
-    const ImagesFrame frame = images_frame(edit, {64, 48}, 1700);
+    const ResponseFrame frame = images_frame(edit, {64, 48}, 1700);
     return nlohmann::json::parse(frame.before + items + frame.after);
   };
   auto body = answer(images_item(edit, picture).whole() + "," + images_item(edit, picture).whole());
@@ -287,7 +290,7 @@ TEST(ImagesEdit, IsAnswered) {
   EXPECT_EQ(body["size"], "64x48");
   EXPECT_FALSE(body.contains("warnings"));
   edit.wants_url = true;
-  edit.job.warnings = {"w"};
+  edit.warnings = {"w"};
   body = answer(images_item(edit, picture).whole());
   EXPECT_EQ(body["data"][0]["url"], "/api/jobs/1/images/0");
   EXPECT_EQ(body["warnings"][0], "w");

@@ -32,7 +32,7 @@ constexpr std::string_view name_of(ParameterKind kind) {
   return kNames[static_cast<std::size_t>(kind)];
 }
 
-/// The range in a schema's words.
+/// The range in JSON Schema's terms.
 Json limits_of(const Parameter& row, ParameterKind kind) {
   const double most = most_of(row, Asker::kService);
   switch (kind) {
@@ -64,7 +64,7 @@ std::string description_of(const Parameter& row, ParameterKind kind) {
 }
 
 Json default_of(const Parameter& row) {
-  const nlohmann::json defaults = to_json(JobSettings{});
+  const nlohmann::json defaults = to_json(JobRequest{});
   return row.is_required ? Json() : Json(defaults.at(std::string(row.name)));
 }
 
@@ -77,7 +77,7 @@ Json schema_of(const Parameter& row, ParameterKind kind) {
 
 template <typename F>
 void each_row(F&& f) {
-  const JobSettings none;
+  const JobRequest none;
   each_job_parameter(
       [&f](const Parameter& row, const auto& member) {
         using T = std::decay_t<decltype(member)>;
@@ -86,7 +86,7 @@ void each_row(F&& f) {
       none);
 }
 
-/// What has no default may be null.
+/// Parameters without a default may be null.
 Json settings_properties() {
   Json properties = Json::object();
   each_row([&](const Parameter& row, ParameterKind kind, bool may_be_null) {
@@ -97,7 +97,7 @@ Json settings_properties() {
   return properties;
 }
 
-/// "size" is one field for two of ours, and stands in the document.
+/// "size" stands for both width and height; the document itself describes it.
 void put_openai_fields(Json& properties) {
   each_row([&](const Parameter& row, ParameterKind kind, bool) {
     if (row.openai_name == "size") return;

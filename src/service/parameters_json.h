@@ -1,4 +1,4 @@
-// The table of parameters (pipeline/request.h) as the page and the API's document have it.
+// The table of parameters (pipeline/request.h) as JSON for the page and for the API's document.
 #pragma once
 
 #include <string>
@@ -6,14 +6,14 @@
 
 namespace semblance::service {
 
-/// A JSON list of what the page asks for, in the order of its groups: "name", "kind" (text, whole,
-/// number, seed, switch), "title" and "help" by language, "least", "most" and "multiple_of" where
-/// there is a range, "default" (null where the service or the photo chooses), and of a dial "place"
-/// (dials, finer) with its slider's "from", "to" and "step". Limits are the service's.
+/// A JSON list of the page's parameters, in the order of its groups: "name", "kind" (text, whole,
+/// number, seed, switch), "title" and "help" by language, "least", "most" and "multiple_of" if
+/// there is a range, "default" (null if the service or the photo chooses), and for a dial "place"
+/// (dials, finer) and its slider's "from", "to" and "step". Limits are the service's.
 std::string parameters_json();
 
-/// An OpenAPI document with the parameters in their places: all of them in the schema Settings and
-/// in the bodies of /v1/images/edits, the limits in that of /sdapi/v1/txt2img.
+/// Adds the parameters to an OpenAPI document: all of them to the schema Settings and to the bodies
+/// of /v1/images/edits, the limits to the body of /sdapi/v1/txt2img.
 std::string with_parameters(std::string_view document);
 
 }  // namespace semblance::service

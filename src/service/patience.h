@@ -1,4 +1,4 @@
-// How long a failing device is waited for: twice as long after each try, until it has been enough.
+// How long to wait for a failing device: twice as long after each try, up to a total.
 #pragma once
 
 #include <algorithm>
@@ -10,14 +10,14 @@ namespace semblance::service {
 struct PatienceOptions {
   std::chrono::milliseconds first{1000};  // before the second try
   std::chrono::milliseconds longest = std::chrono::minutes(1);
-  std::chrono::milliseconds in_all = std::chrono::minutes(5);  // without anything that worked
+  std::chrono::milliseconds in_all = std::chrono::minutes(5);  // total without a success
 };
 
 class Patience {
  public:
   explicit Patience(const PatienceOptions& options) : options_(options) {}
 
-  /// After a try that failed: how long to wait before the next, or nothing where it is over.
+  /// After a failed try: how long to wait before the next one; nothing to give up.
   std::optional<std::chrono::milliseconds> next() {
     ++tries_;
     if (waited_ >= options_.in_all) return std::nullopt;
@@ -26,9 +26,9 @@ class Patience {
     next_ = std::min(2 * next_, options_.longest);
     return wait;
   }
-  /// That failed since reset().
+  /// Failed tries since reset().
   int tries() const { return tries_; }
-  /// Something worked.
+  /// Call after a success.
   void reset() { *this = Patience(options_); }
 
  private:

@@ -11,7 +11,7 @@ namespace semblance::service {
 
 std::string digest_of(const HttpRequest& request) {
   Hasher hasher(DigestKind::kSha256, 0);
-  // With its size in front of each, so that no two requests give the same bytes.
+  // Each is prefixed with its size, so that no two requests hash the same bytes.
   const auto add = [&](std::string_view text) {
     const std::string size = fmt::format("{} ", text.size());
     hasher.update(std::as_bytes(std::span(size)));
@@ -30,7 +30,7 @@ std::string digest_of(const HttpRequest& request) {
   return hasher.finish();
 }
 
-void take_repeat_key(NewJob& job, const HttpRequest& request) {
+void take_repeat_key(JobRequest& job, const HttpRequest& request) {
   const std::string_view key = request.header("idempotency-key");
   const std::string_view tries = request.header("x-stainless-retry-count");
   if (key.empty() && tries.empty()) return;
@@ -39,7 +39,8 @@ void take_repeat_key(NewJob& job, const HttpRequest& request) {
         400, "argument",
         fmt::format("cannot take Idempotency-Key: expected 1 to {} visible ASCII characters, got "
                     "{} bytes{}",
-                    kMostKeyBytes, key.size(), key.size() > kMostKeyBytes ? "" : " with others"),
+                    kMostKeyBytes, key.size(),
+                    key.size() > kMostKeyBytes ? "" : " with other characters"),
         "Idempotency-Key");
   }
   try {

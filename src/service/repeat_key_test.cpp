@@ -17,7 +17,7 @@ HttpRequest request_of(const Form& form, const std::string& path = "/api/jobs") 
   return request;
 }
 
-TEST(RepeatKey, TheDigestIsOfAllThatWasSent) {
+TEST(RepeatKey, TheDigestCoversTheWholeRequest) {
   const auto digest = [](const std::string& photo, const std::string& prompt) {
     return digest_of(request_of(Form().add("settings", prompt).add("photo", photo, "me.png")));
   };
@@ -30,7 +30,7 @@ TEST(RepeatKey, TheDigestIsOfAllThatWasSent) {
   const Form form = Form().add("settings", "prompt").add("photo", "photo", "me.png");
   EXPECT_NE(digest_of(request_of(form, "/v1/images/edits")), plain);
   EXPECT_NE(digest_of(request_of(Form(form).add("face", "1"))), plain);
-  // The boundary is chosen anew at each try.
+  // Each try has a new boundary.
   HttpRequest again = request_of(form);
   const std::string boundary = form.type.substr(form.type.find("boundary=") + 9);
   for (std::string* text : {&again.body, &again.headers["content-type"]}) {
@@ -45,12 +45,12 @@ TEST(RepeatKey, TheDigestIsOfAllThatWasSent) {
   EXPECT_NE(digest_of(json), empty);
 }
 
-TEST(RepeatKey, ClientsMayChooseItOrCountTheirTries) {
+TEST(RepeatKey, ComesFromTheHeaderOrTheRetryCount) {
   const Form form = Form().add("settings", "{}");
   const auto take = [&](const std::string& header, const std::string& value) {
     HttpRequest request = request_of(form);
     if (!header.empty()) request.headers[header] = value;
-    NewJob job;
+    JobRequest job;
     take_repeat_key(job, request);
     return job;
   };
@@ -58,8 +58,8 @@ TEST(RepeatKey, ClientsMayChooseItOrCountTheirTries) {
   EXPECT_EQ(take("", "").digest, "");
   EXPECT_EQ(take("idempotency-key", "a key").repeat_key, "key a key");
   EXPECT_EQ(take("idempotency-key", "a key").digest, digest_of(request_of(form)));
-  const NewJob first = take("x-stainless-retry-count", "0");
-  const NewJob second = take("x-stainless-retry-count", "1");
+  const JobRequest first = take("x-stainless-retry-count", "0");
+  const JobRequest second = take("x-stainless-retry-count", "1");
   EXPECT_EQ(first.repeat_key, "content " + first.digest);
   EXPECT_EQ(second.repeat_key, first.repeat_key);
   EXPECT_TRUE(first.begins_anew);

@@ -10,7 +10,7 @@
 namespace semblance::service {
 namespace {
 
-constexpr std::string_view kNoHttp = "it is no well-formed HTTP/1.1";
+constexpr std::string_view kNoHttp = "it is not well-formed HTTP/1.1";
 
 [[noreturn]] void refuse(int status, std::string_view code, std::string_view rule) {
   throw HttpError(status, code, fmt::format("cannot read the request: {}", rule));
@@ -41,10 +41,10 @@ struct Field {
 
 Field parse_field(std::string_view line) {
   if (line.starts_with(' ') || line.starts_with('\t')) {
-    malformed("a header must stand on one line, none may go on in the next");
+    malformed("a header must be on one line");
   }
   const std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos) malformed("a header must have a colon behind its name");
+  if (colon == std::string_view::npos) malformed("a header must have a colon after its name");
   if (!is_token(line.substr(0, colon))) {
     malformed("a header's name must be letters, digits and dashes before the colon");
   }
@@ -62,12 +62,12 @@ void add_field(HttpRequest& request, const Field& field) {
   const auto [place, is_new] = request.headers.try_emplace(field.name, field.value);
   if (is_new) return;
   if (std::find(kOnce.begin(), kOnce.end(), field.name) != kOnce.end()) {
-    malformed(fmt::format("the header {} is there more than once", field.name));
+    malformed(fmt::format("the header {} appears more than once", field.name));
   }
   place->second += (field.name == "cookie" ? "; " : ", ") + std::string(field.value);
 }
 
-/// Whether the list of words has `word`, in whatever case.
+/// Whether the comma-separated list contains `word`, in any case.
 bool has_word(std::string_view list, std::string_view word) {
   while (!list.empty()) {
     const std::size_t comma = std::min(list.find(','), list.size());
@@ -92,7 +92,8 @@ void read_target(std::string_view target, const HttpLimits& limits, HttpRequest&
     return;
   }
   if (std::count(target.begin(), target.end(), '&') >= limits.header_count) {
-    refuse(431, "too_large", fmt::format("its query may have {} names", limits.header_count));
+    refuse(431, "too_large",
+           fmt::format("its query may have at most {} names", limits.header_count));
   }
   try {
     Target parsed = parse_target(target);
@@ -110,9 +111,7 @@ void read_length(RequestHead& head) {
   head.is_chunked = encoding != headers.end();
   if (head.is_chunked &&
       (head.is_old || length != headers.end() || lower(encoding->second) != "chunked")) {
-    malformed(
-        "its length must be given by content-length, or by "
-        "transfer-encoding: chunked");
+    malformed("its length must be given by content-length or by transfer-encoding: chunked");
   }
   if (length == headers.end()) return;
   const std::string& digits = length->second;
@@ -129,7 +128,8 @@ void read_length(RequestHead& head) {
 HttpResponse too_large(std::uint64_t limit, std::string_view got) {
   return error_response(
       413, "too_large",
-      fmt::format("cannot take the request: its body may have {} bytes, got {}", limit, got));
+      fmt::format("cannot take the request: expected a body of at most {} bytes, got {}", limit,
+                  got));
 }
 
 std::optional<std::size_t> head_size(std::string_view bytes, const HttpLimits& limits) {
@@ -140,19 +140,18 @@ std::optional<std::size_t> head_size(std::string_view bytes, const HttpLimits& l
     const bool ends = seen[i] == '\n';
     if (seen[i] == '\0') malformed("its head must have no NUL");
     if (ends != (i > 0 && seen[i - 1] == '\r')) {
-      malformed(
-          "the lines of its head must end with CR LF, and have neither "
-          "elsewhere");
+      malformed("the lines of its head must end with CR LF and contain neither elsewhere");
     }
     if (ends && i >= 3 && seen[i - 2] == '\n') return i + 1;
     has_line = has_line || ends;
   }
   if (bytes.size() < limits.header_bytes) return {};
   if (!has_line) {
-    refuse(414, "too_large", fmt::format("its target may have {} bytes", limits.header_bytes));
+    refuse(414, "too_large",
+           fmt::format("its target may have at most {} bytes", limits.header_bytes));
   }
   refuse(431, "too_large",
-         fmt::format("its target and headers may have {} bytes", limits.header_bytes));
+         fmt::format("its target and headers may have at most {} bytes", limits.header_bytes));
 }
 
 RequestHead parse_head(std::string_view text, const HttpLimits& limits) {
@@ -171,7 +170,7 @@ RequestHead parse_head(std::string_view text, const HttpLimits& limits) {
   if (!is_token(method)) malformed("its method must be a word");
   for (std::string_view field = take_line(); !field.empty(); field = take_line()) {
     if (head.request.headers.size() == limits.header_count) {
-      refuse(431, "too_large", fmt::format("it may have {} headers", limits.header_count));
+      refuse(431, "too_large", fmt::format("it may have at most {} headers", limits.header_count));
     }
     add_field(head.request, parse_field(field));
   }
@@ -213,7 +212,7 @@ void BodyReader::take(std::string_view& bytes, std::string& body) {
   }
 }
 
-/// Moves bytes to line_; true when it is whole, without its CR LF.
+/// Moves bytes to line_; true once the line is complete, without its CR LF.
 bool BodyReader::take_line(std::string_view& bytes) {
   const std::size_t end = bytes.find('\n');
   line_ += bytes.substr(0, end);
@@ -238,7 +237,7 @@ void BodyReader::read_line() {
   } else if (line_.empty()) {
     state_ = State::kWhole;
   } else {
-    parse_field(line_);  // what it says is of no use here
+    parse_field(line_);  // only checked; trailers are not used
     if (++trailers_ > limits_.header_count) malformed(kNoHttp);
   }
 }

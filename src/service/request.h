@@ -1,9 +1,10 @@
-// A request of HTTP/1.1 (RFC 9112) out of its bytes. Pure: no socket, no route.
+// Parses HTTP/1.1 requests (RFC 9112). Pure: no socket, no route.
 //
-// Strict: what two readers could take for different things is refused with 400, never repaired. So
-// lines end with CR LF alone, a header stands on one line with its colon right behind its name, and
-// a body has one length. Every refusal is an HttpError, after which nothing of the connection can
-// be read any more.
+// Strict: what two parsers could read differently is refused with 400, never repaired. Lines must
+// end with CR LF, a header is on one line with its colon right after its name, and a body has one
+// length. Every refusal is an HttpError; after it, the rest of the connection cannot be parsed.
+//
+// Not llhttp: it accepts some of what is refused here, and leaves limits to the caller.
 #pragma once
 
 #include <cstdint>
@@ -23,28 +24,28 @@ struct RequestHead {
   bool is_last = false;      // the client wants the connection closed
   bool is_chunked = false;
   bool expects_continue = false;
-  std::uint64_t declared_bytes = 0;  // of the body, by Content-Length
+  std::uint64_t declared_bytes = 0;  // the body's Content-Length
 
   bool has_body() const { return is_chunked || declared_bytes > 0; }
 };
 
-/// The size of the head that `bytes` begin with, its empty line included; nothing where more must
-/// come first. Throws as soon as it can be no head: 400, 414 for a request line beyond
-/// header_bytes, 431 for more headers.
+/// The size of the head at the start of `bytes`, including its empty line; nothing if it is not
+/// complete yet. Throws as soon as it cannot be valid: 400, 414 for a request line longer than
+/// header_bytes, 431 for too many bytes of headers.
 std::optional<std::size_t> head_size(std::string_view bytes, const HttpLimits& limits);
 
-/// `head` is of head_size(). Throws 400, 413 for a length beyond all numbers, 431 for too many
-/// headers, 505 for another version.
+/// `head` has head_size() bytes. Throws 400, 413 for a length that overflows, 431 for too many
+/// headers, 505 for another HTTP version.
 RequestHead parse_head(std::string_view head, const HttpLimits& limits);
 
-/// Takes a body out of the bytes behind its head, as they come.
+/// Extracts a body from the bytes after its head as they arrive.
 class BodyReader {
  public:
-  /// `most_bytes`: of a chunked body, the others were looked at by their declared_bytes.
+  /// `most_bytes` limits a chunked body; the caller has checked declared_bytes of others.
   BodyReader(const RequestHead& head, std::uint64_t most_bytes, const HttpLimits& limits);
 
-  /// Appends to `body` what belongs to it and drops that, and the lines around it, from the front
-  /// of `bytes`. Throws 400, and 413 beyond most_bytes.
+  /// Appends the body's part of `bytes` to `body`, and removes it and the chunk lines from the
+  /// front of `bytes`. Throws 400, and 413 beyond most_bytes.
   void take(std::string_view& bytes, std::string& body);
   bool is_whole() const { return state_ == State::kWhole; }
 
@@ -60,12 +61,12 @@ class BodyReader {
   bool is_chunked_;
   State state_;
   std::uint64_t left_ = 0;      // of the data, or of the chunk
-  std::uint64_t received_ = 0;  // data in all, chunks begun included
+  std::uint64_t received_ = 0;  // all data, including the current chunk
   unsigned trailers_ = 0;
   std::string line_;
 };
 
-/// The response to a body of more than `limit` bytes: 413. `got`: how many.
+/// The 413 response to a body of more than `limit` bytes. `got`: its size.
 HttpResponse too_large(std::uint64_t limit, std::string_view got);
 
 }  // namespace semblance::service

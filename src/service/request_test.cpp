@@ -8,12 +8,12 @@ using namespace testing;
 
 class Requests : public ServerTest {};
 
-TEST_F(Requests, MalformedRequestsAreErrorsOfTheOneShape) {
+TEST_F(Requests, MalformedRequestsAreAnsweredWithErrors) {
   start({.header_bytes = 4096});
   const std::string malformed = "argument: cannot read the request: ";
   const std::string host = "Host: localhost\r\n";
   const std::string length =
-      malformed + "its length must be given by content-length, or by transfer-encoding: chunked";
+      malformed + "its length must be given by content-length or by transfer-encoding: chunked";
   struct Case {
     std::string text;
     int status;
@@ -23,11 +23,11 @@ TEST_F(Requests, MalformedRequestsAreErrorsOfTheOneShape) {
       {"GET / HTTP/1.1\r\n\r\n", 400, malformed + "it must have the header host"},
       {"GET / HTTP/1.1\r\nHost:\r\n\r\n", 400, malformed + "it must have the header host"},
       {"GET / HTTP/1.1\r\n" + host + host + "\r\n", 400,
-       malformed + "the header host is there more than once"},
+       malformed + "the header host appears more than once"},
       {"POST /echo HTTP/1.1\r\n" + host + "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx", 400,
-       malformed + "the header content-length is there more than once"},
+       malformed + "the header content-length appears more than once"},
       {"POST /echo HTTP/1.1\r\n" + host + "Content-Length: 1\r\nContent-Length: 30\r\n\r\nx", 400,
-       malformed + "the header content-length is there more than once"},
+       malformed + "the header content-length appears more than once"},
       {"POST /echo HTTP/1.1\r\n" + host +
            "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
        400, length},
@@ -43,11 +43,11 @@ TEST_F(Requests, MalformedRequestsAreErrorsOfTheOneShape) {
       {"POST /echo HTTP/1.1\r\n" + host + "Content-Length: 99999999999999999999\r\n\r\n", 413,
        "too_large: cannot read the request: its body's length is too large"},
       {"POST /echo HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400,
-       malformed + "it is no well-formed HTTP/1.1"},
+       malformed + "it is not well-formed HTTP/1.1"},
       {"POST /echo HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n-1\r\nx\r\n", 400,
-       malformed + "it is no well-formed HTTP/1.1"},
+       malformed + "it is not well-formed HTTP/1.1"},
       {"POST /echo HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n1\r\nxy\r\n0\r\n\r\n",
-       400, malformed + "it is no well-formed HTTP/1.1"},
+       400, malformed + "it is not well-formed HTTP/1.1"},
       {"POST /echo HTTP/1.1\r\n" + host +
            "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
        413, "too_large: cannot read the request: its body's length is too large"},
@@ -60,10 +60,10 @@ TEST_F(Requests, MalformedRequestsAreErrorsOfTheOneShape) {
            "X: a\x01"
            "b\r\n\r\n",
        400, malformed + "the header x has control characters"},
-      {"GET / HTTP/9.1\r\n" + host + "\r\n", 505, malformed + "it is no well-formed HTTP/1.1"},
-      {"GET / HTTP/2.0\r\n" + host + "\r\n", 505, malformed + "it is no well-formed HTTP/1.1"},
+      {"GET / HTTP/9.1\r\n" + host + "\r\n", 505, malformed + "it is not well-formed HTTP/1.1"},
+      {"GET / HTTP/2.0\r\n" + host + "\r\n", 505, malformed + "it is not well-formed HTTP/1.1"},
       {"GET /a b HTTP/1.1\r\n" + host + "\r\n", 400,
-       malformed + "the target must have no blanks, control characters or #, got /a b"},
+       malformed + "the target must have no spaces, control characters or #, got /a b"},
       {"G(T / HTTP/1.1\r\n" + host + "\r\n", 400, malformed + "its method must be a word"},
       {"GET http://localhost/ HTTP/1.1\r\n" + host + "\r\n", 400,
        malformed + "the path must begin with /, got http://localhost/"},
@@ -76,9 +76,9 @@ TEST_F(Requests, MalformedRequestsAreErrorsOfTheOneShape) {
       {"GET / HTTP/1.1\r\n" + host + "X: " + std::string(4096, 'x') + "\r\n\r\n", 431, ""},
       {"GET /" + std::string(5000, 'x') + " HTTP/1.1\r\n" + host + "\r\n", 414, ""},
       {"GET / HTTP/1.1\r\n" + host + "X: " + std::string(200'000, 'x'), 431,
-       "too_large: cannot read the request: its target and headers may have 4096 bytes"},
+       "too_large: cannot read the request: its target and headers may have at most 4096 bytes"},
       {"GET /" + std::string(200'000, 'x'), 414,
-       "too_large: cannot read the request: its target may have 4096 bytes"},
+       "too_large: cannot read the request: its target may have at most 4096 bytes"},
   };
   for (const Case& one : table) {
     Client other = client();
@@ -96,9 +96,9 @@ TEST_F(Requests, MalformedRequestsAreErrorsOfTheOneShape) {
   EXPECT_EQ(seen_->calls, 0);
 }
 
-/// Each is read as one thing by this reader and as another by that: refused, and what stands behind
-/// it is not taken for a request.
-TEST_F(Requests, WhatCouldBeTwoThingsIsRefused) {
+/// Parsers could read each of these differently: refused, and what follows it is not read as a
+/// request.
+TEST_F(Requests, AmbiguousRequestsAreRefused) {
   start();
   const std::string nul(1, '\0');
   const std::string get = "GET /api/info HTTP/1.1\r\nHost: localhost\r\n";
@@ -135,7 +135,7 @@ TEST_F(Requests, WhatCouldBeTwoThingsIsRefused) {
       post + "\"Content-Length\": 40\r\n\r\n",
       get + ": a\r\n\r\n",
       get + "a\r\n\r\n",
-      // More than one of what is one.
+      // Repeated headers.
       get + "Host: localhost\r\n\r\n",
       get + "host: evil.example\r\n\r\n",
       post + "Content-Length: 0\r\nContent-Length: 40\r\n\r\n",
@@ -189,13 +189,13 @@ TEST_F(Requests, HeadersHaveALimit) {
   EXPECT_EQ(ask(request("GET", "/api/info", headers)).status, 200);
   const Reply reply = ask(request("GET", "/api/info", headers + "One: more\r\n"));
   EXPECT_EQ(reply.status, 431);
-  EXPECT_EQ(error_in(reply), "too_large: cannot read the request: it may have 64 headers");
+  EXPECT_EQ(error_in(reply), "too_large: cannot read the request: it may have at most 64 headers");
   EXPECT_EQ(ask(request("GET", "/api/info?" + names.substr(1))).status, 200);
   EXPECT_EQ(error_in(ask(request("GET", "/api/info?" + names))),
-            "too_large: cannot read the request: its query may have 64 names");
+            "too_large: cannot read the request: its query may have at most 64 names");
 }
 
-TEST_F(Requests, MayHaveAnEmptyLineBeforeThem) {
+TEST_F(Requests, MayFollowAnEmptyLine) {
   start();
   Client one = client();
   EXPECT_EQ(one.ask("\r\n" + request("POST", "/echo", "", "abc") + "\r\n").body, "abc");
@@ -212,7 +212,7 @@ TEST_F(Requests, ChunksMayHaveExtensionsAndTrailers) {
   EXPECT_EQ(one.ask(request("GET", "/api/info")).status, 200);
 }
 
-TEST_F(Requests, WhatIsNoHttpIsClosed) {
+TEST_F(Requests, OtherProtocolsAreDisconnected) {
   start();
   for (const std::string text : {"HELLO\r\n\r\n", "\x16\x03\x01\x02\n\n", "GET\r\n\r\n"}) {
     Client one = client();
@@ -266,7 +266,7 @@ TEST_F(Requests, AnswersPipelinedRequestsInTheirOrder) {
   for (int i = 0; i < 50; ++i) text += request("POST", "/echo", "", std::to_string(i));
   one.send(text);
   for (int i = 0; i < 50; ++i) ASSERT_EQ(one.reply().body, std::to_string(i));
-  // What stands behind a request that was refused with its connection is not taken for one.
+  // After a refusal that closes the connection, the following bytes are not read as a request.
   one.send("POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90000\r\n\r\n" +
            request("GET", "/api/info"));
   EXPECT_EQ(one.reply().status, 404);
@@ -274,7 +274,7 @@ TEST_F(Requests, AnswersPipelinedRequestsInTheirOrder) {
   EXPECT_EQ(one.received(), "");
 }
 
-TEST_F(Requests, ContinuesOnlyWhatItTakes) {
+TEST_F(Requests, ContinuesOnlyAcceptedRequests) {
   start();
   Client one = client();
   one.send(

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kPictureBytes = 9'000'000;
 
-/// Responses made of files, and clients that do not read them.
+/// Responses from files, and clients that do not read them.
 class Responses : public ServerTest {
  protected:
   Responses() {
@@ -30,7 +30,7 @@ class Responses : public ServerTest {
   void write(const std::string& bytes) const {
     std::ofstream(seen_->file, std::ios::binary | std::ios::trunc) << bytes;
   }
-  /// A client of few bytes at a time whose response is on its way.
+  /// A client with a small buffer that has received the start of its response.
   Client stuck(const std::string& target) {
     Client one = client(4096);
     one.send(request("GET", target));
@@ -39,7 +39,7 @@ class Responses : public ServerTest {
   }
 };
 
-TEST_F(Responses, OfFilesAreWhole) {
+TEST_F(Responses, FromFilesAreComplete) {
   start();
   Client one = client();
   for (const std::size_t size : {0, 1, 2, 3, 4, 5, 6, 7, 6143, 6144, 16'384, 1'000'003}) {
@@ -55,7 +55,7 @@ TEST_F(Responses, OfFilesAreWhole) {
   EXPECT_EQ(one.ask(request("GET", "/api/info")).status, 200);
 }
 
-TEST_F(Responses, StayWholeWhereTheFileIsReplacedOrRemoved) {
+TEST_F(Responses, StayCompleteIfTheFileIsReplacedOrRemoved) {
   start();
   const std::string bytes = numbered(kPictureBytes);
   write(bytes);
@@ -69,7 +69,7 @@ TEST_F(Responses, StayWholeWhereTheFileIsReplacedOrRemoved) {
   EXPECT_EQ(ask(request("GET", "/file")).status, 404);
 }
 
-TEST_F(Responses, AreCutOffWhereTheFileBecomesShorter) {
+TEST_F(Responses, AreCutOffIfTheFileIsTruncated) {
   start();
   write(numbered(kPictureBytes));
   Client one = stuck("/file");
@@ -80,7 +80,7 @@ TEST_F(Responses, AreCutOffWhereTheFileBecomesShorter) {
 }
 
 TEST_F(Responses, ThatNobodyReadsTakeLittleMemory) {
-  if (semblance::testing::kSanitized) GTEST_SKIP() << "a sanitizer has memory of its own";
+  if (semblance::testing::kSanitized) GTEST_SKIP() << "sanitizers use extra memory";
   constexpr unsigned kClients = 256;
   start({.connections = kClients, .connections_by_address = kClients});
   write(numbered(kPictureBytes));
@@ -102,29 +102,30 @@ TEST_F(Responses, ThatNobodyReadsTakeLittleMemory) {
   RecordProperty("kib_a_connection", static_cast<int>((most - before) / 1024 / kClients));
 }
 
-TEST_F(Responses, OfLongTextsAreBooked) {
+TEST_F(Responses, WithLongTextsAreBooked) {
   start({.bodies_bytes = 1'000'000});
   Client one = stuck("/big/900000");
   EXPECT_GE(server_->counts().bodies_bytes, 900'000U);
   Reply busy = ask(request("GET", "/big/900000"));
   EXPECT_EQ(busy.status, 503);
   EXPECT_EQ(busy.headers["retry-after"], "2");
-  EXPECT_EQ(error_in(busy),
-            "busy: cannot answer now: the response has 900000 bytes, too many beside others'; try "
-            "again in a moment");
+  EXPECT_EQ(
+      error_in(busy),
+      "busy: cannot answer now: there is no room for a response of 900000 bytes; try again in "
+      "a moment");
   EXPECT_EQ(ask(request("GET", "/big/5000")).body.size(), 5000U);
   EXPECT_EQ(one.reply().body, numbered(900'000));
   EXPECT_TRUE(becomes_true([&] { return server_->counts().bodies_bytes == 0; }));
   EXPECT_EQ(ask(request("GET", "/big/900000")).status, 200);
 }
 
-TEST_F(Responses, ToSlowReadersEndWhereRoomIsShort) {
+TEST_F(Responses, ToSlowReadersEndUnderPressure) {
   start({.connections = 8, .start_time = 300ms, .least_rate = 1'000'000});
   write(numbered(kPictureBytes));
   Client slow = stuck("/file"), deaf = stuck("/flood"), live = client();
   live.send(request("GET", "/events"));
   std::this_thread::sleep_for(1s);
-  EXPECT_EQ(server_->counts().handling, 3U) << "there is room";
+  EXPECT_EQ(server_->counts().handling, 3U) << "no pressure yet";
   std::vector<Client> others;
   for (int i = 0; i < 5; ++i) {
     others.push_back(client());
@@ -134,12 +135,12 @@ TEST_F(Responses, ToSlowReadersEndWhereRoomIsShort) {
   const auto end = Clock::now() + 10s;
   while (server_->counts().handling > 6 && Clock::now() < end) {
     live.receive(20);
-    slow.receive(1);  // now and then, but too slowly
+    slow.receive(1);  // reads, but too slowly
     std::this_thread::sleep_for(50ms);
   }
   EXPECT_EQ(server_->counts().handling, 6U);
   live.take();
-  EXPECT_TRUE(live.receive()) << "events come when they come";
+  EXPECT_TRUE(live.receive()) << "event streams have no minimum rate";
   seen_->may_end = true;
 }
 
@@ -150,7 +151,7 @@ TEST_F(Responses, AreRefusedWithoutAThread) {
     const Reply reply = one.reply();
     EXPECT_EQ(reply.status, 503);
     EXPECT_EQ(error_in(reply),
-              "busy: cannot answer now: the system gives no thread or memory; try again in a "
+              "busy: cannot answer now: no thread or memory is available; try again in a "
               "moment");
     EXPECT_TRUE(one.is_closed_within(1000));
   }
@@ -158,13 +159,13 @@ TEST_F(Responses, AreRefusedWithoutAThread) {
   EXPECT_EQ(server_->counts().responses_5xx, 3U);
 }
 
-TEST_F(Responses, ComeOnceThereAreDescriptorsAgain) {
+TEST_F(Responses, WaitForFreeDescriptors) {
   start();
   Client one = client();
   EXPECT_EQ(one.ask(request("GET", "/api/info")).status, 200);
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  // The next connection takes the last number that is free.
+  // The next connection takes the last free number.
   std::optional<Client> late(client());
   EXPECT_TRUE(becomes_true([&] { return server_->counts().connections == 2; }));
   late.reset();
@@ -177,7 +178,7 @@ TEST_F(Responses, ComeOnceThereAreDescriptorsAgain) {
   late.emplace(client());
   late->send(request("GET", "/api/info"));
   EXPECT_FALSE(late->receive(300));
-  EXPECT_EQ(one.ask(request("GET", "/api/info")).status, 200) << "those that are there go on";
+  EXPECT_EQ(one.ask(request("GET", "/api/info")).status, 200) << "existing connections still work";
   ::setrlimit(RLIMIT_NOFILE, &before);
   EXPECT_EQ(late->reply().status, 200);
 }

@@ -24,7 +24,7 @@ std::vector<std::string> split(std::string_view path) {
 bool is_capture(std::string_view part) { return part.starts_with('{'); }
 bool is_rest(std::string_view part) { return part.ends_with("...}"); }
 
-/// 0 for a literal, 1 for {name}, 2 for {name...}: the lower, the nearer to the path.
+/// 0 for a literal, 1 for {name}, 2 for {name...}: lower is more specific.
 int rank(std::string_view part) { return is_rest(part) ? 2 : is_capture(part) ? 1 : 0; }
 
 std::vector<int> ranks(const Router::Route& route) {
@@ -66,7 +66,7 @@ std::string pattern_of(const Router::Route& route) {
 
 void Router::add(std::string method, std::string pattern, Handler handler, RouteOptions options) {
   SEMBLANCE_ASSERT(pattern.starts_with('/') && handler != nullptr);
-  SEMBLANCE_ASSERT(method != "HEAD" && method != "OPTIONS");  // the layer's own
+  SEMBLANCE_ASSERT(method != "HEAD" && method != "OPTIONS");  // the server answers these
   Route route{split(pattern), std::move(method), std::move(handler), options};
   for (std::size_t i = 0; i < route.parts.size(); ++i) {
     const std::string& part = route.parts[i];

@@ -1,4 +1,4 @@
-// What the service answers: which path does what with engine, jobs and store.
+// The service's routes: what each path does with engine, jobs and store.
 #pragma once
 
 #include <cstdint>
@@ -12,26 +12,26 @@
 
 namespace semblance::service {
 
-/// What all routes share; outlives the server.
+/// Shared by all routes; outlives the server.
 struct Context {
   Engine& engine;
   Jobs& jobs;
   Store& store;
   const Links& links;
-  std::uint64_t upload_bytes = std::uint64_t{16} << 20U;  // of a form with its photos
+  std::uint64_t upload_bytes = std::uint64_t{16} << 20U;  // the most for a form with its photos
   int queue_limit = 64;
   bool key_required = false;
   std::function<std::uint64_t()> requests = [] { return std::uint64_t{0}; };  // since the start
 };
 
 void add_page_routes(Router& router);
-/// /api/...: what the page speaks.
+/// /api/...: the page's API.
 void add_job_routes(Router& router, Context& context);
 void add_face_routes(Router& router, Context& context);
 void add_state_routes(Router& router, Context& context);
-/// /v1/...: the OpenAI API's pictures.
+/// /v1/...: the OpenAI API's image requests.
 void add_openai_routes(Router& router, Context& context);
-/// /sdapi/v1/...: AUTOMATIC1111's web UI's.
+/// /sdapi/v1/...: the API of AUTOMATIC1111's web UI.
 void add_a1111_routes(Router& router, Context& context);
 
 inline void add_all_routes(Router& router, Context& context) {
@@ -44,20 +44,20 @@ inline void add_all_routes(Router& router, Context& context) {
 }
 
 // For the APIs whose clients wait for their pictures:
-/// Puts the job into the queue and gives its id. The body, the photos and the prompts are let go:
-/// waiting may take long, and a Job has them again. Throws as Jobs::submit().
-std::string submit_job(Context& context, const HttpRequest& request, JobRequest& job);
-/// The job once it has ended. Throws HttpError 499, and gives the job up, where the client leaves.
+/// Puts the job into the queue and returns its id. Frees the body, the photos and the prompts:
+/// waiting may take long, and the Job has the prompts again. Throws as Jobs::submit().
+std::string submit_job(Context& context, const HttpRequest& request, JobRequest& wanted);
+/// Waits for the job's end. If the client leaves, abandons the job and throws HttpError 499.
 Job wait_for_job(Context& context, const HttpRequest& request, const std::string& id);
-/// Adds what the job has been warned of to what its request was: for the answer.
-void add_warnings(JobRequest& request, const Job& job);
-/// The response for a job that failed or was cancelled; `wanted` has its photos' names.
+/// Adds the job's warnings to those of its request, for the answer.
+void add_warnings(std::vector<std::string>& warnings, const Job& job);
+/// The response for a failed or cancelled job; `wanted` has the names of its photos.
 HttpResponse failure_of(const Job& job, const JobRequest& wanted);
 
-/// The OpenAPI document: web/openapi.json with the parameters in it.
+/// The OpenAPI document: web/openapi.json with the parameters added.
 std::string_view api_document();
 
-/// An event of a stream, with its empty line. `data` is one line.
+/// A server-sent event with its closing empty line. `data` is one line.
 std::string event_text(std::string_view name, std::string_view data);
 
 }  // namespace semblance::service

@@ -1,7 +1,5 @@
-// /sdapi/v1/...: AUTOMATIC1111's web UI's API, made by jobs of ours. A client that leaves ends its
-// job; /progress and /interrupt mean the jobs of clients that wait.
-#include <fmt/chrono.h>
-
+// /sdapi/v1/...: the API of AUTOMATIC1111's web UI. A client that leaves ends its job; /progress
+// and /interrupt apply to the jobs that clients wait for.
 #include <algorithm>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -15,11 +13,7 @@ namespace {
 
 using Captures = Router::Captures;
 
-std::string timestamp(Time time) {
-  return fmt::format("{:%Y%m%d%H%M%S}", fmt::gmtime(static_cast<std::time_t>(unix_seconds(time))));
-}
-
-/// The jobs for which a client waits at /sdapi/v1/txt2img, the oldest first. Thread-safe.
+/// The jobs that clients of /sdapi/v1/txt2img wait for, the oldest first. Thread-safe.
 class Waited {
  public:
   class Entry {
@@ -58,17 +52,17 @@ class Waited {
  private:
   mutable std::mutex mutex_;
   std::vector<std::string> ids_;
-  std::string interrupted_;  // forgotten when the next one comes
+  std::string interrupted_;  // cleared by the next job
 };
 
-/// The one that runs, else the one whose turn comes first; nothing where nobody waits.
-std::optional<JobView> current(const Jobs& jobs, const Waited& waited) {
-  std::optional<JobView> first;
+/// The running one, otherwise the next in the queue; nothing if nobody waits.
+std::optional<Job> current(const Jobs& jobs, const Waited& waited) {
+  std::optional<Job> first;
   for (const std::string& id : waited.ids()) {
     try {
-      JobView view = jobs.view(id);
-      if (view.job.state == JobState::kRunning) return view;
-      if (view.job.state == JobState::kQueued && !first) first = std::move(view);
+      Job job = jobs.get(id);
+      if (job.state == JobState::kRunning) return job;
+      if (job.state == JobState::kQueued && !first) first = std::move(job);
     } catch (const HttpError&) {
       // Removed meanwhile.
     }
@@ -79,31 +73,27 @@ std::optional<JobView> current(const Jobs& jobs, const Waited& waited) {
 HttpResponse txt2img(Context& context, Waited& waited, const HttpRequest& request) {
   const ModelFacts& model = context.engine.facts();
   Txt2Img wanted = parse_txt2img(request.body, model.name, model.native_side);
-  const std::string id = submit_job(context, request, wanted.job);
+  const std::string id = submit_job(context, request, wanted.request);
   const Job job = [&] {
     const Waited::Entry entry(waited, id);
     return wait_for_job(context, request, id);
   }();
-  if (job.state == JobState::kFailed) return failure_of(job, wanted.job);
-  wanted.job.settings.prompt = job.settings.prompt;
-  wanted.job.settings.negative = job.settings.negative;
-  add_warnings(wanted.job, job);
-  MadeTxt2Img made{.timestamp = timestamp(job.started.value_or(job.created)),
-                   .interrupted = job.state == JobState::kCancelled};
+  if (job.state == JobState::kFailed) return failure_of(job, wanted.request);
+  add_warnings(wanted.warnings, job);
+  if (job.state == JobState::kCancelled) {
+    // As in the web UI, the result is what was finished until then.
+    wanted.warnings.push_back(fmt::format("interrupted: {} of {} pictures were done",
+                                          job.pictures.size(), job.request.count));
+  }
+  std::vector<std::string> infotexts;
   for (const JobPicture& picture : job.pictures) {
-    Request of_picture = request_of(job.settings, context.engine.facts().native_guidance);
+    Request of_picture = request_of(job.request, model.native_guidance);
     of_picture.seed = picture.seed;
-    made.seeds.push_back(picture.seed);
     for (const auto& [key, text] : context.engine.text_for(of_picture, job.warnings)) {
-      if (key == "parameters") made.infotexts.push_back(text);
+      if (key == "parameters") infotexts.push_back(text);
     }
   }
-  if (made.interrupted) {
-    // As there: what was done until then is the result.
-    wanted.job.warnings.push_back(fmt::format("interrupted: {} of {} pictures were done",
-                                              job.pictures.size(), job.settings.count));
-  }
-  const Txt2ImgFrame frame = txt2img_frame(wanted, made, model.name);
+  const ResponseFrame frame = txt2img_frame(wanted, job, infotexts, model.name);
   Body body(frame.before);
   for (std::size_t n = 0; wanted.send_images && n < job.pictures.size(); ++n) {
     body += n == 0 ? "\"" : ",\"";
@@ -114,31 +104,15 @@ HttpResponse txt2img(Context& context, Waited& waited, const HttpRequest& reques
   return {.body = std::move(body)};
 }
 
-std::string text_of(const JobView& view) {
-  if (view.job.state == JobState::kRunning) return view.progress.stage;
-  return fmt::format("waiting, {} before it", view.position.value_or(0));
-}
-
 HttpResponse progress(const Context& context, const Waited& waited, const HttpRequest& request) {
-  const auto view = current(context.jobs, waited);
-  if (!view) return json_response(progress_response({.interrupted = waited.is_interrupted("")}));
-  const Job& job = view->job;
-  Txt2ImgProgress progress{.job = job.id,
-                           .timestamp = timestamp(job.started.value_or(job.created)),
-                           .pictures = job.settings.count,
-                           .picture = static_cast<int>(job.pictures.size()),
-                           .step = view->progress.step,
-                           .steps = job.settings.steps,
-                           .seconds_left = view->progress.seconds_left.value_or(0),
-                           .interrupted = waited.is_interrupted(job.id),
-                           .text = text_of(*view)};
+  const auto job = current(context.jobs, waited);
+  if (!job) return json_response(progress_response(nullptr, waited.is_interrupted("")));
   const auto skip = request.query.find("skip_current_image");
   const bool has_image = skip == request.query.end() || skip->second == "0" ||
                          skip->second == "false" || skip->second == "False";
-  if (has_image) {
-    if (auto preview = context.jobs.preview(job.id)) progress.preview = std::move(preview->jpeg);
-  }
-  return json_response(progress_response(progress));
+  const auto preview = has_image ? context.jobs.preview(job->id) : std::nullopt;
+  return json_response(progress_response(&*job, waited.is_interrupted(job->id),
+                                         preview ? std::string_view(preview->jpeg) : ""));
 }
 
 }  // namespace
@@ -157,10 +131,10 @@ void add_a1111_routes(Router& router, Context& context) {
              });
   router.add("POST", "/sdapi/v1/interrupt",
              [&context, waited](const HttpRequest&, const Captures&) {
-               const auto view = current(context.jobs, *waited);
-               if (view && view->job.state == JobState::kRunning) {
-                 waited->set_interrupted(view->job.id);
-                 context.jobs.cancel(view->job.id);
+               const auto job = current(context.jobs, *waited);
+               if (job && job->state == JobState::kRunning) {
+                 waited->set_interrupted(job->id);
+                 context.jobs.cancel(job->id);
                }
                return json_response("{}");
              });
@@ -175,7 +149,7 @@ void add_a1111_routes(Router& router, Context& context) {
   });
   router.add("POST", "/sdapi/v1/options", [&model](const HttpRequest& request, const Captures&) {
     check_options(request.body, model);
-    return json_response("null");  // as there
+    return json_response("null");  // as in the web UI
   });
 }
 

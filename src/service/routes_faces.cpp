@@ -1,4 +1,4 @@
-// /api/faces and /api/identities: what a photo shows, and faces that are kept.
+// /api/faces and /api/identities: the faces in a photo, and saved faces.
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -14,15 +14,16 @@ namespace {
 using nlohmann::json;
 using Captures = Router::Captures;
 
-/// Reads from the request's body.
+/// The photo; it reads from the request's body.
 std::shared_ptr<const File> photo_in(const std::vector<Part>& parts) {
   const Part* const part = find_part(parts, "photo");
   if (part == nullptr || part->data.empty())
-    throw HttpError(400, "argument", "the part 'photo' is needed: a picture's file", "photo");
+    throw HttpError(400, "argument", "the part 'photo' is missing: expected an image file",
+                    "photo");
   return file_over("the photo", part->data);
 }
 
-/// Waits for its turn with the models.
+/// Waits for the compute thread.
 Sight look_at(Context& context, const HttpRequest& request, const File& photo) {
   try {
     return context.jobs.between(
@@ -50,8 +51,7 @@ std::string name_in(const std::vector<Part>& parts) {
   std::string name(part == nullptr ? "" : part->data);
   if (name.empty() || name.size() > kMostNameBytes) {
     throw HttpError(400, "argument",
-                    fmt::format("the part 'name' is needed: 1 to {} bytes of text", kMostNameBytes),
-                    "name");
+                    fmt::format("name: expected 1 to {} bytes of text", kMostNameBytes), "name");
   }
   decode_utf8(name, "the name");
   return name;
@@ -62,7 +62,7 @@ std::size_t face_in(const std::vector<Part>& parts) {
   if (part == nullptr) return 0;
   const std::string_view text = part->data;
   if (text.empty() || text.size() > 3 || text.find_first_not_of("0123456789") != text.npos)
-    throw HttpError(400, "argument", "face must be a whole number from 0 to 999", "face");
+    throw HttpError(400, "argument", "face: expected a whole number from 0 to 999", "face");
   return static_cast<std::size_t>(std::stoi(std::string(text)));
 }
 
@@ -77,10 +77,10 @@ HttpResponse keep_identity(Context& context, const HttpRequest& request) {
   if (faces.empty())
     throw HttpError(400, "missing", no_face_text("the photo", sight.found), "photo");
   if (face >= faces.size()) {
-    throw HttpError(400, "argument",
-                    fmt::format("the photo shows {} faces, face {} came (they count from 0)",
-                                faces.size(), face),
-                    "face");
+    throw HttpError(
+        400, "argument",
+        fmt::format("the photo shows {} faces, got face {} (counted from 0)", faces.size(), face),
+        "face");
   }
   write_identity(identity_of(faces[face], sight.frame), context.store.identity_file(identity.id));
   context.store.add_identity(identity);

@@ -1,4 +1,4 @@
-// /api/jobs: to put a job into the queue, follow it, end it, take its pictures.
+// /api/jobs: submit, follow, cancel and remove jobs, and fetch their pictures.
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -20,7 +20,7 @@ int whole_number(std::string_view text, std::string_view name, int least, int mo
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size() || number < least || number > most) {
     throw HttpError(400, "argument",
-                    fmt::format("{} must be a whole number from {} to {}, '{}' came", name, least,
+                    fmt::format("{}: expected a whole number from {} to {}, got '{}'", name, least,
                                 most, text.substr(0, 40)),
                     name);
   }
@@ -32,30 +32,31 @@ std::string_view data_of(const std::vector<Part>& parts, std::string_view name) 
   return part == nullptr ? std::string_view() : part->data;
 }
 
-NewJob read_job(const std::vector<Part>& parts) {
+JobRequest read_job(const std::vector<Part>& parts) {
   expect_parts(parts, {"settings", "photo", "identity", "face", "pose", "keep_photo"});
   const std::string_view settings = data_of(parts, "settings");
   if (settings.empty())
-    throw HttpError(400, "argument", "the part 'settings' is needed: a JSON object", "settings");
-  NewJob job{.settings = parse_settings(settings)};
-  job.photo = data_of(parts, "photo");
+    throw HttpError(400, "argument", "the part 'settings' is missing: expected a JSON object",
+                    "settings");
+  JobRequest job = parse_settings(settings);
+  job.photo.bytes = data_of(parts, "photo");
   job.identity_id = data_of(parts, "identity");
-  if (job.photo.empty() == job.identity_id.empty()) {
+  if (job.photo.bytes.empty() == job.identity_id.empty()) {
     throw HttpError(400, "argument",
-                    "one of 'photo' (a picture's file) and 'identity' (of a saved one) is needed",
+                    "expected one of 'photo' (an image file) and 'identity' (a saved face's id)",
                     "photo");
   }
   if (const auto face = data_of(parts, "face"); !face.empty())
     job.face = whole_number(face, "face", 0, kMostFace);
-  job.pose = data_of(parts, "pose");
+  job.pose.bytes = data_of(parts, "pose");
   const std::string_view keep = data_of(parts, "keep_photo");
   if (!keep.empty() && keep != "true" && keep != "false")
-    throw HttpError(400, "argument", "keep_photo must be true or false", "keep_photo");
+    throw HttpError(400, "argument", "keep_photo: expected true or false", "keep_photo");
   job.keep_photo = keep == "true";
   return job;
 }
 
-/// A job's changes as they come. Lives as long as the stream.
+/// Streams a job's changes. Lives as long as the stream.
 class Events {
  public:
   Events(Jobs& jobs, std::string id) : jobs_(jobs), id_(std::move(id)) {}
@@ -67,9 +68,9 @@ class Events {
     if (!begun_) seen_ = jobs_.changes();
     begun_ = true;
     std::string out;
-    JobView view;
+    Job job;
     try {
-      view = jobs_.view(id_);
+      job = jobs_.get(id_);
     } catch (const HttpError&) {  // removed
       over_ = true;
       return std::nullopt;
@@ -83,12 +84,12 @@ class Events {
                                         {"url", "data:image/jpeg;base64," + base64(preview->jpeg)}}
                                        .dump());
     }
-    const std::string text = view.short_json().dump();
+    const std::string text = short_json(job).dump();
     if (text != last_) {
       out += event_text("job", text);
       last_ = text;
     }
-    if (view.job.ended_already()) {
+    if (job.ended_already()) {
       out += event_text("end", text);
       over_ = true;
     }
@@ -120,7 +121,7 @@ HttpResponse picture_response(Jobs& jobs, const HttpRequest& request, const Capt
   // A job's pictures never change.
   response.headers["Cache-Control"] = "private, max-age=31536000, immutable";
   if (request.query.contains("signature")) {
-    // A link of its own right may stand on any page: others were refused.
+    // The gate has checked the signature; a signed link may be used on any page.
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin";
     response.headers["Cache-Control"] =
         fmt::format("private, max-age={}", std::chrono::seconds(Links::kLife).count());
@@ -138,21 +139,15 @@ std::string event_text(std::string_view name, std::string_view data) {
   return fmt::format("event: {}\ndata: {}\n\n", name, data);
 }
 
-std::string submit_job(Context& context, const HttpRequest& request, JobRequest& job) {
-  // Moved out, so that they go with this function; until then they stay booked. The texts go at
-  // once: the queue has them on disk.
-  const std::string photo = std::move(job.photo);
-  const std::optional<std::string> pose = std::move(job.pose);
-  NewJob wanted{.settings = job.settings,
-                .photo = photo,
-                .photo_name = job.photo_name,
-                .pose_name = job.pose_name};
-  std::string().swap(job.settings.prompt);
-  job.settings.negative.reset();
-  if (pose) wanted.pose = *pose;
+std::string submit_job(Context& context, const HttpRequest& request, JobRequest& wanted) {
   take_repeat_key(wanted, request);
-  request.drop_body(photo.size() + wanted.pose.size());
-  const std::string id = context.jobs.submit(wanted).job.id;
+  // Decoded photos stay booked; others are in the body.
+  if (wanted.photo.decoded) request.drop_body(wanted.photo.bytes.size() + wanted.pose.bytes.size());
+  const std::string id = context.jobs.submit(wanted).id;
+  wanted.photo.drop();
+  wanted.pose.drop();
+  std::string().swap(wanted.prompt);
+  wanted.negative.reset();
   request.drop_body(0);
   return id;
 }
@@ -161,19 +156,18 @@ Job wait_for_job(Context& context, const HttpRequest& request, const std::string
   Jobs::Attendance attendance(context.jobs, id);
   std::uint64_t seen = 0;
   while (true) {
-    JobView view = context.jobs.view(id);
-    if (view.job.ended_already()) {
+    Job job = context.jobs.get(id);
+    if (job.ended_already()) {
       attendance.end();
-      return std::move(view.job);
+      return job;
     }
     if (request.client_left()) throw HttpError(499, "cancelled", "the client left");
     seen = context.jobs.wait(seen, std::chrono::milliseconds(250));
   }
 }
 
-void add_warnings(JobRequest& request, const Job& job) {
-  for (std::string& text : texts_of(job.warnings, language()))
-    request.warnings.push_back(std::move(text));
+void add_warnings(std::vector<std::string>& warnings, const Job& job) {
+  for (std::string& text : texts_of(job.warnings, language())) warnings.push_back(std::move(text));
 }
 
 HttpResponse failure_of(const Job& job, const JobRequest& wanted) {
@@ -185,8 +179,8 @@ HttpResponse failure_of(const Job& job, const JobRequest& wanted) {
                                           : 400;
   const std::string& param = job.error->param;
   return error_response(status, code, job.error->message,
-                        param == "photo"  ? wanted.photo_name
-                        : param == "pose" ? wanted.pose_name
+                        param == "photo"  ? wanted.photo.name
+                        : param == "pose" ? wanted.pose.name
                                           : std::string());
 }
 
@@ -196,11 +190,11 @@ void add_job_routes(Router& router, Context& context) {
              [&jobs](const HttpRequest& request, const Captures&) {
                const std::vector<Part> parts =
                    parse_multipart(request.header("content-type"), request.body);
-               NewJob job = read_job(parts);
-               take_repeat_key(job, request);
-               const JobView view = jobs.submit(job);
-               HttpResponse response = json_response(view.json().dump(), 201);
-               response.headers["Location"] = "/api/jobs/" + view.job.id;
+               JobRequest wanted = read_job(parts);
+               take_repeat_key(wanted, request);
+               const Job job = jobs.submit(wanted);
+               HttpResponse response = json_response(to_json(job).dump(), 201);
+               response.headers["Location"] = "/api/jobs/" + job.id;
                return response;
              },
              {.body_limit = context.upload_bytes});
@@ -210,13 +204,13 @@ void add_job_routes(Router& router, Context& context) {
       return found == request.query.end() ? std::string(fallback) : found->second;
     };
     json list = json::array();
-    for (const JobView& view :
+    for (Job& job :
          jobs.list(whole_number(value("limit", "50"), "limit", 1, 200), value("before", "")))
-      list.push_back(view.short_json());
+      list.push_back(short_json(std::move(job)));
     return json_response(json{{"jobs", std::move(list)}}.dump());
   });
   router.add("GET", "/api/jobs/{id}", [&jobs](const HttpRequest&, const Captures& captures) {
-    return json_response(jobs.view(captures[0]).json().dump());
+    return json_response(to_json(jobs.get(captures[0])).dump());
   });
   router.add("DELETE", "/api/jobs/{id}", [&jobs](const HttpRequest&, const Captures& captures) {
     jobs.remove(captures[0]);
@@ -224,14 +218,14 @@ void add_job_routes(Router& router, Context& context) {
   });
   router.add("POST", "/api/jobs/{id}/cancel",
              [&jobs](const HttpRequest&, const Captures& captures) {
-               return json_response(jobs.cancel(captures[0]).json().dump());
+               return json_response(to_json(jobs.cancel(captures[0])).dump());
              });
   router.add("GET", "/api/jobs/{id}/images/{n}",
              [&jobs](const HttpRequest& request, const Captures& captures) {
                return picture_response(jobs, request, captures);
              });
   router.add("GET", "/api/jobs/{id}/events", [&jobs](const HttpRequest&, const Captures& captures) {
-    jobs.view(captures[0]);  // 404 before the stream begins
+    jobs.get(captures[0]);  // 404 before the stream begins
     HttpResponse response{.type = "text/event-stream"};
     response.headers["Cache-Control"] = "no-store";
     response.stream = [events = std::make_shared<Events>(jobs, captures[0])] {

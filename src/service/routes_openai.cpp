@@ -1,6 +1,5 @@
-// /v1/...: the OpenAI API's pictures, made by jobs of ours. A client that leaves ends its job; one
-// that comes again with the same Idempotency-Key, or as the official clients mark a second try,
-// gets the job that it had.
+// /v1/...: the OpenAI API's image requests. A client that leaves ends its job; one that returns
+// with the same Idempotency-Key, or with the official clients' retry header, gets the job it had.
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -19,7 +18,7 @@ using std::chrono::milliseconds;
 
 namespace fs = std::filesystem;
 
-/// A conversion that takes more waits for its turn with the models' memory.
+/// Conversions that need more memory run on the compute thread, within the models' memory.
 constexpr std::uint64_t kConversionBytes = kServiceBytes / 3;
 
 void convert(const File& file, const fs::path& path, const ImagesEdit& edit,
@@ -29,8 +28,8 @@ void convert(const File& file, const fs::path& path, const ImagesEdit& edit,
   out.commit();
 }
 
-/// The picture's file in the format that was asked for. Another than PNG is made once, and kept
-/// beside it.
+/// The picture's file in the requested format. Formats other than PNG are converted once and kept
+/// beside the PNG.
 std::shared_ptr<const File> in_format(Context& context, const HttpRequest& request,
                                       const ImagesEdit& edit, const Job& job, std::size_t n) {
   const auto png = context.jobs.picture(job.id, n);
@@ -38,7 +37,7 @@ std::shared_ptr<const File> in_format(Context& context, const HttpRequest& reque
   const fs::path path =
       context.store.folder_of(job.id) / fmt::format("{}-{}.{}", n, edit.quality, edit.format);
   if (fs::exists(path)) return open_file(path);
-  Request of_picture = request_of(job.settings, context.engine.facts().native_guidance);
+  Request of_picture = request_of(job.request, context.engine.facts().native_guidance);
   of_picture.seed = job.pictures[n].seed;
   const ImageText text = context.engine.text_for(of_picture, job.warnings);
   const std::uint64_t bytes =
@@ -52,7 +51,7 @@ std::shared_ptr<const File> in_format(Context& context, const HttpRequest& reque
       const std::uint64_t left = context.engine.pipeline().workspace().left_bytes();
       if (bytes > left) {
         fail(ErrorKind::kMemory,
-             "cannot convert the picture: it takes {}, of the budget {} are left\n  ask for png",
+             "cannot convert the picture: it needs {}, the budget has {} left\n  ask for png",
              bytes_text(bytes), bytes_text(left));
       }
       convert(*png, path, edit, text);
@@ -64,8 +63,7 @@ std::shared_ptr<const File> in_format(Context& context, const HttpRequest& reque
 
 MadePicture made(Context& context, const HttpRequest& request, const ImagesEdit& edit,
                  const Job& job, std::size_t n) {
-  const JobPicture& picture = job.pictures[n];
-  MadePicture made{.width = picture.size.w, .height = picture.size.h, .seed = picture.seed};
+  MadePicture made{job.pictures[n]};
   if (edit.wants_url) {
     made.url = request.origin +
                context.links.signed_path(fmt::format("/api/jobs/{}/images/{}", job.id, n));
@@ -75,7 +73,7 @@ MadePicture made(Context& context, const HttpRequest& request, const ImagesEdit&
   return made;
 }
 
-/// A preview in the format that was asked for, in base64: some ten KiB.
+/// A preview in the requested format, in base64; some tens of KiB.
 Body preview_in_format(const std::string& jpeg, const ImagesEdit& edit) {
   if (edit.format == "jpeg") return base64(jpeg);
   const std::vector<std::byte> bytes =
@@ -84,7 +82,7 @@ Body preview_in_format(const std::string& jpeg, const ImagesEdit& edit) {
   return base64({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
-/// The events of an edit that streams. Lives as long as the connection.
+/// The events of a streaming edit. Lives as long as the connection.
 class EditStream {
  public:
   EditStream(Context& context, const HttpRequest& request, ImagesEdit edit, const std::string& id)
@@ -96,37 +94,35 @@ class EditStream {
   std::optional<Body> next() {
     if (over_) return std::nullopt;
     seen_ = context_.jobs.wait(seen_, milliseconds(900));
-    JobView view;
+    Job job;
     try {
-      view = context_.jobs.view(attendance_.id());
+      job = context_.jobs.get(attendance_.id());
     } catch (const HttpError& error) {  // removed
       end();
       return Body(error_event(error.response()));
     }
-    const std::int64_t created = unix_seconds(view.job.created);
+    const std::int64_t created = unix_seconds(job.created);
     Body out;
-    if (told_ == 0 && !view.job.pictures.empty()) add_warnings(edit_.job, view.job);
-    for (; told_ < view.job.pictures.size(); ++told_) {
-      out += completed_event(edit_, made(context_, request_, edit_, view.job, told_), created);
+    if (told_ == 0 && !job.pictures.empty()) add_warnings(edit_.warnings, job);
+    for (; told_ < job.pictures.size(); ++told_) {
+      out += completed_event(edit_, made(context_, request_, edit_, job, told_), created);
       partial_ = 0;
     }
-    const std::vector<int> due = preview_steps(edit_.partial_images, edit_.job.settings.steps);
+    const std::vector<int> due = preview_steps(edit_.partial_images, edit_.request.steps);
     const auto preview = context_.jobs.preview(attendance_.id());
     if (preview && preview->image == told_ && partial_ < due.size() &&
         preview->step >= due[partial_]) {
-      const Job& job = view.job;
+      const JobRequest& wanted = job.request;
       out += partial_image_event(edit_,
-                                 {.base64 = preview_in_format(preview->jpeg, edit_),
-                                  .width = job.settings.width,
-                                  .height = job.settings.height,
-                                  .seed = job.settings.seed.value_or(0)},
+                                 {{{wanted.width, wanted.height}, wanted.seed.value_or(0)},
+                                  preview_in_format(preview->jpeg, edit_)},
                                  static_cast<int>(partial_++), created);
     }
-    if (view.job.ended_already()) {
+    if (job.ended_already()) {
       end();
-      if (view.job.state != JobState::kDone) out += error_event(failure_of(view.job, edit_.job));
+      if (job.state != JobState::kDone) out += error_event(failure_of(job, edit_.request));
     }
-    // Lines that keep proxies and clients from taking silence for an end.
+    // Comments keep proxies and clients from timing out.
     const auto now = std::chrono::steady_clock::now();
     if (out.empty() && now - spoke_ > std::chrono::seconds(5)) out += ": still at work\n\n";
     if (!out.empty()) spoke_ = now;
@@ -140,7 +136,7 @@ class EditStream {
   }
 
   Context& context_;
-  HttpRequest request_;  // to see the client leave
+  HttpRequest request_;  // to notice that the client leaves
   ImagesEdit edit_;
   Jobs::Attendance attendance_;
   std::uint64_t seen_ = ~std::uint64_t{0};
@@ -162,7 +158,7 @@ ImagesEdit read_edit(const Context& context, const HttpRequest& request) {
 
 HttpResponse edit_images(Context& context, const HttpRequest& request) {
   ImagesEdit edit = read_edit(context, request);
-  const std::string id = submit_job(context, request, edit.job);
+  const std::string id = submit_job(context, request, edit.request);
   if (edit.stream) {
     HttpResponse response{.type = "text/event-stream"};
     response.headers["Cache-Control"] = "no-store";
@@ -171,9 +167,10 @@ HttpResponse edit_images(Context& context, const HttpRequest& request) {
     return response;
   }
   const Job job = wait_for_job(context, request, id);
-  if (job.state != JobState::kDone) return failure_of(job, edit.job);
-  add_warnings(edit.job, job);
-  const ImagesFrame frame = images_frame(edit, job.pictures.at(0).size, unix_seconds(job.created));
+  if (job.state != JobState::kDone) return failure_of(job, edit.request);
+  add_warnings(edit.warnings, job);
+  const ResponseFrame frame =
+      images_frame(edit, job.pictures.at(0).size, unix_seconds(job.created));
   Body body(frame.before);
   for (std::size_t n = 0; n < job.pictures.size(); ++n) {
     if (n > 0) body += ",";
@@ -199,7 +196,7 @@ void add_openai_routes(Router& router, Context& context) {
           return error_response(
               400, "argument",
               fmt::format(
-                  "cannot make a picture from {}: it takes a photo and a prompt\n  send both to "
+                  "cannot make a picture from {}: expected a photo and a prompt\n  send both to "
                   "POST /v1/images/edits, as image and prompt",
                   has_photo ? "a photo alone" : "a prompt alone"),
               has_photo ? "prompt" : "image");

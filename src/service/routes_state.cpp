@@ -1,5 +1,4 @@
-// /api/info, /api/memory, /api/plan and what watches a service: health, ready, metrics, the API's
-// document.
+// /api/info, /api/memory, /api/plan, and monitoring: health, ready, metrics; the API's document.
 #include <fmt/core.h>
 
 #include <nlohmann/json.hpp>
@@ -26,7 +25,7 @@ json or_null(const std::optional<T>& value) {
 
 json info_json(const Context& context) {
   const ModelFacts& model = context.engine.facts();
-  JobSettings defaults;
+  JobRequest defaults;
   defaults.guidance = static_cast<float>(model.native_guidance);
   return {{"version", program_version()},
           {"model",
@@ -45,7 +44,7 @@ json info_json(const Context& context) {
           {"key_required", context.key_required}};
 }
 
-/// The language that the request asks for, as the page does; the program's own where it does not.
+/// The language that the request asks for, as the page does; otherwise the program's own.
 Language language_of(const HttpRequest& request) {
   const std::string_view wanted = request.header("accept-language").substr(0, 2);
   if (wanted == "es") return Language::kSpanish;
@@ -68,7 +67,7 @@ json memory_json(const Context& context) {
 }
 
 json plan_json(Context& context, const HttpRequest& request) {
-  const JobSettings settings = parse_settings(request.body);
+  const JobRequest settings = parse_settings(request.body);
   request.book(kPlanningBytes);
   const PlanAnswer plan = context.engine.plan(
       request_of(settings, context.engine.facts().native_guidance), {}, request.client_left);
@@ -98,20 +97,20 @@ std::string metrics_text(const Context& context) {
       out += fmt::format("# HELP semblance_{0} {1}\n# TYPE semblance_{0} {2}\n", name, help, type);
     out += fmt::format("semblance_{}{} {}\n", name, labels, value);
   };
-  add("jobs_total", "counter", "Jobs that ended, by how.", jobs.done, "{state=\"done\"}");
+  add("jobs_total", "counter", "Ended jobs by state.", jobs.done, "{state=\"done\"}");
   add("jobs_total", "counter", "", jobs.failed, "{state=\"failed\"}");
   add("jobs_total", "counter", "", jobs.cancelled, "{state=\"cancelled\"}");
-  add("jobs_queued", "gauge", "Jobs that wait.", jobs.queued);
-  add("jobs_running", "gauge", "Jobs being made.", jobs.running ? 1 : 0);
+  add("jobs_queued", "gauge", "Waiting jobs.", jobs.queued);
+  add("jobs_running", "gauge", "Running jobs.", jobs.running ? 1 : 0);
   add("pictures_total", "counter", "Pictures made.", jobs.pictures);
   add("steps_total", "counter", "Steps computed.", jobs.steps);
-  add("step_seconds_total", "counter", "Seconds that steps took.", jobs.step_seconds);
+  add("step_seconds_total", "counter", "Seconds spent on steps.", jobs.step_seconds);
   add("requests_total", "counter", "HTTP requests.", context.requests());
   add("memory_budget_bytes", "gauge", "The memory budget.", context.engine.budget().bytes);
-  add("memory_planned_bytes", "gauge", "What the running job is planned to hold.",
+  add("memory_planned_bytes", "gauge", "Planned memory of the running job.",
       context.jobs.planned_bytes().value_or(0));
-  add("memory_resident_bytes", "gauge", "What the process holds.", process.resident_bytes);
-  add("memory_peak_bytes", "gauge", "The most it held.", process.peak_resident_bytes);
+  add("memory_resident_bytes", "gauge", "Resident memory of the process.", process.resident_bytes);
+  add("memory_peak_bytes", "gauge", "Peak resident memory.", process.peak_resident_bytes);
   return out;
 }
 
@@ -148,7 +147,7 @@ void add_state_routes(Router& router, Context& context) {
       "GET", "/api/ready",
       [&context](const HttpRequest&, const Captures&) {
         if (!context.jobs.accepts())
-          return error_response(503, "shutting_down", "the service is about to end");
+          return error_response(503, "shutting_down", "the service is shutting down");
         return json_response(R"({"status":"ready"})");
       },
       open);

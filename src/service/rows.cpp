@@ -14,11 +14,12 @@ bool is_time(std::int64_t ms) { return ms >= 0 && ms <= kMostTimeMs; }
 std::optional<Time> time_of(const JobRow& row, std::string_view what,
                             const std::optional<std::int64_t>& ms) {
   if (!ms) return std::nullopt;
-  if (!is_time(*ms)) fail(ErrorKind::kCorrupt, "cannot read job {}: {} is no time", row.id, what);
+  if (!is_time(*ms))
+    fail(ErrorKind::kCorrupt, "cannot read job {}: {} is not a time", row.id, what);
   return Time(std::chrono::milliseconds(*ms));
 }
 
-/// A key and the digest of its request come both or not at all.
+/// There must be both a key and its request's digest, or neither.
 void check_key(const JobRow& row) {
   const auto after = [&](std::string_view prefix) {
     return row.repeat_key.starts_with(prefix) &&
@@ -41,22 +42,22 @@ JobState state_in(const JobRow& row) {
 Job read_whole(const JobRow& row) {
   Job job{.id = row.id};
   const std::optional<Time> created = time_of(row, "created", row.created);
-  if (!created) fail(ErrorKind::kCorrupt, "cannot read job {}: created is not there", row.id);
+  if (!created) fail(ErrorKind::kCorrupt, "cannot read job {}: created is missing", row.id);
   job.created = *created;
   job.started = time_of(row, "started", row.started);
   job.ended = time_of(row, "ended", row.ended);
   check_key(row);
-  job.repeat_key = row.repeat_key;
-  job.digest = row.digest;
   job.state = state_in(row);
   take_kept_text(job, row.kept);
+  job.request.repeat_key = row.repeat_key;
+  job.request.digest = row.digest;
   if (job.ended_already() != job.ended.has_value())
-    fail(ErrorKind::kCorrupt, "cannot read job {}: state and time of its end differ", row.id);
+    fail(ErrorKind::kCorrupt, "cannot read job {}: its state and end time disagree", row.id);
   if ((job.state == JobState::kFailed) != job.error.has_value())
-    fail(ErrorKind::kCorrupt, "cannot read job {}: state and error differ", row.id);
+    fail(ErrorKind::kCorrupt, "cannot read job {}: its state and error disagree", row.id);
   if (job.state == JobState::kDone &&
-      job.pictures.size() != static_cast<std::size_t>(job.settings.count))
-    fail(ErrorKind::kCorrupt, "cannot read job {}: it is done and lacks pictures", row.id);
+      job.pictures.size() != static_cast<std::size_t>(job.request.count))
+    fail(ErrorKind::kCorrupt, "cannot read job {}: it is done but lacks pictures", row.id);
   return job;
 }
 

@@ -1,7 +1,7 @@
-// What the address sanitizer keeps of freed memory counts as the process's own, and the service
-// holds the process to a budget: it may not be 256 MiB, as it is where nothing is said.
+// The address sanitizer's quarantine of freed memory counts towards the process, which the service
+// keeps within a budget: its default of 256 MiB is too much.
 //
-// The thread sanitizer does not see how libstdc++ counts who holds an exception.
+// The thread sanitizer does not understand libstdc++'s reference count of exceptions.
 #ifdef SEMBLANCE_SANITIZED
 extern "C" const char* __asan_default_options();
 extern "C" const char* __asan_default_options() { return "quarantine_size_mb=8"; }

@@ -31,7 +31,7 @@ struct Address {
   socklen_t length = 0;
 };
 
-/// Throws Error(kArgument) for what is no address in numbers.
+/// Throws Error(kArgument) if it is not a numeric address.
 Address address_of(const Listen& listen) {
   Address address;
   auto& v4 = reinterpret_cast<sockaddr_in&>(address.storage);
@@ -47,7 +47,7 @@ Address address_of(const Listen& listen) {
     address.length = sizeof(v6);
   } else {
     fail(ErrorKind::kArgument,
-         "cannot listen on {}: an address is four numbers as in 127.0.0.1, an IPv6 address as in "
+         "cannot listen on {}: expected an IPv4 address such as 127.0.0.1, an IPv6 address such as "
          "[::1], or localhost",
          listen.address);
   }
@@ -60,7 +60,8 @@ std::string text_of(const Listen& listen) {
                : fmt::format("{}:{}", listen.address, listen.port);
 }
 
-/// The client's address as one number to count by: all of IPv4, the network's half of IPv6.
+/// The key by which a client's connections are counted: its IPv4 address, or the network half of
+/// its IPv6 address.
 std::string client_of(const sockaddr_storage& storage) {
   if (storage.ss_family == AF_INET) {
     const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage);
@@ -72,7 +73,7 @@ std::string client_of(const sockaddr_storage& storage) {
   return std::string(bytes, 8);
 }
 
-/// After a call that failed: asking again at once would keep a core busy.
+/// Before repeating a failed call, so as not to keep a core busy.
 constexpr std::chrono::milliseconds kPause{50};
 
 std::string last_error() { return std::generic_category().message(errno); }
@@ -98,14 +99,14 @@ Descriptor bind_to(const Listen& listen, const HttpLimits& limits) {
       ::listen(fd.get(), 128) != 0) {
     if (errno == EADDRINUSE) {
       fail(ErrorKind::kArgument,
-           "cannot listen on {}: another program listens there\n  name another port with --listen, "
-           "or 0 for any that is free",
+           "cannot listen on {}: another program is listening there\n  choose another port with "
+           "--listen, or 0 for any free port",
            text_of(listen));
     }
     if (errno == EADDRNOTAVAIL || errno == EACCES) {
       fail(ErrorKind::kArgument, "cannot listen on {}: {}", text_of(listen),
-           errno == EACCES ? "ports below 1024 are the system's"
-                           : "the address is none of this machine's");
+           errno == EACCES ? "ports below 1024 are reserved"
+                           : "this machine does not have that address");
     }
     fail(ErrorKind::kDevice, "cannot listen on {}: {}", text_of(listen), last_error());
   }
@@ -132,8 +133,8 @@ GateOptions gate_for(GateOptions options, const Listen& listen) {
 
 Listen parse_listen(const std::string& text) {
   const auto refuse = [&](std::string_view rule) {
-    fail(ErrorKind::kArgument, "cannot listen on \"{}\": {}; as in 127.0.0.1:7860 or [::1]:7860",
-         text, rule);
+    fail(ErrorKind::kArgument,
+         "cannot listen on \"{}\": {}; for example 127.0.0.1:7860 or [::1]:7860", text, rule);
   };
   Listen listen;
   std::string rest;
@@ -142,7 +143,7 @@ Listen parse_listen(const std::string& text) {
     if (end == std::string::npos) refuse("the ] is missing");
     listen.address = text.substr(1, end - 1);
     rest = text.substr(end + 1);
-    if (!rest.empty() && rest[0] != ':') refuse("behind the ] only a port may stand");
+    if (!rest.empty() && rest[0] != ':') refuse("only a port may follow the ]");
   } else if (text.find(':') != text.rfind(':')) {
     listen.address = text;
   } else {
@@ -150,12 +151,12 @@ Listen parse_listen(const std::string& text) {
     if (colon > 0) listen.address = text.substr(0, colon);
     rest = text.substr(colon);
   }
-  if (text.empty()) refuse("it must be an address and a port");
+  if (text.empty()) refuse("expected an address and a port");
   if (!rest.empty()) {
     const std::string digits = rest.substr(1);
     if (digits.empty() || digits.size() > 5 ||
         digits.find_first_not_of("0123456789") != std::string::npos || std::stoi(digits) > 65535) {
-      refuse("a port is a number from 0 to 65535");
+      refuse("expected a port from 0 to 65535");
     }
     listen.port = std::stoi(digits);
   }
@@ -177,7 +178,7 @@ struct HttpServer::State {
     if (wake.get() < 0) fail(ErrorKind::kDevice, "cannot start the server: {}", last_error());
   }
 
-  /// What a connection's thread begins with. It keeps the state until it is gone.
+  /// The argument of a connection's thread. It keeps the state alive while the thread runs.
   struct Start {
     std::shared_ptr<State> state;
     std::shared_ptr<Connection> connection;
@@ -194,18 +195,18 @@ struct HttpServer::State {
   ServerCore core;
   Descriptor socket;
   int port;
-  Descriptor wake;  // of the accepting thread: there is room again, or it is to end
+  Descriptor wake;  // wakes the accepting thread: there is room again, or it must end
   std::thread acceptor;
 
-  // With core.mutex:
+  // Guarded by core.mutex:
   std::condition_variable changed;
   std::set<std::shared_ptr<Connection>> connections;
 };
 
 namespace {
 
-/// A detached thread with a small stack that takes no signals: those are for the program's own.
-/// False where the system has none.
+/// Starts a detached thread with a small stack and all signals blocked: the program's own threads
+/// handle those. False if the system cannot create one.
 bool start_thread(std::uint64_t stack_bytes, void* (*body)(void*), void* argument) {
   sigset_t all;
   sigset_t before;
@@ -222,12 +223,12 @@ bool start_thread(std::uint64_t stack_bytes, void* (*body)(void*), void* argumen
   return result == 0;
 }
 
-/// To a connection that gets no thread, as far as it takes it at once.
+/// Answers a connection that gets no thread, as far as it accepts the bytes at once.
 void refuse_for_want_of_threads(int fd) {
   constexpr std::string_view kText =
       "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
-      "Content-Length: 151\r\nRetry-After: 2\r\nConnection: close\r\n\r\n"
-      R"({"error":{"message":"cannot answer now: the system gives no thread or memory; try again )"
+      "Content-Length: 147\r\nRetry-After: 2\r\nConnection: close\r\n\r\n"
+      R"({"error":{"message":"cannot answer now: no thread or memory is available; try again )"
       R"(in a moment","type":"server_error","param":null,"code":"busy"}})";
   [[maybe_unused]] const auto sent =
       ::send(fd, kText.data(), kText.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -250,7 +251,7 @@ void HttpServer::State::take(const std::shared_ptr<State>& self, Descriptor fd,
                              std::string client) {
   const int number = fd.get();
   const auto connection = std::make_shared<Connection>(self->core, number, std::move(client));
-  fd.release();  // the connection's own now
+  fd.release();  // the connection owns it now
   auto start = std::make_unique<Start>(Start{self, connection});
   {
     const std::lock_guard lock(self->core.mutex);
@@ -284,7 +285,7 @@ void HttpServer::State::accept_all(const std::shared_ptr<State>& self) noexcept 
     }
     std::array<pollfd, 2> ready{pollfd{self->wake.get(), POLLIN, 0},
                                 pollfd{self->socket.get(), POLLIN, 0}};
-    // For a second at most, so that a signal that was lost costs no more.
+    // At most a second, in case a wake-up was lost.
     const int result = ::poll(ready.data(), has_room ? 2 : 1, 1000);
     if (result < 0 && errno != EINTR) std::this_thread::sleep_for(kPause);
     std::uint64_t count = 0;
@@ -298,11 +299,11 @@ void HttpServer::State::accept_all(const std::shared_ptr<State>& self) noexcept 
       if (fd.get() >= 0) {
         take(self, std::move(fd), client_of(address.storage));
       } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-        // Out of descriptors or memory, the connection stays in the queue.
+        // Out of descriptors or memory: the connection stays in the kernel's queue.
         std::this_thread::sleep_for(kPause);
       }
     } catch (const std::exception&) {
-      // No memory for this connection: it is closed.
+      // Not enough memory for this connection: it is closed.
     }
   }
 }
@@ -345,7 +346,7 @@ void HttpServer::stop(std::chrono::milliseconds grace) {
   state_->core.stopping = true;
   state_->signal();
   if (state_->acceptor.joinable()) state_->acceptor.join();
-  state_->socket.reset();  // from here on new connections are refused
+  state_->socket.reset();  // from now on the kernel refuses connections
   std::unique_lock lock(state_->core.mutex);
   for (const auto& connection : state_->connections) connection->stop_waiting();
   const auto is_empty = [&] { return state_->connections.empty(); };

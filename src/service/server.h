@@ -1,13 +1,15 @@
 // The HTTP/1.1 server: sockets and threads around a Router, behind a Gate, within limits.
 //
-// A thread per connection; handlers may block. A request is checked in this order, before anything
-// of its body is read: is it well-formed (400, 414, 431, 505), does the server still take requests
-// (503), may it ask (403, 401), is there a route (404, 405), is the body within the route's limit
-// (413) and within all bodies' (503). Every answer has the one shape of error_response(), also that
-// to what is no HTTP at all.
+// A thread per connection; handlers may block. Before its body is read, a request is checked in
+// this order: well-formed (400, 414, 431, 505), server not shutting down (503), access allowed
+// (403, 401), route found (404, 405), body within the route's limit (413) and within the limit of
+// all bodies (503). Every error has the form of error_response(), even if the input is not HTTP.
 //
-// Once it listens, no failing call ends it: without a thread, a descriptor or memory a connection
-// is refused, and the next one is tried again.
+// Once the server listens, no failing call ends it: if a thread, a descriptor or memory is
+// unavailable, that connection is refused and the server goes on.
+//
+// Not libmicrohttpd, cpp-httplib or Boost.Beast: every byte of a body or response must be booked
+// before it is taken, for all connections together, and slow clients must yield to others.
 #pragma once
 
 #include <chrono>
@@ -22,8 +24,8 @@
 namespace semblance::service {
 
 struct Listen {
-  std::string address = "127.0.0.1";  // a number of IPv4 or IPv6, "0.0.0.0" or "::" for all
-  int port = 7860;                    // 0: any that is free
+  std::string address = "127.0.0.1";  // numeric IPv4 or IPv6; "0.0.0.0" or "::" for all
+  int port = 7860;                    // 0: any free port
 };
 
 /// "127.0.0.1:7860", "[::1]:7860", "localhost:7860", ":7860" (loopback) or "0.0.0.0". Throws
@@ -33,37 +35,37 @@ Listen parse_listen(const std::string& text);
 /// Whether only this machine can reach it.
 bool is_loopback(const Listen& listen);
 
-/// Counts since the start, and what is now: for /metrics and for tests. Any thread.
+/// Counts since the start and current values, for /metrics and tests. Any thread.
 struct HttpCounts {
   std::uint64_t requests = 0;
   std::uint64_t responses_4xx = 0;
   std::uint64_t responses_5xx = 0;
-  unsigned connections = 0;        // now
-  unsigned handling = 0;           // requests being handled or streamed now
-  std::uint64_t bodies_bytes = 0;  // now
+  unsigned connections = 0;        // current
+  unsigned handling = 0;           // requests being handled or streamed
+  std::uint64_t bodies_bytes = 0;  // current
 };
 
 class HttpServer {
  public:
-  /// Binds at once and serves from then on. Adds POST /api/login to the routes. Throws
-  /// Error(kArgument) where the address is none of this machine's or the port is taken,
-  /// Error(kDevice) where the system gives no socket or thread.
+  /// Binds at once and starts serving. Adds POST /api/login and /api/logout to the routes. Throws
+  /// Error(kArgument) if this machine does not have the address or the port is taken,
+  /// Error(kDevice) if the system cannot create a socket or thread.
   HttpServer(const Listen& listen, const GateOptions& gate, Router router,
              const HttpLimits& limits = {});
   ~HttpServer();  // stop(2 s)
 
-  int port() const;  // the real one, where 0 was asked for
+  int port() const;  // the actual port, if 0 was requested
   HttpCounts counts() const;
 
-  /// Takes no more connections and requests (503), ends streams, lets handlers end for up to
-  /// `grace`; then client_left() is true for them and their connections are cut. Returns when no
-  /// thread is left, soon after the grace unless a handler pays no heed to client_left(). May be
-  /// called more than once, not from a handler.
+  /// Refuses new connections and requests (503), ends streams, and lets handlers finish for up to
+  /// `grace`; then client_left() becomes true for them and their connections are cut. Returns when
+  /// no thread is left, soon after the grace period unless a handler ignores client_left(). May be
+  /// called more than once, but not from a handler.
   void stop(std::chrono::milliseconds grace);
 
  private:
   struct State;
-  std::shared_ptr<State> state_;  // with the threads of connections
+  std::shared_ptr<State> state_;  // shared with the connections' threads
 };
 
 }  // namespace semblance::service

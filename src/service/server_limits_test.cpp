@@ -1,3 +1,5 @@
+#include <future>
+
 #include "memory/heap.h"
 #include "memory/meter.h"
 #include "service/server_test.h"
@@ -16,21 +18,23 @@ TEST_F(ServerLimits, BodiesHaveALimit) {
   const std::string body(100'001, 'x');
   Reply reply = ask(request("POST", "/echo", "", body));
   EXPECT_EQ(reply.status, 413);
-  EXPECT_EQ(error_in(reply),
-            "too_large: cannot take the request: its body may have 100000 bytes, got 100001");
+  EXPECT_EQ(
+      error_in(reply),
+      "too_large: cannot take the request: expected a body of at most 100000 bytes, got 100001");
   EXPECT_EQ(ask(request("POST", "/echo", "", body.substr(1))).body.size(), 100'000U);
   Client one = client();
   one.send("POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
   for (int i = 0; i < 100; ++i) one.send("2710\r\n" + std::string(10'000, 'x') + "\r\n");
   reply = one.reply();
   EXPECT_EQ(reply.status, 413);
-  EXPECT_EQ(error_in(reply),
-            "too_large: cannot take the request: its body may have 100000 bytes, got more");
+  EXPECT_EQ(
+      error_in(reply),
+      "too_large: cannot take the request: expected a body of at most 100000 bytes, got more");
   EXPECT_TRUE(becomes_true([&] { return server_->counts().bodies_bytes == 0; }));
   EXPECT_EQ(seen_->calls, 1);
 }
 
-TEST_F(ServerLimits, AClientThatSendsFarTooMuchReadsWhy) {
+TEST_F(ServerLimits, AClientThatSendsFarTooMuchGetsAnAnswer) {
   start();
   Client one = client();
   one.send("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50000000\r\n\r\n");
@@ -48,17 +52,17 @@ TEST_F(ServerLimits, AllBodiesTogetherHaveALimit) {
   EXPECT_EQ(busy.status, 503);
   EXPECT_EQ(busy.headers["retry-after"], "2");
   EXPECT_EQ(error_in(busy),
-            "busy: cannot take the request now: all requests together may have 150000 bytes of "
-            "bodies; try again in a moment");
+            "busy: cannot take the request now: all request bodies together may have 150000 bytes; "
+            "try again in a moment");
   EXPECT_EQ(ask(request("POST", "/echo", "", std::string(60'000, 'x'))).status, 200)
-      << "small bodies have room of their own";
+      << "small bodies have their own pool";
   EXPECT_EQ(ask(request("GET", "/api/info")).status, 200);
   first.close();
   ASSERT_TRUE(becomes_true([&] { return server_->counts().bodies_bytes == 0; }));
   EXPECT_EQ(ask(request("POST", "/echo", "", std::string(80'000, 'x'))).status, 200);
 }
 
-TEST_F(ServerLimits, SlowUploadsDoNotKeepOthersOut) {
+TEST_F(ServerLimits, SlowUploadsDoNotLockOutOthers) {
   start({.start_time = 1s});
   std::vector<Client> slow;
   for (int i = 0; i < 2; ++i) {
@@ -82,14 +86,14 @@ TEST_F(ServerLimits, SlowUploadsDoNotKeepOthersOut) {
 }
 
 TEST_F(ServerLimits, BodiesTakeNoMoreThanIsBooked) {
-  if (semblance::testing::kSanitized) GTEST_SKIP() << "a sanitizer has memory of its own";
+  if (semblance::testing::kSanitized) GTEST_SKIP() << "sanitizers use extra memory";
   return_freed_memory();  // as the program does
   start();
   const auto resident = [] { return Meter().process().resident_bytes; };
   const std::string chunk = "100000\r\n" + std::string(1 << 20, 'x') + "\r\n";
   ask(request("POST", "/store", "", chunk));
   const std::uint64_t before = resident();
-  // 24 MiB: of known length, and in chunks.
+  // 24 MiB: one body of known length, one in chunks.
   Client one = client(), other = client();
   one.send("POST /store HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8388608\r\n\r\n");
   other.send("POST /store HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -102,7 +106,7 @@ TEST_F(ServerLimits, BodiesTakeNoMoreThanIsBooked) {
   std::this_thread::sleep_for(100ms);
   most = std::max(most, resident());
   EXPECT_EQ(server_->counts().bodies_bytes, std::uint64_t{24} << 20U);
-  EXPECT_GT(most - before, std::uint64_t{20} << 20U) << "they are here";
+  EXPECT_GT(most - before, std::uint64_t{20} << 20U) << "the bodies are in memory";
   EXPECT_LT(most - before, std::uint64_t{25} << 20U);
   other.send("0\r\n\r\n");
   EXPECT_EQ(other.reply().body, std::to_string(15 << 20));
@@ -110,7 +114,7 @@ TEST_F(ServerLimits, BodiesTakeNoMoreThanIsBooked) {
   EXPECT_TRUE(becomes_true([&] { return resident() < before + (std::uint64_t{2} << 20U); }));
 }
 
-TEST_F(ServerLimits, AHandlerThatTakesLongGivesItsBodyBack) {
+TEST_F(ServerLimits, ALongHandlerReleasesItsBody) {
   start({.bodies_bytes = 150'000});
   Client first = client();
   first.send(request("POST", "/drop", "", std::string(100'000, 'x')));
@@ -122,7 +126,7 @@ TEST_F(ServerLimits, AHandlerThatTakesLongGivesItsBodyBack) {
   EXPECT_EQ(server_->counts().bodies_bytes, 0U);
 }
 
-TEST_F(ServerLimits, WhatHandlersTakeIsBookedBesideBodies) {
+TEST_F(ServerLimits, HandlersBookMemoryFromTheBodiesPool) {
   start({.bodies_bytes = 150'000, .idle_time = 1s});
   Client upload = client();
   upload.send("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nx");
@@ -136,17 +140,41 @@ TEST_F(ServerLimits, WhatHandlersTakeIsBookedBesideBodies) {
   EXPECT_EQ(server_->counts().bodies_bytes, 80'000U);
   EXPECT_EQ(ask(request("POST", "/echo", "", std::string(80'000, 'x'))).status, 503);
   EXPECT_EQ(error_in(ask(request("GET", "/book/80000"))),
-            "busy: cannot do this now: it takes 80000 bytes of the 150000 that all requests "
+            "busy: cannot do this now: it needs 80000 bytes of the 150000 that all requests "
             "share; try again in a moment");
   seen_->may_end = true;
   EXPECT_EQ(first.reply().body, "\"booked\"");
   EXPECT_EQ(server_->counts().bodies_bytes, 0U);
-  EXPECT_EQ(ask(request("GET", "/book/1000000")).status, 200) << "never more than there is";
+  EXPECT_EQ(ask(request("GET", "/book/1000000")).status, 200) << "at most the whole pool";
+}
+
+/// A plan takes the whole pool: a photo that arrives meanwhile must not be refused.
+TEST_F(ServerLimits, ALargeBodyWaitsForAHandlersMemory) {
+  start({.bodies_bytes = 300'000, .start_time = 200ms});
+  Client planning = client();
+  planning.send(request("GET", "/book/300000"));
+  ASSERT_TRUE(becomes_true([&] { return seen_->calls == 1; }));
+  const auto answer = [this](const std::string& text) {
+    return std::async(std::launch::async, [this, text] { return ask(text).body; });
+  };
+  const std::string body(70'000, 'x');
+  auto whole = answer(request("POST", "/store", "", body));
+  auto chunked = answer(
+      "POST /store HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n11170\r\n" +
+      body + "\r\n0\r\n\r\n");
+  EXPECT_EQ(whole.wait_for(500ms), std::future_status::timeout);
+  EXPECT_EQ(chunked.wait_for(500ms), std::future_status::timeout);
+  EXPECT_EQ(ask(request("POST", "/store", "", std::string(60'000, 'x'))).body, "60000");
+  seen_->may_end = true;
+  EXPECT_EQ(planning.reply().body, "\"booked\"");
+  EXPECT_EQ(whole.get(), "70000");
+  EXPECT_EQ(chunked.get(), "70000");
+  EXPECT_TRUE(becomes_true([&] { return server_->counts().bodies_bytes == 0; }));
 }
 
 TEST_F(ServerLimits, SlowRequestsAreEnded) {
   start({.head_time = 300ms, .start_time = 300ms, .least_rate = 1'000'000, .idle_time = 1s});
-  // Each begins and then sends a byte now and then.
+  // Each sends its beginning and then single bytes.
   const std::vector<std::tuple<std::string, int, std::string>> table = {
       {"GET /api/info HTTP/1.1\r\nHost: localhost\r\nX: ", 408,
        "timeout: cannot wait for the request any longer: its headers took too long to arrive"},
@@ -184,7 +212,7 @@ TEST_F(ServerLimits, IdleConnectionsAreEnded) {
   EXPECT_EQ(one.received(), "") << "quietly";
 }
 
-TEST_F(ServerLimits, HandlersMayTakeLongerThanAnyLimit) {
+TEST_F(ServerLimits, HandlersHaveNoTimeLimit) {
   start({.head_time = 200ms, .start_time = 200ms, .idle_time = 1s});
   Client one = client();
   one.send(request("GET", "/wait"));
@@ -194,7 +222,7 @@ TEST_F(ServerLimits, HandlersMayTakeLongerThanAnyLimit) {
   EXPECT_EQ(one.ask(request("GET", "/api/info")).status, 200);
 }
 
-TEST_F(ServerLimits, AReaderThatStopsIsEnded) {
+TEST_F(ServerLimits, AClientThatStopsReadingIsDisconnected) {
   start({.idle_time = 1s});
   Client one = client(4096);
   one.send(request("GET", "/flood"));
@@ -221,7 +249,7 @@ TEST_F(ServerLimits, ConnectionsHaveALimit) {
   EXPECT_EQ(clients[5].reply().status, 200);
 }
 
-TEST_F(ServerLimits, ConnectionsOfAnAddressHaveALimit) {
+TEST_F(ServerLimits, ConnectionsPerAddressHaveALimit) {
   start({.connections_by_address = 3});
   std::vector<Client> clients;
   for (int i = 0; i < 3; ++i) {
@@ -234,8 +262,8 @@ TEST_F(ServerLimits, ConnectionsOfAnAddressHaveALimit) {
   EXPECT_TRUE(becomes_true([&] { return ask(request("GET", "/api/info")).status == 200; }));
 }
 
-TEST_F(ServerLimits, HoldsLittleMemory) {
-  if (semblance::testing::kSanitized) GTEST_SKIP() << "a sanitizer has memory of its own";
+TEST_F(ServerLimits, IdleConnectionsTakeLittleMemory) {
+  if (semblance::testing::kSanitized) GTEST_SKIP() << "sanitizers use extra memory";
   start();
   const auto resident = [] { return Meter().process().resident_bytes; };
   ask(request("GET", "/api/info"));

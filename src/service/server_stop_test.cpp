@@ -29,12 +29,12 @@ TEST_F(ServerStop, StopsWithOpenStreams) {
   EXPECT_EQ(seen_->streams, 0);
   EXPECT_EQ(server_->counts().connections, 0U);
   EXPECT_EQ(server_->counts().handling, 0U);
-  EXPECT_TRUE(clients[0].reply().is_whole) << "events end as they should";
+  EXPECT_TRUE(clients[0].reply().is_whole) << "the event stream ends properly";
   EXPECT_FALSE(Client(port).is_connected());
   server_->stop(500ms);
 }
 
-TEST_F(ServerStop, StopsAtOnceWhereNothingIsGoingOn) {
+TEST_F(ServerStop, StopsAtOnceWhenIdle) {
   start();
   Client one = client();
   EXPECT_EQ(one.ask(request("GET", "/api/info")).status, 200);
@@ -45,7 +45,7 @@ TEST_F(ServerStop, StopsAtOnceWhereNothingIsGoingOn) {
   EXPECT_LT(seconds_since(begin), 1.0);
 }
 
-TEST_F(ServerStop, LetsHandlersEndWithinTheGrace) {
+TEST_F(ServerStop, LetsHandlersFinishWithinTheGracePeriod) {
   start();
   Client one = client();
   Client late = client();
@@ -62,7 +62,7 @@ TEST_F(ServerStop, LetsHandlersEndWithinTheGrace) {
   EXPECT_FALSE(seen_->has_left);
 }
 
-TEST_F(ServerStop, TellsHandlersWhenTheGraceIsOver) {
+TEST_F(ServerStop, TellsHandlersWhenTheGracePeriodIsOver) {
   start();
   Client one = client();
   one.send(request("GET", "/wait"));
@@ -74,7 +74,7 @@ TEST_F(ServerStop, TellsHandlersWhenTheGraceIsOver) {
   EXPECT_EQ(one.reply().status, 0);
 }
 
-TEST_F(ServerStop, RefusesWhatComesWhileItStops) {
+TEST_F(ServerStop, RefusesRequestsWhileItStops) {
   start();
   Client one = client();
   one.send(request("GET", "/wait"));
@@ -82,7 +82,7 @@ TEST_F(ServerStop, RefusesWhatComesWhileItStops) {
   late.send("GET /api/info HTTP/1.1\r\nHost: localhost\r\n");
   ASSERT_TRUE(
       becomes_true([&] { return seen_->calls == 1 && server_->counts().connections == 2; }));
-  std::this_thread::sleep_for(100ms);  // until its first lines were read
+  std::this_thread::sleep_for(100ms);  // until its first lines are read
   std::jthread stopper([&] { server_->stop(3s); });
   std::this_thread::sleep_for(100ms);
   late.send("\r\n");
@@ -90,7 +90,7 @@ TEST_F(ServerStop, RefusesWhatComesWhileItStops) {
   EXPECT_EQ(reply.status, 503);
   EXPECT_EQ(reply.headers["retry-after"], "5");
   EXPECT_EQ(error_in(reply),
-            "shutting_down: cannot take the request: the service is being shut down");
+            "shutting_down: cannot take the request: the service is shutting down");
   seen_->may_end = true;
 }
 

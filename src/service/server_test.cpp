@@ -53,7 +53,7 @@ TEST_F(Server, AnswersHeadFromGet) {
   EXPECT_EQ(one.ask("HEAD /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n").status, 404);
   EXPECT_EQ(one.ask("HEAD /events HTTP/1.1\r\nHost: localhost\r\n\r\n").status, 200);
   EXPECT_TRUE(becomes_true([&] { return seen_->streams == 0; }));
-  EXPECT_EQ(one.ask(request("GET", "/api/info")).body.size(), 31U) << "nothing is left over";
+  EXPECT_EQ(one.ask(request("GET", "/api/info")).body.size(), 31U) << "no leftover bytes";
 }
 
 TEST_F(Server, AnswersOptionsAndWrongMethods) {
@@ -86,7 +86,7 @@ TEST_F(Server, AnswersOptionsAndWrongMethods) {
             "not_found: cannot find /no/\xC3\xA9: there is no such path");
 }
 
-TEST_F(Server, AsksWhoItIs) {
+TEST_F(Server, ChecksKeyHostAndOrigin) {
   start({}, {.key = "the-key-of-tests"});
   EXPECT_EQ(ask(request("GET", "/")).status, 200) << "an open route";
   EXPECT_EQ(error_in(ask(request("GET", "/api/info"))),
@@ -106,20 +106,20 @@ TEST_F(Server, AsksWhoItIs) {
   EXPECT_EQ(ask("GET /api/info HTTP/1.1\r\nHost: evil.example\r\n\r\n").status, 403);
   EXPECT_EQ(error_in(ask("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")),
             "forbidden: cannot answer for the host \"evil.example\": it is not a name of this "
-            "service; name it with --host to allow it");
+            "service; allow it with --host");
   EXPECT_EQ(error_in(ask(request("GET", "/", "Origin: http://evil.example\r\n"))),
-            "forbidden: cannot answer a page of http://evil.example: other origins may ask only "
-            "where they were named with --cors-origin");
+            "forbidden: cannot answer a page of http://evil.example: other origins must be allowed "
+            "with --cors-origin");
   EXPECT_EQ(error_in(ask(request("GET", "/", "Sec-Fetch-Site: cross-site\r\n"))),
             "forbidden: cannot answer a page of another site: open this service's own page, or "
-            "name the other's origin with --cors-origin");
+            "allow the other origin with --cors-origin");
 }
 
 TEST_F(Server, RefusedUploadsAreNotRead) {
   start({}, {.key = "the-key-of-tests"});
   Client one = client();
   one.send("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90000\r\n\r\nfirst bytes");
-  EXPECT_EQ(one.reply().status, 401) << "while the body is still to come";
+  EXPECT_EQ(one.reply().status, 401) << "before the body has arrived";
   EXPECT_EQ(server_->counts().bodies_bytes, 0U);
   EXPECT_EQ(seen_->calls, 0);
 }
@@ -135,7 +135,7 @@ TEST_F(Server, HandlersMayThrow) {
   EXPECT_EQ(error_in(reply), "queue_full: cannot queue: full");
   reply = one.ask(request("GET", "/throw/memory"));
   EXPECT_EQ(reply.status, 503);
-  EXPECT_EQ(error_in(reply), "memory: cannot answer: there is no memory left");
+  EXPECT_EQ(error_in(reply), "memory: cannot answer: out of memory");
   reply = one.ask(request("GET", "/throw/bug"));
   EXPECT_EQ(reply.status, 500);
   EXPECT_EQ(error_in(reply), "internal: internal error: a bug");
@@ -145,7 +145,7 @@ TEST_F(Server, HandlersMayThrow) {
   EXPECT_EQ(split.status, 500);
 }
 
-TEST_F(Server, SendsLargeBodiesWhole) {
+TEST_F(Server, SendsLargeBodiesCompletely) {
   start();
   Client one = client(8192);
   one.send(request("GET", "/big/20000000"));
@@ -174,7 +174,7 @@ TEST_F(Server, StreamsArriveAtOnce) {
   EXPECT_TRUE(reply.is_whole);
   EXPECT_EQ(reply.headers.at("content-type"), "text/event-stream");
   EXPECT_TRUE(reply.body.starts_with("data: 3\n\ndata: 6\n\n"));
-  EXPECT_EQ(one.ask(request("GET", "/api/info")).status, 200) << "the connection lives on";
+  EXPECT_EQ(one.ask(request("GET", "/api/info")).status, 200) << "the connection stays open";
 }
 
 TEST_F(Server, AStreamThatThrowsIsCutOff) {
@@ -184,7 +184,7 @@ TEST_F(Server, AStreamThatThrowsIsCutOff) {
   EXPECT_FALSE(reply.is_whole);
 }
 
-TEST_F(Server, SeesThatAClientHasLeft) {
+TEST_F(Server, NoticesThatAClientHasLeft) {
   start();
   {
     Client one = client();
@@ -195,7 +195,8 @@ TEST_F(Server, SeesThatAClientHasLeft) {
   EXPECT_TRUE(becomes_true([&] { return seen_->streams == 0; }));
   {
     Client one = client();
-    one.send(request("GET", "/wait") + request("GET", "/api/info"));  // more is on its way
+    one.send(request("GET", "/wait") +
+             request("GET", "/api/info"));  // with a second request pending
     ASSERT_TRUE(becomes_true([&] { return seen_->calls == 1; }));
     EXPECT_FALSE(seen_->has_left);
   }
@@ -204,7 +205,7 @@ TEST_F(Server, SeesThatAClientHasLeft) {
   EXPECT_TRUE(becomes_true([&] { return server_->counts().handling == 0; }));
 }
 
-TEST_F(Server, AClientMayEndItsSendingAndRead) {
+TEST_F(Server, AClientMayCloseItsSendingSide) {
   start();
   Client one = client();
   one.send(request("GET", "/api/info"));

@@ -1,4 +1,4 @@
-// A server with routes of all kinds, for its tests.
+// A server with all kinds of routes, for tests.
 #pragma once
 
 #include <atomic>
@@ -44,23 +44,23 @@ inline std::string error_in(const Reply& reply) {
   return error["code"].get<std::string>() + ": " + error["message"].get<std::string>();
 }
 
-/// So many bytes of which each place has its own.
+/// `count` bytes that differ by position.
 inline std::string numbered(std::size_t count) {
   std::string bytes(count, '\0');
   for (std::size_t i = 0; i < count; ++i) bytes[i] = static_cast<char>(i * 7 + i / 251);
   return bytes;
 }
 
-/// What the routes of the tests share.
+/// Shared by the test routes.
 struct Seen {
   std::atomic<int> calls = 0;
   std::atomic<bool> has_left = false;
   std::atomic<bool> may_end = false;
   std::atomic<int> streams = 0;     // alive
-  std::filesystem::path file = {};  // what /file and /base64 send
+  std::filesystem::path file = {};  // sent by /file and /base64
 };
 
-/// Counts the streams that are alive.
+/// Counts live streams.
 struct Alive {
   std::shared_ptr<Seen> seen;
   explicit Alive(std::shared_ptr<Seen> owner) : seen(std::move(owner)) { ++seen->streams; }

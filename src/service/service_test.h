@@ -1,5 +1,4 @@
-// The service without its sockets: the demo model behind all routes, in a folder of its own. For
-// tests only.
+// The service without sockets: the demo model behind all routes, in its own folder. For tests only.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -29,14 +28,14 @@ inline std::string bytes_of(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// A drawn person's photo, from 1 on.
+/// The photo of a drawn person, counted from 1.
 inline std::string photo(int number = 1) {
   return bytes_of(demo_folder() / "faces" / fmt::format("{:02}.png", number));
 }
 
 class ServiceTest : public ::testing::Test {
  protected:
-  /// A sanitizer's own memory counts, too.
+  /// A sanitizer's memory counts too.
   static constexpr std::uint64_t kBudgetBytes =
       std::uint64_t{semblance::testing::kSanitized ? 640U : 256U} << 20U;
 
@@ -45,7 +44,7 @@ class ServiceTest : public ::testing::Test {
     folder_ = fs::temp_directory_path() /
               ("semblance_service_" + std::string(test->name()) + "_" + std::to_string(getpid()));
     fs::remove_all(folder_);
-    // What is known of the machine is measured once for all tests, and not kept for the user.
+    // The machine is measured once for all tests; the result is not kept for the user.
     setenv("XDG_CACHE_HOME", (fs::temp_directory_path() / "semblance_test_cache").c_str(), 1);
     const fs::path demo = demo_folder();
     engine_.emplace(
@@ -60,7 +59,7 @@ class ServiceTest : public ::testing::Test {
     fs::remove_all(folder_);
   }
 
-  /// Opens the store and lets the queue work.
+  /// Opens the store and starts the queue.
   void begin(const JobsOptions& options = {}) {
     if (!store_) store_.emplace(folder_);
     jobs_.emplace(*engine_, *store_, options);
@@ -70,14 +69,14 @@ class ServiceTest : public ::testing::Test {
     router_.emplace();
     add_all_routes(*router_, *context_);
   }
-  /// As the program's end.
+  /// Stops everything, like the program's end.
   void end() {
     router_.reset();
     context_.reset();
     jobs_.reset();
     store_.reset();
   }
-  /// The store alone, before begin().
+  /// Opens only the store, before begin().
   Store& opened_store() {
     if (!store_) store_.emplace(folder_);
     return *store_;
@@ -89,13 +88,13 @@ class ServiceTest : public ::testing::Test {
   const fs::path& folder() const { return folder_; }
   fs::path folder_of(const std::string& id) const { return folder_ / "jobs" / id; }
 
-  static NewJob request(const std::string& photo, int steps = 2, int side = 64) {
-    NewJob job;
-    job.settings.prompt = "a man";
-    job.settings.steps = steps;
-    job.settings.width = job.settings.height = side;
-    job.settings.seed = 7;
-    job.photo = photo;
+  static JobRequest request(const std::string& photo, int steps = 2, int side = 64) {
+    JobRequest job;
+    job.prompt = "a man";
+    job.steps = steps;
+    job.width = job.height = side;
+    job.seed = 7;
+    job.photo.bytes = photo;
     return job;
   }
 
@@ -103,7 +102,7 @@ class ServiceTest : public ::testing::Test {
     return Body(jobs().picture(id, n)).whole();
   }
   bool becomes(const std::string& id, JobState state) {
-    return becomes_true([&] { return jobs().view(id).job.state == state; });
+    return becomes_true([&] { return jobs().get(id).state == state; });
   }
   static bool becomes_true(const std::function<bool()>& condition,
                            std::chrono::seconds most = std::chrono::seconds(60)) {
@@ -115,7 +114,7 @@ class ServiceTest : public ::testing::Test {
     }
     return true;
   }
-  /// "status code" of what an action is refused with, or "no error".
+  /// "status code" of the error that `action` throws, or "no error".
   static std::string refusal(const std::function<void()>& action) {
     try {
       action();

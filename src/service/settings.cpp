@@ -13,11 +13,11 @@ namespace {
 
 using nlohmann::json;
 
-/// What `read` gives, with its refusals as HTTP has them.
+/// The result of `read`, with its errors as HTTP errors.
 template <typename F>
-JobSettings job_settings(F&& read) {
+JobRequest job_settings(F&& read) {
   try {
-    JobSettings settings;
+    JobRequest settings;
     static_cast<Request&>(settings) = read(&settings.count);
     return settings;
   } catch (const SettingsError& error) {
@@ -27,25 +27,25 @@ JobSettings job_settings(F&& read) {
 
 }  // namespace
 
-JobSettings read_settings(const json& value) {
+JobRequest read_settings(const json& value) {
   return job_settings(
       [&](int* count) { return semblance::read_settings(value, Asker::kService, count); });
 }
 
-JobSettings parse_settings(std::string_view text) {
-  // Two prompts with each of their bytes written as \u0001, and the rest.
+JobRequest parse_settings(std::string_view text) {
+  // Two prompts with each byte written as \u0001, and the other settings.
   constexpr std::size_t kLimitBytes = 2 * 6 * kMostPromptBytes + (std::size_t{16} << 10U);
   if (text.size() > kLimitBytes) {
     throw HttpError(
         413, "too_large",
-        fmt::format("the settings have {} bytes, {} are the most", text.size(), kLimitBytes),
+        fmt::format("expected settings of at most {} bytes, got {}", kLimitBytes, text.size()),
         "settings");
   }
   return job_settings(
       [&](int* count) { return semblance::parse_settings(text, Asker::kService, count); });
 }
 
-json to_json(const JobSettings& settings) {
+json to_json(const JobRequest& settings) {
   json all = json::object();
   each_job_parameter(
       [&all](const Parameter& row, const auto& member) {
@@ -63,23 +63,22 @@ json to_json(const JobSettings& settings) {
   return all;
 }
 
-Request request_of(const JobSettings& settings, double native_guidance) {
+Request request_of(const JobRequest& settings, double native_guidance) {
   Request request = settings;
   if (!request.guidance) request.guidance = static_cast<float>(native_guidance);
   return request;
 }
 
-Size size_of(const JobSettings& settings, Size frame, int native_side) {
+Size size_of(const JobRequest& settings, Size frame, int native_side) {
   SizeChoice choice;
   if (settings.width != 0) choice = {SizeRule::kFixed, {settings.width, settings.height}};
   const Size size = picture_size(choice, frame, native_side);
   const int most = most_of_job(parameters::kWidth);
   if (std::max(size.w, size.h) > most) {
-    fail(
-        ErrorKind::kArgument,
-        "cannot make a picture of {}x{}, as the photo's shape has it: a side is at most {}\n  name "
-        "width and height",
-        size.w, size.h, most);
+    fail(ErrorKind::kArgument,
+         "cannot make a picture of {}x{}, the photo's shape: a side is at most {}\n  set width and "
+         "height",
+         size.w, size.h, most);
   }
   return size;
 }

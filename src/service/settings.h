@@ -1,28 +1,42 @@
-// The settings of a job, as JSON has them, and as the pipeline takes them.
+// A job's settings in JSON, and as a request to the pipeline.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string_view>
 
+#include "app/settings_json.h"
 #include "image/image.h"
 #include "pipeline/request.h"
 #include "service/job_request.h"
 
 namespace semblance::service {
 
-/// Reads an object with "prompt" and any of the other parameters, by their rows' names. null is as
-/// absent. Throws HttpError(400) whose param is the key: one that is unknown, of a wrong type, or
-/// of a value that no job can have.
-JobSettings parse_settings(std::string_view json);
-JobSettings read_settings(const nlohmann::json& json);
-nlohmann::json to_json(const JobSettings& settings);
+/// Reads an object with "prompt" and any of the other parameters, by their rows' names. null counts
+/// as absent. Throws HttpError(400) with the key as param: for an unknown key, a wrong type, or a
+/// value that no job may have.
+JobRequest parse_settings(std::string_view json);
+JobRequest read_settings(const nlohmann::json& json);
+nlohmann::json to_json(const JobRequest& settings);
 
-/// The first picture's request; its sides are 0 where the settings leave them to the photo, its
-/// guidance is the model's where they name none.
-Request request_of(const JobSettings& settings, double native_guidance);
+/// Sets a parameter other than a text to a JSON value. Throws HttpError(400) naming `field` for a
+/// value that no job may have; `shown`: the value as shown in errors.
+template <typename T>
+void read_parameter(const Parameter& row, std::string_view field, const nlohmann::json& value,
+                    std::string_view shown, T& member) {
+  PlainOf<T> read{};
+  if (!read_json(value, read))
+    refuse_value(field, expected(rule_of(row, kind_of<T>(), Asker::kService), shown));
+  if (const auto problem = problem_of(row, read, Asker::kService)) refuse_value(field, *problem);
+  member = read;
+}
 
-/// The pictures' size where the face stands in a picture of `frame`. Throws Error(kArgument) where
-/// the settings leave it to the photo, and its shape makes a side longer than a job can have.
-Size size_of(const JobSettings& settings, Size frame, int native_side);
+/// The first picture's request. Its sides are 0 if the settings leave them to the photo; its
+/// guidance is the model's unless the settings have one.
+Request request_of(const JobRequest& settings, double native_guidance);
+
+/// The pictures' size for a photo of size `frame`. Throws Error(kArgument) if the size is left to
+/// the photo and its shape makes a side longer than a job may have.
+Size size_of(const JobRequest& settings, Size frame, int native_side);
 
 }  // namespace semblance::service

@@ -25,35 +25,35 @@ std::string refusal(const std::string& text) {
   return "no error";
 }
 
-/// Of one key beside a prompt.
+/// The refusal of one key, together with a prompt.
 std::string refusal(const std::string& key, const std::string& value) {
   return refusal(R"({"prompt": "x", ")" + key + "\": " + value + "}");
 }
 
-TEST(Settings, GoThereAndBack) {
-  const JobSettings settings{{.prompt = "a \"man\"\n\xE2\x82\xAC",
-                              .negative = "blurred",
-                              .width = 128,
-                              .height = 4096,
-                              .steps = 7,
-                              .guidance = 1.25F,
-                              .identity_strength = 0.1F,
-                              .adapter_strength = 5,
-                              .identity_start = 0.25,
-                              .identity_end = 0.75,
-                              .seed = 18446744073709551615U,
-                              .vae_tiling = true},
-                             16};
+TEST(Settings, RoundTrip) {
+  const JobRequest settings{{.prompt = "a \"man\"\n\xE2\x82\xAC",
+                             .negative = "blurred",
+                             .width = 128,
+                             .height = 4096,
+                             .steps = 7,
+                             .guidance = 1.25F,
+                             .identity_strength = 0.1F,
+                             .adapter_strength = 5,
+                             .identity_start = 0.25,
+                             .identity_end = 0.75,
+                             .seed = 18446744073709551615U,
+                             .vae_tiling = true},
+                            16};
   const json there = to_json(settings);
   EXPECT_EQ(to_json(read_settings(there)), there);
   EXPECT_EQ(to_json(parse_settings(there.dump())), there);
   const json plain = to_json(parse_settings(R"({"prompt": "x"})"));
-  EXPECT_EQ(plain, to_json(JobSettings{{.prompt = "x", .negative = {}}}));
+  EXPECT_EQ(plain, to_json(JobRequest{{.prompt = "x", .negative = {}}}));
   EXPECT_EQ(to_json(read_settings(plain)), plain);
 }
 
-TEST(Settings, NullIsAsAbsent) {
-  const json plain = to_json(JobSettings{{.prompt = "x", .negative = {}}});
+TEST(Settings, NullCountsAsAbsent) {
+  const json plain = to_json(JobRequest{{.prompt = "x", .negative = {}}});
   for (const auto& [key, value] : plain.items()) {
     if (key == "prompt") continue;
     json one{{"prompt", "x"}, {key, nullptr}};
@@ -61,15 +61,15 @@ TEST(Settings, NullIsAsAbsent) {
   }
 }
 
-TEST(Settings, AWholeNumberMayBeWrittenAsAFraction) {
-  const JobSettings settings =
+TEST(Settings, AWholeNumberMayHaveADecimalPoint) {
+  const JobRequest settings =
       parse_settings(R"({"prompt": "", "steps": 5.0, "width": 64.0, "height": 8e1})");
   EXPECT_EQ(settings.steps, 5);
   EXPECT_EQ(settings.width, 64);
   EXPECT_EQ(settings.height, 80);
 }
 
-TEST(Settings, WhatIsNoObjectIsRefused) {
+TEST(Settings, MustBeAnObject) {
   EXPECT_EQ(refusal("[1]").substr(0, 9), "settings:");
   EXPECT_EQ(refusal("\"text\"").substr(0, 9), "settings:");
   for (const char* text : {"", "{", "{\"prompt\": \"x\"} more", "{\"prompt\": \"\xff\"}", "nan"})
@@ -77,7 +77,7 @@ TEST(Settings, WhatIsNoObjectIsRefused) {
   EXPECT_TRUE(refusal(std::string(5000, '[')).starts_with("settings: "));
 }
 
-TEST(Settings, APromptIsNeeded) {
+TEST(Settings, APromptIsRequired) {
   EXPECT_EQ(refusal("{}"), "prompt: cannot take prompt: it is missing");
   EXPECT_EQ(refusal(R"({"prompt": null})"), "prompt: cannot take prompt: it is missing");
   EXPECT_TRUE(refusal(R"({"prompt": "a\u0000b"})").starts_with("prompt: "))
@@ -93,7 +93,7 @@ TEST(Settings, AnUnknownKeyIsNamed) {
 }
 
 TEST(Settings, AWrongTypeIsRefusedForEveryKey) {
-  const json all = to_json(JobSettings{});
+  const json all = to_json(JobRequest{});
   for (const auto& [key, value] : all.items()) {
     for (const char* wrong : {"[]", "{}", "[1]", "{\"a\": 1}"})
       EXPECT_TRUE(refusal(key, wrong).starts_with(key + ": cannot take " + key + ": expected "))
@@ -111,7 +111,7 @@ TEST(Settings, AWrongTypeIsRefusedForEveryKey) {
   }
 }
 
-TEST(Settings, WhatIsNotWholeIsRefused) {
+TEST(Settings, FractionsAreRefusedForWholeNumbers) {
   for (const char* key : {"width", "height", "steps", "count", "seed"}) {
     EXPECT_TRUE(
         refusal(key, "2.5").starts_with(std::string(key) + ": cannot take " + key + ": expected "))
@@ -137,7 +137,7 @@ TEST(Settings, AValueOutOfRangeIsRefusedForEveryKey) {
   for (const auto& [key, values] : wrong) {
     for (const std::string& value : values) {
       const std::string text = refusal(key, value);
-      // A number that no double holds is no JSON that we read.
+      // A number beyond a double is refused as JSON.
       const std::string param = value == "1e400" ? "settings: " : key + ": ";
       EXPECT_TRUE(text.starts_with(param)) << key << " " << value << " " << text;
     }
@@ -146,7 +146,7 @@ TEST(Settings, AValueOutOfRangeIsRefusedForEveryKey) {
                   .starts_with("identity_start: "));
 }
 
-TEST(Settings, SidesAreMultiplesOf8WithinLimitsAndTwo) {
+TEST(Settings, SidesComeInPairsOfMultiplesOf8WithinLimits) {
   const auto sides = [](const std::string& width, const std::string& height) {
     return refusal(R"({"prompt": "x", "width": )" + width + R"(, "height": )" + height + "}");
   };
@@ -156,15 +156,15 @@ TEST(Settings, SidesAreMultiplesOf8WithinLimitsAndTwo) {
     EXPECT_TRUE(sides(side, "64").starts_with("width: ")) << sides(side, "64");
     EXPECT_TRUE(sides("64", side).starts_with("height: ")) << sides("64", side);
   }
-  EXPECT_TRUE(sides("64", "null").starts_with("height: width and height come both"));
-  EXPECT_TRUE(sides("null", "64").starts_with("width: width and height come both"));
+  EXPECT_TRUE(sides("64", "null").starts_with("height: expected both width and height"));
+  EXPECT_TRUE(sides("null", "64").starts_with("width: expected both width and height"));
 }
 
-TEST(Settings, APromptHasALimitInBytesHoweverItIsWritten) {
+TEST(Settings, APromptHasALimitInBytesInAnyEscaping) {
   std::string escaped;
   for (std::size_t i = 0; i < kMostPromptBytes; ++i) escaped += "\\u0001";
   const std::string longest = "\"" + escaped + "\"";
-  const JobSettings settings =
+  const JobRequest settings =
       parse_settings(R"({"prompt": )" + longest + R"(, "negative_prompt": )" + longest + "}");
   EXPECT_EQ(settings.prompt.size(), kMostPromptBytes);
   EXPECT_EQ(settings.negative->size(), kMostPromptBytes);
@@ -175,14 +175,14 @@ TEST(Settings, APromptHasALimitInBytesHoweverItIsWritten) {
             "negative_prompt: cannot take negative_prompt" + rule);
 }
 
-TEST(Settings, NestingHasAnEnd) {
+TEST(Settings, NestingHasALimit) {
   EXPECT_EQ(refusal(std::string(5000, '[')),
             "settings: the settings must be a JSON object, not a list");
   EXPECT_EQ(refusal("prompt", std::string(5000, '[')),
             "settings: the settings are nested more than 64 deep");
 }
 
-TEST(Settings, TooLongATextIsRefusedUnread) {
+TEST(Settings, TooLongATextIsRefusedUnparsed) {
   const std::string text = R"({"prompt": ")" + std::string(900'000, 'x') + "\"}";
   try {
     parse_settings(text);
@@ -193,7 +193,7 @@ TEST(Settings, TooLongATextIsRefusedUnread) {
   }
 }
 
-TEST(Settings, AreThePipelinesRequest) {
+TEST(Settings, BecomeThePipelinesRequest) {
   const Request request = request_of(
       parse_settings(R"({"prompt": "p", "negative_prompt": "n", "width": 64, "height": 72,
       "steps": 3, "guidance": 2, "identity_strength": 0.5, "adapter_strength": 0.25, "seed": 9,
@@ -214,15 +214,15 @@ TEST(Settings, AreThePipelinesRequest) {
   EXPECT_EQ(request_of(parse_settings(R"({"prompt": "p"})"), 4).guidance, 4);
 }
 
-TEST(Settings, ASideIsNotLongerThanWhatAJobCanHave) {
-  const JobSettings settings{{.prompt = "p", .negative = {}}};
+TEST(Settings, APhotosShapeCannotExceedTheLongestSide) {
+  const JobRequest settings{{.prompt = "p", .negative = {}}};
   EXPECT_EQ(size_of(settings, {4000, 3000}, 1024), (Size{1152, 896}));
   EXPECT_EQ(size_of({{.prompt = "p", .negative = {}, .width = 64, .height = 72}}, {20000, 1}, 1024),
             (Size{64, 72}));
-  semblance::testing::expect_error(
-      ErrorKind::kArgument, "cannot make a picture of 16384x64, as the photo's shape has it", [&] {
-        size_of(settings, {20000, 1}, 1024);
-      });
+  semblance::testing::expect_error(ErrorKind::kArgument,
+                                   "cannot make a picture of 16384x64, the photo's shape", [&] {
+                                     size_of(settings, {20000, 1}, 1024);
+                                   });
 }
 
 }  // namespace

@@ -17,10 +17,10 @@ using namespace std::chrono_literals;
 bool wait(int fd, short events, std::chrono::milliseconds most) {
   pollfd state{fd, events, 0};
   const auto time = std::clamp<std::chrono::milliseconds>(most, 0ms, 1000ms);
-  // Where even this fails, the callers' loops must not keep a core busy.
+  // If even poll() fails, the callers' loops must not keep a core busy.
   const int result = ::poll(&state, 1, static_cast<int>(time.count()));
   if (result < 0) std::this_thread::sleep_for(10ms);
-  return result != 0;  // after a failure the call itself tells
+  return result != 0;  // after a failure, the following send() or receive() reports it
 }
 
 std::size_t count_of(ssize_t result) {

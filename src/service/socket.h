@@ -1,7 +1,8 @@
-// A connected socket of one thread, which others may look at and shut down meanwhile, and after.
+// A connected socket owned by one thread; other threads may query it and shut it down, even after
+// it is closed.
 //
-// It never blocks but in wait(). What goes wrong with it beyond repair is the end of the
-// connection, and of nothing else: Closed.
+// Only the wait functions block. An unrecoverable failure ends the connection and nothing else:
+// Closed.
 #pragma once
 
 #include <chrono>
@@ -12,8 +13,7 @@
 
 namespace semblance::service {
 
-/// Thrown where the connection is over: the other side closed it, was too slow, or the system
-/// failed.
+/// Thrown when the connection is over: the peer closed it or was too slow, or the system failed.
 struct Closed {};
 
 class Socket {
@@ -25,28 +25,28 @@ class Socket {
   Socket& operator=(const Socket&) = delete;
 
   // Any thread.
-  /// True once the other side has closed, cut() was called, or the socket is gone.
+  /// True once the peer has closed, cut() was called, or the socket is closed.
   bool is_left() const;
-  /// Ends reading alone: what has arrived is still read.
+  /// Ends reading only; data that has already arrived can still be read.
   void end_reading();
-  /// Ends reading and writing, and is_left() is true from then on.
+  /// Ends reading and writing; is_left() is true from then on.
   void cut();
 
-  // The own thread.
-  /// What has arrived, at most `dst`; 0 where that is nothing yet. Throws Closed.
+  // The owning thread.
+  /// Reads data that has arrived into `dst`; 0 if there is none yet. Throws Closed.
   std::size_t receive(std::span<char> dst);
-  /// How many of the bytes were taken; 0 where there is no room yet. Throws Closed.
+  /// The number of bytes accepted; 0 if there is no room yet. Throws Closed.
   std::size_t send(std::string_view bytes);
-  /// Waits until there is something to receive, a second at most.
+  /// Waits until there is something to receive, at most a second.
   void wait_to_receive(std::chrono::milliseconds most);
-  /// The same for room to send; false where there is none. Only then send(): the system takes much
-  /// more than its buffer should hold from who does not ask.
+  /// Waits for room to send, at most a second; false if there is none. Call send() only if true:
+  /// otherwise the kernel accepts far more than its buffer's size.
   bool wait_to_send(std::chrono::milliseconds most);
   void end_sending();
   void close();
 
  private:
-  mutable std::mutex mutex_;  // guards the number, which the system gives to others once closed
+  mutable std::mutex mutex_;  // guards fd_: once closed, the system reuses the number
   int fd_;
   bool is_cut_ = false;
 };

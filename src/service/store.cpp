@@ -26,7 +26,7 @@ constexpr const char* kTables =
     "CREATE INDEX jobs_by_state ON jobs(state, number);"
     "CREATE INDEX jobs_by_repeat_key ON jobs(repeat_key) WHERE repeat_key IS NOT NULL;"
     "CREATE TABLE identities(id TEXT PRIMARY KEY, name TEXT NOT NULL, created INTEGER NOT NULL);";
-/// Version 1 knew neither the digests of requests nor the time lived through.
+/// Version 1 had neither digests of requests nor lived time.
 constexpr const char* kToVersion2 =
     "ALTER TABLE jobs ADD COLUMN digest TEXT;"
     "ALTER TABLE jobs ADD COLUMN created_lived INTEGER NOT NULL DEFAULT 0;"
@@ -88,15 +88,15 @@ struct Store::State {
     const std::int64_t found = query.number(0).value_or(0);
     if (found > kVersion) {
       fail(ErrorKind::kCorrupt,
-           "cannot use the folder {}: a later version of semblance wrote it\n  use that one, or "
-           "another folder with --data",
+           "cannot use the folder {}: a later version of semblance wrote it\n  use that version, "
+           "or choose another folder with --data",
            folder.path().string());
     }
     Query tables(database, "SELECT COUNT(*) FROM sqlite_master");
     tables.next();
     if (found == 0 && tables.number(0) != 0) {
       fail(ErrorKind::kCorrupt,
-           "cannot use {}: it is the database of another program\n  name another folder with "
+           "cannot use {}: it is the database of another program\n  choose another folder with "
            "--data",
            folder.database().string());
     }
@@ -121,7 +121,7 @@ struct Store::State {
         .run();
   }
 
-  /// Rows that are none are dropped, and jobs that cannot be read and would be run have failed.
+  /// Drops invalid rows, and marks unreadable jobs that are waiting as failed.
   void check_rows() {
     std::vector<std::int64_t> dropped, failed;
     {
@@ -132,7 +132,7 @@ struct Store::State {
         if (!job) dropped.push_back(number);
         if (job && job->ended_already() && query.number(kNumberColumn + 1) == 1) {
           failed.push_back(number);
-          // What is wrong with it quotes the row, prompt and all.
+          // The error's message may quote the row, including the prompt, so it is not logged.
           Log::stderr_log().line("failed job", job->id,
                                  "corrupt: its row in the database cannot be read");
         }
@@ -140,7 +140,7 @@ struct Store::State {
     }
     for (const std::int64_t number : dropped) drop(number);
     for (const std::int64_t number : failed) set_failed(number);
-    // What claims to be younger than the service is as old as nothing.
+    // Ages that the service cannot have lived count as new.
     Query(database,
           fmt::format("UPDATE jobs SET ended_lived = ?1 WHERE NOT {} AND (typeof(ended_lived) <> "
                       "'integer' OR ended_lived NOT BETWEEN 0 AND ?1)",
@@ -181,14 +181,14 @@ struct Store::State {
   void remove_files(const std::string& id) const {
     if (!is_id(id)) return;
     std::error_code ignored;
-    fs::remove_all(folder.jobs() / id, ignored);  // a link itself, not what it leads to
+    fs::remove_all(folder.jobs() / id, ignored);  // removes a link, not its target
   }
   bool has(const char* table, const std::string& id) const {
     Query query(database, fmt::format("SELECT 1 FROM {} WHERE id = ?", table), id);
     return query.next();
   }
 
-  /// Only what has a name that is ours: the folder is the user's.
+  /// Removes only names that the service makes: the folder is the user's.
   void clean_files() const {
     std::error_code ignored;
     std::vector<fs::path> orphans;
@@ -215,7 +215,7 @@ Store::Store(const fs::path& folder) {
     state_ = std::make_unique<State>(folder);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kCorrupt) throw;
-    // To SQLite a read that fails once looks like damage: damage is there the second time, too.
+    // SQLite reports a single failed read as damage; real damage is still there the second time.
     state_ = std::make_unique<State>(folder);
   }
 }
@@ -224,7 +224,7 @@ Store::~Store() {
   try {
     state_->write_lived();
   } catch (const std::exception&) {
-    // The disk fails: the time since the last time it was written is told by the wall clock.
+    // The disk fails: the next start takes the time since the last write from the wall clock.
   }
 }
 
@@ -238,7 +238,7 @@ fs::path Store::folder_of(const std::string& id) const {
   fs::path folder = state_->folder.jobs() / id;
   std::error_code ignored;
   if (fs::is_symlink(fs::symlink_status(folder, ignored)))
-    fail(ErrorKind::kCorrupt, "cannot use {}: expected a folder, it is a link", folder.string());
+    fail(ErrorKind::kCorrupt, "cannot use {}: expected a folder, got a link", folder.string());
   return folder;
 }
 
@@ -263,8 +263,8 @@ void Store::add(const Job& job) {
         "INSERT INTO jobs(id, state, created, started, ended, repeat_key, digest, kept, "
         "created_lived, ended_lived) VALUES(?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?)",
         job.id, std::string(name_of(job.state)), number_of(job.created), number_of(job.started),
-        number_of(ended), job.repeat_key, job.digest, kept_text(job), state_->lived_now(),
-        ended ? std::optional(state_->lived_now()) : std::nullopt)
+        number_of(ended), job.request.repeat_key, job.request.digest, kept_text(job),
+        state_->lived_now(), ended ? std::optional(state_->lived_now()) : std::nullopt)
       .run();
 }
 
@@ -304,7 +304,7 @@ std::vector<Job> Store::list(int most, const std::string& before) const {
               before, static_cast<std::int64_t>(most));
   std::vector<Job> jobs;
   while (std::optional<Job> job = state_->one(query)) {
-    shorten_prompts(job->settings);
+    shorten_prompts(job->request);
     jobs.push_back(std::move(*job));
   }
   return jobs;
@@ -316,7 +316,7 @@ std::optional<Job> Store::next() const {
     std::optional<Job> job;
     std::int64_t number = 0;
     {
-      // 'running' comes after 'queued' in the alphabet, and goes first.
+      // 'running' sorts after 'queued', so DESC puts it first.
       Query query(state_->database,
                   fmt::format("SELECT {} FROM jobs WHERE {} ORDER BY state DESC, number LIMIT 1",
                               kColumns, kUnfinished));
@@ -325,7 +325,7 @@ std::optional<Job> Store::next() const {
       number = query.number(kNumberColumn).value_or(0);
     }
     if (job && !job->ended_already()) return job;
-    // It cannot be read, and would be the next for ever.
+    // It cannot be read; left alone, it would stay the next one forever.
     if (job) {
       state_->set_failed(number);
     } else {

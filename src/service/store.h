@@ -1,11 +1,10 @@
 // The queue and its results on disk (data_folder.h), so that both outlive the program.
 //
-// What is in the database when a function returns stays there through a power cut. Nothing that is
-// read from it is believed (rows.h): a job that cannot be read is one that failed, code "corrupt";
-// a row without an id of ours is dropped. Results and keys age by the time that the service has
-// lived through (lived_time.h).
-// One program at a time uses a folder. All functions are thread-safe, and throw Error(kDevice)
-// where the disk fails.
+// When a function returns, its changes survive a power cut. Nothing read from the database is
+// trusted (rows.h): an unreadable job becomes a failed one, code "corrupt"; a row with an invalid
+// id is dropped. Results and keys age by the service's lived time (lived_time.h).
+// One program at a time can use a folder. All functions are thread-safe and throw Error(kDevice) if
+// the disk fails.
 #pragma once
 
 #include <chrono>
@@ -22,13 +21,13 @@ namespace semblance::service {
 
 class Store {
  public:
-  /// For how long a request that comes again is known.
+  /// How long a repeated request is recognised.
   static constexpr std::chrono::hours kKeyAge{24};
 
-  /// Makes the folder where it is not there, drops rows that are none, and removes files of ours
-  /// that belong to nothing: the program may have ended between a photo's arrival and its job's.
-  /// Throws what DataFolder throws, Error(kCorrupt) for a database of a later version, of another
-  /// program, or a damaged one.
+  /// Creates the folder if it does not exist, drops invalid rows, and removes files without a row:
+  /// the program may have ended after writing a photo and before adding its job. Throws what
+  /// DataFolder throws, and Error(kCorrupt) for a database of a later version, of another program,
+  /// or a damaged one.
   explicit Store(const std::filesystem::path& folder);
   ~Store();
   Store(const Store&) = delete;
@@ -37,35 +36,35 @@ class Store {
   /// 20 hexadecimal digits.
   static std::string new_id();
 
-  /// The folder of a job's files. Throws Error(kCorrupt) where `id` is not one of ours, or a link
-  /// is in the folder's place.
+  /// The folder of a job's files. Throws Error(kCorrupt) if `id` is invalid or the folder is a
+  /// link.
   std::filesystem::path folder_of(const std::string& id) const;
-  /// The same, made.
+  /// The same, created if missing.
   std::filesystem::path new_folder_of(const std::string& id) const;
   std::filesystem::path identity_file(const std::string& id) const;
-  /// As DataFolder has it.
+  /// DataFolder::link_secret().
   std::string link_secret() const;
 
-  /// Adds a job whose files are there. They and it are on the disk when this returns.
+  /// Adds a job whose files have been written. Both are on the disk when this returns.
   void add(const Job& job);
-  /// Writes the job's state, times and text.
+  /// Writes the job's state, times and kept_text().
   void update(const Job& job);
   std::optional<Job> find(const std::string& id) const;
-  /// The newest job of this key that is not older than kKeyAge.
+  /// The newest job with this key that is not older than kKeyAge.
   std::optional<Job> find_repeated(const std::string& repeat_key) const;
-  /// The newest first, those older than `before` (a job's id) where that is given; with shortened
-  /// prompts, so that a thousand of the longest take no 128 MiB.
+  /// The newest first; only those older than `before` (a job's id) if given. Prompts are shortened:
+  /// a thousand of the longest would take 128 MiB.
   std::vector<Job> list(int most, const std::string& before = "") const;
   /// The next to run: one that was running when the program ended, then the oldest in the queue.
   std::optional<Job> next() const;
-  /// How many of the queue come before this one.
+  /// The number of queued jobs ahead of this one.
   int position(const std::string& id) const;
   int queued() const;
-  /// Removes a job's files, also of one that is not there.
+  /// Removes a job's files, even if the job does not exist.
   void remove_files(const std::string& id) const;
   /// Removes a job with its files.
   void remove(const std::string& id);
-  /// Removes what ended longer ago than `age`, and the oldest beyond the newest `most` that ended.
+  /// Removes jobs that ended longer ago than `age`, and all ended ones except the newest `most`.
   void prune(std::chrono::milliseconds age, int most);
 
   void add_identity(const SavedIdentity& identity);

@@ -20,7 +20,7 @@ using semblance::testing::expect_error;
 
 const Time kNow = Time(std::chrono::milliseconds(1'800'000'000'123));
 
-/// A folder of its own for every test, and words for jobs in it: "a" is the job ...0a.
+/// A new folder for every test, with jobs named by a letter: 'a' is the job with the id ...0a.
 class StoreTest : public ::testing::Test {
  protected:
   StoreTest() {
@@ -50,10 +50,10 @@ class StoreTest : public ::testing::Test {
   Job add(char name, const std::string& key = "") {
     Job job{.id = id(name), .created = kNow};
     if (!key.empty()) {
-      job.repeat_key = "key " + key;
-      job.digest = std::string(64, 'd');
+      job.request.repeat_key = "key " + key;
+      job.request.digest = std::string(64, 'd');
     }
-    job.settings.prompt = std::string("job ") + name;
+    job.request.prompt = std::string("job ") + name;
     std::ofstream(store().new_folder_of(job.id) / "photo") << "bytes";
     store().add(job);
     return job;
@@ -105,7 +105,7 @@ TEST_F(StoreTest, ARunningJobGoesFirstThenTheOldest) {
   EXPECT_EQ(next(), "none");
 }
 
-TEST_F(StoreTest, CountsThoseThatWait) {
+TEST_F(StoreTest, CountsWaitingJobs) {
   add('a'), add('b'), add('c');
   EXPECT_EQ(store().queued(), 3);
   EXPECT_EQ(store().position(id('a')), 0);
@@ -117,22 +117,22 @@ TEST_F(StoreTest, CountsThoseThatWait) {
   EXPECT_EQ(store().position(id('c')), 0);
 }
 
-TEST_F(StoreTest, KeepsAllOfAJob) {
+TEST_F(StoreTest, KeepsEverythingOfAJob) {
   Job job = add('a', "a key");
   job.state = JobState::kFailed;
   job.started = kNow + 1s;
   job.ended = kNow + 2s;
-  job.settings = {{.prompt = "a \"man\" \xE2\x82\xAC",
-                   .negative = "",
-                   .width = 128,
-                   .height = 64,
-                   .steps = 3,
-                   .guidance = 1.5F,
-                   .seed = 18446744073709551615U,
-                   .vae_tiling = true},
-                  2};
-  job.face = 4;
-  job.keep_photo = true;
+  static_cast<Request&>(job.request) = {.prompt = "a \"man\" \xE2\x82\xAC",
+                                        .negative = "",
+                                        .width = 128,
+                                        .height = 64,
+                                        .steps = 3,
+                                        .guidance = 1.5F,
+                                        .seed = 18446744073709551615U,
+                                        .vae_tiling = true};
+  job.request.count = 2;
+  job.request.face = 4;
+  job.request.keep_photo = true;
   job.begun = 2;
   job.gain = {1, 17};
   job.pictures = {{{128, 64}, 18446744073709551615U}, {{8, 16}, 0}};
@@ -144,8 +144,8 @@ TEST_F(StoreTest, KeepsAllOfAJob) {
   EXPECT_EQ(kept.created, job.created);
   EXPECT_EQ(kept.started, job.started);
   EXPECT_EQ(kept.ended, job.ended);
-  EXPECT_EQ(kept.repeat_key, "key a key");
-  EXPECT_EQ(kept.digest, job.digest);
+  EXPECT_EQ(kept.request.repeat_key, "key a key");
+  EXPECT_EQ(kept.request.digest, job.request.digest);
   EXPECT_EQ(kept_text(kept), kept_text(job));
   EXPECT_EQ(kept.begun, 2);
   EXPECT_EQ(kept.gain, job.gain);
@@ -183,14 +183,14 @@ TEST_F(StoreTest, PrunesByAge) {
   let_live(3);
   set('b', JobState::kFailed);
   set('c', JobState::kRunning);
-  // The time of the wall is nothing to go by: all of these ended in the year 2027.
+  // The wall clock does not count: all of these ended in 2027.
   sql("UPDATE jobs SET ended = 5 WHERE state = 'failed'");
   store().prune(2h, 100);
   EXPECT_EQ(list(), "dcb");
   EXPECT_FALSE(has_folder('a'));
 }
 
-TEST_F(StoreTest, OfTheTimeBetweenTwoRunsADayCounts) {
+TEST_F(StoreTest, AtMostADayCountsBetweenTwoRuns) {
   add('a');
   set('a', JobState::kDone);
   const auto off_for = [&](int hours) {
@@ -209,7 +209,7 @@ TEST_F(StoreTest, OfTheTimeBetweenTwoRunsADayCounts) {
   EXPECT_EQ(list(), "");
 }
 
-TEST_F(StoreTest, DamagedAgesAreThoseOfToday) {
+TEST_F(StoreTest, DamagedAgesCountAsNew) {
   for (const char c : std::string("abc")) add(c), set(c, JobState::kDone);
   let_live(48);
   sql("UPDATE jobs SET ended_lived = 9e18 WHERE id LIKE '%a'");
@@ -224,7 +224,7 @@ TEST_F(StoreTest, DamagedAgesAreThoseOfToday) {
   EXPECT_EQ(list(), "");
 }
 
-TEST_F(StoreTest, AKeyIsKnownForADay) {
+TEST_F(StoreTest, AKeyIsRememberedForADay) {
   add('a', "one");
   let_live(23);
   EXPECT_EQ(name(*store().find_repeated("key one")), "a");
@@ -233,7 +233,7 @@ TEST_F(StoreTest, AKeyIsKnownForADay) {
   EXPECT_EQ(list(), "a");
 }
 
-TEST_F(StoreTest, PrunesByCountAndNeverWhatIsUnfinished) {
+TEST_F(StoreTest, PrunesByCountButKeepsUnfinishedJobs) {
   for (const char c : std::string("abcdef")) add(c);
   set('a', JobState::kRunning);
   for (const char c : std::string("bcd")) set(c, JobState::kDone);
@@ -257,13 +257,13 @@ TEST_F(StoreTest, IdentitiesComeAndGo) {
   EXPECT_FALSE(store().find_identity(id('1')));
 }
 
-TEST_F(StoreTest, WhatBelongsToNothingIsRemovedAtTheStart) {
+TEST_F(StoreTest, OrphanedFilesAreRemovedAtTheStart) {
   add('a');
   store().add_identity({id('1'), "Ann", kNow});
   std::ofstream(store().identity_file(id('1'))) << "{}";
   std::ofstream(store().identity_file(id('2'))) << "{}";
   std::ofstream(store().new_folder_of(id('b')) / "photo") << "of a job that never came about";
-  // What has not our names is the user's.
+  // Files with other names are the user's.
   fs::create_directories(folder() / "jobs/applications");
   std::ofstream(folder() / "identities/notes.json") << "{}";
   reopen();
@@ -276,13 +276,13 @@ TEST_F(StoreTest, WhatBelongsToNothingIsRemovedAtTheStart) {
 }
 
 TEST_F(StoreTest, OneProgramAtATimeUsesAFolder) {
-  expect_error(ErrorKind::kDevice, "another semblance serve uses it",
+  expect_error(ErrorKind::kDevice, "another semblance serve is using it",
                [&] { const Store second(folder()); });
   close();
   const Store second(folder());
 }
 
-TEST_F(StoreTest, AFolderThatCannotBeIsRefused) {
+TEST_F(StoreTest, AnImpossibleFolderIsRefused) {
   close();
   std::ofstream(folder() / "file") << "x";
   expect_error(ErrorKind::kDevice, "cannot make the folder",
@@ -296,7 +296,7 @@ TEST_F(StoreTest, ADatabaseOfALaterVersionIsRefused) {
                [&] { const Store store(folder()); });
 }
 
-TEST_F(StoreTest, ADamagedDatabaseIsRefusedWithAWayOut) {
+TEST_F(StoreTest, ADamagedDatabaseIsRefusedWithASuggestion) {
   close();
   for (const char* end : {"-wal", "-shm"})
     fs::remove(folder() / ("service.sqlite" + std::string(end)));
@@ -304,7 +304,7 @@ TEST_F(StoreTest, ADamagedDatabaseIsRefusedWithAWayOut) {
   expect_error(ErrorKind::kCorrupt, "move the folder away", [&] { const Store store(folder()); });
 }
 
-TEST_F(StoreTest, AnUnreadableJobHasFailedAndHoldsUpNoOther) {
+TEST_F(StoreTest, AnUnreadableJobFailsAndDoesNotBlockOthers) {
   add('a'), add('b'), add('c');
   sql("UPDATE jobs SET kept = '{\"settings\": {\"prompt\": 5' WHERE id = '" + id('a') + "'");
   sql("UPDATE jobs SET state = 'asleep' WHERE id = '" + id('b') + "'");
@@ -328,13 +328,11 @@ TEST_F(StoreTest, AnUnreadableJobHasFailedAndHoldsUpNoOther) {
   EXPECT_EQ(store().queued(), 0);
 }
 
-/// What GET /api/jobs does with a job.
-std::string shown(const std::optional<Job>& job) {
-  return job ? to_json(*job, {}, {}).dump() : "none";
-}
+/// The job as GET /api/jobs shows it.
+std::string shown(const std::optional<Job>& job) { return job ? to_json(*job).dump() : "none"; }
 
 TEST_F(StoreTest, EveryPartOfARowIsChecked) {
-  const std::string kept = kept_text({.settings = {{.prompt = "x", .negative = {}}}});
+  const std::string kept = kept_text({.request = {{.prompt = "x", .negative = {}}}});
   const auto with = [&](const std::string& key, const nlohmann::json& value) {
     nlohmann::json changed = nlohmann::json::parse(kept);
     changed[key] = value;
@@ -400,17 +398,17 @@ TEST_F(StoreTest, EveryPartOfARowIsChecked) {
       EXPECT_EQ(job->error->code, "corrupt") << what;
       EXPECT_NE(job->error->message.find("cannot read job " + id('a')), std::string::npos) << what;
       EXPECT_TRUE(job->ended) << what;
-      shown(job);  // whatever cannot be shown throws
+      shown(job);  // must not throw
       EXPECT_EQ(list(), "ba") << what;
       EXPECT_EQ(next(), "b") << what;
-      reopen();  // what is found at the start is shown in the same way
+      reopen();  // the same after a restart
     }
     EXPECT_EQ(store().queued(), 1);
     store().remove(id('a')), store().remove(id('b'));
   }
 }
 
-TEST_F(StoreTest, AnIdThatIsNotOursIsNoPath) {
+TEST_F(StoreTest, AnInvalidIdIsNeverAPath) {
   const fs::path outside = folder() / "outside";
   for (const char* damage :
        {"'../outside'", "'..'", "''", "'.'", "'0123456789abcdef012/'", "5",
@@ -446,7 +444,7 @@ TEST_F(StoreTest, AnIdThatIsNotOursIsNoPath) {
   }
 }
 
-TEST_F(StoreTest, ASavedFaceOutlivesItsName) {
+TEST_F(StoreTest, ASavedFaceSurvivesABadName) {
   sql("INSERT INTO identities VALUES('" + id('1') + "', CAST(x'ff' AS TEXT), 5)");
   sql("INSERT INTO identities VALUES('" + id('2') + "', '', 'x')");
   sql("INSERT INTO identities VALUES('" + id('3') + "', '" + std::string(201, 'n') + "', 9e18)");
@@ -460,16 +458,16 @@ TEST_F(StoreTest, ASavedFaceOutlivesItsName) {
   }
 }
 
-TEST_F(StoreTest, LinksLeadNowhere) {
+TEST_F(StoreTest, LinksAreNotFollowed) {
   const fs::path outside = folder() / "outside";
   fs::create_directories(outside);
   std::ofstream(outside / "photo") << "x";
   add('a');
   fs::remove_all(folder() / "jobs" / id('a'));
   fs::create_directory_symlink(outside, folder() / "jobs" / id('a'));
-  fs::create_directory_symlink(outside, folder() / "jobs" / id('b'));  // of no job
+  fs::create_directory_symlink(outside, folder() / "jobs" / id('b'));  // belongs to no job
   fs::create_symlink(outside / "photo", store().identity_file(id('1')));
-  expect_error(ErrorKind::kCorrupt, "expected a folder, it is a link",
+  expect_error(ErrorKind::kCorrupt, "expected a folder, got a link",
                [&] { store().folder_of(id('a')); });
   store().remove_files(id('b'));
   reopen();
@@ -479,7 +477,7 @@ TEST_F(StoreTest, LinksLeadNowhere) {
   EXPECT_TRUE(fs::exists(outside / "photo"));
 }
 
-TEST_F(StoreTest, WhatAKillLeftHalfWrittenIsRemovedAtTheStart) {
+TEST_F(StoreTest, PartialFilesAreRemovedAtTheStart) {
   store().add_identity({id('1'), "Ann", kNow});
   std::ofstream(store().identity_file(id('1'))) << "{}";
   const fs::path identities = folder() / "identities";
@@ -493,7 +491,7 @@ TEST_F(StoreTest, WhatAKillLeftHalfWrittenIsRemovedAtTheStart) {
   EXPECT_TRUE(fs::exists(store().identity_file(id('1'))));
 }
 
-TEST_F(StoreTest, TakesADatabaseOfVersion1) {
+TEST_F(StoreTest, UpgradesADatabaseOfVersion1) {
   add('a', "one"), add('b');
   set('b', JobState::kDone);
   close();
@@ -503,7 +501,7 @@ TEST_F(StoreTest, TakesADatabaseOfVersion1) {
   EXPECT_EQ(list(), "ba");
   EXPECT_EQ(next(), "a");
   EXPECT_EQ(store().find(id('b'))->state, JobState::kDone);
-  EXPECT_FALSE(store().find_repeated("key one"));  // of which the request is not known
+  EXPECT_FALSE(store().find_repeated("key one"));  // its request's digest is unknown
   store().prune(1h, 100);
   EXPECT_EQ(list(), "ba");
 }
@@ -517,14 +515,14 @@ TEST_F(StoreTest, ADatabaseOfAnotherProgramIsRefused) {
                [&] { const Store store(folder()); });
 }
 
-TEST_F(StoreTest, AListHasPromptsInShort) {
+TEST_F(StoreTest, AListHasShortenedPrompts) {
   add('a');
   Job job = *store().find(id('a'));
-  job.settings.prompt.assign(kMostPromptBytes, 'x');
+  job.request.prompt.assign(kMostPromptBytes, 'x');
   store().update(job);
-  EXPECT_EQ(store().list(1).at(0).settings.prompt.size(), kShortPromptBytes);
-  EXPECT_EQ(store().find(id('a'))->settings.prompt, job.settings.prompt);
-  EXPECT_EQ(store().next()->settings.prompt, job.settings.prompt);
+  EXPECT_EQ(store().list(1).at(0).request.prompt.size(), kShortPromptBytes);
+  EXPECT_EQ(store().find(id('a'))->request.prompt, job.request.prompt);
+  EXPECT_EQ(store().next()->request.prompt, job.request.prompt);
 }
 
 TEST(StoreId, CannotBeGuessedFromAnother) {

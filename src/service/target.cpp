@@ -1,47 +1,32 @@
 #include "service/target.h"
 
 #include <algorithm>
-#include <optional>
+#include <utility>
 
 #include "core/error.h"
+#include "core/percent.h"
 #include "image/utf8.h"
 
 namespace semblance::service {
 namespace {
-
-std::optional<unsigned> hex_digit(char c) {
-  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-  if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a') + 10;
-  if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A') + 10;
-  return {};
-}
 
 [[noreturn]] void refuse(std::string_view what, std::string_view rule, std::string_view got) {
   fail(ErrorKind::kArgument, "cannot read the request: the {} {}, got {}", what, rule,
        got.substr(0, 200));
 }
 
-std::string percent_decoded(std::string_view text, std::string_view what, bool plus_is_space) {
-  std::string decoded;
-  decoded.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+' && plus_is_space) {
-      decoded += ' ';
-    } else if (text[i] != '%') {
-      decoded += text[i];
-    } else {
-      const auto high = i + 2 < text.size() ? hex_digit(text[i + 1]) : std::nullopt;
-      const auto low = i + 2 < text.size() ? hex_digit(text[i + 2]) : std::nullopt;
-      if (!high || !low) {
-        refuse(what, "must have two hexadecimal digits after each %", text.substr(i, 3));
-      }
-      decoded += static_cast<char>(*high * 16 + *low);
-      i += 2;
-    }
-  }
-  const auto code_point = code_points(decoded);
-  if (!code_point) refuse(what, "must be UTF-8", text);
-  return decoded;
+std::string decoded(std::string_view text, std::string_view what) {
+  auto bytes = percent_decoded(text);
+  if (!bytes) refuse(what, "must have two hexadecimal digits after each %", text);
+  if (!code_points(*bytes)) refuse(what, "must be UTF-8", text);
+  return std::move(*bytes);
+}
+
+/// A name or value of the query, in which '+' is a space.
+std::string decoded_word(std::string_view text) {
+  std::string word(text);
+  std::replace(word.begin(), word.end(), '+', ' ');
+  return decoded(word, "query");
 }
 
 bool has_control(std::string_view text) {
@@ -53,7 +38,7 @@ bool has_control(std::string_view text) {
 
 std::string decoded_path(std::string_view text) {
   if (!text.starts_with('/')) refuse("path", "must begin with /", text);
-  std::string path = percent_decoded(text, "path", false);
+  std::string path = decoded(text, "path");
   if (has_control(path)) refuse("path", "must have no control characters", text);
   if (path.find('\\') != std::string::npos) refuse("path", "must have no backslash", text);
   if (std::count(path.begin(), path.end(), '/') != std::count(text.begin(), text.end(), '/')) {
@@ -73,7 +58,7 @@ std::string decoded_path(std::string_view text) {
 
 Target parse_target(std::string_view target) {
   if (has_control(target) || target.find_first_of(" #") != std::string_view::npos) {
-    refuse("target", "must have no blanks, control characters or #", target);
+    refuse("target", "must have no spaces, control characters or #", target);
   }
   Target parsed;
   const std::size_t mark = target.find('?');
@@ -86,9 +71,8 @@ Target parse_target(std::string_view target) {
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (pair.empty()) continue;
     const std::size_t equals = std::min(pair.find('='), pair.size());
-    std::string name = percent_decoded(pair.substr(0, equals), "query", true);
-    std::string value =
-        percent_decoded(pair.substr(std::min(equals + 1, pair.size())), "query", true);
+    std::string name = decoded_word(pair.substr(0, equals));
+    std::string value = decoded_word(pair.substr(std::min(equals + 1, pair.size())));
     if ((name + value).find('\0') != std::string::npos) refuse("query", "must have no NUL", pair);
     parsed.query[std::move(name)] = std::move(value);
   }

@@ -1,4 +1,6 @@
-// A request's target, "/api/jobs?limit=50", into path and query. Targets are hostile.
+// Splits a request's target, "/api/jobs?limit=50", into path and query. Targets are untrusted.
+// Not libcurl's URL parser: that library is opened only for downloads, and repairs what is refused
+// here.
 #pragma once
 
 #include <map>
@@ -8,12 +10,12 @@
 namespace semblance::service {
 
 struct Target {
-  std::string path = {};                          // as HttpRequest has it
+  std::string path = {};                          // as in HttpRequest
   std::map<std::string, std::string> query = {};  // '+' is a space
 };
 
-/// Throws Error(kArgument) for what is no path of ours: a bad percent-encoding, no UTF-8, control
-/// characters, "." and ".." as parts, backslashes and encoded slashes.
+/// Throws Error(kArgument) for bad percent coding, invalid UTF-8, control characters, "." and ".."
+/// as parts of the path, backslashes and encoded slashes.
 Target parse_target(std::string_view target);
 
 }  // namespace semblance::service

@@ -13,7 +13,7 @@ void Tasks::have_done(const std::function<bool()>& client_left,
   const auto task = std::make_shared<Task>();
   task->work = std::move(work);
   board_.change([&] {
-    if (board_.stopping) throw HttpError(503, "shutting_down", "the service is about to end");
+    if (board_.stopping) throw HttpError(503, "shutting_down", "the service is shutting down");
     waiting_.push_back(task);
   });
   std::unique_lock guard(board_.mutex);
@@ -22,7 +22,7 @@ void Tasks::have_done(const std::function<bool()>& client_left,
     if (task->done || !client_left()) continue;
     task->stop.request_stop();
     const auto place = std::find(waiting_.begin(), waiting_.end(), task);
-    if (place == waiting_.end()) continue;  // at work: it sees the stop
+    if (place == waiting_.end()) continue;  // running: it sees the stop request
     waiting_.erase(place);
     throw HttpError(499, "cancelled", "the client left");
   }

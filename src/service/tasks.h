@@ -1,5 +1,5 @@
-// What other threads need of the models meanwhile (a look at a photo): done by the thread that
-// computes, between two steps of the job that runs where it fits beside it, and else after it.
+// Other threads' work on the models (looking at a photo). The compute thread does it between two
+// steps of the running job if the memory allows, otherwise after the job.
 #pragma once
 
 #include <deque>
@@ -16,15 +16,15 @@ class Tasks {
  public:
   explicit Tasks(Board& board) : board_(board) {}
 
-  /// Has `work` done by the thread that computes, and returns after it. Throws what it throws,
-  /// HttpError(499) once the client has left, HttpError(503) where the service ends.
+  /// Runs `work` on the compute thread and returns after it. Throws what it throws, HttpError(499)
+  /// once the client has left, HttpError(503) if the service is shutting down.
   void have_done(const std::function<bool()>& client_left,
                  std::function<void(std::stop_token)> work);
 
-  // For the thread that computes:
-  /// Does what waits, and tells whether there was something.
+  // For the compute thread:
+  /// Runs the waiting tasks; false if there were none.
   bool run();
-  /// With the board's mutex.
+  /// Call with the board's mutex.
   bool empty() const { return waiting_.empty(); }
   void request_stop();
 
@@ -36,7 +36,7 @@ class Tasks {
     bool done = false;
     bool after_the_job = false;
   };
-  /// True where it is to be done again after the job.
+  /// Runs the task; true if it must be repeated after the job.
   static bool runs_out_of_memory(Task& task);
 
   Board& board_;

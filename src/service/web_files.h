@@ -1,4 +1,4 @@
-// The page's files, as they lie in web/, inside the program: cmake/embed.cmake writes their
+// The page's files from web/, embedded in the program: cmake/embed.cmake generates their
 // definition.
 #pragma once
 
@@ -12,10 +12,10 @@ struct WebFile {
   std::string_view type;   // for Content-Type
   std::string_view bytes;  // the whole file
   std::string_view
-      etag;  // with its quotes; another for other bytes. Serve with Cache-Control: no-cache.
+      etag;  // with its quotes; changes with the bytes. Serve with Cache-Control: no-cache.
 };
 
-/// All of them, for as long as the program runs. Thread-safe.
+/// All files; valid as long as the program runs. Thread-safe.
 std::span<const WebFile> web_files();
 
 }  // namespace semblance::service

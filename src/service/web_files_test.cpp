@@ -35,7 +35,7 @@ TEST(WebFiles, AreTheFolderByteForByte) {
   EXPECT_EQ(embedded, there);
 }
 
-TEST(WebFiles, HaveTheTypesThatBrowsersInsistOn) {
+TEST(WebFiles, HaveTheTypesThatBrowsersRequire) {
   for (const WebFile& file : web_files()) {
     if (file.path.ends_with(".js")) {
       EXPECT_EQ(file.type, "text/javascript; charset=utf-8");

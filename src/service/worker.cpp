@@ -17,14 +17,9 @@ constexpr std::chrono::seconds kTryDiskEvery{1};
 
 }  // namespace
 
-Worker::Worker(Engine& engine, Store& store, Board& board, Tasks& tasks, const Options& options,
+Worker::Worker(Engine& engine, Store& store, Board& board, Tasks& tasks,
                std::function<void()> between)
-    : engine_(engine),
-      store_(store),
-      board_(board),
-      tasks_(tasks),
-      options_(options),
-      between_(std::move(between)) {
+    : engine_(engine), store_(store), board_(board), tasks_(tasks), between_(std::move(between)) {
   thread_ = start_thread("that computes", [this] { work(); });
 }
 
@@ -33,7 +28,7 @@ void Worker::work() {
     try {
       if (!work_once()) return;
     } catch (const std::exception& error) {
-      // The disk fails. Requests are told so; the queue waits until it works again.
+      // The disk fails. Requests report it; the queue waits until it works again.
       Log::stderr_log().line("device error", "the queue", error.what());
       std::unique_lock guard(board_.mutex);
       board_.wait_for(guard, kTryDiskEvery, [&] { return board_.stopping; });
@@ -42,7 +37,7 @@ void Worker::work() {
   }
 }
 
-/// Does what is next, or waits for it; false when it is time to end.
+/// Runs the next job, or waits for work; false when the service is stopping.
 bool Worker::work_once() {
   between_();
   prune_when_due();
@@ -58,7 +53,8 @@ bool Worker::work_once() {
   return true;
 }
 
-/// From the queue to the board in one step, so that nobody can cancel it in between.
+/// Moves the next job from the queue to the board under the lock, so that nobody can cancel it in
+/// between.
 std::optional<Job> Worker::take_next() {
   const std::lock_guard guard(board_.mutex);
   if (board_.stopping) return std::nullopt;
@@ -66,9 +62,9 @@ std::optional<Job> Worker::take_next() {
   if (!job) return std::nullopt;
   job->state = JobState::kRunning;
   if (!job->started) job->started = now();
+  job->progress.stage = "face";
   board_.running.emplace();
   board_.running->job = *job;
-  board_.running->progress.stage = "face";
   return job;
 }
 
@@ -77,9 +73,9 @@ void Worker::wait_for_work() {
   {
     std::unique_lock guard(board_.mutex);
     const std::uint64_t seen = board_.changes();
-    // What came since take_next() has been told already.
+    // Changes since take_next() have already been signalled.
     if (!tasks_.empty() || store_.queued() > 0) return;
-    woken = board_.wait_for(guard, options_.release_after,
+    woken = board_.wait_for(guard, board_.options.release_after,
                             [&] { return board_.changes() != seen || board_.stopping; });
   }
   if (!woken) engine_.release();
@@ -88,17 +84,17 @@ void Worker::wait_for_work() {
 void Worker::prune_when_due() {
   if (Clock::now() < prune_at_) return;
   prune_at_ = Clock::now() + kPruneEvery;
-  store_.prune(options_.keep_age, options_.keep_count);
+  store_.prune(board_.options.keep_age, board_.options.keep_count);
 }
 
-/// Makes the job; false where it goes on after the next start.
+/// Makes the job; false if the next start must resume it.
 bool Worker::make(Job& job) {
   const auto fails = [&](std::string code, std::string text, std::string param = {}) {
     job.state = JobState::kFailed;
     job.error = {std::move(code), std::move(text), std::move(param)};
   };
   try {
-    JobMaker(engine_, store_, board_, options_.making, between_, job).make();
+    JobMaker(engine_, store_, board_, between_, job).make();
     job.state = JobState::kDone;
   } catch (const PhotoError& error) {
     fails(std::string(name_of(error.kind())), error.what(), error.part());
@@ -125,7 +121,7 @@ void Worker::run_job(Job job) {
   if (has_ended) {
     job.ended = now();
   } else {
-    job.begun = std::max(0, job.begun - 1);  // it was stopped in order
+    job.begun = std::max(0, job.begun - 1);  // an orderly stop does not count
   }
   write_down(job);
   if (has_ended) {
@@ -133,7 +129,7 @@ void Worker::run_job(Job job) {
     try {
       JobFiles(store_.folder_of(job.id)).tidy(job);
     } catch (const Error&) {
-      // The folder is none of ours any more.
+      // The folder is no longer ours.
     }
   }
   if (job.state == JobState::kFailed)
@@ -146,8 +142,7 @@ void Worker::run_job(Job job) {
   });
 }
 
-/// Until it is written, the job is not at its end: taken from the queue once more it would begin
-/// anew.
+/// Retries until the job's end is stored: otherwise the queue would start it again.
 void Worker::write_down(const Job& job) {
   while (true) {
     try {

@@ -1,4 +1,4 @@
-// The thread that computes: one job after the other, since one picture takes all cores.
+// The compute thread: one job after the other, since a picture takes all cores.
 #pragma once
 
 #include <chrono>
@@ -15,17 +15,9 @@ namespace semblance::service {
 
 class Worker {
  public:
-  struct Options {
-    int keep_count = 200;                    // results
-    std::chrono::hours keep_age{24 * 14};    // of results
-    std::chrono::seconds release_after{60};  // without work the models are given back
-    JobMaker::Options making = {};
-  };
-
-  /// Begins to work. `between` is called before each job, and between the steps of one.
-  Worker(Engine& engine, Store& store, Board& board, Tasks& tasks, const Options& options,
-         std::function<void()> between);
-  /// The board must say that the service stops.
+  /// Starts working. `between` is called before each job and between a job's steps.
+  Worker(Engine& engine, Store& store, Board& board, Tasks& tasks, std::function<void()> between);
+  /// The board must be stopping.
   ~Worker() { join(); }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -48,7 +40,6 @@ class Worker {
   Store& store_;
   Board& board_;
   Tasks& tasks_;
-  Options options_;
   std::function<void()> between_;
   std::chrono::steady_clock::time_point prune_at_{};
   std::thread thread_;
