@@ -40,8 +40,8 @@ std::vector<std::int64_t> taken(const Shape& x, int axis, const std::vector<std:
 /// Source indices of x broadcast to `result` (numpy's rule, must fit).
 std::vector<std::int64_t> broadcast_to(const Shape& x, const Shape& result);
 
-/// The transpose of a stored matrix [r,c]: a tensor [c,r] whose file reads the other one's columns.
-/// One that is such a tensor already, or a view of it, is turned in memory.
-StoredTensor transposed_matrix(const StoredTensor& matrix);
+/// The transpose of a stored matrix, as transposed_matrix() gives it; one that is such a tensor
+/// already, or a view of it, is turned in memory.
+StoredTensor turned_matrix(const StoredTensor& matrix);
 
 }  // namespace semblance

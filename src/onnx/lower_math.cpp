@@ -91,7 +91,7 @@ Value product(Call& call, Value x, int weight_input, bool turned, std::optional<
   require_matrix(tensor, "its right side");
   const Value weight =
       turned ? call.build.weight(tensor.name, stored)
-             : call.build.weight(tensor.name + ".transposed", transposed_matrix(stored));
+             : call.build.weight(tensor.name + ".transposed", turned_matrix(stored));
   if (bias) return apply(Linear{true, false}, {x, weight, *bias});
   return apply(Linear{false, false}, {x, weight});
 }

@@ -277,7 +277,7 @@ TEST(OnnxGraph, WhatFoldingCostsIsBounded) {
 TEST(TransposedMatrix, AnyRangeOfItsBytes) {
   const std::vector<float> values{1, 2, 3, 4, 5, 6};
   const StoredTensor matrix = store(constant_of(DType::kF32, Shape{2, 3}, values), "m");
-  const StoredTensor turned = transposed_matrix(matrix);
+  const StoredTensor turned = turned_matrix(matrix);
   EXPECT_EQ(turned.shape, (Shape{3, 2}));
   const std::vector<float> want{1, 4, 2, 5, 3, 6};
   const auto* bytes = reinterpret_cast<const std::byte*>(want.data());
@@ -290,7 +290,7 @@ TEST(TransposedMatrix, AnyRangeOfItsBytes) {
   }
   std::vector<std::byte> beyond(8);
   EXPECT_THROW(turned.file->read(20, beyond), Error);
-  EXPECT_EQ(array_of(transposed_matrix(turned)).values, values);
+  EXPECT_EQ(array_of(turned_matrix(turned)).values, values);
 }
 
 }  // namespace

@@ -25,8 +25,8 @@ struct PackedWeight {
   std::span<std::byte> packed;
 };
 
-/// `raw`: all rows of the weight in `file_dtype`, row-major. Allocates nothing.
-void pack(const PackedWeight& target, DType file_dtype, std::span<const std::byte> raw);
+/// `raw`: the bytes of the weight's pieces(). Allocates nothing.
+void pack(const PackedWeight& target, const WeightRows& weight, std::span<const std::byte> raw);
 
 /// The same from the file: where the system's page cache holds it, a thread that reads ahead would
 /// only take its time from the computation. `raw_staging`: at least raw_staging_bytes(). Throws

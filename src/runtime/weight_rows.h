@@ -22,17 +22,28 @@ struct WeightRows {
   std::vector<RowRange> rows;  // inside the tensor; none: all of it
 
   std::int64_t row_count() const;
-  std::uint64_t bytes() const;  // in the file
-  /// Where the rows lie, in their order; neighbours are one piece.
+  std::uint64_t bytes() const;  // of pieces()
+  /// Where the rows lie, in their order; neighbours are one piece. Ranges of a tensor in blocks are
+  /// told apart: each has all of the block in which it begins.
   std::vector<FilePiece> pieces() const;
-  /// Rows [first_row, first_row + count) of this weight as they lie in the file, count *
-  /// tensor.row_bytes() bytes. Throws what File::read throws.
+  /// Rows [first_row, first_row + count) of this weight, of a type that does not lie in blocks, as
+  /// they lie in the file, count * tensor.row_bytes() bytes. Throws what File::read throws.
   void read_raw(std::int64_t first_row, std::int64_t count, std::span<std::byte> dst) const;
-  /// The same as f32, count * tensor.row_elements() of them. `raw` is staging of count *
-  /// tensor.row_bytes() bytes at least; f32 goes straight to dst.
+  /// The same of any type as f32, count * tensor.row_elements() of them. `raw` is staging of
+  /// tensor.rows_bytes(count) bytes at least; f32 goes straight to dst.
   void read(std::int64_t first_row, std::int64_t count, std::span<std::byte> raw,
             std::span<float> dst) const;
+  /// The same out of `all`, the bytes of pieces() one after the other.
+  void convert(std::int64_t first_row, std::int64_t count, std::span<const std::byte> all,
+               std::span<float> dst) const;
+
+ private:
+  template <typename Use>
+  void each_range(std::int64_t first_row, std::int64_t count, Use&& use) const;
 };
+
+/// Bytes of WeightRows{tensor, rows}.
+std::uint64_t stored_bytes(const StoredTensor& tensor, std::span<const RowRange> rows);
 
 /// The stored weight of a graph's value. Error(kMissing) when it is not in the files, Error(kShape)
 /// when its shape differs or its rows are not inside.

@@ -16,20 +16,45 @@
 
 namespace semblance {
 
-/// A tensor where it lies: bytes [offset, offset + bytes()) of `file`, row-major, little endian.
-/// Readers have checked that this range is inside the file.
+/// Blocks of a tensor: bytes [offset, offset + bytes) of its file. What they are for begins at
+/// element `first` of them.
+struct Extent {
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+  std::int64_t first = 0;
+};
+
+/// A tensor where it lies: as many elements as the shape says, row-major, little endian, in the
+/// blocks of `file` from `offset` on (of one element each, but for ggml's types). A row may begin
+/// inside a block. Readers have checked that bytes [offset, offset + bytes()) are inside the file.
 struct StoredTensor {
   DType dtype = DType::kF32;
   Shape shape;
   std::shared_ptr<const File> file;
   std::uint64_t offset = 0;
+  std::int64_t first = 0;  // elements of the first block that are not the tensor's
+  float scale = 1;         // of every element: the tensor is this times what is stored
 
-  std::uint64_t bytes() const;
+  std::uint64_t bytes() const { return extent(0, rows()).bytes; }
   /// Sizes of the first axis; a scalar is one row of one element.
   std::int64_t rows() const { return shape.rank() == 0 ? 1 : shape[0]; }
   std::int64_t row_elements() const { return shape.rank() == 0 ? 1 : shape.elements_from(1); }
-  std::uint64_t row_bytes() const;
+  /// The blocks that hold rows [first_row, first_row + count).
+  Extent extent(std::int64_t first_row, std::int64_t count) const;
+  /// What a row takes at most, and `count` rows, wherever they begin.
+  std::uint64_t row_bytes() const { return rows_bytes(1); }
+  std::uint64_t rows_bytes(std::int64_t count) const;
+  /// Rows [first_row, first_row + count), which are inside, as a tensor.
+  StoredTensor take(std::int64_t first_row, std::int64_t count) const;
 };
+
+/// What so many elements take in a file at most, wherever in a block they begin.
+std::uint64_t most_bytes(DType dtype, std::uint64_t elements);
+
+/// `raw`: the bytes of tensor.extent() of some rows. Their values become dst, whose size says how
+/// many elements they have. Allocates nothing.
+void widen(const StoredTensor& tensor, const Extent& extent, std::span<const std::byte> raw,
+           std::span<float> dst);
 
 /// Names to tensors, in the order of names. Canonical names are diffusers'.
 class WeightMap {
@@ -53,10 +78,19 @@ class WeightMap {
   Tensors tensors_;
 };
 
+/// The texts that a file carries beside its tensors, by their keys.
+using Metadata = std::map<std::string, std::string>;
+
+/// What a file of weights has.
+struct WeightFile {
+  WeightMap weights;
+  Metadata metadata;
+};
+
 /// Reads rows [first_row, first_row + rows) of the first axis as f32 into dst, which has exactly
-/// rows * row_elements() floats. `raw` is staging, so that nothing is allocated: at least rows *
-/// row_bytes() bytes (f32 goes straight to dst, and raw may be empty then). Throws what File::read
-/// throws.
+/// rows * row_elements() floats. `raw` is staging, so that nothing is allocated: at least
+/// rows_bytes(rows) bytes (f32 goes straight to dst, and raw may be empty then). Throws what
+/// File::read throws.
 void read_rows(const StoredTensor& tensor, std::int64_t first_row, std::int64_t rows,
                std::span<std::byte> raw, std::span<float> dst);
 
