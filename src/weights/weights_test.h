@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -14,6 +17,7 @@
 #include "tests/support/errors.h"
 #include "tests/support/failing_file.h"
 #include "tests/support/golden.h"
+#include "weights/safetensors.h"
 #include "weights/weight_map.h"
 
 namespace semblance::testing {
@@ -35,18 +39,44 @@ inline std::string little_endian(std::uint64_t value, int bytes) {
   return text;
 }
 
-/// All of a tensor, a row at a time.
-inline std::vector<float> values_of(const StoredTensor& tensor) {
+/// All of a tensor, some rows at a time.
+inline std::vector<float> values_of(const StoredTensor& tensor, std::int64_t rows_at_once = 1) {
   std::vector<float> values(static_cast<std::size_t>(tensor.shape.elements()));
-  std::vector<std::byte> raw(tensor.row_bytes());
+  std::vector<std::byte> raw(tensor.rows_bytes(rows_at_once));
   const auto row_elements = static_cast<std::size_t>(tensor.row_elements());
   if (values.empty()) return values;
-  for (std::int64_t row = 0; row < tensor.rows(); ++row) {
-    read_rows(
-        tensor, row, 1, raw,
-        std::span(values).subspan(static_cast<std::size_t>(row) * row_elements, row_elements));
+  for (std::int64_t row = 0; row < tensor.rows(); row += rows_at_once) {
+    const std::int64_t count = std::min(rows_at_once, tensor.rows() - row);
+    read_rows(tensor, row, count, raw,
+              std::span(values).subspan(static_cast<std::size_t>(row) * row_elements,
+                                        static_cast<std::size_t>(count) * row_elements));
   }
   return values;
+}
+
+/// Whether all are the same to the bit; what is no number need only be none.
+inline bool are_same_bits(std::span<const float> a, std::span<const float> b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](float x, float y) {
+    return std::bit_cast<std::uint32_t>(x) == std::bit_cast<std::uint32_t>(y) ||
+           (std::isnan(x) && std::isnan(y));
+  });
+}
+
+/// Holds names, shapes and every value's bits to weights/NAME.expected.safetensors, read by one
+/// row, by some, and whole.
+inline void expect_f32(const WeightMap& weights, const std::string& name) {
+  const WeightMap expected =
+      read_safetensors(open_file(golden_path("weights/" + name + ".expected.safetensors")));
+  EXPECT_EQ(weights.size(), expected.size());
+  for (const auto& [tensor_name, want] : expected) {
+    SCOPED_TRACE(tensor_name);
+    const StoredTensor* tensor = weights.find(tensor_name);
+    ASSERT_NE(tensor, nullptr);
+    EXPECT_EQ(tensor->shape, want.shape);
+    const std::vector<float> values = values_of(want);
+    for (const std::int64_t rows : {std::int64_t{1}, std::int64_t{5}, tensor->rows()})
+      EXPECT_TRUE(are_same_bits(values_of(*tensor, rows), values)) << rows;
+  }
 }
 
 /// Holds names, types, shapes and every value to weights/NAME.expected.json.
