@@ -19,10 +19,13 @@ namespace semblance {
 /// throw.
 WeightMap open_component(const std::filesystem::path& folder);
 
-/// The weights in one file, a safetensors file or a torch zip archive: its bytes say which. Throws
-/// Error(kCorrupt) that names what the file is instead: a legacy pickle, a tar, GGUF, XML or JSON
-/// text, and what other_content() knows.
+/// What is in one file: safetensors, GGUF, or what torch.save wrote (the zip archive, or the format
+/// before torch 1.6); its bytes say which. 8-bit floats have their factors (weights/fp8_scales.h).
+/// Throws Error(kCorrupt) that names what the file is instead: another pickle, a tar, XML or JSON
+/// text, and what other_content() knows; and what the readers throw.
+WeightFile open_weight_file(const std::filesystem::path& file);
+WeightFile read_weight_file(std::shared_ptr<const File> file);
+/// Its tensors alone.
 WeightMap open_weights(const std::filesystem::path& file);
-WeightMap read_weights(std::shared_ptr<const File> file);
 
 }  // namespace semblance
