@@ -62,6 +62,20 @@ const StoredTensor* WeightMap::find(std::string_view name) const {
   return place == tensors_.end() ? nullptr : &place->second;
 }
 
+bool WeightMap::has_under(std::string_view prefix) const {
+  const auto place = tensors_.lower_bound(prefix);
+  return place != tensors_.end() && place->first.starts_with(prefix);
+}
+
+WeightMap WeightMap::under(std::string_view prefix) const {
+  WeightMap result;
+  for (auto place = tensors_.lower_bound(prefix);
+       place != tensors_.end() && place->first.starts_with(prefix); ++place) {
+    result.add(place->first.substr(prefix.size()), place->second);
+  }
+  return result;
+}
+
 void WeightMap::merge(std::string_view prefix, WeightMap other) {
   for (auto& [name, tensor] : other.tensors_) {
     add(std::string(prefix) + name, std::move(tensor));

@@ -65,6 +65,10 @@ class WeightMap {
   void add(std::string name, StoredTensor tensor);
   /// nullptr when there is no such tensor; else valid until the map changes.
   const StoredTensor* find(std::string_view name) const;
+  /// Whether there is a tensor whose name begins so.
+  bool has_under(std::string_view prefix) const;
+  /// Those whose names begin so, without the prefix.
+  WeightMap under(std::string_view prefix) const;
   /// Takes over all of `other`, with `prefix` in front of every name: merge("unet.", ...). Throws
   /// Error(kCorrupt) for a name that is there already.
   void merge(std::string_view prefix, WeightMap other);

@@ -20,6 +20,7 @@ import shutil
 import tarfile
 import zipfile
 
+import single_file
 import torch
 import weight_formats
 from safetensors.torch import load_file, save_file
@@ -187,6 +188,7 @@ def main():
     hostile(out, torch_archives(out))
     other_formats(out)
     weight_formats.write(out)
+    single_file.write(out)
 
 
 if __name__ == "__main__":
