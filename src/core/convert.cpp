@@ -1,7 +1,10 @@
 #include "core/convert.h"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
+#include "core/dequantize.h"
 #include "core/error.h"
 #include "core/half.h"
 
@@ -74,11 +77,38 @@ void each_to_f32(std::span<const std::byte> src, std::span<float> dst) {
   }
 }
 
+/// A range that begins or ends inside a block goes through a copy of that block's values.
+void blocks_to_f32(DType dtype, std::span<const std::byte> src, std::span<float> dst,
+                   std::size_t first) {
+  const StoredBlock block = block_of(dtype);
+  const auto elements = static_cast<std::size_t>(block.elements);
+  SEMBLANCE_ASSERT(first < elements &&
+                   src.size() == (first + dst.size() + elements - 1) / elements * block.bytes);
+  std::array<float, 256> copy;
+  SEMBLANCE_ASSERT(elements <= copy.size());
+  while (!dst.empty()) {
+    if (first == 0 && dst.size() >= elements) {
+      const std::size_t blocks = dst.size() / elements;
+      dequantize(dtype, src.first(blocks * block.bytes), dst.first(blocks * elements));
+      src = src.subspan(blocks * block.bytes);
+      dst = dst.subspan(blocks * elements);
+      continue;
+    }
+    dequantize(dtype, src.first(block.bytes), std::span(copy).first(elements));
+    const std::size_t count = std::min(dst.size(), elements - first);
+    std::copy_n(copy.begin() + static_cast<std::ptrdiff_t>(first), count, dst.begin());
+    src = src.subspan(block.bytes);
+    dst = dst.subspan(count);
+    first = 0;
+  }
+}
+
 }  // namespace
 
-void to_f32(DType dtype, std::span<const std::byte> src, std::span<float> dst) {
-  SEMBLANCE_ASSERT(src.size() == dst.size() * size_of(dtype));
-  if (src.empty()) return;  // an empty span may be null, which memcpy does not allow
+void to_f32(DType dtype, std::span<const std::byte> src, std::span<float> dst, std::int64_t first) {
+  if (dst.empty()) return;  // an empty span may be null, which memcpy does not allow
+  if (is_in_blocks(dtype)) return blocks_to_f32(dtype, src, dst, static_cast<std::size_t>(first));
+  SEMBLANCE_ASSERT(src.size() == dst.size() * size_of(dtype) && first == 0);
   const auto* halves = reinterpret_cast<const std::uint16_t*>(src.data());
   switch (dtype) {
     case DType::kF32:
@@ -103,6 +133,11 @@ void to_f32(DType dtype, std::span<const std::byte> src, std::span<float> dst) {
     case DType::kU8:
     case DType::kBool:
       return each_to_f32<std::uint8_t>(src, dst);
+    case DType::kF8E4M3:
+    case DType::kF8E5M2:
+      return f8_to_f32(dtype, src, dst);
+    default:
+      fail_in_blocks(dtype);
   }
 }
 

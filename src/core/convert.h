@@ -9,9 +9,11 @@
 
 namespace semblance {
 
-/// Converts src, `dst.size()` elements of `dtype`, to f32. Every dtype is accepted; i64 and f64
-/// round. Runs on the calling thread. src.size() must be dst.size() * size_of(dtype).
-void to_f32(DType dtype, std::span<const std::byte> src, std::span<float> dst);
+/// Converts elements [first, first + dst.size()) of src to f32. Every dtype is accepted; i64 and
+/// f64 round. Runs on the calling thread and allocates nothing. src has exactly the blocks of those
+/// elements: `first` is below block_of(dtype).elements, 0 for a type without blocks.
+void to_f32(DType dtype, std::span<const std::byte> src, std::span<float> dst,
+            std::int64_t first = 0);
 
 /// Converts f32 to `dtype` (f32, f16 or bf16), rounding to nearest even.
 void from_f32(std::span<const float> src, DType dtype, std::span<std::byte> dst);

@@ -4,49 +4,9 @@
 
 #include "core/convert.h"
 #include "core/error.h"
+#include "weights/transposed.h"
 
 namespace semblance {
-namespace {
-
-// Reads a matrix by columns; each read touches every row once. For weights that a model stores as
-// [in,out] and a kernel packs as [out,in].
-class TransposedFile final : public File {
- public:
-  explicit TransposedFile(StoredTensor matrix)
-      : matrix_(std::move(matrix)), name_(matrix_.file->name() + " (transposed)") {}
-  const std::string& name() const override { return name_; }
-  std::uint64_t size() const override { return matrix_.bytes(); }
-
-  void read(std::uint64_t offset, std::span<std::byte> dst) const override {
-    if (dst.empty()) return;
-    if (offset > size() || dst.size() > size() - offset)
-      fail(ErrorKind::kCorrupt, "cannot read {}: it ends at {} bytes", name_, size());
-    const std::uint64_t element = size_of(matrix_.dtype);
-    const auto rows = static_cast<std::uint64_t>(matrix_.shape[0]);
-    const auto columns = static_cast<std::uint64_t>(matrix_.shape[1]);
-    const std::uint64_t first_column = offset / (rows * element);
-    const std::uint64_t last_column = (offset + dst.size() - 1) / (rows * element);
-    const std::uint64_t width = last_column - first_column + 1;
-    std::vector<std::byte> strip(width * element);
-    for (std::uint64_t row = 0; row < rows; ++row) {
-      matrix_.file->read(matrix_.offset + (row * columns + first_column) * element, strip);
-      for (std::uint64_t column = 0; column < width; ++column) {
-        const std::uint64_t at = ((first_column + column) * rows + row) * element;
-        for (std::uint64_t byte = 0; byte < element; ++byte) {
-          const std::uint64_t place = at + byte - offset;  // wraps past dst if before it
-          if (place < dst.size()) dst[place] = strip[column * element + byte];
-        }
-      }
-    }
-  }
-
- private:
-  StoredTensor matrix_;
-  std::string name_;
-};
-
-}  // namespace
-
 std::vector<std::int64_t> Constant::integers() const {
   const std::size_t size = size_of(dtype);
   const auto count = static_cast<std::size_t>(shape.elements());
@@ -188,15 +148,11 @@ std::vector<std::int64_t> broadcast_to(const Shape& x, const Shape& result) {
   return source;
 }
 
-StoredTensor transposed_matrix(const StoredTensor& matrix) {
-  SEMBLANCE_ASSERT(matrix.shape.rank() == 2);
-  if (dynamic_cast<const TransposedFile*>(matrix.file.get()) != nullptr) {
-    const Shape shape{matrix.shape[1], matrix.shape[0]};
-    return store(gather_elements(load(matrix), shape, transposed(matrix.shape, {1, 0})),
-                 matrix.file->name());
-  }
-  return {matrix.dtype, Shape{matrix.shape[1], matrix.shape[0]},
-          std::make_shared<TransposedFile>(matrix), 0};
+StoredTensor turned_matrix(const StoredTensor& matrix) {
+  if (!is_transposed(matrix)) return transposed_matrix(matrix);
+  const Shape shape{matrix.shape[1], matrix.shape[0]};
+  return store(gather_elements(load(matrix), shape, transposed(matrix.shape, {1, 0})),
+               matrix.file->name());
 }
 
 }  // namespace semblance

@@ -40,8 +40,8 @@ std::vector<std::int64_t> taken(const Shape& x, int axis, const std::vector<std:
 /// Source indices of x broadcast to `result` by numpy's rule, which must allow it.
 std::vector<std::int64_t> broadcast_to(const Shape& x, const Shape& result);
 
-/// The transpose of a stored matrix [r,c]: a tensor [c,r] whose file reads the original's columns.
-/// A matrix that is already such a tensor, or a view of one, is transposed in memory.
-StoredTensor transposed_matrix(const StoredTensor& matrix);
+/// The transpose of a stored matrix, as from transposed_matrix(). A matrix that is already such a
+/// tensor, or a view of one, is transposed in memory.
+StoredTensor turned_matrix(const StoredTensor& matrix);
 
 }  // namespace semblance

@@ -217,7 +217,7 @@ Tensor fold_transpose(Call& call) {
   if (perm == std::vector<std::int64_t>{1, 0}) {  // a weight, perhaps a large one: stays on disk
     Tensor result;
     result.name = call.result_name();
-    result.constant = transposed_matrix(*x.constant);
+    result.constant = turned_matrix(*x.constant);
     result.shape = result.constant->shape;
     return result;
   }

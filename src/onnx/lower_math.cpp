@@ -91,9 +91,9 @@ Value product(Call& call, Value x, int weight_input, bool is_transposed,
   const Tensor& tensor = call.input(weight_input);
   const StoredTensor& stored = call.stored(weight_input);
   require_matrix(tensor, "its right side");
-  const Value weight =
-      is_transposed ? call.build.weight(tensor.name, stored)
-                    : call.build.weight(tensor.name + ".transposed", transposed_matrix(stored));
+  const Value weight = is_transposed
+                           ? call.build.weight(tensor.name, stored)
+                           : call.build.weight(tensor.name + ".transposed", turned_matrix(stored));
   if (bias) return apply(Linear{true, false}, {x, weight, *bias});
   return apply(Linear{false, false}, {x, weight});
 }

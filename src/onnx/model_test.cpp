@@ -276,7 +276,7 @@ TEST(OnnxGraph, LimitsTheCostOfFolding) {
 TEST(TransposedMatrix, ReadsAnyRangeOfItsBytes) {
   const std::vector<float> values{1, 2, 3, 4, 5, 6};
   const StoredTensor matrix = store(constant_of(DType::kF32, Shape{2, 3}, values), "m");
-  const StoredTensor result = transposed_matrix(matrix);
+  const StoredTensor result = turned_matrix(matrix);
   EXPECT_EQ(result.shape, (Shape{3, 2}));
   const std::vector<float> want{1, 4, 2, 5, 3, 6};
   const auto* bytes = reinterpret_cast<const std::byte*>(want.data());
@@ -289,7 +289,7 @@ TEST(TransposedMatrix, ReadsAnyRangeOfItsBytes) {
   }
   std::vector<std::byte> beyond(8);
   EXPECT_THROW(result.file->read(20, beyond), Error);
-  EXPECT_EQ(array_of(transposed_matrix(result)).values, values);
+  EXPECT_EQ(array_of(turned_matrix(result)).values, values);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "graph/views.h"
 #include "runtime/kernel_cache.h"
 #include "runtime/weight_packer.h"
+#include "runtime/weight_rows.h"
 
 namespace semblance {
 namespace {
@@ -83,8 +84,9 @@ NodeNeeds KernelNeeds::of(const Graph& graph, const Node& node) {
     if (info.kind != ValueKind::kWeight) continue;
     const StoredTensor* stored = weights_.find(info.name);
     const DType dtype = stored != nullptr ? stored->dtype : DType::kF16;
+    const auto elements = static_cast<std::uint64_t>(info.type.shape.elements());
     needs.src[i].raw_bytes =
-        static_cast<std::uint64_t>(info.type.shape.elements()) * size_of(dtype);
+        is_in_blocks(dtype) ? stored_bytes(*stored, info.rows) : elements * size_of(dtype);
   }
   return needs;
 }

@@ -138,7 +138,7 @@ void WeightFeed::load_use(std::size_t index) {
   } else {
     const std::span<const std::byte> raw = stream_->wait(next_);
     begin = Trace::now();
-    pack(target, use.stored.tensor.dtype, raw);
+    pack(target, use.stored, raw);
     stream_->release(next_);
   }
   executor_->end_write(place);

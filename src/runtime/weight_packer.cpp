@@ -4,7 +4,6 @@
 #include <exception>
 #include <mutex>
 
-#include "core/convert.h"
 #include "core/integers.h"
 #include "core/parallel.h"
 #include "planner/plan.h"
@@ -35,15 +34,17 @@ std::int64_t rows_of_slice(const Kernel& kernel, int src, Rows rows) {
 
 std::uint64_t bytes_of_slice(const Kernel& kernel, int src, Rows rows, DType dtype) {
   const auto values = static_cast<std::uint64_t>(rows_of_slice(kernel, src, rows) * rows.elements);
-  return round_up(values * size_of(dtype), kPlaceAlignment);
+  return round_up(most_bytes(dtype, values), kPlaceAlignment);
 }
 
 bool is_aligned(DType dtype, std::span<const std::byte> raw) {
   return reinterpret_cast<std::uintptr_t>(raw.data()) % size_of(dtype) == 0;
 }
 
-bool can_pack(const PackedWeight& target, DType file_dtype) {
-  return file_dtype == DType::kF32 || target.kernel.packs_raw(target.src, file_dtype);
+/// Whether the kernel packs the file's bytes without conversion.
+bool can_pack(const PackedWeight& target, const StoredTensor& stored) {
+  if (is_in_blocks(stored.dtype) || stored.scale != 1.0F) return false;
+  return stored.dtype == DType::kF32 || target.kernel.packs_raw(target.src, stored.dtype);
 }
 
 /// Packs slice by slice. `values` returns the PackRows of some rows, in `place` or elsewhere; what
@@ -87,16 +88,16 @@ std::uint64_t raw_staging_bytes(const Kernel& kernel, int src, const Shape& shap
   return bytes_of_slice(kernel, src, rows_of(shape), file_dtype) * at(threads());
 }
 
-void pack(const PackedWeight& target, DType file_dtype, std::span<const std::byte> raw) {
-  const Rows rows = rows_of(target.shape);
-  const std::uint64_t row_bytes = at(rows.elements) * size_of(file_dtype);
-  SEMBLANCE_ASSERT(raw.size() == at(rows.count) * row_bytes);
+void pack(const PackedWeight& target, const WeightRows& weight, std::span<const std::byte> raw) {
+  const DType dtype = weight.tensor.dtype;
+  SEMBLANCE_ASSERT(raw.size() == weight.bytes());
+  const bool as_is = can_pack(target, weight.tensor);
+  const std::uint64_t row_bytes = as_is ? weight.tensor.row_bytes() : 0;
   pack_slices(target,
               [&](std::int64_t first, std::int64_t count, std::span<float> place, int) -> PackRows {
                 const auto bytes = raw.subspan(at(first) * row_bytes, at(count) * row_bytes);
-                if (can_pack(target, file_dtype) && is_aligned(file_dtype, bytes))
-                  return {first, count, file_dtype, bytes};
-                to_f32(file_dtype, bytes, place);
+                if (as_is && is_aligned(dtype, bytes)) return {first, count, dtype, bytes};
+                weight.convert(first, count, raw, place);
                 return PackRows::of(first, count, place);
               });
 }
@@ -107,7 +108,7 @@ void read_and_pack(const PackedWeight& target, const WeightRows& weight,
   const std::uint64_t per_thread =
       bytes_of_slice(target.kernel, target.src, rows_of(target.shape), dtype);
   SEMBLANCE_ASSERT(raw_staging.size() >= per_thread * at(threads()));
-  const bool raw = dtype != DType::kF32 && can_pack(target, dtype);
+  const bool raw = dtype != DType::kF32 && can_pack(target, weight.tensor);
   pack_slices(
       target,
       [&](std::int64_t first, std::int64_t count, std::span<float> place, int worker) -> PackRows {

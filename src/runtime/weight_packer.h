@@ -24,8 +24,8 @@ struct PackedWeight {
   std::span<std::byte> packed;
 };
 
-/// Packs `raw`: all rows of the weight in `file_dtype`, row-major. Allocates nothing.
-void pack(const PackedWeight& target, DType file_dtype, std::span<const std::byte> raw);
+/// Packs `raw`: the bytes of the weight's pieces(). Allocates nothing.
+void pack(const PackedWeight& target, const WeightRows& weight, std::span<const std::byte> raw);
 
 /// The same, reading from the file. For files in the page cache, where a thread that reads ahead
 /// would only take time from the computation. `raw_staging`: at least raw_staging_bytes(). Throws

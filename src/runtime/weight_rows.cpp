@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/convert.h"
 #include "core/error.h"
 
 namespace semblance {
@@ -14,54 +13,81 @@ std::int64_t WeightRows::row_count() const {
   return sum;
 }
 
-std::uint64_t WeightRows::bytes() const {
-  return static_cast<std::uint64_t>(row_count()) * tensor.row_bytes();
+std::uint64_t WeightRows::bytes() const { return stored_bytes(tensor, rows); }
+
+std::uint64_t stored_bytes(const StoredTensor& tensor, std::span<const RowRange> rows) {
+  if (rows.empty()) return tensor.bytes();
+  std::uint64_t sum = 0;
+  for (const RowRange& range : rows) sum += tensor.extent(range.first, range.count).bytes;
+  return sum;
 }
 
 std::vector<FilePiece> WeightRows::pieces() const {
-  if (rows.empty()) return {{tensor.offset, tensor.bytes()}};
   std::vector<FilePiece> pieces;
-  for (const RowRange& range : rows) {
-    const FilePiece piece{
-        tensor.offset + static_cast<std::uint64_t>(range.first) * tensor.row_bytes(),
-        static_cast<std::uint64_t>(range.count) * tensor.row_bytes()};
-    if (!pieces.empty() && pieces.back().offset + pieces.back().bytes == piece.offset) {
-      pieces.back().bytes += piece.bytes;
+  each_range(0, row_count(), [&](const Extent& place, std::uint64_t, std::int64_t) {
+    if (!pieces.empty() && pieces.back().offset + pieces.back().bytes == place.offset) {
+      pieces.back().bytes += place.bytes;
     } else {
-      pieces.push_back(piece);
+      pieces.push_back({place.offset, place.bytes});
     }
-  }
+  });
   return pieces;
+}
+
+/// Calls use(extent, place, row count) for each range's part of the rows; `place` is where the
+/// extent begins in the bytes of pieces().
+template <typename Use>
+void WeightRows::each_range(std::int64_t first_row, std::int64_t count, Use&& use) const {
+  SEMBLANCE_ASSERT(first_row >= 0 && count >= 0 && first_row <= row_count() - count);
+  const RowRange all{0, tensor.rows()};
+  std::uint64_t before = 0;
+  for (const RowRange& range : rows.empty() ? std::span(&all, 1) : std::span(rows)) {
+    const Extent whole = tensor.extent(range.first, range.count);
+    if (first_row < range.count) {
+      const std::int64_t here = std::min(count, range.count - first_row);
+      const Extent place = tensor.extent(range.first + first_row, here);
+      use(place, before + place.offset - whole.offset, here);
+      count -= here;
+      if (count == 0) return;
+      first_row = range.count;
+    }
+    first_row -= range.count;
+    before += whole.bytes;
+  }
 }
 
 void WeightRows::read_raw(std::int64_t first_row, std::int64_t count,
                           std::span<std::byte> dst) const {
-  SEMBLANCE_ASSERT(first_row >= 0 && count >= 0 && first_row <= row_count() - count);
   SEMBLANCE_ASSERT(dst.size() == static_cast<std::size_t>(count) * tensor.row_bytes());
-  const RowRange all{0, tensor.rows()};
-  for (const RowRange& range : rows.empty() ? std::span(&all, 1) : std::span(rows)) {
-    if (count == 0) return;
-    if (first_row < range.count) {
-      const std::int64_t here = std::min(count, range.count - first_row);
-      const std::size_t bytes = static_cast<std::size_t>(here) * tensor.row_bytes();
-      const auto row = static_cast<std::uint64_t>(range.first + first_row);
-      if (bytes > 0) tensor.file->read(tensor.offset + row * tensor.row_bytes(), dst.first(bytes));
-      dst = dst.subspan(bytes);
-      count -= here;
-      first_row = range.count;
-    }
-    first_row -= range.count;
-  }
+  each_range(first_row, count, [&](const Extent& place, std::uint64_t, std::int64_t) {
+    if (place.bytes > 0) tensor.file->read(place.offset, dst.first(place.bytes));
+    dst = dst.subspan(place.bytes);
+  });
 }
 
 void WeightRows::read(std::int64_t first_row, std::int64_t count, std::span<std::byte> raw,
                       std::span<float> dst) const {
   SEMBLANCE_ASSERT(dst.size() == static_cast<std::size_t>(count * tensor.row_elements()));
-  if (tensor.dtype == DType::kF32) return read_raw(first_row, count, std::as_writable_bytes(dst));
-  const std::size_t bytes = dst.size() * size_of(tensor.dtype);
-  SEMBLANCE_ASSERT(raw.size() >= bytes);
-  read_raw(first_row, count, raw.first(bytes));
-  to_f32(tensor.dtype, raw.first(bytes), dst);
+  const bool direct = tensor.dtype == DType::kF32 && tensor.scale == 1.0F;
+  if (direct) return read_raw(first_row, count, std::as_writable_bytes(dst));
+  each_range(first_row, count, [&](const Extent& place, std::uint64_t, std::int64_t here) {
+    SEMBLANCE_ASSERT(raw.size() >= place.bytes);
+    const auto bytes = raw.first(place.bytes);
+    const auto values = static_cast<std::size_t>(here * tensor.row_elements());
+    if (place.bytes > 0) tensor.file->read(place.offset, bytes);
+    widen(tensor, place, bytes, dst.first(values));
+    dst = dst.subspan(values);
+  });
+}
+
+void WeightRows::convert(std::int64_t first_row, std::int64_t count, std::span<const std::byte> all,
+                         std::span<float> dst) const {
+  SEMBLANCE_ASSERT(dst.size() == static_cast<std::size_t>(count * tensor.row_elements()));
+  each_range(first_row, count, [&](const Extent& place, std::uint64_t at, std::int64_t here) {
+    const auto values = static_cast<std::size_t>(here * tensor.row_elements());
+    widen(tensor, place, all.subspan(at, place.bytes), dst.first(values));
+    dst = dst.subspan(values);
+  });
 }
 
 WeightRows find_weight(const WeightMap& weights, const ValueInfo& value) {

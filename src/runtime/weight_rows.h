@@ -22,17 +22,28 @@ struct WeightRows {
   std::vector<RowRange> rows;  // of the tensor; empty: all of them
 
   std::int64_t row_count() const;
-  std::uint64_t bytes() const;  // size in the file
-  /// Where the rows are in the file, in order; adjacent ranges are one piece.
+  std::uint64_t bytes() const;  // of pieces()
+  /// Where the rows are in the file, in order; adjacent ranges are one piece. Ranges of a tensor
+  /// stored in blocks stay separate: each includes the whole block in which it begins.
   std::vector<FilePiece> pieces() const;
   /// Reads rows [first_row, first_row + count) of this weight as stored, count * tensor.row_bytes()
-  /// bytes. Throws what File::read throws.
+  /// bytes; not for types stored in blocks. Throws what File::read throws.
   void read_raw(std::int64_t first_row, std::int64_t count, std::span<std::byte> dst) const;
-  /// The same, converted to count * tensor.row_elements() f32 values. `raw` is staging of at least
-  /// count * tensor.row_bytes() bytes; f32 files are read straight into dst.
+  /// The same for any type, converted to count * tensor.row_elements() f32 values. `raw` is staging
+  /// of at least tensor.rows_bytes(count) bytes; f32 files are read straight into dst.
   void read(std::int64_t first_row, std::int64_t count, std::span<std::byte> raw,
             std::span<float> dst) const;
+  /// The same out of `all`, the bytes of pieces() one after the other.
+  void convert(std::int64_t first_row, std::int64_t count, std::span<const std::byte> all,
+               std::span<float> dst) const;
+
+ private:
+  template <typename Use>
+  void each_range(std::int64_t first_row, std::int64_t count, Use&& use) const;
 };
+
+/// Bytes of WeightRows{tensor, rows}.
+std::uint64_t stored_bytes(const StoredTensor& tensor, std::span<const RowRange> rows);
 
 /// The stored weight of a graph's value. Throws Error(kMissing) if the files lack it, Error(kShape)
 /// if its shape differs or the tensor lacks some of its rows.

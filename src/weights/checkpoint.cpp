@@ -9,9 +9,12 @@
 
 #include "core/error.h"
 #include "core/other_content.h"
+#include "weights/fp8_scales.h"
+#include "weights/gguf.h"
 #include "weights/json_events.h"
 #include "weights/names.h"
 #include "weights/safetensors.h"
+#include "weights/torch_legacy.h"
 #include "weights/torch_zip.h"
 
 namespace semblance {
@@ -95,33 +98,7 @@ class IndexEvents final : public JsonEvents {
   std::map<std::string, std::vector<std::string>> shards_;
 };
 
-WeightMap open_shards(const fs::path& index) {
-  IndexEvents events(index.string());
-  events.read(read_small_file(index, kMaxIndexBytes));
-  WeightMap weights;
-  for (const auto& [shard, names] : events.take()) {
-    const fs::path path = index.parent_path() / shard;
-    std::error_code ignored;
-    if (!fs::exists(path, ignored)) {
-      fail(ErrorKind::kMissing,
-           "cannot read {}: {} tensors are in {}, which is missing\n  download that file too",
-           index.string(), names.size(), path.string());
-    }
-    const WeightMap held = open_weights(path);
-    for (const std::string& name : names) {
-      const StoredTensor* tensor = held.find(name);
-      if (tensor == nullptr) {
-        fail(ErrorKind::kCorrupt,
-             "cannot read {}: it says that {} is in {}, which does not contain it", index.string(),
-             printable(name), path.string());
-      }
-      weights.add(name, *tensor);
-    }
-  }
-  return weights;
-}
-
-constexpr std::string_view kWanted = "a safetensors file or a torch zip archive";
+constexpr std::string_view kWanted = "a safetensors, GGUF or torch file";
 constexpr std::string_view kSaveAgain =
     "load it with a recent torch and save it again with torch.save(state_dict) or as safetensors";
 
@@ -130,37 +107,72 @@ constexpr std::string_view kSaveAgain =
        way_out);
 }
 
-}  // namespace
-
-WeightMap read_weights(std::shared_ptr<const File> file) {
+/// Without scales applied.
+WeightFile read_stored(std::shared_ptr<const File> file) {
   std::string head(std::min<std::uint64_t>(file->size(), kContentBytes), '\0');
   file->read(0, std::as_writable_bytes(std::span(head)));
   const std::string_view bytes = head;
   if (bytes.starts_with("PK\3\4") || bytes.starts_with("PK\5\6")) {
-    return read_torch_zip(std::move(file));
+    return {read_torch_zip(std::move(file)), {}};
   }
+  if (is_torch_legacy(bytes)) return {read_torch_legacy(std::move(file)), {}};
+  if (bytes.starts_with("GGUF")) return read_gguf(std::move(file));
   const bool has_brace = bytes.size() > 8 && bytes[8] == '{';
   // The length before a safetensors header ends in zeros; text would have letters there.
-  if (has_brace && bytes[7] == '\0') return read_safetensors(std::move(file));
+  if (has_brace && bytes[7] == '\0') return read_safetensors_file(std::move(file));
   refuse_other_content(file->name(), kWanted, bytes);
   if (const std::string_view text = from_first_visible(bytes);
       text.starts_with('<') || text.starts_with('{')) {
     refuse_format(*file, text.starts_with('<') ? "XML text" : "JSON text",
                   "it may say why the download failed: read it, then download again");
   }
-  if (has_brace) return read_safetensors(std::move(file));  // reports the wrong length
+  if (has_brace) return read_safetensors_file(std::move(file));  // reports the wrong length
   if (bytes.empty()) refuse_format(*file, "an empty file", "download it again");
-  if (bytes[0] == '\x80') refuse_format(*file, "a pickle from torch before 1.6", kSaveAgain);
+  if (bytes[0] == '\x80') refuse_format(*file, "a pickle without torch's magic number", kSaveAgain);
   if (bytes.size() > 262 && bytes.substr(257, 5) == "ustar") {
     refuse_format(*file, "a tar archive", kSaveAgain);
-  }
-  if (bytes.starts_with("GGUF")) {
-    refuse_format(*file, "a GGUF file", "use the model's safetensors files");
   }
   refuse_format(*file, "something else", "download it again, or convert it to safetensors");
 }
 
-WeightMap open_weights(const fs::path& path) { return read_weights(open_file(path)); }
+WeightMap open_shards(const fs::path& index) {
+  IndexEvents events(index.string());
+  events.read(read_small_file(index, kMaxIndexBytes));
+  WeightFile all;
+  for (const auto& [shard, names] : events.take()) {
+    const fs::path path = index.parent_path() / shard;
+    std::error_code ignored;
+    if (!fs::exists(path, ignored)) {
+      fail(ErrorKind::kMissing,
+           "cannot read {}: {} tensors are in {}, which is missing\n  download that file too",
+           index.string(), names.size(), path.string());
+    }
+    const WeightFile held = read_stored(open_file(path));
+    all.metadata.insert(held.metadata.begin(), held.metadata.end());
+    for (const std::string& name : names) {
+      const StoredTensor* tensor = held.weights.find(name);
+      if (tensor == nullptr) {
+        fail(ErrorKind::kCorrupt,
+             "cannot read {}: it says that {} is in {}, which does not contain it", index.string(),
+             printable(name), path.string());
+      }
+      all.weights.add(name, *tensor);
+    }
+  }
+  return scaled(all);
+}
+
+}  // namespace
+
+WeightFile read_weight_file(std::shared_ptr<const File> file) {
+  WeightFile stored = read_stored(std::move(file));
+  WeightMap weights = scaled(stored);
+  return {std::move(weights), std::move(stored.metadata)};
+}
+
+WeightFile open_weight_file(const fs::path& path) { return read_weight_file(open_file(path)); }
+
+WeightMap open_weights(const fs::path& path) { return open_weight_file(path).weights; }
 
 WeightMap open_component(const fs::path& folder) {
   std::error_code ignored;

@@ -18,10 +18,13 @@ namespace semblance {
 /// points outside the folder, or names a tensor that its shard lacks; and what the readers throw.
 WeightMap open_component(const std::filesystem::path& folder);
 
-/// The weights in one file, a safetensors file or a torch zip archive, detected by content. Throws
-/// Error(kCorrupt), which names what the file is instead: a legacy pickle, a tar, GGUF, XML or JSON
-/// text, or what other_content() recognises.
+/// The content of one file, detected from its bytes: safetensors, GGUF, or what torch.save wrote
+/// (the zip archive, or the format before torch 1.6). 8-bit floats have their scales
+/// (weights/fp8_scales.h). Throws Error(kCorrupt), which names what the file is instead: another
+/// pickle, a tar, XML or JSON text, or what other_content() recognises; and what the readers throw.
+WeightFile open_weight_file(const std::filesystem::path& file);
+WeightFile read_weight_file(std::shared_ptr<const File> file);
+/// Only its tensors.
 WeightMap open_weights(const std::filesystem::path& file);
-WeightMap read_weights(std::shared_ptr<const File> file);
 
 }  // namespace semblance

@@ -32,16 +32,21 @@ TEST(PublishedComponent, ReadsWhatTransformersWritesAndRestoresThePrefix) {
 TEST(Weights, ReadsAFileByItsContent) {
   EXPECT_EQ(open_weights(golden_path("weights/types.safetensors")).size(), 40U);
   EXPECT_EQ(open_weights(golden_path("weights/plain.bin")).size(), 1U);
+  EXPECT_EQ(open_weights(golden_path("weights/legacy.bin")).size(), 1U);
+  EXPECT_EQ(open_weights(golden_path("weights/formats/trainer_legacy.ckpt")).size(), 4U);
+  const WeightFile gguf = open_weight_file(golden_path("weights/formats/blocks.gguf"));
+  EXPECT_EQ(gguf.weights.size(), 13U);
+  EXPECT_EQ(gguf.metadata.at("general.architecture"), "sdxl");
+  EXPECT_EQ(open_weight_file(golden_path("weights/types.safetensors")).metadata.at("format"), "pt");
 }
 
 TEST(Weights, NamesOtherKindsOfFiles) {
   const auto reading = [](const std::string& bytes) {
-    return [bytes] { read_weights(testing::file_of(bytes)); };
+    return [bytes] { read_weight_file(testing::file_of(bytes)); };
   };
-  EXPECT_ERROR(
-      reading(golden_bytes("legacy.bin")),
-      "corrupt: cannot read made.file: expected a safetensors file or a torch zip archive, got a "
-      "pickle from torch before 1.6\n  load it with a recent torch");
+  EXPECT_ERROR(reading("\x80\x02}q\1."),
+               "corrupt: cannot read made.file: expected a safetensors, GGUF or torch file, got a "
+               "pickle without torch's magic number\n  load it with a recent torch");
   EXPECT_ERROR(reading(golden_bytes("archive.tar")), "got a tar archive");
   EXPECT_ERROR(reading("version https://git-lfs.github.com/spec/v1\n"),
                "got a Git LFS pointer to it\n  fetch the file itself: git lfs pull");
@@ -55,7 +60,6 @@ TEST(Weights, NamesOtherKindsOfFiles) {
                "its header claims 9187201950435737471 bytes");
   EXPECT_ERROR(reading(std::string("\0\x05\x16\x07\0\x02\0\0Mac OS X", 16)),
                "got an AppleDouble file, which macOS puts beside the file itself");
-  EXPECT_ERROR(reading("GGUF\3"), "got a GGUF file");
   EXPECT_ERROR(reading(""), "got an empty file");
   EXPECT_ERROR(reading("hello"), "got something else");
   EXPECT_ERROR([] { open_weights("/nowhere/a.safetensors"); }, "missing: cannot open");

@@ -2,6 +2,7 @@
 // it is opened. The rest of the code only sees those.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -9,16 +10,36 @@
 
 namespace semblance {
 
+/// How a renamed tensor changes.
+enum class Change : std::uint8_t {
+  kNone,
+  kSqueeze,    // [o,i,1,1] becomes [o,i]: a 1x1 convolution that is now a linear layer
+  kTranspose,  // [i,o] becomes [o,i]
+  kThirds,     // three tensors with a third of the rows each, named as in `to`: "{q|k|v}_proj"
+};
+
 /// For each tensor the rows are applied in turn, each to the name that the previous ones produced.
 struct NameRow {
   std::string_view in;    // a pattern for whole names ('*' matches any characters)
   std::string_view from;  // its first occurrence is replaced; if empty, `to` is prepended
   std::string_view to;
-  bool squeeze = false;  // [o,i,1,1] becomes [o,i]: a 1x1 convolution that is now a linear layer
+  Change change = Change::kNone;
 };
 
-/// Throws Error(kCorrupt) if two tensors get the same name.
-WeightMap renamed(const WeightMap& weights, std::span<const NameRow> table);
+/// How a file numbers the blocks that diffusers counts by level: `from` has one of
+///   {in}   1 + level * step + place, in an encoder
+///   {out}  level * step + place, in a decoder
+///   {up}   levels - 1 - level, in a decoder whose levels are counted from the picture's size
+/// and {level} and {place} in `to` are filled in.
+struct BlockNumbers {
+  std::int64_t step = 3;
+  std::int64_t levels = 4;
+};
+
+/// Throws Error(kCorrupt) if two tensors get the same name, if the rows of a tensor to be split in
+/// three are not divisible by three, or if a tensor to be transposed is not a matrix.
+WeightMap renamed(const WeightMap& weights, std::span<const NameRow> table,
+                  const BlockNumbers& numbers = {});
 
 /// A published CLIP text encoder. Newer versions of transformers omit "text_model." before
 /// embeddings, encoder and final_layer_norm.
@@ -34,7 +55,7 @@ inline constexpr NameRow kVaeNames[] = {
     {"*.attentions.*.key.*", ".key.", ".to_k."},
     {"*.attentions.*.value.*", ".value.", ".to_v."},
     {"*.attentions.*.proj_attn.*", ".proj_attn.", ".to_out.0."},
-    {"*.attentions.*", "", "", true},
+    {"*.attentions.*", "", "", Change::kSqueeze},
 };
 
 }  // namespace semblance

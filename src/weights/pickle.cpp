@@ -1,5 +1,6 @@
 #include "weights/pickle.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <span>
@@ -46,12 +47,33 @@ std::optional<DType> storage_dtype(std::string_view global) {
   return std::nullopt;
 }
 
-bool is_allowed(std::string_view global) {
+/// Names whose calls are understood; all others make objects.
+bool is_known(std::string_view global) {
   for (std::string_view dtype : kDTypes) {
     if (global == dtype) return true;
   }
   return global == kRebuildTensor || global == kRebuildParameter || global == kOrderedDict ||
          global == kSize || storage_dtype(global).has_value();
+}
+
+/// Modules and functions that run programs or code. No checkpoint refers to one but to attack
+/// whoever loads it with Python. Nothing depends on this list: no name is ever called here.
+constexpr std::array<std::string_view, 18> kHarmfulModules = {
+    "os",   "posix",  "nt",      "subprocess", "sys",   "commands",
+    "pty",  "socket", "shutil",  "importlib",  "runpy", "ctypes",
+    "code", "codeop", "marshal", "webbrowser", "pdb",   "multiprocessing"};
+constexpr std::array<std::string_view, 14> kHarmfulBuiltins = {
+    "eval",    "exec",    "execfile", "compile",    "open",  "file",       "getattr",
+    "setattr", "delattr", "globals",  "__import__", "input", "breakpoint", "apply"};
+
+bool is_harmful(std::string_view global) {
+  const std::string_view module = global.substr(0, global.find_first_of(" ."));
+  const std::string_view name = global.substr(global.rfind(' ') + 1);
+  const auto is_in = [](const auto& list, std::string_view text) {
+    return std::find(list.begin(), list.end(), text) != list.end();
+  };
+  if (module == "builtins" || module == "__builtin__") return is_in(kHarmfulBuiltins, name);
+  return is_in(kHarmfulModules, module);
 }
 
 class Reader {
@@ -60,6 +82,7 @@ class Reader {
 
   Pickle read() {
     while (!done_) step();
+    pickle_.bytes = at_;
     return std::move(pickle_);
   }
 
@@ -73,7 +96,7 @@ class Reader {
 
   void step() {
     const auto opcode = static_cast<int>(number(1));
-    if (!control(opcode)) push_value(opcode);
+    if (!control(opcode) && !push_plain(opcode)) push_compound(opcode);
   }
 
   /// Handles instructions that frame the program, change its stack or use its memo; false for all
@@ -123,32 +146,64 @@ class Reader {
     }
   }
 
-  /// Handles instructions that make a value.
-  void push_value(int opcode) {
+  /// Handles instructions that make a number, a text or a placeholder for one; false for all
+  /// others.
+  bool push_plain(int opcode) {
     switch (opcode) {
-      case 'N':   // None
+      case 'N':  // None
+        push_empty(Kind::kOther);
+        return true;
       case 0x88:  // True
       case 0x89:  // False
-        push_empty(Kind::kOther);
-        return;
+        push_integer(opcode == 0x88);
+        return true;
       case 'G':  // float
-        take(8);
-        push_empty(Kind::kOther);
-        return;
+        push_other(8);
+        return true;
+      case 'C':  // bytes
+        push_other(number(1));
+        return true;
+      case 'B':
+        push_other(number(4));
+        return true;
+      case 0x8e:
+      case 0x96:
+        push_other(number(8));
+        return true;
       case 'J':
-        return push_integer(static_cast<std::int32_t>(number(4)));
+        push_integer(static_cast<std::int32_t>(number(4)));
+        return true;
       case 'K':
-        return push_integer(static_cast<std::int64_t>(number(1)));
+        push_integer(static_cast<std::int64_t>(number(1)));
+        return true;
       case 'M':
-        return push_integer(static_cast<std::int64_t>(number(2)));
+        push_integer(static_cast<std::int64_t>(number(2)));
+        return true;
       case 0x8a:
-        return push_long();
+        push_long(number(1));
+        return true;
+      case 0x8b:
+        push_long(number(4));
+        return true;
       case 'X':
-        return push_text(number(4));
+      case 'T':  // of Python 2
+        push_text(number(4));
+        return true;
+      case 'U':
       case 0x8c:
-        return push_text(number(1));
+        push_text(number(1));
+        return true;
       case 0x8d:
-        return push_text(number(8));
+        push_text(number(8));
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /// Instructions that put values together.
+  void push_compound(int opcode) {
+    switch (opcode) {
       case ')':
         return push_tuple({});
       case 't':
@@ -171,6 +226,13 @@ class Reader {
         return extend(Kind::kDict, pop_many(2));
       case 'u':
         return extend(Kind::kDict, since_mark());
+      case 0x8f:  // an empty set
+        return push_object("set");
+      case 0x90:  // values of a set
+        return extend(Kind::kObject, since_mark());
+      case 0x91:
+        since_mark();
+        return push_object("frozenset");
       case 'c': {
         const std::string module = line();
         return push_global(module + " " + line());
@@ -183,7 +245,13 @@ class Reader {
         return push_global(node(names[0]).text + " " + node(names[1]).text);
       }
       case 'R':
-        return reduce();
+      case 0x81:  // NEWOBJ
+        return reduce(pop_many(2));
+      case 0x92: {  // NEWOBJ_EX, with named arguments
+        auto values = pop_many(3);
+        values.pop_back();
+        return reduce(values);
+      }
       case 'b':
         return build();
       case 'Q':
@@ -269,9 +337,20 @@ class Reader {
     made.integer = value;
     push(std::move(made));
   }
-  void push_long() {
-    const auto width = static_cast<std::size_t>(number(1));
-    if (width > 8) refuse("has an integer of more than 8 bytes");
+  void push_other(std::uint64_t bytes) {
+    take(bytes);
+    push_empty(Kind::kOther);
+  }
+  void push_object(std::string name) {
+    PickleNode made;
+    made.kind = Kind::kObject;
+    made.text = std::move(name);
+    push(std::move(made));
+  }
+  /// No tensor needs an integer of more than 8 bytes.
+  void push_long(std::uint64_t bytes) {
+    const auto width = static_cast<std::size_t>(bytes);
+    if (width > 8) return push_other(width);
     std::uint64_t value = number(width);
     if (width > 0 && width < 8 && (value >> (8 * width - 1) & 1) != 0) {
       value |= ~std::uint64_t{0} << (8 * width);
@@ -291,11 +370,13 @@ class Reader {
     push(std::move(made));
   }
   void push_global(std::string name) {
-    if (!is_allowed(name)) {
-      refuse(
-          fmt::format("refers to \"{}\", which no checkpoint of tensors needs; nothing has been "
-                      "run",
-                      printable(name)));
+    if (is_harmful(name)) {
+      fail(
+          ErrorKind::kCorrupt,
+          "cannot read {}: its pickle refers to \"{}\", which runs programs or code and is not "
+          "needed by any checkpoint; nothing has been run (near byte {})\n  the file is malicious: "
+          "delete it, and get the model from its maker",
+          what_, printable(name), at_);
     }
     PickleNode made;
     made.kind = Kind::kGlobal;
@@ -304,6 +385,7 @@ class Reader {
   }
   void extend(Kind kind, std::span<const Index> values) {
     PickleNode& container = peek("to add values to");
+    if (container.kind == Kind::kObject) return;
     if (container.kind != kind || (kind == Kind::kDict && values.size() % 2 != 0)) {
       refuse("adds values to something that cannot hold them");
     }
@@ -324,21 +406,25 @@ class Reader {
   /// depends on.
   void build() {
     const Index state = pop();
+    if (peek("to set attributes of").kind == Kind::kObject) return;
     if (node(state).kind != Kind::kDict || peek("to set attributes of").kind != Kind::kDict) {
       refuse("sets attributes of something other than a dict");
     }
   }
 
-  void reduce() {
-    const Index arguments = pop();
-    const Index callable = pop();
-    if (node(callable).kind != Kind::kGlobal || node(arguments).kind != Kind::kTuple) {
+  /// The call of a name with a tuple of arguments.
+  void reduce(const std::vector<Index>& call) {
+    const PickleNode& callable = node(call[0]);
+    const bool is_name = callable.kind == Kind::kGlobal || callable.kind == Kind::kObject;
+    if (!is_name || node(call[1]).kind != Kind::kTuple) {
       refuse("calls something that is not a name");
     }
-    const std::string name = node(callable).text;
-    const std::vector<Index> values = node(arguments).children;
+    const std::string name = callable.text;
+    if (callable.kind == Kind::kObject || !is_known(name)) return push_object(name);
+    const std::vector<Index> values = node(call[1]).children;
     if (name == kRebuildTensor) return push_tensor(values);
-    if (name == kRebuildParameter && values.size() >= 2 && node(values[0]).kind == Kind::kTensor) {
+    if (name == kRebuildParameter && values.size() >= 2 &&
+        (node(values[0]).kind == Kind::kTensor || node(values[0]).kind == Kind::kObject)) {
       return push_index(values[0]);
     }
     if (name == kOrderedDict && values.empty()) {
@@ -348,19 +434,23 @@ class Reader {
     refuse(fmt::format("calls \"{}\" with arguments that torch.save never writes", name));
   }
 
-  /// A persistent id: ("storage", its class, its key, its device, its number of elements).
+  /// A persistent id: ("storage", its class, its key, its device, its number of elements). torch
+  /// before 1.6 adds None for a storage that is not part of another one.
   void push_storage(Index id) {
     const std::vector<Index> values =
         node(id).kind == Kind::kTuple ? node(id).children : std::vector<Index>();
-    const bool fits = values.size() == 5 && node(values[0]).text == "storage" &&
-                      node(values[1]).kind == Kind::kGlobal &&
-                      storage_dtype(node(values[1]).text).has_value() &&
-                      node(values[2]).kind == Kind::kText &&
-                      node(values[4]).kind == Kind::kInteger && node(values[4]).integer >= 0;
+    if (!values.empty() && node(values[0]).text == "module") return push_object("module");
+    const bool fits =
+        (values.size() == 5 || (values.size() == 6 && node(values[5]).kind == Kind::kOther)) &&
+        node(values[0]).text == "storage" && node(values[1]).kind == Kind::kGlobal &&
+        node(values[2]).kind == Kind::kText && node(values[4]).kind == Kind::kInteger &&
+        node(values[4]).integer >= 0;
     if (!fits) refuse("refers to a storage in a way that torch.save does not");
+    const std::optional<DType> dtype = storage_dtype(node(values[1]).text);
+    if (!dtype) return push_object(node(values[1]).text);
     PickleNode made;
     made.kind = Kind::kStorage;
-    made.dtype = *storage_dtype(node(values[1]).text);
+    made.dtype = *dtype;
     made.text = node(values[2]).text;
     made.integer = node(values[4]).integer;
     push(std::move(made));
@@ -368,6 +458,8 @@ class Reader {
 
   /// (storage, offset, sizes, strides, ...); the rest concerns gradients.
   void push_tensor(const std::vector<Index>& values) {
+    if (!values.empty() && node(values[0]).kind == Kind::kObject)
+      return push_object(node(values[0]).text);
     const bool fits = values.size() >= 4 && node(values[0]).kind == Kind::kStorage &&
                       node(values[1]).kind == Kind::kInteger &&
                       node(values[2]).kind == Kind::kTuple && node(values[3]).kind == Kind::kTuple;

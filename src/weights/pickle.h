@@ -1,8 +1,10 @@
 // Reads the pickle of a torch checkpoint as data. A pickle is a program for a stack machine; this
 // reader knows the instructions that build dicts, lists, tuples, text and numbers, and the few
-// names that torch.save refers to. Any other name is an error, and nothing is ever executed: a
-// "call" of a listed name makes a PickleNode that describes the result. Instructions: CPython's
-// Lib/pickletools.py; names: torch/_utils.py and torch/serialization.py.
+// names that torch.save refers to. Nothing is ever executed: a "call" of a known name makes a
+// PickleNode that describes the result, and a call of any other name (a trainer's callback, an
+// optimiser) makes an object of which only the name is kept. A name that runs programs or code is
+// an error: only malicious files have one.
+// Instructions: CPython's Lib/pickletools.py; names: torch/_utils.py and torch/serialization.py.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +19,9 @@ namespace semblance {
 /// One value of a pickle. The kind determines which fields are used.
 struct PickleNode {
   enum class Kind {
-    kOther,    // None, a bool, a float, a torch.dtype: not needed for a checkpoint's weights
-    kInteger,  // integer
+    kOther,    // None, a float, bytes, a torch.dtype: not needed for a checkpoint's weights
+    kObject,   // an instance of an unknown class; text: the class's name
+    kInteger,  // integer; 0 or 1 for a bool
     kText,     // text
     kList,     // children
     kTuple,    // children
@@ -43,10 +46,12 @@ struct PickleNode {
 struct Pickle {
   std::vector<PickleNode> nodes;
   PickleNode::Index top = 0;
+  std::size_t bytes = 0;  // that it takes: others may follow it
 };
 
-/// Throws Error(kCorrupt), which begins with "cannot read {what}: ", for an instruction or a name
-/// that is not allowed, for stack, memo or type errors, and above 2^20 values.
+/// Throws Error(kCorrupt), which begins with "cannot read {what}: ", for an instruction that no
+/// checkpoint has, for a name that runs programs or code, for stack, memo or type errors, and above
+/// 2^20 values.
 Pickle read_pickle(std::string_view what, std::string_view bytes);
 
 }  // namespace semblance

@@ -120,11 +120,13 @@ DType dtype_of(const std::string& file, const Entry& entry) {
   for (const auto& [name, dtype] : kSafetensorsTypes) {
     if (entry.dtype == name) return dtype;
   }
-  fail(
-      ErrorKind::kCorrupt,
-      "cannot read {}: tensor {} has element type {}, expected F32, F16, BF16, F64, I64, I32, I16, "
-      "I8, U8 or BOOL\n  save it again as F16 or BF16",
-      file, entry.name, printable(entry.dtype));
+  std::string readable;
+  for (const auto& [name, dtype] : kSafetensorsTypes)
+    readable += fmt::format("{}{}", readable.empty() ? "" : ", ", name);
+  fail(ErrorKind::kCorrupt,
+       "cannot read {}: tensor {} has element type {}, expected one of {}\n  save it again as F16 "
+       "or BF16",
+       file, entry.name, printable(entry.dtype), readable);
 }
 
 Shape shape_of(const std::string& file, const Entry& entry) {
@@ -182,8 +184,8 @@ HeaderEvents read_events(const File& file, std::uint64_t header_bytes) {
   return events;
 }
 
-std::vector<Entry> read_header(const File& file, std::uint64_t header_bytes) {
-  std::vector<Entry> entries = read_events(file, header_bytes).take();
+std::vector<Entry> take_entries(const File& file, HeaderEvents& events) {
+  std::vector<Entry> entries = events.take();
   for (const Entry& entry : entries) {
     if (!entry.has_dtype || !entry.has_shape || entry.range.size() != 2) {
       fail(ErrorKind::kCorrupt,
@@ -234,9 +236,10 @@ void check_places(const File& file, std::vector<Entry>& entries, std::uint64_t d
 
 }  // namespace
 
-WeightMap read_safetensors(std::shared_ptr<const File> file) {
+WeightFile read_safetensors_file(std::shared_ptr<const File> file) {
   const std::uint64_t header_bytes = header_bytes_of(*file);
-  std::vector<Entry> entries = read_header(*file, header_bytes);
+  HeaderEvents events = read_events(*file, header_bytes);
+  std::vector<Entry> entries = take_entries(*file, events);
   const std::uint64_t data_begin = kLengthBytes + header_bytes;
   check_places(*file, entries, file->size() - data_begin);
   WeightMap weights;
@@ -252,7 +255,11 @@ WeightMap read_safetensors(std::shared_ptr<const File> file) {
     }
     weights.add(std::move(entry.name), std::move(tensor));
   }
-  return weights;
+  return {std::move(weights), events.take_metadata()};
+}
+
+WeightMap read_safetensors(std::shared_ptr<const File> file) {
+  return read_safetensors_file(std::move(file)).weights;
 }
 
 SafetensorsMetadata read_safetensors_metadata(const File& file) {

@@ -15,7 +15,7 @@
 namespace semblance {
 
 /// The names of element types in the format.
-inline constexpr std::array<std::pair<std::string_view, DType>, 10> kSafetensorsTypes = {{
+inline constexpr std::array<std::pair<std::string_view, DType>, 12> kSafetensorsTypes = {{
     {"F32", DType::kF32},
     {"F16", DType::kF16},
     {"BF16", DType::kBF16},
@@ -26,15 +26,20 @@ inline constexpr std::array<std::pair<std::string_view, DType>, 10> kSafetensors
     {"I8", DType::kI8},
     {"U8", DType::kU8},
     {"BOOL", DType::kBool},
+    {"F8_E4M3", DType::kF8E4M3},
+    {"F8_E5M2", DType::kF8E5M2},
 }};
 
 /// Reads only the header. Throws Error(kCorrupt) for a file that is truncated or breaks the
-/// format's rules, or that has a tensor with an element type other than F32, F16, BF16, F64, I64,
-/// I32, I16, I8, U8 and BOOL, or with more than 6 axes; and what File::read throws.
+/// format's rules, or that has a tensor with an element type that is not in the table above, or
+/// with more than 6 axes; and what File::read throws. Scales of 8-bit floats are not applied: see
+/// scaled() in weights/fp8_scales.h.
 WeightMap read_safetensors(std::shared_ptr<const File> file);
+/// The same, and the metadata.
+WeightFile read_safetensors_file(std::shared_ptr<const File> file);
 
 /// The header's "__metadata__" texts; if a key is given twice, the last one counts.
-using SafetensorsMetadata = std::map<std::string, std::string>;
+using SafetensorsMetadata = Metadata;
 /// Throws Error(kCorrupt) for a header that read_safetensors rejects, and what File::read throws.
 SafetensorsMetadata read_safetensors_metadata(const File& file);
 

@@ -105,10 +105,16 @@ TEST(Safetensors, RejectsInvalidHeaders) {
 }
 
 TEST(Safetensors, RejectsUnsupportedTypes) {
-  const auto fp8 = testing::golden_path("weights/fp8.safetensors");
-  EXPECT_ERROR([&] { read_safetensors(open_file(fp8)); }, "tensor a has element type F8_E4M3");
-  EXPECT_ERROR(reading_header(one(R"("dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4])"), 4),
-               "tensor a has element type F8_E4M3, expected F32, F16, BF16");
+  EXPECT_ERROR(reading_header(one(R"("dtype":"F8_E8M0","shape":[4],"data_offsets":[0,4])"), 4),
+               "tensor a has element type F8_E8M0, expected one of F32, F16, BF16");
+}
+
+TEST(Safetensors, WidensEightBitFloatsLikeTorch) {
+  const auto path = testing::golden_path("weights/formats/fp8_all.safetensors");
+  const WeightMap weights = read_safetensors(open_file(path));
+  EXPECT_EQ(weights.find("e4m3")->dtype, DType::kF8E4M3);
+  EXPECT_EQ(weights.find("e5m2")->dtype, DType::kF8E5M2);
+  testing::expect_f32(weights, "formats/fp8_all.safetensors");
 }
 
 TEST(Safetensors, RejectsWrongOffsets) {

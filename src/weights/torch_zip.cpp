@@ -1,23 +1,14 @@
 #include "weights/torch_zip.h"
 
 #include <string>
-#include <unordered_map>
-#include <vector>
 
 #include "core/error.h"
 #include "weights/names.h"
-#include "weights/pickle.h"
+#include "weights/torch_tensors.h"
 #include "weights/zip_directory.h"
 
 namespace semblance {
 namespace {
-
-using Kind = PickleNode::Kind;
-using Index = PickleNode::Index;
-
-constexpr std::uint64_t kMaxPickleBytes = 32 << 20;  // SDXL's UNet has about 300 KB
-constexpr std::size_t kMaxTensors = 200'000;
-constexpr int kMaxDepth = 16;
 
 /// The archive's root folder, with its slash: the one that contains data.pkl.
 std::string root_of(const File& file, const ZipDirectory& zip) {
@@ -59,20 +50,11 @@ class TorchZip {
 
   WeightMap read() {
     const std::string bytes = text_of(*zip_.entries().find(root_ + "data.pkl"), kMaxPickleBytes);
-    pickle_ = read_pickle(file_->name(), bytes);
-    if (node(pickle_.top).kind != Kind::kDict) {
-      fail(ErrorKind::kCorrupt,
-           "cannot read {}: expected a dict of names and tensors, got something else\n  save it "
-           "again with torch.save(model.state_dict())",
-           file_->name());
-    }
-    add_dict("", pickle_.top, 0);
-    return std::move(weights_);
+    const Pickle pickle = read_pickle(file_->name(), bytes);
+    return torch_tensors(pickle, file_, [this](const PickleNode& node) { return place_of(node); });
   }
 
  private:
-  const PickleNode& node(Index index) const { return pickle_.nodes[index]; }
-
   void refuse_torchscript() const {
     for (const auto& [name, entry] : zip_.entries()) {
       const std::string_view inside = name.starts_with(root_)
@@ -100,52 +82,7 @@ class TorchZip {
     return text;
   }
 
-  void add_dict(const std::string& prefix, Index index, int depth) {
-    if (depth > kMaxDepth) {
-      fail(ErrorKind::kCorrupt, "cannot read {}: its dicts are nested more than {} deep",
-           file_->name(), kMaxDepth);
-    }
-    const std::vector<Index>& children = node(index).children;
-    for (std::size_t i = 0; i < children.size(); i += 2) {
-      const PickleNode& key = node(children[i]);
-      const PickleNode& value = node(children[i + 1]);
-      // A dict can be in many dicts at once, so a few bytes can expand to endless names.
-      if (++visited_ > kMaxTensors * 2) {
-        fail(ErrorKind::kCorrupt, "cannot read {}: it names more than {} values", file_->name(),
-             kMaxTensors * 2);
-      }
-      if (value.kind != Kind::kTensor && value.kind != Kind::kDict) continue;
-      if (key.kind != Kind::kText && key.kind != Kind::kInteger) {
-        fail(ErrorKind::kCorrupt,
-             "cannot read {}: a name in its dicts is neither text nor a number", file_->name());
-      }
-      const std::string name =
-          prefix + (key.kind == Kind::kText ? key.text : std::to_string(key.integer));
-      if (has_control_bytes(name)) {
-        fail(ErrorKind::kCorrupt, "cannot read {}: the name \"{}\" has a control character",
-             file_->name(), printable(name));
-      }
-      if (name.size() > kMaxNameBytes) {
-        fail(ErrorKind::kCorrupt, "cannot read {}: a name in it is longer than {} bytes",
-             file_->name(), kMaxNameBytes);
-      }
-      if (value.kind == Kind::kDict) {
-        add_dict(name + ".", children[i + 1], depth + 1);
-      } else {
-        weights_.add(name, stored(name, value));
-      }
-    }
-  }
-
-  struct Storage {
-    std::uint64_t offset;
-    std::int64_t elements;
-  };
-
-  Storage storage_of(Index index) {
-    const auto known = storages_.find(index);
-    if (known != storages_.end()) return known->second;
-    const PickleNode& storage = node(index);
+  StoragePlace place_of(const PickleNode& storage) const {
     const std::string entry_name = root_ + "data/" + storage.text;
     const auto entry = zip_.entries().find(entry_name);
     if (entry == zip_.entries().end()) {
@@ -159,52 +96,12 @@ class TorchZip {
            "cannot read {}: its entry {} has {} bytes, its pickle says {} elements of {}",
            file_->name(), entry_name, entry->second.bytes, storage.integer, name_of(storage.dtype));
     }
-    return storages_[index] = {.offset = zip_.locate(*entry), .elements = storage.integer};
+    return {.offset = zip_.locate(*entry), .elements = storage.integer};
   }
-
-  StoredTensor stored(const std::string& name, const PickleNode& tensor) {
-    const DType dtype = node(tensor.children[0]).dtype;
-    const Storage storage = storage_of(tensor.children[0]);
-    StoredTensor made{.dtype = dtype, .shape = shape_of(name, tensor), .file = file_, .offset = 0};
-    const std::int64_t elements = made.shape.elements();
-    if (elements == 0) return made;
-    std::int64_t stride = 1;
-    for (std::size_t axis = tensor.sizes.size(); axis-- > 0;) {
-      if (tensor.sizes[axis] != 1 && tensor.strides[axis] != stride) {
-        fail(ErrorKind::kCorrupt,
-             "cannot read {}: tensor {} is not stored in row-major order (axis {} has stride {}, "
-             "expected {})\n  save it again with .contiguous()",
-             file_->name(), name, axis, tensor.strides[axis], stride);
-      }
-      stride *= tensor.sizes[axis];
-    }
-    if (tensor.integer < 0 || tensor.integer > storage.elements ||
-        elements > storage.elements - tensor.integer) {
-      fail(ErrorKind::kCorrupt,
-           "cannot read {}: tensor {} takes {} elements from {} on, its storage has {}",
-           file_->name(), name, elements, tensor.integer, storage.elements);
-    }
-    made.offset = storage.offset + static_cast<std::uint64_t>(tensor.integer) * size_of(dtype);
-    return made;
-  }
-
-  Shape shape_of(const std::string& name, const PickleNode& tensor) const {
-    try {
-      return Shape(tensor.sizes);
-    } catch (const Error& error) {
-      fail(ErrorKind::kCorrupt, "cannot read {}: tensor {}: {}", file_->name(), name, error.what());
-    }
-  }
-
-  static constexpr std::size_t kMaxNameBytes = 4096;
 
   std::shared_ptr<const File> file_;
   ZipDirectory zip_;
   std::string root_;
-  Pickle pickle_;
-  WeightMap weights_;
-  std::unordered_map<Index, Storage> storages_;
-  std::size_t visited_ = 0;
 };
 
 }  // namespace

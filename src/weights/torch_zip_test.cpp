@@ -55,18 +55,29 @@ TEST(TorchZip, NamesFilesThatAreNotCheckpoints) {
   EXPECT_ERROR(reading("no_pickle.bin"), "it has no data.pkl");
   EXPECT_ERROR(reading("bare_tensor.bin"), "expected a dict of names and tensors");
   EXPECT_ERROR(reading("transposed.bin"), "tensor deep.turned is not stored in row-major order");
-  EXPECT_ERROR(reading("module.bin"), "refers to \"torch.nn.modules.linear Linear\"");
+  EXPECT_ERROR(
+      reading("module.bin"),
+      "expected a dict of names and tensors, got an object (torch.nn.modules.linear Linear)");
   EXPECT_ERROR(reading("legacy.bin"), "it has no zip directory at its end");
 }
 
 TEST(TorchZip, RejectsHostilePicklesByName) {
-  EXPECT_ERROR(
-      reading("hostile_system.bin"),
-      "refers to \"posix system\", which no checkpoint of tensors needs; nothing has been run");
+  EXPECT_ERROR(reading("hostile_system.bin"),
+               "refers to \"posix system\", which runs programs or code and is not needed by any "
+               "checkpoint; nothing has been run");
+  EXPECT_ERROR(reading("hostile_system.bin"), "delete it, and get the model from its maker");
   EXPECT_ERROR(reading("hostile_stack_global.bin"), "refers to \"posix system\"");
   EXPECT_ERROR(reading("hostile_eval.bin"), "refers to \"__builtin__ eval\"");
   EXPECT_ERROR(reading("hostile_persistent_id.bin"),
                "refers to a storage in a way that torch.save does not");
+}
+
+TEST(TorchZip, ReadsTheTensorsOfATrainersCheckpoint) {
+  for (const char* name : {"trainer_2.ckpt", "trainer_4.ckpt", "trainer_twice.ckpt"}) {
+    SCOPED_TRACE(name);
+    const auto path = testing::golden_path("weights/formats") / name;
+    testing::expect_f32(read_torch_zip(open_file(path)), "formats/trainer.ckpt");
+  }
 }
 
 TEST(TorchZip, RejectsATruncatedArchiveAtEveryLength) {
@@ -221,13 +232,15 @@ TEST(Pickle, RejectsABrokenStack) {
   EXPECT_ERROR(unpickling("\x8d\xff\xff\xff\xff\xff\xff\xff\xff"), "is cut off");
   EXPECT_ERROR(unpickling("\x95\xff\xff\xff\xff\xff\xff\xff\xff"),
                "a frame that extends past its end");
-  EXPECT_ERROR(unpickling("\x8a\x09"), "an integer of more than 8 bytes");
+  EXPECT_ERROR(unpickling("\x8a\x09"), "is cut off");
+  EXPECT_ERROR(unpickling("\x8b\xff\xff\xff\xff"), "is cut off");
+  EXPECT_ERROR(unpickling("C\x09"), "is cut off");
   EXPECT_ERROR(unpickling("ctorch\nSize"), "is cut off");
 }
 
 TEST(Pickle, RejectsInstructionsAndCallsThatNoCheckpointNeeds) {
   EXPECT_ERROR(unpickling("i"), "uses the instruction 0x69, which no checkpoint of tensors needs");
-  EXPECT_ERROR(unpickling("\x81"), "uses the instruction 0x81");    // NEWOBJ
+  EXPECT_ERROR(unpickling("\x81"), "takes a value from an empty stack");
   EXPECT_ERROR(unpickling("\x82\1"), "uses the instruction 0x82");  // an extension's code
   EXPECT_ERROR(unpickling("NN\x93"), "refers to a name that is not text");
   EXPECT_ERROR(unpickling("N)R"), "calls something that is not a name");
@@ -241,6 +254,33 @@ TEST(Pickle, RejectsInstructionsAndCallsThatNoCheckpointNeeds) {
                "makes a tensor in a way that torch.save does not");
   EXPECT_ERROR(unpickling("]}b"), "sets attributes of something other than a dict");
   EXPECT_ERROR(unpickling("cos\n\x1b[2Jsystem\n"), "refers to \"os ?[2Jsystem\"");
+  EXPECT_ERROR(unpickling("cos.path\njoin\n"), "refers to \"os.path join\"");
+  EXPECT_ERROR(unpickling("cbuiltins\n__import__\n"), "refers to \"builtins __import__\"");
+  EXPECT_ERROR(unpickling("cbuiltins\nset\n."), "no error");
+}
+
+/// An object of a class that is not known: its name alone is kept.
+TEST(Pickle, KeepsObjectsByNameAlone) {
+  const auto top = [](const std::string& bytes) {
+    const Pickle pickle = read_pickle("made.pkl", bytes);
+    EXPECT_EQ(pickle.bytes, bytes.size());
+    return pickle.nodes[pickle.top];
+  };
+  for (const char* call : {")R", ")\x81", "K\1\x85R", ")}\x92", ")R}b", ")R(NNb", ")R(K\1K\2u",
+                           ")R(K\1e", ")RNb", ")R)R", ")\x81NNs"}) {
+    SCOPED_TRACE(call);
+    std::string bytes = std::string("cmade.up\nThing\n") + call;
+    if (std::string_view(call).ends_with("(NNb")) bytes.replace(bytes.size() - 4, 4, "(NNtb");
+    const PickleNode node = top(bytes + ".");
+    EXPECT_EQ(node.kind, PickleNode::Kind::kObject);
+    EXPECT_EQ(node.text, "made.up Thing");
+    EXPECT_TRUE(node.children.empty());
+  }
+  EXPECT_EQ(top("\x8f(K\1\x90.").text, "set");
+  EXPECT_EQ(top("(K\1\x91.").text, "frozenset");
+  EXPECT_EQ(top("\x88.").integer, 1);
+  EXPECT_EQ(top("U\3abc.").text, "abc");
+  EXPECT_EQ(top(std::string("\x8a\x09") + "123456789.").kind, PickleNode::Kind::kOther);
 }
 
 TEST(Pickle, RejectsWrongTensors) {

@@ -1,19 +1,52 @@
 #include "weights/weight_map.h"
 
-#include <array>
 #include <utility>
 
 #include "core/convert.h"
+#include "core/dequantize.h"
 #include "core/error.h"
 
 namespace semblance {
 
-std::uint64_t StoredTensor::bytes() const {
-  return static_cast<std::uint64_t>(shape.elements()) * size_of(dtype);
+Extent StoredTensor::extent(std::int64_t first_row, std::int64_t count) const {
+  const StoredBlock block = block_of(dtype);
+  const std::int64_t begin = first + first_row * row_elements();
+  const std::int64_t end = begin + count * row_elements();
+  const std::int64_t begin_block = begin / block.elements;
+  const std::int64_t end_block = (end + block.elements - 1) / block.elements;
+  const std::int64_t blocks = end > begin ? end_block - begin_block : 0;
+  return {offset + static_cast<std::uint64_t>(begin_block) * block.bytes,
+          static_cast<std::uint64_t>(blocks) * block.bytes, begin % block.elements};
 }
 
-std::uint64_t StoredTensor::row_bytes() const {
-  return static_cast<std::uint64_t>(row_elements()) * size_of(dtype);
+std::uint64_t StoredTensor::rows_bytes(std::int64_t count) const {
+  const std::int64_t elements = block_of(dtype).elements;
+  const std::int64_t values = count * row_elements();
+  const bool aligned = first == 0 && row_elements() % elements == 0;
+  if (aligned) return static_cast<std::uint64_t>(values / elements) * block_of(dtype).bytes;
+  return most_bytes(dtype, static_cast<std::uint64_t>(values));
+}
+
+StoredTensor StoredTensor::take(std::int64_t first_row, std::int64_t count) const {
+  const Extent place = extent(first_row, count);
+  StoredTensor taken = *this;
+  taken.shape = shape.with(0, count);
+  taken.offset = place.offset;
+  taken.first = place.first;
+  return taken;
+}
+
+std::uint64_t most_bytes(DType dtype, std::uint64_t elements) {
+  const StoredBlock block = block_of(dtype);
+  const auto size = static_cast<std::uint64_t>(block.elements);
+  if (size == 1 || elements == 0) return elements * block.bytes;
+  return ((elements - 1 + size - 1) / size + 1) * block.bytes;
+}
+
+void widen(const StoredTensor& tensor, const Extent& extent, std::span<const std::byte> raw,
+           std::span<float> dst) {
+  to_f32(tensor.dtype, raw, dst, extent.first);
+  if (tensor.scale != 1.0F) multiply(dst, tensor.scale);
 }
 
 void WeightMap::add(std::string name, StoredTensor tensor) {
@@ -29,6 +62,20 @@ const StoredTensor* WeightMap::find(std::string_view name) const {
   return place == tensors_.end() ? nullptr : &place->second;
 }
 
+bool WeightMap::has_under(std::string_view prefix) const {
+  const auto place = tensors_.lower_bound(prefix);
+  return place != tensors_.end() && place->first.starts_with(prefix);
+}
+
+WeightMap WeightMap::under(std::string_view prefix) const {
+  WeightMap result;
+  for (auto place = tensors_.lower_bound(prefix);
+       place != tensors_.end() && place->first.starts_with(prefix); ++place) {
+    result.add(place->first.substr(prefix.size()), place->second);
+  }
+  return result;
+}
+
 void WeightMap::merge(std::string_view prefix, WeightMap other) {
   for (auto& [name, tensor] : other.tensors_) {
     add(std::string(prefix) + name, std::move(tensor));
@@ -41,16 +88,16 @@ void read_rows(const StoredTensor& tensor, std::int64_t first_row, std::int64_t 
                    rows <= tensor.rows() - first_row);
   SEMBLANCE_ASSERT(dst.size() == static_cast<std::size_t>(rows * tensor.row_elements()));
   if (dst.empty()) return;
-  const std::uint64_t offset =
-      tensor.offset + static_cast<std::uint64_t>(first_row) * tensor.row_bytes();
+  const Extent extent = tensor.extent(first_row, rows);
   if (tensor.dtype == DType::kF32) {
-    tensor.file->read(offset, std::as_writable_bytes(dst));
+    const std::span<std::byte> bytes = std::as_writable_bytes(dst);
+    tensor.file->read(extent.offset, bytes);
+    if (tensor.scale != 1.0F) multiply(dst, tensor.scale);
     return;
   }
-  const std::size_t bytes = dst.size() * size_of(tensor.dtype);
-  SEMBLANCE_ASSERT(raw.size() >= bytes);
-  tensor.file->read(offset, raw.first(bytes));
-  to_f32(tensor.dtype, raw.first(bytes), dst);
+  SEMBLANCE_ASSERT(raw.size() >= extent.bytes);
+  tensor.file->read(extent.offset, raw.first(extent.bytes));
+  widen(tensor, extent, raw.first(extent.bytes), dst);
 }
 
 }  // namespace semblance

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -14,6 +17,7 @@
 #include "tests/support/errors.h"
 #include "tests/support/failing_file.h"
 #include "tests/support/golden.h"
+#include "weights/safetensors.h"
 #include "weights/weight_map.h"
 
 namespace semblance::testing {
@@ -35,18 +39,44 @@ inline std::string little_endian(std::uint64_t value, int bytes) {
   return text;
 }
 
-/// All values of a tensor, read row by row.
-inline std::vector<float> values_of(const StoredTensor& tensor) {
+/// All values of a tensor, read `rows_at_once` rows at a time.
+inline std::vector<float> values_of(const StoredTensor& tensor, std::int64_t rows_at_once = 1) {
   std::vector<float> values(static_cast<std::size_t>(tensor.shape.elements()));
-  std::vector<std::byte> raw(tensor.row_bytes());
+  std::vector<std::byte> raw(tensor.rows_bytes(rows_at_once));
   const auto row_elements = static_cast<std::size_t>(tensor.row_elements());
   if (values.empty()) return values;
-  for (std::int64_t row = 0; row < tensor.rows(); ++row) {
-    read_rows(
-        tensor, row, 1, raw,
-        std::span(values).subspan(static_cast<std::size_t>(row) * row_elements, row_elements));
+  for (std::int64_t row = 0; row < tensor.rows(); row += rows_at_once) {
+    const std::int64_t count = std::min(rows_at_once, tensor.rows() - row);
+    read_rows(tensor, row, count, raw,
+              std::span(values).subspan(static_cast<std::size_t>(row) * row_elements,
+                                        static_cast<std::size_t>(count) * row_elements));
   }
   return values;
+}
+
+/// Whether all values have the same bits; any NaN equals any other.
+inline bool are_same_bits(std::span<const float> a, std::span<const float> b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](float x, float y) {
+    return std::bit_cast<std::uint32_t>(x) == std::bit_cast<std::uint32_t>(y) ||
+           (std::isnan(x) && std::isnan(y));
+  });
+}
+
+/// Compares names, shapes and all values' bits with weights/NAME.expected.safetensors, reading one
+/// row at a time, five, and all at once.
+inline void expect_f32(const WeightMap& weights, const std::string& name) {
+  const WeightMap expected =
+      read_safetensors(open_file(golden_path("weights/" + name + ".expected.safetensors")));
+  EXPECT_EQ(weights.size(), expected.size());
+  for (const auto& [tensor_name, want] : expected) {
+    SCOPED_TRACE(tensor_name);
+    const StoredTensor* tensor = weights.find(tensor_name);
+    ASSERT_NE(tensor, nullptr);
+    EXPECT_EQ(tensor->shape, want.shape);
+    const std::vector<float> values = values_of(want);
+    for (const std::int64_t rows : {std::int64_t{1}, std::int64_t{5}, tensor->rows()})
+      EXPECT_TRUE(are_same_bits(values_of(*tensor, rows), values)) << rows;
+  }
 }
 
 /// Compares names, types, shapes and all values with weights/NAME.expected.json.

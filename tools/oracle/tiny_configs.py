@@ -130,6 +130,41 @@ FP32_CONVOLUTIONS = {
     "seed": 303,
 }  # fmt: skip
 
+# A single file that can be read without configs: groups of 32 and heads of 64, as in SDXL. A level
+# without transformers has its upsampler where others have transformers. tools/oracle/single_file.py.
+SINGLE_FILE = {
+    "eos_token_id": 2,
+    "end_is_last": True,
+    "merges": 60,
+    "text_encoder": {"hidden_size": 64, "heads": 1, "layers": 2, "hidden_act": "quick_gelu"},
+    "text_encoder_2": {"hidden_size": 64, "heads": 1, "layers": 3, "hidden_act": "gelu", "projection_dim": 96},
+    "unet": {
+        "sample_size": 16,
+        "block_out_channels": [32, 32, 64],
+        "layers_per_block": 1,
+        "down_block_types": ["DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D"],
+        "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"],
+        "transformer_layers_per_block": [1, 1, 2],
+        "attention_head_dim": [1, 1, 1],
+        "norm_num_groups": 32,
+        "use_linear_projection": True,
+        "addition_time_embed_dim": 16,
+    },
+    "identitynet": {"conditioning_embedding_out_channels": [8, 16, 24, 32]},
+    "vae": {
+        "block_out_channels": [32, 32, 32, 32],
+        "layers_per_block": 1,
+        "norm_num_groups": 32,
+        "sample_size": 128,
+        "scaling_factor": 0.13025,
+        "force_upcast": True,
+    },
+    "resampler": {"width": 64, "depth": 1, "heads": 1, "queries": 4},
+    "scheduler": {"timestep_spacing": "leading", "steps_offset": 1, "prediction_type": "epsilon"},
+    "gains": {"latent": 0.005, "picture": 0.5},
+    "seed": 404,
+}  # fmt: skip
+
 CONFIGS = {
     "fp16_published": FP16_PUBLISHED,
     "bf16_shards": BF16_SHARDS,

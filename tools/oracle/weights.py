@@ -20,7 +20,9 @@ import shutil
 import tarfile
 import zipfile
 
+import single_file
 import torch
+import weight_formats
 from safetensors.torch import load_file, save_file
 
 NAMES = {
@@ -66,8 +68,6 @@ def safetensors_types(out):
                for dtype, name in NAMES.items() for shape in [(), (3,), (2, 5), (0, 4)]}
     save_file(tensors, out / "types.safetensors", metadata={"format": "pt"})
     expect(out / "types.safetensors", tensors)
-    fp8 = {"a": torch.ones(4).to(torch.float8_e4m3fn)}
-    save_file(fp8, out / "fp8.safetensors")
 
 
 def components(out):
@@ -187,6 +187,8 @@ def main():
     components(out)
     hostile(out, torch_archives(out))
     other_formats(out)
+    weight_formats.write(out)
+    single_file.write(out)
 
 
 if __name__ == "__main__":
