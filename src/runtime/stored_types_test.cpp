@@ -7,10 +7,11 @@
 
 #include "backend/backends.h"
 #include "core/half.h"
+#include "runtime/news_test.h"
 #include "runtime/session.h"
 #include "runtime/session_test.h"
 #include "runtime/weight_rows.h"
-#include "tests/support/errors.h"
+#include "tests/support/sanitized.h"
 
 namespace semblance {
 namespace {
@@ -165,6 +166,21 @@ TEST_P(StoredType, IsPlannedByItsSizeInTheFile) {
   ASSERT_EQ(session.plan().weights.size(), 1U);
   EXPECT_EQ(session.plan().weights[0].needs.raw_bytes, tensor.bytes());
   EXPECT_LE(tensor.bytes(), 24U * 256 * 34 / 32);
+}
+
+TEST_P(StoredType, AllocatesNothingInARun) {
+  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer's teams are new threads each time";
+  WeightMap weights;
+  weights.add("w", random_tensor(GetParam(), {24, 80}));
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::kF32, Shape{2, 80}});
+  graph.add_output("y", graph.add(Linear{false, false},
+                                  {x, graph.add_weight("w", {DType::kF32, Shape{24, 80}})}));
+  Session session(std::move(graph), reference_backend(), weights, testing::keeping(false));
+  session.set_input("x", ramp(2 * 80));
+  const int before = testing::allocation_count();
+  session.run();
+  EXPECT_EQ(testing::allocation_count(), before);
 }
 
 TEST_P(StoredType, WorksAsAnEmbeddingTable) {
