@@ -44,6 +44,7 @@ void take_program(StagePlan& stage, const Program& program, const Rates& rates) 
   const Plan& plan = program.plan;
   std::uint64_t loaded = 0;  // before the first run, of resident weights
   std::uint64_t packed = 0;
+  double added = 0;
   std::uint64_t last_place = ~std::uint64_t{0};
   std::vector<bool> seen;
   for (const WeightUse& use : plan.weights) {
@@ -52,6 +53,7 @@ void take_program(StagePlan& stage, const Program& program, const Rates& rates) 
     last_place = use.packed.offset;
     loaded += use.needs.raw_bytes;
     packed += use.needs.packed_bytes;
+    added += use.needs.added_operations;
   }
   for (const Place& scratch : plan.scratch)
     stage.kernel_scratch_bytes = std::max(stage.kernel_scratch_bytes, scratch.bytes);
@@ -62,7 +64,7 @@ void take_program(StagePlan& stage, const Program& program, const Rates& rates) 
   stage.run_seconds = program.seconds;
   stage.wait_seconds = program.wait_seconds;
   stage.seconds = stage.runs * program.seconds + static_cast<double>(loaded) / rates.read +
-                  static_cast<double>(packed) / rates.pack;
+                  static_cast<double>(packed) / rates.pack + added / rates.add;
   if (program.wait_seconds > 0.1 * program.seconds) {
     const double reading = static_cast<double>(stage.streamed_bytes) / rates.read;
     const double moving = static_cast<double>(moved_through_file(program)) /

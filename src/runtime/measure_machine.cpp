@@ -194,10 +194,11 @@ double pack_rate(const Setup& s, int divisor) {
   const Buffer raw = s.room.take(static_cast<std::uint64_t>(shape.elements()) * 2);
   fill(raw.bytes());
   const Buffer staging = s.room.take(staging_bytes(kernel, 1, shape));
+  const WeightRows stored{{.dtype = DType::kF16, .shape = shape, .file = nullptr}, {}};
   const DevicePlace& place = probe.one().places().src[1];
   return static_cast<double>(raw.size()) / median_seconds([&] {
            Executor& executor = probe.one().executor();
-           pack({kernel, 1, shape, staging.bytes(), executor.begin_write(place)}, DType::kF16,
+           pack({kernel, 1, shape, staging.bytes(), executor.begin_write(place)}, stored,
                 raw.bytes());
            executor.end_write(place);
          });

@@ -58,7 +58,7 @@ TEST_P(PackedFrom, EachDTypeHasTheKernelsLayout) {
     std::vector<std::byte> staging(staging_bytes(kernel, 1, shape));
     std::vector<std::byte> raw(raw_staging_bytes(kernel, 1, shape, dtype));
     const PackedWeight target{kernel, 1, shape, staging, packed};
-    from_file ? read_and_pack(target, file, raw) : pack(target, dtype, stored);
+    from_file ? read_and_pack(target, file, raw) : pack(target, file, stored);
     EXPECT_TRUE(packed == want) << from_file;
     EXPECT_EQ(kernel.seen(), std::set{dtype == DType::kF16 ? DType::kF16 : DType::kF32});
   }
