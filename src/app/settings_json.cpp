@@ -44,6 +44,9 @@ std::optional<T> value_in(const json& value) {
     if (value.is_number_unsigned()) return value.get<T>();
   } else if constexpr (kind == ParameterKind::kNumber) {
     if (value.is_number()) return value.get<T>();
+  } else if constexpr (kind == ParameterKind::kList) {
+    const auto is_text = [](const json& entry) { return entry.is_string(); };
+    if (value.is_array() && std::ranges::all_of(value, is_text)) return value.get<T>();
   } else if constexpr (kind == ParameterKind::kWhole) {
     constexpr double kMost = 1e9;
     const double number = value.is_number() ? value.get<double>() : NAN;
@@ -84,10 +87,12 @@ void check_name(const std::string& name, bool with_count) {
                       fmt::format("there is no setting '{}'{}", start, did_you_mean(name, known)));
 }
 
-/// An unknown key ends it, and what lies inside a list or another object is dropped, since no
-/// setting is one.
+/// An unknown key ends it. Of what is inside a list or another object, the first few values are
+/// kept and deeper ones dropped: some settings are lists of texts.
 json parse_flat(std::string_view text, bool with_count) {
   static constexpr int kMostDepth = 64;
+  static constexpr int kMostNested = 1000;
+  int nested = 0;
   const json::parser_callback_t keep = [&](int depth, json::parse_event_t event, json& value) {
     if (depth == 0 && event == json::parse_event_t::array_start)
       refuse_all("the settings must be a JSON object, not a list");
@@ -95,7 +100,9 @@ json parse_flat(std::string_view text, bool with_count) {
       refuse_all(fmt::format("the settings are nested more than {} deep", kMostDepth));
     if (depth == 1 && event == json::parse_event_t::key)
       check_name(value.get_ref<std::string&>(), with_count);
-    return depth <= 1;
+    if (depth == 2 && ++nested > kMostNested)
+      refuse_all(fmt::format("the settings have lists of more than {} values", kMostNested));
+    return depth <= 2;
   };
   try {
     return json::parse(text.begin(), text.end(), keep);

@@ -110,7 +110,7 @@ class RequestPlanner::PlannedStage {
     beside_bytes_ = base_bytes_ + stage.beside.kept_bytes + stage.beside.added_bytes;
     before_bytes_ = base_bytes_ + stage.beside.kept_bytes + before_run(stage);
     if (!stage.graph) return;
-    kernels_.emplace(workspace.backend(), *stage.weights, options_.seconds, check);
+    kernels_.emplace(workspace.backend(), stage.view(), options_.seconds, check);
     graph_ = stage.graph();
     fitter_.emplace(
         graph_, [this](const Graph& g, const Node& node) { return kernels_->of(g, node); },
@@ -301,7 +301,8 @@ class LargestPicture {
     Request other = question_.request;
     other.width = size_of(steps).w;
     other.height = size_of(steps).h;
-    std::vector<Stage> stages = stages_of(models_, other, dtype_, question_.format);
+    std::vector<Stage> stages =
+        stages_of(models_, other, dtype_, question_.format, 0, question_.loras);
     std::erase_if(stages,
                   [](const Stage& stage) { return weight_of(stage) == kLight && stage.graph; });
     return stages;
@@ -328,8 +329,8 @@ class LargestPicture {
 PlannedPicture plan_picture(const OpenedModels& models, DType dtype, const Workspace& workspace,
                             const PlanQuestion& question, const std::function<void()>& check) {
   std::vector<Stage> stages = question.before;
-  for (Stage& stage :
-       stages_of(models, question.request, dtype, question.format, question.first_step))
+  for (Stage& stage : stages_of(models, question.request, dtype, question.format,
+                                question.first_step, question.loras))
     stages.push_back(std::move(stage));
   RequestPlanner planner(stages, workspace, check);
   PlannedPicture answer{.plan = planner.plan()};

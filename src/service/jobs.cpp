@@ -46,7 +46,7 @@ nlohmann::json JobView::short_json() const {
 }
 
 Jobs::Jobs(Engine& engine, Store& store, const JobsOptions& options)
-    : store_(store), options_(options) {
+    : engine_(engine), store_(store), options_(options) {
   // The program may have ended between a job's end and what comes after it.
   for (const Job& job : store.list(std::numeric_limits<int>::max())) forget_photos(job);
   worker_.emplace(engine, store, board_, tasks_,
@@ -168,6 +168,11 @@ JobView Jobs::submit(const NewJob& request) {
           .keep_photo = request.keep_photo,
           .repeat_key = request.repeat_key,
           .digest = request.digest};
+  try {
+    engine_.check_loras(job.settings.loras);
+  } catch (const Error& error) {
+    throw HttpError(error, parameters::kLoras.name);
+  }
   if (request.identity_id.empty()) check_photo("the photo", request.photo, request.photo_name);
   if (!request.pose.empty()) check_photo("the pose photo", request.pose, request.pose_name);
   const std::string identity = identity_text(request);

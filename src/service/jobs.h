@@ -135,6 +135,7 @@ class Jobs {
   void cancel_abandoned();
   JobView view_of(Job job) const;
 
+  const Engine& engine_;
   Store& store_;
   JobsOptions options_;
   Board board_;
