@@ -144,10 +144,9 @@ WeightPatch LayerReader::loha(float strength) const {
     return fitting(product(a, b, t, t != nullptr), "the product of its factors",
                    target_.weight->shape);
   };
-  WeightPatch patch{
-      .combine = Combine::kTimes,
-      .first = factor(needed(Role::kHada1A, "hada_w1_a"), w1_b, t1),
-      .second = factor(needed(Role::kHada2A, "hada_w2_a"), needed(Role::kHada2B, "hada_w2_b"), t2)};
+  WeightPatch patch{.combine = Combine::kTimes,
+                    .first = factor(w1_a, w1_b, t1),
+                    .second = factor(w2_a, w2_b, t2)};
   patch.scale = strength * scale_of(w1_b.rows());
   return patch;
 }
