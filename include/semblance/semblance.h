@@ -138,6 +138,9 @@ struct Models {
   /// The folder for temporary data that does not fit in memory; empty: the first of TMPDIR,
   /// /var/tmp and /tmp that is on a disk.
   std::filesystem::path scratch_folder = {};
+  /// Where LoRAs are looked up by name; empty: loras beside the base model, then semblance/loras in
+  /// XDG_DATA_HOME or ~/.local/share.
+  std::filesystem::path lora_folder = {};
 };
 
 /// The memory and time that a picture will need.
@@ -163,6 +166,8 @@ struct Settings {
   double identity_start = 0;       // fractions of the steps
   double identity_end = 1;
   std::uint64_t seed = 0;
+  /// "FILE|NAME[:WEIGHT[:TEXT_WEIGHT]]", at most 16; a path has a slash, anything else is a name.
+  std::vector<std::string> loras = {};
   bool vae_tiling = false;  // decode in blended tiles, as diffusers' enable_vae_tiling
   int clip_skip = 0;        // 0 to 11 layers of the text encoders, as diffusers' clip_skip
 };

@@ -145,6 +145,8 @@ typedef struct semblance_picture semblance_picture;
  *   "memory_bytes"    the most memory that the whole process may hold while it makes a picture; 0:
  *                     no limit. Less memory takes longer but gives the same picture.
  *   "scratch_folder"  path of the folder for temporary data that does not fit in memory
+ *   "lora_folder"     path of the folder in which LoRAs are looked up by name; absent: loras beside
+ *                     the base model, then semblance/loras in XDG_DATA_HOME or ~/.local/share
  * SEMBLANCE_ARGUMENT for any other key or value, SEMBLANCE_MISSING, SEMBLANCE_CORRUPT,
  * SEMBLANCE_SHAPE, SEMBLANCE_DEVICE. */
 int semblance_generator_new(const char* models, semblance_generator** generator);
@@ -167,6 +169,7 @@ int semblance_generator_plan(const semblance_generator* generator, const char* s
  *   "identity_strength", "adapter_strength"    0 to 5; 0.8
  *   "identity_start", "identity_end"           fractions of the steps; 0 and 1
  *   "seed"               a whole number of 64 bits; 0
+ *   "loras"              texts "FILE|NAME[:WEIGHT[:TEXT_WEIGHT]]", at most 16; a path has a slash
  *   "vae_tiling"         true: decode in blended tiles, as diffusers' enable_vae_tiling
  *   "clip_skip"          0 to 11 layers of the text encoders; 0
  * null is the same as absent. The face is placed as in `pose`, or as in `person` if `pose` is NULL.

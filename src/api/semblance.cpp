@@ -315,7 +315,9 @@ Generator::Generator(const Models& models)
         return std::shared_ptr<State>(new State{
             models.base, rooms::Pipeline({models.base, models.identitynet, models.adapter},
                                          {.precision = room_precision(models.precision),
-                                          .workspace = workspace_options(models)})});
+                                          .workspace = workspace_options(models),
+                                          .lora_folders = rooms::lora_folders(
+                                              models.lora_folder, models.base, "lora_folder")})});
       })) {}
 Generator::Generator(Generator&&) noexcept = default;
 Generator& Generator::operator=(Generator&&) noexcept = default;

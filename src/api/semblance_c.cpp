@@ -150,13 +150,14 @@ void each_member(F&& f, v1::Models& models) {
   f("threads", models.threads);
   f("memory_bytes", models.memory_bytes);
   f("scratch_folder", models.scratch_folder);
+  f("lora_folder", models.lora_folder);
 }
 
 struct MemberReader {
   const semblance::Json& json;
 
   void operator()(std::string_view key, std::filesystem::path& path) const {
-    const bool may_be_absent = key == "scratch_folder";
+    const bool may_be_absent = key == "scratch_folder" || key == "lora_folder";
     path = may_be_absent ? json.get_string(key, "") : json.get_string(key);
     if (path.empty() && !may_be_absent) json.refuse(key, "a path");
   }

@@ -53,10 +53,13 @@ std::string settings_text(Request request, const std::string& model) {
   };
   each_parameter(
       [&](const Parameter& row, const auto& value, const auto& usual) {
-        const bool is_window =
-            &row == &parameters::kIdentityStart || &row == &parameters::kIdentityEnd;
-        if (!row.png.empty() && (row.png_always || (is_window ? has_window : value != usual)))
-          add(row.png, shown(value));
+        // LoRAs are part of the prompt.
+        if constexpr (kind_of<std::decay_t<decltype(value)>>() != ParameterKind::kList) {
+          const bool is_window =
+              &row == &parameters::kIdentityStart || &row == &parameters::kIdentityEnd;
+          if (!row.png.empty() && (row.png_always || (is_window ? has_window : value != usual)))
+            add(row.png, shown(value));
+        }
         if (&row == &parameters::kSteps) add("Sampler", std::string(default_sampler().title));
         // No negative prompt gives a zeroed encoding, an empty one is encoded: different pictures.
         if (&row == &parameters::kIdentityEnd && request.negative && request.negative->empty())
@@ -79,8 +82,23 @@ std::uint64_t random_seed() {
 
 std::string program_version() { return "semblance " SEMBLANCE_VERSION; }
 
+namespace {
+
+/// " <lora:film:0.8>" for each LoRA that the prompt does not name itself.
+std::string lora_tags(const Request& request) {
+  std::string tags;
+  for (const std::string& text : request.loras) {
+    const LoraChoice choice = parse_lora(text);
+    const std::string start = fmt::format("<lora:{}:", choice.short_name());
+    if (request.prompt.find(start) == std::string::npos) tags += ' ' + prompt_tag_of(choice);
+  }
+  return tags;
+}
+
+}  // namespace
+
 std::string parameters_text(const Request& request, const MadeWith& made_with) {
-  std::string text = request.prompt + '\n';
+  std::string text = request.prompt + lora_tags(request) + '\n';
   if (request.negative && !request.negative->empty())
     text += fmt::format("Negative prompt: {}\n", *request.negative);
   text += settings_text(request, as_value(model_name(made_with.base)));

@@ -65,10 +65,12 @@ void check_name(const std::string& name, bool with_count) {
                       fmt::format("there is no setting '{}'{}", start, did_you_mean(name, known)));
 }
 
-/// Throws at the first unknown key. Drops the contents of nested lists and objects, since no
-/// setting has any.
+/// Throws at the first unknown key. Of nested lists and objects only the first few values are kept,
+/// since some settings are lists of texts.
 json parse_flat(std::string_view text, bool with_count) {
   static constexpr int kMostDepth = 64;
+  static constexpr int kMostNested = 1000;
+  int nested = 0;
   const json::parser_callback_t keep = [&](int depth, json::parse_event_t event, json& value) {
     if (depth == 0 && event == json::parse_event_t::array_start)
       refuse_all("the settings must be a JSON object, not a list");
@@ -76,7 +78,9 @@ json parse_flat(std::string_view text, bool with_count) {
       refuse_all(fmt::format("the settings are nested more than {} deep", kMostDepth));
     if (depth == 1 && event == json::parse_event_t::key)
       check_name(value.get_ref<std::string&>(), with_count);
-    return depth <= 1;
+    if (depth == 2 && ++nested > kMostNested)
+      refuse_all(fmt::format("the settings have lists of more than {} values", kMostNested));
+    return depth <= 2;
   };
   try {
     return json::parse(text.begin(), text.end(), keep);
@@ -92,6 +96,14 @@ json parse_flat(std::string_view text, bool with_count) {
 bool read_json(const json& value, bool& member) {
   if (value.is_boolean()) member = value.get<bool>();
   return value.is_boolean();
+}
+
+bool read_json(const json& value, std::vector<std::string>& member) {
+  const bool is_list = value.is_array() && std::ranges::all_of(value, [](const json& entry) {
+                         return entry.is_string();
+                       });
+  if (is_list) member = value.get<std::vector<std::string>>();
+  return is_list;
 }
 
 bool read_json(const json& value, std::uint64_t& member) {

@@ -6,6 +6,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/error.h"
 #include "pipeline/request.h"
@@ -30,6 +31,7 @@ bool read_json(const nlohmann::json& value, int& member);
 bool read_json(const nlohmann::json& value, float& member);
 bool read_json(const nlohmann::json& value, double& member);
 bool read_json(const nlohmann::json& value, std::uint64_t& member);
+bool read_json(const nlohmann::json& value, std::vector<std::string>& member);
 
 /// null is the same as absent. `asker` selects the limits. `count` receives the number of pictures;
 /// if it is null, "count" is an unknown setting. Throws SettingsError for an unknown key, a value

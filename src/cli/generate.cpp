@@ -108,12 +108,13 @@ void check_flags(const RequestSettings& s, const Flags& flags) {
 }
 
 void check_outputs(const RequestSettings& s, const std::vector<std::filesystem::path>& pictures) {
-  const std::vector<std::filesystem::path> inputs{s.face,
-                                                  s.pose,
-                                                  s.resume,
-                                                  s.models.adapter,
-                                                  s.looking.files.detector,
-                                                  s.looking.files.recogniser};
+  std::vector<std::filesystem::path> inputs{s.face,
+                                            s.pose,
+                                            s.resume,
+                                            s.models.adapter,
+                                            s.looking.files.detector,
+                                            s.looking.files.recogniser};
+  for (const std::string& lora : s.request.loras) inputs.emplace_back(parse_lora(lora).name);
   for (const auto& picture : pictures) check_output("-o", picture, inputs);
   if (!s.trace.empty()) check_output("--trace", s.trace, inputs);
   if (!s.latents.empty()) {
@@ -386,9 +387,11 @@ int make_all(const RequestSettings& s, const std::optional<SavedRun>& saved,
                                                    s.scratch, !s.no_spill, true);
   workspace.trace = watched.trace();
   workspace.meter = Meter();
-  Pipeline pipeline(s.models, {.precision = static_cast<Precision>(s.precision),
-                               .backend = kBackends[s.backend],
-                               .workspace = workspace});
+  Pipeline pipeline(s.models,
+                    {.precision = static_cast<Precision>(s.precision),
+                     .backend = kBackends[s.backend],
+                     .workspace = workspace,
+                     .lora_folders = lora_folders(s.lora_dir, s.models.base, "--lora-dir")});
   PhotoOptions looking = s.looking.options(kBackends[s.backend], is_reduced(budget));
   looking.workspace = pipeline.workspace();
   reader = SubjectReader(s.looking.files, looking);
@@ -465,6 +468,7 @@ int generate(std::span<const char* const> words) {
   }
   const bool with_demo = take_demo_models(s.models, s.looking.files);
   find_models(s, NotThere::kKeep);
+  locate_loras(s);
   check_flags(s, flags);
   find_models(s, NotThere::kRefuse);  // after check_flags(), which reports all missing flags
   const auto pictures = saved ? saved->outputs : numbered(s.output, s.images);

@@ -36,6 +36,8 @@ template <typename T>
 PlainOf<T> another(const Parameter& row) {
   if constexpr (kind_of<T>() == ParameterKind::kText) {
     return "other words";
+  } else if constexpr (kind_of<T>() == ParameterKind::kList) {
+    return {"film:0.5:2", "other"};
   } else if constexpr (kind_of<T>() == ParameterKind::kSwitch) {
     return true;
   } else if constexpr (kind_of<T>() == ParameterKind::kSeed) {

@@ -183,6 +183,7 @@ int plan(std::span<const char* const> words) {
     fail(ErrorKind::kArgument, "--explain cannot be used with --json\n  leave out one of them");
   set_language(s.language);
   find_models(s, NotThere::kKeep);
+  locate_loras(s);
   check_request(s);
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
 
@@ -207,6 +208,11 @@ int plan(std::span<const char* const> words) {
   request.width = report.picture.w;
   request.height = report.picture.h;
   check(request);
+  std::shared_ptr<const AppliedLoras> loras;
+  if (!request.loras.empty()) {
+    loras = std::make_shared<const AppliedLoras>(
+        open_loras(models, request.loras, lora_folders(s.lora_dir, s.models.base, "--lora-dir")));
+  }
   const DType dtype = dtype_of(static_cast<Precision>(s.precision));
   const ImageFormat format = s.output.empty() ? ImageFormat::kPng : format_for(s.output);
   const PlannedPicture planned =
@@ -214,6 +220,7 @@ int plan(std::span<const char* const> words) {
                    {.request = request,
                     .format = format,
                     .before = photo_stages(reader, std::array{s.face, s.pose}),
+                    .loras = loras,
                     .minimum = Wanted::kAlways,
                     .largest = json ? Wanted::kNever : Wanted::kAlways,
                     .explained = stage});

@@ -19,7 +19,8 @@ SizeChoice size_choice(const std::string& flag, const std::string& text) {
   return {.rule = SizeRule::kFixed, .fixed = {size->width, size->height}};
 }
 
-std::string placeholder_of(ParameterKind kind) {
+std::string placeholder_of(const Parameter& row, ParameterKind kind) {
+  if (!row.placeholder.empty()) return std::string(row.placeholder);
   if (kind == ParameterKind::kText) return "TEXT";
   return kind == ParameterKind::kNumber ? "X" : "N";
 }
@@ -31,6 +32,7 @@ std::string help_of(const Parameter& row, const T& usual) {
   std::string help(row.help.english);
   if (kind == ParameterKind::kWhole || kind == ParameterKind::kNumber)
     help += fmt::format(" {} to {}.", row.least, row.most);
+  if (kind == ParameterKind::kList) help += fmt::format(" May be given up to {} times.", row.most);
   if (!row.absent.english.empty()) return help + fmt::format(" Default: {}.", row.absent.english);
   if constexpr (kind == ParameterKind::kWhole || kind == ParameterKind::kNumber) {
     if constexpr (!kIsOptional<T>) help += fmt::format(" Default: {}.", usual);
@@ -44,8 +46,15 @@ void declare(Flags& flags, const Parameter& row, T& member, const T& usual) {
   constexpr ParameterKind kind = kind_of<T>();
   if constexpr (kind == ParameterKind::kSwitch) {
     flags.toggle(row.flag_text(), help_of(row, usual), member);
+  } else if constexpr (kind == ParameterKind::kList) {
+    flags.value(row.flag_text(), placeholder_of(row, kind), help_of(row, usual),
+                [&row, &member](const std::string& flag, const std::string& text) {
+                  member.push_back(text);
+                  if (const auto problem = problem_of(row, member))
+                    fail(ErrorKind::kArgument, "cannot take {}: {}", flag, *problem);
+                });
   } else {
-    flags.value(row.flag_text(), placeholder_of(kind), help_of(row, usual),
+    flags.value(row.flag_text(), placeholder_of(row, kind), help_of(row, usual),
                 [&row, &member](const std::string& flag, const std::string& text) {
                   const bool has_plus = kind != ParameterKind::kText && text.starts_with('+');
                   std::optional<std::string> problem;
@@ -112,6 +121,12 @@ void declare_models(Flags& flags, RequestSettings& s) {
              "The face adapter: InstantID's ip-adapter.bin, the same weights as safetensors, or "
              "owner/name. Default: the one downloaded by `semblance models pull instantid`.",
              s.models.adapter);
+  flags.path(
+      "--lora-dir", "DIR",
+      "Folder in which --lora looks for names, folders inside it included; also the root of "
+      "AUTOMATIC1111's web UI. Default: loras beside the base model, then semblance/loras in "
+      "XDG_DATA_HOME or ~/.local/share.",
+      s.lora_dir);
   s.looking.declare_models(flags,
                            "Face detector and recogniser: insightface's antelopev2 or buffalo_l "
                            "folder. Needed for photos, not for identities. Default: the ones "
@@ -226,6 +241,17 @@ void find_models(RequestSettings& s, NotThere not_there) {
                                            not_there);
   s.models = {.base = found.base, .identitynet = found.identitynet, .adapter = found.adapter};
   s.looking.find_models(not_there);
+}
+
+void locate_loras(RequestSettings& s) {
+  for (std::string& text : s.request.loras) {
+    LoraChoice choice = parse_lora(text);
+    std::error_code ignored;
+    const bool is_here = std::filesystem::is_regular_file(choice.name, ignored);
+    if (choice.is_path() || !is_here) continue;
+    choice.name.insert(0, "./");
+    text = text_of(choice);
+  }
 }
 
 void check_request(const RequestSettings& s) {

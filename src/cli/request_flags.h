@@ -24,6 +24,7 @@ struct RequestSettings {
   std::filesystem::path face;
   std::filesystem::path pose;
   Request request;
+  std::filesystem::path lora_dir;
   SizeChoice size;
   int images = 1;
   int precision = 0;  // index into Precision's names
@@ -47,6 +48,9 @@ void declare_request(Flags& flags, RequestSettings& s);
 
 /// Replaces model names by paths (hub/resolve.h).
 void find_models(RequestSettings& s, NotThere not_there);
+
+/// Turns the names of LoRA files in the working folder into paths; all others are names.
+void locate_loras(RequestSettings& s);
 
 /// Throws Error(kArgument) for values that are invalid at any size.
 void check_request(const RequestSettings& s);

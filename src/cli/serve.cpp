@@ -41,6 +41,7 @@ struct Settings {
   fs::path key_file;
   fs::path data;
   ModelPaths models;
+  fs::path lora_dir;
   PhotoFlags looking;
   MemoryRequest memory;
   fs::path scratch;
@@ -101,6 +102,11 @@ void declare(Flags& flags, Settings& s) {
              "The face adapter: InstantID's ip-adapter.bin, or owner/name. Default: the one "
              "downloaded by `semblance models pull instantid`.",
              s.models.adapter);
+  flags.path(
+      "--lora-dir", "DIR",
+      "Folder with the LoRAs that requests may name; they cannot name others. Default: loras "
+      "beside the base model, then semblance/loras in XDG_DATA_HOME or ~/.local/share.",
+      s.lora_dir);
   s.looking.declare_models(
       flags,
       "Face detector and recogniser: insightface's antelopev2 or buffalo_l folder. Default: the "
@@ -273,6 +279,7 @@ void run_service(Settings& s, const service::Listen& listen, const std::string& 
                           .faces = s.looking.files,
                           .demo = demo,
                           .precision = static_cast<Precision>(s.precision),
+                          .lora_folders = lora_folders(s.lora_dir, s.models.base, "--lora-dir"),
                           .memory = s.memory,
                           .scratch = s.scratch,
                           .may_spill = !s.no_spill,

@@ -71,6 +71,8 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
      "the model specifies the sampler {0}, but only Euler is available: the picture will differ",
      "el modelo indica el muestreador {0}, pero solo está disponible Euler: la imagen será "
      "distinta"},
+    {Message::kLoraLayers, "the model does not have {0} layers of the LoRA {1}",
+     "el modelo no tiene {0} capas de la LoRA {1}"},
     {Message::kDemoModel,
      "No model given, using the demo model: drawn faces only, not photos. For photos see --base "
      "and docs/models.md",

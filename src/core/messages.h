@@ -68,6 +68,7 @@ enum class Message : std::uint8_t {
   kPromptWeights,         // prompt name
   kPromptCut,             // prompt name, tokens read, start of the part cut off
   kOtherSampler,          // the model's sampler
+  kLoraLayers,            // number, the LoRA and its layers
   kDemoModel,
   kDemoFaceModels,
   kSizesAssumed,  // missing file or folder, or the flag not given

@@ -81,6 +81,12 @@ std::string of_part(const WeightMap& weights, std::string_view prefix, const fs:
 
 }  // namespace
 
+std::string fingerprint_of(const File& file) {
+  Fnv1a hash;
+  add_sampled(hash, file);
+  return text_of(hash);
+}
+
 Fingerprints fingerprints_of(const ModelSource& source, const OpenedModels& models) {
   Fnv1a scheduler;
   add_text(scheduler, source.place("scheduler") / "scheduler_config.json");

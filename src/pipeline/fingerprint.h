@@ -17,5 +17,7 @@ using Fingerprints = std::map<std::string, std::string>;
 /// nearly every number and so the fingerprint; it does not protect against forgery. Throws what
 /// File::read throws.
 Fingerprints fingerprints_of(const ModelSource& source, const OpenedModels& models);
+/// The same of one file.
+std::string fingerprint_of(const File& file);
 
 }  // namespace semblance

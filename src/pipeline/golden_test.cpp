@@ -58,6 +58,8 @@ Case load(const fs::path& folder) {
   request.identity_start = json.get_float("identity_start");
   request.identity_end = json.get_float("identity_end");
   request.seed = static_cast<std::uint64_t>(json.get_int("seed"));
+  for (const std::string& lora : json.get_string_list("loras", std::vector<std::string>()))
+    request.loras.push_back((folder / lora).string());
   for (double value : json.get_float_list("embedding"))
     loaded.embedding.push_back(static_cast<float>(value));
   const auto points = json.child("keypoints").items();
@@ -113,8 +115,10 @@ INSTANTIATE_TEST_SUITE_P(Goldens, PublishedPipeline, ::testing::ValuesIn(case_fo
                                   info.param.filename().string();
                          });
 
-TEST(Pipeline, GivesTheSameBitsWithAnyResidentWeights) {
-  const Case wanted = load(testing::golden_path("pipeline/fp16_published/plain"));
+class InAnyMemory : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(InAnyMemory, GivesTheSameBits) {
+  const Case wanted = load(testing::golden_path(std::string("pipeline/") + GetParam()));
   const Result all = run(wanted, {.precision = Precision::kF32});
   int fitting = 0;
   for (std::uint64_t kib : {600, 2400, 3600, 4200, 5000, 6000, 7000, 8000, 12000, 16000, 24000}) {
@@ -133,6 +137,15 @@ TEST(Pipeline, GivesTheSameBitsWithAnyResidentWeights) {
   }
   EXPECT_GE(fitting, 6);
 }
+
+INSTANTIATE_TEST_SUITE_P(Goldens, InAnyMemory,
+                         ::testing::Values("fp16_published/plain", "fp16_published/lora_kinds_2",
+                                           "bf16_shards/lora_kinds"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::ranges::replace(name, '/', '_');
+                           return name;
+                         });
 
 TEST(Pipeline, GivesTheSameBitsOnADeviceWithItsOwnMemory) {
   const Case wanted = load(testing::golden_path("pipeline/fp16_published/plain"));

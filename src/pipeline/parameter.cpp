@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 namespace semblance {
 namespace {
@@ -34,6 +35,8 @@ std::string rule_of(const Parameter& row, ParameterKind kind, Asker asker) {
   switch (kind) {
     case ParameterKind::kText:
       return fmt::format("text of at most {} bytes", most);
+    case ParameterKind::kList:
+      return fmt::format("a list of at most {} texts", most);
     case ParameterKind::kSwitch:
       return "true or false";
     case ParameterKind::kSeed:
@@ -69,6 +72,24 @@ std::optional<std::string> text_problem(const Parameter& row, std::string_view t
   return std::nullopt;
 }
 
+/// The longest text of a list: a path and two numbers.
+constexpr std::size_t kMostTextBytes = 4200;
+
+std::optional<std::string> list_problem(const Parameter& row, const std::vector<std::string>& texts,
+                                        Asker asker) {
+  if (static_cast<double>(texts.size()) > most_of(row, asker)) {
+    return expected(rule_of(row, ParameterKind::kList, asker), fmt::format("{}", texts.size()));
+  }
+  for (const std::string& text : texts) {
+    if (text.size() > kMostTextBytes) {
+      return expected(fmt::format("texts of at most {} bytes", kMostTextBytes),
+                      fmt::format("{} bytes", text.size()));
+    }
+    if (auto problem = row.text_problem(text, asker)) return problem;
+  }
+  return std::nullopt;
+}
+
 namespace parameter_detail {
 
 std::optional<std::string> number_problem(const Parameter& row, ParameterKind kind, double value,
@@ -91,6 +112,19 @@ std::string shown(double value) { return fmt::format("{}", value); }
 
 bool read(std::string_view text, std::string& value) {
   value = text;
+  return true;
+}
+bool read(std::string_view text, std::vector<std::string>& value) {
+  if (!text.starts_with('[')) {
+    value = {std::string(text)};
+    return true;
+  }
+  const auto list = nlohmann::json::parse(text, nullptr, false);
+  if (!list.is_array()) return false;
+  for (const auto& entry : list) {
+    if (!entry.is_string()) return false;
+    value.push_back(entry.get<std::string>());
+  }
   return true;
 }
 bool read(std::string_view text, int& value) { return read_number(text, value); }

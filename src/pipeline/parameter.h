@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 namespace semblance {
 
@@ -37,16 +38,21 @@ struct Dial {
   double step = 0;
 };
 
+/// Whose limits apply.
+enum class Asker : std::uint8_t { kUser, kService };
+
 struct Parameter {
   std::string_view name;             // "identity_strength", the JSON key; the flag has dashes
   std::string_view short_name = {};  // of the flag and in saved runs, if different
   Words title;                       // "Identity strength"
   Words help;                        // range and default are appended
   std::string_view unit = {};        // "pixels", "bytes"
-  // Inclusive range; of texts: length in bytes.
+  // Inclusive range; of texts: length in bytes; of lists: number of texts.
   double least = 0;
   double most = 0;
   int multiple_of = 1;
+  /// The problem with a text of a list, in the words of expected().
+  std::optional<std::string> (*text_problem)(std::string_view text, Asker asker) = nullptr;
   ServiceMost service = {};
   Words absent = {};            // the default in words: "the model's own"
   bool is_required = false;     // no default
@@ -54,6 +60,7 @@ struct Parameter {
   bool shapes_picture = true;   // false for the number of pictures, say
   FlagGroup flag = FlagGroup::kPicture;
   std::string_view flag_name = {};    // if another flag sets it: "--size"
+  std::string_view placeholder = {};  // of the flag's value in the help
   std::string_view openai_name = {};  // field of /v1/images/edits, if different
   std::string_view web_ui = {};       // AUTOMATIC1111's field; "points.weight": of a unit
   Dial page = {};
@@ -65,7 +72,8 @@ struct Parameter {
   std::string flag_text() const;
 };
 
-enum class ParameterKind : std::uint8_t { kText, kWhole, kNumber, kSeed, kSwitch };
+/// kList: texts, in order.
+enum class ParameterKind : std::uint8_t { kText, kWhole, kNumber, kSeed, kSwitch, kList };
 
 namespace parameter_detail {
 template <typename T>
@@ -88,14 +96,12 @@ template <typename T>
 constexpr ParameterKind kind_of() {
   using P = PlainOf<T>;
   if constexpr (std::is_same_v<P, std::string>) return ParameterKind::kText;
+  if constexpr (std::is_same_v<P, std::vector<std::string>>) return ParameterKind::kList;
   if constexpr (std::is_same_v<P, bool>) return ParameterKind::kSwitch;
   if constexpr (std::is_same_v<P, int>) return ParameterKind::kWhole;
   if constexpr (std::is_same_v<P, std::uint64_t>) return ParameterKind::kSeed;
   if constexpr (std::is_floating_point_v<P>) return ParameterKind::kNumber;
 }
-
-/// Whose limits apply.
-enum class Asker : std::uint8_t { kUser, kService };
 
 double most_of(const Parameter& row, Asker asker);
 
@@ -107,6 +113,9 @@ std::string expected(std::string_view rule, std::string_view got);
 
 /// The problem with a text, in the words of problem_of().
 std::optional<std::string> text_problem(const Parameter& row, std::string_view text);
+/// The problem with a list or a text of it.
+std::optional<std::string> list_problem(const Parameter& row, const std::vector<std::string>& texts,
+                                        Asker asker);
 
 namespace parameter_detail {
 std::optional<std::string> number_problem(const Parameter& row, ParameterKind kind, double value,
@@ -121,6 +130,7 @@ bool read(std::string_view text, float& value);
 bool read(std::string_view text, double& value);
 bool read(std::string_view text, std::uint64_t& value);
 bool read(std::string_view text, bool& value);
+bool read(std::string_view text, std::vector<std::string>& value);
 }  // namespace parameter_detail
 
 /// The problem with a value, in the words of expected(); nullopt if it is allowed.
@@ -131,6 +141,8 @@ std::optional<std::string> problem_of(const Parameter& row, const T& value,
     return value ? problem_of(row, *value, asker) : std::nullopt;
   } else if constexpr (kind_of<T>() == ParameterKind::kText) {
     return text_problem(row, value);
+  } else if constexpr (kind_of<T>() == ParameterKind::kList) {
+    return list_problem(row, value, asker);
   } else if constexpr (kind_of<T>() == ParameterKind::kWhole ||
                        kind_of<T>() == ParameterKind::kNumber) {
     return parameter_detail::number_problem(row, kind_of<T>(), static_cast<double>(value),
@@ -140,8 +152,9 @@ std::optional<std::string> problem_of(const Parameter& row, const T& value,
   }
 }
 
-/// Parses a flag's or form field's text into `member`. Returns false if the text is not of that
-/// kind; problem_of() checks the range.
+/// Parses a flag's or form field's text into `member`; a list's is a JSON list of texts, or else
+/// the only text in it. Returns false if the text is not of that kind; problem_of() checks the
+/// range.
 template <typename T>
 bool read_text(std::string_view text, T& member) {
   PlainOf<T> value{};

@@ -15,6 +15,7 @@
 #include "pipeline/conditions.h"
 #include "pipeline/decoder.h"
 #include "pipeline/denoiser.h"
+#include "pipeline/loras.h"
 #include "pipeline/request_plan.h"
 #include "pipeline/stage_graphs.h"
 #include "sampling/guidance.h"
@@ -81,6 +82,7 @@ struct Pipeline::Models {
   std::string backend_name;
   Precision precision;
   Workspace workspace;
+  std::unique_ptr<LoraShelf> loras;
   Fingerprints fingerprints = {};
 
   DType dtype() const { return precision == Precision::kBF16 ? DType::kBF16 : DType::kF32; }
@@ -93,6 +95,7 @@ struct Generation::State {
   Keypoints keypoints;
   std::unique_ptr<Sampler> sampler;
   std::unique_ptr<NoiseSource> noise;
+  std::shared_ptr<const AppliedLoras> loras;  // nullptr for none
   std::vector<Stage> stages;
   Values values = {};
   std::optional<Denoiser> denoiser = {};
@@ -188,6 +191,7 @@ SavedRun Generation::saved() const {
   const ModelPaths& paths = s.models->paths;
   SavedRun run;
   run.request = s.request;
+  if (s.loras) run.request.loras = s.loras->paths;
   run.embedding = s.embedding;
   run.keypoints = s.keypoints;
   run.step = s.step;
@@ -198,6 +202,7 @@ SavedRun Generation::saved() const {
   run.threads = threads();
   run.models = {absolute(paths.base), absolute(paths.identitynet), absolute(paths.adapter)};
   run.fingerprints = s.models->fingerprints;
+  if (s.loras) run.fingerprints.insert(s.loras->fingerprints.begin(), s.loras->fingerprints.end());
   return run;
 }
 
@@ -288,7 +293,8 @@ Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options, std:
   const Precision precision = usable_precision(options.precision);
   auto models = std::make_shared<Models>(
       Models{open_models(paths, stop), paths, options.backend, precision,
-             Workspace(backend_by_name(options.backend), options.workspace)});
+             Workspace(backend_by_name(options.backend), options.workspace),
+             std::make_unique<LoraShelf>(options.lora_folders)});
   // Computed now because they are needed after a file has failed.
   check_stop(stop);
   models->fingerprints = fingerprints_of(DiffusersFolder(paths), models->opened);
@@ -309,14 +315,18 @@ double Pipeline::native_guidance() const { return models_->opened.guidance; }
 Precision Pipeline::precision() const { return models_->precision; }
 
 std::vector<Warning> Pipeline::warnings(const Request& request, const std::stop_token& stop) const {
-  return find_warnings(models_->opened, request, stop);
+  const auto loras = models_->loras->get(models_->opened, request.loras, false);
+  return find_warnings(models_->opened, request, loras.get(), stop);
 }
 
 const Workspace& Pipeline::workspace() const { return models_->workspace; }
 
 PlannedPicture Pipeline::plan(const PlanQuestion& question,
                               const std::function<void()>& check) const {
-  return plan_picture(models_->opened, models_->dtype(), models_->workspace, question, check);
+  PlanQuestion whole = question;
+  if (!whole.loras)
+    whole.loras = models_->loras->get(models_->opened, question.request.loras, false);
+  return plan_picture(models_->opened, models_->dtype(), models_->workspace, whole, check);
 }
 
 Image Pipeline::decode(std::span<const float> latent, Size size, std::stop_token stop) {
@@ -329,6 +339,7 @@ Generation Pipeline::start(const Request& request, std::span<const float> embedd
   const Models& models = *models_;
   auto sampler = make_sampler(default_sampler(), models.opened.scheduler, request.steps);
   auto noise = noise_of(*sampler, request);
+  const auto loras = models.loras->get(models.opened, request.loras, true, stop);
   auto state = std::make_unique<Generation::State>(
       Generation::State{.models = models_,
                         .request = request,
@@ -336,7 +347,8 @@ Generation Pipeline::start(const Request& request, std::span<const float> embedd
                         .keypoints = keypoints,
                         .sampler = std::move(sampler),
                         .noise = std::move(noise),
-                        .stages = stages_of(models.opened, request, models.dtype(), {})});
+                        .loras = loras,
+                        .stages = stages_of(models.opened, request, models.dtype(), {}, 0, loras)});
   state->make_conditions(stop);
   const std::span<float> latent =
       state->values.make(value_types(models.opened, request).latent).f32();
@@ -346,18 +358,45 @@ Generation Pipeline::start(const Request& request, std::span<const float> embedd
   return Generation(std::move(state));
 }
 
+namespace {
+
+/// A saved run has the paths of its LoRAs. One that is no longer there is looked up by its name.
+std::vector<std::string> moved_loras(std::vector<std::string> loras) {
+  for (std::string& text : loras) {
+    LoraChoice choice = parse_lora(text);
+    std::error_code ignored;
+    if (std::filesystem::exists(choice.name, ignored)) continue;
+    choice.name = choice.short_name();
+    text = text_of(choice);
+  }
+  return loras;
+}
+
+}  // namespace
+
 Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
   check(run.request);
   const Models& models = *models_;
-  for (const auto& [part, fingerprint] : models.fingerprints) {
-    const auto found = run.fingerprints.find(part);
-    if (found == run.fingerprints.end() || found->second != fingerprint) {
-      fail(ErrorKind::kArgument,
-           "cannot resume the run: {} is not the one it was started with (in {}, {} and {})\n  "
-           "give the same models with --base, --identitynet and --adapter, or start a new run",
-           part, run.models.base.string(), run.models.identitynet.string(),
-           run.models.adapter.string());
-    }
+  const auto is_same = [&run](const auto& known) {
+    const auto found = run.fingerprints.find(known.first);
+    return found != run.fingerprints.end() && found->second == known.second;
+  };
+  for (const auto& known : models.fingerprints) {
+    if (is_same(known)) continue;
+    fail(ErrorKind::kArgument,
+         "cannot resume the run: {} is not the one it was started with (in {}, {} and {})\n  give "
+         "the same models with --base, --identitynet and --adapter, or start a new run",
+         known.first, run.models.base.string(), run.models.identitynet.string(),
+         run.models.adapter.string());
+  }
+  const auto loras = models.loras->get(models.opened, moved_loras(run.request.loras), true, stop);
+  for (const auto& known : loras ? loras->fingerprints : Fingerprints()) {
+    if (is_same(known)) continue;
+    fail(ErrorKind::kArgument,
+         "cannot resume the run: {} is not the one it was started with\n  put that file back where "
+         "it "
+         "was, or start a new run",
+         known.first);
   }
   const auto same = [](std::string_view what, const auto& was, const auto& is) {
     if (was != is) {
@@ -394,7 +433,8 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
       .keypoints = run.keypoints,
       .sampler = std::move(sampler),
       .noise = std::move(noise),
-      .stages = stages_of(models.opened, run.request, models.dtype(), {}, run.step),
+      .loras = loras,
+      .stages = stages_of(models.opened, run.request, models.dtype(), {}, run.step, loras),
       .step = run.step});
   if (run.step < steps) state->make_conditions(stop);
   const std::span<float> latent =

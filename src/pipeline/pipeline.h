@@ -32,6 +32,8 @@ struct PipelineOptions {
   /// Memory budget, scratch folder and machine facts. With a meter, a run is replanned when
   /// available memory drops below its plan.
   Workspace::Options workspace = {};
+  /// Where LoRAs are looked up by name (lora_folders()).
+  std::vector<std::filesystem::path> lora_folders = {};
 };
 
 /// The precision that `auto` means on this processor. Throws Error(kDevice) for one that it does
@@ -94,14 +96,14 @@ class Pipeline {
   Precision precision() const;
   /// With a budget, includes the process's base memory.
   const Workspace& workspace() const;
-  /// plan_picture() with these models and this workspace.
+  /// plan_picture() with these models, this workspace and the request's LoRAs.
   PlannedPicture plan(const PlanQuestion& question, const std::function<void()>& check = {}) const;
   /// find_warnings() for this pipeline's models.
   std::vector<Warning> warnings(const Request& request, const std::stop_token& stop = {}) const;
 
   /// Encodes the prompts and the face, and makes the initial noise. `embedding`: the recogniser's
   /// 512 numbers, not normalised; `keypoints`: in pixels of the new picture. Throws what
-  /// check(request) throws, and Error(kCancelled).
+  /// check(request), open_loras() and prepare() throw, and Error(kCancelled).
   Generation start(const Request& request, std::span<const float> embedding,
                    const Keypoints& keypoints, std::stop_token stop = {});
   /// Resumes a run; the result has the same bits as without the stop. Throws Error(kArgument),

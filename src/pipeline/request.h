@@ -8,7 +8,9 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "pipeline/lora_choice.h"
 #include "pipeline/parameter.h"
 
 namespace semblance {
@@ -44,8 +46,9 @@ struct Request {
   double identity_start = 0;  // fractions of the steps; IdentityNet is off outside
   double identity_end = 1;
   std::optional<std::uint64_t> seed = {};
-  bool vae_tiling = false;  // decode in blended tiles, as diffusers' enable_vae_tiling
-  int clip_skip = 0;        // text encoder layers to skip, as diffusers' clip_skip
+  std::vector<std::string> loras = {};  // pipeline/lora_choice.h; several add up
+  bool vae_tiling = false;              // decode in blended tiles, as diffusers' enable_vae_tiling
+  int clip_skip = 0;                    // text encoder layers to skip, as diffusers' clip_skip
 
   // Used if the request leaves them open. Front ends use the model's guidance
   // (Pipeline::native_guidance()) and a random seed instead.
@@ -131,6 +134,23 @@ inline constexpr Parameter kSeed{
     .page = kOwnField,
     .png = "Seed",
     .png_always = true,
+};
+inline constexpr Parameter kLoras{
+    .name = "loras",
+    .short_name = "lora",
+    .title = {"LoRAs", "LoRAs"},
+    .help = {"A LoRA (also LoHa, LoKr, DoRA) that changes the model's style or adds a subject, as "
+             "FILE|NAME[:WEIGHT[:TEXT_WEIGHT]]. The weight is 1 unless given and may be negative; "
+             "the second is that of the text encoders, the first unless given. A name is looked "
+             "up in the LoRA folder. Several add up.",
+             "Una LoRA (también LoHa, LoKr, DoRA) que cambia el estilo del modelo o añade un "
+             "motivo, como FILE|NAME[:WEIGHT[:TEXT_WEIGHT]]. El peso es 1 si no se indica y puede "
+             "ser negativo; el segundo es el de los codificadores de texto y, si no se indica, "
+             "igual al primero. Un nombre se busca en la carpeta de LoRA. Varias se suman."},
+    .most = 16,
+    .text_problem = lora_problem,
+    .absent = {"none", "ninguna"},
+    .placeholder = "LORA",
 };
 inline constexpr Parameter kWidth{
     .name = "width",
@@ -272,6 +292,7 @@ constexpr void each_parameter(F&& f, S&... s) {
   f(rows::kSteps, s.steps...);
   f(rows::kGuidance, s.guidance...);
   f(rows::kSeed, s.seed...);
+  f(rows::kLoras, s.loras...);
   f(rows::kWidth, s.width...);
   f(rows::kHeight, s.height...);
   f(rows::kIdentityStrength, s.identity_strength...);

@@ -44,6 +44,7 @@ void take_program(StagePlan& stage, const Program& program, const Rates& rates) 
   const Plan& plan = program.plan;
   std::uint64_t loaded = 0;  // before the first run, of resident weights
   std::uint64_t packed = 0;
+  double added = 0;
   std::uint64_t last_place = ~std::uint64_t{0};
   std::vector<bool> seen;
   for (const WeightUse& use : plan.weights) {
@@ -52,6 +53,7 @@ void take_program(StagePlan& stage, const Program& program, const Rates& rates) 
     last_place = use.packed.offset;
     loaded += use.needs.raw_bytes;
     packed += use.needs.packed_bytes;
+    added += use.needs.added_operations;
   }
   for (const Place& scratch : plan.scratch)
     stage.kernel_scratch_bytes = std::max(stage.kernel_scratch_bytes, scratch.bytes);
@@ -62,7 +64,7 @@ void take_program(StagePlan& stage, const Program& program, const Rates& rates) 
   stage.run_seconds = program.seconds;
   stage.wait_seconds = program.wait_seconds;
   stage.seconds = stage.runs * program.seconds + static_cast<double>(loaded) / rates.read +
-                  static_cast<double>(packed) / rates.pack;
+                  static_cast<double>(packed) / rates.pack + added / rates.add;
   if (program.wait_seconds > 0.1 * program.seconds) {
     const double reading = static_cast<double>(stage.streamed_bytes) / rates.read;
     const double moving = static_cast<double>(moved_through_file(program)) /
@@ -108,7 +110,7 @@ class RequestPlanner::PlannedStage {
     beside_bytes_ = base_bytes_ + stage.beside.kept_bytes + stage.beside.added_bytes;
     before_bytes_ = base_bytes_ + stage.beside.kept_bytes + before_run(stage);
     if (!stage.graph) return;
-    kernels_.emplace(workspace.backend(), *stage.weights, options_.seconds, check);
+    kernels_.emplace(workspace.backend(), stage.view(), options_.seconds, check);
     graph_ = stage.graph();
     fitter_.emplace(
         graph_, [this](const Graph& g, const Node& node) { return kernels_->of(g, node); },
@@ -299,7 +301,8 @@ class LargestPicture {
     Request other = question_.request;
     other.width = size_of(steps).w;
     other.height = size_of(steps).h;
-    std::vector<Stage> stages = stages_of(models_, other, dtype_, question_.format);
+    std::vector<Stage> stages =
+        stages_of(models_, other, dtype_, question_.format, 0, question_.loras);
     std::erase_if(stages,
                   [](const Stage& stage) { return weight_of(stage) == kLight && stage.graph; });
     return stages;
@@ -326,8 +329,8 @@ class LargestPicture {
 PlannedPicture plan_picture(const OpenedModels& models, DType dtype, const Workspace& workspace,
                             const PlanQuestion& question, const std::function<void()>& check) {
   std::vector<Stage> stages = question.before;
-  for (Stage& stage :
-       stages_of(models, question.request, dtype, question.format, question.first_step))
+  for (Stage& stage : stages_of(models, question.request, dtype, question.format,
+                                question.first_step, question.loras))
     stages.push_back(std::move(stage));
   RequestPlanner planner(stages, workspace, check);
   PlannedPicture answer{.plan = planner.plan()};

@@ -85,6 +85,7 @@ struct PlanQuestion {
   std::optional<ImageFormat> format = {};  // absent if no file is written
   std::vector<Stage> before = {};          // stages that run before: those of photos
   int first_step = 0;
+  std::shared_ptr<const AppliedLoras> loras = {};  // the request's
   Wanted minimum = Wanted::kWhereItDoesNotFit;
   Wanted largest = Wanted::kWhereItDoesNotFit;
   std::optional<StageId> explained = {};

@@ -73,6 +73,9 @@ nlohmann::json json_of(const Request& request) {
         nlohmann::json& place = json[std::string(row.saved_name())];
         if constexpr (kind_of<T>() == ParameterKind::kSeed) {
           place = std::to_string(*value);
+        } else if constexpr (kind_of<T>() == ParameterKind::kList) {
+          place = nlohmann::json::array();
+          for (const std::string& text : *value) place.push_back(encoded(text));
         } else {
           place = *value;
         }
@@ -112,6 +115,9 @@ void read_request(Request& request, const Json& json) {
         if (!json.has(key) && !row.is_required) return;
         if constexpr (kind == ParameterKind::kText) {
           member = json.get_string(key);
+        } else if constexpr (kind == ParameterKind::kList) {
+          for (const std::string& text : json.get_string_list(key))
+            member.push_back(decoded(json, key, text).string());
         } else if constexpr (kind == ParameterKind::kSwitch) {
           member = json.get_bool(key);
         } else if constexpr (kind == ParameterKind::kWhole) {

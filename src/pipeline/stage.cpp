@@ -65,7 +65,7 @@ SessionOptions Stage::options(const Workspace& workspace) const {
 Session Stage::open(const Backend& backend, const SessionOptions& options,
                     std::stop_token stop) const {
   SEMBLANCE_ASSERT(graph && weights != nullptr);
-  return {graph(), backend, *weights, options, std::move(stop)};
+  return {graph(), backend, view(), options, std::move(stop)};
 }
 
 void run_stage(const Stage& stage, const Workspace& workspace, Values& values,

@@ -35,7 +35,8 @@ struct Stage {
   StageId id = StageId::kPhoto;
   std::function<Graph()> graph = {};  // empty if no network runs
   const WeightMap* weights = nullptr;
-  bool keeps_weights = false;  // runs many times in one session
+  std::shared_ptr<const WeightPatches> patches = {};  // of the weights
+  bool keeps_weights = false;                         // runs many times in one session
   int runs = 1;
   std::vector<NamedType> ins = {};   // the values it reads
   std::vector<NamedType> outs = {};  // the values it makes
@@ -47,6 +48,8 @@ struct Stage {
   /// needed.
   std::function<void(Session&, Values&, const std::stop_token&)> run = {};
 
+  /// The weights with their patches.
+  WeightView view() const { return {*weights, patches.get()}; }
   SessionOptions options(const Workspace& workspace) const;
   Session open(const Backend& backend, const SessionOptions& options, std::stop_token stop) const;
 };

@@ -14,8 +14,13 @@ namespace {
 /// Describes the stages of one request.
 class StageMaker {
  public:
-  StageMaker(const OpenedModels& models, const Request& request, DType dtype)
-      : models_(models), request_(request), dtype_(dtype), types_(value_types(models, request)) {}
+  StageMaker(const OpenedModels& models, const Request& request, DType dtype,
+             const std::shared_ptr<const AppliedLoras>& loras)
+      : models_(models),
+        request_(request),
+        dtype_(dtype),
+        loras_(loras),
+        types_(value_types(models, request)) {}
 
   Stage text_encoder(std::size_t encoder) const {
     const bool first = encoder == 0;
@@ -25,6 +30,7 @@ class StageMaker {
                   skip =
                       request_.clip_skip] { return text_encoder_graph(models, encoder, n, skip); },
         .weights = &models_.clip_weights[encoder],
+        .patches = patches(first ? LoraPart::kTextEncoder1 : LoraPart::kTextEncoder2),
         .ins = first ? std::vector{types_.ids[0]} : std::vector{types_.ids[1], types_.text},
         .outs = {first ? types_.text : types_.pooled},
         .run =
@@ -68,6 +74,7 @@ class StageMaker {
         .graph = [&models = models_, request = request_, with_identity,
                   dtype = dtype_] { return step_graph(models, request, with_identity, dtype); },
         .weights = &models_.denoiser_weights,
+        .patches = patches(LoraPart::kUNet),
         .keeps_weights = true,
         .runs = runs,
         .ins = {types_.latent, types_.text, types_.pooled, types_.time_ids, types_.face},
@@ -101,6 +108,10 @@ class StageMaker {
   }
 
  private:
+  std::shared_ptr<const WeightPatches> patches(LoraPart part) const {
+    if (!loras_) return nullptr;
+    return {loras_, &loras_->patches[static_cast<std::size_t>(part)]};
+  }
   Size size() const { return {request_.width, request_.height}; }
   std::uint64_t picture_bytes() const {
     return 3 * static_cast<std::uint64_t>(request_.width) *
@@ -110,6 +121,7 @@ class StageMaker {
   const OpenedModels& models_;
   const Request& request_;
   DType dtype_;
+  const std::shared_ptr<const AppliedLoras>& loras_;
   ValueTypes types_;
 };
 
@@ -122,8 +134,9 @@ Stage decoder_stage(const OpenedModels& models, Size size, DType dtype) {
 }
 
 std::vector<Stage> stages_of(const OpenedModels& models, const Request& request, DType dtype,
-                             std::optional<ImageFormat> format, int first_step) {
-  const StageMaker make(models, request, dtype);
+                             std::optional<ImageFormat> format, int first_step,
+                             const std::shared_ptr<const AppliedLoras>& loras) {
+  const StageMaker make(models, request, dtype, loras);
   std::vector<Stage> stages{make.text_encoder(0), make.text_encoder(1), make.resampler()};
   const int steps = make_sampler(default_sampler(), models.scheduler, request.steps)->evaluations();
   int with_identity = 0;
@@ -138,6 +151,9 @@ std::vector<Stage> stages_of(const OpenedModels& models, const Request& request,
   stages.push_back(make.decoder());
   if (format) stages.push_back(make.picture(*format));
   add_values(stages);
+  if (loras) {
+    for (Stage& stage : stages) stage.beside.kept_bytes += loras->held_bytes;
+  }
   return stages;
 }
 

@@ -20,16 +20,18 @@
 #include <vector>
 
 #include "image/decode.h"
+#include "pipeline/loras.h"
 #include "pipeline/opened_models.h"
 #include "pipeline/stage.h"
 
 namespace semblance {
 
 /// All stages from the prompt to the file. `format`: the picture's, absent if no file is written;
-/// `first_step`: above 0 when resuming. `models` must outlive the stages. Throws what
-/// check_tiling() and a sampler's make() throw.
+/// `first_step`: above 0 when resuming; `loras`: the request's, nullptr for none. `models` must
+/// outlive the stages. Throws what check_tiling() and a sampler's make() throw.
 std::vector<Stage> stages_of(const OpenedModels& models, const Request& request, DType dtype,
-                             std::optional<ImageFormat> format, int first_step = 0);
+                             std::optional<ImageFormat> format, int first_step = 0,
+                             const std::shared_ptr<const AppliedLoras>& loras = {});
 
 /// The decoder for a picture or tile of `size`.
 Stage decoder_stage(const OpenedModels& models, Size size, DType dtype);

@@ -1,15 +1,20 @@
 #include "pipeline/warnings.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 
+#include "pipeline/loras.h"
 #include "pipeline/opened_models.h"
 #include "text/prompt.h"
+#include "weights/names.h"
 
 namespace semblance {
 namespace {
 
-constexpr std::array<std::string_view, 3> kCodes{"prompt_weights", "prompt_cut", "sampler"};
+constexpr std::array<std::string_view, 4> kCodes{"prompt_weights", "prompt_cut", "sampler",
+                                                 "lora_layers"};
 
 /// Cuts to at most kMostDetailBytes, between two characters.
 std::string shortened(std::string text) {
@@ -40,6 +45,8 @@ std::string text_of(const Warning& warning, Language language, const PromptNames
       return text_in(language, Message::kPromptCut, prompt, warning.tokens, warning.detail);
     case Warning::Kind::kSampler:
       return text_in(language, Message::kOtherSampler, warning.detail);
+    case Warning::Kind::kLoraLayers:
+      return text_in(language, Message::kLoraLayers, warning.tokens, warning.detail);
   }
   return {};
 }
@@ -51,7 +58,7 @@ std::vector<std::string> texts_of(const std::vector<Warning>& warnings, Language
 }
 
 std::vector<Warning> find_warnings(const OpenedModels& models, const Request& request,
-                                   const std::stop_token& stop) {
+                                   const AppliedLoras* loras, const std::stop_token& stop) {
   const std::string none;
   const std::array<const std::string*, 2> prompts{&request.prompt,
                                                   request.negative ? &*request.negative : &none};
@@ -71,6 +78,14 @@ std::vector<Warning> find_warnings(const OpenedModels& models, const Request& re
   }
   if (find_sampler(models.sampler) != &default_sampler())
     warnings.push_back({.kind = Warning::Kind::kSampler, .detail = shortened(models.sampler)});
+  if (loras != nullptr) {
+    for (const AppliedLoras::Unmatched& lora : loras->unmatched) {
+      warnings.push_back({.kind = Warning::Kind::kLoraLayers,
+                          .tokens = static_cast<int>(lora.layers.size()),
+                          .detail = shortened(fmt::format("{}: {}", printable(lora.name),
+                                                          fmt::join(lora.layers, ", ")))});
+    }
+  }
   return warnings;
 }
 

@@ -16,6 +16,7 @@
 
 namespace semblance {
 
+struct AppliedLoras;
 struct OpenedModels;
 
 struct Warning {
@@ -23,12 +24,13 @@ struct Warning {
     kPromptWeights,  // "(snow:1.3)" is read as plain text
     kPromptCut,      // the prompt is longer than what the model reads
     kSampler,        // the model names a sampler other than Euler
+    kLoraLayers,     // a LoRA has layers that the model does not have
   };
   Kind kind = Kind::kPromptWeights;
   bool in_negative = false;  // whether it is about the negative prompt
-  int tokens = 0;            // for kPromptCut: tokens the model reads
-  /// Start of the cut-off part of the prompt, or the class of the model's sampler; at most
-  /// kMostDetailBytes of UTF-8.
+  int tokens = 0;            // for kPromptCut: tokens the model reads; kLoraLayers: layers
+  /// Start of the cut-off part of the prompt, the class of the model's sampler, or the LoRA and
+  /// some of its layers; at most kMostDetailBytes of UTF-8.
   std::string detail = {};
   bool operator==(const Warning&) const = default;
 
@@ -41,7 +43,7 @@ struct PromptNames {
   std::string_view negative = "negative_prompt";
 };
 
-/// "prompt_weights", "prompt_cut" or "sampler": for JSON.
+/// "prompt_weights", "prompt_cut", "sampler" or "lora_layers": for JSON.
 std::string_view code_of(Warning::Kind kind);
 std::optional<Warning::Kind> warning_kind(std::string_view code);
 
@@ -50,9 +52,10 @@ std::string text_of(const Warning& warning, Language language, const PromptNames
 
 std::vector<std::string> texts_of(const std::vector<Warning>& warnings, Language language);
 
-/// Sorted by Kind, the prompt's before the negative prompt's. Throws Error(kArgument) for a prompt
+/// Sorted by Kind, the prompt's before the negative prompt's. `loras`: the request's, nullptr for
+/// none. Throws Error(kArgument) for a prompt
 /// that is not UTF-8, and Error(kCancelled) after `stop`.
 std::vector<Warning> find_warnings(const OpenedModels& models, const Request& request,
-                                   const std::stop_token& stop = {});
+                                   const AppliedLoras* loras, const std::stop_token& stop = {});
 
 }  // namespace semblance

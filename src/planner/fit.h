@@ -7,10 +7,11 @@
 
 namespace semblance {
 
-/// The machine's transfer rates, in bytes per second.
+/// The machine's transfer rates, in bytes per second unless stated otherwise.
 struct Rates {
   double read = 1e9;        // weights from their files
   double pack = 4e9;        // packed bytes, from the file's bytes
+  double add = 100e9;       // operations per second of what is added to weights
   double file_write = 1e9;  // the scratch file
   double file_read = 1e9;
 };

@@ -33,9 +33,10 @@ struct Place {
 /// What a kernel needs for a source that is a weight.
 struct WeightNeeds {
   std::uint64_t packed_bytes = 0;   // 0: not a weight, or one that the runtime reads itself
-  std::uint64_t raw_bytes = 0;      // size in the file
+  std::uint64_t raw_bytes = 0;      // size in the files, that of added factors included
   std::uint64_t layout = 0;         // equal if two kernels pack the same rows in the same way
   std::uint64_t staging_bytes = 0;  // needed during packing
+  double added_operations = 0;      // to compute what is added to it, before each packing
 };
 
 /// What a node's kernel needs. The planner knows nothing else about kernels.

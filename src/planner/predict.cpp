@@ -47,7 +47,8 @@ class Player {
     }
     reader_ += static_cast<double>(use.needs.raw_bytes) / rates_.read;
     wait(reader_);
-    now_ += static_cast<double>(use.needs.packed_bytes) / rates_.pack;
+    now_ += static_cast<double>(use.needs.packed_bytes) / rates_.pack +
+            use.needs.added_operations / rates_.add;
     held_.push_back({use.needs.raw_bytes, now_});
     held_bytes_ += use.needs.raw_bytes;
   }

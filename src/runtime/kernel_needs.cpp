@@ -84,9 +84,16 @@ NodeNeeds KernelNeeds::of(const Graph& graph, const Node& node) {
     if (info.kind != ValueKind::kWeight) continue;
     const StoredTensor* stored = weights_.find(info.name);
     const DType dtype = stored != nullptr ? stored->dtype : DType::kF16;
+    WeightNeeds& need = needs.src[i];
     const auto elements = static_cast<std::uint64_t>(info.type.shape.elements());
-    needs.src[i].raw_bytes =
+    need.raw_bytes =
         is_in_blocks(dtype) ? stored_bytes(*stored, info.rows) : elements * size_of(dtype);
+    const std::span<const WeightPatch> patches = weights_.patches_of(info.name);
+    if (patches.empty()) continue;
+    const RowPatcher::Needs added = RowPatcher::needs(patches, info.type.shape, {});
+    need.raw_bytes += added.factor_bytes;
+    need.staging_bytes += patch_staging_bytes(added);
+    need.added_operations = added.operations;
   }
   return needs;
 }

@@ -8,7 +8,7 @@
 
 #include "planner/plan.h"
 #include "runtime/backend.h"
-#include "weights/weight_map.h"
+#include "weights/weight_patch.h"
 
 namespace semblance {
 
@@ -19,10 +19,10 @@ using SecondsOf = std::function<double(const NodeView&, const KernelEntry&)>;
 /// more kernels than run. Not thread-safe.
 class KernelNeeds {
  public:
-  /// All must outlive this. Weights missing from `weights` are assumed to be fp16, so that plans
-  /// can be made before the files exist. An empty `seconds` means a rough guess. `check` is called
-  /// before each answer; it can throw to cancel planning.
-  KernelNeeds(const Backend& backend, const WeightMap& weights, const SecondsOf& seconds,
+  /// All, and what `weights` shows, must outlive this. Weights missing from `weights` are assumed
+  /// to be fp16, so that plans can be made before the files exist. An empty `seconds` means a rough
+  /// guess. `check` is called before each answer; it can throw to cancel planning.
+  KernelNeeds(const Backend& backend, const WeightView& weights, const SecondsOf& seconds,
               std::function<void()> check = {})
       : backend_(backend), weights_(weights), seconds_(seconds), check_(std::move(check)) {}
 
@@ -41,7 +41,7 @@ class KernelNeeds {
   Known ask(const Graph& graph, const Node& node) const;
 
   const Backend& backend_;
-  const WeightMap& weights_;
+  const WeightView weights_;
   const SecondsOf& seconds_;
   std::function<void()> check_;
   std::unordered_map<std::string, Known> known_;  // by kind of kernel

@@ -31,7 +31,7 @@ Program plan_session(const Graph& graph, KernelNeeds& kernels, const SessionOpti
 
 namespace {
 
-Program planned(const Graph& graph, const Backend& backend, const WeightMap& weights,
+Program planned(const Graph& graph, const Backend& backend, const WeightView& weights,
                 const SessionOptions& options, const std::stop_token& stop) {
   KernelNeeds needs(backend, weights, options.seconds, stop_check(stop));
   Program program = plan_session(graph, needs, options);
@@ -61,12 +61,12 @@ struct Session::State {
   std::vector<View<std::byte>> written;     // inputs written since the last run
   std::vector<View<const std::byte>> read;  // outputs read since the last run
 
-  State(const Graph& graph, const Backend& backend, const WeightMap& weight_map,
+  State(const Graph& graph, const Backend& backend, const WeightView& weight_map,
         const SessionOptions& options, const std::stop_token& stop);
 
   const Graph& graph() const { return program.graph; }
   const Plan& plan() const { return program.plan; }
-  void find_tables(const WeightMap& weight_map);
+  void find_tables(const WeightView& weight_map);
   void compile(const std::stop_token& stop);
   void take_memory(const Backend& backend, const SessionOptions& options);
   std::span<std::byte> write(ValueId input);
@@ -76,7 +76,7 @@ struct Session::State {
   void read_rows(const Node& node, TableRows& table);
 };
 
-Session::State::State(const Graph& graph, const Backend& backend, const WeightMap& weight_map,
+Session::State::State(const Graph& graph, const Backend& backend, const WeightView& weight_map,
                       const SessionOptions& options, const std::stop_token& stop)
     : program(planned(graph, backend, weight_map, options, stop)),
       trace(options.trace),
@@ -92,7 +92,7 @@ Session::State::State(const Graph& graph, const Backend& backend, const WeightMa
   take_memory(backend, options);
 }
 
-void Session::State::find_tables(const WeightMap& weight_map) {
+void Session::State::find_tables(const WeightView& weight_map) {
   for (std::size_t n = 0; n < steps.size(); ++n) {
     if (steps[n].kind != Step::Kind::kRows) continue;
     const ValueId table = graph().nodes()[n].src[1];
@@ -188,7 +188,7 @@ void Session::State::run(const std::stop_token& stop) {
   weights.finish();
 }
 
-Session::Session(Graph graph, const Backend& backend, const WeightMap& weights,
+Session::Session(Graph graph, const Backend& backend, const WeightView& weights,
                  const SessionOptions& options, std::stop_token stop)
     : state_(std::make_unique<State>(graph, backend, weights, options, stop)) {}
 

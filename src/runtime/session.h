@@ -23,7 +23,7 @@
 #include "runtime/backend.h"
 #include "runtime/kernel_needs.h"
 #include "runtime/run_times.h"
-#include "weights/weight_map.h"
+#include "weights/weight_patch.h"
 
 namespace semblance {
 
@@ -68,7 +68,7 @@ class Session {
   /// weight of the graph must be in `weights` with its shape; throws Error(kMissing) or
   /// Error(kShape) otherwise (an audit beforehand gives better messages). Throws Error(kDevice) for
   /// an op without a kernel, Error(kMemory), Error(kCancelled).
-  Session(Graph graph, const Backend& backend, const WeightMap& weights,
+  Session(Graph graph, const Backend& backend, const WeightView& weights,
           const SessionOptions& options = {}, std::stop_token stop = {});
   ~Session();
   Session(Session&&) noexcept;

@@ -77,7 +77,8 @@ class OnceFailingScratch final : public Scratch {
 /// Counts down to a failure; initially there is none.
 std::shared_ptr<std::atomic<int>> countdown() { return std::make_shared<std::atomic<int>>(-1); }
 
-/// A random graph, its weights in one file each, and its inputs' values.
+/// A random graph, its weights in one file each, what is added to every second one, and its inputs'
+/// values.
 class Subject {
  public:
   Subject(unsigned seed, const Backend& backend, const testing::RandomSizes& sizes)
@@ -91,11 +92,14 @@ class Subject {
       if (value.type.shape.rank() == 1)
         for (float& number : values) number = std::abs(number) + 0.1F;
       from_f32(values, value.type.dtype, bytes);
+      if (weights_.size() % 2 == 0 && value.type.shape.rank() > 1)
+        patch(value.name, value.type.shape);
       weights_.add(value.name, {value.type.dtype, value.type.shape,
                                 std::make_shared<OnceFailingFile>(
                                     memory_file(value.name, std::move(bytes)), good_reads_),
                                 0});
     }
+    EXPECT_FALSE(patches_.empty());
   }
 
   const Graph& graph() const { return graph_; }
@@ -115,13 +119,13 @@ class Subject {
   }
   std::uint64_t least() const {
     const SecondsOf seconds;
-    KernelNeeds kernels(backend_, weights_, seconds);
+    KernelNeeds kernels(backend_, view(), seconds);
     return least_memory(
         graph_, [&](const Graph& g, const Node& node) { return kernels.of(g, node); },
         options(0, false).fit);
   }
   Session session(const SessionOptions& options) const {
-    Session session(graph_, backend_, weights_, options);
+    Session session(graph_, backend_, view(), options);
     unsigned seed = 77;
     for (const ValueInfo& value : graph_.values()) {
       if (value.kind != ValueKind::kInput) continue;
@@ -152,9 +156,30 @@ class Subject {
   }
 
  private:
+  WeightView view() const { return {weights_, &patches_}; }
+  StoredTensor factor(const Shape& shape) {
+    std::vector<std::byte> bytes(at(shape.elements()) * 2);
+    from_f32(noise(shape.elements(), static_cast<unsigned>(shape.elements()), 0.2F), DType::kF16,
+             bytes);
+    return {DType::kF16, shape,
+            std::make_shared<OnceFailingFile>(memory_file("factor", std::move(bytes)), good_reads_),
+            0};
+  }
+  void patch(const std::string& name, const Shape& shape) {
+    constexpr std::int64_t kRank = 3;
+    const std::int64_t columns = shape.elements_from(1);
+    patches_[name].push_back(
+        {.scale = 0.5F,
+         .first = {.tensors = {factor({shape[0], kRank}), factor({kRank, columns})},
+                   .rows = shape[0],
+                   .columns = columns,
+                   .rank = kRank}});
+  }
+
   const Backend& backend_;
   Graph graph_;
   WeightMap weights_;
+  WeightPatches patches_;
   std::shared_ptr<std::atomic<int>> good_reads_ = countdown();
   std::shared_ptr<std::atomic<int>> good_calls_ = countdown();
 };

@@ -112,6 +112,40 @@ TEST(Session, AllocatesNothingInARun) {
   }
 }
 
+/// A session with a patch computes what one with the merged weight does.
+TEST(Session, AddsPatchesToWeights) {
+  const TwoLayers layers;
+  TwoLayers merged;
+  WeightPatches patches;
+  std::vector<float> up(200 * 2), down(2 * 64);
+  for (std::size_t i = 0; i < up.size(); ++i) up[i] = static_cast<float>(i % 5) / 8;
+  for (std::size_t i = 0; i < down.size(); ++i) down[i] = static_cast<float>(i % 7) / 8;
+  patches["first.weight"].push_back(
+      {.scale = -0.5F,
+       .first = {.tensors = {{DType::kF32, Shape{200, 2}, memory_file("up", bytes_of(up)), 0},
+                             {DType::kF32, Shape{2, 64}, memory_file("down", bytes_of(down)), 0}},
+                 .rows = 200,
+                 .columns = 64,
+                 .rank = 2}});
+  const StoredTensor& first = *layers.weights().find("first.weight");
+  std::vector<float> weight(200 * 64);
+  read_rows(first, 0, 200, {}, weight);
+  for (std::size_t i = 0; i < weight.size(); ++i) {
+    for (std::size_t k = 0; k < 2; ++k)
+      weight[i] -= 0.5F * up[i / 64 * 2 + k] * down[k * 64 + i % 64];
+  }
+  merged.replace("first.weight",
+                 {DType::kF32, first.shape, memory_file("merged", bytes_of(weight)), 0});
+  const std::vector<float> want = merged.run(cpu_backend(), 0);
+  EXPECT_NE(layers.run(cpu_backend(), 0), want);
+  for (const bool keeps : {false, true}) {
+    Session session(layers.graph(), cpu_backend(), {layers.weights(), &patches}, keeping(keeps));
+    session.set_input("x", TwoLayers::input());
+    session.run();
+    testing::expect_close(session.output_f32("y"), want);
+  }
+}
+
 TEST(Session, ReportsMissingAndMisshapenWeights) {
   TwoLayers layers;
   layers.replace("second.weight", {});

@@ -20,7 +20,7 @@ constexpr double kCached = 0.98;
 }  // namespace
 
 WeightFeed::WeightFeed(const Program& program, const std::vector<Step>& steps,
-                       const WeightMap& weights)
+                       const WeightView& weights)
     : program_(program), uses_(program.plan.weights.size()) {
   for (const NodeWeight& used : program.plan.node_weights) {
     Use& use = uses_[at(used.use)];
@@ -71,11 +71,18 @@ bool WeightFeed::cache_would_hold_all() const {
 /// threads to read at once.
 bool WeightFeed::is_cached() const {
   std::set<const File*> files;
-  for (std::size_t use : order_) files.insert(uses_[use].stored.tensor.file.get());
+  for (std::size_t use : order_) {
+    const WeightRows& stored = uses_[use].stored;
+    files.insert(stored.tensor.file.get());
+    if (!stored.patcher) continue;
+    for (const RowPatcher::Piece& piece : stored.patcher->pieces()) files.insert(piece.file.get());
+  }
   if (cached_share(files) < kCached) return false;
   return std::all_of(order_.begin(), order_.end(), [&](std::size_t i) {
     const Use& use = uses_[i];
-    return raw_staging_bytes(*use.kernel, use.src, value(i).type.shape, use.stored.tensor.dtype) <=
+    const std::uint64_t factors = use.stored.patcher ? use.stored.patcher->factor_bytes() : 0;
+    return raw_staging_bytes(*use.kernel, use.src, value(i).type.shape, use.stored.tensor.dtype) +
+               factors <=
            ring_.size();
   });
 }
@@ -106,6 +113,10 @@ void WeightFeed::choose_stream() {
                               .pieces = {}};
     for (const FilePiece& piece : stored.pieces())
       chunk.pieces.push_back({stored.tensor.file, piece.offset, piece.bytes});
+    if (stored.patcher) {
+      for (const RowPatcher::Piece& piece : stored.patcher->pieces())
+        chunk.pieces.push_back({piece.file, piece.offset, piece.bytes});
+    }
     chunks.push_back(std::move(chunk));
   }
   WeightStream::Options options;

@@ -21,8 +21,9 @@ namespace semblance {
 
 class WeightFeed {
  public:
-  /// The program and the steps must outlive this. Throws as find_weight() does.
-  WeightFeed(const Program& program, const std::vector<Step>& steps, const WeightMap& weights);
+  /// The program, the steps and what `weights` shows must outlive this. Throws as find_weight()
+  /// does.
+  WeightFeed(const Program& program, const std::vector<Step>& steps, const WeightView& weights);
 
   /// Allocates the plan's ring and staging, and loads to this executor from now on. The executor
   /// must outlive this. Call before the first run.

@@ -42,10 +42,38 @@ bool is_aligned(DType dtype, std::span<const std::byte> raw) {
 }
 
 /// Whether the kernel packs the file's bytes without conversion.
-bool can_pack(const PackedWeight& target, const StoredTensor& stored) {
-  if (is_in_blocks(stored.dtype) || stored.scale != 1.0F) return false;
+bool can_pack(const PackedWeight& target, const WeightRows& weight) {
+  const StoredTensor& stored = weight.tensor;
+  if (weight.patcher || is_in_blocks(stored.dtype) || stored.scale != 1.0F) return false;
   return stored.dtype == DType::kF32 || target.kernel.packs_raw(target.src, stored.dtype);
 }
+
+/// Adds a weight's patches to slices of its rows; does nothing if it has none. The end of the
+/// target's staging is its own.
+class Patching {
+ public:
+  Patching(const PackedWeight& target, const WeightRows& weight, std::span<const std::byte> factors)
+      : patcher_(weight.patcher.get()), factors_(factors) {
+    if (patcher_ == nullptr) return;
+    const std::uint64_t slices = staging_bytes(target.kernel, target.src, target.shape);
+    const std::uint64_t scratch = RowPatcher::kScratchBytes * at(threads());
+    SEMBLANCE_ASSERT(target.staging.size() >= slices + scratch + patcher_->shared_bytes());
+    scratch_ = target.staging.subspan(slices, scratch);
+    shared_ = target.staging.subspan(slices + scratch, patcher_->shared_bytes());
+    patcher_->expand(factors_, shared_, scratch_);
+  }
+  void apply(std::int64_t first, std::int64_t count, std::span<float> rows, int worker) const {
+    if (patcher_ == nullptr) return;
+    patcher_->apply(
+        first, count, factors_, shared_,
+        scratch_.subspan(at(worker) * RowPatcher::kScratchBytes, RowPatcher::kScratchBytes), rows);
+  }
+
+ private:
+  const RowPatcher* patcher_;
+  std::span<const std::byte> factors_;
+  std::span<std::byte> scratch_, shared_;
+};
 
 /// Packs slice by slice. `values` returns the PackRows of some rows, in `place` or elsewhere; what
 /// it throws is rethrown.
@@ -88,18 +116,29 @@ std::uint64_t raw_staging_bytes(const Kernel& kernel, int src, const Shape& shap
   return bytes_of_slice(kernel, src, rows_of(shape), file_dtype) * at(threads());
 }
 
+std::uint64_t patch_staging_bytes(const RowPatcher::Needs& needs) {
+  return needs.factor_bytes == 0 ? 0
+                                 : needs.shared_bytes + RowPatcher::kScratchBytes * at(threads());
+}
+
 void pack(const PackedWeight& target, const WeightRows& weight, std::span<const std::byte> raw) {
   const DType dtype = weight.tensor.dtype;
-  SEMBLANCE_ASSERT(raw.size() == weight.bytes());
-  const bool as_is = can_pack(target, weight.tensor);
+  const std::uint64_t stored_bytes = weight.bytes();
+  SEMBLANCE_ASSERT(raw.size() ==
+                   stored_bytes + (weight.patcher ? weight.patcher->factor_bytes() : 0));
+  const std::span<const std::byte> stored = raw.first(stored_bytes);
+  const bool as_is = can_pack(target, weight);
   const std::uint64_t row_bytes = as_is ? weight.tensor.row_bytes() : 0;
-  pack_slices(target,
-              [&](std::int64_t first, std::int64_t count, std::span<float> place, int) -> PackRows {
-                const auto bytes = raw.subspan(at(first) * row_bytes, at(count) * row_bytes);
-                if (as_is && is_aligned(dtype, bytes)) return {first, count, dtype, bytes};
-                weight.convert(first, count, raw, place);
-                return PackRows::of(first, count, place);
-              });
+  const Patching patching(target, weight, raw.subspan(stored_bytes));
+  pack_slices(
+      target,
+      [&](std::int64_t first, std::int64_t count, std::span<float> place, int worker) -> PackRows {
+        const auto bytes = stored.subspan(at(first) * row_bytes, at(count) * row_bytes);
+        if (as_is && is_aligned(dtype, bytes)) return {first, count, dtype, bytes};
+        weight.convert(first, count, stored, place);
+        patching.apply(first, count, place, worker);
+        return PackRows::of(first, count, place);
+      });
 }
 
 void read_and_pack(const PackedWeight& target, const WeightRows& weight,
@@ -107,8 +146,13 @@ void read_and_pack(const PackedWeight& target, const WeightRows& weight,
   const DType dtype = weight.tensor.dtype;
   const std::uint64_t per_thread =
       bytes_of_slice(target.kernel, target.src, rows_of(target.shape), dtype);
-  SEMBLANCE_ASSERT(raw_staging.size() >= per_thread * at(threads()));
-  const bool raw = dtype != DType::kF32 && can_pack(target, weight.tensor);
+  const std::uint64_t slices = per_thread * at(threads());
+  const std::uint64_t factor_bytes = weight.patcher ? weight.patcher->factor_bytes() : 0;
+  SEMBLANCE_ASSERT(raw_staging.size() >= slices + factor_bytes);
+  const bool raw = dtype != DType::kF32 && can_pack(target, weight);
+  const std::span<std::byte> factors = raw_staging.subspan(slices, factor_bytes);
+  if (weight.patcher) weight.patcher->read_factors(factors);
+  const Patching patching(target, weight, factors);
   pack_slices(
       target,
       [&](std::int64_t first, std::int64_t count, std::span<float> place, int worker) -> PackRows {
@@ -119,6 +163,7 @@ void read_and_pack(const PackedWeight& target, const WeightRows& weight,
           return {first, count, dtype, bytes};
         }
         weight.read(first, count, staging, place);
+        patching.apply(first, count, place, worker);
         return PackRows::of(first, count, place);
       });
 }

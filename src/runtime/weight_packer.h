@@ -1,5 +1,6 @@
 // Packs a weight's bytes, as stored in its file, for a kernel: in slices of rows, on all threads,
-// through a small staging buffer.
+// through a small staging buffer. What is added to the weight (runtime/row_patcher.h) is added to
+// each slice.
 #pragma once
 
 #include <span>
@@ -15,7 +16,11 @@ std::uint64_t staging_bytes(const Kernel& kernel, int src, const Shape& shape);
 std::uint64_t raw_staging_bytes(const Kernel& kernel, int src, const Shape& shape,
                                 DType file_dtype);
 
-/// Where a weight goes: source `src` of a kernel, into `packed`. `staging` has staging_bytes().
+/// Further staging bytes needed to add patches.
+std::uint64_t patch_staging_bytes(const RowPatcher::Needs& needs);
+
+/// Where a weight goes: source `src` of a kernel, into `packed`. `staging` has staging_bytes(), and
+/// patch_staging_bytes() for a weight with patches.
 struct PackedWeight {
   const Kernel& kernel;
   int src;
@@ -24,12 +29,13 @@ struct PackedWeight {
   std::span<std::byte> packed;
 };
 
-/// Packs `raw`: the bytes of the weight's pieces(). Allocates nothing.
+/// Packs `raw`: the bytes of the weight's pieces(), then those of its patcher's factors. Allocates
+/// nothing.
 void pack(const PackedWeight& target, const WeightRows& weight, std::span<const std::byte> raw);
 
 /// The same, reading from the file. For files in the page cache, where a thread that reads ahead
-/// would only take time from the computation. `raw_staging`: at least raw_staging_bytes(). Throws
-/// what reading throws.
+/// would only take time from the computation. `raw_staging`: at least raw_staging_bytes(), and the
+/// bytes of the patcher's factors. Throws what reading throws.
 void read_and_pack(const PackedWeight& target, const WeightRows& weight,
                    std::span<std::byte> raw_staging);
 

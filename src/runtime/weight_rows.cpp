@@ -90,7 +90,20 @@ void WeightRows::convert(std::int64_t first_row, std::int64_t count, std::span<c
   });
 }
 
-WeightRows find_weight(const WeightMap& weights, const ValueInfo& value) {
+namespace {
+
+/// With what is added to it.
+WeightRows patched(const WeightView& weights, const ValueInfo& value, const StoredTensor& tensor) {
+  WeightRows found{tensor, value.rows};
+  const std::span<const WeightPatch> patches = weights.patches_of(value.name);
+  if (!patches.empty())
+    found.patcher = std::make_shared<const RowPatcher>(patches, tensor.shape, value.rows);
+  return found;
+}
+
+}  // namespace
+
+WeightRows find_weight(const WeightView& weights, const ValueInfo& value) {
   const StoredTensor* tensor = weights.find(value.name);
   if (tensor == nullptr)
     fail(ErrorKind::kMissing, "weight {} is not in the model's files", value.name);
@@ -99,7 +112,7 @@ WeightRows find_weight(const WeightMap& weights, const ValueInfo& value) {
       fail(ErrorKind::kShape, "weight {} must be {}, got {} in {}", value.name,
            to_string(value.type.shape), to_string(tensor->shape), tensor->file->name());
     }
-    return {*tensor, {}};
+    return patched(weights, value, *tensor);
   }
   const bool fits = tensor->shape.rank() == value.type.shape.rank() && tensor->shape.rank() > 0 &&
                     tensor->shape.with(0, 0) == value.type.shape.with(0, 0);
@@ -112,7 +125,7 @@ WeightRows find_weight(const WeightMap& weights, const ValueInfo& value) {
     fail(ErrorKind::kShape, "weight {} needs rows {} to {}, but has {} rows in {}", value.name,
          range.first, range.first + range.count - 1, tensor->rows(), tensor->file->name());
   }
-  return {*tensor, value.rows};
+  return patched(weights, value, *tensor);
 }
 
 }  // namespace semblance

@@ -1,12 +1,15 @@
-// A graph's weight in its file: a stored tensor, or the concatenation of some ranges of its rows.
+// A graph's weight in its file: a stored tensor, or the concatenation of some ranges of its rows,
+// and what is added to it.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "graph/graph.h"
-#include "weights/weight_map.h"
+#include "runtime/row_patcher.h"
+#include "weights/weight_patch.h"
 
 namespace semblance {
 
@@ -20,6 +23,9 @@ struct FilePiece {
 struct WeightRows {
   StoredTensor tensor;
   std::vector<RowRange> rows;  // of the tensor; empty: all of them
+  /// Changes the rows after they are read; nullptr if they are as stored. Reading knows nothing of
+  /// it: the packer applies it.
+  std::shared_ptr<const RowPatcher> patcher = {};
 
   std::int64_t row_count() const;
   std::uint64_t bytes() const;  // of pieces()
@@ -45,8 +51,9 @@ struct WeightRows {
 /// Bytes of WeightRows{tensor, rows}.
 std::uint64_t stored_bytes(const StoredTensor& tensor, std::span<const RowRange> rows);
 
-/// The stored weight of a graph's value. Throws Error(kMissing) if the files lack it, Error(kShape)
-/// if its shape differs or the tensor lacks some of its rows.
-WeightRows find_weight(const WeightMap& weights, const ValueInfo& value);
+/// The stored weight of a graph's value. What `weights` shows must outlive it. Throws
+/// Error(kMissing) if the files lack it, Error(kShape) if its shape differs or the tensor lacks
+/// some of its rows.
+WeightRows find_weight(const WeightView& weights, const ValueInfo& value);
 
 }  // namespace semblance

@@ -24,6 +24,7 @@ Rates rates_of(const MachineFacts& facts, DType dtype, double cached_share) {
   // Facts count stored bytes (fp16), a plan counts packed bytes.
   const double stored = dtype == DType::kF32 ? 0.5 : 1.0;
   rates.pack = 1 / pack_seconds(facts, 1, dtype) / stored;
+  rates.add = facts.f32.linear;
   rates.file_write = facts.scratch_write;
   rates.file_read = facts.disk_read;
   return rates;

@@ -39,13 +39,18 @@ Engine::Engine(const EngineOptions& options, const std::stop_token& stop)
 std::shared_ptr<Pipeline> Engine::opened(const std::stop_token& stop) {
   const std::lock_guard guard(mutex_);
   if (!pipeline_) {
-    pipeline_ = std::make_shared<Pipeline>(
-        options_.models,
-        PipelineOptions{
-            .precision = options_.precision, .backend = options_.backend, .workspace = workspace_},
-        stop);
+    pipeline_ = std::make_shared<Pipeline>(options_.models,
+                                           PipelineOptions{.precision = options_.precision,
+                                                           .backend = options_.backend,
+                                                           .workspace = workspace_,
+                                                           .lora_folders = options_.lora_folders},
+                                           stop);
   }
   return pipeline_;
+}
+
+void Engine::check_loras(const std::vector<std::string>& loras) const {
+  for (const std::string& lora : loras) find_lora(parse_lora(lora), options_.lora_folders);
 }
 
 Pipeline& Engine::pipeline(const std::stop_token& stop) { return *opened(stop); }

@@ -24,6 +24,7 @@ struct EngineOptions {
   bool demo = false;
   Precision precision = Precision::kAuto;
   std::string backend = "cpu";
+  std::vector<std::filesystem::path> lora_folders = {};
   MemoryRequest memory = {};
   std::filesystem::path scratch = {};
   bool may_spill = true;
@@ -76,6 +77,8 @@ class Engine {
   Mode mode() const { return mode_for(budget_.for_mode_bytes, 0); }
   const ModelFacts& facts() const { return facts_; }
   const EngineOptions& options() const { return options_; }
+  /// Throws as find_lora() does unless there is a file for every LoRA. Thread-safe.
+  void check_loras(const std::vector<std::string>& loras) const;
 
   /// Thread-safe; makes one plan at a time. Without a size the model's native one is used. Throws
   /// what check(request) throws, and Error(kCancelled) once `client_left`.

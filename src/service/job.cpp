@@ -77,10 +77,11 @@ Warning warning_of(const Json& kept) {
 
 json to_json(const Warning& warning) {
   const PromptNames names;
-  const bool of_prompt = warning.kind != Warning::Kind::kSampler;
+  json param = json(warning.in_negative ? names.negative : names.prompt);
+  if (warning.kind == Warning::Kind::kSampler) param = nullptr;
+  if (warning.kind == Warning::Kind::kLoraLayers) param = parameters::kLoras.name;
   return {{"code", code_of(warning.kind)},
-          {"param",
-           of_prompt ? json(warning.in_negative ? names.negative : names.prompt) : json(nullptr)},
+          {"param", std::move(param)},
           {"message", text_of(warning, language())},
           {"detail", warning.detail}};
 }

@@ -37,7 +37,7 @@ HttpError no_job(const std::string& id) {
 }  // namespace
 
 Jobs::Jobs(Engine& engine, Store& store, const JobsOptions& options)
-    : store_(store), board_(options) {
+    : engine_(engine), store_(store), board_(options) {
   // The program may have ended after a job's end but before its photos were deleted.
   for (const Job& job : store.list(std::numeric_limits<int>::max())) forget_photos(job);
   worker_.emplace(engine, store, board_, tasks_, [this] {
@@ -145,6 +145,11 @@ Job Jobs::submit(const JobRequest& request) {
   if (auto known = repeated(request)) return std::move(*known);
   refuse_where_full();
   Job job{.id = Store::new_id(), .created = now(), .request = request};
+  try {
+    engine_.check_loras(job.request.loras);
+  } catch (const Error& error) {
+    throw HttpError(error, parameters::kLoras.name);
+  }
   job.request.photo.drop();
   job.request.pose.drop();
   if (request.identity_id.empty()) check_photo("the photo", request.photo);

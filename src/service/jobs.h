@@ -102,6 +102,7 @@ class Jobs {
   void cancel_abandoned();
   Job with_progress(Job job) const;
 
+  const Engine& engine_;
   Store& store_;
   Board board_;
   Tasks tasks_{board_};

@@ -147,6 +147,11 @@ bool read_parameter(const Part& part, JobRequest& settings) {
     constexpr ParameterKind kind = kind_of<std::decay_t<decltype(member)>>();
     if constexpr (kind == ParameterKind::kText) {
       member = prompt_of(part);
+    } else if constexpr (kind == ParameterKind::kList) {
+      std::vector<std::string> texts;  // in a form the field may come several times
+      if (!read_text(part.data, texts))
+        refuse_value(part.name, expected(rule_of(row, kind, Asker::kService), part.data));
+      member.insert(member.end(), texts.begin(), texts.end());
     } else if (!read_text(part.data, member)) {
       const std::string_view got = part.data.empty() ? "nothing" : part.data.substr(0, 100);
       refuse_value(part.name, expected(rule_of(row, kind, Asker::kService), got));

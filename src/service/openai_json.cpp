@@ -26,6 +26,19 @@ std::string text_in(const LongStringJson& json, const std::string& name,
   return std::move(*text);
 }
 
+/// Whether the field is a parameter that is a list of texts.
+bool is_list_field(std::string_view name) {
+  bool is_list = false;
+  const JobRequest none;
+  each_job_parameter(
+      [&](const Parameter& row, const auto& member) {
+        if (kind_of<std::decay_t<decltype(member)>>() == ParameterKind::kList && row.name == name)
+          is_list = true;
+      },
+      none);
+  return is_list;
+}
+
 }  // namespace
 
 void JsonForm::put(std::string_view name, std::string data) {
@@ -77,6 +90,8 @@ void JsonForm::add(const LongStringJson& json, const std::string& name,
     put(name, {});  // always refused
   } else if (value.is_string()) {
     put(name, text_in(json, name, value));
+  } else if (value.is_array() && is_list_field(name)) {
+    put(name, value.dump());
   } else if (value.is_number() || value.is_boolean()) {
     put(name, value.dump());
   } else {

@@ -22,13 +22,14 @@ Json number(double value) {
 }
 
 constexpr std::string_view type_of(ParameterKind kind) {
-  constexpr std::array<std::string_view, 5> kTypes{"string", "integer", "number", "integer",
-                                                   "boolean"};
+  constexpr std::array<std::string_view, 6> kTypes{"string",  "integer", "number",
+                                                   "integer", "boolean", "array"};
   return kTypes[static_cast<std::size_t>(kind)];
 }
 
 constexpr std::string_view name_of(ParameterKind kind) {
-  constexpr std::array<std::string_view, 5> kNames{"text", "whole", "number", "seed", "switch"};
+  constexpr std::array<std::string_view, 6> kNames{"text", "whole",  "number",
+                                                   "seed", "switch", "list"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -38,6 +39,8 @@ Json limits_of(const Parameter& row, ParameterKind kind) {
   switch (kind) {
     case ParameterKind::kText:
       return {{"maxLength", number(most)}};
+    case ParameterKind::kList:
+      return {{"maxItems", number(most)}, {"items", {{"type", "string"}}}};
     case ParameterKind::kSwitch:
       return Json::object();
     case ParameterKind::kSeed:
@@ -127,7 +130,9 @@ Json for_the_page(const Parameter& row, ParameterKind kind) {
              {"title", by_language(row.title)},
              {"help", by_language(row.help)},
              {"default", default_of(row)}};
-  if (kind != ParameterKind::kSwitch && kind != ParameterKind::kSeed) {
+  const bool has_range = kind != ParameterKind::kSwitch && kind != ParameterKind::kSeed &&
+                         kind != ParameterKind::kList;
+  if (has_range) {
     entry["least"] = number(row.least);
     entry["most"] = number(most_of(row, Asker::kService));
     entry["multiple_of"] = row.multiple_of;
