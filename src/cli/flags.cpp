@@ -109,19 +109,27 @@ Flags::~Flags() = default;
 void Flags::group(std::string heading) { heading_ = std::move(heading); }
 
 void Flags::add(std::string names, std::string value, std::string help,
-                std::function<void(const std::string&, const std::string&)> take) {
+                std::function<void(const std::string&, const std::string&)> take, bool repeats) {
   const std::vector<std::string> parts = split_names(names);
   names_.insert(names_.end(), parts.begin(), parts.end());
   entries_.push_back(
       {heading_, fmt::format("{} {}", fmt::join(parts, ", "), value), std::move(help)});
-  app_->add_option_function<std::string>(
-          names,
-          [this, flag = parts.back(), take = std::move(take)](const std::string& text) {
-            given_.push_back(flag);
-            pending_.push_back([&take, flag, text] { take(flag, text); });
-          })
-      ->type_name(value)
-      ->take_last();
+  const auto note = [this, flag = parts.back(), take = std::move(take)](const std::string& text) {
+    given_.push_back(flag);
+    pending_.push_back([&take, flag, text] { take(flag, text); });
+  };
+  if (repeats) {
+    app_->add_option_function<std::vector<std::string>>(
+            names,
+            [note](const std::vector<std::string>& texts) {
+              for (const std::string& text : texts) note(text);
+            })
+        ->allow_extra_args(false)
+        ->expected(1)
+        ->take_all();
+  } else {
+    app_->add_option_function<std::string>(names, note)->take_last();
+  }
 }
 
 void Flags::text(std::string names, std::string value, std::string help, std::string& target) {
@@ -193,6 +201,11 @@ void Flags::choice(std::string names, std::string help, std::vector<std::string>
 void Flags::value(std::string names, std::string value, std::string help,
                   std::function<void(const std::string&, const std::string&)> take) {
   add(std::move(names), std::move(value), std::move(help), std::move(take));
+}
+
+void Flags::values(std::string names, std::string value, std::string help,
+                   std::function<void(const std::string&, const std::string&)> take) {
+  add(std::move(names), std::move(value), std::move(help), std::move(take), true);
 }
 
 void Flags::toggle(std::string names, std::string help, bool& target) {

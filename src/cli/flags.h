@@ -4,7 +4,7 @@
 //
 //   cannot take --steps: expected a whole number from 1 to 1000, got 'many'
 //
-// If a flag is given twice, the last one counts. Errors are Error(kArgument).
+// If a flag is given twice, the last one counts, except for values(). Errors are Error(kArgument).
 #pragma once
 
 #include <algorithm>
@@ -50,6 +50,9 @@ class Flags {
   /// A flag with a value that `take` parses; `take` throws Error(kArgument).
   void value(std::string names, std::string value, std::string help,
              std::function<void(const std::string& flag, const std::string& text)> take);
+  /// The same for a flag that may be given more than once; `take` gets each value.
+  void values(std::string names, std::string value, std::string help,
+              std::function<void(const std::string& flag, const std::string& text)> take);
   /// A flag without a value.
   void toggle(std::string names, std::string help, bool& target);
   /// The one word without a flag.
@@ -76,7 +79,7 @@ class Flags {
     std::string help;
   };
   void add(std::string names, std::string value, std::string help,
-           std::function<void(const std::string&, const std::string&)> take);
+           std::function<void(const std::string&, const std::string&)> take, bool repeats = false);
 
   std::string usage_;
   std::string summary_;

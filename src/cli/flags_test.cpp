@@ -56,6 +56,22 @@ TEST(Flags, TakeValues) {
   EXPECT_FALSE(values.negative.has_value());
 }
 
+TEST(Flags, TakeEachValueOfFlagsThatMayRepeat) {
+  Flags flags("test [flags]", "A test.");
+  std::vector<std::string> hosts;
+  std::filesystem::path photo;
+  flags.values("--host", "NAME", "A name.", [&](const std::string& flag, const std::string& text) {
+    EXPECT_EQ(flag, "--host");
+    hosts.push_back(text);
+  });
+  flags.positional("PHOTO", "The photo.", photo);
+  const std::vector<const char*> words{"--host", "a", "--host=b,c", "me.jpg", "--host", "[d]"};
+  EXPECT_TRUE(flags.read(words));
+  EXPECT_EQ(hosts, (std::vector<std::string>{"a", "b,c", "[d]"}));
+  EXPECT_EQ(photo, "me.jpg");
+  EXPECT_TRUE(flags.gives("--host"));
+}
+
 TEST(Flags, TakeTheLastOfRepeatedFlags) {
   Values values;
   EXPECT_EQ(read(values, {"--steps", "5", "--prompt", "a", "--steps", "7", "--prompt=b"}), "");

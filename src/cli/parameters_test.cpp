@@ -104,9 +104,14 @@ TEST(Parameters, AreFlags) {
     RequestSettings given;
     declare_request(read, given);
     const std::string flag = row.flag_text();
-    const std::string value = flag == "--size" ? "16x16" : text_of(row, changed);
-    std::vector<const char*> words{flag.c_str(), value.c_str()};
-    if (value == "true") words.pop_back();
+    std::vector<std::string> values{flag == "--size" ? "16x16" : text_of(row, changed)};
+    if (const json value = to_json(changed)[std::string(row.name)]; value.is_array())
+      values = value.get<std::vector<std::string>>();
+    std::vector<const char*> words;
+    for (const std::string& value : values) {
+      words.push_back(flag.c_str());
+      if (value != "true") words.push_back(value.c_str());
+    }
     EXPECT_TRUE(read.read(words));
     if (flag == "--size") given.request.width = given.request.height = 16;
     const JobRequest got{given.request, given.images};

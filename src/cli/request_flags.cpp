@@ -47,12 +47,12 @@ void declare(Flags& flags, const Parameter& row, T& member, const T& usual) {
   if constexpr (kind == ParameterKind::kSwitch) {
     flags.toggle(row.flag_text(), help_of(row, usual), member);
   } else if constexpr (kind == ParameterKind::kList) {
-    flags.value(row.flag_text(), placeholder_of(row, kind), help_of(row, usual),
-                [&row, &member](const std::string& flag, const std::string& text) {
-                  member.push_back(text);
-                  if (const auto problem = problem_of(row, member))
-                    fail(ErrorKind::kArgument, "cannot take {}: {}", flag, *problem);
-                });
+    flags.values(row.flag_text(), placeholder_of(row, kind), help_of(row, usual),
+                 [&row, &member](const std::string& flag, const std::string& text) {
+                   member.push_back(text);
+                   if (const auto problem = problem_of(row, member))
+                     fail(ErrorKind::kArgument, "cannot take {}: {}", flag, *problem);
+                 });
   } else {
     flags.value(row.flag_text(), placeholder_of(row, kind), help_of(row, usual),
                 [&row, &member](const std::string& flag, const std::string& text) {

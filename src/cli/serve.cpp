@@ -64,23 +64,24 @@ void declare_where(Flags& flags, Settings& s) {
              "`Authorization: Bearer KEY`; on the page it is typed in once and starts a session of "
              "30 days. Default: no key.",
              s.key_file);
-  flags.value("--host", "NAME",
-              "Another host name under which requests are accepted, for example behind a proxy. "
-              "May be given more than once.",
-              [&s](const std::string&, const std::string& text) { s.hosts.push_back(text); });
-  flags.value("--cors-origin", "ORIGIN",
-              "Origin of a web page elsewhere that may call the service, such as "
-              "https://app.example. May be given more than once. Default: none.",
-              [&s](const std::string&, const std::string& text) { s.origins.push_back(text); });
+  flags.values("--host", "NAME",
+               "Another host name under which requests are accepted, for example behind a proxy. "
+               "May be given more than once.",
+               [&s](const std::string&, const std::string& text) { s.hosts.push_back(text); });
+  flags.values("--cors-origin", "ORIGIN",
+               "Origin of a web page elsewhere that may call the service, such as "
+               "https://app.example. May be given more than once. Default: none.",
+               [&s](const std::string&, const std::string& text) { s.origins.push_back(text); });
   flags.text("--public-url", "URL",
              "URL of the service as seen from outside, such as https://semblance.example. Links in "
              "responses start with it, and its host name is accepted as with --host. Default: the "
              "URL that the client used.",
              s.public_url);
-  flags.value("--proxy", "ADDRESS",
-              "IP address of a trusted proxy, whose X-Forwarded-For, -Proto and -Host or Forwarded "
-              "headers are believed. May be given more than once. Default: none.",
-              [&s](const std::string&, const std::string& text) { s.proxies.push_back(text); });
+  flags.values(
+      "--proxy", "ADDRESS",
+      "IP address of a trusted proxy, whose X-Forwarded-For, -Proto and -Host or Forwarded "
+      "headers are believed. May be given more than once. Default: none.",
+      [&s](const std::string&, const std::string& text) { s.proxies.push_back(text); });
   flags.path("--data", "DIR",
              "Folder for the queue, pictures and saved faces. Default: semblance in XDG_STATE_HOME "
              "or ~/.local/state.",

@@ -52,9 +52,11 @@ Read read(std::string_view text) {
   }
   const std::string shown = '\'' + printable(text) + '\'';
   const std::size_t colon = name.rfind(':');
-  const bool has_word = colon != std::string_view::npos && name.find('/', colon) == name.npos;
+  const bool ends_in_word = colon != std::string_view::npos && name.find('/', colon) == name.npos;
+  // With both weights, what is before them is the path, whatever it has.
+  const bool is_path = weights.size() == 2 && name.find('/') != std::string_view::npos;
   if (name.empty() || has_control_bytes(name)) read.problem = expected(kRule, shown);
-  if (has_word) {
+  if (ends_in_word && !is_path) {
     read.problem = expected(fmt::format("a number after each ':' of {}", kRule), shown);
   }
   for (const float weight : weights) {

@@ -103,6 +103,39 @@ class Resume : public ::testing::Test {
   int threads_ = threads();
 };
 
+TEST_F(Resume, NeedsTheSameLoras) {
+  const fs::path golden = testing::golden_path("pipeline/fp16_published/lora_kohya");
+  const fs::path film = folder_ / "film.safetensors";
+  fs::copy_file(golden / "style.safetensors", film);
+  request_.loras = {film.string() + ":0.8:0.5"};
+  Pipeline pipeline(models(), {.precision = Precision::kF32, .lora_folders = {folder_ / "loras"}});
+  Generation whole = start(pipeline);
+  while (whole.next()) {
+  }
+  saved();
+  const auto resumed = [&] {
+    Generation generation = pipeline.resume(load_saved_run(file()));
+    while (generation.next()) {
+    }
+    return generation.latent();
+  };
+  EXPECT_EQ(load_saved_run(file()).request.loras, request_.loras);
+  EXPECT_EQ(resumed(), whole.latent());
+  // Elsewhere, it is found by its name.
+  fs::create_directories(folder_ / "loras");
+  fs::rename(film, folder_ / "loras/film.safetensors");
+  EXPECT_EQ(resumed(), whole.latent());
+  fs::remove(folder_ / "loras/film.safetensors");
+  expect_error(ErrorKind::kMissing, "cannot find the LoRA film", resumed);
+  fs::copy_file(testing::golden_path("pipeline/fp16_published/lora_kinds_2/kinds.safetensors"),
+                film);
+  expect_error(
+      ErrorKind::kArgument,
+      "cannot resume the run: the LoRA film is not the one it was started with\n  put that "
+      "file back where it was, or start a new run",
+      resumed);
+}
+
 TEST_F(Resume, GivesTheSameBitsAfterEveryStep) {
   for (const std::string name : {"fp16_published", "bf16_shards", "fp32_convolutions"}) {
     SCOPED_TRACE(name);

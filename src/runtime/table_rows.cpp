@@ -9,7 +9,9 @@ namespace semblance {
 TableRows::TableRows(WeightRows weight)
     : weight_(std::move(weight)),
       raw_(weight_.tensor.row_bytes()),
-      plain_(at(weight_.tensor.row_elements())) {}
+      plain_(at(weight_.tensor.row_elements())) {
+  SEMBLANCE_ASSERT(!weight_.patcher);  // LoRAs do not change tables
+}
 
 void TableRows::read(std::span<const std::int32_t> ids, DType dtype, std::span<std::byte> dst) {
   const std::size_t row_bytes = plain_.size() * size_of(dtype);

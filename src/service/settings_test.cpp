@@ -95,9 +95,11 @@ TEST(Settings, AnUnknownKeyIsNamed) {
 TEST(Settings, AWrongTypeIsRefusedForEveryKey) {
   const json all = to_json(JobRequest{});
   for (const auto& [key, value] : all.items()) {
-    for (const char* wrong : {"[]", "{}", "[1]", "{\"a\": 1}"})
+    for (const std::string wrong : {"[]", "{}", "[1]", "{\"a\": 1}"}) {
+      if (value.is_array() && wrong == "[]") continue;
       EXPECT_TRUE(refusal(key, wrong).starts_with(key + ": cannot take " + key + ": expected "))
           << key << wrong;
+    }
     const bool is_text = key == "prompt" || key == "negative_prompt";
     EXPECT_TRUE(refusal(key, is_text ? "5" : "\"5\"")
                     .starts_with(key + ": cannot take " + key + ": expected "));
