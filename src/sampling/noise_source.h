@@ -18,7 +18,8 @@
 namespace semblance {
 
 enum class NoiseStyle {
-  // Each picture has a generator seeded with seed + picture, for its latent and its steps. The steps
+  // Each picture has a generator seeded with seed + picture, for its latent and its steps. The
+  // steps
   // of DPM++ SDE use a Brownian tree.
   kDiffusers,
   // AUTOMATIC1111: the same, but all SDE samplers use a tree.

@@ -1,5 +1,5 @@
 // From a LoRA file to patches of a model's tensors (weights/weight_patch.h): LoRA, LoHa, LoKr, full
-// differences, and DoRA on top of any. Formulas: docs/reference.md, section 4.
+// differences, and DoRA on top of any. Formulas: docs/reference.md, section 5.
 #pragma once
 
 #include <array>

@@ -20,7 +20,7 @@ std::string module_of(std::string_view name) {
   return found.layer == nullptr ? "none" : found.layer->module;
 }
 
-/// The original names are those of docs/reference.md, section 4, and of kohya's files.
+/// The original names are those of docs/reference.md, section 5, and of kohya's files.
 TEST(LoraNames, AreFoundInBothSchemes) {
   const std::string attention = "down_blocks.1.attentions.0";
   const std::string block = attention + ".transformer_blocks.0";

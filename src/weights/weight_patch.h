@@ -7,7 +7,7 @@
 // where D is one matrix, the product of two element by element (LoHa), or their Kronecker product
 // (LoKr). A tensor's patches are applied in order, in f32. Nothing here holds numbers but `ratio`;
 // factors stay in their files, like the weights (runtime/row_patcher.h reads and applies them).
-// Formulas: docs/reference.md, section 4.
+// Formulas: docs/reference.md, section 5.
 #pragma once
 
 #include <map>
