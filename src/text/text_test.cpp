@@ -1,11 +1,9 @@
+#include "text/text_test.h"
+
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <limits>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -19,45 +17,7 @@
 namespace semblance {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::error_of;
-using Files = std::map<std::string, std::string>;
-
-/// A folder that lives as long as the object.
-class Folder {
- public:
-  Folder() {
-    static int number = 0;
-    path_ =
-        fs::path(::testing::TempDir()) / fmt::format("semblance_text_{}_{}", getpid(), number++);
-    fs::create_directories(path_);
-  }
-  explicit Folder(const Files& files) : Folder() {
-    for (const auto& [name, text] : files) std::ofstream(path_ / name, std::ios::binary) << text;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
-/// The goldens' vocabulary with one of their sets of settings.
-Tokenizer golden_tokenizer(const std::string& settings) {
-  const Folder folder;
-  const fs::path goldens = testing::golden_path("text");
-  for (const fs::path& source : {goldens, goldens / settings}) {
-    for (const auto& entry : fs::directory_iterator(source)) {
-      if (entry.is_regular_file()) fs::copy(entry.path(), folder.path() / entry.path().filename());
-    }
-  }
-  return Tokenizer::load(folder.path());
-}
 
 std::vector<std::int32_t> ids_of(const Json& row, const std::string& key) {
   std::vector<std::int32_t> ids;
