@@ -130,6 +130,7 @@ struct Models {
   std::filesystem::path base = {};         // diffusers folder of an SDXL
   std::filesystem::path identitynet = {};  // InstantID's ControlNetModel
   std::filesystem::path adapter = {};      // InstantID's ip-adapter.bin
+  std::vector<std::filesystem::path> embeddings = {};  // textual inversions; words are their names
   Precision precision = Precision::kAuto;
   int threads = 0;  // of the whole process; 0: one for each processor core
   /// The most memory that the whole process may hold while it makes a picture; 0: no limit. Less
@@ -164,6 +165,7 @@ struct Settings {
   double identity_end = 1;
   std::uint64_t seed = 0;
   bool vae_tiling = false;  // decode in blended tiles, as diffusers' enable_vae_tiling
+  std::string encoding = "auto";  // of prompts: auto, plain, weighted or a1111
   int clip_skip = 0;        // 0 to 11 layers of the text encoders, as diffusers' clip_skip
 };
 

@@ -313,9 +313,10 @@ Generator::Generator(const Models& models)
         }
         rooms::set_threads(models.threads > 0 ? models.threads : rooms::available_cores());
         return std::shared_ptr<State>(new State{
-            models.base, rooms::Pipeline({models.base, models.identitynet, models.adapter},
-                                         {.precision = room_precision(models.precision),
-                                          .workspace = workspace_options(models)})});
+            models.base,
+            rooms::Pipeline({models.base, models.identitynet, models.adapter, models.embeddings},
+                            {.precision = room_precision(models.precision),
+                             .workspace = workspace_options(models)})});
       })) {}
 Generator::Generator(Generator&&) noexcept = default;
 Generator& Generator::operator=(Generator&&) noexcept = default;

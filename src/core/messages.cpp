@@ -67,6 +67,18 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
      "corchetes"},
     {Message::kPromptCut, "{0}: the model reads {1} tokens; cut off: \"{2}\"",
      "{0}: el modelo lee {1} tokens; queda fuera: \"{2}\""},
+    {Message::kPromptSchedule,
+     "{0}: {1} would change the prompt between steps, which is not possible here: it is read as "
+     "text",
+     "{0}: {1} cambiaría la descripción entre pasos, lo que aquí no es posible: se lee como texto"},
+    {Message::kPromptAnd, "{0}: AND is read as a word: prompts cannot be mixed here",
+     "{0}: AND se lee como una palabra: aquí no se pueden mezclar descripciones"},
+    {Message::kPromptLora, "{0}: LoRAs are not applied: {1}", "{0}: no se aplican LoRAs: {1}"},
+    {Message::kPromptLanguage,
+     "{0}: this does not look like English. These models were trained on English captions and "
+     "follow other languages less well; describe the picture in English, or take a style: {1}",
+     "{0}: no parece inglés. Estos modelos se entrenaron con descripciones en inglés y siguen peor "
+     "otros idiomas; describe la imagen en inglés o usa un estilo: {1}"},
     {Message::kOtherSampler,
      "the model specifies the sampler {0}, but only Euler is available: the picture will differ",
      "el modelo indica el muestreador {0}, pero solo está disponible Euler: la imagen será "

@@ -79,13 +79,23 @@ std::string of_part(const WeightMap& weights, std::string_view prefix, const fs:
   return text_of(hash);
 }
 
+std::string of_embeddings(const std::vector<TextualInversion>& embeddings) {
+  Fnv1a hash;
+  for (const TextualInversion& embedding : embeddings) {
+    hash.add(embedding.word.size());
+    hash.add(std::as_bytes(std::span(embedding.word)));
+    for (const StoredTensor& vectors : embedding.vectors) add_sampled(hash, *vectors.file);
+  }
+  return text_of(hash);
+}
+
 }  // namespace
 
 Fingerprints fingerprints_of(const ModelSource& source, const OpenedModels& models) {
   Fnv1a scheduler;
   add_text(scheduler, source.place("scheduler") / "scheduler_config.json");
   add_text(scheduler, source.place("model_index") / "model_index.json");
-  return {
+  Fingerprints all{
       {"the scheduler", text_of(scheduler)},
       {"the first text encoder", of_text_encoder(source, models.clip_weights[0], "")},
       {"the second text encoder", of_text_encoder(source, models.clip_weights[1], "_2")},
@@ -95,6 +105,8 @@ Fingerprints fingerprints_of(const ModelSource& source, const OpenedModels& mode
                               source.place("identitynet") / "config.json")},
       {"the face adapter", of_part(models.denoiser_weights, "ip_adapter.", {})},
   };
+  if (!models.embeddings.empty()) all["the embeddings"] = of_embeddings(models.embeddings);
+  return all;
 }
 
 }  // namespace semblance

@@ -57,6 +57,7 @@ Case load(const fs::path& folder) {
   request.adapter_strength = static_cast<float>(json.get_float("adapter_strength"));
   request.identity_start = json.get_float("identity_start");
   request.identity_end = json.get_float("identity_end");
+  request.encoding = json.get_string("encoding", "plain");
   request.seed = static_cast<std::uint64_t>(json.get_int("seed"));
   for (double value : json.get_float_list("embedding"))
     loaded.embedding.push_back(static_cast<float>(value));

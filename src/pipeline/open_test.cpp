@@ -140,10 +140,12 @@ TEST_F(Damaged, WarnsOfPromptWeightsAndCutOffPrompts) {
   const Pipeline pipeline(paths_, {.precision = Precision::kF32});
   std::string longest;
   for (int i = 0; i < 200; ++i) longest += "\u00e9 ";
-  const std::vector<Warning> warnings =
-      pipeline.warnings({.prompt = longest + "(man:1.2)", .negative = "[snow] " + longest});
-  ASSERT_EQ(warnings.size(), 4U);
-  for (std::size_t i = 0; i < warnings.size(); ++i) {
+  Request request{.prompt = longest + "(man:1.2)", .negative = "[snow] " + longest};
+  request.encoding = "plain";
+  const std::vector<Warning> warnings = pipeline.warnings(request);
+  ASSERT_EQ(warnings.size(), 6U);
+  EXPECT_EQ(warnings[4].kind, Warning::Kind::kPromptLanguage);
+  for (std::size_t i = 0; i < 4; ++i) {
     const bool cut = i >= 2;
     EXPECT_EQ(warnings[i].kind, cut ? Warning::Kind::kPromptCut : Warning::Kind::kPromptWeights);
     EXPECT_EQ(warnings[i].in_negative, i % 2 == 1);
@@ -176,6 +178,30 @@ TEST(WarningText, IsInBothLanguages) {
             "--negative: the model reads 77 tokens; cut off: \"in snow\"");
   EXPECT_EQ(text_of(cut, Language::kSpanish),
             "negative_prompt: el modelo lee 77 tokens; queda fuera: \"in snow\"");
+  const auto english = [](Warning::Kind kind, const char* detail) {
+    return text_of({.kind = kind, .detail = detail}, Language::kEnglish);
+  };
+  const auto spanish = [](Warning::Kind kind, const char* detail) {
+    return text_of({.kind = kind, .detail = detail}, Language::kSpanish);
+  };
+  EXPECT_EQ(english(Warning::Kind::kPromptSchedule, "[a|b]"),
+            "prompt: [a|b] would change the prompt between steps, which is not possible here: it "
+            "is read as text");
+  EXPECT_EQ(spanish(Warning::Kind::kPromptSchedule, "[a|b]"),
+            "prompt: [a|b] cambiaría la descripción entre pasos, lo que aquí no es posible: se lee "
+            "como texto");
+  EXPECT_EQ(english(Warning::Kind::kPromptAnd, ""),
+            "prompt: AND is read as a word: prompts cannot be mixed here");
+  EXPECT_EQ(spanish(Warning::Kind::kPromptAnd, ""),
+            "prompt: AND se lee como una palabra: aquí no se pueden mezclar descripciones");
+  EXPECT_EQ(english(Warning::Kind::kPromptLora, "film"), "prompt: LoRAs are not applied: film");
+  EXPECT_EQ(spanish(Warning::Kind::kPromptLora, "film"), "prompt: no se aplican LoRAs: film");
+  EXPECT_EQ(english(Warning::Kind::kPromptLanguage, "Neon, Snow"),
+            "prompt: this does not look like English. These models were trained on English "
+            "captions and follow other languages less well; describe the picture in English, or "
+            "take a style: Neon, Snow");
+  EXPECT_TRUE(spanish(Warning::Kind::kPromptLanguage, "Neon, Snow")
+                  .ends_with("describe la imagen en inglés o usa un estilo: Neon, Snow"));
   EXPECT_EQ(text_of(sampler, Language::kEnglish),
             "the model specifies the sampler DDIMScheduler, but only Euler is available: the "
             "picture will differ");

@@ -266,13 +266,19 @@ OpenedModels open_models(const ModelSource& source, const std::stop_token& stop)
 OpenedModels open_models(const ModelPaths& paths, const std::stop_token& stop) {
   const DiffusersFolder folder(paths);
   folder.check();
-  return open_models(folder, stop);
+  OpenedModels models = open_models(folder, stop);
+  models.embeddings = open_textual_inversions(paths.embeddings, models.clip);
+  return models;
 }
 
-AssumedModels assume_models(const ModelPaths& paths) {
+namespace {
+
+AssumedModels assume_base_models(const ModelPaths& paths) {
   if (!paths.base.empty() && !paths.identitynet.empty() && !paths.adapter.empty()) {
     try {
-      return {open_models(paths), {}};
+      const DiffusersFolder folder(paths);
+      folder.check();
+      return {open_models(folder), {}};
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::kMissing) throw;
     }
@@ -280,6 +286,22 @@ AssumedModels assume_models(const ModelPaths& paths) {
   const PublishedModel source(paths);
   AssumedModels result{open_models(source), {}};
   result.assumed = source.assumed();
+  return result;
+}
+
+}  // namespace
+
+AssumedModels assume_models(const ModelPaths& paths) {
+  AssumedModels result = assume_base_models(paths);
+  std::vector<fs::path> there;
+  for (const fs::path& file : paths.embeddings) {
+    if (fs::exists(file)) {
+      there.push_back(file);
+    } else {
+      result.assumed.push_back(file.string());
+    }
+  }
+  result.models.embeddings = open_textual_inversions(there, result.models.clip);
   return result;
 }
 

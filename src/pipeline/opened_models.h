@@ -10,6 +10,7 @@
 #include "models/unet_config.h"
 #include "models/vae.h"
 #include "pipeline/model_source.h"
+#include "pipeline/textual_inversion.h"
 #include "sampling/sampler.h"
 
 namespace semblance {
@@ -25,6 +26,7 @@ struct OpenedModels {
   WeightMap denoiser_weights;  // "unet.", "identitynet.", "ip_adapter."
   WeightMap resampler_weights;
   WeightMap vae_weights;
+  std::vector<TextualInversion> embeddings;
   SchedulerConfig scheduler;
   std::string sampler{
       default_sampler().diffusers_class};  // the class named by the model, made printable

@@ -1,10 +1,12 @@
 #include "pipeline/parameter.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+
+#include "core/closest.h"
 
 namespace semblance {
 namespace {
@@ -33,6 +35,7 @@ std::string rule_of(const Parameter& row, ParameterKind kind, Asker asker) {
   const double most = most_of(row, asker);
   switch (kind) {
     case ParameterKind::kText:
+      if (!row.choices.empty()) return fmt::format("one of {}", fmt::join(row.choices, ", "));
       return fmt::format("text of at most {} bytes", most);
     case ParameterKind::kSwitch:
       return "true or false";
@@ -60,6 +63,11 @@ double as_written(float value) {
 }
 
 std::optional<std::string> text_problem(const Parameter& row, std::string_view text) {
+  if (!row.choices.empty()) {
+    if (std::ranges::find(row.choices, text) != row.choices.end()) return std::nullopt;
+    return expected(rule_of(row, ParameterKind::kText), fmt::format("'{}'", text.substr(0, 60))) +
+           did_you_mean(text, row.choices);
+  }
   if (static_cast<double>(text.size()) > row.most) {
     return expected(rule_of(row, ParameterKind::kText), fmt::format("{} bytes", text.size()));
   }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -47,6 +48,7 @@ struct Parameter {
   double least = 0;
   double most = 0;
   int multiple_of = 1;
+  std::span<const std::string_view> choices = {};  // all texts that are allowed, where not any is
   ServiceMost service = {};
   Words absent = {};            // the default in words: "the model's own"
   bool is_required = false;     // no default

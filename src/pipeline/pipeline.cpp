@@ -1,5 +1,7 @@
 #include "pipeline/pipeline.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -93,6 +95,7 @@ struct Generation::State {
   Keypoints keypoints;
   std::unique_ptr<Sampler> sampler;
   std::unique_ptr<NoiseSource> noise;
+  ValueTypes types;
   std::vector<Stage> stages;
   Values values = {};
   std::optional<Denoiser> denoiser = {};
@@ -123,6 +126,7 @@ void Generation::State::make_conditions(const std::stop_token& stop) {
   in_the_room(models->workspace, conditions, stop, [&](const Workspace& workspace) {
     for (const Stage& stage : conditions) run_stage(stage, workspace, values, stop);
   });
+  for (const NamedType& read : {types.ids[0], types.ids[1], types.weights}) values.drop(read.name);
 }
 
 void Generation::State::make_denoiser(const Workspace& workspace, const Stage& stage,
@@ -197,6 +201,7 @@ SavedRun Generation::saved() const {
   run.backend = s.models->backend_name;
   run.threads = threads();
   run.models = {absolute(paths.base), absolute(paths.identitynet), absolute(paths.adapter)};
+  std::ranges::transform(paths.embeddings, std::back_inserter(run.models.embeddings), absolute);
   run.fingerprints = s.models->fingerprints;
   return run;
 }
@@ -220,7 +225,7 @@ bool Generation::next(std::stop_token stop) {
   } else if (!s.denoiser) {
     s.make_denoiser(workspace, stage, stop);
   }
-  const ValueTypes types = value_types(s.models->opened, s.request);
+  const ValueTypes& types = s.types;
   const std::span<float> latent = s.latent();
   if (!s.values.has(types.scaled.name)) {
     s.values.make(types.scaled);
@@ -308,6 +313,10 @@ double Pipeline::native_guidance() const { return models_->opened.guidance; }
 
 Precision Pipeline::precision() const { return models_->precision; }
 
+int Pipeline::text_tokens(const Request& request) const {
+  return read_prompts(models_->opened, request).layout.tokens;
+}
+
 std::vector<Warning> Pipeline::warnings(const Request& request, const std::stop_token& stop) const {
   return find_warnings(models_->opened, request, stop);
 }
@@ -336,15 +345,25 @@ Generation Pipeline::start(const Request& request, std::span<const float> embedd
                         .keypoints = keypoints,
                         .sampler = std::move(sampler),
                         .noise = std::move(noise),
+                        .types = value_types(models.opened, request),
                         .stages = stages_of(models.opened, request, models.dtype(), {})});
   state->make_conditions(stop);
-  const std::span<float> latent =
-      state->values.make(value_types(models.opened, request).latent).f32();
+  const std::span<float> latent = state->values.make(state->types.latent).f32();
   check_stop(stop);
   state->noise->latent(latent);
   for (float& value : latent) value *= state->sampler->init_noise_sigma();
   return Generation(std::move(state));
 }
+
+namespace {
+
+std::vector<std::string> shown_paths(const std::vector<std::filesystem::path>& paths) {
+  std::vector<std::string> shown;
+  for (const std::filesystem::path& path : paths) shown.push_back(path.string());
+  return shown;
+}
+
+}  // namespace
 
 Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
   check(run.request);
@@ -358,6 +377,12 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
            part, run.models.base.string(), run.models.identitynet.string(),
            run.models.adapter.string());
     }
+  }
+  if (run.fingerprints.size() != models.fingerprints.size()) {
+    fail(ErrorKind::kArgument,
+         "cannot resume the run: it was started with the embeddings {}, got none\n  give them with "
+         "--embedding, or start a new run",
+         fmt::join(shown_paths(run.models.embeddings), ", "));
   }
   const auto same = [](std::string_view what, const auto& was, const auto& is) {
     if (was != is) {
@@ -394,11 +419,11 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
       .keypoints = run.keypoints,
       .sampler = std::move(sampler),
       .noise = std::move(noise),
+      .types = value_types(models.opened, run.request),
       .stages = stages_of(models.opened, run.request, models.dtype(), {}, run.step),
       .step = run.step});
   if (run.step < steps) state->make_conditions(stop);
-  const std::span<float> latent =
-      state->values.make(value_types(models.opened, run.request).latent).f32();
+  const std::span<float> latent = state->values.make(state->types.latent).f32();
   skip_drawn(*state->noise, *state->sampler, run.step, latent);
   std::copy(run.latent.begin(), run.latent.end(), latent.begin());
   return Generation(std::move(state));

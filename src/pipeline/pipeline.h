@@ -96,6 +96,9 @@ class Pipeline {
   const Workspace& workspace() const;
   /// plan_picture() with these models and this workspace.
   PlannedPicture plan(const PlanQuestion& question, const std::function<void()>& check = {}) const;
+  /// Tokens of the text that the UNet reads: PromptLayout::tokens. Throws what read_prompts()
+  /// throws.
+  int text_tokens(const Request& request) const;
   /// find_warnings() for this pipeline's models.
   std::vector<Warning> warnings(const Request& request, const std::stop_token& stop = {}) const;
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "pipeline/prompts.h"
 #include "text/unicode.h"
 
 namespace semblance {
@@ -30,6 +31,7 @@ void check(const Request& request, std::string (*name_of)(const Parameter& row))
         }
       },
       request);
+  static_cast<void>(parse_prompts(request));
   refuse(parameters::kIdentityStart, window_problem(request, name_of(parameters::kIdentityEnd)));
 }
 

@@ -3,11 +3,14 @@
 // page's fields are all made from this table (pipeline/parameter.h describes a row).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "pipeline/parameter.h"
 
@@ -18,6 +21,7 @@ struct ModelPaths {
   std::filesystem::path base;         // diffusers folder of an SDXL model
   std::filesystem::path identitynet;  // folder with config.json and the ControlNet's weights
   std::filesystem::path adapter;      // ip-adapter.bin, or the same as safetensors
+  std::vector<std::filesystem::path> embeddings = {};  // textual inversions for SDXL
 };
 
 enum class Precision : std::uint8_t {
@@ -26,9 +30,13 @@ enum class Precision : std::uint8_t {
   kBF16
 };  // auto: bf16 where the processor computes it natively
 
-/// Maximum length of a prompt and of a negative prompt, in bytes of UTF-8. The text encoders read
-/// only the first 77 tokens; more costs time and memory for nothing.
+/// Maximum length of a prompt and of a negative prompt, in bytes of UTF-8. The longer the text, the
+/// more each step computes.
 inline constexpr std::size_t kMostPromptBytes = std::size_t{64} << 10U;
+
+/// How prompts become what the UNet reads, as users name it; PromptEncoding has the same order.
+inline constexpr std::array<std::string_view, 4> kEncodingNames{"auto", "plain", "weighted",
+                                                                "a1111"};
 
 /// One picture. Defaults are those of InstantID's demo where it has them.
 struct Request {
@@ -45,7 +53,8 @@ struct Request {
   double identity_end = 1;
   std::optional<std::uint64_t> seed = {};
   bool vae_tiling = false;  // decode in blended tiles, as diffusers' enable_vae_tiling
-  int clip_skip = 0;        // text encoder layers to skip, as diffusers' clip_skip
+  std::string encoding{kEncodingNames[0]};  // of the prompts: pipeline/prompts.h
+  int clip_skip = 0;                        // text encoder layers to skip, as diffusers' clip_skip
 
   // Used if the request leaves them open. Front ends use the model's guidance
   // (Pipeline::native_guidance()) and a random seed instead.
@@ -232,6 +241,24 @@ inline constexpr Parameter kVaeTiling{
     .flag = FlagGroup::kAdvanced,
     .png = "VAE tiling",
 };
+inline constexpr Parameter kEncoding{
+    .name = "encoding",
+    .title = {"Prompt encoding", "Codificación de la descripción"},
+    .help =
+        {"How prompts are read. plain: 77 tokens, brackets are text. weighted: any length and "
+         "weights such as (snow:1.3), as InstantID's full pipeline. a1111: the same as "
+         "AUTOMATIC1111 "
+         "does it. auto: plain for a short prompt without weights, else weighted.",
+         "Cómo se leen las descripciones. plain: 77 tokens, los paréntesis son texto. weighted: "
+         "cualquier longitud y pesos como (nieve:1.3), como la versión completa de InstantID. "
+         "a1111: "
+         "lo mismo, como AUTOMATIC1111. auto: plain para una descripción corta sin pesos; si no, "
+         "weighted."},
+    .choices = kEncodingNames,
+    .flag = FlagGroup::kAdvanced,
+    .page = {.place = PagePlace::kFiner},
+    .png = "Prompt encoding",
+};
 inline constexpr Parameter kClipSkip{
     .name = "clip_skip",
     .title = {"CLIP skip", "Capas de CLIP omitidas"},
@@ -279,11 +306,13 @@ constexpr void each_parameter(F&& f, S&... s) {
   f(rows::kIdentityStart, s.identity_start...);
   f(rows::kIdentityEnd, s.identity_end...);
   f(rows::kVaeTiling, s.vae_tiling...);
+  f(rows::kEncoding, s.encoding...);
   f(rows::kClipSkip, s.clip_skip...);
 }
 
 /// Throws Error(kArgument), "cannot take NAME: expected RULE, got VALUE", for an invalid request: a
-/// value outside its row's range, a prompt that is not UTF-8, or identity_start after identity_end.
+/// value outside its row's range, a prompt that is not UTF-8, or identity_start after identity_end;
+/// and what parse_prompts() (pipeline/prompts.h) throws.
 /// Width and height must be set. `name_of` returns the front end's name of a parameter.
 void check(const Request& request);
 void check(const Request& request, std::string (*name_of)(const Parameter& row));

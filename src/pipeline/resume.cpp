@@ -99,6 +99,15 @@ nlohmann::json json_of(const SavedRun& run) {
   std::vector<std::string> outputs;
   for (const fs::path& output : run.outputs) outputs.push_back(encoded(output));
   json["outputs"] = outputs;
+  if (!run.models.embeddings.empty()) {
+    nlohmann::json& embeddings = json["embeddings"];
+    for (const fs::path& path : run.models.embeddings) embeddings.push_back(encoded(path));
+  }
+  for (const SavedPrompts& prompts : run.following) {
+    nlohmann::json& place = json["following"].emplace_back();
+    place["prompt"] = prompts.prompt;
+    if (prompts.negative) place["negative"] = *prompts.negative;
+  }
   return json;
 }
 
@@ -123,7 +132,26 @@ void read_request(Request& request, const Json& json) {
         }
       },
       request);
+  // Earlier versions knew no other encoding.
+  if (!json.has(parameters::kEncoding.saved_name())) request.encoding = "plain";
   check(request);
+}
+
+/// After `outputs`.
+void read_following(SavedRun& run, const Json& json) {
+  if (!json.has("following")) return;
+  for (const Json& item : json.child("following").items()) {
+    SavedPrompts prompts{item.expect_object().get_string("prompt"), {}};
+    if (item.has("negative")) prompts.negative = item.get_string("negative");
+    Request request = run.request;
+    request.prompt = prompts.prompt;
+    request.negative = prompts.negative;
+    check(request);
+    run.following.push_back(std::move(prompts));
+    if (run.following.size() >= std::max<std::size_t>(1, run.outputs.size())) break;
+  }
+  if (run.following.size() + 1 != run.outputs.size())
+    json.refuse("following", "a list of the prompts of all outputs but the first");
 }
 
 template <typename T>
@@ -153,6 +181,8 @@ void read_json(SavedRun& run, const Json& json) {
                                   {"latents", &run.latents}}) {
     *path = decoded(json, key, json.get_string(key));
   }
+  for (const std::string& text : json.get_string_list("embeddings", std::vector<std::string>()))
+    run.models.embeddings.push_back(decoded(json, "embeddings", text));
   const Json fingerprints = json.child("fingerprints");
   for (const std::string& key : fingerprints.expect_object().keys())
     run.fingerprints[key] = fingerprints.get_string(key);
@@ -160,6 +190,7 @@ void read_json(SavedRun& run, const Json& json) {
     run.outputs.push_back(decoded(json, "outputs", text));
   if (run.outputs.size() > kMaxOutputs)
     json.refuse("outputs", fmt::format("a list of at most {} paths", kMaxOutputs));
+  read_following(run, json);
   run.metadata = json.get_bool("metadata");
 }
 

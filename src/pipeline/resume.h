@@ -6,6 +6,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,13 @@
 #include "pipeline/request.h"
 
 namespace semblance {
+
+/// The prompts of a picture that is still to be made.
+struct SavedPrompts {
+  std::string prompt;
+  std::optional<std::string> negative;
+  bool operator==(const SavedPrompts&) const = default;
+};
 
 struct SavedRun {
   Request request;
@@ -34,8 +42,9 @@ struct SavedRun {
   // For resuming: absolute paths of the picture in progress, then of those that follow with
   // consecutive seeds.
   std::vector<std::filesystem::path> outputs;
-  std::filesystem::path latents;  // path of the final latent, or empty
-  bool metadata = true;           // whether pictures store their settings as text
+  std::vector<SavedPrompts> following;  // of the pictures that follow; none: as in `request`
+  std::filesystem::path latents;        // path of the final latent, or empty
+  bool metadata = true;                 // whether pictures store their settings as text
 };
 
 /// Writes the file; only its owner can read a new one. Throws what OutputFile throws.

@@ -10,11 +10,6 @@ int guidance_halves(const Request& request) {
   return request.guidance.value_or(Request::kGuidance) > 1 ? 2 : 1;
 }
 
-int encoded_prompts(const OpenedModels& models, const Request& request) {
-  const bool zero_negative = !request.negative && models.zero_absent_negative;
-  return zero_negative ? 1 : guidance_halves(request);
-}
-
 bool identity_on(const Request& request, int step, int steps) {
   const double count = steps;
   return request.identity_strength > 0 &&
@@ -28,7 +23,7 @@ bool decodes_in_tiles(const VaeConfig& vae, Size size, bool tiling) {
 }
 
 Graph text_encoder_graph(const OpenedModels& models, std::size_t encoder, std::int64_t n,
-                         int clip_skip) {
+                         int clip_skip, bool with_vectors) {
   if (clip_skip >= models.clip[encoder].layers) {
     fail(ErrorKind::kArgument,
          "cannot take {}: expected at most {}, since the model's {} text encoder has {} layers, "
@@ -42,9 +37,15 @@ Graph text_encoder_graph(const OpenedModels& models, std::size_t encoder, std::i
   const Value ids =
       root.input("ids", DType::kI32, {n, models.prompt_length(static_cast<int>(encoder))});
   const ClipConfig& config = models.clip[encoder];
-  const ClipOutputs out =
-      pooled ? clip_text(root, config, ids, root.input("ends", DType::kI32, {n}), clip_skip)
-             : clip_text(root, config, ids, {}, clip_skip);
+  std::optional<Value> ends;
+  if (pooled) ends = root.input("ends", DType::kI32, {n});
+  std::optional<TokenVectors> vectors;
+  if (with_vectors) {
+    const std::int64_t length = ids.shape()[1];
+    vectors = TokenVectors{root.input("vectors", DType::kF32, {n, length, config.width}),
+                           root.input("keep", DType::kF32, {n, length, 1})};
+  }
+  const ClipOutputs out = clip_text(root, config, ids, ends, clip_skip, vectors);
   graph.add_output("hidden", out.hidden.id);
   if (pooled) graph.add_output("pooled", out.pooled->id);
   return graph;
@@ -68,8 +69,8 @@ Graph keypoint_graph(const OpenedModels& models, Size size, DType dtype) {
   return graph;
 }
 
-Graph step_graph(const OpenedModels& models, const Request& request, bool with_identity,
-                 DType dtype) {
+Graph step_graph(const OpenedModels& models, const Request& request, std::int64_t text_tokens,
+                 bool with_identity, DType dtype) {
   Graph graph;
   const Scope root(&graph, "");
   const std::int64_t n = guidance_halves(request);
@@ -80,7 +81,7 @@ Graph step_graph(const OpenedModels& models, const Request& request, bool with_i
                           root.input("timestep", DType::kF32, {n}),
                           root.input("pooled", DType::kF32, {n, models.unet.pooled_channels()}),
                           root.input("time_ids", DType::kF32, {n * 6})};
-  const Value text = root.input("text", DType::kF32, {n, models.prompt_length(0), cross});
+  const Value text = root.input("text", DType::kF32, {n, text_tokens, cross});
   const Value face = root.input("face", DType::kF32, {n, models.resampler.tokens, cross});
   std::optional<IdentityInputs> identity;
   if (with_identity) {

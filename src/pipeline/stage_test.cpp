@@ -53,8 +53,7 @@ TEST(StageValues, MatchWhatARunHolds) {
   const std::vector<Stage> stages = stages_of(models, request, DType::kF32, {});
   const auto held = [] { return count_of(Tag::kResult).bytes; };
   const ValueTypes types = value_types(models, request);
-  const std::uint64_t inputs = types.ids[0].type.bytes() + types.ids[1].type.bytes() +
-                               types.embedding.type.bytes() + types.face_points.type.bytes();
+  const std::uint64_t inputs = types.embedding.type.bytes() + types.face_points.type.bytes();
   const std::uint64_t before = held();
   Generation generation =
       pipeline.start(request, person.embedding, scale_keypoints(person, {64, 48}));

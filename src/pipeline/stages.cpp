@@ -19,19 +19,23 @@ class StageMaker {
 
   Stage text_encoder(std::size_t encoder) const {
     const bool first = encoder == 0;
-    return {
-        .id = first ? StageId::kTextEncoder1 : StageId::kTextEncoder2,
-        .graph = [&models = models_, encoder, n = encoded_prompts(models_, request_),
-                  skip =
-                      request_.clip_skip] { return text_encoder_graph(models, encoder, n, skip); },
-        .weights = &models_.clip_weights[encoder],
-        .ins = first ? std::vector{types_.ids[0]} : std::vector{types_.ids[1], types_.text},
-        .outs = {first ? types_.text : types_.pooled},
-        .run =
-            [&models = models_, encoder, types = types_](Session& session, Values& values,
-                                                         const std::stop_token& stop) {
-              run_text_encoder(models, encoder, types, session, values, stop);
-            }};
+    return {.id = first ? StageId::kTextEncoder1 : StageId::kTextEncoder2,
+            .graph =
+                [&models = models_, encoder, prompts = types_.prompts, skip = request_.clip_skip] {
+                  return text_encoder_graph(models, encoder, prompts.prompts, skip,
+                                            prompts.has_vectors);
+                },
+            .weights = &models_.clip_weights[encoder],
+            .keeps_weights = types_.prompts.groups > 1,
+            .runs = types_.prompts.groups,
+            .ins = first ? std::vector{types_.ids[0], types_.weights}
+                         : std::vector{types_.ids[1], types_.weights, types_.text},
+            .outs = {first ? types_.text : types_.pooled},
+            .run =
+                [&models = models_, encoder, types = types_](Session& session, Values& values,
+                                                             const std::stop_token& stop) {
+                  run_text_encoder(models, encoder, types, session, values, stop);
+                }};
   }
 
   Stage resampler() const {
@@ -65,8 +69,9 @@ class StageMaker {
   Stage denoiser(bool with_identity, int runs) const {
     Stage stage{
         .id = with_identity ? StageId::kDenoiser : StageId::kDenoiserAlone,
-        .graph = [&models = models_, request = request_, with_identity,
-                  dtype = dtype_] { return step_graph(models, request, with_identity, dtype); },
+        .graph =
+            [&models = models_, request = request_, tokens = types_.prompts.tokens, with_identity,
+             dtype = dtype_] { return step_graph(models, request, tokens, with_identity, dtype); },
         .weights = &models_.denoiser_weights,
         .keeps_weights = true,
         .runs = runs,

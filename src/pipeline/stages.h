@@ -2,10 +2,11 @@
 //
 // Values (n is 2 with guidance, the unconditional half first, else 1; all row-major):
 //
-//   ids_1, ids_2  i32 [prompts,l]       the prompts' tokens, for each encoder
+//   ids_1, ids_2  i32 [g*prompts,77]    the prompts' tokens in g groups, for each encoder
+//   weights       f32 [g*prompts,77]    theirs
 //   embedding     f32 [1,512]           of the face
 //   face_points   f32 [5,2]             its keypoints, in pixels of the picture
-//   text          f32 [n,l,cross]       both encoders' results, joined by channels
+//   text          f32 [n,l,cross]       of all groups: both encoders' results, joined by channels
 //   pooled        f32 [n,pooled]        of the second encoder
 //   face          f32 [n,tokens,cross]  of the resampler
 //   keypoints     f32 [1,h/8,w/8,c]     IdentityNet's first features of the keypoint picture: the
@@ -27,7 +28,7 @@ namespace semblance {
 
 /// All stages from the prompt to the file. `format`: the picture's, absent if no file is written;
 /// `first_step`: above 0 when resuming. `models` must outlive the stages. Throws what
-/// check_tiling() and a sampler's make() throw.
+/// check_tiling(), read_prompts() and a sampler's make() throw.
 std::vector<Stage> stages_of(const OpenedModels& models, const Request& request, DType dtype,
                              std::optional<ImageFormat> format, int first_step = 0);
 
