@@ -71,8 +71,10 @@ TEST(PublicGeneration, WarnsAboutWhatThePictureLacks) {
   EXPECT_TRUE(generator.start(person, {.prompt = "a man", .width = 64, .height = 64, .steps = 1})
                   .warnings()
                   .empty());
-  semblance::Generation weighted =
-      generator.start(person, {.prompt = "a (man:1.2)", .width = 64, .height = 64, .steps = 1});
+  semblance::Settings settings{.prompt = "a (man:1.2)", .width = 64, .height = 64, .steps = 1};
+  EXPECT_TRUE(generator.start(person, settings).warnings().empty());
+  settings.encoding = "plain";
+  semblance::Generation weighted = generator.start(person, settings);
   EXPECT_EQ(weighted.warnings(),
             std::vector<std::string>{"prompt: weights such as (snow:1.3) or [snow] are read as "
                                      "plain text, brackets included"});

@@ -32,7 +32,9 @@ bool take_demo_models(ModelPaths& models, FaceFiles& files) {
   if (!models.base.empty() || !models.identitynet.empty() || !models.adapter.empty()) return false;
   const std::optional<DemoModel> demo = find_demo_model();
   if (!demo) return false;
+  const std::vector<std::filesystem::path> embeddings = std::move(models.embeddings);
   models = demo->models;
+  models.embeddings = embeddings;
   take_demo_face_models(files);
   return true;
 }

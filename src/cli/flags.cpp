@@ -145,6 +145,28 @@ void Flags::path(std::string names, std::string value, std::string help,
       });
 }
 
+void Flags::paths(std::string names, std::string value, std::string help,
+                  std::vector<std::filesystem::path>& target) {
+  const std::vector<std::string> parts = split_names(names);
+  names_.insert(names_.end(), parts.begin(), parts.end());
+  entries_.push_back(
+      {heading_, fmt::format("{} {}", fmt::join(parts, ", "), value), std::move(help)});
+  const auto take = [this, &target, flag = parts.back()](const std::vector<std::string>& texts) {
+    given_.push_back(flag);
+    for (const std::string& text : texts) {
+      pending_.push_back([&target, flag, text] {
+        if (text.empty())
+          fail(ErrorKind::kArgument, "cannot take {}: {}", flag, expected("a path", "''"));
+        target.emplace_back(text);
+      });
+    }
+  };
+  app_->add_option_function<std::vector<std::string>>(names, take)
+      ->type_name(value)
+      ->expected(1)
+      ->take_all();
+}
+
 void Flags::number(std::string names, std::string help, float& target) {
   add(std::move(names), "X", std::move(help),
       [&target](const std::string& flag, const std::string& text) {

@@ -38,6 +38,9 @@ class Flags {
   void text(std::string names, std::string value, std::string help,
             std::optional<std::string>& target);
   void path(std::string names, std::string value, std::string help, std::filesystem::path& target);
+  /// A flag that may be given several times, each time with one path; all of them count.
+  void paths(std::string names, std::string value, std::string help,
+             std::vector<std::filesystem::path>& target);
   /// Any number, infinity and NaN included; the request checks the range.
   void number(std::string names, std::string help, float& target);
   void number(std::string names, std::string help, double& target);

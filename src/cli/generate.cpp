@@ -39,6 +39,7 @@ void refuse_beside_resume(const Flags& flags) {
   saved.insert(saved.end(),
                {"--face", "--pose", "--face-models", "--detector", "--recogniser", "--precision",
                 "--threads", "--scheduler", "--photo-size", "--detector-size", "--backend"});
+  for (const std::string& flag : PromptFlags::names()) saved.push_back(flag);
   for (const std::string& flag : flags.given()) {
     if (std::ranges::find(saved, flag) == saved.end()) continue;
     fail(ErrorKind::kArgument,
@@ -57,6 +58,7 @@ SavedRun take_saved(RequestSettings& s) {
   take(s.models.base, run.models.base);
   take(s.models.identitynet, run.models.identitynet);
   take(s.models.adapter, run.models.adapter);
+  if (s.models.embeddings.empty()) s.models.embeddings = run.models.embeddings;
   check_saved_outputs(run, !s.output.empty(), !s.latents.empty());
   s.images = std::max(1, static_cast<int>(run.outputs.size()));
   if (!s.output.empty()) run.outputs = numbered(s.output, s.images);
@@ -88,6 +90,18 @@ std::string listed(const std::vector<std::string>& names) {
       last);
 }
 
+/// Of the picture in progress, and of those that follow.
+std::vector<Request> requests_of(const SavedRun& run) {
+  std::vector<Request> requests(run.outputs.size(), run.request);
+  for (std::size_t i = 1; i < requests.size(); ++i) {
+    requests[i].seed = run.request.seed.value_or(Request::kSeed) + i;
+    if (run.following.empty()) continue;
+    requests[i].prompt = run.following[i - 1].prompt;
+    requests[i].negative = run.following[i - 1].negative;
+  }
+  return requests;
+}
+
 /// Checks everything that can be checked from the flags alone.
 void check_flags(const RequestSettings& s, const Flags& flags) {
   std::vector<std::string> missing;
@@ -95,7 +109,8 @@ void check_flags(const RequestSettings& s, const Flags& flags) {
   if (s.models.identitynet.empty()) missing.emplace_back("--identitynet");
   if (s.models.adapter.empty()) missing.emplace_back("--adapter");
   if (s.face.empty() && s.resume.empty()) missing.emplace_back("--face");
-  if (!flags.gives("--prompt") && s.resume.empty()) missing.emplace_back("--prompt");
+  const bool has_prompt = flags.gives("--prompt") || s.prompts.has_file();
+  if (!has_prompt && s.resume.empty()) missing.emplace_back("--prompt");
   if (s.output.empty()) missing.emplace_back("-o");
   if (!missing.empty()) {
     fail(ErrorKind::kArgument,
@@ -104,16 +119,19 @@ void check_flags(const RequestSettings& s, const Flags& flags) {
              ? "; `semblance models pull instantid` downloads IdentityNet and the adapter"
              : "");
   }
+  if (flags.gives("--prompt") && s.prompts.has_file())
+    fail(ErrorKind::kArgument, "cannot take --prompts: --prompt is given, too\n  leave out one");
   check_request(s);
 }
 
 void check_outputs(const RequestSettings& s, const std::vector<std::filesystem::path>& pictures) {
-  const std::vector<std::filesystem::path> inputs{s.face,
-                                                  s.pose,
-                                                  s.resume,
-                                                  s.models.adapter,
-                                                  s.looking.files.detector,
-                                                  s.looking.files.recogniser};
+  std::vector<std::filesystem::path> inputs{s.face,
+                                            s.pose,
+                                            s.resume,
+                                            s.models.adapter,
+                                            s.looking.files.detector,
+                                            s.looking.files.recogniser};
+  inputs.insert(inputs.end(), s.models.embeddings.begin(), s.models.embeddings.end());
   for (const auto& picture : pictures) check_output("-o", picture, inputs);
   if (!s.trace.empty()) check_output("--trace", s.trace, inputs);
   if (!s.latents.empty()) {
@@ -233,17 +251,16 @@ FaceInput read_face_input(const RequestSettings& s, SubjectReader& reader, Size 
   return {person.identity.embedding, scale_keypoints(position, size)};
 }
 
-/// Makes all pictures; the first one resumes from `saved`, if given.
-void make_pictures(const RequestSettings& s, Pipeline& pipeline, Request request,
+/// Makes the picture of each request; the first one resumes from `saved`, if given.
+void make_pictures(const RequestSettings& s, Pipeline& pipeline, std::span<const Request> requests,
                    std::span<const float> embedding, const Keypoints& keypoints,
                    const std::vector<std::filesystem::path>& pictures,
                    std::optional<SavedRun> saved, Interrupt& interrupt, Progress& progress) {
   RunState state(s.save_state, interrupt);
-  const std::uint64_t first_seed = request.seed.value_or(Request::kSeed);
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     interrupt.check();
     const auto begin = std::chrono::steady_clock::now();
-    request.seed = first_seed + i;
+    const Request& request = requests[i];
     const std::string name = pictures[i].filename().string();
     const std::string picture =
         text_of(Message::kPicture, name, request.width, request.height, request.steps,
@@ -254,8 +271,8 @@ void make_pictures(const RequestSettings& s, Pipeline& pipeline, Request request
                                 ? pipeline.resume(*saved, interrupt.token())
                                 : pipeline.start(request, embedding, keypoints, interrupt.token());
     saved.reset();
-    state.begin({pictures.begin() + static_cast<std::ptrdiff_t>(i), pictures.end()}, s.latents,
-                !s.no_metadata);
+    state.begin({pictures.begin() + static_cast<std::ptrdiff_t>(i), pictures.end()},
+                requests.subspan(i), s.latents, !s.no_metadata);
     state.guard(generation, [&] {
       make_picture(s, pipeline, request, generation, pictures[i], state, interrupt, progress);
     });
@@ -350,6 +367,40 @@ void check_metadata(const RequestSettings& s, const Request& request,
                    {.base = s.models.base, .backend = kBackends[s.backend], .warnings = warnings}));
 }
 
+/// Prints what the pictures will not have, each once, and checks what they will say of themselves.
+void warn_and_check(const RequestSettings& s, const Pipeline& pipeline,
+                    std::span<const Request> requests, Progress& progress) {
+  std::vector<Warning> told;
+  for (const Request& request : requests) {
+    const std::vector<Warning> warnings = pipeline.warnings(request);
+    for (const Warning& warning : warnings) {
+      if (std::ranges::find(told, warning) != told.end()) continue;
+      told.push_back(warning);
+      progress.warn(text_of(warning, language(), {.prompt = "--prompt", .negative = "--negative"}));
+    }
+    check_metadata(s, request, warnings);
+  }
+}
+
+/// Sets what the flags leave to the model and the photo.
+void complete(const RequestSettings& s, const Pipeline& pipeline, SubjectReader& reader,
+              std::vector<Request>& requests) {
+  const Size size =
+      picture_size(s.size, reader.frame(s.pose.empty() ? s.face : s.pose), pipeline.native_side());
+  for (Request& request : requests) {
+    if (!request.guidance) request.guidance = static_cast<float>(pipeline.native_guidance());
+    request.width = size.w;
+    request.height = size.h;
+    check(request);
+  }
+}
+
+/// The request whose text is the longest, and so needs the most.
+const Request& longest(const Pipeline& pipeline, std::span<const Request> requests) {
+  return *std::ranges::max_element(
+      requests, {}, [&pipeline](const Request& request) { return pipeline.text_tokens(request); });
+}
+
 /// Prints the measured beside the predicted cost.
 void note_measured(const Predicted& predicted, std::chrono::duration<double> taken,
                    Progress& progress) {
@@ -364,8 +415,8 @@ void note_measured(const Predicted& predicted, std::chrono::duration<double> tak
 
 /// From checked flags to written pictures.
 int make_all(const RequestSettings& s, const std::optional<SavedRun>& saved,
-             const std::vector<std::filesystem::path>& pictures, bool with_demo) {
-  Request request = s.request;
+             std::vector<Request> requests, const std::vector<std::filesystem::path>& pictures,
+             bool with_demo) {
   set_language(s.language);
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
   Interrupt interrupt;
@@ -392,35 +443,24 @@ int make_all(const RequestSettings& s, const std::optional<SavedRun>& saved,
   PhotoOptions looking = s.looking.options(kBackends[s.backend], is_reduced(budget));
   looking.workspace = pipeline.workspace();
   reader = SubjectReader(s.looking.files, looking);
-  const std::vector<Warning> warnings = pipeline.warnings(request);
-  for (const Warning& warning : warnings)
-    progress.warn(text_of(warning, language(), {.prompt = "--prompt", .negative = "--negative"}));
-  check_metadata(s, request, warnings);
-  if (!saved) {
-    if (!request.guidance) request.guidance = static_cast<float>(pipeline.native_guidance());
-    const Size size = picture_size(s.size, reader.frame(s.pose.empty() ? s.face : s.pose),
-                                   pipeline.native_side());
-    request.width = size.w;
-    request.height = size.h;
-    check(request);
-  }
+  warn_and_check(s, pipeline, requests, progress);
+  if (!saved) complete(s, pipeline, reader, requests);
   interrupt.check();
   progress.now(text_of(Message::kPlanning));
-  const Predicted predicted =
-      predict_run(s, saved, reader, pipeline, request, budget, pictures.size(), progress);
+  const Predicted predicted = predict_run(s, saved, reader, pipeline, longest(pipeline, requests),
+                                          budget, pictures.size(), progress);
   progress.beside([&] { return watched.text(); });
 
   const auto begin = std::chrono::steady_clock::now();
   if (saved) {
     const SavedRun& run = *saved;
-    make_pictures(s, pipeline, request, run.embedding, run.keypoints, pictures, saved, interrupt,
+    make_pictures(s, pipeline, requests, run.embedding, run.keypoints, pictures, saved, interrupt,
                   progress);
   } else {
-    const FaceInput person =
-        read_face_input(s, reader, {request.width, request.height}, interrupt, progress);
-    if (!request.seed) request.seed = random_seed();
-    make_pictures(s, pipeline, request, person.embedding, person.keypoints, pictures, {}, interrupt,
-                  progress);
+    const FaceInput person = read_face_input(
+        s, reader, {requests.front().width, requests.front().height}, interrupt, progress);
+    make_pictures(s, pipeline, requests, person.embedding, person.keypoints, pictures, {},
+                  interrupt, progress);
   }
   note_measured(predicted, std::chrono::steady_clock::now() - begin, progress);
   watched.write();
@@ -440,6 +480,9 @@ constexpr const char* kExamples =
     "  Save a face, then make four pictures of it in another pose:\n"
     "  semblance face me.jpg --save me.json\n"
     "  semblance generate ... --face me.json --pose dancer.jpg --images 4 -o dance.png\n"
+    "  Weights, choices by the seed and a style (docs/prompts.md):\n"
+    "  semblance generate ... --style \"Film Noir\" --images 8 -o noir.png \\\n"
+    "     --prompt \"a (smiling:1.2) man in {rain|snow|{dense|light} fog}\"\n"
     "\n"
     "The paths of written pictures go to stdout, everything else to stderr.\n"
     "\n";
@@ -463,13 +506,16 @@ int generate(std::span<const char* const> words) {
     refuse_beside_resume(flags);
     saved = take_saved(s);
   }
+  s.prompts.read_file();
   const bool with_demo = take_demo_models(s.models, s.looking.files);
   find_models(s, NotThere::kKeep);
   check_flags(s, flags);
   find_models(s, NotThere::kRefuse);  // after check_flags(), which reports all missing flags
-  const auto pictures = saved ? saved->outputs : numbered(s.output, s.images);
+  const auto pictures = saved ? saved->outputs : numbered(s.output, s.picture_count());
   check_outputs(s, pictures);
-  return make_all(s, saved, pictures, with_demo);
+  if (!s.request.seed) s.request.seed = random_seed();
+  return make_all(s, saved, saved ? requests_of(*saved) : s.prompts.requests(s.request, s.images),
+                  pictures, with_demo);
 }
 
 }  // namespace semblance::cli

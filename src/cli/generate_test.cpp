@@ -107,19 +107,19 @@ TEST_F(Generate, DistinguishesNoNegativePromptFromAnEmptyOne) {
 }
 
 TEST_F(Generate, WarnsOfPromptWeightsAndCutOffPrompts) {
-  run(generate({"--prompt", "a (man:1.3) [cat]"}))
+  run(generate({"--prompt", "a (man:1.3) [cat]", "--encoding", "plain"}))
       .exits(0)
       .says("warning: --prompt: weights such as (snow:1.3) or [snow] are read as plain text");
   std::string words;
   for (int i = 0; i < 120; ++i) words += "snow ";
-  run(generate({"--negative", words + "lastword"}))
+  run(generate({"--negative", words + "lastword", "--encoding", "plain"}))
       .exits(0)
       .says("warning: --negative: the model reads 77 tokens; cut off: \"")
       .does_not_say("--prompt: the model");
   EXPECT_NE(
       bytes_of(file("out.png")).find("Warnings: \"negative_prompt: the model reads 77 tokens"),
       std::string::npos);
-  run(generate({"--prompt", "a [cat]", "--lang", "es"}))
+  run(generate({"--prompt", "a [cat]", "--lang", "es", "--encoding", "plain"}))
       .exits(0)
       .says("aviso: --prompt: los pesos como (nieve:1.3)")
       .says(" pasos, semilla 7, f32")

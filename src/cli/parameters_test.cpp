@@ -35,7 +35,7 @@ JobRequest usual() {
 template <typename T>
 PlainOf<T> another(const Parameter& row) {
   if constexpr (kind_of<T>() == ParameterKind::kText) {
-    return "other words";
+    return row.choices.empty() ? "other words" : std::string(row.choices.back());
   } else if constexpr (kind_of<T>() == ParameterKind::kSwitch) {
     return true;
   } else if constexpr (kind_of<T>() == ParameterKind::kSeed) {

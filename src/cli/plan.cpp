@@ -14,6 +14,7 @@
 #include "image/encode.h"
 #include "pipeline/opened_models.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/prompts.h"
 
 namespace semblance::cli {
 namespace {
@@ -145,6 +146,13 @@ std::string text_of(const Report& report, const Workspace& workspace) {
   return out;
 }
 
+/// The request whose text is the longest, and so needs the most.
+Request longest(const OpenedModels& models, const std::vector<Request>& requests) {
+  return *std::ranges::max_element(requests, {}, [&models](const Request& request) {
+    return read_prompts(models, request).layout.tokens;
+  });
+}
+
 }  // namespace
 
 int plan(std::span<const char* const> words) {
@@ -183,6 +191,7 @@ int plan(std::span<const char* const> words) {
     fail(ErrorKind::kArgument, "--explain cannot be used with --json\n  leave out one of them");
   set_language(s.language);
   find_models(s, NotThere::kKeep);
+  s.prompts.read_file();
   check_request(s);
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
 
@@ -202,7 +211,7 @@ int plan(std::span<const char* const> words) {
   const auto native = static_cast<int>(models.unet.sample_size * models.vae.fold());
   const Size frame = framed.empty() ? Size{native, native} : reader.frame(framed);
   report.picture = picture_size(s.size, frame, native);
-  Request request = s.request;
+  Request request = longest(models, s.prompts.requests(s.request, s.images));
   if (!request.guidance) request.guidance = static_cast<float>(models.guidance);
   request.width = report.picture.w;
   request.height = report.picture.h;

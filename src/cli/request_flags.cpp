@@ -1,6 +1,6 @@
 #include "cli/request_flags.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "core/error.h"
 #include "sampling/sampler.h"
@@ -19,7 +19,8 @@ SizeChoice size_choice(const std::string& flag, const std::string& text) {
   return {.rule = SizeRule::kFixed, .fixed = {size->width, size->height}};
 }
 
-std::string placeholder_of(ParameterKind kind) {
+std::string placeholder_of(const Parameter& row, ParameterKind kind) {
+  if (!row.choices.empty()) return fmt::format("{}", fmt::join(row.choices, "|"));
   if (kind == ParameterKind::kText) return "TEXT";
   return kind == ParameterKind::kNumber ? "X" : "N";
 }
@@ -34,6 +35,8 @@ std::string help_of(const Parameter& row, const T& usual) {
   if (!row.absent.english.empty()) return help + fmt::format(" Default: {}.", row.absent.english);
   if constexpr (kind == ParameterKind::kWhole || kind == ParameterKind::kNumber) {
     if constexpr (!kIsOptional<T>) help += fmt::format(" Default: {}.", usual);
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    if (!row.choices.empty()) help += fmt::format(" Default: {}.", usual);
   }
   return help;
 }
@@ -45,7 +48,7 @@ void declare(Flags& flags, const Parameter& row, T& member, const T& usual) {
   if constexpr (kind == ParameterKind::kSwitch) {
     flags.toggle(row.flag_text(), help_of(row, usual), member);
   } else {
-    flags.value(row.flag_text(), placeholder_of(kind), help_of(row, usual),
+    flags.value(row.flag_text(), placeholder_of(row, kind), help_of(row, usual),
                 [&row, &member](const std::string& flag, const std::string& text) {
                   const bool has_plus = kind != ParameterKind::kText && text.starts_with('+');
                   std::optional<std::string> problem;
@@ -95,6 +98,7 @@ void declare_picture(Flags& flags, RequestSettings& s) {
                   side.multiple_of, side.least, side.most),
       [&s](const std::string& flag, const std::string& text) { s.size = size_choice(flag, text); });
   declare(flags, parameters::kCount, s.images, 1);
+  s.prompts.declare(flags);
 }
 
 void declare_models(Flags& flags, RequestSettings& s) {
@@ -112,6 +116,7 @@ void declare_models(Flags& flags, RequestSettings& s) {
              "The face adapter: InstantID's ip-adapter.bin, the same weights as safetensors, or "
              "owner/name. Default: the one downloaded by `semblance models pull instantid`.",
              s.models.adapter);
+  declare_embeddings(flags, s.models);
   s.looking.declare_models(flags,
                            "Face detector and recogniser: insightface's antelopev2 or buffalo_l "
                            "folder. Needed for photos, not for identities. Default: the ones "
@@ -208,6 +213,14 @@ void declare_memory(Flags& flags, RequestSettings& s) {
 
 }  // namespace
 
+void declare_embeddings(Flags& flags, ModelPaths& models) {
+  flags.paths(
+      "--embedding", "FILE",
+      "A textual inversion for SDXL (safetensors or .pt), used where a prompt has the file's "
+      "name without its ending. May be given several times.",
+      models.embeddings);
+}
+
 void declare_request(Flags& flags, RequestSettings& s) {
   declare_person(flags, s);
   declare_picture(flags, s);
@@ -224,7 +237,10 @@ void find_models(RequestSettings& s, NotThere not_there) {
                                             .adapter = s.models.adapter,
                                             .face_models = s.looking.files.folder},
                                            not_there);
-  s.models = {.base = found.base, .identitynet = found.identitynet, .adapter = found.adapter};
+  s.models = {.base = found.base,
+              .identitynet = found.identitynet,
+              .adapter = found.adapter,
+              .embeddings = s.models.embeddings};
   s.looking.find_models(not_there);
 }
 
@@ -234,14 +250,22 @@ void check_request(const RequestSettings& s) {
   probe.height = s.size.rule == SizeRule::kFixed ? s.size.fixed.h : 64;
   check(probe, [](const Parameter& row) { return row.flag_text(); });
   s.looking.check();
-  if (!s.latents.empty() && s.images > 1) {
-    fail(ErrorKind::kArgument, "cannot take --latents: expected one picture, got --images {}",
-         s.images);
+  const int count = s.picture_count();
+  if (!s.latents.empty() && count > 1) {
+    fail(ErrorKind::kArgument, "cannot take --latents: expected one picture, got {}",
+         s.prompts.has_file() ? fmt::format("{} of --prompts", count)
+                              : fmt::format("--images {}", s.images));
+  }
+  if (count > static_cast<int>(parameters::kCount.most)) {
+    fail(ErrorKind::kArgument,
+         "cannot take --prompts: expected at most {} pictures in all, got {} prompts with --images "
+         "{}",
+         parameters::kCount.most, s.prompts.count(), s.images);
   }
   const std::optional<std::uint64_t>& seed = s.request.seed;
-  if (seed && *seed > ~std::uint64_t{0} - (static_cast<std::uint64_t>(s.images) - 1)) {
+  if (seed && *seed > ~std::uint64_t{0} - (static_cast<std::uint64_t>(count) - 1)) {
     fail(ErrorKind::kArgument, "cannot take --seed: {} is too large to count up for {} pictures",
-         *seed, s.images);
+         *seed, count);
   }
 }
 

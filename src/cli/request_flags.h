@@ -9,6 +9,7 @@
 #include "app/subject.h"
 #include "cli/flags.h"
 #include "cli/photo_flags.h"
+#include "cli/prompt_flags.h"
 #include "core/messages.h"
 #include "memory/budget.h"
 #include "pipeline/request.h"
@@ -24,6 +25,7 @@ struct RequestSettings {
   std::filesystem::path face;
   std::filesystem::path pose;
   Request request;
+  PromptFlags prompts;
   SizeChoice size;
   int images = 1;
   int precision = 0;  // index into Precision's names
@@ -40,8 +42,12 @@ struct RequestSettings {
   std::filesystem::path trace;
   Language language = Language::kEnglish;
   bool quiet = false;
+
+  int picture_count() const { return images * prompts.count(); }
 };
 
+/// Declares --embedding.
+void declare_embeddings(Flags& flags, ModelPaths& models);
 /// Declares all flags.
 void declare_request(Flags& flags, RequestSettings& s);
 

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <new>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,9 @@ class RunState {
 
   /// `pictures`: the one in progress, then the remaining ones. `latents`: path of the latent, or
   /// empty.
-  void begin(std::vector<std::filesystem::path> pictures, std::filesystem::path latents,
-             bool metadata);
+  /// `requests`: theirs.
+  void begin(std::vector<std::filesystem::path> pictures, std::span<const Request> requests,
+             std::filesystem::path latents, bool metadata);
   /// Throws what save() throws.
   void step_done(const Generation& generation);
   /// All pictures are written: removes the file.
@@ -51,6 +53,7 @@ class RunState {
   Interrupt& interrupt_;
   bool written_ = false;
   std::vector<std::filesystem::path> pictures_;
+  std::vector<SavedPrompts> following_;
   std::filesystem::path latents_;
   bool metadata_ = true;
 };

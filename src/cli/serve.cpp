@@ -101,6 +101,7 @@ void declare(Flags& flags, Settings& s) {
              "The face adapter: InstantID's ip-adapter.bin, or owner/name. Default: the one "
              "downloaded by `semblance models pull instantid`.",
              s.models.adapter);
+  declare_embeddings(flags, s.models);
   s.looking.declare_models(
       flags,
       "Face detector and recogniser: insightface's antelopev2 or buffalo_l folder. Default: the "
@@ -248,7 +249,10 @@ bool find_models(Settings& s) {
   const bool none =
       s.models.base.empty() && s.models.identitynet.empty() && s.models.adapter.empty();
   if (none && take_demo_models(s.models, s.looking.files)) return true;
-  s.models = {.base = found.base, .identitynet = found.identitynet, .adapter = found.adapter};
+  s.models = {.base = found.base,
+              .identitynet = found.identitynet,
+              .adapter = found.adapter,
+              .embeddings = s.models.embeddings};
   s.looking.find_models(NotThere::kRefuse);
   if (s.models.base.empty() || s.models.identitynet.empty() || s.models.adapter.empty()) {
     fail(ErrorKind::kArgument,
