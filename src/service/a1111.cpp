@@ -106,30 +106,12 @@ void check_sampler(const Fields& body) {
     body.refuse("scheduler", "expected Automatic (the model's own scheduler)");
 }
 
-bool has_word(std::string_view text, std::string_view word) {
-  const auto is_letter = [&](std::size_t i) {
-    return i < text.size() && (static_cast<unsigned char>(text[i]) >= 0x80 ||
-                               std::isalnum(static_cast<unsigned char>(text[i])) != 0);
-  };
-  for (std::size_t i = text.find(word); i != std::string_view::npos; i = text.find(word, i + 1)) {
-    if (!is_letter(i - 1) && !is_letter(i + word.size())) return true;
-  }
-  return false;
-}
-
-/// Warns of prompt syntax that is read as plain text here, except weights: the job warns of those.
+/// Warns of prompt syntax that is read as plain text here; of other syntax the job warns.
 void warn_of_prompt(std::string_view field, std::string_view prompt,
                     std::vector<std::string>& warnings) {
-  const auto warn = [&](std::string_view what) {
-    warnings.push_back(fmt::format("{}: {} as plain text", field, what));
-  };
-  for (std::string_view network : {"<lora:", "<lyco:", "<hypernet:"}) {
-    if (prompt.find(network) != std::string_view::npos)
-      warn(fmt::format("extra networks are not supported; {}...> is read", network));
-  }
-  for (std::string_view word : {"AND", "BREAK"}) {
-    if (has_word(prompt, word)) warn(fmt::format("{} is read", word));
-  }
+  if (prompt.find("<hypernet:") == std::string_view::npos) return;
+  warnings.push_back(fmt::format(
+      "{}: hypernetworks are not supported; <hypernet:...> is read as plain text", field));
 }
 
 int whole_in(const Fields& body, std::string_view name, int fallback, int most) {
@@ -267,6 +249,7 @@ Txt2Img parse_txt2img(std::string_view text, std::string_view model, int native_
   const nlohmann::json& scripts = found == nullptr ? nlohmann::json() : *found;
   check_scripts(json, scripts, request);
   const UnitPaths units = read_units(json, scripts, request, warnings);
+  request.encoding = "a1111";
   check_settings(request, [&units](const Parameter& row) { return field_of(row, units); });
   return wanted;
 }

@@ -207,7 +207,7 @@ TEST(Txt2Img, RefusesByName) {
 
 TEST(Txt2Img, WarnsByName) {
   const Txt2Img wanted = parsed(body({{"prompt", "a (man:1.2) <lora:x:1> BREAK a dog"},
-                                      {"negative_prompt", "[snow] AND ice"},
+                                      {"negative_prompt", "[snow] <hypernet:b:1> AND ice"},
                                       {"save_images", true},
                                       {"force_task_id", "t"}}));
   EXPECT_EQ(
@@ -215,9 +215,13 @@ TEST(Txt2Img, WarnsByName) {
       (std::vector<std::string>{
           "force_task_id has no effect: /sdapi/v1/progress takes no task id",
           "save_images has no effect: the service always keeps its newest results",
-          "prompt: extra networks are not supported; <lora:...> is read as plain text",
-          "prompt: BREAK is read as plain text", "negative_prompt: AND is read as plain text"}));
-  EXPECT_TRUE(parsed(body({{"prompt", "BREAKFAST on SAND, a BRAND"}})).warnings.empty());
+          "negative_prompt: hypernetworks are not supported; <hypernet:...> is read as plain "
+          "text"}));
+  EXPECT_EQ(wanted.request.encoding, "a1111");
+}
+
+TEST(Txt2Img, RefusesPromptsThatLeaveNoPicture) {
+  EXPECT_NE(refusal(body({{"prompt", "a (cat:200)"}})).find("got 200"), std::string::npos);
 }
 
 TEST(InstantIdUnits, AreFoundByModuleOrModelInAnyForm) {

@@ -254,7 +254,7 @@ TEST_F(ApiDocument, JobsMatch) {
   EXPECT_EQ(differs(made("POST", "/api/jobs/" + waiting["id"].get<std::string>() + "/cancel")), "");
   ASSERT_TRUE(becomes(id, JobState::kDone));
   const std::string weighted =
-      R"({"prompt": "a (man) [in snow]", "width": 64, "height": 64, "steps": 1})";
+      R"({"prompt": "a (man) [in|at snow]", "width": 64, "height": 64, "steps": 1})";
   const std::string warned = made("POST", "/api/jobs", form(weighted, "0").body, Form().type)["id"];
   ASSERT_TRUE(becomes(warned, JobState::kDone));
   EXPECT_EQ(made("GET", "/api/jobs/" + warned)["warnings"].size(), 1U);

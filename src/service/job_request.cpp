@@ -2,6 +2,9 @@
 
 #include <string>
 
+#include "core/error.h"
+#include "pipeline/prompts.h"
+
 namespace semblance::service {
 
 void refuse_field(std::string_view field, std::string_view rule, std::string_view got) {
@@ -31,6 +34,11 @@ void check_settings(const JobRequest& s, const FieldNames& name_of) {
       s);
   if (const auto problem = window_problem(s, name_of(parameters::kIdentityEnd)))
     refuse_value(name_of(parameters::kIdentityStart), *problem);
+  try {
+    static_cast<void>(parse_prompts(s));
+  } catch (const Error& error) {
+    throw HttpError(400, "argument", error.what(), name_of(parameters::kPrompt));
+  }
 }
 
 }  // namespace semblance::service

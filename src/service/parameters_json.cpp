@@ -37,6 +37,7 @@ Json limits_of(const Parameter& row, ParameterKind kind) {
   const double most = most_of(row, Asker::kService);
   switch (kind) {
     case ParameterKind::kText:
+      if (!row.choices.empty()) return {{"enum", row.choices}};
       return {{"maxLength", number(most)}};
     case ParameterKind::kSwitch:
       return Json::object();
@@ -53,7 +54,7 @@ Json limits_of(const Parameter& row, ParameterKind kind) {
 
 std::string description_of(const Parameter& row, ParameterKind kind) {
   std::string text(row.help.english);
-  if (kind == ParameterKind::kText) {
+  if (kind == ParameterKind::kText && row.choices.empty()) {
     text += fmt::format(" At most {} bytes as UTF-8; lists and events show its first {}.", row.most,
                         kShortPromptBytes);
   }
@@ -123,17 +124,20 @@ Json by_language(const Words& words) { return {{"en", words.english}, {"es", wor
 
 Json for_the_page(const Parameter& row, ParameterKind kind) {
   Json entry{{"name", row.name},
-             {"kind", name_of(kind)},
+             {"kind", row.choices.empty() ? name_of(kind) : "choice"},
              {"title", by_language(row.title)},
              {"help", by_language(row.help)},
              {"default", default_of(row)}};
-  if (kind != ParameterKind::kSwitch && kind != ParameterKind::kSeed) {
+  if (!row.choices.empty()) {
+    entry["choices"] = row.choices;
+  } else if (kind != ParameterKind::kSwitch && kind != ParameterKind::kSeed) {
     entry["least"] = number(row.least);
     entry["most"] = number(most_of(row, Asker::kService));
     entry["multiple_of"] = row.multiple_of;
   }
   if (row.page.place == PagePlace::kOwnField) return entry;
   entry["place"] = row.page.place == PagePlace::kDials ? "dials" : "finer";
+  if (!row.choices.empty()) return entry;
   entry["from"] = number(row.page.from);
   entry["to"] = number(row.page.to);
   entry["step"] = number(row.page.step);
