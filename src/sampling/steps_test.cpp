@@ -143,9 +143,9 @@ TEST(StepsToy, EqualDiffusers) {
           return output;
         },
         [&](int i) {
-          std::vector<float> noise(latent.size());
+          std::vector<float> noise(latent.size()), scratch(3 * latent.size());
           if (row.has(kIsBrownian)) {
-            tree->step(*sampler->noise(i), noise);
+            tree->step(*sampler->noise(i), noise, scratch);
           } else {
             generator.randn(noise);
           }
@@ -173,7 +173,8 @@ TEST(Steps, ResumeWithTheSameBits) {
         const auto draw = [&](NoiseSource& source) {
           return [&](int i) {
             std::vector<float> noise(kSize);
-            source.step(*sampler->noise(i), noise);
+            std::vector<float> scratch(static_cast<std::size_t>(source.scratch_latents()) * kSize);
+            source.step(*sampler->noise(i), noise, scratch);
             return noise;
           };
         };
