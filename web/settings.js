@@ -12,6 +12,7 @@ const kShapes = [
 
 let parameters = {};  // by name, from web/parameters.json
 let dials = [];       // those that have a slider
+let choices = [];     // those that have a list
 let nativeSide = 1024;
 let fewSteps = false;
 let changed = () => {};
@@ -19,8 +20,9 @@ let changed = () => {};
 /** Sets the parameters with their limits and texts; call it before startSettings(). */
 export function useParameters(list) {
   parameters = Object.fromEntries(list.map((each) => [each.name, each]));
-  dials = list.filter((each) => each.place);
-  for (const { name, title, help } of dials) {
+  choices = list.filter((each) => each.place && each.choices);
+  dials = list.filter((each) => each.place && !each.choices);
+  for (const { name, title, help } of [...dials, ...choices]) {
     addWord(`dials.${name}`, title);
     addWord(`dials.${name}_hint`, help);
   }
@@ -29,6 +31,7 @@ export function useParameters(list) {
 export function startSettings(options) {
   changed = options.changed;
   for (const dial of dials) byId(dial.place === 'finer' ? 'finer-dials' : 'dials').append(dialRow(dial));
+  byId('finer-dials').append(...choices.map(choiceRow));
   for (const side of ['width', 'height']) {
     const { least, most, multiple_of } = parameters[side];
     Object.assign(byId(side), { min: least, max: most, step: multiple_of });
@@ -93,6 +96,19 @@ function dialRow({ name, kind, least, most, from, to, step, default: start }) {
   if (name === 'steps') row.append(make('p', { class: 'warning', id: 'steps-warning', role: 'status', hidden: true }));
   row.append(make('p', { class: 'problem', id: `${name}-problem`, role: 'alert', hidden: true }));
   return row;
+}
+
+/** A list whose first entry leaves the choice to the model. */
+function choiceRow({ name, choices: list }) {
+  const title = make('label', { for: name });
+  say(title, `dials.${name}`);
+  const open = make('option', { value: '' });
+  say(open, 'dials.by_model');
+  const hint = make('p', { class: 'hint', id: `${name}-hint` });
+  say(hint, `dials.${name}_hint`);
+  const select = make('select', { id: name, 'aria-describedby': hint.id }, open,
+    ...list.map((each) => make('option', { value: each.name }, each.title)));
+  return make('div', { class: 'choice' }, title, select, hint);
 }
 
 const fill = (range) =>
@@ -163,6 +179,7 @@ export function useSize(width, height) {
 function readRaw() {
   const values = { prompt: byId('prompt').value, negative_prompt: byId('negative_prompt').value };
   for (const { name } of dials) values[name] = Number(byId(name).value);
+  for (const { name } of choices) if (byId(name).value) values[name] = byId(name).value;
   [values.width, values.height] = sizeOf(chosenShape());
   if (!byId('randomise').checked && byId('seed').value) values.seed = byId('seed').value.trim();
   return values;
@@ -215,13 +232,14 @@ export function fillSettings(settings) {
     if (settings[name] !== undefined) turn(name, settings[name]);
     clearProblem(name);
   }
+  for (const { name } of choices) byId(name).value = settings[name] ?? '';
   const shape = settings.shape ?? kShapes.map((each) => each.name).filter((name) => name !== 'custom')
     .find((name) => sizeOf(name).join() === [settings.width, settings.height].join()) ?? 'custom';
   if (shape === 'custom') [byId('width').value, byId('height').value] = [settings.width, settings.height];
   chooseShape(shape);
   byId('seed').value = settings.seed ?? '';
   byId('randomise').checked = settings.seed === undefined;
-  byId('finer').open ||= settings.seed !== undefined;
+  byId('finer').open ||= settings.seed !== undefined || choices.some(({ name }) => settings[name]);
   for (const place of ['prompt', 'negative_prompt', 'width', 'seed']) clearProblem(place);
   warnOfFewSteps();
   changed();

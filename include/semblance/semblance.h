@@ -164,6 +164,21 @@ struct Settings {
   std::uint64_t seed = 0;
   bool vae_tiling = false;  // decode in blended tiles, as diffusers' enable_vae_tiling
   int clip_skip = 0;        // 0 to 11 layers of the text encoders, as diffusers' clip_skip
+  // How it is sampled; absent: as the model's scheduler_config.json says.
+  std::optional<std::string> scheduler = {};   // the sampler: "euler", "dpmpp_2m", "DPM++ 2M", ...
+  std::optional<std::string> sigmas = {};      // noise levels: "default", "karras", ...
+  std::optional<std::string> spacing = {};     // "leading", "trailing" or "linspace"
+  std::optional<std::string> prediction = {};  // "epsilon" or "v"
+  bool zero_snr = false;                       // as diffusers' rescale_betas_zero_snr
+  double eta = 0;                              // 0 to 1: new noise in each step of DDIM and TCD
+  float guidance_rescale = 0;                  // 0 to 1
+  /// The program and device whose noise to use: "cpu" or "cuda" as torch, "a1111-gpu", "a1111-cpu",
+  /// "comfy", "comfy-cpu"; on a GPU optionally with its name, "cuda:t4".
+  std::string noise = "cpu";
+  /// Which picture of how many: ComfyUI draws the noise of a batch together, from one seed. With
+  /// the others a picture's seed counts up.
+  int noise_picture = 0;
+  std::optional<int> noise_batch = {};  // absent: up to this one
 };
 
 struct Step {
@@ -218,7 +233,7 @@ class Generation {
   int step() const;   // steps done
   int count() const;  // steps there are
   /// What was asked for and the picture will not have, in English: weights in a prompt, what is cut
-  /// off of a long one, a sampler of the model's that is not Euler.
+  /// off of a long one, a sampler of the model's that there is not here.
   const std::vector<std::string>& warnings() const;
   /// The picture as it is now: after the last step the result, before that a preview.
   Picture picture();

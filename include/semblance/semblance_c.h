@@ -169,6 +169,16 @@ int semblance_generator_plan(const semblance_generator* generator, const char* s
  *   "seed"               a whole number of 64 bits; 0
  *   "vae_tiling"         true: decode in blended tiles, as diffusers' enable_vae_tiling
  *   "clip_skip"          0 to 11 layers of the text encoders; 0
+ *   "scheduler"          the sampler: "euler", "dpmpp_2m", ...; absent: the model's own
+ *   "sigmas"             noise levels: "default", "karras", "exponential", "beta", ...
+ *   "spacing"            of timesteps: "leading", "trailing" or "linspace"
+ *   "prediction"         "epsilon" or "v"; these three absent: the model's own
+ *   "zero_snr"           true: as diffusers' rescale_betas_zero_snr
+ *   "eta"                0 to 1, new noise in each step of DDIM and TCD; 0
+ *   "guidance_rescale"   0 to 1; 0
+ *   "noise"              as "cpu", "cuda", "a1111-gpu", "a1111-cpu", "comfy", "comfy-cpu"; "cpu"
+ *   "noise_picture", "noise_batch"    which picture of a batch of how many; 0, and
+ *                        absent: up to that picture
  * null is the same as absent. The face stands where `pose` has it, or where `person` has it when
  * `pose` is NULL. Neither is kept. SEMBLANCE_ARGUMENT for any other key or value, SEMBLANCE_MEMORY
  * where it does not fit in "memory_bytes", SEMBLANCE_CORRUPT, SEMBLANCE_DEVICE. */

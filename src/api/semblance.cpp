@@ -297,8 +297,10 @@ struct Generator::State {
 std::pair<std::string, std::vector<std::string>> Generator::State::told(
     const rooms::Request& request) const {
   const std::vector<rooms::Warning> warnings = pipeline.warnings(request);
-  return {rooms::parameters_text(
-              request, {.base = base, .precision = pipeline.precision(), .warnings = warnings}),
+  return {rooms::parameters_text(request, {.base = base,
+                                           .precision = pipeline.precision(),
+                                           .scheduler = pipeline.scheduler(),
+                                           .warnings = warnings}),
           rooms::texts_of(warnings, rooms::Language::kEnglish)};
 }
 

@@ -201,13 +201,8 @@ v1::Settings settings_of(const char* text) {
   v1::Settings settings;
   semblance::each_parameter(
       [](const semblance::Parameter&, auto& to, const auto& from) {
-        using To = std::decay_t<decltype(to)>;
-        using From = std::decay_t<decltype(from)>;
-        if constexpr (semblance::kIsOptional<From> && !semblance::kIsOptional<To>) {
-          to = from.value_or(to);
-        } else {
-          to = from;
-        }
+        const std::optional<semblance::PlainOf<std::decay_t<decltype(from)>>> value = from;
+        if (value) to = semblance::plain(*value);
       },
       settings, request);
   return settings;

@@ -34,6 +34,8 @@ std::string shown(const T& value) {
     return shown(*value);
   } else if constexpr (std::is_same_v<T, bool>) {
     return value ? "on" : "off";
+  } else if constexpr (std::is_same_v<T, Choice>) {
+    return value.name;
   } else {
     return fmt::format("{}", value);
   }
@@ -41,7 +43,8 @@ std::string shown(const T& value) {
 
 /// "Steps: 30, Sampler: Euler, CFG scale: 5, ...", in the order of the table; the sampler, the size
 /// and the model stand where that web UI has them.
-std::string settings_text(Request request, const std::string& model) {
+std::string settings_text(Request request, const MadeWith& made_with) {
+  const SamplerInUse sampling = sampler_in_use(request, made_with.scheduler);
   request.guidance = request.guidance.value_or(Request::kGuidance);
   request.seed = request.seed.value_or(Request::kSeed);
   const Request defaults;
@@ -57,13 +60,15 @@ std::string settings_text(Request request, const std::string& model) {
             &row == &parameters::kIdentityStart || &row == &parameters::kIdentityEnd;
         if (!row.png.empty() && (row.png_always || (of_window ? has_window : value != usual)))
           add(row.png, shown(value));
-        if (&row == &parameters::kSteps) add("Sampler", std::string(default_sampler().title));
+        if (&row == &parameters::kScheduler) add("Sampler", sampling.sampler->title);
+        if (&row == &parameters::kSigmas && sampling.curve != Curve::kDefault)
+          add("Schedule type", title_of(sampling.curve));
         // Without a negative prompt the encoding is zeroed, an empty one is encoded: two pictures.
         if (&row == &parameters::kIdentityEnd && request.negative && request.negative->empty())
           add("Empty negative", "encoded");
         if (&row != &parameters::kHeight) return;
         add("Size", fmt::format("{}x{}", request.width, request.height));
-        add("Model", model);
+        add("Model", as_value(model_name(made_with.base)));
       },
       request, defaults);
   return text;
@@ -83,7 +88,7 @@ std::string parameters_text(const Request& request, const MadeWith& made_with) {
   std::string text = request.prompt + '\n';
   if (request.negative && !request.negative->empty())
     text += fmt::format("Negative prompt: {}\n", *request.negative);
-  text += settings_text(request, as_value(model_name(made_with.base)));
+  text += settings_text(request, made_with);
   text += fmt::format(", Precision: {}", made_with.precision == Precision::kBF16 ? "bf16" : "f32");
   if (made_with.backend != "cpu") text += fmt::format(", Backend: {}", made_with.backend);
   if (!made_with.warnings.empty()) {

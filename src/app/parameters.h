@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "image/encode.h"
-#include "pipeline/request.h"
+#include "pipeline/picture_sampler.h"
 #include "pipeline/warnings.h"
 
 namespace semblance {
@@ -30,6 +30,7 @@ struct MadeWith {
   std::filesystem::path base = {};  // only its last part is written
   Precision precision = Precision::kF32;
   std::string backend = "cpu";
+  SchedulerConfig scheduler = {};      // the model's
   std::vector<Warning> warnings = {};  // written in English, so that a file is the same everywhere
 };
 

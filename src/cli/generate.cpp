@@ -27,6 +27,7 @@
 #include "memory/buffer.h"
 #include "memory/memory_room.h"
 #include "memory/memory_watch.h"
+#include "pipeline/picture_sampler.h"
 #include "pipeline/pipeline.h"
 #include "runtime/trace.h"
 
@@ -38,7 +39,7 @@ void refuse_beside_resume(const Flags& flags) {
   std::vector<std::string> saved = flags_of_parameters();
   saved.insert(saved.end(),
                {"--face", "--pose", "--face-models", "--detector", "--recogniser", "--precision",
-                "--threads", "--scheduler", "--photo-size", "--detector-size", "--backend"});
+                "--threads", "--photo-size", "--detector-size", "--backend"});
   for (const std::string& flag : flags.given()) {
     if (std::ranges::find(saved, flag) == saved.end()) continue;
     fail(ErrorKind::kArgument,
@@ -203,6 +204,7 @@ void make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& r
     text = picture_text(request, {.base = s.models.base,
                                   .precision = pipeline.precision(),
                                   .backend = kBackends[s.backend],
+                                  .scheduler = pipeline.scheduler(),
                                   .warnings = pipeline.warnings(request)});
   }
   progress.now(text_of(Message::kWriting, name));
@@ -239,15 +241,15 @@ void make_pictures(const RequestSettings& s, Pipeline& pipeline, Request request
                    const std::vector<std::filesystem::path>& pictures,
                    std::optional<SavedRun> saved, Interrupt& interrupt, Progress& progress) {
   RunState state(s.save_state, interrupt);
-  const std::uint64_t first_seed = request.seed.value_or(Request::kSeed);
+  const Request first = request;
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     interrupt.check();
     const auto begin = std::chrono::steady_clock::now();
-    request.seed = first_seed + i;
+    request = nth_picture(first, static_cast<int>(i), static_cast<int>(pictures.size()));
     const std::string name = pictures[i].filename().string();
-    const std::string picture =
-        text_of(Message::kPicture, name, request.width, request.height, request.steps,
-                *request.seed, pipeline.precision() == Precision::kBF16 ? "bf16" : "f32");
+    const std::string picture = text_of(Message::kPicture, name, request.width, request.height,
+                                        request.steps, request.seed.value_or(Request::kSeed),
+                                        pipeline.precision() == Precision::kBF16 ? "bf16" : "f32");
     progress.note(saved ? text_of(Message::kPictureResumed, picture, saved->step + 1) : picture);
     progress.now(text_of(Message::kReadingPromptAndFace, name));
     Generation generation = saved

@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
+
 #include "core/error.h"
-#include "sampling/sampler.h"
 
 namespace semblance::cli {
 namespace {
@@ -21,7 +22,13 @@ SizeChoice size_choice(const std::string& flag, const std::string& text) {
 
 std::string placeholder_of(ParameterKind kind) {
   if (kind == ParameterKind::kText) return "TEXT";
+  if (kind == ParameterKind::kChoice) return "NAME";
   return kind == ParameterKind::kNumber ? "X" : "N";
+}
+
+std::string capital(std::string text) {
+  text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+  return text;
 }
 
 /// "How strongly ... 0 to 5. Default: 0.8."
@@ -31,10 +38,12 @@ std::string help_of(const Parameter& row, const T& usual) {
   std::string help(row.help.english);
   if (kind == ParameterKind::kWhole || kind == ParameterKind::kNumber)
     help += fmt::format(" {} to {}.", row.least, row.most);
+  if (kind == ParameterKind::kChoice) help += ' ' + capital(rule_of(row, kind)) + '.';
   if (!row.absent.english.empty()) return help + fmt::format(" Default: {}.", row.absent.english);
   if constexpr (kind == ParameterKind::kWhole || kind == ParameterKind::kNumber) {
     if constexpr (!kIsOptional<T>) help += fmt::format(" Default: {}.", usual);
   }
+  if constexpr (std::is_same_v<T, Choice>) help += fmt::format(" Default: {}.", usual.name);
   return help;
 }
 
@@ -49,7 +58,7 @@ void declare(Flags& flags, const Parameter& row, T& member, const T& usual) {
                 [&row, &member](const std::string& flag, const std::string& text) {
                   const bool has_plus = kind != ParameterKind::kText && text.starts_with('+');
                   std::optional<std::string> problem;
-                  if (!read_text(std::string_view(text).substr(has_plus ? 1 : 0), member)) {
+                  if (!read_text(row, std::string_view(text).substr(has_plus ? 1 : 0), member)) {
                     problem = expected(rule_of(row, kind), '\'' + text + '\'');
                   } else {
                     problem = problem_of(row, member);
@@ -164,14 +173,6 @@ void declare_advanced(Flags& flags, RequestSettings& s) {
               "Processor cores to use, 1 to 1024. The last bits of a picture depend on it. "
               "Default: all available.",
               1, 1024, s.threads);
-  flags.value("--scheduler", "NAME",
-              fmt::format("The sampler: {0}. Default: {0}.", default_sampler().title),
-              [](const std::string& flag, const std::string& name) {
-                if (find_sampler(name) != &default_sampler()) {
-                  fail(ErrorKind::kArgument, "cannot take {}: expected {}, got '{}'", flag,
-                       default_sampler().title, name);
-                }
-              });
   s.looking.declare_advanced(flags);
   flags.choice("--backend",
                "The implementation that computes: cpu, or ref, the slow plain loops that cpu is "

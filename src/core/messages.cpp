@@ -68,8 +68,9 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
     {Message::kPromptCut, "{0}: the model reads {1} tokens; cut off: \"{2}\"",
      "{0}: el modelo lee {1} tokens; queda fuera: \"{2}\""},
     {Message::kOtherSampler,
-     "the model specifies the sampler {0}, but only Euler is available: the picture will differ",
-     "el modelo indica el muestreador {0}, pero solo está disponible Euler: la imagen será "
+     "the model specifies the sampler {0}, which is not available: Euler is used, and the picture "
+     "will differ",
+     "el modelo indica el muestreador {0}, que no está disponible: se usa Euler y la imagen será "
      "distinta"},
     {Message::kDemoModel,
      "No model given, using the demo model: drawn faces only, not photos. For photos see --base "

@@ -8,6 +8,7 @@
 
 #include "backend/backends.h"
 #include "core/stop.h"
+#include "pipeline/picture_sampler.h"
 #include "pipeline/pipeline.h"
 #include "tests/support/errors.h"
 #include "tests/support/golden.h"
@@ -111,10 +112,27 @@ TEST_F(Damaged, NamesTheMissingFile) {
   EXPECT_NE(opening().find("--adapter is needed"), std::string::npos) << opening();
 }
 
-TEST_F(Damaged, WarnsOfASamplerOtherThanEuler) {
-  const auto warnings = [this] {
-    return Pipeline(paths_, {.precision = Precision::kF32})
-        .warnings({.prompt = "a man", .negative = {}});
+TEST_F(Damaged, UsesTheSamplerThatTheModelSpecifies) {
+  const auto used = [this] {
+    const Pipeline pipeline(paths_, {.precision = Precision::kF32});
+    const Request request{.prompt = "a man", .negative = {}};
+    EXPECT_EQ(pipeline.warnings(request), std::vector<Warning>{});
+    return sampler_in_use(request, pipeline.scheduler()).sampler->name;
+  };
+  EXPECT_EQ(used(), "euler");
+  // diffusers uses model_index.json, people the scheduler's own file.
+  for (const fs::path& file :
+       {folder_ / "base/model_index.json", folder_ / "base/scheduler/scheduler_config.json"}) {
+    edit(file, "\"EulerDiscreteScheduler\"", "\"DDIMScheduler\"");
+    EXPECT_EQ(used(), "ddim") << file;
+    edit(file, "\"DDIMScheduler\"", "\"EulerDiscreteScheduler\"");
+  }
+}
+
+TEST_F(Damaged, WarnsOfASamplerThatSemblanceLacks) {
+  Request request{.prompt = "a man", .negative = {}};
+  const auto warnings = [&] {
+    return Pipeline(paths_, {.precision = Precision::kF32}).warnings(request);
   };
   EXPECT_EQ(warnings(), std::vector<Warning>{});
   const auto named = [](const std::string& sampler) {
@@ -123,9 +141,12 @@ TEST_F(Damaged, WarnsOfASamplerOtherThanEuler) {
   // diffusers uses model_index.json, people the scheduler's own file.
   for (const fs::path& file :
        {folder_ / "base/model_index.json", folder_ / "base/scheduler/scheduler_config.json"}) {
-    edit(file, "\"EulerDiscreteScheduler\"", "\"DDIMScheduler\"");
-    EXPECT_EQ(warnings(), named("DDIMScheduler")) << file;
-    edit(file, "\"DDIMScheduler\"", "\"EulerDiscreteScheduler\"");
+    edit(file, "\"EulerDiscreteScheduler\"", "\"IPNDMScheduler\"");
+    EXPECT_EQ(warnings(), named("IPNDMScheduler")) << file;
+    request.scheduler = Choice("ddim");
+    EXPECT_EQ(warnings(), std::vector<Warning>{}) << file;
+    request.scheduler.reset();
+    edit(file, "\"IPNDMScheduler\"", "\"EulerDiscreteScheduler\"");
   }
   const fs::path file = folder_ / "base/scheduler/scheduler_config.json";
   edit(file, "EulerDiscreteScheduler", "\\u001b[2J" + std::string(300, 'x'));
@@ -165,7 +186,7 @@ TEST(WarningText, IsInBothLanguages) {
   const Warning weights{.kind = Warning::Kind::kPromptWeights};
   const Warning cut{
       .kind = Warning::Kind::kPromptCut, .in_negative = true, .tokens = 77, .detail = "in snow"};
-  const Warning sampler{.kind = Warning::Kind::kSampler, .detail = "DDIMScheduler"};
+  const Warning sampler{.kind = Warning::Kind::kSampler, .detail = "IPNDMScheduler"};
   EXPECT_EQ(
       text_of(weights, Language::kEnglish),
       "prompt: weights such as (snow:1.3) or [snow] are read as plain text, brackets included");
@@ -177,11 +198,11 @@ TEST(WarningText, IsInBothLanguages) {
   EXPECT_EQ(text_of(cut, Language::kSpanish),
             "negative_prompt: el modelo lee 77 tokens; queda fuera: \"in snow\"");
   EXPECT_EQ(text_of(sampler, Language::kEnglish),
-            "the model specifies the sampler DDIMScheduler, but only Euler is available: the "
-            "picture will differ");
+            "the model specifies the sampler IPNDMScheduler, which is not available: Euler is "
+            "used, and the picture will differ");
   EXPECT_EQ(text_of(sampler, Language::kSpanish),
-            "el modelo indica el muestreador DDIMScheduler, pero solo está disponible Euler: la "
-            "imagen será distinta");
+            "el modelo indica el muestreador IPNDMScheduler, que no está disponible: se usa Euler "
+            "y la imagen será distinta");
 }
 
 TEST_F(Damaged, UsesTheModelsGuidance) {

@@ -9,6 +9,7 @@
 #include "core/json.h"
 #include "core/stop.h"
 #include "models/unet.h"
+#include "sampling/sampler.h"
 #include "weights/audit.h"
 #include "weights/names.h"
 
@@ -251,7 +252,7 @@ OpenedModels open_models(const ModelSource& source, const std::stop_token& stop)
   OpenedModels models;
   models.scheduler = SchedulerConfig::read(source.config("scheduler"));
   const Json index = source.config("model_index");
-  models.sampler = sampler_of(models.scheduler, index);
+  models.scheduler.class_name = sampler_of(models.scheduler, index);
   models.zero_absent_negative = index.get_bool("force_zeros_for_empty_prompt", true);
   models.guidance = guidance_of(source);
   for (std::size_t i = 0; i < 2; ++i) open_text_encoder(models, i, source, stop);

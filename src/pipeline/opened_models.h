@@ -10,7 +10,7 @@
 #include "models/unet_config.h"
 #include "models/vae.h"
 #include "pipeline/model_source.h"
-#include "sampling/sampler.h"
+#include "sampling/scheduler_config.h"
 
 namespace semblance {
 
@@ -25,11 +25,9 @@ struct OpenedModels {
   WeightMap denoiser_weights;  // "unet.", "identitynet.", "ip_adapter."
   WeightMap resampler_weights;
   WeightMap vae_weights;
-  SchedulerConfig scheduler;
-  std::string sampler{
-      default_sampler().diffusers_class};  // the class named by the model, made printable
-  bool zero_absent_negative = true;        // model_index.json: force_zeros_for_empty_prompt
-  double guidance = 5;                     // for requests without guidance
+  SchedulerConfig scheduler;  // its class is the one that selects the sampler, made printable
+  bool zero_absent_negative = true;  // model_index.json: force_zeros_for_empty_prompt
+  double guidance = 5;               // for requests without guidance
 
   /// The number of tokens that prompts are padded or cut to.
   int prompt_length(int encoder) const;

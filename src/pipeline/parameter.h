@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 namespace semblance {
 
@@ -37,6 +39,31 @@ struct Dial {
   double step = 0;
 };
 
+/// The value of a parameter with a closed list of values, by its name.
+struct Choice {
+  std::string name;
+
+  Choice() = default;
+  // Implicit, so that the public library's text can be assigned.
+  Choice(std::string value) : name(std::move(value)) {}
+  bool operator==(const Choice&) const = default;
+};
+
+struct ChoiceName {
+  std::string_view name;   // "dpmpp_2m"
+  std::string_view title;  // "DPM++ 2M"
+};
+
+/// The values of a Choice.
+struct ChoiceList {
+  std::vector<ChoiceName> (*all)() = nullptr;
+  /// The value's name, for one of its names in any spelling; nullopt if there is none.
+  std::optional<std::string> (*find)(std::string_view text) = nullptr;
+  /// Describes values that all() omits: "or cuda:GPU with one of T4, P100"; nullptr if there are
+  /// none.
+  std::string (*others)() = nullptr;
+};
+
 struct Parameter {
   std::string_view name;             // "identity_strength", the JSON key; the flag has dashes
   std::string_view short_name = {};  // of the flag and in saved runs, if different
@@ -47,6 +74,7 @@ struct Parameter {
   double least = 0;
   double most = 0;
   int multiple_of = 1;
+  ChoiceList choices = {};
   ServiceMost service = {};
   Words absent = {};            // the default in words: "the model's own"
   bool is_required = false;     // no default
@@ -65,7 +93,7 @@ struct Parameter {
   std::string flag_text() const;
 };
 
-enum class ParameterKind : std::uint8_t { kText, kWhole, kNumber, kSeed, kSwitch };
+enum class ParameterKind : std::uint8_t { kText, kWhole, kNumber, kSeed, kSwitch, kChoice };
 
 namespace parameter_detail {
 template <typename T>
@@ -88,6 +116,7 @@ template <typename T>
 constexpr ParameterKind kind_of() {
   using P = PlainOf<T>;
   if constexpr (std::is_same_v<P, std::string>) return ParameterKind::kText;
+  if constexpr (std::is_same_v<P, Choice>) return ParameterKind::kChoice;
   if constexpr (std::is_same_v<P, bool>) return ParameterKind::kSwitch;
   if constexpr (std::is_same_v<P, int>) return ParameterKind::kWhole;
   if constexpr (std::is_same_v<P, std::uint64_t>) return ParameterKind::kSeed;
@@ -99,22 +128,32 @@ enum class Asker : std::uint8_t { kUser, kService };
 
 double most_of(const Parameter& row, Asker asker);
 
-/// "a whole number from 1 to 1000", "true or false", "text of at most 65536 bytes".
+/// "a whole number from 1 to 1000", "true or false", "text of at most 65536 bytes", "one of
+/// leading, trailing, linspace".
 std::string rule_of(const Parameter& row, ParameterKind kind, Asker asker = Asker::kUser);
 
 /// "expected a whole number from 1 to 1000, got 'many'", to follow "cannot take NAME: ".
 std::string expected(std::string_view rule, std::string_view got);
 
+/// The name of a Choice; other values unchanged.
+template <typename T>
+const T& plain(const T& value) {
+  return value;
+}
+inline const std::string& plain(const Choice& value) { return value.name; }
+
 /// The problem with a text, in the words of problem_of().
 std::optional<std::string> text_problem(const Parameter& row, std::string_view text);
 
 namespace parameter_detail {
+std::optional<std::string> choice_problem(const Parameter& row, const Choice& value);
 std::optional<std::string> number_problem(const Parameter& row, ParameterKind kind, double value,
                                           std::string_view shown, Asker asker);
 std::string shown(int value);
 std::string shown(float value);  // shortest form: 5.01, not 5.010000228881836
 std::string shown(double value);
 
+Choice read_choice(const Parameter& row, std::string_view text);
 bool read(std::string_view text, std::string& value);
 bool read(std::string_view text, int& value);
 bool read(std::string_view text, float& value);
@@ -131,6 +170,8 @@ std::optional<std::string> problem_of(const Parameter& row, const T& value,
     return value ? problem_of(row, *value, asker) : std::nullopt;
   } else if constexpr (kind_of<T>() == ParameterKind::kText) {
     return text_problem(row, value);
+  } else if constexpr (kind_of<T>() == ParameterKind::kChoice) {
+    return parameter_detail::choice_problem(row, value);
   } else if constexpr (kind_of<T>() == ParameterKind::kWhole ||
                        kind_of<T>() == ParameterKind::kNumber) {
     return parameter_detail::number_problem(row, kind_of<T>(), static_cast<double>(value),
@@ -143,11 +184,16 @@ std::optional<std::string> problem_of(const Parameter& row, const T& value,
 /// Parses a flag's or form field's text into `member`. Returns false if the text is not of that
 /// kind; problem_of() checks the range.
 template <typename T>
-bool read_text(std::string_view text, T& member) {
-  PlainOf<T> value{};
-  if (!parameter_detail::read(text, value)) return false;
-  member = std::move(value);
-  return true;
+bool read_text(const Parameter& row, std::string_view text, T& member) {
+  if constexpr (kind_of<T>() == ParameterKind::kChoice) {
+    member = parameter_detail::read_choice(row, text);
+    return true;
+  } else {
+    PlainOf<T> value{};
+    if (!parameter_detail::read(text, value)) return false;
+    member = std::move(value);
+    return true;
+  }
 }
 
 /// A float's shortest decimal as a double, so that JSON has 0.8, not 0.800000011920929.

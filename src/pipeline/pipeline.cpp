@@ -15,11 +15,10 @@
 #include "pipeline/conditions.h"
 #include "pipeline/decoder.h"
 #include "pipeline/denoiser.h"
+#include "pipeline/picture_sampler.h"
 #include "pipeline/request_plan.h"
 #include "pipeline/stage_graphs.h"
 #include "sampling/guidance.h"
-#include "sampling/noise_source.h"
-#include "sampling/sampler.h"
 
 namespace semblance {
 Precision resolve(Precision precision) {
@@ -91,8 +90,7 @@ struct Generation::State {
   Request request;
   std::vector<float> embedding;
   Keypoints keypoints;
-  std::unique_ptr<Sampler> sampler;
-  std::unique_ptr<NoiseSource> noise;
+  PictureSampler sampling;
   std::vector<Stage> stages;
   Values values = {};
   std::optional<Denoiser> denoiser = {};
@@ -101,7 +99,8 @@ struct Generation::State {
   std::vector<std::string> news = {};
   int step = 0;
 
-  int steps() const { return sampler->evaluations(); }
+  const Sampler& sampler() const { return *sampling.sampler; }
+  int steps() const { return sampler().evaluations(); }
   std::span<float> latent() const { return values.at("latent").f32(); }
   const Stage& stage(StageId id) const {
     const Stage* found = find_stage(stages, id);
@@ -112,7 +111,12 @@ struct Generation::State {
     return planned_bytes > room.most_bytes ||
            (planned_bytes > room.tight_bytes && room.target_bytes > refused_bytes);
   }
+  std::span<float> value_or_none(std::string_view name) const {
+    return values.has(name) ? values.at(name).f32() : std::span<float>();
+  }
   void make_conditions(const std::stop_token& stop);
+  void make_latent();
+  void advance(std::span<float> noise);
   void make_denoiser(const Workspace& workspace, const Stage& stage, const std::stop_token& stop);
   void replan(const MemoryRoom& room, const Stage& stage, const std::stop_token& stop);
 };
@@ -123,6 +127,34 @@ void Generation::State::make_conditions(const std::stop_token& stop) {
   in_the_room(models->workspace, conditions, stop, [&](const Workspace& workspace) {
     for (const Stage& stage : conditions) run_stage(stage, workspace, values, stop);
   });
+}
+
+/// Makes the latent and the sampler's values, with zeros.
+void Generation::State::make_latent() {
+  const NamedType latent = value_types(models->opened, request).latent;
+  values.make(latent);
+  if (step == steps()) return;
+  for (const NamedType& value : sampling.values(latent)) values.make(value);
+}
+
+/// The part of a step after the network, which made `noise`.
+void Generation::State::advance(std::span<float> noise) {
+  const std::size_t size = latent().size();
+  const std::span<float> guided = noise.first(size);
+  if (noise.size() > size) {
+    const std::span<float> conditional = noise.subspan(size, size);
+    guide(guided, conditional, request.guidance.value_or(Request::kGuidance), guided);
+    rescale_guided(conditional, request.guidance_rescale, guided);
+  }
+  StepData data{
+      .evaluation = step, .output = guided, .latent = latent(), .kept = value_or_none("kept")};
+  if (const std::optional<NoiseSpan> span = sampler().noise(step)) {
+    const std::span<float> drawn = values.at("drawn").f32();
+    sampling.noise->step(*span, drawn.first(size), drawn.subspan(size));
+    data.noise = drawn.first(size);
+  }
+  sampler().step(data);
+  ++step;
 }
 
 void Generation::State::make_denoiser(const Workspace& workspace, const Stage& stage,
@@ -192,6 +224,8 @@ SavedRun Generation::saved() const {
   run.keypoints = s.keypoints;
   run.step = s.step;
   run.latent = latent();
+  const std::span<float> kept = s.step > 0 ? s.value_or_none("kept") : std::span<float>();
+  run.kept = {kept.begin(), kept.end()};
   run.latent_channels = s.models->opened.unet.in_channels;
   run.precision = s.models->precision;
   run.backend = s.models->backend_name;
@@ -229,15 +263,9 @@ bool Generation::next(std::stop_token stop) {
   const std::span<float> scaled = s.values.at(types.scaled.name).f32();
   const std::span<float> noise = s.values.at(types.noise.name).f32();
   std::copy(latent.begin(), latent.end(), scaled.begin());
-  s.sampler->scale_model_input(s.step, scaled);
-  s.denoiser->run(scaled, s.sampler->timesteps()[static_cast<std::size_t>(s.step)], noise, stop);
-  const std::size_t size = latent.size();
-  if (noise.size() > size)
-    guide(noise.first(size), noise.subspan(size, size),
-          s.request.guidance.value_or(Request::kGuidance), noise.first(size));
-  SEMBLANCE_ASSERT(s.sampler->kept_latents() == 0 && !s.sampler->noise(s.step));  // it is Euler
-  s.sampler->step({.evaluation = s.step, .output = noise.first(size), .latent = latent});
-  ++s.step;
+  s.sampler().scale_model_input(s.step, scaled);
+  s.denoiser->run(scaled, s.sampler().timesteps()[static_cast<std::size_t>(s.step)], noise, stop);
+  s.advance(noise);
   if (s.step == s.steps()) {
     s.denoiser.reset();
     Values last;
@@ -252,8 +280,8 @@ std::vector<float> Generation::predicted() const {
   const State& s = *state_;
   std::vector<float> clean = latent();
   if (s.values.has("scaled") && s.step > 0)
-    s.sampler->predict(s.step - 1, s.values.at("scaled").f32(),
-                       s.values.at("noise").f32().first(clean.size()), clean);
+    s.sampler().predict(s.step - 1, s.values.at("scaled").f32(),
+                        s.values.at("noise").f32().first(clean.size()), clean);
   return clean;
 }
 
@@ -269,11 +297,6 @@ Image Generation::decode(std::stop_token stop) {
 }
 
 namespace {
-
-std::unique_ptr<NoiseSource> noise_of(const Sampler& sampler, const Request& request) {
-  return make_noise_source(default_sampler(), sampler,
-                           {.seed = request.seed.value_or(Request::kSeed)});
-}
 
 /// How much of the denoiser's files is in the page cache.
 double cached_share_of(const OpenedModels& models) {
@@ -306,6 +329,8 @@ int Pipeline::native_side() const {
 
 double Pipeline::native_guidance() const { return models_->opened.guidance; }
 
+const SchedulerConfig& Pipeline::scheduler() const { return models_->opened.scheduler; }
+
 Precision Pipeline::precision() const { return models_->precision; }
 
 std::vector<Warning> Pipeline::warnings(const Request& request, const std::stop_token& stop) const {
@@ -327,22 +352,20 @@ Generation Pipeline::start(const Request& request, std::span<const float> embedd
                            const Keypoints& keypoints, std::stop_token stop) {
   check(request);
   const Models& models = *models_;
-  auto sampler = make_sampler(default_sampler(), models.opened.scheduler, request.steps);
-  auto noise = noise_of(*sampler, request);
+  PictureSampler sampling = make_picture_sampler(request, models.opened.scheduler);
   auto state = std::make_unique<Generation::State>(
       Generation::State{.models = models_,
                         .request = request,
                         .embedding = {embedding.begin(), embedding.end()},
                         .keypoints = keypoints,
-                        .sampler = std::move(sampler),
-                        .noise = std::move(noise),
+                        .sampling = std::move(sampling),
                         .stages = stages_of(models.opened, request, models.dtype(), {})});
   state->make_conditions(stop);
-  const std::span<float> latent =
-      state->values.make(value_types(models.opened, request).latent).f32();
+  state->make_latent();
+  const std::span<float> latent = state->latent();
   check_stop(stop);
-  state->noise->latent(latent);
-  for (float& value : latent) value *= state->sampler->init_noise_sigma();
+  state->sampling.noise->latent(latent);
+  for (float& value : latent) value *= state->sampler().init_noise_sigma();
   return Generation(std::move(state));
 }
 
@@ -374,9 +397,8 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
   same("the backend", run.backend, models.backend_name);
   same("the number of threads", run.threads, threads());
   const std::int64_t fold = models.opened.vae.fold();
-  auto sampler = make_sampler(default_sampler(), models.opened.scheduler, run.request.steps);
-  auto noise = noise_of(*sampler, run.request);
-  const int steps = sampler->evaluations();
+  PictureSampler sampling = make_picture_sampler(run.request, models.opened.scheduler);
+  const int steps = sampling.sampler->evaluations();
   if (run.step < 0 || run.step > steps) {
     fail(ErrorKind::kCorrupt, "cannot resume the run: it has {} steps done of {}", run.step, steps);
   }
@@ -387,20 +409,28 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
          "cannot resume the run: its latent has {} numbers, but a picture of {}x{} needs {}",
          run.latent.size(), run.request.width, run.request.height, elements);
   }
+  const bool is_midway = run.step > 0 && run.step < steps;
+  const std::int64_t kept = is_midway ? sampling.sampler->kept_latents() * elements : 0;
+  if (static_cast<std::int64_t>(run.kept.size()) != kept) {
+    fail(ErrorKind::kCorrupt,
+         "cannot resume the run: its sampler's state has {} numbers, expected {}", run.kept.size(),
+         kept);
+  }
   auto state = std::make_unique<Generation::State>(Generation::State{
       .models = models_,
       .request = run.request,
       .embedding = run.embedding,
       .keypoints = run.keypoints,
-      .sampler = std::move(sampler),
-      .noise = std::move(noise),
+      .sampling = std::move(sampling),
       .stages = stages_of(models.opened, run.request, models.dtype(), {}, run.step),
       .step = run.step});
   if (run.step < steps) state->make_conditions(stop);
-  const std::span<float> latent =
-      state->values.make(value_types(models.opened, run.request).latent).f32();
-  skip_drawn(*state->noise, *state->sampler, run.step, latent);
+  state->make_latent();
+  const std::span<float> latent = state->latent();
+  if (state->values.has("drawn"))
+    skip_drawn(*state->sampling.noise, state->sampler(), run.step, latent);
   std::copy(run.latent.begin(), run.latent.end(), latent.begin());
+  std::copy(run.kept.begin(), run.kept.end(), state->value_or_none("kept").begin());
   return Generation(std::move(state));
 }
 

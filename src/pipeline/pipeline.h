@@ -45,8 +45,8 @@ class Generation {
   Generation& operator=(Generation&&) noexcept;
   ~Generation();
 
-  /// Computes one step; returns false when all are done. Throws Error(kCancelled) when stopped, and
-  /// Error(kMemory) if no plan fits the remaining memory.
+  /// Computes one step, an evaluation of the model; returns false when all are done. Throws
+  /// Error(kCancelled) when stopped, and Error(kMemory) if no plan fits the remaining memory.
   bool next(std::stop_token stop = {});
   /// Messages for the user about the steps since the last call: that the run continues with a
   /// smaller plan. In language().
@@ -55,6 +55,7 @@ class Generation {
   /// limit.
   std::uint64_t planned_bytes() const;
   int step() const;  // steps done
+  /// More than the request's where the sampler evaluates the model more often.
   int steps() const;
   /// The current latent, f32 [1,4,h/8,w/8], as from diffusers' output_type="latent".
   std::vector<float> latent() const;
@@ -90,6 +91,8 @@ class Pipeline {
   int native_side() const;
   /// The base model's default guidance, else 5 as in InstantID's demo.
   double native_guidance() const;
+  /// The base model's scheduler settings.
+  const SchedulerConfig& scheduler() const;
   /// The precision in use, never kAuto.
   Precision precision() const;
   /// With a budget, includes the process's base memory.
@@ -101,7 +104,7 @@ class Pipeline {
 
   /// Encodes the prompts and the face, and makes the initial noise. `embedding`: the recogniser's
   /// 512 numbers, not normalised; `keypoints`: in pixels of the new picture. Throws what
-  /// check(request) throws, and Error(kCancelled).
+  /// check(request) and make_picture_sampler() throw, and Error(kCancelled).
   Generation start(const Request& request, std::span<const float> embedding,
                    const Keypoints& keypoints, std::stop_token stop = {});
   /// Resumes a run; the result has the same bits as without the stop. Throws Error(kArgument),

@@ -7,10 +7,21 @@
 
 namespace semblance {
 
-std::optional<std::string> window_problem(const Request& request, std::string_view end_name) {
-  if (request.identity_start <= request.identity_end) return std::nullopt;
-  return expected(fmt::format("at most {}", end_name),
-                  fmt::format("{} and {}", request.identity_start, request.identity_end));
+std::optional<PairProblem> pair_problem(const Request& request, const ParameterNames& name_of) {
+  const auto problem = [&](const Parameter& row, std::string_view rule, const Parameter& other,
+                           auto value, auto limit) {
+    return PairProblem{&row, expected(fmt::format("{} {}", rule, name_of(other)),
+                                      fmt::format("{} and {}", value, limit))};
+  };
+  if (request.identity_start > request.identity_end) {
+    return problem(parameters::kIdentityStart, "at most", parameters::kIdentityEnd,
+                   request.identity_start, request.identity_end);
+  }
+  if (request.noise_batch && request.noise_picture >= *request.noise_batch) {
+    return problem(parameters::kNoisePicture, "less than", parameters::kNoiseBatch,
+                   request.noise_picture, *request.noise_batch);
+  }
+  return std::nullopt;
 }
 
 void check(const Request& request) {
@@ -30,7 +41,7 @@ void check(const Request& request, std::string (*name_of)(const Parameter& row))
         }
       },
       request);
-  refuse(parameters::kIdentityStart, window_problem(request, name_of(parameters::kIdentityEnd)));
+  if (const auto problem = pair_problem(request, name_of)) refuse(*problem->row, problem->text);
 }
 
 }  // namespace semblance

@@ -6,10 +6,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "pipeline/parameter.h"
+#include "pipeline/sampling_choices.h"
 
 namespace semblance {
 
@@ -46,6 +48,18 @@ struct Request {
   std::optional<std::uint64_t> seed = {};
   bool vae_tiling = false;  // decode in blended tiles, as diffusers' enable_vae_tiling
   int clip_skip = 0;        // text encoder layers to skip, as diffusers' clip_skip
+
+  // How it is sampled. What is absent follows the model's scheduler_config.json.
+  std::optional<Choice> scheduler = {};
+  std::optional<Choice> sigmas = {};
+  std::optional<Choice> spacing = {};
+  std::optional<Choice> prediction = {};
+  bool zero_snr = false;
+  double eta = 0;
+  float guidance_rescale = 0;
+  Choice noise = std::string("cpu");
+  int noise_picture = 0;                // its index in a batch whose noise is drawn together
+  std::optional<int> noise_batch = {};  // the pictures of that batch; absent: up to this one
 
   // Used if the request leaves them open. Front ends use the model's guidance
   // (Pipeline::native_guidance()) and a random seed instead.
@@ -102,6 +116,28 @@ inline constexpr Parameter kSteps{
     .page = {PagePlace::kDials, 1, 100, 1},
     .png = "Steps",
     .png_always = true,
+};
+inline constexpr Parameter kScheduler{
+    .name = "scheduler",
+    .title = {"Sampler", "Muestreador"},
+    .help = {"The method that turns noise into a picture. Some compute the model twice per step.",
+             "El método que convierte el ruido en imagen. Algunos calculan el modelo dos veces por "
+             "paso."},
+    .choices = choices::kSamplers,
+    .absent = {"the one that the model specifies", "el que indica el modelo"},
+    .web_ui = "sampler_name",
+    .page = {PagePlace::kFiner},
+};
+inline constexpr Parameter kSigmas{
+    .name = "sigmas",
+    .title = {"Noise levels", "Niveles de ruido"},
+    .help = {"How the steps are spread over the noise levels. Some samplers support only default.",
+             "Cómo se reparten los pasos entre los niveles de ruido. Algunos muestreadores solo "
+             "admiten default."},
+    .choices = choices::kCurves,
+    .absent = {"as the model specifies", "como indica el modelo"},
+    .web_ui = "scheduler",
+    .page = {PagePlace::kFiner},
 };
 inline constexpr Parameter kGuidance{
     .name = "guidance",
@@ -245,12 +281,102 @@ inline constexpr Parameter kClipSkip{
     .page = {PagePlace::kFiner, 0, 11, 1},
     .png = "CLIP layers skipped",
 };
+inline constexpr Parameter kSpacing{
+    .name = "spacing",
+    .title = {"Timestep spacing", "Espaciado de los pasos"},
+    .help = {"How timesteps are spaced, as diffusers' timestep_spacing. AUTOMATIC1111 uses "
+             "linspace; models made for few steps often need trailing.",
+             "Cómo se espacian los pasos, como timestep_spacing de diffusers. AUTOMATIC1111 usa "
+             "linspace; los modelos de pocos pasos suelen necesitar trailing."},
+    .choices = choices::kSpacings,
+    .absent = {"as the model specifies", "como indica el modelo"},
+    .flag = FlagGroup::kAdvanced,
+    .png = "Timestep spacing",
+};
+inline constexpr Parameter kPrediction{
+    .name = "prediction",
+    .title = {"Prediction", "Predicción"},
+    .help = {"What the model was trained to predict: epsilon (the noise) or v (velocity).",
+             "Qué aprendió a predecir el modelo: epsilon (el ruido) o v (la velocidad)."},
+    .choices = choices::kPredictions,
+    .absent = {"as the model specifies", "como indica el modelo"},
+    .flag = FlagGroup::kAdvanced,
+    .png = "Prediction",
+};
+inline constexpr Parameter kZeroSnr{
+    .name = "zero_snr",
+    .title = {"Zero terminal SNR", "SNR final cero"},
+    .help = {"Starts from pure noise, as diffusers' rescale_betas_zero_snr. For models trained so, "
+             "even if their own settings do not say it.",
+             "Empieza con ruido puro, como rescale_betas_zero_snr de diffusers. Para modelos "
+             "entrenados así, aunque sus ajustes no lo digan."},
+    .flag = FlagGroup::kAdvanced,
+    .png = "Zero terminal SNR",
+};
+inline constexpr Parameter kEta{
+    .name = "eta",
+    .title = {"Eta", "Eta"},
+    .help = {"The share of new noise in each step of DDIM and TCD.",
+             "La parte de ruido nuevo en cada paso de DDIM y TCD."},
+    .most = 1,
+    .flag = FlagGroup::kAdvanced,
+    .web_ui = "eta",
+    .png = "Eta",
+};
+inline constexpr Parameter kGuidanceRescale{
+    .name = "guidance_rescale",
+    .title = {"Guidance rescale", "Reescalado de la guía"},
+    .help = {"Counters the strong contrast of high guidance, as diffusers' guidance_rescale. 0.7 "
+             "suits models with zero terminal SNR.",
+             "Compensa el contraste excesivo de una guía alta, como guidance_rescale de diffusers. "
+             "0,7 va bien con modelos de SNR final cero."},
+    .most = 1,
+    .flag = FlagGroup::kAdvanced,
+    .png = "Guidance rescale",
+};
+inline constexpr Parameter kNoise{
+    .name = "noise",
+    .title = {"Noise source", "Origen del ruido"},
+    .help = {"Which program's and device's noise to use, to remake its pictures from their seeds: "
+             "torch on a processor or a GPU (cpu, cuda), AUTOMATIC1111, ComfyUI.",
+             "De qué programa y dispositivo es el ruido, para rehacer sus imágenes a partir de sus "
+             "semillas: torch en un procesador o una GPU (cpu, cuda), AUTOMATIC1111, ComfyUI."},
+    .choices = choices::kNoises,
+    .flag = FlagGroup::kAdvanced,
+    .png = "Noise",
+};
+inline constexpr Parameter kNoisePicture{
+    .name = "noise_picture",
+    .title = {"Picture of the batch", "Imagen del lote"},
+    .help = {"Which picture of a batch to make, counted from 0. Its noise depends on it: with "
+             "ComfyUI's, a batch has one seed.",
+             "Qué imagen de un lote se crea, desde 0. Su ruido depende de ello: con el de ComfyUI, "
+             "un lote tiene una sola semilla."},
+    .most = 999,
+    .service = most_in_service(15),
+    .flag = FlagGroup::kAdvanced,
+    .png = "Batch pos",
+};
+inline constexpr Parameter kNoiseBatch{
+    .name = "noise_batch",
+    .title = {"Batch size", "Tamaño del lote"},
+    .help = {"How many pictures the batch has whose noise is drawn together.",
+             "Cuántas imágenes tiene el lote cuyo ruido se genera junto."},
+    .least = 1,
+    .most = 1000,
+    .service = most_in_service(16),
+    .absent = {"up to noise_picture", "hasta noise_picture"},
+    .flag = FlagGroup::kAdvanced,
+    .png = "Batch size",
+};
 inline constexpr Parameter kCount{
     .name = "count",
     .short_name = "images",
     .title = {"Pictures", "Imágenes"},
-    .help = {"How many pictures to make, one after the other, with consecutive seeds.",
-             "Cuántas imágenes crear, una tras otra, con semillas consecutivas."},
+    .help = {"How many pictures to make, one after the other, with consecutive seeds. With "
+             "ComfyUI's noise they are a batch with one seed.",
+             "Cuántas imágenes crear, una tras otra, con semillas consecutivas. Con el ruido de "
+             "ComfyUI son un lote con una sola semilla."},
     .least = 1,
     .most = 1000,
     .service = most_in_service(16),
@@ -270,6 +396,8 @@ constexpr void each_parameter(F&& f, S&... s) {
   f(rows::kPrompt, s.prompt...);
   f(rows::kNegative, s.negative...);
   f(rows::kSteps, s.steps...);
+  f(rows::kScheduler, s.scheduler...);
+  f(rows::kSigmas, s.sigmas...);
   f(rows::kGuidance, s.guidance...);
   f(rows::kSeed, s.seed...);
   f(rows::kWidth, s.width...);
@@ -280,16 +408,30 @@ constexpr void each_parameter(F&& f, S&... s) {
   f(rows::kIdentityEnd, s.identity_end...);
   f(rows::kVaeTiling, s.vae_tiling...);
   f(rows::kClipSkip, s.clip_skip...);
+  f(rows::kSpacing, s.spacing...);
+  f(rows::kPrediction, s.prediction...);
+  f(rows::kZeroSnr, s.zero_snr...);
+  f(rows::kEta, s.eta...);
+  f(rows::kGuidanceRescale, s.guidance_rescale...);
+  f(rows::kNoise, s.noise...);
+  f(rows::kNoisePicture, s.noise_picture...);
+  f(rows::kNoiseBatch, s.noise_batch...);
 }
 
 /// Throws Error(kArgument), "cannot take NAME: expected RULE, got VALUE", for an invalid request: a
-/// value outside its row's range, a prompt that is not UTF-8, or identity_start after identity_end.
+/// value outside its row's range, a prompt that is not UTF-8, identity_start after identity_end, or
+/// noise_picture outside its batch.
 /// Width and height must be set. `name_of` returns the front end's name of a parameter.
 void check(const Request& request);
 void check(const Request& request, std::string (*name_of)(const Parameter& row));
 
-/// "expected at most identity_end, got 0.5 and 0.2" if IdentityNet's window ends before it begins.
-/// `end_name`: the name of identity_end.
-std::optional<std::string> window_problem(const Request& request, std::string_view end_name);
+/// A problem of two parameters together, in the words of problem_of(): "expected at most
+/// identity_end, got 0.5 and 0.2".
+struct PairProblem {
+  const Parameter* row;
+  std::string text;
+};
+using ParameterNames = std::function<std::string(const Parameter& row)>;
+std::optional<PairProblem> pair_problem(const Request& request, const ParameterNames& name_of);
 
 }  // namespace semblance

@@ -6,7 +6,6 @@
 
 #include "core/error.h"
 #include "core/json.h"
-#include "sampling/sampler.h"
 #include "weights/safetensors.h"
 #include "weights/writer.h"
 
@@ -24,6 +23,7 @@ constexpr std::uint64_t kLimitBytes = std::uint64_t{128}
                                       << 20;  // the latent of 8192 x 8192 has 16 MiB
 constexpr std::int64_t kFold = 8;
 constexpr std::int64_t kMaxChannels = 64;
+constexpr std::int64_t kMaxKept = 8;  // latents
 constexpr std::size_t kMaxOutputs = 1000;
 
 /// Encodes a path as ASCII: '%' and non-ASCII bytes become %XX, because a path need not be UTF-8.
@@ -74,7 +74,7 @@ nlohmann::json json_of(const Request& request) {
         if constexpr (kind_of<T>() == ParameterKind::kSeed) {
           place = std::to_string(*value);
         } else {
-          place = *value;
+          place = plain(*value);
         }
       },
       request);
@@ -84,7 +84,6 @@ nlohmann::json json_of(const Request& request) {
 nlohmann::json json_of(const SavedRun& run) {
   nlohmann::json json = json_of(run.request);
   json.update({
-      {"scheduler", default_sampler().name},
       {"step", run.step},
       {"precision", run.precision == Precision::kBF16 ? "bf16" : "f32"},
       {"backend", run.backend},
@@ -112,13 +111,15 @@ void read_request(Request& request, const Json& json) {
         if (!json.has(key) && !row.is_required) return;
         if constexpr (kind == ParameterKind::kText) {
           member = json.get_string(key);
+        } else if constexpr (kind == ParameterKind::kChoice) {
+          read_text(row, json.get_string(key), member);
         } else if constexpr (kind == ParameterKind::kSwitch) {
           member = json.get_bool(key);
         } else if constexpr (kind == ParameterKind::kWhole) {
           member = static_cast<int>(json.get_int(key, {}, {0, 1 << 20}));
         } else if constexpr (kind == ParameterKind::kNumber) {
           member = static_cast<PlainOf<T>>(json.get_float(key));
-        } else if (!read_text(json.get_string(key), member)) {
+        } else if (!read_text(row, json.get_string(key), member)) {
           json.refuse(key, "a whole number of 64 bits, as text");
         }
       },
@@ -141,7 +142,6 @@ T one_of(const Json& json, const char* key,
 void read_json(SavedRun& run, const Json& json) {
   const IntRange small{0, 1 << 20};
   read_request(run.request, json);
-  one_of<bool>(json, "scheduler", {{default_sampler().name.data(), true}});
   run.step = static_cast<int>(json.get_int("step", {}, small));
   run.precision =
       one_of<Precision>(json, "precision", {{"f32", Precision::kF32}, {"bf16", Precision::kBF16}});
@@ -211,12 +211,19 @@ void save(const SavedRun& run, const fs::path& path) {
   std::vector<float> keypoints;
   for (const auto& point : run.keypoints)
     keypoints.insert(keypoints.end(), point.begin(), point.end());
+  std::vector<TensorBytes> tensors{
+      {{"latent", DType::kF32, latent}, bytes(run.latent)},
+      {{"embedding", DType::kF32, {static_cast<std::int64_t>(run.embedding.size())}},
+       bytes(run.embedding)},
+      {{"keypoints", DType::kF32, {5, 2}}, bytes(keypoints)}};
+  if (!run.kept.empty()) {
+    const auto latents = static_cast<std::int64_t>(run.kept.size()) / elements;
+    const Shape kept{latents, latent[1], latent[2], latent[3]};
+    SEMBLANCE_ASSERT(run.kept.size() == static_cast<std::size_t>(kept.elements()));
+    tensors.push_back({{"kept", DType::kF32, kept}, bytes(run.kept)});
+  }
   write_safetensors(
-      path,
-      {{{"latent", DType::kF32, latent}, bytes(run.latent)},
-       {{"embedding", DType::kF32, {static_cast<std::int64_t>(run.embedding.size())}},
-        bytes(run.embedding)},
-       {{"keypoints", DType::kF32, {5, 2}}, bytes(keypoints)}},
+      path, tensors,
       {{kFormatKey, kFormat}, {kVersionKey, kVersion}, {kRunKey, json_of(run).dump()}},
       Readers::kOwner);
 }
@@ -235,7 +242,8 @@ SavedRun load_saved_run(const fs::path& path) {
   } catch (const Error& error) {
     fail(ErrorKind::kCorrupt, "cannot resume from {}: {}", path.string(), error.what());
   }
-  if (run.step > run.request.steps + 1) {
+  // No sampler evaluates the model more often; resuming checks the exact number.
+  if (run.step > 2 * run.request.steps + 1) {
     fail(ErrorKind::kCorrupt, "cannot resume from {}: it has {} steps done of {}", path.string(),
          run.step, run.request.steps);
   }
@@ -249,6 +257,14 @@ SavedRun load_saved_run(const fs::path& path) {
   run.latent =
       read_tensor(tensors, path, "latent",
                   {1, run.latent_channels, run.request.height / kFold, run.request.width / kFold});
+  const Shape kept = sizes("kept");
+  if (tensors.find("kept") != nullptr) {
+    const std::int64_t latents =
+        kept.rank() == 4 ? std::clamp<std::int64_t>(kept[0], 1, kMaxKept) : 1;
+    run.kept = read_tensor(
+        tensors, path, "kept",
+        {latents, run.latent_channels, run.request.height / kFold, run.request.width / kFold});
+  }
   const Shape embedding = sizes("embedding");
   run.embedding = read_tensor(
       tensors, path, "embedding",

@@ -82,7 +82,8 @@ class Resume : public ::testing::Test {
     rewrite(run, {{"format", "semblance run"}, {"version", "1"}, {"run", json.dump()}});
   }
   void rewrite(const SavedRun& run, const SafetensorsMetadata& metadata,
-               const std::string& left_out = {}, Shape latent = {1, 4, 6, 8}) const {
+               const std::string& left_out = {}, Shape latent = {1, 4, 6, 8},
+               std::optional<Shape> kept = {}) const {
     std::vector<TensorBytes> tensors;
     const auto add = [&](const char* name, Shape shape, std::span<const std::byte> bytes) {
       if (name != left_out) tensors.push_back({{name, DType::kF32, shape}, bytes});
@@ -92,6 +93,8 @@ class Resume : public ::testing::Test {
             .first(static_cast<std::size_t>(latent.elements()) * sizeof(float)));
     add("embedding", {512}, std::as_bytes(std::span(run.embedding)));
     add("keypoints", {5, 2}, std::as_bytes(std::span(run.keypoints)));
+    const std::vector<float> zeros(kept ? static_cast<std::size_t>(kept->elements()) : 0);
+    if (kept) add("kept", *kept, std::as_bytes(std::span(zeros)));
     write_safetensors(file(), tensors, metadata);
   }
   void refuses(ErrorKind kind, const std::string& part) const {
@@ -263,6 +266,10 @@ TEST_F(Resume, RefusesAnInconsistentFile) {
   refuses(ErrorKind::kCorrupt, "its keypoints must be F32 [5,2], it is missing");
   rewrite(run, metadata, "", {1, 4, 3, 8});
   refuses(ErrorKind::kCorrupt, "its latent must be F32 [1,4,6,8], it is f32 [1,4,3,8]");
+  for (const Shape& kept : {Shape{1, 4, 6, 7}, Shape{9, 4, 6, 8}, Shape{192}, Shape{1, 3, 6, 8}}) {
+    rewrite(run, metadata, "", {1, 4, 6, 8}, kept);
+    refuses(ErrorKind::kCorrupt, "its kept must be F32 [");
+  }
   SavedRun odd = load_saved_run((save(run, file()), file()));
   odd.embedding[3] = NAN;
   rewrite(odd, metadata);
@@ -285,12 +292,14 @@ TEST_F(Resume, RefusesInvalidValues) {
       {"width", 63, "cannot take width: expected a multiple of 8"},
       {"steps", 0, "cannot take steps: expected a whole number from 1 to 1000"},
       {"step", -1, "step"},
-      {"step", 7, "it has 7 steps done of 5"},
+      {"step", 12, "it has 12 steps done of 5"},
       {"seed", 7, "seed"},
       {"seed", "-7", "a whole number of 64 bits, as text"},
       {"seed", "", "a whole number of 64 bits, as text"},
       {"seed", "18446744073709551616", "a whole number of 64 bits, as text"},
-      {"scheduler", "ddim", "\"euler\""},
+      {"scheduler", "eulr", "cannot take scheduler: expected one of euler, "},
+      {"sigmas", 3, "sigmas"},
+      {"noise_batch", 0, "cannot take noise_batch: expected a whole number from 1 to 1000"},
       {"precision", "int8", "\"f32\" or \"bf16\""},
       {"threads", 0, "threads"},
       {"base", "/a%2", "a path with %XX escapes"},

@@ -39,6 +39,8 @@ struct Stage {
   int runs = 1;
   std::vector<NamedType> ins = {};   // the values it reads
   std::vector<NamedType> outs = {};  // the values it makes
+  /// Values that others need, which it neither reads nor makes.
+  std::vector<NamedType> held = {};
   /// Those of `ins` that are dropped as soon as the session has them.
   std::vector<std::string> given_up = {};
   /// Memory held beside its session: the stage's own, to which add_values() adds the values.

@@ -5,8 +5,8 @@
 #include "image/encode.h"
 #include "pipeline/conditions.h"
 #include "pipeline/decoder.h"
+#include "pipeline/picture_sampler.h"
 #include "pipeline/stage_graphs.h"
-#include "sampling/sampler.h"
 
 namespace semblance {
 namespace {
@@ -14,8 +14,13 @@ namespace {
 /// Describes the stages of one request.
 class StageMaker {
  public:
-  StageMaker(const OpenedModels& models, const Request& request, DType dtype)
-      : models_(models), request_(request), dtype_(dtype), types_(value_types(models, request)) {}
+  StageMaker(const OpenedModels& models, const Request& request, DType dtype,
+             const PictureSampler& sampler)
+      : models_(models),
+        request_(request),
+        dtype_(dtype),
+        types_(value_types(models, request)),
+        of_sampler_(sampler.values(types_.latent)) {}
 
   Stage text_encoder(std::size_t encoder) const {
     const bool first = encoder == 0;
@@ -52,9 +57,9 @@ class StageMaker {
             .graph = [&models = models_, size = size(),
                       dtype = dtype_] { return keypoint_graph(models, size, dtype); },
             .weights = &models_.denoiser_weights,
-            // Runs before the first step with IdentityNet, when there is already a latent.
-            .ins = {types_.face_points, types_.latent},
+            .ins = {types_.face_points},
             .outs = {types_.keypoints},
+            .held = held(),
             .run =
                 [types = types_, size = size()](Session& session, Values& values,
                                                 const std::stop_token& stop) {
@@ -71,7 +76,8 @@ class StageMaker {
         .keeps_weights = true,
         .runs = runs,
         .ins = {types_.latent, types_.text, types_.pooled, types_.time_ids, types_.face},
-        .outs = {types_.scaled, types_.noise}};
+        .outs = {types_.scaled, types_.noise},
+        .held = of_sampler_};
     if (with_identity) {
       stage.ins.push_back(types_.keypoints);
       stage.given_up.push_back(types_.keypoints.name);
@@ -101,6 +107,12 @@ class StageMaker {
   }
 
  private:
+  /// While keypoints are computed, before the first step with IdentityNet.
+  std::vector<NamedType> held() const {
+    std::vector<NamedType> values = of_sampler_;
+    values.push_back(types_.latent);
+    return values;
+  }
   Size size() const { return {request_.width, request_.height}; }
   std::uint64_t picture_bytes() const {
     return 3 * static_cast<std::uint64_t>(request_.width) *
@@ -111,6 +123,7 @@ class StageMaker {
   const Request& request_;
   DType dtype_;
   ValueTypes types_;
+  std::vector<NamedType> of_sampler_;
 };
 
 }  // namespace
@@ -123,9 +136,10 @@ Stage decoder_stage(const OpenedModels& models, Size size, DType dtype) {
 
 std::vector<Stage> stages_of(const OpenedModels& models, const Request& request, DType dtype,
                              std::optional<ImageFormat> format, int first_step) {
-  const StageMaker make(models, request, dtype);
+  const PictureSampler sampler = make_picture_sampler(request, models.scheduler);
+  const StageMaker make(models, request, dtype, sampler);
   std::vector<Stage> stages{make.text_encoder(0), make.text_encoder(1), make.resampler()};
-  const int steps = make_sampler(default_sampler(), models.scheduler, request.steps)->evaluations();
+  const int steps = sampler.sampler->evaluations();
   int with_identity = 0;
   for (int step = first_step; step < steps; ++step)
     with_identity += identity_on(request, step, steps);

@@ -14,6 +14,7 @@
 //   latent        f32 [c,h/8,w/8]
 //   scaled        f32 [c,h/8,w/8]       the latent as last given to the model
 //   noise         f32 [n,c,h/8,w/8]     the model's prediction for it
+//   kept, drawn   f32 [k,c,h/8,w/8]     of the sampler (pipeline/picture_sampler.h)
 #pragma once
 
 #include <optional>
@@ -27,7 +28,7 @@ namespace semblance {
 
 /// All stages from the prompt to the file. `format`: the picture's, absent if no file is written;
 /// `first_step`: above 0 when resuming. `models` must outlive the stages. Throws what
-/// check_tiling() and a sampler's make() throw.
+/// check_tiling() and make_picture_sampler() throw.
 std::vector<Stage> stages_of(const OpenedModels& models, const Request& request, DType dtype,
                              std::optional<ImageFormat> format, int first_step = 0);
 

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "pipeline/opened_models.h"
+#include "sampling/sampler.h"
 #include "text/prompt.h"
 
 namespace semblance {
@@ -69,8 +70,10 @@ std::vector<Warning> find_warnings(const OpenedModels& models, const Request& re
                         .tokens = tokens,
                         .detail = shortened(std::move(encoded.cut_text))});
   }
-  if (find_sampler(models.sampler) != &default_sampler())
-    warnings.push_back({.kind = Warning::Kind::kSampler, .detail = shortened(models.sampler)});
+  const SchedulerConfig& scheduler = models.scheduler;
+  if (!request.scheduler && find_sampler(scheduler) == nullptr)
+    warnings.push_back(
+        {.kind = Warning::Kind::kSampler, .detail = shortened(scheduler.class_name)});
   return warnings;
 }
 

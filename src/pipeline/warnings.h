@@ -22,7 +22,7 @@ struct Warning {
   enum class Kind : std::uint8_t {
     kPromptWeights,  // "(snow:1.3)" is read as plain text
     kPromptCut,      // the prompt is longer than what the model reads
-    kSampler,        // the model names a sampler other than Euler
+    kSampler,        // the model names a sampler that Semblance lacks; Euler is used
   };
   Kind kind = Kind::kPromptWeights;
   bool in_negative = false;  // whether it is about the negative prompt

@@ -163,7 +163,8 @@ void BrownianTree::between(NoiseSpan span, std::span<float> dst, std::span<float
   normals_(seed_sequence(seed_, {}), increment);
   const auto deviation = static_cast<float>(std::sqrt(largest_ - least_));
   for (float& value : increment) value *= deviation;
-  add(root, increment, from, to, dst, {scratch.subspan(size, size), scratch.subspan(2 * size, size)});
+  add(root, increment, from, to, dst,
+      {scratch.subspan(size, size), scratch.subspan(2 * size, size)});
   const float length = std::sqrt(std::fabs(span.to - span.from));
   const float sign = span.from < span.to ? 1 : -1;
   for (float& value : dst) value = value * sign / length;

@@ -18,7 +18,8 @@
 namespace semblance {
 
 enum class NoiseStyle {
-  // Each picture has a generator seeded with seed + picture, for its latent and its steps. The steps
+  // Each picture has a generator seeded with seed + picture, for its latent and its steps. The
+  // steps
   // of DPM++ SDE use a Brownian tree.
   kDiffusers,
   // AUTOMATIC1111: the same, but all SDE samplers use a tree.
@@ -56,8 +57,8 @@ class NoiseSource {
 std::unique_ptr<NoiseSource> make_noise_source(const SamplerRow& row, const Sampler& sampler,
                                                const NoiseOptions& options);
 
-/// Draws the noise that a run uses before `evaluation` and discards it, where later noise depends on
-/// it. `scratch` has the latent's size.
+/// Draws the noise that a run uses before `evaluation` and discards it, where later noise depends
+/// on it. `scratch` has the latent's size.
 void skip_drawn(NoiseSource& source, const Sampler& sampler, int evaluation,
                 std::span<float> scratch);
 

@@ -215,6 +215,10 @@ std::string_view name_of(Curve curve) {
   return std::ranges::find(kCurveRows, curve, &CurveRow::curve)->name;
 }
 
+std::string_view title_of(Curve curve) {
+  return std::ranges::find(kCurveRows, curve, &CurveRow::curve)->title;
+}
+
 std::string sampler_titles() {
   std::string titles;
   for (const SamplerRow& row : kSamplers)

@@ -105,8 +105,9 @@ std::optional<SamplerChoice> find_choice(std::string_view title);
 /// The sampler that a model's file selects by its class, algorithm_type and solver_order; nullptr
 /// if Semblance lacks the class.
 const SamplerRow* find_sampler(const SchedulerConfig& config);
-/// "karras"
+/// "karras", "Karras"
 std::string_view name_of(Curve curve);
+std::string_view title_of(Curve curve);
 
 /// "Euler, Euler a, ...": all titles, for messages.
 std::string sampler_titles();

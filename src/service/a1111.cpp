@@ -6,8 +6,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
-#include "sampling/sampler.h"
 #include "service/a1111_fields.h"
+#include "service/a1111_samplers.h"
 #include "service/a1111_scripts.h"
 #include "service/a1111_units.h"
 #include "service/base64.h"
@@ -34,6 +34,7 @@ constexpr auto kFields = std::to_array<Field>({
     {"sampler_name"},
     {"sampler_index"},
     {"scheduler"},
+    {"eta"},
     {"alwayson_scripts"},
     {"override_settings"},
     {"send_images"},
@@ -85,7 +86,6 @@ constexpr auto kFields = std::to_array<Field>({
     {"s_tmax", kNone},
     {"s_noise", kNone},
     // Of other samplers and models, and of how that program keeps house.
-    {"eta", kNone},
     {"distilled_cfg_scale", kNone},
     {"disable_extra_networks", kNone},
     {"do_not_reload_embeddings", kNone},
@@ -93,18 +93,6 @@ constexpr auto kFields = std::to_array<Field>({
     {"do_not_save_grid", kNone},
     {"override_settings_restore_afterwards", kNone},
 });
-
-void check_sampler(const Fields& body) {
-  std::string_view field = "sampler_name";
-  std::string name = body.text(field).value_or("");
-  if (name.empty()) {  // as there, the older field counts where the newer one is empty
-    field = "sampler_index";
-    name = body.text(field).value_or("");
-  }
-  if (!is_sampler(name)) body.refuse(field, samplers_rule());
-  if (!is_automatic(body.text("scheduler").value_or("")))
-    body.refuse("scheduler", "there is one, Automatic: the model's own");
-}
 
 bool has_word(std::string_view text, std::string_view word) {
   const auto is_letter = [&](std::size_t i) {
@@ -174,6 +162,20 @@ void read_settings_of(const Fields& body, int native_side, Txt2Img& wanted) {
   wanted.send_images = body.boolean("send_images").value_or(true);
 }
 
+/// What must be as it is here, but for the device whose noise is used.
+void read_override(const LongStringJson& json, const Fields& body, std::string_view model,
+                   JobSettings& settings) {
+  const auto* const override = body.find("override_settings");
+  if (override == nullptr) return;
+  nlohmann::json others = *override;
+  const auto source = others.is_object() ? others.find("randn_source") : others.end();
+  if (source != others.end() && (*source == "GPU" || *source == "NV")) {
+    settings.noise = Choice("a1111-gpu");
+    others.erase(source);
+  }
+  check_options(Fields(json, others, "override_settings"), others, model);
+}
+
 /// Where a parameter stands in the body: "cfg_scale", or the path of a unit's field.
 std::string field_of(const Parameter& row, const InstantIdUnits& units) {
   const std::size_t dot = row.web_ui.find('.');
@@ -194,8 +196,8 @@ OrderedJson parameters_of(const Txt2Img& wanted) {
   parameters["height"] = s.height;
   parameters["batch_size"] = wanted.batch_size;
   parameters["n_iter"] = wanted.batches;
-  parameters["sampler_name"] = default_sampler().title;
-  parameters["scheduler"] = "Automatic";
+  parameters["sampler_name"] = sampler_title(s);
+  parameters["scheduler"] = scheduler_title(s);
   parameters["send_images"] = wanted.send_images;
   // The photos stay with who sent them.
   OrderedJson units = OrderedJson::array();
@@ -226,7 +228,7 @@ OrderedJson info_of(const Txt2Img& wanted, const MadeTxt2Img& made, std::string_
   info["subseed_strength"] = 0;
   info["width"] = s.width;
   info["height"] = s.height;
-  info["sampler_name"] = default_sampler().title;
+  info["sampler_name"] = sampler_title(s);
   info["cfg_scale"] = as_written(s.guidance.value());
   info["steps"] = s.steps;
   info["batch_size"] = wanted.batch_size;
@@ -260,10 +262,9 @@ Txt2Img parse_txt2img(std::string_view text, std::string_view model, int native_
   Txt2Img wanted;
   std::vector<std::string>& warnings = wanted.job.warnings;
   check_fields(json, json.value(), "", kFields, warnings);
-  check_sampler(body);
-  if (const auto* const settings = body.find("override_settings"))
-    check_options(Fields(json, *settings, "override_settings"), *settings, model);
   read_settings_of(body, native_side, wanted);
+  read_sampler(body, wanted.job.settings, warnings);
+  read_override(json, body, model, wanted.job.settings);
   warn_of_prompt("prompt", wanted.job.settings.prompt, warnings);
   warn_of_prompt("negative_prompt", wanted.job.settings.negative.value_or(""), warnings);
   const auto* const found = body.find("alwayson_scripts");
@@ -315,16 +316,6 @@ std::string progress_response(const Txt2ImgProgress& progress) {
       progress.preview.empty() ? OrderedJson() : OrderedJson(base64(progress.preview));
   response["textinfo"] = progress.text.empty() ? OrderedJson() : OrderedJson(progress.text);
   return response.dump();
-}
-
-std::string samplers_response() {
-  OrderedJson all = OrderedJson::array();
-  const SamplerRow& row = default_sampler();
-  OrderedJson aliases = OrderedJson::array();
-  for (const std::string_view alias : row.aliases) aliases.push_back(alias);
-  aliases.push_back(row.name);
-  all.push_back({{"name", row.title}, {"aliases", aliases}, {"options", OrderedJson::object()}});
-  return all.dump();
 }
 
 std::string sd_models_response(std::string_view model) {

@@ -1,8 +1,8 @@
 // The shape of AUTOMATIC1111's web UI: /sdapi/v1/..., translated to a job of ours and back, with
 // InstantID as its ControlNet extension has it (a1111_units.h). Pure functions: no queue, no model.
 //
-// What would have made another picture there and is not here (other samplers, a second pass, masks,
-// styles, other scripts) is refused by name, unknown fields as well; what is read as plain text or
+// What would have made another picture there and is not here (a second pass, masks, styles, other
+// scripts) is refused by name, unknown fields as well; what is read as plain text or
 // has no effect comes back in the response's info, as "warnings".
 #pragma once
 
@@ -57,7 +57,6 @@ struct Txt2ImgProgress {
 };
 std::string progress_response(const Txt2ImgProgress& progress);
 
-std::string samplers_response();
 std::string sd_models_response(std::string_view model);
 std::string options_response(std::string_view model);
 /// POST /sdapi/v1/options. Throws HttpError 400 naming the first option that is not known here or

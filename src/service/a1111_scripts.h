@@ -10,13 +10,6 @@
 
 namespace semblance::service {
 
-/// Whether a name is that of a sampler that there is, in some spelling, or says nothing.
-bool is_sampler(std::string_view name);
-/// "there is no sampler but Euler": for refusals.
-std::string samplers_rule();
-/// Whether a scheduler's name is that of the model's own, or says nothing.
-bool is_automatic(std::string_view name);
-
 /// Reads "alwayson_scripts" (null, an object, or an empty list). "Sampler" and "Seed" may say what
 /// the request says in `settings`, others must be off. Throws HttpError 400 naming the script or
 /// the argument that would change the picture.

@@ -88,6 +88,8 @@ TEST(Txt2Img, ScriptsOfThePageMustSayWhatTheRequestSays) {
   const json fixed{{"steps", 20}, {"seed", 7}};
   EXPECT_EQ(refused("Sampler", {20, "k_euler", ""}, fixed), "no error");
   EXPECT_EQ(refused("sampler", json::array({nullptr}), fixed), "no error");
+  const json dpm{{"steps", 20}, {"sampler_name", "DPM++ 2M"}};
+  EXPECT_EQ(refused("Sampler", {20, "DPM++ 2M", "Karras"}, dpm), "no error");
   EXPECT_EQ(refused("Seed", {7, false, 5, 0.5, 64, 64}, fixed), "no error");
   EXPECT_EQ(refused("Seed", {7, true, 5, 0, 0, 0}, fixed), "no error");
   EXPECT_EQ(refused("Seed", {-1, true, -1, 0, 0, 0}, fixed), "no error");
@@ -99,12 +101,15 @@ TEST(Txt2Img, ScriptsOfThePageMustSayWhatTheRequestSays) {
       {"Sampler",
        {20, "DPM++ 2M", "Automatic"},
        1,
-       "there is no sampler but Euler, got \"DPM++ 2M\""},
-      {"Sampler", {20, 5, "Automatic"}, 1, "there is no sampler but Euler, got 5"},
+       "the request has Euler, and it must say the same, got \"DPM++ 2M\""},
+      {"Sampler",
+       {20, 5, "Automatic"},
+       1,
+       "the request has Euler, and it must say the same, got 5"},
       {"Sampler",
        {20, "Euler", "Karras"},
        2,
-       "there is one scheduler, Automatic: the model's own, got \"Karras\""},
+       "the request has Automatic, and it must say the same, got \"Karras\""},
       {"Seed",
        {8, false, -1, 0, 0, 0},
        0,

@@ -180,6 +180,7 @@ TEST_F(ApiDocument, SettingsAreThoseOfTheCode) {
       if (key == "width" || key == "height") settings["width"] = settings["height"] = 64;
       if (key == "identity_end") settings["identity_start"] = 0;
       if (key == "identity_start") settings["identity_end"] = 1;
+      if (key == "noise_picture") settings["noise_batch"] = 16;
       settings[key] = range[end];
       EXPECT_EQ(refusal([&] { read_settings(settings); }), "no error") << key << " " << end;
       const int beyond = std::string(end) == "minimum" ? -1 : 1;
@@ -272,7 +273,7 @@ TEST_F(ApiDocument, JobsAreAsSaid) {
 }
 
 TEST_F(ApiDocument, AnswersOfAutomatic1111AreAsSaid) {
-  for (const char* path : {"progress", "samplers", "sd-models", "options"}) {
+  for (const char* path : {"progress", "samplers", "schedulers", "sd-models", "options"}) {
     const std::string whole = std::string("/sdapi/v1/") + path;
     EXPECT_EQ(differences(schema_of("get", whole), made("GET", whole), path), "");
   }

@@ -33,6 +33,7 @@ Engine::Engine(const EngineOptions& options, const std::stop_token& stop)
   const std::shared_ptr<Pipeline> pipeline = opened(stop);
   facts_.native_side = pipeline->native_side();
   facts_.native_guidance = pipeline->native_guidance();
+  facts_.scheduler = pipeline->scheduler();
   facts_.precision = pipeline->precision();
 }
 
@@ -57,6 +58,10 @@ void Engine::release() {
   }
   trim_heap();
   give_back_code();
+}
+
+void Engine::check_sampler(const Request& request) const {
+  make_picture_sampler(request, facts_.scheduler);
 }
 
 PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
@@ -128,6 +133,7 @@ ImageText Engine::text_for(const Request& request, const std::vector<Warning>& w
       request, {.base = facts_.demo ? std::filesystem::path(facts_.name) : options_.models.base,
                 .precision = facts_.precision,
                 .backend = options_.backend,
+                .scheduler = facts_.scheduler,
                 .warnings = warnings});
 }
 

@@ -42,6 +42,7 @@ struct ModelFacts {
   bool demo = false;
   int native_side = 0;
   double native_guidance = 5;
+  SchedulerConfig scheduler = {};
   Precision precision = Precision::kF32;
 };
 
@@ -75,6 +76,9 @@ class Engine {
   Mode mode() const { return mode_for(budget_.for_mode_bytes, 0); }
   const ModelFacts& facts() const { return facts_; }
   const EngineOptions& options() const { return options_; }
+
+  /// Thread-safe. Throws what make_picture_sampler() throws with the model's settings.
+  void check_sampler(const Request& request) const;
 
   /// Thread-safe; one plan is made at a time. Throws what check(request) throws, and
   /// Error(kCancelled) where `client_left` says so. Without a size the

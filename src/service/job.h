@@ -42,6 +42,9 @@ struct JobPicture {
   std::uint64_t seed = 0;
 };
 
+/// No sampler takes more steps for one picture of a job.
+inline constexpr int kMostJobSteps = 2 * static_cast<int>(parameters::kSteps.service.most) + 1;
+
 /// How far a job has come, of what a crash does not take away.
 struct JobGain {
   int pictures = 0;  // that are done
@@ -79,13 +82,17 @@ struct Waiting {
 
 /// What is known of the job that runs, and is not worth a place on disk.
 struct Progress {
-  int step = 0;  // of the picture in the making
+  int step = 0;   // of the picture in the making
+  int steps = 0;  // of each picture, once it is known: some samplers take more than were asked for
   std::string stage = {};
   std::optional<Waiting> waiting = {};
   std::optional<double> seconds_left = {};
   std::optional<double> seconds_planned = {};
   std::optional<std::uint64_t> planned_bytes = {};
 };
+
+/// The steps of each of the job's pictures.
+int steps_of(const Job& job, const Progress& progress);
 
 /// "2026-01-31T12:00:00.123Z", RFC 3339. Of a time from 0 to kMostTimeMs.
 std::string time_text(Time time);

@@ -7,6 +7,7 @@
 #include "core/stop.h"
 #include "image/encode.h"
 #include "memory/file.h"
+#include "pipeline/picture_sampler.h"
 #include "service/log.h"
 
 namespace semblance::service {
@@ -60,10 +61,10 @@ void JobMaker::make() {
   request.width = size.w;
   request.height = size.h;
   settle(request);
+  request.seed = job_.settings.seed;
   const Keypoints keypoints = scale_keypoints(stands, size);
   while (static_cast<int>(job_.pictures.size()) < job_.settings.count) {
-    request.seed = *job_.settings.seed + job_.pictures.size();
-    make_picture(request, person, keypoints);
+    make_picture(next_picture(request), person, keypoints);
   }
 }
 
@@ -86,13 +87,17 @@ JobGain JobMaker::gain() const {
   if (!job_.settings.seed || !is_there(files_.saved_run())) return gain;
   try {
     const SavedRun run = load_saved_run(files_.saved_run());
-    if (run.request.seed == *job_.settings.seed + job_.pictures.size())
-      gain.step = std::min(run.step, most_of_job(parameters::kSteps) + 1);
+    if (is_same_picture(run.request, next_picture(job_.settings)))
+      gain.step = std::min(run.step, kMostJobSteps);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kDevice) throw;
     // A damaged one: nothing is gained.
   }
   return gain;
+}
+
+Request JobMaker::next_picture(const Request& first) const {
+  return nth_picture(first, static_cast<int>(job_.pictures.size()), job_.settings.count);
 }
 
 /// The face in the part of the request, "photo" or "pose".
@@ -155,7 +160,7 @@ std::optional<Generation> JobMaker::saved_generation(const Request& request) {
   if (!is_there(files_.saved_run())) return std::nullopt;
   try {
     const SavedRun run = load_saved_run(files_.saved_run());
-    if (run.request.seed == request.seed) return engine_.pipeline(stop_).resume(run, stop_);
+    if (is_same_picture(run.request, request)) return engine_.pipeline(stop_).resume(run, stop_);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kCancelled || error.kind() == ErrorKind::kDevice) throw;
     // Made by other models or settings of the service: begun anew.
@@ -200,6 +205,7 @@ void JobMaker::make_steps(Generation& generation, Size size) {
   board_.change([&] {
     board_.running->progress.stage = "steps";
     board_.running->progress.step = first;
+    board_.running->progress.steps = generation.steps();
   });
   try {
     while (true) {

@@ -49,6 +49,8 @@ class JobMaker {
  private:
   void count_start();
   JobGain gain() const;
+  /// The one after those that are done, of the job that `first` begins.
+  Request next_picture(const Request& first) const;
   Identity person_in(const std::filesystem::path& photo, const std::string& what, int face);
   Identity person_of(const std::string& part, int face);
   Identity person_in_pose(const Identity& person);

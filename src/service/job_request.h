@@ -51,13 +51,10 @@ struct MadePicture {
   std::string url = {};
 };
 
-/// What a request calls a parameter.
-using FieldNames = std::function<std::string(const Parameter& row)>;
-
 /// Throws HttpError 400 for values of `settings` that no job can have.
 void check_settings(
     const JobSettings& settings,
-    const FieldNames& name_of = [](const Parameter& row) { return std::string(row.name); });
+    const ParameterNames& name_of = [](const Parameter& row) { return std::string(row.name); });
 
 /// The same for one prompt, before it is copied anywhere.
 void check_prompt(std::string_view field, std::string_view prompt);

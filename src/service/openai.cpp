@@ -149,7 +149,7 @@ bool read_parameter(const Part& part, JobSettings& settings) {
     constexpr ParameterKind kind = kind_of<std::decay_t<decltype(member)>>();
     if constexpr (kind == ParameterKind::kText) {
       member = prompt_of(part);
-    } else if (!read_text(part.data, member)) {
+    } else if (!read_text(row, part.data, member)) {
       const std::string_view got = part.data.empty() ? "nothing" : part.data.substr(0, 100);
       refuse_value(part.name, expected(rule_of(row, kind, Asker::kService), got));
     }

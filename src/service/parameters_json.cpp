@@ -22,13 +22,14 @@ Json number(double value) {
 }
 
 constexpr std::string_view type_of(ParameterKind kind) {
-  constexpr std::array<std::string_view, 5> kTypes{"string", "integer", "number", "integer",
-                                                   "boolean"};
+  constexpr std::array<std::string_view, 6> kTypes{"string",  "integer", "number",
+                                                   "integer", "boolean", "string"};
   return kTypes[static_cast<std::size_t>(kind)];
 }
 
 constexpr std::string_view name_of(ParameterKind kind) {
-  constexpr std::array<std::string_view, 5> kNames{"text", "whole", "number", "seed", "switch"};
+  constexpr std::array<std::string_view, 6> kNames{"text", "whole",  "number",
+                                                   "seed", "switch", "choice"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -42,6 +43,12 @@ Json limits_of(const Parameter& row, ParameterKind kind) {
       return Json::object();
     case ParameterKind::kSeed:
       return {{"minimum", 0}};
+    case ParameterKind::kChoice: {
+      if (row.choices.others != nullptr) return Json::object();
+      Json names = Json::array();
+      for (const ChoiceName& choice : row.choices.all()) names.push_back(choice.name);
+      return {{"enum", std::move(names)}};
+    }
     case ParameterKind::kWhole:
     case ParameterKind::kNumber:
       break;
@@ -57,6 +64,8 @@ std::string description_of(const Parameter& row, ParameterKind kind) {
     text += fmt::format(" At most {} bytes as UTF-8; lists and events show its first {}.", row.most,
                         kShortPromptBytes);
   }
+  if (row.choices.others != nullptr)
+    text += fmt::format(" Expected {}.", rule_of(row, ParameterKind::kChoice));
   if (row.unit == "pixels") text += fmt::format(" In {}.", row.unit);
   if (!row.absent.english.empty()) text += fmt::format(" Absent: {}.", row.absent.english);
   if (row.service.most > 0) text += fmt::format(" {}", row.service.reason.english);
@@ -110,7 +119,9 @@ void put_web_ui_limits(Json& body) {
   Json& unit = body.at("alwayson_scripts").at("properties").at("controlnet").at("properties");
   Json& unit_fields = unit.at("args").at("items").at("properties");
   each_row([&](const Parameter& row, ParameterKind kind, bool) {
-    if (row.web_ui.empty() || kind == ParameterKind::kSeed) return;
+    // That program's names for samplers are its own.
+    if (row.web_ui.empty() || kind == ParameterKind::kSeed || kind == ParameterKind::kChoice)
+      return;
     const std::size_t dot = row.web_ui.find('.');
     const bool of_unit = dot != std::string_view::npos;
     const std::string name(of_unit ? row.web_ui.substr(dot + 1) : row.web_ui);
@@ -127,13 +138,18 @@ Json for_the_page(const Parameter& row, ParameterKind kind) {
              {"title", by_language(row.title)},
              {"help", by_language(row.help)},
              {"default", default_of(row)}};
-  if (kind != ParameterKind::kSwitch && kind != ParameterKind::kSeed) {
+  if (kind == ParameterKind::kChoice) {
+    Json& list = entry["choices"] = Json::array();
+    for (const ChoiceName& choice : row.choices.all())
+      list.push_back({{"name", choice.name}, {"title", choice.title}});
+  } else if (kind != ParameterKind::kSwitch && kind != ParameterKind::kSeed) {
     entry["least"] = number(row.least);
     entry["most"] = number(most_of(row, Asker::kService));
     entry["multiple_of"] = row.multiple_of;
   }
   if (row.page.place == PagePlace::kOwnField) return entry;
   entry["place"] = row.page.place == PagePlace::kDials ? "dials" : "finer";
+  if (kind == ParameterKind::kChoice) return entry;
   entry["from"] = number(row.page.from);
   entry["to"] = number(row.page.to);
   entry["step"] = number(row.page.step);

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "service/a1111.h"
+#include "service/a1111_samplers.h"
 #include "service/routes.h"
 
 namespace semblance::service {
@@ -128,7 +129,7 @@ HttpResponse progress(const Context& context, const Waited& waited, const HttpRe
                            .pictures = job.settings.count,
                            .picture = static_cast<int>(job.pictures.size()),
                            .step = view->progress.step,
-                           .steps = job.settings.steps,
+                           .steps = steps_of(job, view->progress),
                            .seconds_left = view->progress.seconds_left.value_or(0),
                            .interrupted = waited.is_interrupted(job.id),
                            .text = text_of(*view)};
@@ -166,6 +167,9 @@ void add_a1111_routes(Router& router, Context& context) {
              });
   router.add("GET", "/sdapi/v1/samplers", [](const HttpRequest&, const Captures&) {
     return json_response(samplers_response());
+  });
+  router.add("GET", "/sdapi/v1/schedulers", [](const HttpRequest&, const Captures&) {
+    return json_response(schedulers_response());
   });
   router.add("GET", "/sdapi/v1/sd-models", [&model](const HttpRequest&, const Captures&) {
     return json_response(sd_models_response(model));

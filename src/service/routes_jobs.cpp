@@ -139,6 +139,7 @@ std::string event_text(std::string_view name, std::string_view data) {
 }
 
 std::string submit_job(Context& context, const HttpRequest& request, JobRequest& job) {
+  context.engine.check_sampler(job.settings);
   // Moved out, so that they go with this function; until then they stay booked. The texts go at
   // once: the queue has them on disk.
   const std::string photo = std::move(job.photo);
@@ -193,12 +194,13 @@ HttpResponse failure_of(const Job& job, const JobRequest& wanted) {
 void add_job_routes(Router& router, Context& context) {
   Jobs& jobs = context.jobs;
   router.add("POST", "/api/jobs",
-             [&jobs](const HttpRequest& request, const Captures&) {
+             [&context](const HttpRequest& request, const Captures&) {
                const std::vector<Part> parts =
                    parse_multipart(request.header("content-type"), request.body);
                NewJob job = read_job(parts);
                take_repeat_key(job, request);
-               const JobView view = jobs.submit(job);
+               context.engine.check_sampler(job.settings);
+               const JobView view = context.jobs.submit(job);
                HttpResponse response = json_response(view.json().dump(), 201);
                response.headers["Location"] = "/api/jobs/" + view.job.id;
                return response;

@@ -110,7 +110,8 @@ class EditStream {
       out += completed_event(edit_, made(context_, request_, edit_, view.job, told_), created);
       partial_ = 0;
     }
-    const std::vector<int> due = preview_steps(edit_.partial_images, edit_.job.settings.steps);
+    const std::vector<int> due =
+        preview_steps(edit_.partial_images, steps_of(view.job, view.progress));
     const auto preview = context_.jobs.preview(attendance_.id());
     if (preview && preview->image == told_ && partial_ < due.size() &&
         preview->step >= due[partial_]) {

@@ -56,7 +56,7 @@ json to_json(const JobSettings& settings) {
         if constexpr (std::is_same_v<PlainOf<T>, float>) {
           place = as_written(*value);
         } else {
-          place = *value;
+          place = plain(*value);
         }
       },
       settings);

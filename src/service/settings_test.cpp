@@ -101,9 +101,9 @@ TEST(Settings, AWrongTypeIsRefusedForEveryKey) {
     const bool is_text = key == "prompt" || key == "negative_prompt";
     EXPECT_TRUE(refusal(key, is_text ? "5" : "\"5\"")
                     .starts_with(key + ": cannot take " + key + ": expected "));
-    if (key == "vae_tiling") {
+    if (key == "vae_tiling" || key == "zero_snr") {
       EXPECT_EQ(refusal(key, "1"),
-                "vae_tiling: cannot take vae_tiling: expected true or false, got 1");
+                key + ": cannot take " + key + ": expected true or false, got 1");
     } else {
       EXPECT_TRUE(refusal(key, "true").starts_with(key + ": cannot take " + key + ": expected "))
           << key;
