@@ -298,7 +298,8 @@ class Gguf {
       refuse("tensor {} has {} bytes at byte {} of the data, which has only {} bytes\n  {}",
              entry.name, tensor.bytes(), entry.offset, data_bytes, kDownload);
     }
-    tensor.offset = data + entry.offset;
+    // The data of empty tensors alone may begin behind the file's end.
+    if (tensor.bytes() > 0) tensor.offset = data + entry.offset;
     return tensor;
   }
 

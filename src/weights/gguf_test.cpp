@@ -112,6 +112,14 @@ TEST(Gguf, ReadsAHandmadeFile) {
   EXPECT_EQ(read_gguf(file_of(Made{.data = ""}.bytes())).weights.size(), 0U);
 }
 
+TEST(Gguf, ReadsEmptyTensorsWithoutData) {
+  const std::string header = "GGUF" + number(3, 4) + number(1) + number(0);
+  const WeightMap weights = read_gguf(file_of(header + tensor("a", {0, 5}, 0, 0))).weights;
+  EXPECT_EQ(weights.find("a")->shape, (Shape{5, 0}));
+  EXPECT_EQ(weights.find("a")->bytes(), 0U);
+  EXPECT_EQ(weights.find("a")->offset, 0U);
+}
+
 TEST(Gguf, RejectsATruncatedFileAtEveryLength) {
   const std::string whole = Made{.entries = {entry("a", 8, text("b"))},
                                  .tensors = {tensor("a", {4}, 0, 0), tensor("b", {12}, 0, 32)},
