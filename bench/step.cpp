@@ -4,6 +4,7 @@
 //
 //   step --checkpoint DIR --inputs in.safetensors --outputs out.safetensors
 //        [--threads N] [--repeats N] [--memory AMOUNT] [--precision f32|bf16] [--profile]
+//        [--decode-only]
 //
 // The checkpoint contains base/, identitynet/ and ip-adapter.bin. The decode's time includes its
 // preparation. --memory is the budget of the whole process; without it all weights stay resident.
@@ -31,6 +32,7 @@ namespace semblance {
 namespace {
 
 double median(std::vector<double> values) {
+  if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
 }
@@ -150,7 +152,7 @@ int run(BenchOptions options) {
   std::vector<float> noise(static_cast<std::size_t>(types.noise.type.shape.elements()));
   std::vector<double> step_seconds;
   double prepare_seconds = 0;
-  {
+  if (!options.contains("--decode-only")) {
     const double start = now();
     Denoiser denoiser(*find_stage(stages, StageId::kDenoiser), workspace, values, {});
     prepare_seconds = now() - start;
@@ -210,6 +212,7 @@ int run(BenchOptions options) {
 
 int main(int argc, char** argv) {
   semblance::wait_passively(argv);
-  return semblance::run_bench(
-      "step", [&] { return semblance::run(semblance::options_of(argc, argv, {"--profile"})); });
+  return semblance::run_bench("step", [&] {
+    return semblance::run(semblance::options_of(argc, argv, {"--profile", "--decode-only"}));
+  });
 }

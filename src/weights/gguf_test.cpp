@@ -40,8 +40,8 @@ struct Made {
 std::string entry(const std::string& key, std::uint32_t type, const std::string& value) {
   return text(key) + number(type, 4) + value;
 }
-std::string tensor(const std::string& name, std::vector<std::uint64_t> sizes, std::uint32_t type,
-                   std::uint64_t offset) {
+std::string tensor(const std::string& name, const std::vector<std::uint64_t>& sizes,
+                   std::uint32_t type, std::uint64_t offset) {
   std::string bytes = text(name) + number(sizes.size(), 4);
   for (const std::uint64_t size : sizes) bytes += number(size);
   return bytes + number(type, 4) + number(offset);
