@@ -136,7 +136,7 @@ Graph step_graph(const OpenedModels& models, std::int64_t height, std::int64_t w
                                  IdentityInputs{Scope(&graph, "identitynet."), &models.identitynet,
                                                 keypoints, 1.0F},
                                  AdapterInputs{Scope(&graph, "ip_adapter."), 1.0F}, DType::kF32)
-                                .id);
+                                .noise.id);
   return graph;
 }
 

@@ -1,10 +1,14 @@
-# Embeds the files of the page into the program.
+# Embeds files into the program.
 #
 #   semblance_embed_web(OUT_VARIABLE ${PROJECT_SOURCE_DIR}/web)
 #
 # sets OUT_VARIABLE to a .cpp in the build folder that defines semblance::service::web_files() of
 # src/service/web_files.h. It is regenerated when a file of the folder is changed, added or removed.
-# The second half is the script that writes it: cmake -DFOLDER=... -DOUTPUT=... -P embed.cmake
+#
+#   semblance_embed_bytes(OUT_VARIABLE FILE NAME HEADER)
+#
+# sets it to one that defines std::span<const unsigned char> semblance::NAME(), declared in HEADER: the bytes of FILE.
+# The second half is the script that writes them: cmake -DFOLDER=... -DOUTPUT=... -P embed.cmake
 
 if(NOT CMAKE_SCRIPT_MODE_FILE)
   set(SEMBLANCE_EMBED_SCRIPT ${CMAKE_CURRENT_LIST_FILE})
@@ -17,6 +21,41 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
       COMMENT "Embedding the page" VERBATIM)
     set(${variable} ${output} PARENT_SCOPE)
   endfunction()
+  function(semblance_embed_bytes variable file name header)
+    set(output ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp)
+    add_custom_command(OUTPUT ${output}
+      COMMAND ${CMAKE_COMMAND} -DBYTES=${file} -DNAME=${name} -DHEADER=${header} -DOUTPUT=${output}
+        -P ${SEMBLANCE_EMBED_SCRIPT}
+      DEPENDS ${file} ${SEMBLANCE_EMBED_SCRIPT}
+      COMMENT "Embedding ${name}" VERBATIM)
+    set(${variable} ${output} PARENT_SCOPE)
+  endfunction()
+  return()
+endif()
+
+# The elements of an array of a file's bytes; short lines, so that compiler messages stay readable.
+function(read_elements file variable)
+  file(READ ${file} bytes HEX)
+  string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
+  string(REGEX REPLACE "(................................................................................)" "\\1\n" bytes "${bytes}")
+  set(${variable} "${bytes}" PARENT_SCOPE)
+endfunction()
+
+if(DEFINED BYTES)
+  read_elements(${BYTES} bytes)
+  file(WRITE ${OUTPUT} "// Written by cmake/embed.cmake.
+#include \"${HEADER}\"
+
+namespace semblance {
+
+std::span<const unsigned char> ${NAME}() {
+  static constexpr unsigned char kBytes[] = {
+${bytes}};
+  return kBytes;
+}
+
+}  // namespace semblance
+")
   return()
 endif()
 
@@ -37,14 +76,10 @@ foreach(file ${files})
   if(NOT DEFINED type_${ending})
     message(FATAL_ERROR "web/${name}: no content type for .${ending} files; add it to cmake/embed.cmake")
   endif()
-  file(READ ${file} bytes HEX)
+  file(SIZE ${file} length)
   file(SHA256 ${file} hash)
   string(SUBSTRING ${hash} 0 32 etag)
-  string(LENGTH "${bytes}" length)
-  math(EXPR length "${length} / 2")
-  string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
-  # Short lines, so that compiler messages stay readable.
-  string(REGEX REPLACE "(................................................................................)" "\\1\n" bytes "${bytes}")
+  read_elements(${file} bytes)
   # The extra last byte is not part of the file; it keeps the array from being empty.
   string(APPEND arrays "constexpr unsigned char kFile${number}[] = {\n${bytes}0};\n")
   set(path "/web/${name}")

@@ -128,7 +128,7 @@ Graph sdxl_step(DType dtype) {
                                  root.input("face", DType::kF32, {2, 16, 2048}),
                                  IdentityInputs{identity, &identity_of, keypoints, 0.8F},
                                  AdapterInputs{Scope(&graph, "ip_adapter."), 0.8F}, dtype)
-                                .id);
+                                .noise.id);
   return graph;
 }
 

@@ -37,7 +37,7 @@ Graph step_graph(const OpenedModels& models, std::int64_t side) {
            root.input("face", DType::kF32, {2, models.resampler.tokens, cross}),
            IdentityInputs{Scope(&graph, "identitynet."), &models.identitynet, keypoints, 1.0F},
            AdapterInputs{Scope(&graph, "ip_adapter."), 1.0F}, DType::kF32)
-          .id);
+          .noise.id);
   return graph;
 }
 

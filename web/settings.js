@@ -12,23 +12,28 @@ const kShapes = [
 
 let parameters = {};  // by name, from web/parameters.json
 let dials = [];       // those that have a slider
+let choices = [];     // those that have a list
 let nativeSide = 1024;
-let fewSteps = false;
+let fewSteps = false;         // whether the model is made for few steps
+let fewStepSamplers = [];
 let changed = () => {};
 
 /** Sets the parameters with their limits and texts; call it before startSettings(). */
 export function useParameters(list) {
   parameters = Object.fromEntries(list.map((each) => [each.name, each]));
-  dials = list.filter((each) => each.place);
-  for (const { name, title, help } of dials) {
+  choices = list.filter((each) => each.place && each.choices);
+  dials = list.filter((each) => each.place && !each.choices);
+  for (const { name, title, help, absent } of [...dials, ...choices]) {
     addWord(`dials.${name}`, title);
     addWord(`dials.${name}_hint`, help);
+    if (absent) addWord(`dials.${name}_absent`, absent);
   }
 }
 
 export function startSettings(options) {
   changed = options.changed;
   for (const dial of dials) byId(dial.place === 'finer' ? 'finer-dials' : 'dials').append(dialRow(dial));
+  byId('finer-dials').append(...choices.map(choiceRow));
   for (const side of ['width', 'height']) {
     const { least, most, multiple_of } = parameters[side];
     Object.assign(byId(side), { min: least, max: most, step: multiple_of });
@@ -58,6 +63,7 @@ export function startSettings(options) {
 export function useInfo(info) {
   nativeSide = info.model.native_side;
   fewSteps = info.model.few_steps;
+  fewStepSamplers = info.model.few_step_samplers;
   if (!recall(sessionStorage, 'settings')) {
     for (const { name } of dials) if (info.defaults[name] !== undefined) turn(name, info.defaults[name]);
   }
@@ -95,6 +101,25 @@ function dialRow({ name, kind, least, most, from, to, step, default: start }) {
   return row;
 }
 
+/** A list; without a default its first entry is none of it. */
+function choiceRow({ name, choices: list, default: usual }) {
+  const title = make('label', { for: name });
+  say(title, `dials.${name}`);
+  const hint = make('p', { class: 'hint', id: `${name}-hint` });
+  say(hint, `dials.${name}_hint`);
+  const select = make('select', { id: name, 'aria-describedby': hint.id },
+    ...list.map((each) => make('option', { value: each.name }, each.title)));
+  if (!usual) {
+    const open = make('option', { value: '' });
+    say(open, `dials.${name}_absent`);
+    select.prepend(open);
+  }
+  select.value = usual ?? '';
+  select.addEventListener('change', warnOfFewSteps);
+  const problem = make('p', { class: 'problem', id: `${name}-problem`, role: 'alert', hidden: true });
+  return make('div', { class: 'choice' }, title, select, hint, problem);
+}
+
 const fill = (range) =>
   range.style.setProperty('--part', `${(100 * (range.value - range.min)) / (range.max - range.min)}%`);
 
@@ -107,7 +132,8 @@ function turn(name, value) {
 function warnOfFewSteps() {
   const warning = byId('steps-warning');
   const steps = Number(byId('steps').value);
-  warning.hidden = fewSteps || !(steps >= 1 && steps < kFewSteps);
+  const madeForFew = fewSteps || fewStepSamplers.includes(byId('scheduler').value);
+  warning.hidden = madeForFew || !(steps >= 1 && steps < kFewSteps);
   if (!warning.hidden) say(warning, 'dials.few_steps', { count: kFewSteps });
   else warning.textContent = '';
 }
@@ -163,6 +189,7 @@ export function useSize(width, height) {
 function readRaw() {
   const values = { prompt: byId('prompt').value, negative_prompt: byId('negative_prompt').value };
   for (const { name } of dials) values[name] = Number(byId(name).value);
+  for (const { name } of choices) if (byId(name).value) values[name] = byId(name).value;
   [values.width, values.height] = sizeOf(chosenShape());
   if (!byId('randomise').checked && byId('seed').value) values.seed = byId('seed').value.trim();
   return values;
@@ -215,13 +242,17 @@ export function fillSettings(settings) {
     if (settings[name] !== undefined) turn(name, settings[name]);
     clearProblem(name);
   }
+  for (const { name, default: usual } of choices) {
+    byId(name).value = settings[name] ?? usual ?? '';
+    clearProblem(name);
+  }
   const shape = settings.shape ?? kShapes.map((each) => each.name).filter((name) => name !== 'custom')
     .find((name) => sizeOf(name).join() === [settings.width, settings.height].join()) ?? 'custom';
   if (shape === 'custom') [byId('width').value, byId('height').value] = [settings.width, settings.height];
   chooseShape(shape);
   byId('seed').value = settings.seed ?? '';
   byId('randomise').checked = settings.seed === undefined;
-  byId('finer').open ||= settings.seed !== undefined;
+  byId('finer').open ||= settings.seed !== undefined || choices.some(({ name, default: usual }) => settings[name] && settings[name] !== usual);
   for (const place of ['prompt', 'negative_prompt', 'width', 'seed']) clearProblem(place);
   warnOfFewSteps();
   changed();

@@ -127,9 +127,10 @@ struct Picture {
 enum class Precision { kAuto, kF32, kBF16 };  // auto: bf16 if the processor supports it natively
 
 struct Models {
-  std::filesystem::path base = {};         // diffusers folder of an SDXL
-  std::filesystem::path identitynet = {};  // InstantID's ControlNetModel
-  std::filesystem::path adapter = {};      // InstantID's ip-adapter.bin
+  std::filesystem::path base = {};                     // diffusers folder of an SDXL, or one file
+  std::filesystem::path identitynet = {};              // InstantID's ControlNetModel
+  std::filesystem::path adapter = {};                  // InstantID's ip-adapter.bin
+  std::vector<std::filesystem::path> embeddings = {};  // textual inversions; words are their names
   Precision precision = Precision::kAuto;
   int threads = 0;  // of the whole process; 0: one for each processor core
   /// The most memory that the whole process may hold while it makes a picture; 0: no limit. Less
@@ -141,6 +142,12 @@ struct Models {
   /// Where LoRAs are looked up by name; empty: loras beside the base model, then semblance/loras in
   /// XDG_DATA_HOME or ~/.local/share.
   std::filesystem::path lora_folder = {};
+  // In place of the base's; empty: the base's.
+  std::filesystem::path unet = {};           // one file
+  std::filesystem::path vae = {};            // one file, or a diffusers folder
+  std::filesystem::path text_encoders = {};  // one file with one or both, or a folder
+  std::filesystem::path styles = {};         // file of styles beside the built-in ones
+  std::filesystem::path wildcards = {};      // folder of files for __name__ in prompts
 };
 
 /// The memory and time that a picture will need.
@@ -156,9 +163,10 @@ struct Plan {
 struct Settings {
   std::string prompt = {};
   std::optional<std::string> negative = {};  // absent and "" give different pictures
+  std::optional<std::string> style = {};     // "Film Noir", ..., or one of Models::styles
   int width = 0;  // multiples of 8; 0: the frame's shape at the model's native area
   int height = 0;
-  int steps = 30;
+  std::optional<int> steps = {};  // absent: 30, or what a model or LoRA for few steps asks for
   /// At 1 and below: no guidance, half the work. Absent: the model's own.
   std::optional<float> guidance = {};
   float identity_strength = 0.8F;  // 0 to 5
@@ -168,8 +176,30 @@ struct Settings {
   std::uint64_t seed = 0;
   /// "FILE|NAME[:WEIGHT[:TEXT_WEIGHT]]", at most 16; a path has a slash, anything else is a name.
   std::vector<std::string> loras = {};
-  bool vae_tiling = false;  // decode in blended tiles, as diffusers' enable_vae_tiling
-  int clip_skip = 0;        // 0 to 11 layers of the text encoders, as diffusers' clip_skip
+  bool vae_tiling = false;        // decode in blended tiles, as diffusers' enable_vae_tiling
+  std::string encoding = "auto";  // of prompts: auto, plain, weighted or a1111
+  int clip_skip = 0;              // 0 to 11 layers of the text encoders, as diffusers' clip_skip
+  double guidance_end = 1;        // 0 to 1, fraction of the steps; guidance is off after it
+  int reuse = 1;                  // 1 to 20 steps that share deep features (DeepCache)
+  float perturbed_guidance = 0;   // 0 to 20, perturbed attention guidance
+  bool freeu = false;             // FreeU, with its authors' factors for SDXL
+  bool fast = false;              // with the LCM-LoRA, in 6 steps
+  std::optional<std::string> quality = {};  // "draft", "good" or "best"; absent: as `steps` says
+  // How it is sampled; absent: as the model's scheduler_config.json says.
+  std::optional<std::string> scheduler = {};   // the sampler: "euler", "dpmpp_2m", "DPM++ 2M", ...
+  std::optional<std::string> sigmas = {};      // noise levels: "default", "karras", ...
+  std::optional<std::string> spacing = {};     // "leading", "trailing" or "linspace"
+  std::optional<std::string> prediction = {};  // "epsilon" or "v"
+  bool zero_snr = false;                       // as diffusers' rescale_betas_zero_snr
+  double eta = 0;                              // 0 to 1: new noise in each step of DDIM and TCD
+  float guidance_rescale = 0;                  // 0 to 1
+  /// The program and device whose noise to use: "cpu" or "cuda" as torch, "a1111-gpu", "a1111-cpu",
+  /// "comfy", "comfy-cpu"; on a GPU optionally with its name, "cuda:t4".
+  std::string noise = "cpu";
+  /// Which picture of how many: ComfyUI draws the noise of a batch together, from one seed. With
+  /// the others a picture's seed counts up.
+  int noise_picture = 0;
+  std::optional<int> noise_batch = {};  // absent: up to this one
 };
 
 struct Step {
@@ -224,7 +254,7 @@ class Generation {
   int step() const;   // steps done
   int count() const;  // steps in total
   /// Requested features that the picture will lack, in English: weights in a prompt, the end of a
-  /// prompt that is too long, a sampler of the model other than Euler.
+  /// prompt that is too long, a sampler of the model that Semblance lacks.
   const std::vector<std::string>& warnings() const;
   /// The current picture: the result after the last step, a preview before that.
   Picture picture();

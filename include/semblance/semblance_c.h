@@ -136,7 +136,7 @@ typedef struct semblance_generation semblance_generation;
 typedef struct semblance_picture semblance_picture;
 
 /* `models`: a JSON object of
- *   "base"            path of the diffusers folder of an SDXL
+ *   "base"            path of the diffusers folder of an SDXL, or of one file
  *   "identitynet"     path of InstantID's ControlNetModel
  *   "adapter"         path of InstantID's ip-adapter.bin
  * and optionally
@@ -145,10 +145,16 @@ typedef struct semblance_picture semblance_picture;
  *   "memory_bytes"    the most memory that the whole process may hold while it makes a picture; 0:
  *                     no limit. Less memory takes longer but gives the same picture.
  *   "scratch_folder"  path of the folder for temporary data that does not fit in memory
+ *   "embeddings"      paths of textual inversions; their words are the files' names
+ *   "styles"          path of a file of styles beside the built-in ones
+ *   "wildcards"       path of the folder of files for __name__ in prompts
  *   "lora_folder"     path of the folder in which LoRAs are looked up by name; absent: loras beside
  *                     the base model, then semblance/loras in XDG_DATA_HOME or ~/.local/share
- * SEMBLANCE_ARGUMENT for any other key or value, SEMBLANCE_MISSING, SEMBLANCE_CORRUPT,
- * SEMBLANCE_SHAPE, SEMBLANCE_DEVICE. */
+ *   "unet", "vae", "text_encoders"
+ *                     paths of what is used in place of the base's: a UNet in one file; a VAE in
+ * one file or a diffusers folder; a file with one or both encoders, or a folder SEMBLANCE_ARGUMENT
+ * for any other key or value, SEMBLANCE_MISSING, SEMBLANCE_CORRUPT, SEMBLANCE_SHAPE,
+ * SEMBLANCE_DEVICE. */
 int semblance_generator_new(const char* models, semblance_generator** generator);
 /* Side in pixels of the square that the model was trained for, 1024 for SDXL; 0 for NULL. */
 int semblance_generator_native_side(const semblance_generator* generator);
@@ -162,16 +168,34 @@ int semblance_generator_plan(const semblance_generator* generator, const char* s
 /* Encodes the prompts and the face, which reads gigabytes if the models are large. `settings`: a
  * JSON object with "prompt" and any of
  *   "negative_prompt"    absent and "" give different pictures
+ *   "style"              "Film Noir", ..., or one of the file of styles; absent: none
  *   "width", "height"    pixels, multiples of 8 from 8 to 8192; absent: the frame's shape at the
  *                        model's native area
- *   "steps"              1 to 1000; 30
+ *   "steps"              1 to 1000; 30, or what a model or LoRA for few steps asks for
  *   "guidance"           0 to 100, none at 1 and below (half the work); absent: the model's own
  *   "identity_strength", "adapter_strength"    0 to 5; 0.8
  *   "identity_start", "identity_end"           fractions of the steps; 0 and 1
  *   "seed"               a whole number of 64 bits; 0
  *   "loras"              texts "FILE|NAME[:WEIGHT[:TEXT_WEIGHT]]", at most 16; a path has a slash
  *   "vae_tiling"         true: decode in blended tiles, as diffusers' enable_vae_tiling
+ *   "encoding"           of prompts: "auto", "plain", "weighted" or "a1111"; "auto"
  *   "clip_skip"          0 to 11 layers of the text encoders; 0
+ *   "guidance_end"       0 to 1, fraction of the steps; guidance is off after it; 1
+ *   "reuse"              1 to 20 steps that share deep features (DeepCache); 1
+ *   "perturbed_guidance" 0 to 20, perturbed attention guidance; 0
+ *   "freeu"              true or false; false
+ *   "fast"               true or false: with the LCM-LoRA, in 6 steps; false
+ *   "quality"            "draft", "good" or "best"; as "steps" says
+ *   "scheduler"          the sampler: "euler", "dpmpp_2m", ...; absent: the model's own
+ *   "sigmas"             noise levels: "default", "karras", "exponential", "beta", ...
+ *   "spacing"            of timesteps: "leading", "trailing" or "linspace"
+ *   "prediction"         "epsilon" or "v"; these three absent: the model's own
+ *   "zero_snr"           true: as diffusers' rescale_betas_zero_snr
+ *   "eta"                0 to 1, new noise in each step of DDIM and TCD; 0
+ *   "guidance_rescale"   0 to 1; 0
+ *   "noise"              as "cpu", "cuda", "a1111-gpu", "a1111-cpu", "comfy", "comfy-cpu"; "cpu"
+ *   "noise_picture", "noise_batch"    which picture of a batch of how many; 0, and
+ *                        absent: up to that picture
  * null is the same as absent. The face is placed as in `pose`, or as in `person` if `pose` is NULL.
  * Both may be freed afterwards. SEMBLANCE_ARGUMENT for any other key or value, SEMBLANCE_MEMORY if
  * it does not fit in "memory_bytes", SEMBLANCE_CORRUPT, SEMBLANCE_DEVICE. */

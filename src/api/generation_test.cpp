@@ -71,13 +71,43 @@ TEST(PublicGeneration, WarnsAboutWhatThePictureLacks) {
   EXPECT_TRUE(generator.start(person, {.prompt = "a man", .width = 64, .height = 64, .steps = 1})
                   .warnings()
                   .empty());
-  semblance::Generation weighted =
-      generator.start(person, {.prompt = "a (man:1.2)", .width = 64, .height = 64, .steps = 1});
+  semblance::Settings settings{.prompt = "a (man:1.2)", .width = 64, .height = 64, .steps = 1};
+  EXPECT_TRUE(generator.start(person, settings).warnings().empty());
+  settings.encoding = "plain";
+  semblance::Generation weighted = generator.start(person, settings);
   EXPECT_EQ(weighted.warnings(),
             std::vector<std::string>{"prompt: weights such as (snow:1.3) or [snow] are read as "
                                      "plain text, brackets included"});
   EXPECT_NE(weighted.picture().parameters.find("Warnings: \"prompt: weights such as"),
             std::string::npos);
+}
+
+TEST(PublicGeneration, DrawsItsPrompts) {
+  const semblance::Person person = semblance::Person::load(golden() / "plain" / "identity.json");
+  const fs::path folder =
+      fs::temp_directory_path() / ("semblance_cards_" + std::to_string(getpid()));
+  fs::create_directories(folder);
+  std::ofstream(folder / "hair.txt") << "red\n";
+  semblance::Models with_cards = models();
+  with_cards.wildcards = folder;
+  semblance::Generator generator(with_cards);
+  semblance::Settings settings{.prompt = "a {tall} man, __hair__ hair", .style = "line art"};
+  settings.width = settings.height = 64;
+  settings.steps = 1;
+  settings.encoding = "Weighted";
+  const std::string text = generator.start(person, settings).picture().parameters;
+  EXPECT_TRUE(text.starts_with("line art drawing of a tall man, red hair, clean black ink"))
+      << text;
+  EXPECT_GT(generator.plan(settings).peak_bytes, 0U);
+  settings.style = "Oil";
+  try {
+    generator.start(person, settings);
+    ADD_FAILURE();
+  } catch (const semblance::Error& error) {
+    EXPECT_NE(std::string(error.what()).find("cannot take style: there is no style 'Oil'"),
+              std::string::npos);
+  }
+  fs::remove_all(folder);
 }
 
 TEST(PublicGeneration, StaysWithinItsMemory) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "app/parameters.h"
+#include "app/picture_prompts.h"
 #include "app/subject.h"
 #include "core/error.h"
 #include "core/parallel.h"
@@ -132,15 +133,15 @@ rooms::ImageFormat room_format(PictureFormat format) {
               static_cast<int>(format));
 }
 
-rooms::Request to_request(const Settings& settings, rooms::Size size, double native_guidance) {
+rooms::Request to_request(const Settings& settings, rooms::Size size,
+                          const rooms::RequestDefaults& defaults) {
   rooms::Request request;
   // Does not compile if Settings lacks a member of Request.
   rooms::each_parameter([](const rooms::Parameter&, auto& to, const auto& from) { to = from; },
                         request, settings);
-  if (!request.guidance) request.guidance = static_cast<float>(native_guidance);
   request.width = size.w;
   request.height = size.h;
-  return request;
+  return defaults.complete(std::move(request));
 }
 
 rooms::Workspace::Options workspace_options(const Models& models) {
@@ -289,9 +290,14 @@ Generation::Steps::iterator& Generation::Steps::iterator::operator++() {
 }
 
 struct Generator::State {
-  std::filesystem::path base;
+  rooms::ModelPaths paths;
   rooms::Pipeline pipeline;
+  rooms::PromptSources prompts;
 
+  rooms::Request drawn(const rooms::Request& request) const {
+    rooms::PromptSources sources = prompts;  // what it reads is not kept
+    return rooms::with_drawn_prompts(request, sources);
+  }
   /// The parameters text and the warnings of a picture.
   std::pair<std::string, std::vector<std::string>> describe(const rooms::Request& request) const;
 };
@@ -299,8 +305,11 @@ struct Generator::State {
 std::pair<std::string, std::vector<std::string>> Generator::State::describe(
     const rooms::Request& request) const {
   const std::vector<rooms::Warning> warnings = pipeline.warnings(request);
-  return {rooms::parameters_text(
-              request, {.base = base, .precision = pipeline.precision(), .warnings = warnings}),
+  return {rooms::parameters_text(request, {.base = paths.base,
+                                           .parts = paths,
+                                           .precision = pipeline.precision(),
+                                           .scheduler = pipeline.scheduler(),
+                                           .warnings = warnings}),
           rooms::texts_of(warnings, rooms::Language::kEnglish)};
 }
 
@@ -312,12 +321,17 @@ Generator::Generator(const Models& models)
                       models.threads);
         }
         rooms::set_threads(models.threads > 0 ? models.threads : rooms::available_cores());
-        return std::shared_ptr<State>(new State{
-            models.base, rooms::Pipeline({models.base, models.identitynet, models.adapter},
-                                         {.precision = room_precision(models.precision),
-                                          .workspace = workspace_options(models),
-                                          .lora_folders = rooms::lora_folders(
-                                              models.lora_folder, models.base, "lora_folder")})});
+        rooms::ModelPaths paths;
+        rooms::each_model_path(
+            [](const rooms::ModelPathRow&, auto& path, const auto& given) { path = given; }, paths,
+            models);
+        return std::shared_ptr<State>(
+            new State{paths,
+                      rooms::Pipeline(paths, {.precision = room_precision(models.precision),
+                                              .workspace = workspace_options(models),
+                                              .lora_folders = rooms::lora_folders(
+                                                  models.lora_folder, models.base, "lora_folder")}),
+                      rooms::open_prompt_sources(models.styles, models.wildcards)});
       })) {}
 Generator::Generator(Generator&&) noexcept = default;
 Generator& Generator::operator=(Generator&&) noexcept = default;
@@ -329,7 +343,8 @@ Plan Generator::plan(const Settings& settings) const {
   return translated([&] {
     rooms::Size size{settings.width, settings.height};
     if (size.w == 0 && size.h == 0) size = {native_side(), native_side()};
-    const rooms::Request request = to_request(settings, size, state_->pipeline.native_guidance());
+    const rooms::Request request =
+        state_->drawn(to_request(settings, size, state_->pipeline.defaults()));
     rooms::check(request);
     const rooms::PlannedPicture planned = state_->pipeline.plan(
         {.request = request, .minimum = rooms::Wanted::kAlways, .largest = rooms::Wanted::kNever});
@@ -350,7 +365,8 @@ Generation Generator::start(const Person& person, const Settings& settings, cons
     if (settings.width != 0 || settings.height != 0)
       choice = {rooms::SizeRule::kFixed, {settings.width, settings.height}};
     const rooms::Size size = rooms::picture_size(choice, placed.image_size, native_side());
-    const rooms::Request request = to_request(settings, size, state_->pipeline.native_guidance());
+    const rooms::Request request =
+        state_->drawn(to_request(settings, size, state_->pipeline.defaults()));
     std::stop_source stop;
     rooms::Generation generation = state_->pipeline.start(
         request, face.embedding, rooms::scale_keypoints(placed, size), stop.get_token());

@@ -146,20 +146,30 @@ void each_member(F&& f, v1::Models& models) {
   f("base", models.base);
   f("identitynet", models.identitynet);
   f("adapter", models.adapter);
+  f("embeddings", models.embeddings);
   f("precision", models.precision);
   f("threads", models.threads);
   f("memory_bytes", models.memory_bytes);
   f("scratch_folder", models.scratch_folder);
   f("lora_folder", models.lora_folder);
+  f("unet", models.unet);
+  f("vae", models.vae);
+  f("text_encoders", models.text_encoders);
+  f("styles", models.styles);
+  f("wildcards", models.wildcards);
 }
 
 struct MemberReader {
   const semblance::Json& json;
 
   void operator()(std::string_view key, std::filesystem::path& path) const {
-    const bool may_be_absent = key == "scratch_folder" || key == "lora_folder";
-    path = may_be_absent ? json.get_string(key, "") : json.get_string(key);
-    if (path.empty() && !may_be_absent) json.refuse(key, "a path");
+    const bool is_needed = key == "base" || key == "identitynet" || key == "adapter";
+    path = is_needed ? json.get_string(key) : json.get_string(key, "");
+    if (path.empty() && is_needed) json.refuse(key, "a path");
+  }
+  void operator()(std::string_view key, std::vector<std::filesystem::path>& paths) const {
+    for (std::string& path : json.get_string_list(key, std::vector<std::string>()))
+      paths.emplace_back(std::move(path));
   }
   void operator()(std::string_view key, v1::Precision& precision) const {
     const std::string name = json.get_string(key, "auto");
@@ -203,13 +213,8 @@ v1::Settings settings_of(const char* text) {
   v1::Settings settings;
   semblance::each_parameter(
       [](const semblance::Parameter&, auto& to, const auto& from) {
-        using To = std::decay_t<decltype(to)>;
-        using From = std::decay_t<decltype(from)>;
-        if constexpr (semblance::kIsOptional<From> && !semblance::kIsOptional<To>) {
-          to = from.value_or(to);
-        } else {
-          to = from;
-        }
+        const std::optional<semblance::PlainOf<std::decay_t<decltype(from)>>> value = from;
+        if (value) to = semblance::plain(*value);
       },
       settings, request);
   return settings;

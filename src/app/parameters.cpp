@@ -6,25 +6,26 @@
 #include <random>
 
 #include "sampling/sampler.h"
+#include "weights/checkpoint.h"
 
 namespace semblance {
 namespace {
 
-std::string as_value(const std::string& value) {
-  if (value.find_first_of(",:\n\"") == std::string::npos) return value;
-  return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-/// The last part of the model's path: "sdxl-base" for "/models/sdxl-base/". In a hub cache,
+/// "sdxl-base" of "/models/sdxl-base/". In a hub cache,
 /// "models--owner--name/snapshots/<commit>", it is the name.
-std::string model_name(const std::filesystem::path& base) {
-  const std::filesystem::path whole = std::filesystem::absolute(base).lexically_normal();
+std::string last_part(const std::filesystem::path& path) {
+  const std::filesystem::path whole = std::filesystem::absolute(path).lexically_normal();
   const std::filesystem::path last = whole.has_filename() ? whole : whole.parent_path();
   const std::string repository = last.parent_path().parent_path().filename().string();
   const std::size_t dashes = repository.rfind("--");
   if (last.parent_path().filename() == "snapshots" && repository.starts_with("models--"))
     return repository.substr(dashes + 2);
   return last.filename().string();
+}
+
+std::string as_value(const std::string& value) {
+  if (value.find_first_of(",:\n\"") == std::string::npos) return value;
+  return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 /// "5", "0.8", "on".
@@ -34,6 +35,8 @@ std::string shown(const T& value) {
     return shown(*value);
   } else if constexpr (std::is_same_v<T, bool>) {
     return value ? "on" : "off";
+  } else if constexpr (std::is_same_v<T, Choice>) {
+    return value.name;
   } else {
     return fmt::format("{}", value);
   }
@@ -41,7 +44,9 @@ std::string shown(const T& value) {
 
 /// "Steps: 30, Sampler: Euler, CFG scale: 5, ...", in the order of the table, except that
 /// the sampler, the size and the model are placed as in that web UI.
-std::string settings_text(Request request, const std::string& model) {
+std::string settings_text(Request request, const MadeWith& made_with) {
+  const SamplerInUse sampling = sampler_in_use(request, made_with.scheduler);
+  request.steps = request.step_count();
   request.guidance = request.guidance.value_or(Request::kGuidance);
   request.seed = request.seed.value_or(Request::kSeed);
   const Request defaults;
@@ -60,13 +65,20 @@ std::string settings_text(Request request, const std::string& model) {
           if (!row.png.empty() && (row.png_always || (is_window ? has_window : value != usual)))
             add(row.png, shown(value));
         }
-        if (&row == &parameters::kSteps) add("Sampler", std::string(default_sampler().title));
+        if (&row == &parameters::kScheduler) add("Sampler", sampling.sampler->title);
+        if (&row == &parameters::kSigmas && sampling.curve != Curve::kDefault)
+          add("Schedule type", title_of(sampling.curve));
         // No negative prompt gives a zeroed encoding, an empty one is encoded: different pictures.
         if (&row == &parameters::kIdentityEnd && request.negative && request.negative->empty())
           add("Empty negative", "encoded");
         if (&row != &parameters::kHeight) return;
         add("Size", fmt::format("{}x{}", request.width, request.height));
-        add("Model", model);
+        add("Model", as_value(model_name(made_with.base)));
+        for (const auto& [name, path] :
+             {std::pair("UNet", &made_with.parts.unet), std::pair("VAE", &made_with.parts.vae),
+              std::pair("Text encoders", &made_with.parts.text_encoders)}) {
+          if (!path->empty()) add(name, as_value(last_part(*path)));
+        }
       },
       request, defaults);
   return text;
@@ -80,18 +92,19 @@ std::uint64_t random_seed() {
   return std::uniform_int_distribution<std::uint64_t>(0, kLimit - 1)(device);
 }
 
+std::string model_name(const std::filesystem::path& base) {
+  const std::filesystem::path name = last_part(base);
+  return (has_weight_extension(name) ? name.stem() : name).string();
+}
+
 std::string program_version() { return "semblance " SEMBLANCE_VERSION; }
 
 namespace {
 
-/// " <lora:film:0.8>" for each LoRA that the prompt does not name itself.
+/// " <lora:film:0.8>" for each LoRA beside those that the prompt names.
 std::string lora_tags(const Request& request) {
   std::string tags;
-  for (const std::string& text : request.loras) {
-    const LoraChoice choice = parse_lora(text);
-    const std::string start = fmt::format("<lora:{}:", choice.short_name());
-    if (request.prompt.find(start) == std::string::npos) tags += ' ' + prompt_tag_of(choice);
-  }
+  for (const std::string& text : request.loras) tags += ' ' + prompt_tag_of(parse_lora(text));
   return tags;
 }
 
@@ -101,7 +114,7 @@ std::string parameters_text(const Request& request, const MadeWith& made_with) {
   std::string text = request.prompt + lora_tags(request) + '\n';
   if (request.negative && !request.negative->empty())
     text += fmt::format("Negative prompt: {}\n", *request.negative);
-  text += settings_text(request, as_value(model_name(made_with.base)));
+  text += settings_text(request, made_with);
   text += fmt::format(", Precision: {}", made_with.precision == Precision::kBF16 ? "bf16" : "f32");
   if (made_with.backend != "cpu") text += fmt::format(", Backend: {}", made_with.backend);
   if (!made_with.warnings.empty()) {

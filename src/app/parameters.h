@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "image/encode.h"
-#include "pipeline/request.h"
+#include "pipeline/picture_sampler.h"
 #include "pipeline/warnings.h"
 
 namespace semblance {
@@ -28,10 +28,15 @@ std::uint64_t random_seed();
 /// What shapes a picture besides the request.
 struct MadeWith {
   std::filesystem::path base = {};  // only the last part is written
+  ModelPaths parts = {};            // those in place of the base's parts
   Precision precision = Precision::kF32;
   std::string backend = "cpu";
+  SchedulerConfig scheduler = {};      // the model's
   std::vector<Warning> warnings = {};  // in English, so that files are the same everywhere
 };
+
+/// The model's name: the last part of its path, without a weight file's extension.
+std::string model_name(const std::filesystem::path& base);
 
 std::string parameters_text(const Request& request, const MadeWith& made_with);
 

@@ -50,18 +50,53 @@ TEST(Parameters, IncludeNonDefaultValues) {
 
 TEST(Parameters, KeepWarningsInEnglishAsOneValue) {
   set_language(Language::kSpanish);
-  const std::string text = parameters_text(
-      snow(), {.base = "m",
-               .warnings = {{.kind = Warning::Kind::kPromptCut, .tokens = 77, .detail = "ice"},
-                            {.kind = Warning::Kind::kSampler, .detail = "DDIMScheduler"}}});
+  MadeWith made_with{.base = "m"};
+  made_with.warnings = {{.kind = Warning::Kind::kPromptCut, .tokens = 77, .detail = "ice"},
+                        {.kind = Warning::Kind::kSampler, .detail = "IPNDMScheduler"}};
+  const std::string text = parameters_text(snow(), made_with);
   set_language(Language::kEnglish);
   EXPECT_NE(
       text.find(
           R"(, Warnings: "prompt: the model reads 77 tokens; cut off: \"ice\"; the model)"
-          " specifies the sampler DDIMScheduler, but only Euler is available: the picture will "
-          "differ\", Version: "),
+          " specifies the sampler IPNDMScheduler, which is not available: Euler is used, and the "
+          "picture will differ\", Version: "),
       std::string::npos)
       << text;
+}
+
+TEST(Parameters, NameTheSamplerAsTheWebUiDoes) {
+  const auto sampled = [](const Request& request, const SchedulerConfig& model) {
+    MadeWith made_with{.base = "m"};
+    made_with.scheduler = model;
+    const std::string text = parameters_text(request, made_with);
+    return text.substr(text.find("Steps: "), text.find(", CFG scale") - text.find("Steps: "));
+  };
+  SchedulerConfig model;
+  EXPECT_EQ(sampled(snow(), model), "Steps: 30, Sampler: Euler");
+  model.class_name = "DPMSolverMultistepScheduler";
+  model.curve = Curve::kKarras;
+  const std::string karras = "Steps: 30, Sampler: DPM++ 2M, Schedule type: Karras";
+  EXPECT_EQ(sampled(snow(), model), karras);
+  Request request = snow();
+  request.sigmas = Choice("default");
+  EXPECT_EQ(sampled(request, model), "Steps: 30, Sampler: DPM++ 2M");
+  request.scheduler = Choice("dpmpp_2m");
+  request.sigmas = Choice("karras");
+  EXPECT_EQ(sampled(request, {}), karras);
+  // DDIM does not read the curve of a model's file.
+  request.scheduler = Choice("ddim");
+  request.sigmas.reset();
+  EXPECT_EQ(sampled(request, model), "Steps: 30, Sampler: DDIM");
+}
+
+TEST(Parameters, NameFilesAndParts) {
+  EXPECT_EQ(model_name("/home/me/film v2.1.safetensors"), "film v2.1");
+  EXPECT_EQ(model_name("/home/me/film v2.1/"), "film v2.1");
+  EXPECT_EQ(model_name("/hub/models--a--b/snapshots/c0ffee"), "b");
+  const std::string text = parameters_text(
+      snow(), {.base = "/m/film.ckpt",
+               .parts = {.unet = "/m/u.gguf", .vae = "/hub/models--a--vae/snapshots/c0ffee"}});
+  EXPECT_NE(text.find(", Model: film, UNet: u.gguf, VAE: vae, "), std::string::npos) << text;
 }
 
 TEST(Parameters, QuoteAModelNameWithAComma) {

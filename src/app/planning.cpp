@@ -1,9 +1,11 @@
 #include "app/planning.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/messages.h"
 #include "memory/scratch_file.h"
+#include "pipeline/picture_sampler.h"
 
 namespace semblance {
 
@@ -57,6 +59,39 @@ Workspace::Options workspace_options(const Backend& backend, const Budget& budge
   if (!scratch.empty()) options.scratch_folder = choose_scratch_folder(scratch);
   options.facts = facts_for(backend, options.scratch_folder, measure, budget.bytes);
   return options;
+}
+
+std::optional<std::string> few_steps_line(const RequestDefaults& defaults, const Request& request,
+                                          const SchedulerConfig& scheduler) {
+  const std::optional<FewSteps> few = defaults.few_steps(request);
+  if (!few) return std::nullopt;
+  const Request complete = defaults.complete(request);
+  return text_of(Message::kFewSteps, few->name, complete.step_count(),
+                 sampler_in_use(complete, scheduler).sampler->title,
+                 complete.guidance.value_or(Request::kGuidance));
+}
+
+std::vector<QualityTime> quality_times(const RequestPlan& plan, const Request& request,
+                                       const RequestDefaults& defaults,
+                                       const SchedulerConfig& scheduler) {
+  double in_steps = 0;
+  int evaluations = 0;
+  for (const StagePlan& stage : plan.stages) {
+    if (stage.id != StageId::kDenoiser && stage.id != StageId::kDenoiserAlone) continue;
+    in_steps += stage.seconds;
+    evaluations += stage.runs;
+  }
+  std::vector<QualityTime> times;
+  for (const std::string_view name : kQualityNames) {
+    Request of_quality = request;
+    of_quality.steps.reset();
+    of_quality.quality = std::string(name);
+    of_quality = defaults.complete(std::move(of_quality));
+    const int own = make_picture_sampler(of_quality, scheduler).sampler->evaluations();
+    times.push_back({name, of_quality.step_count(),
+                     plan.seconds - in_steps + in_steps * own / std::max(1, evaluations)});
+  }
+  return times;
 }
 
 std::vector<std::string> summary_of(const RequestPlan& plan, const Budget& budget,

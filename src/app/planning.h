@@ -11,7 +11,9 @@
 #include "app/subject.h"
 #include "memory/budget.h"
 #include "memory/meter.h"
+#include "pipeline/request_defaults.h"
 #include "pipeline/request_plan.h"
+#include "sampling/scheduler_config.h"
 
 namespace semblance {
 
@@ -36,6 +38,21 @@ std::vector<Stage> photo_stages(SubjectReader& reader,
 Workspace::Options workspace_options(const Backend& backend, const Budget& budget,
                                      const std::filesystem::path& scratch, bool may_spill,
                                      bool measure);
+
+/// How a request for a model or LoRA made for few steps is sampled, in one line; absent for others.
+std::optional<std::string> few_steps_line(const RequestDefaults& defaults, const Request& request,
+                                          const SchedulerConfig& scheduler);
+
+/// What a quality (Request::quality) costs.
+struct QualityTime {
+  std::string_view name;  // "draft"
+  int steps = 0;
+  double seconds = 0;
+};
+/// Of each quality, from the plan of the same request with any number of steps.
+std::vector<QualityTime> quality_times(const RequestPlan& plan, const Request& request,
+                                       const RequestDefaults& defaults,
+                                       const SchedulerConfig& scheduler);
 
 /// "Mode: ...", "Predicted peak: ...", "Predicted time: ...".
 std::vector<std::string> summary_of(const RequestPlan& plan, const Budget& budget,

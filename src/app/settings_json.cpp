@@ -44,6 +44,10 @@ void read_value(const Parameter& row, const json& value, Asker asker, T& member)
     // Checked before it is copied.
     if (const auto problem = text_problem(row, text)) refuse(row, *problem);
     member = text;
+  } else if constexpr (kind == ParameterKind::kChoice) {
+    if (!value.is_string()) wrong_kind();
+    read_text(row, value.get_ref<const std::string&>(), member);
+    if (const auto problem = problem_of(row, member)) refuse(row, *problem);
   } else {
     PlainOf<T> read{};
     if (!read_json(value, read)) wrong_kind();
@@ -146,8 +150,9 @@ Request read_settings(const json& value, Asker asker, int* count) {
     const Parameter& missing = request.width == 0 ? parameters::kWidth : parameters::kHeight;
     throw SettingsError(missing.name, "expected both width and height, or neither");
   }
-  if (const auto problem = window_problem(request, parameters::kIdentityEnd.name))
-    refuse(parameters::kIdentityStart, *problem);
+  const auto problem =
+      pair_problem(request, [](const Parameter& row) { return std::string(row.name); });
+  if (problem) refuse(*problem->row, problem->text);
   return request;
 }
 

@@ -36,6 +36,22 @@ TEST(SettingsJson, HaveACountOnRequest) {
             "cont: there is no setting 'cont', did you mean count?");
 }
 
+TEST(SettingsJson, TakeNamesInAnySpelling) {
+  const Request request = parse_settings(
+      R"({"prompt": "p", "scheduler": "DPM++ 2M", "sigmas": "Karras", "noise": "CUDA:RTX 3090"})",
+      Asker::kUser);
+  EXPECT_EQ(request.scheduler, Choice("dpmpp_2m"));
+  EXPECT_EQ(request.sigmas, Choice("karras"));
+  EXPECT_EQ(request.noise, Choice("cuda:rtx_3090"));
+  EXPECT_EQ(parse_settings(R"({"prompt": "p", "noise": "Torch"})", Asker::kUser).noise,
+            Choice("cpu"));
+  EXPECT_EQ(refusal(R"({"prompt": "p", "spacing": "leadin"})", Asker::kUser),
+            "spacing: cannot take spacing: expected one of leading, trailing, linspace, got "
+            "'leadin', did you mean leading?");
+  EXPECT_EQ(refusal(R"({"prompt": "p", "prediction": 1})", Asker::kUser),
+            "prediction: cannot take prediction: expected one of epsilon, v, got 1");
+}
+
 TEST(SettingsJson, LeaveAbsentValuesUnset) {
   const Request request = parse_settings(R"({"prompt": "p", "seed": null})", Asker::kUser);
   EXPECT_FALSE(request.seed);

@@ -32,7 +32,9 @@ bool take_demo_models(ModelPaths& models, FaceFiles& files) {
   if (!models.base.empty() || !models.identitynet.empty() || !models.adapter.empty()) return false;
   const std::optional<DemoModel> demo = find_demo_model();
   if (!demo) return false;
-  models = demo->models;
+  models.base = demo->models.base;
+  models.identitynet = demo->models.identitynet;
+  models.adapter = demo->models.adapter;
   take_demo_face_models(files);
   return true;
 }

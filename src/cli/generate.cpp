@@ -27,7 +27,9 @@
 #include "memory/buffer.h"
 #include "memory/memory_room.h"
 #include "memory/memory_watch.h"
+#include "pipeline/picture_sampler.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/prompts.h"
 #include "runtime/trace.h"
 
 namespace semblance::cli {
@@ -38,7 +40,8 @@ void refuse_beside_resume(const Flags& flags) {
   std::vector<std::string> saved = flags_of_parameters();
   saved.insert(saved.end(),
                {"--face", "--pose", "--face-models", "--detector", "--recogniser", "--precision",
-                "--threads", "--scheduler", "--photo-size", "--detector-size", "--backend"});
+                "--threads", "--photo-size", "--detector-size", "--backend"});
+  for (const std::string& flag : PromptFlags::names()) saved.push_back(flag);
   for (const std::string& flag : flags.given()) {
     if (std::ranges::find(saved, flag) == saved.end()) continue;
     fail(ErrorKind::kArgument,
@@ -54,9 +57,12 @@ SavedRun take_saved(RequestSettings& s) {
   const auto take = [](std::filesystem::path& mine, const std::filesystem::path& saved) {
     if (mine.empty()) mine = saved;
   };
-  take(s.models.base, run.models.base);
-  take(s.models.identitynet, run.models.identitynet);
-  take(s.models.adapter, run.models.adapter);
+  each_model_path(
+      [&take](const ModelPathRow&, auto& mine, const auto& saved) { take(mine, saved); }, s.models,
+      run.models);
+  if (s.models.embeddings.empty()) s.models.embeddings = run.models.embeddings;
+  std::error_code ignored;
+  if (std::filesystem::is_directory(run.lora_dir, ignored)) take(s.places.loras, run.lora_dir);
   check_saved_outputs(run, !s.output.empty(), !s.latents.empty());
   s.images = std::max(1, static_cast<int>(run.outputs.size()));
   if (!s.output.empty()) run.outputs = numbered(s.output, s.images);
@@ -88,14 +94,29 @@ std::string listed(const std::vector<std::string>& names) {
       last);
 }
 
+/// Of the picture in progress, and of those that follow.
+std::vector<Request> requests_of(const SavedRun& run) {
+  const auto count = static_cast<int>(run.outputs.size());
+  std::vector<Request> requests{run.request};
+  for (int i = 1; i < count; ++i) requests.push_back(nth_picture(run.request, i, count));
+  for (std::size_t i = 1; i < requests.size() && !run.following.empty(); ++i) {
+    requests[i].prompt = run.following[i - 1].prompt;
+    requests[i].negative = run.following[i - 1].negative;
+  }
+  return requests;
+}
+
 /// Checks everything that can be checked from the flags alone.
 void check_flags(const RequestSettings& s, const Flags& flags) {
   std::vector<std::string> missing;
-  if (s.models.base.empty()) missing.emplace_back("--base");
-  if (s.models.identitynet.empty()) missing.emplace_back("--identitynet");
-  if (s.models.adapter.empty()) missing.emplace_back("--adapter");
+  each_model_path(
+      [&missing](const ModelPathRow& row, const auto& path) {
+        if (row.is_required && path.empty()) missing.emplace_back(row.flag);
+      },
+      s.models);
   if (s.face.empty() && s.resume.empty()) missing.emplace_back("--face");
-  if (!flags.gives("--prompt") && s.resume.empty()) missing.emplace_back("--prompt");
+  const bool has_prompt = flags.gives("--prompt") || s.prompts.has_file();
+  if (!has_prompt && s.resume.empty()) missing.emplace_back("--prompt");
   if (s.output.empty()) missing.emplace_back("-o");
   if (!missing.empty()) {
     fail(ErrorKind::kArgument,
@@ -104,17 +125,18 @@ void check_flags(const RequestSettings& s, const Flags& flags) {
              ? "; `semblance models pull instantid` downloads IdentityNet and the adapter"
              : "");
   }
+  if (flags.gives("--prompt") && s.prompts.has_file())
+    fail(ErrorKind::kArgument, "cannot take --prompts: --prompt is given, too\n  leave out one");
   check_request(s);
 }
 
 void check_outputs(const RequestSettings& s, const std::vector<std::filesystem::path>& pictures) {
-  std::vector<std::filesystem::path> inputs{s.face,
-                                            s.pose,
-                                            s.resume,
-                                            s.models.adapter,
-                                            s.looking.files.detector,
+  std::vector<std::filesystem::path> inputs{s.face, s.pose, s.resume, s.looking.files.detector,
                                             s.looking.files.recogniser};
+  each_model_path([&inputs](const ModelPathRow&, const auto& path) { inputs.push_back(path); },
+                  s.models);
   for (const std::string& lora : s.request.loras) inputs.emplace_back(parse_lora(lora).name);
+  inputs.insert(inputs.end(), s.models.embeddings.begin(), s.models.embeddings.end());
   for (const auto& picture : pictures) check_output("-o", picture, inputs);
   if (!s.trace.empty()) check_output("--trace", s.trace, inputs);
   if (!s.latents.empty()) {
@@ -202,8 +224,10 @@ void make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& r
   ImageText text;
   if (!s.no_metadata) {
     text = picture_text(request, {.base = s.models.base,
+                                  .parts = s.models,
                                   .precision = pipeline.precision(),
                                   .backend = kBackends[s.backend],
+                                  .scheduler = pipeline.scheduler(),
                                   .warnings = pipeline.warnings(request)});
   }
   progress.now(text_of(Message::kWriting, name));
@@ -234,29 +258,29 @@ FaceInput read_face_input(const RequestSettings& s, SubjectReader& reader, Size 
   return {person.identity.embedding, scale_keypoints(position, size)};
 }
 
-/// Makes all pictures; the first one resumes from `saved`, if given.
-void make_pictures(const RequestSettings& s, Pipeline& pipeline, Request request,
+/// Makes the picture of each request; the first one resumes from `saved`, if given.
+void make_pictures(const RequestSettings& s, Pipeline& pipeline, std::span<const Request> requests,
                    std::span<const float> embedding, const Keypoints& keypoints,
                    const std::vector<std::filesystem::path>& pictures,
                    std::optional<SavedRun> saved, Interrupt& interrupt, Progress& progress) {
-  RunState state(s.save_state, interrupt);
-  const std::uint64_t first_seed = request.seed.value_or(Request::kSeed);
+  RunState state(s.save_state, s.places.loras.empty() ? s.places.models : s.places.loras,
+                 interrupt);
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     interrupt.check();
     const auto begin = std::chrono::steady_clock::now();
-    request.seed = first_seed + i;
+    const Request& request = requests[i];
     const std::string name = pictures[i].filename().string();
-    const std::string picture =
-        text_of(Message::kPicture, name, request.width, request.height, request.steps,
-                *request.seed, pipeline.precision() == Precision::kBF16 ? "bf16" : "f32");
+    const std::string picture = text_of(Message::kPicture, name, request.width, request.height,
+                                        request.step_count(), request.seed.value_or(Request::kSeed),
+                                        pipeline.precision() == Precision::kBF16 ? "bf16" : "f32");
     progress.note(saved ? text_of(Message::kPictureResumed, picture, saved->step + 1) : picture);
     progress.now(text_of(Message::kReadingPromptAndFace, name));
     Generation generation = saved
                                 ? pipeline.resume(*saved, interrupt.token())
                                 : pipeline.start(request, embedding, keypoints, interrupt.token());
     saved.reset();
-    state.begin({pictures.begin() + static_cast<std::ptrdiff_t>(i), pictures.end()}, s.latents,
-                !s.no_metadata);
+    state.begin({pictures.begin() + static_cast<std::ptrdiff_t>(i), pictures.end()},
+                requests.subspan(i), s.latents, !s.no_metadata);
     state.guard(generation, [&] {
       make_picture(s, pipeline, request, generation, pictures[i], state, interrupt, progress);
     });
@@ -345,10 +369,39 @@ Predicted predict_run(const RequestSettings& s, const std::optional<SavedRun>& s
 void check_metadata(const RequestSettings& s, const Request& request,
                     const std::vector<Warning>& warnings) {
   if (s.no_metadata) return;
-  encode(
-      Image({1, 1}), format_for(s.output),
-      picture_text(request,
-                   {.base = s.models.base, .backend = kBackends[s.backend], .warnings = warnings}));
+  encode(Image({1, 1}), format_for(s.output),
+         picture_text(request, {.base = s.models.base,
+                                .parts = s.models,
+                                .backend = kBackends[s.backend],
+                                .warnings = warnings}));
+}
+
+/// Prints what the pictures will not have, each once, and checks what they will say of themselves.
+void warn_and_check(const RequestSettings& s, const Pipeline& pipeline,
+                    std::span<const Request> requests, Progress& progress) {
+  std::vector<Warning> told;
+  for (const Request& request : requests) {
+    const std::vector<Warning> warnings = pipeline.warnings(request);
+    for (const Warning& warning : warnings) {
+      if (std::ranges::find(told, warning) != told.end()) continue;
+      told.push_back(warning);
+      progress.warn(text_of(warning, language(), {.prompt = "--prompt", .negative = "--negative"}));
+    }
+    check_metadata(s, request, warnings);
+  }
+}
+
+/// Sets what the flags leave to the model and the photo.
+void complete(const RequestSettings& s, const Pipeline& pipeline, SubjectReader& reader,
+              std::vector<Request>& requests) {
+  const Size size =
+      picture_size(s.size, reader.frame(s.pose.empty() ? s.face : s.pose), pipeline.native_side());
+  for (Request& request : requests) {
+    request = pipeline.defaults().complete(std::move(request));
+    request.width = size.w;
+    request.height = size.h;
+    check(request);
+  }
 }
 
 /// Prints the measured beside the predicted cost.
@@ -365,8 +418,8 @@ void note_measured(const Predicted& predicted, std::chrono::duration<double> tak
 
 /// From checked flags to written pictures.
 int make_all(const RequestSettings& s, const std::optional<SavedRun>& saved,
-             const std::vector<std::filesystem::path>& pictures, bool with_demo) {
-  Request request = s.request;
+             std::vector<Request> requests, const std::vector<std::filesystem::path>& pictures,
+             bool with_demo) {
   set_language(s.language);
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
   Interrupt interrupt;
@@ -387,43 +440,37 @@ int make_all(const RequestSettings& s, const std::optional<SavedRun>& saved,
                                                    s.scratch, !s.no_spill, true);
   workspace.trace = watched.trace();
   workspace.meter = Meter();
-  Pipeline pipeline(s.models,
-                    {.precision = static_cast<Precision>(s.precision),
-                     .backend = kBackends[s.backend],
-                     .workspace = workspace,
-                     .lora_folders = lora_folders(s.lora_dir, s.models.base, "--lora-dir")});
+  Pipeline pipeline(s.models, {.precision = static_cast<Precision>(s.precision),
+                               .backend = kBackends[s.backend],
+                               .workspace = workspace,
+                               .lora_folders = lora_places(s.places, s.models)});
   PhotoOptions looking = s.looking.options(kBackends[s.backend], is_reduced(budget));
   looking.workspace = pipeline.workspace();
   reader = SubjectReader(s.looking.files, looking);
-  const std::vector<Warning> warnings = pipeline.warnings(request);
-  for (const Warning& warning : warnings)
-    progress.warn(text_of(warning, language(), {.prompt = "--prompt", .negative = "--negative"}));
-  check_metadata(s, request, warnings);
+  warn_and_check(s, pipeline, requests, progress);
   if (!saved) {
-    if (!request.guidance) request.guidance = static_cast<float>(pipeline.native_guidance());
-    const Size size = picture_size(s.size, reader.frame(s.pose.empty() ? s.face : s.pose),
-                                   pipeline.native_side());
-    request.width = size.w;
-    request.height = size.h;
-    check(request);
+    complete(s, pipeline, reader, requests);
+    if (const auto line =
+            few_steps_line(pipeline.defaults(), requests.front(), pipeline.scheduler()))
+      progress.note(*line);
   }
   interrupt.check();
   progress.now(text_of(Message::kPlanning));
   const Predicted predicted =
-      predict_run(s, saved, reader, pipeline, request, budget, pictures.size(), progress);
+      predict_run(s, saved, reader, pipeline, pipeline.most_demanding(requests), budget,
+                  pictures.size(), progress);
   progress.beside([&] { return watched.text(); });
 
   const auto begin = std::chrono::steady_clock::now();
   if (saved) {
     const SavedRun& run = *saved;
-    make_pictures(s, pipeline, request, run.embedding, run.keypoints, pictures, saved, interrupt,
+    make_pictures(s, pipeline, requests, run.embedding, run.keypoints, pictures, saved, interrupt,
                   progress);
   } else {
-    const FaceInput person =
-        read_face_input(s, reader, {request.width, request.height}, interrupt, progress);
-    if (!request.seed) request.seed = random_seed();
-    make_pictures(s, pipeline, request, person.embedding, person.keypoints, pictures, {}, interrupt,
-                  progress);
+    const FaceInput person = read_face_input(
+        s, reader, {requests.front().width, requests.front().height}, interrupt, progress);
+    make_pictures(s, pipeline, requests, person.embedding, person.keypoints, pictures, {},
+                  interrupt, progress);
   }
   note_measured(predicted, std::chrono::steady_clock::now() - begin, progress);
   watched.write();
@@ -443,6 +490,9 @@ constexpr const char* kExamples =
     "  Save a face, then make four pictures of it in another pose:\n"
     "  semblance face me.jpg --save me.json\n"
     "  semblance generate ... --face me.json --pose dancer.jpg --images 4 -o dance.png\n"
+    "  Weights, choices by the seed and a style (docs/prompts.md):\n"
+    "  semblance generate ... --style \"Film Noir\" --images 8 -o noir.png \\\n"
+    "     --prompt \"a (smiling:1.2) man in {rain|snow|{dense|light} fog}\"\n"
     "\n"
     "The paths of written pictures go to stdout, everything else to stderr.\n"
     "\n";
@@ -452,7 +502,7 @@ constexpr const char* kExamples =
 int generate(std::span<const char* const> words) {
   RequestSettings s;
   s.language = language_of_environment();
-  Flags flags("generate [--base NAME|DIR] --face FILE --prompt TEXT -o FILE [flags]",
+  Flags flags("generate [--base NAME|DIR|FILE] --face FILE --prompt TEXT -o FILE [flags]",
               "Makes a picture of the person in a photo, following a prompt. Everything is "
               "computed on this machine's processor; nothing is sent anywhere.");
   declare_request(flags, s);
@@ -466,14 +516,19 @@ int generate(std::span<const char* const> words) {
     refuse_beside_resume(flags);
     saved = take_saved(s);
   }
+  s.prompts.read_file();
   const bool with_demo = take_demo_models(s.models, s.looking.files);
   find_models(s, NotThere::kKeep);
   locate_loras(s);
   check_flags(s, flags);
   find_models(s, NotThere::kRefuse);  // after check_flags(), which reports all missing flags
-  const auto pictures = saved ? saved->outputs : numbered(s.output, s.images);
+  const auto pictures = saved ? saved->outputs : numbered(s.output, s.picture_count());
   check_outputs(s, pictures);
-  return make_all(s, saved, pictures, with_demo);
+  if (!s.request.seed) s.request.seed = random_seed();
+  std::vector<Request> requests =
+      saved ? requests_of(*saved) : s.prompts.requests(s.request, s.images);
+  for (const Request& request : requests) check_prompts(request);
+  return make_all(s, saved, std::move(requests), pictures, with_demo);
 }
 
 }  // namespace semblance::cli

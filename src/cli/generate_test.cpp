@@ -39,6 +39,25 @@ TEST_F(Generate, CountsUpSeeds) {
   EXPECT_EQ(bytes_of(file("nine.png")), bytes_of(file("out-3.png")));
 }
 
+TEST_F(Generate, MakesABatchWithComfyUisNoise) {
+  const std::vector<std::string> comfy{"--scheduler", "euler_a", "--noise", "comfy"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), comfy.begin(), comfy.end());
+    more.emplace_back("--no-metadata");
+    return generate(more);
+  };
+  run(with({"--images", "2"})).exits(0);
+  run(with({"--noise-picture", "1", "--noise-batch", "2", "-o", file("second.png")})).exits(0);
+  EXPECT_EQ(bytes_of(file("second.png")), bytes_of(file("out-2.png")));
+  EXPECT_NE(bytes_of(file("second.png")), bytes_of(file("out.png")));
+}
+
+TEST_F(Generate, WritesTheSamplerAsTheWebUiDoes) {
+  run(generate({"--scheduler", "DPM++ 2M", "--sigmas", "Karras"})).exits(0);
+  const std::string png = bytes_of(file("out.png"));
+  EXPECT_NE(png.find("Steps: 2, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: "), png.npos);
+}
+
 TEST_F(Generate, DrawsASeedWhenNoneIsGiven) {
   const auto seed_of = [&] {
     const std::string said = run(generate_without("--seed")).exits(0).err();
@@ -107,19 +126,19 @@ TEST_F(Generate, DistinguishesNoNegativePromptFromAnEmptyOne) {
 }
 
 TEST_F(Generate, WarnsOfPromptWeightsAndCutOffPrompts) {
-  run(generate({"--prompt", "a (man:1.3) [cat]"}))
+  run(generate({"--prompt", "a (man:1.3) [cat]", "--encoding", "plain"}))
       .exits(0)
       .says("warning: --prompt: weights such as (snow:1.3) or [snow] are read as plain text");
   std::string words;
   for (int i = 0; i < 120; ++i) words += "snow ";
-  run(generate({"--negative", words + "lastword"}))
+  run(generate({"--negative", words + "lastword", "--encoding", "plain"}))
       .exits(0)
       .says("warning: --negative: the model reads 77 tokens; cut off: \"")
       .does_not_say("--prompt: the model");
   EXPECT_NE(
       bytes_of(file("out.png")).find("Warnings: \"negative_prompt: the model reads 77 tokens"),
       std::string::npos);
-  run(generate({"--prompt", "a [cat]", "--lang", "es"}))
+  run(generate({"--prompt", "a [cat]", "--lang", "es", "--encoding", "plain"}))
       .exits(0)
       .says("aviso: --prompt: los pesos como (nieve:1.3)")
       .says(" pasos, semilla 7, f32")
@@ -180,7 +199,22 @@ TEST_F(Generate, RefusesInvalidFlags) {
       {{"--images", "0"}, "cannot take --images: expected a whole number from 1 to 1000, got 0"},
       {{"--threads", "0"}, "cannot take --threads: expected a whole number from 1 to 1024, got 0"},
       {{"--precision", "f8"}, "cannot take --precision: expected one of auto, f32, bf16, got 'f8'"},
-      {{"--scheduler", "ddim"}, "cannot take --scheduler: expected Euler, got 'ddim'"},
+      {{"--scheduler", "eulr"}, "cannot take --scheduler: expected one of euler, euler_a, heun"},
+      {{"--scheduler", "eulr"}, "got 'eulr', did you mean euler?"},
+      {{"--spacing", "even"},
+       "cannot take --spacing: expected one of leading, trailing, linspace, got 'even'"},
+      {{"--prediction", "sample"},
+       "cannot take --prediction: expected one of epsilon, v, got 'sample'"},
+      {{"--noise", "cuda:T5"},
+       "cannot take --noise: expected one of cpu, cuda, a1111-gpu, a1111-cpu, comfy, comfy-cpu, or "
+       "cuda:GPU, a1111-gpu:GPU or comfy:GPU with one of t4, p100, "},
+      {{"--noise", "cpu:t4"}, "got 'cpu:t4'"},
+      {{"--noise-picture", "2", "--noise-batch", "2"},
+       "cannot take --noise-picture: expected less than --noise-batch, got 2 and 2"},
+      {{"--eta", "2"}, "cannot take --eta: expected a number from 0 to 1, got 2"},
+      {{"--scheduler", "ddim", "--sigmas", "karras"},
+       "cannot use DDIM: it has no noise level curves, got karras"},
+      {{"--eta", "0.5"}, "cannot use Euler: it has no parameter eta, got 0.5"},
       {{"--backend", "gpu"}, "cannot take --backend: expected one of cpu, ref, got 'gpu'"},
       {{"--photo-size", "big"},
        "cannot take --photo-size: expected one of published, original, got 'big'"},

@@ -60,8 +60,55 @@ TEST_F(Lora, IsNamedInThePicturesText) {
   EXPECT_NE(text.find("a man in the snow <lora:style:0.5:0.8> <lora:style:1>\nSteps: 2"),
             std::string::npos);
   EXPECT_EQ(text.find(golden().string()), std::string::npos);
-  EXPECT_EQ(png({"--prompt", "a man <lora:style:1>", "--lora", style()}).find("> <lora"),
-            std::string::npos);
+}
+
+TEST_F(Lora, IsNamedInThePrompt) {
+  fs::create_directories(folder() / "here");
+  fs::copy_file(style(), folder() / "here/film.safetensors");
+  const auto with_tag = [&](const std::string& tag, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> flags{"--no-metadata", "--prompt", "a man in the snow" + tag,
+                                   "--lora-dir", file("here")};
+    flags.insert(flags.end(), more.begin(), more.end());
+    return png(flags);
+  };
+  EXPECT_EQ(with_tag("<lora:film:0.5>"), png({"--no-metadata", "--lora", style() + ":0.5"}));
+  EXPECT_EQ(with_tag("<lora:film:0.8:0.5>"),
+            png({"--no-metadata", "--lora", style() + ":0.5:0.8"}));
+  EXPECT_EQ(with_tag("<lora:film:1>", {"--lora", style() + ":0.5"}),
+            png({"--no-metadata", "--lora", style() + ":0.5", "--lora", style()}));
+  const std::string both = png(
+      {"--prompt", "a man <lora:film:1>", "--lora", style() + ":0.5", "--lora-dir", file("here")});
+  EXPECT_NE(both.find("a man <lora:film:1> <lora:style:0.5>\nSteps: 2"), std::string::npos);
+  run(generate({"--prompt", "a man <lora:../film:1>"}))
+      .exits(2)
+      .says("cannot take <lora:../film> in the prompt: expected the name of a LoRA");
+  run(generate({"--prompt", "a man <lora:paint:1>", "--lora-dir", file("here")}))
+      .exits(3)
+      .says("cannot find the LoRA paint");
+  std::vector<std::string> plan = generate({"--prompt", "a man <lora:paint:1>"});
+  plan[0] = "plan";
+  run(plan).exits(3).says("cannot find the LoRA paint");
+}
+
+/// A saved run finds the LoRAs of its prompts where they were, those of later pictures too.
+TEST_F(Lora, OfAPromptIsThereWhenARunGoesOn) {
+  fs::current_path(folder());  // saved runs may only name outputs in the working folder
+  fs::create_directories(folder() / "here");
+  fs::copy_file(style(), folder() / "here/film.safetensors");
+  write_bytes(file("prompts.txt"), "a man <lora:film:0.5>\na woman <lora:film:-0.5>\n");
+  std::vector<std::string> words = generate_without("--prompt");
+  words.insert(words.end(), {"--prompts", "prompts.txt", "--steps", "40", "--lora-dir", "here"});
+  run(words).exits(0);
+  const std::string first = bytes_of(file("out.png")), second = bytes_of(file("out-2.png"));
+  words.insert(words.end(), {"--save-state", file("state")});
+  Running running = start(words);
+  while (!fs::exists(file("state"))) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  running.signal(SIGTERM);
+  running.end().exits(130);
+  run({"generate", "--resume", file("state")}).exits(0);
+  EXPECT_TRUE(bytes_of(file("out.png")) == first);
+  EXPECT_TRUE(bytes_of(file("out-2.png")) == second);
+  fs::current_path("/");
 }
 
 TEST_F(Lora, IsLookedUpByName) {

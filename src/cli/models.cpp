@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "core/messages.h"
 #include "hub/inventory.h"
+#include "hub/model_folders.h"
 #include "hub/pull.h"
 #include "memory/budget.h"
 #include "pipeline/opened_models.h"
@@ -38,7 +39,10 @@ constexpr const char* kOverview =
     "  sdxl         stabilityai/stable-diffusion-xl-base-1.0, the base model\n"
     "  instantid    InstantX/InstantID: IdentityNet and the face adapter\n"
     "  antelopev2   insightface's face models\n"
+    "  lcm          the LCM-LoRA for SDXL, for `semblance generate --fast`\n"
     "  owner/name   another SDXL model on the hub, in diffusers format; owner/name@revision\n"
+    "  owner/name/FILE.safetensors\n"
+    "               one file of the hub: a checkpoint, UNet, VAE or LoRA; also its URL\n"
     "\n"
     "Examples\n"
     "  Download everything needed, then make a picture:\n"
@@ -47,6 +51,9 @@ constexpr const char* kOverview =
     "  Use another base model:\n"
     "  semblance models pull wangqixun/YamerMIX_v8\n"
     "  semblance generate --base wangqixun/YamerMIX_v8 ...\n"
+    "  Use a checkpoint in one file:\n"
+    "  semblance models pull stabilityai/stable-diffusion-xl-base-1.0/sd_xl_base_1.0.safetensors\n"
+    "  semblance models list --models-dir ~/stable-diffusion-webui\n"
     "  List the models and verify them:\n"
     "  semblance models list\n"
     "  semblance models check\n"
@@ -69,10 +76,10 @@ std::string page_amount(std::uint64_t bytes) {
   return bytes < (std::uint64_t{10} << 30) ? bytes_text(bytes) : gib_text(bytes);
 }
 
-std::vector<ModelName> names_of(const std::vector<std::string>& words) {
+std::vector<ModelName> names_of(const std::vector<std::string>& words, const Places& places) {
   std::vector<ModelName> names;
   for (const std::string& word : words) {
-    ModelName name = parse_model_name(word);
+    ModelName name = parse_model_name(word, places.endpoint);
     const auto same = [&](const ModelName& other) { return other.text() == name.text(); };
     if (std::none_of(names.begin(), names.end(), same)) names.push_back(std::move(name));
   }
@@ -103,9 +110,11 @@ struct PullSettings {
 
 void declare(Flags& flags, PullSettings& s) {
   flags.group("What to do");
-  flags.words("NAME ...",
-              "sdxl, instantid, antelopev2, or owner/name[@revision] of an SDXL model on the hub.",
-              s.names);
+  flags.words(
+      "NAME ...",
+      "sdxl, instantid, antelopev2, lcm, owner/name[@revision] of an SDXL model on the hub, "
+      "owner/name/FILE of one file there, or the URL of either.",
+      s.names);
   flags.toggle(
       "-y,--yes",
       "Accepts the licences without asking. They are shown before the first download of a model.",
@@ -162,8 +171,8 @@ int pull(std::span<const char* const> words) {
          "pull needs model names\n  `semblance models pull sdxl instantid antelopev2` downloads "
          "everything needed for pictures");
   }
-  const std::vector<ModelName> names = names_of(s.names);
   const Places places = places_of_environment();
+  const std::vector<ModelName> names = names_of(s.names, places);
   const Interrupt interrupt;
   Progress progress(s.quiet);
   PullOptions options;
@@ -189,13 +198,16 @@ int pull(std::span<const char* const> words) {
   }
   puller.run(models);
   progress.clear();
-  for (const PlannedModel& model : models) print(model.folder.string());
+  for (const PlannedModel& model : models) print(model.path().string());
   return 0;
 }
 
 std::string kind_of(const KeptModel& model) {
   if (!model.name.repository) return "face models";
   if (model.layout == ModelLayout::kSdxl) return "SDXL";
+  if (model.layout == ModelLayout::kPart) return "VAE";
+  if (model.layout == ModelLayout::kFile)
+    return model.is_whole() ? content_of(model.path()) : "file";
   return model.layout == ModelLayout::kInstantId ? "InstantID" : "download";
 }
 
@@ -214,7 +226,7 @@ nlohmann::ordered_json json_of(const KeptModel& model) {
   json["kind"] = kind_of(model);
   json["whole"] = model.is_whole();
   json["folder"] = nullptr;
-  if (!model.folder.empty()) json["folder"] = model.folder.string();
+  if (!model.folder.empty()) json["folder"] = model.path().string();
   json["stored_bytes"] = model.stored_bytes;
   json["incomplete_bytes"] = model.incomplete_bytes;
   json["lacking"] = model.lacking;
@@ -228,14 +240,55 @@ std::string no_models_in(const Places& places) {
       places.cache.string(), places.face_models.string());
 }
 
+nlohmann::ordered_json json_of(const ModelFile& file) {
+  nlohmann::ordered_json json;
+  json["name"] = file.name;
+  json["folder"] = title_of(file.kind);
+  json["content"] = content_of(file.path);
+  json["path"] = file.path.string();
+  json["bytes"] = file.bytes;
+  return json;
+}
+
+/// The files of --models-dir: "sdxl_vae: a VAE, 319 MiB, in VAE", and the path.
+std::string text_of(const std::vector<ModelFile>& files, const std::filesystem::path& folder) {
+  std::string out;
+  for (const ModelFile& file : files) {
+    out += fmt::format("{}: {}, {} ({})\n  {}\n", file.name, content_of(file.path),
+                       page_amount(file.bytes), title_of(file.kind), file.path.string());
+  }
+  return out.empty() ? fmt::format("no model files in {}\n", folder.string()) : out;
+}
+
+std::string text_of(const std::vector<KeptModel>& models, const Places& places) {
+  if (models.empty()) return no_models_in(places) + '\n';
+  std::string out;
+  for (const KeptModel& model : models) {
+    out += fmt::format("{}: {}, {}, {}\n", model.name.text(), kind_of(model),
+                       page_amount(model.stored_bytes), state_of(model));
+    if (!model.folder.empty()) out += fmt::format("  {}\n", model.path().string());
+  }
+  return out;
+}
+
 int list(std::span<const char* const> words) {
   bool json = false;
-  Flags flags("models list [--json]",
+  std::filesystem::path folder;
+  Flags flags("models list [--models-dir DIR] [--json]",
               "Lists the models on this machine, their size, state and folder.");
   flags.group("What to do");
+  flags.path(
+      "--models-dir", "DIR",
+      "Also lists the weight files of this folder and what each is: a folder of "
+      "AUTOMATIC1111's web UI or of ComfyUI, or one with folders named as theirs "
+      "(checkpoints, loras, vae, ...). --base, --unet, --vae, --text-encoders and --lora take "
+      "these names with the same flag.",
+      folder);
   flags.toggle("--json",
                "Prints {\"cache\", \"face_models\", \"models\": [{\"name\", \"kind\", \"whole\", "
-               "\"folder\", \"stored_bytes\", \"incomplete_bytes\", \"lacking\"}, ...]}.",
+               "\"folder\", \"stored_bytes\", \"incomplete_bytes\", \"lacking\"}, ...]}, and with "
+               "--models-dir \"files\": [{\"name\", \"folder\", \"content\", \"path\", "
+               "\"bytes\"}, ...].",
                json);
   flags.epilogue(kEnvironment + exit_codes_text());
   if (!flags.read(words)) {
@@ -243,6 +296,8 @@ int list(std::span<const char* const> words) {
     return 0;
   }
   const Places places = places_of_environment();
+  std::vector<ModelFile> files;
+  if (!folder.empty()) files = ModelFolders(folder, "--models-dir").files();
   const std::vector<KeptModel> models = kept_models(places);
   if (json) {
     nlohmann::ordered_json all;
@@ -250,19 +305,15 @@ int list(std::span<const char* const> words) {
     all["face_models"] = places.face_models.string();
     all["models"] = nlohmann::ordered_json::array();
     for (const KeptModel& model : models) all["models"].push_back(json_of(model));
-    print(all.dump(2));
-    return 0;
-  }
-  if (models.empty()) {
-    print(no_models_in(places));
+    if (!folder.empty()) all["files"] = nlohmann::ordered_json::array();
+    for (const ModelFile& file : files) all["files"].push_back(json_of(file));
+    print(all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
     return 0;
   }
   std::string out;
-  for (const KeptModel& model : models) {
-    out += fmt::format("{}: {}, {}, {}\n", model.name.text(), kind_of(model),
-                       page_amount(model.stored_bytes), state_of(model));
-    if (!model.folder.empty()) out += fmt::format("  {}\n", model.folder.string());
-  }
+  if (folder.empty() || !models.empty()) out += text_of(models, places);
+  if (!folder.empty()) out += text_of(files, folder);
+  out.pop_back();
   print(out);
   return 0;
 }
@@ -288,8 +339,9 @@ void audit_models(const std::vector<KeptModel>& models, Progress& progress) {
     if (!any_base) audit(identity->name.text(), paths);
   }
   for (const KeptModel& model : models) {
-    if (model.layout != ModelLayout::kSdxl || !model.is_whole()) continue;
-    paths.base = model.folder;
+    const bool is_single = !model.name.file.empty() && is_checkpoint(model.path());
+    if (!is_single && (model.layout != ModelLayout::kSdxl || !model.is_whole())) continue;
+    paths.base = model.path();
     audit(model.name.text(), paths);
   }
 }
@@ -310,7 +362,7 @@ int check(std::span<const char* const> words) {
   }
   const Places places = places_of_environment();
   std::vector<KeptModel> models;
-  for (const ModelName& name : names_of(named)) {
+  for (const ModelName& name : names_of(named, places)) {
     auto model = find_kept(places, name);
     if (!model || model->folder.empty()) {
       fail(ErrorKind::kMissing,
@@ -374,7 +426,7 @@ int remove(std::span<const char* const> words) {
     fail(ErrorKind::kArgument, "rm needs model names\n  `semblance models list` shows them");
   const Places places = places_of_environment();
   std::vector<KeptModel> models;
-  for (const ModelName& name : names_of(named)) {
+  for (const ModelName& name : names_of(named, places)) {
     auto model = find_kept(places, name);
     if (!model) {
       fail(ErrorKind::kMissing, "cannot remove {}: not found in {}", name.text(),

@@ -60,14 +60,13 @@ TEST_F(DamagedModels, NoScheduler) {
   run_damaged().exits(3).says("scheduler");
 }
 
-TEST_F(DamagedModels, ASamplerOtherThanEulerIsAWarning) {
-  replace("base/scheduler/scheduler_config.json", "EulerDiscreteScheduler",
-          "DPMSolverMultistepScheduler");
+TEST_F(DamagedModels, ASamplerThatSemblanceLacksIsAWarning) {
+  replace("base/scheduler/scheduler_config.json", "EulerDiscreteScheduler", "IPNDMScheduler");
   run(generate({}, models()))
       .exits(0)
       .says(
-          "warning: the model specifies the sampler DPMSolverMultistepScheduler, but only Euler is "
-          "available");
+          "warning: the model specifies the sampler IPNDMScheduler, which is not available: Euler "
+          "is used");
 }
 
 TEST_F(DamagedModels, AWebPageOrAPointerInsteadOfAFile) {

@@ -1,4 +1,6 @@
 // semblance plan: estimates what `generate` with the same flags would need.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -14,6 +16,7 @@
 #include "image/encode.h"
 #include "pipeline/opened_models.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/prompts.h"
 
 namespace semblance::cli {
 namespace {
@@ -27,11 +30,13 @@ struct Report {
   std::uint64_t minimum_bytes = 0;
   std::optional<Size> largest;
   std::vector<std::string> assumed;
+  std::vector<QualityTime> qualities;
+  std::optional<std::string> few_steps;
 };
 
 nlohmann::ordered_json json_of(const StagePlan& stage) {
   nlohmann::ordered_json json;
-  json["name"] = format_of(title_of(stage.id), Language::kEnglish);
+  json["name"] = title_of(stage, Language::kEnglish);
   json["fits"] = stage.fits;
   json["runs"] = stage.runs;
   json["base_bytes"] = stage.base_bytes;
@@ -65,6 +70,9 @@ std::string json_of(const Report& report) {
   json["scratch_bytes"] = plan.scratch_bytes;
   json["mode"] = name_of(report.mode);
   json["gpu"] = nullptr;
+  for (const QualityTime& quality : report.qualities)
+    json["qualities"].push_back(
+        {{"name", quality.name}, {"steps", quality.steps}, {"seconds", quality.seconds}});
   json["stages"] = nlohmann::ordered_json::array();
   for (const StagePlan& stage : plan.stages) json["stages"].push_back(json_of(stage));
   json["assumed"] = report.assumed;
@@ -110,7 +118,7 @@ std::string table_of(const RequestPlan& plan) {
        text_of(Message::kActivations), text_of(Message::kScratch), text_of(Message::kPeak),
        text_of(Message::kSeconds), text_of(Message::kLimitedBy)}};
   for (const StagePlan& stage : plan.stages) {
-    std::string name = text_of(title_of(stage.id));
+    std::string name = title_of(stage, language());
     if (stage.runs > 1) name += fmt::format(" x {}", stage.runs);
     if (!stage.fits) {
       rows.push_back({name, "-", "-", "-", "-", "-", "-", text_of(Message::kNameInsufficient)});
@@ -135,6 +143,13 @@ std::string text_of(const Report& report, const Workspace& workspace) {
   if (report.plan.fits) {
     for (const std::string& line : summary_of(report.plan, report.budget, workspace))
       out += line + '\n';
+    if (report.few_steps) out += *report.few_steps + '\n';
+    std::vector<std::string> each;
+    for (const QualityTime& quality : report.qualities)
+      each.push_back(semblance::text_of(Message::kQualityTime, quality.name, quality.steps,
+                                        clock_text(quality.seconds)));
+    out +=
+        semblance::text_of(Message::kQualityTimes, fmt::format("{}", fmt::join(each, "; "))) + '\n';
   } else {
     out += refusal_of(report.picture, report.minimum_bytes, report.budget.bytes, report.largest) +
            '\n';
@@ -183,6 +198,7 @@ int plan(std::span<const char* const> words) {
     fail(ErrorKind::kArgument, "--explain cannot be used with --json\n  leave out one of them");
   set_language(s.language);
   find_models(s, NotThere::kKeep);
+  s.prompts.read_file();
   locate_loras(s);
   check_request(s);
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
@@ -203,15 +219,19 @@ int plan(std::span<const char* const> words) {
   const auto native = static_cast<int>(models.unet.sample_size * models.vae.fold());
   const Size frame = framed.empty() ? Size{native, native} : reader.frame(framed);
   report.picture = picture_size(s.size, frame, native);
-  Request request = s.request;
-  if (!request.guidance) request.guidance = static_cast<float>(models.guidance);
+  const std::vector<Request> requests = s.prompts.requests(s.request, s.images);
+  Request request = most_demanding(models, requests);
+  const std::vector<std::filesystem::path> folders = lora_places(s.places, s.models);
+  const RequestDefaults defaults(models, s.models, folders);
+  const Request asked = request;
+  report.few_steps = few_steps_line(defaults, asked, models.scheduler);
+  request = defaults.complete(std::move(request));
   request.width = report.picture.w;
   request.height = report.picture.h;
   check(request);
   std::shared_ptr<const AppliedLoras> loras;
-  if (!request.loras.empty()) {
-    loras = std::make_shared<const AppliedLoras>(
-        open_loras(models, request.loras, lora_folders(s.lora_dir, s.models.base, "--lora-dir")));
+  if (const std::vector<std::string> choices = loras_of(request); !choices.empty()) {
+    loras = std::make_shared<const AppliedLoras>(open_loras(models, choices, folders));
   }
   const DType dtype = dtype_of(static_cast<Precision>(s.precision));
   const ImageFormat format = s.output.empty() ? ImageFormat::kPng : format_for(s.output);
@@ -227,6 +247,8 @@ int plan(std::span<const char* const> words) {
   const std::string explanation =
       stage ? "\n\n" + planned.explanation.substr(0, planned.explanation.size() - 1) : "";
   report.plan = planned.plan;
+  if (report.plan.fits)
+    report.qualities = quality_times(report.plan, asked, defaults, models.scheduler);
   report.minimum_bytes = planned.minimum_bytes;
   report.largest = planned.largest;
   report.mode = mode_for(report.plan.fits ? report.budget.for_mode_bytes : 0, report.minimum_bytes);

@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
+
 #include "core/error.h"
-#include "sampling/sampler.h"
 
 namespace semblance::cli {
 namespace {
@@ -22,7 +23,13 @@ SizeChoice size_choice(const std::string& flag, const std::string& text) {
 std::string placeholder_of(const Parameter& row, ParameterKind kind) {
   if (!row.placeholder.empty()) return std::string(row.placeholder);
   if (kind == ParameterKind::kText) return "TEXT";
+  if (kind == ParameterKind::kChoice) return "NAME";
   return kind == ParameterKind::kNumber ? "X" : "N";
+}
+
+std::string capital(std::string text) {
+  text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+  return text;
 }
 
 /// "How strongly ... 0 to 5. Default: 0.8."
@@ -33,10 +40,12 @@ std::string help_of(const Parameter& row, const T& usual) {
   if (kind == ParameterKind::kWhole || kind == ParameterKind::kNumber)
     help += fmt::format(" {} to {}.", row.least, row.most);
   if (kind == ParameterKind::kList) help += fmt::format(" May be given up to {} times.", row.most);
+  if (kind == ParameterKind::kChoice) help += ' ' + capital(rule_of(row, kind)) + '.';
   if (!row.absent.english.empty()) return help + fmt::format(" Default: {}.", row.absent.english);
   if constexpr (kind == ParameterKind::kWhole || kind == ParameterKind::kNumber) {
     if constexpr (!kIsOptional<T>) help += fmt::format(" Default: {}.", usual);
   }
+  if constexpr (std::is_same_v<T, Choice>) help += fmt::format(" Default: {}.", usual.name);
   return help;
 }
 
@@ -58,7 +67,7 @@ void declare(Flags& flags, const Parameter& row, T& member, const T& usual) {
                 [&row, &member](const std::string& flag, const std::string& text) {
                   const bool has_plus = kind != ParameterKind::kText && text.starts_with('+');
                   std::optional<std::string> problem;
-                  if (!read_text(std::string_view(text).substr(has_plus ? 1 : 0), member)) {
+                  if (!read_text(row, std::string_view(text).substr(has_plus ? 1 : 0), member)) {
                     problem = expected(rule_of(row, kind), '\'' + text + '\'');
                   } else {
                     problem = problem_of(row, member);
@@ -104,29 +113,13 @@ void declare_picture(Flags& flags, RequestSettings& s) {
                   side.multiple_of, side.least, side.most),
       [&s](const std::string& flag, const std::string& text) { s.size = size_choice(flag, text); });
   declare(flags, parameters::kCount, s.images, 1);
+  s.prompts.declare(flags);
 }
 
 void declare_models(Flags& flags, RequestSettings& s) {
   flags.group(kModelsGroup);
-  flags.path("--base", "DIR|NAME",
-             "The SDXL base model: a diffusers folder, or the name of a model downloaded with "
-             "`semblance models pull` (sdxl, or owner/name on the hub). Default: the demo model "
-             "(drawn faces only, not photos).",
-             s.models.base);
-  flags.path("--identitynet", "DIR|NAME",
-             "IdentityNet: InstantID's ControlNetModel folder, or owner/name. Default: the one "
-             "downloaded by `semblance models pull instantid`.",
-             s.models.identitynet);
-  flags.path("--adapter", "FILE|NAME",
-             "The face adapter: InstantID's ip-adapter.bin, the same weights as safetensors, or "
-             "owner/name. Default: the one downloaded by `semblance models pull instantid`.",
-             s.models.adapter);
-  flags.path(
-      "--lora-dir", "DIR",
-      "Folder in which --lora looks for names, folders inside it included; also the root of "
-      "AUTOMATIC1111's web UI. Default: loras beside the base model, then semblance/loras in "
-      "XDG_DATA_HOME or ~/.local/share.",
-      s.lora_dir);
+  declare_model_flags(flags, s.models, s.places);
+  declare_embeddings(flags, s.models);
   s.looking.declare_models(flags,
                            "Face detector and recogniser: insightface's antelopev2 or buffalo_l "
                            "folder. Needed for photos, not for identities. Default: the ones "
@@ -160,9 +153,9 @@ void declare_resume(Flags& flags, RequestSettings& s) {
              s.save_state);
   flags.path("--resume", "FILE",
              "Continues a saved run; the picture is bit for bit the one it would have made. The "
-             "face and all settings come from FILE. Give --base, --identitynet or --adapter only "
-             "if the models have moved, -o only to write elsewhere. With --images N, the picture "
-             "in progress is finished, then the remaining ones are made. FILE is left unchanged, "
+             "face and all settings come from FILE. Give --base and other models only if they have "
+             "moved, -o only to write elsewhere. With --images N, the picture in progress is "
+             "finished, then the remaining ones are made. FILE is left unchanged, "
              "unless --save-state names it too.",
              s.resume);
 }
@@ -179,14 +172,6 @@ void declare_advanced(Flags& flags, RequestSettings& s) {
               "Processor cores to use, 1 to 1024. The last bits of a picture depend on it. "
               "Default: all available.",
               1, 1024, s.threads);
-  flags.value("--scheduler", "NAME",
-              fmt::format("The sampler: {0}. Default: {0}.", default_sampler().title),
-              [](const std::string& flag, const std::string& name) {
-                if (find_sampler(name) != &default_sampler()) {
-                  fail(ErrorKind::kArgument, "cannot take {}: expected {}, got '{}'", flag,
-                       default_sampler().title, name);
-                }
-              });
   s.looking.declare_advanced(flags);
   flags.choice("--backend",
                "The implementation that computes: cpu, or ref, the slow plain loops that cpu is "
@@ -223,6 +208,17 @@ void declare_memory(Flags& flags, RequestSettings& s) {
 
 }  // namespace
 
+void declare_embeddings(Flags& flags, ModelPaths& models) {
+  flags.values("--embedding", "FILE",
+               "A textual inversion for SDXL (safetensors or .pt), used where a prompt has the "
+               "file's name without its extension. May be given several times.",
+               [&models](const std::string& flag, const std::string& text) {
+                 if (text.empty())
+                   fail(ErrorKind::kArgument, "cannot take {}: {}", flag, expected("a path", "''"));
+                 models.embeddings.emplace_back(text);
+               });
+}
+
 void declare_request(Flags& flags, RequestSettings& s) {
   declare_person(flags, s);
   declare_picture(flags, s);
@@ -234,13 +230,7 @@ void declare_request(Flags& flags, RequestSettings& s) {
 }
 
 void find_models(RequestSettings& s, NotThere not_there) {
-  const NamedModels found = resolve_models({.base = s.models.base,
-                                            .identitynet = s.models.identitynet,
-                                            .adapter = s.models.adapter,
-                                            .face_models = s.looking.files.folder},
-                                           not_there);
-  s.models = {.base = found.base, .identitynet = found.identitynet, .adapter = found.adapter};
-  s.looking.find_models(not_there);
+  find_models(s.models, s.places, s.looking, not_there);
 }
 
 void locate_loras(RequestSettings& s) {
@@ -258,16 +248,24 @@ void check_request(const RequestSettings& s) {
   Request probe = s.request;  // 64 stands in for sides that depend on the photo
   probe.width = s.size.rule == SizeRule::kFixed ? s.size.fixed.w : 64;
   probe.height = s.size.rule == SizeRule::kFixed ? s.size.fixed.h : 64;
-  check(probe, [](const Parameter& row) { return row.flag_text(); });
+  check_values(probe, [](const Parameter& row) { return row.flag_text(); });
   s.looking.check();
-  if (!s.latents.empty() && s.images > 1) {
-    fail(ErrorKind::kArgument, "cannot take --latents: expected one picture, got --images {}",
-         s.images);
+  const int count = s.picture_count();
+  if (!s.latents.empty() && count > 1) {
+    fail(ErrorKind::kArgument, "cannot take --latents: expected one picture, got {}",
+         s.prompts.has_file() ? fmt::format("{} of --prompts", count)
+                              : fmt::format("--images {}", s.images));
+  }
+  if (count > static_cast<int>(parameters::kCount.most)) {
+    fail(ErrorKind::kArgument,
+         "cannot take --prompts: expected at most {} pictures in all, got {} prompts with --images "
+         "{}",
+         parameters::kCount.most, s.prompts.count(), s.images);
   }
   const std::optional<std::uint64_t>& seed = s.request.seed;
-  if (seed && *seed > ~std::uint64_t{0} - (static_cast<std::uint64_t>(s.images) - 1)) {
+  if (seed && *seed > ~std::uint64_t{0} - (static_cast<std::uint64_t>(count) - 1)) {
     fail(ErrorKind::kArgument, "cannot take --seed: {} is too large to count up for {} pictures",
-         *seed, s.images);
+         *seed, count);
   }
 }
 

@@ -8,7 +8,9 @@
 
 #include "app/subject.h"
 #include "cli/flags.h"
+#include "cli/model_flags.h"
 #include "cli/photo_flags.h"
+#include "cli/prompt_flags.h"
 #include "core/messages.h"
 #include "memory/budget.h"
 #include "pipeline/request.h"
@@ -24,7 +26,8 @@ struct RequestSettings {
   std::filesystem::path face;
   std::filesystem::path pose;
   Request request;
-  std::filesystem::path lora_dir;
+  ModelPlaces places;
+  PromptFlags prompts;
   SizeChoice size;
   int images = 1;
   int precision = 0;  // index into Precision's names
@@ -41,8 +44,12 @@ struct RequestSettings {
   std::filesystem::path trace;
   Language language = Language::kEnglish;
   bool quiet = false;
+
+  int picture_count() const { return images * prompts.count(); }
 };
 
+/// Declares --embedding.
+void declare_embeddings(Flags& flags, ModelPaths& models);
 /// Declares all flags.
 void declare_request(Flags& flags, RequestSettings& s);
 

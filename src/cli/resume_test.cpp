@@ -52,15 +52,22 @@ TEST_F(ResumeProgram, ResumesAfterCtrlC) {
 }
 
 TEST_F(ResumeProgram, SurvivesAKill) {
-  run(generate({"--steps", "60"})).exits(0);
-  const std::string whole = bytes_of(file("out.png"));
-  Running running = start(generate({"--steps", "60", "--save-state", state()}));
-  while (!fs::exists(state())) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  running.signal(SIGKILL);
-  running.end().exits(128 + SIGKILL);
-  run({"generate", "--resume", state(), "--save-state", state(), "-o", file("b.png")}).exits(0);
-  EXPECT_TRUE(bytes_of(file("b.png")) == whole);
-  EXPECT_FALSE(fs::exists(state()));
+  // The second and the last keep latents; the last two draw noise in their steps.
+  for (const char* scheduler : {"euler", "unipc", "euler_a", "dpmpp_sde"}) {
+    SCOPED_TRACE(scheduler);
+    const std::vector<std::string> flags{"--steps", "60", "--scheduler", scheduler};
+    run(generate(flags)).exits(0);
+    const std::string whole = bytes_of(file("out.png"));
+    std::vector<std::string> saving = flags;
+    saving.insert(saving.end(), {"--save-state", state()});
+    Running running = start(generate(saving));
+    while (!fs::exists(state())) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    running.signal(SIGKILL);
+    running.end().exits(128 + SIGKILL);
+    run({"generate", "--resume", state(), "--save-state", state(), "-o", file("b.png")}).exits(0);
+    EXPECT_TRUE(bytes_of(file("b.png")) == whole);
+    EXPECT_FALSE(fs::exists(state()));
+  }
 }
 
 TEST_F(ResumeProgram, RemovesTheStateWhenDone) {

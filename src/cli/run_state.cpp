@@ -77,11 +77,21 @@ fs::path default_state_path(const fs::path& picture) {
   return picture.parent_path() / (name + std::string(kEnding));
 }
 
-RunState::RunState(fs::path file, Interrupt& interrupt)
-    : file_(std::move(file)), interrupt_(interrupt) {}
+RunState::RunState(fs::path file, fs::path lora_dir, Interrupt& interrupt)
+    : file_(std::move(file)), lora_dir_(std::move(lora_dir)), interrupt_(interrupt) {}
 
-void RunState::begin(std::vector<fs::path> pictures, fs::path latents, bool metadata) {
+void RunState::begin(std::vector<fs::path> pictures, std::span<const Request> requests,
+                     fs::path latents, bool metadata) {
   pictures_ = std::move(pictures);
+  const auto prompts_of = [](const Request& request) {
+    return SavedPrompts{request.prompt, request.negative};
+  };
+  const SavedPrompts own = prompts_of(requests.front());
+  const bool differ = std::ranges::any_of(
+      requests, [&](const Request& request) { return !(prompts_of(request) == own); });
+  following_.clear();
+  if (differ)
+    std::ranges::transform(requests.subspan(1), std::back_inserter(following_), prompts_of);
   latents_ = std::move(latents);
   metadata_ = metadata;
 }
@@ -89,6 +99,8 @@ void RunState::begin(std::vector<fs::path> pictures, fs::path latents, bool meta
 void RunState::write(const Generation& generation, const fs::path& path) const {
   SavedRun run = generation.saved();
   for (const fs::path& picture : pictures_) run.outputs.push_back(fs::absolute(picture));
+  run.following = following_;
+  if (!lora_dir_.empty()) run.lora_dir = fs::absolute(lora_dir_);
   if (!latents_.empty()) run.latents = fs::absolute(latents_);
   run.metadata = metadata_;
   save(run, path);

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <new>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,13 +18,13 @@ class RunState {
  public:
   /// `file` is rewritten after every step; if empty, the state is saved only when the run fails,
   /// beside the picture. `interrupt` gets the command that resumes the run; it must outlive this
-  /// object.
-  RunState(std::filesystem::path file, Interrupt& interrupt);
+  /// object. `lora_dir`: where the prompts' LoRAs are looked up, or empty.
+  RunState(std::filesystem::path file, std::filesystem::path lora_dir, Interrupt& interrupt);
 
-  /// `pictures`: the one in progress, then the remaining ones. `latents`: path of the latent, or
-  /// empty.
-  void begin(std::vector<std::filesystem::path> pictures, std::filesystem::path latents,
-             bool metadata);
+  /// `pictures`: the one in progress, then the remaining ones; `requests`: theirs. `latents`: path
+  /// of the latent, or empty.
+  void begin(std::vector<std::filesystem::path> pictures, std::span<const Request> requests,
+             std::filesystem::path latents, bool metadata);
   /// Throws what save() throws.
   void step_done(const Generation& generation);
   /// All pictures are written: removes the file.
@@ -48,9 +49,11 @@ class RunState {
   std::string command(const std::filesystem::path& file) const;
 
   std::filesystem::path file_;
+  std::filesystem::path lora_dir_;
   Interrupt& interrupt_;
   bool written_ = false;
   std::vector<std::filesystem::path> pictures_;
+  std::vector<SavedPrompts> following_;
   std::filesystem::path latents_;
   bool metadata_ = true;
 };

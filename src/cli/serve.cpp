@@ -11,13 +11,13 @@
 #include "cli/command.h"
 #include "cli/demo_model.h"
 #include "cli/flags.h"
+#include "cli/model_flags.h"
 #include "cli/photo_flags.h"
 #include "cli/progress.h"
 #include "cli/request_flags.h"
 #include "core/error.h"
 #include "core/messages.h"
 #include "core/parallel.h"
-#include "hub/resolve.h"
 #include "memory/file.h"
 #include "service/gate.h"
 #include "service/log.h"
@@ -41,7 +41,8 @@ struct Settings {
   fs::path key_file;
   fs::path data;
   ModelPaths models;
-  fs::path lora_dir;
+  ModelPlaces places;
+  PromptFlags prompts;
   PhotoFlags looking;
   MemoryRequest memory;
   fs::path scratch;
@@ -91,23 +92,9 @@ void declare_where(Flags& flags, Settings& s) {
 void declare(Flags& flags, Settings& s) {
   declare_where(flags, s);
   flags.group(kModelsGroup);
-  flags.path("--base", "DIR|NAME",
-             "The SDXL base model, as in `semblance generate`. Default: the demo model (drawn "
-             "faces only, not photos).",
-             s.models.base);
-  flags.path("--identitynet", "DIR|NAME",
-             "IdentityNet: InstantID's ControlNetModel folder, or owner/name. Default: the one "
-             "downloaded by `semblance models pull instantid`.",
-             s.models.identitynet);
-  flags.path("--adapter", "FILE|NAME",
-             "The face adapter: InstantID's ip-adapter.bin, or owner/name. Default: the one "
-             "downloaded by `semblance models pull instantid`.",
-             s.models.adapter);
-  flags.path(
-      "--lora-dir", "DIR",
-      "Folder with the LoRAs that requests may name; they cannot name others. Default: loras "
-      "beside the base model, then semblance/loras in XDG_DATA_HOME or ~/.local/share.",
-      s.lora_dir);
+  declare_model_flags(flags, s.models, s.places);
+  declare_embeddings(flags, s.models);
+  s.prompts.declare_sources(flags);
   s.looking.declare_models(
       flags,
       "Face detector and recogniser: insightface's antelopev2 or buffalo_l folder. Default: the "
@@ -247,16 +234,9 @@ class EndWatch {
 };
 
 bool find_models(Settings& s) {
-  const NamedModels found = resolve_models({.base = s.models.base,
-                                            .identitynet = s.models.identitynet,
-                                            .adapter = s.models.adapter,
-                                            .face_models = s.looking.files.folder},
-                                           NotThere::kRefuse);
-  const bool none =
-      s.models.base.empty() && s.models.identitynet.empty() && s.models.adapter.empty();
-  if (none && take_demo_models(s.models, s.looking.files)) return true;
-  s.models = {.base = found.base, .identitynet = found.identitynet, .adapter = found.adapter};
-  s.looking.find_models(NotThere::kRefuse);
+  const bool with_demo = take_demo_models(s.models, s.looking.files);
+  find_models(s.models, s.places, s.looking, NotThere::kRefuse);
+  if (with_demo) return true;
   if (s.models.base.empty() || s.models.identitynet.empty() || s.models.adapter.empty()) {
     fail(ErrorKind::kArgument,
          "serve needs --base, --identitynet and --adapter, or none of them for the demo model\n  "
@@ -280,11 +260,12 @@ void run_service(Settings& s, const service::Listen& listen, const std::string& 
                           .faces = s.looking.files,
                           .demo = demo,
                           .precision = static_cast<Precision>(s.precision),
-                          .lora_folders = lora_folders(s.lora_dir, s.models.base, "--lora-dir"),
+                          .lora_folders = lora_places(s.places, s.models),
                           .memory = s.memory,
                           .scratch = s.scratch,
                           .may_spill = !s.no_spill,
-                          .detector_size = detector_size},
+                          .detector_size = detector_size,
+                          .prompts = s.prompts.sources()},
                          end.token());
   progress.clear();
   service::Jobs jobs(engine, store,

@@ -177,6 +177,11 @@ TEST_F(ServeInput, JobFields) {
   EXPECT_EQ(refusal("/api/jobs", job().add("keep_photo", "yes")), "400 argument keep_photo");
   EXPECT_EQ(refusal("/api/jobs", job("{\"prompt\": \"x\", \"steps\": 0}")), "400 argument steps");
   EXPECT_EQ(refusal("/api/jobs", job("{\"prompt\": \"x\", \"lora\": 1}")), "400 argument lora");
+  EXPECT_EQ(refusal("/api/jobs", job(R"({"prompt": "x", "scheduler": "eulr"})")),
+            "400 argument scheduler");
+  EXPECT_EQ(
+      refusal("/api/jobs", job(R"({"prompt": "x", "scheduler": "ddim", "sigmas": "karras"})")),
+      "400 argument scheduler");
   EXPECT_EQ(refusal("/api/identities", Form().add("photo", demo_photo())), "400 argument name");
   const Form person = Form().add("photo", demo_photo());
   EXPECT_EQ(refusal("/api/identities", Form(person).add("name", std::string(201, 'x'))),

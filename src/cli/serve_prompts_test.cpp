@@ -1,4 +1,6 @@
 // The longest prompts: their memory, and that nothing waits for them.
+#include <set>
+
 #include "cli/serve_test.h"
 #include "pipeline/request.h"
 
@@ -59,6 +61,51 @@ TEST_F(ServePrompts, TheyMakePictures) {
   const std::string id = service.submit(settings);
   EXPECT_EQ(service.ended(id, 600s)["state"], "done") << service.job(id).dump().substr(0, 300);
   EXPECT_NE(service.picture(id).find(settings["prompt"].get<std::string>()), std::string::npos);
+}
+
+TEST_F(ServePrompts, HaveStylesChoicesAndWildcards) {
+  fs::create_directories(folder() / "cards");
+  write_bytes(file("cards/hair.txt"), "red\nblond\ngrey\n");
+  write_bytes(file("styles.csv"), "name,prompt,negative_prompt\nOil,oil painting,photo\n");
+  Service service = serve({"--wildcards", file("cards"), "--styles", file("styles.csv")});
+  Json settings = service.settings(64, 1);
+  settings["prompt"] = "a {tall|small} man with __hair__ hair";
+  settings["style"] = "oil";
+  settings["seed"] = 3;
+  settings["count"] = 6;
+  const std::string id = service.submit(settings);
+  ASSERT_EQ(service.ended(id)["state"], "done") << service.job(id).dump();
+  EXPECT_EQ(service.job(id)["settings"]["prompt"], settings["prompt"]);
+  std::set<std::string> prompts;
+  for (int i = 0; i < 6; ++i) {
+    const std::string png = service.picture(id, i);
+    const std::size_t begin = png.find("parameters") + 11;
+    const std::string prompt = png.substr(begin, png.find("\nSteps: ", begin) - begin);
+    EXPECT_TRUE(prompt.ends_with(" hair, oil painting\nNegative prompt: photo")) << prompt;
+    EXPECT_EQ(prompt.find_first_of("{|_"), std::string::npos) << prompt;
+    prompts.insert(prompt);
+  }
+  EXPECT_GT(prompts.size(), 2U);
+}
+
+TEST_F(ServePrompts, AreRefusedWhenTheyAreSent) {
+  Service service = serve();
+  const auto refusal = [&](const std::string& key, const Json& value) {
+    Json settings = service.settings(64, 1);
+    settings[key] = value;
+    const Reply reply = service.post("/api/jobs", service.form(settings));
+    const Json error = Json::parse(reply.body)["error"];
+    EXPECT_EQ(error["param"], key) << reply.body;
+    return std::pair(reply.status, error["message"].get<std::string>());
+  };
+  const auto [weight_status, weight] = refusal("prompt", "a (cat:200)");
+  EXPECT_EQ(weight_status, 400);
+  EXPECT_NE(weight.find("got 200"), std::string::npos) << weight;
+  EXPECT_EQ(refusal("prompt", "a <lora:nothing:1>").first, 404);
+  EXPECT_EQ(refusal("prompt", "{0::a|0::b}").first, 400);
+  EXPECT_NE(refusal("style", "Watercolour").second.find("did you mean Watercolor?"),
+            std::string::npos);
+  EXPECT_EQ(refusal("encoding", "a111").first, 400);
 }
 
 TEST_F(ServePrompts, SigtermWhileOpeningModelsIsHandled) {

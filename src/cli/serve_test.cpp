@@ -85,6 +85,7 @@ TEST_F(Serve, ReportsWarnings) {
   std::string words;
   for (int i = 0; i < 100; ++i) words += "snow ";
   settings["prompt"] = "a (man:1.3)";
+  settings["encoding"] = "plain";
   settings["negative_prompt"] = words;
   const std::string id = service.submit(settings);
   const Service::Json warnings = service.ended(id)["warnings"];
@@ -103,6 +104,7 @@ TEST_F(Serve, ReportsWarnings) {
   const Form edit = Form()
                         .add("image", demo_photo(), "me.png")
                         .add("prompt", "a [man]")
+                        .add("encoding", "plain")
                         .add("size", "64x64")
                         .add("steps", "1");
   const Service::Json answer = Service::Json::parse(service.post("/v1/images/edits", edit).body);

@@ -67,9 +67,23 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
      "corchetes"},
     {Message::kPromptCut, "{0}: the model reads {1} tokens; cut off: \"{2}\"",
      "{0}: el modelo lee {1} tokens; queda fuera: \"{2}\""},
+    {Message::kPromptSchedule,
+     "{0}: {1} would change the prompt between steps, which is not possible here: it is read as "
+     "text",
+     "{0}: {1} cambiaría la descripción entre pasos, lo que aquí no es posible: se lee como texto"},
+    {Message::kPromptAnd, "{0}: AND is read as a word: prompts cannot be mixed here",
+     "{0}: AND se lee como una palabra: aquí no se pueden mezclar descripciones"},
+    {Message::kPromptLora, "{0}: LoRAs have an effect only in the prompt; not applied: {1}",
+     "{0}: las LoRA solo tienen efecto en la descripción; no se aplican: {1}"},
+    {Message::kPromptLanguage,
+     "{0}: this does not look like English. These models were trained on English captions and "
+     "follow other languages less well; describe the picture in English, or take a style: {1}",
+     "{0}: no parece inglés. Estos modelos se entrenaron con descripciones en inglés y siguen peor "
+     "otros idiomas; describe la imagen en inglés o usa un estilo: {1}"},
     {Message::kOtherSampler,
-     "the model specifies the sampler {0}, but only Euler is available: the picture will differ",
-     "el modelo indica el muestreador {0}, pero solo está disponible Euler: la imagen será "
+     "the model specifies the sampler {0}, which is not available: Euler is used, and the picture "
+     "will differ",
+     "el modelo indica el muestreador {0}, que no está disponible: se usa Euler y la imagen será "
      "distinta"},
     {Message::kLoraLayers, "the model does not have {0} layers of the LoRA {1}",
      "el modelo no tiene {0} capas de la LoRA {1}"},
@@ -113,6 +127,13 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
     {Message::kStageKeypoints, "keypoint features", "puntos de la cara"},
     {Message::kStageDenoiser, "denoiser", "eliminación de ruido"},
     {Message::kStageDenoiserAlone, "denoiser without identity", "sin IdentityNet"},
+    {Message::kFewSteps,
+     "{0}, made for few steps: {1} steps with {2} and guidance {3}, unless chosen otherwise",
+     "{0}, para pocos pasos: {1} pasos con {2} y guía {3}, si no se elige otra cosa"},
+    {Message::kQualityTime, "{0} {1} steps, {2}", "{0} {1} pasos, {2}"},
+    {Message::kQualityTimes, "Time by quality: {0}", "Tiempo según la calidad: {0}"},
+    {Message::kStepUnguided, "{0}, one half", "{0}, una mitad"},
+    {Message::kStepFromDeep, "{0}, reusing features", "{0}, con rasgos reutilizados"},
     {Message::kStageDecoder, "decoder", "decodificador"},
     {Message::kStagePicture, "writing the picture", "escritura de la imagen"},
     {Message::kLimitComputing, "computing", "cálculo"},

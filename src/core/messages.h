@@ -67,6 +67,10 @@ enum class Message : std::uint8_t {
   kDetectorReduced,       // size used, full size
   kPromptWeights,         // prompt name
   kPromptCut,             // prompt name, tokens read, start of the part cut off
+  kPromptSchedule,        // the prompt's name, the text in question
+  kPromptAnd,             // the prompt's name
+  kPromptLora,            // the prompt's name, LoRAs
+  kPromptLanguage,        // the prompt's name, styles
   kOtherSampler,          // the model's sampler
   kLoraLayers,            // number, the LoRA and its layers
   kDemoModel,
@@ -97,6 +101,11 @@ enum class Message : std::uint8_t {
   kStageKeypoints,
   kStageDenoiser,
   kStageDenoiserAlone,
+  kFewSteps,
+  kQualityTime,
+  kQualityTimes,
+  kStepUnguided,
+  kStepFromDeep,
   kStageDecoder,
   kStagePicture,
   kLimitComputing,

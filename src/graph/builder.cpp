@@ -54,6 +54,8 @@ Value upsample(Value x, std::int64_t height, std::int64_t width) {
   return apply(Upsample{height, width}, {x});
 }
 
+Value scale_low_frequencies(Value x, float scale) { return apply(ScaleLowFrequencies{scale}, {x}); }
+
 Value convert(Value x, DType dtype) {
   if (dtype == x.dtype()) return x;
   return apply(Convert{dtype}, {x});

@@ -61,6 +61,7 @@ Value transpose(Value x, std::vector<std::int64_t> perm);
 Value concat(std::vector<Value> src, std::int64_t axis);
 Value slice(Value x, std::int64_t axis, std::int64_t begin, std::int64_t end);
 Value upsample(Value x, std::int64_t height, std::int64_t width);
+Value scale_low_frequencies(Value x, float scale);
 Value convert(Value x, DType dtype);
 Value attention(Value q, Value k, Value v, std::int64_t heads, bool causal = false,
                 float scale = 0.0F);

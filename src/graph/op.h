@@ -25,6 +25,7 @@
 #include "graph/ops/pool.h"
 #include "graph/ops/prelu.h"
 #include "graph/ops/reshape.h"
+#include "graph/ops/scale_low_frequencies.h"
 #include "graph/ops/sinusoid.h"
 #include "graph/ops/slice.h"
 #include "graph/ops/spill.h"
@@ -35,10 +36,10 @@
 
 namespace semblance {
 
-using Op =
-    std::variant<Conv2d, Linear, Attention, GroupNorm, GroupMoments, GroupScale, LayerNorm,
-                 BatchNorm, Unary, Binary, Affine, PRelu, Geglu, Concat, Slice, Paste, Blank, Spill,
-                 Fetch, Reshape, Transpose, Upsample, Pool, Embedding, TakeRow, Sinusoid, Convert>;
+using Op = std::variant<Conv2d, Linear, Attention, GroupNorm, GroupMoments, GroupScale, LayerNorm,
+                        BatchNorm, Unary, Binary, Affine, PRelu, Geglu, Concat, Slice, Paste, Blank,
+                        Spill, Fetch, Reshape, Transpose, Upsample, Pool, Embedding, TakeRow,
+                        Sinusoid, Convert, ScaleLowFrequencies>;
 
 std::string_view name_of(const Op& op);
 

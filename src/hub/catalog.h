@@ -12,24 +12,30 @@
 
 namespace semblance {
 
-/// An argument of `semblance models pull`: a repository, or the face models.
+/// An argument of `semblance models pull`: a repository, a file in one, or the face models.
 struct ModelName {
-  std::optional<Repository> repository;  // nullopt: the face models
-  std::string text() const { return repository ? repository->text() : "antelopev2"; }
+  std::optional<Repository> repository = {};  // nullopt: the face models
+  std::string file = {};                      // in the repository; empty: the model's own files
+
+  /// "owner/name[@revision][/FILE]" or "antelopev2".
+  std::string text() const;
 };
 
-/// Parses "sdxl", "instantid", "antelopev2" or "owner/name[@revision]". Throws Error(kArgument)
-/// that lists them.
-ModelName parse_model_name(const std::string& text);
+/// Parses "sdxl", "instantid", "antelopev2", "lcm", "owner/name[@revision][/FILE]", or the URL of a
+/// model or file on the hub, whose address is `endpoint`. Throws Error(kArgument) that lists them.
+ModelName parse_model_name(const std::string& text, std::string_view endpoint = {});
 
-/// The repository for a short name or for "owner/name[@revision]"; otherwise nullopt.
-std::optional<Repository> find_repository(std::string_view text);
+/// The same without URLs and the face models; nullopt for other text. FILE must end like a weight
+/// file.
+std::optional<ModelName> find_model(std::string_view text);
 
 const Repository& instantid_repository();
 const Repository& sdxl_repository();
+/// "lcm": the LCM-LoRA for SDXL.
+const ModelName& lcm_lora();
 
 /// The shortest name for `semblance models pull`: "sdxl", "owner/name".
-std::string pull_name(const Repository& repository);
+std::string pull_name(const ModelName& model);
 
 /// The licence text shown before a model's first download. `named`: the licence named by the hub,
 /// or empty; `page`: URL of the model's page.

@@ -9,6 +9,8 @@
 #include "core/error.h"
 #include "hub/digest.h"
 #include "hub/pull.h"
+#include "weights/checkpoint.h"
+#include "weights/identify.h"
 #include "weights/names.h"
 
 namespace semblance {
@@ -52,6 +54,68 @@ KeptModel repository_in(const Places& places, const Repository& repository) {
   return model;
 }
 
+/// Whether a file is of use here. An unreadable file is not.
+bool is_usable(const fs::path& path) {
+  try {
+    const FileIdentity identity = identify(open_weight_file(path));
+    switch (identity.kind) {
+      case FileKind::kCheckpoint:
+      case FileKind::kUNet:
+      case FileKind::kLora:
+        return identity.family == ModelFamily::kSdxl;
+      default:
+        return identity.kind == FileKind::kVae;
+    }
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// Whether a part in diffusers format is a VAE.
+bool is_vae(const KeptModel& model) {
+  for (const std::string& file : model.files) {
+    if (!has_weight_extension(file)) continue;
+    try {
+      return identify(open_weight_file(model.folder / file)).kind == FileKind::kVae;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+  return false;
+}
+
+KeptModel single_file_in(const Places& places, const ModelName& name) {
+  const CachedRepository cached(places.cache, *name.repository);
+  KeptModel model;
+  model.name = name;
+  model.layout = ModelLayout::kFile;
+  const auto snapshot = cached.find_snapshot();
+  std::error_code none;
+  if (!snapshot || !fs::is_regular_file(*snapshot / name.file, none)) {
+    model.lacking = {name.file};
+    return model;
+  }
+  model.folder = *snapshot;
+  model.files = {name.file};
+  model.storage = *snapshot / name.file;
+  model.stored_bytes = fs::file_size(model.storage, none);
+  return model;
+}
+
+/// The files in a repository that are models of their own, besides those of `model`.
+std::vector<KeptModel> single_files_in(const Places& places, const KeptModel& model) {
+  std::vector<KeptModel> found;
+  if (model.folder.empty()) return found;
+  const bool is_model =
+      model.layout == ModelLayout::kSdxl || model.layout == ModelLayout::kInstantId;
+  for (const std::string& file : CachedRepository::files_of(model.folder)) {
+    const bool is_part = is_model && std::ranges::find(model.files, file) != model.files.end();
+    if (!is_part && has_own_name(file) && is_usable(model.folder / file))
+      found.push_back(single_file_in(places, {model.name.repository, file}));
+  }
+  return found;
+}
+
 std::optional<KeptModel> face_pack_in(const Places& places) {
   const FacePack& pack = antelopev2();
   KeptModel model;
@@ -92,8 +156,13 @@ std::vector<KeptModel> kept_models(const Places& places) {
   std::vector<KeptModel> models;
   for (const Repository& repository : repositories_in(places.cache)) {
     KeptModel model = repository_in(places, repository);
-    if (model.layout != ModelLayout::kNone || (model.folder.empty() && model.incomplete_bytes > 0))
+    std::vector<KeptModel> files = single_files_in(places, model);
+    // The file of a model of one file is listed by its own name.
+    const bool is_model = model.layout != ModelLayout::kNone && model.layout != ModelLayout::kFile;
+    if (is_model ? model.layout != ModelLayout::kPart || is_vae(model)
+                 : model.folder.empty() && model.incomplete_bytes > 0)
       models.push_back(std::move(model));
+    std::ranges::move(files, std::back_inserter(models));
   }
   if (auto pack = face_pack_in(places)) models.push_back(std::move(*pack));
   return models;
@@ -104,7 +173,9 @@ std::optional<KeptModel> find_kept(const Places& places, const ModelName& name) 
   std::error_code none;
   if (!fs::exists(CachedRepository(places.cache, *name.repository).folder(), none))
     return std::nullopt;
-  return repository_in(places, *name.repository);
+  if (name.file.empty()) return repository_in(places, *name.repository);
+  KeptModel model = single_file_in(places, name);
+  return model.is_whole() ? std::optional(std::move(model)) : std::nullopt;
 }
 
 std::vector<std::string> wrong_files(const KeptModel& model,
@@ -133,12 +204,30 @@ std::vector<std::string> wrong_files(const KeptModel& model,
   return wrong;
 }
 
+namespace {
+
+/// Removes a file in a snapshot, and the blob to which it links unless another file does, too.
+void remove_file(const CachedRepository& cached, const fs::path& file, std::error_code& error) {
+  std::error_code none;
+  const fs::path blob = fs::is_symlink(file, none) ? fs::canonical(file, none) : fs::path();
+  if (!fs::remove(file, error) || blob.empty()) return;
+  for (const fs::path& snapshot : cached.snapshots()) {
+    for (const std::string& other : CachedRepository::files_of(snapshot)) {
+      if (fs::canonical(snapshot / other, none) == blob) return;
+    }
+  }
+  fs::remove(blob, error);
+}
+
+}  // namespace
+
 void remove_kept(const Places& places, const KeptModel& model) {
   std::error_code error;
   std::vector<fs::path> locks;
   fs::path part;
   if (model.name.repository) {
-    const fs::path folder = places.cache / ".locks" / model.storage.filename();
+    const CachedRepository cached(places.cache, *model.name.repository);
+    const fs::path folder = places.cache / ".locks" / cached.folder().filename();
     for (const auto& entry : fs::directory_iterator(folder, error)) locks.push_back(entry.path());
   } else {
     part = incomplete_path(places.face_models / (antelopev2().name + ".zip"));
@@ -151,7 +240,11 @@ void remove_kept(const Places& places, const KeptModel& model) {
          model.name.text());
   }
   error.clear();
-  fs::remove_all(model.storage, error);
+  if (model.name.file.empty()) {
+    fs::remove_all(model.storage, error);
+  } else {
+    remove_file({places.cache, *model.name.repository}, model.storage, error);
+  }
   if (!error && !part.empty()) fs::remove(part, error);
   if (error) {
     fail(ErrorKind::kDevice, "cannot remove {}: {}: {}", model.name.text(), model.storage.string(),

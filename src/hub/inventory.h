@@ -25,10 +25,13 @@ struct KeptModel {
   std::vector<std::string> files = {};      // files used, relative to `folder`
   std::vector<std::string> lacking = {};
   bool is_whole() const { return !files.empty() && lacking.empty(); }
+  /// What the models' flags take.
+  std::filesystem::path path() const { return name.file.empty() ? folder : folder / name.file; }
 };
 
 /// The models in the cache and in the folder of face models that this program can use, sorted by
-/// name. Other repositories in the cache are skipped.
+/// name; checkpoints, UNets, VAEs and LoRAs in single files are models, too. Other repositories in
+/// the cache are skipped.
 std::vector<KeptModel> kept_models(const Places& places);
 /// One of them, if anything of it is stored.
 std::optional<KeptModel> find_kept(const Places& places, const ModelName& name);

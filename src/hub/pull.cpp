@@ -15,6 +15,8 @@
 #include "hub/unpack.h"
 #include "memory/budget.h"
 #include "memory/file.h"
+#include "weights/checkpoint.h"
+#include "weights/names.h"
 
 namespace semblance {
 namespace {
@@ -30,16 +32,36 @@ void make_folder(const fs::path& folder) {
     fail(ErrorKind::kDevice, "cannot make the folder {}: {}", folder.string(), error.message());
 }
 
-/// Checks that a repository is a complete model.
-Selection usable_files(const Repository& repository, const Listing& listing) {
+/// Up to ten weight files of a repository, for a message.
+std::string weight_files_of(const std::vector<std::string>& paths) {
+  constexpr std::size_t kMostShown = 10;
+  std::vector<std::string> files;
+  for (const std::string& path : paths) {
+    if (has_weight_extension(path) && files.size() <= kMostShown) files.push_back(printable(path));
+  }
+  if (files.size() > kMostShown) files.back() = "...";
+  return fmt::format("{}", fmt::join(files, ", "));
+}
+
+/// Checks that a repository is a complete model, or has the wanted file.
+Selection usable_files(const ModelName& name, const Listing& listing) {
+  const Repository& repository = *name.repository;
   std::vector<std::string> paths;
   for (const RemoteFile& file : listing.files) paths.push_back(file.path);
-  Selection selection = select_files(paths);
+  Selection selection = select_files(paths, name.file);
+  const std::string files = weight_files_of(paths);
+  if (!name.file.empty() && !selection.lacking.empty()) {
+    fail(ErrorKind::kMissing, "{} has no file {}{}", repository.text(), name.file,
+         files.empty() ? "" : fmt::format("\n  it has {}", files));
+  }
   if (selection.layout == ModelLayout::kNone) {
     fail(ErrorKind::kMissing,
          "{} is not a usable model: expected an SDXL model in diffusers format (model_index.json, "
-         "unet/, ...) or InstantID's files\n  models in a single file are not supported",
-         repository.text());
+         "unet/, ...), InstantID's files, or one weight file{}",
+         repository.text(),
+         files.empty()
+             ? ""
+             : fmt::format("\n  name one of its files, as {}/FILE: {}", repository.text(), files));
   }
   if (!selection.lacking.empty()) {
     fail(ErrorKind::kMissing, "{} is not a complete {} model: it lacks {}", repository.text(),
@@ -147,17 +169,19 @@ PlannedModel Puller::plan_repository(const ModelName& name) {
                   .attempts = std::min(kAttempts, options_.network.attempts)},
                  kMostListBytes);
   const Listing listing = parse_listing(what, text);
-  const Selection selection = usable_files(repository, listing);
+  const Selection selection = usable_files(name, listing);
   const CachedRepository cached(places_.cache, repository);
 
   PlannedModel model;
   model.name = name;
   model.commit = listing.commit;
   model.licence = licence_text(name, listing.licence, page);
-  const bool in_subfolder = selection.layout == ModelLayout::kSdxl;
+  const bool in_subfolder =
+      selection.layout == ModelLayout::kSdxl || selection.layout == ModelLayout::kPart;
   model.folder = !options_.local ? cached.snapshot(listing.commit)
                  : in_subfolder  ? places_.local_checkpoints / repository.name
                                  : places_.local_checkpoints;
+  if (selection.layout == ModelLayout::kFile) model.file = selection.files.front();
   std::error_code none;
   model.is_new = !fs::exists(cached.folder(), none);
   if (!options_.local && repository.revision != listing.commit) model.ref = cached.ref();

@@ -26,6 +26,7 @@ struct PullOptions {
 struct PlannedModel {
   ModelName name;
   std::filesystem::path folder;              // of the model, once downloaded
+  std::string file;                          // in it, if the model is one file
   std::string licence;                       // text to show
   bool is_new = false;                       // nothing of it is stored yet
   std::vector<Download> downloads;           // all its files, existing ones included
@@ -35,6 +36,8 @@ struct PlannedModel {
   std::uint64_t unpacked_bytes = 0;  // of files to unpack from an archive
   std::uint64_t bytes() const;
   std::uint64_t bytes_to_come() const;
+  /// What the models' flags take.
+  std::filesystem::path path() const { return file.empty() ? folder : folder / file; }
 };
 
 class Puller {

@@ -11,6 +11,7 @@
 #include "hub/hub_server_test.h"
 #include "hub/inventory.h"
 #include "hub/resolve.h"
+#include "tests/support/golden.h"
 
 namespace semblance {
 namespace {
@@ -350,6 +351,70 @@ TEST_F(PullTest, ResolvesNamesFromTheCache) {
   unsetenv("HF_HUB_CACHE");
 }
 
+TEST_F(PullTest, PullsOneFile) {
+  const std::string weights =
+      bytes_of(testing::golden_path("weights/single_file/tiny.safetensors"));
+  server.publish("a/models", {{"one.safetensors", weights},
+                              {"other.safetensors", "y"},
+                              {"sub/two.safetensors", weights},
+                              {"README.md", "x"}});
+  server.publish("a/lone", {{"film.safetensors", weights}, {"README.md", "x"}});
+  setenv("HF_HUB_CACHE", places.cache.c_str(), 1);
+  const auto base = [](const std::string& name) {
+    return resolve_models({.base = name}, NotThere::kRefuse).base;
+  };
+  EXPECT_SAYS(
+      refused(ErrorKind::kMissing, "a/models"),
+      "name one of its files, as a/models/FILE: one.safetensors, other.safetensors, sub/two");
+  EXPECT_SAYS(refused(ErrorKind::kMissing, "a/models/three.safetensors"),
+              "a/models has no file three.safetensors\n  it has one.safetensors, "
+              "other.safetensors, sub/two");
+  pull("a/models/sub/two.safetensors");
+  const fs::path folder =
+      CachedRepository(places.cache, *parse_repository("a/models")).snapshot(HubServer::commit());
+  EXPECT_EQ(bytes_of(folder / "sub/two.safetensors"), weights);
+  EXPECT_FALSE(fs::exists(folder / "one.safetensors"));
+  EXPECT_EQ(base("a/models/sub/two.safetensors"), folder / "sub/two.safetensors");
+  try {
+    base("a/models/one.safetensors");
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_SAYS(std::string(error.what()),
+                "lacks one.safetensors\n  `semblance models pull a/models/one.safetensors`");
+  }
+  pull("a/lone");
+  EXPECT_EQ(base("a/lone").filename(), "film.safetensors");
+
+  std::vector<std::string> names;
+  for (const KeptModel& model : kept_models(places)) names.push_back(model.name.text());
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"a/lone/film.safetensors", "a/models/sub/two.safetensors"}));
+  const auto none = [](auto) {};
+  const auto kept = find_kept(places, parse_model_name("a/models/sub/two.safetensors"));
+  ASSERT_TRUE(kept && kept->is_whole());
+  EXPECT_TRUE(wrong_files(*kept, none, none, {}).empty());
+  pull("a/models/one.safetensors");  // the same blob
+  remove_kept(places, *kept);
+  EXPECT_FALSE(fs::exists(folder / "sub/two.safetensors"));
+  EXPECT_EQ(bytes_of(folder / "one.safetensors"), weights);
+  EXPECT_FALSE(find_kept(places, parse_model_name("a/models/sub/two.safetensors")));
+  unsetenv("HF_HUB_CACHE");
+}
+
+TEST_F(PullTest, PullsAVaeInDiffusersFormat) {
+  server.publish("a/vae", {{"config.json", "{}"},
+                           {"diffusion_pytorch_model.safetensors", std::string(2000, 'x')},
+                           {"sdxl_vae.safetensors", std::string(2000, 'y')}});
+  pull("a/vae");
+  const fs::path folder =
+      CachedRepository(places.cache, *parse_repository("a/vae")).snapshot(HubServer::commit());
+  EXPECT_EQ(CachedRepository::files_of(folder),
+            (std::vector<std::string>{"config.json", "diffusion_pytorch_model.safetensors"}));
+  setenv("HF_HUB_CACHE", places.cache.c_str(), 1);
+  EXPECT_EQ(resolve_models({.vae = "a/vae"}, NotThere::kRefuse).vae, folder);
+  unsetenv("HF_HUB_CACHE");
+}
+
 TEST_F(PullTest, ReadsRefsWithSurroundingWhiteSpace) {
   pull();
   const std::string commit = HubServer::commit();
@@ -453,7 +518,25 @@ TEST_F(PullTest, UnpacksTheFaceModels) {
 TEST(ModelNames, AreChecked) {
   EXPECT_EQ(parse_model_name("sdxl").text(), "stabilityai/stable-diffusion-xl-base-1.0");
   EXPECT_EQ(parse_model_name("a/b@v1").text(), "a/b@v1");
-  for (const char* bad : {"sdlx", "../x", "a/..", "a/b/c", "a--b/c", "a/b@../x", ""}) {
+  const std::string hub = "https://huggingface.co/";
+  for (const std::string file :
+       {"a/b/c.safetensors", "a/b/d/e f.gguf", "a/b@v1/c.ckpt", "a/b@v1/d/c.ckpt"})
+    EXPECT_EQ(parse_model_name(file).text(), file);
+  EXPECT_EQ(parse_model_name(hub + "a/b").text(), "a/b");
+  EXPECT_EQ(parse_model_name(hub + "a/b/").text(), "a/b");
+  EXPECT_EQ(parse_model_name(hub + "a/b/tree/v1").text(), "a/b@v1");
+  EXPECT_EQ(parse_model_name(hub + "a/b/resolve/main/d/c%20x.safetensors?download=true").text(),
+            "a/b/d/c x.safetensors");
+  EXPECT_EQ(parse_model_name("https://hf.co/a/b/blob/v1/c.ckpt").text(), "a/b@v1/c.ckpt");
+  EXPECT_EQ(parse_model_name("http://here:1/a/b/blob/v1/c.ckpt", "http://here:1").text(),
+            "a/b@v1/c.ckpt");
+  EXPECT_EQ(parse_model_name("a/b/c.ckpt").file, "c.ckpt");
+  for (const char* bad :
+       {"sdlx", "../x", "a/..", "a/b/c", "a--b/c", "a/b@../x", "", "a/b/../c.ckpt", "a/b//c.ckpt",
+        "/a/b/c.ckpt", "https://example.org/a/b", "https://huggingface.co/a/b/resolve/main/c.txt",
+        "https://huggingface.co/a/b/resolve/main/..%2fc.ckpt",
+        "https://huggingface.co/a/b/resolve/main/%zz.ckpt",
+        "https://huggingface.co/a/b/commits/main"}) {
     try {
       parse_model_name(bad);
       ADD_FAILURE() << bad;

@@ -1,6 +1,7 @@
-// Resolves the models' flags to paths. Paths are used unchanged; owner/name on the hub, sdxl,
-// instantid and antelopev2 are looked up on this machine; flags not given default to where
-// `semblance models pull` puts the models. Nothing is downloaded.
+// Resolves the models' flags to paths. Paths are used unchanged; names are looked up in
+// --models-dir (model_folders.h) and in the hub's cache (owner/name, owner/name/FILE, sdxl,
+// instantid, antelopev2); flags not given default to where `semblance models pull` puts the models.
+// Nothing is downloaded.
 #pragma once
 
 #include <filesystem>
@@ -8,10 +9,15 @@
 namespace semblance {
 
 struct NamedModels {
-  std::filesystem::path base = {};         // --base
-  std::filesystem::path identitynet = {};  // --identitynet
-  std::filesystem::path adapter = {};      // --adapter
-  std::filesystem::path face_models = {};  // --face-models
+  std::filesystem::path base = {};           // --base
+  std::filesystem::path identitynet = {};    // --identitynet
+  std::filesystem::path adapter = {};        // --adapter
+  std::filesystem::path face_models = {};    // --face-models
+  std::filesystem::path unet = {};           // --unet
+  std::filesystem::path vae = {};            // --vae
+  std::filesystem::path text_encoders = {};  // --text-encoders
+  std::filesystem::path models_dir = {};     // --models-dir
+  std::filesystem::path lcm = {};            // found, never given: the LCM-LoRA
 };
 
 enum class NotThere {
@@ -20,10 +26,11 @@ enum class NotThere {
 };
 
 /// The paths for the names. If a base model is given, IdentityNet and adapter default to
-/// InstantX/InstantID in the hub's cache or in checkpoints/, and stay empty if not found. Throws
+/// InstantX/InstantID in the hub's cache or in checkpoints/, and stay empty if not found, as does
+/// `lcm`. Throws
 /// Error(kMissing) for a name that is neither a path nor a complete model in the cache, or is there
-/// only under a commit other than refs/ names, which the error lists; and what
-/// places_of_environment() throws, which is called only when needed.
+/// only under a commit other than refs/ names, which the error lists; and what ModelFolders and
+/// places_of_environment() throw, which are called only when needed.
 NamedModels resolve_models(NamedModels named, NotThere not_there);
 
 /// The face models' folder. A path is returned unchanged; "antelopev2" is looked up; an empty path

@@ -3,9 +3,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 #include <set>
 #include <string_view>
+
+#include "weights/checkpoint.h"
 
 namespace semblance {
 namespace {
@@ -48,13 +51,13 @@ std::vector<std::string> sharded(const Paths& paths, const std::string& index,
 }
 
 /// The weights of a component, in the order of preference of open_component()
-/// (weights/checkpoint.h).
+/// (weights/checkpoint.h). `folder` is empty or ends in '/'.
 std::vector<std::string> weights_in(const Paths& paths, const std::string& folder) {
   constexpr std::string_view kStems[] = {"diffusion_pytorch_model", "model"};
   constexpr std::string_view kTorchStems[] = {"diffusion_pytorch_model", "pytorch_model"};
   const auto find = [&](const std::string& stem, const std::string& variant,
                         const std::string& type) -> std::vector<std::string> {
-    const std::string start = folder + "/" + stem;
+    const std::string start = folder + stem;
     if (const std::string whole = start + variant + type; paths.contains(whole)) return {whole};
     const std::vector<std::pair<std::string, std::string>> names = {{start + variant + "-", type},
                                                                     {start + "-", variant + type}};
@@ -92,7 +95,7 @@ class Selector {
     if (paths_.contains(path)) result.files.push_back(path);
   }
   void need_weights(const std::string& folder, const std::string& stem) {
-    const std::vector<std::string> found = weights_in(paths_, folder);
+    const std::vector<std::string> found = weights_in(paths_, folder + "/");
     result.files.insert(result.files.end(), found.begin(), found.end());
     if (found.empty()) result.lacking.push_back(folder + "/" + stem + ".safetensors");
   }
@@ -104,10 +107,34 @@ class Selector {
 
 }  // namespace
 
-Selection select_files(const std::vector<std::string>& list) {
+bool has_own_name(const std::string& path) {
+  const std::string name = std::filesystem::path(path).filename().string();
+  return has_weight_extension(name) && !name.starts_with("diffusion_pytorch_model") &&
+         !name.starts_with("model.") && !name.starts_with("pytorch_model");
+}
+
+namespace {
+
+/// The only weight file in the repository's own folder; empty if it has none or several.
+std::string lone_file(const Paths& paths) {
+  std::string lone;
+  for (const std::string& path : paths) {
+    if (path.find('/') != std::string::npos || !has_own_name(path)) continue;
+    if (!lone.empty()) return {};
+    lone = path;
+  }
+  return lone;
+}
+
+}  // namespace
+
+Selection select_files(const std::vector<std::string>& list, const std::string& file) {
   const Paths paths(list.begin(), list.end());
   Selector selector(paths);
-  if (paths.contains("ip-adapter.bin") || paths.contains("ControlNetModel/config.json")) {
+  if (!file.empty()) {
+    selector.result.layout = ModelLayout::kFile;
+    selector.need(file);
+  } else if (paths.contains("ip-adapter.bin") || paths.contains("ControlNetModel/config.json")) {
     selector.result.layout = ModelLayout::kInstantId;
     selector.need("ControlNetModel/config.json");
     selector.need_weights("ControlNetModel", "diffusion_pytorch_model");
@@ -130,6 +157,15 @@ Selection select_files(const std::vector<std::string>& list) {
       selector.need(folder + "/config.json");
       selector.need_weights(folder, "diffusion_pytorch_model");
     }
+  } else if (const std::vector<std::string> part = weights_in(paths, "");
+             paths.contains("config.json") && !part.empty() &&
+             part.front().starts_with("diffusion_pytorch_model")) {
+    selector.result.layout = ModelLayout::kPart;
+    selector.result.files = part;
+    selector.need("config.json");
+  } else if (const std::string lone = lone_file(paths); !lone.empty()) {
+    selector.result.layout = ModelLayout::kFile;
+    selector.need(lone);
   }
   std::sort(selector.result.files.begin(), selector.result.files.end());
   return std::move(selector.result);

@@ -54,12 +54,14 @@ std::int32_t end_position(const ClipConfig& config, std::span<const std::int32_t
 }
 
 ClipOutputs clip_text(const Scope& s, const ClipConfig& config, Value ids,
-                      std::optional<Value> ends, std::int64_t skip) {
+                      std::optional<Value> ends, std::int64_t skip,
+                      const std::optional<TokenVectors>& vectors) {
   const Scope model = s / "text_model";
   const Scope embeddings = model / "embeddings";
   Value x = apply(Embedding{},
                   {ids, (embeddings / "token_embedding")
                             .weight("weight", DType::kF32, {config.vocab_size, config.width})});
+  if (vectors) x = x * vectors->keep + vectors->vectors;
   const Value positions = (embeddings / "position_embedding")
                               .weight("weight", DType::kF32, {config.length, config.width});
   const std::int64_t length = ids.shape()[1];

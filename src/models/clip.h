@@ -25,6 +25,12 @@ ClipConfig clip_config(const Json& json);
 /// The position of a sequence's end-of-text token, where the pooled vector is taken.
 std::int32_t end_position(const ClipConfig& config, std::span<const std::int32_t> ids);
 
+/// Vectors in place of tokens' embeddings (textual inversion): embedding * keep + vectors.
+struct TokenVectors {
+  Value vectors;  // [n,l,width] f32
+  Value keep;     // [n,l,1] f32: 0 where a vector stands, else 1
+};
+
 struct ClipOutputs {
   Value hidden;                 // [n,l,width] f32: a hidden state, without the final norm
   std::optional<Value> pooled;  // [n,projection] f32
@@ -33,8 +39,10 @@ struct ClipOutputs {
 /// vector is not used (then unneeded layers are not computed). The hidden state of the last text is
 /// taken `skip` layers, up to layers - 1, before the second-to-last; for the texts before it (the
 /// negative prompt) always from the second-to-last: like diffusers' clip_skip.
+/// `vectors` stand in place of some tokens' embeddings.
 ClipOutputs clip_text(const Scope& s, const ClipConfig& config, Value ids,
-                      std::optional<Value> ends, std::int64_t skip = 0);
+                      std::optional<Value> ends, std::int64_t skip = 0,
+                      const std::optional<TokenVectors>& vectors = {});
 
 /// The tensors of a file that an encoder without a pooled vector does not read, as patterns for the
 /// audit.

@@ -30,6 +30,7 @@ TEST(UNetConfig, UsesDiffusersDefaultsForAbsentKeys) {
   EXPECT_FALSE(config.linear_projection);
   EXPECT_EQ(config.transformer_layers, (std::vector<std::int64_t>{1, 1}));
   EXPECT_EQ(config.pooled_channels(), 32);
+  EXPECT_EQ(config.guidance_channels, 0);
 }
 
 TEST(UNetConfig, RejectsOtherStructuresByKey) {
@@ -47,6 +48,7 @@ TEST(UNetConfig, RejectsOtherStructuresByKey) {
       {R"("projection_class_embeddings_input_dim": 48)", "more than 6 x addition_time_embed_dim"},
       {R"("block_out_channels": [])", "a list of 1 to 8 numbers"},
       {R"("block_out_channels": "wide")", "block_out_channels"},
+      {R"("time_cond_proj_dim": 7)", "an even number"},
       {R"("in_channels": -4)", "in_channels"}};
   for (const auto& [extra, part] : wrong) {
     const std::string text = error_of([json = unet_json(extra)] { unet_config(json); });

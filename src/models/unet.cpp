@@ -1,5 +1,7 @@
 #include "models/unet.h"
 
+#include <array>
+
 #include "models/layers.h"
 #include "models/unet_blocks.h"
 
@@ -13,8 +15,13 @@ Value time_embedding(const Scope& s, const UNetConfig& config, const StepInputs&
   const auto mlp = [&](const Scope& scope, Value x) {
     return linear(scope / "linear_2", silu(linear(scope / "linear_1", x, channels)), channels);
   };
-  const Value steps = apply(Sinusoid{config.channels[0], config.flip_sin_to_cos, config.freq_shift},
-                            {inputs.timestep});
+  Value steps = apply(Sinusoid{config.channels[0], config.flip_sin_to_cos, config.freq_shift},
+                      {inputs.timestep});
+  if (config.guidance_channels > 0 && inputs.guidance) {
+    const Value guidance = apply(Sinusoid{config.guidance_channels, false, 1}, {*inputs.guidance});
+    steps =
+        linear_unbiased(s / "time_embedding" / "cond_proj", guidance, config.channels[0], steps);
+  }
   const Value ids =
       apply(Sinusoid{config.time_id_channels, config.flip_sin_to_cos, config.freq_shift},
             {inputs.time_ids});
@@ -78,23 +85,49 @@ std::vector<Value> down_blocks(const Scope& s, const UNetConfig& config, const C
 }
 
 Value mid_block(const Scope& s, const UNetConfig& config, const Context& context, Value x,
-                Processors& processors) {
+                Processors& processors, bool perturbs_last = false) {
   const Scope block = s / "mid_block";
   const std::int64_t channels = config.channels.back();
   x = resnet_block(block / "resnets" / 0, context, x, channels);
-  x = transformer(block / "attentions" / 0, context, x,
-                  shape_of(config, config.channels.size() - 1, processors.next_mid));
+  TransformerShape shape = shape_of(config, config.channels.size() - 1, processors.next_mid);
+  shape.perturbs_last = perturbs_last;
+  x = transformer(block / "attentions" / 0, context, x, shape);
   return resnet_block(block / "resnets" / 1, context, x, channels);
 }
 
-Value up_blocks(const Scope& s, const UNetConfig& config, const Context& context, Value x,
-                std::vector<Value> skips, Processors& processors) {
+/// FreeU's factors for the features and the skips of the first two up blocks of SDXL, as its
+/// authors recommend them.
+struct FreeU {
+  float features;
+  float skips;
+};
+constexpr std::array<FreeU, 2> kFreeU{{{1.3F, 0.9F}, {1.4F, 0.2F}}};
+
+/// What a residual block of an up block reads: the features and their skip.
+Value join(Value x, Value skip, std::size_t block, const UNetOptions& options) {
+  if (!options.freeu || block >= kFreeU.size()) return concat({x, skip}, -1);
+  const std::int64_t half = x.channels() / 2;
+  return concat(
+      {affine(slice(x, -1, 0, half), kFreeU[block].features, 0), slice(x, -1, half, x.channels()),
+       scale_low_frequencies(skip, kFreeU[block].skips)},
+      -1);
+}
+
+struct Decoded {
+  Value x;
+  Value deep;  // what entered the last residual block
+};
+
+Decoded up_blocks(const Scope& s, const UNetConfig& config, const Context& context, Value x,
+                  std::vector<Value> skips, Processors& processors, const UNetOptions& options) {
   const std::size_t levels = config.channels.size();
+  Value deep = x;
   for (std::size_t i = 0; i < levels; ++i) {
     const std::size_t level = levels - 1 - i;
     const Scope block = s / "up_blocks" / static_cast<std::int64_t>(i);
     for (std::int64_t j = 0; j <= config.layers[level]; ++j) {
-      x = concat({x, skips.back()}, -1);
+      deep = x;
+      x = join(x, skips.back(), i, options);
       skips.pop_back();
       x = resnet_block(block / "resnets" / j, context, x, config.channels[level]);
       if (config.up_attention[i])
@@ -107,10 +140,50 @@ Value up_blocks(const Scope& s, const UNetConfig& config, const Context& context
                   config.channels[level]);
     }
   }
-  return x;
+  return {x, deep};
+}
+
+/// The batch with its last picture repeated.
+Value repeat_last(Value x) {
+  const std::int64_t n = x.shape()[0];
+  return concat({x, slice(x, 0, n - 1, n)}, 0);
+}
+
+void repeat_last(Context& context) {
+  context.time = repeat_last(context.time);
+  context.tokens = repeat_last(context.tokens);
+  if (context.face) context.face->tokens = repeat_last(context.face->tokens);
+}
+
+Context context_of(const Scope& s, const UNetConfig& config, const StepInputs& inputs, Value text,
+                   Value face, const std::optional<AdapterInputs>& adapter, DType dtype) {
+  Context context{
+      time_embedding(s, config, inputs), convert(text, dtype), {}, config.groups, config.eps};
+  if (adapter) context.face = FaceContext{convert(face, dtype), adapter->scope, adapter->strength};
+  return context;
+}
+
+Value noise_of(const Scope& s, const UNetConfig& config, Value x) {
+  x = group_norm(s / "conv_norm_out", x, config.groups, config.eps, true);
+  return convert(conv3x3(s / "conv_out", x, config.out_channels), DType::kF32);
+}
+
+/// IdentityNet's first features.
+Value identitynet_input(const Scope& s, const UNetConfig& config, const StepInputs& inputs,
+                        Value conditioning, DType dtype) {
+  return conv3x3(s / "conv_in", convert(inputs.latent, dtype), config.channels[0]) + conditioning;
+}
+
+Value identitynet_residual(const Scope& s, Value features, std::int64_t i) {
+  return conv1x1(s / "controlnet_down_blocks" / i, features, features.channels());
 }
 
 }  // namespace
+
+std::optional<Value> guidance_input(const Scope& root, const UNetConfig& config, std::int64_t n) {
+  if (config.guidance_channels == 0) return std::nullopt;
+  return root.input("guidance", DType::kF32, {n});
+}
 
 Value conditioning_embedding(const Scope& s, const UNetConfig& config, Value picture, DType dtype) {
   const Scope embedding = s / "controlnet_cond_embedding";
@@ -129,31 +202,32 @@ std::vector<Value> identitynet(const Scope& s, const UNetConfig& config, const S
   const Context context{
       time_embedding(s, config, inputs), convert(tokens, dtype), {}, config.groups, config.eps};
   Processors processors(config);
-  const Value x =
-      conv3x3(s / "conv_in", convert(inputs.latent, dtype), config.channels[0]) + conditioning;
+  const Value x = identitynet_input(s, config, inputs, conditioning, dtype);
   std::vector<Value> residuals = down_blocks(s, config, context, x, processors);
   const Value mid = mid_block(s, config, context, residuals.back(), processors);
-  for (std::size_t i = 0; i < residuals.size(); ++i) {
-    residuals[i] = conv1x1(s / "controlnet_down_blocks" / static_cast<std::int64_t>(i),
-                           residuals[i], residuals[i].channels());
-  }
+  for (std::size_t i = 0; i < residuals.size(); ++i)
+    residuals[i] = identitynet_residual(s, residuals[i], static_cast<std::int64_t>(i));
   residuals.push_back(conv1x1(s / "controlnet_mid_block", mid, mid.channels()));
   return residuals;
 }
 
-Value unet(const Scope& s, const UNetConfig& config, const StepInputs& inputs, Value text,
-           Value face, const std::optional<IdentityInputs>& identity,
-           const std::optional<AdapterInputs>& adapter, DType dtype) {
-  Context context{
-      time_embedding(s, config, inputs), convert(text, dtype), {}, config.groups, config.eps};
-  if (adapter) context.face = FaceContext{convert(face, dtype), adapter->scope, adapter->strength};
+UNetOutputs unet(const Scope& s, const UNetConfig& config, const StepInputs& inputs, Value text,
+                 Value face, const std::optional<IdentityInputs>& identity,
+                 const std::optional<AdapterInputs>& adapter, DType dtype,
+                 const UNetOptions& options) {
+  Context context = context_of(s, config, inputs, text, face, adapter, dtype);
   Processors processors(config);
   Value x = conv3x3(s / "conv_in", convert(inputs.latent, dtype), config.channels[0]);
   std::vector<Value> skips = down_blocks(s, config, context, x, processors);
-  x = mid_block(s, config, context, skips.back(), processors);
+  x = skips.back();
+  if (options.perturbed) {  // the perturbed picture differs from the mid block on
+    repeat_last(context);
+    x = repeat_last(x);
+  }
+  x = mid_block(s, config, context, x, processors, options.perturbed);
   if (identity) {
-    const std::vector<Value> residuals = identitynet(identity->scope, *identity->config, inputs,
-                                                     face, identity->conditioning, dtype);
+    std::vector<Value> residuals = identitynet(identity->scope, *identity->config, inputs, face,
+                                               identity->conditioning, dtype);
     if (residuals.size() != skips.size() + 1) {
       fail(ErrorKind::kShape,
            "IdentityNet gives {} residuals, this UNet takes {}: they were not made for each other",
@@ -161,11 +235,43 @@ Value unet(const Scope& s, const UNetConfig& config, const StepInputs& inputs, V
     }
     for (std::size_t i = 0; i < skips.size(); ++i)
       skips[i] = add_scaled(skips[i], residuals[i], identity->strength);
+    if (options.perturbed) residuals.back() = repeat_last(residuals.back());
     x = add_scaled(x, residuals.back(), identity->strength);
   }
-  x = up_blocks(s, config, context, x, std::move(skips), processors);
-  x = group_norm(s / "conv_norm_out", x, config.groups, config.eps, true);
-  return convert(conv3x3(s / "conv_out", x, config.out_channels), DType::kF32);
+  if (options.perturbed) {
+    for (Value& skip : skips) skip = repeat_last(skip);
+  }
+  const Decoded decoded = up_blocks(s, config, context, x, std::move(skips), processors, options);
+  return {noise_of(s, config, decoded.x), decoded.deep};
+}
+
+Value unet_from_deep(const Scope& s, const UNetConfig& config, const StepInputs& inputs, Value text,
+                     Value face, const std::optional<IdentityInputs>& identity,
+                     const std::optional<AdapterInputs>& adapter, Value deep, DType dtype,
+                     const UNetOptions& options) {
+  Context context = context_of(s, config, inputs, text, face, adapter, dtype);
+  Value skip = conv3x3(s / "conv_in", convert(inputs.latent, dtype), config.channels[0]);
+  if (identity) {
+    const Value features = identitynet_input(identity->scope, *identity->config, inputs,
+                                             identity->conditioning, dtype);
+    skip = add_scaled(skip, identitynet_residual(identity->scope, features, 0), identity->strength);
+  }
+  if (options.perturbed) {
+    repeat_last(context);
+    skip = repeat_last(skip);
+  }
+  const std::size_t last = config.channels.size() - 1;
+  const std::int64_t j = config.layers[0];
+  const Scope block = s / "up_blocks" / static_cast<std::int64_t>(last);
+  Value x = resnet_block(block / "resnets" / j, context, join(deep, skip, last, options),
+                         config.channels[0]);
+  if (config.up_attention[last]) {
+    // Its processors are the last of the up blocks'.
+    int processor =
+        Processors(config).next_mid - static_cast<int>(2 * config.transformer_layers[0]);
+    x = transformer(block / "attentions" / j, context, x, shape_of(config, 0, processor));
+  }
+  return noise_of(s, config, x);
 }
 
 }  // namespace semblance

@@ -19,7 +19,12 @@ struct StepInputs {
   Value timestep;  // [n]
   Value pooled;    // [n,pooled]
   Value time_ids;  // [n*6]
+  /// [n]: 1000 (guidance - 1), for a UNet with guidance_channels.
+  std::optional<Value> guidance = {};
 };
+
+/// The input "guidance" of a UNet that takes the guidance scale, f32 [n]; none for others.
+std::optional<Value> guidance_input(const Scope& root, const UNetConfig& config, std::int64_t n);
 
 /// Turns the keypoint picture, f32 [1,8h,8w,3] in 0..1, into IdentityNet's first features,
 /// [1,h,w,c] in `dtype`. The same at every step.
@@ -41,10 +46,36 @@ struct AdapterInputs {
   float strength;
 };
 
-/// The predicted noise (or v), f32 [n,h,w,4]. `text` [n,l,cross]; `face` [n,16,cross]; IdentityNet
-/// and the adapter may each be off.
-Value unet(const Scope& s, const UNetConfig& config, const StepInputs& inputs, Value text,
-           Value face, const std::optional<IdentityInputs>& identity,
-           const std::optional<AdapterInputs>& adapter, DType dtype);
+/// Changes to the published computation; none by default.
+struct UNetOptions {
+  /// FreeU (Si et al. 2023, arXiv 2309.11497) with its authors' factors for SDXL: in the first two
+  /// up blocks half of the features are strengthened and the skips' low frequencies weakened.
+  bool freeu = false;
+  /// Perturbed attention guidance (Ahn et al. 2024, arXiv 2403.17377): computes the last picture of
+  /// the batch once more, with the mid block's self-attention replaced by the identity. The results
+  /// have n + 1 pictures.
+  bool perturbed = false;
+};
+
+struct UNetOutputs {
+  Value noise;  // or v: f32 [n,h,w,4]
+  /// The features that enter the last residual block, [n,h,w,channels[0]] in `dtype`: all that
+  /// unet_from_deep() needs of the deeper levels.
+  Value deep;
+};
+
+/// `text` [n,l,cross]; `face` [n,16,cross]; IdentityNet and the adapter may each be off.
+UNetOutputs unet(const Scope& s, const UNetConfig& config, const StepInputs& inputs, Value text,
+                 Value face, const std::optional<IdentityInputs>& identity,
+                 const std::optional<AdapterInputs>& adapter, DType dtype,
+                 const UNetOptions& options = {});
+
+/// The noise from the deep features of an earlier step: only the outermost level is computed
+/// (DeepCache: Ma et al. 2023, arXiv 2312.00858; its branch 0). `deep` has one more picture with
+/// `options.perturbed`, as the result.
+Value unet_from_deep(const Scope& s, const UNetConfig& config, const StepInputs& inputs, Value text,
+                     Value face, const std::optional<IdentityInputs>& identity,
+                     const std::optional<AdapterInputs>& adapter, Value deep, DType dtype,
+                     const UNetOptions& options = {});
 
 }  // namespace semblance

@@ -15,7 +15,20 @@ Value attend(const Scope& s, Value q, Value tokens, std::int64_t heads, std::str
                    linear_unbiased(s / v_name, tokens, channels), heads);
 }
 
-Value self_attention(const Scope& s, Value normed, Value residual, std::int64_t heads) {
+/// Self-attention, except for the batch's last picture, whose values pass unchanged.
+Value perturbed_attention(const Scope& s, Value normed, Value residual, std::int64_t heads) {
+  const std::int64_t channels = normed.channels();
+  const std::int64_t last = normed.shape()[0] - 1;
+  const Value attended = slice(normed, 0, 0, last);
+  const Value mixed =
+      attend(s, linear_unbiased(s / "to_q", attended, channels), attended, heads, "to_k", "to_v");
+  const Value values = linear_unbiased(s / "to_v", slice(normed, 0, last, last + 1), channels);
+  return linear(s / "to_out" / 0, concat({mixed, values}, 0), channels, residual);
+}
+
+Value self_attention(const Scope& s, Value normed, Value residual, std::int64_t heads,
+                     bool perturbs_last) {
+  if (perturbs_last) return perturbed_attention(s, normed, residual, heads);
   const Value q = linear_unbiased(s / "to_q", normed, normed.channels());
   return linear(s / "to_out" / 0, attend(s, q, normed, heads, "to_k", "to_v"), normed.channels(),
                 residual);
@@ -33,11 +46,13 @@ Value cross_attention(const Scope& s, const Context& context, Value normed, Valu
   return linear(s / "to_out" / 0, mixed, normed.channels(), residual);
 }
 
-Value transformer_layer(const Scope& s, const Context& context, Value x, std::int64_t heads,
-                        int processor) {
+Value transformer_layer(const Scope& s, const Context& context, Value x,
+                        const TransformerShape& shape, std::int64_t layer) {
   const std::int64_t channels = x.channels();
-  x = self_attention(s / "attn1", layer_norm(s / "norm1", x), x, heads);
-  x = cross_attention(s / "attn2", context, layer_norm(s / "norm2", x), x, heads, processor + 1);
+  const int processor = shape.first_processor + 2 * static_cast<int>(layer);
+  x = self_attention(s / "attn1", layer_norm(s / "norm1", x), x, shape.heads, shape.perturbs_last);
+  x = cross_attention(s / "attn2", context, layer_norm(s / "norm2", x), x, shape.heads,
+                      processor + 1);
   const Scope feed_forward = s / "ff" / "net";
   const Value h =
       geglu(linear(feed_forward / 0 / "proj", layer_norm(s / "norm3", x), 8 * channels));
@@ -71,10 +86,8 @@ Value transformer(const Scope& s, const Context& context, Value x, const Transfo
   Value y = group_norm(s / "norm", x, context.groups, kTransformerEps, false);
   y = shape.linear_projection ? linear(s / "proj_in", as_sequence(y), channels)
                               : as_sequence(conv1x1(s / "proj_in", y, channels));
-  for (std::int64_t i = 0; i < shape.layers; ++i) {
-    y = transformer_layer(s / "transformer_blocks" / i, context, y, shape.heads,
-                          shape.first_processor + 2 * static_cast<int>(i));
-  }
+  for (std::int64_t i = 0; i < shape.layers; ++i)
+    y = transformer_layer(s / "transformer_blocks" / i, context, y, shape, i);
   return shape.linear_projection
              ? as_picture(linear(s / "proj_out", y, channels, as_sequence(x)), h, w)
              : conv1x1(s / "proj_out", as_picture(y, h, w), channels, x);

@@ -38,6 +38,7 @@ struct TransformerShape {
   bool linear_projection;
   int first_processor;  // the number of its first attention processor; there are 2 per layer, and
                         // cross-attentions have the odd ones
+  bool perturbs_last = false;  // self-attention is the identity for the batch's last picture
 };
 /// A spatial transformer: x [n,h,w,c] -> the same shape.
 Value transformer(const Scope& s, const Context& context, Value x, const TransformerShape& shape);

@@ -11,8 +11,8 @@ constexpr IntRange kPositive{1, 1 << 20};
 void refuse_other_structures(const Json& json) {
   for (const char* key :
        {"class_embed_type", "num_class_embeds", "encoder_hid_dim", "encoder_hid_dim_type",
-        "time_cond_proj_dim", "time_embedding_dim", "time_embedding_act_fn", "timestep_post_act",
-        "cross_attention_norm", "num_attention_heads", "reverse_transformer_layers_per_block"}) {
+        "time_embedding_dim", "time_embedding_act_fn", "timestep_post_act", "cross_attention_norm",
+        "num_attention_heads", "reverse_transformer_layers_per_block"}) {
     if (json.has(key)) json.refuse(key, "null: only SDXL's structure is supported");
   }
   for (const char* key : {"dual_cross_attention", "only_cross_attention", "center_input_sample",
@@ -104,6 +104,10 @@ UNetConfig unet_config(const Json& json) {
   UNetConfig config = common_config(json);
   config.out_channels = json.get_int("out_channels", 4, kPositive);
   config.sample_size = json.get_int("sample_size", 128, IntRange{1, 1024});
+  if (json.has("time_cond_proj_dim")) {
+    config.guidance_channels = json.get_int("time_cond_proj_dim", std::nullopt, IntRange{4, 4096});
+    if (config.guidance_channels % 2 != 0) json.refuse("time_cond_proj_dim", "an even number");
+  }
   config.up_attention =
       attention_of(json, "up_block_types", "CrossAttnUpBlock2D", "UpBlock2D",
                    {"UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"},
@@ -112,6 +116,8 @@ UNetConfig unet_config(const Json& json) {
 }
 
 UNetConfig identitynet_config(const Json& json) {
+  if (json.has("time_cond_proj_dim"))
+    json.refuse("time_cond_proj_dim", "null: IdentityNet takes no guidance scale");
   UNetConfig config = common_config(json);
   config.conditioning_channels = json.get_int("conditioning_channels", 3, kPositive);
   config.conditioning_embedding = json.get_int_list(

@@ -27,6 +27,8 @@ struct UNetConfig {
   float freq_shift = 0;
   std::int64_t time_id_channels = 256;  // of the sinusoid of each of the six time ids
   std::int64_t added_channels = 2816;   // pooled text and time ids together
+  /// Of the sinusoid of the guidance scale, which distilled UNets (LCM) take as an input; 0: none.
+  std::int64_t guidance_channels = 0;
   // Only for a ControlNet:
   std::int64_t conditioning_channels = 3;
   std::vector<std::int64_t> conditioning_embedding;  // 16, 32, 96, 256

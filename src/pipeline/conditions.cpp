@@ -1,7 +1,7 @@
 #include "pipeline/conditions.h"
 
 #include <algorithm>
-#include <string>
+#include <cmath>
 #include <vector>
 
 #include "core/convert.h"
@@ -12,11 +12,152 @@
 namespace semblance {
 namespace {
 
-/// The prompts to encode, unconditional first.
-std::vector<std::string> prompts_of(const OpenedModels& models, const Request& request) {
-  if (encoded_prompts(models, request) == 1) return {request.prompt};
-  return {request.negative.value_or(""), request.prompt};
+/// The rows of a group in `text`, of one encoder's columns.
+struct GroupRows {
+  std::span<float> values;  // [rows,cross], of which `width` from `column` on
+  std::size_t rows, cross, column, width;
+
+  std::span<float> row(std::size_t i) const { return values.subspan(i * cross + column, width); }
+};
+
+/// A token becomes last + (token - last) * weight; `last` is the group's last.
+void weigh_from_last(const GroupRows& group, std::span<const float> weights) {
+  const std::span<const float> last = group.row(group.rows - 1);
+  for (std::size_t i = 0; i < group.rows; ++i) {
+    if (weights[i] == 1) continue;
+    const std::span<float> token = group.row(i);
+    for (std::size_t j = 0; j < group.width; ++j)
+      token[j] = last[j] + (token[j] - last[j]) * weights[i];
+  }
 }
+
+double mean_of(const GroupRows& group) {
+  double sum = 0;
+  for (std::size_t i = 0; i < group.rows; ++i) {
+    for (const float value : group.row(i)) sum += static_cast<double>(value);
+  }
+  return sum / static_cast<double>(group.rows * group.width);
+}
+
+/// A token becomes token * weight, and all of them are scaled so that their mean is what it was.
+void weigh_and_keep_mean(const GroupRows& group, std::span<const float> weights) {
+  if (std::ranges::all_of(weights, [](float weight) { return weight == 1; })) return;
+  const double before = mean_of(group);
+  for (std::size_t i = 0; i < group.rows; ++i) {
+    for (float& value : group.row(i)) value *= weights[i];
+  }
+  const auto scale = static_cast<float>(before / mean_of(group));
+  if (!std::isfinite(scale)) return;  // a mean of 0 cannot be restored
+  for (std::size_t i = 0; i < group.rows; ++i) {
+    for (float& value : group.row(i)) value *= scale;
+  }
+}
+
+void weigh(PromptEncoding encoding, const GroupRows& group, std::span<const float> weights) {
+  if (encoding == PromptEncoding::kWeighted) weigh_from_last(group, weights);
+  if (encoding == PromptEncoding::kA1111) weigh_and_keep_mean(group, weights);
+}
+
+/// Runs an encoder on one group of each prompt after the other.
+class TextEncoderRun {
+ public:
+  TextEncoderRun(const OpenedModels& models, std::size_t encoder, const ValueTypes& types,
+                 Session& session, Values& values)
+      : models_(models),
+        encoder_(encoder),
+        types_(types),
+        session_(session),
+        values_(values),
+        prompts_(static_cast<std::size_t>(types.prompts.prompts)),
+        length_(static_cast<std::size_t>(types.ids[encoder].type.shape[1])) {}
+
+  void run(const std::stop_token& stop) {
+    // If only one half is encoded, the unconditional one stays zeros.
+    if (encoder_ == 0) values_.make(types_.text);
+    for (int group = 0; group < types_.prompts.groups; ++group) {
+      set_inputs(static_cast<std::size_t>(group));
+      session_.run(stop);
+      take_hidden(static_cast<std::size_t>(group));
+      if (encoder_ == 1 && group == types_.prompts.pooled_group()) take_pooled();
+    }
+  }
+
+ private:
+  /// Of the group, [prompts,length].
+  template <typename T>
+  std::span<T> of_group(std::span<T> all, std::size_t group) const {
+    return all.subspan(group * prompts_ * length_, prompts_ * length_);
+  }
+
+  void set_inputs(std::size_t group) {
+    const std::span<const std::int32_t> ids =
+        of_group(values_.at(types_.ids[encoder_].name).i32(), group);
+    if (types_.prompts.has_vectors) {
+      set_vectors(ids);
+    } else {
+      session_.set_input("ids", ids);
+    }
+    if (encoder_ == 0) return;
+    std::vector<std::int32_t> ends;
+    for (std::size_t i = 0; i < prompts_; ++i)
+      ends.push_back(end_position(models_.clip[encoder_], ids.subspan(i * length_, length_)));
+    session_.set_input("ends", ends);
+  }
+
+  void set_vectors(std::span<const std::int32_t> ids) {
+    const auto width = static_cast<std::size_t>(models_.clip[encoder_].width);
+    std::vector<std::int32_t> tokens(ids.begin(), ids.end());
+    std::vector<float> keep(ids.size(), 1);
+    std::vector<float> vectors(ids.size() * width);
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (ids[i] >= 0) continue;
+      tokens[i] = 0;
+      keep[i] = 0;
+      read_vector(models_.embeddings, encoder_, -1 - ids[i],
+                  std::span(vectors).subspan(i * width, width));
+    }
+    session_.set_input("ids", tokens);
+    session_.set_input("keep", keep);
+    session_.set_input("vectors", vectors);
+  }
+
+  void take_hidden(std::size_t group) {
+    const Graph& graph = session_.graph();
+    const TensorType& hidden = graph.type(graph.find_output("hidden"));
+    const std::span<const std::byte> bytes = session_.output("hidden");
+    const Tensor& text = values_.at(types_.text.name);
+    const auto tokens = static_cast<std::size_t>(types_.prompts.tokens);
+    const auto cross = static_cast<std::size_t>(text.type.shape[-1]);
+    const auto width = static_cast<std::size_t>(hidden.shape[-1]);
+    const std::size_t rows = std::min(length_, tokens - group * length_);
+    const std::span<const float> weights = of_group(values_.at(types_.weights.name).f32(), group);
+    const std::span<float> encoded = text.f32().last(prompts_ * tokens * cross);
+    for (std::size_t i = 0; i < prompts_; ++i) {
+      const GroupRows into{encoded.subspan((i * tokens + group * length_) * cross, rows * cross),
+                           rows, cross, encoder_ == 0 ? 0 : cross - width, width};
+      const std::size_t row_bytes = width * size_of(hidden.dtype);
+      for (std::size_t row = 0; row < rows; ++row)
+        to_f32(hidden.dtype, bytes.subspan((i * length_ + row) * row_bytes, row_bytes),
+               into.row(row));
+      weigh(types_.prompts.encoding, into, weights.subspan(i * length_, rows));
+    }
+  }
+
+  void take_pooled() {
+    const Graph& graph = session_.graph();
+    const auto count = graph.type(graph.find_output("pooled")).shape.elements();
+    const std::span<float> all = values_.make(types_.pooled).f32();
+    copy_output(session_, "pooled", all.last(static_cast<std::size_t>(count)));
+  }
+
+  const OpenedModels& models_;
+  std::size_t encoder_;
+  const ValueTypes& types_;
+  Session& session_;
+  Values& values_;
+  std::size_t prompts_;
+  std::size_t length_;
+};
 
 }  // namespace
 
@@ -24,27 +165,28 @@ ValueTypes value_types(const OpenedModels& models, const Request& request) {
   const auto f32 = [](std::string name, const Shape& shape) {
     return NamedType{std::move(name), {DType::kF32, shape}};
   };
-  const std::int64_t n = guidance_halves(request);
+  const std::int64_t n = guidance_halves(models, request);
   const std::int64_t h = request.height / models.vae.fold();
   const std::int64_t w = request.width / models.vae.fold();
   const std::int64_t c = models.unet.in_channels;
   const std::int64_t cross = models.resampler.output;
-  const auto ids = [&](std::string name, int encoder) {
-    return NamedType{
-        std::move(name),
-        {DType::kI32, {encoded_prompts(models, request), models.prompt_length(encoder)}}};
-  };
-  return {.ids = {ids("ids_1", 0), ids("ids_2", 1)},
+  const PromptLayout prompts = read_prompts(models, request).layout;
+  const Shape ids{std::int64_t{prompts.groups} * prompts.prompts, models.prompt_length(0)};
+  return {.prompts = prompts,
+          .ids = {NamedType{"ids_1", {DType::kI32, ids}}, NamedType{"ids_2", {DType::kI32, ids}}},
+          .weights = f32("weights", ids),
           .embedding = f32("embedding", {1, models.resampler.embedding}),
           .face_points = f32("face_points", {5, 2}),
-          .text = f32("text", {n, models.prompt_length(0), cross}),
+          .text = f32("text", {n, prompts.tokens, cross}),
           .pooled = f32("pooled", {n, models.unet.pooled_channels()}),
           .face = f32("face", {n, models.resampler.tokens, cross}),
           .keypoints = f32("keypoints", {1, h, w, models.identitynet.channels[0]}),
           .time_ids = f32("time_ids", {n * 6}),
           .latent = f32("latent", {c, h, w}),
           .scaled = f32("scaled", {c, h, w}),
-          .noise = f32("noise", {n, c, h, w})};
+          .noise = f32("noise", {n + (request.perturbed_guidance > 0 ? 1 : 0), c, h, w}),
+          .guidance = models.unet.guidance_channels > 0 ? std::optional(f32("guidance", {1}))
+                                                        : std::nullopt};
 }
 
 void make_inputs(Values& values, const OpenedModels& models, const Request& request,
@@ -58,53 +200,23 @@ void make_inputs(Values& values, const OpenedModels& models, const Request& requ
   const ValueTypes types = value_types(models, request);
   values.make(types.embedding, embedding);
   values.make(types.face_points, std::span(keypoints.front().data(), 10));
-  for (std::size_t encoder = 0; encoder < 2; ++encoder) {
-    std::vector<std::int32_t> ids;
-    for (const std::string& text : prompts_of(models, request)) {
-      const EncodedText encoded = models.tokenizers[encoder].encode(
-          text, models.prompt_length(static_cast<int>(encoder)), stop);
-      ids.insert(ids.end(), encoded.ids.begin(), encoded.ids.end());
-    }
-    values.make(types.ids[encoder], std::span<const std::int32_t>(ids));
-  }
+  const PromptInputs prompts = read_prompts(models, request, stop);
+  for (std::size_t encoder = 0; encoder < 2; ++encoder)
+    values.make(types.ids[encoder], std::span<const std::int32_t>(prompts.ids[encoder]));
+  values.make(types.weights, std::span<const float>(prompts.weights));
   const std::span<float> sizes = values.make(types.time_ids).f32();
   const std::array<int, 6> of_one{request.height, request.width, 0, 0,
                                   request.height, request.width};
   for (std::size_t i = 0; i < sizes.size(); ++i) sizes[i] = static_cast<float>(of_one[i % 6]);
+  if (types.guidance) {
+    const float scale = 1000 * (request.guidance.value_or(Request::kGuidance) - 1);
+    values.make(*types.guidance, std::span(&scale, 1));
+  }
 }
 
 void run_text_encoder(const OpenedModels& models, std::size_t encoder, const ValueTypes& types,
                       Session& session, Values& values, const std::stop_token& stop) {
-  const Tensor& ids = values.at(types.ids[encoder].name);
-  const bool pooled = encoder == 1;
-  set_input(session, "ids", ids);
-  if (pooled) {
-    std::vector<std::int32_t> ends;
-    const auto length = static_cast<std::size_t>(ids.type.shape[1]);
-    for (std::size_t begin = 0; begin < ids.i32().size(); begin += length)
-      ends.push_back(end_position(models.clip[encoder], ids.i32().subspan(begin, length)));
-    session.set_input("ends", ends);
-  }
-  session.run(stop);
-  // If only one half is encoded, the unconditional one stays zero.
-  const Tensor& text = pooled ? values.at(types.text.name) : values.make(types.text);
-  const Graph& graph = session.graph();
-  const TensorType& hidden = graph.type(graph.find_output("hidden"));
-  const auto width = static_cast<std::size_t>(hidden.shape[-1]);
-  const auto cross = static_cast<std::size_t>(text.type.shape[-1]);
-  const std::size_t column = pooled ? cross - width : 0;
-  const auto rows = static_cast<std::size_t>(hidden.shape.elements()) / width;
-  const std::span<const std::byte> bytes = session.output("hidden");
-  const std::size_t row_bytes = width * size_of(hidden.dtype);
-  const std::span<float> made = text.f32().last(rows * cross);
-  for (std::size_t row = 0; row < rows; ++row) {
-    to_f32(hidden.dtype, bytes.subspan(row * row_bytes, row_bytes),
-           made.subspan(row * cross + column, width));
-  }
-  if (!pooled) return;
-  const std::span<float> all = values.make(types.pooled).f32();
-  const auto count = graph.type(graph.find_output("pooled")).shape.elements();
-  copy_output(session, "pooled", all.last(static_cast<std::size_t>(count)));
+  TextEncoderRun(models, encoder, types, session, values).run(stop);
 }
 
 void run_resampler(const ValueTypes& types, Session& session, Values& values,

@@ -8,28 +8,33 @@
 
 #include "image/image.h"
 #include "image/keypoints.h"
-#include "pipeline/opened_models.h"
+#include "pipeline/prompts.h"
 #include "pipeline/values.h"
 
 namespace semblance {
 
 /// The types of a request's values; stages.h describes them.
 struct ValueTypes {
+  PromptLayout prompts;
   std::array<NamedType, 2> ids;
+  NamedType weights;
   NamedType embedding, face_points;
   NamedType text, pooled, face, keypoints, time_ids;
   NamedType latent, scaled, noise;
+  std::optional<NamedType> guidance;  // only for a UNet that takes the guidance scale
 };
+/// Throws what read_prompts() throws.
 ValueTypes value_types(const OpenedModels& models, const Request& request);
 
-/// Makes ids_1, ids_2, embedding, face_points and time_ids. Throws Error(kArgument) for a prompt
-/// that is not UTF-8, an embedding of the wrong size or a keypoint that is not finite;
+/// Makes ids_1, ids_2, weights, embedding, face_points and time_ids. Throws Error(kArgument) for a
+/// prompt that is not UTF-8, an embedding of the wrong size or a keypoint that is not finite;
 /// Error(kCancelled).
 void make_inputs(Values& values, const OpenedModels& models, const Request& request,
                  std::span<const float> embedding, const Keypoints& keypoints,
                  const std::stop_token& stop);
 
-/// Computes one encoder's columns of `text`; the second encoder also computes `pooled`.
+/// Computes one encoder's columns of `text`, one group of tokens after the other; the second
+/// encoder also computes `pooled`.
 void run_text_encoder(const OpenedModels& models, std::size_t encoder, const ValueTypes& types,
                       Session& session, Values& values, const std::stop_token& stop);
 /// Computes `face`. The unconditional half is the resampler's result for zeros, not zeros

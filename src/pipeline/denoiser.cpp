@@ -12,7 +12,7 @@ Denoiser::Denoiser(const Stage& stage, const Workspace& workspace, const Values&
 
 Denoiser::Denoiser(const Stage& stage, const Backend& backend, const SessionOptions& options,
                    const Values& values, std::stop_token stop)
-    : stage_(stage.id),
+    : kind_(*stage.step),
       session_(stage.open(backend, options, std::move(stop))),
       spare_bytes_(options.fit.memory_bytes - session_.plan().memory_bytes()) {
   for (const NamedType& value : stage.ins) {
@@ -36,7 +36,7 @@ void Denoiser::run(std::span<const float> latent, float timestep, std::span<floa
   const std::span<const std::byte> made = session_.output("noise");
   SEMBLANCE_ASSERT(made.size() == noise.size_bytes());
   const std::span<const float> output{reinterpret_cast<const float*>(made.data()), noise.size()};
-  for (std::size_t i = 0; i < n; ++i) {
+  for (std::size_t i = 0; i < noise.size() / latent.size(); ++i) {
     channels_first(output.subspan(i * latent.size(), latent.size()), channels,
                    noise.subspan(i * latent.size(), latent.size()));
   }

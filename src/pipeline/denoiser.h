@@ -11,12 +11,12 @@ namespace semblance {
 class Denoiser {
  public:
   /// `stage` is kDenoiser or kDenoiserAlone: UNet, adapter (unless its strength is 0) and
-  /// IdentityNet. Writes the values that are the same in all steps into the session.
+  /// IdentityNet. Writes the values that are the same in all its steps into the session.
   Denoiser(const Stage& stage, const Workspace& workspace, const Values& values,
            std::stop_token stop);
 
-  StageId stage() const { return stage_; }
-  /// latent f32 [c,h,w], scaled by the scheduler -> noise [n,c,h,w].
+  const StepKind& kind() const { return kind_; }
+  /// latent f32 [c,h,w], scaled by the scheduler -> noise [n,c,h,w], n as pictures_of() says.
   void run(std::span<const float> latent, float timestep, std::span<float> noise,
            const std::stop_token& stop);
   const Session& session() const { return session_; }
@@ -27,7 +27,7 @@ class Denoiser {
   Denoiser(const Stage& stage, const Backend& backend, const SessionOptions& options,
            const Values& values, std::stop_token stop);
 
-  StageId stage_;
+  StepKind kind_;
   Session session_;
   std::uint64_t spare_bytes_ = 0;
 };

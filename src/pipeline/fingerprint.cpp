@@ -60,22 +60,34 @@ void add_text(Fnv1a& hash, const fs::path& path) {
   hash.add(std::as_bytes(std::span(text)));
 }
 
+void add_settings(Fnv1a& hash, const ModelSource& source, std::string_view component) {
+  for (const fs::path& path : source.settings(component)) add_text(hash, path);
+}
+
 std::string of_text_encoder(const ModelSource& source, const WeightMap& weights,
                             const std::string& suffix) {
   Fnv1a hash;
   add_weights(hash, weights);
-  add_text(hash, source.place("text_encoder" + suffix) / "config.json");
-  for (const char* name :
-       {"vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"}) {
-    add_text(hash, source.place("tokenizer" + suffix) / name);
-  }
+  add_settings(hash, source, "text_encoder" + suffix);
+  add_settings(hash, source, "tokenizer" + suffix);
   return text_of(hash);
 }
 
-std::string of_part(const WeightMap& weights, std::string_view prefix, const fs::path& config) {
+std::string of_part(const ModelSource& source, std::string_view component, const WeightMap& weights,
+                    std::string_view prefix) {
   Fnv1a hash;
   add_weights(hash, weights, prefix);
-  if (!config.empty()) add_text(hash, config);
+  add_settings(hash, source, component);
+  return text_of(hash);
+}
+
+std::string of_embeddings(const std::vector<TextualInversion>& embeddings) {
+  Fnv1a hash;
+  for (const TextualInversion& embedding : embeddings) {
+    hash.add(embedding.word.size());
+    hash.add(std::as_bytes(std::span(embedding.word)));
+    for (const StoredTensor& vectors : embedding.vectors) add_sampled(hash, *vectors.file);
+  }
   return text_of(hash);
 }
 
@@ -89,18 +101,20 @@ std::string fingerprint_of(const File& file) {
 
 Fingerprints fingerprints_of(const ModelSource& source, const OpenedModels& models) {
   Fnv1a scheduler;
-  add_text(scheduler, source.place("scheduler") / "scheduler_config.json");
-  add_text(scheduler, source.place("model_index") / "model_index.json");
-  return {
+  add_settings(scheduler, source, "scheduler");
+  add_settings(scheduler, source, "model_index");
+  Fingerprints all{
       {"the scheduler", text_of(scheduler)},
       {"the first text encoder", of_text_encoder(source, models.clip_weights[0], "")},
       {"the second text encoder", of_text_encoder(source, models.clip_weights[1], "_2")},
-      {"the UNet", of_part(models.denoiser_weights, "unet.", source.place("unet") / "config.json")},
-      {"the VAE", of_part(models.vae_weights, "", source.place("vae") / "config.json")},
-      {"IdentityNet", of_part(models.denoiser_weights, "identitynet.",
-                              source.place("identitynet") / "config.json")},
-      {"the face adapter", of_part(models.denoiser_weights, "ip_adapter.", {})},
+      {"the UNet", of_part(source, "unet", models.denoiser_weights, "unet.")},
+      {"the VAE", of_part(source, "vae", models.vae_weights, "")},
+      {"IdentityNet", of_part(source, "identitynet", models.denoiser_weights, "identitynet.")},
+      {"the face adapter", of_part(source, "adapter", models.denoiser_weights, "ip_adapter.")},
   };
+  if (!models.embeddings.empty())
+    all[std::string(kEmbeddingsPart)] = of_embeddings(models.embeddings);
+  return all;
 }
 
 }  // namespace semblance

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "pipeline/opened_models.h"
 
@@ -11,6 +12,8 @@ namespace semblance {
 
 /// Maps each part of the model ("the UNet", "the face adapter") to 16 hexadecimal digits.
 using Fingerprints = std::map<std::string, std::string>;
+/// The part of all textual inversions together; absent without any.
+inline constexpr std::string_view kEmbeddingsPart = "the embeddings";
 
 /// Hashes, for each part, the sizes of its weight files, 4 KiB at nine places in each, and its
 /// configs and tokenizer in full, but not the names of files and folders. Fine-tuning changes

@@ -57,6 +57,11 @@ Case load(const fs::path& folder) {
   request.adapter_strength = static_cast<float>(json.get_float("adapter_strength"));
   request.identity_start = json.get_float("identity_start");
   request.identity_end = json.get_float("identity_end");
+  request.encoding = json.get_string("encoding", std::string("plain"));
+  request.guidance_end = json.get_float("guidance_end", 1.0);
+  request.perturbed_guidance = static_cast<float>(json.get_float("perturbed_guidance", 0.0));
+  request.freeu = json.get_bool("freeu", false);
+  request.reuse = static_cast<int>(json.get_int("reuse", 1));
   request.seed = static_cast<std::uint64_t>(json.get_int("seed"));
   for (const std::string& lora : json.get_string_list("loras", std::vector<std::string>()))
     request.loras.push_back((folder / lora).string());
@@ -140,7 +145,8 @@ TEST_P(InAnyMemory, GivesTheSameBits) {
 
 INSTANTIATE_TEST_SUITE_P(Goldens, InAnyMemory,
                          ::testing::Values("fp16_published/plain", "fp16_published/lora_kinds_2",
-                                           "bf16_shards/lora_kinds"),
+                                           "bf16_shards/lora_kinds", "fp16_published/all_extras",
+                                           "fp16_published/reuse"),
                          [](const auto& info) {
                            std::string name = info.param;
                            std::ranges::replace(name, '/', '_');

@@ -38,7 +38,7 @@ LoraNames names_of(const OpenedModels& models) {
     Request small;
     small.width = small.height =
         static_cast<int>(models.vae.fold() << static_cast<unsigned>(models.unet.levels()));
-    return step_graph(models, small, false, DType::kF32);
+    return step_graph(models, small, models.prompt_length(0), {}, DType::kF32);
   });
   for (std::size_t i = 0; i < 2; ++i) {
     add_names(names, i == 0 ? LoraPart::kTextEncoder1 : LoraPart::kTextEncoder2, "",

@@ -96,26 +96,34 @@ fs::path inside(const fs::path& folder, std::string_view name) {
 
 }  // namespace
 
+namespace {
+
+void check_exists(std::string_view flag, const fs::path& path) {
+  if (path.empty())
+    fail(ErrorKind::kArgument, "{} is needed: the path of a part of the model (see --help)", flag);
+  if (!fs::exists(path))
+    fail(ErrorKind::kMissing, "cannot open {} {}: it does not exist", flag, path.string());
+}
+
+}  // namespace
+
 void DiffusersFolder::check() const {
-  for (const auto& [flag, path] :
-       {std::pair<std::string_view, const fs::path*>{"--base", &paths_.base},
-        {"--identitynet", &paths_.identitynet},
-        {"--adapter", &paths_.adapter}}) {
-    if (path->empty())
-      fail(ErrorKind::kArgument, "{} is needed: the path of a part of the model (see --help)",
-           flag);
-    if (!fs::exists(*path))
-      fail(ErrorKind::kMissing, "cannot open {} {}: it does not exist", flag, path->string());
-  }
+  check_exists("--base", paths_.base);
   check_folder("--base", paths_.base, "model_index.json", "a diffusers folder of an SDXL model");
-  check_folder("--identitynet", paths_.identitynet, "config.json",
-               "InstantID's folder ControlNetModel");
   if (!fs::exists(paths_.base / "text_encoder_2")) {
     fail(ErrorKind::kMissing,
          "cannot open --base {}: it has no second text encoder (text_encoder_2)\n  InstantID needs "
          "SDXL, not Stable Diffusion 1 or 2",
          paths_.base.string());
   }
+  check_others();
+}
+
+void DiffusersFolder::check_others() const {
+  check_exists("--identitynet", paths_.identitynet);
+  check_exists("--adapter", paths_.adapter);
+  check_folder("--identitynet", paths_.identitynet, "config.json",
+               "InstantID's folder ControlNetModel");
 }
 
 fs::path DiffusersFolder::place(std::string_view component) const {
@@ -132,15 +140,32 @@ Json DiffusersFolder::config(std::string_view component) const {
 
 WeightMap DiffusersFolder::weights(std::string_view component) const {
   const fs::path path = place(component);
-  if (component == "adapter") return open_weights(path);
-  WeightMap weights = open_component(path);
+  return component == "adapter" ? open_weights(path) : open_folder(component, path);
+}
+
+std::vector<fs::path> DiffusersFolder::settings(std::string_view component) const {
+  if (component == "adapter") return {};
+  if (component.starts_with("tokenizer")) return tokenizer_files(place(component));
+  return {place(component) / config_file(component)};
+}
+
+std::optional<Tokenizer> DiffusersFolder::tokenizer(int encoder) const {
+  return Tokenizer::load(place(encoder == 0 ? "tokenizer" : "tokenizer_2"));
+}
+
+WeightMap open_folder(std::string_view component, const fs::path& folder) {
+  WeightMap weights = open_component(folder);
   if (component == "vae") return renamed(weights, kVaeNames);
   if (component.starts_with("text_encoder")) return renamed(weights, kTextEncoderNames);
   return weights;
 }
 
-std::optional<Tokenizer> DiffusersFolder::tokenizer(int encoder) const {
-  return Tokenizer::load(place(encoder == 0 ? "tokenizer" : "tokenizer_2"));
+std::vector<fs::path> tokenizer_files(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const char* name :
+       {"vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"})
+    files.push_back(folder / name);
+  return files;
 }
 
 namespace {

@@ -30,8 +30,11 @@ class ModelSource {
   virtual WeightMap weights(std::string_view component) const = 0;
   /// The first or second encoder's tokenizer; nullopt if it is assumed.
   virtual std::optional<Tokenizer> tokenizer(int encoder) const = 0;
-  /// The component's path, for messages and fingerprints; empty if it is assumed.
+  /// The component's path, for messages; empty if it is assumed.
   virtual std::filesystem::path place(std::string_view component) const = 0;
+  /// The small files that shape a component besides its weights, for fingerprints. They need not
+  /// exist. None if the weights alone determine it.
+  virtual std::vector<std::filesystem::path> settings(std::string_view component) const = 0;
   /// Whether everything is there, so that every name, shape and width can be checked.
   virtual bool is_whole() const = 0;
 };
@@ -41,18 +44,25 @@ class DiffusersFolder : public ModelSource {
  public:
   explicit DiffusersFolder(ModelPaths paths) : paths_(std::move(paths)) {}
   /// Throws Error(kArgument) or Error(kMissing), saying what is expected, unless the paths are such
-  /// folders.
+  /// folders. check_others() leaves out the base.
   void check() const;
+  void check_others() const;
 
   Json config(std::string_view component) const override;
   WeightMap weights(std::string_view component) const override;
   std::optional<Tokenizer> tokenizer(int encoder) const override;
   std::filesystem::path place(std::string_view component) const override;
+  std::vector<std::filesystem::path> settings(std::string_view component) const override;
   bool is_whole() const override { return true; }
 
  private:
   ModelPaths paths_;
 };
+
+/// The weights of a component's folder by the names of the models.
+WeightMap open_folder(std::string_view component, const std::filesystem::path& folder);
+/// The files of a tokenizer's folder that are read.
+std::vector<std::filesystem::path> tokenizer_files(const std::filesystem::path& folder);
 
 /// The existing parts of a DiffusersFolder; the others are assumed as published (SDXL 1.0 and
 /// InstantID), without weights and tokenizers. Paths may be empty.
@@ -67,6 +77,9 @@ class PublishedModel : public ModelSource {
   std::optional<Tokenizer> tokenizer(int) const override { return std::nullopt; }
   std::filesystem::path place(std::string_view component) const override {
     return files_.place(component);
+  }
+  std::vector<std::filesystem::path> settings(std::string_view component) const override {
+    return files_.settings(component);
   }
   bool is_whole() const override { return false; }
 

@@ -8,6 +8,7 @@
 
 #include "backend/backends.h"
 #include "core/stop.h"
+#include "pipeline/picture_sampler.h"
 #include "pipeline/pipeline.h"
 #include "tests/support/errors.h"
 #include "tests/support/golden.h"
@@ -111,10 +112,27 @@ TEST_F(Damaged, NamesTheMissingFile) {
   EXPECT_NE(opening().find("--adapter is needed"), std::string::npos) << opening();
 }
 
-TEST_F(Damaged, WarnsOfASamplerOtherThanEuler) {
-  const auto warnings = [this] {
-    return Pipeline(paths_, {.precision = Precision::kF32})
-        .warnings({.prompt = "a man", .negative = {}});
+TEST_F(Damaged, UsesTheSamplerThatTheModelSpecifies) {
+  const auto used = [this] {
+    const Pipeline pipeline(paths_, {.precision = Precision::kF32});
+    const Request request{.prompt = "a man", .negative = {}};
+    EXPECT_EQ(pipeline.warnings(request), std::vector<Warning>{});
+    return sampler_in_use(request, pipeline.scheduler()).sampler->name;
+  };
+  EXPECT_EQ(used(), "euler");
+  // diffusers uses model_index.json, people the scheduler's own file.
+  for (const fs::path& file :
+       {folder_ / "base/model_index.json", folder_ / "base/scheduler/scheduler_config.json"}) {
+    edit(file, "\"EulerDiscreteScheduler\"", "\"DDIMScheduler\"");
+    EXPECT_EQ(used(), "ddim") << file;
+    edit(file, "\"DDIMScheduler\"", "\"EulerDiscreteScheduler\"");
+  }
+}
+
+TEST_F(Damaged, WarnsOfASamplerThatSemblanceLacks) {
+  Request request{.prompt = "a man", .negative = {}};
+  const auto warnings = [&] {
+    return Pipeline(paths_, {.precision = Precision::kF32}).warnings(request);
   };
   EXPECT_EQ(warnings(), std::vector<Warning>{});
   const auto named = [](const std::string& sampler) {
@@ -123,9 +141,12 @@ TEST_F(Damaged, WarnsOfASamplerOtherThanEuler) {
   // diffusers uses model_index.json, people the scheduler's own file.
   for (const fs::path& file :
        {folder_ / "base/model_index.json", folder_ / "base/scheduler/scheduler_config.json"}) {
-    edit(file, "\"EulerDiscreteScheduler\"", "\"DDIMScheduler\"");
-    EXPECT_EQ(warnings(), named("DDIMScheduler")) << file;
-    edit(file, "\"DDIMScheduler\"", "\"EulerDiscreteScheduler\"");
+    edit(file, "\"EulerDiscreteScheduler\"", "\"IPNDMScheduler\"");
+    EXPECT_EQ(warnings(), named("IPNDMScheduler")) << file;
+    request.scheduler = Choice("ddim");
+    EXPECT_EQ(warnings(), std::vector<Warning>{}) << file;
+    request.scheduler.reset();
+    edit(file, "\"IPNDMScheduler\"", "\"EulerDiscreteScheduler\"");
   }
   const fs::path file = folder_ / "base/scheduler/scheduler_config.json";
   edit(file, "EulerDiscreteScheduler", "\\u001b[2J" + std::string(300, 'x'));
@@ -140,10 +161,12 @@ TEST_F(Damaged, WarnsOfPromptWeightsAndCutOffPrompts) {
   const Pipeline pipeline(paths_, {.precision = Precision::kF32});
   std::string longest;
   for (int i = 0; i < 200; ++i) longest += "\u00e9 ";
-  const std::vector<Warning> warnings =
-      pipeline.warnings({.prompt = longest + "(man:1.2)", .negative = "[snow] " + longest});
-  ASSERT_EQ(warnings.size(), 4U);
-  for (std::size_t i = 0; i < warnings.size(); ++i) {
+  Request request{.prompt = longest + "(man:1.2)", .negative = "[snow] " + longest};
+  request.encoding = std::string("plain");
+  const std::vector<Warning> warnings = pipeline.warnings(request);
+  ASSERT_EQ(warnings.size(), 6U);
+  EXPECT_EQ(warnings[4].kind, Warning::Kind::kPromptLanguage);
+  for (std::size_t i = 0; i < 4; ++i) {
     const bool cut = i >= 2;
     EXPECT_EQ(warnings[i].kind, cut ? Warning::Kind::kPromptCut : Warning::Kind::kPromptWeights);
     EXPECT_EQ(warnings[i].in_negative, i % 2 == 1);
@@ -165,7 +188,7 @@ TEST(WarningText, IsInBothLanguages) {
   const Warning weights{.kind = Warning::Kind::kPromptWeights};
   const Warning cut{
       .kind = Warning::Kind::kPromptCut, .in_negative = true, .tokens = 77, .detail = "in snow"};
-  const Warning sampler{.kind = Warning::Kind::kSampler, .detail = "DDIMScheduler"};
+  const Warning sampler{.kind = Warning::Kind::kSampler, .detail = "IPNDMScheduler"};
   EXPECT_EQ(
       text_of(weights, Language::kEnglish),
       "prompt: weights such as (snow:1.3) or [snow] are read as plain text, brackets included");
@@ -176,21 +199,49 @@ TEST(WarningText, IsInBothLanguages) {
             "--negative: the model reads 77 tokens; cut off: \"in snow\"");
   EXPECT_EQ(text_of(cut, Language::kSpanish),
             "negative_prompt: el modelo lee 77 tokens; queda fuera: \"in snow\"");
+  const auto english = [](Warning::Kind kind, const char* detail) {
+    return text_of({.kind = kind, .detail = detail}, Language::kEnglish);
+  };
+  const auto spanish = [](Warning::Kind kind, const char* detail) {
+    return text_of({.kind = kind, .detail = detail}, Language::kSpanish);
+  };
+  EXPECT_EQ(english(Warning::Kind::kPromptSchedule, "[a|b]"),
+            "prompt: [a|b] would change the prompt between steps, which is not possible here: it "
+            "is read as text");
+  EXPECT_EQ(spanish(Warning::Kind::kPromptSchedule, "[a|b]"),
+            "prompt: [a|b] cambiaría la descripción entre pasos, lo que aquí no es posible: se lee "
+            "como texto");
+  EXPECT_EQ(english(Warning::Kind::kPromptAnd, ""),
+            "prompt: AND is read as a word: prompts cannot be mixed here");
+  EXPECT_EQ(spanish(Warning::Kind::kPromptAnd, ""),
+            "prompt: AND se lee como una palabra: aquí no se pueden mezclar descripciones");
+  const Warning lora{.kind = Warning::Kind::kPromptLora, .in_negative = true, .detail = "film"};
+  EXPECT_EQ(text_of(lora, Language::kEnglish),
+            "negative_prompt: LoRAs have an effect only in the prompt; not applied: film");
+  EXPECT_EQ(text_of(lora, Language::kSpanish),
+            "negative_prompt: las LoRA solo tienen efecto en la descripción; no se aplican: film");
+  EXPECT_EQ(english(Warning::Kind::kPromptLanguage, "Neon, Snow"),
+            "prompt: this does not look like English. These models were trained on English "
+            "captions and follow other languages less well; describe the picture in English, or "
+            "take a style: Neon, Snow");
+  EXPECT_TRUE(spanish(Warning::Kind::kPromptLanguage, "Neon, Snow")
+                  .ends_with("describe la imagen en inglés o usa un estilo: Neon, Snow"));
   EXPECT_EQ(text_of(sampler, Language::kEnglish),
-            "the model specifies the sampler DDIMScheduler, but only Euler is available: the "
-            "picture will differ");
+            "the model specifies the sampler IPNDMScheduler, which is not available: Euler is "
+            "used, and the picture will differ");
   EXPECT_EQ(text_of(sampler, Language::kSpanish),
-            "el modelo indica el muestreador DDIMScheduler, pero solo está disponible Euler: la "
-            "imagen será distinta");
+            "el modelo indica el muestreador IPNDMScheduler, que no está disponible: se usa Euler "
+            "y la imagen será distinta");
 }
 
 TEST_F(Damaged, UsesTheModelsGuidance) {
   const fs::path file = folder_ / "base/generation_config.json";
   const auto guidance = [&](const char* text) {
     std::ofstream(file) << text;
-    return Pipeline(paths_, {.precision = Precision::kF32}).native_guidance();
+    return Pipeline(paths_, {.precision = Precision::kF32}).defaults().complete({}).guidance;
   };
-  EXPECT_EQ(Pipeline(paths_, {.precision = Precision::kF32}).native_guidance(), 5.0F);
+  EXPECT_EQ(Pipeline(paths_, {.precision = Precision::kF32}).defaults().complete({}).guidance,
+            5.0F);
   EXPECT_EQ(guidance(R"({"guidance_scale": 2.5})"), 2.5F);
   EXPECT_EQ(guidance("{}"), 5.0F);
   for (const char* wrong : {"-1", "100.1", "101", "1e99", "\"much\""}) {
@@ -205,9 +256,8 @@ TEST_F(Damaged, UsesTheModelsGuidance) {
 TEST_F(Damaged, SaysWhichFolderIsExpected) {
   const ModelPaths good = paths_;
   paths_.base = folder_ / "ip-adapter.bin";
-  EXPECT_NE(opening().find("expected a diffusers folder of an SDXL model, got a file"),
-            std::string::npos)
-      << opening();
+  EXPECT_EQ(opening(), "argument: cannot use --base " + paths_.base.string() +
+                           ": it is a face or picture adapter\n  --adapter takes InstantID's");
   paths_.base = folder_ / "base/unet";
   EXPECT_NE(
       opening().find("it has no model_index.json\n  expected a diffusers folder of an SDXL model"),

@@ -9,6 +9,9 @@
 #include "core/json.h"
 #include "core/stop.h"
 #include "models/unet.h"
+#include "pipeline/assembled_model.h"
+#include "pipeline/request.h"
+#include "sampling/sampler.h"
 #include "weights/audit.h"
 #include "weights/names.h"
 
@@ -79,7 +82,8 @@ Graph denoiser_for_audit(const OpenedModels& models) {
   const StepInputs inputs{root.input("latent", DType::kF32, {1, side, side, config.in_channels}),
                           root.input("timestep", DType::kF32, {1}),
                           root.input("pooled", DType::kF32, {1, config.pooled_channels()}),
-                          root.input("time_ids", DType::kF32, {6})};
+                          root.input("time_ids", DType::kF32, {6}),
+                          guidance_input(root, config, 1)};
   const Value text =
       root.input("text", DType::kF32, {1, 2, models.clip[0].width + models.clip[1].width});
   const Value face =
@@ -251,7 +255,7 @@ OpenedModels open_models(const ModelSource& source, const std::stop_token& stop)
   OpenedModels models;
   models.scheduler = SchedulerConfig::read(source.config("scheduler"));
   const Json index = source.config("model_index");
-  models.sampler = sampler_of(models.scheduler, index);
+  models.scheduler.class_name = sampler_of(models.scheduler, index);
   models.zero_absent_negative = index.get_bool("force_zeros_for_empty_prompt", true);
   models.guidance = guidance_of(source);
   for (std::size_t i = 0; i < 2; ++i) open_text_encoder(models, i, source, stop);
@@ -264,22 +268,61 @@ OpenedModels open_models(const ModelSource& source, const std::stop_token& stop)
 }
 
 OpenedModels open_models(const ModelPaths& paths, const std::stop_token& stop) {
-  const DiffusersFolder folder(paths);
-  folder.check();
-  return open_models(folder, stop);
+  OpenedModels models = open_models(*open_source(paths), stop);
+  models.embeddings = open_textual_inversions(paths.embeddings, models.clip);
+  return models;
 }
 
-AssumedModels assume_models(const ModelPaths& paths) {
+namespace {
+
+/// What is there, over a PublishedModel.
+AssumedModels assume_parts(const ModelPaths& paths) {
+  std::vector<std::string> missing;
+  ModelPaths given = paths;
+  std::error_code ignored;
+  for (fs::path* path : {&given.unet, &given.vae, &given.text_encoders}) {
+    if (path->empty() || fs::exists(*path, ignored)) continue;
+    missing.push_back(path->string());
+    path->clear();
+  }
+  const bool is_single = !paths.base.empty() && fs::is_regular_file(paths.base, ignored);
+  ModelPaths folders = given;
+  if (is_single) folders.base.clear();
+  auto owned = std::make_unique<const PublishedModel>(folders);
+  const PublishedModel& published = *owned;
+  const AssembledModel source(given, std::move(owned));
+  AssumedModels result{open_models(source), published.assumed()};
+  if (is_single) std::erase(result.assumed, "--base");
+  const std::vector<std::string> lacking = source.lacking();
+  result.assumed.insert(result.assumed.end(), lacking.begin(), lacking.end());
+  result.assumed.insert(result.assumed.end(), missing.begin(), missing.end());
+  return result;
+}
+
+AssumedModels assume_base_models(const ModelPaths& paths) {
   if (!paths.base.empty() && !paths.identitynet.empty() && !paths.adapter.empty()) {
     try {
-      return {open_models(paths), {}};
+      return {open_models(*open_source(paths)), {}};
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::kMissing) throw;
     }
   }
-  const PublishedModel source(paths);
-  AssumedModels result{open_models(source), {}};
-  result.assumed = source.assumed();
+  return assume_parts(paths);
+}
+
+}  // namespace
+
+AssumedModels assume_models(const ModelPaths& paths) {
+  AssumedModels result = assume_base_models(paths);
+  std::vector<fs::path> there;
+  for (const fs::path& file : paths.embeddings) {
+    if (fs::exists(file)) {
+      there.push_back(file);
+    } else {
+      result.assumed.push_back(file.string());
+    }
+  }
+  result.models.embeddings = open_textual_inversions(there, result.models.clip);
   return result;
 }
 

@@ -10,7 +10,8 @@
 #include "models/unet_config.h"
 #include "models/vae.h"
 #include "pipeline/model_source.h"
-#include "sampling/sampler.h"
+#include "pipeline/textual_inversion.h"
+#include "sampling/scheduler_config.h"
 
 namespace semblance {
 
@@ -25,11 +26,10 @@ struct OpenedModels {
   WeightMap denoiser_weights;  // "unet.", "identitynet.", "ip_adapter."
   WeightMap resampler_weights;
   WeightMap vae_weights;
-  SchedulerConfig scheduler;
-  std::string sampler{
-      default_sampler().diffusers_class};  // the class named by the model, made printable
-  bool zero_absent_negative = true;        // model_index.json: force_zeros_for_empty_prompt
-  double guidance = 5;                     // for requests without guidance
+  std::vector<TextualInversion> embeddings;
+  SchedulerConfig scheduler;  // its class is the one that selects the sampler, made printable
+  bool zero_absent_negative = true;  // model_index.json: force_zeros_for_empty_prompt
+  double guidance = 5;               // for requests without guidance
 
   /// The number of tokens that prompts are padded or cut to.
   int prompt_length(int encoder) const;
@@ -38,7 +38,7 @@ struct OpenedModels {
 /// Opens and audits everything. Throws an Error for the first component with problems, listing all
 /// of them, and Error(kCancelled) between two files after `stop`.
 OpenedModels open_models(const ModelSource& source, const std::stop_token& stop = {});
-/// Opens a DiffusersFolder, after its check().
+/// Opens open_source() of these paths (assembled_model.h).
 OpenedModels open_models(const ModelPaths& paths, const std::stop_token& stop = {});
 
 struct AssumedModels {
@@ -46,9 +46,9 @@ struct AssumedModels {
   std::vector<std::string> assumed;  // missing files and folders
 };
 
-/// For plans, which need no files: like open_models() if every file exists, otherwise a
-/// PublishedModel without an audit of names and shapes and without tokenizers. Throws what
-/// open_models() throws for invalid files.
+/// For plans, which need no files: like open_models() if every file exists, otherwise with a
+/// PublishedModel for what is missing, without an audit of names and shapes and without tokenizers.
+/// Throws what open_models() throws for invalid files.
 AssumedModels assume_models(const ModelPaths& paths);
 
 }  // namespace semblance

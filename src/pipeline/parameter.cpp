@@ -7,6 +7,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/closest.h"
+
 namespace semblance {
 namespace {
 
@@ -41,6 +43,12 @@ std::string rule_of(const Parameter& row, ParameterKind kind, Asker asker) {
       return "true or false";
     case ParameterKind::kSeed:
       return "a whole number from 0 to 18446744073709551615";
+    case ParameterKind::kChoice: {
+      std::string names;
+      for (const ChoiceName& choice : row.choices.all())
+        names.append(names.empty() ? "one of " : ", ").append(choice.name);
+      return row.choices.others == nullptr ? names : names + ", " + row.choices.others();
+    }
     case ParameterKind::kNumber:
       return fmt::format("a number from {} to {}", row.least, most);
     case ParameterKind::kWhole:
@@ -91,6 +99,21 @@ std::optional<std::string> list_problem(const Parameter& row, const std::vector<
 }
 
 namespace parameter_detail {
+
+std::optional<std::string> choice_problem(const Parameter& row, const Choice& value) {
+  if (row.choices.find(value.name)) return std::nullopt;
+  const std::string name = value.name.substr(0, 60);
+  std::vector<std::string_view> names;
+  for (const ChoiceName& choice : row.choices.all()) names.push_back(choice.name);
+  return expected(rule_of(row, ParameterKind::kChoice),
+                  fmt::format("'{}'{}", name, did_you_mean(name, names)));
+}
+
+/// An unknown name is kept for choice_problem() to report.
+Choice read_choice(const Parameter& row, std::string_view text) {
+  constexpr std::size_t kMostBytes = 100;
+  return row.choices.find(text).value_or(std::string(text.substr(0, kMostBytes)));
+}
 
 std::optional<std::string> number_problem(const Parameter& row, ParameterKind kind, double value,
                                           std::string_view shown, Asker asker) {

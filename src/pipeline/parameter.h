@@ -2,12 +2,16 @@
 // end needs of it: the rule in words, the check, and parsing a value from text.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
+
+#include "core/ascii.h"
 
 namespace semblance {
 
@@ -41,6 +45,46 @@ struct Dial {
 /// Whose limits apply.
 enum class Asker : std::uint8_t { kUser, kService };
 
+/// The value of a parameter with a closed list of values, by its name.
+struct Choice {
+  std::string name;
+
+  Choice() = default;
+  // Implicit, so that the public library's text can be assigned.
+  Choice(std::string value) : name(std::move(value)) {}
+  bool operator==(const Choice&) const = default;
+};
+
+struct ChoiceName {
+  std::string_view name;   // "dpmpp_2m"
+  std::string_view title;  // "DPM++ 2M"
+};
+
+/// The values of a Choice.
+struct ChoiceList {
+  std::vector<ChoiceName> (*all)() = nullptr;
+  /// The value's name, for one of its names in any spelling; nullopt if there is none.
+  std::optional<std::string> (*find)(std::string_view text) = nullptr;
+  /// Describes values that all() omits: "or cuda:GPU with one of T4, P100"; nullptr if there are
+  /// none.
+  std::string (*others)() = nullptr;
+};
+
+/// The list of plain names, which are lower case.
+template <const auto& kNames>
+inline constexpr ChoiceList kChoiceOf{
+    .all =
+        [] {
+          std::vector<ChoiceName> all;
+          for (const std::string_view name : kNames) all.push_back({name, name});
+          return all;
+        },
+    .find = [](std::string_view text) -> std::optional<std::string> {
+      const std::string name = lower(text);
+      if (std::ranges::find(kNames, name) == kNames.end()) return std::nullopt;
+      return name;
+    }};
+
 struct Parameter {
   std::string_view name;             // "identity_strength", the JSON key; the flag has dashes
   std::string_view short_name = {};  // of the flag and in saved runs, if different
@@ -53,6 +97,7 @@ struct Parameter {
   int multiple_of = 1;
   /// The problem with a text of a list, in the words of expected().
   std::optional<std::string> (*text_problem)(std::string_view text, Asker asker) = nullptr;
+  ChoiceList choices = {};
   ServiceMost service = {};
   Words absent = {};            // the default in words: "the model's own"
   bool is_required = false;     // no default
@@ -72,8 +117,8 @@ struct Parameter {
   std::string flag_text() const;
 };
 
-/// kList: texts, in order.
-enum class ParameterKind : std::uint8_t { kText, kWhole, kNumber, kSeed, kSwitch, kList };
+/// kList: texts, in order. kChoice: one of a closed list.
+enum class ParameterKind : std::uint8_t { kText, kWhole, kNumber, kSeed, kSwitch, kList, kChoice };
 
 namespace parameter_detail {
 template <typename T>
@@ -97,6 +142,7 @@ constexpr ParameterKind kind_of() {
   using P = PlainOf<T>;
   if constexpr (std::is_same_v<P, std::string>) return ParameterKind::kText;
   if constexpr (std::is_same_v<P, std::vector<std::string>>) return ParameterKind::kList;
+  if constexpr (std::is_same_v<P, Choice>) return ParameterKind::kChoice;
   if constexpr (std::is_same_v<P, bool>) return ParameterKind::kSwitch;
   if constexpr (std::is_same_v<P, int>) return ParameterKind::kWhole;
   if constexpr (std::is_same_v<P, std::uint64_t>) return ParameterKind::kSeed;
@@ -105,11 +151,19 @@ constexpr ParameterKind kind_of() {
 
 double most_of(const Parameter& row, Asker asker);
 
-/// "a whole number from 1 to 1000", "true or false", "text of at most 65536 bytes".
+/// "a whole number from 1 to 1000", "true or false", "text of at most 65536 bytes", "one of
+/// leading, trailing, linspace".
 std::string rule_of(const Parameter& row, ParameterKind kind, Asker asker = Asker::kUser);
 
 /// "expected a whole number from 1 to 1000, got 'many'", to follow "cannot take NAME: ".
 std::string expected(std::string_view rule, std::string_view got);
+
+/// The name of a Choice; other values unchanged.
+template <typename T>
+const T& plain(const T& value) {
+  return value;
+}
+inline const std::string& plain(const Choice& value) { return value.name; }
 
 /// The problem with a text, in the words of problem_of().
 std::optional<std::string> text_problem(const Parameter& row, std::string_view text);
@@ -118,12 +172,14 @@ std::optional<std::string> list_problem(const Parameter& row, const std::vector<
                                         Asker asker);
 
 namespace parameter_detail {
+std::optional<std::string> choice_problem(const Parameter& row, const Choice& value);
 std::optional<std::string> number_problem(const Parameter& row, ParameterKind kind, double value,
                                           std::string_view shown, Asker asker);
 std::string shown(int value);
 std::string shown(float value);  // shortest form: 5.01, not 5.010000228881836
 std::string shown(double value);
 
+Choice read_choice(const Parameter& row, std::string_view text);
 bool read(std::string_view text, std::string& value);
 bool read(std::string_view text, int& value);
 bool read(std::string_view text, float& value);
@@ -143,6 +199,8 @@ std::optional<std::string> problem_of(const Parameter& row, const T& value,
     return text_problem(row, value);
   } else if constexpr (kind_of<T>() == ParameterKind::kList) {
     return list_problem(row, value, asker);
+  } else if constexpr (kind_of<T>() == ParameterKind::kChoice) {
+    return parameter_detail::choice_problem(row, value);
   } else if constexpr (kind_of<T>() == ParameterKind::kWhole ||
                        kind_of<T>() == ParameterKind::kNumber) {
     return parameter_detail::number_problem(row, kind_of<T>(), static_cast<double>(value),
@@ -156,11 +214,16 @@ std::optional<std::string> problem_of(const Parameter& row, const T& value,
 /// the only text in it. Returns false if the text is not of that kind; problem_of() checks the
 /// range.
 template <typename T>
-bool read_text(std::string_view text, T& member) {
-  PlainOf<T> value{};
-  if (!parameter_detail::read(text, value)) return false;
-  member = std::move(value);
-  return true;
+bool read_text(const Parameter& row, std::string_view text, T& member) {
+  if constexpr (kind_of<T>() == ParameterKind::kChoice) {
+    member = parameter_detail::read_choice(row, text);
+    return true;
+  } else {
+    PlainOf<T> value{};
+    if (!parameter_detail::read(text, value)) return false;
+    member = std::move(value);
+    return true;
+  }
 }
 
 /// A float's shortest decimal as a double, so that JSON has 0.8, not 0.800000011920929.

@@ -1,5 +1,7 @@
 #include "pipeline/pipeline.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -12,15 +14,16 @@
 #include "core/stop.h"
 #include "memory/budget.h"
 #include "memory/heap.h"
+#include "pipeline/assembled_model.h"
 #include "pipeline/conditions.h"
 #include "pipeline/decoder.h"
 #include "pipeline/denoiser.h"
 #include "pipeline/loras.h"
+#include "pipeline/picture_sampler.h"
+#include "pipeline/prompts.h"
 #include "pipeline/request_plan.h"
 #include "pipeline/stage_graphs.h"
 #include "sampling/guidance.h"
-#include "sampling/noise_source.h"
-#include "sampling/sampler.h"
 
 namespace semblance {
 Precision usable_precision(Precision precision) {
@@ -83,6 +86,7 @@ struct Pipeline::Models {
   Precision precision;
   Workspace workspace;
   std::unique_ptr<LoraShelf> loras;
+  RequestDefaults defaults = RequestDefaults();
   Fingerprints fingerprints = {};
 
   DType dtype() const { return precision == Precision::kBF16 ? DType::kBF16 : DType::kF32; }
@@ -93,18 +97,21 @@ struct Generation::State {
   Request request;
   std::vector<float> embedding;
   Keypoints keypoints;
-  std::unique_ptr<Sampler> sampler;
-  std::unique_ptr<NoiseSource> noise;
+  PictureSampler sampling;
   std::shared_ptr<const AppliedLoras> loras;  // nullptr for none
+  ValueTypes types;
   std::vector<Stage> stages;
+  std::optional<SharedValues> shared;
   Values values = {};
   std::optional<Denoiser> denoiser = {};
   std::uint64_t planned_bytes = 0;  // of the denoiser
   std::uint64_t refused_bytes = 0;  // a room in which no denoiser fitted
   std::vector<std::string> news = {};
   int step = 0;
+  int restart_step = 0;  // where a saved run goes on while steps share deep features
 
-  int steps() const { return sampler->evaluations(); }
+  const Sampler& sampler() const { return *sampling.sampler; }
+  int steps() const { return sampler().evaluations(); }
   std::span<float> latent() const { return values.at("latent").f32(); }
   const Stage& stage(StageId id) const {
     const Stage* found = find_stage(stages, id);
@@ -115,7 +122,15 @@ struct Generation::State {
     return planned_bytes > room.most_bytes ||
            (planned_bytes > room.tight_bytes && room.target_bytes > refused_bytes);
   }
+  std::span<float> value_or_none(std::string_view name) const {
+    return values.has(name) ? values.at(name).f32() : std::span<float>();
+  }
   void make_conditions(const std::stop_token& stop);
+  void make_latent();
+  StepKind kind() const { return kind_of_step(models->opened, request, step, steps()); }
+  void keep_restart();
+  void keep_deep();
+  void advance(std::span<float> noise);
   void make_denoiser(const Workspace& workspace, const Stage& stage, const std::stop_token& stop);
   void replan(const MemoryRoom& room, const Stage& stage, const std::stop_token& stop);
 };
@@ -126,13 +141,59 @@ void Generation::State::make_conditions(const std::stop_token& stop) {
   in_the_room(models->workspace, conditions, stop, [&](const Workspace& workspace) {
     for (const Stage& stage : conditions) run_stage(stage, workspace, values, stop);
   });
+  for (const NamedType& read : {types.ids[0], types.ids[1], types.weights}) values.drop(read.name);
+}
+
+/// Makes the latent and the sampler's values, with zeros.
+void Generation::State::make_latent() {
+  const NamedType latent = value_types(models->opened, request).latent;
+  values.make(latent);
+  if (step == steps()) return;
+  for (const NamedType& value : sampling.values(latent)) values.make(value);
+  if (shared) values.make(shared->restart);
+}
+
+/// Before a step that makes deep features: a saved run goes on from here, as it does not have them.
+void Generation::State::keep_restart() {
+  const std::span<float> into = values.at("restart").f32();
+  std::ranges::copy(latent(), into.begin());
+  std::ranges::copy(value_or_none("kept"), into.subspan(latent().size()).begin());
+  restart_step = step;
+}
+
+/// After it.
+void Generation::State::keep_deep() {
+  if (!values.has("deep")) values.make(shared->deep);
+  // Later steps read the last pictures (set_input()).
+  const std::span<const std::byte> made = denoiser->session().output("deep");
+  std::ranges::copy(made, values.at("deep").buffer.bytes().last(made.size()).begin());
+}
+
+/// The part of a step after the network, which made `noise`.
+void Generation::State::advance(std::span<float> noise) {
+  const std::size_t size = latent().size();
+  const std::span<float> guided = noise.first(size);
+  const bool both = denoiser->kind().is_guided;
+  const std::span<float> conditional = both ? noise.subspan(size, size) : guided;
+  if (both) guide(guided, conditional, request.guidance.value_or(Request::kGuidance), guided);
+  if (request.perturbed_guidance > 0)
+    guide_from_perturbed(conditional, noise.last(size), request.perturbed_guidance, guided);
+  if (both) rescale_guided(conditional, request.guidance_rescale, guided);
+  StepData data{
+      .evaluation = step, .output = guided, .latent = latent(), .kept = value_or_none("kept")};
+  if (const std::optional<NoiseSpan> span = sampler().noise(step)) {
+    const std::span<float> drawn = values.at("drawn").f32();
+    sampling.noise->step(*span, drawn.first(size), drawn.subspan(size));
+    data.noise = drawn.first(size);
+  }
+  sampler().step(data);
+  ++step;
 }
 
 void Generation::State::make_denoiser(const Workspace& workspace, const Stage& stage,
                                       const std::stop_token& stop) {
-  for (const std::string& name : stage.given_up) {
-    if (!values.has(name)) run_stage(this->stage(StageId::kKeypoints), workspace, values, stop);
-  }
+  if (stage.step->with_identity && !values.has(types.keypoints.name))
+    run_stage(this->stage(StageId::kKeypoints), workspace, values, stop);
   denoiser.emplace(stage, workspace, values, stop);
   planned_bytes = workspace.options().budget_bytes.value_or(0);
   planned_bytes -= std::min(planned_bytes, denoiser->spare_bytes());
@@ -188,19 +249,34 @@ SavedRun Generation::saved() const {
   const auto absolute = [](const std::filesystem::path& path) {
     return std::filesystem::absolute(path).lexically_normal();
   };
-  const ModelPaths& paths = s.models->paths;
   SavedRun run;
   run.request = s.request;
-  if (s.loras) run.request.loras = s.loras->paths;
+  // Those of the prompt follow; a resumed run finds them there.
+  for (std::size_t i = 0; i < run.request.loras.size(); ++i)
+    run.request.loras[i] = s.loras->paths[i];
   run.embedding = s.embedding;
   run.keypoints = s.keypoints;
   run.step = s.step;
   run.latent = latent();
+  std::span<const float> kept = s.step > 0 ? s.value_or_none("kept") : std::span<float>();
+  if (s.step < s.steps() && s.kind().from_deep) {
+    const std::span<const float> restart = s.values.at("restart").f32();
+    run.step = s.restart_step;
+    run.latent.assign(restart.begin(), restart.begin() + std::ssize(run.latent));
+    kept = restart.subspan(s.restart_step > 0 ? run.latent.size() : restart.size());
+  }
+  run.kept = {kept.begin(), kept.end()};
   run.latent_channels = s.models->opened.unet.in_channels;
   run.precision = s.models->precision;
   run.backend = s.models->backend_name;
   run.threads = threads();
-  run.models = {absolute(paths.base), absolute(paths.identitynet), absolute(paths.adapter)};
+  each_model_path(
+      [&](const ModelPathRow&, auto& saved, const auto& path) {
+        if (!path.empty()) saved = absolute(path);
+      },
+      run.models, s.models->paths);
+  std::ranges::transform(s.models->paths.embeddings, std::back_inserter(run.models.embeddings),
+                         absolute);
   run.fingerprints = s.models->fingerprints;
   if (s.loras) run.fingerprints.insert(s.loras->fingerprints.begin(), s.loras->fingerprints.end());
   return run;
@@ -217,32 +293,31 @@ bool Generation::next(std::stop_token stop) {
   State& s = *state_;
   if (s.step >= s.steps()) return false;
   const Workspace& workspace = s.models->workspace;
-  const Stage& stage = s.stage(identity_on(s.request, s.step, s.steps()) ? StageId::kDenoiser
-                                                                         : StageId::kDenoiserAlone);
-  if (s.denoiser && s.denoiser->stage() != stage.id) s.denoiser.reset();
+  const StepKind kind = s.kind();
+  const Stage& stage = *find_stage(s.stages, kind);
+  if (s.denoiser && s.denoiser->kind() != kind) s.denoiser.reset();
+  if (!kind.with_identity) s.values.drop(s.types.keypoints.name);
   if (const std::optional<MemoryRoom> room = workspace.room()) {
     if (!s.denoiser || s.is_tight(*room)) s.replan(*room, stage, stop);
   } else if (!s.denoiser) {
     s.make_denoiser(workspace, stage, stop);
   }
-  const ValueTypes types = value_types(s.models->opened, s.request);
+  const ValueTypes& types = s.types;
   const std::span<float> latent = s.latent();
   if (!s.values.has(types.scaled.name)) {
     s.values.make(types.scaled);
     s.values.make(types.noise);
   }
   const std::span<float> scaled = s.values.at(types.scaled.name).f32();
-  const std::span<float> noise = s.values.at(types.noise.name).f32();
+  const auto pictures = static_cast<std::size_t>(pictures_of(s.request, kind));
+  const std::span<float> noise =
+      s.values.at(types.noise.name).f32().first(pictures * latent.size());
+  if (s.shared && !kind.from_deep) s.keep_restart();
   std::copy(latent.begin(), latent.end(), scaled.begin());
-  s.sampler->scale_model_input(s.step, scaled);
-  s.denoiser->run(scaled, s.sampler->timesteps()[static_cast<std::size_t>(s.step)], noise, stop);
-  const std::size_t size = latent.size();
-  if (noise.size() > size)
-    guide(noise.first(size), noise.subspan(size, size),
-          s.request.guidance.value_or(Request::kGuidance), noise.first(size));
-  SEMBLANCE_ASSERT(s.sampler->kept_latents() == 0 && !s.sampler->noise(s.step));  // it is Euler
-  s.sampler->step({.evaluation = s.step, .output = noise.first(size), .latent = latent});
-  ++s.step;
+  s.sampler().scale_model_input(s.step, scaled);
+  s.denoiser->run(scaled, s.sampler().timesteps()[static_cast<std::size_t>(s.step)], noise, stop);
+  if (s.shared && !kind.from_deep) s.keep_deep();
+  s.advance(noise);
   if (s.step == s.steps()) {
     s.denoiser.reset();
     Values last;
@@ -257,8 +332,8 @@ std::vector<float> Generation::predicted() const {
   const State& s = *state_;
   std::vector<float> clean = latent();
   if (s.values.has("scaled") && s.step > 0)
-    s.sampler->predict(s.step - 1, s.values.at("scaled").f32(),
-                       s.values.at("noise").f32().first(clean.size()), clean);
+    s.sampler().predict(s.step - 1, s.values.at("scaled").f32(),
+                        s.values.at("noise").f32().first(clean.size()), clean);
   return clean;
 }
 
@@ -275,11 +350,6 @@ Image Generation::decode(std::stop_token stop) {
 
 namespace {
 
-std::unique_ptr<NoiseSource> noise_of(const Sampler& sampler, const Request& request) {
-  return make_noise_source(default_sampler(), sampler,
-                           {.seed = request.seed.value_or(Request::kSeed)});
-}
-
 /// How much of the denoiser's files is in the page cache.
 double cached_share_of(const OpenedModels& models) {
   std::set<const File*> files;
@@ -291,13 +361,16 @@ double cached_share_of(const OpenedModels& models) {
 
 Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options, std::stop_token stop) {
   const Precision precision = usable_precision(options.precision);
+  const std::unique_ptr<const ModelSource> source = open_source(paths);
   auto models = std::make_shared<Models>(
-      Models{open_models(paths, stop), paths, options.backend, precision,
+      Models{open_models(*source, stop), paths, options.backend, precision,
              Workspace(backend_by_name(options.backend), options.workspace),
              std::make_unique<LoraShelf>(options.lora_folders)});
   // Computed now because they are needed after a file has failed.
   check_stop(stop);
-  models->fingerprints = fingerprints_of(DiffusersFolder(paths), models->opened);
+  models->opened.embeddings = open_textual_inversions(paths.embeddings, models->opened.clip);
+  models->defaults = RequestDefaults(models->opened, paths, options.lora_folders);
+  models->fingerprints = fingerprints_of(*source, models->opened);
   check_stop(stop);
   models->workspace = models->workspace.with_base(planned_base())
                           .with_prices(models->dtype(), cached_share_of(models->opened));
@@ -310,12 +383,18 @@ int Pipeline::native_side() const {
   return static_cast<int>(models_->opened.unet.sample_size * models_->opened.vae.fold());
 }
 
-double Pipeline::native_guidance() const { return models_->opened.guidance; }
+const RequestDefaults& Pipeline::defaults() const { return models_->defaults; }
+
+const SchedulerConfig& Pipeline::scheduler() const { return models_->opened.scheduler; }
 
 Precision Pipeline::precision() const { return models_->precision; }
 
+const Request& Pipeline::most_demanding(std::span<const Request> requests) const {
+  return semblance::most_demanding(models_->opened, requests);
+}
+
 std::vector<Warning> Pipeline::warnings(const Request& request, const std::stop_token& stop) const {
-  const auto loras = models_->loras->get(models_->opened, request.loras, false);
+  const auto loras = models_->loras->get(models_->opened, loras_of(request), false);
   return find_warnings(models_->opened, request, loras.get(), stop);
 }
 
@@ -324,8 +403,9 @@ const Workspace& Pipeline::workspace() const { return models_->workspace; }
 PlannedPicture Pipeline::plan(const PlanQuestion& question,
                               const std::function<void()>& check) const {
   PlanQuestion whole = question;
+  whole.request = defaults().complete(question.request);
   if (!whole.loras)
-    whole.loras = models_->loras->get(models_->opened, question.request.loras, false);
+    whole.loras = models_->loras->get(models_->opened, loras_of(whole.request), false);
   return plan_picture(models_->opened, models_->dtype(), models_->workspace, whole, check);
 }
 
@@ -333,28 +413,30 @@ Image Pipeline::decode(std::span<const float> latent, Size size, std::stop_token
   return decode_picture(models_->opened, models_->workspace, latent, size, models_->dtype(), stop);
 }
 
-Generation Pipeline::start(const Request& request, std::span<const float> embedding,
+Generation Pipeline::start(const Request& asked, std::span<const float> embedding,
                            const Keypoints& keypoints, std::stop_token stop) {
+  const Request request = defaults().complete(asked);
   check(request);
   const Models& models = *models_;
-  auto sampler = make_sampler(default_sampler(), models.opened.scheduler, request.steps);
-  auto noise = noise_of(*sampler, request);
-  const auto loras = models.loras->get(models.opened, request.loras, true, stop);
+  PictureSampler sampling = make_picture_sampler(request, models.opened.scheduler);
+  const auto shared = shared_values(models.opened, request, models.dtype(), *sampling.sampler);
+  const auto loras = models.loras->get(models.opened, loras_of(request), true, stop);
   auto state = std::make_unique<Generation::State>(
       Generation::State{.models = models_,
                         .request = request,
                         .embedding = {embedding.begin(), embedding.end()},
                         .keypoints = keypoints,
-                        .sampler = std::move(sampler),
-                        .noise = std::move(noise),
+                        .sampling = std::move(sampling),
                         .loras = loras,
-                        .stages = stages_of(models.opened, request, models.dtype(), {}, 0, loras)});
+                        .types = value_types(models.opened, request),
+                        .stages = stages_of(models.opened, request, models.dtype(), {}, 0, loras),
+                        .shared = shared});
   state->make_conditions(stop);
-  const std::span<float> latent =
-      state->values.make(value_types(models.opened, request).latent).f32();
+  state->make_latent();
+  const std::span<float> latent = state->latent();
   check_stop(stop);
-  state->noise->latent(latent);
-  for (float& value : latent) value *= state->sampler->init_noise_sigma();
+  state->sampling.noise->latent(latent);
+  for (float& value : latent) value *= state->sampler().init_noise_sigma();
   return Generation(std::move(state));
 }
 
@@ -372,6 +454,26 @@ std::vector<std::string> moved_loras(std::vector<std::string> loras) {
   return loras;
 }
 
+std::string shown(const std::vector<std::filesystem::path>& embeddings) {
+  std::vector<std::string> paths;
+  for (const std::filesystem::path& path : embeddings) paths.push_back(path.string());
+  return paths.empty() ? "none" : fmt::format("{}", fmt::join(paths, ", "));
+}
+
+/// Throws Error(kArgument) for other textual inversions than the run was started with.
+void check_embeddings(const SavedRun& run, const ModelPaths& paths, const Fingerprints& now) {
+  const auto fingerprint = [](const Fingerprints& all) {
+    const auto found = all.find(std::string(kEmbeddingsPart));
+    return found == all.end() ? std::string() : found->second;
+  };
+  if (fingerprint(run.fingerprints) == fingerprint(now)) return;
+  fail(
+      ErrorKind::kArgument,
+      "cannot resume the run: expected the embeddings it was started with ({}), got {}\n  give the "
+      "same files with --embedding, or start a new run",
+      shown(run.models.embeddings), shown(paths.embeddings));
+}
+
 }  // namespace
 
 Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
@@ -381,21 +483,30 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
     const auto found = run.fingerprints.find(known.first);
     return found != run.fingerprints.end() && found->second == known.second;
   };
+  check_embeddings(run, models.paths, models.fingerprints);
+  std::vector<std::string> places, flags;
+  each_model_path(
+      [&](const ModelPathRow& row, const auto& path) {
+        if (path.empty()) return;
+        places.push_back(path.string());
+        flags.emplace_back(row.flag);
+      },
+      run.models);
   for (const auto& known : models.fingerprints) {
     if (is_same(known)) continue;
     fail(ErrorKind::kArgument,
-         "cannot resume the run: {} is not the one it was started with (in {}, {} and {})\n  give "
-         "the same models with --base, --identitynet and --adapter, or start a new run",
-         known.first, run.models.base.string(), run.models.identitynet.string(),
-         run.models.adapter.string());
+         "cannot resume the run: {} is not the one it was started with (in {})\n  give the same "
+         "models with {}, or start a new run",
+         known.first, fmt::join(places, ", "), fmt::join(flags, ", "));
   }
-  const auto loras = models.loras->get(models.opened, moved_loras(run.request.loras), true, stop);
+  Request request = run.request;
+  request.loras = moved_loras(std::move(request.loras));
+  const auto loras = models.loras->get(models.opened, loras_of(request), true, stop);
   for (const auto& known : loras ? loras->fingerprints : Fingerprints()) {
     if (is_same(known)) continue;
     fail(ErrorKind::kArgument,
          "cannot resume the run: {} is not the one it was started with\n  put that file back where "
-         "it "
-         "was, or start a new run",
+         "it was, or start a new run",
          known.first);
   }
   const auto same = [](std::string_view what, const auto& was, const auto& is) {
@@ -413,11 +524,16 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
   same("the backend", run.backend, models.backend_name);
   same("the number of threads", run.threads, threads());
   const std::int64_t fold = models.opened.vae.fold();
-  auto sampler = make_sampler(default_sampler(), models.opened.scheduler, run.request.steps);
-  auto noise = noise_of(*sampler, run.request);
-  const int steps = sampler->evaluations();
+  PictureSampler sampling = make_picture_sampler(run.request, models.opened.scheduler);
+  const int steps = sampling.sampler->evaluations();
   if (run.step < 0 || run.step > steps) {
     fail(ErrorKind::kCorrupt, "cannot resume the run: it has {} steps done of {}", run.step, steps);
+  }
+  if (run.step < steps && run.step % run.request.reuse != 0) {
+    fail(ErrorKind::kCorrupt,
+         "cannot resume the run: expected a multiple of {} steps done, since it reuses features "
+         "that long, got {}",
+         run.request.reuse, run.step);
   }
   const std::int64_t elements =
       models.opened.unet.in_channels * (run.request.height / fold) * (run.request.width / fold);
@@ -426,21 +542,32 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
          "cannot resume the run: its latent has {} numbers, but a picture of {}x{} needs {}",
          run.latent.size(), run.request.width, run.request.height, elements);
   }
+  const bool is_midway = run.step > 0 && run.step < steps;
+  const std::int64_t kept = is_midway ? sampling.sampler->kept_latents() * elements : 0;
+  if (static_cast<std::int64_t>(run.kept.size()) != kept) {
+    fail(ErrorKind::kCorrupt,
+         "cannot resume the run: its sampler's state has {} numbers, expected {}", run.kept.size(),
+         kept);
+  }
+  const auto shared = shared_values(models.opened, run.request, models.dtype(), *sampling.sampler);
   auto state = std::make_unique<Generation::State>(Generation::State{
       .models = models_,
       .request = run.request,
       .embedding = run.embedding,
       .keypoints = run.keypoints,
-      .sampler = std::move(sampler),
-      .noise = std::move(noise),
+      .sampling = std::move(sampling),
       .loras = loras,
+      .types = value_types(models.opened, run.request),
       .stages = stages_of(models.opened, run.request, models.dtype(), {}, run.step, loras),
+      .shared = shared,
       .step = run.step});
   if (run.step < steps) state->make_conditions(stop);
-  const std::span<float> latent =
-      state->values.make(value_types(models.opened, run.request).latent).f32();
-  skip_drawn(*state->noise, *state->sampler, run.step, latent);
+  state->make_latent();
+  const std::span<float> latent = state->latent();
+  if (state->values.has("drawn"))
+    skip_drawn(*state->sampling.noise, state->sampler(), run.step, latent);
   std::copy(run.latent.begin(), run.latent.end(), latent.begin());
+  std::copy(run.kept.begin(), run.kept.end(), state->value_or_none("kept").begin());
   return Generation(std::move(state));
 }
 

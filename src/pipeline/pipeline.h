@@ -19,6 +19,7 @@
 #include "image/image.h"
 #include "image/keypoints.h"
 #include "pipeline/request.h"
+#include "pipeline/request_defaults.h"
 #include "pipeline/request_plan.h"
 #include "pipeline/resume.h"
 #include "pipeline/warnings.h"
@@ -47,8 +48,8 @@ class Generation {
   Generation& operator=(Generation&&) noexcept;
   ~Generation();
 
-  /// Computes one step; returns false when all are done. Throws Error(kCancelled) when stopped, and
-  /// Error(kMemory) if no plan fits the remaining memory.
+  /// Computes one step, an evaluation of the model; returns false when all are done. Throws
+  /// Error(kCancelled) when stopped, and Error(kMemory) if no plan fits the remaining memory.
   bool next(std::stop_token stop = {});
   /// Messages for the user about the steps since the last call: that the run continues with a
   /// smaller plan. In language().
@@ -57,6 +58,7 @@ class Generation {
   /// limit.
   std::uint64_t planned_bytes() const;
   int step() const;  // steps done
+  /// More than the request's where the sampler evaluates the model more often.
   int steps() const;
   /// The current latent, f32 [1,4,h/8,w/8], as from diffusers' output_type="latent".
   std::vector<float> latent() const;
@@ -90,20 +92,25 @@ class Pipeline {
 
   /// Side in pixels of the square the base model was trained for: sample_size x 8, 1024 for SDXL.
   int native_side() const;
-  /// The base model's default guidance, else 5 as in InstantID's demo.
-  double native_guidance() const;
+  /// What a request leaves open. start() and plan() complete theirs.
+  const RequestDefaults& defaults() const;
+  /// The base model's scheduler settings.
+  const SchedulerConfig& scheduler() const;
   /// The precision in use, never kAuto.
   Precision precision() const;
   /// With a budget, includes the process's base memory.
   const Workspace& workspace() const;
   /// plan_picture() with these models, this workspace and the request's LoRAs.
   PlannedPicture plan(const PlanQuestion& question, const std::function<void()>& check = {}) const;
+  /// most_demanding() for this pipeline's models.
+  const Request& most_demanding(std::span<const Request> requests) const;
   /// find_warnings() for this pipeline's models.
   std::vector<Warning> warnings(const Request& request, const std::stop_token& stop = {}) const;
 
   /// Encodes the prompts and the face, and makes the initial noise. `embedding`: the recogniser's
   /// 512 numbers, not normalised; `keypoints`: in pixels of the new picture. Throws what
-  /// check(request), open_loras() and prepare() throw, and Error(kCancelled).
+  /// check(request), make_picture_sampler(), open_loras() and prepare() throw, and
+  /// Error(kCancelled).
   Generation start(const Request& request, std::span<const float> embedding,
                    const Keypoints& keypoints, std::stop_token stop = {});
   /// Resumes a run; the result has the same bits as without the stop. Throws Error(kArgument),

@@ -35,7 +35,7 @@ class Predicted : public ::testing::Test {
     return make_sampler(
         default_sampler(),
         SchedulerConfig::read(Json::parse("scheduler", read_small_file(path, 1U << 16U))),
-        request_.steps);
+        request_.step_count());
   }
 
   Pipeline pipeline_;

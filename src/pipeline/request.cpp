@@ -3,21 +3,34 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "pipeline/prompts.h"
 #include "text/unicode.h"
 
 namespace semblance {
 
-std::optional<std::string> window_problem(const Request& request, std::string_view end_name) {
-  if (request.identity_start <= request.identity_end) return std::nullopt;
-  return expected(fmt::format("at most {}", end_name),
-                  fmt::format("{} and {}", request.identity_start, request.identity_end));
+std::optional<PairProblem> pair_problem(const Request& request, const ParameterNames& name_of) {
+  const auto problem = [&](const Parameter& row, std::string_view rule, const Parameter& other,
+                           auto value, auto limit) {
+    return PairProblem{&row, expected(fmt::format("{} {}", rule, name_of(other)),
+                                      fmt::format("{} and {}", value, limit))};
+  };
+  if (request.identity_start > request.identity_end) {
+    return problem(parameters::kIdentityStart, "at most", parameters::kIdentityEnd,
+                   request.identity_start, request.identity_end);
+  }
+  if (request.noise_batch && request.noise_picture >= *request.noise_batch) {
+    return problem(parameters::kNoisePicture, "less than", parameters::kNoiseBatch,
+                   request.noise_picture, *request.noise_batch);
+  }
+  return std::nullopt;
 }
 
 void check(const Request& request) {
-  check(request, [](const Parameter& row) { return std::string(row.name); });
+  check_values(request, [](const Parameter& row) { return std::string(row.name); });
+  check_prompts(request);
 }
 
-void check(const Request& request, std::string (*name_of)(const Parameter& row)) {
+void check_values(const Request& request, std::string (*name_of)(const Parameter& row)) {
   const auto refuse = [&](const Parameter& row, const std::optional<std::string>& problem) {
     if (problem) fail(ErrorKind::kArgument, "cannot take {}: {}", name_of(row), *problem);
   };
@@ -30,7 +43,7 @@ void check(const Request& request, std::string (*name_of)(const Parameter& row))
         }
       },
       request);
-  refuse(parameters::kIdentityStart, window_problem(request, name_of(parameters::kIdentityEnd)));
+  if (const auto problem = pair_problem(request, name_of)) refuse(*problem->row, problem->text);
 }
 
 }  // namespace semblance

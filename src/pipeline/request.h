@@ -1,26 +1,25 @@
-// A request for a picture, the paths of the models, and the one table of a picture's parameters.
+// A request for a picture, and the one table of a picture's parameters.
 // Flags and their help, JSON, checks, saved runs, the text in pictures, the API document and the
 // page's fields are all made from this table (pipeline/parameter.h describes a row).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pipeline/lora_choice.h"
+#include "pipeline/model_paths.h"
 #include "pipeline/parameter.h"
+#include "pipeline/sampling_choices.h"
+#include "pipeline/style_choice.h"
 
 namespace semblance {
-
-/// Paths of the model files (docs/models.md). Nothing is read until a Pipeline is opened.
-struct ModelPaths {
-  std::filesystem::path base;         // diffusers folder of an SDXL model
-  std::filesystem::path identitynet;  // folder with config.json and the ControlNet's weights
-  std::filesystem::path adapter;      // ip-adapter.bin, or the same as safetensors
-};
 
 enum class Precision : std::uint8_t {
   kAuto,
@@ -28,32 +27,62 @@ enum class Precision : std::uint8_t {
   kBF16
 };  // auto: bf16 where the processor computes it natively
 
-/// Maximum length of a prompt and of a negative prompt, in bytes of UTF-8. The text encoders read
-/// only the first 77 tokens; more costs time and memory for nothing.
+/// Maximum length of a prompt and of a negative prompt, in bytes of UTF-8. The longer the text, the
+/// more each step computes.
 inline constexpr std::size_t kMostPromptBytes = std::size_t{64} << 10U;
+
+/// How prompts become what the UNet reads, as users name it; PromptEncoding has the same order.
+inline constexpr std::array<std::string_view, 4> kEncodingNames{"auto", "plain", "weighted",
+                                                                "a1111"};
+
+/// How good a picture is, for the time that it takes (pipeline/request_defaults.h).
+inline constexpr std::array<std::string_view, 3> kQualityNames{"draft", "good", "best"};
 
 /// One picture. Defaults are those of InstantID's demo where it has them.
 struct Request {
   std::string prompt = {};
   /// Absent means diffusers' None: a zero encoding if the checkpoint says so.
   std::optional<std::string> negative = {};
+  /// Put around the prompts by app/picture_prompts.h, which leaves none.
+  std::optional<Choice> style = {};
   int width = 0;  // pixels, multiples of 8; 0: the photo's shape at the model's native area
   int height = 0;
-  int steps = 30;
+  std::optional<int> steps = {};       // RequestDefaults has what absent means, here and below
   std::optional<float> guidance = {};  // 1 and below: off, half the work
   float identity_strength = 0.8F;
   float adapter_strength = 0.8F;
   double identity_start = 0;  // fractions of the steps; IdentityNet is off outside
   double identity_end = 1;
   std::optional<std::uint64_t> seed = {};
-  std::vector<std::string> loras = {};  // pipeline/lora_choice.h; several add up
+  std::vector<std::string> loras = {};  // pipeline/lora_choice.h; those of the prompt add up
   bool vae_tiling = false;              // decode in blended tiles, as diffusers' enable_vae_tiling
-  int clip_skip = 0;                    // text encoder layers to skip, as diffusers' clip_skip
+  Choice encoding = std::string(kEncodingNames[0]);  // of the prompts: pipeline/prompts.h
+  int clip_skip = 0;                   // text encoder layers to skip, as diffusers' clip_skip
+  double guidance_end = 1;             // fraction of the steps; guidance is off after it
+  int reuse = 1;                       // steps that share the UNet's deep features (DeepCache)
+  float perturbed_guidance = 0;        // scale of perturbed attention guidance; 0: off
+  bool freeu = false;                  // FreeU, with its authors' factors for SDXL
+  bool fast = false;                   // with the LCM-LoRA, in few steps
+  std::optional<Choice> quality = {};  // kQualityNames
 
-  // Used if the request leaves them open. Front ends use the model's guidance
-  // (Pipeline::native_guidance()) and a random seed instead.
+  // How it is sampled. What is absent follows the model's scheduler_config.json.
+  std::optional<Choice> scheduler = {};
+  std::optional<Choice> sigmas = {};
+  std::optional<Choice> spacing = {};
+  std::optional<Choice> prediction = {};
+  bool zero_snr = false;
+  double eta = 0;
+  float guidance_rescale = 0;
+  Choice noise = std::string("cpu");
+  int noise_picture = 0;                // its index in a batch whose noise is drawn together
+  std::optional<int> noise_batch = {};  // the pictures of that batch; absent: up to this one
+
+  // Used if the request and the model leave them open. Front ends use a random seed instead.
+  static constexpr int kSteps = 30;
   static constexpr float kGuidance = 5;
   static constexpr std::uint64_t kSeed = 0;
+
+  int step_count() const { return steps.value_or(kSteps); }
 };
 
 /// A row for each member of Request, and one for the number of pictures.
@@ -69,8 +98,10 @@ inline constexpr Dial kOwnField{.place = PagePlace::kOwnField};
 inline constexpr Parameter kPrompt{
     .name = "prompt",
     .title = {"Prompt", "Descripción"},
-    .help = {"What the picture shows. The model reads only the first 77 tokens.",
-             "Qué muestra la imagen. El modelo solo lee los primeros 77 tokens."},
+    .help = {"What the picture shows. May be of any length and have weights (snow:1.3), choices "
+             "{red|blue} and LoRAs <lora:film:0.8>: docs/prompts.md.",
+             "Qué muestra la imagen. Puede tener cualquier longitud, pesos (nieve:1.3), opciones "
+             "{rojo|azul} y LoRA <lora:film:0.8>: docs/prompts.md."},
     .unit = "bytes",
     .most = kMostPromptBytes,
     .is_required = true,
@@ -92,6 +123,16 @@ inline constexpr Parameter kNegative{
     .web_ui = "negative_prompt",
     .page = kOwnField,
 };
+inline constexpr Parameter kStyle{
+    .name = "style",
+    .title = {"Style", "Estilo"},
+    .help = {"A template that is put around the prompts.",
+             "Una plantilla que se pone alrededor de las descripciones."},
+    .choices = choices::kStyles,
+    .absent = {"none", "ninguno"},
+    .page = {.place = PagePlace::kFiner},
+    .png = "Style",
+};
 inline constexpr Parameter kSteps{
     .name = "steps",
     .title = {"Steps", "Pasos"},
@@ -101,10 +142,34 @@ inline constexpr Parameter kSteps{
     .least = 1,
     .most = 1000,
     .service = most_in_service(100),
+    .absent = {"30, or what a model or LoRA for few steps asks for",
+               "30, o lo que pida un modelo o una LoRA para pocos pasos"},
     .web_ui = "steps",
     .page = {PagePlace::kDials, 1, 100, 1},
     .png = "Steps",
     .png_always = true,
+};
+inline constexpr Parameter kScheduler{
+    .name = "scheduler",
+    .title = {"Sampler", "Muestreador"},
+    .help = {"The method that turns noise into a picture. Some compute the model twice per step.",
+             "El método que convierte el ruido en imagen. Algunos calculan el modelo dos veces por "
+             "paso."},
+    .choices = choices::kSamplers,
+    .absent = {"the one that the model specifies", "el que indica el modelo"},
+    .web_ui = "sampler_name",
+    .page = {PagePlace::kFiner},
+};
+inline constexpr Parameter kSigmas{
+    .name = "sigmas",
+    .title = {"Noise levels", "Niveles de ruido"},
+    .help = {"How the steps are spread over the noise levels. Some samplers support only default.",
+             "Cómo se reparten los pasos entre los niveles de ruido. Algunos muestreadores solo "
+             "admiten default."},
+    .choices = choices::kCurves,
+    .absent = {"as the model specifies", "como indica el modelo"},
+    .web_ui = "scheduler",
+    .page = {PagePlace::kFiner},
 };
 inline constexpr Parameter kGuidance{
     .name = "guidance",
@@ -114,8 +179,11 @@ inline constexpr Parameter kGuidance{
              "Con qué fidelidad sigue la imagen a la descripción. Con 1 o menos, la guía se "
              "desactiva y el tiempo se reduce a la mitad."},
     .most = 100,
-    .absent = {"the base model's guidance_scale (generation_config.json), else 5",
-               "guidance_scale del modelo base (generation_config.json) o, si no, 5"},
+    .absent =
+        {"what a model or LoRA for few steps asks for, else the base model's guidance_scale "
+         "(generation_config.json), else 5",
+         "lo que pida un modelo o una LoRA para pocos pasos; si no, guidance_scale del modelo "
+         "base (generation_config.json); si no, 5"},
     .web_ui = "cfg_scale",
     .page = {PagePlace::kFiner, 0, 20, 0.5},
     .png = "CFG scale",
@@ -252,6 +320,24 @@ inline constexpr Parameter kVaeTiling{
     .flag = FlagGroup::kAdvanced,
     .png = "VAE tiling",
 };
+inline constexpr Parameter kEncoding{
+    .name = "encoding",
+    .title = {"Prompt encoding", "Codificación de la descripción"},
+    .help =
+        {"How prompts are read. plain: 77 tokens, brackets are text. weighted: any length and "
+         "weights such as (snow:1.3), as InstantID's full pipeline. a1111: the same as "
+         "AUTOMATIC1111 "
+         "does it. auto: plain for a short prompt without weights, else weighted.",
+         "Cómo se leen las descripciones. plain: 77 tokens, los paréntesis son texto. weighted: "
+         "cualquier longitud y pesos como (nieve:1.3), como la versión completa de InstantID. "
+         "a1111: "
+         "lo mismo, como AUTOMATIC1111. auto: plain para una descripción corta sin pesos; si no, "
+         "weighted."},
+    .choices = kChoiceOf<kEncodingNames>,
+    .flag = FlagGroup::kAdvanced,
+    .page = {.place = PagePlace::kFiner},
+    .png = "Prompt encoding",
+};
 inline constexpr Parameter kClipSkip{
     .name = "clip_skip",
     .title = {"CLIP skip", "Capas de CLIP omitidas"},
@@ -265,12 +351,175 @@ inline constexpr Parameter kClipSkip{
     .page = {PagePlace::kFiner, 0, 11, 1},
     .png = "CLIP layers skipped",
 };
+inline constexpr Parameter kSpacing{
+    .name = "spacing",
+    .title = {"Timestep spacing", "Espaciado de los pasos"},
+    .help = {"How timesteps are spaced, as diffusers' timestep_spacing. AUTOMATIC1111 uses "
+             "linspace; models made for few steps often need trailing.",
+             "Cómo se espacian los pasos, como timestep_spacing de diffusers. AUTOMATIC1111 usa "
+             "linspace; los modelos de pocos pasos suelen necesitar trailing."},
+    .choices = choices::kSpacings,
+    .absent = {"as the model specifies", "como indica el modelo"},
+    .flag = FlagGroup::kAdvanced,
+    .png = "Timestep spacing",
+};
+inline constexpr Parameter kPrediction{
+    .name = "prediction",
+    .title = {"Prediction", "Predicción"},
+    .help = {"What the model was trained to predict: epsilon (the noise) or v (velocity).",
+             "Qué aprendió a predecir el modelo: epsilon (el ruido) o v (la velocidad)."},
+    .choices = choices::kPredictions,
+    .absent = {"as the model specifies", "como indica el modelo"},
+    .flag = FlagGroup::kAdvanced,
+    .png = "Prediction",
+};
+inline constexpr Parameter kZeroSnr{
+    .name = "zero_snr",
+    .title = {"Zero terminal SNR", "SNR final cero"},
+    .help = {"Starts from pure noise, as diffusers' rescale_betas_zero_snr. For models trained so, "
+             "even if their own settings do not say it.",
+             "Empieza con ruido puro, como rescale_betas_zero_snr de diffusers. Para modelos "
+             "entrenados así, aunque sus ajustes no lo digan."},
+    .flag = FlagGroup::kAdvanced,
+    .png = "Zero terminal SNR",
+};
+inline constexpr Parameter kEta{
+    .name = "eta",
+    .title = {"Eta", "Eta"},
+    .help = {"The share of new noise in each step of DDIM and TCD.",
+             "La parte de ruido nuevo en cada paso de DDIM y TCD."},
+    .most = 1,
+    .flag = FlagGroup::kAdvanced,
+    .web_ui = "eta",
+    .png = "Eta",
+};
+inline constexpr Parameter kGuidanceRescale{
+    .name = "guidance_rescale",
+    .title = {"Guidance rescale", "Reescalado de la guía"},
+    .help = {"Counters the strong contrast of high guidance, as diffusers' guidance_rescale. 0.7 "
+             "suits models with zero terminal SNR.",
+             "Compensa el contraste excesivo de una guía alta, como guidance_rescale de diffusers. "
+             "0,7 va bien con modelos de SNR final cero."},
+    .most = 1,
+    .flag = FlagGroup::kAdvanced,
+    .png = "Guidance rescale",
+};
+inline constexpr Parameter kNoise{
+    .name = "noise",
+    .title = {"Noise source", "Origen del ruido"},
+    .help = {"Which program's and device's noise to use, to remake its pictures from their seeds: "
+             "torch on a processor or a GPU (cpu, cuda), AUTOMATIC1111, ComfyUI.",
+             "De qué programa y dispositivo es el ruido, para rehacer sus imágenes a partir de sus "
+             "semillas: torch en un procesador o una GPU (cpu, cuda), AUTOMATIC1111, ComfyUI."},
+    .choices = choices::kNoises,
+    .flag = FlagGroup::kAdvanced,
+    .png = "Noise",
+};
+inline constexpr Parameter kNoisePicture{
+    .name = "noise_picture",
+    .title = {"Picture of the batch", "Imagen del lote"},
+    .help = {"Which picture of a batch to make, counted from 0. Its noise depends on it: with "
+             "ComfyUI's, a batch has one seed.",
+             "Qué imagen de un lote se crea, desde 0. Su ruido depende de ello: con el de ComfyUI, "
+             "un lote tiene una sola semilla."},
+    .most = 999,
+    .service = most_in_service(15),
+    .flag = FlagGroup::kAdvanced,
+    .png = "Batch pos",
+};
+inline constexpr Parameter kNoiseBatch{
+    .name = "noise_batch",
+    .title = {"Batch size", "Tamaño del lote"},
+    .help = {"How many pictures the batch has whose noise is drawn together.",
+             "Cuántas imágenes tiene el lote cuyo ruido se genera junto."},
+    .least = 1,
+    .most = 1000,
+    .service = most_in_service(16),
+    .absent = {"up to noise_picture", "hasta noise_picture"},
+    .flag = FlagGroup::kAdvanced,
+    .png = "Batch size",
+};
+inline constexpr Parameter kGuidanceEnd{
+    .name = "guidance_end",
+    .title = {"Guidance end", "Fin de la guía"},
+    .help = {"Guidance is on up to this fraction of the steps. A step without it takes about half "
+             "the time; the first steps decide what the picture shows.",
+             "La guía actúa hasta esta fracción de los pasos. Un paso sin ella tarda cerca de la "
+             "mitad; los primeros pasos deciden qué muestra la imagen."},
+    .most = 1,
+    .flag = FlagGroup::kAdvanced,
+    .png = "Guidance end",
+};
+inline constexpr Parameter kReuse{
+    .name = "reuse",
+    .title = {"Reuse features", "Reutilizar rasgos"},
+    .help = {"How many steps share the network's deep features (DeepCache). The first of them "
+             "computes everything, the others only the outermost level, which takes a fraction of "
+             "the time. 2 or 3 keep the picture's content; detail is lost.",
+             "Cuántos pasos comparten los rasgos profundos de la red (DeepCache). El primero "
+             "calcula todo, los demás solo el nivel exterior, que tarda una fracción. Con 2 o 3 se "
+             "conserva el contenido de la imagen; se pierde detalle."},
+    .unit = "steps",
+    .least = 1,
+    .most = 20,
+    .flag = FlagGroup::kAdvanced,
+    .png = "Reuse features",
+};
+inline constexpr Parameter kPerturbedGuidance{
+    .name = "perturbed_guidance",
+    .title = {"Perturbed guidance", "Guía por perturbación"},
+    .help = {"Scale of perturbed attention guidance, which makes shapes more coherent; 3 is usual, "
+             "0 turns it off. Each step computes one more picture from its middle on, about a "
+             "third more time.",
+             "Escala de la guía por atención perturbada, que hace las formas más coherentes; lo "
+             "usual es 3 y 0 la desactiva. Cada paso calcula una imagen más desde su mitad, cerca "
+             "de un tercio más de tiempo."},
+    .most = 20,
+    .flag = FlagGroup::kAdvanced,
+    .png = "Perturbed guidance",
+};
+inline constexpr Parameter kFreeU{
+    .name = "freeu",
+    .title = {"FreeU", "FreeU"},
+    .help =
+        {"Strengthens the network's features against its skip connections (FreeU, with its "
+         "authors' factors for SDXL): smoother surfaces, less noise, at no cost.",
+         "Refuerza los rasgos de la red frente a sus conexiones directas (FreeU, con los "
+         "factores de sus autores para SDXL): superficies más suaves y menos ruido, sin coste."},
+    .flag = FlagGroup::kAdvanced,
+    .png = "FreeU",
+};
+inline constexpr Parameter kFast{
+    .name = "fast",
+    .title = {"Fast", "Rápida"},
+    .help =
+        {"Makes the picture in 6 steps with the LCM-LoRA (`semblance models pull lcm`): a fifth "
+         "of the time of 30 steps. The number of steps and the guidance can be changed.",
+         "Crea la imagen en 6 pasos con la LoRA de LCM (`semblance models pull lcm`): una "
+         "quinta parte del tiempo de 30 pasos. Los pasos y la guía se pueden cambiar."},
+    .shapes_picture = false,  // it becomes other settings
+    .flag = FlagGroup::kAdvanced,
+};
+inline constexpr Parameter kQuality{
+    .name = "quality",
+    .title = {"Quality", "Calidad"},
+    .help = {"The number of steps by what the model can do: a quick draft (with the LCM-LoRA if it "
+             "is there), a good picture, or the best one.",
+             "El número de pasos según lo que puede el modelo: un borrador rápido (con la LoRA de "
+             "LCM si está), una imagen buena o la mejor."},
+    .choices = kChoiceOf<kQualityNames>,
+    .absent = {"as steps says", "según los pasos"},
+    .shapes_picture = false,  // it becomes other settings
+    .flag = FlagGroup::kAdvanced,
+};
 inline constexpr Parameter kCount{
     .name = "count",
     .short_name = "images",
     .title = {"Pictures", "Imágenes"},
-    .help = {"How many pictures to make, one after the other, with consecutive seeds.",
-             "Cuántas imágenes crear, una tras otra, con semillas consecutivas."},
+    .help = {"How many pictures to make, one after the other, with consecutive seeds. With "
+             "ComfyUI's noise they are a batch with one seed.",
+             "Cuántas imágenes crear, una tras otra, con semillas consecutivas. Con el ruido de "
+             "ComfyUI son un lote con una sola semilla."},
     .least = 1,
     .most = 1000,
     .service = most_in_service(16),
@@ -289,7 +538,10 @@ constexpr void each_parameter(F&& f, S&... s) {
   namespace rows = parameters;
   f(rows::kPrompt, s.prompt...);
   f(rows::kNegative, s.negative...);
+  f(rows::kStyle, s.style...);
   f(rows::kSteps, s.steps...);
+  f(rows::kScheduler, s.scheduler...);
+  f(rows::kSigmas, s.sigmas...);
   f(rows::kGuidance, s.guidance...);
   f(rows::kSeed, s.seed...);
   f(rows::kLoras, s.loras...);
@@ -300,17 +552,40 @@ constexpr void each_parameter(F&& f, S&... s) {
   f(rows::kIdentityStart, s.identity_start...);
   f(rows::kIdentityEnd, s.identity_end...);
   f(rows::kVaeTiling, s.vae_tiling...);
+  f(rows::kEncoding, s.encoding...);
   f(rows::kClipSkip, s.clip_skip...);
+  f(rows::kGuidanceEnd, s.guidance_end...);
+  f(rows::kReuse, s.reuse...);
+  f(rows::kPerturbedGuidance, s.perturbed_guidance...);
+  f(rows::kFreeU, s.freeu...);
+  f(rows::kFast, s.fast...);
+  f(rows::kQuality, s.quality...);
+  f(rows::kSpacing, s.spacing...);
+  f(rows::kPrediction, s.prediction...);
+  f(rows::kZeroSnr, s.zero_snr...);
+  f(rows::kEta, s.eta...);
+  f(rows::kGuidanceRescale, s.guidance_rescale...);
+  f(rows::kNoise, s.noise...);
+  f(rows::kNoisePicture, s.noise_picture...);
+  f(rows::kNoiseBatch, s.noise_batch...);
 }
 
 /// Throws Error(kArgument), "cannot take NAME: expected RULE, got VALUE", for an invalid request: a
-/// value outside its row's range, a prompt that is not UTF-8, or identity_start after identity_end.
-/// Width and height must be set. `name_of` returns the front end's name of a parameter.
+/// value outside its row's range, a prompt that is not UTF-8, identity_start after identity_end, or
+/// noise_picture outside its batch; and what check_prompts() (pipeline/prompts.h) throws. Width and
+/// height must be set. `name_of` returns the front end's name of a parameter.
 void check(const Request& request);
-void check(const Request& request, std::string (*name_of)(const Parameter& row));
+/// The same without check_prompts(), for prompts whose choices are not drawn yet. `name_of` returns
+/// the front end's name of a parameter.
+void check_values(const Request& request, std::string (*name_of)(const Parameter& row));
 
-/// "expected at most identity_end, got 0.5 and 0.2" if IdentityNet's window ends before it begins.
-/// `end_name`: the name of identity_end.
-std::optional<std::string> window_problem(const Request& request, std::string_view end_name);
+/// A problem of two parameters together, in the words of problem_of(): "expected at most
+/// identity_end, got 0.5 and 0.2".
+struct PairProblem {
+  const Parameter* row;
+  std::string text;
+};
+using ParameterNames = std::function<std::string(const Parameter& row)>;
+std::optional<PairProblem> pair_problem(const Request& request, const ParameterNames& name_of);
 
 }  // namespace semblance

@@ -15,6 +15,15 @@ constexpr std::uint64_t kMiB = 1 << 20;
 
 std::string_view name_of(Limit limit) { return format_of(title_of(limit), Language::kEnglish); }
 
+std::string title_of(const StagePlan& stage, Language language) {
+  std::string title(format_of(title_of(stage.id), language));
+  for (const auto& [applies, message] : {std::pair(stage.is_half, Message::kStepUnguided),
+                                         {stage.from_deep, Message::kStepFromDeep}}) {
+    if (applies) title = fmt::format(fmt::runtime(format_of(message, language)), title);
+  }
+  return title;
+}
+
 Message title_of(Limit limit) {
   switch (limit) {
     case Limit::kComputing:
@@ -122,7 +131,8 @@ class RequestPlanner::PlannedStage {
   const Stage& stage() const { return stage_; }
 
   StagePlan plan() {
-    StagePlan plan{.id = stage_.id, .runs = stage_.runs};
+    StagePlan plan{
+        .id = stage_.id, .from_deep = stage_.step && stage_.step->from_deep, .runs = stage_.runs};
     plan.base_bytes = base_bytes_;
     plan.values_bytes = beside_bytes_ - base_bytes_;
     const std::optional<std::uint64_t> places = places_in(workspace_.options().budget_bytes);
@@ -215,25 +225,30 @@ bool RequestPlanner::fits() {
 }
 
 std::string RequestPlanner::explain(StageId id) {
+  std::string text;
   for (const auto& stage : stages_) {
-    if (stage->stage().id == id) return fmt::format("{}\n{}", name_of(id), stage->explain());
+    if (stage->stage().id != id) continue;
+    text += fmt::format("{}\n{}", name_of(id), stage->explain());
   }
-  return fmt::format("{}: this request has no such stage\n", name_of(id));
+  if (text.empty()) return fmt::format("{}: this request has no such stage\n", name_of(id));
+  return text;
 }
 
 RequestPlan RequestPlanner::plan() {
   RequestPlan plan;
   plan.budget_bytes = workspace_.options().budget_bytes;
+  const bool has_guided = std::ranges::any_of(stages_, [](const auto& stage) {
+    return stage->stage().step && stage->stage().step->is_guided;
+  });
   for (const auto& stage : stages_) {
     plan.stages.push_back(stage->plan());
-    const StagePlan& made = plan.stages.back();
+    StagePlan& made = plan.stages.back();
+    made.is_half = has_guided && stage->stage().step && !stage->stage().step->is_guided;
     plan.fits = plan.fits && made.fits;
     plan.peak_bytes = std::max(plan.peak_bytes, made.peak_bytes);
     plan.scratch_bytes = std::max(plan.scratch_bytes, made.scratch_bytes);
     plan.seconds += made.seconds;
-    if (made.id == StageId::kDenoiser ||
-        (made.id == StageId::kDenoiserAlone && plan.step_seconds == 0))
-      plan.step_seconds = made.run_seconds;
+    if (stage->stage().step && plan.step_seconds == 0) plan.step_seconds = made.run_seconds;
   }
   if (!plan.fits) plan.peak_bytes = 0;
   return plan;

@@ -23,6 +23,8 @@ Message title_of(Limit limit);
 
 struct StagePlan {
   StageId id = StageId::kPhoto;
+  bool is_half = false;    // steps after the guidance has ended
+  bool from_deep = false;  // steps that reuse deep features
   int runs = 1;
   bool fits = true;  // if false, the figures of a plan are 0
   std::uint64_t base_bytes = 0;
@@ -39,6 +41,9 @@ struct StagePlan {
   double wait_seconds = 0;                 // of a run, waiting for the disk
   Limit limit = Limit::kComputing;
 };
+
+/// What tables call it: "denoiser", "denoiser, reusing features".
+std::string title_of(const StagePlan& stage, Language language);
 
 struct RequestPlan {
   std::vector<StagePlan> stages;

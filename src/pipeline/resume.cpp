@@ -6,7 +6,6 @@
 
 #include "core/error.h"
 #include "core/json.h"
-#include "sampling/sampler.h"
 #include "weights/safetensors.h"
 #include "weights/writer.h"
 
@@ -24,6 +23,7 @@ constexpr std::uint64_t kLimitBytes = std::uint64_t{128}
                                       << 20;  // the latent of 8192 x 8192 has 16 MiB
 constexpr std::int64_t kFold = 8;
 constexpr std::int64_t kMaxChannels = 64;
+constexpr std::int64_t kMaxKept = 8;  // latents
 constexpr std::size_t kMaxOutputs = 1000;
 
 /// Encodes a path as ASCII: '%' and non-ASCII bytes become %XX, because a path need not be UTF-8.
@@ -77,7 +77,7 @@ nlohmann::json json_of(const Request& request) {
           place = nlohmann::json::array();
           for (const std::string& text : *value) place.push_back(encoded(text));
         } else {
-          place = *value;
+          place = plain(*value);
         }
       },
       request);
@@ -87,21 +87,32 @@ nlohmann::json json_of(const Request& request) {
 nlohmann::json json_of(const SavedRun& run) {
   nlohmann::json json = json_of(run.request);
   json.update({
-      {"scheduler", default_sampler().name},
       {"step", run.step},
       {"precision", run.precision == Precision::kBF16 ? "bf16" : "f32"},
       {"backend", run.backend},
       {"threads", run.threads},
-      {"base", encoded(run.models.base)},
-      {"identitynet", encoded(run.models.identitynet)},
-      {"adapter", encoded(run.models.adapter)},
       {"fingerprints", run.fingerprints},
       {"latents", encoded(run.latents)},
       {"metadata", run.metadata},
   });
+  each_model_path(
+      [&json](const ModelPathRow& row, const fs::path& path) {
+        if (row.is_required || !path.empty()) json[std::string(row.name)] = encoded(path);
+      },
+      run.models);
   std::vector<std::string> outputs;
   for (const fs::path& output : run.outputs) outputs.push_back(encoded(output));
   json["outputs"] = outputs;
+  if (!run.lora_dir.empty()) json["lora_dir"] = encoded(run.lora_dir);
+  if (!run.models.embeddings.empty()) {
+    nlohmann::json& embeddings = json["embeddings"];
+    for (const fs::path& path : run.models.embeddings) embeddings.push_back(encoded(path));
+  }
+  for (const SavedPrompts& prompts : run.following) {
+    nlohmann::json& place = json["following"].emplace_back();
+    place["prompt"] = prompts.prompt;
+    if (prompts.negative) place["negative"] = *prompts.negative;
+  }
   return json;
 }
 
@@ -118,18 +129,39 @@ void read_request(Request& request, const Json& json) {
         } else if constexpr (kind == ParameterKind::kList) {
           for (const std::string& text : json.get_string_list(key))
             member.push_back(decoded(json, key, text).string());
+        } else if constexpr (kind == ParameterKind::kChoice) {
+          read_text(row, json.get_string(key), member);
         } else if constexpr (kind == ParameterKind::kSwitch) {
           member = json.get_bool(key);
         } else if constexpr (kind == ParameterKind::kWhole) {
           member = static_cast<int>(json.get_int(key, {}, {0, 1 << 20}));
         } else if constexpr (kind == ParameterKind::kNumber) {
           member = static_cast<PlainOf<T>>(json.get_float(key));
-        } else if (!read_text(json.get_string(key), member)) {
+        } else if (!read_text(row, json.get_string(key), member)) {
           json.refuse(key, "a whole number of 64 bits, as text");
         }
       },
       request);
+  // Earlier versions knew no other encoding.
+  if (!json.has(parameters::kEncoding.saved_name())) request.encoding = std::string("plain");
   check(request);
+}
+
+/// After `outputs`.
+void read_following(SavedRun& run, const Json& json) {
+  if (!json.has("following")) return;
+  for (const Json& item : json.child("following").items()) {
+    SavedPrompts prompts{item.expect_object().get_string("prompt"), {}};
+    if (item.has("negative")) prompts.negative = item.get_string("negative");
+    Request request = run.request;
+    request.prompt = prompts.prompt;
+    request.negative = prompts.negative;
+    check(request);
+    run.following.push_back(std::move(prompts));
+    if (run.following.size() >= std::max<std::size_t>(1, run.outputs.size())) break;
+  }
+  if (run.following.size() + 1 != run.outputs.size())
+    json.refuse("following", "a list of the prompts of all outputs but the first");
 }
 
 template <typename T>
@@ -147,18 +179,21 @@ T one_of(const Json& json, const char* key,
 void read_json(SavedRun& run, const Json& json) {
   const IntRange small{0, 1 << 20};
   read_request(run.request, json);
-  one_of<bool>(json, "scheduler", {{default_sampler().name.data(), true}});
   run.step = static_cast<int>(json.get_int("step", {}, small));
   run.precision =
       one_of<Precision>(json, "precision", {{"f32", Precision::kF32}, {"bf16", Precision::kBF16}});
   run.backend = json.get_string("backend");
   run.threads = static_cast<int>(json.get_int("threads", {}, IntRange{1, 1024}));
-  for (const auto& [key, path] : {std::pair<const char*, fs::path*>{"base", &run.models.base},
-                                  {"identitynet", &run.models.identitynet},
-                                  {"adapter", &run.models.adapter},
-                                  {"latents", &run.latents}}) {
-    *path = decoded(json, key, json.get_string(key));
-  }
+  each_model_path(
+      [&json](const ModelPathRow& row, fs::path& path) {
+        const std::string key(row.name);
+        if (row.is_required || json.has(key)) path = decoded(json, key, json.get_string(key));
+      },
+      run.models);
+  run.latents = decoded(json, "latents", json.get_string("latents"));
+  run.lora_dir = decoded(json, "lora_dir", json.get_string("lora_dir", ""));
+  for (const std::string& text : json.get_string_list("embeddings", std::vector<std::string>()))
+    run.models.embeddings.push_back(decoded(json, "embeddings", text));
   const Json fingerprints = json.child("fingerprints");
   for (const std::string& key : fingerprints.expect_object().keys())
     run.fingerprints[key] = fingerprints.get_string(key);
@@ -166,6 +201,7 @@ void read_json(SavedRun& run, const Json& json) {
     run.outputs.push_back(decoded(json, "outputs", text));
   if (run.outputs.size() > kMaxOutputs)
     json.refuse("outputs", fmt::format("a list of at most {} paths", kMaxOutputs));
+  read_following(run, json);
   run.metadata = json.get_bool("metadata");
 }
 
@@ -217,12 +253,19 @@ void save(const SavedRun& run, const fs::path& path) {
   std::vector<float> keypoints;
   for (const auto& point : run.keypoints)
     keypoints.insert(keypoints.end(), point.begin(), point.end());
+  std::vector<TensorBytes> tensors{
+      {{"latent", DType::kF32, latent}, bytes(run.latent)},
+      {{"embedding", DType::kF32, {static_cast<std::int64_t>(run.embedding.size())}},
+       bytes(run.embedding)},
+      {{"keypoints", DType::kF32, {5, 2}}, bytes(keypoints)}};
+  if (!run.kept.empty()) {
+    const auto latents = static_cast<std::int64_t>(run.kept.size()) / elements;
+    const Shape kept{latents, latent[1], latent[2], latent[3]};
+    SEMBLANCE_ASSERT(run.kept.size() == static_cast<std::size_t>(kept.elements()));
+    tensors.push_back({{"kept", DType::kF32, kept}, bytes(run.kept)});
+  }
   write_safetensors(
-      path,
-      {{{"latent", DType::kF32, latent}, bytes(run.latent)},
-       {{"embedding", DType::kF32, {static_cast<std::int64_t>(run.embedding.size())}},
-        bytes(run.embedding)},
-       {{"keypoints", DType::kF32, {5, 2}}, bytes(keypoints)}},
+      path, tensors,
       {{kFormatKey, kFormat}, {kVersionKey, kVersion}, {kRunKey, json_of(run).dump()}},
       Readers::kOwner);
 }
@@ -241,9 +284,10 @@ SavedRun load_saved_run(const fs::path& path) {
   } catch (const Error& error) {
     fail(ErrorKind::kCorrupt, "cannot resume from {}: {}", path.string(), error.what());
   }
-  if (run.step > run.request.steps + 1) {
+  // No sampler evaluates the model more often; resuming checks the exact number.
+  if (run.step > 2 * run.request.step_count() + 1) {
     fail(ErrorKind::kCorrupt, "cannot resume from {}: it has {} steps done of {}", path.string(),
-         run.step, run.request.steps);
+         run.step, run.request.step_count());
   }
   const auto sizes = [&](std::string_view name) {
     const StoredTensor* tensor = tensors.find(name);
@@ -255,6 +299,14 @@ SavedRun load_saved_run(const fs::path& path) {
   run.latent =
       read_tensor(tensors, path, "latent",
                   {1, run.latent_channels, run.request.height / kFold, run.request.width / kFold});
+  const Shape kept = sizes("kept");
+  if (tensors.find("kept") != nullptr) {
+    const std::int64_t latents =
+        kept.rank() == 4 ? std::clamp<std::int64_t>(kept[0], 1, kMaxKept) : 1;
+    run.kept = read_tensor(
+        tensors, path, "kept",
+        {latents, run.latent_channels, run.request.height / kFold, run.request.width / kFold});
+  }
   const Shape embedding = sizes("embedding");
   run.embedding = read_tensor(
       tensors, path, "embedding",

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,12 +16,20 @@
 
 namespace semblance {
 
+/// The prompts of a picture that is still to be made.
+struct SavedPrompts {
+  std::string prompt;
+  std::optional<std::string> negative;
+  bool operator==(const SavedPrompts&) const = default;
+};
+
 struct SavedRun {
   Request request;
   std::vector<float> embedding;
   Keypoints keypoints{};      // in pixels of the new picture
   int step = 0;               // steps done
   std::vector<float> latent;  // [c,h/8,w/8] after these steps
+  std::vector<float> kept;    // [k,c,h/8,w/8], the sampler's state then; empty if it has none
   std::int64_t latent_channels = 4;
 
   // What else affects the last bits of a picture.
@@ -34,8 +43,10 @@ struct SavedRun {
   // For resuming: absolute paths of the picture in progress, then of those that follow with
   // consecutive seeds.
   std::vector<std::filesystem::path> outputs;
-  std::filesystem::path latents;  // path of the final latent, or empty
-  bool metadata = true;           // whether pictures store their settings as text
+  std::vector<SavedPrompts> following;  // of the pictures that follow; none: as in `request`
+  std::filesystem::path lora_dir;       // where the prompts' LoRAs were looked up; empty: default
+  std::filesystem::path latents;        // path of the final latent, or empty
+  bool metadata = true;                 // whether pictures store their settings as text
 };
 
 /// Writes the file; only its owner can read a new one. Throws what OutputFile throws.

@@ -82,7 +82,8 @@ class Resume : public ::testing::Test {
     rewrite(run, {{"format", "semblance run"}, {"version", "1"}, {"run", json.dump()}});
   }
   void rewrite(const SavedRun& run, const SafetensorsMetadata& metadata,
-               const std::string& left_out = {}, Shape latent = {1, 4, 6, 8}) const {
+               const std::string& left_out = {}, Shape latent = {1, 4, 6, 8},
+               std::optional<Shape> kept = {}) const {
     std::vector<TensorBytes> tensors;
     const auto add = [&](const char* name, Shape shape, std::span<const std::byte> bytes) {
       if (name != left_out) tensors.push_back({{name, DType::kF32, shape}, bytes});
@@ -92,6 +93,8 @@ class Resume : public ::testing::Test {
             .first(static_cast<std::size_t>(latent.elements()) * sizeof(float)));
     add("embedding", {512}, std::as_bytes(std::span(run.embedding)));
     add("keypoints", {5, 2}, std::as_bytes(std::span(run.keypoints)));
+    const std::vector<float> zeros(kept ? static_cast<std::size_t>(kept->elements()) : 0);
+    if (kept) add("kept", *kept, std::as_bytes(std::span(zeros)));
     write_safetensors(file(), tensors, metadata);
   }
   void refuses(ErrorKind kind, const std::string& part) const {
@@ -102,6 +105,32 @@ class Resume : public ::testing::Test {
   Request request_;
   int threads_ = threads();
 };
+
+/// The features are not saved: a run goes on from the last step that made them.
+TEST_F(Resume, GivesTheSameBitsWhereStepsShareFeatures) {
+  request_.reuse = 3;
+  request_.perturbed_guidance = 2;
+  request_.guidance_end = 0.7;
+  request_.steps = 8;
+  request_.scheduler = std::string("dpmpp_2m");
+  Pipeline pipeline(models(), {.precision = Precision::kF32});
+  Generation whole = start(pipeline);
+  for (int done = 0; whole.next(); ++done) {
+    save(whole.saved(), folder_ / std::to_string(done));
+  }
+  for (int done = 0; done < request_.step_count(); ++done) {
+    const SavedRun run = load_saved_run(folder_ / std::to_string(done));
+    EXPECT_EQ(run.step, done + 1 == request_.step_count() ? done + 1 : (done + 1) / 3 * 3);
+    Generation resumed = pipeline.resume(run);
+    while (resumed.next()) {
+    }
+    EXPECT_EQ(resumed.latent(), whole.latent()) << done;
+  }
+  SavedRun run = load_saved_run(folder_ / "2");
+  run.step = 4;
+  expect_error(ErrorKind::kCorrupt, "expected a multiple of 3 steps done",
+               [&] { pipeline.resume(run); });
+}
 
 TEST_F(Resume, NeedsTheSameLoras) {
   const fs::path golden = testing::golden_path("pipeline/fp16_published/lora_kohya");
@@ -296,6 +325,10 @@ TEST_F(Resume, RefusesAnInconsistentFile) {
   refuses(ErrorKind::kCorrupt, "its keypoints must be F32 [5,2], it is missing");
   rewrite(run, metadata, "", {1, 4, 3, 8});
   refuses(ErrorKind::kCorrupt, "its latent must be F32 [1,4,6,8], it is f32 [1,4,3,8]");
+  for (const Shape& kept : {Shape{1, 4, 6, 7}, Shape{9, 4, 6, 8}, Shape{192}, Shape{1, 3, 6, 8}}) {
+    rewrite(run, metadata, "", {1, 4, 6, 8}, kept);
+    refuses(ErrorKind::kCorrupt, "its kept must be F32 [");
+  }
   SavedRun odd = load_saved_run((save(run, file()), file()));
   odd.embedding[3] = NAN;
   rewrite(odd, metadata);
@@ -318,12 +351,14 @@ TEST_F(Resume, RefusesInvalidValues) {
       {"width", 63, "cannot take width: expected a multiple of 8"},
       {"steps", 0, "cannot take steps: expected a whole number from 1 to 1000"},
       {"step", -1, "step"},
-      {"step", 7, "it has 7 steps done of 5"},
+      {"step", 12, "it has 12 steps done of 5"},
       {"seed", 7, "seed"},
       {"seed", "-7", "a whole number of 64 bits, as text"},
       {"seed", "", "a whole number of 64 bits, as text"},
       {"seed", "18446744073709551616", "a whole number of 64 bits, as text"},
-      {"scheduler", "ddim", "\"euler\""},
+      {"scheduler", "eulr", "cannot take scheduler: expected one of euler, "},
+      {"sigmas", 3, "sigmas"},
+      {"noise_batch", 0, "cannot take noise_batch: expected a whole number from 1 to 1000"},
       {"precision", "int8", "\"f32\" or \"bf16\""},
       {"threads", 0, "threads"},
       {"base", "/a%2", "a path with %XX escapes"},

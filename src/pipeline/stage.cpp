@@ -86,10 +86,12 @@ struct Life {
 std::map<std::string, Life> lives_of(const std::vector<Stage>& stages) {
   std::map<std::string, Life> lives;
   for (std::size_t i = 0; i < stages.size(); ++i) {
-    for (const NamedType& value : stages[i].ins) {
-      Life& life = lives.try_emplace(value.name, Life{.begin = i}).first->second;
-      life.bytes = std::max(life.bytes, value.type.bytes());
-      life.end = i;
+    for (const auto& values : {stages[i].ins, stages[i].held}) {
+      for (const NamedType& value : values) {
+        Life& life = lives.try_emplace(value.name, Life{.begin = i}).first->second;
+        life.bytes = std::max(life.bytes, value.type.bytes());
+        life.end = i;
+      }
     }
     for (const NamedType& value : stages[i].outs) {
       Life& life = lives.try_emplace(value.name, Life{.begin = i, .is_made = true}).first->second;
@@ -126,6 +128,11 @@ void add_values(std::vector<Stage>& stages) {
 const Stage* find_stage(const std::vector<Stage>& stages, StageId id) {
   const auto found = std::find_if(stages.begin(), stages.end(),
                                   [id](const Stage& stage) { return stage.id == id; });
+  return found == stages.end() ? nullptr : &*found;
+}
+
+const Stage* find_stage(const std::vector<Stage>& stages, const StepKind& step) {
+  const auto found = std::ranges::find(stages, std::optional(step), &Stage::step);
   return found == stages.end() ? nullptr : &*found;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <vector>
 
@@ -31,8 +32,18 @@ std::string_view name_of(StageId id);
 /// Throws Error(kArgument) that starts with `flag` and lists all names.
 StageId parse_stage(std::string_view name, std::string_view flag);
 
+/// What a step of the denoiser computes.
+struct StepKind {
+  bool with_identity = false;  // IdentityNet is on
+  bool is_guided = false;      // both halves of the guidance
+  bool from_deep = false;      // the outermost level only, from an earlier step's deep features
+
+  friend bool operator==(const StepKind&, const StepKind&) = default;
+};
+
 struct Stage {
   StageId id = StageId::kPhoto;
+  std::optional<StepKind> step = {};  // of kDenoiser and kDenoiserAlone
   std::function<Graph()> graph = {};  // empty if no network runs
   const WeightMap* weights = nullptr;
   std::shared_ptr<const WeightPatches> patches = {};  // of the weights
@@ -40,6 +51,8 @@ struct Stage {
   int runs = 1;
   std::vector<NamedType> ins = {};   // the values it reads
   std::vector<NamedType> outs = {};  // the values it makes
+  /// Values that others need, which it neither reads nor makes.
+  std::vector<NamedType> held = {};
   /// Those of `ins` that are dropped as soon as the session has them.
   std::vector<std::string> given_up = {};
   /// Memory held beside its session: the stage's own, to which add_values() adds the values.
@@ -62,7 +75,9 @@ void run_stage(const Stage& stage, const Workspace& workspace, Values& values,
 /// stage that makes it (or the first that reads it) to the last that reads it.
 void add_values(std::vector<Stage>& stages);
 
-/// The stage with this id, or nullptr.
+/// The first stage with this id, or nullptr.
 const Stage* find_stage(const std::vector<Stage>& stages, StageId id);
+/// The stage of these steps, or nullptr.
+const Stage* find_stage(const std::vector<Stage>& stages, const StepKind& step);
 
 }  // namespace semblance

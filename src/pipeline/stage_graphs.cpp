@@ -6,19 +6,32 @@
 
 namespace semblance {
 
-int guidance_halves(const Request& request) {
-  return request.guidance.value_or(Request::kGuidance) > 1 ? 2 : 1;
-}
+namespace {
 
-int encoded_prompts(const OpenedModels& models, const Request& request) {
-  const bool zero_negative = !request.negative && models.zero_absent_negative;
-  return zero_negative ? 1 : guidance_halves(request);
-}
+float guidance_of(const Request& request) { return request.guidance.value_or(Request::kGuidance); }
 
-bool identity_on(const Request& request, int step, int steps) {
+/// Whether a step lies in a window, given as fractions of the steps.
+bool is_within(int step, int steps, double begin, double end) {
   const double count = steps;
-  return request.identity_strength > 0 &&
-         !(step / count < request.identity_start || (step + 1) / count > request.identity_end);
+  return !(step / count < begin || (step + 1) / count > end);
+}
+
+}  // namespace
+
+int guidance_halves(const OpenedModels& models, const Request& request) {
+  return models.unet.guidance_channels == 0 && guidance_of(request) > 1 ? 2 : 1;
+}
+
+StepKind kind_of_step(const OpenedModels& models, const Request& request, int step, int steps) {
+  return {.with_identity = request.identity_strength > 0 &&
+                           is_within(step, steps, request.identity_start, request.identity_end),
+          .is_guided = guidance_halves(models, request) == 2 &&
+                       is_within(step, steps, 0, request.guidance_end),
+          .from_deep = step % request.reuse != 0};
+}
+
+int pictures_of(const Request& request, const StepKind& kind) {
+  return (kind.is_guided ? 2 : 1) + (request.perturbed_guidance > 0 ? 1 : 0);
 }
 
 bool decodes_in_tiles(const VaeConfig& vae, Size size, bool tiling) {
@@ -28,7 +41,7 @@ bool decodes_in_tiles(const VaeConfig& vae, Size size, bool tiling) {
 }
 
 Graph text_encoder_graph(const OpenedModels& models, std::size_t encoder, std::int64_t n,
-                         int clip_skip) {
+                         int clip_skip, bool with_vectors) {
   if (clip_skip >= models.clip[encoder].layers) {
     fail(ErrorKind::kArgument,
          "cannot take {}: expected at most {}, since the model's {} text encoder has {} layers, "
@@ -42,9 +55,15 @@ Graph text_encoder_graph(const OpenedModels& models, std::size_t encoder, std::i
   const Value ids =
       root.input("ids", DType::kI32, {n, models.prompt_length(static_cast<int>(encoder))});
   const ClipConfig& config = models.clip[encoder];
-  const ClipOutputs out =
-      pooled ? clip_text(root, config, ids, root.input("ends", DType::kI32, {n}), clip_skip)
-             : clip_text(root, config, ids, {}, clip_skip);
+  std::optional<Value> ends;
+  if (pooled) ends = root.input("ends", DType::kI32, {n});
+  std::optional<TokenVectors> vectors;
+  if (with_vectors) {
+    const std::int64_t length = ids.shape()[1];
+    vectors = TokenVectors{root.input("vectors", DType::kF32, {n, length, config.width}),
+                           root.input("keep", DType::kF32, {n, length, 1})};
+  }
+  const ClipOutputs out = clip_text(root, config, ids, ends, clip_skip, vectors);
   graph.add_output("hidden", out.hidden.id);
   if (pooled) graph.add_output("pooled", out.pooled->id);
   return graph;
@@ -68,22 +87,23 @@ Graph keypoint_graph(const OpenedModels& models, Size size, DType dtype) {
   return graph;
 }
 
-Graph step_graph(const OpenedModels& models, const Request& request, bool with_identity,
-                 DType dtype) {
+Graph step_graph(const OpenedModels& models, const Request& request, std::int64_t text_tokens,
+                 const StepKind& kind, DType dtype) {
   Graph graph;
   const Scope root(&graph, "");
-  const std::int64_t n = guidance_halves(request);
+  const std::int64_t n = kind.is_guided ? 2 : 1;
   const std::int64_t h = request.height / models.vae.fold();
   const std::int64_t w = request.width / models.vae.fold();
   const std::int64_t cross = models.resampler.output;
   const StepInputs inputs{root.input("latent", DType::kF32, {n, h, w, models.unet.in_channels}),
                           root.input("timestep", DType::kF32, {n}),
                           root.input("pooled", DType::kF32, {n, models.unet.pooled_channels()}),
-                          root.input("time_ids", DType::kF32, {n * 6})};
-  const Value text = root.input("text", DType::kF32, {n, models.prompt_length(0), cross});
+                          root.input("time_ids", DType::kF32, {n * 6}),
+                          guidance_input(root, models.unet, n)};
+  const Value text = root.input("text", DType::kF32, {n, text_tokens, cross});
   const Value face = root.input("face", DType::kF32, {n, models.resampler.tokens, cross});
   std::optional<IdentityInputs> identity;
-  if (with_identity) {
+  if (kind.with_identity) {
     const Value features =
         root.input("keypoints", dtype, {1, h, w, models.identitynet.channels[0]});
     identity = IdentityInputs{Scope(&graph, "identitynet."), &models.identitynet, features,
@@ -92,9 +112,20 @@ Graph step_graph(const OpenedModels& models, const Request& request, bool with_i
   std::optional<AdapterInputs> adapter;
   if (request.adapter_strength > 0)
     adapter = AdapterInputs{Scope(&graph, "ip_adapter."), request.adapter_strength};
-  graph.add_output(
-      "noise",
-      unet(Scope(&graph, "unet."), models.unet, inputs, text, face, identity, adapter, dtype).id);
+  const UNetOptions options{.freeu = request.freeu, .perturbed = request.perturbed_guidance > 0};
+  const Scope names(&graph, "unet.");
+  if (kind.from_deep) {
+    const Value deep =
+        root.input("deep", dtype, {pictures_of(request, kind), h, w, models.unet.channels[0]});
+    graph.add_output("noise", unet_from_deep(names, models.unet, inputs, text, face, identity,
+                                             adapter, deep, dtype, options)
+                                  .id);
+    return graph;
+  }
+  const UNetOutputs made =
+      unet(names, models.unet, inputs, text, face, identity, adapter, dtype, options);
+  graph.add_output("noise", made.noise.id);
+  if (request.reuse > 1) graph.add_output("deep", made.deep.id);
   return graph;
 }
 

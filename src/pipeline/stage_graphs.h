@@ -7,31 +7,38 @@
 #include "graph/graph.h"
 #include "image/image.h"
 #include "pipeline/opened_models.h"
+#include "pipeline/request.h"
+#include "pipeline/stage.h"
 
 namespace semblance {
 
-/// The number of prompts to encode; the unconditional half may be zeros instead.
-int encoded_prompts(const OpenedModels& models, const Request& request);
-/// The batch size of a step.
-int guidance_halves(const Request& request);
-/// Whether IdentityNet is on in a step, rounded as in the published pipeline (docs/reference.md,
-/// 3.8).
-bool identity_on(const Request& request, int step, int steps);
+/// 2 if the request's steps compute both halves of the guidance, else 1. A UNet that takes the
+/// guidance scale as an input computes one.
+int guidance_halves(const OpenedModels& models, const Request& request);
+/// What a step computes. Windows of steps are rounded as in the published pipeline
+/// (docs/reference.md, 3.8).
+StepKind kind_of_step(const OpenedModels& models, const Request& request, int step, int steps);
+/// The pictures that a step of this kind computes: guidance's halves, then the perturbed one.
+int pictures_of(const Request& request, const StepKind& kind);
 /// Whether a picture is decoded in several tiles. Throws what check_tiling() throws.
 bool decodes_in_tiles(const VaeConfig& vae, Size size, bool tiling);
 
 /// "ids" i32 [n,l] -> "hidden" f32 [n,l,width]; the second encoder also has "ends" i32 [n] ->
-/// "pooled" f32 [n,projection].
+/// "pooled" f32 [n,projection]. With vectors also "vectors" f32 [n,l,width] and "keep" f32 [n,l,1]:
+/// where `keep` is 0, the vector stands in place of the token's, elsewhere it must be zeros.
 Graph text_encoder_graph(const OpenedModels& models, std::size_t encoder, std::int64_t n,
-                         int clip_skip = 0);
+                         int clip_skip = 0, bool with_vectors = false);
 /// "embedding" f32 [1,embedding] -> "tokens" f32 [1,tokens,output].
 Graph resampler_graph(const OpenedModels& models);
 /// "picture" f32 [1,h,w,3] in 0..1 -> "features" f32 [1,h/8,w/8,c].
 Graph keypoint_graph(const OpenedModels& models, Size size, DType dtype);
-/// "latent", "timestep", "pooled", "time_ids", "text", "face" and, with_identity, "keypoints" ->
-/// "noise" f32 [n,h/8,w/8,c]. Without the adapter if its strength is 0.
-Graph step_graph(const OpenedModels& models, const Request& request, bool with_identity,
-                 DType dtype);
+/// "latent", "timestep", "pooled", "time_ids", "text", "face", with IdentityNet "keypoints", for a
+/// UNet with guidance channels "guidance" -> "noise" f32 [n,h/8,w/8,c], n as pictures_of() says.
+/// Without the adapter if its strength is 0. If steps share deep features, also "deep" of `dtype`,
+/// [n,h/8,w/8,c]: a result, or an input with kind.from_deep. `text_tokens`: of "text",
+/// PromptLayout::tokens.
+Graph step_graph(const OpenedModels& models, const Request& request, std::int64_t text_tokens,
+                 const StepKind& kind, DType dtype);
 /// "latent" f32 [1,h/8,w/8,c], divided by the scaling factor -> "picture" [1,h,w,3] of `dtype`.
 Graph decoder_graph(const OpenedModels& models, Size size, DType dtype);
 

@@ -8,6 +8,7 @@
 #include "pipeline/conditions.h"
 #include "pipeline/models_test.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/stage_graphs.h"
 #include "pipeline/stages.h"
 #include "tests/support/golden.h"
 
@@ -53,8 +54,7 @@ TEST(StageValues, MatchWhatARunHolds) {
   const std::vector<Stage> stages = stages_of(models, request, DType::kF32, {});
   const auto held = [] { return count_of(Tag::kResult).bytes; };
   const ValueTypes types = value_types(models, request);
-  const std::uint64_t inputs = types.ids[0].type.bytes() + types.ids[1].type.bytes() +
-                               types.embedding.type.bytes() + types.face_points.type.bytes();
+  const std::uint64_t inputs = types.embedding.type.bytes() + types.face_points.type.bytes();
   const std::uint64_t before = held();
   Generation generation =
       pipeline.start(request, person.embedding, scale_keypoints(person, {64, 48}));
@@ -69,6 +69,35 @@ TEST(StageValues, MatchWhatARunHolds) {
   expect_held(StageId::kDenoiserAlone);
   generation.next();
   EXPECT_EQ(held() - before, find_stage(stages, StageId::kDecoder)->beside.kept_bytes);
+}
+
+TEST(StageValues, MatchWhatARunHoldsWhereStepsShareFeatures) {
+  const auto folder = testing::golden_path("pipeline/fp16_published");
+  const ModelPaths paths = testing::models_in(folder / "checkpoint");
+  const OpenedModels models = open_models(paths);
+  Pipeline pipeline(paths, {.precision = Precision::kF32});
+  const Identity person = read_identity(folder / "plain/identity.json");
+  Request request{.prompt = "a man", .negative = "blurry", .width = 64, .height = 48, .steps = 6};
+  request.reuse = 2;
+  request.perturbed_guidance = 1;
+  request.identity_end = 0.5;
+  request.guidance_end = 0.7;
+  const std::vector<Stage> stages = stages_of(models, request, DType::kF32, {});
+  const auto held = [] { return count_of(Tag::kResult).bytes; };
+  const ValueTypes types = value_types(models, request);
+  const std::uint64_t inputs = types.embedding.type.bytes() + types.face_points.type.bytes();
+  const std::uint64_t before = held();
+  Generation generation =
+      pipeline.start(request, person.embedding, scale_keypoints(person, {64, 48}));
+  for (int step = 0; step + 1 < request.step_count(); ++step) {
+    const Stage* stage =
+        find_stage(stages, kind_of_step(models, request, step, request.step_count()));
+    ASSERT_NE(stage, nullptr) << step;
+    generation.next();
+    EXPECT_EQ(held() - before, stage->beside.kept_bytes + stage->beside.released_bytes +
+                                   stage->beside.added_bytes + inputs)
+        << step;
+  }
 }
 
 }  // namespace

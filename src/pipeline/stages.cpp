@@ -5,8 +5,8 @@
 #include "image/encode.h"
 #include "pipeline/conditions.h"
 #include "pipeline/decoder.h"
+#include "pipeline/picture_sampler.h"
 #include "pipeline/stage_graphs.h"
-#include "sampling/sampler.h"
 
 namespace semblance {
 namespace {
@@ -15,36 +15,42 @@ namespace {
 class StageMaker {
  public:
   StageMaker(const OpenedModels& models, const Request& request, DType dtype,
-             const std::shared_ptr<const AppliedLoras>& loras)
+             const std::shared_ptr<const AppliedLoras>& loras, const PictureSampler& sampler)
       : models_(models),
         request_(request),
         dtype_(dtype),
         loras_(loras),
-        types_(value_types(models, request)) {}
+        types_(value_types(models, request)),
+        of_sampler_(sampler.values(types_.latent)),
+        shared_(shared_values(models, request, dtype, *sampler.sampler)) {}
 
   Stage text_encoder(std::size_t encoder) const {
     const bool first = encoder == 0;
-    return {
-        .id = first ? StageId::kTextEncoder1 : StageId::kTextEncoder2,
-        .graph = [&models = models_, encoder, n = encoded_prompts(models_, request_),
-                  skip =
-                      request_.clip_skip] { return text_encoder_graph(models, encoder, n, skip); },
-        .weights = &models_.clip_weights[encoder],
-        .patches = patches(first ? LoraPart::kTextEncoder1 : LoraPart::kTextEncoder2),
-        .ins = first ? std::vector{types_.ids[0]} : std::vector{types_.ids[1], types_.text},
-        .outs = {first ? types_.text : types_.pooled},
-        .run =
-            [&models = models_, encoder, types = types_](Session& session, Values& values,
-                                                         const std::stop_token& stop) {
-              run_text_encoder(models, encoder, types, session, values, stop);
-            }};
+    return {.id = first ? StageId::kTextEncoder1 : StageId::kTextEncoder2,
+            .graph =
+                [&models = models_, encoder, prompts = types_.prompts, skip = request_.clip_skip] {
+                  return text_encoder_graph(models, encoder, prompts.prompts, skip,
+                                            prompts.has_vectors);
+                },
+            .weights = &models_.clip_weights[encoder],
+            .patches = patches(first ? LoraPart::kTextEncoder1 : LoraPart::kTextEncoder2),
+            .keeps_weights = types_.prompts.groups > 1,
+            .runs = types_.prompts.groups,
+            .ins = first ? std::vector{types_.ids[0], types_.weights}
+                         : std::vector{types_.ids[1], types_.weights, types_.text},
+            .outs = {first ? types_.text : types_.pooled},
+            .run =
+                [&models = models_, encoder, types = types_](Session& session, Values& values,
+                                                             const std::stop_token& stop) {
+                  run_text_encoder(models, encoder, types, session, values, stop);
+                }};
   }
 
   Stage resampler() const {
     return {.id = StageId::kResampler,
             .graph = [&models = models_] { return resampler_graph(models); },
             .weights = &models_.resampler_weights,
-            .runs = guidance_halves(request_),
+            .runs = guidance_halves(models_, request_),
             .ins = {types_.embedding},
             .outs = {types_.face},
             .run =
@@ -58,9 +64,9 @@ class StageMaker {
             .graph = [&models = models_, size = size(),
                       dtype = dtype_] { return keypoint_graph(models, size, dtype); },
             .weights = &models_.denoiser_weights,
-            // Runs before the first step with IdentityNet, when there is already a latent.
-            .ins = {types_.face_points, types_.latent},
+            .ins = {types_.face_points},
             .outs = {types_.keypoints},
+            .held = held(),
             .run =
                 [types = types_, size = size()](Session& session, Values& values,
                                                 const std::stop_token& stop) {
@@ -68,20 +74,28 @@ class StageMaker {
                 }};
   }
 
-  Stage denoiser(bool with_identity, int runs) const {
+  /// `keeps_keypoints`: other steps read them later.
+  Stage denoiser(const StepKind& kind, int runs, bool keeps_keypoints) const {
     Stage stage{
-        .id = with_identity ? StageId::kDenoiser : StageId::kDenoiserAlone,
-        .graph = [&models = models_, request = request_, with_identity,
-                  dtype = dtype_] { return step_graph(models, request, with_identity, dtype); },
+        .id = kind.with_identity ? StageId::kDenoiser : StageId::kDenoiserAlone,
+        .step = kind,
+        .graph = [&models = models_, request = request_, tokens = types_.prompts.tokens, kind,
+                  dtype = dtype_] { return step_graph(models, request, tokens, kind, dtype); },
         .weights = &models_.denoiser_weights,
         .patches = patches(LoraPart::kUNet),
         .keeps_weights = true,
         .runs = runs,
         .ins = {types_.latent, types_.text, types_.pooled, types_.time_ids, types_.face},
-        .outs = {types_.scaled, types_.noise}};
-    if (with_identity) {
+        .outs = {types_.scaled, types_.noise},
+        .held = of_sampler_};
+    if (types_.guidance) stage.ins.push_back(*types_.guidance);
+    if (kind.with_identity) {
       stage.ins.push_back(types_.keypoints);
-      stage.given_up.push_back(types_.keypoints.name);
+      if (!keeps_keypoints) stage.given_up.push_back(types_.keypoints.name);
+    }
+    if (shared_) {
+      (kind.from_deep ? stage.ins : stage.outs).push_back(shared_->deep);
+      stage.held.push_back(shared_->restart);
     }
     return stage;
   }
@@ -112,6 +126,12 @@ class StageMaker {
     if (!loras_) return nullptr;
     return {loras_, &loras_->patches[static_cast<std::size_t>(part)]};
   }
+  /// While keypoints are computed, before the first step with IdentityNet.
+  std::vector<NamedType> held() const {
+    std::vector<NamedType> values = of_sampler_;
+    values.push_back(types_.latent);
+    return values;
+  }
   Size size() const { return {request_.width, request_.height}; }
   std::uint64_t picture_bytes() const {
     return 3 * static_cast<std::uint64_t>(request_.width) *
@@ -123,7 +143,31 @@ class StageMaker {
   DType dtype_;
   const std::shared_ptr<const AppliedLoras>& loras_;
   ValueTypes types_;
+  std::vector<NamedType> of_sampler_;
+  std::optional<SharedValues> shared_;
 };
+
+/// A kind of step, and how many there are.
+struct StepRuns {
+  StepKind kind;
+  int runs = 0;
+};
+
+/// In the order of their first step, those with IdentityNet first: afterwards the keypoints are not
+/// needed.
+std::vector<StepRuns> steps_of(const OpenedModels& models, const Request& request, int first_step,
+                               int steps) {
+  std::vector<StepRuns> found;
+  for (int step = first_step; step < steps; ++step) {
+    const StepKind kind = kind_of_step(models, request, step, steps);
+    auto same = std::ranges::find(found, kind, &StepRuns::kind);
+    if (same == found.end()) same = found.insert(same, {kind});
+    ++same->runs;
+  }
+  std::ranges::stable_partition(found,
+                                [](const StepRuns& each) { return each.kind.with_identity; });
+  return found;
+}
 
 }  // namespace
 
@@ -133,21 +177,32 @@ Stage decoder_stage(const OpenedModels& models, Size size, DType dtype) {
           .weights = &models.vae_weights};
 }
 
+std::optional<SharedValues> shared_values(const OpenedModels& models, const Request& request,
+                                          DType dtype, const Sampler& sampler) {
+  if (request.reuse <= 1) return std::nullopt;
+  const Shape latent = value_types(models, request).latent.type.shape;
+  const StepKind most{.is_guided = guidance_halves(models, request) == 2};
+  return SharedValues{
+      .deep = {"deep",
+               {dtype,
+                {pictures_of(request, most), latent[1], latent[2], models.unet.channels[0]}}},
+      .restart = {"restart",
+                  {DType::kF32, {1 + sampler.kept_latents(), latent[0], latent[1], latent[2]}}}};
+}
+
 std::vector<Stage> stages_of(const OpenedModels& models, const Request& request, DType dtype,
                              std::optional<ImageFormat> format, int first_step,
                              const std::shared_ptr<const AppliedLoras>& loras) {
-  const StageMaker make(models, request, dtype, loras);
+  const PictureSampler sampler = make_picture_sampler(request, models.scheduler);
+  const StageMaker make(models, request, dtype, loras, sampler);
   std::vector<Stage> stages{make.text_encoder(0), make.text_encoder(1), make.resampler()};
-  const int steps = make_sampler(default_sampler(), models.scheduler, request.steps)->evaluations();
-  int with_identity = 0;
-  for (int step = first_step; step < steps; ++step)
-    with_identity += identity_on(request, step, steps);
-  if (with_identity > 0) {
-    stages.push_back(make.keypoints());
-    stages.push_back(make.denoiser(true, with_identity));
-  }
-  const int alone = steps - first_step - with_identity;
-  if (alone > 0) stages.push_back(make.denoiser(false, alone));
+  const std::vector<StepRuns> steps =
+      steps_of(models, request, first_step, sampler.sampler->evaluations());
+  const auto with_identity =
+      std::ranges::count_if(steps, [](const StepRuns& each) { return each.kind.with_identity; });
+  if (with_identity > 0) stages.push_back(make.keypoints());
+  for (const StepRuns& each : steps)
+    stages.push_back(make.denoiser(each.kind, each.runs, with_identity > 1));
   stages.push_back(make.decoder());
   if (format) stages.push_back(make.picture(*format));
   add_values(stages);

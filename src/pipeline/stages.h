@@ -2,10 +2,11 @@
 //
 // Values (n is 2 with guidance, the unconditional half first, else 1; all row-major):
 //
-//   ids_1, ids_2  i32 [prompts,l]       the prompts' tokens, for each encoder
+//   ids_1, ids_2  i32 [g*prompts,77]    the prompts' tokens in g groups, for each encoder
+//   weights       f32 [g*prompts,77]    theirs
 //   embedding     f32 [1,512]           of the face
 //   face_points   f32 [5,2]             its keypoints, in pixels of the picture
-//   text          f32 [n,l,cross]       both encoders' results, joined by channels
+//   text          f32 [n,l,cross]       of all groups: both encoders' results, joined by channels
 //   pooled        f32 [n,pooled]        of the second encoder
 //   face          f32 [n,tokens,cross]  of the resampler
 //   keypoints     f32 [1,h/8,w/8,c]     IdentityNet's first features of the keypoint picture: the
@@ -13,7 +14,14 @@
 //   time_ids      f32 [n*6]             SDXL's size conditioning
 //   latent        f32 [c,h/8,w/8]
 //   scaled        f32 [c,h/8,w/8]       the latent as last given to the model
-//   noise         f32 [n,c,h/8,w/8]     the model's prediction for it
+//   noise         f32 [m,c,h/8,w/8]     the model's prediction for it; m is n, or n + 1 with
+//                                       perturbed guidance
+//   kept, drawn   f32 [k,c,h/8,w/8]     of the sampler (pipeline/picture_sampler.h)
+//   guidance      f32 [1]               for a UNet that takes the guidance scale as an input
+//   deep          [m,h/8,w/8,c]         features that later steps share (Request::reuse), in the
+//                                       type that is computed in
+//   restart       f32 [1+k,c,h/8,w/8]   then also: the latent and `kept` before the step that made
+//                                       `deep`, from which a saved run goes on
 #pragma once
 
 #include <optional>
@@ -22,16 +30,26 @@
 #include "image/decode.h"
 #include "pipeline/loras.h"
 #include "pipeline/opened_models.h"
+#include "pipeline/request.h"
 #include "pipeline/stage.h"
+#include "sampling/sampler.h"
 
 namespace semblance {
 
 /// All stages from the prompt to the file. `format`: the picture's, absent if no file is written;
 /// `first_step`: above 0 when resuming; `loras`: the request's, nullptr for none. `models` must
-/// outlive the stages. Throws what check_tiling() and a sampler's make() throw.
+/// outlive the stages. Throws what check_tiling(), read_prompts() and make_picture_sampler() throw.
 std::vector<Stage> stages_of(const OpenedModels& models, const Request& request, DType dtype,
                              std::optional<ImageFormat> format, int first_step = 0,
                              const std::shared_ptr<const AppliedLoras>& loras = {});
+
+/// The values `deep` and `restart`, if the request's steps share features.
+struct SharedValues {
+  NamedType deep;
+  NamedType restart;
+};
+std::optional<SharedValues> shared_values(const OpenedModels& models, const Request& request,
+                                          DType dtype, const Sampler& sampler);
 
 /// The decoder for a picture or tile of `size`.
 Stage decoder_stage(const OpenedModels& models, Size size, DType dtype);

@@ -220,7 +220,7 @@ TEST_P(Stages, OneStep) {
   graph.add_output("noise", unet(Scope(&graph, "unet."), models_.unet, inputs, text, face,
                                  IdentityInputs{identity, &models_.identitynet, conditioning, 0.8F},
                                  AdapterInputs{Scope(&graph, "ip_adapter."), 0.8F}, DType::kF32)
-                                .id);
+                                .noise.id);
 
   Session session(std::move(graph), cpu_backend(), models_.denoiser_weights);
   std::vector<float> both = golden("step.latent");

@@ -43,7 +43,8 @@ class Values {
   std::map<std::string, Tensor, std::less<>> tensors_;
 };
 
-/// Writes an f32 or i32 tensor to a session's input.
+/// Writes a tensor to a session's input, of the same type or converted from f32. Of a tensor with
+/// more pictures than the input, the last ones.
 void set_input(Session& session, std::string_view input, const Tensor& tensor);
 /// Converts a session's output into `values`, which must have its size.
 void copy_output(const Session& session, std::string_view output, std::span<float> values);

@@ -5,16 +5,22 @@
 #include <algorithm>
 #include <array>
 
+#include "core/stop.h"
 #include "pipeline/loras.h"
 #include "pipeline/opened_models.h"
+#include "pipeline/prompts.h"
+#include "sampling/sampler.h"
+#include "text/language_hint.h"
 #include "text/prompt.h"
+#include "text/styles.h"
 #include "weights/names.h"
 
 namespace semblance {
 namespace {
 
-constexpr std::array<std::string_view, 4> kCodes{"prompt_weights", "prompt_cut", "sampler",
-                                                 "lora_layers"};
+constexpr std::array<std::string_view, 8> kCodes{"prompt_weights", "prompt_cut",  "prompt_schedule",
+                                                 "prompt_and",     "prompt_lora", "prompt_language",
+                                                 "sampler",        "lora_layers"};
 
 /// Cuts to at most kMostDetailBytes, between two characters.
 std::string shortened(std::string text) {
@@ -43,6 +49,14 @@ std::string text_of(const Warning& warning, Language language, const PromptNames
       return text_in(language, Message::kPromptWeights, prompt);
     case Warning::Kind::kPromptCut:
       return text_in(language, Message::kPromptCut, prompt, warning.tokens, warning.detail);
+    case Warning::Kind::kPromptSchedule:
+      return text_in(language, Message::kPromptSchedule, prompt, warning.detail);
+    case Warning::Kind::kPromptAnd:
+      return text_in(language, Message::kPromptAnd, prompt);
+    case Warning::Kind::kPromptLora:
+      return text_in(language, Message::kPromptLora, prompt, warning.detail);
+    case Warning::Kind::kPromptLanguage:
+      return text_in(language, Message::kPromptLanguage, prompt, warning.detail);
     case Warning::Kind::kSampler:
       return text_in(language, Message::kOtherSampler, warning.detail);
     case Warning::Kind::kLoraLayers:
@@ -57,27 +71,81 @@ std::vector<std::string> texts_of(const std::vector<Warning>& warnings, Language
   return texts;
 }
 
+namespace {
+
+/// Finds the warnings about a request's prompts.
+class PromptWarnings {
+ public:
+  PromptWarnings(const OpenedModels& models, const Request& request, const std::stop_token& stop)
+      : models_(models), is_plain_(encoding_of(request) == PromptEncoding::kPlain), stop_(stop) {
+    const std::array<ParsedPrompt, 2> parsed = parse_prompts(request);
+    prompts_ = {parsed[1], parsed[0]};
+  }
+
+  std::vector<Warning> find() {
+    each(Warning::Kind::kPromptWeights, [&](const ParsedPrompt& prompt, Warning&) {
+      return is_plain_ && uses_prompt_weights(prompt.text);
+    });
+    each(Warning::Kind::kPromptCut,
+         [&](const ParsedPrompt& prompt, Warning& warning) { return is_cut(prompt, warning); });
+    each(Warning::Kind::kPromptSchedule, [](const ParsedPrompt& prompt, Warning& warning) {
+      warning.detail = shortened(prompt.schedule);
+      return !prompt.schedule.empty();
+    });
+    each(Warning::Kind::kPromptAnd,
+         [](const ParsedPrompt& prompt, Warning&) { return prompt.has_and; });
+    each(Warning::Kind::kPromptLora, [](const ParsedPrompt& prompt, Warning& warning) {
+      if (!warning.in_negative) return false;
+      std::vector<std::string_view> names;
+      for (const LoraTag& lora : prompt.loras) names.push_back(lora.name);
+      warning.detail = shortened(fmt::format("{}", fmt::join(names, ", ")));
+      return !names.empty();
+    });
+    each(Warning::Kind::kPromptLanguage, [](const ParsedPrompt& prompt, Warning& warning) {
+      if (!looks_not_english(prompt.text)) return false;
+      std::vector<std::string_view> names = Styles().names();
+      std::erase(names, kNoStyle);
+      warning.detail = shortened(fmt::format("{}", fmt::join(names, ", ")));
+      return true;
+    });
+    return std::move(warnings_);
+  }
+
+ private:
+  /// Adds a warning for the prompt, then for the negative prompt, where `is_so` gives true.
+  template <typename F>
+  void each(Warning::Kind kind, F&& is_so) {
+    for (std::size_t i = 0; i < prompts_.size(); ++i) {
+      Warning warning{.kind = kind, .in_negative = i == 1};
+      if (is_so(prompts_[i], warning)) warnings_.push_back(std::move(warning));
+    }
+  }
+
+  /// Other encodings than plain read it all.
+  bool is_cut(const ParsedPrompt& prompt, Warning& warning) const {
+    if (!is_plain_) return false;
+    warning.tokens = models_.prompt_length(0);
+    EncodedText encoded = models_.tokenizers[0].encode(prompt.text, warning.tokens, stop_);
+    warning.detail = shortened(std::move(encoded.cut_text));
+    return !warning.detail.empty();
+  }
+
+  const OpenedModels& models_;
+  bool is_plain_;
+  const std::stop_token& stop_;
+  std::array<ParsedPrompt, 2> prompts_;
+  std::vector<Warning> warnings_;
+};
+
+}  // namespace
+
 std::vector<Warning> find_warnings(const OpenedModels& models, const Request& request,
                                    const AppliedLoras* loras, const std::stop_token& stop) {
-  const std::string none;
-  const std::array<const std::string*, 2> prompts{&request.prompt,
-                                                  request.negative ? &*request.negative : &none};
-  std::vector<Warning> warnings;
-  for (std::size_t i = 0; i < prompts.size(); ++i) {
-    if (uses_prompt_weights(*prompts[i]))
-      warnings.push_back({.kind = Warning::Kind::kPromptWeights, .in_negative = i == 1});
-  }
-  const int tokens = models.prompt_length(0);
-  for (std::size_t i = 0; i < prompts.size(); ++i) {
-    EncodedText encoded = models.tokenizers[0].encode(*prompts[i], tokens, stop);
-    if (encoded.cut_text.empty()) continue;
-    warnings.push_back({.kind = Warning::Kind::kPromptCut,
-                        .in_negative = i == 1,
-                        .tokens = tokens,
-                        .detail = shortened(std::move(encoded.cut_text))});
-  }
-  if (find_sampler(models.sampler) != &default_sampler())
-    warnings.push_back({.kind = Warning::Kind::kSampler, .detail = shortened(models.sampler)});
+  std::vector<Warning> warnings = PromptWarnings(models, request, stop).find();
+  const SchedulerConfig& scheduler = models.scheduler;
+  if (!request.scheduler && find_sampler(scheduler) == nullptr)
+    warnings.push_back(
+        {.kind = Warning::Kind::kSampler, .detail = shortened(scheduler.class_name)});
   if (loras != nullptr) {
     for (const AppliedLoras::Unmatched& lora : loras->unmatched) {
       warnings.push_back({.kind = Warning::Kind::kLoraLayers,
@@ -86,6 +154,7 @@ std::vector<Warning> find_warnings(const OpenedModels& models, const Request& re
                                                           fmt::join(lora.layers, ", ")))});
     }
   }
+  check_stop(stop);
   return warnings;
 }
 

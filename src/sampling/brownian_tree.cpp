@@ -83,6 +83,11 @@ struct BrownianTree::Node {
   Node right(double middle) const { return {middle, end, 2 * key + 1, depth + 1}; }
 };
 
+struct BrownianTree::Scratch {
+  std::span<float> normals;
+  std::span<float> other;  // the right half's increment
+};
+
 BrownianTree::BrownianTree(std::uint64_t seed, float least, float largest, Normals normals)
     : seed_(seed), least_(least), largest_(largest), normals_(std::move(normals)) {
   SEMBLANCE_ASSERT(least < largest);
@@ -91,7 +96,8 @@ BrownianTree::BrownianTree(std::uint64_t seed, float least, float largest, Norma
 /// Adds the increment over [from, to], a part of the node, to dst. `increment` holds the node's own
 /// increment and is overwritten.
 void BrownianTree::add(Node node, std::span<float> increment, double from, double to,
-                       std::span<float> dst) {
+                       std::span<float> dst, const Scratch& scratch) const {
+  const std::span<float> normals = scratch.normals;
   while (from != node.start || to != node.end) {
     SEMBLANCE_ASSERT(node.depth < 64);
     const double middle = rounded(0.5 * (node.end + node.start));
@@ -101,9 +107,9 @@ void BrownianTree::add(Node node, std::span<float> increment, double from, doubl
     const auto share = static_cast<float>(ahead);
     const auto over = static_cast<float>(inverse);
     const auto deviation = static_cast<float>(std::sqrt(ahead * (node.end - middle) * inverse));
-    normals_(seed_sequence(seed_, std::array{node.key, node.depth}), buffer_);
+    normals_(seed_sequence(seed_, std::array{node.key, node.depth}), normals);
     const auto left = [&](std::size_t i) {
-      return share * increment[i] * over + deviation * buffer_[i];
+      return share * increment[i] * over + deviation * normals[i];
     };
     if (to <= middle) {
       for (std::size_t i = 0; i < dst.size(); ++i) increment[i] = left(i);
@@ -111,22 +117,40 @@ void BrownianTree::add(Node node, std::span<float> increment, double from, doubl
     } else if (from >= middle) {
       for (std::size_t i = 0; i < dst.size(); ++i) increment[i] -= left(i);
       node = node.right(middle);
-    } else {
-      std::vector<float> other(dst.size());
+    } else if (to == node.end) {  // the whole right half
+      for (std::size_t i = 0; i < dst.size(); ++i) {
+        const float part = left(i);
+        dst[i] += increment[i] - part;
+        increment[i] = part;
+      }
+      node = node.left(middle);
+      to = middle;
+    } else if (from == node.start) {  // the whole left half
+      for (std::size_t i = 0; i < dst.size(); ++i) {
+        const float part = left(i);
+        dst[i] += part;
+        increment[i] -= part;
+      }
+      node = node.right(middle);
+      from = middle;
+    } else {  // Happens once: each half reaches one of its ends.
+      const std::span<float> other = scratch.other;
       for (std::size_t i = 0; i < dst.size(); ++i) {
         const float part = left(i);
         other[i] = increment[i] - part;
         increment[i] = part;
       }
-      add(node.left(middle), increment, from, middle, dst);
-      add(node.right(middle), other, middle, to, dst);
+      add(node.left(middle), increment, from, middle, dst, scratch);
+      add(node.right(middle), other, middle, to, dst, scratch);
       return;
     }
   }
   for (std::size_t i = 0; i < dst.size(); ++i) dst[i] += increment[i];
 }
 
-void BrownianTree::between(NoiseSpan span, std::span<float> dst) {
+void BrownianTree::between(NoiseSpan span, std::span<float> dst, std::span<float> scratch) const {
+  const std::size_t size = dst.size();
+  SEMBLANCE_ASSERT(scratch.size() >= kScratch * size);
   const Node root{.start = rounded(least_), .end = rounded(largest_)};
   const auto inside = [&](float level) {
     return rounded(std::clamp(static_cast<double>(level), root.start, root.end));
@@ -135,12 +159,12 @@ void BrownianTree::between(NoiseSpan span, std::span<float> dst) {
   const double to = inside(std::max(span.from, span.to));
   std::ranges::fill(dst, 0.0F);
   if (!(from < to)) return;
-  buffer_.resize(dst.size());
-  std::vector<float> increment(dst.size());
+  const std::span<float> increment = scratch.first(size);
   normals_(seed_sequence(seed_, {}), increment);
   const auto deviation = static_cast<float>(std::sqrt(largest_ - least_));
   for (float& value : increment) value *= deviation;
-  add(root, increment, from, to, dst);
+  add(root, increment, from, to, dst,
+      {scratch.subspan(size, size), scratch.subspan(2 * size, size)});
   const float length = std::sqrt(std::fabs(span.to - span.from));
   const float sign = span.from < span.to ? 1 : -1;
   for (float& value : dst) value = value * sign / length;

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 #include <span>
-#include <vector>
 
 #include "sampling/sampler_base.h"
 
@@ -16,8 +15,8 @@ namespace semblance {
 /// numpy.random.SeedSequence(seed, spawn_key=spawn, pool_size=24).generate_state(1)[0].
 std::uint32_t seed_sequence(std::uint64_t seed, std::span<const std::uint64_t> spawn);
 
-/// Not thread-safe. Nothing is cached: each step walks down the tree, which takes about 24 draws
-/// for each end of its span and up to three buffers of the latent's size.
+/// Thread-safe if `normals` is. Nothing is cached: each step walks down the tree, which takes about
+/// 24 draws for each end of its span.
 class BrownianTree {
  public:
   /// Fills dst with torch.randn of a new generator with this seed.
@@ -28,17 +27,20 @@ class BrownianTree {
 
   /// The motion's increment over the span divided by the square root of its length, so that its
   /// standard deviation is 1. Signed as in k-diffusion. Levels outside the range are clamped.
-  void between(NoiseSpan span, std::span<float> dst);
+  /// `scratch` has kScratch times the size of dst.
+  void between(NoiseSpan span, std::span<float> dst, std::span<float> scratch) const;
+  static constexpr int kScratch = 3;
 
  private:
   struct Node;
-  void add(Node node, std::span<float> increment, double from, double to, std::span<float> dst);
+  struct Scratch;
+  void add(Node node, std::span<float> increment, double from, double to, std::span<float> dst,
+           const Scratch& scratch) const;
 
   std::uint64_t seed_;
   double least_;
   double largest_;
   Normals normals_;
-  std::vector<float> buffer_;
 };
 
 }  // namespace semblance

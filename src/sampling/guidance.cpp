@@ -45,6 +45,12 @@ void guide(std::span<const float> uncond, std::span<const float> cond, float gui
     dst[i] = uncond[i] + guidance * (cond[i] - uncond[i]);
 }
 
+void guide_from_perturbed(std::span<const float> cond, std::span<const float> perturbed,
+                          float scale, std::span<float> guided) {
+  SEMBLANCE_ASSERT(cond.size() == perturbed.size() && cond.size() == guided.size());
+  for (std::size_t i = 0; i < guided.size(); ++i) guided[i] += scale * (cond[i] - perturbed[i]);
+}
+
 void rescale_guided(std::span<const float> cond, float share, std::span<float> guided) {
   SEMBLANCE_ASSERT(cond.size() == guided.size());
   if (share == 0 || guided.size() < 2) return;

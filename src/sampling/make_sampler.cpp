@@ -28,7 +28,7 @@ void forget_unread(SchedulerConfig& config, const SamplerRow& row) {
   set_default(config.beta_start, defaults.beta_start);
   set_default(config.beta_end, defaults.beta_end);
   set_default(config.beta_schedule, defaults.beta_schedule);
-  set_default(config.spacing, defaults.spacing);
+  if (!row.has(kForFewSteps)) set_default(config.spacing, defaults.spacing);
   set_default(config.clip_sample, defaults.clip_sample);
   set_default(config.set_alpha_to_one, defaults.set_alpha_to_one);
   set_default(config.lower_order_final, defaults.lower_order_final);
@@ -67,7 +67,7 @@ void apply(const SamplerOptions& options, SchedulerConfig& config, const Sampler
     refuse(row, fmt::format("it has no noise level curves, got {}", name_of(*options.curve)),
            "use the default curve or another sampler");
   }
-  if (options.spacing && !row.has(kReadsSpacing))
+  if (options.spacing && !row.has(kReadsSpacing) && !row.has(kForFewSteps))
     refuse(row, "its timestep spacing is fixed", "omit the spacing");
   if (options.zero_terminal_snr.value_or(false) && !row.has(kReadsZeroSnr)) {
     refuse(row, "it does not support zero terminal SNR",

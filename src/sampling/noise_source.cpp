@@ -66,10 +66,11 @@ class Source final : public NoiseSource {
 
   void latent(std::span<float> dst) override { latents_.draw(dst); }
 
-  void step(NoiseSpan span, std::span<float> dst) override {
-    if (tree_) return tree_->between(span, dst);
+  void step(NoiseSpan span, std::span<float> dst, std::span<float> scratch) override {
+    if (tree_) return tree_->between(span, dst, scratch);
     (steps_ ? *steps_ : latents_).draw(dst);
   }
+  int scratch_latents() const override { return tree_ ? BrownianTree::kScratch : 0; }
 
  private:
   bool is_comfy() const { return options_.style == NoiseStyle::kComfyUi; }
@@ -113,9 +114,10 @@ std::unique_ptr<NoiseSource> make_noise_source(const SamplerRow& row, const Samp
 
 void skip_drawn(NoiseSource& source, const Sampler& sampler, int evaluation,
                 std::span<float> scratch) {
+  if (source.scratch_latents() > 0) return;
   source.latent(scratch);
   for (int i = 0; i < evaluation; ++i) {
-    if (const auto span = sampler.noise(i)) source.step(*span, scratch);
+    if (const auto span = sampler.noise(i)) source.step(*span, scratch, {});
   }
 }
 

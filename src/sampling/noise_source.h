@@ -2,8 +2,8 @@
 // on a GPU.
 //
 //   auto source = make_noise_source(row, *sampler, {.seed = 42});
-//   source->latent(latent);                                               // once, first
-//   if (const auto span = sampler->noise(i)) source->step(*span, noise);  // then for each step
+//   source->latent(latent);                                                        // once, first
+//   if (const auto span = sampler->noise(i)) source->step(*span, noise, scratch);  // in each step
 //
 // To resume a run, draw its earlier noise again with skip_drawn().
 #pragma once
@@ -19,8 +19,7 @@ namespace semblance {
 
 enum class NoiseStyle {
   // Each picture has a generator seeded with seed + picture, for its latent and its steps. The
-  // steps
-  // of DPM++ SDE use a Brownian tree.
+  // steps of DPM++ SDE use a Brownian tree.
   kDiffusers,
   // AUTOMATIC1111: the same, but all SDE samplers use a tree.
   kWebUi,
@@ -46,7 +45,10 @@ class NoiseSource {
   virtual ~NoiseSource() = default;
   /// Fill dst with numbers of mean 0 and standard deviation 1. Every call has the same size.
   virtual void latent(std::span<float> dst) = 0;
-  virtual void step(NoiseSpan span, std::span<float> dst) = 0;
+  /// `scratch` has scratch_latents() times the size of dst.
+  virtual void step(NoiseSpan span, std::span<float> dst, std::span<float> scratch) = 0;
+  /// Above 0 for a Brownian tree, whose noise does not depend on what was drawn before.
+  virtual int scratch_latents() const { return 0; }
 };
 
 /// Throws Error(kArgument) unless 0 <= picture < pictures, or if step_seed_delta is set without
@@ -54,8 +56,8 @@ class NoiseSource {
 std::unique_ptr<NoiseSource> make_noise_source(const SamplerRow& row, const Sampler& sampler,
                                                const NoiseOptions& options);
 
-/// Draws the noise that a run uses before `evaluation` and discards it. `scratch` has the latent's
-/// size.
+/// Draws the noise that a run uses before `evaluation` and discards it, where later noise depends
+/// on it. `scratch` has the latent's size.
 void skip_drawn(NoiseSource& source, const Sampler& sampler, int evaluation,
                 std::span<float> scratch);
 

@@ -152,8 +152,8 @@ TEST(NoiseGolden, TreesEqualTorchsdes) {
         static_cast<float>(row.get_float("largest")),
         [](std::uint64_t seed, std::span<float> dst) { NoiseGenerator(seed).randn(dst); });
     const std::vector<float> span = floats(row, "span");
-    std::vector<float> values(20);
-    tree.between({span[0], span[1]}, values);
+    std::vector<float> values(20), scratch(60);
+    tree.between({span[0], span[1]}, values, scratch);
     expect_close(values, floats(row, "values"), {1e-6, 1e-6});
   }
 }
@@ -176,7 +176,7 @@ TEST(NoiseSourceGolden, EqualsThatOfFrontEnds) {
       if (draw++ == 0) {
         source->latent(noise);
       } else {
-        source->step({2, 1}, noise);
+        source->step({2, 1}, noise, {});
       }
       EXPECT_EQ(noise, want.value().get<std::vector<float>>()) << row.get_string("style");
     }
@@ -186,9 +186,9 @@ TEST(NoiseSourceGolden, EqualsThatOfFrontEnds) {
 std::vector<float> first_of(const SamplerRow& row, const NoiseOptions& options, bool of_steps) {
   const auto sampler = make_sampler(row, sdxl(), 5);
   const auto source = make_noise_source(row, *sampler, options);
-  std::vector<float> noise(32);
+  std::vector<float> noise(32), scratch(96);
   source->latent(noise);
-  if (of_steps) source->step(*sampler->noise(0), noise);
+  if (of_steps) source->step(*sampler->noise(0), noise, scratch);
   return noise;
 }
 
@@ -217,8 +217,8 @@ TEST(NoiseSource, UsesTreesLikeEachProgram) {
     BrownianTree tree(
         9, sampler->sigma(sampler->evaluations() - 1), sampler->sigma(0),
         [](std::uint64_t seed, std::span<float> dst) { NoiseGenerator(seed).randn(dst); });
-    std::vector<float> want(32);
-    tree.between(*sampler->noise(0), want);
+    std::vector<float> want(32), scratch(96);
+    tree.between(*sampler->noise(0), want, scratch);
     EXPECT_EQ(first_of(row, {.style = kWebUi, .seed = 7, .picture = 2, .pictures = 3}, true), want);
     EXPECT_EQ(first_of(row, {.style = kComfyUi, .seed = 9}, true), want);
     EXPECT_EQ(first_of(row, {.style = kDiffusers, .seed = 9}, true) == want,
@@ -228,7 +228,7 @@ TEST(NoiseSource, UsesTreesLikeEachProgram) {
   const SamplerRow& row = *find_sampler("dpmpp_2m_sde");
   const auto sampler = make_sampler(row, sdxl(), 1);
   std::vector<float> noise(32);
-  make_noise_source(row, *sampler, {.style = kWebUi})->step(*sampler->noise(0), noise);
+  make_noise_source(row, *sampler, {.style = kWebUi})->step(*sampler->noise(0), noise, {});
 }
 
 TEST(NoiseSource, RejectsImpossibleOptions) {

@@ -46,7 +46,6 @@ constexpr SchedulerDefaults kOfPndm{.spacing = Spacing::kLeading};
 constexpr SchedulerDefaults kConsistency{.beta_start = 0.00085,
                                          .beta_end = 0.012,
                                          .beta_schedule = BetaSchedule::kScaledLinear,
-                                         .spacing = Spacing::kLeading,
                                          .set_alpha_to_one = true};
 
 constexpr unsigned kOnSigmas = kTakesCurve | kReadsSpacing;
@@ -94,10 +93,11 @@ constexpr std::array kSamplers{
                kOfDdim, kUniform, make_ddim},
     SamplerRow{"pndm", "PNDM", "PNDMScheduler", kPndm, kReadsSpacing, kOfPndm, kUniform, make_pndm},
     SamplerRow{"lcm", "LCM", "LCMScheduler", kLcm,
-               kReadsZeroSnr | kTakesSample | kThresholds | kClips, kConsistency, kUniform,
-               make_lcm},
-    SamplerRow{"tcd", "TCD", "TCDScheduler", kNone, kReadsZeroSnr | kTakesSample | kTakesEta,
-               kConsistency, kUniform, make_tcd},
+               kReadsZeroSnr | kTakesSample | kThresholds | kClips | kForFewSteps, kConsistency,
+               kUniform, make_lcm},
+    SamplerRow{"tcd", "TCD", "TCDScheduler", kNone,
+               kReadsZeroSnr | kTakesSample | kTakesEta | kForFewSteps, kConsistency, kUniform,
+               make_tcd},
 };
 
 constexpr std::array<std::string_view, 2> kAutomaticNames{"automatic", "model"};
@@ -211,8 +211,19 @@ const SamplerRow* find_sampler(const SchedulerConfig& config) {
   return found == kSamplers.end() ? nullptr : &*found;
 }
 
+bool is_for_few_steps(const SchedulerConfig& config) {
+  const SamplerRow* row = find_sampler(config);
+  if (row != nullptr && row->has(kForFewSteps)) return true;
+  return config.spacing == Spacing::kTrailing && config.prediction == Prediction::kEpsilon &&
+         !config.rescale_betas_zero_snr;
+}
+
 std::string_view name_of(Curve curve) {
   return std::ranges::find(kCurveRows, curve, &CurveRow::curve)->name;
+}
+
+std::string_view title_of(Curve curve) {
+  return std::ranges::find(kCurveRows, curve, &CurveRow::curve)->title;
 }
 
 std::string sampler_titles() {

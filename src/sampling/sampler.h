@@ -13,7 +13,8 @@
 
 namespace semblance {
 
-/// What a sampler is made from. All optional values of `config` are set.
+/// What a sampler is made from. All optional values of `config` are set, except the spacing of
+/// samplers for few steps: without one they use the timesteps that the model was distilled for.
 struct SamplerSettings {
   SchedulerConfig config;
   int steps = 0;
@@ -46,6 +47,7 @@ enum SamplerTrait : unsigned {
   kClips = 1U << 10,           // reads clip_sample
   kIsBrownian = 1U << 11,      // diffusers draws its noise from a Brownian tree
   kIsSde = 1U << 12,           // AUTOMATIC1111 and ComfyUI draw its noise from one
+  kForFewSteps = 1U << 13,     // for models distilled to a few steps
 };
 
 struct SamplerRow {
@@ -105,8 +107,13 @@ std::optional<SamplerChoice> find_choice(std::string_view title);
 /// The sampler that a model's file selects by its class, algorithm_type and solver_order; nullptr
 /// if Semblance lacks the class.
 const SamplerRow* find_sampler(const SchedulerConfig& config);
-/// "karras"
+/// Whether the file is that of a model distilled to a few steps: its sampler is made for them, or
+/// it has trailing spacing, as SDXL Turbo, Lightning and Hyper-SD need. (Models with zero terminal
+/// SNR have that, too.)
+bool is_for_few_steps(const SchedulerConfig& config);
+/// "karras", "Karras"
 std::string_view name_of(Curve curve);
+std::string_view title_of(Curve curve);
 
 /// "Euler, Euler a, ...": all titles, for messages.
 std::string sampler_titles();

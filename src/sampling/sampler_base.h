@@ -6,7 +6,7 @@
 //   for (int i = 0; i < sampler->evaluations(); ++i) {
 //     scaled = latent; sampler->scale_model_input(i, scaled);
 //     output = model(scaled, sampler->timesteps()[i]);
-//     if (const auto span = sampler->noise(i)) source.step(*span, noise);
+//     if (const auto span = sampler->noise(i)) source.step(*span, noise, scratch);
 //     sampler->step({i, output, noise, latent, kept});
 //   }
 //

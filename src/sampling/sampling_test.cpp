@@ -112,7 +112,25 @@ TEST(Samplers, AreSelectedByAModelsFile) {
             "dpmpp_3m_sde");
   EXPECT_EQ(named("UniPCMultistepScheduler"), "unipc");
   EXPECT_EQ(named("TCDScheduler"), "tcd");
-  EXPECT_EQ(named("EDMEulerScheduler"), "none");
+  EXPECT_EQ(named("IPNDMScheduler"), "none");
+}
+
+TEST(Samplers, TellModelsForFewSteps) {
+  const auto is_few = [](const char* cls, const json& more = json::object()) {
+    json config{{"_class_name", cls}};
+    config.update(more);
+    return is_for_few_steps(sdxl(config));
+  };
+  const json trailing{{"timestep_spacing", "trailing"}};
+  EXPECT_TRUE(is_few("LCMScheduler"));
+  EXPECT_TRUE(is_few("TCDScheduler"));
+  EXPECT_TRUE(is_few("EulerAncestralDiscreteScheduler", trailing));  // as SDXL Turbo's file
+  EXPECT_FALSE(is_few("EulerDiscreteScheduler"));
+  EXPECT_FALSE(is_few("IPNDMScheduler"));
+  EXPECT_FALSE(is_few("EulerDiscreteScheduler",
+                      {{"timestep_spacing", "trailing"}, {"prediction_type", "v_prediction"}}));
+  EXPECT_FALSE(is_few("EulerDiscreteScheduler",
+                      {{"timestep_spacing", "trailing"}, {"rescale_betas_zero_snr", true}}));
 }
 
 /// As with from_config, a class reads its own keys from any class's file.
@@ -244,6 +262,13 @@ TEST(SchedulerConfig, RejectsUnsupportedValues) {
             prefix +
                 "\"use_beta_sigmas\" must be false if \"use_karras_sigmas\" is true, got true "
                 "(boolean)");
+  for (const std::string name : {"FlowMatchEulerDiscreteScheduler", "EDMEulerScheduler"}) {
+    EXPECT_EQ(config_error(R"({"_class_name": ")" + name + "\"}"),
+              prefix +
+                  "\"_class_name\" must be a scheduler of models that predict the noise or its "
+                  "velocity, got \"" +
+                  name + "\" (string)");
+  }
   EXPECT_EQ(config_error(R"({"beta_start": 1.5})"),
             prefix + "\"beta_start\" must be a number between 0 and 1, got 1.5 (number)");
   EXPECT_EQ(config_error(R"({"sigma_min": 0})"),

@@ -111,6 +111,9 @@ SchedulerConfig SchedulerConfig::read(const Json& json) {
     return static_cast<int>(json.get_int(key, fallback, range));
   };
   config.class_name = json.get_string("_class_name", config.class_name);
+  // Models with these schedulers predict something else, and no sampler here would make a picture.
+  if (config.class_name.starts_with("FlowMatch") || config.class_name.starts_with("EDM"))
+    json.refuse("_class_name", "a scheduler of models that predict the noise or its velocity");
   config.train_timesteps = count("num_train_timesteps", config.train_timesteps, kCount);
   config.beta_start = get_beta(json, "beta_start");
   config.beta_end = get_beta(json, "beta_end");

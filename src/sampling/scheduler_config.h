@@ -59,7 +59,8 @@ struct SchedulerConfig {
   double timestep_scaling = 10;
 
   /// Throws Error(kCorrupt) for a value of the wrong type or out of range, and for unsupported
-  /// settings: trained_betas, other beta schedules and interpolations.
+  /// settings: trained_betas, other beta schedules and interpolations, and classes for flow
+  /// matching or EDM.
   static SchedulerConfig read(const Json& json);
 };
 

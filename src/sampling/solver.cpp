@@ -9,7 +9,7 @@
 namespace semblance {
 namespace {
 
-constexpr std::size_t kFewSteps = 15;  // with fewer, the last steps use a lower order
+constexpr std::size_t kFewSolverSteps = 15;  // with fewer, the last steps use a lower order
 
 }  // namespace
 
@@ -50,7 +50,7 @@ Solver::Solver(const SamplerSettings& settings, const Schedule& schedule)
       sigmas_(schedule.sigmas.begin(), schedule.sigmas.end()),
       snrs_(sigmas_.begin(), sigmas_.end()),
       lowers_order_(settings.config.lower_order_final.value() &&
-                    schedule.timesteps.size() < kFewSteps) {
+                    schedule.timesteps.size() < kFewSolverSteps) {
   const auto end = sigmas_.end() - 1;
   if (std::adjacent_find(sigmas_.begin(), end, std::less_equal<>()) != end) {
     fail(ErrorKind::kArgument,

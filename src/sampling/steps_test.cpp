@@ -88,13 +88,16 @@ struct Toy {
   const char* config;
   double want;
   double eta = 0;
+  int steps = 5;
+  std::optional<Spacing> spacing = {};
 };
 
 constexpr const char* kZeroSnr =
     R"({"prediction_type": "v_prediction", "rescale_betas_zero_snr": true,
         "timestep_spacing": "trailing"})";
 
-// The last value of 5 steps in diffusers, from ones, with the model .3 x + .002 t - .4.
+// The last value of the steps in diffusers, from ones, with the model .3 x + .002 t - .4. LCM and
+// TCD with a spacing: set_timesteps(timesteps=[999, 749, 499, 249]).
 constexpr Toy kToys[]{
     {"euler", "{}", -.239683},
     {"euler", R"({"use_karras_sigmas": true})", -.405413},
@@ -121,14 +124,16 @@ constexpr Toy kToys[]{
     {"lcm", "{}", -11.053267},
     {"tcd", "{}", -4.979543},
     {"tcd", "{}", -10.990771, .3},
+    {"lcm", "{}", -11.729970, 0, 4, Spacing::kTrailing},
+    {"tcd", "{}", -5.605420, 0, 4, Spacing::kTrailing},
 };
 
 TEST(StepsToy, EqualDiffusers) {
   for (const Toy& toy : kToys) {
     SCOPED_TRACE(std::string(toy.sampler) + " " + toy.config);
     const SamplerRow& row = *find_sampler(toy.sampler);
-    const auto sampler =
-        make_sampler(row, sdxl(nlohmann::json::parse(toy.config)), 5, {.eta = toy.eta});
+    const auto sampler = make_sampler(row, sdxl(nlohmann::json::parse(toy.config)), toy.steps,
+                                      {.spacing = toy.spacing, .eta = toy.eta});
     std::vector<float> latent(std::size_t{4} * 8 * 8, sampler->init_noise_sigma());
     std::vector<float> kept = kept_of(*sampler, latent.size());
     // The first latent is all ones, so the steps use the seed's first numbers.
@@ -143,9 +148,9 @@ TEST(StepsToy, EqualDiffusers) {
           return output;
         },
         [&](int i) {
-          std::vector<float> noise(latent.size());
+          std::vector<float> noise(latent.size()), scratch(3 * latent.size());
           if (row.has(kIsBrownian)) {
-            tree->step(*sampler->noise(i), noise);
+            tree->step(*sampler->noise(i), noise, scratch);
           } else {
             generator.randn(noise);
           }
@@ -173,7 +178,8 @@ TEST(Steps, ResumeWithTheSameBits) {
         const auto draw = [&](NoiseSource& source) {
           return [&](int i) {
             std::vector<float> noise(kSize);
-            source.step(*sampler->noise(i), noise);
+            std::vector<float> scratch(static_cast<std::size_t>(source.scratch_latents()) * kSize);
+            source.step(*sampler->noise(i), noise, scratch);
             return noise;
           };
         };

@@ -70,6 +70,7 @@ std::vector<float> even_timesteps(const SamplerSettings& settings) {
 
 // Of every k-th training timestep, counted from the end, `steps` evenly spaced ones.
 std::vector<float> consistency_timesteps(const SamplerSettings& settings) {
+  if (settings.config.spacing) return even_timesteps(settings);
   const int trained = settings.config.train_timesteps;
   const int original = settings.config.original_inference_steps;
   if (original > trained || settings.steps < 1 || settings.steps > original) {

@@ -56,8 +56,9 @@ struct SeenNoise {
 
 /// Evenly spaced timesteps, for DDIM and PNDM.
 std::vector<float> even_timesteps(const SamplerSettings& settings);
-/// The timesteps that consistency models are distilled for, for LCM and TCD. Throws
-/// Error(kArgument) for more steps than original_inference_steps.
+/// For LCM and TCD: the timesteps that consistency models are distilled for, or those of the
+/// spacing if there is one, as DMD2 needs. Throws Error(kArgument) for more steps than
+/// original_inference_steps.
 std::vector<float> consistency_timesteps(const SamplerSettings& settings);
 
 }  // namespace semblance

@@ -6,8 +6,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
-#include "sampling/sampler.h"
 #include "service/a1111_fields.h"
+#include "service/a1111_samplers.h"
 #include "service/a1111_scripts.h"
 #include "service/a1111_units.h"
 #include "service/base64.h"
@@ -34,13 +34,14 @@ constexpr auto kFields = std::to_array<Field>({
     {"sampler_name"},
     {"sampler_index"},
     {"scheduler"},
+    {"eta"},
     {"alwayson_scripts"},
     {"override_settings"},
+    {"styles"},
     {"send_images"},
     {"save_images", Effect::kWarned, "the service always keeps its newest results"},
     {"force_task_id", Effect::kWarned, "/sdapi/v1/progress takes no task id"},
     {"enable_hr", kOff, "there is no second pass; width and height are the final size"},
-    {"styles", kOff, "styles are not supported; put their words into the prompt"},
     {"restore_faces", kOff, "face restoration is not supported"},
     {"tiling", kOff, "tiling is not supported"},
     {"refiner_checkpoint", kOff, "refiners are not supported"},
@@ -84,8 +85,7 @@ constexpr auto kFields = std::to_array<Field>({
     {"s_tmin", kNone},
     {"s_tmax", kNone},
     {"s_noise", kNone},
-    // For other samplers and models, and for that program's own housekeeping.
-    {"eta", kNone},
+    // For other models, and for that program's own housekeeping.
     {"distilled_cfg_scale", kNone},
     {"disable_extra_networks", kNone},
     {"do_not_reload_embeddings", kNone},
@@ -94,42 +94,30 @@ constexpr auto kFields = std::to_array<Field>({
     {"override_settings_restore_afterwards", kNone},
 });
 
-void check_sampler(const Fields& body) {
-  std::string_view field = "sampler_name";
-  std::string name = body.text(field).value_or("");
-  if (name.empty()) {  // as in the web UI, the older field counts if the newer one is empty
-    field = "sampler_index";
-    name = body.text(field).value_or("");
-  }
-  if (!is_sampler(name)) body.refuse(field, samplers_rule());
-  if (!is_automatic(body.text("scheduler").value_or("")))
-    body.refuse("scheduler", "expected Automatic (the model's own scheduler)");
-}
-
-bool has_word(std::string_view text, std::string_view word) {
-  const auto is_letter = [&](std::size_t i) {
-    return i < text.size() && (static_cast<unsigned char>(text[i]) >= 0x80 ||
-                               std::isalnum(static_cast<unsigned char>(text[i])) != 0);
-  };
-  for (std::size_t i = text.find(word); i != std::string_view::npos; i = text.find(word, i + 1)) {
-    if (!is_letter(i - 1) && !is_letter(i + word.size())) return true;
-  }
-  return false;
-}
-
-/// Warns of prompt syntax that is read as plain text here, except weights: the job warns of those.
+/// Warns of prompt syntax that is read as plain text here; of other syntax the job warns.
 void warn_of_prompt(std::string_view field, std::string_view prompt,
                     std::vector<std::string>& warnings) {
-  const auto warn = [&](std::string_view what) {
-    warnings.push_back(fmt::format("{}: {} as plain text", field, what));
-  };
-  for (std::string_view network : {"<lora:", "<lyco:", "<hypernet:"}) {
-    if (prompt.find(network) != std::string_view::npos)
-      warn(fmt::format("extra networks are not supported; {}...> is read", network));
+  for (const std::string_view network : {"<lyco:", "<hypernet:"}) {
+    if (prompt.find(network) == std::string_view::npos) continue;
+    warnings.push_back(
+        fmt::format("{}: of extra networks only LoRAs are supported; {}...> is read as plain text",
+                    field, network));
   }
-  for (std::string_view word : {"AND", "BREAK"}) {
-    if (has_word(prompt, word)) warn(fmt::format("{} is read", word));
+}
+
+/// The only style of the list; empty names and None are none.
+std::optional<Choice> style_in(const Fields& body) {
+  std::optional<Choice> style;
+  const json* const list = body.find("styles");
+  if (list == nullptr || is_off(*list)) return style;
+  if (!list->is_array()) body.refuse("styles", "expected a list of names");
+  for (const json& name : *list) {
+    if (is_off(name)) continue;
+    if (!name.is_string()) body.refuse("styles", "expected a list of names");
+    if (style) body.refuse("styles", "expected at most one style");
+    read_text(parameters::kStyle, name.get_ref<const std::string&>(), style);
   }
+  return style;
 }
 
 int whole_in(const Fields& body, std::string_view name, int fallback, int most) {
@@ -146,6 +134,7 @@ void read_body(const Fields& body, int native_side, Txt2Img& wanted) {
   request.guidance = 7;
   request.width = request.height = native_side;
   body.read_parameters("", request);
+  request.style = style_in(body);
   // For SDXL that program treats an empty negative prompt as none, like diffusers' None.
   if (request.negative && request.negative->empty()) request.negative.reset();
   const std::int64_t seed = body.whole("seed").value_or(-1);
@@ -162,6 +151,20 @@ void read_body(const Fields& body, int native_side, Txt2Img& wanted) {
   wanted.send_images = body.boolean("send_images").value_or(true);
 }
 
+/// Options of the request: those of this service, except for the device whose noise is used.
+void read_override(const LongStringJson& json, const Fields& body, std::string_view model,
+                   JobRequest& request) {
+  const auto* const options = body.find("override_settings");
+  if (options == nullptr) return;
+  nlohmann::json others = *options;
+  const auto source = others.is_object() ? others.find("randn_source") : others.end();
+  if (source != others.end() && (*source == "GPU" || *source == "NV")) {
+    request.noise = Choice("a1111-gpu");
+    others.erase(source);
+  }
+  check_options(Fields(json, others, "override_settings"), others, model);
+}
+
 /// The parameter's field in the body: "cfg_scale", or the path of a unit's field.
 std::string field_of(const Parameter& row, const UnitPaths& units) {
   const std::size_t dot = row.web_ui.find('.');
@@ -170,20 +173,27 @@ std::string field_of(const Parameter& row, const UnitPaths& units) {
   return unit + std::string(row.web_ui.substr(dot));
 }
 
+OrderedJson styles_of(const Request& request) {
+  OrderedJson names = OrderedJson::array();
+  if (request.style) names.push_back(request.style->name);
+  return names;
+}
+
 OrderedJson parameters_of(const Txt2Img& wanted, const Job& job) {
   const JobRequest& s = job.request;
   OrderedJson parameters;
   parameters["prompt"] = s.prompt;
   parameters["negative_prompt"] = s.negative.value_or("");
   parameters["seed"] = wanted.request.seed ? OrderedJson(*wanted.request.seed) : OrderedJson(-1);
-  parameters["steps"] = s.steps;
+  parameters["steps"] = s.step_count();
   parameters["cfg_scale"] = as_written(s.guidance.value());
   parameters["width"] = s.width;
   parameters["height"] = s.height;
   parameters["batch_size"] = wanted.batch_size;
   parameters["n_iter"] = wanted.batches;
-  parameters["sampler_name"] = default_sampler().title;
-  parameters["scheduler"] = "Automatic";
+  parameters["sampler_name"] = sampler_title(s);
+  parameters["scheduler"] = scheduler_title(s);
+  parameters["styles"] = styles_of(s);
   parameters["send_images"] = wanted.send_images;
   // The photos are not echoed.
   OrderedJson units = OrderedJson::array();
@@ -222,9 +232,9 @@ OrderedJson info_of(const Txt2Img& wanted, const Job& job,
   info["subseed_strength"] = 0;
   info["width"] = s.width;
   info["height"] = s.height;
-  info["sampler_name"] = default_sampler().title;
+  info["sampler_name"] = sampler_title(s);
   info["cfg_scale"] = as_written(s.guidance.value());
-  info["steps"] = s.steps;
+  info["steps"] = s.step_count();
   info["batch_size"] = wanted.batch_size;
   info["restore_faces"] = false;
   info["face_restoration_model"] = nullptr;
@@ -238,7 +248,7 @@ OrderedJson info_of(const Txt2Img& wanted, const Job& job,
   info["extra_generation_params"] = OrderedJson::object();
   info["index_of_first_image"] = 0;
   info["infotexts"] = infotexts;
-  info["styles"] = OrderedJson::array();
+  info["styles"] = styles_of(s);
   info["job_timestamp"] = timestamp(job);
   info["clip_skip"] = 1;
   info["is_using_inpainting_conditioning"] = false;
@@ -257,16 +267,16 @@ Txt2Img parse_txt2img(std::string_view text, std::string_view model, int native_
   std::vector<std::string>& warnings = wanted.warnings;
   JobRequest& request = wanted.request;
   check_fields(json, json.value(), "", kFields, warnings);
-  check_sampler(body);
-  if (const auto* const settings = body.find("override_settings"))
-    check_options(Fields(json, *settings, "override_settings"), *settings, model);
   read_body(body, native_side, wanted);
+  read_sampler(body, request, warnings);
+  read_override(json, body, model, request);
   warn_of_prompt("prompt", request.prompt, warnings);
   warn_of_prompt("negative_prompt", request.negative.value_or(""), warnings);
   const auto* const found = body.find("alwayson_scripts");
   const nlohmann::json& scripts = found == nullptr ? nlohmann::json() : *found;
   check_scripts(json, scripts, request);
   const UnitPaths units = read_units(json, scripts, request, warnings);
+  request.encoding = std::string("a1111");
   check_settings(request, [&units](const Parameter& row) { return field_of(row, units); });
   return wanted;
 }
@@ -294,8 +304,8 @@ std::string progress_response(const Job* job, bool is_interrupted, std::string_v
   state["job_timestamp"] = job == nullptr ? "0" : timestamp(shown);
   state["job_no"] = shown.pictures.size();
   state["sampling_step"] = progress.step;
-  state["sampling_steps"] = job == nullptr ? 0 : shown.request.steps;
-  const double pictures = done + static_cast<double>(progress.step) / shown.request.steps;
+  state["sampling_steps"] = job == nullptr ? 0 : steps_of(shown);
+  const double pictures = done + static_cast<double>(progress.step) / steps_of(shown);
   response["progress"] = job == nullptr ? 0 : std::clamp(pictures / shown.request.count, 0.0, 1.0);
   response["eta_relative"] = progress.seconds_left.value_or(0);
   response["state"] = std::move(state);
@@ -306,16 +316,6 @@ std::string progress_response(const Job* job, bool is_interrupted, std::string_v
   else if (job != nullptr)
     text = fmt::format("waiting, {} ahead", progress.position.value_or(0));
   return response.dump();
-}
-
-std::string samplers_response() {
-  OrderedJson all = OrderedJson::array();
-  const SamplerRow& row = default_sampler();
-  OrderedJson aliases = OrderedJson::array();
-  for (const std::string_view alias : row.aliases) aliases.push_back(alias);
-  aliases.push_back(row.name);
-  all.push_back({{"name", row.title}, {"aliases", aliases}, {"options", OrderedJson::object()}});
-  return all.dump();
 }
 
 std::string sd_models_response(std::string_view model) {

@@ -1,9 +1,9 @@
 // Translates the API of AUTOMATIC1111's web UI, /sdapi/v1/..., to a job and back. InstantID is
 // requested as its ControlNet extension does (a1111_units.h). Pure functions: no queue, no model.
 //
-// What would change the picture there but is not supported (other samplers, a second pass, masks,
-// styles, other scripts) is refused by name, and so are unknown fields. What is read as plain text
-// or has no effect is reported as "warnings" in the response's info.
+// What would change the picture there but is not supported (a second pass, masks, several styles,
+// other scripts) is refused by name, and so are unknown fields. What is read as plain text or has
+// no effect is reported as "warnings" in the response's info.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,6 @@ ResponseFrame txt2img_frame(const Txt2Img& wanted, const Job& job,
 /// /sdapi/v1/progress. `job`: null if there is none; `preview`: a JPEG file's bytes, or empty.
 std::string progress_response(const Job* job, bool is_interrupted, std::string_view preview = {});
 
-std::string samplers_response();
 std::string sd_models_response(std::string_view model);
 std::string options_response(std::string_view model);
 /// POST /sdapi/v1/options. Throws HttpError 400 naming the first option that is unknown or would

@@ -115,7 +115,7 @@ void Fields::read_parameters(std::string_view prefix, JobRequest& request) const
         if (value == nullptr || name.empty()) return;
         if constexpr (kind == ParameterKind::kText) {
           member = text(name).value();
-        } else if constexpr (kind != ParameterKind::kSeed) {
+        } else if constexpr (kind != ParameterKind::kSeed && kind != ParameterKind::kChoice) {
           read_parameter(row, path_of(name), *value, shown(json_, *value), member);
         }
       },

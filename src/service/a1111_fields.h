@@ -53,7 +53,8 @@ class Fields {
   std::optional<std::int64_t> whole(std::string_view name) const;
   std::optional<bool> boolean(std::string_view name) const;
   /// Reads the body's parameters, or with "face." or "points." a unit's, as the parameters' table
-  /// names them; those that are absent stay. Not the seed, which may be -1 here.
+  /// names them; those that are absent stay. Not the seed, which may be -1 here, and no choices,
+  /// whose names are that program's own.
   void read_parameters(std::string_view prefix, JobRequest& request) const;
   /// Checked with check_prompt().
   std::optional<std::string> text(std::string_view name) const;

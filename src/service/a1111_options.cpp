@@ -25,6 +25,8 @@ OrderedJson options(std::string_view model) {
           {"sdxl_crop_top", 0},
           {"randn_source", "CPU"},
           {"eta_noise_seed_delta", 0},
+          {"eta_ancestral", 1},
+          {"eta_ddim", 0},
           {"always_discard_next_to_last_sigma", false},
           {"sgm_noise_multiplier", false},
           {"skip_early_cond", 0},
@@ -47,7 +49,7 @@ OrderedJson options(std::string_view model) {
 }
 
 /// Options of which any value is accepted, because none changes the picture: that program's
-/// housekeeping, img2img, samplers and passes that are refused anyway, and prompt weights, which
+/// housekeeping, img2img and passes that are refused anyway, and prompt weights, which
 /// the response's info mentions.
 constexpr auto kAnyValue = std::to_array<std::string_view>({"samples_save",
                                                             "grid_save",
@@ -77,8 +79,6 @@ constexpr auto kAnyValue = std::to_array<std::string_view>({"samples_save",
                                                             "img2img_color_correction",
                                                             "initial_noise_multiplier",
                                                             "inpainting_mask_weight",
-                                                            "eta_ancestral",
-                                                            "eta_ddim",
                                                             "emphasis",
                                                             "batch_cond_uncond",
                                                             "control_net_no_detectmap",

@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/ascii.h"
-#include "sampling/sampler.h"
 #include "service/a1111_fields.h"
+#include "service/a1111_samplers.h"
 
 namespace semblance::service {
 namespace {
@@ -36,18 +36,22 @@ class Arguments {
   std::string path_;
 };
 
-bool is_name(const json& value, bool (*is_known)(std::string_view)) {
-  return is_off(value) || (value.is_string() && is_known(value.get_ref<const std::string&>()));
+/// Refuses argument `i` unless it is off or a name that `is_same` accepts; `have`: the request's.
+void check_name(const Arguments& args, std::size_t i, const JobRequest& request,
+                bool (*is_same)(const JobRequest&, std::string_view), std::string_view have) {
+  const json& value = args.at(i);
+  if (is_off(value)) return;
+  if (value.is_string() && is_same(request, value.get_ref<const std::string&>())) return;
+  args.refuse(i, fmt::format("expected {}, as in the request", have));
 }
 
 /// Arguments: steps, sampler, scheduler.
 void check_sampler_script(const Arguments& args, const JobRequest& settings) {
   const json& steps = args.at(0);
-  if (!is_off(steps) && steps != settings.steps)
-    args.refuse(0, fmt::format("expected {}, the request's steps", settings.steps));
-  if (!is_name(args.at(1), is_sampler)) args.refuse(1, samplers_rule());
-  if (!is_name(args.at(2), is_automatic))
-    args.refuse(2, "expected Automatic (the model's own scheduler)");
+  if (!is_off(steps) && steps != settings.step_count())
+    args.refuse(0, fmt::format("expected {}, the request's steps", settings.step_count()));
+  check_name(args, 1, settings, is_sampler_of, sampler_title(settings));
+  check_name(args, 2, settings, is_scheduler_of, scheduler_title(settings));
 }
 
 /// Arguments: seed, whether the others count, subseed, its strength, width and height of the noise.
@@ -88,17 +92,6 @@ bool is_script_off(const json& script) {
 }
 
 }  // namespace
-
-bool is_sampler(std::string_view name) {
-  return name.empty() || find_sampler(name) == &default_sampler();
-}
-
-std::string samplers_rule() { return fmt::format("expected {}", default_sampler().title); }
-
-bool is_automatic(std::string_view name) {
-  const std::string plain = lower(name);
-  return plain.empty() || plain == "automatic";
-}
 
 void check_scripts(const LongStringJson& json, const nlohmann::json& scripts,
                    const JobRequest& settings) {

@@ -10,13 +10,6 @@
 
 namespace semblance::service {
 
-/// Whether this names a sampler that exists, in any spelling, or is empty.
-bool is_sampler(std::string_view name);
-/// "expected Euler": for refusals.
-std::string samplers_rule();
-/// Whether this names the model's own scheduler, or is empty.
-bool is_automatic(std::string_view name);
-
 /// Checks "alwayson_scripts" (null, an object, or an empty list). "Sampler" and "Seed" must agree
 /// with the request's `settings`; others must be off. Throws HttpError 400 naming the script or the
 /// argument that would change the picture.

@@ -88,17 +88,22 @@ TEST(Txt2Img, ScriptsMustAgreeWithTheRequest) {
   const json fixed{{"steps", 20}, {"seed", 7}};
   EXPECT_EQ(refused("Sampler", {20, "k_euler", ""}, fixed), "no error");
   EXPECT_EQ(refused("sampler", json::array({nullptr}), fixed), "no error");
+  const json dpm{{"steps", 20}, {"sampler_name", "DPM++ 2M"}};
+  EXPECT_EQ(refused("Sampler", {20, "DPM++ 2M", "Karras"}, dpm), "no error");
   EXPECT_EQ(refused("Seed", {7, false, 5, 0.5, 64, 64}, fixed), "no error");
   EXPECT_EQ(refused("Seed", {7, true, 5, 0, 0, 0}, fixed), "no error");
   EXPECT_EQ(refused("Seed", {-1, true, -1, 0, 0, 0}, fixed), "no error");
   const std::vector<std::tuple<std::string, json, int, std::string>> table = {
       {"Sampler", {30, "Euler", "Automatic"}, 0, "expected 20, the request's steps, got 30"},
-      {"Sampler", {20, "DPM++ 2M", "Automatic"}, 1, "expected Euler, got \"DPM++ 2M\""},
-      {"Sampler", {20, 5, "Automatic"}, 1, "expected Euler, got 5"},
+      {"Sampler",
+       {20, "DPM++ 2M", "Automatic"},
+       1,
+       "expected Euler, as in the request, got \"DPM++ 2M\""},
+      {"Sampler", {20, 5, "Automatic"}, 1, "expected Euler, as in the request, got 5"},
       {"Sampler",
        {20, "Euler", "Karras"},
        2,
-       "expected Automatic (the model's own scheduler), got \"Karras\""},
+       "expected Automatic, as in the request, got \"Karras\""},
       {"Seed", {8, false, -1, 0, 0, 0}, 0, "expected 7, the request's seed, got 8"},
       {"Seed", {7, true, 5, 0.5, 0, 0}, 3, "variation seeds are not supported, got 0.5"},
       {"Seed", {7, true, -1, 0, 512, 0}, 4, "resizing from a seed is not supported, got 512"},

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "sampling/sampler.h"
+#include "service/a1111_samplers.h"
 #include "service/long_strings.h"
 
 namespace semblance::service {
@@ -105,16 +107,64 @@ TEST(Txt2Img, ReadsAClientThatSendsAllFields) {
   EXPECT_EQ(wanted.warnings, std::vector<std::string>{});
 }
 
-TEST(Txt2Img, AcceptsEulerInAnySpelling) {
-  for (const char* name : {"Euler", "euler", "k_euler", "K EULER", "EulerDiscreteScheduler", ""}) {
-    EXPECT_EQ(refusal(body({{"sampler_name", name}})), "no error") << name;
-  }
+struct Sampled {
+  std::string scheduler, sigmas, spacing, noise;
+  double eta = 0;
+  bool operator==(const Sampled&) const = default;
+};
+
+Sampled sampled(const json& more, std::vector<std::string> warnings = {}) {
+  const Txt2Img wanted = parsed(body(more));
+  EXPECT_EQ(wanted.warnings, warnings) << more;
+  const JobRequest& s = wanted.request;
+  const auto name = [](const std::optional<Choice>& choice) { return choice ? choice->name : ""; };
+  return {name(s.scheduler), name(s.sigmas), name(s.spacing), s.noise.name, s.eta};
+}
+
+TEST(Txt2Img, AcceptsSamplersInAnySpelling) {
+  const Sampled euler{"euler", "default", "linspace", "a1111-cpu"};
+  EXPECT_EQ(sampled(json::object()), euler);
+  for (const char* name : {"Euler", "euler", "k_euler", "K EULER", "EulerDiscreteScheduler", ""})
+    EXPECT_EQ(sampled({{"sampler_name", name}}), euler) << name;
   for (const char* name : {"Automatic", "automatic", ""})
-    EXPECT_EQ(refusal(body({{"scheduler", name}})), "no error") << name;
+    EXPECT_EQ(sampled({{"scheduler", name}}), euler) << name;
+  for (const char* name : {"DPM++ 2M", "DPM++ 2M Karras", "k_dpmpp_2m"})
+    EXPECT_EQ(sampled({{"sampler_name", name}}),
+              (Sampled{"dpmpp_2m", "karras", "linspace", "a1111-cpu"}));
   // The newer field counts.
-  EXPECT_EQ(refusal(body({{"sampler_name", "Euler"}, {"sampler_index", "DDIM"}})), "no error");
-  EXPECT_EQ(refusal(body({{"sampler_name", nullptr}, {"sampler_index", "DDIM"}})),
-            "sampler_index: cannot take sampler_index: expected Euler, got \"DDIM\"");
+  EXPECT_EQ(sampled({{"sampler_name", "Euler"}, {"sampler_index", "DDIM"}}), euler);
+  EXPECT_EQ(sampled({{"sampler_name", nullptr}, {"sampler_index", "DDIM"}}),
+            (Sampled{"ddim", "default", "leading", "a1111-cpu"}));
+}
+
+TEST(Txt2Img, SamplesLikeThatProgram) {
+  EXPECT_EQ(sampled({{"sampler_name", "DPM++ 2M"}, {"scheduler", "SGM Uniform"}}),
+            (Sampled{"dpmpp_2m", "sgm_uniform", "linspace", "a1111-cpu"}));
+  EXPECT_EQ(sampled({{"sampler_name", "DPM++ 2M"}, {"scheduler", "Uniform"}}).sigmas, "uniform");
+  EXPECT_EQ(sampled({{"sampler_name", "DPM++ 3M SDE"}}).sigmas, "exponential");
+  EXPECT_EQ(sampled({{"sampler_name", "DDIM"}, {"eta", 0.5}}).eta, 0.5);
+  EXPECT_EQ(sampled({{"sampler_name", "Euler a"}, {"eta", 1}}).eta, 0);
+  EXPECT_EQ(
+      sampled({{"sampler_name", "Euler a"}, {"eta", 0.5}}, {"eta has no effect with Euler a"}).eta,
+      0);
+  for (const auto& [source, noise] : std::vector<std::pair<std::string, std::string>>{
+           {"CPU", "a1111-cpu"}, {"GPU", "a1111-gpu"}, {"NV", "a1111-gpu"}}) {
+    EXPECT_EQ(sampled({{"override_settings", {{"randn_source", source}}}}).noise, noise);
+  }
+}
+
+TEST(Txt2Img, UsesTheNearestOfWhatThereIsNot) {
+  EXPECT_EQ(sampled({{"sampler_name", "DPM2 a Karras"}},
+                    {"sampler_name: DPM2 a Karras is not available, using the nearest: DPM2"}),
+            (Sampled{"kdpm2", "karras", "linspace", "a1111-cpu"}));
+  EXPECT_EQ(sampled({{"sampler_name", "DPM++ 2M"}, {"scheduler", "KL Optimal"}},
+                    {"scheduler: KL Optimal is not available, using Karras"})
+                .sigmas,
+            "karras");
+  EXPECT_EQ(sampled({{"sampler_name", "DDIM"}, {"scheduler", "Karras"}},
+                    {"scheduler: Karras has no effect with DDIM"})
+                .sigmas,
+            "default");
 }
 
 TEST(Txt2Img, AcceptsTheLongestPromptInAnyEscaping) {
@@ -129,12 +179,13 @@ TEST(Txt2Img, AcceptsTheLongestPromptInAnyEscaping) {
 TEST(Txt2Img, RefusesByName) {
   const std::string no_pass = "there is no second pass; width and height are the final size";
   const std::vector<std::tuple<std::string, json, std::string>> table = {
-      {"sampler_name", "Euler a", "expected Euler, got \"Euler a\""},
-      {"sampler_name", "DPM++ 2M", "expected Euler, got \"DPM++ 2M\""},
+      {"sampler_name", "Eulr", "expected one of " + sampler_titles() + ", got \"Eulr\""},
       {"sampler_name", 3, "expected a string, got 3"},
-      {"scheduler", "Karras", "expected Automatic (the model's own scheduler), got \"Karras\""},
+      {"scheduler", 3, "expected a string, got 3"},
+      {"eta", "none", "expected a number from 0 to 1, got \"none\""},
       {"enable_hr", true, no_pass + ", got true"},
-      {"styles", {"film"}, "styles are not supported; put their words into the prompt, got a list"},
+      {"styles", {"film", "noir"}, "expected at most one style, got a list"},
+      {"styles", "film", "expected a list of names, got \"film\""},
       {"restore_faces", true, "face restoration is not supported, got true"},
       {"tiling", true, "tiling is not supported, got true"},
       {"refiner_checkpoint", "sdxl_refiner", "refiners are not supported, got \"sdxl_refiner\""},
@@ -207,7 +258,7 @@ TEST(Txt2Img, RefusesByName) {
 
 TEST(Txt2Img, WarnsByName) {
   const Txt2Img wanted = parsed(body({{"prompt", "a (man:1.2) <lora:x:1> BREAK a dog"},
-                                      {"negative_prompt", "[snow] AND ice"},
+                                      {"negative_prompt", "[snow] <hypernet:b:1> AND ice"},
                                       {"save_images", true},
                                       {"force_task_id", "t"}}));
   EXPECT_EQ(
@@ -215,9 +266,16 @@ TEST(Txt2Img, WarnsByName) {
       (std::vector<std::string>{
           "force_task_id has no effect: /sdapi/v1/progress takes no task id",
           "save_images has no effect: the service always keeps its newest results",
-          "prompt: extra networks are not supported; <lora:...> is read as plain text",
-          "prompt: BREAK is read as plain text", "negative_prompt: AND is read as plain text"}));
-  EXPECT_TRUE(parsed(body({{"prompt", "BREAKFAST on SAND, a BRAND"}})).warnings.empty());
+          "negative_prompt: of extra networks only LoRAs are supported; <hypernet:...> is read as "
+          "plain text"}));
+  EXPECT_EQ(wanted.request.encoding.name, "a1111");
+}
+
+TEST(Txt2Img, TakesAStyle) {
+  EXPECT_EQ(parsed(body({{"styles", {"", "film noir", "None"}}})).request.style,
+            Choice("Film Noir"));
+  EXPECT_EQ(parsed(body({{"styles", {"Oil"}}})).request.style, Choice("Oil"));
+  EXPECT_FALSE(parsed(body({{"styles", {"None"}}})).request.style);
 }
 
 TEST(InstantIdUnits, AreFoundByModuleOrModelInAnyForm) {
@@ -447,11 +505,32 @@ TEST(Progress, CountsPicturesAndSteps) {
     "job_no": 1, "sampling_step": 5, "sampling_steps": 10})"));
 }
 
-TEST(WebUiLists, NameOneSamplerAndOneModel) {
+TEST(WebUiLists, NameSamplersAndCurves) {
+  const json all = json::parse(samplers_response());
+  ASSERT_EQ(all.size(), samplers().size());
   EXPECT_EQ(
-      json::parse(samplers_response()),
+      all[0],
       json::parse(
-          R"([{"name": "Euler", "aliases": ["k_euler", "euler_discrete", "euler"], "options": {}}])"));
+          R"({"name": "Euler", "aliases": ["euler", "k_euler", "euler_discrete"], "options": {}})"));
+  // Each name of the lists is accepted without a warning.
+  for (const json& each : all) {
+    EXPECT_NE(sampled({{"sampler_name", each["name"]}}).scheduler, "");
+    const bool is_dpm = each["name"] == "DPM++ 2M";
+    if (is_dpm) {
+      EXPECT_EQ(each["options"]["scheduler"], "karras");
+    }
+  }
+  const json curves = json::parse(schedulers_response());
+  ASSERT_EQ(curves.size(), semblance::curves().size());
+  EXPECT_EQ(curves[0]["name"], "automatic");
+  EXPECT_EQ(curves[1]["label"], "Karras");
+  for (const json& each : curves) {
+    for (const char* field : {"name", "label"})
+      EXPECT_NE(sampled({{"scheduler", each[field]}}).sigmas, "") << each;
+  }
+}
+
+TEST(WebUiLists, NameOneModel) {
   const json models = json::parse(sd_models_response("demo"));
   ASSERT_EQ(models.size(), 1U);
   EXPECT_EQ(models[0]["title"], "demo");

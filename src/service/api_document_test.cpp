@@ -179,6 +179,7 @@ TEST_F(ApiDocument, SettingsMatchTheCode) {
       if (key == "width" || key == "height") settings["width"] = settings["height"] = 64;
       if (key == "identity_end") settings["identity_start"] = 0;
       if (key == "identity_start") settings["identity_end"] = 1;
+      if (key == "noise_picture") settings["noise_batch"] = 16;
       settings[key] = range[end];
       EXPECT_EQ(refusal([&] { read_settings(settings); }), "no error") << key << " " << end;
       const int beyond = std::string(end) == "minimum" ? -1 : 1;
@@ -254,7 +255,7 @@ TEST_F(ApiDocument, JobsMatch) {
   EXPECT_EQ(differs(made("POST", "/api/jobs/" + waiting["id"].get<std::string>() + "/cancel")), "");
   ASSERT_TRUE(becomes(id, JobState::kDone));
   const std::string weighted =
-      R"({"prompt": "a (man) [in snow]", "width": 64, "height": 64, "steps": 1})";
+      R"({"prompt": "a (man) [in|at snow]", "width": 64, "height": 64, "steps": 1})";
   const std::string warned = made("POST", "/api/jobs", form(weighted, "0").body, Form().type)["id"];
   ASSERT_TRUE(becomes(warned, JobState::kDone));
   EXPECT_EQ(made("GET", "/api/jobs/" + warned)["warnings"].size(), 1U);
@@ -271,7 +272,7 @@ TEST_F(ApiDocument, JobsMatch) {
 }
 
 TEST_F(ApiDocument, Automatic1111Matches) {
-  for (const char* path : {"progress", "samplers", "sd-models", "options"}) {
+  for (const char* path : {"progress", "samplers", "schedulers", "sd-models", "options"}) {
     const std::string whole = std::string("/sdapi/v1/") + path;
     EXPECT_EQ(differences(schema_of("get", whole), made("GET", whole), path), "");
   }

@@ -10,6 +10,8 @@
 #include "core/stop.h"
 #include "memory/base_memory.h"
 #include "memory/heap.h"
+#include "pipeline/prompts.h"
+#include "service/http.h"
 
 namespace semblance::service {
 
@@ -27,12 +29,11 @@ Engine::Engine(const EngineOptions& options, const std::stop_token& stop)
   workspace_.meter = Meter();
   const std::filesystem::path& base = options.models.base;
   facts_.demo = options.demo;
-  facts_.name = options.demo
-                    ? "semblance-demo"
-                    : (base.has_filename() ? base : base.parent_path()).filename().string();
+  facts_.name = options.demo ? "semblance-demo" : model_name(base);
   const std::shared_ptr<Pipeline> pipeline = opened(stop);
   facts_.native_side = pipeline->native_side();
-  facts_.native_guidance = pipeline->native_guidance();
+  facts_.defaults = pipeline->defaults();
+  facts_.scheduler = pipeline->scheduler();
   facts_.precision = pipeline->precision();
 }
 
@@ -49,8 +50,26 @@ std::shared_ptr<Pipeline> Engine::opened(const std::stop_token& stop) {
   return pipeline_;
 }
 
-void Engine::check_loras(const std::vector<std::string>& loras) const {
-  for (const std::string& lora : loras) find_lora(parse_lora(lora), options_.lora_folders);
+Request Engine::drawn(const Request& request) const {
+  PromptSources sources = options_.prompts;
+  return with_drawn_prompts(request, sources);
+}
+
+void Engine::check_prompts(const Request& request, int count) const {
+  const auto check_loras = [this](const std::vector<std::string>& loras) {
+    for (const std::string& lora : loras) find_lora(parse_lora(lora), options_.lora_folders);
+  };
+  const Parameter* checked = &parameters::kLoras;
+  try {
+    check_loras(request.loras);
+    checked = &parameters::kStyle;
+    if (request.style)
+      static_cast<void>(options_.prompts.styles.find(request.style->name, checked->name));
+    checked = &parameters::kPrompt;
+    for (int i = 0; i < count; ++i) check_loras(loras_of(drawn(nth_picture(request, i, count))));
+  } catch (const Error& error) {
+    throw HttpError(error, checked->name);
+  }
 }
 
 Pipeline& Engine::pipeline(const std::stop_token& stop) { return *opened(stop); }
@@ -62,6 +81,14 @@ void Engine::release() {
   }
   trim_heap();
   drop_unmodified_code();
+}
+
+void Engine::check_sampler(const Request& request) const {
+  try {
+    make_picture_sampler(request, facts_.scheduler);
+  } catch (const Error& error) {
+    throw HttpError(error, parameters::kScheduler.name);
+  }
 }
 
 PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
@@ -90,6 +117,7 @@ PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
                     .step_seconds = plan.step_seconds};
   if (plan.fits) {
     answer.peak_bytes = plan.peak_bytes;
+    answer.qualities = quality_times(plan, request, facts_.defaults, facts_.scheduler);
     answer.summary = summary_of(plan, budget_, pipeline.workspace());
     return answer;
   }
@@ -131,8 +159,10 @@ const LatentColours& Engine::colours(std::stop_token stop) {
 ImageText Engine::text_for(const Request& request, const std::vector<Warning>& warnings) const {
   return picture_text(
       request, {.base = facts_.demo ? std::filesystem::path(facts_.name) : options_.models.base,
+                .parts = options_.models,
                 .precision = facts_.precision,
                 .backend = options_.backend,
+                .scheduler = facts_.scheduler,
                 .warnings = warnings});
 }
 

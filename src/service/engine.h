@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "app/picture_prompts.h"
 #include "app/planning.h"
 #include "face/face_models.h"
 #include "image/encode.h"
@@ -29,6 +30,7 @@ struct EngineOptions {
   std::filesystem::path scratch = {};
   bool may_spill = true;
   std::optional<int> detector_size = {};
+  PromptSources prompts = {};
 };
 
 /// The part of the budget that is reserved for requests and planning; the rest is the models'.
@@ -40,10 +42,11 @@ inline constexpr std::uint64_t kServiceBytes = std::uint64_t{48} << 20U;
 inline constexpr std::uint64_t kPlanningBytes = std::uint64_t{24} << 20U;
 
 struct ModelFacts {
-  std::string name;  // the base model's folder
+  std::string name;  // model_name() of the base model
   bool demo = false;
   int native_side = 0;
-  double native_guidance = 5;
+  RequestDefaults defaults = RequestDefaults();
+  SchedulerConfig scheduler = {};
   Precision precision = Precision::kF32;
 };
 
@@ -55,6 +58,7 @@ struct PlanAnswer {
   std::uint64_t scratch_bytes = 0;
   double seconds = 0;  // of one picture
   double step_seconds = 0;
+  std::vector<QualityTime> qualities = {};
   std::vector<std::string> summary = {};
   std::optional<std::string> refusal = {};
   std::optional<Size> smaller = {};
@@ -77,8 +81,16 @@ class Engine {
   Mode mode() const { return mode_for(budget_.for_mode_bytes, 0); }
   const ModelFacts& facts() const { return facts_; }
   const EngineOptions& options() const { return options_; }
-  /// Throws as find_lora() does unless there is a file for every LoRA. Thread-safe.
-  void check_loras(const std::vector<std::string>& loras) const;
+  /// with_drawn_prompts() with the service's styles and wildcards, whose lines are not kept.
+  /// Thread-safe.
+  Request drawn(const Request& request) const;
+  /// Throws HttpError, naming the parameter, for a style, choices, syntax or LoRAs that one of
+  /// `count` pictures cannot have. Thread-safe.
+  void check_prompts(const Request& request, int count) const;
+
+  /// Thread-safe. Throws what make_picture_sampler() throws with the model's settings, as an
+  /// HttpError.
+  void check_sampler(const Request& request) const;
 
   /// Thread-safe; makes one plan at a time. Without a size the model's native one is used. Throws
   /// what check(request) throws, and Error(kCancelled) once `client_left`.

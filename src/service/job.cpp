@@ -92,15 +92,15 @@ void read_kept(Job& job, const Json& kept) {
   const auto most = [](const Parameter& row) {
     return static_cast<std::uint64_t>(most_of(row, Asker::kService));
   };
-  const auto [count, steps] = std::pair(most(parameters::kCount), most(parameters::kSteps));
+  const std::uint64_t count = most(parameters::kCount);
   const auto [width, height] = std::pair(most(parameters::kWidth), most(parameters::kHeight));
   job.request = read_settings(kept.child("settings").value());
   job.request.face = static_cast<int>(kept.get_int("face", {}, {0, kMostFace}));
   job.request.keep_photo = kept.get_bool("keep_photo");
   job.begun = static_cast<int>(kept.get_int("begun", {}, {0, kMostBegun}));
   if (kept.has("gain")) {  // absent in what version 1 wrote
-    const auto [pictures, step] =
-        numbers_of<2>(kept, "gain", kept.child("gain").value(), {count, steps + 1});
+    const auto [pictures, step] = numbers_of<2>(kept, "gain", kept.child("gain").value(),
+                                                {count, std::uint64_t{kMostJobSteps}});
     job.gain = {static_cast<int>(pictures), static_cast<int>(step)};
   }
   for (const Json& picture : kept.child("pictures").items()) {
@@ -137,6 +137,10 @@ std::int64_t unix_seconds(Time time) {
   return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
 }
 
+int steps_of(const Job& job) {
+  return job.progress.steps > 0 ? job.progress.steps : job.request.step_count();
+}
+
 std::string time_text(Time time) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
                      fmt::gmtime(static_cast<std::time_t>(unix_seconds(time))),
@@ -166,7 +170,7 @@ json to_json(const Job& job) {
           {"keep_photo", job.request.keep_photo},
           {"image", job.pictures.size()},
           {"step", progress.step},
-          {"steps", job.request.steps},
+          {"steps", steps_of(job)},
           {"stage", progress.stage},
           {"waiting", progress.waiting ? json{{"message", progress.waiting->message},
                                               {"tries", progress.waiting->tries}}

@@ -42,6 +42,9 @@ struct JobPicture {
   std::uint64_t seed = 0;
 };
 
+/// No sampler takes more steps for one picture of a job.
+inline constexpr int kMostJobSteps = 2 * static_cast<int>(parameters::kSteps.service.most) + 1;
+
 /// A job's progress that survives a crash.
 struct JobGain {
   int pictures = 0;  // finished ones
@@ -59,6 +62,7 @@ struct Waiting {
 struct Progress {
   std::optional<int> position = {};  // jobs ahead of it, while it is queued
   int step = 0;                      // of the current picture
+  int steps = 0;  // of each picture, once it is known: some samplers take more than requested
   std::string stage = {};
   std::optional<Waiting> waiting = {};
   std::optional<double> seconds_left = {};
@@ -84,6 +88,9 @@ struct Job {
 
   bool ended_already() const { return state != JobState::kQueued && state != JobState::kRunning; }
 };
+
+/// The steps of each of the job's pictures.
+int steps_of(const Job& job);
 
 /// "2026-01-31T12:00:00.123Z", RFC 3339. The time must be from 0 to kMostTimeMs.
 std::string time_text(Time time);

@@ -7,6 +7,7 @@
 #include "core/stop.h"
 #include "image/encode.h"
 #include "memory/file.h"
+#include "pipeline/picture_sampler.h"
 #include "service/log.h"
 
 namespace semblance::service {
@@ -54,16 +55,16 @@ void JobMaker::make() {
   const Identity person = patiently([&] { return person_of("photo", job_.request.face); });
   const Identity stands = patiently([&] { return person_in_pose(person); });
   const ModelFacts& model = engine_.facts();
-  Request request = request_of(job_.request, model.native_guidance);
+  Request request = request_of(job_.request, model.defaults);
   const Size size = size_of(job_.request, stands.image_size, model.native_side);
   request.width = size.w;
   request.height = size.h;
-  settle(request);
+  if (!request.seed) request.seed = random_seed();
+  const std::vector<Request> requests = patiently([&] { return requests_of_pictures(request); });
+  settle(requests);
   const Keypoints keypoints = scale_keypoints(stands, size);
-  while (static_cast<int>(job_.pictures.size()) < job_.request.count) {
-    request.seed = *job_.request.seed + job_.pictures.size();
-    make_picture(request, person, keypoints);
-  }
+  while (job_.pictures.size() < requests.size())
+    make_picture(requests[job_.pictures.size()], person, keypoints);
 }
 
 /// Gives up a job that ends the program again and again, unless it makes progress.
@@ -85,13 +86,17 @@ JobGain JobMaker::gain() const {
   if (!job_.request.seed || !is_there(files_.saved_run())) return gain;
   try {
     const SavedRun run = load_saved_run(files_.saved_run());
-    if (run.request.seed == *job_.request.seed + job_.pictures.size())
-      gain.step = std::min(run.step, most_of_job(parameters::kSteps) + 1);
+    if (is_same_picture(run.request, next_picture(job_.request)))
+      gain.step = std::min(run.step, kMostJobSteps);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kDevice) throw;
     // Damaged: it counts as no gain.
   }
   return gain;
+}
+
+Request JobMaker::next_picture(const Request& first) const {
+  return nth_picture(first, static_cast<int>(job_.pictures.size()), job_.request.count);
 }
 
 /// The face in a part of the request, "photo" or "pose".
@@ -130,12 +135,33 @@ Identity JobMaker::person_in_pose(const Identity& person) {
   return posed ? person_of("pose", 0) : person;
 }
 
+/// With their seeds, and the prompts as these draw them.
+std::vector<Request> JobMaker::requests_of_pictures(const Request& first) const {
+  const int count = job_.request.count;
+  std::vector<Request> requests;
+  for (int i = 0; i < count; ++i) requests.push_back(engine_.drawn(nth_picture(first, i, count)));
+  return requests;
+}
+
+/// What the pictures will not have, each once.
+std::vector<Warning> JobMaker::warnings_of(const std::vector<Request>& requests) {
+  std::vector<Warning> all;
+  for (const Request& request : requests) {
+    for (const Warning& warning : engine_.pipeline(stop_).warnings(request, stop_)) {
+      if (std::ranges::find(all, warning) == all.end()) all.push_back(warning);
+    }
+  }
+  return all;
+}
+
 /// Plans the pictures and stores what the request left open: it must be the same after a crash.
-void JobMaker::settle(const Request& request) {
-  job_.warnings = patiently([&] { return engine_.pipeline(stop_).warnings(request, stop_); });
+void JobMaker::settle(const std::vector<Request>& requests) {
+  job_.warnings = patiently([&] { return warnings_of(requests); });
+  const Request request =
+      patiently([&] { return engine_.pipeline(stop_).most_demanding(requests); });
   const PlanAnswer plan = patiently([&] { return engine_.plan(request, stop_); });
   if (!plan.fits) throw Error(ErrorKind::kMemory, *plan.refusal);
-  if (!job_.request.seed) job_.request.seed = random_seed();
+  if (!job_.request.seed) job_.request.seed = requests.front().seed;
   if (!job_.request.guidance) job_.request.guidance = request.guidance;
   job_.request.width = request.width;
   job_.request.height = request.height;
@@ -161,7 +187,7 @@ std::optional<Generation> JobMaker::saved_generation(const Request& request) {
   if (!is_there(files_.saved_run())) return std::nullopt;
   try {
     const SavedRun run = load_saved_run(files_.saved_run());
-    if (run.request.seed == request.seed) return engine_.pipeline(stop_).resume(run, stop_);
+    if (is_same_picture(run.request, request)) return engine_.pipeline(stop_).resume(run, stop_);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kCancelled || error.kind() == ErrorKind::kDevice) throw;
     // Saved with other models or settings of the service: start over.
@@ -206,6 +232,7 @@ void JobMaker::make_steps(Generation& generation, Size size) {
   board_.change([&] {
     board_.running->job.progress.stage = "steps";
     board_.running->job.progress.step = first;
+    board_.running->job.progress.steps = generation.steps();
   });
   try {
     while (true) {

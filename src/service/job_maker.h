@@ -42,10 +42,14 @@ class JobMaker {
  private:
   void count_start();
   JobGain gain() const;
+  /// The one after those that are done, of the job that `first` begins.
+  Request next_picture(const Request& first) const;
   Identity person_in(const std::filesystem::path& photo, const std::string& what, int face);
   Identity person_of(const std::string& part, int face);
   Identity person_in_pose(const Identity& person);
-  void settle(const Request& request);
+  std::vector<Request> requests_of_pictures(const Request& first) const;
+  std::vector<Warning> warnings_of(const std::vector<Request>& requests);
+  void settle(const std::vector<Request>& requests);
   void publish();
   void make_picture(Request request, const Identity& person, const Keypoints& keypoints);
   std::optional<Generation> saved_generation(const Request& request);

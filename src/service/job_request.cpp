@@ -20,7 +20,7 @@ void check_prompt(std::string_view field, std::string_view prompt) {
   if (const auto problem = text_problem(parameters::kPrompt, prompt)) refuse_value(field, *problem);
 }
 
-void check_settings(const JobRequest& s, const FieldNames& name_of) {
+void check_settings(const JobRequest& s, const ParameterNames& name_of) {
   const bool has_size = s.width != 0 || s.height != 0;
   each_job_parameter(
       [&](const Parameter& row, const auto& value) {
@@ -29,8 +29,8 @@ void check_settings(const JobRequest& s, const FieldNames& name_of) {
           refuse_value(name_of(row), *problem);
       },
       s);
-  if (const auto problem = window_problem(s, name_of(parameters::kIdentityEnd)))
-    refuse_value(name_of(parameters::kIdentityStart), *problem);
+  if (const auto problem = pair_problem(s, name_of))
+    refuse_value(name_of(*problem->row), problem->text);
 }
 
 }  // namespace semblance::service

@@ -58,13 +58,10 @@ struct ResponseFrame {
   std::string after;
 };
 
-/// The request's name for a parameter.
-using FieldNames = std::function<std::string(const Parameter& row)>;
-
 /// Throws HttpError 400 for values of `request` that no job may have.
 void check_settings(
     const JobRequest& request,
-    const FieldNames& name_of = [](const Parameter& row) { return std::string(row.name); });
+    const ParameterNames& name_of = [](const Parameter& row) { return std::string(row.name); });
 
 /// The same for a prompt, before it is copied anywhere.
 void check_prompt(std::string_view field, std::string_view prompt);

@@ -145,10 +145,12 @@ Job Jobs::submit(const JobRequest& request) {
   if (auto known = repeated(request)) return std::move(*known);
   refuse_where_full();
   Job job{.id = Store::new_id(), .created = now(), .request = request};
+  engine_.check_sampler(job.request);
+  engine_.check_prompts(job.request, job.request.count);
   try {
-    engine_.check_loras(job.request.loras);
+    if (job.request.fast) engine_.facts().defaults.complete(job.request);
   } catch (const Error& error) {
-    throw HttpError(error, parameters::kLoras.name);
+    throw HttpError(error, parameters::kFast.name);
   }
   job.request.photo.drop();
   job.request.pose.drop();
@@ -174,7 +176,7 @@ Job Jobs::with_progress(Job job) const {
     if (board_.running && board_.running->job.id == job.id) return board_.running->job;
   }
   if (job.state == JobState::kQueued) job.progress.position = store_.position(job.id);
-  if (job.state == JobState::kDone) job.progress.step = job.request.steps;
+  if (job.state == JobState::kDone) job.progress.step = job.request.step_count();
   return job;
 }
 

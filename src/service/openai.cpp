@@ -21,9 +21,8 @@ const std::vector<std::string_view>& fields() {
   static const std::vector<std::string_view> all = [] {
     std::vector<std::string_view> names = {
         "image", "image[]", "model", "response_format", "output_format", "output_compression",
-        "quality", "background", "input_fidelity", "stream", "partial_images", "user",
-        "safety_identifier", "moderation", "complexity", "mask", "markup", "frame_count",
-        "frame_duration_ms",
+        "background", "input_fidelity", "stream", "partial_images", "user", "safety_identifier",
+        "moderation", "complexity", "mask", "markup", "frame_count", "frame_duration_ms",
         // Ours.
         "pose"};
     JobRequest none;
@@ -149,10 +148,10 @@ bool read_parameter(const Part& part, JobRequest& settings) {
       member = prompt_of(part);
     } else if constexpr (kind == ParameterKind::kList) {
       std::vector<std::string> texts;  // in a form the field may come several times
-      if (!read_text(part.data, texts))
+      if (!read_text(row, part.data, texts))
         refuse_value(part.name, expected(rule_of(row, kind, Asker::kService), part.data));
       member.insert(member.end(), texts.begin(), texts.end());
-    } else if (!read_text(part.data, member)) {
+    } else if (!read_text(row, part.data, member)) {
       const std::string_view got = part.data.empty() ? "nothing" : part.data.substr(0, 100);
       refuse_value(part.name, expected(rule_of(row, kind, Asker::kService), got));
     }
@@ -165,9 +164,19 @@ bool read_parameter(const Part& part, JobRequest& settings) {
   return is_known;
 }
 
+/// OpenAI's words for our qualities, and those that leave it to the model.
+bool read_quality(const Part& part, JobRequest& request) {
+  if (part.name != "quality") return false;
+  for (const auto& [theirs, ours] :
+       {std::pair("low", "draft"), {"medium", "good"}, {"high", "best"}, {"hd", "best"}}) {
+    if (part.data == theirs) request.quality = Choice(ours);
+  }
+  return request.quality || part.data == "auto" || part.data == "standard";
+}
+
 void read_field(const Part& part, ImagesEdit& edit, std::string_view model) {
   const std::string& name = part.name;
-  if (read_parameter(part, edit.request)) return;
+  if (read_quality(part, edit.request) || read_parameter(part, edit.request)) return;
   if (name == "stream") {
     edit.stream = bool_of(part);
   } else if (name == "partial_images") {
@@ -190,8 +199,6 @@ void read_field(const Part& part, ImagesEdit& edit, std::string_view model) {
     if (!part.data.empty() && part.data != model) {
       edit.warnings.push_back(fmt::format("model has no effect: this service runs {}", model));
     }
-  } else if (name == "quality") {
-    if (part.data != "auto") warn(edit, part, "set the number of steps, such as steps=30");
   } else if (name == "input_fidelity") {
     warn(edit, part, "set identity_strength and adapter_strength");
   } else if (name == "user" || name == "safety_identifier") {

@@ -115,7 +115,8 @@ TEST(ImagesEdit, WarnsAboutFieldsWithoutEffect) {
                                   {"user", "u"},
                                   {"partial_images", "1"},
                                   {"output_compression", "9"}});
-  EXPECT_EQ(edit.warnings.size(), 6U);
+  EXPECT_EQ(edit.warnings.size(), 5U);
+  EXPECT_EQ(edit.request.quality, Choice("best"));
   EXPECT_EQ(edit.warnings[0], "model has no effect: this service runs semblance-demo");
   EXPECT_FALSE(edit.request.seed);
   EXPECT_FALSE(edit.request.negative);

@@ -22,14 +22,14 @@ Json number(double value) {
 }
 
 constexpr std::string_view type_of(ParameterKind kind) {
-  constexpr std::array<std::string_view, 6> kTypes{"string",  "integer", "number",
-                                                   "integer", "boolean", "array"};
+  constexpr std::array<std::string_view, 7> kTypes{"string",  "integer", "number", "integer",
+                                                   "boolean", "array",   "string"};
   return kTypes[static_cast<std::size_t>(kind)];
 }
 
 constexpr std::string_view name_of(ParameterKind kind) {
-  constexpr std::array<std::string_view, 6> kNames{"text", "whole",  "number",
-                                                   "seed", "switch", "list"};
+  constexpr std::array<std::string_view, 7> kNames{"text",   "whole", "number", "seed",
+                                                   "switch", "list",  "choice"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -45,6 +45,12 @@ Json limits_of(const Parameter& row, ParameterKind kind) {
       return Json::object();
     case ParameterKind::kSeed:
       return {{"minimum", 0}};
+    case ParameterKind::kChoice: {
+      if (row.choices.others != nullptr) return Json::object();
+      Json names = Json::array();
+      for (const ChoiceName& choice : row.choices.all()) names.push_back(choice.name);
+      return {{"enum", std::move(names)}};
+    }
     case ParameterKind::kWhole:
     case ParameterKind::kNumber:
       break;
@@ -60,6 +66,8 @@ std::string description_of(const Parameter& row, ParameterKind kind) {
     text += fmt::format(" At most {} bytes as UTF-8; lists and events show its first {}.", row.most,
                         kShortPromptBytes);
   }
+  if (row.choices.others != nullptr)
+    text += fmt::format(" Expected {}.", rule_of(row, ParameterKind::kChoice));
   if (row.unit == "pixels") text += fmt::format(" In {}.", row.unit);
   if (!row.absent.english.empty()) text += fmt::format(" Absent: {}.", row.absent.english);
   if (row.service.most > 0) text += fmt::format(" {}", row.service.reason.english);
@@ -113,7 +121,9 @@ void put_web_ui_limits(Json& body) {
   Json& unit = body.at("alwayson_scripts").at("properties").at("controlnet").at("properties");
   Json& unit_fields = unit.at("args").at("items").at("properties");
   each_row([&](const Parameter& row, ParameterKind kind, bool) {
-    if (row.web_ui.empty() || kind == ParameterKind::kSeed) return;
+    // That program's names for samplers are its own.
+    if (row.web_ui.empty() || kind == ParameterKind::kSeed || kind == ParameterKind::kChoice)
+      return;
     const std::size_t dot = row.web_ui.find('.');
     const bool of_unit = dot != std::string_view::npos;
     const std::string name(of_unit ? row.web_ui.substr(dot + 1) : row.web_ui);
@@ -131,14 +141,20 @@ Json for_the_page(const Parameter& row, ParameterKind kind) {
              {"help", by_language(row.help)},
              {"default", default_of(row)}};
   const bool has_range = kind != ParameterKind::kSwitch && kind != ParameterKind::kSeed &&
-                         kind != ParameterKind::kList;
-  if (has_range) {
+                         kind != ParameterKind::kList && kind != ParameterKind::kChoice;
+  if (kind == ParameterKind::kChoice) {
+    Json& list = entry["choices"] = Json::array();
+    for (const ChoiceName& choice : row.choices.all())
+      list.push_back({{"name", choice.name}, {"title", choice.title}});
+    if (!row.absent.english.empty()) entry["absent"] = by_language(row.absent);
+  } else if (has_range) {
     entry["least"] = number(row.least);
     entry["most"] = number(most_of(row, Asker::kService));
     entry["multiple_of"] = row.multiple_of;
   }
   if (row.page.place == PagePlace::kOwnField) return entry;
   entry["place"] = row.page.place == PagePlace::kDials ? "dials" : "finer";
+  if (kind == ParameterKind::kChoice) return entry;
   entry["from"] = number(row.page.from);
   entry["to"] = number(row.page.to);
   entry["step"] = number(row.page.step);

@@ -7,9 +7,10 @@
 namespace semblance::service {
 
 /// A JSON list of the page's parameters, in the order of its groups: "name", "kind" (text, whole,
-/// number, seed, switch), "title" and "help" by language, "least", "most" and "multiple_of" if
-/// there is a range, "default" (null if the service or the photo chooses), and for a dial "place"
-/// (dials, finer) and its slider's "from", "to" and "step". Limits are the service's.
+/// number, seed, switch, list, choice), "title" and "help" by language, "least", "most" and
+/// "multiple_of" if there is a range, "choices" with "name" and "title", "default" (null if there
+/// is none, which is "absent" in words), and for a dial "place" (dials, finer) and its slider's
+/// "from", "to" and "step". Limits are the service's.
 std::string parameters_json();
 
 /// Adds the parameters to an OpenAPI document: all of them to the schema Settings and to the bodies

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "service/a1111.h"
+#include "service/a1111_samplers.h"
 #include "service/routes.h"
 
 namespace semblance::service {
@@ -87,9 +88,10 @@ HttpResponse txt2img(Context& context, Waited& waited, const HttpRequest& reques
   }
   std::vector<std::string> infotexts;
   for (const JobPicture& picture : job.pictures) {
-    Request of_picture = request_of(job.request, model.native_guidance);
+    Request of_picture = request_of(job.request, model.defaults);
     of_picture.seed = picture.seed;
-    for (const auto& [key, text] : context.engine.text_for(of_picture, job.warnings)) {
+    for (const auto& [key, text] :
+         context.engine.text_for(context.engine.drawn(of_picture), job.warnings)) {
       if (key == "parameters") infotexts.push_back(text);
     }
   }
@@ -140,6 +142,9 @@ void add_a1111_routes(Router& router, Context& context) {
              });
   router.add("GET", "/sdapi/v1/samplers", [](const HttpRequest&, const Captures&) {
     return json_response(samplers_response());
+  });
+  router.add("GET", "/sdapi/v1/schedulers", [](const HttpRequest&, const Captures&) {
+    return json_response(schedulers_response());
   });
   router.add("GET", "/sdapi/v1/sd-models", [&model](const HttpRequest&, const Captures&) {
     return json_response(sd_models_response(model));

@@ -37,9 +37,9 @@ std::shared_ptr<const File> in_format(Context& context, const HttpRequest& reque
   const fs::path path =
       context.store.folder_of(job.id) / fmt::format("{}-{}.{}", n, edit.quality, edit.format);
   if (fs::exists(path)) return open_file(path);
-  Request of_picture = request_of(job.request, context.engine.facts().native_guidance);
+  Request of_picture = request_of(job.request, context.engine.facts().defaults);
   of_picture.seed = job.pictures[n].seed;
-  const ImageText text = context.engine.text_for(of_picture, job.warnings);
+  const ImageText text = context.engine.text_for(context.engine.drawn(of_picture), job.warnings);
   const std::uint64_t bytes =
       probe(*png).decoding_bytes + encoding_bytes(format_for(path), job.pictures[n].size);
   if (bytes <= kConversionBytes) {
@@ -108,7 +108,7 @@ class EditStream {
       out += completed_event(edit_, made(context_, request_, edit_, job, told_), created);
       partial_ = 0;
     }
-    const std::vector<int> due = preview_steps(edit_.partial_images, edit_.request.steps);
+    const std::vector<int> due = preview_steps(edit_.partial_images, steps_of(job));
     const auto preview = context_.jobs.preview(attendance_.id());
     if (preview && preview->image == told_ && partial_ < due.size() &&
         preview->step >= due[partial_]) {

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "memory/file.h"
 #include "memory/meter.h"
+#include "sampling/sampler.h"
 #include "service/parameters_json.h"
 #include "service/routes.h"
 #include "service/settings.h"
@@ -26,13 +27,17 @@ json or_null(const std::optional<T>& value) {
 json info_json(const Context& context) {
   const ModelFacts& model = context.engine.facts();
   JobRequest defaults;
-  defaults.guidance = static_cast<float>(model.native_guidance);
+  static_cast<Request&>(defaults) = model.defaults.complete(defaults);
+  json few_step_samplers = json::array();
+  for (const SamplerRow& row : samplers())
+    if (row.has(kForFewSteps)) few_step_samplers.push_back(row.name);
   return {{"version", program_version()},
           {"model",
            {{"name", model.name},
             {"demo", model.demo},
             {"native_side", model.native_side},
-            {"few_steps", false},
+            {"few_steps", model.defaults.few_steps({}) || is_for_few_steps(model.scheduler)},
+            {"few_step_samplers", few_step_samplers},
             {"precision", model.precision == Precision::kBF16 ? "bf16" : "f32"}}},
           {"defaults", to_json(defaults)},
           {"limits",
@@ -68,9 +73,15 @@ json memory_json(const Context& context) {
 
 json plan_json(Context& context, const HttpRequest& request) {
   const JobRequest settings = parse_settings(request.body);
+  context.engine.check_prompts(settings, 1);
   request.book(kPlanningBytes);
-  const PlanAnswer plan = context.engine.plan(
-      request_of(settings, context.engine.facts().native_guidance), {}, request.client_left);
+  const PlanAnswer plan =
+      context.engine.plan(context.engine.drawn(settings), {}, request.client_left);
+  json qualities = json::array();
+  for (const QualityTime& quality : plan.qualities)
+    qualities.push_back({{"name", quality.name},
+                         {"steps", quality.steps},
+                         {"seconds", quality.seconds * settings.count}});
   json smaller = nullptr;
   if (plan.smaller) smaller = {{"width", plan.smaller->w}, {"height", plan.smaller->h}};
   return {{"fits", plan.fits},
@@ -80,6 +91,7 @@ json plan_json(Context& context, const HttpRequest& request) {
           {"scratch_bytes", plan.scratch_bytes},
           {"seconds", plan.seconds * settings.count},
           {"step_seconds", plan.step_seconds},
+          {"qualities", qualities},
           {"mode", name_of(context.engine.mode())},
           {"summary", plan.summary},
           {"refusal", or_null(plan.refusal)},

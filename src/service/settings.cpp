@@ -56,17 +56,15 @@ json to_json(const JobRequest& settings) {
         if constexpr (std::is_same_v<PlainOf<T>, float>) {
           place = as_written(*value);
         } else {
-          place = *value;
+          place = plain(*value);
         }
       },
       settings);
   return all;
 }
 
-Request request_of(const JobRequest& settings, double native_guidance) {
-  Request request = settings;
-  if (!request.guidance) request.guidance = static_cast<float>(native_guidance);
-  return request;
+Request request_of(const JobRequest& settings, const RequestDefaults& defaults) {
+  return defaults.complete(settings);
 }
 
 Size size_of(const JobRequest& settings, Size frame, int native_side) {

@@ -7,7 +7,7 @@
 
 #include "app/settings_json.h"
 #include "image/image.h"
-#include "pipeline/request.h"
+#include "pipeline/request_defaults.h"
 #include "service/job_request.h"
 
 namespace semblance::service {
@@ -31,9 +31,8 @@ void read_parameter(const Parameter& row, std::string_view field, const nlohmann
   member = read;
 }
 
-/// The first picture's request. Its sides are 0 if the settings leave them to the photo; its
-/// guidance is the model's unless the settings have one.
-Request request_of(const JobRequest& settings, double native_guidance);
+/// The first picture's request, completed. Its sides are 0 if the settings leave them to the photo.
+Request request_of(const JobRequest& settings, const RequestDefaults& defaults);
 
 /// The pictures' size for a photo of size `frame`. Throws Error(kArgument) if the size is left to
 /// the photo and its shape makes a side longer than a job may have.

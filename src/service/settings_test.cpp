@@ -100,12 +100,12 @@ TEST(Settings, AWrongTypeIsRefusedForEveryKey) {
       EXPECT_TRUE(refusal(key, wrong).starts_with(key + ": cannot take " + key + ": expected "))
           << key << wrong;
     }
-    const bool is_text = key == "prompt" || key == "negative_prompt";
+    const bool is_text = key == "prompt" || key == "negative_prompt" || key == "style";
     EXPECT_TRUE(refusal(key, is_text ? "5" : "\"5\"")
                     .starts_with(key + ": cannot take " + key + ": expected "));
-    if (key == "vae_tiling") {
+    if (key == "vae_tiling" || key == "zero_snr" || key == "fast" || key == "freeu") {
       EXPECT_EQ(refusal(key, "1"),
-                "vae_tiling: cannot take vae_tiling: expected true or false, got 1");
+                key + ": cannot take " + key + ": expected true or false, got 1");
     } else {
       EXPECT_TRUE(refusal(key, "true").starts_with(key + ": cannot take " + key + ": expected "))
           << key;
@@ -200,7 +200,7 @@ TEST(Settings, BecomeThePipelinesRequest) {
       parse_settings(R"({"prompt": "p", "negative_prompt": "n", "width": 64, "height": 72,
       "steps": 3, "guidance": 2, "identity_strength": 0.5, "adapter_strength": 0.25, "seed": 9,
       "identity_start": 0.5, "identity_end": 0.75, "vae_tiling": true})"),
-      4);
+      RequestDefaults(4));
   EXPECT_EQ(request.prompt, "p");
   EXPECT_EQ(request.negative, "n");
   EXPECT_EQ(request.width, 64);
@@ -213,7 +213,7 @@ TEST(Settings, BecomeThePipelinesRequest) {
   EXPECT_EQ(request.identity_start, 0.5);
   EXPECT_EQ(request.identity_end, 0.75);
   EXPECT_TRUE(request.vae_tiling);
-  EXPECT_EQ(request_of(parse_settings(R"({"prompt": "p"})"), 4).guidance, 4);
+  EXPECT_EQ(request_of(parse_settings(R"({"prompt": "p"})"), RequestDefaults(4)).guidance, 4);
 }
 
 TEST(Settings, APhotosShapeCannotExceedTheLongestSide) {

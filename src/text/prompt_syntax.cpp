@@ -293,6 +293,15 @@ std::string schedule_in(std::string_view text) {
 
 }  // namespace
 
+ParsedPrompt parse_plain_prompt(std::string_view prompt) {
+  ParsedPrompt parsed;
+  parsed.text = without_loras(prompt, parsed.loras);
+  parsed.parts.resize(1);
+  if (!parsed.text.empty()) parsed.parts.front().push_back({parsed.text, 1});
+  parsed.is_plain = true;
+  return parsed;
+}
+
 ParsedPrompt parse_prompt(std::string_view prompt) {
   ParsedPrompt parsed;
   parsed.text = without_loras(prompt, parsed.loras);

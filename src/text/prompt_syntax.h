@@ -49,5 +49,8 @@ inline constexpr double kMostPromptWeight = 100;
 /// name or with a weight that is no number. Time grows with
 /// the square of nested brackets: 64 KiB of them take some 0.1 s.
 ParsedPrompt parse_prompt(std::string_view prompt);
+/// The same where brackets, backslashes and BREAK are text: one piece of weight 1. LoRAs are taken
+/// out all the same.
+ParsedPrompt parse_plain_prompt(std::string_view prompt);
 
 }  // namespace semblance

@@ -194,6 +194,15 @@ TEST(PromptSyntax, KnowsTextWithoutSyntax) {
     EXPECT_FALSE(parse_prompt(prompt).is_plain) << prompt;
 }
 
+TEST(PromptSyntax, MayBeText) {
+  const ParsedPrompt parsed = parse_plain_prompt("a (man:1000) BREAK \\( <lora:b:0.5>c");
+  EXPECT_EQ(parsed.text, "a (man:1000) BREAK \\( c");
+  EXPECT_EQ(parsed.parts, (std::vector<std::vector<PromptPiece>>{{{parsed.text, 1}}}));
+  EXPECT_EQ(parsed.loras, (std::vector<LoraTag>{{"b", 0.5, 0.5}}));
+  EXPECT_TRUE(parsed.is_plain && parsed.schedule.empty() && !parsed.has_and);
+  EXPECT_TRUE(parse_plain_prompt("").parts.at(0).empty());
+}
+
 TEST(PromptSyntax, FindsWhatOnlyTheWebUiHas) {
   EXPECT_EQ(parse_prompt("a [cat:dog:0.5] b [c|d]").schedule, "[cat:dog:0.5]");
   EXPECT_EQ(parse_prompt("[[a]:5]").schedule, "[[a]:5]");

@@ -57,6 +57,25 @@ TEST(TokenizerGolden, EqualsTransformers) {
   }
 }
 
+TEST(TokenizerGolden, TheBuiltInVocabularyIsClips) {
+  const Tokenizer first = Tokenizer::clip(0), second = Tokenizer::clip(1);
+  EXPECT_EQ(first.size(), 49408);
+  EXPECT_EQ(first.start_id(), 49406);
+  EXPECT_EQ(first.end_id(), 49407);
+  EXPECT_EQ(first.pad_id(), 49407);
+  EXPECT_EQ(second.pad_id(), 0);
+  EXPECT_EQ(second.max_length(), 77);
+  const auto rows = Json::load(testing::golden_path("text/clip_ids.json")).items();
+  ASSERT_GT(rows.size(), 100U);
+  for (const Json& row : rows) {
+    const std::string text = row.get_string("text");
+    SCOPED_TRACE(row.child("text").value().dump(-1, ' ', true));
+    EXPECT_EQ(first.tokenize(text), ids_of(row, "first"));
+    EXPECT_EQ(second.tokenize(text), ids_of(row, row.has("second") ? "second" : "first"));
+  }
+  EXPECT_EQ(first.decode(first.tokenize("a caf\u00e9 in the snow")), "a caf\u00e9 in the snow");
+}
+
 TEST(Tokenizer, CutsAndPadsToAnyLength) {
   const Tokenizer tokenizer = golden_tokenizer("second");
   const auto start = tokenizer.start_id();

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/stop.h"
 #include "text/byte_pairs.h"
+#include "text/clip_vocabulary.h"
 #include "text/tokenizer_files.h"
 #include "text/unicode.h"
 
@@ -148,6 +149,10 @@ Tokenizer::~Tokenizer() = default;
 
 Tokenizer Tokenizer::load(const std::filesystem::path& folder) {
   return Tokenizer(std::make_unique<const Data>(read_tokenizer_files(folder)));
+}
+
+Tokenizer Tokenizer::clip(int encoder) {
+  return Tokenizer(std::make_unique<const Data>(clip_tokenizer_files(encoder)));
 }
 
 std::vector<std::int32_t> Tokenizer::tokenize(std::string_view text,

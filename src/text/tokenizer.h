@@ -5,7 +5,7 @@
 // Special tokens ("<|endoftext|>", and every token that the folder's files add) are matched in the
 // text first, so a pad token "!" (SDXL's second tokenizer) is id 0 anywhere in the text, as in
 // transformers. Everything comes from the folder; no size or id is assumed. Immutable, so
-// thread-safe.
+// thread-safe. CLIP's public vocabulary is built in.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +31,9 @@ class Tokenizer {
   /// Reads a folder with vocab.json and merges.txt (or a tokenizer.json), and the files there that
   /// name special tokens. Throws Error(kMissing) or Error(kCorrupt).
   static Tokenizer load(const std::filesystem::path& folder);
+  /// SDXL's first (0) or second (1) tokenizer as published, from the program itself
+  /// (clip_vocabulary.h).
+  static Tokenizer clip(int encoder);
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();

@@ -164,6 +164,12 @@ WeightMap open_shards(const fs::path& index) {
 
 }  // namespace
 
+bool has_weight_extension(const fs::path& path) {
+  constexpr std::string_view kExtensions[] = {".safetensors", ".ckpt", ".pt",
+                                              ".pth",         ".bin",  ".gguf"};
+  return std::ranges::find(kExtensions, path.extension().string()) != std::end(kExtensions);
+}
+
 WeightFile read_weight_file(std::shared_ptr<const File> file) {
   WeightFile stored = read_stored(std::move(file));
   WeightMap weights = scaled(stored);

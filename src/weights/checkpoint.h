@@ -18,6 +18,10 @@ namespace semblance {
 /// points outside the folder, or names a tensor that its shard lacks; and what the readers throw.
 WeightMap open_component(const std::filesystem::path& folder);
 
+/// Whether a file's name ends like those of weight files: .safetensors, .ckpt, .pt, .pth, .bin or
+/// .gguf.
+bool has_weight_extension(const std::filesystem::path& path);
+
 /// The content of one file, detected from its bytes: safetensors, GGUF, or what torch.save wrote
 /// (the zip archive, or the format before torch 1.6). 8-bit floats have their scales
 /// (weights/fp8_scales.h). Throws Error(kCorrupt), which names what the file is instead: another

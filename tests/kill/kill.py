@@ -39,12 +39,14 @@ class Job:
     """One request. Jobs whose numbers are equal modulo KINDS request the same pictures."""
 
     KINDS = 6
+    SAMPLERS = ["euler", "dpmpp_2m", "euler_a", "dpmpp_sde", "unipc", "heun"]
 
     def __init__(self, number):
         self.kind = number % self.KINDS
         self.key = str(uuid.uuid4())
         settings = {"prompt": "a man in the snow", "width": 64, "height": 64 + 64 * (self.kind % 2), "steps": 4 + 4 * (self.kind % 3),
-                    "seed": 1000 + self.kind, "count": 1 + self.kind % 2}
+                    "seed": 1000 + self.kind, "count": 1 + self.kind % 2, "scheduler": self.SAMPLERS[self.kind],
+                    "noise": "comfy" if self.kind == 3 else "cpu"}
         boundary = uuid.uuid4().hex
         parts = [("settings", json.dumps(settings).encode()), ("photo", PHOTOS[self.kind % 2])]
         if self.kind == 3:

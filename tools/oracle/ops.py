@@ -17,6 +17,7 @@ import onnxruntime
 import torch
 import torch.nn.functional as F
 from diffusers.models.embeddings import get_timestep_embedding
+from diffusers.utils.torch_utils import fourier_filter
 from safetensors.torch import save_file
 
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16, "f64": torch.float64, "i32": torch.int32}
@@ -204,6 +205,7 @@ OPS = {
     "fetch": lambda src: src[0],
     "transpose": lambda src, perm: src[0].permute(perm),
     "upsample": upsample,
+    "scale_low_frequencies": lambda src, scale=1.0: nhwc(fourier_filter(nchw(src[0]), 1, scale)),
     "pool": pool,
     "embedding": lambda src: src[1][src[0].long()],
     "take_row": lambda src: torch.stack([x[int(row.clamp(0, len(x) - 1))] for x, row in zip(*src)]),

@@ -21,7 +21,9 @@ from pathlib import Path
 
 import numpy as np
 import pipeline_cases
+import pipeline_extras
 import pipeline_stages
+import prompt_encodings
 import published
 import tiny_checkpoint
 import torch
@@ -81,7 +83,24 @@ def run(pipe, module, request: dict, identity: dict, output_type: str):
     pipe.set_ip_adapter_scale(request["adapter_strength"])
     generator = torch.Generator("cpu").manual_seed(request["seed"])
     asked = arguments(module, request, identity)
-    return pipe(**asked, generator=generator, output_type=output_type).images
+    if "encoding" in request:
+        asked |= encoded_prompts(pipe, request)
+    with pipeline_extras.applied(pipe, request):
+        return pipe(**asked, generator=generator, output_type=output_type).images
+
+
+def encoded_prompts(pipe, request: dict) -> dict:
+    """In place of the prompts, what another encoding than the pipeline's own makes of them."""
+    encode = prompt_encodings.ENCODINGS[request["encoding"]]
+    conditioning, pooled = encode(pipe, request["negative"], request["prompt"])
+    return {
+        "prompt": None,
+        "negative_prompt": None,
+        "prompt_embeds": conditioning[1:],
+        "negative_prompt_embeds": conditioning[:1],
+        "pooled_prompt_embeds": pooled[1:],
+        "negative_pooled_prompt_embeds": pooled[:1],
+    }
 
 
 def write_case(pipe, module, checkpoint: str, name: str, out: Path) -> None:
@@ -163,7 +182,9 @@ def main() -> None:
     parser.add_argument("--pipeline", type=Path, required=True, help="the community file")
     parser.add_argument("--out", type=Path, default=GOLDENS)
     parser.add_argument("--only", choices=CONFIGS, help="only this checkpoint")
+    parser.add_argument("--case", help="only this picture, and no stages; with --keep")
     parser.add_argument("--keep", action="store_true", help="keep the existing checkpoints")
+    parser.add_argument("--case", help="with --keep: only this case, no stages")
     parser.add_argument("--sensitivity", action="store_true", help="report, write nothing")
     options = parser.parse_args()
     torch.set_num_threads(1)  # the order of sums, and so the last bits, depend on it
@@ -180,7 +201,10 @@ def main() -> None:
             sensitivity(pipe, module, name)
             continue
         for case in pipeline_cases.CASES[name]:
-            write_case(pipe, module, name, case, folder / case)
+            if options.case in (None, case):
+                write_case(pipe, module, name, case, folder / case)
+        if options.case:
+            continue
         request = pipeline_cases.case(name, "plain")
         identity = make_identity(request)
         asked = arguments(module, request, identity)

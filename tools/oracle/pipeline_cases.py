@@ -2,13 +2,20 @@
 
 size is [width, height]. identity_strength is the pipeline's controlnet_conditioning_scale,
 adapter_strength its set_ip_adapter_scale. keypoints are in the pixels of identity_size (the picture's
-size unless given): left eye, right eye, nose, left and right mouth corner.
+size unless given): left eye, right eye, nose, left and right mouth corner. encoding names how the prompts are
+encoded (prompt_encodings.py); without it the pipeline does that itself. pipeline_extras.py makes what the published
+pipeline does not have: freeu, perturbed_guidance, guidance_end, reuse.
 """
 
 LONG_PROMPT = (
     "A masterpiece portrait of the MAN in the snow, it's 35mm film; best quality!!! "
     "naïve café 東京 🙂👩‍🚀 don't we've I'm they'll, "
 ) * 3
+
+WEIGHTED_PROMPT = (
+    "analog (film:1.3) photo of a [man] in the ((snow)), (neon lights:1.21) of the city at night, " * 3
+    + "(watercolor painting:0.7)"
+)
 
 PLAIN = {
     "prompt": "analog film photo of a man in the snow, faded film!",
@@ -33,7 +40,18 @@ CASES = {
         "guidance_one": {"guidance": 1.0, "steps": 3, "seed": 1},
         "no_adapter": {"adapter_strength": 0.0, "steps": 2, "size": [80, 88], "seed": 3},
         "no_identitynet": {"identity_strength": 0.0, "steps": 2, "size": [88, 80], "seed": 4},
+        "weighted_prompt": {"prompt": WEIGHTED_PROMPT, "negative": "(blurry:1.4), text", "encoding": "weighted",
+                            "steps": 3, "size": [72, 88], "seed": 5},
+        "a1111_prompt": {"prompt": WEIGHTED_PROMPT + " BREAK best quality", "negative": "(blurry:1.4), text",
+                         "encoding": "a1111", "steps": 3, "size": [72, 64], "seed": 6},
         "long_prompt": {"prompt": LONG_PROMPT, "steps": 2, "size": [72, 72], "seed": 2**31 - 1},
+        "freeu": {"freeu": True, "steps": 3, "seed": 5},
+        "perturbed": {"perturbed_guidance": 3.0, "steps": 3, "seed": 6},
+        "perturbed_alone": {"perturbed_guidance": 2.0, "guidance": 1.0, "steps": 3, "seed": 7},
+        "guidance_end": {"guidance_end": 0.6, "steps": 5, "identity_end": 0.8, "seed": 8},
+        "reuse": {"reuse": 3, "steps": 7, "seed": 9},
+        "all_extras": {"freeu": True, "perturbed_guidance": 3.0, "guidance_end": 0.75, "steps": 4,
+                       "negative": None, "seed": 10},
     },
     "bf16_shards": {
         "plain": {"size": [88, 72]},
@@ -52,6 +70,7 @@ CASES = {
         "early_end": {"identity_end": 0.5, "steps": 4, "negative": None, "size": [72, 72],
                       "guidance": 2.5, "seed": 23},
         "one_step": {"steps": 1, "size": [64, 72], "seed": 24},
+        "reuse_freeu": {"reuse": 2, "freeu": True, "steps": 5, "seed": 25},
     },
 }  # fmt: skip
 

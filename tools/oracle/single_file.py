@@ -7,7 +7,10 @@ layouts.
   tensors of published files; UNet and VAE in 8-bit floats, the encoders in fp16.
 - tiny_sdcpp.gguf: the encoders and the middle of the UNet as stable-diffusion.cpp converts them, in
   q8_0 and q4_0.
-- tiny_city96.gguf: the bare UNet as ComfyUI-GGUF's converter and llama-quantize leave it, q4_0.
+- tiny_city96.gguf, tiny_q8_0.gguf: the bare UNet as ComfyUI-GGUF's converter and llama-quantize leave it,
+  in q4_0 and q8_0.
+- identitynet, ip-adapter.safetensors: an IdentityNet and a face adapter for tiny.safetensors, in 8-bit
+  floats.
 - *.expected.txt: part, diffusers' name, shape and a sum over the bits of the f32 values.
 - sdxl.configs.json, tiny.configs.json: the config.json of each part.
 
@@ -281,7 +284,20 @@ def tiny():
     for part, state in states.items():
         dtype = torch.float16 if part.startswith("text") else torch.float8_e4m3fn
         states[part] = {name: tensor.detach().to(dtype) for name, tensor in state.items()}
-    return modules, configs, states
+    return made, modules, configs, states
+
+
+def instantid_files(out, made):
+    """IdentityNet and face adapter."""
+
+    def small(tensors):
+        return {name: tensor.detach().to(torch.float8_e4m3fn).contiguous() for name, tensor in tensors.items()}
+
+    folder = out / "identitynet"
+    made["identitynet"].save_config(folder)
+    save_file(small(made["identitynet"].state_dict()), folder / "diffusion_pytorch_model.safetensors")
+    adapter = {f"{part}.{name}": t for part, names in made["adapter"].items() for name, t in names.items()}
+    save_file(small(adapter), out / "ip-adapter.safetensors")
 
 
 def tiny_file(out, modules, configs, states):
@@ -381,8 +397,8 @@ def tiny_sdcpp(out, configs, states):
     expect(out / "tiny_sdcpp.gguf", expected)
 
 
-def tiny_city96(out, configs, states):
-    writer = writer_of(out / "tiny_city96.gguf", "sdxl")
+def tiny_city96(path, wanted, configs, states):
+    writer = writer_of(path, "sdxl")
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     expected = {}
     for original, [(name, tensor)] in originals(states, configs)["unet"].items():
@@ -395,26 +411,29 @@ def tiny_city96(out, configs, states):
         if tensor.dim() == 1 or count <= 1024:
             data, values, dtype = tensor.numpy(), tensor, None
         elif rows.shape[-1] % 32 == 0:
-            dtype = G.Q4_0
+            dtype = wanted
             data, values = quantised(rows, dtype)
         else:
             data, values, dtype = tensor.half().numpy(), tensor.half().float(), None
         writer.add_tensor(original, data, raw_dtype=dtype)
         expected[name] = values.reshape(tensor.shape)
     close(writer)
-    expect(out / "tiny_city96.gguf", {"unet": expected})
+    expect(path, {"unet": expected})
 
 
 def write(out):
     out = out / "single_file"
     out.mkdir(parents=True, exist_ok=True)
     sdxl_names(out)
-    modules, configs, states = tiny()
+    made, modules, configs, states = tiny()
+    instantid_files(out, made)
     tiny_file(out, modules, configs, states)
     tiny_sdcpp(out, configs, states)
-    tiny_city96(out, configs, states)
-    for path in out.iterdir():
-        path.chmod(0o644)
+    tiny_city96(out / "tiny_city96.gguf", G.Q4_0, configs, states)
+    tiny_city96(out / "tiny_q8_0.gguf", G.Q8_0, configs, states)
+    for path in out.rglob("*"):
+        if path.is_file():
+            path.chmod(0o644)
 
 
 def main():

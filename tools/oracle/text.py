@@ -3,7 +3,8 @@
     python tools/oracle/text.py --wheel open_clip_torch-3.3.0-py3-none-any.whl
 
 Writes tests/goldens/text: a small vocabulary (the first merges of CLIP's own) in the layout of SDXL's two
-tokenizers, and golden ids of a few hundred texts for each.
+tokenizers, and golden ids of a few hundred texts for each; clip_ids.json has those of the whole vocabulary.
+Writes src/text/clip/merges.bin, the whole vocabulary's merges as pairs of ids, which the program contains.
 
     python tools/oracle/text.py --wheel ... --full build/release/src/text/tokenize_tool
 
@@ -18,6 +19,7 @@ import argparse
 import gzip
 import json
 import random
+import struct
 import subprocess
 import tempfile
 import unicodedata
@@ -26,7 +28,9 @@ from pathlib import Path
 
 from transformers import CLIPTokenizer
 
-GOLDENS = Path(__file__).resolve().parents[2] / "tests" / "goldens" / "text"
+ROOT = Path(__file__).resolve().parents[2]
+GOLDENS = ROOT / "tests" / "goldens" / "text"
+BUILT_IN = ROOT / "src" / "text" / "clip" / "merges.bin"
 START, END = "<|startoftext|>", "<|endoftext|>"
 CLIP_MERGES = 49152 - 256 - 2
 SMALL_MERGES = 4000
@@ -168,6 +172,34 @@ def write_goldens(merges):
     print(f"{len(rows)} texts, {sum(p.stat().st_size for p in GOLDENS.rglob('*') if p.is_file())} bytes")
 
 
+def write_built_in(merges):
+    tokens = byte_symbols()
+    tokens += [token + "</w>" for token in tokens]
+    tokens += ["".join(merge.split()) for merge in merges]
+    ids = {token: i for i, token in enumerate(tokens)}
+    pairs = [struct.pack("<HH", *(ids[token] for token in merge.split())) for merge in merges]
+    BUILT_IN.write_bytes(b"".join(pairs))
+
+
+def write_clip_goldens(merges):
+    """Ids of the whole vocabulary; "second" where the second tokenizer's differ."""
+    rng = random.Random(20241)
+    texts = FIXED_TEXTS + [random_text(rng, full=True) for _ in range(50)]
+    with tempfile.TemporaryDirectory() as temporary:
+        both = []
+        for pad, decoder in ((END, False), ("!", True)):
+            folder = Path(temporary) / ("pad" if decoder else "end")
+            write_vocabulary(folder, merges)
+            write_settings(folder, pad, decoder)
+            both.append(CLIPTokenizer.from_pretrained(folder))
+        rows = []
+        for text in texts:
+            first, second = (ids_of(tokenizer, text) for tokenizer in both)
+            rows.append({"text": text, "first": first} | ({"second": second} if second != first else {}))
+    with open(GOLDENS / "clip_ids.json", "w") as file:
+        file.write("[\n" + ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows) + "\n]\n")
+
+
 def compare(tool, folder, texts, name):
     tokenizer = CLIPTokenizer.from_pretrained(folder)
     wanted = []
@@ -216,6 +248,8 @@ def main():
     merges = read_merges(arguments.wheel)
     if arguments.full:
         raise SystemExit(1 if compare_full(arguments.full, merges) else 0)
+    write_built_in(merges)
+    write_clip_goldens(merges)
     write_goldens(merges)
 
 

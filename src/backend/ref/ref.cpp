@@ -38,6 +38,8 @@ class ReferenceKernel : public HostKernel {
     if constexpr (std::is_same_v<T, Attention>) {
       return reference::attention_scratch_bytes(src_[1].shape, src_[2].shape, op_.heads);
     }
+    if constexpr (std::is_same_v<T, ScaleLowFrequencies>)
+      return reference::frequencies_scratch_bytes(src_[0].shape);
     return 0;
   }
 

@@ -105,5 +105,9 @@ void run(const TakeRow& op, const Run& r);
 void run(const Upsample& op, const Run& r);
 // pool.cpp
 void run(const Pool& op, const Run& r);
+// frequencies.cpp
+void run(const ScaleLowFrequencies& op, const Run& r);
+/// For each picture, the sums of seven waves over its pixels, for every channel.
+std::size_t frequencies_scratch_bytes(const Shape& x);
 
 }  // namespace semblance::reference

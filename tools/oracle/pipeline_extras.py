@@ -1,0 +1,78 @@
+"""What the published InstantID pipeline does not have, added to it while a case runs.
+
+FreeU is diffusers' own. Perturbed attention uses diffusers' processors (PAGCFGIdentitySelfAttnProcessor2_0).
+Reuse of deep features is the package DeepCache, by its authors.
+"""
+
+import contextlib
+
+import torch
+from diffusers.models.attention_processor import PAGCFGIdentitySelfAttnProcessor2_0, PAGIdentitySelfAttnProcessor2_0
+
+
+def repeat_last(value):
+    """A tensor, or tensors in lists and dicts, with the last picture of the batch repeated."""
+    if isinstance(value, torch.Tensor):
+        return torch.cat([value, value[-1:]]) if value.ndim > 0 else value
+    if isinstance(value, dict):
+        return {key: repeat_last(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [repeat_last(item) for item in value]
+    return value
+
+
+class Guided:
+    """Replaces unet.forward: returns outputs from which the pipeline's guidance makes the wanted one."""
+
+    def __init__(self, pipe, request):
+        self.forward = pipe.unet.forward
+        self.pipe = pipe
+        self.steps = request["steps"]
+        self.scale = request.get("perturbed_guidance", 0.0)
+        self.end = request.get("guidance_end", 1.0)
+        self.step = 0
+
+    def __call__(self, sample, timestep, **given):
+        if self.scale > 0:
+            given = {key: repeat_last(value) if "cond" in key or "encoder" in key or "residual" in key else value
+                     for key, value in given.items()}  # fmt: skip
+            sample = repeat_last(sample)
+        given["return_dict"] = False
+        made = self.forward(sample, timestep, **given)[0]
+        if self.scale > 0:
+            perturbed = made[-1:]
+            made = made[:-1]
+            made = made + self.scale * (made[-1:] - perturbed)
+        if (self.step + 1) / self.steps > self.end:
+            made = made[-1:].expand_as(made)
+        self.step += 1
+        return (made,)
+
+
+@contextlib.contextmanager
+def applied(pipe, request):
+    """The pipeline with the request's extras."""
+    with contextlib.ExitStack() as undo:
+        if request.get("freeu"):
+            pipe.enable_freeu(s1=0.9, s2=0.2, b1=1.3, b2=1.4)
+            undo.callback(pipe.disable_freeu)
+        if request.get("reuse", 1) > 1:
+            from DeepCache import DeepCacheSDHelper
+
+            helper = DeepCacheSDHelper(pipe=pipe)
+            helper.set_params(cache_interval=request["reuse"], cache_branch_id=0)
+            helper.enable()
+            undo.callback(helper.disable)
+        if request.get("perturbed_guidance", 0) > 0:
+            processors = dict(pipe.unet.attn_processors)
+            guided = request["guidance"] > 1
+            kind = PAGCFGIdentitySelfAttnProcessor2_0 if guided else PAGIdentitySelfAttnProcessor2_0
+            changed = {name: kind() if name.startswith("mid_block") and "attn1" in name else processor
+                       for name, processor in processors.items()}  # fmt: skip
+            pipe.unet.set_attn_processor(dict(changed))
+            undo.callback(lambda: pipe.unet.set_attn_processor(dict(processors)))
+        if request.get("perturbed_guidance", 0) > 0 or request.get("guidance_end", 1) < 1:
+            forward = pipe.unet.forward
+            pipe.unet.forward = Guided(pipe, request)
+            undo.callback(setattr, pipe.unet, "forward", forward)
+        yield
