@@ -57,6 +57,8 @@ std::string way_out(const FileIdentity& identity, std::string_view expected) {
       return "--text-encoders takes it";
     case FileKind::kLora:
       return "--lora takes it, if it is one for SDXL";
+    case FileKind::kTextualInversion:
+      return "--embedding takes it, if it is one for SDXL";
     case FileKind::kFaceAdapter:
       return "--adapter takes InstantID's";
     case FileKind::kControlNet:

@@ -164,8 +164,8 @@ std::vector<StepRuns> steps_of(const OpenedModels& models, const Request& reques
     if (same == found.end()) same = found.insert(same, {kind});
     ++same->runs;
   }
-  std::ranges::stable_partition(found,
-                                [](const StepRuns& each) { return each.kind.with_identity; });
+  std::stable_partition(found.begin(), found.end(),
+                        [](const StepRuns& each) { return each.kind.with_identity; });
   return found;
 }
 
