@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   try {
     const service::JobRequest settings = service::parse_settings(text);
-    Request request = service::request_of(settings, 5);
+    Request request = service::request_of(settings, RequestDefaults(5));
     if (request.width == 0) request.width = request.height = 64;
     check(request);
     // Stored settings must be readable after the next start.
@@ -26,6 +26,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto& details = body.at("error");
     if (details.size() != 4 || !details.at("param").is_string()) std::abort();
     if (error.response().status != 400 && error.response().status != 413) std::abort();
+  } catch (const Error& error) {  // of a prompt's syntax, or a LoRA that is not there
+    if (error.kind() != ErrorKind::kArgument && error.kind() != ErrorKind::kMissing) std::abort();
   }
   return 0;
 }
