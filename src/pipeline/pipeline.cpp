@@ -146,10 +146,9 @@ void Generation::State::make_conditions(const std::stop_token& stop) {
 
 /// Makes the latent and the sampler's values, with zeros.
 void Generation::State::make_latent() {
-  const NamedType latent = value_types(models->opened, request).latent;
-  values.make(latent);
+  values.make(types.latent);
   if (step == steps()) return;
-  for (const NamedType& value : sampling.values(latent)) values.make(value);
+  for (const NamedType& value : sampling.values(types.latent)) values.make(value);
   if (shared) values.make(shared->restart);
 }
 
