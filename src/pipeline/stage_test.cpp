@@ -42,60 +42,60 @@ TEST(StageValues, LiveFromProducerToLastReader) {
   EXPECT_EQ(beside(3), (Expected{1000, 0, 0}));
 }
 
+/// A run of a request, with the stages that describe it and the values that it holds.
+struct HeldByRun {
+  explicit HeldByRun(const Request& request)
+      : stages(stages_of(models, request, DType::kF32, {})),
+        generation(pipeline.start(request, person.embedding, scale_keypoints(person, {64, 48}))) {
+    const ValueTypes types = value_types(models, request);
+    inputs = types.embedding.type.bytes() + types.face_points.type.bytes();
+  }
+  static std::uint64_t held() { return count_of(Tag::kResult).bytes; }
+  std::uint64_t bytes() const { return held() - before; }
+
+  std::filesystem::path folder = testing::golden_path("pipeline/fp16_published");
+  ModelPaths paths = testing::models_in(folder / "checkpoint");
+  OpenedModels models = open_models(paths);
+  Pipeline pipeline{paths, {.precision = Precision::kF32}};
+  Identity person = read_identity(folder / "plain/identity.json");
+  std::vector<Stage> stages;
+  std::uint64_t inputs = 0;  // bytes of what no stage makes and none drops
+  std::uint64_t before = held();
+  Generation generation;
+};
+
 /// A run holds no more values than its stages declare, and frees those that no later stage reads.
 TEST(StageValues, MatchWhatARunHolds) {
-  const auto folder = testing::golden_path("pipeline/fp16_published");
-  const ModelPaths paths = testing::models_in(folder / "checkpoint");
-  const OpenedModels models = open_models(paths);
-  Pipeline pipeline(paths, {.precision = Precision::kF32});
-  const Identity person = read_identity(folder / "plain/identity.json");
   Request request{.prompt = "a man", .negative = "blurry", .width = 64, .height = 48, .steps = 3};
   request.identity_end = 0.5;  // the last step runs without IdentityNet
-  const std::vector<Stage> stages = stages_of(models, request, DType::kF32, {});
-  const auto held = [] { return count_of(Tag::kResult).bytes; };
-  const ValueTypes types = value_types(models, request);
-  const std::uint64_t inputs = types.embedding.type.bytes() + types.face_points.type.bytes();
-  const std::uint64_t before = held();
-  Generation generation =
-      pipeline.start(request, person.embedding, scale_keypoints(person, {64, 48}));
+  HeldByRun run(request);
   const auto expect_held = [&](StageId id) {
-    const HeldBeside& beside = find_stage(stages, id)->beside;
-    EXPECT_EQ(held() - before, beside.kept_bytes + beside.added_bytes + inputs);
+    const HeldBeside& beside = find_stage(run.stages, id)->beside;
+    EXPECT_EQ(run.bytes(), beside.kept_bytes + beside.added_bytes + run.inputs);
   };
-  generation.next();
+  run.generation.next();
   expect_held(StageId::kDenoiser);
-  generation.next();
-  EXPECT_NE(find_stage(stages, StageId::kDenoiserAlone), nullptr);
+  run.generation.next();
+  EXPECT_NE(find_stage(run.stages, StageId::kDenoiserAlone), nullptr);
   expect_held(StageId::kDenoiserAlone);
-  generation.next();
-  EXPECT_EQ(held() - before, find_stage(stages, StageId::kDecoder)->beside.kept_bytes);
+  run.generation.next();
+  EXPECT_EQ(run.bytes(), find_stage(run.stages, StageId::kDecoder)->beside.kept_bytes);
 }
 
 TEST(StageValues, MatchWhatARunHoldsWhereStepsShareFeatures) {
-  const auto folder = testing::golden_path("pipeline/fp16_published");
-  const ModelPaths paths = testing::models_in(folder / "checkpoint");
-  const OpenedModels models = open_models(paths);
-  Pipeline pipeline(paths, {.precision = Precision::kF32});
-  const Identity person = read_identity(folder / "plain/identity.json");
   Request request{.prompt = "a man", .negative = "blurry", .width = 64, .height = 48, .steps = 6};
   request.reuse = 2;
   request.perturbed_guidance = 1;
   request.identity_end = 0.5;
   request.guidance_end = 0.7;
-  const std::vector<Stage> stages = stages_of(models, request, DType::kF32, {});
-  const auto held = [] { return count_of(Tag::kResult).bytes; };
-  const ValueTypes types = value_types(models, request);
-  const std::uint64_t inputs = types.embedding.type.bytes() + types.face_points.type.bytes();
-  const std::uint64_t before = held();
-  Generation generation =
-      pipeline.start(request, person.embedding, scale_keypoints(person, {64, 48}));
+  HeldByRun run(request);
   for (int step = 0; step + 1 < request.step_count(); ++step) {
     const Stage* stage =
-        find_stage(stages, kind_of_step(models, request, step, request.step_count()));
+        find_stage(run.stages, kind_of_step(run.models, request, step, request.step_count()));
     ASSERT_NE(stage, nullptr) << step;
-    generation.next();
-    EXPECT_EQ(held() - before, stage->beside.kept_bytes + stage->beside.released_bytes +
-                                   stage->beside.added_bytes + inputs)
+    run.generation.next();
+    EXPECT_EQ(run.bytes(), stage->beside.kept_bytes + stage->beside.released_bytes +
+                               stage->beside.added_bytes + run.inputs)
         << step;
   }
 }
