@@ -455,6 +455,7 @@ std::vector<std::string> moved_loras(std::vector<std::string> loras) {
 
 std::string shown(const std::vector<std::filesystem::path>& embeddings) {
   std::vector<std::string> paths;
+  paths.reserve(embeddings.size());
   for (const std::filesystem::path& path : embeddings) paths.push_back(path.string());
   return paths.empty() ? "none" : fmt::format("{}", fmt::join(paths, ", "));
 }

@@ -58,8 +58,8 @@ struct Request {
   bool vae_tiling = false;              // decode in blended tiles, as diffusers' enable_vae_tiling
   Choice encoding = std::string(kEncodingNames[0]);  // of the prompts: pipeline/prompts.h
   int clip_skip = 0;                   // text encoder layers to skip, as diffusers' clip_skip
-  double guidance_end = 1;             // fraction of the steps; guidance is off after it
   int reuse = 1;                       // steps that share the UNet's deep features (DeepCache)
+  double guidance_end = 1;             // fraction of the steps; guidance is off after it
   float perturbed_guidance = 0;        // scale of perturbed attention guidance; 0: off
   bool freeu = false;                  // FreeU, with its authors' factors for SDXL
   bool fast = false;                   // with the LCM-LoRA, in few steps
