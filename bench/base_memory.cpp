@@ -180,7 +180,7 @@ int run(BenchOptions options) {
   if (options.contains("--run")) {
     kernels.clear();
     Session session(std::move(graph), cpu_backend(), models.denoiser_weights,
-                    Workspace(cpu_backend()).once());
+                    Workspace(cpu_backend()).for_one_run());
     report.phase("making a session", session.input("latent").data());
     session.run();
     report.phase("a step", session.input("latent").data());

@@ -139,8 +139,8 @@ int run(BenchOptions options) {
                                    {types.face, "face_tokens"}})
     values.make(type, values_of(inputs, name));
   {
-    Session session =
-        find_stage(stages, StageId::kKeypoints)->open(workspace.backend(), workspace.once(), {});
+    Session session = find_stage(stages, StageId::kKeypoints)
+                          ->open(workspace.backend(), workspace.for_one_run(), {});
     const std::vector<float> planes = values_of(inputs, "keypoint_picture");
     std::vector<float> picture(planes.size());
     channels_last(planes, 3, picture);

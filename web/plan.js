@@ -1,9 +1,11 @@
 // The estimate: the plan for the current settings, requested again whenever they change.
 import * as api from './api.js';
-import { bringIntoView, byId, settled } from './dom.js';
+import { bringIntoView, byId, make, settled } from './dom.js';
 import { tell } from './problems.js';
-import { readSettings, useSize } from './settings.js';
+import { chooseQuality, quality, readSettings, showSteps, useSize } from './settings.js';
 import { say, sayAsIs } from './words.js';
+
+const kQualities = { draft: 'plan.draft', good: 'plan.good', best: 'plan.best' };
 
 let asking = null;
 let latest = null;
@@ -48,7 +50,7 @@ async function planNow() {
 
 function showNothing() {
   latest = null;
-  for (const id of ['plan-line', 'plan-meter', 'refusal', 'plan-details']) byId(id).hidden = true;
+  for (const id of ['plan-line', 'plan-meter', 'refusal', 'qualities', 'plan-details']) byId(id).hidden = true;
   onPlan(null);
 }
 
@@ -66,10 +68,29 @@ function show(plan, settings) {
     byId('smaller').hidden = !plan.smaller;
     if (plan.smaller) say(byId('smaller'), 'plan.smaller', { size: `${plan.smaller.width} × ${plan.smaller.height}` });
   }
+  showQualities(plan.qualities);
   const summary = (plan.summary ?? []).join('\n');  // already in the page's language
   byId('plan-details').hidden = summary === '';
   sayAsIs(byId('plan-summary'), summary);
   onPlan(plan);
+}
+
+/** A button for each quality, with the time it takes; the chosen one is pressed, and another press releases it. */
+function showQualities(qualities) {
+  const group = byId('qualities');
+  group.hidden = qualities.length === 0;
+  const had = group.contains(document.activeElement) ? document.activeElement.id : null;
+  group.replaceChildren(...qualities.map(({ name, steps, seconds }) => {
+    const [title, time] = [make('span'), make('span', { class: 'quality-time' })];
+    say(title, kQualities[name]);
+    say(time, 'plan.quality', { count: steps, seconds });
+    const button = make('button', { type: 'button', class: 'quality', id: `quality-${name}`, 'aria-pressed': String(name === quality()) }, title, time);
+    button.onclick = () => chooseQuality(name === quality() ? '' : name, steps);
+    return button;
+  }));
+  const chosen = qualities.find(({ name }) => name === quality());
+  if (chosen) showSteps(chosen.steps);
+  if (had) byId(had)?.focus({ preventScroll: true });
 }
 
 function meter(value, budget, fits) {

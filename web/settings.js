@@ -16,7 +16,26 @@ let choices = [];     // those that have a list
 let nativeSide = 1024;
 let fewSteps = false;         // whether the model is made for few steps
 let fewStepSamplers = [];
+let usual = {};         // the model's own settings
+let chosenQuality = '';  // draft, good, best, or none
 let changed = () => {};
+
+export const quality = () => chosenQuality;
+
+/** The steps are those of the quality until the user changes them. */
+export function chooseQuality(name, steps) {
+  chosenQuality = name;
+  showSteps(steps);
+  clearProblem('steps');
+  warnOfFewSteps();
+  keep();
+  changed();
+}
+
+/** Shows the steps of the chosen quality. */
+export const showSteps = (steps) => turn('steps', steps);
+
+const keep = () => remember(sessionStorage, 'settings', JSON.stringify({ ...readRaw(), shape: chosenShape() }));
 
 /** Sets the parameters with their limits and texts; call it before startSettings(). */
 export function useParameters(list) {
@@ -53,7 +72,8 @@ export function startSettings(options) {
   byId('make-form').addEventListener('input', (event) => {
     const field = event.target.id.replace(/-range$/, '').replace('height', 'width');
     if (byId(`${field}-problem`)) clearProblem(field);
-    remember(sessionStorage, 'settings', JSON.stringify({ ...readRaw(), shape: chosenShape() }));
+    if (field === 'steps') chosenQuality = '';
+    keep();
     changed();
   });
   restore();
@@ -62,11 +82,11 @@ export function startSettings(options) {
 /** Uses the service's facts about its model: native size and defaults. */
 export function useInfo(info) {
   nativeSide = info.model.native_side;
+  usual = info.defaults;
   fewSteps = info.model.few_steps;
   fewStepSamplers = info.model.few_step_samplers;
-  if (!recall(sessionStorage, 'settings')) {
-    for (const { name } of dials) if (info.defaults[name] !== undefined) turn(name, info.defaults[name]);
-  }
+  const kept = keptSettings();
+  for (const { name } of dials) if (kept?.[name] === undefined && usual[name] !== undefined && usual[name] !== null) turn(name, usual[name]);
   refreshSizes();
   warnOfFewSteps();
 }
@@ -132,7 +152,7 @@ function turn(name, value) {
 function warnOfFewSteps() {
   const warning = byId('steps-warning');
   const steps = Number(byId('steps').value);
-  const madeForFew = fewSteps || fewStepSamplers.includes(byId('scheduler').value);
+  const madeForFew = chosenQuality !== '' || fewSteps || fewStepSamplers.includes(byId('scheduler').value);
   warning.hidden = madeForFew || !(steps >= 1 && steps < kFewSteps);
   if (!warning.hidden) say(warning, 'dials.few_steps', { count: kFewSteps });
   else warning.textContent = '';
@@ -189,6 +209,10 @@ export function useSize(width, height) {
 function readRaw() {
   const values = { prompt: byId('prompt').value, negative_prompt: byId('negative_prompt').value };
   for (const { name } of dials) values[name] = Number(byId(name).value);
+  // What is left at the model's own value is left to the quality, or to a LoRA for few steps.
+  if (values.guidance === usual.guidance) delete values.guidance;
+  if (values.steps === usual.steps || chosenQuality) delete values.steps;
+  if (chosenQuality) values.quality = chosenQuality;
   for (const { name } of choices) if (byId(name).value) values[name] = byId(name).value;
   [values.width, values.height] = sizeOf(chosenShape());
   if (!byId('randomise').checked && byId('seed').value) values.seed = byId('seed').value.trim();
@@ -227,6 +251,7 @@ function problemsOf(settings) {
   for (const { name, kind } of dials) {
     const whole = kind === 'whole';
     const { min, max, value } = byId(name);
+    if (settings[name] === undefined) continue;
     const wrong = value === '' || settings[name] < Number(min) || settings[name] > Number(max) || (whole && !Number.isInteger(settings[name]));
     if (wrong) problems.push([name, whole ? 'dials.whole_range' : 'dials.range', { from: Number(min), to: Number(max) }]);
   }
@@ -238,8 +263,10 @@ function problemsOf(settings) {
 export function fillSettings(settings) {
   byId('prompt').value = settings.prompt ?? '';
   byId('negative_prompt').value = settings.negative_prompt ?? '';
+  chosenQuality = settings.quality ?? '';
   for (const { name } of dials) {
-    if (settings[name] !== undefined) turn(name, settings[name]);
+    const value = settings[name] ?? usual[name];
+    if (value !== undefined && value !== null) turn(name, value);
     clearProblem(name);
   }
   for (const { name, default: usual } of choices) {
@@ -258,9 +285,15 @@ export function fillSettings(settings) {
   changed();
 }
 
-function restore() {
+function keptSettings() {
   try {
-    const kept = JSON.parse(recall(sessionStorage, 'settings'));
-    if (kept) fillSettings(kept);
-  } catch { /* written by another version of the page */ }
+    return JSON.parse(recall(sessionStorage, 'settings'));
+  } catch {
+    return null;  // written by another version of the page
+  }
+}
+
+function restore() {
+  const kept = keptSettings();
+  if (kept) fillSettings(kept);
 }

@@ -179,11 +179,13 @@ struct Settings {
   bool vae_tiling = false;        // decode in blended tiles, as diffusers' enable_vae_tiling
   std::string encoding = "auto";  // of prompts: auto, plain, weighted or a1111
   int clip_skip = 0;              // 0 to 11 layers of the text encoders, as diffusers' clip_skip
-  double guidance_end = 1;        // 0 to 1, fraction of the steps; guidance is off after it
-  int reuse = 1;                  // 1 to 20 steps that share deep features (DeepCache)
-  float perturbed_guidance = 0;   // 0 to 20, perturbed attention guidance
-  bool freeu = false;             // FreeU, with its authors' factors for SDXL
-  bool fast = false;              // with the LCM-LoRA, in 6 steps
+  /// 0 to 1, fraction of the steps; guidance is off after it. Absent: 1, or what a LoRA for few
+  /// steps asks for.
+  std::optional<double> guidance_end = {};
+  int reuse = 1;                            // 1 to 20 steps that share deep features (DeepCache)
+  float perturbed_guidance = 0;             // 0 to 20, perturbed attention guidance
+  bool freeu = false;                       // FreeU, with its authors' factors for SDXL
+  bool fast = false;                        // with the LCM-LoRA, in 6 steps
   std::optional<std::string> quality = {};  // "draft", "good" or "best"; absent: as `steps` says
   // How it is sampled; absent: as the model's scheduler_config.json says.
   std::optional<std::string> scheduler = {};   // the sampler: "euler", "dpmpp_2m", "DPM++ 2M", ...

@@ -180,7 +180,8 @@ int semblance_generator_plan(const semblance_generator* generator, const char* s
  *   "vae_tiling"         true: decode in blended tiles, as diffusers' enable_vae_tiling
  *   "encoding"           of prompts: "auto", "plain", "weighted" or "a1111"; "auto"
  *   "clip_skip"          0 to 11 layers of the text encoders; 0
- *   "guidance_end"       0 to 1, fraction of the steps; guidance is off after it; 1
+ *   "guidance_end"       0 to 1, fraction of the steps; guidance is off after it; 1, or what a LoRA
+ *                        for few steps asks for
  *   "reuse"              1 to 20 steps that share deep features (DeepCache); 1
  *   "perturbed_guidance" 0 to 20, perturbed attention guidance; 0
  *   "freeu"              true or false; false

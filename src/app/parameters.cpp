@@ -47,7 +47,7 @@ std::string shown(const T& value) {
 std::string settings_text(Request request, const MadeWith& made_with) {
   const SamplerInUse sampling = sampler_in_use(request, made_with.scheduler);
   request.steps = request.step_count();
-  request.guidance = request.guidance.value_or(Request::kGuidance);
+  request.guidance = request.guidance_scale();
   request.seed = request.seed.value_or(Request::kSeed);
   const Request defaults;
   const bool has_window = request.identity_start != defaults.identity_start ||

@@ -1,5 +1,7 @@
 #include "app/planning.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -66,10 +68,22 @@ std::optional<std::string> few_steps_line(const RequestDefaults& defaults, const
   const std::optional<FewSteps> few = defaults.few_steps(request);
   if (!few) return std::nullopt;
   const Request complete = defaults.complete(request);
+  std::string guidance = fmt::format("{}", complete.guidance_scale());
+  if (const double end = complete.guidance_end.value_or(1); end < 1)
+    guidance = text_of(Message::kGuidanceUpTo, guidance, std::floor(end * complete.step_count()));
   return text_of(Message::kFewSteps, few->name, complete.step_count(),
-                 sampler_in_use(complete, scheduler).sampler->title,
-                 complete.guidance.value_or(Request::kGuidance));
+                 sampler_in_use(complete, scheduler).sampler->title, guidance);
 }
+
+namespace {
+
+/// How many pictures the steps compute: two with guidance, one without.
+double pictures_in(const Request& request, int evaluations) {
+  if (request.guidance_scale() <= 1) return evaluations;
+  return evaluations + std::floor(request.guidance_end.value_or(1) * evaluations);
+}
+
+}  // namespace
 
 std::vector<QualityTime> quality_times(const RequestPlan& plan, const Request& request,
                                        const RequestDefaults& defaults,
@@ -81,6 +95,7 @@ std::vector<QualityTime> quality_times(const RequestPlan& plan, const Request& r
     in_steps += stage.seconds;
     evaluations += stage.runs;
   }
+  const double pictures = std::max(1.0, pictures_in(defaults.complete(request), evaluations));
   std::vector<QualityTime> times;
   for (const std::string_view name : kQualityNames) {
     Request of_quality = request;
@@ -89,7 +104,7 @@ std::vector<QualityTime> quality_times(const RequestPlan& plan, const Request& r
     of_quality = defaults.complete(std::move(of_quality));
     const int own = make_picture_sampler(of_quality, scheduler).sampler->evaluations();
     times.push_back({name, of_quality.step_count(),
-                     plan.seconds - in_steps + in_steps * own / std::max(1, evaluations)});
+                     plan.seconds - in_steps + in_steps * pictures_in(of_quality, own) / pictures});
   }
   return times;
 }

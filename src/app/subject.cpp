@@ -133,7 +133,7 @@ std::vector<Stage> SubjectReader::stages(const std::filesystem::path& path, std:
   const std::vector<int> sizes = sizes_tried(options_.detector_size, options_.reduced);
   const int side = *std::max_element(sizes.begin(), sizes.end());
   const auto network = std::make_shared<const Imported>(detector.network(side));
-  HeldBeside beside = detector_beside(detector.fixed_size().value_or(Size{side, side}));
+  OtherMemory beside = detector_memory(detector.fixed_size().value_or(Size{side, side}));
   beside.kept_bytes = photo;
   stages.push_back({.id = StageId::kDetector,
                     .graph = [network] { return network->graph; },

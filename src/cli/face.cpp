@@ -115,7 +115,7 @@ int face(std::span<const char* const> words) {
     print(flags.help());
     return 0;
   }
-  s.looking.find_models(NotThere::kRefuse);
+  s.looking.find_models(IfMissing::kRefuse);
   const bool with_demo = take_demo_face_models(s.looking.files);
   check_flags(s);
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());

@@ -447,13 +447,13 @@ int make_all(const RequestSettings& s, const std::optional<SavedRun>& saved,
   PhotoOptions looking = s.looking.options(kBackends[s.backend], is_reduced(budget));
   looking.workspace = pipeline.workspace();
   reader = SubjectReader(s.looking.files, looking);
-  warn_and_check(s, pipeline, requests, progress);
   if (!saved) {
     complete(s, pipeline, reader, requests);
     if (const auto line =
             few_steps_line(pipeline.defaults(), requests.front(), pipeline.scheduler()))
       progress.note(*line);
   }
+  warn_and_check(s, pipeline, requests, progress);
   interrupt.check();
   progress.now(text_of(Message::kPlanning));
   const Predicted predicted =
@@ -518,10 +518,10 @@ int generate(std::span<const char* const> words) {
   }
   s.prompts.read_file();
   const bool with_demo = take_demo_models(s.models, s.looking.files);
-  find_models(s, NotThere::kKeep);
+  find_models(s, IfMissing::kKeep);
   locate_loras(s);
   check_flags(s, flags);
-  find_models(s, NotThere::kRefuse);  // after check_flags(), which reports all missing flags
+  find_models(s, IfMissing::kRefuse);  // after check_flags(), which reports all missing flags
   const auto pictures = saved ? saved->outputs : numbered(s.output, s.picture_count());
   check_outputs(s, pictures);
   if (!s.request.seed) s.request.seed = random_seed();

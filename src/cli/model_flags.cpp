@@ -44,14 +44,14 @@ void declare_model_flags(Flags& flags, ModelPaths& paths, ModelPlaces& places) {
 }
 
 void find_models(ModelPaths& paths, const ModelPlaces& places, PhotoFlags& looking,
-                 NotThere not_there) {
+                 IfMissing if_missing) {
   NamedModels named{.face_models = looking.files.folder, .models_dir = places.models};
   const auto copy = [](const ModelPathRow&, auto& to, const auto& from) { to = from; };
   each_model_path(copy, named, paths);
-  named = resolve_models(named, not_there);
+  named = resolve_models(named, if_missing);
   each_model_path(copy, paths, named);
   paths.lcm = named.lcm;
-  looking.find_models(not_there);
+  looking.find_models(if_missing);
 }
 
 std::vector<std::filesystem::path> lora_places(const ModelPlaces& places, const ModelPaths& paths) {

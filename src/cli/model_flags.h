@@ -22,7 +22,7 @@ void declare_model_flags(Flags& flags, ModelPaths& paths, ModelPlaces& places);
 
 /// Replaces names by paths (hub/resolve.h), those of the face models included.
 void find_models(ModelPaths& paths, const ModelPlaces& places, PhotoFlags& looking,
-                 NotThere not_there);
+                 IfMissing if_missing);
 
 /// Where LoRAs are looked up by name. Throws what lora_folders() and ModelFolders throw.
 std::vector<std::filesystem::path> lora_places(const ModelPlaces& places, const ModelPaths& paths);

@@ -196,7 +196,7 @@ int pull(std::span<const char* const> words) {
     std::cerr << fmt::format("{}\n", fmt::join(licences, "\n")) << std::flush;
     ask("pull", "Accept these licences?", s.yes);
   }
-  puller.run(models);
+  puller.download_all(models);
   progress.clear();
   for (const PlannedModel& model : models) print(model.path().string());
   return 0;

@@ -26,9 +26,9 @@ void PhotoFlags::declare_advanced(Flags& flags) {
               64, 2048, detector_size);
 }
 
-void PhotoFlags::find_models(NotThere not_there) {
+void PhotoFlags::find_models(IfMissing if_missing) {
   if (files.folder.empty() && (!files.detector.empty() || !files.recogniser.empty())) return;
-  files.folder = resolve_face_models(files.folder, not_there);
+  files.folder = resolve_face_models(files.folder, if_missing);
 }
 
 void PhotoFlags::check() const {

@@ -20,7 +20,7 @@ struct PhotoFlags {
   void declare_models(Flags& flags, std::string folder_help);
   void declare_advanced(Flags& flags);
   /// Replaces the name of the face models by a path (hub/resolve.h).
-  void find_models(NotThere not_there);
+  void find_models(IfMissing if_missing);
   /// Throws Error(kArgument) for an invalid detector size.
   void check() const;
   /// `reduced`: memory is short, see PhotoOptions.

@@ -70,6 +70,7 @@ std::string json_of(const Report& report) {
   json["scratch_bytes"] = plan.scratch_bytes;
   json["mode"] = name_of(report.mode);
   json["gpu"] = nullptr;
+  json["qualities"] = nlohmann::ordered_json::array();
   for (const QualityTime& quality : report.qualities)
     json["qualities"].push_back(
         {{"name", quality.name}, {"steps", quality.steps}, {"seconds", quality.seconds}});
@@ -197,7 +198,7 @@ int plan(std::span<const char* const> words) {
   if (stage && json)
     fail(ErrorKind::kArgument, "--explain cannot be used with --json\n  leave out one of them");
   set_language(s.language);
-  find_models(s, NotThere::kKeep);
+  find_models(s, IfMissing::kKeep);
   s.prompts.read_file();
   locate_loras(s);
   check_request(s);

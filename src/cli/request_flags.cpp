@@ -229,8 +229,8 @@ void declare_request(Flags& flags, RequestSettings& s) {
   declare_advanced(flags, s);
 }
 
-void find_models(RequestSettings& s, NotThere not_there) {
-  find_models(s.models, s.places, s.looking, not_there);
+void find_models(RequestSettings& s, IfMissing if_missing) {
+  find_models(s.models, s.places, s.looking, if_missing);
 }
 
 void locate_loras(RequestSettings& s) {

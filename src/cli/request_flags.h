@@ -54,7 +54,7 @@ void declare_embeddings(Flags& flags, ModelPaths& models);
 void declare_request(Flags& flags, RequestSettings& s);
 
 /// Replaces model names by paths (hub/resolve.h).
-void find_models(RequestSettings& s, NotThere not_there);
+void find_models(RequestSettings& s, IfMissing if_missing);
 
 /// Turns the names of LoRA files in the working folder into paths; all others are names.
 void locate_loras(RequestSettings& s);

@@ -19,7 +19,7 @@
 #include "core/messages.h"
 #include "core/parallel.h"
 #include "memory/file.h"
-#include "service/gate.h"
+#include "service/access_control.h"
 #include "service/log.h"
 #include "service/routes.h"
 #include "service/server.h"
@@ -235,7 +235,7 @@ class EndWatch {
 
 bool find_models(Settings& s) {
   const bool with_demo = take_demo_models(s.models, s.looking.files);
-  find_models(s.models, s.places, s.looking, NotThere::kRefuse);
+  find_models(s.models, s.places, s.looking, IfMissing::kRefuse);
   if (with_demo) return true;
   if (s.models.base.empty() || s.models.identitynet.empty() || s.models.adapter.empty()) {
     fail(ErrorKind::kArgument,

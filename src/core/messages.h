@@ -102,6 +102,7 @@ enum class Message : std::uint8_t {
   kStageDenoiser,
   kStageDenoiserAlone,
   kFewSteps,
+  kGuidanceUpTo,
   kQualityTime,
   kQualityTimes,
   kStepUnguided,
@@ -139,9 +140,9 @@ enum class Message : std::uint8_t {
   kDownloadRestarts,      // file
   kDownloadWaits,         // file
   // Replanning.
-  kReplanned,    // available, peak of the new plan
-  kCannotGoOn,   // needed by the rest, available
-  kHowToResume,  // command
+  kReplanned,       // available, peak of the new plan
+  kCannotContinue,  // needed by the rest, available
+  kHowToResume,     // command
   // Refusals and what to do.
   kCannotFit,   // size, needed, budget
   kTrySmaller,  // size that fits, what it needs, sufficient --memory value

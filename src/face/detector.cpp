@@ -134,7 +134,7 @@ void Detector::State::prepare(Size frame, std::stop_token stop) {
   session.reset();
   Imported imported = network(frame);
   session.emplace(std::move(imported.graph), workspace.backend(), imported.weights,
-                  workspace.once(detector_beside(frame)), stop);
+                  workspace.for_one_run(detector_memory(frame)), stop);
   size = frame;
 }
 
@@ -227,7 +227,7 @@ Imported Detector::network(int size) const {
   return state_->network(fixed_size().value_or(Size{detector_sizes(size).front(), size}));
 }
 
-HeldBeside detector_beside(Size frame) {
+OtherMemory detector_memory(Size frame) {
   // The letterboxed photo, and two copies of the f32 outputs: 15 numbers per anchor.
   const auto pixels = static_cast<std::uint64_t>(frame.w) * static_cast<std::uint64_t>(frame.h);
   return {.added_bytes = 3 * pixels + pixels / 64 * kAnchors * 2 * 15 * sizeof(float)};

@@ -31,7 +31,7 @@ std::vector<int> reduced_detector_sizes();
 std::vector<int> fixed_detector_sizes(Size frame);
 
 /// What detect() holds besides its network and the photo.
-HeldBeside detector_beside(Size frame);
+OtherMemory detector_memory(Size frame);
 
 class Detector {
  public:

@@ -18,8 +18,8 @@ struct Recogniser::State {
 
   Session& prepared(std::stop_token stop) {
     if (!session) {
-      session.emplace(imported.graph, workspace.backend(), imported.weights, workspace.once(),
-                      std::move(stop));
+      session.emplace(imported.graph, workspace.backend(), imported.weights,
+                      workspace.for_one_run(), std::move(stop));
     }
     return *session;
   }

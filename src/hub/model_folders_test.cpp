@@ -39,7 +39,7 @@ class ModelFoldersTest : public ::testing::Test {
                            .adapter = "a",
                            .face_models = "f",
                            .models_dir = root_},
-                          NotThere::kRefuse)
+                          IfMissing::kRefuse)
         .base;
   }
 

@@ -296,7 +296,7 @@ void Puller::finish(const PlannedModel& model) const {
   ref.commit();
 }
 
-void Puller::run(const std::vector<PlannedModel>& models) {
+void Puller::download_all(const std::vector<PlannedModel>& models) {
   check_room(models);
   std::vector<Download> downloads;
   struct Place {

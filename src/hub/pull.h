@@ -50,7 +50,7 @@ class Puller {
   std::vector<PlannedModel> plan(const std::vector<ModelName>& names);
   /// Downloads the models. Throws Error(kDevice) if the disk has too little space, which is checked
   /// first, and what download() and unpack() throw.
-  void run(const std::vector<PlannedModel>& models);
+  void download_all(const std::vector<PlannedModel>& models);
 
  private:
   PlannedModel plan_repository(const ModelName& name);

@@ -59,7 +59,7 @@ class PullTest : public ::testing::Test {
 
   void pull(const std::string& name = "instantid") {
     Puller puller(places, options, hooks);
-    puller.run(puller.plan({parse_model_name(name)}));
+    puller.download_all(puller.plan({parse_model_name(name)}));
   }
   /// Pulls and returns the error that ends it.
   std::string refused(ErrorKind kind, const std::string& name = "instantid") {
@@ -277,7 +277,7 @@ TEST_F(PullTest, TwoProcessesDownloadOnce) {
   server.fault("safetensors", {.pause_ms = 2});
   std::jthread other([this] {
     Puller puller(places, options, {});
-    puller.run(puller.plan({parse_model_name("instantid")}));
+    puller.download_all(puller.plan({parse_model_name("instantid")}));
   });
   pull();
   other.join();
@@ -330,20 +330,20 @@ TEST_F(PullTest, FindsDamagedFilesAndRemovesModels) {
 TEST_F(PullTest, ResolvesNamesFromTheCache) {
   setenv("HF_HUB_CACHE", places.cache.c_str(), 1);
   try {
-    resolve_models({.base = "sdxl"}, NotThere::kRefuse);
+    resolve_models({.base = "sdxl"}, IfMissing::kRefuse);
     ADD_FAILURE();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kMissing);
     EXPECT_SAYS(std::string(error.what()), "`semblance models pull sdxl` downloads it");
   }
-  EXPECT_EQ(resolve_models({.base = "sdxl"}, NotThere::kKeep).base, "sdxl");
+  EXPECT_EQ(resolve_models({.base = "sdxl"}, IfMissing::kKeep).base, "sdxl");
   pull();
-  const NamedModels found = resolve_models({.base = folder()}, NotThere::kRefuse);
+  const NamedModels found = resolve_models({.base = folder()}, IfMissing::kRefuse);
   EXPECT_EQ(found.identitynet, snapshot() / "ControlNetModel");
   EXPECT_EQ(found.adapter, snapshot() / "ip-adapter.bin");
   fs::remove(snapshot() / "ip-adapter.bin");
   try {
-    resolve_models({.identitynet = "InstantX/InstantID"}, NotThere::kRefuse);
+    resolve_models({.identitynet = "InstantX/InstantID"}, IfMissing::kRefuse);
     ADD_FAILURE();
   } catch (const Error& error) {
     EXPECT_SAYS(std::string(error.what()), "lacks ip-adapter.bin");
@@ -361,7 +361,7 @@ TEST_F(PullTest, PullsOneFile) {
   server.publish("a/lone", {{"film.safetensors", weights}, {"README.md", "x"}});
   setenv("HF_HUB_CACHE", places.cache.c_str(), 1);
   const auto base = [](const std::string& name) {
-    return resolve_models({.base = name}, NotThere::kRefuse).base;
+    return resolve_models({.base = name}, IfMissing::kRefuse).base;
   };
   EXPECT_SAYS(
       refused(ErrorKind::kMissing, "a/models"),
@@ -411,7 +411,7 @@ TEST_F(PullTest, PullsAVaeInDiffusersFormat) {
   EXPECT_EQ(CachedRepository::files_of(folder),
             (std::vector<std::string>{"config.json", "diffusion_pytorch_model.safetensors"}));
   setenv("HF_HUB_CACHE", places.cache.c_str(), 1);
-  EXPECT_EQ(resolve_models({.vae = "a/vae"}, NotThere::kRefuse).vae, folder);
+  EXPECT_EQ(resolve_models({.vae = "a/vae"}, IfMissing::kRefuse).vae, folder);
   unsetenv("HF_HUB_CACHE");
 }
 
@@ -432,7 +432,7 @@ TEST_F(PullTest, RefusesARefToAMissingSnapshotAndNamesExistingOnes) {
   pull();
   const auto refusal = [](const std::string& name) -> std::string {
     try {
-      resolve_models({.identitynet = name}, NotThere::kRefuse);
+      resolve_models({.identitynet = name}, IfMissing::kRefuse);
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::kMissing);
       return error.what();
@@ -447,7 +447,7 @@ TEST_F(PullTest, RefusesARefToAMissingSnapshotAndNamesExistingOnes) {
                         "snapshot, name its commit: --identitynet InstantX/InstantID@{}",
                         cached().ref().string(), other, HubServer::commit()));
   EXPECT_EQ(resolve_models({.identitynet = "InstantX/InstantID@" + HubServer::commit()},
-                           NotThere::kRefuse)
+                           IfMissing::kRefuse)
                 .identitynet,
             snapshot() / "ControlNetModel");
   const std::vector<KeptModel> kept = kept_models(places);

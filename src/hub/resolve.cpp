@@ -101,19 +101,19 @@ std::optional<fs::path> find_file(const fs::path& models_dir, const Wanted& want
 
 /// The path of a named model.
 fs::path resolve_named(const Wanted& wanted, const fs::path& named, const fs::path& models_dir,
-                       LazyPlaces& places, NotThere not_there) {
+                       LazyPlaces& places, IfMissing if_missing) {
   if (named.empty() || is_there(named)) return named;
   if (const auto file = find_file(models_dir, wanted, named.string())) return *file;
   const auto model = find_model(named.string());
   if (!model) {
-    if (models_dir.empty() || wanted.kinds.empty() || not_there == NotThere::kKeep) return named;
+    if (models_dir.empty() || wanted.kinds.empty() || if_missing == IfMissing::kKeep) return named;
     fail(ErrorKind::kMissing, "{}: '{}' is neither a path nor a file in {}{}", wanted.flag,
          named.string(), models_dir.string(),
          ModelFolders(models_dir, "--models-dir").closest(wanted.kinds, named.string()));
   }
   std::vector<std::string> lacking;
   if (const auto path = find_whole(places(), *model, wanted, lacking)) return *path;
-  if (not_there == NotThere::kKeep) return named;
+  if (if_missing == IfMissing::kKeep) return named;
   const std::string command = "`semblance models pull " + pull_name(*model) + "`";
   if (!lacking.empty()) {
     fail(ErrorKind::kMissing, "{}: {} in {} lacks {}\n  {} downloads it", wanted.flag,
@@ -157,13 +157,13 @@ fs::path find_lcm(LazyPlaces& places) {
 
 }  // namespace
 
-NamedModels resolve_models(NamedModels named, NotThere not_there) {
+NamedModels resolve_models(NamedModels named, IfMissing if_missing) {
   LazyPlaces places;
   for (const auto& [wanted, path] :
        {std::pair(&kBase, &named.base), std::pair(&kIdentityNet, &named.identitynet),
         std::pair(&kAdapter, &named.adapter), std::pair(&kUNet, &named.unet),
         std::pair(&kVae, &named.vae), std::pair(&kTextEncoders, &named.text_encoders)})
-    *path = resolve_named(*wanted, *path, named.models_dir, places, not_there);
+    *path = resolve_named(*wanted, *path, named.models_dir, places, if_missing);
   if (!named.base.empty() && (named.identitynet.empty() || named.adapter.empty())) {
     std::vector<std::string> lacking;
     const fs::path network = kIdentityNet.part, adapter = kAdapter.part;
@@ -175,11 +175,11 @@ NamedModels resolve_models(NamedModels named, NotThere not_there) {
     if (folder && named.adapter.empty()) named.adapter = *folder / adapter;
   }
   if (!named.base.empty()) named.lcm = find_lcm(places);
-  named.face_models = resolve_face_models(named.face_models, not_there);
+  named.face_models = resolve_face_models(named.face_models, if_missing);
   return named;
 }
 
-fs::path resolve_face_models(const fs::path& named, NotThere not_there) {
+fs::path resolve_face_models(const fs::path& named, IfMissing if_missing) {
   const FacePack& pack = antelopev2();
   if (!named.empty() && (is_there(named) || named != pack.name)) return named;
   Places places;
@@ -192,7 +192,7 @@ fs::path resolve_face_models(const fs::path& named, NotThere not_there) {
   for (const fs::path& folder : {places.face_models, places.local_face_models}) {
     if (fs::path found = find_pack(folder, pack); !found.empty()) return found;
   }
-  if (!named.empty() && not_there == NotThere::kRefuse) {
+  if (!named.empty() && if_missing == IfMissing::kRefuse) {
     fail(ErrorKind::kMissing,
          "--face-models: antelopev2 not found in {} or {}\n  `semblance models pull antelopev2` "
          "downloads it",

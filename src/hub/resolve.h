@@ -20,7 +20,7 @@ struct NamedModels {
   std::filesystem::path lcm = {};            // found, never given: the LCM-LoRA
 };
 
-enum class NotThere {
+enum class IfMissing {
   kRefuse,  // Error(kMissing) that names the download command
   kKeep,    // keep the name, for plans, which need no files
 };
@@ -31,10 +31,10 @@ enum class NotThere {
 /// Error(kMissing) for a name that is neither a path nor a complete model in the cache, or is there
 /// only under a commit other than refs/ names, which the error lists; and what ModelFolders and
 /// places_of_environment() throw, which are called only when needed.
-NamedModels resolve_models(NamedModels named, NotThere not_there);
+NamedModels resolve_models(NamedModels named, IfMissing if_missing);
 
 /// The face models' folder. A path is returned unchanged; "antelopev2" is looked up; an empty path
 /// too, but stays empty if not found. Throws Error(kMissing) if a named antelopev2 is not found.
-std::filesystem::path resolve_face_models(const std::filesystem::path& named, NotThere not_there);
+std::filesystem::path resolve_face_models(const std::filesystem::path& named, IfMissing if_missing);
 
 }  // namespace semblance

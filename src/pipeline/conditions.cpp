@@ -209,7 +209,7 @@ void make_inputs(Values& values, const OpenedModels& models, const Request& requ
                                   request.height, request.width};
   for (std::size_t i = 0; i < sizes.size(); ++i) sizes[i] = static_cast<float>(of_one[i % 6]);
   if (types.guidance) {
-    const float scale = 1000 * (request.guidance.value_or(Request::kGuidance) - 1);
+    const float scale = 1000 * (request.guidance_scale() - 1);
     values.make(*types.guidance, std::span(&scale, 1));
   }
 }

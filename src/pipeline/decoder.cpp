@@ -19,7 +19,7 @@ namespace {
 class TileDecoder {
  public:
   TileDecoder(const OpenedModels& models, const Workspace& workspace, DType dtype,
-              const HeldBeside& beside, std::stop_token stop)
+              const OtherMemory& beside, std::stop_token stop)
       : models_(models),
         workspace_(workspace),
         dtype_(dtype),
@@ -45,7 +45,7 @@ class TileDecoder {
   const OpenedModels& models_;
   const Workspace& workspace_;
   DType dtype_;
-  HeldBeside beside_;
+  OtherMemory beside_;
   std::stop_token stop_;
   std::optional<Session> session_;
   Size size_;
@@ -127,7 +127,7 @@ class TiledPicture {
 /// Decodes in tiles. latent [c,h,w] as the sampler leaves it.
 std::vector<float> decode_tiles(const OpenedModels& models, const Workspace& workspace,
                                 std::span<const float> sampled, Size size, DType dtype,
-                                const HeldBeside& beside, std::stop_token stop) {
+                                const OtherMemory& beside, std::stop_token stop) {
   const VaeConfig& vae = models.vae;
   std::vector<float> latent(sampled.size());
   channels_last(sampled, static_cast<std::size_t>(vae.latent_channels), latent);
@@ -159,7 +159,7 @@ std::vector<float> decode_tiles(const OpenedModels& models, const Workspace& wor
 
 }  // namespace
 
-HeldBeside tiles_beside(const VaeConfig& vae, Size size) {
+OtherMemory tile_memory(const VaeConfig& vae, Size size) {
   const auto tile = static_cast<std::uint64_t>(vae.sample_size);
   const auto w = static_cast<std::uint64_t>(size.w);
   const std::uint64_t strips = (w + 2 * tile) * tile / 4;
@@ -180,7 +180,7 @@ namespace {
 
 /// Returns a session that has computed "picture".
 Session decoded(const OpenedModels& models, const Workspace& workspace,
-                std::span<const float> latent, Size size, DType dtype, const HeldBeside& beside,
+                std::span<const float> latent, Size size, DType dtype, const OtherMemory& beside,
                 const std::stop_token& stop) {
   const VaeConfig& vae = models.vae;
   Stage stage = decoder_stage(models, size, dtype);

@@ -18,12 +18,12 @@ struct DecodeOptions {
   /// picture no larger than one tile is decoded whole. Memory: the picture, the work on one tile,
   /// and strips of a quarter tile along the tiles above and to the left.
   bool tiling = false;
-  HeldBeside beside = {};
+  OtherMemory beside = {};
 };
 
 /// Memory for decoding in tiles, besides the latent: the picture as f32, a tile as f32, strips of a
 /// quarter tile above and to the left; at the end, the picture's bytes.
-HeldBeside tiles_beside(const VaeConfig& vae, Size size);
+OtherMemory tile_memory(const VaeConfig& vae, Size size);
 
 /// Throws Error(kCorrupt) if the VAE's sample_size, the side of a tile, is not a multiple of 32.
 void check_tiling(const VaeConfig& vae);

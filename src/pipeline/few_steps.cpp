@@ -48,7 +48,11 @@ class Name {
 }  // namespace
 
 FewSteps lcm_steps() {
-  return {.name = "LCM", .scheduler = "lcm", .steps = {4, 6, 8}, .guidance = 1.5F};
+  return {.name = "LCM",
+          .scheduler = "lcm",
+          .steps = {4, 6, 8},
+          .guidance = 1.5F,
+          .guidance_end = 0.34};
 }
 
 std::optional<FewSteps> few_steps_of(std::string_view text, bool is_lora) {

@@ -16,10 +16,12 @@ struct FewSteps {
   std::string_view spacing = {};      // empty: the sampler's own
   std::array<int, 3> steps{4, 4, 4};  // of a draft, a good and the best picture
   float guidance = 0;
+  std::optional<double> guidance_end = {};  // fraction of the steps
   double eta = 0;
 };
 
-/// LCM, also with a UNet that takes the guidance scale as an input.
+/// LCM, also with a UNet that takes the guidance scale as an input. Other UNets need guidance only
+/// in the first steps, which decide what the picture shows; each of the rest costs half.
 FewSteps lcm_steps();
 
 /// Recognises LCM, Lightning, Hyper-SD, Turbo and DMD2 by a file's or folder's name, as published:

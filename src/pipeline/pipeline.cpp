@@ -67,7 +67,7 @@ auto in_the_room(const Workspace& workspace, const std::vector<Stage>& stages,
             .minimum_budget();
     if (least <= most) throw;
     fail(ErrorKind::kMemory, "{}",
-         text_of(Message::kCannotGoOn, bytes_text(least), bytes_text(most)));
+         text_of(Message::kCannotContinue, bytes_text(least), bytes_text(most)));
   }
 }
 
@@ -174,7 +174,7 @@ void Generation::State::advance(std::span<float> noise) {
   const std::span<float> guided = noise.first(size);
   const bool both = denoiser->kind().is_guided;
   const std::span<float> conditional = both ? noise.subspan(size, size) : guided;
-  if (both) guide(guided, conditional, request.guidance.value_or(Request::kGuidance), guided);
+  if (both) guide(guided, conditional, request.guidance_scale(), guided);
   if (request.perturbed_guidance > 0)
     guide_from_perturbed(conditional, noise.last(size), request.perturbed_guidance, guided);
   if (both) rescale_guided(conditional, request.guidance_rescale, guided);
@@ -223,7 +223,7 @@ void Generation::State::replan(const MemoryRoom& room, const Stage& stage,
               .minimum_budget();
       if (least <= most) throw;
       fail(ErrorKind::kMemory, "{}",
-           text_of(Message::kCannotGoOn, bytes_text(least), bytes_text(most)));
+           text_of(Message::kCannotContinue, bytes_text(least), bytes_text(most)));
     }
     if (had_one)
       news.push_back(text_of(Message::kReplanned, bytes_text(most), bytes_text(planned_bytes)));
@@ -418,7 +418,9 @@ Generation Pipeline::start(const Request& asked, std::span<const float> embeddin
   check(request);
   const Models& models = *models_;
   PictureSampler sampling = make_picture_sampler(request, models.opened.scheduler);
-  const auto shared = shared_values(models.opened, request, models.dtype(), *sampling.sampler);
+  const ValueTypes types = value_types(models.opened, request);
+  const auto shared =
+      shared_values(models.opened, request, types.latent.type, models.dtype(), *sampling.sampler);
   const auto loras = models.loras->get(models.opened, loras_of(request), true, stop);
   auto state = std::make_unique<Generation::State>(
       Generation::State{.models = models_,
@@ -427,7 +429,7 @@ Generation Pipeline::start(const Request& asked, std::span<const float> embeddin
                         .keypoints = keypoints,
                         .sampling = std::move(sampling),
                         .loras = loras,
-                        .types = value_types(models.opened, request),
+                        .types = types,
                         .stages = stages_of(models.opened, request, models.dtype(), {}, 0, loras),
                         .shared = shared});
   state->make_conditions(stop);
@@ -549,7 +551,9 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
          "cannot resume the run: its sampler's state has {} numbers, expected {}", run.kept.size(),
          kept);
   }
-  const auto shared = shared_values(models.opened, run.request, models.dtype(), *sampling.sampler);
+  const ValueTypes types = value_types(models.opened, run.request);
+  const auto shared = shared_values(models.opened, run.request, types.latent.type, models.dtype(),
+                                    *sampling.sampler);
   auto state = std::make_unique<Generation::State>(Generation::State{
       .models = models_,
       .request = run.request,
@@ -557,7 +561,7 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
       .keypoints = run.keypoints,
       .sampling = std::move(sampling),
       .loras = loras,
-      .types = value_types(models.opened, run.request),
+      .types = types,
       .stages = stages_of(models.opened, run.request, models.dtype(), {}, run.step, loras),
       .shared = shared,
       .step = run.step});

@@ -57,13 +57,13 @@ struct Request {
   std::vector<std::string> loras = {};  // pipeline/lora_choice.h; those of the prompt add up
   bool vae_tiling = false;              // decode in blended tiles, as diffusers' enable_vae_tiling
   Choice encoding = std::string(kEncodingNames[0]);  // of the prompts: pipeline/prompts.h
-  int clip_skip = 0;                   // text encoder layers to skip, as diffusers' clip_skip
-  int reuse = 1;                       // steps that share the UNet's deep features (DeepCache)
-  double guidance_end = 1;             // fraction of the steps; guidance is off after it
-  float perturbed_guidance = 0;        // scale of perturbed attention guidance; 0: off
-  bool freeu = false;                  // FreeU, with its authors' factors for SDXL
-  bool fast = false;                   // with the LCM-LoRA, in few steps
-  std::optional<Choice> quality = {};  // kQualityNames
+  int clip_skip = 0;                        // text encoder layers to skip, as diffusers' clip_skip
+  int reuse = 1;                            // steps that share the UNet's deep features (DeepCache)
+  std::optional<double> guidance_end = {};  // fraction of the steps; guidance is off after it
+  float perturbed_guidance = 0;             // scale of perturbed attention guidance; 0: off
+  bool freeu = false;                       // FreeU, with its authors' factors for SDXL
+  bool fast = false;                        // with the LCM-LoRA, in few steps
+  std::optional<Choice> quality = {};       // kQualityNames
 
   // How it is sampled. What is absent follows the model's scheduler_config.json.
   std::optional<Choice> scheduler = {};
@@ -83,6 +83,7 @@ struct Request {
   static constexpr std::uint64_t kSeed = 0;
 
   int step_count() const { return steps.value_or(kSteps); }
+  float guidance_scale() const { return guidance.value_or(kGuidance); }
 };
 
 /// A row for each member of Request, and one for the number of pictures.
@@ -447,6 +448,8 @@ inline constexpr Parameter kGuidanceEnd{
              "La guía actúa hasta esta fracción de los pasos. Un paso sin ella tarda cerca de la "
              "mitad; los primeros pasos deciden qué muestra la imagen."},
     .most = 1,
+    .absent = {"1, or what a LoRA for few steps asks for",
+               "1, o lo que pida una LoRA para pocos pasos"},
     .flag = FlagGroup::kAdvanced,
     .png = "Guidance end",
 };
@@ -493,10 +496,10 @@ inline constexpr Parameter kFast{
     .name = "fast",
     .title = {"Fast", "Rápida"},
     .help =
-        {"Makes the picture in 6 steps with the LCM-LoRA (`semblance models pull lcm`): a fifth "
-         "of the time of 30 steps. The number of steps and the guidance can be changed.",
-         "Crea la imagen en 6 pasos con la LoRA de LCM (`semblance models pull lcm`): una "
-         "quinta parte del tiempo de 30 pasos. Los pasos y la guía se pueden cambiar."},
+        {"Makes the picture in 6 steps with the LCM-LoRA (`semblance models pull lcm`): less than "
+         "a fifth of the time of 30 steps. The number of steps and the guidance can be changed.",
+         "Crea la imagen en 6 pasos con la LoRA de LCM (`semblance models pull lcm`): menos de "
+         "una quinta parte del tiempo de 30 pasos. Los pasos y la guía se pueden cambiar."},
     .shapes_picture = false,  // it becomes other settings
     .flag = FlagGroup::kAdvanced,
 };

@@ -22,7 +22,10 @@ std::size_t index_of(const Choice& quality) {
 /// Sets what the request leaves open. A sampler that was chosen keeps its own spacing and eta.
 void fill(Request& request, const FewSteps& few) {
   if (!request.steps) request.steps = few.steps[1];
-  if (!request.guidance) request.guidance = few.guidance;
+  if (!request.guidance) {
+    request.guidance = few.guidance;
+    if (!request.guidance_end) request.guidance_end = few.guidance_end;
+  }
   if (request.scheduler) return;
   request.scheduler = std::string(few.scheduler);
   if (!request.spacing && !few.spacing.empty()) request.spacing = std::string(few.spacing);
@@ -38,7 +41,10 @@ RequestDefaults::RequestDefaults(const OpenedModels& models, const ModelPaths& p
                 : few_steps_of(paths.unet.empty() ? paths.base : paths.unet, false)),
       guidance_(models.guidance),
       lora_folders_(std::move(lora_folders)),
-      lcm_(paths.lcm) {}
+      lcm_(paths.lcm) {
+  // Guidance as an input costs nothing.
+  if (models.unet.guidance_channels > 0) base_->guidance_end.reset();
+}
 
 std::optional<FewSteps> RequestDefaults::few_steps(const Request& request) const {
   for (const std::string& text : loras_of(request)) {

@@ -60,7 +60,9 @@ TEST_F(Defaults, FollowABaseForFewSteps) {
   EXPECT_EQ(of({.base = "sdxl-turbo", .unet = "plain.safetensors"}).complete({}).steps, 30);
   OpenedModels lcm;
   lcm.unet.guidance_channels = 256;
-  EXPECT_EQ(RequestDefaults(lcm, {.base = "base"}, {}).complete({}).scheduler, Choice("lcm"));
+  const Request complete = RequestDefaults(lcm, {.base = "base"}, {}).complete({});
+  EXPECT_EQ(complete.scheduler, Choice("lcm"));
+  EXPECT_FALSE(complete.guidance_end) << "guidance is an input";
 }
 
 TEST_F(Defaults, LeaveWhatIsChosen) {
@@ -86,11 +88,14 @@ TEST_F(Defaults, FastAddsTheLcmLora) {
   EXPECT_EQ(complete.loras, std::vector<std::string>{lcm});
   EXPECT_EQ(complete.steps, 6);
   EXPECT_EQ(complete.guidance, 1.5F);
+  EXPECT_EQ(complete.guidance_end, 0.34);
   EXPECT_EQ(complete.scheduler, Choice("lcm"));
   EXPECT_FALSE(complete.fast);
   EXPECT_EQ(of({.base = "sdxl-turbo"}).complete(request).steps, 4) << "it is fast already";
   request.steps = 4;
   EXPECT_EQ(of({.base = "base", .lcm = lcm}).complete(request).steps, 4);
+  request.guidance = 2;
+  EXPECT_FALSE(of({.base = "base", .lcm = lcm}).complete(request).guidance_end);
 }
 
 TEST_F(Defaults, QualityIsWhatTheModelCan) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/json.h"
@@ -19,6 +20,7 @@
 #include "tests/support/psnr.h"
 #include "tests/support/sanitized.h"
 #include "weights/safetensors.h"
+#include "weights/writer.h"
 
 namespace semblance {
 namespace {
@@ -63,9 +65,12 @@ void set(Request& request, const nlohmann::json& settings) {
   ASSERT_EQ(known, settings.size());
 }
 
+ModelPaths paths_of(const std::string& checkpoint) {
+  return testing::models_in(golden_path("pipeline") / checkpoint / "checkpoint");
+}
+
 Pipeline open(const std::string& checkpoint = "fp16_published") {
-  return {testing::models_in(golden_path("pipeline") / checkpoint / "checkpoint"),
-          {.precision = Precision::kF32}};
+  return {paths_of(checkpoint), {.precision = Precision::kF32}};
 }
 
 Generation start(Pipeline& pipeline, const Request& request) {
@@ -92,15 +97,55 @@ std::vector<Case> cases() {
   return all;
 }
 
+const StoredTensor* find_golden(const std::string& name) {
+  static const WeightMap tensors = read_safetensors(golden_file());
+  return tensors.find(name);
+}
+
 template <typename T>
 std::vector<T> golden(const std::string& name) {
-  static const WeightMap tensors = read_safetensors(golden_file());
-  const StoredTensor* tensor = tensors.find(name);
+  const StoredTensor* tensor = find_golden(name);
   SEMBLANCE_ASSERT(tensor != nullptr);
   std::vector<T> values(static_cast<std::size_t>(tensor->shape.elements()));
   tensor->file->read(tensor->offset, std::as_writable_bytes(std::span(values)));
   return values;
 }
+
+/// The base of a checkpoint in a folder of its own, with one more tensor in the UNet: the
+/// projection of the guidance scale, as in distilled LCM models.
+class LcmBase {
+ public:
+  LcmBase(const fs::path& base, const StoredTensor& projection) {
+    fs::create_directories(folder_ / "unet");
+    for (const auto& part : fs::directory_iterator(base)) {
+      if (part.path().filename() != "unet")
+        fs::create_symlink(part.path(), folder_ / part.path().filename());
+    }
+    auto config = nlohmann::json::parse(std::ifstream(base / "unet/config.json"));
+    config["time_cond_proj_dim"] = projection.shape[1];
+    std::ofstream(folder_ / "unet/config.json") << config;
+
+    const fs::path weights = base / "unet/diffusion_pytorch_model.fp16.safetensors";
+    fs::create_symlink(weights, folder_ / "unet/plain.safetensors");
+    std::vector<std::byte> bytes(projection.bytes());
+    projection.file->read(projection.offset, bytes);
+    const std::string name = "time_embedding.cond_proj.weight";
+    write_safetensors(folder_ / "unet/projection.safetensors",
+                      {{{name, DType::kF16, projection.shape}, bytes}});
+    nlohmann::json map{{name, "projection.safetensors"}};
+    for (const auto& [tensor, stored] : read_safetensors(open_file(weights)))
+      map[tensor] = "plain.safetensors";
+    std::ofstream(folder_ / "unet/diffusion_pytorch_model.safetensors.index.json")
+        << nlohmann::json{{"weight_map", map}};
+  }
+  ~LcmBase() { fs::remove_all(folder_); }
+  LcmBase(const LcmBase&) = delete;
+  LcmBase& operator=(const LcmBase&) = delete;
+  const fs::path& folder() const { return folder_; }
+
+ private:
+  fs::path folder_ = fs::temp_directory_path() / ("semblance_lcm_" + std::to_string(getpid()));
+};
 
 class SamplerPicture : public ::testing::TestWithParam<Case> {};
 
@@ -108,7 +153,13 @@ TEST_P(SamplerPicture, AgreesWithDiffusers) {
   const Case& each = GetParam();
   Request request = usual();
   set(request, each.settings);
-  Pipeline pipeline = open(each.checkpoint);
+  ModelPaths paths = paths_of(each.checkpoint);
+  std::optional<LcmBase> lcm;
+  if (const StoredTensor* const projection = find_golden(each.name + ".cond_proj")) {
+    lcm.emplace(paths.base, *projection);
+    paths.base = lcm->folder();
+  }
+  Pipeline pipeline(paths, {.precision = Precision::kF32});
   Generation generation = start(pipeline, request);
   while (generation.next()) continue;
   testing::expect_close(generation.latent(), golden<float>(each.name + ".latent"), {1e-4, 2e-3});

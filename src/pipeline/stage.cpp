@@ -59,7 +59,7 @@ StageId parse_stage(std::string_view name, std::string_view flag) {
 }
 
 SessionOptions Stage::options(const Workspace& workspace) const {
-  return keeps_weights ? workspace.many(beside) : workspace.once(beside);
+  return keeps_weights ? workspace.for_many_runs(beside) : workspace.for_one_run(beside);
 }
 
 Session Stage::open(const Backend& backend, const SessionOptions& options,

@@ -56,7 +56,7 @@ struct Stage {
   /// Those of `ins` that are dropped as soon as the session has them.
   std::vector<std::string> given_up = {};
   /// Memory held beside its session: the stage's own, to which add_values() adds the values.
-  HeldBeside beside = {};
+  OtherMemory beside = {};
   /// Sets an open session's inputs, runs it and stores its results; empty if more than Values is
   /// needed.
   std::function<void(Session&, Values&, const std::stop_token&)> run = {};

@@ -8,8 +8,6 @@ namespace semblance {
 
 namespace {
 
-float guidance_of(const Request& request) { return request.guidance.value_or(Request::kGuidance); }
-
 /// Whether a step lies in a window, given as fractions of the steps.
 bool is_within(int step, int steps, double begin, double end) {
   const double count = steps;
@@ -19,14 +17,14 @@ bool is_within(int step, int steps, double begin, double end) {
 }  // namespace
 
 int guidance_halves(const OpenedModels& models, const Request& request) {
-  return models.unet.guidance_channels == 0 && guidance_of(request) > 1 ? 2 : 1;
+  return models.unet.guidance_channels == 0 && request.guidance_scale() > 1 ? 2 : 1;
 }
 
 StepKind kind_of_step(const OpenedModels& models, const Request& request, int step, int steps) {
   return {.with_identity = request.identity_strength > 0 &&
                            is_within(step, steps, request.identity_start, request.identity_end),
           .is_guided = guidance_halves(models, request) == 2 &&
-                       is_within(step, steps, 0, request.guidance_end),
+                       is_within(step, steps, 0, request.guidance_end.value_or(1)),
           .from_deep = step % request.reuse != 0};
 }
 

@@ -32,7 +32,7 @@ TEST(StageValues, LiveFromProducerToLastReader) {
   };
   add_values(stages);
   const auto beside = [&](std::size_t i) {
-    const HeldBeside& held = stages[i].beside;
+    const OtherMemory& held = stages[i].beside;
     return std::array{held.kept_bytes, held.released_bytes, held.added_bytes};
   };
   using Expected = std::array<std::uint64_t, 3>;
@@ -70,7 +70,7 @@ TEST(StageValues, MatchWhatARunHolds) {
   request.identity_end = 0.5;  // the last step runs without IdentityNet
   HeldByRun run(request);
   const auto expect_held = [&](StageId id) {
-    const HeldBeside& beside = find_stage(run.stages, id)->beside;
+    const OtherMemory& beside = find_stage(run.stages, id)->beside;
     EXPECT_EQ(run.bytes(), beside.kept_bytes + beside.added_bytes + run.inputs);
   };
   run.generation.next();

@@ -22,7 +22,7 @@ class StageMaker {
         loras_(loras),
         types_(value_types(models, request)),
         of_sampler_(sampler.values(types_.latent)),
-        shared_(shared_values(models, request, dtype, *sampler.sampler)) {}
+        shared_(shared_values(models, request, types_.latent.type, dtype, *sampler.sampler)) {}
 
   Stage text_encoder(std::size_t encoder) const {
     const bool first = encoder == 0;
@@ -110,7 +110,7 @@ class StageMaker {
     if (!tiles) return stage;
     const auto count = [&](int extent) { return (extent + side * 3 / 4 - 1) / (side * 3 / 4); };
     stage.runs = count(size().w) * count(size().h);
-    stage.beside = tiles_beside(models_.vae, size());
+    stage.beside = tile_memory(models_.vae, size());
     return stage;
   }
 
@@ -178,16 +178,16 @@ Stage decoder_stage(const OpenedModels& models, Size size, DType dtype) {
 }
 
 std::optional<SharedValues> shared_values(const OpenedModels& models, const Request& request,
-                                          DType dtype, const Sampler& sampler) {
+                                          const TensorType& latent, DType dtype,
+                                          const Sampler& sampler) {
   if (request.reuse <= 1) return std::nullopt;
-  const Shape latent = value_types(models, request).latent.type.shape;
+  const Shape& shape = latent.shape;
   const StepKind most{.is_guided = guidance_halves(models, request) == 2};
   return SharedValues{
       .deep = {"deep",
-               {dtype,
-                {pictures_of(request, most), latent[1], latent[2], models.unet.channels[0]}}},
+               {dtype, {pictures_of(request, most), shape[1], shape[2], models.unet.channels[0]}}},
       .restart = {"restart",
-                  {DType::kF32, {1 + sampler.kept_latents(), latent[0], latent[1], latent[2]}}}};
+                  {DType::kF32, {1 + sampler.kept_latents(), shape[0], shape[1], shape[2]}}}};
 }
 
 std::vector<Stage> stages_of(const OpenedModels& models, const Request& request, DType dtype,

@@ -43,13 +43,15 @@ std::vector<Stage> stages_of(const OpenedModels& models, const Request& request,
                              std::optional<ImageFormat> format, int first_step = 0,
                              const std::shared_ptr<const AppliedLoras>& loras = {});
 
-/// The values `deep` and `restart`, if the request's steps share features.
+/// The values `deep` and `restart`, if the request's steps share features. `latent`: the type of
+/// the latent, [n,c,h,w].
 struct SharedValues {
   NamedType deep;
   NamedType restart;
 };
 std::optional<SharedValues> shared_values(const OpenedModels& models, const Request& request,
-                                          DType dtype, const Sampler& sampler);
+                                          const TensorType& latent, DType dtype,
+                                          const Sampler& sampler);
 
 /// The decoder for a picture or tile of `size`.
 Stage decoder_stage(const OpenedModels& models, Size size, DType dtype);

@@ -69,7 +69,7 @@ Workspace Workspace::with_prices(DType dtype, double cached_share) const {
   return other;
 }
 
-std::uint64_t Workspace::left_bytes(const HeldBeside& beside) const {
+std::uint64_t Workspace::left_bytes(const OtherMemory& beside) const {
   if (options_.places_bytes) return *options_.places_bytes;
   if (!options_.budget_bytes) return ~std::uint64_t{0};
   std::uint64_t held = base_now();
@@ -83,14 +83,14 @@ std::optional<MemoryRoom> Workspace::room() const {
   return memory_room(options_.meter->machine(), options_.meter->process());
 }
 
-SessionOptions Workspace::once(const HeldBeside& beside) const {
+SessionOptions Workspace::for_one_run(const OtherMemory& beside) const {
   return session(false, left_bytes(beside));
 }
-SessionOptions Workspace::many(const HeldBeside& beside) const {
+SessionOptions Workspace::for_many_runs(const OtherMemory& beside) const {
   return session(true, left_bytes(beside));
 }
 
-SessionOptions Workspace::planned(bool keep_weights, const HeldBeside& beside) const {
+SessionOptions Workspace::planned(bool keep_weights, const OtherMemory& beside) const {
   std::uint64_t left = ~std::uint64_t{0};
   if (options_.places_bytes) {
     left = *options_.places_bytes;

@@ -15,7 +15,7 @@ namespace semblance {
 
 /// Our memory besides a session's places. A stage gives it to the plan and to the run in the same
 /// form.
-struct HeldBeside {
+struct OtherMemory {
   std::uint64_t kept_bytes = 0;      // already held, and kept during the run
   std::uint64_t released_bytes = 0;  // already held, but freed before the run
   std::uint64_t added_bytes = 0;     // allocated while the places are in use: copies of results
@@ -61,15 +61,16 @@ class Workspace {
   Workspace with_prices(DType dtype, double cached_share) const;
 
   /// For a session created now that runs once: its weights are streamed.
-  SessionOptions once(const HeldBeside& beside = {}) const;
+  SessionOptions for_one_run(const OtherMemory& beside = {}) const;
   /// For one that runs many times: weights stay if memory is left.
-  SessionOptions many(const HeldBeside& beside = {}) const;
-  /// A prediction of what once() and many() will return when the stage's turn comes.
-  SessionOptions planned(bool keep_weights, const HeldBeside& beside) const;
+  SessionOptions for_many_runs(const OtherMemory& beside = {}) const;
+  /// A prediction of what for_one_run() and for_many_runs() will return when the stage's turn
+  /// comes.
+  SessionOptions planned(bool keep_weights, const OtherMemory& beside) const;
 
   /// Memory for the places of a session created now: the budget minus what the process holds and
   /// will hold besides them.
-  std::uint64_t left_bytes(const HeldBeside& beside = {}) const;
+  std::uint64_t left_bytes(const OtherMemory& beside = {}) const;
   /// What the process may hold in total, according to the meter now; nullopt without a meter.
   std::optional<MemoryRoom> room() const;
 

@@ -82,21 +82,22 @@ std::string address_of(int fd) {
 
 // ---- Shared by all connections
 
-ServerCore::ServerCore(const GateOptions& gate_options, Router routes,
+ServerCore::ServerCore(const AccessOptions& access_options, Router routes,
                        const HttpLimits& http_limits)
-    : gate(gate_options),
+    : access(access_options),
       router(std::move(routes)),
       limits(http_limits),
       bodies(limits.bodies_bytes),
       small_bodies(limits.small_bodies_bytes) {
   router.add(
       "POST", "/api/login",
-      [this](const HttpRequest& request, const Router::Captures&) { return gate.login(request); },
+      [this](const HttpRequest& request, const Router::Captures&) { return access.login(request); },
       {.body_limit = 4096, .open = true});
-  router.add(
-      "POST", "/api/logout",
-      [this](const HttpRequest& request, const Router::Captures&) { return gate.logout(request); },
-      {.body_limit = 4096, .open = true});
+  router.add("POST", "/api/logout",
+             [this](const HttpRequest& request, const Router::Captures&) {
+               return access.logout(request);
+             },
+             {.body_limit = 4096, .open = true});
 }
 
 bool ServerCore::is_short(const std::string& client) const {
@@ -304,7 +305,7 @@ bool Connection::serve_one() {
 
 void Connection::exchange(Exchange& exchange) {
   exchange.begin(receive_head());
-  core_.gate.identify(exchange.head.request, address_);
+  core_.access.identify(exchange.head.request, address_);
   const RequestHead& head = exchange.head;
   std::optional<HttpResponse> refusal = find_route(exchange);
   if (!refusal && head.declared_bytes > 0) refusal = book_body(exchange, head.declared_bytes);
@@ -377,15 +378,15 @@ std::optional<HttpResponse> Connection::find_route(Exchange& exchange) {
   const Router::Match& match = exchange.match;
   const bool is_options = request.method == "OPTIONS";
   const bool open = is_options || (match.route != nullptr && match.route->options.open);
-  if (auto refusal = core_.gate.refuse(request, open)) return refusal;
+  if (auto refusal = core_.access.refuse(request, open)) return refusal;
   if (is_options && request.path == "*") {
-    return core_.gate.answer_options(request, {"GET", "HEAD", "OPTIONS", "POST", "DELETE"});
+    return core_.access.answer_options(request, {"GET", "HEAD", "OPTIONS", "POST", "DELETE"});
   }
   if (match.methods.empty()) {
     return error_response(404, "not_found",
                           fmt::format("cannot find {}: there is no such path", request.path));
   }
-  if (is_options) return core_.gate.answer_options(request, match.methods);
+  if (is_options) return core_.access.answer_options(request, match.methods);
   if (match.route != nullptr) return {};
   const std::string methods = fmt::format("{}", fmt::join(match.methods, ", "));
   HttpResponse response = error_response(
@@ -513,7 +514,7 @@ void Connection::finish(const Exchange& exchange, HttpResponse& response) {
   } else if (response.status >= 400) {
     ++core_.responses_4xx;
   }
-  core_.gate.add_cors_headers(exchange.head.request, response);
+  core_.access.add_cors_headers(exchange.head.request, response);
   auto& headers = response.headers;
   if (!response.type.empty()) headers.try_emplace("Content-Type", response.type);
   headers.try_emplace("Cache-Control", "no-store");

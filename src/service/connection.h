@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "memory/buffer.h"
-#include "service/gate.h"
+#include "service/access_control.h"
 #include "service/http.h"
 #include "service/http_limits.h"
 #include "service/request.h"
@@ -37,13 +37,13 @@ class Pool {
 
 /// Shared by all connections of a server. Any thread.
 struct ServerCore {
-  ServerCore(const GateOptions& gate_options, Router routes, const HttpLimits& http_limits);
+  ServerCore(const AccessOptions& access_options, Router routes, const HttpLimits& http_limits);
 
   /// Whether memory or connections run short, in total or for this client, so that slow clients
   /// must make room.
   bool is_short(const std::string& client) const;
 
-  Gate gate;
+  AccessControl access;
   Router router;
   const HttpLimits limits;
   Pool bodies;
@@ -114,7 +114,7 @@ class Connection {
 
   ServerCore& core_;
   std::string client_;              // the key by which connections are counted
-  std::string address_;             // numeric, for the log and the gate
+  std::string address_;             // numeric, for the log and access control
   std::shared_ptr<Socket> socket_;  // shared with requests that handlers keep
   std::string received_;            // and not parsed yet
   const Counted held_{Tag::kClients, kConnectionLeastBytes};

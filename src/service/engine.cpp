@@ -128,7 +128,7 @@ PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
   return answer;
 }
 
-Sight Engine::look(const File& photo, std::stop_token stop) {
+PhotoFaces Engine::look(const File& photo, std::stop_token stop) {
   PhotoOptions looking{.detector_size = options_.detector_size,
                        .reduced = is_reduced(budget_),
                        .backend = options_.backend,

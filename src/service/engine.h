@@ -65,7 +65,7 @@ struct PlanAnswer {
 };
 
 /// The faces in a photo, the largest first, in pixels of the frame.
-struct Sight {
+struct PhotoFaces {
   Size frame;
   FoundFaces found;
 };
@@ -100,7 +100,7 @@ class Engine {
 
   /// Throws Error(kMemory) if the photo's pixels and the face models do not fit into the rest of
   /// the budget, and what decode() throws.
-  Sight look(const File& photo, std::stop_token stop = {});
+  PhotoFaces look(const File& photo, std::stop_token stop = {});
   Pipeline& pipeline(const std::stop_token& stop = {});
   /// Computed at the first call.
   const LatentColours& colours(std::stop_token stop = {});

@@ -1,5 +1,5 @@
 // A proxy's headers about the request that it forwards: X-Forwarded-For, -Proto and -Host, or
-// Forwarded (RFC 7239). The gate decides whether to trust them.
+// Forwarded (RFC 7239). Access control decides whether to trust them.
 #pragma once
 
 #include <string>

@@ -24,7 +24,8 @@ struct HttpRequest {
   std::string path = {};  // percent-decoded UTF-8, no control characters, no ".."; begins with '/'
   std::map<std::string, std::string> query = {};    // decoded; the last of a repeated name counts
   std::map<std::string, std::string> headers = {};  // names in lower case; lists joined with ", "
-  std::string client = {};  // the client's numeric address, without port (Gate::identify())
+  std::string client =
+      {};  // the client's numeric address, without port (AccessControl::identify())
   std::string origin = {};  // how the client addresses the service: "https://semblance.example"
   std::string body = {};    // the whole body; at most the route's body_limit
   /// True once the client has closed the connection, or the server's grace period is over: a

@@ -117,7 +117,7 @@ Identity JobMaker::person_of(const std::string& part, int face) {
 Identity JobMaker::person_in(const fs::path& photo, const std::string& what, int face) {
   const fs::path found = JobFiles::face_in(photo);
   if (is_there(found)) return read_identity(found);
-  const Sight sight = engine_.look(*open_file(photo), stop_);
+  const PhotoFaces sight = engine_.look(*open_file(photo), stop_);
   const std::vector<Face>& faces = sight.found.faces;
   if (faces.empty()) fail_without_face(what, sight.found);
   if (face >= static_cast<int>(faces.size())) {

@@ -95,7 +95,7 @@ std::optional<Job> Jobs::repeated(const JobRequest& request) {
     // The running job may be about to end as cancelled.
     if (board_.running && board_.running->job.id == known->id && board_.running->cancelled)
       return std::nullopt;
-    attendances_.take_back(known->id);
+    waiters_.take_back(known->id);
   }
   return with_progress(*known);
 }
@@ -215,26 +215,26 @@ Job Jobs::cancel(const std::string& id) {
 
 void Jobs::abandon(const std::string& id) {
   const std::optional<Job> job = store_.find(id);
-  if (!job || job->ended_already() || attendances_.any(id)) return;
+  if (!job || job->ended_already() || waiters_.any(id)) return;
   if (job->request.repeat_key.empty()) {
     cancel(id);
   } else {
-    attendances_.leave(id, Clock::now() + kGrace);
+    waiters_.leave(id, Clock::now() + kGrace);
   }
 }
 
 void Jobs::cancel_abandoned() {
-  for (const std::string& id : attendances_.take_due(Clock::now())) {
+  for (const std::string& id : waiters_.take_due(Clock::now())) {
     if (store_.find(id)) cancel(id);
   }
 }
 
-Jobs::Attendance::Attendance(Jobs& jobs, std::string id) : jobs_(jobs), id_(std::move(id)) {
-  jobs_.attendances_.begin(id_);
+Jobs::Waiter::Waiter(Jobs& jobs, std::string id) : jobs_(jobs), id_(std::move(id)) {
+  jobs_.waiters_.begin(id_);
 }
 
-Jobs::Attendance::~Attendance() {
-  jobs_.attendances_.end(id_);
+Jobs::Waiter::~Waiter() {
+  jobs_.waiters_.end(id_);
   if (is_over_) return;
   try {
     jobs_.abandon(id_);

@@ -1,5 +1,5 @@
 // The queue's interface. Behind it: the compute thread (worker.h), the making of one job
-// (job_maker.h), other work for that thread (tasks.h), who waits for which job (attendances.h), and
+// (job_maker.h), other work for that thread (tasks.h), who waits for which job (waiters.h), and
 // the data on disk (store.h). Thread-safe.
 #pragma once
 
@@ -11,13 +11,13 @@
 #include <string>
 #include <vector>
 
-#include "service/attendances.h"
 #include "service/board.h"
 #include "service/engine.h"
 #include "service/http.h"
 #include "service/job.h"
 #include "service/store.h"
 #include "service/tasks.h"
+#include "service/waiters.h"
 #include "service/worker.h"
 
 namespace semblance::service {
@@ -45,12 +45,12 @@ class Jobs {
 
   /// Represents a client that waits for a job. When the last one is destroyed without end(), the
   /// job is abandoned.
-  class Attendance {
+  class Waiter {
    public:
-    Attendance(Jobs& jobs, std::string id);
-    ~Attendance();
-    Attendance(const Attendance&) = delete;
-    Attendance& operator=(const Attendance&) = delete;
+    Waiter(Jobs& jobs, std::string id);
+    ~Waiter();
+    Waiter(const Waiter&) = delete;
+    Waiter& operator=(const Waiter&) = delete;
     /// The client got its result.
     void end() { is_over_ = true; }
     const std::string& id() const { return id_; }
@@ -106,7 +106,7 @@ class Jobs {
   Store& store_;
   Board board_;
   Tasks tasks_{board_};
-  Attendances attendances_;
+  Waiters waiters_;
   std::mutex submitting_;  // held while a repeat_key is looked up and added
   std::optional<Worker> worker_;
 };

@@ -186,8 +186,8 @@ TEST_F(JobsTest, AJobWhoseClientLeftIsCancelled) {
   const Pause pause(jobs());
   const std::string id = jobs().submit(request(file)).id;
   {
-    const Jobs::Attendance first(jobs(), id);
-    { const Jobs::Attendance second(jobs(), id); }
+    const Jobs::Waiter first(jobs(), id);
+    { const Jobs::Waiter second(jobs(), id); }
     EXPECT_EQ(jobs().get(id).state, JobState::kQueued);
   }
   EXPECT_EQ(jobs().get(id).state, JobState::kCancelled);
@@ -200,7 +200,7 @@ TEST_F(JobsTest, ADeliveredJobIsLeftAlone) {
   const Pause pause(jobs());
   const std::string id = jobs().submit(request(file)).id;
   {
-    Jobs::Attendance client(jobs(), id);
+    Jobs::Waiter client(jobs(), id);
     client.end();
   }
   EXPECT_EQ(jobs().get(id).state, JobState::kQueued);
@@ -213,11 +213,11 @@ TEST_F(JobsTest, AJobWithARepeatKeyWaitsForItsClient) {
   job.repeat_key = "key x";
   job.digest = std::string(64, 'd');
   const std::string id = jobs().submit(job).id;
-  { const Jobs::Attendance client(jobs(), id); }
+  { const Jobs::Waiter client(jobs(), id); }
   ASSERT_TRUE(becomes(id, JobState::kRunning));
   // The returning client finds it, and it is not cancelled after the grace period.
   EXPECT_EQ(jobs().submit(job).id, id);
-  const Jobs::Attendance client(jobs(), id);
+  const Jobs::Waiter client(jobs(), id);
   std::this_thread::sleep_for(100ms);
   EXPECT_NE(jobs().get(id).state, JobState::kCancelled);
 }

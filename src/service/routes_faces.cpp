@@ -24,7 +24,7 @@ std::shared_ptr<const File> photo_in(const std::vector<Part>& parts) {
 }
 
 /// Waits for the compute thread.
-Sight look_at(Context& context, const HttpRequest& request, const File& photo) {
+PhotoFaces look_at(Context& context, const HttpRequest& request, const File& photo) {
   try {
     return context.jobs.between(
         request, [&](std::stop_token stop) { return context.engine.look(photo, stop); });
@@ -72,7 +72,7 @@ HttpResponse keep_identity(Context& context, const HttpRequest& request) {
   SavedIdentity identity{Store::new_id(), name_in(parts), now()};
   const std::size_t face = face_in(parts);
   const auto photo = photo_in(parts);
-  const Sight sight = look_at(context, request, *photo);
+  const PhotoFaces sight = look_at(context, request, *photo);
   const std::vector<Face>& faces = sight.found.faces;
   if (faces.empty())
     throw HttpError(400, "missing", no_face_text("the photo", sight.found), "photo");
@@ -95,7 +95,7 @@ void add_face_routes(Router& router, Context& context) {
                const auto parts = parse_multipart(request.header("content-type"), request.body);
                expect_parts(parts, {"photo"});
                const auto photo = photo_in(parts);
-               const Sight sight = look_at(context, request, *photo);
+               const PhotoFaces sight = look_at(context, request, *photo);
                json faces = json::array();
                for (std::size_t i = 0; i < sight.found.faces.size(); ++i)
                  faces.push_back(face_json(sight.found.faces[i], i));

@@ -121,7 +121,7 @@ HttpResponse picture_response(Jobs& jobs, const HttpRequest& request, const Capt
   // A job's pictures never change.
   response.headers["Cache-Control"] = "private, max-age=31536000, immutable";
   if (request.query.contains("signature")) {
-    // The gate has checked the signature; a signed link may be used on any page.
+    // Access control has checked the signature; a signed link may be used on any page.
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin";
     response.headers["Cache-Control"] =
         fmt::format("private, max-age={}", std::chrono::seconds(Links::kLife).count());
@@ -153,12 +153,12 @@ std::string submit_job(Context& context, const HttpRequest& request, JobRequest&
 }
 
 Job wait_for_job(Context& context, const HttpRequest& request, const std::string& id) {
-  Jobs::Attendance attendance(context.jobs, id);
+  Jobs::Waiter waiter(context.jobs, id);
   std::uint64_t seen = 0;
   while (true) {
     Job job = context.jobs.get(id);
     if (job.ended_already()) {
-      attendance.end();
+      waiter.end();
       return job;
     }
     if (request.client_left()) throw HttpError(499, "cancelled", "the client left");

@@ -138,7 +138,7 @@ class EditStream {
   Context& context_;
   HttpRequest request_;  // to notice that the client leaves
   ImagesEdit edit_;
-  Jobs::Attendance attendance_;
+  Jobs::Waiter attendance_;
   std::uint64_t seen_ = ~std::uint64_t{0};
   std::size_t told_ = 0, partial_ = 0;
   bool over_ = false;

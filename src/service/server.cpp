@@ -124,7 +124,7 @@ int port_of(int fd) {
                    : reinterpret_cast<const sockaddr_in&>(storage).sin_port);
 }
 
-GateOptions gate_for(GateOptions options, const Listen& listen) {
+AccessOptions access_for(AccessOptions options, const Listen& listen) {
   if (options.listen_address.empty()) options.listen_address = listen.address;
   return options;
 }
@@ -170,8 +170,8 @@ bool is_loopback(const Listen& listen) {
 }
 
 struct HttpServer::State {
-  State(const Listen& listen, const GateOptions& gate, Router router, const HttpLimits& limits)
-      : core(gate_for(gate, listen), std::move(router), limits),
+  State(const Listen& listen, const AccessOptions& access, Router router, const HttpLimits& limits)
+      : core(access_for(access, listen), std::move(router), limits),
         socket(bind_to(listen, limits)),
         port(port_of(socket.get())),
         wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -308,9 +308,9 @@ void HttpServer::State::accept_all(const std::shared_ptr<State>& self) noexcept 
   }
 }
 
-HttpServer::HttpServer(const Listen& listen, const GateOptions& gate, Router router,
+HttpServer::HttpServer(const Listen& listen, const AccessOptions& access, Router router,
                        const HttpLimits& limits)
-    : state_(std::make_shared<State>(listen, gate, std::move(router), limits)) {
+    : state_(std::make_shared<State>(listen, access, std::move(router), limits)) {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);

@@ -1,4 +1,4 @@
-// The HTTP/1.1 server: sockets and threads around a Router, behind a Gate, within limits.
+// The HTTP/1.1 server: sockets and threads around a Router, behind a AccessControl, within limits.
 //
 // A thread per connection; handlers may block. Before its body is read, a request is checked in
 // this order: well-formed (400, 414, 431, 505), server not shutting down (503), access allowed
@@ -17,7 +17,7 @@
 #include <memory>
 #include <string>
 
-#include "service/gate.h"
+#include "service/access_control.h"
 #include "service/http.h"
 #include "service/http_limits.h"
 
@@ -50,7 +50,7 @@ class HttpServer {
   /// Binds at once and starts serving. Adds POST /api/login and /api/logout to the routes. Throws
   /// Error(kArgument) if this machine does not have the address or the port is taken,
   /// Error(kDevice) if the system cannot create a socket or thread.
-  HttpServer(const Listen& listen, const GateOptions& gate, Router router,
+  HttpServer(const Listen& listen, const AccessOptions& access, Router router,
              const HttpLimits& limits = {});
   ~HttpServer();  // stop(2 s)
 

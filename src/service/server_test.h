@@ -182,8 +182,8 @@ inline Router routes(const std::shared_ptr<Seen>& seen) {
 
 class ServerTest : public ::testing::Test {
  protected:
-  void start(const HttpLimits& limits = {}, const GateOptions& gate = {}) {
-    server_ = std::make_unique<HttpServer>(Listen{"127.0.0.1", 0}, gate, routes(seen_), limits);
+  void start(const HttpLimits& limits = {}, const AccessOptions& access = {}) {
+    server_ = std::make_unique<HttpServer>(Listen{"127.0.0.1", 0}, access, routes(seen_), limits);
   }
   Client client(int receive_buffer = 0) { return Client(server_->port(), receive_buffer); }
   Reply ask(const std::string& text) { return client().ask(text); }

@@ -36,6 +36,28 @@ def empty_form_says_what_is_missing(new_page, photos, shots, script):
     page.close()
 
 
+def a_quality_sets_the_steps(new_page, photos, shots, script):
+    page = new_page()
+    page.open()
+    page.wait_seen("#quality-draft", "the estimate has the time of each quality", LONG)
+    assert page.run("document.querySelectorAll('.quality-time').length") == 3
+    page.click("#quality-draft")
+    page.wait("document.querySelector('#quality-draft').ariaPressed === 'true'", "the quality is chosen", LONG)
+    assert page.run("document.querySelector('#steps').value") == "12"
+    page.wait_unseen("#steps-warning")
+    page.screenshot(shots / "quality.png", whole=True)
+    axe.check(page, script, "the page with a quality")
+    page.open()
+    page.wait("document.querySelector('#quality-draft')?.ariaPressed === 'true'", "a reload keeps it", LONG)
+    assert page.run("document.querySelector('#steps').value") == "12"
+    page.write("#steps", "25")
+    page.wait("document.querySelector('#quality-draft').ariaPressed === 'false'", "other steps release it", LONG)
+    page.click("#quality-best")
+    page.wait("document.querySelector('#steps').value === '50'", "the best one takes 50", LONG)
+    page.click("#quality-best")
+    page.close()
+
+
 def faces_are_found_in_photos(new_page, photos, shots, script):
     page = new_page()
     page.open()
@@ -150,5 +172,5 @@ def the_page_fits_a_phone(new_page, photos, shots, script):
         page.close()
 
 
-TESTS = [empty_form_says_what_is_missing, faces_are_found_in_photos, first_run_is_cancelled, second_run_makes_a_picture,
+TESTS = [empty_form_says_what_is_missing, a_quality_sets_the_steps, faces_are_found_in_photos, first_run_is_cancelled, second_run_makes_a_picture,
          errors_are_shown_at_their_fields, spanish_and_dark_mode, the_page_fits_a_phone]

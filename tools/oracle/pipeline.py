@@ -182,7 +182,6 @@ def main() -> None:
     parser.add_argument("--pipeline", type=Path, required=True, help="the community file")
     parser.add_argument("--out", type=Path, default=GOLDENS)
     parser.add_argument("--only", choices=CONFIGS, help="only this checkpoint")
-    parser.add_argument("--case", help="only this picture, and no stages; with --keep")
     parser.add_argument("--keep", action="store_true", help="keep the existing checkpoints")
     parser.add_argument("--case", help="with --keep: only this case, no stages")
     parser.add_argument("--sensitivity", action="store_true", help="report, write nothing")

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Makes the goldens of pictures with each sampler, from the published InstantID pipeline.
 
-    python sampler_pictures.py --pipeline pipeline_stable_diffusion_xl_instantid.py [--out DIR]
+    python sampler_pictures.py --pipeline pipeline_stable_diffusion_xl_instantid.py [--out DIR] [--case NAME]
 
 Reads the small checkpoints made by pipeline.py and writes sampler_pictures.safetensors beside them:
 for each case `<case>.latent` f32 [4,8,8] and `<case>.picture` u8 [64,64,3], and as metadata "cases",
 a JSON list of {"name", "checkpoint", "settings"} with Semblance's settings. The request and the face
 are those of fp16_published/no_negative, at 64 x 64 and with 4 steps, where `settings` has no others.
+
+A case of LCM_UNETS gives the UNet a projection of the guidance scale, as distilled LCM models have it;
+its weight is in `<case>.cond_proj`, f16 [channels, 32].
 
 The published pipeline has no guidance_rescale; here the scheduler gets diffusers' rescale_noise_cfg
 of the UNet's prediction, as in its SDXL pipelines. Needs what pipeline.py needs, and torchsde.
@@ -25,7 +28,7 @@ import pipeline_cases
 import published
 import torch
 from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import rescale_noise_cfg
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from sampling import SAMPLERS
 from tiny_configs import CONFIGS
 
@@ -52,8 +55,12 @@ CASES = {name: ("fp16_published", {"scheduler": name}, {}) for name in SAMPLERS}
     "ddim_zero_snr_rescaled": ("fp32_convolutions", {"scheduler": "ddim", "guidance_rescale": 0.7} | V, ZERO_SNR),
     "unipc_zero_snr": ("fp32_convolutions", {"scheduler": "unipc"} | V, ZERO_SNR),
     "dpmpp_2m_window": ("fp16_published", {"scheduler": "dpmpp_2m", "identity_start": 0.3, "identity_end": 0.8}, {}),
+    "lcm_unet": ("fp16_published", {"scheduler": "lcm", "guidance": 6.0}, {}),
+    "lcm_unet_plain": ("fp16_published", {"scheduler": "lcm", "guidance": 1.0}, {}),
     "heun_window": ("fp16_published", {"scheduler": "heun", "identity_start": 0.3, "identity_end": 0.8}, {}),
 }
+LCM_UNETS = ("lcm_unet", "lcm_unet_plain")
+GUIDANCE_CHANNELS = 32
 
 
 def scheduler_of(config, settings: dict, changes: dict, seed: int):
@@ -77,11 +84,27 @@ def rescale(pipe, share: float):
     return hook.remove
 
 
+def take_guidance(unet, seed: int) -> torch.Tensor:
+    """Makes the guidance scale an input of the UNet. Returns the projection's weight."""
+    channels = unet.config.block_out_channels[0]
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randn(channels, GUIDANCE_CHANNELS, generator=generator).half()
+    unet.time_embedding.cond_proj = torch.nn.Linear(GUIDANCE_CHANNELS, channels, bias=False)
+    unet.time_embedding.cond_proj.weight.data = weight.float()
+    unet.register_to_config(time_cond_proj_dim=GUIDANCE_CHANNELS)
+    return weight
+
+
+def take_no_guidance(unet) -> None:
+    unet.time_embedding.cond_proj = None
+    unet.register_to_config(time_cond_proj_dim=None)
+
+
 def make(pipe, module, name: str, config) -> dict[str, torch.Tensor]:
     _, settings, changes = CASES[name]
     request = pipeline_cases.case("fp16_published", "no_negative") | {"size": [64, 64]}
     identity = pipeline.make_identity(request)
-    request |= {"steps": 4} | {key: settings[key] for key in ("steps", "identity_start", "identity_end") if key in settings}
+    request |= {"steps": 4} | {key: settings[key] for key in ("steps", "guidance", "identity_start", "identity_end") if key in settings}
 
     def run(output_type):
         pipe.scheduler = scheduler_of(config, settings, changes, request["seed"])
@@ -93,29 +116,36 @@ def make(pipe, module, name: str, config) -> dict[str, torch.Tensor]:
         undo()
         return images
 
+    extra = {}
+    if name in LCM_UNETS:
+        extra[f"{name}.cond_proj"] = take_guidance(pipe.unet, request["seed"])
     latent = run("latent")[0]
     pixels = np.asarray(run("pil")[0])
+    if extra:
+        take_no_guidance(pipe.unet)
     print(f"{name}: latent std {latent.std():.2f}, picture mean {pixels.mean():.0f} std {pixels.std():.0f}")
-    return {f"{name}.latent": latent.contiguous(), f"{name}.picture": torch.from_numpy(pixels.copy())}
+    return extra | {f"{name}.latent": latent.contiguous(), f"{name}.picture": torch.from_numpy(pixels.copy())}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--pipeline", type=Path, required=True, help="the community file")
     parser.add_argument("--out", type=Path, default=pipeline.GOLDENS)
+    parser.add_argument("--case", choices=CASES, help="only this case; the others stay")
     options = parser.parse_args()
     torch.set_num_threads(1)  # the order of sums, and so the last bits, depend on it
     diffusers.logging.set_verbosity_error()
     module = published.load_module(options.pipeline)
-    tensors = {}
+    path = options.out / "sampler_pictures.safetensors"
+    tensors = load_file(path) if options.case else {}
     for checkpoint in sorted({case[0] for case in CASES.values()}):
         folder = pipeline.GOLDENS / checkpoint / "checkpoint"
         pipe = published.load_pipeline(module, folder, CONFIGS[checkpoint]["variant"])
         config = pipe.scheduler.config
-        for name in [name for name, case in CASES.items() if case[0] == checkpoint]:
+        for name in [name for name, case in CASES.items() if case[0] == checkpoint and options.case in (None, name)]:
             tensors |= make(pipe, module, name, config)
     cases = [{"name": name, "checkpoint": case[0], "settings": case[1]} for name, case in CASES.items()]
-    save_file(tensors, options.out / "sampler_pictures.safetensors", metadata={"cases": json.dumps(cases)})
+    save_file(tensors, path, metadata={"cases": json.dumps(cases)})
 
 
 if __name__ == "__main__":

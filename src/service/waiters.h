@@ -9,7 +9,7 @@
 
 namespace semblance::service {
 
-class Attendances {
+class Waiters {
  public:
   using Clock = std::chrono::steady_clock;
 

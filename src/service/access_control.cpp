@@ -1,4 +1,4 @@
-#include "service/gate.h"
+#include "service/access_control.h"
 
 #include <algorithm>
 #include <cctype>
@@ -157,7 +157,7 @@ void check_key(std::string_view key) {
        kLeastKey, kMostKey, key.size(), is_visible ? "characters" : "bytes with other characters");
 }
 
-Gate::Gate(GateOptions options) : options_(std::move(options)) {
+AccessControl::AccessControl(AccessOptions options) : options_(std::move(options)) {
   if (!options_.public_url.empty()) {
     auto [url, host] = public_url_of(options_.public_url);
     options_.public_url = std::move(url);
@@ -196,7 +196,7 @@ Gate::Gate(GateOptions options) : options_(std::move(options)) {
   if (has_key()) check_key(options_.key);
 }
 
-bool Gate::allows_host(std::string_view host) const {
+bool AccessControl::allows_host(std::string_view host) const {
   const auto name = name_in(host);
   if (!name) return false;
   if (is_loopback_name(*name) || *name == options_.listen_address) return true;
@@ -205,7 +205,7 @@ bool Gate::allows_host(std::string_view host) const {
   return std::find(options_.hosts.begin(), options_.hosts.end(), *name) != options_.hosts.end();
 }
 
-bool Gate::allows_origin(std::string_view origin) const {
+bool AccessControl::allows_origin(std::string_view origin) const {
   const auto parts = split_origin(origin);
   if (!parts) return false;
   const std::string text = parts->first + "://" + parts->second;
@@ -213,14 +213,15 @@ bool Gate::allows_origin(std::string_view origin) const {
          options_.origins.end();
 }
 
-bool Gate::has_session(const HttpRequest& request) const {
+bool AccessControl::has_session(const HttpRequest& request) const {
   const std::string_view token = cookie_in(request.header("cookie"));
   return !token.empty() && sessions_->has(token, options_.now());
 }
 
 /// Nothing if the key is right; `wrong` if it is wrong; 429 after too many wrong keys.
-std::optional<HttpResponse> Gate::refuse_key(const HttpRequest& request, std::string_view key,
-                                             HttpResponse wrong) const {
+std::optional<HttpResponse> AccessControl::refuse_key(const HttpRequest& request,
+                                                      std::string_view key,
+                                                      HttpResponse wrong) const {
   const std::string& client = request.client;
   const auto [answer, wait] = guesses_->check(key, options_.key, client, options_.now());
   if (answer == Guesses::Answer::kRight) return {};
@@ -240,7 +241,7 @@ std::optional<HttpResponse> Gate::refuse_key(const HttpRequest& request, std::st
   return wrong;
 }
 
-void Gate::identify(HttpRequest& request, const std::string& address) const {
+void AccessControl::identify(HttpRequest& request, const std::string& address) const {
   const bool is_proxy = std::ranges::find(options_.proxies, address) != options_.proxies.end();
   const Forwarded said = forwarded_in(request);
   const bool is_believed = (is_proxy || is_loopback_name(address)) && !said.client.empty();
@@ -255,7 +256,8 @@ void Gate::identify(HttpRequest& request, const std::string& address) const {
 }
 
 /// Refuses requests from other sites' pages.
-std::optional<HttpResponse> Gate::refuse_page(const HttpRequest& request, bool open) const {
+std::optional<HttpResponse> AccessControl::refuse_page(const HttpRequest& request,
+                                                       bool open) const {
   const std::string_view host = request.header("host");
   const std::string_view origin = request.header("origin");
   if (!origin.empty()) {
@@ -281,7 +283,7 @@ std::optional<HttpResponse> Gate::refuse_page(const HttpRequest& request, bool o
                         "or allow the other origin with --cors-origin");
 }
 
-std::optional<HttpResponse> Gate::refuse(const HttpRequest& request, bool open) const {
+std::optional<HttpResponse> AccessControl::refuse(const HttpRequest& request, bool open) const {
   const std::string_view host = request.header("host");
   if (!allows_host(host)) {
     return error_response(403, "forbidden",
@@ -311,7 +313,7 @@ std::optional<HttpResponse> Gate::refuse(const HttpRequest& request, bool open) 
   return refuse_key(request, key, std::move(response));
 }
 
-void Gate::add_cors_headers(const HttpRequest& request, HttpResponse& response) const {
+void AccessControl::add_cors_headers(const HttpRequest& request, HttpResponse& response) const {
   if (options_.origins.empty()) return;
   response.headers["Vary"] = "Origin";
   const std::string_view origin = request.header("origin");
@@ -320,8 +322,8 @@ void Gate::add_cors_headers(const HttpRequest& request, HttpResponse& response) 
   response.headers["Access-Control-Expose-Headers"] = "Retry-After, Content-Disposition, Location";
 }
 
-HttpResponse Gate::answer_options(const HttpRequest& request,
-                                  const std::vector<std::string>& methods) const {
+HttpResponse AccessControl::answer_options(const HttpRequest& request,
+                                           const std::vector<std::string>& methods) const {
   HttpResponse response;
   response.status = 204;
   response.type.clear();
@@ -340,7 +342,7 @@ HttpResponse Gate::answer_options(const HttpRequest& request,
   return response;
 }
 
-HttpResponse Gate::login(const HttpRequest& request) const {
+HttpResponse AccessControl::login(const HttpRequest& request) const {
   HttpResponse response;
   response.status = 204;
   response.type.clear();
@@ -360,7 +362,7 @@ HttpResponse Gate::login(const HttpRequest& request) const {
   return response;
 }
 
-HttpResponse Gate::logout(const HttpRequest& request) const {
+HttpResponse AccessControl::logout(const HttpRequest& request) const {
   sessions_->end(cookie_in(request.header("cookie")));
   HttpResponse response;
   response.status = 204;

@@ -21,14 +21,14 @@
 
 namespace semblance::service {
 
-struct GateOptions {
+struct AccessOptions {
   std::string listen_address = {};        // the server's address, an allowed host
   std::vector<std::string> hosts = {};    // more allowed hosts, without port: "semblance.example"
   std::string key = {};                   // empty: no key is required
   std::vector<std::string> origins = {};  // other allowed origins: "https://app.example:8443"
   std::string public_url = {};  // "https://semblance.example": links' beginning, an allowed host
   std::vector<std::string> proxies = {};                // addresses of trusted proxies
-  const Links* links = nullptr;                         // must outlive the gate
+  const Links* links = nullptr;                         // must outlive the object
   std::function<Clock::time_point()> now = Clock::now;  // for tests
 };
 
@@ -39,10 +39,10 @@ inline constexpr std::size_t kMostKey = 512;
 void check_key(std::string_view key);
 
 /// Any thread.
-class Gate {
+class AccessControl {
  public:
   /// Throws Error(kArgument) for a malformed host, origin, proxy, URL or key.
-  explicit Gate(GateOptions options);
+  explicit AccessControl(AccessOptions options);
 
   bool has_key() const { return !options_.key.empty(); }
 
@@ -78,7 +78,7 @@ class Gate {
   std::optional<HttpResponse> refuse_key(const HttpRequest& request, std::string_view key,
                                          HttpResponse wrong) const;
 
-  GateOptions options_;
+  AccessOptions options_;
   std::unique_ptr<Sessions> sessions_ = std::make_unique<Sessions>();
   std::unique_ptr<Guesses> guesses_ = std::make_unique<Guesses>();
 };

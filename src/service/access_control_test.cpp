@@ -1,4 +1,4 @@
-#include "service/gate.h"
+#include "service/access_control.h"
 
 #include <gtest/gtest.h>
 
@@ -22,13 +22,14 @@ HttpRequest get(Headers headers, const std::string& method = "GET") {
 }
 
 /// The refusal's status, 0 if there is none.
-int refused(const Gate& gate, const HttpRequest& request, bool open = false) {
-  const auto refusal = gate.refuse(request, open);
+int refused(const AccessControl& access, const HttpRequest& request, bool open = false) {
+  const auto refusal = access.refuse(request, open);
   return refusal ? refusal->status : 0;
 }
 
-TEST(Gate, HostsMustBeTheServicesNames) {
-  const Gate loopback({.listen_address = "127.0.0.1", .hosts = {"Semblance.Example", "nas"}});
+TEST(AccessControl, HostsMustBeTheServicesNames) {
+  const AccessControl loopback(
+      {.listen_address = "127.0.0.1", .hosts = {"Semblance.Example", "nas"}});
   const std::vector<std::pair<std::string, int>> table = {
       {"localhost", 0},
       {"localhost:7860", 0},
@@ -66,20 +67,21 @@ TEST(Gate, HostsMustBeTheServicesNames) {
   }
 }
 
-TEST(Gate, ListeningEverywhereAllowsNumericAddresses) {
-  const Gate everywhere({.listen_address = "0.0.0.0"});
+TEST(AccessControl, ListeningEverywhereAllowsNumericAddresses) {
+  const AccessControl everywhere({.listen_address = "0.0.0.0"});
   EXPECT_EQ(refused(everywhere, get({{"host", "192.168.1.5:7860"}})), 0);
   EXPECT_EQ(refused(everywhere, get({{"host", "[fe80::1]:7860"}})), 0);
   EXPECT_EQ(refused(everywhere, get({{"host", "192.168.1"}})), 403);
   EXPECT_EQ(refused(everywhere, get({{"host", "1.2.3.4.5"}})), 403);
   EXPECT_EQ(refused(everywhere, get({{"host", "evil.example"}})), 403);
-  const Gate one({.listen_address = "192.168.1.5"});
+  const AccessControl one({.listen_address = "192.168.1.5"});
   EXPECT_EQ(refused(one, get({{"host", "192.168.1.5:7860"}})), 0);
   EXPECT_EQ(refused(one, get({{"host", "192.168.1.6:7860"}})), 403);
 }
 
-TEST(Gate, OriginsMustBeOwnOrAllowed) {
-  const Gate gate({.hosts = {"semblance.example"}, .origins = {"https://app.example:8443"}});
+TEST(AccessControl, OriginsMustBeOwnOrAllowed) {
+  const AccessControl access(
+      {.hosts = {"semblance.example"}, .origins = {"https://app.example:8443"}});
   const std::vector<std::tuple<std::string, std::string, int>> table = {
       {"localhost:7860", "http://localhost:7860", 0},
       {"localhost:7860", "http://LOCALHOST:7860", 0},
@@ -103,30 +105,30 @@ TEST(Gate, OriginsMustBeOwnOrAllowed) {
   for (const auto& [host, origin, status] : table) {
     for (const std::string method : {"GET", "POST", "DELETE"}) {
       const HttpRequest request = get({{"host", host}, {"origin", origin}}, method);
-      EXPECT_EQ(refused(gate, request), status) << method << " " << host << " " << origin;
-      EXPECT_EQ(refused(gate, request, true), status) << origin << ", open";
+      EXPECT_EQ(refused(access, request), status) << method << " " << host << " " << origin;
+      EXPECT_EQ(refused(access, request, true), status) << origin << ", open";
     }
   }
 }
 
-TEST(Gate, PagesOfOtherSitesAreRefused) {
-  const Gate gate({.origins = {"https://app.example"}});
+TEST(AccessControl, PagesOfOtherSitesAreRefused) {
+  const AccessControl access({.origins = {"https://app.example"}});
   const auto with = [](const std::string& site, const std::string& mode, const std::string& dest) {
     return Headers{{"sec-fetch-site", site}, {"sec-fetch-mode", mode}, {"sec-fetch-dest", dest}};
   };
-  EXPECT_EQ(refused(gate, get(with("same-origin", "cors", "empty"))), 0);
-  EXPECT_EQ(refused(gate, get(with("none", "navigate", "document"))), 0);
-  EXPECT_EQ(refused(gate, get(with("cross-site", "no-cors", "image"))), 403);
-  EXPECT_EQ(refused(gate, get(with("same-site", "no-cors", "image"))), 403);
+  EXPECT_EQ(refused(access, get(with("same-origin", "cors", "empty"))), 0);
+  EXPECT_EQ(refused(access, get(with("none", "navigate", "document"))), 0);
+  EXPECT_EQ(refused(access, get(with("cross-site", "no-cors", "image"))), 403);
+  EXPECT_EQ(refused(access, get(with("same-site", "no-cors", "image"))), 403);
   // Another site may link to the page, but not to the API, and not embed it in a frame.
-  EXPECT_EQ(refused(gate, get(with("cross-site", "navigate", "document")), true), 0);
-  EXPECT_EQ(refused(gate, get(with("cross-site", "navigate", "document"))), 403);
-  EXPECT_EQ(refused(gate, get(with("cross-site", "navigate", "iframe")), true), 403);
-  EXPECT_EQ(refused(gate, get(with("cross-site", "no-cors", "script")), true), 403);
-  EXPECT_EQ(refused(gate, get(with("cross-site", "navigate", "document"), "POST"), true), 403);
+  EXPECT_EQ(refused(access, get(with("cross-site", "navigate", "document")), true), 0);
+  EXPECT_EQ(refused(access, get(with("cross-site", "navigate", "document"))), 403);
+  EXPECT_EQ(refused(access, get(with("cross-site", "navigate", "iframe")), true), 403);
+  EXPECT_EQ(refused(access, get(with("cross-site", "no-cors", "script")), true), 403);
+  EXPECT_EQ(refused(access, get(with("cross-site", "navigate", "document"), "POST"), true), 403);
   Headers allowed = with("cross-site", "cors", "empty");
   allowed["origin"] = "https://app.example";
-  EXPECT_EQ(refused(gate, get(allowed)), 0);
+  EXPECT_EQ(refused(access, get(allowed)), 0);
 }
 
 constexpr const char* kKey = "s3cret;\"key-of-tests";
@@ -145,11 +147,11 @@ std::string cookie_of(const HttpResponse& response) {
   return cookie.substr(0, cookie.find(';'));
 }
 
-TEST(Gate, TheKeyIsRequired) {
-  const Gate gate({.key = kKey});
-  EXPECT_TRUE(gate.has_key());
+TEST(AccessControl, TheKeyIsRequired) {
+  const AccessControl access({.key = kKey});
+  EXPECT_TRUE(access.has_key());
   const auto status = [&](const Headers& headers, bool open = false) {
-    return refused(gate, get(headers), open);
+    return refused(access, get(headers), open);
   };
   const std::string key = kKey;
   EXPECT_EQ(status({}), 401);
@@ -163,26 +165,26 @@ TEST(Gate, TheKeyIsRequired) {
   EXPECT_EQ(status({{"authorization", "Basic " + key}}), 401);
   EXPECT_EQ(status({{"authorization", key}}), 401);
 
-  const auto refusal = gate.refuse(get({}), false);
+  const auto refusal = access.refuse(get({}), false);
   ASSERT_TRUE(refusal);
   EXPECT_EQ(refusal->headers.at("WWW-Authenticate"), "Bearer");
   EXPECT_NE(refusal->body.whole().find("Authorization: Bearer KEY"), std::string::npos);
   EXPECT_EQ(refusal->body.whole().find("s3cret"), std::string::npos);
 }
 
-TEST(Gate, ASessionReplacesTheKeyUntilItEnds) {
+TEST(AccessControl, ASessionReplacesTheKeyUntilItEnds) {
   auto now = Clock::now();
-  const Gate gate({.key = kKey, .now = [&now] { return now; }});
+  const AccessControl access({.key = kKey, .now = [&now] { return now; }});
   const auto status = [&](const std::string& cookie) {
-    return refused(gate, get({{"cookie", cookie}}));
+    return refused(access, get({{"cookie", cookie}}));
   };
-  const HttpResponse response = gate.login(login_with(kKey));
+  const HttpResponse response = access.login(login_with(kKey));
   EXPECT_EQ(response.status, 204);
   const std::string cookie = response.headers.at("Set-Cookie");
   EXPECT_TRUE(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000")) << cookie;
   const std::string pair = cookie_of(response);
   EXPECT_EQ(pair.size(), std::string("semblance_session=").size() + 64);
-  EXPECT_NE(pair, cookie_of(gate.login(login_with(kKey))));
+  EXPECT_NE(pair, cookie_of(access.login(login_with(kKey))));
   EXPECT_EQ(status(pair), 0);
   EXPECT_EQ(status("a=b; " + pair + "; c=d"), 0);
   EXPECT_EQ(status("not_" + pair), 401);
@@ -199,56 +201,56 @@ TEST(Gate, ASessionReplacesTheKeyUntilItEnds) {
   EXPECT_EQ(status(pair), 401);
 }
 
-TEST(Gate, LoggingOutEndsOnlyThatSession) {
-  const Gate gate({.key = kKey});
-  const std::string one = cookie_of(gate.login(login_with(kKey)));
-  const std::string other = cookie_of(gate.login(login_with(kKey)));
-  const HttpResponse response = gate.logout(get({{"cookie", one}}, "POST"));
+TEST(AccessControl, LoggingOutEndsOnlyThatSession) {
+  const AccessControl access({.key = kKey});
+  const std::string one = cookie_of(access.login(login_with(kKey)));
+  const std::string other = cookie_of(access.login(login_with(kKey)));
+  const HttpResponse response = access.logout(get({{"cookie", one}}, "POST"));
   EXPECT_EQ(response.status, 204);
   EXPECT_TRUE(response.headers.at("Set-Cookie").starts_with("semblance_session=; "));
   EXPECT_TRUE(response.headers.at("Set-Cookie").ends_with("; Max-Age=0"));
-  EXPECT_EQ(refused(gate, get({{"cookie", one}})), 401);
-  EXPECT_EQ(refused(gate, get({{"cookie", other}})), 0);
-  EXPECT_EQ(gate.logout(get({}, "POST")).status, 204);
-  EXPECT_EQ(refused(gate, get({{"cookie", other}})), 0);
+  EXPECT_EQ(refused(access, get({{"cookie", one}})), 401);
+  EXPECT_EQ(refused(access, get({{"cookie", other}})), 0);
+  EXPECT_EQ(access.logout(get({}, "POST")).status, 204);
+  EXPECT_EQ(refused(access, get({{"cookie", other}})), 0);
 }
 
-TEST(Gate, TooManySessionsEndTheOldest) {
-  const Gate gate({.key = kKey});
-  const std::string oldest = cookie_of(gate.login(login_with(kKey)));
-  for (std::size_t i = 1; i < Sessions::kMost; ++i) gate.login(login_with(kKey));
-  EXPECT_EQ(refused(gate, get({{"cookie", oldest}})), 0);
-  const std::string newest = cookie_of(gate.login(login_with(kKey)));
-  EXPECT_EQ(refused(gate, get({{"cookie", oldest}})), 401);
-  EXPECT_EQ(refused(gate, get({{"cookie", newest}})), 0);
+TEST(AccessControl, TooManySessionsEndTheOldest) {
+  const AccessControl access({.key = kKey});
+  const std::string oldest = cookie_of(access.login(login_with(kKey)));
+  for (std::size_t i = 1; i < Sessions::kMost; ++i) access.login(login_with(kKey));
+  EXPECT_EQ(refused(access, get({{"cookie", oldest}})), 0);
+  const std::string newest = cookie_of(access.login(login_with(kKey)));
+  EXPECT_EQ(refused(access, get({{"cookie", oldest}})), 401);
+  EXPECT_EQ(refused(access, get({{"cookie", newest}})), 0);
 }
 
-TEST(Gate, BehindTlsTheCookieIsSecure) {
-  const Gate gate({.key = kKey});
+TEST(AccessControl, BehindTlsTheCookieIsSecure) {
+  const AccessControl access({.key = kKey});
   for (const auto& [proto, is_secure] :
        {std::pair<std::string, bool>{"https", true}, {"HTTPS", true}, {"http", false}}) {
     HttpRequest request = login_with(kKey);
     request.headers["x-forwarded-proto"] = proto;
-    EXPECT_EQ(gate.login(request).headers.at("Set-Cookie").ends_with("; Secure"), is_secure);
-    EXPECT_EQ(gate.logout(request).headers.at("Set-Cookie").ends_with("; Secure"), is_secure);
+    EXPECT_EQ(access.login(request).headers.at("Set-Cookie").ends_with("; Secure"), is_secure);
+    EXPECT_EQ(access.logout(request).headers.at("Set-Cookie").ends_with("; Secure"), is_secure);
   }
 }
 
-TEST(Gate, GuessingIsSlowedDown) {
+TEST(AccessControl, GuessingIsSlowedDown) {
   auto now = Clock::now();
-  const Gate gate({.key = kKey, .now = [&now] { return now; }});
+  const AccessControl access({.key = kKey, .now = [&now] { return now; }});
   const auto bearer = [&](const std::string& client, const std::string& key) {
     HttpRequest request = get({{"authorization", "Bearer " + key}});
     request.client = client;
-    return refused(gate, request);
+    return refused(access, request);
   };
   EXPECT_EQ(bearer("10.0.0.1", kKey), 0);  // known from now on
   for (int i = 0; i < 5; ++i) {
     EXPECT_EQ(bearer("10.0.0.2", "wrong"), 401);
-    EXPECT_EQ(gate.login(login_with("wrong", "10.0.0.2")).status, 401);
+    EXPECT_EQ(access.login(login_with("wrong", "10.0.0.2")).status, 401);
     now += std::chrono::seconds(1);
   }
-  const HttpResponse held = gate.login(login_with(kKey, "10.0.0.2"));
+  const HttpResponse held = access.login(login_with(kKey, "10.0.0.2"));
   EXPECT_EQ(held.status, 429);  // even for the right key
   EXPECT_EQ(held.headers.at("Retry-After"), "55");
   EXPECT_NE(held.body.whole().find("10 wrong keys within a minute"), std::string::npos);
@@ -263,33 +265,33 @@ TEST(Gate, GuessingIsSlowedDown) {
   now += std::chrono::seconds(5);
   EXPECT_EQ(bearer("10.0.0.1", kKey), 0);
   // Neither a session nor a missing key counts as a guess.
-  const std::string cookie = cookie_of(gate.login(login_with(kKey, "10.0.0.4")));
+  const std::string cookie = cookie_of(access.login(login_with(kKey, "10.0.0.4")));
   for (int i = 0; i < 20; ++i) {
-    EXPECT_EQ(refused(gate, get({{"cookie", cookie}, {"authorization", "Bearer wrong"}})), 0);
-    EXPECT_EQ(refused(gate, get({})), 401);
+    EXPECT_EQ(refused(access, get({{"cookie", cookie}, {"authorization", "Bearer wrong"}})), 0);
+    EXPECT_EQ(refused(access, get({})), 401);
   }
 }
 
-TEST(Gate, AnIpv6NetworkCountsAsOneClient) {
-  const Gate gate({.key = kKey});
+TEST(AccessControl, AnIpv6NetworkCountsAsOneClient) {
+  const AccessControl access({.key = kKey});
   for (int i = 0; i < 10; ++i) {
     const std::string client = "2001:db8::" + std::to_string(i + 1);
-    EXPECT_EQ(gate.login(login_with("wrong", client)).status, 401);
+    EXPECT_EQ(access.login(login_with("wrong", client)).status, 401);
   }
-  EXPECT_EQ(gate.login(login_with("wrong", "2001:db8::ffff:1")).status, 429);
+  EXPECT_EQ(access.login(login_with("wrong", "2001:db8::ffff:1")).status, 429);
 }
 
-/// "client origin" as the gate sets them for a connection from `address`.
-std::string identified(const Gate& gate, const std::string& address, Headers headers) {
+/// "client origin" as the access sets them for a connection from `address`.
+std::string identified(const AccessControl& access, const std::string& address, Headers headers) {
   HttpRequest request = get(std::move(headers));
-  gate.identify(request, address);
+  access.identify(request, address);
   return request.client + " " + request.origin;
 }
 
-TEST(Gate, AProxyOnThisMachineNamesTheClient) {
-  const Gate gate({});
+TEST(AccessControl, AProxyOnThisMachineNamesTheClient) {
+  const AccessControl access({});
   const auto client = [&](const std::string& address, const std::string& forwarded) {
-    return identified(gate, address, {{"x-forwarded-for", forwarded}});
+    return identified(access, address, {{"x-forwarded-for", forwarded}});
   };
   const std::string origin = " http://localhost:7860";
   EXPECT_EQ(client("127.0.0.1", "203.0.113.9"), "203.0.113.9" + origin);
@@ -299,41 +301,42 @@ TEST(Gate, AProxyOnThisMachineNamesTheClient) {
   EXPECT_EQ(client("192.168.1.7", "203.0.113.9"), "192.168.1.7" + origin);
 }
 
-TEST(Gate, OnlyATrustedProxySetsTheOrigin) {
-  const Gate gate({.hosts = {"semblance.example"}, .proxies = {"172.17.0.1", "2001:DB8::0:1"}});
+TEST(AccessControl, OnlyATrustedProxySetsTheOrigin) {
+  const AccessControl access(
+      {.hosts = {"semblance.example"}, .proxies = {"172.17.0.1", "2001:DB8::0:1"}});
   const Headers said{{"x-forwarded-for", "203.0.113.9"},
                      {"x-forwarded-proto", "https"},
                      {"x-forwarded-host", "semblance.example"}};
-  EXPECT_EQ(identified(gate, "172.17.0.1", said), "203.0.113.9 https://semblance.example");
-  EXPECT_EQ(identified(gate, "2001:db8::1", said), "203.0.113.9 https://semblance.example");
-  EXPECT_EQ(identified(gate, "172.17.0.2", said), "172.17.0.2 http://localhost:7860");
-  EXPECT_EQ(identified(gate, "127.0.0.1", said), "203.0.113.9 http://localhost:7860");
+  EXPECT_EQ(identified(access, "172.17.0.1", said), "203.0.113.9 https://semblance.example");
+  EXPECT_EQ(identified(access, "2001:db8::1", said), "203.0.113.9 https://semblance.example");
+  EXPECT_EQ(identified(access, "172.17.0.2", said), "172.17.0.2 http://localhost:7860");
+  EXPECT_EQ(identified(access, "127.0.0.1", said), "203.0.113.9 http://localhost:7860");
   // A host that the proxy passes on from its client must be one of the service's names.
   Headers evil = said;
   evil["x-forwarded-host"] = "evil.example";
-  EXPECT_EQ(identified(gate, "172.17.0.1", evil), "203.0.113.9 https://localhost:7860");
-  EXPECT_EQ(identified(gate, "172.17.0.1",
+  EXPECT_EQ(identified(access, "172.17.0.1", evil), "203.0.113.9 https://localhost:7860");
+  EXPECT_EQ(identified(access, "172.17.0.1",
                        {{"forwarded", "for=1.2.3.4;proto=https;host=\"semblance.example:444\""}}),
             "172.17.0.1 https://semblance.example:444");
 }
 
-TEST(Gate, APublicUrlOverridesHeaders) {
+TEST(AccessControl, APublicUrlOverridesHeaders) {
   for (const auto& [given, origin] : std::vector<std::pair<std::string, std::string>>{
            {"https://Semblance.Example", "https://semblance.example"},
            {"https://semblance.example:443/", "https://semblance.example"},
            {"http://semblance.example:8080/a/b-c/", "http://semblance.example:8080/a/b-c"}}) {
-    const Gate gate({.public_url = given, .proxies = {"172.17.0.1"}});
+    const AccessControl access({.public_url = given, .proxies = {"172.17.0.1"}});
     const Headers said{{"x-forwarded-proto", "http"}, {"x-forwarded-host", "localhost"}};
-    EXPECT_EQ(identified(gate, "172.17.0.1", said), "172.17.0.1 " + origin);
-    EXPECT_EQ(refused(gate, get({{"host", "semblance.example"}})), 0) << "its host is allowed";
-    EXPECT_EQ(refused(gate, get({{"host", "evil.example"}})), 403);
+    EXPECT_EQ(identified(access, "172.17.0.1", said), "172.17.0.1 " + origin);
+    EXPECT_EQ(refused(access, get({{"host", "semblance.example"}})), 0) << "its host is allowed";
+    EXPECT_EQ(refused(access, get({{"host", "evil.example"}})), 403);
   }
 }
 
-TEST(Gate, ALinkOpensOnlyItsPicture) {
+TEST(AccessControl, ALinkOpensOnlyItsPicture) {
   Time now{std::chrono::seconds(1'700'000'000)};
   const Links links("a secret", [&now] { return now; });
-  const Gate gate({.key = kKey, .links = &links});
+  const AccessControl access({.key = kKey, .links = &links});
   const auto with_link = [&](const std::string& path, Headers headers = {}) {
     const std::string link = links.signed_path("/api/jobs/1/images/0");
     HttpRequest request = get(std::move(headers));
@@ -342,35 +345,36 @@ TEST(Gate, ALinkOpensOnlyItsPicture) {
     return request;
   };
   const HttpRequest request = with_link("/api/jobs/1/images/0");
-  EXPECT_EQ(refused(gate, request), 0);
+  EXPECT_EQ(refused(access, request), 0);
   // Even from another site's page, but only for the service's own host names.
-  EXPECT_EQ(refused(gate, with_link("/api/jobs/1/images/0", {{"sec-fetch-site", "cross-site"}})),
+  EXPECT_EQ(refused(access, with_link("/api/jobs/1/images/0", {{"sec-fetch-site", "cross-site"}})),
             0);
-  EXPECT_EQ(refused(gate, with_link("/api/jobs/1/images/0", {{"origin", "http://a.example"}})), 0);
-  EXPECT_EQ(refused(gate, with_link("/api/jobs/1/images/0", {{"host", "evil.example"}})), 403);
-  EXPECT_EQ(refused(gate, with_link("/api/jobs/1/images/0", {{"authorization", "Bearer wrong"}})),
+  EXPECT_EQ(refused(access, with_link("/api/jobs/1/images/0", {{"origin", "http://a.example"}})),
             0);
-  EXPECT_EQ(refused(gate, with_link("/api/jobs/1/images/1")), 401);
-  EXPECT_EQ(refused(gate, with_link("/api/jobs/1")), 401);
-  EXPECT_EQ(refused(gate, with_link("/api/jobs/1/images/1", {{"sec-fetch-site", "cross-site"}})),
+  EXPECT_EQ(refused(access, with_link("/api/jobs/1/images/0", {{"host", "evil.example"}})), 403);
+  EXPECT_EQ(refused(access, with_link("/api/jobs/1/images/0", {{"authorization", "Bearer wrong"}})),
+            0);
+  EXPECT_EQ(refused(access, with_link("/api/jobs/1/images/1")), 401);
+  EXPECT_EQ(refused(access, with_link("/api/jobs/1")), 401);
+  EXPECT_EQ(refused(access, with_link("/api/jobs/1/images/1", {{"sec-fetch-site", "cross-site"}})),
             403);
   now += std::chrono::hours(1);
-  const auto ended = gate.refuse(request, false);
+  const auto ended = access.refuse(request, false);
   ASSERT_TRUE(ended);
   EXPECT_EQ(ended->status, 403);
   EXPECT_NE(ended->body.whole().find("cannot open the link: it expired after 60 minutes"),
             std::string::npos);
-  EXPECT_EQ(refused(gate, with_link("/api/jobs/1/images/0",
-                                    {{"authorization", std::string("Bearer ") + kKey}})),
+  EXPECT_EQ(refused(access, with_link("/api/jobs/1/images/0",
+                                      {{"authorization", std::string("Bearer ") + kKey}})),
             0);
 }
 
-TEST(Gate, LoginSaysWhatIsWrong) {
-  const Gate gate({.key = kKey});
+TEST(AccessControl, LoginSaysWhatIsWrong) {
+  const AccessControl access({.key = kKey});
   const auto login = [&](const std::string& body) {
     HttpRequest request = get({}, "POST");
     request.body = body;
-    return gate.login(request);
+    return access.login(request);
   };
   for (const std::string body : {"", "{", "[]", "{}", R"({"key": 1})", R"("key")"}) {
     EXPECT_EQ(login(body).status, 400) << body;
@@ -379,12 +383,12 @@ TEST(Gate, LoginSaysWhatIsWrong) {
   EXPECT_EQ(login(R"({"key": "other"})").status, 401);
   EXPECT_NE(login(R"({"key": "other"})").body.whole().find("wrong key"), std::string::npos);
   EXPECT_FALSE(login(R"({"key": "other"})").headers.contains("Set-Cookie"));
-  const Gate without({});
+  const AccessControl without({});
   EXPECT_EQ(without.login(get({}, "POST")).status, 204);
   EXPECT_EQ(refused(without, get({})), 0);
 }
 
-TEST(Gate, ComparesWholeSecrets) {
+TEST(AccessControl, ComparesWholeSecrets) {
   EXPECT_TRUE(same_secret("abc", "abc"));
   EXPECT_FALSE(same_secret("abcabc", "abc"));
   EXPECT_FALSE(same_secret("ab", "abc"));
@@ -393,16 +397,16 @@ TEST(Gate, ComparesWholeSecrets) {
   EXPECT_TRUE(same_secret("", ""));
 }
 
-TEST(Gate, AnswersPreflights) {
-  const Gate gate({.key = kKey, .origins = {"https://app.example"}});
+TEST(AccessControl, AnswersPreflights) {
+  const AccessControl access({.key = kKey, .origins = {"https://app.example"}});
   const HttpRequest preflight = get({{"origin", "https://app.example"},
                                      {"access-control-request-method", "POST"},
                                      {"access-control-request-headers", "authorization,x-a"},
                                      {"access-control-request-private-network", "true"}},
                                     "OPTIONS");
-  EXPECT_EQ(refused(gate, preflight, true), 0);
-  HttpResponse response = gate.answer_options(preflight, {"GET", "POST"});
-  gate.add_cors_headers(preflight, response);
+  EXPECT_EQ(refused(access, preflight, true), 0);
+  HttpResponse response = access.answer_options(preflight, {"GET", "POST"});
+  access.add_cors_headers(preflight, response);
   EXPECT_EQ(response.status, 204);
   EXPECT_EQ(response.headers["Allow"], "GET, POST");
   EXPECT_EQ(response.headers["Access-Control-Allow-Methods"], "GET, POST");
@@ -412,20 +416,20 @@ TEST(Gate, AnswersPreflights) {
   EXPECT_EQ(response.headers["Vary"], "Origin");
   EXPECT_FALSE(response.headers.contains("Access-Control-Allow-Credentials"));
 
-  HttpResponse plain = gate.answer_options(get({}, "OPTIONS"), {"GET"});
+  HttpResponse plain = access.answer_options(get({}, "OPTIONS"), {"GET"});
   EXPECT_EQ(plain.headers["Allow"], "GET");
   EXPECT_FALSE(plain.headers.contains("Access-Control-Allow-Methods"));
   HttpResponse own;
-  gate.add_cors_headers(get({{"origin", "http://localhost:7860"}}), own);
+  access.add_cors_headers(get({{"origin", "http://localhost:7860"}}), own);
   EXPECT_FALSE(own.headers.contains("Access-Control-Allow-Origin"));
   HttpResponse closed;
-  Gate({}).add_cors_headers(get({{"origin", "https://app.example"}}), closed);
+  AccessControl({}).add_cors_headers(get({{"origin", "https://app.example"}}), closed);
   EXPECT_TRUE(closed.headers.empty());
 }
 
-TEST(Gate, RefusesMalformedOptions) {
-  const auto error = [](GateOptions options) {
-    return error_of([&] { const Gate gate(std::move(options)); });
+TEST(AccessControl, RefusesMalformedOptions) {
+  const auto error = [](AccessOptions options) {
+    return error_of([&] { const AccessControl access(std::move(options)); });
   };
   for (const std::string host : {"", "a:80", "http://a", "a/b", "a b", "[::1]"}) {
     EXPECT_EQ(error({.hosts = {host}}),
