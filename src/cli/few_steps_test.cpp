@@ -39,7 +39,9 @@ TEST_F(FewStepFlags, FastTakesTheLcmLora) {
   publish_lcm();
   run(open({"--fast"}))
       .exits(0)
-      .says("LCM, made for few steps: 6 steps with LCM and guidance 1.5 up to step 2, unless chosen otherwise");
+      .says(
+          "LCM, made for few steps: 6 steps with LCM and guidance 1.5 up to step 2, unless chosen "
+          "otherwise");
   EXPECT_EQ(settings_in_png().find("Steps: 6, Sampler: LCM"), 0U) << settings_in_png();
   EXPECT_NE(settings_in_png().find("CFG scale: 1.5"), std::string::npos) << settings_in_png();
   run(open({"--fast", "--steps", "4", "--guidance", "1"})).exits(0);
