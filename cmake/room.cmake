@@ -42,27 +42,22 @@ if(SEMBLANCE_SANITIZE)
   set(test_optimisation -O0)
 endif()
 
-# A build from scratch precompiles common headers: one set for libraries and one for tests, because their flags differ.
-# ccache is faster still, except that sanitizer builds are made from scratch by every ./check. The sources still include
-# what they use.
-set(precompile OFF)
+# A build from scratch compiles eight sources of a library at once, and tests with precompiled headers. With ccache,
+# sources are compiled one by one, which also shows that each includes what it uses; the sanitizer builds never are,
+# because every ./check makes them from scratch.
+set(from_scratch OFF)
 if(SEMBLANCE_SANITIZE OR NOT CCACHE)
-  set(precompile ON)
+  set(from_scratch ON)
 endif()
-if(precompile)
+if(from_scratch AND SEMBLANCE_TESTS)
   find_package(fmt REQUIRED)
   find_package(nlohmann_json REQUIRED)
-  set(common_headers <algorithm> <filesystem> <functional> <map> <memory> <optional> <string> <vector> <fmt/format.h>
-    <nlohmann/json.hpp>)
-  file(WRITE ${CMAKE_BINARY_DIR}/no_source.cpp "")
   file(WRITE ${CMAKE_BINARY_DIR}/no_program.cpp "int main() {}")
-  add_library(semblance_headers STATIC ${CMAKE_BINARY_DIR}/no_source.cpp)
-  target_link_libraries(semblance_headers PRIVATE semblance_options fmt::fmt nlohmann_json::nlohmann_json)
-  target_precompile_headers(semblance_headers PRIVATE ${common_headers})
   add_executable(semblance_test_headers ${CMAKE_BINARY_DIR}/no_program.cpp)
   target_compile_options(semblance_test_headers PRIVATE ${test_optimisation})
   target_link_libraries(semblance_test_headers PRIVATE semblance_test_options fmt::fmt nlohmann_json::nlohmann_json GTest::gtest)
-  target_precompile_headers(semblance_test_headers PRIVATE ${common_headers} <gtest/gtest.h>)
+  target_precompile_headers(semblance_test_headers PRIVATE <algorithm> <filesystem> <functional> <map> <memory>
+    <optional> <string> <vector> <fmt/format.h> <nlohmann/json.hpp> <gtest/gtest.h>)
 endif()
 
 # A test program of gtest cases; LABEL groups it for ctest -L.
@@ -71,7 +66,7 @@ function(semblance_test name label)
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE semblance_test_options ${T_LIBS} GTest::gtest GTest::gtest_main)
   target_compile_options(${name} PRIVATE ${test_optimisation})
-  if(precompile)
+  if(from_scratch)
     target_precompile_headers(${name} REUSE_FROM semblance_test_headers)
   endif()
   # Passive waiting: spinning threads are slow when tests share the cores.
@@ -93,8 +88,15 @@ function(semblance_room room)
   add_library(semblance_${room} STATIC ${sources})
   set_target_properties(semblance_${room} PROPERTIES LINKER_LANGUAGE CXX)
   target_link_libraries(semblance_${room} PUBLIC semblance_options ${ROOM_DEPS} PRIVATE ${ROOM_LIBS})
-  if(precompile)
-    target_precompile_headers(semblance_${room} REUSE_FROM semblance_headers)
+  if(from_scratch)
+    set_target_properties(semblance_${room} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    # Highway compiles these sources several times, for one processor each.
+    foreach(source ${sources})
+      file(STRINGS ${source} is_repeated REGEX "foreach_target" LIMIT_COUNT 1)
+      if(is_repeated)
+        set_source_files_properties(${source} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+      endif()
+    endforeach()
   endif()
   if(SEMBLANCE_TESTS AND tests)
     semblance_test(${room}_test ${room} SOURCES ${tests}

@@ -83,7 +83,7 @@ function showQualities(qualities) {
   group.replaceChildren(...qualities.map(({ name, steps, seconds }) => {
     const [title, time] = [make('span'), make('span', { class: 'quality-time' })];
     say(title, kQualities[name]);
-    say(time, 'plan.quality', { count: steps, seconds });
+    say(time, 'plan.quality', { seconds });
     const button = make('button', { type: 'button', class: 'quality', id: `quality-${name}`, 'aria-pressed': String(name === quality()) }, title, time);
     button.onclick = () => chooseQuality(name === quality() ? '' : name, steps);
     return button;

@@ -16,7 +16,7 @@ using nlohmann::json;
 
 constexpr std::size_t kShownBytes = 60;
 
-std::string shown(const json& value) {
+std::string shown_json(const json& value) {
   std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
   return text.size() > kShownBytes ? text.substr(0, kShownBytes - 3) + "..." : text;
 }
@@ -37,7 +37,9 @@ void each_setting(F&& f, Request& request, int* count) {
 template <typename T>
 void read_value(const Parameter& row, const json& value, Asker asker, T& member) {
   constexpr ParameterKind kind = kind_of<T>();
-  const auto wrong_kind = [&] { refuse(row, expected(rule_of(row, kind, asker), shown(value))); };
+  const auto wrong_kind = [&] {
+    refuse(row, expected(rule_of(row, kind, asker), shown_json(value)));
+  };
   if constexpr (kind == ParameterKind::kText) {
     if (!value.is_string()) wrong_kind();
     const auto& text = value.get_ref<const std::string&>();

@@ -92,7 +92,7 @@ class Evaluator {
 
   SharedKernel kernel_of(const Graph& graph, const Node& node) {
     const std::size_t known = kernels_.size();
-    const SharedKernel found = kernels_.choose(backend_, NodeView(graph, node));
+    SharedKernel found = kernels_.choose(backend_, NodeView(graph, node));
     if (kernels_.size() > known) found.kernel->compile();
     return found;
   }

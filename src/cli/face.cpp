@@ -19,7 +19,7 @@
 namespace semblance::cli {
 namespace {
 
-struct Settings {
+struct FaceSettings {
   std::filesystem::path photo;
   PhotoFlags looking;
   std::filesystem::path save;
@@ -29,7 +29,7 @@ struct Settings {
   bool json = false;
 };
 
-void declare(Flags& flags, Settings& s) {
+void declare(Flags& flags, FaceSettings& s) {
   flags.group("What to do");
   flags.positional("PHOTO", "The photo: JPEG, PNG or WebP.", s.photo);
   flags.toggle("--json",
@@ -69,7 +69,7 @@ std::string json_of(Size frame, const std::vector<Face>& faces) {
                      fmt::join(items, ", "));
 }
 
-std::string text_of(const Settings& s, Size frame, const std::vector<Face>& faces) {
+std::string text_of(const FaceSettings& s, Size frame, const std::vector<Face>& faces) {
   std::string out =
       fmt::format("{}: {} face{}, in pixels of {} x {}\n", s.photo.filename().string(),
                   faces.size(), faces.size() == 1 ? "" : "s, largest first", frame.w, frame.h);
@@ -89,7 +89,7 @@ std::string text_of(const Settings& s, Size frame, const std::vector<Face>& face
   return out;
 }
 
-void check_flags(const Settings& s) {
+void check_flags(const FaceSettings& s) {
   if (s.photo.empty()) {
     fail(ErrorKind::kArgument, "face needs a photo\n  `semblance face --help` shows an example");
   }
@@ -106,7 +106,7 @@ void check_flags(const Settings& s) {
 }  // namespace
 
 int face(std::span<const char* const> words) {
-  Settings s;
+  FaceSettings s;
   Flags flags("face PHOTO [--face-models DIR] [--json] [--save FILE.json] [flags]",
               "Finds the faces in a photo: their positions, and the 512 numbers that identify each "
               "person.");

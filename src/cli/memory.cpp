@@ -16,14 +16,14 @@
 namespace semblance::cli {
 namespace {
 
-struct Settings {
+struct MemorySettings {
   MemoryRequest budget;
   Language language = Language::kEnglish;
   bool json = false;
   bool measure = false;
 };
 
-void declare(Flags& flags, Settings& s) {
+void declare(Flags& flags, MemorySettings& s) {
   flags.group("What to do");
   flags.toggle("--measure",
                "First measures how fast this machine computes, reads and writes; plans use this to "
@@ -64,7 +64,7 @@ Mode mode_of(const MemoryRequest& request, const MachineMemory& machine) {
   return mode_for(request.is_named() ? request.bytes : machine.for_run_bytes(), 0);
 }
 
-std::string json_of(const Settings& s, const MachineMemory& machine) {
+std::string json_of(const MemorySettings& s, const MachineMemory& machine) {
   const Mode mode = mode_of(s.budget, machine);
   nlohmann::ordered_json json;
   json["ram"] = {{"total_bytes", machine.total_bytes},
@@ -99,7 +99,7 @@ std::string json_of(const Settings& s, const MachineMemory& machine) {
   return json.dump(2);
 }
 
-std::string report_of(const Settings& s, const MachineMemory& machine) {
+std::string report_of(const MemorySettings& s, const MachineMemory& machine) {
   std::string out =
       text_of(Message::kRam, gib_text(machine.total_bytes), gib_text(machine.available_bytes),
               gib_text(machine.used_bytes()), machine.used_percent()) +
@@ -140,7 +140,7 @@ std::string report_of(const Settings& s, const MachineMemory& machine) {
 }  // namespace
 
 int memory(std::span<const char* const> words) {
-  Settings s;
+  MemorySettings s;
   s.language = language_of_environment();
   Flags flags(
       "memory [--json] [--measure] [--memory AMOUNT] [--lang en|es]",

@@ -202,7 +202,7 @@ int pull(std::span<const char* const> words) {
   return 0;
 }
 
-std::string kind_of(const KeptModel& model) {
+std::string model_kind(const KeptModel& model) {
   if (!model.name.repository) return "face models";
   if (model.layout == ModelLayout::kSdxl) return "SDXL";
   if (model.layout == ModelLayout::kPart) return "VAE";
@@ -223,7 +223,7 @@ std::string state_of(const KeptModel& model) {
 nlohmann::ordered_json json_of(const KeptModel& model) {
   nlohmann::ordered_json json;
   json["name"] = model.name.text();
-  json["kind"] = kind_of(model);
+  json["kind"] = model_kind(model);
   json["whole"] = model.is_whole();
   json["folder"] = nullptr;
   if (!model.folder.empty()) json["folder"] = model.path().string();
@@ -264,7 +264,7 @@ std::string text_of(const std::vector<KeptModel>& models, const Places& places) 
   if (models.empty()) return no_models_in(places) + '\n';
   std::string out;
   for (const KeptModel& model : models) {
-    out += fmt::format("{}: {}, {}, {}\n", model.name.text(), kind_of(model),
+    out += fmt::format("{}: {}, {}, {}\n", model.name.text(), model_kind(model),
                        page_amount(model.stored_bytes), state_of(model));
     if (!model.folder.empty()) out += fmt::format("  {}\n", model.path().string());
   }

@@ -12,7 +12,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string quoted(const fs::path& path) {
+std::string shell_quoted(const fs::path& path) {
   constexpr std::string_view kPlain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,:+@";
   const std::string name = path.string();
@@ -40,12 +40,12 @@ std::string resume_command(const fs::path& file, const std::vector<fs::path>& pi
   });
   if (outside) {
     folder = place_of(pictures.front()).parent_path();
-    command = fmt::format("cd {} && ", quoted(folder));
+    command = fmt::format("cd {} && ", shell_quoted(folder));
     shown = place_of(file);
   }
-  command += "semblance generate --resume " + quoted(shown);
+  command += "semblance generate --resume " + shell_quoted(shown);
   if (!latents.empty() && !is_inside(latents, folder))
-    command += " --latents " + quoted(place_of(latents));
+    command += " --latents " + shell_quoted(place_of(latents));
   return command;
 }
 
@@ -56,7 +56,7 @@ void check_saved_outputs(const SavedRun& run, bool has_output, bool has_latents)
     fail(ErrorKind::kArgument,
          "{} is needed: the saved run names {}, which is outside the working folder {}\n"
          "  to write there, add {} {}, or resume from that folder",
-         flag, path.string(), folder.string(), flag, quoted(path));
+         flag, path.string(), folder.string(), flag, shell_quoted(path));
   };
   if (!has_output) {
     for (const fs::path& picture : run.outputs) check(picture, "-o");

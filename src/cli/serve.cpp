@@ -34,7 +34,7 @@ constexpr std::chrono::seconds kEndTime{9};  // for the whole shutdown, the runn
 constexpr service::HttpLimits kLimits;
 static_assert(kLimits.most_bytes() <= service::kServiceBytes);
 
-struct Settings {
+struct ServeSettings {
   std::string listen = "127.0.0.1:7860";
   std::vector<std::string> hosts, origins, proxies;
   std::string public_url;
@@ -54,7 +54,7 @@ struct Settings {
   bool quiet = false;
 };
 
-void declare_where(Flags& flags, Settings& s) {
+void declare_where(Flags& flags, ServeSettings& s) {
   flags.group("Where");
   flags.text("--listen", "ADDRESS:PORT",
              "Address and port to listen on; port 0 picks a free one. Addresses that other "
@@ -89,7 +89,7 @@ void declare_where(Flags& flags, Settings& s) {
              s.data);
 }
 
-void declare(Flags& flags, Settings& s) {
+void declare(Flags& flags, ServeSettings& s) {
   declare_where(flags, s);
   flags.group(kModelsGroup);
   declare_model_flags(flags, s.models, s.places);
@@ -155,7 +155,7 @@ void declare(Flags& flags, Settings& s) {
       exit_codes_text());
 }
 
-fs::path data_folder(const Settings& s) {
+fs::path data_folder(const ServeSettings& s) {
   if (!s.data.empty()) return s.data;
   const char* const state = std::getenv("XDG_STATE_HOME");
   if (state != nullptr && *state != '\0') return fs::path(state) / "semblance";
@@ -166,7 +166,7 @@ fs::path data_folder(const Settings& s) {
   return fs::path(home) / ".local/state/semblance";
 }
 
-std::string key_of(const Settings& s) {
+std::string key_of(const ServeSettings& s) {
   if (s.key_file.empty()) return "";
   std::string text = read_small_file(s.key_file, 4096);
   text = text.substr(0, text.find('\n'));
@@ -233,7 +233,7 @@ class EndWatch {
   std::jthread thread_;
 };
 
-bool find_models(Settings& s) {
+bool find_models(ServeSettings& s) {
   const bool with_demo = take_demo_models(s.models, s.looking.files);
   find_models(s.models, s.places, s.looking, IfMissing::kRefuse);
   if (with_demo) return true;
@@ -246,7 +246,7 @@ bool find_models(Settings& s) {
 }
 
 /// Opens everything and serves until a signal ends it.
-void run_service(Settings& s, const service::Listen& listen, const std::string& key,
+void run_service(ServeSettings& s, const service::Listen& listen, const std::string& key,
                  EndSignal& end) {
   const bool demo = find_models(s);
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
@@ -310,7 +310,7 @@ void run_service(Settings& s, const service::Listen& listen, const std::string& 
 }  // namespace
 
 int serve(std::span<const char* const> words) {
-  Settings s;
+  ServeSettings s;
   Flags flags("serve [--listen ADDRESS:PORT] [--memory SIZE] [flags]",
               "Runs the web page and the HTTP APIs on this machine, within one memory budget.");
   declare(flags, s);

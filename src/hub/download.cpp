@@ -29,14 +29,6 @@ using Clock = std::chrono::steady_clock;
 /// Bytes to read and hash between two turns of the network.
 constexpr std::size_t kSliceBytes = std::size_t{16} << 20;
 
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) {
-    fail(ErrorKind::kDevice, "cannot make the folder {}: {}", folder.string(), error.message());
-  }
-}
-
 Descriptor opened(const fs::path& path, int flags) {
   Descriptor file(open(path.c_str(), flags | O_CLOEXEC, 0666));
   if (file.get() < 0)
@@ -325,6 +317,14 @@ class Speed {
 };
 
 }  // namespace
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) {
+    fail(ErrorKind::kDevice, "cannot make the folder {}: {}", folder.string(), error.message());
+  }
+}
 
 fs::path incomplete_path(const fs::path& target) { return target.string() + ".incomplete"; }
 

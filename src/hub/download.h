@@ -57,6 +57,9 @@ std::uint64_t room_needed(const Download& download);
 void download(const std::vector<Download>& downloads, Fetcher& fetcher,
               const NetworkOptions& options, const DownloadHooks& hooks);
 
+/// Makes a folder and those above it. Throws Error(kDevice).
+void make_folder(const std::filesystem::path& folder);
+
 /// Free disk space for a folder, which need not exist yet.
 std::uint64_t free_bytes(const std::filesystem::path& folder);
 

@@ -25,13 +25,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostListBytes = std::size_t{16} << 20;
 
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error)
-    fail(ErrorKind::kDevice, "cannot make the folder {}: {}", folder.string(), error.message());
-}
-
 /// Up to ten weight files of a repository, for a message.
 std::string weight_files_of(const std::vector<std::string>& paths) {
   constexpr std::size_t kMostShown = 10;

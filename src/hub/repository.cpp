@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kFolderStart = "models--";
-constexpr std::size_t kMostFiles = 100'000;
+constexpr std::size_t kMostRepositoryFiles = 100'000;
 
 /// Whether the hub allows this as a part of a repository's name or as a revision.
 bool is_name(std::string_view text) {
@@ -119,7 +119,7 @@ std::vector<std::string> CachedRepository::files_of(const fs::path& snapshot) {
   for (const auto& entry : fs::recursive_directory_iterator(snapshot, none)) {
     if (entry.is_regular_file(none))
       files.push_back(entry.path().lexically_relative(snapshot).string());
-    if (files.size() > kMostFiles) break;
+    if (files.size() > kMostRepositoryFiles) break;
   }
   std::sort(files.begin(), files.end());
   return files;

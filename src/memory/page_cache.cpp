@@ -12,7 +12,7 @@
 namespace semblance {
 namespace {
 
-constexpr std::uint64_t kPage = 4096;
+constexpr std::uint64_t kPageBytes = 4096;
 
 /// The share according to cachestat (Linux 6.5); nothing if the system lacks it.
 std::optional<double> cached_share_exact(int descriptor, std::uint64_t size) {
@@ -25,7 +25,7 @@ std::optional<double> cached_share_exact(int descriptor, std::uint64_t size) {
     std::uint64_t cached, dirty, writeback, evicted, recently_evicted;
   } pages{};
   if (syscall(kCachestat, descriptor, &range, &pages, 0U) != 0) return std::nullopt;
-  const std::uint64_t all = (size + kPage - 1) / kPage;
+  const std::uint64_t all = (size + kPageBytes - 1) / kPageBytes;
   return std::min(1.0, static_cast<double>(pages.cached) / static_cast<double>(all));
 }
 

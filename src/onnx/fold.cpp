@@ -7,7 +7,7 @@
 namespace semblance::onnx_import {
 namespace {
 
-Tensor under_shape(Call& call, const Shape& shape) {
+Tensor with_shape(Call& call, const Shape& shape) {
   Tensor result = call.input(0);
   result.shape = shape;
   result.constant->shape = shape;
@@ -199,16 +199,16 @@ Tensor fold_identity(Call& call) { return call.input(0); }
 
 Tensor fold_reshape(Call& call) {
   const bool allow_zero = call.opset() >= 14 && call.integer("allowzero", 0) != 0;
-  return under_shape(call, reshaped(call.input(0).shape, call.known_integers(1), allow_zero));
+  return with_shape(call, reshaped(call.input(0).shape, call.known_integers(1), allow_zero));
 }
 Tensor fold_flatten(Call& call) {
-  return under_shape(call, flattened(call.input(0).shape, call.integer("axis", 1)));
+  return with_shape(call, flattened(call.input(0).shape, call.integer("axis", 1)));
 }
 Tensor fold_squeeze(Call& call) {
-  return under_shape(call, squeezed(call.input(0).shape, call.integers_or_input("axes", 1)));
+  return with_shape(call, squeezed(call.input(0).shape, call.integers_or_input("axes", 1)));
 }
 Tensor fold_unsqueeze(Call& call) {
-  return under_shape(call, unsqueezed(call.input(0).shape, call.integers_or_input("axes", 1)));
+  return with_shape(call, unsqueezed(call.input(0).shape, call.integers_or_input("axes", 1)));
 }
 
 Tensor fold_transpose(Call& call) {

@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kUNet = "unet.";
+constexpr std::string_view kUNetPrefix = "unet.";
 
 /// Weights of the files, or of the graph if the files are assumed.
 template <typename MakeGraph>
@@ -34,7 +34,7 @@ void add_names(LoraNames& names, LoraPart part, std::string_view prefix, const W
 
 LoraNames names_of(const OpenedModels& models) {
   LoraNames names(models.unet.layers, models.unet.up_attention);
-  add_names(names, LoraPart::kUNet, kUNet, models.denoiser_weights, [&] {
+  add_names(names, LoraPart::kUNet, kUNetPrefix, models.denoiser_weights, [&] {
     Request small;
     small.width = small.height =
         static_cast<int>(models.vae.fold() << static_cast<unsigned>(models.unet.levels()));

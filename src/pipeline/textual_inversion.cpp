@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kMostRows = 75;  // of a group of tokens
-constexpr std::array<std::string_view, 2> kNames{"clip_l", "clip_g"};
+constexpr std::array<std::string_view, 2> kEncoderNames{"clip_l", "clip_g"};
 
 bool has_numbers(DType dtype) {
   return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16 ||
@@ -63,7 +63,7 @@ StoredTensor rows_of(const fs::path& file, std::size_t encoder, const StoredTens
   if (rows < 1 || rows > kMostRows || shape[-1] != width) {
     fail(ErrorKind::kShape,
          "cannot take the embedding {}: expected {} of 1 to {} vectors of {} numbers, got {}",
-         file.string(), kNames[encoder], kMostRows, width, to_string(shape));
+         file.string(), kEncoderNames[encoder], kMostRows, width, to_string(shape));
   }
   StoredTensor result = tensor;
   result.shape = {rows, width};
@@ -76,8 +76,8 @@ TextualInversion open_one(const fs::path& file, const std::array<ClipConfig, 2>&
   decode_utf8(made.word, "the name of an embedding");
   const auto tensors = tensors_in(weights);
   for (std::size_t encoder = 0; encoder < 2; ++encoder) {
-    const auto found =
-        std::ranges::find(tensors, kNames[encoder], [](const auto& each) { return each.first; });
+    const auto found = std::ranges::find(tensors, kEncoderNames[encoder],
+                                         [](const auto& each) { return each.first; });
     if (found == tensors.end()) refuse_kind(file, weights);
     made.vectors[encoder] = rows_of(file, encoder, *found->second, clip[encoder].width);
   }

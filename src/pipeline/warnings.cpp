@@ -103,7 +103,8 @@ class PromptWarnings {
     });
     each(Warning::Kind::kPromptLanguage, [](const ParsedPrompt& prompt, Warning& warning) {
       if (!looks_not_english(prompt.text)) return false;
-      std::vector<std::string_view> names = Styles().names();
+      const Styles styles;
+      std::vector<std::string_view> names = styles.names();
       std::erase(names, kNoStyle);
       warning.detail = shortened(fmt::format("{}", fmt::join(names, ", ")));
       return true;

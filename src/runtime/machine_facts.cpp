@@ -25,9 +25,6 @@ namespace {
 constexpr std::int64_t kVersion = 2;
 /// Most entries in the cache; the newest are kept.
 constexpr std::size_t kMachines = 16;
-/// Operations per second and thread of the reference's loops: rare small nodes, not worth
-/// measuring.
-constexpr double kReferenceRate = 1e9;
 
 template <typename Facts>
 struct Named {

@@ -14,6 +14,10 @@
 
 namespace semblance {
 
+/// Operations per second and thread of the reference's loops: rare small nodes, not worth
+/// measuring.
+inline constexpr double kReferenceRate = 1e9;
+
 /// Rates for one dtype of the computation.
 struct KernelRates {
   // Operations per second.

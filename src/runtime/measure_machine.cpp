@@ -129,8 +129,6 @@ class Probe {
   NodeRun run_;
 };
 
-/// For ops with only a reference kernel, which should not run in practice.
-constexpr double kReferenceRate = 1e9;
 constexpr double kReferenceCallSeconds = 1e-6;
 
 /// Units of work per second over some nodes that run in turn, so that each finds the processor's

@@ -13,7 +13,7 @@
 namespace semblance {
 namespace {
 
-constexpr std::uint64_t kAlignment = 64;
+constexpr std::uint64_t kReadAlignment = 64;
 constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kEndless = std::numeric_limits<std::uint64_t>::max();
 
@@ -25,7 +25,7 @@ constexpr std::size_t kAnnouncedRanges = 4;
 
 /// Even an empty chunk has a place.
 std::uint64_t room_of(std::uint64_t bytes) {
-  return std::max(kAlignment, round_up(bytes, kAlignment));
+  return std::max(kReadAlignment, round_up(bytes, kReadAlignment));
 }
 
 std::vector<std::uint64_t> bytes_of(std::span<const WeightStream::Chunk> chunks) {

@@ -24,7 +24,7 @@ constexpr std::array kGpus{
     GpuRow{"RTX 4070", 46, 1536},    GpuRow{"RTX 4080", 76, 1536},    GpuRow{"RTX 4090", 128, 1536},
 };
 
-std::string plain(std::string_view name) {
+std::string plain_gpu_name(std::string_view name) {
   std::string text = lower(name);
   std::erase_if(text, [](char c) { return c == ' ' || c == '_' || c == '-'; });
   for (const std::string_view word : {"nvidia", "geforce", "tesla"}) {
@@ -73,9 +73,9 @@ std::uint64_t GpuRow::threads() const {
 std::span<const GpuRow> gpus() { return kGpus; }
 
 const GpuRow* find_gpu(std::string_view name) {
-  const std::string wanted = plain(name);
-  const auto found =
-      std::ranges::find_if(kGpus, [&](const GpuRow& row) { return plain(row.name) == wanted; });
+  const std::string wanted = plain_gpu_name(name);
+  const auto found = std::ranges::find_if(
+      kGpus, [&](const GpuRow& row) { return plain_gpu_name(row.name) == wanted; });
   return found == kGpus.end() ? nullptr : &*found;
 }
 

@@ -9,7 +9,7 @@
 namespace semblance {
 namespace {
 
-Schedule schedule(const SamplerSettings& settings) {
+Schedule deis_schedule(const SamplerSettings& settings) {
   const TrainedNoise trained(settings.config);
   Schedule result = make_schedule(settings.config, trained, Family::kMultistep, settings.steps);
   const double least = trained.sigmas().front();
@@ -20,7 +20,7 @@ Schedule schedule(const SamplerSettings& settings) {
 
 class Deis final : public Solver {
  public:
-  explicit Deis(const SamplerSettings& settings) : Solver(settings, schedule(settings)) {}
+  explicit Deis(const SamplerSettings& settings) : Solver(settings, deis_schedule(settings)) {}
 
   int kept_latents() const override { return 1; }  // the noise predicted in the previous step
 

@@ -11,7 +11,7 @@ namespace {
 float time_of(float sigma) { return -std::log(sigma); }
 float sigma_of(float time) { return std::exp(-time); }
 
-float middle(float sigma, float next) {
+float middle_of_times(float sigma, float next) {
   const float time = time_of(sigma);
   return sigma_of(time + (time_of(next) - time) * 0.5F);
 }
@@ -19,7 +19,7 @@ float middle(float sigma, float next) {
 class DpmppSde final : public SigmaSampler {
  public:
   explicit DpmppSde(const SamplerSettings& settings)
-      : SigmaSampler(settings, evaluate_in_the_middle(settings, middle)) {}
+      : SigmaSampler(settings, evaluate_in_the_middle(settings, middle_of_times)) {}
 
   int kept_latents() const override { return 1; }  // the latent at the start of the step
 

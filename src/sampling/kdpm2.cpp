@@ -8,14 +8,14 @@
 namespace semblance {
 namespace {
 
-float middle(float sigma, float next) {
+float middle_of_logs(float sigma, float next) {
   const float from = std::log(next);
   const float to = std::log(sigma);
   return std::exp(to - (to - from) * 0.5F);
 }
 
 Evaluations middle_looks(const SamplerSettings& settings) {
-  Evaluations result = evaluate_in_the_middle(settings, middle);
+  Evaluations result = evaluate_in_the_middle(settings, middle_of_logs);
   if (settings.config.curve == Curve::kKarras) {
     for (std::size_t i = 0; i < result.timesteps.size(); i += 2)
       result.timesteps[i] = std::nearbyint(result.timesteps[i]);

@@ -11,7 +11,7 @@ namespace semblance {
 namespace {
 
 /// As in diffusers, a curve that ends at the lowest level repeats its own last one.
-Schedule schedule(const SamplerSettings& settings) {
+Schedule unipc_schedule(const SamplerSettings& settings) {
   Schedule result = solver_schedule(settings, Family::kMultistep);
   if (settings.config.final_sigma_min && settings.config.curve != Curve::kDefault)
     result.sigmas.back() = result.sigmas[result.sigmas.size() - 2];
@@ -21,7 +21,7 @@ Schedule schedule(const SamplerSettings& settings) {
 class UniPc final : public Solver {
  public:
   explicit UniPc(const SamplerSettings& settings)
-      : Solver(settings, schedule(settings)), lowers_(*settings.config.lower_order_final) {
+      : Solver(settings, unipc_schedule(settings)), lowers_(*settings.config.lower_order_final) {
     if (!lowers_ && !settings.config.final_sigma_min) {
       fail(
           ErrorKind::kArgument,

@@ -18,7 +18,6 @@ namespace {
 using nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr auto kOff = Effect::kMustBeOff;
 constexpr auto kNone = Effect::kNone;
 
 constexpr auto kFields = std::to_array<Field>({

@@ -20,6 +20,7 @@ enum class Effect {
   kMustBeOff,  // refused unless is_off()
   kWarned,     // a warning unless is_off()
 };
+inline constexpr auto kOff = Effect::kMustBeOff;
 
 struct Field {
   std::string_view name;

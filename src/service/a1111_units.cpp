@@ -20,7 +20,6 @@ constexpr std::string_view kImageRule = "expected an image in base64";
 
 constexpr std::string_view kFromPhoto = "the face is always read from the photo";
 constexpr std::string_view kOnePhoto = "a unit has one photo";
-constexpr auto kOff = Effect::kMustBeOff;
 
 constexpr auto kUnitFields = std::to_array<Field>({
     {"enabled"},
@@ -77,7 +76,7 @@ constexpr auto kUnitFields = std::to_array<Field>({
 enum class Kind { kNone, kFace, kPoints, kOther };
 
 /// Compares names in lower case with '_' for '-' and ' '; a suffix, such as a hash, is ignored.
-Kind kind_of(const std::string& name) {
+Kind unit_kind(const std::string& name) {
   std::string plain = lower(name);
   std::replace(plain.begin(), plain.end(), '-', '_');
   std::replace(plain.begin(), plain.end(), ' ', '_');
@@ -92,10 +91,10 @@ Kind kind_of(const std::string& name) {
   return Kind::kOther;
 }
 
-Kind kind_of(const Fields& unit) {
+Kind unit_kind(const Fields& unit) {
   Kind kind = Kind::kNone;
   for (std::string_view name : {"module", "model"}) {
-    const Kind named = kind_of(unit.text(name).value_or(""));
+    const Kind named = unit_kind(unit.text(name).value_or(""));
     if (named == Kind::kOther) {
       unit.refuse(name,
                   "only InstantID is supported: instant_id_face_embedding with "
@@ -207,7 +206,7 @@ void read_points(const Fields& unit, JobRequest& request, std::vector<std::strin
 
 void read_unit(const LongStringJson& json, const Fields& unit, const std::string& path,
                JobRequest& request, UnitPaths& paths, std::vector<std::string>& warnings) {
-  const Kind kind = kind_of(unit);
+  const Kind kind = unit_kind(unit);
   Photo picture{.name = "image"};
   read_picture(json, unit, picture);
   if (kind == Kind::kNone) {

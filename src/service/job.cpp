@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "service/http.h"
+#include "service/or_null.h"
 #include "text/unicode.h"
 
 namespace semblance::service {
@@ -20,11 +21,6 @@ constexpr std::array<std::string_view, 5> kStates{"queued", "running", "done", "
 
 json time_or_null(const std::optional<Time>& time) {
   return time ? json(time_text(*time)) : json(nullptr);
-}
-
-template <typename T>
-json or_null(const std::optional<T>& value) {
-  return value ? json(*value) : json(nullptr);
 }
 
 /// A list of kCount whole numbers, each from 0 to its `most`.

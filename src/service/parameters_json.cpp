@@ -13,10 +13,10 @@
 namespace semblance::service {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 /// 100, not 100.0.
-Json number(double value) {
+OrderedJson number(double value) {
   if (value == std::floor(value)) return static_cast<std::int64_t>(value);
   return value;
 }
@@ -34,7 +34,7 @@ constexpr std::string_view name_of(ParameterKind kind) {
 }
 
 /// The range in JSON Schema's terms.
-Json limits_of(const Parameter& row, ParameterKind kind) {
+OrderedJson limits_of(const Parameter& row, ParameterKind kind) {
   const double most = most_of(row, Asker::kService);
   switch (kind) {
     case ParameterKind::kText:
@@ -42,12 +42,12 @@ Json limits_of(const Parameter& row, ParameterKind kind) {
     case ParameterKind::kList:
       return {{"maxItems", number(most)}, {"items", {{"type", "string"}}}};
     case ParameterKind::kSwitch:
-      return Json::object();
+      return OrderedJson::object();
     case ParameterKind::kSeed:
       return {{"minimum", 0}};
     case ParameterKind::kChoice: {
-      if (row.choices.others != nullptr) return Json::object();
-      Json names = Json::array();
+      if (row.choices.others != nullptr) return OrderedJson::object();
+      OrderedJson names = OrderedJson::array();
       for (const ChoiceName& choice : row.choices.all()) names.push_back(choice.name);
       return {{"enum", std::move(names)}};
     }
@@ -55,7 +55,7 @@ Json limits_of(const Parameter& row, ParameterKind kind) {
     case ParameterKind::kNumber:
       break;
   }
-  Json limits{{"minimum", number(row.least)}, {"maximum", number(most)}};
+  OrderedJson limits{{"minimum", number(row.least)}, {"maximum", number(most)}};
   if (row.multiple_of > 1) limits["multipleOf"] = row.multiple_of;
   return limits;
 }
@@ -74,15 +74,15 @@ std::string description_of(const Parameter& row, ParameterKind kind) {
   return text;
 }
 
-Json default_of(const Parameter& row) {
+OrderedJson default_of(const Parameter& row) {
   const nlohmann::json defaults = to_json(JobRequest{});
-  return row.is_required ? Json() : Json(defaults.at(std::string(row.name)));
+  return row.is_required ? OrderedJson() : OrderedJson(defaults.at(std::string(row.name)));
 }
 
-Json schema_of(const Parameter& row, ParameterKind kind) {
-  Json schema{{"type", type_of(kind)}, {"description", description_of(row, kind)}};
+OrderedJson schema_of(const Parameter& row, ParameterKind kind) {
+  OrderedJson schema{{"type", type_of(kind)}, {"description", description_of(row, kind)}};
   schema.update(limits_of(row, kind));
-  if (Json usual = default_of(row); !usual.is_null()) schema["default"] = std::move(usual);
+  if (OrderedJson usual = default_of(row); !usual.is_null()) schema["default"] = std::move(usual);
   return schema;
 }
 
@@ -98,10 +98,10 @@ void each_row(F&& f) {
 }
 
 /// Parameters without a default may be null.
-Json settings_properties() {
-  Json properties = Json::object();
+OrderedJson settings_properties() {
+  OrderedJson properties = OrderedJson::object();
   each_row([&](const Parameter& row, ParameterKind kind, bool may_be_null) {
-    Json schema = schema_of(row, kind);
+    OrderedJson schema = schema_of(row, kind);
     if (may_be_null) schema = {{"oneOf", {std::move(schema), {{"type", "null"}}}}};
     properties[std::string(row.name)] = std::move(schema);
   });
@@ -109,7 +109,7 @@ Json settings_properties() {
 }
 
 /// "size" stands for both width and height; the document itself describes it.
-void put_openai_fields(Json& properties) {
+void put_openai_fields(OrderedJson& properties) {
   each_row([&](const Parameter& row, ParameterKind kind, bool) {
     if (row.openai_name == "size") return;
     const std::string_view name = row.openai_name.empty() ? row.name : row.openai_name;
@@ -117,9 +117,10 @@ void put_openai_fields(Json& properties) {
   });
 }
 
-void put_web_ui_limits(Json& body) {
-  Json& unit = body.at("alwayson_scripts").at("properties").at("controlnet").at("properties");
-  Json& unit_fields = unit.at("args").at("items").at("properties");
+void put_web_ui_limits(OrderedJson& body) {
+  OrderedJson& unit =
+      body.at("alwayson_scripts").at("properties").at("controlnet").at("properties");
+  OrderedJson& unit_fields = unit.at("args").at("items").at("properties");
   each_row([&](const Parameter& row, ParameterKind kind, bool) {
     // That program's names for samplers are its own.
     if (row.web_ui.empty() || kind == ParameterKind::kSeed || kind == ParameterKind::kChoice)
@@ -132,18 +133,20 @@ void put_web_ui_limits(Json& body) {
   body.at("batch_size").update(limits_of(parameters::kCount, ParameterKind::kWhole));
 }
 
-Json by_language(const Words& words) { return {{"en", words.english}, {"es", words.spanish}}; }
+OrderedJson by_language(const Words& words) {
+  return {{"en", words.english}, {"es", words.spanish}};
+}
 
-Json for_the_page(const Parameter& row, ParameterKind kind) {
-  Json entry{{"name", row.name},
-             {"kind", name_of(kind)},
-             {"title", by_language(row.title)},
-             {"help", by_language(row.help)},
-             {"default", default_of(row)}};
+OrderedJson for_the_page(const Parameter& row, ParameterKind kind) {
+  OrderedJson entry{{"name", row.name},
+                    {"kind", name_of(kind)},
+                    {"title", by_language(row.title)},
+                    {"help", by_language(row.help)},
+                    {"default", default_of(row)}};
   const bool has_range = kind != ParameterKind::kSwitch && kind != ParameterKind::kSeed &&
                          kind != ParameterKind::kList && kind != ParameterKind::kChoice;
   if (kind == ParameterKind::kChoice) {
-    Json& list = entry["choices"] = Json::array();
+    OrderedJson& list = entry["choices"] = OrderedJson::array();
     for (const ChoiceName& choice : row.choices.all())
       list.push_back({{"name", choice.name}, {"title", choice.title}});
     if (!row.absent.english.empty()) entry["absent"] = by_language(row.absent);
@@ -164,7 +167,7 @@ Json for_the_page(const Parameter& row, ParameterKind kind) {
 }  // namespace
 
 std::string parameters_json() {
-  Json list = Json::array();
+  OrderedJson list = OrderedJson::array();
   for (const FlagGroup group : {FlagGroup::kPerson, FlagGroup::kPicture, FlagGroup::kAdvanced}) {
     each_row([&](const Parameter& row, ParameterKind kind, bool) {
       if (row.flag == group && row.page.place != PagePlace::kNone)
@@ -175,10 +178,10 @@ std::string parameters_json() {
 }
 
 std::string with_parameters(std::string_view document) {
-  Json api = Json::parse(document);
+  OrderedJson api = OrderedJson::parse(document);
   api.at("components").at("schemas").at("Settings")["properties"] = settings_properties();
-  const auto body_of = [&api](const char* path, const char* type) -> Json& {
-    Json& body = api.at("paths").at(path).at("post").at("requestBody").at("content");
+  const auto body_of = [&api](const char* path, const char* type) -> OrderedJson& {
+    OrderedJson& body = api.at("paths").at(path).at("post").at("requestBody").at("content");
     return body.at(type).at("schema").at("properties");
   };
   put_openai_fields(body_of("/v1/images/edits", "multipart/form-data"));

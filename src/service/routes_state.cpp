@@ -8,6 +8,7 @@
 #include "memory/file.h"
 #include "memory/meter.h"
 #include "sampling/sampler.h"
+#include "service/or_null.h"
 #include "service/parameters_json.h"
 #include "service/routes.h"
 #include "service/settings.h"
@@ -18,11 +19,6 @@ namespace {
 
 using nlohmann::json;
 using Captures = Router::Captures;
-
-template <typename T>
-json or_null(const std::optional<T>& value) {
-  return value ? json(*value) : json(nullptr);
-}
 
 json info_json(const Context& context) {
   const ModelFacts& model = context.engine.facts();

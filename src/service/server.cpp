@@ -207,7 +207,7 @@ namespace {
 
 /// Starts a detached thread with a small stack and all signals blocked: the program's own threads
 /// handle those. False if the system cannot create one.
-bool start_thread(std::uint64_t stack_bytes, void* (*body)(void*), void* argument) {
+bool start_detached_thread(std::uint64_t stack_bytes, void* (*body)(void*), void* argument) {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -267,7 +267,7 @@ void HttpServer::State::take(const std::shared_ptr<State>& self, Descriptor fd,
     owned->state->remove(owned->connection);
     return nullptr;
   };
-  if (start_thread(self->core.limits.stack_bytes, body, start.get())) {
+  if (start_detached_thread(self->core.limits.stack_bytes, body, start.get())) {
     start.release();
     return;
   }

@@ -29,7 +29,7 @@ std::string decoded_word(std::string_view text) {
   return decoded(word, "query");
 }
 
-bool has_control(std::string_view text) {
+bool has_control_character(std::string_view text) {
   return std::any_of(text.begin(), text.end(), [](char c) {
     const auto byte = static_cast<unsigned char>(c);
     return byte < 0x20 || byte == 0x7F;
@@ -39,7 +39,7 @@ bool has_control(std::string_view text) {
 std::string decoded_path(std::string_view text) {
   if (!text.starts_with('/')) refuse("path", "must begin with /", text);
   std::string path = decoded(text, "path");
-  if (has_control(path)) refuse("path", "must have no control characters", text);
+  if (has_control_character(path)) refuse("path", "must have no control characters", text);
   if (path.find('\\') != std::string::npos) refuse("path", "must have no backslash", text);
   if (std::count(path.begin(), path.end(), '/') != std::count(text.begin(), text.end(), '/')) {
     refuse("path", "must have no encoded slash", text);
@@ -57,7 +57,7 @@ std::string decoded_path(std::string_view text) {
 }  // namespace
 
 Target parse_target(std::string_view target) {
-  if (has_control(target) || target.find_first_of(" #") != std::string_view::npos) {
+  if (has_control_character(target) || target.find_first_of(" #") != std::string_view::npos) {
     refuse("target", "must have no spaces, control characters or #", target);
   }
   Target parsed;

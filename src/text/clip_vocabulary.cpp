@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kBytes = 256;
 constexpr std::size_t kPairBytes = 4;
 constexpr std::int32_t kLength = 77;
-constexpr const char* kWordEnd = "</w>";
+constexpr const char* kEndOfWord = "</w>";
 constexpr const char* kStart = "<|startoftext|>";
 constexpr const char* kEnd = "<|endoftext|>";
 constexpr const char* kPad = "!";  // of the second tokenizer
@@ -37,7 +37,7 @@ TokenizerFiles clip_tokenizer_files(int encoder) {
     for (const std::size_t byte : order) {
       (*ids)[byte] = static_cast<std::int32_t>(tokens.size());
       tokens.push_back(symbol_of_byte(static_cast<unsigned char>(byte)));
-      if (ids == &files.last) tokens.back() += kWordEnd;
+      if (ids == &files.last) tokens.back() += kEndOfWord;
     }
   }
   const std::span<const unsigned char> bytes = clip_merges();

@@ -12,7 +12,7 @@ namespace {
 /// How far a full group is looked back for a comma.
 constexpr std::size_t kCommaTokens = 20;
 
-bool is_word(char32_t c) { return is_letter(c) || is_number(c); }
+bool is_letter_or_number(char32_t c) { return is_letter(c) || is_number(c); }
 
 /// The character in front of `text`'s end, or that it begins with; 0 where there is none.
 char32_t last_character(std::string_view text) {
@@ -27,10 +27,10 @@ char32_t first_character(std::string_view text) {
 
 /// Whether a word that was found at `at` is no part of a longer one.
 bool stands_alone(std::string_view text, std::size_t at, std::string_view word) {
-  const bool joins_before =
-      is_word(first_character(word)) && is_word(last_character(text.substr(0, at)));
-  const bool joins_after =
-      is_word(last_character(word)) && is_word(first_character(text.substr(at + word.size())));
+  const bool joins_before = is_letter_or_number(first_character(word)) &&
+                            is_letter_or_number(last_character(text.substr(0, at)));
+  const bool joins_after = is_letter_or_number(last_character(word)) &&
+                           is_letter_or_number(first_character(text.substr(at + word.size())));
   return !joins_before && !joins_after;
 }
 

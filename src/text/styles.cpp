@@ -187,7 +187,7 @@ Styles::Styles(const std::filesystem::path& file) : Styles() {
   styles_ = std::move(read);
 }
 
-std::vector<std::string_view> Styles::names() const {
+std::vector<std::string_view> Styles::names() const& {
   std::vector<std::string_view> names;
   for (const Style& style : styles_) {
     if (std::ranges::find(names, style.name) == names.end()) names.push_back(style.name);

@@ -35,7 +35,8 @@ class Styles {
   explicit Styles(const std::filesystem::path& file);
 
   const std::vector<Style>& all() const { return styles_; }
-  std::vector<std::string_view> names() const;
+  std::vector<std::string_view> names() const&;
+  std::vector<std::string_view> names() const&& = delete;
   /// The style of a name, whatever the case of its ASCII letters. Throws Error(kArgument),
   /// beginning "cannot take {what}: ", that names all and the nearest.
   const Style& find(std::string_view name, std::string_view what) const;

@@ -17,9 +17,9 @@
 namespace semblance {
 namespace {
 
-constexpr std::uint64_t kMaxTensors = 200'000;
-constexpr std::uint64_t kMaxEntries = 500'000;  // one for each tensor's true shape
-constexpr std::uint64_t kMaxNameBytes = 4096;
+constexpr std::uint64_t kMaxGgufTensors = 200'000;
+constexpr std::uint64_t kMaxGgufEntries = 500'000;  // one for each tensor's true shape
+constexpr std::uint64_t kMaxGgufNameBytes = 4096;
 constexpr std::uint64_t kMaxTextBytes = 1 << 20;  // of a text that is stored
 constexpr std::uint64_t kMaxItems = 1 << 24;      // of an array of texts: a large vocabulary
 constexpr std::uint64_t kMaxAlignment = 1 << 20;
@@ -122,7 +122,7 @@ class Cursor {
   std::vector<std::byte> window_;
 };
 
-struct Entry {
+struct GgufEntry {
   std::string name;
   std::vector<std::uint64_t> sizes;  // as in the file
   std::int32_t type = 0;
@@ -136,14 +136,14 @@ class Gguf {
   WeightFile read() {
     const auto [tensors, entries] = read_counts();
     for (std::uint64_t i = 0; i < entries; ++i) read_entry();
-    std::vector<Entry> declared;
+    std::vector<GgufEntry> declared;
     for (std::uint64_t i = 0; i < tensors; ++i) declared.push_back(read_tensor());
     // Files without tensors can end before the data would begin.
     const std::uint64_t data = round_up(cursor_.at(), alignment_);
     const std::uint64_t data_bytes = file_->size() - std::min(data, file_->size());
     WeightFile result;
     std::vector<std::pair<StoredTensor, std::string>> placed;
-    for (Entry& entry : declared) {
+    for (GgufEntry& entry : declared) {
       StoredTensor tensor = stored(entry, data, data_bytes);
       placed.emplace_back(tensor, entry.name);
       result.weights.add(std::move(entry.name), std::move(tensor));
@@ -172,8 +172,10 @@ class Gguf {
       refuse("it has GGUF version {}, expected 2 or 3\n  convert the model again", version);
     const std::uint64_t tensors = cursor_.number(8);
     const std::uint64_t entries = cursor_.number(8);
-    if (tensors > kMaxTensors) refuse("it declares more than {} tensors: {}", kMaxTensors, tensors);
-    if (entries > kMaxEntries) refuse("it declares more than {} entries: {}", kMaxEntries, entries);
+    if (tensors > kMaxGgufTensors)
+      refuse("it declares more than {} tensors: {}", kMaxGgufTensors, tensors);
+    if (entries > kMaxGgufEntries)
+      refuse("it declares more than {} entries: {}", kMaxGgufEntries, entries);
     return {tensors, entries};
   }
 
@@ -184,7 +186,7 @@ class Gguf {
   }
 
   void read_entry() {
-    const std::string key = cursor_.text(kMaxNameBytes, "a key");
+    const std::string key = cursor_.text(kMaxGgufNameBytes, "a key");
     if (has_control_bytes(key)) refuse("the key \"{}\" has a control character", printable(key));
     if (!keys_.insert(key).second) refuse("its entry {} occurs twice", key);
     const std::int32_t type = cursor_.type();
@@ -230,9 +232,9 @@ class Gguf {
     cursor_.skip(count * bytes);
   }
 
-  Entry read_tensor() {
-    Entry entry;
-    entry.name = cursor_.text(kMaxNameBytes, "a tensor's name");
+  GgufEntry read_tensor() {
+    GgufEntry entry;
+    entry.name = cursor_.text(kMaxGgufNameBytes, "a tensor's name");
     if (has_control_bytes(entry.name))
       refuse("the name \"{}\" has a control character", printable(entry.name));
     const std::uint64_t axes = cursor_.number(4);
@@ -244,7 +246,7 @@ class Gguf {
     return entry;
   }
 
-  DType dtype_of(const Entry& entry) const {
+  DType dtype_of(const GgufEntry& entry) const {
     std::string name = fmt::format("number {}", entry.type), readable;
     for (const TensorType& type : kTypes) {
       if (type.dtype) readable += fmt::format("{}{}", readable.empty() ? "" : ", ", type.name);
@@ -258,7 +260,7 @@ class Gguf {
         entry.name, name, readable);
   }
 
-  Shape shape_of(const Entry& entry, const StoredBlock& block) const {
+  Shape shape_of(const GgufEntry& entry, const StoredBlock& block) const {
     std::vector<std::int64_t> sizes;
     for (std::uint64_t size : entry.sizes) {
       sizes.insert(sizes.begin(), static_cast<std::int64_t>(std::min<std::uint64_t>(
@@ -287,7 +289,7 @@ class Gguf {
     }
   }
 
-  StoredTensor stored(const Entry& entry, std::uint64_t data, std::uint64_t data_bytes) const {
+  StoredTensor stored(const GgufEntry& entry, std::uint64_t data, std::uint64_t data_bytes) const {
     const DType dtype = dtype_of(entry);
     StoredTensor tensor{.dtype = dtype, .shape = shape_of(entry, block_of(dtype)), .file = file_};
     if (entry.offset % alignment_ != 0) {

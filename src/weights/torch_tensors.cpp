@@ -14,13 +14,13 @@ namespace {
 using Kind = PickleNode::Kind;
 using Index = PickleNode::Index;
 
-constexpr std::size_t kMaxTensors = 200'000;
+constexpr std::size_t kMaxTorchTensors = 200'000;
 constexpr int kMaxDepth = 16;
-constexpr std::size_t kMaxNameBytes = 4096;
+constexpr std::size_t kMaxTorchNameBytes = 4096;
 
-class Reader {
+class TorchReader {
  public:
-  Reader(const Pickle& pickle, std::shared_ptr<const File> file, FindStorage find)
+  TorchReader(const Pickle& pickle, std::shared_ptr<const File> file, FindStorage find)
       : pickle_(pickle), file_(std::move(file)), find_(std::move(find)) {}
 
   WeightMap read() {
@@ -68,9 +68,9 @@ class Reader {
       const PickleNode& key = node(children[i]);
       const PickleNode& value = node(children[i + 1]);
       // A dict can be in many dicts at once, so a few bytes can expand to endless names.
-      if (++visited_ > kMaxTensors * 2) {
+      if (++visited_ > kMaxTorchTensors * 2) {
         fail(ErrorKind::kCorrupt, "cannot read {}: it names more than {} values", file_->name(),
-             kMaxTensors * 2);
+             kMaxTorchTensors * 2);
       }
       if (value.kind != Kind::kTensor && value.kind != Kind::kDict) continue;
       if (key.kind != Kind::kText && key.kind != Kind::kInteger) {
@@ -83,9 +83,9 @@ class Reader {
         fail(ErrorKind::kCorrupt, "cannot read {}: the name \"{}\" has a control character",
              file_->name(), printable(name));
       }
-      if (name.size() > kMaxNameBytes) {
+      if (name.size() > kMaxTorchNameBytes) {
         fail(ErrorKind::kCorrupt, "cannot read {}: a name in it is longer than {} bytes",
-             file_->name(), kMaxNameBytes);
+             file_->name(), kMaxTorchNameBytes);
       }
       if (value.kind == Kind::kDict) {
         add_dict(name + ".", children[i + 1], depth + 1);
@@ -146,7 +146,7 @@ class Reader {
 }  // namespace
 
 WeightMap torch_tensors(const Pickle& pickle, std::shared_ptr<const File> file, FindStorage find) {
-  return Reader(pickle, std::move(file), std::move(find)).read();
+  return TorchReader(pickle, std::move(file), std::move(find)).read();
 }
 
 }  // namespace semblance

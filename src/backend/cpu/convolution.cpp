@@ -67,16 +67,15 @@ class ConvolutionKernel : public HostKernel {
   std::size_t dst_bytes_;
 };
 
-std::string why_not_computed(const NodeView& node) {
-  const DType dtype = node.src(0).dtype;
-  if (!is_computed(dtype)) return fmt::format("x is {}, not f32 or bf16", name_of(dtype));
-  if (node.src(kWeight).dtype != dtype) return "x and the weight have different types";
+std::string why_not_convolved(const NodeView& node) {
+  if (std::string why_not = why_not_computed(node); !why_not.empty()) return why_not;
+  if (node.src(kWeight).dtype != node.src(0).dtype) return "x and the weight have different types";
   if (!node.src_is_weight(kWeight)) return "the weight is computed, not read";
   return {};
 }
 
 Made make(const NodeView& node, onednn::ConvolutionShape shape, bool has_bias, bool has_residual) {
-  std::string why_not = why_not_computed(node);
+  std::string why_not = why_not_convolved(node);
   if (!why_not.empty()) return decline(why_not);
   if (node.dst().shape.elements() == 0) return decline("the result is empty");
   if (has_bias && node.src(2).dtype != DType::kF32) return decline("the bias is not f32");

@@ -2,8 +2,8 @@
 // output channels, rows of matrices, queries.
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cstdlib>
-#include <cstring>
 #include <random>
 
 #include "backend/backends.h"
@@ -73,7 +73,7 @@ void expect_same(const std::vector<float>& got, const std::vector<float>& want,
   ASSERT_EQ(got.size(), want.size()) << what;
   std::size_t differ = 0;
   for (std::size_t i = 0; i < got.size(); ++i)
-    differ += std::memcmp(&got[i], &want[i], sizeof(float)) != 0;
+    differ += std::bit_cast<std::uint32_t>(got[i]) != std::bit_cast<std::uint32_t>(want[i]);
   EXPECT_EQ(differ, 0U) << what << ": of " << got.size() << " values";
 }
 

@@ -18,7 +18,7 @@ namespace {
 constexpr std::uint64_t kRiffHeaderBytes = 12;
 constexpr std::uint64_t kChunkHeaderBytes = 8;
 // Limits the time for a file of empty chunks.
-constexpr int kChunkLimit = 1'000'000;
+constexpr int kWebPChunkLimit = 1'000'000;
 constexpr unsigned kAnimationFlag = 0x02;
 constexpr unsigned kXmpFlag = 0x04;
 constexpr unsigned kExifFlag = 0x08;
@@ -48,7 +48,7 @@ class Chunks {
       : file_(file), offset_(begin), end_(end) {}
 
   std::optional<Chunk> next() {
-    if (end_ < offset_ + kChunkHeaderBytes || count_++ == kChunkLimit) return std::nullopt;
+    if (end_ < offset_ + kChunkHeaderBytes || count_++ == kWebPChunkLimit) return std::nullopt;
     Chunk chunk{.offset = offset_};
     chunk.start_bytes = std::min<std::uint64_t>(chunk.start.size(), end_ - offset_);
     file_.read(offset_, std::span(chunk.start).first(chunk.start_bytes));
