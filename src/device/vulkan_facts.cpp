@@ -1,0 +1,1 @@
+#include "device/vulkan_facts.h"
