@@ -235,7 +235,8 @@ inline void expect_agreement(const Backend& backend, std::string_view op_name,
       const std::vector<Tensor> src = random_sources(graph, dtype, random);
       std::vector<Tensor> exact = src;  // the same values, computed in f32
       for (Tensor& tensor : exact) {
-        if (tensor.type.dtype == DType::kBF16 || tensor.type.dtype == DType::kF16) tensor.type.dtype = DType::kF32;
+        if (tensor.type.dtype == DType::kBF16 || tensor.type.dtype == DType::kF16)
+          tensor.type.dtype = DType::kF32;
       }
       std::vector<float> want;
       for (const KernelEntry& entry : backend.kernels()) {

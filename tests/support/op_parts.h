@@ -98,8 +98,7 @@ inline std::vector<Tensor> random_sources(const Graph& graph, DType dtype, std::
   for (std::size_t i = 0; i < node.src.size(); ++i) {
     const ValueInfo& value = graph.values()[static_cast<std::size_t>(node.src[i])];
     Tensor tensor{value.type, value.kind == ValueKind::kWeight, {}};
-    if (tensor.type.dtype == DType::kF32 &&
-        (!tensor.is_weight || tensor.type.shape.rank() >= 2))
+    if (tensor.type.dtype == DType::kF32 && (!tensor.is_weight || tensor.type.shape.rank() >= 2))
       tensor.type.dtype = dtype;
     std::uniform_real_distribution<float> uniform(-1.0F, 1.0F);
     for (std::int64_t k = 0; k < tensor.type.shape.elements(); ++k) {
