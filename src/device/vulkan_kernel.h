@@ -57,10 +57,15 @@ struct Dispatch {
 /// A kernel of the vulkan backend.
 class VulkanKernel : public Kernel {
  public:
-  using Kernel::Kernel;
+  explicit VulkanKernel(const NodeView& node) : Kernel(node), operations_(node.operations()) {}
+  /// What it computes, to predict how long it takes.
+  double operations() const { return operations_; }
   /// The launches in order; each sees what those before it wrote. Called when a session prepares
   /// its kernels, with the final places.
   virtual std::vector<Dispatch> dispatches(const KernelPlaces& places) const = 0;
+
+ private:
+  double operations_;
 };
 
 }  // namespace semblance

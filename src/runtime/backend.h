@@ -39,6 +39,7 @@ class NodeView {
                .kind == ValueKind::kWeight;
   }
   const TensorType& dst() const { return graph_->type(node_->dst); }
+  double operations() const { return graph_->cost(*node_); }
 
  private:
   const Graph* graph_;
