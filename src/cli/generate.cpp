@@ -270,9 +270,9 @@ void make_pictures(const RequestSettings& s, Pipeline& pipeline, std::span<const
     const auto begin = std::chrono::steady_clock::now();
     const Request& request = requests[i];
     const std::string name = pictures[i].filename().string();
-    const std::string picture = text_of(Message::kPicture, name, request.width, request.height,
-                                        request.step_count(), request.seed.value_or(Request::kSeed),
-                                        pipeline.precision() == Precision::kBF16 ? "bf16" : "f32");
+    const std::string picture =
+        text_of(Message::kPicture, name, request.width, request.height, request.step_count(),
+                request.seed.value_or(Request::kSeed), name_of(pipeline.precision()));
     progress.note(saved ? text_of(Message::kPictureResumed, picture, saved->step + 1) : picture);
     progress.now(text_of(Message::kReadingPromptAndFace, name));
     Generation generation = saved

@@ -233,7 +233,7 @@ int plan(std::span<const char* const> words) {
   if (const std::vector<std::string> choices = loras_of(request); !choices.empty()) {
     loras = std::make_shared<const AppliedLoras>(open_loras(models, choices, folders));
   }
-  const DType dtype = dtype_of(static_cast<Precision>(s.precision));
+  const DType dtype = dtype_of(static_cast<Precision>(s.precision), workspace.backend());
   const ImageFormat format = s.output.empty() ? ImageFormat::kPng : format_for(s.output);
   const PlannedPicture planned =
       plan_picture(models, dtype, workspace,

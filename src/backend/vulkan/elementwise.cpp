@@ -20,12 +20,12 @@ Made map_kernel(const NodeView& node, MapFunction function, float scale, float s
   const std::int64_t count = node.dst().shape.elements();
   std::vector<Launch> launches;
   if (count > 0) {
-    launches.push_back(
-        {&shader(fmt::format("map_{}_{}", suffix_of(node.src(0).dtype), suffix_of(node.dst().dtype))),
-         words(kThreads, static_cast<std::uint32_t>(function), kEach),
-         {Slot::of_src(0), Slot::of_dst()},
-         words(count, scale, shift),
-         grid(divided_up(count, kThreads * kEach))});
+    launches.push_back({&shader(fmt::format("map_{}_{}", suffix_of(node.src(0).dtype),
+                                            suffix_of(node.dst().dtype))),
+                        words(kThreads, static_cast<std::uint32_t>(function), kEach),
+                        {Slot::of_src(0), Slot::of_dst()},
+                        words(count, scale, shift),
+                        grid(divided_up(count, kThreads * kEach))});
   }
   return accept(std::make_unique<LaunchKernel>(node, std::move(launches)));
 }
@@ -71,9 +71,9 @@ struct BroadcastAxes {
 
 Made make_unary(const NodeView& node, const Device& device) {
   if (std::string why_not = why_not_stored(node, device); !why_not.empty()) return decline(why_not);
-  static constexpr std::array kFunctions{
-      MapFunction::kSilu,    MapFunction::kGelu, MapFunction::kQuickGelu,
-      MapFunction::kSigmoid, MapFunction::kRelu, MapFunction::kTanh};
+  static constexpr std::array kFunctions{MapFunction::kSilu,      MapFunction::kGelu,
+                                         MapFunction::kQuickGelu, MapFunction::kSigmoid,
+                                         MapFunction::kRelu,      MapFunction::kTanh};
   return map_kernel(node, kFunctions[static_cast<std::size_t>(node.op<Unary>().fn)], 1.0F, 0.0F);
 }
 
@@ -105,13 +105,13 @@ Made make_binary(const NodeView& node, const Device& device) {
     std::vector<std::uint32_t> push = words(count, node.op<Binary>().scale);
     for (const auto& values : {axes.sizes, axes.x_strides, axes.y_strides})
       push.insert(push.end(), values.begin(), values.end());
-    launches.push_back({&shader(fmt::format("binary_{}_{}", suffix_of(node.src(0).dtype),
-                                            suffix_of(node.src(1).dtype))),
-                        words(kThreads, static_cast<std::uint32_t>(node.op<Binary>().fn),
-                              axes.count),
-                        {Slot::of_src(0), Slot::of_src(1), Slot::of_dst()},
-                        std::move(push),
-                        grid(divided_up(count, kThreads))});
+    launches.push_back(
+        {&shader(fmt::format("binary_{}_{}", suffix_of(node.src(0).dtype),
+                             suffix_of(node.src(1).dtype))),
+         words(kThreads, static_cast<std::uint32_t>(node.op<Binary>().fn), axes.count),
+         {Slot::of_src(0), Slot::of_src(1), Slot::of_dst()},
+         std::move(push),
+         grid(divided_up(count, kThreads))});
   }
   return accept(std::make_unique<LaunchKernel>(node, std::move(launches)));
 }

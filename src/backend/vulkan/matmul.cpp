@@ -79,7 +79,8 @@ class ProductKernel : public LaunchKernel {
   void pack(int src, const PackRows& rows, std::span<std::byte> packed) const override {
     const bool raw = rows.dtype == weight_.dtype;
     if (src != 1 || (positions_ == 1 && !raw)) return Kernel::pack(src, rows, packed);
-    const std::size_t row_bytes = static_cast<std::size_t>(c_ * positions_) * size_of(weight_.dtype);
+    const std::size_t row_bytes =
+        static_cast<std::size_t>(c_ * positions_) * size_of(weight_.dtype);
     std::byte* const to = packed.data() + static_cast<std::size_t>(rows.first) * row_bytes;
     if (positions_ == 1) {
       std::memcpy(to, rows.bytes.data(), static_cast<std::size_t>(rows.count) * row_bytes);
@@ -163,24 +164,23 @@ Made make_linear(const NodeView& node, const Device& device) {
 
 Made make_conv2d(const NodeView& node, const Device& device) {
   const auto& op = node.op<Conv2d>();
-  if (op.groups != 1)
-    return decline(fmt::format("{} groups; this kernel computes one", op.groups));
+  if (op.groups != 1) return decline(fmt::format("{} groups; this kernel computes one", op.groups));
   const Shape& x = node.src(0).shape;
   const Shape& weight = node.src(1).shape;
   const Shape& dst = node.dst().shape;
-  return product_kernel(node, device,
-                        {.op = "conv2d",
-                         .rows = dst.elements_before(-1),
-                         .outputs = weight[0],
-                         .depth = weight.elements_from(1),
-                         .contiguous = weight[1],
-                         .has_bias = op.has_bias,
-                         .has_residual = op.has_residual,
-                         .window_h = weight[2],
-                         .window_w = weight[3],
-                         .geometry = words(x[1], x[2], x[3], dst[1], dst[2], op.stride[0],
-                                           op.stride[1], op.pad[0], op.pad[1], op.dilation[0],
-                                           op.dilation[1])});
+  return product_kernel(
+      node, device,
+      {.op = "conv2d",
+       .rows = dst.elements_before(-1),
+       .outputs = weight[0],
+       .depth = weight.elements_from(1),
+       .contiguous = weight[1],
+       .has_bias = op.has_bias,
+       .has_residual = op.has_residual,
+       .window_h = weight[2],
+       .window_w = weight[3],
+       .geometry = words(x[1], x[2], x[3], dst[1], dst[2], op.stride[0], op.stride[1], op.pad[0],
+                         op.pad[1], op.dilation[0], op.dilation[1])});
 }
 
 }  // namespace semblance::vulkan

@@ -169,12 +169,12 @@ Made gather_kernel(const NodeView& node, const Device& device, int table, std::i
     std::string why_not = why_not_word(word, node.dst().dtype, device);
     if (!why_not.empty()) return decline(std::move(why_not));
     const auto in_words = [&](std::int64_t elements) { return elements * element / word; };
-    launches.push_back({&shader(fmt::format("gather_{}", word)),
-                        words(kThreads),
-                        {Slot::of_src(table), Slot::of_src(1 - table), Slot::of_dst()},
-                        words(in_words(count), in_words(row_elements), rows,
-                              in_words(table_elements)),
-                        grid(divided_up(in_words(count), kThreads))});
+    launches.push_back(
+        {&shader(fmt::format("gather_{}", word)),
+         words(kThreads),
+         {Slot::of_src(table), Slot::of_src(1 - table), Slot::of_dst()},
+         words(in_words(count), in_words(row_elements), rows, in_words(table_elements)),
+         grid(divided_up(in_words(count), kThreads))});
   }
   return accept(std::make_unique<LaunchKernel>(node, std::move(launches)));
 }
@@ -222,8 +222,8 @@ Made make_paste(const NodeView& node, const Device& device) {
   Move move{0, node.op<Paste>().begin, {}};
   move.add(part, 1, 1);
   move.add(node.dst().shape.elements_before(-1), part, c);
-  Launches made = launches_of({{0, whole(node.dst().shape)}, {1, std::move(move)}},
-                              node.dst().dtype, device);
+  Launches made =
+      launches_of({{0, whole(node.dst().shape)}, {1, std::move(move)}}, node.dst().dtype, device);
   if (!made.why_not.empty()) return decline(std::move(made.why_not));
   return accept(std::make_unique<PasteKernel>(node, std::move(made.launches)));
 }

@@ -8,7 +8,8 @@
 namespace semblance::vulkan {
 namespace {
 
-// Invocations of a work group that sums (reduce.glsl). One number for all, as it is the sums' order.
+// Invocations of a work group that sums (reduce.glsl). One number for all, as it is the sums'
+// order.
 constexpr std::uint32_t kSummers = 64;
 constexpr std::uint32_t kMostPlane = 65535;  // groups of a launch in y and z, at least
 
@@ -23,7 +24,9 @@ struct Grouped {
         groups(all_groups),
         chunk_pixels(pixels_of_chunk),
         chunks(divided_up(pixels, pixels_of_chunk)) {}
-  std::uint64_t moments_bytes() const { return at(pictures * chunks * groups * 3) * sizeof(double); }
+  std::uint64_t moments_bytes() const {
+    return at(pictures * chunks * groups * 3) * sizeof(double);
+  }
   std::uint64_t merged_bytes() const { return at(pictures * groups * 2) * sizeof(float); }
 };
 
@@ -49,8 +52,7 @@ Launch scale_launch(const Grouped& x, DType dtype, bool silu, Slot merged, int w
   const std::int64_t count = x.pictures * x.pixels * x.c;
   return {&shader("group_scale_" + suffix_of(dtype)),
           words(kThreads, silu),
-          {Slot::of_src(0), merged, Slot::of_src(weight), Slot::of_src(weight + 1),
-           Slot::of_dst()},
+          {Slot::of_src(0), merged, Slot::of_src(weight), Slot::of_src(weight + 1), Slot::of_dst()},
           words(count, x.pixels * x.c, x.c, x.groups),
           grid(divided_up(count, kThreads))};
 }
@@ -119,8 +121,8 @@ Made make_group_norm(const NodeView& node, const Device& device) {
     launches.push_back(merge_launch(x, op.eps, moments, merged));
     launches.push_back(scale_launch(x, node.src(0).dtype, op.silu, merged, 1));
   }
-  return accept(std::make_unique<LaunchKernel>(node, std::move(launches),
-                                               merged_offset + x.merged_bytes()));
+  return accept(
+      std::make_unique<LaunchKernel>(node, std::move(launches), merged_offset + x.merged_bytes()));
 }
 
 Made make_layer_norm(const NodeView& node, const Device& device) {
