@@ -6,7 +6,7 @@ namespace semblance {
 namespace {
 
 bool conflict(const BarrierTracker::Use& a, const BarrierTracker::Use& b) {
-  return (a.is_write || b.is_write) && a.place.region == b.place.region &&
+  return b.place.bytes > 0 && (a.is_write || b.is_write) && a.place.region == b.place.region &&
          a.place.offset < b.place.offset + b.place.bytes &&
          b.place.offset < a.place.offset + a.place.bytes;
 }

@@ -162,9 +162,11 @@ void VulkanStream::discard() noexcept {
   ticket_ = submitted_;
   tracker_.clear();
   must_order_ = true;
-  if (context_.is_lost()) return;
   try {
-    wait_for(submitted_);
+    if (context_.is_lost())
+      context_.wait_idle();  // returns at once
+    else
+      wait_for(submitted_);
   } catch (const Error&) {
     context_.wait_idle();  // nothing may be freed that the card still uses
   }
