@@ -48,5 +48,37 @@ INSTANTIATE_TEST_SUITE_P(Goldens, PublishedPipelineOnCard,
                            return name;
                          });
 
+class CardInAnyMemory : public ::testing::TestWithParam<Precision> {
+ protected:
+  void SetUp() override { testing::skip_without_card(); }
+};
+
+TEST_P(CardInAnyMemory, GivesTheSameBits) {
+  const testing::GoldenCase wanted =
+      testing::load_golden_case(testing::golden_path("pipeline/fp16_published/plain"));
+  PipelineOptions options{.precision = GetParam(),
+                          .backend = std::string(testing::card_backend().name())};
+  const testing::GoldenResult all = testing::run_golden_case(wanted, options);
+  int fitting = 0;
+  for (std::uint64_t kib : {600, 3600, 4200, 5000, 8000}) {
+    options.workspace.places_bytes = kib << 10;
+    std::optional<testing::GoldenResult> result;
+    try {
+      result = testing::run_golden_case(wanted, options);
+    } catch (const Error& error) {
+      ASSERT_EQ(error.kind(), ErrorKind::kMemory) << kib << ": " << error.what();
+      continue;
+    }
+    ++fitting;
+    EXPECT_EQ(result->latent, all.latent) << kib;
+    EXPECT_TRUE(std::ranges::equal(result->picture.pixels(), all.picture.pixels())) << kib;
+  }
+  EXPECT_GE(fitting, 3);
+}
+
+INSTANTIATE_TEST_SUITE_P(Precisions, CardInAnyMemory,
+                         ::testing::Values(Precision::kF32, Precision::kF16),
+                         [](const auto& info) { return std::string(name_of(info.param)); });
+
 }  // namespace
 }  // namespace semblance
