@@ -26,6 +26,7 @@ DevicePlace Slot::in(const KernelPlaces& places) const {
 
 Dispatch Launch::in(const KernelPlaces& places) const {
   Dispatch dispatch{shader, constants, {}, push, groups};
+  dispatch.subgroup_size = subgroup_size;
   for (const Slot& slot : slots) dispatch.buffers.push_back(slot.in(places));
   return dispatch;
 }

@@ -38,6 +38,7 @@ struct Launch {
   std::vector<Slot> slots;
   std::vector<std::uint32_t> push;
   std::array<std::uint32_t, 3> groups{1, 1, 1};
+  std::uint32_t subgroup_size = 0;  // Dispatch::subgroup_size
 
   Dispatch in(const KernelPlaces& places) const;
 };
