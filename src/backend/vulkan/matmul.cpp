@@ -79,8 +79,8 @@ struct Product {
   std::int64_t rows, outputs, depth;
   std::int64_t contiguous;  // elements of a row of x that lie side by side at least
   bool has_bias, has_residual;
-  std::int64_t window_h = 1, window_w = 1;
-  std::vector<std::uint32_t> geometry = {};  // after rows, outputs and depth in PUSH
+  std::int64_t window_w = 1;
+  std::vector<std::uint32_t> geometry = {};  // of a convolution, at PUSH's end
 
   std::int64_t groups(std::uint32_t tile_rows, std::uint32_t tile_outputs) const {
     return divided_up(rows, tile_rows) * divided_up(outputs, tile_outputs);
@@ -108,14 +108,13 @@ Made product_kernel(const NodeView& node, const Device& device, const Product& p
   const VulkanFacts& facts = facts_of(device);
   if (across > facts.most_groups[0] || down > facts.most_groups[1])
     return decline("the result needs more work groups than the card launches");
-  const std::vector<std::uint32_t> common =
-      words(product.contiguous % 4 == 0, product.has_bias, product.has_residual, product.window_h,
-            product.window_w);
+  const std::vector<std::uint32_t> common = words(product.contiguous % 4 == 0, product.window_w);
   constants.insert(constants.begin() + 5, common.begin(), common.end());
   // Places that the shader does not read are bound to the weight.
   const Slot bias = Slot::of_src(product.has_bias ? 2 : 1);
   const Slot residual = Slot::of_src(product.has_residual ? node.src_count() - 1 : 1);
-  std::vector<std::uint32_t> push = words(product.rows, product.outputs, product.depth);
+  std::vector<std::uint32_t> push =
+      words(product.rows, product.outputs, product.depth, product.has_bias, product.has_residual);
   push.insert(push.end(), product.geometry.begin(), product.geometry.end());
   std::vector<Launch> launches{{&shader(shader_name),
                                 std::move(constants),
@@ -252,7 +251,6 @@ Product product_of_conv2d(const NodeView& node) {
           .contiguous = weight[1],
           .has_bias = op.has_bias,
           .has_residual = op.has_residual,
-          .window_h = weight[2],
           .window_w = weight[3],
           .geometry = words(x[1], x[2], x[3], dst[1], dst[2], op.stride[0], op.stride[1], op.pad[0],
                             op.pad[1], op.dilation[0], op.dilation[1])};

@@ -16,10 +16,7 @@ CONSTANT(2, uint, BN, 64);
 CONSTANT(3, uint, TM, 4);  // results of one invocation: multiples of 4
 CONSTANT(4, uint, TN, 4);
 CONSTANT(5, bool, BY_FOUR, true);  // k (linear) or the picture's channels are a multiple of 4
-CONSTANT(6, bool, HAS_BIAS, false);
-CONSTANT(7, bool, HAS_RESIDUAL, false);
-CONSTANT(8, uint, WINDOW_H, 1);
-CONSTANT(9, uint, WINDOW_W, 1);
+CONSTANT(6, uint, WINDOW_W, 1);
 const uint BK = 16;
 
 SOURCE(0, STORED, a);
@@ -105,8 +102,8 @@ KERNEL {
       const uint m = m0 + spread(i, ty, TY), n = n0 + spread(j, tx, TX);
       if (m < rows && n < outputs) {
         float value = sums[i * TN + j];
-        if (HAS_BIAS) value += bias[n];
-        if (HAS_RESIDUAL) value += float(residual[m * outputs + n]);
+        if (has_bias != 0) value += bias[n];
+        if (has_residual != 0) value += float(residual[m * outputs + n]);
         dst[m * outputs + n] = STORED(value);
       }
     }

@@ -19,14 +19,11 @@ CONSTANT(2, uint, BN, 64);
 CONSTANT(3, uint, SM, 32);
 CONSTANT(4, uint, SN, 32);
 CONSTANT(5, bool, BY_FOUR, true);  // k (linear) or the picture's channels are a multiple of 4
-CONSTANT(6, bool, HAS_BIAS, false);
-CONSTANT(7, bool, HAS_RESIDUAL, false);
-CONSTANT(8, uint, WINDOW_H, 1);
-CONSTANT(9, uint, WINDOW_W, 1);
-CONSTANT(10, uint, MM, 16);
-CONSTANT(11, uint, MN, 16);
-CONSTANT(12, uint, MK, 16);
-CONSTANT(13, uint, SUBGROUPS, 4);
+CONSTANT(6, uint, WINDOW_W, 1);
+CONSTANT(7, uint, MM, 16);
+CONSTANT(8, uint, MN, 16);
+CONSTANT(9, uint, MK, 16);
+CONSTANT(10, uint, SUBGROUPS, 4);
 const uint BK = 32;
 
 SOURCE(0, STORED, a);
@@ -124,8 +121,8 @@ KERNEL {
         const uint m = m0 + first_m + i * MM + e / MN, n = n0 + first_n + j * MN + e % MN;
         if (m < rows && n < outputs) {
           float value = results[own + e];
-          if (HAS_BIAS) value += bias[n];
-          if (HAS_RESIDUAL) value += float(residual[m * outputs + n]);
+          if (has_bias != 0) value += bias[n];
+          if (has_residual != 0) value += float(residual[m * outputs + n]);
           dst[m * outputs + n] = STORED(value);
         }
       }

@@ -3,6 +3,8 @@ PUSH {
   uint rows;     // m
   uint outputs;  // n
   uint depth;    // k
+  uint has_bias;
+  uint has_residual;
 #if CONV
   uint h;  // the picture
   uint width;
