@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cstring>
 
 #include "backend/vulkan/launch.h"
@@ -179,34 +178,19 @@ constexpr MatrixTile kSmallMatrices{16, 64, 16, 16};
 constexpr MatrixTile kMediumMatrices{64, 64, 32, 32};
 constexpr MatrixTile kLargeMatrices{128, 128, 64, 32};
 
-/// The card's best shape that the tiles consist of; nullptr if it has none.
-const MatrixShape* matrix_shape(const VulkanFacts& facts) {
-  const auto is_size = [](std::uint32_t size) { return size == 8 || size == 16; };
-  const MatrixShape* best = nullptr;
-  for (const MatrixShape& shape : facts.matrices) {
-    if (shape.factors != DType::kF16 || shape.sums != DType::kF32) continue;
-    if (!is_size(shape.m) || !is_size(shape.n) || !is_size(shape.k)) continue;
-    const auto size = [](const MatrixShape& s) { return s.m * s.n * s.k; };
-    if (best == nullptr || size(shape) > size(*best)) best = &shape;
-  }
-  return best;
-}
-
-std::string why_not_matrices(const NodeView& node, const Device& device, const Product& product) {
+std::string why_not_matrix_product(const NodeView& node, const Device& device,
+                                   const Product& product) {
   if (std::string why_not = why_not_product(node, device, product); !why_not.empty())
     return why_not;
   if (node.src(0).dtype != DType::kF16) return "x is not f16";
   const VulkanFacts& facts = facts_of(device);
-  if (matrix_shape(facts) == nullptr || !facts.has_f16)
-    return "the card has no cooperative matrices of f16 with f32 sums";
-  if (std::ranges::find(facts.subgroup_sizes, facts.subgroup_size) == facts.subgroup_sizes.end())
-    return "the card's subgroups have no fixed size";
+  if (std::string why_not = why_not_matrices(facts); !why_not.empty()) return why_not;
   return why_not_group(device, kMediumMatrices.subgroups() * facts.subgroup_size,
                        kMediumMatrices.shared_bytes(*matrix_shape(facts)));
 }
 
 Made matrix_kernel(const NodeView& node, const Device& device, const Product& product) {
-  if (std::string why_not = why_not_matrices(node, device, product); !why_not.empty())
+  if (std::string why_not = why_not_matrix_product(node, device, product); !why_not.empty())
     return decline(std::move(why_not));
   const VulkanFacts& facts = facts_of(device);
   const MatrixShape& shape = *matrix_shape(facts);

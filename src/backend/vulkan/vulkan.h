@@ -18,6 +18,7 @@ Made make_conv2d(const NodeView& node, const Device& device);
 /// The same in f16 by cooperative matrices.
 Made make_matrix_linear(const NodeView& node, const Device& device);
 Made make_matrix_conv2d(const NodeView& node, const Device& device);
+Made make_matrix_attention(const NodeView& node, const Device& device);
 Made make_attention(const NodeView& node, const Device& device);
 Made make_group_norm(const NodeView& node, const Device& device);
 Made make_group_moments(const NodeView& node, const Device& device);
