@@ -3,8 +3,8 @@
 #   semblance_embed_shaders(OUT_VARIABLE FOLDER)
 #
 # compiles every line of FOLDER/variants.txt ("name source MACRO=VALUE...") with glslangValidator and sets OUT_VARIABLE to
-# a .cpp in the build folder that defines semblance::vulkan::shaders() of src/backend/vulkan/shaders.h. The SPIR-V files
-# stay in the build folder's shaders/ for tests.
+# a .cpp in the build folder that defines semblance::vulkan::shaders() of src/backend/vulkan/shaders.h, with FOLDER's
+# prebuilt/*.spv, too. The compiled SPIR-V files stay in the build folder's shaders/ for tests.
 # The second half is the script that writes the .cpp: cmake -DSPIRV="..." -DOUTPUT=... -P shaders.cmake
 
 if(NOT CMAKE_SCRIPT_MODE_FILE)
@@ -32,6 +32,8 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
         COMMENT "Compiling shader ${name}" VERBATIM)
       list(APPEND compiled ${spirv})
     endforeach()
+    file(GLOB prebuilt CONFIGURE_DEPENDS ${folder}/prebuilt/*.spv)
+    list(APPEND compiled ${prebuilt})
     set(output ${CMAKE_CURRENT_BINARY_DIR}/shaders.cpp)
     list(JOIN compiled "," joined)
     add_custom_command(OUTPUT ${output}

@@ -57,7 +57,65 @@ std::string why_not_attention(const NodeView& node, const Device& device, std::i
   return "";
 }
 
+float scale_of(const NodeView& node, std::int64_t d) {
+  const float scale = node.op<Attention>().scale;
+  return scale != 0.0F ? scale : static_cast<float>(1.0 / std::sqrt(static_cast<double>(d)));
+}
+
+/// Constants of attention_matrix.comp, for heads of d channels.
+struct MatrixBlocks {
+  static constexpr std::uint32_t kRows = 16;  // of a subgroup
+  static constexpr std::int64_t kMostWidth = 128;
+  std::uint32_t d = 0;
+  std::uint32_t queries = 0;
+
+  explicit MatrixBlocks(std::uint32_t channels) : d(channels), queries(channels > 64 ? 32 : 64) {}
+  std::uint32_t subgroups() const { return queries / kRows; }
+  std::uint64_t shared_bytes() const {
+    constexpr std::uint64_t kKeys = 32, kHalf = 2, kFloat = 4, kParts = 4;
+    return (queries + kKeys) * (d + 8) * kHalf + queries * (kKeys + 4) * kFloat +
+           queries * (kKeys + 8) * kHalf + queries * (2 * kParts + 2) * kFloat;
+  }
+};
+
+std::string why_not_matrix_attention(const NodeView& node, const Device& device, std::int64_t d,
+                                     std::int64_t e) {
+  std::string why_not = why_not_attention(node, device, d, e);
+  if (!why_not.empty()) return why_not;
+  if (node.src(0).dtype != DType::kF16) return "q, k and v are not f16";
+  if (d != e || d % 16 != 0 || d > MatrixBlocks::kMostWidth)
+    return fmt::format(
+        "heads of {} and {} channels; this kernel needs one multiple of 16, at most {}", d, e,
+        MatrixBlocks::kMostWidth);
+  const VulkanFacts& facts = facts_of(device);
+  why_not = why_not_matrices(facts);
+  if (!why_not.empty()) return why_not;
+  const MatrixBlocks blocks(word_of(d));
+  return why_not_group(device, blocks.subgroups() * facts.subgroup_size, blocks.shared_bytes());
+}
+
 }  // namespace
+
+Made make_matrix_attention(const NodeView& node, const Device& device) {
+  const auto& op = node.op<Attention>();
+  const Shape& q = node.src(0).shape;
+  const Shape& v = node.src(2).shape;
+  const std::int64_t d = q[2] / op.heads;
+  std::string why_not = why_not_matrix_attention(node, device, d, v[2] / op.heads);
+  if (!why_not.empty()) return decline(std::move(why_not));
+  const VulkanFacts& facts = facts_of(device);
+  const MatrixShape& shape = *matrix_shape(facts);
+  const MatrixBlocks blocks(word_of(d));
+  std::vector<Launch> launches{
+      {&shader("attention_matrix"),
+       words(blocks.subgroups() * facts.subgroup_size, blocks.queries, d, op.causal, shape.m,
+             shape.n, shape.k),
+       {Slot::of_src(0), Slot::of_src(1), Slot::of_src(2), Slot::of_dst()},
+       words(q[1], v[1], op.heads, scale_of(node, d)),
+       {word_of(divided_up(q[1], blocks.queries)), word_of(op.heads), word_of(q[0])},
+       facts.subgroup_size}};
+  return accept(std::make_unique<LaunchKernel>(node, std::move(launches)));
+}
 
 Made make_attention(const NodeView& node, const Device& device) {
   const auto& op = node.op<Attention>();
@@ -70,14 +128,12 @@ Made make_attention(const NodeView& node, const Device& device) {
   const Blocks blocks(word_of(e));
   std::string why_not = why_not_group(device, Blocks::kThreads, blocks.shared_bytes());
   if (!why_not.empty()) return decline(std::move(why_not));
-  const float scale =
-      op.scale != 0.0F ? op.scale : static_cast<float>(1.0 / std::sqrt(static_cast<double>(d)));
   std::vector<Launch> launches{
       {&shader("attention_" + suffix_of(node.src(0).dtype)),
        words(Blocks::kThreads, blocks.queries, d, e, blocks.side_by_side, blocks.columns,
              blocks.value_rows, d % 4 == 0 && e % 4 == 0, op.causal),
        {Slot::of_src(0), Slot::of_src(1), Slot::of_src(2), Slot::of_dst()},
-       words(q[1], v[1], op.heads, scale),
+       words(q[1], v[1], op.heads, scale_of(node, d)),
        {word_of(divided_up(q[1], blocks.queries)), word_of(op.heads), word_of(q[0])}}};
   return accept(std::make_unique<LaunchKernel>(node, std::move(launches)));
 }

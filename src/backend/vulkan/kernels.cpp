@@ -6,8 +6,11 @@ namespace semblance::vulkan {
 
 std::span<const KernelEntry> kernels() {
   static constexpr std::array kTable{
+      KernelEntry{Linear::kName, "vulkan_matrix_linear", make_matrix_linear},
       KernelEntry{Linear::kName, "vulkan_linear", make_linear},
+      KernelEntry{Conv2d::kName, "vulkan_matrix_conv2d", make_matrix_conv2d},
       KernelEntry{Conv2d::kName, "vulkan_conv2d", make_conv2d},
+      KernelEntry{Attention::kName, "vulkan_matrix_attention", make_matrix_attention},
       KernelEntry{Attention::kName, "vulkan_attention", make_attention},
       KernelEntry{GroupNorm::kName, "vulkan_group_norm", make_group_norm},
       KernelEntry{GroupMoments::kName, "vulkan_group_moments", make_group_moments},

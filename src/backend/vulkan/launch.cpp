@@ -26,6 +26,7 @@ DevicePlace Slot::in(const KernelPlaces& places) const {
 
 Dispatch Launch::in(const KernelPlaces& places) const {
   Dispatch dispatch{shader, constants, {}, push, groups};
+  dispatch.subgroup_size = subgroup_size;
   for (const Slot& slot : slots) dispatch.buffers.push_back(slot.in(places));
   return dispatch;
 }
@@ -82,6 +83,26 @@ std::string why_not_stored(const NodeView& node, const Device& device, int i) {
   if (dtype == DType::kF16 && !facts_of(device).has_16_bit_storage)
     return fmt::format("source {} is f16, and the card has no 16-bit storage", i);
   return why_not_placed(node, device);
+}
+
+const MatrixShape* matrix_shape(const VulkanFacts& facts) {
+  const auto is_size = [](std::uint32_t size) { return size == 8 || size == 16; };
+  const MatrixShape* best = nullptr;
+  for (const MatrixShape& shape : facts.matrices) {
+    if (shape.factors != DType::kF16 || shape.sums != DType::kF32) continue;
+    if (!is_size(shape.m) || !is_size(shape.n) || !is_size(shape.k)) continue;
+    const auto size = [](const MatrixShape& s) { return s.m * s.n * s.k; };
+    if (best == nullptr || size(shape) > size(*best)) best = &shape;
+  }
+  return best;
+}
+
+std::string why_not_matrices(const VulkanFacts& facts) {
+  if (matrix_shape(facts) == nullptr || !facts.has_f16)
+    return "the card has no cooperative matrices of f16 with f32 sums";
+  if (std::ranges::find(facts.subgroup_sizes, facts.subgroup_size) == facts.subgroup_sizes.end())
+    return "the card's subgroups have no fixed size";
+  return "";
 }
 
 std::string why_not_group(const Device& device, std::uint32_t threads, std::uint64_t shared_bytes) {

@@ -38,6 +38,7 @@ struct Launch {
   std::vector<Slot> slots;
   std::vector<std::uint32_t> push;
   std::array<std::uint32_t, 3> groups{1, 1, 1};
+  std::uint32_t subgroup_size = 0;  // Dispatch::subgroup_size
 
   Dispatch in(const KernelPlaces& places) const;
 };
@@ -92,6 +93,12 @@ const VulkanFacts& facts_of(const Device& device);
 std::string why_not_placed(const NodeView& node, const Device& device);
 /// The same; and the numbers of source `i` must be of a type that the card's shaders can read.
 std::string why_not_stored(const NodeView& node, const Device& device, int i = 0);
+/// The shape of cooperative matrices to use: the card's largest of f16 with f32 sums, with sides of
+/// 8 and 16, which every tile is a multiple of. nullptr if it has none.
+const MatrixShape* matrix_shape(const VulkanFacts& facts);
+/// Why the shaders with cooperative matrices cannot run; empty if they can.
+std::string why_not_matrices(const VulkanFacts& facts);
+
 /// Why a work group of this size and shared memory cannot run; empty if it can.
 std::string why_not_group(const Device& device, std::uint32_t threads, std::uint64_t shared_bytes);
 

@@ -7,33 +7,6 @@
 namespace semblance::vulkan {
 namespace {
 
-/// Constants of matmul.comp: a work group computes rows x outputs results, an invocation each
-/// own_rows x own_outputs of them.
-struct Tile {
-  std::uint32_t threads, rows, outputs, own_rows, own_outputs;
-};
-constexpr std::uint32_t kDepth = 16;  // BK
-
-constexpr Tile kSmall{64, 16, 64, 4, 4};
-constexpr Tile kMedium{256, 64, 64, 4, 4};
-constexpr Tile kLarge{256, 128, 128, 8, 8};
-
-constexpr std::uint64_t shared_bytes(const Tile& tile) {
-  return std::uint64_t{kDepth} * (tile.rows + 2 + tile.outputs + 2) * sizeof(float);
-}
-
-std::int64_t groups_of(const Tile& tile, std::int64_t rows, std::int64_t outputs) {
-  return divided_up(rows, tile.rows) * divided_up(outputs, tile.outputs);
-}
-
-/// The largest tile that still gives every part of a large card something to do.
-Tile tile_for(std::int64_t rows, std::int64_t outputs, const Device& device) {
-  constexpr std::int64_t kEnoughGroups = 128;
-  if (rows <= kSmall.rows || !why_not_group(device, kMedium.threads, 0).empty()) return kSmall;
-  const bool fits = why_not_group(device, kLarge.threads, shared_bytes(kLarge)).empty();
-  return fits && groups_of(kLarge, rows, outputs) >= kEnoughGroups ? kLarge : kMedium;
-}
-
 /// Reorders rows [c, positions] of a weight to [positions, c].
 template <typename T>
 void permute(const std::byte* from, std::byte* to, std::int64_t rows, std::int64_t c,
@@ -105,8 +78,12 @@ struct Product {
   std::int64_t rows, outputs, depth;
   std::int64_t contiguous;  // elements of a row of x that lie side by side at least
   bool has_bias, has_residual;
-  std::int64_t window_h = 1, window_w = 1;
-  std::vector<std::uint32_t> geometry = {};  // after rows, outputs and depth in PUSH
+  std::int64_t window_w = 1;
+  std::vector<std::uint32_t> geometry = {};  // of a convolution, at PUSH's end
+
+  std::int64_t groups(std::uint32_t tile_rows, std::uint32_t tile_outputs) const {
+    return divided_up(rows, tile_rows) * divided_up(outputs, tile_outputs);
+  }
 };
 
 std::string why_not_product(const NodeView& node, const Device& device, const Product& product) {
@@ -118,69 +95,175 @@ std::string why_not_product(const NodeView& node, const Device& device, const Pr
   if (product.has_bias && node.src(2).dtype != DType::kF32) return "the bias is not f32";
   if (node.src(0).shape.elements() == 0 || node.src(1).shape.elements() == 0)
     return "x or the weight is empty";
-  return why_not_group(device, kSmall.threads, shared_bytes(kSmall));
+  return "";
 }
 
-Made product_kernel(const NodeView& node, const Device& device, const Product& product) {
-  if (std::string why_not = why_not_product(node, device, product); !why_not.empty())
-    return decline(std::move(why_not));
-  const Tile tile = tile_for(product.rows, product.outputs, device);
+/// The launch of a tile's shader. `constants` begin with the tile's five, which this completes.
+Made product_kernel(const NodeView& node, const Device& device, const Product& product,
+                    std::string_view shader_name, std::vector<std::uint32_t> constants,
+                    std::uint32_t subgroup_size = 0) {
+  const std::int64_t across = divided_up(product.outputs, constants[2]);
+  const std::int64_t down = divided_up(product.rows, constants[1]);
+  const VulkanFacts& facts = facts_of(device);
+  if (across > facts.most_groups[0] || down > facts.most_groups[1])
+    return decline("the result needs more work groups than the card launches");
+  const std::vector<std::uint32_t> common = words(product.contiguous % 4 == 0, product.window_w);
+  constants.insert(constants.begin() + 5, common.begin(), common.end());
   // Places that the shader does not read are bound to the weight.
   const Slot bias = Slot::of_src(product.has_bias ? 2 : 1);
   const Slot residual = Slot::of_src(product.has_residual ? node.src_count() - 1 : 1);
-  std::vector<std::uint32_t> push = words(product.rows, product.outputs, product.depth);
+  std::vector<std::uint32_t> push =
+      words(product.rows, product.outputs, product.depth, product.has_bias, product.has_residual);
   push.insert(push.end(), product.geometry.begin(), product.geometry.end());
-  std::vector<Launch> launches{
-      {&shader(fmt::format("{}_{}_{}", product.op, suffix_of(node.src(0).dtype),
-                           suffix_of(node.src(1).dtype))),
-       words(tile.threads, tile.rows, tile.outputs, tile.own_rows, tile.own_outputs,
-             product.contiguous % 4 == 0, product.has_bias, product.has_residual, product.window_h,
-             product.window_w),
-       {Slot::of_src(0), Slot::of_src(1), bias, residual, Slot::of_dst()},
-       std::move(push),
-       {word_of(divided_up(product.outputs, tile.outputs)),
-        word_of(divided_up(product.rows, tile.rows)), 1}}};
-  for (std::size_t i = 0; i < 2; ++i) {
-    if (launches[0].groups[i] > facts_of(device).most_groups[i])
-      return decline("the result needs more work groups than the card launches");
-  }
+  std::vector<Launch> launches{{&shader(shader_name),
+                                std::move(constants),
+                                {Slot::of_src(0), Slot::of_src(1), bias, residual, Slot::of_dst()},
+                                std::move(push),
+                                {word_of(across), word_of(down), 1},
+                                subgroup_size}};
   return accept(std::make_unique<ProductKernel>(node, std::move(launches)));
+}
+
+/// Constants of matmul.comp: a work group computes rows x outputs results, an invocation each
+/// own_rows x own_outputs of them.
+struct Tile {
+  std::uint32_t threads, rows, outputs, own_rows, own_outputs;
+
+  std::uint64_t shared_bytes() const {
+    constexpr std::uint64_t kDepth = 16;  // BK
+    return kDepth * (rows + 2 + outputs + 2) * sizeof(float);
+  }
+};
+constexpr Tile kSmall{64, 16, 64, 4, 4};
+constexpr Tile kMedium{256, 64, 64, 4, 4};
+constexpr Tile kLarge{256, 128, 128, 8, 8};
+
+/// From so many work groups on, every part of a large card has something to do.
+constexpr std::int64_t kEnoughGroups = 128;
+
+Tile tile_for(const Product& product, const Device& device) {
+  const auto fits = [&](const Tile& tile) {
+    return why_not_group(device, tile.threads, tile.shared_bytes()).empty();
+  };
+  if (product.rows <= kSmall.rows || !fits(kMedium)) return kSmall;
+  if (fits(kLarge) && product.groups(kLarge.rows, kLarge.outputs) >= kEnoughGroups) return kLarge;
+  return kMedium;
+}
+
+Made scalar_kernel(const NodeView& node, const Device& device, const Product& product) {
+  std::string why_not = why_not_product(node, device, product);
+  if (why_not.empty()) why_not = why_not_group(device, kSmall.threads, kSmall.shared_bytes());
+  if (!why_not.empty()) return decline(std::move(why_not));
+  const Tile tile = tile_for(product, device);
+  return product_kernel(
+      node, device, product,
+      fmt::format("{}_{}_{}", product.op, suffix_of(node.src(0).dtype),
+                  suffix_of(node.src(1).dtype)),
+      words(tile.threads, tile.rows, tile.outputs, tile.own_rows, tile.own_outputs));
+}
+
+/// Constants of matmul_matrix.comp: each subgroup computes own_rows x own_outputs results.
+struct MatrixTile {
+  std::uint32_t rows, outputs, own_rows, own_outputs;
+
+  std::uint32_t subgroups() const { return rows / own_rows * (outputs / own_outputs); }
+  std::uint64_t shared_bytes(const MatrixShape& shape) const {
+    constexpr std::uint64_t kRowBytes = (32 + 8) * 2;  // LD
+    constexpr std::uint64_t kPixelBytes = 12;          // Row
+    return (rows + outputs) * kRowBytes + rows * kPixelBytes +
+           std::uint64_t{subgroups()} * shape.m * shape.n * sizeof(float);
+  }
+};
+constexpr MatrixTile kSmallMatrices{16, 64, 16, 16};
+constexpr MatrixTile kMediumMatrices{64, 64, 32, 32};
+constexpr MatrixTile kLargeMatrices{128, 128, 64, 32};
+
+std::string why_not_matrix_product(const NodeView& node, const Device& device,
+                                   const Product& product) {
+  if (std::string why_not = why_not_product(node, device, product); !why_not.empty())
+    return why_not;
+  if (node.src(0).dtype != DType::kF16) return "x is not f16";
+  const VulkanFacts& facts = facts_of(device);
+  if (std::string why_not = why_not_matrices(facts); !why_not.empty()) return why_not;
+  return why_not_group(device, kMediumMatrices.subgroups() * facts.subgroup_size,
+                       kMediumMatrices.shared_bytes(*matrix_shape(facts)));
+}
+
+Made matrix_kernel(const NodeView& node, const Device& device, const Product& product) {
+  if (std::string why_not = why_not_matrix_product(node, device, product); !why_not.empty())
+    return decline(std::move(why_not));
+  const VulkanFacts& facts = facts_of(device);
+  const MatrixShape& shape = *matrix_shape(facts);
+  const bool large_fits = why_not_group(device, kLargeMatrices.subgroups() * facts.subgroup_size,
+                                        kLargeMatrices.shared_bytes(shape))
+                              .empty();
+  MatrixTile tile = kMediumMatrices;
+  if (product.rows <= kSmallMatrices.rows) {
+    tile = kSmallMatrices;
+  } else if (large_fits &&
+             product.groups(kLargeMatrices.rows, kLargeMatrices.outputs) >= kEnoughGroups) {
+    tile = kLargeMatrices;
+  }
+  return product_kernel(
+      node, device, product, fmt::format("{}_matrix", product.op),
+      words(tile.subgroups() * facts.subgroup_size, tile.rows, tile.outputs, tile.own_rows,
+            tile.own_outputs, shape.m, shape.n, shape.k, tile.subgroups()),
+      facts.subgroup_size);
+}
+
+Product product_of_linear(const NodeView& node) {
+  const auto& op = node.op<Linear>();
+  const Shape& weight = node.src(1).shape;
+  return {.op = "linear",
+          .rows = node.dst().shape.elements_before(-1),
+          .outputs = weight[0],
+          .depth = weight[1],
+          .contiguous = weight[1],
+          .has_bias = op.has_bias,
+          .has_residual = op.has_residual};
+}
+
+Product product_of_conv2d(const NodeView& node) {
+  const auto& op = node.op<Conv2d>();
+  const Shape& x = node.src(0).shape;
+  const Shape& weight = node.src(1).shape;
+  const Shape& dst = node.dst().shape;
+  return {.op = "conv2d",
+          .rows = dst.elements_before(-1),
+          .outputs = weight[0],
+          .depth = weight.elements_from(1),
+          .contiguous = weight[1],
+          .has_bias = op.has_bias,
+          .has_residual = op.has_residual,
+          .window_w = weight[3],
+          .geometry = words(x[1], x[2], x[3], dst[1], dst[2], op.stride[0], op.stride[1], op.pad[0],
+                            op.pad[1], op.dilation[0], op.dilation[1])};
+}
+
+std::string why_not_groups(const Conv2d& op) {
+  return op.groups == 1 ? "" : fmt::format("{} groups; this kernel computes one", op.groups);
 }
 
 }  // namespace
 
 Made make_linear(const NodeView& node, const Device& device) {
-  const auto& op = node.op<Linear>();
-  const Shape& weight = node.src(1).shape;
-  return product_kernel(node, device,
-                        {.op = "linear",
-                         .rows = node.dst().shape.elements_before(-1),
-                         .outputs = weight[0],
-                         .depth = weight[1],
-                         .contiguous = weight[1],
-                         .has_bias = op.has_bias,
-                         .has_residual = op.has_residual});
+  return scalar_kernel(node, device, product_of_linear(node));
+}
+
+Made make_matrix_linear(const NodeView& node, const Device& device) {
+  return matrix_kernel(node, device, product_of_linear(node));
 }
 
 Made make_conv2d(const NodeView& node, const Device& device) {
-  const auto& op = node.op<Conv2d>();
-  if (op.groups != 1) return decline(fmt::format("{} groups; this kernel computes one", op.groups));
-  const Shape& x = node.src(0).shape;
-  const Shape& weight = node.src(1).shape;
-  const Shape& dst = node.dst().shape;
-  return product_kernel(
-      node, device,
-      {.op = "conv2d",
-       .rows = dst.elements_before(-1),
-       .outputs = weight[0],
-       .depth = weight.elements_from(1),
-       .contiguous = weight[1],
-       .has_bias = op.has_bias,
-       .has_residual = op.has_residual,
-       .window_h = weight[2],
-       .window_w = weight[3],
-       .geometry = words(x[1], x[2], x[3], dst[1], dst[2], op.stride[0], op.stride[1], op.pad[0],
-                         op.pad[1], op.dilation[0], op.dilation[1])});
+  if (std::string why_not = why_not_groups(node.op<Conv2d>()); !why_not.empty())
+    return decline(std::move(why_not));
+  return scalar_kernel(node, device, product_of_conv2d(node));
+}
+
+Made make_matrix_conv2d(const NodeView& node, const Device& device) {
+  if (std::string why_not = why_not_groups(node.op<Conv2d>()); !why_not.empty())
+    return decline(std::move(why_not));
+  return matrix_kernel(node, device, product_of_conv2d(node));
 }
 
 }  // namespace semblance::vulkan

@@ -15,6 +15,10 @@ std::span<const KernelEntry> kernels();
 
 Made make_linear(const NodeView& node, const Device& device);
 Made make_conv2d(const NodeView& node, const Device& device);
+/// The same in f16 by cooperative matrices.
+Made make_matrix_linear(const NodeView& node, const Device& device);
+Made make_matrix_conv2d(const NodeView& node, const Device& device);
+Made make_matrix_attention(const NodeView& node, const Device& device);
 Made make_attention(const NodeView& node, const Device& device);
 Made make_group_norm(const NodeView& node, const Device& device);
 Made make_group_moments(const NodeView& node, const Device& device);

@@ -16,10 +16,7 @@ CONSTANT(2, uint, BN, 64);
 CONSTANT(3, uint, TM, 4);  // results of one invocation: multiples of 4
 CONSTANT(4, uint, TN, 4);
 CONSTANT(5, bool, BY_FOUR, true);  // k (linear) or the picture's channels are a multiple of 4
-CONSTANT(6, bool, HAS_BIAS, false);
-CONSTANT(7, bool, HAS_RESIDUAL, false);
-CONSTANT(8, uint, WINDOW_H, 1);
-CONSTANT(9, uint, WINDOW_W, 1);
+CONSTANT(6, uint, WINDOW_W, 1);
 const uint BK = 16;
 
 SOURCE(0, STORED, a);
@@ -29,24 +26,7 @@ SOURCE(1, Y_STORED4, w4);
 SOURCE(2, float, bias);
 SOURCE(3, STORED, residual);
 RESULT(4, STORED, dst);
-PUSH {
-  uint rows;     // m
-  uint outputs;  // n
-  uint depth;    // k
-#if CONV
-  uint h;  // the picture
-  uint width;
-  uint channels;
-  uint result_h;
-  uint result_w;
-  uint stride_h;
-  uint stride_w;
-  int pad_top;
-  int pad_left;
-  uint dilation_h;
-  uint dilation_w;
-#endif
-};
+#include "matmul_places.glsl"
 
 // Tiles with k slowest. The two elements between rows keep stores of one column off one bank.
 const uint LDA = BM + 2;
@@ -59,39 +39,6 @@ const uint ROW_STEP = THREADS / FOURS;   // rows of a tile that are loaded at on
 const uint LOADS_A = BM / ROW_STEP;
 const uint LOADS_W = BN / ROW_STEP;
 const uint TX = BN / TN;
-
-#if CONV
-// What a row of A is in the picture.
-struct Row {
-  uint picture;  // its first row, counted over all pictures
-  int y;         // of the window's first position
-  int x;
-};
-Row row_of(uint m) {
-  const uint pixel = m / result_w;
-  Row row;
-  row.x = m < rows ? int(m % result_w * stride_w) - pad_left : -0x40000000;
-  row.y = int(pixel % result_h * stride_h) - pad_top;
-  row.picture = pixel / result_h * h;
-  return row;
-}
-// The element's index, or -1 for padding.
-int index_of(Row row, uint k) {
-  const uint position = k / channels, channel = k % channels;
-  const int y = row.y + int(position / WINDOW_W * dilation_h);
-  const int x = row.x + int(position % WINDOW_W * dilation_w);
-  const bool inside = y >= 0 && x >= 0 && y < int(h) && x < int(width) && k < depth;
-  return inside ? int(((row.picture + uint(y)) * width + uint(x)) * channels + channel) : -1;
-}
-#else
-struct Row {
-  uint m;
-};
-Row row_of(uint m) { return Row(m); }
-int index_of(Row row, uint k) {
-  return row.m < rows && k < depth ? int(row.m * depth + k) : -1;
-}
-#endif
 
 vec4 load_a(Row row, uint k) {
   if (BY_FOUR) {
@@ -155,8 +102,8 @@ KERNEL {
       const uint m = m0 + spread(i, ty, TY), n = n0 + spread(j, tx, TX);
       if (m < rows && n < outputs) {
         float value = sums[i * TN + j];
-        if (HAS_BIAS) value += bias[n];
-        if (HAS_RESIDUAL) value += float(residual[m * outputs + n]);
+        if (has_bias != 0) value += bias[n];
+        if (has_residual != 0) value += float(residual[m * outputs + n]);
         dst[m * outputs + n] = STORED(value);
       }
     }
