@@ -5,6 +5,9 @@
 # builds the static library semblance_image from every .cpp in the folder and below, except *_test.cpp. Every
 # *_test.cpp goes into the test program image_test, labelled "image", and every *_slow_test.cpp into
 # image_slow_test, labelled "slow" (skip it with `ctest -LE slow`). Sanitizer builds have no slow tests.
+# Every *_card_test.cpp goes into image_card_test, which computes on a graphics card: ctest runs it on lavapipe, under
+# Vulkan's validation layer, or skips it if tools/vulkan_root.sh has not made its folder. Cases named *Planted* break a
+# rule for tests of the layer itself; they are not among them.
 # DEPS are rooms, LIBS are libraries private to the room, TEST_DEPS and TEST_LIBS are only for its tests.
 
 add_library(semblance_options INTERFACE)
@@ -74,6 +77,16 @@ function(semblance_test name label)
     DISCOVERY_TIMEOUT 60)
 endfunction()
 
+function(semblance_card_test room)
+  cmake_parse_arguments(T "" "" "SOURCES;LIBS" ${ARGN})
+  set(name ${room}_card_test)
+  add_executable(${name} ${T_SOURCES})
+  target_link_libraries(${name} PRIVATE semblance_test_options ${T_LIBS} GTest::gtest GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${PROJECT_SOURCE_DIR}/tools/vulkan_run --validate lavapipe $<TARGET_FILE:${name}>
+    --gtest_filter=-*Planted*)
+  set_tests_properties(${name} PROPERTIES LABELS ${room} TIMEOUT 600 SKIP_RETURN_CODE 77 ENVIRONMENT OMP_WAIT_POLICY=passive)
+endfunction()
+
 function(semblance_room room)
   cmake_parse_arguments(ROOM "" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
@@ -81,8 +94,10 @@ function(semblance_room room)
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
   set(slow_tests ${tests})
-  list(FILTER tests EXCLUDE REGEX "_slow_test\\.cpp$")
+  set(card_tests ${tests})
+  list(FILTER tests EXCLUDE REGEX "_(slow|card)_test\\.cpp$")
   list(FILTER slow_tests INCLUDE REGEX "_slow_test\\.cpp$")
+  list(FILTER card_tests INCLUDE REGEX "_card_test\\.cpp$")
   list(TRANSFORM ROOM_DEPS PREPEND semblance_)
   list(TRANSFORM ROOM_TEST_DEPS PREPEND semblance_)
   add_library(semblance_${room} STATIC ${sources})
@@ -104,6 +119,11 @@ function(semblance_room room)
   endif()
   if(SEMBLANCE_TESTS AND slow_tests AND NOT SEMBLANCE_SANITIZE)
     semblance_test(${room}_slow_test slow SOURCES ${slow_tests}
+      LIBS semblance_${room} ${ROOM_TEST_DEPS} ${ROOM_LIBS} ${ROOM_TEST_LIBS})
+  endif()
+  # Sanitizers do not start under the folder's libc.
+  if(SEMBLANCE_TESTS AND card_tests AND NOT SEMBLANCE_SANITIZE)
+    semblance_card_test(${room} SOURCES ${card_tests}
       LIBS semblance_${room} ${ROOM_TEST_DEPS} ${ROOM_LIBS} ${ROOM_TEST_LIBS})
   endif()
 endfunction()

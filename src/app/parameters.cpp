@@ -115,7 +115,7 @@ std::string parameters_text(const Request& request, const MadeWith& made_with) {
   if (request.negative && !request.negative->empty())
     text += fmt::format("Negative prompt: {}\n", *request.negative);
   text += settings_text(request, made_with);
-  text += fmt::format(", Precision: {}", made_with.precision == Precision::kBF16 ? "bf16" : "f32");
+  text += fmt::format(", Precision: {}", name_of(made_with.precision));
   if (made_with.backend != "cpu") text += fmt::format(", Backend: {}", made_with.backend);
   if (!made_with.warnings.empty()) {
     const auto texts = texts_of(made_with.warnings, Language::kEnglish);

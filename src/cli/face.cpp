@@ -64,6 +64,7 @@ void declare(Flags& flags, FaceSettings& s) {
 
 std::string json_of(Size frame, const std::vector<Face>& faces) {
   std::vector<std::string> items;
+  items.reserve(faces.size());
   for (const Face& face : faces) items.push_back(to_json(face));
   return fmt::format("{{\"image_size\": [{}, {}], \"faces\": [{}]}}", frame.w, frame.h,
                      fmt::join(items, ", "));

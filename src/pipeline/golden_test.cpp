@@ -1,97 +1,23 @@
 // Pictures of small checkpoints, compared with the published InstantID pipeline
 // (tools/oracle/pipeline.py).
-#include "tests/support/golden.h"
-
-#include <gtest/gtest.h>
-
-#include <filesystem>
-#include <nlohmann/json.hpp>
-
 #include "backend/backends.h"
-#include "core/json.h"
-#include "image/decode.h"
-#include "pipeline/models_test.h"
-#include "pipeline/pipeline.h"
+#include "pipeline/golden_case_test.h"
 #include "tests/support/copying_backend.h"
 #include "tests/support/errors.h"
 #include "tests/support/npy.h"
-#include "tests/support/psnr.h"
 
 namespace semblance {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Case {
-  std::string name;  // "fp16_published/plain"
-  ModelPaths paths;
-  Request request;
-  std::vector<float> embedding;
-  Keypoints keypoints;
-};
+using Case = testing::GoldenCase;
+using Result = testing::GoldenResult;
+using testing::psnr_to_golden;
 
-std::vector<fs::path> case_folders() {
-  std::vector<fs::path> folders;
-  for (const auto& entry : fs::recursive_directory_iterator(testing::golden_path("pipeline"))) {
-    if (entry.path().filename() == "case.json") folders.push_back(entry.path().parent_path());
-  }
-  std::sort(folders.begin(), folders.end());
-  return folders;
-}
-
-Case load(const fs::path& folder) {
-  const Json json = Json::load(folder / "case.json");
-  Case loaded;
-  const fs::path checkpoint = folder.parent_path() / "checkpoint";
-  loaded.name = folder.parent_path().filename() / folder.filename();
-  loaded.paths = testing::models_in(checkpoint);
-  Request& request = loaded.request;
-  request.prompt = json.get_string("prompt");
-  if (json.has("negative")) request.negative = json.get_string("negative");
-  const auto size = json.get_int_list("size");
-  request.width = static_cast<int>(size[0]);
-  request.height = static_cast<int>(size[1]);
-  request.steps = static_cast<int>(json.get_int("steps"));
-  request.guidance = static_cast<float>(json.get_float("guidance"));
-  request.identity_strength = static_cast<float>(json.get_float("identity_strength"));
-  request.adapter_strength = static_cast<float>(json.get_float("adapter_strength"));
-  request.identity_start = json.get_float("identity_start");
-  request.identity_end = json.get_float("identity_end");
-  request.encoding = json.get_string("encoding", std::string("plain"));
-  request.guidance_end = json.get_float("guidance_end", 1.0);
-  request.perturbed_guidance = static_cast<float>(json.get_float("perturbed_guidance", 0.0));
-  request.freeu = json.get_bool("freeu", false);
-  request.reuse = static_cast<int>(json.get_int("reuse", 1));
-  request.seed = static_cast<std::uint64_t>(json.get_int("seed"));
-  for (const std::string& lora : json.get_string_list("loras", std::vector<std::string>()))
-    request.loras.push_back((folder / lora).string());
-  for (double value : json.get_float_list("embedding"))
-    loaded.embedding.push_back(static_cast<float>(value));
-  const auto points = json.child("keypoints").items();
-  for (std::size_t i = 0; i < loaded.keypoints.size(); ++i) {
-    for (std::size_t j = 0; j < 2; ++j)
-      loaded.keypoints[i][j] = points.at(i).value().at(j).get<float>();
-  }
-  return loaded;
-}
-
-struct Result {
-  std::vector<float> latent;
-  Image picture;
-};
-
+Case load(const fs::path& folder) { return testing::load_golden_case(folder); }
 Result run(const Case& wanted, const PipelineOptions& options) {
-  Pipeline pipeline(wanted.paths, options);
-  Generation generation = pipeline.start(wanted.request, wanted.embedding, wanted.keypoints);
-  while (generation.next()) {
-  }
-  return {generation.latent(), generation.decode()};
-}
-
-double psnr_to_golden(const Image& picture, const fs::path& folder) {
-  const Image want = decode(folder / "picture.png");
-  EXPECT_EQ(picture.size(), want.size());
-  return testing::psnr(picture.pixels(), want.pixels());
+  return testing::run_golden_case(wanted, options);
 }
 
 class PublishedPipeline : public ::testing::TestWithParam<fs::path> {};
@@ -114,8 +40,8 @@ TEST_P(PublishedPipeline, AgreesInBf16) {
   RecordProperty("psnr", std::to_string(agreement));
 }
 
-INSTANTIATE_TEST_SUITE_P(Goldens, PublishedPipeline, ::testing::ValuesIn(case_folders()),
-                         [](const auto& info) {
+INSTANTIATE_TEST_SUITE_P(Goldens, PublishedPipeline,
+                         ::testing::ValuesIn(testing::golden_case_folders()), [](const auto& info) {
                            return info.param.parent_path().filename().string() + "_" +
                                   info.param.filename().string();
                          });

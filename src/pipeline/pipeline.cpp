@@ -23,21 +23,48 @@
 #include "pipeline/prompts.h"
 #include "pipeline/request_plan.h"
 #include "pipeline/stage_graphs.h"
+#include "runtime/host_device.h"
 #include "sampling/guidance.h"
 
 namespace semblance {
-Precision usable_precision(Precision precision) {
-  if (precision == Precision::kAuto) return has_native_bf16() ? Precision::kBF16 : Precision::kF32;
-  if (precision == Precision::kBF16 && !has_native_bf16()) {
+namespace {
+
+DType type_of(Precision precision) {
+  switch (precision) {
+    case Precision::kBF16:
+      return DType::kBF16;
+    case Precision::kF16:
+      return DType::kF16;
+    case Precision::kAuto:
+    case Precision::kF32:
+      break;
+  }
+  return DType::kF32;
+}
+
+}  // namespace
+
+Precision usable_precision(Precision precision, const Backend& backend) {
+  const std::optional<DType> half = backend.half();
+  if (precision == Precision::kAuto) {
+    if (!half) return Precision::kF32;
+    return *half == DType::kF16 ? Precision::kF16 : Precision::kBF16;
+  }
+  if (precision == Precision::kF32 || half == type_of(precision)) return precision;
+  if (precision == Precision::kBF16 && &backend.device() == &host_device()) {
     fail(ErrorKind::kDevice,
          "cannot compute in bf16: this processor has no instructions for it\n  use --precision "
          "f32, which is faster here");
   }
-  return precision;
+  fail(ErrorKind::kDevice,
+       "cannot compute in {}: backend {} computes in f32{}\n  use --precision "
+       "auto",
+       name_of(precision), backend.name(),
+       half ? fmt::format(" or {}", name_of(*half)) : std::string());
 }
 
-DType dtype_of(Precision precision) {
-  return usable_precision(precision) == Precision::kBF16 ? DType::kBF16 : DType::kF32;
+DType dtype_of(Precision precision, const Backend& backend) {
+  return type_of(usable_precision(precision, backend));
 }
 
 namespace {
@@ -89,7 +116,7 @@ struct Pipeline::Models {
   RequestDefaults defaults = RequestDefaults();
   Fingerprints fingerprints = {};
 
-  DType dtype() const { return precision == Precision::kBF16 ? DType::kBF16 : DType::kF32; }
+  DType dtype() const { return type_of(precision); }
 };
 
 struct Generation::State {
@@ -359,7 +386,7 @@ double cached_share_of(const OpenedModels& models) {
 }  // namespace
 
 Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options, std::stop_token stop) {
-  const Precision precision = usable_precision(options.precision);
+  const Precision precision = usable_precision(options.precision, backend_by_name(options.backend));
   const std::unique_ptr<const ModelSource> source = open_source(paths);
   auto models = std::make_shared<Models>(
       Models{open_models(*source, stop), paths, options.backend, precision,
@@ -519,10 +546,7 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
            what, was, is);
     }
   };
-  const auto name = [](Precision precision) {
-    return precision == Precision::kBF16 ? "bf16" : "f32";
-  };
-  same("the precision", std::string(name(run.precision)), std::string(name(models.precision)));
+  same("the precision", name_of(run.precision), name_of(models.precision));
   same("the backend", run.backend, models.backend_name);
   same("the number of threads", run.threads, threads());
   const std::int64_t fold = models.opened.vae.fold();

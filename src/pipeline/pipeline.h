@@ -37,10 +37,10 @@ struct PipelineOptions {
   std::vector<std::filesystem::path> lora_folders = {};
 };
 
-/// The precision that `auto` means on this processor. Throws Error(kDevice) for one that it does
-/// not support.
-Precision usable_precision(Precision precision);
-DType dtype_of(Precision precision);
+/// The precision that `auto` means for the backend. Throws Error(kDevice) for one that it does not
+/// support.
+Precision usable_precision(Precision precision, const Backend& backend);
+DType dtype_of(Precision precision, const Backend& backend);
 
 class Generation {
  public:

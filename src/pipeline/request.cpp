@@ -8,6 +8,19 @@
 
 namespace semblance {
 
+std::string_view name_of(Precision precision) {
+  switch (precision) {
+    case Precision::kBF16:
+      return "bf16";
+    case Precision::kF16:
+      return "f16";
+    case Precision::kAuto:
+    case Precision::kF32:
+      break;
+  }
+  return "f32";
+}
+
 std::optional<PairProblem> pair_problem(const Request& request, const ParameterNames& name_of) {
   const auto problem = [&](const Parameter& row, std::string_view rule, const Parameter& other,
                            auto value, auto limit) {

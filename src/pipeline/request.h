@@ -21,11 +21,11 @@
 
 namespace semblance {
 
-enum class Precision : std::uint8_t {
-  kAuto,
-  kF32,
-  kBF16
-};  // auto: bf16 where the processor computes it natively
+/// Auto: the backend's 16-bit type where it has one (bf16 on processors that compute it natively,
+/// f16 on graphics cards), else f32.
+enum class Precision : std::uint8_t { kAuto, kF32, kBF16, kF16 };
+/// "f32", "bf16" or "f16"; never auto.
+std::string_view name_of(Precision precision);
 
 /// Maximum length of a prompt and of a negative prompt, in bytes of UTF-8. The longer the text, the
 /// more each step computes.

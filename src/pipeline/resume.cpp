@@ -88,7 +88,7 @@ nlohmann::json json_of(const SavedRun& run) {
   nlohmann::json json = json_of(run.request);
   json.update({
       {"step", run.step},
-      {"precision", run.precision == Precision::kBF16 ? "bf16" : "f32"},
+      {"precision", name_of(run.precision)},
       {"backend", run.backend},
       {"threads", run.threads},
       {"fingerprints", run.fingerprints},
@@ -180,8 +180,9 @@ void read_json(SavedRun& run, const Json& json) {
   const IntRange small{0, 1 << 20};
   read_request(run.request, json);
   run.step = static_cast<int>(json.get_int("step", {}, small));
-  run.precision =
-      one_of<Precision>(json, "precision", {{"f32", Precision::kF32}, {"bf16", Precision::kBF16}});
+  run.precision = one_of<Precision>(
+      json, "precision",
+      {{"f32", Precision::kF32}, {"bf16", Precision::kBF16}, {"f16", Precision::kF16}});
   run.backend = json.get_string("backend");
   run.threads = static_cast<int>(json.get_int("threads", {}, IntRange{1, 1024}));
   each_model_path(

@@ -172,6 +172,8 @@ std::vector<StepRuns> steps_of(const OpenedModels& models, const Request& reques
 }  // namespace
 
 Stage decoder_stage(const OpenedModels& models, Size size, DType dtype) {
+  // SDXL's decoder has values beyond f16's range.
+  if (dtype == DType::kF16) dtype = DType::kF32;
   return {.id = StageId::kDecoder,
           .graph = [&models, size, dtype] { return decoder_graph(models, size, dtype); },
           .weights = &models.vae_weights};

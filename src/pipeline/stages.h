@@ -53,7 +53,7 @@ std::optional<SharedValues> shared_values(const OpenedModels& models, const Requ
                                           const TensorType& latent, DType dtype,
                                           const Sampler& sampler);
 
-/// The decoder for a picture or tile of `size`.
+/// The decoder for a picture or tile of `size`; in f32 if `dtype` is f16.
 Stage decoder_stage(const OpenedModels& models, Size size, DType dtype);
 
 }  // namespace semblance

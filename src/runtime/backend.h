@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,6 +39,7 @@ class NodeView {
                .kind == ValueKind::kWeight;
   }
   const TensorType& dst() const { return graph_->type(node_->dst); }
+  double operations() const { return graph_->cost(*node_); }
 
  private:
   const Graph* graph_;
@@ -119,6 +121,8 @@ class Backend {
   virtual std::string_view name() const = 0;
   /// Where its kernels run. A whole graph runs on one device.
   virtual const Device& device() const = 0;
+  /// The 16-bit type in which its kernels compute models; absent if f32 is the better choice.
+  virtual std::optional<DType> half() const { return std::nullopt; }
   /// Kernels in order of preference.
   virtual std::span<const KernelEntry> kernels() const = 0;
 };

@@ -34,7 +34,7 @@ json info_json(const Context& context) {
             {"native_side", model.native_side},
             {"few_steps", model.defaults.few_steps({}) || is_for_few_steps(model.scheduler)},
             {"few_step_samplers", few_step_samplers},
-            {"precision", model.precision == Precision::kBF16 ? "bf16" : "f32"}}},
+            {"precision", name_of(model.precision)}}},
           {"defaults", to_json(defaults)},
           {"limits",
            {{"upload_bytes", context.upload_bytes},

@@ -1,5 +1,5 @@
 // Compares every kernel of a backend with the reference kernels, for shapes listed in text files
-// (tests/support/op_case.h), in f32 and bf16. For each kernel that accepts a case:
+// (tests/support/op_case.h), in f32 and bf16 or f16. For each kernel that accepts a case:
 //   - its result differs from the reference's f32 result by no more than its dtype's tolerance,
 //   from
 //     inputs and weights that are exact in that dtype;
@@ -176,6 +176,11 @@ inline void expect_same_bits(const std::vector<std::byte>& got, const std::vecto
                 << first << ": " << got_values[first] << ", not " << want_values[first];
 }
 
+inline Tolerance tolerance_of(DType dtype) {
+  if (dtype == DType::kF16) return kF16;
+  return dtype == DType::kBF16 ? kBF16 : kF32;
+}
+
 /// All of the above for one kernel that accepted the case.
 inline void check_kernel(const Backend& backend, const KernelEntry& entry, const Graph& graph,
                          const std::vector<Tensor>& src, KernelUnderTest& kernel,
@@ -184,8 +189,7 @@ inline void check_kernel(const Backend& backend, const KernelEntry& entry, const
   const TensorType dst_type = kernel.dst_type();
   kernel.pack(nullptr);
   const std::vector<std::byte> whole = kernel.run();
-  const bool exact = dst_type.dtype == DType::kF32 || dst_type.dtype == DType::kF64;
-  expect_close(decode(whole, dst_type.dtype), want, exact ? kF32 : kBF16);
+  expect_close(decode(whole, dst_type.dtype), want, tolerance_of(dst_type.dtype));
   expect_same_bits(kernel.run(), whole, dst_type.dtype, "a second run");
 
   const int in_place = std::visit([](const auto& o) { return o.may_overwrite(); }, op);
@@ -211,9 +215,10 @@ inline void check_kernel(const Backend& backend, const KernelEntry& entry, const
 /// A sanitizer build leaves out cases of more operations.
 inline constexpr Operations kMostSanitizedOperations = 4e6;
 
-/// Compares the backend's kernels of the op with the reference on every line of the file.
+/// Compares the backend's kernels of the op with the reference on every line of the file, in f32
+/// and in `half`.
 inline void expect_agreement(const Backend& backend, std::string_view op_name,
-                             const std::filesystem::path& shapes) {
+                             const std::filesystem::path& shapes, DType half = DType::kBF16) {
   std::map<std::string_view, bool> accepted;
   std::map<std::string_view, std::set<std::string>> refusals;
   std::mt19937 random(2024);
@@ -222,7 +227,7 @@ inline void expect_agreement(const Backend& backend, std::string_view op_name,
     const Graph graph = graph_of_case(line);
     const Node& node = graph.nodes()[0];
     ASSERT_EQ(name_of(node.op), op_name) << line;
-    for (DType dtype : dtypes_of(node.op)) {
+    for (DType dtype : dtypes_of(node.op, half)) {
       if (kSanitized && graph.cost() > kMostSanitizedOperations) {
         all_cases = false;
         continue;
@@ -230,7 +235,8 @@ inline void expect_agreement(const Backend& backend, std::string_view op_name,
       const std::vector<Tensor> src = random_sources(graph, dtype, random);
       std::vector<Tensor> exact = src;  // the same values, computed in f32
       for (Tensor& tensor : exact) {
-        if (tensor.type.dtype == DType::kBF16) tensor.type.dtype = DType::kF32;
+        if (tensor.type.dtype == DType::kBF16 || tensor.type.dtype == DType::kF16)
+          tensor.type.dtype = DType::kF32;
       }
       std::vector<float> want;
       for (const KernelEntry& entry : backend.kernels()) {

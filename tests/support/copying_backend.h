@@ -168,6 +168,7 @@ class CopyingBackend : public Backend {
  public:
   std::string_view name() const override { return "copying"; }
   const Device& device() const override { return device_; }
+  std::optional<DType> half() const override { return cpu_backend().half(); }
   std::span<const KernelEntry> kernels() const override { return cpu_backend().kernels(); }
 
  private:

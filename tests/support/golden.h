@@ -21,6 +21,7 @@ struct Tolerance {
   double relative;
 };
 inline constexpr Tolerance kF32{1e-6, 1e-4};
+inline constexpr Tolerance kF16{1e-4, 1e-3};
 inline constexpr Tolerance kBF16{1e-3, 3e-2};
 
 /// On failure names the worst index, both values, and how many are out of bounds.

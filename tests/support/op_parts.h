@@ -82,15 +82,15 @@ inline const KernelEntry& reference_entry(std::string_view op) {
   fail(ErrorKind::kInternal, "no reference kernel for {}", op);
 }
 
-/// The dtypes to test a case in: as written, and with f32 replaced by bf16.
-inline std::vector<DType> dtypes_of(const Op& op) {
+/// The dtypes to test a case in: as written, and with f32 replaced by bf16 or another `half`.
+inline std::vector<DType> dtypes_of(const Op& op, DType half = DType::kBF16) {
   if (std::holds_alternative<Convert>(op) || std::holds_alternative<Sinusoid>(op))
     return {DType::kF32};
-  return {DType::kF32, DType::kBF16};
+  return {DType::kF32, half};
 }
 
-/// Random sources for the graph's only node. In bf16, pictures and matrices are bf16; biases,
-/// scales and other weights of one axis stay f32.
+/// Random sources for the graph's only node. In bf16 or f16, pictures and matrices have that type;
+/// biases, scales and other weights of one axis stay f32.
 inline std::vector<Tensor> random_sources(const Graph& graph, DType dtype, std::mt19937& random) {
   const Node& node = graph.nodes()[0];
   const std::string_view op = name_of(node.op);
@@ -98,9 +98,8 @@ inline std::vector<Tensor> random_sources(const Graph& graph, DType dtype, std::
   for (std::size_t i = 0; i < node.src.size(); ++i) {
     const ValueInfo& value = graph.values()[static_cast<std::size_t>(node.src[i])];
     Tensor tensor{value.type, value.kind == ValueKind::kWeight, {}};
-    if (dtype == DType::kBF16 && tensor.type.dtype == DType::kF32 &&
-        (!tensor.is_weight || tensor.type.shape.rank() >= 2))
-      tensor.type.dtype = DType::kBF16;
+    if (tensor.type.dtype == DType::kF32 && (!tensor.is_weight || tensor.type.shape.rank() >= 2))
+      tensor.type.dtype = dtype;
     std::uniform_real_distribution<float> uniform(-1.0F, 1.0F);
     for (std::int64_t k = 0; k < tensor.type.shape.elements(); ++k) {
       float x = uniform(random);

@@ -4,8 +4,8 @@
     python make_unet_files.py UNET.safetensors --gguf FILE [--type Q4_0]
     python make_unet_files.py UNET.safetensors --lora FILE [--rank 64] [--seed N]
 
-UNET is a UNet in diffusers' layout, such as make_checkpoint.py's. The GGUF has its names and holds every weight
-whose rows the type can store, and F16 for the rest. The LoRA has factors for every linear layer and convolution,
+UNET is a UNet in diffusers' layout, such as make_checkpoint.py's. The GGUF has its names and, as ComfyUI-GGUF writes
+it, every large weight in the type, also convolutions, with the true shape beside it; the rest is F16. The LoRA has factors for every linear layer and convolution,
 in peft's names, fp16. Tensors are read and written one at a time. Needs torch, safetensors; for GGUF gguf.
 """
 
@@ -16,6 +16,8 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+
+ROW = 256  # the length of the rows into which ComfyUI-GGUF reshapes weights
 
 
 def write_gguf(unet: Path, out: Path, type_name: str) -> None:
@@ -28,12 +30,13 @@ def write_gguf(unet: Path, out: Path, type_name: str) -> None:
     with safe_open(unet, "pt") as tensors:
         for name in tensors.keys():
             tensor = tensors.get_tensor(name)
-            # As converters do: vectors stay, and a row must consist of whole blocks.
-            if tensor.ndim < 2 or tensor.shape[-1] % block != 0:
+            if tensor.ndim < 2 or tensor.numel() % ROW != 0:
                 writer.add_tensor(name, tensor.half().numpy())
-            else:
-                data = gguf.quants.quantize(tensor.float().numpy(), kind)
-                writer.add_tensor(name, data, raw_dtype=kind)
+                continue
+            if tensor.shape[-1] % block != 0:  # a row must consist of whole blocks
+                writer.add_array(f"comfy.gguf.orig_shape.{name}", list(tensor.shape))
+                tensor = tensor.reshape(-1, ROW)
+            writer.add_tensor(name, gguf.quants.quantize(tensor.float().numpy(), kind), raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

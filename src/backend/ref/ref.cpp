@@ -78,6 +78,7 @@ class ReferenceBackend : public Backend {
  public:
   std::string_view name() const override { return "ref"; }
   const Device& device() const override { return host_device(); }
+  std::optional<DType> half() const override { return cpu_backend().half(); }
   std::span<const KernelEntry> kernels() const override { return reference_kernels(); }
 };
 

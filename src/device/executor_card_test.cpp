@@ -1,0 +1,213 @@
+// Memory, order and results of runs on a card.
+#include <fstream>
+#include <random>
+
+#include "device/card_test.h"
+#include "device/vulkan_staging.h"
+#include "memory/buffer.h"
+#include "tests/support/errors.h"
+
+namespace semblance {
+namespace {
+
+using testing::card_facts;
+using testing::floats_at;
+using testing::MultiplyAdd;
+using testing::read_floats;
+using testing::write_floats;
+
+class VulkanExecutorTest : public testing::CardTest {
+ protected:
+  /// Its own device, so that nothing is shared between cases.
+  const VulkanDevice& device() {
+    if (!device_) device_.emplace(card_facts(), VulkanDevice::Options{.pipeline_folder = {}});
+    return *device_;
+  }
+  std::optional<VulkanDevice> device_;
+};
+
+std::vector<float> numbers(std::uint64_t count, int seed) {
+  std::mt19937 random(static_cast<std::uint32_t>(seed));
+  std::vector<float> values(count);
+  for (float& value : values) value = static_cast<float>(random() % 1000);
+  return values;
+}
+
+TEST_F(VulkanExecutorTest, CopiesBothWays) {
+  const auto executor = device().make_executor({.arena = 1 << 20, .resident = 1 << 16});
+  for (const Region region : {Region::kArena, Region::kResident}) {
+    for (const std::uint64_t bytes : {0, 1, 2, 3, 63, 64, 1000, 65536}) {
+      const DevicePlace place{region, 0, bytes};
+      const std::span<std::byte> view = executor->begin_write(place);
+      ASSERT_EQ(view.size(), bytes);
+      for (std::size_t i = 0; i < view.size(); ++i) view[i] = static_cast<std::byte>(i * 7 + bytes);
+      executor->end_write(place);
+      const std::span<const std::byte> read = executor->begin_read(place);
+      ASSERT_EQ(read.size(), bytes);
+      for (std::size_t i = 0; i < read.size(); ++i)
+        ASSERT_EQ(read[i], static_cast<std::byte>(i * 7 + bytes)) << i << " of " << bytes;
+      executor->end_read(place);
+    }
+  }
+}
+
+TEST_F(VulkanExecutorTest, AWriteChangesOnlyItsPlace) {
+  const auto executor = device().make_executor({.arena = 3 * 64});
+  write_floats(*executor, floats_at(0, 48), std::vector<float>(48, 1));
+  write_floats(*executor, floats_at(16, 15), std::vector<float>(15, 2));
+  const std::vector<float> all = read_floats(*executor, floats_at(0, 48));
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i], i >= 16 && i < 31 ? 2 : 1) << i;
+}
+
+TEST_F(VulkanExecutorTest, SeveralViewsAreOpenAtOnce) {
+  const auto executor = device().make_executor({.arena = 256});
+  const std::span<std::byte> first = executor->begin_write(floats_at(0, 16));
+  const std::span<std::byte> second = executor->begin_write(floats_at(16, 16));
+  std::ranges::fill(first, std::byte{1});
+  std::ranges::fill(second, std::byte{2});
+  executor->end_write(floats_at(16, 16));
+  executor->end_write(floats_at(0, 16));
+  const auto a = executor->begin_read(floats_at(0, 16));
+  const auto b = executor->begin_read(floats_at(16, 16));
+  EXPECT_EQ(a[63], std::byte{1});
+  EXPECT_EQ(b[0], std::byte{2});
+  executor->end_read(floats_at(0, 16));
+  executor->end_read(floats_at(16, 16));
+}
+
+/// Random launches, copies and reads over a few places, some of which overlap, against the same on
+/// the host: every order that a barrier must keep.
+TEST_F(VulkanExecutorTest, KeepsTheOrderOfRandomPrograms) {
+  constexpr std::uint64_t kFloats = 4096;
+  constexpr std::uint64_t kPart = 256;
+  std::mt19937 random(1);
+  const auto pick = [&](std::uint64_t count) {
+    return static_cast<std::uint64_t>(random()) % count;
+  };
+  for (int program = 0; program < 20; ++program) {
+    const auto executor = device().make_executor({.arena = kFloats * sizeof(float)});
+    std::vector<float> host = numbers(kFloats, program);
+    write_floats(*executor, floats_at(0, kFloats), host);
+    const MultiplyAdd kernel(-0.25F);
+    const auto place = [&] { return pick((kFloats - kPart) / 16) * 16; };
+    for (int step = 0; step < 60; ++step) {
+      if (pick(8) == 0) {
+        const std::uint64_t to = place();
+        const std::vector<float> values = numbers(kPart, step);
+        write_floats(*executor, floats_at(to, kPart), values);
+        std::copy(values.begin(), values.end(), host.begin() + static_cast<std::ptrdiff_t>(to));
+        continue;
+      }
+      const std::uint64_t a = place();
+      const std::uint64_t b = place();
+      std::uint64_t dst = place();
+      // dst may be a source, but must not overlap a part of one.
+      const auto overlaps = [&](std::uint64_t src) {
+        return dst != src && dst < src + kPart && src < dst + kPart;
+      };
+      while (overlaps(a) || overlaps(b)) dst = place();
+      executor->run(executor->prepare(kernel, {.src = {floats_at(a, kPart), floats_at(b, kPart)},
+                                               .dst = floats_at(dst, kPart),
+                                               .scratch = {}}));
+      std::vector<float> result(kPart);
+      for (std::size_t i = 0; i < kPart; ++i) result[i] = host[b + i] + host[a + i] * -0.25F;
+      std::copy(result.begin(), result.end(), host.begin() + static_cast<std::ptrdiff_t>(dst));
+    }
+    ASSERT_EQ(read_floats(*executor, floats_at(0, kFloats)), host) << "program " << program;
+  }
+}
+
+TEST_F(VulkanExecutorTest, CommandsRunAnyNumberOfTimes) {
+  const auto executor = device().make_executor({.arena = 3 * 1024 * sizeof(float)});
+  const MultiplyAdd kernel(1);
+  const std::size_t command =
+      executor->prepare(kernel, {.src = {floats_at(0, 1000), floats_at(1024, 1000)},
+                                 .dst = floats_at(1024, 1000),
+                                 .scratch = {}});
+  write_floats(*executor, floats_at(0, 1000), std::vector<float>(1000, 1));
+  write_floats(*executor, floats_at(1024, 1000), std::vector<float>(1000, 0));
+  for (int i = 0; i < 1000; ++i) executor->run(command);
+  EXPECT_EQ(read_floats(*executor, floats_at(1024, 1000)), std::vector<float>(1000, 1000));
+}
+
+TEST_F(VulkanExecutorTest, UploadsReuseAFewBlocks) {
+  constexpr std::uint64_t kFloats = 5 << 18;  // 5 MiB
+  const std::uint64_t before = count_of(Tag::kStaging).bytes;
+  {
+    const auto executor = device().make_executor({.arena = kFloats * sizeof(float)});
+    for (int i = 0; i < 100; ++i) {
+      const std::uint64_t count = kFloats - static_cast<std::uint64_t>(i) * 1000;
+      write_floats(*executor, floats_at(0, count),
+                   std::vector<float>(count, static_cast<float>(i)));
+    }
+    EXPECT_EQ(read_floats(*executor, floats_at(0, 16)), std::vector<float>(16, 99));
+    EXPECT_LE(count_of(Tag::kStaging).bytes - before, VulkanStaging::kLimitBytes);
+  }
+  EXPECT_EQ(count_of(Tag::kStaging).bytes, before);
+}
+
+TEST_F(VulkanExecutorTest, AbandoningARunDropsItsViews) {
+  const auto executor = device().make_executor({.arena = 4096});
+  const MultiplyAdd kernel(2);
+  const std::size_t command = executor->prepare(
+      kernel,
+      {.src = {floats_at(0, 64), floats_at(64, 64)}, .dst = floats_at(128, 64), .scratch = {}});
+  write_floats(*executor, floats_at(0, 64), std::vector<float>(64, 3));
+  executor->run(command);
+  executor->begin_write(floats_at(64, 64));
+  executor->begin_read(floats_at(0, 64));
+  executor->abandon();
+  write_floats(*executor, floats_at(0, 64), std::vector<float>(64, 5));
+  write_floats(*executor, floats_at(64, 64), std::vector<float>(64, 7));
+  executor->run(command);
+  EXPECT_EQ(read_floats(*executor, floats_at(128, 64)), std::vector<float>(64, 17));
+}
+
+TEST_F(VulkanExecutorTest, RefusesMoreMemoryThanTheCardHas) {
+  const auto make = [&] { device().make_executor({.arena = std::uint64_t{1} << 50}); };
+  const std::string text =
+      testing::expect_error(ErrorKind::kMemory, "on the graphics card " + card_facts().name, make);
+  EXPECT_NE(text.find("--gpu-memory"), std::string::npos) << text;
+}
+
+TEST_F(VulkanExecutorTest, RefusesAPlaceTooLargeToBind) {
+  VulkanFacts facts = card_facts();
+  facts.largest_binding_bytes = 1 << 20;
+  const VulkanDevice small(facts, {.pipeline_folder = {}});
+  const auto executor = small.make_executor({.arena = 2 << 20});
+  const MultiplyAdd kernel(1);
+  const auto prepare = [&] {
+    executor->prepare(
+        kernel,
+        {.src = {floats_at(0, 64), floats_at(0, 64)}, .dst = floats_at(0, 2 << 18), .scratch = {}});
+  };
+  testing::expect_error(ErrorKind::kMemory,
+                        "multiply_add needs 2 MiB in one piece, and its driver binds 1 MiB at most",
+                        prepare);
+}
+
+TEST_F(VulkanExecutorTest, ACardThatIsGoneIsNamed) {
+  VulkanFacts facts = card_facts();
+  facts.uuid[0] = facts.uuid[0] == '0' ? '1' : '0';
+  const VulkanDevice other(facts, {.pipeline_folder = {}});
+  testing::expect_error(ErrorKind::kDevice, facts.name + ": it is gone",
+                        [&] { other.make_executor({.arena = 64}); });
+}
+
+/// Run only to see that the validation layer reports it.
+TEST_F(VulkanExecutorTest, PlantedMissingBarrier) {
+  const VulkanDevice broken(card_facts(), {.pipeline_folder = {}, .hook = [](VulkanApi& api) {
+                                             api.CmdPipelineBarrier = [](auto...) {};
+                                           }});
+  const auto executor = broken.make_executor({.arena = 4096});
+  const MultiplyAdd kernel(2);
+  for (int i = 0; i < 2; ++i) {
+    executor->run(executor->prepare(
+        kernel,
+        {.src = {floats_at(0, 64), floats_at(64, 64)}, .dst = floats_at(64, 64), .scratch = {}}));
+  }
+  read_floats(*executor, floats_at(64, 64));
+}
+
+}  // namespace
+}  // namespace semblance
