@@ -82,6 +82,7 @@ void read_subgroup_sizes(const VulkanApi& api, VkPhysicalDevice card, VulkanFact
   auto all = of_type<VkPhysicalDeviceProperties2>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2);
   all.pNext = &sizes;
   api.GetPhysicalDeviceProperties2(card, &all);
+  facts.has_one_subgroup_size = sizes.minSubgroupSize == sizes.maxSubgroupSize;
   if ((sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT) == 0) return;
   for (std::uint64_t size = 1; size <= sizes.maxSubgroupSize; size *= 2) {
     if (size >= sizes.minSubgroupSize)

@@ -18,9 +18,9 @@ inline void skip_without_card() {
     GTEST_SKIP() << "run this with tools/vulkan_run";
 }
 
-/// The card. Throws Error(kDevice) if it is not usable.
+/// The first card. Throws Error(kDevice) if it is not usable.
 inline const VulkanDevice& card_device() {
-  static const VulkanDevice device(choose_card(find_cards(), "gpu:llvmpipe").facts);
+  static const VulkanDevice device(choose_card(find_cards(), "gpu:0").facts);
   return device;
 }
 
