@@ -40,6 +40,7 @@ std::string overview() {
          "  face       finds the faces in a photo and saves one as an identity\n"
          "  plan       estimates memory, time and disk of a picture without making it\n"
          "  serve      runs the web page and the HTTP APIs on this machine\n"
+         "  gpu        lists the graphics cards and says which can be used\n"
          "  memory     shows the available memory and the memory mode it leads to\n"
          "  models     downloads, lists, checks and removes models\n"
          "\n"
@@ -56,6 +57,7 @@ int run(std::span<const char* const> words) {
   if (command == "face") return semblance::cli::face(rest);
   if (command == "plan") return semblance::cli::plan(rest);
   if (command == "serve") return semblance::cli::serve(rest);
+  if (command == "gpu") return semblance::cli::gpu(rest);
   if (command == "memory") return semblance::cli::memory(rest);
   if (command == "models") return semblance::cli::models(rest);
   if (command == "--version" || command == "-V") {
@@ -66,7 +68,7 @@ int run(std::span<const char* const> words) {
     semblance::cli::print(overview());
     return 0;
   }
-  const std::vector<std::string_view> known{"generate", "face",   "plan",      "serve",
+  const std::vector<std::string_view> known{"generate", "face",   "plan",      "serve", "gpu",
                                             "memory",   "models", "--version", "--help"};
   semblance::fail(ErrorKind::kArgument, "unknown command '{}'{}\n  semblance --help lists them",
                   command, semblance::did_you_mean(command, known));

@@ -4,8 +4,10 @@
 #include <cmath>
 
 #include "core/messages.h"
+#include "device/vulkan_device.h"
 #include "memory/scratch_file.h"
 #include "pipeline/picture_sampler.h"
+#include "runtime/host_device.h"
 
 namespace semblance {
 
@@ -39,7 +41,9 @@ std::shared_ptr<const MachineFacts> facts_for(const Backend& backend,
   try {
     const auto folder = scratch.empty() ? choose_scratch_folder({}) : scratch;
     facts = known_machine_facts(backend, folder);
-    if (measure && (!facts || facts->measured_in_bytes > 0)) {
+    // Cards are not measured yet.
+    const bool is_processor = &backend.device() == &host_device();
+    if (is_processor && measure && (!facts || facts->measured_in_bytes > 0)) {
       facts = machine_facts(backend, folder, {.room_bytes = room_in(budget_bytes)});
     }
   } catch (const Error&) {
@@ -50,11 +54,28 @@ std::shared_ptr<const MachineFacts> facts_for(const Backend& backend,
 
 }  // namespace
 
+std::optional<Workspace::Options::DeviceRoom> device_room(const Backend& backend,
+                                                          const MemoryRequest& request) {
+  const auto* const card = dynamic_cast<const VulkanDevice*>(&backend.device());
+  if (card == nullptr) return std::nullopt;
+  const CardMemory memory = card->memory();
+  if (request.is_named() && request.bytes > memory.total_bytes) {
+    fail(ErrorKind::kArgument,
+         "cannot take --gpu-memory: {} has {}, got {}\n  leave it out to use {} % of what is free",
+         card->name(), bytes_text(memory.total_bytes), bytes_text(request.bytes), kAutoShare * 100);
+  }
+  const auto share =
+      static_cast<std::uint64_t>(request.share * static_cast<double>(memory.free_bytes));
+  return Workspace::Options::DeviceRoom{request.is_named() ? request.bytes : share,
+                                        !card->facts().shares_host_memory()};
+}
+
 Workspace::Options workspace_options(const Backend& backend, const Budget& budget,
                                      const std::filesystem::path& scratch, bool may_spill,
-                                     bool measure) {
+                                     bool measure, const MemoryRequest& card_memory) {
   Workspace::Options options;
   options.budget_bytes = budget.bytes;
+  options.device_room = device_room(backend, card_memory);
   options.may_spill = may_spill;
   if (!scratch.empty()) options.scratch_folder = choose_scratch_folder(scratch);
   options.facts = facts_for(backend, options.scratch_folder, measure, budget.bytes);
@@ -106,6 +127,12 @@ std::vector<std::string> summary_of(const RequestPlan& plan, const Budget& budge
                             folder.empty() ? choose_scratch_folder({}).string() : folder.string()));
   } else {
     lines.push_back(text_of(Message::kPlanPeak, bytes_text(plan.peak_bytes)));
+  }
+  if (const auto& room = workspace.options().device_room) {
+    // Of a card that shares the machine's memory, the process' peak has it.
+    lines.push_back(text_of(
+        Message::kPlanCard, workspace.backend().device().name(), bytes_text(room->bytes),
+        bytes_text(room->is_separate ? plan.card_bytes : std::min(room->bytes, plan.peak_bytes))));
   }
   lines.push_back(
       text_of(Message::kPlanTime, clock_text(plan.seconds), clock_text(plan.step_seconds)));

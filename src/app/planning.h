@@ -32,12 +32,19 @@ bool is_reduced(const Budget& budget);
 std::vector<Stage> photo_stages(SubjectReader& reader,
                                 std::span<const std::filesystem::path> photos);
 
+/// How much of a graphics card's memory sessions may use: the bytes that --gpu-memory names, or its
+/// share of what is free now. Absent for a backend of the processor. Throws Error(kArgument) if the
+/// card has less, and what opening the card throws.
+std::optional<Workspace::Options::DeviceRoom> device_room(const Backend& backend,
+                                                          const MemoryRequest& request);
+
 /// `scratch`: a folder, or empty for the first one that is on a disk. Includes the machine facts
 /// for the backend if they are known; otherwise they are measured now if `measure`, which takes
-/// some seconds and stays within the budget. Throws what choose_scratch_folder() throws.
+/// some seconds and stays within the budget. `card_memory`: for device_room(). Throws what
+/// choose_scratch_folder() and device_room() throw.
 Workspace::Options workspace_options(const Backend& backend, const Budget& budget,
                                      const std::filesystem::path& scratch, bool may_spill,
-                                     bool measure);
+                                     bool measure, const MemoryRequest& card_memory = {});
 
 /// How a request for a model or LoRA made for few steps is sampled, in one line; absent for others.
 std::optional<std::string> few_steps_line(const RequestDefaults& defaults, const Request& request,

@@ -138,11 +138,13 @@ std::vector<Stage> SubjectReader::stages(const std::filesystem::path& path, std:
   stages.push_back({.id = StageId::kDetector,
                     .graph = [network] { return network->graph; },
                     .weights = &network->weights,
+                    .on_processor = true,
                     .beside = beside});
   const Imported& recogniser = models(stop).recogniser().network();
   stages.push_back({.id = StageId::kRecogniser,
                     .graph = [&recogniser] { return recogniser.graph; },
                     .weights = &recogniser.weights,
+                    .on_processor = true,
                     .beside = {.kept_bytes = photo, .added_bytes = 1 << 18}});
   return stages;
 }
@@ -156,12 +158,15 @@ bool SubjectReader::has_models() const {
   return !files_.folder.empty() || (!files_.detector.empty() && !files_.recogniser.empty());
 }
 
+/// The face models' nets have operators that only the processor's kernels compute.
+Workspace SubjectReader::workspace() const {
+  return on_processor(options_.workspace ? *options_.workspace
+                                         : Workspace(backend_by_name(options_.backend)));
+}
+
 FaceModels& SubjectReader::models(std::stop_token stop) {
   if (!models_) {
-    models_ = std::make_unique<FaceModels>(
-        chosen(files_),
-        options_.workspace ? *options_.workspace : Workspace(backend_by_name(options_.backend)),
-        stop);
+    models_ = std::make_unique<FaceModels>(chosen(files_), workspace(), stop);
   }
   return *models_;
 }

@@ -32,7 +32,8 @@ struct PhotoOptions {
   std::optional<int> detector_size = {};  // the first to try; absent: the mode's own
   bool reduced = false;  // for low memory: the detector starts at 320 (face/detector.h)
   std::string backend = "cpu";
-  /// Backend and budget for the face models; absent: `backend` and no budget.
+  /// Backend and budget for the face models; absent: `backend` and no budget. With a graphics
+  /// card's backend they still run on the processor.
   std::optional<Workspace> workspace = {};
 };
 
@@ -88,6 +89,7 @@ class SubjectReader {
   void close();
 
  private:
+  Workspace workspace() const;
   FaceModels& models(std::stop_token stop);
   bool has_models() const;
 

@@ -1,11 +1,14 @@
 #include "backend/backends.h"
 
+#include <map>
+#include <mutex>
 #include <vector>
 
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/onednn.h"
 #include "backend/ref/ref.h"
 #include "backend/vulkan/vulkan.h"
+#include "device/cards.h"
 #include "device/vulkan_device.h"
 #include "runtime/host_device.h"
 
@@ -71,6 +74,25 @@ std::vector<const Backend*>& known_backends() {
   return backends;
 }
 
+/// Opened by name. Never destroyed: drivers do not survive calls while the program ends.
+struct NamedCard {
+  explicit NamedCard(const Card& card) : device(card.facts), backend(device) {}
+  VulkanDevice device;
+  VulkanBackend backend;
+};
+
+const Backend& card_backend(std::string_view name) {
+  static std::mutex mutex;
+  static auto& cards = *new std::map<std::string, std::unique_ptr<NamedCard>, std::less<>>;
+  const std::lock_guard guard(mutex);
+  auto known = cards.find(name);
+  if (known == cards.end()) {
+    auto card = std::make_unique<NamedCard>(choose_card(find_cards(), name));
+    known = cards.emplace(std::string(name), std::move(card)).first;
+  }
+  return known->second->backend;
+}
+
 }  // namespace
 
 void add_backend(const Backend& backend) { known_backends().push_back(&backend); }
@@ -79,11 +101,12 @@ const Backend& backend_by_name(std::string_view name) {
   for (const Backend* backend : known_backends()) {
     if (backend->name() == name) return *backend;
   }
+  if (names_card(name)) return card_backend(name);
   if (name == "vulkan") {
     fail(ErrorKind::kArgument,
          "backend vulkan computes on a graphics card, and none has been chosen");
   }
-  fail(ErrorKind::kArgument, "unknown backend \"{}\": expected cpu or ref", name);
+  fail(ErrorKind::kArgument, "unknown backend \"{}\": expected cpu, ref or gpu", name);
 }
 
 bool has_native_bf16() { return onednn::multiplies_bf16(); }

@@ -19,8 +19,9 @@ const Backend& cpu_backend();
 /// added. Computes models in f16 where the card can store it. The device must outlive it.
 std::unique_ptr<const Backend> vulkan_backend(const VulkanDevice& device);
 
-/// "ref", "cpu" or one that was added; throws Error(kArgument) with the names otherwise. The only
-/// place where a run's backend is chosen.
+/// "ref", "cpu", a graphics card's name as choose_card() takes it ("gpu", "gpu:1"), or one that was
+/// added. Throws Error(kArgument) with the names otherwise, and what choose_card() throws. The only
+/// place where a run's backend is chosen. Thread-safe.
 const Backend& backend_by_name(std::string_view name);
 /// Registers another backend by its name: a chosen graphics card's, and those of tests. It must
 /// outlive all use. Not thread-safe.

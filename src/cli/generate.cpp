@@ -23,6 +23,7 @@
 #include "core/error.h"
 #include "core/messages.h"
 #include "core/parallel.h"
+#include "device/cards.h"
 #include "image/encode.h"
 #include "memory/buffer.h"
 #include "memory/memory_room.h"
@@ -51,8 +52,27 @@ void refuse_beside_resume(const Flags& flags) {
   }
 }
 
+/// The device of the saved run, or a new one with the precision that suits it: a run that a card
+/// could not finish goes on on the processor.
+void take_device(RequestSettings& s, SavedRun& run, bool moves) {
+  if (moves) {
+    run.backend = s.backend_name();
+    run.precision = usable_precision(Precision::kAuto, backend_by_name(run.backend));
+  } else if (names_card(run.backend)) {
+    s.device = run.backend;
+  } else {
+    const auto* const backend = std::ranges::find(kBackends, run.backend);
+    if (backend == std::end(kBackends)) {
+      fail(ErrorKind::kCorrupt, "cannot resume from {}: unknown backend '{}'", s.resume.string(),
+           run.backend.substr(0, 20));
+    }
+    s.backend = static_cast<int>(backend - std::begin(kBackends));
+  }
+  s.precision = static_cast<int>(run.precision);
+}
+
 /// Loads the saved run and fills in the settings that the flags leave open.
-SavedRun take_saved(RequestSettings& s) {
+SavedRun take_saved(RequestSettings& s, bool has_device) {
   SavedRun run = load_saved_run(s.resume);
   const auto take = [](std::filesystem::path& mine, const std::filesystem::path& saved) {
     if (mine.empty()) mine = saved;
@@ -74,14 +94,8 @@ SavedRun take_saved(RequestSettings& s) {
   s.no_metadata = s.no_metadata || !run.metadata;
   s.request = run.request;
   s.size = {.rule = SizeRule::kFixed, .fixed = {run.request.width, run.request.height}};
-  s.precision = static_cast<int>(run.precision);
   s.threads = run.threads;
-  const auto* const backend = std::find(std::begin(kBackends), std::end(kBackends), run.backend);
-  if (backend == std::end(kBackends)) {
-    fail(ErrorKind::kCorrupt, "cannot resume from {}: unknown backend '{}'", s.resume.string(),
-         run.backend.substr(0, 20));
-  }
-  s.backend = static_cast<int>(backend - std::begin(kBackends));
+  take_device(s, run, has_device);
   return run;
 }
 
@@ -226,7 +240,7 @@ void make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& r
     text = picture_text(request, {.base = s.models.base,
                                   .parts = s.models,
                                   .precision = pipeline.precision(),
-                                  .backend = kBackends[s.backend],
+                                  .backend = s.backend_name(),
                                   .scheduler = pipeline.scheduler(),
                                   .warnings = pipeline.warnings(request)});
   }
@@ -372,7 +386,7 @@ void check_metadata(const RequestSettings& s, const Request& request,
   encode(Image({1, 1}), format_for(s.output),
          picture_text(request, {.base = s.models.base,
                                 .parts = s.models,
-                                .backend = kBackends[s.backend],
+                                .backend = s.backend_name(),
                                 .warnings = warnings}));
 }
 
@@ -429,22 +443,22 @@ int make_all(const RequestSettings& s, const std::optional<SavedRun>& saved,
     progress.warn(text_of(Message::kBudgetAboveAvailable, bytes_text(budget.bytes),
                           bytes_text(budget.machine.for_run_bytes())));
   }
-  SubjectReader reader(s.looking.files, s.looking.options(kBackends[s.backend]));
+  SubjectReader reader(s.looking.files, s.looking.options(s.backend_name()));
   if (!saved) reader.check(s.face, "--face");
   if (!s.pose.empty()) reader.check(s.pose, "--pose");
 
   if (with_demo) progress.note(text_of(Message::kDemoModel));
   progress.now(text_of(Message::kOpeningModels));
   Watched watched(s.trace);
-  Workspace::Options workspace = workspace_options(backend_by_name(kBackends[s.backend]), budget,
-                                                   s.scratch, !s.no_spill, true);
+  Workspace::Options workspace = workspace_options(backend_by_name(s.backend_name()), budget,
+                                                   s.scratch, !s.no_spill, true, s.card_memory);
   workspace.trace = watched.trace();
   workspace.meter = Meter();
   Pipeline pipeline(s.models, {.precision = static_cast<Precision>(s.precision),
-                               .backend = kBackends[s.backend],
+                               .backend = s.backend_name(),
                                .workspace = workspace,
                                .lora_folders = lora_places(s.places, s.models)});
-  PhotoOptions looking = s.looking.options(kBackends[s.backend], is_reduced(budget));
+  PhotoOptions looking = s.looking.options(s.backend_name(), is_reduced(budget));
   looking.workspace = pipeline.workspace();
   reader = SubjectReader(s.looking.files, looking);
   warn_and_check(s, pipeline, requests, progress);
@@ -502,19 +516,21 @@ constexpr const char* kExamples =
 int generate(std::span<const char* const> words) {
   RequestSettings s;
   s.language = language_of_environment();
-  Flags flags("generate [--base NAME|DIR|FILE] --face FILE --prompt TEXT -o FILE [flags]",
-              "Makes a picture of the person in a photo, following a prompt. Everything is "
-              "computed on this machine's processor; nothing is sent anywhere.");
+  Flags flags(
+      "generate [--base NAME|DIR|FILE] --face FILE --prompt TEXT -o FILE [flags]",
+      "Makes a picture of the person in a photo, following a prompt. Everything is "
+      "computed on this machine, on its processor or a graphics card; nothing is sent anywhere.");
   declare_request(flags, s);
   flags.epilogue(kExamples + exit_codes_text());
   if (!flags.read(words)) {
     print(flags.help());
     return 0;
   }
+  find_device(s, flags);
   std::optional<SavedRun> saved;
   if (!s.resume.empty()) {
     refuse_beside_resume(flags);
-    saved = take_saved(s);
+    saved = take_saved(s, flags.gives("--device"));
   }
   s.prompts.read_file();
   const bool with_demo = take_demo_models(s.models, s.looking.files);

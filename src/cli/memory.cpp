@@ -6,6 +6,7 @@
 #include "cli/flags.h"
 #include "core/messages.h"
 #include "core/parallel.h"
+#include "device/cards.h"
 #include "memory/budget.h"
 #include "memory/meter.h"
 #include "memory/mode.h"
@@ -34,7 +35,8 @@ void declare(Flags& flags, Settings& s) {
       "Prints {\"ram\": {\"total_bytes\", \"available_bytes\", \"used_bytes\", "
       "\"used_percent\"}, \"control_group\": {\"version\", \"limit_bytes\", "
       "\"usage_bytes\", \"reclaimable_bytes\", \"room_bytes\"} or null, \"process_limit\": "
-      "{\"kind\", \"limit_bytes\", \"mapped_bytes\", \"room_bytes\"} or null, \"gpu\": null, "
+      "{\"kind\", \"limit_bytes\", \"mapped_bytes\", \"room_bytes\"} or null, \"gpu\": {\"name\", "
+      "\"driver\", \"free_bytes\", \"total_bytes\", \"used_bytes\"} or null, "
       "\"available_bytes\", \"budget_bytes\", \"mode\", \"message\"}.",
       s.json);
   flags.value("--memory", "AMOUNT",
@@ -89,8 +91,11 @@ std::string json_of(const Settings& s, const MachineMemory& machine) {
   }
   json["gpu"] = nullptr;
   if (const auto& gpu = machine.gpu) {
-    json["gpu"] = {
-        {"name", gpu->name}, {"free_bytes", gpu->free_bytes}, {"total_bytes", gpu->total_bytes}};
+    json["gpu"] = {{"name", gpu->name},
+                   {"driver", gpu->driver},
+                   {"free_bytes", gpu->free_bytes},
+                   {"total_bytes", gpu->total_bytes},
+                   {"used_bytes", gpu->used_bytes()}};
   }
   json["available_bytes"] = machine.for_run_bytes();
   json["budget_bytes"] = budget_bytes_of(s.budget, machine);
@@ -99,7 +104,19 @@ std::string json_of(const Settings& s, const MachineMemory& machine) {
   return json.dump(2);
 }
 
-std::string report_of(const Settings& s, const MachineMemory& machine) {
+/// The line of the card that --device gpu would use, or of one that it cannot.
+std::string gpu_line(const MachineMemory& machine, const Cards& cards) {
+  if (const auto& gpu = machine.gpu) {
+    return text_of(Message::kGpu, gpu->name, gpu->driver, bytes_text(gpu->free_bytes),
+                   bytes_text(gpu->total_bytes), bytes_text(gpu->used_bytes()));
+  }
+  for (const Card& card : cards.cards) {
+    if (!card.is_usable()) return text_of(Message::kGpuUnusable, card.facts.name, card.why_not);
+  }
+  return text_of(Message::kGpuNone);
+}
+
+std::string report_of(const Settings& s, const MachineMemory& machine, const Cards& cards) {
   std::string out =
       text_of(Message::kRam, gib_text(machine.total_bytes), gib_text(machine.available_bytes),
               gib_text(machine.used_bytes()), machine.used_percent()) +
@@ -120,12 +137,7 @@ std::string report_of(const Settings& s, const MachineMemory& machine) {
     out += text_of(Message::kLimitNone);
   }
   out += '\n';
-  if (const auto& gpu = machine.gpu) {
-    out += text_of(Message::kGpu, gpu->name, bytes_text(gpu->free_bytes),
-                   bytes_text(gpu->total_bytes));
-  } else {
-    out += text_of(Message::kGpuNone);
-  }
+  out += gpu_line(machine, cards);
   const std::uint64_t budget = budget_bytes_of(s.budget, machine);
   const Mode mode = mode_of(s.budget, machine);
   out += '\n' + text_of(Message::kForRun, bytes_text(machine.for_run_bytes()), bytes_text(budget));
@@ -157,8 +169,10 @@ int memory(std::span<const char* const> words) {
     machine_facts(cpu_backend(), choose_scratch_folder({}),
                   {.room_bytes = room_in(budget), .refresh = true});
   }
-  const MachineMemory machine = Meter().machine();
-  print(s.json ? json_of(s, machine) : report_of(s, machine));
+  MachineMemory machine = Meter().machine();
+  const Cards cards = find_cards();
+  machine.gpu = gpu_memory(cards);
+  print(s.json ? json_of(s, machine) : report_of(s, machine, cards));
   return 0;
 }
 

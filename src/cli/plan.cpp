@@ -48,6 +48,7 @@ nlohmann::ordered_json json_of(const StagePlan& stage) {
   json["reading_bytes"] = stage.reading_bytes;
   json["scratch_bytes"] = stage.scratch_bytes;
   json["peak_bytes"] = stage.peak_bytes;
+  json["card_bytes"] = stage.card_bytes;
   json["seconds"] = stage.seconds;
   json["run_seconds"] = stage.run_seconds;
   json["wait_seconds"] = stage.wait_seconds;
@@ -57,7 +58,16 @@ nlohmann::ordered_json json_of(const StagePlan& stage) {
 
 std::string size_text(Size size) { return fmt::format("{}x{}", size.w, size.h); }
 
-std::string json_of(const Report& report) {
+nlohmann::ordered_json card_json(const Report& report, const Workspace& workspace) {
+  const auto& room = workspace.options().device_room;
+  if (!room) return nullptr;
+  return {{"name", workspace.backend().device().name()},
+          {"budget_bytes", room->bytes},
+          {"has_own_memory", room->is_separate},
+          {"peak_bytes", report.plan.card_bytes}};
+}
+
+std::string json_of(const Report& report, const Workspace& workspace) {
   const RequestPlan& plan = report.plan;
   nlohmann::ordered_json json;
   json["fits"] = plan.fits;
@@ -69,7 +79,7 @@ std::string json_of(const Report& report) {
   json["step_seconds"] = plan.step_seconds;
   json["scratch_bytes"] = plan.scratch_bytes;
   json["mode"] = name_of(report.mode);
-  json["gpu"] = nullptr;
+  json["gpu"] = card_json(report, workspace);
   for (const QualityTime& quality : report.qualities)
     json["qualities"].push_back(
         {{"name", quality.name}, {"steps", quality.steps}, {"seconds", quality.seconds}});
@@ -197,6 +207,7 @@ int plan(std::span<const char* const> words) {
   if (stage && json)
     fail(ErrorKind::kArgument, "--explain cannot be used with --json\n  leave out one of them");
   set_language(s.language);
+  find_device(s, flags);
   find_models(s, NotThere::kKeep);
   s.prompts.read_file();
   locate_loras(s);
@@ -208,11 +219,12 @@ int plan(std::span<const char* const> words) {
   const AssumedModels opened = assume_models(s.models);
   report.assumed = opened.assumed;
   const OpenedModels& models = opened.models;
-  const Backend& backend = backend_by_name(kBackends[s.backend]);
+  const Backend& backend = backend_by_name(s.backend_name());
   const Workspace workspace =
-      Workspace(backend, workspace_options(backend, report.budget, s.scratch, !s.no_spill, false))
+      Workspace(backend, workspace_options(backend, report.budget, s.scratch, !s.no_spill, false,
+                                           s.card_memory))
           .with_base(planned_base());
-  PhotoOptions looking = s.looking.options(kBackends[s.backend], is_reduced(report.budget));
+  PhotoOptions looking = s.looking.options(s.backend_name(), is_reduced(report.budget));
   looking.workspace = workspace;
   SubjectReader reader(s.looking.files, looking);
   const std::filesystem::path& framed = s.pose.empty() ? s.face : s.pose;
@@ -252,7 +264,7 @@ int plan(std::span<const char* const> words) {
   report.minimum_bytes = planned.minimum_bytes;
   report.largest = planned.largest;
   report.mode = mode_for(report.plan.fits ? report.budget.for_mode_bytes : 0, report.minimum_bytes);
-  print(json ? json_of(report) : text_of(report, workspace) + explanation);
+  print(json ? json_of(report, workspace) : text_of(report, workspace) + explanation);
   return 0;
 }
 

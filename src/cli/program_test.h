@@ -177,6 +177,8 @@ class ProgramTest : public ::testing::Test {
     folder_ = fs::temp_directory_path() /
               ("semblance_cli_" + std::string(test->name()) + "_" + std::to_string(getpid()));
     fs::create_directories(folder_ / "logs");
+    // The machine's own graphics cards make no difference.
+    setenv("VK_DRIVER_FILES", "/nonexistent", 1);
     // The machine is measured once for all tests; the user's cache is not touched.
     setenv("XDG_CACHE_HOME", (fs::temp_directory_path() / "semblance_test_cache").c_str(), 1);
   }

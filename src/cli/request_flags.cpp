@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "core/error.h"
+#include "device/cards.h"
 
 namespace semblance::cli {
 namespace {
@@ -165,9 +166,10 @@ void declare_advanced(Flags& flags, RequestSettings& s) {
   declare_parameters(flags, s.request, FlagGroup::kAdvanced);
   flags.choice(
       "--precision",
-      "Number format of the computation: f32 (32-bit) or bf16 (16-bit, faster where the processor "
-      "supports it). auto: bf16 if the processor computes it natively, else f32. Default: auto.",
-      {"auto", "f32", "bf16"}, s.precision);
+      "Number format of the computation: f32 (32-bit), bf16 (16-bit, faster where the processor "
+      "supports it) or f16 (16-bit, for graphics cards). auto: bf16 if the processor computes it "
+      "natively, f16 if the card stores it, else f32. Default: auto.",
+      {"auto", "f32", "bf16", "f16"}, s.precision);
   flags.whole("--threads",
               "Processor cores to use, 1 to 1024. The last bits of a picture depend on it. "
               "Default: all available.",
@@ -177,6 +179,33 @@ void declare_advanced(Flags& flags, RequestSettings& s) {
                "The implementation that computes: cpu, or ref, the slow plain loops that cpu is "
                "checked against. Default: cpu.",
                {kBackends[0], kBackends[1]}, s.backend);
+}
+
+std::string parse_device(const std::string& text, const std::string& flag) {
+  if (text == "auto" || text == "cpu" || (names_card(text) && text != "gpu:")) return text;
+  fail(ErrorKind::kArgument,
+       "cannot take {}: expected auto, cpu, gpu, gpu:N or gpu:NAME, got '{}'\n  `semblance gpu` "
+       "lists the graphics cards",
+       flag, text.substr(0, 40));
+}
+
+void declare_device(Flags& flags, RequestSettings& s) {
+  flags.group("Device");
+  flags.value("--device", "cpu|gpu|auto",
+              "Where models are computed: cpu; gpu, the best graphics card; gpu:1 or gpu:NAME, "
+              "another one of those that `semblance gpu` lists; auto, a discrete card if there is "
+              "one, else cpu. Pictures of cpu and gpu look the same but differ in their last bits. "
+              "Default: cpu.",
+              [&s](const std::string& flag, const std::string& text) {
+                s.device = parse_device(text, flag);
+              });
+  flags.value(
+      "--gpu-memory", "AMOUNT",
+      "Memory budget on the graphics card, in the same form as --memory; a share is of what "
+      "is free on the card. Default: auto (80%).",
+      [&s](const std::string& flag, const std::string& text) {
+        s.card_memory = parse_memory(text, flag);
+      });
 }
 
 void declare_memory(Flags& flags, RequestSettings& s) {
@@ -224,6 +253,7 @@ void declare_request(Flags& flags, RequestSettings& s) {
   declare_picture(flags, s);
   declare_models(flags, s);
   declare_output(flags, s);
+  declare_device(flags, s);
   declare_memory(flags, s);
   declare_resume(flags, s);
   declare_advanced(flags, s);
@@ -231,6 +261,25 @@ void declare_request(Flags& flags, RequestSettings& s) {
 
 void find_models(RequestSettings& s, NotThere not_there) {
   find_models(s.models, s.places, s.looking, not_there);
+}
+
+void find_device(RequestSettings& s, const Flags& flags) {
+  if (s.device == "auto") {
+    const Cards cards = find_cards();
+    const Card* const card = find_best(cards);
+    const bool is_discrete = card != nullptr && card->facts.type == CardType::kDiscrete;
+    s.device = is_discrete ? "gpu" : "cpu";
+  } else if (s.device == "cpu" && flags.gives("--gpu-memory")) {
+    fail(ErrorKind::kArgument,
+         "--gpu-memory cannot be used with --device cpu\n  add --device gpu, or leave it out");
+  }
+  if (s.device != "cpu" && flags.gives("--backend")) {
+    fail(
+        ErrorKind::kArgument,
+        "--backend cannot be used with --device {}: it chooses how the processor computes\n  leave "
+        "out one of them",
+        s.device);
+  }
 }
 
 void locate_loras(RequestSettings& s) {

@@ -32,6 +32,7 @@ struct RequestSettings {
   int images = 1;
   int precision = 0;  // index into Precision's names
   int backend = 0;
+  std::string device = "cpu";  // or auto, gpu, gpu:...
   std::int64_t threads = 0;
   std::filesystem::path output;
   std::filesystem::path latents;
@@ -39,12 +40,15 @@ struct RequestSettings {
   std::filesystem::path save_state;
   bool no_metadata = false;
   MemoryRequest memory;
+  MemoryRequest card_memory;
   std::filesystem::path scratch;
   bool no_spill = false;
   std::filesystem::path trace;
   Language language = Language::kEnglish;
   bool quiet = false;
 
+  /// For backend_by_name(), once find_device() has been called.
+  std::string backend_name() const { return device == "cpu" ? kBackends[backend] : device; }
   int picture_count() const { return images * prompts.count(); }
 };
 
@@ -55,6 +59,10 @@ void declare_request(Flags& flags, RequestSettings& s);
 
 /// Replaces model names by paths (hub/resolve.h).
 void find_models(RequestSettings& s, NotThere not_there);
+
+/// Turns --device auto into the device that it means here: a discrete graphics card, else cpu.
+/// Throws Error(kArgument) for flags that do not go with the device.
+void find_device(RequestSettings& s, const Flags& flags);
 
 /// Turns the names of LoRA files in the working folder into paths; all others are names.
 void locate_loras(RequestSettings& s);

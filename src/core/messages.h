@@ -50,16 +50,24 @@ enum class Message : std::uint8_t {
   kModeUltraConservative,
   kModeInsufficient,
   // Memory of the machine.
-  kRam,          // total, available, used, percent used
-  kGroup,        // limit, used without droppable page cache, left
-  kGroupNone,    //
-  kLimit,        // limit, ulimit letter, mapped, left
-  kLimitNone,    //
-  kGpu,          // name, free, total
-  kGpuNone,      //
-  kForRun,       // available, budget
-  kModeLine,     // mode name, mode message
-  kBesideSteps,  // resident, available
+  kRam,           // total, available, used, percent used
+  kGroup,         // limit, used without droppable page cache, left
+  kGroupNone,     //
+  kLimit,         // limit, ulimit letter, mapped, left
+  kLimitNone,     //
+  kGpu,           // name, driver, free, total, in use
+  kGpuNone,       //
+  kGpuUnusable,   // name, reason
+  kCard,          // number, name, type
+  kCardDriver,    // driver, Vulkan version
+  kCardMemory,    // total, free
+  kCardUsable,    // number types
+  kCardByName,    // number types, name to choose it by
+  kCardUnusable,  // reason
+  kNoCard,        // reason
+  kForRun,        // available, budget
+  kModeLine,      // mode name, mode message
+  kBesideSteps,   // resident, available
   // Warnings.
   kWarning,               // text
   kMemoryLow,             // available, what the run still needs
@@ -80,6 +88,7 @@ enum class Message : std::uint8_t {
   kPlanMode,        // mode name, budget
   kPlanPeak,        // peak
   kPlanScratch,     // peak, scratch file size, its folder
+  kPlanCard,        // card, budget on it, peak on it
   kPlanTime,        // total time, time per step
   kPlanMeasured,    // measured peak, predicted peak, measured time, predicted time
   kWaitedForReads,  // percent of the time

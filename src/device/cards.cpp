@@ -103,18 +103,6 @@ const Card* find_named(const Cards& cards, std::string_view name) {
   return nullptr;
 }
 
-const Card* find_best(const Cards& cards) {
-  const auto usable = [&](auto wanted) {
-    const auto found = std::find_if(cards.cards.begin(), cards.cards.end(), [&](const Card& card) {
-      return card.is_usable() && wanted(card.facts.type);
-    });
-    return found == cards.cards.end() ? nullptr : &*found;
-  };
-  const Card* const discrete = usable([](CardType type) { return type == CardType::kDiscrete; });
-  if (discrete != nullptr) return discrete;
-  return usable([](CardType type) { return type != CardType::kSoftware; });
-}
-
 }  // namespace
 
 Cards find_cards(const CardQuestion& question) {
@@ -140,6 +128,26 @@ Cards find_cards(const CardQuestion& question) {
     found.cards.push_back(std::move(failed));
   }
   return found;
+}
+
+const Card* find_best(const Cards& cards) {
+  const auto usable = [&](auto wanted) {
+    const auto found = std::find_if(cards.cards.begin(), cards.cards.end(), [&](const Card& card) {
+      return card.is_usable() && wanted(card.facts.type);
+    });
+    return found == cards.cards.end() ? nullptr : &*found;
+  };
+  const Card* const discrete = usable([](CardType type) { return type == CardType::kDiscrete; });
+  if (discrete != nullptr) return discrete;
+  return usable([](CardType type) { return type != CardType::kSoftware; });
+}
+
+std::optional<GpuMemory> gpu_memory(const Cards& cards) {
+  const Card* const card = find_best(cards);
+  if (card == nullptr) return std::nullopt;
+  return GpuMemory{card->facts.name,
+                   fmt::format("{} {}", card->facts.driver, card->facts.driver_version),
+                   card->facts.memory_bytes, std::min(card->free_bytes, card->facts.memory_bytes)};
 }
 
 bool names_card(std::string_view device) { return device == "gpu" || device.starts_with("gpu:"); }

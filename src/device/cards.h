@@ -5,12 +5,14 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "device/vulkan_api.h"
 #include "device/vulkan_facts.h"
+#include "memory/meter.h"
 
 namespace semblance {
 
@@ -43,6 +45,12 @@ Cards find_cards(const CardQuestion& question = {});
 /// Throws Error(kDevice), with the reasons of all cards, if there is none or it is unusable, and
 /// Error(kArgument) if `device` is none of these.
 const Card& choose_card(const Cards& cards, std::string_view device);
+
+/// The best usable card that is no software driver: what "gpu" chooses. Null if there is none.
+const Card* find_best(const Cards& cards);
+
+/// Memory of the card that find_best() finds.
+std::optional<GpuMemory> gpu_memory(const Cards& cards);
 
 /// Whether `device` has the form of a card's name: "gpu" or "gpu:...".
 bool names_card(std::string_view device);

@@ -11,17 +11,19 @@ VulkanDevice::VulkanDevice(VulkanFacts facts, Options options)
 
 VulkanDevice::~VulkanDevice() = default;
 
-std::unique_ptr<Executor> VulkanDevice::make_executor(const RegionBytes& bytes) const {
-  std::shared_ptr<OpenCard> card;
-  {
-    const std::lock_guard guard(mutex_);
-    if (!open_ || open_->context.is_lost()) {
-      open_.reset();
-      open_ = std::make_shared<OpenCard>(facts_, options_.hook, options_.pipeline_folder);
-    }
-    card = open_;
+std::shared_ptr<OpenCard> VulkanDevice::open() const {
+  const std::lock_guard guard(mutex_);
+  if (!open_ || open_->context.is_lost()) {
+    open_.reset();
+    open_ = std::make_shared<OpenCard>(facts_, options_.hook, options_.pipeline_folder);
   }
-  return std::make_unique<VulkanExecutor>(std::move(card), bytes);
+  return open_;
+}
+
+CardMemory VulkanDevice::memory() const { return open()->context.memory(); }
+
+std::unique_ptr<Executor> VulkanDevice::make_executor(const RegionBytes& bytes) const {
+  return std::make_unique<VulkanExecutor>(open(), bytes);
 }
 
 }  // namespace semblance

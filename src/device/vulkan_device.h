@@ -28,14 +28,18 @@ class VulkanDevice : public Device {
 
   const VulkanFacts& facts() const { return facts_; }
   std::string name() const override { return facts_.name; }
+  /// The card's memory now. Opens the card, like make_executor().
+  CardMemory memory() const;
   /// Throws Error(kMemory) if the card has less memory free, Error(kDevice) if it cannot be opened.
   std::unique_ptr<Executor> make_executor(const RegionBytes& bytes) const override;
 
  private:
+  std::shared_ptr<struct OpenCard> open() const;
+
   const VulkanFacts facts_;
   const Options options_;
   mutable std::mutex mutex_;
-  mutable std::shared_ptr<struct OpenCard> open_;  // guarded by mutex_; null before the first use
+  mutable std::shared_ptr<OpenCard> open_;  // guarded by mutex_; null before the first use
 };
 
 }  // namespace semblance

@@ -13,10 +13,6 @@ namespace {
 /// Operations that take as long as moving a byte, roughly, on a card.
 constexpr double kOperationsPerByte = 30;
 
-bool shares_host_memory(CardType type) {
-  return type == CardType::kIntegrated || type == CardType::kSoftware;
-}
-
 }  // namespace
 
 VulkanExecutor::VulkanExecutor(std::shared_ptr<OpenCard> card, const RegionBytes& bytes)
@@ -28,7 +24,7 @@ VulkanExecutor::VulkanExecutor(std::shared_ptr<OpenCard> card, const RegionBytes
     if (size == 0) return VulkanBuffer();
     // Bindings are rounded up to words.
     VulkanBuffer buffer = card_->context.card_memory(round_up(size, kPlaceAlignment));
-    if (shares_host_memory(card_->context.facts().type)) count.set(buffer.bytes);
+    if (card_->context.facts().shares_host_memory()) count.set(buffer.bytes);
     return buffer;
   };
   arena_ = region(bytes.arena, arena_count_);

@@ -57,6 +57,11 @@ struct VulkanFacts {
   std::vector<MatrixShape> matrices;  // empty without cooperative matrices
 
   bool operator==(const VulkanFacts&) const = default;
+
+  /// Whether the card's memory is the processor's.
+  bool shares_host_memory() const {
+    return type == CardType::kIntegrated || type == CardType::kSoftware;
+  }
 };
 
 nlohmann::ordered_json to_json(const VulkanFacts& facts);

@@ -38,11 +38,15 @@ struct ProcessLimit {
   }
 };
 
-/// Reserved: GPUs are not detected yet.
+/// A graphics card's memory. The meter does not ask cards: device/cards.h does.
 struct GpuMemory {
   std::string name;
+  std::string driver;  // with its version
   std::uint64_t total_bytes = 0;
   std::uint64_t free_bytes = 0;
+
+  /// Held by other programs and the system.
+  std::uint64_t used_bytes() const { return total_bytes - free_bytes; }
 };
 
 struct MachineMemory {
@@ -50,7 +54,7 @@ struct MachineMemory {
   std::uint64_t available_bytes = 0;       // only the machine's MemAvailable
   std::optional<GroupMemory> group = {};   // none if no limit is set
   std::optional<ProcessLimit> limit = {};  // the one with the least room
-  std::optional<GpuMemory> gpu = {};       // none found
+  std::optional<GpuMemory> gpu = {};       // filled in by callers that ask cards
 
   std::uint64_t used_bytes() const { return total_bytes - available_bytes; }
   double used_percent() const;

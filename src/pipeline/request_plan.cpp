@@ -113,13 +113,13 @@ class RequestPlanner::PlannedStage {
  public:
   PlannedStage(const Stage& stage, const Workspace& workspace, const std::function<void()>& check)
       : stage_(stage),
-        workspace_(workspace),
-        options_(workspace.planned(stage.keeps_weights, stage.beside)) {
+        workspace_(stage.on_processor ? semblance::on_processor(workspace) : workspace),
+        options_(workspace_.planned(stage.keeps_weights, stage.beside)) {
     base_bytes_ = workspace.options().base_bytes.value_or(0);
     beside_bytes_ = base_bytes_ + stage.beside.kept_bytes + stage.beside.added_bytes;
     before_bytes_ = base_bytes_ + stage.beside.kept_bytes + before_run(stage);
     if (!stage.graph) return;
-    kernels_.emplace(workspace.backend(), stage.view(), options_.seconds, check);
+    kernels_.emplace(workspace_.backend(), stage.view(), options_.seconds, check);
     graph_ = stage.graph();
     fitter_.emplace(
         graph_, [this](const Graph& g, const Node& node) { return kernels_->of(g, node); },
@@ -146,9 +146,13 @@ class RequestPlanner::PlannedStage {
     take_program(plan, *program, options_.fit.rates);
     const std::uint64_t spare = spare_base(kernels_->generated_kernels(program->graph));
     plan.base_bytes -= std::min(plan.base_bytes, spare);
-    plan.peak_bytes =
-        std::max(before_bytes_, plan.base_bytes + plan.values_bytes + program->plan.memory_bytes());
+    plan.card_bytes = card_bytes(program->plan);
+    const std::uint64_t own_bytes = program->plan.memory_bytes() - plan.card_bytes;
+    plan.peak_bytes = std::max(before_bytes_, plan.base_bytes + plan.values_bytes + own_bytes);
     plan.base_bytes += program->plan.tables_bytes;
+    // Within the card's memory, but not within the process'.
+    const auto& budget = workspace_.options().budget_bytes;
+    plan.fits = plan.card_bytes == 0 || !budget || plan.peak_bytes <= *budget;
     return plan;
   }
 
@@ -177,11 +181,19 @@ class RequestPlanner::PlannedStage {
   std::optional<std::uint64_t> places_in(std::optional<std::uint64_t> budget) const {
     if (budget && (before_bytes_ > *budget || beside_bytes_ > *budget)) return std::nullopt;
     if (!budget || workspace_.options().places_bytes) return options_.fit.memory_bytes;
-    return *budget - beside_bytes_;
+    const auto& room = workspace_.options().device_room;
+    if (!room) return *budget - beside_bytes_;
+    return room->is_separate ? room->bytes : std::min(room->bytes, *budget - beside_bytes_);
+  }
+
+  /// Bytes of the plan that lie in a memory of the card's own.
+  std::uint64_t card_bytes(const Plan& plan) const {
+    const auto& room = workspace_.options().device_room;
+    return room && room->is_separate ? plan.arena_bytes + plan.resident_bytes : 0;
   }
 
   const Stage& stage_;
-  const Workspace& workspace_;
+  const Workspace workspace_;
   SessionOptions options_;
   std::uint64_t base_bytes_ = 0;
   std::uint64_t beside_bytes_ = 0;  // base and values while it runs
@@ -246,11 +258,12 @@ RequestPlan RequestPlanner::plan() {
     made.is_half = has_guided && stage->stage().step && !stage->stage().step->is_guided;
     plan.fits = plan.fits && made.fits;
     plan.peak_bytes = std::max(plan.peak_bytes, made.peak_bytes);
+    plan.card_bytes = std::max(plan.card_bytes, made.card_bytes);
     plan.scratch_bytes = std::max(plan.scratch_bytes, made.scratch_bytes);
     plan.seconds += made.seconds;
     if (stage->stage().step && plan.step_seconds == 0) plan.step_seconds = made.run_seconds;
   }
-  if (!plan.fits) plan.peak_bytes = 0;
+  if (!plan.fits) plan.peak_bytes = plan.card_bytes = 0;
   return plan;
 }
 

@@ -36,6 +36,7 @@ struct StagePlan {
   std::uint64_t reading_bytes = 0;         // read-ahead ring and staging buffers
   std::uint64_t scratch_bytes = 0;         // of the scratch file
   std::uint64_t peak_bytes = 0;            // of the process
+  std::uint64_t card_bytes = 0;            // on a graphics card with its own memory
   double run_seconds = 0;                  // of a run after the first
   double seconds = 0;                      // of all runs, reads before the first included
   double wait_seconds = 0;                 // of a run, waiting for the disk
@@ -50,6 +51,7 @@ struct RequestPlan {
   std::optional<std::uint64_t> budget_bytes;
   bool fits = true;
   std::uint64_t peak_bytes = 0;     // 0 if it does not fit
+  std::uint64_t card_bytes = 0;     // the most on a graphics card with its own memory
   std::uint64_t scratch_bytes = 0;  // the largest scratch file
   double seconds = 0;
   double step_seconds = 0;

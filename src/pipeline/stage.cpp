@@ -6,7 +6,9 @@
 #include <array>
 #include <map>
 
+#include "backend/backends.h"
 #include "core/error.h"
+#include "runtime/host_device.h"
 
 namespace semblance {
 
@@ -66,6 +68,11 @@ Session Stage::open(const Backend& backend, const SessionOptions& options,
                     std::stop_token stop) const {
   SEMBLANCE_ASSERT(graph && weights != nullptr);
   return {graph(), backend, view(), options, std::move(stop)};
+}
+
+Workspace on_processor(const Workspace& workspace) {
+  const bool is_there = &workspace.backend().device() == &host_device();
+  return is_there ? workspace : workspace.on(cpu_backend());
 }
 
 void run_stage(const Stage& stage, const Workspace& workspace, Values& values,

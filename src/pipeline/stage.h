@@ -48,6 +48,7 @@ struct Stage {
   const WeightMap* weights = nullptr;
   std::shared_ptr<const WeightPatches> patches = {};  // of the weights
   bool keeps_weights = false;                         // runs many times in one session
+  bool on_processor = false;                          // cards have no kernels for all of its ops
   int runs = 1;
   std::vector<NamedType> ins = {};   // the values it reads
   std::vector<NamedType> outs = {};  // the values it makes
@@ -66,6 +67,10 @@ struct Stage {
   SessionOptions options(const Workspace& workspace) const;
   Session open(const Backend& backend, const SessionOptions& options, std::stop_token stop) const;
 };
+
+/// The same on the processor, if it is on a card: for networks with ops that cards have no kernels
+/// for.
+Workspace on_processor(const Workspace& workspace);
 
 /// Opens the stage's session and runs it.
 void run_stage(const Stage& stage, const Workspace& workspace, Values& values,

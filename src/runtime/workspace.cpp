@@ -56,6 +56,14 @@ Workspace Workspace::with_budget(std::uint64_t budget_bytes) const {
   return other;
 }
 
+Workspace Workspace::on(const Backend& backend) const {
+  Workspace other(backend, options_);
+  if (&backend.device() == &backend_->device()) return other;
+  other.options_.device_room.reset();
+  other.options_.facts.reset();
+  return other;
+}
+
 Workspace Workspace::with_base(std::uint64_t base_bytes) const {
   Workspace other = *this;
   other.options_.base_bytes = base_bytes;
@@ -104,7 +112,9 @@ SessionOptions Workspace::planned(bool keep_weights, const HeldBeside& beside) c
 SessionOptions Workspace::session(bool keep_weights, std::uint64_t left_bytes) const {
   SessionOptions session;
   session.fit.memory_bytes = left_bytes;
-  const bool limited = options_.budget_bytes || options_.places_bytes;
+  if (const auto& room = options_.device_room)
+    session.fit.memory_bytes = room->is_separate ? room->bytes : std::min(left_bytes, room->bytes);
+  const bool limited = options_.budget_bytes || options_.places_bytes || options_.device_room;
   session.fit.may_spill = limited && options_.may_spill;
   session.fit.keep_weights = keep_weights;
   if (const auto& facts = options_.facts) {

@@ -35,6 +35,13 @@ class Workspace {
     /// Reads the machine's available memory before each stage and each step, which limits them like
     /// a smaller budget. Absent: available memory is ignored.
     std::optional<Meter> meter = {};
+    /// Memory for each session's places on a device of its own memory, such as a graphics card.
+    /// Absent: the places are in the process, and only the budget limits them.
+    struct DeviceRoom {
+      std::uint64_t bytes = 0;
+      bool is_separate = true;  // false: the same memory as the process', so the budget counts, too
+    };
+    std::optional<DeviceRoom> device_room = {};
     bool may_spill = true;
     std::filesystem::path scratch_folder = {};  // empty: chosen on first use
     /// Absent: predicted times are a rough guess.
@@ -53,6 +60,9 @@ class Workspace {
   const Options& options() const { return options_; }
   /// The same with another budget.
   Workspace with_budget(std::uint64_t budget_bytes) const;
+
+  /// The same for another backend's device: without what belongs to the first one's.
+  Workspace on(const Backend& backend) const;
 
   /// The same with a known base.
   Workspace with_base(std::uint64_t base_bytes) const;
