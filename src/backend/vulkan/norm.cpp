@@ -49,11 +49,12 @@ Launch merge_launch(const Grouped& x, float eps, Slot from, Slot to) {
 
 /// `weight` is the number of the source; the next one is the bias.
 Launch scale_launch(const Grouped& x, DType dtype, bool silu, Slot merged, int weight) {
-  const std::int64_t count = x.pictures * x.pixels * x.c;
+  const std::int64_t each = x.c % 4 == 0 ? 4 : 1;
+  const std::int64_t count = x.pictures * x.pixels * x.c / each;
   return {&shader("group_scale_" + suffix_of(dtype)),
-          words(kThreads, silu),
+          words(kThreads, silu, each == 4),
           {Slot::of_src(0), merged, Slot::of_src(weight), Slot::of_src(weight + 1), Slot::of_dst()},
-          words(count, x.pixels * x.c, x.c, x.groups),
+          words(count, x.pixels * x.c / each, x.c, x.groups),
           grid(divided_up(count, kThreads))};
 }
 
