@@ -7,9 +7,47 @@
 namespace semblance {
 namespace {
 
+/// The card as if it could do less.
+class LesserCard : public Backend {
+ public:
+  LesserCard(std::string_view name, VulkanFacts facts) : name_(name), device_(std::move(facts)) {
+    add_backend(*this);
+  }
+  std::string_view name() const override { return name_; }
+  const Device& device() const override { return device_; }
+  std::optional<DType> half() const override { return backend_->half(); }
+  std::span<const KernelEntry> kernels() const override { return backend_->kernels(); }
+
+ private:
+  std::string_view name_;
+  VulkanDevice device_;
+  std::unique_ptr<const Backend> backend_ = vulkan_backend(device_);
+};
+
+const Backend& full_card() { return testing::card_backend(); }
+const Backend& card_without_matrices() {
+  static const LesserCard card("card without matrices", [] {
+    VulkanFacts facts = testing::card_device().facts();
+    facts.matrices.clear();
+    return facts;
+  }());
+  return card;
+}
+const Backend& card_without_f16() {
+  static const LesserCard card("card without f16", [] {
+    VulkanFacts facts = testing::card_device().facts();
+    facts.matrices.clear();
+    facts.has_f16 = facts.has_16_bit_storage = false;
+    return facts;
+  }());
+  return card;
+}
+
 struct OnCard {
+  const char* name;
   const char* folder;
-  Precision precision;
+  const Backend& (*card)();
+  Precision asked, used;
 };
 
 class PublishedPipelineOnCard : public ::testing::TestWithParam<OnCard> {
@@ -18,12 +56,13 @@ class PublishedPipelineOnCard : public ::testing::TestWithParam<OnCard> {
 };
 
 TEST_P(PublishedPipelineOnCard, Agrees) {
-  const auto [name, precision] = GetParam();
-  const std::filesystem::path folder = testing::golden_path(std::string("pipeline/") + name);
-  const testing::GoldenResult result = testing::run_golden_case(
-      testing::load_golden_case(folder),
-      {.precision = precision, .backend = std::string(testing::card_backend().name())});
-  const bool exact = precision == Precision::kF32;
+  const OnCard& c = GetParam();
+  EXPECT_EQ(usable_precision(c.asked, c.card()), c.used);
+  const std::filesystem::path folder = testing::golden_path(std::string("pipeline/") + c.folder);
+  const testing::GoldenResult result =
+      testing::run_golden_case(testing::load_golden_case(folder),
+                               {.precision = c.asked, .backend = std::string(c.card().name())});
+  const bool exact = c.used == Precision::kF32;
   testing::expect_close(result.latent, testing::read_npy<float>(folder / "latents.npy").values,
                         {1e-6, exact ? 1e-3 : 1e-2});
   const double agreement = testing::psnr_to_golden(result.picture, folder);
@@ -31,19 +70,20 @@ TEST_P(PublishedPipelineOnCard, Agrees) {
   RecordProperty("psnr", std::to_string(agreement));
 }
 
-// A card computes in f16 if nothing else is asked for. FreeU and perturbed attention are in
-// all_extras.
-INSTANTIATE_TEST_SUITE_P(Goldens, PublishedPipelineOnCard,
-                         ::testing::Values(OnCard{"fp16_published/plain", Precision::kF32},
-                                           OnCard{"fp16_published/plain", Precision::kAuto},
-                                           OnCard{"fp16_published/all_extras", Precision::kAuto},
-                                           OnCard{"fp32_convolutions/plain", Precision::kAuto},
-                                           OnCard{"bf16_shards/plain", Precision::kAuto}),
-                         [](const auto& info) {
-                           std::string name = info.param.folder;
-                           std::ranges::replace(name, '/', '_');
-                           return name + (info.param.precision == Precision::kF32 ? "_f32" : "");
-                         });
+// all_extras has FreeU and perturbed attention.
+constexpr OnCard kCases[] = {
+    {"f32", "fp16_published/plain", full_card, Precision::kF32, Precision::kF32},
+    {"plain", "fp16_published/plain", full_card, Precision::kAuto, Precision::kF16},
+    {"all_extras", "fp16_published/all_extras", full_card, Precision::kAuto, Precision::kF16},
+    {"convolutions", "fp32_convolutions/plain", full_card, Precision::kAuto, Precision::kF16},
+    {"shards", "bf16_shards/plain", full_card, Precision::kAuto, Precision::kF16},
+    {"without_matrices", "fp16_published/all_extras", card_without_matrices, Precision::kAuto,
+     Precision::kF16},
+    {"without_f16", "fp16_published/all_extras", card_without_f16, Precision::kAuto,
+     Precision::kF32},
+};
+INSTANTIATE_TEST_SUITE_P(Goldens, PublishedPipelineOnCard, ::testing::ValuesIn(kCases),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 TEST(PipelineOnCard, GivesTheSameBitsInAnyMemory) {
   testing::skip_without_card();
