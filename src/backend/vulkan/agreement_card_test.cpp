@@ -26,5 +26,15 @@ TEST_P(CardAgreement, OfVulkanWithTheReference) {
                             DType::kF16);
 }
 
+/// As on layers that are large enough for every tile.
+class LargeCardAgreement : public CardAgreement {};
+INSTANTIATE_TEST_SUITE_P(Ops, LargeCardAgreement, ::testing::Values(Linear::kName, Conv2d::kName),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_P(LargeCardAgreement, OfVulkanWithTheReference) {
+  testing::expect_agreement(testing::card_backend(), GetParam(),
+                            testing::shapes_path(fmt::format("card/{}", GetParam())), DType::kF16);
+}
+
 }  // namespace
 }  // namespace semblance
