@@ -64,7 +64,9 @@ void read_limits(const VulkanApi& api, VkPhysicalDevice card, VulkanFacts& facts
   all.pNext = &blocks;
   api.GetPhysicalDeviceProperties2(card, &all);
   const VkPhysicalDeviceLimits& limits = all.properties.limits;
-  facts.largest_block_bytes = blocks.maxMemoryAllocationSize;
+  // Some drivers name the largest number there is.
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 62;
+  facts.largest_block_bytes = std::min<std::uint64_t>(blocks.maxMemoryAllocationSize, kMost);
   facts.largest_binding_bytes = limits.maxStorageBufferRange;
   facts.place_alignment = limits.minStorageBufferOffsetAlignment;
   std::copy_n(limits.maxComputeWorkGroupCount, facts.most_groups.size(), facts.most_groups.begin());

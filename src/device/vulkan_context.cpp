@@ -10,7 +10,7 @@ namespace semblance {
 namespace {
 
 /// How long to wait for submitted work, of which no piece takes more than about a second.
-constexpr std::uint64_t kPatienceNs = 120'000'000'000;
+constexpr std::uint64_t kPatienceNs = 600'000'000'000;
 
 VkPhysicalDevice find_card(const VulkanInstance& instance, const VulkanFacts& facts) {
   for (VkPhysicalDevice card : instance.cards()) {
