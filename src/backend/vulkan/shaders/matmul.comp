@@ -99,15 +99,22 @@ KERNEL {
     }
     BARRIER();
   }
-  UNROLL for (uint i = 0; i < TM; ++i) {
+  if (has_bias != 0) {
     UNROLL for (uint j = 0; j < TN; ++j) {
-      const uint m = m0 + spread(i, ty, TY), n = n0 + spread(j, tx, TX);
-      if (m < rows && n < outputs) {
-        float value = sums[i * TN + j];
-        if (has_bias != 0) value += bias[n];
-        if (has_residual != 0) value += float(residual[m * outputs + n]);
-        dst[m * outputs + n] = STORED(value);
-      }
+      const uint n = n0 + spread(j, tx, TX);
+      const float added = n < outputs ? bias[n] : 0.0;
+      UNROLL for (uint i = 0; i < TM; ++i) sums[i * TN + j] += added;
+    }
+  }
+  UNROLL for (uint i = 0; i < TM; ++i) {
+    const uint m = m0 + spread(i, ty, TY);
+    if (m >= rows) continue;
+    UNROLL for (uint j = 0; j < TN; ++j) {
+      const uint n = n0 + spread(j, tx, TX);
+      if (n >= outputs) continue;
+      float value = sums[i * TN + j];
+      if (has_residual != 0) value += float(residual[m * outputs + n]);
+      dst[m * outputs + n] = STORED(value);
     }
   }
 }
