@@ -59,7 +59,7 @@ void take_device(RequestSettings& s, SavedRun& run, bool moves) {
     run.backend = s.backend_name();
     run.precision = usable_precision(Precision::kAuto, backend_by_name(run.backend));
   } else if (names_card(run.backend)) {
-    s.device = run.backend;
+    s.where.device = run.backend;
   } else {
     const auto* const backend = std::ranges::find(kBackends, run.backend);
     if (backend == std::end(kBackends)) {
@@ -450,8 +450,8 @@ int make_all(const RequestSettings& s, const std::optional<SavedRun>& saved,
   if (with_demo) progress.note(text_of(Message::kDemoModel));
   progress.now(text_of(Message::kOpeningModels));
   Watched watched(s.trace);
-  Workspace::Options workspace = workspace_options(backend_by_name(s.backend_name()), budget,
-                                                   s.scratch, !s.no_spill, true, s.card_memory);
+  Workspace::Options workspace = workspace_options(
+      backend_by_name(s.backend_name()), budget, s.scratch, !s.no_spill, true, s.where.card_memory);
   workspace.trace = watched.trace();
   workspace.meter = Meter();
   Pipeline pipeline(s.models, {.precision = static_cast<Precision>(s.precision),

@@ -224,7 +224,7 @@ int plan(std::span<const char* const> words) {
   const Backend& backend = backend_by_name(s.backend_name());
   const Workspace workspace =
       Workspace(backend, workspace_options(backend, report.budget, s.scratch, !s.no_spill, false,
-                                           s.card_memory))
+                                           s.where.card_memory))
           .with_base(planned_base());
   PhotoOptions looking = s.looking.options(s.backend_name(), is_reduced(report.budget));
   looking.workspace = workspace;

@@ -5,7 +5,6 @@
 #include <cctype>
 
 #include "core/error.h"
-#include "device/cards.h"
 
 namespace semblance::cli {
 namespace {
@@ -181,33 +180,6 @@ void declare_advanced(Flags& flags, RequestSettings& s) {
                {kBackends[0], kBackends[1]}, s.backend);
 }
 
-std::string parse_device(const std::string& text, const std::string& flag) {
-  if (text == "auto" || text == "cpu" || (names_card(text) && text != "gpu:")) return text;
-  fail(ErrorKind::kArgument,
-       "cannot take {}: expected auto, cpu, gpu, gpu:N or gpu:NAME, got '{}'\n  `semblance gpu` "
-       "lists the graphics cards",
-       flag, text.substr(0, 40));
-}
-
-void declare_device(Flags& flags, RequestSettings& s) {
-  flags.group("Device");
-  flags.value("--device", "cpu|gpu|auto",
-              "Where models are computed: cpu; gpu, the best graphics card; gpu:1 or gpu:NAME, "
-              "another one of those that `semblance gpu` lists; auto, a discrete card if there is "
-              "one, else cpu. Pictures of cpu and gpu look the same but differ in their last bits. "
-              "Default: cpu.",
-              [&s](const std::string& flag, const std::string& text) {
-                s.device = parse_device(text, flag);
-              });
-  flags.value(
-      "--gpu-memory", "AMOUNT",
-      "Memory budget on the graphics card, in the same form as --memory; a share is of what "
-      "is free on the card. Default: auto (80%).",
-      [&s](const std::string& flag, const std::string& text) {
-        s.card_memory = parse_memory(text, flag);
-      });
-}
-
 void declare_memory(Flags& flags, RequestSettings& s) {
   flags.group("Memory (docs/memory.md)");
   flags.value("--memory", "AMOUNT",
@@ -253,7 +225,7 @@ void declare_request(Flags& flags, RequestSettings& s) {
   declare_picture(flags, s);
   declare_models(flags, s);
   declare_output(flags, s);
-  declare_device(flags, s);
+  s.where.declare(flags);
   declare_memory(flags, s);
   declare_resume(flags, s);
   declare_advanced(flags, s);
@@ -264,21 +236,13 @@ void find_models(RequestSettings& s, IfMissing if_missing) {
 }
 
 void find_device(RequestSettings& s, const Flags& flags) {
-  if (s.device == "auto") {
-    const Cards cards = find_cards();
-    const Card* const card = find_best(cards);
-    const bool is_discrete = card != nullptr && card->facts.type == CardType::kDiscrete;
-    s.device = is_discrete ? "gpu" : "cpu";
-  } else if (s.device == "cpu" && flags.gives("--gpu-memory")) {
-    fail(ErrorKind::kArgument,
-         "--gpu-memory cannot be used with --device cpu\n  add --device gpu, or leave it out");
-  }
-  if (s.device != "cpu" && flags.gives("--backend")) {
+  s.where.find(flags);
+  if (!s.where.is_processor() && flags.gives("--backend")) {
     fail(
         ErrorKind::kArgument,
         "--backend cannot be used with --device {}: it chooses how the processor computes\n  leave "
         "out one of them",
-        s.device);
+        s.where.device);
   }
 }
 

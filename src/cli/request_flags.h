@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/subject.h"
+#include "cli/device_flags.h"
 #include "cli/flags.h"
 #include "cli/model_flags.h"
 #include "cli/photo_flags.h"
@@ -32,7 +33,7 @@ struct RequestSettings {
   int images = 1;
   int precision = 0;  // index into Precision's names
   int backend = 0;
-  std::string device = "cpu";  // or auto, gpu, gpu:...
+  DeviceFlags where;
   std::int64_t threads = 0;
   std::filesystem::path output;
   std::filesystem::path latents;
@@ -40,7 +41,6 @@ struct RequestSettings {
   std::filesystem::path save_state;
   bool no_metadata = false;
   MemoryRequest memory;
-  MemoryRequest card_memory;
   std::filesystem::path scratch;
   bool no_spill = false;
   std::filesystem::path trace;
@@ -48,7 +48,9 @@ struct RequestSettings {
   bool quiet = false;
 
   /// For backend_by_name(), once find_device() has been called.
-  std::string backend_name() const { return device == "cpu" ? kBackends[backend] : device; }
+  std::string backend_name() const {
+    return where.is_processor() ? kBackends[backend] : where.device;
+  }
   int picture_count() const { return images * prompts.count(); }
 };
 
@@ -60,8 +62,7 @@ void declare_request(Flags& flags, RequestSettings& s);
 /// Replaces model names by paths (hub/resolve.h).
 void find_models(RequestSettings& s, IfMissing if_missing);
 
-/// Turns --device auto into the device that it means here: a discrete graphics card, else cpu.
-/// Throws Error(kArgument) for flags that do not go with the device.
+/// DeviceFlags::find(), with --backend.
 void find_device(RequestSettings& s, const Flags& flags);
 
 /// Turns the names of LoRA files in the working folder into paths; all others are names.

@@ -10,6 +10,7 @@
 
 #include "cli/command.h"
 #include "cli/demo_model.h"
+#include "cli/device_flags.h"
 #include "cli/flags.h"
 #include "cli/model_flags.h"
 #include "cli/photo_flags.h"
@@ -45,6 +46,7 @@ struct ServeSettings {
   PromptFlags prompts;
   PhotoFlags looking;
   MemoryRequest memory;
+  DeviceFlags where;
   fs::path scratch;
   bool no_spill = false;
   int precision = 0;
@@ -99,6 +101,7 @@ void declare(Flags& flags, ServeSettings& s) {
       flags,
       "Face detector and recogniser: insightface's antelopev2 or buffalo_l folder. Default: the "
       "ones downloaded by `semblance models pull antelopev2`.");
+  s.where.declare(flags);
   flags.group("Limits");
   flags.value("--memory", "SIZE|PERCENT|auto",
               "Memory budget of the whole service: 2GiB (binary), 300MB (decimal), 60% (of the "
@@ -129,10 +132,12 @@ void declare(Flags& flags, ServeSettings& s) {
              s.scratch);
   flags.toggle("--no-spill", "Writes no scratch file; this needs more memory.", s.no_spill);
   flags.group("Advanced");
-  flags.choice("--precision",
-               "Number format of the computation: f32 or bf16. auto: bf16 if the processor "
-               "computes it natively, else f32. Default: auto.",
-               {"auto", "f32", "bf16"}, s.precision);
+  flags.choice(
+      "--precision",
+      "Number format of the computation: f32, bf16 or, on graphics cards, f16. auto: bf16 if "
+      "the processor computes it natively, f16 if the card stores it, else f32. Default: "
+      "auto.",
+      {"auto", "f32", "bf16", "f16"}, s.precision);
   flags.whole("--threads", "Processor cores to use, 1 to 1024. Default: all available.", 1, 1024,
               s.threads);
   s.looking.declare_advanced(flags);
@@ -260,8 +265,10 @@ void run_service(ServeSettings& s, const service::Listen& listen, const std::str
                           .faces = s.looking.files,
                           .demo = demo,
                           .precision = static_cast<Precision>(s.precision),
+                          .backend = s.where.device,
                           .lora_folders = lora_places(s.places, s.models),
                           .memory = s.memory,
+                          .card_memory = s.where.card_memory,
                           .scratch = s.scratch,
                           .may_spill = !s.no_spill,
                           .detector_size = detector_size,
@@ -319,6 +326,7 @@ int serve(std::span<const char* const> words) {
     return 0;
   }
   s.looking.check();
+  s.where.find(flags);
   set_language(s.language);
   umask(S_IRWXG | S_IRWXO);  // it stores people's faces
   const service::Listen listen = service::parse_listen(s.listen);

@@ -105,27 +105,39 @@ const Card* find_named(const Cards& cards, std::string_view name) {
 
 }  // namespace
 
-Cards find_cards(const CardQuestion& question) {
-  Cards found;
-  // One attempt for each card whose driver fails.
-  for (std::size_t count = 1; found.cards.size() < count;) {
-    const std::size_t first = found.cards.size();
-    const ChildEnd end = run_child(
-        [&](const Writer& write) { tell_cards(question.hook, first, write); }, question.patience);
-    Told told = read_told(end.output);
-    std::move(told.cards.begin(), told.cards.end(), std::back_inserter(found.cards));
-    if (!told.has_count || told.count == 0) {
-      if (!found.cards.empty()) break;  // it could list them before
-      found.why_none = told.has_count ? "no graphics card was found, and no driver for one"
-                                      : how_it_failed(end, told);
-      break;
-    }
-    count = told.count;
-    if (found.cards.size() >= count) break;
+namespace {
+
+/// Asks for the cards from `found.cards.size()` on. Returns how many there are.
+std::size_t ask_drivers(const CardQuestion& question, Cards& found) {
+  const std::size_t first = found.cards.size();
+  const ChildEnd end = run_child(
+      [&](const Writer& write) { tell_cards(question.hook, first, write); }, question.patience);
+  Told told = read_told(end.output);
+  std::move(told.cards.begin(), told.cards.end(), std::back_inserter(found.cards));
+  if (!told.has_count || told.count == 0) {
+    // Without a list this time, the earlier answers stay.
+    if (found.cards.empty())
+      found.why_none = told.has_count ? "no driver has a graphics card" : how_it_failed(end, told);
+    return found.cards.size();
+  }
+  if (found.cards.size() < told.count) {
     Card failed;
     failed.facts.name = told.asked.empty() ? "a card" : told.asked;
     failed.why_not = how_it_failed(end, told);
     found.cards.push_back(std::move(failed));
+  }
+  return told.count;
+}
+
+}  // namespace
+
+Cards find_cards(const CardQuestion& question) {
+  Cards found;
+  try {
+    // One more attempt after each card whose driver fails.
+    for (std::size_t count = 1; found.cards.size() < count;) count = ask_drivers(question, found);
+  } catch (const Error& error) {
+    if (found.cards.empty()) found.why_none = error.what();
   }
   return found;
 }
@@ -161,8 +173,9 @@ const Card& choose_card(const Cards& cards, std::string_view device) {
          device);
   }
   if (cards.cards.empty()) {
-    fail(ErrorKind::kDevice, "cannot use --device {}: {}\n  use --device cpu", device,
-         cards.why_none);
+    const bool has_advice = cards.why_none.find('\n') != std::string::npos;
+    fail(ErrorKind::kDevice, "cannot use --device {}: {}{}", device, cards.why_none,
+         has_advice ? "" : "\n  use --device cpu");
   }
   const Card* const card =
       device == "gpu" ? find_best(cards) : find_named(cards, device.substr(kPrefix.size()));

@@ -35,8 +35,7 @@ struct CardQuestion {
   std::chrono::milliseconds patience{10000};
 };
 
-/// Asks all drivers, in about a tenth of a second; a millisecond without a loader. Throws
-/// Error(kDevice) if no process can be started.
+/// Asks all drivers, in about a tenth of a second; a millisecond without a loader.
 Cards find_cards(const CardQuestion& question = {});
 
 /// The card that `device` names: "gpu" is the first usable discrete card, else the first usable

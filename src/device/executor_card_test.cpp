@@ -163,6 +163,21 @@ TEST_F(VulkanExecutorTest, AbandoningARunDropsItsViews) {
   EXPECT_EQ(read_floats(*executor, floats_at(128, 64)), std::vector<float>(64, 17));
 }
 
+TEST_F(VulkanExecutorTest, WeightsThatStayLieInPieces) {
+  const VulkanDevice in_pieces(card_facts(), {.pipeline_folder = {}, .slab_bytes = 4096});
+  EXPECT_EQ(in_pieces.slab_bytes(), 4096U);
+  const auto executor = in_pieces.make_executor({.arena = 4096, .resident = 3 * 4096 - 1000});
+  for (std::uint64_t slab = 0; slab < 3; ++slab) {
+    write_floats(*executor, floats_at(slab * 1024 + 512, 256, Region::kResident),
+                 numbers(256, static_cast<int>(slab)));
+  }
+  for (std::uint64_t slab = 0; slab < 3; ++slab) {
+    EXPECT_EQ(read_floats(*executor, floats_at(slab * 1024 + 512, 256, Region::kResident)),
+              numbers(256, static_cast<int>(slab)));
+  }
+  EXPECT_THROW(executor->begin_write(floats_at(1000, 100, Region::kResident)), Error);
+}
+
 TEST_F(VulkanExecutorTest, RefusesMoreMemoryThanTheCardHas) {
   const auto make = [&] { device().make_executor({.arena = std::uint64_t{1} << 50}); };
   const std::string text =

@@ -64,7 +64,9 @@ void read_limits(const VulkanApi& api, VkPhysicalDevice card, VulkanFacts& facts
   all.pNext = &blocks;
   api.GetPhysicalDeviceProperties2(card, &all);
   const VkPhysicalDeviceLimits& limits = all.properties.limits;
-  facts.largest_block_bytes = blocks.maxMemoryAllocationSize;
+  // Some drivers name the largest number there is.
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 62;
+  facts.largest_block_bytes = std::min<std::uint64_t>(blocks.maxMemoryAllocationSize, kMost);
   facts.largest_binding_bytes = limits.maxStorageBufferRange;
   facts.place_alignment = limits.minStorageBufferOffsetAlignment;
   std::copy_n(limits.maxComputeWorkGroupCount, facts.most_groups.size(), facts.most_groups.begin());
@@ -82,6 +84,7 @@ void read_subgroup_sizes(const VulkanApi& api, VkPhysicalDevice card, VulkanFact
   auto all = of_type<VkPhysicalDeviceProperties2>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2);
   all.pNext = &sizes;
   api.GetPhysicalDeviceProperties2(card, &all);
+  facts.has_one_subgroup_size = sizes.minSubgroupSize == sizes.maxSubgroupSize;
   if ((sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT) == 0) return;
   for (std::uint64_t size = 1; size <= sizes.maxSubgroupSize; size *= 2) {
     if (size >= sizes.minSubgroupSize)
@@ -134,7 +137,13 @@ void read_features(const VulkanInstance& instance, VkPhysicalDevice card,
     end = &sizes.pNext;
   }
   const bool has_matrices = has_extension(extensions, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
-  if (has_matrices) *end = &matrices;
+  auto more_matrices = of_type<VkPhysicalDeviceCooperativeMatrix2FeaturesNV>(
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_2_FEATURES_NV);
+  if (has_matrices) {
+    *end = &matrices;
+    if (has_extension(extensions, VK_NV_COOPERATIVE_MATRIX_2_EXTENSION_NAME))
+      matrices.pNext = &more_matrices;
+  }
   instance.api().GetPhysicalDeviceFeatures2(card, &all);
   facts.has_f16 = of_12.shaderFloat16 != 0;
   facts.has_16_bit_storage = of_11.storageBuffer16BitAccess != 0;
@@ -144,6 +153,8 @@ void read_features(const VulkanInstance& instance, VkPhysicalDevice card,
   // Shaders with such matrices also need Vulkan's memory model.
   if (matrices.cooperativeMatrix != 0 && of_12.vulkanMemoryModel != 0)
     read_matrices(instance.api(), card, facts);
+  facts.has_flexible_matrices =
+      !facts.matrices.empty() && more_matrices.cooperativeMatrixFlexibleDimensions != 0;
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace semblance {
 namespace {
 
 /// How long to wait for submitted work, of which no piece takes more than about a second.
-constexpr std::uint64_t kPatienceNs = 120'000'000'000;
+constexpr std::uint64_t kPatienceNs = 600'000'000'000;
 
 VkPhysicalDevice find_card(const VulkanInstance& instance, const VulkanFacts& facts) {
   for (VkPhysicalDevice card : instance.cards()) {
@@ -53,6 +53,11 @@ struct Features {
       matrices.cooperativeMatrix = VK_TRUE;
       *end = &matrices;
     }
+    if (!facts.matrices.empty() && facts.has_flexible_matrices) {
+      more_matrices.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_2_FEATURES_NV;
+      more_matrices.cooperativeMatrixFlexibleDimensions = VK_TRUE;
+      matrices.pNext = &more_matrices;
+    }
   }
   static VkBool32 to_bool(bool value) { return value ? VK_TRUE : VK_FALSE; }
 
@@ -61,12 +66,16 @@ struct Features {
   VkPhysicalDeviceVulkan12Features of_12{};
   VkPhysicalDeviceSubgroupSizeControlFeatures sizes{};
   VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrices{};
+  VkPhysicalDeviceCooperativeMatrix2FeaturesNV more_matrices{};
 };
 
 std::vector<const char*> extensions_of(const VulkanFacts& facts) {
   std::vector<const char*> names{VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME};
   if (facts.has_memory_budget) names.push_back(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
-  if (!facts.matrices.empty()) names.push_back(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
+  if (!facts.matrices.empty()) {
+    names.push_back(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
+    if (facts.has_flexible_matrices) names.push_back(VK_NV_COOPERATIVE_MATRIX_2_EXTENSION_NAME);
+  }
   const bool is_13 = facts.api_major > 1 || facts.api_minor >= 3;
   if (!facts.subgroup_sizes.empty() && !is_13)
     names.push_back(VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);

@@ -23,7 +23,7 @@ std::shared_ptr<OpenCard> VulkanDevice::open() const {
 CardMemory VulkanDevice::memory() const { return open()->context.memory(); }
 
 std::unique_ptr<Executor> VulkanDevice::make_executor(const RegionBytes& bytes) const {
-  return std::make_unique<VulkanExecutor>(open(), bytes);
+  return std::make_unique<VulkanExecutor>(open(), bytes, options_.slab_bytes);
 }
 
 }  // namespace semblance

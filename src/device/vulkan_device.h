@@ -19,6 +19,8 @@ class VulkanDevice : public Device {
     /// Where compiled shaders are kept between runs; not kept if empty.
     std::filesystem::path pipeline_folder = semblance::pipeline_folder();
     VulkanHook hook = {};  // for tests
+    /// Size of the pieces of weights' memory: drivers give at most 4 GiB at once.
+    std::uint64_t slab_bytes = std::uint64_t{1} << 30;
   };
 
   /// The facts must be of a usable card (find_cards).
@@ -28,6 +30,7 @@ class VulkanDevice : public Device {
 
   const VulkanFacts& facts() const { return facts_; }
   std::string name() const override { return facts_.name; }
+  std::uint64_t slab_bytes() const override { return options_.slab_bytes; }
   /// The card's memory now. Opens the card, like make_executor().
   CardMemory memory() const;
   /// Throws Error(kMemory) if the card has less memory free, Error(kDevice) if it cannot be opened.

@@ -15,20 +15,23 @@ constexpr double kOperationsPerByte = 30;
 
 }  // namespace
 
-VulkanExecutor::VulkanExecutor(std::shared_ptr<OpenCard> card, const RegionBytes& bytes)
+VulkanExecutor::VulkanExecutor(std::shared_ptr<OpenCard> card, const RegionBytes& bytes,
+                               std::uint64_t slab_bytes)
     : card_(std::move(card)),
       bytes_(bytes),
       stream_(card_->context),
-      staging_(card_->context, stream_) {
-  const auto region = [&](std::uint64_t size, Counted& count) {
-    if (size == 0) return VulkanBuffer();
-    // Bindings are rounded up to words.
-    VulkanBuffer buffer = card_->context.card_memory(round_up(size, kPlaceAlignment));
-    if (card_->context.facts().shares_host_memory()) count.set(buffer.bytes);
-    return buffer;
-  };
-  arena_ = region(bytes.arena, arena_count_);
-  resident_ = region(bytes.resident, resident_count_);
+      staging_(card_->context, stream_),
+      slab_bytes_(slab_bytes) {
+  const VulkanContext& context = card_->context;
+  // Bindings are rounded up to words.
+  if (bytes.arena > 0) arena_ = context.card_memory(round_up(bytes.arena, kPlaceAlignment));
+  for (std::uint64_t done = 0; done < bytes.resident; done += slab_bytes_) {
+    const std::uint64_t left = round_up(bytes.resident - done, kPlaceAlignment);
+    resident_.push_back(context.card_memory(std::min(left, slab_bytes_)));
+  }
+  if (!context.facts().shares_host_memory()) return;
+  arena_count_.set(bytes.arena);
+  resident_count_.set(bytes.resident);
 }
 
 VulkanExecutor::~VulkanExecutor() {
@@ -36,11 +39,15 @@ VulkanExecutor::~VulkanExecutor() {
   card_->pipelines.save();
 }
 
-VkBuffer VulkanExecutor::buffer_of(const DevicePlace& place) const {
+VulkanExecutor::Range VulkanExecutor::range_of(const DevicePlace& place) const {
   const bool in_arena = place.region == Region::kArena;
   const std::uint64_t size = in_arena ? bytes_.arena : bytes_.resident;
   SEMBLANCE_ASSERT(place.offset <= size && place.bytes <= size - place.offset);
-  return (in_arena ? arena_ : resident_).buffer.get();
+  if (in_arena || place.bytes == 0) return {arena_.buffer.get(), place.offset};
+  const std::uint64_t slab = place.offset / slab_bytes_;
+  const std::uint64_t offset = place.offset % slab_bytes_;
+  SEMBLANCE_ASSERT(place.bytes <= slab_bytes_ - offset);
+  return {resident_[slab].buffer.get(), offset};
 }
 
 VkDescriptorBufferInfo VulkanExecutor::binding_of(const Dispatch& dispatch,
@@ -56,7 +63,8 @@ VkDescriptorBufferInfo VulkanExecutor::binding_of(const Dispatch& dispatch,
         facts.name, dispatch.shader->name, bytes_text(bytes),
         bytes_text(facts.largest_binding_bytes));
   }
-  return {buffer_of(place), place.offset, bytes};
+  const auto [buffer, offset] = range_of(place);
+  return {buffer, offset, bytes};
 }
 
 VulkanExecutor::Launch VulkanExecutor::launch_of(const Dispatch& dispatch, double operations) {
@@ -125,11 +133,11 @@ void VulkanExecutor::run(std::size_t command) {
 void VulkanExecutor::copy(const DevicePlace& place, const VulkanStaging::Block& block,
                           bool to_card) {
   const BarrierTracker::Use use{place, to_card};
-  const VkBuffer on_card = buffer_of(place);
+  const auto [on_card, offset] = range_of(place);
   const VkBuffer on_host = block.memory.buffer.get();
   const VkCommandBuffer commands =
       stream_.record({&use, 1}, kOperationsPerByte * static_cast<double>(place.bytes));
-  const VkBufferCopy range{to_card ? 0 : place.offset, to_card ? place.offset : 0, place.bytes};
+  const VkBufferCopy range{to_card ? 0 : offset, to_card ? offset : 0, place.bytes};
   card_->context.api().CmdCopyBuffer(commands, to_card ? on_host : on_card,
                                      to_card ? on_card : on_host, 1, &range);
 }
@@ -144,7 +152,7 @@ VulkanExecutor::View VulkanExecutor::take(Views& views, const DevicePlace& place
 }
 
 std::span<std::byte> VulkanExecutor::begin_write(const DevicePlace& place) {
-  buffer_of(place);  // checks it
+  range_of(place);  // checks it
   View view{place, nullptr};
   if (place.bytes > 0) view.block = &staging_.take(place.bytes);
   writes_.push_back(view);
@@ -160,7 +168,7 @@ void VulkanExecutor::end_write(const DevicePlace& place) {
 }
 
 std::span<const std::byte> VulkanExecutor::begin_read(const DevicePlace& place) {
-  buffer_of(place);  // checks it
+  range_of(place);  // checks it
   if (place.bytes == 0) {
     reads_.push_back({place, nullptr});
     return {};

@@ -2,7 +2,6 @@
 // pinned host memory. Work is recorded by run() and handed over in pieces; only reading waits.
 #pragma once
 
-#include <list>
 #include <memory>
 #include <vector>
 
@@ -24,7 +23,8 @@ struct OpenCard {
 class VulkanExecutor : public Executor {
  public:
   /// Throws Error(kMemory), Error(kDevice).
-  VulkanExecutor(std::shared_ptr<OpenCard> card, const RegionBytes& bytes);
+  VulkanExecutor(std::shared_ptr<OpenCard> card, const RegionBytes& bytes,
+                 std::uint64_t slab_bytes);
   ~VulkanExecutor() override;
 
   /// Compiles the kernel's shaders if they are new. Throws Error(kMemory) if a place is larger than
@@ -54,7 +54,12 @@ class VulkanExecutor : public Executor {
 
   Launch launch_of(const Dispatch& dispatch, double operations);
   VkDescriptorBufferInfo binding_of(const Dispatch& dispatch, const DevicePlace& place) const;
-  VkBuffer buffer_of(const DevicePlace& place) const;
+  /// Where a place lies.
+  struct Range {
+    VkBuffer buffer = VK_NULL_HANDLE;
+    std::uint64_t offset = 0;
+  };
+  Range range_of(const DevicePlace& place) const;
   void copy(const DevicePlace& place, const VulkanStaging::Block& block, bool to_card);
   static View take(Views& views, const DevicePlace& place);
 
@@ -62,7 +67,9 @@ class VulkanExecutor : public Executor {
   const RegionBytes bytes_;
   VulkanStream stream_;
   VulkanStaging staging_;
-  VulkanBuffer arena_, resident_;
+  const std::uint64_t slab_bytes_;
+  VulkanBuffer arena_;
+  std::vector<VulkanBuffer> resident_;  // pieces of slab_bytes_, the last one smaller
   std::vector<std::vector<Launch>> commands_;
   Views writes_, reads_;
   // Only where the card's memory is the host's.

@@ -43,6 +43,8 @@ constexpr std::array kAbilities{
     Field<bool>{"has_f16", &VulkanFacts::has_f16},
     Field<bool>{"has_16_bit_storage", &VulkanFacts::has_16_bit_storage},
     Field<bool>{"has_subgroup_arithmetic", &VulkanFacts::has_subgroup_arithmetic},
+    Field<bool>{"has_one_subgroup_size", &VulkanFacts::has_one_subgroup_size},
+    Field<bool>{"has_flexible_matrices", &VulkanFacts::has_flexible_matrices},
     Field<bool>{"has_push_descriptors", &VulkanFacts::has_push_descriptors},
     Field<bool>{"has_timeline_semaphores", &VulkanFacts::has_timeline_semaphores},
     Field<bool>{"has_memory_budget", &VulkanFacts::has_memory_budget},

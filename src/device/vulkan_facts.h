@@ -48,12 +48,14 @@ struct VulkanFacts {
   bool has_subgroup_arithmetic = false;
   bool has_push_descriptors = false;
   bool has_timeline_semaphores = false;
-  bool has_memory_budget = false;   // the driver tells how much memory is free
-  std::uint32_t subgroup_size = 0;  // the usual one
+  bool has_memory_budget = false;      // the driver tells how much memory is free
+  std::uint32_t subgroup_size = 0;     // the usual one
+  bool has_one_subgroup_size = false;  // every launch has that one
   /// Sizes of subgroups that a launch can ask for (Dispatch::subgroup_size), ascending. Empty if it
   /// cannot ask.
   std::vector<std::uint32_t> subgroup_sizes;
-  std::vector<MatrixShape> matrices;  // empty without cooperative matrices
+  std::vector<MatrixShape> matrices;   // empty without cooperative matrices
+  bool has_flexible_matrices = false;  // other multiples of their sides work, too
 
   bool operator==(const VulkanFacts&) const = default;
 

@@ -379,6 +379,12 @@ TEST(PipelineOptions, RefusesUnsupportedPrecisions) {
   EXPECT_NE(
       open({.precision = Precision::kF32, .backend = "abacus"}).find("unknown backend \"abacus\""),
       std::string::npos);
+  EXPECT_NE(open({.precision = Precision::kF32, .backend = "vulkan"})
+                .find("backend vulkan computes on a graphics card, and none has been chosen"),
+            std::string::npos);
+  EXPECT_NE(open({.precision = Precision::kF16})
+                .find("cannot compute in f16: backend cpu computes in f32"),
+            std::string::npos);
   if (!has_native_bf16()) {
     EXPECT_NE(open({.precision = Precision::kBF16}).find("--precision f32"), std::string::npos);
   }

@@ -125,6 +125,10 @@ class Checker {
       if (use.packed.bytes < use.needs.packed_bytes || !is_aligned(use.packed) ||
           !inside(use.packed, stays ? plan_.resident_bytes : plan_.arena_bytes))
         fail_plan("a weight is badly placed");
+      if (stays && plan_.slab_bytes > 0 && use.packed.bytes > 0 &&
+          use.packed.offset / plan_.slab_bytes !=
+              (use.packed.offset + use.packed.bytes - 1) / plan_.slab_bytes)
+        fail_plan("a weight that stays lies in two slabs");
       if (stays) residents.push_back({use.packed, {use.weight, use.needs.layout}});
       if (use.keep == Keep::kStreamed && use.needs.raw_bytes > plan_.ring_bytes)
         fail_plan("a streamed weight does not fit in the ring");

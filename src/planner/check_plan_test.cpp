@@ -419,5 +419,28 @@ TEST(CheckPlan, FindsRandomConflicts) {
   EXPECT_GT(made, testing::sweep(500));
 }
 
+TEST(CheckPlan, AWeightThatStaysLiesInOneSlab) {
+  Plan plan;
+  plan.resident_bytes = 3 * kFileAlignment;
+  plan.slab_bytes = 2 * kFileAlignment;
+  plan.weights.push_back({0, 0, 0, {.packed_bytes = kFileAlignment}, Keep::kPacked, {}});
+  Graph graph;
+  const ValueId x = graph.add_input("x", {DType::kF32, Shape{1, 8}});
+  const ValueId weight = graph.add_weight("w", {DType::kF32, Shape{8, 8}});
+  graph.add_output("y", graph.add(Linear{}, {x, weight}));
+  plan.weights[0].weight = weight;
+  const auto place = [&](std::uint64_t offset) {
+    plan.weights[0].packed = {offset, kFileAlignment};
+    try {
+      check_plan(graph, {{}}, plan);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_NE(place(kFileAlignment + 64).find("lies in two slabs"), std::string::npos);
+  EXPECT_EQ(place(kFileAlignment).find("lies in two slabs"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace semblance

@@ -116,6 +116,7 @@ namespace {
 Plan plan_with_spare_memory(const Lowered& lowered, const std::vector<NodeNeeds>& needs, Plan least,
                             const FitOptions& options) {
   PlanChoices choices;
+  choices.slab_bytes = options.slab_bytes;
   if (options.memory_bytes == LowerRules::kNoLimit) {
     choices.ring_limit_bytes = least.ring_bytes + 32 * kMiB;
     choices.resident_limit_bytes = options.keep_weights ? LowerRules::kNoLimit : 0;

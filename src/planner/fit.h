@@ -20,7 +20,8 @@ struct FitOptions {
   std::uint64_t memory_bytes = ~std::uint64_t{0};  // for arena, ring and resident weights
   bool may_spill = true;
   std::uint64_t file_bytes = ~std::uint64_t{0};  // limit for the scratch file
-  bool keep_weights = false;  // keep weights in spare memory, for graphs that run many times
+  bool keep_weights = false;     // keep weights in spare memory, for graphs that run many times
+  std::uint64_t slab_bytes = 0;  // Plan::slab_bytes
   Rates rates;
 };
 

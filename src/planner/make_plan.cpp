@@ -52,6 +52,14 @@ void choose_resident(Plan& plan, std::uint64_t limit_bytes) {
   });
   for (const auto* same : order) {
     const std::uint64_t bytes = aligned((*same)[0]->needs.packed_bytes);
+    if (plan.slab_bytes > 0) {
+      if (bytes > plan.slab_bytes) break;
+      const std::uint64_t left = plan.slab_bytes - plan.resident_bytes % plan.slab_bytes;
+      if (bytes > left) {
+        if (left > limit_bytes - plan.resident_bytes) break;
+        plan.resident_bytes += left;
+      }
+    }
     if (bytes > limit_bytes - plan.resident_bytes) break;
     for (WeightUse* use : *same) {
       use->keep = Keep::kPacked;
@@ -110,6 +118,7 @@ Plan make_plan(const Lowered& program, const std::vector<NodeNeeds>& needs,
   const Graph& graph = program.graph;
   SEMBLANCE_ASSERT(needs.size() == graph.nodes().size() && program.epoch.size() == needs.size());
   Plan plan;
+  plan.slab_bytes = choices.slab_bytes;
   find_weights(program, needs, plan);
   choose_resident(plan, choices.resident_limit_bytes);
 

@@ -9,6 +9,7 @@ struct PlanChoices {
   std::uint64_t resident_limit_bytes = 0;  // for weights that stay, smallest first
   std::uint64_t ring_limit_bytes = 0;      // unless the largest weight needs more
   std::uint64_t ring_depth = 4;            // the ring holds at most this many of the largest weight
+  std::uint64_t slab_bytes = 0;            // Plan::slab_bytes
 };
 
 /// The least memory needed for reading weights: the largest weight as stored in its file, and what

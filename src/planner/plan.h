@@ -73,6 +73,7 @@ struct Plan {
   std::uint64_t arena_bytes = 0;
   std::uint64_t ring_bytes = 0;
   std::uint64_t resident_bytes = 0;
+  std::uint64_t slab_bytes = 0;     // no resident weight lies across a multiple of it; 0: any may
   std::uint64_t staging_bytes = 0;  // for packing weights
   std::uint64_t tables_bytes = 0;   // the graph and the plan itself
   std::uint64_t file_bytes = 0;

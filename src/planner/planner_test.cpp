@@ -76,7 +76,7 @@ TEST(Planner, PlansLoweredGraphsCorrectly) {
     expect_same_interface(graph, lowered.graph);
     std::vector<NodeNeeds> needs = needs_of(lowered.graph, kernels);
     const PlanChoices choices{random() % 2 * random() % (4 * kMiB), random() % kMiB,
-                              1 + random() % 5};
+                              1 + random() % 5, random() % 2 * 16 * kFileAlignment};
     Plan plan = make_plan(lowered, needs, choices);
     ASSERT_NO_THROW(check_plan(lowered.graph, needs, plan)) << testing::to_string(rules) << "\n"
                                                             << to_string(lowered.graph);

@@ -76,6 +76,9 @@ class Device {
   virtual ~Device() = default;
   /// The model of the processor or card: "AMD EPYC 9354". Measurements are stored under this name.
   virtual std::string name() const = 0;
+  /// Large regions are made of pieces of this size, a multiple of kFileAlignment, and no place may
+  /// lie in two of them; 0 if they are of one piece. Concerns weights that stay (Plan::slab_bytes).
+  virtual std::uint64_t slab_bytes() const { return 0; }
   /// Allocates memory of these sizes, with undefined content. Throws Error(kMemory).
   virtual std::unique_ptr<Executor> make_executor(const RegionBytes& bytes) const = 0;
 };

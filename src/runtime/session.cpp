@@ -34,7 +34,9 @@ namespace {
 Program planned(const Graph& graph, const Backend& backend, const WeightView& weights,
                 const SessionOptions& options, const std::stop_token& stop) {
   KernelNeeds needs(backend, weights, options.seconds, stop_check(stop));
-  Program program = plan_session(graph, needs, options);
+  SessionOptions with_slabs = options;
+  with_slabs.fit.slab_bytes = backend.device().slab_bytes();
+  Program program = plan_session(graph, needs, with_slabs);
   program.needs = {};  // no longer needed
   check_stop(stop);
   return program;

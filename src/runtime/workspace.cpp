@@ -6,6 +6,7 @@
 #include "memory/base_memory.h"
 #include "memory/buffer.h"
 #include "memory/heap.h"
+#include "runtime/device.h"
 
 namespace semblance {
 namespace {
@@ -117,6 +118,7 @@ SessionOptions Workspace::session(bool keep_weights, std::uint64_t left_bytes) c
   const bool limited = options_.budget_bytes || options_.places_bytes || options_.device_room;
   session.fit.may_spill = limited && options_.may_spill;
   session.fit.keep_weights = keep_weights;
+  session.fit.slab_bytes = backend_->device().slab_bytes();
   if (const auto& facts = options_.facts) {
     session.fit.rates = rates_of(*facts, options_.dtype, options_.cached_share);
     session.seconds = [facts](const NodeView& node, const KernelEntry& kernel) {

@@ -24,7 +24,7 @@ Engine::Engine(const EngineOptions& options, const std::stop_token& stop)
   }
   check_stop(stop);
   workspace_ = workspace_options(backend_by_name(options.backend), budget_, options.scratch,
-                                 options.may_spill, true);
+                                 options.may_spill, true, options.card_memory);
   workspace_.budget_bytes = budget_.bytes - kServiceBytes;
   workspace_.meter = Meter();
   const std::filesystem::path& base = options.models.base;

@@ -27,6 +27,7 @@ struct EngineOptions {
   std::string backend = "cpu";
   std::vector<std::filesystem::path> lora_folders = {};
   MemoryRequest memory = {};
+  MemoryRequest card_memory = {};  // on a graphics card
   std::filesystem::path scratch = {};
   bool may_spill = true;
   std::optional<int> detector_size = {};

@@ -26,5 +26,32 @@ TEST_P(CardAgreement, OfVulkanWithTheReference) {
                             DType::kF16);
 }
 
+/// As on layers that are large enough for every tile.
+class LargeCardAgreement : public CardAgreement {};
+INSTANTIATE_TEST_SUITE_P(Ops, LargeCardAgreement, ::testing::Values(Linear::kName, Conv2d::kName),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_P(LargeCardAgreement, OfVulkanWithTheReference) {
+  testing::expect_agreement(testing::card_backend(), GetParam(),
+                            testing::shapes_path(fmt::format("card/{}", GetParam())), DType::kF16);
+}
+
+/// With matrices of 16 x 16 x 16, as most cards have them; the software driver's usual ones have 8.
+class MatrixAgreement : public CardAgreement {};
+INSTANTIATE_TEST_SUITE_P(Ops, MatrixAgreement,
+                         ::testing::Values(Linear::kName, Conv2d::kName, Attention::kName),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_P(MatrixAgreement, OfSixteenWithTheReference) {
+  VulkanFacts facts = testing::card_device().facts();
+  if (!facts.has_flexible_matrices) GTEST_SKIP() << "the card's matrices have one size";
+  facts.matrices = {{16, 16, 16, DType::kF16, DType::kF32}};
+  const VulkanDevice device(facts);
+  const std::unique_ptr<const Backend> backend = vulkan_backend(device);
+  testing::expect_agreement(*backend, GetParam(),
+                            testing::shapes_path(fmt::format("card/matrix_{}", GetParam())),
+                            DType::kF16);
+}
+
 }  // namespace
 }  // namespace semblance

@@ -113,7 +113,7 @@ Made make_matrix_attention(const NodeView& node, const Device& device) {
        {Slot::of_src(0), Slot::of_src(1), Slot::of_src(2), Slot::of_dst()},
        words(q[1], v[1], op.heads, scale_of(node, d)),
        {word_of(divided_up(q[1], blocks.queries)), word_of(op.heads), word_of(q[0])},
-       facts.subgroup_size}};
+       asked_subgroup_size(facts)}};
   return accept(std::make_unique<LaunchKernel>(node, std::move(launches)));
 }
 

@@ -15,17 +15,20 @@ enum class MapFunction : std::uint8_t {
   kAffine,
 };
 
+/// Elements of one invocation: four neighbours where a count of them is a multiple of four.
+std::int64_t each_of(std::int64_t count) { return count % 4 == 0 ? 4 : 1; }
+
 Made map_kernel(const NodeView& node, MapFunction function, float scale, float shift) {
-  constexpr std::int64_t kEach = 4;
   const std::int64_t count = node.dst().shape.elements();
+  const std::int64_t each = each_of(count);
   std::vector<Launch> launches;
   if (count > 0) {
     launches.push_back({&shader(fmt::format("map_{}_{}", suffix_of(node.src(0).dtype),
                                             suffix_of(node.dst().dtype))),
-                        words(kThreads, static_cast<std::uint32_t>(function), kEach),
+                        words(kThreads, static_cast<std::uint32_t>(function), each == 4),
                         {Slot::of_src(0), Slot::of_dst()},
-                        words(count, scale, shift),
-                        grid(divided_up(count, kThreads * kEach))});
+                        words(count / each, scale, shift),
+                        grid(divided_up(count / each, kThreads))});
   }
   return accept(std::make_unique<LaunchKernel>(node, std::move(launches)));
 }
@@ -47,6 +50,23 @@ struct BroadcastAxes {
       y_stride *= y_size;
     }
     if (count == 0) add(1, 0, 0, true);
+  }
+
+  /// Whether four neighbours along the first axis can be computed at a time.
+  bool are_by_four() const {
+    if (sizes[0] % 4 != 0 || x_strides[0] != 1) return false;
+    for (std::size_t i = 1; i < count; ++i) {
+      if (x_strides[i] % 4 != 0 || (y_strides[0] == 1 && y_strides[i] % 4 != 0)) return false;
+    }
+    return true;
+  }
+  /// Makes sizes and strides count fours; y's only if it does not repeat along the first axis.
+  void count_fours() {
+    sizes[0] /= 4;
+    for (std::size_t i = 1; i < count; ++i) {
+      x_strides[i] /= 4;
+      if (y_strides[0] == 1) y_strides[i] /= 4;
+    }
   }
 
  private:
@@ -101,17 +121,21 @@ Made make_binary(const NodeView& node, const Device& device) {
   const std::int64_t count = node.dst().shape.elements();
   std::vector<Launch> launches;
   if (count > 0) {
-    const BroadcastAxes axes(node.src(0).shape, node.src(1).shape, node.dst().shape);
-    std::vector<std::uint32_t> push = words(count, node.op<Binary>().scale);
+    BroadcastAxes axes(node.src(0).shape, node.src(1).shape, node.dst().shape);
+    const bool by_four = axes.are_by_four();
+    const bool y_repeats = axes.y_strides[0] == 0;
+    if (by_four) axes.count_fours();
+    const std::int64_t work = by_four ? count / 4 : count;
+    std::vector<std::uint32_t> push = words(work, node.op<Binary>().scale);
     for (const auto& values : {axes.sizes, axes.x_strides, axes.y_strides})
       push.insert(push.end(), values.begin(), values.end());
-    launches.push_back(
-        {&shader(fmt::format("binary_{}_{}", suffix_of(node.src(0).dtype),
-                             suffix_of(node.src(1).dtype))),
-         words(kThreads, static_cast<std::uint32_t>(node.op<Binary>().fn), axes.count),
-         {Slot::of_src(0), Slot::of_src(1), Slot::of_dst()},
-         std::move(push),
-         grid(divided_up(count, kThreads))});
+    launches.push_back({&shader(fmt::format("binary_{}_{}", suffix_of(node.src(0).dtype),
+                                            suffix_of(node.src(1).dtype))),
+                        words(kThreads, static_cast<std::uint32_t>(node.op<Binary>().fn),
+                              axes.count, by_four, y_repeats),
+                        {Slot::of_src(0), Slot::of_src(1), Slot::of_dst()},
+                        std::move(push),
+                        grid(divided_up(work, kThreads))});
   }
   return accept(std::make_unique<LaunchKernel>(node, std::move(launches)));
 }
@@ -121,11 +145,13 @@ Made make_geglu(const NodeView& node, const Device& device) {
   const std::int64_t count = node.dst().shape.elements();
   std::vector<Launch> launches;
   if (count > 0) {
+    const std::int64_t c = node.dst().shape[-1];
+    const std::int64_t each = each_of(c);
     launches.push_back({&shader("geglu_" + suffix_of(node.src(0).dtype)),
-                        words(kThreads),
+                        words(kThreads, each == 4),
                         {Slot::of_src(0), Slot::of_dst()},
-                        words(count, node.dst().shape[-1]),
-                        grid(divided_up(count, kThreads))});
+                        words(count / each, c / each),
+                        grid(divided_up(count / each, kThreads))});
   }
   return accept(std::make_unique<LaunchKernel>(node, std::move(launches)));
 }

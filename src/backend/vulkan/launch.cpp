@@ -100,9 +100,14 @@ const MatrixShape* matrix_shape(const VulkanFacts& facts) {
 std::string why_not_matrices(const VulkanFacts& facts) {
   if (matrix_shape(facts) == nullptr || !facts.has_f16)
     return "the card has no cooperative matrices of f16 with f32 sums";
-  if (std::ranges::find(facts.subgroup_sizes, facts.subgroup_size) == facts.subgroup_sizes.end())
+  if (asked_subgroup_size(facts) == 0 && !facts.has_one_subgroup_size)
     return "the card's subgroups have no fixed size";
   return "";
+}
+
+std::uint32_t asked_subgroup_size(const VulkanFacts& facts) {
+  const auto found = std::ranges::find(facts.subgroup_sizes, facts.subgroup_size);
+  return found == facts.subgroup_sizes.end() ? 0 : *found;
 }
 
 std::string why_not_group(const Device& device, std::uint32_t threads, std::uint64_t shared_bytes) {

@@ -98,6 +98,8 @@ std::string why_not_stored(const NodeView& node, const Device& device, int i = 0
 const MatrixShape* matrix_shape(const VulkanFacts& facts);
 /// Why the shaders with cooperative matrices cannot run; empty if they can.
 std::string why_not_matrices(const VulkanFacts& facts);
+/// Dispatch::subgroup_size of those shaders: the card's usual one, unless it knows no other.
+std::uint32_t asked_subgroup_size(const VulkanFacts& facts);
 
 /// Why a work group of this size and shared memory cannot run; empty if it can.
 std::string why_not_group(const Device& device, std::uint32_t threads, std::uint64_t shared_bytes);

@@ -208,7 +208,7 @@ Made matrix_kernel(const NodeView& node, const Device& device, const Product& pr
       node, device, product, fmt::format("{}_matrix", product.op),
       words(tile.subgroups() * facts.subgroup_size, tile.rows, tile.outputs, tile.own_rows,
             tile.own_outputs, shape.m, shape.n, shape.k, tile.subgroups()),
-      facts.subgroup_size);
+      asked_subgroup_size(facts));
 }
 
 Product product_of_linear(const NodeView& node) {

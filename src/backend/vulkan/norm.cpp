@@ -38,21 +38,21 @@ Launch moments_launch(const Grouped& x, DType dtype, Slot to) {
 }
 
 Launch merge_launch(const Grouped& x, float eps, Slot from, Slot to) {
-  const std::int64_t count = x.pictures * x.groups;
   return {&shader("group_merge"),
-          words(kThreads),
+          words(kSummers),
           {from, to},
-          words(count, x.groups, x.chunks, eps),
-          grid(divided_up(count, kThreads))};
+          words(x.groups, x.chunks, eps),
+          {word_of(x.groups), word_of(x.pictures), 1}};
 }
 
 /// `weight` is the number of the source; the next one is the bias.
 Launch scale_launch(const Grouped& x, DType dtype, bool silu, Slot merged, int weight) {
-  const std::int64_t count = x.pictures * x.pixels * x.c;
+  const std::int64_t each = x.c % 4 == 0 ? 4 : 1;
+  const std::int64_t count = x.pictures * x.pixels * x.c / each;
   return {&shader("group_scale_" + suffix_of(dtype)),
-          words(kThreads, silu),
+          words(kThreads, silu, each == 4),
           {Slot::of_src(0), merged, Slot::of_src(weight), Slot::of_src(weight + 1), Slot::of_dst()},
-          words(count, x.pixels * x.c, x.c, x.groups),
+          words(count, x.pixels * x.c / each, x.c, x.groups),
           grid(divided_up(count, kThreads))};
 }
 
@@ -95,6 +95,7 @@ Made make_group_scale(const NodeView& node, const Device& device) {
   // The moments are the whole picture's, whatever part of it x is.
   Grouped x(node.src(0).shape, op.groups, 1);
   x.chunks = node.src(1).shape[1];
+  if (x.pictures > kMostPlane) return decline("more pictures than the groups of a launch");
   std::vector<Launch> launches;
   if (node.dst().shape.elements() > 0) {
     const Slot merged = Slot::of_scratch(0, x.merged_bytes());

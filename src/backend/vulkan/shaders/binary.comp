@@ -6,11 +6,16 @@
 
 CONSTANT(1, uint, FUNCTION, 0);  // as BinaryFn
 CONSTANT(2, uint, AXES, 1);      // 1 to 6
+CONSTANT(3, bool, BY_FOUR, true);  // along the first axis, on which x has stride 1 and y 1 or 0
+CONSTANT(4, bool, Y_REPEATS, false);  // along the first axis
 SOURCE(0, STORED, x);
+SOURCE(0, STORED4, x4);
 SOURCE(1, Y_STORED, y);
+SOURCE(1, Y_STORED4, y4);
 RESULT(2, STORED, dst);
+RESULT(2, STORED4, dst4);
 PUSH {
-  uint count;
+  uint count;  // of elements, or of fours; so are the sizes and strides
   float scale;
   uint sizes[6];
   uint x_strides[6];
@@ -36,5 +41,13 @@ KERNEL {
     x_at += i * x_strides[axis];
     y_at += i * y_strides[axis];
   }
-  dst[at] = STORED(apply(float(x[x_at]), float(y[y_at])));
+  if (BY_FOUR) {
+    const vec4 xs = vec4(x4[x_at]);
+    const vec4 ys = Y_REPEATS ? vec4(float(y[y_at])) : vec4(y4[y_at]);
+    vec4 values;
+    UNROLL for (uint i = 0; i < 4; ++i) values[i] = apply(xs[i], ys[i]);
+    dst4[at] = STORED4(values);
+  } else {
+    dst[at] = STORED(apply(float(x[x_at]), float(y[y_at])));
+  }
 }

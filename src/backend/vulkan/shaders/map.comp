@@ -5,11 +5,13 @@
 #include "functions.glsl"
 
 CONSTANT(1, uint, FUNCTION, 0);  // as MapFunction in elementwise.cpp
-CONSTANT(2, uint, EACH, 4);      // elements of one invocation
+CONSTANT(2, bool, BY_FOUR, true);
 SOURCE(0, STORED, x);
+SOURCE(0, STORED4, x4);
 RESULT(1, Y_STORED, dst);
+RESULT(1, Y_STORED4, dst4);
 PUSH {
-  uint count;
+  uint count;  // of elements, or of fours
   float scale;
   float shift;
 };
@@ -27,10 +29,13 @@ float apply(float v) {
 }
 
 KERNEL {
-  // Neighbouring invocations take neighbouring elements.
-  const uint first = (GROUP.y * GROUPS.x + GROUP.x) * THREADS * EACH + INVOCATION;
-  for (uint i = 0; i < EACH; ++i) {
-    const uint at = first + i * THREADS;
-    if (at < count) dst[at] = Y_STORED(apply(float(x[at])));
+  const uint at = GRID_INDEX;
+  if (at >= count) return;
+  if (BY_FOUR) {
+    vec4 values = vec4(x4[at]);
+    UNROLL for (uint i = 0; i < 4; ++i) values[i] = apply(values[i]);
+    dst4[at] = Y_STORED4(values);
+  } else {
+    dst[at] = Y_STORED(apply(float(x[at])));
   }
 }

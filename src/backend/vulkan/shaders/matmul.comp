@@ -40,14 +40,14 @@ const uint LOADS_A = BM / ROW_STEP;
 const uint LOADS_W = BN / ROW_STEP;
 const uint TX = BN / TN;
 
-vec4 load_a(Row row, uint k) {
+vec4 load_a(Row row, Column columns[4]) {
   if (BY_FOUR) {
-    const int at = index_of(row, k);
+    const int at = index_of(row, columns[0]);
     return at >= 0 ? vec4(a4[uint(at) / 4]) : vec4(0.0);
   }
   vec4 values = vec4(0.0);
   UNROLL for (uint i = 0; i < 4; ++i) {
-    const int at = index_of(row, k + i);
+    const int at = index_of(row, columns[i]);
     if (at >= 0) values[i] = float(a[uint(at)]);
   }
   return values;
@@ -75,8 +75,10 @@ KERNEL {
   UNROLL for (uint i = 0; i < TM * TN; ++i) sums[i] = 0.0;
 
   for (uint k0 = 0; k0 < depth; k0 += BK) {
+    Column columns[4];
+    UNROLL for (uint i = 0; i < 4; ++i) columns[i] = column_of(k0 + load_k + i);
     UNROLL for (uint i = 0; i < LOADS_A; ++i) {
-      const vec4 values = load_a(a_rows[i], k0 + load_k);
+      const vec4 values = load_a(a_rows[i], columns);
       UNROLL for (uint j = 0; j < 4; ++j)
         tile_a[(load_k + j) * LDA + load_row + i * ROW_STEP] = values[j];
     }
@@ -97,15 +99,22 @@ KERNEL {
     }
     BARRIER();
   }
-  UNROLL for (uint i = 0; i < TM; ++i) {
+  if (has_bias != 0) {
     UNROLL for (uint j = 0; j < TN; ++j) {
-      const uint m = m0 + spread(i, ty, TY), n = n0 + spread(j, tx, TX);
-      if (m < rows && n < outputs) {
-        float value = sums[i * TN + j];
-        if (has_bias != 0) value += bias[n];
-        if (has_residual != 0) value += float(residual[m * outputs + n]);
-        dst[m * outputs + n] = STORED(value);
-      }
+      const uint n = n0 + spread(j, tx, TX);
+      const float added = n < outputs ? bias[n] : 0.0;
+      UNROLL for (uint i = 0; i < TM; ++i) sums[i * TN + j] += added;
+    }
+  }
+  UNROLL for (uint i = 0; i < TM; ++i) {
+    const uint m = m0 + spread(i, ty, TY);
+    if (m >= rows) continue;
+    UNROLL for (uint j = 0; j < TN; ++j) {
+      const uint n = n0 + spread(j, tx, TX);
+      if (n >= outputs) continue;
+      float value = sums[i * TN + j];
+      if (has_residual != 0) value += float(residual[m * outputs + n]);
+      dst[m * outputs + n] = STORED(value);
     }
   }
 }

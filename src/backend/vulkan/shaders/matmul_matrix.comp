@@ -40,7 +40,8 @@ RESULT(4, STORED, dst);
 #define W_MATRIX coopmat<float16_t, gl_ScopeSubgroup, MK, MN, gl_MatrixUseB>
 
 // Rows of the tiles are k, padded so that they begin at other banks.
-const uint LD = BK / 4 + 2;  // in fours
+const uint FOURS = BK / 4;
+const uint LD = FOURS + 2;  // in fours
 SHARED f16vec4 tile_a[BM * LD];
 SHARED f16vec4 tile_w[BN * LD];
 SHARED float results[SUBGROUPS * MM * MN];
@@ -48,14 +49,14 @@ SHARED float results[SUBGROUPS * MM * MN];
 SHARED Row rows_of_tile[BM];
 #endif
 
-f16vec4 load_a(Row row, uint k) {
+f16vec4 load_a(Row row, Column columns[4]) {
   if (BY_FOUR) {
-    const int at = index_of(row, k);
+    const int at = index_of(row, columns[0]);
     return at >= 0 ? a4[uint(at) / 4] : f16vec4(0.0);
   }
   f16vec4 values = f16vec4(0.0);
   UNROLL for (uint i = 0; i < 4; ++i) {
-    const int at = index_of(row, k + i);
+    const int at = index_of(row, columns[i]);
     if (at >= 0) values[i] = a[uint(at)];
   }
   return values;
@@ -81,19 +82,20 @@ KERNEL {
   BARRIER();
 #endif
 
+  // Each invocation loads the same columns of its rows. THREADS is a multiple of FOURS.
+  const uint four = INVOCATION % FOURS;
   for (uint k0 = 0; k0 < depth; k0 += BK) {
-    for (uint i = INVOCATION; i < BM * BK / 4; i += THREADS) {
-      const uint row = i / (BK / 4), four = i % (BK / 4);
+    Column columns[4];
+    UNROLL for (uint i = 0; i < 4; ++i) columns[i] = column_of(k0 + four * 4 + i);
+    for (uint row = INVOCATION / FOURS; row < BM; row += THREADS / FOURS) {
 #if CONV
-      tile_a[row * LD + four] = load_a(rows_of_tile[row], k0 + four * 4);
+      tile_a[row * LD + four] = load_a(rows_of_tile[row], columns);
 #else
-      tile_a[row * LD + four] = load_a(row_of(m0 + row), k0 + four * 4);
+      tile_a[row * LD + four] = load_a(row_of(m0 + row), columns);
 #endif
     }
-    for (uint i = INVOCATION; i < BN * BK / 4; i += THREADS) {
-      const uint row = i / (BK / 4), four = i % (BK / 4);
+    for (uint row = INVOCATION / FOURS; row < BN; row += THREADS / FOURS)
       tile_w[row * LD + four] = load_w(n0 + row, k0 + four * 4);
-    }
     BARRIER();
     for (uint k = 0; k < BK; k += MK) {
       A_MATRIX columns[down];

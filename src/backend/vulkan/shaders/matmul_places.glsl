@@ -35,20 +35,34 @@ Row row_of(uint m) {
   row.picture = pixel / result_h * h;
   return row;
 }
+// What a column of A is: a position of the window, and a channel.
+struct Column {
+  int y;
+  int x;
+  uint channel;
+  bool exists;
+};
+Column column_of(uint k) {
+  const uint position = k / channels;
+  return Column(int(position / WINDOW_W * dilation_h), int(position % WINDOW_W * dilation_w),
+                k % channels, k < depth);
+}
 // The element's index, or -1 for padding.
-int index_of(Row row, uint k) {
-  const uint position = k / channels, channel = k % channels;
-  const int y = row.y + int(position / WINDOW_W * dilation_h);
-  const int x = row.x + int(position % WINDOW_W * dilation_w);
-  const bool inside = y >= 0 && x >= 0 && y < int(h) && x < int(width) && k < depth;
-  return inside ? int(((row.picture + uint(y)) * width + uint(x)) * channels + channel) : -1;
+int index_of(Row row, Column column) {
+  const int y = row.y + column.y, x = row.x + column.x;
+  const bool inside = y >= 0 && x >= 0 && y < int(h) && x < int(width) && column.exists;
+  return inside ? int(((row.picture + uint(y)) * width + uint(x)) * channels + column.channel) : -1;
 }
 #else
 struct Row {
   uint m;
 };
 Row row_of(uint m) { return Row(m); }
-int index_of(Row row, uint k) {
-  return row.m < rows && k < depth ? int(row.m * depth + k) : -1;
+struct Column {
+  uint k;
+};
+Column column_of(uint k) { return Column(k); }
+int index_of(Row row, Column column) {
+  return row.m < rows && column.k < depth ? int(row.m * depth + column.k) : -1;
 }
 #endif
