@@ -108,7 +108,7 @@ Flags::~Flags() = default;
 
 void Flags::group(std::string heading) { heading_ = std::move(heading); }
 
-void Flags::add(std::string names, std::string value, std::string help,
+void Flags::add(const std::string& names, const std::string& value, std::string help,
                 std::function<void(const std::string&, const std::string&)> take, bool repeats) {
   const std::vector<std::string> parts = split_names(names);
   names_.insert(names_.end(), parts.begin(), parts.end());
@@ -132,61 +132,59 @@ void Flags::add(std::string names, std::string value, std::string help,
   }
 }
 
-void Flags::text(std::string names, std::string value, std::string help, std::string& target) {
-  add(std::move(names), std::move(value), std::move(help),
+void Flags::text(const std::string& names, const std::string& value, std::string help,
+                 std::string& target) {
+  add(names, value, std::move(help),
       [&target](const std::string&, const std::string& text) { target = text; });
 }
 
-void Flags::text(std::string names, std::string value, std::string help,
+void Flags::text(const std::string& names, const std::string& value, std::string help,
                  std::optional<std::string>& target) {
-  add(std::move(names), std::move(value), std::move(help),
+  add(names, value, std::move(help),
       [&target](const std::string&, const std::string& text) { target = text; });
 }
 
-void Flags::path(std::string names, std::string value, std::string help,
+void Flags::path(const std::string& names, const std::string& value, std::string help,
                  std::filesystem::path& target) {
-  add(std::move(names), std::move(value), std::move(help),
-      [&target](const std::string& flag, const std::string& text) {
-        if (text.empty())
-          fail(ErrorKind::kArgument, "cannot take {}: {}", flag, expected("a path", "''"));
-        target = text;
-      });
+  add(names, value, std::move(help), [&target](const std::string& flag, const std::string& text) {
+    if (text.empty())
+      fail(ErrorKind::kArgument, "cannot take {}: {}", flag, expected("a path", "''"));
+    target = text;
+  });
 }
 
-void Flags::number(std::string names, std::string help, float& target) {
-  add(std::move(names), "X", std::move(help),
-      [&target](const std::string& flag, const std::string& text) {
-        target = static_cast<float>(number_in(flag, text));
-      });
+void Flags::number(const std::string& names, std::string help, float& target) {
+  add(names, "X", std::move(help), [&target](const std::string& flag, const std::string& text) {
+    target = static_cast<float>(number_in(flag, text));
+  });
 }
 
-void Flags::number(std::string names, std::string help, double& target) {
-  add(std::move(names), "X", std::move(help),
-      [&target](const std::string& flag, const std::string& text) {
-        target = number_in(flag, text);
-      });
+void Flags::number(const std::string& names, std::string help, double& target) {
+  add(names, "X", std::move(help), [&target](const std::string& flag, const std::string& text) {
+    target = number_in(flag, text);
+  });
 }
 
-void Flags::whole(std::string names, std::string help, std::int64_t least, std::int64_t most,
+void Flags::whole(const std::string& names, std::string help, std::int64_t least, std::int64_t most,
                   std::int64_t& target) {
-  add(std::move(names), "N", std::move(help),
+  add(names, "N", std::move(help),
       [&target, least, most](const std::string& flag, const std::string& text) {
         target = whole_in(flag, text, least, most);
       });
 }
 
-void Flags::whole(std::string names, std::string help, std::int64_t least, std::int64_t most,
+void Flags::whole(const std::string& names, std::string help, std::int64_t least, std::int64_t most,
                   std::optional<std::int64_t>& target) {
-  add(std::move(names), "N", std::move(help),
+  add(names, "N", std::move(help),
       [&target, least, most](const std::string& flag, const std::string& text) {
         target = whole_in(flag, text, least, most);
       });
 }
 
-void Flags::choice(std::string names, std::string help, std::vector<std::string> choices,
+void Flags::choice(const std::string& names, std::string help, std::vector<std::string> choices,
                    int& target) {
   const std::string shown = fmt::format("{}", fmt::join(choices, "|"));
-  add(std::move(names), shown, std::move(help),
+  add(names, shown, std::move(help),
       [&target, choices = std::move(choices)](const std::string& flag, const std::string& text) {
         const auto found = std::find(choices.begin(), choices.end(), text);
         if (found == choices.end()) {
@@ -198,17 +196,17 @@ void Flags::choice(std::string names, std::string help, std::vector<std::string>
       });
 }
 
-void Flags::value(std::string names, std::string value, std::string help,
+void Flags::value(const std::string& names, const std::string& value, std::string help,
                   std::function<void(const std::string&, const std::string&)> take) {
-  add(std::move(names), std::move(value), std::move(help), std::move(take));
+  add(names, value, std::move(help), std::move(take));
 }
 
-void Flags::values(std::string names, std::string value, std::string help,
+void Flags::values(const std::string& names, const std::string& value, std::string help,
                    std::function<void(const std::string&, const std::string&)> take) {
-  add(std::move(names), std::move(value), std::move(help), std::move(take), true);
+  add(names, value, std::move(help), std::move(take), true);
 }
 
-void Flags::toggle(std::string names, std::string help, bool& target) {
+void Flags::toggle(const std::string& names, std::string help, bool& target) {
   const std::vector<std::string> parts = split_names(names);
   names_.insert(names_.end(), parts.begin(), parts.end());
   toggles_.insert(toggles_.end(), parts.begin(), parts.end());

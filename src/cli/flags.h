@@ -34,27 +34,30 @@ class Flags {
   void group(std::string heading);
 
   /// A flag with a value. `names` as "-o,--output"; `value` is the placeholder in the help.
-  void text(std::string names, std::string value, std::string help, std::string& target);
-  void text(std::string names, std::string value, std::string help,
+  void text(const std::string& names, const std::string& value, std::string help,
+            std::string& target);
+  void text(const std::string& names, const std::string& value, std::string help,
             std::optional<std::string>& target);
-  void path(std::string names, std::string value, std::string help, std::filesystem::path& target);
+  void path(const std::string& names, const std::string& value, std::string help,
+            std::filesystem::path& target);
   /// Any number, infinity and NaN included; the request checks the range.
-  void number(std::string names, std::string help, float& target);
-  void number(std::string names, std::string help, double& target);
-  void whole(std::string names, std::string help, std::int64_t least, std::int64_t most,
+  void number(const std::string& names, std::string help, float& target);
+  void number(const std::string& names, std::string help, double& target);
+  void whole(const std::string& names, std::string help, std::int64_t least, std::int64_t most,
              std::int64_t& target);
-  void whole(std::string names, std::string help, std::int64_t least, std::int64_t most,
+  void whole(const std::string& names, std::string help, std::int64_t least, std::int64_t most,
              std::optional<std::int64_t>& target);
   /// One of `choices`; the result is its index.
-  void choice(std::string names, std::string help, std::vector<std::string> choices, int& target);
+  void choice(const std::string& names, std::string help, std::vector<std::string> choices,
+              int& target);
   /// A flag with a value that `take` parses; `take` throws Error(kArgument).
-  void value(std::string names, std::string value, std::string help,
+  void value(const std::string& names, const std::string& value, std::string help,
              std::function<void(const std::string& flag, const std::string& text)> take);
   /// The same for a flag that may be given more than once; `take` gets each value.
-  void values(std::string names, std::string value, std::string help,
+  void values(const std::string& names, const std::string& value, std::string help,
               std::function<void(const std::string& flag, const std::string& text)> take);
   /// A flag without a value.
-  void toggle(std::string names, std::string help, bool& target);
+  void toggle(const std::string& names, std::string help, bool& target);
   /// The one word without a flag.
   void positional(std::string name, std::string help, std::filesystem::path& target);
   /// All words without a flag, one or more.
@@ -78,7 +81,7 @@ class Flags {
     std::string shown;  // "-o, --output FILE"
     std::string help;
   };
-  void add(std::string names, std::string value, std::string help,
+  void add(const std::string& names, const std::string& value, std::string help,
            std::function<void(const std::string&, const std::string&)> take, bool repeats = false);
 
   std::string usage_;

@@ -198,7 +198,7 @@ TEST_F(Generate, RefusesInvalidFlags) {
        "is too large to count up for 2 pictures"},
       {{"--images", "0"}, "cannot take --images: expected a whole number from 1 to 1000, got 0"},
       {{"--threads", "0"}, "cannot take --threads: expected a whole number from 1 to 1024, got 0"},
-      {{"--precision", "f8"}, "cannot take --precision: expected one of auto, f32, bf16, got 'f8'"},
+      {{"--precision", "f8"}, "cannot take --precision: expected one of auto, f32, bf16, f16, got 'f8'"},
       {{"--scheduler", "eulr"}, "cannot take --scheduler: expected one of euler, euler_a, heun"},
       {{"--scheduler", "eulr"}, "got 'eulr', did you mean euler?"},
       {{"--spacing", "even"},

@@ -394,7 +394,7 @@ int check(std::span<const char* const> words) {
       progress.warn(text_of(Message::kNoChecksum, name, file));
     };
     const auto bad = wrong_files(model, seen, unknown, interrupt.token());
-    for (const std::string& line : bad) wrong.push_back(name + ": " + line);
+    for (const std::string& line : bad) wrong.push_back(fmt::format("{}: {}", name, line));
     if (bad.empty())
       progress.note(
           text_of(Message::kFilesCorrect, name, page_amount(read_bytes), model.files.size()));

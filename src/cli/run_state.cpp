@@ -15,7 +15,7 @@ namespace {
 std::string shell_quoted(const fs::path& path) {
   constexpr std::string_view kPlain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,:+@";
-  const std::string name = path.string();
+  std::string name = path.string();
   if (name.find_first_not_of(kPlain) == std::string::npos) return name;
   std::string shown = "'";
   for (const char c : name) shown += c == '\'' ? std::string("'\\''") : std::string(1, c);

@@ -15,6 +15,7 @@ Value Scope::weight(std::string_view name, DType dtype, const Shape& shape) cons
 
 Value apply(Op op, std::initializer_list<Value> src) {
   std::vector<ValueId> ids;
+  ids.reserve(src.size());
   for (const Value& value : src) ids.push_back(value.id);
   Graph* graph = src.begin()->graph;
   return {graph, graph->add(std::move(op), std::move(ids))};

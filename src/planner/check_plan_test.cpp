@@ -427,7 +427,7 @@ TEST(CheckPlan, AWeightThatStaysLiesInOneSlab) {
   Graph graph;
   const ValueId x = graph.add_input("x", {DType::kF32, Shape{1, 8}});
   const ValueId weight = graph.add_weight("w", {DType::kF32, Shape{8, 8}});
-  graph.add_output("y", graph.add(Linear{}, {x, weight}));
+  graph.add_output("y", graph.add(Linear{.has_bias = false}, {x, weight}));
   plan.weights[0].weight = weight;
   const auto place = [&](std::uint64_t offset) {
     plan.weights[0].packed = {offset, kFileAlignment};
