@@ -17,6 +17,7 @@
 #include "pipeline/opened_models.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/prompts.h"
+#include "runtime/device.h"
 
 namespace semblance::cli {
 namespace {
