@@ -30,6 +30,7 @@ class VulkanDevice : public Device {
 
   const VulkanFacts& facts() const { return facts_; }
   std::string name() const override { return facts_.name; }
+  std::uint64_t largest_value_bytes() const override { return facts_.largest_binding_bytes; }
   std::uint64_t slab_bytes() const override { return options_.slab_bytes; }
   /// The card's memory now. Opens the card, like make_executor().
   CardMemory memory() const;

@@ -79,6 +79,8 @@ class Device {
   /// Large regions are made of pieces of this size, a multiple of kFileAlignment, and no place may
   /// lie in two of them; 0 if they are of one piece. Concerns weights that stay (Plan::slab_bytes).
   virtual std::uint64_t slab_bytes() const { return 0; }
+  /// The largest value that a kernel can use in one piece. Plans cut larger ones.
+  virtual std::uint64_t largest_value_bytes() const { return ~std::uint64_t{0}; }
   /// Allocates memory of these sizes, with undefined content. Throws Error(kMemory).
   virtual std::unique_ptr<Executor> make_executor(const RegionBytes& bytes) const = 0;
 };

@@ -1,6 +1,9 @@
 #include "runtime/kernel_needs.h"
 
+#include <algorithm>
+
 #include "graph/views.h"
+#include "runtime/device.h"
 #include "runtime/kernel_cache.h"
 #include "runtime/weight_packer.h"
 #include "runtime/weight_rows.h"
@@ -18,6 +21,33 @@ double guessed_seconds(const Graph& graph, const Node& node) {
       bytes += static_cast<double>(graph.type(src).bytes());
   }
   return graph.cost(node) / kGuessedOperations + bytes / kGuessedBytes;
+}
+
+/// More than any memory: a plan that runs such a node does not fit.
+constexpr std::uint64_t kTooLarge = std::uint64_t{1} << 60;
+
+bool is_too_large(const Graph& graph, const Node& node, const Device& device) {
+  const std::uint64_t most = device.largest_value_bytes();
+  return graph.type(node.dst).bytes() > most ||
+         std::any_of(node.src.begin(), node.src.end(), [&](ValueId src) {
+           return graph.values()[static_cast<std::size_t>(src)].kind != ValueKind::kWeight &&
+                  graph.type(src).bytes() > most;
+         });
+}
+
+/// The device has no kernel for a node with values of this size, but has one for its parts. Weights
+/// are taken to be packed as they are.
+NodeNeeds needs_of_too_large(const Graph& graph, const Node& node) {
+  NodeNeeds needs;
+  needs.scratch_bytes = kTooLarge;
+  needs.is_exact_by_channels = true;
+  needs.seconds = guessed_seconds(graph, node);
+  needs.src.resize(node.src.size());
+  for (std::size_t i = 0; i < node.src.size(); ++i) {
+    if (graph.values()[static_cast<std::size_t>(node.src[i])].kind == ValueKind::kWeight)
+      needs.src[i].packed_bytes = graph.type(node.src[i]).bytes();
+  }
+  return needs;
 }
 
 }  // namespace
@@ -63,7 +93,7 @@ int KernelNeeds::generated_kernels(const Graph& graph) {
   ++calls_;
   int count = 0;
   for (const Node& node : graph.nodes()) {
-    if (!is_run_by_kernel(graph, node)) continue;
+    if (!is_run_by_kernel(graph, node) || is_too_large(graph, node, backend_.device())) continue;
     Known& kernel = known(graph, node);
     if (kernel.generates && kernel.seen != calls_) ++count;
     kernel.seen = calls_;
@@ -78,6 +108,7 @@ NodeNeeds KernelNeeds::of(const Graph& graph, const Node& node) {
     needs.src.resize(node.src.size());
     return needs;
   }
+  if (is_too_large(graph, node, backend_.device())) return needs_of_too_large(graph, node);
   needs = known(graph, node).needs;
   for (std::size_t i = 0; i < node.src.size(); ++i) {
     const ValueInfo& info = graph.values()[static_cast<std::size_t>(node.src[i])];
