@@ -54,6 +54,7 @@ std::int64_t word_bytes(const Move& move, std::int64_t element_bytes) {
 Move in_words(Move move, std::int64_t element_bytes, std::int64_t word) {
   if (word == element_bytes) return move;
   const std::int64_t elements = word / element_bytes;
+  SEMBLANCE_ASSERT(elements > 0);
   move.src_first /= elements;
   move.dst_first /= elements;
   move.axes[0].size /= elements;
