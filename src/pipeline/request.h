@@ -496,10 +496,10 @@ inline constexpr Parameter kFast{
     .name = "fast",
     .title = {"Fast", "Rápida"},
     .help =
-        {"Makes the picture in 6 steps with the LCM-LoRA (`semblance models pull lcm`): less than "
-         "a fifth of the time of 30 steps. The number of steps and the guidance can be changed.",
-         "Crea la imagen en 6 pasos con la LoRA de LCM (`semblance models pull lcm`): menos de "
-         "una quinta parte del tiempo de 30 pasos. Los pasos y la guía se pueden cambiar."},
+        {"Makes the picture in 6 steps with the LCM-LoRA (`semblance models pull lcm`): a quarter "
+         "of the time of 30 steps. The number of steps and the guidance can be changed.",
+         "Crea la imagen en 6 pasos con la LoRA de LCM (`semblance models pull lcm`): una cuarta "
+         "parte del tiempo de 30 pasos. Los pasos y la guía se pueden cambiar."},
     .shapes_picture = false,  // it becomes other settings
     .flag = FlagGroup::kAdvanced,
 };
