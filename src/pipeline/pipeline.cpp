@@ -30,16 +30,8 @@ namespace semblance {
 namespace {
 
 DType type_of(Precision precision) {
-  switch (precision) {
-    case Precision::kBF16:
-      return DType::kBF16;
-    case Precision::kF16:
-      return DType::kF16;
-    case Precision::kAuto:
-    case Precision::kF32:
-      break;
-  }
-  return DType::kF32;
+  if (precision == Precision::kBF16) return DType::kBF16;
+  return precision == Precision::kF16 ? DType::kF16 : DType::kF32;
 }
 
 }  // namespace
