@@ -86,7 +86,9 @@ function(semblance_card_test room)
   target_link_libraries(${name} PRIVATE semblance_test_options ${T_LIBS} GTest::gtest GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${PROJECT_SOURCE_DIR}/tools/vulkan_run --validate lavapipe $<TARGET_FILE:${name}>
     --gtest_filter=-*Planted*)
-  set_tests_properties(${name} PROPERTIES LABELS ${room} TIMEOUT 600 SKIP_RETURN_CODE 77 ENVIRONMENT OMP_WAIT_POLICY=passive)
+  # The first run compiles shaders for minutes. COST: tests that take long begin first.
+  set_tests_properties(${name} PROPERTIES LABELS ${room} TIMEOUT 900 COST 200 SKIP_RETURN_CODE 77
+    ENVIRONMENT OMP_WAIT_POLICY=passive)
 endfunction()
 
 function(semblance_room room)

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -22,12 +23,18 @@ struct AtomicCount {
 };
 std::array<AtomicCount, kTagCount> g_counts;
 
-void count(Tag tag, std::size_t bytes) {
+/// What is held under the tag changes from `before` bytes to `after`.
+void recount(Tag tag, std::uint64_t before, std::uint64_t after) {
   AtomicCount& counted = g_counts[static_cast<std::size_t>(tag)];
-  const std::uint64_t now = counted.bytes.fetch_add(bytes) + bytes;
+  const std::uint64_t now = counted.bytes.fetch_add(after - before) + after - before;
   std::uint64_t peak = counted.peak.load();
-  while (now > peak && !counted.peak.compare_exchange_weak(peak, now)) {
+  while (after > before && now > peak && !counted.peak.compare_exchange_weak(peak, now)) {
   }
+}
+
+[[noreturn]] void fail_allocation(std::size_t bytes, Tag tag) {
+  fail(ErrorKind::kMemory, "cannot allocate {} bytes for {}: the system is out of memory", bytes,
+       name_of(tag));
 }
 
 }  // namespace
@@ -67,12 +74,9 @@ Buffer::Buffer(std::size_t bytes, Tag tag) : size_(bytes), tag_(tag) {
     block = std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
     if (block != nullptr) std::memset(block, 0, bytes);
   }
-  if (block == nullptr) {
-    fail(ErrorKind::kMemory, "cannot allocate {} bytes for {}: the system is out of memory", bytes,
-         name_of(tag));
-  }
+  if (block == nullptr) fail_allocation(bytes, tag);
   data_ = static_cast<std::byte*>(block);
-  count(tag_, size_);
+  recount(tag_, 0, size_);
 }
 
 Buffer::~Buffer() {
@@ -82,7 +86,7 @@ Buffer::~Buffer() {
   } else {
     std::free(data_);
   }
-  g_counts[static_cast<std::size_t>(tag_)].bytes.fetch_sub(size_);
+  recount(tag_, size_, 0);
 }
 
 Buffer::Buffer(Buffer&& other) noexcept
@@ -97,13 +101,23 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
   return *this;
 }
 
+void Buffer::resize(std::size_t bytes) {
+  const std::size_t kept = std::min(bytes, size_);
+  if (kept < kMapFrom) {
+    Buffer other(bytes, tag_);
+    if (kept > 0) std::memcpy(other.data_, data_, kept);
+    *this = std::move(other);
+    return;
+  }
+  void* const block = mremap(data_, size_, bytes, MREMAP_MAYMOVE);
+  if (block == MAP_FAILED) fail_allocation(bytes, tag_);
+  data_ = static_cast<std::byte*>(block);
+  recount(tag_, std::exchange(size_, bytes), bytes);
+}
+
 Counted::Counted(Tag tag, std::uint64_t bytes) : tag_(tag) { set(bytes); }
 Counted::~Counted() { set(0); }
 
-void Counted::set(std::uint64_t bytes) {
-  if (bytes > bytes_) count(tag_, bytes - bytes_);
-  if (bytes < bytes_) g_counts[static_cast<std::size_t>(tag_)].bytes.fetch_sub(bytes_ - bytes);
-  bytes_ = bytes;
-}
+void Counted::set(std::uint64_t bytes) { recount(tag_, std::exchange(bytes_, bytes), bytes); }
 
 }  // namespace semblance

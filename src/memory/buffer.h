@@ -51,6 +51,10 @@ class Buffer {
   Buffer(Buffer&& other) noexcept;
   Buffer& operator=(Buffer&& other) noexcept;
 
+  /// Keeps the first bytes; further ones are undefined. May move the block, without a copy if it is
+  /// large. Throws Error(kMemory), and changes nothing then.
+  void resize(std::size_t bytes);
+
   std::byte* data() const { return data_; }
   std::size_t size() const { return size_; }
   std::span<std::byte> bytes() const { return {data_, size_}; }

@@ -45,6 +45,25 @@ TEST(Buffer, IsCountedUnderItsTag) {
   EXPECT_GE(count_of(Tag::kImage).peak_bytes, std::uint64_t{1} << 20);
 }
 
+TEST(Buffer, KeepsItsFirstBytesWhenResized) {
+  const std::uint64_t before = count_of(Tag::kImage).bytes;
+  const std::size_t sizes[] = {0, 100, 70'000, 3'000'000, 5'000'000, 66'000, 10, 1'000'000};
+  Buffer buffer(sizes[0], Tag::kImage);
+  for (const std::size_t size : sizes) {
+    const std::size_t kept = std::min(size, buffer.size());
+    for (std::size_t i = 0; i < kept; ++i) buffer.data()[i] = static_cast<std::byte>(i % 251);
+    buffer.resize(size);
+    ASSERT_EQ(buffer.size(), size);
+    EXPECT_EQ(count_of(Tag::kImage).bytes, before + size);
+    for (std::size_t i = 0; i < kept; ++i)
+      ASSERT_EQ(buffer.data()[i], static_cast<std::byte>(i % 251)) << i << " of " << size;
+    if (size > 0) buffer.bytes().back() = std::byte{1};
+  }
+  EXPECT_NE(error_of([&] { buffer.resize(std::size_t{1} << 60); }).find("out of memory"),
+            std::string::npos);
+  EXPECT_EQ(buffer.size(), 1'000'000);
+}
+
 TEST(Buffer, ReportsEveryUsedTag) {
   const Buffer held(1000, Tag::kRing);
   { Buffer gone(5000, Tag::kResult); }

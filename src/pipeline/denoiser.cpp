@@ -7,13 +7,14 @@
 namespace semblance {
 
 Denoiser::Denoiser(const Stage& stage, const Workspace& workspace, const Values& values,
-                   std::stop_token stop)
-    : Denoiser(stage, workspace.backend(), stage.options(workspace), values, std::move(stop)) {}
+                   std::stop_token stop, KeptWeights kept)
+    : Denoiser(stage, workspace.backend(), stage.options(workspace, kept.bytes), values,
+               std::move(stop), std::move(kept)) {}
 
 Denoiser::Denoiser(const Stage& stage, const Backend& backend, const SessionOptions& options,
-                   const Values& values, std::stop_token stop)
+                   const Values& values, std::stop_token stop, KeptWeights kept)
     : kind_(*stage.step),
-      session_(stage.open(backend, options, std::move(stop))),
+      session_(stage.open(backend, options, std::move(stop), std::move(kept))),
       spare_bytes_(options.fit.memory_bytes - session_.plan().memory_bytes()) {
   for (const NamedType& value : stage.ins) {
     if (value.name != "latent") set_input(session_, value.name, values.at(value.name));

@@ -11,9 +11,10 @@ namespace semblance {
 class Denoiser {
  public:
   /// `stage` is kDenoiser or kDenoiserAlone: UNet, adapter (unless its strength is 0) and
-  /// IdentityNet. Writes the values that are the same in all its steps into the session.
+  /// IdentityNet. Writes the values that are the same in all its steps into the session. `kept`:
+  /// of an earlier denoiser of the same picture.
   Denoiser(const Stage& stage, const Workspace& workspace, const Values& values,
-           std::stop_token stop);
+           std::stop_token stop, KeptWeights kept = {});
 
   const StepKind& kind() const { return kind_; }
   /// latent f32 [c,h,w], scaled by the scheduler -> noise [n,c,h,w], n as pictures_of() says.
@@ -22,10 +23,11 @@ class Denoiser {
   const Session& session() const { return session_; }
   /// Arena bytes that the workspace allows and the plan does not use.
   std::uint64_t spare_bytes() const { return spare_bytes_; }
+  KeptWeights end() && { return std::move(session_).end(); }
 
  private:
   Denoiser(const Stage& stage, const Backend& backend, const SessionOptions& options,
-           const Values& values, std::stop_token stop);
+           const Values& values, std::stop_token stop, KeptWeights kept);
 
   StepKind kind_;
   Session session_;

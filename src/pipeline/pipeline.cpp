@@ -123,6 +123,7 @@ struct Generation::State {
   std::optional<SharedValues> shared;
   Values values = {};
   std::optional<Denoiser> denoiser = {};
+  KeptWeights kept_weights = {};    // of the last denoiser, for the next
   std::uint64_t planned_bytes = 0;  // of the denoiser
   std::uint64_t refused_bytes = 0;  // a room in which no denoiser fitted
   std::vector<std::string> news = {};
@@ -151,6 +152,7 @@ struct Generation::State {
   void keep_deep();
   void advance(std::span<float> noise);
   void make_denoiser(const Workspace& workspace, const Stage& stage, const std::stop_token& stop);
+  void end_denoiser();
   void replan(const MemoryRoom& room, const Stage& stage, const std::stop_token& stop);
 };
 
@@ -210,12 +212,23 @@ void Generation::State::advance(std::span<float> noise) {
 
 void Generation::State::make_denoiser(const Workspace& workspace, const Stage& stage,
                                       const std::stop_token& stop) {
-  if (stage.step->with_identity && !values.has(types.keypoints.name))
+  if (stage.step->with_identity && !values.has(types.keypoints.name)) {
+    kept_weights = {};
     run_stage(this->stage(StageId::kKeypoints), workspace, values, stop);
-  denoiser.emplace(stage, workspace, values, stop);
+  }
+  denoiser.emplace(stage, workspace, values, stop, std::exchange(kept_weights, {}));
   planned_bytes = workspace.options().budget_bytes.value_or(0);
   planned_bytes -= std::min(planned_bytes, denoiser->spare_bytes());
   for (const std::string& name : stage.given_up) values.drop(name);
+}
+
+/// Keeps the denoiser's weights, unless planning the next one could take more memory than is freed.
+void Generation::State::end_denoiser() {
+  constexpr std::uint64_t kPlanningBytes = 64 << 20;
+  const Plan& plan = denoiser->session().plan();
+  if (plan.memory_bytes() - plan.resident_bytes >= kPlanningBytes)
+    kept_weights = std::move(*denoiser).end();
+  denoiser.reset();
 }
 
 /// Makes a denoiser that fits into the room, with a safety margin if possible.
@@ -313,7 +326,7 @@ bool Generation::next(std::stop_token stop) {
   const Workspace& workspace = s.models->workspace;
   const StepKind kind = s.kind();
   const Stage& stage = *find_stage(s.stages, kind);
-  if (s.denoiser && s.denoiser->kind() != kind) s.denoiser.reset();
+  if (s.denoiser && s.denoiser->kind() != kind) s.end_denoiser();
   if (!kind.with_identity) s.values.drop(s.types.keypoints.name);
   if (const std::optional<MemoryRoom> room = workspace.room()) {
     if (!s.denoiser || s.is_tight(*room)) s.replan(*room, stage, stop);

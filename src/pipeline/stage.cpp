@@ -60,14 +60,16 @@ StageId parse_stage(std::string_view name, std::string_view flag) {
   return static_cast<StageId>(found - kNames.begin());
 }
 
-SessionOptions Stage::options(const Workspace& workspace) const {
-  return keeps_weights ? workspace.for_many_runs(beside) : workspace.for_one_run(beside);
+SessionOptions Stage::options(const Workspace& workspace, std::uint64_t kept_bytes) const {
+  OtherMemory other = beside;
+  other.released_bytes += kept_bytes;
+  return keeps_weights ? workspace.for_many_runs(other) : workspace.for_one_run(other);
 }
 
-Session Stage::open(const Backend& backend, const SessionOptions& options,
-                    std::stop_token stop) const {
+Session Stage::open(const Backend& backend, const SessionOptions& options, std::stop_token stop,
+                    KeptWeights kept) const {
   SEMBLANCE_ASSERT(graph && weights != nullptr);
-  return {graph(), backend, view(), options, std::move(stop)};
+  return {graph(), backend, view(), options, std::move(stop), std::move(kept)};
 }
 
 Workspace on_processor(const Workspace& workspace) {

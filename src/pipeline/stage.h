@@ -64,8 +64,10 @@ struct Stage {
 
   /// The weights with their patches.
   WeightView view() const { return {*weights, patches.get()}; }
-  SessionOptions options(const Workspace& workspace) const;
-  Session open(const Backend& backend, const SessionOptions& options, std::stop_token stop) const;
+  /// `kept_bytes`: of weights that the session takes over.
+  SessionOptions options(const Workspace& workspace, std::uint64_t kept_bytes = 0) const;
+  Session open(const Backend& backend, const SessionOptions& options, std::stop_token stop,
+               KeptWeights kept = {}) const;
 };
 
 /// The same on the processor, if it is on a card: for networks with ops that cards have no kernels

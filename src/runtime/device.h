@@ -68,6 +68,21 @@ class Executor {
 
   /// Aborts a run: closes every view and discards what was written to it.
   virtual void abandon() noexcept = 0;
+
+  struct Move {
+    std::uint64_t from = 0;
+    std::uint64_t to = 0;
+    std::uint64_t bytes = 0;
+  };
+  /// Frees all but the resident region. Afterwards only restart() may be called. Returns false, and
+  /// does nothing, if the device cannot do it.
+  virtual bool keep_resident() { return false; }
+  /// Makes the regions that large, as if new, but for the `moves` within the resident region: they
+  /// take effect at once. Both `from` and `to` ascend, and neither places overlap. Throws
+  /// Error(kMemory).
+  virtual void restart(const RegionBytes& /*bytes*/, std::span<const Move> /*moves*/) {
+    SEMBLANCE_ASSERT(false);
+  }
 };
 
 /// Const use is thread-safe.

@@ -1,6 +1,8 @@
 #include "runtime/host_device.h"
 
+#include <cstring>
 #include <fstream>
+#include <ranges>
 
 #include "memory/buffer.h"
 
@@ -32,6 +34,29 @@ class HostExecutor : public Executor {
   }
   void end_read(const DevicePlace&) override {}
   void abandon() noexcept override {}
+
+  bool keep_resident() override {
+    arena_ = {};
+    commands_.clear();
+    return true;
+  }
+  void restart(const RegionBytes& bytes, std::span<const Move> moves) override {
+    if (bytes.resident > resident_.size()) resident_.resize(bytes.resident);
+    // The order of the places does not change: those that move down have room if the ones below
+    // moved before, those that move up if the ones above did.
+    const auto move = [this](const Move& m) {
+      std::memmove(bytes_of({Region::kResident, m.to, m.bytes}).data(),
+                   bytes_of({Region::kResident, m.from, m.bytes}).data(), m.bytes);
+    };
+    for (const Move& m : moves) {
+      if (m.to < m.from) move(m);
+    }
+    for (const Move& m : std::views::reverse(moves)) {
+      if (m.to > m.from) move(m);
+    }
+    if (bytes.resident < resident_.size()) resident_.resize(bytes.resident);
+    arena_ = Buffer(bytes.arena, Tag::kActivations);
+  }
 
  private:
   struct Command {

@@ -64,13 +64,13 @@ struct Session::State {
   std::vector<View<const std::byte>> read;  // outputs read since the last run
 
   State(const Graph& graph, const Backend& backend, const WeightView& weight_map,
-        const SessionOptions& options, const std::stop_token& stop);
+        const SessionOptions& options, const std::stop_token& stop, KeptWeights kept);
 
   const Graph& graph() const { return program.graph; }
   const Plan& plan() const { return program.plan; }
   void find_tables(const WeightView& weight_map);
   void compile(const std::stop_token& stop);
-  void take_memory(const Backend& backend, const SessionOptions& options);
+  void take_memory(const Backend& backend, const SessionOptions& options, KeptWeights kept);
   std::span<std::byte> write(ValueId input);
   void close_views();
   void run(const std::stop_token& stop);
@@ -79,7 +79,7 @@ struct Session::State {
 };
 
 Session::State::State(const Graph& graph, const Backend& backend, const WeightView& weight_map,
-                      const SessionOptions& options, const std::stop_token& stop)
+                      const SessionOptions& options, const std::stop_token& stop, KeptWeights kept)
     : program(planned(graph, backend, weight_map, options, stop)),
       trace(options.trace),
       releases_kernels(options.release_kernels),
@@ -91,7 +91,7 @@ Session::State::State(const Graph& graph, const Backend& backend, const WeightVi
   if (!releases_kernels) compile(stop);
   trim_heap();
   drop_unmodified_code();
-  take_memory(backend, options);
+  take_memory(backend, options, std::move(kept));
 }
 
 void Session::State::find_tables(const WeightView& weight_map) {
@@ -110,10 +110,17 @@ void Session::State::compile(const std::stop_token& stop) {
   }
 }
 
-void Session::State::take_memory(const Backend& backend, const SessionOptions& options) {
+void Session::State::take_memory(const Backend& backend, const SessionOptions& options,
+                                 KeptWeights kept) {
   std::unique_ptr<Scratch> scratch;
   if (plan().file_bytes > 0) scratch = options.scratch(plan().file_bytes);
-  executor = backend.device().make_executor({plan().arena_bytes, plan().resident_bytes});
+  const RegionBytes bytes{plan().arena_bytes, plan().resident_bytes};
+  if (kept.executor) {
+    executor = std::move(kept.executor);
+    executor->restart(bytes, weights.take_over(kept.weights));
+  } else {
+    executor = backend.device().make_executor(bytes);
+  }
   prepare_steps(program, *executor, steps);
   weights.take_memory(*executor, trace);
   if (scratch) spills.emplace(program, *executor, std::move(scratch), trace);
@@ -191,8 +198,8 @@ void Session::State::run(const std::stop_token& stop) {
 }
 
 Session::Session(Graph graph, const Backend& backend, const WeightView& weights,
-                 const SessionOptions& options, std::stop_token stop)
-    : state_(std::make_unique<State>(graph, backend, weights, options, stop)) {}
+                 const SessionOptions& options, std::stop_token stop, KeptWeights kept)
+    : state_(std::make_unique<State>(graph, backend, weights, options, stop, std::move(kept))) {}
 
 Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
@@ -252,6 +259,13 @@ void Session::run(std::stop_token stop) {
     state_->executor->abandon();
     throw;
   }
+}
+
+KeptWeights Session::end() && {
+  const std::unique_ptr<State> state = std::move(state_);
+  const std::uint64_t bytes = state->plan().resident_bytes;
+  if (bytes == 0 || !state->executor->keep_resident()) return {};
+  return {state->weights.loaded(), std::move(state->executor), bytes};
 }
 
 std::span<const std::byte> Session::output(std::string_view name) const {

@@ -21,6 +21,7 @@
 #include "memory/scratch_file.h"
 #include "planner/fit.h"
 #include "runtime/backend.h"
+#include "runtime/kept_weights.h"
 #include "runtime/kernel_needs.h"
 #include "runtime/run_times.h"
 #include "weights/weight_patch.h"
@@ -68,8 +69,10 @@ class Session {
   /// weight of the graph must be in `weights` with its shape; throws Error(kMissing) or
   /// Error(kShape) otherwise (an audit beforehand gives better messages). Throws Error(kDevice) for
   /// an op without a kernel, Error(kMemory), Error(kCancelled).
+  /// `kept`: of a session of the same backend and `weights`. Its bytes are part of what `options`
+  /// grants.
   Session(Graph graph, const Backend& backend, const WeightView& weights,
-          const SessionOptions& options = {}, std::stop_token stop = {});
+          const SessionOptions& options = {}, std::stop_token stop = {}, KeptWeights kept = {});
   ~Session();
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
@@ -100,6 +103,10 @@ class Session {
   /// Times since construction, longest first.
   std::vector<KernelTime> times() const;
   StreamTimes stream_times() const;
+
+  /// Ends the session and frees all but the weights in memory, and these as well if the device
+  /// cannot keep them.
+  KeptWeights end() &&;
 
  private:
   struct State;

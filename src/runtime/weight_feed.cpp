@@ -1,7 +1,9 @@
 #include "runtime/weight_feed.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <tuple>
 
 #include "core/integers.h"
 #include "memory/meter.h"
@@ -55,6 +57,44 @@ void WeightFeed::take_memory(Executor& executor, Trace* trace) {
   staging_ = Buffer(program_.plan.staging_bytes, Tag::kStaging);
   passes_cache_ = !cache_would_hold_all();
   choose_stream();
+}
+
+std::vector<KeptWeights::Weight> WeightFeed::loaded() const {
+  std::vector<KeptWeights::Weight> weights;
+  for (std::size_t i = 0; i < uses_.size(); ++i) {
+    if (planned(i).keep == Keep::kPacked && uses_[i].is_loaded)
+      weights.push_back({value(i), planned(i).needs.layout, planned(i).packed});
+  }
+  std::ranges::sort(weights, {}, [](const auto& weight) { return weight.place.offset; });
+  return weights;
+}
+
+std::vector<Executor::Move> WeightFeed::take_over(const std::vector<KeptWeights::Weight>& kept) {
+  using Key = std::tuple<std::string_view, std::uint64_t>;
+  std::multimap<Key, const KeptWeights::Weight*> known;
+  for (const KeptWeights::Weight& weight : kept)
+    known.emplace(Key(weight.value.name, weight.layout), &weight);
+  std::vector<std::size_t> missing;
+  for (std::size_t i = 0; i < uses_.size(); ++i) {
+    if (is_missing(i)) missing.push_back(i);
+  }
+  std::ranges::sort(missing, {}, [this](std::size_t i) { return planned(i).packed.offset; });
+  std::vector<Executor::Move> moves;
+  std::uint64_t end = 0;  // of the last place that moves
+  for (const std::size_t i : missing) {
+    const auto [first, last] = known.equal_range(Key(value(i).name, planned(i).needs.layout));
+    const auto found = std::find_if(first, last, [&](const auto& entry) {
+      const KeptWeights::Weight& weight = *entry.second;
+      return weight.value.type == value(i).type && weight.value.rows == value(i).rows &&
+             weight.place.bytes == planned(i).packed.bytes && weight.place.offset >= end;
+    });
+    if (found == last) continue;
+    const Place& from = found->second->place;
+    moves.push_back({from.offset, planned(i).packed.offset, from.bytes});
+    end = from.offset + from.bytes;
+    uses_[i].is_loaded = true;
+  }
+  return moves;
 }
 
 /// Whether the page cache can keep the streamed weights until the next run. If not, reads bypass

@@ -13,6 +13,7 @@
 #include "memory/buffer.h"
 #include "planner/plan.h"
 #include "runtime/device.h"
+#include "runtime/kept_weights.h"
 #include "runtime/steps.h"
 #include "runtime/weight_rows.h"
 #include "runtime/weight_stream.h"
@@ -24,6 +25,11 @@ class WeightFeed {
   /// The program, the steps and what `weights` shows must outlive this. Throws as find_weight()
   /// does.
   WeightFeed(const Program& program, const std::vector<Step>& steps, const WeightView& weights);
+
+  /// The weights in the resident region.
+  std::vector<KeptWeights::Weight> loaded() const;
+  /// Finds what need not be loaded, since it is among `kept`, and how it moves to its place.
+  std::vector<Executor::Move> take_over(const std::vector<KeptWeights::Weight>& kept);
 
   /// Allocates the plan's ring and staging, and loads to this executor from now on. The executor
   /// must outlive this. Call before the first run.
