@@ -90,7 +90,8 @@ void time_pack(benchmark::State& state, DType dtype, std::int64_t rows, std::int
   const PackedWeight target{kernel, 1, shape, staging.bytes(), packed.bytes()};
   const double plain =
       best_seconds([&] { pack(target, weight, raw.bytes().first(weight.bytes())); });
-  weight.patcher = std::make_shared<const RowPatcher>(patches, shape, std::vector<RowRange>());
+  weight.patcher =
+      std::make_shared<const RowPatcher>(patches, shape, std::vector<RowRange>(), dtype);
   weight.patcher->read_factors(raw.bytes().subspan(weight.bytes()));
   double best = 1e9;
   for (auto _ : state) {

@@ -114,10 +114,10 @@ int guarded(const char* function, std::initializer_list<Argument> needed, F&& f)
   }
 }
 
-/// Sets a result to NULL until the call succeeds.
+/// Sets a result to NULL or 0 until the call succeeds.
 template <typename T>
-void clear(T** result) {
-  if (result != nullptr) *result = nullptr;
+void clear(T* result) {
+  if (result != nullptr) *result = {};
 }
 
 /// A copy for the caller, to be freed with semblance_free().
@@ -394,7 +394,7 @@ int semblance_generation_run(semblance_generation* generation, semblance_step_ca
 }
 
 int semblance_generation_next(semblance_generation* generation, int* computed) {
-  if (computed != nullptr) *computed = 0;
+  clear(computed);
   return guarded(__func__, {{"generation", generation}, {"computed", computed}},
                  [&] { *computed = generation->generation.next() ? 1 : 0; });
 }
@@ -440,7 +440,7 @@ int semblance_picture_set_parameters(semblance_picture* picture, const char* par
 int semblance_picture_encode(const semblance_picture* picture, int format, unsigned char** bytes,
                              size_t* length) {
   clear(bytes);
-  if (length != nullptr) *length = 0;
+  clear(length);
   return guarded(__func__, {{"picture", picture}, {"bytes", bytes}, {"length", length}}, [&] {
     const auto file = picture->picture.encode(static_cast<v1::PictureFormat>(format));
     *bytes = copy_of<unsigned char>(file.data(), file.size());

@@ -90,7 +90,7 @@ std::optional<std::string> few_steps_line(const RequestDefaults& defaults, const
   if (!few) return std::nullopt;
   const Request complete = defaults.complete(request);
   std::string guidance = fmt::format("{}", complete.guidance_scale());
-  if (const double end = complete.guidance_end.value_or(1); end < 1)
+  if (const double end = complete.last_guided(); end < 1)
     guidance = text_of(Message::kGuidanceUpTo, guidance, std::floor(end * complete.step_count()));
   return text_of(Message::kFewSteps, few->name, complete.step_count(),
                  sampler_in_use(complete, scheduler).sampler->title, guidance);
@@ -101,7 +101,7 @@ namespace {
 /// How many pictures the steps compute: two with guidance, one without.
 double pictures_in(const Request& request, int evaluations) {
   if (request.guidance_scale() <= 1) return evaluations;
-  return evaluations + std::floor(request.guidance_end.value_or(1) * evaluations);
+  return evaluations + std::floor(request.last_guided() * evaluations);
 }
 
 }  // namespace

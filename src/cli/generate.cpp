@@ -30,6 +30,7 @@
 #include "memory/memory_watch.h"
 #include "pipeline/picture_sampler.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/precision.h"
 #include "pipeline/prompts.h"
 #include "runtime/trace.h"
 

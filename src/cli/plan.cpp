@@ -16,6 +16,7 @@
 #include "image/encode.h"
 #include "pipeline/opened_models.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/precision.h"
 #include "pipeline/prompts.h"
 #include "runtime/device.h"
 

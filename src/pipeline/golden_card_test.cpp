@@ -2,6 +2,7 @@
 // pipeline.
 #include "backend/vulkan/card_backend_test.h"
 #include "pipeline/golden_case_test.h"
+#include "pipeline/precision.h"
 #include "tests/support/npy.h"
 
 namespace semblance {

@@ -20,45 +20,13 @@
 #include "pipeline/denoiser.h"
 #include "pipeline/loras.h"
 #include "pipeline/picture_sampler.h"
+#include "pipeline/precision.h"
 #include "pipeline/prompts.h"
 #include "pipeline/request_plan.h"
 #include "pipeline/stage_graphs.h"
-#include "runtime/host_device.h"
 #include "sampling/guidance.h"
 
 namespace semblance {
-namespace {
-
-DType type_of(Precision precision) {
-  if (precision == Precision::kBF16) return DType::kBF16;
-  return precision == Precision::kF16 ? DType::kF16 : DType::kF32;
-}
-
-}  // namespace
-
-Precision usable_precision(Precision precision, const Backend& backend) {
-  const std::optional<DType> half = backend.half();
-  if (precision == Precision::kAuto) {
-    if (!half) return Precision::kF32;
-    return *half == DType::kF16 ? Precision::kF16 : Precision::kBF16;
-  }
-  if (precision == Precision::kF32 || half == type_of(precision)) return precision;
-  if (precision == Precision::kBF16 && &backend.device() == &host_device()) {
-    fail(ErrorKind::kDevice,
-         "cannot compute in bf16: this processor has no instructions for it\n  use --precision "
-         "f32, which is faster here");
-  }
-  fail(ErrorKind::kDevice,
-       "cannot compute in {}: backend {} computes in f32{}\n  use --precision "
-       "auto",
-       name_of(precision), backend.name(),
-       half ? fmt::format(" or {}", name_of(*half)) : std::string());
-}
-
-DType dtype_of(Precision precision, const Backend& backend) {
-  return type_of(usable_precision(precision, backend));
-}
-
 namespace {
 
 /// Runs `work` in a workspace of the budget, or of the available memory if that is less: first with
@@ -108,7 +76,7 @@ struct Pipeline::Models {
   RequestDefaults defaults = RequestDefaults();
   Fingerprints fingerprints = {};
 
-  DType dtype() const { return type_of(precision); }
+  DType dtype() const { return dtype_of(precision, workspace.backend()); }
 };
 
 struct Generation::State {
@@ -118,9 +86,9 @@ struct Generation::State {
   Keypoints keypoints;
   PictureSampler sampling;
   std::shared_ptr<const AppliedLoras> loras;  // nullptr for none
-  ValueTypes types;
-  std::vector<Stage> stages;
-  std::optional<SharedValues> shared;
+  const ValueTypes types;
+  const std::optional<SharedValues> shared;
+  const std::vector<Stage> stages;
   Values values = {};
   std::optional<Denoiser> denoiser = {};
   KeptWeights kept_weights = {};    // of the last denoiser, for the next
@@ -129,6 +97,10 @@ struct Generation::State {
   std::vector<std::string> news = {};
   int step = 0;
   int restart_step = 0;  // where a saved run goes on while steps share deep features
+
+  State(std::shared_ptr<const Pipeline::Models> models, const Request& request,
+        std::span<const float> embedding, const Keypoints& keypoints, PictureSampler sampling,
+        std::shared_ptr<const AppliedLoras> loras, int step = 0);
 
   const Sampler& sampler() const { return *sampling.sampler; }
   int steps() const { return sampler().evaluations(); }
@@ -155,6 +127,22 @@ struct Generation::State {
   void end_denoiser();
   void replan(const MemoryRoom& room, const Stage& stage, const std::stop_token& stop);
 };
+
+Generation::State::State(std::shared_ptr<const Pipeline::Models> models_, const Request& request_,
+                         std::span<const float> embedding_, const Keypoints& keypoints_,
+                         PictureSampler sampling_, std::shared_ptr<const AppliedLoras> loras_,
+                         int step_)
+    : models(std::move(models_)),
+      request(request_),
+      embedding(embedding_.begin(), embedding_.end()),
+      keypoints(keypoints_),
+      sampling(std::move(sampling_)),
+      loras(std::move(loras_)),
+      types(value_types(models->opened, request)),
+      shared(shared_values(models->opened, request, types.latent.type, models->dtype(),
+                           *sampling.sampler)),
+      stages(stages_of(models->opened, request, models->dtype(), {}, step_, loras)),
+      step(step_) {}
 
 void Generation::State::make_conditions(const std::stop_token& stop) {
   make_inputs(values, models->opened, request, embedding, keypoints, stop);
@@ -450,20 +438,9 @@ Generation Pipeline::start(const Request& asked, std::span<const float> embeddin
   check(request);
   const Models& models = *models_;
   PictureSampler sampling = make_picture_sampler(request, models.opened.scheduler);
-  const ValueTypes types = value_types(models.opened, request);
-  const auto shared =
-      shared_values(models.opened, request, types.latent.type, models.dtype(), *sampling.sampler);
-  const auto loras = models.loras->get(models.opened, loras_of(request), true, stop);
   auto state = std::make_unique<Generation::State>(
-      Generation::State{.models = models_,
-                        .request = request,
-                        .embedding = {embedding.begin(), embedding.end()},
-                        .keypoints = keypoints,
-                        .sampling = std::move(sampling),
-                        .loras = loras,
-                        .types = types,
-                        .stages = stages_of(models.opened, request, models.dtype(), {}, 0, loras),
-                        .shared = shared});
+      models_, request, embedding, keypoints, std::move(sampling),
+      models.loras->get(models.opened, loras_of(request), true, stop));
   state->make_conditions(stop);
   state->make_latent();
   const std::span<float> latent = state->latent();
@@ -580,20 +557,8 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
          "cannot resume the run: its sampler's state has {} numbers, expected {}", run.kept.size(),
          kept);
   }
-  const ValueTypes types = value_types(models.opened, run.request);
-  const auto shared = shared_values(models.opened, run.request, types.latent.type, models.dtype(),
-                                    *sampling.sampler);
-  auto state = std::make_unique<Generation::State>(Generation::State{
-      .models = models_,
-      .request = run.request,
-      .embedding = run.embedding,
-      .keypoints = run.keypoints,
-      .sampling = std::move(sampling),
-      .loras = loras,
-      .types = types,
-      .stages = stages_of(models.opened, run.request, models.dtype(), {}, run.step, loras),
-      .shared = shared,
-      .step = run.step});
+  auto state = std::make_unique<Generation::State>(
+      models_, run.request, run.embedding, run.keypoints, std::move(sampling), loras, run.step);
   if (run.step < steps) state->make_conditions(stop);
   state->make_latent();
   const std::span<float> latent = state->latent();

@@ -37,11 +37,6 @@ struct PipelineOptions {
   std::vector<std::filesystem::path> lora_folders = {};
 };
 
-/// The precision that `auto` means for the backend. Throws Error(kDevice) for one that it does not
-/// support.
-Precision usable_precision(Precision precision, const Backend& backend);
-DType dtype_of(Precision precision, const Backend& backend);
-
 class Generation {
  public:
   Generation(Generation&&) noexcept;

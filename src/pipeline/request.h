@@ -84,6 +84,7 @@ struct Request {
 
   int step_count() const { return steps.value_or(kSteps); }
   float guidance_scale() const { return guidance.value_or(kGuidance); }
+  double last_guided() const { return guidance_end.value_or(1); }
 };
 
 /// A row for each member of Request, and one for the number of pictures.

@@ -24,7 +24,7 @@ StepKind kind_of_step(const OpenedModels& models, const Request& request, int st
   return {.with_identity = request.identity_strength > 0 &&
                            is_within(step, steps, request.identity_start, request.identity_end),
           .is_guided = guidance_halves(models, request) == 2 &&
-                       is_within(step, steps, 0, request.guidance_end.value_or(1)),
+                       is_within(step, steps, 0, request.last_guided()),
           .from_deep = step % request.reuse != 0};
 }
 

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/integers.h"
 #include "core/parallel.h"
+#include "runtime/bf16_products.h"
 #include "runtime/patch_kernels.h"
 
 namespace semblance {
@@ -108,11 +109,12 @@ RowPatcher::Needs RowPatcher::needs(std::span<const WeightPatch> patches, const 
 }
 
 RowPatcher::RowPatcher(std::span<const WeightPatch> patches, const Shape& shape,
-                       std::vector<RowRange> rows)
+                       std::vector<RowRange> rows, DType dtype)
     : rows_(std::move(rows)),
       row_count_(count_of(shape, rows_)),
       columns_(shape.rank() == 0 ? 1 : shape.elements_from(1)),
-      positions_(shape.rank() < 2 ? 1 : shape.elements_from(2)) {
+      positions_(shape.rank() < 2 ? 1 : shape.elements_from(2)),
+      in_bf16_(dtype == DType::kBF16 && has_bf16_products()) {
   if (rows_.empty()) rows_.push_back({0, row_count_});
   for (const WeightPatch& patch : patches) {
     Term& term = terms_.emplace_back();
@@ -242,11 +244,21 @@ void RowPatcher::multiply(const Matrix& matrix, const Work& work, std::size_t si
   const std::int64_t columns = std::min(kPanelColumns, matrix.made_of->columns - column);
   for (std::int64_t first = 0; first < rank; first += kDepth) {
     const std::int64_t depth = std::min(kDepth, rank - first);
-    if (column == 0 || rank > kDepth)
-      load_left(matrix, work, first_row, rows, first, depth, scale, work.left[side]);
+    float* const left = work.left[side];
+    const auto left_pairs = reinterpret_cast<std::uint32_t*>(left);
+    if (column == 0 || rank > kDepth) {
+      load_left(matrix, work, first_row, rows, first, depth, scale, left);
+      if (in_bf16_) pair_columns(left, rows, depth, left_pairs);
+    }
     load_right(matrix, work, first, depth, column, columns, work.panel);
-    multiply_panel(work.left[side], depth, rows, work.panel, depth, adds || first > 0, dst,
-                   dst_stride);
+    if (in_bf16_) {
+      const auto panel_pairs = reinterpret_cast<std::uint32_t*>(work.panel);
+      pair_rows(work.panel, depth, panel_pairs);
+      multiply_pairs(left_pairs, rows, panel_pairs, (depth + 1) / 2, adds || first > 0, dst,
+                     dst_stride);
+    } else {
+      multiply_panel(left, depth, rows, work.panel, depth, adds || first > 0, dst, dst_stride);
+    }
   }
 }
 

@@ -1,5 +1,5 @@
-// Adds a weight's patches (weights/weight_patch.h) to rows that were just read, in f32, before a
-// kernel packs them. No merged copy exists: the factors are read with the weight and dropped with
+// Adds a weight's patches (weights/weight_patch.h) to rows that were just read and are f32, before
+// a kernel packs them. No merged copy exists: the factors are read with the weight and dropped with
 // it.
 //
 //   factors   the bytes of pieces(), in their files' types
@@ -38,8 +38,10 @@ class RowPatcher {
                      std::span<const RowRange> rows);
 
   /// The patches must outlive this. Their matrices must fit the tensor: build_patches() of
-  /// weights/lora.h checks that.
-  RowPatcher(std::span<const WeightPatch> patches, const Shape& shape, std::vector<RowRange> rows);
+  /// weights/lora.h checks that. For rows that will be used as `dtype`: factors of bf16 weights are
+  /// multiplied in bf16 where the processor can.
+  RowPatcher(std::span<const WeightPatch> patches, const Shape& shape, std::vector<RowRange> rows,
+             DType dtype = DType::kF32);
 
   std::uint64_t factor_bytes() const { return factor_bytes_; }
   std::uint64_t shared_bytes() const { return shared_bytes_; }
@@ -107,6 +109,7 @@ class RowPatcher {
   std::int64_t row_count_ = 0;
   std::int64_t columns_ = 0;
   std::int64_t positions_ = 1;  // columns of one channel of the second axis
+  bool in_bf16_ = false;
   std::vector<Term> terms_;
   std::vector<Piece> pieces_;
   std::uint64_t factor_bytes_ = 0;

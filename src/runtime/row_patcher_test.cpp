@@ -9,6 +9,7 @@
 #include "core/convert.h"
 #include "core/integers.h"
 #include "core/parallel.h"
+#include "runtime/bf16_products.h"
 #include "tests/support/golden.h"
 
 namespace semblance {
@@ -158,6 +159,11 @@ struct Case {
   std::string name;
   Shape shape;
   std::vector<WeightPatch> patches;
+  DType dtype = DType::kF32;  // of the weight in the graph
+
+  RowPatcher patcher(std::vector<RowRange> rows = {}) const {
+    return {patches, shape, std::move(rows), dtype};
+  }
 };
 
 std::vector<Case> cases() {
@@ -217,6 +223,12 @@ std::vector<Case> cases() {
     if (other.shape == Shape{60, 84}) several.push_back(other.patches[0]);
   }
   add("several", {60, 84}, several);
+  for (std::size_t i = 0, count = all.size(); i < count; ++i) {
+    Case other = all[i];
+    other.name += "_for_bf16";
+    other.dtype = DType::kBF16;
+    all.push_back(std::move(other));
+  }
   return all;
 }
 
@@ -226,14 +238,16 @@ TEST_P(Patched, RowsAreThoseOfPlainLoops) {
   const Case& c = GetParam();
   Numbers numbers;
   const std::vector<float> before = numbers.values(c.shape.elements());
-  const RowPatcher patcher(c.patches, c.shape, {});
+  const RowPatcher patcher = c.patcher();
   const std::vector<float> got = patched(patcher, 0, c.shape[0], before);
   std::vector<double> want(before.begin(), before.end());
   const std::int64_t positions = c.shape.rank() < 2 ? 1 : c.shape.elements_from(2);
   for (const WeightPatch& patch : c.patches)
     add_plainly(patch, c.shape.elements_from(1), positions, want);
   const std::vector<float> narrow(want.begin(), want.end());
-  testing::expect_close(got, narrow, {1e-6, 2e-6});
+  const bool in_bf16 = c.dtype == DType::kBF16 && has_bf16_products();
+  testing::expect_close(got, narrow,
+                        in_bf16 ? testing::Tolerance{1e-3, 4e-3} : testing::Tolerance{1e-6, 2e-6});
   EXPECT_NE(got, before);
 }
 
@@ -242,7 +256,7 @@ TEST_P(Patched, PartsHaveTheBitsOfTheWhole) {
   Numbers numbers;
   const std::vector<float> before = numbers.values(c.shape.elements());
   const std::int64_t columns = c.shape.elements_from(1);
-  const std::vector<float> all = patched(RowPatcher(c.patches, c.shape, {}), 0, c.shape[0], before);
+  const std::vector<float> all = patched(c.patcher(), 0, c.shape[0], before);
   const auto rows_in = [&](const std::vector<float>& from, std::int64_t first, std::int64_t count) {
     return std::vector<float>(from.begin() + first * columns,
                               from.begin() + (first + count) * columns);
@@ -250,15 +264,14 @@ TEST_P(Patched, PartsHaveTheBitsOfTheWhole) {
   for (const std::int64_t count : {1, 2, 3, 7, 11, 49}) {
     for (std::int64_t first = 0; first < c.shape[0]; first += count) {
       const std::int64_t here = std::min(count, c.shape[0] - first);
-      EXPECT_EQ(
-          patched(RowPatcher(c.patches, c.shape, {}), first, here, rows_in(before, first, here)),
-          rows_in(all, first, here))
+      EXPECT_EQ(patched(c.patcher(), first, here, rows_in(before, first, here)),
+                rows_in(all, first, here))
           << first << " " << count;
     }
   }
   // A weight that has two ranges of the tensor's rows.
   const std::vector<RowRange> ranges{{13, 9}, {2, 7}};
-  const RowPatcher cut(c.patches, c.shape, ranges);
+  const RowPatcher cut = c.patcher(ranges);
   std::vector<float> want = rows_in(all, 13, 9), some = rows_in(before, 13, 9);
   const std::vector<float> want_2 = rows_in(all, 2, 7), some_2 = rows_in(before, 2, 7);
   want.insert(want.end(), want_2.begin(), want_2.end());
@@ -271,7 +284,7 @@ TEST_P(Patched, BitsDoNotDependOnTheThreads) {
   const Case& c = GetParam();
   Numbers numbers;
   const std::vector<float> before = numbers.values(c.shape.elements());
-  const RowPatcher patcher(c.patches, c.shape, {});
+  const RowPatcher patcher = c.patcher();
   const std::vector<float> want = patched(patcher, 0, c.shape[0], before);
   const ThreadLimit alone(1);
   EXPECT_EQ(patched(patcher, 0, c.shape[0], before), want);
@@ -281,7 +294,7 @@ TEST_P(Patched, NeedsAreKnownBeforehand) {
   const Case& c = GetParam();
   const std::vector<RowRange> ranges{{13, 9}, {2, 7}};
   for (const std::vector<RowRange>& rows : {std::vector<RowRange>(), ranges}) {
-    const RowPatcher patcher(c.patches, c.shape, rows);
+    const RowPatcher patcher = c.patcher(rows);
     const RowPatcher::Needs needs = RowPatcher::needs(c.patches, c.shape, rows);
     EXPECT_EQ(needs.factor_bytes, patcher.factor_bytes());
     EXPECT_EQ(needs.shared_bytes, patcher.shared_bytes());

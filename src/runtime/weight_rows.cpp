@@ -97,7 +97,8 @@ WeightRows patched(const WeightView& weights, const ValueInfo& value, const Stor
   WeightRows found{tensor, value.rows};
   const std::span<const WeightPatch> patches = weights.patches_of(value.name);
   if (!patches.empty())
-    found.patcher = std::make_shared<const RowPatcher>(patches, tensor.shape, value.rows);
+    found.patcher =
+        std::make_shared<const RowPatcher>(patches, tensor.shape, value.rows, value.type.dtype);
   return found;
 }
 
