@@ -136,7 +136,8 @@ void q6_k_block(const std::uint8_t* src, float* dst) {
         const int two = 2 * group;  // where its upper two bits are
         const WordVector upper = hn::And(hn::ShiftRightSame(bits, two), hn::Set(Words(), 3));
         const WordVector x = hn::Or(q, hn::ShiftLeft<4>(upper));
-        const float scale = d * static_cast<float>(scales[l / 16 + static_cast<std::size_t>(two)]);
+        const std::size_t part = l / 16 + static_cast<std::size_t>(two);
+        const float scale = d * static_cast<float>(scales[part]);
         hn::StoreU(hn::Mul(hn::Set(df, scale), floats_of(x, 32)), df, dst + 32 * group + l);
       };
       put(low_nibbles(first), 0);

@@ -42,6 +42,7 @@ Value transpose(Value x, std::vector<std::int64_t> perm) {
 
 Value concat(std::vector<Value> src, std::int64_t axis) {
   std::vector<ValueId> ids;
+  ids.reserve(src.size());
   for (const Value& value : src) ids.push_back(value.id);
   Graph* graph = src.front().graph;
   return {graph, graph->add(Concat{axis}, std::move(ids))};

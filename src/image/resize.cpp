@@ -190,8 +190,9 @@ Taps make_taps(int from, int to, const Kernel& kernel) {
   std::vector<double> row(stride);
   for (int i = 0; i < to; ++i) {
     const double centre = (i + 0.5) * scale;
-    const int first = std::max(static_cast<int>(centre - support + 0.5), 0);
-    const int count = std::min(static_cast<int>(centre + support + 0.5), from) - first;
+    const double begin = centre - support + 0.5, end = centre + support + 0.5;
+    const int first = std::max(static_cast<int>(begin), 0);
+    const int count = std::min(static_cast<int>(end), from) - first;
     double sum = 0;
     for (int k = 0; k < count; ++k) {
       const double weight = kernel.at((k + first - centre + 0.5) * (1.0 / widening));

@@ -131,6 +131,7 @@ void drop_unmodified_code() {
   each_mapping([](const Mapping& mapping) {
     // Dropping a modified page would lose the changes.
     if (!mapping.is_file || mapping.writable || mapping.anonymous_bytes > 0) return;
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the system tells addresses as text.
     madvise(reinterpret_cast<void*>(mapping.begin), mapping.end - mapping.begin, MADV_DONTNEED);
   });
 }

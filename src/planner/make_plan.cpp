@@ -46,6 +46,7 @@ void choose_resident(Plan& plan, std::uint64_t limit_bytes) {
   std::map<std::pair<ValueId, std::uint64_t>, std::vector<WeightUse*>> uses;
   for (WeightUse& use : plan.weights) uses[{use.weight, use.needs.layout}].push_back(&use);
   std::vector<const std::vector<WeightUse*>*> order;
+  order.reserve(uses.size());
   for (const auto& [key, same] : uses) order.push_back(&same);
   std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
     return (*a)[0]->needs.packed_bytes < (*b)[0]->needs.packed_bytes;

@@ -1,8 +1,8 @@
 #include "runtime/host_device.h"
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
-#include <ranges>
 
 #include "memory/buffer.h"
 
@@ -51,9 +51,9 @@ class HostExecutor : public Executor {
     for (const Move& m : moves) {
       if (m.to < m.from) move(m);
     }
-    for (const Move& m : std::views::reverse(moves)) {
+    std::for_each(moves.rbegin(), moves.rend(), [&](const Move& m) {
       if (m.to > m.from) move(m);
-    }
+    });
     if (bytes.resident < resident_.size()) resident_.resize(bytes.resident);
     arena_ = Buffer(bytes.arena, Tag::kActivations);
   }

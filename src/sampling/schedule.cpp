@@ -95,10 +95,11 @@ std::vector<double> spaced_timesteps(const SchedulerConfig& config, Family famil
       }
       std::reverse(timesteps.begin(), timesteps.end());
       break;
-    case Spacing::kLeading:
-      for (int i = spaces - 1; i >= 0; --i)
-        timesteps.push_back(i * (trained / spaces) + config.steps_offset);
+    case Spacing::kLeading: {
+      const int ratio = trained / spaces;
+      for (int i = spaces - 1; i >= 0; --i) timesteps.push_back(i * ratio + config.steps_offset);
       break;
+    }
     case Spacing::kTrailing: {
       // numpy.arange(trained, 0, -ratio), with its count and its rounding.
       const double ratio = static_cast<double>(trained) / steps;

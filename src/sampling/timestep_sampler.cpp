@@ -79,11 +79,12 @@ std::vector<float> consistency_timesteps(const SamplerSettings& settings) {
          "training steps), got {}",
          original, trained, settings.steps);
   }
+  const int ratio = trained / original;
   std::vector<float> timesteps;
   for (int i = 0; i < settings.steps; ++i) {
     // numpy.linspace(0, original, steps, endpoint=False), floored.
     const int index = static_cast<int>(i * (static_cast<double>(original) / settings.steps));
-    timesteps.push_back(static_cast<float>((original - index) * (trained / original) - 1));
+    timesteps.push_back(static_cast<float>((original - index) * ratio - 1));
   }
   return timesteps;
 }

@@ -146,6 +146,7 @@ std::vector<std::int32_t> ids_of(std::string_view text, const Tokenizer& tokeniz
   std::vector<PromptToken> tokens;
   add_tokens(text, 1, tokenizer, WordFinder(words), stop, tokens);
   std::vector<std::int32_t> ids;
+  ids.reserve(tokens.size());
   for (const PromptToken& token : tokens) ids.push_back(token.id);
   return ids;
 }
