@@ -110,6 +110,7 @@ Tensor fold_cast(Call& call) {
       result = constant_of(to, x.shape, values);
     } else {
       std::vector<std::int64_t> integers;
+      integers.reserve(values.size());
       for (const float value : values)
         integers.push_back(to == DType::kBool ? value != 0.0F : to_integer(value));
       result = constant_of(to, x.shape, integers);

@@ -152,9 +152,9 @@ float Call::real(std::string_view attribute, float otherwise) {
   const auto* value = find<float>(attribute);
   return value != nullptr ? *value : otherwise;
 }
-std::string Call::text(std::string_view attribute, std::string otherwise) {
+std::string Call::text(std::string_view attribute, std::string_view otherwise) {
   const auto* value = find<std::string>(attribute);
-  return value != nullptr ? *value : otherwise;
+  return value != nullptr ? *value : std::string(otherwise);
 }
 std::vector<std::int64_t> Call::integers(std::string_view attribute) {
   const auto* value = find<std::vector<std::int64_t>>(attribute);

@@ -74,7 +74,7 @@ class Call {
   bool has(std::string_view attribute) const;
   std::int64_t integer(std::string_view attribute, std::int64_t otherwise);
   float real(std::string_view attribute, float otherwise);
-  std::string text(std::string_view attribute, std::string otherwise);
+  std::string text(std::string_view attribute, std::string_view otherwise);
   std::vector<std::int64_t> integers(std::string_view attribute);
   std::vector<float> reals(std::string_view attribute);
   const StoredTensor* tensor(std::string_view attribute);

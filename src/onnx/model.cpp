@@ -171,7 +171,7 @@ class Reader {
       auto [name, tensor] = walk_tensor(stream_, file_, 0);
       if (name.empty()) corrupt("an initializer has no name");
       if (model_.initializers.find(name) != nullptr) corrupt("it has initializer '{}' twice", name);
-      model_.initializers.add(std::move(name), std::move(tensor));
+      model_.initializers.add(std::move(name), tensor);
     });
   }
 
@@ -239,7 +239,7 @@ OnnxModel open_onnx(std::shared_ptr<const File> file) {
   return Reader(std::move(file)).read();
 }
 
-std::pair<std::string, StoredTensor> open_onnx_tensor(std::shared_ptr<const File> file) {
+std::pair<std::string, StoredTensor> open_onnx_tensor(const std::shared_ptr<const File>& file) {
   check_content(*file);
   FileStream input(*file, 0, file->size());
   CodedInputStream stream(&input);

@@ -55,6 +55,6 @@ struct OnnxModel {
 OnnxModel open_onnx(std::shared_ptr<const File> file);
 
 /// Reads one serialised TensorProto, as in ONNX's test data; returns its name and location.
-std::pair<std::string, StoredTensor> open_onnx_tensor(std::shared_ptr<const File> file);
+std::pair<std::string, StoredTensor> open_onnx_tensor(const std::shared_ptr<const File>& file);
 
 }  // namespace semblance

@@ -23,7 +23,8 @@ std::vector<float> probe(int channels, int side) {
       const double x = uniform(random) * 2.5, y = uniform(random) * 2.5;
       const double phase = uniform(random) * 3.14159;
       for (int i = 0; i < side * side; ++i) {
-        const double angle = 2 * 3.14159 * (x * (i % side) + y * (i / side)) / side + phase;
+        const int column = i % side, row = i / side;
+        const double angle = 2 * 3.14159 * (x * column + y * row) / side + phase;
         values[static_cast<std::size_t>(i)] += std::sqrt(2.0 / kWaves) * std::cos(angle);
       }
     }

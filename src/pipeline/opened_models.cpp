@@ -189,9 +189,9 @@ void open_denoiser(OpenedModels& models, const ModelSource& source, const std::s
     audit_against("the face adapter's attention", source, "adapter", graph, kAdapter,
                   adapter.attention);
   }
-  models.denoiser_weights.merge("unet.", std::move(unet_weights));
-  models.denoiser_weights.merge("identitynet.", std::move(identity_weights));
-  models.denoiser_weights.merge(kAdapter, std::move(adapter.attention));
+  models.denoiser_weights.merge("unet.", unet_weights);
+  models.denoiser_weights.merge("identitynet.", identity_weights);
+  models.denoiser_weights.merge(kAdapter, adapter.attention);
 
   Graph resampler_graph;
   const Scope root(&resampler_graph, "");

@@ -50,9 +50,11 @@ void check_values(const Request& request, std::string (*name_of)(const Parameter
   each_parameter(
       [&](const Parameter& row, const auto& value) {
         refuse(row, problem_of(row, value));
-        if constexpr (kind_of<std::decay_t<decltype(value)>>() == ParameterKind::kText) {
-          const std::optional<std::string> text = value;
-          if (text) decode_utf8(*text, name_of(row));
+        using Value = std::decay_t<decltype(value)>;
+        if constexpr (std::is_same_v<Value, std::string>) {
+          decode_utf8(value, name_of(row));
+        } else if constexpr (kind_of<Value>() == ParameterKind::kText) {
+          if (value) decode_utf8(*value, name_of(row));
         }
       },
       request);

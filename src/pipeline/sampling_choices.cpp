@@ -44,6 +44,7 @@ const T* find_in(const std::array<Named<T>, kCount>& names, std::string_view nam
 template <typename T, std::size_t kCount>
 std::vector<ChoiceName> all_of(const std::array<Named<T>, kCount>& names) {
   std::vector<ChoiceName> all;
+  all.reserve(kCount);
   for (const auto& each : names) all.push_back({each.name, each.name});
   return all;
 }

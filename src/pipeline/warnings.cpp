@@ -67,6 +67,7 @@ std::string text_of(const Warning& warning, Language language, const PromptNames
 
 std::vector<std::string> texts_of(const std::vector<Warning>& warnings, Language language) {
   std::vector<std::string> texts;
+  texts.reserve(warnings.size());
   for (const Warning& warning : warnings) texts.push_back(text_of(warning, language));
   return texts;
 }

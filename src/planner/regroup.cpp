@@ -25,6 +25,7 @@ ValueId GraphCopy::of(ValueId value) {
 
 std::vector<ValueId> GraphCopy::of(const std::vector<ValueId>& values) {
   std::vector<ValueId> here;
+  here.reserve(values.size());
   for (ValueId value : values) here.push_back(of(value));
   return here;
 }

@@ -197,7 +197,7 @@ void Session::State::run(const std::stop_token& stop) {
   weights.finish();
 }
 
-Session::Session(Graph graph, const Backend& backend, const WeightView& weights,
+Session::Session(const Graph& graph, const Backend& backend, const WeightView& weights,
                  const SessionOptions& options, std::stop_token stop, KeptWeights kept)
     : state_(std::make_unique<State>(graph, backend, weights, options, stop, std::move(kept))) {}
 

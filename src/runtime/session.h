@@ -71,7 +71,7 @@ class Session {
   /// an op without a kernel, Error(kMemory), Error(kCancelled).
   /// `kept`: of a session of the same backend and `weights`. Its bytes are part of what `options`
   /// grants.
-  Session(Graph graph, const Backend& backend, const WeightView& weights,
+  Session(const Graph& graph, const Backend& backend, const WeightView& weights,
           const SessionOptions& options = {}, std::stop_token stop = {}, KeptWeights kept = {});
   ~Session();
   Session(Session&&) noexcept;

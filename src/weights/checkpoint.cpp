@@ -119,14 +119,14 @@ WeightFile read_stored(std::shared_ptr<const File> file) {
   if (bytes.starts_with("GGUF")) return read_gguf(std::move(file));
   const bool has_brace = bytes.size() > 8 && bytes[8] == '{';
   // The length before a safetensors header ends in zeros; text would have letters there.
-  if (has_brace && bytes[7] == '\0') return read_safetensors_file(std::move(file));
+  if (has_brace && bytes[7] == '\0') return read_safetensors_file(file);
   refuse_other_content(file->name(), kWanted, bytes);
   if (const std::string_view text = from_first_visible(bytes);
       text.starts_with('<') || text.starts_with('{')) {
     refuse_format(*file, text.starts_with('<') ? "XML text" : "JSON text",
                   "it may say why the download failed: read it, then download again");
   }
-  if (has_brace) return read_safetensors_file(std::move(file));  // reports the wrong length
+  if (has_brace) return read_safetensors_file(file);  // reports the wrong length
   if (bytes.empty()) refuse_format(*file, "an empty file", "download it again");
   if (bytes[0] == '\x80') refuse_format(*file, "a pickle without torch's magic number", kSaveAgain);
   if (bytes.size() > 262 && bytes.substr(257, 5) == "ustar") {

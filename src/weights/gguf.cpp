@@ -146,7 +146,7 @@ class Gguf {
     for (GgufEntry& entry : declared) {
       StoredTensor tensor = stored(entry, data, data_bytes);
       placed.emplace_back(tensor, entry.name);
-      result.weights.add(std::move(entry.name), std::move(tensor));
+      result.weights.add(std::move(entry.name), tensor);
     }
     check_overlap(placed);
     result.metadata = std::move(metadata_);

@@ -146,7 +146,7 @@ void read_metadata(LoraFile& lora) {
 
 }  // namespace
 
-LoraFile read_lora(std::shared_ptr<const File> file) {
+LoraFile read_lora(const std::shared_ptr<const File>& file) {
   check_header(*file);
   LoraFile lora{.file = file};
   const WeightMap tensors = read_weight_file(file).weights;

@@ -79,7 +79,7 @@ inline constexpr std::size_t kMostLoraTensors = 40'000;
 /// Throws Error(kCorrupt) for too many tensors, an alpha that is no finite number, metadata that is
 /// not as peft writes it, and what the readers of weight files throw; Error(kArgument), which names
 /// it, for a kind of change that is not supported (IA3, OFT, GLoRA).
-LoraFile read_lora(std::shared_ptr<const File> file);
+LoraFile read_lora(const std::shared_ptr<const File>& file);
 /// The same for a path. Throws what open_file() throws.
 LoraFile open_lora(const std::filesystem::path& path);
 

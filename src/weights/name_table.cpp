@@ -149,7 +149,7 @@ WeightMap renamed(const WeightMap& weights, std::span<const NameRow> table,
       }
       names = std::move(next);
     }
-    for (Named& named : names) result.add(std::move(named.name), std::move(named.tensor));
+    for (Named& named : names) result.add(std::move(named.name), named.tensor);
   }
   return result;
 }

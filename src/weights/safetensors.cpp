@@ -236,7 +236,7 @@ void check_places(const File& file, std::vector<Entry>& entries, std::uint64_t d
 
 }  // namespace
 
-WeightFile read_safetensors_file(std::shared_ptr<const File> file) {
+WeightFile read_safetensors_file(const std::shared_ptr<const File>& file) {
   const std::uint64_t header_bytes = header_bytes_of(*file);
   HeaderEvents events = read_events(*file, header_bytes);
   std::vector<Entry> entries = take_entries(*file, events);
@@ -253,13 +253,13 @@ WeightFile read_safetensors_file(std::shared_ptr<const File> file) {
       fail(ErrorKind::kCorrupt, "cannot read {}: tensor {} of {} {} needs {} bytes, it has {}",
            file->name(), entry.name, entry.dtype, to_string(tensor.shape), tensor.bytes(), bytes);
     }
-    weights.add(std::move(entry.name), std::move(tensor));
+    weights.add(std::move(entry.name), tensor);
   }
   return {std::move(weights), events.take_metadata()};
 }
 
-WeightMap read_safetensors(std::shared_ptr<const File> file) {
-  return read_safetensors_file(std::move(file)).weights;
+WeightMap read_safetensors(const std::shared_ptr<const File>& file) {
+  return read_safetensors_file(file).weights;
 }
 
 SafetensorsMetadata read_safetensors_metadata(const File& file) {

@@ -34,9 +34,9 @@ inline constexpr std::array<std::pair<std::string_view, DType>, 12> kSafetensors
 /// format's rules, or that has a tensor with an element type that is not in the table above, or
 /// with more than 6 axes; and what File::read throws. Scales of 8-bit floats are not applied: see
 /// scaled() in weights/fp8_scales.h.
-WeightMap read_safetensors(std::shared_ptr<const File> file);
+WeightMap read_safetensors(const std::shared_ptr<const File>& file);
 /// The same, and the metadata.
-WeightFile read_safetensors_file(std::shared_ptr<const File> file);
+WeightFile read_safetensors_file(const std::shared_ptr<const File>& file);
 
 /// The header's "__metadata__" texts; if a key is given twice, the last one counts.
 using SafetensorsMetadata = Metadata;

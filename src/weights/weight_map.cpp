@@ -49,8 +49,8 @@ void widen(const StoredTensor& tensor, const Extent& extent, std::span<const std
   if (tensor.scale != 1.0F) multiply(dst, tensor.scale);
 }
 
-void WeightMap::add(std::string name, StoredTensor tensor) {
-  const auto [place, added] = tensors_.try_emplace(std::move(name), std::move(tensor));
+void WeightMap::add(std::string name, const StoredTensor& tensor) {
+  const auto [place, added] = tensors_.try_emplace(std::move(name), tensor);
   if (!added) {
     fail(ErrorKind::kCorrupt, "cannot read {}: tensor {} occurs twice (also in {})",
          tensor.file->name(), place->first, place->second.file->name());
@@ -76,9 +76,9 @@ WeightMap WeightMap::under(std::string_view prefix) const {
   return result;
 }
 
-void WeightMap::merge(std::string_view prefix, WeightMap other) {
-  for (auto& [name, tensor] : other.tensors_) {
-    add(std::string(prefix) + name, std::move(tensor));
+void WeightMap::merge(std::string_view prefix, const WeightMap& other) {
+  for (const auto& [name, tensor] : other.tensors_) {
+    add(std::string(prefix) + name, tensor);
   }
 }
 

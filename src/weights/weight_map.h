@@ -62,16 +62,16 @@ class WeightMap {
   using Tensors = std::map<std::string, StoredTensor, std::less<>>;
 
   /// Throws Error(kCorrupt) if the name already exists.
-  void add(std::string name, StoredTensor tensor);
+  void add(std::string name, const StoredTensor& tensor);
   /// nullptr if there is no such tensor; else valid until the map changes.
   const StoredTensor* find(std::string_view name) const;
   /// Whether any tensor's name begins with `prefix`.
   bool has_under(std::string_view prefix) const;
   /// The tensors whose names begin with `prefix`, without it.
   WeightMap under(std::string_view prefix) const;
-  /// Moves all of `other` here, with `prefix` before every name: merge("unet.", ...). Throws
+  /// Adds all of `other`, with `prefix` before every name: merge("unet.", ...). Throws
   /// Error(kCorrupt) if a name already exists.
-  void merge(std::string_view prefix, WeightMap other);
+  void merge(std::string_view prefix, const WeightMap& other);
 
   std::size_t size() const { return tensors_.size(); }
   bool empty() const { return tensors_.empty(); }

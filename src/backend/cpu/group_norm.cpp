@@ -144,7 +144,7 @@ void group_statistics(const GroupStatistics& s) {
 
 template <bool kSilu, typename T>
 void group_scale_of(const GroupScaling& s) {
-  const auto result = [&s](Vector x, Vector mean, Vector scale, Vector shift) HWY_ATTR {
+  const auto result = [](Vector x, Vector mean, Vector scale, Vector shift) HWY_ATTR {
     const Vector y = hn::MulAdd(hn::Sub(x, mean), scale, shift);
     if constexpr (!kSilu) return y;
     return hn::Mul(y, sigmoid(y));
