@@ -554,7 +554,8 @@ void Connection::answer(Exchange& exchange, HttpResponse response) {
   exchange.is_answered = true;
   Sender sender(*this, response.stream != nullptr);
   sender.put(fmt::format("HTTP/1.1 {} {}\r\n", response.status, reason_of(response.status)));
-  for (const auto& [name, value] : response.headers) sender.put(name + ": " + value + "\r\n");
+  for (const auto& [name, value] : response.headers)
+    sender.put(fmt::format("{}: {}\r\n", name, value));
   sender.put("\r\n");
   if (!exchange.head.is_head && response.status != 204 && response.status != 304) {
     sender.put_body(response.body);

@@ -118,7 +118,8 @@ class Router {
   /// add("POST", "/api/jobs/{id}/cancel", handler). A last part {name...} matches the rest of the
   /// path. Literal parts win over {names}, regardless of order. Throws Error(kInternal) for a
   /// malformed or duplicate pattern.
-  void add(std::string method, std::string pattern, Handler handler, RouteOptions options = {});
+  void add(std::string method, std::string_view pattern, Handler handler,
+           RouteOptions options = {});
 
   /// HEAD matches the route of GET.
   Match find(std::string_view method, std::string_view path) const;

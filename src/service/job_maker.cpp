@@ -139,6 +139,7 @@ Identity JobMaker::person_in_pose(const Identity& person) {
 std::vector<Request> JobMaker::requests_of_pictures(const Request& first) const {
   const int count = job_.request.count;
   std::vector<Request> requests;
+  requests.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) requests.push_back(engine_.drawn(nth_picture(first, i, count)));
   return requests;
 }

@@ -90,9 +90,7 @@ void JsonForm::add(const LongStringJson& json, const std::string& name,
     put(name, {});  // always refused
   } else if (value.is_string()) {
     put(name, text_in(json, name, value));
-  } else if (value.is_array() && is_list_field(name)) {
-    put(name, value.dump());
-  } else if (value.is_number() || value.is_boolean()) {
+  } else if (value.is_number() || value.is_boolean() || (value.is_array() && is_list_field(name))) {
     put(name, value.dump());
   } else {
     refuse_field(name.substr(0, 100), "expected a string, a number, true or false");

@@ -64,7 +64,8 @@ std::string pattern_of(const Router::Route& route) {
 
 }  // namespace
 
-void Router::add(std::string method, std::string pattern, Handler handler, RouteOptions options) {
+void Router::add(std::string method, std::string_view pattern, Handler handler,
+                 RouteOptions options) {
   SEMBLANCE_ASSERT(pattern.starts_with('/') && handler != nullptr);
   SEMBLANCE_ASSERT(method != "HEAD" && method != "OPTIONS");  // the server answers these
   Route route{split(pattern), std::move(method), std::move(handler), options};
