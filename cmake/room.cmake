@@ -108,7 +108,7 @@ function(semblance_room room)
   set_target_properties(semblance_${room} PROPERTIES LINKER_LANGUAGE CXX)
   target_link_libraries(semblance_${room} PUBLIC semblance_options ${ROOM_DEPS} PRIVATE ${ROOM_LIBS})
   if(from_scratch)
-    set_target_properties(semblance_${room} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    set_target_properties(semblance_${room} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
       # It takes the sources for headers, whose classes should have no members of anonymous types.
       target_compile_options(semblance_${room} PRIVATE -Wno-subobject-linkage)
