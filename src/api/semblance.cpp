@@ -334,13 +334,13 @@ Generator::Generator(const Models& models)
                       "cannot take threads: expected a whole number from 0 to 1024, got {}",
                       models.threads);
         }
+        const std::string device =
+            rooms::found_device(rooms::parse_device(models.device, "device"));
         rooms::set_threads(models.threads > 0 ? models.threads : rooms::available_cores());
         rooms::ModelPaths paths;
         rooms::each_model_path(
             [](const rooms::ModelPathRow&, auto& path, const auto& given) { path = given; }, paths,
             models);
-        const std::string device =
-            rooms::found_device(rooms::parse_device(models.device, "device"));
         return std::shared_ptr<State>(
             new State{paths,
                       rooms::Pipeline(paths, {.precision = room_precision(models.precision),

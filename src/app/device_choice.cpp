@@ -16,7 +16,7 @@ namespace semblance {
 namespace {
 
 constexpr double kLongRun = 0.2;                        // seconds; such runs need no repetition
-constexpr std::chrono::seconds kMeasuringPatience{20};  // drivers may compile the shaders
+constexpr std::chrono::seconds kMeasuringPatience{10};  // drivers may compile shaders
 
 /// The best of three runs of a feed-forward layer of SDXL, in the type that the backend computes
 /// models in.
@@ -44,6 +44,15 @@ double layer_seconds(const Backend& backend) {
 }
 
 }  // namespace
+
+std::string parse_device(std::string_view text, std::string_view what) {
+  if (text == "auto" || text == "cpu" || (names_card(text) && text != "gpu:"))
+    return std::string(text);
+  fail(ErrorKind::kArgument,
+       "cannot take {}: expected auto, cpu, gpu, gpu:N or gpu:NAME, got '{}'\n  `semblance gpu` "
+       "lists the graphics cards",
+       what, text.substr(0, 40));
+}
 
 bool computes_faster(const Backend& backend, const Backend& other) {
   return layer_seconds(backend) < layer_seconds(other);

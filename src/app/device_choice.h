@@ -16,8 +16,8 @@ std::string parse_device(std::string_view text, std::string_view what);
 
 /// Turns auto into the device that it means on this machine: a discrete graphics card; else an
 /// integrated one if it computes faster than the processor, which a child process measures in about
-/// a second; else cpu. Returns any other device as it is. Throws Error(kDevice) if the system has
-/// no process left.
+/// a second; else cpu. Returns any other device as it is. To be called before the thread pool is
+/// used. Throws Error(kDevice) if the system has no process left.
 std::string found_device(const std::string& device);
 
 /// Whether `backend` takes less time than `other` for a layer of SDXL, on all threads of the pool.
