@@ -6,7 +6,6 @@
 #include "tests/support/control_group.h"
 #include "tests/support/errors.h"
 #include "tests/support/npy.h"
-#include "tests/support/psnr.h"
 
 namespace semblance::testing {
 namespace {
@@ -82,15 +81,6 @@ TEST(Npy, RefusesOtherFiles) {
     const NpyFile file(refusal.bytes);
     expect_error(ErrorKind::kCorrupt, refusal.rule, [&] { read_npy<float>(file.path()); });
   }
-}
-
-TEST(Psnr, MeasuresInDecibels) {
-  const std::uint8_t black[] = {0, 0, 0};
-  const std::uint8_t white[] = {255, 255, 255};
-  const std::uint8_t nearly[] = {0, 0, 1};
-  EXPECT_EQ(psnr(black, white), 0);
-  EXPECT_NEAR(psnr(black, nearly), 52.9020, 1e-4);  // 10 log10(255^2 * 3)
-  EXPECT_EQ(psnr(black, black), std::numeric_limits<double>::infinity());
 }
 
 TEST(ControlGroup, KillsAProgramThatExceedsItsLimit) {

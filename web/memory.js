@@ -42,6 +42,7 @@ function show(memory) {
   const figures = [
     ['process', memory.process_bytes], ['planned', memory.planned_bytes], ['budget', memory.budget_bytes],
     ['machine', memory.machine_available_bytes, memory.machine_total_bytes],
+    ['gpu', memory.gpu?.free_bytes, memory.gpu?.total_bytes],
   ];
   const list = byId('figures');
   if (list.children.length === 0) {
@@ -56,6 +57,9 @@ function show(memory) {
     const cell = list.children[place].lastChild;
     if (cell.textContent !== text) cell.textContent = text;
   });
+  const card = list.querySelector('.gpu');
+  card.hidden = !memory.gpu;
+  card.title = memory.gpu ? word('memory.gpu.more', memory.gpu) : '';
   const messages = byId('memory-messages');
   const text = (memory.messages ?? []).join('\n');
   if (messages.dataset.text !== text) {

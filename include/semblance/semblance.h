@@ -124,7 +124,8 @@ struct Picture {
   std::vector<std::byte> encode(PictureFormat format) const;
 };
 
-enum class Precision { kAuto, kF32, kBF16 };  // auto: bf16 if the processor supports it natively
+/// auto: bf16 if the processor supports it natively; f16 on a graphics card that stores it.
+enum class Precision { kAuto, kF32, kBF16 };
 
 struct Models {
   std::filesystem::path base = {};                     // diffusers folder of an SDXL, or one file
@@ -136,6 +137,12 @@ struct Models {
   /// The most memory that the whole process may hold while it makes a picture; 0: no limit. Less
   /// memory takes longer but gives the same picture.
   std::uint64_t memory_bytes = 0;
+  /// Where models are computed: "cpu"; "gpu", the best graphics card; "gpu:1" or "gpu:NAME", one of
+  /// those that `semblance gpu` lists; "auto", a discrete card, else an integrated one that
+  /// computes faster than the processor, else the processor.
+  std::string device = "cpu";
+  /// The most memory of the card to use; 0: 80 % of what is free.
+  std::uint64_t gpu_memory_bytes = 0;
   /// The folder for temporary data that does not fit in memory; empty: the first of TMPDIR,
   /// /var/tmp and /tmp that is on a disk.
   std::filesystem::path scratch_folder = {};

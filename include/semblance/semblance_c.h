@@ -140,10 +140,16 @@ typedef struct semblance_picture semblance_picture;
  *   "identitynet"     path of InstantID's ControlNetModel
  *   "adapter"         path of InstantID's ip-adapter.bin
  * and optionally
- *   "precision"       "auto", "f32" or "bf16"; auto: bf16 if the processor supports it natively
+ *   "precision"       "auto", "f32" or "bf16"; auto: bf16 if the processor supports it natively,
+ *                     f16 on a graphics card that stores it
  *   "threads"         of the whole process, 1 to 1024; 0: one for each processor core
  *   "memory_bytes"    the most memory that the whole process may hold while it makes a picture; 0:
  *                     no limit. Less memory takes longer but gives the same picture.
+ *   "device"          where models are computed: "cpu" (the default); "gpu", the best graphics
+ * card; "gpu:1" or "gpu:NAME", one of those that `semblance gpu` lists; "auto", a discrete card,
+ * else an integrated one that computes faster than the processor, else the processor
+ *   "gpu_memory_bytes"
+ *                     the most memory of the card to use; 0: 80 % of what is free
  *   "scratch_folder"  path of the folder for temporary data that does not fit in memory
  *   "embeddings"      paths of textual inversions; their words are the files' names
  *   "styles"          path of a file of styles beside the built-in ones

@@ -8,9 +8,12 @@
 #include <stop_token>
 #include <utility>
 
+#include "app/device_choice.h"
 #include "app/parameters.h"
 #include "app/picture_prompts.h"
+#include "app/planning.h"
 #include "app/subject.h"
+#include "backend/backends.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "image/encode.h"
@@ -144,8 +147,19 @@ rooms::Request to_request(const Settings& settings, rooms::Size size,
   return defaults.complete(std::move(request));
 }
 
-rooms::Workspace::Options workspace_options(const Models& models) {
+/// `device`: found_device().
+rooms::Workspace::Options workspace_options(const Models& models, const std::string& device) {
   rooms::Workspace::Options options{.meter = rooms::Meter()};
+  if (device == "cpu" && models.gpu_memory_bytes > 0) {
+    rooms::fail(
+        rooms::ErrorKind::kArgument,
+        "cannot take gpu_memory_bytes: models are computed on the processor\n  set device to "
+        "\"gpu\", or leave it at 0");
+  }
+  rooms::MemoryRequest of_card;
+  if (models.gpu_memory_bytes > 0)
+    of_card = {rooms::MemoryRequest::Kind::kBytes, models.gpu_memory_bytes};
+  options.device_room = rooms::device_room(rooms::backend_by_name(device), of_card);
   if (models.memory_bytes > 0) options.budget_bytes = models.memory_bytes;
   if (!models.scratch_folder.empty())
     options.scratch_folder = rooms::choose_scratch_folder(models.scratch_folder);
@@ -320,6 +334,8 @@ Generator::Generator(const Models& models)
                       "cannot take threads: expected a whole number from 0 to 1024, got {}",
                       models.threads);
         }
+        const std::string device =
+            rooms::found_device(rooms::parse_device(models.device, "device"));
         rooms::set_threads(models.threads > 0 ? models.threads : rooms::available_cores());
         rooms::ModelPaths paths;
         rooms::each_model_path(
@@ -328,7 +344,8 @@ Generator::Generator(const Models& models)
         return std::shared_ptr<State>(
             new State{paths,
                       rooms::Pipeline(paths, {.precision = room_precision(models.precision),
-                                              .workspace = workspace_options(models),
+                                              .backend = device,
+                                              .workspace = workspace_options(models, device),
                                               .lora_folders = rooms::lora_folders(
                                                   models.lora_folder, models.base, "lora_folder")}),
                       rooms::open_prompt_sources(models.styles, models.wildcards)});

@@ -150,6 +150,8 @@ void each_member(F&& f, v1::Models& models) {
   f("precision", models.precision);
   f("threads", models.threads);
   f("memory_bytes", models.memory_bytes);
+  f("device", models.device);
+  f("gpu_memory_bytes", models.gpu_memory_bytes);
   f("scratch_folder", models.scratch_folder);
   f("lora_folder", models.lora_folder);
   f("unet", models.unet);
@@ -166,6 +168,9 @@ struct MemberReader {
     const bool is_needed = key == "base" || key == "identitynet" || key == "adapter";
     path = is_needed ? json.get_string(key) : json.get_string(key, "");
     if (path.empty() && is_needed) json.refuse(key, "a path");
+  }
+  void operator()(std::string_view key, std::string& text) const {
+    text = json.get_string(key, text);
   }
   void operator()(std::string_view key, std::vector<std::filesystem::path>& paths) const {
     for (std::string& path : json.get_string_list(key, std::vector<std::string>()))

@@ -71,6 +71,11 @@ TEST(CApiModels, AreChecked) {
                       "cannot take threads: expected a whole number from 0 to 1024, got 2000");
   expect_models_error({{"memory_bytes", "1GiB"}}, SEMBLANCE_ARGUMENT,
                       "\"memory_bytes\" must be an integer");
+  expect_models_error({{"device", "cuda"}}, SEMBLANCE_ARGUMENT,
+                      "cannot take device: expected auto, cpu, gpu, gpu:N or gpu:NAME, got 'cuda'");
+  expect_models_error({{"device", "gpu:99"}}, SEMBLANCE_DEVICE, "cannot use --device gpu:99");
+  expect_models_error({{"gpu_memory_bytes", 1 << 30}}, SEMBLANCE_ARGUMENT,
+                      "cannot take gpu_memory_bytes: models are computed on the processor");
   expect_models_error({{"base", "/nowhere"}}, SEMBLANCE_MISSING, "/nowhere");
   expect_models_error({{"scratch_folder", "/nowhere"}}, SEMBLANCE_MISSING, "/nowhere");
   Generator generator;

@@ -1,5 +1,7 @@
 #include "cli/demo_model.h"
 
+#include <cerrno>  // program_invocation_name
+
 namespace semblance::cli {
 
 std::optional<DemoModel> find_demo_model(const std::filesystem::path& program) {
@@ -18,7 +20,10 @@ std::optional<DemoModel> find_demo_model(const std::filesystem::path& program) {
 
 std::optional<DemoModel> find_demo_model() {
   std::error_code none;
-  return find_demo_model(std::filesystem::read_symlink("/proc/self/exe", none));
+  const auto demo = find_demo_model(std::filesystem::read_symlink("/proc/self/exe", none));
+  if (demo) return demo;
+  // That is the dynamic linker if the program was started through it (tools/vulkan_run).
+  return find_demo_model(std::filesystem::absolute(program_invocation_name, none));
 }
 
 bool take_demo_face_models(FaceFiles& files) {

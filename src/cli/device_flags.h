@@ -13,8 +13,8 @@ struct DeviceFlags {
   MemoryRequest card_memory;   // --gpu-memory
 
   void declare(Flags& flags);
-  /// Turns auto into the device that it means here: a discrete graphics card, else cpu. Throws
-  /// Error(kArgument) for flags that do not go with the device.
+  /// found_device(). Throws what it throws, and Error(kArgument) for flags that do not go with the
+  /// device.
   void find(const Flags& flags);
   bool is_processor() const { return device == "cpu"; }
 };

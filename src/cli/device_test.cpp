@@ -1,10 +1,14 @@
 // Graphics cards as a user meets them: `semblance gpu`, --device, --gpu-memory. The drivers are
 // those of tools/vulkan_run.
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
 
 #include "cli/program_test.h"
 #include "image/decode.h"
-#include "tests/support/psnr.h"
+#include "image/psnr.h"
+#include "memory/file.h"
 #include "tests/support/sanitized.h"
 
 namespace semblance::cli {
@@ -78,6 +82,68 @@ TEST_F(DeviceProgram, ListsCardsByTheirRealDrivers) {
   run_on("nvk:164", {"gpu"}).exits(0).prints("driver NVK Mesa ").prints("  usable");
 }
 
+/// A report's lines.
+std::vector<nlohmann::json> read_report(const std::string& path) {
+  std::vector<nlohmann::json> lines;
+  std::istringstream text(read_small_file(path, 1 << 20));
+  for (std::string line; std::getline(text, line);) lines.push_back(nlohmann::json::parse(line));
+  return lines;
+}
+
+TEST_F(DeviceProgram, ChecksACard) {
+  const std::string report = file("report.jsonl");
+  run_on("lavapipe", {"gpu", "check", "--full", "--device", "gpu:lavapipe", "-o", report})
+      .exits(0)
+      .prints("Copies: ")
+      .prints("Picture in f16: ")
+      .prints("Denoiser step in ")
+      .prints("vulkan_linear in f32: ")
+      .prints("GFLOP/s\n")
+      .prints(" checks passed.\n");
+  std::map<std::string, int> parts;
+  std::set<std::string> kernels;
+  const std::vector<nlohmann::json> lines = read_report(report);
+  for (const nlohmann::json& line : lines) {
+    if (line.at("kind") != "result") continue;
+    EXPECT_EQ(line.at("ok"), true) << line;
+    ++parts[line.at("part").get<std::string>()];
+    if (line.at("part") == "agreement") {
+      EXPECT_GT(line.at("cases"), 0) << line;
+      kernels.insert(line.at("what").get<std::string>());
+    }
+    EXPECT_TRUE(line.at("part") != "layer" || line.at("gb_s") > 0) << line;
+    EXPECT_TRUE(line.at("part") != "step" || line.at("budgets").size() == 3) << line;
+  }
+  EXPECT_EQ(lines.front().at("kind"), "begin");
+  EXPECT_EQ(lines.front().at("card").at("driver"), "lavapipe");
+  EXPECT_EQ(lines.back().at("kind"), "end");
+  EXPECT_EQ(parts.at("memory"), 2);
+  EXPECT_EQ(parts.at("copies"), 1);
+  EXPECT_EQ(parts.at("picture"), 2);
+  EXPECT_EQ(parts.at("step"), 1);
+  EXPECT_GT(parts.at("layer"), 20);
+  EXPECT_TRUE(kernels.contains("vulkan_matrix_attention in f16"));
+}
+
+TEST_F(DeviceProgram, ACheckThatIsStoppedLeavesWhatItKnows) {
+  const std::string report = file("report.jsonl");
+  Running running =
+      start_on("lavapipe", {"gpu", "check", "--device", "gpu:lavapipe", "-o", report});
+  ASSERT_TRUE(running.waits_for_file(report));
+  running.signal(SIGINT);
+  running.end().exits(130);
+  for (const nlohmann::json& line : read_report(report)) EXPECT_NE(line.at("kind"), "end");
+}
+
+TEST_F(DeviceProgram, RefusesWrongChecks) {
+  run({"gpu", "check", "--help"}).exits(0).prints("Usage: semblance gpu check");
+  run({"gpu", "check", "--device", "cpu"}).exits(2).says("expected gpu, gpu:N or gpu:NAME");
+  run_on("none", {"gpu", "check"}).exits(7).says("cannot use --device gpu: ");
+  run_on("lavapipe", {"gpu", "check", "--device", "gpu:lavapipe", "-o", file("none/report.jsonl")})
+      .exits(3)
+      .says("none");
+}
+
 TEST_F(DeviceProgram, SaysWhyThereIsNoCard) {
   run_on("none", {"gpu"}).exits(0).prints("No graphics card: ").prints("driver");
   run_on("none", {"gpu", "--lang", "es"}).exits(0).prints("Ninguna tarjeta gráfica: ");
@@ -109,7 +175,7 @@ TEST_F(DeviceProgram, TheCardsPictureIsTheProcessors) {
   for (const char* precision : {"f32", "auto"}) {
     run_on("lavapipe", generate({"--device", "gpu:lavapipe", "--precision", precision})).exits(0);
     const Image on_card = decode(file("out.png"));
-    EXPECT_GE(testing::psnr(on_card.pixels(), on_processor.pixels()), 40) << precision;
+    EXPECT_GE(psnr(on_card.pixels(), on_processor.pixels()), 40) << precision;
   }
   EXPECT_NE(bytes_of(file("out.png")).find("Backend: gpu:lavapipe"), std::string::npos);
 }
@@ -125,7 +191,7 @@ TEST_F(DeviceProgram, ARunGoesOnOnTheProcessor) {
   running.signal(SIGTERM);
   running.end().exits(130);
   run({"generate", "--resume", file("state"), "--device", "cpu"}).exits(0);
-  EXPECT_GE(testing::psnr(decode(file("out.png")).pixels(), whole.pixels()), 40);
+  EXPECT_GE(psnr(decode(file("out.png")).pixels(), whole.pixels()), 40);
   fs::current_path("/");
 }
 

@@ -66,9 +66,10 @@ std::string report_of(const Cards& cards) {
 }  // namespace
 
 int gpu(std::span<const char* const> words) {
+  if (!words.empty() && std::string_view(words[0]) == "check") return gpu_check(words.subspan(1));
   bool json = false;
   Language language = language_of_environment();
-  Flags flags("gpu [--json] [--lang en|es]",
+  Flags flags("gpu [check] [--json] [--lang en|es]",
               "Lists the graphics cards of this machine with their drivers and memory, says which "
               "of them can compute pictures, and why others cannot.");
   flags.toggle("--json",
@@ -88,6 +89,7 @@ int gpu(std::span<const char* const> words) {
       "Examples\n"
       "  semblance gpu\n"
       "  semblance gpu --json\n"
+      "  semblance gpu check            compares a card with the processor: gpu check --help\n"
       "\n" +
       exit_codes_text());
   if (!flags.read(words)) {

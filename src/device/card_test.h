@@ -41,7 +41,7 @@ class MultiplyAdd : public VulkanKernel {
  public:
   explicit MultiplyAdd(float factor) : VulkanKernel(node_view()), factor_(factor) {}
   std::vector<Dispatch> dispatches(const KernelPlaces& places) const override {
-    static constexpr Shader kShader{"multiply_add", kMultiplyAdd};
+    static constexpr Shader kShader{"multiply_add", multiply_add_spirv};
     constexpr std::uint32_t kGroup = 64;
     const auto count = static_cast<std::uint32_t>(places.dst.bytes / sizeof(float));
     Dispatch dispatch;

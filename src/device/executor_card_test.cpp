@@ -1,10 +1,12 @@
 // Memory, order and results of runs on a card.
+#include <algorithm>
 #include <fstream>
 #include <random>
 
 #include "device/card_test.h"
 #include "device/vulkan_staging.h"
 #include "memory/buffer.h"
+#include "planted_spirv.h"
 #include "tests/support/errors.h"
 
 namespace semblance {
@@ -209,7 +211,49 @@ TEST_F(VulkanExecutorTest, ACardThatIsGoneIsNamed) {
                         [&] { other.make_executor({.arena = 64}); });
 }
 
-/// Run only to see that the validation layer reports it.
+/// Reverses 64 numbers; planted.comp explains the bugs.
+class PlantedKernel : public VulkanKernel {
+ public:
+  enum Bug : std::uint8_t { kNone, kSharedMemoryRace, kWritePastAPlace };
+  PlantedKernel(const NodeView& node, Bug bug) : VulkanKernel(node), bug_(bug) {}
+  std::vector<Dispatch> dispatches(const KernelPlaces& places) const override {
+    static constexpr Shader kShader{"planted", planted_spirv};
+    Dispatch dispatch;
+    dispatch.shader = &kShader;
+    dispatch.constants = {static_cast<std::uint32_t>(bug_)};
+    dispatch.buffers = {places.src[0], places.dst};
+    return {dispatch};
+  }
+
+ private:
+  Bug bug_;
+};
+
+class ValidatedShader : public VulkanExecutorTest {
+ protected:
+  std::vector<float> run(PlantedKernel::Bug bug) {
+    Graph graph;
+    const ValueId src = graph.add_input("src", {DType::kF32, Shape{64}});
+    graph.add_output("dst", graph.add(Unary{}, {src}));
+    const PlantedKernel kernel(NodeView(graph, graph.nodes()[0]), bug);
+    const auto executor = device().make_executor({.arena = 4096});
+    write_floats(*executor, floats_at(0, 64), numbers(64, 1));
+    executor->run(executor->prepare(
+        kernel, {.src = {floats_at(0, 64)}, .dst = floats_at(64, 64), .scratch = {}}));
+    return read_floats(*executor, floats_at(64, 64));
+  }
+};
+
+TEST_F(ValidatedShader, HasNoMessageWithoutABug) {
+  std::vector<float> want = numbers(64, 1);
+  std::reverse(want.begin(), want.end());
+  EXPECT_EQ(run(PlantedKernel::kNone), want);
+}
+
+// These run only to see that the validation layer reports them (CMakeLists.txt).
+TEST_F(ValidatedShader, PlantedSharedMemoryRace) { run(PlantedKernel::kSharedMemoryRace); }
+TEST_F(ValidatedShader, PlantedWritePastAPlace) { run(PlantedKernel::kWritePastAPlace); }
+
 TEST_F(VulkanExecutorTest, PlantedMissingBarrier) {
   const VulkanDevice broken(card_facts(), {.pipeline_folder = {}, .hook = [](VulkanApi& api) {
                                              api.CmdPipelineBarrier = [](auto...) {};

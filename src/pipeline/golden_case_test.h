@@ -12,10 +12,10 @@
 
 #include "core/json.h"
 #include "image/decode.h"
+#include "image/psnr.h"
 #include "pipeline/models_test.h"
 #include "pipeline/pipeline.h"
 #include "tests/support/golden.h"
-#include "tests/support/psnr.h"
 
 namespace semblance::testing {
 

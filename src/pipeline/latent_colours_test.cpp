@@ -7,10 +7,10 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "image/psnr.h"
 #include "pipeline/models_test.h"
 #include "pipeline/pipeline.h"
 #include "sampling/noise.h"
-#include "tests/support/psnr.h"
 
 namespace semblance {
 namespace {
@@ -118,9 +118,9 @@ TEST(LatentColours, ApproximateARealDecoder) {
   const Image preview = colours.picture(probe, kPlaces);
   Image grey(kPlaces);
   for (auto& value : grey.pixels()) value = 128;
-  const double near = testing::psnr(preview.pixels(), exact.pixels());
+  const double near = psnr(preview.pixels(), exact.pixels());
   EXPECT_GT(near, 20);
-  EXPECT_GT(near, testing::psnr(grey.pixels(), exact.pixels()) + 6);
+  EXPECT_GT(near, psnr(grey.pixels(), exact.pixels()) + 6);
 }
 
 }  // namespace

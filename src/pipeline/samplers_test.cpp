@@ -9,6 +9,7 @@
 
 #include "core/json.h"
 #include "face/identity.h"
+#include "image/psnr.h"
 #include "memory/buffer.h"
 #include "memory/file.h"
 #include "pipeline/models_test.h"
@@ -17,7 +18,6 @@
 #include "sampling/noise.h"
 #include "tests/support/errors.h"
 #include "tests/support/golden.h"
-#include "tests/support/psnr.h"
 #include "tests/support/sanitized.h"
 #include "weights/safetensors.h"
 #include "weights/writer.h"
@@ -164,7 +164,7 @@ TEST_P(SamplerPicture, AgreesWithDiffusers) {
   while (generation.next()) continue;
   testing::expect_close(generation.latent(), golden<float>(each.name + ".latent"), {1e-4, 2e-3});
   const double agreement =
-      testing::psnr(generation.decode().pixels(), golden<std::uint8_t>(each.name + ".picture"));
+      psnr(generation.decode().pixels(), golden<std::uint8_t>(each.name + ".picture"));
   EXPECT_GE(agreement, 50);
   RecordProperty("psnr", std::to_string(agreement));
 }

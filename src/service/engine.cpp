@@ -37,6 +37,10 @@ Engine::Engine(const EngineOptions& options, const std::stop_token& stop)
   facts_.precision = pipeline->precision();
 }
 
+std::optional<CardUse> Engine::card_use() const {
+  return semblance::card_use(backend_by_name(options_.backend));
+}
+
 std::shared_ptr<Pipeline> Engine::opened(const std::stop_token& stop) {
   const std::lock_guard guard(mutex_);
   if (!pipeline_) {

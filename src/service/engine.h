@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "app/device_choice.h"
 #include "app/picture_prompts.h"
 #include "app/planning.h"
 #include "face/face_models.h"
@@ -81,6 +82,8 @@ class Engine {
   const Budget& budget() const { return budget_; }
   Mode mode() const { return mode_for(budget_.for_mode_bytes, 0); }
   const ModelFacts& facts() const { return facts_; }
+  /// The memory of the graphics card in use; none if the processor computes. Thread-safe.
+  std::optional<CardUse> card_use() const;
   const EngineOptions& options() const { return options_; }
   /// with_drawn_prompts() with the service's styles and wildcards, whose lines are not kept.
   /// Thread-safe.

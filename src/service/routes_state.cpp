@@ -52,6 +52,22 @@ Language language_of(const HttpRequest& request) {
   return wanted == "en" ? Language::kEnglish : language();
 }
 
+/// Null if the processor computes, or if the card does not answer.
+json gpu_json(const Context& context) {
+  try {
+    const std::optional<CardUse> gpu = context.engine.card_use();
+    if (!gpu) return nullptr;
+    return {{"name", gpu->name},
+            {"driver", gpu->driver},
+            {"total_bytes", gpu->total_bytes},
+            {"free_bytes", gpu->free_bytes},
+            {"own_bytes", gpu->own_bytes},
+            {"other_bytes", gpu->other_bytes}};
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
 json memory_json(const Context& context) {
   const Meter meter;
   const MachineMemory machine = meter.machine();
@@ -63,6 +79,7 @@ json memory_json(const Context& context) {
           {"planned_bytes", or_null(context.jobs.planned_bytes())},
           {"machine_total_bytes", machine.total_bytes},
           {"machine_available_bytes", machine.for_run_bytes()},
+          {"gpu", gpu_json(context)},
           {"mode", name_of(mode)},
           {"messages", {text_of(message_of(mode))}}};
 }

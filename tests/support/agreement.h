@@ -33,7 +33,7 @@ class KernelUnderTest {
  public:
   /// Makes the kernel for the op on these sources, or sets why_not().
   KernelUnderTest(const Backend& backend, const KernelEntry& entry, const Op& op,
-                  const std::vector<Tensor>& src)
+                  const std::vector<CaseTensor>& src)
       : run_(backend, entry, op, sources_of(src)), src_(src) {
     if (!accepted()) return;
     run_.take_memory(kGuard);
@@ -102,9 +102,9 @@ class KernelUnderTest {
   static constexpr std::byte kPoison{0xff};
   using Bytes = std::vector<std::byte>;
 
-  static std::vector<NodeRun::Source> sources_of(const std::vector<Tensor>& src) {
+  static std::vector<NodeRun::Source> sources_of(const std::vector<CaseTensor>& src) {
     std::vector<NodeRun::Source> sources;
-    for (const Tensor& tensor : src) sources.push_back({tensor.type, tensor.is_weight});
+    for (const CaseTensor& tensor : src) sources.push_back({tensor.type, tensor.is_weight});
     return sources;
   }
 
@@ -156,7 +156,7 @@ class KernelUnderTest {
   }
 
   NodeRun run_;
-  std::vector<Tensor> src_;
+  std::vector<CaseTensor> src_;
 };
 
 inline void expect_same_bits(const std::vector<std::byte>& got, const std::vector<std::byte>& want,
@@ -176,14 +176,9 @@ inline void expect_same_bits(const std::vector<std::byte>& got, const std::vecto
                 << first << ": " << got_values[first] << ", not " << want_values[first];
 }
 
-inline Tolerance tolerance_of(DType dtype) {
-  if (dtype == DType::kF16) return kF16;
-  return dtype == DType::kBF16 ? kBF16 : kF32;
-}
-
 /// All of the above for one kernel that accepted the case.
 inline void check_kernel(const Backend& backend, const KernelEntry& entry, const Graph& graph,
-                         const std::vector<Tensor>& src, KernelUnderTest& kernel,
+                         const std::vector<CaseTensor>& src, KernelUnderTest& kernel,
                          const std::vector<float>& want, std::mt19937& random) {
   const Op& op = graph.nodes()[0].op;
   const TensorType dst_type = kernel.dst_type();
@@ -232,12 +227,8 @@ inline void expect_agreement(const Backend& backend, std::string_view op_name,
         all_cases = false;
         continue;
       }
-      const std::vector<Tensor> src = random_sources(graph, dtype, random);
-      std::vector<Tensor> exact = src;  // the same values, computed in f32
-      for (Tensor& tensor : exact) {
-        if (tensor.type.dtype == DType::kBF16 || tensor.type.dtype == DType::kF16)
-          tensor.type.dtype = DType::kF32;
-      }
+      const std::vector<CaseTensor> src = random_sources(graph, dtype, random);
+      const std::vector<CaseTensor> exact = widened(src);
       std::vector<float> want;
       for (const KernelEntry& entry : backend.kernels()) {
         if (entry.op != op_name) continue;

@@ -1,12 +1,13 @@
-// Shared by tests: the paths of goldens, and the only tolerance.
+// Shared by tests: the paths of goldens, and comparison with the only tolerance.
 #pragma once
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <filesystem>
 #include <span>
 #include <string>
+
+#include "core/closeness.h"
 
 namespace semblance::testing {
 
@@ -15,37 +16,19 @@ inline std::filesystem::path golden_path(const std::string& name) {
   return std::filesystem::path(SEMBLANCE_SOURCE_DIR) / "tests" / "goldens" / name;
 }
 
-/// The bound is |got - want| <= absolute + relative * max|want|.
-struct Tolerance {
-  double absolute;
-  double relative;
-};
-inline constexpr Tolerance kF32{1e-6, 1e-4};
-inline constexpr Tolerance kF16{1e-4, 1e-3};
-inline constexpr Tolerance kBF16{1e-3, 3e-2};
+inline constexpr Tolerance kF32 = tolerance_of(DType::kF32);
+inline constexpr Tolerance kF16 = tolerance_of(DType::kF16);
+inline constexpr Tolerance kBF16 = tolerance_of(DType::kBF16);
 
 /// On failure names the worst index, both values, and how many are out of bounds.
 inline void expect_close(std::span<const float> got, std::span<const float> want,
                          Tolerance tolerance = kF32) {
   ASSERT_EQ(got.size(), want.size());
-  double largest = 0;
-  for (float value : want) largest = std::fmax(largest, std::fabs(static_cast<double>(value)));
-  const double bound = tolerance.absolute + tolerance.relative * largest;
-  double worst = -1;
-  std::size_t worst_index = 0;
-  std::size_t out = 0;
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    double distance = std::fabs(static_cast<double>(got[i]) - static_cast<double>(want[i]));
-    if (std::isnan(distance)) distance = INFINITY;
-    if (distance > bound) ++out;
-    if (distance > worst) {
-      worst = distance;
-      worst_index = i;
-    }
-  }
-  EXPECT_EQ(out, 0U) << out << " of " << got.size() << " differ by more than " << bound
-                     << "; the worst at " << worst_index << ": got " << got[worst_index]
-                     << ", want " << want[worst_index];
+  const Closeness found = compare(got, want, tolerance);
+  if (found.out == 0) return;
+  ADD_FAILURE() << found.out << " of " << got.size() << " differ by more than " << found.bound
+                << "; the worst at " << found.worst_index << ": got " << got[found.worst_index]
+                << ", want " << want[found.worst_index];
 }
 
 /// The face adapter of a golden checkpoint, in either published format.

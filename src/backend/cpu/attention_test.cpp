@@ -46,7 +46,7 @@ TEST_P(AttentionCases, AgreeWithTheReferenceAndKeepBitsInSlices) {
     run->run();
   }
   expect_close(ours.result(), reference.result(),
-               dtype == DType::kF32 ? testing::Tolerance{1e-6, 5e-6} : testing::kBF16);
+               dtype == DType::kF32 ? Tolerance{1e-6, 5e-6} : testing::kBF16);
   if (s.causal) return;
 
   // Some rows of the last picture.

@@ -15,10 +15,6 @@ using testing::random_values;
 
 bool can_compute(DType dtype) { return dtype == DType::kF32 || has_native_bf16(); }
 
-testing::Tolerance tolerance_of(DType dtype) {
-  return dtype == DType::kF32 ? testing::kF32 : testing::kBF16;
-}
-
 /// x [.., c], weight [o, ..], then bias and residual.
 NodeRun run_of(const Backend& backend, const Op& op, DType dtype, const Shape& x,
                const Shape& weight, const Shape& dst, bool has_residual) {

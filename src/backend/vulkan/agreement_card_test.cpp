@@ -53,5 +53,42 @@ TEST_P(MatrixAgreement, OfSixteenWithTheReference) {
                             DType::kF16);
 }
 
+/// Without cooperative matrices, which need lavapipe's usual subgroups.
+class ScalarBackend : public Backend {
+ public:
+  ScalarBackend() {
+    for (const KernelEntry& entry : vulkan::kernels()) {
+      if (entry.name.find("matrix") == entry.name.npos) table_.push_back(entry);
+    }
+  }
+  std::string_view name() const override { return "vulkan"; }
+  const Device& device() const override { return testing::card_device(); }
+  std::span<const KernelEntry> kernels() const override { return table_; }
+
+ private:
+  std::vector<KernelEntry> table_;
+};
+
+/// Kernels whose invocations work together, with subgroups of other sizes than lavapipe's 8
+/// (CMakeLists.txt).
+class AnySubgroups : public CardAgreement {
+  void SetUp() override {
+    CardAgreement::SetUp();
+    if (std::getenv("LP_NATIVE_VECTOR_WIDTH") == nullptr)
+      GTEST_SKIP() << "set LP_NATIVE_VECTOR_WIDTH to 128, 512 or 1024";
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Ops, AnySubgroups,
+                         ::testing::Values(Linear::kName, Attention::kName, LayerNorm::kName,
+                                           GroupNorm::kName, GroupMoments::kName,
+                                           ScaleLowFrequencies::kName),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_P(AnySubgroups, OfVulkanWithTheReference) {
+  EXPECT_NE(testing::card_device().facts().subgroup_size, 8U);
+  testing::expect_agreement(ScalarBackend(), GetParam(), testing::shapes_path(GetParam()),
+                            DType::kF16);
+}
+
 }  // namespace
 }  // namespace semblance

@@ -113,22 +113,24 @@ KERNEL {
     BARRIER();
   }
 
-  // Through shared memory, one matrix of each subgroup at a time.
+  // Through shared memory, one matrix of each subgroup at a time. Only constants index `sums`, or
+  // drivers would move it to memory: they do not unroll loops with loops inside.
   const uint own = gl_SubgroupID * MM * MN;
-  UNROLL for (uint i = 0; i < down; ++i) {
-    UNROLL for (uint j = 0; j < across; ++j) {
-      coopMatStore(sums[i * across + j], results, own, MN, gl_CooperativeMatrixLayoutRowMajor);
-      BARRIER();
-      for (uint e = gl_SubgroupInvocationID; e < MM * MN; e += gl_SubgroupSize) {
-        const uint m = m0 + first_m + i * MM + e / MN, n = n0 + first_n + j * MN + e % MN;
-        if (m < rows && n < outputs) {
-          float value = results[own + e];
-          if (has_bias != 0) value += bias[n];
-          if (has_residual != 0) value += float(residual[m * outputs + n]);
-          dst[m * outputs + n] = STORED(value);
-        }
-      }
-      BARRIER();
+  for (uint i = 0; i < down * across; ++i) {
+    UNROLL for (uint j = 0; j < down * across; ++j) {
+      if (i == j) coopMatStore(sums[j], results, own, MN, gl_CooperativeMatrixLayoutRowMajor);
     }
+    BARRIER();
+    const uint m1 = m0 + first_m + i / across * MM, n1 = n0 + first_n + i % across * MN;
+    for (uint e = gl_SubgroupInvocationID; e < MM * MN; e += gl_SubgroupSize) {
+      const uint m = m1 + e / MN, n = n1 + e % MN;
+      if (m < rows && n < outputs) {
+        float value = results[own + e];
+        if (has_bias != 0) value += bias[n];
+        if (has_residual != 0) value += float(residual[m * outputs + n]);
+        dst[m * outputs + n] = STORED(value);
+      }
+    }
+    BARRIER();
   }
 }

@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 
-namespace semblance::testing {
+namespace semblance {
 
 /// Peak signal-to-noise ratio in dB of two 8-bit pictures of the same size: 10 log10(255^2 / mean
 /// squared difference) over all channels. Infinity for equal pictures.
@@ -23,4 +23,4 @@ inline double psnr(std::span<const std::uint8_t> got, std::span<const std::uint8
   return 10 * std::log10(255.0 * 255.0 * static_cast<double>(got.size()) / sum);
 }
 
-}  // namespace semblance::testing
+}  // namespace semblance
