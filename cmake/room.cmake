@@ -45,7 +45,7 @@ if(SEMBLANCE_SANITIZE)
   set(test_optimisation -O0)
 endif()
 
-# A build from scratch compiles eight sources of a library at once, and tests with precompiled headers. With ccache,
+# A build from scratch compiles sixteen sources of a library at once, and tests with precompiled headers. With ccache,
 # sources are compiled one by one, which also shows that each includes what it uses; the sanitizer builds never are,
 # because every ./check makes them from scratch.
 set(from_scratch OFF)
