@@ -172,7 +172,7 @@ void WeightFeed::start(std::stop_token stop) {
 }
 
 void WeightFeed::load(int node) {
-  for (; next_ < order_.size() && planned(order_[next_]).first_node == node; ++next_)
+  for (; next_ < order_.size() && planned(order_[next_]).loaded_from <= node; ++next_)
     load_use(order_[next_]);
 }
 

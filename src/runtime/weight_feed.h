@@ -36,7 +36,7 @@ class WeightFeed {
   void take_memory(Executor& executor, Trace* trace);
 
   void start(std::stop_token stop);
-  /// Loads the weights whose use begins at this node. Throws what reading throws, and
+  /// Loads the weights whose places are free from this node on. Throws what reading throws, and
   /// Error(kCancelled).
   void load(int node);
   void finish();
