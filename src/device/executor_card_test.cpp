@@ -117,6 +117,33 @@ TEST_F(VulkanExecutorTest, KeepsTheOrderOfRandomPrograms) {
   }
 }
 
+/// Streamed weights: a place is written again and again while commands that used it are under way,
+/// and views are larger than a batch of copies or much smaller.
+TEST_F(VulkanExecutorTest, UploadsKeepTheirOrder) {
+  constexpr std::uint64_t kLarge = 1 << 21;  // floats
+  const auto executor = device().make_executor({.arena = (3 * kLarge + 128) * sizeof(float)});
+  const MultiplyAdd add(1);
+  const DevicePlace weight = floats_at(0, kLarge);
+  const DevicePlace sum = floats_at(kLarge, kLarge);
+  const DevicePlace small = floats_at(3 * kLarge, 64);
+  const DevicePlace small_sum = floats_at(3 * kLarge + 64, 64);
+  const std::size_t add_weight =
+      executor->prepare(add, {.src = {weight, sum}, .dst = sum, .scratch = {}});
+  const std::size_t add_small =
+      executor->prepare(add, {.src = {small, small_sum}, .dst = small_sum, .scratch = {}});
+  write_floats(*executor, sum, std::vector<float>(kLarge, 0));
+  write_floats(*executor, small_sum, std::vector<float>(64, 0));
+  for (int i = 1; i <= 12; ++i) {
+    if (i % 4 == 0) write_floats(*executor, weight, numbers(kLarge, i));  // never used
+    write_floats(*executor, weight, std::vector<float>(kLarge, static_cast<float>(i)));
+    write_floats(*executor, small, std::vector<float>(64, static_cast<float>(-i)));
+    executor->run(add_small);
+    executor->run(add_weight);
+  }
+  EXPECT_EQ(read_floats(*executor, small_sum), std::vector<float>(64, -78));
+  EXPECT_EQ(read_floats(*executor, sum), std::vector<float>(kLarge, 78));
+}
+
 TEST_F(VulkanExecutorTest, CommandsRunAnyNumberOfTimes) {
   const auto executor = device().make_executor({.arena = 3 * 1024 * sizeof(float)});
   const MultiplyAdd kernel(1);

@@ -106,7 +106,13 @@ void VulkanContext::open_device() {
     fail(ErrorKind::kDevice,
          "cannot use the graphics card {}: it does not compute\n  use --device cpu", facts_.name);
   }
-  queue_family_ = static_cast<std::uint32_t>(family - families.begin());
+  queue_family_ = upload_family_ = static_cast<std::uint32_t>(family - families.begin());
+  const auto copies = std::find_if(families.begin(), families.end(), [](const auto& one) {
+    constexpr VkQueueFlags kOther = VK_QUEUE_SPARSE_BINDING_BIT | VK_QUEUE_PROTECTED_BIT;
+    return (one.queueFlags & ~kOther) == VK_QUEUE_TRANSFER_BIT;
+  });
+  if (copies != families.end())
+    upload_family_ = static_cast<std::uint32_t>(copies - families.begin());
   if (family->timestampValidBits > 0) {
     VkPhysicalDeviceProperties2 all{};
     all.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
@@ -115,23 +121,27 @@ void VulkanContext::open_device() {
   }
 
   const float priority = 1;
-  VkDeviceQueueCreateInfo queue{};
-  queue.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
-  queue.queueFamilyIndex = queue_family_;
-  queue.queueCount = 1;
-  queue.pQueuePriorities = &priority;
+  std::array<VkDeviceQueueCreateInfo, 2> queues{};
+  for (VkDeviceQueueCreateInfo& queue : queues) {
+    queue.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
+    queue.queueCount = 1;
+    queue.pQueuePriorities = &priority;
+  }
+  queues[0].queueFamilyIndex = queue_family_;
+  queues[1].queueFamilyIndex = upload_family_;
   const Features features(facts_);
   const std::vector<const char*> extensions = extensions_of(facts_);
   VkDeviceCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO;
   info.pNext = &features.all;
-  info.queueCreateInfoCount = 1;
-  info.pQueueCreateInfos = &queue;
+  info.queueCreateInfoCount = upload_family_ == queue_family_ ? 1 : 2;
+  info.pQueueCreateInfos = queues.data();
   info.enabledExtensionCount = static_cast<std::uint32_t>(extensions.size());
   info.ppEnabledExtensionNames = extensions.data();
   check_vulkan(api().CreateDevice(card_, &info, nullptr, &device_),
                fmt::format("open the graphics card {}", facts_.name));
   api().GetDeviceQueue(device_, queue_family_, 0, &queue_);
+  api().GetDeviceQueue(device_, upload_family_, 0, &upload_queue_);
 }
 
 VulkanContext::~VulkanContext() {
@@ -184,7 +194,13 @@ VulkanBuffer VulkanContext::allocate(std::uint64_t bytes, VkBufferUsageFlags usa
   buffer_info.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
   buffer_info.size = bytes;
   buffer_info.usage = usage;
+  const std::array families{queue_family_, upload_family_};
   buffer_info.sharingMode = VK_SHARING_MODE_EXCLUSIVE;
+  if (queue_family_ != upload_family_) {
+    buffer_info.sharingMode = VK_SHARING_MODE_CONCURRENT;
+    buffer_info.queueFamilyIndexCount = 2;
+    buffer_info.pQueueFamilyIndices = families.data();
+  }
   const std::string doing =
       fmt::format("get {} {}", bytes_text(bytes),
                   on_card ? "on the graphics card" : "for copies to and from the graphics card");
@@ -235,17 +251,36 @@ VulkanBuffer VulkanContext::host_memory(std::uint64_t bytes) const {
   return result;
 }
 
-void VulkanContext::submit(const VkSubmitInfo& info) const {
+void VulkanContext::submit(Queue queue, const VkSubmitInfo& info) const {
   const std::lock_guard guard(mutex_);
-  check(api().QueueSubmit(queue_, 1, &info, VK_NULL_HANDLE),
+  check(api().QueueSubmit(queue == Queue::kCompute ? queue_ : upload_queue_, 1, &info,
+                          VK_NULL_HANDLE),
         fmt::format("compute on the graphics card {}", facts_.name));
 }
 
-void VulkanContext::wait(VkSemaphore semaphore, std::uint64_t value) const {
+VulkanHandle<VkSemaphore> VulkanContext::timeline() const {
+  VkSemaphoreTypeCreateInfo type{};
+  type.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO;
+  type.semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE;
+  VkSemaphoreCreateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO;
+  info.pNext = &type;
+  return create(api().CreateSemaphore, api().DestroySemaphore, info,
+                "prepare the graphics card for a run");
+}
+
+std::uint64_t VulkanContext::value_of(VkSemaphore timeline) const {
+  std::uint64_t value = 0;
+  check(api().GetSemaphoreCounterValue(device_, timeline, &value),
+        fmt::format("compute on the graphics card {}", facts_.name));
+  return value;
+}
+
+void VulkanContext::wait(VkSemaphore timeline, std::uint64_t value) const {
   VkSemaphoreWaitInfo info{};
   info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO;
   info.semaphoreCount = 1;
-  info.pSemaphores = &semaphore;
+  info.pSemaphores = &timeline;
   info.pValues = &value;
   const VkResult result = api().WaitSemaphores(device_, &info, kPatienceNs);
   check(result, fmt::format("compute on the graphics card {}", facts_.name));

@@ -20,6 +20,8 @@ std::shared_ptr<OpenCard> VulkanDevice::open() const {
   return open_;
 }
 
+std::uint64_t VulkanDevice::copy_bytes() const { return VulkanStaging::kLimitBytes; }
+
 CardMemory VulkanDevice::memory() const { return open()->context.memory(); }
 
 std::unique_ptr<Executor> VulkanDevice::make_executor(const RegionBytes& bytes) const {

@@ -32,6 +32,7 @@ class VulkanDevice : public Device {
   std::string name() const override { return facts_.name; }
   std::uint64_t largest_value_bytes() const override { return facts_.largest_binding_bytes; }
   std::uint64_t slab_bytes() const override { return options_.slab_bytes; }
+  std::uint64_t copy_bytes() const override;
   /// The card's memory now. Opens the card, like make_executor().
   CardMemory memory() const;
   /// Throws Error(kMemory) if the card has less memory free, Error(kDevice) if it cannot be opened.

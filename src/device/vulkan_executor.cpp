@@ -20,7 +20,8 @@ VulkanExecutor::VulkanExecutor(std::shared_ptr<OpenCard> card, const RegionBytes
     : card_(std::move(card)),
       bytes_(bytes),
       stream_(card_->context),
-      staging_(card_->context, stream_),
+      uploads_(card_->context, stream_),
+      staging_(card_->context, uploads_),
       slab_bytes_(slab_bytes) {
   const VulkanContext& context = card_->context;
   // Bindings are rounded up to words.
@@ -35,7 +36,7 @@ VulkanExecutor::VulkanExecutor(std::shared_ptr<OpenCard> card, const RegionBytes
 }
 
 VulkanExecutor::~VulkanExecutor() {
-  stream_.discard();
+  abandon();
   card_->pipelines.save();
 }
 
@@ -116,6 +117,7 @@ void VulkanExecutor::run(std::size_t command) {
       writes[i].descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
       writes[i].pBufferInfo = &launch.buffers[i];
     }
+    uploads_.order(launch.uses);
     const VkCommandBuffer commands = stream_.record(launch.uses, launch.work);
     const auto [pipeline, layout] = launch.pipeline;
     api.CmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
@@ -128,18 +130,6 @@ void VulkanExecutor::run(std::size_t command) {
     }
     api.CmdDispatch(commands, launch.groups[0], launch.groups[1], launch.groups[2]);
   }
-}
-
-void VulkanExecutor::copy(const DevicePlace& place, const VulkanStaging::Block& block,
-                          bool to_card) {
-  const BarrierTracker::Use use{place, to_card};
-  const auto [on_card, offset] = range_of(place);
-  const VkBuffer on_host = block.memory.buffer.get();
-  const VkCommandBuffer commands =
-      stream_.record({&use, 1}, kOperationsPerByte * static_cast<double>(place.bytes));
-  const VkBufferCopy range{to_card ? 0 : offset, to_card ? offset : 0, place.bytes};
-  card_->context.api().CmdCopyBuffer(commands, to_card ? on_host : on_card,
-                                     to_card ? on_card : on_host, 1, &range);
 }
 
 VulkanExecutor::View VulkanExecutor::take(Views& views, const DevicePlace& place) {
@@ -163,8 +153,10 @@ std::span<std::byte> VulkanExecutor::begin_write(const DevicePlace& place) {
 void VulkanExecutor::end_write(const DevicePlace& place) {
   const View view = take(writes_, place);
   if (view.block == nullptr) return;
-  copy(place, *view.block, true);
-  VulkanStaging::give_back(*view.block, stream_.ticket());
+  const auto [buffer, offset] = range_of(place);
+  const VulkanUploads::Ticket ticket =
+      uploads_.add(place, view.block->memory.buffer.get(), buffer, offset);
+  VulkanStaging::give_back(*view.block, ticket);
 }
 
 std::span<const std::byte> VulkanExecutor::begin_read(const DevicePlace& place) {
@@ -174,7 +166,13 @@ std::span<const std::byte> VulkanExecutor::begin_read(const DevicePlace& place) 
     return {};
   }
   VulkanStaging::Block& block = staging_.take(place.bytes);
-  copy(place, block, false);
+  const BarrierTracker::Use use{place, false};
+  uploads_.order({&use, 1});
+  const auto [buffer, offset] = range_of(place);
+  const VkCommandBuffer commands =
+      stream_.record({&use, 1}, kOperationsPerByte * static_cast<double>(place.bytes));
+  const VkBufferCopy range{offset, 0, place.bytes};
+  card_->context.api().CmdCopyBuffer(commands, buffer, block.memory.buffer.get(), 1, &range);
   stream_.show_to_host();
   stream_.wait(stream_.ticket());
   reads_.push_back({place, &block});
@@ -187,6 +185,7 @@ void VulkanExecutor::end_read(const DevicePlace& place) {
 }
 
 void VulkanExecutor::abandon() noexcept {
+  uploads_.finish();
   stream_.discard();
   writes_.clear();
   reads_.clear();

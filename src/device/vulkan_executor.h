@@ -1,5 +1,6 @@
 // Runs a session's kernels on a card. The regions are memory on the card; views are copies in
-// pinned host memory. Work is recorded by run() and handed over in pieces; only reading waits.
+// pinned host memory. Work is recorded by run() and handed over in pieces, and what was written to
+// a view is copied beside it; only reading waits.
 #pragma once
 
 #include <memory>
@@ -60,12 +61,12 @@ class VulkanExecutor : public Executor {
     std::uint64_t offset = 0;
   };
   Range range_of(const DevicePlace& place) const;
-  void copy(const DevicePlace& place, const VulkanStaging::Block& block, bool to_card);
   static View take(Views& views, const DevicePlace& place);
 
   const std::shared_ptr<OpenCard> card_;
   const RegionBytes bytes_;
   VulkanStream stream_;
+  VulkanUploads uploads_;
   VulkanStaging staging_;
   const std::uint64_t slab_bytes_;
   VulkanBuffer arena_;

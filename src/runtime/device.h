@@ -66,7 +66,8 @@ class Executor {
   virtual std::span<const std::byte> begin_read(const DevicePlace& place) = 0;
   virtual void end_read(const DevicePlace& place) = 0;
 
-  /// Aborts a run: closes every view and discards what was written to it.
+  /// Aborts a run: closes every view and discards what was written to it. What was written during
+  /// the run to views that are closed may be lost, too.
   virtual void abandon() noexcept = 0;
 
   struct Move {
@@ -96,6 +97,9 @@ class Device {
   virtual std::uint64_t slab_bytes() const { return 0; }
   /// The largest value that a kernel can use in one piece. Plans cut larger ones.
   virtual std::uint64_t largest_value_bytes() const { return ~std::uint64_t{0}; }
+  /// Main memory that an executor takes for copies to and from the device. A view of a larger place
+  /// takes as much as the place.
+  virtual std::uint64_t copy_bytes() const { return 0; }
   /// Allocates memory of these sizes, with undefined content. Throws Error(kMemory).
   virtual std::unique_ptr<Executor> make_executor(const RegionBytes& bytes) const = 0;
 };

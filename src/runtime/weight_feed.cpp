@@ -202,6 +202,7 @@ void WeightFeed::finish() { choose_stream(); }
 
 void WeightFeed::stop() {
   if (stream_) stream_->stop();
+  for (const std::size_t use : order_) uses_[use].is_loaded = false;
 }
 
 WeightFeed::Counts WeightFeed::counts() const {

@@ -40,7 +40,7 @@ class WeightFeed {
   /// Error(kCancelled).
   void load(int node);
   void finish();
-  /// Aborts a run: nothing is read afterwards.
+  /// Aborts a run: nothing is read afterwards, and the next run loads again what this one did.
   void stop();
 
   struct Counts {
