@@ -54,7 +54,8 @@ class VulkanFaultsTest : public testing::CardTest {
   void TearDown() override { VulkanFaults::get().reset(); }
   /// A device whose calls are counted.
   static VulkanDevice counted_device(const std::filesystem::path& folder = {}) {
-    return {card_facts(), {.pipeline_folder = folder, .hook = testing::count_calls}};
+    return {card_facts(),
+            {.pipeline_folder = folder, .hook = testing::count_calls, .maps_shared_memory = false}};
   }
 };
 
@@ -63,7 +64,9 @@ std::uint64_t count_calls_of_a_run() {
   faults.reset();
   std::uint64_t calls = 0;
   {
-    const VulkanDevice device(card_facts(), {.pipeline_folder = {}, .hook = testing::count_calls});
+    const VulkanDevice device(
+        card_facts(),
+        {.pipeline_folder = {}, .hook = testing::count_calls, .maps_shared_memory = false});
     run_on(device);
     calls = faults.calls;
   }

@@ -188,12 +188,12 @@ std::uint32_t VulkanContext::find_memory(std::uint32_t allowed, VkMemoryProperty
   return found;
 }
 
-VulkanBuffer VulkanContext::allocate(std::uint64_t bytes, VkBufferUsageFlags usage,
-                                     bool on_card) const {
+VulkanBuffer VulkanContext::allocate(std::uint64_t bytes, Kind kind) const {
   VkBufferCreateInfo buffer_info{};
   buffer_info.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
   buffer_info.size = bytes;
-  buffer_info.usage = usage;
+  buffer_info.usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT;
+  if (kind != Kind::kHost) buffer_info.usage |= VK_BUFFER_USAGE_STORAGE_BUFFER_BIT;
   const std::array families{queue_family_, upload_family_};
   buffer_info.sharingMode = VK_SHARING_MODE_EXCLUSIVE;
   if (queue_family_ != upload_family_) {
@@ -201,9 +201,9 @@ VulkanBuffer VulkanContext::allocate(std::uint64_t bytes, VkBufferUsageFlags usa
     buffer_info.queueFamilyIndexCount = 2;
     buffer_info.pQueueFamilyIndices = families.data();
   }
-  const std::string doing =
-      fmt::format("get {} {}", bytes_text(bytes),
-                  on_card ? "on the graphics card" : "for copies to and from the graphics card");
+  const std::string doing = fmt::format(
+      "get {} {}", bytes_text(bytes),
+      kind == Kind::kHost ? "for copies to and from the graphics card" : "on the graphics card");
   VulkanBuffer result;
   result.bytes = bytes;
   result.buffer = create(api().CreateBuffer, api().DestroyBuffer, buffer_info, doing);
@@ -214,19 +214,35 @@ VulkanBuffer VulkanContext::allocate(std::uint64_t bytes, VkBufferUsageFlags usa
   info.allocationSize = needs.size;
   // Host memory that lies on the card is scarce and slow to read; card memory that the host sees is
   // often a small window of it.
-  constexpr VkMemoryPropertyFlags kHost =
+  constexpr VkMemoryPropertyFlags kMapped =
       VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
-  info.memoryTypeIndex =
-      on_card ? find_memory(needs.memoryTypeBits, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, 0,
-                            VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT)
-              : find_memory(needs.memoryTypeBits, kHost, VK_MEMORY_PROPERTY_HOST_CACHED_BIT,
-                            VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT);
+  constexpr VkMemoryPropertyFlags kLocal = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
+  const std::uint32_t types = needs.memoryTypeBits;
+  switch (kind) {
+    case Kind::kCard:
+      info.memoryTypeIndex = find_memory(types, kLocal, 0, VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT);
+      break;
+    case Kind::kMappedCard:
+      info.memoryTypeIndex = find_memory(types, kMapped, kLocal, 0);
+      break;
+    case Kind::kHost:
+      info.memoryTypeIndex =
+          find_memory(types, kMapped, VK_MEMORY_PROPERTY_HOST_CACHED_BIT, kLocal);
+  }
   result.memory = create(api().AllocateMemory, api().FreeMemory, info, doing);
   check(api().BindBufferMemory(device_, result.buffer.get(), result.memory.get(), 0), doing);
+  if (kind != Kind::kCard) map(result);
   return result;
 }
 
-VulkanBuffer VulkanContext::card_memory(std::uint64_t bytes) const {
+void VulkanContext::map(VulkanBuffer& buffer) const {
+  void* mapped = nullptr;
+  check(api().MapMemory(device_, buffer.memory.get(), 0, VK_WHOLE_SIZE, 0, &mapped),
+        fmt::format("map {} for copies to and from the graphics card", bytes_text(buffer.bytes)));
+  buffer.mapped = {static_cast<std::byte*>(mapped), buffer.bytes};
+}
+
+VulkanBuffer VulkanContext::card_memory(std::uint64_t bytes, bool is_mapped) const {
   const std::uint64_t free = memory().free_bytes;
   if (bytes > free || bytes > facts_.largest_block_bytes) {
     fail(ErrorKind::kMemory,
@@ -235,20 +251,11 @@ VulkanBuffer VulkanContext::card_memory(std::uint64_t bytes) const {
          bytes_text(bytes), facts_.name, bytes_text(std::min(free, facts_.largest_block_bytes)),
          bytes > free ? "is free" : "is the most in one piece");
   }
-  return allocate(bytes,
-                  VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
-                      VK_BUFFER_USAGE_TRANSFER_DST_BIT,
-                  true);
+  return allocate(bytes, is_mapped ? Kind::kMappedCard : Kind::kCard);
 }
 
 VulkanBuffer VulkanContext::host_memory(std::uint64_t bytes) const {
-  VulkanBuffer result =
-      allocate(bytes, VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT, false);
-  void* mapped = nullptr;
-  check(api().MapMemory(device_, result.memory.get(), 0, VK_WHOLE_SIZE, 0, &mapped),
-        fmt::format("map {} for copies to and from the graphics card", bytes_text(bytes)));
-  result.mapped = {static_cast<std::byte*>(mapped), bytes};
-  return result;
+  return allocate(bytes, Kind::kHost);
 }
 
 void VulkanContext::submit(Queue queue, const VkSubmitInfo& info) const {

@@ -76,9 +76,10 @@ class VulkanContext {
   bool has_timestamps() const { return timestamp_period_ns_ > 0; }
   double timestamp_period_ns() const { return timestamp_period_ns_; }
 
-  /// Memory on the card, of undefined content. Throws Error(kMemory), with what is free, if the
-  /// card has less or the driver refuses.
-  VulkanBuffer card_memory(std::uint64_t bytes) const;
+  /// Memory on the card, of undefined content; mapped and coherent if `is_mapped`, for cards that
+  /// share the host's memory. Throws Error(kMemory), with what is free, if the card has less or the
+  /// driver refuses.
+  VulkanBuffer card_memory(std::uint64_t bytes, bool is_mapped) const;
   /// Memory of the host that the card can copy from and to; mapped and coherent.
   VulkanBuffer host_memory(std::uint64_t bytes) const;
   CardMemory memory() const;
@@ -112,7 +113,9 @@ class VulkanContext {
   void open_device();
   std::uint32_t find_memory(std::uint32_t allowed, VkMemoryPropertyFlags wanted,
                             VkMemoryPropertyFlags better, VkMemoryPropertyFlags unwanted) const;
-  VulkanBuffer allocate(std::uint64_t bytes, VkBufferUsageFlags usage, bool on_card) const;
+  enum class Kind : std::uint8_t { kCard, kMappedCard, kHost };
+  VulkanBuffer allocate(std::uint64_t bytes, Kind kind) const;
+  void map(VulkanBuffer& buffer) const;
 
   const VulkanFacts facts_;
   VulkanInstance instance_;

@@ -70,6 +70,12 @@ VulkanStaging::Block& VulkanStaging::take(std::uint64_t bytes) {
   return *block;
 }
 
+void VulkanStaging::free_all() {
+  blocks_.clear();
+  bytes_ = 0;
+  counted_.set(0);
+}
+
 void VulkanStaging::close_all() noexcept {
   for (Block& block : blocks_) give_back(block, 0);
 }

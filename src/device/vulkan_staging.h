@@ -32,6 +32,8 @@ class VulkanStaging {
     block.is_open = false;
     block.ticket = ticket;
   }
+  /// Frees all blocks. The card must be done with them.
+  void free_all();
   /// Closes all blocks. The card must be done with them, or lost.
   void close_all() noexcept;
 

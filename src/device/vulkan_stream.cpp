@@ -9,7 +9,7 @@ namespace {
 constexpr double kPieceSeconds = 0.1;
 constexpr double kSecondsUnderWay = 0.3;
 /// Pieces are short where the computation waits for uploads.
-constexpr std::size_t kPieces = 32;
+constexpr std::size_t kPieces = 16;
 constexpr VkPipelineStageFlags kStages =
     VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
 constexpr VkAccessFlags kWrites = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
@@ -123,6 +123,11 @@ void VulkanStream::submit() {
 
 void VulkanStream::hand_over(Ticket ticket) {
   if (ticket > submitted_) submit();
+}
+
+bool VulkanStream::is_done(Ticket ticket) {
+  if (ticket > done_) see_done(context_.value_of(timeline_.get()));
+  return ticket <= done_;
 }
 
 void VulkanStream::wait(Ticket ticket) {

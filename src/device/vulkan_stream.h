@@ -42,6 +42,8 @@ class VulkanStream {
   VulkanPoint point_of(Ticket ticket) const { return {timeline_.get(), ticket}; }
   /// Hands over what is recorded, as far as the piece's commands are not yet.
   void hand_over(Ticket ticket);
+  /// Whether it is done now.
+  bool is_done(Ticket ticket);
   /// Hands it over and waits for it.
   void wait(Ticket ticket);
   /// Drops what was not handed over and waits for the rest.

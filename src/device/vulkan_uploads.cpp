@@ -6,7 +6,7 @@
 namespace semblance {
 namespace {
 
-constexpr std::size_t kBatches = 32;
+constexpr std::size_t kBatches = 8;
 /// A batch is handed over once it has this much, so that small copies share one.
 constexpr std::uint64_t kBatchBytes = std::uint64_t{4} << 20;
 

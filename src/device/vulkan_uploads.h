@@ -35,6 +35,7 @@ class VulkanUploads {
   /// Whether it is known to be done.
   bool is_done(Ticket ticket) const { return ticket <= done_; }
   void wait(Ticket ticket);
+  void wait_all() { wait(ticket_); }
   /// Ends all copies. If the card fails, some are lost.
   void finish() noexcept;
 

@@ -70,8 +70,8 @@ void take_program(StagePlan& stage, const Program& program, const Rates& rates) 
     stage.kernel_scratch_bytes = std::max(stage.kernel_scratch_bytes, scratch.bytes);
   stage.resident_bytes = plan.resident_bytes;
   stage.activation_bytes = plan.arena_bytes;
-  stage.reading_bytes = plan.ring_bytes + plan.staging_bytes;
-  stage.scratch_bytes = plan.file_bytes;
+  stage.reading_bytes = plan.host_bytes() - plan.tables_bytes;
+  stage.scratch_bytes = plan.file_in_memory ? 0 : plan.file_bytes;
   stage.run_seconds = program.seconds;
   stage.wait_seconds = program.wait_seconds;
   stage.seconds = stage.runs * program.seconds + static_cast<double>(loaded) / rates.read +
@@ -404,7 +404,9 @@ PlannedPicture plan_picture(const OpenedModels& models, DType dtype, const Works
     answer.minimum_bytes = planner.minimum_budget();
   if (is_wanted(question.minimum)) answer.minimum_card_bytes = planner.minimum_on_card();
   if (question.explained) answer.explanation = planner.explain(*question.explained);
-  if (is_wanted(question.largest)) {
+  const auto& card = workspace.options().device_room;
+  const bool is_too_much_for_card = card && answer.minimum_card_bytes > card->bytes;
+  if (is_wanted(question.largest) && !is_too_much_for_card) {
     answer.largest =
         LargestPicture(models, dtype, workspace, question, check).find(answer.minimum_bytes);
   }

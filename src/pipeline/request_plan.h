@@ -71,7 +71,7 @@ class RequestPlanner {
   bool fits();
   /// The smallest budget in which all stages fit, in whole MiB.
   std::uint64_t minimum_budget();
-  /// The least memory of a card with its own in which all stages fit, in whole MiB; 0 for others.
+  /// The least memory on the card in which all stages fit, in whole MiB; 0 without a card.
   std::uint64_t minimum_on_card();
   /// Explains the stage's program, or says that it has none or does not fit.
   std::string explain(StageId id);

@@ -181,6 +181,11 @@ Plan plan_with_spare_memory(const Lowered& lowered, const std::vector<NodeNeeds>
   return best ? std::move(*best) : std::move(least);
 }
 
+/// What does not fit on a device goes to the process' memory if that has room, else to a file.
+bool has_room_for_file(const Plan& plan, const FitOptions& options) {
+  return options.host_bytes && plan.file_bytes <= *options.host_bytes - plan.host_bytes();
+}
+
 }  // namespace
 
 std::optional<Program> Fitter::program(std::size_t rung, std::uint64_t memory_bytes, PlanLog& log) {
@@ -196,6 +201,7 @@ std::optional<Program> Fitter::program(std::size_t rung, std::uint64_t memory_by
                                       std::move(candidate->least), options);
       },
       [&](const Plan&) { return candidate->lowered.graph.nodes().size(); });
+  program.plan.file_in_memory = has_room_for_file(program.plan, options);
   program.graph = std::move(candidate->lowered.graph);
   program.needs = std::move(candidate->needs);
   const RunSeconds seconds = predict(program.graph, program.needs, program.plan, options.rates);

@@ -78,18 +78,21 @@ struct Plan {
   std::uint64_t staging_bytes = 0;  // for packing weights
   std::uint64_t tables_bytes = 0;   // the graph and the plan itself
   std::uint64_t file_bytes = 0;
-  std::vector<Place> values;             // by value, in the arena or the file; 0 bytes for weights
-  std::vector<bool> in_file;             // by value
-  std::vector<bool> is_view;             // by node: whether it is a view or join, which is not run
-  std::vector<Place> scratch;            // by node, in the arena
-  std::vector<int> spilled_before;       // by node: first node that may reuse a Spill's source
-  std::vector<WeightUse> weights;        // by first_node
+  bool file_in_memory = false;      // the process has room for spilled values, so no file is needed
+  std::vector<Place> values;        // by value, in the arena or the file; 0 bytes for weights
+  std::vector<bool> in_file;        // by value
+  std::vector<bool> is_view;        // by node: whether it is a view or join, which is not run
+  std::vector<Place> scratch;       // by node, in the arena
+  std::vector<int> spilled_before;  // by node: first node that may reuse a Spill's source
+  std::vector<WeightUse> weights;   // by first_node
   std::vector<NodeWeight> node_weights;  // by node
 
   /// Bytes where the kernels run: arena and resident region.
   std::uint64_t places_bytes() const { return arena_bytes + resident_bytes; }
-  /// Bytes in the process in any case: what reads weights, and the tables.
-  std::uint64_t host_bytes() const { return ring_bytes + staging_bytes + tables_bytes; }
+  /// Bytes in the process in any case: what reads weights, the tables, and the file in memory.
+  std::uint64_t host_bytes() const {
+    return ring_bytes + staging_bytes + tables_bytes + (file_in_memory ? file_bytes : 0);
+  }
   std::uint64_t memory_bytes() const { return places_bytes() + host_bytes(); }
 };
 

@@ -86,15 +86,17 @@ class Player {
     done = link_;
   }
 
+  double file_rate(double on_disk) const { return plan_.file_in_memory ? rates_.upload : on_disk; }
+
   void move_or_compute(std::size_t n, const Node& node) {
     const auto bytes = static_cast<double>(graph_.type(node.dst).bytes());
     if (std::holds_alternative<Spill>(node.op)) {
-      mover_ = std::max(mover_, now_) + bytes / rates_.file_write;
+      mover_ = std::max(mover_, now_) + bytes / file_rate(rates_.file_write);
       pending_.push_back({plan_.spilled_before[n], mover_});
       return;
     }
     if (std::holds_alternative<Fetch>(node.op)) {
-      mover_ = std::max(mover_, now_) + bytes / rates_.file_read;
+      mover_ = std::max(mover_, now_) + bytes / file_rate(rates_.file_read);
       ready_[at(node.dst)] = mover_;
       return;
     }

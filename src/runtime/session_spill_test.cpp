@@ -111,7 +111,10 @@ class Subject {
     options.fit.memory_bytes = memory_bytes;
     options.fit.may_spill = true;
     options.fit.keep_weights = keeps;
-    if (&backend_.device() != &host_device()) options.fit.rates.upload = 1e9;
+    if (&backend_.device() != &host_device()) {
+      options.fit.rates.upload = 1e9;
+      if (keeps) options.fit.host_bytes = std::uint64_t{1} << 30;
+    }
     options.scratch = [good = good_calls_](std::uint64_t bytes) -> std::unique_ptr<Scratch> {
       return std::make_unique<OnceFailingScratch>(
           std::make_unique<ScratchFile>(choose_scratch_folder({}), bytes), good);
@@ -208,6 +211,7 @@ class SpillingSession : public ::testing::TestWithParam<const char*> {
 TEST_P(SpillingSession, GivesTheSameBitsInAnyMemory) {
   int spilled = 0;
   std::ptrdiff_t ahead = 0;
+  int in_memory = 0;
   for (int i = 0; i < graphs(); ++i) {
     const auto seed = static_cast<unsigned>(100 + i);
     SCOPED_TRACE(seed);
@@ -221,8 +225,11 @@ TEST_P(SpillingSession, GivesTheSameBitsInAnyMemory) {
       const std::uint64_t bytes =
           budget == 0 || most <= least ? least : least + random() % (most - least);
       SCOPED_TRACE(bytes);
-      Session session = subject.session(subject.options(bytes, random() % 2 == 0));
-      EXPECT_LE(session.plan().memory_bytes(), bytes);
+      const SessionOptions options = subject.options(bytes, random() % 2 == 0);
+      Session session = subject.session(options);
+      const Plan& plan = session.plan();
+      EXPECT_LE(options.fit.host_bytes ? plan.places_bytes() : plan.memory_bytes(), bytes);
+      in_memory += plan.file_in_memory && plan.file_bytes > 0 ? 1 : 0;
       spilled += session.plan().file_bytes > 0;
       ahead += std::ranges::count_if(session.plan().weights, [](const WeightUse& use) {
         return use.loaded_from < use.first_node;
@@ -235,6 +242,7 @@ TEST_P(SpillingSession, GivesTheSameBitsInAnyMemory) {
   }
   if (&backend() == &testing::copying_backend()) {
     EXPECT_GT(ahead, 0);
+    EXPECT_GT(in_memory, 0);
   }
   EXPECT_GE(spilled, testing::kSanitized ? 0 : is_slow() ? 1 : graphs() / 2);
   RecordProperty("spilled", spilled);

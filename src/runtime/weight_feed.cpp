@@ -97,6 +97,10 @@ std::vector<Executor::Move> WeightFeed::take_over(const std::vector<KeptWeights:
   return moves;
 }
 
+void WeightFeed::lose() {
+  for (Use& use : uses_) use.is_loaded = false;
+}
+
 /// Whether the page cache can keep the streamed weights until the next run. If not, reads bypass
 /// it: caching would not help, and would evict other programs' pages.
 bool WeightFeed::cache_would_hold_all() const {

@@ -31,6 +31,9 @@ class WeightFeed {
   /// Finds what need not be loaded, since it is among `kept`, and how it moves to its place.
   std::vector<Executor::Move> take_over(const std::vector<KeptWeights::Weight>& kept);
 
+  /// Undoes take_over(): all weights must be loaded.
+  void lose();
+
   /// Allocates the plan's ring and staging, and loads to this executor from now on. The executor
   /// must outlive this. Call before the first run.
   void take_memory(Executor& executor, Trace* trace);

@@ -61,6 +61,12 @@ Workspace Workspace::with_budget(std::uint64_t budget_bytes) const {
   return other;
 }
 
+Workspace Workspace::with_device_room(std::uint64_t bytes) const {
+  Workspace other = *this;
+  other.options_.device_room->bytes = bytes;
+  return other;
+}
+
 Workspace Workspace::on(const Backend& backend) const {
   Workspace other(backend, options_);
   if (&backend.device() == &backend_->device()) return other;
@@ -116,7 +122,8 @@ SessionOptions Workspace::planned(bool keep_weights, const OtherMemory& beside) 
 
 SessionOptions Workspace::session(bool keep_weights, std::uint64_t left_bytes) const {
   SessionOptions session;
-  left_bytes = less(left_bytes, backend_->device().copy_bytes());
+  if (options_.budget_bytes && !options_.places_bytes)
+    left_bytes = less(left_bytes, backend_->device().copy_bytes());
   session.fit.memory_bytes = left_bytes;
   if (const auto& room = options_.device_room) {
     session.fit.memory_bytes = room->is_separate ? room->bytes : std::min(left_bytes, room->bytes);
