@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <ranges>
 #include <utility>
 
 #include "core/integers.h"
@@ -300,8 +299,8 @@ void VulkanExecutor::restart(const RegionBytes& bytes, std::span<const Move> mov
   for (const Move& one : moves) {
     if (one.to <= one.from) move(one, old);
   }
-  for (const Move& one : std::views::reverse(moves)) {
-    if (one.to > one.from) move(one, old);
+  for (auto one = moves.rbegin(); one != moves.rend(); ++one) {
+    if (one->to > one->from) move(*one, old);
   }
   stream_.wait(stream_.ticket());
   old.clear();

@@ -66,7 +66,7 @@ void VulkanStream::begin() {
   ++ticket_;
   if (!piece.times) return;
   const VulkanApi& api = context_.api();
-  const VkCommandBuffer commands = piece.commands.get();
+  auto* const commands = piece.commands.get();
   api.CmdResetQueryPool(commands, piece.times.get(), 0, 2);
   api.CmdWriteTimestamp(commands, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, piece.times.get(), 0);
 }
