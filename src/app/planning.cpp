@@ -5,11 +5,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backend/backends.h"
 #include "core/messages.h"
+#include "device/card_rates.h"
 #include "device/vulkan_device.h"
 #include "memory/scratch_file.h"
 #include "pipeline/picture_sampler.h"
-#include "runtime/host_device.h"
 
 namespace semblance {
 
@@ -36,21 +37,32 @@ std::vector<Stage> photo_stages(SubjectReader& reader,
 
 namespace {
 
+/// Used where the processor was not measured either.
+MachineFacts usual_host() {
+  MachineFacts host;
+  host.f32.pack = 2e9;
+  host.cached_read = 5e9;
+  host.disk_read = host.scratch_write = 5e8;
+  return host;
+}
+
 std::shared_ptr<const MachineFacts> facts_for(const Backend& backend,
                                               const std::filesystem::path& scratch, bool measure,
                                               std::uint64_t budget_bytes) {
-  std::optional<MachineFacts> facts;
+  const auto* const card = dynamic_cast<const VulkanDevice*>(&backend.device());
+  std::optional<MachineFacts> facts, host;
   try {
     const auto folder = scratch.empty() ? choose_scratch_folder({}) : scratch;
     facts = known_machine_facts(backend, folder);
-    // Cards are not measured yet.
-    const bool is_processor = &backend.device() == &host_device();
-    if (is_processor && measure && (!facts || facts->measured_in_bytes > 0)) {
+    if (card != nullptr && !facts) host = known_machine_facts(cpu_backend(), folder);
+    if (card == nullptr && measure && (!facts || facts->measured_in_bytes > 0)) {
       facts = machine_facts(backend, folder, {.room_bytes = room_in(budget_bytes)});
     }
   } catch (const Error&) {
     // No scratch folder (whoever needs one reports that), or too little memory to measure in.
   }
+  if (card != nullptr && !facts)
+    facts = assumed_facts(assumed_rates(card->facts()), host.value_or(usual_host()));
   return facts ? std::make_shared<MachineFacts>(*facts) : nullptr;
 }
 
@@ -151,6 +163,8 @@ std::vector<std::string> summary_of(const RequestPlan& plan, const Budget& budge
   }
   lines.push_back(
       text_of(Message::kPlanTime, clock_text(plan.seconds), clock_text(plan.step_seconds)));
+  if (const auto& facts = workspace.options().facts; facts && facts->is_assumed)
+    lines.push_back(text_of(Message::kPlanAssumed, workspace.backend().device().name()));
   return lines;
 }
 
@@ -163,6 +177,16 @@ std::string refusal_of(Size size, std::uint64_t minimum_bytes, std::uint64_t bud
                         bytes_text(budget_bytes), bytes_flag(minimum_bytes))
               : text_of(Message::kTryMemory, bytes_flag(minimum_bytes));
   return text + "\n  " + advice;
+}
+
+std::optional<std::string> card_refusal_of(Size size, std::uint64_t minimum_card_bytes,
+                                           const Workspace& workspace) {
+  const auto& room = workspace.options().device_room;
+  if (!room || minimum_card_bytes <= room->bytes) return std::nullopt;
+  return text_of(Message::kCannotFitOnCard, fmt::format("{}x{}", size.w, size.h),
+                 bytes_text(minimum_card_bytes), workspace.backend().device().name(),
+                 bytes_text(room->bytes)) +
+         "\n  " + text_of(Message::kTryGpuMemory, bytes_flag(minimum_card_bytes));
 }
 
 std::string clock_text(double seconds) {

@@ -70,6 +70,11 @@ std::vector<std::string> summary_of(const RequestPlan& plan, const Budget& budge
 std::string refusal_of(Size size, std::uint64_t minimum_bytes, std::uint64_t budget_bytes,
                        const std::optional<Size>& smaller);
 
+/// The same for a graphics card: "cannot fit: 1024x1024 needs at least 80 MiB on the graphics card
+/// NAME, the budget there is 64 MiB"; absent if its memory is enough.
+std::optional<std::string> card_refusal_of(Size size, std::uint64_t minimum_card_bytes,
+                                           const Workspace& workspace);
+
 /// "0:07", "12:30", "1:02:03".
 std::string clock_text(double seconds);
 

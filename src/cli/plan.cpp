@@ -30,6 +30,7 @@ struct Report {
   Budget budget;
   Mode mode = Mode::kNormal;
   std::uint64_t minimum_bytes = 0;
+  std::uint64_t minimum_card_bytes = 0;
   std::optional<Size> largest;
   std::vector<std::string> assumed;
   std::vector<QualityTime> qualities;
@@ -66,7 +67,8 @@ nlohmann::ordered_json card_json(const Report& report, const Workspace& workspac
   return {{"name", workspace.backend().device().name()},
           {"budget_bytes", room->bytes},
           {"has_own_memory", room->is_separate},
-          {"peak_bytes", report.plan.card_bytes}};
+          {"peak_bytes", report.plan.card_bytes},
+          {"minimum_bytes", report.minimum_card_bytes}};
 }
 
 std::string json_of(const Report& report, const Workspace& workspace) {
@@ -164,8 +166,11 @@ std::string text_of(const Report& report, const Workspace& workspace) {
     out +=
         semblance::text_of(Message::kQualityTimes, fmt::format("{}", fmt::join(each, "; "))) + '\n';
   } else {
-    out += refusal_of(report.picture, report.minimum_bytes, report.budget.bytes, report.largest) +
-           '\n';
+    const auto on_card = card_refusal_of(report.picture, report.minimum_card_bytes, workspace);
+    out += on_card ? *on_card
+                   : refusal_of(report.picture, report.minimum_bytes, report.budget.bytes,
+                                report.largest);
+    out += '\n';
   }
   out += semblance::text_of(Message::kSmallestBudget, bytes_text(report.minimum_bytes));
   if (report.largest)
@@ -265,6 +270,7 @@ int plan(std::span<const char* const> words) {
   if (report.plan.fits)
     report.qualities = quality_times(report.plan, asked, defaults, models.scheduler);
   report.minimum_bytes = planned.minimum_bytes;
+  report.minimum_card_bytes = planned.minimum_card_bytes;
   report.largest = planned.largest;
   report.mode = mode_for(report.plan.fits ? report.budget.for_mode_bytes : 0, report.minimum_bytes);
   print(json ? json_of(report, workspace) : text_of(report, workspace) + explanation);

@@ -90,6 +90,7 @@ enum class Message : std::uint8_t {
   kPlanScratch,     // peak, scratch file size, its folder
   kPlanCard,        // card, budget on it, peak on it
   kPlanTime,        // total time, time per step
+  kPlanAssumed,     // card
   kPlanMeasured,    // measured peak, predicted peak, measured time, predicted time
   kWaitedForReads,  // percent of the time
   kStage,           // column headings of the plan table
@@ -149,13 +150,17 @@ enum class Message : std::uint8_t {
   kDownloadRestarts,      // file
   kDownloadWaits,         // file
   // Replanning.
-  kReplanned,       // available, peak of the new plan
-  kCannotContinue,  // needed by the rest, available
-  kHowToResume,     // command
+  kReplanned,             // available, peak of the new plan
+  kCannotContinue,        // needed by the rest, available
+  kReplannedOnCard,       // what the card has for us
+  kCannotContinueOnCard,  // needed by the rest, what the card has for us
+  kHowToResume,           // command
   // Refusals and what to do.
-  kCannotFit,   // size, needed, budget
-  kTrySmaller,  // size that fits, what it needs, sufficient --memory value
-  kTryMemory,   // sufficient --memory value
+  kCannotFit,        // size, needed, budget
+  kTrySmaller,       // size that fits, what it needs, sufficient --memory value
+  kTryMemory,        // sufficient --memory value
+  kCannotFitOnCard,  // size, needed, card, budget on it
+  kTryGpuMemory,     // sufficient --gpu-memory value
   // The service.
   kServeSummary,       // mode name, budget, folder
   kServeListening,     // URL

@@ -6,12 +6,15 @@ namespace semblance {
 namespace {
 
 bool conflict(const BarrierTracker::Use& a, const BarrierTracker::Use& b) {
-  return b.place.bytes > 0 && (a.is_write || b.is_write) && a.place.region == b.place.region &&
-         a.place.offset < b.place.offset + b.place.bytes &&
-         b.place.offset < a.place.offset + a.place.bytes;
+  return (a.is_write || b.is_write) && overlap(a.place, b.place);
 }
 
 }  // namespace
+
+bool overlap(const DevicePlace& a, const DevicePlace& b) {
+  return a.bytes > 0 && b.bytes > 0 && a.region == b.region && a.offset < b.offset + b.bytes &&
+         b.offset < a.offset + a.bytes;
+}
 
 bool BarrierTracker::add(std::span<const Use> uses) {
   const bool needs_barrier = std::any_of(uses.begin(), uses.end(), [&](const Use& use) {

@@ -9,6 +9,9 @@
 
 namespace semblance {
 
+/// Whether both have a byte in common.
+bool overlap(const DevicePlace& a, const DevicePlace& b);
+
 /// Knows what has been read and written since the last barrier. Commands without a barrier between
 /// them may run at the same time and in any order.
 class BarrierTracker {

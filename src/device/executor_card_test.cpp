@@ -3,6 +3,7 @@
 #include <fstream>
 #include <random>
 
+#include "core/integers.h"
 #include "device/card_test.h"
 #include "device/vulkan_staging.h"
 #include "memory/buffer.h"
@@ -18,11 +19,14 @@ using testing::MultiplyAdd;
 using testing::read_floats;
 using testing::write_floats;
 
-class VulkanExecutorTest : public testing::CardTest {
+/// Whether places are mapped.
+class VulkanExecutorTest : public testing::CardTest, public ::testing::WithParamInterface<bool> {
  protected:
   /// Its own device, so that nothing is shared between cases.
   const VulkanDevice& device() {
-    if (!device_) device_.emplace(card_facts(), VulkanDevice::Options{.pipeline_folder = {}});
+    if (!device_)
+      device_.emplace(card_facts(), VulkanDevice::Options{.pipeline_folder = {},
+                                                          .maps_shared_memory = GetParam()});
     return *device_;
   }
   std::optional<VulkanDevice> device_;
@@ -35,7 +39,7 @@ std::vector<float> numbers(std::uint64_t count, int seed) {
   return values;
 }
 
-TEST_F(VulkanExecutorTest, CopiesBothWays) {
+TEST_P(VulkanExecutorTest, CopiesBothWays) {
   const auto executor = device().make_executor({.arena = 1 << 20, .resident = 1 << 16});
   for (const Region region : {Region::kArena, Region::kResident}) {
     for (const std::uint64_t bytes : {0, 1, 2, 3, 63, 64, 1000, 65536}) {
@@ -53,7 +57,7 @@ TEST_F(VulkanExecutorTest, CopiesBothWays) {
   }
 }
 
-TEST_F(VulkanExecutorTest, AWriteChangesOnlyItsPlace) {
+TEST_P(VulkanExecutorTest, AWriteChangesOnlyItsPlace) {
   const auto executor = device().make_executor({.arena = 3 * 64});
   write_floats(*executor, floats_at(0, 48), std::vector<float>(48, 1));
   write_floats(*executor, floats_at(16, 15), std::vector<float>(15, 2));
@@ -61,7 +65,7 @@ TEST_F(VulkanExecutorTest, AWriteChangesOnlyItsPlace) {
   for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i], i >= 16 && i < 31 ? 2 : 1) << i;
 }
 
-TEST_F(VulkanExecutorTest, SeveralViewsAreOpenAtOnce) {
+TEST_P(VulkanExecutorTest, SeveralViewsAreOpenAtOnce) {
   const auto executor = device().make_executor({.arena = 256});
   const std::span<std::byte> first = executor->begin_write(floats_at(0, 16));
   const std::span<std::byte> second = executor->begin_write(floats_at(16, 16));
@@ -79,7 +83,7 @@ TEST_F(VulkanExecutorTest, SeveralViewsAreOpenAtOnce) {
 
 /// Random launches, copies and reads over a few places, some of which overlap, against the same on
 /// the host: every order that a barrier must keep.
-TEST_F(VulkanExecutorTest, KeepsTheOrderOfRandomPrograms) {
+TEST_P(VulkanExecutorTest, KeepsTheOrderOfRandomPrograms) {
   constexpr std::uint64_t kFloats = 4096;
   constexpr std::uint64_t kPart = 256;
   std::mt19937 random(1);
@@ -119,7 +123,34 @@ TEST_F(VulkanExecutorTest, KeepsTheOrderOfRandomPrograms) {
   }
 }
 
-TEST_F(VulkanExecutorTest, CommandsRunAnyNumberOfTimes) {
+/// Streamed weights: a place is written again and again while commands that used it are under way,
+/// and views are larger than a batch of copies or much smaller.
+TEST_P(VulkanExecutorTest, UploadsKeepTheirOrder) {
+  constexpr std::uint64_t kLarge = 1 << 21;  // floats
+  const auto executor = device().make_executor({.arena = (3 * kLarge + 128) * sizeof(float)});
+  const MultiplyAdd add(1);
+  const DevicePlace weight = floats_at(0, kLarge);
+  const DevicePlace sum = floats_at(kLarge, kLarge);
+  const DevicePlace small = floats_at(3 * kLarge, 64);
+  const DevicePlace small_sum = floats_at(3 * kLarge + 64, 64);
+  const std::size_t add_weight =
+      executor->prepare(add, {.src = {weight, sum}, .dst = sum, .scratch = {}});
+  const std::size_t add_small =
+      executor->prepare(add, {.src = {small, small_sum}, .dst = small_sum, .scratch = {}});
+  write_floats(*executor, sum, std::vector<float>(kLarge, 0));
+  write_floats(*executor, small_sum, std::vector<float>(64, 0));
+  for (int i = 1; i <= 12; ++i) {
+    if (i % 4 == 0) write_floats(*executor, weight, numbers(kLarge, i));  // never used
+    write_floats(*executor, weight, std::vector<float>(kLarge, static_cast<float>(i)));
+    write_floats(*executor, small, std::vector<float>(64, static_cast<float>(-i)));
+    executor->run(add_small);
+    executor->run(add_weight);
+  }
+  EXPECT_EQ(read_floats(*executor, small_sum), std::vector<float>(64, -78));
+  EXPECT_EQ(read_floats(*executor, sum), std::vector<float>(kLarge, 78));
+}
+
+TEST_P(VulkanExecutorTest, CommandsRunAnyNumberOfTimes) {
   const auto executor = device().make_executor({.arena = 3 * 1024 * sizeof(float)});
   const MultiplyAdd kernel(1);
   const std::size_t command =
@@ -132,7 +163,7 @@ TEST_F(VulkanExecutorTest, CommandsRunAnyNumberOfTimes) {
   EXPECT_EQ(read_floats(*executor, floats_at(1024, 1000)), std::vector<float>(1000, 1000));
 }
 
-TEST_F(VulkanExecutorTest, UploadsReuseAFewBlocks) {
+TEST_P(VulkanExecutorTest, UploadsReuseAFewBlocks) {
   constexpr std::uint64_t kFloats = 5 << 18;  // 5 MiB
   const std::uint64_t before = count_of(Tag::kStaging).bytes;
   {
@@ -148,7 +179,7 @@ TEST_F(VulkanExecutorTest, UploadsReuseAFewBlocks) {
   EXPECT_EQ(count_of(Tag::kStaging).bytes, before);
 }
 
-TEST_F(VulkanExecutorTest, AbandoningARunDropsItsViews) {
+TEST_P(VulkanExecutorTest, AbandoningARunDropsItsViews) {
   const auto executor = device().make_executor({.arena = 4096});
   const MultiplyAdd kernel(2);
   const std::size_t command = executor->prepare(
@@ -165,7 +196,7 @@ TEST_F(VulkanExecutorTest, AbandoningARunDropsItsViews) {
   EXPECT_EQ(read_floats(*executor, floats_at(128, 64)), std::vector<float>(64, 17));
 }
 
-TEST_F(VulkanExecutorTest, WeightsThatStayLieInPieces) {
+TEST_P(VulkanExecutorTest, WeightsThatStayLieInPieces) {
   const VulkanDevice in_pieces(card_facts(), {.pipeline_folder = {}, .slab_bytes = 4096});
   EXPECT_EQ(in_pieces.slab_bytes(), 4096U);
   const auto executor = in_pieces.make_executor({.arena = 4096, .resident = 3 * 4096 - 1000});
@@ -180,14 +211,51 @@ TEST_F(VulkanExecutorTest, WeightsThatStayLieInPieces) {
   EXPECT_THROW(executor->begin_write(floats_at(1000, 100, Region::kResident)), Error);
 }
 
-TEST_F(VulkanExecutorTest, RefusesMoreMemoryThanTheCardHas) {
+/// Weights of 64 to 2048 bytes that stay in slabs of 4096, as the next session's plan has them:
+/// some are dropped, new ones lie in between.
+TEST_P(VulkanExecutorTest, WeightsThatStayMoveToTheNextPlansPlaces) {
+  constexpr std::uint64_t kSlab = 4096;
+  const VulkanDevice in_slabs(
+      card_facts(), {.pipeline_folder = {}, .slab_bytes = kSlab, .maps_shared_memory = GetParam()});
+  std::mt19937 random(7);
+  const auto place_after = [&](std::uint64_t& end, std::uint64_t bytes) {
+    end += random() % 3 * 64;
+    if (end / kSlab != (end + bytes - 1) / kSlab) end = round_up(end, kSlab);
+    end += bytes;
+    return DevicePlace{Region::kResident, end - bytes, bytes};
+  };
+  for (int round = 0; round < 30; ++round) {
+    std::vector<DevicePlace> places;
+    std::uint64_t end = 0;
+    for (int i = 0; i < 20; ++i) places.push_back(place_after(end, (1 + random() % 32) * 64));
+    const auto executor = in_slabs.make_executor({.arena = 1024, .resident = end});
+    for (std::size_t i = 0; i < places.size(); ++i)
+      write_floats(*executor, places[i], numbers(places[i].bytes / 4, static_cast<int>(i)));
+    ASSERT_TRUE(executor->keep_resident());
+    std::vector<Executor::Move> moves;
+    std::vector<std::pair<DevicePlace, int>> kept;
+    std::uint64_t next_end = random() % 2 * 3000 / 64 * 64;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      if (random() % 3 == 0) continue;
+      kept.emplace_back(place_after(next_end, places[i].bytes), static_cast<int>(i));
+      moves.push_back({places[i].offset, kept.back().first.offset, places[i].bytes});
+    }
+    executor->restart({.arena = 64, .resident = next_end}, moves);
+    for (const auto& [place, seed] : kept)
+      ASSERT_EQ(read_floats(*executor, place), numbers(place.bytes / 4, seed)) << round;
+    write_floats(*executor, floats_at(0, 16), std::vector<float>(16, 1));
+    EXPECT_EQ(read_floats(*executor, floats_at(0, 16)), std::vector<float>(16, 1));
+  }
+}
+
+TEST_P(VulkanExecutorTest, RefusesMoreMemoryThanTheCardHas) {
   const auto make = [&] { device().make_executor({.arena = std::uint64_t{1} << 50}); };
   const std::string text =
       testing::expect_error(ErrorKind::kMemory, "on the graphics card " + card_facts().name, make);
   EXPECT_NE(text.find("--gpu-memory"), std::string::npos) << text;
 }
 
-TEST_F(VulkanExecutorTest, RefusesAPlaceTooLargeToBind) {
+TEST_P(VulkanExecutorTest, RefusesAPlaceTooLargeToBind) {
   VulkanFacts facts = card_facts();
   facts.largest_binding_bytes = 1 << 20;
   const VulkanDevice small(facts, {.pipeline_folder = {}});
@@ -203,13 +271,38 @@ TEST_F(VulkanExecutorTest, RefusesAPlaceTooLargeToBind) {
                         prepare);
 }
 
-TEST_F(VulkanExecutorTest, ACardThatIsGoneIsNamed) {
+TEST_P(VulkanExecutorTest, ACardThatIsGoneIsNamed) {
   VulkanFacts facts = card_facts();
   facts.uuid[0] = facts.uuid[0] == '0' ? '1' : '0';
   const VulkanDevice other(facts, {.pipeline_folder = {}});
   testing::expect_error(ErrorKind::kDevice, facts.name + ": it is gone",
                         [&] { other.make_executor({.arena = 64}); });
 }
+
+/// What is spilled: the content of the moment, whatever runs before it is read.
+TEST_P(VulkanExecutorTest, ReadsWhatWasThereWhenAReadWasStarted) {
+  const auto executor = device().make_executor({.arena = 3 * 4096});
+  const MultiplyAdd add(1);
+  const DevicePlace a = floats_at(0, 1024);
+  const DevicePlace b = floats_at(1024, 1024);
+  const std::size_t command = executor->prepare(add, {.src = {b, a}, .dst = a, .scratch = {}});
+  write_floats(*executor, a, std::vector<float>(1024, 0));
+  write_floats(*executor, b, std::vector<float>(1024, 1));
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_TRUE(executor->start_read(a));
+    executor->run(command);
+  }
+  write_floats(*executor, a, std::vector<float>(1024, 100));
+  for (int i = 0; i < 10; ++i) {
+    executor->is_read(a);
+    EXPECT_EQ(read_floats(*executor, a), std::vector<float>(1024, static_cast<float>(i)));
+  }
+  EXPECT_EQ(read_floats(*executor, a), std::vector<float>(1024, 100));
+}
+
+INSTANTIATE_TEST_SUITE_P(Places, VulkanExecutorTest, ::testing::Bool(), [](const auto& info) {
+  return std::string(info.param ? "mapped" : "copied");
+});
 
 /// Reverses 64 numbers; planted.comp explains the bugs.
 class PlantedKernel : public VulkanKernel {
@@ -229,14 +322,15 @@ class PlantedKernel : public VulkanKernel {
   Bug bug_;
 };
 
-class ValidatedShader : public VulkanExecutorTest {
+class ValidatedShader : public testing::CardTest {
  protected:
-  std::vector<float> run(PlantedKernel::Bug bug) {
+  static std::vector<float> run(PlantedKernel::Bug bug) {
+    const VulkanDevice device(card_facts(), {.pipeline_folder = {}});
     Graph graph;
     const ValueId src = graph.add_input("src", {DType::kF32, Shape{64}});
     graph.add_output("dst", graph.add(Unary{}, {src}));
     const PlantedKernel kernel(NodeView(graph, graph.nodes()[0]), bug);
-    const auto executor = device().make_executor({.arena = 4096});
+    const auto executor = device.make_executor({.arena = 4096});
     write_floats(*executor, floats_at(0, 64), numbers(64, 1));
     executor->run(executor->prepare(
         kernel, {.src = {floats_at(0, 64)}, .dst = floats_at(64, 64), .scratch = {}}));
@@ -254,7 +348,7 @@ TEST_F(ValidatedShader, HasNoMessageWithoutABug) {
 TEST_F(ValidatedShader, PlantedSharedMemoryRace) { run(PlantedKernel::kSharedMemoryRace); }
 TEST_F(ValidatedShader, PlantedWritePastAPlace) { run(PlantedKernel::kWritePastAPlace); }
 
-TEST_F(VulkanExecutorTest, PlantedMissingBarrier) {
+TEST_F(ValidatedShader, PlantedMissingBarrier) {
   const VulkanDevice broken(card_facts(), {.pipeline_folder = {}, .hook = [](VulkanApi& api) {
                                              api.CmdPipelineBarrier = [](auto...) {};
                                            }});

@@ -190,9 +190,10 @@ CardMemory read_card_memory(const VulkanApi& api, VkPhysicalDevice card, bool ha
     const VkMemoryHeap& heap = all.memoryProperties.memoryHeaps[i];
     if ((heap.flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) == 0 || heap.size <= memory.total_bytes)
       continue;
-    memory = {heap.size, heap.size, 0};
+    memory = {heap.size, heap.size, 0, 0};
     if (!has_budget) continue;
     memory.used_bytes = budget.heapUsage[i];
+    memory.budget_bytes = budget.heapBudget[i];
     memory.free_bytes =
         budget.heapBudget[i] > budget.heapUsage[i] ? budget.heapBudget[i] - budget.heapUsage[i] : 0;
   }

@@ -16,7 +16,8 @@ struct CardMemory {
   /// What this process may still take, as far as the driver says (VK_EXT_memory_budget); else
   /// total_bytes.
   std::uint64_t free_bytes = 0;
-  std::uint64_t used_bytes = 0;  // by this process; 0 if the driver does not say
+  std::uint64_t used_bytes = 0;    // by this process; 0 if the driver does not say
+  std::uint64_t budget_bytes = 0;  // what this process may hold in total; 0 if it does not say
 };
 CardMemory read_card_memory(const VulkanApi& api, VkPhysicalDevice card, bool has_budget);
 

@@ -64,6 +64,7 @@ namespace semblance {
   X(CreateSemaphore)                                 \
   X(DestroySemaphore)                                \
   X(WaitSemaphores)                                  \
+  X(GetSemaphoreCounterValue)                        \
   X(QueueSubmit)                                     \
   X(CmdBindPipeline)                                 \
   X(CmdPushDescriptorSetKHR)                         \

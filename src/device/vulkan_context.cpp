@@ -106,7 +106,13 @@ void VulkanContext::open_device() {
     fail(ErrorKind::kDevice,
          "cannot use the graphics card {}: it does not compute\n  use --device cpu", facts_.name);
   }
-  queue_family_ = static_cast<std::uint32_t>(family - families.begin());
+  queue_family_ = upload_family_ = static_cast<std::uint32_t>(family - families.begin());
+  const auto copies = std::find_if(families.begin(), families.end(), [](const auto& one) {
+    constexpr VkQueueFlags kOther = VK_QUEUE_SPARSE_BINDING_BIT | VK_QUEUE_PROTECTED_BIT;
+    return (one.queueFlags & ~kOther) == VK_QUEUE_TRANSFER_BIT;
+  });
+  if (copies != families.end())
+    upload_family_ = static_cast<std::uint32_t>(copies - families.begin());
   if (family->timestampValidBits > 0) {
     VkPhysicalDeviceProperties2 all{};
     all.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
@@ -115,23 +121,27 @@ void VulkanContext::open_device() {
   }
 
   const float priority = 1;
-  VkDeviceQueueCreateInfo queue{};
-  queue.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
-  queue.queueFamilyIndex = queue_family_;
-  queue.queueCount = 1;
-  queue.pQueuePriorities = &priority;
+  std::array<VkDeviceQueueCreateInfo, 2> queues{};
+  for (VkDeviceQueueCreateInfo& queue : queues) {
+    queue.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
+    queue.queueCount = 1;
+    queue.pQueuePriorities = &priority;
+  }
+  queues[0].queueFamilyIndex = queue_family_;
+  queues[1].queueFamilyIndex = upload_family_;
   const Features features(facts_);
   const std::vector<const char*> extensions = extensions_of(facts_);
   VkDeviceCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO;
   info.pNext = &features.all;
-  info.queueCreateInfoCount = 1;
-  info.pQueueCreateInfos = &queue;
+  info.queueCreateInfoCount = upload_family_ == queue_family_ ? 1 : 2;
+  info.pQueueCreateInfos = queues.data();
   info.enabledExtensionCount = static_cast<std::uint32_t>(extensions.size());
   info.ppEnabledExtensionNames = extensions.data();
   check_vulkan(api().CreateDevice(card_, &info, nullptr, &device_),
                fmt::format("open the graphics card {}", facts_.name));
   api().GetDeviceQueue(device_, queue_family_, 0, &queue_);
+  api().GetDeviceQueue(device_, upload_family_, 0, &upload_queue_);
 }
 
 VulkanContext::~VulkanContext() {
@@ -178,16 +188,22 @@ std::uint32_t VulkanContext::find_memory(std::uint32_t allowed, VkMemoryProperty
   return found;
 }
 
-VulkanBuffer VulkanContext::allocate(std::uint64_t bytes, VkBufferUsageFlags usage,
-                                     bool on_card) const {
+VulkanBuffer VulkanContext::allocate(std::uint64_t bytes, Kind kind) const {
   VkBufferCreateInfo buffer_info{};
   buffer_info.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
   buffer_info.size = bytes;
-  buffer_info.usage = usage;
+  buffer_info.usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT;
+  if (kind != Kind::kHost) buffer_info.usage |= VK_BUFFER_USAGE_STORAGE_BUFFER_BIT;
+  const std::array families{queue_family_, upload_family_};
   buffer_info.sharingMode = VK_SHARING_MODE_EXCLUSIVE;
-  const std::string doing =
-      fmt::format("get {} {}", bytes_text(bytes),
-                  on_card ? "on the graphics card" : "for copies to and from the graphics card");
+  if (queue_family_ != upload_family_) {
+    buffer_info.sharingMode = VK_SHARING_MODE_CONCURRENT;
+    buffer_info.queueFamilyIndexCount = 2;
+    buffer_info.pQueueFamilyIndices = families.data();
+  }
+  const std::string doing = fmt::format(
+      "get {} {}", bytes_text(bytes),
+      kind == Kind::kHost ? "for copies to and from the graphics card" : "on the graphics card");
   VulkanBuffer result;
   result.bytes = bytes;
   result.buffer = create(api().CreateBuffer, api().DestroyBuffer, buffer_info, doing);
@@ -198,19 +214,35 @@ VulkanBuffer VulkanContext::allocate(std::uint64_t bytes, VkBufferUsageFlags usa
   info.allocationSize = needs.size;
   // Host memory that lies on the card is scarce and slow to read; card memory that the host sees is
   // often a small window of it.
-  constexpr VkMemoryPropertyFlags kHost =
+  constexpr VkMemoryPropertyFlags kMapped =
       VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
-  info.memoryTypeIndex =
-      on_card ? find_memory(needs.memoryTypeBits, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, 0,
-                            VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT)
-              : find_memory(needs.memoryTypeBits, kHost, VK_MEMORY_PROPERTY_HOST_CACHED_BIT,
-                            VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT);
+  constexpr VkMemoryPropertyFlags kLocal = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
+  const std::uint32_t types = needs.memoryTypeBits;
+  switch (kind) {
+    case Kind::kCard:
+      info.memoryTypeIndex = find_memory(types, kLocal, 0, VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT);
+      break;
+    case Kind::kMappedCard:
+      info.memoryTypeIndex = find_memory(types, kMapped, kLocal, 0);
+      break;
+    case Kind::kHost:
+      info.memoryTypeIndex =
+          find_memory(types, kMapped, VK_MEMORY_PROPERTY_HOST_CACHED_BIT, kLocal);
+  }
   result.memory = create(api().AllocateMemory, api().FreeMemory, info, doing);
   check(api().BindBufferMemory(device_, result.buffer.get(), result.memory.get(), 0), doing);
+  if (kind != Kind::kCard) map(result);
   return result;
 }
 
-VulkanBuffer VulkanContext::card_memory(std::uint64_t bytes) const {
+void VulkanContext::map(VulkanBuffer& buffer) const {
+  void* mapped = nullptr;
+  check(api().MapMemory(device_, buffer.memory.get(), 0, VK_WHOLE_SIZE, 0, &mapped),
+        fmt::format("map {} for copies to and from the graphics card", bytes_text(buffer.bytes)));
+  buffer.mapped = {static_cast<std::byte*>(mapped), buffer.bytes};
+}
+
+VulkanBuffer VulkanContext::card_memory(std::uint64_t bytes, bool is_mapped) const {
   const std::uint64_t free = memory().free_bytes;
   if (bytes > free || bytes > facts_.largest_block_bytes) {
     fail(ErrorKind::kMemory,
@@ -219,33 +251,43 @@ VulkanBuffer VulkanContext::card_memory(std::uint64_t bytes) const {
          bytes_text(bytes), facts_.name, bytes_text(std::min(free, facts_.largest_block_bytes)),
          bytes > free ? "is free" : "is the most in one piece");
   }
-  return allocate(bytes,
-                  VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
-                      VK_BUFFER_USAGE_TRANSFER_DST_BIT,
-                  true);
+  return allocate(bytes, is_mapped ? Kind::kMappedCard : Kind::kCard);
 }
 
 VulkanBuffer VulkanContext::host_memory(std::uint64_t bytes) const {
-  VulkanBuffer result =
-      allocate(bytes, VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT, false);
-  void* mapped = nullptr;
-  check(api().MapMemory(device_, result.memory.get(), 0, VK_WHOLE_SIZE, 0, &mapped),
-        fmt::format("map {} for copies to and from the graphics card", bytes_text(bytes)));
-  result.mapped = {static_cast<std::byte*>(mapped), bytes};
-  return result;
+  return allocate(bytes, Kind::kHost);
 }
 
-void VulkanContext::submit(const VkSubmitInfo& info) const {
+void VulkanContext::submit(Queue queue, const VkSubmitInfo& info) const {
   const std::lock_guard guard(mutex_);
-  check(api().QueueSubmit(queue_, 1, &info, VK_NULL_HANDLE),
+  check(api().QueueSubmit(queue == Queue::kCompute ? queue_ : upload_queue_, 1, &info,
+                          VK_NULL_HANDLE),
         fmt::format("compute on the graphics card {}", facts_.name));
 }
 
-void VulkanContext::wait(VkSemaphore semaphore, std::uint64_t value) const {
+VulkanHandle<VkSemaphore> VulkanContext::timeline() const {
+  VkSemaphoreTypeCreateInfo type{};
+  type.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO;
+  type.semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE;
+  VkSemaphoreCreateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO;
+  info.pNext = &type;
+  return create(api().CreateSemaphore, api().DestroySemaphore, info,
+                "prepare the graphics card for a run");
+}
+
+std::uint64_t VulkanContext::value_of(VkSemaphore timeline) const {
+  std::uint64_t value = 0;
+  check(api().GetSemaphoreCounterValue(device_, timeline, &value),
+        fmt::format("compute on the graphics card {}", facts_.name));
+  return value;
+}
+
+void VulkanContext::wait(VkSemaphore timeline, std::uint64_t value) const {
   VkSemaphoreWaitInfo info{};
   info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO;
   info.semaphoreCount = 1;
-  info.pSemaphores = &semaphore;
+  info.pSemaphores = &timeline;
   info.pValues = &value;
   const VkResult result = api().WaitSemaphores(device_, &info, kPatienceNs);
   check(result, fmt::format("compute on the graphics card {}", facts_.name));

@@ -20,10 +20,20 @@ std::shared_ptr<OpenCard> VulkanDevice::open() const {
   return open_;
 }
 
+std::uint64_t VulkanDevice::copy_bytes() const { return VulkanStaging::kLimitBytes; }
+
 CardMemory VulkanDevice::memory() const { return open()->context.memory(); }
 
+std::optional<std::int64_t> VulkanDevice::free_bytes() const {
+  const CardMemory now = memory();
+  if (now.budget_bytes == 0) return std::nullopt;
+  return static_cast<std::int64_t>(now.budget_bytes) - static_cast<std::int64_t>(now.used_bytes);
+}
+
 std::unique_ptr<Executor> VulkanDevice::make_executor(const RegionBytes& bytes) const {
-  return std::make_unique<VulkanExecutor>(open(), bytes, options_.slab_bytes);
+  return std::make_unique<VulkanExecutor>(
+      open(), bytes, options_.slab_bytes,
+      options_.maps_shared_memory && facts_.shares_host_memory());
 }
 
 }  // namespace semblance

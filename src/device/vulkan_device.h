@@ -21,6 +21,8 @@ class VulkanDevice : public Device {
     VulkanHook hook = {};  // for tests
     /// Size of the pieces of weights' memory: drivers give at most 4 GiB at once.
     std::uint64_t slab_bytes = std::uint64_t{1} << 30;
+    /// Lets the host write to places on a card that shares its memory, without copies.
+    bool maps_shared_memory = true;
   };
 
   /// The facts must be of a usable card (find_cards).
@@ -32,8 +34,10 @@ class VulkanDevice : public Device {
   std::string name() const override { return facts_.name; }
   std::uint64_t largest_value_bytes() const override { return facts_.largest_binding_bytes; }
   std::uint64_t slab_bytes() const override { return options_.slab_bytes; }
+  std::uint64_t copy_bytes() const override;
   /// The card's memory now. Opens the card, like make_executor().
   CardMemory memory() const;
+  std::optional<std::int64_t> free_bytes() const override;
   /// Throws Error(kMemory) if the card has less memory free, Error(kDevice) if it cannot be opened.
   std::unique_ptr<Executor> make_executor(const RegionBytes& bytes) const override;
 

@@ -1,7 +1,10 @@
 // Runs a session's kernels on a card. The regions are memory on the card; views are copies in
-// pinned host memory. Work is recorded by run() and handed over in pieces; only reading waits.
+// pinned host memory. Work is recorded by run() and handed over in pieces, and what was written to
+// a view is copied beside it; only reading waits. The places of a card that shares the host's
+// memory can be mapped: then what is written goes there without a copy.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -23,8 +26,8 @@ struct OpenCard {
 class VulkanExecutor : public Executor {
  public:
   /// Throws Error(kMemory), Error(kDevice).
-  VulkanExecutor(std::shared_ptr<OpenCard> card, const RegionBytes& bytes,
-                 std::uint64_t slab_bytes);
+  VulkanExecutor(std::shared_ptr<OpenCard> card, const RegionBytes& bytes, std::uint64_t slab_bytes,
+                 bool is_mapped);
   ~VulkanExecutor() override;
 
   /// Compiles the kernel's shaders if they are new. Throws Error(kMemory) if a place is larger than
@@ -35,7 +38,11 @@ class VulkanExecutor : public Executor {
   void end_write(const DevicePlace& place) override;
   std::span<const std::byte> begin_read(const DevicePlace& place) override;
   void end_read(const DevicePlace& place) override;
+  bool start_read(const DevicePlace& place) override;
+  bool is_read(const DevicePlace& place) override;
   void abandon() noexcept override;
+  bool keep_resident() override;
+  void restart(const RegionBytes& bytes, std::span<const Move> moves) override;
 
  private:
   struct Launch {
@@ -48,30 +55,42 @@ class VulkanExecutor : public Executor {
   };
   struct View {
     DevicePlace place;
-    VulkanStaging::Block* block = nullptr;  // null for a place of no bytes
+    VulkanStaging::Block* block = nullptr;  // null for a place of no bytes or one that is mapped
   };
   using Views = std::vector<View>;
+  /// A copy to the host.
+  struct Read {
+    View view;
+    VulkanStream::Ticket ticket = 0;
+  };
 
   Launch launch_of(const Dispatch& dispatch, double operations);
   VkDescriptorBufferInfo binding_of(const Dispatch& dispatch, const DevicePlace& place) const;
   /// Where a place lies.
   struct Range {
-    VkBuffer buffer = VK_NULL_HANDLE;
+    const VulkanBuffer* in = nullptr;
     std::uint64_t offset = 0;
+    VkBuffer buffer() const { return in->buffer.get(); }
   };
   Range range_of(const DevicePlace& place) const;
-  void copy(const DevicePlace& place, const VulkanStaging::Block& block, bool to_card);
+  void make_arena();
+  std::vector<std::uint64_t> slab_sizes() const;
+  void move(const Move& move, const std::vector<VulkanBuffer>& old);
   static View take(Views& views, const DevicePlace& place);
+  std::deque<Read>::iterator find_started(const DevicePlace& place);
 
   const std::shared_ptr<OpenCard> card_;
-  const RegionBytes bytes_;
+  RegionBytes bytes_;
   VulkanStream stream_;
+  VulkanUploads uploads_;
   VulkanStaging staging_;
   const std::uint64_t slab_bytes_;
+  const bool is_mapped_;
   VulkanBuffer arena_;
   std::vector<VulkanBuffer> resident_;  // pieces of slab_bytes_, the last one smaller
   std::vector<std::vector<Launch>> commands_;
   Views writes_, reads_;
+  std::deque<Read> started_;  // reads that have not begun
   // Only where the card's memory is the host's.
   Counted arena_count_{Tag::kActivations}, resident_count_{Tag::kWeights};
 };

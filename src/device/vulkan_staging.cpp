@@ -19,7 +19,7 @@ VulkanStaging::Block* VulkanStaging::find(std::uint64_t bytes, bool must_be_done
     const std::uint64_t size = block.memory.bytes;
     if (block.is_open || size < bytes || size > std::max(bytes, kLeastBytes) * kLargestShare)
       continue;
-    if (must_be_done && !stream_.is_done(block.ticket)) continue;
+    if (must_be_done && !uploads_.is_done(block.ticket)) continue;
     // The smallest that fits; of those in use, the one that is done first.
     const bool is_better =
         best == nullptr || (must_be_done ? size < best->memory.bytes : block.ticket < best->ticket);
@@ -47,7 +47,7 @@ void VulkanStaging::free_unused(std::uint64_t bytes) {
         largest = block;
     }
     if (largest == blocks_.end()) return;
-    stream_.wait(largest->ticket);
+    uploads_.wait(largest->ticket);
     bytes_ -= largest->memory.bytes;
     blocks_.erase(largest);
     counted_.set(bytes_);
@@ -59,7 +59,7 @@ VulkanStaging::Block& VulkanStaging::take(std::uint64_t bytes) {
   Block* block = find(bytes, true);
   if (block == nullptr && bytes_ + size > kLimitBytes) {
     block = find(bytes, false);
-    if (block != nullptr) stream_.wait(block->ticket);
+    if (block != nullptr) uploads_.wait(block->ticket);
   }
   if (block == nullptr) {
     free_unused(size);
@@ -68,6 +68,12 @@ VulkanStaging::Block& VulkanStaging::take(std::uint64_t bytes) {
   block->is_open = true;
   block->ticket = 0;
   return *block;
+}
+
+void VulkanStaging::free_all() {
+  blocks_.clear();
+  bytes_ = 0;
+  counted_.set(0);
 }
 
 void VulkanStaging::close_all() noexcept {

@@ -3,7 +3,7 @@
 
 #include <list>
 
-#include "device/vulkan_stream.h"
+#include "device/vulkan_uploads.h"
 #include "memory/buffer.h"
 
 namespace semblance {
@@ -17,21 +17,23 @@ class VulkanStaging {
 
   struct Block {
     VulkanBuffer memory;
-    bool is_open = false;             // the host uses it
-    VulkanStream::Ticket ticket = 0;  // the card uses it until this is done
+    bool is_open = false;              // the host uses it
+    VulkanUploads::Ticket ticket = 0;  // the card uses it until this is done
   };
 
   /// Both must outlive this.
-  VulkanStaging(const VulkanContext& context, VulkanStream& stream)
-      : context_(context), stream_(stream) {}
+  VulkanStaging(const VulkanContext& context, VulkanUploads& uploads)
+      : context_(context), uploads_(uploads) {}
 
   /// An open block of at least this size. Throws Error(kMemory), Error(kDevice).
   Block& take(std::uint64_t bytes);
   /// Closes a block, which the card still uses until `ticket` is done.
-  static void give_back(Block& block, VulkanStream::Ticket ticket) {
+  static void give_back(Block& block, VulkanUploads::Ticket ticket) {
     block.is_open = false;
     block.ticket = ticket;
   }
+  /// Frees all blocks. The card must be done with them.
+  void free_all();
   /// Closes all blocks. The card must be done with them, or lost.
   void close_all() noexcept;
 
@@ -41,7 +43,7 @@ class VulkanStaging {
   void free_unused(std::uint64_t bytes);
 
   const VulkanContext& context_;
-  VulkanStream& stream_;
+  VulkanUploads& uploads_;
   std::list<Block> blocks_;  // their addresses stay
   std::uint64_t bytes_ = 0;
   Counted counted_{Tag::kStaging};

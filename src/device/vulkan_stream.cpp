@@ -1,11 +1,15 @@
 #include "device/vulkan_stream.h"
 
 #include <algorithm>
+#include <array>
 
 namespace semblance {
 namespace {
 
 constexpr double kPieceSeconds = 0.1;
+constexpr double kSecondsUnderWay = 0.3;
+/// Pieces are short where the computation waits for uploads.
+constexpr std::size_t kPieces = 16;
 constexpr VkPipelineStageFlags kStages =
     VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
 constexpr VkAccessFlags kWrites = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
@@ -27,58 +31,44 @@ double first_rate(CardType type) {
 
 VulkanStream::VulkanStream(const VulkanContext& context)
     : context_(context), rate_(first_rate(context.facts().type)) {
-  for (Piece& piece : pieces_) piece = make_piece();
-  VkSemaphoreTypeCreateInfo type{};
-  type.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO;
-  type.semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE;
-  VkSemaphoreCreateInfo info{};
-  info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO;
-  info.pNext = &type;
-  semaphore_ = context_.create(context_.api().CreateSemaphore, context_.api().DestroySemaphore,
-                               info, "prepare the graphics card for a run");
+  for (std::size_t i = 0; i < kPieces; ++i) pieces_.push_back(make_piece());
+  timeline_ = context_.timeline();
 }
 
 VulkanStream::~VulkanStream() { discard(); }
 
 VulkanStream::Piece VulkanStream::make_piece() const {
-  constexpr std::string_view kDoing = "prepare the graphics card for a run";
   const VulkanApi& api = context_.api();
-  Piece piece;
-  VkCommandPoolCreateInfo pool{};
-  pool.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO;
-  pool.flags = VK_COMMAND_POOL_CREATE_TRANSIENT_BIT;
-  pool.queueFamilyIndex = context_.queue_family();
-  piece.pool = context_.create(api.CreateCommandPool, api.DestroyCommandPool, pool, kDoing);
-  VkCommandBufferAllocateInfo commands{};
-  commands.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO;
-  commands.commandPool = piece.pool.get();
-  commands.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY;
-  commands.commandBufferCount = 1;
-  context_.check(api.AllocateCommandBuffers(context_.device(), &commands, &piece.commands), kDoing);
+  Piece piece{VulkanCommands(context_, Queue::kCompute), {}, 0};
   if (!context_.has_timestamps()) return piece;
   VkQueryPoolCreateInfo times{};
   times.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO;
   times.queryType = VK_QUERY_TYPE_TIMESTAMP;
   times.queryCount = 2;
-  piece.times = context_.create(api.CreateQueryPool, api.DestroyQueryPool, times, kDoing);
+  piece.times = context_.create(api.CreateQueryPool, api.DestroyQueryPool, times,
+                                "prepare the graphics card for a run");
   return piece;
 }
 
+double VulkanStream::work_under_way() {
+  double work = 0;
+  for (Ticket ticket = done_ + 1; ticket <= submitted_; ++ticket) work += piece_of(ticket).work;
+  return work;
+}
+
 void VulkanStream::begin() {
-  if (ticket_ + 1 > kPieces) wait_for(ticket_ + 1 - kPieces);
+  see_done(context_.value_of(timeline_.get()));
+  while (submitted_ - done_ >= kPieces || work_under_way() > kSecondsUnderWay * rate_)
+    wait_for(done_ + 1);
   Piece& piece = piece_of(ticket_ + 1);
-  const VulkanApi& api = context_.api();
-  constexpr std::string_view kDoing = "record work for the graphics card";
-  context_.check(api.ResetCommandPool(context_.device(), piece.pool.get(), 0), kDoing);
-  VkCommandBufferBeginInfo info{};
-  info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO;
-  info.flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT;
-  context_.check(api.BeginCommandBuffer(piece.commands, &info), kDoing);
+  piece.commands.begin();
   piece.work = 0;
   ++ticket_;
   if (!piece.times) return;
-  api.CmdResetQueryPool(piece.commands, piece.times.get(), 0, 2);
-  api.CmdWriteTimestamp(piece.commands, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, piece.times.get(), 0);
+  const VulkanApi& api = context_.api();
+  auto* const commands = piece.commands.get();
+  api.CmdResetQueryPool(commands, piece.times.get(), 0, 2);
+  api.CmdWriteTimestamp(commands, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, piece.times.get(), 0);
 }
 
 void VulkanStream::barrier(VkPipelineStageFlags to, VkAccessFlags access) {
@@ -86,19 +76,33 @@ void VulkanStream::barrier(VkPipelineStageFlags to, VkAccessFlags access) {
   all.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER;
   all.srcAccessMask = kWrites;
   all.dstAccessMask = access;
-  context_.api().CmdPipelineBarrier(piece_of(ticket_).commands, kStages, to, 0, 1, &all, 0, nullptr,
-                                    0, nullptr);
+  context_.api().CmdPipelineBarrier(piece_of(ticket_).commands.get(), kStages, to, 0, 1, &all, 0,
+                                    nullptr, 0, nullptr);
 }
 
 VkCommandBuffer VulkanStream::record(std::span<const BarrierTracker::Use> uses, double work) {
-  const bool is_open = submitted_ < ticket_;
-  if (is_open && piece_of(ticket_).work + work > kPieceSeconds * rate_) submit();
-  if (submitted_ == ticket_) begin();
+  if (is_open() && piece_of(ticket_).work + work > kPieceSeconds * rate_) submit();
+  if (!is_open()) begin();
   if (tracker_.add(uses) || must_order_) barrier(kStages, kAll);
   must_order_ = false;
+  for (const BarrierTracker::Use& use : uses) used_.push_back({use.place, ticket_});
   Piece& piece = piece_of(ticket_);
   piece.work += work;
-  return piece.commands;
+  return piece.commands.get();
+}
+
+void VulkanStream::start_after(const VulkanPoint& point) {
+  // What is recorded already must not wait for it.
+  if (is_open() && context_.value_of(point.timeline) < point.value) submit();
+  after_ = point;
+}
+
+VulkanStream::Ticket VulkanStream::last_use(const DevicePlace& place) const {
+  Ticket last = 0;
+  for (const Used& used : used_) {
+    if (overlap(used.place, place)) last = std::max(last, used.ticket);
+  }
+  return last;
 }
 
 void VulkanStream::show_to_host() {
@@ -108,37 +112,40 @@ void VulkanStream::show_to_host() {
 
 void VulkanStream::submit() {
   Piece& piece = piece_of(ticket_);
-  const VulkanApi& api = context_.api();
-  if (piece.times)
-    api.CmdWriteTimestamp(piece.commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, piece.times.get(),
-                          1);
-  context_.check(api.EndCommandBuffer(piece.commands), "record work for the graphics card");
-  VkTimelineSemaphoreSubmitInfo values{};
-  values.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO;
-  values.signalSemaphoreValueCount = 1;
-  values.pSignalSemaphoreValues = &ticket_;
-  const VkSemaphore semaphore = semaphore_.get();
-  VkSubmitInfo info{};
-  info.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
-  info.pNext = &values;
-  info.commandBufferCount = 1;
-  info.pCommandBuffers = &piece.commands;
-  info.signalSemaphoreCount = 1;
-  info.pSignalSemaphores = &semaphore;
-  context_.submit(info);
+  if (piece.times) {
+    context_.api().CmdWriteTimestamp(piece.commands.get(), VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT,
+                                     piece.times.get(), 1);
+  }
+  piece.commands.submit({&after_, 1}, point_of(ticket_));
+  after_ = {};
   submitted_ = ticket_;
 }
 
-void VulkanStream::wait(Ticket ticket) {
+void VulkanStream::hand_over(Ticket ticket) {
   if (ticket > submitted_) submit();
+}
+
+bool VulkanStream::is_done(Ticket ticket) {
+  if (ticket > done_) see_done(context_.value_of(timeline_.get()));
+  return ticket <= done_;
+}
+
+void VulkanStream::wait(Ticket ticket) {
+  hand_over(ticket);
   wait_for(ticket);
 }
 
 void VulkanStream::wait_for(Ticket ticket) {
-  if (is_done(ticket)) return;
-  context_.wait(semaphore_.get(), ticket);
+  if (ticket <= done_) return;
+  context_.wait(timeline_.get(), ticket);
+  see_done(ticket);
+}
+
+void VulkanStream::see_done(Ticket ticket) {
+  if (ticket <= done_) return;
   for (Ticket one = done_ + 1; one <= ticket; ++one) learn_rate(piece_of(one));
   done_ = ticket;
+  std::erase_if(used_, [this](const Used& used) { return used.ticket <= done_; });
 }
 
 void VulkanStream::learn_rate(const Piece& piece) {
@@ -151,15 +158,19 @@ void VulkanStream::learn_rate(const Piece& piece) {
   if (result != VK_SUCCESS || ticks[1] <= ticks[0]) return;
   const double seconds =
       static_cast<double>(ticks[1] - ticks[0]) * context_.timestamp_period_ns() * 1e-9;
-  // Short pieces tell little. Slower is believed at once, faster only by degrees.
-  if (seconds < kPieceSeconds / 20) return;
-  const double measured = piece.work / seconds;
+  measured_work_ += piece.work;
+  measured_seconds_ += seconds;
+  // Short times tell little. Slower is believed at once, faster only by degrees.
+  if (measured_seconds_ < kPieceSeconds / 20) return;
+  const double measured = measured_work_ / measured_seconds_;
   rate_ = measured < rate_ ? measured : std::min(measured, rate_ * 2);
+  measured_work_ = measured_seconds_ = 0;
 }
 
 void VulkanStream::discard() noexcept {
   // A recorded piece that was not handed over is recorded anew under the same ticket.
   ticket_ = submitted_;
+  std::erase_if(used_, [this](const Used& used) { return used.ticket > submitted_; });
   tracker_.clear();
   must_order_ = true;
   try {

@@ -15,7 +15,9 @@ Denoiser::Denoiser(const Stage& stage, const Backend& backend, const SessionOpti
                    const Values& values, std::stop_token stop, KeptWeights kept)
     : kind_(*stage.step),
       session_(stage.open(backend, options, std::move(stop), std::move(kept))),
-      spare_bytes_(options.fit.memory_bytes - session_.plan().memory_bytes()) {
+      spare_bytes_(options.fit.host_bytes
+                       ? *options.fit.host_bytes - session_.plan().host_bytes()
+                       : options.fit.memory_bytes - session_.plan().memory_bytes()) {
   for (const NamedType& value : stage.ins) {
     if (value.name != "latent") set_input(session_, value.name, values.at(value.name));
   }

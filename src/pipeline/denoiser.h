@@ -21,7 +21,7 @@ class Denoiser {
   void run(std::span<const float> latent, float timestep, std::span<float> noise,
            const std::stop_token& stop);
   const Session& session() const { return session_; }
-  /// Arena bytes that the workspace allows and the plan does not use.
+  /// Bytes of the process that the workspace allows and the plan does not use.
   std::uint64_t spare_bytes() const { return spare_bytes_; }
   KeptWeights end() && { return std::move(session_).end(); }
 

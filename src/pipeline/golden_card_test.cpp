@@ -8,10 +8,12 @@
 namespace semblance {
 namespace {
 
-/// The card as if it could do less.
+/// The card as if it could do less, and had memory of its own.
 class LesserCard : public Backend {
  public:
-  LesserCard(std::string_view name, VulkanFacts facts) : name_(name), device_(std::move(facts)) {
+  LesserCard(std::string_view name, VulkanFacts facts)
+      : name_(name),
+        device_(std::move(facts), {.pipeline_folder = {}, .maps_shared_memory = false}) {
     add_backend(*this);
   }
   std::string_view name() const override { return name_; }

@@ -23,40 +23,12 @@
 #include "pipeline/precision.h"
 #include "pipeline/prompts.h"
 #include "pipeline/request_plan.h"
+#include "pipeline/room.h"
 #include "pipeline/stage_graphs.h"
 #include "sampling/guidance.h"
 
 namespace semblance {
 namespace {
-
-/// Runs `work` in a workspace of the budget, or of the available memory if that is less: first with
-/// a safety margin, then, if nothing fits, without.
-template <typename Work>
-auto in_the_room(const Workspace& workspace, const std::vector<Stage>& stages,
-                 const std::stop_token& stop, Work&& work) {
-  const std::optional<MemoryRoom> room = workspace.room();
-  if (!room) return work(workspace);
-  const std::uint64_t budget = workspace.options().budget_bytes.value_or(~std::uint64_t{0});
-  const std::uint64_t most = std::min(budget, room->most_bytes);
-  const std::uint64_t target = std::min(budget, room->target_bytes);
-  try {
-    if (target < most) return work(workspace.with_budget(target));
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::kMemory) throw;
-  }
-  try {
-    return work(workspace.with_budget(most));
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::kMemory || most == budget) throw;
-    const std::uint64_t least =
-        RequestPlanner(stages, workspace.with_budget(most).with_base(planned_base()),
-                       stop_check(stop))
-            .minimum_budget();
-    if (least <= most) throw;
-    fail(ErrorKind::kMemory, "{}",
-         text_of(Message::kCannotContinue, bytes_text(least), bytes_text(most)));
-  }
-}
 
 /// The stages before the keypoints and the steps.
 std::vector<Stage> conditions_of(std::vector<Stage> stages) {
@@ -114,6 +86,7 @@ struct Generation::State {
     return planned_bytes > room.most_bytes ||
            (planned_bytes > room.tight_bytes && room.target_bytes > refused_bytes);
   }
+  Workspace workspace_now();
   std::span<float> value_or_none(std::string_view name) const {
     return values.has(name) ? values.at(name).f32() : std::span<float>();
   }
@@ -125,7 +98,8 @@ struct Generation::State {
   void advance(std::span<float> noise);
   void make_denoiser(const Workspace& workspace, const Stage& stage, const std::stop_token& stop);
   void end_denoiser();
-  void replan(const MemoryRoom& room, const Stage& stage, const std::stop_token& stop);
+  void replan(const Workspace& workspace, const MemoryRoom& room, const Stage& stage,
+              const std::stop_token& stop);
 };
 
 Generation::State::State(std::shared_ptr<const Pipeline::Models> models_, const Request& request_,
@@ -219,31 +193,37 @@ void Generation::State::end_denoiser() {
   denoiser.reset();
 }
 
+/// The workspace with what the card has now. Ends a denoiser that needs more.
+Workspace Generation::State::workspace_now() {
+  std::uint64_t held = kept_weights.bytes;
+  if (denoiser) held += denoiser->session().plan().places_bytes();
+  const std::optional<std::uint64_t> room = room_on_card(models->workspace, held);
+  if (room && denoiser && held > *room) {
+    denoiser.reset();
+    news.push_back(text_of(Message::kReplannedOnCard, bytes_text(*room)));
+  }
+  return within_room(models->workspace, room);
+}
+
 /// Makes a denoiser that fits into the room, with a safety margin if possible.
-void Generation::State::replan(const MemoryRoom& room, const Stage& stage,
-                               const std::stop_token& stop) {
+void Generation::State::replan(const Workspace& workspace, const MemoryRoom& room,
+                               const Stage& stage, const std::stop_token& stop) {
   const bool had_one = denoiser.has_value();
   denoiser.reset();
   trim_heap();
-  const std::uint64_t budget = models->workspace.options().budget_bytes.value_or(~std::uint64_t{0});
+  const std::uint64_t budget = workspace.options().budget_bytes.value_or(~std::uint64_t{0});
   const std::uint64_t most = std::min(budget, room.most_bytes);
   const std::uint64_t target = std::min(budget, room.target_bytes);
   for (const std::uint64_t bytes : {target, most}) {
     if (bytes <= refused_bytes && bytes < most) continue;
     try {
-      make_denoiser(models->workspace.with_budget(bytes), stage, stop);
+      make_denoiser(workspace.with_budget(bytes), stage, stop);
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::kMemory) throw;
       refused_bytes = std::max(refused_bytes, bytes);
       if (bytes < most) continue;
-      const std::vector<Stage> alone{stage};
-      const std::uint64_t least =
-          RequestPlanner(alone, models->workspace.with_budget(most).with_base(planned_base()),
-                         stop_check(stop))
-              .minimum_budget();
-      if (least <= most) throw;
-      fail(ErrorKind::kMemory, "{}",
-           text_of(Message::kCannotContinue, bytes_text(least), bytes_text(most)));
+      explain_refusal({stage}, workspace.with_budget(most), stop);
+      throw;
     }
     if (had_one)
       news.push_back(text_of(Message::kReplanned, bytes_text(most), bytes_text(planned_bytes)));
@@ -311,15 +291,20 @@ std::uint64_t Generation::planned_bytes() const { return state_->planned_bytes; 
 bool Generation::next(std::stop_token stop) {
   State& s = *state_;
   if (s.step >= s.steps()) return false;
-  const Workspace& workspace = s.models->workspace;
   const StepKind kind = s.kind();
   const Stage& stage = *find_stage(s.stages, kind);
   if (s.denoiser && s.denoiser->kind() != kind) s.end_denoiser();
   if (!kind.with_identity) s.values.drop(s.types.keypoints.name);
+  const Workspace workspace = s.workspace_now();
   if (const std::optional<MemoryRoom> room = workspace.room()) {
-    if (!s.denoiser || s.is_tight(*room)) s.replan(*room, stage, stop);
+    if (!s.denoiser || s.is_tight(*room)) s.replan(workspace, *room, stage, stop);
   } else if (!s.denoiser) {
-    s.make_denoiser(workspace, stage, stop);
+    try {
+      s.make_denoiser(workspace, stage, stop);
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::kMemory) explain_refusal({stage}, workspace, stop);
+      throw;
+    }
   }
   const ValueTypes& types = s.types;
   const std::span<float> latent = s.latent();

@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "core/integers.h"
+#include "planner/make_plan.h"
+#include "runtime/device.h"
 #include "runtime/explain.h"
 
 namespace semblance {
@@ -68,8 +70,8 @@ void take_program(StagePlan& stage, const Program& program, const Rates& rates) 
     stage.kernel_scratch_bytes = std::max(stage.kernel_scratch_bytes, scratch.bytes);
   stage.resident_bytes = plan.resident_bytes;
   stage.activation_bytes = plan.arena_bytes;
-  stage.reading_bytes = plan.ring_bytes + plan.staging_bytes;
-  stage.scratch_bytes = plan.file_bytes;
+  stage.reading_bytes = plan.host_bytes() - plan.tables_bytes;
+  stage.scratch_bytes = plan.file_in_memory ? 0 : plan.file_bytes;
   stage.run_seconds = program.seconds;
   stage.wait_seconds = program.wait_seconds;
   stage.seconds = stage.runs * program.seconds + static_cast<double>(loaded) / rates.read +
@@ -146,13 +148,11 @@ class RequestPlanner::PlannedStage {
     take_program(plan, *program, options_.fit.rates);
     const std::uint64_t spare = spare_base(kernels_->generated_kernels(program->graph));
     plan.base_bytes -= std::min(plan.base_bytes, spare);
-    plan.card_bytes = card_bytes(program->plan);
-    const std::uint64_t own_bytes = program->plan.memory_bytes() - plan.card_bytes;
+    plan.card_bytes = is_on_card() ? program->plan.places_bytes() : 0;
+    const std::uint64_t own_bytes =
+        program->plan.memory_bytes() - plan.card_bytes + workspace_.backend().device().copy_bytes();
     plan.peak_bytes = std::max(before_bytes_, plan.base_bytes + plan.values_bytes + own_bytes);
     plan.base_bytes += program->plan.tables_bytes;
-    // Within the card's memory, but not within the process'.
-    const auto& budget = workspace_.options().budget_bytes;
-    plan.fits = plan.card_bytes == 0 || !budget || plan.peak_bytes <= *budget;
     return plan;
   }
 
@@ -171,25 +171,53 @@ class RequestPlanner::PlannedStage {
 
   /// The memory the process needs for this stage, or `known` if that suffices.
   std::uint64_t minimum(std::uint64_t known) {
+    if (is_on_card()) return std::max({known, before_bytes_, rest_bytes() + least_reading()});
     if (fits(known)) return known;
     const std::uint64_t places = fitter_ ? fitter_->least_memory() : 0;
-    return std::max({known, before_bytes_, beside_bytes_ + places});
+    return std::max({known, before_bytes_, rest_bytes() + places});
   }
+
+  /// The memory it needs on a card with its own.
+  std::uint64_t card_minimum() { return is_on_card() ? with_any_host_memory().least_memory() : 0; }
 
  private:
-  /// What is left for the arena; nullopt if not even the rest fits.
+  /// What is left for the session's memory, on the card if it has its own; nullopt if not even the
+  /// rest fits.
   std::optional<std::uint64_t> places_in(std::optional<std::uint64_t> budget) const {
-    if (budget && (before_bytes_ > *budget || beside_bytes_ > *budget)) return std::nullopt;
+    const std::uint64_t rest = rest_bytes();
+    if (budget && (before_bytes_ > *budget || rest > *budget)) return std::nullopt;
     if (!budget || workspace_.options().places_bytes) return options_.fit.memory_bytes;
     const auto& room = workspace_.options().device_room;
-    if (!room) return *budget - beside_bytes_;
-    return room->is_separate ? room->bytes : std::min(room->bytes, *budget - beside_bytes_);
+    if (!room) return *budget - rest;
+    return room->is_separate ? room->bytes : std::min(room->bytes, *budget - rest);
   }
 
-  /// Bytes of the plan that lie in a memory of the card's own.
-  std::uint64_t card_bytes(const Plan& plan) const {
+  /// Whether its session's places are on a card with its own memory.
+  bool is_on_card() const {
     const auto& room = workspace_.options().device_room;
-    return room && room->is_separate ? plan.arena_bytes + plan.resident_bytes : 0;
+    return fitter_ && room && room->is_separate;
+  }
+
+  /// In the process besides the session's memory.
+  std::uint64_t rest_bytes() const {
+    return beside_bytes_ + workspace_.backend().device().copy_bytes();
+  }
+
+  Fitter with_any_host_memory() {
+    FitOptions options = options_.fit;
+    options.host_bytes = LowerRules::kNoLimit;
+    return {graph_, [this](const Graph& g, const Node& node) { return kernels_->of(g, node); },
+            options};
+  }
+
+  /// What reads the weights of a session on the card, at least.
+  std::uint64_t least_reading() {
+    Fitter fitter = with_any_host_memory();
+    const std::uint64_t room = workspace_.options().device_room->bytes;
+    const auto program = fitter.fit(fitter.fits(room) ? room : fitter.least_memory());
+    if (!program) return 0;
+    const ReadingBytes reading = reading_bytes(program->needs);
+    return reading.ring + reading.staging + program->plan.tables_bytes;
   }
 
   const Stage& stage_;
@@ -226,6 +254,13 @@ std::uint64_t RequestPlanner::minimum_budget() {
     return RequestPlanner(all_, workspace_.with_budget(0), check_).minimum_budget();
   std::uint64_t least = 0;
   for (PlannedStage* stage : heaviest_first()) least = whole_mib(stage->minimum(least));
+  return least;
+}
+
+std::uint64_t RequestPlanner::minimum_on_card() {
+  std::uint64_t least = 0;
+  for (PlannedStage* stage : heaviest_first())
+    least = std::max(least, whole_mib(stage->card_minimum()));
   return least;
 }
 
@@ -367,8 +402,11 @@ PlannedPicture plan_picture(const OpenedModels& models, DType dtype, const Works
   };
   if (is_wanted(question.minimum) || is_wanted(question.largest))
     answer.minimum_bytes = planner.minimum_budget();
+  if (is_wanted(question.minimum)) answer.minimum_card_bytes = planner.minimum_on_card();
   if (question.explained) answer.explanation = planner.explain(*question.explained);
-  if (is_wanted(question.largest)) {
+  const auto& card = workspace.options().device_room;
+  const bool is_too_much_for_card = card && answer.minimum_card_bytes > card->bytes;
+  if (is_wanted(question.largest) && !is_too_much_for_card) {
     answer.largest =
         LargestPicture(models, dtype, workspace, question, check).find(answer.minimum_bytes);
   }

@@ -71,6 +71,8 @@ class RequestPlanner {
   bool fits();
   /// The smallest budget in which all stages fit, in whole MiB.
   std::uint64_t minimum_budget();
+  /// The least memory on the card in which all stages fit, in whole MiB; 0 without a card.
+  std::uint64_t minimum_on_card();
   /// Explains the stage's program, or says that it has none or does not fit.
   std::string explain(StageId id);
 
@@ -100,7 +102,8 @@ struct PlanQuestion {
 
 struct PlannedPicture {
   RequestPlan plan;
-  std::uint64_t minimum_bytes = 0;  // RequestPlanner::minimum_budget()
+  std::uint64_t minimum_bytes = 0;       // RequestPlanner::minimum_budget()
+  std::uint64_t minimum_card_bytes = 0;  // RequestPlanner::minimum_on_card()
   /// The largest picture found that fits, in the request's shape, with sides that are multiples of
   /// 64 up to 2048; absent if none is found. Only three sizes are tried, so a slightly larger one
   /// may fit too.

@@ -62,7 +62,8 @@ StageId parse_stage(std::string_view name, std::string_view flag) {
 
 SessionOptions Stage::options(const Workspace& workspace, std::uint64_t kept_bytes) const {
   OtherMemory other = beside;
-  other.released_bytes += kept_bytes;
+  const auto& room = workspace.options().device_room;
+  if (!room || !room->is_separate) other.released_bytes += kept_bytes;
   return keeps_weights ? workspace.for_many_runs(other) : workspace.for_one_run(other);
 }
 

@@ -53,6 +53,7 @@ class Checker {
     for (node_ = 0; node_ < static_cast<int>(graph_.nodes().size()); ++node_) {
       const Node& node = graph_.nodes()[at(node_)];
       find_content(node);
+      load_weights();
       if (plan_.is_view[at(node_)]) {
         check_silent(node);
       } else {
@@ -114,11 +115,19 @@ class Checker {
     };
     std::vector<Resident> residents;
     int last = 0;
+    int loaded = 0;  // the last node from which a streamed one is loaded
     for (const WeightUse& use : plan_.weights) {
       if (use.first_node < last || use.last_node < use.first_node ||
           use.last_node >= static_cast<int>(graph_.nodes().size()))
         fail_plan("uses of weights are out of order");
       last = use.first_node;
+      if (plan_.is_view[at(use.first_node)])
+        fail_plan("a weight is packed for a node that does not run");
+      if (use.loaded_from > use.first_node) fail_plan("a weight is loaded after its use");
+      if (use.keep == Keep::kStreamed) {
+        if (use.loaded_from < loaded) fail_plan("weights are not loaded in the order of use");
+        loaded = use.loaded_from;
+      }
       if (use.weight < 0 || at(use.weight) >= graph_.values().size() || !is_weight(use.weight))
         fail_plan("a weight use refers to a value that is not a weight");
       const bool stays = use.keep == Keep::kPacked;
@@ -277,7 +286,6 @@ class Checker {
     const bool fetches = std::holds_alternative<Fetch>(node.op);
     if (in_file(node.dst) != spills) fail_here("its result is in the wrong kind of memory");
     if (!spills && !is_aligned(place(node.dst))) fail_here("its result is not aligned");
-    pack_weights();
     const Place& scratch = plan_.scratch[at(node_)];
     if (scratch.bytes < needs_[at(node_)].scratch_bytes || !is_aligned(scratch) ||
         !inside(scratch, plan_.arena_bytes))
@@ -297,13 +305,14 @@ class Checker {
     if (fetches) fetches_.push_back({place(node.dst), 0, node_});
   }
 
-  void pack_weights() {
-    for (; next_use_ < plan_.weights.size() && plan_.weights[next_use_].first_node <= node_;
-         ++next_use_) {
+  /// A weight has its place from this node on: what was there before can no longer be read, and
+  /// what is written there later overwrites it.
+  void load_weights() {
+    for (; next_use_ < plan_.weights.size(); ++next_use_) {
       const WeightUse& use = plan_.weights[next_use_];
-      if (use.first_node != node_) fail_here("a weight is packed at a node that does not run");
-      if (use.keep != Keep::kPacked)
-        write(use.packed, {{weight_origin(next_use_), 0, use.packed.bytes}});
+      if (use.keep == Keep::kPacked) continue;
+      if (use.loaded_from > node_) break;
+      write(use.packed, {{weight_origin(next_use_), 0, use.packed.bytes}});
     }
   }
 
@@ -368,8 +377,6 @@ class Checker {
   }
 
   void check_end() const {
-    if (next_use_ != plan_.weights.size())
-      fail_plan("a weight is packed at a node that does not run");
     for (std::size_t i = 0; i < graph_.values().size(); ++i) {
       const ValueInfo& value = graph_.values()[i];
       if (value.kind == ValueKind::kInput && !holds(static_cast<ValueId>(i)))

@@ -88,7 +88,7 @@ struct Example {
     set(z, 2816);
     plan.scratch[2] = {3072, 100};
     plan.scratch[3] = {3072, 100};
-    plan.weights.push_back({weight, 2, 3, {2000, 1024, 7}, Keep::kStreamed, {3200, 2000}});
+    plan.weights.push_back({weight, 2, 2, 3, {2000, 1024, 7}, Keep::kStreamed, {3200, 2000}});
     plan.node_weights = {{2, 1, 0}, {3, 1, 0}};
     plan.arena_bytes = 5200;
     plan.ring_bytes = 1024;
@@ -276,7 +276,7 @@ TEST(CheckPlan, FindsBadWeights) {
       [](Example& e) {  // packed at node 3 over what node 2 computed
         e.plan.weights.push_back(e.plan.weights[0]);
         e.plan.weights[0].last_node = 2;
-        e.plan.weights[1].first_node = 3;
+        e.plan.weights[1].first_node = e.plan.weights[1].loaded_from = 3;
         e.plan.node_weights[1].use = 1;
         e.plan.weights[1].packed.offset = 3264;
         e.place(e.joined).offset = 5248;
@@ -308,6 +308,61 @@ TEST(CheckPlan, FindsBadWeights) {
   expect_wrong_after([](Example& e) { e.plan.node_weights[1].use = 1; },
                      "a weight use that does not exist");
   expect_wrong_after([](Example& e) { e.plan.ring_bytes = 1023; }, "does not fit in the ring");
+}
+
+/// x -> affine "a" -> affine -> affine -> linear with a weight that lies where "a" was.
+struct LoadedAhead {
+  Graph graph;
+  std::vector<NodeNeeds> needs{4};
+  Plan plan;
+
+  explicit LoadedAhead(int loaded_from) {
+    ValueId value = graph.add_input("x", {DType::kF32, {1, 4, 16}});
+    for (int i = 0; i < 3; ++i) value = graph.add(Affine{2, 0}, {value});
+    const ValueId weight = graph.add_weight("w", {DType::kF32, {16, 16}});
+    graph.add_output("y", graph.add(Linear{false, false}, {value, weight}));
+    needs[3].src = {{}, {1024, 1024, 0}};
+    plan.values = {{0, 256}, {1024, 256}, {256, 256}, {512, 256}, {}, {768, 256}};
+    plan.in_file.resize(6);
+    plan.is_view.resize(4);
+    plan.scratch.resize(4);
+    plan.spilled_before.resize(4);
+    plan.weights = {{weight, loaded_from, 3, 3, needs[3].src[1], Keep::kStreamed, {1024, 1024}}};
+    plan.node_weights = {{3, 1, 0}};
+    plan.arena_bytes = 2048;
+    plan.ring_bytes = 1024;
+  }
+  std::string error() const {
+    try {
+      check_plan(graph, needs, plan);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+};
+
+TEST(CheckPlan, FindsPlacesThatAreNotFreeWhenAWeightIsLoaded) {
+  EXPECT_EQ(LoadedAhead(3).error(), "");
+  EXPECT_EQ(LoadedAhead(2).error(), "");
+  // Node 1 reads "a" while the weight may already be copied to its place.
+  EXPECT_NE(LoadedAhead(1).error().find("node 1 (affine): source 0 was overwritten"),
+            std::string::npos);
+  EXPECT_NE(LoadedAhead(0).error().find("a weight was overwritten"), std::string::npos);
+  EXPECT_NE(LoadedAhead(4).error().find("loaded after its use"), std::string::npos);
+  EXPECT_NE(LoadedAhead(-1).error().find("not loaded in the order of use"), std::string::npos);
+  // Node 2 writes there in between.
+  LoadedAhead scribbled(2);
+  scribbled.needs[2].scratch_bytes = 64;
+  scribbled.plan.scratch[2] = {1984, 64};
+  EXPECT_NE(scribbled.error().find("a weight was overwritten"), std::string::npos);
+  scribbled.plan.weights[0].loaded_from = 3;
+  EXPECT_EQ(scribbled.error(), "");
+  // A second one, used later, is loaded before the first.
+  LoadedAhead unordered(2);
+  unordered.plan.weights.push_back(unordered.plan.weights[0]);
+  unordered.plan.weights[1].loaded_from = 1;
+  EXPECT_NE(unordered.error().find("not loaded in the order of use"), std::string::npos);
 }
 
 TEST(CheckPlan, FindsOverlappingResidentWeights) {
@@ -359,6 +414,29 @@ TEST(CheckPlan, FindsPlacesOutsideTooSmallOrMisaligned) {
   expect_wrong_after([](Example& e) { e.plan.scratch[2].offset += 8; }, "its scratch");
   expect_wrong_after([](Example& e) { e.plan.scratch[3].offset = 768; }, "overlaps its scratch");
   expect_wrong_after([](Example& e) { e.plan.is_view.pop_back(); }, "an entry for each");
+}
+
+/// In a plan with uploads ahead, moves one onto a value that is still read after the upload begins.
+void expect_uploads_checked(const Lowered& lowered, const std::vector<NodeNeeds>& needs,
+                            std::mt19937& random) {
+  const Graph& graph = lowered.graph;
+  const Plan good =
+      make_plan(lowered, needs, {.upload_rate = 1e9, .ahead_limit_bytes = std::uint64_t{1} << 20});
+  ASSERT_NO_THROW(check_plan(graph, needs, good));
+  for (std::size_t use = 0; use < good.weights.size(); ++use) {
+    const WeightUse& weight = good.weights[use];
+    if (weight.loaded_from == weight.first_node) continue;
+    const int reader = weight.loaded_from + static_cast<int>(random() % 2) *
+                                                (weight.first_node - 1 - weight.loaded_from);
+    const Node& node = graph.nodes()[at(reader)];
+    if (good.is_view[at(reader)] || node.src.empty() || good.in_file[at(node.src[0])] ||
+        good.values[at(node.src[0])].bytes == 0)
+      continue;
+    Plan bad = good;
+    bad.weights[use].packed.offset = good.values[at(node.src[0])].offset;
+    bad.arena_bytes *= 2;
+    EXPECT_THROW(check_plan(graph, needs, bad), Error) << "weight " << use << " at " << reader;
+  }
 }
 
 // Moves one result of a tight plan onto another that is read later. The checker must find it every
@@ -420,6 +498,7 @@ TEST(CheckPlan, FindsRandomConflicts) {
       bad.arena_bytes *= 2;
       EXPECT_THROW(check_plan(graph, needs, bad), Error) << "weight " << use;
     }
+    expect_uploads_checked(lowered, needs, random);
     Plan bad = good;
     bad.arena_bytes = peaks_of(graph, good).arena_bytes - 1;
     EXPECT_THROW(check_plan(graph, needs, bad), Error);

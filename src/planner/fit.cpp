@@ -32,6 +32,21 @@ constexpr double kLittleWaiting = 0.03;
 
 constexpr std::uint64_t kNever = ~std::uint64_t{0};
 
+/// How much of the weights may be in a device's memory before its use. The fastest is chosen.
+constexpr std::uint64_t kAheadBytes[] = {256 * kMiB, 128 * kMiB, 64 * kMiB, 32 * kMiB,
+                                         16 * kMiB,  8 * kMiB,   4 * kMiB,  0};
+
+/// What counts against FitOptions::memory_bytes.
+std::uint64_t counted_bytes(const Plan& plan, const FitOptions& options) {
+  return options.host_bytes ? plan.places_bytes() : plan.memory_bytes();
+}
+
+/// Whether the plan keeps to the limits other than FitOptions::memory_bytes.
+bool keeps_to_limits(const Plan& plan, const FitOptions& options) {
+  return plan.file_bytes <= options.file_bytes &&
+         plan.host_bytes() <= options.host_bytes.value_or(~std::uint64_t{0});
+}
+
 std::vector<NodeNeeds> all_needs(const Graph& graph, const NeedsOf& needs) {
   std::vector<NodeNeeds> all;
   all.reserve(graph.nodes().size());
@@ -73,7 +88,9 @@ std::optional<Fitter::Candidate> Fitter::explore(std::size_t rung, std::uint64_t
   whole.needs = all_needs(whole.lowered.graph, needs_);
   const ReadingBytes reading = reading_bytes(whole.needs);
   const std::uint64_t beside =
-      reading.ring + reading.staging + whole.lowered.graph.nodes().size() * kNodeBytes;
+      options_.host_bytes
+          ? 0
+          : reading.ring + reading.staging + whole.lowered.graph.nodes().size() * kNodeBytes;
 
   Spilling spilling(whole.lowered, whole.needs);
   const auto peak = static_cast<double>(spilling.peak_bytes());
@@ -101,9 +118,9 @@ std::optional<Fitter::Candidate> Fitter::explore(std::size_t rung, std::uint64_t
     Candidate& candidate = choices[i] > 0 ? spilled : whole;
     candidate.least = make_plan(candidate.lowered, candidate.needs, {});
     const Plan& plan = candidate.least;
-    known[i] = {plan.file_bytes > options_.file_bytes
-                    ? kNever
-                    : std::max(known[i].bytes, plan.memory_bytes()),
+    known[i] = {keeps_to_limits(plan, options_)
+                    ? std::max(known[i].bytes, counted_bytes(plan, options_))
+                    : kNever,
                 true};
     if (!is_out(known[i])) return std::move(candidate);
   }
@@ -112,26 +129,61 @@ std::optional<Fitter::Candidate> Fitter::explore(std::size_t rung, std::uint64_t
 
 namespace {
 
-/// A plan that uses spare memory: first for read-ahead, then for resident weights.
-Plan plan_with_spare_memory(const Lowered& lowered, const std::vector<NodeNeeds>& needs, Plan least,
-                            const FitOptions& options) {
+/// A plan that uses spare memory for these, as far as they fit: first for reading ahead and uploads
+/// ahead, then for resident weights. Nullopt if it exceeds the limits.
+std::optional<Plan> plan_ahead(const Lowered& lowered, const std::vector<NodeNeeds>& needs,
+                               const Plan& least, const FitOptions& options,
+                               std::uint64_t ahead_bytes) {
   PlanChoices choices;
   choices.slab_bytes = options.slab_bytes;
-  if (options.memory_bytes == LowerRules::kNoLimit) {
-    choices.ring_limit_bytes = least.ring_bytes + 32 * kMiB;
-    choices.resident_limit_bytes = options.keep_weights ? LowerRules::kNoLimit : 0;
-    return make_plan(lowered, needs, choices);
+  choices.upload_rate = options.rates.upload;
+  choices.ahead_limit_bytes = ahead_bytes;
+  const bool unlimited = options.memory_bytes == LowerRules::kNoLimit;
+  std::uint64_t left = LowerRules::kNoLimit;
+  if (!unlimited) left = options.memory_bytes - counted_bytes(least, options);
+  const std::uint64_t for_ring =
+      options.host_bytes ? *options.host_bytes - least.host_bytes() : left;
+  choices.ring_limit_bytes = least.ring_bytes + std::min<std::uint64_t>(for_ring / 2, 32 * kMiB);
+  if (!options.host_bytes && !unlimited) {
+    const std::uint64_t ring =
+        std::min(choices.ring_limit_bytes, choices.ring_depth * least.ring_bytes);
+    left -= ring - std::min(ring, least.ring_bytes);
   }
-  const std::uint64_t left = options.memory_bytes - least.memory_bytes();
-  choices.ring_limit_bytes = least.ring_bytes + std::min<std::uint64_t>(left / 2, 32 * kMiB);
-  const std::uint64_t ring =
-      std::min(choices.ring_limit_bytes, choices.ring_depth * least.ring_bytes);
-  if (options.keep_weights)
-    choices.resident_limit_bytes = left - (ring - std::min(ring, least.ring_bytes));
+  if (ahead_bytes > 0 && !unlimited) {
+    const std::uint64_t bytes = counted_bytes(make_plan(lowered, needs, choices), options);
+    if (bytes > options.memory_bytes) return std::nullopt;
+    left = options.memory_bytes - bytes;
+  }
+  if (options.keep_weights) choices.resident_limit_bytes = left;
   Plan plan = make_plan(lowered, needs, choices);
   const bool fits =
-      plan.memory_bytes() <= options.memory_bytes && plan.file_bytes <= options.file_bytes;
-  return fits ? std::move(plan) : std::move(least);
+      counted_bytes(plan, options) <= options.memory_bytes && keeps_to_limits(plan, options);
+  return fits ? std::optional(std::move(plan)) : std::nullopt;
+}
+
+Plan plan_with_spare_memory(const Lowered& lowered, const std::vector<NodeNeeds>& needs, Plan least,
+                            const FitOptions& options) {
+  if (options.rates.upload == 0) {
+    auto plan = plan_ahead(lowered, needs, least, options, 0);
+    return plan ? std::move(*plan) : std::move(least);
+  }
+  std::optional<Plan> best;
+  double best_seconds = 0;
+  for (const std::uint64_t ahead : kAheadBytes) {
+    std::optional<Plan> plan = plan_ahead(lowered, needs, least, options, ahead);
+    if (!plan) continue;
+    const RunSeconds seconds = predict(lowered.graph, needs, *plan, options.rates);
+    if (best && seconds.all >= best_seconds) continue;
+    best = std::move(plan);
+    best_seconds = seconds.all;
+    if (seconds.waiting <= kLittleWaiting * seconds.all) break;
+  }
+  return best ? std::move(*best) : std::move(least);
+}
+
+/// What does not fit on a device goes to the process' memory if that has room, else to a file.
+bool has_room_for_file(const Plan& plan, const FitOptions& options) {
+  return options.host_bytes && plan.file_bytes <= *options.host_bytes - plan.host_bytes();
 }
 
 }  // namespace
@@ -149,6 +201,7 @@ std::optional<Program> Fitter::program(std::size_t rung, std::uint64_t memory_by
                                       std::move(candidate->least), options);
       },
       [&](const Plan&) { return candidate->lowered.graph.nodes().size(); });
+  program.plan.file_in_memory = has_room_for_file(program.plan, options);
   program.graph = std::move(candidate->lowered.graph);
   program.needs = std::move(candidate->needs);
   const RunSeconds seconds = predict(program.graph, program.needs, program.plan, options.rates);

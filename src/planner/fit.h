@@ -12,12 +12,16 @@ struct Rates {
   double read = 1e9;        // weights from their files
   double pack = 4e9;        // packed bytes, from the file's bytes
   double add = 100e9;       // operations per second of what is added to weights
+  double upload = 0;        // packed weights to a device's own memory; 0: packed in place
   double file_write = 1e9;  // the scratch file
   double file_read = 1e9;
 };
 
 struct FitOptions {
-  std::uint64_t memory_bytes = ~std::uint64_t{0};  // for arena, ring and resident weights
+  std::uint64_t memory_bytes = ~std::uint64_t{0};  // Plan::memory_bytes()
+  /// If the places are in a device's own memory: the limit for Plan::host_bytes(), and
+  /// `memory_bytes` is the one for Plan::places_bytes(). All memory below is the latter's.
+  std::optional<std::uint64_t> host_bytes = {};
   bool may_spill = true;
   std::uint64_t file_bytes = ~std::uint64_t{0};  // limit for the scratch file
   bool keep_weights = false;     // keep weights in spare memory, for graphs that run many times

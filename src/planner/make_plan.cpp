@@ -1,6 +1,7 @@
 #include "planner/make_plan.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 
 #include "core/integers.h"
@@ -33,7 +34,7 @@ void find_weights(const Lowered& program, const std::vector<NodeNeeds>& needs, P
       auto [found, added] = open.try_emplace({weight, need.layout}, Open{-1, -1});
       if (added || found->second.epoch != program.epoch[n]) {
         found->second = {static_cast<int>(plan.weights.size()), program.epoch[n]};
-        plan.weights.push_back({weight, index, index, need, Keep::kStreamed, {}});
+        plan.weights.push_back({weight, index, index, index, need, Keep::kStreamed, {}});
       }
       plan.weights[at(found->second.use)].last_node = index;
       plan.node_weights.push_back({index, static_cast<int>(i), found->second.use});
@@ -67,6 +68,50 @@ void choose_resident(Plan& plan, std::uint64_t limit_bytes) {
       use->packed = {plan.resident_bytes, use->needs.packed_bytes};
     }
     plan.resident_bytes += bytes;
+  }
+}
+
+/// Copies take this much longer than the rates predict, so that an upload that is a little late
+/// does not stop the computation.
+constexpr double kUploadMargin = 1.25;
+
+/// Uploads run one after the other in the order of use. Each begins as late as possible, but early
+/// enough that it and those after it end before they are needed.
+void choose_latest_uploads(Plan& plan, const std::vector<NodeNeeds>& needs, double rate) {
+  std::vector<double> begins{0};  // by node: seconds from the run's begin
+  for (const NodeNeeds& node : needs) begins.push_back(begins.back() + node.seconds);
+  double next_begin = begins.back();
+  for (auto use = plan.weights.rbegin(); use != plan.weights.rend(); ++use) {
+    if (use->keep == Keep::kPacked) continue;
+    const double end = std::min(next_begin, begins[at(use->first_node)]);
+    next_begin = end - kUploadMargin * static_cast<double>(use->needs.packed_bytes) / rate;
+    const auto after = std::upper_bound(begins.begin(), begins.end(), std::max(next_begin, 0.0));
+    const auto node = static_cast<int>(after - begins.begin()) - 1;
+    use->loaded_from = std::min(node, use->first_node);
+  }
+}
+
+/// Puts uploads off until not more than the limit is in the arena before its use. They still begin
+/// in the order of use.
+void limit_uploads(Plan& plan, std::uint64_t limit_bytes) {
+  std::deque<const WeightUse*> ahead;
+  std::uint64_t bytes = 0;
+  int from = 0;
+  for (WeightUse& use : plan.weights) {
+    if (use.keep == Keep::kPacked) continue;
+    from = std::max(from, use.loaded_from);
+    const auto drop_first = [&] {
+      bytes -= aligned(ahead.front()->needs.packed_bytes);
+      ahead.pop_front();
+    };
+    while (!ahead.empty() && ahead.front()->first_node <= from) drop_first();
+    bytes += aligned(use.needs.packed_bytes);
+    ahead.push_back(&use);
+    while (bytes > limit_bytes && !ahead.empty()) {
+      from = std::max(from, ahead.front()->first_node);
+      drop_first();
+    }
+    use.loaded_from = from;
   }
 }
 
@@ -122,6 +167,10 @@ Plan make_plan(const Lowered& program, const std::vector<NodeNeeds>& needs,
   plan.slab_bytes = choices.slab_bytes;
   find_weights(program, needs, plan);
   choose_resident(plan, choices.resident_limit_bytes);
+  if (choices.upload_rate > 0) {
+    choose_latest_uploads(plan, needs, choices.upload_rate);
+    limit_uploads(plan, choices.ahead_limit_bytes);
+  }
 
   const Sharing sharing = find_sharing(program);
   plan.in_file = sharing.in_file;
@@ -149,7 +198,7 @@ Plan make_plan(const Lowered& program, const std::vector<NodeNeeds>& needs,
   const std::size_t first_weight = memory.size();
   for (const WeightUse& use : plan.weights) {
     const std::uint64_t bytes = use.keep == Keep::kPacked ? 0 : use.needs.packed_bytes;
-    memory.push_back({aligned(bytes), use.first_node, use.last_node, 0});
+    memory.push_back({aligned(bytes), use.loaded_from, use.last_node, 0});
   }
   plan.arena_bytes = place_blocks(memory);
   plan.file_bytes = place_blocks(file);

@@ -10,6 +10,10 @@ struct PlanChoices {
   std::uint64_t ring_limit_bytes = 0;      // unless the largest weight needs more
   std::uint64_t ring_depth = 4;            // the ring holds at most this many of the largest weight
   std::uint64_t slab_bytes = 0;            // Plan::slab_bytes
+  /// Streamed weights are copied to the arena at this rate while earlier nodes run. 0: they are
+  /// packed in place right before their use.
+  double upload_rate = 0;
+  std::uint64_t ahead_limit_bytes = 0;  // packed weights in the arena before their use
 };
 
 /// The least memory needed for reading weights: the largest weight as stored in its file, and what

@@ -49,18 +49,19 @@ struct NodeNeeds {
 using NeedsOf = std::function<NodeNeeds(const Graph&, const Node&)>;
 
 enum class Keep : std::uint8_t {
-  kStreamed,  // read into the ring and packed in the arena before every use
+  kStreamed,  // read into the ring and packed in the arena for every use
   kPacked,    // stays in memory, packed; read before the first use in the first run
 };
 
 /// One use of a weight by one or more nodes near each other.
 struct WeightUse {
   ValueId weight = -1;
-  int first_node = 0;  // it is packed before this node
+  int loaded_from = 0;  // its place in the arena is free from this node on, so it can be loaded
+  int first_node = 0;   // it is packed before this node
   int last_node = 0;
   WeightNeeds needs;
   Keep keep = Keep::kStreamed;
-  Place packed;  // in the arena from first_node to last_node, or in the resident region
+  Place packed;  // in the arena from loaded_from to last_node, or in the resident region
 };
 
 struct NodeWeight {
@@ -77,18 +78,22 @@ struct Plan {
   std::uint64_t staging_bytes = 0;  // for packing weights
   std::uint64_t tables_bytes = 0;   // the graph and the plan itself
   std::uint64_t file_bytes = 0;
-  std::vector<Place> values;             // by value, in the arena or the file; 0 bytes for weights
-  std::vector<bool> in_file;             // by value
-  std::vector<bool> is_view;             // by node: whether it is a view or join, which is not run
-  std::vector<Place> scratch;            // by node, in the arena
-  std::vector<int> spilled_before;       // by node: first node that may reuse a Spill's source
-  std::vector<WeightUse> weights;        // by first_node
+  bool file_in_memory = false;      // the process has room for spilled values, so no file is needed
+  std::vector<Place> values;        // by value, in the arena or the file; 0 bytes for weights
+  std::vector<bool> in_file;        // by value
+  std::vector<bool> is_view;        // by node: whether it is a view or join, which is not run
+  std::vector<Place> scratch;       // by node, in the arena
+  std::vector<int> spilled_before;  // by node: first node that may reuse a Spill's source
+  std::vector<WeightUse> weights;   // by first_node
   std::vector<NodeWeight> node_weights;  // by node
 
-  /// Total bytes of the regions in memory and of the tables.
-  std::uint64_t memory_bytes() const {
-    return arena_bytes + ring_bytes + resident_bytes + staging_bytes + tables_bytes;
+  /// Bytes where the kernels run: arena and resident region.
+  std::uint64_t places_bytes() const { return arena_bytes + resident_bytes; }
+  /// Bytes in the process in any case: what reads weights, the tables, and the file in memory.
+  std::uint64_t host_bytes() const {
+    return ring_bytes + staging_bytes + tables_bytes + (file_in_memory ? file_bytes : 0);
   }
+  std::uint64_t memory_bytes() const { return places_bytes() + host_bytes(); }
 };
 
 /// A graph as it will run.
@@ -102,7 +107,8 @@ struct Program {
 
 /// Simulates a run of the plan and throws Error(kInternal) at the first mistake: reading bytes that
 /// were overwritten or never written, two live values in one place, a place outside its region or
-/// misaligned. Shares no code with the planner.
+/// misaligned. A weight may be loaded at any time from its `loaded_from` on. Shares no code with
+/// the planner.
 void check_plan(const Graph& graph, const std::vector<NodeNeeds>& needs, const Plan& plan);
 
 }  // namespace semblance

@@ -75,8 +75,12 @@ TEST(Planner, PlansLoweredGraphsCorrectly) {
     ASSERT_NO_THROW(lowered = lower(graph, rules, facts)) << testing::to_string(rules);
     expect_same_interface(graph, lowered.graph);
     std::vector<NodeNeeds> needs = needs_of(lowered.graph, kernels);
-    const PlanChoices choices{random() % 2 * random() % (4 * kMiB), random() % kMiB,
-                              1 + random() % 5, random() % 2 * 16 * kFileAlignment};
+    const PlanChoices choices{random() % 2 * random() % (4 * kMiB),
+                              random() % kMiB,
+                              1 + random() % 5,
+                              random() % 2 * 16 * kFileAlignment,
+                              random() % 2 == 0 ? 0 : 1e8,
+                              random() % (2 * kMiB)};
     Plan plan = make_plan(lowered, needs, choices);
     ASSERT_NO_THROW(check_plan(lowered.graph, needs, plan)) << testing::to_string(rules) << "\n"
                                                             << to_string(lowered.graph);
@@ -95,7 +99,15 @@ FitOptions random_options(std::mt19937& random) {
   options.may_spill = random() % 4 > 0;
   options.keep_weights = random() % 2 == 0;
   if (random() % 6 == 0) options.file_bytes = random() % (64 * kMiB);
+  if (random() % 2 == 0) {  // a card
+    options.rates.upload = 1e9;
+    options.host_bytes = random() % 3 == 0 ? random() % (8 * kMiB) : 64 * kMiB;
+  }
   return options;
+}
+
+std::uint64_t counted_bytes(const Plan& plan, const FitOptions& options) {
+  return options.host_bytes ? plan.places_bytes() : plan.memory_bytes();
 }
 
 Graph large_graph(unsigned seed) { return random_graph(seed, {256, 64, 4, true}); }
@@ -114,7 +126,8 @@ void expect_same_plan(const Plan& a, const Plan& b) {
     for (bool is_view : plan.is_view) all.push_back(is_view ? 1 : 0);
     for (int before : plan.spilled_before) all.push_back(static_cast<std::uint64_t>(before));
     for (const WeightUse& use : plan.weights) {
-      for (int number : {use.weight, use.first_node, use.last_node, static_cast<int>(use.keep)})
+      for (int number :
+           {use.weight, use.loaded_from, use.first_node, use.last_node, static_cast<int>(use.keep)})
         all.push_back(static_cast<std::uint64_t>(number));
       add(use.packed);
     }
@@ -147,7 +160,8 @@ TEST(Planner, KeepsToTheBudgetOrRefuses) {
       continue;
     }
     ++fitted;
-    EXPECT_LE(program->plan.memory_bytes(), options.memory_bytes);
+    EXPECT_LE(counted_bytes(program->plan, options), options.memory_bytes);
+    EXPECT_LE(program->plan.host_bytes(), options.host_bytes.value_or(~std::uint64_t{0}));
     EXPECT_LE(program->plan.file_bytes, options.file_bytes);
     EXPECT_LE(least, options.memory_bytes)
         << program->plan.memory_bytes() << " file " << program->plan.file_bytes << " of "
@@ -172,11 +186,11 @@ TEST(Planner, FitsExactlyIntoTheLeastMemory) {
     const FakeKernels kernels(seed);
     FitOptions options = random_options(random);
     const std::uint64_t least = least_memory(graph, kernels, options);
-    if (least == ~std::uint64_t{0}) continue;  // no program keeps to the file's limit
+    if (least == ~std::uint64_t{0}) continue;  // no program keeps to the other limits
     options.memory_bytes = least;
     const std::optional<Program> program = fit(graph, kernels, options);
     ASSERT_TRUE(program.has_value());
-    EXPECT_LE(program->plan.memory_bytes(), least);
+    EXPECT_LE(counted_bytes(program->plan, options), least);
     ASSERT_NO_THROW(check_plan(program->graph, program->needs, program->plan));
     const std::optional<Program> again = fit(graph, kernels, options);
     ASSERT_TRUE(again.has_value());
@@ -199,6 +213,7 @@ TEST(Planner, FitsLargerBudgets) {
     const FakeKernels kernels(seed);
     FitOptions options = random_options(random);
     options.file_bytes = ~std::uint64_t{0};
+    if (options.host_bytes) options.host_bytes = 64 * kMiB;
     const std::uint64_t least = least_memory(graph, kernels, options);
     for (int i = 0; i < 8; ++i) {
       options.memory_bytes = least + random() % (least / 2 + 1);
@@ -209,6 +224,52 @@ TEST(Planner, FitsLargerBudgets) {
       }
     }
   }
+}
+
+/// 40 layers of 1 MiB of weights, each computed in 1 ms.
+struct Chain {
+  Graph graph;
+  Chain() {
+    ValueId value = graph.add_input("x", {DType::kF32, Shape{1, 512}});
+    for (int i = 0; i < 40; ++i) {
+      const ValueId weight =
+          graph.add_weight("w" + std::to_string(i), {DType::kF32, Shape{512, 512}});
+      value = graph.add(Linear{false, false}, {value, weight});
+    }
+    graph.add_output("y", value);
+  }
+  static NodeNeeds needs(const Graph& /*graph*/, const Node& /*node*/) {
+    return {.seconds = 1e-3, .src = {{}, {kMiB, kMiB, 0}}};
+  }
+  /// `upload`: MiB per second.
+  Program program(double upload, std::uint64_t memory_bytes) const {
+    FitOptions options;
+    options.memory_bytes = memory_bytes;
+    options.host_bytes = 64 * kMiB;
+    options.rates.read = options.rates.pack = 1e12;
+    options.rates.upload = upload * kMiB;
+    auto program = fit(graph, needs, options);
+    SEMBLANCE_ASSERT(program.has_value());
+    check_plan(program->graph, program->needs, program->plan);
+    return std::move(*program);
+  }
+};
+
+TEST(Planner, UploadsWeightsWhileEarlierLayersCompute) {
+  const Chain chain;
+  // 1.6 times as fast as needed. Only the first upload, 0.6 ms, has nothing to hide behind.
+  const Program fast = chain.program(1600, 8 * kMiB);
+  EXPECT_NEAR(fast.seconds, 0.0406, 0.0002);
+  for (std::size_t i = 1; i < fast.plan.weights.size(); ++i) {
+    EXPECT_LT(fast.plan.weights[i].loaded_from, fast.plan.weights[i].first_node);
+    EXPECT_GE(fast.plan.weights[i].loaded_from, fast.plan.weights[i].first_node - 2);
+  }
+  // The link is the limit: what memory there is does not change that, and nothing else waits.
+  EXPECT_NEAR(chain.program(500, 8 * kMiB).seconds, 0.081, 0.001);
+  // No memory to upload ahead: each layer waits.
+  const Program tight = chain.program(1600, kMiB + 8192);
+  EXPECT_NEAR(tight.seconds, 0.040 + 40.0 / 1600, 0.001);
+  for (const WeightUse& use : tight.plan.weights) EXPECT_EQ(use.loaded_from, use.first_node);
 }
 
 }  // namespace

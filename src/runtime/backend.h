@@ -85,6 +85,9 @@ class Kernel {
   /// Whether pack() takes unconverted rows of this dtype from a file. It always takes f32; rows of
   /// any other dtype are converted to f32 first.
   virtual bool packs_raw(int src, DType file_dtype) const;
+  /// Whether the packed weight is the file's bytes, if they are of this dtype: then they can be
+  /// read straight into its place.
+  virtual bool packs_as_is(int /*src*/, DType /*file_dtype*/) const { return false; }
   /// Packs the rows into `packed`, which is the weight's whole place. Called from several threads
   /// at once on disjoint rows; uses only the calling thread and allocates nothing lasting.
   virtual void pack(int src, const PackRows& rows, std::span<std::byte> packed) const;

@@ -65,8 +65,15 @@ class Executor {
   /// A view of a place's content, which must not change before end_read().
   virtual std::span<const std::byte> begin_read(const DevicePlace& place) = 0;
   virtual void end_read(const DevicePlace& place) = 0;
+  /// Begins to copy a place's content of now for a later begin_read(), whatever runs in between. A
+  /// place's reads end in the order in which they began. Returns false, and does nothing, if
+  /// begin_read() needs no copy.
+  virtual bool start_read(const DevicePlace& /*place*/) { return false; }
+  /// Whether the oldest read of the place that was started is copied.
+  virtual bool is_read(const DevicePlace& /*place*/) { return true; }
 
-  /// Aborts a run: closes every view and discards what was written to it.
+  /// Aborts a run: closes every view and discards what was written to it. What was written during
+  /// the run to views that are closed may be lost, too.
   virtual void abandon() noexcept = 0;
 
   struct Move {
@@ -96,6 +103,13 @@ class Device {
   virtual std::uint64_t slab_bytes() const { return 0; }
   /// The largest value that a kernel can use in one piece. Plans cut larger ones.
   virtual std::uint64_t largest_value_bytes() const { return ~std::uint64_t{0}; }
+  /// Main memory that an executor takes for copies to and from the device. A view of a larger place
+  /// takes as much as the place.
+  virtual std::uint64_t copy_bytes() const { return 0; }
+  /// What this process may still take of the device's memory; below 0 if it holds more than it
+  /// should, because other programs take memory. Absent if the device does not know. Throws
+  /// Error(kDevice), Error(kMemory).
+  virtual std::optional<std::int64_t> free_bytes() const { return std::nullopt; }
   /// Allocates memory of these sizes, with undefined content. Throws Error(kMemory).
   virtual std::unique_ptr<Executor> make_executor(const RegionBytes& bytes) const = 0;
 };

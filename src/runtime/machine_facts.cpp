@@ -51,6 +51,7 @@ constexpr std::array kFactNames{
     FactName{"scratch_write", &MachineFacts::scratch_write},
 };
 constexpr const char* kMeasuredIn = "measured_in_bytes";
+constexpr const char* kUpload = "upload";
 
 /// What the facts depend on.
 struct Machine {
@@ -96,8 +97,10 @@ KernelRates rates_of(const Json& entry) {
 MachineFacts facts_of(const Json& entry) {
   MachineFacts facts;
   facts.f32 = rates_of(entry.child("f32"));
-  facts.bf16 = rates_of(entry.child("bf16"));
+  facts.half = rates_of(entry.child("bf16"));
   for (const auto& [name, fact] : kFactNames) facts.*fact = positive(entry, name);
+  facts.upload = entry.get_float(kUpload, 0);
+  if (facts.upload < 0) entry.refuse(kUpload, "not negative");
   facts.measured_in_bytes = static_cast<std::uint64_t>(
       entry.get_int(kMeasuredIn, 0, {0, std::numeric_limits<std::int64_t>::max()}));
   return facts;
@@ -130,9 +133,10 @@ void write_cache(const std::filesystem::path& path, const Machine& machine,
   nlohmann::json entry = {
       {"version", kVersion},       {"backend", machine.backend}, {"processor", machine.processor},
       {"cores", machine.cores},    {"threads", machine.threads}, {"disk", machine.disk},
-      {"f32", to_json(facts.f32)}, {"bf16", to_json(facts.bf16)}};
+      {"f32", to_json(facts.f32)}, {"bf16", to_json(facts.half)}};
   for (const auto& [name, fact] : kFactNames) entry[std::string(name)] = facts.*fact;
   if (facts.measured_in_bytes > 0) entry[kMeasuredIn] = facts.measured_in_bytes;
+  if (facts.upload > 0) entry[kUpload] = facts.upload;
   nlohmann::json machines = nlohmann::json::array({std::move(entry)});
   for (const Json& other : others) {
     if (machines.size() < kMachines) machines.push_back(other.value());
@@ -142,6 +146,8 @@ void write_cache(const std::filesystem::path& path, const Machine& machine,
   file.write(nlohmann::json{{"machines", std::move(machines)}}.dump(1) + "\n");
   file.commit();
 }
+
+bool is_half(DType dtype) { return dtype == DType::kBF16 || dtype == DType::kF16; }
 
 std::vector<TensorType> src_types(const NodeView& node) {
   std::vector<TensorType> types;
@@ -233,7 +239,7 @@ MachineFacts machine_facts(const Backend& backend, const std::filesystem::path& 
 
 double seconds_of(const MachineFacts& facts, const NodeView& node, const KernelEntry& kernel) {
   const std::vector<TensorType> src = src_types(node);
-  const KernelRates& rates = !src.empty() && src[0].dtype == DType::kBF16 ? facts.bf16 : facts.f32;
+  const KernelRates& rates = !src.empty() && is_half(src[0].dtype) ? facts.half : facts.f32;
   const auto bytes = static_cast<double>(moved_bytes(node, src));
   const auto compute = [&](double rate) {
     if (kernel.is_reference) rate = kReferenceRate * threads();
@@ -267,8 +273,7 @@ double seconds_of(const MachineFacts& facts, const NodeView& node, const KernelE
 }
 
 double pack_seconds(const MachineFacts& facts, std::uint64_t stored_bytes, DType dtype) {
-  return static_cast<double>(stored_bytes) /
-         (dtype == DType::kBF16 ? facts.bf16.pack : facts.f32.pack);
+  return static_cast<double>(stored_bytes) / (is_half(dtype) ? facts.half.pack : facts.f32.pack);
 }
 
 }  // namespace semblance

@@ -36,14 +36,16 @@ struct KernelRates {
 
 struct MachineFacts {
   KernelRates f32;
-  KernelRates bf16;
+  KernelRates half;         // of the 16-bit type in which the backend computes models
   double call_seconds = 0;  // overhead of calling a kernel
   // Bytes per second.
   double cached_read = 0;    // of a file in the page cache, on one thread
   double disk_read = 0;      // from the scratch folder's disk, bypassing the page cache
   double scratch_write = 0;  // to the same disk
+  double upload = 0;         // to a device's own memory; 0 for the processor
   /// The memory that was available for measuring if it was too little for SDXL's shapes, else 0.
   std::uint64_t measured_in_bytes = 0;
+  bool is_assumed = false;  // not measured, but taken for what such a device does; never cached
 };
 
 struct Measuring {

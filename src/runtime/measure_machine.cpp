@@ -291,7 +291,7 @@ MachineFacts measure_machine(const Backend& backend, const std::filesystem::path
   facts.disk_read = scratch.read;
   facts.cached_read = room.measure([&](int divisor) { return measure_cached_read(room, divisor); });
   facts.f32 = measure_kernels({backend, DType::kF32, room});
-  facts.bf16 = measure_kernels({backend, DType::kBF16, room});
+  facts.half = measure_kernels({backend, DType::kBF16, room});
   Probe tiny = linear({backend, DType::kF32, room}, 4, 64, 64);
   // The minimum: if another process uses the cores, waking a thread takes milliseconds.
   facts.call_seconds = tiny.is_reference() ? kReferenceCallSeconds

@@ -8,6 +8,7 @@
 #include "core/stop.h"
 #include "memory/base_memory.h"
 #include "memory/heap.h"
+#include "memory/memory_scratch.h"
 #include "runtime/spill_feed.h"
 #include "runtime/steps.h"
 #include "runtime/table_rows.h"
@@ -113,14 +114,22 @@ void Session::State::compile(const std::stop_token& stop) {
 void Session::State::take_memory(const Backend& backend, const SessionOptions& options,
                                  KeptWeights kept) {
   std::unique_ptr<Scratch> scratch;
-  if (plan().file_bytes > 0) scratch = options.scratch(plan().file_bytes);
+  if (plan().file_bytes > 0) {
+    scratch = plan().file_in_memory ? std::make_unique<MemoryScratch>(plan().file_bytes)
+                                    : options.scratch(plan().file_bytes);
+  }
   const RegionBytes bytes{plan().arena_bytes, plan().resident_bytes};
   if (kept.executor) {
-    executor = std::move(kept.executor);
-    executor->restart(bytes, weights.take_over(kept.weights));
-  } else {
-    executor = backend.device().make_executor(bytes);
+    try {
+      executor = std::move(kept.executor);
+      executor->restart(bytes, weights.take_over(kept.weights));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kMemory) throw;
+      executor.reset();
+      weights.lose();
+    }
   }
+  if (!executor) executor = backend.device().make_executor(bytes);
   prepare_steps(program, *executor, steps);
   weights.take_memory(*executor, trace);
   if (scratch) spills.emplace(program, *executor, std::move(scratch), trace);

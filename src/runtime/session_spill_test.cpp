@@ -111,18 +111,22 @@ class Subject {
     options.fit.memory_bytes = memory_bytes;
     options.fit.may_spill = true;
     options.fit.keep_weights = keeps;
+    if (&backend_.device() != &host_device()) {
+      options.fit.rates.upload = 1e9;
+      if (keeps) options.fit.host_bytes = std::uint64_t{1} << 30;
+    }
     options.scratch = [good = good_calls_](std::uint64_t bytes) -> std::unique_ptr<Scratch> {
       return std::make_unique<OnceFailingScratch>(
           std::make_unique<ScratchFile>(choose_scratch_folder({}), bytes), good);
     };
     return options;
   }
-  std::uint64_t least() const {
+  std::uint64_t least(bool keeps = false) const {
     const SecondsOf seconds;
     KernelNeeds kernels(backend_, view(), seconds);
     return least_memory(
         graph_, [&](const Graph& g, const Node& node) { return kernels.of(g, node); },
-        options(0, false).fit);
+        options(0, keeps).fit);
   }
   Session session(const SessionOptions& options) const {
     Session session(graph_, backend_, view(), options);
@@ -206,6 +210,8 @@ class SpillingSession : public ::testing::TestWithParam<const char*> {
 
 TEST_P(SpillingSession, GivesTheSameBitsInAnyMemory) {
   int spilled = 0;
+  std::ptrdiff_t ahead = 0;
+  int in_memory = 0;
   for (int i = 0; i < graphs(); ++i) {
     const auto seed = static_cast<unsigned>(100 + i);
     SCOPED_TRACE(seed);
@@ -216,17 +222,28 @@ TEST_P(SpillingSession, GivesTheSameBitsInAnyMemory) {
     const std::uint64_t most = subject.session(unlimited).plan().memory_bytes();
     std::mt19937 random(seed);
     for (int budget = 0; budget < 4; ++budget) {
+      const bool keeps = random() % 2 == 0;
       const std::uint64_t bytes =
-          budget == 0 || most <= least ? least : least + random() % (most - least);
+          budget == 0 || most <= least ? subject.least(keeps) : least + random() % (most - least);
       SCOPED_TRACE(bytes);
-      Session session = subject.session(subject.options(bytes, random() % 2 == 0));
-      EXPECT_LE(session.plan().memory_bytes(), bytes);
+      const SessionOptions options = subject.options(bytes, keeps);
+      Session session = subject.session(options);
+      const Plan& plan = session.plan();
+      EXPECT_LE(options.fit.host_bytes ? plan.places_bytes() : plan.memory_bytes(), bytes);
+      in_memory += plan.file_in_memory && plan.file_bytes > 0 ? 1 : 0;
       spilled += session.plan().file_bytes > 0;
+      ahead += std::ranges::count_if(session.plan().weights, [](const WeightUse& use) {
+        return use.loaded_from < use.first_node;
+      });
       for (int run = 0; run < 2; ++run) {
         session.run();
         EXPECT_TRUE(subject.outputs(session) == whole) << "run " << run;
       }
     }
+  }
+  if (&backend() == &testing::copying_backend()) {
+    EXPECT_GT(ahead, 0);
+    EXPECT_GT(in_memory, 0);
   }
   EXPECT_GE(spilled, testing::kSanitized ? 0 : is_slow() ? 1 : graphs() / 2);
   RecordProperty("spilled", spilled);

@@ -1,10 +1,12 @@
 // Moves a session's spilled values between its device and the scratch file during the computation.
+// On a device with memory of its own they are first copied to the host, beside the computation.
 //
 // A run calls start(); then for every node in order free_places(), wait_for_sources() and,
 // depending on the node, spill() or fetch(); and finally finish(). Not thread-safe. Nothing is
 // allocated during a run.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <stop_token>
 #include <vector>
@@ -46,12 +48,20 @@ class SpillFeed {
     int before;  // the first node that may reuse the spilled value's place
     ScratchMover::Ticket ticket;
     DevicePlace place;
+    bool is_copy = false;
   };
   struct Coming {
     ScratchMover::Ticket ticket = 0;
     bool is_open = false;  // whether the view it is read into is open
   };
+  /// A value that the device copies to the host.
+  struct Leaving {
+    std::uint64_t offset = 0;  // in the file
+    DevicePlace place;
+  };
   void find_fetches();
+  void take_from_device(bool waits);
+  void close_written(ScratchMover::Ticket last);
 
   const Program& program_;
   Executor& executor_;
@@ -60,6 +70,8 @@ class SpillFeed {
   std::vector<std::vector<int>> fetches_;  // by node: the Fetch nodes it reads from
   std::vector<Coming> coming_;             // by node
   std::vector<Pending> pending_;
+  std::deque<Leaving> leaving_;
+  std::uint64_t copied_bytes_ = 0;  // of host memory that spills hold
 };
 
 }  // namespace semblance

@@ -97,6 +97,10 @@ std::vector<Executor::Move> WeightFeed::take_over(const std::vector<KeptWeights:
   return moves;
 }
 
+void WeightFeed::lose() {
+  for (Use& use : uses_) use.is_loaded = false;
+}
+
 /// Whether the page cache can keep the streamed weights until the next run. If not, reads bypass
 /// it: caching would not help, and would evict other programs' pages.
 bool WeightFeed::cache_would_hold_all() const {
@@ -172,7 +176,7 @@ void WeightFeed::start(std::stop_token stop) {
 }
 
 void WeightFeed::load(int node) {
-  for (; next_ < order_.size() && planned(order_[next_]).first_node == node; ++next_)
+  for (; next_ < order_.size() && planned(order_[next_]).loaded_from <= node; ++next_)
     load_use(order_[next_]);
 }
 
@@ -202,6 +206,7 @@ void WeightFeed::finish() { choose_stream(); }
 
 void WeightFeed::stop() {
   if (stream_) stream_->stop();
+  for (const std::size_t use : order_) uses_[use].is_loaded = false;
 }
 
 WeightFeed::Counts WeightFeed::counts() const {

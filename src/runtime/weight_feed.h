@@ -31,16 +31,19 @@ class WeightFeed {
   /// Finds what need not be loaded, since it is among `kept`, and how it moves to its place.
   std::vector<Executor::Move> take_over(const std::vector<KeptWeights::Weight>& kept);
 
+  /// Undoes take_over(): all weights must be loaded.
+  void lose();
+
   /// Allocates the plan's ring and staging, and loads to this executor from now on. The executor
   /// must outlive this. Call before the first run.
   void take_memory(Executor& executor, Trace* trace);
 
   void start(std::stop_token stop);
-  /// Loads the weights whose use begins at this node. Throws what reading throws, and
+  /// Loads the weights whose places are free from this node on. Throws what reading throws, and
   /// Error(kCancelled).
   void load(int node);
   void finish();
-  /// Aborts a run: nothing is read afterwards.
+  /// Aborts a run: nothing is read afterwards, and the next run loads again what this one did.
   void stop();
 
   struct Counts {

@@ -75,6 +75,27 @@ class Patching {
   std::span<std::byte> scratch_, shared_;
 };
 
+/// Calls work(first, count, worker) for slices of the target's rows, on all threads; what it throws
+/// is rethrown.
+template <typename Work>
+void each_slice(const PackedWeight& target, Work&& work) {
+  const Rows rows = rows_of(target.shape);
+  const std::int64_t slice = rows_of_slice(target.kernel, target.src, rows);
+  std::exception_ptr failure;
+  std::mutex failure_mutex;
+  parallel_ranges((rows.count + slice - 1) / slice, 1,
+                  [&](std::int64_t begin, std::int64_t end, int worker) {
+                    try {
+                      for (std::int64_t i = begin; i < end; ++i)
+                        work(i * slice, std::min(slice, rows.count - i * slice), worker);
+                    } catch (...) {
+                      const std::scoped_lock lock(failure_mutex);
+                      failure = std::current_exception();
+                    }
+                  });
+  if (failure) std::rethrow_exception(failure);
+}
+
 /// Packs slice by slice. `values` returns the PackRows of some rows, in `place` or elsewhere; what
 /// it throws is rethrown.
 template <typename Values>
@@ -82,27 +103,12 @@ void pack_slices(const PackedWeight& target, Values&& values) {
   const Rows rows = rows_of(target.shape);
   const std::uint64_t per_thread = bytes_of_slice(target.kernel, target.src, rows, DType::kF32);
   SEMBLANCE_ASSERT(target.staging.size() >= per_thread * at(threads()));
-  const std::int64_t slice = rows_of_slice(target.kernel, target.src, rows);
-  std::exception_ptr failure;
-  std::mutex failure_mutex;
-  parallel_ranges(
-      (rows.count + slice - 1) / slice, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
-        auto* place = reinterpret_cast<float*>(target.staging.data() + at(worker) * per_thread);
-        try {
-          for (std::int64_t i = begin; i < end; ++i) {
-            const std::int64_t first = i * slice;
-            const std::int64_t count = std::min(slice, rows.count - first);
-            target.kernel.pack(
-                target.src,
-                values(first, count, std::span(place, at(count * rows.elements)), worker),
-                target.packed);
-          }
-        } catch (...) {
-          const std::scoped_lock lock(failure_mutex);
-          failure = std::current_exception();
-        }
-      });
-  if (failure) std::rethrow_exception(failure);
+  each_slice(target, [&](std::int64_t first, std::int64_t count, int worker) {
+    auto* place = reinterpret_cast<float*>(target.staging.data() + at(worker) * per_thread);
+    target.kernel.pack(target.src,
+                       values(first, count, std::span(place, at(count * rows.elements)), worker),
+                       target.packed);
+  });
 }
 
 }  // namespace
@@ -144,6 +150,14 @@ void pack(const PackedWeight& target, const WeightRows& weight, std::span<const 
 void read_and_pack(const PackedWeight& target, const WeightRows& weight,
                    std::span<std::byte> raw_staging) {
   const DType dtype = weight.tensor.dtype;
+  if (can_pack(target, weight) && target.kernel.packs_as_is(target.src, dtype)) {
+    const std::uint64_t row_bytes = weight.tensor.row_bytes();
+    each_slice(target, [&](std::int64_t first, std::int64_t count, int /*worker*/) {
+      weight.read_raw(first, count,
+                      target.packed.subspan(at(first) * row_bytes, at(count) * row_bytes));
+    });
+    return;
+  }
   const std::uint64_t per_thread =
       bytes_of_slice(target.kernel, target.src, rows_of(target.shape), dtype);
   const std::uint64_t slices = per_thread * at(threads());

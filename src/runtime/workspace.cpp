@@ -6,13 +6,16 @@
 #include "memory/base_memory.h"
 #include "memory/buffer.h"
 #include "memory/heap.h"
-#include "runtime/device.h"
+#include "runtime/host_device.h"
 
 namespace semblance {
 namespace {
 
 /// What a session adds to what its plan counts: kernels' code.
 constexpr RunCounts kSessionCounts{.generated_kernels = 160, .threads = 4};
+
+/// Bytes per second to a device's own memory, if nothing is known about it.
+constexpr double kGuessedUpload = 6e9;
 
 /// How much the base varies from one measurement to the next: pages are counted in batches, and
 /// code becomes resident again as it is used. A plan reserves this, so that the run gets what was
@@ -26,6 +29,7 @@ Rates rates_of(const MachineFacts& facts, DType dtype, double cached_share) {
   const double stored = dtype == DType::kF32 ? 0.5 : 1.0;
   rates.pack = 1 / pack_seconds(facts, 1, dtype) / stored;
   rates.add = facts.f32.linear;
+  rates.upload = facts.upload;
   rates.file_write = facts.scratch_write;
   rates.file_read = facts.disk_read;
   return rates;
@@ -54,6 +58,12 @@ Workspace::Workspace(const Backend& backend, Options options)
 Workspace Workspace::with_budget(std::uint64_t budget_bytes) const {
   Workspace other = *this;
   other.options_.budget_bytes = budget_bytes;
+  return other;
+}
+
+Workspace Workspace::with_device_room(std::uint64_t bytes) const {
+  Workspace other = *this;
+  other.options_.device_room->bytes = bytes;
   return other;
 }
 
@@ -112,9 +122,13 @@ SessionOptions Workspace::planned(bool keep_weights, const OtherMemory& beside) 
 
 SessionOptions Workspace::session(bool keep_weights, std::uint64_t left_bytes) const {
   SessionOptions session;
+  if (options_.budget_bytes && !options_.places_bytes)
+    left_bytes = less(left_bytes, backend_->device().copy_bytes());
   session.fit.memory_bytes = left_bytes;
-  if (const auto& room = options_.device_room)
+  if (const auto& room = options_.device_room) {
     session.fit.memory_bytes = room->is_separate ? room->bytes : std::min(left_bytes, room->bytes);
+    if (room->is_separate) session.fit.host_bytes = left_bytes;
+  }
   const bool limited = options_.budget_bytes || options_.places_bytes || options_.device_room;
   session.fit.may_spill = limited && options_.may_spill;
   session.fit.keep_weights = keep_weights;
@@ -125,6 +139,8 @@ SessionOptions Workspace::session(bool keep_weights, std::uint64_t left_bytes) c
       return seconds_of(*facts, node, kernel);
     };
   }
+  if (&backend_->device() != &host_device() && session.fit.rates.upload == 0)
+    session.fit.rates.upload = kGuessedUpload;
   session.trace = options_.trace;
   session.release_kernels = !keep_weights && session.fit.may_spill;
   if (session.fit.may_spill) {

@@ -61,6 +61,9 @@ class Workspace {
   /// The same with another budget.
   Workspace with_budget(std::uint64_t budget_bytes) const;
 
+  /// The same with another limit on a device with its own memory.
+  Workspace with_device_room(std::uint64_t bytes) const;
+
   /// The same for another backend's device: without what belongs to the first one's.
   Workspace on(const Backend& backend) const;
 

@@ -49,6 +49,9 @@ class ProductKernel : public LaunchKernel {
   bool packs_raw(int src, DType file_dtype) const override {
     return src == 1 && file_dtype == DType::kF16 && weight_.dtype == DType::kF16;
   }
+  bool packs_as_is(int src, DType file_dtype) const override {
+    return src == 1 && positions_ == 1 && file_dtype == weight_.dtype;
+  }
   void pack(int src, const PackRows& rows, std::span<std::byte> packed) const override {
     const bool raw = rows.dtype == weight_.dtype;
     if (src != 1 || (positions_ == 1 && !raw)) return Kernel::pack(src, rows, packed);
