@@ -181,6 +181,10 @@ std::vector<CheckPiece> agreements(const CheckedCard& card) {
     const std::vector<std::string> lines = lines_of(small_shapes(), entry.op);
     if (lines.empty()) continue;
     for (const DType dtype : types_of(card, lines.front())) {
+      const bool has_case = std::any_of(lines.begin(), lines.end(), [&](const std::string& line) {
+        return accepts(card, {&entry, line, dtype}, graph_of_case(line));
+      });
+      if (!has_case) continue;
       pieces.push_back({"agreement", fmt::format("{} in {}", entry.name, name_of(dtype)),
                         [&card, &entry, dtype](const std::stop_token& stop) {
                           return agreement(card, entry, dtype, stop);
