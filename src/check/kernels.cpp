@@ -41,6 +41,7 @@ std::vector<DType> types_of(const CheckedCard& card, const std::string& line) {
 
 std::vector<NodeRun::Source> sources_of(const std::vector<CaseTensor>& tensors) {
   std::vector<NodeRun::Source> sources;
+  sources.reserve(tensors.size());
   for (const CaseTensor& tensor : tensors) sources.push_back({tensor.type, tensor.is_weight});
   return sources;
 }
