@@ -40,7 +40,7 @@ std::string overview() {
          "  face       finds the faces in a photo and saves one as an identity\n"
          "  plan       estimates memory, time and disk of a picture without making it\n"
          "  serve      runs the web page and the HTTP APIs on this machine\n"
-         "  gpu        lists the graphics cards and says which can be used\n"
+         "  gpu        lists the graphics cards and says which can be used; checks one\n"
          "  memory     shows the available memory and the memory mode it leads to\n"
          "  models     downloads, lists, checks and removes models\n"
          "\n"

@@ -30,7 +30,11 @@ done
 [ -n "$folder" ] || { echo "device_check.sh: expected a folder for the report; see --help" >&2 && exit 2; }
 mkdir -p "$folder" || exit 1
 run=() device=gpu
-[ -z "$on" ] || run=(tools/vulkan_run "$on") device=gpu:0
+if [ -n "$on" ]; then
+  run=(tools/vulkan_run "$on") device=gpu:0
+else
+  export VK_LOADER_DRIVERS_DISABLE='*lvp*' # the tests take the first card, which must not be Mesa's software driver
+fi
 end=$(($(date +%s) + minutes * 60)) failed=()
 
 # step NAME COMMAND...: runs a command in the time that is left; notes whether it failed.
@@ -48,7 +52,7 @@ step() {
 if ! "${run[@]}" "$program" --version >/dev/null 2>&1; then
   echo "== building $program"
   cmake --preset release -DSEMBLANCE_TESTS=ON && cmake --build --preset release -j"$(nproc)" \
-    --target semblance_program device_card_test backend_card_test pipeline_card_test || exit 1
+    --target semblance_program device_card_test backend_card_test check_card_test pipeline_card_test || exit 1
   program=build/release/semblance end=$(($(date +%s) + minutes * 60))
 fi
 if [ -z "$on" ] && ! ldconfig -p | grep -q libvulkan.so.1; then
@@ -62,7 +66,7 @@ nvidia-smi --query-gpu=name,driver_version,pcie.link.gen.current,pcie.link.width
   --format=csv >"$folder/nvidia-smi.csv" 2>/dev/null || rm -f "$folder/nvidia-smi.csv"
 step check "${run[@]}" "$program" gpu check --full --device $device -o "$folder/report.jsonl"
 : >"$folder/tests.txt"
-for room in device backend pipeline; do
+for room in device backend check pipeline; do
   test=$(dirname "$program")/src/$room/${room}_card_test
   [ -x "$test" ] || continue
   SEMBLANCE_VULKAN_DEVICE=${on:-card} step "${room}_card_test" "${run[@]}" "$test" --gtest_filter=-*Planted* \

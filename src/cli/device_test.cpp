@@ -195,6 +195,18 @@ TEST_F(DeviceProgram, ARunGoesOnOnTheProcessor) {
   fs::current_path("/");
 }
 
+TEST_F(DeviceProgram, AutoTakesADiscreteCardOrAFasterIntegratedOne) {
+  const std::vector<std::string> plan{"plan", "--size", "256x256", "--device", "auto", "--json"};
+  const auto gpu = [&](const std::string& device) {
+    return nlohmann::json::parse(run_on(device, plan).exits(0).out()).at("gpu");
+  };
+  EXPECT_FALSE(gpu("amd:navi31").is_null());
+  // Drivers without a card take no time to compute.
+  EXPECT_FALSE(gpu("amd:renoir").is_null());
+  EXPECT_TRUE(gpu("lavapipe").is_null());
+  EXPECT_TRUE(gpu("none").is_null());
+}
+
 TEST_F(DeviceProgram, PlansForACard) {
   const std::vector<std::string> plan{"plan", "--size", "256x256", "--device"};
   auto words = plan;

@@ -6,6 +6,7 @@
 #include "backend/vulkan/card_backend_test.h"
 #include "core/convert.h"
 #include "core/integers.h"
+#include "memory/buffer.h"
 #include "memory/scratch_file.h"
 #include "planner/random_graph_test.h"
 #include "runtime/session.h"
