@@ -246,8 +246,7 @@ TEST_P(Patched, RowsAreThoseOfPlainLoops) {
     add_plainly(patch, c.shape.elements_from(1), positions, want);
   const std::vector<float> narrow(want.begin(), want.end());
   const bool in_bf16 = c.dtype == DType::kBF16 && has_bf16_products();
-  testing::expect_close(got, narrow,
-                        in_bf16 ? testing::Tolerance{1e-3, 4e-3} : testing::Tolerance{1e-6, 2e-6});
+  testing::expect_close(got, narrow, in_bf16 ? Tolerance{1e-3, 4e-3} : Tolerance{1e-6, 2e-6});
   EXPECT_NE(got, before);
 }
 
