@@ -222,6 +222,7 @@ void Generation::State::replan(const Workspace& workspace, const MemoryRoom& roo
       if (error.kind() != ErrorKind::kMemory) throw;
       refused_bytes = std::max(refused_bytes, bytes);
       if (bytes < most) continue;
+      explain_refusal_on_card({stage}, workspace.with_budget(most), stop);
       explain_refusal({stage}, workspace.with_budget(most), stop);
       throw;
     }
@@ -302,7 +303,7 @@ bool Generation::next(std::stop_token stop) {
     try {
       s.make_denoiser(workspace, stage, stop);
     } catch (const Error& error) {
-      if (error.kind() == ErrorKind::kMemory) explain_refusal({stage}, workspace, stop);
+      if (error.kind() == ErrorKind::kMemory) explain_refusal_on_card({stage}, workspace, stop);
       throw;
     }
   }

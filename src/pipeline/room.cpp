@@ -22,19 +22,29 @@ Workspace within_room(const Workspace& workspace, const std::optional<std::uint6
   return on_card ? workspace.with_device_room(*on_card - *on_card / 32) : workspace;
 }
 
+namespace {
+
+RequestPlanner planner_of(const std::vector<Stage>& stages, const Workspace& workspace,
+                          const std::stop_token& stop) {
+  return {stages, workspace.with_base(planned_base()), stop_check(stop)};
+}
+
+}  // namespace
+
+void explain_refusal_on_card(const std::vector<Stage>& stages, const Workspace& workspace,
+                             const std::stop_token& stop) {
+  const auto& card = workspace.options().device_room;
+  if (!card) return;
+  const std::uint64_t least = planner_of(stages, workspace, stop).minimum_on_card();
+  if (least <= card->bytes) return;
+  fail(ErrorKind::kMemory, "{}",
+       text_of(Message::kCannotContinueOnCard, bytes_text(least), bytes_text(card->bytes)));
+}
+
 void explain_refusal(const std::vector<Stage>& stages, const Workspace& workspace,
                      const std::stop_token& stop) {
-  RequestPlanner planner(stages, workspace.with_base(planned_base()), stop_check(stop));
-  if (const auto& card = workspace.options().device_room) {
-    const std::uint64_t least = planner.minimum_on_card();
-    if (least > card->bytes) {
-      fail(ErrorKind::kMemory, "{}",
-           text_of(Message::kCannotContinueOnCard, bytes_text(least), bytes_text(card->bytes)));
-    }
-  }
-  if (!workspace.options().meter || !workspace.options().budget_bytes) return;
-  const std::uint64_t most = *workspace.options().budget_bytes;
-  const std::uint64_t least = planner.minimum_budget();
+  const std::uint64_t most = workspace.options().budget_bytes.value_or(~std::uint64_t{0});
+  const std::uint64_t least = planner_of(stages, workspace, stop).minimum_budget();
   if (least <= most) return;
   fail(ErrorKind::kMemory, "{}",
        text_of(Message::kCannotContinue, bytes_text(least), bytes_text(most)));

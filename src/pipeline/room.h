@@ -20,13 +20,17 @@ std::optional<std::uint64_t> room_on_card(const Workspace& workspace, std::uint6
 /// is none.
 Workspace within_room(const Workspace& workspace, const std::optional<std::uint64_t>& on_card);
 
-/// After the system refused memory: throws Error(kMemory) that says what these stages need and what
-/// there is, on the card or in the process, if they need more than the workspace's limits.
+/// After memory was refused: throws Error(kMemory) that says what these stages need and what there
+/// is on the card, if they need more than the workspace's limit there.
+void explain_refusal_on_card(const std::vector<Stage>& stages, const Workspace& workspace,
+                             const std::stop_token& stop);
+/// The same in the process, with the workspace's budget.
 void explain_refusal(const std::vector<Stage>& stages, const Workspace& workspace,
                      const std::stop_token& stop);
 
 /// Runs `work` with a workspace that keeps to the memory there is now, with a safety margin if
-/// possible. Throws what it throws, and what explain_refusal() throws.
+/// possible. Throws what it throws, or what the functions above throw; the latter for the process
+/// only if the machine has less memory than the budget.
 template <typename Work>
 auto in_the_room(const Workspace& all, const std::vector<Stage>& stages,
                  const std::stop_token& stop, Work&& work) {
@@ -45,7 +49,8 @@ auto in_the_room(const Workspace& all, const std::vector<Stage>& stages,
     return work(limited);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kMemory) throw;
-    explain_refusal(stages, limited, stop);
+    explain_refusal_on_card(stages, limited, stop);
+    if (most < budget) explain_refusal(stages, limited, stop);
     throw;
   }
 }
