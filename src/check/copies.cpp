@@ -9,7 +9,7 @@ namespace semblance::checking {
 namespace {
 
 constexpr std::uint64_t kCopyBytes = std::uint64_t{16} << 20;
-constexpr double kLongEnough = 0.2;  // seconds, for a rate
+constexpr double kLongCopies = 0.2;  // seconds, for a rate
 
 /// Billions of bytes per second, of the copies that `copy` makes until `wait` returns.
 template <typename Copy, typename Wait>
@@ -22,7 +22,7 @@ double rate_of(const std::stop_token& stop, Copy&& copy, Wait&& wait) {
     for (int i = 0; i < times; ++i) copy();
     wait();
     const double seconds = Trace::now() - begin;
-    if (seconds >= kLongEnough) return static_cast<double>(kCopyBytes) * times / seconds / 1e9;
+    if (seconds >= kLongCopies) return static_cast<double>(kCopyBytes) * times / seconds / 1e9;
   }
 }
 

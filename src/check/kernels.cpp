@@ -16,7 +16,7 @@ namespace {
 /// Software drivers leave out larger layers.
 constexpr Operations kMostSoftwareOperations = 1e9;
 constexpr std::int64_t kMostSoftwareElements = 4 << 20;  // of a source
-constexpr double kLongEnough = 0.05;                     // seconds, for a rate
+constexpr double kLongRuns = 0.05;                       // seconds, for a rate
 
 /// A case of a kernel in one type of numbers.
 struct Case {
@@ -120,7 +120,7 @@ double seconds_of(NodeRun& run, const std::stop_token& stop) {
     for (int i = 0; i < times; ++i) run.run();
     wait_for(run.executor(), run.places().dst);
     const double seconds = Trace::now() - begin;
-    if (seconds >= kLongEnough) return seconds / times;
+    if (seconds >= kLongRuns) return seconds / times;
   }
 }
 

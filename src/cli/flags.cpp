@@ -219,7 +219,7 @@ void Flags::toggle(const std::string& names, std::string help, bool& target) {
       ->take_last();
 }
 
-void Flags::positional(std::string name, std::string help, std::filesystem::path& target) {
+void Flags::positional(const std::string& name, std::string help, std::filesystem::path& target) {
   takes_word_ = true;
   entries_.insert(entries_.begin(), {heading_, name, std::move(help)});
   app_->add_option_function<std::string>(name, [this, &target](const std::string& text) {

@@ -59,7 +59,7 @@ class Flags {
   /// A flag without a value.
   void toggle(const std::string& names, std::string help, bool& target);
   /// The one word without a flag.
-  void positional(std::string name, std::string help, std::filesystem::path& target);
+  void positional(const std::string& name, std::string help, std::filesystem::path& target);
   /// All words without a flag, one or more.
   void words(std::string name, std::string help, std::vector<std::string>& target);
   /// Text at the end of the help.

@@ -236,6 +236,7 @@ std::vector<PlannedModel> Puller::plan(const std::vector<ModelName>& names) {
     fail(ErrorKind::kArgument, "cannot download: HF_HUB_OFFLINE is set\n  unset it first");
   }
   std::vector<PlannedModel> models;
+  models.reserve(names.size());
   for (const ModelName& name : names)
     models.push_back(name.repository ? plan_repository(name) : plan_face_pack());
   return models;

@@ -17,8 +17,9 @@ constexpr std::array<std::array<int, 3>, 5> kColours = {
 constexpr int kDarkened = 153;  // of 255, at 0.6
 
 cv::Scalar colour_of(std::size_t i, int full) {
-  const auto& colour = kColours[i];
-  return cv::Scalar(colour[0] * full / 255, colour[1] * full / 255, colour[2] * full / 255);
+  std::array<int, 3> colour = kColours[i];
+  for (int& part : colour) part = part * full / 255;
+  return cv::Scalar(colour[0], colour[1], colour[2]);
 }
 
 }  // namespace

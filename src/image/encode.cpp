@@ -37,7 +37,7 @@ std::vector<std::byte> exif_for(const ImageText& text) {
   std::string comment;
   std::string software;
   for (const auto& [key, value] : text) {
-    if (key == kParameters) comment = value + comment;
+    if (key == kParameters) comment.insert(0, value);
     if (key == kSoftware) software = value;
     if (key != kParameters && key != kSoftware) {
       comment += fmt::format("{}{}: {}", comment.empty() ? "" : "\n", key, value);

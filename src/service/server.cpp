@@ -268,7 +268,7 @@ void HttpServer::State::take(const std::shared_ptr<State>& self, Descriptor fd,
     return nullptr;
   };
   if (start_detached_thread(self->core.limits.stack_bytes, body, start.get())) {
-    start.release();
+    static_cast<void>(start.release());  // the thread's now
     return;
   }
   ++self->core.responses_5xx;

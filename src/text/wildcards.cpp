@@ -309,6 +309,7 @@ class Drawer {
       if (const auto name = wildcard_at(text)) {
         const std::vector<std::string> lines = wildcards_.lines(*name);
         std::vector<Option> options;
+        options.reserve(lines.size());
         for (const std::string& line : lines) options.push_back(option_in(line));
         const Source line(options[index(options)].text);
         add(line, line.text(), depth + 1);
