@@ -28,9 +28,9 @@ using OrderedJson = nlohmann::ordered_json;
 
 /// One JSON object a line, written at once, so that the last line of a report tells what a driver
 /// was doing when it ended the program. Nothing if `path` is empty.
-class Report {
+class ReportFile {
  public:
-  explicit Report(std::filesystem::path path) : path_(std::move(path)) {
+  explicit ReportFile(std::filesystem::path path) : path_(std::move(path)) {
     if (path_.empty()) return;
     check_output("-o", path_, {});
     file_.reset(std::fopen(path_.c_str(), "w"));
@@ -196,7 +196,7 @@ OrderedJson result_of(const CheckPiece& piece, const std::stop_token& stop) {
 }
 
 void run_pieces(const std::vector<CheckPiece>& pieces, const Interrupt& interrupt, bool quiet,
-                Report& report, Summary& summary) {
+                ReportFile& report, Summary& summary) {
   Progress progress(quiet);
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     const CheckPiece& piece = pieces[i];
@@ -236,7 +236,7 @@ int gpu_check(std::span<const char* const> words) {
   const Interrupt interrupt;
   const Cards cards = find_cards();
   const std::uint64_t free_before = choose_card(cards, s.device).free_bytes;
-  Report report(s.output);
+  ReportFile report(s.output);
   set_threads(available_cores());
   const Backend& backend = backend_by_name(s.device);
   const CheckedCard card{s.device, backend, dynamic_cast<const VulkanDevice&>(backend.device()),
