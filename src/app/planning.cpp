@@ -168,17 +168,6 @@ std::vector<std::string> summary_of(const RequestPlan& plan, const Budget& budge
   return lines;
 }
 
-std::string refusal_of(Size size, std::uint64_t minimum_bytes, std::uint64_t budget_bytes,
-                       const std::optional<Size>& smaller) {
-  const std::string text = text_of(Message::kCannotFit, fmt::format("{}x{}", size.w, size.h),
-                                   bytes_text(minimum_bytes), bytes_text(budget_bytes));
-  const std::string advice =
-      smaller ? text_of(Message::kTrySmaller, fmt::format("{}x{}", smaller->w, smaller->h),
-                        bytes_text(budget_bytes), bytes_flag(minimum_bytes))
-              : text_of(Message::kTryMemory, bytes_flag(minimum_bytes));
-  return text + "\n  " + advice;
-}
-
 std::optional<std::string> card_refusal_of(Size size, std::uint64_t minimum_card_bytes,
                                            const Workspace& workspace) {
   const auto& room = workspace.options().device_room;
@@ -187,6 +176,18 @@ std::optional<std::string> card_refusal_of(Size size, std::uint64_t minimum_card
                  bytes_text(minimum_card_bytes), workspace.backend().device().name(),
                  bytes_text(room->bytes)) +
          "\n  " + text_of(Message::kTryGpuMemory, bytes_flag(minimum_card_bytes));
+}
+
+std::string refusal_of(Size size, const LeastMemory& least, std::uint64_t budget_bytes,
+                       const std::optional<Size>& smaller, const Workspace& workspace) {
+  if (const auto on_card = card_refusal_of(size, least.card_bytes, workspace)) return *on_card;
+  const std::string text = text_of(Message::kCannotFit, fmt::format("{}x{}", size.w, size.h),
+                                   bytes_text(least.bytes), bytes_text(budget_bytes));
+  const std::string advice =
+      smaller ? text_of(Message::kTrySmaller, fmt::format("{}x{}", smaller->w, smaller->h),
+                        bytes_text(budget_bytes), bytes_flag(least.bytes))
+              : text_of(Message::kTryMemory, bytes_flag(least.bytes));
+  return text + "\n  " + advice;
 }
 
 std::string clock_text(double seconds) {

@@ -65,15 +65,21 @@ std::vector<QualityTime> quality_times(const RequestPlan& plan, const Request& r
 std::vector<std::string> summary_of(const RequestPlan& plan, const Budget& budget,
                                     const Workspace& workspace);
 
-/// "cannot fit: 1024x1024 needs at least 231 MiB, the budget is 200 MiB", and what to do.
-/// `smaller`: a size that fits in the budget.
-std::string refusal_of(Size size, std::uint64_t minimum_bytes, std::uint64_t budget_bytes,
-                       const std::optional<Size>& smaller);
-
-/// The same for a graphics card: "cannot fit: 1024x1024 needs at least 80 MiB on the graphics card
-/// NAME, the budget there is 64 MiB"; absent if its memory is enough.
+/// "cannot fit: 1024x1024 needs at least 80 MiB on the graphics card NAME, the budget there is 64
+/// MiB", and what to do; absent if its memory is enough.
 std::optional<std::string> card_refusal_of(Size size, std::uint64_t minimum_card_bytes,
                                            const Workspace& workspace);
+
+/// The least memory for a picture: of the process, and on a graphics card (0 without one).
+struct LeastMemory {
+  std::uint64_t bytes = 0;
+  std::uint64_t card_bytes = 0;
+};
+
+/// card_refusal_of(), or "cannot fit: 1024x1024 needs at least 231 MiB, the budget is 200 MiB", and
+/// what to do. `smaller`: a size that fits in the budget.
+std::string refusal_of(Size size, const LeastMemory& least, std::uint64_t budget_bytes,
+                       const std::optional<Size>& smaller, const Workspace& workspace);
 
 /// "0:07", "12:30", "1:02:03".
 std::string clock_text(double seconds);

@@ -364,10 +364,9 @@ Predicted predict_run(const RequestSettings& s, const std::optional<SavedRun>& s
   const RequestPlan& plan = planned.plan;
   if (!plan.fits) {
     const Size size{request.width, request.height};
-    const auto on_card = card_refusal_of(size, planned.minimum_card_bytes, pipeline.workspace());
     throw Error(ErrorKind::kMemory,
-                on_card ? *on_card
-                        : refusal_of(size, planned.minimum_bytes, budget.bytes, planned.largest));
+                refusal_of(size, {planned.minimum_bytes, planned.minimum_card_bytes}, budget.bytes,
+                           planned.largest, pipeline.workspace()));
   }
   for (const std::string& line : summary_of(plan, budget, pipeline.workspace()))
     progress.note(line);

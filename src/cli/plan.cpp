@@ -166,10 +166,8 @@ std::string text_of(const Report& report, const Workspace& workspace) {
     out +=
         semblance::text_of(Message::kQualityTimes, fmt::format("{}", fmt::join(each, "; "))) + '\n';
   } else {
-    const auto on_card = card_refusal_of(report.picture, report.minimum_card_bytes, workspace);
-    out += on_card ? *on_card
-                   : refusal_of(report.picture, report.minimum_bytes, report.budget.bytes,
-                                report.largest);
+    out += refusal_of(report.picture, {report.minimum_bytes, report.minimum_card_bytes},
+                      report.budget.bytes, report.largest, workspace);
     out += '\n';
   }
   out += semblance::text_of(Message::kSmallestBudget, bytes_text(report.minimum_bytes));

@@ -128,9 +128,8 @@ PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
   answer.minimum_bytes = planned.minimum_bytes + kServiceBytes;
   answer.smaller = planned.largest;
   const Size size{request.width, request.height};
-  const auto on_card = card_refusal_of(size, planned.minimum_card_bytes, pipeline.workspace());
-  answer.refusal =
-      on_card ? *on_card : refusal_of(size, answer.minimum_bytes, budget_.bytes, answer.smaller);
+  answer.refusal = refusal_of(size, {answer.minimum_bytes, planned.minimum_card_bytes},
+                              budget_.bytes, answer.smaller, pipeline.workspace());
   return answer;
 }
 
