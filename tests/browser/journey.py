@@ -19,7 +19,7 @@ def start(page, photos, steps, photo="one.png", prompt="portrait of a woman in a
 def empty_form_says_what_is_missing(new_page, photos, shots, script):
     page = new_page()
     page.open()
-    page.wait("document.querySelectorAll('#figures dd').length === 4", "the memory panel has figures")
+    page.wait("document.querySelectorAll('#figures > div:not([hidden]) dd').length === 4", "the memory panel has figures")
     axe.check(page, script, "the fresh page")
     page.screenshot(shots / "fresh.png")
     page.click("#make")
