@@ -61,8 +61,10 @@ const form = (fields) => {
   const body = new FormData();
   for (const [name, value] of Object.entries(fields)) {
     if (value === null || value === undefined) continue;
-    if (value instanceof Blob) body.append(name, value, value.name ?? name);
-    else body.append(name, String(value));
+    for (const each of [value].flat()) {
+      if (each instanceof Blob) body.append(name, each, each.name ?? name);
+      else body.append(name, String(each));
+    }
   }
   return { method: 'POST', body };
 };

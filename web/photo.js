@@ -2,6 +2,7 @@
 import * as api from './api.js';
 import { openCamera } from './camera.js';
 import { byId, make } from './dom.js';
+import { forgetMorePhotos, morePhotos, startMorePhotos } from './more_photos.js';
 import { decode, draw, pictureIn, sendable } from './pictures.js';
 import { clearProblem, showProblem } from './problems.js';
 import { label, say, sayAsIs } from './words.js';
@@ -19,9 +20,9 @@ let looking = null;  // AbortController of the current search
 let limitBytes = 32 * 2 ** 20;
 let changed = () => {};
 
-/** The fields for a job: {photo, face, identity, pose}. */
+/** The fields for a job: {photo, face, identity, pose}; `photo` is a list, the first one with the chosen face. */
 export const subject = () => ({
-  photo: state.identity ? null : state.file,
+  photo: state.identity ? null : [state.file, ...morePhotos()],
   face: state.identity ? null : state.face,
   identity: state.identity?.id ?? null,
   pose: state.pose,
@@ -43,6 +44,7 @@ export function checkSubject() {
 
 export function startPhoto(options) {
   changed = options.changed;
+  startMorePhotos(() => limitBytes);
   const well = byId('photo-well');
   byId('photo-choose').onclick = () => byId('photo-file').click();
   byId('photo-camera').onclick = () => openCamera(takePhoto, () => byId('photo-shot').click());
@@ -175,6 +177,7 @@ function faceMark(face, place, count, width, height) {
 function forgetPhoto() {
   looking?.abort();
   looking = null;
+  forgetMorePhotos();
   Object.assign(state, { file: null, frame: null, face: 0, faces: [], identity: null });
   clearProblem('photo');
   sayAsIs(byId('photo-status'), '');

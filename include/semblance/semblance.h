@@ -1,4 +1,4 @@
-// The Semblance library: makes pictures of a person from one photo and a prompt (InstantID) on this
+// The Semblance library: makes pictures of a person from photos and a prompt (InstantID) on this
 // machine's processor.
 //
 //   semblance::Person person = semblance::FaceFinder("antelopev2").largest("me.jpg");
@@ -70,6 +70,8 @@ class Error : public std::runtime_error {
 /// A face: its identity, and its position in a frame.
 struct Person {
   std::vector<float> embedding = {};  // 512 numbers from the recogniser
+  /// The same person's in further photos, at most 15 (Settings::combine); all else is of the first.
+  std::vector<std::vector<float>> other_embeddings = {};
   std::array<std::array<float, 2>, 5> keypoints =
       {};               // eyes, nose, corners of the mouth, left first
   int frame_width = 0;  // pixels; keypoints and box are relative to it
@@ -77,6 +79,11 @@ struct Person {
   float score = 0;                // the detector's, 0 to 1
   std::array<float, 4> box = {};  // left, top, right, bottom
 
+  /// One person from several photos, placed as in the first. Throws Error(kArgument) for none, more
+  /// than 16, and a photo of somebody else, which its text names by its number from 1.
+  static Person join(std::span<const Person> photos);
+  /// How alike two persons are: the cosine of their embeddings, -1 to 1.
+  double likeness(const Person& other) const;
   /// From a file written by save() or by `semblance face --save`.
   static Person load(const std::filesystem::path& path);
   void save(const std::filesystem::path& path) const;
@@ -176,6 +183,8 @@ struct Settings {
   std::optional<int> steps = {};  // absent: 30, or what a model or LoRA for few steps asks for
   /// At 1 and below: no guidance, half the work. Absent: the model's own.
   std::optional<float> guidance = {};
+  /// Several photos of the person: "average", "norm_average", "concat" or "sequence".
+  std::string combine = "average";
   float identity_strength = 0.8F;  // 0 to 5
   float adapter_strength = 0.8F;   // 0 to 5
   double identity_start = 0;       // fractions of the steps

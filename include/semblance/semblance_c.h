@@ -85,13 +85,21 @@ typedef struct semblance_person semblance_person;
 int semblance_person_load(const char* path, semblance_person** person);
 /* From the text of such a file:
  *   {"embedding": [512 numbers], "keypoints": [[x, y] x 5], "image_size": [w, h],
- *    "score": s, "box": [left, top, right, bottom]}
- * in pixels of a frame of image_size; score and box may be absent. SEMBLANCE_MISSING for a missing
- * key, SEMBLANCE_CORRUPT. */
+ *    "score": s, "box": [left, top, right, bottom], "other_embeddings": [[512 numbers], ...]}
+ * in pixels of a frame of image_size; score, box and the embeddings of further photos may be
+ * absent. SEMBLANCE_MISSING for a missing key, SEMBLANCE_CORRUPT. */
 int semblance_person_from_json(const char* json, semblance_person** person);
 /* Only its owner can read the file. Never leaves a partial file. SEMBLANCE_DEVICE,
  * SEMBLANCE_MISSING for a missing folder. */
 int semblance_person_save(const semblance_person* person, const char* path);
+/* One person from `count` photos, placed as in the first. SEMBLANCE_ARGUMENT for no photo, more
+ * than 16, or a photo of somebody else, which the text names by its number from 1. The photos may
+ * be freed afterwards. */
+int semblance_person_join(const semblance_person* const* photos, size_t count,
+                          semblance_person** person);
+/* How alike two persons are: the cosine of their embeddings, -1 to 1. */
+int semblance_person_likeness(const semblance_person* a, const semblance_person* b,
+                              double* likeness);
 /* The text for semblance_person_from_json(). Keeps every bit. */
 int semblance_person_to_json(const semblance_person* person, char** json);
 void semblance_person_free(semblance_person* person);
@@ -179,6 +187,8 @@ int semblance_generator_plan(const semblance_generator* generator, const char* s
  *                        model's native area
  *   "steps"              1 to 1000; 30, or what a model or LoRA for few steps asks for
  *   "guidance"           0 to 100, none at 1 and below (half the work); absent: the model's own
+ *   "combine"            several photos of the person: "average" (the default), "norm_average",
+ *                        "concat" or "sequence"
  *   "identity_strength", "adapter_strength"    0 to 5; 0.8
  *   "identity_start", "identity_end"           fractions of the steps; 0 and 1
  *   "seed"               a whole number of 64 bits; 0

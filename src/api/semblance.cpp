@@ -16,6 +16,7 @@
 #include "backend/backends.h"
 #include "core/error.h"
 #include "core/parallel.h"
+#include "face/likeness.h"
 #include "image/encode.h"
 #include "memory/file.h"
 #include "memory/scratch_file.h"
@@ -67,6 +68,8 @@ decltype(auto) translated(F&& f) {
 Person to_person(const rooms::Identity& identity) {
   Person person;
   person.embedding.assign(identity.embedding.begin(), identity.embedding.end());
+  for (const rooms::FaceEmbedding& other : identity.others)
+    person.other_embeddings.emplace_back(other.begin(), other.end());
   person.keypoints = identity.keypoints;
   person.frame_width = identity.image_size.w;
   person.frame_height = identity.image_size.h;
@@ -75,26 +78,38 @@ Person to_person(const rooms::Identity& identity) {
   return person;
 }
 
-/// Throws rooms::Error(kArgument) for an invalid face.
-rooms::Identity to_identity(const Person& person) {
-  rooms::Identity identity;
-  if (person.embedding.size() != identity.embedding.size()) {
+/// Throws rooms::Error(kArgument) for a wrong number of values and for values that are not finite.
+rooms::FaceEmbedding to_embedding(std::span<const float> numbers) {
+  rooms::FaceEmbedding embedding{};
+  if (numbers.size() != embedding.size()) {
     rooms::fail(rooms::ErrorKind::kArgument,
                 "cannot take the person: expected an embedding of {} numbers, got {}",
-                identity.embedding.size(), person.embedding.size());
+                embedding.size(), numbers.size());
   }
-  if (!std::all_of(person.embedding.begin(), person.embedding.end(),
-                   [](float number) { return std::isfinite(number); })) {
+  if (!std::ranges::all_of(numbers, [](float number) { return std::isfinite(number); })) {
     rooms::fail(rooms::ErrorKind::kArgument,
                 "cannot take the person: the embedding's numbers must be finite");
   }
+  std::ranges::copy(numbers, embedding.begin());
+  return embedding;
+}
+
+/// Throws rooms::Error(kArgument) for an invalid face.
+rooms::Identity to_identity(const Person& person) {
+  rooms::Identity identity{.embedding = to_embedding(person.embedding)};
+  if (person.other_embeddings.size() >= rooms::kMostPhotos) {
+    rooms::fail(rooms::ErrorKind::kArgument,
+                "cannot take the person: expected at most {} photos, got {}", rooms::kMostPhotos,
+                person.other_embeddings.size() + 1);
+  }
+  for (const std::vector<float>& other : person.other_embeddings)
+    identity.others.push_back(to_embedding(other));
   if (person.frame_width < 1 || person.frame_height < 1) {
     rooms::fail(rooms::ErrorKind::kArgument,
                 "cannot take the person: expected a frame of at least 1 x 1 pixels, got {} x {}",
                 person.frame_width, person.frame_height);
   }
   rooms::check_keypoints(person.keypoints, "cannot take the person");
-  std::copy(person.embedding.begin(), person.embedding.end(), identity.embedding.begin());
   identity.keypoints = person.keypoints;
   identity.image_size = {person.frame_width, person.frame_height};
   identity.score = person.score;
@@ -172,6 +187,26 @@ rooms::Precision room_precision(Precision precision) {
 }
 
 }  // namespace
+
+Person Person::join(std::span<const Person> photos) {
+  return translated([&] {
+    if (photos.empty()) {
+      rooms::fail(rooms::ErrorKind::kArgument,
+                  "cannot combine the photos: expected at least one, got none");
+    }
+    std::vector<rooms::Identity> people;
+    std::vector<std::string> names;
+    for (const Person& photo : photos) {
+      people.push_back(to_identity(photo));
+      names.push_back("photo " + std::to_string(people.size()));
+    }
+    return to_person(rooms::join_identities(people, names));
+  });
+}
+
+double Person::likeness(const Person& other) const {
+  return translated([&] { return rooms::likeness(to_identity(*this), to_identity(other)); });
+}
 
 Person Person::load(const std::filesystem::path& path) {
   return translated([&] { return to_person(rooms::read_identity(path)); });
@@ -386,7 +421,7 @@ Generation Generator::start(const Person& person, const Settings& settings, cons
         state_->drawn(to_request(settings, size, state_->pipeline.defaults()));
     std::stop_source stop;
     rooms::Generation generation = state_->pipeline.start(
-        request, face.embedding, rooms::scale_keypoints(placed, size), stop.get_token());
+        request, face.embeddings(), rooms::scale_keypoints(placed, size), stop.get_token());
     auto [parameters, warnings] = state_->describe(request);
     return Generation(std::unique_ptr<Generation::State>(new Generation::State{
         std::move(generation), std::move(parameters), std::move(warnings), std::move(stop)}));

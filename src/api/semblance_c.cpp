@@ -258,6 +258,26 @@ int semblance_person_save(const semblance_person* person, const char* path) {
                  [&] { person->person.save(path); });
 }
 
+int semblance_person_join(const semblance_person* const* photos, size_t count,
+                          semblance_person** person) {
+  clear(person);
+  return guarded(__func__, {{"photos", photos}, {"person", person}}, [&] {
+    std::vector<v1::Person> all;
+    for (size_t i = 0; i < count; ++i) {
+      if (photos[i] == nullptr)
+        fail(ErrorKind::kArgument, "cannot combine the photos: photo {} is NULL", i + 1);
+      all.push_back(photos[i]->person);
+    }
+    *person = new semblance_person{v1::Person::join(all)};
+  });
+}
+
+int semblance_person_likeness(const semblance_person* a, const semblance_person* b,
+                              double* likeness) {
+  return guarded(__func__, {{"a", a}, {"b", b}, {"likeness", likeness}},
+                 [&] { *likeness = a->person.likeness(b->person); });
+}
+
 int semblance_person_to_json(const semblance_person* person, char** json) {
   clear(json);
   return guarded(__func__, {{"person", person}, {"json", json}},

@@ -41,6 +41,13 @@ TEST_F(CApi, RefusesNullForPeople) {
   refuses("person", semblance_person_from_json("{}", nullptr));
   refuses("person", semblance_person_save(nullptr, "x"));
   refuses("path", semblance_person_save(person_, nullptr));
+  const semblance_person* const photos[] = {person_};
+  double likeness = 0;
+  refuses("photos", semblance_person_join(nullptr, 1, person.out()));
+  refuses("person", semblance_person_join(photos, 1, nullptr));
+  refuses("a", semblance_person_likeness(nullptr, person_, &likeness));
+  refuses("b", semblance_person_likeness(person_, nullptr, &likeness));
+  refuses("likeness", semblance_person_likeness(person_, person_, nullptr));
   refuses("person", semblance_person_to_json(nullptr, text.out()));
   refuses("json", semblance_person_to_json(person_, nullptr));
   refuses("folder", semblance_face_finder_new(nullptr, other.out()));

@@ -85,6 +85,31 @@ TEST(CApiModels, AreChecked) {
   }
 }
 
+TEST_F(CApi, JoinsPhotosOfOnePerson) {
+  Person several, other;
+  const semblance_person* photos[] = {person_, person_, nullptr};
+  ASSERT_OK(semblance_person_join(photos, 2, several.out()));
+  double likeness = 0;
+  ASSERT_OK(semblance_person_likeness(several, person_, &likeness));
+  EXPECT_NEAR(likeness, 1, 1e-6);
+  Text text;
+  ASSERT_OK(semblance_person_to_json(several, text.out()));
+  EXPECT_EQ(json::parse(text.value)["other_embeddings"].size(), 1U);
+  Generation two;
+  const std::string concat =
+      R"({"prompt": "a man", "width": 64, "height": 48, "steps": 1, "combine": "concat"})";
+  ASSERT_OK(semblance_generator_start(generator_, several, concat.c_str(), nullptr, two.out()));
+  EXPECT_OK(semblance_generation_run(two, nullptr, nullptr));
+  ASSERT_OK(semblance_person_load((golden() / "window/identity.json").c_str(), other.out()));
+  photos[1] = other;
+  expect_error(semblance_person_join(photos, 2, several.out()), SEMBLANCE_ARGUMENT,
+               "photo 2 shows somebody else than photo 1");
+  expect_error(semblance_person_join(photos, 3, several.out()), SEMBLANCE_ARGUMENT,
+               "photo 3 is NULL");
+  expect_error(semblance_person_join(photos, 0, several.out()), SEMBLANCE_ARGUMENT,
+               "expected at least one, got none");
+}
+
 TEST_F(CApi, ChecksSettings) {
   const auto refuses = [&](const char* settings, const std::string& part) {
     Generation generation;

@@ -115,6 +115,13 @@ SubjectReader::Subject SubjectReader::read(const std::filesystem::path& path,
   return {identity_of(found.faces.front(), photo.size()), found.count, found.detector_size};
 }
 
+int SubjectReader::photos(std::span<const std::filesystem::path> paths) const {
+  int count = 0;
+  for (const std::filesystem::path& path : paths)
+    count += is_identity(path) ? read_identity(path).photos() : 1;
+  return std::max(1, count);
+}
+
 Size SubjectReader::frame(const std::filesystem::path& path) const {
   if (is_identity(path)) return read_identity(path).image_size;
   return photo_needs(path, options_).frame;

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -81,6 +82,8 @@ class SubjectReader {
   /// The stages of read(), in order: none for an identity, only the photo's without face models.
   /// Throws what opening a photo or a face model throws. Valid as long as this reader.
   std::vector<Stage> stages(const std::filesystem::path& path, std::stop_token stop = {});
+  /// How many photos of the person the files are: an identity may hold several. 1 for none.
+  int photos(std::span<const std::filesystem::path> paths) const;
   /// The frame that read() will return, from the photo's header or the identity.
   Size frame(const std::filesystem::path& path) const;
   /// All faces of a photo, the largest first.

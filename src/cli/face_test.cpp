@@ -202,6 +202,40 @@ TEST_F(Face, SavedIdentityMakesTheSamePicture) {
   }
 }
 
+TEST_F(Face, SeveralPhotosMakeOneIdentity) {
+  const fs::path faces = fs::path(SEMBLANCE_SOURCE_DIR) / "models/demo/faces";
+  const std::string ann = (faces / "03.png").string();
+  const std::string bea = (faces / "09.png").string();
+  run({"face", ann, ann, "--save", file("me.json")})
+      .exits(0)
+      .prints("03.png: 1 face")
+      .says("2 photos of one person, likeness 1.00 to 1.00");
+  run(with_models(generate({"--face", file("me.json"), "--combine", "concat"})))
+      .exits(0)
+      .says("2 photos of one person");
+  const std::string saved = bytes_of(file("out.png"));
+  run({"face", ann, "--save", file("one.json")}).exits(0);
+  run(generate({"--face", file("one.json"), "--face", file("one.json"), "--combine", "concat"}))
+      .exits(0);
+  EXPECT_EQ(bytes_of(file("out.png")), saved);
+  run(generate({"--face", file("one.json")})).exits(0);
+  EXPECT_NE(bytes_of(file("out.png")), saved);
+  // Somebody else is named.
+  fs::remove(file("me.json"));
+  run({"face", ann, ann, bea, "--save", file("me.json")})
+      .exits(2)
+      .says("09.png shows somebody else than ")
+      .says("expected a likeness of at least 0.2, got ");
+  EXPECT_FALSE(fs::exists(file("me.json")));
+  run({"face", bea, "--save", file("bea.json")}).exits(0);
+  run(generate({"--face", file("one.json"), "--face", file("bea.json")}))
+      .exits(2)
+      .says("bea.json shows somebody else than ");
+  run({"face", ann, ann, "--json"}).exits(2).says("cannot take --json: expected one photo, got 2");
+  run({"face", ann, ann, "--pick", "2"}).exits(2).says("cannot take --pick: expected one photo");
+  run(generate({"--face", ""})).exits(2).says("cannot take --face: expected a path, got ''");
+}
+
 TEST_F(Face, PoseSetsPositionAndShape) {
   run(with_models(generate({"--pose", planted("photo.png"), "--photo-size", "original"}))).exits(0);
   const std::string posed = bytes_of(file("out.png"));

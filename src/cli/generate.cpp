@@ -24,6 +24,7 @@
 #include "core/messages.h"
 #include "core/parallel.h"
 #include "device/cards.h"
+#include "face/likeness.h"
 #include "image/encode.h"
 #include "memory/buffer.h"
 #include "memory/memory_room.h"
@@ -129,7 +130,7 @@ void check_flags(const RequestSettings& s, const Flags& flags) {
         if (row.is_required && path.empty()) missing.emplace_back(row.flag);
       },
       s.models);
-  if (s.face.empty() && s.resume.empty()) missing.emplace_back("--face");
+  if (s.faces.empty() && s.resume.empty()) missing.emplace_back("--face");
   const bool has_prompt = flags.gives("--prompt") || s.prompts.has_file();
   if (!has_prompt && s.resume.empty()) missing.emplace_back("--prompt");
   if (s.output.empty()) missing.emplace_back("-o");
@@ -146,8 +147,8 @@ void check_flags(const RequestSettings& s, const Flags& flags) {
 }
 
 void check_outputs(const RequestSettings& s, const std::vector<std::filesystem::path>& pictures) {
-  std::vector<std::filesystem::path> inputs{s.face, s.pose, s.resume, s.looking.files.detector,
-                                            s.looking.files.recogniser};
+  std::vector<std::filesystem::path> inputs = s.photos();
+  inputs.insert(inputs.end(), {s.resume, s.looking.files.detector, s.looking.files.recogniser});
   each_model_path([&inputs](const ModelPathRow&, const auto& path) { inputs.push_back(path); },
                   s.models);
   for (const std::string& lora : s.request.loras) inputs.emplace_back(parse_lora(lora).name);
@@ -259,23 +260,40 @@ void make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& r
 
 /// The person and the position of the face.
 struct FaceInput {
-  FaceEmbedding embedding{};
+  std::vector<float> embeddings;  // of each photo
   Keypoints keypoints{};
 };
 
+/// The person in all photos; notes how alike they are.
+Identity read_people(const RequestSettings& s, SubjectReader& reader, const Interrupt& interrupt,
+                     Progress& progress) {
+  std::vector<Identity> photos;
+  std::vector<std::string> names;
+  for (const std::filesystem::path& path : s.faces) {
+    photos.push_back(read_person(reader, path, "--face", interrupt, progress).identity);
+    names.push_back(path.string());
+  }
+  Identity person = join_identities(photos, names);
+  if (person.photos() > 1) {
+    const Spread spread = spread_of(person);
+    progress.note(text_of(Message::kPhotosCombined, person.photos(), spread.least, spread.most));
+  }
+  return person;
+}
+
 FaceInput read_face_input(const RequestSettings& s, SubjectReader& reader, Size size,
                           const Interrupt& interrupt, Progress& progress) {
-  const SubjectReader::Subject person = read_person(reader, s.face, "--face", interrupt, progress);
+  const Identity person = read_people(s, reader, interrupt, progress);
   std::optional<SubjectReader::Subject> posed;
   if (!s.pose.empty()) posed = read_person(reader, s.pose, "--pose", interrupt, progress);
   reader.close();
-  const Identity& position = posed ? posed->identity : person.identity;
-  return {person.identity.embedding, scale_keypoints(position, size)};
+  const Identity& position = posed ? posed->identity : person;
+  return {person.embeddings(), scale_keypoints(position, size)};
 }
 
 /// Makes the picture of each request; the first one resumes from `saved`, if given.
 void make_pictures(const RequestSettings& s, Pipeline& pipeline, std::span<const Request> requests,
-                   std::span<const float> embedding, const Keypoints& keypoints,
+                   std::span<const float> embeddings, const Keypoints& keypoints,
                    const std::vector<std::filesystem::path>& pictures,
                    std::optional<SavedRun> saved, Interrupt& interrupt, Progress& progress) {
   RunState state(s.save_state, s.places.loras.empty() ? s.places.models : s.places.loras,
@@ -292,7 +310,7 @@ void make_pictures(const RequestSettings& s, Pipeline& pipeline, std::span<const
     progress.now(text_of(Message::kReadingPromptAndFace, name));
     Generation generation = saved
                                 ? pipeline.resume(*saved, interrupt.token())
-                                : pipeline.start(request, embedding, keypoints, interrupt.token());
+                                : pipeline.start(request, embeddings, keypoints, interrupt.token());
     saved.reset();
     state.begin({pictures.begin() + static_cast<std::ptrdiff_t>(i), pictures.end()},
                 requests.subspan(i), s.latents, !s.no_metadata);
@@ -358,7 +376,7 @@ Predicted predict_run(const RequestSettings& s, const std::optional<SavedRun>& s
                       const Budget& budget, std::size_t pictures, Progress& progress) {
   PlanQuestion question{
       .request = request, .format = format_for(s.output), .first_step = saved ? saved->step : 0};
-  if (!saved) question.before = photo_stages(reader, std::array{s.face, s.pose});
+  if (!saved) question.before = photo_stages(reader, s.photos());
   const std::size_t photo_count = question.before.size();
   const PlannedPicture planned = pipeline.plan(question);
   const RequestPlan& plan = planned.plan;
@@ -410,12 +428,13 @@ void warn_and_check(const RequestSettings& s, const Pipeline& pipeline,
 /// Sets what the flags leave to the model and the photo.
 void complete(const RequestSettings& s, const Pipeline& pipeline, SubjectReader& reader,
               std::vector<Request>& requests) {
-  const Size size =
-      picture_size(s.size, reader.frame(s.pose.empty() ? s.face : s.pose), pipeline.native_side());
+  const Size size = picture_size(s.size, reader.frame(s.framed()), pipeline.native_side());
+  const int photos = reader.photos(s.faces);
   for (Request& request : requests) {
     request = pipeline.defaults().complete(std::move(request));
     request.width = size.w;
     request.height = size.h;
+    request.photos = photos;
     check(request);
   }
 }
@@ -446,7 +465,7 @@ int make_all(const RequestSettings& s, const std::optional<SavedRun>& saved,
                           bytes_text(budget.machine.for_run_bytes())));
   }
   SubjectReader reader(s.looking.files, s.looking.options(s.backend_name()));
-  if (!saved) reader.check(s.face, "--face");
+  for (const std::filesystem::path& face : s.faces) reader.check(face, "--face");
   if (!s.pose.empty()) reader.check(s.pose, "--pose");
 
   if (with_demo) progress.note(text_of(Message::kDemoModel));
@@ -480,12 +499,12 @@ int make_all(const RequestSettings& s, const std::optional<SavedRun>& saved,
   const auto begin = std::chrono::steady_clock::now();
   if (saved) {
     const SavedRun& run = *saved;
-    make_pictures(s, pipeline, requests, run.embedding, run.keypoints, pictures, saved, interrupt,
+    make_pictures(s, pipeline, requests, run.embeddings, run.keypoints, pictures, saved, interrupt,
                   progress);
   } else {
     const FaceInput person = read_face_input(
         s, reader, {requests.front().width, requests.front().height}, interrupt, progress);
-    make_pictures(s, pipeline, requests, person.embedding, person.keypoints, pictures, {},
+    make_pictures(s, pipeline, requests, person.embeddings, person.keypoints, pictures, {},
                   interrupt, progress);
   }
   note_measured(predicted, std::chrono::steady_clock::now() - begin, progress);

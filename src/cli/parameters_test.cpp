@@ -173,7 +173,7 @@ TEST(Parameters, AreInSavedRunsAndDefaultInOldOnes) {
     SavedRun run;
     run.request = changed;
     run.latent.resize(static_cast<std::size_t>(4 * (changed.width / 8) * (changed.height / 8)));
-    run.embedding.resize(512);
+    run.embeddings.resize(512);
     for (auto& point : run.keypoints) point = {1, 1};
     save(run, file);
     EXPECT_EQ(kept(load_saved_run(file).request), kept(changed));

@@ -2,7 +2,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -233,7 +232,7 @@ int plan(std::span<const char* const> words) {
   PhotoOptions looking = s.looking.options(s.backend_name(), is_reduced(report.budget));
   looking.workspace = workspace;
   SubjectReader reader(s.looking.files, looking);
-  const std::filesystem::path& framed = s.pose.empty() ? s.face : s.pose;
+  const std::filesystem::path framed = s.framed();
   const auto native = static_cast<int>(models.unet.sample_size * models.vae.fold());
   const Size frame = framed.empty() ? Size{native, native} : reader.frame(framed);
   report.picture = picture_size(s.size, frame, native);
@@ -246,6 +245,7 @@ int plan(std::span<const char* const> words) {
   request = defaults.complete(std::move(request));
   request.width = report.picture.w;
   request.height = report.picture.h;
+  request.photos = reader.photos(s.faces);
   check(request);
   std::shared_ptr<const AppliedLoras> loras;
   if (const std::vector<std::string> choices = loras_of(request); !choices.empty()) {
@@ -253,15 +253,14 @@ int plan(std::span<const char* const> words) {
   }
   const DType dtype = dtype_of(static_cast<Precision>(s.precision), workspace.backend());
   const ImageFormat format = s.output.empty() ? ImageFormat::kPng : format_for(s.output);
-  const PlannedPicture planned =
-      plan_picture(models, dtype, workspace,
-                   {.request = request,
-                    .format = format,
-                    .before = photo_stages(reader, std::array{s.face, s.pose}),
-                    .loras = loras,
-                    .minimum = Wanted::kAlways,
-                    .largest = json ? Wanted::kNever : Wanted::kAlways,
-                    .explained = stage});
+  const PlannedPicture planned = plan_picture(models, dtype, workspace,
+                                              {.request = request,
+                                               .format = format,
+                                               .before = photo_stages(reader, s.photos()),
+                                               .loras = loras,
+                                               .minimum = Wanted::kAlways,
+                                               .largest = json ? Wanted::kNever : Wanted::kAlways,
+                                               .explained = stage});
   const std::string explanation =
       stage ? "\n\n" + planned.explanation.substr(0, planned.explanation.size() - 1) : "";
   report.plan = planned.plan;

@@ -89,14 +89,21 @@ void declare_parameters(Flags& flags, Request& request, FlagGroup group) {
 
 void declare_person(Flags& flags, RequestSettings& s) {
   flags.group("The person");
-  flags.path(
+  flags.values(
       "--face", "FILE",
-      "The person: a photo (JPEG, PNG or WebP; the largest face is used), or an identity saved by "
-      "`semblance face --save`, which needs no face models. Required, except with --resume.",
-      s.face);
+      fmt::format("The person: a photo (JPEG, PNG or WebP; the largest face is used), or an "
+                  "identity saved by `semblance face --save`, which needs no face models. May be "
+                  "given for up to {} photos of one person; the first one sets the position of the "
+                  "face. Required, except with --resume.",
+                  kMostPhotos),
+      [&s](const std::string& flag, const std::string& text) {
+        if (text.empty())
+          fail(ErrorKind::kArgument, "cannot take {}: {}", flag, expected("a path", "''"));
+        s.faces.emplace_back(text);
+      });
   flags.path("--pose", "FILE",
              "Another photo or identity that sets the position of the face and the shape of the "
-             "picture; the person stays that of --face. Default: as in --face.",
+             "picture; the person stays that of --face. Default: as in the first --face.",
              s.pose);
   declare_parameters(flags, s.request, FlagGroup::kPerson);
 }

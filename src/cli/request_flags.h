@@ -24,7 +24,7 @@ inline constexpr const char* kBackends[] = {"cpu", "ref"};
 struct RequestSettings {
   ModelPaths models;
   PhotoFlags looking;
-  std::filesystem::path face;
+  std::vector<std::filesystem::path> faces;  // photos and identities of one person
   std::filesystem::path pose;
   Request request;
   ModelPlaces places;
@@ -52,6 +52,16 @@ struct RequestSettings {
     return where.is_processor() ? kBackends[backend] : where.device;
   }
   int picture_count() const { return images * prompts.count(); }
+  /// What sets the position of the face and the picture's shape; empty without a person.
+  std::filesystem::path framed() const {
+    return pose.empty() && !faces.empty() ? faces.front() : pose;
+  }
+  /// All photos and identities, in the order in which they are read.
+  std::vector<std::filesystem::path> photos() const {
+    std::vector<std::filesystem::path> all = faces;
+    if (!pose.empty()) all.push_back(pose);
+    return all;
+  }
 };
 
 /// Declares --embedding.

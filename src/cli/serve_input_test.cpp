@@ -172,6 +172,11 @@ TEST_F(ServeInput, JobFields) {
   EXPECT_EQ(refusal("/api/jobs", Form().add("settings", "{\"prompt\": \"x\"}")),
             "400 argument photo");
   EXPECT_EQ(refusal("/api/jobs", job().add("identity", "0")), "400 argument photo");
+  Form many = job();
+  for (int i = 0; i < 16; ++i) many.add("photo", demo_photo());
+  EXPECT_EQ(refusal("/api/jobs", many), "400 argument photo");
+  EXPECT_EQ(refusal("/api/faces", Form().add("photo", "x").add("photo", "x")),
+            "400 argument photo");
   for (const char* face : {"-1", "x", "1001", "1.5"})
     EXPECT_EQ(refusal("/api/jobs", job().add("face", face)), "400 argument face") << face;
   EXPECT_EQ(refusal("/api/jobs", job().add("keep_photo", "yes")), "400 argument keep_photo");

@@ -161,6 +161,8 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
     {Message::kLookingForFaces, "looking for faces in {0}", "buscando caras en {0}"},
     {Message::kLargestFaceUsed, "{0}: {1} faces in {2}, using the largest",
      "{0}: {1} caras en {2}, se usa la mayor"},
+    {Message::kPhotosCombined, "{0} photos of one person, likeness {1:.2f} to {2:.2f}",
+     "{0} fotos de una persona, parecido de {1:.2f} a {2:.2f}"},
     {Message::kOpeningModels, "opening the models", "abriendo los modelos"},
     {Message::kPlanning, "planning", "planificando"},
     {Message::kPicture, "{0}: {1} x {2}, {3} steps, seed {4}, {5}",

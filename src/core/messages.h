@@ -127,6 +127,7 @@ enum class Message : std::uint8_t {
   // What the program is doing.
   kLookingForFaces,       // photo
   kLargestFaceUsed,       // flag, faces, photo
+  kPhotosCombined,        // photos, least likeness, most
   kOpeningModels,         //
   kPlanning,              //
   kPicture,               // picture, width, height, steps, seed, precision

@@ -47,7 +47,31 @@ std::optional<std::array<float, kCount>> floats_of(const nlohmann::json& value) 
   return result;
 }
 
+/// Throws Error(kCorrupt) for another length than kEmbeddingSize or numbers that are no floats.
+FaceEmbedding embedding_in(const Json& json, const std::string& key, const nlohmann::json& value) {
+  const auto embedding = floats_of<kEmbeddingSize>(value);
+  if (!embedding) json.refuse(key, fmt::format("a list of {} finite numbers", kEmbeddingSize));
+  return *embedding;
+}
+
+std::vector<FaceEmbedding> others_in(const Json& json) {
+  constexpr const char* kKey = "other_embeddings";
+  std::vector<FaceEmbedding> others;
+  if (!json.has(kKey)) return others;
+  const nlohmann::json& list = json.child(kKey).value();
+  if (!list.is_array() || list.size() >= kMostPhotos)
+    json.refuse(kKey, fmt::format("a list of at most {} embeddings", kMostPhotos - 1));
+  for (const nlohmann::json& each : list) others.push_back(embedding_in(json, kKey, each));
+  return others;
+}
+
 }  // namespace
+
+std::vector<float> Identity::embeddings() const {
+  std::vector<float> all(embedding.begin(), embedding.end());
+  for (const FaceEmbedding& other : others) all.insert(all.end(), other.begin(), other.end());
+  return all;
+}
 
 Identity identity_of(const Face& face, Size image_size) {
   return {face.embedding, face.detection.keypoints, image_size, face.detection.score,
@@ -61,6 +85,11 @@ std::string to_json(const Identity& identity) {
                   identity.image_size.h);
   if (identity.score) text += ",\n \"score\": " + number(*identity.score);
   if (identity.box) text += fmt::format(",\n \"box\": {}", list(*identity.box));
+  for (const FaceEmbedding& other : identity.others) {
+    text += &other == &identity.others.front() ? ",\n \"other_embeddings\": [" : ",\n  ";
+    text += list(other);
+  }
+  if (!identity.others.empty()) text += ']';
   return text + "}\n";
 }
 
@@ -87,10 +116,8 @@ Identity parse_identity(std::string name, std::string_view text) {
         "FILE.json` writes one",
         json.file(), json.has("faces") ? ", this is the list that --json prints" : "");
   }
-  const auto embedding = floats_of<kEmbeddingSize>(json.child("embedding").value());
-  if (!embedding)
-    json.refuse("embedding", fmt::format("a list of {} finite numbers", kEmbeddingSize));
-  identity.embedding = *embedding;
+  identity.embedding = embedding_in(json, "embedding", json.child("embedding").value());
+  identity.others = others_in(json);
 
   const nlohmann::json& points = json.child("keypoints").value();
   bool points_fit = points.is_array() && points.size() == identity.keypoints.size();

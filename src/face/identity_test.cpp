@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <limits>
 #include <random>
@@ -37,6 +38,8 @@ Identity example() {
   identity.image_size = {32, 48};
   identity.score = 0.82100946F;
   identity.box = Box{-3.5F, 0.0F, 31.0F, 40.0F};
+  identity.others = {identity.embedding, identity.embedding};
+  std::ranges::reverse(identity.others.back());
   return identity;
 }
 
@@ -57,6 +60,8 @@ TEST(Identity, RoundTripsToTheSameBits) {
   EXPECT_EQ(read.image_size, identity.image_size);
   expect_same_bits(std::array{*read.score}, std::array{*identity.score});
   expect_same_bits(*read.box, *identity.box);
+  ASSERT_EQ(read.photos(), 3);
+  for (std::size_t i = 0; i < 2; ++i) expect_same_bits(read.others[i], identity.others[i]);
 }
 
 TEST(Identity, AMillionFloatsKeepTheirBits) {
@@ -74,13 +79,15 @@ TEST(Identity, AMillionFloatsKeepTheirBits) {
   }
 }
 
-TEST(Identity, ScoreAndBoxMayBeAbsent) {
+TEST(Identity, ScoreBoxAndFurtherPhotosMayBeAbsent) {
   nlohmann::json json = nlohmann::json::parse(to_json(example()));
   json.erase("score");
   json.erase("box");
+  json.erase("other_embeddings");
   const Identity identity = parse_identity("me.json", json.dump());
   EXPECT_FALSE(identity.score);
   EXPECT_FALSE(identity.box);
+  EXPECT_EQ(identity.photos(), 1);
 }
 
 TEST(Identity, RejectsHostileText) {
@@ -124,6 +131,11 @@ TEST(Identity, RejectsHostileText) {
   refused(corrupt, "score", changed("score", 1.5));
   refused(corrupt, "score", changed("score", "high"));
   refused(corrupt, "box", changed("box", {1, 2, 3}));
+  const std::vector<float> ones(512, 1.0F);
+  refused(corrupt, "\"other_embeddings\" must be a list of at most 15 embeddings",
+          changed("other_embeddings", std::vector<std::vector<float>>(16, ones)));
+  refused(corrupt, "\"other_embeddings\" must be a list of 512 finite numbers",
+          changed("other_embeddings", {ones, {1.0F}}));
   std::string nan = to_json(example());
   nan.replace(nan.find("[") + 1, 3, "NaN");
   refused(corrupt, "me.json", nan);

@@ -57,9 +57,10 @@ ResamplerConfig resampler_config(const WeightMap& weights, const std::string& pr
   return config;
 }
 
-Value resampler(const Scope& s, const ResamplerConfig& config, Value embedding) {
+Value resampler(const Scope& s, const ResamplerConfig& config, Value embeddings) {
   Value latents = s.weight("latents", DType::kF32, {1, config.tokens, config.width});
-  const Value x = reshape(linear(s / "proj_in", embedding, config.width), {1, 1, config.width});
+  const Value x = reshape(linear(s / "proj_in", embeddings, config.width),
+                          {1, embeddings.shape()[0], config.width});
   for (std::int64_t i = 0; i < config.depth; ++i) {
     const Scope layer = s / "layers" / i;
     latents = perceiver_attention(layer / 0, config, x, latents);

@@ -16,7 +16,7 @@ struct ResamplerConfig {
 /// head width, which no shape shows, is 64. Throws Error(kMissing) or Error(kShape).
 ResamplerConfig resampler_config(const WeightMap& weights, const std::string& prefix);
 
-/// embedding f32 [1,embedding] -> face tokens f32 [1,tokens,output].
-Value resampler(const Scope& s, const ResamplerConfig& config, Value embedding);
+/// embeddings f32 [n,embedding], a sequence of n photos -> face tokens f32 [1,tokens,output].
+Value resampler(const Scope& s, const ResamplerConfig& config, Value embeddings);
 
 }  // namespace semblance

@@ -226,8 +226,9 @@ UNetOutputs unet(const Scope& s, const UNetConfig& config, const StepInputs& inp
   }
   x = mid_block(s, config, context, x, processors, options.perturbed);
   if (identity) {
-    std::vector<Value> residuals = identitynet(identity->scope, *identity->config, inputs, face,
-                                               identity->conditioning, dtype);
+    std::vector<Value> residuals =
+        identitynet(identity->scope, *identity->config, inputs, identity->tokens.value_or(face),
+                    identity->conditioning, dtype);
     if (residuals.size() != skips.size() + 1) {
       fail(ErrorKind::kShape,
            "IdentityNet gives {} residuals, this UNet takes {}: they were not made for each other",

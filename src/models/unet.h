@@ -40,6 +40,7 @@ struct IdentityInputs {
   const UNetConfig* config;
   Value conditioning;
   float strength;
+  std::optional<Value> tokens = {};  // face tokens, [n,16,cross]; absent: the adapter's
 };
 struct AdapterInputs {
   Scope scope;  // the one that contains "1.to_k_ip.weight"
@@ -64,7 +65,8 @@ struct UNetOutputs {
   Value deep;
 };
 
-/// `text` [n,l,cross]; `face` [n,16,cross]; IdentityNet and the adapter may each be off.
+/// `text` [n,l,cross]; `face` [n,l,cross], the adapter's; IdentityNet and the adapter may each be
+/// off.
 UNetOutputs unet(const Scope& s, const UNetConfig& config, const StepInputs& inputs, Value text,
                  Value face, const std::optional<IdentityInputs>& identity,
                  const std::optional<AdapterInputs>& adapter, DType dtype,

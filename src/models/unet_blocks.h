@@ -13,7 +13,7 @@ namespace semblance {
 /// The face's part in a cross-attention: attn(q, text) + strength * attn(q, tokens). See
 /// docs/reference.md, section 2, Adapter.
 struct FaceContext {
-  Value tokens;   // [n,16,cross]
+  Value tokens;   // [n,l,cross]
   Scope adapter;  // the one that contains "1.to_k_ip.weight"
   float strength;
 };

@@ -171,15 +171,16 @@ ValueTypes value_types(const OpenedModels& models, const Request& request) {
   const std::int64_t c = models.unet.in_channels;
   const std::int64_t cross = models.resampler.output;
   const PromptLayout prompts = read_prompts(models, request).layout;
+  const FaceLayout layout = face_layout(request);
   const Shape ids{std::int64_t{prompts.groups} * prompts.prompts, models.prompt_length(0)};
   return {.prompts = prompts,
           .ids = {NamedType{"ids_1", {DType::kI32, ids}}, NamedType{"ids_2", {DType::kI32, ids}}},
           .weights = f32("weights", ids),
-          .embedding = f32("embedding", {1, models.resampler.embedding}),
+          .embeddings = f32("embeddings", {layout.runs, layout.length, models.resampler.embedding}),
           .face_points = f32("face_points", {5, 2}),
           .text = f32("text", {n, prompts.tokens, cross}),
           .pooled = f32("pooled", {n, models.unet.pooled_channels()}),
-          .face = f32("face", {n, models.resampler.tokens, cross}),
+          .face = f32("face", {n, layout.runs * models.resampler.tokens, cross}),
           .keypoints = f32("keypoints", {1, h, w, models.identitynet.channels[0]}),
           .time_ids = f32("time_ids", {n * 6}),
           .latent = f32("latent", {c, h, w}),
@@ -189,16 +190,24 @@ ValueTypes value_types(const OpenedModels& models, const Request& request) {
                                                         : std::nullopt};
 }
 
-void make_inputs(Values& values, const OpenedModels& models, const Request& request,
-                 std::span<const float> embedding, const Keypoints& keypoints,
-                 const std::stop_token& stop) {
-  if (static_cast<std::int64_t>(embedding.size()) != models.resampler.embedding) {
-    fail(ErrorKind::kArgument, "cannot take the face's embedding: expected {} numbers, got {}",
-         models.resampler.embedding, embedding.size());
+Request with_photos(const OpenedModels& models, Request request,
+                    std::span<const float> embeddings) {
+  const auto size = static_cast<std::size_t>(models.resampler.embedding);
+  if (embeddings.empty() || embeddings.size() % size != 0) {
+    fail(ErrorKind::kArgument,
+         "cannot take the face's embedding: expected {} numbers for each photo, got {}", size,
+         embeddings.size());
   }
+  request.photos = static_cast<int>(embeddings.size() / size);
+  return request;
+}
+
+void make_inputs(Values& values, const OpenedModels& models, const Request& request,
+                 std::span<const float> embeddings, const Keypoints& keypoints,
+                 const std::stop_token& stop) {
   check_keypoints(keypoints, "cannot draw the keypoint picture");
   const ValueTypes types = value_types(models, request);
-  values.make(types.embedding, embedding);
+  values.make(types.embeddings, std::span<const float>(combined_embeddings(request, embeddings)));
   values.make(types.face_points, std::span(keypoints.front().data(), 10));
   const PromptInputs prompts = read_prompts(models, request, stop);
   for (std::size_t encoder = 0; encoder < 2; ++encoder)
@@ -221,16 +230,19 @@ void run_text_encoder(const OpenedModels& models, std::size_t encoder, const Val
 
 void run_resampler(const ValueTypes& types, Session& session, Values& values,
                    const std::stop_token& stop) {
-  const std::span<float> embedding = values.at(types.embedding.name).f32();
-  const std::vector<float> zeros(embedding.size());
+  const std::span<float> embeddings = values.at(types.embeddings.name).f32();
+  const auto runs = static_cast<std::size_t>(types.embeddings.type.shape[0]);
+  const std::size_t read = embeddings.size() / runs;
+  const std::vector<float> zeros(read);
   const std::span<float> face = values.make(types.face).f32();
   const auto n = static_cast<std::size_t>(types.face.type.shape[0]);
-  const std::size_t half = face.size() / n;
-  for (std::size_t i = 0; i < n; ++i) {
-    const bool unconditional = i + 1 < n;
-    session.set_input("embedding", unconditional ? std::span<const float>(zeros) : embedding);
+  const std::size_t made = face.size() / n / runs;
+  for (std::size_t i = 0; i < n * runs; ++i) {
+    const bool unconditional = i < (n - 1) * runs;
+    session.set_input("embeddings", unconditional ? std::span<const float>(zeros)
+                                                  : embeddings.subspan(i % runs * read, read));
     session.run(stop);
-    copy_output(session, "tokens", face.subspan(i * half, half));
+    copy_output(session, "tokens", face.subspan(i * made, made));
   }
 }
 

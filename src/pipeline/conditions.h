@@ -18,7 +18,7 @@ struct ValueTypes {
   PromptLayout prompts;
   std::array<NamedType, 2> ids;
   NamedType weights;
-  NamedType embedding, face_points;
+  NamedType embeddings, face_points;
   NamedType text, pooled, face, keypoints, time_ids;
   NamedType latent, scaled, noise;
   std::optional<NamedType> guidance;  // only for a UNet that takes the guidance scale
@@ -26,11 +26,15 @@ struct ValueTypes {
 /// Throws what read_prompts() throws.
 ValueTypes value_types(const OpenedModels& models, const Request& request);
 
-/// Makes ids_1, ids_2, weights, embedding, face_points and time_ids. Throws Error(kArgument) for a
-/// prompt that is not UTF-8, an embedding of the wrong size or a keypoint that is not finite;
-/// Error(kCancelled).
+/// The request with the number of photos that `embeddings` are of, [photos,512]. Throws
+/// Error(kArgument) for another number of floats.
+Request with_photos(const OpenedModels& models, Request request, std::span<const float> embeddings);
+
+/// Makes ids_1, ids_2, weights, embeddings, face_points and time_ids. `embeddings`: of the photos,
+/// as with_photos() counted them. Throws Error(kArgument) for a prompt that is not UTF-8 or a
+/// keypoint that is not finite; Error(kCancelled).
 void make_inputs(Values& values, const OpenedModels& models, const Request& request,
-                 std::span<const float> embedding, const Keypoints& keypoints,
+                 std::span<const float> embeddings, const Keypoints& keypoints,
                  const std::stop_token& stop);
 
 /// Computes one encoder's columns of `text`, one group of tokens after the other; the second

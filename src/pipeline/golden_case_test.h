@@ -24,7 +24,7 @@ struct GoldenCase {
   std::string name;  // "fp16_published/plain"
   ModelPaths paths;
   Request request;
-  std::vector<float> embedding;
+  std::vector<float> embeddings;
   Keypoints keypoints;
 };
 
@@ -64,7 +64,13 @@ inline GoldenCase load_golden_case(const std::filesystem::path& folder) {
   for (const std::string& lora : json.get_string_list("loras", std::vector<std::string>()))
     request.loras.push_back((folder / lora).string());
   for (double value : json.get_float_list("embedding"))
-    loaded.embedding.push_back(static_cast<float>(value));
+    loaded.embeddings.push_back(static_cast<float>(value));
+  if (json.has("other_embeddings")) {
+    for (const Json& other : json.child("other_embeddings").items()) {
+      for (const auto& value : other.value()) loaded.embeddings.push_back(value.get<float>());
+    }
+  }
+  request.combine = json.get_string("combine", request.combine.name);
   const auto points = json.child("keypoints").items();
   for (std::size_t i = 0; i < loaded.keypoints.size(); ++i) {
     for (std::size_t j = 0; j < 2; ++j)
@@ -80,7 +86,7 @@ struct GoldenResult {
 
 inline GoldenResult run_golden_case(const GoldenCase& wanted, const PipelineOptions& options) {
   Pipeline pipeline(wanted.paths, options);
-  Generation generation = pipeline.start(wanted.request, wanted.embedding, wanted.keypoints);
+  Generation generation = pipeline.start(wanted.request, wanted.embeddings, wanted.keypoints);
   while (generation.next()) {
   }
   return {generation.latent(), generation.decode()};

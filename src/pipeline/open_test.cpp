@@ -335,7 +335,7 @@ TEST_F(Damaged, RefusesInvalidEmbeddingsAndKeypoints) {
   const std::vector<float> embedding(512, 0.1F);
   EXPECT_EQ(
       error_of([&] { pipeline.start(request, std::span(embedding).first(100), Keypoints{}); }),
-      "argument: cannot take the face's embedding: expected 512 numbers, got 100");
+      "argument: cannot take the face's embedding: expected 512 numbers for each photo, got 100");
   Keypoints nan{};
   nan[2][0] = NAN;
   EXPECT_NE(error_of([&] { pipeline.start(request, embedding, nan); }).find("keypoint"),

@@ -11,6 +11,7 @@
 #include "models/unet.h"
 #include "pipeline/assembled_model.h"
 #include "pipeline/request.h"
+#include "pipeline/stage_graphs.h"
 #include "sampling/sampler.h"
 #include "weights/audit.h"
 #include "weights/names.h"
@@ -193,11 +194,8 @@ void open_denoiser(OpenedModels& models, const ModelSource& source, const std::s
   models.denoiser_weights.merge("identitynet.", identity_weights);
   models.denoiser_weights.merge(kAdapter, adapter.attention);
 
-  Graph resampler_graph;
-  const Scope root(&resampler_graph, "");
-  resampler(root, models.resampler,
-            root.input("embedding", DType::kF32, {1, models.resampler.embedding}));
-  audit_against("the face adapter's resampler", source, "adapter", resampler_graph, "",
+  const Graph tokens = resampler_graph(models, 1);
+  audit_against("the face adapter's resampler", source, "adapter", tokens, "",
                 models.resampler_weights);
 }
 

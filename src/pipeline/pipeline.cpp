@@ -54,7 +54,7 @@ struct Pipeline::Models {
 struct Generation::State {
   std::shared_ptr<const Pipeline::Models> models;
   Request request;
-  std::vector<float> embedding;
+  std::vector<float> embeddings;  // [photos,512]
   Keypoints keypoints;
   PictureSampler sampling;
   std::shared_ptr<const AppliedLoras> loras;  // nullptr for none
@@ -71,7 +71,7 @@ struct Generation::State {
   int restart_step = 0;  // where a saved run goes on while steps share deep features
 
   State(std::shared_ptr<const Pipeline::Models> models, const Request& request,
-        std::span<const float> embedding, const Keypoints& keypoints, PictureSampler sampling,
+        std::span<const float> embeddings, const Keypoints& keypoints, PictureSampler sampling,
         std::shared_ptr<const AppliedLoras> loras, int step = 0);
 
   const Sampler& sampler() const { return *sampling.sampler; }
@@ -103,12 +103,12 @@ struct Generation::State {
 };
 
 Generation::State::State(std::shared_ptr<const Pipeline::Models> models_, const Request& request_,
-                         std::span<const float> embedding_, const Keypoints& keypoints_,
+                         std::span<const float> embeddings_, const Keypoints& keypoints_,
                          PictureSampler sampling_, std::shared_ptr<const AppliedLoras> loras_,
                          int step_)
     : models(std::move(models_)),
       request(request_),
-      embedding(embedding_.begin(), embedding_.end()),
+      embeddings(embeddings_.begin(), embeddings_.end()),
       keypoints(keypoints_),
       sampling(std::move(sampling_)),
       loras(std::move(loras_)),
@@ -119,7 +119,7 @@ Generation::State::State(std::shared_ptr<const Pipeline::Models> models_, const 
       step(step_) {}
 
 void Generation::State::make_conditions(const std::stop_token& stop) {
-  make_inputs(values, models->opened, request, embedding, keypoints, stop);
+  make_inputs(values, models->opened, request, embeddings, keypoints, stop);
   const std::vector<Stage> conditions = conditions_of(stages);
   in_the_room(models->workspace, conditions, stop, [&](const Workspace& workspace) {
     for (const Stage& stage : conditions) run_stage(stage, workspace, values, stop);
@@ -254,7 +254,7 @@ SavedRun Generation::saved() const {
   // Those of the prompt follow; a resumed run finds them there.
   for (std::size_t i = 0; i < run.request.loras.size(); ++i)
     run.request.loras[i] = s.loras->paths[i];
-  run.embedding = s.embedding;
+  run.embeddings = s.embeddings;
   run.keypoints = s.keypoints;
   run.step = s.step;
   run.latent = latent();
@@ -418,14 +418,14 @@ Image Pipeline::decode(std::span<const float> latent, Size size, std::stop_token
   return decode_picture(models_->opened, models_->workspace, latent, size, models_->dtype(), stop);
 }
 
-Generation Pipeline::start(const Request& asked, std::span<const float> embedding,
+Generation Pipeline::start(const Request& asked, std::span<const float> embeddings,
                            const Keypoints& keypoints, std::stop_token stop) {
-  const Request request = defaults().complete(asked);
-  check(request);
   const Models& models = *models_;
+  const Request request = with_photos(models.opened, defaults().complete(asked), embeddings);
+  check(request);
   PictureSampler sampling = make_picture_sampler(request, models.opened.scheduler);
   auto state = std::make_unique<Generation::State>(
-      models_, request, embedding, keypoints, std::move(sampling),
+      models_, request, embeddings, keypoints, std::move(sampling),
       models.loras->get(models.opened, loras_of(request), true, stop));
   state->make_conditions(stop);
   state->make_latent();
@@ -544,7 +544,8 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
          kept);
   }
   auto state = std::make_unique<Generation::State>(
-      models_, run.request, run.embedding, run.keypoints, std::move(sampling), loras, run.step);
+      models_, with_photos(models.opened, run.request, run.embeddings), run.embeddings,
+      run.keypoints, std::move(sampling), loras, run.step);
   if (run.step < steps) state->make_conditions(stop);
   state->make_latent();
   const std::span<float> latent = state->latent();

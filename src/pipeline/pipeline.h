@@ -102,11 +102,12 @@ class Pipeline {
   /// find_warnings() for this pipeline's models.
   std::vector<Warning> warnings(const Request& request, const std::stop_token& stop = {}) const;
 
-  /// Encodes the prompts and the face, and makes the initial noise. `embedding`: the recogniser's
-  /// 512 numbers, not normalised; `keypoints`: in pixels of the new picture. Throws what
+  /// Encodes the prompts and the face, and makes the initial noise. `embeddings`: the recogniser's
+  /// 512 numbers, not normalised, of each photo of the person (Request::combine); sets
+  /// Request::photos. `keypoints`: in pixels of the new picture. Throws what
   /// check(request), make_picture_sampler(), open_loras() and prepare() throw, and
   /// Error(kCancelled).
-  Generation start(const Request& request, std::span<const float> embedding,
+  Generation start(const Request& request, std::span<const float> embeddings,
                    const Keypoints& keypoints, std::stop_token stop = {});
   /// Resumes a run; the result has the same bits as without the stop. Throws Error(kArgument),
   /// saying what to do, if the run was started with other models, another precision, backend or

@@ -92,7 +92,7 @@ class ReplanOnCard : public ::testing::Test {
     pipeline_.emplace(wanted_.paths, options);
   }
   Generation start() {
-    return pipeline_->start(wanted_.request, wanted_.embedding, wanted_.keypoints);
+    return pipeline_->start(wanted_.request, wanted_.embeddings, wanted_.keypoints);
   }
 
   testing::GoldenCase wanted_ =

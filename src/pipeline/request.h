@@ -16,6 +16,8 @@
 #include "pipeline/lora_choice.h"
 #include "pipeline/model_paths.h"
 #include "pipeline/parameter.h"
+#include "pipeline/person_parameters.h"
+#include "pipeline/photos.h"
 #include "pipeline/sampling_choices.h"
 #include "pipeline/style_choice.h"
 
@@ -49,6 +51,7 @@ struct Request {
   int height = 0;
   std::optional<int> steps = {};       // RequestDefaults has what absent means, here and below
   std::optional<float> guidance = {};  // 1 and below: off, half the work
+  Choice combine = std::string(kCombineNames[0]);
   float identity_strength = 0.8F;
   float adapter_strength = 0.8F;
   double identity_start = 0;  // fractions of the steps; IdentityNet is off outside
@@ -64,6 +67,7 @@ struct Request {
   bool freeu = false;                       // FreeU, with its authors' factors for SDXL
   bool fast = false;                        // with the LCM-LoRA, in few steps
   std::optional<Choice> quality = {};       // kQualityNames
+  int photos = 1;  // of the person; no parameter: it follows from the person (Pipeline::start)
 
   // How it is sampled. What is absent follows the model's scheduler_config.json.
   std::optional<Choice> scheduler = {};
@@ -87,7 +91,8 @@ struct Request {
   double last_guided() const { return guidance_end.value_or(1); }
 };
 
-/// A row for each member of Request, and one for the number of pictures.
+/// A row for each member of Request but `photos`, and one for the number of pictures; those of the
+/// person are in pipeline/person_parameters.h.
 namespace parameters {
 
 inline constexpr ServiceMost most_in_service(double most) {
@@ -256,55 +261,6 @@ inline constexpr Parameter kHeight{
     .openai_name = "size",
     .web_ui = "height",
     .page = kOwnField,
-};
-inline constexpr Parameter kIdentityStrength{
-    .name = "identity_strength",
-    .title = {"IdentityNet strength", "Fuerza de IdentityNet"},
-    .help =
-        {"How strongly IdentityNet holds the position and features of the face; 0 turns it off.",
-         "Con qué fuerza mantiene IdentityNet la posición y los rasgos de la cara; 0 la "
-         "desactiva."},
-    .most = 5,
-    .flag = FlagGroup::kPerson,
-    .web_ui = "points.weight",
-    .page = {PagePlace::kDials, 0, 1.5, 0.05},
-    .png = "IdentityNet strength",
-    .png_always = true,
-};
-inline constexpr Parameter kAdapterStrength{
-    .name = "adapter_strength",
-    .title = {"Adapter strength", "Fuerza del adaptador"},
-    .help =
-        {"How strongly the face adapter brings the person into the whole picture. Lower it to give "
-         "the prompt more weight, or when colours are too strong; 0 turns it off.",
-         "Con qué fuerza lleva el adaptador a la persona a toda la imagen. Conviene bajarla para "
-         "dar más peso a la descripción o si los colores son demasiado intensos; 0 lo desactiva."},
-    .most = 5,
-    .flag = FlagGroup::kPerson,
-    .web_ui = "face.weight",
-    .page = {PagePlace::kDials, 0, 1.5, 0.05},
-    .png = "Adapter strength",
-    .png_always = true,
-};
-inline constexpr Parameter kIdentityStart{
-    .name = "identity_start",
-    .title = {"IdentityNet start", "Inicio de IdentityNet"},
-    .help = {"IdentityNet is on from this fraction of the steps.",
-             "IdentityNet actúa desde esta fracción de los pasos."},
-    .most = 1,
-    .flag = FlagGroup::kAdvanced,
-    .web_ui = "points.guidance_start",
-    .png = "IdentityNet start",
-};
-inline constexpr Parameter kIdentityEnd{
-    .name = "identity_end",
-    .title = {"IdentityNet end", "Fin de IdentityNet"},
-    .help = {"IdentityNet is on up to this fraction of the steps.",
-             "IdentityNet actúa hasta esta fracción de los pasos."},
-    .most = 1,
-    .flag = FlagGroup::kAdvanced,
-    .web_ui = "points.guidance_end",
-    .png = "IdentityNet end",
 };
 inline constexpr Parameter kVaeTiling{
     .name = "vae_tiling",
@@ -551,6 +507,7 @@ constexpr void each_parameter(F&& f, S&... s) {
   f(rows::kLoras, s.loras...);
   f(rows::kWidth, s.width...);
   f(rows::kHeight, s.height...);
+  f(rows::kCombine, s.combine...);
   f(rows::kIdentityStrength, s.identity_strength...);
   f(rows::kAdapterStrength, s.adapter_strength...);
   f(rows::kIdentityStart, s.identity_start...);

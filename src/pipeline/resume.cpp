@@ -254,11 +254,12 @@ void save(const SavedRun& run, const fs::path& path) {
   std::vector<float> keypoints;
   for (const auto& point : run.keypoints)
     keypoints.insert(keypoints.end(), point.begin(), point.end());
-  std::vector<TensorBytes> tensors{
-      {{"latent", DType::kF32, latent}, bytes(run.latent)},
-      {{"embedding", DType::kF32, {static_cast<std::int64_t>(run.embedding.size())}},
-       bytes(run.embedding)},
-      {{"keypoints", DType::kF32, {5, 2}}, bytes(keypoints)}};
+  const std::int64_t photos = run.request.photos;
+  const auto numbers = static_cast<std::int64_t>(run.embeddings.size());
+  const Shape embeddings = photos == 1 ? Shape{numbers} : Shape{photos, numbers / photos};
+  std::vector<TensorBytes> tensors{{{"latent", DType::kF32, latent}, bytes(run.latent)},
+                                   {{"embedding", DType::kF32, embeddings}, bytes(run.embeddings)},
+                                   {{"keypoints", DType::kF32, {5, 2}}, bytes(keypoints)}};
   if (!run.kept.empty()) {
     const auto latents = static_cast<std::int64_t>(run.kept.size()) / elements;
     const Shape kept{latents, latent[1], latent[2], latent[3]};
@@ -309,12 +310,16 @@ SavedRun load_saved_run(const fs::path& path) {
         {latents, run.latent_channels, run.request.height / kFold, run.request.width / kFold});
   }
   const Shape embedding = sizes("embedding");
-  run.embedding = read_tensor(
-      tensors, path, "embedding",
-      {embedding.rank() == 1 ? std::clamp<std::int64_t>(embedding[0], 1, 1 << 16) : 512});
+  const std::int64_t numbers =
+      embedding.rank() > 0 ? std::clamp<std::int64_t>(embedding[-1], 1, 1 << 16) : 512;
+  if (embedding.rank() == 2)
+    run.request.photos = static_cast<int>(std::clamp<std::int64_t>(embedding[0], 1, 1 << 10));
+  run.embeddings =
+      read_tensor(tensors, path, "embedding",
+                  embedding.rank() == 2 ? Shape{run.request.photos, numbers} : Shape{numbers});
   const std::vector<float> keypoints = read_tensor(tensors, path, "keypoints", {5, 2});
   for (std::size_t i = 0; i < 10; ++i) run.keypoints[i / 2][i % 2] = keypoints[i];
-  if (!std::all_of(run.embedding.begin(), run.embedding.end(),
+  if (!std::all_of(run.embeddings.begin(), run.embeddings.end(),
                    [](float number) { return std::isfinite(number); })) {
     fail(ErrorKind::kCorrupt,
          "cannot resume from {}: the face's embedding has a number that is not finite",

@@ -25,11 +25,11 @@ struct SavedPrompts {
 
 struct SavedRun {
   Request request;
-  std::vector<float> embedding;
-  Keypoints keypoints{};      // in pixels of the new picture
-  int step = 0;               // steps done
-  std::vector<float> latent;  // [c,h/8,w/8] after these steps
-  std::vector<float> kept;    // [k,c,h/8,w/8], the sampler's state then; empty if it has none
+  std::vector<float> embeddings;  // [request.photos,512]
+  Keypoints keypoints{};          // in pixels of the new picture
+  int step = 0;                   // steps done
+  std::vector<float> latent;      // [c,h/8,w/8] after these steps
+  std::vector<float> kept;        // [k,c,h/8,w/8], the sampler's state then; empty if it has none
   std::int64_t latent_channels = 4;
 
   // What else affects the last bits of a picture.

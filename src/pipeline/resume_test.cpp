@@ -91,7 +91,7 @@ class Resume : public ::testing::Test {
     add("latent", latent,
         std::as_bytes(std::span(run.latent))
             .first(static_cast<std::size_t>(latent.elements()) * sizeof(float)));
-    add("embedding", {512}, std::as_bytes(std::span(run.embedding)));
+    add("embedding", {512}, std::as_bytes(std::span(run.embeddings)));
     add("keypoints", {5, 2}, std::as_bytes(std::span(run.keypoints)));
     const std::vector<float> zeros(kept ? static_cast<std::size_t>(kept->elements()) : 0);
     if (kept) add("kept", *kept, std::as_bytes(std::span(zeros)));
@@ -130,6 +130,26 @@ TEST_F(Resume, GivesTheSameBitsWhereStepsShareFeatures) {
   run.step = 4;
   expect_error(ErrorKind::kCorrupt, "expected a multiple of 3 steps done",
                [&] { pipeline.resume(run); });
+}
+
+TEST_F(Resume, GivesTheSameBitsForSeveralPhotos) {
+  request_.combine = std::string("concat");
+  Pipeline pipeline(models(), {.precision = Precision::kF32});
+  const Identity person =
+      read_identity(testing::golden_path("pipeline/fp16_published/concat/identity.json"));
+  Generation whole =
+      pipeline.start(request_, person.embeddings(), scale_keypoints(person, {64, 48}));
+  whole.next();
+  save(whole.saved(), file());
+  while (whole.next()) {
+  }
+  const SavedRun run = load_saved_run(file());
+  EXPECT_EQ(run.request.photos, 3);
+  EXPECT_EQ(run.embeddings, person.embeddings());
+  Generation resumed = pipeline.resume(run);
+  while (resumed.next()) {
+  }
+  EXPECT_EQ(resumed.latent(), whole.latent());
 }
 
 TEST_F(Resume, NeedsTheSameLoras) {
@@ -230,7 +250,7 @@ TEST_F(Resume, KeepsEverything) {
   EXPECT_TRUE(read.request.vae_tiling);
   EXPECT_EQ(read.step, 2);
   EXPECT_EQ(read.latent, run.latent);
-  EXPECT_EQ(read.embedding, run.embedding);
+  EXPECT_EQ(read.embeddings, run.embeddings);
   EXPECT_EQ(read.keypoints, run.keypoints);
   EXPECT_EQ(read.precision, Precision::kF32);
   EXPECT_EQ(read.backend, "cpu");
@@ -330,7 +350,7 @@ TEST_F(Resume, RefusesAnInconsistentFile) {
     refuses(ErrorKind::kCorrupt, "its kept must be F32 [");
   }
   SavedRun odd = load_saved_run((save(run, file()), file()));
-  odd.embedding[3] = NAN;
+  odd.embeddings[3] = NAN;
   rewrite(odd, metadata);
   refuses(ErrorKind::kCorrupt, "the face's embedding has a number that is not finite");
   odd = run;

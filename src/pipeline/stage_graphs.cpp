@@ -67,11 +67,12 @@ Graph text_encoder_graph(const OpenedModels& models, std::size_t encoder, std::i
   return graph;
 }
 
-Graph resampler_graph(const OpenedModels& models) {
+Graph resampler_graph(const OpenedModels& models, std::int64_t length) {
   Graph graph;
   const Scope root(&graph, "");
-  const Value embedding = root.input("embedding", DType::kF32, {1, models.resampler.embedding});
-  graph.add_output("tokens", resampler(root, models.resampler, embedding).id);
+  const Value embeddings =
+      root.input("embeddings", DType::kF32, {length, models.resampler.embedding});
+  graph.add_output("tokens", resampler(root, models.resampler, embeddings).id);
   return graph;
 }
 
@@ -99,13 +100,16 @@ Graph step_graph(const OpenedModels& models, const Request& request, std::int64_
                           root.input("time_ids", DType::kF32, {n * 6}),
                           guidance_input(root, models.unet, n)};
   const Value text = root.input("text", DType::kF32, {n, text_tokens, cross});
-  const Value face = root.input("face", DType::kF32, {n, models.resampler.tokens, cross});
+  const std::int64_t tokens = models.resampler.tokens;
+  const Value face =
+      root.input("face", DType::kF32, {n, face_layout(request).runs * tokens, cross});
   std::optional<IdentityInputs> identity;
   if (kind.with_identity) {
     const Value features =
         root.input("keypoints", dtype, {1, h, w, models.identitynet.channels[0]});
     identity = IdentityInputs{Scope(&graph, "identitynet."), &models.identitynet, features,
                               request.identity_strength};
+    if (face.shape()[1] != tokens) identity->tokens = slice(face, 1, 0, tokens);
   }
   std::optional<AdapterInputs> adapter;
   if (request.adapter_strength > 0)

@@ -28,8 +28,9 @@ bool decodes_in_tiles(const VaeConfig& vae, Size size, bool tiling);
 /// where `keep` is 0, the vector stands in place of the token's, elsewhere it must be zeros.
 Graph text_encoder_graph(const OpenedModels& models, std::size_t encoder, std::int64_t n,
                          int clip_skip = 0, bool with_vectors = false);
-/// "embedding" f32 [1,embedding] -> "tokens" f32 [1,tokens,output].
-Graph resampler_graph(const OpenedModels& models);
+/// "embeddings" f32 [length,embedding] -> "tokens" f32 [1,tokens,output], for one run of
+/// face_layout().
+Graph resampler_graph(const OpenedModels& models, std::int64_t length);
 /// "picture" f32 [1,h,w,3] in 0..1 -> "features" f32 [1,h/8,w/8,c].
 Graph keypoint_graph(const OpenedModels& models, Size size, DType dtype);
 /// "latent", "timestep", "pooled", "time_ids", "text", "face", with IdentityNet "keypoints", for a

@@ -48,7 +48,7 @@ struct HeldByRun {
       : stages(stages_of(models, request, DType::kF32, {})),
         generation(pipeline.start(request, person.embedding, scale_keypoints(person, {64, 48}))) {
     const ValueTypes types = value_types(models, request);
-    inputs = types.embedding.type.bytes() + types.face_points.type.bytes();
+    inputs = types.embeddings.type.bytes() + types.face_points.type.bytes();
   }
   static std::uint64_t held() { return count_of(Tag::kResult).bytes; }
   std::uint64_t bytes() const { return held() - before; }

@@ -48,10 +48,14 @@ class StageMaker {
 
   Stage resampler() const {
     return {.id = StageId::kResampler,
-            .graph = [&models = models_] { return resampler_graph(models); },
+            .graph =
+                [&models = models_, length = types_.embeddings.type.shape[1]] {
+                  return resampler_graph(models, length);
+                },
             .weights = &models_.resampler_weights,
-            .runs = guidance_halves(models_, request_),
-            .ins = {types_.embedding},
+            .runs = guidance_halves(models_, request_) *
+                    static_cast<int>(types_.embeddings.type.shape[0]),
+            .ins = {types_.embeddings},
             .outs = {types_.face},
             .run =
                 [types = types_](Session& session, Values& values, const std::stop_token& stop) {

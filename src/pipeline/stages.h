@@ -4,11 +4,12 @@
 //
 //   ids_1, ids_2  i32 [g*prompts,77]    the prompts' tokens in g groups, for each encoder
 //   weights       f32 [g*prompts,77]    theirs
-//   embedding     f32 [1,512]           of the face
+//   embeddings    f32 [r,p,512]         of the face: r runs of the resampler, which read p each
+//                                       (face_layout())
 //   face_points   f32 [5,2]             its keypoints, in pixels of the picture
 //   text          f32 [n,l,cross]       of all groups: both encoders' results, joined by channels
 //   pooled        f32 [n,pooled]        of the second encoder
-//   face          f32 [n,tokens,cross]  of the resampler
+//   face          f32 [n,r*tokens,cross]  of the resampler
 //   keypoints     f32 [1,h/8,w/8,c]     IdentityNet's first features of the keypoint picture: the
 //                                       same at every step
 //   time_ids      f32 [n*6]             SDXL's size conditioning

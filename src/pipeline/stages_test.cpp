@@ -176,18 +176,12 @@ TEST_P(Stages, TextEncodersSkipLayers) {
 }
 
 TEST_P(Stages, FaceTokens) {
-  Graph graph;
-  const Scope root(&graph, "");
-  graph.add_output("tokens",
-                   resampler(root, models_.resampler,
-                             root.input("embedding", DType::kF32, {1, models_.resampler.embedding}))
-                       .id);
-  Session session(std::move(graph), cpu_backend(), models_.resampler_weights);
+  Session session(resampler_graph(models_, 1), cpu_backend(), models_.resampler_weights);
   const std::vector<float> want = stored("face.tokens");
   for (int half = 0; half < 2; ++half) {
     const std::vector<float> embedding =
         half == 0 ? std::vector<float>(512) : stored("face.embedding");
-    session.set_input("embedding", embedding);
+    session.set_input("embeddings", embedding);
     session.run();
     const std::vector<float> tokens = session.output_f32("tokens");
     testing::expect_close(

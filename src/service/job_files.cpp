@@ -16,8 +16,13 @@ bool is_picture(const std::string& name) {
   return digits != 0 && digits != name.npos && name.substr(digits) == ".png";
 }
 
-bool is_of_the_photos(const std::string& name) {
-  return name == "photo" || name == "pose" || name == "photo.json" || name == "pose.json";
+/// "photo", "photo-2.json", "pose", ...
+bool is_of_the_photos(std::string_view name) {
+  if (name.ends_with(".json")) name.remove_suffix(5);
+  if (name == "photo" || name == "pose") return true;
+  constexpr std::string_view kMore = "photo-";
+  return name.starts_with(kMore) && name.size() > kMore.size() &&
+         name.find_first_not_of("0123456789", kMore.size()) == name.npos;
 }
 
 void remove_all_of(const std::vector<fs::path>& paths) {
@@ -38,6 +43,10 @@ void look_through(const fs::path& folder, F&& see) {
 }  // namespace
 
 fs::path JobFiles::face_in(const fs::path& photo) { return fs::path(photo) += ".json"; }
+
+fs::path JobFiles::photo(std::size_t n) const {
+  return folder_ / (n == 0 ? "photo" : fmt::format("photo-{}", n + 1));
+}
 
 fs::path JobFiles::picture(std::size_t n) const { return folder_ / fmt::format("{}.png", n); }
 

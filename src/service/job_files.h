@@ -1,7 +1,7 @@
 // The files of one job, in its own folder:
 //
-//   photo, pose                as sent
-//   photo.json, pose.json      the face found in it, or the saved identity; detected once
+//   photo, photo-2, ..., pose  as sent
+//   photo.json, ...            the face found in it, or the saved identity; detected once
 //   run.resume                 the state of the current picture (pipeline/resume.h)
 //   0.png, 1.png, ...          the finished pictures
 #pragma once
@@ -20,9 +20,10 @@ class JobFiles {
   explicit JobFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
   const std::filesystem::path& folder() const { return folder_; }
-  std::filesystem::path photo() const { return folder_ / "photo"; }
+  /// The n-th photo of the person, from 0.
+  std::filesystem::path photo(std::size_t n = 0) const;
   std::filesystem::path pose() const { return folder_ / "pose"; }
-  /// The file for the face in photo() or pose().
+  /// The file for the face in a photo() or pose().
   static std::filesystem::path face_in(const std::filesystem::path& photo);
   std::filesystem::path saved_run() const { return folder_ / "run.resume"; }
   std::filesystem::path picture(std::size_t n) const;

@@ -5,6 +5,7 @@
 #include "app/parameters.h"
 #include "core/error.h"
 #include "core/stop.h"
+#include "face/likeness.h"
 #include "image/encode.h"
 #include "memory/file.h"
 #include "pipeline/picture_sampler.h"
@@ -32,6 +33,20 @@ void remove_file(const fs::path& path) {
   fs::remove(path, ignored);
 }
 
+/// Returns look()'s result; an error that the photo causes becomes a PhotoError of this part.
+template <typename F>
+Identity for_photo(const std::string& part, F&& look) {
+  try {
+    return look();
+  } catch (const Error& error) {
+    const bool is_photos_fault = error.kind() != ErrorKind::kDevice &&
+                                 error.kind() != ErrorKind::kCancelled &&
+                                 error.kind() != ErrorKind::kInternal;
+    if (is_photos_fault) throw PhotoError(part, error);
+    throw;
+  }
+}
+
 std::stop_token token_of(const Board& board) {
   const std::lock_guard guard(board.mutex);
   return board.running->stop.get_token();
@@ -52,13 +67,14 @@ JobMaker::JobMaker(Engine& engine, Store& store, Board& board, std::function<voi
 
 void JobMaker::make() {
   count_start();
-  const Identity person = patiently([&] { return person_of("photo", job_.request.face); });
+  const Identity person = patiently([&] { return person_in_photos(); });
   const Identity stands = patiently([&] { return person_in_pose(person); });
   const ModelFacts& model = engine_.facts();
   Request request = request_of(job_.request, model.defaults);
   const Size size = size_of(job_.request, stands.image_size, model.native_side);
   request.width = size.w;
   request.height = size.h;
+  request.photos = person.photos();
   if (!request.seed) request.seed = random_seed();
   const std::vector<Request> requests = patiently([&] { return requests_of_pictures(request); });
   settle(requests);
@@ -99,21 +115,6 @@ Request JobMaker::next_picture(const Request& first) const {
   return nth_picture(first, static_cast<int>(job_.pictures.size()), job_.request.count);
 }
 
-/// The face in a part of the request, "photo" or "pose".
-Identity JobMaker::person_of(const std::string& part, int face) {
-  const bool is_pose = part == "pose";
-  try {
-    return person_in(is_pose ? files_.pose() : files_.photo(),
-                     is_pose ? "the pose photo" : "the photo", face);
-  } catch (const Error& error) {
-    const bool is_photos_fault = error.kind() != ErrorKind::kDevice &&
-                                 error.kind() != ErrorKind::kCancelled &&
-                                 error.kind() != ErrorKind::kInternal;
-    if (is_photos_fault) throw PhotoError(part, error);
-    throw;
-  }
-}
-
 Identity JobMaker::person_in(const fs::path& photo, const std::string& what, int face) {
   const fs::path found = JobFiles::face_in(photo);
   if (is_there(found)) return read_identity(found);
@@ -129,10 +130,27 @@ Identity JobMaker::person_in(const fs::path& photo, const std::string& what, int
   return identity;
 }
 
+/// The person in all photos.
+Identity JobMaker::person_in_photos() {
+  return for_photo("photo", [&] {
+    std::vector<Identity> photos;
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < kMostPhotos; ++i) {
+      const fs::path photo = files_.photo(i);
+      if (!is_there(photo) && !is_there(JobFiles::face_in(photo))) break;
+      names.push_back(photo_name(i));
+      photos.push_back(person_in(photo, names.back(), i == 0 ? job_.request.face : 0));
+    }
+    if (photos.empty()) fail(ErrorKind::kMissing, "the photo is missing");
+    return join_identities(photos, names);
+  });
+}
+
 Identity JobMaker::person_in_pose(const Identity& person) {
   const fs::path pose = files_.pose();
   const bool posed = is_there(pose) || is_there(JobFiles::face_in(pose));
-  return posed ? person_of("pose", 0) : person;
+  if (!posed) return person;
+  return for_photo("pose", [&] { return person_in(pose, "the pose photo", 0); });
 }
 
 /// With their seeds, and the prompts as these draw them.
@@ -201,7 +219,8 @@ void JobMaker::make_picture(Request request, const Identity& person, const Keypo
   patiently([&] { engine_.colours(stop_); });
   std::optional<Generation> generation = patiently([&] {
     std::optional<Generation> saved = saved_generation(request);
-    if (!saved) saved = engine_.pipeline(stop_).start(request, person.embedding, keypoints, stop_);
+    if (!saved)
+      saved = engine_.pipeline(stop_).start(request, person.embeddings(), keypoints, stop_);
     return saved;
   });
   make_steps(*generation, {request.width, request.height});

@@ -45,7 +45,7 @@ class JobMaker {
   /// The one after those that are done, of the job that `first` begins.
   Request next_picture(const Request& first) const;
   Identity person_in(const std::filesystem::path& photo, const std::string& what, int face);
-  Identity person_of(const std::string& part, int face);
+  Identity person_in_photos();
   Identity person_in_pose(const Identity& person);
   std::vector<Request> requests_of_pictures(const Request& first) const;
   std::vector<Warning> warnings_of(const std::vector<Request>& requests);

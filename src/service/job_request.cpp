@@ -4,6 +4,10 @@
 
 namespace semblance::service {
 
+std::string photo_name(std::size_t n) {
+  return n == 0 ? "the photo" : fmt::format("photo {}", n + 1);
+}
+
 void refuse_field(std::string_view field, std::string_view rule, std::string_view got) {
   throw HttpError(400, "argument",
                   got.empty()

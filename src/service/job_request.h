@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "pipeline/request.h"
 #include "service/http.h"
@@ -31,9 +32,10 @@ struct Photo {
 struct JobRequest : Request {
   int count = 1;  // pictures
   Photo photo = {.name = "photo"};
-  std::string identity_id = {};   // a saved identity, instead of the photo
-  int face = 0;                   // index in the photo, the largest first
-  Photo pose = {.name = "pose"};  // its face's place replaces the photo's
+  std::vector<Photo> more_photos = {};  // of the same person; the largest face in each
+  std::string identity_id = {};         // a saved identity, instead of the photo
+  int face = 0;                         // index in the photo, the largest first
+  Photo pose = {.name = "pose"};        // its face's place replaces the photo's
   bool keep_photo = false;
   std::string repeat_key = {};  // a repeated request with this key gets the same job; empty: none
   std::string digest = {};      // of the whole request, 64 hexadecimal digits; empty without a key
@@ -46,6 +48,9 @@ constexpr void each_job_parameter(F&& f, S&... s) {
   each_parameter(f, s...);
   f(parameters::kCount, s.count...);
 }
+
+/// What errors call a photo, counted from 0: "the photo", "photo 2".
+std::string photo_name(std::size_t n);
 
 /// The service's limit of a parameter, as a whole number.
 inline int most_of_job(const Parameter& row) {

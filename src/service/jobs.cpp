@@ -128,6 +128,8 @@ std::optional<Job> Jobs::add(const JobRequest& request, const Job& job,
   const JobFiles files(store_.new_folder_of(job.id));
   if (identity.empty()) {
     write_bytes(files.photo(), request.photo.bytes);
+    for (std::size_t i = 0; i < request.more_photos.size(); ++i)
+      write_bytes(files.photo(i + 1), request.more_photos[i].bytes);
   } else {
     write_bytes(JobFiles::face_in(files.photo()), identity);
   }
@@ -153,8 +155,11 @@ Job Jobs::submit(const JobRequest& request) {
     throw HttpError(error, parameters::kFast.name);
   }
   job.request.photo.drop();
+  job.request.more_photos.clear();
   job.request.pose.drop();
-  if (request.identity_id.empty()) check_photo("the photo", request.photo);
+  if (request.identity_id.empty()) check_photo(photo_name(0), request.photo);
+  for (std::size_t i = 0; i < request.more_photos.size(); ++i)
+    check_photo(photo_name(i + 1), request.more_photos[i]);
   if (!request.pose.bytes.empty()) check_photo("the pose photo", request.pose);
   const std::string identity = identity_text(request);
   try {

@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "face/identity.h"
+#include "face/likeness.h"
 #include "memory/file.h"
 #include "service/multipart.h"
 #include "service/routes.h"
@@ -14,13 +14,17 @@ namespace {
 using nlohmann::json;
 using Captures = Router::Captures;
 
-/// The photo; it reads from the request's body.
-std::shared_ptr<const File> photo_in(const std::vector<Part>& parts) {
-  const Part* const part = find_part(parts, "photo");
-  if (part == nullptr || part->data.empty())
+/// The photos; they read from the request's body.
+std::vector<std::shared_ptr<const File>> photos_in(const std::vector<Part>& parts) {
+  std::vector<std::shared_ptr<const File>> photos;
+  for (const Part& part : parts) {
+    if (part.name == "photo" && !part.data.empty())
+      photos.push_back(file_over(photo_name(photos.size()), part.data));
+  }
+  if (photos.empty())
     throw HttpError(400, "argument", "the part 'photo' is missing: expected an image file",
                     "photo");
-  return file_over("the photo", part->data);
+  return photos;
 }
 
 /// Waits for the compute thread.
@@ -66,25 +70,46 @@ std::size_t face_in(const std::vector<Part>& parts) {
   return static_cast<std::size_t>(std::stoi(std::string(text)));
 }
 
-HttpResponse keep_identity(Context& context, const HttpRequest& request) {
-  const auto parts = parse_multipart(request.header("content-type"), request.body);
-  expect_parts(parts, {"photo", "face", "name"});
-  SavedIdentity identity{Store::new_id(), name_in(parts), now()};
-  const std::size_t face = face_in(parts);
-  const auto photo = photo_in(parts);
-  const PhotoFaces sight = look_at(context, request, *photo);
+Identity identity_in(Context& context, const HttpRequest& request, const File& photo,
+                     std::size_t face) {
+  const PhotoFaces sight = look_at(context, request, photo);
   const std::vector<Face>& faces = sight.found.faces;
   if (faces.empty())
-    throw HttpError(400, "missing", no_face_text("the photo", sight.found), "photo");
+    throw HttpError(400, "missing", no_face_text(std::string(photo.name()), sight.found), "photo");
   if (face >= faces.size()) {
     throw HttpError(
         400, "argument",
         fmt::format("the photo shows {} faces, got face {} (counted from 0)", faces.size(), face),
         "face");
   }
-  write_identity(identity_of(faces[face], sight.frame), context.store.identity_file(identity.id));
+  return identity_of(faces[face], sight.frame);
+}
+
+HttpResponse keep_identity(Context& context, const HttpRequest& request) {
+  const auto parts = parse_multipart(request.header("content-type"), request.body);
+  expect_parts(parts, {"photo", "face", "name"});
+  SavedIdentity identity{Store::new_id(), name_in(parts), now()};
+  const std::size_t face = face_in(parts);
+  std::vector<Identity> photos;
+  std::vector<std::string> names;
+  for (const auto& photo : photos_in(parts)) {
+    photos.push_back(identity_in(context, request, *photo, photos.empty() ? face : 0));
+    names.emplace_back(photo->name());
+  }
+  const Identity person = [&] {
+    try {
+      return join_identities(photos, names);
+    } catch (const Error& error) {
+      throw HttpError(error, "photo");
+    }
+  }();
+  write_identity(person, context.store.identity_file(identity.id));
   context.store.add_identity(identity);
-  return json_response(identity_json(identity).dump(), 201);
+  json answer = identity_json(identity);
+  answer["photos"] = person.photos();
+  const Spread spread = spread_of(person);
+  answer["likeness"] = person.photos() > 1 ? json{spread.least, spread.most} : json(nullptr);
+  return json_response(answer.dump(), 201);
 }
 
 }  // namespace
@@ -94,8 +119,13 @@ void add_face_routes(Router& router, Context& context) {
              [&context](const HttpRequest& request, const Captures&) {
                const auto parts = parse_multipart(request.header("content-type"), request.body);
                expect_parts(parts, {"photo"});
-               const auto photo = photo_in(parts);
-               const PhotoFaces sight = look_at(context, request, *photo);
+               const auto photos = photos_in(parts);
+               if (photos.size() > 1) {
+                 throw HttpError(400, "argument",
+                                 fmt::format("photo: expected one, got {}", photos.size()),
+                                 "photo");
+               }
+               const PhotoFaces sight = look_at(context, request, *photos.front());
                json faces = json::array();
                for (std::size_t i = 0; i < sight.found.faces.size(); ++i)
                  faces.push_back(face_json(sight.found.faces[i], i));

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "face/identity.h"
 #include "service/base64.h"
 #include "service/multipart.h"
 #include "service/repeat_key.h"
@@ -32,6 +33,14 @@ std::string_view data_of(const std::vector<Part>& parts, std::string_view name) 
   return part == nullptr ? std::string_view() : part->data;
 }
 
+std::vector<std::string_view> all_of(const std::vector<Part>& parts, std::string_view name) {
+  std::vector<std::string_view> all;
+  for (const Part& part : parts) {
+    if (part.name == name) all.push_back(part.data);
+  }
+  return all;
+}
+
 JobRequest read_job(const std::vector<Part>& parts) {
   expect_parts(parts, {"settings", "photo", "identity", "face", "pose", "keep_photo"});
   const std::string_view settings = data_of(parts, "settings");
@@ -39,7 +48,20 @@ JobRequest read_job(const std::vector<Part>& parts) {
     throw HttpError(400, "argument", "the part 'settings' is missing: expected a JSON object",
                     "settings");
   JobRequest job = parse_settings(settings);
-  job.photo.bytes = data_of(parts, "photo");
+  const std::vector<std::string_view> photos = all_of(parts, "photo");
+  if (photos.size() > kMostPhotos) {
+    throw HttpError(
+        400, "argument",
+        fmt::format("photo: expected at most {} photos, got {}", kMostPhotos, photos.size()),
+        "photo");
+  }
+  for (const std::string_view photo : photos) {
+    if (&photo == &photos.front()) {
+      job.photo.bytes = photo;
+    } else {
+      job.more_photos.push_back({.name = job.photo.name, .bytes = photo});
+    }
+  }
   job.identity_id = data_of(parts, "identity");
   if (job.photo.bytes.empty() == job.identity_id.empty()) {
     throw HttpError(400, "argument",

@@ -75,6 +75,28 @@ def faces_are_found_in_photos(new_page, photos, shots, script):
     page.close()
 
 
+def more_photos_of_a_person_are_added(new_page, photos, shots, script):
+    page = new_page()
+    page.open()
+    page.choose_file("#photo-file", photos / "one.png")
+    page.wait_seen(".face", "the face is found", LONG)
+    page.choose_file("#more-file", photos / "nobody.png")
+    page.wait("document.querySelector('#photo-problem').dataset.word === 'photo.no_face'", "a photo without a face is refused", LONG)
+    page.wait("document.querySelectorAll('#more-list li').length === 0", "and dropped")
+    page.choose_file("#more-file", photos / "one.png")
+    page.wait("document.querySelectorAll('#more-list li').length === 1", "a second photo is added", LONG)
+    page.screenshot(shots / "more_photos.png", whole=True)
+    axe.check(page, script, "the page with two photos")
+    page.write("#prompt", "portrait")
+    page.write("#steps", "4")
+    page.wait_seen("#plan-line", "the estimate is shown", LONG)
+    page.click("#make")
+    page.wait_seen("#picture", "the picture of both photos is shown", LONG)
+    page.click("#more-list .chip-delete")
+    page.wait("document.querySelectorAll('#more-list li').length === 0", "the second photo is removed")
+    page.close()
+
+
 def first_run_is_cancelled(new_page, photos, shots, script):
     page = new_page()
     page.open()
@@ -172,5 +194,6 @@ def the_page_fits_a_phone(new_page, photos, shots, script):
         page.close()
 
 
-TESTS = [empty_form_says_what_is_missing, a_quality_sets_the_steps, faces_are_found_in_photos, first_run_is_cancelled, second_run_makes_a_picture,
+TESTS = [empty_form_says_what_is_missing, a_quality_sets_the_steps, faces_are_found_in_photos, more_photos_of_a_person_are_added,
+         first_run_is_cancelled, second_run_makes_a_picture,
          errors_are_shown_at_their_fields, spanish_and_dark_mode, the_page_fits_a_phone]

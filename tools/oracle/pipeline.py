@@ -35,7 +35,7 @@ GOLDENS = Path(__file__).resolve().parents[2] / "tests" / "goldens" / "pipeline"
 
 
 def make_identity(request: dict) -> dict:
-    """A face in the format of `semblance face --save`: a random embedding of norm about 20, five keypoints."""
+    """A face in the format of `semblance face --save`: random embeddings of norm about 20, five keypoints."""
     draw = np.random.default_rng(request["seed"])
     embedding = draw.standard_normal(512).astype(np.float32)
     embedding *= np.float32(20) / np.linalg.norm(embedding)
@@ -43,8 +43,11 @@ def make_identity(request: dict) -> dict:
     places = np.array([[0.33, 0.36], [0.67, 0.34], [0.52, 0.53], [0.37, 0.71], [0.66, 0.70]])
     keypoints = (places + draw.uniform(-0.04, 0.04, (5, 2))) * [w, h]
     box = np.array([0.15, 0.1, 0.85, 0.9]) * [w, h, w, h]
+    others = [0.7 * embedding + draw.standard_normal(512).astype(np.float32) * np.float32(0.6)
+              for _ in range(1, request.get("photos", 1))]  # fmt: skip
     return {
         "embedding": [float(x) for x in embedding],
+        **({"other_embeddings": [[float(x) for x in np.float32(other)] for other in others]} if others else {}),
         "keypoints": [[float(x) for x in np.float32(point)] for point in keypoints],
         "image_size": [w, h],
         "score": 0.875,
@@ -64,10 +67,11 @@ def arguments(module, request: dict, identity: dict) -> dict:
     """The pipeline's arguments for a request."""
     w, h = request["size"]
     keypoints = keypoints_on_picture(identity, request["size"])
+    photos = torch.tensor([identity["embedding"], *identity.get("other_embeddings", [])])
     return {
         "prompt": request["prompt"],
         "negative_prompt": request["negative"],
-        "image_embeds": np.array(identity["embedding"], dtype=np.float32),
+        "image_embeds": pipeline_extras.combined(photos, request.get("combine", "average")).numpy(),
         "image": module.draw_kps(Image.new("RGB", (w, h)), keypoints),
         "width": w,
         "height": h,
@@ -110,7 +114,7 @@ def write_case(pipe, module, checkpoint: str, name: str, out: Path) -> None:
     picture = run(pipe, module, request, identity, "pil")[0]
     request.pop("identity_size", None)
     request["keypoints"] = keypoints_on_picture(identity, request["size"]).tolist()
-    request["embedding"] = identity["embedding"]
+    request |= {key: identity[key] for key in ("embedding", "other_embeddings") if key in identity}
     out.mkdir(parents=True, exist_ok=True)
     (out / "case.json").write_text(json.dumps(request, ensure_ascii=False, indent=1) + "\n")
     (out / "identity.json").write_text(json.dumps(identity) + "\n")

@@ -3,8 +3,9 @@
 size is [width, height]. identity_strength is the pipeline's controlnet_conditioning_scale,
 adapter_strength its set_ip_adapter_scale. keypoints are in the pixels of identity_size (the picture's
 size unless given): left eye, right eye, nose, left and right mouth corner. encoding names how the prompts are
-encoded (prompt_encodings.py); without it the pipeline does that itself. pipeline_extras.py makes what the published
-pipeline does not have: freeu, perturbed_guidance, guidance_end, reuse.
+encoded (prompt_encodings.py); without it the pipeline does that itself. photos is the number of embeddings.
+pipeline_extras.py makes what the published pipeline does not have: freeu, perturbed_guidance, guidance_end, reuse,
+combine.
 """
 
 LONG_PROMPT = (
@@ -50,6 +51,9 @@ CASES = {
         "perturbed_alone": {"perturbed_guidance": 2.0, "guidance": 1.0, "steps": 3, "seed": 7},
         "guidance_end": {"guidance_end": 0.6, "steps": 5, "identity_end": 0.8, "seed": 8},
         "reuse": {"reuse": 3, "steps": 7, "seed": 9},
+        "norm_average": {"photos": 3, "combine": "norm_average", "steps": 2, "size": [72, 64], "seed": 31},
+        "concat": {"photos": 3, "combine": "concat", "steps": 3, "size": [64, 72], "seed": 32},
+        "sequence": {"photos": 3, "combine": "sequence", "steps": 2, "size": [72, 72], "seed": 33},
         "all_extras": {"freeu": True, "perturbed_guidance": 3.0, "guidance_end": 0.75, "steps": 4,
                        "negative": None, "seed": 10},
     },
@@ -70,6 +74,7 @@ CASES = {
         "early_end": {"identity_end": 0.5, "steps": 4, "negative": None, "size": [72, 72],
                       "guidance": 2.5, "seed": 23},
         "one_step": {"steps": 1, "size": [64, 72], "seed": 24},
+        "average": {"photos": 2, "combine": "average", "steps": 2, "size": [64, 64], "seed": 34},
         "reuse_freeu": {"reuse": 2, "freeu": True, "steps": 5, "seed": 25},
     },
 }  # fmt: skip

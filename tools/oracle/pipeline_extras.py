@@ -1,7 +1,8 @@
 """What the published InstantID pipeline does not have, added to it while a case runs.
 
 FreeU is diffusers' own. Perturbed attention uses diffusers' processors (PAGCFGIdentitySelfAttnProcessor2_0).
-Reuse of deep features is the package DeepCache, by its authors.
+Reuse of deep features is the package DeepCache, by its authors. Several photos are combined as ComfyUI_InstantID
+does it (InstantID.py, ApplyInstantID); "sequence" is the published pipeline's own reading of several embeddings.
 """
 
 import contextlib
@@ -49,10 +50,46 @@ class Guided:
         return (made,)
 
 
+def combined(embeddings: torch.Tensor, combine: str) -> torch.Tensor:
+    """What the pipeline gets for photos [n,512]."""
+    if combine == "average":
+        return torch.mean(embeddings, dim=0)
+    if combine == "norm_average":
+        return torch.mean(embeddings / torch.norm(embeddings, dim=0, keepdim=True), dim=0)
+    return embeddings
+
+
+@contextlib.contextmanager
+def concatenated(pipe, photos: int):
+    """Attention reads the tokens of every photo, IdentityNet those of the first."""
+    encode, controlnet = pipe._encode_prompt_image_emb, pipe.controlnet.forward
+    count = pipe.image_proj_model.latents.shape[1]
+    processors = [p for p in pipe.unet.attn_processors.values() if hasattr(p, "num_tokens")]
+
+    def encode_each(embeddings, *given):
+        each = [encode(embedding, *given) for embedding in torch.as_tensor(embeddings)]
+        return torch.cat(each, dim=1)
+
+    def first_photo(*given, encoder_hidden_states, **named):
+        return controlnet(*given, encoder_hidden_states=encoder_hidden_states[:, :count], **named)
+
+    pipe._encode_prompt_image_emb, pipe.controlnet.forward = encode_each, first_photo
+    for processor in processors:
+        processor.num_tokens = photos * count
+    try:
+        yield
+    finally:
+        pipe._encode_prompt_image_emb, pipe.controlnet.forward = encode, controlnet
+        for processor in processors:
+            processor.num_tokens = count
+
+
 @contextlib.contextmanager
 def applied(pipe, request):
     """The pipeline with the request's extras."""
     with contextlib.ExitStack() as undo:
+        if request.get("combine") == "concat":
+            undo.enter_context(concatenated(pipe, request["photos"]))
         if request.get("freeu"):
             pipe.enable_freeu(s1=0.9, s2=0.2, b1=1.3, b2=1.4)
             undo.callback(pipe.disable_freeu)

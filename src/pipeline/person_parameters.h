@@ -1,0 +1,77 @@
+// The rows of the parameters that concern the person (pipeline/request.h has the table).
+#pragma once
+
+#include "pipeline/parameter.h"
+#include "pipeline/photos.h"
+
+namespace semblance::parameters {
+
+inline constexpr Parameter kCombine{
+    .name = "combine",
+    .title = {"Several photos", "Varias fotos"},
+    .help = {"How several photos of the person are combined. average: the mean of what is "
+             "recognised in them. norm_average: the same with each number divided by its norm over "
+             "the photos. concat: the picture reads the face tokens of every photo, IdentityNet "
+             "those of the first. sequence: the face tokens are made from all photos at once. "
+             "Without effect for a single photo.",
+             "Cómo se combinan varias fotos de la persona. average: la media de lo que se reconoce "
+             "en ellas. norm_average: lo mismo, con cada número dividido por su norma entre las "
+             "fotos. concat: la imagen lee los tokens de cada foto, IdentityNet los de la primera. "
+             "sequence: los tokens se crean de todas las fotos a la vez. Sin efecto con una sola "
+             "foto."},
+    .choices = kChoiceOf<kCombineNames>,
+    .flag = FlagGroup::kPerson,
+    .page = {.place = PagePlace::kFiner},
+    .png = "Combine photos",
+};
+inline constexpr Parameter kIdentityStrength{
+    .name = "identity_strength",
+    .title = {"IdentityNet strength", "Fuerza de IdentityNet"},
+    .help =
+        {"How strongly IdentityNet holds the position and features of the face; 0 turns it off.",
+         "Con qué fuerza mantiene IdentityNet la posición y los rasgos de la cara; 0 la "
+         "desactiva."},
+    .most = 5,
+    .flag = FlagGroup::kPerson,
+    .web_ui = "points.weight",
+    .page = {PagePlace::kDials, 0, 1.5, 0.05},
+    .png = "IdentityNet strength",
+    .png_always = true,
+};
+inline constexpr Parameter kAdapterStrength{
+    .name = "adapter_strength",
+    .title = {"Adapter strength", "Fuerza del adaptador"},
+    .help =
+        {"How strongly the face adapter brings the person into the whole picture. Lower it to give "
+         "the prompt more weight, or when colours are too strong; 0 turns it off.",
+         "Con qué fuerza lleva el adaptador a la persona a toda la imagen. Conviene bajarla para "
+         "dar más peso a la descripción o si los colores son demasiado intensos; 0 lo desactiva."},
+    .most = 5,
+    .flag = FlagGroup::kPerson,
+    .web_ui = "face.weight",
+    .page = {PagePlace::kDials, 0, 1.5, 0.05},
+    .png = "Adapter strength",
+    .png_always = true,
+};
+inline constexpr Parameter kIdentityStart{
+    .name = "identity_start",
+    .title = {"IdentityNet start", "Inicio de IdentityNet"},
+    .help = {"IdentityNet is on from this fraction of the steps.",
+             "IdentityNet actúa desde esta fracción de los pasos."},
+    .most = 1,
+    .flag = FlagGroup::kAdvanced,
+    .web_ui = "points.guidance_start",
+    .png = "IdentityNet start",
+};
+inline constexpr Parameter kIdentityEnd{
+    .name = "identity_end",
+    .title = {"IdentityNet end", "Fin de IdentityNet"},
+    .help = {"IdentityNet is on up to this fraction of the steps.",
+             "IdentityNet actúa hasta esta fracción de los pasos."},
+    .most = 1,
+    .flag = FlagGroup::kAdvanced,
+    .web_ui = "points.guidance_end",
+    .png = "IdentityNet end",
+};
+
+}  // namespace semblance::parameters

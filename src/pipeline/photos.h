@@ -1,0 +1,36 @@
+// Several photos of one person: how their embeddings become face tokens (Request::combine).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace semblance {
+
+struct Request;
+
+/// How users name it; Combine has the same order.
+inline constexpr std::array<std::string_view, 4> kCombineNames{"average", "norm_average", "concat",
+                                                               "sequence"};
+/// The first three as in ComfyUI_InstantID, the last as the published pipeline reads a list of
+/// embeddings. IdentityNet reads the tokens of the first run.
+enum class Combine : std::uint8_t {
+  kAverage,      // of the embeddings
+  kNormAverage,  // of the embeddings, each component divided by its norm over the photos
+  kConcat,       // the tokens of all photos, one after the other
+  kSequence,     // the resampler reads all photos at once
+};
+
+/// How the resampler reads the photos.
+struct FaceLayout {
+  std::int64_t runs = 1;    // each makes the same number of face tokens
+  std::int64_t length = 1;  // embeddings that a run reads
+};
+FaceLayout face_layout(const Request& request);
+
+/// What the resampler reads, [runs,length,e], from the photos' embeddings, [request.photos,e].
+std::vector<float> combined_embeddings(const Request& request, std::span<const float> photos);
+
+}  // namespace semblance
