@@ -210,6 +210,7 @@ function factsOf(job, image) {
   const facts = [
     ['facts.size', `${image.width} × ${image.height}`], ['facts.seed', image.seed], ['facts.steps', s.steps], ['facts.guidance', s.guidance],
     ['facts.identity_strength', s.identity_strength], ['facts.adapter_strength', s.adapter_strength],
+    ['facts.likeness', image.likeness?.toFixed(2)],
   ];
   if (job.started && job.ended) facts.push(['facts.took', (new Date(job.ended) - new Date(job.started)) / 1000]);
   if (s.negative_prompt) facts.push(['facts.negative', s.negative_prompt]);

@@ -92,6 +92,8 @@ struct Person {
   std::string to_json() const;
 };
 
+struct Picture;
+
 /// Finds faces in photos with insightface's models.
 class FaceFinder {
  public:
@@ -107,6 +109,9 @@ class FaceFinder {
   std::vector<Person> all(const std::filesystem::path& photo);
   /// The same from the bytes of such a file.
   std::vector<Person> all(std::span<const std::byte> photo);
+  /// How alike the largest face of a picture is to the person, -1 to 1: the cosine of the
+  /// embeddings. Absent if it shows no face.
+  std::optional<double> likeness(const Picture& picture, const Person& person);
   /// The largest face. Throws Error(kMissing) if there is none.
   Person largest(const std::filesystem::path& photo);
   Person largest(std::span<const std::byte> photo);

@@ -278,6 +278,10 @@ int semblance_picture_encode(const semblance_picture* picture, int format, unsig
  * SEMBLANCE_ARGUMENT for another ending, SEMBLANCE_DEVICE, SEMBLANCE_MISSING for a missing folder.
  */
 int semblance_picture_save(const semblance_picture* picture, const char* path);
+/* How alike the largest face of a picture is to the person, -1 to 1: the cosine of the embeddings.
+ * SEMBLANCE_MISSING if it shows no face. */
+int semblance_face_finder_likeness(semblance_face_finder* finder, const semblance_picture* picture,
+                                   const semblance_person* person, double* likeness);
 void semblance_picture_free(semblance_picture* picture);
 
 #ifdef __cplusplus

@@ -121,11 +121,12 @@ std::shared_ptr<const rooms::File> in_memory(std::span<const std::byte> photo) {
   return rooms::file_over("the photo", {reinterpret_cast<const char*>(photo.data()), photo.size()});
 }
 
-rooms::Image to_image(const Picture& picture) {
+/// `doing`: "write".
+rooms::Image to_image(const Picture& picture, std::string_view doing) {
   rooms::Image image({picture.width, picture.height});
   if (picture.rgb.size() != image.pixels().size()) {
     rooms::fail(rooms::ErrorKind::kArgument,
-                "cannot write the picture: expected {} bytes of rgb for {} x {} pixels, got {}",
+                "cannot {} the picture: expected {} bytes of rgb for {} x {} pixels, got {}", doing,
                 image.pixels().size(), picture.width, picture.height, picture.rgb.size());
   }
   std::copy(picture.rgb.begin(), picture.rgb.end(), image.pixels().begin());
@@ -264,6 +265,12 @@ std::vector<Person> FaceFinder::all(std::span<const std::byte> photo) {
   return translated([&] { return state_->all(*in_memory(photo)); });
 }
 
+std::optional<double> FaceFinder::likeness(const Picture& picture, const Person& person) {
+  return translated([&] {
+    return state_->reader.likeness(to_image(picture, "measure"), to_identity(person).embeddings());
+  });
+}
+
 Person FaceFinder::largest(const std::filesystem::path& photo) {
   return translated([&] { return state_->largest(*rooms::open_file(photo)); });
 }
@@ -273,12 +280,12 @@ Person FaceFinder::largest(std::span<const std::byte> photo) {
 }
 
 void Picture::save(const std::filesystem::path& path) const {
-  translated([&] { rooms::write_image(to_image(*this), path, text_of(*this)); });
+  translated([&] { rooms::write_image(to_image(*this, "write"), path, text_of(*this)); });
 }
 
 std::vector<std::byte> Picture::encode(PictureFormat format) const {
   return translated(
-      [&] { return rooms::encode(to_image(*this), room_format(format), text_of(*this)); });
+      [&] { return rooms::encode(to_image(*this, "write"), room_format(format), text_of(*this)); });
 }
 
 struct Generation::State {

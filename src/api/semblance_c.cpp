@@ -339,6 +339,17 @@ int semblance_face_finder_largest_in_memory(semblance_face_finder* finder, const
   });
 }
 
+int semblance_face_finder_likeness(semblance_face_finder* finder, const semblance_picture* picture,
+                                   const semblance_person* person, double* likeness) {
+  return guarded(
+      __func__,
+      {{"finder", finder}, {"picture", picture}, {"person", person}, {"likeness", likeness}}, [&] {
+        const auto found = finder->finder.likeness(picture->picture, person->person);
+        if (!found) fail(ErrorKind::kMissing, "cannot find a face in the picture");
+        *likeness = *found;
+      });
+}
+
 void semblance_face_finder_free(semblance_face_finder* finder) { delete finder; }
 
 int semblance_generator_new(const char* models, semblance_generator** generator) {

@@ -57,6 +57,8 @@ TEST_F(CApi, RefusesNullForPeople) {
   refuses("finder", semblance_face_finder_new_from_files("x", "x", nullptr));
   refuses("finder", semblance_face_finder_all(nullptr, "x", people.out()));
   refuses("path", semblance_face_finder_all(finder, nullptr, people.out()));
+  refuses("finder", semblance_face_finder_likeness(nullptr, nullptr, person_, &likeness));
+  refuses("picture", semblance_face_finder_likeness(finder, nullptr, person_, &likeness));
   refuses("people", semblance_face_finder_all(finder, "x", nullptr));
   refuses("finder", semblance_face_finder_all_in_memory(nullptr, "x", 1, people.out()));
   refuses("photo", semblance_face_finder_all_in_memory(finder, nullptr, 1, people.out()));

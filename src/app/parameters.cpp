@@ -97,6 +97,8 @@ std::string model_name(const std::filesystem::path& base) {
   return (has_weight_extension(name) ? name.stem() : name).string();
 }
 
+std::string likeness_text(double likeness) { return fmt::format("{:.3f}", likeness); }
+
 std::string program_version() { return "semblance " SEMBLANCE_VERSION; }
 
 namespace {
@@ -121,6 +123,7 @@ std::string parameters_text(const Request& request, const MadeWith& made_with) {
     const auto texts = texts_of(made_with.warnings, Language::kEnglish);
     text += fmt::format(", Warnings: {}", as_value(fmt::format("{}", fmt::join(texts, "; "))));
   }
+  if (made_with.likeness) text += fmt::format(", Likeness: {}", likeness_text(*made_with.likeness));
   return text + fmt::format(", Version: {}", program_version());
 }
 

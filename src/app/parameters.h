@@ -7,9 +7,12 @@
 //
 // Requested features that the picture lacks are listed as "Warnings: "prompt: ..."". Prompts are
 // verbatim, line breaks included; a value with a comma, a colon or a line break is JSON-quoted.
+// "Likeness: 0.62" is the cosine of the recogniser's embeddings of the picture's face and the
+// person.
 // The text contains no folder of the user's machine and nothing about the face.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,12 +34,16 @@ struct MadeWith {
   ModelPaths parts = {};            // those in place of the base's parts
   Precision precision = Precision::kF32;
   std::string backend = "cpu";
-  SchedulerConfig scheduler = {};      // the model's
-  std::vector<Warning> warnings = {};  // in English, so that files are the same everywhere
+  SchedulerConfig scheduler = {};       // the model's
+  std::vector<Warning> warnings = {};   // in English, so that files are the same everywhere
+  std::optional<double> likeness = {};  // of the face to the person
 };
 
 /// The model's name: the last part of its path, without a weight file's extension.
 std::string model_name(const std::filesystem::path& base);
+
+/// "0.623"
+std::string likeness_text(double likeness);
 
 std::string parameters_text(const Request& request, const MadeWith& made_with);
 

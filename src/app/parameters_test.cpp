@@ -25,6 +25,13 @@ TEST(Parameters, DescribeHowThePictureWasMade) {
                 program_version());
 }
 
+TEST(Parameters, HasTheLikenessWhereItIsKnown) {
+  const Request request{.prompt = "a man", .negative = {}, .width = 64, .height = 64};
+  EXPECT_EQ(parameters_text(request, {.base = "m"}).find("Likeness"), std::string::npos);
+  const std::string text = parameters_text(request, {.base = "m", .likeness = 0.62345});
+  EXPECT_NE(text.find(", Likeness: 0.623, Version: "), std::string::npos);
+}
+
 TEST(Parameters, KeepLineBreaksInPrompts) {
   Request request = snow();
   request.prompt = "one\ntwo";

@@ -27,11 +27,13 @@ std::string shown_json(const json& value) {
 
 [[noreturn]] void refuse_all(const std::string& why) { throw SettingsError("settings", why); }
 
-/// each_parameter(), plus the row of the count if there is one.
+/// each_parameter(), plus the rows of the counts if there are any.
 template <typename F>
-void each_setting(F&& f, Request& request, int* count) {
+void each_setting(F&& f, Request& request, PictureCounts* counts) {
   each_parameter(f, request);
-  if (count != nullptr) f(parameters::kCount, *count);
+  if (counts == nullptr) return;
+  f(parameters::kCount, counts->count);
+  f(parameters::kBestOf, counts->best_of);
 }
 
 template <typename T>
@@ -59,12 +61,12 @@ void read_value(const Parameter& row, const json& value, Asker asker, T& member)
 }
 
 /// Throws if there is no such setting.
-void check_name(const std::string& name, bool with_count) {
+void check_name(const std::string& name, bool with_counts) {
   std::vector<std::string_view> known;
   Request none;
-  int count = 0;
+  PictureCounts counts;
   each_setting([&](const Parameter& row, const auto&) { known.push_back(row.name); }, none,
-               with_count ? &count : nullptr);
+               with_counts ? &counts : nullptr);
   if (std::ranges::find(known, name) != known.end()) return;
   const std::string start = name.substr(0, kShownBytes);
   throw SettingsError(name.empty() ? "settings" : start,
@@ -73,7 +75,7 @@ void check_name(const std::string& name, bool with_count) {
 
 /// Throws at the first unknown key. Of nested lists and objects only the first few values are kept,
 /// since some settings are lists of texts.
-json parse_flat(std::string_view text, bool with_count) {
+json parse_flat(std::string_view text, bool with_counts) {
   static constexpr int kMostDepth = 64;
   static constexpr int kMostNested = 1000;
   int nested = 0;
@@ -83,7 +85,7 @@ json parse_flat(std::string_view text, bool with_count) {
     if (depth > kMostDepth)
       refuse_all(fmt::format("the settings are nested more than {} deep", kMostDepth));
     if (depth == 1 && event == json::parse_event_t::key)
-      check_name(value.get_ref<std::string&>(), with_count);
+      check_name(value.get_ref<std::string&>(), with_counts);
     if (depth == 2 && ++nested > kMostNested)
       refuse_all(fmt::format("the settings have lists of more than {} values", kMostNested));
     return depth <= 2;
@@ -136,9 +138,9 @@ bool read_json(const json& value, int& member) {
   return is_whole;
 }
 
-Request read_settings(const json& value, Asker asker, int* count) {
+Request read_settings(const json& value, Asker asker, PictureCounts* counts) {
   if (!value.is_object()) refuse_all("the settings must be a JSON object");
-  for (const auto& [name, field] : value.items()) check_name(name, count != nullptr);
+  for (const auto& [name, field] : value.items()) check_name(name, counts != nullptr);
   Request request;
   each_setting(
       [&](const Parameter& row, auto& member) {
@@ -147,7 +149,7 @@ Request read_settings(const json& value, Asker asker, int* count) {
         if (is_given) read_value(row, *field, asker, member);
         if (!is_given && row.is_required) refuse(row, "it is missing");
       },
-      request, count);
+      request, counts);
   if ((request.width == 0) != (request.height == 0)) {
     const Parameter& missing = request.width == 0 ? parameters::kWidth : parameters::kHeight;
     throw SettingsError(missing.name, "expected both width and height, or neither");
@@ -158,8 +160,8 @@ Request read_settings(const json& value, Asker asker, int* count) {
   return request;
 }
 
-Request parse_settings(std::string_view text, Asker asker, int* count) {
-  return read_settings(parse_flat(text, count != nullptr), asker, count);
+Request parse_settings(std::string_view text, Asker asker, PictureCounts* counts) {
+  return read_settings(parse_flat(text, counts != nullptr), asker, counts);
 }
 
 }  // namespace semblance

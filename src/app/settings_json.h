@@ -33,11 +33,17 @@ bool read_json(const nlohmann::json& value, double& member);
 bool read_json(const nlohmann::json& value, std::uint64_t& member);
 bool read_json(const nlohmann::json& value, std::vector<std::string>& member);
 
-/// null is the same as absent. `asker` selects the limits. `count` receives the number of pictures;
-/// if it is null, "count" is an unknown setting. Throws SettingsError for an unknown key, a value
-/// of the wrong type or out of range, and a missing prompt.
-Request read_settings(const nlohmann::json& value, Asker asker, int* count = nullptr);
+/// How many pictures: settings beside those of a picture.
+struct PictureCounts {
+  int count = 1;
+  int best_of = 1;
+};
+
+/// null is the same as absent. `asker` selects the limits. If `counts` is null, its members are
+/// unknown settings. Throws SettingsError for an unknown key, a value of the wrong type or out of
+/// range, and a missing prompt.
+Request read_settings(const nlohmann::json& value, Asker asker, PictureCounts* counts = nullptr);
 /// The same from text. Uses at most three times the text's memory, whatever its content.
-Request parse_settings(std::string_view text, Asker asker, int* count = nullptr);
+Request parse_settings(std::string_view text, Asker asker, PictureCounts* counts = nullptr);
 
 }  // namespace semblance

@@ -7,9 +7,9 @@ namespace semblance {
 namespace {
 
 /// "key: text" of the refusal, or "no error".
-std::string refusal(const std::string& text, Asker asker, int* count = nullptr) {
+std::string refusal(const std::string& text, Asker asker, PictureCounts* counts = nullptr) {
   try {
-    parse_settings(text, asker, count);
+    parse_settings(text, asker, counts);
   } catch (const SettingsError& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kArgument);
     return error.key() + ": " + error.what();
@@ -26,13 +26,14 @@ TEST(SettingsJson, HaveTheLimitsOfTheAsker) {
             "steps: cannot take steps: expected a whole number from 1 to 1000, got 1001");
 }
 
-TEST(SettingsJson, HaveACountOnRequest) {
-  const std::string three = R"({"prompt": "p", "count": 3})";
-  int count = 1;
-  parse_settings(three, Asker::kUser, &count);
-  EXPECT_EQ(count, 3);
+TEST(SettingsJson, HaveCountsOnRequest) {
+  const std::string three = R"({"prompt": "p", "count": 3, "best_of": 2})";
+  PictureCounts counts;
+  parse_settings(three, Asker::kUser, &counts);
+  EXPECT_EQ(counts.count, 3);
+  EXPECT_EQ(counts.best_of, 2);
   EXPECT_EQ(refusal(three, Asker::kUser), "count: there is no setting 'count'");
-  EXPECT_EQ(refusal(R"({"prompt": "p", "cont": 3})", Asker::kUser, &count),
+  EXPECT_EQ(refusal(R"({"prompt": "p", "cont": 3})", Asker::kUser, &counts),
             "cont: there is no setting 'cont', did you mean count?");
 }
 

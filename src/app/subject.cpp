@@ -6,6 +6,7 @@
 #include "backend/backends.h"
 #include "core/error.h"
 #include "core/stop.h"
+#include "face/likeness.h"
 #include "image/decode.h"
 #include "image/photo_size.h"
 #include "memory/file.h"
@@ -132,9 +133,15 @@ std::vector<Stage> SubjectReader::stages(const std::filesystem::path& path, std:
   const PhotoNeeds needs = photo_needs(path, options_);
   std::vector<Stage> stages;
   stages.push_back({.id = StageId::kPhoto, .beside = {.added_bytes = needs.peak_bytes}});
+  for (Stage& stage : face_stages(needs.frame, stop)) stages.push_back(std::move(stage));
+  return stages;
+}
+
+std::vector<Stage> SubjectReader::face_stages(Size picture, std::stop_token stop) {
+  std::vector<Stage> stages;
   if (!has_models()) return stages;
   const std::uint64_t photo =
-      3 * static_cast<std::uint64_t>(needs.frame.w) * static_cast<std::uint64_t>(needs.frame.h);
+      3 * static_cast<std::uint64_t>(picture.w) * static_cast<std::uint64_t>(picture.h);
   const Detector& detector = models(stop).detector();
   // Larger sizes are tried if the first finds no face.
   const std::vector<int> sizes = sizes_tried(options_.detector_size, options_.reduced);
@@ -156,13 +163,24 @@ std::vector<Stage> SubjectReader::stages(const std::filesystem::path& path, std:
   return stages;
 }
 
+std::vector<Stage> SubjectReader::likeness_stages(Size picture, std::stop_token stop) {
+  return face_stages(picture, std::move(stop));
+}
+
+std::optional<double> SubjectReader::likeness(const Image& picture, std::span<const float> photos,
+                                              std::stop_token stop) {
+  const FoundFaces found = find_faces(
+      picture, models(stop),
+      {.detector_size = options_.detector_size, .reduced = options_.reduced, .largest_only = true},
+      stop);
+  close();
+  if (found.faces.empty()) return std::nullopt;
+  return semblance::likeness(found.faces.front().embedding, photos);
+}
+
 FoundFaces SubjectReader::faces(const Image& photo, std::stop_token stop) {
   return find_faces(photo, models(stop),
                     {.detector_size = options_.detector_size, .reduced = options_.reduced}, stop);
-}
-
-bool SubjectReader::has_models() const {
-  return !files_.folder.empty() || (!files_.detector.empty() && !files_.recogniser.empty());
 }
 
 /// The face models' nets have operators that only the processor's kernels compute.

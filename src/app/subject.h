@@ -26,6 +26,8 @@ struct FaceFiles {
   std::filesystem::path folder = {};
   std::filesystem::path detector = {};
   std::filesystem::path recogniser = {};
+
+  bool are_given() const { return !folder.empty() || (!detector.empty() && !recogniser.empty()); }
 };
 
 struct PhotoOptions {
@@ -86,6 +88,13 @@ class SubjectReader {
   int photos(std::span<const std::filesystem::path> paths) const;
   /// The frame that read() will return, from the photo's header or the identity.
   Size frame(const std::filesystem::path& path) const;
+  /// How alike the largest face of a finished picture is to the person's photos, [n,512]; nullopt
+  /// if no face is found in it. Opens the face models, which must be given, and closes them.
+  std::optional<double> likeness(const Image& picture, std::span<const float> photos,
+                                 std::stop_token stop = {});
+  /// The stages of likeness(), for a picture of this size; none without face models.
+  std::vector<Stage> likeness_stages(Size picture, std::stop_token stop = {});
+  bool has_models() const { return files_.are_given(); }
   /// All faces of a photo, the largest first.
   FoundFaces faces(const Image& photo, std::stop_token stop = {});
   /// Closes the face models.
@@ -94,7 +103,8 @@ class SubjectReader {
  private:
   Workspace workspace() const;
   FaceModels& models(std::stop_token stop);
-  bool has_models() const;
+  /// Of finding and recognising a face in a picture of this size, which is held meanwhile.
+  std::vector<Stage> face_stages(Size picture, std::stop_token stop);
 
   FaceFiles files_;
   PhotoOptions options_;

@@ -1,5 +1,10 @@
 // Valid and invalid photos and identities in `semblance face` and `semblance generate --face`.
+#include "face/face_test.h"
+
+#include <nlohmann/json.hpp>
+
 #include "cli/program_test.h"
+#include "face/identity.h"
 #include "image/decode.h"
 
 namespace semblance::cli {
@@ -234,6 +239,70 @@ TEST_F(Face, SeveralPhotosMakeOneIdentity) {
   run({"face", ann, ann, "--json"}).exits(2).says("cannot take --json: expected one photo, got 2");
   run({"face", ann, ann, "--pick", "2"}).exits(2).says("cannot take --pick: expected one photo");
   run(generate({"--face", ""})).exits(2).says("cannot take --face: expected a path, got ''");
+}
+
+TEST_F(Face, TellsTheLikenessOfEveryResult) {
+  using nlohmann::json;
+  const std::string ann = (fs::path(SEMBLANCE_SOURCE_DIR) / "models/demo/faces/03.png").string();
+  const auto demo = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words{"generate",
+                                   "--face",
+                                   ann,
+                                   "--prompt",
+                                   "a photo of a person",
+                                   "--size",
+                                   "128x128",
+                                   "--seed",
+                                   "5",
+                                   "--steps",
+                                   "8",
+                                   "-o",
+                                   file("out.png")};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  const Outcome one = run(demo({"--json"})).exits(0).says("out.png: likeness 0.");
+  const json told = json::parse(one.out());
+  EXPECT_EQ(told["path"], file("out.png"));
+  EXPECT_EQ(told["seed"], 5);
+  // The same as of the face that `semblance face` finds.
+  run({"face", file("out.png"), "--photo-size", "original", "--save", file("made.json")}).exits(0);
+  run({"face", ann, "--save", file("ann.json")}).exits(0);
+  const double likeness = testing::cosine(read_identity(file("made.json")).embedding,
+                                          read_identity(file("ann.json")).embedding);
+  EXPECT_NEAR(told["likeness"].get<double>(), likeness, 1e-4);
+  EXPECT_NE(bytes_of(file("out.png")).find(fmt::format(", Likeness: {:.3f}", likeness)),
+            std::string::npos);
+  // The most alike of several is kept, and its seed alone makes it again.
+  std::vector<std::pair<double, int>> all;
+  for (int seed = 5; seed < 8; ++seed) {
+    const Outcome made = run(demo({"--json", "--seed", std::to_string(seed)})).exits(0);
+    all.emplace_back(json::parse(made.out())["likeness"].get<double>(), seed);
+  }
+  const int best = std::ranges::max(all).second;
+  EXPECT_NE(all[0].first, all[1].first);
+  run(demo({"--seed", std::to_string(best)})).exits(0);
+  const std::string alone = bytes_of(file("out.png"));
+  run(demo({"--best-of", "3"}))
+      .exits(0)
+      .prints(file("out.png"))
+      .says(fmt::format("out.png: the most alike of 3, seed {}", best));
+  EXPECT_EQ(bytes_of(file("out.png")), alone);
+}
+
+TEST_F(Face, AResultWithoutAFaceHasNoLikeness) {
+  // The small checkpoint paints noise.
+  run(with_models(generate({"--json"})))
+      .exits(0)
+      .says("out.png: no face found, so there is no likeness")
+      .prints("\"likeness\":null");
+  const std::string first = bytes_of(file("out.png"));
+  EXPECT_EQ(first.find("Likeness"), std::string::npos);
+  run(with_models(generate({"--best-of", "2"}))).exits(0).says("the most alike of 2, seed 7");
+  EXPECT_EQ(bytes_of(file("out.png")), first);
+  run(generate({"--best-of", "2"}))
+      .exits(2)
+      .says("cannot take --best-of: finding the most alike picture needs face models");
 }
 
 TEST_F(Face, PoseSetsPositionAndShape) {

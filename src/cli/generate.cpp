@@ -2,7 +2,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <chrono>
 #include <limits>
@@ -19,7 +18,9 @@
 #include "cli/outputs.h"
 #include "cli/progress.h"
 #include "cli/request_flags.h"
+#include "cli/results.h"
 #include "cli/run_state.h"
+#include "cli/watched.h"
 #include "core/error.h"
 #include "core/messages.h"
 #include "core/parallel.h"
@@ -27,13 +28,10 @@
 #include "face/likeness.h"
 #include "image/encode.h"
 #include "memory/buffer.h"
-#include "memory/memory_room.h"
-#include "memory/memory_watch.h"
 #include "pipeline/picture_sampler.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/precision.h"
 #include "pipeline/prompts.h"
-#include "runtime/trace.h"
 
 namespace semblance::cli {
 namespace {
@@ -41,9 +39,8 @@ namespace {
 /// Refuses flags for the picture or the person beside --resume: the saved run already has them.
 void refuse_beside_resume(const Flags& flags) {
   std::vector<std::string> saved = flags_of_parameters();
-  saved.insert(saved.end(),
-               {"--face", "--pose", "--face-models", "--detector", "--recogniser", "--precision",
-                "--threads", "--photo-size", "--detector-size", "--backend"});
+  saved.insert(saved.end(), {"--face", "--pose", "--precision", "--threads", "--photo-size",
+                             "--detector-size", "--backend"});
   for (const std::string& flag : PromptFlags::names()) saved.push_back(flag);
   for (const std::string& flag : flags.given()) {
     if (std::ranges::find(saved, flag) == saved.end()) continue;
@@ -87,12 +84,20 @@ SavedRun take_saved(RequestSettings& s, bool has_device) {
   if (std::filesystem::is_directory(run.lora_dir, ignored)) take(s.places.loras, run.lora_dir);
   check_saved_outputs(run, !s.output.empty(), !s.latents.empty());
   s.images = std::max(1, static_cast<int>(run.outputs.size()));
-  if (!s.output.empty()) run.outputs = numbered(s.output, s.images);
+  const bool moves_output = !s.output.empty();
+  if (moves_output) run.outputs = renumbered(run.outputs, s.output);
   if (run.outputs.empty()) {
     fail(ErrorKind::kArgument, "-o is needed: {} does not name an output file", s.resume.string());
   }
   s.output = run.outputs.front();
+  if (moves_output || !std::filesystem::exists(s.output, ignored)) run.best.reset();
   take(s.latents, run.latents);
+  const auto take_there = [&](std::filesystem::path& mine, const std::filesystem::path& saved) {
+    if (std::filesystem::exists(saved, ignored)) take(mine, saved);
+  };
+  take_there(s.looking.files.folder, run.face_models);
+  take_there(s.looking.files.detector, run.detector);
+  take_there(s.looking.files.recogniser, run.recogniser);
   s.no_metadata = s.no_metadata || !run.metadata;
   s.request = run.request;
   s.size = {.rule = SizeRule::kFixed, .fixed = {run.request.width, run.request.height}};
@@ -144,6 +149,12 @@ void check_flags(const RequestSettings& s, const Flags& flags) {
   if (flags.gives("--prompt") && s.prompts.has_file())
     fail(ErrorKind::kArgument, "cannot take --prompts: --prompt is given, too\n  leave out one");
   check_request(s);
+  if (s.best_of > 1 && !s.looking.files.are_given()) {
+    fail(ErrorKind::kArgument,
+         "cannot take {}: finding the most alike picture needs face models\n  add --face-models "
+         "DIR; `semblance models pull antelopev2` downloads them",
+         parameters::kBestOf.flag_text());
+  }
 }
 
 void check_outputs(const RequestSettings& s, const std::vector<std::filesystem::path>& pictures) {
@@ -196,24 +207,6 @@ SubjectReader::Subject read_person(SubjectReader& reader, const std::filesystem:
   return subject;
 }
 
-/// Warns when less memory is available than the run still needs. Warns again only after memory was
-/// sufficient in between.
-class LowMemory {
- public:
-  void check(std::uint64_t planned_bytes, Progress& progress) {
-    const auto lack = memory_lack(meter_.machine(), meter_.process(), planned_bytes);
-    if (lack && !is_low_) {
-      progress.warn(text_of(Message::kMemoryLow, bytes_text(lack->available_bytes),
-                            bytes_text(lack->needed_bytes)));
-    }
-    is_low_ = lack.has_value();
-  }
-
- private:
-  Meter meter_;
-  bool is_low_ = false;
-};
-
 /// Runs one step and saves the state; false when all steps are done.
 bool next_step(Generation& generation, RunState& state, LowMemory& memory,
                const Interrupt& interrupt, Progress& progress) {
@@ -224,10 +217,12 @@ bool next_step(Generation& generation, RunState& state, LowMemory& memory,
   return true;
 }
 
-/// Makes one picture, from the noise or the saved latent to its file.
-void make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& request,
-                  Generation& generation, const std::filesystem::path& path, RunState& state,
-                  const Interrupt& interrupt, Progress& progress) {
+/// Makes one picture, from the noise or the saved latent to its file, which it replaces only if the
+/// picture is better than `best`.
+Candidate make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& request,
+                       Generation& generation, const std::filesystem::path& path,
+                       const LikenessMeter& meter, const std::optional<Candidate>& best,
+                       RunState& state, const Interrupt& interrupt, Progress& progress) {
   const std::string name = path.filename().string();
   LowMemory memory;
   do {
@@ -237,6 +232,9 @@ void make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& r
   progress.now(text_of(Message::kDecoding, name));
   const Image picture = generation.decode(interrupt.token());
   interrupt.check();
+  const Candidate result{request.seed.value_or(Request::kSeed),
+                         meter.of(picture, interrupt.token())};
+  if (!is_better(result, best)) return result;
   ImageText text;
   if (!s.no_metadata) {
     text = picture_text(request, {.base = s.models.base,
@@ -244,7 +242,8 @@ void make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& r
                                   .precision = pipeline.precision(),
                                   .backend = s.backend_name(),
                                   .scheduler = pipeline.scheduler(),
-                                  .warnings = pipeline.warnings(request)});
+                                  .warnings = pipeline.warnings(request),
+                                  .likeness = result.likeness});
   }
   progress.now(text_of(Message::kWriting, name));
   std::optional<OutputFile> latents;  // written first, so that both files appear or neither
@@ -254,8 +253,25 @@ void make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& r
   }
   write_image(picture, path, text);
   if (latents) latents->commit();
+  return result;
+}
+
+/// The result that is kept, on stdout.
+void tell_result(const RequestSettings& s, const std::filesystem::path& path, Size size,
+                 const Candidate& result, Progress& progress) {
+  if (s.best_of > 1) {
+    progress.note(text_of(Message::kBestKept, path.filename().string(), s.best_of, result.seed));
+  }
   progress.clear();
-  print(path.string());
+  print(s.json ? result_json(path, size, result) : path.string());
+}
+
+/// Tells how alike a result is to the person, if that is measured.
+void note_likeness(const LikenessMeter& meter, const std::string& name, const Candidate& result,
+                   Progress& progress) {
+  if (!meter.measures()) return;
+  progress.note(result.likeness ? text_of(Message::kLikeness, name, likeness_text(*result.likeness))
+                                : text_of(Message::kNoLikeness, name));
 }
 
 /// The person and the position of the face.
@@ -293,11 +309,12 @@ FaceInput read_face_input(const RequestSettings& s, SubjectReader& reader, Size 
 
 /// Makes the picture of each request; the first one resumes from `saved`, if given.
 void make_pictures(const RequestSettings& s, Pipeline& pipeline, std::span<const Request> requests,
-                   std::span<const float> embeddings, const Keypoints& keypoints,
+                   const FaceInput& face, const LikenessMeter& meter,
                    const std::vector<std::filesystem::path>& pictures,
                    std::optional<SavedRun> saved, Interrupt& interrupt, Progress& progress) {
   RunState state(s.save_state, s.places.loras.empty() ? s.places.models : s.places.loras,
-                 interrupt);
+                 s.looking.files, interrupt);
+  std::optional<Candidate> best = saved ? saved->best : std::nullopt;
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     interrupt.check();
     const auto begin = std::chrono::steady_clock::now();
@@ -308,15 +325,22 @@ void make_pictures(const RequestSettings& s, Pipeline& pipeline, std::span<const
                 request.seed.value_or(Request::kSeed), name_of(pipeline.precision()));
     progress.note(saved ? text_of(Message::kPictureResumed, picture, saved->step + 1) : picture);
     progress.now(text_of(Message::kReadingPromptAndFace, name));
-    Generation generation = saved
-                                ? pipeline.resume(*saved, interrupt.token())
-                                : pipeline.start(request, embeddings, keypoints, interrupt.token());
+    Generation generation =
+        saved ? pipeline.resume(*saved, interrupt.token())
+              : pipeline.start(request, face.embeddings, face.keypoints, interrupt.token());
     saved.reset();
     state.begin({pictures.begin() + static_cast<std::ptrdiff_t>(i), pictures.end()},
-                requests.subspan(i), s.latents, !s.no_metadata);
-    state.guard(generation, [&] {
-      make_picture(s, pipeline, request, generation, pictures[i], state, interrupt, progress);
+                requests.subspan(i), best, s.latents, !s.no_metadata);
+    const Candidate result = state.guard(generation, [&] {
+      return make_picture(s, pipeline, request, generation, pictures[i], meter, best, state,
+                          interrupt, progress);
     });
+    note_likeness(meter, name, result, progress);
+    if (is_better(result, best)) best = result;
+    if (i + 1 == pictures.size() || pictures[i + 1] != pictures[i]) {
+      tell_result(s, pictures[i], {request.width, request.height}, *best, progress);
+      best.reset();
+    }
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
     if (progress.on_terminal())
       progress.note(text_of(Message::kTook, name, clock_text(taken.count())));
@@ -324,49 +348,10 @@ void make_pictures(const RequestSettings& s, Pipeline& pipeline, std::span<const
   state.done();
 }
 
-/// Watches memory during the run, for the progress line and the timeline.
-class Watched {
- public:
-  /// `trace`: path of the timeline, or empty.
-  explicit Watched(std::filesystem::path trace) : path_(std::move(trace)) {
-    if (!path_.empty()) trace_.emplace(std::size_t{1} << 14);
-    watch_.emplace(Meter(), std::chrono::milliseconds(100), [this](const MemorySample& sample) {
-      if (trace_) count(sample);
-    });
-  }
-
-  Trace* trace() { return trace_ ? &*trace_ : nullptr; }
-  /// "memory 201 MiB, 22000 MiB available".
-  std::string text() const {
-    const MemorySample now = watch_->last();
-    return text_of(Message::kBesideSteps, bytes_text(now.resident_bytes),
-                   bytes_text(now.available_bytes));
-  }
-  void write() {
-    watch_.reset();
-    if (trace_) trace_->write(path_);
-  }
-
- private:
-  /// Adds resident memory, and our own memory by tag where it has changed.
-  void count(const MemorySample& sample) {
-    trace_->count("resident", sample.resident_bytes);
-    for (const TagReport& report : tag_report()) {
-      std::uint64_t& last = tag_bytes_[static_cast<std::size_t>(report.tag)];
-      if (std::exchange(last, report.count.bytes) != report.count.bytes)
-        trace_->count(name_of(report.tag), report.count.bytes);
-    }
-  }
-
-  std::filesystem::path path_;
-  std::optional<Trace> trace_;
-  std::array<std::uint64_t, kTagCount> tag_bytes_{};
-  std::optional<MemoryWatch> watch_;
-};
-
 struct Predicted {
   std::uint64_t peak_bytes = 0;
   double seconds = 0;
+  bool has_likeness = true;  // its stages fit
 };
 
 /// Plans the whole run and prints a summary in three lines. Throws Error(kMemory) if it does not
@@ -378,6 +363,7 @@ Predicted predict_run(const RequestSettings& s, const std::optional<SavedRun>& s
       .request = request, .format = format_for(s.output), .first_step = saved ? saved->step : 0};
   if (!saved) question.before = photo_stages(reader, s.photos());
   const std::size_t photo_count = question.before.size();
+  question.after = reader.likeness_stages({request.width, request.height});
   const PlannedPicture planned = pipeline.plan(question);
   const RequestPlan& plan = planned.plan;
   if (!plan.fits) {
@@ -391,7 +377,16 @@ Predicted predict_run(const RequestSettings& s, const std::optional<SavedRun>& s
   if (photo_count > 0 && is_reduced(budget) && !s.looking.detector_size)
     progress.note(
         text_of(Message::kDetectorReduced, reduced_detector_sizes().front(), kDefaultDetectorSize));
-  Predicted predicted{.peak_bytes = plan.peak_bytes};
+  Predicted predicted{.peak_bytes = plan.peak_bytes, .has_likeness = planned.has_after};
+  if (!planned.has_after) {
+    if (s.best_of > 1) {
+      fail(ErrorKind::kMemory,
+           "cannot take {}: the face models that measure the likeness do not fit into {}\n  give "
+           "--memory more",
+           parameters::kBestOf.flag_text(), bytes_text(budget.bytes));
+    }
+    progress.warn(text_of(Message::kNoRoomForLikeness));
+  }
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const bool once = i < photo_count;
     predicted.seconds += plan.stages[i].seconds * (once ? 1 : static_cast<double>(pictures));
@@ -494,17 +489,19 @@ int make_all(const RequestSettings& s, const std::optional<SavedRun>& saved,
   const Predicted predicted =
       predict_run(s, saved, reader, pipeline, pipeline.most_demanding(requests), budget,
                   pictures.size(), progress);
+  SubjectReader* const measuring =
+      reader.has_models() && predicted.has_likeness ? &reader : nullptr;
   progress.beside([&] { return watched.text(); });
 
   const auto begin = std::chrono::steady_clock::now();
   if (saved) {
     const SavedRun& run = *saved;
-    make_pictures(s, pipeline, requests, run.embeddings, run.keypoints, pictures, saved, interrupt,
-                  progress);
+    make_pictures(s, pipeline, requests, {run.embeddings, run.keypoints},
+                  {measuring, run.embeddings}, pictures, saved, interrupt, progress);
   } else {
     const FaceInput person = read_face_input(
         s, reader, {requests.front().width, requests.front().height}, interrupt, progress);
-    make_pictures(s, pipeline, requests, person.embeddings, person.keypoints, pictures, {},
+    make_pictures(s, pipeline, requests, person, {measuring, person.embeddings}, pictures, {},
                   interrupt, progress);
   }
   note_measured(predicted, std::chrono::steady_clock::now() - begin, progress);
@@ -542,6 +539,13 @@ int generate(std::span<const char* const> words) {
       "Makes a picture of the person in a photo, following a prompt. Everything is "
       "computed on this machine, on its processor or a graphics card; nothing is sent anywhere.");
   declare_request(flags, s);
+  flags.group("Result");
+  flags.toggle("--json",
+               "Prints {\"path\", \"width\", \"height\", \"seed\", \"likeness\"} for each "
+               "picture in place of its path. The likeness, -1 to 1, is the cosine of what is "
+               "recognised in the picture's face and in the person's photos; null without face "
+               "models and without a face.",
+               s.json);
   flags.epilogue(kExamples + exit_codes_text());
   if (!flags.read(words)) {
     print(flags.help());
@@ -559,11 +563,12 @@ int generate(std::span<const char* const> words) {
   locate_loras(s);
   check_flags(s, flags);
   find_models(s, IfMissing::kRefuse);  // after check_flags(), which reports all missing flags
-  const auto pictures = saved ? saved->outputs : numbered(s.output, s.picture_count());
+  const auto pictures =
+      saved ? saved->outputs : repeated(numbered(s.output, s.picture_count()), s.best_of);
   check_outputs(s, pictures);
   if (!s.request.seed) s.request.seed = random_seed();
   std::vector<Request> requests =
-      saved ? requests_of(*saved) : s.prompts.requests(s.request, s.images);
+      saved ? requests_of(*saved) : s.prompts.requests(s.request, s.images * s.best_of);
   for (const Request& request : requests) check_prompts(request);
   return make_all(s, saved, std::move(requests), pictures, with_demo);
 }

@@ -116,7 +116,7 @@ TEST(Parameters, AreFlags) {
     }
     EXPECT_TRUE(read.read(words));
     if (flag == "--size") given.request.width = given.request.height = 16;
-    const JobRequest got{given.request, given.images};
+    const JobRequest got{given.request, given.images, given.best_of};
     EXPECT_EQ(text_of(row, got), text_of(row, changed));
   });
 }

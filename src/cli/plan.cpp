@@ -257,6 +257,7 @@ int plan(std::span<const char* const> words) {
                                               {.request = request,
                                                .format = format,
                                                .before = photo_stages(reader, s.photos()),
+                                               .after = reader.likeness_stages(report.picture),
                                                .loras = loras,
                                                .minimum = Wanted::kAlways,
                                                .largest = json ? Wanted::kNever : Wanted::kAlways,

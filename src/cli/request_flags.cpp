@@ -106,6 +106,7 @@ void declare_person(Flags& flags, RequestSettings& s) {
              "picture; the person stays that of --face. Default: as in the first --face.",
              s.pose);
   declare_parameters(flags, s.request, FlagGroup::kPerson);
+  declare(flags, parameters::kBestOf, s.best_of, 1);
 }
 
 void declare_picture(Flags& flags, RequestSettings& s) {
@@ -283,14 +284,15 @@ void check_request(const RequestSettings& s) {
          parameters::kCount.most, s.prompts.count(), s.images);
   }
   const std::optional<std::uint64_t>& seed = s.request.seed;
-  if (seed && *seed > ~std::uint64_t{0} - (static_cast<std::uint64_t>(count) - 1)) {
+  const int made = count * s.best_of;
+  if (seed && *seed > ~std::uint64_t{0} - (static_cast<std::uint64_t>(made) - 1)) {
     fail(ErrorKind::kArgument, "cannot take --seed: {} is too large to count up for {} pictures",
-         *seed, count);
+         *seed, made);
   }
 }
 
 std::vector<std::string> flags_of_parameters() {
-  std::vector<std::string> flags{parameters::kCount.flag_text()};
+  std::vector<std::string> flags{parameters::kCount.flag_text(), parameters::kBestOf.flag_text()};
   const Request none;
   each_parameter([&flags](const Parameter& row, const auto&) { flags.push_back(row.flag_text()); },
                  none);

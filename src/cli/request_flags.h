@@ -31,6 +31,7 @@ struct RequestSettings {
   PromptFlags prompts;
   SizeChoice size;
   int images = 1;
+  int best_of = 1;
   int precision = 0;  // index into Precision's names
   int backend = 0;
   DeviceFlags where;
@@ -40,6 +41,7 @@ struct RequestSettings {
   std::filesystem::path resume;
   std::filesystem::path save_state;
   bool no_metadata = false;
+  bool json = false;  // of `generate`
   MemoryRequest memory;
   std::filesystem::path scratch;
   bool no_spill = false;

@@ -77,12 +77,16 @@ fs::path default_state_path(const fs::path& picture) {
   return picture.parent_path() / (name + std::string(kEnding));
 }
 
-RunState::RunState(fs::path file, fs::path lora_dir, Interrupt& interrupt)
-    : file_(std::move(file)), lora_dir_(std::move(lora_dir)), interrupt_(interrupt) {}
+RunState::RunState(fs::path file, fs::path lora_dir, FaceFiles faces, Interrupt& interrupt)
+    : file_(std::move(file)),
+      lora_dir_(std::move(lora_dir)),
+      faces_(std::move(faces)),
+      interrupt_(interrupt) {}
 
 void RunState::begin(std::vector<fs::path> pictures, std::span<const Request> requests,
-                     fs::path latents, bool metadata) {
+                     std::optional<Candidate> best, fs::path latents, bool metadata) {
   pictures_ = std::move(pictures);
+  best_ = best;
   const auto prompts_of = [](const Request& request) {
     return SavedPrompts{request.prompt, request.negative};
   };
@@ -101,6 +105,13 @@ void RunState::write(const Generation& generation, const fs::path& path) const {
   for (const fs::path& picture : pictures_) run.outputs.push_back(fs::absolute(picture));
   run.following = following_;
   if (!lora_dir_.empty()) run.lora_dir = fs::absolute(lora_dir_);
+  const auto take = [](fs::path& saved, const fs::path& path) {
+    if (!path.empty()) saved = fs::absolute(path);
+  };
+  take(run.face_models, faces_.folder);
+  take(run.detector, faces_.detector);
+  take(run.recogniser, faces_.recogniser);
+  run.best = best_;
   if (!latents_.empty()) run.latents = fs::absolute(latents_);
   run.metadata = metadata_;
   save(run, path);

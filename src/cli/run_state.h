@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "app/subject.h"
 #include "cli/interrupt.h"
 #include "core/error.h"
 #include "pipeline/pipeline.h"
@@ -18,13 +19,15 @@ class RunState {
  public:
   /// `file` is rewritten after every step; if empty, the state is saved only when the run fails,
   /// beside the picture. `interrupt` gets the command that resumes the run; it must outlive this
-  /// object. `lora_dir`: where the prompts' LoRAs are looked up, or empty.
-  RunState(std::filesystem::path file, std::filesystem::path lora_dir, Interrupt& interrupt);
+  /// object. `lora_dir`: where the prompts' LoRAs are looked up, or empty. `faces`: the models that
+  /// measure the likeness.
+  RunState(std::filesystem::path file, std::filesystem::path lora_dir, FaceFiles faces,
+           Interrupt& interrupt);
 
-  /// `pictures`: the one in progress, then the remaining ones; `requests`: theirs. `latents`: path
-  /// of the latent, or empty.
+  /// `pictures`: the one in progress, then the remaining ones; `requests`: theirs. `best`: made
+  /// before for the same output. `latents`: path of the latent, or empty.
   void begin(std::vector<std::filesystem::path> pictures, std::span<const Request> requests,
-             std::filesystem::path latents, bool metadata);
+             std::optional<Candidate> best, std::filesystem::path latents, bool metadata);
   /// Throws what save() throws.
   void step_done(const Generation& generation);
   /// All pictures are written: removes the file.
@@ -50,6 +53,8 @@ class RunState {
 
   std::filesystem::path file_;
   std::filesystem::path lora_dir_;
+  FaceFiles faces_;
+  std::optional<Candidate> best_;
   Interrupt& interrupt_;
   bool written_ = false;
   std::vector<std::filesystem::path> pictures_;

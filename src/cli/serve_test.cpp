@@ -207,42 +207,6 @@ TEST_F(Serve, ASavedFaceMakesTheSamePictureAsItsPhoto) {
   EXPECT_EQ(service.post("/api/jobs", form).status, 404);
 }
 
-TEST_F(Serve, SeveralPhotosMakeThePictureOfTheirSavedFace) {
-  Service service = serve();
-  Json settings = service.settings(64, 1);
-  settings["combine"] = "concat";
-  const auto with_photos = [](Form form) {
-    return form.add("photo", demo_photo(), "1.png").add("photo", demo_photo(), "2.png");
-  };
-  const std::string id = service.submit(with_photos(Form().add("settings", settings.dump())));
-  EXPECT_EQ(service.ended(id)["state"], "done") << service.job(id).dump();
-  const Reply saved = service.post("/api/identities", with_photos(Form().add("name", "Ann")));
-  ASSERT_EQ(saved.status, 201) << saved.body;
-  EXPECT_EQ(Json::parse(saved.body)["photos"], 2);
-  EXPECT_EQ(Json::parse(saved.body)["likeness"].size(), 2U);
-  const std::string again =
-      service.submit(Form()
-                         .add("settings", settings.dump())
-                         .add("identity", Json::parse(saved.body)["id"].get<std::string>()));
-  EXPECT_EQ(service.ended(again)["state"], "done") << service.job(again).dump();
-  EXPECT_EQ(service.picture(again), service.picture(id));
-  EXPECT_NE(pixels_of(service.picture(again)), pixels_of(service.finished_picture(settings)));
-  // Somebody else is named.
-  const Form others = service.form(settings).add("photo", demo_photo(9), "9.png");
-  const Json failed = service.ended(service.submit(others));
-  EXPECT_EQ(failed["state"], "failed");
-  EXPECT_EQ(failed["error"]["param"], "photo");
-  EXPECT_NE(failed["error"]["message"].get<std::string>().find(
-                "photo 2 shows somebody else than the photo"),
-            std::string::npos)
-      << failed.dump();
-  EXPECT_EQ(service.post("/api/identities", Form(others).add("name", "Ann")).status, 400);
-  std::set<std::string> names;
-  for (const auto& entry : fs::directory_iterator(folder_of(id)))
-    names.insert(entry.path().filename().string());
-  EXPECT_EQ(names, std::set<std::string>{"0.png"});
-}
-
 TEST_F(Serve, APoseSetsShapeAndPosition) {
   Service service = serve();
   Json settings = service.settings(128, 2);

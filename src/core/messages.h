@@ -128,6 +128,10 @@ enum class Message : std::uint8_t {
   kLookingForFaces,       // photo
   kLargestFaceUsed,       // flag, faces, photo
   kPhotosCombined,        // photos, least likeness, most
+  kLikeness,              // picture, likeness
+  kNoLikeness,            // picture
+  kNoRoomForLikeness,     //
+  kBestKept,              // picture, pictures made, seed
   kOpeningModels,         //
   kPlanning,              //
   kPicture,               // picture, width, height, steps, seed, precision

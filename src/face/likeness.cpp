@@ -23,6 +23,10 @@ struct NamedPhoto {
   std::string name;
 };
 
+double photo_likeness(const NamedPhoto& a, const NamedPhoto& b) {
+  return likeness(std::span<const float>(a.embedding), std::span<const float>(b.embedding));
+}
+
 std::vector<NamedPhoto> photos_of(std::span<const Identity> people,
                                   std::span<const std::string> names) {
   std::vector<NamedPhoto> photos;
@@ -39,7 +43,7 @@ std::vector<std::size_t> person_of_each(const std::vector<NamedPhoto>& photos) {
   std::iota(person.begin(), person.end(), std::size_t{0});
   for (std::size_t i = 0; i < photos.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
-      if (likeness(photos[i].embedding, photos[j].embedding) < kAnotherPerson) continue;
+      if (photo_likeness(photos[i], photos[j]) < kAnotherPerson) continue;
       const auto [keep, replaced] = std::minmax(person[i], person[j]);
       std::ranges::replace(person, std::size_t{replaced}, std::size_t{keep});
     }
@@ -57,8 +61,7 @@ void check_one_person(const std::vector<NamedPhoto>& photos) {
     if (person[i] == main) continue;
     double best = -1;
     for (std::size_t j = 0; j < photos.size(); ++j) {
-      if (person[j] == main)
-        best = std::max(best, likeness(photos[i].embedding, photos[j].embedding));
+      if (person[j] == main) best = std::max(best, photo_likeness(photos[i], photos[j]));
     }
     fail(ErrorKind::kArgument,
          "cannot combine the photos: {} shows somebody else than {}: expected a likeness of at "
@@ -67,16 +70,17 @@ void check_one_person(const std::vector<NamedPhoto>& photos) {
   }
 }
 
-FaceEmbedding mean_direction(const Identity& person) {
+/// The mean of the directions of [n,512], times n.
+FaceEmbedding mean_direction(std::span<const float> photos) {
+  SEMBLANCE_ASSERT(photos.size() % kEmbeddingSize == 0);
   FaceEmbedding sum{};
-  const auto add = [&sum](const FaceEmbedding& photo) {
+  for (; !photos.empty(); photos = photos.subspan(kEmbeddingSize)) {
+    const std::span<const float> photo = photos.first(kEmbeddingSize);
     const double length = std::sqrt(dot(photo, photo));
-    if (length == 0) return;
+    if (length == 0) continue;
     for (std::size_t i = 0; i < sum.size(); ++i)
       sum[i] += static_cast<float>(static_cast<double>(photo[i]) / length);
-  };
-  add(person.embedding);
-  for (const FaceEmbedding& other : person.others) add(other);
+  }
   return sum;
 }
 
@@ -87,8 +91,12 @@ double likeness(std::span<const float> a, std::span<const float> b) {
   return lengths > 0 ? std::clamp(dot(a, b) / lengths, -1.0, 1.0) : 0;
 }
 
+double likeness(const FaceEmbedding& face, std::span<const float> photos) {
+  return likeness(std::span<const float>(face), std::span<const float>(mean_direction(photos)));
+}
+
 double likeness(const Identity& a, const Identity& b) {
-  return likeness(mean_direction(a), mean_direction(b));
+  return likeness(mean_direction(a.embeddings()), b.embeddings());
 }
 
 Spread spread_of(const Identity& person) {

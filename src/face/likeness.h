@@ -17,7 +17,10 @@ inline constexpr double kAnotherPerson = 0.2;
 /// The cosine of two of the recogniser's embeddings, -1 to 1; 0 if one of them is zero.
 double likeness(std::span<const float> a, std::span<const float> b);
 
-/// The same of what each identity's photos have in common, the mean of their directions.
+/// The same of a face and what a person's photos, [n,512], have in common: the mean of their
+/// directions.
+double likeness(const FaceEmbedding& face, std::span<const float> photos);
+/// The same of two persons' photos.
 double likeness(const Identity& a, const Identity& b);
 
 /// Between any two photos of an identity; 1 for a single one.

@@ -74,4 +74,21 @@ inline constexpr Parameter kIdentityEnd{
     .png = "IdentityNet end",
 };
 
+inline constexpr Parameter kBestOf{
+    .name = "best_of",
+    .title = {"Best of", "La mejor de"},
+    .help = {"Makes this many pictures for each, with consecutive seeds, and keeps the one whose "
+             "face is most alike to the person. Needs face models.",
+             "Crea este número de imágenes por cada una, con semillas consecutivas, y conserva "
+             "aquella cuya cara se parece más a la persona. Necesita los modelos de cara."},
+    .least = 1,
+    .most = 100,
+    .service = {8,
+                {"The service runs one job at a time; all others wait for it.",
+                 "El servicio procesa un trabajo a la vez; los demás esperan."}},
+    .shapes_picture = false,  // the kept picture's seed alone makes it again
+    .flag = FlagGroup::kPerson,
+    .page = {PagePlace::kFiner, 1, 8, 1},
+};
+
 }  // namespace semblance::parameters

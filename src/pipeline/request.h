@@ -91,8 +91,8 @@ struct Request {
   double last_guided() const { return guidance_end.value_or(1); }
 };
 
-/// A row for each member of Request but `photos`, and one for the number of pictures; those of the
-/// person are in pipeline/person_parameters.h.
+/// A row for each member of Request but `photos`, and kCount and kBestOf; those of the person are
+/// in pipeline/person_parameters.h.
 namespace parameters {
 
 inline constexpr ServiceMost most_in_service(double most) {
@@ -491,8 +491,8 @@ inline constexpr Parameter kCount{
 
 }  // namespace parameters
 
-/// Calls f(row, s.member...) for each row except kCount. `s` are Requests or other structs with the
-/// same members; the types of the members may differ.
+/// Calls f(row, s.member...) for each row except kCount and kBestOf. `s` are Requests or other
+/// structs with the same members; the types of the members may differ.
 template <typename F, typename... S>
 constexpr void each_parameter(F&& f, S&... s) {
   namespace rows = parameters;

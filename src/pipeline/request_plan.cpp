@@ -395,8 +395,13 @@ PlannedPicture plan_picture(const OpenedModels& models, DType dtype, const Works
   for (Stage& stage : stages_of(models, question.request, dtype, question.format,
                                 question.first_step, question.loras))
     stages.push_back(std::move(stage));
+  const bool has_after = RequestPlanner(question.after, workspace, check).fits();
+  if (has_after) {
+    const bool writes = stages.back().id == StageId::kPicture;
+    stages.insert(stages.end() - (writes ? 1 : 0), question.after.begin(), question.after.end());
+  }
   RequestPlanner planner(stages, workspace, check);
-  PlannedPicture answer{.plan = planner.plan()};
+  PlannedPicture answer{.plan = planner.plan(), .has_after = has_after};
   const auto is_wanted = [&](Wanted wanted) {
     return wanted == Wanted::kAlways || (wanted == Wanted::kWhereItDoesNotFit && !answer.plan.fits);
   };

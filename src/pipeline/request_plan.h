@@ -93,6 +93,8 @@ struct PlanQuestion {
   Request request;
   std::optional<ImageFormat> format = {};  // absent if no file is written
   std::vector<Stage> before = {};          // stages that run before: those of photos
+  /// Stages that run with the decoded picture, if they fit: of its likeness.
+  std::vector<Stage> after = {};
   int first_step = 0;
   std::shared_ptr<const AppliedLoras> loras = {};  // the request's
   Wanted minimum = Wanted::kWhereItDoesNotFit;
@@ -102,6 +104,7 @@ struct PlanQuestion {
 
 struct PlannedPicture {
   RequestPlan plan;
+  bool has_after = false;                // PlanQuestion::after fits, or is empty
   std::uint64_t minimum_bytes = 0;       // RequestPlanner::minimum_budget()
   std::uint64_t minimum_card_bytes = 0;  // RequestPlanner::minimum_on_card()
   /// The largest picture found that fits, in the request's shape, with sides that are multiples of

@@ -84,6 +84,13 @@ nlohmann::json json_of(const Request& request) {
   return json;
 }
 
+template <typename F>
+void each_face_path(auto& run, F&& f) {
+  f("face_models", run.face_models);
+  f("detector", run.detector);
+  f("recogniser", run.recogniser);
+}
+
 nlohmann::json json_of(const SavedRun& run) {
   nlohmann::json json = json_of(run.request);
   json.update({
@@ -104,6 +111,13 @@ nlohmann::json json_of(const SavedRun& run) {
   for (const fs::path& output : run.outputs) outputs.push_back(encoded(output));
   json["outputs"] = outputs;
   if (!run.lora_dir.empty()) json["lora_dir"] = encoded(run.lora_dir);
+  each_face_path(run, [&json](const char* key, const fs::path& path) {
+    if (!path.empty()) json[key] = encoded(path);
+  });
+  if (run.best) {
+    json["best"]["seed"] = std::to_string(run.best->seed);
+    if (run.best->likeness) json["best"]["likeness"] = *run.best->likeness;
+  }
   if (!run.models.embeddings.empty()) {
     nlohmann::json& embeddings = json["embeddings"];
     for (const fs::path& path : run.models.embeddings) embeddings.push_back(encoded(path));
@@ -193,6 +207,16 @@ void read_json(SavedRun& run, const Json& json) {
       run.models);
   run.latents = decoded(json, "latents", json.get_string("latents"));
   run.lora_dir = decoded(json, "lora_dir", json.get_string("lora_dir", ""));
+  each_face_path(run, [&json](const char* key, fs::path& path) {
+    path = decoded(json, key, json.get_string(key, ""));
+  });
+  if (json.has("best")) {
+    const Json best = json.child("best").expect_object();
+    run.best.emplace();
+    if (!read_text(parameters::kSeed, best.get_string("seed"), run.best->seed))
+      best.refuse("seed", "a whole number of 64 bits, as text");
+    if (best.has("likeness")) run.best->likeness = best.get_float("likeness");
+  }
   for (const std::string& text : json.get_string_list("embeddings", std::vector<std::string>()))
     run.models.embeddings.push_back(decoded(json, "embeddings", text));
   const Json fingerprints = json.child("fingerprints");

@@ -23,6 +23,13 @@ struct SavedPrompts {
   bool operator==(const SavedPrompts&) const = default;
 };
 
+/// One of several pictures for the same output, of which the most alike is kept.
+struct Candidate {
+  std::uint64_t seed = 0;
+  std::optional<double> likeness = {};  // absent: it shows no face
+  bool operator==(const Candidate&) const = default;
+};
+
 struct SavedRun {
   Request request;
   std::vector<float> embeddings;  // [request.photos,512]
@@ -41,8 +48,11 @@ struct SavedRun {
   Fingerprints fingerprints;  // of these models
 
   // For resuming: absolute paths of the picture in progress, then of those that follow with
-  // consecutive seeds.
+  // consecutive seeds. Of neighbours with the same path the most alike one is kept.
   std::vector<std::filesystem::path> outputs;
+  std::optional<Candidate> best;  // in the first output's file
+  // Of the face models that measure the likeness: absolute, empty if they are not given.
+  std::filesystem::path face_models, detector, recogniser;
   std::vector<SavedPrompts> following;  // of the pictures that follow; none: as in `request`
   std::filesystem::path lora_dir;       // where the prompts' LoRAs were looked up; empty: default
   std::filesystem::path latents;        // path of the final latent, or empty

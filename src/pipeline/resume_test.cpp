@@ -152,6 +152,21 @@ TEST_F(Resume, GivesTheSameBitsForSeveralPhotos) {
   EXPECT_EQ(resumed.latent(), whole.latent());
 }
 
+TEST_F(Resume, KeepsTheBestSoFar) {
+  SavedRun run = saved();
+  run.face_models = "/models/antelopev2";
+  for (const Candidate& best : {Candidate{18446744073709551615U, 0.25}, Candidate{1, {}}}) {
+    run.best = best;
+    save(run, file());
+    EXPECT_EQ(load_saved_run(file()).best, run.best);
+    EXPECT_EQ(load_saved_run(file()).face_models, run.face_models);
+  }
+  change("best", {{"seed", "x"}, {"likeness", 0.5}});
+  refuses(ErrorKind::kCorrupt, "best.seed\" must be a whole number of 64 bits, as text");
+  change("best", {{"seed", "1"}, {"likeness", "much"}});
+  refuses(ErrorKind::kCorrupt, "likeness");
+}
+
 TEST_F(Resume, NeedsTheSameLoras) {
   const fs::path golden = testing::golden_path("pipeline/fp16_published/lora_kohya");
   const fs::path film = folder_ / "film.safetensors";

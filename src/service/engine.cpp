@@ -83,6 +83,8 @@ void Engine::release() {
     const std::lock_guard guard(mutex_);
     pipeline_.reset();
   }
+  if (const std::unique_lock guard(planning_, std::try_to_lock); guard.owns_lock())
+    planned_faces_.reset();
   trim_heap();
   drop_unmodified_code();
 }
@@ -112,13 +114,19 @@ PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
   }
   const std::shared_ptr<Pipeline> held = opened(stop);
   const Pipeline& pipeline = *held;
+  if (!planned_faces_) planned_faces_.emplace(options_.faces, looking(pipeline));
+  SubjectReader& reader = *planned_faces_;
   const PlannedPicture planned =
-      pipeline.plan({.request = request, .format = ImageFormat::kPng}, check);
+      pipeline.plan({.request = request,
+                     .format = ImageFormat::kPng,
+                     .after = reader.likeness_stages({request.width, request.height}, stop)},
+                    check);
   const RequestPlan& plan = planned.plan;
   PlanAnswer answer{.fits = plan.fits,
                     .scratch_bytes = plan.scratch_bytes,
                     .seconds = plan.seconds,
-                    .step_seconds = plan.step_seconds};
+                    .step_seconds = plan.step_seconds,
+                    .has_likeness = reader.has_models() && planned.has_after};
   if (plan.fits) {
     answer.peak_bytes = plan.peak_bytes;
     answer.qualities = quality_times(plan, request, facts_.defaults, facts_.scheduler);
@@ -133,11 +141,21 @@ PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
   return answer;
 }
 
+PhotoOptions Engine::looking(const Pipeline& pipeline) const {
+  return {.detector_size = options_.detector_size,
+          .reduced = is_reduced(budget_),
+          .backend = options_.backend,
+          .workspace = pipeline.workspace()};
+}
+
+std::optional<double> Engine::likeness(const Image& picture, std::span<const float> photos,
+                                       std::stop_token stop) {
+  SubjectReader reader(options_.faces, looking(pipeline(stop)));
+  return reader.likeness(picture, photos, std::move(stop));
+}
+
 PhotoFaces Engine::look(const File& photo, std::stop_token stop) {
-  PhotoOptions looking{.detector_size = options_.detector_size,
-                       .reduced = is_reduced(budget_),
-                       .backend = options_.backend,
-                       .workspace = pipeline(stop).workspace()};
+  const PhotoOptions looking = this->looking(pipeline(stop));
   const PhotoNeeds needs = photo_needs(photo, looking);
   const std::uint64_t left = looking.workspace->left_bytes();
   if (needs.peak_bytes > left) {
@@ -161,14 +179,16 @@ const LatentColours& Engine::colours(std::stop_token stop) {
   return *colours_;
 }
 
-ImageText Engine::text_for(const Request& request, const std::vector<Warning>& warnings) const {
+ImageText Engine::text_for(const Request& request, const std::vector<Warning>& warnings,
+                           std::optional<double> likeness) const {
   return picture_text(
       request, {.base = facts_.demo ? std::filesystem::path(facts_.name) : options_.models.base,
                 .parts = options_.models,
                 .precision = facts_.precision,
                 .backend = options_.backend,
                 .scheduler = facts_.scheduler,
-                .warnings = warnings});
+                .warnings = warnings,
+                .likeness = likeness});
 }
 
 }  // namespace semblance::service

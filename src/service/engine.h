@@ -64,6 +64,7 @@ struct PlanAnswer {
   std::vector<std::string> summary = {};
   std::optional<std::string> refusal = {};
   std::optional<Size> smaller = {};
+  bool has_likeness = true;  // the face models that measure it fit, too
 };
 
 /// The faces in a photo, the largest first, in pixels of the frame.
@@ -105,24 +106,31 @@ class Engine {
   /// Throws Error(kMemory) if the photo's pixels and the face models do not fit into the rest of
   /// the budget, and what decode() throws.
   PhotoFaces look(const File& photo, std::stop_token stop = {});
+  /// How alike the largest face of a finished picture is to the person's photos, [n,512]; nullopt
+  /// if it shows none. For a request whose plan has_likeness.
+  std::optional<double> likeness(const Image& picture, std::span<const float> photos,
+                                 std::stop_token stop = {});
   Pipeline& pipeline(const std::stop_token& stop = {});
   /// Computed at the first call.
   const LatentColours& colours(std::stop_token stop = {});
-  ImageText text_for(const Request& request, const std::vector<Warning>& warnings) const;
+  ImageText text_for(const Request& request, const std::vector<Warning>& warnings,
+                     std::optional<double> likeness) const;
 
   /// Releases the models until they are needed again.
   void release();
 
  private:
   std::shared_ptr<Pipeline> opened(const std::stop_token& stop);
+  PhotoOptions looking(const Pipeline& pipeline) const;
 
   EngineOptions options_;
   Budget budget_;
   Workspace::Options workspace_;
   ModelFacts facts_;
   std::optional<LatentColours> colours_;
-  std::mutex planning_;  // one plan at a time
-  std::mutex mutex_;     // guards pipeline_
+  std::mutex planning_;                         // one plan at a time
+  std::optional<SubjectReader> planned_faces_;  // for plan(); guarded by planning_
+  std::mutex mutex_;                            // guards pipeline_
   std::shared_ptr<Pipeline> pipeline_;
 };
 

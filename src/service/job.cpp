@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 
 #include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -51,6 +52,10 @@ JobError error_of(const Json& kept) {
   kept.refuse("error", "a known code and a message");
 }
 
+json kept_picture(const JobPicture& picture) {
+  return {picture.size.w, picture.size.h, picture.seed, or_null(picture.likeness)};
+}
+
 json kept_warning(const Warning& warning) {
   return {{"code", code_of(warning.kind)},
           {"negative", warning.in_negative},
@@ -88,7 +93,7 @@ void read_kept(Job& job, const Json& kept) {
   const auto most = [](const Parameter& row) {
     return static_cast<std::uint64_t>(most_of(row, Asker::kService));
   };
-  const std::uint64_t count = most(parameters::kCount);
+  const std::uint64_t count = most(parameters::kCount) * most(parameters::kBestOf);
   const auto [width, height] = std::pair(most(parameters::kWidth), most(parameters::kHeight));
   job.request = read_settings(kept.child("settings").value());
   job.request.face = static_cast<int>(kept.get_int("face", {}, {0, kMostFace}));
@@ -99,11 +104,24 @@ void read_kept(Job& job, const Json& kept) {
                                                 {count, std::uint64_t{kMostJobSteps}});
     job.gain = {static_cast<int>(pictures), static_cast<int>(step)};
   }
-  for (const Json& picture : kept.child("pictures").items()) {
-    const auto [w, h, seed] =
-        numbers_of<3>(kept, "pictures", picture.value(), {width, height, kAnySeed});
+  const auto picture_of = [&](const json& value) {
+    // The likeness is absent in what earlier versions wrote.
+    const bool has_likeness = value.is_array() && value.size() == 4;
+    const json numbers = has_likeness ? json(value.begin(), value.begin() + 3) : value;
+    const auto [w, h, seed] = numbers_of<3>(kept, "pictures", numbers, {width, height, kAnySeed});
     if (w == 0 || h == 0) kept.refuse("pictures", "sides of at least 1");
-    job.pictures.push_back({{static_cast<int>(w), static_cast<int>(h)}, seed});
+    JobPicture picture{{static_cast<int>(w), static_cast<int>(h)}, seed};
+    if (!has_likeness || value[3].is_null()) return picture;
+    if (!value[3].is_number() || std::abs(value[3].get<double>()) > 1)
+      kept.refuse("pictures", "a likeness from -1 to 1");
+    picture.likeness = value[3].get<double>();
+    return picture;
+  };
+  for (const Json& picture : kept.child("pictures").items())
+    job.pictures.push_back(picture_of(picture.value()));
+  if (kept.has("tried")) {
+    job.tried = static_cast<int>(kept.get_int("tried", {}, {1, job.request.best_of}));
+    job.best = picture_of(kept.child("best").value());
   }
   if (static_cast<int>(job.pictures.size()) > job.request.count)
     kept.refuse("pictures", "at most as many as were requested");
@@ -151,7 +169,8 @@ json to_json(const Job& job) {
     pictures.push_back({{"url", fmt::format("/api/jobs/{}/images/{}", job.id, i)},
                         {"width", picture.size.w},
                         {"height", picture.size.h},
-                        {"seed", picture.seed}});
+                        {"seed", picture.seed},
+                        {"likeness", or_null(picture.likeness)}});
   }
   json warnings = json::array();
   for (const Warning& warning : job.warnings) warnings.push_back(to_json(warning));
@@ -204,8 +223,7 @@ void shorten_prompts(JobRequest& request) {
 
 std::string kept_text(const Job& job) {
   json pictures = json::array();
-  for (const JobPicture& picture : job.pictures)
-    pictures.push_back({picture.size.w, picture.size.h, picture.seed});
+  for (const JobPicture& picture : job.pictures) pictures.push_back(kept_picture(picture));
   json warnings = json::array();
   for (const Warning& warning : job.warnings) warnings.push_back(kept_warning(warning));
   json kept{{"settings", to_json(job.request)},
@@ -215,6 +233,7 @@ std::string kept_text(const Job& job) {
             {"gain", {job.gain.pictures, job.gain.step}},
             {"pictures", std::move(pictures)},
             {"warnings", std::move(warnings)}};
+  if (job.tried > 0) kept["tried"] = job.tried, kept["best"] = kept_picture(job.best);
   if (job.error) kept["error"] = {job.error->code, job.error->message};
   if (job.error && !job.error->param.empty()) kept["error"].push_back(job.error->param);
   return kept.dump(-1, ' ', false, json::error_handler_t::replace);

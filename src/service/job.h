@@ -38,8 +38,9 @@ struct JobError {
 };
 
 struct JobPicture {
-  Size size;
+  Size size = {};
   std::uint64_t seed = 0;
+  std::optional<double> likeness = {};  // absent: not measured, or it shows no face
 };
 
 /// No sampler takes more steps for one picture of a job.
@@ -47,7 +48,7 @@ inline constexpr int kMostJobSteps = 2 * static_cast<int>(parameters::kSteps.ser
 
 /// A job's progress that survives a crash.
 struct JobGain {
-  int pictures = 0;  // finished ones
+  int pictures = 0;  // finished ones, those included that were not kept
   int step = 0;      // the saved step of the next one
   auto operator<=>(const JobGain&) const = default;
 };
@@ -79,6 +80,9 @@ struct Job {
   std::optional<Time> ended = {};
   JobRequest request = {};                // without its photos
   std::vector<JobPicture> pictures = {};  // finished ones
+  /// Of the next picture: how many of its best_of are made, and the one that is kept so far.
+  int tried = 0;
+  JobPicture best = {};
   /// About its settings and the model; known once the job has begun.
   std::vector<Warning> warnings = {};
   int begun = 0;      // consecutive starts that neither ended, nor were stopped, nor gained a step
@@ -86,6 +90,9 @@ struct Job {
   std::optional<JobError> error = {};
   Progress progress = {};
 
+  /// Pictures made so far, those included that were not kept.
+  int made() const { return static_cast<int>(pictures.size()) * request.best_of + tried; }
+  int to_make() const { return request.count * request.best_of; }
   bool ended_already() const { return state != JobState::kQueued && state != JobState::kRunning; }
 };
 

@@ -79,8 +79,8 @@ void JobMaker::make() {
   const std::vector<Request> requests = patiently([&] { return requests_of_pictures(request); });
   settle(requests);
   const Keypoints keypoints = scale_keypoints(stands, size);
-  while (job_.pictures.size() < requests.size())
-    make_picture(requests[job_.pictures.size()], person, keypoints);
+  while (job_.made() < job_.to_make())
+    make_picture(requests[static_cast<std::size_t>(job_.made())], person, keypoints);
 }
 
 /// Gives up a job that ends the program again and again, unless it makes progress.
@@ -98,7 +98,7 @@ void JobMaker::count_start() {
 }
 
 JobGain JobMaker::gain() const {
-  JobGain gain{.pictures = static_cast<int>(job_.pictures.size())};
+  JobGain gain{.pictures = job_.made()};
   if (!job_.request.seed || !is_there(files_.saved_run())) return gain;
   try {
     const SavedRun run = load_saved_run(files_.saved_run());
@@ -112,7 +112,7 @@ JobGain JobMaker::gain() const {
 }
 
 Request JobMaker::next_picture(const Request& first) const {
-  return nth_picture(first, static_cast<int>(job_.pictures.size()), job_.request.count);
+  return nth_picture(first, job_.made(), job_.to_make());
 }
 
 Identity JobMaker::person_in(const fs::path& photo, const std::string& what, int face) {
@@ -155,7 +155,7 @@ Identity JobMaker::person_in_pose(const Identity& person) {
 
 /// With their seeds, and the prompts as these draw them.
 std::vector<Request> JobMaker::requests_of_pictures(const Request& first) const {
-  const int count = job_.request.count;
+  const int count = job_.to_make();
   std::vector<Request> requests;
   requests.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) requests.push_back(engine_.drawn(nth_picture(first, i, count)));
@@ -180,13 +180,18 @@ void JobMaker::settle(const std::vector<Request>& requests) {
       patiently([&] { return engine_.pipeline(stop_).most_demanding(requests); });
   const PlanAnswer plan = patiently([&] { return engine_.plan(request, stop_); });
   if (!plan.fits) throw Error(ErrorKind::kMemory, *plan.refusal);
+  measures_likeness_ = plan.has_likeness;
+  if (job_.request.best_of > 1 && !measures_likeness_) {
+    fail(ErrorKind::kMemory,
+         "cannot take {}: the face models that measure the likeness do not fit into the budget",
+         parameters::kBestOf.name);
+  }
   if (!job_.request.seed) job_.request.seed = requests.front().seed;
   if (!job_.request.guidance) job_.request.guidance = request.guidance;
   job_.request.width = request.width;
   job_.request.height = request.height;
   patiently([&] { store_.update(job_); });
-  const auto left =
-      static_cast<double>(job_.request.count) - static_cast<double>(job_.pictures.size());
+  const auto left = static_cast<double>(job_.to_make() - job_.made());
   const std::lock_guard guard(board_.mutex);
   publish();
   Progress& progress = board_.running->job.progress;
@@ -227,12 +232,25 @@ void JobMaker::make_picture(Request request, const Identity& person, const Keypo
   set_stage("painting");
   const Image image = patiently([&] { return generation->decode(stop_); });
   generation.reset();
-  patiently([&] {
-    write_image(image, files_.picture(job_.pictures.size()),
-                engine_.text_for(request, job_.warnings), stop_);
-    sync_folder(files_.folder());
-  });
-  job_.pictures.push_back({image.size(), request.seed.value()});
+  JobPicture made{image.size(), request.seed.value()};
+  if (measures_likeness_) {
+    made.likeness = patiently([&] { return engine_.likeness(image, person.embeddings(), stop_); });
+  }
+  constexpr double kNoFace = -2;  // less than any likeness
+  const bool is_kept =
+      job_.tried == 0 || made.likeness.value_or(kNoFace) > job_.best.likeness.value_or(kNoFace);
+  if (is_kept) {
+    patiently([&] {
+      write_image(image, files_.picture(job_.pictures.size()),
+                  engine_.text_for(request, job_.warnings, made.likeness), stop_);
+      sync_folder(files_.folder());
+    });
+    job_.best = made;
+  }
+  if (++job_.tried == job_.request.best_of) {
+    job_.pictures.push_back(job_.best);
+    job_.tried = 0;
+  }
   patiently([&] { store_.update(job_); });
   remove_file(files_.saved_run());
   board_.change([&] {
@@ -291,8 +309,7 @@ void JobMaker::tell_step(const Generation& generation, int first, double seconds
   const std::lock_guard guard(board_.mutex);
   RunningJob& running = *board_.running;
   running.job.progress.step = generation.step();
-  const double pictures =
-      static_cast<double>(job_.request.count) - static_cast<double>(running.job.pictures.size());
+  const auto pictures = static_cast<double>(running.job.to_make() - running.job.made());
   const double planned = running.job.progress.seconds_planned.value_or(0) / pictures;
   running.job.progress.seconds_left =
       left * mean + (pictures - 1) * std::max(planned, generation.steps() * mean);

@@ -90,6 +90,7 @@ class JobMaker {
   JobFiles files_;
   std::stop_token stop_;
   Patience patience_;
+  bool measures_likeness_ = false;
 };
 
 }  // namespace semblance::service

@@ -30,7 +30,8 @@ struct Photo {
 /// Pictures of a person. The size, guidance and seed may be left open. Photos are dropped once they
 /// are on disk.
 struct JobRequest : Request {
-  int count = 1;  // pictures
+  int count = 1;    // pictures
+  int best_of = 1;  // are made for each; the most alike is kept
   Photo photo = {.name = "photo"};
   std::vector<Photo> more_photos = {};  // of the same person; the largest face in each
   std::string identity_id = {};         // a saved identity, instead of the photo
@@ -42,11 +43,12 @@ struct JobRequest : Request {
   bool begins_anew = false;     // ignores an older job with the same repeat_key
 };
 
-/// each_parameter() plus the count's row.
+/// each_parameter() plus the rows of the counts.
 template <typename F, typename... S>
 constexpr void each_job_parameter(F&& f, S&... s) {
   each_parameter(f, s...);
   f(parameters::kCount, s.count...);
+  f(parameters::kBestOf, s.best_of...);
 }
 
 /// What errors call a photo, counted from 0: "the photo", "photo 2".

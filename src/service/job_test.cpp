@@ -89,7 +89,7 @@ TEST(Job, EndedAsJson) {
           .ended = kNow + 2s};
   job.request.face = 3;
   job.request.keep_photo = true;
-  job.pictures = {{{128, 64}, 18446744073709551615U}, {{8, 16}, 4}};
+  job.pictures = {{{128, 64}, 18446744073709551615U}, {{8, 16}, 4, 0.5}};
   job.error = {"memory", "it did not fit", "photo"};
   job.progress = {.step = 4,
                   .stage = "steps",
@@ -114,7 +114,9 @@ TEST(Job, EndedAsJson) {
   EXPECT_EQ(value["images"][0], json({{"url", "/api/jobs/0123456789abcdef0123/images/0"},
                                       {"width", 128},
                                       {"height", 64},
-                                      {"seed", 18446744073709551615U}}));
+                                      {"seed", 18446744073709551615U},
+                                      {"likeness", nullptr}}));
+  EXPECT_EQ(value["images"][1]["likeness"], 0.5);
   EXPECT_EQ(value["images"][1]["seed"], 4);
   EXPECT_EQ(value["error"],
             json({{"message", "it did not fit"}, {"code", "memory"}, {"param", "photo"}}));
@@ -140,7 +142,11 @@ TEST(Job, KeptTextRoundTrips) {
   job.request.keep_photo = true;
   job.request.prompt = "x";
   job.request.seed = 18446744073709551615U;
-  job.pictures = {{{128, 64}, 5}};
+  job.pictures = {{{128, 64}, 5}, {{64, 64}, 6, -0.125}};
+  job.request.count = 3;
+  job.request.best_of = 4;
+  job.tried = 2;
+  job.best = {{64, 64}, 7, 0.25};
   job.warnings = {
       {.kind = Warning::Kind::kPromptCut, .in_negative = true, .tokens = 77, .detail = "ice"}};
   for (const JobError& error :
@@ -151,6 +157,9 @@ TEST(Job, KeptTextRoundTrips) {
     EXPECT_EQ(kept_text(back), kept_text(job));
     EXPECT_EQ(back.error->param, error.param);
     EXPECT_EQ(back.warnings, job.warnings);
+    EXPECT_EQ(back.made(), 10);
+    EXPECT_EQ(back.pictures[1].likeness, -0.125);
+    EXPECT_EQ(back.best.likeness, 0.25);
   }
 }
 

@@ -90,8 +90,8 @@ HttpResponse txt2img(Context& context, Waited& waited, const HttpRequest& reques
   for (const JobPicture& picture : job.pictures) {
     Request of_picture = request_of(job.request, model.defaults);
     of_picture.seed = picture.seed;
-    for (const auto& [key, text] :
-         context.engine.text_for(context.engine.drawn(of_picture), job.warnings)) {
+    for (const auto& [key, text] : context.engine.text_for(context.engine.drawn(of_picture),
+                                                           job.warnings, picture.likeness)) {
       if (key == "parameters") infotexts.push_back(text);
     }
   }

@@ -55,13 +55,9 @@ JobRequest read_job(const std::vector<Part>& parts) {
         fmt::format("photo: expected at most {} photos, got {}", kMostPhotos, photos.size()),
         "photo");
   }
-  for (const std::string_view photo : photos) {
-    if (&photo == &photos.front()) {
-      job.photo.bytes = photo;
-    } else {
-      job.more_photos.push_back({.name = job.photo.name, .bytes = photo});
-    }
-  }
+  if (!photos.empty()) job.photo.bytes = photos.front();
+  for (std::size_t i = 1; i < photos.size(); ++i)
+    job.more_photos.push_back({.name = job.photo.name, .bytes = photos[i]});
   job.identity_id = data_of(parts, "identity");
   if (job.photo.bytes.empty() == job.identity_id.empty()) {
     throw HttpError(400, "argument",

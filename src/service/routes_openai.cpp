@@ -39,7 +39,8 @@ std::shared_ptr<const File> in_format(Context& context, const HttpRequest& reque
   if (fs::exists(path)) return open_file(path);
   Request of_picture = request_of(job.request, context.engine.facts().defaults);
   of_picture.seed = job.pictures[n].seed;
-  const ImageText text = context.engine.text_for(context.engine.drawn(of_picture), job.warnings);
+  const ImageText text = context.engine.text_for(context.engine.drawn(of_picture), job.warnings,
+                                                 job.pictures[n].likeness);
   const std::uint64_t bytes =
       probe(*png).decoding_bytes + encoding_bytes(format_for(path), job.pictures[n].size);
   if (bytes <= kConversionBytes) {

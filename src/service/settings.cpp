@@ -18,7 +18,10 @@ template <typename F>
 JobRequest job_settings(F&& read) {
   try {
     JobRequest settings;
-    static_cast<Request&>(settings) = read(&settings.count);
+    PictureCounts counts;
+    static_cast<Request&>(settings) = read(&counts);
+    settings.count = counts.count;
+    settings.best_of = counts.best_of;
     return settings;
   } catch (const SettingsError& error) {
     throw HttpError(error, error.key());
@@ -28,8 +31,9 @@ JobRequest job_settings(F&& read) {
 }  // namespace
 
 JobRequest read_settings(const json& value) {
-  return job_settings(
-      [&](int* count) { return semblance::read_settings(value, Asker::kService, count); });
+  return job_settings([&](PictureCounts* counts) {
+    return semblance::read_settings(value, Asker::kService, counts);
+  });
 }
 
 JobRequest parse_settings(std::string_view text) {
@@ -41,8 +45,9 @@ JobRequest parse_settings(std::string_view text) {
         fmt::format("expected settings of at most {} bytes, got {}", kLimitBytes, text.size()),
         "settings");
   }
-  return job_settings(
-      [&](int* count) { return semblance::parse_settings(text, Asker::kService, count); });
+  return job_settings([&](PictureCounts* counts) {
+    return semblance::parse_settings(text, Asker::kService, counts);
+  });
 }
 
 json to_json(const JobRequest& settings) {

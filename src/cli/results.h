@@ -1,0 +1,44 @@
+// The pictures of a run: their likeness, which of several is kept, and what is printed.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/subject.h"
+#include "pipeline/resume.h"
+
+namespace semblance::cli {
+
+/// Measures how alike the results are to the person.
+class LikenessMeter {
+ public:
+  /// `photos`: the person's embeddings, [n,512]. Without a reader nothing is measured.
+  LikenessMeter(SubjectReader* reader, std::vector<float> photos)
+      : reader_(reader), photos_(std::move(photos)) {}
+
+  bool measures() const { return reader_ != nullptr; }
+  /// Absent if it is not measured or the picture shows no face.
+  std::optional<double> of(const Image& picture, std::stop_token stop) const;
+
+ private:
+  SubjectReader* reader_;
+  std::vector<float> photos_;
+};
+
+/// Whether `next` is kept in place of `best`: only if it is more alike. A picture without a face is
+/// the least alike.
+bool is_better(const Candidate& next, const std::optional<Candidate>& best);
+
+/// Each path `times` times.
+std::vector<std::filesystem::path> repeated(const std::vector<std::filesystem::path>& paths,
+                                            int times);
+/// numbered() paths in place of `paths`; neighbours with the same path still have the same.
+std::vector<std::filesystem::path> renumbered(const std::vector<std::filesystem::path>& paths,
+                                              const std::filesystem::path& first);
+
+/// {"path", "width", "height", "seed", "likeness"}, in one line.
+std::string result_json(const std::filesystem::path& path, Size size, const Candidate& result);
+
+}  // namespace semblance::cli
