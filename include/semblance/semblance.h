@@ -194,6 +194,10 @@ struct Settings {
   float adapter_strength = 0.8F;   // 0 to 5
   double identity_start = 0;       // fractions of the steps
   double identity_end = 1;
+  double adapter_start = 0;
+  double adapter_end = 1;
+  bool no_keypoints = false;  // IdentityNet sees no position; the face may be anywhere
+  float identity_noise = 0;   // 0 to 1: noise in place of guidance's empty face
   std::uint64_t seed = 0;
   /// "FILE|NAME[:WEIGHT[:TEXT_WEIGHT]]", at most 16; a path has a slash, anything else is a name.
   std::vector<std::string> loras = {};

@@ -191,6 +191,9 @@ int semblance_generator_plan(const semblance_generator* generator, const char* s
  *                        "concat" or "sequence"
  *   "identity_strength", "adapter_strength"    0 to 5; 0.8
  *   "identity_start", "identity_end"           fractions of the steps; 0 and 1
+ *   "adapter_start", "adapter_end"             likewise
+ *   "no_keypoints"       true: IdentityNet sees no position, the face may be anywhere; false
+ *   "identity_noise"     0 to 1, noise in place of guidance's empty face; 0
  *   "seed"               a whole number of 64 bits; 0
  *   "loras"              texts "FILE|NAME[:WEIGHT[:TEXT_WEIGHT]]", at most 16; a path has a slash
  *   "vae_tiling"         true: decode in blended tiles, as diffusers' enable_vae_tiling

@@ -228,32 +228,32 @@ void run_text_encoder(const OpenedModels& models, std::size_t encoder, const Val
   TextEncoderRun(models, encoder, types, session, values).run(stop);
 }
 
-void run_resampler(const ValueTypes& types, Session& session, Values& values,
+void run_resampler(const ValueTypes& types, float noise, Session& session, Values& values,
                    const std::stop_token& stop) {
   const std::span<float> embeddings = values.at(types.embeddings.name).f32();
   const auto runs = static_cast<std::size_t>(types.embeddings.type.shape[0]);
   const std::size_t read = embeddings.size() / runs;
-  const std::vector<float> zeros(read);
+  const std::vector<float> empty = empty_face(embeddings, noise);
   const std::span<float> face = values.make(types.face).f32();
   const auto n = static_cast<std::size_t>(types.face.type.shape[0]);
   const std::size_t made = face.size() / n / runs;
   for (std::size_t i = 0; i < n * runs; ++i) {
     const bool unconditional = i < (n - 1) * runs;
-    session.set_input("embeddings", unconditional ? std::span<const float>(zeros)
-                                                  : embeddings.subspan(i % runs * read, read));
+    const std::span<const float> from = unconditional ? std::span(empty) : embeddings;
+    session.set_input("embeddings", from.subspan(i % runs * read, read));
     session.run(stop);
     copy_output(session, "tokens", face.subspan(i * made, made));
   }
 }
 
-void run_keypoints(const ValueTypes& types, Size size, Session& session, Values& values,
+void run_keypoints(const ValueTypes& types, Size size, bool drawn, Session& session, Values& values,
                    const std::stop_token& stop) {
   Keypoints points;
   const std::span<float> stored = values.at(types.face_points.name).f32();
   std::copy(stored.begin(), stored.end(), points.front().data());
   const auto draw = [&](std::span<float> picture) {
-    const Image drawn = draw_keypoints(points, size);
-    std::transform(drawn.pixels().begin(), drawn.pixels().end(), picture.begin(),
+    const Image shown = drawn ? draw_keypoints(points, size) : Image(size);
+    std::transform(shown.pixels().begin(), shown.pixels().end(), picture.begin(),
                    [](std::uint8_t value) { return static_cast<float>(value) / 255.0F; });
   };
   if (session.is_in_file("picture")) {

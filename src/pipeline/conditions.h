@@ -42,11 +42,11 @@ void make_inputs(Values& values, const OpenedModels& models, const Request& requ
 void run_text_encoder(const OpenedModels& models, std::size_t encoder, const ValueTypes& types,
                       Session& session, Values& values, const std::stop_token& stop);
 /// Computes `face`. The unconditional half is the resampler's result for zeros, not zeros
-/// (docs/reference.md, 3.5).
-void run_resampler(const ValueTypes& types, Session& session, Values& values,
+/// (docs/reference.md, 3.5), or for noise of this strength.
+void run_resampler(const ValueTypes& types, float noise, Session& session, Values& values,
                    const std::stop_token& stop);
-/// Computes `keypoints`.
-void run_keypoints(const ValueTypes& types, Size size, Session& session, Values& values,
+/// Computes `keypoints`, from a black picture if not `drawn`.
+void run_keypoints(const ValueTypes& types, Size size, bool drawn, Session& session, Values& values,
                    const std::stop_token& stop);
 
 }  // namespace semblance

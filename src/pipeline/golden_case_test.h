@@ -70,6 +70,10 @@ inline GoldenCase load_golden_case(const std::filesystem::path& folder) {
       for (const auto& value : other.value()) loaded.embeddings.push_back(value.get<float>());
     }
   }
+  request.adapter_start = json.get_float("adapter_start", 0.0);
+  request.adapter_end = json.get_float("adapter_end", 1.0);
+  request.no_keypoints = json.get_bool("no_keypoints", false);
+  request.identity_noise = static_cast<float>(json.get_float("identity_noise", 0.0));
   request.combine = json.get_string("combine", request.combine.name);
   const auto points = json.child("keypoints").items();
   for (std::size_t i = 0; i < loaded.keypoints.size(); ++i) {

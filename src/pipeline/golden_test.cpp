@@ -73,7 +73,8 @@ INSTANTIATE_TEST_SUITE_P(Goldens, InAnyMemory,
                          ::testing::Values("fp16_published/plain", "fp16_published/lora_kinds_2",
                                            "bf16_shards/lora_kinds", "fp16_published/all_extras",
                                            "fp16_published/reuse", "fp16_published/concat",
-                                           "fp16_published/sequence"),
+                                           "fp16_published/sequence",
+                                           "fp16_published/adapter_window"),
                          [](const auto& info) {
                            std::string name = info.param;
                            std::ranges::replace(name, '/', '_');

@@ -61,6 +61,8 @@ TEST(Request, RefusesValuesOutOfRange) {
             "argument: cannot take identity_end: expected a number from 0 to 1, got 2");
   EXPECT_EQ(said([](Request& r) { r.identity_start = std::numeric_limits<double>::infinity(); }),
             "argument: cannot take identity_start: expected a number from 0 to 1, got inf");
+  EXPECT_EQ(said([](Request& r) { r.adapter_start = 0.5, r.adapter_end = 0.2; }),
+            "argument: cannot take adapter_start: expected at most adapter_end, got 0.5 and 0.2");
   EXPECT_EQ(said([](Request& r) { r.identity_start = 0.5, r.identity_end = 0.2; }),
             "argument: cannot take identity_start: expected at most identity_end, got 0.5 and 0.2");
 }

@@ -74,6 +74,51 @@ inline constexpr Parameter kIdentityEnd{
     .png = "IdentityNet end",
 };
 
+inline constexpr Parameter kAdapterStart{
+    .name = "adapter_start",
+    .title = {"Adapter start", "Inicio del adaptador"},
+    .help = {"The face adapter is on from this fraction of the steps.",
+             "El adaptador de cara actúa desde esta fracción de los pasos."},
+    .most = 1,
+    .flag = FlagGroup::kAdvanced,
+    .web_ui = "face.guidance_start",
+    .png = "Adapter start",
+};
+inline constexpr Parameter kAdapterEnd{
+    .name = "adapter_end",
+    .title = {"Adapter end", "Fin del adaptador"},
+    .help = {"The face adapter is on up to this fraction of the steps.",
+             "El adaptador de cara actúa hasta esta fracción de los pasos."},
+    .most = 1,
+    .flag = FlagGroup::kAdvanced,
+    .web_ui = "face.guidance_end",
+    .png = "Adapter end",
+};
+inline constexpr Parameter kNoKeypoints{
+    .name = "no_keypoints",
+    .title = {"No keypoints", "Sin puntos clave"},
+    .help =
+        {"IdentityNet gets a black picture in place of the keypoints: it brings the person, but "
+         "the face may be anywhere.",
+         "IdentityNet recibe una imagen negra en lugar de los puntos clave: lleva a la persona, "
+         "pero la cara puede estar en cualquier lugar."},
+    .flag = FlagGroup::kAdvanced,
+    .png = "No keypoints",
+};
+inline constexpr Parameter kIdentityNoise{
+    .name = "identity_noise",
+    .title = {"Identity noise", "Ruido de identidad"},
+    .help =
+        {"Noise of this strength takes the place of the empty face that guidance compares "
+         "with, as in ComfyUI_InstantID, whose usual value is 0.35: colours are less strong. "
+         "Without effect when guidance is 1 or less.",
+         "Un ruido de esta fuerza sustituye a la cara vacía con la que compara la guía, como en "
+         "ComfyUI_InstantID, cuyo valor habitual es 0,35: los colores son menos intensos. Sin "
+         "efecto si la guía es 1 o menos."},
+    .most = 1,
+    .flag = FlagGroup::kAdvanced,
+    .png = "Identity noise",
+};
 inline constexpr Parameter kBestOf{
     .name = "best_of",
     .title = {"Best of", "La mejor de"},

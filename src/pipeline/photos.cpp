@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "pipeline/request.h"
+#include "sampling/noise.h"
 
 namespace semblance {
 namespace {
@@ -28,6 +29,19 @@ FaceLayout face_layout(const Request& request) {
       break;
   }
   return {};
+}
+
+std::vector<float> empty_face(std::span<const float> embeddings, float noise) {
+  std::vector<float> empty(embeddings.size());
+  if (noise <= 0) return empty;
+  // As Python's int() and %.
+  constexpr std::int64_t kSeeds = 1'000'000'007;
+  double sum = 0;
+  for (const float value : embeddings) sum += static_cast<double>(value);
+  const std::int64_t whole = static_cast<std::int64_t>(sum) % kSeeds;
+  NoiseGenerator(static_cast<std::uint64_t>(whole < 0 ? whole + kSeeds : whole)).rand(empty);
+  for (float& value : empty) value *= noise;
+  return empty;
 }
 
 std::vector<float> combined_embeddings(const Request& request, std::span<const float> photos) {

@@ -33,4 +33,9 @@ FaceLayout face_layout(const Request& request);
 /// What the resampler reads, [runs,length,e], from the photos' embeddings, [request.photos,e].
 std::vector<float> combined_embeddings(const Request& request, std::span<const float> photos);
 
+/// What the resampler reads for guidance's unconditional half: zeros as the published pipeline, or
+/// with `noise` above 0 torch.rand times it, as ComfyUI_InstantID: of the CPU, with the sum of
+/// `embeddings` (combined_embeddings()) as its seed.
+std::vector<float> empty_face(std::span<const float> embeddings, float noise);
+
 }  // namespace semblance

@@ -31,6 +31,10 @@ std::optional<PairProblem> pair_problem(const Request& request, const ParameterN
     return problem(parameters::kIdentityStart, "at most", parameters::kIdentityEnd,
                    request.identity_start, request.identity_end);
   }
+  if (request.adapter_start > request.adapter_end) {
+    return problem(parameters::kAdapterStart, "at most", parameters::kAdapterEnd,
+                   request.adapter_start, request.adapter_end);
+  }
   if (request.noise_batch && request.noise_picture >= *request.noise_batch) {
     return problem(parameters::kNoisePicture, "less than", parameters::kNoiseBatch,
                    request.noise_picture, *request.noise_batch);

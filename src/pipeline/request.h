@@ -56,6 +56,10 @@ struct Request {
   float adapter_strength = 0.8F;
   double identity_start = 0;  // fractions of the steps; IdentityNet is off outside
   double identity_end = 1;
+  double adapter_start = 0;  // likewise for the face adapter
+  double adapter_end = 1;
+  bool no_keypoints = false;  // a black picture for IdentityNet
+  float identity_noise = 0;   // in place of the unconditional half's zeros (pipeline/photos.h)
   std::optional<std::uint64_t> seed = {};
   std::vector<std::string> loras = {};  // pipeline/lora_choice.h; those of the prompt add up
   bool vae_tiling = false;              // decode in blended tiles, as diffusers' enable_vae_tiling
@@ -512,6 +516,10 @@ constexpr void each_parameter(F&& f, S&... s) {
   f(rows::kAdapterStrength, s.adapter_strength...);
   f(rows::kIdentityStart, s.identity_start...);
   f(rows::kIdentityEnd, s.identity_end...);
+  f(rows::kAdapterStart, s.adapter_start...);
+  f(rows::kAdapterEnd, s.adapter_end...);
+  f(rows::kNoKeypoints, s.no_keypoints...);
+  f(rows::kIdentityNoise, s.identity_noise...);
   f(rows::kVaeTiling, s.vae_tiling...);
   f(rows::kEncoding, s.encoding...);
   f(rows::kClipSkip, s.clip_skip...);
@@ -532,7 +540,7 @@ constexpr void each_parameter(F&& f, S&... s) {
 }
 
 /// Throws Error(kArgument), "cannot take NAME: expected RULE, got VALUE", for an invalid request: a
-/// value outside its row's range, a prompt that is not UTF-8, identity_start after identity_end, or
+/// value outside its row's range, a prompt that is not UTF-8, a start after its end, or
 /// noise_picture outside its batch; and what check_prompts() (pipeline/prompts.h) throws. Width and
 /// height must be set. `name_of` returns the front end's name of a parameter.
 void check(const Request& request);

@@ -37,6 +37,7 @@ struct StepKind {
   bool with_identity = false;  // IdentityNet is on
   bool is_guided = false;      // both halves of the guidance
   bool from_deep = false;      // the outermost level only, from an earlier step's deep features
+  bool with_adapter = true;    // the face adapter is on, unless its strength is 0
 
   friend bool operator==(const StepKind&, const StepKind&) = default;
 };

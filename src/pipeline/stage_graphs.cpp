@@ -25,7 +25,8 @@ StepKind kind_of_step(const OpenedModels& models, const Request& request, int st
                            is_within(step, steps, request.identity_start, request.identity_end),
           .is_guided = guidance_halves(models, request) == 2 &&
                        is_within(step, steps, 0, request.last_guided()),
-          .from_deep = step % request.reuse != 0};
+          .from_deep = step % request.reuse != 0,
+          .with_adapter = is_within(step, steps, request.adapter_start, request.adapter_end)};
 }
 
 int pictures_of(const Request& request, const StepKind& kind) {
@@ -112,7 +113,7 @@ Graph step_graph(const OpenedModels& models, const Request& request, std::int64_
     if (face.shape()[1] != tokens) identity->tokens = slice(face, 1, 0, tokens);
   }
   std::optional<AdapterInputs> adapter;
-  if (request.adapter_strength > 0)
+  if (kind.with_adapter && request.adapter_strength > 0)
     adapter = AdapterInputs{Scope(&graph, "ip_adapter."), request.adapter_strength};
   const UNetOptions options{.freeu = request.freeu, .perturbed = request.perturbed_guidance > 0};
   const Scope names(&graph, "unet.");

@@ -58,8 +58,9 @@ class StageMaker {
             .ins = {types_.embeddings},
             .outs = {types_.face},
             .run =
-                [types = types_](Session& session, Values& values, const std::stop_token& stop) {
-                  run_resampler(types, session, values, stop);
+                [types = types_, noise = request_.identity_noise](Session& session, Values& values,
+                                                                  const std::stop_token& stop) {
+                  run_resampler(types, noise, session, values, stop);
                 }};
   }
 
@@ -72,9 +73,9 @@ class StageMaker {
             .outs = {types_.keypoints},
             .held = held(),
             .run =
-                [types = types_, size = size()](Session& session, Values& values,
-                                                const std::stop_token& stop) {
-                  run_keypoints(types, size, session, values, stop);
+                [types = types_, size = size(), drawn = !request_.no_keypoints](
+                    Session& session, Values& values, const std::stop_token& stop) {
+                  run_keypoints(types, size, drawn, session, values, stop);
                 }};
   }
 

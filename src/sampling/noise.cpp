@@ -87,6 +87,10 @@ NoiseGenerator::NoiseGenerator(std::uint64_t seed) : engine_(static_cast<std::ui
 
 float NoiseGenerator::uniform() { return static_cast<float>(engine_() & 0xffffffU) * 0x1p-24F; }
 
+void NoiseGenerator::rand(std::span<float> dst) {
+  for (float& value : dst) value = uniform();
+}
+
 double NoiseGenerator::uniform_double() {
   const std::uint64_t high = engine_();
   const std::uint64_t low = engine_();

@@ -24,6 +24,8 @@ class NoiseGenerator {
   /// Below 16 numbers torch computes pairs in double precision and keeps the second of a pair for
   /// the next such call.
   void randn(std::span<float> dst) { randn(dst, 0, dst.size()); }
+  /// torch.rand: numbers in [0, 1).
+  void rand(std::span<float> dst);
   /// Draws `total` numbers and fills dst with those from `begin` on: one picture of a batch.
   void randn(std::span<float> dst, std::size_t begin, std::size_t total);
 

@@ -198,7 +198,9 @@ OrderedJson parameters_of(const Txt2Img& wanted, const Job& job) {
   OrderedJson units = OrderedJson::array();
   units.push_back({{"module", "instant_id_face_embedding"},
                    {"model", "ip-adapter_instant_id_sdxl"},
-                   {"weight", as_written(s.adapter_strength)}});
+                   {"weight", as_written(s.adapter_strength)},
+                   {"guidance_start", s.adapter_start},
+                   {"guidance_end", s.adapter_end}});
   units.push_back({{"module", "instant_id_face_keypoints"},
                    {"model", "control_instant_id_sdxl"},
                    {"weight", as_written(s.identity_strength)},

@@ -86,8 +86,8 @@ TEST(Txt2Img, ReadsAClientThatSendsAllFields) {
       {"input_image": "UEhPVE8=", "mask": null, "module": "instant_id_face_embedding",
        "model": "ip-adapter_instant_id_sdxl [eb2d3ec0]", "weight": 0.8,
        "resize_mode": "Resize and Fill", "lowvram": false, "processor_res": 512,
-       "threshold_a": 64, "threshold_b": 64, "guidance": 1.0, "guidance_start": 0.0,
-       "guidance_end": 1.0, "control_mode": ["Balanced"], "pixel_perfect": false,
+       "threshold_a": 64, "threshold_b": 64, "guidance": 0.75, "guidance_start": 0.25,
+       "guidance_end": 0.75, "control_mode": ["Balanced"], "pixel_perfect": false,
        "hr_option": "Both"},
       {"input_image": "UE9TRQ==", "mask": null, "module": "instant_id_face_keypoints",
        "model": "control_instant_id_sdxl [c5c25a50]", "weight": 0.6,
@@ -104,6 +104,8 @@ TEST(Txt2Img, ReadsAClientThatSendsAllFields) {
   EXPECT_EQ(s.identity_strength, 0.6F);
   EXPECT_EQ(s.identity_start, 0.1);
   EXPECT_EQ(s.identity_end, 0.9);
+  EXPECT_EQ(s.adapter_start, 0.25);
+  EXPECT_EQ(s.adapter_end, 0.75);
   EXPECT_EQ(wanted.warnings, std::vector<std::string>{});
 }
 
@@ -372,13 +374,9 @@ TEST(InstantIdUnits, AreRefusedByName) {
        "control_mode",
        "expected Balanced, got \"My prompt is more important\""},
       {{{"control_mode", 2}}, "control_mode", "expected Balanced, got 2"},
-      {{{"guidance_start", 0.2}},
+      {{{"guidance_start", 0.9}, {"guidance_end", 0.5}},
        "guidance_start",
-       "the face applies to all steps: expected 0, got 0.2"},
-      {{{"guidance_end", 0.9}},
-       "guidance_end",
-       "the face applies to all steps: expected 1, got 0.9"},
-      {{{"guidance", 0.9}}, "guidance", "the face applies to all steps: expected 1, got 0.9"},
+       "expected at most alwayson_scripts.controlnet.args[0].guidance_end, got 0.9 and 0.5"},
       {{{"weight", 6}}, "weight", "expected a number from 0 to 5, got 6"},
       {{{"weight", "1"}}, "weight", "expected a number from 0 to 5, got \"1\""},
       {{{"enabled", 1}}, "enabled", "expected true or false, got 1"},

@@ -179,14 +179,16 @@ void check_resize_mode(const Fields& unit, std::vector<std::string>& warnings) {
       unit.path_of("resize_mode")));
 }
 
+/// The unit's parameters; `end` is the one that "guidance", guidance_end's former name, sets.
+void read_windowed(const Fields& unit, std::string_view prefix, double& end, JobRequest& request) {
+  const auto old = unit.number("guidance");
+  end = old.value_or(1);
+  unit.read_parameters(prefix, request);
+  if (old && *old != end) unit.refuse("guidance", "guidance_end is given as well");
+}
+
 void read_face(const Fields& unit, JobRequest& request) {
-  unit.read_parameters("face.", request);
-  if (unit.number("guidance_start").value_or(0) != 0)
-    unit.refuse("guidance_start", "the face applies to all steps: expected 0");
-  for (std::string_view end : {"guidance_end", "guidance"}) {
-    if (unit.number(end).value_or(1) != 1)
-      unit.refuse(end, "the face applies to all steps: expected 1");
-  }
+  read_windowed(unit, "face.", request.adapter_end, request);
 }
 
 void read_points(const Fields& unit, JobRequest& request, std::vector<std::string>& warnings) {
@@ -197,11 +199,8 @@ void read_points(const Fields& unit, JobRequest& request, std::vector<std::strin
                 "instant_id_face_keypoints");
   }
   if (has_photo) check_resize_mode(unit, warnings);
-  const auto old = unit.number("guidance");  // guidance_end's former name
-  request.identity_end = old.value_or(1);
   request.identity_strength = 1;
-  unit.read_parameters("points.", request);
-  if (old && *old != request.identity_end) unit.refuse("guidance", "guidance_end is given as well");
+  read_windowed(unit, "points.", request.identity_end, request);
 }
 
 void read_unit(const LongStringJson& json, const Fields& unit, const std::string& path,

@@ -72,7 +72,7 @@ def arguments(module, request: dict, identity: dict) -> dict:
         "prompt": request["prompt"],
         "negative_prompt": request["negative"],
         "image_embeds": pipeline_extras.combined(photos, request.get("combine", "average")).numpy(),
-        "image": module.draw_kps(Image.new("RGB", (w, h)), keypoints),
+        "image": Image.new("RGB", (w, h)) if request.get("no_keypoints") else module.draw_kps(Image.new("RGB", (w, h)), keypoints),
         "width": w,
         "height": h,
         "num_inference_steps": request["steps"],

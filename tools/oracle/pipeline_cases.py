@@ -5,7 +5,7 @@ adapter_strength its set_ip_adapter_scale. keypoints are in the pixels of identi
 size unless given): left eye, right eye, nose, left and right mouth corner. encoding names how the prompts are
 encoded (prompt_encodings.py); without it the pipeline does that itself. photos is the number of embeddings.
 pipeline_extras.py makes what the published pipeline does not have: freeu, perturbed_guidance, guidance_end, reuse,
-combine.
+combine, identity_noise, adapter_start and adapter_end. no_keypoints gives IdentityNet a black picture.
 """
 
 LONG_PROMPT = (
@@ -54,6 +54,8 @@ CASES = {
         "norm_average": {"photos": 3, "combine": "norm_average", "steps": 2, "size": [72, 64], "seed": 31},
         "concat": {"photos": 3, "combine": "concat", "steps": 3, "size": [64, 72], "seed": 32},
         "sequence": {"photos": 3, "combine": "sequence", "steps": 2, "size": [72, 72], "seed": 33},
+        "adapter_window": {"adapter_start": 0.25, "adapter_end": 0.75, "steps": 5, "size": [64, 64], "seed": 35},
+        "noise_without_keypoints": {"identity_noise": 0.35, "no_keypoints": True, "steps": 2, "size": [72, 64], "seed": 36},
         "all_extras": {"freeu": True, "perturbed_guidance": 3.0, "guidance_end": 0.75, "steps": 4,
                        "negative": None, "seed": 10},
     },

@@ -85,11 +85,52 @@ def concatenated(pipe, photos: int):
 
 
 @contextlib.contextmanager
+def noisy(pipe, noise: float):
+    """Noise in place of the unconditional half's zeros."""
+    encode = pipe._encode_prompt_image_emb
+
+    def with_noise(embedding, *_):
+        embedding = torch.as_tensor(embedding).reshape(1, 1, -1)
+        torch.manual_seed(int(torch.sum(embedding).item()) % 1000000007)
+        return pipe.image_proj_model(torch.cat([noise * torch.rand_like(embedding), embedding]))
+
+    pipe._encode_prompt_image_emb = with_noise
+    try:
+        yield
+    finally:
+        pipe._encode_prompt_image_emb = encode
+
+
+@contextlib.contextmanager
+def adapter_window(pipe, request):
+    """The adapter is off outside a window of steps, counted as the pipeline counts IdentityNet's."""
+    forward, steps, step = pipe.unet.forward, request["steps"], 0
+
+    def windowed(*given, **named):
+        nonlocal step
+        start, end = request.get("adapter_start", 0.0), request.get("adapter_end", 1.0)
+        is_on = not (step / steps < start or (step + 1) / steps > end)
+        pipe.set_ip_adapter_scale(request["adapter_strength"] if is_on else 0.0)
+        step += 1
+        return forward(*given, **named)
+
+    pipe.unet.forward = windowed
+    try:
+        yield
+    finally:
+        pipe.unet.forward = forward
+
+
+@contextlib.contextmanager
 def applied(pipe, request):
     """The pipeline with the request's extras."""
     with contextlib.ExitStack() as undo:
         if request.get("combine") == "concat":
             undo.enter_context(concatenated(pipe, request["photos"]))
+        if request.get("identity_noise"):
+            undo.enter_context(noisy(pipe, request["identity_noise"]))
+        if "adapter_start" in request or "adapter_end" in request:
+            undo.enter_context(adapter_window(pipe, request))
         if request.get("freeu"):
             pipe.enable_freeu(s1=0.9, s2=0.2, b1=1.3, b2=1.4)
             undo.callback(pipe.disable_freeu)
