@@ -63,8 +63,8 @@ if(from_scratch AND SEMBLANCE_TESTS)
     <optional> <string> <vector> <fmt/format.h> <nlohmann/json.hpp> <gtest/gtest.h>)
 endif()
 
-# A test program of gtest cases; LABEL groups it for ctest -L.
-function(semblance_test name label)
+# A program of gtest cases.
+function(semblance_test_program name)
   cmake_parse_arguments(T "" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE semblance_test_options ${T_LIBS} GTest::gtest GTest::gtest_main)
@@ -74,16 +74,19 @@ function(semblance_test name label)
     target_compile_options(${name} PRIVATE -Wno-error=array-bounds -Wno-error=stringop-overflow -Wno-error=invalid-pch)
     target_precompile_headers(${name} REUSE_FROM semblance_test_headers)
   endif()
+endfunction()
+
+# The same, of which each case is a test; LABEL groups them for ctest -L.
+function(semblance_test name label)
+  semblance_test_program(${name} ${ARGN})
   # Passive waiting: spinning threads are slow when tests share the cores.
   gtest_discover_tests(${name} PROPERTIES LABELS ${label} TIMEOUT 600 ENVIRONMENT OMP_WAIT_POLICY=passive
     DISCOVERY_TIMEOUT 60)
 endfunction()
 
 function(semblance_card_test room)
-  cmake_parse_arguments(T "" "" "SOURCES;LIBS" ${ARGN})
   set(name ${room}_card_test)
-  add_executable(${name} ${T_SOURCES})
-  target_link_libraries(${name} PRIVATE semblance_test_options ${T_LIBS} GTest::gtest GTest::gtest_main)
+  semblance_test_program(${name} ${ARGN})
   add_test(NAME ${name} COMMAND ${PROJECT_SOURCE_DIR}/tools/vulkan_run --validate lavapipe $<TARGET_FILE:${name}>
     --gtest_filter=-*Planted*)
   # The first run compiles shaders for minutes. COST: tests that take long begin first.

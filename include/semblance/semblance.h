@@ -209,6 +209,7 @@ struct Settings {
   std::optional<double> guidance_end = {};
   int reuse = 1;                            // 1 to 20 steps that share deep features (DeepCache)
   float perturbed_guidance = 0;             // 0 to 20, perturbed attention guidance
+  std::optional<double> strength = {};      // with a picture to start from: 0 to 1; 0.8
   bool freeu = false;                       // FreeU, with its authors' factors for SDXL
   bool fast = false;                        // with the LCM-LoRA, in 6 steps
   std::optional<std::string> quality = {};  // "draft", "good" or "best"; absent: as `steps` says
@@ -316,8 +317,11 @@ class Generator {
   /// What start() and all steps with these settings will need. Settings without a size are planned
   /// at native_side(). Takes seconds if memory is short.
   Plan plan(const Settings& settings) const;
-  /// The face is placed as in `pose` if given, else as in `person`.
-  Generation start(const Person& person, const Settings& settings, const Person* pose = nullptr);
+  /// The face is placed as in `pose` if given, else as in `person`. `initial`: a picture file
+  /// (JPEG, PNG or WebP) to start from instead of noise; its size, floored to multiples of 8, is
+  /// the default. Throws Error(kArgument) for a strength without it.
+  Generation start(const Person& person, const Settings& settings, const Person* pose = nullptr,
+                   std::span<const std::byte> initial = {});
   /// Resumes from a file written by save() or by `semblance generate`. Throws Error(kArgument) if
   /// it was started with other models, precision or thread count, and Error(kCorrupt) if it is
   /// damaged.

@@ -203,6 +203,7 @@ int semblance_generator_plan(const semblance_generator* generator, const char* s
  *                        for few steps asks for
  *   "reuse"              1 to 20 steps that share deep features (DeepCache); 1
  *   "perturbed_guidance" 0 to 20, perturbed attention guidance; 0
+ *   "strength"           0 to 1, with a picture to start from; 0.8
  *   "freeu"              true or false; false
  *   "fast"               true or false: with the LCM-LoRA, in 6 steps; false
  *   "quality"            "draft", "good" or "best"; as "steps" says
@@ -222,6 +223,12 @@ int semblance_generator_plan(const semblance_generator* generator, const char* s
 int semblance_generator_start(semblance_generator* generator, const semblance_person* person,
                               const char* settings, const semblance_person* pose,
                               semblance_generation** generation);
+/* The same from a picture file in memory (JPEG, PNG or WebP) instead of noise. Its size, floored to
+ * multiples of 8, is the default. */
+int semblance_generator_start_from(semblance_generator* generator, const semblance_person* person,
+                                   const char* settings, const semblance_person* pose,
+                                   const void* picture, size_t length,
+                                   semblance_generation** generation);
 /* Resumes from a file written by semblance_generation_save() or `semblance generate`.
  * SEMBLANCE_ARGUMENT if it was started with other models, precision or thread count,
  * SEMBLANCE_MISSING, SEMBLANCE_CORRUPT, and as above. */

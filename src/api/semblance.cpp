@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "app/device_choice.h"
+#include "app/initial_picture.h"
 #include "app/parameters.h"
 #include "app/picture_prompts.h"
 #include "app/planning.h"
@@ -117,8 +118,9 @@ rooms::Identity to_identity(const Person& person) {
   return identity;
 }
 
-std::shared_ptr<const rooms::File> in_memory(std::span<const std::byte> photo) {
-  return rooms::file_over("the photo", {reinterpret_cast<const char*>(photo.data()), photo.size()});
+std::shared_ptr<const rooms::File> in_memory(std::span<const std::byte> bytes,
+                                             const char* name = "the photo") {
+  return rooms::file_over(name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
 /// `doing`: "write".
@@ -416,19 +418,27 @@ Plan Generator::plan(const Settings& settings) const {
   });
 }
 
-Generation Generator::start(const Person& person, const Settings& settings, const Person* pose) {
+Generation Generator::start(const Person& person, const Settings& settings, const Person* pose,
+                            std::span<const std::byte> initial) {
   return translated([&] {
     const rooms::Identity face = to_identity(person);
     const rooms::Identity placed = pose != nullptr ? to_identity(*pose) : face;
     rooms::SizeChoice choice;
     if (settings.width != 0 || settings.height != 0)
       choice = {rooms::SizeRule::kFixed, {settings.width, settings.height}};
-    const rooms::Size size = rooms::picture_size(choice, placed.image_size, native_side());
-    const rooms::Request request =
-        state_->drawn(to_request(settings, size, state_->pipeline.defaults()));
+    const auto file = initial.empty() ? nullptr : in_memory(initial, "the picture");
+    const rooms::Size size = file ? rooms::initial_picture_size(*file, choice)
+                                  : rooms::picture_size(choice, placed.image_size, native_side());
+    rooms::Request request = state_->drawn(to_request(settings, size, state_->pipeline.defaults()));
+    rooms::Image picture;
+    if (file) {
+      picture = rooms::open_initial_picture(*file, size);
+      if (!request.strength) request.strength = rooms::Request::kStrength;
+    }
     std::stop_source stop;
-    rooms::Generation generation = state_->pipeline.start(
-        request, face.embeddings(), rooms::scale_keypoints(placed, size), stop.get_token());
+    rooms::Generation generation =
+        state_->pipeline.start(request, face.embeddings(), rooms::scale_keypoints(placed, size),
+                               stop.get_token(), file ? &picture : nullptr);
     auto [parameters, warnings] = state_->describe(request);
     return Generation(std::unique_ptr<Generation::State>(new Generation::State{
         std::move(generation), std::move(parameters), std::move(warnings), std::move(stop)}));

@@ -392,6 +392,24 @@ int semblance_generator_start(semblance_generator* generator, const semblance_pe
       });
 }
 
+int semblance_generator_start_from(semblance_generator* generator, const semblance_person* person,
+                                   const char* settings, const semblance_person* pose,
+                                   const void* picture, size_t length,
+                                   semblance_generation** generation) {
+  clear(generation);
+  return guarded(__func__,
+                 {{"generator", generator},
+                  {"person", person},
+                  {"settings", settings},
+                  {"picture", picture},
+                  {"generation", generation}},
+                 [&] {
+                   *generation = new semblance_generation{generator->generator.start(
+                       person->person, settings_of(settings),
+                       pose == nullptr ? nullptr : &pose->person, bytes_of(picture, length))};
+                 });
+}
+
 int semblance_generator_resume(semblance_generator* generator, const char* path,
                                semblance_generation** generation) {
   clear(generation);

@@ -85,6 +85,8 @@ TEST_F(CApi, RefusesNullForGenerators) {
   refuses("settings",
           semblance_generator_start(generator_, person_, nullptr, nullptr, other.out()));
   refuses("generation", semblance_generator_start(generator_, person_, "{}", nullptr, nullptr));
+  refuses("picture", semblance_generator_start_from(generator_, person_, "{}", nullptr, nullptr, 4,
+                                                    other.out()));
   refuses("generator", semblance_generator_resume(nullptr, "x", other.out()));
   refuses("path", semblance_generator_resume(generator_, nullptr, other.out()));
   refuses("generation", semblance_generator_resume(generator_, "x", nullptr));

@@ -201,6 +201,33 @@ TEST_F(CApi, MakesTheSamePictureAsTheCppApi) {
   EXPECT_EQ(bytes_of(file("c.png")), bytes_of(file("cpp.png")));
 }
 
+TEST_F(CApi, StartsFromAPicture) {
+  const std::string initial = bytes_of(golden() / "from_picture/initial.png");
+  const auto made = [&](const char* settings) {
+    Generation generation;
+    EXPECT_OK(semblance_generator_start_from(generator_, person_, settings, person_, initial.data(),
+                                             initial.size(), generation.out()));
+    EXPECT_OK(semblance_generation_run(generation, nullptr, nullptr));
+    Picture picture;
+    EXPECT_OK(semblance_generation_picture(generation, picture.out()));
+    EXPECT_EQ(semblance_picture_width(picture), 72);
+    EXPECT_EQ(semblance_picture_height(picture), 104);
+    return std::string(semblance_picture_rgb(picture),
+                       semblance_picture_rgb(picture) + std::size_t{72} * 104 * 3);
+  };
+  const std::string usual = made(R"({"prompt": "a man", "steps": 5})");
+  EXPECT_EQ(made(R"({"prompt": "a man", "steps": 5, "strength": 0.8})"), usual);
+  EXPECT_NE(made(R"({"prompt": "a man", "steps": 5, "strength": 0.4})"), usual);
+  Generation none;
+  expect_error(
+      semblance_generator_start(generator_, person_, R"({"prompt": "a man", "strength": 0.4})",
+                                nullptr, none.out()),
+      SEMBLANCE_ARGUMENT, "cannot start from a picture: a strength is given, but no picture");
+  expect_error(semblance_generator_start_from(generator_, person_, kSettings, person_, "text", 4,
+                                              none.out()),
+               SEMBLANCE_ARGUMENT, "the picture");
+}
+
 TEST_F(CApi, EncodesTheSameBytesAsItSaves) {
   Generation generation;
   start(generation);

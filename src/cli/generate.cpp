@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "app/initial_picture.h"
 #include "app/parameters.h"
 #include "app/planning.h"
 #include "app/subject.h"
@@ -39,8 +40,8 @@ namespace {
 /// Refuses flags for the picture or the person beside --resume: the saved run already has them.
 void refuse_beside_resume(const Flags& flags) {
   std::vector<std::string> saved = flags_of_parameters();
-  saved.insert(saved.end(), {"--face", "--pose", "--precision", "--threads", "--photo-size",
-                             "--detector-size", "--backend"});
+  saved.insert(saved.end(), {"--face", "--pose", "--init", "--precision", "--threads",
+                             "--photo-size", "--detector-size", "--backend"});
   for (const std::string& flag : PromptFlags::names()) saved.push_back(flag);
   for (const std::string& flag : flags.given()) {
     if (std::ranges::find(saved, flag) == saved.end()) continue;
@@ -159,7 +160,8 @@ void check_flags(const RequestSettings& s, const Flags& flags) {
 
 void check_outputs(const RequestSettings& s, const std::vector<std::filesystem::path>& pictures) {
   std::vector<std::filesystem::path> inputs = s.photos();
-  inputs.insert(inputs.end(), {s.resume, s.looking.files.detector, s.looking.files.recogniser});
+  inputs.insert(inputs.end(),
+                {s.initial, s.resume, s.looking.files.detector, s.looking.files.recogniser});
   each_model_path([&inputs](const ModelPathRow&, const auto& path) { inputs.push_back(path); },
                   s.models);
   for (const std::string& lora : s.request.loras) inputs.emplace_back(parse_lora(lora).name);
@@ -297,14 +299,27 @@ Identity read_people(const RequestSettings& s, SubjectReader& reader, const Inte
   return person;
 }
 
+/// The picture to start from; nothing without one.
+std::optional<Image> read_initial(const RequestSettings& s, Size size, const Interrupt& interrupt,
+                                  Progress& progress) {
+  if (s.initial.empty()) return std::nullopt;
+  progress.now(text_of(Message::kReadingPicture, s.initial.filename().string()));
+  return open_initial_picture(*open_file(s.initial), size, interrupt.token());
+}
+
 FaceInput read_face_input(const RequestSettings& s, SubjectReader& reader, Size size,
                           const Interrupt& interrupt, Progress& progress) {
   const Identity person = read_people(s, reader, interrupt, progress);
   std::optional<SubjectReader::Subject> posed;
-  if (!s.pose.empty()) posed = read_person(reader, s.pose, "--pose", interrupt, progress);
+  const bool is_in_initial = s.pose.empty() && !s.initial.empty();
+  if (s.is_posed()) {
+    posed =
+        read_person(reader, s.framed(), is_in_initial ? "--init" : "--pose", interrupt, progress);
+  }
   reader.close();
   const Identity& position = posed ? posed->identity : person;
-  return {person.embeddings(), scale_keypoints(position, size)};
+  return {person.embeddings(),
+          is_in_initial ? initial_keypoints(position, size) : scale_keypoints(position, size)};
 }
 
 /// Makes the picture of each request; the first one resumes from `saved`, if given.
@@ -325,9 +340,13 @@ void make_pictures(const RequestSettings& s, Pipeline& pipeline, std::span<const
                 request.seed.value_or(Request::kSeed), name_of(pipeline.precision()));
     progress.note(saved ? text_of(Message::kPictureResumed, picture, saved->step + 1) : picture);
     progress.now(text_of(Message::kReadingPromptAndFace, name));
-    Generation generation =
-        saved ? pipeline.resume(*saved, interrupt.token())
-              : pipeline.start(request, face.embeddings, face.keypoints, interrupt.token());
+    const auto initial =
+        saved ? std::nullopt
+              : read_initial(s, {request.width, request.height}, interrupt, progress);
+    Generation generation = saved
+                                ? pipeline.resume(*saved, interrupt.token())
+                                : pipeline.start(request, face.embeddings, face.keypoints,
+                                                 interrupt.token(), initial ? &*initial : nullptr);
     saved.reset();
     state.begin({pictures.begin() + static_cast<std::ptrdiff_t>(i), pictures.end()},
                 requests.subspan(i), best, s.latents, !s.no_metadata);
@@ -361,7 +380,7 @@ Predicted predict_run(const RequestSettings& s, const std::optional<SavedRun>& s
                       const Budget& budget, std::size_t pictures, Progress& progress) {
   PlanQuestion question{
       .request = request, .format = format_for(s.output), .first_step = saved ? saved->step : 0};
-  if (!saved) question.before = photo_stages(reader, s.photos());
+  if (!saved) question.before = stages_before(s, reader, {request.width, request.height});
   const std::size_t photo_count = question.before.size();
   question.after = reader.likeness_stages({request.width, request.height});
   const PlannedPicture planned = pipeline.plan(question);
@@ -423,7 +442,7 @@ void warn_and_check(const RequestSettings& s, const Pipeline& pipeline,
 /// Sets what the flags leave to the model and the photo.
 void complete(const RequestSettings& s, const Pipeline& pipeline, SubjectReader& reader,
               std::vector<Request>& requests) {
-  const Size size = picture_size(s.size, reader.frame(s.framed()), pipeline.native_side());
+  const Size size = size_of_picture(s, reader, pipeline.native_side());
   const int photos = reader.photos(s.faces);
   for (Request& request : requests) {
     request = pipeline.defaults().complete(std::move(request));
@@ -461,7 +480,7 @@ int make_all(const RequestSettings& s, const std::optional<SavedRun>& saved,
   }
   SubjectReader reader(s.looking.files, s.looking.options(s.backend_name()));
   for (const std::filesystem::path& face : s.faces) reader.check(face, "--face");
-  if (!s.pose.empty()) reader.check(s.pose, "--pose");
+  if (!saved && s.is_posed()) reader.check(s.framed(), s.pose.empty() ? "--init" : "--pose");
 
   if (with_demo) progress.note(text_of(Message::kDemoModel));
   progress.now(text_of(Message::kOpeningModels));
@@ -557,6 +576,7 @@ int generate(std::span<const char* const> words) {
     refuse_beside_resume(flags);
     saved = take_saved(s, flags.gives("--device"));
   }
+  if (!saved) take_initial(s);
   s.prompts.read_file();
   const bool with_demo = take_demo_models(s.models, s.looking.files);
   find_models(s, IfMissing::kKeep);

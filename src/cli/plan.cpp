@@ -216,6 +216,7 @@ int plan(std::span<const char* const> words) {
   find_models(s, IfMissing::kKeep);
   s.prompts.read_file();
   locate_loras(s);
+  take_initial(s);
   check_request(s);
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
 
@@ -232,10 +233,8 @@ int plan(std::span<const char* const> words) {
   PhotoOptions looking = s.looking.options(s.backend_name(), is_reduced(report.budget));
   looking.workspace = workspace;
   SubjectReader reader(s.looking.files, looking);
-  const std::filesystem::path framed = s.framed();
   const auto native = static_cast<int>(models.unet.sample_size * models.vae.fold());
-  const Size frame = framed.empty() ? Size{native, native} : reader.frame(framed);
-  report.picture = picture_size(s.size, frame, native);
+  report.picture = size_of_picture(s, reader, native);
   const std::vector<Request> requests = s.prompts.requests(s.request, s.images);
   Request request = most_demanding(models, requests);
   const std::vector<std::filesystem::path> folders = lora_places(s.places, s.models);
@@ -256,7 +255,7 @@ int plan(std::span<const char* const> words) {
   const PlannedPicture planned = plan_picture(models, dtype, workspace,
                                               {.request = request,
                                                .format = format,
-                                               .before = photo_stages(reader, s.photos()),
+                                               .before = stages_before(s, reader, report.picture),
                                                .after = reader.likeness_stages(report.picture),
                                                .loras = loras,
                                                .minimum = Wanted::kAlways,

@@ -4,7 +4,10 @@
 
 #include <cctype>
 
+#include "app/initial_picture.h"
+#include "app/planning.h"
 #include "core/error.h"
+#include "image/decode.h"
 
 namespace semblance::cli {
 namespace {
@@ -103,7 +106,8 @@ void declare_person(Flags& flags, RequestSettings& s) {
       });
   flags.path("--pose", "FILE",
              "Another photo or identity that sets the position of the face and the shape of the "
-             "picture; the person stays that of --face. Default: as in the first --face.",
+             "picture; the person stays that of --face. Default: as in --init if given, else as in "
+             "the first --face.",
              s.pose);
   declare_parameters(flags, s.request, FlagGroup::kPerson);
   declare(flags, parameters::kBestOf, s.best_of, 1);
@@ -112,6 +116,11 @@ void declare_person(Flags& flags, RequestSettings& s) {
 void declare_picture(Flags& flags, RequestSettings& s) {
   flags.group("The picture");
   declare_parameters(flags, s.request, FlagGroup::kPicture);
+  flags.path("--init", "FILE",
+             "A picture to start from instead of noise (image to image): it is redrawn with the "
+             "person of --face where its own face is. Its size, floored to multiples of 8, is the "
+             "default for --size; for another size it is stretched.",
+             s.initial);
   const Parameter& side = parameters::kWidth;
   flags.value(
       side.flag_text(), "WxH|auto|reference",
@@ -263,6 +272,30 @@ void locate_loras(RequestSettings& s) {
     choice.name.insert(0, "./");
     text = text_of(choice);
   }
+}
+
+void take_initial(RequestSettings& s) {
+  if (s.initial.empty()) {
+    if (!s.request.strength) return;
+    fail(ErrorKind::kArgument,
+         "cannot take --strength: there is no picture to start from\n  give one with --init, or "
+         "leave out --strength");
+  }
+  probe(s.initial);
+  if (!s.request.strength) s.request.strength = Request::kStrength;
+}
+
+Size size_of_picture(const RequestSettings& s, const SubjectReader& reader, int native_side) {
+  if (!s.initial.empty()) return initial_picture_size(*open_file(s.initial), s.size);
+  const std::filesystem::path framed = s.framed();
+  const Size frame = framed.empty() ? Size{native_side, native_side} : reader.frame(framed);
+  return picture_size(s.size, frame, native_side);
+}
+
+std::vector<Stage> stages_before(const RequestSettings& s, SubjectReader& reader, Size picture) {
+  std::vector<Stage> stages = photo_stages(reader, s.photos());
+  if (!s.initial.empty()) stages.push_back(initial_picture_stage(*open_file(s.initial), picture));
+  return stages;
 }
 
 void check_request(const RequestSettings& s) {

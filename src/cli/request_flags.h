@@ -26,6 +26,7 @@ struct RequestSettings {
   PhotoFlags looking;
   std::vector<std::filesystem::path> faces;  // photos and identities of one person
   std::filesystem::path pose;
+  std::filesystem::path initial;  // the picture to start from
   Request request;
   ModelPlaces places;
   PromptFlags prompts;
@@ -56,12 +57,15 @@ struct RequestSettings {
   int picture_count() const { return images * prompts.count(); }
   /// What sets the position of the face and the picture's shape; empty without a person.
   std::filesystem::path framed() const {
-    return pose.empty() && !faces.empty() ? faces.front() : pose;
+    if (is_posed()) return pose.empty() ? initial : pose;
+    return faces.empty() ? std::filesystem::path() : faces.front();
   }
+  /// Whether another file than the person's sets the position of the face.
+  bool is_posed() const { return !pose.empty() || !initial.empty(); }
   /// All photos and identities, in the order in which they are read.
   std::vector<std::filesystem::path> photos() const {
     std::vector<std::filesystem::path> all = faces;
-    if (!pose.empty()) all.push_back(pose);
+    if (is_posed()) all.push_back(framed());
     return all;
   }
 };
@@ -79,6 +83,16 @@ void find_device(RequestSettings& s, const Flags& flags);
 
 /// Turns the names of LoRA files in the working folder into paths; all others are names.
 void locate_loras(RequestSettings& s);
+
+/// Sets the default strength if there is a picture to start from. Throws Error(kArgument) for
+/// --strength without --init, and what opening that file throws.
+void take_initial(RequestSettings& s);
+
+/// The new picture's size; `native_side`: of the model, for a picture without any photo.
+Size size_of_picture(const RequestSettings& s, const SubjectReader& reader, int native_side);
+
+/// The stages of reading the photos and the picture to start from.
+std::vector<Stage> stages_before(const RequestSettings& s, SubjectReader& reader, Size picture);
 
 /// Throws Error(kArgument) for values that are invalid at any size.
 void check_request(const RequestSettings& s);

@@ -117,6 +117,7 @@ enum class Message : std::uint8_t {
   kQualityTimes,
   kStepUnguided,
   kStepFromDeep,
+  kStageEncoder,
   kStageDecoder,
   kStagePicture,
   kLimitComputing,
@@ -136,6 +137,7 @@ enum class Message : std::uint8_t {
   kPlanning,              //
   kPicture,               // picture, width, height, steps, seed, precision
   kPictureResumed,        // text of kPicture, first step to run
+  kReadingPicture,        // file
   kReadingPromptAndFace,  // picture
   kStepOf,                // picture, step, steps
   kTimeLeft,              // time

@@ -26,6 +26,7 @@ struct GoldenCase {
   Request request;
   std::vector<float> embeddings;
   Keypoints keypoints;
+  std::filesystem::path initial = {};  // the picture to start from, if the request has a strength
 };
 
 inline std::vector<std::filesystem::path> golden_case_folders() {
@@ -58,6 +59,10 @@ inline GoldenCase load_golden_case(const std::filesystem::path& folder) {
   request.encoding = json.get_string("encoding", std::string("plain"));
   request.guidance_end = json.get_float("guidance_end", 1.0);
   request.perturbed_guidance = static_cast<float>(json.get_float("perturbed_guidance", 0.0));
+  if (json.has("strength")) {
+    request.strength = json.get_float("strength");
+    loaded.initial = folder / "initial.png";
+  }
   request.freeu = json.get_bool("freeu", false);
   request.reuse = static_cast<int>(json.get_int("reuse", 1));
   request.seed = static_cast<std::uint64_t>(json.get_int("seed"));
@@ -90,7 +95,9 @@ struct GoldenResult {
 
 inline GoldenResult run_golden_case(const GoldenCase& wanted, const PipelineOptions& options) {
   Pipeline pipeline(wanted.paths, options);
-  Generation generation = pipeline.start(wanted.request, wanted.embeddings, wanted.keypoints);
+  const Image initial = wanted.initial.empty() ? Image() : decode(wanted.initial);
+  Generation generation = pipeline.start(wanted.request, wanted.embeddings, wanted.keypoints, {},
+                                         wanted.initial.empty() ? nullptr : &initial);
   while (generation.next()) {
   }
   return {generation.latent(), generation.decode()};

@@ -74,7 +74,8 @@ INSTANTIATE_TEST_SUITE_P(Goldens, InAnyMemory,
                                            "bf16_shards/lora_kinds", "fp16_published/all_extras",
                                            "fp16_published/reuse", "fp16_published/concat",
                                            "fp16_published/sequence",
-                                           "fp16_published/adapter_window"),
+                                           "fp16_published/adapter_window",
+                                           "fp16_published/from_picture"),
                          [](const auto& info) {
                            std::string name = info.param;
                            std::ranges::replace(name, '/', '_');

@@ -1,6 +1,9 @@
 #include "pipeline/picture_sampler.h"
 
 #include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
 
 namespace semblance {
 namespace {
@@ -13,7 +16,7 @@ const SamplerRow& row_of(const Request& request, const SchedulerConfig& config) 
 }
 
 SamplerOptions options_of(const Request& request) {
-  SamplerOptions options{.eta = request.eta};
+  SamplerOptions options{.eta = request.eta, .skipped_steps = request.skipped_steps()};
   if (request.sigmas) {
     const CurveRow& row = curve_of(*request.sigmas);
     options.curve = row.curve;
@@ -46,6 +49,12 @@ PictureSampler make_picture_sampler(const Request& request, const SchedulerConfi
   options.seed = request.seed.value_or(Request::kSeed);
   options.picture = request.noise_picture;
   options.pictures = request.noise_batch.value_or(request.noise_picture + 1);
+  if (options_of(request).skipped_steps == request.step_count()) {
+    fail(ErrorKind::kArgument,
+         "cannot start from a picture with strength {}: of {} steps none is left\n  use a strength "
+         "of at least {}",
+         *request.strength, request.step_count(), std::ceil(1000.0 / request.step_count()) / 1000);
+  }
   auto sampler = make_sampler(row, config, request.step_count(), options_of(request));
   auto noise = make_noise_source(row, *sampler, options);
   return {std::move(sampler), std::move(noise)};

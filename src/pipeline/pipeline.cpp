@@ -18,6 +18,7 @@
 #include "pipeline/conditions.h"
 #include "pipeline/decoder.h"
 #include "pipeline/denoiser.h"
+#include "pipeline/encoder.h"
 #include "pipeline/loras.h"
 #include "pipeline/picture_sampler.h"
 #include "pipeline/precision.h"
@@ -30,9 +31,11 @@
 namespace semblance {
 namespace {
 
-/// The stages before the keypoints and the steps.
+/// The stages after the encoder and before the keypoints and the steps.
 std::vector<Stage> conditions_of(std::vector<Stage> stages) {
-  std::erase_if(stages, [](const Stage& stage) { return stage.id >= StageId::kKeypoints; });
+  std::erase_if(stages, [](const Stage& stage) {
+    return stage.id <= StageId::kEncoder || stage.id >= StageId::kKeypoints;
+  });
   return stages;
 }
 
@@ -92,6 +95,8 @@ struct Generation::State {
   }
   void make_conditions(const std::stop_token& stop);
   void make_latent();
+  void start_from_noise();
+  void start_from(const Image& picture, const std::stop_token& stop);
   StepKind kind() const { return kind_of_step(models->opened, request, step, steps()); }
   void keep_restart();
   void keep_deep();
@@ -127,12 +132,33 @@ void Generation::State::make_conditions(const std::stop_token& stop) {
   for (const NamedType& read : {types.ids[0], types.ids[1], types.weights}) values.drop(read.name);
 }
 
-/// Makes the latent and the sampler's values, with zeros.
+/// Makes the latent, unless it is there, and the sampler's values, with zeros.
 void Generation::State::make_latent() {
-  values.make(types.latent);
+  if (!values.has(types.latent.name)) values.make(types.latent);
   if (step == steps()) return;
   for (const NamedType& value : sampling.values(types.latent)) values.make(value);
   if (shared) values.make(shared->restart);
+}
+
+void Generation::State::start_from_noise() {
+  sampling.noise->latent(latent());
+  for (float& value : latent()) value *= sampler().init_noise_sigma();
+}
+
+/// The noise is drawn in diffusers' order: for the VAE's posterior, then for the latent.
+void Generation::State::start_from(const Image& picture, const std::stop_token& stop) {
+  const NamedType noise{"first_noise", types.latent.type};
+  values.make(types.latent);
+  const std::span<float> drawn = values.make(noise).f32();
+  sampling.noise->posterior(drawn);
+  const std::vector<Stage> encoder{stage(StageId::kEncoder)};
+  in_the_room(models->workspace, encoder, stop, [&](const Workspace& workspace) {
+    encode_picture(models->opened, workspace, picture, models->dtype(), drawn, latent(),
+                   encoder.front().beside, stop);
+  });
+  sampling.noise->latent(drawn);
+  sampler().add_noise(0, drawn, latent());
+  values.drop(noise.name);
 }
 
 /// Before a step that makes deep features: a saved run goes on from here, as it does not have them.
@@ -419,20 +445,20 @@ Image Pipeline::decode(std::span<const float> latent, Size size, std::stop_token
 }
 
 Generation Pipeline::start(const Request& asked, std::span<const float> embeddings,
-                           const Keypoints& keypoints, std::stop_token stop) {
+                           const Keypoints& keypoints, std::stop_token stop, const Image* picture) {
   const Models& models = *models_;
   const Request request = with_photos(models.opened, defaults().complete(asked), embeddings);
   check(request);
+  check_picture(request, picture);
   PictureSampler sampling = make_picture_sampler(request, models.opened.scheduler);
   auto state = std::make_unique<Generation::State>(
       models_, request, embeddings, keypoints, std::move(sampling),
       models.loras->get(models.opened, loras_of(request), true, stop));
+  if (picture != nullptr) state->start_from(*picture, stop);
   state->make_conditions(stop);
   state->make_latent();
-  const std::span<float> latent = state->latent();
   check_stop(stop);
-  state->sampling.noise->latent(latent);
-  for (float& value : latent) value *= state->sampler().init_noise_sigma();
+  if (picture == nullptr) state->start_from_noise();
   return Generation(std::move(state));
 }
 
@@ -550,7 +576,8 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
   state->make_latent();
   const std::span<float> latent = state->latent();
   if (state->values.has("drawn"))
-    skip_drawn(*state->sampling.noise, state->sampler(), run.step, latent);
+    skip_drawn(*state->sampling.noise, state->sampler(), run.step, latent,
+               run.request.strength.has_value());
   std::copy(run.latent.begin(), run.latent.end(), latent.begin());
   std::copy(run.kept.begin(), run.kept.end(), state->value_or_none("kept").begin());
   return Generation(std::move(state));

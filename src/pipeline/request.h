@@ -67,6 +67,7 @@ struct Request {
   int clip_skip = 0;                        // text encoder layers to skip, as diffusers' clip_skip
   int reuse = 1;                            // steps that share the UNet's deep features (DeepCache)
   std::optional<double> guidance_end = {};  // fraction of the steps; guidance is off after it
+  std::optional<double> strength = {};      // set if it starts from a picture (img2img)
   float perturbed_guidance = 0;             // scale of perturbed attention guidance; 0: off
   bool freeu = false;                       // FreeU, with its authors' factors for SDXL
   bool fast = false;                        // with the LCM-LoRA, in few steps
@@ -90,7 +91,13 @@ struct Request {
   static constexpr float kGuidance = 5;
   static constexpr std::uint64_t kSeed = 0;
 
+  static constexpr double kStrength = 0.8;  // with a picture to start from
+
   int step_count() const { return steps.value_or(kSteps); }
+  /// Steps left out at the beginning, as in diffusers' image-to-image pipelines.
+  int skipped_steps() const {
+    return step_count() - static_cast<int>(step_count() * strength.value_or(1));
+  }
   float guidance_scale() const { return guidance.value_or(kGuidance); }
   double last_guided() const { return guidance_end.value_or(1); }
 };
@@ -414,6 +421,17 @@ inline constexpr Parameter kGuidanceEnd{
     .flag = FlagGroup::kAdvanced,
     .png = "Guidance end",
 };
+inline constexpr Parameter kStrength{
+    .name = "strength",
+    .title = {"Strength", "Intensidad"},
+    .help = {"How much of the picture that is started from is made anew: the share of the steps "
+             "that is made, from a noise level that suits it. 1 keeps next to nothing.",
+             "Cuánto se rehace de la imagen de partida: la parte de los pasos que se hace, desde "
+             "un nivel de ruido acorde. Con 1 no queda casi nada."},
+    .most = 1,
+    .absent = {"0.8 with a picture to start from", "0,8 con una imagen de partida"},
+    .png = "Denoising strength",
+};
 inline constexpr Parameter kReuse{
     .name = "reuse",
     .title = {"Reuse features", "Reutilizar rasgos"},
@@ -524,6 +542,7 @@ constexpr void each_parameter(F&& f, S&... s) {
   f(rows::kEncoding, s.encoding...);
   f(rows::kClipSkip, s.clip_skip...);
   f(rows::kGuidanceEnd, s.guidance_end...);
+  f(rows::kStrength, s.strength...);
   f(rows::kReuse, s.reuse...);
   f(rows::kPerturbedGuidance, s.perturbed_guidance...);
   f(rows::kFreeU, s.freeu...);

@@ -20,6 +20,8 @@ Message title_of(StageId id) {
       return Message::kStageDetector;
     case StageId::kRecogniser:
       return Message::kStageRecogniser;
+    case StageId::kEncoder:
+      return Message::kStageEncoder;
     case StageId::kTextEncoder1:
       return Message::kStageText1;
     case StageId::kTextEncoder2:
@@ -43,9 +45,9 @@ Message title_of(StageId id) {
 
 namespace {
 
-constexpr std::array<std::string_view, 11> kNames{
-    "photo",     "detector", "recogniser",     "text-encoder-1", "text-encoder-2", "resampler",
-    "keypoints", "denoiser", "denoiser-alone", "decoder",        "picture"};
+constexpr std::array<std::string_view, 12> kNames{
+    "photo",     "detector",  "recogniser", "encoder",        "text-encoder-1", "text-encoder-2",
+    "resampler", "keypoints", "denoiser",   "denoiser-alone", "decoder",        "picture"};
 
 }  // namespace
 

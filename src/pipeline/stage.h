@@ -17,6 +17,7 @@ enum class StageId : std::uint8_t {
   kPhoto,
   kDetector,
   kRecogniser,
+  kEncoder,  // of the picture that a new one starts from
   kTextEncoder1,
   kTextEncoder2,
   kResampler,

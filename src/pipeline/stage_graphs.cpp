@@ -132,6 +132,14 @@ Graph step_graph(const OpenedModels& models, const Request& request, std::int64_
   return graph;
 }
 
+Graph encoder_graph(const OpenedModels& models, Size size, DType dtype) {
+  Graph graph;
+  const Scope root(&graph, "");
+  const Value picture = root.input("picture", DType::kF32, {1, size.h, size.w, 3});
+  graph.add_output("moments", vae_encoder(root, models.vae, picture, dtype).id);
+  return graph;
+}
+
 Graph decoder_graph(const OpenedModels& models, Size size, DType dtype) {
   const VaeConfig& vae = models.vae;
   Graph graph;

@@ -40,6 +40,8 @@ Graph keypoint_graph(const OpenedModels& models, Size size, DType dtype);
 /// PromptLayout::tokens.
 Graph step_graph(const OpenedModels& models, const Request& request, std::int64_t text_tokens,
                  const StepKind& kind, DType dtype);
+/// "picture" f32 [1,h,w,3] in -1..1 -> "moments" f32 [1,h/8,w/8,2c]: mean, then log variance.
+Graph encoder_graph(const OpenedModels& models, Size size, DType dtype);
 /// "latent" f32 [1,h/8,w/8,c], divided by the scaling factor -> "picture" [1,h,w,3] of `dtype`.
 Graph decoder_graph(const OpenedModels& models, Size size, DType dtype);
 

@@ -5,6 +5,7 @@
 #include "image/encode.h"
 #include "pipeline/conditions.h"
 #include "pipeline/decoder.h"
+#include "pipeline/encoder.h"
 #include "pipeline/picture_sampler.h"
 #include "pipeline/stage_graphs.h"
 
@@ -23,6 +24,13 @@ class StageMaker {
         types_(value_types(models, request)),
         of_sampler_(sampler.values(types_.latent)),
         shared_(shared_values(models, request, types_.latent.type, dtype, *sampler.sampler)) {}
+
+  Stage encoder() const {
+    Stage stage = encoder_stage(models_, size(), dtype_);
+    stage.outs = {types_.latent};
+    stage.beside = encoder_memory(types_.latent, size());
+    return stage;
+  }
 
   Stage text_encoder(std::size_t encoder) const {
     const bool first = encoder == 0;
@@ -176,9 +184,22 @@ std::vector<StepRuns> steps_of(const OpenedModels& models, const Request& reques
 
 }  // namespace
 
+namespace {
+
+/// SDXL's VAE has values beyond f16's range.
+DType vae_dtype(DType dtype) { return dtype == DType::kF16 ? DType::kF32 : dtype; }
+
+}  // namespace
+
+Stage encoder_stage(const OpenedModels& models, Size size, DType dtype) {
+  dtype = vae_dtype(dtype);
+  return {.id = StageId::kEncoder,
+          .graph = [&models, size, dtype] { return encoder_graph(models, size, dtype); },
+          .weights = &models.vae_weights};
+}
+
 Stage decoder_stage(const OpenedModels& models, Size size, DType dtype) {
-  // SDXL's decoder has values beyond f16's range.
-  if (dtype == DType::kF16) dtype = DType::kF32;
+  dtype = vae_dtype(dtype);
   return {.id = StageId::kDecoder,
           .graph = [&models, size, dtype] { return decoder_graph(models, size, dtype); },
           .weights = &models.vae_weights};
@@ -202,7 +223,11 @@ std::vector<Stage> stages_of(const OpenedModels& models, const Request& request,
                              const std::shared_ptr<const AppliedLoras>& loras) {
   const PictureSampler sampler = make_picture_sampler(request, models.scheduler);
   const StageMaker make(models, request, dtype, loras, sampler);
-  std::vector<Stage> stages{make.text_encoder(0), make.text_encoder(1), make.resampler()};
+  std::vector<Stage> stages;
+  if (request.strength && first_step == 0) stages.push_back(make.encoder());
+  stages.push_back(make.text_encoder(0));
+  stages.push_back(make.text_encoder(1));
+  stages.push_back(make.resampler());
   const std::vector<StepRuns> steps =
       steps_of(models, request, first_step, sampler.sampler->evaluations());
   const auto with_identity =

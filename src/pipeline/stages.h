@@ -13,7 +13,7 @@
 //   keypoints     f32 [1,h/8,w/8,c]     IdentityNet's first features of the keypoint picture: the
 //                                       same at every step
 //   time_ids      f32 [n*6]             SDXL's size conditioning
-//   latent        f32 [c,h/8,w/8]
+//   latent        f32 [c,h/8,w/8]       begins as noise, or as the picture to start from with noise
 //   scaled        f32 [c,h/8,w/8]       the latent as last given to the model
 //   noise         f32 [m,c,h/8,w/8]     the model's prediction for it; m is n, or n + 1 with
 //                                       perturbed guidance
@@ -37,9 +37,10 @@
 
 namespace semblance {
 
-/// All stages from the prompt to the file. `format`: the picture's, absent if no file is written;
-/// `first_step`: above 0 when resuming; `loras`: the request's, nullptr for none. `models` must
-/// outlive the stages. Throws what check_tiling(), read_prompts() and make_picture_sampler() throw.
+/// All stages from the prompt, or the picture to start from, to the file. `format`: the picture's,
+/// absent if no file is written; `first_step`: above 0 when resuming; `loras`: the request's,
+/// nullptr for none. `models` must outlive the stages. Throws what check_tiling(), read_prompts()
+/// and make_picture_sampler() throw.
 std::vector<Stage> stages_of(const OpenedModels& models, const Request& request, DType dtype,
                              std::optional<ImageFormat> format, int first_step = 0,
                              const std::shared_ptr<const AppliedLoras>& loras = {});
@@ -54,7 +55,8 @@ std::optional<SharedValues> shared_values(const OpenedModels& models, const Requ
                                           const TensorType& latent, DType dtype,
                                           const Sampler& sampler);
 
-/// The decoder for a picture or tile of `size`; in f32 if `dtype` is f16.
+/// The encoder and the decoder for a picture or tile of `size`; in f32 if `dtype` is f16.
+Stage encoder_stage(const OpenedModels& models, Size size, DType dtype);
 Stage decoder_stage(const OpenedModels& models, Size size, DType dtype);
 
 }  // namespace semblance

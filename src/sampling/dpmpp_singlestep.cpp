@@ -13,7 +13,8 @@ class DpmppSinglestep final : public Solver {
   explicit DpmppSinglestep(const SamplerSettings& settings)
       : Solver(settings, solver_schedule(settings, Family::kSinglestep)),
         last_is_first_order_(*settings.config.lower_order_final ||
-                             !settings.config.final_sigma_min) {}
+                             !settings.config.final_sigma_min),
+        skipped_(settings.skipped_steps) {}
 
   int kept_latents() const override {
     return 2;
@@ -50,10 +51,11 @@ class DpmppSinglestep final : public Solver {
  private:
   int order_of(int step) const {
     const bool stays_first = step == steps() - 1 && last_is_first_order_;
-    return step % 2 == 1 && !stays_first ? 2 : 1;
+    return (step + skipped_) % 2 == 1 && step > 0 && !stays_first ? 2 : 1;
   }
 
   bool last_is_first_order_;
+  int skipped_;
 };
 
 }  // namespace

@@ -1,7 +1,9 @@
 // Linear multistep (Adams-Bashforth with uneven steps) of order 4: LMSDiscreteScheduler.
 //
 // The weights are integrals of Lagrange polynomials over sigma. They are exact and in double here;
-// diffusers integrates them numerically in float32, which agrees to about 1e-7.
+// diffusers integrates them numerically in float32, which agrees to about 1e-7. When steps are
+// skipped, diffusers gives the first ones the weights of an order that they do not have slopes for;
+// here they have a lower order, as the first steps always have.
 #include <algorithm>
 #include <array>
 

@@ -95,7 +95,13 @@ void apply(const SamplerOptions& options, SchedulerConfig& config, const Sampler
 
 std::unique_ptr<Sampler> make_sampler(const SamplerRow& row, const SchedulerConfig& config,
                                       int steps, const SamplerOptions& options) {
-  SamplerSettings settings{.config = config, .steps = steps, .eta = options.eta};
+  SamplerSettings settings{
+      .config = config, .steps = steps, .eta = options.eta, .skipped_steps = options.skipped_steps};
+  if (options.skipped_steps < 0 || (options.skipped_steps > 0 && options.skipped_steps >= steps)) {
+    fail(ErrorKind::kArgument,
+         "cannot make the sampler: expected to skip fewer than {} steps, got {}", steps,
+         options.skipped_steps);
+  }
   check_file(config, row);
   forget_unread(settings.config, row);
   apply(options, settings.config, row);

@@ -33,30 +33,15 @@ class Stream {
   std::size_t pictures_;
 };
 
-struct Range {
-  float least;
-  float largest;
-};
-
-/// The range of the sampler's noise levels above 0.
-Range range_of(const Sampler& sampler) {
-  Range range{sampler.sigma(0), sampler.sigma(0)};
-  for (int i = 1; i < sampler.evaluations(); ++i) {
-    range.least = std::min(range.least, sampler.sigma(i));
-    range.largest = std::max(range.largest, sampler.sigma(i));
-  }
-  return range;
-}
-
 class Source final : public NoiseSource {
  public:
   Source(const Sampler& sampler, const NoiseOptions& options, bool is_brownian)
       : options_(options), latents_(stream(latent_seed(), options.is_cuda && !is_comfy())) {
     const bool anew = is_comfy() || options.step_seed_delta != 0;
     if (anew) steps_.emplace(stream(step_seed(), options.is_cuda));
-    const Range range = range_of(sampler);
-    if (is_brownian && range.least < range.largest) {
-      tree_.emplace(latent_seed(), range.least, range.largest,
+    const auto [largest, least] = sampler.whole_span();
+    if (is_brownian && least < largest) {
+      tree_.emplace(latent_seed(), least, largest,
                     [this](std::uint64_t seed, std::span<float> dst) {
                       // ComfyUI computes trees on the CPU.
                       stream(seed, options_.is_cuda && !is_comfy()).draw(dst);
@@ -65,6 +50,12 @@ class Source final : public NoiseSource {
   }
 
   void latent(std::span<float> dst) override { latents_.draw(dst); }
+
+  /// AUTOMATIC1111 draws it from a generator without the seed; ComfyUI takes the mean.
+  void posterior(std::span<float> dst) override {
+    if (options_.style == NoiseStyle::kDiffusers) return latents_.draw(dst);
+    std::ranges::fill(dst, 0.0F);
+  }
 
   void step(NoiseSpan span, std::span<float> dst, std::span<float> scratch) override {
     if (tree_) return tree_->between(span, dst, scratch);
@@ -113,8 +104,9 @@ std::unique_ptr<NoiseSource> make_noise_source(const SamplerRow& row, const Samp
 }
 
 void skip_drawn(NoiseSource& source, const Sampler& sampler, int evaluation,
-                std::span<float> scratch) {
+                std::span<float> scratch, bool from_picture) {
   if (source.scratch_latents() > 0) return;
+  if (from_picture) source.posterior(scratch);
   source.latent(scratch);
   for (int i = 0; i < evaluation; ++i) {
     if (const auto span = sampler.noise(i)) source.step(*span, scratch, {});

@@ -19,6 +19,7 @@ struct SamplerSettings {
   SchedulerConfig config;
   int steps = 0;
   double eta = 0;
+  int skipped_steps = 0;  // of `steps`, at the beginning
 };
 
 /// The defaults of diffusers' class for keys that the model's file lacks.
@@ -85,11 +86,13 @@ struct SamplerOptions {
   std::optional<Prediction> prediction = {};
   std::optional<bool> zero_terminal_snr = {};
   double eta = 0;  // 0..1: the share of new noise in each step of DDIM and TCD
+  /// Steps left out at the beginning, for a run that starts from a picture with noise.
+  int skipped_steps = 0;
 };
 
 /// Makes a sampler from a model's file, like from_config of the row's class, and a request's
 /// options. Throws Error(kArgument) for an option or a setting of the file that the sampler does
-/// not support, and what make_schedule() throws.
+/// not support, or if all steps are skipped; and what make_schedule() throws.
 std::unique_ptr<Sampler> make_sampler(const SamplerRow& row, const SchedulerConfig& config,
                                       int steps, const SamplerOptions& options = {});
 

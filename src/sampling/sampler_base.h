@@ -2,7 +2,7 @@
 // equal diffusers' schedulers (0.42) except for last bits.
 //
 //   auto sampler = make_sampler(*find_sampler("dpmpp_2m"), config, 30, {.curve = Curve::kKarras});
-//   latent = noise * sampler->init_noise_sigma();
+//   latent = noise * sampler->init_noise_sigma();    // or a picture's, after add_noise(0, ...)
 //   for (int i = 0; i < sampler->evaluations(); ++i) {
 //     scaled = latent; sampler->scale_model_input(i, scaled);
 //     output = model(scaled, sampler->timesteps()[i]);
@@ -55,6 +55,8 @@ class Sampler {
   /// The noise level of the model's input at an evaluation: the noise's standard deviation relative
   /// to the picture's scale. Infinite for pure noise.
   float sigma(int evaluation) const { return at(evaluation).sigma; }
+  /// From the highest to the lowest noise level, those of skipped steps included.
+  NoiseSpan whole_span() const { return whole_span_; }
 
   /// The number of tensors in `kept`.
   virtual int kept_latents() const { return 0; }
@@ -63,6 +65,9 @@ class Sampler {
 
   /// Scales the latent to the model's input, in place.
   void scale_model_input(int evaluation, std::span<float> latent) const;
+  /// Adds noise of an evaluation's level to a picture's latent, which is then an unscaled latent:
+  /// where a run that starts from a picture begins.
+  void add_noise(int evaluation, std::span<const float> noise, std::span<float> picture) const;
   /// Advances the latent.
   virtual void step(const StepData& data) const = 0;
   /// For previews: the noise-free latent that the model predicts, from its input `scaled` and its
@@ -92,8 +97,9 @@ class Sampler {
     float input_divisor = 1;
   };
 
-  /// One level and one timestep for each evaluation.
-  Sampler(std::vector<float> timesteps, std::vector<Level> levels, float init_noise_sigma);
+  /// One level and one timestep for each evaluation; drops the first `skipped`.
+  Sampler(std::vector<float> timesteps, std::vector<Level> levels, float init_noise_sigma,
+          int skipped = 0);
 
   const Level& at(int evaluation) const;
   /// Asserts that the spans have the right sizes.
@@ -104,6 +110,7 @@ class Sampler {
  private:
   std::vector<float> timesteps_;
   std::vector<Level> levels_;
+  NoiseSpan whole_span_;
   float init_noise_sigma_;
 };
 

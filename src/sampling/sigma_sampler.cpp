@@ -27,7 +27,7 @@ struct Levels {
 template <typename Second>
 Evaluations evaluate_twice(const Levels& levels, const Second& second) {
   const auto& timesteps = levels.schedule.timesteps;
-  Evaluations result{levels.sigmas, {}, {}};
+  Evaluations result{levels.sigmas, {}, {}, 2};
   for (std::size_t step = 0; step < timesteps.size(); ++step) {
     result.timesteps.push_back(timesteps[step]);
     result.levels.push_back(levels.sigmas[step]);
@@ -100,8 +100,9 @@ SigmaSampler::SigmaSampler(const SamplerSettings& settings, const Evaluations& e
             }
             return levels;
           }(),
-          first_deviation(settings, evaluations.sigmas)),
-      sigmas_(evaluations.sigmas) {}
+          first_deviation(settings, evaluations.sigmas),
+          settings.skipped_steps * evaluations.per_step),
+      sigmas_(evaluations.sigmas.begin() + settings.skipped_steps, evaluations.sigmas.end()) {}
 
 Ancestral::Ancestral(float from, float to)
     : up(std::min(to, std::sqrt(to * to * (from * from - to * to) / (from * from)))) {

@@ -17,6 +17,7 @@ struct Evaluations {
   std::vector<float> sigmas;     // one for each step, then the final one
   std::vector<float> timesteps;  // one for each evaluation
   std::vector<float> levels;     // the sigma of each evaluation
+  int per_step = 1;
 };
 
 Evaluations evaluate_once(const SamplerSettings& settings);
@@ -32,6 +33,7 @@ class SigmaSampler : public Sampler {
 
   /// The sigma at which a step starts; the final one for step == steps().
   float step_sigma(int step) const { return sigmas_[static_cast<std::size_t>(step)]; }
+  /// Without those skipped.
   int steps() const { return static_cast<int>(sigmas_.size()) - 1; }
 
  private:

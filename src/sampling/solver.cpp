@@ -46,8 +46,8 @@ Solver::Solver(const SamplerSettings& settings, const Schedule& schedule)
             }
             return levels;
           }(),
-          1.0F),
-      sigmas_(schedule.sigmas.begin(), schedule.sigmas.end()),
+          1.0F, settings.skipped_steps),
+      sigmas_(schedule.sigmas.begin() + settings.skipped_steps, schedule.sigmas.end()),
       snrs_(sigmas_.begin(), sigmas_.end()),
       lowers_order_(settings.config.lower_order_final.value() &&
                     schedule.timesteps.size() < kFewSolverSteps) {

@@ -25,6 +25,7 @@ class Solver : public Sampler {
   /// Throws Error(kArgument) if two steps have the same noise level.
   Solver(const SamplerSettings& settings, const Schedule& schedule);
 
+  /// Without those skipped.
   int steps() const { return static_cast<int>(sigmas_.size()) - 1; }
   /// The sigma at which a step starts; the final one for step == steps().
   float step_sigma(int step) const { return sigmas_[static_cast<std::size_t>(step)]; }

@@ -31,14 +31,28 @@ TEST(StepsGolden, EqualDiffusers) {
     SCOPED_TRACE(golden.title);
     const Json& row = golden.row;
     seen.insert(golden.sampler->name);
-    const auto sampler =
-        make_sampler(*golden.sampler, golden.config, golden.steps, {.eta = row.get_float("eta")});
+    const auto sampler = make_sampler(
+        *golden.sampler, golden.config, golden.steps,
+        {.eta = row.get_float("eta"),
+         .skipped_steps = row.has("skipped") ? static_cast<int>(row.get_int("skipped")) : 0});
     ASSERT_EQ(sampler->evaluations(), row.get_int("evaluations"));
     NoiseGenerator stream(7);
     NoiseGenerator steps(3);
     std::vector<float> latent(kSize);
     stream.randn(latent);
-    for (float& value : latent) value *= sampler->init_noise_sigma();
+    std::vector<float> picture = latent;
+    if (row.has("skipped")) {
+      std::vector<float> noise(kSize);
+      stream.randn(noise);
+      sampler->add_noise(0, noise, latent);
+      expect_equal(latent, floats(row, "first"), 1);
+      if (row.has("noised")) {
+        sampler->add_noise(1, noise, picture);
+        expect_equal(picture, floats(row, "noised"), 1);
+      }
+    } else {
+      for (float& value : latent) value *= sampler->init_noise_sigma();
+    }
     const float largest =
         std::fabs(std::ranges::max(latent, {}, [](float x) { return std::fabs(x); }));
     std::vector<float> kept = kept_of(*sampler, kSize);

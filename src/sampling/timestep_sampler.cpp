@@ -49,7 +49,7 @@ TimestepSampler::TimestepSampler(const SamplerSettings& settings,
             }
             return levels;
           }(),
-          1.0F),
+          1.0F, settings.skipped_steps),
       alpha_bars_(std::move(alpha_bars)),
       final_alpha_bar_(*settings.config.set_alpha_to_one ? 1.0F : alpha_bars_.front()),
       prediction_(settings.config.prediction) {}

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <thread>
 
+#include "app/initial_picture.h"
 #include "app/parameters.h"
 #include "backend/backends.h"
 #include "core/error.h"
@@ -166,6 +167,18 @@ PhotoFaces Engine::look(const File& photo, std::stop_token stop) {
   const Image image = open_photo(photo, looking, stop);
   SubjectReader reader(options_.faces, looking);
   return {image.size(), reader.faces(image, stop)};
+}
+
+Image Engine::open_initial(const File& file, Size size, const std::stop_token& stop) {
+  const std::uint64_t needed = initial_picture_stage(file, size).beside.added_bytes;
+  const std::uint64_t left = pipeline(stop).workspace().left_bytes();
+  if (needed > left) {
+    fail(ErrorKind::kMemory,
+         "cannot open the picture to start from: it needs {}, the budget has {} left\n  try a "
+         "smaller one",
+         bytes_text(needed), bytes_text(left));
+  }
+  return open_initial_picture(file, size, stop);
 }
 
 const LatentColours& Engine::colours(std::stop_token stop) {

@@ -106,6 +106,9 @@ class Engine {
   /// Throws Error(kMemory) if the photo's pixels and the face models do not fit into the rest of
   /// the budget, and what decode() throws.
   PhotoFaces look(const File& photo, std::stop_token stop = {});
+  /// A picture to start from. Throws Error(kMemory) if its pixels do not fit into the rest of the
+  /// budget, and what open_initial_picture() throws.
+  Image open_initial(const File& file, Size size, const std::stop_token& stop = {});
   /// How alike the largest face of a finished picture is to the person's photos, [n,512]; nullopt
   /// if it shows none. For a request whose plan has_likeness.
   std::optional<double> likeness(const Image& picture, std::span<const float> photos,

@@ -1,6 +1,6 @@
 // The files of one job, in its own folder:
 //
-//   photo, photo-2, ..., pose  as sent
+//   photo, photo-2, ..., pose  as sent; init, too: the picture to start from
 //   photo.json, ...            the face found in it, or the saved identity; detected once
 //   run.resume                 the state of the current picture (pipeline/resume.h)
 //   0.png, 1.png, ...          the finished pictures
@@ -23,7 +23,9 @@ class JobFiles {
   /// The n-th photo of the person, from 0.
   std::filesystem::path photo(std::size_t n = 0) const;
   std::filesystem::path pose() const { return folder_ / "pose"; }
-  /// The file for the face in a photo() or pose().
+  /// The picture to start from.
+  std::filesystem::path initial() const { return folder_ / "init"; }
+  /// The file for the face in a photo(), pose() or initial().
   static std::filesystem::path face_in(const std::filesystem::path& photo);
   std::filesystem::path saved_run() const { return folder_ / "run.resume"; }
   std::filesystem::path picture(std::size_t n) const;

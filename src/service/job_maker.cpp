@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/initial_picture.h"
 #include "app/parameters.h"
 #include "core/error.h"
 #include "core/stop.h"
@@ -71,14 +72,19 @@ void JobMaker::make() {
   const Identity stands = patiently([&] { return person_in_pose(person); });
   const ModelFacts& model = engine_.facts();
   Request request = request_of(job_.request, model.defaults);
-  const Size size = size_of(job_.request, stands.image_size, model.native_side);
+  const Size size = patiently([&] {
+    return has_initial() ? size_from(*open_file(files_.initial()), job_.request)
+                         : size_of(job_.request, stands.image_size, model.native_side);
+  });
   request.width = size.w;
   request.height = size.h;
   request.photos = person.photos();
   if (!request.seed) request.seed = random_seed();
   const std::vector<Request> requests = patiently([&] { return requests_of_pictures(request); });
   settle(requests);
-  const Keypoints keypoints = scale_keypoints(stands, size);
+  const bool is_in_initial = has_initial() && !is_posed();
+  const Keypoints keypoints =
+      is_in_initial ? initial_keypoints(stands, size) : scale_keypoints(stands, size);
   while (job_.made() < job_.to_make())
     make_picture(requests[static_cast<std::size_t>(job_.made())], person, keypoints);
 }
@@ -146,12 +152,20 @@ Identity JobMaker::person_in_photos() {
   });
 }
 
+/// Whose face's place the picture has: the pose's, or else that of the picture to start from.
 Identity JobMaker::person_in_pose(const Identity& person) {
-  const fs::path pose = files_.pose();
-  const bool posed = is_there(pose) || is_there(JobFiles::face_in(pose));
-  if (!posed) return person;
-  return for_photo("pose", [&] { return person_in(pose, "the pose photo", 0); });
+  if (is_posed())
+    return for_photo("pose", [&] { return person_in(files_.pose(), "the pose photo", 0); });
+  if (!has_initial()) return person;
+  return for_photo("init",
+                   [&] { return person_in(files_.initial(), "the picture to start from", 0); });
 }
+
+bool JobMaker::is_posed() const {
+  return is_there(files_.pose()) || is_there(JobFiles::face_in(files_.pose()));
+}
+
+bool JobMaker::has_initial() const { return is_there(files_.initial()); }
 
 /// With their seeds, and the prompts as these draw them.
 std::vector<Request> JobMaker::requests_of_pictures(const Request& first) const {
@@ -224,8 +238,13 @@ void JobMaker::make_picture(Request request, const Identity& person, const Keypo
   patiently([&] { engine_.colours(stop_); });
   std::optional<Generation> generation = patiently([&] {
     std::optional<Generation> saved = saved_generation(request);
-    if (!saved)
-      saved = engine_.pipeline(stop_).start(request, person.embeddings(), keypoints, stop_);
+    if (saved) return saved;
+    Image initial;
+    if (has_initial())
+      initial = engine_.open_initial(*open_file(files_.initial()), {request.width, request.height},
+                                     stop_);
+    saved = engine_.pipeline(stop_).start(request, person.embeddings(), keypoints, stop_,
+                                          has_initial() ? &initial : nullptr);
     return saved;
   });
   make_steps(*generation, {request.width, request.height});

@@ -20,7 +20,7 @@ namespace semblance::service {
 /// An error caused by a photo in the request.
 class PhotoError : public Error {
  public:
-  /// `part`: "photo" or "pose".
+  /// `part`: "photo", "pose" or "init".
   PhotoError(std::string part, const Error& error) : Error(error), part_(std::move(part)) {}
   const std::string& part() const { return part_; }
 
@@ -47,6 +47,8 @@ class JobMaker {
   Identity person_in(const std::filesystem::path& photo, const std::string& what, int face);
   Identity person_in_photos();
   Identity person_in_pose(const Identity& person);
+  bool is_posed() const;
+  bool has_initial() const;
   std::vector<Request> requests_of_pictures(const Request& first) const;
   std::vector<Warning> warnings_of(const std::vector<Request>& requests);
   void settle(const std::vector<Request>& requests);

@@ -1,8 +1,18 @@
 #include "service/job_request.h"
 
+#include <fmt/format.h>
+
 #include <string>
 
 namespace semblance::service {
+
+void check_initial(const JobRequest& request) {
+  if (!request.strength || !request.initial.bytes.empty()) return;
+  throw HttpError(400, "argument",
+                  fmt::format("cannot take {}: there is no picture to start from\n  send one as {}",
+                              parameters::kStrength.name, request.initial.name),
+                  std::string(parameters::kStrength.name));
+}
 
 std::string photo_name(std::size_t n) {
   return n == 0 ? "the photo" : fmt::format("photo {}", n + 1);

@@ -37,6 +37,7 @@ struct JobRequest : Request {
   std::string identity_id = {};         // a saved identity, instead of the photo
   int face = 0;                         // index in the photo, the largest first
   Photo pose = {.name = "pose"};        // its face's place replaces the photo's
+  Photo initial = {.name = "init"};     // a picture to start from; then `strength` is set
   bool keep_photo = false;
   std::string repeat_key = {};  // a repeated request with this key gets the same job; empty: none
   std::string digest = {};      // of the whole request, 64 hexadecimal digits; empty without a key
@@ -50,6 +51,9 @@ constexpr void each_job_parameter(F&& f, S&... s) {
   f(parameters::kCount, s.count...);
   f(parameters::kBestOf, s.best_of...);
 }
+
+/// Throws HttpError 400 for a strength without a picture to start from.
+void check_initial(const JobRequest& request);
 
 /// What errors call a photo, counted from 0: "the photo", "photo 2".
 std::string photo_name(std::size_t n);

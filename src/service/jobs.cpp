@@ -134,6 +134,7 @@ std::optional<Job> Jobs::add(const JobRequest& request, const Job& job,
     write_bytes(JobFiles::face_in(files.photo()), identity);
   }
   if (!request.pose.bytes.empty()) write_bytes(files.pose(), request.pose.bytes);
+  if (!request.initial.bytes.empty()) write_bytes(files.initial(), request.initial.bytes);
   // Checked again, now under the lock.
   const std::lock_guard guard(submitting_);
   if (auto known = repeated(request)) return known;
@@ -146,6 +147,7 @@ Job Jobs::submit(const JobRequest& request) {
   if (!accepts()) throw HttpError(503, "shutting_down", "the service is shutting down");
   if (auto known = repeated(request)) return std::move(*known);
   refuse_where_full();
+  check_initial(request);
   Job job{.id = Store::new_id(), .created = now(), .request = request};
   engine_.check_sampler(job.request);
   engine_.check_prompts(job.request, job.request.count);
@@ -157,10 +159,12 @@ Job Jobs::submit(const JobRequest& request) {
   job.request.photo.drop();
   job.request.more_photos.clear();
   job.request.pose.drop();
+  job.request.initial.drop();
   if (request.identity_id.empty()) check_photo(photo_name(0), request.photo);
   for (std::size_t i = 0; i < request.more_photos.size(); ++i)
     check_photo(photo_name(i + 1), request.more_photos[i]);
   if (!request.pose.bytes.empty()) check_photo("the pose photo", request.pose);
+  if (!request.initial.bytes.empty()) check_photo("the picture to start from", request.initial);
   const std::string identity = identity_text(request);
   try {
     if (auto known = add(request, job, identity)) {

@@ -128,6 +128,37 @@ TEST_F(JobsTest, AFullQueueAnswersWithRetryAfter) {
   jobs().submit(request(file));
 }
 
+TEST_F(JobsTest, AJobStartsFromAPicture) {
+  begin();
+  const std::string file = photo();
+  const auto made = [&](bool from_picture, double strength) {
+    JobRequest job = request(file, 5);
+    if (from_picture) {
+      job.initial.bytes = file;
+      job.strength = strength;
+    }
+    const std::string id = jobs().submit(job).id;
+    EXPECT_TRUE(becomes(id, JobState::kDone));
+    EXPECT_FALSE(fs::exists(folder_of(id) / "init")) << "it is deleted with the photos";
+    return picture(id, 0);
+  };
+  const std::string plain = made(false, 0);
+  const std::string with = made(true, 0.6);
+  EXPECT_NE(with, plain);
+  EXPECT_EQ(made(true, 0.6), with);
+  EXPECT_NE(made(true, 0.8), with);
+  EXPECT_NE(with.find("Denoising strength: 0.6"), std::string::npos);
+
+  JobRequest none = request(file);
+  none.strength = 0.5;
+  EXPECT_EQ(refusal([&] { jobs().submit(none); }), "400 argument");
+  none.initial.bytes = "no picture";
+  EXPECT_EQ(refusal([&] { jobs().submit(none); }), "400 argument");
+  none.initial.bytes = file;
+  none.strength = 0;
+  EXPECT_EQ(refusal([&] { jobs().submit(none); }), "400 argument");
+}
+
 TEST_F(JobsTest, ABadPhotoIsRefusedAndLeavesNothing) {
   begin();
   EXPECT_EQ(refusal([&] { jobs().submit(request("no picture")); }), "400 argument");

@@ -42,7 +42,7 @@ std::vector<std::string_view> all_of(const std::vector<Part>& parts, std::string
 }
 
 JobRequest read_job(const std::vector<Part>& parts) {
-  expect_parts(parts, {"settings", "photo", "identity", "face", "pose", "keep_photo"});
+  expect_parts(parts, {"settings", "photo", "identity", "face", "pose", "init", "keep_photo"});
   const std::string_view settings = data_of(parts, "settings");
   if (settings.empty())
     throw HttpError(400, "argument", "the part 'settings' is missing: expected a JSON object",
@@ -67,6 +67,8 @@ JobRequest read_job(const std::vector<Part>& parts) {
   if (const auto face = data_of(parts, "face"); !face.empty())
     job.face = whole_number(face, "face", 0, kMostFace);
   job.pose.bytes = data_of(parts, "pose");
+  job.initial.bytes = data_of(parts, job.initial.name);
+  if (!job.initial.bytes.empty() && !job.strength) job.strength = Request::kStrength;
   const std::string_view keep = data_of(parts, "keep_photo");
   if (!keep.empty() && keep != "true" && keep != "false")
     throw HttpError(400, "argument", "keep_photo: expected true or false", "keep_photo");
@@ -160,10 +162,13 @@ std::string event_text(std::string_view name, std::string_view data) {
 std::string submit_job(Context& context, const HttpRequest& request, JobRequest& wanted) {
   take_repeat_key(wanted, request);
   // Decoded photos stay booked; others are in the body.
-  if (wanted.photo.decoded) request.drop_body(wanted.photo.bytes.size() + wanted.pose.bytes.size());
+  if (wanted.photo.decoded)
+    request.drop_body(wanted.photo.bytes.size() + wanted.pose.bytes.size() +
+                      wanted.initial.bytes.size());
   const std::string id = context.jobs.submit(wanted).id;
   wanted.photo.drop();
   wanted.pose.drop();
+  wanted.initial.drop();
   std::string().swap(wanted.prompt);
   wanted.negative.reset();
   request.drop_body(0);
@@ -199,6 +204,7 @@ HttpResponse failure_of(const Job& job, const JobRequest& wanted) {
   return error_response(status, code, job.error->message,
                         param == "photo"  ? wanted.photo.name
                         : param == "pose" ? wanted.pose.name
+                        : param == "init" ? wanted.initial.name
                                           : std::string());
 }
 

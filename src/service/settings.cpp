@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "app/initial_picture.h"
 #include "app/settings_json.h"
 #include "app/subject.h"
 #include "core/error.h"
@@ -72,10 +73,14 @@ Request request_of(const JobRequest& settings, const RequestDefaults& defaults) 
   return defaults.complete(settings);
 }
 
-Size size_of(const JobRequest& settings, Size frame, int native_side) {
-  SizeChoice choice;
-  if (settings.width != 0) choice = {SizeRule::kFixed, {settings.width, settings.height}};
-  const Size size = picture_size(choice, frame, native_side);
+namespace {
+
+SizeChoice choice_of(const JobRequest& settings) {
+  if (settings.width == 0) return {};
+  return {SizeRule::kFixed, {settings.width, settings.height}};
+}
+
+Size within_limit(Size size) {
   const int most = most_of_job(parameters::kWidth);
   if (std::max(size.w, size.h) > most) {
     fail(ErrorKind::kArgument,
@@ -84,6 +89,16 @@ Size size_of(const JobRequest& settings, Size frame, int native_side) {
          size.w, size.h, most);
   }
   return size;
+}
+
+}  // namespace
+
+Size size_of(const JobRequest& settings, Size frame, int native_side) {
+  return within_limit(picture_size(choice_of(settings), frame, native_side));
+}
+
+Size size_from(const File& initial, const JobRequest& settings) {
+  return within_limit(initial_picture_size(initial, choice_of(settings)));
 }
 
 }  // namespace semblance::service

@@ -55,6 +55,14 @@ def make_identity(request: dict) -> dict:
     }
 
 
+def make_picture(request: dict) -> Image.Image | None:
+    """The picture that a request with a strength starts from: smooth patches of random colours."""
+    if "strength" not in request:
+        return None
+    patches = np.random.default_rng(request["seed"]).integers(0, 256, (5, 4, 3), dtype=np.uint8)
+    return Image.fromarray(patches).resize(tuple(request["size"]), Image.Resampling.BICUBIC)
+
+
 def keypoints_on_picture(identity: dict, size: list[int]) -> np.ndarray:
     """The identity's keypoints in the picture's pixels: scaled to fit, centred, same aspect ratio."""
     w, h = identity["image_size"]
@@ -89,7 +97,7 @@ def run(pipe, module, request: dict, identity: dict, output_type: str):
     asked = arguments(module, request, identity)
     if "encoding" in request:
         asked |= encoded_prompts(pipe, request)
-    with pipeline_extras.applied(pipe, request):
+    with pipeline_extras.applied(pipe, request, make_picture(request)):
         return pipe(**asked, generator=generator, output_type=output_type).images
 
 
@@ -120,6 +128,8 @@ def write_case(pipe, module, checkpoint: str, name: str, out: Path) -> None:
     (out / "identity.json").write_text(json.dumps(identity) + "\n")
     np.save(out / "latents.npy", latents)
     picture.save(out / "picture.png")
+    if initial := make_picture(request):
+        initial.save(out / "initial.png")
     pixels = np.asarray(picture)
     ends = np.mean((pixels == 0) | (pixels == 255))
     print(

@@ -5,7 +5,8 @@ adapter_strength its set_ip_adapter_scale. keypoints are in the pixels of identi
 size unless given): left eye, right eye, nose, left and right mouth corner. encoding names how the prompts are
 encoded (prompt_encodings.py); without it the pipeline does that itself. photos is the number of embeddings.
 pipeline_extras.py makes what the published pipeline does not have: freeu, perturbed_guidance, guidance_end, reuse,
-combine, identity_noise, adapter_start and adapter_end. no_keypoints gives IdentityNet a black picture.
+combine, identity_noise, adapter_start and adapter_end, and strength, with which it starts from a picture.
+no_keypoints gives IdentityNet a black picture.
 """
 
 LONG_PROMPT = (
@@ -56,10 +57,12 @@ CASES = {
         "sequence": {"photos": 3, "combine": "sequence", "steps": 2, "size": [72, 72], "seed": 33},
         "adapter_window": {"adapter_start": 0.25, "adapter_end": 0.75, "steps": 5, "size": [64, 64], "seed": 35},
         "noise_without_keypoints": {"identity_noise": 0.35, "no_keypoints": True, "steps": 2, "size": [72, 64], "seed": 36},
+        "from_picture": {"strength": 0.6, "steps": 5, "identity_start": 0.3, "seed": 11},
         "all_extras": {"freeu": True, "perturbed_guidance": 3.0, "guidance_end": 0.75, "steps": 4,
                        "negative": None, "seed": 10},
     },
     "bf16_shards": {
+        "from_picture": {"size": [72, 80], "strength": 0.29, "steps": 7, "negative": None, "seed": 14},
         "plain": {"size": [88, 72]},
         "no_negative": {"negative": None, "size": [72, 120], "steps": 3, "guidance": 7.5, "seed": 11},
         "late_start": {"identity_start": 0.5, "steps": 4, "size": [64, 96], "seed": 12,

@@ -2,12 +2,15 @@
 
 FreeU is diffusers' own. Perturbed attention uses diffusers' processors (PAGCFGIdentitySelfAttnProcessor2_0).
 Reuse of deep features is the package DeepCache, by its authors. Several photos are combined as ComfyUI_InstantID
-does it (InstantID.py, ApplyInstantID); "sequence" is the published pipeline's own reading of several embeddings.
+does it (InstantID.py, ApplyInstantID); "sequence" is the published pipeline's own reading of several embeddings. Runs
+that start from a picture get their timesteps and latents from diffusers' StableDiffusionXLControlNetImg2ImgPipeline.
 """
 
 import contextlib
 
 import torch
+from diffusers import StableDiffusionXLControlNetImg2ImgPipeline as FromPicture
+from diffusers.image_processor import VaeImageProcessor
 from diffusers.models.attention_processor import PAGCFGIdentitySelfAttnProcessor2_0, PAGIdentitySelfAttnProcessor2_0
 
 
@@ -121,8 +124,42 @@ def adapter_window(pipe, request):
         pipe.unet.forward = forward
 
 
+class LateScheduler:
+    """A scheduler that shows only the timesteps of a run that starts from a picture."""
+
+    def __init__(self, scheduler, strength):
+        self.inner, self.strength = scheduler, strength
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def set_timesteps(self, steps, device=None):
+        self.inner.set_timesteps(steps, device=device)
+        self.timesteps, _ = FromPicture.get_timesteps(self.holder(), steps, self.strength, device)
+
+    def holder(self):
+        return type("Pipeline", (), {"scheduler": self.inner})()
+
+
+def start_from(pipe, picture, strength):
+    """Makes the pipeline start from a picture. Returns a function that undoes it."""
+    scheduler, prepare = pipe.scheduler, pipe.prepare_latents
+    late = LateScheduler(scheduler, strength)
+
+    def prepared(batch, channels, height, width, dtype, device, generator, latents=None):
+        values = VaeImageProcessor(vae_scale_factor=8).preprocess(picture, height=height, width=width)
+        return FromPicture.prepare_latents(pipe, values, late.timesteps[:1], batch, 1, dtype, device, generator, True)
+
+    pipe.__dict__.update(scheduler=late, prepare_latents=prepared)
+
+    def undo():
+        pipe.__dict__.update(scheduler=scheduler, prepare_latents=prepare)
+
+    return undo
+
+
 @contextlib.contextmanager
-def applied(pipe, request):
+def applied(pipe, request, picture=None):
     """The pipeline with the request's extras."""
     with contextlib.ExitStack() as undo:
         if request.get("combine") == "concat":
@@ -131,6 +168,8 @@ def applied(pipe, request):
             undo.enter_context(noisy(pipe, request["identity_noise"]))
         if "adapter_start" in request or "adapter_end" in request:
             undo.enter_context(adapter_window(pipe, request))
+        if "strength" in request:
+            undo.callback(start_from(pipe, picture, request["strength"]))
         if request.get("freeu"):
             pipe.enable_freeu(s1=0.9, s2=0.2, b1=1.3, b2=1.4)
             undo.callback(pipe.disable_freeu)

@@ -156,12 +156,24 @@ class Recorder:
         return torch.tensor(self.noise[-1]["values"]).reshape(1, 4, 1, 5)
 
 
-def step_row(name, config, steps, eta=None, whole=True):
-    """A run with random outputs. The first latent and the outputs are drawn with seed 7, the steps' noise with seed 3."""
+def step_row(name, config, steps, eta=None, whole=True, skipped=0):
+    """A run with random outputs. The first latent and the outputs are drawn with seed 7, the steps' noise with seed 3.
+
+    With `skipped` steps the first latent is a picture with noise; it is noised again after the first evaluation, as for inpainting.
+    """
     scheduler = scheduler_of(name, config, steps)
     row = {"sampler": name, "config": config, "steps": steps, "eta": eta or 0}
     stream = generator(7)
-    latent = torch.randn(1, 4, 1, 5, generator=stream) * scheduler.init_noise_sigma
+    latent = torch.randn(1, 4, 1, 5, generator=stream)
+    if skipped:
+        picture, noise, skipped = latent, torch.randn(1, 4, 1, 5, generator=stream), skipped * scheduler.order
+        if hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(skipped)
+        row["skipped"] = skipped // scheduler.order
+        latent = scheduler.add_noise(picture, noise, scheduler.timesteps[skipped : skipped + 1])
+        row["first"] = numbers(latent)
+    else:
+        latent = latent * scheduler.init_noise_sigma
     arguments = {"return_dict": False}
     if "generator" in inspect.signature(scheduler.step).parameters:
         arguments["generator"] = generator(3)
@@ -175,11 +187,14 @@ def step_row(name, config, steps, eta=None, whole=True):
         recorder = Recorder(BrownianTreeNoiseSampler(latent, positive.min().item(), positive.max().item(), scheduler.noise_sampler_seed))
         scheduler.noise_sampler = recorder
     scaled, latents = [], []
-    for t in scheduler.timesteps:
+    for t in scheduler.timesteps[skipped:]:
         scaled.append(numbers(scheduler.scale_model_input(latent, t)))
         output = torch.randn(1, 4, 1, 5, generator=stream)
         latent = scheduler.step(output, t, latent, **arguments)[0]
         latents.append(numbers(latent))
+        # In the middle of a step, diffusers adds noise of the step's end.
+        if skipped and len(latents) == 1 and name not in ("kdpm2", "dpmpp_sde"):
+            row["noised"] = numbers(scheduler.add_noise(picture, noise, scheduler.timesteps[skipped + 1 : skipped + 2]))
     if recorder:
         row["noise"] = recorder.noise
     row |= {"evaluations": len(latents), "scaled": scaled[-1], "latents": latents if whole else latents[-1:]}
@@ -211,6 +226,11 @@ def steps():
             rows += [step_row(name, {"final_sigmas_type": "sigma_min", "euler_at_final": True}, 17, whole=False)]
         if name in ("deis", "unipc"):
             rows += [step_row(name, {"lower_order_final": False, "final_sigmas_type": "sigma_min"}, 6)]
+    for name in SAMPLERS:
+        if name == "lms":  # diffusers weighs slopes that it does not have
+            continue
+        configs = [{}] + ([KARRAS] if "use_karras_sigmas" in keys_of(name) else [])
+        rows += [step_row(name, config, 7, skipped=skipped) for config in configs for skipped in (1, 2)]
     rows += [step_row("ddim", {}, 6, eta=1.0), step_row("ddim", V, 6, eta=0.5)]
     rows += [step_row("tcd", {}, 6, eta=0.3), step_row("tcd", V, 6, eta=1.0), step_row("tcd", ZERO_SNR, 6, eta=0.3)]
     return rows

@@ -1,0 +1,29 @@
+// The first stage of a run that starts from a picture: encodes it to a latent.
+#pragma once
+
+#include <span>
+#include <stop_token>
+
+#include "image/image.h"
+#include "pipeline/opened_models.h"
+#include "pipeline/request.h"
+#include "pipeline/values.h"
+#include "runtime/workspace.h"
+
+namespace semblance {
+
+/// Throws Error(kArgument) unless there is a picture if, and only if, the request has a strength,
+/// and it has the new picture's size.
+void check_picture(const Request& request, const Image* picture);
+
+/// Memory beside the encoder's session: the picture, and the noise that becomes part of the latent.
+OtherMemory encoder_memory(const NamedType& latent, Size size);
+
+/// picture -> latent f32 [c,h/8,w/8] as the sampler takes it: a sample of the VAE's posterior, its
+/// mean plus its deviation times `noise` (standard normal, of the latent's size), scaled. As
+/// diffusers' retrieve_latents(). Throws Error(kCancelled).
+void encode_picture(const OpenedModels& models, const Workspace& workspace, const Image& picture,
+                    DType dtype, std::span<const float> noise, std::span<float> latent,
+                    const OtherMemory& beside, const std::stop_token& stop);
+
+}  // namespace semblance
