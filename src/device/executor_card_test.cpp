@@ -362,5 +362,60 @@ TEST_F(ValidatedShader, PlantedMissingBarrier) {
   read_floats(*executor, floats_at(64, 64));
 }
 
+/// A driver that says that its second kind of queue only copies: no driver that runs here has one.
+class CopyQueue {
+ public:
+  static VulkanHook hook(bool waits) {
+    return [waits](VulkanApi& api) {
+      if (api.QueueSubmit == nullptr || api.QueueSubmit == submit_at_once) return;
+      families_ = std::exchange(api.GetPhysicalDeviceQueueFamilyProperties, families);
+      submit_ = api.QueueSubmit;
+      if (!waits) api.QueueSubmit = submit_at_once;
+    };
+  }
+  /// Whether the driver had a second kind.
+  static bool is_used() { return is_used_; }
+
+ private:
+  static void VKAPI_CALL families(VkPhysicalDevice card, std::uint32_t* count,
+                                  VkQueueFamilyProperties* all) {
+    families_(card, count, all);
+    if (all == nullptr || *count < 2) return;
+    all[1].queueFlags = VK_QUEUE_TRANSFER_BIT;
+    is_used_ = true;
+  }
+  static VkResult VKAPI_CALL submit_at_once(VkQueue queue, std::uint32_t, const VkSubmitInfo* info,
+                                            VkFence fence) {
+    VkSubmitInfo one = *info;
+    one.waitSemaphoreCount = 0;
+    return submit_(queue, 1, &one, fence);
+  }
+  static inline PFN_vkGetPhysicalDeviceQueueFamilyProperties families_ = nullptr;
+  static inline PFN_vkQueueSubmit submit_ = nullptr;
+  static inline bool is_used_ = false;
+};
+
+/// Copies to a place that a kernel uses before and after, on a queue of their own.
+void upload_between_runs(bool waits) {
+  const VulkanDevice device(testing::card_facts(),
+                            {.pipeline_folder = {}, .hook = CopyQueue::hook(waits)});
+  const auto executor = device.make_executor({.arena = 4096});
+  if (!CopyQueue::is_used()) GTEST_SKIP() << "the driver has one kind of queue";
+  const MultiplyAdd kernel(2);
+  const std::size_t command = executor->prepare(
+      kernel,
+      {.src = {floats_at(0, 64), floats_at(64, 64)}, .dst = floats_at(128, 64), .scratch = {}});
+  for (int i = 0; i < 2; ++i) {
+    write_floats(*executor, floats_at(0, 64), numbers(64, 1));
+    write_floats(*executor, floats_at(64, 64), numbers(64, 2));
+    executor->run(command);
+  }
+  read_floats(*executor, floats_at(128, 64));
+}
+
+class ValidatedUploads : public testing::CardTest {};
+TEST_F(ValidatedUploads, WaitOnAQueueOfTheirOwn) { upload_between_runs(true); }
+TEST_F(ValidatedUploads, PlantedMissingSemaphore) { upload_between_runs(false); }
+
 }  // namespace
 }  // namespace semblance
