@@ -5,9 +5,7 @@
 
 #include "backend/vulkan/card_backend_test.h"
 #include "backend/vulkan/pipeline_statistics_test.h"
-#include "runtime/node_run.h"
-#include "tests/support/op_case.h"
-#include "tests/support/op_parts.h"
+#include "backend/vulkan/sdxl_kernels_test.h"
 
 namespace semblance {
 namespace {
@@ -18,24 +16,6 @@ const Backend& counted_backend() {
       VulkanDevice::Options{.pipeline_folder = {}, .hook = testing::StatisticsHook::hook()}));
   static const Backend& backend = testing::kShared->keep(vulkan_backend(device));
   return backend;
-}
-
-/// Prepares the op's kernel on the card, for the case with f32 replaced by `dtype`. Returns why it
-/// declined, or nothing.
-std::string compile(const KernelEntry& entry, const Graph& graph, DType dtype) {
-  const Node& node = graph.nodes()[0];
-  std::vector<NodeRun::Source> sources;
-  for (ValueId id : node.src) {
-    const ValueInfo& value = graph.values()[static_cast<std::size_t>(id)];
-    NodeRun::Source source{value.type, value.kind == ValueKind::kWeight};
-    if (takes_dtype(value)) source.type.dtype = dtype;
-    sources.push_back(source);
-  }
-  NodeRun run(counted_backend(), entry, node.op, sources);
-  if (!run.has_kernel()) return run.declined().front();
-  run.take_memory();
-  run.executor().prepare(run.kernel(), run.places());
-  return "";
 }
 
 /// "amd:navi31 vulkan_linear f16 96 0": the most registers of an invocation, and spills.
@@ -70,21 +50,14 @@ class CompiledByDrivers : public ::testing::Test {
   /// Compiles the kernel's cases and compares what they need with the committed table. Returns how
   /// many it accepts, and adds why it declines the others.
   int check(const KernelEntry& entry, DType dtype, std::string& refusals) {
-    int accepted = 0;
     testing::StatisticsHook::take();
-    for (const std::string& line : testing::read_case_lines(testing::shapes_path("sdxl"))) {
-      const Graph graph = graph_of_case(line);
-      const Op& op = graph.nodes()[0].op;
-      if (name_of(op) != entry.op) continue;
-      const std::vector<DType> dtypes = dtypes_of(op, DType::kF16);
-      if (std::ranges::find(dtypes, dtype) == dtypes.end()) continue;
+    const std::vector<testing::SdxlRun> runs =
+        testing::sdxl_runs(counted_backend(), entry, dtype, refusals);
+    const int accepted = static_cast<int>(runs.size());
+    for (const auto& [line, run] : runs) {
       SCOPED_TRACE(fmt::format("{}: {}", entry.name, line));
-      const std::string why_not = compile(entry, graph, dtype);
-      if (why_not.empty()) {
-        ++accepted;
-      } else {
-        refusals += "\n  " + why_not;
-      }
+      run->take_memory();
+      run->executor().prepare(run->kernel(), run->places());
     }
     if (accepted == 0) return 0;
     const testing::PipelineStatistics statistics = testing::StatisticsHook::take();

@@ -18,9 +18,9 @@ CONSTANT(3, bool, CAUSAL, false);
 CONSTANT(4, uint, MM, 16);
 CONSTANT(5, uint, MN, 16);
 CONSTANT(6, uint, MK, 16);
-const uint ROWS = 16;
-const uint BC = 32;    // keys of a block
-const uint PARTS = 4;  // of a row of scores, for the softmax
+STATIC const uint ROWS = 16;
+STATIC const uint BC = 32;    // keys of a block
+STATIC const uint PARTS = 4;  // of a row of scores, for the softmax
 
 SOURCE(0, STORED4, q4);
 SOURCE(1, STORED4, k4);
@@ -38,35 +38,35 @@ PUSH {
 #define RIGHT_MATRIX coopmat<float16_t, gl_ScopeSubgroup, MK, MN, gl_MatrixUseB>
 
 // Rows are padded so that they begin at other banks.
-const uint LD = D / 4 + 2;  // in fours
-const uint LDS = BC + 4;
-const uint LDP = BC + 8;
-SHARED f16vec4 tile_q[BR * LD];
-SHARED f16vec4 tile[BC * LD];  // of k, then of v
-SHARED float scores[BR * LDS];
-SHARED float16_t probabilities[BR * LDP];
-SHARED float part_most[BR * PARTS];
-SHARED float part_sums[BR * PARTS];
-SHARED float largest[BR];
-SHARED float totals[BR];
+STATIC const uint LD = D / 4 + 2;  // in fours
+STATIC const uint LDS = BC + 4;
+STATIC const uint LDP = BC + 8;
+SHARED(f16vec4, tile_q, BR * LD);
+SHARED(f16vec4, tile, BC * LD);  // of k, then of v
+SHARED(float, scores, BR * LDS);
+SHARED(float16_t, probabilities, BR * LDP);
+SHARED(float, part_most, BR * PARTS);
+SHARED(float, part_sums, BR * PARTS);
+SHARED(float, largest, BR);
+SHARED(float, totals, BR);
 
-f16vec4 load_k(uint key, uint head, uint picture, uint four) {
-  return key < keys ? k4[((picture * keys + key) * heads + head) * (D / 4) + four] : f16vec4(0.0);
+INLINE f16vec4 load_k(uint key, uint head, uint picture, uint four) {
+  return key < keys ? k4[((picture * keys + key) * heads + head) * (D / 4) + four] : f16vec4(0.0f);
 }
-f16vec4 load_v(uint key, uint head, uint picture, uint four) {
-  return key < keys ? v4[((picture * keys + key) * heads + head) * (D / 4) + four] : f16vec4(0.0);
+INLINE f16vec4 load_v(uint key, uint head, uint picture, uint four) {
+  return key < keys ? v4[((picture * keys + key) * heads + head) * (D / 4) + four] : f16vec4(0.0f);
 }
 
 // How many keys of the block a query sees.
-uint seen_keys(uint query, uint k0) {
+INLINE uint seen_keys(uint query, uint k0) {
   const uint last = CAUSAL ? min(keys, query + 1) : keys;
   return last > k0 ? min(BC, last - k0) : 0;
 }
 
 // The scores of the subgroup's queries, from tile_q and tile.
-void compute_scores(uint first_row) {
+INLINE void compute_scores(uint first_row) {
   SUM_MATRIX sums[ROWS / MM * (BC / MN)];
-  UNROLL for (uint i = 0; i < ROWS / MM * (BC / MN); ++i) sums[i] = SUM_MATRIX(0.0);
+  UNROLL for (uint i = 0; i < ROWS / MM * (BC / MN); ++i) sums[i] = SUM_MATRIX(0.0f);
   for (uint c = 0; c < D; c += MK) {
     LEFT_MATRIX left[ROWS / MM];
     UNROLL for (uint i = 0; i < ROWS / MM; ++i)
@@ -87,7 +87,7 @@ void compute_scores(uint first_row) {
 
 // Turns scores into probabilities relative to the largest score so far. Leaves in the first columns
 // of `scores` what the new largest score makes of earlier sums.
-void compute_probabilities(uint q0, uint k0) {
+INLINE void compute_probabilities(uint q0, uint k0) {
   const uint columns = BC / PARTS;
   for (uint i = INVOCATION; i < BR * PARTS; i += THREADS) {
     const uint row = i / PARTS, first = i % PARTS * columns;
@@ -103,9 +103,9 @@ void compute_probabilities(uint q0, uint k0) {
     const uint seen = seen_keys(q0 + row, k0);
     float most = part_most[row * PARTS];
     for (uint part = 1; part < PARTS; ++part) most = max(most, part_most[row * PARTS + part]);
-    float sum = 0.0;
+    float sum = 0.0f;
     for (uint c = first; c < first + columns; ++c) {
-      const float probability = c < seen ? exp(scores[row * LDS + c] * scale - most) : 0.0;
+      const float probability = c < seen ? exp(scores[row * LDS + c] * scale - most) : 0.0f;
       probabilities[row * LDP + c] = float16_t(probability);
       sum += probability;
     }
@@ -133,14 +133,14 @@ KERNEL {
     tile_q[row * LD + four] =
         q0 + row < queries
             ? q4[((picture * queries + q0 + row) * heads + head) * (D / 4) + four]
-            : f16vec4(0.0);
+            : f16vec4(0.0f);
   }
   for (uint row = INVOCATION; row < BR; row += THREADS) {
-    largest[row] = -3.0e38;
-    totals[row] = 0.0;
+    largest[row] = -3.0e38f;
+    totals[row] = 0.0f;
   }
   SUM_MATRIX sums[ROWS / MM * (D / MN)];
-  UNROLL for (uint i = 0; i < ROWS / MM * (D / MN); ++i) sums[i] = SUM_MATRIX(0.0);
+  UNROLL for (uint i = 0; i < ROWS / MM * (D / MN); ++i) sums[i] = SUM_MATRIX(0.0f);
 
   const uint last_key = CAUSAL ? min(keys, q0 + BR) : keys;
   for (uint k0 = 0; k0 < last_key; k0 += BC) {

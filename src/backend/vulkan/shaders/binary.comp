@@ -22,7 +22,7 @@ PUSH {
   uint y_strides[6];
 };
 
-float apply(float a, float b) {
+INLINE float apply(float a, float b) {
   switch (FUNCTION) {
     case 0: return fma(scale, b, a);
     case 1: return a - b;

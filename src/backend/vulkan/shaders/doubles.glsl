@@ -1,7 +1,7 @@
 // f64 numbers in memory, as two words, low word first, on devices that cannot compute with them.
 
 // Exact for normal numbers; f32's smallest numbers, which are not normal, become 0.
-uvec2 f64_of(float value) {
+INLINE uvec2 f64_of(float value) {
   const uint bits = floatBitsToUint(value);
   const uint sign = bits & 0x80000000u, exponent = bits >> 23 & 0xffu, fraction = bits & 0x7fffffu;
   if (exponent == 0) return uvec2(0, sign);
@@ -10,7 +10,7 @@ uvec2 f64_of(float value) {
 }
 
 // Rounded to nearest; numbers too small for f32 become 0, those too large infinite.
-float f32_of(uvec2 value) {
+INLINE float f32_of(uvec2 value) {
   const uint sign = value.y & 0x80000000u;
   const int exponent = int(value.y >> 20 & 0x7ffu) - 896;
   if (exponent >= 255) {

@@ -21,7 +21,7 @@ KERNEL {
   if (at >= count) return;
   const uint channel = at % c, pixel = at / c, column = pixel % w, row = pixel / w % h;
   const uint picture = pixel / w / h;
-  float share = 0.0;
+  float share = 0.0f;
   for (uint wave = 0; wave < 7; ++wave)
     share = fma(wave_at(wave, row, column, h, w), sums[(picture * 7 + wave) * c + channel], share);
   dst[at] = STORED(fma(factor, share, float(x[at])));

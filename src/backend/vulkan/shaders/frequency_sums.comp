@@ -16,7 +16,7 @@ PUSH {
 };
 
 // Frequencies -1 and 0 are one in a direction of one pixel, so that they are scaled once.
-bool is_one_of_two(uint wave) {
+INLINE bool is_one_of_two(uint wave) {
   const bool moves_right = wave == 1 || wave == 2 || wave >= 5;
   return (moves_right && w == 1) || (wave >= 3 && h == 1);
 }
@@ -25,10 +25,10 @@ KERNEL {
   const uint at = GRID_INDEX;
   if (at >= count) return;
   const uint channel = at % c, wave = at / c % 7, picture = at / c / 7;
-  float sum = 0.0;
+  float sum = 0.0f;
   if (!is_one_of_two(wave)) {
     for (uint y = 0; y < h; ++y) {
-      float row = 0.0;  // sums of rows first, so that many pixels lose no digits
+      float row = 0.0f;  // sums of rows first, so that many pixels lose no digits
       for (uint i = 0; i < w; ++i)
         row = fma(wave_at(wave, y, i, h, w), float(x[((picture * h + y) * w + i) * c + channel]),
                   row);

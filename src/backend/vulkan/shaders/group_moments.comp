@@ -23,11 +23,11 @@ KERNEL {
   const uint first_pixel = chunk * chunk_pixels;
   const uint count = min(chunk_pixels, pixels - first_pixel) * width;
   const uint first = (picture * pixels + first_pixel) * c + group * width;
-  float sum = 0.0;
+  float sum = 0.0f;
   for (uint i = INVOCATION; i < count; i += THREADS)
     sum += float(x[first + i / width * c + i % width]);
   const float mean = sum_of_all(sum) / float(count);
-  float squares = 0.0;
+  float squares = 0.0f;
   for (uint i = INVOCATION; i < count; i += THREADS) {
     const float distance = float(x[first + i / width * c + i % width]) - mean;
     squares = fma(distance, distance, squares);

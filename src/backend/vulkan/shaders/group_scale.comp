@@ -20,7 +20,7 @@ PUSH {
   uint groups;
 };
 
-float scaled(float value, uint picture, uint channel) {
+INLINE float scaled(float value, uint picture, uint channel) {
   const vec2 statistics = merged[picture * groups + channel / (c / groups)];
   const float result = fma((value - statistics.x) * statistics.y, weight[channel], bias[channel]);
   return SILU ? silu(result) : result;

@@ -19,15 +19,15 @@ KERNEL {
   const uint row = GROUP.y * GROUPS.x + GROUP.x;
   if (row >= rows) return;
   const uint first = row * c;
-  float sum = 0.0;
+  float sum = 0.0f;
   for (uint i = INVOCATION; i < c; i += THREADS) sum += float(x[first + i]);
   const float mean = sum_of_all(sum) / float(c);
-  float squares = 0.0;
+  float squares = 0.0f;
   for (uint i = INVOCATION; i < c; i += THREADS) {
     const float distance = float(x[first + i]) - mean;
     squares = fma(distance, distance, squares);
   }
-  const float slope = 1.0 / sqrt(sum_of_all(squares) / float(c) + eps);
+  const float slope = 1.0f / sqrt(sum_of_all(squares) / float(c) + eps);
   for (uint i = INVOCATION; i < c; i += THREADS)
     dst[first + i] =
         STORED(fma((float(x[first + i]) - mean) * slope, weight[i], bias[i]));

@@ -16,14 +16,14 @@ PUSH {
   float shift;
 };
 
-float apply(float v) {
+INLINE float apply(float v) {
   switch (FUNCTION) {
     case 0: return silu(v);
     case 1: return gelu(v);
-    case 2: return v * sigmoid(1.702 * v);
+    case 2: return v * sigmoid(1.702f * v);
     case 3: return sigmoid(v);
-    case 4: return v < 0.0 ? 0.0 : v;  // NaN stays NaN
-    case 5: return 1.0 - 2.0 / (exp(2.0 * min(v, 20.0)) + 1.0);
+    case 4: return v < 0.0f ? 0.0f : v;  // NaN stays NaN
+    case 5: return 1.0f - 2.0f / (exp(2.0f * min(v, 20.0f)) + 1.0f);
     default: return fma(v, scale, shift);
   }
 }

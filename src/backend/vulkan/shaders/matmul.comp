@@ -17,7 +17,7 @@ CONSTANT(3, uint, TM, 4);  // results of one invocation: multiples of 4
 CONSTANT(4, uint, TN, 4);
 CONSTANT(5, bool, BY_FOUR, true);  // k (linear) or the picture's channels are a multiple of 4
 CONSTANT(6, uint, WINDOW_W, 1);
-const uint BK = 16;
+STATIC const uint BK = 16;
 
 SOURCE(0, STORED, a);
 SOURCE(0, STORED4, a4);
@@ -29,23 +29,23 @@ RESULT(4, STORED, dst);
 #include "matmul_places.glsl"
 
 // Tiles with k slowest. The two elements between rows keep stores of one column off one bank.
-const uint LDA = BM + 2;
-const uint LDW = BN + 2;
-SHARED float tile_a[BK * LDA];
-SHARED float tile_w[BK * LDW];
+STATIC const uint LDA = BM + 2;
+STATIC const uint LDW = BN + 2;
+SHARED(float, tile_a, BK * LDA);
+SHARED(float, tile_w, BK * LDW);
 
-const uint FOURS = BK / 4;               // of a row of a tile
-const uint ROW_STEP = THREADS / FOURS;   // rows of a tile that are loaded at once
-const uint LOADS_A = BM / ROW_STEP;
-const uint LOADS_W = BN / ROW_STEP;
-const uint TX = BN / TN;
+STATIC const uint FOURS = BK / 4;               // of a row of a tile
+STATIC const uint ROW_STEP = THREADS / FOURS;   // rows of a tile that are loaded at once
+STATIC const uint LOADS_A = BM / ROW_STEP;
+STATIC const uint LOADS_W = BN / ROW_STEP;
+STATIC const uint TX = BN / TN;
 
-vec4 load_a(Row row, Column columns[4]) {
+INLINE vec4 load_a(Row row, Column columns[4]) {
   if (BY_FOUR) {
     const int at = index_of(row, columns[0]);
-    return at >= 0 ? vec4(a4[uint(at) / 4]) : vec4(0.0);
+    return at >= 0 ? vec4(a4[uint(at) / 4]) : vec4(0.0f);
   }
-  vec4 values = vec4(0.0);
+  vec4 values = vec4(0.0f);
   UNROLL for (uint i = 0; i < 4; ++i) {
     const int at = index_of(row, columns[i]);
     if (at >= 0) values[i] = float(a[uint(at)]);
@@ -53,8 +53,8 @@ vec4 load_a(Row row, Column columns[4]) {
   return values;
 }
 
-vec4 load_w(uint n, uint k) {
-  vec4 values = vec4(0.0);
+INLINE vec4 load_w(uint n, uint k) {
+  vec4 values = vec4(0.0f);
   if (n >= outputs) return values;
   if (BY_FOUR) return k < depth ? vec4(w4[(n * depth + k) / 4]) : values;
   UNROLL for (uint i = 0; i < 4; ++i)
@@ -63,7 +63,7 @@ vec4 load_w(uint n, uint k) {
 }
 
 // The i-th of an invocation's rows or columns: fours that lie `step` fours apart.
-uint spread(uint i, uint which, uint step) { return (i / 4 * step + which) * 4 + i % 4; }
+INLINE uint spread(uint i, uint which, uint step) { return (i / 4 * step + which) * 4 + i % 4; }
 
 KERNEL {
   const uint n0 = GROUP.x * BN, m0 = GROUP.y * BM;
@@ -72,7 +72,7 @@ KERNEL {
   Row a_rows[LOADS_A];
   UNROLL for (uint i = 0; i < LOADS_A; ++i) a_rows[i] = row_of(m0 + load_row + i * ROW_STEP);
   float sums[TM * TN];
-  UNROLL for (uint i = 0; i < TM * TN; ++i) sums[i] = 0.0;
+  UNROLL for (uint i = 0; i < TM * TN; ++i) sums[i] = 0.0f;
 
   for (uint k0 = 0; k0 < depth; k0 += BK) {
     Column columns[4];
@@ -102,7 +102,7 @@ KERNEL {
   if (has_bias != 0) {
     UNROLL for (uint j = 0; j < TN; ++j) {
       const uint n = n0 + spread(j, tx, TX);
-      const float added = n < outputs ? bias[n] : 0.0;
+      const float added = n < outputs ? bias[n] : 0.0f;
       UNROLL for (uint i = 0; i < TM; ++i) sums[i * TN + j] += added;
     }
   }

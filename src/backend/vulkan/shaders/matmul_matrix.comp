@@ -24,7 +24,7 @@ CONSTANT(7, uint, MM, 16);
 CONSTANT(8, uint, MN, 16);
 CONSTANT(9, uint, MK, 16);
 CONSTANT(10, uint, SUBGROUPS, 4);
-const uint BK = 32;
+STATIC const uint BK = 32;
 
 SOURCE(0, STORED, a);
 SOURCE(0, STORED4, a4);
@@ -40,21 +40,21 @@ RESULT(4, STORED, dst);
 #define W_MATRIX coopmat<float16_t, gl_ScopeSubgroup, MK, MN, gl_MatrixUseB>
 
 // Rows of the tiles are k, padded so that they begin at other banks.
-const uint FOURS = BK / 4;
-const uint LD = FOURS + 2;  // in fours
-SHARED f16vec4 tile_a[BM * LD];
-SHARED f16vec4 tile_w[BN * LD];
-SHARED float results[SUBGROUPS * MM * MN];
+STATIC const uint FOURS = BK / 4;
+STATIC const uint LD = FOURS + 2;  // in fours
+SHARED(f16vec4, tile_a, BM * LD);
+SHARED(f16vec4, tile_w, BN * LD);
+SHARED(float, results, SUBGROUPS * MM * MN);
 #if CONV
-SHARED Row rows_of_tile[BM];
+SHARED(Row, rows_of_tile, BM);
 #endif
 
-f16vec4 load_a(Row row, Column columns[4]) {
+INLINE f16vec4 load_a(Row row, Column columns[4]) {
   if (BY_FOUR) {
     const int at = index_of(row, columns[0]);
-    return at >= 0 ? a4[uint(at) / 4] : f16vec4(0.0);
+    return at >= 0 ? a4[uint(at) / 4] : f16vec4(0.0f);
   }
-  f16vec4 values = f16vec4(0.0);
+  f16vec4 values = f16vec4(0.0f);
   UNROLL for (uint i = 0; i < 4; ++i) {
     const int at = index_of(row, columns[i]);
     if (at >= 0) values[i] = a[uint(at)];
@@ -62,8 +62,8 @@ f16vec4 load_a(Row row, Column columns[4]) {
   return values;
 }
 
-f16vec4 load_w(uint n, uint k) {
-  f16vec4 values = f16vec4(0.0);
+INLINE f16vec4 load_w(uint n, uint k) {
+  f16vec4 values = f16vec4(0.0f);
   if (n >= outputs) return values;
   if (BY_FOUR) return k < depth ? w4[(n * depth + k) / 4] : values;
   UNROLL for (uint i = 0; i < 4; ++i)
@@ -76,7 +76,7 @@ KERNEL {
   const uint down = SM / MM, across = SN / MN;
   const uint first_m = gl_SubgroupID % (BM / SM) * SM, first_n = gl_SubgroupID / (BM / SM) * SN;
   SUM_MATRIX sums[down * across];
-  UNROLL for (uint i = 0; i < down * across; ++i) sums[i] = SUM_MATRIX(0.0);
+  UNROLL for (uint i = 0; i < down * across; ++i) sums[i] = SUM_MATRIX(0.0f);
 #if CONV
   for (uint i = INVOCATION; i < BM; i += THREADS) rows_of_tile[i] = row_of(m0 + i);
   BARRIER();

@@ -27,7 +27,7 @@ struct Row {
   int y;         // of the window's first position
   int x;
 };
-Row row_of(uint m) {
+INLINE Row row_of(uint m) {
   const uint pixel = m / result_w;
   Row row;
   row.x = m < rows ? int(m % result_w * stride_w) - pad_left : -0x40000000;
@@ -42,13 +42,13 @@ struct Column {
   uint channel;
   bool exists;
 };
-Column column_of(uint k) {
+INLINE Column column_of(uint k) {
   const uint position = k / channels;
   return Column(int(position / WINDOW_W * dilation_h), int(position % WINDOW_W * dilation_w),
                 k % channels, k < depth);
 }
 // The element's index, or -1 for padding.
-int index_of(Row row, Column column) {
+INLINE int index_of(Row row, Column column) {
   const int y = row.y + column.y, x = row.x + column.x;
   const bool inside = y >= 0 && x >= 0 && y < int(h) && x < int(width) && column.exists;
   return inside ? int(((row.picture + uint(y)) * width + uint(x)) * channels + column.channel) : -1;
@@ -57,12 +57,12 @@ int index_of(Row row, Column column) {
 struct Row {
   uint m;
 };
-Row row_of(uint m) { return Row(m); }
+INLINE Row row_of(uint m) { return Row(m); }
 struct Column {
   uint k;
 };
-Column column_of(uint k) { return Column(k); }
-int index_of(Row row, Column column) {
+INLINE Column column_of(uint k) { return Column(k); }
+INLINE int index_of(Row row, Column column) {
   return row.m < rows && column.k < depth ? int(row.m * depth + column.k) : -1;
 }
 #endif

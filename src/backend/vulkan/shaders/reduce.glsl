@@ -1,9 +1,9 @@
 // Sums over all invocations of a group, through shared memory: in the same order on every device,
 // whatever its subgroups. THREADS is a power of two, at most 256.
-SHARED float partial_sums[THREADS];
+SHARED(float, partial_sums, THREADS);
 
 // Called by every invocation; each gets the sum.
-float sum_of_all(float value) {
+INLINE float sum_of_all(float value) {
   BARRIER();  // the sums of an earlier call have been read
   partial_sums[INVOCATION] = value;
   BARRIER();

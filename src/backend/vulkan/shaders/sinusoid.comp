@@ -18,7 +18,7 @@ KERNEL {
   if (at >= count) return;
   const uint row = at / half_dim, i = at % half_dim;
   // The frequency is rounded like the reference's: its error shows at large x.
-  const float exponent = -9.21034037 * float(i) / divisor;
+  const float exponent = -9.21034037f * float(i) / divisor;
   const vec2 waves = sine_and_cosine(x[row] * exact_exp(exponent));
   const uint first = row * 2 * half_dim + i;
   dst[first + (flip != 0 ? half_dim : 0)] = waves.x;
