@@ -93,24 +93,9 @@ TEST(PipelineOnCard, GivesTheSameBitsInAnyMemory) {
   if (::testing::Test::IsSkipped()) return;
   const testing::GoldenCase wanted =
       testing::load_golden_case(testing::golden_path("pipeline/fp16_published/plain"));
-  PipelineOptions options{.precision = Precision::kF16,
-                          .backend = std::string(testing::card_backend().name())};
-  const testing::GoldenResult all = testing::run_golden_case(wanted, options);
-  int fitting = 0;
-  for (std::uint64_t kib : {600, 4200, 8000}) {
-    options.workspace.places_bytes = kib << 10;
-    std::optional<testing::GoldenResult> result;
-    try {
-      result = testing::run_golden_case(wanted, options);
-    } catch (const Error& error) {
-      ASSERT_EQ(error.kind(), ErrorKind::kMemory) << kib << ": " << error.what();
-      continue;
-    }
-    ++fitting;
-    EXPECT_EQ(result->latent, all.latent) << kib;
-    EXPECT_TRUE(std::ranges::equal(result->picture.pixels(), all.picture.pixels())) << kib;
-  }
-  EXPECT_GE(fitting, 2);
+  const PipelineOptions options{.precision = Precision::kF16,
+                                .backend = std::string(testing::card_backend().name())};
+  EXPECT_GE(testing::fits_with_the_same_bits(wanted, options, {600, 4200, 8000}), 2);
 }
 
 }  // namespace

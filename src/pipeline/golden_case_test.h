@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -107,6 +108,26 @@ inline double psnr_to_golden(const Image& picture, const std::filesystem::path& 
   const Image want = decode(folder / "picture.png");
   EXPECT_EQ(picture.size(), want.size());
   return psnr(picture.pixels(), want.pixels());
+}
+
+/// Runs the case in each amount of KiB for places, and expects the bits that it has with all
+/// memory. Returns in how many it fits.
+inline int fits_with_the_same_bits(const GoldenCase& wanted, PipelineOptions options,
+                                   std::initializer_list<std::uint64_t> amounts) {
+  const GoldenResult all = run_golden_case(wanted, options);
+  int fitting = 0;
+  for (const std::uint64_t kib : amounts) {
+    options.workspace.places_bytes = kib << 10;
+    try {
+      const GoldenResult result = run_golden_case(wanted, options);
+      EXPECT_EQ(result.latent, all.latent) << kib;
+      EXPECT_TRUE(std::ranges::equal(result.picture.pixels(), all.picture.pixels())) << kib;
+      ++fitting;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kMemory) << kib << ": " << error.what();
+    }
+  }
+  return fitting;
 }
 
 }  // namespace semblance::testing

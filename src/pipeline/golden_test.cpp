@@ -50,23 +50,10 @@ class InAnyMemory : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(InAnyMemory, GivesTheSameBits) {
   const Case wanted = load(testing::golden_path(std::string("pipeline/") + GetParam()));
-  const Result all = run(wanted, {.precision = Precision::kF32});
-  int fitting = 0;
-  for (std::uint64_t kib : {600, 2400, 3600, 4200, 5000, 6000, 7000, 8000, 12000, 16000, 24000}) {
-    PipelineOptions options{.precision = Precision::kF32};
-    options.workspace.places_bytes = kib << 10;
-    std::optional<Result> result;
-    try {
-      result = run(wanted, options);
-    } catch (const Error& error) {
-      ASSERT_EQ(error.kind(), ErrorKind::kMemory) << kib << ": " << error.what();
-      continue;
-    }
-    ++fitting;
-    EXPECT_EQ(result->latent, all.latent) << kib;
-    EXPECT_TRUE(std::ranges::equal(result->picture.pixels(), all.picture.pixels())) << kib;
-  }
-  EXPECT_GE(fitting, 6);
+  EXPECT_GE(testing::fits_with_the_same_bits(
+                wanted, {.precision = Precision::kF32},
+                {600, 2400, 3600, 4200, 5000, 6000, 7000, 8000, 12000, 16000, 24000}),
+            6);
 }
 
 INSTANTIATE_TEST_SUITE_P(Goldens, InAnyMemory,

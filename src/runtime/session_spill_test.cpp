@@ -15,7 +15,7 @@
 #include "core/integers.h"
 #include "planner/random_graph_test.h"
 #include "runtime/news_test.h"
-#include "runtime/session.h"
+#include "runtime/session_inputs_test.h"
 #include "tests/support/copying_backend.h"
 #include "tests/support/errors.h"
 #include "tests/support/sanitized.h"
@@ -130,16 +130,7 @@ class Subject {
   }
   Session session(const SessionOptions& options) const {
     Session session(graph_, backend_, view(), options);
-    unsigned seed = 77;
-    for (const ValueInfo& value : graph_.values()) {
-      if (value.kind != ValueKind::kInput) continue;
-      const std::int64_t count = value.type.shape.elements();
-      if (value.type.dtype == DType::kI32) {
-        session.set_input(value.name, std::vector<std::int32_t>(at(count), 3));
-      } else {
-        session.set_input(value.name, noise(count, ++seed, 1.0F));
-      }
-    }
+    testing::set_random_inputs(session, graph_);
     return session;
   }
   std::vector<std::vector<std::byte>> outputs(const Session& session) const {

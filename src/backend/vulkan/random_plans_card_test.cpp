@@ -5,12 +5,10 @@
 
 #include "backend/vulkan/card_backend_test.h"
 #include "core/convert.h"
-#include "core/integers.h"
 #include "memory/buffer.h"
 #include "memory/scratch_file.h"
 #include "planner/random_graph_test.h"
-#include "runtime/session.h"
-#include "tests/support/random_values.h"
+#include "runtime/session_inputs_test.h"
 
 namespace semblance {
 namespace {
@@ -111,7 +109,7 @@ class Subject {
     std::vector<std::vector<std::byte>> outputs;
     {
       Session session(graph_, counted_card(), weights_, options);
-      set_inputs(session);
+      testing::set_random_inputs(session, graph_);
       session.run();
       session.run();
       const Plan& plan = session.plan();
@@ -131,19 +129,6 @@ class Subject {
   }
 
  private:
-  void set_inputs(Session& session) const {
-    unsigned seed = 77;
-    for (const ValueInfo& value : graph_.values()) {
-      if (value.kind != ValueKind::kInput) continue;
-      const std::int64_t count = value.type.shape.elements();
-      if (value.type.dtype == DType::kI32) {
-        session.set_input(value.name, std::vector<std::int32_t>(at(count), 3));
-      } else {
-        session.set_input(value.name, testing::random_values(count, ++seed));
-      }
-    }
-  }
-
   Graph graph_;
   WeightMap weights_;
 };
