@@ -39,6 +39,7 @@ struct Machine {
   bool has_own_memory = true;
   double host_rate = 12 * kGiga;  // bytes per second from the page cache
   std::uint64_t budget_bytes = std::uint64_t{12} << 30;
+  bool is_assumed = true;
 };
 
 /// Plans 1024 x 1024 with IdentityNet and guidance.
@@ -80,7 +81,9 @@ class CardPlan {
     options.base_bytes = 200 * kMiB;
     options.device_room = {machine.card_bytes, machine.has_own_memory};
     options.dtype = DType::kF16;
-    options.facts = std::make_shared<MachineFacts>(assumed_facts(machine.rates, host));
+    const auto facts = std::make_shared<MachineFacts>(assumed_facts(machine.rates, host));
+    facts->is_assumed = machine.is_assumed;
+    options.facts = facts;
     return options;
   }
 
@@ -131,6 +134,17 @@ TEST(CardPlans, TheLeastMemoryAt1024IsBelow1GiB) {
                         "--device cpu",
                         least / kMiB));
   EXPECT_FALSE(card_refusal_of({1024, 1024}, least, plan_in(least).workspace()).has_value());
+}
+
+TEST(CardPlans, SayIfTheCardWasNotMeasured) {
+  const auto last_line = [](bool is_assumed) {
+    const CardPlan plan({.rates = kUsual, .card_bytes = 8 * kGB, .is_assumed = is_assumed});
+    return summary_of(plan.planner().plan(), {.machine = {}, .bytes = 12 * kGB}, plan.workspace())
+        .back();
+  };
+  EXPECT_EQ(last_line(true),
+            "an imaginary card was not measured: the time is that of a usual card of its kind");
+  EXPECT_TRUE(last_line(false).starts_with("Predicted time: ")) << last_line(false);
 }
 
 /// What docs/gpu.md predicts for cards that nobody has run yet.

@@ -148,6 +148,22 @@ TEST(VulkanKernels, PackRowsOfLinearLayersAsTheyLie) {
   EXPECT_EQ(packed[0], std::byte{0});
 }
 
+TEST(VulkanKernels, TakeWeightsAsTheyLieWhereTheirLayoutIsTheFiles) {
+  const auto is_taken = [](const std::string& line, DType file, int src = 1) {
+    const Choice choice(line);
+    EXPECT_EQ(choice.refusal, kNone);
+    return choice.kernel->packs_as_is(src, file);
+  };
+  const std::string linear = "linear f16[2,4] w:f16[3,4] w:f32[3]";
+  EXPECT_TRUE(is_taken(linear, DType::kF16));
+  EXPECT_FALSE(is_taken(linear, DType::kF32));
+  EXPECT_FALSE(is_taken(linear, DType::kBF16));
+  EXPECT_FALSE(is_taken(linear, DType::kF32, 2)) << "a bias is small";
+  EXPECT_TRUE(is_taken("linear f32[2,4] w:f32[3,4] has_bias=false", DType::kF32));
+  EXPECT_TRUE(is_taken("conv2d f16[1,4,4,4] w:f16[3,4,1,1] has_bias=false", DType::kF16));
+  EXPECT_FALSE(is_taken("conv2d f16[1,4,4,4] w:f16[3,4,2,2] has_bias=false", DType::kF16));
+}
+
 TEST(VulkanKernels, HaveEveryShader) {
   for (const Shader& shader : vulkan::shaders()) {
     ASSERT_GT(shader.words.size(), 5U) << shader.name;
