@@ -4,28 +4,20 @@
 namespace semblance::vulkan {
 namespace {
 
-/// FUNCTION of map.comp.
-enum class MapFunction : std::uint8_t {
-  kSilu,
-  kGelu,
-  kQuickGelu,
-  kSigmoid,
-  kRelu,
-  kTanh,
-  kAffine,
-};
+/// FUNCTION of map.comp: those of UnaryFn, and x * scale + shift.
+constexpr std::uint32_t kAffineFunction = std::size(Unary::kFnNames);
 
 /// Elements of one invocation: four neighbours where a count of them is a multiple of four.
 std::int64_t each_of(std::int64_t count) { return count % 4 == 0 ? 4 : 1; }
 
-Made map_kernel(const NodeView& node, MapFunction function, float scale, float shift) {
+Made map_kernel(const NodeView& node, std::uint32_t function, float scale, float shift) {
   const std::int64_t count = node.dst().shape.elements();
   const std::int64_t each = each_of(count);
   std::vector<Launch> launches;
   if (count > 0) {
     launches.push_back({&shader(fmt::format("map_{}_{}", suffix_of(node.src(0).dtype),
                                             suffix_of(node.dst().dtype))),
-                        words(kThreads, static_cast<std::uint32_t>(function), each == 4),
+                        words(kThreads, function, each == 4),
                         {Slot::of_src(0), Slot::of_dst()},
                         words(count / each, scale, shift),
                         grid(divided_up(count / each, kThreads))});
@@ -91,16 +83,13 @@ struct BroadcastAxes {
 
 Made make_unary(const NodeView& node, const Device& device) {
   if (std::string why_not = why_not_stored(node, device); !why_not.empty()) return decline(why_not);
-  static constexpr std::array kFunctions{MapFunction::kSilu,      MapFunction::kGelu,
-                                         MapFunction::kQuickGelu, MapFunction::kSigmoid,
-                                         MapFunction::kRelu,      MapFunction::kTanh};
-  return map_kernel(node, kFunctions[static_cast<std::size_t>(node.op<Unary>().fn)], 1.0F, 0.0F);
+  return map_kernel(node, static_cast<std::uint32_t>(node.op<Unary>().fn), 1.0F, 0.0F);
 }
 
 Made make_affine(const NodeView& node, const Device& device) {
   if (std::string why_not = why_not_stored(node, device); !why_not.empty()) return decline(why_not);
   const auto& op = node.op<Affine>();
-  return map_kernel(node, MapFunction::kAffine, op.scale, op.shift);
+  return map_kernel(node, kAffineFunction, op.scale, op.shift);
 }
 
 Made make_convert(const NodeView& node, const Device& device) {
@@ -110,7 +99,7 @@ Made make_convert(const NodeView& node, const Device& device) {
     return decline(fmt::format("the result is {}, not f32 or f16", name_of(dtype)));
   if (dtype == DType::kF16 && !facts_of(device).has_16_bit_storage)
     return decline("the result is f16, and the card has no 16-bit storage");
-  return map_kernel(node, MapFunction::kAffine, 1.0F, 0.0F);
+  return map_kernel(node, kAffineFunction, 1.0F, 0.0F);
 }
 
 Made make_binary(const NodeView& node, const Device& device) {

@@ -4,7 +4,7 @@
 #include "prelude.glsl"
 #include "functions.glsl"
 
-CONSTANT(1, uint, FUNCTION, 0);  // as MapFunction in elementwise.cpp
+CONSTANT(1, uint, FUNCTION, 0);  // as UnaryFn; after it, affine
 CONSTANT(2, bool, BY_FOUR, true);
 SOURCE(0, STORED, x);
 SOURCE(0, STORED4, x4);
