@@ -77,10 +77,9 @@ std::optional<CardUse> card_use(const Backend& backend) {
   const auto* const card = dynamic_cast<const VulkanDevice*>(&backend.device());
   if (card == nullptr) return std::nullopt;
   const CardMemory memory = card->memory();
-  const VulkanFacts& facts = card->facts();
   const std::uint64_t known = memory.free_bytes + memory.used_bytes;
-  return CardUse{.name = facts.name,
-                 .driver = fmt::format("{} {}", facts.driver, facts.driver_version),
+  return CardUse{.name = card->name(),
+                 .driver = card->driver(),
                  .total_bytes = memory.total_bytes,
                  .free_bytes = memory.free_bytes,
                  .own_bytes = memory.used_bytes,

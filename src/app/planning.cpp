@@ -55,7 +55,8 @@ std::shared_ptr<const MachineFacts> facts_for(const Backend& backend,
     const auto folder = scratch.empty() ? choose_scratch_folder({}) : scratch;
     facts = known_machine_facts(backend, folder);
     if (card != nullptr && !facts) host = known_machine_facts(cpu_backend(), folder);
-    if (card == nullptr && measure && (!facts || facts->measured_in_bytes > 0)) {
+    const bool is_software = card != nullptr && card->facts().type == CardType::kSoftware;
+    if (measure && !is_software && (!facts || facts->measured_in_bytes > 0)) {
       facts = machine_facts(backend, folder, {.room_bytes = room_in(budget_bytes)});
     }
   } catch (const Error&) {

@@ -45,6 +45,8 @@ std::vector<CheckPiece> card_check(const CheckedCard& card, const std::optional<
   }
   for (CheckPiece& piece : checking::layers(card)) pieces.push_back(std::move(piece));
   memory("every kernel compiled");
+  pieces.push_back({"rates", "for plans",
+                    [&card](const stop_token& stop) { return checking::rates(card, stop); }});
   if (full) {
     pieces.push_back({"step", "random weights", [&card, demo](const stop_token& stop) {
                         return checking::step(card, demo, stop);

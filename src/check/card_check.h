@@ -12,8 +12,11 @@
 //              "cases", "declined", "worst" (the largest error as a share of its bound) and
 //              "worst_case"; "other_bits" (cases in which a second run differed)
 //   layer      a kernel on a layer of SDXL, against the processor: "case", "seconds",
-//   "first_seconds"
-//              (with compiling), "gb_s", "gflops" (products and attention only), "worst"
+//              "first_seconds" (with compiling), "gb_s", "gflops" (products and attention only),
+//              "worst"
+//   rates      what plans for this card go by from now on, in the type of numbers of models:
+//              "linear_gflops", "conv_gflops", "attention_gflops", "elementwise_gb_s",
+//              "upload_gb_s", and "call_seconds", what a launch costs
 //   picture    the demo model's picture, card against processor: "psnr_db", "seconds",
 //              "processor_seconds"
 //   step       a denoiser step with random weights in three budgets: "budgets", a list of

@@ -28,17 +28,11 @@ double rate_of(const std::stop_token& stop, Copy&& copy, Wait&& wait) {
 
 }  // namespace
 
-void wait_for(Executor& executor, const DevicePlace& place) {
-  const DevicePlace first{place.region, place.offset, std::min<std::uint64_t>(place.bytes, 4)};
-  executor.begin_read(first);
-  executor.end_read(first);
-}
-
 OrderedJson copies(const CheckedCard& card, const std::stop_token& stop) {
   const auto executor = card.card.make_executor({.arena = kCopyBytes});
   const DevicePlace place{Region::kArena, 0, kCopyBytes};
   std::vector<std::byte> host(kCopyBytes, std::byte{1});
-  const auto wait = [&] { wait_for(*executor, place); };
+  const auto wait = [&] { executor->wait_for(place); };
   const auto send = [&](bool fill) {
     const std::span<std::byte> view = executor->begin_write(place);
     if (fill) std::memcpy(view.data(), host.data(), view.size());

@@ -118,7 +118,7 @@ double seconds_of(NodeRun& run, const std::stop_token& stop) {
     check_stop(stop);
     const double begin = Trace::now();
     for (int i = 0; i < times; ++i) run.run();
-    wait_for(run.executor(), run.places().dst);
+    run.executor().wait_for(run.places().dst);
     const double seconds = Trace::now() - begin;
     if (seconds >= kLongRuns) return seconds / times;
   }
@@ -134,7 +134,7 @@ OrderedJson layer(const CheckedCard& card, const Case& wanted, const std::stop_t
   check_stop(stop);
   const double begin = Trace::now();
   run.run();
-  wait_for(run.executor(), run.places().dst);
+  run.executor().wait_for(run.places().dst);
   const double first = Trace::now() - begin;
   const double seconds = seconds_of(run, stop);
   const double error = error_of(run, expected(cpu_backend(), op, tensors));

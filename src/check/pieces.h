@@ -12,6 +12,7 @@ using OrderedJson = nlohmann::ordered_json;
 
 OrderedJson memory(const CheckedCard& card);
 OrderedJson copies(const CheckedCard& card, const std::stop_token& stop);
+OrderedJson rates(const CheckedCard& card, const std::stop_token& stop);
 /// "agreement" and "layer".
 std::vector<CheckPiece> agreements(const CheckedCard& card);
 std::vector<CheckPiece> layers(const CheckedCard& card);
@@ -23,8 +24,5 @@ OrderedJson step(const CheckedCard& card, const std::optional<ModelPaths>& demo,
 
 /// As JSON, which has no infinity.
 OrderedJson number(double value);
-
-/// Waits until the card has done all work on the place.
-void wait_for(Executor& executor, const DevicePlace& place);
 
 }  // namespace semblance::checking

@@ -69,6 +69,12 @@ class Summary {
                                    number(result, "to_card_gb_s"),
                                    number(result, "from_card_gb_s")));
     }
+    if (piece.part == "rates") {
+      lines_.push_back(fmt::format(
+          "Plans for this card now go by {:.0f} GFLOP/s of linear layers and {:.1f} GB/s "
+          "of its memory",
+          number(result, "linear_gflops"), number(result, "elementwise_gb_s")));
+    }
     if (piece.part == "picture") {
       const OrderedJson& psnr = result.at("psnr_db");
       const std::string decibels =

@@ -32,6 +32,7 @@ class VulkanDevice : public Device {
 
   const VulkanFacts& facts() const { return facts_; }
   std::string name() const override { return facts_.name; }
+  std::string driver() const override { return facts_.driver + " " + facts_.driver_version; }
   std::uint64_t largest_value_bytes() const override { return facts_.largest_binding_bytes; }
   std::uint64_t slab_bytes() const override { return options_.slab_bytes; }
   std::uint64_t copy_bytes() const override;

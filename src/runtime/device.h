@@ -10,6 +10,7 @@
 // On the host device a view is the memory itself; on others it is a copy.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -65,6 +66,12 @@ class Executor {
   /// A view of a place's content, which must not change before end_read().
   virtual std::span<const std::byte> begin_read(const DevicePlace& place) = 0;
   virtual void end_read(const DevicePlace& place) = 0;
+  /// Returns once everything that was given to do with the place has been done.
+  void wait_for(const DevicePlace& place) {
+    const DevicePlace first{place.region, place.offset, std::min<std::uint64_t>(place.bytes, 4)};
+    begin_read(first);
+    end_read(first);
+  }
   /// Begins to copy a place's content of now for a later begin_read(), whatever runs in between. A
   /// place's reads end in the order in which they began. Returns false, and does nothing, if
   /// begin_read() needs no copy.
@@ -96,8 +103,11 @@ class Executor {
 class Device {
  public:
   virtual ~Device() = default;
-  /// The model of the processor or card: "AMD EPYC 9354". Measurements are stored under this name.
+  /// The model of the processor or card: "AMD EPYC 9354". Measurements are stored under this name
+  /// and driver().
   virtual std::string name() const = 0;
+  /// The driver and its version, if the device has one: another may be faster.
+  virtual std::string driver() const { return {}; }
   /// Large regions are made of pieces of this size, a multiple of kFileAlignment, and no place may
   /// lie in two of them; 0 if they are of one piece. Concerns weights that stay (Plan::slab_bytes).
   virtual std::uint64_t slab_bytes() const { return 0; }

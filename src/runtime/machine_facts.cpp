@@ -57,6 +57,7 @@ constexpr const char* kUpload = "upload";
 struct Machine {
   std::string backend;
   std::string processor;  // the backend's device
+  std::string driver;     // its driver
   int cores = 0;
   int threads = 0;
   std::string disk;  // the file system that scratch files go to
@@ -69,14 +70,16 @@ std::string disk_of(const std::filesystem::path& folder) {
 }
 
 Machine this_machine(const Backend& backend, const std::filesystem::path& folder) {
-  return {std::string(backend.name()), backend.device().name(), available_cores(), threads(),
-          disk_of(folder)};
+  const Device& device = backend.device();
+  return {std::string(backend.name()), device.name(), device.driver(),
+          available_cores(),           threads(),     disk_of(folder)};
 }
 
 bool is_of(const Json& entry, const Machine& machine) {
   return entry.get_int("version", 0) == kVersion &&
          entry.get_string("backend", "") == machine.backend &&
          entry.get_string("processor", "") == machine.processor &&
+         entry.get_string("driver", "") == machine.driver &&
          entry.get_int("cores", 0) == machine.cores &&
          entry.get_int("threads", 0) == machine.threads &&
          entry.get_string("disk", "") == machine.disk;
@@ -131,9 +134,9 @@ nlohmann::json to_json(const KernelRates& rates) {
 void write_cache(const std::filesystem::path& path, const Machine& machine,
                  const MachineFacts& facts, const std::vector<Json>& others) {
   nlohmann::json entry = {
-      {"version", kVersion},       {"backend", machine.backend}, {"processor", machine.processor},
-      {"cores", machine.cores},    {"threads", machine.threads}, {"disk", machine.disk},
-      {"f32", to_json(facts.f32)}, {"bf16", to_json(facts.half)}};
+      {"version", kVersion},      {"backend", machine.backend}, {"processor", machine.processor},
+      {"driver", machine.driver}, {"cores", machine.cores},     {"threads", machine.threads},
+      {"disk", machine.disk},     {"f32", to_json(facts.f32)},  {"bf16", to_json(facts.half)}};
   for (const auto& [name, fact] : kFactNames) entry[std::string(name)] = facts.*fact;
   if (facts.measured_in_bytes > 0) entry[kMeasuredIn] = facts.measured_in_bytes;
   if (facts.upload > 0) entry[kUpload] = facts.upload;

@@ -2,7 +2,7 @@
 //
 // Rates are medians of short runs of the real kernels at SDXL's shapes, or smaller ones if memory
 // is short, on all threads of the pool. They are cached in a file (machine_facts_path()), with one
-// entry per backend, device, number of threads and scratch folder.
+// entry per backend, device and its driver, number of threads and scratch folder.
 #pragma once
 
 #include <cstdint>
@@ -56,7 +56,7 @@ struct Measuring {
 };
 
 /// Measures the backend on its device. Takes less than 5 seconds on any machine that can generate a
-/// picture. Writes 32 MiB to the scratch folder `folder` and removes them. Throws Error(kDevice) if
+/// picture, and on a card until its driver has compiled the kernels. Writes 32 MiB to the scratch folder `folder` and removes them. Throws Error(kDevice) if
 /// the folder is not writable, Error(kMemory) if even the smallest shapes do not fit.
 MachineFacts measure_machine(const Backend& backend, const std::filesystem::path& folder,
                              std::uint64_t room_bytes = ~std::uint64_t{0});

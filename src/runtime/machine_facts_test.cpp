@@ -84,6 +84,7 @@ TEST_F(MachineFactsCache, KeepsOtherMachinesButDoesNotUseThem) {
   facts();
   for (const auto& [key, value] :
        std::vector<std::pair<std::string, json>>{{"processor", "Another"},
+                                                 {"driver", "Another"},
                                                  {"backend", "cpu"},
                                                  {"threads", 999},
                                                  {"cores", 999},
