@@ -174,6 +174,8 @@ struct Plan {
   bool fits = true;                 // in Models::memory_bytes
   std::uint64_t peak_bytes = 0;     // of the process; 0 if it does not fit
   std::uint64_t minimum_bytes = 0;  // the smallest Models::memory_bytes that fits
+  /// The smallest Models::gpu_memory_bytes that fits; 0 without a card that has its own memory.
+  std::uint64_t minimum_gpu_bytes = 0;
   std::uint64_t scratch_bytes = 0;  // on disk
   double seconds = 0;               // all steps, encoding and decoding
   double step_seconds = 0;

@@ -174,8 +174,9 @@ int semblance_generator_new(const char* models, semblance_generator** generator)
 int semblance_generator_native_side(const semblance_generator* generator);
 /* What a picture with these settings will need, as a JSON object: "fits" (true or false),
  * "peak_bytes" of the process (0 if it does not fit), "minimum_bytes" (the smallest "memory_bytes"
- * that fits), "scratch_bytes" on disk, "seconds" in total, "step_seconds". `settings` as below;
- * without a size it is planned at the native side. Takes seconds if memory is short.
+ * that fits), "minimum_gpu_bytes" (the smallest "gpu_memory_bytes" that fits; 0 without a card that
+ * has its own memory), "scratch_bytes" on disk, "seconds" in total, "step_seconds". `settings` as
+ * below; without a size it is planned at the native side. Takes seconds if memory is short.
  * SEMBLANCE_ARGUMENT. */
 int semblance_generator_plan(const semblance_generator* generator, const char* settings,
                              char** plan);

@@ -412,6 +412,7 @@ Plan Generator::plan(const Settings& settings) const {
     return Plan{.fits = planned.plan.fits,
                 .peak_bytes = planned.plan.peak_bytes,
                 .minimum_bytes = planned.minimum_bytes,
+                .minimum_gpu_bytes = planned.minimum_card_bytes,
                 .scratch_bytes = planned.plan.scratch_bytes,
                 .seconds = planned.plan.seconds,
                 .step_seconds = planned.plan.step_seconds};

@@ -370,6 +370,7 @@ int semblance_generator_plan(const semblance_generator* generator, const char* s
     *plan = json_text({{"fits", found.fits},
                        {"peak_bytes", found.peak_bytes},
                        {"minimum_bytes", found.minimum_bytes},
+                       {"minimum_gpu_bytes", found.minimum_gpu_bytes},
                        {"scratch_bytes", found.scratch_bytes},
                        {"seconds", found.seconds},
                        {"step_seconds", found.step_seconds}});

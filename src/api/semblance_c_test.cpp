@@ -138,8 +138,9 @@ TEST_F(CApi, PlansAPicture) {
   Text text;
   ASSERT_OK(semblance_generator_plan(generator_, kSettings, text.out()));
   const json plan = json::parse(text.value);
-  EXPECT_EQ(plan.size(), 6U);
+  EXPECT_EQ(plan.size(), 7U);
   EXPECT_EQ(plan["fits"], true);
+  EXPECT_EQ(plan["minimum_gpu_bytes"], 0);
   EXPECT_GT(plan["peak_bytes"], 0);
   EXPECT_GE(plan["peak_bytes"], plan["minimum_bytes"]);
   EXPECT_GT(plan["seconds"], plan["step_seconds"]);
