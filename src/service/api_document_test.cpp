@@ -276,7 +276,8 @@ TEST_F(ApiDocument, JobsMatch) {
 }
 
 TEST_F(ApiDocument, Automatic1111Matches) {
-  for (const char* path : {"progress", "samplers", "schedulers", "sd-models", "options"}) {
+  for (const char* path :
+       {"progress", "samplers", "schedulers", "sd-models", "memory", "options"}) {
     const std::string whole = std::string("/sdapi/v1/") + path;
     EXPECT_EQ(differences(schema_of("get", whole), made("GET", whole), path), "");
   }

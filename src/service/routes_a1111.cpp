@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "memory/meter.h"
 #include "service/a1111.h"
 #include "service/a1111_samplers.h"
 #include "service/routes.h"
@@ -117,6 +118,28 @@ HttpResponse progress(const Context& context, const Waited& waited, const HttpRe
                                          preview ? std::string_view(preview->jpeg) : ""));
 }
 
+nlohmann::json amounts(std::uint64_t used, std::uint64_t total) {
+  return {{"free", total - std::min(used, total)}, {"used", used}, {"total", total}};
+}
+
+/// As the web UI: of the machine's memory, only the process' own is used.
+HttpResponse memory(const Context& context) {
+  const Meter meter;
+  nlohmann::json cuda{{"error", "unavailable"}};
+  try {
+    if (const std::optional<CardUse> card = context.engine.card_use()) {
+      cuda = {{"system", amounts(card->total_bytes - card->free_bytes, card->total_bytes)},
+              {"allocated", {{"current", card->own_bytes}}}};
+    }
+  } catch (const Error&) {
+    // The card does not answer.
+  }
+  return json_response(nlohmann::json{
+      {"ram", amounts(meter.process().resident_bytes, meter.machine().total_bytes)},
+      {"cuda",
+       std::move(cuda)}}.dump());
+}
+
 }  // namespace
 
 void add_a1111_routes(Router& router, Context& context) {
@@ -149,6 +172,8 @@ void add_a1111_routes(Router& router, Context& context) {
   router.add("GET", "/sdapi/v1/sd-models", [&model](const HttpRequest&, const Captures&) {
     return json_response(sd_models_response(model));
   });
+  router.add("GET", "/sdapi/v1/memory",
+             [&context](const HttpRequest&, const Captures&) { return memory(context); });
   router.add("GET", "/sdapi/v1/options", [&model](const HttpRequest&, const Captures&) {
     return json_response(options_response(model));
   });
