@@ -2,7 +2,7 @@
 # Checks a graphics card in under ten minutes: its facts, `semblance gpu check --full`, the tests that compute on
 # cards. Everything is written as it is known, so a run that is cut short leaves what it found.
 #
-#   tools/device_check.sh [--program FILE] [--on DEVICE] [--minutes N] FOLDER
+#   tools/device_check.sh [--program FILE] [--on DEVICE] [--minutes N] [--no-tests] FOLDER
 #
 #   FOLDER          gets facts.json, report.jsonl (src/check/card_check.h), tests.txt, and row.md: a row for the table
 #                   of docs/gpu.md. Keep the report as docs/gpu/reports/CARD-DRIVER.jsonl.
@@ -10,18 +10,20 @@
 #                   first if it is missing or does not start here.
 #   --on DEVICE     rehearses with a driver of tools/vulkan_run, such as lavapipe.
 #   --minutes N     the time for everything but the build. Default: 10.
+#   --no-tests      leaves out the tests.
 #
 # The machine needs the Vulkan loader (Debian: libvulkan1) and the card's driver; in containers also the driver's
 # graphics libraries (NVIDIA_DRIVER_CAPABILITIES=all). Exits with 0 if everything passed, else with 1.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-program=build/release/semblance on= minutes=10 folder=
+program=build/release/semblance on= minutes=10 rooms="device backend check pipeline" folder=
 while [ $# -gt 0 ]; do
   case $1 in
     --program) program=${2:?--program needs a file} && shift ;;
     --on) on=${2:?--on needs a device} && shift ;;
     --minutes) minutes=${2:?--minutes needs a number} && shift ;;
-    -h | --help) sed -n '2,16s/^# \{0,1\}//p' "$0" && exit 0 ;;
+    --no-tests) rooms= ;;
+    -h | --help) sed -n '2,17s/^# \{0,1\}//p' "$0" && exit 0 ;;
     -*) echo "device_check.sh: unknown option $1; see --help" >&2 && exit 2 ;;
     *) folder=$1 ;;
   esac
@@ -66,7 +68,7 @@ nvidia-smi --query-gpu=name,driver_version,pcie.link.gen.current,pcie.link.width
   --format=csv >"$folder/nvidia-smi.csv" 2>/dev/null || rm -f "$folder/nvidia-smi.csv"
 step check "${run[@]}" "$program" gpu check --full --device $device -o "$folder/report.jsonl"
 : >"$folder/tests.txt"
-for room in device backend check pipeline; do
+for room in $rooms; do
   test=$(dirname "$program")/src/$room/${room}_card_test
   [ -x "$test" ] || continue
   SEMBLANCE_VULKAN_DEVICE=${on:-card} step "${room}_card_test" "${run[@]}" "$test" --gtest_filter=-*Planted* \

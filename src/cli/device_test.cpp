@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "cli/program_test.h"
+#include "cli/serve_test.h"
 #include "image/decode.h"
 #include "image/psnr.h"
 #include "memory/file.h"
@@ -41,6 +42,11 @@ class DeviceProgram : public ProgramTest {
                                  SEMBLANCE_PROGRAM};
     all.insert(all.end(), words.begin(), words.end());
     return {std::move(all), folder() / "logs"};
+  }
+  Running start_check(const std::string& device) const {
+    return {{std::string(SEMBLANCE_SOURCE_DIR) + "/tools/device_check.sh", "--program",
+             SEMBLANCE_PROGRAM, "--on", device, "--no-tests", file("report")},
+            folder() / "logs"};
   }
   Outcome run_on(const std::string& device, const std::vector<std::string>& words) const {
     return start_on(device, words).end();
@@ -91,8 +97,11 @@ std::vector<nlohmann::json> read_report(const std::string& path) {
 }
 
 TEST_F(DeviceProgram, ChecksACard) {
-  const std::string report = file("report.jsonl");
-  run_on("lavapipe", {"gpu", "check", "--full", "--device", "gpu:lavapipe", "-o", report})
+  setenv("XDG_CACHE_HOME", file("cache").c_str(), 1);
+  const std::vector<std::string> plan{"plan", "--size", "256x256", "--device", "gpu:lavapipe"};
+  run_on("lavapipe", plan).exits(0).prints("llvmpipe").prints(" was not measured: ");
+  start_check("lavapipe")
+      .end()
       .exits(0)
       .prints("Copies: ")
       .prints("Picture in f16: ")
@@ -100,6 +109,11 @@ TEST_F(DeviceProgram, ChecksACard) {
       .prints("vulkan_linear in f32: ")
       .prints("GFLOP/s\n")
       .prints(" checks passed.\n");
+  const std::string report = file("report") + "/report.jsonl";
+  EXPECT_TRUE(nlohmann::json::parse(bytes_of(file("report") + "/facts.json")).contains("cards"));
+  EXPECT_NE(bytes_of(file("report") + "/row.md").find("| lavapipe Mesa "), std::string::npos);
+  EXPECT_NE(bytes_of(file("report") + "/row.md").find("| passed |"), std::string::npos);
+  EXPECT_EQ(run_on("lavapipe", plan).exits(0).out().find("not measured"), std::string::npos);
   std::map<std::string, int> parts;
   std::set<std::string> kernels;
   const std::vector<nlohmann::json> lines = read_report(report);
@@ -119,6 +133,7 @@ TEST_F(DeviceProgram, ChecksACard) {
   EXPECT_EQ(lines.back().at("kind"), "end");
   EXPECT_EQ(parts.at("memory"), 2);
   EXPECT_EQ(parts.at("copies"), 1);
+  EXPECT_EQ(parts.at("rates"), 1);
   EXPECT_EQ(parts.at("picture"), 2);
   EXPECT_EQ(parts.at("step"), 1);
   EXPECT_GT(parts.at("layer"), 20);
@@ -135,10 +150,23 @@ TEST_F(DeviceProgram, ACheckThatIsStoppedLeavesWhatItKnows) {
   for (const nlohmann::json& line : read_report(report)) EXPECT_NE(line.at("kind"), "end");
 }
 
+TEST_F(DeviceProgram, TheServiceShowsTheCardsMemory) {
+  const Service service(start_on("lavapipe", {"serve", "--device", "gpu:lavapipe", "--listen",
+                                              "127.0.0.1:0", "--data", file("data")}),
+                        folder() / "logs/stdout.txt");
+  const nlohmann::json gpu = service.get("/api/memory").at("gpu");
+  EXPECT_TRUE(gpu.at("name").get<std::string>().starts_with("llvmpipe")) << gpu;
+  EXPECT_GT(gpu.at("free_bytes"), 0);
+  EXPECT_GE(gpu.at("total_bytes"), gpu.at("free_bytes"));
+  const nlohmann::json cuda = service.get("/sdapi/v1/memory").at("cuda");
+  EXPECT_EQ(cuda.at("system").at("total"), gpu.at("total_bytes"));
+}
+
 TEST_F(DeviceProgram, RefusesWrongChecks) {
   run({"gpu", "check", "--help"}).exits(0).prints("Usage: semblance gpu check");
   run({"gpu", "check", "--device", "cpu"}).exits(2).says("expected gpu, gpu:N or gpu:NAME");
   run_on("none", {"gpu", "check"}).exits(7).says("cannot use --device gpu: ");
+  start_check("none").end().exits(1).says("failed: check: exit code 7");
   run_on("lavapipe", {"gpu", "check", "--device", "gpu:lavapipe", "-o", file("none/report.jsonl")})
       .exits(3)
       .says("none");
