@@ -55,9 +55,9 @@ struct Measuring {
   bool refresh = false;  // measure even if cached
 };
 
-/// Measures the backend on its device. Takes less than 5 seconds on any machine that can generate a
-/// picture, and on a card until its driver has compiled the kernels. Writes 32 MiB to the scratch folder `folder` and removes them. Throws Error(kDevice) if
-/// the folder is not writable, Error(kMemory) if even the smallest shapes do not fit.
+/// Measures the backend on its device: less than 5 seconds on any machine that can generate a
+/// picture, once a card's driver has compiled the kernels. Writes and removes 32 MiB in `folder`.
+/// Throws Error(kDevice) if it is not writable, Error(kMemory) if not even the smallest shapes fit.
 MachineFacts measure_machine(const Backend& backend, const std::filesystem::path& folder,
                              std::uint64_t room_bytes = ~std::uint64_t{0});
 
