@@ -374,7 +374,12 @@ TEST_F(Faults, MemoryRefusedForGood) {
     const Outcome outcome = start(generate()).end_within(30s);
     outcome.exits(6).says("the system is out of memory").prints_nothing();
     expect_one_message(outcome);
-    EXPECT_EQ(left(), std::set<std::string>());
+    // How far the run is by then depends on the processor.
+    if (const std::set<std::string> rest = left(); !rest.empty()) {
+      EXPECT_EQ(rest, (std::set<std::string>{"out.png.resume"}));
+      outcome.says("steps are saved; resume with: ");
+      fs::remove(file("out.png.resume"));
+    }
   }
 }
 

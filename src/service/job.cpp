@@ -93,9 +93,9 @@ void read_kept(Job& job, const Json& kept) {
   const auto most = [](const Parameter& row) {
     return static_cast<std::uint64_t>(most_of(row, Asker::kService));
   };
-  const std::uint64_t count = most(parameters::kCount) * most(parameters::kBestOf);
   const auto [width, height] = std::pair(most(parameters::kWidth), most(parameters::kHeight));
   job.request = read_settings(kept.child("settings").value());
+  const auto count = static_cast<std::uint64_t>(job.to_make());
   job.request.face = static_cast<int>(kept.get_int("face", {}, {0, kMostFace}));
   job.request.keep_photo = kept.get_bool("keep_photo");
   job.begun = static_cast<int>(kept.get_int("begun", {}, {0, kMostBegun}));
