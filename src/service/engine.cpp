@@ -84,8 +84,6 @@ void Engine::release() {
     const std::lock_guard guard(mutex_);
     pipeline_.reset();
   }
-  if (const std::unique_lock guard(planning_, std::try_to_lock); guard.owns_lock())
-    planned_faces_.reset();
   trim_heap();
   drop_unmodified_code();
 }
@@ -115,8 +113,8 @@ PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
   }
   const std::shared_ptr<Pipeline> held = opened(stop);
   const Pipeline& pipeline = *held;
-  if (!planned_faces_) planned_faces_.emplace(options_.faces, looking(pipeline));
-  SubjectReader& reader = *planned_faces_;
+  // Not kept: the budget has no room for it beside a job.
+  SubjectReader reader(options_.faces, looking(pipeline));
   const PlannedPicture planned =
       pipeline.plan({.request = request,
                      .format = ImageFormat::kPng,

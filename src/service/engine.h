@@ -131,9 +131,8 @@ class Engine {
   Workspace::Options workspace_;
   ModelFacts facts_;
   std::optional<LatentColours> colours_;
-  std::mutex planning_;                         // one plan at a time
-  std::optional<SubjectReader> planned_faces_;  // for plan(); guarded by planning_
-  std::mutex mutex_;                            // guards pipeline_
+  std::mutex planning_;  // one plan at a time
+  std::mutex mutex_;     // guards pipeline_
   std::shared_ptr<Pipeline> pipeline_;
 };
 
