@@ -62,7 +62,7 @@ TEST_F(ServeHostile, StaysWithinItsBudgetUnderAllAttacksAtOnce) {
       start_behind(group.enter_command(), {"serve", "--listen", "127.0.0.1:0", "--data",
                                            file("data"), "--memory", "96MiB", "--queue", "100"}),
       folder() / "logs/stdout.txt");
-  const auto settings = Service::settings(256, 40);
+  const auto settings = Service::settings(192, 60);
   const std::string picture = service.finished_picture(settings);
 
   const std::string other = service.submit(Service::settings(64, 1));
