@@ -90,7 +90,7 @@ function(semblance_card_test room)
   add_test(NAME ${name} COMMAND ${PROJECT_SOURCE_DIR}/tools/vulkan_run --validate lavapipe $<TARGET_FILE:${name}>
     --gtest_filter=-*Planted*)
   # The first run compiles shaders for minutes. COST: tests that take long begin first.
-  set_tests_properties(${name} PROPERTIES LABELS ${room} TIMEOUT 900 COST 200 SKIP_RETURN_CODE 77
+  set_tests_properties(${name} PROPERTIES LABELS ${room} TIMEOUT 1800 COST 200 SKIP_RETURN_CODE 77
     ENVIRONMENT OMP_WAIT_POLICY=passive)
 endfunction()
 
