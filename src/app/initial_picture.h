@@ -1,9 +1,7 @@
 // The picture that a new one starts from (image to image), read from a file.
 #pragma once
 
-#include <filesystem>
 #include <stop_token>
-#include <vector>
 
 #include "app/subject.h"
 #include "image/image.h"

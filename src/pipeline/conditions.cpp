@@ -251,20 +251,11 @@ void run_keypoints(const ValueTypes& types, Size size, bool drawn, Session& sess
   Keypoints points;
   const std::span<float> stored = values.at(types.face_points.name).f32();
   std::copy(stored.begin(), stored.end(), points.front().data());
-  const auto draw = [&](std::span<float> picture) {
+  fill_input(session, "picture", [&](std::span<float> picture) {
     const Image shown = drawn ? draw_keypoints(points, size) : Image(size);
     std::transform(shown.pixels().begin(), shown.pixels().end(), picture.begin(),
                    [](std::uint8_t value) { return static_cast<float>(value) / 255.0F; });
-  };
-  if (session.is_in_file("picture")) {
-    std::vector<float> picture(static_cast<std::size_t>(size.w) * static_cast<std::size_t>(size.h) *
-                               3);
-    draw(picture);
-    session.set_input("picture", picture);
-  } else {
-    const std::span<std::byte> picture = session.input("picture");
-    draw({reinterpret_cast<float*>(picture.data()), picture.size() / sizeof(float)});
-  }
+  });
   session.run(stop);
   copy_output(session, "features", values.make(types.keypoints).f32());
 }

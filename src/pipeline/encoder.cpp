@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "pipeline/stages.h"
 
 namespace semblance {
 namespace {
@@ -15,17 +14,6 @@ void normalise(const Image& picture, std::span<float> values) {
   std::ranges::transform(picture.pixels(), values.begin(), [](std::uint8_t value) {
     return 2.0F * (static_cast<float>(value) / 255.0F) - 1.0F;
   });
-}
-
-void set_picture(Session& session, const Image& picture) {
-  if (session.is_in_file("picture")) {
-    std::vector<float> values(picture.pixels().size());
-    normalise(picture, values);
-    session.set_input("picture", values);
-    return;
-  }
-  const std::span<std::byte> bytes = session.input("picture");
-  normalise(picture, {reinterpret_cast<float*>(bytes.data()), bytes.size() / sizeof(float)});
 }
 
 }  // namespace
@@ -48,13 +36,11 @@ OtherMemory encoder_memory(const NamedType& latent, Size size) {
   return {.kept_bytes = picture + latent.type.bytes()};
 }
 
-void encode_picture(const OpenedModels& models, const Workspace& workspace, const Image& picture,
-                    DType dtype, std::span<const float> noise, std::span<float> latent,
-                    const OtherMemory& beside, const std::stop_token& stop) {
-  Stage stage = encoder_stage(models, picture.size(), dtype);
-  stage.beside = beside;
+void encode_picture(const OpenedModels& models, const Workspace& workspace, const Stage& stage,
+                    const Image& picture, std::span<const float> noise, std::span<float> latent,
+                    const std::stop_token& stop) {
   Session session = stage.open(workspace.backend(), stage.options(workspace), stop);
-  set_picture(session, picture);
+  fill_input(session, "picture", [&](std::span<float> values) { normalise(picture, values); });
   session.run(stop);
   // [h,w,2c] -> [c,h,w]
   const std::vector<float> moments = session.output_f32("moments");

@@ -153,8 +153,7 @@ void Generation::State::start_from(const Image& picture, const std::stop_token& 
   sampling.noise->posterior(drawn);
   const std::vector<Stage> encoder{stage(StageId::kEncoder)};
   in_the_room(models->workspace, encoder, stop, [&](const Workspace& workspace) {
-    encode_picture(models->opened, workspace, picture, models->dtype(), drawn, latent(),
-                   encoder.front().beside, stop);
+    encode_picture(models->opened, workspace, encoder.front(), picture, drawn, latent(), stop);
   });
   sampling.noise->latent(drawn);
   sampler().add_noise(0, drawn, latent());

@@ -12,6 +12,9 @@
 namespace semblance {
 namespace {
 
+/// SDXL's VAE has values beyond f16's range.
+DType vae_dtype(DType dtype) { return dtype == DType::kF16 ? DType::kF32 : dtype; }
+
 /// Describes the stages of one request.
 class StageMaker {
  public:
@@ -26,10 +29,12 @@ class StageMaker {
         shared_(shared_values(models, request, types_.latent.type, dtype, *sampler.sampler)) {}
 
   Stage encoder() const {
-    Stage stage = encoder_stage(models_, size(), dtype_);
-    stage.outs = {types_.latent};
-    stage.beside = encoder_memory(types_.latent, size());
-    return stage;
+    return {.id = StageId::kEncoder,
+            .graph = [&models = models_, size = size(),
+                      dtype = vae_dtype(dtype_)] { return encoder_graph(models, size, dtype); },
+            .weights = &models_.vae_weights,
+            .outs = {types_.latent},
+            .beside = encoder_memory(types_.latent, size())};
   }
 
   Stage text_encoder(std::size_t encoder) const {
@@ -183,20 +188,6 @@ std::vector<StepRuns> steps_of(const OpenedModels& models, const Request& reques
 }
 
 }  // namespace
-
-namespace {
-
-/// SDXL's VAE has values beyond f16's range.
-DType vae_dtype(DType dtype) { return dtype == DType::kF16 ? DType::kF32 : dtype; }
-
-}  // namespace
-
-Stage encoder_stage(const OpenedModels& models, Size size, DType dtype) {
-  dtype = vae_dtype(dtype);
-  return {.id = StageId::kEncoder,
-          .graph = [&models, size, dtype] { return encoder_graph(models, size, dtype); },
-          .weights = &models.vae_weights};
-}
 
 Stage decoder_stage(const OpenedModels& models, Size size, DType dtype) {
   dtype = vae_dtype(dtype);

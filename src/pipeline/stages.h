@@ -55,8 +55,7 @@ std::optional<SharedValues> shared_values(const OpenedModels& models, const Requ
                                           const TensorType& latent, DType dtype,
                                           const Sampler& sampler);
 
-/// The encoder and the decoder for a picture or tile of `size`; in f32 if `dtype` is f16.
-Stage encoder_stage(const OpenedModels& models, Size size, DType dtype);
+/// The decoder for a picture or tile of `size`; in f32 if `dtype` is f16.
 Stage decoder_stage(const OpenedModels& models, Size size, DType dtype);
 
 }  // namespace semblance

@@ -52,6 +52,20 @@ void set_input(Session& session, std::string_view input, const Tensor& tensor) {
   }
 }
 
+void fill_input(Session& session, std::string_view input,
+                const std::function<void(std::span<float> values)>& fill) {
+  if (session.is_in_file(input)) {
+    const Graph& graph = session.graph();
+    std::vector<float> values(
+        static_cast<std::size_t>(graph.type(graph.find_input(input)).shape.elements()));
+    fill(values);
+    session.set_input(input, values);
+    return;
+  }
+  const std::span<std::byte> bytes = session.input(input);
+  fill({reinterpret_cast<float*>(bytes.data()), bytes.size() / sizeof(float)});
+}
+
 void copy_output(const Session& session, std::string_view output, std::span<float> values) {
   const Graph& graph = session.graph();
   const TensorType& type = graph.type(graph.find_output(output));

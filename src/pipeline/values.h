@@ -1,6 +1,7 @@
 // The values passed between stages: tensors by name, counted under Tag::kResult.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -46,6 +47,9 @@ class Values {
 /// Writes a tensor to a session's input, of the same type or converted from f32. Of a tensor with
 /// more pictures than the input, the last ones.
 void set_input(Session& session, std::string_view input, const Tensor& tensor);
+/// Has `fill` write an f32 input in place, or a copy of it if the input is in the scratch file.
+void fill_input(Session& session, std::string_view input,
+                const std::function<void(std::span<float> values)>& fill);
 /// Converts a session's output into `values`, which must have its size.
 void copy_output(const Session& session, std::string_view output, std::span<float> values);
 
