@@ -93,7 +93,8 @@ void read_kept(Job& job, const Json& kept) {
   const auto most = [](const Parameter& row) {
     return static_cast<std::uint64_t>(most_of(row, Asker::kService));
   };
-  const auto [width, height] = std::pair(most(parameters::kWidth), most(parameters::kHeight));
+  const std::uint64_t width = most(parameters::kWidth);
+  const std::uint64_t height = most(parameters::kHeight);
   job.request = read_settings(kept.child("settings").value());
   const auto count = static_cast<std::uint64_t>(job.to_make());
   job.request.face = static_cast<int>(kept.get_int("face", {}, {0, kMostFace}));
