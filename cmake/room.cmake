@@ -8,7 +8,8 @@
 # Every *_card_test.cpp goes into image_card_test, which computes on a graphics card: ctest runs it on lavapipe, under
 # Vulkan's validation layer, or skips it if tools/vulkan_root.sh has not made its folder. Cases named *Planted* break a
 # rule for tests of the layer itself; they are not among them.
-# DEPS are rooms, LIBS are libraries private to the room, TEST_DEPS and TEST_LIBS are only for its tests.
+# DEPS are rooms, LIBS are libraries private to the room, TEST_DEPS and TEST_LIBS are only for its tests. With
+# TESTS_ONE_BY_ONE, tests are never compiled together: their helpers share names.
 
 add_library(semblance_options INTERFACE)
 target_compile_options(semblance_options INTERFACE -Wall -Wextra -Wconversion -Werror)
@@ -45,7 +46,7 @@ if(SEMBLANCE_SANITIZE)
   set(test_optimisation -O0)
 endif()
 
-# A build from scratch compiles sixteen sources of a library at once, and tests with precompiled headers. With ccache,
+# A build from scratch compiles sixteen sources of a library at once, or eight tests, with precompiled headers. With ccache,
 # sources are compiled one by one, which also shows that each includes what it uses; the sanitizer builds never are,
 # because every ./check makes them from scratch.
 set(from_scratch OFF)
@@ -65,7 +66,7 @@ endif()
 
 # A program of gtest cases.
 function(semblance_test_program name)
-  cmake_parse_arguments(T "" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(T "ONE_BY_ONE" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE semblance_test_options ${T_LIBS} GTest::gtest GTest::gtest_main)
   target_compile_options(${name} PRIVATE ${test_optimisation})
@@ -73,6 +74,12 @@ function(semblance_test_program name)
     # With precompiled headers g++ 12 wrongly reports bounds, and it does not use them with OpenMP.
     target_compile_options(${name} PRIVATE -Wno-error=array-bounds -Wno-error=stringop-overflow -Wno-error=invalid-pch)
     target_precompile_headers(${name} REUSE_FROM semblance_test_headers)
+    if(NOT T_ONE_BY_ONE)
+      set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+      if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+        target_compile_options(${name} PRIVATE -Wno-subobject-linkage)
+      endif()
+    endif()
   endif()
 endfunction()
 
@@ -95,7 +102,11 @@ function(semblance_card_test room)
 endfunction()
 
 function(semblance_room room)
-  cmake_parse_arguments(ROOM "" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(ROOM "TESTS_ONE_BY_ONE" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
+  set(one_by_one "")
+  if(ROOM_TESTS_ONE_BY_ONE)
+    set(one_by_one ONE_BY_ONE)
+  endif()
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
@@ -125,16 +136,16 @@ function(semblance_room room)
     endforeach()
   endif()
   if(SEMBLANCE_TESTS AND tests)
-    semblance_test(${room}_test ${room} SOURCES ${tests}
+    semblance_test(${room}_test ${room} ${one_by_one} SOURCES ${tests}
       LIBS semblance_${room} ${ROOM_TEST_DEPS} ${ROOM_LIBS} ${ROOM_TEST_LIBS})
   endif()
   if(SEMBLANCE_TESTS AND slow_tests AND NOT SEMBLANCE_SANITIZE)
-    semblance_test(${room}_slow_test slow SOURCES ${slow_tests}
+    semblance_test(${room}_slow_test slow ${one_by_one} SOURCES ${slow_tests}
       LIBS semblance_${room} ${ROOM_TEST_DEPS} ${ROOM_LIBS} ${ROOM_TEST_LIBS})
   endif()
   # Sanitizers do not start under the folder's libc.
   if(SEMBLANCE_TESTS AND card_tests AND NOT SEMBLANCE_SANITIZE)
-    semblance_card_test(${room} SOURCES ${card_tests}
+    semblance_card_test(${room} ${one_by_one} SOURCES ${card_tests}
       LIBS semblance_${room} ${ROOM_TEST_DEPS} ${ROOM_LIBS} ${ROOM_TEST_LIBS})
   endif()
 endfunction()

@@ -209,9 +209,14 @@ struct Settings {
   /// 0 to 1, fraction of the steps; guidance is off after it. Absent: 1, or what a LoRA for few
   /// steps asks for.
   std::optional<double> guidance_end = {};
-  int reuse = 1;                            // 1 to 20 steps that share deep features (DeepCache)
-  float perturbed_guidance = 0;             // 0 to 20, perturbed attention guidance
-  std::optional<double> strength = {};      // with a picture to start from: 0 to 1; 0.8
+  int reuse = 1;                        // 1 to 20 steps that share deep features (DeepCache)
+  float perturbed_guidance = 0;         // 0 to 20, perturbed attention guidance
+  std::optional<double> strength = {};  // with a picture to start from: 0 to 1; 0.8
+  // With a mask of the part that is repainted:
+  int mask_blur = 4;                        // 0 to 64 pixels
+  std::string inpaint_area = "whole";       // or "masked": compute its surroundings alone, enlarged
+  int inpaint_padding = 32;                 // 0 to 256 pixels of these surroundings
+  std::string masked_content = "original";  // or "noise"
   bool freeu = false;                       // FreeU, with its authors' factors for SDXL
   bool fast = false;                        // with the LCM-LoRA, in 6 steps
   std::optional<std::string> quality = {};  // "draft", "good" or "best"; absent: as `steps` says
@@ -321,13 +326,16 @@ class Generator {
   Plan plan(const Settings& settings) const;
   /// The face is placed as in `pose` if given, else as in `person`. `initial`: a picture file
   /// (JPEG, PNG or WebP) to start from instead of noise; its size, floored to multiples of 8, is
-  /// the default. Throws Error(kArgument) for a strength without it.
+  /// the default. `mask`: a picture file of its size, white where it is repainted; the others of
+  /// its pixels stay as they are. Throws Error(kArgument) for a strength or mask without `initial`,
+  /// and for a mask of another size or of one colour.
   Generation start(const Person& person, const Settings& settings, const Person* pose = nullptr,
-                   std::span<const std::byte> initial = {});
+                   std::span<const std::byte> initial = {}, std::span<const std::byte> mask = {});
   /// Resumes from a file written by save() or by `semblance generate`. Throws Error(kArgument) if
   /// it was started with other models, precision or thread count, and Error(kCorrupt) if it is
-  /// damaged.
-  Generation resume(const std::filesystem::path& path);
+  /// damaged. A run with a mask needs both files again.
+  Generation resume(const std::filesystem::path& path, std::span<const std::byte> initial = {},
+                    std::span<const std::byte> mask = {});
 
  private:
   struct State;

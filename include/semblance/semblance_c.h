@@ -205,6 +205,10 @@ int semblance_generator_plan(const semblance_generator* generator, const char* s
  *   "reuse"              1 to 20 steps that share deep features (DeepCache); 1
  *   "perturbed_guidance" 0 to 20, perturbed attention guidance; 0
  *   "strength"           0 to 1, with a picture to start from; 0.8
+ *   "mask_blur"          with a mask, as the next three: 0 to 64 pixels; 4
+ *   "inpaint_area"       "whole", or "masked": compute its surroundings alone, enlarged; "whole"
+ *   "inpaint_padding"    0 to 256 pixels of these surroundings; 32
+ *   "masked_content"     "original" or "noise": what the repainted part begins with; "original"
  *   "freeu"              true or false; false
  *   "fast"               true or false: with the LCM-LoRA, in 6 steps; false
  *   "quality"            "draft", "good" or "best"; as "steps" says
@@ -225,16 +229,21 @@ int semblance_generator_start(semblance_generator* generator, const semblance_pe
                               const char* settings, const semblance_person* pose,
                               semblance_generation** generation);
 /* The same from a picture file in memory (JPEG, PNG or WebP) instead of noise. Its size, floored to
- * multiples of 8, is the default. */
+ * multiples of 8, is the default. `mask`: another of its size, white where the picture is
+ * repainted, while all other pixels stay as they are; NULL to redraw all of it. */
 int semblance_generator_start_from(semblance_generator* generator, const semblance_person* person,
                                    const char* settings, const semblance_person* pose,
-                                   const void* picture, size_t length,
-                                   semblance_generation** generation);
+                                   const void* picture, size_t length, const void* mask,
+                                   size_t mask_length, semblance_generation** generation);
 /* Resumes from a file written by semblance_generation_save() or `semblance generate`.
  * SEMBLANCE_ARGUMENT if it was started with other models, precision or thread count,
  * SEMBLANCE_MISSING, SEMBLANCE_CORRUPT, and as above. */
 int semblance_generator_resume(semblance_generator* generator, const char* path,
                                semblance_generation** generation);
+/* The same for a run with a mask, which needs both files again. */
+int semblance_generator_resume_from(semblance_generator* generator, const char* path,
+                                    const void* picture, size_t length, const void* mask,
+                                    size_t mask_length, semblance_generation** generation);
 /* Its generations remain usable. */
 void semblance_generator_free(semblance_generator* generator);
 

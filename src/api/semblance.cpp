@@ -290,8 +290,42 @@ std::vector<std::byte> Picture::encode(PictureFormat format) const {
       [&] { return rooms::encode(to_image(*this, "write"), room_format(format), text_of(*this)); });
 }
 
+namespace {
+
+/// The files that a picture starts from. Copies them only if they are needed again.
+class StartFiles {
+ public:
+  StartFiles(std::span<const std::byte> initial, std::span<const std::byte> mask)
+      : is_kept_(!mask.empty()) {
+    if (initial.empty()) {
+      if (mask.empty()) return;
+      rooms::fail(rooms::ErrorKind::kArgument,
+                  "cannot take the mask: there is no picture to repaint");
+    }
+    picture_.emplace(file(initial, "the picture"), mask.empty() ? nullptr : file(mask, "the mask"));
+  }
+
+  const std::optional<rooms::InitialPicture>& picture() const { return picture_; }
+
+ private:
+  std::shared_ptr<const rooms::File> file(std::span<const std::byte> bytes, const char* name) {
+    if (!is_kept_) return in_memory(bytes, name);
+    const auto& copy =
+        copies_.emplace_back(std::make_unique<std::vector<std::byte>>(bytes.begin(), bytes.end()));
+    return in_memory(*copy, name);
+  }
+
+  bool is_kept_;
+  std::vector<std::unique_ptr<std::vector<std::byte>>> copies_;
+  std::optional<rooms::InitialPicture> picture_;
+};
+
+}  // namespace
+
 struct Generation::State {
   rooms::Generation generation;
+  rooms::Request request;
+  StartFiles files;
   std::string parameters;
   std::vector<std::string> warnings;
   std::stop_source stop;
@@ -316,7 +350,10 @@ int Generation::count() const { return state_->generation.steps(); }
 
 Picture Generation::picture() {
   return translated([&] {
-    const rooms::Image image = state_->generation.decode(state_->stop.get_token());
+    const std::stop_token stop = state_->stop.get_token();
+    rooms::Image image = state_->generation.decode(stop);
+    if (state_->request.has_mask)
+      image = state_->files.picture()->finish(image, state_->request, stop);
     Picture picture;
     picture.width = image.width();
     picture.height = image.height();
@@ -420,40 +457,54 @@ Plan Generator::plan(const Settings& settings) const {
 }
 
 Generation Generator::start(const Person& person, const Settings& settings, const Person* pose,
-                            std::span<const std::byte> initial) {
+                            std::span<const std::byte> initial, std::span<const std::byte> mask) {
   return translated([&] {
     const rooms::Identity face = to_identity(person);
     const rooms::Identity placed = pose != nullptr ? to_identity(*pose) : face;
     rooms::SizeChoice choice;
     if (settings.width != 0 || settings.height != 0)
       choice = {rooms::SizeRule::kFixed, {settings.width, settings.height}};
-    const auto file = initial.empty() ? nullptr : in_memory(initial, "the picture");
-    const rooms::Size size = file ? rooms::initial_picture_size(*file, choice)
-                                  : rooms::picture_size(choice, placed.image_size, native_side());
-    rooms::Request request = state_->drawn(to_request(settings, size, state_->pipeline.defaults()));
-    rooms::Image picture;
-    if (file) {
-      picture = rooms::open_initial_picture(*file, size);
+    StartFiles files(initial, mask);
+    rooms::Request asked = to_request(settings, {8, 8}, state_->pipeline.defaults());
+    const rooms::Size size = files.picture()
+                                 ? files.picture()->size(choice, asked, native_side())
+                                 : rooms::picture_size(choice, placed.image_size, native_side());
+    asked.width = size.w;
+    asked.height = size.h;
+    rooms::Request request = state_->drawn(asked);
+    request.has_mask = !mask.empty();
+    rooms::StartPicture from;
+    if (files.picture()) {
+      from = files.picture()->open(request);
       if (!request.strength) request.strength = rooms::Request::kStrength;
     }
     std::stop_source stop;
     rooms::Generation generation =
         state_->pipeline.start(request, face.embeddings(), rooms::scale_keypoints(placed, size),
-                               stop.get_token(), file ? &picture : nullptr);
+                               stop.get_token(), files.picture() ? &from : nullptr);
     auto [parameters, warnings] = state_->describe(request);
-    return Generation(std::unique_ptr<Generation::State>(new Generation::State{
-        std::move(generation), std::move(parameters), std::move(warnings), std::move(stop)}));
+    return Generation(std::unique_ptr<Generation::State>(
+        new Generation::State{std::move(generation), request, std::move(files),
+                              std::move(parameters), std::move(warnings), std::move(stop)}));
   });
 }
 
-Generation Generator::resume(const std::filesystem::path& path) {
+Generation Generator::resume(const std::filesystem::path& path, std::span<const std::byte> initial,
+                             std::span<const std::byte> mask) {
   return translated([&] {
     const rooms::SavedRun run = rooms::load_saved_run(path);
+    if (run.request.has_mask && (initial.empty() || mask.empty())) {
+      rooms::fail(rooms::ErrorKind::kArgument,
+                  "cannot resume the run: it repaints a part of a picture\n  give that picture and "
+                  "its mask again");
+    }
+    StartFiles files(initial, mask);
     std::stop_source stop;
     rooms::Generation generation = state_->pipeline.resume(run, stop.get_token());
     auto [parameters, warnings] = state_->describe(run.request);
-    return Generation(std::unique_ptr<Generation::State>(new Generation::State{
-        std::move(generation), std::move(parameters), std::move(warnings), std::move(stop)}));
+    return Generation(std::unique_ptr<Generation::State>(
+        new Generation::State{std::move(generation), run.request, std::move(files),
+                              std::move(parameters), std::move(warnings), std::move(stop)}));
   });
 }
 

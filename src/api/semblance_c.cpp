@@ -395,20 +395,21 @@ int semblance_generator_start(semblance_generator* generator, const semblance_pe
 
 int semblance_generator_start_from(semblance_generator* generator, const semblance_person* person,
                                    const char* settings, const semblance_person* pose,
-                                   const void* picture, size_t length,
-                                   semblance_generation** generation) {
+                                   const void* picture, size_t length, const void* mask,
+                                   size_t mask_length, semblance_generation** generation) {
   clear(generation);
-  return guarded(__func__,
-                 {{"generator", generator},
-                  {"person", person},
-                  {"settings", settings},
-                  {"picture", picture},
-                  {"generation", generation}},
-                 [&] {
-                   *generation = new semblance_generation{generator->generator.start(
-                       person->person, settings_of(settings),
-                       pose == nullptr ? nullptr : &pose->person, bytes_of(picture, length))};
-                 });
+  return guarded(
+      __func__,
+      {{"generator", generator},
+       {"person", person},
+       {"settings", settings},
+       {"picture", picture},
+       {"generation", generation}},
+      [&] {
+        *generation = new semblance_generation{generator->generator.start(
+            person->person, settings_of(settings), pose == nullptr ? nullptr : &pose->person,
+            bytes_of(picture, length), bytes_of(mask, mask == nullptr ? 0 : mask_length))};
+      });
 }
 
 int semblance_generator_resume(semblance_generator* generator, const char* path,
@@ -417,6 +418,22 @@ int semblance_generator_resume(semblance_generator* generator, const char* path,
   return guarded(
       __func__, {{"generator", generator}, {"path", path}, {"generation", generation}},
       [&] { *generation = new semblance_generation{generator->generator.resume(path)}; });
+}
+
+int semblance_generator_resume_from(semblance_generator* generator, const char* path,
+                                    const void* picture, size_t length, const void* mask,
+                                    size_t mask_length, semblance_generation** generation) {
+  clear(generation);
+  return guarded(__func__,
+                 {{"generator", generator},
+                  {"path", path},
+                  {"picture", picture},
+                  {"mask", mask},
+                  {"generation", generation}},
+                 [&] {
+                   *generation = new semblance_generation{generator->generator.resume(
+                       path, bytes_of(picture, length), bytes_of(mask, mask_length))};
+                 });
 }
 
 void semblance_generator_free(semblance_generator* generator) { delete generator; }

@@ -86,7 +86,10 @@ TEST_F(CApi, RefusesNullForGenerators) {
           semblance_generator_start(generator_, person_, nullptr, nullptr, other.out()));
   refuses("generation", semblance_generator_start(generator_, person_, "{}", nullptr, nullptr));
   refuses("picture", semblance_generator_start_from(generator_, person_, "{}", nullptr, nullptr, 4,
-                                                    other.out()));
+                                                    nullptr, 0, other.out()));
+  refuses("picture",
+          semblance_generator_resume_from(generator_, "x", nullptr, 4, "", 0, other.out()));
+  refuses("mask", semblance_generator_resume_from(generator_, "x", "", 0, nullptr, 4, other.out()));
   refuses("generator", semblance_generator_resume(nullptr, "x", other.out()));
   refuses("path", semblance_generator_resume(generator_, nullptr, other.out()));
   refuses("generation", semblance_generator_resume(generator_, "x", nullptr));

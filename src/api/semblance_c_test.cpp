@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "core/error.h"
+#include "image/decode.h"
+#include "image/mask.h"
 #include "pipeline/request.h"
 #define SEMBLANCE_IMPLEMENTATION  // so that its names are in v1 only
 #include "semblance/semblance.h"
@@ -207,7 +209,7 @@ TEST_F(CApi, StartsFromAPicture) {
   const auto made = [&](const char* settings) {
     Generation generation;
     EXPECT_OK(semblance_generator_start_from(generator_, person_, settings, person_, initial.data(),
-                                             initial.size(), generation.out()));
+                                             initial.size(), nullptr, 0, generation.out()));
     EXPECT_OK(semblance_generation_run(generation, nullptr, nullptr));
     Picture picture;
     EXPECT_OK(semblance_generation_picture(generation, picture.out()));
@@ -225,8 +227,53 @@ TEST_F(CApi, StartsFromAPicture) {
                                 nullptr, none.out()),
       SEMBLANCE_ARGUMENT, "cannot start from a picture: a strength is given, but no picture");
   expect_error(semblance_generator_start_from(generator_, person_, kSettings, person_, "text", 4,
-                                              none.out()),
+                                              nullptr, 0, none.out()),
                SEMBLANCE_ARGUMENT, "the picture");
+}
+
+TEST_F(CApi, RepaintsAPartOfAPicture) {
+  const std::string initial = bytes_of(golden() / "repaint/initial.png");
+  const std::string mask = bytes_of(golden() / "repaint/mask.png");
+  const auto pixels = [](Generation& generation) {
+    Picture picture;
+    EXPECT_OK(semblance_generation_picture(generation, picture.out()));
+    return std::string(semblance_picture_rgb(picture),
+                       semblance_picture_rgb(picture) + std::size_t{96} * 80 * 3);
+  };
+  Generation generation;
+  ASSERT_OK(semblance_generator_start_from(
+      generator_, person_, R"({"prompt": "a man", "steps": 4, "mask_blur": 0})", person_,
+      initial.data(), initial.size(), mask.data(), mask.size(), generation.out()));
+  ASSERT_OK(semblance_generation_save(generation, file("run").c_str()));
+  ASSERT_OK(semblance_generation_run(generation, nullptr, nullptr));
+  const std::string made = pixels(generation);
+  const semblance::Image before = semblance::decode(golden() / "repaint/initial.png");
+  const semblance::Mask covered = semblance::grey(semblance::decode(golden() / "repaint/mask.png"));
+  int changed = 0;
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    const bool is_same = static_cast<std::uint8_t>(made[i]) == before.pixels()[i];
+    if (covered.values()[i / 3] == 0) {
+      ASSERT_TRUE(is_same) << i;
+    } else if (!is_same) {
+      ++changed;
+    }
+  }
+  EXPECT_GT(changed, 1000);
+
+  Generation resumed;
+  expect_error(semblance_generator_resume(generator_, file("run").c_str(), resumed.out()),
+               SEMBLANCE_ARGUMENT, "give that picture and its mask again");
+  ASSERT_OK(semblance_generator_resume_from(generator_, file("run").c_str(), initial.data(),
+                                            initial.size(), mask.data(), mask.size(),
+                                            resumed.out()));
+  ASSERT_OK(semblance_generation_run(resumed, nullptr, nullptr));
+  EXPECT_TRUE(pixels(resumed) == made);
+  Generation none;
+  const std::string other = bytes_of(golden() / "repaint_noise/mask.png");
+  expect_error(
+      semblance_generator_start_from(generator_, person_, kSettings, person_, initial.data(),
+                                     initial.size(), other.data(), other.size(), none.out()),
+      SEMBLANCE_ARGUMENT, "cannot take the mask: expected one of 96x80, as the picture, got 80x72");
 }
 
 TEST_F(CApi, EncodesTheSameBytesAsItSaves) {

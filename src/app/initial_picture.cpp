@@ -8,13 +8,44 @@
 #include "image/decode.h"
 #include "image/photo_size.h"
 #include "image/resize.h"
-#include "pipeline/request.h"
 
 namespace semblance {
+namespace {
 
-Size initial_picture_size(const File& file, const SizeChoice& choice) {
+std::uint64_t pixels_of(Size size) {
+  return static_cast<std::uint64_t>(size.w) * static_cast<std::uint64_t>(size.h);
+}
+
+Image resized(Image picture, Size size) {
+  return picture.size() == size ? std::move(picture) : resize(picture, size, Filter::kLanczos);
+}
+
+PixelBox all_of(Size size) { return {0, 0, size.w, size.h}; }
+
+}  // namespace
+
+InitialPicture::InitialPicture(std::shared_ptr<const File> picture,
+                               std::shared_ptr<const File> mask)
+    : picture_(std::move(picture)), mask_(std::move(mask)), info_(probe(*picture_)) {
+  if (!mask_) return;
+  mask_info_ = probe(*mask_);
+  const Size size = info_.upright();
+  const Size given = mask_info_.upright();
+  if (given == size) return;
+  fail(ErrorKind::kArgument,
+       "cannot take the mask: expected one of {}x{}, as the picture, got {}x{}", size.w, size.h,
+       given.w, given.h);
+}
+
+/// Whether only the mask's surroundings are computed.
+bool InitialPicture::takes_part(const Request& request) const {
+  return has_mask() && request.inpaint_area.name == "masked";
+}
+
+Size InitialPicture::size(const SizeChoice& choice, const Request& request, int native_side) const {
+  const Size own = info_.upright();
   if (choice.rule == SizeRule::kFixed) return choice.fixed;
-  const Size own = probe(file).upright();
+  if (takes_part(request)) return picture_size(choice, own, native_side);
   if (choice.rule == SizeRule::kReference) return published_size(own).final;
   if (std::max(own.w, own.h) > static_cast<int>(parameters::kWidth.most)) {
     fail(
@@ -29,29 +60,101 @@ Size initial_picture_size(const File& file, const SizeChoice& choice) {
   return {floored(own.w, parameters::kWidth), floored(own.h, parameters::kHeight)};
 }
 
-Image open_initial_picture(const File& file, Size size, std::stop_token stop) {
-  Image picture = decode(file, stop);
+/// The mask with its edge blurred, in the size of the finished picture: 255 inside, and fading out
+/// beyond the edge. As AUTOMATIC1111's overlay.
+Mask InitialPicture::soft_mask(const Request& request, const std::stop_token& stop) const {
+  Mask mask = grey(resized(decode(*mask_, stop), finished_size(request)));
   check_stop(stop);
-  return picture.size() == size ? std::move(picture) : resize(picture, size, Filter::kLanczos);
+  const auto repainted =
+      std::ranges::count_if(mask.values(), [](int value) { return value >= 128; });
+  const bool is_white = repainted == std::ssize(mask.values());
+  if (repainted == 0 || is_white) {
+    fail(ErrorKind::kArgument, "cannot take the mask: it is {}",
+         is_white ? "white all over\n  leave it out to redraw the whole picture"
+                  : "black all over\n  paint white what is to be repainted");
+  }
+  blur(mask, request.mask_blur);
+  if (request.mask_blur == 0) return mask;
+  for (std::uint8_t& value : mask.values())
+    value = static_cast<std::uint8_t>(std::min(2 * value, 255));
+  return mask;
 }
 
-Stage initial_picture_stage(const File& file, Size size) {
-  const auto bytes = [](Size of) {
-    return 3 * static_cast<std::uint64_t>(of.w) * static_cast<std::uint64_t>(of.h);
+/// The part of the finished picture that is computed.
+PixelBox InitialPicture::part_of(const Request& request, const std::stop_token& stop) const {
+  const Size whole = finished_size(request);
+  if (!takes_part(request)) return all_of(whole);
+  return region_around(bounds(soft_mask(request, stop)).value(), request.inpaint_padding,
+                       {request.width, request.height}, whole);
+}
+
+Size InitialPicture::finished_size(const Request& request) const {
+  return takes_part(request) ? info_.upright() : Size{request.width, request.height};
+}
+
+StartPicture InitialPicture::open(const Request& request, std::stop_token stop) const {
+  const Size size{request.width, request.height};
+  const PixelBox part = part_of(request, stop);
+  const auto read = [&](const File& file) {
+    Image picture = decode(file, stop);
+    check_stop(stop);
+    if (takes_part(request)) picture = crop(picture, part);
+    return resized(std::move(picture), size);
   };
-  const ImageInfo info = probe(file);
-  const std::uint64_t resizing = bytes(info.upright()) + bytes(size);
-  return {.id = StageId::kPhoto,
-          .beside = {.added_bytes = std::max(info.decoding_bytes, resizing)}};
+  StartPicture start{.picture = read(*picture_)};
+  if (!has_mask()) return start;
+  if (!takes_part(request)) soft_mask(request, stop);  // refuses a mask of one colour
+  start.mask = grey(read(*mask_));
+  return start;
 }
 
-Keypoints initial_keypoints(const Identity& face, Size size) {
+Keypoints InitialPicture::keypoints(const Identity& face, const Request& request,
+                                    std::stop_token stop) const {
+  const Size whole = finished_size(request);
+  const PixelBox part = part_of(request, stop);
+  const auto place = [](float at, int frame, int side, int begin, int extent, int to) {
+    const float in_picture = at * static_cast<float>(side) / static_cast<float>(frame);
+    return (in_picture - static_cast<float>(begin)) * static_cast<float>(to) /
+           static_cast<float>(extent);
+  };
   Keypoints points = face.keypoints;
   for (auto& [x, y] : points) {
-    x = x * static_cast<float>(size.w) / static_cast<float>(face.image_size.w);
-    y = y * static_cast<float>(size.h) / static_cast<float>(face.image_size.h);
+    x = place(x, face.image_size.w, whole.w, part.left, part.size().w, request.width);
+    y = place(y, face.image_size.h, whole.h, part.top, part.size().h, request.height);
   }
   return points;
+}
+
+Image InitialPicture::finish(const Image& made, const Request& request,
+                             std::stop_token stop) const {
+  SEMBLANCE_ASSERT(has_mask());
+  const PixelBox part = part_of(request, stop);
+  Image picture = resized(decode(*picture_, stop), finished_size(request));
+  check_stop(stop);
+  const Mask mask = soft_mask(request, stop);
+  if (made.size() == part.size()) {
+    blend(picture, part, made, mask);
+  } else {
+    blend(picture, part, resize(made, part.size(), Filter::kLanczos), mask);
+  }
+  return picture;
+}
+
+Stage InitialPicture::stage(const Request& request) const {
+  const std::uint64_t own = pixels_of(info_.upright());
+  const std::uint64_t made = pixels_of(Size{request.width, request.height});
+  const std::uint64_t whole = pixels_of(finished_size(request));
+  // Beside a picture of `made`: decode one, then take a part of it and resize that.
+  std::uint64_t bytes = std::max(info_.decoding_bytes, 3 * (own + made));
+  if (has_mask()) {
+    const std::uint64_t softening = std::max(mask_info_.decoding_bytes, 3 * (own + whole));
+    const std::uint64_t opening =
+        std::max(info_.decoding_bytes, std::max(softening, 2 * 3 * own)) + 3 * made;
+    const std::uint64_t finishing =
+        3 * made + 3 * whole + std::max({info_.decoding_bytes, softening, 3 * (own + whole)});
+    bytes = std::max(opening, finishing);
+  }
+  return {.id = StageId::kPhoto, .beside = {.added_bytes = bytes}};
 }
 
 }  // namespace semblance

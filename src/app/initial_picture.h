@@ -1,28 +1,60 @@
-// The picture that a new one starts from (image to image), read from a file.
+// The picture that a new one starts from (image to image), and the mask of the part that is
+// repainted (inpainting), read from files.
 #pragma once
 
+#include <memory>
 #include <stop_token>
 
 #include "app/subject.h"
-#include "image/image.h"
+#include "image/mask.h"
 #include "memory/file.h"
+#include "pipeline/encoder.h"
 
 namespace semblance {
 
-/// The new picture's size: the given one, or else the file's own with its sides floored to
-/// multiples of 8, as in diffusers; with SizeRule::kReference, the size by the published rule.
-/// Throws Error(kArgument) for sides that are too large, and what probe() throws.
-Size initial_picture_size(const File& file, const SizeChoice& choice);
+/// Keeps no pixels: each function that needs some decodes them again.
+class InitialPicture {
+ public:
+  /// `mask`: a picture, white where the other one is repainted; nullptr for everywhere. Throws
+  /// Error(kArgument) for a mask of another size, and what probe() throws.
+  explicit InitialPicture(std::shared_ptr<const File> picture,
+                          std::shared_ptr<const File> mask = nullptr);
 
-/// Decodes the picture and resizes it to `size`, as diffusers' image processor does (Lanczos; a
-/// different shape is stretched). Throws what decode() throws, and Error(kCancelled).
-Image open_initial_picture(const File& file, Size size, std::stop_token stop = {});
+  bool has_mask() const { return mask_ != nullptr; }
+  /// The size to compute: the given one. Else the file's own with its sides floored to multiples of
+  /// 8, as in diffusers; for a mask's surroundings alone (Request::inpaint_area), its shape at the
+  /// model's native area; with SizeRule::kReference, the size by the published rule. Throws
+  /// Error(kArgument) for sides that are too large.
+  Size size(const SizeChoice& choice, const Request& request, int native_side) const;
 
-/// The stage of open_initial_picture(), for planning.
-Stage initial_picture_stage(const File& file, Size size);
+  // All below take a complete request.
 
-/// Where a face found in the file's frame (PhotoOptions) is in the new picture, which has the whole
-/// file in it, stretched.
-Keypoints initial_keypoints(const Identity& face, Size size);
+  /// What the computation starts from: the picture, or the mask's surroundings with
+  /// Request::inpaint_area, resized as diffusers' image processor does (Lanczos; a different shape
+  /// is stretched). Throws Error(kArgument) for a mask that is black or white all over, what
+  /// decode() throws, and Error(kCancelled).
+  StartPicture open(const Request& request, std::stop_token stop = {}) const;
+  /// Where a face found in the file's frame (PhotoOptions) is in what is computed.
+  Keypoints keypoints(const Identity& face, const Request& request,
+                      std::stop_token stop = {}) const;
+  /// With a mask: the finished picture. What was made is laid over the original, blended at the
+  /// mask's edge (Request::mask_blur); outside, the original's pixels are unchanged. Throws like
+  /// open().
+  Image finish(const Image& made, const Request& request, std::stop_token stop = {}) const;
+  /// The size of the finished picture.
+  Size finished_size(const Request& request) const;
+  /// The memory that open() and finish() need, for planning.
+  Stage stage(const Request& request) const;
+
+ private:
+  bool takes_part(const Request& request) const;
+  Mask soft_mask(const Request& request, const std::stop_token& stop) const;
+  PixelBox part_of(const Request& request, const std::stop_token& stop) const;
+
+  std::shared_ptr<const File> picture_;
+  std::shared_ptr<const File> mask_;
+  ImageInfo info_;
+  ImageInfo mask_info_ = {};
+};
 
 }  // namespace semblance

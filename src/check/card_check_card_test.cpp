@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "backend/vulkan/card_backend_test.h"
@@ -54,30 +53,6 @@ TEST_F(CardCheck, SaysThatACardFailed) {
                         [&] { lost.run("copies", "16 MiB"); });
   testing::expect_error(ErrorKind::kDevice, "stopped working",
                         [&] { lost.run("agreement", "vulkan_affine in f32"); });
-}
-
-TEST_F(CardCheck, KeepsRatesForPlansByCardAndDriver) {
-  const std::filesystem::path cache =
-      std::filesystem::temp_directory_path() / fmt::format("semblance_rates_{}", getpid());
-  setenv("XDG_CACHE_HOME", cache.c_str(), 1);
-  const BrokenCard card(VulkanHook{});
-  const auto folder = choose_scratch_folder({});
-  EXPECT_FALSE(known_machine_facts(*card.backend, folder));
-  const auto rates = card.run("rates", "for plans");
-  EXPECT_EQ(rates.at("ok"), true);
-  const std::optional<MachineFacts> facts = known_machine_facts(*card.backend, folder);
-  ASSERT_TRUE(facts);
-  EXPECT_FALSE(facts->is_assumed);
-  EXPECT_GT(facts->upload, 1e8);
-  EXPECT_GT(facts->f32.linear, 1e7);
-  EXPECT_EQ(rates.at("linear_gflops"), facts->half.linear / 1e9);
-
-  VulkanFacts newer = card.device.facts();
-  newer.driver_version += ".1";
-  const VulkanDevice other(newer, {.pipeline_folder = {}});
-  EXPECT_FALSE(known_machine_facts(*vulkan_backend(other), folder));
-  unsetenv("XDG_CACHE_HOME");
-  std::filesystem::remove_all(cache);
 }
 
 TEST_F(CardCheck, StopsWhenAsked) {

@@ -114,6 +114,13 @@ TEST_F(DeviceProgram, ChecksACard) {
   EXPECT_NE(bytes_of(file("report") + "/row.md").find("| lavapipe Mesa "), std::string::npos);
   EXPECT_NE(bytes_of(file("report") + "/row.md").find("| passed |"), std::string::npos);
   EXPECT_EQ(run_on("lavapipe", plan).exits(0).out().find("not measured"), std::string::npos);
+  // Plans go by what was measured with this driver.
+  const fs::path facts = file("cache") + "/semblance/machine.json";
+  nlohmann::json newer = nlohmann::json::parse(bytes_of(facts));
+  for (nlohmann::json& machine : newer.at("machines"))
+    machine["driver"] = machine.at("driver").get<std::string>() + ".1";
+  write_bytes(facts, newer.dump());
+  run_on("lavapipe", plan).exits(0).prints(" was not measured: ");
   std::map<std::string, int> parts;
   std::set<std::string> kernels;
   const std::vector<nlohmann::json> lines = read_report(report);

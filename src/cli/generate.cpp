@@ -7,7 +7,6 @@
 #include <limits>
 #include <utility>
 
-#include "app/initial_picture.h"
 #include "app/parameters.h"
 #include "app/planning.h"
 #include "app/subject.h"
@@ -15,6 +14,7 @@
 #include "cli/command.h"
 #include "cli/demo_model.h"
 #include "cli/flags.h"
+#include "cli/inputs.h"
 #include "cli/interrupt.h"
 #include "cli/outputs.h"
 #include "cli/progress.h"
@@ -40,7 +40,7 @@ namespace {
 /// Refuses flags for the picture or the person beside --resume: the saved run already has them.
 void refuse_beside_resume(const Flags& flags) {
   std::vector<std::string> saved = flags_of_parameters();
-  saved.insert(saved.end(), {"--face", "--pose", "--init", "--precision", "--threads",
+  saved.insert(saved.end(), {"--face", "--pose", "--init", "--mask", "--precision", "--threads",
                              "--photo-size", "--detector-size", "--backend"});
   for (const std::string& flag : PromptFlags::names()) saved.push_back(flag);
   for (const std::string& flag : flags.given()) {
@@ -99,6 +99,10 @@ SavedRun take_saved(RequestSettings& s, bool has_device) {
   take_there(s.looking.files.folder, run.face_models);
   take_there(s.looking.files.detector, run.detector);
   take_there(s.looking.files.recogniser, run.recogniser);
+  if (run.request.has_mask || run.outputs.size() > 1) {  // else it is no longer needed
+    s.initial = run.init;
+    s.mask = run.mask_file;
+  }
   s.no_metadata = s.no_metadata || !run.metadata;
   s.request = run.request;
   s.size = {.rule = SizeRule::kFixed, .fixed = {run.request.width, run.request.height}};
@@ -160,8 +164,8 @@ void check_flags(const RequestSettings& s, const Flags& flags) {
 
 void check_outputs(const RequestSettings& s, const std::vector<std::filesystem::path>& pictures) {
   std::vector<std::filesystem::path> inputs = s.photos();
-  inputs.insert(inputs.end(),
-                {s.initial, s.resume, s.looking.files.detector, s.looking.files.recogniser});
+  inputs.insert(inputs.end(), {s.initial, s.mask, s.resume, s.looking.files.detector,
+                               s.looking.files.recogniser});
   each_model_path([&inputs](const ModelPathRow&, const auto& path) { inputs.push_back(path); },
                   s.models);
   for (const std::string& lora : s.request.loras) inputs.emplace_back(parse_lora(lora).name);
@@ -196,19 +200,6 @@ void check_outputs(const RequestSettings& s, const std::vector<std::filesystem::
   }
 }
 
-/// Reads the person; notes it when the photo shows several faces.
-SubjectReader::Subject read_person(SubjectReader& reader, const std::filesystem::path& path,
-                                   const std::string& flag, const Interrupt& interrupt,
-                                   Progress& progress) {
-  progress.now(text_of(Message::kLookingForFaces, path.filename().string()));
-  SubjectReader::Subject subject = reader.read(path, flag, interrupt.token());
-  if (subject.faces > 1) {
-    progress.note(
-        text_of(Message::kLargestFaceUsed, flag, subject.faces, path.filename().string()));
-  }
-  return subject;
-}
-
 /// Runs one step and saves the state; false when all steps are done.
 bool next_step(Generation& generation, RunState& state, LowMemory& memory,
                const Interrupt& interrupt, Progress& progress) {
@@ -223,8 +214,9 @@ bool next_step(Generation& generation, RunState& state, LowMemory& memory,
 /// picture is better than `best`.
 Candidate make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& request,
                        Generation& generation, const std::filesystem::path& path,
-                       const LikenessMeter& meter, const std::optional<Candidate>& best,
-                       RunState& state, const Interrupt& interrupt, Progress& progress) {
+                       const std::optional<InitialPicture>& initial, const LikenessMeter& meter,
+                       const std::optional<Candidate>& best, RunState& state,
+                       const Interrupt& interrupt, Progress& progress) {
   const std::string name = path.filename().string();
   LowMemory memory;
   do {
@@ -232,11 +224,12 @@ Candidate make_picture(const RequestSettings& s, Pipeline& pipeline, const Reque
       progress.step(name, generation.step() + 1, generation.steps());
   } while (next_step(generation, state, memory, interrupt, progress));
   progress.now(text_of(Message::kDecoding, name));
-  const Image picture = generation.decode(interrupt.token());
+  Image picture = generation.decode(interrupt.token());
   interrupt.check();
   const Candidate result{request.seed.value_or(Request::kSeed),
                          meter.of(picture, interrupt.token())};
   if (!is_better(result, best)) return result;
+  if (request.has_mask) picture = initial->finish(picture, request, interrupt.token());
   ImageText text;
   if (!s.no_metadata) {
     text = picture_text(request, {.base = s.models.base,
@@ -276,59 +269,14 @@ void note_likeness(const LikenessMeter& meter, const std::string& name, const Ca
                                 : text_of(Message::kNoLikeness, name));
 }
 
-/// The person and the position of the face.
-struct FaceInput {
-  std::vector<float> embeddings;  // of each photo
-  Keypoints keypoints{};
-};
-
-/// The person in all photos; notes how alike they are.
-Identity read_people(const RequestSettings& s, SubjectReader& reader, const Interrupt& interrupt,
-                     Progress& progress) {
-  std::vector<Identity> photos;
-  std::vector<std::string> names;
-  for (const std::filesystem::path& path : s.faces) {
-    photos.push_back(read_person(reader, path, "--face", interrupt, progress).identity);
-    names.push_back(path.string());
-  }
-  Identity person = join_identities(photos, names);
-  if (person.photos() > 1) {
-    const Spread spread = spread_of(person);
-    progress.note(text_of(Message::kPhotosCombined, person.photos(), spread.least, spread.most));
-  }
-  return person;
-}
-
-/// The picture to start from; nothing without one.
-std::optional<Image> read_initial(const RequestSettings& s, Size size, const Interrupt& interrupt,
-                                  Progress& progress) {
-  if (s.initial.empty()) return std::nullopt;
-  progress.now(text_of(Message::kReadingPicture, s.initial.filename().string()));
-  return open_initial_picture(*open_file(s.initial), size, interrupt.token());
-}
-
-FaceInput read_face_input(const RequestSettings& s, SubjectReader& reader, Size size,
-                          const Interrupt& interrupt, Progress& progress) {
-  const Identity person = read_people(s, reader, interrupt, progress);
-  std::optional<SubjectReader::Subject> posed;
-  const bool is_in_initial = s.pose.empty() && !s.initial.empty();
-  if (s.is_posed()) {
-    posed =
-        read_person(reader, s.framed(), is_in_initial ? "--init" : "--pose", interrupt, progress);
-  }
-  reader.close();
-  const Identity& position = posed ? posed->identity : person;
-  return {person.embeddings(),
-          is_in_initial ? initial_keypoints(position, size) : scale_keypoints(position, size)};
-}
-
 /// Makes the picture of each request; the first one resumes from `saved`, if given.
 void make_pictures(const RequestSettings& s, Pipeline& pipeline, std::span<const Request> requests,
-                   const FaceInput& face, const LikenessMeter& meter,
-                   const std::vector<std::filesystem::path>& pictures,
+                   const std::optional<InitialPicture>& initial, const FaceInput& face,
+                   const LikenessMeter& meter, const std::vector<std::filesystem::path>& pictures,
                    std::optional<SavedRun> saved, Interrupt& interrupt, Progress& progress) {
   RunState state(s.save_state, s.places.loras.empty() ? s.places.models : s.places.loras,
                  s.looking.files, interrupt);
+  state.starts_from(s.initial, s.mask);
   std::optional<Candidate> best = saved ? saved->best : std::nullopt;
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     interrupt.check();
@@ -340,24 +288,23 @@ void make_pictures(const RequestSettings& s, Pipeline& pipeline, std::span<const
                 request.seed.value_or(Request::kSeed), name_of(pipeline.precision()));
     progress.note(saved ? text_of(Message::kPictureResumed, picture, saved->step + 1) : picture);
     progress.now(text_of(Message::kReadingPromptAndFace, name));
-    const auto initial =
-        saved ? std::nullopt
-              : read_initial(s, {request.width, request.height}, interrupt, progress);
-    Generation generation = saved
-                                ? pipeline.resume(*saved, interrupt.token())
-                                : pipeline.start(request, face.embeddings, face.keypoints,
-                                                 interrupt.token(), initial ? &*initial : nullptr);
+    const auto from = saved ? std::nullopt : read_initial(s, initial, request, interrupt, progress);
+    Generation generation = saved ? pipeline.resume(*saved, interrupt.token())
+                                  : pipeline.start(request, face.embeddings, face.keypoints,
+                                                   interrupt.token(), from ? &*from : nullptr);
     saved.reset();
     state.begin({pictures.begin() + static_cast<std::ptrdiff_t>(i), pictures.end()},
                 requests.subspan(i), best, s.latents, !s.no_metadata);
     const Candidate result = state.guard(generation, [&] {
-      return make_picture(s, pipeline, request, generation, pictures[i], meter, best, state,
-                          interrupt, progress);
+      return make_picture(s, pipeline, request, generation, pictures[i], initial, meter, best,
+                          state, interrupt, progress);
     });
     note_likeness(meter, name, result, progress);
     if (is_better(result, best)) best = result;
     if (i + 1 == pictures.size() || pictures[i + 1] != pictures[i]) {
-      tell_result(s, pictures[i], {request.width, request.height}, *best, progress);
+      const Size size{request.width, request.height};
+      tell_result(s, pictures[i], initial ? initial->finished_size(request) : size, *best,
+                  progress);
       best.reset();
     }
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
@@ -376,11 +323,16 @@ struct Predicted {
 /// Plans the whole run and prints a summary in three lines. Throws Error(kMemory) if it does not
 /// fit.
 Predicted predict_run(const RequestSettings& s, const std::optional<SavedRun>& saved,
-                      SubjectReader& reader, const Pipeline& pipeline, const Request& request,
-                      const Budget& budget, std::size_t pictures, Progress& progress) {
+                      const std::optional<InitialPicture>& initial, SubjectReader& reader,
+                      const Pipeline& pipeline, const Request& request, const Budget& budget,
+                      std::size_t pictures, Progress& progress) {
   PlanQuestion question{
       .request = request, .format = format_for(s.output), .first_step = saved ? saved->step : 0};
-  if (!saved) question.before = stages_before(s, reader, {request.width, request.height});
+  if (!saved) {
+    question.before = stages_before(s, initial, reader, request);
+  } else if (initial) {
+    question.before = {initial->stage(request)};
+  }
   const std::size_t photo_count = question.before.size();
   question.after = reader.likeness_stages({request.width, request.height});
   const PlannedPicture planned = pipeline.plan(question);
@@ -440,9 +392,9 @@ void warn_and_check(const RequestSettings& s, const Pipeline& pipeline,
 }
 
 /// Sets what the flags leave to the model and the photo.
-void complete(const RequestSettings& s, const Pipeline& pipeline, SubjectReader& reader,
-              std::vector<Request>& requests) {
-  const Size size = size_of_picture(s, reader, pipeline.native_side());
+void complete(const RequestSettings& s, const std::optional<InitialPicture>& initial,
+              const Pipeline& pipeline, SubjectReader& reader, std::vector<Request>& requests) {
+  const Size size = size_of_picture(s, initial, reader, pipeline.native_side());
   const int photos = reader.photos(s.faces);
   for (Request& request : requests) {
     request = pipeline.defaults().complete(std::move(request));
@@ -466,9 +418,9 @@ void note_measured(const Predicted& predicted, std::chrono::duration<double> tak
 }
 
 /// From checked flags to written pictures.
-int make_all(const RequestSettings& s, const std::optional<SavedRun>& saved,
-             std::vector<Request> requests, const std::vector<std::filesystem::path>& pictures,
-             bool with_demo) {
+int make_all(const RequestSettings& s, const std::optional<InitialPicture>& initial,
+             const std::optional<SavedRun>& saved, std::vector<Request> requests,
+             const std::vector<std::filesystem::path>& pictures, bool with_demo) {
   set_language(s.language);
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
   Interrupt interrupt;
@@ -497,7 +449,7 @@ int make_all(const RequestSettings& s, const std::optional<SavedRun>& saved,
   looking.workspace = pipeline.workspace();
   reader = SubjectReader(s.looking.files, looking);
   if (!saved) {
-    complete(s, pipeline, reader, requests);
+    complete(s, initial, pipeline, reader, requests);
     if (const auto line =
             few_steps_line(pipeline.defaults(), requests.front(), pipeline.scheduler()))
       progress.note(*line);
@@ -506,7 +458,7 @@ int make_all(const RequestSettings& s, const std::optional<SavedRun>& saved,
   interrupt.check();
   progress.now(text_of(Message::kPlanning));
   const Predicted predicted =
-      predict_run(s, saved, reader, pipeline, pipeline.most_demanding(requests), budget,
+      predict_run(s, saved, initial, reader, pipeline, pipeline.most_demanding(requests), budget,
                   pictures.size(), progress);
   SubjectReader* const measuring =
       reader.has_models() && predicted.has_likeness ? &reader : nullptr;
@@ -515,13 +467,13 @@ int make_all(const RequestSettings& s, const std::optional<SavedRun>& saved,
   const auto begin = std::chrono::steady_clock::now();
   if (saved) {
     const SavedRun& run = *saved;
-    make_pictures(s, pipeline, requests, {run.embeddings, run.keypoints},
+    make_pictures(s, pipeline, requests, initial, {run.embeddings, run.keypoints},
                   {measuring, run.embeddings}, pictures, saved, interrupt, progress);
   } else {
-    const FaceInput person = read_face_input(
-        s, reader, {requests.front().width, requests.front().height}, interrupt, progress);
-    make_pictures(s, pipeline, requests, person, {measuring, person.embeddings}, pictures, {},
-                  interrupt, progress);
+    const FaceInput person =
+        read_face_input(s, initial, reader, requests.front(), interrupt, progress);
+    make_pictures(s, pipeline, requests, initial, person, {measuring, person.embeddings}, pictures,
+                  {}, interrupt, progress);
   }
   note_measured(predicted, std::chrono::steady_clock::now() - begin, progress);
   watched.write();
@@ -576,7 +528,8 @@ int generate(std::span<const char* const> words) {
     refuse_beside_resume(flags);
     saved = take_saved(s, flags.gives("--device"));
   }
-  if (!saved) take_initial(s);
+  std::optional<InitialPicture> initial;
+  if (!saved || !s.initial.empty()) initial = take_initial(s);
   s.prompts.read_file();
   const bool with_demo = take_demo_models(s.models, s.looking.files);
   find_models(s, IfMissing::kKeep);
@@ -590,7 +543,7 @@ int generate(std::span<const char* const> words) {
   std::vector<Request> requests =
       saved ? requests_of(*saved) : s.prompts.requests(s.request, s.images * s.best_of);
   for (const Request& request : requests) check_prompts(request);
-  return make_all(s, saved, std::move(requests), pictures, with_demo);
+  return make_all(s, initial, saved, std::move(requests), pictures, with_demo);
 }
 
 }  // namespace semblance::cli

@@ -216,7 +216,7 @@ int plan(std::span<const char* const> words) {
   find_models(s, IfMissing::kKeep);
   s.prompts.read_file();
   locate_loras(s);
-  take_initial(s);
+  const std::optional<InitialPicture> initial = take_initial(s);
   check_request(s);
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
 
@@ -234,7 +234,7 @@ int plan(std::span<const char* const> words) {
   looking.workspace = workspace;
   SubjectReader reader(s.looking.files, looking);
   const auto native = static_cast<int>(models.unet.sample_size * models.vae.fold());
-  report.picture = size_of_picture(s, reader, native);
+  report.picture = size_of_picture(s, initial, reader, native);
   const std::vector<Request> requests = s.prompts.requests(s.request, s.images);
   Request request = most_demanding(models, requests);
   const std::vector<std::filesystem::path> folders = lora_places(s.places, s.models);
@@ -255,7 +255,7 @@ int plan(std::span<const char* const> words) {
   const PlannedPicture planned = plan_picture(models, dtype, workspace,
                                               {.request = request,
                                                .format = format,
-                                               .before = stages_before(s, reader, report.picture),
+                                               .before = stages_before(s, initial, reader, request),
                                                .after = reader.likeness_stages(report.picture),
                                                .loras = loras,
                                                .minimum = Wanted::kAlways,

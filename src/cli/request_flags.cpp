@@ -4,7 +4,6 @@
 
 #include <cctype>
 
-#include "app/initial_picture.h"
 #include "app/planning.h"
 #include "core/error.h"
 #include "image/decode.h"
@@ -121,6 +120,11 @@ void declare_picture(Flags& flags, RequestSettings& s) {
              "person of --face where its own face is. Its size, floored to multiples of 8, is the "
              "default for --size; for another size it is stretched.",
              s.initial);
+  flags.path("--mask", "FILE",
+             "Which part of --init is repainted (inpainting): a picture of its size, white where "
+             "it is repainted, black where every pixel is kept.",
+             s.mask);
+  declare_parameters(flags, s.request, FlagGroup::kInpaint);
   const Parameter& side = parameters::kWidth;
   flags.value(
       side.flag_text(), "WxH|auto|reference",
@@ -274,27 +278,35 @@ void locate_loras(RequestSettings& s) {
   }
 }
 
-void take_initial(RequestSettings& s) {
+std::optional<InitialPicture> take_initial(RequestSettings& s) {
   if (s.initial.empty()) {
-    if (!s.request.strength) return;
+    if (!s.mask.empty()) {
+      fail(ErrorKind::kArgument,
+           "cannot take --mask: there is no picture to repaint\n  give one with --init");
+    }
+    if (!s.request.strength) return std::nullopt;
     fail(ErrorKind::kArgument,
          "cannot take --strength: there is no picture to start from\n  give one with --init, or "
          "leave out --strength");
   }
-  probe(s.initial);
   if (!s.request.strength) s.request.strength = Request::kStrength;
+  s.request.has_mask = !s.mask.empty();
+  return InitialPicture(open_file(s.initial), s.mask.empty() ? nullptr : open_file(s.mask));
 }
 
-Size size_of_picture(const RequestSettings& s, const SubjectReader& reader, int native_side) {
-  if (!s.initial.empty()) return initial_picture_size(*open_file(s.initial), s.size);
+Size size_of_picture(const RequestSettings& s, const std::optional<InitialPicture>& initial,
+                     const SubjectReader& reader, int native_side) {
+  if (initial) return initial->size(s.size, s.request, native_side);
   const std::filesystem::path framed = s.framed();
   const Size frame = framed.empty() ? Size{native_side, native_side} : reader.frame(framed);
   return picture_size(s.size, frame, native_side);
 }
 
-std::vector<Stage> stages_before(const RequestSettings& s, SubjectReader& reader, Size picture) {
+std::vector<Stage> stages_before(const RequestSettings& s,
+                                 const std::optional<InitialPicture>& initial,
+                                 SubjectReader& reader, const Request& request) {
   std::vector<Stage> stages = photo_stages(reader, s.photos());
-  if (!s.initial.empty()) stages.push_back(initial_picture_stage(*open_file(s.initial), picture));
+  if (initial) stages.push_back(initial->stage(request));
   return stages;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "app/initial_picture.h"
 #include "app/subject.h"
 #include "cli/device_flags.h"
 #include "cli/flags.h"
@@ -27,6 +28,7 @@ struct RequestSettings {
   std::vector<std::filesystem::path> faces;  // photos and identities of one person
   std::filesystem::path pose;
   std::filesystem::path initial;  // the picture to start from
+  std::filesystem::path mask;     // of its part that is repainted
   Request request;
   ModelPlaces places;
   PromptFlags prompts;
@@ -84,15 +86,19 @@ void find_device(RequestSettings& s, const Flags& flags);
 /// Turns the names of LoRA files in the working folder into paths; all others are names.
 void locate_loras(RequestSettings& s);
 
-/// Sets the default strength if there is a picture to start from. Throws Error(kArgument) for
-/// --strength without --init, and what opening that file throws.
-void take_initial(RequestSettings& s);
+/// The picture to start from, if there is one. Sets the default strength, and that there is a mask.
+/// Throws Error(kArgument) for --strength or --mask without --init, and what opening the files
+/// throws.
+std::optional<InitialPicture> take_initial(RequestSettings& s);
 
-/// The new picture's size; `native_side`: of the model, for a picture without any photo.
-Size size_of_picture(const RequestSettings& s, const SubjectReader& reader, int native_side);
+/// The size to compute; `native_side`: of the model, for a picture without any photo.
+Size size_of_picture(const RequestSettings& s, const std::optional<InitialPicture>& initial,
+                     const SubjectReader& reader, int native_side);
 
-/// The stages of reading the photos and the picture to start from.
-std::vector<Stage> stages_before(const RequestSettings& s, SubjectReader& reader, Size picture);
+/// The stages of reading the photos and the picture to start from. `request` is complete.
+std::vector<Stage> stages_before(const RequestSettings& s,
+                                 const std::optional<InitialPicture>& initial,
+                                 SubjectReader& reader, const Request& request);
 
 /// Throws Error(kArgument) for values that are invalid at any size.
 void check_request(const RequestSettings& s);

@@ -111,6 +111,8 @@ void RunState::write(const Generation& generation, const fs::path& path) const {
   take(run.face_models, faces_.folder);
   take(run.detector, faces_.detector);
   take(run.recogniser, faces_.recogniser);
+  take(run.init, initial_);
+  take(run.mask_file, mask_);
   run.best = best_;
   if (!latents_.empty()) run.latents = fs::absolute(latents_);
   run.metadata = metadata_;

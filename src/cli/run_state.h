@@ -24,6 +24,11 @@ class RunState {
   RunState(std::filesystem::path file, std::filesystem::path lora_dir, FaceFiles faces,
            Interrupt& interrupt);
 
+  /// The files that the pictures start from, or empty.
+  void starts_from(std::filesystem::path initial, std::filesystem::path mask) {
+    initial_ = std::move(initial);
+    mask_ = std::move(mask);
+  }
   /// `pictures`: the one in progress, then the remaining ones; `requests`: theirs. `best`: made
   /// before for the same output. `latents`: path of the latent, or empty.
   void begin(std::vector<std::filesystem::path> pictures, std::span<const Request> requests,
@@ -54,6 +59,7 @@ class RunState {
   std::filesystem::path file_;
   std::filesystem::path lora_dir_;
   FaceFiles faces_;
+  std::filesystem::path initial_, mask_;
   std::optional<Candidate> best_;
   Interrupt& interrupt_;
   bool written_ = false;

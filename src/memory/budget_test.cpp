@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "memory/mib_test.h"
 #include "tests/support/errors.h"
 
 namespace semblance {
@@ -9,7 +10,6 @@ namespace {
 
 using testing::expect_error;
 
-constexpr std::uint64_t kMib = 1024 * 1024;
 constexpr MachineMemory kMachine{.total_bytes = 16'000, .available_bytes = 10'000};
 
 std::uint64_t bytes_of(std::string_view text) {

@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "memory/mib_test.h"
+
 namespace semblance {
 namespace {
-
-constexpr std::uint64_t kMib = 1 << 20;
 
 TEST(MemoryRoom, KeepsAReserveForTheMachine) {
   const MachineMemory machine{.total_bytes = 1000 * kMib, .available_bytes = 300 * kMib};

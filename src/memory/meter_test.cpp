@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "memory/buffer.h"
 #include "memory/memory_watch.h"
+#include "memory/mib_test.h"
 #include "tests/support/errors.h"
 
 namespace semblance {
@@ -21,8 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using testing::expect_error;
-
-constexpr std::uint64_t kMib = 1024 * 1024;
 
 /// A tree of /proc and control groups that a test writes.
 class FakeMachine : public ::testing::Test {

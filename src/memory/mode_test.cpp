@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "memory/mib_test.h"
+
 namespace semblance {
 namespace {
-
-constexpr std::uint64_t kMib = 1024 * 1024;
 
 TEST(Mode, DependsOnTheAvailableMemory) {
   EXPECT_EQ(mode_for(20 * 1024 * kMib, 0), Mode::kNormal);

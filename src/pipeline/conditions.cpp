@@ -186,6 +186,9 @@ ValueTypes value_types(const OpenedModels& models, const Request& request) {
           .latent = f32("latent", {c, h, w}),
           .scaled = f32("scaled", {c, h, w}),
           .noise = f32("noise", {n + (request.perturbed_guidance > 0 ? 1 : 0), c, h, w}),
+          .kept = request.has_mask ? std::vector{f32("picture", {c, h, w}),
+                                                 f32("first_noise", {c, h, w}), f32("mask", {h, w})}
+                                   : std::vector<NamedType>(),
           .guidance = models.unet.guidance_channels > 0 ? std::optional(f32("guidance", {1}))
                                                         : std::nullopt};
 }

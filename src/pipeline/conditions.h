@@ -21,6 +21,7 @@ struct ValueTypes {
   NamedType embeddings, face_points;
   NamedType text, pooled, face, keypoints, time_ids;
   NamedType latent, scaled, noise;
+  std::vector<NamedType> kept;        // only with a mask: what the unmasked part is made from
   std::optional<NamedType> guidance;  // only for a UNet that takes the guidance scale
 };
 /// Throws what read_prompts() throws.

@@ -1,6 +1,7 @@
 #include "pipeline/encoder.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core/error.h"
@@ -18,22 +19,60 @@ void normalise(const Image& picture, std::span<float> values) {
 
 }  // namespace
 
-void check_picture(const Request& request, const Image* picture) {
-  if (request.strength.has_value() != (picture != nullptr)) {
+void check_picture(const Request& request, const StartPicture* start) {
+  const bool has_mask = start != nullptr && !start->mask.empty();
+  if (request.strength.has_value() != (start != nullptr)) {
     fail(ErrorKind::kArgument, "cannot start from a picture: {}",
-         picture == nullptr ? "a strength is given, but no picture"
-                            : "a picture is given, but no strength");
+         start == nullptr ? "a strength is given, but no picture"
+                          : "a picture is given, but no strength");
   }
-  if (picture == nullptr || picture->size() == Size{request.width, request.height}) return;
-  fail(ErrorKind::kArgument,
-       "cannot start from a picture: expected one of {}x{}, as the new picture, got {}x{}",
-       request.width, request.height, picture->width(), picture->height());
+  if (request.has_mask != has_mask) {
+    fail(ErrorKind::kArgument, "cannot start from a picture: expected {}",
+         request.has_mask ? "a mask" : "none of its parts to be masked");
+  }
+  if (start == nullptr) return;
+  const Size size{request.width, request.height};
+  for (const Size& given : {start->picture.size(), has_mask ? start->mask.size() : size}) {
+    if (given == size) continue;
+    fail(ErrorKind::kArgument,
+         "cannot start from a picture: expected one of {}x{}, as the new picture, got {}x{}",
+         size.w, size.h, given.w, given.h);
+  }
 }
 
-OtherMemory encoder_memory(const NamedType& latent, Size size) {
-  const std::uint64_t picture =
-      3 * static_cast<std::uint64_t>(size.w) * static_cast<std::uint64_t>(size.h);
-  return {.kept_bytes = picture + latent.type.bytes()};
+OtherMemory encoder_memory(const Request& request, const NamedType& latent) {
+  const std::uint64_t pixels =
+      static_cast<std::uint64_t>(request.width) * static_cast<std::uint64_t>(request.height);
+  return {.kept_bytes = pixels * (request.has_mask ? 4 : 3) + latent.type.bytes()};
+}
+
+void shrink_mask(const Mask& picture, std::int64_t fold, std::span<float> mask) {
+  const auto by = static_cast<std::size_t>(fold);
+  const auto width = static_cast<std::size_t>(picture.size().w);
+  const std::size_t columns = width / by;
+  for (std::size_t i = 0; i < mask.size(); ++i) {
+    const std::uint8_t value = picture.values()[i / columns * by * width + i % columns * by];
+    mask[i] = value >= 128 ? 1.0F : 0.0F;
+  }
+}
+
+void keep_unmasked(const Sampler& sampler, int evaluation, std::span<const float> picture,
+                   std::span<const float> noise, std::span<const float> mask,
+                   std::span<float> latent) {
+  SEMBLANCE_ASSERT(latent.size() % mask.size() == 0);
+  std::array<float, 1024> part;
+  for (std::size_t begin = 0; begin < latent.size(); begin += part.size()) {
+    const std::size_t count = std::min(part.size(), latent.size() - begin);
+    const std::span<float> kept = std::span(part).first(count);
+    std::ranges::copy(picture.subspan(begin, count), kept.begin());
+    if (evaluation < sampler.evaluations())
+      sampler.add_noise(evaluation, noise.subspan(begin, count), kept);
+    for (std::size_t i = 0; i < count; ++i) {
+      const float m = mask[(begin + i) % mask.size()];
+      float& value = latent[begin + i];
+      value = (1 - m) * kept[i] + m * value;
+    }
+  }
 }
 
 void encode_picture(const OpenedModels& models, const Workspace& workspace, const Stage& stage,

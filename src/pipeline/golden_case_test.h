@@ -28,6 +28,7 @@ struct GoldenCase {
   std::vector<float> embeddings;
   Keypoints keypoints;
   std::filesystem::path initial = {};  // the picture to start from, if the request has a strength
+  std::filesystem::path mask = {};     // of its part that is repainted, if it has one
 };
 
 inline std::vector<std::filesystem::path> golden_case_folders() {
@@ -63,6 +64,9 @@ inline GoldenCase load_golden_case(const std::filesystem::path& folder) {
   if (json.has("strength")) {
     request.strength = json.get_float("strength");
     loaded.initial = folder / "initial.png";
+    request.has_mask = json.get_bool("mask", false);
+    if (request.has_mask) loaded.mask = folder / "mask.png";
+    request.masked_content = json.get_string("masked_content", request.masked_content.name);
   }
   request.freeu = json.get_bool("freeu", false);
   request.reuse = static_cast<int>(json.get_int("reuse", 1));
@@ -96,9 +100,11 @@ struct GoldenResult {
 
 inline GoldenResult run_golden_case(const GoldenCase& wanted, const PipelineOptions& options) {
   Pipeline pipeline(wanted.paths, options);
-  const Image initial = wanted.initial.empty() ? Image() : decode(wanted.initial);
+  StartPicture from;
+  if (!wanted.initial.empty()) from.picture = decode(wanted.initial);
+  if (!wanted.mask.empty()) from.mask = grey(decode(wanted.mask));
   Generation generation = pipeline.start(wanted.request, wanted.embeddings, wanted.keypoints, {},
-                                         wanted.initial.empty() ? nullptr : &initial);
+                                         wanted.initial.empty() ? nullptr : &from);
   while (generation.next()) {
   }
   return {generation.latent(), generation.decode()};

@@ -27,7 +27,7 @@ struct ServiceMost {
   Words reason = {};
 };
 
-enum class FlagGroup : std::uint8_t { kPerson, kPicture, kAdvanced };
+enum class FlagGroup : std::uint8_t { kPerson, kPicture, kInpaint, kAdvanced };
 
 /// Where the web page shows it: nowhere, in a field of its own (web/index.html), or as a dial made
 /// from the table.

@@ -18,6 +18,7 @@
 
 #include "image/image.h"
 #include "image/keypoints.h"
+#include "pipeline/encoder.h"
 #include "pipeline/request.h"
 #include "pipeline/request_defaults.h"
 #include "pipeline/request_plan.h"
@@ -104,12 +105,12 @@ class Pipeline {
 
   /// Encodes the prompts and the face, and makes the initial noise. `embeddings`: the recogniser's
   /// 512 numbers, not normalised, of each photo of the person (Request::combine); sets
-  /// Request::photos. `keypoints`: in pixels of the new picture. `picture`: the one to start from,
-  /// of the new one's size, if the request has a strength. Throws what check(request),
-  /// make_picture_sampler(), open_loras() and prepare() throw, and Error(kCancelled).
+  /// Request::photos. `keypoints`: in pixels of the new picture. `from`: if the request has a
+  /// strength. Throws what check(request), check_picture(), make_picture_sampler(), open_loras()
+  /// and prepare() throw, and Error(kCancelled).
   Generation start(const Request& request, std::span<const float> embeddings,
                    const Keypoints& keypoints, std::stop_token stop = {},
-                   const Image* picture = nullptr);
+                   const StartPicture* from = nullptr);
   /// Resumes a run; the result has the same bits as without the stop. Throws Error(kArgument),
   /// saying what to do, if the run was started with other models, another precision, backend or
   /// number of threads; Error(kCorrupt) for a step or latent that does not match its request;

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pipeline/inpaint_parameters.h"
 #include "pipeline/lora_choice.h"
 #include "pipeline/model_paths.h"
 #include "pipeline/parameter.h"
@@ -68,11 +69,18 @@ struct Request {
   int reuse = 1;                            // steps that share the UNet's deep features (DeepCache)
   std::optional<double> guidance_end = {};  // fraction of the steps; guidance is off after it
   std::optional<double> strength = {};      // set if it starts from a picture (img2img)
-  float perturbed_guidance = 0;             // scale of perturbed attention guidance; 0: off
-  bool freeu = false;                       // FreeU, with its authors' factors for SDXL
-  bool fast = false;                        // with the LCM-LoRA, in few steps
-  std::optional<Choice> quality = {};       // kQualityNames
-  int photos = 1;  // of the person; no parameter: it follows from the person (Pipeline::start)
+  int mask_blur = 4;                        // of a mask's edge, in pixels
+  Choice inpaint_area =
+      std::string(kInpaintAreaNames[0]);  // app/initial_picture.h, with its margin
+  int inpaint_padding = 32;
+  Choice masked_content = std::string(kMaskedContentNames[0]);
+  float perturbed_guidance = 0;        // scale of perturbed attention guidance; 0: off
+  bool freeu = false;                  // FreeU, with its authors' factors for SDXL
+  bool fast = false;                   // with the LCM-LoRA, in few steps
+  std::optional<Choice> quality = {};  // kQualityNames
+  // No parameters: they follow from the files.
+  int photos = 1;         // of the person
+  bool has_mask = false;  // of the picture to start from: only a part is repainted
 
   // How it is sampled. What is absent follows the model's scheduler_config.json.
   std::optional<Choice> scheduler = {};
@@ -102,8 +110,9 @@ struct Request {
   double last_guided() const { return guidance_end.value_or(1); }
 };
 
-/// A row for each member of Request but `photos`, and kCount and kBestOf; those of the person are
-/// in pipeline/person_parameters.h.
+/// A row for each member of Request but `photos` and `has_mask`, and kCount and kBestOf; those of
+/// the person are in pipeline/person_parameters.h, those of a mask in
+/// pipeline/inpaint_parameters.h.
 namespace parameters {
 
 inline constexpr ServiceMost most_in_service(double most) {
@@ -543,6 +552,10 @@ constexpr void each_parameter(F&& f, S&... s) {
   f(rows::kClipSkip, s.clip_skip...);
   f(rows::kGuidanceEnd, s.guidance_end...);
   f(rows::kStrength, s.strength...);
+  f(rows::kMaskBlur, s.mask_blur...);
+  f(rows::kInpaintArea, s.inpaint_area...);
+  f(rows::kInpaintPadding, s.inpaint_padding...);
+  f(rows::kMaskedContent, s.masked_content...);
   f(rows::kReuse, s.reuse...);
   f(rows::kPerturbedGuidance, s.perturbed_guidance...);
   f(rows::kFreeU, s.freeu...);

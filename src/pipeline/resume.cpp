@@ -111,6 +111,9 @@ nlohmann::json json_of(const SavedRun& run) {
   for (const fs::path& output : run.outputs) outputs.push_back(encoded(output));
   json["outputs"] = outputs;
   if (!run.lora_dir.empty()) json["lora_dir"] = encoded(run.lora_dir);
+  if (!run.init.empty()) json["init"] = encoded(run.init);
+  if (!run.mask_file.empty()) json["mask"] = encoded(run.mask_file);
+  if (run.request.has_mask) json["has_mask"] = true;
   each_face_path(run, [&json](const char* key, const fs::path& path) {
     if (!path.empty()) json[key] = encoded(path);
   });
@@ -207,6 +210,9 @@ void read_json(SavedRun& run, const Json& json) {
       run.models);
   run.latents = decoded(json, "latents", json.get_string("latents"));
   run.lora_dir = decoded(json, "lora_dir", json.get_string("lora_dir", ""));
+  run.request.has_mask = json.get_bool("has_mask", false);
+  run.init = decoded(json, "init", json.get_string("init", ""));
+  run.mask_file = decoded(json, "mask", json.get_string("mask", ""));
   each_face_path(run, [&json](const char* key, fs::path& path) {
     path = decoded(json, key, json.get_string(key, ""));
   });
@@ -290,6 +296,13 @@ void save(const SavedRun& run, const fs::path& path) {
     SEMBLANCE_ASSERT(run.kept.size() == static_cast<std::size_t>(kept.elements()));
     tensors.push_back({{"kept", DType::kF32, kept}, bytes(run.kept)});
   }
+  if (!run.mask.empty()) {
+    const Shape mask{latent[2], latent[3]};
+    SEMBLANCE_ASSERT(run.picture.size() == run.latent.size() &&
+                     run.mask.size() == static_cast<std::size_t>(mask.elements()));
+    tensors.push_back({{"picture", DType::kF32, latent}, bytes(run.picture)});
+    tensors.push_back({{"mask", DType::kF32, mask}, bytes(run.mask)});
+  }
   write_safetensors(
       path, tensors,
       {{kFormatKey, kFormat}, {kVersionKey, kVersion}, {kRunKey, json_of(run).dump()}},
@@ -332,6 +345,12 @@ SavedRun load_saved_run(const fs::path& path) {
     run.kept = read_tensor(
         tensors, path, "kept",
         {latents, run.latent_channels, run.request.height / kFold, run.request.width / kFold});
+  }
+  if (run.request.has_mask && tensors.find("mask") != nullptr) {
+    const Shape whole{1, run.latent_channels, run.request.height / kFold,
+                      run.request.width / kFold};
+    run.picture = read_tensor(tensors, path, "picture", whole);
+    run.mask = read_tensor(tensors, path, "mask", {whole[2], whole[3]});
   }
   const Shape embedding = sizes("embedding");
   const std::int64_t numbers =

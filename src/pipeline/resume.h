@@ -37,6 +37,10 @@ struct SavedRun {
   int step = 0;                   // steps done
   std::vector<float> latent;      // [c,h/8,w/8] after these steps
   std::vector<float> kept;        // [k,c,h/8,w/8], the sampler's state then; empty if it has none
+  // With a mask, until the last step: the latent of the picture to start from, [c,h/8,w/8], and
+  // what is repainted, [h/8,w/8].
+  std::vector<float> picture;
+  std::vector<float> mask;
   std::int64_t latent_channels = 4;
 
   // What else affects the last bits of a picture.
@@ -53,10 +57,11 @@ struct SavedRun {
   std::optional<Candidate> best;  // in the first output's file
   // Of the face models that measure the likeness: absolute, empty if they are not given.
   std::filesystem::path face_models, detector, recogniser;
-  std::vector<SavedPrompts> following;  // of the pictures that follow; none: as in `request`
-  std::filesystem::path lora_dir;       // where the prompts' LoRAs were looked up; empty: default
-  std::filesystem::path latents;        // path of the final latent, or empty
-  bool metadata = true;                 // whether pictures store their settings as text
+  std::vector<SavedPrompts> following;    // of the pictures that follow; none: as in `request`
+  std::filesystem::path lora_dir;         // where the prompts' LoRAs were looked up; empty: default
+  std::filesystem::path init, mask_file;  // absolute paths of the picture to start from; or empty
+  std::filesystem::path latents;          // path of the final latent, or empty
+  bool metadata = true;                   // whether pictures store their settings as text
 };
 
 /// Writes the file; only its owner can read a new one. Throws what OutputFile throws.

@@ -79,18 +79,18 @@ Generation start(Pipeline& pipeline, const Request& request) {
                         scale_keypoints(person, {request.width, request.height}));
 }
 
-struct Case {
+struct SamplerCase {
   std::string name, checkpoint;
   nlohmann::json settings;
-  friend void PrintTo(const Case& each, std::ostream* out) { *out << each.name; }
+  friend void PrintTo(const SamplerCase& each, std::ostream* out) { *out << each.name; }
 };
 
 std::shared_ptr<const File> golden_file() {
   return open_file(golden_path("pipeline/sampler_pictures.safetensors"));
 }
 
-std::vector<Case> cases() {
-  std::vector<Case> all;
+std::vector<SamplerCase> cases() {
+  std::vector<SamplerCase> all;
   const std::string text = read_safetensors_metadata(*golden_file()).at("cases");
   for (const nlohmann::json& each : nlohmann::json::parse(text))
     all.push_back({each["name"], each["checkpoint"], each["settings"]});
@@ -147,10 +147,10 @@ class LcmBase {
   fs::path folder_ = fs::temp_directory_path() / ("semblance_lcm_" + std::to_string(getpid()));
 };
 
-class SamplerPicture : public ::testing::TestWithParam<Case> {};
+class SamplerPicture : public ::testing::TestWithParam<SamplerCase> {};
 
 TEST_P(SamplerPicture, AgreesWithDiffusers) {
-  const Case& each = GetParam();
+  const SamplerCase& each = GetParam();
   Request request = usual();
   set(request, each.settings);
   ModelPaths paths = paths_of(each.checkpoint);
@@ -174,7 +174,7 @@ INSTANTIATE_TEST_SUITE_P(Golden, SamplerPicture, ::testing::ValuesIn(cases()),
 
 /// So that each picture tests its sampler: their distances are far above the tolerance.
 TEST(SamplerPictures, AreDifferent) {
-  const std::vector<Case> all = cases();
+  const std::vector<SamplerCase> all = cases();
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto latent = golden<float>(all[i].name + ".latent");
     for (std::size_t j = 0; j < i; ++j) {
@@ -189,7 +189,7 @@ TEST(SamplerPictures, AreDifferent) {
 
 TEST(SamplerPictures, ThereIsOneOfEachSampler) {
   std::set<std::string> names;
-  for (const Case& each : cases()) names.insert(each.name);
+  for (const SamplerCase& each : cases()) names.insert(each.name);
   for (const SamplerRow& row : samplers()) EXPECT_TRUE(names.contains(std::string(row.name)));
 }
 

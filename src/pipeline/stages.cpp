@@ -25,16 +25,20 @@ class StageMaker {
         dtype_(dtype),
         loras_(loras),
         types_(value_types(models, request)),
-        of_sampler_(sampler.values(types_.latent)),
-        shared_(shared_values(models, request, types_.latent.type, dtype, *sampler.sampler)) {}
+        of_steps_(sampler.values(types_.latent)),
+        shared_(shared_values(models, request, types_.latent.type, dtype, *sampler.sampler)) {
+    of_steps_.insert(of_steps_.end(), types_.kept.begin(), types_.kept.end());
+  }
 
   Stage encoder() const {
+    std::vector<NamedType> outs = types_.kept;
+    outs.push_back(types_.latent);
     return {.id = StageId::kEncoder,
             .graph = [&models = models_, size = size(),
                       dtype = vae_dtype(dtype_)] { return encoder_graph(models, size, dtype); },
             .weights = &models_.vae_weights,
-            .outs = {types_.latent},
-            .beside = encoder_memory(types_.latent, size())};
+            .outs = std::move(outs),
+            .beside = encoder_memory(request_, types_.latent)};
   }
 
   Stage text_encoder(std::size_t encoder) const {
@@ -105,7 +109,7 @@ class StageMaker {
         .runs = runs,
         .ins = {types_.latent, types_.text, types_.pooled, types_.time_ids, types_.face},
         .outs = {types_.scaled, types_.noise},
-        .held = of_sampler_};
+        .held = of_steps_};
     if (types_.guidance) stage.ins.push_back(*types_.guidance);
     if (kind.with_identity) {
       stage.ins.push_back(types_.keypoints);
@@ -146,7 +150,7 @@ class StageMaker {
   }
   /// While keypoints are computed, before the first step with IdentityNet.
   std::vector<NamedType> held() const {
-    std::vector<NamedType> values = of_sampler_;
+    std::vector<NamedType> values = of_steps_;
     values.push_back(types_.latent);
     return values;
   }
@@ -161,7 +165,7 @@ class StageMaker {
   DType dtype_;
   const std::shared_ptr<const AppliedLoras>& loras_;
   ValueTypes types_;
-  std::vector<NamedType> of_sampler_;
+  std::vector<NamedType> of_steps_;  // what they need beside the network's inputs
   std::optional<SharedValues> shared_;
 };
 

@@ -18,7 +18,7 @@ namespace {
 using Combine = WeightPatch::Combine;
 
 /// A random tensor in memory. Small enough that sums of products stay near 1.
-class Numbers {
+class RandomNumbers {
  public:
   StoredTensor tensor(const Shape& shape, DType dtype = DType::kF16) {
     std::vector<float> values(at(shape.elements()));
@@ -128,8 +128,9 @@ FactoredMatrix product(const StoredTensor& up, const StoredTensor& down) {
 }
 
 /// With mid [rank,inner,positions] and, as LyCORIS stores it, up [rank,rows].
-FactoredMatrix tucker(Numbers& numbers, std::int64_t rows, std::int64_t channels, std::int64_t rank,
-                      std::int64_t inner, std::int64_t positions, bool up_is_turned) {
+FactoredMatrix tucker(RandomNumbers& numbers, std::int64_t rows, std::int64_t channels,
+                      std::int64_t rank, std::int64_t inner, std::int64_t positions,
+                      bool up_is_turned) {
   const Shape up = up_is_turned ? Shape{rank, rows} : Shape{rows, rank};
   return {.tensors = {numbers.tensor(up), numbers.tensor({inner, channels}),
                       numbers.tensor({rank, inner, positions})},
@@ -167,7 +168,7 @@ struct Case {
 };
 
 std::vector<Case> cases() {
-  Numbers n;
+  RandomNumbers n;
   std::vector<Case> all;
   const auto add = [&](std::string name, const Shape& shape, std::vector<WeightPatch> patches) {
     all.push_back({std::move(name), shape, std::move(patches)});
@@ -236,7 +237,7 @@ class Patched : public ::testing::TestWithParam<Case> {};
 
 TEST_P(Patched, RowsAreThoseOfPlainLoops) {
   const Case& c = GetParam();
-  Numbers numbers;
+  RandomNumbers numbers;
   const std::vector<float> before = numbers.values(c.shape.elements());
   const RowPatcher patcher = c.patcher();
   const std::vector<float> got = patched(patcher, 0, c.shape[0], before);
@@ -252,7 +253,7 @@ TEST_P(Patched, RowsAreThoseOfPlainLoops) {
 
 TEST_P(Patched, PartsHaveTheBitsOfTheWhole) {
   const Case& c = GetParam();
-  Numbers numbers;
+  RandomNumbers numbers;
   const std::vector<float> before = numbers.values(c.shape.elements());
   const std::int64_t columns = c.shape.elements_from(1);
   const std::vector<float> all = patched(c.patcher(), 0, c.shape[0], before);
@@ -281,7 +282,7 @@ TEST_P(Patched, PartsHaveTheBitsOfTheWhole) {
 
 TEST_P(Patched, BitsDoNotDependOnTheThreads) {
   const Case& c = GetParam();
-  Numbers numbers;
+  RandomNumbers numbers;
   const std::vector<float> before = numbers.values(c.shape.elements());
   const RowPatcher patcher = c.patcher();
   const std::vector<float> want = patched(patcher, 0, c.shape[0], before);

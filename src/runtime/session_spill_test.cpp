@@ -195,7 +195,7 @@ class SpillingSession : public ::testing::TestWithParam<const char*> {
     if (is_slow()) return {.largest_side = 48, .channel_step = 16, .blocks = 1};
     return {.largest_side = 96, .channel_step = 16, .blocks = 3};
   }
-  int graphs() const { return testing::kSanitized ? 1 : is_slow() ? 4 : 12; }
+  int graphs() const { return testing::kSanitized ? 1 : is_slow() ? 2 : 6; }
   bool is_slow() const { return &backend() == &reference_backend(); }
 };
 

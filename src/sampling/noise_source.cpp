@@ -104,10 +104,11 @@ std::unique_ptr<NoiseSource> make_noise_source(const SamplerRow& row, const Samp
 }
 
 void skip_drawn(NoiseSource& source, const Sampler& sampler, int evaluation,
-                std::span<float> scratch, bool from_picture) {
+                std::span<float> scratch, int posteriors) {
   if (source.scratch_latents() > 0) return;
-  if (from_picture) source.posterior(scratch);
+  if (posteriors > 0) source.posterior(scratch);
   source.latent(scratch);
+  for (int i = 1; i < posteriors; ++i) source.posterior(scratch);
   for (int i = 0; i < evaluation; ++i) {
     if (const auto span = sampler.noise(i)) source.step(*span, scratch, {});
   }

@@ -45,8 +45,8 @@ class NoiseSource {
   virtual ~NoiseSource() = default;
   /// Fill dst with numbers of mean 0 and standard deviation 1. Every call has the same size.
   virtual void latent(std::span<float> dst) = 0;
-  /// Before latent(), for a run that starts from a picture: the noise with which the VAE's
-  /// posterior is sampled; zeros where the front end takes its mean.
+  /// For a run that starts from a picture: the noise with which the VAE's posterior is sampled;
+  /// zeros where the front end takes its mean.
   virtual void posterior(std::span<float> dst) = 0;
   /// `scratch` has scratch_latents() times the size of dst.
   virtual void step(NoiseSpan span, std::span<float> dst, std::span<float> scratch) = 0;
@@ -60,9 +60,10 @@ std::unique_ptr<NoiseSource> make_noise_source(const SamplerRow& row, const Samp
                                                const NoiseOptions& options);
 
 /// Draws the noise that a run uses before `evaluation` and discards it, where later noise depends
-/// on it. `scratch` has the latent's size; `from_picture`: the run draws posterior() first.
+/// on it. `scratch` has the latent's size. `posteriors`: how many a run that starts from a picture
+/// draws, the first before latent(), the others after it.
 void skip_drawn(NoiseSource& source, const Sampler& sampler, int evaluation,
-                std::span<float> scratch, bool from_picture = false);
+                std::span<float> scratch, int posteriors = 0);
 
 /// AUTOMATIC1111's variation seed: interpolates `noise` [c,h,w] towards `other` by `strength`,
 /// spherically along each column of h numbers. (If both are nearly equal, that program interpolates

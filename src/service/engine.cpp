@@ -4,7 +4,6 @@
 #include <chrono>
 #include <thread>
 
-#include "app/initial_picture.h"
 #include "app/parameters.h"
 #include "backend/backends.h"
 #include "core/error.h"
@@ -167,8 +166,9 @@ PhotoFaces Engine::look(const File& photo, std::stop_token stop) {
   return {image.size(), reader.faces(image, stop)};
 }
 
-Image Engine::open_initial(const File& file, Size size, const std::stop_token& stop) {
-  const std::uint64_t needed = initial_picture_stage(file, size).beside.added_bytes;
+StartPicture Engine::open_initial(const InitialPicture& initial, const Request& request,
+                                  const std::stop_token& stop) {
+  const std::uint64_t needed = initial.stage(request).beside.added_bytes;
   const std::uint64_t left = pipeline(stop).workspace().left_bytes();
   if (needed > left) {
     fail(ErrorKind::kMemory,
@@ -176,7 +176,7 @@ Image Engine::open_initial(const File& file, Size size, const std::stop_token& s
          "smaller one",
          bytes_text(needed), bytes_text(left));
   }
-  return open_initial_picture(file, size, stop);
+  return initial.open(request, stop);
 }
 
 const LatentColours& Engine::colours(std::stop_token stop) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "app/device_choice.h"
+#include "app/initial_picture.h"
 #include "app/picture_prompts.h"
 #include "app/planning.h"
 #include "face/face_models.h"
@@ -106,9 +107,10 @@ class Engine {
   /// Throws Error(kMemory) if the photo's pixels and the face models do not fit into the rest of
   /// the budget, and what decode() throws.
   PhotoFaces look(const File& photo, std::stop_token stop = {});
-  /// A picture to start from. Throws Error(kMemory) if its pixels do not fit into the rest of the
-  /// budget, and what open_initial_picture() throws.
-  Image open_initial(const File& file, Size size, const std::stop_token& stop = {});
+  /// A picture to start from, for a complete request. Throws Error(kMemory) if its pixels do not
+  /// fit into the rest of the budget, and what InitialPicture::open() throws.
+  StartPicture open_initial(const InitialPicture& initial, const Request& request,
+                            const std::stop_token& stop = {});
   /// How alike the largest face of a finished picture is to the person's photos, [n,512]; nullopt
   /// if it shows none. For a request whose plan has_likeness.
   std::optional<double> likeness(const Image& picture, std::span<const float> photos,

@@ -44,8 +44,9 @@ JobError error_of(const Json& kept) {
   if (error.size() != 2 && error.size() != 3)
     kept.refuse("error", "a code, a message and optionally a part");
   const std::string param = error.size() == 3 ? error[2] : "";
-  if (error.size() == 3 && param != "photo" && param != "pose" && param != "init")
-    kept.refuse("error", "photo, pose or init as the third");
+  if (error.size() == 3 && param != "photo" && param != "pose" && param != "init" &&
+      param != "mask")
+    kept.refuse("error", "photo, pose, init or mask as the third");
   for (int kind = 0; kind <= static_cast<int>(ErrorKind::kInternal); ++kind) {
     if (error[0] == name_of(static_cast<ErrorKind>(kind))) return {error[0], error[1], param};
   }

@@ -19,7 +19,7 @@ bool is_picture(const std::string& name) {
 /// "photo", "photo-2.json", "pose", "init", ...
 bool is_of_the_photos(std::string_view name) {
   if (name.ends_with(".json")) name.remove_suffix(5);
-  if (name == "photo" || name == "pose" || name == "init") return true;
+  if (name == "photo" || name == "pose" || name == "init" || name == "mask") return true;
   constexpr std::string_view kMore = "photo-";
   return name.starts_with(kMore) && name.size() > kMore.size() &&
          name.find_first_not_of("0123456789", kMore.size()) == name.npos;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "app/initial_picture.h"
 #include "app/parameters.h"
 #include "core/error.h"
 #include "core/stop.h"
@@ -36,7 +35,7 @@ void remove_file(const fs::path& path) {
 
 /// Returns look()'s result; an error that the photo causes becomes a PhotoError of this part.
 template <typename F>
-Identity for_photo(const std::string& part, F&& look) {
+auto for_photo(const std::string& part, F&& look) {
   try {
     return look();
   } catch (const Error& error) {
@@ -69,22 +68,26 @@ JobMaker::JobMaker(Engine& engine, Store& store, Board& board, std::function<voi
 void JobMaker::make() {
   count_start();
   const Identity person = patiently([&] { return person_in_photos(); });
+  initial_ = patiently([&] { return initial_picture(); });
   const Identity stands = patiently([&] { return person_in_pose(person); });
   const ModelFacts& model = engine_.facts();
   Request request = request_of(job_.request, model.defaults);
   const Size size = patiently([&] {
-    return has_initial() ? size_from(*open_file(files_.initial()), job_.request)
-                         : size_of(job_.request, stands.image_size, model.native_side);
+    return initial_ ? size_from(*initial_, job_.request, model.native_side)
+                    : size_of(job_.request, stands.image_size, model.native_side);
   });
   request.width = size.w;
   request.height = size.h;
   request.photos = person.photos();
+  request.has_mask = initial_ && initial_->has_mask();
   if (!request.seed) request.seed = random_seed();
   const std::vector<Request> requests = patiently([&] { return requests_of_pictures(request); });
   settle(requests);
-  const bool is_in_initial = has_initial() && !is_posed();
-  const Keypoints keypoints =
-      is_in_initial ? initial_keypoints(stands, size) : scale_keypoints(stands, size);
+  const bool is_in_initial = initial_ && !is_posed();
+  const Keypoints keypoints = patiently([&] {
+    if (!is_in_initial) return scale_keypoints(stands, size);
+    return for_photo("mask", [&] { return initial_->keypoints(stands, request, stop_); });
+  });
   while (job_.made() < job_.to_make())
     make_picture(requests[static_cast<std::size_t>(job_.made())], person, keypoints);
 }
@@ -156,7 +159,7 @@ Identity JobMaker::person_in_photos() {
 Identity JobMaker::person_in_pose(const Identity& person) {
   if (is_posed())
     return for_photo("pose", [&] { return person_in(files_.pose(), "the pose photo", 0); });
-  if (!has_initial()) return person;
+  if (!initial_) return person;
   return for_photo("init",
                    [&] { return person_in(files_.initial(), "the picture to start from", 0); });
 }
@@ -165,7 +168,13 @@ bool JobMaker::is_posed() const {
   return is_there(files_.pose()) || is_there(JobFiles::face_in(files_.pose()));
 }
 
-bool JobMaker::has_initial() const { return is_there(files_.initial()); }
+std::optional<InitialPicture> JobMaker::initial_picture() const {
+  if (!is_there(files_.initial())) return std::nullopt;
+  if (!is_there(files_.mask())) return InitialPicture(open_file(files_.initial()));
+  return for_photo("mask", [&] {
+    return InitialPicture(open_file(files_.initial()), open_file(files_.mask()));
+  });
+}
 
 /// With their seeds, and the prompts as these draw them.
 std::vector<Request> JobMaker::requests_of_pictures(const Request& first) const {
@@ -239,22 +248,22 @@ void JobMaker::make_picture(Request request, const Identity& person, const Keypo
   std::optional<Generation> generation = patiently([&] {
     std::optional<Generation> saved = saved_generation(request);
     if (saved) return saved;
-    Image initial;
-    if (has_initial())
-      initial = engine_.open_initial(*open_file(files_.initial()), {request.width, request.height},
-                                     stop_);
+    StartPicture from;
+    if (initial_) from = engine_.open_initial(*initial_, request, stop_);
     saved = engine_.pipeline(stop_).start(request, person.embeddings(), keypoints, stop_,
-                                          has_initial() ? &initial : nullptr);
+                                          initial_ ? &from : nullptr);
     return saved;
   });
   make_steps(*generation, {request.width, request.height});
   set_stage("painting");
-  const Image image = patiently([&] { return generation->decode(stop_); });
+  Image image = patiently([&] { return generation->decode(stop_); });
   generation.reset();
-  JobPicture made{image.size(), request.seed.value()};
+  JobPicture made{{}, request.seed.value()};
   if (measures_likeness_) {
     made.likeness = patiently([&] { return engine_.likeness(image, person.embeddings(), stop_); });
   }
+  if (request.has_mask) image = patiently([&] { return initial_->finish(image, request, stop_); });
+  made.size = image.size();
   constexpr double kNoFace = -2;  // less than any likeness
   const bool is_kept =
       job_.tried == 0 || made.likeness.value_or(kNoFace) > job_.best.likeness.value_or(kNoFace);

@@ -20,7 +20,7 @@ namespace semblance::service {
 /// An error caused by a photo in the request.
 class PhotoError : public Error {
  public:
-  /// `part`: "photo", "pose" or "init".
+  /// `part`: "photo", "pose", "init" or "mask".
   PhotoError(std::string part, const Error& error) : Error(error), part_(std::move(part)) {}
   const std::string& part() const { return part_; }
 
@@ -48,7 +48,7 @@ class JobMaker {
   Identity person_in_photos();
   Identity person_in_pose(const Identity& person);
   bool is_posed() const;
-  bool has_initial() const;
+  std::optional<InitialPicture> initial_picture() const;
   std::vector<Request> requests_of_pictures(const Request& first) const;
   std::vector<Warning> warnings_of(const std::vector<Request>& requests);
   void settle(const std::vector<Request>& requests);
@@ -90,6 +90,7 @@ class JobMaker {
   std::function<void()> between_;
   Job& job_;
   JobFiles files_;
+  std::optional<InitialPicture> initial_;
   std::stop_token stop_;
   Patience patience_;
   bool measures_likeness_ = false;

@@ -7,7 +7,14 @@
 namespace semblance::service {
 
 void check_initial(const JobRequest& request) {
-  if (!request.strength || !request.initial.bytes.empty()) return;
+  if (!request.initial.bytes.empty()) return;
+  if (!request.mask.bytes.empty()) {
+    throw HttpError(400, "argument",
+                    fmt::format("cannot take {}: there is no picture to repaint\n  send one as {}",
+                                request.mask.name, request.initial.name),
+                    request.mask.name);
+  }
+  if (!request.strength) return;
   throw HttpError(400, "argument",
                   fmt::format("cannot take {}: there is no picture to start from\n  send one as {}",
                               parameters::kStrength.name, request.initial.name),

@@ -38,6 +38,7 @@ struct JobRequest : Request {
   int face = 0;                         // index in the photo, the largest first
   Photo pose = {.name = "pose"};        // its face's place replaces the photo's
   Photo initial = {.name = "init"};     // a picture to start from; then `strength` is set
+  Photo mask = {.name = "mask"};        // of its part that is repainted
   bool keep_photo = false;
   std::string repeat_key = {};  // a repeated request with this key gets the same job; empty: none
   std::string digest = {};      // of the whole request, 64 hexadecimal digits; empty without a key
@@ -52,7 +53,7 @@ constexpr void each_job_parameter(F&& f, S&... s) {
   f(parameters::kBestOf, s.best_of...);
 }
 
-/// Throws HttpError 400 for a strength without a picture to start from.
+/// Throws HttpError 400 for a strength or mask without a picture to start from.
 void check_initial(const JobRequest& request);
 
 /// What errors call a photo, counted from 0: "the photo", "photo 2".

@@ -135,6 +135,7 @@ std::optional<Job> Jobs::add(const JobRequest& request, const Job& job,
   }
   if (!request.pose.bytes.empty()) write_bytes(files.pose(), request.pose.bytes);
   if (!request.initial.bytes.empty()) write_bytes(files.initial(), request.initial.bytes);
+  if (!request.mask.bytes.empty()) write_bytes(files.mask(), request.mask.bytes);
   // Checked again, now under the lock.
   const std::lock_guard guard(submitting_);
   if (auto known = repeated(request)) return known;
@@ -160,11 +161,13 @@ Job Jobs::submit(const JobRequest& request) {
   job.request.more_photos.clear();
   job.request.pose.drop();
   job.request.initial.drop();
+  job.request.mask.drop();
   if (request.identity_id.empty()) check_photo(photo_name(0), request.photo);
   for (std::size_t i = 0; i < request.more_photos.size(); ++i)
     check_photo(photo_name(i + 1), request.more_photos[i]);
   if (!request.pose.bytes.empty()) check_photo("the pose photo", request.pose);
   if (!request.initial.bytes.empty()) check_photo("the picture to start from", request.initial);
+  if (!request.mask.bytes.empty()) check_photo("the mask", request.mask);
   const std::string identity = identity_text(request);
   try {
     if (auto known = add(request, job, identity)) {

@@ -1,7 +1,10 @@
 #include "service/jobs.h"
 
+#include "image/decode.h"
+#include "image/mask.h"
 #include "service/database_test.h"
 #include "service/service_test.h"
+#include "tests/support/golden.h"
 
 namespace semblance::service {
 namespace {
@@ -157,6 +160,46 @@ TEST_F(JobsTest, AJobStartsFromAPicture) {
   none.initial.bytes = file;
   none.strength = 0;
   EXPECT_EQ(refusal([&] { jobs().submit(none); }), "400 argument");
+}
+
+TEST_F(JobsTest, AJobRepaintsAPartOfAPicture) {
+  begin();
+  const fs::path folder = semblance::testing::golden_path("pipeline/fp16_published/repaint");
+  const std::string initial = testing::bytes_of(folder / "initial.png"),
+                    mask = testing::bytes_of(folder / "mask.png"), file = photo();
+  JobRequest job = request(file, 3);
+  job.initial.bytes = initial;
+  job.mask.bytes = mask;
+  job.pose.bytes = file;
+  job.strength = 0.8;
+  job.mask_blur = 0;
+  const std::string id = jobs().submit(job).id;
+  ASSERT_TRUE(becomes(id, JobState::kDone));
+  EXPECT_FALSE(fs::exists(folder_of(id) / "mask")) << "it is deleted with the photos";
+  const std::string png = picture(id, 0);
+  const Image made = decode(*file_over("made.png", png));
+  const Image before = decode(folder / "initial.png");
+  const Mask covered = grey(decode(folder / "mask.png"));
+  ASSERT_EQ(made.size(), before.size());
+  std::size_t changed = 0;
+  for (std::size_t i = 0; i < made.pixels().size(); ++i) {
+    const bool is_same = made.pixels()[i] == before.pixels()[i];
+    if (covered.values()[i / 3] == 0) {
+      ASSERT_TRUE(is_same) << i;
+    }
+    if (!is_same) ++changed;
+  }
+  EXPECT_GT(changed, 1000U);
+
+  job.initial.bytes = {};
+  EXPECT_EQ(refusal([&] { jobs().submit(job); }), "400 argument");
+  job.initial.bytes = initial;
+  job.mask.bytes = "no picture";
+  EXPECT_EQ(refusal([&] { jobs().submit(job); }), "400 argument");
+  job.mask.bytes = file;  // of another size
+  const std::string failing = jobs().submit(job).id;
+  ASSERT_TRUE(becomes(failing, JobState::kFailed));
+  EXPECT_EQ(jobs().get(failing).error->param, "mask");
 }
 
 TEST_F(JobsTest, ABadPhotoIsRefusedAndLeavesNothing) {

@@ -19,7 +19,7 @@ std::string named(const std::string& name, const std::string& data) {
 }
 
 /// "name(filename,type)=data" of all parts, or the error.
-std::string parsed(const std::string& body, const std::string& type = kType) {
+std::string parsed_form(const std::string& body, const std::string& type = kType) {
   std::string text;
   const std::string error = error_of([&] {
     for (const Part& part : parse_multipart(type, body)) {
@@ -31,28 +31,28 @@ std::string parsed(const std::string& body, const std::string& type = kType) {
 }
 
 TEST(Multipart, IsSplitIntoParts) {
-  EXPECT_EQ(parsed(named("a", "1") + named("b", "") + "--XX--\r\n"),
+  EXPECT_EQ(parsed_form(named("a", "1") + named("b", "") + "--XX--\r\n"),
             "a(-,text/plain)=1 b(-,text/plain)=");
-  EXPECT_EQ(parsed("--XX--"), "");
-  EXPECT_EQ(parsed("preamble\r\n" + named("a", "1") + "--XX--epilogue"), "a(-,text/plain)=1");
-  EXPECT_EQ(parsed("--XX \t\r\nContent-Disposition:form-data;name=a\r\n\r\n1\r\n--XX--"),
+  EXPECT_EQ(parsed_form("--XX--"), "");
+  EXPECT_EQ(parsed_form("preamble\r\n" + named("a", "1") + "--XX--epilogue"), "a(-,text/plain)=1");
+  EXPECT_EQ(parsed_form("--XX \t\r\nContent-Disposition:form-data;name=a\r\n\r\n1\r\n--XX--"),
             "a(-,text/plain)=1");
-  EXPECT_EQ(parsed(part("content-type: Image/PNG; q=1\r\ncontent-disposition: form-data; "
-                        "name=\"image[]\"; filename=\"me.png\"",
-                        "\r\n--XY\r\n\0x") +
-                   "--XX--"),
+  EXPECT_EQ(parsed_form(part("content-type: Image/PNG; q=1\r\ncontent-disposition: form-data; "
+                             "name=\"image[]\"; filename=\"me.png\"",
+                             "\r\n--XY\r\n\0x") +
+                        "--XX--"),
             "image[](me.png,image/png)=\r\n--XY\r\n");
-  EXPECT_EQ(parsed(part("Content-Disposition: form-data; name=a\r\nX-Other: 1\r\n"
-                        "Content-Transfer-Encoding: binary",
-                        "1") +
-                   "--XX--"),
+  EXPECT_EQ(parsed_form(part("Content-Disposition: form-data; name=a\r\nX-Other: 1\r\n"
+                             "Content-Transfer-Encoding: binary",
+                             "1") +
+                        "--XX--"),
             "a(-,text/plain)=1");
 }
 
 TEST(Multipart, UnderstandsClientsQuoting) {
   const auto filename = [](const std::string& text) {
-    return parsed(part("Content-Disposition: form-data; name=\"a\"; filename=" + text, "") +
-                  "--XX--");
+    return parsed_form(part("Content-Disposition: form-data; name=\"a\"; filename=" + text, "") +
+                       "--XX--");
   };
   EXPECT_EQ(filename("\"a \\\"b\\\" %22.png\""), "a(a \"b\" %22.png,text/plain)=");
   EXPECT_EQ(filename("\"C:\\temp\\a.png\""), "a(C:\\temp\\a.png,text/plain)=");
@@ -65,11 +65,12 @@ TEST(Multipart, UnderstandsClientsQuoting) {
 
 TEST(Multipart, AcceptsAnyBoundary) {
   const std::string boundary = "a'()+_,-./:=? b";
-  EXPECT_EQ(parsed("--" + boundary + "\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--" +
-                       boundary + "--",
-                   "Multipart/Form-Data; charset=utf-8; boundary=\"" + boundary + "\""),
-            "a(-,text/plain)=1");
-  EXPECT_EQ(parsed(named("a", "\r\n--X\r\n--XXX\r\n--XX-") + "--XX--"),
+  EXPECT_EQ(
+      parsed_form("--" + boundary + "\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--" +
+                      boundary + "--",
+                  "Multipart/Form-Data; charset=utf-8; boundary=\"" + boundary + "\""),
+      "a(-,text/plain)=1");
+  EXPECT_EQ(parsed_form(named("a", "\r\n--X\r\n--XXX\r\n--XX-") + "--XX--"),
             "a(-,text/plain)=\r\n--X\r\n--XXX\r\n--XX-");
 }
 
@@ -82,18 +83,19 @@ TEST(Multipart, DataPointsIntoTheBody) {
 TEST(Multipart, OtherTypesAreRefused) {
   const std::string begin = "argument: cannot read the form: its content type must ";
   const std::string boundary = begin + "have a boundary of 1 to 70 ASCII characters";
-  EXPECT_EQ(parsed("", ""), begin + "be multipart/form-data, got none");
-  EXPECT_EQ(parsed("", "application/json"), begin + "be multipart/form-data, got application/json");
-  EXPECT_EQ(parsed("", "multipart/mixed; boundary=XX"),
+  EXPECT_EQ(parsed_form("", ""), begin + "be multipart/form-data, got none");
+  EXPECT_EQ(parsed_form("", "application/json"),
+            begin + "be multipart/form-data, got application/json");
+  EXPECT_EQ(parsed_form("", "multipart/mixed; boundary=XX"),
             begin + "be multipart/form-data, got multipart/mixed");
-  EXPECT_EQ(parsed("", "multipart/form-data"), boundary);
-  EXPECT_EQ(parsed("", "multipart/form-data; boundary="), boundary);
-  EXPECT_EQ(parsed("", "multipart/form-data; boundary=\"a \""), boundary);
-  EXPECT_EQ(parsed("", "multipart/form-data; boundary=\xC3\xA9"), boundary);
-  EXPECT_EQ(parsed("", "multipart/form-data; boundary=" + std::string(71, 'b')), boundary);
-  EXPECT_EQ(parsed("", "multipart/form-data; boundary=a; boundary=b"),
+  EXPECT_EQ(parsed_form("", "multipart/form-data"), boundary);
+  EXPECT_EQ(parsed_form("", "multipart/form-data; boundary="), boundary);
+  EXPECT_EQ(parsed_form("", "multipart/form-data; boundary=\"a \""), boundary);
+  EXPECT_EQ(parsed_form("", "multipart/form-data; boundary=\xC3\xA9"), boundary);
+  EXPECT_EQ(parsed_form("", "multipart/form-data; boundary=" + std::string(71, 'b')), boundary);
+  EXPECT_EQ(parsed_form("", "multipart/form-data; boundary=a; boundary=b"),
             "argument: cannot read the form: the content type has the parameter boundary twice");
-  EXPECT_EQ(parsed("", "multipart/form-data; boundary"),
+  EXPECT_EQ(parsed_form("", "multipart/form-data; boundary"),
             "argument: cannot read the form: a parameter of the content type has no value");
 }
 
@@ -138,14 +140,14 @@ TEST(Multipart, MalformedBodiesAreRefused) {
        "expected at most 4096 bytes of headers in a part, got 4139"},
       {many + "--XX--", "expected at most 64 parts, got more"},
   };
-  for (const auto& [body, message] : table) EXPECT_EQ(parsed(body), begin + message) << body;
+  for (const auto& [body, message] : table) EXPECT_EQ(parsed_form(body), begin + message) << body;
 }
 
 TEST(Multipart, TruncatedBodiesAreRefused) {
   const std::string body =
       named("a", "1") + part("Content-Disposition: form-data; name=b; filename=c", "22") + "--XX--";
   for (std::size_t length = 0; length < body.size(); ++length) {
-    const std::string got = parsed(body.substr(0, length));
+    const std::string got = parsed_form(body.substr(0, length));
     EXPECT_TRUE(got.starts_with("argument: cannot read the form: ")) << length << ": " << got;
   }
 }

@@ -42,7 +42,7 @@ std::string refusal_of(const std::function<void()>& parse) {
 
 /// The refusal of a form with these fields; adds an image, and a prompt unless there is an empty
 /// one.
-std::string refusal(Fields fields) {
+std::string edit_refusal(Fields fields) {
   const auto has = [&](std::string_view name) {
     return std::ranges::any_of(
         fields, [&](const auto& field) { return field.first == name && field.second.empty(); });
@@ -54,8 +54,8 @@ std::string refusal(Fields fields) {
 
 TEST(ImagesEdit, PromptsHaveALimit) {
   const std::string longest(kMostPromptBytes, 'x');
-  EXPECT_EQ(refusal({{"negative_prompt", longest}}), "no error");
-  EXPECT_EQ(refusal({{"negative_prompt", longest + "x"}}),
+  EXPECT_EQ(edit_refusal({{"negative_prompt", longest}}), "no error");
+  EXPECT_EQ(edit_refusal({{"negative_prompt", longest + "x"}}),
             "negative_prompt: cannot take negative_prompt: expected text of at most 65536 bytes, "
             "got 65537 bytes");
   try {
@@ -157,15 +157,16 @@ TEST(ImagesEdit, RefusesByName) {
       {"promt", "x", "there is no such field, did you mean prompt?"},
   };
   for (const auto& [name, value, rule] : table) {
-    EXPECT_EQ(refusal({{name, value}}), name + ": cannot take " + name + ": " + rule) << value;
+    EXPECT_EQ(edit_refusal({{name, value}}), name + ": cannot take " + name + ": " + rule) << value;
   }
-  EXPECT_EQ(refusal({{"svg[model]", "x"}}), "svg: cannot take svg: SVG output is not supported");
-  EXPECT_EQ(refusal({{"image[]", "a"}, {"pose", "b"}}),
+  EXPECT_EQ(edit_refusal({{"svg[model]", "x"}}),
+            "svg: cannot take svg: SVG output is not supported");
+  EXPECT_EQ(edit_refusal({{"image[]", "a"}, {"pose", "b"}}),
             "image: cannot take image: expected at most two, the photo and the pose, got 3 images");
-  EXPECT_EQ(refusal({{"identity_start", "0.9"}, {"identity_end", "0.5"}}),
+  EXPECT_EQ(edit_refusal({{"identity_start", "0.9"}, {"identity_end", "0.5"}}),
             "identity_start: cannot take identity_start: expected at most identity_end, got 0.9 "
             "and 0.5");
-  EXPECT_EQ(refusal({{"stream", "true"}, {"response_format", "url"}}),
+  EXPECT_EQ(edit_refusal({{"stream", "true"}, {"response_format", "url"}}),
             "response_format: cannot take response_format: a stream carries only b64_json, "
             "got url");
   EXPECT_THROW(parsed({{"prompt", "a"}}), HttpError);

@@ -42,7 +42,8 @@ std::vector<std::string_view> all_of(const std::vector<Part>& parts, std::string
 }
 
 JobRequest read_job(const std::vector<Part>& parts) {
-  expect_parts(parts, {"settings", "photo", "identity", "face", "pose", "init", "keep_photo"});
+  expect_parts(parts,
+               {"settings", "photo", "identity", "face", "pose", "init", "mask", "keep_photo"});
   const std::string_view settings = data_of(parts, "settings");
   if (settings.empty())
     throw HttpError(400, "argument", "the part 'settings' is missing: expected a JSON object",
@@ -68,6 +69,7 @@ JobRequest read_job(const std::vector<Part>& parts) {
     job.face = whole_number(face, "face", 0, kMostFace);
   job.pose.bytes = data_of(parts, "pose");
   job.initial.bytes = data_of(parts, job.initial.name);
+  job.mask.bytes = data_of(parts, job.mask.name);
   if (!job.initial.bytes.empty() && !job.strength) job.strength = Request::kStrength;
   const std::string_view keep = data_of(parts, "keep_photo");
   if (!keep.empty() && keep != "true" && keep != "false")
@@ -164,11 +166,12 @@ std::string submit_job(Context& context, const HttpRequest& request, JobRequest&
   // Decoded photos stay booked; others are in the body.
   if (wanted.photo.decoded)
     request.drop_body(wanted.photo.bytes.size() + wanted.pose.bytes.size() +
-                      wanted.initial.bytes.size());
+                      wanted.initial.bytes.size() + wanted.mask.bytes.size());
   const std::string id = context.jobs.submit(wanted).id;
   wanted.photo.drop();
   wanted.pose.drop();
   wanted.initial.drop();
+  wanted.mask.drop();
   std::string().swap(wanted.prompt);
   wanted.negative.reset();
   request.drop_body(0);
@@ -205,6 +208,7 @@ HttpResponse failure_of(const Job& job, const JobRequest& wanted) {
                         param == "photo"  ? wanted.photo.name
                         : param == "pose" ? wanted.pose.name
                         : param == "init" ? wanted.initial.name
+                        : param == "mask" ? wanted.mask.name
                                           : std::string());
 }
 

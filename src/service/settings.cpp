@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "app/initial_picture.h"
 #include "app/settings_json.h"
 #include "app/subject.h"
 #include "core/error.h"
@@ -97,8 +96,8 @@ Size size_of(const JobRequest& settings, Size frame, int native_side) {
   return within_limit(picture_size(choice_of(settings), frame, native_side));
 }
 
-Size size_from(const File& initial, const JobRequest& settings) {
-  return within_limit(initial_picture_size(initial, choice_of(settings)));
+Size size_from(const InitialPicture& initial, const JobRequest& settings, int native_side) {
+  return within_limit(initial.size(choice_of(settings), settings, native_side));
 }
 
 }  // namespace semblance::service

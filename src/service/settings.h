@@ -5,9 +5,9 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string_view>
 
+#include "app/initial_picture.h"
 #include "app/settings_json.h"
 #include "image/image.h"
-#include "memory/file.h"
 #include "pipeline/request_defaults.h"
 #include "service/job_request.h"
 
@@ -38,8 +38,8 @@ Request request_of(const JobRequest& settings, const RequestDefaults& defaults);
 /// The pictures' size for a photo of size `frame`. Throws Error(kArgument) if the size is left to
 /// the photo and its shape makes a side longer than a job may have.
 Size size_of(const JobRequest& settings, Size frame, int native_side);
-/// The size of a picture that starts from the one in `initial`. Throws like size_of(), and what
-/// initial_picture_size() throws.
-Size size_from(const File& initial, const JobRequest& settings);
+/// The size to compute for a picture that starts from another. Throws like size_of(), and what
+/// InitialPicture::size() throws.
+Size size_from(const InitialPicture& initial, const JobRequest& settings, int native_side);
 
 }  // namespace semblance::service

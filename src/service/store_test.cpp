@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using semblance::testing::expect_error;
 
-const Time kNow = Time(std::chrono::milliseconds(1'800'000'000'123));
+const Time kStoredAt = Time(std::chrono::milliseconds(1'800'000'000'123));
 
 /// A new folder for every test, with jobs named by a letter: 'a' is the job with the id ...0a.
 class StoreTest : public ::testing::Test {
@@ -48,7 +48,7 @@ class StoreTest : public ::testing::Test {
   static std::string name(const Job& job) { return job.id.substr(19); }
 
   Job add(char name, const std::string& key = "") {
-    Job job{.id = id(name), .created = kNow};
+    Job job{.id = id(name), .created = kStoredAt};
     if (!key.empty()) {
       job.request.repeat_key = "key " + key;
       job.request.digest = std::string(64, 'd');
@@ -61,7 +61,7 @@ class StoreTest : public ::testing::Test {
   Job set(char name, JobState state) {
     Job job = *store().find(id(name));
     job.state = state;
-    if (job.ended_already()) job.ended = kNow;
+    if (job.ended_already()) job.ended = kStoredAt;
     if (state == JobState::kDone) job.pictures = {{{64, 64}, 1}};
     store().update(job);
     return job;
@@ -120,8 +120,8 @@ TEST_F(StoreTest, CountsWaitingJobs) {
 TEST_F(StoreTest, KeepsEverythingOfAJob) {
   Job job = add('a', "a key");
   job.state = JobState::kFailed;
-  job.started = kNow + 1s;
-  job.ended = kNow + 2s;
+  job.started = kStoredAt + 1s;
+  job.ended = kStoredAt + 2s;
   static_cast<Request&>(job.request) = {.prompt = "a \"man\" \xE2\x82\xAC",
                                         .negative = "",
                                         .width = 128,
@@ -244,13 +244,13 @@ TEST_F(StoreTest, PrunesByCountButKeepsUnfinishedJobs) {
 }
 
 TEST_F(StoreTest, IdentitiesComeAndGo) {
-  store().add_identity({id('1'), "Ann", kNow});
-  store().add_identity({id('2'), "Bob 'or' 1=1; --", kNow + 1s});
+  store().add_identity({id('1'), "Ann", kStoredAt});
+  store().add_identity({id('2'), "Bob 'or' 1=1; --", kStoredAt + 1s});
   std::ofstream(store().identity_file(id('1'))) << "{}";
   reopen();
   ASSERT_EQ(store().identities().size(), 2U);
   EXPECT_EQ(store().identities()[0].name, "Bob 'or' 1=1; --");
-  EXPECT_EQ(store().find_identity(id('1'))->created, kNow);
+  EXPECT_EQ(store().find_identity(id('1'))->created, kStoredAt);
   EXPECT_TRUE(store().remove_identity(id('1')));
   EXPECT_FALSE(fs::exists(store().identity_file(id('1'))));
   EXPECT_FALSE(store().remove_identity(id('1')));
@@ -259,7 +259,7 @@ TEST_F(StoreTest, IdentitiesComeAndGo) {
 
 TEST_F(StoreTest, OrphanedFilesAreRemovedAtTheStart) {
   add('a');
-  store().add_identity({id('1'), "Ann", kNow});
+  store().add_identity({id('1'), "Ann", kStoredAt});
   std::ofstream(store().identity_file(id('1'))) << "{}";
   std::ofstream(store().identity_file(id('2'))) << "{}";
   std::ofstream(store().new_folder_of(id('b')) / "photo") << "of a job that never came about";
@@ -478,7 +478,7 @@ TEST_F(StoreTest, LinksAreNotFollowed) {
 }
 
 TEST_F(StoreTest, PartialFilesAreRemovedAtTheStart) {
-  store().add_identity({id('1'), "Ann", kNow});
+  store().add_identity({id('1'), "Ann", kStoredAt});
   std::ofstream(store().identity_file(id('1'))) << "{}";
   const fs::path identities = folder() / "identities";
   const fs::path half = identities / ".semblance-71-3.tmp";

@@ -307,6 +307,32 @@ def make_resize_photo(out, photo):
         {"crop": [100, 30, 260, 190], "size": final.size, "crc": zlib.crc32(final.tobytes())}))
 
 
+def make_masks(out):
+    """Grey by Pillow, blurs by OpenCV with AUTOMATIC1111's kernel, surroundings by diffusers."""
+    from diffusers.image_processor import VaeImageProcessor
+
+    blurs = []
+    for (w, h), sigma in [((9, 7), 1), ((23, 14), 2), ((16, 40), 4), ((5, 3), 6)]:
+        grey = numpy.asarray(Image.fromarray(synthetic(w, h)).convert("L"))
+        kernel = 2 * int(2.5 * sigma + 0.5) + 1
+        blurred = cv2.GaussianBlur(cv2.GaussianBlur(grey, (kernel, 1), sigma), (1, kernel), sigma)
+        blurs.append({"size": [w, h], "sigma": sigma, "grey": grey.ravel().tolist(), "blurred": blurred.ravel().tolist()})
+    draw = numpy.random.default_rng(5)
+    regions = []
+    for _ in range(60):
+        w, h = (int(side) for side in draw.integers(8, 90, 2))
+        left, top = int(draw.integers(0, w - 1)), int(draw.integers(0, h - 1))
+        right, bottom = int(draw.integers(left + 1, w + 1)), int(draw.integers(top + 1, h + 1))
+        mask = numpy.zeros((h, w), numpy.uint8)
+        mask[top:bottom, left:right] = 255
+        shape = [int(side) * 8 for side in draw.integers(1, 12, 2)]
+        padding = int(draw.integers(0, 12))
+        region = VaeImageProcessor.get_crop_region(Image.fromarray(mask), *shape, padding)
+        regions.append({"size": [w, h], "box": [left, top, right, bottom], "shape": shape, "padding": padding,
+                        "region": [int(edge) for edge in region]})  # fmt: skip
+    (out / "masks.json").write_text(json.dumps({"blurs": blurs, "regions": regions}).replace("}, ", "},\n"))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("tests/goldens/image"))
@@ -326,6 +352,7 @@ def main():
         {"size": [photo.shape[1], photo.shape[0]], "crc": zlib.crc32(photo.tobytes())}))
     # Pillow's JPEG of quality 95, decoded again: our encoder must give the same picture.
     again = numpy.asarray(Image.open(io.BytesIO(save(photo, "JPEG", quality=95))).convert("RGB"))
+    make_masks(out)
     (out / "jpeg_quality.json").write_text(json.dumps({"crc": zlib.crc32(again.tobytes())}))
     (out / "versions.json").write_text(json.dumps(
         {"pillow": PIL.__version__, "opencv": cv2.__version__, "skimage": skimage.__version__,

@@ -63,6 +63,17 @@ def make_picture(request: dict) -> Image.Image | None:
     return Image.fromarray(patches).resize(tuple(request["size"]), Image.Resampling.BICUBIC)
 
 
+def make_mask(request: dict) -> Image.Image | None:
+    """Which part of that picture is repainted, if the request has a mask: a soft ellipse and a bar."""
+    if not request.get("mask"):
+        return None
+    w, h = request["size"]
+    x, y = np.meshgrid((np.arange(w) + 0.5) / w, (np.arange(h) + 0.5) / h)
+    inside = 1.5 - np.hypot((x - 0.45) / 0.35, (y - 0.4) / 0.3)
+    inside[int(0.8 * h) : int(0.9 * h), int(0.1 * w) : int(0.7 * w)] = 1
+    return Image.fromarray((255 * np.clip(inside, 0, 1)).astype(np.uint8))
+
+
 def keypoints_on_picture(identity: dict, size: list[int]) -> np.ndarray:
     """The identity's keypoints in the picture's pixels: scaled to fit, centred, same aspect ratio."""
     w, h = identity["image_size"]
@@ -97,7 +108,7 @@ def run(pipe, module, request: dict, identity: dict, output_type: str):
     asked = arguments(module, request, identity)
     if "encoding" in request:
         asked |= encoded_prompts(pipe, request)
-    with pipeline_extras.applied(pipe, request, make_picture(request)):
+    with pipeline_extras.applied(pipe, request, make_picture(request), make_mask(request)):
         return pipe(**asked, generator=generator, output_type=output_type).images
 
 
@@ -130,6 +141,8 @@ def write_case(pipe, module, checkpoint: str, name: str, out: Path) -> None:
     picture.save(out / "picture.png")
     if initial := make_picture(request):
         initial.save(out / "initial.png")
+    if mask := make_mask(request):
+        mask.save(out / "mask.png")
     pixels = np.asarray(picture)
     ends = np.mean((pixels == 0) | (pixels == 255))
     print(

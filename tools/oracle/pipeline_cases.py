@@ -6,7 +6,7 @@ size unless given): left eye, right eye, nose, left and right mouth corner. enco
 encoded (prompt_encodings.py); without it the pipeline does that itself. photos is the number of embeddings.
 pipeline_extras.py makes what the published pipeline does not have: freeu, perturbed_guidance, guidance_end, reuse,
 combine, identity_noise, adapter_start and adapter_end, and strength, with which it starts from a picture.
-no_keypoints gives IdentityNet a black picture.
+no_keypoints gives IdentityNet a black picture. mask repaints a part of the picture that it starts from.
 """
 
 LONG_PROMPT = (
@@ -58,11 +58,15 @@ CASES = {
         "adapter_window": {"adapter_start": 0.25, "adapter_end": 0.75, "steps": 5, "size": [64, 64], "seed": 35},
         "noise_without_keypoints": {"identity_noise": 0.35, "no_keypoints": True, "steps": 2, "size": [72, 64], "seed": 36},
         "from_picture": {"strength": 0.6, "steps": 5, "identity_start": 0.3, "seed": 11},
+        "repaint": {"strength": 0.75, "mask": True, "steps": 6, "size": [96, 80], "seed": 41},
+        "repaint_noise": {"strength": 0.8, "mask": True, "masked_content": "noise", "steps": 4, "guidance": 1.0,
+                          "size": [80, 72], "seed": 42},
         "all_extras": {"freeu": True, "perturbed_guidance": 3.0, "guidance_end": 0.75, "steps": 4,
                        "negative": None, "seed": 10},
     },
     "bf16_shards": {
         "from_picture": {"size": [72, 80], "strength": 0.29, "steps": 7, "negative": None, "seed": 14},
+        "repaint_all_steps": {"size": [72, 88], "strength": 1.0, "mask": True, "steps": 3, "negative": None, "seed": 43},
         "plain": {"size": [88, 72]},
         "no_negative": {"negative": None, "size": [72, 120], "steps": 3, "guidance": 7.5, "seed": 11},
         "late_start": {"identity_start": 0.5, "steps": 4, "size": [64, 96], "seed": 12,

@@ -3,13 +3,16 @@
 FreeU is diffusers' own. Perturbed attention uses diffusers' processors (PAGCFGIdentitySelfAttnProcessor2_0).
 Reuse of deep features is the package DeepCache, by its authors. Several photos are combined as ComfyUI_InstantID
 does it (InstantID.py, ApplyInstantID); "sequence" is the published pipeline's own reading of several embeddings. Runs
-that start from a picture get their timesteps and latents from diffusers' StableDiffusionXLControlNetImg2ImgPipeline.
+that start from a picture get their timesteps and latents from diffusers' StableDiffusionXLControlNetImg2ImgPipeline,
+with a mask from its StableDiffusionXLControlNetInpaintPipeline, whose blending between steps stands in its __call__ and
+is repeated here.
 """
 
 import contextlib
 
 import torch
 from diffusers import StableDiffusionXLControlNetImg2ImgPipeline as FromPicture
+from diffusers import StableDiffusionXLControlNetInpaintPipeline as Inpaint
 from diffusers.image_processor import VaeImageProcessor
 from diffusers.models.attention_processor import PAGCFGIdentitySelfAttnProcessor2_0, PAGIdentitySelfAttnProcessor2_0
 
@@ -158,8 +161,50 @@ def start_from(pipe, picture, strength):
     return undo
 
 
+class BlendingScheduler(LateScheduler):
+    """After each step, what the mask does not cover becomes the picture's again, with the next step's noise."""
+
+    def step(self, noise_pred, t, latents, **given):
+        (latents,) = self.inner.step(noise_pred, t, latents, **given)[:1]
+        kept = self.image_latents
+        self.done += 1
+        if self.done < len(self.timesteps):
+            kept = self.inner.add_noise(kept, self.noise, self.timesteps[self.done : self.done + 1])
+        return ((1 - self.mask) * kept + self.mask * latents,)
+
+
+def repaint(pipe, picture, mask, request):
+    """Makes the pipeline repaint what is white in the mask. Returns a function that undoes it."""
+    scheduler, prepare, strength = pipe.scheduler, pipe.prepare_latents, request["strength"]
+    late = BlendingScheduler(scheduler, strength)
+
+    def prepared(batch, channels, height, width, dtype, device, generator, latents=None):
+        processor = VaeImageProcessor(vae_scale_factor=8)
+        masks = VaeImageProcessor(vae_scale_factor=8, do_normalize=False, do_binarize=True, do_convert_grayscale=True)
+        values = processor.preprocess(picture, height=height, width=width)
+        covered = masks.preprocess(mask, height=height, width=width)
+        late.done = 0
+        made, late.noise, late.image_latents = Inpaint.prepare_latents(
+            pipe, batch, channels, height, width, dtype, device, generator, None, values, late.timesteps[:1],
+            strength == 1, return_noise=True, return_image_latents=True)  # fmt: skip
+        late.mask, _ = Inpaint.prepare_mask_latents(
+            pipe, covered, values * (covered < 0.5), batch, height, width, dtype, device, generator, False)  # fmt: skip
+        if request.get("masked_content") == "noise":  # AUTOMATIC1111's "latent noise"
+            begun = late.image_latents * (1 - late.mask) + late.noise * late.mask
+            made = scheduler.add_noise(begun, late.noise, late.timesteps[:1])
+        return made
+
+    pipe.__dict__.update(scheduler=late, prepare_latents=prepared,
+                         _encode_vae_image=Inpaint._encode_vae_image.__get__(pipe))  # fmt: skip
+
+    def undo():
+        pipe.__dict__.update(scheduler=scheduler, prepare_latents=prepare)
+
+    return undo
+
+
 @contextlib.contextmanager
-def applied(pipe, request, picture=None):
+def applied(pipe, request, picture=None, mask=None):
     """The pipeline with the request's extras."""
     with contextlib.ExitStack() as undo:
         if request.get("combine") == "concat":
@@ -168,7 +213,9 @@ def applied(pipe, request, picture=None):
             undo.enter_context(noisy(pipe, request["identity_noise"]))
         if "adapter_start" in request or "adapter_end" in request:
             undo.enter_context(adapter_window(pipe, request))
-        if "strength" in request:
+        if mask is not None:
+            undo.callback(repaint(pipe, picture, mask, request))
+        elif "strength" in request:
             undo.callback(start_from(pipe, picture, request["strength"]))
         if request.get("freeu"):
             pipe.enable_freeu(s1=0.9, s2=0.2, b1=1.3, b2=1.4)

@@ -13,15 +13,16 @@ namespace {
 using testing::expect_close;
 using testing::random_values;
 
-struct Case {
+struct AttentionCase {
   std::int64_t n, queries, keys, heads, d, e;
   bool causal;
   float scale;
 };
 
-class AttentionCases : public ::testing::TestWithParam<std::tuple<Case, DType>> {
+class AttentionCases : public ::testing::TestWithParam<std::tuple<AttentionCase, DType>> {
  protected:
-  static NodeRun run_of(const Backend& backend, const Attention& op, DType dtype, const Case& s) {
+  static NodeRun run_of(const Backend& backend, const Attention& op, DType dtype,
+                        const AttentionCase& s) {
     return {backend,
             op,
             {{{dtype, Shape{s.n, s.queries, s.heads * s.d}}},
@@ -52,7 +53,7 @@ TEST_P(AttentionCases, AgreeWithTheReferenceAndKeepBitsInSlices) {
   // Some rows of the last picture.
   const std::vector<float> want = ours.result();
   const std::int64_t first = s.queries / 3;
-  Case part = s;
+  AttentionCase part = s;
   part.n = 1;
   part.queries = std::min<std::int64_t>(s.queries - first, 5);
   NodeRun slice = run_of(cpu_backend(), op, dtype, part);
@@ -70,15 +71,15 @@ TEST_P(AttentionCases, AgreeWithTheReferenceAndKeepBitsInSlices) {
 
 INSTANTIATE_TEST_SUITE_P(
     Shapes, AttentionCases,
-    ::testing::Combine(::testing::Values(Case{2, 200, 200, 2, 64, 64, false, 0},
-                                         Case{2, 70, 77, 3, 40, 40, false, 0},
-                                         Case{1, 300, 16, 5, 64, 64, false, 0},
-                                         Case{1, 130, 131, 1, 512, 512, false, 0},
-                                         Case{2, 77, 77, 2, 64, 64, true, 0},
-                                         Case{1, 205, 205, 1, 80, 80, true, 0},
-                                         Case{1, 16, 273, 2, 64, 64, false, 0.125F},
-                                         Case{1, 1, 1, 1, 3, 5, false, 0},
-                                         Case{2, 33, 65, 2, 7, 20, false, 4.0F}),
+    ::testing::Combine(::testing::Values(AttentionCase{2, 200, 200, 2, 64, 64, false, 0},
+                                         AttentionCase{2, 70, 77, 3, 40, 40, false, 0},
+                                         AttentionCase{1, 300, 16, 5, 64, 64, false, 0},
+                                         AttentionCase{1, 130, 131, 1, 512, 512, false, 0},
+                                         AttentionCase{2, 77, 77, 2, 64, 64, true, 0},
+                                         AttentionCase{1, 205, 205, 1, 80, 80, true, 0},
+                                         AttentionCase{1, 16, 273, 2, 64, 64, false, 0.125F},
+                                         AttentionCase{1, 1, 1, 1, 3, 5, false, 0},
+                                         AttentionCase{2, 33, 65, 2, 7, 20, false, 4.0F}),
                        ::testing::Values(DType::kF32, DType::kBF16)));
 
 }  // namespace

@@ -13,7 +13,7 @@ namespace {
 
 using testing::random_values;
 
-struct Case {
+struct NormCase {
   Shape x;
   DType dtype;
   bool silu;
@@ -22,7 +22,7 @@ struct Case {
 /// Runs x [n,...,c] through the processor's kernels, with random weight and bias.
 class Halves {
  public:
-  explicit Halves(const Case& one) : case_(one) {
+  explicit Halves(const NormCase& one) : case_(one) {
     const std::int64_t c = one.x[-1];
     weight_ = random_values(c, 2);
     bias_ = random_values(c, 3);
@@ -61,14 +61,14 @@ class Halves {
  private:
   NodeRun::Source f32() const { return {{DType::kF32, Shape{case_.x[-1]}}, true}; }
 
-  Case case_;
+  NormCase case_;
   std::vector<float> weight_, bias_;
 };
 
-class GroupNormBits : public ::testing::TestWithParam<Case> {};
+class GroupNormBits : public ::testing::TestWithParam<NormCase> {};
 
 TEST_P(GroupNormBits, AreTheSameInHalvesAndBands) {
-  const Case& one = GetParam();
+  const NormCase& one = GetParam();
   const Halves halves(one);
   std::vector<float> x = random_values(one.x.elements(), 1);
   for (float& value : x) value += 3;
@@ -110,15 +110,15 @@ TEST_P(GroupNormBits, AreTheSameInHalvesAndBands) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, GroupNormBits,
-                         ::testing::Values(Case{{1, 32, 32, 320}, DType::kF32, true},
-                                           Case{{1, 32, 32, 320}, DType::kBF16, true},
-                                           Case{{1, 37, 50, 96}, DType::kF32, false},
-                                           Case{{1, 20, 150, 64}, DType::kBF16, false},
-                                           Case{{1, 300, 200, 32}, DType::kF32, true},
-                                           Case{{1, 9, 7, 640}, DType::kF32, false},
-                                           Case{{2, 24, 20, 960}, DType::kF32, true},
-                                           Case{{2, 500, 64}, DType::kBF16, false},
-                                           Case{{1, 4096, 320}, DType::kF32, false}));
+                         ::testing::Values(NormCase{{1, 32, 32, 320}, DType::kF32, true},
+                                           NormCase{{1, 32, 32, 320}, DType::kBF16, true},
+                                           NormCase{{1, 37, 50, 96}, DType::kF32, false},
+                                           NormCase{{1, 20, 150, 64}, DType::kBF16, false},
+                                           NormCase{{1, 300, 200, 32}, DType::kF32, true},
+                                           NormCase{{1, 9, 7, 640}, DType::kF32, false},
+                                           NormCase{{2, 24, 20, 960}, DType::kF32, true},
+                                           NormCase{{2, 500, 64}, DType::kBF16, false},
+                                           NormCase{{1, 4096, 320}, DType::kF32, false}));
 
 }  // namespace
 }  // namespace semblance

@@ -11,11 +11,11 @@
 namespace semblance::onednn {
 namespace {
 
-struct Case {
+struct PackingCase {
   std::int64_t c, o, kernel, size, groups;
 };
 
-class Packing : public ::testing::TestWithParam<std::tuple<Case, DType>> {};
+class Packing : public ::testing::TestWithParam<std::tuple<PackingCase, DType>> {};
 
 TEST_P(Packing, MatchesTheLibraryByteForByte) {
   const auto& [c, dtype] = GetParam();
@@ -56,15 +56,16 @@ TEST_P(Packing, MatchesTheLibraryByteForByte) {
 
 INSTANTIATE_TEST_SUITE_P(
     Shapes, Packing,
-    ::testing::Combine(::testing::Values(Case{320, 320, 3, 16, 1}, Case{320, 640, 1, 16, 1},
-                                         Case{4, 320, 3, 8, 1}, Case{320, 4, 3, 8, 1},
-                                         Case{3, 16, 3, 8, 1}, Case{77, 130, 1, 4, 1},
-                                         Case{20, 24, 3, 8, 1}, Case{5, 7, 1, 4, 1},
-                                         Case{1280, 100, 1, 1, 1}, Case{2560, 1280, 1, 2, 1},
-                                         Case{33, 50, 5, 9, 1}, Case{64, 64, 3, 8, 4},
-                                         Case{32, 32, 3, 8, 32}, Case{20, 20, 3, 8, 20},
-                                         Case{3, 8, 13, 20, 1}, Case{24, 48, 3, 8, 2}),
-                       ::testing::Values(DType::kF32, DType::kBF16)));
+    ::testing::Combine(
+        ::testing::Values(PackingCase{320, 320, 3, 16, 1}, PackingCase{320, 640, 1, 16, 1},
+                          PackingCase{4, 320, 3, 8, 1}, PackingCase{320, 4, 3, 8, 1},
+                          PackingCase{3, 16, 3, 8, 1}, PackingCase{77, 130, 1, 4, 1},
+                          PackingCase{20, 24, 3, 8, 1}, PackingCase{5, 7, 1, 4, 1},
+                          PackingCase{1280, 100, 1, 1, 1}, PackingCase{2560, 1280, 1, 2, 1},
+                          PackingCase{33, 50, 5, 9, 1}, PackingCase{64, 64, 3, 8, 4},
+                          PackingCase{32, 32, 3, 8, 32}, PackingCase{20, 20, 3, 8, 20},
+                          PackingCase{3, 8, 13, 20, 1}, PackingCase{24, 48, 3, 8, 2}),
+        ::testing::Values(DType::kF32, DType::kBF16)));
 
 }  // namespace
 }  // namespace semblance::onednn

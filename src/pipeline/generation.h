@@ -1,0 +1,91 @@
+// The state of a Pipeline and of a Generation: private to pipeline.cpp, generation.cpp and
+// pipeline_resume.cpp.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backend/backends.h"
+#include "core/error.h"
+#include "pipeline/conditions.h"
+#include "pipeline/denoiser.h"
+#include "pipeline/loras.h"
+#include "pipeline/picture_sampler.h"
+#include "pipeline/pipeline.h"
+#include "pipeline/precision.h"
+#include "pipeline/room.h"
+#include "pipeline/stage_graphs.h"
+
+namespace semblance {
+
+struct Pipeline::Models {
+  OpenedModels opened;
+  ModelPaths paths;
+  std::string backend_name;
+  Precision precision;
+  Workspace workspace;
+  std::unique_ptr<LoraShelf> loras;
+  RequestDefaults defaults = RequestDefaults();
+  Fingerprints fingerprints = {};
+
+  DType dtype() const { return dtype_of(precision, workspace.backend()); }
+};
+
+struct Generation::State {
+  std::shared_ptr<const Pipeline::Models> models;
+  Request request;
+  std::vector<float> embeddings;  // [photos,512]
+  Keypoints keypoints;
+  PictureSampler sampling;
+  std::shared_ptr<const AppliedLoras> loras;  // nullptr for none
+  const ValueTypes types;
+  const std::optional<SharedValues> shared;
+  const std::vector<Stage> stages;
+  Values values = {};
+  std::optional<Denoiser> denoiser = {};
+  KeptWeights kept_weights = {};    // of the last denoiser, for the next
+  std::uint64_t planned_bytes = 0;  // of the denoiser
+  std::uint64_t refused_bytes = 0;  // a room in which no denoiser fitted
+  std::vector<std::string> news = {};
+  int step = 0;
+  int restart_step = 0;  // where a saved run goes on while steps share deep features
+
+  State(std::shared_ptr<const Pipeline::Models> models, const Request& request,
+        std::span<const float> embeddings, const Keypoints& keypoints, PictureSampler sampling,
+        std::shared_ptr<const AppliedLoras> loras, int step = 0);
+
+  const Sampler& sampler() const { return *sampling.sampler; }
+  int steps() const { return sampler().evaluations(); }
+  std::span<float> latent() const { return values.at("latent").f32(); }
+  const Stage& stage(StageId id) const {
+    const Stage* found = find_stage(stages, id);
+    SEMBLANCE_ASSERT(found != nullptr);
+    return *found;
+  }
+  bool is_tight(const MemoryRoom& room) const {
+    return planned_bytes > room.most_bytes ||
+           (planned_bytes > room.tight_bytes && room.target_bytes > refused_bytes);
+  }
+  Workspace workspace_now();
+  std::span<float> value_or_none(std::string_view name) const {
+    return values.has(name) ? values.at(name).f32() : std::span<float>();
+  }
+  void make_conditions(const std::stop_token& stop);
+  void make_latent();
+  void start_from_noise();
+  void start_from(const StartPicture& start, const std::stop_token& stop);
+  void restore_unmasked(const SavedRun& run);
+  StepKind kind() const { return kind_of_step(models->opened, request, step, steps()); }
+  void keep_restart();
+  void keep_deep();
+  void advance(std::span<float> noise);
+  void make_denoiser(const Workspace& workspace, const Stage& stage, const std::stop_token& stop);
+  void end_denoiser();
+  void replan(const Workspace& workspace, const MemoryRoom& room, const Stage& stage,
+              const std::stop_token& stop);
+};
+
+}  // namespace semblance

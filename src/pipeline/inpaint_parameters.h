@@ -1,0 +1,70 @@
+// The rows of the parameters for repainting a part of a picture (pipeline/request.h has the table).
+#pragma once
+
+#include <array>
+
+#include "pipeline/parameter.h"
+
+namespace semblance {
+
+/// What of the picture is computed.
+inline constexpr std::array<std::string_view, 2> kInpaintAreaNames{"whole", "masked"};
+/// What the repainted part begins with, beside noise.
+inline constexpr std::array<std::string_view, 2> kMaskedContentNames{"original", "noise"};
+
+namespace parameters {
+
+inline constexpr Parameter kMaskBlur{
+    .name = "mask_blur",
+    .title = {"Mask blur", "Desenfoque de la máscara"},
+    .help = {"How far the new part fades into the picture around it: the standard deviation of the "
+             "blur of the mask's edge. Beyond two and a half times this distance from the mask no "
+             "pixel changes. With 0, none outside the mask.",
+             "Hasta dónde se funde la parte nueva con la imagen que la rodea: la desviación típica "
+             "del desenfoque del borde de la máscara. A más de dos veces y media esa distancia de "
+             "la máscara no cambia ningún píxel. Con 0, ninguno fuera de la máscara."},
+    .unit = "pixels",
+    .most = 64,
+    .flag = FlagGroup::kInpaint,
+    .png = "Mask blur",
+};
+inline constexpr Parameter kInpaintArea{
+    .name = "inpaint_area",
+    .title = {"Inpaint area", "Zona de repintado"},
+    .help = {"What is computed for a mask. whole: the whole picture. masked: only the mask's "
+             "surroundings, enlarged to the size (by default the model's own), which gives a small "
+             "face all of the model's detail; the rest of the picture is not touched.",
+             "Qué se calcula con una máscara. whole: la imagen entera. masked: solo los "
+             "alrededores de la máscara, ampliados al tamaño indicado (por omisión, el propio del "
+             "modelo), lo que da a una cara pequeña todo el detalle del modelo; el resto de la "
+             "imagen no se toca."},
+    .choices = kChoiceOf<kInpaintAreaNames>,
+    .flag = FlagGroup::kInpaint,
+    .png = "Inpaint area",
+};
+inline constexpr Parameter kInpaintPadding{
+    .name = "inpaint_padding",
+    .title = {"Inpaint padding", "Margen de repintado"},
+    .help = {"With inpaint_area masked: how much of the picture around the mask is computed with "
+             "it, so that the new part suits its surroundings.",
+             "Con inpaint_area masked: cuánto de la imagen alrededor de la máscara se calcula con "
+             "ella, para que la parte nueva encaje con su entorno."},
+    .unit = "pixels",
+    .most = 256,
+    .flag = FlagGroup::kInpaint,
+    .png = "Masked area padding",
+};
+inline constexpr Parameter kMaskedContent{
+    .name = "masked_content",
+    .title = {"Masked content", "Contenido enmascarado"},
+    .help = {"What the repainted part begins with. original: the picture, so that colours and "
+             "shapes are kept as strength says. noise: nothing of it.",
+             "De qué parte la zona repintada. original: de la imagen, de modo que se conservan "
+             "colores y formas según la intensidad. noise: de nada de ella."},
+    .choices = kChoiceOf<kMaskedContentNames>,
+    .flag = FlagGroup::kInpaint,
+    .png = "Masked content",
+};
+
+}  // namespace parameters
+}  // namespace semblance
