@@ -67,7 +67,7 @@ void blur(Mask& mask, double sigma) {
   if (sigma <= 0 || mask.empty()) return;
   const std::vector<float> taps = gaussian(sigma);
   const int radius = static_cast<int>(taps.size() / 2);
-  const auto [w, h] = mask.size();
+  const int w = mask.size().w, h = mask.size().h;
   const auto width = static_cast<std::size_t>(w);
   const auto row_of = [](Mask& of, int y) {
     return of.values().data() + static_cast<std::size_t>(of.size().w) * static_cast<std::size_t>(y);
