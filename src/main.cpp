@@ -37,6 +37,7 @@ std::string overview() {
          "\n"
          "Commands\n"
          "  generate   makes pictures from a photo and a prompt\n"
+         "  swap       puts a person into a picture, in place of a face in it\n"
          "  face       finds the faces in a photo and saves one as an identity\n"
          "  plan       estimates memory, time and disk of a picture without making it\n"
          "  serve      runs the web page and the HTTP APIs on this machine\n"
@@ -54,6 +55,7 @@ int run(std::span<const char* const> words) {
   const std::string command = words.empty() ? "" : words[0];
   const auto rest = words.subspan(words.empty() ? 0 : 1);
   if (command == "generate") return semblance::cli::generate(rest);
+  if (command == "swap") return semblance::cli::swap(rest);
   if (command == "face") return semblance::cli::face(rest);
   if (command == "plan") return semblance::cli::plan(rest);
   if (command == "serve") return semblance::cli::serve(rest);
@@ -68,8 +70,8 @@ int run(std::span<const char* const> words) {
     semblance::cli::print(overview());
     return 0;
   }
-  const std::vector<std::string_view> known{"generate", "face",   "plan",      "serve", "gpu",
-                                            "memory",   "models", "--version", "--help"};
+  const std::vector<std::string_view> known{"generate", "swap",   "face",   "plan",      "serve",
+                                            "gpu",      "memory", "models", "--version", "--help"};
   semblance::fail(ErrorKind::kArgument, "unknown command '{}'{}\n  semblance --help lists them",
                   command, semblance::did_you_mean(command, known));
 }

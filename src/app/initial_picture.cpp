@@ -1,6 +1,7 @@
 #include "app/initial_picture.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "core/error.h"
@@ -37,6 +38,46 @@ InitialPicture::InitialPicture(std::shared_ptr<const File> picture,
        given.w, given.h);
 }
 
+InitialPicture InitialPicture::with_face_covered(std::shared_ptr<const File> picture) {
+  InitialPicture initial(std::move(picture));
+  initial.covers_face_ = true;
+  initial.mask_info_.decoding_bytes = 3 * pixels_of(initial.info_.upright());
+  return initial;
+}
+
+void InitialPicture::cover(const Identity& face) {
+  if (!face.box) {
+    fail(ErrorKind::kArgument,
+         "cannot cover the face: the identity does not say how large it is\n  give a photo");
+  }
+  const Size own = info_.upright();
+  const float x = static_cast<float>(own.w) / static_cast<float>(face.image_size.w);
+  const float y = static_cast<float>(own.h) / static_cast<float>(face.image_size.h);
+  const auto& [left, top, right, bottom] = *face.box;
+  face_ = Box{left * x, top * y, right * x, bottom * y};
+}
+
+/// The mask in the size of the picture.
+Image InitialPicture::mask_picture(const std::stop_token& stop) const {
+  if (mask_) return decode(*mask_, stop);
+  SEMBLANCE_ASSERT(face_);
+  Image mask(info_.upright());
+  std::ranges::fill(mask.pixels(), std::uint8_t{0});
+  const auto& [left, top, right, bottom] = *face_;
+  const float rx = 0.75F * (right - left), ry = 0.75F * (bottom - top);
+  for (int y = 0; y < mask.height(); ++y) {
+    const float v = (static_cast<float>(y) + 0.5F - (top + bottom) / 2) / ry;
+    if (v * v > 1) continue;
+    const float reach = rx * std::sqrt(1 - v * v), middle = (left + right) / 2;
+    const auto column = [&](float at) {
+      return std::clamp(static_cast<int>(std::lround(at)), 0, mask.width());
+    };
+    std::fill(mask.row(y) + std::ptrdiff_t{3} * column(middle - reach),
+              mask.row(y) + std::ptrdiff_t{3} * column(middle + reach), std::uint8_t{255});
+  }
+  return mask;
+}
+
 /// Whether only the mask's surroundings are computed.
 bool InitialPicture::takes_part(const Request& request) const {
   return has_mask() && request.inpaint_area.name == "masked";
@@ -63,7 +104,7 @@ Size InitialPicture::size(const SizeChoice& choice, const Request& request, int 
 /// The mask with its edge blurred, in the size of the finished picture: 255 inside, and fading out
 /// beyond the edge. As AUTOMATIC1111's overlay.
 Mask InitialPicture::soft_mask(const Request& request, const std::stop_token& stop) const {
-  Mask mask = grey(resized(decode(*mask_, stop), finished_size(request)));
+  Mask mask = grey(resized(mask_picture(stop), finished_size(request)));
   check_stop(stop);
   const auto repainted =
       std::ranges::count_if(mask.values(), [](int value) { return value >= 128; });
@@ -95,16 +136,15 @@ Size InitialPicture::finished_size(const Request& request) const {
 StartPicture InitialPicture::open(const Request& request, std::stop_token stop) const {
   const Size size{request.width, request.height};
   const PixelBox part = part_of(request, stop);
-  const auto read = [&](const File& file) {
-    Image picture = decode(file, stop);
+  const auto framed = [&](Image picture) {
     check_stop(stop);
     if (takes_part(request)) picture = crop(picture, part);
     return resized(std::move(picture), size);
   };
-  StartPicture start{.picture = read(*picture_)};
+  StartPicture start{.picture = framed(decode(*picture_, stop))};
   if (!has_mask()) return start;
   if (!takes_part(request)) soft_mask(request, stop);  // refuses a mask of one colour
-  start.mask = grey(read(*mask_));
+  start.mask = grey(framed(mask_picture(stop)));
   return start;
 }
 

@@ -20,7 +20,17 @@ class InitialPicture {
   explicit InitialPicture(std::shared_ptr<const File> picture,
                           std::shared_ptr<const File> mask = nullptr);
 
-  bool has_mask() const { return mask_ != nullptr; }
+  /// With a mask that is made: an ellipse over a face of the picture, a half wider and higher than
+  /// its box. cover() says which face, before anything but size() and stage() is called.
+  static InitialPicture with_face_covered(std::shared_ptr<const File> picture);
+  /// `face`: found in the picture. Throws Error(kArgument) for an identity without a box.
+  void cover(const Identity& face);
+  /// `box`: of the face in the picture's pixels.
+  void cover(const Box& box) { face_ = box; }
+  /// The face that is covered, if that is how the mask is made.
+  const std::optional<Box>& covered_face() const { return face_; }
+
+  bool has_mask() const { return mask_ != nullptr || covers_face_; }
   /// The size to compute: the given one. Else the file's own with its sides floored to multiples of
   /// 8, as in diffusers; for a mask's surroundings alone (Request::inpaint_area), its shape at the
   /// model's native area; with SizeRule::kReference, the size by the published rule. Throws
@@ -48,11 +58,14 @@ class InitialPicture {
 
  private:
   bool takes_part(const Request& request) const;
+  Image mask_picture(const std::stop_token& stop) const;
   Mask soft_mask(const Request& request, const std::stop_token& stop) const;
   PixelBox part_of(const Request& request, const std::stop_token& stop) const;
 
   std::shared_ptr<const File> picture_;
   std::shared_ptr<const File> mask_;
+  bool covers_face_ = false;
+  std::optional<Box> face_ = {};
   ImageInfo info_;
   ImageInfo mask_info_ = {};
 };

@@ -104,16 +104,23 @@ void SubjectReader::check(const std::filesystem::path& path, const std::string& 
 }
 
 SubjectReader::Subject SubjectReader::read(const std::filesystem::path& path,
-                                           const std::string& flag, std::stop_token stop) {
+                                           const std::string& flag, std::stop_token stop,
+                                           int face) {
   check(path, flag);
   if (is_identity(path)) return {.identity = read_identity(path)};
   const Image photo = open_photo(path, options_, stop);
-  const FoundFaces found = find_faces(
-      photo, models(stop),
-      {.detector_size = options_.detector_size, .reduced = options_.reduced, .largest_only = true},
-      stop);
+  const FoundFaces found = find_faces(photo, models(stop),
+                                      {.detector_size = options_.detector_size,
+                                       .reduced = options_.reduced,
+                                       .largest_only = face == 0},
+                                      stop);
   if (found.faces.empty()) fail_without_face(path.string(), found);
-  return {identity_of(found.faces.front(), photo.size()), found.count, found.detector_size};
+  if (face >= found.count) {
+    fail(ErrorKind::kArgument, "cannot take face {} of {}: it shows {}", face + 1, path.string(),
+         found.count);
+  }
+  return {identity_of(found.faces[static_cast<std::size_t>(face)], photo.size()), found.count,
+          found.detector_size};
 }
 
 int SubjectReader::photos(std::span<const std::filesystem::path> paths) const {

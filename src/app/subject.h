@@ -70,17 +70,17 @@ class SubjectReader {
 
   struct Subject {
     Identity identity;                      // image_size is the frame
-    int faces = 1;                          // in the photo; the largest is used
+    int faces = 1;                          // in the photo; one is used
     std::optional<int> detector_size = {};  // that found them; for photos only
   };
   /// Checks what it can without reading the whole file or a model: that the file exists, that it is
   /// a photo or JSON, and that the face models it needs are given. Throws like read().
   void check(const std::filesystem::path& path, const std::string& flag) const;
-  /// The largest face of a photo, or the identity. Messages name `flag` ("--face"). Throws
-  /// Error(kMissing) if the photo shows no face, Error(kArgument) if it is a photo and no face
-  /// models are given, and what reading the file throws.
+  /// A face of a photo, by its size from the largest, 0, on; or the identity. Messages name `flag`
+  /// ("--face"). Throws Error(kMissing) if the photo shows no face, Error(kArgument) if it shows
+  /// fewer, or if it is a photo and no face models are given, and what reading the file throws.
   Subject read(const std::filesystem::path& path, const std::string& flag,
-               std::stop_token stop = {});
+               std::stop_token stop = {}, int face = 0);
   /// The stages of read(), in order: none for an identity, only the photo's without face models.
   /// Throws what opening a photo or a face model throws. Valid as long as this reader.
   std::vector<Stage> stages(const std::filesystem::path& path, std::stop_token stop = {});

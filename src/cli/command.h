@@ -8,6 +8,7 @@
 namespace semblance::cli {
 
 int generate(std::span<const char* const> words);
+int swap(std::span<const char* const> words);
 int face(std::span<const char* const> words);
 int gpu(std::span<const char* const> words);
 int gpu_check(std::span<const char* const> words);

@@ -101,7 +101,7 @@ SavedRun take_saved(RequestSettings& s, bool has_device) {
   take_there(s.looking.files.recogniser, run.recogniser);
   if (run.request.has_mask || run.outputs.size() > 1) {  // else it is no longer needed
     s.initial = run.init;
-    s.mask = run.mask_file;
+    s.mask = run.mask_face ? std::filesystem::path(kFaceMask) : run.mask_file;
   }
   s.no_metadata = s.no_metadata || !run.metadata;
   s.request = run.request;
@@ -141,7 +141,8 @@ void check_flags(const RequestSettings& s, const Flags& flags) {
       },
       s.models);
   if (s.faces.empty() && s.resume.empty()) missing.emplace_back("--face");
-  const bool has_prompt = flags.gives("--prompt") || s.prompts.has_file();
+  const bool has_prompt =
+      !s.request.prompt.empty() || flags.gives("--prompt") || s.prompts.has_file();
   if (!has_prompt && s.resume.empty()) missing.emplace_back("--prompt");
   if (s.output.empty()) missing.emplace_back("-o");
   if (!missing.empty()) {
@@ -276,7 +277,7 @@ void make_pictures(const RequestSettings& s, Pipeline& pipeline, std::span<const
                    std::optional<SavedRun> saved, Interrupt& interrupt, Progress& progress) {
   RunState state(s.save_state, s.places.loras.empty() ? s.places.models : s.places.loras,
                  s.looking.files, interrupt);
-  state.starts_from(s.initial, s.mask);
+  state.starts_from(s.initial, s.mask, initial ? initial->covered_face() : std::nullopt);
   std::optional<Candidate> best = saved ? saved->best : std::nullopt;
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     interrupt.check();
@@ -418,7 +419,7 @@ void note_measured(const Predicted& predicted, std::chrono::duration<double> tak
 }
 
 /// From checked flags to written pictures.
-int make_all(const RequestSettings& s, const std::optional<InitialPicture>& initial,
+int make_all(const RequestSettings& s, std::optional<InitialPicture> initial,
              const std::optional<SavedRun>& saved, std::vector<Request> requests,
              const std::vector<std::filesystem::path>& pictures, bool with_demo) {
   set_language(s.language);
@@ -480,6 +481,14 @@ int make_all(const RequestSettings& s, const std::optional<InitialPicture>& init
   return 0;
 }
 
+constexpr const char* kSwapExamples =
+    "Examples\n"
+    "  semblance swap party.jpg --face me.jpg -o me-at-the-party.png\n"
+    "  semblance swap party.jpg --pick 2 --face me.jpg --strength 0.9 --prompt \"a laughing man\" "
+    "\\\n"
+    "     -o out.png\n"
+    "\n";
+
 constexpr const char* kExamples =
     "Examples\n"
     "  With the bundled demo model (drawn faces only, not photos):\n"
@@ -500,15 +509,10 @@ constexpr const char* kExamples =
     "The paths of written pictures go to stdout, everything else to stderr.\n"
     "\n";
 
-}  // namespace
-
-int generate(std::span<const char* const> words) {
-  RequestSettings s;
+/// From the words after the command to written pictures. `flags` may have declared more.
+int make(Flags& flags, RequestSettings& s, const char* examples,
+         std::span<const char* const> words) {
   s.language = language_of_environment();
-  Flags flags(
-      "generate [--base NAME|DIR|FILE] --face FILE --prompt TEXT -o FILE [flags]",
-      "Makes a picture of the person in a photo, following a prompt. Everything is "
-      "computed on this machine, on its processor or a graphics card; nothing is sent anywhere.");
   declare_request(flags, s);
   flags.group("Result");
   flags.toggle("--json",
@@ -517,7 +521,7 @@ int generate(std::span<const char* const> words) {
                "recognised in the picture's face and in the person's photos; null without face "
                "models and without a face.",
                s.json);
-  flags.epilogue(kExamples + exit_codes_text());
+  flags.epilogue(examples + exit_codes_text());
   if (!flags.read(words)) {
     print(flags.help());
     return 0;
@@ -530,6 +534,7 @@ int generate(std::span<const char* const> words) {
   }
   std::optional<InitialPicture> initial;
   if (!saved || !s.initial.empty()) initial = take_initial(s);
+  if (saved && saved->mask_face && initial) initial->cover(*saved->mask_face);
   s.prompts.read_file();
   const bool with_demo = take_demo_models(s.models, s.looking.files);
   find_models(s, IfMissing::kKeep);
@@ -543,7 +548,32 @@ int generate(std::span<const char* const> words) {
   std::vector<Request> requests =
       saved ? requests_of(*saved) : s.prompts.requests(s.request, s.images * s.best_of);
   for (const Request& request : requests) check_prompts(request);
-  return make_all(s, initial, saved, std::move(requests), pictures, with_demo);
+  return make_all(s, std::move(initial), saved, std::move(requests), pictures, with_demo);
+}
+
+}  // namespace
+
+int generate(std::span<const char* const> words) {
+  RequestSettings s;
+  Flags flags(
+      "generate [--base NAME|DIR|FILE] --face FILE --prompt TEXT -o FILE [flags]",
+      "Makes a picture of the person in a photo, following a prompt. Everything is "
+      "computed on this machine, on its processor or a graphics card; nothing is sent anywhere.");
+  return make(flags, s, kExamples, words);
+}
+
+int swap(std::span<const char* const> words) {
+  RequestSettings s;
+  s.mask = kFaceMask;
+  s.request.inpaint_area = std::string(kInpaintAreaNames[1]);
+  s.request.prompt = "a photo of a person";
+  Flags flags("swap PICTURE --face FILE -o FILE [flags]",
+              "Puts the person of --face into a picture, in place of a face that is in it. Only "
+              "that face and its edge are repainted, at the model's own size; every other pixel "
+              "stays as it is. The same as `semblance generate --init PICTURE --mask face "
+              "--inpaint-area masked --prompt \"a photo of a person\"`, and has the same flags.");
+  flags.positional("PICTURE", "The picture. --pick says which of its faces is meant.", s.initial);
+  return make(flags, s, kSwapExamples, words);
 }
 
 }  // namespace semblance::cli

@@ -9,10 +9,10 @@ namespace {
 /// Reads the person; notes it when the photo shows several faces.
 SubjectReader::Subject read_person(SubjectReader& reader, const std::filesystem::path& path,
                                    const std::string& flag, const Interrupt& interrupt,
-                                   Progress& progress) {
+                                   Progress& progress, int face = 0) {
   progress.now(text_of(Message::kLookingForFaces, path.filename().string()));
-  SubjectReader::Subject subject = reader.read(path, flag, interrupt.token());
-  if (subject.faces > 1) {
+  SubjectReader::Subject subject = reader.read(path, flag, interrupt.token(), face);
+  if (subject.faces > 1 && face == 0) {
     progress.note(
         text_of(Message::kLargestFaceUsed, flag, subject.faces, path.filename().string()));
   }
@@ -38,15 +38,16 @@ Identity read_people(const RequestSettings& s, SubjectReader& reader, const Inte
 
 }  // namespace
 
-FaceInput read_face_input(const RequestSettings& s, const std::optional<InitialPicture>& initial,
+FaceInput read_face_input(const RequestSettings& s, std::optional<InitialPicture>& initial,
                           SubjectReader& reader, const Request& request, const Interrupt& interrupt,
                           Progress& progress) {
   const Identity person = read_people(s, reader, interrupt, progress);
   std::optional<SubjectReader::Subject> posed;
   const bool is_in_initial = s.pose.empty() && initial.has_value();
   if (s.is_posed()) {
-    posed =
-        read_person(reader, s.framed(), is_in_initial ? "--init" : "--pose", interrupt, progress);
+    posed = read_person(reader, s.framed(), is_in_initial ? "--init" : "--pose", interrupt,
+                        progress, is_in_initial ? static_cast<int>(s.pick) - 1 : 0);
+    if (s.mask == kFaceMask) initial->cover(posed->identity);
   }
   reader.close();
   const Identity& position = posed ? posed->identity : person;

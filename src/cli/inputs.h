@@ -16,9 +16,9 @@ struct FaceInput {
   Keypoints keypoints{};
 };
 
-/// Reads all photos and closes the face models; notes how alike the photos are. `request` is
-/// complete. Throws what SubjectReader::read() throws.
-FaceInput read_face_input(const RequestSettings& s, const std::optional<InitialPicture>& initial,
+/// Reads all photos and closes the face models; notes how alike the photos are. Has `initial` cover
+/// its face, if that is its mask. `request` is complete. Throws what SubjectReader::read() throws.
+FaceInput read_face_input(const RequestSettings& s, std::optional<InitialPicture>& initial,
                           SubjectReader& reader, const Request& request, const Interrupt& interrupt,
                           Progress& progress);
 

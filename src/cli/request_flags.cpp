@@ -120,10 +120,14 @@ void declare_picture(Flags& flags, RequestSettings& s) {
              "person of --face where its own face is. Its size, floored to multiples of 8, is the "
              "default for --size; for another size it is stretched.",
              s.initial);
-  flags.path("--mask", "FILE",
+  flags.path("--mask", "FILE|face",
              "Which part of --init is repainted (inpainting): a picture of its size, white where "
-             "it is repainted, black where every pixel is kept.",
+             "it is repainted, black where every pixel is kept; or face: its face, with a margin.",
              s.mask);
+  flags.whole("--pick",
+              "Which face of --init is meant, where it shows several: the largest is 1. Default: "
+              "1.",
+              1, 100, s.pick);
   declare_parameters(flags, s.request, FlagGroup::kInpaint);
   const Parameter& side = parameters::kWidth;
   flags.value(
@@ -291,6 +295,14 @@ std::optional<InitialPicture> take_initial(RequestSettings& s) {
   }
   if (!s.request.strength) s.request.strength = Request::kStrength;
   s.request.has_mask = !s.mask.empty();
+  if (s.mask == kFaceMask) {
+    if (!s.pose.empty()) {
+      fail(ErrorKind::kArgument,
+           "cannot take --mask {}: --pose puts the person's face elsewhere\n  leave out one",
+           kFaceMask);
+    }
+    return InitialPicture::with_face_covered(open_file(s.initial));
+  }
   return InitialPicture(open_file(s.initial), s.mask.empty() ? nullptr : open_file(s.mask));
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "app/initial_picture.h"
@@ -22,13 +23,17 @@ namespace semblance::cli {
 /// Values of --backend.
 inline constexpr const char* kBackends[] = {"cpu", "ref"};
 
+/// The value of --mask that covers the face.
+inline constexpr std::string_view kFaceMask = "face";
+
 struct RequestSettings {
   ModelPaths models;
   PhotoFlags looking;
   std::vector<std::filesystem::path> faces;  // photos and identities of one person
   std::filesystem::path pose;
   std::filesystem::path initial;  // the picture to start from
-  std::filesystem::path mask;     // of its part that is repainted
+  std::filesystem::path mask;     // of its part that is repainted, or kFaceMask
+  std::int64_t pick = 1;          // which of its faces, the largest first
   Request request;
   ModelPlaces places;
   PromptFlags prompts;

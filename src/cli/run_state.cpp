@@ -113,6 +113,7 @@ void RunState::write(const Generation& generation, const fs::path& path) const {
   take(run.recogniser, faces_.recogniser);
   take(run.init, initial_);
   take(run.mask_file, mask_);
+  run.mask_face = mask_face_;
   run.best = best_;
   if (!latents_.empty()) run.latents = fs::absolute(latents_);
   run.metadata = metadata_;

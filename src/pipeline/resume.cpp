@@ -113,6 +113,7 @@ nlohmann::json json_of(const SavedRun& run) {
   if (!run.lora_dir.empty()) json["lora_dir"] = encoded(run.lora_dir);
   if (!run.init.empty()) json["init"] = encoded(run.init);
   if (!run.mask_file.empty()) json["mask"] = encoded(run.mask_file);
+  if (run.mask_face) json["mask_face"] = *run.mask_face;
   if (run.request.has_mask) json["has_mask"] = true;
   each_face_path(run, [&json](const char* key, const fs::path& path) {
     if (!path.empty()) json[key] = encoded(path);
@@ -213,6 +214,13 @@ void read_json(SavedRun& run, const Json& json) {
   run.request.has_mask = json.get_bool("has_mask", false);
   run.init = decoded(json, "init", json.get_string("init", ""));
   run.mask_file = decoded(json, "mask", json.get_string("mask", ""));
+  if (json.has("mask_face")) {
+    const std::vector<double> box = json.get_float_list("mask_face");
+    if (box.size() != 4) json.refuse("mask_face", "a list of 4 numbers");
+    run.mask_face.emplace();
+    std::ranges::transform(box, run.mask_face->begin(),
+                           [](double edge) { return static_cast<float>(edge); });
+  }
   each_face_path(run, [&json](const char* key, fs::path& path) {
     path = decoded(json, key, json.get_string(key, ""));
   });

@@ -5,6 +5,7 @@
 //   Generation generation = pipeline.resume(load_saved_run("out.png.resume"));
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -60,8 +61,10 @@ struct SavedRun {
   std::vector<SavedPrompts> following;    // of the pictures that follow; none: as in `request`
   std::filesystem::path lora_dir;         // where the prompts' LoRAs were looked up; empty: default
   std::filesystem::path init, mask_file;  // absolute paths of the picture to start from; or empty
-  std::filesystem::path latents;          // path of the final latent, or empty
-  bool metadata = true;                   // whether pictures store their settings as text
+  /// In place of the mask's file: the box in that picture of the face that is covered.
+  std::optional<std::array<float, 4>> mask_face;
+  std::filesystem::path latents;  // path of the final latent, or empty
+  bool metadata = true;           // whether pictures store their settings as text
 };
 
 /// Writes the file; only its owner can read a new one. Throws what OutputFile throws.

@@ -93,6 +93,37 @@ constexpr auto kFields = std::to_array<Field>({
     {"override_settings_restore_afterwards", kNone},
 });
 
+/// Those of img2img alone, or with another meaning there.
+constexpr auto kFieldsOfImg2Img = std::to_array<Field>({
+    {"init_images"},
+    {"denoising_strength"},
+    {"mask"},
+    {"mask_blur"},
+    {"inpainting_fill"},
+    {"inpaint_full_res"},
+    {"inpaint_full_res_padding"},
+    {"resize_mode", kOff, "only 0 is supported: a picture of another shape is stretched"},
+    {"inpainting_mask_invert", kOff, "send a mask that is white where the picture is repainted"},
+    {"mask_blur_x", kOff, "send mask_blur"},
+    {"mask_blur_y", kOff, "send mask_blur"},
+    {"mask_round", kNone},
+    {"latent_mask", kOff, "send mask"},
+    {"include_init_images", Effect::kWarned, "the response has the new pictures alone"},
+    {"initial_noise_multiplier", kNone},
+    {"image_cfg_scale", kNone},
+    {"img2img_upscaler", kNone},
+});
+
+std::vector<Field> fields_of(bool is_img2img) {
+  std::vector<Field> fields(kFields.begin(), kFields.end());
+  if (!is_img2img) return fields;
+  for (const Field& field : kFieldsOfImg2Img) {
+    std::erase_if(fields, [&](const Field& other) { return other.name == field.name; });
+    fields.push_back(field);
+  }
+  return fields;
+}
+
 /// Warns of prompt syntax that is read as plain text here; of other syntax the job warns.
 void warn_of_prompt(std::string_view field, std::string_view prompt,
                     std::vector<std::string>& warnings) {
@@ -117,6 +148,41 @@ std::optional<Choice> style_in(const Fields& body) {
     read_text(parameters::kStyle, name.get_ref<const std::string&>(), style);
   }
   return style;
+}
+
+/// What the pictures start from, and its mask. That program's defaults.
+void read_start(const LongStringJson& json, const Fields& body, JobRequest& request,
+                std::vector<std::string>& warnings) {
+  const nlohmann::json* const pictures = body.find("init_images");
+  if (pictures == nullptr || !pictures->is_array() || pictures->size() != 1)
+    body.refuse("init_images", "expected a list of one image in base64");
+  read_base64(json, body, "init_images", pictures->front(), request.initial);
+  const auto read = [&](const Parameter& row, std::string_view name, auto& member) {
+    const nlohmann::json* const value = body.find(name);
+    if (value != nullptr)
+      read_parameter(row, body.path_of(name), *value, shown(json, *value), member);
+  };
+  // Otherwise the picture's own size, or the model's for a mask's surroundings.
+  if (body.find("width") == nullptr && body.find("height") == nullptr)
+    request.width = request.height = 0;
+  request.strength = 0.75;
+  read(parameters::kStrength, "denoising_strength", request.strength);
+  const nlohmann::json* const mask = body.find("mask");
+  if (mask == nullptr || is_off(*mask)) return;
+  read_base64(json, body, "mask", *mask, request.mask);
+  read(parameters::kMaskBlur, "mask_blur", request.mask_blur);
+  const nlohmann::json* const part = body.find("inpaint_full_res");
+  const bool is_part = part == nullptr || !is_off(*part);
+  request.inpaint_area = std::string(kInpaintAreaNames[is_part ? 1 : 0]);
+  request.inpaint_padding = 0;
+  read(parameters::kInpaintPadding, "inpaint_full_res_padding", request.inpaint_padding);
+  const std::optional<std::int64_t> fill = body.whole("inpainting_fill");
+  if (!fill) {
+    warnings.emplace_back("inpainting_fill: the masked part begins as it is in the picture");
+  } else if (*fill != 1 && *fill != 2) {
+    body.refuse("inpainting_fill", "expected 1 (original) or 2 (latent noise)");
+  }
+  request.masked_content = std::string(kMaskedContentNames[fill == 2 ? 1 : 0]);
 }
 
 int whole_in(const Fields& body, std::string_view name, int fallback, int most) {
@@ -245,7 +311,7 @@ OrderedJson info_of(const Txt2Img& wanted, const Job& job,
   info["sd_vae_hash"] = nullptr;
   info["seed_resize_from_w"] = -1;
   info["seed_resize_from_h"] = -1;
-  info["denoising_strength"] = nullptr;
+  info["denoising_strength"] = s.strength ? OrderedJson(*s.strength) : OrderedJson(nullptr);
   info["extra_generation_params"] = OrderedJson::object();
   info["index_of_first_image"] = 0;
   info["infotexts"] = infotexts;
@@ -259,16 +325,16 @@ OrderedJson info_of(const Txt2Img& wanted, const Job& job,
   return info;
 }
 
-}  // namespace
-
-Txt2Img parse_txt2img(std::string_view text, std::string_view model, int native_side) {
+Txt2Img parse_body(std::string_view text, std::string_view model, int native_side,
+                   bool is_img2img) {
   const LongStringJson json(text);
   const Fields body(json, json.value(), "");
   Txt2Img wanted;
   std::vector<std::string>& warnings = wanted.warnings;
   JobRequest& request = wanted.request;
-  check_fields(json, json.value(), "", kFields, warnings);
+  check_fields(json, json.value(), "", fields_of(is_img2img), warnings);
   read_body(body, native_side, wanted);
+  if (is_img2img) read_start(json, body, request, warnings);
   read_sampler(body, request, warnings);
   read_override(json, body, model, request);
   warn_of_prompt("prompt", request.prompt, warnings);
@@ -280,6 +346,16 @@ Txt2Img parse_txt2img(std::string_view text, std::string_view model, int native_
   request.encoding = std::string("a1111");
   check_settings(request, [&units](const Parameter& row) { return field_of(row, units); });
   return wanted;
+}
+
+}  // namespace
+
+Txt2Img parse_txt2img(std::string_view text, std::string_view model, int native_side) {
+  return parse_body(text, model, native_side, false);
+}
+
+Txt2Img parse_img2img(std::string_view text, std::string_view model, int native_side) {
+  return parse_body(text, model, native_side, true);
 }
 
 ResponseFrame txt2img_frame(const Txt2Img& wanted, const Job& job,

@@ -1,8 +1,8 @@
 // Translates the API of AUTOMATIC1111's web UI, /sdapi/v1/..., to a job and back. InstantID is
 // requested as its ControlNet extension does (a1111_units.h). Pure functions: no queue, no model.
 //
-// What would change the picture there but is not supported (a second pass, masks, several styles,
-// other scripts) is refused by name, and so are unknown fields. What is read as plain text or has
+// What would change the picture there but is not supported (a second pass, several styles, other
+// scripts) is refused by name, and so are unknown fields. What is read as plain text or has
 // no effect is reported as "warnings" in the response's info.
 #pragma once
 
@@ -27,6 +27,9 @@ struct Txt2Img {
 /// (`native_side`). Throws HttpError 400 naming the field, and what LongStringJson throws.
 /// `model`: the name that /sdapi/v1/sd-models gives.
 Txt2Img parse_txt2img(std::string_view body, std::string_view model, int native_side);
+/// The same for /sdapi/v1/img2img: denoising_strength is 0.75; with a mask, its surroundings alone
+/// are computed.
+Txt2Img parse_img2img(std::string_view body, std::string_view model, int native_side);
 
 /// `job`: ended; `infotexts`: the "parameters" text of each of its pictures.
 ResponseFrame txt2img_frame(const Txt2Img& wanted, const Job& job,

@@ -148,10 +148,7 @@ void read_picture(const LongStringJson& json, const Fields& unit, Photo& photo) 
     const auto* const string = value == nullptr ? nullptr : string_of(unit, name, *value);
     if (string == nullptr) continue;
     if (photo.decoded) unit.refuse(name, "image is given as well");
-    std::optional<std::string> picture = json.base64_in(*string);
-    if (!picture || picture->empty()) unit.refuse(name, kImageRule);
-    photo.name = unit.path_of(name);
-    photo.take(std::move(*picture));
+    read_base64(json, unit, name, *string, photo);
   }
 }
 
@@ -242,6 +239,15 @@ void read_args(const LongStringJson& json, const Fields& script, const nlohmann:
 }
 
 }  // namespace
+
+void read_base64(const LongStringJson& json, const Fields& fields, std::string_view name,
+                 const nlohmann::json& value, Photo& photo) {
+  std::optional<std::string> picture;
+  if (value.is_string()) picture = json.base64_in(value);
+  if (!picture || picture->empty()) fields.refuse(name, kImageRule);
+  photo.name = fields.path_of(name);
+  photo.take(std::move(*picture));
+}
 
 UnitPaths read_units(const LongStringJson& json, const nlohmann::json& scripts, JobRequest& request,
                      std::vector<std::string>& warnings) {

@@ -12,6 +12,12 @@
 
 namespace semblance::service {
 
+class Fields;
+
+/// The picture in base64 that a field of `fields` holds. Throws HttpError 400 if it is none.
+void read_base64(const LongStringJson& json, const Fields& fields, std::string_view name,
+                 const nlohmann::json& value, Photo& photo);
+
 /// The units' paths in the request, "alwayson_scripts...args[0]"; empty if there is no such unit.
 struct UnitPaths {
   std::string face = {};

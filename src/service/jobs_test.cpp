@@ -171,6 +171,7 @@ TEST_F(JobsTest, AJobRepaintsAPartOfAPicture) {
   job.initial.bytes = initial;
   job.mask.bytes = mask;
   job.pose.bytes = file;
+  job.width = job.height = 0;  // the picture's own
   job.strength = 0.8;
   job.mask_blur = 0;
   const std::string id = jobs().submit(job).id;

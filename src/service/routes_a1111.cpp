@@ -15,7 +15,7 @@ namespace {
 
 using Captures = Router::Captures;
 
-/// The jobs that clients of /sdapi/v1/txt2img wait for, the oldest first. Thread-safe.
+/// The jobs that clients of /sdapi/v1/txt2img and img2img wait for, the oldest first. Thread-safe.
 class Waited {
  public:
   class Entry {
@@ -72,9 +72,10 @@ std::optional<Job> current(const Jobs& jobs, const Waited& waited) {
   return first;
 }
 
-HttpResponse txt2img(Context& context, Waited& waited, const HttpRequest& request) {
+HttpResponse make_pictures(Context& context, Waited& waited, const HttpRequest& request,
+                           Txt2Img (*parse)(std::string_view, std::string_view, int)) {
   const ModelFacts& model = context.engine.facts();
-  Txt2Img wanted = parse_txt2img(request.body, model.name, model.native_side);
+  Txt2Img wanted = parse(request.body, model.name, model.native_side);
   const std::string id = submit_job(context, request, wanted.request);
   const Job job = [&] {
     const Waited::Entry entry(waited, id);
@@ -145,11 +146,14 @@ HttpResponse memory(const Context& context) {
 void add_a1111_routes(Router& router, Context& context) {
   const auto waited = std::make_shared<Waited>();
   const std::string& model = context.engine.facts().name;
-  router.add("POST", "/sdapi/v1/txt2img",
-             [&context, waited](const HttpRequest& request, const Captures&) {
-               return txt2img(context, *waited, request);
-             },
-             {.body_limit = context.upload_bytes / 3 * 4 + (std::uint64_t{1} << 20U)});
+  for (const auto& [path, parse] : {std::pair{"/sdapi/v1/txt2img", &parse_txt2img},
+                                    std::pair{"/sdapi/v1/img2img", &parse_img2img}}) {
+    router.add("POST", path,
+               [&context, waited, parse = parse](const HttpRequest& request, const Captures&) {
+                 return make_pictures(context, *waited, request, parse);
+               },
+               {.body_limit = context.upload_bytes / 3 * 4 + (std::uint64_t{1} << 20U)});
+  }
   router.add("GET", "/sdapi/v1/progress",
              [&context, waited](const HttpRequest& request, const Captures&) {
                return progress(context, *waited, request);
