@@ -5,7 +5,7 @@
 namespace semblance {
 namespace {
 
-std::string text_of(const std::optional<FewSteps>& found) {
+std::string told(const std::optional<FewSteps>& found) {
   if (!found) return "none";
   return found->name + ", " + std::string(found->scheduler) + " " + std::string(found->spacing) +
          " " + std::to_string(found->steps[1]) + " " +
@@ -29,25 +29,25 @@ TEST(FewSteps, AreRecognisedByThePublishedNames) {
            {"footsteps", "none"},
            {"step", "none"},
            {"", "none"}}) {
-    EXPECT_EQ(text_of(few_steps_of(std::string_view(name), true)), want) << name;
+    EXPECT_EQ(told(few_steps_of(std::string_view(name), true)), want) << name;
   }
-  EXPECT_EQ(text_of(few_steps_of(std::string_view("dreamshaperXL_lightningDPMSDE"), false)),
+  EXPECT_EQ(told(few_steps_of(std::string_view("dreamshaperXL_lightningDPMSDE"), false)),
             "SDXL Lightning, euler trailing 4 0.0 0");
 }
 
 TEST(FewSteps, AreRecognisedByFolders) {
   using Path = std::filesystem::path;
   EXPECT_EQ(
-      text_of(few_steps_of(Path("/loras/lcm-lora-sdxl/pytorch_lora_weights.safetensors"), true)),
+      told(few_steps_of(Path("/loras/lcm-lora-sdxl/pytorch_lora_weights.safetensors"), true)),
       "LCM, lcm  6 1.5 0");
-  EXPECT_EQ(text_of(few_steps_of(
+  EXPECT_EQ(told(few_steps_of(
                 Path("/cache/models--stabilityai--sdxl-turbo/snapshots/71153311d3dbb46851df1931"),
                 false)),
             "SDXL Turbo, euler_a trailing 4 0.0 0");
-  EXPECT_EQ(text_of(few_steps_of(Path("/turbo/of/a/user/loras/film.safetensors"), false)), "none");
-  EXPECT_EQ(text_of(few_steps_of(Path("base"), false)), "none");
-  EXPECT_EQ(text_of(few_steps_of(Path("/"), false)), "none");
-  EXPECT_EQ(text_of(few_steps_of(Path(), false)), "none");
+  EXPECT_EQ(told(few_steps_of(Path("/turbo/of/a/user/loras/film.safetensors"), false)), "none");
+  EXPECT_EQ(told(few_steps_of(Path("base"), false)), "none");
+  EXPECT_EQ(told(few_steps_of(Path("/"), false)), "none");
+  EXPECT_EQ(told(few_steps_of(Path(), false)), "none");
 }
 
 }  // namespace
