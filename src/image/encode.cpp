@@ -11,8 +11,6 @@
 namespace semblance {
 namespace {
 
-constexpr std::string_view kParameters = "parameters";
-constexpr std::string_view kSoftware = "Software";
 constexpr std::size_t kKeyLimit = 79;
 
 void check_text(const ImageText& text) {
@@ -37,9 +35,9 @@ std::vector<std::byte> exif_for(const ImageText& text) {
   std::string comment;
   std::string software;
   for (const auto& [key, value] : text) {
-    if (key == kParameters) comment.insert(0, value);
-    if (key == kSoftware) software = value;
-    if (key != kParameters && key != kSoftware) {
+    if (key == kCommentKey) comment.insert(0, value);
+    if (key == kSoftwareKey) software = value;
+    if (key != kCommentKey && key != kSoftwareKey) {
       comment += fmt::format("{}{}: {}", comment.empty() ? "" : "\n", key, value);
     }
   }

@@ -1,14 +1,22 @@
 #include "image/exif.h"
 
+#include <array>
 #include <cstdint>
+#include <utility>
 
 #include "core/error.h"
+#include "image/tiff.h"
 #include "image/utf8.h"
 
 namespace semblance {
 namespace {
 
 constexpr std::uint16_t kSoftwareTag = 0x0131;
+constexpr std::array<std::pair<std::uint16_t, std::string_view>, 4> kTextTags{
+    {{0x010e, "ImageDescription"},
+     {0x010f, "Make"},
+     {0x0110, "Model"},
+     {kSoftwareTag, kSoftwareKey}}};
 constexpr std::uint16_t kExifDirectoryTag = 0x8769;
 constexpr std::uint16_t kUserCommentTag = 0x9286;
 constexpr std::uint16_t kAscii = 2;
@@ -59,6 +67,56 @@ std::string utf16_big_endian(std::string_view utf8) {
   return bytes;
 }
 
+/// Surrogates without their other half are U+FFFD; a last odd byte is left out.
+std::string utf8_of_utf16(std::string_view bytes, bool is_big) {
+  const auto unit = [&](std::size_t at) -> char32_t {
+    const auto high = static_cast<unsigned char>(bytes[is_big ? at : at + 1]);
+    const auto low = static_cast<unsigned char>(bytes[is_big ? at + 1 : at]);
+    return static_cast<char32_t>(high) << 8 | low;
+  };
+  std::string text;
+  for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) {
+    char32_t point = unit(i);
+    const bool is_half = point >= 0xd800 && point < 0xe000;
+    const char32_t other = is_half && i + 3 < bytes.size() ? unit(i + 2) : 0;
+    if (is_half && point < 0xdc00 && other >= 0xdc00 && other < 0xe000) {
+      point = 0x10000 + ((point - 0xd800) << 10) + (other - 0xdc00);
+      i += 2;
+    } else if (is_half) {
+      point = 0xfffd;
+    }
+    append_utf8(text, point);
+  }
+  return text;
+}
+
+/// Programs write UTF-16 in either order, whatever the block's is.
+bool is_big_utf16(std::string_view bytes, bool otherwise) {
+  std::array<std::size_t, 2> zeros{};  // at even and odd places
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (bytes[i] == '\0') ++zeros[i % 2];
+  }
+  return zeros[0] == zeros[1] ? otherwise : zeros[0] > zeros[1];
+}
+
+/// Without zero bytes at the end.
+std::string plain_text(std::string_view bytes) {
+  const std::size_t end = bytes.find_last_not_of('\0');
+  bytes = bytes.substr(0, end == std::string_view::npos ? 0 : end + 1);
+  return code_points(bytes) ? std::string(bytes) : utf8_of_latin1(bytes);
+}
+
+std::string comment_text(std::string_view bytes, bool is_big) {
+  constexpr std::size_t kCodeBytes = 8;
+  if (bytes.size() < kCodeBytes) return plain_text(bytes);
+  const std::string_view code = bytes.substr(0, kCodeBytes);
+  const std::string_view text = bytes.substr(kCodeBytes);
+  if (code.starts_with("UNICODE")) return utf8_of_utf16(text, is_big_utf16(text, is_big));
+  const bool has_code =
+      code.starts_with("ASCII") || code.starts_with("JIS") || code.front() == '\0';
+  return plain_text(has_code ? text : bytes);
+}
+
 }  // namespace
 
 std::vector<std::byte> make_exif(std::string_view comment, std::string_view software) {
@@ -91,6 +149,28 @@ std::vector<std::byte> make_exif(std::string_view comment, std::string_view soft
     tiff.text(content);
   }
   return tiff.take();
+}
+
+std::vector<PictureText> texts_of_exif(const MetadataBlock& exif) {
+  std::vector<PictureText> texts;
+  auto reader = TiffReader::open(exif);
+  if (!reader) return texts;
+  const auto add = [&](std::string_view key, std::string value) {
+    if (!value.empty()) texts.push_back({std::string(key), std::move(value)});
+  };
+  const std::uint64_t first = reader->first_directory();
+  if (const auto pointer = reader->find(first, kExifDirectoryTag);
+      pointer && pointer->type == kLong) {
+    const auto entry = reader->find(reader->number(pointer->value), kUserCommentTag);
+    const auto bytes = entry ? reader->text(*entry) : std::nullopt;
+    if (bytes) add(kCommentKey, comment_text(*bytes, reader->is_big_endian()));
+  }
+  for (const auto& [tag, key] : kTextTags) {
+    const auto entry = reader->find(first, tag);
+    const auto bytes = entry ? reader->text(*entry) : std::nullopt;
+    if (bytes) add(key, plain_text(*bytes));
+  }
+  return texts;
 }
 
 }  // namespace semblance

@@ -6,21 +6,12 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "image/tiff.h"
 
 namespace semblance {
 namespace {
 
 constexpr std::uint16_t kOrientationTag = 0x0112;
-
-/// A number of `width` bytes, at most 4.
-std::uint32_t number(std::span<const std::byte> bytes, std::size_t width, bool big_endian) {
-  std::uint32_t value = 0;
-  for (std::size_t i = 0; i < width; ++i) {
-    const std::byte byte = bytes[big_endian ? i : width - 1 - i];
-    value = value << 8 | std::to_integer<std::uint32_t>(byte);
-  }
-  return value;
-}
 
 int known(std::uint32_t orientation) {
   return orientation >= 1 && orientation <= 8 ? static_cast<int>(orientation) : 1;
@@ -28,37 +19,25 @@ int known(std::uint32_t orientation) {
 
 }  // namespace
 
-std::optional<int> orientation_of_exif(MetadataBlock exif) {
-  constexpr std::string_view kPrefix("Exif\0\0", 6);
-  for (int i = 0; i < 2 && exif.starts_with(kPrefix); ++i) exif = exif.from(kPrefix.size());
-  const bool big = exif.starts_with("MM");
-  if (!big && !exif.starts_with("II")) return std::nullopt;
-  std::array<std::byte, 8> head;
-  if (!exif.read(0, head) || number(std::span(head).subspan(2), 2, big) != 42) return std::nullopt;
-  const std::uint64_t directory = number(std::span(head).subspan(4), 4, big);
-  if (!exif.read(directory, std::span(head).first(2))) return std::nullopt;
-  const std::uint32_t entries = number(head, 2, big);
-  for (std::uint32_t i = 0; i < entries; ++i) {
-    std::array<std::byte, 12> entry;
-    if (!exif.read(directory + 2 + entry.size() * i, entry)) return std::nullopt;
-    if (number(entry, 2, big) != kOrientationTag) continue;
-    const auto count = std::span(entry).subspan(4);
-    const auto value = std::span(entry).subspan(8);
-    if (number(count, 4, big) != 1) return 1;  // a list of orientations means none
-    switch (number(std::span(entry).subspan(2), 2, big)) {
-      case 1:  // byte
-        return known(number(value, 1, big));
-      case 3:  // short, and its signed twin
-      case 8:
-        return known(number(value, 2, big));
-      case 4:  // long, and its signed twin
-      case 9:
-        return known(number(value, 4, big));
-      default:
-        return 1;
-    }
+std::optional<int> orientation_of_exif(const MetadataBlock& exif) {
+  auto reader = TiffReader::open(exif);
+  const auto entry =
+      reader ? reader->find(reader->first_directory(), kOrientationTag) : std::nullopt;
+  if (!entry) return std::nullopt;
+  if (entry->count != 1) return 1;  // a list of orientations means none
+  const std::span<const std::byte> value(entry->value);
+  switch (entry->type) {
+    case 1:  // byte
+      return known(reader->number(value.first(1)));
+    case 3:  // short, and its signed twin
+    case 8:
+      return known(reader->number(value.first(2)));
+    case 4:  // long, and its signed twin
+    case 9:
+      return known(reader->number(value));
+    default:
+      return 1;
   }
-  return std::nullopt;
 }
 
 std::optional<int> orientation_of_xmp(MetadataBlock xmp) {

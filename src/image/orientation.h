@@ -14,7 +14,7 @@ namespace semblance {
 /// The orientation tag of an EXIF block (a TIFF header and its first directory, after an optional
 /// "Exif\0\0"). Nothing if the block is damaged or has no such tag; values outside 1 to 8 count as
 /// 1. Throws what File::read throws.
-std::optional<int> orientation_of_exif(MetadataBlock exif);
+std::optional<int> orientation_of_exif(const MetadataBlock& exif);
 
 /// The same from an XMP packet (tiff:Orientation), which counts only if EXIF has none.
 std::optional<int> orientation_of_xmp(MetadataBlock xmp);

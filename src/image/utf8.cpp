@@ -28,4 +28,24 @@ std::optional<std::vector<char32_t>> code_points(std::string_view utf8) {
   return points;
 }
 
+void append_utf8(std::string& text, char32_t point) {
+  if (point < 0x80) {
+    text.push_back(static_cast<char>(point));
+    return;
+  }
+  const int more = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
+  text.push_back(static_cast<char>((more == 1   ? 0xc0U
+                                    : more == 2 ? 0xe0U
+                                                : 0xf0U) |
+                                   point >> 6 * more));
+  for (int i = more - 1; i >= 0; --i)
+    text.push_back(static_cast<char>(0x80U | (point >> 6 * i & 0x3fU)));
+}
+
+std::string utf8_of_latin1(std::string_view bytes) {
+  std::string text;
+  for (const char byte : bytes) append_utf8(text, static_cast<unsigned char>(byte));
+  return text;
+}
+
 }  // namespace semblance

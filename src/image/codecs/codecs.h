@@ -11,6 +11,8 @@
 
 #include "image/decode.h"
 #include "image/image.h"
+#include "image/metadata.h"
+#include "image/picture_text.h"
 #include "memory/file.h"
 
 namespace semblance::codecs {
@@ -32,12 +34,16 @@ constexpr std::uint64_t pixels_of(Size size) {
 
 ImageInfo probe_jpeg(const File& file);
 Image decode_jpeg(const File& file, std::stop_token stop);
+/// The EXIF block, empty if there is none.
+MetadataBlock exif_of_jpeg(const File& file);
 
 ImageInfo probe_png(const File& file);
 Image decode_png(const File& file, std::stop_token stop);
+std::vector<PictureText> texts_of_png(const File& file);
 
 ImageInfo probe_webp(const File& file);
 Image decode_webp(const File& file);
+MetadataBlock exif_of_webp(const File& file);
 
 using Text = std::vector<std::pair<std::string, std::string>>;
 

@@ -88,6 +88,8 @@ class JpegReader : GuardedReader {
             .decoding_bytes = 3 * pixels_of(stored) + coefficient_bytes() + codec_bytes(stored.w)};
   }
 
+  const MetadataBlock& exif() const { return exif_; }
+
   Image read_picture(const ImageInfo& info) {
     const int channels = jpeg_.num_components;
     if (channels != 1 && channels != 3 && channels != 4) {
@@ -242,6 +244,12 @@ class JpegReader : GuardedReader {
 }  // namespace
 
 ImageInfo probe_jpeg(const File& file) { return JpegReader(file).read_header(); }
+
+MetadataBlock exif_of_jpeg(const File& file) {
+  JpegReader reader(file);
+  reader.read_header();
+  return reader.exif();
+}
 
 Image decode_jpeg(const File& file, std::stop_token stop) {
   JpegReader reader(file, std::move(stop));

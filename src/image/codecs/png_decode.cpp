@@ -11,21 +11,12 @@
 #include "core/error.h"
 #include "image/codecs/codecs.h"
 #include "image/codecs/guarded_reader.h"
+#include "image/codecs/png_chunks.h"
 #include "image/metadata.h"
 #include "image/orientation.h"
 
 namespace semblance::codecs {
 namespace {
-
-constexpr std::uint64_t kSignatureBytes = 8;
-// Limits the time for a file of empty chunks.
-constexpr int kChunkLimit = 1'000'000;
-
-std::uint32_t big_endian(std::span<const std::byte> bytes) {
-  std::uint32_t value = 0;
-  for (const std::byte byte : bytes.first(4)) value = value << 8 | std::to_integer<unsigned>(byte);
-  return value;
-}
 
 /// An iTXt chunk's text if it is an uncompressed XMP packet.
 MetadataBlock xmp_of(MetadataBlock chunk, const File& file) {
@@ -41,20 +32,14 @@ MetadataBlock xmp_of(MetadataBlock chunk, const File& file) {
 /// that ends early only ends the search: the pixels decide whether it is truncated.
 int find_orientation(const File& file) {
   std::optional<int> from_xmp;
-  std::uint64_t offset = kSignatureBytes;
-  for (int chunks = 0; offset + 12 <= file.size() && chunks < kChunkLimit; ++chunks) {
-    std::array<std::byte, 8> head;
-    file.read(offset, head);
-    const std::uint64_t length = big_endian(head);
-    const std::string_view type(reinterpret_cast<const char*>(head.data()) + 4, 4);
-    if (type == "IEND" || length > file.size() - offset - 12) break;
-    const MetadataBlock data(file, offset + 8, length);
-    if (type == "eXIf") {
+  PngChunks chunks(file);
+  while (const auto chunk = chunks.next()) {
+    const MetadataBlock data(file, chunk->offset, chunk->bytes);
+    if (chunk->type() == "eXIf") {
       if (const auto found = orientation_of_exif(data)) return *found;
-    } else if (type == "iTXt") {
+    } else if (chunk->type() == "iTXt") {
       if (const auto found = orientation_of_xmp(xmp_of(data, file))) from_xmp = found;
     }
-    offset += 12 + length;
   }
   return from_xmp.value_or(1);
 }
@@ -189,11 +174,11 @@ class PngReader : GuardedReader {
 }  // namespace
 
 ImageInfo probe_png(const File& file) {
-  constexpr std::uint64_t kHeaderBytes = kSignatureBytes + 8 + 13;
+  constexpr std::uint64_t kHeaderBytes = kPngSignatureBytes + 8 + 13;
   if (file.size() < kHeaderBytes) fail_truncated(file, ImageFormat::kPng);
   std::array<std::byte, kHeaderBytes> start;
   file.read(0, start);
-  const auto chunk = std::span(start).subspan(kSignatureBytes);
+  const auto chunk = std::span(start).subspan(kPngSignatureBytes);
   if (std::memcmp(chunk.data() + 4, "IHDR", 4) != 0) {
     fail_damaged(file, ImageFormat::kPng, "it does not begin with an IHDR chunk");
   }

@@ -78,6 +78,7 @@ struct Layout {
   std::optional<Size> canvas;
   std::optional<Frame> frame;
   int orientation = 1;
+  std::optional<MetadataBlock> exif;
 };
 
 Size size_of(const File& file, const Chunk& picture) {
@@ -138,6 +139,7 @@ Layout read_layout(const File& file) {
       layout.frame = Frame{.picture = *chunk, .size = *layout.canvas};
     } else if (chunk->type() == "EXIF" && (flags & kExifFlag) != 0 && !exif) {
       exif = orientation_of_exif(data);
+      if (!layout.exif) layout.exif = data;
     } else if (chunk->type() == "XMP " && (flags & kXmpFlag) != 0 && !xmp) {
       xmp = orientation_of_xmp(data);
     }
@@ -179,6 +181,10 @@ Opened open_webp(const File& file) {
 }  // namespace
 
 ImageInfo probe_webp(const File& file) { return open_webp(file).info; }
+
+MetadataBlock exif_of_webp(const File& file) {
+  return read_layout(file).exif.value_or(MetadataBlock(file));
+}
 
 Image decode_webp(const File& file) {
   const Opened opened = open_webp(file);
