@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/ascii.h"
+#include "app/web_ui.h"
 #include "sampling/sampler.h"
 
 namespace semblance::service {
@@ -13,31 +13,6 @@ namespace {
 using OrderedJson = nlohmann::ordered_json;
 
 constexpr std::size_t kShownBytes = 60;
-
-bool is_automatic(std::string_view name) {
-  const std::string plain = lower(name);
-  return plain.empty() || plain == "automatic";
-}
-
-const CurveRow& row_of(Curve curve) { return *find_curve(name_of(curve)); }
-
-/// The curve that `scheduler` asks for; the sampler's own for Automatic.
-const CurveRow& curve_for(const SamplerChoice& choice, std::string_view scheduler,
-                          std::vector<std::string>& warnings) {
-  const CurveRow& usual =
-      choice.curve == nullptr ? row_of(choice.sampler->web_ui_curve) : *choice.curve;
-  if (is_automatic(scheduler)) return usual;
-  const CurveRow* curve = find_curve(scheduler);
-  if (curve == nullptr) {
-    warnings.push_back(fmt::format("scheduler: {} is not available, using {}",
-                                   scheduler.substr(0, kShownBytes), usual.title));
-    return usual;
-  }
-  if (curve->curve == Curve::kDefault || choice.sampler->has(kTakesCurve)) return *curve;
-  warnings.push_back(
-      fmt::format("scheduler: {} has no effect with {}", curve->title, choice.sampler->title));
-  return usual;
-}
 
 }  // namespace
 
@@ -48,21 +23,23 @@ void read_sampler(const Fields& body, JobRequest& request, std::vector<std::stri
     field = "sampler_index";
     name = body.text(field).value_or("");
   }
-  const auto choice =
-      name.empty() ? SamplerChoice{.sampler = &default_sampler()} : find_choice(name);
-  if (!choice) body.refuse(field, "expected one of " + sampler_titles());
-  const SamplerRow& sampler = *choice->sampler;
-  if (choice->is_nearest) {
+  const std::string scheduler = body.text("scheduler").value_or("");
+  const auto sampling = web_ui_sampling(name, scheduler);
+  if (!sampling) body.refuse(field, "expected one of " + sampler_titles());
+  const SamplerRow& sampler = *sampling->sampler;
+  if (sampling->is_nearest) {
     warnings.push_back(fmt::format("{}: {} is not available, using the nearest: {}", field,
                                    name.substr(0, kShownBytes), sampler.title));
   }
-  const CurveRow& curve = curve_for(*choice, body.text("scheduler").value_or(""), warnings);
-  request.scheduler = Choice(std::string(sampler.name));
-  request.sigmas = Choice(std::string(curve.name));
-  if (sampler.has(kReadsSpacing) && !curve.spacing) {
-    // There DDIM and PLMS count timesteps from the start, all others interpolate noise levels.
-    request.spacing = Choice(sampler.has(kTakesCurve) ? "linspace" : "leading");
+  if (sampling->lacks_scheduler) {
+    warnings.push_back(fmt::format("scheduler: {} is not available, using {}",
+                                   scheduler.substr(0, kShownBytes), sampling->curve->title));
   }
+  if (sampling->unused != nullptr) {
+    warnings.push_back(
+        fmt::format("scheduler: {} has no effect with {}", sampling->unused->title, sampler.title));
+  }
+  set_sampling(*sampling, request);
   request.noise = Choice("a1111-cpu");
   if (sampler.has(kTakesEta) || request.eta == 0) return;
   // 1 is what ancestral samplers have there.
@@ -77,7 +54,7 @@ bool is_sampler_of(const JobRequest& request, std::string_view name) {
 
 bool is_scheduler_of(const JobRequest& request, std::string_view name) {
   const CurveRow* curve = find_curve(name);
-  return is_automatic(name) || (curve != nullptr && curve->name == request.sigmas->name);
+  return is_automatic_scheduler(name) || (curve != nullptr && curve->name == request.sigmas->name);
 }
 
 std::string_view sampler_title(const JobRequest& request) {

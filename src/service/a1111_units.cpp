@@ -6,6 +6,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "app/web_ui.h"
 #include "core/ascii.h"
 #include "service/a1111_fields.h"
 #include "service/job_request.h"
@@ -73,28 +74,12 @@ constexpr auto kUnitFields = std::to_array<Field>({
     {"input_mode", Effect::kNone},
 });
 
-enum class Kind { kNone, kFace, kPoints, kOther };
-
-/// Compares names in lower case with '_' for '-' and ' '; a suffix, such as a hash, is ignored.
-Kind unit_kind(const std::string& name) {
-  std::string plain = lower(name);
-  std::replace(plain.begin(), plain.end(), '-', '_');
-  std::replace(plain.begin(), plain.end(), ' ', '_');
-  if (plain.empty() || plain == "none" || plain == "ip_adapter_auto") return Kind::kNone;
-  for (std::string_view face :
-       {"ip_adapter_instant_id", "instant_id_face_embedding", "insightface_(instantid)"}) {
-    if (plain.starts_with(face)) return Kind::kFace;
-  }
-  for (std::string_view points : {"control_instant_id", "instant_id_face_keypoints"}) {
-    if (plain.starts_with(points)) return Kind::kPoints;
-  }
-  return Kind::kOther;
-}
+using Kind = WebUiUnit;
 
 Kind unit_kind(const Fields& unit) {
   Kind kind = Kind::kNone;
   for (std::string_view name : {"module", "model"}) {
-    const Kind named = unit_kind(unit.text(name).value_or(""));
+    const Kind named = web_ui_unit(unit.text(name).value_or(""));
     if (named == Kind::kOther) {
       unit.refuse(name,
                   "only InstantID is supported: instant_id_face_embedding with "
