@@ -52,6 +52,9 @@ std::string settings_text(Request request, const MadeWith& made_with) {
   const Request defaults;
   const bool has_window = request.identity_start != defaults.identity_start ||
                           request.identity_end != defaults.identity_end;
+  const CurveRow& curve =
+      request.sigmas ? curve_of(*request.sigmas) : *find_curve(name_of(sampling.curve));
+  const bool has_curve = curve.curve != Curve::kDefault || curve.spacing.has_value();
   std::string text;
   const auto add = [&text](std::string_view name, std::string_view value) {
     text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", name, value);
@@ -66,8 +69,7 @@ std::string settings_text(Request request, const MadeWith& made_with) {
             add(row.png, shown(value));
         }
         if (&row == &parameters::kScheduler) add("Sampler", sampling.sampler->title);
-        if (&row == &parameters::kSigmas && sampling.curve != Curve::kDefault)
-          add("Schedule type", title_of(sampling.curve));
+        if (&row == &parameters::kSigmas && has_curve) add("Schedule type", curve.title);
         // No negative prompt gives a zeroed encoding, an empty one is encoded: different pictures.
         if (&row == &parameters::kIdentityEnd && request.negative && request.negative->empty())
           add("Empty negative", "encoded");

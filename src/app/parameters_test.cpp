@@ -90,6 +90,8 @@ TEST(Parameters, NameTheSamplerAsTheWebUiDoes) {
   request.scheduler = Choice("dpmpp_2m");
   request.sigmas = Choice("karras");
   EXPECT_EQ(sampled(request, {}), karras);
+  request.sigmas = Choice("uniform");  // the default curve with a spacing
+  EXPECT_EQ(sampled(request, {}), "Steps: 30, Sampler: DPM++ 2M, Schedule type: Uniform");
   // DDIM does not read the curve of a model's file.
   request.scheduler = Choice("ddim");
   request.sigmas.reset();
