@@ -4,6 +4,7 @@
 #include <climits>
 #include <utility>
 
+#include "app/shell_text.h"
 #include "cli/outputs.h"
 
 namespace semblance::cli {
@@ -11,16 +12,6 @@ namespace semblance::cli {
 namespace fs = std::filesystem;
 
 namespace {
-
-std::string shell_quoted(const fs::path& path) {
-  constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,:+@";
-  std::string name = path.string();
-  if (name.find_first_not_of(kPlain) == std::string::npos) return name;
-  std::string shown = "'";
-  for (const char c : name) shown += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return shown + '\'';
-}
 
 bool is_inside(const fs::path& path, const fs::path& folder) {
   const fs::path place = place_of(path);
@@ -40,12 +31,12 @@ std::string resume_command(const fs::path& file, const std::vector<fs::path>& pi
   });
   if (outside) {
     folder = place_of(pictures.front()).parent_path();
-    command = fmt::format("cd {} && ", shell_quoted(folder));
+    command = fmt::format("cd {} && ", shell_quoted(folder.string()));
     shown = place_of(file);
   }
-  command += "semblance generate --resume " + shell_quoted(shown);
+  command += "semblance generate --resume " + shell_quoted(shown.string());
   if (!latents.empty() && !is_inside(latents, folder))
-    command += " --latents " + shell_quoted(place_of(latents));
+    command += " --latents " + shell_quoted(place_of(latents).string());
   return command;
 }
 
@@ -56,7 +47,7 @@ void check_saved_outputs(const SavedRun& run, bool has_output, bool has_latents)
     fail(ErrorKind::kArgument,
          "{} is needed: the saved run names {}, which is outside the working folder {}\n"
          "  to write there, add {} {}, or resume from that folder",
-         flag, path.string(), folder.string(), flag, shell_quoted(path));
+         flag, path.string(), folder.string(), flag, shell_quoted(path.string()));
   };
   if (!has_output) {
     for (const fs::path& picture : run.outputs) check(picture, "-o");
