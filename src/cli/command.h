@@ -12,6 +12,7 @@ int swap(std::span<const char* const> words);
 int face(std::span<const char* const> words);
 int gpu(std::span<const char* const> words);
 int gpu_check(std::span<const char* const> words);
+int info(std::span<const char* const> words);
 int memory(std::span<const char* const> words);
 int plan(std::span<const char* const> words);
 int serve(std::span<const char* const> words);

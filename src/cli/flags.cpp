@@ -284,7 +284,7 @@ bool Flags::read(std::span<const char* const> words) {
   } else if (!extras.empty()) {
     fail(ErrorKind::kArgument, "unexpected argument '{}'{}\n  --help lists the flags",
          extras.front(),
-         takes_word_ ? "; expected one photo" : "; put quotes around text with spaces");
+         takes_word_ ? "; expected one file" : "; put quotes around text with spaces");
   }
   for (const auto& take : pending_) take();
   return true;

@@ -130,7 +130,7 @@ TEST(Flags, SuggestSimilarNames) {
 
 TEST(Flags, RefuseExtraOrMissingWords) {
   EXPECT_EQ(error_of({"a.jpg", "b.jpg"}),
-            "unexpected argument 'b.jpg'; expected one photo\n  --help lists the flags");
+            "unexpected argument 'b.jpg'; expected one file\n  --help lists the flags");
   EXPECT_EQ(error_of({"--prompt"}), "--prompt needs a value");
 }
 
