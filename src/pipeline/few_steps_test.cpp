@@ -37,9 +37,8 @@ TEST(FewSteps, AreRecognisedByThePublishedNames) {
 
 TEST(FewSteps, AreRecognisedByFolders) {
   using Path = std::filesystem::path;
-  EXPECT_EQ(
-      told(few_steps_of(Path("/loras/lcm-lora-sdxl/pytorch_lora_weights.safetensors"), true)),
-      "LCM, lcm  6 1.5 0");
+  EXPECT_EQ(told(few_steps_of(Path("/loras/lcm-lora-sdxl/pytorch_lora_weights.safetensors"), true)),
+            "LCM, lcm  6 1.5 0");
   EXPECT_EQ(told(few_steps_of(
                 Path("/cache/models--stabilityai--sdxl-turbo/snapshots/71153311d3dbb46851df1931"),
                 false)),

@@ -62,8 +62,7 @@ INSTANTIATE_TEST_SUITE_P(Goldens, InAnyMemory,
                                            "fp16_published/reuse", "fp16_published/concat",
                                            "fp16_published/sequence",
                                            "fp16_published/adapter_window",
-                                           "fp16_published/from_picture",
-                                           "fp16_published/repaint"),
+                                           "fp16_published/from_picture", "fp16_published/repaint"),
                          [](const auto& info) {
                            std::string name = info.param;
                            std::ranges::replace(name, '/', '_');

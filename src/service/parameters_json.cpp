@@ -168,7 +168,8 @@ OrderedJson for_the_page(const Parameter& row, ParameterKind kind) {
 
 std::string parameters_json() {
   OrderedJson list = OrderedJson::array();
-  for (const FlagGroup group : {FlagGroup::kPerson, FlagGroup::kPicture, FlagGroup::kInpaint, FlagGroup::kAdvanced}) {
+  for (const FlagGroup group :
+       {FlagGroup::kPerson, FlagGroup::kPicture, FlagGroup::kInpaint, FlagGroup::kAdvanced}) {
     each_row([&](const Parameter& row, ParameterKind kind, bool) {
       if (row.flag == group && row.page.place != PagePlace::kNone)
         list.push_back(for_the_page(row, kind));
