@@ -14,9 +14,9 @@ namespace semblance {
 namespace {
 
 using nlohmann::json;
-using Node = ComfyGraph::Node;
+using ComfyNode = ComfyGraph::Node;
 
-bool is_sampler(const Node& node) {
+bool is_sampler(const ComfyNode& node) {
   return node.inputs->contains("latent_image") &&
          (node.inputs->contains("sampler_name") || node.inputs->contains("sampler"));
 }
@@ -34,7 +34,7 @@ constexpr InstantIdNode kInstantIdNodes[] = {
     {"InstantIDAttentionPatch", "weight", "", "0"},
     {"ApplyInstantIDControlNet", "", "strength", "0"},
 };
-const InstantIdNode* instant_id_of(const Node& node) {
+const InstantIdNode* instant_id_of(const ComfyNode& node) {
   const auto* const found = std::ranges::find(kInstantIdNodes, node.type, &InstantIdNode::type);
   return found == std::end(kInstantIdNodes) ? nullptr : found;
 }
@@ -43,27 +43,27 @@ class ComfyReader {
  public:
   ComfyReader(const ComfyGraph& graph, Recipe& recipe) : graph_(graph), recipe_(recipe) {}
 
-  void read(const Node& sampler) {
+  void read(const ComfyNode& sampler) {
     for (const std::string_view key : {"", "noise", "guider", "sampler", "sigmas"}) {
-      const Node* const source = key.empty() ? &sampler : graph_.linked(sampler, key);
+      const ComfyNode* const source = key.empty() ? &sampler : graph_.linked(sampler, key);
       if (source != nullptr) settings_.push_back(source);
     }
     read_sampling();
     read_latent(sampler);
     read_prompts();
-    for (const Node* node : settings_) {
-      if (const Node* const model = graph_.linked(*node, "model")) {
+    for (const ComfyNode* node : settings_) {
+      if (const ComfyNode* const model = graph_.linked(*node, "model")) {
         read_model(*model);
         break;
       }
     }
-    for (const Node* node : graph_.upstream(sampler)) {
+    for (const ComfyNode* node : graph_.upstream(sampler)) {
       if (const InstantIdNode* const kind = instant_id_of(*node)) read_instant_id(*node, *kind);
     }
     read_vae();
   }
 
-  void note_node(const Node& node) {
+  void note_node(const ComfyNode& node) {
     if (noted_.insert(&node).second)
       note(recipe_, recipe_words::kNoteNode, short_text(node.id), short_text(node.type));
   }
@@ -73,14 +73,14 @@ class ComfyReader {
 
   /// A value of the sampler, or of what makes its noise, guidance and noise levels.
   std::optional<std::string> setting(std::string_view key) const {
-    for (const Node* node : settings_) {
+    for (const ComfyNode* node : settings_) {
       if (auto text = graph_.text(*node, key)) return text;
     }
     return std::nullopt;
   }
 
   template <typename T>
-  void take_input(const Node& node, std::string_view key, const Parameter& row, T& member) {
+  void take_input(const ComfyNode& node, std::string_view key, const Parameter& row, T& member) {
     if (const auto text = graph_.text(node, key)) take(recipe_, row, key, *text, member);
   }
 
@@ -117,10 +117,10 @@ class ComfyReader {
   }
 
   /// The size of a new latent, or the picture that it is made from.
-  void read_latent(const Node& sampler) {
-    const Node* node = graph_.linked(sampler, "latent_image");
+  void read_latent(const ComfyNode& sampler) {
+    const ComfyNode* node = graph_.linked(sampler, "latent_image");
     while (node != nullptr && !is_picture_of(*node)) {
-      const Node* next = nullptr;
+      const ComfyNode* next = nullptr;
       for (const std::string_view key : {"samples", "latent", "latent_image"}) {
         if (next == nullptr) next = graph_.linked(*node, key);
       }
@@ -131,11 +131,11 @@ class ComfyReader {
   }
 
   /// Whether the node makes a latent, whose size or picture is then taken.
-  bool is_picture_of(const Node& node) {
-    if (const Node* const pixels = graph_.linked(node, "pixels")) {
+  bool is_picture_of(const ComfyNode& node) {
+    if (const ComfyNode* const pixels = graph_.linked(node, "pixels")) {
       const std::vector<std::string> pictures = pictures_at(*pixels);
       if (!pictures.empty()) recipe_.initial = pictures.front();
-      for (const Node* each : graph_.upstream(*pixels)) read_size(*each);
+      for (const ComfyNode* each : graph_.upstream(*pixels)) read_size(*each);
       if (node.inputs->contains("mask")) note_node(node);
       return true;
     }
@@ -147,7 +147,7 @@ class ComfyReader {
     return true;
   }
 
-  bool read_size(const Node& node) {
+  bool read_size(const ComfyNode& node) {
     for (const auto& [w, h] :
          {std::pair("width", "height"), std::pair("empty_latent_width", "empty_latent_height")}) {
       const auto width = graph_.text(node, w), height = graph_.text(node, h);
@@ -186,8 +186,8 @@ class ComfyReader {
   }
 
   /// The text that an input leads to. `key` is "positive" or "negative".
-  std::optional<std::string> prompt_at(const Node& from, std::string_view key) {
-    const Node* node = &from;
+  std::optional<std::string> prompt_at(const ComfyNode& from, std::string_view key) {
+    const ComfyNode* node = &from;
     std::string_view input = key;
     for (;;) {
       const auto value = node->inputs->find(input);
@@ -211,8 +211,8 @@ class ComfyReader {
     }
   }
 
-  void read_clip(const Node& encoder) {
-    for (const Node* node = graph_.linked(encoder, "clip"); node != nullptr;
+  void read_clip(const ComfyNode& encoder) {
+    for (const ComfyNode* node = graph_.linked(encoder, "clip"); node != nullptr;
          node = graph_.linked(*node, "clip")) {
       const auto layer = graph_.number(*node, "stop_at_clip_layer");
       if (!layer) continue;
@@ -225,7 +225,7 @@ class ComfyReader {
 
   void read_prompts() {
     std::optional<std::string> prompt, negative;
-    for (const Node* node : settings_) {
+    for (const ComfyNode* node : settings_) {
       if (!prompt) prompt = prompt_at(*node, "positive");
       if (!prompt) prompt = prompt_at(*node, "conditioning");
       if (!negative) negative = prompt_at(*node, "negative");
@@ -274,8 +274,8 @@ class ComfyReader {
     return text;
   }
 
-  void read_model(const Node& first) {
-    for (const Node* node = &first; node != nullptr; node = graph_.linked(*node, "model")) {
+  void read_model(const ComfyNode& first) {
+    for (const ComfyNode* node = &first; node != nullptr; node = graph_.linked(*node, "model")) {
       const auto base = graph_.text(*node, "ckpt_name"), unet = graph_.text(*node, "unet_name");
       if (base) recipe_.models.base = file_part(*base);
       if (unet) recipe_.models.unet = file_part(*unet);
@@ -285,7 +285,7 @@ class ComfyReader {
     }
   }
 
-  bool read_lora(const Node& node) {
+  bool read_lora(const ComfyNode& node) {
     const auto name = graph_.text(node, "lora_name");
     if (!name) return false;
     const auto weight_of = [&](std::string_view key, double usual) {
@@ -307,7 +307,7 @@ class ComfyReader {
     return true;
   }
 
-  bool read_model_change(const Node& node) {
+  bool read_model_change(const ComfyNode& node) {
     if (node.type == "ModelSamplingDiscrete") {
       const std::string sampling = graph_.text(node, "sampling").value_or("");
       if (sampling != "eps" && sampling != "v_prediction") return false;
@@ -328,7 +328,7 @@ class ComfyReader {
     return true;
   }
 
-  void read_instant_id(const Node& node, const InstantIdNode& kind) {
+  void read_instant_id(const ComfyNode& node, const InstantIdNode& kind) {
     const bool is_second =
         (!kind.adapter.empty() && has_adapter_) || (!kind.identity.empty() && has_identity_);
     if (is_second) {
@@ -359,21 +359,21 @@ class ComfyReader {
       std::ranges::replace(*combine, ' ', '_');
       take(recipe_, parameters::kCombine, "combine_embeds", *combine, request().combine);
     }
-    if (const Node* const photo = graph_.linked(node, "image")) {
+    if (const ComfyNode* const photo = graph_.linked(node, "image")) {
       if (recipe_.faces.empty()) recipe_.faces = pictures_at(*photo);
     }
-    if (const Node* const pose = graph_.linked(node, "image_kps")) {
+    if (const ComfyNode* const pose = graph_.linked(node, "image_kps")) {
       const std::vector<std::string> pictures = pictures_at(*pose);
       if (!pictures.empty()) recipe_.pose = pictures.front();
     }
-    if (const Node* const mask = graph_.linked(node, "mask")) note_node(*mask);
+    if (const ComfyNode* const mask = graph_.linked(node, "mask")) note_node(*mask);
   }
 
   /// The files that the nodes behind one load, in the order of the graph.
-  std::vector<std::string> pictures_at(const Node& node) const {
+  std::vector<std::string> pictures_at(const ComfyNode& node) const {
     constexpr std::size_t kMost = kMostPhotos;
     std::vector<std::string> names;
-    for (const Node* each : graph_.upstream(node)) {
+    for (const ComfyNode* each : graph_.upstream(node)) {
       const auto image = each->inputs->find("image");
       const bool loads = each->type.starts_with("LoadImage") && image != each->inputs->end();
       if (!loads || !image->is_string() || names.size() == kMost) continue;
@@ -384,9 +384,9 @@ class ComfyReader {
   }
 
   void read_vae() {
-    for (const Node* node : graph_.nodes()) {
+    for (const ComfyNode* node : graph_.nodes()) {
       if (!node->type.starts_with("VAEDecode")) continue;
-      const Node* const loader = graph_.linked(*node, "vae");
+      const ComfyNode* const loader = graph_.linked(*node, "vae");
       const auto name = loader != nullptr ? graph_.text(*loader, "vae_name") : std::nullopt;
       if (name && name->find('.') != name->npos) recipe_.models.vae = file_part(*name);
     }
@@ -394,23 +394,24 @@ class ComfyReader {
 
   const ComfyGraph& graph_;
   Recipe& recipe_;
-  std::vector<const Node*> settings_;  // the sampler, and the nodes with its noise, guidance, ...
-  std::set<const Node*> noted_;
+  std::vector<const ComfyNode*>
+      settings_;  // the sampler, and the nodes with its noise, guidance, ...
+  std::set<const ComfyNode*> noted_;
   bool has_adapter_ = false;
   bool has_identity_ = false;
 };
 
 /// The samplers that save a picture, those of a first pass in front.
-std::vector<const Node*> samplers_in(const ComfyGraph& graph) {
-  std::set<const Node*> after_sampler;  // a sampler is among the nodes behind it
-  std::vector<const Node*> first, later;
-  for (const Node* node : graph.nodes()) {
-    const auto is_sampled = [&](const Node* source) {
+std::vector<const ComfyNode*> samplers_in(const ComfyGraph& graph) {
+  std::set<const ComfyNode*> after_sampler;  // a sampler is among the nodes behind it
+  std::vector<const ComfyNode*> first, later;
+  for (const ComfyNode* node : graph.nodes()) {
+    const auto is_sampled = [&](const ComfyNode* source) {
       return is_sampler(*source) || after_sampler.contains(source);
     };
     if (std::ranges::any_of(node->sources, is_sampled)) after_sampler.insert(node);
     if (!is_sampler(*node) || !node->is_used) continue;
-    const Node* const latent = graph.linked(*node, "latent_image");
+    const ComfyNode* const latent = graph.linked(*node, "latent_image");
     (latent != nullptr && is_sampled(latent) ? later : first).push_back(node);
   }
   first.insert(first.end(), later.begin(), later.end());
@@ -421,7 +422,7 @@ std::vector<const Node*> samplers_in(const ComfyGraph& graph) {
 InfoFields fields_of(const ComfyGraph& graph) {
   constexpr std::size_t kMostFields = 200;
   InfoFields fields;
-  for (const Node* node : graph.nodes()) {
+  for (const ComfyNode* node : graph.nodes()) {
     std::string values;
     for (const auto& [key, value] : node->inputs->items()) {
       if (value.is_array() || value.is_object() || value.is_null()) continue;
@@ -442,7 +443,7 @@ Recipe comfy_recipe(std::string_view text, const std::string& file) {
   Recipe recipe{.kind = Recipe::Kind::kComfyUi, .made_by = "ComfyUI", .fields = fields_of(graph)};
   Request& request = recipe.request;
   request.identity_strength = request.adapter_strength = 0;
-  const std::vector<const Node*> all = samplers_in(graph);
+  const std::vector<const ComfyNode*> all = samplers_in(graph);
   if (all.empty()) {
     fail(ErrorKind::kCorrupt,
          "cannot read ComfyUI's graph in {}: expected a node that samples, such as KSampler", file);

@@ -45,7 +45,7 @@ std::string notes_in(const PictureTexts& texts) {
   return recipe ? joined(recipe->notes) : "no recipe";
 }
 
-Request snow() {
+Request snowy_request() {
   Request request{.prompt = "a man in the snow", .negative = {}, .width = 512, .height = 768};
   request.seed = 42;
   return request;
@@ -57,11 +57,11 @@ std::string own_command(const Request& request, const MadeWith& made_with) {
 
 TEST(Recipe, OfOurPictureIsItsRequest) {
   EXPECT_EQ(
-      own_command(snow(), {.base = "/m/film.safetensors"}),
+      own_command(snowy_request(), {.base = "/m/film.safetensors"}),
       "semblance generate --base film --face FACE.jpg --prompt 'a man in the snow' --steps 30 "
       "--scheduler euler --sigmas default --guidance 5 --seed 42 --size 512x768 "
       "--precision f32 -o b.png");
-  Request request = snow();
+  Request request = snowy_request();
   request.prompt = "a {man|woman}, \"it's\"\nsecond line <lora:film:0.5>";
   request.negative = "two\nlines";
   request.loras = {"/x/pixel.safetensors:0.8"};
@@ -86,15 +86,15 @@ TEST(Recipe, OfOurPictureIsItsRequest) {
 }
 
 TEST(Recipe, DistinguishesNoNegativeFromAnEmptyOne) {
-  Request request = snow();
+  Request request = snowy_request();
   request.negative = "";
   EXPECT_NE(own_command(request, {.base = "m"}).find(" --negative '' "), std::string::npos);
-  EXPECT_EQ(own_command(snow(), {.base = "m"}).find("--negative"), std::string::npos);
+  EXPECT_EQ(own_command(snowy_request(), {.base = "m"}).find("--negative"), std::string::npos);
 }
 
 /// Every parameter that shapes a picture comes back from its text.
 TEST(Recipe, HasEveryParameterOfOurPicture) {
-  const Request usual = snow();
+  const Request usual = snowy_request();
   Request changed = usual;
   each_parameter(
       [](const Parameter& row, auto& member) {
