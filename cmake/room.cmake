@@ -93,8 +93,12 @@ endfunction()
 # The same, of which each case is a test; LABEL groups them for ctest -L.
 function(semblance_test name label)
   semblance_test_program(${name} ${ARGN})
+  set(timeout 600)
+  if(label STREQUAL slow)
+    set(timeout 1800)
+  endif()
   # Passive waiting: spinning threads are slow when tests share the cores.
-  gtest_discover_tests(${name} PROPERTIES LABELS ${label} TIMEOUT 600 ENVIRONMENT OMP_WAIT_POLICY=passive
+  gtest_discover_tests(${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout} ENVIRONMENT OMP_WAIT_POLICY=passive
     DISCOVERY_TIMEOUT 60)
 endfunction()
 
