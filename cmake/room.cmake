@@ -46,9 +46,9 @@ if(SEMBLANCE_SANITIZE)
   set(test_optimisation -O0)
 endif()
 
-# A build from scratch compiles sixteen sources of a library at once, or eight tests, with precompiled headers. With ccache,
-# sources are compiled one by one, which also shows that each includes what it uses; the sanitizer builds never are,
-# because every ./check makes them from scratch.
+# A build from scratch compiles sixteen sources of a library at once, or eight tests, those with precompiled headers.
+# With ccache, sources are compiled one by one, which also shows that each includes what it uses; the sanitizer builds
+# never are, because every ./check makes them from scratch.
 set(from_scratch OFF)
 if(SEMBLANCE_SANITIZE OR NOT CCACHE)
   set(from_scratch ON)
@@ -64,6 +64,21 @@ if(from_scratch AND SEMBLANCE_TESTS)
     <optional> <string> <vector> <fmt/format.h> <nlohmann/json.hpp> <gtest/gtest.h>)
 endif()
 
+# Compiles COUNT of the target's sources at once; those with a line that matches ALONE, by themselves.
+function(semblance_compile_together target count alone)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${count})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # It takes the sources for headers, whose classes should have no members of anonymous types.
+    target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+  endif()
+  foreach(source ${ARGN})
+    file(STRINGS ${source} is_alone REGEX ${alone} LIMIT_COUNT 1)
+    if(is_alone)
+      set_source_files_properties(${source} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    endif()
+  endforeach()
+endfunction()
+
 # A program of gtest cases.
 function(semblance_test_program name)
   cmake_parse_arguments(T "ONE_BY_ONE" "" "SOURCES;LIBS" ${ARGN})
@@ -75,17 +90,8 @@ function(semblance_test_program name)
     target_compile_options(${name} PRIVATE -Wno-error=array-bounds -Wno-error=stringop-overflow -Wno-error=invalid-pch)
     target_precompile_headers(${name} REUSE_FROM semblance_test_headers)
     if(NOT T_ONE_BY_ONE)
-      set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
-      # What replaces the operator stays alone: g++ warns of pairs that do not match.
-      foreach(source ${T_SOURCES})
-        file(STRINGS ${source} replaces_new REGEX "operator new" LIMIT_COUNT 1)
-        if(replaces_new)
-          set_source_files_properties(${source} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
-        endif()
-      endforeach()
-      if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-        target_compile_options(${name} PRIVATE -Wno-subobject-linkage)
-      endif()
+      # Where a test replaces the operator, g++ warns of the others' pairs that do not match.
+      semblance_compile_together(${name} 8 "operator new" ${T_SOURCES})
     endif()
   endif()
 endfunction()
@@ -133,18 +139,8 @@ function(semblance_room room)
   set_target_properties(semblance_${room} PROPERTIES LINKER_LANGUAGE CXX)
   target_link_libraries(semblance_${room} PUBLIC semblance_options ${ROOM_DEPS} PRIVATE ${ROOM_LIBS})
   if(from_scratch)
-    set_target_properties(semblance_${room} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
-    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-      # It takes the sources for headers, whose classes should have no members of anonymous types.
-      target_compile_options(semblance_${room} PRIVATE -Wno-subobject-linkage)
-    endif()
-    # Highway compiles these sources several times, for one processor each.
-    foreach(source ${sources})
-      file(STRINGS ${source} is_repeated REGEX "foreach_target" LIMIT_COUNT 1)
-      if(is_repeated)
-        set_source_files_properties(${source} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
-      endif()
-    endforeach()
+    # Highway compiles sources with foreach_target several times, for one processor each.
+    semblance_compile_together(semblance_${room} 16 foreach_target ${sources})
   endif()
   if(SEMBLANCE_TESTS AND tests)
     semblance_test(${room}_test ${room} ${one_by_one} SOURCES ${tests}

@@ -62,7 +62,6 @@ Image InitialPicture::mask_picture(const std::stop_token& stop) const {
   if (mask_) return decode(*mask_, stop);
   SEMBLANCE_ASSERT(face_);
   Image mask(info_.upright());
-  std::ranges::fill(mask.pixels(), std::uint8_t{0});
   const auto& [left, top, right, bottom] = *face_;
   const float rx = 0.75F * (right - left), ry = 0.75F * (bottom - top);
   for (int y = 0; y < mask.height(); ++y) {
@@ -101,9 +100,8 @@ Size InitialPicture::size(const SizeChoice& choice, const Request& request, int 
   return {floored(own.w, parameters::kWidth), floored(own.h, parameters::kHeight)};
 }
 
-/// The mask with its edge blurred, in the size of the finished picture: 255 inside, and fading out
-/// beyond the edge. As AUTOMATIC1111's overlay.
-Mask InitialPicture::soft_mask(const Request& request, const std::stop_token& stop) const {
+/// The mask in the size of the finished picture. Refuses one of a single colour.
+Mask InitialPicture::whole_mask(const Request& request, const std::stop_token& stop) const {
   Mask mask = grey(resized(mask_picture(stop), finished_size(request)));
   check_stop(stop);
   const auto repainted =
@@ -114,6 +112,13 @@ Mask InitialPicture::soft_mask(const Request& request, const std::stop_token& st
          is_white ? "white all over\n  leave it out to redraw the whole picture"
                   : "black all over\n  paint white what is to be repainted");
   }
+  return mask;
+}
+
+/// The same with its edge blurred: 255 inside, and fading out beyond the edge. As AUTOMATIC1111's
+/// overlay.
+Mask InitialPicture::soft_mask(const Request& request, const std::stop_token& stop) const {
+  Mask mask = whole_mask(request, stop);
   blur(mask, request.mask_blur);
   if (request.mask_blur == 0) return mask;
   for (std::uint8_t& value : mask.values())
@@ -122,11 +127,14 @@ Mask InitialPicture::soft_mask(const Request& request, const std::stop_token& st
 }
 
 /// The part of the finished picture that is computed.
+PixelBox InitialPicture::part_around(const Mask& soft_mask, const Request& request) const {
+  if (!takes_part(request)) return all_of(soft_mask.size());
+  return region_around(bounds(soft_mask).value(), request.inpaint_padding,
+                       {request.width, request.height}, soft_mask.size());
+}
 PixelBox InitialPicture::part_of(const Request& request, const std::stop_token& stop) const {
-  const Size whole = finished_size(request);
-  if (!takes_part(request)) return all_of(whole);
-  return region_around(bounds(soft_mask(request, stop)).value(), request.inpaint_padding,
-                       {request.width, request.height}, whole);
+  if (!takes_part(request)) return all_of(finished_size(request));
+  return part_around(soft_mask(request, stop), request);
 }
 
 Size InitialPicture::finished_size(const Request& request) const {
@@ -143,8 +151,7 @@ StartPicture InitialPicture::open(const Request& request, std::stop_token stop) 
   };
   StartPicture start{.picture = framed(decode(*picture_, stop))};
   if (!has_mask()) return start;
-  if (!takes_part(request)) soft_mask(request, stop);  // refuses a mask of one colour
-  start.mask = grey(framed(mask_picture(stop)));
+  start.mask = takes_part(request) ? grey(framed(mask_picture(stop))) : whole_mask(request, stop);
   return start;
 }
 
@@ -168,10 +175,10 @@ Keypoints InitialPicture::keypoints(const Identity& face, const Request& request
 Image InitialPicture::finish(const Image& made, const Request& request,
                              std::stop_token stop) const {
   SEMBLANCE_ASSERT(has_mask());
-  const PixelBox part = part_of(request, stop);
   Image picture = resized(decode(*picture_, stop), finished_size(request));
   check_stop(stop);
   const Mask mask = soft_mask(request, stop);
+  const PixelBox part = part_around(mask, request);
   if (made.size() == part.size()) {
     blend(picture, part, made, mask);
   } else {

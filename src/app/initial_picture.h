@@ -59,7 +59,9 @@ class InitialPicture {
  private:
   bool takes_part(const Request& request) const;
   Image mask_picture(const std::stop_token& stop) const;
+  Mask whole_mask(const Request& request, const std::stop_token& stop) const;
   Mask soft_mask(const Request& request, const std::stop_token& stop) const;
+  PixelBox part_around(const Mask& soft_mask, const Request& request) const;
   PixelBox part_of(const Request& request, const std::stop_token& stop) const;
 
   std::shared_ptr<const File> picture_;

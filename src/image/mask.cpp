@@ -49,7 +49,6 @@ Mask::Mask(Size size) {
   size_ = size;
   buffer_ =
       Buffer(static_cast<std::size_t>(size.w) * static_cast<std::size_t>(size.h), Tag::kImage);
-  std::ranges::fill(values(), std::uint8_t{0});
 }
 
 Mask grey(const Image& picture) {
