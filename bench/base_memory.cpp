@@ -133,8 +133,8 @@ Graph step_graph(const OpenedModels& models, std::int64_t height, std::int64_t w
   const Value keypoints =
       root.input("keypoints", DType::kF32, {1, h, w, models.identitynet.channels[0]});
   graph.add_output("noise", unet(Scope(&graph, "unet."), config, inputs, text, face,
-                                 IdentityInputs{Scope(&graph, "identitynet."), &models.identitynet,
-                                                keypoints, 1.0F},
+                                 {ControlInputs{Scope(&graph, "identitynet."), &models.identitynet,
+                                                keypoints, face, 1.0F}},
                                  AdapterInputs{Scope(&graph, "ip_adapter."), 1.0F}, DType::kF32)
                                 .noise.id);
   return graph;

@@ -161,6 +161,9 @@ struct Models {
   /// Where LoRAs are looked up by name; empty: loras beside the base model, then semblance/loras in
   /// XDG_DATA_HOME or ~/.local/share.
   std::filesystem::path lora_folder = {};
+  /// Where ControlNets are looked up by name; empty: controlnet beside the base model, then
+  /// semblance/controlnet in XDG_DATA_HOME or ~/.local/share.
+  std::filesystem::path control_folder = {};
   // In place of the base's; empty: the base's.
   std::filesystem::path unet = {};           // one file
   std::filesystem::path vae = {};            // one file, or a diffusers folder
@@ -203,6 +206,9 @@ struct Settings {
   std::uint64_t seed = 0;
   /// "FILE|NAME[:WEIGHT[:TEXT_WEIGHT]]", at most 16; a path has a slash, anything else is a name.
   std::vector<std::string> loras = {};
+  /// ControlNets beside IdentityNet: "model=FILE|DIR|NAME,image=FILE,strength=0.4,start=0,end=1,
+  /// prepare=none|canny,type=...". A path of a model has a slash.
+  std::vector<std::string> controls = {};
   bool vae_tiling = false;        // decode in blended tiles, as diffusers' enable_vae_tiling
   std::string encoding = "auto";  // of prompts: auto, plain, weighted or a1111
   int clip_skip = 0;              // 0 to 11 layers of the text encoders, as diffusers' clip_skip

@@ -164,6 +164,7 @@ typedef struct semblance_picture semblance_picture;
  *   "wildcards"       path of the folder of files for __name__ in prompts
  *   "lora_folder"     path of the folder in which LoRAs are looked up by name; absent: loras beside
  *                     the base model, then semblance/loras in XDG_DATA_HOME or ~/.local/share
+ *   "control_folder"  the same of ControlNets, controlnet in place of loras
  *   "unet", "vae", "text_encoders"
  *                     paths of what is used in place of the base's: a UNet in one file; a VAE in
  * one file or a diffusers folder; a file with one or both encoders, or a folder SEMBLANCE_ARGUMENT
@@ -197,6 +198,9 @@ int semblance_generator_plan(const semblance_generator* generator, const char* s
  *   "identity_noise"     0 to 1, noise in place of guidance's empty face; 0
  *   "seed"               a whole number of 64 bits; 0
  *   "loras"              texts "FILE|NAME[:WEIGHT[:TEXT_WEIGHT]]", at most 16; a path has a slash
+ *   "controls"           ControlNets beside IdentityNet, at most 8: texts
+ *                        "model=FILE|DIR|NAME,image=FILE,strength=0.4,start=0,end=1,
+ *                        prepare=none|canny,type=..." without breaks; a model's path has a slash
  *   "vae_tiling"         true: decode in blended tiles, as diffusers' enable_vae_tiling
  *   "encoding"           of prompts: "auto", "plain", "weighted" or "a1111"; "auto"
  *   "clip_skip"          0 to 11 layers of the text encoders; 0

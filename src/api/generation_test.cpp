@@ -83,6 +83,33 @@ TEST(PublicGeneration, WarnsAboutWhatThePictureLacks) {
             std::string::npos);
 }
 
+TEST(PublicGeneration, ReadsTheControlNetsPictures) {
+  const semblance::Person person = semblance::Person::load(golden() / "plain" / "identity.json");
+  semblance::Models with_folder = models();
+  with_folder.control_folder = golden() / "control_nets";
+  semblance::Generator generator(with_folder);
+  semblance::Settings settings{.prompt = "a man", .width = 64, .height = 64, .steps = 1};
+  const auto latent = [&] {
+    semblance::Generation generation = generator.start(person, settings);
+    generation.next();
+    return generation.latent();
+  };
+  const std::vector<float> plain = latent();
+  const std::uint64_t least = generator.plan(settings).minimum_bytes;
+  settings.controls = {"model=edges"};
+  EXPECT_GT(generator.plan(settings).minimum_bytes, least);
+  try {
+    latent();
+    FAIL();
+  } catch (const semblance::Error& error) {
+    EXPECT_EQ(error.kind(), semblance::ErrorKind::kArgument);
+    EXPECT_STREQ(error.what(),
+                 "cannot take controls: the ControlNet edges has no picture\n  add image=FILE");
+  }
+  settings.controls = {"model=edges,image=" + (golden() / "control_two/control_1.png").string()};
+  EXPECT_NE(latent(), plain);
+}
+
 TEST(PublicGeneration, DrawsItsPrompts) {
   const semblance::Person person = semblance::Person::load(golden() / "plain" / "identity.json");
   const fs::path folder =

@@ -8,6 +8,7 @@
 #include <stop_token>
 #include <utility>
 
+#include "app/control_pictures.h"
 #include "app/device_choice.h"
 #include "app/initial_picture.h"
 #include "app/parameters.h"
@@ -422,14 +423,16 @@ Generator::Generator(const Models& models)
         rooms::each_model_path(
             [](const rooms::ModelPathRow&, auto& path, const auto& given) { path = given; }, paths,
             models);
-        return std::shared_ptr<State>(
-            new State{paths,
-                      rooms::Pipeline(paths, {.precision = room_precision(models.precision),
-                                              .backend = device,
-                                              .workspace = workspace_options(models, device),
-                                              .lora_folders = rooms::lora_folders(
-                                                  models.lora_folder, models.base, "lora_folder")}),
-                      rooms::open_prompt_sources(models.styles, models.wildcards)});
+        return std::shared_ptr<State>(new State{
+            paths,
+            rooms::Pipeline(paths, {.precision = room_precision(models.precision),
+                                    .backend = device,
+                                    .workspace = workspace_options(models, device),
+                                    .lora_folders = rooms::lora_folders(models.lora_folder,
+                                                                        models.base, "lora_folder"),
+                                    .control_folders = rooms::control_folders(
+                                        models.control_folder, models.base, "control_folder")}),
+            rooms::open_prompt_sources(models.styles, models.wildcards)});
       })) {}
 Generator::Generator(Generator&&) noexcept = default;
 Generator& Generator::operator=(Generator&&) noexcept = default;
@@ -479,9 +482,10 @@ Generation Generator::start(const Person& person, const Settings& settings, cons
       if (!request.strength) request.strength = rooms::Request::kStrength;
     }
     std::stop_source stop;
-    rooms::Generation generation =
-        state_->pipeline.start(request, face.embeddings(), rooms::scale_keypoints(placed, size),
-                               stop.get_token(), files.picture() ? &from : nullptr);
+    rooms::Generation generation = state_->pipeline.start(
+        request, face.embeddings(), rooms::scale_keypoints(placed, size), stop.get_token(),
+        files.picture() ? &from : nullptr,
+        rooms::open_control_pictures(request, files.picture() ? &*files.picture() : nullptr));
     auto [parameters, warnings] = state_->describe(request);
     return Generation(std::unique_ptr<Generation::State>(
         new Generation::State{std::move(generation), request, std::move(files),

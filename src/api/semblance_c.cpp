@@ -154,6 +154,7 @@ void each_member(F&& f, v1::Models& models) {
   f("gpu_memory_bytes", models.gpu_memory_bytes);
   f("scratch_folder", models.scratch_folder);
   f("lora_folder", models.lora_folder);
+  f("control_folder", models.control_folder);
   f("unet", models.unet);
   f("vae", models.vae);
   f("text_encoders", models.text_encoders);

@@ -141,18 +141,27 @@ Size InitialPicture::finished_size(const Request& request) const {
   return takes_part(request) ? info_.upright() : Size{request.width, request.height};
 }
 
+/// What is computed of a picture of the whole.
+Image InitialPicture::framed(Image picture, const PixelBox& part, const Request& request,
+                             const std::stop_token& stop) const {
+  check_stop(stop);
+  if (takes_part(request)) picture = crop(picture, part);
+  return resized(std::move(picture), {request.width, request.height});
+}
+
 StartPicture InitialPicture::open(const Request& request, std::stop_token stop) const {
-  const Size size{request.width, request.height};
   const PixelBox part = part_of(request, stop);
-  const auto framed = [&](Image picture) {
-    check_stop(stop);
-    if (takes_part(request)) picture = crop(picture, part);
-    return resized(std::move(picture), size);
-  };
-  StartPicture start{.picture = framed(decode(*picture_, stop))};
+  StartPicture start{.picture = framed(decode(*picture_, stop), part, request, stop)};
   if (!has_mask()) return start;
-  start.mask = takes_part(request) ? grey(framed(mask_picture(stop))) : whole_mask(request, stop);
+  start.mask = takes_part(request) ? grey(framed(mask_picture(stop), part, request, stop))
+                                   : whole_mask(request, stop);
   return start;
+}
+
+Image InitialPicture::open_alike(const File& other, const Request& request,
+                                 std::stop_token stop) const {
+  const PixelBox part = part_of(request, stop);
+  return framed(resized(decode(other, stop), finished_size(request)), part, request, stop);
 }
 
 Keypoints InitialPicture::keypoints(const Identity& face, const Request& request,
@@ -187,6 +196,22 @@ Image InitialPicture::finish(const Image& made, const Request& request,
   return picture;
 }
 
+/// Of making the mask's edge soft.
+std::uint64_t InitialPicture::softening_bytes(const Request& request) const {
+  return std::max(mask_info_.decoding_bytes,
+                  3 * (pixels_of(info_.upright()) + pixels_of(finished_size(request))));
+}
+
+std::uint64_t InitialPicture::bytes_alike(const File& other, const Request& request) const {
+  const ImageInfo info = probe(other);
+  const std::uint64_t made = pixels_of(Size{request.width, request.height});
+  const std::uint64_t whole = pixels_of(finished_size(request));
+  const std::uint64_t opening =
+      std::max(info.decoding_bytes, 3 * (pixels_of(info.upright()) + whole));
+  if (!takes_part(request)) return opening;
+  return std::max({opening, softening_bytes(request), 3 * whole + 3 * std::max(whole, made)});
+}
+
 Stage InitialPicture::stage(const Request& request) const {
   const std::uint64_t own = pixels_of(info_.upright());
   const std::uint64_t made = pixels_of(Size{request.width, request.height});
@@ -194,7 +219,7 @@ Stage InitialPicture::stage(const Request& request) const {
   // Beside a picture of `made`: decode one, then take a part of it and resize that.
   std::uint64_t bytes = std::max(info_.decoding_bytes, 3 * (own + made));
   if (has_mask()) {
-    const std::uint64_t softening = std::max(mask_info_.decoding_bytes, 3 * (own + whole));
+    const std::uint64_t softening = softening_bytes(request);
     const std::uint64_t opening =
         std::max(info_.decoding_bytes, std::max(softening, 2 * 3 * own)) + 3 * made;
     const std::uint64_t finishing =

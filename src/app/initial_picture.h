@@ -44,6 +44,9 @@ class InitialPicture {
   /// is stretched). Throws Error(kArgument) for a mask that is black or white all over, what
   /// decode() throws, and Error(kCancelled).
   StartPicture open(const Request& request, std::stop_token stop = {}) const;
+  /// The same of another picture of the finished one's scene: it is resized to that one's size, and
+  /// then cut like this. Throws like open().
+  Image open_alike(const File& other, const Request& request, std::stop_token stop = {}) const;
   /// Where a face found in the file's frame (PhotoOptions) is in what is computed.
   Keypoints keypoints(const Identity& face, const Request& request,
                       std::stop_token stop = {}) const;
@@ -55,14 +58,19 @@ class InitialPicture {
   Size finished_size(const Request& request) const;
   /// The memory that open() and finish() need, for planning.
   Stage stage(const Request& request) const;
+  /// The memory that open_alike() needs.
+  std::uint64_t bytes_alike(const File& other, const Request& request) const;
 
  private:
   bool takes_part(const Request& request) const;
+  Image framed(Image picture, const PixelBox& part, const Request& request,
+               const std::stop_token& stop) const;
   Image mask_picture(const std::stop_token& stop) const;
   Mask whole_mask(const Request& request, const std::stop_token& stop) const;
   Mask soft_mask(const Request& request, const std::stop_token& stop) const;
   PixelBox part_around(const Mask& soft_mask, const Request& request) const;
   PixelBox part_of(const Request& request, const std::stop_token& stop) const;
+  std::uint64_t softening_bytes(const Request& request) const;
 
   std::shared_ptr<const File> picture_;
   std::shared_ptr<const File> mask_;

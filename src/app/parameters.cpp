@@ -28,6 +28,21 @@ std::string as_value(const std::string& value) {
   return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+/// A ControlNet as AUTOMATIC1111's extension writes it: "Module: canny, Model: edges, ...".
+std::string unit_text(const ControlChoice& choice) {
+  std::string text =
+      fmt::format("Module: {}, Model: {}, Weight: {}, Guidance Start: {}, Guidance End: {}",
+                  kPrepareNames[static_cast<std::size_t>(choice.prepare)],
+                  as_value(choice.short_name()), choice.strength, choice.start, choice.end);
+  if (choice.type)
+    text += fmt::format(", Type: {}", kControlTypes[static_cast<std::size_t>(*choice.type)]);
+  if (!choice.image.empty()) {
+    const std::filesystem::path image(choice.image);
+    text += fmt::format(", Image: {}", as_value(image.filename().string()));
+  }
+  return text;
+}
+
 /// "5", "0.8", "on".
 template <typename T>
 std::string shown(const T& value) {
@@ -61,6 +76,12 @@ std::string settings_text(Request request, const MadeWith& made_with) {
   };
   each_parameter(
       [&](const Parameter& row, const auto& value, const auto& usual) {
+        if (&row == &parameters::kControls) {
+          for (std::size_t i = 0; i < request.controls.size(); ++i) {
+            add(fmt::format("ControlNet {}", i),
+                as_value(unit_text(parse_control(request.controls[i]))));
+          }
+        }
         // LoRAs are part of the prompt.
         if constexpr (kind_of<std::decay_t<decltype(value)>>() != ParameterKind::kList) {
           const bool is_window =

@@ -191,6 +191,7 @@ std::vector<std::string> needs_of(const Recipe& recipe) {
   if (request.strength && recipe.initial.empty())
     needs.push_back(filled(recipe_words::kNoteInitial));
   if (request.has_mask && recipe.mask.empty()) needs.push_back(filled(recipe_words::kNoteMask));
+  if (!request.controls.empty()) needs.push_back(filled(recipe_words::kNoteControls));
   // A graph has all photos; a picture to start from sets the position, too.
   const bool is_placed = recipe.kind == Recipe::Kind::kComfyUi || request.strength;
   if (has_person && !is_placed && recipe.pose.empty())

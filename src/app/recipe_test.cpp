@@ -85,6 +85,34 @@ TEST(Recipe, OfOurPictureIsItsRequest) {
       "0.6 --mask-blur 8 --noise cuda:t4 --size 512x768 --precision f32 --device gpu:1 -o b.png");
 }
 
+TEST(Recipe, HasTheControlNetsOfOurPicture) {
+  Request request = snowy_request();
+  request.controls = {
+      "model=/nets/edges.safetensors,image=/home/me/a, \"b\".png,strength=0.75,"
+      "end=0.5,prepare=canny",
+      "model=union,type=depth"};
+  const PictureTexts texts = texts_of("parameters", parameters_text(request, {.base = "m"}));
+  EXPECT_NE(command_in(texts).find(
+                "--control 'model=edges,image=a, \"b\".png,strength=0.75,end=0.5,prepare=canny' "
+                "--control 'model=union,image=CONTROL-2.png,type=depth' "),
+            std::string::npos)
+      << command_in(texts);
+  const auto recipe = read_recipe(texts, "a.png");
+  EXPECT_EQ(joined(recipe->notes), "");
+  EXPECT_NE(joined(needs_of(*recipe)).find("--control names them, without folders\n"),
+            std::string::npos);
+  const std::string text = parameters_text(snowy_request(), {.base = "m"});
+  const auto other = [&](const std::string& unit) {
+    std::string changed = text;
+    changed.insert(changed.find(", Model: "), ", ControlNet 0: \"" + unit + '"');
+    return notes_in(texts_of("parameters", changed));
+  };
+  EXPECT_EQ(other("Model: edges, Weight: 1"), "");
+  for (const char* unit : {"Weight: 1", "Model: edges, Weight: 9", "Model: edges, Magic: 1"}) {
+    EXPECT_EQ(other(unit), "ControlNet 0: " + std::string(unit) + " is not carried over\n");
+  }
+}
+
 TEST(Recipe, DistinguishesNoNegativeFromAnEmptyOne) {
   Request request = snowy_request();
   request.negative = "";

@@ -54,6 +54,9 @@ inline constexpr Words kNoteInitial{
 inline constexpr Words kNoteMask{
     "only a part was repainted; the mask is not in the file: give it with --mask",
     "solo se repintó una parte; la máscara no está en el archivo: indícala con --mask"};
+inline constexpr Words kNoteControls{
+    "the pictures of the ControlNets are not in the file: --control names them, without folders",
+    "las imágenes de las ControlNets no están en el archivo: --control las nombra, sin carpetas"};
 inline constexpr Words kNotePose{
     "if another photo set the position of the face, give it with --pose",
     "si la posición de la cara era la de otra foto, indícala con --pose"};
@@ -89,11 +92,12 @@ inline constexpr Words kNoteDemo{
     "se supone que el modelo {0} es el de la demostración; si es otro, indica --base"};
 
 inline constexpr std::array kAll{
-    &kInfoPicture,     &kInfoUnknown,   &kInfoTooLong,        &kInfoCommand,   &kInfoNotes,
-    &kNoteField,       &kNoteValue,     &kNoteNearestSampler, &kNoteNoSampler, &kNoteNoCurve,
-    &kNoteUnusedCurve, &kNoteFace,      &kNoteNoPerson,       &kNoteInitial,   &kNoteMask,
-    &kNotePose,        &kNoteEmbedding, &kNoteNetwork,        &kNoteClipSkip,  &kNoteNode,
-    &kNoteBatch,       &kNoteWeights,   &kNoteWindow,         &kNoteResized,   &kNoteDemo};
+    &kInfoPicture,     &kInfoUnknown,  &kInfoTooLong,        &kInfoCommand,   &kInfoNotes,
+    &kNoteField,       &kNoteValue,    &kNoteNearestSampler, &kNoteNoSampler, &kNoteNoCurve,
+    &kNoteUnusedCurve, &kNoteFace,     &kNoteNoPerson,       &kNoteInitial,   &kNoteMask,
+    &kNotePose,        &kNoteControls, &kNoteEmbedding,      &kNoteNetwork,   &kNoteClipSkip,
+    &kNoteNode,        &kNoteBatch,    &kNoteWeights,        &kNoteWindow,    &kNoteResized,
+    &kNoteDemo};
 
 }  // namespace semblance::recipe_words
 

@@ -1,5 +1,7 @@
 // Recipes from the "parameters" text: Semblance's own, and AUTOMATIC1111's, whose names are those
 // of its modules/processing.py and infotext_utils.py.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -8,9 +10,18 @@
 #include "app/web_ui.h"
 #include "core/ascii.h"
 #include "device/cards.h"
+#include "pipeline/control_choice.h"
 
 namespace semblance {
 namespace {
+
+/// What a ControlNet's values are called in pictures, and in requests.
+constexpr auto kUnitFields =
+    std::to_array<std::pair<std::string_view, std::string_view>>({{"Module", "prepare"},
+                                                                  {"Weight", "strength"},
+                                                                  {"Guidance Start", "start"},
+                                                                  {"Guidance End", "end"},
+                                                                  {"Type", "type"}});
 
 /// Sets the parameter that pictures call `name`. False if there is none.
 bool take_by_name(Recipe& recipe, std::string_view name, std::string_view value) {
@@ -24,6 +35,30 @@ bool take_by_name(Recipe& recipe, std::string_view name, std::string_view value)
       },
       recipe.request);
   return is_known;
+}
+
+/// A ControlNet as Semblance writes it. False if that is not what it is.
+bool take_control(Recipe& recipe, const std::string& value) {
+  ControlChoice choice;
+  std::string more;
+  for (const auto& [name, text] : parse_info_fields(value)) {
+    if (name == "Model") {
+      choice.model = file_part(text);
+    } else if (name == "Image") {
+      choice.image = file_part(text);
+    } else {
+      const auto* const field = std::ranges::find(
+          kUnitFields, name, &std::pair<std::string_view, std::string_view>::first);
+      if (field == kUnitFields.end()) return false;
+      more += fmt::format(",{}={}", field->second, text);
+    }
+  }
+  std::vector<std::string>& controls = recipe.request.controls;
+  if (choice.image.empty()) choice.image = fmt::format("CONTROL-{}.png", controls.size() + 1);
+  std::string text = text_of(choice) + more;
+  if (control_problem(text, Asker::kUser)) return false;
+  controls.push_back(text_of(parse_control(text)));
+  return true;
 }
 
 /// Names of models and whatever else Semblance writes beside the parameters. False if it writes no
@@ -48,6 +83,8 @@ bool take_own_field(Recipe& recipe, std::string_view name, const std::string& va
     request.negative = "";
   } else if (name == "Mask") {
     request.has_mask = true;
+  } else if (name.starts_with("ControlNet ")) {
+    return take_control(recipe, value);
   } else if (name == "Precision" && (value == "f32" || value == "bf16" || value == "f16")) {
     recipe.precision = value;
   } else if (name == "Backend" && (value == "ref" || names_card(value))) {

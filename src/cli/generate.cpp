@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "app/control_pictures.h"
 #include "app/parameters.h"
 #include "app/planning.h"
 #include "app/subject.h"
@@ -170,6 +171,8 @@ void check_outputs(const RequestSettings& s, const std::vector<std::filesystem::
   each_model_path([&inputs](const ModelPathRow&, const auto& path) { inputs.push_back(path); },
                   s.models);
   for (const std::string& lora : s.request.loras) inputs.emplace_back(parse_lora(lora).name);
+  for (const ControlChoice& control : parse_controls(s.request.controls))
+    inputs.insert(inputs.end(), {control.model, control.image});
   inputs.insert(inputs.end(), s.models.embeddings.begin(), s.models.embeddings.end());
   for (const auto& picture : pictures) check_output("-o", picture, inputs);
   if (!s.trace.empty()) check_output("--trace", s.trace, inputs);
@@ -273,7 +276,8 @@ void note_likeness(const LikenessMeter& meter, const std::string& name, const Ca
 /// Makes the picture of each request; the first one resumes from `saved`, if given.
 void make_pictures(const RequestSettings& s, Pipeline& pipeline, std::span<const Request> requests,
                    const std::optional<InitialPicture>& initial, const FaceInput& face,
-                   const LikenessMeter& meter, const std::vector<std::filesystem::path>& pictures,
+                   const ControlPictures& controls, const LikenessMeter& meter,
+                   const std::vector<std::filesystem::path>& pictures,
                    std::optional<SavedRun> saved, Interrupt& interrupt, Progress& progress) {
   RunState state(s.save_state, s.places.loras.empty() ? s.places.models : s.places.loras,
                  s.looking.files, interrupt);
@@ -290,9 +294,10 @@ void make_pictures(const RequestSettings& s, Pipeline& pipeline, std::span<const
     progress.note(saved ? text_of(Message::kPictureResumed, picture, saved->step + 1) : picture);
     progress.now(text_of(Message::kReadingPromptAndFace, name));
     const auto from = saved ? std::nullopt : read_initial(s, initial, request, interrupt, progress);
-    Generation generation = saved ? pipeline.resume(*saved, interrupt.token())
-                                  : pipeline.start(request, face.embeddings, face.keypoints,
-                                                   interrupt.token(), from ? &*from : nullptr);
+    Generation generation =
+        saved ? pipeline.resume(*saved, interrupt.token())
+              : pipeline.start(request, face.embeddings, face.keypoints, interrupt.token(),
+                               from ? &*from : nullptr, controls);
     saved.reset();
     state.begin({pictures.begin() + static_cast<std::ptrdiff_t>(i), pictures.end()},
                 requests.subspan(i), best, s.latents, !s.no_metadata);
@@ -445,7 +450,8 @@ int make_all(const RequestSettings& s, std::optional<InitialPicture> initial,
   Pipeline pipeline(s.models, {.precision = static_cast<Precision>(s.precision),
                                .backend = s.backend_name(),
                                .workspace = workspace,
-                               .lora_folders = lora_places(s.places, s.models)});
+                               .lora_folders = lora_places(s.places, s.models),
+                               .control_folders = control_places(s.places, s.models)});
   PhotoOptions looking = s.looking.options(s.backend_name(), is_reduced(budget));
   looking.workspace = pipeline.workspace();
   reader = SubjectReader(s.looking.files, looking);
@@ -468,13 +474,15 @@ int make_all(const RequestSettings& s, std::optional<InitialPicture> initial,
   const auto begin = std::chrono::steady_clock::now();
   if (saved) {
     const SavedRun& run = *saved;
-    make_pictures(s, pipeline, requests, initial, {run.embeddings, run.keypoints},
+    make_pictures(s, pipeline, requests, initial, {run.embeddings, run.keypoints}, run.controls,
                   {measuring, run.embeddings}, pictures, saved, interrupt, progress);
   } else {
     const FaceInput person =
         read_face_input(s, initial, reader, requests.front(), interrupt, progress);
-    make_pictures(s, pipeline, requests, initial, person, {measuring, person.embeddings}, pictures,
-                  {}, interrupt, progress);
+    const ControlPictures controls =
+        open_control_pictures(requests.front(), initial ? &*initial : nullptr, interrupt.token());
+    make_pictures(s, pipeline, requests, initial, person, controls, {measuring, person.embeddings},
+                  pictures, {}, interrupt, progress);
   }
   note_measured(predicted, std::chrono::steady_clock::now() - begin, progress);
   watched.write();
@@ -539,7 +547,9 @@ int make(Flags& flags, RequestSettings& s, const char* examples,
   const bool with_demo = take_demo_models(s.models, s.looking.files);
   find_models(s, IfMissing::kKeep);
   locate_loras(s);
+  if (!saved) locate_controls(s);
   check_flags(s, flags);
+  if (!saved) check_controls(s);
   find_models(s, IfMissing::kRefuse);  // after check_flags(), which reports all missing flags
   const auto pictures =
       saved ? saved->outputs : repeated(numbered(s.output, s.picture_count()), s.best_of);

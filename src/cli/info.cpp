@@ -137,6 +137,7 @@ std::vector<std::string> command_words(const InfoSettings& s, const Recipe& reci
   std::vector<std::string> places;
   for (const auto& [flag, path] :
        {std::pair("--models-dir", &s.places.models), std::pair("--lora-dir", &s.places.loras),
+        std::pair("--control-dir", &s.places.controls),
         std::pair("--face-models", &s.looking.files.folder),
         std::pair("--detector", &s.looking.files.detector),
         std::pair("--recogniser", &s.looking.files.recogniser)}) {

@@ -13,8 +13,9 @@ namespace semblance::cli {
 
 /// Folders in which names are looked up.
 struct ModelPlaces {
-  std::filesystem::path models;  // --models-dir
-  std::filesystem::path loras;   // --lora-dir
+  std::filesystem::path models;    // --models-dir
+  std::filesystem::path loras;     // --lora-dir
+  std::filesystem::path controls;  // --control-dir
 };
 
 /// Declares the flags of a group that is already begun.
@@ -26,5 +27,8 @@ void find_models(ModelPaths& paths, const ModelPlaces& places, PhotoFlags& looki
 
 /// Where LoRAs are looked up by name. Throws what lora_folders() and ModelFolders throw.
 std::vector<std::filesystem::path> lora_places(const ModelPlaces& places, const ModelPaths& paths);
+/// The same of ControlNets.
+std::vector<std::filesystem::path> control_places(const ModelPlaces& places,
+                                                  const ModelPaths& paths);
 
 }  // namespace semblance::cli

@@ -37,6 +37,7 @@ PlainOf<T> another(const Parameter& row) {
   if constexpr (kind_of<T>() == ParameterKind::kText) {
     return "other words";
   } else if constexpr (kind_of<T>() == ParameterKind::kList) {
+    if (&row == &parameters::kControls) return {"model=canny,strength=0.5,end=0.5", "model=pose"};
     return {"film:0.5:2", "other"};
   } else if constexpr (kind_of<T>() == ParameterKind::kChoice) {
     return std::string(row.choices.all().at(1).name);
@@ -175,6 +176,10 @@ TEST(Parameters, AreInSavedRunsAndDefaultInOldOnes) {
     run.latent.resize(static_cast<std::size_t>(4 * (changed.width / 8) * (changed.height / 8)));
     run.embeddings.resize(512);
     for (auto& point : run.keypoints) point = {1, 1};
+    auto pictures = std::make_shared<std::vector<Image>>();
+    for (std::size_t i = 0; i < changed.controls.size(); ++i)
+      pictures->emplace_back(Size{changed.width, changed.height});
+    run.controls = pictures;
     save(run, file);
     EXPECT_EQ(kept(load_saved_run(file).request), kept(changed));
   });

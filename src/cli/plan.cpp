@@ -175,6 +175,17 @@ std::string text_of(const Report& report, const Workspace& workspace) {
   return out;
 }
 
+/// The request's ControlNets; nullptr for none. Those that are not there are assumed.
+std::shared_ptr<const AppliedControls> controls_of(
+    const OpenedModels& models, const Request& request,
+    const std::vector<std::filesystem::path>& folders, Report& report) {
+  if (request.controls.empty()) return nullptr;
+  auto made = std::make_shared<const AppliedControls>(
+      open_controls(models, request.controls, folders, MissingControl::kAssume));
+  report.assumed.insert(report.assumed.end(), made->assumed.begin(), made->assumed.end());
+  return made;
+}
+
 }  // namespace
 
 int plan(std::span<const char* const> words) {
@@ -196,7 +207,8 @@ int plan(std::span<const char* const> words) {
       "--explain", "STAGE",
       "After the table, explains the plan of one stage: which kernels run it and why others "
       "declined, what is kept in memory, sliced, read and spilled, and how long planning took. Not "
-      "with --json. STAGE is text-encoder-1, text-encoder-2, resampler, keypoints, denoiser, "
+      "with --json. STAGE is text-encoder-1, text-encoder-2, resampler, keypoints, control, "
+      "denoiser, "
       "denoiser-alone, decoder, detector or recogniser.",
       [&](const std::string& flag, const std::string& name) { stage = parse_stage(name, flag); });
   flags.epilogue(
@@ -216,6 +228,7 @@ int plan(std::span<const char* const> words) {
   find_models(s, IfMissing::kKeep);
   s.prompts.read_file();
   locate_loras(s);
+  locate_controls(s);
   const std::optional<InitialPicture> initial = take_initial(s);
   check_request(s);
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
@@ -250,6 +263,7 @@ int plan(std::span<const char* const> words) {
   if (const std::vector<std::string> choices = loras_of(request); !choices.empty()) {
     loras = std::make_shared<const AppliedLoras>(open_loras(models, choices, folders));
   }
+  const auto controls = controls_of(models, request, control_places(s.places, s.models), report);
   const DType dtype = dtype_of(static_cast<Precision>(s.precision), workspace.backend());
   const ImageFormat format = s.output.empty() ? ImageFormat::kPng : format_for(s.output);
   const PlannedPicture planned = plan_picture(models, dtype, workspace,
@@ -258,6 +272,7 @@ int plan(std::span<const char* const> words) {
                                                .before = stages_before(s, initial, reader, request),
                                                .after = reader.likeness_stages(report.picture),
                                                .loras = loras,
+                                               .controls = controls,
                                                .minimum = Wanted::kAlways,
                                                .largest = json ? Wanted::kNever : Wanted::kAlways,
                                                .explained = stage});

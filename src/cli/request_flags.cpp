@@ -4,6 +4,7 @@
 
 #include <cctype>
 
+#include "app/control_pictures.h"
 #include "app/planning.h"
 #include "core/error.h"
 #include "image/decode.h"
@@ -282,6 +283,28 @@ void locate_loras(RequestSettings& s) {
   }
 }
 
+void locate_controls(RequestSettings& s) {
+  for (std::string& text : s.request.controls) {
+    ControlChoice choice = parse_control(text);
+    std::error_code ignored;
+    if (choice.is_path() || !std::filesystem::exists(choice.model, ignored)) continue;
+    choice.model.insert(0, "./");
+    text = text_of(choice);
+  }
+}
+
+void check_controls(const RequestSettings& s) {
+  for (const std::string& text : s.request.controls) {
+    const ControlChoice choice = parse_control(text);
+    if (choice.image.empty()) {
+      fail(ErrorKind::kArgument,
+           "cannot take {}: the ControlNet {} has no picture\n  add image=FILE",
+           parameters::kControls.flag_text(), choice.model);
+    }
+    probe(choice.image);
+  }
+}
+
 std::optional<InitialPicture> take_initial(RequestSettings& s) {
   if (s.initial.empty()) {
     if (!s.mask.empty()) {
@@ -318,7 +341,18 @@ std::vector<Stage> stages_before(const RequestSettings& s,
                                  const std::optional<InitialPicture>& initial,
                                  SubjectReader& reader, const Request& request) {
   std::vector<Stage> stages = photo_stages(reader, s.photos());
+  const std::size_t alone = stages.size();
   if (initial) stages.push_back(initial->stage(request));
+  const InitialPicture* const from = initial ? &*initial : nullptr;
+  for (const ControlChoice& choice : parse_controls(s.request.controls)) {
+    if (choice.image.empty()) continue;
+    stages.push_back(
+        control_picture_stage(*open_file(choice.image), request, choice.prepare, from));
+  }
+  const std::uint64_t pixels =
+      static_cast<std::uint64_t>(request.width) * static_cast<std::uint64_t>(request.height);
+  for (Stage& stage : std::span(stages).subspan(alone))
+    stage.beside.added_bytes += 3 * pixels * s.request.controls.size();
   return stages;
 }
 

@@ -91,6 +91,12 @@ void find_device(RequestSettings& s, const Flags& flags);
 /// Turns the names of LoRA files in the working folder into paths; all others are names.
 void locate_loras(RequestSettings& s);
 
+/// Turns the names of ControlNets in the working folder into paths; all others are names.
+void locate_controls(RequestSettings& s);
+
+/// Throws Error(kArgument) for a ControlNet without a picture, and what opening that throws.
+void check_controls(const RequestSettings& s);
+
 /// The picture to start from, if there is one. Sets the default strength, and that there is a mask.
 /// Throws Error(kArgument) for --strength or --mask without --init, and what opening the files
 /// throws.
@@ -100,7 +106,8 @@ std::optional<InitialPicture> take_initial(RequestSettings& s);
 Size size_of_picture(const RequestSettings& s, const std::optional<InitialPicture>& initial,
                      const SubjectReader& reader, int native_side);
 
-/// The stages of reading the photos and the picture to start from. `request` is complete.
+/// The stages of reading the photos, the picture to start from and those of the ControlNets.
+/// `request` is complete.
 std::vector<Stage> stages_before(const RequestSettings& s,
                                  const std::optional<InitialPicture>& initial,
                                  SubjectReader& reader, const Request& request);

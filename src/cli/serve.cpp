@@ -267,6 +267,7 @@ void run_service(ServeSettings& s, const service::Listen& listen, const std::str
                           .precision = static_cast<Precision>(s.precision),
                           .backend = s.where.device,
                           .lora_folders = lora_places(s.places, s.models),
+                          .control_folders = control_places(s.places, s.models),
                           .memory = s.memory,
                           .card_memory = s.where.card_memory,
                           .scratch = s.scratch,

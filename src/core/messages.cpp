@@ -139,6 +139,7 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
     {Message::kStageText2, "text encoder 2", "codificador de texto 2"},
     {Message::kStageResampler, "face resampler", "proyector de la cara"},
     {Message::kStageKeypoints, "keypoint features", "puntos de la cara"},
+    {Message::kStageControl, "ControlNet features", "rasgos de ControlNet"},
     {Message::kStageDenoiser, "denoiser", "eliminación de ruido"},
     {Message::kStageDenoiserAlone, "denoiser without identity", "sin IdentityNet"},
     {Message::kFewSteps,

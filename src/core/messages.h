@@ -109,6 +109,7 @@ enum class Message : std::uint8_t {
   kStageText2,
   kStageResampler,
   kStageKeypoints,
+  kStageControl,
   kStageDenoiser,
   kStageDenoiserAlone,
   kFewSteps,

@@ -1,4 +1,5 @@
-// The peak memory of decoding, measured on the process, against what probe() reports.
+// The peak memory of decoding, resizing and finding edges, measured on the process, against what
+// is planned.
 #include <malloc.h>
 #include <png.h>
 #include <webp/encode.h>
@@ -10,6 +11,7 @@ extern "C" {
 #include <jpeglib.h>
 }
 
+#include "image/canny.h"
 #include "image/decode.h"
 #include "image/photo_size.h"
 #include "image/testing.h"
@@ -218,6 +220,18 @@ TEST(ResizePhoto, FreesThePhotoEarly) {
     if (!measured) continue;
     const auto predicted = static_cast<double>(resize_photo_peak_bytes(size));
     EXPECT_LE(*measured + static_cast<double>(photo.pixels().size()), predicted + (1 << 20));
+  }
+}
+
+TEST(CannyMemory, IsAtMostWhatIsPlanned) {
+  if (kSanitized) return;
+  for (const Size size : {Size{1200, 1000}, Size{333, 2000}}) {
+    const Image picture = synthetic(size.w, size.h);
+    canny(picture);  // loads the library's code
+    const auto measured = growth([&] { canny(picture); });
+    if (!measured) continue;
+    const double result = 3.0 * size.w * size.h;
+    EXPECT_LE(*measured, result + static_cast<double>(canny_bytes(size)) + (1 << 20));
   }
 }
 

@@ -64,20 +64,20 @@ TEST(UNetConfig, NamesAMissingKeyWithoutDefault) {
 }
 
 TEST(IdentityNetConfig, RequiresAnRgbPictureEightTimesTheLatent) {
-  EXPECT_EQ(identitynet_config(unet_json()).conditioning_embedding,
+  EXPECT_EQ(controlnet_config(unet_json()).conditioning_embedding,
             (std::vector<std::int64_t>{16, 32, 96, 256}));
   EXPECT_NE(
-      error_of([] { identitynet_config(unet_json(R"("conditioning_channels": 1)")); }).find("RGB"),
+      error_of([] { controlnet_config(unet_json(R"("conditioning_channels": 1)")); }).find("RGB"),
       std::string::npos);
   EXPECT_NE(error_of([] {
-              identitynet_config(unet_json(R"("conditioning_embedding_out_channels": [16, 32])"));
+              controlnet_config(unet_json(R"("conditioning_embedding_out_channels": [16, 32])"));
             }).find("a list of 4 numbers"),
             std::string::npos);
 }
 
 TEST(IdentityNet, RejectsAnotherUNet) {
   const UNetConfig large = unet_config(unet_json());
-  const UNetConfig small = identitynet_config(unet_json(R"("layers_per_block": 1)"));
+  const UNetConfig small = controlnet_config(unet_json(R"("layers_per_block": 1)"));
   Graph graph;
   const Scope root(&graph, "");
   const StepInputs inputs{
@@ -89,7 +89,7 @@ TEST(IdentityNet, RejectsAnotherUNet) {
   const Value conditioning = conditioning_embedding(identity, small, picture, DType::kF32);
   const std::string text_of_error = error_of([&] {
     unet(Scope(&graph, "unet."), large, inputs, text, text,
-         IdentityInputs{identity, &small, conditioning, 1.0F}, {}, DType::kF32);
+         {ControlInputs{identity, &small, conditioning, text, 1.0F}}, {}, DType::kF32);
   });
   EXPECT_NE(text_of_error.find("not made for each other"), std::string::npos) << text_of_error;
 }

@@ -40,6 +40,10 @@ Value linear_unbiased(const Scope& s, Value x, std::int64_t channels,
   return residual ? apply(op, {x, weight, *residual}) : apply(op, {x, weight});
 }
 
+Value embedding_layers(const Scope& s, Value x, std::int64_t channels) {
+  return linear(s / "linear_2", silu(linear(s / "linear_1", x, channels)), channels);
+}
+
 Value group_norm(const Scope& s, Value x, std::int64_t groups, float eps, bool silu) {
   const Shape channels{x.channels()};
   return apply(GroupNorm{groups, eps, silu}, {x, s.weight("weight", DType::kF32, channels),

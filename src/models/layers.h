@@ -22,6 +22,9 @@ Value linear(const Scope& s, Value x, std::int64_t channels, std::optional<Value
 Value linear_unbiased(const Scope& s, Value x, std::int64_t channels,
                       std::optional<Value> residual = {});
 
+/// The two layers of an embedding, of the timestep for one: [n,k] -> [n,channels].
+Value embedding_layers(const Scope& s, Value x, std::int64_t channels);
+
 Value group_norm(const Scope& s, Value x, std::int64_t groups, float eps, bool silu);
 Value layer_norm(const Scope& s, Value x, float eps = 1e-5F);
 

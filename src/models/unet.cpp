@@ -2,19 +2,19 @@
 
 #include <array>
 
+#include "models/control_union.h"
 #include "models/layers.h"
 #include "models/unet_blocks.h"
 
 namespace semblance {
 namespace {
 
-/// silu of the sum of the embeddings of the timestep and the added conditions, f32 [n,4c].
-Value time_embedding(const Scope& s, const UNetConfig& config, const StepInputs& inputs) {
+/// silu of the sum of the embeddings of the timestep and the added conditions, f32 [n,4c]. `type`:
+/// for a Union ControlNet.
+Value time_embedding(const Scope& s, const UNetConfig& config, const StepInputs& inputs,
+                     int type = 0) {
   const std::int64_t n = inputs.timestep.shape()[0];
   const std::int64_t channels = config.time_channels();
-  const auto mlp = [&](const Scope& scope, Value x) {
-    return linear(scope / "linear_2", silu(linear(scope / "linear_1", x, channels)), channels);
-  };
   Value steps = apply(Sinusoid{config.channels[0], config.flip_sin_to_cos, config.freq_shift},
                       {inputs.timestep});
   if (config.guidance_channels > 0 && inputs.guidance) {
@@ -26,7 +26,9 @@ Value time_embedding(const Scope& s, const UNetConfig& config, const StepInputs&
       apply(Sinusoid{config.time_id_channels, config.flip_sin_to_cos, config.freq_shift},
             {inputs.time_ids});
   const Value added = concat({inputs.pooled, reshape(ids, {n, 6 * config.time_id_channels})}, -1);
-  return silu(mlp(s / "time_embedding", steps) + mlp(s / "add_embedding", added));
+  Value sum = embedding_layers(s / "time_embedding", steps, channels);
+  if (config.control_types > 0) sum = sum + type_embedding(s, config, inputs.timestep, type);
+  return silu(sum + embedding_layers(s / "add_embedding", added, channels));
 }
 
 /// Numbers attention processors in the adapter's order: down blocks, up blocks, mid block.
@@ -168,13 +170,14 @@ Value noise_of(const Scope& s, const UNetConfig& config, Value x) {
   return convert(conv3x3(s / "conv_out", x, config.out_channels), DType::kF32);
 }
 
-/// IdentityNet's first features.
-Value identitynet_input(const Scope& s, const UNetConfig& config, const StepInputs& inputs,
-                        Value conditioning, DType dtype) {
-  return conv3x3(s / "conv_in", convert(inputs.latent, dtype), config.channels[0]) + conditioning;
+/// A ControlNet's first features.
+Value control_input(const ControlInputs& control, const StepInputs& inputs, DType dtype) {
+  return conv3x3(control.scope / "conv_in", convert(inputs.latent, dtype),
+                 control.config->channels[0]) +
+         control.conditioning;
 }
 
-Value identitynet_residual(const Scope& s, Value features, std::int64_t i) {
+Value control_residual(const Scope& s, Value features, std::int64_t i) {
   return conv1x1(s / "controlnet_down_blocks" / i, features, features.channels());
 }
 
@@ -185,7 +188,8 @@ std::optional<Value> guidance_input(const Scope& root, const UNetConfig& config,
   return root.input("guidance", DType::kF32, {n});
 }
 
-Value conditioning_embedding(const Scope& s, const UNetConfig& config, Value picture, DType dtype) {
+Value conditioning_embedding(const Scope& s, const UNetConfig& config, Value picture, DType dtype,
+                             int type) {
   const Scope embedding = s / "controlnet_cond_embedding";
   const std::vector<std::int64_t>& channels = config.conditioning_embedding;
   Value x = silu(conv3x3(embedding / "conv_in", convert(picture, dtype), channels[0]));
@@ -194,25 +198,31 @@ Value conditioning_embedding(const Scope& s, const UNetConfig& config, Value pic
     x = silu(conv3x3(embedding / "blocks" / block, x, channels[i]));
     x = silu(conv3x3(embedding / "blocks" / (block + 1), x, channels[i + 1], 2, {1, 1, 1, 1}));
   }
-  return conv3x3(embedding / "conv_out", x, config.channels[0]);
+  x = conv3x3(embedding / "conv_out", x, config.channels[0]);
+  return config.control_types > 0 ? add_type(s, config, x, type) : x;
 }
 
-std::vector<Value> identitynet(const Scope& s, const UNetConfig& config, const StepInputs& inputs,
-                               Value tokens, Value conditioning, DType dtype) {
-  const Context context{
-      time_embedding(s, config, inputs), convert(tokens, dtype), {}, config.groups, config.eps};
+std::vector<Value> control_residuals(const ControlInputs& control, const StepInputs& inputs,
+                                     DType dtype) {
+  const Scope& s = control.scope;
+  const UNetConfig& config = *control.config;
+  const Context context{time_embedding(s, config, inputs, control.type),
+                        convert(control.tokens, dtype),
+                        {},
+                        config.groups,
+                        config.eps};
   Processors processors(config);
-  const Value x = identitynet_input(s, config, inputs, conditioning, dtype);
+  const Value x = control_input(control, inputs, dtype);
   std::vector<Value> residuals = down_blocks(s, config, context, x, processors);
   const Value mid = mid_block(s, config, context, residuals.back(), processors);
   for (std::size_t i = 0; i < residuals.size(); ++i)
-    residuals[i] = identitynet_residual(s, residuals[i], static_cast<std::int64_t>(i));
+    residuals[i] = control_residual(s, residuals[i], static_cast<std::int64_t>(i));
   residuals.push_back(conv1x1(s / "controlnet_mid_block", mid, mid.channels()));
   return residuals;
 }
 
 UNetOutputs unet(const Scope& s, const UNetConfig& config, const StepInputs& inputs, Value text,
-                 Value face, const std::optional<IdentityInputs>& identity,
+                 Value face, const std::vector<ControlInputs>& controls,
                  const std::optional<AdapterInputs>& adapter, DType dtype,
                  const UNetOptions& options) {
   Context context = context_of(s, config, inputs, text, face, adapter, dtype);
@@ -225,19 +235,17 @@ UNetOutputs unet(const Scope& s, const UNetConfig& config, const StepInputs& inp
     x = repeat_last(x);
   }
   x = mid_block(s, config, context, x, processors, options.perturbed);
-  if (identity) {
-    std::vector<Value> residuals =
-        identitynet(identity->scope, *identity->config, inputs, identity->tokens.value_or(face),
-                    identity->conditioning, dtype);
+  for (const ControlInputs& control : controls) {
+    std::vector<Value> residuals = control_residuals(control, inputs, dtype);
     if (residuals.size() != skips.size() + 1) {
       fail(ErrorKind::kShape,
-           "IdentityNet gives {} residuals, this UNet takes {}: they were not made for each other",
+           "a ControlNet gives {} residuals, this UNet takes {}: they were not made for each other",
            residuals.size(), skips.size() + 1);
     }
     for (std::size_t i = 0; i < skips.size(); ++i)
-      skips[i] = add_scaled(skips[i], residuals[i], identity->strength);
+      skips[i] = add_scaled(skips[i], residuals[i], control.strength);
     if (options.perturbed) residuals.back() = repeat_last(residuals.back());
-    x = add_scaled(x, residuals.back(), identity->strength);
+    x = add_scaled(x, residuals.back(), control.strength);
   }
   if (options.perturbed) {
     for (Value& skip : skips) skip = repeat_last(skip);
@@ -247,15 +255,14 @@ UNetOutputs unet(const Scope& s, const UNetConfig& config, const StepInputs& inp
 }
 
 Value unet_from_deep(const Scope& s, const UNetConfig& config, const StepInputs& inputs, Value text,
-                     Value face, const std::optional<IdentityInputs>& identity,
+                     Value face, const std::vector<ControlInputs>& controls,
                      const std::optional<AdapterInputs>& adapter, Value deep, DType dtype,
                      const UNetOptions& options) {
   Context context = context_of(s, config, inputs, text, face, adapter, dtype);
   Value skip = conv3x3(s / "conv_in", convert(inputs.latent, dtype), config.channels[0]);
-  if (identity) {
-    const Value features = identitynet_input(identity->scope, *identity->config, inputs,
-                                             identity->conditioning, dtype);
-    skip = add_scaled(skip, identitynet_residual(identity->scope, features, 0), identity->strength);
+  for (const ControlInputs& control : controls) {
+    const Value features = control_input(control, inputs, dtype);
+    skip = add_scaled(skip, control_residual(control.scope, features, 0), control.strength);
   }
   if (options.perturbed) {
     repeat_last(context);

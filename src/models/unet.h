@@ -1,8 +1,10 @@
-// The denoiser for one step: SDXL's UNet, with IdentityNet's residuals and the face adapter.
+// The denoiser for one step: SDXL's UNet, with the residuals of IdentityNet and other ControlNets,
+// and the face adapter.
 //
 // Sources: diffusers' UNet2DConditionModel and ControlNetModel (docs/reference.md, 2 and 3.8).
 // Pictures are [n,h,w,c], n = 2 with guidance (unconditional first), else 1. Names: the UNet's are
-// under "unet.", IdentityNet's under "identitynet.", the adapter's under "ip_adapter.".
+// under "unet.", IdentityNet's under "identitynet.", other ControlNets' under "control.N.", the
+// adapter's under "ip_adapter.".
 #pragma once
 
 #include <optional>
@@ -26,22 +28,26 @@ struct StepInputs {
 /// The input "guidance" of a UNet that takes the guidance scale, f32 [n]; none for others.
 std::optional<Value> guidance_input(const Scope& root, const UNetConfig& config, std::int64_t n);
 
-/// Turns the keypoint picture, f32 [1,8h,8w,3] in 0..1, into IdentityNet's first features,
-/// [1,h,w,c] in `dtype`. The same at every step.
-Value conditioning_embedding(const Scope& s, const UNetConfig& config, Value picture, DType dtype);
+/// Turns a ControlNet's picture, f32 [1,8h,8w,3] in 0..1, into its first features, [1,h,w,c] in
+/// `dtype`; in f32 for a Union net. The same at every step. `type`: of the picture, for a Union
+/// net.
+Value conditioning_embedding(const Scope& s, const UNetConfig& config, Value picture, DType dtype,
+                             int type = 0);
 
-/// IdentityNet's residuals, shallow to deep, then the mid block's; in `dtype`, not yet scaled.
-/// `tokens` are the face tokens, [n,16,cross]; `conditioning` comes from conditioning_embedding().
-std::vector<Value> identitynet(const Scope& s, const UNetConfig& config, const StepInputs& inputs,
-                               Value tokens, Value conditioning, DType dtype);
-
-struct IdentityInputs {
+/// IdentityNet or another ControlNet in a step.
+struct ControlInputs {
   Scope scope;
   const UNetConfig* config;
-  Value conditioning;
+  Value conditioning;  // from conditioning_embedding()
+  Value tokens;        // [n,l,cross]: the face tokens for IdentityNet, the text for others
   float strength;
-  std::optional<Value> tokens = {};  // face tokens, [n,16,cross]; absent: the adapter's
+  int type = 0;  // of the picture, for a Union net
 };
+
+/// A ControlNet's residuals, shallow to deep, then the mid block's; in `dtype`, not yet scaled.
+std::vector<Value> control_residuals(const ControlInputs& control, const StepInputs& inputs,
+                                     DType dtype);
+
 struct AdapterInputs {
   Scope scope;  // the one that contains "1.to_k_ip.weight"
   float strength;
@@ -65,10 +71,10 @@ struct UNetOutputs {
   Value deep;
 };
 
-/// `text` [n,l,cross]; `face` [n,l,cross], the adapter's; IdentityNet and the adapter may each be
-/// off.
+/// `text` [n,l,cross]; `face` [n,l,cross], the adapter's. The residuals of all `controls` add up;
+/// they are computed one after the other.
 UNetOutputs unet(const Scope& s, const UNetConfig& config, const StepInputs& inputs, Value text,
-                 Value face, const std::optional<IdentityInputs>& identity,
+                 Value face, const std::vector<ControlInputs>& controls,
                  const std::optional<AdapterInputs>& adapter, DType dtype,
                  const UNetOptions& options = {});
 
@@ -76,7 +82,7 @@ UNetOutputs unet(const Scope& s, const UNetConfig& config, const StepInputs& inp
 /// (DeepCache: Ma et al. 2023, arXiv 2312.00858; its branch 0). `deep` has one more picture with
 /// `options.perturbed`, as the result.
 Value unet_from_deep(const Scope& s, const UNetConfig& config, const StepInputs& inputs, Value text,
-                     Value face, const std::optional<IdentityInputs>& identity,
+                     Value face, const std::vector<ControlInputs>& controls,
                      const std::optional<AdapterInputs>& adapter, Value deep, DType dtype,
                      const UNetOptions& options = {});
 

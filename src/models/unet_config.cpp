@@ -115,15 +115,15 @@ UNetConfig unet_config(const Json& json) {
   return config;
 }
 
-UNetConfig identitynet_config(const Json& json) {
+UNetConfig controlnet_config(const Json& json) {
   if (json.has("time_cond_proj_dim"))
-    json.refuse("time_cond_proj_dim", "null: IdentityNet takes no guidance scale");
+    json.refuse("time_cond_proj_dim", "null: a ControlNet takes no guidance scale");
   UNetConfig config = common_config(json);
   config.conditioning_channels = json.get_int("conditioning_channels", 3, kPositive);
   config.conditioning_embedding = json.get_int_list(
       "conditioning_embedding_out_channels", std::vector<std::int64_t>{16, 32, 96, 256}, kPositive);
   if (config.conditioning_channels != 3)
-    json.refuse("conditioning_channels", "3: IdentityNet reads an RGB picture");
+    json.refuse("conditioning_channels", "3: a ControlNet reads an RGB picture");
   if (config.conditioning_embedding.size() != 4) {
     json.refuse("conditioning_embedding_out_channels",
                 "a list of 4 numbers: the picture is 8 times the latent's size");

@@ -32,6 +32,9 @@ struct UNetConfig {
   // Only for a ControlNet:
   std::int64_t conditioning_channels = 3;
   std::vector<std::int64_t> conditioning_embedding;  // 16, 32, 96, 256
+  // Only for a Union ControlNet, by its tensors (controlnet_config()):
+  std::int64_t control_types = 0;  // of pictures that it takes; 0: it is none
+  std::int64_t union_layers = 1;   // of its transformer
 
   std::int64_t time_channels() const { return channels[0] * 4; }
   std::int64_t pooled_channels() const { return added_channels - 6 * time_id_channels; }
@@ -40,6 +43,7 @@ struct UNetConfig {
 
 /// Throws what Json's getters throw, also for a value that requires a structure other than SDXL's.
 UNetConfig unet_config(const Json& json);
-UNetConfig identitynet_config(const Json& json);
+/// Of IdentityNet or another ControlNet.
+UNetConfig controlnet_config(const Json& json);
 
 }  // namespace semblance

@@ -249,18 +249,34 @@ void run_resampler(const ValueTypes& types, float noise, Session& session, Value
   }
 }
 
+namespace {
+
+/// To 0..1, as diffusers' image processor does for ControlNets.
+void set_picture(Session& session, const Image& picture) {
+  fill_input(session, "picture", [&](std::span<float> values) {
+    std::ranges::transform(picture.pixels(), values.begin(),
+                           [](std::uint8_t value) { return static_cast<float>(value) / 255.0F; });
+  });
+}
+
+}  // namespace
+
 void run_keypoints(const ValueTypes& types, Size size, bool drawn, Session& session, Values& values,
                    const std::stop_token& stop) {
   Keypoints points;
   const std::span<float> stored = values.at(types.face_points.name).f32();
   std::copy(stored.begin(), stored.end(), points.front().data());
-  fill_input(session, "picture", [&](std::span<float> picture) {
-    const Image shown = drawn ? draw_keypoints(points, size) : Image(size);
-    std::transform(shown.pixels().begin(), shown.pixels().end(), picture.begin(),
-                   [](std::uint8_t value) { return static_cast<float>(value) / 255.0F; });
-  });
+  set_picture(session, drawn ? draw_keypoints(points, size) : Image(size));
   session.run(stop);
   copy_output(session, "features", values.make(types.keypoints).f32());
+}
+
+void run_control(const Stage& stage, const Workspace& workspace, const Image& picture,
+                 Values& values, const std::stop_token& stop) {
+  Session session = stage.open(workspace.backend(), stage.options(workspace), stop);
+  set_picture(session, picture);
+  session.run(stop);
+  copy_output(session, "features", values.make(stage.outs.front()).f32());
 }
 
 }  // namespace semblance

@@ -9,6 +9,7 @@
 #include "image/image.h"
 #include "image/keypoints.h"
 #include "pipeline/prompts.h"
+#include "pipeline/stage.h"
 #include "pipeline/values.h"
 
 namespace semblance {
@@ -49,5 +50,9 @@ void run_resampler(const ValueTypes& types, float noise, Session& session, Value
 /// Computes `keypoints`, from a black picture if not `drawn`.
 void run_keypoints(const ValueTypes& types, Size size, bool drawn, Session& session, Values& values,
                    const std::stop_token& stop);
+
+/// Computes the features of a ControlNet's picture, the only result of `stage`.
+void run_control(const Stage& stage, const Workspace& workspace, const Image& picture,
+                 Values& values, const std::stop_token& stop);
 
 }  // namespace semblance

@@ -99,6 +99,13 @@ std::string fingerprint_of(const File& file) {
   return text_of(hash);
 }
 
+std::string fingerprint_of(const WeightMap& weights, std::span<const fs::path> settings) {
+  Fnv1a hash;
+  add_weights(hash, weights);
+  for (const fs::path& path : settings) add_text(hash, path);
+  return text_of(hash);
+}
+
 Fingerprints fingerprints_of(const ModelSource& source, const OpenedModels& models) {
   Fnv1a scheduler;
   add_settings(scheduler, source, "scheduler");

@@ -2,7 +2,9 @@
 // was started with, wherever they are now.
 #pragma once
 
+#include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,7 +22,9 @@ inline constexpr std::string_view kEmbeddingsPart = "the embeddings";
 /// nearly every number and so the fingerprint; it does not protect against forgery. Throws what
 /// File::read throws.
 Fingerprints fingerprints_of(const ModelSource& source, const OpenedModels& models);
-/// The same of one file.
+/// The same of one file, and of a model's tensors and small files.
 std::string fingerprint_of(const File& file);
+std::string fingerprint_of(const WeightMap& weights,
+                           std::span<const std::filesystem::path> settings);
 
 }  // namespace semblance

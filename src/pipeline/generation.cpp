@@ -27,17 +27,20 @@ std::vector<Stage> conditions_of(std::vector<Stage> stages) {
 Generation::State::State(std::shared_ptr<const Pipeline::Models> models_, const Request& request_,
                          std::span<const float> embeddings_, const Keypoints& keypoints_,
                          PictureSampler sampling_, std::shared_ptr<const AppliedLoras> loras_,
-                         int step_)
+                         std::shared_ptr<const AppliedControls> controls_,
+                         ControlPictures control_pictures_, int step_)
     : models(std::move(models_)),
       request(request_),
       embeddings(embeddings_.begin(), embeddings_.end()),
       keypoints(keypoints_),
       sampling(std::move(sampling_)),
       loras(std::move(loras_)),
+      controls(std::move(controls_)),
+      control_pictures(std::move(control_pictures_)),
       types(value_types(models->opened, request)),
       shared(shared_values(models->opened, request, types.latent.type, models->dtype(),
                            *sampling.sampler)),
-      stages(stages_of(models->opened, request, models->dtype(), {}, step_, loras)),
+      stages(stages_of(models->opened, request, models->dtype(), {}, step_, loras, controls)),
       step(step_) {}
 
 void Generation::State::make_conditions(const std::stop_token& stop) {
@@ -148,12 +151,32 @@ void Generation::State::advance(std::span<float> noise) {
   }
 }
 
+/// The features that the step reads, of the keypoints and of the ControlNets' pictures.
+void Generation::State::make_features(const Workspace& workspace, const StepKind& step,
+                                      const std::stop_token& stop) {
+  if (step.with_identity && !values.has(types.keypoints.name)) {
+    kept_weights = {};
+    run_stage(stage(StageId::kKeypoints), workspace, values, stop);
+  }
+  for (std::size_t i = 0; i < request.controls.size(); ++i) {
+    const std::string& value = controls->controls[i].value;
+    if (!step.has_control(i) || values.has(value)) continue;
+    kept_weights = {};
+    run_control(*find_maker(stages, value), workspace, (*control_pictures)[i], values, stop);
+  }
+}
+
+/// Those that the step does not read: no later one does, since each is on for a range of steps.
+void Generation::State::drop_features(const StepKind& step) {
+  if (!step.with_identity) values.drop(types.keypoints.name);
+  for (std::size_t i = 0; i < request.controls.size(); ++i) {
+    if (!step.has_control(i)) values.drop(controls->controls[i].value);
+  }
+}
+
 void Generation::State::make_denoiser(const Workspace& workspace, const Stage& stage,
                                       const std::stop_token& stop) {
-  if (stage.step->with_identity && !values.has(types.keypoints.name)) {
-    kept_weights = {};
-    run_stage(this->stage(StageId::kKeypoints), workspace, values, stop);
-  }
+  make_features(workspace, *stage.step, stop);
   denoiser.emplace(stage, workspace, values, stop, std::exchange(kept_weights, {}));
   planned_bytes = workspace.options().budget_bytes.value_or(0);
   planned_bytes -= std::min(planned_bytes, denoiser->spare_bytes());
@@ -230,6 +253,8 @@ SavedRun Generation::saved() const {
   // Those of the prompt follow; a resumed run finds them there.
   for (std::size_t i = 0; i < run.request.loras.size(); ++i)
     run.request.loras[i] = s.loras->paths[i];
+  if (s.controls) run.request.controls = s.controls->paths;
+  run.controls = s.control_pictures;
   run.embeddings = s.embeddings;
   run.keypoints = s.keypoints;
   run.step = s.step;
@@ -263,6 +288,10 @@ SavedRun Generation::saved() const {
                          absolute);
   run.fingerprints = s.models->fingerprints;
   if (s.loras) run.fingerprints.insert(s.loras->fingerprints.begin(), s.loras->fingerprints.end());
+  if (s.controls) {
+    const Fingerprints& controls = s.controls->fingerprints;
+    run.fingerprints.insert(controls.begin(), controls.end());
+  }
   return run;
 }
 
@@ -279,7 +308,7 @@ bool Generation::next(std::stop_token stop) {
   const StepKind kind = s.kind();
   const Stage& stage = *find_stage(s.stages, kind);
   if (s.denoiser && s.denoiser->kind() != kind) s.end_denoiser();
-  if (!kind.with_identity) s.values.drop(s.types.keypoints.name);
+  s.drop_features(kind);
   const Workspace workspace = s.workspace_now();
   if (const std::optional<MemoryRoom> room = workspace.room()) {
     if (!s.denoiser || s.is_tight(*room)) s.replan(workspace, *room, stage, stop);

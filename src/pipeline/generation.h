@@ -28,6 +28,7 @@ struct Pipeline::Models {
   Precision precision;
   Workspace workspace;
   std::unique_ptr<LoraShelf> loras;
+  std::unique_ptr<ControlShelf> controls;
   RequestDefaults defaults = RequestDefaults();
   Fingerprints fingerprints = {};
 
@@ -40,7 +41,9 @@ struct Generation::State {
   std::vector<float> embeddings;  // [photos,512]
   Keypoints keypoints;
   PictureSampler sampling;
-  std::shared_ptr<const AppliedLoras> loras;  // nullptr for none
+  std::shared_ptr<const AppliedLoras> loras;        // nullptr for none
+  std::shared_ptr<const AppliedControls> controls;  // likewise
+  ControlPictures control_pictures;
   const ValueTypes types;
   const std::optional<SharedValues> shared;
   const std::vector<Stage> stages;
@@ -55,7 +58,8 @@ struct Generation::State {
 
   State(std::shared_ptr<const Pipeline::Models> models, const Request& request,
         std::span<const float> embeddings, const Keypoints& keypoints, PictureSampler sampling,
-        std::shared_ptr<const AppliedLoras> loras, int step = 0);
+        std::shared_ptr<const AppliedLoras> loras, std::shared_ptr<const AppliedControls> controls,
+        ControlPictures control_pictures, int step = 0);
 
   const Sampler& sampler() const { return *sampling.sampler; }
   int steps() const { return sampler().evaluations(); }
@@ -82,6 +86,8 @@ struct Generation::State {
   void keep_restart();
   void keep_deep();
   void advance(std::span<float> noise);
+  void make_features(const Workspace& workspace, const StepKind& step, const std::stop_token& stop);
+  void drop_features(const StepKind& step);
   void make_denoiser(const Workspace& workspace, const Stage& stage, const std::stop_token& stop);
   void end_denoiser();
   void replan(const Workspace& workspace, const MemoryRoom& room, const Stage& stage,

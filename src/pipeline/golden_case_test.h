@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "core/json.h"
+#include "image/canny.h"
 #include "image/decode.h"
 #include "image/psnr.h"
+#include "image/resize.h"
 #include "pipeline/models_test.h"
 #include "pipeline/pipeline.h"
 #include "tests/support/golden.h"
@@ -73,6 +75,12 @@ inline GoldenCase load_golden_case(const std::filesystem::path& folder) {
   request.seed = static_cast<std::uint64_t>(json.get_int("seed"));
   for (const std::string& lora : json.get_string_list("loras", std::vector<std::string>()))
     request.loras.push_back((folder / lora).string());
+  for (const std::string& text : json.get_string_list("controls", std::vector<std::string>())) {
+    ControlChoice choice = parse_control(text);
+    choice.model = (folder / choice.model).lexically_normal().string();
+    choice.image = (folder / choice.image).string();
+    request.controls.push_back(text_of(choice));
+  }
   for (double value : json.get_float_list("embedding"))
     loaded.embeddings.push_back(static_cast<float>(value));
   if (json.has("other_embeddings")) {
@@ -93,6 +101,17 @@ inline GoldenCase load_golden_case(const std::filesystem::path& folder) {
   return loaded;
 }
 
+/// The pictures of its ControlNets.
+inline ControlPictures control_pictures_of(const Request& request) {
+  if (request.controls.empty()) return {};
+  auto pictures = std::make_shared<std::vector<Image>>();
+  for (const ControlChoice& choice : parse_controls(request.controls)) {
+    Image picture = resize(decode(choice.image), {request.width, request.height}, Filter::kLanczos);
+    pictures->push_back(choice.prepare == Prepare::kCanny ? canny(picture) : std::move(picture));
+  }
+  return pictures;
+}
+
 struct GoldenResult {
   std::vector<float> latent;
   Image picture;
@@ -103,8 +122,9 @@ inline GoldenResult run_golden_case(const GoldenCase& wanted, const PipelineOpti
   StartPicture from;
   if (!wanted.initial.empty()) from.picture = decode(wanted.initial);
   if (!wanted.mask.empty()) from.mask = grey(decode(wanted.mask));
-  Generation generation = pipeline.start(wanted.request, wanted.embeddings, wanted.keypoints, {},
-                                         wanted.initial.empty() ? nullptr : &from);
+  Generation generation =
+      pipeline.start(wanted.request, wanted.embeddings, wanted.keypoints, {},
+                     wanted.initial.empty() ? nullptr : &from, control_pictures_of(wanted.request));
   while (generation.next()) {
   }
   return {generation.latent(), generation.decode()};

@@ -56,18 +56,19 @@ TEST_P(InAnyMemory, GivesTheSameBits) {
             6);
 }
 
-INSTANTIATE_TEST_SUITE_P(Goldens, InAnyMemory,
-                         ::testing::Values("fp16_published/plain", "fp16_published/lora_kinds_2",
-                                           "bf16_shards/lora_kinds", "fp16_published/all_extras",
-                                           "fp16_published/reuse", "fp16_published/concat",
-                                           "fp16_published/sequence",
-                                           "fp16_published/adapter_window",
-                                           "fp16_published/from_picture", "fp16_published/repaint"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::ranges::replace(name, '/', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Goldens, InAnyMemory,
+    ::testing::Values("fp16_published/plain", "fp16_published/lora_kinds_2",
+                      "bf16_shards/lora_kinds", "fp16_published/all_extras", "fp16_published/reuse",
+                      "fp16_published/concat", "fp16_published/sequence",
+                      "fp16_published/adapter_window", "fp16_published/from_picture",
+                      "fp16_published/repaint", "fp16_published/control_two",
+                      "fp16_published/control_union", "fp16_published/control_extras"),
+    [](const auto& info) {
+      std::string name = info.param;
+      std::ranges::replace(name, '/', '_');
+      return name;
+    });
 
 TEST(Pipeline, GivesTheSameBitsOnADeviceWithItsOwnMemory) {
   const Case wanted = load(testing::golden_path("pipeline/fp16_published/plain"));

@@ -6,10 +6,10 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
 
 #include "core/closest.h"
 #include "core/error.h"
+#include "pipeline/named_files.h"
 #include "weights/names.h"
 
 namespace semblance {
@@ -146,32 +146,13 @@ void add_prompt_loras(std::span<const LoraChoice> of_prompt, std::vector<std::st
 }
 
 std::vector<fs::path> default_lora_folders(const fs::path& base) {
-  std::vector<fs::path> folders;
-  if (!base.empty()) {
-    const fs::path whole = fs::absolute(base).lexically_normal();
-    folders.push_back((whole.has_filename() ? whole : whole.parent_path()).parent_path() / "loras");
-  }
-  const char* const data = std::getenv("XDG_DATA_HOME");
-  const char* const home = std::getenv("HOME");
-  if (data != nullptr && *data != '\0') {
-    folders.push_back(fs::path(data) / "semblance/loras");
-  } else if (home != nullptr && *home != '\0') {
-    folders.push_back(fs::path(home) / ".local/share/semblance/loras");
-  }
-  return folders;
+  return default_folders(base, "loras");
 }
 
 std::vector<fs::path> lora_folders(const fs::path& given, const fs::path& base,
                                    std::string_view flag) {
   if (given.empty()) return default_lora_folders(base);
-  std::error_code ignored;
-  if (!fs::is_directory(given, ignored)) {
-    fail(ErrorKind::kMissing, "cannot open {} {}: it is no folder\n  give a folder with LoRA files",
-         flag, given.string());
-  }
-  // The root of an installation of AUTOMATIC1111's web UI.
-  const fs::path inside = given / "models/Lora";
-  return {fs::is_directory(inside, ignored) ? inside : given};
+  return {given_folder(given, "models/Lora", flag, "LoRA files")};
 }
 
 fs::path find_lora(const LoraChoice& choice, std::span<const fs::path> folders) {

@@ -13,7 +13,6 @@
 #include "pipeline/request.h"
 #include "pipeline/stage_graphs.h"
 #include "sampling/sampler.h"
-#include "weights/audit.h"
 #include "weights/names.h"
 
 namespace semblance {
@@ -24,16 +23,6 @@ namespace fs = std::filesystem;
 constexpr std::string_view kAdapter = "ip_adapter.";
 constexpr std::string_view kResampler = "image_proj.";
 
-/// The weights that a graph declares under `prefix`, with the prefix removed.
-std::vector<Expected> declared(const Graph& graph, std::string_view prefix) {
-  std::vector<Expected> expected;
-  for (const ValueInfo& value : graph.values()) {
-    if (value.kind != ValueKind::kWeight || !value.name.starts_with(prefix)) continue;
-    expected.push_back({value.name.substr(prefix.size()), value.type.shape});
-  }
-  return expected;
-}
-
 void audit_against(std::string_view what, const ModelSource& source, std::string_view component,
                    const Graph& graph, std::string_view prefix, const WeightMap& weights,
                    const std::vector<std::string>& unread = {}) {
@@ -41,7 +30,8 @@ void audit_against(std::string_view what, const ModelSource& source, std::string
   const fs::path where = source.place(component);
   std::vector<std::string_view> ignorable(std::begin(kComputedBuffers), std::end(kComputedBuffers));
   ignorable.insert(ignorable.end(), unread.begin(), unread.end());
-  audit(fmt::format("{} in {}", what, where.string()), declared(graph, prefix), weights, ignorable);
+  audit(fmt::format("{} in {}", what, where.string()), declared_weights(graph, prefix), weights,
+        ignorable);
 }
 
 void open_text_encoder(OpenedModels& models, std::size_t index, const ModelSource& source,
@@ -94,7 +84,7 @@ Graph denoiser_for_audit(const OpenedModels& models) {
   const Value conditioning =
       conditioning_embedding(identity, models.identitynet, picture, DType::kF32);
   unet(Scope(&graph, "unet."), config, inputs, text, face,
-       IdentityInputs{identity, &models.identitynet, conditioning, 1.0F},
+       {ControlInputs{identity, &models.identitynet, conditioning, face, 1.0F}},
        AdapterInputs{Scope(&graph, "ip_adapter."), 1.0F}, DType::kF32);
   return graph;
 }
@@ -249,6 +239,15 @@ double guidance_of(const ModelSource& source) {
 
 }  // namespace
 
+std::vector<Expected> declared_weights(const Graph& graph, std::string_view prefix) {
+  std::vector<Expected> expected;
+  for (const ValueInfo& value : graph.values()) {
+    if (value.kind != ValueKind::kWeight || !value.name.starts_with(prefix)) continue;
+    expected.push_back({value.name.substr(prefix.size()), value.type.shape});
+  }
+  return expected;
+}
+
 OpenedModels open_models(const ModelSource& source, const std::stop_token& stop) {
   OpenedModels models;
   models.scheduler = SchedulerConfig::read(source.config("scheduler"));
@@ -258,7 +257,7 @@ OpenedModels open_models(const ModelSource& source, const std::stop_token& stop)
   models.guidance = guidance_of(source);
   for (std::size_t i = 0; i < 2; ++i) open_text_encoder(models, i, source, stop);
   models.unet = unet_config(source.config("unet"));
-  models.identitynet = identitynet_config(source.config("identitynet"));
+  models.identitynet = controlnet_config(source.config("identitynet"));
   check_stop(stop);
   open_vae(models, source);
   open_denoiser(models, source, stop);

@@ -12,6 +12,7 @@
 #include "pipeline/model_source.h"
 #include "pipeline/textual_inversion.h"
 #include "sampling/scheduler_config.h"
+#include "weights/audit.h"
 
 namespace semblance {
 
@@ -40,6 +41,9 @@ struct OpenedModels {
 OpenedModels open_models(const ModelSource& source, const std::stop_token& stop = {});
 /// Opens open_source() of these paths (assembled_model.h).
 OpenedModels open_models(const ModelPaths& paths, const std::stop_token& stop = {});
+
+/// The weights that a graph declares under `prefix`, with the prefix removed.
+std::vector<Expected> declared_weights(const Graph& graph, std::string_view prefix);
 
 struct AssumedModels {
   OpenedModels models;

@@ -80,8 +80,8 @@ std::optional<std::string> text_problem(const Parameter& row, std::string_view t
   return std::nullopt;
 }
 
-/// The longest text of a list: a path and two numbers.
-constexpr std::size_t kMostTextBytes = 4200;
+/// The longest text of a list: two paths and numbers.
+constexpr std::size_t kMostTextBytes = 8500;
 
 std::optional<std::string> list_problem(const Parameter& row, const std::vector<std::string>& texts,
                                         Asker asker) {

@@ -29,7 +29,8 @@ Pipeline::Pipeline(const ModelPaths& paths, const PipelineOptions& options, std:
   auto models = std::make_shared<Models>(
       Models{open_models(*source, stop), paths, options.backend, precision,
              Workspace(backend_by_name(options.backend), options.workspace),
-             std::make_unique<LoraShelf>(options.lora_folders)});
+             std::make_unique<LoraShelf>(options.lora_folders),
+             std::make_unique<ControlShelf>(options.control_folders)});
   // Computed now because they are needed after a file has failed.
   check_stop(stop);
   models->opened.embeddings = open_textual_inversions(paths.embeddings, models->opened.clip);
@@ -70,6 +71,8 @@ PlannedPicture Pipeline::plan(const PlanQuestion& question,
   whole.request = defaults().complete(question.request);
   if (!whole.loras)
     whole.loras = models_->loras->get(models_->opened, loras_of(whole.request), false);
+  if (!whole.controls)
+    whole.controls = models_->controls->get(models_->opened, whole.request.controls);
   return plan_picture(models_->opened, models_->dtype(), models_->workspace, whole, check);
 }
 
@@ -79,15 +82,17 @@ Image Pipeline::decode(std::span<const float> latent, Size size, std::stop_token
 
 Generation Pipeline::start(const Request& asked, std::span<const float> embeddings,
                            const Keypoints& keypoints, std::stop_token stop,
-                           const StartPicture* from) {
+                           const StartPicture* from, ControlPictures controls) {
   const Models& models = *models_;
   const Request request = with_photos(models.opened, defaults().complete(asked), embeddings);
   check(request);
   check_picture(request, from);
+  check_control_pictures(request, controls);
   PictureSampler sampling = make_picture_sampler(request, models.opened.scheduler);
   auto state = std::make_unique<Generation::State>(
       models_, request, embeddings, keypoints, std::move(sampling),
-      models.loras->get(models.opened, loras_of(request), true, stop));
+      models.loras->get(models.opened, loras_of(request), true, stop),
+      models.controls->get(models.opened, request.controls), std::move(controls));
   if (from != nullptr) state->start_from(*from, stop);
   state->make_conditions(stop);
   state->make_latent();

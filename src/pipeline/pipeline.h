@@ -36,6 +36,8 @@ struct PipelineOptions {
   Workspace::Options workspace = {};
   /// Where LoRAs are looked up by name (lora_folders()).
   std::vector<std::filesystem::path> lora_folders = {};
+  /// Where ControlNets are looked up by name (control_folders()).
+  std::vector<std::filesystem::path> control_folders = {};
 };
 
 class Generation {
@@ -96,7 +98,7 @@ class Pipeline {
   Precision precision() const;
   /// With a budget, includes the process's base memory.
   const Workspace& workspace() const;
-  /// plan_picture() with these models, this workspace and the request's LoRAs.
+  /// plan_picture() with these models, this workspace and the request's LoRAs and ControlNets.
   PlannedPicture plan(const PlanQuestion& question, const std::function<void()>& check = {}) const;
   /// most_demanding() for this pipeline's models.
   const Request& most_demanding(std::span<const Request> requests) const;
@@ -106,11 +108,12 @@ class Pipeline {
   /// Encodes the prompts and the face, and makes the initial noise. `embeddings`: the recogniser's
   /// 512 numbers, not normalised, of each photo of the person (Request::combine); sets
   /// Request::photos. `keypoints`: in pixels of the new picture. `from`: if the request has a
-  /// strength. Throws what check(request), check_picture(), make_picture_sampler(), open_loras()
-  /// and prepare() throw, and Error(kCancelled).
+  /// strength. `controls`: the pictures of its ControlNets. Throws what check(request),
+  /// check_picture(), make_picture_sampler(), open_loras(), prepare(), open_controls() and
+  /// check_control_pictures() throw, and Error(kCancelled).
   Generation start(const Request& request, std::span<const float> embeddings,
                    const Keypoints& keypoints, std::stop_token stop = {},
-                   const StartPicture* from = nullptr);
+                   const StartPicture* from = nullptr, ControlPictures controls = {});
   /// Resumes a run; the result has the same bits as without the stop. Throws Error(kArgument),
   /// saying what to do, if the run was started with other models, another precision, backend or
   /// number of threads; Error(kCorrupt) for a step or latent that does not match its request;

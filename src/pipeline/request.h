@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pipeline/control_parameters.h"
 #include "pipeline/inpaint_parameters.h"
 #include "pipeline/lora_choice.h"
 #include "pipeline/model_paths.h"
@@ -62,8 +63,9 @@ struct Request {
   bool no_keypoints = false;  // a black picture for IdentityNet
   float identity_noise = 0;   // in place of the unconditional half's zeros (pipeline/photos.h)
   std::optional<std::uint64_t> seed = {};
-  std::vector<std::string> loras = {};  // pipeline/lora_choice.h; those of the prompt add up
-  bool vae_tiling = false;              // decode in blended tiles, as diffusers' enable_vae_tiling
+  std::vector<std::string> loras = {};     // pipeline/lora_choice.h; those of the prompt add up
+  std::vector<std::string> controls = {};  // ControlNets beside IdentityNet: control_choice.h
+  bool vae_tiling = false;  // decode in blended tiles, as diffusers' enable_vae_tiling
   Choice encoding = std::string(kEncodingNames[0]);  // of the prompts: pipeline/prompts.h
   int clip_skip = 0;                        // text encoder layers to skip, as diffusers' clip_skip
   int reuse = 1;                            // steps that share the UNet's deep features (DeepCache)
@@ -112,7 +114,7 @@ struct Request {
 
 /// A row for each member of Request but `photos` and `has_mask`, and kCount and kBestOf; those of
 /// the person are in pipeline/person_parameters.h, those of a mask in
-/// pipeline/inpaint_parameters.h.
+/// pipeline/inpaint_parameters.h, that of the ControlNets in pipeline/control_parameters.h.
 namespace parameters {
 
 inline constexpr ServiceMost most_in_service(double most) {
@@ -536,6 +538,7 @@ constexpr void each_parameter(F&& f, S&... s) {
   f(rows::kGuidance, s.guidance...);
   f(rows::kSeed, s.seed...);
   f(rows::kLoras, s.loras...);
+  f(rows::kControls, s.controls...);
   f(rows::kWidth, s.width...);
   f(rows::kHeight, s.height...);
   f(rows::kCombine, s.combine...);

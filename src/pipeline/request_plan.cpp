@@ -102,6 +102,7 @@ int weight_of(const Stage& stage) {
     case StageId::kDecoder:
       return 2;
     case StageId::kKeypoints:
+    case StageId::kControl:
       return 3;
     default:
       return kLight;
@@ -365,7 +366,7 @@ class LargestPicture {
     other.width = size_of(steps).w;
     other.height = size_of(steps).h;
     std::vector<Stage> stages =
-        stages_of(models_, other, dtype_, question_.format, 0, question_.loras);
+        stages_of(models_, other, dtype_, question_.format, 0, question_.loras, question_.controls);
     std::erase_if(stages,
                   [](const Stage& stage) { return weight_of(stage) == kLight && stage.graph; });
     return stages;
@@ -393,7 +394,7 @@ PlannedPicture plan_picture(const OpenedModels& models, DType dtype, const Works
                             const PlanQuestion& question, const std::function<void()>& check) {
   std::vector<Stage> stages = question.before;
   for (Stage& stage : stages_of(models, question.request, dtype, question.format,
-                                question.first_step, question.loras))
+                                question.first_step, question.loras, question.controls))
     stages.push_back(std::move(stage));
   const bool has_after = RequestPlanner(question.after, workspace, check).fits();
   if (has_after) {

@@ -96,7 +96,8 @@ struct PlanQuestion {
   /// Stages that run with the decoded picture, if they fit: of its likeness.
   std::vector<Stage> after = {};
   int first_step = 0;
-  std::shared_ptr<const AppliedLoras> loras = {};  // the request's
+  std::shared_ptr<const AppliedLoras> loras = {};        // the request's
+  std::shared_ptr<const AppliedControls> controls = {};  // the request's
   Wanted minimum = Wanted::kWhereItDoesNotFit;
   Wanted largest = Wanted::kWhereItDoesNotFit;
   std::optional<StageId> explained = {};

@@ -19,12 +19,15 @@ constexpr const char* kFormat = "semblance run";
 constexpr const char* kVersionKey = "version";
 constexpr const char* kVersion = "1";
 constexpr const char* kRunKey = "run";
-constexpr std::uint64_t kLimitBytes = std::uint64_t{128}
-                                      << 20;  // the latent of 8192 x 8192 has 16 MiB
+// The latent of 8192 x 8192 has 16 MiB, the picture of a ControlNet 192.
+constexpr std::uint64_t kLimitBytes = std::uint64_t{2} << 30;
 constexpr std::int64_t kFold = 8;
 constexpr std::int64_t kMaxChannels = 64;
 constexpr std::int64_t kMaxKept = 8;  // latents
 constexpr std::size_t kMaxOutputs = 1000;
+
+/// The tensor with a ControlNet's picture: "control_1".
+std::string control_tensor(std::size_t i) { return fmt::format("control_{}", i + 1); }
 
 /// Encodes a path as ASCII: '%' and non-ASCII bytes become %XX, because a path need not be UTF-8.
 std::string encoded(const fs::path& path) {
@@ -311,11 +314,39 @@ void save(const SavedRun& run, const fs::path& path) {
     tensors.push_back({{"picture", DType::kF32, latent}, bytes(run.picture)});
     tensors.push_back({{"mask", DType::kF32, mask}, bytes(run.mask)});
   }
+  for (std::size_t i = 0; run.controls && i < run.controls->size(); ++i) {
+    const Image& picture = (*run.controls)[i];
+    tensors.push_back({{control_tensor(i), DType::kU8, {picture.height(), picture.width(), 3}},
+                       std::as_bytes(picture.pixels())});
+  }
   write_safetensors(
       path, tensors,
       {{kFormatKey, kFormat}, {kVersionKey, kVersion}, {kRunKey, json_of(run).dump()}},
       Readers::kOwner);
 }
+
+namespace {
+
+/// The pictures of the request's ControlNets.
+ControlPictures read_controls(const WeightMap& tensors, const fs::path& path,
+                              const Request& request) {
+  if (request.controls.empty()) return {};
+  auto pictures = std::make_shared<std::vector<Image>>();
+  for (std::size_t i = 0; i < request.controls.size(); ++i) {
+    const std::string name = control_tensor(i);
+    const StoredTensor* const tensor = tensors.find(name);
+    const Shape shape{request.height, request.width, 3};
+    if (tensor == nullptr || tensor->dtype != DType::kU8 || !(tensor->shape == shape)) {
+      fail(ErrorKind::kCorrupt, "cannot resume from {}: expected the tensor {} u8{}", path.string(),
+           name, to_string(shape));
+    }
+    Image& picture = pictures->emplace_back(Size{request.width, request.height});
+    tensor->file->read(tensor->offset, std::as_writable_bytes(picture.pixels()));
+  }
+  return pictures;
+}
+
+}  // namespace
 
 SavedRun load_saved_run(const fs::path& path) {
   const auto file = open_file(path);
@@ -368,6 +399,7 @@ SavedRun load_saved_run(const fs::path& path) {
   run.embeddings =
       read_tensor(tensors, path, "embedding",
                   embedding.rank() == 2 ? Shape{run.request.photos, numbers} : Shape{numbers});
+  run.controls = read_controls(tensors, path, run.request);
   const std::vector<float> keypoints = read_tensor(tensors, path, "keypoints", {5, 2});
   for (std::size_t i = 0; i < 10; ++i) run.keypoints[i / 2][i % 2] = keypoints[i];
   if (!std::all_of(run.embeddings.begin(), run.embeddings.end(),

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "image/keypoints.h"
+#include "pipeline/controls.h"
 #include "pipeline/fingerprint.h"
 #include "pipeline/request.h"
 
@@ -35,6 +36,7 @@ struct SavedRun {
   Request request;
   std::vector<float> embeddings;  // [request.photos,512]
   Keypoints keypoints{};          // in pixels of the new picture
+  ControlPictures controls;       // of request.controls
   int step = 0;                   // steps done
   std::vector<float> latent;      // [c,h/8,w/8] after these steps
   std::vector<float> kept;        // [k,c,h/8,w/8], the sampler's state then; empty if it has none

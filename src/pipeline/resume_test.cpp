@@ -345,8 +345,8 @@ TEST_F(Resume, RefusesOtherFiles) {
   refuses(ErrorKind::kArgument, "this is not a saved run of semblance");
   rewrite(run, {{"format", "semblance run"}, {"version", "2"}, {"run", "{}"}});
   refuses(ErrorKind::kCorrupt, "expected version 1 of the format, got \"2\"");
-  fs::resize_file(file(), (std::uintmax_t{128} << 20) + 1);
-  refuses(ErrorKind::kArgument, "expected at most 134217728 bytes");
+  fs::resize_file(file(), (std::uintmax_t{2} << 30) + 1);
+  refuses(ErrorKind::kArgument, "expected at most 2147483648 bytes");
 }
 
 TEST_F(Resume, RefusesAnInconsistentFile) {

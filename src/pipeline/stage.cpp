@@ -30,6 +30,8 @@ Message title_of(StageId id) {
       return Message::kStageResampler;
     case StageId::kKeypoints:
       return Message::kStageKeypoints;
+    case StageId::kControl:
+      return Message::kStageControl;
     case StageId::kDenoiser:
       return Message::kStageDenoiser;
     case StageId::kDenoiserAlone:
@@ -45,9 +47,10 @@ Message title_of(StageId id) {
 
 namespace {
 
-constexpr std::array<std::string_view, 12> kNames{
-    "photo",     "detector",  "recogniser", "encoder",        "text-encoder-1", "text-encoder-2",
-    "resampler", "keypoints", "denoiser",   "denoiser-alone", "decoder",        "picture"};
+constexpr std::array<std::string_view, 13> kNames{
+    "photo",          "detector",  "recogniser", "encoder", "text-encoder-1",
+    "text-encoder-2", "resampler", "keypoints",  "control", "denoiser",
+    "denoiser-alone", "decoder",   "picture"};
 
 }  // namespace
 
@@ -135,6 +138,14 @@ void add_values(std::vector<Stage>& stages) {
       }
     }
   }
+}
+
+const Stage* find_maker(const std::vector<Stage>& stages, std::string_view value) {
+  const auto makes = [value](const Stage& stage) {
+    return std::ranges::find(stage.outs, value, &NamedType::name) != stage.outs.end();
+  };
+  const auto found = std::ranges::find_if(stages, makes);
+  return found == stages.end() ? nullptr : &*found;
 }
 
 const Stage* find_stage(const std::vector<Stage>& stages, StageId id) {

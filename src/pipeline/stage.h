@@ -22,6 +22,7 @@ enum class StageId : std::uint8_t {
   kTextEncoder2,
   kResampler,
   kKeypoints,
+  kControl,  // the features of a ControlNet's picture
   kDenoiser,
   kDenoiserAlone,  // without IdentityNet
   kDecoder,
@@ -39,6 +40,9 @@ struct StepKind {
   bool is_guided = false;      // both halves of the guidance
   bool from_deep = false;      // the outermost level only, from an earlier step's deep features
   bool with_adapter = true;    // the face adapter is on, unless its strength is 0
+  std::uint32_t controls = 0;  // the other ControlNets that are on, a bit for each
+
+  bool has_control(std::size_t i) const { return (controls >> i & 1U) != 0; }
 
   friend bool operator==(const StepKind&, const StepKind&) = default;
 };
@@ -84,6 +88,8 @@ void run_stage(const Stage& stage, const Workspace& workspace, Values& values,
 /// stage that makes it (or the first that reads it) to the last that reads it.
 void add_values(std::vector<Stage>& stages);
 
+/// The stage that makes a value, or nullptr.
+const Stage* find_maker(const std::vector<Stage>& stages, std::string_view value);
 /// The first stage with this id, or nullptr.
 const Stage* find_stage(const std::vector<Stage>& stages, StageId id);
 /// The stage of these steps, or nullptr.

@@ -1,5 +1,7 @@
 #include "pipeline/stage_graphs.h"
 
+#include <vector>
+
 #include "core/error.h"
 #include "models/unet.h"
 #include "pipeline/decoder.h"
@@ -14,6 +16,27 @@ bool is_within(int step, int steps, double begin, double end) {
   return !(step / count < begin || (step + 1) / count > end);
 }
 
+std::uint32_t controls_of_step(const Request& request, int step, int steps) {
+  std::uint32_t controls = 0;
+  for (std::size_t i = 0; i < request.controls.size(); ++i) {
+    const ControlChoice choice = parse_control(request.controls[i]);
+    if (choice.strength > 0 && is_within(step, steps, choice.start, choice.end))
+      controls |= 1U << i;
+  }
+  return controls;
+}
+
+/// Features of a picture, "picture" -> "features".
+Graph feature_graph(const std::string& prefix, const UNetConfig& config, Size size, DType dtype,
+                    int type) {
+  Graph graph;
+  const Value picture = Scope(&graph, "").input("picture", DType::kF32, {1, size.h, size.w, 3});
+  const Value features =
+      conditioning_embedding(Scope(&graph, prefix), config, picture, dtype, type);
+  graph.add_output("features", convert(features, DType::kF32).id);
+  return graph;
+}
+
 }  // namespace
 
 int guidance_halves(const OpenedModels& models, const Request& request) {
@@ -26,7 +49,8 @@ StepKind kind_of_step(const OpenedModels& models, const Request& request, int st
           .is_guided = guidance_halves(models, request) == 2 &&
                        is_within(step, steps, 0, request.last_guided()),
           .from_deep = step % request.reuse != 0,
-          .with_adapter = is_within(step, steps, request.adapter_start, request.adapter_end)};
+          .with_adapter = is_within(step, steps, request.adapter_start, request.adapter_end),
+          .controls = controls_of_step(request, step, steps)};
 }
 
 int pictures_of(const Request& request, const StepKind& kind) {
@@ -78,17 +102,15 @@ Graph resampler_graph(const OpenedModels& models, std::int64_t length) {
 }
 
 Graph keypoint_graph(const OpenedModels& models, Size size, DType dtype) {
-  Graph graph;
-  const Scope root(&graph, "");
-  const Value input = root.input("picture", DType::kF32, {1, size.h, size.w, 3});
-  const Value features =
-      conditioning_embedding(Scope(&graph, "identitynet."), models.identitynet, input, dtype);
-  graph.add_output("features", convert(features, DType::kF32).id);
-  return graph;
+  return feature_graph("identitynet.", models.identitynet, size, dtype, 0);
+}
+
+Graph control_graph(const Control& control, Size size, DType dtype) {
+  return feature_graph(control.prefix, control.config, size, dtype, control.type());
 }
 
 Graph step_graph(const OpenedModels& models, const Request& request, std::int64_t text_tokens,
-                 const StepKind& kind, DType dtype) {
+                 const StepKind& kind, DType dtype, const AppliedControls* controls) {
   Graph graph;
   const Scope root(&graph, "");
   const std::int64_t n = kind.is_guided ? 2 : 1;
@@ -104,13 +126,20 @@ Graph step_graph(const OpenedModels& models, const Request& request, std::int64_
   const std::int64_t tokens = models.resampler.tokens;
   const Value face =
       root.input("face", DType::kF32, {n, face_layout(request).runs * tokens, cross});
-  std::optional<IdentityInputs> identity;
+  std::vector<ControlInputs> nets;
   if (kind.with_identity) {
     const Value features =
         root.input("keypoints", dtype, {1, h, w, models.identitynet.channels[0]});
-    identity = IdentityInputs{Scope(&graph, "identitynet."), &models.identitynet, features,
-                              request.identity_strength};
-    if (face.shape()[1] != tokens) identity->tokens = slice(face, 1, 0, tokens);
+    nets.push_back({Scope(&graph, "identitynet."), &models.identitynet, features,
+                    face.shape()[1] == tokens ? face : slice(face, 1, 0, tokens),
+                    request.identity_strength});
+  }
+  for (std::size_t i = 0; controls != nullptr && i < controls->controls.size(); ++i) {
+    if (!kind.has_control(i)) continue;
+    const Control& control = controls->controls[i];
+    const Value features = root.input(control.value, dtype, {1, h, w, control.config.channels[0]});
+    nets.push_back({Scope(&graph, control.prefix), &control.config, features, text,
+                    control.choice.strength, control.type()});
   }
   std::optional<AdapterInputs> adapter;
   if (kind.with_adapter && request.adapter_strength > 0)
@@ -120,13 +149,13 @@ Graph step_graph(const OpenedModels& models, const Request& request, std::int64_
   if (kind.from_deep) {
     const Value deep =
         root.input("deep", dtype, {pictures_of(request, kind), h, w, models.unet.channels[0]});
-    graph.add_output("noise", unet_from_deep(names, models.unet, inputs, text, face, identity,
-                                             adapter, deep, dtype, options)
+    graph.add_output("noise", unet_from_deep(names, models.unet, inputs, text, face, nets, adapter,
+                                             deep, dtype, options)
                                   .id);
     return graph;
   }
   const UNetOutputs made =
-      unet(names, models.unet, inputs, text, face, identity, adapter, dtype, options);
+      unet(names, models.unet, inputs, text, face, nets, adapter, dtype, options);
   graph.add_output("noise", made.noise.id);
   if (request.reuse > 1) graph.add_output("deep", made.deep.id);
   return graph;

@@ -6,6 +6,7 @@
 
 #include "graph/graph.h"
 #include "image/image.h"
+#include "pipeline/controls.h"
 #include "pipeline/opened_models.h"
 #include "pipeline/request.h"
 #include "pipeline/stage.h"
@@ -33,13 +34,15 @@ Graph text_encoder_graph(const OpenedModels& models, std::size_t encoder, std::i
 Graph resampler_graph(const OpenedModels& models, std::int64_t length);
 /// "picture" f32 [1,h,w,3] in 0..1 -> "features" f32 [1,h/8,w/8,c].
 Graph keypoint_graph(const OpenedModels& models, Size size, DType dtype);
-/// "latent", "timestep", "pooled", "time_ids", "text", "face", with IdentityNet "keypoints", for a
-/// UNet with guidance channels "guidance" -> "noise" f32 [n,h/8,w/8,c], n as pictures_of() says.
-/// Without the adapter if its strength is 0. If steps share deep features, also "deep" of `dtype`,
-/// [n,h/8,w/8,c]: a result, or an input with kind.from_deep. `text_tokens`: of "text",
-/// PromptLayout::tokens.
+/// The same for another ControlNet.
+Graph control_graph(const Control& control, Size size, DType dtype);
+/// "latent", "timestep", "pooled", "time_ids", "text", "face", with IdentityNet "keypoints", with
+/// other ControlNets their values, for a UNet with guidance channels "guidance" -> "noise" f32
+/// [n,h/8,w/8,c], n as pictures_of() says. Without the adapter if its strength is 0. If steps share
+/// deep features, also "deep" of `dtype`, [n,h/8,w/8,c]: a result, or an input with kind.from_deep.
+/// `text_tokens`: of "text", PromptLayout::tokens. `controls`: the request's, nullptr for none.
 Graph step_graph(const OpenedModels& models, const Request& request, std::int64_t text_tokens,
-                 const StepKind& kind, DType dtype);
+                 const StepKind& kind, DType dtype, const AppliedControls* controls = nullptr);
 /// "picture" f32 [1,h,w,3] in -1..1 -> "moments" f32 [1,h/8,w/8,2c]: mean, then log variance.
 Graph encoder_graph(const OpenedModels& models, Size size, DType dtype);
 /// "latent" f32 [1,h/8,w/8,c], divided by the scaling factor -> "picture" [1,h,w,3] of `dtype`.

@@ -15,15 +15,23 @@ namespace {
 /// SDXL's VAE has values beyond f16's range.
 DType vae_dtype(DType dtype) { return dtype == DType::kF16 ? DType::kF32 : dtype; }
 
+/// A kind of step, and how many there are.
+struct StepRuns {
+  StepKind kind;
+  int runs = 0;
+};
+
 /// Describes the stages of one request.
 class StageMaker {
  public:
   StageMaker(const OpenedModels& models, const Request& request, DType dtype,
-             const std::shared_ptr<const AppliedLoras>& loras, const PictureSampler& sampler)
+             const std::shared_ptr<const AppliedLoras>& loras,
+             const std::shared_ptr<const AppliedControls>& controls, const PictureSampler& sampler)
       : models_(models),
         request_(request),
         dtype_(dtype),
         loras_(loras),
+        controls_(controls),
         types_(value_types(models, request)),
         of_steps_(sampler.values(types_.latent)),
         shared_(shared_values(models, request, types_.latent.type, dtype, *sampler.sampler)) {
@@ -96,24 +104,48 @@ class StageMaker {
                 }};
   }
 
-  /// `keeps_keypoints`: other steps read them later.
-  Stage denoiser(const StepKind& kind, int runs, bool keeps_keypoints) const {
-    Stage stage{
-        .id = kind.with_identity ? StageId::kDenoiser : StageId::kDenoiserAlone,
-        .step = kind,
-        .graph = [&models = models_, request = request_, tokens = types_.prompts.tokens, kind,
-                  dtype = dtype_] { return step_graph(models, request, tokens, kind, dtype); },
-        .weights = &models_.denoiser_weights,
-        .patches = patches(LoraPart::kUNet),
-        .keeps_weights = true,
-        .runs = runs,
-        .ins = {types_.latent, types_.text, types_.pooled, types_.time_ids, types_.face},
-        .outs = {types_.scaled, types_.noise},
-        .held = of_steps_};
+  std::uint64_t picture_bytes() const {
+    return 3 * static_cast<std::uint64_t>(request_.width) *
+           static_cast<std::uint64_t>(request_.height);
+  }
+
+  std::size_t control_count() const { return controls_ ? controls_->controls.size() : 0; }
+
+  Stage control(std::size_t i) const {
+    return {.id = StageId::kControl,
+            .graph = [controls = controls_, i, size = size(),
+                      dtype = dtype_] { return control_graph(controls->controls[i], size, dtype); },
+            .weights = &controls_->weights,
+            .outs = {control_features(i)},
+            .held = held()};
+  }
+
+  /// `steps`: all kinds.
+  Stage denoiser(const StepRuns& each, const std::vector<StepRuns>& steps) const {
+    const StepKind& kind = each.kind;
+    Stage stage{.id = kind.with_identity ? StageId::kDenoiser : StageId::kDenoiserAlone,
+                .step = kind,
+                .graph =
+                    [&models = models_, request = request_, tokens = types_.prompts.tokens, kind,
+                     dtype = dtype_, controls = controls_] {
+                      return step_graph(models, request, tokens, kind, dtype, controls.get());
+                    },
+                .weights = controls_ ? &controls_->weights : &models_.denoiser_weights,
+                .patches = patches(LoraPart::kUNet),
+                .keeps_weights = true,
+                .runs = each.runs,
+                .ins = {types_.latent, types_.text, types_.pooled, types_.time_ids, types_.face},
+                .outs = {types_.scaled, types_.noise},
+                .held = of_steps_};
     if (types_.guidance) stage.ins.push_back(*types_.guidance);
-    if (kind.with_identity) {
-      stage.ins.push_back(types_.keypoints);
-      if (!keeps_keypoints) stage.given_up.push_back(types_.keypoints.name);
+    const auto read = [&](const NamedType& value, auto&& reads) {
+      if (!reads(each)) return;
+      stage.ins.push_back(value);
+      if (std::ranges::count_if(steps, reads) == 1) stage.given_up.push_back(value.name);
+    };
+    read(types_.keypoints, [](const StepRuns& step) { return step.kind.with_identity; });
+    for (std::size_t i = 0; i < control_count(); ++i) {
+      read(control_features(i), [i](const StepRuns& step) { return step.kind.has_control(i); });
     }
     if (shared_) {
       (kind.from_deep ? stage.ins : stage.outs).push_back(shared_->deep);
@@ -148,31 +180,26 @@ class StageMaker {
     if (!loras_) return nullptr;
     return {loras_, &loras_->patches[static_cast<std::size_t>(part)]};
   }
-  /// While keypoints are computed, before the first step with IdentityNet.
+  NamedType control_features(std::size_t i) const {
+    const Control& control = controls_->controls[i];
+    Shape shape = types_.keypoints.type.shape;
+    return {control.value, {DType::kF32, shape.with(-1, control.config.channels[0])}};
+  }
+  /// While features of pictures are computed, before the first step that reads them.
   std::vector<NamedType> held() const {
     std::vector<NamedType> values = of_steps_;
     values.push_back(types_.latent);
     return values;
   }
   Size size() const { return {request_.width, request_.height}; }
-  std::uint64_t picture_bytes() const {
-    return 3 * static_cast<std::uint64_t>(request_.width) *
-           static_cast<std::uint64_t>(request_.height);
-  }
-
   const OpenedModels& models_;
   const Request& request_;
   DType dtype_;
   const std::shared_ptr<const AppliedLoras>& loras_;
+  const std::shared_ptr<const AppliedControls>& controls_;
   ValueTypes types_;
   std::vector<NamedType> of_steps_;  // what they need beside the network's inputs
   std::optional<SharedValues> shared_;
-};
-
-/// A kind of step, and how many there are.
-struct StepRuns {
-  StepKind kind;
-  int runs = 0;
 };
 
 /// In the order of their first step, those with IdentityNet first: afterwards the keypoints are not
@@ -215,9 +242,10 @@ std::optional<SharedValues> shared_values(const OpenedModels& models, const Requ
 
 std::vector<Stage> stages_of(const OpenedModels& models, const Request& request, DType dtype,
                              std::optional<ImageFormat> format, int first_step,
-                             const std::shared_ptr<const AppliedLoras>& loras) {
+                             const std::shared_ptr<const AppliedLoras>& loras,
+                             const std::shared_ptr<const AppliedControls>& controls) {
   const PictureSampler sampler = make_picture_sampler(request, models.scheduler);
-  const StageMaker make(models, request, dtype, loras, sampler);
+  const StageMaker make(models, request, dtype, loras, controls, sampler);
   std::vector<Stage> stages;
   if (request.strength && first_step == 0) stages.push_back(make.encoder());
   stages.push_back(make.text_encoder(0));
@@ -228,13 +256,21 @@ std::vector<Stage> stages_of(const OpenedModels& models, const Request& request,
   const auto with_identity =
       std::ranges::count_if(steps, [](const StepRuns& each) { return each.kind.with_identity; });
   if (with_identity > 0) stages.push_back(make.keypoints());
-  for (const StepRuns& each : steps)
-    stages.push_back(make.denoiser(each.kind, each.runs, with_identity > 1));
+  std::uint32_t made = 0;
+  for (const StepRuns& each : steps) {
+    for (std::size_t i = 0; i < make.control_count(); ++i) {
+      if (each.kind.has_control(i) && (made >> i & 1U) == 0) stages.push_back(make.control(i));
+    }
+    made |= each.kind.controls;
+    stages.push_back(make.denoiser(each, steps));
+  }
   stages.push_back(make.decoder());
   if (format) stages.push_back(make.picture(*format));
   add_values(stages);
-  if (loras) {
-    for (Stage& stage : stages) stage.beside.kept_bytes += loras->held_bytes;
+  const std::uint64_t pictures = make.control_count() * make.picture_bytes();
+  for (Stage& stage : stages) {
+    if (loras) stage.beside.kept_bytes += loras->held_bytes;
+    if (controls) stage.beside.kept_bytes += controls->held_bytes + pictures;
   }
   return stages;
 }

@@ -12,6 +12,7 @@
 //   face          f32 [n,r*tokens,cross]  of the resampler
 //   keypoints     f32 [1,h/8,w/8,c]     IdentityNet's first features of the keypoint picture: the
 //                                       same at every step
+//   control_1...  f32 [1,h/8,w/8,c]     the same of each other ControlNet
 //   time_ids      f32 [n*6]             SDXL's size conditioning
 //   latent        f32 [c,h/8,w/8]       begins as noise, or as the picture to start from with noise
 //   scaled        f32 [c,h/8,w/8]       the latent as last given to the model
@@ -32,6 +33,7 @@
 #include <vector>
 
 #include "image/decode.h"
+#include "pipeline/controls.h"
 #include "pipeline/loras.h"
 #include "pipeline/opened_models.h"
 #include "pipeline/request.h"
@@ -42,11 +44,12 @@ namespace semblance {
 
 /// All stages from the prompt, or the picture to start from, to the file. `format`: the picture's,
 /// absent if no file is written; `first_step`: above 0 when resuming; `loras`: the request's,
-/// nullptr for none. `models` must outlive the stages. Throws what check_tiling(), read_prompts()
-/// and make_picture_sampler() throw.
+/// nullptr for none; so are `controls`. `models` must outlive the stages. Throws what
+/// check_tiling(), read_prompts() and make_picture_sampler() throw.
 std::vector<Stage> stages_of(const OpenedModels& models, const Request& request, DType dtype,
                              std::optional<ImageFormat> format, int first_step = 0,
-                             const std::shared_ptr<const AppliedLoras>& loras = {});
+                             const std::shared_ptr<const AppliedLoras>& loras = {},
+                             const std::shared_ptr<const AppliedControls>& controls = {});
 
 /// The values `deep` and `restart`, if the request's steps share features. `latent`: the type of
 /// the latent, [n,c,h,w].

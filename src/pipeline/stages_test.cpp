@@ -207,14 +207,14 @@ TEST_P(Stages, OneStep) {
   const Value conditioning =
       conditioning_embedding(identity, models_.identitynet, drawn, DType::kF32);
   graph.add_output("condition", conditioning.id);
-  const std::vector<Value> residuals =
-      identitynet(identity, models_.identitynet, inputs, face, conditioning, DType::kF32);
+  const ControlInputs control{identity, &models_.identitynet, conditioning, face, 0.8F};
+  const std::vector<Value> residuals = control_residuals(control, inputs, DType::kF32);
   for (std::size_t i = 0; i < residuals.size(); ++i)
     graph.add_output(std::to_string(i), residuals[i].id);
-  graph.add_output("noise", unet(Scope(&graph, "unet."), models_.unet, inputs, text, face,
-                                 IdentityInputs{identity, &models_.identitynet, conditioning, 0.8F},
-                                 AdapterInputs{Scope(&graph, "ip_adapter."), 0.8F}, DType::kF32)
-                                .noise.id);
+  graph.add_output("noise",
+                   unet(Scope(&graph, "unet."), models_.unet, inputs, text, face, {control},
+                        AdapterInputs{Scope(&graph, "ip_adapter."), 0.8F}, DType::kF32)
+                       .noise.id);
 
   Session session(std::move(graph), cpu_backend(), models_.denoiser_weights);
   std::vector<float> both = golden("step.latent");

@@ -15,7 +15,6 @@ using namespace testing;
 using nlohmann::json;
 
 const Time kStart = Time(std::chrono::milliseconds(1769860800000));  // 2026-01-31T12:00:00Z
-constexpr const char* kArgs = "alwayson_scripts.controlnet.args";
 
 TEST(Txt2Img, DefaultsAreTheWebUis) {
   const Txt2Img wanted = parsed(body());
@@ -335,17 +334,14 @@ TEST(InstantIdUnits, WarnAboutFieldsWithoutEffect) {
 }
 
 TEST(InstantIdUnits, AreRefusedByName) {
-  const std::string alone =
-      "only InstantID is supported: instant_id_face_embedding with ip-adapter_instant_id_sdxl, and "
-      "instant_id_face_keypoints with control_instant_id_sdxl, got ";
+  const std::string both =
+      "it contradicts the unit's module: one is for the face, one for keypoints or another "
+      "ControlNet, got ";
   const std::string no_mask = "masks are not supported";
   const std::vector<std::tuple<json, std::string, std::string>> table = {
-      {{{"module", "canny"}}, "module", alone + "\"canny\""},
-      {{{"model", "control_v11p_sd15_canny"}}, "model", alone + "\"control_v11p_sd15_canny\""},
-      {{{"model", "control_instant_id_sdxl"}},
-       "model",
-       "it contradicts the unit's module: one is for the face, one for keypoints, got "
-       "\"control_instant_id_sdxl\""},
+      {{{"module", "canny"}}, "model", both + "\"ip-adapter_instant_id_sdxl\""},
+      {{{"model", "control_v11p_sd15_canny"}}, "model", both + "\"control_v11p_sd15_canny\""},
+      {{{"model", "control_instant_id_sdxl"}}, "model", both + "\"control_instant_id_sdxl\""},
       {{{"image", "not base64"}}, "image", "expected an image in base64, got \"not base64\""},
       {{{"image", "/etc/passwd.png"}},
        "image",

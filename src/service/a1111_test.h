@@ -13,6 +13,7 @@ namespace semblance::service::testing {
 
 using nlohmann::json;
 
+inline constexpr const char* kArgs = "alwayson_scripts.controlnet.args";
 inline const std::string kPhoto = base64("PHOTO"), kPose = base64("POSE");
 
 inline json units_json(json units) {

@@ -1,6 +1,7 @@
 #include "service/a1111_units.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -21,6 +22,8 @@ constexpr std::string_view kImageRule = "expected an image in base64";
 
 constexpr std::string_view kFromPhoto = "the face is always read from the photo";
 constexpr std::string_view kOnePhoto = "a unit has one photo";
+constexpr std::string_view kControlNameRule =
+    "expected the name of a ControlNet in the service's ControlNet folder";
 
 constexpr auto kUnitFields = std::to_array<Field>({
     {"enabled"},
@@ -59,15 +62,15 @@ constexpr auto kUnitFields = std::to_array<Field>({
     {"output_dir", kOff, kNoPaths},
     {"animatediff_batch", kOff, "video is not supported"},
     {"save_detected_map", Effect::kWarned, "there is no detected map"},
+    {"threshold_a"},
+    {"threshold_b"},
+    {"union_control_type"},
+    {"inpaint_crop_input_image"},
     // For other preprocessors, a second pass, graphics memory and the user interface.
     {"processor_res", Effect::kNone},
-    {"threshold_a", Effect::kNone},
-    {"threshold_b", Effect::kNone},
     {"pixel_perfect", Effect::kNone},
     {"hr_option", Effect::kNone},
-    {"inpaint_crop_input_image", Effect::kNone},
     {"pulid_mode", Effect::kNone},
-    {"union_control_type", Effect::kNone},
     {"low_vram", Effect::kNone},
     {"lowvram", Effect::kNone},
     {"is_ui", Effect::kNone},
@@ -80,14 +83,10 @@ Kind unit_kind(const Fields& unit) {
   Kind kind = Kind::kNone;
   for (std::string_view name : {"module", "model"}) {
     const Kind named = web_ui_unit(unit.text(name).value_or(""));
-    if (named == Kind::kOther) {
-      unit.refuse(name,
-                  "only InstantID is supported: instant_id_face_embedding with "
-                  "ip-adapter_instant_id_sdxl, and instant_id_face_keypoints with "
-                  "control_instant_id_sdxl");
-    }
     if (kind != Kind::kNone && named != Kind::kNone && named != kind)
-      unit.refuse(name, "it contradicts the unit's module: one is for the face, one for keypoints");
+      unit.refuse(name,
+                  "it contradicts the unit's module: one is for the face, one for keypoints or "
+                  "another ControlNet");
     if (named != Kind::kNone) kind = named;
   }
   return kind;
@@ -185,6 +184,98 @@ void read_points(const Fields& unit, JobRequest& request, std::vector<std::strin
   read_windowed(unit, "points.", request.identity_end, request);
 }
 
+/// "canny-sdxl [0123abcd]" without the hash.
+std::string unit_model_of(const Fields& unit) {
+  std::string model = unit.text("model").value_or("");
+  const std::size_t hash = model.rfind(" [");
+  if (hash != std::string::npos && model.ends_with(']')) model.resize(hash);
+  if (model.empty() || lower(model) == "none") unit.refuse("model", kControlNameRule);
+  return model;
+}
+
+Prepare prepare_of(const Fields& unit) {
+  const std::string module = lower(unit.text("module").value_or("none"));
+  if (module == "canny") return Prepare::kCanny;
+  if (!module.empty() && module != "none") {
+    unit.refuse("module",
+                "expected none or canny; prepare the picture yourself and send it with none");
+  }
+  return Prepare::kNone;
+}
+
+/// The type that the extension calls `union_control_type`; nothing for "Unknown".
+std::optional<int> union_type_of(const Fields& unit) {
+  constexpr std::array<std::string_view, 8> kNames{"openpose",
+                                                   "depth",
+                                                   "hed/pidi/scribble/ted",
+                                                   "canny/lineart/anime_lineart/mlsd",
+                                                   "normal",
+                                                   "segment",
+                                                   "tile",
+                                                   "inpaint"};
+  const std::string name = lower(unit.text("union_control_type").value_or("unknown"));
+  if (name == "unknown" || name == "all") return std::nullopt;
+  for (std::size_t i = 0; i < kNames.size(); ++i) {
+    if (kNames[i] == name || kControlTypes[i] == name) return static_cast<int>(i);
+  }
+  unit.refuse("union_control_type", fmt::format("expected one of {}", fmt::join(kNames, ", ")));
+}
+
+/// A number of the unit from 0 to `most`.
+double unit_number(const Fields& unit, std::string_view name, double usual, double most) {
+  const double number = unit.number(name).value_or(usual);
+  if (!(number >= 0 && number <= most))
+    unit.refuse(name, fmt::format("expected a number from 0 to {}", most));
+  return number;
+}
+
+void check_thresholds(const Fields& unit, std::vector<std::string>& warnings) {
+  for (const auto& [name, usual] : {std::pair("threshold_a", 100.0), {"threshold_b", 200.0}}) {
+    const std::optional<double> value = unit.number(name);
+    if (!value || *value < 0 || *value == usual) continue;
+    warnings.push_back(
+        fmt::format("{} has no effect: edges are found with {}", unit.path_of(name), usual));
+  }
+}
+
+/// Another ControlNet.
+void read_control(const Fields& unit, Photo picture, JobRequest& request,
+                  std::vector<std::string>& warnings) {
+  constexpr double kMost = static_cast<double>(kMostControlStrength);
+  const std::string_view end = unit.find("guidance_end") ? "guidance_end" : "guidance";
+  ControlChoice choice{.model = unit_model_of(unit),
+                       .strength = static_cast<float>(unit_number(unit, "weight", 1, kMost)),
+                       .start = unit_number(unit, "guidance_start", 0, 1),
+                       .end = unit_number(unit, end, 1, 1),
+                       .prepare = prepare_of(unit),
+                       .type = union_type_of(unit)};
+  if (!picture.decoded) unit.refuse("image", "it is missing: the ControlNet's picture");
+  if (choice.prepare == Prepare::kCanny) check_thresholds(unit, warnings);
+  const json* const resize = unit.find("resize_mode");
+  const bool is_stretched =
+      resize == nullptr || (resize->is_number() && resize->get<double>() == 0) ||
+      (resize->is_string() && lower(resize->get_ref<const std::string&>()) == "just resize");
+  if (!is_stretched) {
+    warnings.push_back(
+        fmt::format("{} has no effect: the picture is always stretched as Just Resize does",
+                    unit.path_of("resize_mode")));
+  }
+  const json* const crop = unit.find("inpaint_crop_input_image");
+  if (crop != nullptr && *crop == false) {
+    warnings.push_back(
+        fmt::format("{} has no effect: the picture is cut like the one that is repainted",
+                    unit.path_of("inpaint_crop_input_image")));
+  }
+  std::string text = text_of(choice);
+  // A name may look like several keys.
+  if (control_problem(text, Asker::kService) || parse_control(text) != choice)
+    unit.refuse("model", kControlNameRule);
+  request.controls.push_back(std::move(text));
+  request.control_pictures.push_back(std::move(picture));
+  if (const auto problem = problem_of(parameters::kControls, request.controls, Asker::kService))
+    unit.refuse("enabled", *problem);
+}
+
 void read_unit(const LongStringJson& json, const Fields& unit, const std::string& path,
                JobRequest& request, UnitPaths& paths, std::vector<std::string>& warnings) {
   const Kind kind = unit_kind(unit);
@@ -194,6 +285,11 @@ void read_unit(const LongStringJson& json, const Fields& unit, const std::string
     if (!picture.decoded) return;  // an empty unit
     refuse_field(unit.path_of("module"),
                  "it is missing: expected instant_id_face_embedding or instant_id_face_keypoints");
+  }
+  if (kind == Kind::kOther) {
+    check_control_mode(unit);
+    read_control(unit, std::move(picture), request, warnings);
+    return;
   }
   std::string& known = kind == Kind::kFace ? paths.face : paths.points;
   if (!known.empty()) {

@@ -1,6 +1,6 @@
 // InstantID as in the ControlNet extension of AUTOMATIC1111's web UI: a unit for the face
 // (ip-adapter_instant_id) and one for its keypoints (control_instant_id), each with a photo, a
-// weight and a range of steps.
+// weight and a range of steps. Other units are ControlNets beside IdentityNet.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -25,8 +25,8 @@ struct UnitPaths {
 };
 
 /// Reads "controlnet" in "alwayson_scripts", which check_scripts() has already checked, into the
-/// photos and strengths of `request`. Throws HttpError 400 naming the field: for a missing face
-/// unit or photo, other units that are on, and what a unit asks for that is not supported.
+/// photos, strengths and ControlNets of `request`. Throws HttpError 400 naming the field: for a
+/// missing face unit or picture, and what a unit asks for that is not supported.
 UnitPaths read_units(const LongStringJson& json, const nlohmann::json& scripts, JobRequest& request,
                      std::vector<std::string>& warnings);
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <thread>
 
+#include "app/control_pictures.h"
 #include "app/parameters.h"
 #include "backend/backends.h"
 #include "core/error.h"
@@ -44,12 +45,14 @@ std::optional<CardUse> Engine::card_use() const {
 std::shared_ptr<Pipeline> Engine::opened(const std::stop_token& stop) {
   const std::lock_guard guard(mutex_);
   if (!pipeline_) {
-    pipeline_ = std::make_shared<Pipeline>(options_.models,
-                                           PipelineOptions{.precision = options_.precision,
-                                                           .backend = options_.backend,
-                                                           .workspace = workspace_,
-                                                           .lora_folders = options_.lora_folders},
-                                           stop);
+    pipeline_ =
+        std::make_shared<Pipeline>(options_.models,
+                                   PipelineOptions{.precision = options_.precision,
+                                                   .backend = options_.backend,
+                                                   .workspace = workspace_,
+                                                   .lora_folders = options_.lora_folders,
+                                                   .control_folders = options_.control_folders},
+                                   stop);
   }
   return pipeline_;
 }
@@ -73,6 +76,15 @@ void Engine::check_prompts(const Request& request, int count) const {
     for (int i = 0; i < count; ++i) check_loras(loras_of(drawn(nth_picture(request, i, count))));
   } catch (const Error& error) {
     throw HttpError(error, checked->name);
+  }
+}
+
+void Engine::check_controls(const Request& request) const {
+  try {
+    for (const ControlChoice& choice : parse_controls(request.controls))
+      find_control(choice, options_.control_folders);
+  } catch (const Error& error) {
+    throw HttpError(error, parameters::kControls.name);
   }
 }
 
@@ -166,17 +178,28 @@ PhotoFaces Engine::look(const File& photo, std::stop_token stop) {
   return {image.size(), reader.faces(image, stop)};
 }
 
-StartPicture Engine::open_initial(const InitialPicture& initial, const Request& request,
-                                  const std::stop_token& stop) {
-  const std::uint64_t needed = initial.stage(request).beside.added_bytes;
+/// Throws Error(kMemory) unless the budget has room for a stage that reads a picture.
+void Engine::check_room(std::string_view what, const Stage& reading, const std::stop_token& stop) {
+  const std::uint64_t needed = reading.beside.added_bytes;
   const std::uint64_t left = pipeline(stop).workspace().left_bytes();
   if (needed > left) {
     fail(ErrorKind::kMemory,
-         "cannot open the picture to start from: it needs {}, the budget has {} left\n  try a "
-         "smaller one",
+         "cannot open {}: it needs {}, the budget has {} left\n  try a smaller one", what,
          bytes_text(needed), bytes_text(left));
   }
+}
+
+StartPicture Engine::open_initial(const InitialPicture& initial, const Request& request,
+                                  const std::stop_token& stop) {
+  check_room("the picture to start from", initial.stage(request), stop);
   return initial.open(request, stop);
+}
+
+Image Engine::open_control(const File& file, const Request& request, Prepare prepare,
+                           const InitialPicture* initial, const std::stop_token& stop) {
+  check_room("a picture of a ControlNet", control_picture_stage(file, request, prepare, initial),
+             stop);
+  return open_control_picture(file, request, prepare, initial, stop);
 }
 
 const LatentColours& Engine::colours(std::stop_token stop) {

@@ -28,6 +28,7 @@ struct EngineOptions {
   Precision precision = Precision::kAuto;
   std::string backend = "cpu";
   std::vector<std::filesystem::path> lora_folders = {};
+  std::vector<std::filesystem::path> control_folders = {};
   MemoryRequest memory = {};
   MemoryRequest card_memory = {};  // on a graphics card
   std::filesystem::path scratch = {};
@@ -94,6 +95,11 @@ class Engine {
   /// `count` pictures cannot have. Thread-safe.
   void check_prompts(const Request& request, int count) const;
 
+  /// The same for a ControlNet that there is not. Thread-safe.
+  void check_controls(const Request& request) const;
+  /// The names of the ControlNets that there are. Thread-safe.
+  std::vector<std::string> controls() const { return control_names(options_.control_folders); }
+
   /// Thread-safe. Throws what make_picture_sampler() throws with the model's settings, as an
   /// HttpError.
   void check_sampler(const Request& request) const;
@@ -111,6 +117,9 @@ class Engine {
   /// fit into the rest of the budget, and what InitialPicture::open() throws.
   StartPicture open_initial(const InitialPicture& initial, const Request& request,
                             const std::stop_token& stop = {});
+  /// Likewise a ControlNet's picture.
+  Image open_control(const File& file, const Request& request, Prepare prepare,
+                     const InitialPicture* initial, const std::stop_token& stop = {});
   /// How alike the largest face of a finished picture is to the person's photos, [n,512]; nullopt
   /// if it shows none. For a request whose plan has_likeness.
   std::optional<double> likeness(const Image& picture, std::span<const float> photos,
@@ -125,6 +134,7 @@ class Engine {
   void release();
 
  private:
+  void check_room(std::string_view what, const Stage& reading, const std::stop_token& stop);
   std::shared_ptr<Pipeline> opened(const std::stop_token& stop);
   PhotoOptions looking(const Pipeline& pipeline) const;
 

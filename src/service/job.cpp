@@ -44,9 +44,9 @@ JobError error_of(const Json& kept) {
   if (error.size() != 2 && error.size() != 3)
     kept.refuse("error", "a code, a message and optionally a part");
   const std::string param = error.size() == 3 ? error[2] : "";
-  if (error.size() == 3 && param != "photo" && param != "pose" && param != "init" &&
-      param != "mask")
-    kept.refuse("error", "photo, pose, init or mask as the third");
+  constexpr std::array<std::string_view, 5> kParts{"photo", "pose", "init", "mask", "control"};
+  if (error.size() == 3 && std::ranges::find(kParts, param) == kParts.end())
+    kept.refuse("error", "photo, pose, init, mask or control as the third");
   for (int kind = 0; kind <= static_cast<int>(ErrorKind::kInternal); ++kind) {
     if (error[0] == name_of(static_cast<ErrorKind>(kind))) return {error[0], error[1], param};
   }

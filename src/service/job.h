@@ -34,7 +34,7 @@ inline constexpr std::int64_t kMostTimeMs = 253'402'300'799'999;
 struct JobError {
   std::string code;  // an ErrorKind's name
   std::string message;
-  std::string param = {};  // "photo", "pose", "init" or "mask" if that is the cause
+  std::string param = {};  // "photo", "pose", "init", "mask" or "control" if that is the cause
 };
 
 struct JobPicture {

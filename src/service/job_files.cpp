@@ -16,13 +16,15 @@ bool is_picture(const std::string& name) {
   return digits != 0 && digits != name.npos && name.substr(digits) == ".png";
 }
 
-/// "photo", "photo-2.json", "pose", "init", ...
+/// "photo", "photo-2.json", "pose", "init", "control-1", ...
 bool is_of_the_photos(std::string_view name) {
   if (name.ends_with(".json")) name.remove_suffix(5);
   if (name == "photo" || name == "pose" || name == "init" || name == "mask") return true;
-  constexpr std::string_view kMore = "photo-";
-  return name.starts_with(kMore) && name.size() > kMore.size() &&
-         name.find_first_not_of("0123456789", kMore.size()) == name.npos;
+  const auto is_numbered = [name](std::string_view kind) {
+    return name.starts_with(kind) && name.size() > kind.size() &&
+           name.find_first_not_of("0123456789", kind.size()) == name.npos;
+  };
+  return is_numbered("photo-") || is_numbered("control-");
 }
 
 void remove_all_of(const std::vector<fs::path>& paths) {
@@ -46,6 +48,10 @@ fs::path JobFiles::face_in(const fs::path& photo) { return fs::path(photo) += ".
 
 fs::path JobFiles::photo(std::size_t n) const {
   return folder_ / (n == 0 ? "photo" : fmt::format("photo-{}", n + 1));
+}
+
+fs::path JobFiles::control(std::size_t n) const {
+  return folder_ / fmt::format("control-{}", n + 1);
 }
 
 fs::path JobFiles::picture(std::size_t n) const { return folder_ / fmt::format("{}.png", n); }

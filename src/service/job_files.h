@@ -1,8 +1,10 @@
 // The files of one job, in its own folder:
 //
 //   photo, photo-2, ..., pose  as sent; init and mask, too: the picture to start from, and of what
-//   is repainted photo.json, ...            the face found in it, or the saved identity; detected
-//   once run.resume                 the state of the current picture (pipeline/resume.h)
+//                              is repainted
+//   control-1, control-2, ...  the pictures of the ControlNets
+//   photo.json, ...            the face found in it, or the saved identity; detected once
+//   run.resume                 the state of the current picture (pipeline/resume.h)
 //   0.png, 1.png, ...          the finished pictures
 #pragma once
 
@@ -26,6 +28,8 @@ class JobFiles {
   /// The picture to start from.
   std::filesystem::path initial() const { return folder_ / "init"; }
   std::filesystem::path mask() const { return folder_ / "mask"; }
+  /// The picture of the n-th ControlNet, from 0.
+  std::filesystem::path control(std::size_t n) const;
   /// The file for the face in a photo(), pose() or initial().
   static std::filesystem::path face_in(const std::filesystem::path& photo);
   std::filesystem::path saved_run() const { return folder_ / "run.resume"; }

@@ -176,6 +176,19 @@ std::optional<InitialPicture> JobMaker::initial_picture() const {
   });
 }
 
+ControlPictures JobMaker::control_pictures(const Request& request) {
+  if (request.controls.empty()) return {};
+  return for_photo(std::string(kControlPart), [&]() -> ControlPictures {
+    auto pictures = std::make_shared<std::vector<Image>>();
+    for (const ControlChoice& choice : parse_controls(request.controls)) {
+      pictures->push_back(engine_.open_control(*open_file(files_.control(pictures->size())),
+                                               request, choice.prepare,
+                                               initial_ ? &*initial_ : nullptr, stop_));
+    }
+    return pictures;
+  });
+}
+
 /// With their seeds, and the prompts as these draw them.
 std::vector<Request> JobMaker::requests_of_pictures(const Request& first) const {
   const int count = job_.to_make();
@@ -251,7 +264,7 @@ void JobMaker::make_picture(Request request, const Identity& person, const Keypo
     StartPicture from;
     if (initial_) from = engine_.open_initial(*initial_, request, stop_);
     saved = engine_.pipeline(stop_).start(request, person.embeddings(), keypoints, stop_,
-                                          initial_ ? &from : nullptr);
+                                          initial_ ? &from : nullptr, control_pictures(request));
     return saved;
   });
   make_steps(*generation, {request.width, request.height});

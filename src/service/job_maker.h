@@ -20,7 +20,7 @@ namespace semblance::service {
 /// An error caused by a photo in the request.
 class PhotoError : public Error {
  public:
-  /// `part`: "photo", "pose", "init" or "mask".
+  /// `part`: "photo", "pose", "init", "mask" or "control".
   PhotoError(std::string part, const Error& error) : Error(error), part_(std::move(part)) {}
   const std::string& part() const { return part_; }
 
@@ -49,6 +49,7 @@ class JobMaker {
   Identity person_in_pose(const Identity& person);
   bool is_posed() const;
   std::optional<InitialPicture> initial_picture() const;
+  ControlPictures control_pictures(const Request& request);
   std::vector<Request> requests_of_pictures(const Request& first) const;
   std::vector<Warning> warnings_of(const std::vector<Request>& requests);
   void settle(const std::vector<Request>& requests);

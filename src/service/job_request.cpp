@@ -21,6 +21,16 @@ void check_initial(const JobRequest& request) {
                   std::string(parameters::kStrength.name));
 }
 
+void check_control_pictures(const JobRequest& request) {
+  const std::size_t needed = request.controls.size(), sent = request.control_pictures.size();
+  if (needed == sent) return;
+  throw HttpError(400, "argument",
+                  fmt::format("cannot take {}: expected {} pictures, one for each, got {}\n  send "
+                              "each as {}",
+                              parameters::kControls.name, needed, sent, kControlPart),
+                  std::string(parameters::kControls.name));
+}
+
 std::string photo_name(std::size_t n) {
   return n == 0 ? "the photo" : fmt::format("photo {}", n + 1);
 }

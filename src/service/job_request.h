@@ -39,6 +39,8 @@ struct JobRequest : Request {
   Photo pose = {.name = "pose"};        // its face's place replaces the photo's
   Photo initial = {.name = "init"};     // a picture to start from; then `strength` is set
   Photo mask = {.name = "mask"};        // of its part that is repainted
+  /// Of request.controls, in their order.
+  std::vector<Photo> control_pictures = {};
   bool keep_photo = false;
   std::string repeat_key = {};  // a repeated request with this key gets the same job; empty: none
   std::string digest = {};      // of the whole request, 64 hexadecimal digits; empty without a key
@@ -53,8 +55,13 @@ constexpr void each_job_parameter(F&& f, S&... s) {
   f(parameters::kBestOf, s.best_of...);
 }
 
+/// What a picture of a ControlNet is called, in forms and in errors.
+inline constexpr std::string_view kControlPart = "control";
+
 /// Throws HttpError 400 for a strength or mask without a picture to start from.
 void check_initial(const JobRequest& request);
+/// The same unless there is a picture for each ControlNet.
+void check_control_pictures(const JobRequest& request);
 
 /// What errors call a photo, counted from 0: "the photo", "photo 2".
 std::string photo_name(std::size_t n);

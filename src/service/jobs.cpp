@@ -136,6 +136,8 @@ std::optional<Job> Jobs::add(const JobRequest& request, const Job& job,
   if (!request.pose.bytes.empty()) write_bytes(files.pose(), request.pose.bytes);
   if (!request.initial.bytes.empty()) write_bytes(files.initial(), request.initial.bytes);
   if (!request.mask.bytes.empty()) write_bytes(files.mask(), request.mask.bytes);
+  for (std::size_t i = 0; i < request.control_pictures.size(); ++i)
+    write_bytes(files.control(i), request.control_pictures[i].bytes);
   // Checked again, now under the lock.
   const std::lock_guard guard(submitting_);
   if (auto known = repeated(request)) return known;
@@ -149,9 +151,11 @@ Job Jobs::submit(const JobRequest& request) {
   if (auto known = repeated(request)) return std::move(*known);
   refuse_where_full();
   check_initial(request);
+  check_control_pictures(request);
   Job job{.id = Store::new_id(), .created = now(), .request = request};
   engine_.check_sampler(job.request);
   engine_.check_prompts(job.request, job.request.count);
+  engine_.check_controls(job.request);
   try {
     if (job.request.fast) engine_.facts().defaults.complete(job.request);
   } catch (const Error& error) {
@@ -162,12 +166,15 @@ Job Jobs::submit(const JobRequest& request) {
   job.request.pose.drop();
   job.request.initial.drop();
   job.request.mask.drop();
+  job.request.control_pictures.clear();
   if (request.identity_id.empty()) check_photo(photo_name(0), request.photo);
   for (std::size_t i = 0; i < request.more_photos.size(); ++i)
     check_photo(photo_name(i + 1), request.more_photos[i]);
   if (!request.pose.bytes.empty()) check_photo("the pose photo", request.pose);
   if (!request.initial.bytes.empty()) check_photo("the picture to start from", request.initial);
   if (!request.mask.bytes.empty()) check_photo("the mask", request.mask);
+  for (const Photo& picture : request.control_pictures)
+    check_photo("a picture of a ControlNet", picture);
   const std::string identity = identity_text(request);
   try {
     if (auto known = add(request, job, identity)) {

@@ -42,8 +42,8 @@ std::vector<std::string_view> all_of(const std::vector<Part>& parts, std::string
 }
 
 JobRequest read_job(const std::vector<Part>& parts) {
-  expect_parts(parts,
-               {"settings", "photo", "identity", "face", "pose", "init", "mask", "keep_photo"});
+  expect_parts(parts, {"settings", "photo", "identity", "face", "pose", "init", "mask",
+                       kControlPart, "keep_photo"});
   const std::string_view settings = data_of(parts, "settings");
   if (settings.empty())
     throw HttpError(400, "argument", "the part 'settings' is missing: expected a JSON object",
@@ -71,6 +71,8 @@ JobRequest read_job(const std::vector<Part>& parts) {
   job.initial.bytes = data_of(parts, job.initial.name);
   job.mask.bytes = data_of(parts, job.mask.name);
   if (!job.initial.bytes.empty() && !job.strength) job.strength = Request::kStrength;
+  for (const std::string_view picture : all_of(parts, kControlPart))
+    job.control_pictures.push_back({.name = std::string(kControlPart), .bytes = picture});
   const std::string_view keep = data_of(parts, "keep_photo");
   if (!keep.empty() && keep != "true" && keep != "false")
     throw HttpError(400, "argument", "keep_photo: expected true or false", "keep_photo");
@@ -164,14 +166,18 @@ std::string event_text(std::string_view name, std::string_view data) {
 std::string submit_job(Context& context, const HttpRequest& request, JobRequest& wanted) {
   take_repeat_key(wanted, request);
   // Decoded photos stay booked; others are in the body.
-  if (wanted.photo.decoded)
-    request.drop_body(wanted.photo.bytes.size() + wanted.pose.bytes.size() +
-                      wanted.initial.bytes.size() + wanted.mask.bytes.size());
+  if (wanted.photo.decoded) {
+    std::size_t decoded = wanted.photo.bytes.size() + wanted.pose.bytes.size() +
+                          wanted.initial.bytes.size() + wanted.mask.bytes.size();
+    for (const Photo& picture : wanted.control_pictures) decoded += picture.bytes.size();
+    request.drop_body(decoded);
+  }
   const std::string id = context.jobs.submit(wanted).id;
   wanted.photo.drop();
   wanted.pose.drop();
   wanted.initial.drop();
   wanted.mask.drop();
+  for (Photo& picture : wanted.control_pictures) picture.drop();
   std::string().swap(wanted.prompt);
   wanted.negative.reset();
   request.drop_body(0);
@@ -204,11 +210,13 @@ HttpResponse failure_of(const Job& job, const JobRequest& wanted) {
                      : code == "internal" ? 500
                                           : 400;
   const std::string& param = job.error->param;
+  const bool is_control = param == kControlPart && !wanted.control_pictures.empty();
   return error_response(status, code, job.error->message,
                         param == "photo"  ? wanted.photo.name
                         : param == "pose" ? wanted.pose.name
                         : param == "init" ? wanted.initial.name
                         : param == "mask" ? wanted.mask.name
+                        : is_control      ? wanted.control_pictures.front().name
                                           : std::string());
 }
 

@@ -35,6 +35,7 @@ json info_json(const Context& context) {
             {"few_steps", model.defaults.few_steps({}) || is_for_few_steps(model.scheduler)},
             {"few_step_samplers", few_step_samplers},
             {"precision", name_of(model.precision)}}},
+          {"control_nets", context.engine.controls()},
           {"defaults", to_json(defaults)},
           {"limits",
            {{"upload_bytes", context.upload_bytes},

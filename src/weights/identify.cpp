@@ -58,8 +58,9 @@ constexpr KnownRow kKnown[] = {
     {"lllite_*", FileKind::kOther, ModelFamily::kSdxl, "ControlLLLite for SDXL"},
     {"image_proj.*", FileKind::kFaceAdapter, ModelFamily::kUnknown, "face or picture adapter"},
     {"ip_adapter.*", FileKind::kFaceAdapter, ModelFamily::kUnknown, "face or picture adapter"},
-    {"control_model.*", FileKind::kControlNet, ModelFamily::kSd1,
-     "ControlNet of Stable Diffusion 1 or 2"},
+    {"lora_controlnet", FileKind::kOther, ModelFamily::kSdxl, "Control-LoRA of SDXL"},
+    {"control_model.*", FileKind::kControlNet, ModelFamily::kUnknown, "ControlNet"},
+    {"input_hint_block.0.weight", FileKind::kControlNet, ModelFamily::kUnknown, "ControlNet"},
     {"controlnet_cond_embedding.conv_in.weight", FileKind::kControlNet, ModelFamily::kUnknown,
      "ControlNet"},
     {"controlnet_x_embedder.weight", FileKind::kControlNet, ModelFamily::kFlux,
@@ -83,6 +84,9 @@ constexpr KnownRow kKnown[] = {
     {"model.0.weight", FileKind::kOther, ModelFamily::kOther, "upscaler (ESRGAN)"},
     {"conv_first.weight", FileKind::kOther, ModelFamily::kOther, "upscaler (ESRGAN)"},
 };
+
+/// The prefix of a ControlNet in its original form.
+constexpr std::string_view kControlModel = "control_model.";
 
 std::string with_article(std::string_view name) {
   const bool vowel = std::string_view("AEIOUaeiou").find(name[0]) != std::string_view::npos;
@@ -124,6 +128,10 @@ class Identifier {
                         known->name.find(" of ") != std::string_view::npos;
       made_.name =
           with_article(says ? std::string(known->name) : fmt::format("{} of {}", known->name, of));
+      if (made_.kind == FileKind::kControlNet) {
+        const bool is_under = weights_.has_under(kControlModel);
+        made_.parts.push_back({"controlnet", is_under ? kControlModel : std::string_view()});
+      }
       return made_;
     }
     find_parts();
@@ -290,7 +298,7 @@ class Identifier {
     for (const auto& [name, tensor] : weights_) {
       const std::string_view text = name;
       if (text.starts_with("lora_te2_") || text.starts_with("text_encoder_2.") ||
-          text.starts_with("add_embedding."))
+          text.starts_with("add_embedding.") || text.find("label_emb.") != std::string_view::npos)
         return ModelFamily::kSdxl;
       if (text.find("double_blocks") != std::string_view::npos ||
           text.find("single_transformer_blocks") != std::string_view::npos)

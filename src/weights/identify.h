@@ -41,7 +41,7 @@ enum class UNetPrediction : std::uint8_t { kUnsaid, kEpsilon, kVelocity, kEdm };
 
 /// A component of a model and its tensors' prefix in a file.
 struct FilePart {
-  std::string_view component;  // "unet", "vae", "text_encoder", "text_encoder_2"
+  std::string_view component;  // "unet", "vae", "text_encoder", "text_encoder_2", "controlnet"
   std::string_view prefix;
 };
 

@@ -151,8 +151,13 @@ TEST(Identify, RecognisesFilesThatAreNotModels) {
                      {"conv_in.weight", {320, 4, 3, 3}},
                      {"add_embedding.linear_1.weight", {1280, 2816}}}),
             "a ControlNet of SDXL");
-  EXPECT_EQ(name_of({{"control_model.time_embed.0.weight"}}),
-            "a ControlNet of Stable Diffusion 1 or 2");
+  const std::string reads = "control_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight";
+  EXPECT_EQ(name_of({{reads, {640, 2048}}}), "a ControlNet of SDXL");
+  EXPECT_EQ(name_of({{reads, {320, 768}}}), "a ControlNet of Stable Diffusion 1");
+  EXPECT_EQ(name_of({{reads, {320, 1024}}}), "a ControlNet of Stable Diffusion 2");
+  EXPECT_EQ(name_of({{"input_hint_block.0.weight"}, {"label_emb.0.0.weight"}}),
+            "a ControlNet of SDXL");
+  EXPECT_EQ(name_of({{"lora_controlnet"}, {"zero_convs.0.0.weight"}}), "a Control-LoRA of SDXL");
   EXPECT_EQ(name_of({{"image_proj.latents", {1, 16, 1280}},
                      {"ip_adapter.1.to_k_ip.weight", {640, 2048}}}),
             "a face or picture adapter of SDXL");

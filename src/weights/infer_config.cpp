@@ -112,19 +112,15 @@ std::int64_t time_id_channels(const Tensors& tensors, std::int64_t added, std::i
   return ids / kTimeIds;
 }
 
-Object unet_config(const Tensors& tensors, std::optional<std::int64_t> pooled) {
+/// What a UNet and a ControlNet have.
+Object encoder_config(const Tensors& tensors, const Levels& levels,
+                      std::optional<std::int64_t> pooled) {
   constexpr std::int64_t kPublishedPooled = 1280;
-  const Levels levels = levels_of(tensors);
-  const Shape& first = tensors.shape("conv_in.weight", 4);
   Object config = {
-      {"_class_name", "UNet2DConditionModel"},
-      {"in_channels", first[1]},
-      {"out_channels", tensors.shape("conv_out.weight", 4)[0]},
-      {"sample_size", 128},
+      {"in_channels", tensors.shape("conv_in.weight", 4)[1]},
       {"block_out_channels", levels.channels},
       {"layers_per_block", one_or_list(levels.layers)},
       {"down_block_types", levels.down},
-      {"up_block_types", levels.up},
       {"mid_block_type",
        tensors.count("mid_block.attentions") > 0 ? "UNetMidBlock2DCrossAttn" : "UNetMidBlock2D"},
       {"transformer_layers_per_block", levels.transformers},
@@ -140,8 +136,30 @@ Object unet_config(const Tensors& tensors, std::optional<std::int64_t> pooled) {
         time_id_channels(tensors, added, pooled.value_or(kPublishedPooled));
     config["projection_class_embeddings_input_dim"] = added;
   }
+  return config;
+}
+
+Object unet_config(const Tensors& tensors, std::optional<std::int64_t> pooled) {
+  const Levels levels = levels_of(tensors);
+  Object config = encoder_config(tensors, levels, pooled);
+  config["_class_name"] = "UNet2DConditionModel";
+  config["out_channels"] = tensors.shape("conv_out.weight", 4)[0];
+  config["sample_size"] = 128;
+  config["up_block_types"] = levels.up;
   if (tensors.has("time_embedding.cond_proj.weight"))
     config["time_cond_proj_dim"] = tensors.shape("time_embedding.cond_proj.weight", 2)[1];
+  return config;
+}
+
+Object controlnet_config(const Tensors& tensors, std::optional<std::int64_t> pooled) {
+  const std::string embedding = "controlnet_cond_embedding";
+  std::vector<std::int64_t> channels{tensors.shape(embedding + ".conv_in.weight", 4)[0]};
+  for (std::int64_t i = 1; i < tensors.count(embedding + ".blocks"); i += 2)
+    channels.push_back(tensors.shape(fmt::format("{}.blocks.{}.weight", embedding, i), 4)[0]);
+  Object config = encoder_config(tensors, levels_of(tensors), pooled);
+  config["_class_name"] = "ControlNetModel";
+  config["conditioning_channels"] = tensors.shape(embedding + ".conv_in.weight", 4)[1];
+  config["conditioning_embedding_out_channels"] = channels;
   return config;
 }
 
@@ -204,6 +222,7 @@ Json infer_config(const std::string& name, std::string_view component, const Wei
                   std::optional<std::int64_t> pooled) {
   const Tensors tensors(name, weights);
   if (component == "unet") return json_of(name, unet_config(tensors, pooled));
+  if (component == "controlnet") return json_of(name, controlnet_config(tensors, pooled));
   if (component == "vae") return json_of(name, vae_config(tensors));
   SEMBLANCE_ASSERT(component == "text_encoder" || component == "text_encoder_2");
   return json_of(name, clip_config(tensors, component == "text_encoder_2"));

@@ -13,12 +13,12 @@
 
 namespace semblance {
 
-/// The config.json of `component` ("unet", "vae", "text_encoder" or "text_encoder_2"); `weights`
-/// have diffusers' names. The UNet's tensors give only the sum of the widths of the six time ids
-/// and the pooled text, so `pooled` is the width of the second encoder's projection, 1280 if
-/// unknown. `name` is the file's name in messages. Throws Error(kMissing), which names the missing
-/// tensor, and Error(kShape) if a tensor's number of axes differs from SDXL's or sizes contradict
-/// each other.
+/// The config.json of `component` ("unet", "vae", "text_encoder", "text_encoder_2" or
+/// "controlnet"); `weights` have diffusers' names. The UNet's and a ControlNet's tensors give only
+/// the sum of the widths of the six time ids and the pooled text, so `pooled` is the width of the
+/// second encoder's projection, 1280 if unknown. `name` is the file's name in messages. Throws
+/// Error(kMissing), which names the missing tensor, and Error(kShape) if a tensor's number of axes
+/// differs from SDXL's or sizes contradict each other.
 Json infer_config(const std::string& name, std::string_view component, const WeightMap& weights,
                   std::optional<std::int64_t> pooled = {});
 

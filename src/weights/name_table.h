@@ -49,6 +49,14 @@ inline constexpr NameRow kTextEncoderNames[] = {
     {"final_layer_norm.*", "", "text_model."},
 };
 
+/// The attention of a Union ControlNet's transformer.
+inline constexpr NameRow kControlNetNames[] = {
+    {"transformer_layes.*.attn.in_proj_weight", ".in_proj_weight", ".{q|k|v}_proj.weight",
+     Change::kThirds},
+    {"transformer_layes.*.attn.in_proj_bias", ".in_proj_bias", ".{q|k|v}_proj.bias",
+     Change::kThirds},
+};
+
 /// A VAE's attention, which older checkpoints store as 1x1 convolutions under other names.
 inline constexpr NameRow kVaeNames[] = {
     {"*.attentions.*.query.*", ".query.", ".to_q."},

@@ -37,6 +37,22 @@ inline constexpr NameRow kOriginalUNetNames[] = {
     {"*.attentions.*.proj_out.weight", "", "", Change::kSqueeze},
 };
 
+/// What a ControlNet has beside a UNet's encoder. Apply kOriginalUNetNames after these.
+inline constexpr NameRow kOriginalControlNetNames[] = {
+    {"input_hint_block.0.*", "input_hint_block.0.", "controlnet_cond_embedding.conv_in."},
+    {"input_hint_block.2.*", "input_hint_block.2.", "controlnet_cond_embedding.blocks.0."},
+    {"input_hint_block.4.*", "input_hint_block.4.", "controlnet_cond_embedding.blocks.1."},
+    {"input_hint_block.6.*", "input_hint_block.6.", "controlnet_cond_embedding.blocks.2."},
+    {"input_hint_block.8.*", "input_hint_block.8.", "controlnet_cond_embedding.blocks.3."},
+    {"input_hint_block.10.*", "input_hint_block.10.", "controlnet_cond_embedding.blocks.4."},
+    {"input_hint_block.12.*", "input_hint_block.12.", "controlnet_cond_embedding.blocks.5."},
+    {"input_hint_block.14.*", "input_hint_block.14.", "controlnet_cond_embedding.conv_out."},
+    {"zero_convs.*", "zero_convs.", "controlnet_down_blocks."},
+    {"controlnet_down_blocks.*.0.weight", ".0.weight", ".weight"},
+    {"controlnet_down_blocks.*.0.bias", ".0.bias", ".bias"},
+    {"middle_block_out.0.*", "middle_block_out.0.", "controlnet_mid_block."},
+};
+
 /// Apply kVaeNames after these.
 inline constexpr NameRow kOriginalVaeNames[] = {
     {"encoder.down.*", "encoder.down.", "encoder.down_blocks."},

@@ -66,6 +66,11 @@ WeightMap SingleFile::weights(std::string_view component) const {
   }
   const WeightMap weights = tensors_under(file_.weights, part->prefix);
   if (component == "unet") return renamed(weights, kOriginalUNetNames, numbers_of_unet(weights));
+  if (component == "controlnet") {
+    return renamed(renamed(renamed(weights, kOriginalControlNetNames), kOriginalUNetNames,
+                           numbers_of_unet(weights)),
+                   kControlNetNames);
+  }
   if (component == "vae")
     return renamed(renamed(weights, kOriginalVaeNames, numbers_of_vae(weights)), kVaeNames);
   return renamed(renamed(weights, kOriginalClipNames), kTextEncoderNames);

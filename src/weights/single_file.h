@@ -17,7 +17,8 @@
 
 namespace semblance {
 
-/// Components are "unet", "vae", "text_encoder" and "text_encoder_2". Const use is thread-safe.
+/// Components are "unet", "vae", "text_encoder", "text_encoder_2" and "controlnet". Const use is
+/// thread-safe.
 class SingleFile {
  public:
   /// Throws what open_weight_file() throws. A file with other content is not an error: identity()

@@ -1,7 +1,7 @@
 """Writes tests/goldens/image: pictures in every format and variant, and the reference results for them.
 
-References: Pillow (decoding, EXIF orientation, resizing), OpenCV (bilinear resize, warp, the keypoint
-picture), scikit-image (the similarity transform). Run by hand:
+References: Pillow (decoding, EXIF orientation, resizing), OpenCV (bilinear resize, warp, edges, the
+keypoint picture), scikit-image (the similarity transform). Run by hand:
 
     python tools/oracle/image.py [--out tests/goldens/image]
 
@@ -236,6 +236,19 @@ def make_opencv(out, photo):
     (out / "opencv.bin").write_bytes(blob)
 
 
+def make_canny(out, photo):
+    """Edges as InstantID's demo finds them (gradio_demo/controlnet_util.py), on pictures in BGR."""
+    entries = []
+    for is_photo, w, h in [(True, 512, 512), (True, 104, 72), (True, 64, 136), (False, 300, 200),
+                           (False, 33, 77), (False, 1, 1), (False, 3, 2)]:
+        picture = (numpy.asarray(Image.fromarray(photo).resize((w, h), Image.LANCZOS)) if is_photo
+                   else synthetic(w, h))
+        edges = cv2.Canny(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), 100, 200)
+        crc = zlib.crc32(numpy.repeat(edges[..., None], 3, axis=2).tobytes())
+        entries.append({"photo": is_photo, "size": [w, h], "edges": int((edges > 0).sum()), "crc": crc})
+    (out / "canny.json").write_text(json.dumps(entries).replace("}, ", "},\n"))
+
+
 def draw_keypoints(points, w, h):
     """The published picture of five keypoints, drawn from its description: float32 points, 64-bit
     canvas."""
@@ -345,6 +358,7 @@ def main():
     make_decode(out)
     make_resize(out)
     make_opencv(out, photo)
+    make_canny(out, photo)
     make_draw(out)
     make_photo_size(out)
     make_resize_photo(out, photo)
