@@ -1,16 +1,15 @@
-// Attention without holding the score matrix: a tile of queries processes the keys panel by panel,
-// with a running maximum and sum of its softmax (Milakov and Gimelshein 2018; Dao 2022), all in
-// f32.
-//
-// A query's row is computed in the same way wherever its tile begins, so that slices of rows and
-// heads have the bits of the whole.
+// Attention in f32, or from bf16 on processors without products for it.
+#include "backend/cpu/attention.h"
+
 #include <algorithm>
 #include <cmath>
 #include <type_traits>
 
 #include "backend/cpu/cpu.h"
+#include "backend/cpu/onednn.h"
 #include "core/integers.h"
 #include "core/parallel.h"
+#include "runtime/bf16_products.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backend/cpu/attention.cpp"
@@ -23,39 +22,15 @@
 #define SEMBLANCE_ATTENTION_ONCE
 namespace semblance::cpu {
 
-/// A tile of queries of one head of one picture.
-struct AttentionTile {
-  const std::byte* q;  // at the tile's first query and the head's first channel; k, v, dst likewise
-  const std::byte* k;
-  const std::byte* v;
-  std::byte* dst;
-  std::int64_t q_stride, k_stride, v_stride, dst_stride;  // elements between positions
-  std::int64_t queries, keys;
-  std::int64_t first_query;  // of the tile, for the causal mask
-  std::int64_t d, e;         // channels of a head in q and k, in v
-  float scale;               // of scores, including log2(e): softmax in powers of two
-  bool causal;
-  bool bf16;
-  float* scratch;
-};
-
-constexpr std::int64_t kRows = 6;   // queries of the inner kernel
-constexpr std::int64_t kKeys = 64;  // keys of a panel
 constexpr std::int64_t kRoundTo =
     64;  // channels of v in scratch: a multiple of every target's panel
-constexpr float kMasked = -1e30F;
-
-/// Queries per tile: more of them amortise the packing of keys and values, fewer fit in the cache.
-constexpr std::int64_t tile_queries(std::int64_t d, std::int64_t e) {
-  return std::max(d, e) > 160 ? 16 * kRows : 32 * kRows;
-}
 
 /// Floats of scratch that a tile needs.
 constexpr std::int64_t tile_floats(std::int64_t queries, std::int64_t d, std::int64_t e) {
-  const std::int64_t rows = round_up(queries, kRows);
-  const std::int64_t wide = round_up(e, kRoundTo);
-  return round_up(rows * d, 16) + kKeys * d + kKeys * wide + rows * wide + rows * 16 +
-         round_up(rows, 16) + kRows * kKeys + kKeys * round_up(d, 16);
+  const std::int64_t rows = round_up(queries, kAttentionRows);
+  const std::int64_t wide = round_up(e, kRoundTo), keys = panel_keys(d, e);
+  return round_up(rows * d, 16) + keys * d + keys * wide + rows * wide + rows * 16 +
+         round_up(rows, 16) + kAttentionRows * kMostPanelKeys + keys * round_up(d, 16);
 }
 
 }  // namespace semblance::cpu
@@ -64,9 +39,9 @@ constexpr std::int64_t tile_floats(std::int64_t queries, std::int64_t d, std::in
 HWY_BEFORE_NAMESPACE();
 namespace semblance::HWY_NAMESPACE {
 using cpu::AttentionTile;
-using cpu::kKeys;
-using cpu::kMasked;
-using cpu::kRows;
+constexpr std::int64_t kKeys = cpu::kMostPanelKeys;  // of a row of scores
+constexpr float kMasked = cpu::kMaskedScore;
+constexpr std::int64_t kRows = cpu::kAttentionRows;
 
 // Width of the inner kernel in vectors: kRows * kPanel sums stay in registers.
 constexpr int kPanel = HWY_MAX_BYTES >= 64 ? 4 : 2;
@@ -233,13 +208,14 @@ void attend(const AttentionTile& tile) {
     return taken;
   };
   float* q = take(rows * tile.d);
-  float* k = take(kKeys * tile.d);
-  float* v = take(kKeys * wide);
+  const std::int64_t step = cpu::panel_keys(tile.d, tile.e);
+  float* k = take(step * tile.d);
+  float* v = take(step * wide);
   float* result = take(rows * wide);
   float* sums = take(rows * kFixedLanes);
   float* maxima = take(rows);
   float* scores = take(kRows * kKeys);
-  float* converted = place;  // kKeys keys, unless f32
+  float* converted = place;  // keys of a panel, unless f32
 
   std::fill(q, q + rows * tile.d, 0.0F);
   std::fill(result, result + rows * wide, 0.0F);
@@ -259,8 +235,8 @@ void attend(const AttentionTile& tile) {
 
   const std::int64_t last_key =
       tile.causal ? std::min(tile.keys, tile.first_query + tile.queries) : tile.keys;
-  for (std::int64_t first = 0; first < last_key; first += kKeys) {
-    const std::int64_t keys = std::min(kKeys, tile.keys - first);
+  for (std::int64_t first = 0; first < last_key; first += step) {
+    const std::int64_t keys = std::min(step, tile.keys - first);
     const std::int64_t vectors = vectors_of(keys);
     pack_keys(reinterpret_cast<const T*>(tile.k) + first * tile.k_stride, tile.k_stride, keys,
               tile.d, converted, k);
@@ -320,17 +296,19 @@ class AttentionKernel : public HostKernel {
         d_(q_[2] / op_.heads),
         e_(v_[2] / op_.heads),
         queries_(std::min(tile_queries(d_, e_), q_[1])),
-        workers_(threads()) {}
+        workers_(threads()),
+        in_bf16_(bf16_ && has_bf16_products() && onednn::multiplies_bf16()),
+        tile_bytes_(in_bf16_ ? bf16_tile_bytes(queries_, d_, e_)
+                             : 4 * round_up(tile_floats(queries_, d_, e_), 16)) {}
 
   std::size_t scratch_bytes() const override {
-    return static_cast<std::size_t>(workers_ * round_up(tile_floats(queries_, d_, e_), 16)) *
-           sizeof(float);
+    return static_cast<std::size_t>(workers_ * tile_bytes_);
   }
 
   void run(const KernelCall& call) const override {
     const std::int64_t tiles = (q_[1] + queries_ - 1) / queries_;
     const auto element = static_cast<std::int64_t>(bf16_ ? 2 : 4);
-    const auto chosen = HWY_DYNAMIC_DISPATCH(attend_tile);
+    const auto chosen = in_bf16_ ? attend_bf16 : HWY_DYNAMIC_DISPATCH(attend_tile);
     const float scale = op_.scale != 0.0F ? op_.scale : 1.0F / std::sqrt(static_cast<float>(d_));
     AttentionTile all{};
     all.q_stride = all.k_stride = q_[2];
@@ -354,8 +332,7 @@ class AttentionKernel : public HostKernel {
             tile.k = call.src[1] + (picture * k_[1] * k_[2] + head * d_) * element;
             tile.v = call.src[2] + (picture * k_[1] * v_[2] + head * e_) * element;
             tile.dst = call.dst + ((picture * q_[1] + query) * v_[2] + head * e_) * element;
-            tile.scratch = reinterpret_cast<float*>(call.scratch) +
-                           worker * round_up(tile_floats(queries_, d_, e_), 16);
+            tile.scratch = reinterpret_cast<float*>(call.scratch + worker * tile_bytes_);
             chosen(tile);
           }
         });
@@ -368,6 +345,8 @@ class AttentionKernel : public HostKernel {
   std::int64_t d_, e_;
   std::int64_t queries_;
   int workers_;
+  bool in_bf16_;
+  std::int64_t tile_bytes_;
 };
 
 }  // namespace
