@@ -4,7 +4,7 @@
 //
 //   step --checkpoint DIR --inputs in.safetensors --outputs out.safetensors
 //        [--threads N] [--repeats N] [--memory AMOUNT] [--precision f32|bf16] [--profile]
-//        [--decode-only]
+//        [--decode-only | --step-only]
 //
 // The checkpoint contains base/, identitynet/ and ip-adapter.bin. The decode's time includes its
 // preparation. --memory is the budget of the whole process; without it all weights stay resident.
@@ -69,6 +69,37 @@ std::map<std::string, double> predict(const Session& session, const MachineFacts
   return seconds;
 }
 
+/// The time of each kernel by the shapes of its sources, down to a thousandth of all.
+void print_shapes(const Session& session) {
+  const Graph& graph = session.graph();
+  std::map<std::string, KernelTime> shapes;
+  double sum = 0;
+  for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
+    const Node& node = graph.nodes()[n];
+    const KernelTime& time = session.node_times()[n];
+    std::string key{time.kernel};
+    for (const TensorType& type : graph.src_types(node)) key += " " + to_string(type.shape);
+    key += " -> " + to_string(graph.type(node.dst));
+    KernelTime& all = shapes[key];
+    all.calls += time.calls;
+    all.run_seconds += time.run_seconds;
+    all.read_seconds += time.read_seconds;
+    all.operations += time.operations * time.calls;
+    sum += time.run_seconds + time.read_seconds;
+  }
+  std::vector<std::pair<std::string, KernelTime>> longest(shapes.begin(), shapes.end());
+  std::ranges::sort(longest, std::greater(), [](const auto& shape) {
+    return shape.second.run_seconds + shape.second.read_seconds;
+  });
+  for (const auto& [key, time] : longest) {
+    if (time.run_seconds + time.read_seconds < sum / 1000) break;
+    std::fprintf(stderr, "%6d calls  run %8.3f s  read %7.3f s  %7.1f GFLOP/s  %s\n", time.calls,
+                 time.run_seconds, time.read_seconds,
+                 time.run_seconds > 0 ? time.operations / time.run_seconds / 1e9 : 0.0,
+                 key.c_str());
+  }
+}
+
 void print_profile(const Session& session, int runs) {
   const double begin = now();
   const MachineFacts facts = measure_machine(cpu_backend(), std::filesystem::temp_directory_path());
@@ -85,6 +116,7 @@ void print_profile(const Session& session, int runs) {
         time.run_seconds > 0 ? time.operations / time.run_seconds / 1e9 : 0.0);
   }
   std::fprintf(stderr, "run %.3f s, predicted %.3f s\n", sum, predicted_sum);
+  print_shapes(session);
 }
 
 /// Operations per second of one linear layer of `rows` x `k` -> `o` values with its weight in
@@ -174,13 +206,15 @@ int run(BenchOptions options) {
   const StoredTensor& decoded = *inputs.find("decode_latent");
   const Size picture_size{static_cast<int>(decoded.shape[3] * models.vae.fold()),
                           static_cast<int>(decoded.shape[2] * models.vae.fold())};
-  for (int i = 0; i < repeat; ++i) {
+  for (int i = 0; i < repeat && !options.contains("--step-only"); ++i) {
     const double begin = now();
     picture = decode_latent(models, workspace, values_of(inputs, "decode_latent"), picture_size,
                             dtype, {});
     decode_seconds.push_back(now() - begin);
   }
 
+  picture.resize(3 * static_cast<std::size_t>(picture_size.w) *
+                 static_cast<std::size_t>(picture_size.h));
   std::vector<float> planes(picture.size());
   channels_first(picture, 3, planes);
   write_safetensors(
@@ -213,6 +247,7 @@ int run(BenchOptions options) {
 int main(int argc, char** argv) {
   semblance::wait_passively(argv);
   return semblance::run_bench("step", [&] {
-    return semblance::run(semblance::options_of(argc, argv, {"--profile", "--decode-only"}));
+    return semblance::run(
+        semblance::options_of(argc, argv, {"--profile", "--decode-only", "--step-only"}));
   });
 }

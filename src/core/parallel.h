@@ -2,6 +2,7 @@
 // on a small machine would wait for each other.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <type_traits>
 
@@ -66,6 +67,18 @@ template <typename F>
 void parallel_for(std::int64_t count, F&& f) {
   parallel_ranges(count, 1, [&f](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t i = begin; i < end; ++i) f(i);
+  });
+}
+
+/// Calls f(i, worker) for every i in [0, count), in this order: a worker takes the next when it is
+/// free. For items of some 100 microseconds or more, which may last longer on a busy core. Throws
+/// like parallel_ranges().
+template <typename F>
+void parallel_items(std::int64_t count, F&& f) {
+  std::atomic<std::int64_t> next = 0;
+  parallel_ranges(threads(), 1, [&](std::int64_t, std::int64_t, int worker) {
+    for (std::int64_t i = 0; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;)
+      f(i, worker);
   });
 }
 

@@ -25,6 +25,8 @@ class RunTimes {
 
   /// The longest first.
   std::vector<KernelTime> by_kernel() const;
+  /// In the order of the nodes; operations of one run.
+  const std::vector<KernelTime>& by_node() const { return nodes_; }
 
  private:
   std::vector<KernelTime> nodes_;

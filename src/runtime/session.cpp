@@ -297,6 +297,7 @@ std::vector<float> Session::output_f32(std::string_view name) const {
 }
 
 std::vector<KernelTime> Session::times() const { return state_->times.by_kernel(); }
+const std::vector<KernelTime>& Session::node_times() const { return state_->times.by_node(); }
 
 StreamTimes Session::stream_times() const {
   StreamTimes times;

@@ -102,6 +102,8 @@ class Session {
 
   /// Times since construction, longest first.
   std::vector<KernelTime> times() const;
+  /// In the order of graph().nodes(); operations of one run.
+  const std::vector<KernelTime>& node_times() const;
   StreamTimes stream_times() const;
 
   /// Ends the session and frees all but the weights in memory, and these as well if the device

@@ -319,23 +319,20 @@ class AttentionKernel : public HostKernel {
     all.scale = scale * 1.44269504F;
     all.causal = op_.causal;
     all.bf16 = bf16_;
-    parallel_ranges(
-        q_[0] * op_.heads * tiles, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
-          for (std::int64_t i = begin; i < end; ++i) {
-            const std::int64_t picture = i / (op_.heads * tiles);
-            const std::int64_t head = i / tiles % op_.heads;
-            const std::int64_t query = i % tiles * queries_;
-            AttentionTile tile = all;
-            tile.first_query = query;
-            tile.queries = std::min(queries_, q_[1] - query);
-            tile.q = call.src[0] + ((picture * q_[1] + query) * q_[2] + head * d_) * element;
-            tile.k = call.src[1] + (picture * k_[1] * k_[2] + head * d_) * element;
-            tile.v = call.src[2] + (picture * k_[1] * v_[2] + head * e_) * element;
-            tile.dst = call.dst + ((picture * q_[1] + query) * v_[2] + head * e_) * element;
-            tile.scratch = reinterpret_cast<float*>(call.scratch + worker * tile_bytes_);
-            chosen(tile);
-          }
-        });
+    parallel_items(q_[0] * op_.heads * tiles, [&](std::int64_t item, int worker) {
+      const std::int64_t picture = item / (op_.heads * tiles);
+      const std::int64_t head = item / tiles % op_.heads;
+      const std::int64_t query = item % tiles * queries_;
+      AttentionTile tile = all;
+      tile.first_query = query;
+      tile.queries = std::min(queries_, q_[1] - query);
+      tile.q = call.src[0] + ((picture * q_[1] + query) * q_[2] + head * d_) * element;
+      tile.k = call.src[1] + (picture * k_[1] * k_[2] + head * d_) * element;
+      tile.v = call.src[2] + (picture * k_[1] * v_[2] + head * e_) * element;
+      tile.dst = call.dst + ((picture * q_[1] + query) * v_[2] + head * e_) * element;
+      tile.scratch = reinterpret_cast<float*>(call.scratch + worker * tile_bytes_);
+      chosen(tile);
+    });
   }
 
  private:

@@ -2,28 +2,17 @@
 #include <cstring>
 
 #include "backend/cpu/attention.h"
+#include "backend/cpu/bf16-inl.h"
 #include "core/error.h"
 #include "core/integers.h"
 
 #if defined(__x86_64__)
 
-#include <immintrin.h>
-
-#if !defined(__clang__)  // g++ 12 wrongly reports uninitialized values in its own intrinsics (GCC
-                         // bug 105593).
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-
-#define SEMBLANCE_BF16 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
-
 namespace semblance::cpu {
 namespace {
 
-constexpr std::int64_t kLanes = 16;
-constexpr std::int64_t kRows = kAttentionRows;
-constexpr std::int64_t kVectors = 4;  // of the inner kernel, whose sums stay in registers
-constexpr std::int64_t kPanel = kVectors * kLanes;
+using namespace bf16;
+
 constexpr std::int64_t kStep = 2 * kLanes;  // of keys: two vectors make one of bf16
 constexpr std::size_t kAlignment = 64;
 
@@ -60,10 +49,6 @@ Places places_in(float* scratch, std::int64_t queries, std::int64_t d, std::int6
   take(places.scores, kRows * keys);
   take(places.powers, kRows * keys / 2);
   return places;
-}
-
-SEMBLANCE_BF16 inline __mmask32 first_elements(std::int64_t count) {
-  return count >= 32 ? 0xFFFFFFFFU : count <= 0 ? 0U : (1U << count) - 1U;
 }
 
 /// Transposes up to 16 rows of up to 32 elements as pairs: dst[pair * kPanel + row].
@@ -134,25 +119,13 @@ SEMBLANCE_BF16 void pack_values(const std::uint16_t* v, std::int64_t stride, std
   }
 }
 
-/// sum[r] += sum over pairs of a[r] * panel, for the panel's first kCount vectors.
-template <std::int64_t kCount>
-SEMBLANCE_BF16 inline void multiply(const std::uint32_t* a, std::int64_t a_stride,
-                                    const std::uint32_t* panel, std::int64_t pairs,
-                                    __m512 (&sum)[kRows][kCount]) {
-  for (std::int64_t i = 0; i < pairs; ++i) {
-    __m512bh row[kCount];
-#pragma GCC unroll 4
-    for (std::int64_t j = 0; j < kCount; ++j)
-      row[j] = reinterpret_cast<__m512bh>(_mm512_loadu_si512(panel + i * kPanel + j * kLanes));
-#pragma GCC unroll 6
-    for (std::int64_t r = 0; r < kRows; ++r) {
-      const auto value =
-          reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(a[r * a_stride + i])));
-#pragma GCC unroll 4
-      for (std::int64_t j = 0; j < kCount; ++j)
-        sum[r][j] = _mm512_dpbf16_ps(sum[r][j], value, row[j]);
-    }
-  }
+struct RowPlaces {
+  const std::uint32_t* rows[kRows];
+};
+inline RowPlaces rows_of(const std::uint32_t* first, std::int64_t stride) {
+  RowPlaces places{};
+  for (std::int64_t r = 0; r < kRows; ++r) places.rows[r] = first + r * stride;
+  return places;
 }
 
 /// Scores of kRows queries with kCount vectors of keys, and the rows' largest so far.
@@ -165,7 +138,7 @@ SEMBLANCE_BF16 void score(const std::uint32_t* q, const std::uint32_t* k, std::i
 #pragma GCC unroll 4
     for (std::int64_t j = 0; j < kCount; ++j) sum[r][j] = _mm512_setzero_ps();
   }
-  multiply(q, pairs, k, pairs, sum);
+  multiply(rows_of(q, pairs).rows, k, pairs, sum);
   const __m512 factor = _mm512_set1_ps(scale);
 #pragma GCC unroll 6
   for (std::int64_t r = 0; r < kRows; ++r) {
@@ -192,7 +165,7 @@ SEMBLANCE_BF16 void weigh(const std::uint32_t* powers, std::int64_t stride, cons
     for (std::int64_t j = 0; j < kVectors; ++j)
       sum[r][j] = _mm512_mul_ps(_mm512_loadu_ps(result + r * wide + j * kLanes), scale);
   }
-  multiply(powers, stride, v, pairs, sum);
+  multiply(rows_of(powers, stride).rows, v, pairs, sum);
 #pragma GCC unroll 6
   for (std::int64_t r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4

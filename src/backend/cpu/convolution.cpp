@@ -1,42 +1,29 @@
-// Convolutions and linear layers, both as oneDNN convolutions: unlike its matrix product, they give
-// a part of the rows or output channels the bits of the whole (small 3x3 ones: only of the rows).
+// Convolutions and linear layers by oneDNN: unlike its matrix product, its convolutions give a part
+// of the rows or output channels the bits of the whole (small 3x3 ones: only of the rows).
+#include "backend/cpu/convolution.h"
+
 #include <cstring>
 
 #include "backend/cpu/cpu.h"
-#include "backend/cpu/onednn.h"
-#include "backend/cpu/packing.h"
 #include "core/parallel.h"
 
 namespace semblance::cpu {
 namespace {
 
-constexpr int kWeight = 1;
-
-class ConvolutionKernel : public HostKernel {
+class ConvolutionKernel : public PackedWeightKernel {
  public:
-  ConvolutionKernel(const NodeView& node, std::unique_ptr<onednn::Convolution> convolution,
-                    bool has_bias, bool has_residual)
-      : HostKernel(node),
+  ConvolutionKernel(const NodeView& node, const ConvolutionNode& described,
+                    std::unique_ptr<onednn::Convolution> convolution)
+      : PackedWeightKernel(node),
         convolution_(std::move(convolution)),
-        bias_(has_bias ? 2 : -1),
-        residual_(has_residual ? node.src_count() - 1 : -1),
+        bias_(described.bias),
+        residual_(described.residual),
         dst_bytes_(node.dst().bytes()) {}
 
   std::size_t scratch_bytes() const override { return convolution_->scratch_bytes(); }
   bool is_exact_by_channels() const override { return convolution_->is_exact_by_channels(); }
-  std::size_t packed_bytes(int src) const override {
-    return src == kWeight ? convolution_->weight_layout().bytes : HostKernel::packed_bytes(src);
-  }
-  std::uint64_t layout(int src) const override {
-    return src == kWeight ? onednn::hash_of(convolution_->weight_layout()) : 0;
-  }
-  std::int64_t pack_rows(int src) const override {
-    return src == kWeight ? onednn::pack_rows(convolution_->weight_layout())
-                          : HostKernel::pack_rows(src);
-  }
-  void pack(int src, const PackRows& rows, std::span<std::byte> packed) const override {
-    if (src != kWeight) return HostKernel::pack(src, rows, packed);
-    onednn::pack_weight(convolution_->weight_layout(), rows.first, rows.count, rows.f32(), packed);
+  const onednn::WeightLayout& weight_layout() const override {
+    return convolution_->weight_layout();
   }
 
   void compile() override { convolution_->compile(); }
@@ -67,31 +54,18 @@ class ConvolutionKernel : public HostKernel {
   std::size_t dst_bytes_;
 };
 
-std::string why_not_convolved(const NodeView& node) {
+constexpr int kWeight = PackedWeightKernel::kWeight;
+
+std::string why_not_convolved(const NodeView& node, bool has_bias) {
   if (std::string why_not = why_not_computed(node); !why_not.empty()) return why_not;
   if (node.src(kWeight).dtype != node.src(0).dtype) return "x and the weight have different types";
   if (!node.src_is_weight(kWeight)) return "the weight is computed, not read";
+  if (node.dst().shape.elements() == 0) return "the result is empty";
+  if (has_bias && node.src(2).dtype != DType::kF32) return "the bias is not f32";
   return {};
 }
 
-Made make(const NodeView& node, onednn::ConvolutionShape shape, bool has_bias, bool has_residual) {
-  std::string why_not = why_not_convolved(node);
-  if (!why_not.empty()) return decline(why_not);
-  if (node.dst().shape.elements() == 0) return decline("the result is empty");
-  if (has_bias && node.src(2).dtype != DType::kF32) return decline("the bias is not f32");
-  shape.dtype = node.src(0).dtype;
-  shape.has_bias = has_bias;
-  shape.adds_to_dst = has_residual;
-  auto convolution = onednn::Convolution::make(shape, why_not);
-  if (!convolution) return decline(why_not);
-  return accept(
-      std::make_unique<ConvolutionKernel>(node, std::move(convolution), has_bias, has_residual));
-}
-
-}  // namespace
-
-Made make_conv2d(const NodeView& node, const Device&) {
-  const auto& op = node.op<Conv2d>();
+onednn::ConvolutionShape shape_of(const NodeView& node, const Conv2d& op) {
   const Shape& x = node.src(0).shape;
   const Shape& weight = node.src(kWeight).shape;
   const Shape& dst = node.dst().shape;
@@ -103,18 +77,46 @@ Made make_conv2d(const NodeView& node, const Device&) {
   shape.dilation = op.dilation;
   shape.pad = op.pad;
   shape.groups = op.groups;
-  return make(node, shape, op.has_bias, op.has_residual);
+  return shape;
 }
 
-Made make_linear(const NodeView& node, const Device&) {
-  const auto& op = node.op<Linear>();
+onednn::ConvolutionShape shape_of(const NodeView& node, const Linear&) {
   const Shape& x = node.src(0).shape;
-  if (x[-1] == 0) return decline("x has no channels");
   onednn::ConvolutionShape shape;
   shape.w = shape.out_w = x.elements() / x[-1];
   shape.c = x[-1];
   shape.out_c = node.dst().shape[-1];
-  return make(node, shape, op.has_bias, op.has_residual);
+  return shape;
+}
+
+template <typename O>
+ConvolutionNode described(const NodeView& node, const O& op) {
+  ConvolutionNode made;
+  made.why_not = why_not_convolved(node, op.has_bias);
+  if (made.why_not.empty() && node.src(0).shape[-1] == 0) made.why_not = "x has no channels";
+  if (!made.why_not.empty()) return made;
+  made.shape = shape_of(node, op);
+  made.shape.dtype = node.src(0).dtype;
+  made.shape.has_bias = op.has_bias;
+  made.shape.adds_to_dst = op.has_residual;
+  if (op.has_bias) made.bias = 2;
+  if (op.has_residual) made.residual = node.src_count() - 1;
+  return made;
+}
+
+}  // namespace
+
+ConvolutionNode convolution_of(const NodeView& node) {
+  if (const auto* op = std::get_if<Conv2d>(&node.any_op())) return described(node, *op);
+  return described(node, node.op<Linear>());
+}
+
+Made make_onednn(const NodeView& node, const Device&) {
+  ConvolutionNode made = convolution_of(node);
+  if (!made.why_not.empty()) return decline(made.why_not);
+  auto convolution = onednn::Convolution::make(made.shape, made.why_not);
+  if (!convolution) return decline(made.why_not);
+  return accept(std::make_unique<ConvolutionKernel>(node, made, std::move(convolution)));
 }
 
 }  // namespace semblance::cpu

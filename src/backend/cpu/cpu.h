@@ -13,8 +13,8 @@ namespace semblance::cpu {
 /// only copy rows (embedding, take_row, upsample, pool, sinusoid).
 std::span<const KernelEntry> kernels();
 
-Made make_conv2d(const NodeView& node, const Device&);
-Made make_linear(const NodeView& node, const Device&);
+Made make_product(const NodeView& node, const Device&);  // linear layers and convolutions
+Made make_onednn(const NodeView& node, const Device&);   // likewise
 Made make_attention(const NodeView& node, const Device&);
 Made make_group_norm(const NodeView& node, const Device&);
 Made make_group_moments(const NodeView& node, const Device&);

@@ -7,8 +7,10 @@ namespace semblance::cpu {
 std::span<const KernelEntry> kernels() {
   constexpr bool kGenerates = true;
   static constexpr std::array kTable{
-      KernelEntry{Conv2d::kName, "onednn_conv2d", make_conv2d, kGenerates},
-      KernelEntry{Linear::kName, "onednn_linear", make_linear, kGenerates},
+      KernelEntry{Conv2d::kName, "cpu_conv2d", make_product},
+      KernelEntry{Conv2d::kName, "onednn_conv2d", make_onednn, kGenerates},
+      KernelEntry{Linear::kName, "cpu_linear", make_product},
+      KernelEntry{Linear::kName, "onednn_linear", make_onednn, kGenerates},
       KernelEntry{Attention::kName, "cpu_attention", make_attention},
       KernelEntry{GroupNorm::kName, "cpu_group_norm", make_group_norm},
       KernelEntry{GroupMoments::kName, "cpu_group_moments", make_group_moments},

@@ -350,10 +350,14 @@ void Convolution::reorder_weight(std::span<const float> plain, std::span<std::by
   });
 }
 
-bool multiplies_bf16() {
-  const int isa = static_cast<int>(dnnl::get_effective_cpu_isa());
-  constexpr int kLeast = static_cast<int>(dnnl::cpu_isa::avx512_core_bf16);
-  return (isa & kLeast) == kLeast;
+namespace {
+bool has_isa(dnnl::cpu_isa least) {
+  const int wanted = static_cast<int>(least);
+  return (static_cast<int>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
 }
+}  // namespace
+
+bool multiplies_bf16() { return has_isa(dnnl::cpu_isa::avx512_core_bf16); }
+bool multiplies_matrices() { return has_isa(dnnl::cpu_isa::avx512_core_amx); }
 
 }  // namespace semblance::onednn

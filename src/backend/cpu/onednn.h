@@ -94,5 +94,7 @@ class Convolution {
 
 /// Whether the library multiplies bf16 with native instructions.
 bool multiplies_bf16();
+/// Whether it does so with units for whole matrices (AMX).
+bool multiplies_matrices();
 
 }  // namespace semblance::onednn
