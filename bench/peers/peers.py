@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Times one guided step and one decode of diffusers and of Semblance, in one run on the same inputs.
+"""Times one guided step and one decode of Semblance and of its peers, in one run on the same inputs.
 
     python peers.py --checkpoint DIR --ours "build/release/bench/step --checkpoint {checkpoint}
-        --inputs {inputs} --outputs {outputs} --threads {threads} --repeats {repeats}"
-        [--size 512x512] [--threads N] [--repeats 3] [--json FILE]
+        --inputs {inputs} --outputs {outputs} --threads {threads} --repeats {repeats} --precision {precision}"
+        [--peers diffusers,openvino] [--precision f32|bf16] [--models DIR] [--size 512x512] [--threads N]
+        [--repeats 3] [--json FILE]
 
-DIR contains base/, identitynet/ and ip-adapter.* (tools/synthetic/make_checkpoint.py writes a full-size
-one). The sides run one after the other, in f32, each in its own process; diffusers uses its own fused
-attention processors. Both read the inputs file and write an outputs file; README.md describes the files
-and the output that --ours must print. The table gives medians, ratio, peak resident size, the share of
-the machine's matrix-product peak (the best product of either side), and the outputs' difference: max|a-b| / max|b|.
-Full-size diffusers takes about 16 GB.
+DIR contains base/, identitynet/ and ip-adapter.* (tools/synthetic/make_checkpoint.py writes a full-size one). The sides
+run one after the other, each in its own process: diffusers in f32 with its own fused attention processors, OpenVINO with
+--precision as its hint. Each reads the inputs file and writes an outputs file; README.md describes the files and the
+output that --ours must print. The table gives medians, ratios, peak resident sizes, the share of the machine's
+matrix-product peak (the best product of any side), and the outputs' difference: max|a-b| / max|b|.
+Full-size diffusers takes about 16 GB; OpenVINO's models are converted once per size, into --models.
 """
 
 import argparse
@@ -131,64 +132,85 @@ def relative_error(ours: Path, theirs: Path) -> dict[str, float]:
     return {n: float((a[n] - b[n]).abs().max() / b[n].abs().max()) for n in b}
 
 
-def table(theirs: dict, ours: dict, errors: dict[str, float], options) -> dict:
+def table(sides: dict[str, dict], errors: dict[str, dict[str, float]], options) -> dict:
+    ours = sides["ours"]
+    products = {}
+    for side in sides.values():
+        products |= side.get("matmul_flops", {})
+    work = max((side.get("step_flop", 0) for side in sides.values()))
+    print(f"{options.size} px, {options.threads} threads, median of {options.repeats}, {options.precision}")
+    print(f"{'':12}{'step s':>10}{'ours/it':>9}{'error':>10}{'decode s':>12}{'ours/it':>9}{'error':>10}{'peak GB':>10}")
     rows = {}
-    for part, output in (("step", "noise"), ("decode", "picture")):
-        a, b = median(ours[f"{part}_seconds"]), median(theirs[f"{part}_seconds"])
-        rows[part] = {"diffusers": b, "ours": a, "ratio": a / b, "error": errors[output]}
-    products = theirs["matmul_flops"] | ours.get("matmul_flops", {})
-    peak = max(products.values())
-    print(f"{options.size} px, {options.threads} threads, median of {options.repeats}, f32")
-    print(f"{'':8}{'diffusers s':>12}{'ours s':>10}{'ours/theirs':>13}{'relative error':>16}")
-    for part, row in rows.items():
-        print(
-            f"{part:8}{row['diffusers']:12.3f}{row['ours']:10.3f}{row['ratio']:13.2f}"
-            f"{row['error']:16.1e}"
-        )
-    rss = {"diffusers": theirs["peak_rss_bytes"], "ours": ours["peak_rss_bytes"]}
-    print(f"peak RSS {rss['diffusers'] / 1e9:10.2f}GB{rss['ours'] / 1e9:8.2f}GB"
-          f"{rss['ours'] / rss['diffusers']:13.2f}")  # fmt: skip
+    for name, side in sides.items():
+        row = {"peak_rss_bytes": side["peak_rss_bytes"]}
+        text = f"{name:12}"
+        for part, output in (("step", "noise"), ("decode", "picture")):
+            seconds = median(side[f"{part}_seconds"])
+            ratio = median(ours[f"{part}_seconds"]) / seconds
+            error = errors.get(name, {}).get(output)
+            row[part] = {"seconds": seconds, "ratio": ratio, "error": error}
+            shown = "" if error is None else f"{error:.1e}"
+            text += f"{seconds:{10 if part == 'step' else 12}.3f}{ratio:9.2f}{shown:>10}"
+        print(text + f"{side['peak_rss_bytes'] / 1e9:10.2f}")
+        rows[name] = row
     for name, flops in products.items():
         print(f"matrix product {name}: {flops / 1e9:.0f} GFLOP/s")
-    work = theirs["step_flop"]
-    print(f"a step's linear layers and convolutions: {work / 1e12:.3f} TFLOP; share of the peak:", end="")
-    for side, row in (("diffusers", rows["step"]["diffusers"]), ("ours", rows["step"]["ours"])):
-        print(f" {side} {work / row / peak:.0%}", end="")
-    print()
-    return {"rows": rows, "peak_rss_bytes": rss, "diffusers": theirs, "ours": ours}
+    if work and products:
+        peak = max(products.values())
+        print(f"a step's linear layers and convolutions: {work / 1e12:.3f} TFLOP; share of the peak:", end="")
+        for name, row in rows.items():
+            print(f" {name} {work / row['step']['seconds'] / peak:.0%}", end="")
+        print()
+    return {"rows": rows, "sides": sides}
+
+
+def peer_command(name: str, options, inputs: Path, outputs: Path) -> list[str]:
+    command = [sys.executable, str(Path(__file__).with_name(f"{name}_side.py")), "--inputs", str(inputs)]
+    command += ["--outputs", str(outputs), "--threads", str(options.threads)]
+    command += ["--repeats", str(options.repeats)]
+    if name == "openvino":
+        models = options.models / options.size
+        if not (models / "decoder.xml").exists():
+            subprocess.run([*command, "--convert", "--checkpoint", str(options.checkpoint), "--models", str(models)],
+                           check=True)  # fmt: skip
+        return [*command, "--models", str(models), "--precision", options.precision]
+    return [*command, "--checkpoint", str(options.checkpoint)]
 
 
 def compare(options) -> int:
     w, h = (int(side) for side in options.size.split("x"))
     if w % 8 or h % 8:
         raise SystemExit(f"--size {options.size}: both sides must be multiples of 8")
+    peers = [name for name in options.peers.split(",") if name]
+    unknown = set(peers) - {"diffusers", "openvino"}
+    if unknown:
+        raise SystemExit(f"--peers {','.join(sorted(unknown))}: expected diffusers, openvino or both")
+    if "openvino" in peers and not options.models:
+        raise SystemExit("--peers openvino needs --models DIR, for its converted models")
+    sides, errors = {}, {}
     with tempfile.TemporaryDirectory() as folder:
-        inputs, outputs, reference = (
-            Path(folder) / f"{n}.safetensors" for n in ("inputs", "ours", "diffusers")
-        )
+        inputs, ours = Path(folder) / "inputs.safetensors", Path(folder) / "ours.safetensors"
         make_inputs(options.checkpoint, (w, h), inputs)
-        child = [sys.executable, str(Path(__file__).with_name("diffusers_side.py"))]
-        child += ["--checkpoint", str(options.checkpoint), "--inputs", str(inputs)]
-        child += ["--outputs", str(reference), "--threads", str(options.threads)]
-        child += ["--repeats", str(options.repeats)]
-        text, peak = run_watched(child, options.threads)
-        theirs = last_json(text) | {"peak_rss_bytes": peak}
-        time.sleep(1)  # let the system settle after the first process
         command = [
             part.format(
-                checkpoint=options.checkpoint, inputs=inputs, outputs=outputs,
-                threads=options.threads, repeats=options.repeats,
+                checkpoint=options.checkpoint, inputs=inputs, outputs=ours, threads=options.threads,
+                repeats=options.repeats, precision=options.precision,
             )
             for part in shlex.split(options.ours)
         ]  # fmt: skip
+        for name in peers:
+            text, peak = run_watched(peer_command(name, options, inputs, Path(folder) / name), options.threads)
+            sides[name] = last_json(text) | {"peak_rss_bytes": peak}
+            time.sleep(1)  # let the system settle after the process
         text, peak = run_watched(command, options.threads)
-        ours = last_json(text)
-        ours["peak_rss_bytes"] = max(peak, ours.get("peak_rss_bytes", 0))
-        errors = relative_error(outputs, reference)
-    result = table(theirs, ours, errors, options)
+        sides["ours"] = last_json(text)
+        sides["ours"]["peak_rss_bytes"] = max(peak, sides["ours"].get("peak_rss_bytes", 0))
+        for name in peers:
+            errors[name] = relative_error(ours, Path(folder) / name)
+    result = table(sides, errors, options)
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
-    agreed = all(error <= options.tolerance for error in errors.values())
+    agreed = all(error <= options.tolerance for each in errors.values() for error in each.values())
     if not agreed:
         print(f"the outputs differ by more than {options.tolerance:g}", file=sys.stderr)
     return 0 if agreed else FAILED
@@ -199,7 +221,10 @@ def main() -> int:
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--ours", required=True, help="command line with the five {names} above")
+    parser.add_argument("--ours", required=True, help="command line with the six {names} above")
+    parser.add_argument("--peers", default="diffusers", help="diffusers, openvino, or both with a comma")
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
+    parser.add_argument("--models", type=Path, help="folder for OpenVINO's converted models")
     parser.add_argument("--size", default="512x512")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeats", type=int, default=3)

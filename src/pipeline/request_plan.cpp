@@ -53,15 +53,17 @@ std::uint64_t moved_through_file(const Program& program) {
 
 void take_program(StagePlan& stage, const Program& program, const Rates& rates) {
   const Plan& plan = program.plan;
-  std::uint64_t loaded = 0;  // before the first run, of resident weights
+  std::uint64_t loaded = 0;  // before or in the first run, of weights that are not read again
   std::uint64_t packed = 0;
   double added = 0;
   std::uint64_t last_place = ~std::uint64_t{0};
   std::vector<bool> seen;
   for (const WeightUse& use : plan.weights) {
     if (use.keep == Keep::kStreamed) stage.streamed_bytes += use.needs.raw_bytes;
-    if (use.keep != Keep::kPacked || use.packed.offset == last_place) continue;
-    last_place = use.packed.offset;
+    if (use.keep == Keep::kStreamed) continue;
+    if (use.keep == Keep::kPacked &&
+        std::exchange(last_place, use.packed.offset) == use.packed.offset)
+      continue;
     loaded += use.needs.raw_bytes;
     packed += use.needs.packed_bytes;
     added += use.needs.added_operations;
@@ -76,6 +78,8 @@ void take_program(StagePlan& stage, const Program& program, const Rates& rates) 
   stage.wait_seconds = program.wait_seconds;
   stage.seconds = stage.runs * program.seconds + static_cast<double>(loaded) / rates.read +
                   static_cast<double>(packed) / rates.pack + added / rates.add;
+  for (std::size_t n = 0; n < plan.runs_once.size(); ++n)
+    if (plan.runs_once[n]) stage.seconds += program.needs[n].seconds;
   if (program.wait_seconds > 0.1 * program.seconds) {
     const double reading = static_cast<double>(stage.streamed_bytes) / rates.read;
     const double moving = static_cast<double>(moved_through_file(program)) /
@@ -121,6 +125,7 @@ class RequestPlanner::PlannedStage {
     base_bytes_ = workspace.options().base_bytes.value_or(0);
     beside_bytes_ = base_bytes_ + stage.beside.kept_bytes + stage.beside.added_bytes;
     before_bytes_ = base_bytes_ + stage.beside.kept_bytes + before_run(stage);
+    options_.fit.steady_inputs = stage.steady_inputs();
     if (!stage.graph) return;
     kernels_.emplace(workspace_.backend(), stage.view(), options_.seconds, check);
     graph_ = stage.graph();

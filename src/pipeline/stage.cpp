@@ -65,11 +65,22 @@ StageId parse_stage(std::string_view name, std::string_view flag) {
   return static_cast<StageId>(found - kNames.begin());
 }
 
+std::vector<std::string> Stage::steady_inputs() const {
+  std::vector<std::string> names;
+  if (!step || !keeps_weights) return names;
+  for (const NamedType& value : ins)
+    if (value.name != "latent") names.push_back(value.name);
+  return names;
+}
+
 SessionOptions Stage::options(const Workspace& workspace, std::uint64_t kept_bytes) const {
   OtherMemory other = beside;
   const auto& room = workspace.options().device_room;
   if (!room || !room->is_separate) other.released_bytes += kept_bytes;
-  return keeps_weights ? workspace.for_many_runs(other) : workspace.for_one_run(other);
+  SessionOptions options =
+      keeps_weights ? workspace.for_many_runs(other) : workspace.for_one_run(other);
+  options.fit.steady_inputs = steady_inputs();
+  return options;
 }
 
 Session Stage::open(const Backend& backend, const SessionOptions& options, std::stop_token stop,

@@ -68,6 +68,8 @@ struct Stage {
   /// needed.
   std::function<void(Session&, Values&, const std::stop_token&)> run = {};
 
+  /// Those of `ins` that a step's session gets once for all its runs.
+  std::vector<std::string> steady_inputs() const;
   /// The weights with their patches.
   WeightView view() const { return {*weights, patches.get()}; }
   /// `kept_bytes`: of weights that the session takes over.

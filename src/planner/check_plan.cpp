@@ -36,10 +36,12 @@ struct Channels {
 
 class Checker {
  public:
-  Checker(const Graph& graph, const std::vector<NodeNeeds>& needs, const Plan& plan)
+  Checker(const Graph& graph, const std::vector<NodeNeeds>& needs, const Plan& plan,
+          const std::vector<std::string>& steady_inputs)
       : graph_(graph),
         needs_(needs),
         plan_(plan),
+        steady_inputs_(steady_inputs),
         content_(graph.values().size()),
         undefined_(graph.values().size()) {}
 
@@ -50,17 +52,14 @@ class Checker {
     for (std::size_t i = 0; i < graph_.values().size(); ++i) {
       if (graph_.values()[i].kind == ValueKind::kInput) set_input(static_cast<ValueId>(i));
     }
-    for (node_ = 0; node_ < static_cast<int>(graph_.nodes().size()); ++node_) {
-      const Node& node = graph_.nodes()[at(node_)];
-      find_content(node);
-      load_weights();
-      if (plan_.is_view[at(node_)]) {
-        check_silent(node);
-      } else {
-        play(node);
-      }
-    }
-    check_end();
+    play_all();
+    if (std::ranges::find(plan_.runs_once, true) == plan_.runs_once.end()) return;
+    check_steady();
+    is_first_run_ = false;
+    next_use_ = next_weight_ = 0;
+    spills_.clear();
+    fetches_.clear();
+    play_all();
   }
 
  private:
@@ -70,9 +69,49 @@ class Checker {
     int node = 0;
   };
 
+  void play_all() {
+    for (node_ = 0; node_ < static_cast<int>(graph_.nodes().size()); ++node_) {
+      const Node& node = graph_.nodes()[at(node_)];
+      find_content(node);
+      load_weights();
+      if (plan_.is_view[at(node_)]) {
+        check_silent(node);
+      } else if (is_first_run_ || !runs_once(node_)) {
+        play(node);
+      }
+    }
+    check_end();
+  }
+
+  bool runs_once(int node) const { return !plan_.runs_once.empty() && plan_.runs_once[at(node)]; }
+
+  /// What runs once must not depend on what changes from run to run.
+  void check_steady() {
+    std::vector<bool> changes(graph_.values().size());
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+      const ValueInfo& value = graph_.values()[i];
+      changes[i] = value.kind == ValueKind::kInput &&
+                   std::ranges::find(steady_inputs_, value.name) == steady_inputs_.end();
+    }
+    for (node_ = 0; node_ < static_cast<int>(graph_.nodes().size()); ++node_) {
+      const Node& node = graph_.nodes()[at(node_)];
+      for (const ValueId src : node.src)
+        if (changes[at(src)]) changes[at(node.dst)] = true;
+      if (runs_once(node_) && changes[at(node.dst)])
+        fail_here("it runs once, but its sources change from run to run");
+      if (runs_once(node_) &&
+          (plan_.is_view[at(node_)] || in_file(node.dst) || std::holds_alternative<Fetch>(node.op)))
+        fail_here("only a kernel may run once");
+    }
+    for (const NodeWeight& weight : plan_.node_weights) {
+      if (plan_.weights[at(weight.use)].keep == Keep::kOnce && !runs_once(weight.node))
+        fail_plan("a weight is loaded once for a node that runs more often");
+    }
+  }
+
   [[noreturn]] void fail_here(std::string_view what) const {
-    fail(ErrorKind::kInternal, "internal error: wrong plan at node {} ({}): {}", node_,
-         name_of(graph_.nodes()[at(node_)].op), what);
+    fail(ErrorKind::kInternal, "internal error: wrong plan at node {} ({}){}: {}", node_,
+         name_of(graph_.nodes()[at(node_)].op), is_first_run_ ? "" : " of a later run", what);
   }
   [[noreturn]] static void fail_plan(std::string_view what) {
     fail(ErrorKind::kInternal, "internal error: wrong plan: {}", what);
@@ -90,8 +129,9 @@ class Checker {
     const std::size_t values = graph_.values().size();
     const std::size_t nodes = graph_.nodes().size();
     if (needs_.size() != nodes || plan_.values.size() != values || plan_.in_file.size() != values ||
-        plan_.is_view.size() != nodes || plan_.scratch.size() != nodes ||
-        plan_.spilled_before.size() != nodes)
+        plan_.is_view.size() != nodes ||
+        (!plan_.runs_once.empty() && plan_.runs_once.size() != nodes) ||
+        plan_.scratch.size() != nodes || plan_.spilled_before.size() != nodes)
       fail_plan("it must have an entry for each value and node");
   }
 
@@ -139,7 +179,7 @@ class Checker {
               (use.packed.offset + use.packed.bytes - 1) / plan_.slab_bytes)
         fail_plan("a weight that stays lies in two slabs");
       if (stays) residents.push_back({use.packed, {use.weight, use.needs.layout}});
-      if (use.keep == Keep::kStreamed && use.needs.raw_bytes > plan_.ring_bytes)
+      if (!stays && use.needs.raw_bytes > plan_.ring_bytes)
         fail_plan("a streamed weight does not fit in the ring");
     }
     std::sort(residents.begin(), residents.end(), [](const Resident& a, const Resident& b) {
@@ -206,6 +246,8 @@ class Checker {
   void find_content(const Node& node) {
     Content& content = content_[at(node.dst)];
     std::vector<Channels>& undefined = undefined_[at(node.dst)];
+    content.clear();
+    undefined.clear();
     const std::int64_t channels = channels_of(node.dst);
     const bool reads_weight =
         std::any_of(node.src.begin(), node.src.end(), [&](ValueId v) { return is_weight(v); });
@@ -310,7 +352,7 @@ class Checker {
   void load_weights() {
     for (; next_use_ < plan_.weights.size(); ++next_use_) {
       const WeightUse& use = plan_.weights[next_use_];
-      if (use.keep == Keep::kPacked) continue;
+      if (use.keep == Keep::kPacked || (use.keep == Keep::kOnce && !is_first_run_)) continue;
       if (use.loaded_from > node_) break;
       write(use.packed, {{weight_origin(next_use_), 0, use.packed.bytes}});
     }
@@ -342,6 +384,7 @@ class Checker {
     for (;
          next_weight_ < plan_.node_weights.size() && plan_.node_weights[next_weight_].node <= node_;
          ++next_weight_) {
+      if (plan_.node_weights[next_weight_].node < node_) continue;  // of a node that ran before
       const auto use = at(plan_.node_weights[next_weight_].use);
       const Place& packed = plan_.weights[use].packed;
       if (plan_.weights[use].keep == Keep::kPacked) continue;
@@ -397,6 +440,8 @@ class Checker {
   const Graph& graph_;
   const std::vector<NodeNeeds>& needs_;
   const Plan& plan_;
+  const std::vector<std::string>& steady_inputs_;
+  bool is_first_run_ = true;
   std::vector<Content> content_;                  // by value
   std::vector<std::vector<Channels>> undefined_;  // by value: left undefined by Blank
   int node_ = 0;
@@ -410,8 +455,9 @@ class Checker {
 
 }  // namespace
 
-void check_plan(const Graph& graph, const std::vector<NodeNeeds>& needs, const Plan& plan) {
-  Checker(graph, needs, plan).run();
+void check_plan(const Graph& graph, const std::vector<NodeNeeds>& needs, const Plan& plan,
+                const std::vector<std::string>& steady_inputs) {
+  Checker(graph, needs, plan, steady_inputs).run();
 }
 
 PlanPeaks peaks_of(const Graph& graph, const Plan& plan) {
@@ -426,7 +472,7 @@ PlanPeaks peaks_of(const Graph& graph, const Plan& plan) {
   for (const Place& scratch : plan.scratch) see(peaks.arena_bytes, scratch);
   for (const WeightUse& use : plan.weights) {
     see(use.keep == Keep::kPacked ? peaks.resident_bytes : peaks.arena_bytes, use.packed);
-    if (use.keep == Keep::kStreamed)
+    if (use.keep != Keep::kPacked)
       peaks.ring_bytes = std::max(peaks.ring_bytes, use.needs.raw_bytes);
   }
   return peaks;

@@ -135,6 +135,7 @@ std::optional<Plan> plan_ahead(const Lowered& lowered, const std::vector<NodeNee
                                const Plan& least, const FitOptions& options,
                                std::uint64_t ahead_bytes) {
   PlanChoices choices;
+  choices.steady_inputs = options.steady_inputs;
   choices.slab_bytes = options.slab_bytes;
   choices.upload_rate = options.rates.upload;
   choices.ahead_limit_bytes = ahead_bytes;
@@ -161,8 +162,9 @@ std::optional<Plan> plan_ahead(const Lowered& lowered, const std::vector<NodeNee
   return fits ? std::optional(std::move(plan)) : std::nullopt;
 }
 
-Plan plan_with_spare_memory(const Lowered& lowered, const std::vector<NodeNeeds>& needs, Plan least,
-                            const FitOptions& options) {
+/// Uses spare memory for reading ahead and for weights that stay.
+Plan with_spare_memory(const Lowered& lowered, const std::vector<NodeNeeds>& needs, Plan least,
+                       const FitOptions& options) {
   if (options.rates.upload == 0) {
     auto plan = plan_ahead(lowered, needs, least, options, 0);
     return plan ? std::move(*plan) : std::move(least);
@@ -179,6 +181,23 @@ Plan plan_with_spare_memory(const Lowered& lowered, const std::vector<NodeNeeds>
     if (seconds.waiting <= kLittleWaiting * seconds.all) break;
   }
   return best ? std::move(*best) : std::move(least);
+}
+
+/// The faster one of two plans: with results that stay, and without.
+Plan plan_with_spare_memory(const Lowered& lowered, const std::vector<NodeNeeds>& needs, Plan least,
+                            const FitOptions& options) {
+  FitOptions unsteady = options;
+  unsteady.steady_inputs.clear();
+  Plan plan = with_spare_memory(lowered, needs, std::move(least), unsteady);
+  if (options.steady_inputs.empty()) return plan;
+  Plan kept = make_plan(lowered, needs, {.steady_inputs = options.steady_inputs});
+  if (counted_bytes(kept, options) > options.memory_bytes || !keeps_to_limits(kept, options))
+    return plan;
+  kept = with_spare_memory(lowered, needs, std::move(kept), options);
+  const auto seconds = [&](const Plan& made) {
+    return predict(lowered.graph, needs, made, options.rates).all;
+  };
+  return seconds(kept) < seconds(plan) ? kept : plan;
 }
 
 /// What does not fit on a device goes to the process' memory if that has room, else to a file.

@@ -24,7 +24,10 @@ struct FitOptions {
   std::optional<std::uint64_t> host_bytes = {};
   bool may_spill = true;
   std::uint64_t file_bytes = ~std::uint64_t{0};  // limit for the scratch file
-  bool keep_weights = false;     // keep weights in spare memory, for graphs that run many times
+  bool keep_weights = false;  // keep weights in spare memory, for graphs that run many times
+  /// Inputs that stay the same from run to run: what depends on them alone is kept, where that is
+  /// faster.
+  std::vector<std::string> steady_inputs = {};
   std::uint64_t slab_bytes = 0;  // Plan::slab_bytes
   Rates rates;
 };

@@ -42,10 +42,23 @@ void find_weights(const Lowered& program, const std::vector<NodeNeeds>& needs, P
   }
 }
 
+/// Weights that only nodes which run once use.
+void find_once(Plan& plan) {
+  std::vector<bool> stays(plan.weights.size());
+  for (const NodeWeight& weight : plan.node_weights) {
+    if (!plan.runs_once[at(weight.node)]) stays[at(weight.use)] = true;
+  }
+  for (std::size_t i = 0; i < plan.weights.size(); ++i) {
+    if (!stays[i]) plan.weights[i].keep = Keep::kOnce;
+  }
+}
+
 /// Smallest first: for the same bytes saved, this serves more nodes.
 void choose_resident(Plan& plan, std::uint64_t limit_bytes) {
   std::map<std::pair<ValueId, std::uint64_t>, std::vector<WeightUse*>> uses;
-  for (WeightUse& use : plan.weights) uses[{use.weight, use.needs.layout}].push_back(&use);
+  for (WeightUse& use : plan.weights) {
+    if (use.keep == Keep::kStreamed) uses[{use.weight, use.needs.layout}].push_back(&use);
+  }
   std::vector<const std::vector<WeightUse*>*> order;
   order.reserve(uses.size());
   for (const auto& [key, same] : uses) order.push_back(&same);
@@ -82,7 +95,7 @@ void choose_latest_uploads(Plan& plan, const std::vector<NodeNeeds>& needs, doub
   for (const NodeNeeds& node : needs) begins.push_back(begins.back() + node.seconds);
   double next_begin = begins.back();
   for (auto use = plan.weights.rbegin(); use != plan.weights.rend(); ++use) {
-    if (use->keep == Keep::kPacked) continue;
+    if (use->keep != Keep::kStreamed) continue;
     const double end = std::min(next_begin, begins[at(use->first_node)]);
     next_begin = end - kUploadMargin * static_cast<double>(use->needs.packed_bytes) / rate;
     const auto after = std::upper_bound(begins.begin(), begins.end(), std::max(next_begin, 0.0));
@@ -98,7 +111,7 @@ void limit_uploads(Plan& plan, std::uint64_t limit_bytes) {
   std::uint64_t bytes = 0;
   int from = 0;
   for (WeightUse& use : plan.weights) {
-    if (use.keep == Keep::kPacked) continue;
+    if (use.keep != Keep::kStreamed) continue;
     from = std::max(from, use.loaded_from);
     const auto drop_first = [&] {
       bytes -= aligned(ahead.front()->needs.packed_bytes);
@@ -166,13 +179,15 @@ Plan make_plan(const Lowered& program, const std::vector<NodeNeeds>& needs,
   Plan plan;
   plan.slab_bytes = choices.slab_bytes;
   find_weights(program, needs, plan);
+  Sharing sharing = find_sharing(program, needs, choices.steady_inputs);
+  plan.runs_once = std::move(sharing.runs_once);
+  find_once(plan);
   choose_resident(plan, choices.resident_limit_bytes);
   if (choices.upload_rate > 0) {
     choose_latest_uploads(plan, needs, choices.upload_rate);
     limit_uploads(plan, choices.ahead_limit_bytes);
   }
 
-  const Sharing sharing = find_sharing(program);
   plan.in_file = sharing.in_file;
   plan.is_view = sharing.is_view;
   plan.spilled_before = find_spilled_before(program, sharing);

@@ -13,7 +13,8 @@ struct PlanChoices {
   /// Streamed weights are copied to the arena at this rate while earlier nodes run. 0: they are
   /// packed in place right before their use.
   double upload_rate = 0;
-  std::uint64_t ahead_limit_bytes = 0;  // packed weights in the arena before their use
+  std::uint64_t ahead_limit_bytes = 0;          // packed weights in the arena before their use
+  std::vector<std::string> steady_inputs = {};  // what depends on them alone is kept
 };
 
 /// The least memory needed for reading weights: the largest weight as stored in its file, and what

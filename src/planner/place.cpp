@@ -9,10 +9,77 @@
 namespace semblance {
 namespace {
 
+/// Finds the nodes that need to run only once, because what they depend on stays the same.
+class SteadyNodes {
+ public:
+  SteadyNodes(const Graph& graph, const std::vector<NodeNeeds>& needs, const Sharing& sharing,
+              const std::vector<std::string>& steady_inputs)
+      : graph_(graph),
+        needs_(needs),
+        sharing_(sharing),
+        is_steady_(graph.values().size()),
+        is_read_(graph.values().size()),
+        runs_once(graph.nodes().size()) {
+    for (const std::string& name : steady_inputs) {
+      const ValueId input = graph.find_input(name);
+      if (input >= 0) is_steady_[at(input)] = true;
+    }
+    for (const Node& node : graph.nodes()) is_steady_[at(node.dst)] = is_steady(node);
+    for (const auto& [name, value] : graph.outputs()) is_read_[at(value)] = true;
+    for (std::size_t n = graph.nodes().size(); n-- > 0;) choose(n);
+  }
+
+ private:
+  bool is_steady(const Node& node) const {
+    if (std::holds_alternative<Spill>(node.op) || std::holds_alternative<Fetch>(node.op) ||
+        std::holds_alternative<Embedding>(node.op))
+      return false;
+    bool steady = false;
+    for (const ValueId src : node.src) {
+      if (graph_.values()[at(src)].kind == ValueKind::kWeight) continue;
+      if (!is_steady_[at(src)] || sharing_.in_file[at(src)]) return false;
+      steady = true;
+    }
+    return steady;
+  }
+
+  /// Whether it is better kept than computed again.
+  bool pays(std::size_t n) const {
+    std::uint64_t weights = 0;
+    for (const WeightNeeds& need : needs_[n].src) weights += need.packed_bytes;
+    return graph_.type(graph_.nodes()[n].dst).bytes() <= weights;
+  }
+
+  /// In reverse order: is_read_ says whether a run needs the node's result.
+  void choose(std::size_t n) {
+    const Node& node = graph_.nodes()[n];
+    const bool is_read = is_read_[at(node.dst)];
+    if (is_steady_[at(node.dst)] && !sharing_.is_view[n]) {
+      runs_once[n] = !is_read || pays(n);
+      if (runs_once[n] && is_read) kept.push_back(node.dst);
+      if (runs_once[n]) return;
+    }
+    if (sharing_.is_view[n] && is_steady_[at(node.dst)] && !is_read) return;
+    for (const ValueId src : node.src) is_read_[at(src)] = true;
+  }
+
+  const Graph& graph_;
+  const std::vector<NodeNeeds>& needs_;
+  const Sharing& sharing_;
+  std::vector<bool> is_steady_, is_read_;  // by value
+
+ public:
+  std::vector<bool> runs_once;
+  std::vector<ValueId> kept;  // results that others read in every run
+};
+
 class Sharer {
  public:
-  explicit Sharer(const Lowered& program)
-      : graph_(program.graph),
+  Sharer(const Lowered& program, const std::vector<NodeNeeds>* needs,
+         const std::vector<std::string>& steady_inputs)
+      : needs_(needs),
+        steady_inputs_(steady_inputs),
+        graph_(program.graph),
         file_input_(graph_.values().size()),
         parent_(graph_.values().size()),
         shift_(graph_.values().size()) {
@@ -27,6 +94,13 @@ class Sharer {
     sharing_.last.assign(count, -1);
     sharing_.is_view.resize(graph_.nodes().size());
     find_views();
+    if (needs_ != nullptr) {
+      SteadyNodes steady(graph_, *needs_, sharing_, steady_inputs_);
+      sharing_.runs_once = std::move(steady.runs_once);
+      kept_ = std::move(steady.kept);
+    } else {
+      sharing_.runs_once.assign(graph_.nodes().size(), false);
+    }
     find_lifetimes();
     find_overwriting();
     sharing_.root.resize(count);
@@ -120,6 +194,11 @@ class Sharer {
       sharing_.last[at(find(value).first)] = kForever;
     for (std::size_t i = 0; i < born_.size(); ++i)
       sharing_.first[i] = born_[i] == kForever ? -1 : born_[i];
+    for (const ValueId value : kept_) {
+      const std::size_t root = at(find(value).first);
+      sharing_.first[root] = -1;
+      sharing_.last[root] = kForever;
+    }
   }
 
   void touch(ValueId value, int node) {
@@ -130,7 +209,8 @@ class Sharer {
   /// A result that may overwrite a source takes its place if nothing uses the source later.
   void find_overwriting() {
     for (std::size_t n = 0; n < graph_.nodes().size(); ++n) {
-      if (sharing_.is_view[n]) continue;
+      // The source of one that runs once may be computed again in every run.
+      if (sharing_.is_view[n] || sharing_.runs_once[n]) continue;
       const Node& node = graph_.nodes()[n];
       const int over = std::visit([](const auto& op) { return op.may_overwrite(); }, node.op);
       if (over < 0) continue;
@@ -152,7 +232,10 @@ class Sharer {
     }
   }
 
+  const std::vector<NodeNeeds>* needs_;
+  const std::vector<std::string>& steady_inputs_;
   const Graph& graph_;
+  std::vector<ValueId> kept_;
   std::vector<bool> file_input_;
   std::vector<ValueId> parent_;
   std::vector<std::uint64_t> shift_;
@@ -162,7 +245,11 @@ class Sharer {
 
 }  // namespace
 
-Sharing find_sharing(const Lowered& program) { return Sharer(program).run(); }
+Sharing find_sharing(const Lowered& program) { return Sharer(program, nullptr, {}).run(); }
+Sharing find_sharing(const Lowered& program, const std::vector<NodeNeeds>& needs,
+                     const std::vector<std::string>& steady_inputs) {
+  return Sharer(program, &needs, steady_inputs).run();
+}
 
 std::uint64_t place_blocks(std::vector<Block>& blocks) {
   std::vector<std::size_t> order(blocks.size());

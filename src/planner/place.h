@@ -20,8 +20,13 @@ struct Sharing {
   std::vector<int> first;  // of roots: first node that needs the place; -1: before the run
   std::vector<int> last;   // of roots: last node that needs it; kForever: also after the run
   std::vector<bool> is_view;
+  std::vector<bool> runs_once;  // by node
 };
 Sharing find_sharing(const Lowered& program);
+/// The same, but results that are equal in every run stay, as far as they pay: those of nodes that
+/// read a larger weight and depend on nothing but these inputs. Places in the scratch file do not.
+Sharing find_sharing(const Lowered& program, const std::vector<NodeNeeds>& needs,
+                     const std::vector<std::string>& steady_inputs);
 
 /// Something that needs a place while nodes [first, last] run.
 struct Block {

@@ -49,6 +49,7 @@ struct NodeNeeds {
 using NeedsOf = std::function<NodeNeeds(const Graph&, const Node&)>;
 
 enum class Keep : std::uint8_t {
+  kOnce,      // read into the ring and packed in the arena, in the first run only
   kStreamed,  // read into the ring and packed in the arena for every use
   kPacked,    // stays in memory, packed; read before the first use in the first run
 };
@@ -82,6 +83,7 @@ struct Plan {
   std::vector<Place> values;        // by value, in the arena or the file; 0 bytes for weights
   std::vector<bool> in_file;        // by value
   std::vector<bool> is_view;        // by node: whether it is a view or join, which is not run
+  std::vector<bool> runs_once;      // by node: its result stays; it runs only in the first run
   std::vector<Place> scratch;       // by node, in the arena
   std::vector<int> spilled_before;  // by node: first node that may reuse a Spill's source
   std::vector<WeightUse> weights;   // by first_node
@@ -105,10 +107,12 @@ struct Program {
   double wait_seconds = 0;  // part of `seconds` spent waiting for weights and the scratch file
 };
 
-/// Simulates a run of the plan and throws Error(kInternal) at the first mistake: reading bytes that
-/// were overwritten or never written, two live values in one place, a place outside its region or
-/// misaligned. A weight may be loaded at any time from its `loaded_from` on. Shares no code with
-/// the planner.
-void check_plan(const Graph& graph, const std::vector<NodeNeeds>& needs, const Plan& plan);
+/// Simulates the first run of the plan and a later one, where nodes that depend on nothing but
+/// `steady_inputs` (FitOptions) need not run, and throws Error(kInternal) at the first mistake:
+/// reading bytes that were overwritten or never written, two live values in one place, a place
+/// outside its region or misaligned. A weight may be loaded at any time from its `loaded_from` on.
+/// Shares no code with the planner.
+void check_plan(const Graph& graph, const std::vector<NodeNeeds>& needs, const Plan& plan,
+                const std::vector<std::string>& steady_inputs = {});
 
 }  // namespace semblance

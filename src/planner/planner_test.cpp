@@ -62,6 +62,7 @@ TEST(Planner, CutsLongConvolutionsSoThatARunCanStop) {
 
 TEST(Planner, PlansLoweredGraphsCorrectly) {
   std::mt19937 random(1);
+  std::ptrdiff_t once = 0;
   for (unsigned seed = 0; seed < testing::sweep(150U); ++seed) {
     SCOPED_TRACE(seed);
     const Graph graph = random_graph(seed, {64, 64, 5, true});
@@ -75,23 +76,29 @@ TEST(Planner, PlansLoweredGraphsCorrectly) {
     ASSERT_NO_THROW(lowered = lower(graph, rules, facts)) << testing::to_string(rules);
     expect_same_interface(graph, lowered.graph);
     std::vector<NodeNeeds> needs = needs_of(lowered.graph, kernels);
-    const PlanChoices choices{random() % 2 * random() % (4 * kMiB),
-                              random() % kMiB,
-                              1 + random() % 5,
-                              random() % 2 * 16 * kFileAlignment,
-                              random() % 2 == 0 ? 0 : 1e8,
-                              random() % (2 * kMiB)};
+    PlanChoices choices{random() % 2 * random() % (4 * kMiB),
+                        random() % kMiB,
+                        1 + random() % 5,
+                        random() % 2 * 16 * kFileAlignment,
+                        random() % 2 == 0 ? 0 : 1e8,
+                        random() % (2 * kMiB)};
+    for (const char* const input : {"picture", "time", "context", "rows", "control"})
+      if (random() % 2 == 0) choices.steady_inputs.emplace_back(input);
     Plan plan = make_plan(lowered, needs, choices);
-    ASSERT_NO_THROW(check_plan(lowered.graph, needs, plan)) << testing::to_string(rules) << "\n"
-                                                            << to_string(lowered.graph);
+    once += std::ranges::count(plan.runs_once, true);
+    ASSERT_NO_THROW(check_plan(lowered.graph, needs, plan, choices.steady_inputs))
+        << testing::to_string(rules) << "\n"
+        << to_string(lowered.graph);
     EXPECT_GT(peaks_of(lowered.graph, plan).arena_bytes + kFileAlignment, plan.arena_bytes);
     const std::uint64_t target = plan.arena_bytes >> (random() % 5);
     Lowered spilled = spill(lowered, needs, random() % 4 == 0 ? 0 : target);
     expect_same_interface(graph, spilled.graph);
     needs = needs_of(spilled.graph, kernels);
     plan = make_plan(spilled, needs, choices);
-    ASSERT_NO_THROW(check_plan(spilled.graph, needs, plan)) << to_string(spilled.graph);
+    ASSERT_NO_THROW(check_plan(spilled.graph, needs, plan, choices.steady_inputs))
+        << to_string(spilled.graph);
   }
+  EXPECT_GT(once, 0);
 }
 
 FitOptions random_options(std::mt19937& random) {

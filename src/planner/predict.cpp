@@ -33,7 +33,7 @@ class Player {
         if (use.keep == Keep::kStreamed && use.loaded_from > static_cast<int>(n)) break;
         upload(use, uploaded_[next_upload]);
       }
-      if (plan_.is_view[n]) continue;
+      if (plan_.is_view[n] || plan_.runs_once[n]) continue;
       for (; next_use < plan_.weights.size() &&
              plan_.weights[next_use].first_node <= static_cast<int>(n);
            ++next_use) {
@@ -69,7 +69,7 @@ class Player {
   }
 
   void take(const WeightUse& use) {
-    if (use.keep == Keep::kPacked) return;
+    if (use.keep != Keep::kStreamed) return;
     read(use);
     wait(reader_);
     pack(use, now_);
@@ -77,7 +77,7 @@ class Player {
 
   /// Begins once the place is free; computing goes on meanwhile.
   void upload(const WeightUse& use, double& done) {
-    if (use.keep == Keep::kPacked) return;
+    if (use.keep != Keep::kStreamed) return;
     read(use);
     host_ = std::max(host_, reader_);
     pack(use, host_);

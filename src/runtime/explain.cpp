@@ -44,14 +44,20 @@ std::string weights_text(const Program& program) {
   for (const WeightUse& use : program.plan.weights) {
     auto& [count, bytes] = kept[use.keep];
     ++count;
-    bytes += use.keep == Keep::kStreamed ? use.needs.raw_bytes : use.packed.bytes;
+    bytes += use.keep == Keep::kPacked ? use.packed.bytes : use.needs.raw_bytes;
   }
   const auto& [streamed, streamed_bytes] = kept[Keep::kStreamed];
   const auto& [resident, resident_bytes] = kept[Keep::kPacked];
-  return fmt::format(
+  const auto& [once, once_bytes] = kept[Keep::kOnce];
+  std::string text = fmt::format(
       "Weights\n  {} stay in memory, {:.1f} MiB packed\n  {} are read in every run, "
       "{:.1f} MiB\n",
       resident, mib(resident_bytes), streamed, mib(streamed_bytes));
+  if (once > 0) {
+    text += fmt::format("  {} are read in the first run, {:.1f} MiB: their results stay\n", once,
+                        mib(once_bytes));
+  }
+  return text;
 }
 
 std::string scratch_text(const Program& program) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "core/convert.h"
 #include "core/integers.h"
@@ -26,7 +27,7 @@ Program plan_session(const Graph& graph, KernelNeeds& kernels, const SessionOpti
          options.fit.memory_bytes);
   }
   // Every plan is checked before it runs; this takes a few milliseconds.
-  check_plan(program->graph, program->needs, program->plan);
+  check_plan(program->graph, program->needs, program->plan, options.fit.steady_inputs);
   return std::move(*program);
 }
 
@@ -61,6 +62,9 @@ struct Session::State {
   std::unique_ptr<Executor> executor;
   std::optional<SpillFeed> spills;  // only if the plan uses the file
   RunTimes times;
+  bool has_once = false;   // nodes that run only once
+  bool once_done = false;  // they need not run, since what they depend on has not changed
+  std::vector<ValueId> steady_inputs;
   std::vector<View<std::byte>> written;     // inputs written since the last run
   std::vector<View<const std::byte>> read;  // outputs read since the last run
 
@@ -89,6 +93,9 @@ Session::State::State(const Graph& graph, const Backend& backend, const WeightVi
   find_tables(weight_map);
   for (std::size_t n = 0; n < steps.size(); ++n)
     times.add_node(steps[n].name, program.graph.cost(program.graph.nodes()[n]));
+  has_once = std::ranges::find(plan().runs_once, true) != plan().runs_once.end();
+  for (const std::string& name : options.fit.steady_inputs)
+    steady_inputs.push_back(program.graph.find_input(name));
   if (!releases_kernels) compile(stop);
   trim_heap();
   drop_unmodified_code();
@@ -136,6 +143,7 @@ void Session::State::take_memory(const Backend& backend, const SessionOptions& o
 }
 
 std::span<std::byte> Session::State::write(ValueId input) {
+  if (std::ranges::find(steady_inputs, input) != steady_inputs.end()) once_done = false;
   for (const auto& view : written) {
     if (view.value == input) return view.bytes;
   }
@@ -187,11 +195,13 @@ void Session::State::run_step(std::size_t n, std::size_t& next_table) {
 
 void Session::State::run(const std::stop_token& stop) {
   close_views();
+  const bool skips = std::exchange(once_done, false);  // until the run is complete
+  if (has_once && !skips) weights.load_once_again();
   weights.start(stop);
   if (spills) spills->start(stop);
   std::size_t next_table = 0;
   for (std::size_t n = 0; n < steps.size(); ++n) {
-    if (plan().is_view[n]) continue;
+    if (plan().is_view[n] || (skips && plan().runs_once[n])) continue;
     check_stop(stop);
     const double start = Trace::now();
     if (spills) spills->free_places(static_cast<int>(n));
@@ -204,6 +214,7 @@ void Session::State::run(const std::stop_token& stop) {
   }
   if (spills) spills->finish();
   weights.finish();
+  once_done = has_once;
 }
 
 Session::Session(const Graph& graph, const Backend& backend, const WeightView& weights,

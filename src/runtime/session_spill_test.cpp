@@ -111,6 +111,7 @@ class Subject {
     options.fit.memory_bytes = memory_bytes;
     options.fit.may_spill = true;
     options.fit.keep_weights = keeps;
+    if (keeps) options.fit.steady_inputs = {"time", "context", "control"};
     if (&backend_.device() != &host_device()) {
       options.fit.rates.upload = 1e9;
       if (keeps) options.fit.host_bytes = std::uint64_t{1} << 30;

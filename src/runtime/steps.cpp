@@ -28,12 +28,13 @@ Step::Kind kind_of(const Program& program, std::size_t n) {
 std::vector<Step> make_steps(const Program& program, const Backend& backend) {
   const Graph& graph = program.graph;
   std::vector<Step> steps(graph.nodes().size());
-  KernelCache cache;
+  KernelCache often, once;  // apart, because kernels are made and released by use
   for (std::size_t n = 0; n < steps.size(); ++n) {
     Step& step = steps[n];
     step.kind = kind_of(program, n);
     step.name = program.plan.is_view[n] ? "view" : name_of(graph.nodes()[n].op);
     if (step.kind != Step::Kind::kKernel) continue;
+    KernelCache& cache = program.plan.runs_once[n] ? once : often;
     const SharedKernel shared = cache.choose(backend, NodeView(graph, graph.nodes()[n]));
     step.kernel = shared.kernel;
     step.name = shared.entry->name;

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <tuple>
+#include <utility>
 
 #include "core/integers.h"
 #include "memory/meter.h"
@@ -76,7 +77,7 @@ std::vector<Executor::Move> WeightFeed::take_over(const std::vector<KeptWeights:
     known.emplace(Key(weight.value.name, weight.layout), &weight);
   std::vector<std::size_t> missing;
   for (std::size_t i = 0; i < uses_.size(); ++i) {
-    if (is_missing(i)) missing.push_back(i);
+    if (planned(i).keep == Keep::kPacked && is_missing(i)) missing.push_back(i);
   }
   std::ranges::sort(missing, {}, [this](std::size_t i) { return planned(i).packed.offset; });
   std::vector<Executor::Move> moves;
@@ -106,7 +107,7 @@ void WeightFeed::lose() {
 bool WeightFeed::cache_would_hold_all() const {
   std::uint64_t bytes = 0;
   for (const WeightUse& use : program_.plan.weights) {
-    if (use.keep == Keep::kStreamed) bytes += use.needs.raw_bytes;
+    if (use.keep != Keep::kPacked) bytes += use.needs.raw_bytes;
   }
   return bytes + program_.plan.memory_bytes() <= Meter().available_bytes();
 }
@@ -132,6 +133,7 @@ bool WeightFeed::is_cached() const {
 }
 
 bool WeightFeed::is_missing(std::size_t use) const {
+  if (planned(use).keep == Keep::kOnce) return !uses_[use].is_loaded;
   return planned(use).keep == Keep::kPacked && uses_[use].owner == use && !uses_[use].is_loaded;
 }
 
@@ -175,6 +177,14 @@ void WeightFeed::start(std::stop_token stop) {
   next_ = 0;
 }
 
+void WeightFeed::load_once_again() {
+  bool was_loaded = false;
+  for (std::size_t i = 0; i < uses_.size(); ++i) {
+    if (planned(i).keep == Keep::kOnce) was_loaded |= std::exchange(uses_[i].is_loaded, false);
+  }
+  if (was_loaded) choose_stream();
+}
+
 void WeightFeed::load(int node) {
   for (; next_ < order_.size() && planned(order_[next_]).loaded_from <= node; ++next_)
     load_use(order_[next_]);
@@ -197,7 +207,7 @@ void WeightFeed::load_use(std::size_t index) {
     stream_->release(next_);
   }
   executor_->end_write(place);
-  use.is_loaded = planned(index).keep == Keep::kPacked;
+  use.is_loaded = planned(index).keep != Keep::kStreamed;
   if (trace_ == nullptr) return;
   trace_->add(TraceRow::kCompute, reads_inline_ ? "read" : "pack", begin, Trace::now(), raw_bytes);
 }

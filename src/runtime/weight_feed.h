@@ -39,6 +39,8 @@ class WeightFeed {
   void take_memory(Executor& executor, Trace* trace);
 
   void start(std::stop_token stop);
+  /// Between runs: the next one loads again what only first runs do.
+  void load_once_again();
   /// Loads the weights whose places are free from this node on. Throws what reading throws, and
   /// Error(kCancelled).
   void load(int node);
@@ -58,8 +60,8 @@ class WeightFeed {
     WeightRows stored;
     const Kernel* kernel = nullptr;  // one that uses it; packs it
     int src = 0;
-    std::size_t owner = 0;  // if it stays: the first use of the same place
-    bool is_loaded = false;
+    std::size_t owner = 0;   // if it stays: the first use of the same place
+    bool is_loaded = false;  // unless it is streamed
   };
 
   void find_owners();
