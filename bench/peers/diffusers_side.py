@@ -23,15 +23,15 @@ from safetensors.torch import load_file, save_file
 warnings.filterwarnings("ignore")
 
 
-def load(kind, folder: Path):
-    """A module from a folder's safetensors file or shards, every tensor widened to f32."""
+def load(kind, folder: Path, dtype: torch.dtype = torch.float32):
+    """A module from a folder's safetensors file or shards, every tensor converted to `dtype`."""
     with torch.device("meta"):
         module = kind.from_config(kind.load_config(folder))
     state = {}
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, "pt") as file:
             for name in file.keys():
-                state[name] = file.get_tensor(name).to(torch.float32, copy=True)
+                state[name] = file.get_tensor(name).to(dtype, copy=True)
     module.load_state_dict(state, assign=True)
     return module.eval()
 

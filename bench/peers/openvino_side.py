@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The OpenVINO side of peers.py, in its own process: one guided step and one decode.
 
-    python openvino_side.py --convert --checkpoint DIR --models DIR      once: fp16 models, 9 GB on the disk and in memory
+    python openvino_side.py --convert --checkpoint DIR --inputs FILE --models DIR    once: 8 GB on the disk
 
 IdentityNet and UNet are in memory together, the VAE after them, as in diffusers_side.py. Their weights are fp16 in the
 files; --precision is the plugin's hint. The last line printed is a JSON object.
@@ -72,6 +72,14 @@ def step_inputs(inputs: dict) -> tuple[tuple, tuple]:
     return identity, (latent, timestep, text, *added)
 
 
+def halved(module: torch.nn.Module) -> torch.nn.Module:
+    """With weights in fp16 that are widened where they are used, so that both copies fit in memory."""
+    from openvino.frontend.pytorch import patch_model
+
+    getattr(patch_model, "__make_16bit_traceable")(module.eval())
+    return module
+
+
 @torch.inference_mode()
 def convert(inputs: dict, checkpoint: Path, models: Path) -> None:
     """Writes each model for inputs of these sizes; one is in memory at a time."""
@@ -86,14 +94,14 @@ def convert(inputs: dict, checkpoint: Path, models: Path) -> None:
         print(f"{models / name}.xml", flush=True)
 
     identity, unet = step_inputs(inputs)
-    net = IdentityNet(load(ControlNetModel, checkpoint / "identitynet"))
+    net = IdentityNet(halved(load(ControlNetModel, checkpoint / "identitynet", torch.float16)))
     residuals = net(*identity)
     write("identitynet", net, identity)
     del net
     gc.collect()
-    net = load(UNet2DConditionModel, checkpoint / "base" / "unet")
+    net = load(UNet2DConditionModel, checkpoint / "base" / "unet", torch.float16)
     install_adapter(net, checkpoint, inputs["adapter_strength"].item())
-    write("unet", UNet(net), (*unet, *residuals))
+    write("unet", UNet(halved(net.half())), (*unet, *residuals))
     del net
     gc.collect()
     vae = load(AutoencoderKL, checkpoint / "base" / "vae")
