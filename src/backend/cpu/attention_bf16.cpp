@@ -266,7 +266,7 @@ SEMBLANCE_BF16 void attend_bf16(const AttentionTile& tile) {
   const Places places = places_in(tile.scratch, tile.queries, tile.d, tile.e);
   const std::int64_t rows = round_up(tile.queries, kRows), pairs = (tile.d + 1) / 2;
   const std::int64_t wide = round_up(tile.e, kPanel), step = panel_keys(tile.d, tile.e);
-  std::memset(places.q, 0, static_cast<std::size_t>(rows * pairs) * 4);
+  std::fill_n(places.q, rows * pairs, 0U);
   for (std::int64_t i = 0; i < tile.queries; ++i) {
     std::memcpy(places.q + i * pairs,
                 reinterpret_cast<const std::uint16_t*>(tile.q) + i * tile.q_stride,

@@ -10,8 +10,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace semblance::HWY_NAMESPACE {
 
-using cpu::kProductRows;
-
 // With kProductRows rows, their sums stay in registers.
 constexpr int kColumnVectors = HWY_MAX_BYTES >= 64 ? 4 : 2;
 constexpr std::int64_t kWidth = kColumnVectors * kFixedLanes;
