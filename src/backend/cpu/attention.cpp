@@ -25,12 +25,14 @@ namespace semblance::cpu {
 constexpr std::int64_t kRoundTo =
     64;  // channels of v in scratch: a multiple of every target's panel
 
-/// Floats of scratch that a tile needs.
-constexpr std::int64_t tile_floats(std::int64_t queries, std::int64_t d, std::int64_t e) {
+/// Floats of scratch that a tile needs. `converts`: it is not f32.
+constexpr std::int64_t tile_floats(std::int64_t queries, std::int64_t all_keys, std::int64_t d,
+                                   std::int64_t e, bool converts) {
   const std::int64_t rows = round_up(queries, kAttentionRows);
-  const std::int64_t wide = round_up(e, kRoundTo), keys = panel_keys(d, e);
+  const std::int64_t wide = round_up(e, kRoundTo), keys = panel_keys(all_keys, d, e);
   return round_up(rows * d, 16) + keys * d + keys * wide + rows * wide + rows * 16 +
-         round_up(rows, 16) + kAttentionRows * kMostPanelKeys + keys * round_up(d, 16);
+         round_up(rows, 16) + kAttentionRows * kMostPanelKeys +
+         (converts ? keys * round_up(d, 16) : 0);
 }
 
 }  // namespace semblance::cpu
@@ -208,7 +210,7 @@ void attend(const AttentionTile& tile) {
     return taken;
   };
   float* q = take(rows * tile.d);
-  const std::int64_t step = cpu::panel_keys(tile.d, tile.e);
+  const std::int64_t step = cpu::panel_keys(tile.keys, tile.d, tile.e);
   float* k = take(step * tile.d);
   float* v = take(step * wide);
   float* result = take(rows * wide);
@@ -298,8 +300,8 @@ class AttentionKernel : public HostKernel {
         queries_(std::min(tile_queries(d_, e_), q_[1])),
         workers_(threads()),
         in_bf16_(bf16_ && has_bf16_products() && onednn::multiplies_bf16()),
-        tile_bytes_(in_bf16_ ? bf16_tile_bytes(queries_, d_, e_)
-                             : 4 * round_up(tile_floats(queries_, d_, e_), 16)) {}
+        tile_bytes_(in_bf16_ ? bf16_tile_bytes(queries_, k_[1], d_, e_)
+                             : 4 * round_up(tile_floats(queries_, k_[1], d_, e_, bf16_), 16)) {}
 
   std::size_t scratch_bytes() const override {
     return static_cast<std::size_t>(workers_ * tile_bytes_);

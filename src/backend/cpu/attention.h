@@ -6,8 +6,11 @@
 // heads have the bits of the whole.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+
+#include "core/integers.h"
 
 namespace semblance::cpu {
 
@@ -38,14 +41,16 @@ constexpr std::int64_t tile_queries(std::int64_t d, std::int64_t e) {
 /// Keys of a panel, whose scores a row holds at once: more of them amortise the maximum and the
 /// result's scaling, fewer fit in the cache with their values.
 constexpr std::int64_t kMostPanelKeys = 256;
-constexpr std::int64_t panel_keys(std::int64_t d, std::int64_t e) {
-  return d > 160 || e > 160 ? kMostPanelKeys / 2 : kMostPanelKeys;
+constexpr std::int64_t panel_keys(std::int64_t keys, std::int64_t d, std::int64_t e) {
+  constexpr std::int64_t kWhole = 64;  // a multiple of every kernel's panel of columns
+  return std::min(d > 160 || e > 160 ? kMostPanelKeys / 2 : kMostPanelKeys, round_up(keys, kWhole));
 }
 
 /// attend_tile() with products in bf16, on processors with instructions for them (AVX-512 BF16):
 /// sums and softmax are f32, its powers are rounded to bf16 before they weight the values. Needs
 /// has_bf16_products(); scratch has bf16_tile_bytes().
 void attend_bf16(const AttentionTile& tile);
-std::int64_t bf16_tile_bytes(std::int64_t queries, std::int64_t d, std::int64_t e);
+std::int64_t bf16_tile_bytes(std::int64_t queries, std::int64_t keys, std::int64_t d,
+                             std::int64_t e);
 
 }  // namespace semblance::cpu

@@ -30,7 +30,8 @@ struct Places {
   std::int64_t bytes;     // of all
 };
 
-Places places_in(float* scratch, std::int64_t queries, std::int64_t d, std::int64_t e) {
+Places places_in(float* scratch, std::int64_t queries, std::int64_t all_keys, std::int64_t d,
+                 std::int64_t e) {
   Places places{};
   auto* const begin = reinterpret_cast<std::byte*>(scratch);
   const auto take = [&](auto*& place, std::int64_t elements) {
@@ -38,7 +39,7 @@ Places places_in(float* scratch, std::int64_t queries, std::int64_t d, std::int6
       place = reinterpret_cast<std::decay_t<decltype(place)>>(begin + places.bytes);
     places.bytes += round_up(elements * 4, static_cast<std::int64_t>(kAlignment));
   };
-  const std::int64_t rows = round_up(queries, kRows), keys = panel_keys(d, e);
+  const std::int64_t rows = round_up(queries, kRows), keys = panel_keys(all_keys, d, e);
   const std::int64_t wide = round_up(e, kPanel);
   take(places.q, rows * ((d + 1) / 2));
   take(places.k, keys * ((d + 1) / 2));
@@ -258,14 +259,15 @@ SEMBLANCE_BF16 void finish(const AttentionTile& tile, const Places& places, std:
 
 }  // namespace
 
-std::int64_t bf16_tile_bytes(std::int64_t queries, std::int64_t d, std::int64_t e) {
-  return places_in(nullptr, queries, d, e).bytes;
+std::int64_t bf16_tile_bytes(std::int64_t queries, std::int64_t keys, std::int64_t d,
+                             std::int64_t e) {
+  return places_in(nullptr, queries, keys, d, e).bytes;
 }
 
 SEMBLANCE_BF16 void attend_bf16(const AttentionTile& tile) {
-  const Places places = places_in(tile.scratch, tile.queries, tile.d, tile.e);
+  const Places places = places_in(tile.scratch, tile.queries, tile.keys, tile.d, tile.e);
   const std::int64_t rows = round_up(tile.queries, kRows), pairs = (tile.d + 1) / 2;
-  const std::int64_t wide = round_up(tile.e, kPanel), step = panel_keys(tile.d, tile.e);
+  const std::int64_t wide = round_up(tile.e, kPanel), step = panel_keys(tile.keys, tile.d, tile.e);
   std::fill_n(places.q, rows * pairs, 0U);
   for (std::int64_t i = 0; i < tile.queries; ++i) {
     std::memcpy(places.q + i * pairs,
@@ -319,7 +321,9 @@ SEMBLANCE_BF16 void attend_bf16(const AttentionTile& tile) {
 
 namespace semblance::cpu {
 
-std::int64_t bf16_tile_bytes(std::int64_t, std::int64_t, std::int64_t) { SEMBLANCE_ASSERT(false); }
+std::int64_t bf16_tile_bytes(std::int64_t, std::int64_t, std::int64_t, std::int64_t) {
+  SEMBLANCE_ASSERT(false);
+}
 void attend_bf16(const AttentionTile&) { SEMBLANCE_ASSERT(false); }
 
 }  // namespace semblance::cpu
