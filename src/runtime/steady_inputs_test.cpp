@@ -45,7 +45,7 @@ class CrossAttention {
     options.fit.keep_weights = keeps_weights;
     options.fit.memory_bytes = std::uint64_t{8} << 20;
     if (is_steady) options.fit.steady_inputs = {"text"};
-    return {std::move(graph), cpu_backend(), weights_, options};
+    return {graph, cpu_backend(), weights_, options};
   }
 
   static std::vector<float> text(unsigned seed) { return random_values(8 * kText, seed); }
