@@ -1,11 +1,13 @@
 // Entry point of the page: connects its parts and keeps them in sync with the service.
 import * as api from './api.js';
+import { checkControlNets, controlPictures, startControlNets, useControlNets } from './control_nets.js';
 import { bringIntoView, byId, pause, recall, remember, settled } from './dom.js';
 import { galleryIsUnderWay, refreshGallery, startGallery } from './gallery.js';
 import { redrawIdentities, refreshIdentities, startIdentities } from './identities.js';
+import { initialFields, startInitial } from './initial.js';
 import { askForKey, showLogOut } from './key.js';
 import { startMemory } from './memory.js';
-import { checkSubject, isLooking, setUploadLimit, startPhoto, subject } from './photo.js';
+import { checkSubject, isLooking, setUploadLimit, startPhoto, subject, uploadLimit } from './photo.js';
 import { planAllows, planSoon, startPlan } from './plan.js';
 import { clearProblem, reveal, showWhereItBelongs, tell } from './problems.js';
 import { fillSettings, readSettings, refreshSizes, startSettings, useInfo, useParameters } from './settings.js';
@@ -20,10 +22,13 @@ const galleryChanged = settled(() => refreshGallery().then(showNext).catch(() =>
 async function start() {
   startTheme();
   startLanguage();
-  useParameters(await api.parameters());
+  const parameters = await api.parameters();
+  useParameters(parameters);
   await speak(preferredLanguage());
   api.onKeyWanted(askForKey);
   startPhoto({ changed: subjectChanged });
+  startInitial({ limit: uploadLimit, changed: subjectChanged });
+  startControlNets({ limit: uploadLimit, changed: settingsChanged, most: parameters.find(({ name }) => name === 'controls').most });
   startSettings({ changed: settingsChanged });
   startPlan({ onPlan: () => clearProblem('form') });
   startStage({ changed: galleryChanged, again });
@@ -48,6 +53,7 @@ async function connect() {
   try {
     const info = await api.info();
     setUploadLimit(info.limits.upload_bytes);
+    useControlNets(info.control_nets);
     useInfo(info);
     showLogOut(info.key_required);
     say(byId('model'), info.model.demo ? 'page.demo' : 'page.model', { name: info.model.name });
@@ -113,11 +119,12 @@ async function make(event) {
     if (isLooking()) return;
     return void reveal('photo');
   }
-  if (!settings || !planAllows()) return;
+  if (!settings || !checkControlNets() || !planAllows()) return;
   const button = byId('make');
   button.disabled = true;
   try {
-    const job = await api.startJob({ settings, ...subject(), keep_photo: byId('keep-photo').checked ? 'true' : null });
+    const pictures = { ...await initialFields(), control: controlPictures() };
+    const job = await api.startJob({ settings, ...subject(), ...pictures, keep_photo: byId('keep-photo').checked ? 'true' : null });
     show(job);
     bringStage();
   } catch (problem) {

@@ -2,6 +2,7 @@
 import * as api from './api.js';
 import { openCamera } from './camera.js';
 import { byId, make } from './dom.js';
+import { takeInitial } from './initial.js';
 import { forgetMorePhotos, morePhotos, startMorePhotos } from './more_photos.js';
 import { decode, draw, pictureIn, sendable } from './pictures.js';
 import { clearProblem, showProblem } from './problems.js';
@@ -65,29 +66,30 @@ export function startPhoto(options) {
     event.preventDefault();
     takePhoto(picture);
   });
-  // A photo can be dropped anywhere; dropped on the pose's area, it becomes the pose.
-  const poseWell = byId('pose-well');
+  // A photo can be dropped anywhere; dropped on the area of another picture, it becomes that.
+  const others = [['pose', takePose], ['init', takeInitial]];
+  const otherOf = (event) => others.find(([name]) => byId(`${name}-well`).contains(event.target));
   document.addEventListener('dragover', (event) => {
     if (![...event.dataTransfer.types].includes('Files')) return;
     event.preventDefault();
-    const pose = poseWell.contains(event.target);
-    well.classList.toggle('over', !pose);
-    poseWell.classList.toggle('over', pose);
+    const other = otherOf(event);
+    well.classList.toggle('over', !other);
+    for (const [name] of others) byId(`${name}-well`).classList.toggle('over', other?.[0] === name);
   });
-  const out = () => [well, poseWell].forEach((place) => place.classList.remove('over'));
+  const out = () => document.querySelectorAll('.well.over').forEach((place) => place.classList.remove('over'));
   document.addEventListener('dragleave', (event) => { if (!event.relatedTarget) out(); });
   document.addEventListener('drop', (event) => {
     if (!event.dataTransfer.files.length) return;
     event.preventDefault();
     out();
-    const pose = poseWell.contains(event.target);
+    const [place, take] = otherOf(event) ?? ['photo', takePhoto];
     const picture = pictureIn(event.dataTransfer);
-    if (!picture) showProblem(pose ? 'pose' : 'photo', 'photo.not_a_picture');
-    else if (pose) takePose(picture);
-    else takePhoto(picture);
+    if (picture) take(picture);
+    else showProblem(place, 'photo.not_a_picture');
   });
 }
 
+export const uploadLimit = () => limitBytes;
 export function setUploadLimit(bytes) {
   limitBytes = bytes;
 }

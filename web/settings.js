@@ -1,7 +1,9 @@
 // The settings form: dials, size, seed, prompts; reading it, filling it, and checking its limits.
+import { controls, fillControlNets } from './control_nets.js';
 import { byId, make, recall, remember } from './dom.js';
-import { clearProblem, reveal, showProblem } from './problems.js';
+import { hasMask, initialSize } from './initial.js';
 import { frame } from './photo.js';
+import { clearProblem, reveal, showProblem } from './problems.js';
 import { addWord, label, say } from './words.js';
 
 const kFewSteps = 20;  // below it, only models made for few steps give a good picture
@@ -9,6 +11,11 @@ const kShapes = [
   { name: 'photo' }, { name: 'square', shape: [1, 1] }, { name: 'portrait', shape: [3, 4] },
   { name: 'landscape', shape: [4, 3] }, { name: 'custom' },
 ];
+
+// Where the dials of a place are.
+const kPlaces = { dials: 'dials', finer: 'finer-dials', initial: 'init-dials', mask: 'mask-dials' };
+// Whether a parameter of a place has an effect.
+const isUsed = ({ place }) => (place === 'initial' ? initialSize() !== null : place === 'mask' ? hasMask() : true);
 
 let parameters = {};  // by name, from web/parameters.json
 let dials = [];       // those that have a slider
@@ -51,8 +58,8 @@ export function useParameters(list) {
 
 export function startSettings(options) {
   changed = options.changed;
-  for (const dial of dials) byId(dial.place === 'finer' ? 'finer-dials' : 'dials').append(dialRow(dial));
-  byId('finer-dials').append(...choices.map(choiceRow));
+  for (const dial of dials) byId(kPlaces[dial.place]).append(dialRow(dial));
+  for (const choice of choices) byId(kPlaces[choice.place]).append(choiceRow(choice));
   for (const side of ['width', 'height']) {
     const { least, most, multiple_of } = parameters[side];
     Object.assign(byId(side), { min: least, max: most, step: multiple_of });
@@ -69,6 +76,7 @@ export function startSettings(options) {
     if (!event.target.checked && !byId('seed').value) byId('seed').value = String(Math.floor(Math.random() * 2 ** 32));
   });
   byId('seed').addEventListener('input', () => { byId('randomise').checked = byId('seed').value === ''; });
+  byId('inpaint_area').addEventListener('change', refreshSizes);
   byId('make-form').addEventListener('input', (event) => {
     const field = event.target.id.replace(/-range$/, '').replace('height', 'width');
     if (byId(`${field}-problem`)) clearProblem(field);
@@ -91,9 +99,9 @@ export function useInfo(info) {
   warnOfFewSteps();
 }
 
-function dialRow({ name, kind, least, most, from, to, step, default: start }) {
+function dialRow({ name, kind, least, most, from, to, step, start: first, default: usual }) {
   const whole = kind === 'whole';
-  start ??= from;
+  const start = usual ?? first ?? from;
   const title = make('label', { for: name });
   say(title, `dials.${name}`);
   const number = make('input', {
@@ -122,13 +130,17 @@ function dialRow({ name, kind, least, most, from, to, step, default: start }) {
 }
 
 /** A list; without a default its first entry is none of it. */
-function choiceRow({ name, choices: list, default: usual }) {
+function choiceRow({ name, place, choices: list, default: usual }) {
   const title = make('label', { for: name });
   say(title, `dials.${name}`);
   const hint = make('p', { class: 'hint', id: `${name}-hint` });
   say(hint, `dials.${name}_hint`);
   const select = make('select', { id: name, 'aria-describedby': hint.id },
-    ...list.map((each) => make('option', { value: each.name }, each.title)));
+    ...list.map((each) => {
+      const option = make('option', { value: each.name }, each.title);
+      if (place === 'mask') say(option, `${name}.${each.name}`);
+      return option;
+    }));
   if (!usual) {
     const open = make('option', { value: '' });
     say(open, `dials.${name}_absent`);
@@ -183,9 +195,19 @@ function areaSize([w, h]) {
   return [fitted(nativeSide * aspect), fitted(nativeSide / aspect)];
 }
 
+/** The size of a picture to start from, at most the model's native area. */
+function sizeLike({ width, height }) {
+  const scale = Math.min(1, nativeSide / Math.sqrt(width * height));
+  return [width, height].map((side) => Math.max(64, Math.floor((side * scale) / 8) * 8));
+}
+
 function sizeOf(name) {
   if (name === 'custom') return [Number(byId('width').value), Number(byId('height').value)];
-  if (name === 'photo') return areaSize(frame() ? [frame().width, frame().height] : [1, 1]);
+  if (name === 'photo') {
+    const like = initialSize() ?? frame() ?? { width: 1, height: 1 };
+    const isPart = hasMask() && byId('inpaint_area').value === 'masked';
+    return initialSize() && !isPart ? sizeLike(like) : areaSize([like.width, like.height]);
+  }
   return areaSize(kShapes.find((shape) => shape.name === name).shape);
 }
 
@@ -208,12 +230,13 @@ export function useSize(width, height) {
 
 function readRaw() {
   const values = { prompt: byId('prompt').value, negative_prompt: byId('negative_prompt').value };
-  for (const { name } of dials) values[name] = Number(byId(name).value);
+  for (const dial of dials) if (isUsed(dial)) values[dial.name] = Number(byId(dial.name).value);
   // What is left at the model's own value is left to the quality, or to a LoRA for few steps.
   if (values.guidance === usual.guidance) delete values.guidance;
   if (values.steps === usual.steps || chosenQuality) delete values.steps;
   if (chosenQuality) values.quality = chosenQuality;
-  for (const { name } of choices) if (byId(name).value) values[name] = byId(name).value;
+  for (const choice of choices) if (isUsed(choice) && byId(choice.name).value) values[choice.name] = byId(choice.name).value;
+  if (controls().length > 0) values.controls = controls();
   [values.width, values.height] = sizeOf(chosenShape());
   if (!byId('randomise').checked && byId('seed').value) values.seed = byId('seed').value.trim();
   return values;
@@ -279,7 +302,9 @@ export function fillSettings(settings) {
   chooseShape(shape);
   byId('seed').value = settings.seed ?? '';
   byId('randomise').checked = settings.seed === undefined;
-  byId('finer').open ||= settings.seed !== undefined || choices.some(({ name, default: usual }) => settings[name] && settings[name] !== usual);
+  byId('finer').open ||= settings.seed !== undefined ||
+    choices.some(({ name, place, default: usual }) => place === 'finer' && settings[name] && settings[name] !== usual);
+  fillControlNets(settings.controls);
   for (const place of ['prompt', 'negative_prompt', 'width', 'seed']) clearProblem(place);
   warnOfFewSteps();
   changed();

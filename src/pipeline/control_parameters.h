@@ -26,6 +26,7 @@ inline constexpr Parameter kControls{
                  "Cada una tarda cerca de la mitad que la UNet."}},
     .absent = {"none", "ninguna"},
     .placeholder = "CONTROL",
+    .page = {.place = PagePlace::kOwnField},
 };
 
 }  // namespace semblance::parameters

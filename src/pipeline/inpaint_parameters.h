@@ -26,6 +26,7 @@ inline constexpr Parameter kMaskBlur{
     .unit = "pixels",
     .most = 64,
     .flag = FlagGroup::kInpaint,
+    .page = {PagePlace::kMask, 0, 64, 1},
     .png = "Mask blur",
 };
 inline constexpr Parameter kInpaintArea{
@@ -40,6 +41,7 @@ inline constexpr Parameter kInpaintArea{
              "imagen no se toca."},
     .choices = kChoiceOf<kInpaintAreaNames>,
     .flag = FlagGroup::kInpaint,
+    .page = {PagePlace::kMask},
     .png = "Inpaint area",
 };
 inline constexpr Parameter kInpaintPadding{
@@ -52,6 +54,7 @@ inline constexpr Parameter kInpaintPadding{
     .unit = "pixels",
     .most = 256,
     .flag = FlagGroup::kInpaint,
+    .page = {PagePlace::kMask, 0, 256, 4},
     .png = "Masked area padding",
 };
 inline constexpr Parameter kMaskedContent{
@@ -63,6 +66,7 @@ inline constexpr Parameter kMaskedContent{
              "colores y formas según la intensidad. noise: de nada de ella."},
     .choices = kChoiceOf<kMaskedContentNames>,
     .flag = FlagGroup::kInpaint,
+    .page = {PagePlace::kMask},
     .png = "Masked content",
 };
 

@@ -30,8 +30,8 @@ struct ServiceMost {
 enum class FlagGroup : std::uint8_t { kPerson, kPicture, kInpaint, kAdvanced };
 
 /// Where the web page shows it: nowhere, in a field of its own (web/index.html), or as a dial made
-/// from the table.
-enum class PagePlace : std::uint8_t { kNone, kOwnField, kDials, kFiner };
+/// from the table, of all pictures, of those that start from one, or of those with a mask.
+enum class PagePlace : std::uint8_t { kNone, kOwnField, kDials, kFiner, kInitial, kMask };
 
 /// The slider of a dial. Its range may be narrower than the parameter's: the number field beside it
 /// takes all values.
@@ -40,6 +40,7 @@ struct Dial {
   double from = 0;
   double to = 0;
   double step = 0;
+  std::optional<double> start = {};  // of a parameter without a default
 };
 
 /// Whose limits apply.

@@ -441,6 +441,7 @@ inline constexpr Parameter kStrength{
              "un nivel de ruido acorde. Con 1 no queda casi nada."},
     .most = 1,
     .absent = {"0.8 with a picture to start from", "0,8 con una imagen de partida"},
+    .page = {PagePlace::kInitial, 0, 1, 0.05, Request::kStrength},
     .png = "Denoising strength",
 };
 inline constexpr Parameter kReuse{

@@ -137,6 +137,23 @@ OrderedJson by_language(const Words& words) {
   return {{"en", words.english}, {"es", words.spanish}};
 }
 
+std::string_view name_of(PagePlace place) {
+  switch (place) {
+    case PagePlace::kDials:
+      return "dials";
+    case PagePlace::kFiner:
+      return "finer";
+    case PagePlace::kInitial:
+      return "initial";
+    case PagePlace::kMask:
+      return "mask";
+    case PagePlace::kNone:
+    case PagePlace::kOwnField:
+      break;
+  }
+  return "";
+}
+
 OrderedJson for_the_page(const Parameter& row, ParameterKind kind) {
   OrderedJson entry{{"name", row.name},
                     {"kind", name_of(kind)},
@@ -150,17 +167,20 @@ OrderedJson for_the_page(const Parameter& row, ParameterKind kind) {
     for (const ChoiceName& choice : row.choices.all())
       list.push_back({{"name", choice.name}, {"title", choice.title}});
     if (!row.absent.english.empty()) entry["absent"] = by_language(row.absent);
+  } else if (kind == ParameterKind::kList) {
+    entry["most"] = number(most_of(row, Asker::kService));
   } else if (has_range) {
     entry["least"] = number(row.least);
     entry["most"] = number(most_of(row, Asker::kService));
     entry["multiple_of"] = row.multiple_of;
   }
   if (row.page.place == PagePlace::kOwnField) return entry;
-  entry["place"] = row.page.place == PagePlace::kDials ? "dials" : "finer";
+  entry["place"] = name_of(row.page.place);
   if (kind == ParameterKind::kChoice) return entry;
   entry["from"] = number(row.page.from);
   entry["to"] = number(row.page.to);
   entry["step"] = number(row.page.step);
+  if (row.page.start) entry["start"] = number(*row.page.start);
   return entry;
 }
 

@@ -9,8 +9,9 @@ namespace semblance::service {
 /// A JSON list of the page's parameters, in the order of its groups: "name", "kind" (text, whole,
 /// number, seed, switch, list, choice), "title" and "help" by language, "least", "most" and
 /// "multiple_of" if there is a range, "choices" with "name" and "title", "default" (null if there
-/// is none, which is "absent" in words), and for a dial "place" (dials, finer) and its slider's
-/// "from", "to" and "step". Limits are the service's.
+/// is none, which is "absent" in words), and for a dial "place" (dials, finer, initial, mask) and
+/// its slider's "from", "to" and "step", with "start" if there is no default. A list has "most".
+/// Limits are the service's.
 std::string parameters_json();
 
 /// Adds the parameters to an OpenAPI document: all of them to the schema Settings and to the bodies

@@ -274,6 +274,12 @@ class Page:
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", {"type": kind, **point, "button": "left", "clickCount": 1})
 
+    def drag(self, selector):
+        """Draws a short line in the middle of an element."""
+        point = self._middle(selector)
+        for kind, by in (("mouseMoved", 0), ("mousePressed", 0), ("mouseMoved", 10), ("mouseMoved", 20), ("mouseReleased", 20)):
+            self.call("Input.dispatchMouseEvent", {"type": kind, "x": point["x"] + by, "y": point["y"], "button": "left", "clickCount": 1})
+
     def press(self, *keys):
         for key in keys:
             name = {"key": key, "code": "Space" if key == " " else key, "windowsVirtualKeyCode": KEYS[key]}

@@ -34,7 +34,7 @@ def check():
     page = (WEB / "index.html").read_text()
     used = set(re.findall(r'data-word(?:-\w+)?="([^"]+)"', page))
     for script in WEB.glob("*.js"):
-        used |= set(re.findall(r"'((?:page|photo|pose|saved|camera|prompt|size|dials|seed|plan|stage|facts|memory|gallery|sure|key|problem)\.\w+)'", script.read_text()))
+        used |= set(re.findall(r"'((?:page|photo|pose|init|mask|controls|saved|camera|prompt|size|dials|seed|plan|stage|facts|memory|gallery|sure|key|problem)\.\w+)'", script.read_text()))
     wrong += [f"{key} is used but has no text" for key in sorted(used) if not key.endswith(".jpg") and key not in english and f"{key}.other" not in english]
     wrong += [f"inline: {found}" for found in re.findall(r'<style|\sstyle="|\son\w+="|<script(?![^>]*\ssrc=)[^>]*>', page)]
     for file in WEB.iterdir():
