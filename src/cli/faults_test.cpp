@@ -367,8 +367,8 @@ TEST_F(Faults, LoweredControlGroupLimit) {
 TEST_F(Faults, MemoryRefusedForGood) {
   if (semblance::testing::kSanitized) GTEST_SKIP() << "the sanitizer must be loaded first";
   setenv("LD_PRELOAD", SEMBLANCE_FAILING_CALLS, 1);
-  // First oneDNN's code blocks, then every allocation in the middle of a run.
-  for (const char* calls : {"mmap 100 lasting 12", "malloc 300000 lasting 12"}) {
+  // First the blocks of sessions and generated code, then every allocation in the middle of a run.
+  for (const char* calls : {"mmap 60 lasting 12", "malloc 300000 lasting 12"}) {
     SCOPED_TRACE(calls);
     setenv("SEMBLANCE_FAIL", calls, 1);
     const Outcome outcome = start(generate()).end_within(30s);
