@@ -67,7 +67,7 @@ class ProductKernel : public PackedWeightKernel {
         panels_(layout_.padded[1] / products.width),
         workers_(threads()) {
     part_words_ = even_part(cached_bytes() / (4 * products_.width));
-    const std::int64_t ranges = (rows_ + kRangeRows - 1) / kRangeRows;
+    const std::int64_t ranges = std::max((rows_ + kRangeRows - 1) / kRangeRows, ranges_to_share());
     range_rows_ = round_up((rows_ + ranges - 1) / ranges, kProductRows);
     ranges_ = (rows_ + range_rows_ - 1) / range_rows_;
     sums_bytes_ = (part_words_ < all_words() ? range_rows_ : kProductRows) * products_.width * 4;
@@ -96,6 +96,13 @@ class ProductKernel : public PackedWeightKernel {
     return std::min(products_.width, shape_.out_c - panel * products_.width);
   }
   std::int64_t all_words() const { return positions_ * words_; }
+
+  /// Enough for every thread to have some pieces, so that all end at about the same time.
+  std::int64_t ranges_to_share() const {
+    constexpr std::int64_t kPieces = 4, kLeastRows = 4 * kProductRows;
+    return std::min((kPieces * workers_ + panels_ - 1) / panels_,
+                    std::max<std::int64_t>(rows_ / kLeastRows, 1));
+  }
 
   /// At most `fitting` words: several whole kernel positions, or an even part of one.
   std::int64_t even_part(std::int64_t fitting) const {
