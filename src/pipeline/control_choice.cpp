@@ -19,9 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMostControlDepth = 6;  // of folders
-constexpr std::size_t kMostControlFiles = 50'000;
-constexpr std::size_t kMostControlNameBytes = 255;
 constexpr std::string_view kControlRule = "a ControlNet as model=FILE|DIR|NAME,image=FILE,...";
 constexpr std::array<std::string_view, 7> kControlKeys{"model", "image",   "strength", "start",
                                                        "end",   "prepare", "type"};
@@ -129,29 +126,13 @@ ReadControl read_control(std::string_view text) {
   return read;
 }
 
-bool is_control_folder(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_regular_file(path / "config.json", ignored);
-}
-
 /// All weight files, and diffusers folders, whose files do not count.
 std::vector<fs::path> controls_in(const fs::path& folder) {
-  std::vector<fs::path> found;
-  std::error_code error;
-  const auto options = fs::directory_options::skip_permission_denied |
-                       fs::directory_options::follow_directory_symlink;
-  for (fs::recursive_directory_iterator entry(folder, options, error), end;
-       !error && entry != end && found.size() < kMostControlFiles; entry.increment(error)) {
+  return models_under(folder, [](const fs::directory_entry& entry) {
     std::error_code ignored;
-    const bool is_folder = entry->is_directory(ignored);
-    const bool is_model =
-        is_folder ? is_control_folder(entry->path()) : has_weight_extension(entry->path());
-    if (is_model) found.push_back(entry->path());
-    if (is_folder && (is_model || entry.depth() >= kMostControlDepth))
-      entry.disable_recursion_pending();
-  }
-  std::ranges::sort(found);
-  return found;
+    return entry.is_directory(ignored) ? fs::is_regular_file(entry.path() / "config.json", ignored)
+                                       : has_weight_extension(entry.path());
+  });
 }
 
 /// Whether it is a diffusers folder of another kind of model.
@@ -208,9 +189,7 @@ std::optional<std::string> control_problem(std::string_view text, Asker asker) {
   const ReadControl made = read_control(text);
   if (made.problem || asker == Asker::kUser) return made.problem;
   const std::string& name = made.choice.model;
-  const bool is_name = name.find_first_of("/\\") == std::string::npos && !name.starts_with('.') &&
-                       name.size() <= kMostControlNameBytes;
-  if (!is_name) {
+  if (!is_plain_name(name)) {
     return expected("the name of a ControlNet in the service's ControlNet folder",
                     '\'' + printable(name) + '\'');
   }

@@ -18,9 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::array<std::string_view, 4> kExtensions{".safetensors", ".pt", ".ckpt", ".bin"};
-constexpr int kMostDepth = 6;  // of folders
-constexpr std::size_t kMostFiles = 50'000;
-constexpr std::size_t kMostNameBytes = 255;
 
 std::optional<float> weight_in(std::string_view text) {
   if (text.starts_with('+')) text.remove_prefix(1);
@@ -75,21 +72,11 @@ bool is_lora_file(const fs::path& path) {
   return std::ranges::find(kExtensions, path.extension().string()) != kExtensions.end();
 }
 
-/// All LoRA files in a folder and the folders inside it, in order.
 std::vector<fs::path> files_in(const fs::path& folder) {
-  std::vector<fs::path> files;
-  std::error_code error;
-  const auto options = fs::directory_options::skip_permission_denied |
-                       fs::directory_options::follow_directory_symlink;
-  for (fs::recursive_directory_iterator entry(folder, options, error), end;
-       !error && entry != end && files.size() < kMostFiles; entry.increment(error)) {
-    if (entry.depth() >= kMostDepth) entry.disable_recursion_pending();
+  return models_under(folder, [](const fs::directory_entry& entry) {
     std::error_code ignored;
-    if (is_lora_file(entry->path()) && entry->is_regular_file(ignored))
-      files.push_back(entry->path());
-  }
-  std::ranges::sort(files);
-  return files;
+    return is_lora_file(entry.path()) && entry.is_regular_file(ignored);
+  });
 }
 
 }  // namespace
@@ -125,9 +112,7 @@ std::optional<std::string> lora_problem(std::string_view text, Asker asker) {
   const Read made = read(text);
   if (made.problem) return made.problem;
   const std::string& name = made.choice.name;
-  const bool is_name = name.find_first_of("/\\") == std::string::npos && !name.starts_with('.') &&
-                       name.size() <= kMostNameBytes;
-  if (asker == Asker::kService && !is_name) {
+  if (asker == Asker::kService && !is_plain_name(name)) {
     return expected("the name of a LoRA in the service's LoRA folder",
                     '\'' + printable(name) + '\'');
   }

@@ -1,5 +1,6 @@
 #include "pipeline/named_files.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "core/error.h"
@@ -33,6 +34,30 @@ fs::path given_folder(const fs::path& given, std::string_view inside, std::strin
   }
   const fs::path installed = given / inside;
   return fs::is_directory(installed, ignored) ? installed : given;
+}
+
+std::vector<fs::path> models_under(
+    const fs::path& folder, const std::function<bool(const fs::directory_entry&)>& is_model) {
+  constexpr int kMostDepth = 6;  // of folders
+  constexpr std::size_t kMostModels = 50'000;
+  std::vector<fs::path> found;
+  std::error_code error;
+  const auto options = fs::directory_options::skip_permission_denied |
+                       fs::directory_options::follow_directory_symlink;
+  for (fs::recursive_directory_iterator entry(folder, options, error), end;
+       !error && entry != end && found.size() < kMostModels; entry.increment(error)) {
+    const bool is_found = is_model(*entry);
+    if (is_found) found.push_back(entry->path());
+    if (is_found || entry.depth() >= kMostDepth) entry.disable_recursion_pending();
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+bool is_plain_name(std::string_view name) {
+  constexpr std::size_t kMostBytes = 255;
+  return name.find_first_of("/\\") == name.npos && !name.starts_with('.') &&
+         name.size() <= kMostBytes;
 }
 
 }  // namespace semblance

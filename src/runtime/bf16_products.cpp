@@ -1,20 +1,18 @@
 #include "runtime/bf16_products.h"
 
 #include "core/error.h"
+#include "runtime/bf16-inl.h"
 #include "runtime/patch_kernels.h"
 
 #if defined(__x86_64__)
 
-#include <immintrin.h>
-
-#define SEMBLANCE_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
-
 namespace semblance {
 namespace {
 
-constexpr std::int64_t kLanes = 16;
-constexpr std::int64_t kVectors = kPanelColumns / kLanes;
-constexpr std::int64_t kRows = 6;  // whose sums stay in registers
+using bf16::kLanes;
+using bf16::kRows;
+using bf16::kVectors;
+static_assert(bf16::kPanel == kPanelColumns);
 
 // Masked, because g++ 12 wrongly reports uninitialized values in the other forms (GCC bug 105593).
 SEMBLANCE_BF16 inline __m512i rounded(__m512 values) {
@@ -28,28 +26,15 @@ SEMBLANCE_BF16 inline __m512i pair(__m512 first, __m512 second) {
 template <std::int64_t kCount>
 SEMBLANCE_BF16 void product(const std::uint32_t* a, const std::uint32_t* panel, std::int64_t count,
                             bool adds, float* dst, std::int64_t dst_stride) {
+  const std::uint32_t* rows[kCount];
   __m512 sum[kCount][kVectors];
 #pragma GCC unroll 8
   for (std::int64_t r = 0; r < kCount; ++r) {
+    rows[r] = a + r * count;
 #pragma GCC unroll 8
     for (std::int64_t j = 0; j < kVectors; ++j) sum[r][j] = _mm512_setzero_ps();
   }
-  for (std::int64_t i = 0; i < count; ++i) {
-    __m512bh row[kVectors];
-#pragma GCC unroll 8
-    for (std::int64_t j = 0; j < kVectors; ++j) {
-      row[j] =
-          reinterpret_cast<__m512bh>(_mm512_loadu_si512(panel + i * kPanelColumns + j * kLanes));
-    }
-#pragma GCC unroll 8
-    for (std::int64_t r = 0; r < kCount; ++r) {
-      const auto value =
-          reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(a[r * count + i])));
-#pragma GCC unroll 8
-      for (std::int64_t j = 0; j < kVectors; ++j)
-        sum[r][j] = _mm512_dpbf16_ps(sum[r][j], value, row[j]);
-    }
-  }
+  bf16::multiply(rows, panel, count, sum);
 #pragma GCC unroll 8
   for (std::int64_t r = 0; r < kCount; ++r) {
 #pragma GCC unroll 8
@@ -64,9 +49,9 @@ SEMBLANCE_BF16 void product(const std::uint32_t* a, const std::uint32_t* panel, 
 }  // namespace
 
 bool has_bf16_products() {
-  static const bool has = __builtin_cpu_supports("avx512bw") &&
-                          __builtin_cpu_supports("avx512vl") &&
-                          __builtin_cpu_supports("avx512bf16");
+  static const bool has =
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bf16");
   return has;
 }
 

@@ -62,8 +62,7 @@ struct Session::State {
   std::unique_ptr<Executor> executor;
   std::optional<SpillFeed> spills;  // only if the plan uses the file
   RunTimes times;
-  bool has_once = false;   // nodes that run only once
-  bool once_done = false;  // they need not run, since what they depend on has not changed
+  bool once_done = false;  // nodes that run once need not run: what they read has not changed
   std::vector<ValueId> steady_inputs;
   std::vector<View<std::byte>> written;     // inputs written since the last run
   std::vector<View<const std::byte>> read;  // outputs read since the last run
@@ -93,7 +92,6 @@ Session::State::State(const Graph& graph, const Backend& backend, const WeightVi
   find_tables(weight_map);
   for (std::size_t n = 0; n < steps.size(); ++n)
     times.add_node(steps[n].name, program.graph.cost(program.graph.nodes()[n]));
-  has_once = std::ranges::find(plan().runs_once, true) != plan().runs_once.end();
   for (const std::string& name : options.fit.steady_inputs)
     steady_inputs.push_back(program.graph.find_input(name));
   if (!releases_kernels) compile(stop);
@@ -196,7 +194,7 @@ void Session::State::run_step(std::size_t n, std::size_t& next_table) {
 void Session::State::run(const std::stop_token& stop) {
   close_views();
   const bool skips = std::exchange(once_done, false);  // until the run is complete
-  if (has_once && !skips) weights.load_once_again();
+  if (!skips) weights.load_once_again();
   weights.start(stop);
   if (spills) spills->start(stop);
   std::size_t next_table = 0;
@@ -214,7 +212,7 @@ void Session::State::run(const std::stop_token& stop) {
   }
   if (spills) spills->finish();
   weights.finish();
-  once_done = has_once;
+  once_done = true;
 }
 
 Session::Session(const Graph& graph, const Backend& backend, const WeightView& weights,

@@ -2,9 +2,9 @@
 #include <cstring>
 
 #include "backend/cpu/attention.h"
-#include "backend/cpu/bf16-inl.h"
 #include "core/error.h"
 #include "core/integers.h"
+#include "runtime/bf16-inl.h"
 
 #if defined(__x86_64__)
 

@@ -1,7 +1,7 @@
 #include <array>
 
-#include "backend/cpu/bf16-inl.h"
 #include "backend/cpu/products.h"
+#include "runtime/bf16-inl.h"
 #include "runtime/bf16_products.h"
 
 #if defined(__x86_64__)

@@ -16,7 +16,7 @@
 
 #define SEMBLANCE_BF16 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
 
-namespace semblance::cpu::bf16 {
+namespace semblance::bf16 {
 
 constexpr std::int64_t kLanes = 16;
 constexpr std::int64_t kRows = 6;  // of the inner product; with kVectors its sums stay in registers
@@ -50,6 +50,6 @@ SEMBLANCE_BF16 inline void multiply(const std::uint32_t* const (&rows)[kRowCount
   }
 }
 
-}  // namespace semblance::cpu::bf16
+}  // namespace semblance::bf16
 
 #endif
