@@ -30,7 +30,7 @@ async function start() {
   startInitial({ limit: uploadLimit, changed: subjectChanged });
   startControlNets({ limit: uploadLimit, changed: settingsChanged, most: parameters.find(({ name }) => name === 'controls').most });
   startSettings({ changed: settingsChanged });
-  startPlan({ onPlan: () => clearProblem('form') });
+  startPlan({ onPlan: () => clearProblem('form'), isReady: () => connected });
   startStage({ changed: galleryChanged, again });
   startGallery({ bring: bringStage });
   startIdentities();
@@ -119,7 +119,7 @@ async function make(event) {
     if (isLooking()) return;
     return void reveal('photo');
   }
-  if (!settings || !checkControlNets() || !planAllows()) return;
+  if (!connected || !settings || !checkControlNets() || !planAllows()) return;
   const button = byId('make');
   button.disabled = true;
   try {

@@ -10,11 +10,13 @@ const kQualities = { draft: 'plan.draft', good: 'plan.good', best: 'plan.best' }
 let asking = null;
 let latest = null;
 let onPlan = () => {};
+let isReady = () => true;
 
 export const latestPlan = () => latest;
 
+/** `isReady()`: whether the form has the model's settings. */
 export function startPlan(options) {
-  onPlan = options.onPlan;
+  ({ onPlan, isReady } = options);
   byId('smaller').onclick = () => {
     const { width, height } = latest.smaller;
     useSize(width, height);
@@ -27,6 +29,7 @@ export const planSoon = settled(planNow, 300);
 
 async function planNow() {
   asking?.abort();
+  if (!isReady()) return;
   const settings = readSettings({ quiet: true });
   if (!settings) return showNothing();
   const question = asking = new AbortController();

@@ -125,6 +125,7 @@ class Page:
         self.base = base.rstrip("/") + "/"
         self.complaints = []
         self._refusals_expected = False
+        self._refused = []  # requests that were answered with an error
 
     def begin(self, width, height, dark=False, language="en-GB", touch=False):
         for domain in ("Page", "Runtime", "Log", "Network", "DOM"):
@@ -150,6 +151,8 @@ class Page:
     def heard(self, method, params):
         if method == "Network.requestWillBeSent":
             self._heard_request(params["request"]["url"])
+        elif method == "Network.responseReceived" and params["response"]["status"] >= 400 and not self._refusals_expected:
+            self._refused.append(params["requestId"])
         elif method == "Runtime.exceptionThrown":
             details = params["exceptionDetails"]
             self.complaints.append("exception: " + details.get("exception", {}).get("description", details["text"]))
@@ -180,9 +183,21 @@ class Page:
 
     def close(self):
         self.wait_idle()
+        if self.complaints:
+            self.complaints += map(self._exchange, self._refused)
         self._browser.call("Target.disposeBrowserContext", {"browserContextId": self._context})
         if self.complaints:
             raise Failure("the page complained:\n    " + "\n    ".join(self.complaints))
+
+    def _exchange(self, request):
+        """What was sent and answered, as far as the browser still has it."""
+        said = []
+        for method, name in (("Network.getRequestPostData", "postData"), ("Network.getResponseBody", "body")):
+            try:
+                said.append(self.call(method, {"requestId": request})[name][:2000])
+            except Exception as problem:
+                said.append(f"({problem})")
+        return "sent and answered: " + "\n        ".join(said)
 
     # ---- reading
 
