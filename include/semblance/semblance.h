@@ -119,6 +119,7 @@ class FaceFinder {
  private:
   struct State;
   std::unique_ptr<State> state_;
+  friend class Generation;
 };
 
 enum class PictureFormat { kPng, kJpeg, kWebp };
@@ -222,9 +223,17 @@ struct Settings {
   int mask_blur = 4;                        // 0 to 64 pixels
   std::string inpaint_area = "whole";       // or "masked": compute its surroundings alone, enlarged
   int inpaint_padding = 32;                 // 0 to 256 pixels of these surroundings
-  std::string masked_content = "original";  // or "noise"
-  bool freeu = false;                       // FreeU, with its authors' factors for SDXL
-  bool fast = false;                        // with the LCM-LoRA, in 6 steps
+  std::string masked_content = "original";  // or "noise", "fill"
+  int extend_left =
+      0;  // 0 to 4096 pixels, multiples of 8: painted beside the picture to start from
+  int extend_top = 0;
+  int extend_right = 0;
+  int extend_bottom = 0;
+  std::string refine_faces = "auto";  // or "on", "off": for Generation::refined_picture()
+  double hires = 1;                   // 1 to 4: how much larger a second pass makes the picture
+  double hires_strength = 0.4;        // 0 to 1: how much that pass makes anew
+  bool freeu = false;                 // FreeU, with its authors' factors for SDXL
+  bool fast = false;                  // with the LCM-LoRA, in 6 steps
   std::optional<std::string> quality = {};  // "draft", "good" or "best"; absent: as `steps` says
   // How it is sampled; absent: as the model's scheduler_config.json says.
   std::optional<std::string> scheduler = {};   // the sampler: "euler", "dpmpp_2m", "DPM++ 2M", ...
@@ -299,6 +308,9 @@ class Generation {
   const std::vector<std::string>& warnings() const;
   /// The current picture: the result after the last step, a preview before that.
   Picture picture();
+  /// The finished picture after a second pass over its face, if it is to have one
+  /// (Settings::refine_faces), which takes more steps and is stopped like them; else picture().
+  Picture refined_picture(FaceFinder& finder);
   /// The current latent, [1, 4, height / 8, width / 8].
   std::vector<float> latent() const;
   /// Writes the state for Generator::resume(), which then makes the same picture bit for bit: the

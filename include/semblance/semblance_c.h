@@ -212,7 +212,14 @@ int semblance_generator_plan(const semblance_generator* generator, const char* s
  *   "mask_blur"          with a mask, as the next three: 0 to 64 pixels; 4
  *   "inpaint_area"       "whole", or "masked": compute its surroundings alone, enlarged; "whole"
  *   "inpaint_padding"    0 to 256 pixels of these surroundings; 32
- *   "masked_content"     "original" or "noise": what the repainted part begins with; "original"
+ *   "masked_content"     "original", "noise" or "fill": what the repainted part begins with;
+ *                        "original"
+ *   "extend_left", "extend_top", "extend_right", "extend_bottom"
+ *                        0 to 4096 pixels, multiples of 8: painted beside the picture to start
+ *                        from; 0
+ *   "refine_faces"       "auto", "on" or "off": for semblance_generation_refined_picture(); "auto"
+ *   "hires"              1 to 4: how much larger a second pass makes the picture; 1
+ *   "hires_strength"     0 to 1: how much that pass makes anew; 0.4
  *   "freeu"              true or false; false
  *   "fast"               true or false: with the LCM-LoRA, in 6 steps; false
  *   "quality"            "draft", "good" or "best"; as "steps" says
@@ -272,6 +279,11 @@ int semblance_generation_run(semblance_generation* generation, semblance_step_ca
 int semblance_generation_next(semblance_generation* generation, int* computed);
 /* The current picture: the result after the last step, a preview before that. Errors as above. */
 int semblance_generation_picture(semblance_generation* generation, semblance_picture** picture);
+/* The finished picture after a second pass over its face, if it is to have one ("refine_faces"),
+ * which takes more steps and is stopped like them; else as above. */
+int semblance_generation_refined_picture(semblance_generation* generation,
+                                         semblance_face_finder* finder,
+                                         semblance_picture** picture);
 /* Writes the state for semblance_generator_resume(), which then makes the same picture bit for bit.
  * Never leaves a partial file. Also works after an error or a cancellation. SEMBLANCE_DEVICE,
  * SEMBLANCE_MISSING for a missing folder. */

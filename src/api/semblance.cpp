@@ -10,6 +10,7 @@
 
 #include "app/control_pictures.h"
 #include "app/device_choice.h"
+#include "app/face_pass.h"
 #include "app/initial_picture.h"
 #include "app/parameters.h"
 #include "app/picture_prompts.h"
@@ -296,12 +297,14 @@ namespace {
 /// The files that a picture starts from. Copies them only if they are needed again.
 class StartFiles {
  public:
-  StartFiles(std::span<const std::byte> initial, std::span<const std::byte> mask)
-      : is_kept_(!mask.empty()) {
+  StartFiles(std::span<const std::byte> initial, std::span<const std::byte> mask,
+             const rooms::Request& request)
+      : is_kept_(!mask.empty() || request.extends()) {
     if (initial.empty()) {
-      if (mask.empty()) return;
-      rooms::fail(rooms::ErrorKind::kArgument,
-                  "cannot take the mask: there is no picture to repaint");
+      if (!is_kept_) return;
+      rooms::fail(rooms::ErrorKind::kArgument, "{}",
+                  mask.empty() ? "cannot take extend_left: there is no picture to extend"
+                               : "cannot take the mask: there is no picture to repaint");
     }
     picture_.emplace(file(initial, "the picture"), mask.empty() ? nullptr : file(mask, "the mask"));
   }
@@ -324,12 +327,17 @@ class StartFiles {
 }  // namespace
 
 struct Generation::State {
+  std::shared_ptr<rooms::Pipeline> pipeline;
   rooms::Generation generation;
   rooms::Request request;
   StartFiles files;
   std::string parameters;
   std::vector<std::string> warnings;
   std::stop_source stop;
+
+  rooms::Image image();
+  rooms::Image refined(rooms::SubjectReader& reader);
+  Picture picture_of(const rooms::Image& image) const;
 };
 
 Generation::Generation(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -349,19 +357,40 @@ int Generation::step() const { return state_->generation.step(); }
 const std::vector<std::string>& Generation::warnings() const { return state_->warnings; }
 int Generation::count() const { return state_->generation.steps(); }
 
+rooms::Image Generation::State::image() {
+  rooms::Image image = generation.decode(stop.get_token());
+  if (request.has_mask) image = files.picture()->finish(image, request, stop.get_token());
+  return image;
+}
+
+rooms::Image Generation::State::refined(rooms::SubjectReader& reader) {
+  rooms::Image whole = image();
+  const auto face = rooms::face_to_refine(whole, request, reader, stop.get_token());
+  if (!face) return whole;
+  const rooms::FacePass pass(whole, *face, request, pipeline->native_side(),
+                             pipeline->workspace().options().scratch_folder);
+  whole = {};
+  rooms::Generation again = pass.start(*pipeline, generation.saved().embeddings, stop.get_token());
+  while (again.next(stop.get_token())) {
+  }
+  return pass.finish(again, stop.get_token());
+}
+
+Picture Generation::State::picture_of(const rooms::Image& image) const {
+  Picture picture;
+  picture.width = image.width();
+  picture.height = image.height();
+  picture.rgb.assign(image.pixels().begin(), image.pixels().end());
+  picture.parameters = parameters;
+  return picture;
+}
+
 Picture Generation::picture() {
-  return translated([&] {
-    const std::stop_token stop = state_->stop.get_token();
-    rooms::Image image = state_->generation.decode(stop);
-    if (state_->request.has_mask)
-      image = state_->files.picture()->finish(image, state_->request, stop);
-    Picture picture;
-    picture.width = image.width();
-    picture.height = image.height();
-    picture.rgb.assign(image.pixels().begin(), image.pixels().end());
-    picture.parameters = state_->parameters;
-    return picture;
-  });
+  return translated([&] { return state_->picture_of(state_->image()); });
+}
+
+Picture Generation::refined_picture(FaceFinder& finder) {
+  return translated([&] { return state_->picture_of(state_->refined(finder.state_->reader)); });
 }
 
 std::vector<float> Generation::latent() const {
@@ -467,15 +496,17 @@ Generation Generator::start(const Person& person, const Settings& settings, cons
     rooms::SizeChoice choice;
     if (settings.width != 0 || settings.height != 0)
       choice = {rooms::SizeRule::kFixed, {settings.width, settings.height}};
-    StartFiles files(initial, mask);
     rooms::Request asked = to_request(settings, {8, 8}, state_->pipeline.defaults());
+    StartFiles files(initial, mask, asked);
+    asked.has_mask = !mask.empty() || asked.extends();
     const rooms::Size size = files.picture()
                                  ? files.picture()->size(choice, asked, native_side())
                                  : rooms::picture_size(choice, placed.image_size, native_side());
     asked.width = size.w;
     asked.height = size.h;
     rooms::Request request = state_->drawn(asked);
-    request.has_mask = !mask.empty();
+    request.has_mask = asked.has_mask;
+    request.has_alpha = files.picture() && files.picture()->has_alpha();
     rooms::StartPicture from;
     if (files.picture()) {
       from = files.picture()->open(request);
@@ -487,9 +518,14 @@ Generation Generator::start(const Person& person, const Settings& settings, cons
         files.picture() ? &from : nullptr,
         rooms::open_control_pictures(request, files.picture() ? &*files.picture() : nullptr));
     auto [parameters, warnings] = state_->describe(request);
-    return Generation(std::unique_ptr<Generation::State>(
-        new Generation::State{std::move(generation), request, std::move(files),
-                              std::move(parameters), std::move(warnings), std::move(stop)}));
+    return Generation(
+        std::unique_ptr<Generation::State>(new Generation::State{{state_, &state_->pipeline},
+                                                                 std::move(generation),
+                                                                 request,
+                                                                 std::move(files),
+                                                                 std::move(parameters),
+                                                                 std::move(warnings),
+                                                                 std::move(stop)}));
   });
 }
 
@@ -497,18 +533,24 @@ Generation Generator::resume(const std::filesystem::path& path, std::span<const 
                              std::span<const std::byte> mask) {
   return translated([&] {
     const rooms::SavedRun run = rooms::load_saved_run(path);
-    if (run.request.has_mask && (initial.empty() || mask.empty())) {
+    const bool lacks_mask = mask.empty() && !run.request.extends();
+    if (run.request.has_mask && (initial.empty() || lacks_mask)) {
       rooms::fail(rooms::ErrorKind::kArgument,
                   "cannot resume the run: it repaints a part of a picture\n  give that picture and "
                   "its mask again");
     }
-    StartFiles files(initial, mask);
+    StartFiles files(initial, mask, run.request);
     std::stop_source stop;
     rooms::Generation generation = state_->pipeline.resume(run, stop.get_token());
     auto [parameters, warnings] = state_->describe(run.request);
-    return Generation(std::unique_ptr<Generation::State>(
-        new Generation::State{std::move(generation), run.request, std::move(files),
-                              std::move(parameters), std::move(warnings), std::move(stop)}));
+    return Generation(
+        std::unique_ptr<Generation::State>(new Generation::State{{state_, &state_->pipeline},
+                                                                 std::move(generation),
+                                                                 run.request,
+                                                                 std::move(files),
+                                                                 std::move(parameters),
+                                                                 std::move(warnings),
+                                                                 std::move(stop)}));
   });
 }
 

@@ -478,6 +478,16 @@ int semblance_generation_picture(semblance_generation* generation, semblance_pic
                  [&] { *picture = new semblance_picture{generation->generation.picture()}; });
 }
 
+int semblance_generation_refined_picture(semblance_generation* generation,
+                                         semblance_face_finder* finder,
+                                         semblance_picture** picture) {
+  clear(picture);
+  return guarded(
+      __func__, {{"generation", generation}, {"finder", finder}, {"picture", picture}}, [&] {
+        *picture = new semblance_picture{generation->generation.refined_picture(finder->finder)};
+      });
+}
+
 int semblance_generation_save(const semblance_generation* generation, const char* path) {
   return guarded(__func__, {{"generation", generation}, {"path", path}},
                  [&] { generation->generation.save(path); });

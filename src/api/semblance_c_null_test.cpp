@@ -111,6 +111,7 @@ TEST_F(CApi, RefusesNullForPictures) {
   refuses("computed", semblance_generation_next(generation, nullptr));
   refuses("generation", semblance_generation_picture(nullptr, picture.out()));
   refuses("picture", semblance_generation_picture(generation, nullptr));
+  refuses("finder", semblance_generation_refined_picture(generation, nullptr, picture.out()));
   refuses("generation", semblance_generation_save(nullptr, "x"));
   refuses("path", semblance_generation_save(generation, nullptr));
   refuses("picture", semblance_picture_set_parameters(nullptr, ""));

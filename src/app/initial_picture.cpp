@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/stop.h"
 #include "image/decode.h"
+#include "image/fill.h"
 #include "image/photo_size.h"
 #include "image/resize.h"
 
@@ -22,6 +23,23 @@ Image resized(Image picture, Size size) {
 }
 
 PixelBox all_of(Size size) { return {0, 0, size.w, size.h}; }
+
+Size extended(Size size, const Request& request) {
+  return {request.extend_left + size.w + request.extend_right,
+          request.extend_top + size.h + request.extend_bottom};
+}
+
+/// In the larger picture, where the smaller one is.
+PixelBox place_in_extended(Size size, const Request& request) {
+  return {request.extend_left, request.extend_top, request.extend_left + size.w,
+          request.extend_top + size.h};
+}
+
+/// What is new around a picture has no colours of its own.
+bool fills(const Request& request) {
+  const std::string& content = request.masked_content.name;
+  return content == "fill" || (content == "original" && request.extends());
+}
 
 }  // namespace
 
@@ -57,9 +75,36 @@ void InitialPicture::cover(const Identity& face) {
   face_ = Box{left * x, top * y, right * x, bottom * y};
 }
 
+Size InitialPicture::own_size(const Request& request) const {
+  return extended(info_.upright(), request);
+}
+
+/// The picture with what it is extended by, which is black.
+Image InitialPicture::own_picture(const Request& request, const std::stop_token& stop) const {
+  Image picture = decode(*picture_, stop);
+  if (!request.extends()) return picture;
+  Image whole(own_size(request));
+  const PixelBox place = place_in_extended(picture.size(), request);
+  for (int y = 0; y < picture.height(); ++y) {
+    std::copy_n(picture.row(y), picture.row_bytes(),
+                whole.row(place.top + y) + std::ptrdiff_t{3} * place.left);
+  }
+  return whole;
+}
+
 /// The mask in the size of the picture.
-Image InitialPicture::mask_picture(const std::stop_token& stop) const {
+Image InitialPicture::mask_picture(const Request& request, const std::stop_token& stop) const {
   if (mask_) return decode(*mask_, stop);
+  if (request.extends()) {
+    Image mask(own_size(request));
+    std::ranges::fill(mask.pixels(), std::uint8_t{255});
+    const PixelBox place = place_in_extended(info_.upright(), request);
+    for (int y = place.top; y < place.bottom; ++y) {
+      std::fill(mask.row(y) + std::ptrdiff_t{3} * place.left,
+                mask.row(y) + std::ptrdiff_t{3} * place.right, std::uint8_t{0});
+    }
+    return mask;
+  }
   SEMBLANCE_ASSERT(face_);
   Image mask(info_.upright());
   const auto& [left, top, right, bottom] = *face_;
@@ -79,11 +124,16 @@ Image InitialPicture::mask_picture(const std::stop_token& stop) const {
 
 /// Whether only the mask's surroundings are computed.
 bool InitialPicture::takes_part(const Request& request) const {
-  return has_mask() && request.inpaint_area.name == "masked";
+  return request.has_mask && request.inpaint_area.name == "masked";
 }
 
 Size InitialPicture::size(const SizeChoice& choice, const Request& request, int native_side) const {
-  const Size own = info_.upright();
+  if (request.extends() && has_mask()) {
+    fail(ErrorKind::kArgument,
+         "cannot take the mask: the picture is extended, and what is new is the mask\n  leave out "
+         "one");
+  }
+  const Size own = own_size(request);
   if (choice.rule == SizeRule::kFixed) return choice.fixed;
   if (takes_part(request)) return picture_size(choice, own, native_side);
   if (choice.rule == SizeRule::kReference) return published_size(own).final;
@@ -102,7 +152,7 @@ Size InitialPicture::size(const SizeChoice& choice, const Request& request, int 
 
 /// The mask in the size of the finished picture. Refuses one of a single colour.
 Mask InitialPicture::whole_mask(const Request& request, const std::stop_token& stop) const {
-  Mask mask = grey(resized(mask_picture(stop), finished_size(request)));
+  Mask mask = grey(resized(mask_picture(request, stop), finished_size(request)));
   check_stop(stop);
   const auto repainted =
       std::ranges::count_if(mask.values(), [](int value) { return value >= 128; });
@@ -138,7 +188,7 @@ PixelBox InitialPicture::part_of(const Request& request, const std::stop_token& 
 }
 
 Size InitialPicture::finished_size(const Request& request) const {
-  return takes_part(request) ? info_.upright() : Size{request.width, request.height};
+  return takes_part(request) ? own_size(request) : Size{request.width, request.height};
 }
 
 /// What is computed of a picture of the whole.
@@ -151,10 +201,11 @@ Image InitialPicture::framed(Image picture, const PixelBox& part, const Request&
 
 StartPicture InitialPicture::open(const Request& request, std::stop_token stop) const {
   const PixelBox part = part_of(request, stop);
-  StartPicture start{.picture = framed(decode(*picture_, stop), part, request, stop)};
-  if (!has_mask()) return start;
-  start.mask = takes_part(request) ? grey(framed(mask_picture(stop), part, request, stop))
+  StartPicture start{.picture = framed(own_picture(request, stop), part, request, stop)};
+  if (!request.has_mask) return start;
+  start.mask = takes_part(request) ? grey(framed(mask_picture(request, stop), part, request, stop))
                                    : whole_mask(request, stop);
+  if (fills(request)) fill_masked(start.picture, start.mask);
   return start;
 }
 
@@ -168,23 +219,32 @@ Keypoints InitialPicture::keypoints(const Identity& face, const Request& request
                                     std::stop_token stop) const {
   const Size whole = finished_size(request);
   const PixelBox part = part_of(request, stop);
-  const auto place = [](float at, int frame, int side, int begin, int extent, int to) {
-    const float in_picture = at * static_cast<float>(side) / static_cast<float>(frame);
+  /// Of a side that is `own` pixels of the `grown` ones from `moved` on.
+  const auto place = [](float at, int frame, int whole_side, int own, int grown, int moved,
+                        int begin, int extent, int to) {
+    const float share = static_cast<float>(whole_side) / static_cast<float>(grown);
+    const float side =
+        own == grown ? static_cast<float>(whole_side) : static_cast<float>(own) * share;
+    const float in_picture =
+        at * side / static_cast<float>(frame) + static_cast<float>(moved) * share;
     return (in_picture - static_cast<float>(begin)) * static_cast<float>(to) /
            static_cast<float>(extent);
   };
+  const Size own = info_.upright(), grown = own_size(request);
   Keypoints points = face.keypoints;
   for (auto& [x, y] : points) {
-    x = place(x, face.image_size.w, whole.w, part.left, part.size().w, request.width);
-    y = place(y, face.image_size.h, whole.h, part.top, part.size().h, request.height);
+    x = place(x, face.image_size.w, whole.w, own.w, grown.w, request.extend_left, part.left,
+              part.size().w, request.width);
+    y = place(y, face.image_size.h, whole.h, own.h, grown.h, request.extend_top, part.top,
+              part.size().h, request.height);
   }
   return points;
 }
 
 Image InitialPicture::finish(const Image& made, const Request& request,
                              std::stop_token stop) const {
-  SEMBLANCE_ASSERT(has_mask());
-  Image picture = resized(decode(*picture_, stop), finished_size(request));
+  SEMBLANCE_ASSERT(request.has_mask);
+  Image picture = resized(own_picture(request, stop), finished_size(request));
   check_stop(stop);
   const Mask mask = soft_mask(request, stop);
   const PixelBox part = part_around(mask, request);
@@ -199,7 +259,7 @@ Image InitialPicture::finish(const Image& made, const Request& request,
 /// Of making the mask's edge soft.
 std::uint64_t InitialPicture::softening_bytes(const Request& request) const {
   return std::max(mask_info_.decoding_bytes,
-                  3 * (pixels_of(info_.upright()) + pixels_of(finished_size(request))));
+                  3 * (pixels_of(own_size(request)) + pixels_of(finished_size(request))));
 }
 
 std::uint64_t InitialPicture::bytes_alike(const File& other, const Request& request) const {
@@ -213,18 +273,21 @@ std::uint64_t InitialPicture::bytes_alike(const File& other, const Request& requ
 }
 
 Stage InitialPicture::stage(const Request& request) const {
-  const std::uint64_t own = pixels_of(info_.upright());
+  const std::uint64_t own = pixels_of(own_size(request));
+  const std::uint64_t decoding = std::max(
+      info_.decoding_bytes, request.extends() ? 3 * (pixels_of(info_.upright()) + own) : 0);
   const std::uint64_t made = pixels_of(Size{request.width, request.height});
   const std::uint64_t whole = pixels_of(finished_size(request));
   // Beside a picture of `made`: decode one, then take a part of it and resize that.
-  std::uint64_t bytes = std::max(info_.decoding_bytes, 3 * (own + made));
-  if (has_mask()) {
+  std::uint64_t bytes = std::max(decoding, 3 * (own + made));
+  if (request.has_mask) {
     const std::uint64_t softening = softening_bytes(request);
-    const std::uint64_t opening =
-        std::max(info_.decoding_bytes, std::max(softening, 2 * 3 * own)) + 3 * made;
+    const std::uint64_t opening = std::max(decoding, std::max(softening, 2 * 3 * own)) + 3 * made;
     const std::uint64_t finishing =
-        3 * made + 3 * whole + std::max({info_.decoding_bytes, softening, 3 * (own + whole)});
+        3 * made + 3 * whole + std::max({decoding, softening, 3 * (own + whole)});
     bytes = std::max(opening, finishing);
+    if (fills(request))
+      bytes = std::max(bytes, 4 * made + fill_bytes({request.width, request.height}));
   }
   return {.id = StageId::kPhoto, .beside = {.added_bytes = bytes}};
 }

@@ -31,10 +31,13 @@ class InitialPicture {
   const std::optional<Box>& covered_face() const { return face_; }
 
   bool has_mask() const { return mask_ != nullptr || covers_face_; }
+  /// Whether the picture is transparent somewhere. What lies beneath is used.
+  bool has_alpha() const { return info_.has_alpha; }
   /// The size to compute: the given one. Else the file's own with its sides floored to multiples of
   /// 8, as in diffusers; for a mask's surroundings alone (Request::inpaint_area), its shape at the
-  /// model's native area; with SizeRule::kReference, the size by the published rule. Throws
-  /// Error(kArgument) for sides that are too large.
+  /// model's native area; with SizeRule::kReference, the size by the published rule. All of the
+  /// picture with what it is extended by (Request::extends). Throws Error(kArgument) for sides that
+  /// are too large, and for a picture that is extended and has a mask.
   Size size(const SizeChoice& choice, const Request& request, int native_side) const;
 
   // All below take a complete request.
@@ -65,7 +68,9 @@ class InitialPicture {
   bool takes_part(const Request& request) const;
   Image framed(Image picture, const PixelBox& part, const Request& request,
                const std::stop_token& stop) const;
-  Image mask_picture(const std::stop_token& stop) const;
+  Size own_size(const Request& request) const;
+  Image own_picture(const Request& request, const std::stop_token& stop) const;
+  Image mask_picture(const Request& request, const std::stop_token& stop) const;
   Mask whole_mask(const Request& request, const std::stop_token& stop) const;
   Mask soft_mask(const Request& request, const std::stop_token& stop) const;
   PixelBox part_around(const Mask& soft_mask, const Request& request) const;

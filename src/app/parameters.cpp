@@ -90,7 +90,8 @@ std::string settings_text(Request request, const MadeWith& made_with) {
             add(row.png, shown(value));
         }
         if (&row == &parameters::kScheduler) add("Sampler", sampling.sampler->title);
-        if (&row == &parameters::kStrength && request.has_mask) add("Mask", "on");
+        if (&row == &parameters::kStrength && request.has_mask && !request.extends())
+          add("Mask", "on");
         if (&row == &parameters::kSigmas && has_curve) add("Schedule type", curve.title);
         // No negative prompt gives a zeroed encoding, an empty one is encoded: different pictures.
         if (&row == &parameters::kIdentityEnd && request.negative && request.negative->empty())

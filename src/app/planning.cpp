@@ -10,6 +10,7 @@
 #include "device/card_rates.h"
 #include "device/vulkan_device.h"
 #include "memory/scratch_file.h"
+#include "pipeline/hires.h"
 #include "pipeline/picture_sampler.h"
 
 namespace semblance {
@@ -136,7 +137,7 @@ std::vector<QualityTime> quality_times(const RequestPlan& plan, const Request& r
     of_quality.steps.reset();
     of_quality.quality = std::string(name);
     of_quality = defaults.complete(std::move(of_quality));
-    const int own = make_picture_sampler(of_quality, scheduler).sampler->evaluations();
+    const int own = evaluations_before(of_quality, passes_of(of_quality), scheduler);
     times.push_back({name, of_quality.step_count(),
                      plan.seconds - in_steps + in_steps * pictures_in(of_quality, own) / pictures});
   }

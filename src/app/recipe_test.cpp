@@ -132,7 +132,7 @@ TEST(Recipe, HasEveryParameterOfOurPicture) {
           member = true;
         } else if constexpr (kind_of<T>() == ParameterKind::kWhole ||
                              kind_of<T>() == ParameterKind::kNumber) {
-          member = static_cast<PlainOf<T>>(std::max(row.least, 1.0));
+          member = static_cast<PlainOf<T>>(std::max<double>(row.least, row.multiple_of));
         } else if constexpr (kind_of<T>() == ParameterKind::kChoice) {
           member = Choice(std::string(row.choices.all().back().name));
         }
@@ -191,6 +191,17 @@ TEST(Recipe, OfTheWebUiWithoutAPersonTurnsItOff) {
   EXPECT_EQ(recipe->made_by, "AUTOMATIC1111");
 }
 
+TEST(Recipe, OfTheWebUiHasASecondPass) {
+  const std::string text =
+      "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x768, Denoising strength: 0.4, "
+      "Hires upscale: 1.5, Hires upscaler: Lanczos";
+  EXPECT_NE(web_ui_command(text).find(" --hires 1.5 "), std::string::npos) << web_ui_command(text);
+  EXPECT_EQ(web_ui_command(text).find("--strength"), std::string::npos);
+  EXPECT_EQ(web_ui_notes(text), "");
+  EXPECT_NE(web_ui_command(text + ", Denoising strength: 0.6").find(" --hires 1.5 "),
+            std::string::npos);
+}
+
 TEST(Recipe, OfTheWebUiNamesWhatItLeavesOut) {
   EXPECT_EQ(web_ui_notes("Steps: 20, Sampler: DPM++ 2S a, CFG scale: 7, Seed: 1, Size: 512x768, "
                          "Denoising strength: 0.5, Clip skip: 2, ENSD: 31337, Hires upscale: 2, "
@@ -199,10 +210,8 @@ TEST(Recipe, OfTheWebUiNamesWhatItLeavesOut) {
                          "canny, Weight: 1\", Version: f2.0.1v1.10.1"),
             "the sampler DPM++ 2S a is not available; DPM++ 2S is the nearest\n"
             "the noise levels KL Optimal are not available; Karras is used\n"
-            "Denoising strength: 0.5 is not carried over\n"
             "Clip skip: 2 has no effect there with SDXL, and is left out\n"
             "ENSD: 31337 is not carried over\n"
-            "Hires upscale: 2 is not carried over\n"
             "Hires upscaler: Latent is not carried over\n"
             "Face restoration: GFPGAN is not carried over\n"
             "Tiling: True is not carried over\n"

@@ -154,8 +154,8 @@ Request read_settings(const json& value, Asker asker, PictureCounts* counts) {
     const Parameter& missing = request.width == 0 ? parameters::kWidth : parameters::kHeight;
     throw SettingsError(missing.name, "expected both width and height, or neither");
   }
-  const auto problem =
-      pair_problem(request, [](const Parameter& row) { return std::string(row.name); });
+  const auto problem = pair_problem(
+      request, [](const Parameter& row) { return std::string(row.name); }, asker);
   if (problem) refuse(*problem->row, problem->text);
   return request;
 }

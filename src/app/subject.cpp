@@ -174,15 +174,21 @@ std::vector<Stage> SubjectReader::likeness_stages(Size picture, std::stop_token 
   return face_stages(picture, std::move(stop));
 }
 
-std::optional<double> SubjectReader::likeness(const Image& picture, std::span<const float> photos,
-                                              std::stop_token stop) {
+std::optional<Identity> SubjectReader::largest_face(const Image& picture, std::stop_token stop) {
   const FoundFaces found = find_faces(
       picture, models(stop),
       {.detector_size = options_.detector_size, .reduced = options_.reduced, .largest_only = true},
       stop);
   close();
   if (found.faces.empty()) return std::nullopt;
-  return semblance::likeness(found.faces.front().embedding, photos);
+  return identity_of(found.faces.front(), picture.size());
+}
+
+std::optional<double> SubjectReader::likeness(const Image& picture, std::span<const float> photos,
+                                              std::stop_token stop) {
+  const std::optional<Identity> face = largest_face(picture, std::move(stop));
+  if (!face) return std::nullopt;
+  return semblance::likeness(face->embedding, photos);
 }
 
 FoundFaces SubjectReader::faces(const Image& photo, std::stop_token stop) {

@@ -88,8 +88,11 @@ class SubjectReader {
   int photos(std::span<const std::filesystem::path> paths) const;
   /// The frame that read() will return, from the photo's header or the identity.
   Size frame(const std::filesystem::path& path) const;
+  /// The largest face of a finished picture; nullopt if none is found in it. Opens the face models,
+  /// which must be given, and closes them.
+  std::optional<Identity> largest_face(const Image& picture, std::stop_token stop = {});
   /// How alike the largest face of a finished picture is to the person's photos, [n,512]; nullopt
-  /// if no face is found in it. Opens the face models, which must be given, and closes them.
+  /// if no face is found in it. As largest_face().
   std::optional<double> likeness(const Image& picture, std::span<const float> photos,
                                  std::stop_token stop = {});
   /// The stages of likeness(), for a picture of this size; none without face models.

@@ -217,8 +217,14 @@ void take_web_ui_field(Recipe& recipe, const std::string& name, const std::strin
     recipe.models.base = file_part(value);
   } else if (name == "VAE") {
     recipe.models.vae = file_part(value);
-  } else if (name == "Denoising strength" && !has_second_pass) {
+  } else if (name == "Denoising strength" && has_second_pass) {
+    take(recipe, parameters::kHiresStrength, name, value, request.hires_strength);
+  } else if (name == "Denoising strength") {
     take_denoising(recipe, value);
+  } else if (name == "Hires upscale") {
+    take(recipe, parameters::kHires, name, value, request.hires);
+  } else if (name == "Hires upscaler" && value == "Lanczos") {
+    // The only one.
   } else if (name == "Clip skip") {
     note(recipe, recipe_words::kNoteClipSkip, short_text(value));
   } else if (name == "Eta DDIM" && request.scheduler &&

@@ -19,6 +19,7 @@
 #include "cli/interrupt.h"
 #include "cli/outputs.h"
 #include "cli/progress.h"
+#include "cli/refine.h"
 #include "cli/request_flags.h"
 #include "cli/results.h"
 #include "cli/run_state.h"
@@ -30,6 +31,7 @@
 #include "face/likeness.h"
 #include "image/encode.h"
 #include "memory/buffer.h"
+#include "pipeline/hires.h"
 #include "pipeline/picture_sampler.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/precision.h"
@@ -121,18 +123,6 @@ std::string listed(const std::vector<std::string>& names) {
       last);
 }
 
-/// Of the picture in progress, and of those that follow.
-std::vector<Request> requests_of(const SavedRun& run) {
-  const auto count = static_cast<int>(run.outputs.size());
-  std::vector<Request> requests{run.request};
-  for (int i = 1; i < count; ++i) requests.push_back(nth_picture(run.request, i, count));
-  for (std::size_t i = 1; i < requests.size() && !run.following.empty(); ++i) {
-    requests[i].prompt = run.following[i - 1].prompt;
-    requests[i].negative = run.following[i - 1].negative;
-  }
-  return requests;
-}
-
 /// Checks everything that can be checked from the flags alone.
 void check_flags(const RequestSettings& s, const Flags& flags) {
   std::vector<std::string> missing;
@@ -156,12 +146,16 @@ void check_flags(const RequestSettings& s, const Flags& flags) {
   if (flags.gives("--prompt") && s.prompts.has_file())
     fail(ErrorKind::kArgument, "cannot take --prompts: --prompt is given, too\n  leave out one");
   check_request(s);
-  if (s.best_of > 1 && !s.looking.files.are_given()) {
+  if (s.looking.files.are_given()) return;
+  const auto refuse_without_models = [](const Parameter& row, std::string_view what) {
     fail(ErrorKind::kArgument,
-         "cannot take {}: finding the most alike picture needs face models\n  add --face-models "
-         "DIR; `semblance models pull antelopev2` downloads them",
-         parameters::kBestOf.flag_text());
-  }
+         "cannot take {}: {} needs face models\n  add --face-models DIR; `semblance models pull "
+         "antelopev2` downloads them",
+         row.flag_text(), what);
+  };
+  if (s.best_of > 1) refuse_without_models(parameters::kBestOf, "finding the most alike picture");
+  if (s.request.refine_faces.name == "on")
+    refuse_without_models(parameters::kRefineFaces, "finding the face");
 }
 
 void check_outputs(const RequestSettings& s, const std::vector<std::filesystem::path>& pictures) {
@@ -230,6 +224,7 @@ Candidate make_picture(const RequestSettings& s, Pipeline& pipeline, const Reque
   progress.now(text_of(Message::kDecoding, name));
   Image picture = generation.decode(interrupt.token());
   interrupt.check();
+  picture = refined(std::move(picture), request, name, pipeline, meter, interrupt, progress);
   const Candidate result{request.seed.value_or(Request::kSeed),
                          meter.of(picture, interrupt.token())};
   if (!is_better(result, best)) return result;
@@ -248,7 +243,8 @@ Candidate make_picture(const RequestSettings& s, Pipeline& pipeline, const Reque
   std::optional<OutputFile> latents;  // written first, so that both files appear or neither
   if (!s.latents.empty()) {
     latents.emplace(s.latents);
-    write_npy(*latents, {1, 4, request.height / 8, request.width / 8}, generation.latent());
+    const Size size = generation.size();
+    write_npy(*latents, {1, 4, size.h / 8, size.w / 8}, generation.latent());
   }
   write_image(picture, path, text);
   if (latents) latents->commit();
@@ -288,10 +284,16 @@ void make_pictures(const RequestSettings& s, Pipeline& pipeline, std::span<const
     const auto begin = std::chrono::steady_clock::now();
     const Request& request = requests[i];
     const std::string name = pictures[i].filename().string();
+    const Size size = finished_size(request);
     const std::string picture =
-        text_of(Message::kPicture, name, request.width, request.height, request.step_count(),
+        text_of(Message::kPicture, name, size.w, size.h, request.step_count(),
                 request.seed.value_or(Request::kSeed), name_of(pipeline.precision()));
-    progress.note(saved ? text_of(Message::kPictureResumed, picture, saved->step + 1) : picture);
+    if (saved) {
+      const int step = evaluations_before(request, saved->pass, pipeline.scheduler()) + saved->step;
+      progress.note(text_of(Message::kPictureResumed, picture, step + 1));
+    } else {
+      progress.note(picture);
+    }
     progress.now(text_of(Message::kReadingPromptAndFace, name));
     const auto from = saved ? std::nullopt : read_initial(s, initial, request, interrupt, progress);
     Generation generation =
@@ -308,7 +310,6 @@ void make_pictures(const RequestSettings& s, Pipeline& pipeline, std::span<const
     note_likeness(meter, name, result, progress);
     if (is_better(result, best)) best = result;
     if (i + 1 == pictures.size() || pictures[i + 1] != pictures[i]) {
-      const Size size{request.width, request.height};
       tell_result(s, pictures[i], initial ? initial->finished_size(request) : size, *best,
                   progress);
       best.reset();
@@ -332,22 +333,22 @@ Predicted predict_run(const RequestSettings& s, const std::optional<SavedRun>& s
                       const std::optional<InitialPicture>& initial, SubjectReader& reader,
                       const Pipeline& pipeline, const Request& request, const Budget& budget,
                       std::size_t pictures, Progress& progress) {
-  PlanQuestion question{
-      .request = request, .format = format_for(s.output), .first_step = saved ? saved->step : 0};
+  PlanQuestion question{.request = request, .format = format_for(s.output)};
+  if (saved) question.start = {saved->pass, saved->step};
   if (!saved) {
     question.before = stages_before(s, initial, reader, request);
   } else if (initial) {
     question.before = {initial->stage(request)};
   }
   const std::size_t photo_count = question.before.size();
-  question.after = reader.likeness_stages({request.width, request.height});
+  question.after = reader.likeness_stages(finished_size(request));
   const PlannedPicture planned = pipeline.plan(question);
   const RequestPlan& plan = planned.plan;
   if (!plan.fits) {
-    const Size size{request.width, request.height};
-    throw Error(ErrorKind::kMemory,
-                refusal_of(size, {planned.minimum_bytes, planned.minimum_card_bytes}, budget.bytes,
-                           planned.largest, pipeline.workspace()));
+    throw Error(
+        ErrorKind::kMemory,
+        refusal_of(finished_size(request), {planned.minimum_bytes, planned.minimum_card_bytes},
+                   budget.bytes, planned.largest, pipeline.workspace()));
   }
   for (const std::string& line : summary_of(plan, budget, pipeline.workspace()))
     progress.note(line);

@@ -73,6 +73,66 @@ TEST_F(Init, GivesTheSameBitsInLittleMemoryAndAfterAStop) {
   EXPECT_TRUE(out() == whole);
 }
 
+TEST_F(Init, ExtendsThePicture) {
+  Image scene({64, 48});
+  for (int y = 0; y < 48; ++y) {
+    for (int x = 0; x < 3 * 64; ++x) scene.row(y)[x] = static_cast<std::uint8_t>(x + 2 * y);
+  }
+  write_image(scene, file("scene.png"), {});
+  const std::vector<std::string> flags{"--extend-right", "32", "--extend-top", "16",
+                                       "--mask-blur",    "0",  "--steps",      "4"};
+  const std::string whole = made(from(file("scene.png"), flags));
+  const Image wide = decode(file("out.png"));
+  ASSERT_EQ(wide.size(), (Size{96, 64}));
+  std::set<std::uint8_t> painted;
+  for (int y = 0; y < 64; ++y) {
+    for (int x = 0; x < 96; ++x) {
+      if (x >= 64 || y < 16) {
+        painted.insert(wide.row(y)[3 * x]);
+      } else {
+        ASSERT_EQ(wide.row(y)[3 * x], scene.row(y - 16)[3 * x]) << x << "," << y;
+      }
+    }
+  }
+  EXPECT_GT(painted.size(), 10U);
+  EXPECT_NE(whole.find("Extend top: 16, Extend right: 32"), std::string::npos);
+  EXPECT_EQ(whole.find("Mask: on"), std::string::npos);
+  // The same by hand: a larger picture and a mask.
+  Image larger({96, 64}), mask({96, 64});
+  for (int y = 0; y < 64; ++y) {
+    std::fill_n(mask.row(y), mask.row_bytes(), std::uint8_t{255});
+    if (y < 16) continue;
+    std::copy_n(scene.row(y - 16), scene.row_bytes(), larger.row(y));
+    std::fill_n(mask.row(y), 3 * 64, std::uint8_t{0});
+  }
+  write_image(larger, file("larger.png"), {});
+  write_image(mask, file("mask.png"), {});
+  made(from(file("larger.png"), {"--mask", file("mask.png"), "--masked-content", "fill",
+                                 "--mask-blur", "0", "--steps", "4"}));
+  EXPECT_TRUE(std::ranges::equal(decode(file("out.png")).pixels(), wide.pixels()));
+  // Of the part alone, and after a stop.
+  made(from(file("scene.png"), {"--extend-right", "32", "--inpaint-area", "masked"}));
+  EXPECT_EQ(decode(file("out.png")).size(), (Size{96, 48}));
+  run(generate({"--extend-left", "8"}))
+      .exits(2)
+      .says("cannot take --extend-left: there is no picture to extend\n  give one with --init");
+  run(from(file("larger.png"), {"--mask", file("mask.png"), "--extend-left", "8"}))
+      .exits(2)
+      .says("cannot take the mask: the picture is extended, and what is new is the mask");
+  run(from(file("scene.png"), {"--extend-left", "12"}))
+      .exits(2)
+      .says("cannot take --extend-left: expected a multiple of 8 from 0 to 4096");
+}
+
+TEST_F(Init, SaysThatTransparencyIsDropped) {
+  const fs::path transparent = testing::golden_path("image/decode/lossy_alpha.webp");
+  made(from(transparent.string(), {"--size", "64x48"}));
+  run(from(transparent.string(), {"--size", "64x48"}))
+      .exits(0)
+      .says("the picture to start from is partly transparent: the colours beneath are used");
+  EXPECT_EQ(run(from(picture())).exits(0).err().find("transparent"), std::string::npos);
+}
+
 TEST_F(Init, RefusesWhatItCannotStartFrom) {
   run(generate({"--strength", "0.5"}))
       .exits(2)

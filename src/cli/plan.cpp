@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "image/encode.h"
+#include "pipeline/hires.h"
 #include "pipeline/opened_models.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/precision.h"
@@ -257,6 +258,7 @@ int plan(std::span<const char* const> words) {
   request = defaults.complete(std::move(request));
   request.width = report.picture.w;
   request.height = report.picture.h;
+  report.picture = finished_size(request);
   request.photos = reader.photos(s.faces);
   check(request);
   std::shared_ptr<const AppliedLoras> loras;

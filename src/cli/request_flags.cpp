@@ -311,22 +311,31 @@ std::optional<InitialPicture> take_initial(RequestSettings& s) {
       fail(ErrorKind::kArgument,
            "cannot take --mask: there is no picture to repaint\n  give one with --init");
     }
+    if (s.request.extends()) {
+      fail(ErrorKind::kArgument,
+           "cannot take {}: there is no picture to extend\n  give one with --init",
+           parameters::kExtendLeft.flag_text());
+    }
     if (!s.request.strength) return std::nullopt;
     fail(ErrorKind::kArgument,
          "cannot take --strength: there is no picture to start from\n  give one with --init, or "
          "leave out --strength");
   }
   if (!s.request.strength) s.request.strength = Request::kStrength;
-  s.request.has_mask = !s.mask.empty();
+  s.request.has_mask = !s.mask.empty() || s.request.extends();
   if (s.mask == kFaceMask) {
     if (!s.pose.empty()) {
       fail(ErrorKind::kArgument,
            "cannot take --mask {}: --pose puts the person's face elsewhere\n  leave out one",
            kFaceMask);
     }
-    return InitialPicture::with_face_covered(open_file(s.initial));
   }
-  return InitialPicture(open_file(s.initial), s.mask.empty() ? nullptr : open_file(s.mask));
+  InitialPicture initial =
+      s.mask == kFaceMask
+          ? InitialPicture::with_face_covered(open_file(s.initial))
+          : InitialPicture(open_file(s.initial), s.mask.empty() ? nullptr : open_file(s.mask));
+  s.request.has_alpha = initial.has_alpha();
+  return initial;
 }
 
 Size size_of_picture(const RequestSettings& s, const std::optional<InitialPicture>& initial,

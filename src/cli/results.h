@@ -19,6 +19,8 @@ class LikenessMeter {
       : reader_(reader), photos_(std::move(photos)) {}
 
   bool measures() const { return reader_ != nullptr; }
+  SubjectReader* reader() const { return reader_; }
+  std::span<const float> photos() const { return photos_; }
   /// Absent if it is not measured or the picture shows no face.
   std::optional<double> of(const Image& picture, std::stop_token stop) const;
 

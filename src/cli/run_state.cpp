@@ -6,6 +6,7 @@
 
 #include "app/shell_text.h"
 #include "cli/outputs.h"
+#include "pipeline/picture_sampler.h"
 
 namespace semblance::cli {
 
@@ -146,6 +147,17 @@ void RunState::stopped(const Generation& generation, ErrorKind kind, const std::
                           error.what());
   }
   throw Error(kind, fmt::format("{}\n  {}", text, way_out));
+}
+
+std::vector<Request> requests_of(const SavedRun& run) {
+  const auto count = static_cast<int>(run.outputs.size());
+  std::vector<Request> requests{run.request};
+  for (int i = 1; i < count; ++i) requests.push_back(nth_picture(run.request, i, count));
+  for (std::size_t i = 1; i < requests.size() && !run.following.empty(); ++i) {
+    requests[i].prompt = run.following[i - 1].prompt;
+    requests[i].negative = run.following[i - 1].negative;
+  }
+  return requests;
 }
 
 }  // namespace semblance::cli

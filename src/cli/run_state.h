@@ -88,4 +88,7 @@ std::string resume_command(const std::filesystem::path& file,
 /// resolved), unless the user gave the flag for it.
 void check_saved_outputs(const SavedRun& run, bool has_output, bool has_latents);
 
+/// Of the picture in progress, and of those that follow.
+std::vector<Request> requests_of(const SavedRun& run);
+
 }  // namespace semblance::cli

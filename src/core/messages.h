@@ -81,6 +81,7 @@ enum class Message : std::uint8_t {
   kPromptLanguage,        // the prompt's name, styles
   kOtherSampler,          // the model's sampler
   kLoraLayers,            // number, the LoRA and its layers
+  kInitAlpha,
   kDemoModel,
   kDemoFaceModels,
   kSizesAssumed,  // missing file or folder, or the flag not given
@@ -118,8 +119,10 @@ enum class Message : std::uint8_t {
   kQualityTimes,
   kStepUnguided,
   kStepFromDeep,
+  kStageEnlarged,
   kStageEncoder,
   kStageDecoder,
+  kStageEnlarging,
   kStagePicture,
   kLimitComputing,
   kLimitReading,
@@ -127,10 +130,12 @@ enum class Message : std::uint8_t {
   kSmallestBudget,  // budget
   kLargestPicture,  // size
   // What the program is doing.
-  kLookingForFaces,       // photo
-  kLargestFaceUsed,       // flag, faces, photo
-  kPhotosCombined,        // photos, least likeness, most
-  kLikeness,              // picture, likeness
+  kLookingForFaces,  // photo
+  kLargestFaceUsed,  // flag, faces, photo
+  kPhotosCombined,   // photos, least likeness, most
+  kLikeness,         // picture, likeness
+  kFacePass,
+  kNoRoomForFacePass,
   kNoLikeness,            // picture
   kNoRoomForLikeness,     //
   kBestKept,              // picture, pictures made, seed

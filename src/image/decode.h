@@ -37,8 +37,9 @@ inline constexpr std::int64_t kPixelLimit = 178'956'970;
 
 struct ImageInfo {
   ImageFormat format = ImageFormat::kJpeg;
-  Size stored;          // as in the file
-  int orientation = 1;  // EXIF's (or XMP's), 1 to 8
+  Size stored;             // as in the file
+  int orientation = 1;     // EXIF's (or XMP's), 1 to 8
+  bool has_alpha = false;  // which decode() drops
   /// The most memory that decode() uses at once, including the picture. Compare it with the
   /// available memory before calling decode(): a small file can demand gigabytes.
   std::uint64_t decoding_bytes = 0;

@@ -1,6 +1,7 @@
 #include "image/mask.h"
 
 #include "image/decode.h"
+#include "image/fill.h"
 #include "image/testing.h"
 
 namespace semblance {
@@ -35,6 +36,28 @@ TEST(Masks, AreGreyAndBlurredAsPillowAndOpenCvDo) {
       largest = std::max(largest, std::abs(mask.values()[i] - want[i]));
     EXPECT_LE(largest, 1) << each.at("sigma") << " " << size[0];
   }
+}
+
+/// The same: Pillow, called as AUTOMATIC1111 does.
+TEST(Masks, AreFilledAsThatProgramDoes) {
+  const nlohmann::json cases = testing::golden_json("masks.json");
+  ASSERT_EQ(cases.at("fills").size(), 4U);
+  for (const nlohmann::json& each : cases.at("fills")) {
+    const auto size = values_of(each.at("size")), box = values_of(each.at("box"));
+    Mask mask = mask_of({size[0], size[1]}, {{box[0], box[1], box[2], box[3]}});
+    for (int x = box[0]; x < box[2]; ++x)
+      mask.values()[static_cast<std::size_t>(box[1] * size[0] + x)] = 100;
+    Image picture = testing::synthetic(size[0], size[1]);
+    fill_masked(picture, mask);
+    EXPECT_EQ(testing::crc32_of(picture.pixels()), each.at("crc").get<std::uint32_t>()) << each;
+  }
+}
+
+TEST(Masks, ThatCoverAllLeaveNothingToFillWith) {
+  Image picture = testing::synthetic(8, 5);
+  const Image before = picture.clone();
+  fill_masked(picture, mask_of({8, 5}, {{0, 0, 8, 5}}));
+  EXPECT_EQ(testing::largest_difference(picture.pixels(), before.pixels()), 0);
 }
 
 /// The same: diffusers' get_crop_region().

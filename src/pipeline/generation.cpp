@@ -6,6 +6,8 @@
 
 #include "core/messages.h"
 #include "core/parallel.h"
+#include "core/stop.h"
+#include "image/resize.h"
 #include "memory/budget.h"
 #include "memory/heap.h"
 #include "pipeline/decoder.h"
@@ -24,27 +26,53 @@ std::vector<Stage> conditions_of(std::vector<Stage> stages) {
 
 }  // namespace
 
-Generation::State::State(std::shared_ptr<const Pipeline::Models> models_, const Request& request_,
+Generation::State::State(std::shared_ptr<const Pipeline::Models> models_, const Request& whole_,
                          std::span<const float> embeddings_, const Keypoints& keypoints_,
-                         PictureSampler sampling_, std::shared_ptr<const AppliedLoras> loras_,
+                         std::shared_ptr<const AppliedLoras> loras_,
                          std::shared_ptr<const AppliedControls> controls_,
-                         ControlPictures control_pictures_, int step_)
+                         ControlPictures control_pictures_, RunStart start)
     : models(std::move(models_)),
-      request(request_),
+      whole(whole_),
+      pass(start.pass),
+      request(pass_of(whole, pass)),
       embeddings(embeddings_.begin(), embeddings_.end()),
       keypoints(keypoints_),
-      sampling(std::move(sampling_)),
+      sampling(make_picture_sampler(request, models->opened.scheduler)),
       loras(std::move(loras_)),
       controls(std::move(controls_)),
       control_pictures(std::move(control_pictures_)),
       types(value_types(models->opened, request)),
       shared(shared_values(models->opened, request, types.latent.type, models->dtype(),
                            *sampling.sampler)),
-      stages(stages_of(models->opened, request, models->dtype(), {}, step_, loras, controls)),
-      step(step_) {}
+      stages(stages_of(models->opened, request, models->dtype(), {}, start.step, loras, controls)),
+      earlier_steps(evaluations_before(whole, pass, models->opened.scheduler)),
+      later_steps(evaluations_before(whole, passes_of(whole), models->opened.scheduler) -
+                  earlier_steps - sampling.sampler->evaluations()),
+      step(start.step) {}
+
+/// Makes the pass's conditions and its first latent. `from`: if it starts from a picture.
+void Generation::State::begin(const StartPicture* from, const std::stop_token& stop) {
+  if (from != nullptr) start_from(*from, stop);
+  make_conditions(stop);
+  make_latent();
+  check_stop(stop);
+  if (from == nullptr) start_from_noise();
+}
+
+std::unique_ptr<Generation::State> Generation::State::next_pass(const std::stop_token& stop) const {
+  const Request next = pass_of(whole, pass + 1);
+  const StartPicture from{.picture =
+                              resize(decode(stop), {next.width, next.height}, Filter::kLanczos)};
+  auto state =
+      std::make_unique<State>(models, whole, embeddings, keypoints, loras, controls,
+                              control_pictures_in(control_pictures, next), RunStart{pass + 1, 0});
+  state->begin(&from, stop);
+  return state;
+}
 
 void Generation::State::make_conditions(const std::stop_token& stop) {
-  make_inputs(values, models->opened, request, embeddings, keypoints, stop);
+  make_inputs(values, models->opened, request, embeddings, keypoints_in(keypoints, whole, pass),
+              stop);
   const std::vector<Stage> conditions = conditions_of(stages);
   in_the_room(models->workspace, conditions, stop, [&](const Workspace& workspace) {
     for (const Stage& stage : conditions) run_stage(stage, workspace, values, stop);
@@ -236,8 +264,11 @@ Generation::Generation(Generation&&) noexcept = default;
 Generation& Generation::operator=(Generation&&) noexcept = default;
 Generation::~Generation() = default;
 
-int Generation::step() const { return state_->step; }
-int Generation::steps() const { return state_->steps(); }
+int Generation::step() const { return state_->earlier_steps + state_->step; }
+int Generation::steps() const {
+  return state_->earlier_steps + state_->steps() + state_->later_steps;
+}
+Size Generation::size() const { return {state_->request.width, state_->request.height}; }
 std::vector<float> Generation::latent() const {
   const std::span<float> latent = state_->latent();
   return {latent.begin(), latent.end()};
@@ -249,7 +280,8 @@ SavedRun Generation::saved() const {
     return std::filesystem::absolute(path).lexically_normal();
   };
   SavedRun run;
-  run.request = s.request;
+  run.request = s.whole;
+  run.pass = s.pass;
   // Those of the prompt follow; a resumed run finds them there.
   for (std::size_t i = 0; i < run.request.loras.size(); ++i)
     run.request.loras[i] = s.loras->paths[i];
@@ -303,8 +335,13 @@ std::vector<std::string> Generation::take_news() { return std::exchange(state_->
 std::uint64_t Generation::planned_bytes() const { return state_->planned_bytes; }
 
 bool Generation::next(std::stop_token stop) {
+  if (state_->step >= state_->steps()) {
+    if (state_->pass + 1 == passes_of(state_->whole)) return false;
+    std::unique_ptr<State> next = state_->next_pass(stop);
+    next->news = std::move(state_->news);
+    state_ = std::move(next);
+  }
   State& s = *state_;
-  if (s.step >= s.steps()) return false;
   const StepKind kind = s.kind();
   const Stage& stage = *find_stage(s.stages, kind);
   if (s.denoiser && s.denoiser->kind() != kind) s.end_denoiser();
@@ -355,15 +392,15 @@ std::vector<float> Generation::predicted() const {
   return clean;
 }
 
-Image Generation::decode(std::stop_token stop) {
-  const State& s = *state_;
-  const Pipeline::Models& models = *s.models;
-  const Size size{s.request.width, s.request.height};
-  const std::vector<Stage> decoder{s.stage(StageId::kDecoder)};
-  return in_the_room(models.workspace, decoder, stop, [&](const Workspace& workspace) {
-    return decode_picture(models.opened, workspace, s.latent(), size, models.dtype(), stop,
-                          {.tiling = s.request.vae_tiling, .beside = decoder.front().beside});
+Image Generation::State::decode(const std::stop_token& stop) const {
+  const Size size{request.width, request.height};
+  const std::vector<Stage> decoder{stage(StageId::kDecoder)};
+  return in_the_room(models->workspace, decoder, stop, [&](const Workspace& workspace) {
+    return decode_picture(models->opened, workspace, latent(), size, models->dtype(), stop,
+                          {.tiling = request.vae_tiling, .beside = decoder.front().beside});
   });
 }
+
+Image Generation::decode(std::stop_token stop) { return state_->decode(stop); }
 
 }  // namespace semblance

@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "pipeline/conditions.h"
 #include "pipeline/denoiser.h"
+#include "pipeline/hires.h"
 #include "pipeline/loras.h"
 #include "pipeline/picture_sampler.h"
 #include "pipeline/pipeline.h"
@@ -37,13 +38,15 @@ struct Pipeline::Models {
 
 struct Generation::State {
   std::shared_ptr<const Pipeline::Models> models;
-  Request request;
+  const Request whole;
+  const int pass;
+  const Request request;          // of this pass
   std::vector<float> embeddings;  // [photos,512]
-  Keypoints keypoints;
+  Keypoints keypoints;            // in pixels of the first pass
   PictureSampler sampling;
   std::shared_ptr<const AppliedLoras> loras;        // nullptr for none
   std::shared_ptr<const AppliedControls> controls;  // likewise
-  ControlPictures control_pictures;
+  ControlPictures control_pictures;                 // in the size of this pass
   const ValueTypes types;
   const std::optional<SharedValues> shared;
   const std::vector<Stage> stages;
@@ -53,13 +56,15 @@ struct Generation::State {
   std::uint64_t planned_bytes = 0;  // of the denoiser
   std::uint64_t refused_bytes = 0;  // a room in which no denoiser fitted
   std::vector<std::string> news = {};
+  const int earlier_steps;  // of the passes before
+  const int later_steps;    // and after this one
   int step = 0;
   int restart_step = 0;  // where a saved run goes on while steps share deep features
 
-  State(std::shared_ptr<const Pipeline::Models> models, const Request& request,
-        std::span<const float> embeddings, const Keypoints& keypoints, PictureSampler sampling,
+  State(std::shared_ptr<const Pipeline::Models> models, const Request& whole,
+        std::span<const float> embeddings, const Keypoints& keypoints,
         std::shared_ptr<const AppliedLoras> loras, std::shared_ptr<const AppliedControls> controls,
-        ControlPictures control_pictures, int step = 0);
+        ControlPictures control_pictures, RunStart start = {});
 
   const Sampler& sampler() const { return *sampling.sampler; }
   int steps() const { return sampler().evaluations(); }
@@ -77,6 +82,9 @@ struct Generation::State {
   std::span<float> value_or_none(std::string_view name) const {
     return values.has(name) ? values.at(name).f32() : std::span<float>();
   }
+  void begin(const StartPicture* from, const std::stop_token& stop);
+  std::unique_ptr<State> next_pass(const std::stop_token& stop) const;
+  Image decode(const std::stop_token& stop) const;
   void make_conditions(const std::stop_token& stop);
   void make_latent();
   void start_from_noise();

@@ -10,7 +10,7 @@ namespace semblance {
 /// What of the picture is computed.
 inline constexpr std::array<std::string_view, 2> kInpaintAreaNames{"whole", "masked"};
 /// What the repainted part begins with, beside noise.
-inline constexpr std::array<std::string_view, 2> kMaskedContentNames{"original", "noise"};
+inline constexpr std::array<std::string_view, 3> kMaskedContentNames{"original", "noise", "fill"};
 
 namespace parameters {
 
@@ -60,15 +60,50 @@ inline constexpr Parameter kInpaintPadding{
 inline constexpr Parameter kMaskedContent{
     .name = "masked_content",
     .title = {"Masked content", "Contenido enmascarado"},
-    .help = {"What the repainted part begins with. original: the picture, so that colours and "
-             "shapes are kept as strength says. noise: nothing of it.",
-             "De qué parte la zona repintada. original: de la imagen, de modo que se conservan "
-             "colores y formas según la intensidad. noise: de nada de ella."},
+    .help =
+        {"What the repainted part begins with. original: the picture, so that colours and "
+         "shapes are kept as strength says. noise: nothing of it. fill: the colours around the "
+         "mask, "
+         "blurred into it.",
+         "De qué parte la zona repintada. original: de la imagen, de modo que se conservan "
+         "colores y formas según la intensidad. noise: de nada de ella. fill: de los colores que "
+         "rodean la máscara, difuminados hacia dentro."},
     .choices = kChoiceOf<kMaskedContentNames>,
     .flag = FlagGroup::kInpaint,
     .page = {PagePlace::kMask},
     .png = "Masked content",
 };
+
+namespace extend_detail {
+constexpr Parameter row(std::string_view name, Words title, Words help, std::string_view png) {
+  return {.name = name,
+          .title = title,
+          .help = help,
+          .unit = "pixels",
+          .most = 4096,
+          .multiple_of = 8,
+          .flag = FlagGroup::kInpaint,
+          .page = {PagePlace::kInitial, 0, 512, 8},
+          .png = png};
+}
+}  // namespace extend_detail
+
+inline constexpr Parameter kExtendLeft = extend_detail::row(
+    "extend_left", {"More on the left", "Más a la izquierda"},
+    {"Makes the picture that is started from this much wider, to the left. Only what is new is "
+     "painted; it begins with the colours beside it.",
+     "Ensancha en esta medida, hacia la izquierda, la imagen de partida. Solo se pinta lo nuevo, "
+     "que parte de los colores que tiene al lado."},
+    "Extend left");
+inline constexpr Parameter kExtendTop = extend_detail::row(
+    "extend_top", {"More above", "Más arriba"},
+    {"The same above the picture.", "Lo mismo por encima de la imagen."}, "Extend top");
+inline constexpr Parameter kExtendRight =
+    extend_detail::row("extend_right", {"More on the right", "Más a la derecha"},
+                       {"The same on the right.", "Lo mismo a la derecha."}, "Extend right");
+inline constexpr Parameter kExtendBottom = extend_detail::row(
+    "extend_bottom", {"More below", "Más abajo"},
+    {"The same below the picture.", "Lo mismo por debajo de la imagen."}, "Extend bottom");
 
 }  // namespace parameters
 }  // namespace semblance

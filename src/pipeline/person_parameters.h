@@ -1,8 +1,18 @@
 // The rows of the parameters that concern the person (pipeline/request.h has the table).
 #pragma once
 
+#include <array>
+#include <string_view>
+
 #include "pipeline/parameter.h"
 #include "pipeline/photos.h"
+
+namespace semblance {
+
+/// Whether the face is repainted (app/face_pass.h).
+inline constexpr std::array<std::string_view, 3> kRefineNames{"auto", "on", "off"};
+
+}  // namespace semblance
 
 namespace semblance::parameters {
 
@@ -118,6 +128,20 @@ inline constexpr Parameter kIdentityNoise{
     .most = 1,
     .flag = FlagGroup::kAdvanced,
     .png = "Identity noise",
+};
+inline constexpr Parameter kRefineFaces{
+    .name = "refine_faces",
+    .title = {"Small faces", "Caras pequeñas"},
+    .help = {"Repaints the face at the model's own size in a second pass, which gives a small face "
+             "the likeness that a large one has. auto: if it is smaller than an eighth of the "
+             "picture's shorter side. Needs face models. Without effect with a mask.",
+             "Repinta la cara al tamaño propio del modelo en una segunda pasada, lo que da a una "
+             "cara pequeña el parecido de una grande. auto: si mide menos de un octavo del lado "
+             "menor de la imagen. Necesita los modelos de cara. Sin efecto con una máscara."},
+    .choices = kChoiceOf<kRefineNames>,
+    .flag = FlagGroup::kPerson,
+    .page = {.place = PagePlace::kFiner},
+    .png = "Refine faces",
 };
 inline constexpr Parameter kBestOf{
     .name = "best_of",

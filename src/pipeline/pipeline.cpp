@@ -88,16 +88,13 @@ Generation Pipeline::start(const Request& asked, std::span<const float> embeddin
   check(request);
   check_picture(request, from);
   check_control_pictures(request, controls);
-  PictureSampler sampling = make_picture_sampler(request, models.opened.scheduler);
+  for (int pass = 0; pass < passes_of(request); ++pass)
+    make_picture_sampler(pass_of(request, pass), models.opened.scheduler);
   auto state = std::make_unique<Generation::State>(
-      models_, request, embeddings, keypoints, std::move(sampling),
+      models_, request, embeddings, keypoints,
       models.loras->get(models.opened, loras_of(request), true, stop),
       models.controls->get(models.opened, request.controls), std::move(controls));
-  if (from != nullptr) state->start_from(*from, stop);
-  state->make_conditions(stop);
-  state->make_latent();
-  check_stop(stop);
-  if (from == nullptr) state->start_from_noise();
+  state->begin(from, stop);
   return Generation(std::move(state));
 }
 

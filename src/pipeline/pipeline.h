@@ -55,9 +55,12 @@ class Generation {
   /// The process's planned peak in a step, set when the denoiser is made; 0 before, and without a
   /// limit.
   std::uint64_t planned_bytes() const;
-  int step() const;  // steps done
-  /// More than the request's where the sampler evaluates the model more often.
+  int step() const;  // steps done, in all passes
+  /// More than the request's where the sampler evaluates the model more often, or with a second
+  /// pass (pipeline/hires.h).
   int steps() const;
+  /// Of what is made now: the second pass's is larger.
+  Size size() const;
   /// The current latent, f32 [1,4,h/8,w/8], as from diffusers' output_type="latent".
   std::vector<float> latent() const;
   /// The final latent as predicted from the last step's noise, for previews. Equals latent() before

@@ -15,24 +15,22 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
   request.loras = moved_loras(std::move(request.loras));
   const auto loras = models.loras->get(models.opened, loras_of(request), true, stop);
   if (loras) check_parts(run, loras->fingerprints);
-  check_control_pictures(request, run.controls);
+  check_control_pictures(run.current(), run.controls);
   const auto controls = models.controls->get(models.opened, moved_controls(request.controls));
   if (controls) check_parts(run, controls->fingerprints);
   check_settings(run, models.precision, models.backend_name);
-  PictureSampler sampling = make_picture_sampler(run.request, models.opened.scheduler);
-  check_state(run, models.opened, *sampling.sampler);
-  const int steps = sampling.sampler->evaluations();
+  check_state(run, models.opened);
   auto state = std::make_unique<Generation::State>(
       models_, with_photos(models.opened, run.request, run.embeddings), run.embeddings,
-      run.keypoints, std::move(sampling), loras, controls, run.controls, run.step);
-  if (run.step < steps) state->make_conditions(stop);
+      run.keypoints, loras, controls, run.controls, RunStart{run.pass, run.step});
+  if (run.step < state->steps()) state->make_conditions(stop);
   state->make_latent();
   const std::span<float> latent = state->latent();
   if (state->values.has("drawn"))
     skip_drawn(*state->sampling.noise, state->sampler(), run.step, latent,
-               run.request.has_mask   ? 2
-               : run.request.strength ? 1
-                                      : 0);
+               state->request.has_mask   ? 2
+               : state->request.strength ? 1
+                                         : 0);
   std::copy(run.latent.begin(), run.latent.end(), latent.begin());
   std::copy(run.kept.begin(), run.kept.end(), state->value_or_none("kept").begin());
   state->restore_unmasked(run);

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/error.h"
+#include "pipeline/hires.h"
 #include "pipeline/prompts.h"
 #include "text/unicode.h"
 
@@ -21,7 +24,8 @@ std::string_view name_of(Precision precision) {
   return "f32";
 }
 
-std::optional<PairProblem> pair_problem(const Request& request, const ParameterNames& name_of) {
+std::optional<PairProblem> pair_problem(const Request& request, const ParameterNames& name_of,
+                                        Asker asker) {
   const auto problem = [&](const Parameter& row, std::string_view rule, const Parameter& other,
                            auto value, auto limit) {
     return PairProblem{&row, expected(fmt::format("{} {}", rule, name_of(other)),
@@ -38,6 +42,17 @@ std::optional<PairProblem> pair_problem(const Request& request, const ParameterN
   if (request.noise_batch && request.noise_picture >= *request.noise_batch) {
     return problem(parameters::kNoisePicture, "less than", parameters::kNoiseBatch,
                    request.noise_picture, *request.noise_batch);
+  }
+  if (request.hires > 1 && request.strength) {
+    return PairProblem{&parameters::kHires, expected("1 with a picture to start from",
+                                                     fmt::format("{}", request.hires))};
+  }
+  const Size finished = finished_size(request);
+  const auto most = static_cast<int>(most_of(parameters::kWidth, asker));
+  if (std::max(finished.w, finished.h) > most) {
+    return PairProblem{&parameters::kHires,
+                       expected(fmt::format("a picture with sides of at most {} pixels", most),
+                                fmt::format("one of {}x{}", finished.w, finished.h))};
   }
   return std::nullopt;
 }

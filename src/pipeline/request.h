@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "pipeline/control_parameters.h"
+#include "pipeline/hires_parameters.h"
 #include "pipeline/inpaint_parameters.h"
 #include "pipeline/lora_choice.h"
 #include "pipeline/model_paths.h"
@@ -76,13 +77,21 @@ struct Request {
       std::string(kInpaintAreaNames[0]);  // app/initial_picture.h, with its margin
   int inpaint_padding = 32;
   Choice masked_content = std::string(kMaskedContentNames[0]);
+  int extend_left = 0;  // pixels beside the picture to start from, which are painted
+  int extend_top = 0;
+  int extend_right = 0;
+  int extend_bottom = 0;
+  Choice refine_faces = std::string(kRefineNames[0]);
+  double hires = 1;                    // how much larger a second pass makes it: pipeline/hires.h
+  double hires_strength = 0.4;         // of that pass
   float perturbed_guidance = 0;        // scale of perturbed attention guidance; 0: off
   bool freeu = false;                  // FreeU, with its authors' factors for SDXL
   bool fast = false;                   // with the LCM-LoRA, in few steps
   std::optional<Choice> quality = {};  // kQualityNames
   // No parameters: they follow from the files.
-  int photos = 1;         // of the person
-  bool has_mask = false;  // of the picture to start from: only a part is repainted
+  int photos = 1;          // of the person
+  bool has_mask = false;   // of the picture to start from: only a part is repainted
+  bool has_alpha = false;  // that picture is transparent somewhere, which is dropped
 
   // How it is sampled. What is absent follows the model's scheduler_config.json.
   std::optional<Choice> scheduler = {};
@@ -103,6 +112,8 @@ struct Request {
 
   static constexpr double kStrength = 0.8;  // with a picture to start from
 
+  /// Whether what lies around the picture to start from is painted.
+  bool extends() const { return extend_left + extend_top + extend_right + extend_bottom > 0; }
   int step_count() const { return steps.value_or(kSteps); }
   /// Steps left out at the beginning, as in diffusers' image-to-image pipelines.
   int skipped_steps() const {
@@ -114,7 +125,8 @@ struct Request {
 
 /// A row for each member of Request but `photos` and `has_mask`, and kCount and kBestOf; those of
 /// the person are in pipeline/person_parameters.h, those of a mask in
-/// pipeline/inpaint_parameters.h, that of the ControlNets in pipeline/control_parameters.h.
+/// pipeline/inpaint_parameters.h, those of a second pass in pipeline/hires_parameters.h, that of
+/// the ControlNets in pipeline/control_parameters.h.
 namespace parameters {
 
 inline constexpr ServiceMost most_in_service(double most) {
@@ -560,6 +572,13 @@ constexpr void each_parameter(F&& f, S&... s) {
   f(rows::kInpaintArea, s.inpaint_area...);
   f(rows::kInpaintPadding, s.inpaint_padding...);
   f(rows::kMaskedContent, s.masked_content...);
+  f(rows::kExtendLeft, s.extend_left...);
+  f(rows::kExtendTop, s.extend_top...);
+  f(rows::kExtendRight, s.extend_right...);
+  f(rows::kExtendBottom, s.extend_bottom...);
+  f(rows::kRefineFaces, s.refine_faces...);
+  f(rows::kHires, s.hires...);
+  f(rows::kHiresStrength, s.hires_strength...);
   f(rows::kReuse, s.reuse...);
   f(rows::kPerturbedGuidance, s.perturbed_guidance...);
   f(rows::kFreeU, s.freeu...);
@@ -591,6 +610,7 @@ struct PairProblem {
   std::string text;
 };
 using ParameterNames = std::function<std::string(const Parameter& row)>;
-std::optional<PairProblem> pair_problem(const Request& request, const ParameterNames& name_of);
+std::optional<PairProblem> pair_problem(const Request& request, const ParameterNames& name_of,
+                                        Asker asker = Asker::kUser);
 
 }  // namespace semblance

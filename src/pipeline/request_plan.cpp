@@ -20,7 +20,8 @@ std::string_view name_of(Limit limit) { return format_of(title_of(limit), Langua
 std::string title_of(const StagePlan& stage, Language language) {
   std::string title(format_of(title_of(stage.id), language));
   for (const auto& [applies, message] : {std::pair(stage.is_half, Message::kStepUnguided),
-                                         {stage.from_deep, Message::kStepFromDeep}}) {
+                                         {stage.from_deep, Message::kStepFromDeep},
+                                         {stage.pass > 0, Message::kStageEnlarged}}) {
     if (applies) title = fmt::format(fmt::runtime(format_of(message, language)), title);
   }
   return title;
@@ -139,8 +140,10 @@ class RequestPlanner::PlannedStage {
   const Stage& stage() const { return stage_; }
 
   StagePlan plan() {
-    StagePlan plan{
-        .id = stage_.id, .from_deep = stage_.step && stage_.step->from_deep, .runs = stage_.runs};
+    StagePlan plan{.id = stage_.id,
+                   .from_deep = stage_.step && stage_.step->from_deep,
+                   .pass = stage_.pass,
+                   .runs = stage_.runs};
     plan.base_bytes = base_bytes_;
     plan.values_bytes = beside_bytes_ - base_bytes_;
     const std::optional<std::uint64_t> places = places_in(workspace_.options().budget_bytes);
@@ -370,8 +373,8 @@ class LargestPicture {
     Request other = question_.request;
     other.width = size_of(steps).w;
     other.height = size_of(steps).h;
-    std::vector<Stage> stages =
-        stages_of(models_, other, dtype_, question_.format, 0, question_.loras, question_.controls);
+    std::vector<Stage> stages = stages_of_passes(models_, other, dtype_, question_.format, {},
+                                                 question_.loras, question_.controls);
     std::erase_if(stages,
                   [](const Stage& stage) { return weight_of(stage) == kLight && stage.graph; });
     return stages;
@@ -398,8 +401,8 @@ class LargestPicture {
 PlannedPicture plan_picture(const OpenedModels& models, DType dtype, const Workspace& workspace,
                             const PlanQuestion& question, const std::function<void()>& check) {
   std::vector<Stage> stages = question.before;
-  for (Stage& stage : stages_of(models, question.request, dtype, question.format,
-                                question.first_step, question.loras, question.controls))
+  for (Stage& stage : stages_of_passes(models, question.request, dtype, question.format,
+                                       question.start, question.loras, question.controls))
     stages.push_back(std::move(stage));
   const bool has_after = RequestPlanner(question.after, workspace, check).fits();
   if (has_after) {

@@ -25,6 +25,7 @@ struct StagePlan {
   StageId id = StageId::kPhoto;
   bool is_half = false;    // steps after the guidance has ended
   bool from_deep = false;  // steps that reuse deep features
+  int pass = 0;            // pipeline/hires.h
   int runs = 1;
   bool fits = true;  // if false, the figures of a plan are 0
   std::uint64_t base_bytes = 0;
@@ -95,7 +96,7 @@ struct PlanQuestion {
   std::vector<Stage> before = {};          // stages that run before: those of photos
   /// Stages that run with the decoded picture, if they fit: of its likeness.
   std::vector<Stage> after = {};
-  int first_step = 0;
+  RunStart start = {};
   std::shared_ptr<const AppliedLoras> loras = {};        // the request's
   std::shared_ptr<const AppliedControls> controls = {};  // the request's
   Wanted minimum = Wanted::kWhereItDoesNotFit;

@@ -97,6 +97,7 @@ void each_face_path(auto& run, F&& f) {
 nlohmann::json json_of(const SavedRun& run) {
   nlohmann::json json = json_of(run.request);
   json.update({
+      {"pass", run.pass},
       {"step", run.step},
       {"precision", name_of(run.precision)},
       {"backend", run.backend},
@@ -118,6 +119,7 @@ nlohmann::json json_of(const SavedRun& run) {
   if (!run.mask_file.empty()) json["mask"] = encoded(run.mask_file);
   if (run.mask_face) json["mask_face"] = *run.mask_face;
   if (run.request.has_mask) json["has_mask"] = true;
+  if (run.request.has_alpha) json["has_alpha"] = true;
   each_face_path(run, [&json](const char* key, const fs::path& path) {
     if (!path.empty()) json[key] = encoded(path);
   });
@@ -200,6 +202,7 @@ T one_of(const Json& json, const char* key,
 void read_json(SavedRun& run, const Json& json) {
   const IntRange small{0, 1 << 20};
   read_request(run.request, json);
+  run.pass = static_cast<int>(json.get_int("pass", 0, {0, passes_of(run.request) - 1}));
   run.step = static_cast<int>(json.get_int("step", {}, small));
   run.precision = one_of<Precision>(
       json, "precision",
@@ -215,6 +218,7 @@ void read_json(SavedRun& run, const Json& json) {
   run.latents = decoded(json, "latents", json.get_string("latents"));
   run.lora_dir = decoded(json, "lora_dir", json.get_string("lora_dir", ""));
   run.request.has_mask = json.get_bool("has_mask", false);
+  run.request.has_alpha = json.get_bool("has_alpha", false);
   run.init = decoded(json, "init", json.get_string("init", ""));
   run.mask_file = decoded(json, "mask", json.get_string("mask", ""));
   if (json.has("mask_face")) {
@@ -290,7 +294,8 @@ std::string run_text(const File& file, const fs::path& path) {
 void save(const SavedRun& run, const fs::path& path) {
   const auto bytes = [](const auto& values) { return std::as_bytes(std::span(values)); };
   const auto elements = static_cast<std::int64_t>(run.latent.size());
-  const Shape latent{1, run.latent_channels, run.request.height / kFold, run.request.width / kFold};
+  const Request pass = run.current();
+  const Shape latent{1, run.latent_channels, pass.height / kFold, pass.width / kFold};
   SEMBLANCE_ASSERT(latent.elements() == elements);
   std::vector<float> keypoints;
   for (const auto& point : run.keypoints)
@@ -374,20 +379,16 @@ SavedRun load_saved_run(const fs::path& path) {
   const Shape latent = sizes("latent");
   run.latent_channels =
       latent.rank() == 4 ? std::clamp<std::int64_t>(latent[1], 1, kMaxChannels) : 4;
-  run.latent =
-      read_tensor(tensors, path, "latent",
-                  {1, run.latent_channels, run.request.height / kFold, run.request.width / kFold});
+  const Request pass = run.current();
+  const Shape whole{1, run.latent_channels, pass.height / kFold, pass.width / kFold};
+  run.latent = read_tensor(tensors, path, "latent", whole);
   const Shape kept = sizes("kept");
   if (tensors.find("kept") != nullptr) {
     const std::int64_t latents =
         kept.rank() == 4 ? std::clamp<std::int64_t>(kept[0], 1, kMaxKept) : 1;
-    run.kept = read_tensor(
-        tensors, path, "kept",
-        {latents, run.latent_channels, run.request.height / kFold, run.request.width / kFold});
+    run.kept = read_tensor(tensors, path, "kept", {latents, whole[1], whole[2], whole[3]});
   }
   if (run.request.has_mask && tensors.find("mask") != nullptr) {
-    const Shape whole{1, run.latent_channels, run.request.height / kFold,
-                      run.request.width / kFold};
     run.picture = read_tensor(tensors, path, "picture", whole);
     run.mask = read_tensor(tensors, path, "mask", {whole[2], whole[3]});
   }
@@ -399,7 +400,7 @@ SavedRun load_saved_run(const fs::path& path) {
   run.embeddings =
       read_tensor(tensors, path, "embedding",
                   embedding.rank() == 2 ? Shape{run.request.photos, numbers} : Shape{numbers});
-  run.controls = read_controls(tensors, path, run.request);
+  run.controls = read_controls(tensors, path, pass);
   const std::vector<float> keypoints = read_tensor(tensors, path, "keypoints", {5, 2});
   for (std::size_t i = 0; i < 10; ++i) run.keypoints[i / 2][i % 2] = keypoints[i];
   if (!std::all_of(run.embeddings.begin(), run.embeddings.end(),

@@ -14,6 +14,7 @@
 #include "image/keypoints.h"
 #include "pipeline/controls.h"
 #include "pipeline/fingerprint.h"
+#include "pipeline/hires.h"
 #include "pipeline/request.h"
 
 namespace semblance {
@@ -36,8 +37,9 @@ struct SavedRun {
   Request request;
   std::vector<float> embeddings;  // [request.photos,512]
   Keypoints keypoints{};          // in pixels of the new picture
-  ControlPictures controls;       // of request.controls
-  int step = 0;                   // steps done
+  ControlPictures controls;       // of request.controls, in the pass's size
+  int pass = 0;                   // pipeline/hires.h
+  int step = 0;                   // steps done in this pass
   std::vector<float> latent;      // [c,h/8,w/8] after these steps
   std::vector<float> kept;        // [k,c,h/8,w/8], the sampler's state then; empty if it has none
   // With a mask, until the last step: the latent of the picture to start from, [c,h/8,w/8], and
@@ -67,6 +69,9 @@ struct SavedRun {
   std::optional<std::array<float, 4>> mask_face;
   std::filesystem::path latents;  // path of the final latent, or empty
   bool metadata = true;           // whether pictures store their settings as text
+
+  /// What the pass computes.
+  Request current() const { return pass_of(request, pass); }
 };
 
 /// Writes the file; only its owner can read a new one. Throws what OutputFile throws.

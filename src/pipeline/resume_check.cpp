@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "pipeline/picture_sampler.h"
 
 namespace semblance {
 namespace {
@@ -104,7 +105,10 @@ void check_settings(const SavedRun& run, Precision precision, const std::string&
   same("the number of threads", run.threads, threads());
 }
 
-void check_state(const SavedRun& run, const OpenedModels& models, const Sampler& sampler) {
+void check_state(const SavedRun& run, const OpenedModels& models) {
+  const Request pass = run.current();
+  const PictureSampler sampling = make_picture_sampler(pass, models.scheduler);
+  const Sampler& sampler = *sampling.sampler;
   const std::int64_t fold = models.vae.fold();
   const int steps = sampler.evaluations();
   if (run.step < 0 || run.step > steps) {
@@ -117,11 +121,11 @@ void check_state(const SavedRun& run, const OpenedModels& models, const Sampler&
          run.request.reuse, run.step);
   }
   const std::int64_t elements =
-      models.unet.in_channels * (run.request.height / fold) * (run.request.width / fold);
+      models.unet.in_channels * (pass.height / fold) * (pass.width / fold);
   if (static_cast<std::int64_t>(run.latent.size()) != elements) {
     fail(ErrorKind::kCorrupt,
          "cannot resume the run: its latent has {} numbers, but a picture of {}x{} needs {}",
-         run.latent.size(), run.request.width, run.request.height, elements);
+         run.latent.size(), pass.width, pass.height, elements);
   }
   const bool is_midway = run.step > 0 && run.step < steps;
   const std::int64_t kept = is_midway ? sampler.kept_latents() * elements : 0;

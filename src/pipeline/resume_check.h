@@ -25,6 +25,6 @@ void check_parts(const SavedRun& run, const Fingerprints& now);
 void check_settings(const SavedRun& run, Precision precision, const std::string& backend);
 
 /// Throws Error(kCorrupt) for a step or latent that does not match the run's request.
-void check_state(const SavedRun& run, const OpenedModels& models, const Sampler& sampler);
+void check_state(const SavedRun& run, const OpenedModels& models);
 
 }  // namespace semblance

@@ -38,6 +38,8 @@ Message title_of(StageId id) {
       return Message::kStageDenoiserAlone;
     case StageId::kDecoder:
       return Message::kStageDecoder;
+    case StageId::kEnlarging:
+      return Message::kStageEnlarging;
     case StageId::kPicture:
       return Message::kStagePicture;
   }
@@ -47,10 +49,10 @@ Message title_of(StageId id) {
 
 namespace {
 
-constexpr std::array<std::string_view, 13> kNames{
+constexpr std::array<std::string_view, 14> kNames{
     "photo",          "detector",  "recogniser", "encoder", "text-encoder-1",
     "text-encoder-2", "resampler", "keypoints",  "control", "denoiser",
-    "denoiser-alone", "decoder",   "picture"};
+    "denoiser-alone", "decoder",   "enlarging",  "picture"};
 
 }  // namespace
 

@@ -26,6 +26,7 @@ enum class StageId : std::uint8_t {
   kDenoiser,
   kDenoiserAlone,  // without IdentityNet
   kDecoder,
+  kEnlarging,  // of the picture that a second pass starts from
   kPicture,
 };
 Message title_of(StageId id);
@@ -49,6 +50,7 @@ struct StepKind {
 
 struct Stage {
   StageId id = StageId::kPhoto;
+  int pass = 0;                       // pipeline/hires.h
   std::optional<StepKind> step = {};  // of kDenoiser and kDenoiserAlone
   std::function<Graph()> graph = {};  // empty if no network runs
   const WeightMap* weights = nullptr;

@@ -6,6 +6,7 @@
 #include "pipeline/conditions.h"
 #include "pipeline/decoder.h"
 #include "pipeline/encoder.h"
+#include "pipeline/hires.h"
 #include "pipeline/picture_sampler.h"
 #include "pipeline/stage_graphs.h"
 
@@ -271,6 +272,40 @@ std::vector<Stage> stages_of(const OpenedModels& models, const Request& request,
   for (Stage& stage : stages) {
     if (loras) stage.beside.kept_bytes += loras->held_bytes;
     if (controls) stage.beside.kept_bytes += controls->held_bytes + pictures;
+  }
+  return stages;
+}
+
+namespace {
+
+/// Of a pass's picture, for the next pass.
+Stage enlarging(const Request& pass, const Request& next) {
+  const auto bytes = [](const Request& request) {
+    return 3 * static_cast<std::uint64_t>(request.width) *
+           static_cast<std::uint64_t>(request.height);
+  };
+  const std::uint64_t controls = pass.controls.size() * (bytes(pass) + bytes(next));
+  return {.id = StageId::kEnlarging,
+          .beside = {.added_bytes = bytes(pass) + bytes(next) + controls}};
+}
+
+}  // namespace
+
+std::vector<Stage> stages_of_passes(const OpenedModels& models, const Request& whole, DType dtype,
+                                    std::optional<ImageFormat> format, RunStart start,
+                                    const std::shared_ptr<const AppliedLoras>& loras,
+                                    const std::shared_ptr<const AppliedControls>& controls) {
+  std::vector<Stage> stages;
+  const int passes = passes_of(whole);
+  for (int pass = start.pass; pass < passes; ++pass) {
+    const bool is_last = pass + 1 == passes;
+    const Request request = pass_of(whole, pass);
+    for (Stage& stage : stages_of(models, request, dtype, is_last ? format : std::nullopt,
+                                  pass == start.pass ? start.step : 0, loras, controls)) {
+      stage.pass = pass;
+      stages.push_back(std::move(stage));
+    }
+    if (!is_last) stages.push_back(enlarging(request, pass_of(whole, pass + 1)));
   }
   return stages;
 }

@@ -42,10 +42,21 @@
 
 namespace semblance {
 
-/// All stages from the prompt, or the picture to start from, to the file. `format`: the picture's,
-/// absent if no file is written; `first_step`: above 0 when resuming; `loras`: the request's,
-/// nullptr for none; so are `controls`. `models` must outlive the stages. Throws what
-/// check_tiling(), read_prompts() and make_picture_sampler() throw.
+/// Where a run begins: above 0 when resuming.
+struct RunStart {
+  int pass = 0;
+  int step = 0;  // of the pass
+};
+
+/// All stages from the prompt, or the picture to start from, to the file, in all passes. `format`:
+/// the picture's, absent if no file is written; `loras`: the request's, nullptr for none; so are
+/// `controls`. `models` must outlive the stages. Throws what check_tiling(), read_prompts() and
+/// make_picture_sampler() throw.
+std::vector<Stage> stages_of_passes(const OpenedModels& models, const Request& whole, DType dtype,
+                                    std::optional<ImageFormat> format, RunStart start = {},
+                                    const std::shared_ptr<const AppliedLoras>& loras = {},
+                                    const std::shared_ptr<const AppliedControls>& controls = {});
+/// The same of a single pass, without enlarging its picture. `first_step`: as RunStart::step.
 std::vector<Stage> stages_of(const OpenedModels& models, const Request& request, DType dtype,
                              std::optional<ImageFormat> format, int first_step = 0,
                              const std::shared_ptr<const AppliedLoras>& loras = {},

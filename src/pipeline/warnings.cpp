@@ -18,9 +18,9 @@
 namespace semblance {
 namespace {
 
-constexpr std::array<std::string_view, 8> kCodes{"prompt_weights", "prompt_cut",  "prompt_schedule",
+constexpr std::array<std::string_view, 9> kCodes{"prompt_weights", "prompt_cut",  "prompt_schedule",
                                                  "prompt_and",     "prompt_lora", "prompt_language",
-                                                 "sampler",        "lora_layers"};
+                                                 "sampler",        "lora_layers", "init_alpha"};
 
 /// Cuts to at most kMostDetailBytes, between two characters.
 std::string shortened(std::string text) {
@@ -61,6 +61,8 @@ std::string text_of(const Warning& warning, Language language, const PromptNames
       return text_in(language, Message::kOtherSampler, warning.detail);
     case Warning::Kind::kLoraLayers:
       return text_in(language, Message::kLoraLayers, warning.tokens, warning.detail);
+    case Warning::Kind::kInitAlpha:
+      return text_in(language, Message::kInitAlpha);
   }
   return {};
 }
@@ -156,6 +158,7 @@ std::vector<Warning> find_warnings(const OpenedModels& models, const Request& re
                                                           fmt::join(lora.layers, ", ")))});
     }
   }
+  if (request.has_alpha) warnings.push_back({.kind = Warning::Kind::kInitAlpha});
   check_stop(stop);
   return warnings;
 }

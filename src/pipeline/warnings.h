@@ -29,6 +29,7 @@ struct Warning {
     kPromptLanguage,  // the prompt does not look like English
     kSampler,         // the model names a sampler that Semblance lacks
     kLoraLayers,      // a LoRA has layers that the model does not have
+    kInitAlpha,       // the picture to start from is transparent somewhere
   };
   Kind kind = Kind::kPromptWeights;
   bool in_negative = false;  // whether it is about the negative prompt

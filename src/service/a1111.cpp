@@ -19,6 +19,8 @@ using nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
 constexpr auto kNone = Effect::kNone;
+/// How pipeline/hires.h enlarges a picture.
+constexpr std::string_view kUpscaler = "Lanczos";
 
 constexpr auto kFields = std::to_array<Field>({
     {"prompt"},
@@ -40,7 +42,13 @@ constexpr auto kFields = std::to_array<Field>({
     {"send_images"},
     {"save_images", Effect::kWarned, "the service always keeps its newest results"},
     {"force_task_id", Effect::kWarned, "/sdapi/v1/progress takes no task id"},
-    {"enable_hr", kOff, "there is no second pass; width and height are the final size"},
+    {"enable_hr"},
+    {"hr_scale"},
+    {"hr_upscaler"},
+    {"hr_second_pass_steps"},
+    {"hr_resize_x", kOff, "send hr_scale"},
+    {"hr_resize_y", kOff, "send hr_scale"},
+    {"denoising_strength"},
     {"restore_faces", kOff, "face restoration is not supported"},
     {"tiling", kOff, "tiling is not supported"},
     {"refiner_checkpoint", kOff, "refiners are not supported"},
@@ -61,19 +69,8 @@ constexpr auto kFields = std::to_array<Field>({
     {"outpath_samples", kOff, kNoPaths},
     {"outpath_grids", kOff, kNoPaths},
     // Details of features that are off, see above.
-    {"denoising_strength", kNone},
     {"firstphase_width", kNone},
     {"firstphase_height", kNone},
-    {"hr_scale", kNone},
-    {"hr_upscaler", kNone},
-    {"hr_second_pass_steps", kNone},
-    {"hr_resize_x", kNone},
-    {"hr_resize_y", kNone},
-    {"hr_checkpoint_name", kNone},
-    {"hr_sampler_name", kNone},
-    {"hr_scheduler", kNone},
-    {"hr_prompt", kNone},
-    {"hr_negative_prompt", kNone},
     {"hr_cfg", kNone},
     {"hr_distilled_cfg", kNone},
     {"hr_additional_modules", kNone},
@@ -93,9 +90,19 @@ constexpr auto kFields = std::to_array<Field>({
     {"override_settings_restore_afterwards", kNone},
 });
 
+/// Of a second pass, which has the settings of the first; without one they have no effect.
+constexpr auto kFieldsOfSecondPass = std::to_array<std::string_view>(
+    {"hr_checkpoint_name", "hr_sampler_name", "hr_scheduler", "hr_prompt", "hr_negative_prompt"});
+
 /// Those of img2img alone, or with another meaning there.
 constexpr auto kFieldsOfImg2Img = std::to_array<Field>({
     {"init_images"},
+    {"enable_hr", kOff, "a second pass is of txt2img alone; width and height are the final size"},
+    {"hr_scale", kNone},
+    {"hr_upscaler", kNone},
+    {"hr_second_pass_steps", kNone},
+    {"hr_resize_x", kNone},
+    {"hr_resize_y", kNone},
     {"denoising_strength"},
     {"mask"},
     {"mask_blur"},
@@ -116,6 +123,7 @@ constexpr auto kFieldsOfImg2Img = std::to_array<Field>({
 
 std::vector<Field> fields_of(bool is_img2img) {
   std::vector<Field> fields(kFields.begin(), kFields.end());
+  for (const std::string_view name : kFieldsOfSecondPass) fields.push_back({name, kNone});
   if (!is_img2img) return fields;
   for (const Field& field : kFieldsOfImg2Img) {
     std::erase_if(fields, [&](const Field& other) { return other.name == field.name; });
@@ -151,8 +159,7 @@ std::optional<Choice> style_in(const Fields& body) {
 }
 
 /// What the pictures start from, and its mask. That program's defaults.
-void read_start(const LongStringJson& json, const Fields& body, JobRequest& request,
-                std::vector<std::string>& warnings) {
+void read_start(const LongStringJson& json, const Fields& body, JobRequest& request) {
   const nlohmann::json* const pictures = body.find("init_images");
   if (pictures == nullptr || !pictures->is_array() || pictures->size() != 1)
     body.refuse("init_images", "expected a list of one image in base64");
@@ -176,13 +183,39 @@ void read_start(const LongStringJson& json, const Fields& body, JobRequest& requ
   request.inpaint_area = std::string(kInpaintAreaNames[is_part ? 1 : 0]);
   request.inpaint_padding = 0;
   read(parameters::kInpaintPadding, "inpaint_full_res_padding", request.inpaint_padding);
-  const std::optional<std::int64_t> fill = body.whole("inpainting_fill");
-  if (!fill) {
-    warnings.emplace_back("inpainting_fill: the masked part begins as it is in the picture");
-  } else if (*fill != 1 && *fill != 2) {
-    body.refuse("inpainting_fill", "expected 1 (original) or 2 (latent noise)");
+  constexpr std::array<std::string_view, 3> kFills{"fill", "original", "noise"};
+  const std::int64_t fill = body.whole("inpainting_fill").value_or(0);
+  if (fill < 0 || fill >= std::ssize(kFills))
+    body.refuse("inpainting_fill", "expected 0 (fill), 1 (original) or 2 (latent noise)");
+  request.masked_content = std::string(kFills[static_cast<std::size_t>(fill)]);
+}
+
+/// The second pass. That program's defaults.
+void read_second_pass(const LongStringJson& json, const Fields& body, JobRequest& request,
+                      std::vector<std::string>& warnings) {
+  if (!body.boolean("enable_hr").value_or(false)) return;
+  const auto read = [&](const Parameter& row, std::string_view name, auto& member) {
+    const nlohmann::json* const value = body.find(name);
+    if (value != nullptr)
+      read_parameter(row, body.path_of(name), *value, shown(json, *value), member);
+  };
+  request.hires = 2;
+  read(parameters::kHires, "hr_scale", request.hires);
+  request.hires_strength = 0.75;
+  read(parameters::kHiresStrength, "denoising_strength", request.hires_strength);
+  for (const std::string_view name : kFieldsOfSecondPass) {
+    const nlohmann::json* const value = body.find(name);
+    if (value != nullptr && !is_off(*value))
+      body.refuse(name, "the second pass has the settings of the first");
   }
-  request.masked_content = std::string(kMaskedContentNames[fill == 2 ? 1 : 0]);
+  const std::string upscaler = body.text("hr_upscaler").value_or("Latent");
+  if (upscaler != kUpscaler)
+    warnings.push_back(fmt::format("hr_upscaler: the picture is enlarged with {}", kUpscaler));
+  const std::int64_t steps = body.whole("hr_second_pass_steps").value_or(0);
+  if (steps != 0 && steps != request.step_count()) {
+    warnings.emplace_back(
+        "hr_second_pass_steps: the second pass makes denoising_strength of the first one's steps");
+  }
 }
 
 int whole_in(const Fields& body, std::string_view name, int fallback, int most) {
@@ -232,6 +265,7 @@ void read_override(const LongStringJson& json, const Fields& body, std::string_v
 
 /// The parameter's field in the body: "cfg_scale", or the path of a unit's field.
 std::string field_of(const Parameter& row, const UnitPaths& units) {
+  if (&row == &parameters::kHires) return "hr_scale";  // with enable_hr alone
   const std::size_t dot = row.web_ui.find('.');
   if (dot == std::string_view::npos) return std::string(row.web_ui);
   const std::string& unit = row.web_ui.starts_with("face.") ? units.face : units.points;
@@ -311,7 +345,9 @@ OrderedJson info_of(const Txt2Img& wanted, const Job& job,
   info["sd_vae_hash"] = nullptr;
   info["seed_resize_from_w"] = -1;
   info["seed_resize_from_h"] = -1;
-  info["denoising_strength"] = s.strength ? OrderedJson(*s.strength) : OrderedJson(nullptr);
+  info["denoising_strength"] = s.strength    ? OrderedJson(*s.strength)
+                               : s.hires > 1 ? OrderedJson(s.hires_strength)
+                                             : OrderedJson(nullptr);
   info["extra_generation_params"] = OrderedJson::object();
   info["index_of_first_image"] = 0;
   info["infotexts"] = infotexts;
@@ -334,7 +370,10 @@ Txt2Img parse_body(std::string_view text, std::string_view model, int native_sid
   JobRequest& request = wanted.request;
   check_fields(json, json.value(), "", fields_of(is_img2img), warnings);
   read_body(body, native_side, wanted);
-  if (is_img2img) read_start(json, body, request, warnings);
+  if (is_img2img)
+    read_start(json, body, request);
+  else
+    read_second_pass(json, body, request, warnings);
   read_sampler(body, request, warnings);
   read_override(json, body, model, request);
   warn_of_prompt("prompt", request.prompt, warnings);

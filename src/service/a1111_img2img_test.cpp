@@ -36,9 +36,8 @@ TEST(Img2Img, DefaultsAreTheWebUis) {
   EXPECT_EQ(part.request.mask_blur, 4);
   EXPECT_EQ(part.request.inpaint_area.name, "masked");
   EXPECT_EQ(part.request.inpaint_padding, 0);
-  EXPECT_EQ(part.request.masked_content.name, "original");
-  EXPECT_EQ(part.warnings, std::vector<std::string>{
-                               "inpainting_fill: the masked part begins as it is in the picture"});
+  EXPECT_EQ(part.request.masked_content.name, "fill");
+  EXPECT_EQ(part.warnings, std::vector<std::string>{});
 }
 
 TEST(Img2Img, ReadsTheRequest) {
@@ -63,6 +62,14 @@ TEST(Img2Img, ReadsTheRequest) {
   EXPECT_EQ(wanted.warnings, std::vector<std::string>{});
 }
 
+TEST(Img2Img, GivesItsPictureToUnitsWithoutOne) {
+  json whole = units_json({face_unit(), points_unit(), {{"module", "canny"}, {"model", "edges"}}});
+  whole["init_images"] = {kPose};
+  const JobRequest request = img2img(whole).request;
+  ASSERT_EQ(request.control_pictures.size(), 1U);
+  EXPECT_EQ(request.control_pictures[0].bytes, "POSE");
+}
+
 TEST(Img2Img, RefusesWhatItDoesNotSupport) {
   const std::string one = "expected a list of one image in base64";
   const std::vector<std::tuple<std::string, json, std::string>> table{
@@ -74,11 +81,12 @@ TEST(Img2Img, RefusesWhatItDoesNotSupport) {
       {"denoising_strength", 1.5, "expected a number from 0 to 1, got 1.5"},
       {"mask_blur", 65, "expected a whole number from 0 to 64, got 65"},
       {"inpaint_full_res_padding", 1000, "expected a whole number from 0 to 256, got 1000"},
-      {"inpainting_fill", 0, "expected 1 (original) or 2 (latent noise), got 0"},
+      {"inpainting_fill", 3, "expected 0 (fill), 1 (original) or 2 (latent noise), got 3"},
       {"inpainting_mask_invert", 1,
        "send a mask that is white where the picture is repainted, got 1"},
       {"resize_mode", 1, "only 0 is supported: a picture of another shape is stretched, got 1"},
-      {"enable_hr", true, "there is no second pass; width and height are the final size, got true"},
+      {"enable_hr", true,
+       "a second pass is of txt2img alone; width and height are the final size, got true"},
   };
   for (const auto& [name, value, rule] : table) {
     json whole = from_picture({{"mask", kPose}});

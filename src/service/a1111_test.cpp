@@ -178,13 +178,12 @@ TEST(Txt2Img, AcceptsTheLongestPromptInAnyEscaping) {
 }
 
 TEST(Txt2Img, RefusesByName) {
-  const std::string no_pass = "there is no second pass; width and height are the final size";
   const std::vector<std::tuple<std::string, json, std::string>> table = {
       {"sampler_name", "Eulr", "expected one of " + sampler_titles() + ", got \"Eulr\""},
       {"sampler_name", 3, "expected a string, got 3"},
       {"scheduler", 3, "expected a string, got 3"},
       {"eta", "none", "expected a number from 0 to 1, got \"none\""},
-      {"enable_hr", true, no_pass + ", got true"},
+      {"hr_resize_x", 1024, "send hr_scale, got 1024"},
       {"styles", {"film", "noir"}, "expected at most one style, got a list"},
       {"styles", "film", "expected a list of names, got \"film\""},
       {"restore_faces", true, "face restoration is not supported, got true"},
@@ -270,6 +269,35 @@ TEST(Txt2Img, WarnsByName) {
           "negative_prompt: of extra networks only LoRAs are supported; <hypernet:...> is read as "
           "plain text"}));
   EXPECT_EQ(wanted.request.encoding.name, "a1111");
+}
+
+TEST(Txt2Img, ReadsASecondPass) {
+  const Txt2Img plain = parsed(body({{"hr_scale", 3}, {"denoising_strength", 0.3}}));
+  EXPECT_EQ(plain.request.hires, 1);
+  const Txt2Img usual = parsed(body({{"enable_hr", true}, {"hr_upscaler", "Lanczos"}}));
+  EXPECT_EQ(usual.request.hires, 2);
+  EXPECT_EQ(usual.request.hires_strength, 0.75);
+  EXPECT_FALSE(usual.request.strength);
+  EXPECT_EQ(usual.warnings, std::vector<std::string>{});
+  const Txt2Img other = parsed(body({{"enable_hr", true},
+                                     {"hr_scale", 1.5},
+                                     {"denoising_strength", 0.4},
+                                     {"hr_upscaler", "Latent"},
+                                     {"hr_second_pass_steps", 10}}));
+  EXPECT_EQ(other.request.hires, 1.5);
+  EXPECT_EQ(other.request.hires_strength, 0.4);
+  EXPECT_EQ(other.warnings,
+            (std::vector<std::string>{"hr_upscaler: the picture is enlarged with Lanczos",
+                                      "hr_second_pass_steps: the second pass makes "
+                                      "denoising_strength of the first one's steps"}));
+  EXPECT_EQ(refusal(body({{"enable_hr", true}, {"hr_prompt", "a cat"}})),
+            "hr_prompt: cannot take hr_prompt: the second pass has the settings of the first, got "
+            "\"a cat\"");
+  EXPECT_EQ(refusal(body({{"enable_hr", true}, {"hr_scale", 5}})),
+            "hr_scale: cannot take hr_scale: expected a number from 1 to 4, got 5");
+  EXPECT_EQ(refusal(body({{"enable_hr", true}, {"hr_scale", 4}, {"width", 2048}})),
+            "hr_scale: cannot take hr_scale: expected a picture with sides of at most 4096 pixels, "
+            "got one of 8192x4096");
 }
 
 TEST(Txt2Img, TakesAStyle) {

@@ -249,6 +249,11 @@ void read_control(const Fields& unit, Photo picture, JobRequest& request,
                        .end = unit_number(unit, end, 1, 1),
                        .prepare = prepare_of(unit),
                        .type = union_type_of(unit)};
+  // As in the web UI, a unit of img2img without a picture has the one that is started from.
+  if (!picture.decoded) {
+    picture.bytes = request.initial.bytes;
+    picture.decoded = request.initial.decoded;
+  }
   if (!picture.decoded) unit.refuse("image", "it is missing: the ControlNet's picture");
   if (choice.prepare == Prepare::kCanny) check_thresholds(unit, warnings);
   const json* const resize = unit.find("resize_mode");

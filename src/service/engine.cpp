@@ -5,12 +5,14 @@
 #include <thread>
 
 #include "app/control_pictures.h"
+#include "app/face_pass.h"
 #include "app/parameters.h"
 #include "backend/backends.h"
 #include "core/error.h"
 #include "core/stop.h"
 #include "memory/base_memory.h"
 #include "memory/heap.h"
+#include "pipeline/hires.h"
 #include "pipeline/prompts.h"
 #include "service/http.h"
 
@@ -129,7 +131,7 @@ PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
   const PlannedPicture planned =
       pipeline.plan({.request = request,
                      .format = ImageFormat::kPng,
-                     .after = reader.likeness_stages({request.width, request.height}, stop)},
+                     .after = reader.likeness_stages(finished_size(request), stop)},
                     check);
   const RequestPlan& plan = planned.plan;
   PlanAnswer answer{.fits = plan.fits,
@@ -145,9 +147,9 @@ PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
   }
   answer.minimum_bytes = planned.minimum_bytes + kServiceBytes;
   answer.smaller = planned.largest;
-  const Size size{request.width, request.height};
-  answer.refusal = refusal_of(size, {answer.minimum_bytes, planned.minimum_card_bytes},
-                              budget_.bytes, answer.smaller, pipeline.workspace());
+  answer.refusal =
+      refusal_of(finished_size(request), {answer.minimum_bytes, planned.minimum_card_bytes},
+                 budget_.bytes, answer.smaller, pipeline.workspace());
   return answer;
 }
 
@@ -156,6 +158,12 @@ PhotoOptions Engine::looking(const Pipeline& pipeline) const {
           .reduced = is_reduced(budget_),
           .backend = options_.backend,
           .workspace = pipeline.workspace()};
+}
+
+std::optional<Identity> Engine::face_to_refine(const Image& picture, const Request& request,
+                                               std::stop_token stop) {
+  SubjectReader reader(options_.faces, looking(pipeline(stop)));
+  return semblance::face_to_refine(picture, request, reader, std::move(stop));
 }
 
 std::optional<double> Engine::likeness(const Image& picture, std::span<const float> photos,

@@ -120,6 +120,9 @@ class Engine {
   /// Likewise a ControlNet's picture.
   Image open_control(const File& file, const Request& request, Prepare prepare,
                      const InitialPicture* initial, const std::stop_token& stop = {});
+  /// face_to_refine(), for a request whose plan has_likeness.
+  std::optional<Identity> face_to_refine(const Image& picture, const Request& request,
+                                         std::stop_token stop = {});
   /// How alike the largest face of a finished picture is to the person's photos, [n,512]; nullopt
   /// if it shows none. For a request whose plan has_likeness.
   std::optional<double> likeness(const Image& picture, std::span<const float> photos,

@@ -44,7 +44,8 @@ struct JobPicture {
 };
 
 /// No sampler takes more steps for one picture of a job.
-inline constexpr int kMostJobSteps = 2 * static_cast<int>(parameters::kSteps.service.most) + 1;
+inline constexpr int kMostJobSteps =
+    2 * (2 * static_cast<int>(parameters::kSteps.service.most) + 1);
 
 /// A job's progress that survives a crash.
 struct JobGain {

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "app/face_pass.h"
 #include "app/parameters.h"
 #include "core/error.h"
 #include "core/stop.h"
 #include "face/likeness.h"
 #include "image/encode.h"
 #include "memory/file.h"
+#include "pipeline/hires.h"
 #include "pipeline/picture_sampler.h"
 #include "service/log.h"
 
@@ -72,14 +74,15 @@ void JobMaker::make() {
   const Identity stands = patiently([&] { return person_in_pose(person); });
   const ModelFacts& model = engine_.facts();
   Request request = request_of(job_.request, model.defaults);
+  request.photos = person.photos();
+  request.has_mask = initial_ && (initial_->has_mask() || request.extends());
+  request.has_alpha = initial_ && initial_->has_alpha();
   const Size size = patiently([&] {
-    return initial_ ? size_from(*initial_, job_.request, model.native_side)
+    return initial_ ? size_from(*initial_, request, model.native_side)
                     : size_of(job_.request, stands.image_size, model.native_side);
   });
   request.width = size.w;
   request.height = size.h;
-  request.photos = person.photos();
-  request.has_mask = initial_ && initial_->has_mask();
   if (!request.seed) request.seed = random_seed();
   const std::vector<Request> requests = patiently([&] { return requests_of_pictures(request); });
   settle(requests);
@@ -112,7 +115,9 @@ JobGain JobMaker::gain() const {
   try {
     const SavedRun run = load_saved_run(files_.saved_run());
     if (is_same_picture(run.request, next_picture(job_.request)))
-      gain.step = std::min(run.step, kMostJobSteps);
+      gain.step =
+          std::min(evaluations_before(run.request, run.pass, engine_.facts().scheduler) + run.step,
+                   kMostJobSteps);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kDevice) throw;
     // Damaged: it counts as no gain.
@@ -267,10 +272,11 @@ void JobMaker::make_picture(Request request, const Identity& person, const Keypo
                                           initial_ ? &from : nullptr, control_pictures(request));
     return saved;
   });
-  make_steps(*generation, {request.width, request.height});
+  make_steps(*generation);
   set_stage("painting");
   Image image = patiently([&] { return generation->decode(stop_); });
   generation.reset();
+  image = refined(std::move(image), request, person);
   JobPicture made{{}, request.seed.value()};
   if (measures_likeness_) {
     made.likeness = patiently([&] { return engine_.likeness(image, person.embeddings(), stop_); });
@@ -302,7 +308,28 @@ void JobMaker::make_picture(Request request, const Identity& person, const Keypo
   });
 }
 
-void JobMaker::make_steps(Generation& generation, Size size) {
+/// The picture after a second pass over its face, if it is to have one and there is room.
+Image JobMaker::refined(Image image, const Request& request, const Identity& person) {
+  if (!measures_likeness_) return image;
+  const auto face = patiently([&] { return engine_.face_to_refine(image, request, stop_); });
+  if (!face) return image;
+  Pipeline& pipeline = engine_.pipeline(stop_);
+  const FacePass pass = patiently([&] {
+    return FacePass(image, *face, request, engine_.facts().native_side,
+                    pipeline.workspace().options().scratch_folder);
+  });
+  if (!pass.plan(pipeline).fits) return image;
+  image = {};
+  set_stage("face");
+  Generation generation =
+      patiently([&] { return pass.start(pipeline, person.embeddings(), stop_); });
+  make_steps(generation, false);
+  set_stage("painting");
+  return patiently([&] { return pass.finish(generation, stop_); });
+}
+
+/// `may_save`: whether a crash goes on from these steps.
+void JobMaker::make_steps(Generation& generation, bool may_save) {
   const Clock::time_point begin = Clock::now();
   const int first = generation.step();
   // After a crash the first step is saved at once, so that it counts as a gain.
@@ -320,11 +347,12 @@ void JobMaker::make_steps(Generation& generation, Size size) {
       tell_step(generation, first, seconds_since(begin), seconds_since(step_begin));
       const bool is_last = generation.step() == generation.steps();
       if (!is_last && Clock::now() - shown_at >= kPreviewEvery) {
+        const Size size = generation.size();
         show(generation, {size.w / 8, size.h / 8});
         shown_at = Clock::now();
       }
       board_.changed();
-      if (Clock::now() >= save_at) {
+      if (may_save && Clock::now() >= save_at) {
         keep_steps(generation);
         save_at = Clock::now() + board_.options.save_every;
       }
@@ -336,7 +364,7 @@ void JobMaker::make_steps(Generation& generation, Size size) {
       const std::lock_guard guard(board_.mutex);
       return board_.running->cancelled;
     };
-    if (error.kind() == ErrorKind::kCancelled && !by_user() && generation.step() > 0)
+    if (may_save && error.kind() == ErrorKind::kCancelled && !by_user() && generation.step() > 0)
       keep_steps(generation);
     throw;
   }

@@ -56,7 +56,8 @@ class JobMaker {
   void publish();
   void make_picture(Request request, const Identity& person, const Keypoints& keypoints);
   std::optional<Generation> saved_generation(const Request& request);
-  void make_steps(Generation& generation, Size size);
+  Image refined(Image image, const Request& request, const Identity& person);
+  void make_steps(Generation& generation, bool may_save = true);
   void tell_step(const Generation& generation, int first, double seconds, double step_seconds);
   void show(const Generation& generation, Size size);
   void keep_steps(const Generation& generation) const;

@@ -14,6 +14,12 @@ void check_initial(const JobRequest& request) {
                                 request.mask.name, request.initial.name),
                     request.mask.name);
   }
+  if (request.extends()) {
+    throw HttpError(400, "argument",
+                    fmt::format("cannot take {}: there is no picture to extend\n  send one as {}",
+                                parameters::kExtendLeft.name, request.initial.name),
+                    std::string(parameters::kExtendLeft.name));
+  }
   if (!request.strength) return;
   throw HttpError(400, "argument",
                   fmt::format("cannot take {}: there is no picture to start from\n  send one as {}",
@@ -60,7 +66,7 @@ void check_settings(const JobRequest& s, const ParameterNames& name_of) {
           refuse_value(name_of(row), *problem);
       },
       s);
-  if (const auto problem = pair_problem(s, name_of))
+  if (const auto problem = pair_problem(s, name_of, Asker::kService))
     refuse_value(name_of(*problem->row), problem->text);
 }
 

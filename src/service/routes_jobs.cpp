@@ -70,7 +70,10 @@ JobRequest read_job(const std::vector<Part>& parts) {
   job.pose.bytes = data_of(parts, "pose");
   job.initial.bytes = data_of(parts, job.initial.name);
   job.mask.bytes = data_of(parts, job.mask.name);
-  if (!job.initial.bytes.empty() && !job.strength) job.strength = Request::kStrength;
+  if (!job.initial.bytes.empty() && !job.strength) {
+    job.strength = Request::kStrength;
+    check_settings(job, [](const Parameter& row) { return std::string(row.name); });
+  }
   for (const std::string_view picture : all_of(parts, kControlPart))
     job.control_pictures.push_back({.name = std::string(kControlPart), .bytes = picture});
   const std::string_view keep = data_of(parts, "keep_photo");

@@ -6,6 +6,7 @@
 #include "app/settings_json.h"
 #include "app/subject.h"
 #include "core/error.h"
+#include "pipeline/hires.h"
 #include "service/http.h"
 
 namespace semblance::service {
@@ -74,7 +75,7 @@ Request request_of(const JobRequest& settings, const RequestDefaults& defaults) 
 
 namespace {
 
-SizeChoice choice_of(const JobRequest& settings) {
+SizeChoice choice_of(const Request& settings) {
   if (settings.width == 0) return {};
   return {SizeRule::kFixed, {settings.width, settings.height}};
 }
@@ -93,10 +94,15 @@ Size within_limit(Size size) {
 }  // namespace
 
 Size size_of(const JobRequest& settings, Size frame, int native_side) {
-  return within_limit(picture_size(choice_of(settings), frame, native_side));
+  const Size size = picture_size(choice_of(settings), frame, native_side);
+  Request request = settings;
+  request.width = size.w;
+  request.height = size.h;
+  within_limit(finished_size(request));
+  return within_limit(size);
 }
 
-Size size_from(const InitialPicture& initial, const JobRequest& settings, int native_side) {
+Size size_from(const InitialPicture& initial, const Request& settings, int native_side) {
   return within_limit(initial.size(choice_of(settings), settings, native_side));
 }
 

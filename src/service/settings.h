@@ -40,6 +40,6 @@ Request request_of(const JobRequest& settings, const RequestDefaults& defaults);
 Size size_of(const JobRequest& settings, Size frame, int native_side);
 /// The size to compute for a picture that starts from another. Throws like size_of(), and what
 /// InitialPicture::size() throws.
-Size size_from(const InitialPicture& initial, const JobRequest& settings, int native_side);
+Size size_from(const InitialPicture& initial, const Request& settings, int native_side);
 
 }  // namespace semblance::service

@@ -24,7 +24,7 @@ import cv2
 import numpy
 import PIL
 import skimage
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, ImageFilter, ImageOps, PngImagePlugin
 
 Image.MAX_IMAGE_PIXELS = None
 
@@ -343,7 +343,26 @@ def make_masks(out):
         region = VaeImageProcessor.get_crop_region(Image.fromarray(mask), *shape, padding)
         regions.append({"size": [w, h], "box": [left, top, right, bottom], "shape": shape, "padding": padding,
                         "region": [int(edge) for edge in region]})  # fmt: skip
-    (out / "masks.json").write_text(json.dumps({"blurs": blurs, "regions": regions}).replace("}, ", "},\n"))
+    fills = []
+    for (w, h), box in [((40, 30), (10, 8, 25, 22)), ((31, 64), (0, 0, 20, 40)), ((600, 16), (100, 2, 500, 14)), ((12, 9), (0, 0, 12, 9))]:
+        mask = numpy.zeros((h, w), numpy.uint8)
+        mask[box[1]:box[3], box[0]:box[2]] = 255
+        mask[box[1], box[0]:box[2]] = 100  # soft
+        filled = numpy.asarray(fill(Image.fromarray(synthetic(w, h)), Image.fromarray(mask)))
+        fills.append({"size": [w, h], "box": box, "crc": zlib.crc32(filled.tobytes())})
+    (out / "masks.json").write_text(json.dumps({"blurs": blurs, "regions": regions, "fills": fills}).replace("}, ", "},\n"))
+
+
+def fill(picture, mask):
+    """What AUTOMATIC1111's modules/masking.py computes: the unmasked part, blurred less and less, layer over layer."""
+    kept = Image.new("RGBa", picture.size)
+    kept.paste(picture.convert("RGBA").convert("RGBa"), mask=ImageOps.invert(mask))
+    filled = Image.new("RGBA", picture.size)
+    for sigma, times in [(256, 1), (64, 1), (16, 2), (4, 4), (2, 2), (0, 1)]:
+        layer = kept.filter(ImageFilter.GaussianBlur(sigma)).convert("RGBA")
+        for _ in range(times):
+            filled.alpha_composite(layer)
+    return filled.convert("RGB")
 
 
 def main():

@@ -188,6 +188,8 @@ ImageInfo probe_png(const File& file) {
   ImageInfo info{.format = ImageFormat::kPng,
                  .stored = {static_cast<int>(w), static_cast<int>(h)},
                  .orientation = find_orientation(file)};
+  constexpr std::size_t kColorType = 8 + 9;
+  info.has_alpha = (std::to_integer<int>(chunk[kColorType]) & PNG_COLOR_MASK_ALPHA) != 0;
   constexpr std::size_t kInterlace = 8 + 12;
   const bool twice = info.orientation != 1 && chunk[kInterlace] != std::byte{0};
   info.decoding_bytes = (twice ? 6 : 3) * pixels_of(info.stored) + codec_bytes(info.stored.w);

@@ -21,6 +21,7 @@ constexpr std::uint64_t kChunkHeaderBytes = 8;
 constexpr int kWebPChunkLimit = 1'000'000;
 constexpr unsigned kAnimationFlag = 0x02;
 constexpr unsigned kXmpFlag = 0x04;
+constexpr unsigned kAlphaFlag = 0x10;
 constexpr unsigned kExifFlag = 0x08;
 
 std::uint32_t little_endian(const std::byte* bytes, int width) {
@@ -78,6 +79,7 @@ struct Layout {
   std::optional<Size> canvas;
   std::optional<Frame> frame;
   int orientation = 1;
+  bool has_alpha = false;
   std::optional<MetadataBlock> exif;
 };
 
@@ -129,6 +131,7 @@ Layout read_layout(const File& file) {
   layout.canvas = {static_cast<int>(little_endian(first->data() + 4, 3)) + 1,
                    static_cast<int>(little_endian(first->data() + 7, 3)) + 1};
   const bool animation = (flags & kAnimationFlag) != 0;
+  layout.has_alpha = (flags & kAlphaFlag) != 0;
   std::optional<int> exif;
   std::optional<int> xmp;
   while (const auto chunk = chunks.next()) {
@@ -173,6 +176,7 @@ Opened open_webp(const File& file) {
   return {.info = {.format = ImageFormat::kWebp,
                    .stored = canvas,
                    .orientation = layout.orientation,
+                   .has_alpha = layout.has_alpha,
                    .decoding_bytes = bytes_a_pixel * pixels_of(canvas) + frame.picture.bytes +
                                      whole + codec_bytes(canvas.w)},
           .frame = frame};

@@ -1,0 +1,92 @@
+// --refine-faces: a second pass over a face that came out small. With the demo model.
+#include "cli/program_test.h"
+#include "image/decode.h"
+#include "image/encode.h"
+#include "image/resize.h"
+
+namespace semblance::cli {
+namespace {
+
+class Refine : public ProgramTest {
+ protected:
+  Refine() { fs::current_path(folder()); }
+  ~Refine() override { fs::current_path("/"); }
+
+  static std::string drawn(const char* number) {
+    return (fs::path(SEMBLANCE_SOURCE_DIR) / "models/demo/faces" / number).string();
+  }
+  /// A face of some 48 pixels in a picture of 512 x 512, which the picture made from it keeps.
+  std::vector<std::string> from_small_face(const std::vector<std::string>& more) {
+    Image scene({512, 512});
+    std::ranges::fill(scene.pixels(), std::uint8_t{120});
+    const Image face = resize(decode(drawn("01.png")), {96, 96}, Filter::kLanczos);
+    for (int y = 0; y < 96; ++y)
+      std::copy_n(face.row(y), face.row_bytes(), scene.row(200 + y) + std::ptrdiff_t{3} * 220);
+    write_image(scene, file("scene.png"), {});
+    std::vector<std::string> words{"generate",
+                                   "--init",
+                                   file("scene.png"),
+                                   "--face",
+                                   drawn("02.png"),
+                                   "--prompt",
+                                   "a portrait",
+                                   "--steps",
+                                   "8",
+                                   "--strength",
+                                   "0.2",
+                                   "--seed",
+                                   "1",
+                                   "-o",
+                                   file("out.png")};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  Image made(const std::vector<std::string>& more) {
+    run(from_small_face(more)).exits(0);
+    return decode(file("out.png"));
+  }
+};
+
+TEST_F(Refine, RepaintsASmallFaceAndNothingElse) {
+  const Image plain = made({"--refine-faces", "off"});
+  run(from_small_face({})).exits(0).says("out.png: the face is repainted at 256x256: ");
+  const std::string small = bytes_of(file("out.png"));
+  const Image refined = decode(file("out.png"));
+  ASSERT_EQ(refined.size(), plain.size());
+  struct {
+    int near = 0;
+    int far = 0;
+  } changed;
+  for (int y = 0; y < 512; ++y) {
+    for (int x = 0; x < 512; ++x) {
+      if (std::equal(plain.row(y) + 3 * x, plain.row(y) + 3 * x + 3, refined.row(y) + 3 * x))
+        continue;
+      const bool is_near = x > 200 && x < 336 && y > 180 && y < 316;
+      (is_near ? changed.near : changed.far) += 1;
+    }
+  }
+  EXPECT_GT(changed.near, 1000);
+  EXPECT_EQ(changed.far, 0);
+  EXPECT_EQ(small.find("Refine faces"), std::string::npos);
+  made({"--refine-faces", "on"});
+  EXPECT_NE(bytes_of(file("out.png")).find("Refine faces: on"), std::string::npos);
+}
+
+TEST_F(Refine, LeavesALargeFace) {
+  std::vector<std::string> words{
+      "generate", "--face", drawn("02.png"), "--prompt", "a portrait", "--steps", "8", "--seed",
+      "1",        "-o",     file("out.png")};
+  EXPECT_EQ(run(words).exits(0).err().find("repainted"), std::string::npos);
+  words.insert(words.end(), {"--refine-faces", "on"});
+  run(words).exits(0).says("repainted at 256x256");
+}
+
+TEST_F(Refine, NeedsFaceModels) {
+  run(generate({"--refine-faces", "on"}))
+      .exits(2)
+      .says("cannot take --refine-faces: finding the face needs face models");
+  run(generate({"--refine-faces", "maybe"})).exits(2).says("expected one of auto, on, off");
+}
+
+}  // namespace
+}  // namespace semblance::cli
