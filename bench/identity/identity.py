@@ -59,9 +59,9 @@ class Case:
         return f"{self.person:03}_{self.number}_{self.style}"
 
 
-def plain(person):
-    """A person's source photo: no glasses, hat or dyed hair, no style."""
-    scene = Scene.from_seed(700_000_000 + person, style="none", background="studio", glasses="none", hair_dye=None, hat="none",
+def plain(person, photo=0):
+    """A person's source photo: no glasses, hat or dyed hair, no style. Further photos differ in pose and light."""
+    scene = Scene.from_seed(700_000_000 + person + 1_000_000 * photo, style="none", background="studio", glasses="none", hair_dye=None, hat="none",
                             expression="neutral")
     return portrait(Identity.from_seed(FIRST + person), scene, SIDE)
 
@@ -93,19 +93,21 @@ def write_png(path, rgb):
     cv2.imwrite(str(path), rgb[:, :, ::-1])
 
 
-def pose_file(case, path):
+def pose_file(case, path, scale):
     """Writes the keypoints of another person's picture as a saved identity (a pose's embedding is not used)."""
     keypoints = portrait(Identity.from_seed(FIRST + case.other), case.pose, SIDE).keypoints
+    keypoints = (keypoints - SIDE / 2) * scale + SIDE / 2
     path.write_text(json.dumps({"embedding": [0.0] * 512, "keypoints": keypoints.tolist(), "image_size": [SIDE, SIDE]}))
     return keypoints
 
 
-def generate(args, case, source, pose, picture, on):
+def generate(args, case, sources, pose, picture, on):
     models = args.models
+    faces = [word for source in sources for word in ("--face", source)]
     words = [args.program, "generate", "--base", models / "base", "--identitynet", models / "ControlNetModel", "--adapter",
-             models / "ip-adapter.bin", "--face-models", models / "face-models", "--face", source, "--pose", pose, "--prompt", case.prompt,
+             models / "ip-adapter.bin", "--face-models", models / "face-models", *faces, "--pose", pose, "--prompt", case.prompt,
              "--size", f"{SIDE}x{SIDE}", "--steps", args.steps, "--seed", 1000 * case.person + case.number,
-             "--quiet", "-o", picture]
+             "--quiet", "-o", picture, *args.flags.split()]
     if args.guidance is not None:
         words += ["--guidance", args.guidance]
     if not on:
@@ -123,16 +125,18 @@ def pictures_of(args, cases, on):
     folder.mkdir(parents=True, exist_ok=True)
     made, began = [], time.time()
     for i, case in enumerate(cases):
-        source, pose, path = args.out / f"source_{case.person:03}.png", args.out / f"pose_{case.name}.json", folder / f"{case.name}.png"
-        if not source.exists():
-            write_png(source, plain(case.person).rgb)
-        asked = pose_file(case, pose)
+        sources = [args.out / f"source_{case.person:03}{f'_{i}' if i else ''}.png" for i in range(args.photos)]
+        pose, path = args.out / f"pose_{case.name}.json", folder / f"{case.name}.png"
+        for photo, source in enumerate(sources):
+            if not source.exists():
+                write_png(source, plain(case.person, photo).rgb)
+        asked = pose_file(case, pose, args.scale)
         if not path.exists():
             if args.rendered:
                 drawn = portrait(Identity.from_seed(FIRST + (case.person if on else 500 + case.person)), case.pose, SIDE)
                 write_png(path, drawn.rgb)
             else:
-                generate(args, case, source, pose, path, on)
+                generate(args, case, sources, pose, path, on)
                 left = (time.time() - began) / (i + 1) * (len(cases) - i - 1)
                 print(f"{folder.name} {i + 1}/{len(cases)}, {left / 60:.1f} min left", file=sys.stderr)
         made.append((case, cv2.imread(str(path))[:, :, ::-1], asked))
@@ -216,6 +220,9 @@ def main():
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--guidance", type=float, help="default: the model's own")
     parser.add_argument("--strengths", type=float, nargs=2, metavar=("IDENTITYNET", "ADAPTER"))
+    parser.add_argument("--photos", type=int, default=1, help="photos of each person")
+    parser.add_argument("--scale", type=float, default=1, help="of the requested face: 0.3 asks for small ones")
+    parser.add_argument("--flags", default="--refine-faces off", help="more flags of generate")
     parser.add_argument("--no-off", action="store_true", help="skip the pictures with both strengths 0")
     parser.add_argument("--no-face-models", action="store_true", help="skip the figures for detector and recogniser")
     parser.add_argument("--rendered", action="store_true")
