@@ -191,6 +191,31 @@ TEST(Recipe, OfTheWebUiWithoutAPersonTurnsItOff) {
   EXPECT_EQ(recipe->made_by, "AUTOMATIC1111");
 }
 
+TEST(Recipe, OfTheWebUiHasMasksAndOtherControlNets) {
+  const std::string text =
+      "Steps: 20, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 512x768, Denoising strength: 0.6, "
+      "Mask blur: 8, Inpaint area: Only masked, Masked area padding: 16, Masked content: fill, "
+      "ControlNet 0: \"Module: canny, Model: diffusers_xl_canny [2b69fca4], Weight: 0.5, Resize "
+      "Mode: Crop and Resize, Processor Res: 512, Threshold A: 100.0, Threshold B: 200.0, Low "
+      "Vram: "
+      "False, Guidance Start: 0.0, Guidance End: 0.8, Pixel Perfect: True, Control Mode: Balanced, "
+      "Hr Option: Both, Save Detected Map: True\"";
+  EXPECT_EQ(web_ui_notes(text), "");
+  const std::string command = web_ui_command(text);
+  for (const char* flag :
+       {" --mask MASK.png ", " --mask-blur 8 ", " --inpaint-area masked ", " --inpaint-padding 16 ",
+        " --masked-content fill ",
+        " --control "
+        "model=diffusers_xl_canny,image=CONTROL-1.png,strength=0.5,end=0.8,prepare=canny "})
+    EXPECT_NE(command.find(flag), std::string::npos) << flag << command;
+  for (const char* unit : {"Module: depth_midas, Model: depth, Weight: 1.0",
+                           "Module: none, Model: depth, Control Mode: My prompt is more important",
+                           "Module: canny, Model: None"}) {
+    EXPECT_EQ(web_ui_notes("Steps: 20, Size: 512x768, ControlNet 0: \"" + std::string(unit) + "\""),
+              "ControlNet 0: " + std::string(unit) + " is not carried over\n");
+  }
+}
+
 TEST(Recipe, OfTheWebUiHasASecondPass) {
   const std::string text =
       "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x768, Denoising strength: 0.4, "

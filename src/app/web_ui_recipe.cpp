@@ -23,6 +23,12 @@ constexpr auto kUnitFields =
                                                                   {"Guidance End", "end"},
                                                                   {"Type", "type"}});
 
+/// "depth [4f9c]" -> "depth"
+std::string_view without_hash(std::string_view model) {
+  const std::size_t hash = model.rfind(" [");
+  return hash != model.npos && model.ends_with(']') ? model.substr(0, hash) : model;
+}
+
 /// Sets the parameter that pictures call `name`. False if there is none.
 bool take_by_name(Recipe& recipe, std::string_view name, std::string_view value) {
   bool is_known = false;
@@ -37,13 +43,17 @@ bool take_by_name(Recipe& recipe, std::string_view name, std::string_view value)
   return is_known;
 }
 
-/// A ControlNet as Semblance writes it. False if that is not what it is.
-bool take_control(Recipe& recipe, const std::string& value) {
+/// A ControlNet as Semblance writes it, or a unit of that program. `ignored`: its fields without
+/// effect here. False if that is not what it is.
+bool take_control(Recipe& recipe, const std::string& value,
+                  std::span<const std::string_view> ignored = {}) {
   ControlChoice choice;
   std::string more;
   for (const auto& [name, text] : parse_info_fields(value)) {
+    if (std::ranges::find(ignored, name) != ignored.end()) continue;
     if (name == "Model") {
-      choice.model = file_part(text);
+      choice.model = file_part(without_hash(text));
+      if (lower(choice.model) == "none") return false;
     } else if (name == "Image") {
       choice.image = file_part(text);
     } else {
@@ -153,8 +163,23 @@ void take_sampling(Recipe& recipe, const Infotext& text) {
   set_sampling(*sampling, recipe.request);
 }
 
+/// Fields of a unit that change nothing here. Of the others only "Control Mode: Balanced" is the
+/// same.
+constexpr auto kUnitFieldsWithoutEffect = std::to_array<std::string_view>(
+    {"Resize Mode", "Processor Res", "Threshold A", "Threshold B", "Low Vram", "Pixel Perfect",
+     "Hr Option", "Save Detected Map"});
+
+/// "Module: canny, Model: diffusers_xl_canny [2b69], Weight: 0.5, ...".
+bool take_other_unit(Recipe& recipe, const std::string& value) {
+  constexpr std::string_view kBalanced = ", Control Mode: Balanced";
+  std::string unit = value;
+  if (const std::size_t mode = unit.find(kBalanced); mode != std::string::npos)
+    unit.erase(mode, kBalanced.size());
+  return take_control(recipe, unit, kUnitFieldsWithoutEffect);
+}
+
 /// "Module: instant_id_face_embedding, Weight: 0.8, Guidance Start: 0, ...". False for a unit that
-/// is not of InstantID.
+/// Semblance cannot have.
 bool take_unit(Recipe& recipe, const std::string& value) {
   Request& request = recipe.request;
   const InfoFields unit = parse_info_fields(value);
@@ -162,7 +187,7 @@ bool take_unit(Recipe& recipe, const std::string& value) {
   for (const auto& [name, text] : unit) {
     if (kind == WebUiUnit::kNone && (name == "Module" || name == "Model")) kind = web_ui_unit(text);
   }
-  if (kind != WebUiUnit::kFace && kind != WebUiUnit::kPoints) return false;
+  if (kind != WebUiUnit::kFace && kind != WebUiUnit::kPoints) return take_other_unit(recipe, value);
   const bool is_face = kind == WebUiUnit::kFace;
   float& strength = is_face ? request.adapter_strength : request.identity_strength;
   strength = 1;
@@ -191,6 +216,24 @@ void take_denoising(Recipe& recipe, std::string_view value) {
   recipe.request.strength = strength_of(made, steps);
 }
 
+/// What that program says of a mask. False if it is something else.
+bool take_mask(Recipe& recipe, std::string_view name, std::string_view value) {
+  Request& request = recipe.request;
+  if (name == "Mask blur") {
+    take(recipe, parameters::kMaskBlur, name, value, request.mask_blur);
+  } else if (name == "Masked area padding") {
+    take(recipe, parameters::kInpaintPadding, name, value, request.inpaint_padding);
+  } else if (name == "Inpaint area" && value == "Only masked") {
+    request.inpaint_area = std::string(kInpaintAreaNames[1]);
+  } else if (name == "Masked content" && (value == "fill" || value == "latent noise")) {
+    request.masked_content = std::string(value == "fill" ? "fill" : "noise");
+  } else {
+    return false;
+  }
+  request.has_mask = true;
+  return true;
+}
+
 void note_networks(Recipe& recipe, std::string_view prompt) {
   for (const std::string_view network : {"<lyco:", "<hypernet:"}) {
     if (prompt.find(network) != prompt.npos) note(recipe, recipe_words::kNoteNetwork, network);
@@ -217,6 +260,8 @@ void take_web_ui_field(Recipe& recipe, const std::string& name, const std::strin
     recipe.models.base = file_part(value);
   } else if (name == "VAE") {
     recipe.models.vae = file_part(value);
+  } else if (take_mask(recipe, name, value)) {
+    // Taken.
   } else if (name == "Denoising strength" && has_second_pass) {
     take(recipe, parameters::kHiresStrength, name, value, request.hires_strength);
   } else if (name == "Denoising strength") {

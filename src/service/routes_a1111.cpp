@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "image/picture_text.h"
 #include "memory/meter.h"
 #include "service/a1111.h"
 #include "service/a1111_samplers.h"
@@ -89,13 +90,10 @@ HttpResponse make_pictures(Context& context, Waited& waited, const HttpRequest& 
                                           job.pictures.size(), job.request.count));
   }
   std::vector<std::string> infotexts;
-  for (const JobPicture& picture : job.pictures) {
-    Request of_picture = request_of(job.request, model.defaults);
-    of_picture.seed = picture.seed;
-    for (const auto& [key, text] : context.engine.text_for(context.engine.drawn(of_picture),
-                                                           job.warnings, picture.likeness)) {
-      if (key == "parameters") infotexts.push_back(text);
-    }
+  for (std::size_t n = 0; n < job.pictures.size(); ++n) {
+    const PictureTexts texts = read_texts(*context.jobs.picture(id, n));
+    const PictureText* const text = texts.find("parameters");
+    infotexts.push_back(text != nullptr ? text->value.value_or("") : "");
   }
   const ResponseFrame frame = txt2img_frame(wanted, job, infotexts, model.name);
   Body body(frame.before);

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "image/encode.h"
+#include "image/picture_text.h"
 #include "memory/file.h"
 #include "service/base64.h"
 #include "service/openai.h"
@@ -37,10 +38,9 @@ std::shared_ptr<const File> in_format(Context& context, const HttpRequest& reque
   const fs::path path =
       context.store.folder_of(job.id) / fmt::format("{}-{}.{}", n, edit.quality, edit.format);
   if (fs::exists(path)) return open_file(path);
-  Request of_picture = request_of(job.request, context.engine.facts().defaults);
-  of_picture.seed = job.pictures[n].seed;
-  const ImageText text = context.engine.text_for(context.engine.drawn(of_picture), job.warnings,
-                                                 job.pictures[n].likeness);
+  ImageText text;
+  for (const PictureText& each : read_texts(*png).texts)
+    text.emplace_back(each.key, each.value.value_or(""));
   const std::uint64_t bytes =
       probe(*png).decoding_bytes + encoding_bytes(format_for(path), job.pictures[n].size);
   if (bytes <= kConversionBytes) {
