@@ -206,7 +206,7 @@ TEST(Recipe, OfTheWebUiHasMasksAndOtherControlNets) {
        {" --mask MASK.png ", " --mask-blur 8 ", " --inpaint-area masked ", " --inpaint-padding 16 ",
         " --masked-content fill ",
         " --control "
-        "model=diffusers_xl_canny,image=CONTROL-1.png,strength=0.5,end=0.8,prepare=canny "})
+        "'model=diffusers_xl_canny,image=CONTROL-1.png,strength=0.5,end=0.8,prepare=canny' "})
     EXPECT_NE(command.find(flag), std::string::npos) << flag << command;
   for (const char* unit : {"Module: depth_midas, Model: depth, Weight: 1.0",
                            "Module: none, Model: depth, Control Mode: My prompt is more important",
