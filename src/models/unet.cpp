@@ -181,7 +181,24 @@ Value control_residual(const Scope& s, Value features, std::int64_t i) {
   return conv1x1(s / "controlnet_down_blocks" / i, features, features.channels());
 }
 
+/// As diffusers' inpainting pipelines join the inputs.
+Value first_convolution(const Scope& s, const UNetConfig& config, const StepInputs& inputs,
+                        DType dtype) {
+  Value latent = inputs.latent;
+  if (inputs.masked) {
+    const std::vector<Value> each(static_cast<std::size_t>(latent.shape()[0]), *inputs.masked);
+    latent = concat({latent, each.size() == 1 ? each.front() : concat(each, 0)}, -1);
+  }
+  return conv3x3(s / "conv_in", convert(latent, dtype), config.channels[0]);
+}
+
 }  // namespace
+
+std::optional<Value> masked_input(const Scope& root, const UNetConfig& config, std::int64_t h,
+                                  std::int64_t w) {
+  if (!config.reads_masks()) return std::nullopt;
+  return root.input("masked", DType::kF32, {1, h, w, config.out_channels + 1});
+}
 
 std::optional<Value> guidance_input(const Scope& root, const UNetConfig& config, std::int64_t n) {
   if (config.guidance_channels == 0) return std::nullopt;
@@ -227,7 +244,7 @@ UNetOutputs unet(const Scope& s, const UNetConfig& config, const StepInputs& inp
                  const UNetOptions& options) {
   Context context = context_of(s, config, inputs, text, face, adapter, dtype);
   Processors processors(config);
-  Value x = conv3x3(s / "conv_in", convert(inputs.latent, dtype), config.channels[0]);
+  Value x = first_convolution(s, config, inputs, dtype);
   std::vector<Value> skips = down_blocks(s, config, context, x, processors);
   x = skips.back();
   if (options.perturbed) {  // the perturbed picture differs from the mid block on
@@ -259,7 +276,7 @@ Value unet_from_deep(const Scope& s, const UNetConfig& config, const StepInputs&
                      const std::optional<AdapterInputs>& adapter, Value deep, DType dtype,
                      const UNetOptions& options) {
   Context context = context_of(s, config, inputs, text, face, adapter, dtype);
-  Value skip = conv3x3(s / "conv_in", convert(inputs.latent, dtype), config.channels[0]);
+  Value skip = first_convolution(s, config, inputs, dtype);
   for (const ControlInputs& control : controls) {
     const Value features = control_input(control, inputs, dtype);
     skip = add_scaled(skip, control_residual(control.scope, features, 0), control.strength);

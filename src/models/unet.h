@@ -23,10 +23,17 @@ struct StepInputs {
   Value time_ids;  // [n*6]
   /// [n]: 1000 (guidance - 1), for a UNet with guidance_channels.
   std::optional<Value> guidance = {};
+  /// [1,h,w,5], for a UNet with UNetConfig::reads_masks(): the mask, and the latent of what it does
+  /// not cover.
+  std::optional<Value> masked = {};
 };
 
 /// The input "guidance" of a UNet that takes the guidance scale, f32 [n]; none for others.
 std::optional<Value> guidance_input(const Scope& root, const UNetConfig& config, std::int64_t n);
+
+/// The input "masked" of a UNet that reads masks, f32 [1,h,w,5]; none for others.
+std::optional<Value> masked_input(const Scope& root, const UNetConfig& config, std::int64_t h,
+                                  std::int64_t w);
 
 /// Turns a ControlNet's picture, f32 [1,8h,8w,3] in 0..1, into its first features, [1,h,w,c] in
 /// `dtype`; in f32 for a Union net. The same at every step. `type`: of the picture, for a Union

@@ -9,7 +9,7 @@
 namespace semblance {
 
 struct UNetConfig {
-  std::int64_t in_channels = 4;
+  std::int64_t in_channels = 4;  // 9 for a UNet made for inpainting
   std::int64_t out_channels = 4;
   std::int64_t sample_size = 128;      // side in latent pixels of the square it was trained for
   std::vector<std::int64_t> channels;  // by level, from the full resolution down
@@ -36,6 +36,9 @@ struct UNetConfig {
   std::int64_t control_types = 0;  // of pictures that it takes; 0: it is none
   std::int64_t union_layers = 1;   // of its transformer
 
+  /// Whether it is made for inpainting: it also reads a mask and the latent of what the mask does
+  /// not cover.
+  bool reads_masks() const { return in_channels == 2 * out_channels + 1; }
   std::int64_t time_channels() const { return channels[0] * 4; }
   std::int64_t pooled_channels() const { return added_channels - 6 * time_id_channels; }
   int levels() const { return static_cast<int>(channels.size()); }

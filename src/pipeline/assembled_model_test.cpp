@@ -251,8 +251,7 @@ TEST_F(AssembledModelTest, SaysWhatAWrongFileIsAndWhichFlagTakesIt) {
        "it is a Stable Diffusion 1 checkpoint: InstantID needs SDXL, not Stable Diffusion 1 or 2"},
       {"sd2", unet_of(4, 1024, 320, 0), "it is a Stable Diffusion 2 checkpoint"},
       {"refiner", unet_of(4, 1280, 384, 2560), "it is an SDXL refiner checkpoint"},
-      {"inpaint", unet_of(9, 2048, 320, 2816),
-       "it is an SDXL inpainting checkpoint: it fills a masked part of a picture"},
+      {"pix2pix", unet_of(8, 2048, 320, 2816), "it is an SDXL editing (pix2pix) checkpoint"},
   };
   for (const Case& each : cases) {
     const fs::path path = made_file(folder_ / (each.name + ".safetensors"), each.tensors);

@@ -168,7 +168,7 @@ ValueTypes value_types(const OpenedModels& models, const Request& request) {
   const std::int64_t n = guidance_halves(models, request);
   const std::int64_t h = request.height / models.vae.fold();
   const std::int64_t w = request.width / models.vae.fold();
-  const std::int64_t c = models.unet.in_channels;
+  const std::int64_t c = models.vae.latent_channels;
   const std::int64_t cross = models.resampler.output;
   const PromptLayout prompts = read_prompts(models, request).layout;
   const FaceLayout layout = face_layout(request);
@@ -186,9 +186,12 @@ ValueTypes value_types(const OpenedModels& models, const Request& request) {
           .latent = f32("latent", {c, h, w}),
           .scaled = f32("scaled", {c, h, w}),
           .noise = f32("noise", {n + (request.perturbed_guidance > 0 ? 1 : 0), c, h, w}),
-          .kept = request.has_mask ? std::vector{f32("picture", {c, h, w}),
-                                                 f32("first_noise", {c, h, w}), f32("mask", {h, w})}
-                                   : std::vector<NamedType>(),
+          .kept = request.has_mask && !models.unet.reads_masks()
+                      ? std::vector{f32("picture", {c, h, w}), f32("first_noise", {c, h, w}),
+                                    f32("mask", {h, w})}
+                      : std::vector<NamedType>(),
+          .masked = models.unet.reads_masks() ? std::optional(f32("masked", {h, w, c + 1}))
+                                              : std::nullopt,
           .guidance = models.unet.guidance_channels > 0 ? std::optional(f32("guidance", {1}))
                                                         : std::nullopt};
 }

@@ -22,7 +22,10 @@ struct ValueTypes {
   NamedType embeddings, face_points;
   NamedType text, pooled, face, keypoints, time_ids;
   NamedType latent, scaled, noise;
-  std::vector<NamedType> kept;        // only with a mask: what the unmasked part is made from
+  /// Only with a mask: what the unmasked part is made from, or what a UNet made for inpainting
+  /// reads.
+  std::vector<NamedType> kept;
+  std::optional<NamedType> masked;
   std::optional<NamedType> guidance;  // only for a UNet that takes the guidance scale
 };
 /// Throws what read_prompts() throws.

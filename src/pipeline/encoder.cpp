@@ -9,6 +9,8 @@
 namespace semblance {
 namespace {
 
+constexpr int kCovered = 128;  // a mask's values from here on are repainted
+
 /// To -1..1, as diffusers' image processor does.
 void normalise(const Image& picture, std::span<float> values) {
   SEMBLANCE_ASSERT(values.size() == picture.pixels().size());
@@ -52,7 +54,7 @@ void shrink_mask(const Mask& picture, std::int64_t fold, std::span<float> mask) 
   const std::size_t columns = width / by;
   for (std::size_t i = 0; i < mask.size(); ++i) {
     const std::uint8_t value = picture.values()[i / columns * by * width + i % columns * by];
-    mask[i] = value >= 128 ? 1.0F : 0.0F;
+    mask[i] = value >= kCovered ? 1.0F : 0.0F;
   }
 }
 
@@ -75,11 +77,36 @@ void keep_unmasked(const Sampler& sampler, int evaluation, std::span<const float
   }
 }
 
+void join_masked(std::span<const float> mask, std::span<const float> latent,
+                 std::span<float> joined) {
+  const std::size_t area = mask.size(), channels = latent.size() / area;
+  for (std::size_t i = 0; i < area; ++i) {
+    float* const place = &joined[i * (1 + channels)];
+    place[0] = mask[i];
+    for (std::size_t c = 0; c < channels; ++c) place[1 + c] = latent[c * area + i];
+  }
+}
+
+void split_masked(std::span<const float> joined, std::span<float> mask, std::span<float> latent) {
+  const std::size_t area = mask.size(), channels = latent.size() / area;
+  for (std::size_t i = 0; i < area; ++i) {
+    const float* const place = &joined[i * (1 + channels)];
+    mask[i] = place[0];
+    for (std::size_t c = 0; c < channels; ++c) latent[c * area + i] = place[1 + c];
+  }
+}
+
 void encode_picture(const OpenedModels& models, const Workspace& workspace, const Stage& stage,
-                    const Image& picture, std::span<const float> noise, std::span<float> latent,
-                    const std::stop_token& stop) {
+                    const Image& picture, const Mask& hidden, std::span<const float> noise,
+                    std::span<float> latent, const std::stop_token& stop) {
   Session session = stage.open(workspace.backend(), stage.options(workspace), stop);
-  fill_input(session, "picture", [&](std::span<float> values) { normalise(picture, values); });
+  fill_input(session, "picture", [&](std::span<float> values) {
+    normalise(picture, values);
+    const std::span<const std::uint8_t> mask = hidden.values();
+    for (std::size_t i = 0; i < mask.size(); ++i) {
+      if (mask[i] >= kCovered) std::ranges::fill(values.subspan(3 * i, 3), 0.0F);
+    }
+  });
   session.run(stop);
   // [h,w,2c] -> [c,h,w]
   const std::vector<float> moments = session.output_f32("moments");

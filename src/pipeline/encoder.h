@@ -39,9 +39,16 @@ void keep_unmasked(const Sampler& sampler, int evaluation, std::span<const float
 
 /// `stage` is kEncoder. picture -> latent f32 [c,h/8,w/8] as the sampler takes it: a sample of the
 /// VAE's posterior, its mean plus its deviation times `noise` (standard normal, of the latent's
-/// size), scaled. As diffusers' retrieve_latents(). Throws Error(kCancelled).
+/// size), scaled. As diffusers' retrieve_latents(). What `hidden` covers, if it is not empty, is
+/// grey. Throws Error(kCancelled).
 void encode_picture(const OpenedModels& models, const Workspace& workspace, const Stage& stage,
-                    const Image& picture, std::span<const float> noise, std::span<float> latent,
-                    const std::stop_token& stop);
+                    const Image& picture, const Mask& hidden, std::span<const float> noise,
+                    std::span<float> latent, const std::stop_token& stop);
+
+/// What a UNet made for inpainting reads beside the latent, [h/8,w/8,1+c]: the mask, then the
+/// latent [c,h/8,w/8] of what it does not cover. And back.
+void join_masked(std::span<const float> mask, std::span<const float> latent,
+                 std::span<float> joined);
+void split_masked(std::span<const float> joined, std::span<float> mask, std::span<float> latent);
 
 }  // namespace semblance

@@ -102,14 +102,15 @@ void Generation::State::start_from(const StartPicture& start, const std::stop_to
   sampling.noise->posterior(drawn);
   const std::vector<Stage> encoder{stage(StageId::kEncoder)};
   in_the_room(models->workspace, encoder, stop, [&](const Workspace& workspace) {
-    encode_picture(models->opened, workspace, encoder.front(), start.picture, drawn, latent(),
+    encode_picture(models->opened, workspace, encoder.front(), start.picture, {}, drawn, latent(),
                    stop);
   });
   sampling.noise->latent(drawn);
   if (request.has_mask) {
-    const std::span<float> mask = values.make(types.kept.back()).f32();
+    const Shape& size = types.latent.type.shape;
+    const std::span<float> mask = values.make({"mask", {DType::kF32, {size[1], size[2]}}}).f32();
     shrink_mask(start.mask, models->opened.vae.fold(), mask);
-    values.make({"picture", types.latent.type}, latent());
+    if (!types.masked) values.make({"picture", types.latent.type}, latent());
     const bool only_noise = request.strength == 1.0;
     if (only_noise || request.masked_content.name == "noise") {
       for (std::size_t i = 0; i < drawn.size(); ++i) {
@@ -118,8 +119,17 @@ void Generation::State::start_from(const StartPicture& start, const std::stop_to
       }
     }
     if (!only_noise) sampler().add_noise(0, drawn, latent());
-    sampling.noise->posterior(values.make({"unused", types.latent.type}).f32());
-    values.drop("unused");
+    const std::span<float> again = values.make({"unmasked", types.latent.type}).f32();
+    sampling.noise->posterior(again);
+    if (types.masked) {
+      in_the_room(models->workspace, encoder, stop, [&](const Workspace& workspace) {
+        encode_picture(models->opened, workspace, encoder.front(), start.picture, start.mask,
+                       std::vector(again.begin(), again.end()), again, stop);
+      });
+      join_masked(mask, again, values.make(*types.masked).f32());
+      for (const std::string& done : {noise.name, std::string("mask")}) values.drop(done);
+    }
+    values.drop("unmasked");
   } else {
     sampler().add_noise(0, drawn, latent());
     values.drop(noise.name);
@@ -129,6 +139,7 @@ void Generation::State::start_from(const StartPicture& start, const std::stop_to
 /// The values that keep what is not masked, for a run that was saved.
 void Generation::State::restore_unmasked(const SavedRun& run) {
   if (!request.has_mask || step == steps()) return;
+  if (types.masked) return join_masked(run.mask, run.picture, values.make(*types.masked).f32());
   for (const NamedType& value : types.kept) values.make(value);
   std::ranges::copy(run.picture, values.at("picture").f32().begin());
   std::ranges::copy(run.mask, values.at("mask").f32().begin());
@@ -173,7 +184,7 @@ void Generation::State::advance(std::span<float> noise) {
   }
   sampler().step(data);
   ++step;
-  if (request.has_mask) {
+  if (!types.kept.empty()) {
     keep_unmasked(sampler(), step, values.at("picture").f32(), values.at("first_noise").f32(),
                   values.at("mask").f32(), latent());
   }
@@ -291,6 +302,7 @@ SavedRun Generation::saved() const {
   run.keypoints = s.keypoints;
   run.step = s.step;
   run.latent = latent();
+  run.latent_channels = s.models->opened.vae.latent_channels;
   std::span<const float> kept = s.step > 0 ? s.value_or_none("kept") : std::span<float>();
   if (s.step < s.steps() && s.kind().from_deep) {
     const std::span<const float> restart = s.values.at("restart").f32();
@@ -304,10 +316,15 @@ SavedRun Generation::saved() const {
       const std::span<const float> all = s.values.at(name).f32();
       return std::vector(all.begin(), all.end());
     };
-    run.picture = copy("picture");
-    run.mask = copy("mask");
+    if (s.types.masked) {
+      run.picture.resize(run.latent.size());
+      run.mask.resize(run.latent.size() / static_cast<std::size_t>(run.latent_channels));
+      split_masked(s.values.at("masked").f32(), run.mask, run.picture);
+    } else {
+      run.picture = copy("picture");
+      run.mask = copy("mask");
+    }
   }
-  run.latent_channels = s.models->opened.unet.in_channels;
   run.precision = s.models->precision;
   run.backend = s.models->backend_name;
   run.threads = threads();

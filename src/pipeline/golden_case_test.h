@@ -3,6 +3,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -19,6 +20,9 @@
 #include "pipeline/models_test.h"
 #include "pipeline/pipeline.h"
 #include "tests/support/golden.h"
+#include "tests/support/npy.h"
+#include "weights/safetensors.h"
+#include "weights/writer.h"
 
 namespace semblance::testing {
 
@@ -40,6 +44,30 @@ inline std::vector<std::filesystem::path> golden_case_folders() {
   }
   std::sort(folders.begin(), folders.end());
   return folders;
+}
+
+/// The UNet's file, whose first convolution has these weights, [c,9,3,3].
+inline std::filesystem::path inpainting_unet(const std::filesystem::path& unet,
+                                             const std::filesystem::path& weights) {
+  const std::filesystem::path made = std::filesystem::temp_directory_path() /
+                                     fmt::format("semblance_inpainting_{}.safetensors", getpid());
+  if (std::filesystem::exists(made)) return made;
+  const Npy<float> first = read_npy<float>(weights);
+  const WeightMap stored = read_safetensors(open_file(unet));
+  std::vector<std::vector<std::byte>> bytes;
+  bytes.reserve(stored.size());
+  std::vector<TensorBytes> tensors;
+  for (const auto& [name, tensor] : stored) {
+    if (name == "conv_in.weight") {
+      tensors.push_back({{name, DType::kF32, first.shape}, std::as_bytes(std::span(first.values))});
+      continue;
+    }
+    std::vector<std::byte>& raw = bytes.emplace_back(tensor.bytes());
+    tensor.file->read(tensor.offset, raw);
+    tensors.push_back({{name, tensor.dtype, tensor.shape}, raw});
+  }
+  write_safetensors(made, tensors, {});
+  return made;
 }
 
 inline GoldenCase load_golden_case(const std::filesystem::path& folder) {
@@ -69,6 +97,10 @@ inline GoldenCase load_golden_case(const std::filesystem::path& folder) {
     request.has_mask = json.get_bool("mask", false);
     if (request.has_mask) loaded.mask = folder / "mask.png";
     request.masked_content = json.get_string("masked_content", request.masked_content.name);
+  }
+  if (json.get_bool("inpainting_model", false)) {
+    loaded.paths.unet = inpainting_unet(
+        checkpoint / "base/unet/diffusion_pytorch_model.fp16.safetensors", folder / "conv_in.npy");
   }
   request.freeu = json.get_bool("freeu", false);
   request.reuse = static_cast<int>(json.get_int("reuse", 1));

@@ -62,8 +62,9 @@ INSTANTIATE_TEST_SUITE_P(
                       "bf16_shards/lora_kinds", "fp16_published/all_extras", "fp16_published/reuse",
                       "fp16_published/concat", "fp16_published/sequence",
                       "fp16_published/adapter_window", "fp16_published/from_picture",
-                      "fp16_published/repaint", "fp16_published/control_two",
-                      "fp16_published/control_union", "fp16_published/control_extras"),
+                      "fp16_published/repaint", "fp16_published/inpainting_model",
+                      "fp16_published/control_two", "fp16_published/control_union",
+                      "fp16_published/control_extras"),
     [](const auto& info) {
       std::string name = info.param;
       std::ranges::replace(name, '/', '_');
@@ -84,6 +85,30 @@ TEST(Pipeline, GivesTheSameBitsOnADeviceWithItsOwnMemory) {
 }
 
 /// stages_test.cpp compares the encoders' results with diffusers.
+TEST(Pipeline, GoesOnWithAModelMadeForInpainting) {
+  const Case wanted = load(testing::golden_path("pipeline/fp16_published/inpainting_model"));
+  const Result whole = run(wanted, {.precision = Precision::kF32});
+  Pipeline pipeline(wanted.paths, {.precision = Precision::kF32});
+  const StartPicture from{decode(wanted.initial), grey(decode(wanted.mask))};
+  Generation begun = pipeline.start(wanted.request, wanted.embeddings, wanted.keypoints, {}, &from);
+  begun.next();
+  const fs::path state = fs::temp_directory_path() / fmt::format("semblance_state_{}", getpid());
+  save(begun.saved(), state);
+  Generation resumed = pipeline.resume(load_saved_run(state));
+  fs::remove(state);
+  while (resumed.next()) {
+  }
+  EXPECT_EQ(resumed.latent(), whole.latent);
+  Request unmasked = wanted.request;
+  unmasked.has_mask = false;
+  unmasked.strength.reset();
+  testing::expect_error(ErrorKind::kArgument,
+                        "cannot make the picture: the base model is made for inpainting\n  give it "
+                        "a picture (--init) "
+                        "and a mask (--mask), or use another base model",
+                        [&] { pipeline.start(unmasked, wanted.embeddings, wanted.keypoints); });
+}
+
 TEST(Pipeline, SkipsLayersOfTheTextEncoders) {
   Case wanted = load(testing::golden_path("pipeline/fp16_published/plain"));
   const Result usual = run(wanted, {.precision = Precision::kF32});

@@ -70,11 +70,13 @@ Graph denoiser_for_audit(const OpenedModels& models) {
   const Scope root(&graph, "");
   const UNetConfig& config = models.unet;
   const std::int64_t side = std::int64_t{1} << config.channels.size();
-  const StepInputs inputs{root.input("latent", DType::kF32, {1, side, side, config.in_channels}),
+  const std::int64_t latent = models.vae.latent_channels;
+  const StepInputs inputs{root.input("latent", DType::kF32, {1, side, side, latent}),
                           root.input("timestep", DType::kF32, {1}),
                           root.input("pooled", DType::kF32, {1, config.pooled_channels()}),
                           root.input("time_ids", DType::kF32, {6}),
-                          guidance_input(root, config, 1)};
+                          guidance_input(root, config, 1),
+                          masked_input(root, config, side, side)};
   const Value text =
       root.input("text", DType::kF32, {1, 2, models.clip[0].width + models.clip[1].width});
   const Value face =
@@ -109,10 +111,11 @@ void check_widths(const OpenedModels& models, const ModelSource& source) {
          models.resampler.output, "the UNet", models.unet.cross_channels[0]);
   for (std::int64_t cross : models.identitynet.cross_channels)
     differ("the face adapter", models.resampler.output, "IdentityNet", cross);
-  differ("the VAE's latent", models.vae.latent_channels, "the UNet", models.unet.in_channels);
-  differ("the UNet's result", models.unet.out_channels, "the sampler", models.unet.in_channels);
-  differ("the UNet's latent", models.unet.in_channels, "IdentityNet",
-         models.identitynet.in_channels);
+  const std::int64_t latent = models.vae.latent_channels;
+  const std::int64_t added = models.unet.reads_masks() ? latent + 1 : 0;
+  differ("the VAE's latent", latent, "the UNet", models.unet.in_channels - added);
+  differ("the UNet's result", models.unet.out_channels, "the sampler", latent);
+  differ("the UNet's latent", latent, "IdentityNet", models.identitynet.in_channels);
   if (models.identitynet.channels != models.unet.channels ||
       models.identitynet.layers != models.unet.layers) {
     fail(ErrorKind::kShape,

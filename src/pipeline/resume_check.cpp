@@ -121,7 +121,7 @@ void check_state(const SavedRun& run, const OpenedModels& models) {
          run.request.reuse, run.step);
   }
   const std::int64_t elements =
-      models.unet.in_channels * (pass.height / fold) * (pass.width / fold);
+      models.vae.latent_channels * (pass.height / fold) * (pass.width / fold);
   if (static_cast<std::int64_t>(run.latent.size()) != elements) {
     fail(ErrorKind::kCorrupt,
          "cannot resume the run: its latent has {} numbers, but a picture of {}x{} needs {}",

@@ -117,11 +117,12 @@ Graph step_graph(const OpenedModels& models, const Request& request, std::int64_
   const std::int64_t h = request.height / models.vae.fold();
   const std::int64_t w = request.width / models.vae.fold();
   const std::int64_t cross = models.resampler.output;
-  const StepInputs inputs{root.input("latent", DType::kF32, {n, h, w, models.unet.in_channels}),
+  const StepInputs inputs{root.input("latent", DType::kF32, {n, h, w, models.vae.latent_channels}),
                           root.input("timestep", DType::kF32, {n}),
                           root.input("pooled", DType::kF32, {n, models.unet.pooled_channels()}),
                           root.input("time_ids", DType::kF32, {n * 6}),
-                          guidance_input(root, models.unet, n)};
+                          guidance_input(root, models.unet, n),
+                          masked_input(root, models.unet, h, w)};
   const Value text = root.input("text", DType::kF32, {n, text_tokens, cross});
   const std::int64_t tokens = models.resampler.tokens;
   const Value face =

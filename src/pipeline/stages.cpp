@@ -41,11 +41,13 @@ class StageMaker {
 
   Stage encoder() const {
     std::vector<NamedType> outs = types_.kept;
+    if (types_.masked) outs.push_back(*types_.masked);
     outs.push_back(types_.latent);
     return {.id = StageId::kEncoder,
             .graph = [&models = models_, size = size(),
                       dtype = vae_dtype(dtype_)] { return encoder_graph(models, size, dtype); },
             .weights = &models_.vae_weights,
+            .runs = types_.masked ? 2 : 1,
             .outs = std::move(outs),
             .beside = encoder_memory(request_, types_.latent)};
   }
@@ -139,6 +141,7 @@ class StageMaker {
                 .outs = {types_.scaled, types_.noise},
                 .held = of_steps_};
     if (types_.guidance) stage.ins.push_back(*types_.guidance);
+    if (types_.masked) stage.ins.push_back(*types_.masked);
     const auto read = [&](const NamedType& value, auto&& reads) {
       if (!reads(each)) return;
       stage.ins.push_back(value);
@@ -245,6 +248,11 @@ std::vector<Stage> stages_of(const OpenedModels& models, const Request& request,
                              std::optional<ImageFormat> format, int first_step,
                              const std::shared_ptr<const AppliedLoras>& loras,
                              const std::shared_ptr<const AppliedControls>& controls) {
+  if (models.unet.reads_masks() && !request.has_mask) {
+    fail(ErrorKind::kArgument,
+         "cannot make the picture: the base model is made for inpainting\n  give it a picture "
+         "(--init) and a mask (--mask), or use another base model");
+  }
   const PictureSampler sampler = make_picture_sampler(request, models.scheduler);
   const StageMaker make(models, request, dtype, loras, controls, sampler);
   std::vector<Stage> stages;

@@ -21,6 +21,8 @@
 //   picture, first_noise  f32 [c,h/8,w/8]  with a mask: the latent of the picture to start from,
 //                                       and the noise that it began with
 //   mask          f32 [h/8,w/8]         1 for what is repainted, else 0
+//   masked        f32 [h/8,w/8,1+c]     in place of these three for a UNet made for inpainting: the
+//                                       mask, and the latent of what it does not cover
 //   kept, drawn   f32 [k,c,h/8,w/8]     of the sampler (pipeline/picture_sampler.h)
 //   guidance      f32 [1]               for a UNet that takes the guidance scale as an input
 //   deep          [m,h/8,w/8,c]         features that later steps share (Request::reuse), in the

@@ -361,8 +361,6 @@ std::string reason_against_base(const FileIdentity& identity) {
   if (identity.is_playground || identity.is_cosxl)
     return because("its prediction type (EDM) differs from SDXL's");
   if (identity.in_channels == 8) return because("it needs a picture to edit as a second input");
-  if (identity.in_channels == 9)
-    return because("it fills a masked part of a picture, which is not supported");
   if (!identity.has_mid_attention) return because("IdentityNet needs all of SDXL's transformers");
   return {};
 }

@@ -143,6 +143,10 @@ def write_case(pipe, module, checkpoint: str, name: str, out: Path) -> None:
         initial.save(out / "initial.png")
     if mask := make_mask(request):
         mask.save(out / "mask.png")
+    if request.get("inpainting_model"):
+        undo = pipeline_extras.made_for_inpainting(pipe, request["seed"])
+        np.save(out / "conv_in.npy", pipe.unet.conv_in.weight.detach().numpy())
+        undo()
     pixels = np.asarray(picture)
     ends = np.mean((pixels == 0) | (pixels == 255))
     print(

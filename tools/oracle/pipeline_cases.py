@@ -6,6 +6,7 @@ size unless given): left eye, right eye, nose, left and right mouth corner. enco
 encoded (prompt_encodings.py); without it the pipeline does that itself. photos is the number of embeddings.
 pipeline_extras.py makes what the published pipeline does not have: freeu, perturbed_guidance, guidance_end, reuse,
 combine, identity_noise, adapter_start and adapter_end, and strength, with which it starts from a picture.
+inpainting_model gives the UNet five more input channels, whose weights conv_in.npy has.
 no_keypoints gives IdentityNet a black picture. mask repaints a part of the picture that it starts from.
 """
 
@@ -61,6 +62,8 @@ CASES = {
         "repaint": {"strength": 0.75, "mask": True, "steps": 6, "size": [96, 80], "seed": 41},
         "repaint_noise": {"strength": 0.8, "mask": True, "masked_content": "noise", "steps": 4, "guidance": 1.0,
                           "size": [80, 72], "seed": 42},
+        "inpainting_model": {"strength": 0.8, "mask": True, "inpainting_model": True, "steps": 5, "size": [80, 96],
+                             "seed": 44},
         "all_extras": {"freeu": True, "perturbed_guidance": 3.0, "guidance_end": 0.75, "steps": 4,
                        "negative": None, "seed": 10},
     },

@@ -173,10 +173,30 @@ class BlendingScheduler(LateScheduler):
         return ((1 - self.mask) * kept + self.mask * latents,)
 
 
+def made_for_inpainting(pipe, seed):
+    """Gives the UNet five more input channels with random weights. Returns a function that undoes it."""
+    old, config = pipe.unet.conv_in, pipe.unet.config.in_channels
+    added = torch.randn(old.out_channels, 5, 3, 3, generator=torch.Generator().manual_seed(seed)) * 0.3
+    new = torch.nn.Conv2d(9, old.out_channels, 3, padding=1)
+    with torch.no_grad():
+        new.weight.copy_(torch.cat([old.weight, added.half().float()], 1))
+        new.bias.copy_(old.bias)
+    pipe.unet.conv_in = new
+    pipe.unet.register_to_config(in_channels=9)
+
+    def undo():
+        pipe.unet.conv_in = old
+        pipe.unet.register_to_config(in_channels=config)
+
+    return undo
+
+
 def repaint(pipe, picture, mask, request):
     """Makes the pipeline repaint what is white in the mask. Returns a function that undoes it."""
     scheduler, prepare, strength = pipe.scheduler, pipe.prepare_latents, request["strength"]
-    late = BlendingScheduler(scheduler, strength)
+    forward = pipe.unet.forward
+    reads_mask = pipe.unet.config.in_channels == 9
+    late = (LateScheduler if reads_mask else BlendingScheduler)(scheduler, strength)
 
     def prepared(batch, channels, height, width, dtype, device, generator, latents=None):
         processor = VaeImageProcessor(vae_scale_factor=8)
@@ -185,13 +205,17 @@ def repaint(pipe, picture, mask, request):
         covered = masks.preprocess(mask, height=height, width=width)
         late.done = 0
         made, late.noise, late.image_latents = Inpaint.prepare_latents(
-            pipe, batch, channels, height, width, dtype, device, generator, None, values, late.timesteps[:1],
+            pipe, batch, 4, height, width, dtype, device, generator, None, values, late.timesteps[:1],
             strength == 1, return_noise=True, return_image_latents=True)  # fmt: skip
-        late.mask, _ = Inpaint.prepare_mask_latents(
+        late.mask, unmasked = Inpaint.prepare_mask_latents(
             pipe, covered, values * (covered < 0.5), batch, height, width, dtype, device, generator, False)  # fmt: skip
         if request.get("masked_content") == "noise":  # AUTOMATIC1111's "latent noise"
             begun = late.image_latents * (1 - late.mask) + late.noise * late.mask
             made = scheduler.add_noise(begun, late.noise, late.timesteps[:1])
+        if reads_mask:
+            more = torch.cat([late.mask, unmasked], 1)
+            pipe.unet.forward = lambda sample, *given, **named: forward(
+                torch.cat([sample, more.expand(len(sample), -1, -1, -1)], 1), *given, **named)  # fmt: skip
         return made
 
     pipe.__dict__.update(scheduler=late, prepare_latents=prepared,
@@ -199,6 +223,7 @@ def repaint(pipe, picture, mask, request):
 
     def undo():
         pipe.__dict__.update(scheduler=scheduler, prepare_latents=prepare)
+        pipe.unet.forward = forward
 
     return undo
 
@@ -213,6 +238,8 @@ def applied(pipe, request, picture=None, mask=None):
             undo.enter_context(noisy(pipe, request["identity_noise"]))
         if "adapter_start" in request or "adapter_end" in request:
             undo.enter_context(adapter_window(pipe, request))
+        if request.get("inpainting_model"):
+            undo.callback(made_for_inpainting(pipe, request["seed"]))
         if mask is not None:
             undo.callback(repaint(pipe, picture, mask, request))
         elif "strength" in request:
