@@ -79,7 +79,17 @@ export const faces = (photo, signal) => json('api/faces', { ...form({ photo }), 
 export const identities = async () => (await json('api/identities')).identities;
 export const saveIdentity = (photo, face, name) => json('api/identities', form({ photo, face, name }));
 export const deleteIdentity = (id) => request(`api/identities/${encodeURIComponent(id)}`, { method: 'DELETE' });
-export const jobs = async () => (await json('api/jobs?limit=50')).jobs;
+/** All that are kept. */
+export async function jobs() {
+  const kPage = 200;
+  const all = [];
+  for (let before = ''; ;) {
+    const { jobs: page } = await json(`api/jobs?limit=${kPage}${before && `&before=${before}`}`);
+    all.push(...page);
+    if (page.length < kPage) return all;
+    before = page.at(-1).id;
+  }
+}
 export const job = (id) => json(jobPath(id));
 export const startJob = (fields) => json('api/jobs', form({ ...fields, settings: writeSettings(fields.settings) }));
 export const cancelJob = (id) => json(`${jobPath(id)}/cancel`, { method: 'POST' });

@@ -2,16 +2,18 @@
 import * as api from './api.js';
 import { checkControlNets, controlPictures, startControlNets, useControlNets } from './control_nets.js';
 import { bringIntoView, byId, pause, recall, remember, settled } from './dom.js';
-import { galleryIsUnderWay, refreshGallery, startGallery } from './gallery.js';
 import { redrawIdentities, refreshIdentities, startIdentities } from './identities.js';
 import { initialFields, startInitial } from './initial.js';
 import { askForKey, showLogOut } from './key.js';
 import { startMemory } from './memory.js';
-import { checkSubject, isLooking, setUploadLimit, startPhoto, subject, uploadLimit } from './photo.js';
+import { checkSubject, chosenSample, isLooking, photoFile, setDemo, setUploadLimit, startPhoto, subject, takePose, uploadLimit, useFace } from './photo.js';
 import { planAllows, planSoon, startPlan } from './plan.js';
 import { clearProblem, reveal, showWhereItBelongs, tell } from './problems.js';
+import { galleryIsUnderWay, refreshGallery, startGallery } from './rail.js';
+import { offerSamples, redrawSamples, startSamples } from './samples.js';
 import { fillSettings, readSettings, refreshSizes, startSettings, useInfo, useParameters } from './settings.js';
-import { clear, isUnderWay, show, shownId, startStage } from './stage.js';
+import { clear, isAtWork, isUnderWay, keepPhoto, show, shownId, startStage } from './stage.js';
+import { chooseStyle } from './styles.js';
 import { currentLanguage, label, preferredLanguage, say, speak } from './words.js';
 
 let connected = false;
@@ -22,21 +24,28 @@ const galleryChanged = settled(() => refreshGallery().then(showNext).catch(() =>
 async function start() {
   startTheme();
   startLanguage();
-  const parameters = await api.parameters();
+  const [parameters] = await Promise.all([api.parameters(), speak(preferredLanguage())]);
   useParameters(parameters);
-  await speak(preferredLanguage());
   api.onKeyWanted(askForKey);
   startPhoto({ changed: subjectChanged });
+  startSamples({ makeInStyle });
   startInitial({ limit: uploadLimit, changed: subjectChanged });
   startControlNets({ limit: uploadLimit, changed: settingsChanged, most: parameters.find(({ name }) => name === 'controls').most });
   startSettings({ changed: settingsChanged });
   startPlan({ onPlan: () => clearProblem('form'), isReady: () => connected });
-  startStage({ changed: galleryChanged, again });
+  startStage({ changed: galleryChanged, again, makeAs, asFace: useFace, asPose: takePose });
   startGallery({ bring: bringStage });
   startIdentities();
-  byId('make-form').addEventListener('submit', make);
+  const form = byId('make-form');
+  form.addEventListener('submit', make);
+  document.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || document.querySelector('dialog[open]')) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
   startMemory({ onReached: reached, onLost: lost });
   document.documentElement.dataset.ready = '';
+  performance.mark('ready');
 }
 
 // ---- connection to the service
@@ -55,6 +64,8 @@ async function connect() {
     setUploadLimit(info.limits.upload_bytes);
     useControlNets(info.control_nets);
     useInfo(info);
+    setDemo(info.model.demo ? { nativeSide: info.model.native_side } : null);
+    offerSamples(info.model.demo);
     showLogOut(info.key_required);
     say(byId('model'), info.model.demo ? 'page.demo' : 'page.model', { name: info.model.name });
     say(byId('version'), 'page.version', { version: info.version.replace(/^s/, 'S') });
@@ -91,7 +102,7 @@ async function pickUp() {
 
 /** Shows the running job if the stage is empty or its job is gone. */
 function showNext(jobs) {
-  if (jobs.some((job) => job.id === shownId())) return;
+  if (shownId() && jobs.some((job) => job.id === shownId())) return;
   const running = jobs.find((job) => job.state === 'running');
   if (running) show(running);
 }
@@ -102,6 +113,7 @@ function subjectChanged() {
   clearProblem('form');
   refreshSizes();
   redrawIdentities();
+  redrawSamples(chosenSample());
   planSoon();
 }
 
@@ -111,7 +123,7 @@ function settingsChanged() {
 }
 
 async function make(event) {
-  event.preventDefault();
+  event?.preventDefault();
   clearProblem('form');
   const someone = checkSubject();
   const settings = readSettings();
@@ -120,13 +132,22 @@ async function make(event) {
     return void reveal('photo');
   }
   if (!connected || !settings || !checkControlNets() || !planAllows()) return;
+  await send(settings);
+}
+
+/** Puts a job into the queue. The picture at work stays on the stage. */
+async function send(settings) {
   const button = byId('make');
   button.disabled = true;
   try {
     const pictures = { ...await initialFields(), control: controlPictures() };
     const job = await api.startJob({ settings, ...subject(), ...pictures, keep_photo: byId('keep-photo').checked ? 'true' : null });
-    show(job);
-    bringStage();
+    keepPhoto(job.id, photoFile());
+    if (isAtWork()) galleryChanged();
+    else {
+      show(job);
+      bringStage();
+    }
   } catch (problem) {
     showWhereItBelongs(problem, 'form');
   } finally {
@@ -134,9 +155,21 @@ async function make(event) {
   }
 }
 
+function makeInStyle(style) {
+  byId('prompt').value = '';
+  chooseStyle(style);
+  make();
+}
+
+/** A picture of the present person with the settings of another one. */
+async function makeAs(settings) {
+  if (!checkSubject()) return void reveal('photo');
+  await send(settings);
+}
+
 function again(settings) {
   fillSettings(settings);
-  bringIntoView(byId('prompt-heading'));
+  bringIntoView(byId('prompt'), 'center');
   byId('prompt').focus({ preventScroll: true });
 }
 

@@ -1,6 +1,7 @@
 // Saved faces: people who can be used again without a photo.
 import * as api from './api.js';
-import { byId, make } from './dom.js';
+import { byId, make, recall, remember } from './dom.js';
+import { bytesOfDataUrl, decode, draw } from './pictures.js';
 import { chosenIdentity, subject, takeIdentity } from './photo.js';
 import { clearProblem, showProblem } from './problems.js';
 import { sure } from './sure.js';
@@ -22,7 +23,8 @@ export function startIdentities() {
     if (!name) return void showProblem('save', 'saved.nameless');
     const { photo, face } = subject();
     try {
-      await api.saveIdentity(photo, face, name);
+      const { id } = await api.saveIdentity(photo, face, name);
+      remember(localStorage, `face.${id}`, thumbOf(document.querySelector('.face:has(:checked)')));
       dialog.close();
       await refreshIdentities();
     } catch (problem) {
@@ -36,9 +38,32 @@ export async function refreshIdentities() {
   redrawIdentities();
 }
 
+/** A small picture of the chosen face, cut from the photo, as a data: URL. Only this browser keeps it. */
+function thumbOf(mark) {
+  const photo = byId('photo-canvas');
+  const part = (name) => parseFloat(mark.style[name]) / 100;
+  const [w, h] = [part('width') * photo.width, part('height') * photo.height];
+  const side = Math.min(1.6 * Math.max(w, h), photo.width, photo.height);
+  const start = (middle, most) => Math.max(0, Math.min(most - side, middle - side / 2));
+  const canvas = Object.assign(document.createElement('canvas'), { width: 96, height: 96 });
+  canvas.getContext('2d').drawImage(photo, start(part('left') * photo.width + w / 2, photo.width),
+    start(part('top') * photo.height + h / 2, photo.height), side, side, 0, 0, 96, 96);
+  return canvas.toDataURL('image/jpeg', 0.8);
+}
+
+/** The small picture, or else the name's first letter. */
+function faceOf({ id, name }) {
+  const kept = recall(localStorage, `face.${id}`);
+  if (!kept) return make('span', { class: 'chip-letter', 'aria-hidden': 'true' }, name.slice(0, 1));
+  const canvas = make('canvas', { class: 'thumb', 'aria-hidden': 'true' });
+  decode(bytesOfDataUrl(kept)).then((bitmap) => { if (bitmap) draw(canvas, bitmap); });
+  return canvas;
+}
+
 /** Redraws the list; call it when the chosen face has changed. */
 export function redrawIdentities() {
-  byId('saved').hidden = identities.length === 0;
+  byId('saved-list').hidden = identities.length === 0;
+  byId('people').hidden = identities.length === 0 && byId('samples').hidden;
   byId('saved-list').replaceChildren(...identities.map(chip));
 }
 
@@ -49,7 +74,7 @@ function chip(identity) {
       takeIdentity(chosen ? null : identity);
       byId('saved-list').querySelector(`[data-identity="${CSS.escape(identity.id)}"] .chip`)?.focus();
     },
-  }, identity.name);
+  }, faceOf(identity), make('span', { class: 'chip-name' }, identity.name));
   const remove = make('button', { type: 'button', class: 'chip-delete', onclick: () => forget(identity) },
     make('span', { 'aria-hidden': 'true' }, '×'));
   label(remove, 'saved.delete', { name: identity.name });
@@ -60,6 +85,7 @@ async function forget(identity) {
   if (!(await sure('saved.sure', 'saved.sure_hint', { name: identity.name }))) return;
   try {
     await api.deleteIdentity(identity.id);
+    remember(localStorage, `face.${identity.id}`, null);
     if (chosenIdentity() === identity.id) takeIdentity(null);
     await refreshIdentities();
   } catch (problem) {

@@ -1,11 +1,12 @@
-// The memory panel: memory in use, budget and planned peak over the last two minutes.
+// Memory: a pill in the header, and what it opens: figures, chart of the last two minutes, what the mode means, what to do.
 import * as api from './api.js';
 import { byId, make } from './dom.js';
-import { bytes, say, word } from './words.js';
+import { bytes, say, sayAsIs, word } from './words.js';
 
 const kSeconds = 120;
 const kWidth = 600;
 const kHeight = 120;
+const kTroubles = ['slow', 'no_face', 'unlike', 'colours', 'memory', 'lost'];
 const samples = [];  // {at, bytes}
 let latest = null;
 let onReached = () => {};
@@ -14,6 +15,18 @@ let onLost = () => {};
 /** Polls once a second while the page is visible; this also detects when the service goes away or returns. */
 export function startMemory(options) {
   ({ onReached, onLost } = options);
+  const dialog = byId('memory-dialog');
+  byId('memory-open').onclick = () => {
+    dialog.showModal();
+    if (latest) show(latest);
+  };
+  byId('memory-close').onclick = () => dialog.close();
+  byId('troubles-list').append(...kTroubles.flatMap((name) => {
+    const [title, text] = [make('dt'), make('dd')];
+    say(title, `trouble.${name}`);
+    say(text, `trouble.${name}_do`);
+    return [title, text];
+  }));
   watch();
   document.addEventListener('language', () => { if (latest) show(latest); });
 }
@@ -34,38 +47,53 @@ async function watch() {
   }
 }
 
+/** Whether the machine has less memory left than the work may still take. */
+const isLow = (memory) => memory.machine_available_bytes < (memory.planned_bytes ?? memory.budget_bytes) - memory.process_bytes;
+
 function show(memory) {
+  const low = isLow(memory);
+  const pill = byId('memory-open');
+  pill.dataset.mode = low ? 'low' : memory.mode;
+  say(byId('memory-pill'), memory.mode === 'normal' && !low ? 'memory.pill' : 'memory.pill_low', { value: memory.process_bytes, of: memory.budget_bytes });
+  if (!byId('memory-dialog').open) return;
   drawChart(memory);
-  const mode = byId('memory-mode');
-  say(mode, `mode.${memory.mode}`);
-  mode.dataset.mode = memory.mode;
-  const figures = [
-    ['process', memory.process_bytes], ['planned', memory.planned_bytes], ['budget', memory.budget_bytes],
-    ['machine', memory.machine_available_bytes, memory.machine_total_bytes],
-    ['gpu', memory.gpu?.free_bytes, memory.gpu?.total_bytes],
+  say(byId('memory-mode'), `mode.${memory.mode}`);
+  say(byId('memory-cost'), `mode.cost.${memory.mode}`);
+  const warning = byId('memory-low');
+  warning.hidden = !low;
+  if (low) say(warning, 'memory.low', { available: memory.machine_available_bytes, wanted: (memory.planned_bytes ?? memory.budget_bytes) - memory.process_bytes });
+  showFigures(memory);
+  const messages = byId('memory-messages');
+  messages.replaceChildren(...(memory.messages ?? []).map((message) => {
+    const line = make('li');
+    sayAsIs(line, message);  // already in the page's language
+    return line;
+  }));
+}
+
+function showFigures(memory) {
+  const used = memory.machine_total_bytes - memory.machine_available_bytes;
+  const rows = [
+    ['process', bytes(memory.process_bytes)],
+    ['planned', memory.planned_bytes ? bytes(memory.planned_bytes) : '–'],
+    ['budget', bytes(memory.budget_bytes)],
+    ['machine_total', bytes(memory.machine_total_bytes)],
+    ['machine', bytes(memory.machine_available_bytes)],
+    ['machine_used', word('memory.used', { used, percent: (100 * used) / memory.machine_total_bytes })],
   ];
+  if (memory.gpu) rows.push(['gpu', word('memory.gpu.line', memory.gpu)]);
   const list = byId('figures');
-  if (list.children.length === 0) {
-    list.append(...figures.map(([name]) => {
+  if (list.children.length !== rows.length) {
+    list.replaceChildren(...rows.map(([name]) => {
       const title = make('dt');
       say(title, `memory.${name}`);
       return make('div', { class: `figure ${name}` }, title, make('dd'));
     }));
   }
-  figures.forEach(([name, value, of], place) => {
-    const text = value === null || value === undefined ? '–' : of ? word('memory.of', { value, of }) : bytes(value);
+  rows.forEach(([, text], place) => {
     const cell = list.children[place].lastChild;
     if (cell.textContent !== text) cell.textContent = text;
   });
-  const card = list.querySelector('.gpu');
-  card.hidden = !memory.gpu;
-  card.title = memory.gpu ? word('memory.gpu.more', memory.gpu) : '';
-  const messages = byId('memory-messages');
-  const text = (memory.messages ?? []).join('\n');
-  if (messages.dataset.text !== text) {
-    messages.dataset.text = text;
-    messages.replaceChildren(...(memory.messages ?? []).map((message) => make('li', {}, message)));
-  }
 }
 
 function drawChart(memory) {

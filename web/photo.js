@@ -14,12 +14,22 @@ const state = {
   face: 0,
   faces: [],
   identity: null,   // {id, name} of a saved face instead of a photo
+  sample: null,     // what a sample face shows, in words
   pose: null,
   poseFrame: null,
 };
+const kCaption = 'portrait of a person';
 let looking = null;  // AbortController of the current search
 let limitBytes = 32 * 2 ** 20;
+let demo = null;         // {nativeSide} of a model that knows drawn faces only
+let stoppedFile = null;  // a photo that such a model cannot use
 let changed = () => {};
+
+/** What the person is, in the words of the model: the prompt of a picture without one. */
+export const caption = () => state.sample ?? kCaption;
+export const chosenSample = () => state.sample;
+/** The photo as a file; null for a saved face. */
+export const photoFile = () => (state.identity ? null : state.file);
 
 /** The fields for a job: {photo, face, identity, pose}; `photo` is a list, the first one with the chosen face. */
 export const subject = () => ({
@@ -54,6 +64,11 @@ export function startPhoto(options) {
     forgetPhoto();
     byId('photo-choose').focus();
   };
+  byId('stopped-sample').onclick = () => {
+    byId('photo-stopped').hidden = true;
+    document.querySelector('#samples button').focus();
+  };
+  byId('stopped-anyway').onclick = () => use(stoppedFile);
   byId('pose-choose').onclick = () => byId('pose-file').click();
   byId('pose-file').onchange = (event) => takeFrom(event.target, takePose);
   byId('pose-remove').onclick = () => {
@@ -100,8 +115,41 @@ function takeFrom(input, take) {
   if (file) take(file);
 }
 
-/** Takes a photo: shows it and looks for faces. */
+/** Whether the model knows drawn faces only, and its size; null for other models. */
+export function setDemo(facts) {
+  demo = facts;
+}
+
+/** What a photo from the world looks like: drawn faces are small and not JPEG. */
+const kDrawnAreas = 8;
+const looksReal = (file, { width, height }) => file.type === 'image/jpeg' || width * height > kDrawnAreas * demo.nativeSide ** 2;
+
+/** Takes a photo: shows it and looks for faces. A model of drawn faces is not given one from the world. */
 export async function takePhoto(file) {
+  if (!demo) return use(file);
+  const bitmap = await decode(file);
+  const stop = bitmap && looksReal(file, bitmap);
+  bitmap?.close();
+  if (!stop) return use(file);
+  forgetPhoto();
+  stoppedFile = file;
+  showStopped('stopped.photo');
+  return false;
+}
+
+function showStopped(key) {
+  byId('photo-stopped').hidden = false;
+  byId('stopped-anyway').hidden = key !== 'stopped.photo';
+  say(byId('stopped-text'), key);
+}
+
+/** Takes a face that the demo model knows; `caption` says what it shows. Resolves to whether it was found. */
+export const takeSample = (file, caption) => use(file, caption);
+
+/** A picture of Semblance's own. */
+export const useFace = (file) => use(file);
+
+async function use(file, sample = null) {
   forgetPhoto();
   const bitmap = await decode(file);
   if (!bitmap) return void showProblem('photo', 'photo.unreadable');
@@ -110,11 +158,13 @@ export async function takePhoto(file) {
   state.file = await sendable(file, bitmap, limitBytes);
   bitmap.close();
   if (!state.file) return void showProblem('photo', 'photo.unreadable');
+  state.sample = sample;
   byId('photo-empty').hidden = true;
   byId('photo-framed').hidden = false;
-  byId('photo-remove').hidden = false;
+  byId('photo-side').hidden = false;
   changed();
   await lookForFaces();
+  return state.faces.length > 0;
 }
 
 async function lookForFaces() {
@@ -143,9 +193,11 @@ function showFaces({ width, height, faces }) {
   const status = byId('photo-status');
   if (faces.length === 0) {
     sayAsIs(status, '');
+    if (demo) showStopped('stopped.no_face');
     showProblem('photo', 'photo.no_face');
     return;
   }
+  byId('photo-well').classList.toggle('several', faces.length > 1);
   say(status, 'photo.found', { count: faces.length });
   byId('faces').replaceChildren(...faces.map((face, place) => faceMark(face, place, faces.length, width, height)));
   byId('photo-options').hidden = false;
@@ -180,12 +232,14 @@ function forgetPhoto() {
   looking?.abort();
   looking = null;
   forgetMorePhotos();
-  Object.assign(state, { file: null, frame: null, face: 0, faces: [], identity: null });
+  Object.assign(state, { file: null, frame: null, face: 0, faces: [], identity: null, sample: null });
+  stoppedFile = null;
   clearProblem('photo');
   sayAsIs(byId('photo-status'), '');
   byId('faces').replaceChildren();
   byId('photo-framed').classList.remove('looking');
-  for (const id of ['photo-framed', 'photo-remove', 'photo-options', 'photo-saved']) byId(id).hidden = true;
+  byId('photo-well').classList.remove('several');
+  for (const id of ['photo-framed', 'photo-side', 'photo-options', 'photo-saved', 'photo-stopped']) byId(id).hidden = true;
   byId('photo-empty').hidden = false;
   changed();
 }
@@ -197,13 +251,16 @@ export function takeIdentity(identity) {
   state.identity = identity;
   byId('photo-empty').hidden = true;
   byId('photo-saved').hidden = false;
-  byId('photo-remove').hidden = false;
+  byId('photo-side').hidden = false;
   say(byId('photo-saved'), 'saved.chosen', { name: identity.name });
   changed();
 }
 export const chosenIdentity = () => state.identity?.id ?? null;
 
-async function takePose(file) {
+/** Takes the photo whose head position the picture has. */
+export async function takePose(file) {
+  byId('advanced').open = true;
+  byId('pose-details').open = true;
   clearProblem('pose');
   const bitmap = await decode(file);
   if (!bitmap) return void showProblem('pose', 'photo.unreadable');

@@ -9,6 +9,7 @@ const kQualities = { draft: 'plan.draft', good: 'plan.good', best: 'plan.best' }
 
 let asking = null;
 let latest = null;
+const stepsOf = {};  // of each quality, once a plan has told them
 let onPlan = () => {};
 let isReady = () => true;
 
@@ -17,6 +18,7 @@ export const latestPlan = () => latest;
 /** `isReady()`: whether the form has the model's settings. */
 export function startPlan(options) {
   ({ onPlan, isReady } = options);
+  addQualities();
   byId('smaller').onclick = () => {
     const { width, height } = latest.smaller;
     useSize(width, height);
@@ -28,6 +30,7 @@ export function startPlan(options) {
 export const planSoon = settled(planNow, 300);
 
 async function planNow() {
+  showChosen();
   asking?.abort();
   if (!isReady()) return;
   const settings = readSettings({ quiet: true });
@@ -53,7 +56,7 @@ async function planNow() {
 
 function showNothing() {
   latest = null;
-  for (const id of ['plan-line', 'plan-meter', 'refusal', 'qualities', 'plan-details']) byId(id).hidden = true;
+  for (const id of ['plan-line', 'refusal', 'plan-details']) byId(id).hidden = true;
   onPlan(null);
 }
 
@@ -61,10 +64,8 @@ function show(plan, settings) {
   const line = byId('plan-line');
   byId('refusal').hidden = plan.fits;
   line.hidden = !plan.fits;
-  byId('plan-meter').hidden = false;
-  meter(plan.fits ? plan.peak_bytes : plan.minimum_bytes, plan.budget_bytes, plan.fits);
   if (plan.fits) {
-    say(line, 'plan.line', { seconds: plan.seconds, peak: plan.peak_bytes, budget: plan.budget_bytes, mode: plan.mode });
+    say(line, 'plan.line', { seconds: plan.seconds });
   } else {
     const [w, h] = [settings.width, settings.height];
     say(byId('refusal-text'), 'plan.refusal', { size: `${w} × ${h}`, minimum: plan.minimum_bytes, budget: plan.budget_bytes });
@@ -78,28 +79,34 @@ function show(plan, settings) {
   onPlan(plan);
 }
 
-/** A button for each quality, with the time it takes; the chosen one is pressed, and another press releases it. */
-function showQualities(qualities) {
-  const group = byId('qualities');
-  group.hidden = qualities.length === 0;
-  const had = group.contains(document.activeElement) ? document.activeElement.id : null;
-  group.replaceChildren(...qualities.map(({ name, steps, seconds }) => {
+/** A button for each quality; the chosen one is pressed. */
+function addQualities() {
+  byId('qualities').append(...Object.entries(kQualities).map(([name, key]) => {
     const [title, time] = [make('span'), make('span', { class: 'quality-time' })];
-    say(title, kQualities[name]);
-    say(time, 'plan.quality', { seconds });
-    const button = make('button', { type: 'button', class: 'quality', id: `quality-${name}`, 'aria-pressed': String(name === quality()) }, title, time);
-    button.onclick = () => chooseQuality(name === quality() ? '' : name, steps);
+    say(title, key);
+    const button = make('button', { type: 'button', class: 'quality', id: `quality-${name}` }, title, time);
+    button.onclick = () => {
+      chooseQuality(name, stepsOf[name]);
+      showChosen();
+    };
     return button;
   }));
-  const chosen = qualities.find(({ name }) => name === quality());
-  if (chosen) showSteps(chosen.steps);
-  if (had) byId(had)?.focus({ preventScroll: true });
+  showChosen();
 }
 
-function meter(value, budget, fits) {
-  const element = byId('plan-meter');
-  element.classList.toggle('full', !fits);
-  element.style.setProperty('--part', `${Math.min(100, (100 * value) / budget)}%`);
+/** The time that each takes. */
+function showQualities(qualities) {
+  for (const { name, steps, seconds } of qualities) {
+    stepsOf[name] = steps;
+    say(byId(`quality-${name}`).lastChild, 'plan.quality', { seconds });
+  }
+  if (stepsOf[quality()]) showSteps(stepsOf[quality()]);
+  showChosen();
+}
+
+/** Marks the chosen quality; call it when that may have changed. */
+export function showChosen() {
+  for (const name of Object.keys(kQualities)) byId(`quality-${name}`)?.setAttribute('aria-pressed', String(name === quality()));
 }
 
 /** Whether the plan lets the job start; if not, scrolls to the refusal. */

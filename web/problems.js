@@ -8,7 +8,7 @@ const kPlaces = {
   photo: 'photo', face: 'photo', identity: 'photo', pose: 'pose', prompt: 'prompt', negative_prompt: 'negative_prompt',
   width: 'width', height: 'width', size: 'width', steps: 'steps', guidance: 'guidance', count: 'count', seed: 'seed',
   init: 'init', mask: 'mask', strength: 'init', control: 'controls', controls: 'controls',
-  identity_strength: 'identity_strength', adapter_strength: 'adapter_strength',
+  style: 'style', identity_strength: 'identity_strength', adapter_strength: 'adapter_strength',
 };
 
 /** Shows a problem beside a field. `reason` is a text key (with `values`) or a Problem of the service. */

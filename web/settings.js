@@ -2,9 +2,10 @@
 import { controls, fillControlNets } from './control_nets.js';
 import { byId, make, recall, remember } from './dom.js';
 import { hasMask, initialSize } from './initial.js';
-import { frame } from './photo.js';
+import { caption, frame } from './photo.js';
 import { clearProblem, reveal, showProblem } from './problems.js';
-import { addWord, label, say } from './words.js';
+import { chooseStyle, chosenStyle, startStyles, useStyles } from './styles.js';
+import { addWord, hasWord, label, say } from './words.js';
 
 const kFewSteps = 20;  // below it, only models made for few steps give a good picture
 const kShapes = [
@@ -24,7 +25,7 @@ let nativeSide = 1024;
 let fewSteps = false;         // whether the model is made for few steps
 let fewStepSamplers = [];
 let usual = {};         // the model's own settings
-let chosenQuality = '';  // draft, good, best, or none
+let chosenQuality = 'good';  // or draft, best; empty: the steps of the dial
 let changed = () => {};
 
 export const quality = () => chosenQuality;
@@ -32,7 +33,7 @@ export const quality = () => chosenQuality;
 /** The steps are those of the quality until the user changes them. */
 export function chooseQuality(name, steps) {
   chosenQuality = name;
-  showSteps(steps);
+  if (steps) showSteps(steps);
   clearProblem('steps');
   warnOfFewSteps();
   keep();
@@ -47,7 +48,8 @@ const keep = () => remember(sessionStorage, 'settings', JSON.stringify({ ...read
 /** Sets the parameters with their limits and texts; call it before startSettings(). */
 export function useParameters(list) {
   parameters = Object.fromEntries(list.map((each) => [each.name, each]));
-  choices = list.filter((each) => each.place && each.choices);
+  // The style has cards of its own.
+  choices = list.filter((each) => each.place && each.choices && each.name !== 'style');
   dials = list.filter((each) => each.place && !each.choices);
   for (const { name, title, help, absent } of [...dials, ...choices]) {
     addWord(`dials.${name}`, title);
@@ -65,6 +67,7 @@ export function startSettings(options) {
     Object.assign(byId(side), { min: least, max: most, step: multiple_of });
   }
   byId('shapes').append(...kShapes.map(shapeChoice));
+  startStyles({ changed: () => clearProblem('prompt') });
   chooseShape('photo');
   byId('shapes').addEventListener('change', () => {
     const custom = chosenShape() === 'custom';
@@ -91,6 +94,7 @@ export function startSettings(options) {
 export function useInfo(info) {
   nativeSide = info.model.native_side;
   usual = info.defaults;
+  useStyles(info.styles);
   fewSteps = info.model.few_steps;
   fewStepSamplers = info.model.few_step_samplers;
   const kept = keptSettings();
@@ -99,16 +103,35 @@ export function useInfo(info) {
   warnOfFewSteps();
 }
 
+/** A person's word for a parameter, with its technical name beside it. */
+function titleOf(name) {
+  const title = make('label', { for: name });
+  const text = make('span');
+  say(text, hasWord(`plain.${name}`) ? `plain.${name}` : `dials.${name}`);
+  title.append(text);
+  if (hasWord(`plain.${name}`)) {
+    const technical = make('small', { class: 'technical' });
+    say(technical, `dials.${name}`);
+    title.append(' ', technical);
+  }
+  return title;
+}
+
+function hintOf(name) {
+  const hint = make('p', { class: 'hint', id: `${name}-hint` });
+  say(hint, hasWord(`plain.${name}_hint`) ? `plain.${name}_hint` : `dials.${name}_hint`);
+  return hint;
+}
+
 function dialRow({ name, kind, least, most, from, to, step, start: first, default: usual }) {
   const whole = kind === 'whole';
   const start = usual ?? first ?? from;
-  const title = make('label', { for: name });
-  say(title, `dials.${name}`);
+  const title = titleOf(name);
   const number = make('input', {
     type: 'number', id: name, min: least, max: most, step: whole ? 1 : 'any', value: start, inputmode: whole ? 'numeric' : 'decimal',
   });
   const range = make('input', { type: 'range', id: `${name}-range`, min: from, max: to, step, value: start });
-  label(range, `dials.${name}`);
+  label(range, hasWord(`plain.${name}`) ? `plain.${name}` : `dials.${name}`);
   range.addEventListener('input', () => {
     number.value = range.value;
     fill(range);
@@ -120,8 +143,7 @@ function dialRow({ name, kind, least, most, from, to, step, start: first, defaul
     if (name === 'steps') warnOfFewSteps();
   });
   fill(range);
-  const hint = make('p', { class: 'hint', id: `${name}-hint` });
-  say(hint, `dials.${name}_hint`);
+  const hint = hintOf(name);
   number.setAttribute('aria-describedby', hint.id);
   const row = make('div', { class: 'dial' }, title, number, range, hint);
   if (name === 'steps') row.append(make('p', { class: 'warning', id: 'steps-warning', role: 'status', hidden: true }));
@@ -131,10 +153,8 @@ function dialRow({ name, kind, least, most, from, to, step, start: first, defaul
 
 /** A list; without a default its first entry is none of it. */
 function choiceRow({ name, place, choices: list, default: usual }) {
-  const title = make('label', { for: name });
-  say(title, `dials.${name}`);
-  const hint = make('p', { class: 'hint', id: `${name}-hint` });
-  say(hint, `dials.${name}_hint`);
+  const title = titleOf(name);
+  const hint = hintOf(name);
   const select = make('select', { id: name, 'aria-describedby': hint.id },
     ...list.map((each) => {
       const option = make('option', { value: each.name }, each.title);
@@ -235,6 +255,7 @@ function readRaw() {
   if (values.guidance === usual.guidance) delete values.guidance;
   if (values.steps === usual.steps || chosenQuality) delete values.steps;
   if (chosenQuality) values.quality = chosenQuality;
+  if (chosenStyle()) values.style = chosenStyle();
   for (const choice of choices) if (isUsed(choice) && byId(choice.name).value) values[choice.name] = byId(choice.name).value;
   if (controls().length > 0) values.controls = controls();
   [values.width, values.height] = sizeOf(chosenShape());
@@ -245,12 +266,10 @@ function readRaw() {
 /** The settings, or null if some are invalid; shows the problems beside the fields unless `quiet`. */
 export function readSettings({ quiet = false } = {}) {
   const settings = readRaw();
+  // A style is enough to begin with; a plan needs no words at all.
+  if (!settings.prompt.trim() && (settings.style || quiet)) settings.prompt = caption();
   const problems = problemsOf(settings);
-  if (quiet) {
-    // A plan needs no prompt.
-    if (!settings.prompt.trim()) settings.prompt = 'portrait';
-    return problems.every(([, key]) => key === 'prompt.missing') ? settings : null;
-  }
+  if (quiet) return problems.length === 0 ? settings : null;
   for (const [place, key, values] of problems) showProblem(place, key, values);
   if (problems.length === 0) return settings;
   reveal(problems[0][0]);
@@ -287,6 +306,7 @@ export function fillSettings(settings) {
   byId('prompt').value = settings.prompt ?? '';
   byId('negative_prompt').value = settings.negative_prompt ?? '';
   chosenQuality = settings.quality ?? '';
+  chooseStyle(settings.style ?? '');
   for (const { name } of dials) {
     const value = settings[name] ?? usual[name];
     if (value !== undefined && value !== null) turn(name, value);

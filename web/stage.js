@@ -1,43 +1,82 @@
-// The stage: the forming picture, its progress and its result.
+// The stage: the forming pictures, their progress, and what can be done with a finished one.
 import * as api from './api.js';
 import { byId, make, remember } from './dom.js';
 import { follow, followedId, stopFollowing } from './follow.js';
 import { bytesOfDataUrl, decode, draw } from './pictures.js';
 import { tell } from './problems.js';
+import { describe, showEnd, showWarnings } from './result.js';
 import { hasWord, label, say, sayAsIs, word } from './words.js';
+import { startZoom, zoom } from './zoom.js';
+
+const kMore = 4;  // pictures of "More like this"
 
 let shown = null;        // the job on the stage
-let chosen = 0;          // which of its pictures
+let chosen = null;       // which of its pictures; null: all of them, in a grid
 let leftAt = null;       // the last time left, and when it was reported
 let options = {};
 let lastSpoken = '';
+const photos = new Map();  // of the jobs of this visit, by id: what a result is compared with
 
 export const shownId = () => shown?.id ?? null;
+export const isUnderWay = (job) => job.state === 'queued' || job.state === 'running';
+/** Whether the picture on the stage is being made. */
+export const isAtWork = () => shown !== null && isUnderWay(shown);
+
+/** Remembers the photo of a job's person while the page is open. */
+export function keepPhoto(id, file) {
+  if (file) photos.set(id, file);
+}
 
 export function startStage(given) {
   options = given;
+  startZoom();
   byId('cancel').onclick = cancel;
-  byId('again').onclick = again;
+  byId('again').onclick = attempt(async () => options.again(await settingsOf({ withSeed: true })));
+  byId('try-again').onclick = attempt(async () => options.makeAs(await settingsOf({})));
+  byId('more-like-this').onclick = attempt(async () => options.makeAs({ ...await settingsOf({}), count: kMore }));
+  byId('as-face').onclick = attempt(async () => options.asFace(await pictureFile()));
+  byId('as-pose').onclick = attempt(async () => options.asPose(await pictureFile()));
+  byId('compare').onclick = () => compare(byId('compare').getAttribute('aria-pressed') !== 'true');
+  byId('picture-open').onclick = () => zoom(shown.images, chosen ?? 0);
+  byId('picture').addEventListener('dragstart', (event) => {
+    event.dataTransfer.setData('application/x-semblance-picture', shown.images[chosen].url);
+  });
   setInterval(sayTimeLeft, 1000);
 }
 
-/** Requests the job, because events shorten long prompts. */
-async function again() {
-  const seed = shown.images[chosen]?.seed ?? shown.settings.seed;
+/** A handler that shows a Problem on the stage. */
+const attempt = (action) => async () => {
   try {
-    options.again({ ...(await api.job(shown.id)).settings, seed });
+    await action();
   } catch (problem) {
-    byId('ended').hidden = false;
-    tell(byId('ended'), problem);
+    complain(problem);
   }
+};
+
+export function complain(problem) {
+  byId('ended').hidden = false;
+  byId('ended-ways').replaceChildren();
+  tell(byId('ended-text'), problem);
 }
+
+/** Requests the job, because events shorten long prompts. */
+async function settingsOf({ withSeed }) {
+  const { settings } = await api.job(shown.id);
+  const { seed, ...rest } = settings;
+  return withSeed ? { ...rest, seed: shown.images[chosen]?.seed ?? seed } : rest;
+}
+
+const pictureFile = async () => {
+  const answer = await api.request(shown.images[chosen].url);
+  return new File([await answer.blob()], 'picture.png', { type: 'image/png' });
+};
 
 /** Puts a job on the stage and follows it while it is under way. */
 export function show(job) {
-  const another = shown?.id !== job.id;
-  if (another) {
+  if (shown?.id !== job.id) {
     stopFollowing();
-    chosen = 0;
+    chosen = null;
+    compare(false);
     byId('preview').hidden = true;
     remember(sessionStorage, 'job', job.id);
   }
@@ -56,14 +95,12 @@ export function show(job) {
   }
 }
 
-export const isUnderWay = (job) => job.state === 'queued' || job.state === 'running';
-
 /** Empties the stage. */
 export function clear() {
   stopFollowing();
   shown = null;
   remember(sessionStorage, 'job', null);
-  for (const id of ['preview', 'picture-link', 'strip', 'progress', 'ended', 'warnings', 'result']) byId(id).hidden = true;
+  for (const id of ['preview', 'before', 'cells', 'picture-open', 'strip', 'progress', 'ended', 'warnings', 'result']) byId(id).hidden = true;
   byId('frame-empty').hidden = false;
   byId('frame').dataset.state = 'empty';
   byId('frame').style.removeProperty('--ratio');
@@ -98,6 +135,9 @@ function showProgress(job) {
   const bar = byId('progress-bar');
   const line = byId('progress-line');
   byId('cancel').disabled = false;
+  const stage = byId('progress-stage');
+  const doing = `doing.${job.waiting ? 'waiting' : job.stage}`;
+  sayAsIs(stage, '');
   if (job.state === 'queued') {
     bar.removeAttribute('value');
     if (job.position > 0) say(line, 'stage.position', { count: job.position });
@@ -107,17 +147,20 @@ function showProgress(job) {
     const count = job.settings.count ?? 1;
     const steps = job.steps || job.settings.steps || 1;
     const done = Math.min(1, ((job.image ?? 0) + (job.step ?? 0) / steps) / count);
-    bar.value = done;
     byId('frame').style.setProperty('--haze', `${Math.round(10 * Math.max(0, 1 - (2 * (job.step ?? 0)) / steps)) / 2}px`);
-    if (job.step > 0) say(line, count > 1 ? 'stage.step_of' : 'stage.step', { step: job.step, steps, image: (job.image ?? 0) + 1, of: count });
-    else say(line, 'stage.preparing');
+    if (job.step > 0) {
+      bar.value = done;
+      say(line, count > 1 ? 'stage.step_of' : 'stage.step', { step: job.step, steps, image: (job.image ?? 0) + 1, of: count });
+      if (hasWord(doing)) say(stage, doing);
+    } else {
+      // Before the first step the bar moves without a measure, and the line says what is done.
+      if (done > 0) bar.value = done;
+      else bar.removeAttribute('value');
+      say(line, hasWord(doing) ? doing : 'stage.preparing');
+    }
     // For a screen reader every quarter is enough.
     speak('stage.quarter', { percent: Math.floor(done * 4) * 25 });
   }
-  const stage = byId('progress-stage');
-  const doing = `doing.${job.waiting ? 'waiting' : job.stage}`;
-  if (hasWord(doing)) say(stage, doing);
-  else sayAsIs(stage, '');
   leftAt = job.seconds_left === null || job.seconds_left === undefined ? null : { at: performance.now(), seconds: job.seconds_left };
   sayTimeLeft();
 }
@@ -146,7 +189,6 @@ async function showPreview({ url }) {
   draw(canvas, bitmap);
   bitmap.close();
   canvas.hidden = false;
-  byId('picture-link').hidden = true;
 }
 
 async function cancel() {
@@ -156,94 +198,120 @@ async function cancel() {
     update(await api.cancelJob(shown.id));
   } catch (problem) {
     button.disabled = false;
-    const line = byId('ended');
-    line.hidden = false;
-    tell(line, problem);
+    complain(problem);
   }
 }
 
-// ---- the result
+// ---- the pictures
+
+const countOf = (job) => job.settings.count ?? 1;
 
 function showPictures(job) {
   const { images } = job;
-  const count = job.settings.count ?? 1;
-  const strip = byId('strip');
-  // While the job runs, finished pictures are shown here.
-  strip.hidden = images.length < (isUnderWay(job) ? 1 : 2);
-  if (strip.children.length !== images.length || strip.dataset.job !== job.id) {
-    strip.dataset.job = job.id;
-    strip.replaceChildren(...images.map((image, place) => {
-      const picture = make('img', { src: image.url, alt: '', loading: 'lazy' });
-      const button = make('button', { type: 'button', class: 'thumb', onclick: () => choose(place) }, picture);
-      label(button, 'stage.picture_of', { place: place + 1, of: count });
-      return make('li', {}, button);
-    }));
-  }
-  if (images.length && !isUnderWay(job)) choose(Math.min(chosen, images.length - 1));
-  else if (isUnderWay(job)) byId('picture-link').hidden = true;
+  const isSeries = countOf(job) > 1;
+  if (!isSeries && images.length > 0 && !isUnderWay(job)) chosen = 0;
+  if (chosen !== null && chosen >= images.length) chosen = null;
+  const isOne = chosen !== null && !isUnderWay(job);
+  showCells(job, isSeries && !isOne && (isUnderWay(job) || images.length > 0));
+  showStrip(job, isSeries && isOne);
+  byId('picture-open').hidden = !isOne;
+  if (!isUnderWay(job)) byId('preview').hidden = true;
   byId('result').hidden = images.length === 0 || isUnderWay(job);
+  if (!byId('result').hidden) showResult(job);
+}
+
+/** A series while it is made, and afterwards until one of it is chosen: finished pictures, the forming one, places of the others. */
+function showCells(job, visible) {
+  const cells = byId('cells');
+  const preview = byId('preview');
+  cells.hidden = !visible;
+  if (!visible) {
+    if (preview.parentElement !== byId('frame')) byId('frame').append(preview);
+    return;
+  }
+  const count = isUnderWay(job) ? countOf(job) : job.images.length;
+  const shape = `${job.id} ${count} ${job.images.length}`;
+  if (cells.dataset.shape === shape) return;
+  cells.dataset.shape = shape;
+  cells.style.setProperty('--columns', columnsFor(count));
+  cells.style.setProperty('--rows', Math.ceil(count / columnsFor(count)));
+  byId('frame').append(preview);
+  preview.hidden = true;
+  cells.replaceChildren(...Array.from({ length: count }, (_, place) => {
+    const image = job.images[place];
+    if (image) return make('li', {}, pictureButton(job, image, place, () => choose(place)));
+    return make('li', { class: 'cell-empty' });
+  }));
+  if (isUnderWay(job) && job.images.length < count) cells.children[job.images.length].append(preview);
+}
+
+/** The number of columns that makes the pictures largest. */
+function columnsFor(count) {
+  const { clientWidth: width, clientHeight: height } = byId('frame');
+  const ratio = Number(byId('frame').style.getPropertyValue('--ratio')) || 1;
+  const widthWith = (columns) => Math.min(width / columns, (height / Math.ceil(count / columns)) * ratio);
+  return Array.from({ length: count }, (_, place) => place + 1).reduce((best, next) => (widthWith(next) > widthWith(best) ? next : best), 1);
+}
+
+function pictureButton(job, image, place, onclick) {
+  const button = make('button', { type: 'button', class: 'cell', onclick }, make('img', { src: image.url, alt: '', loading: 'lazy' }));
+  label(button, 'stage.picture_of', { place: place + 1, of: countOf(job) });
+  return button;
+}
+
+/** The others of a series beside the chosen one. */
+function showStrip(job, visible) {
+  const strip = byId('strip');
+  strip.hidden = !visible;
+  if (!visible) return;
+  if (strip.dataset.job !== job.id || strip.children.length !== job.images.length + 1) {
+    strip.dataset.job = job.id;
+    const all = make('button', { type: 'button', class: 'cell all', onclick: showAll }, make('span', { class: 'all-mark', 'aria-hidden': 'true' }));
+    label(all, 'stage.all');
+    strip.replaceChildren(make('li', {}, all), ...job.images.map((image, place) =>
+      make('li', {}, pictureButton(job, image, place, () => choose(place)))));
+  }
+  [...strip.querySelectorAll('.cell:not(.all)')].forEach((button, place) => button.setAttribute('aria-pressed', String(place === chosen)));
+}
+
+function showAll() {
+  chosen = null;
+  compare(false);
+  showPictures(shown);
+  byId('cells').querySelector('button')?.focus();
 }
 
 function choose(place) {
-  if (isUnderWay(shown)) return void window.open(shown.images[place].url, '_blank', 'noopener');
+  if (isUnderWay(shown)) return void zoom(shown.images, place);
   chosen = place;
-  const image = shown.images[place];
-  const link = byId('picture-link');
+  showPictures(shown);
+}
+
+function showResult(job) {
+  const image = job.images[chosen ?? 0];
   const picture = byId('picture');
-  if (picture.getAttribute('src') !== image.url) picture.src = image.url;
-  picture.alt = shown.settings.prompt;
-  picture.width = image.width;
-  picture.height = image.height;
-  link.href = image.url;
-  link.hidden = false;
-  byId('preview').hidden = true;
-  [...byId('strip').querySelectorAll('button')].forEach((button, n) => button.setAttribute('aria-pressed', String(n === place)));
-  const download = byId('download');
-  download.href = `${image.url}?download=1`;
-  download.setAttribute('download', `semblance-${image.seed ?? shown.id}.png`);
-  byId('caption').textContent = shown.settings.prompt;
-  byId('facts').replaceChildren(...factsOf(shown, image));
+  if (chosen !== null) {
+    if (picture.getAttribute('src') !== image.url) picture.src = image.url;
+    picture.alt = job.settings.prompt;
+    picture.width = image.width;
+    picture.height = image.height;
+    byId('frame').style.setProperty('--ratio', image.width / image.height);
+  }
+  for (const id of ['compare', 'as-face', 'as-pose', 'download']) byId(id).hidden = chosen === null;
+  byId('download').href = `${image.url}?download=1`;
+  byId('compare').hidden ||= !photos.has(job.id);
+  describe(job, chosen === null ? null : image);
 }
 
-function factsOf(job, image) {
-  const s = job.settings;
-  const facts = [
-    ['facts.size', `${image.width} × ${image.height}`], ['facts.seed', image.seed], ['facts.steps', s.steps], ['facts.guidance', s.guidance],
-    ['facts.identity_strength', s.identity_strength], ['facts.adapter_strength', s.adapter_strength],
-    ['facts.likeness', image.likeness?.toFixed(2)],
-  ];
-  if (job.started && job.ended) facts.push(['facts.took', (new Date(job.ended) - new Date(job.started)) / 1000]);
-  if (s.negative_prompt) facts.push(['facts.negative', s.negative_prompt]);
-  return facts.filter(([, value]) => value !== undefined && value !== null).map(([key, value]) => {
-    const title = make('dt');
-    say(title, key);
-    const text = make('dd');
-    if (key === 'facts.took') say(text, 'facts.duration', { seconds: value });
-    else text.textContent = value;
-    return make('div', { class: key === 'facts.negative' ? 'wide' : '' }, title, text);
-  });
-}
-
-function showWarnings(job) {
-  const list = byId('warnings');
-  list.hidden = job.warnings.length === 0;
-  const shape = JSON.stringify(job.warnings);
-  if (list.dataset.shape === shape) return;  // already shown
-  list.dataset.shape = shape;
-  list.replaceChildren(...job.warnings.map(({ code, param, message, detail }) => {
-    const line = make('li', { class: 'warning' });
-    const key = `warning.${param === 'negative_prompt' ? 'negative_' : ''}${code}`;
-    if (hasWord(key)) say(line, key, { detail });
-    else sayAsIs(line, message, 'en');
-    return line;
-  }));
-}
-
-function showEnd(job) {
-  const line = byId('ended');
-  line.hidden = job.state !== 'failed' && job.state !== 'cancelled';
-  if (job.state === 'failed') tell(line, new api.Problem(500, job.error?.code ?? '', job.error?.message ?? '', job.error?.param));
-  else if (job.state === 'cancelled') say(line, 'stage.cancelled');
-  line.classList.toggle('calm', job.state === 'cancelled');
-  if (!isUnderWay(job) && job.images.length === 0) byId('picture-link').hidden = true;
+/** Shows the photo beside the picture. */
+async function compare(wanted) {
+  byId('compare').setAttribute('aria-pressed', String(wanted));
+  byId('frame').classList.toggle('comparing', wanted);
+  const canvas = byId('before');
+  canvas.hidden = !wanted;
+  if (!wanted) return;
+  const bitmap = await decode(photos.get(shown.id));
+  if (!bitmap) return;
+  draw(canvas, bitmap);
+  bitmap.close();
 }

@@ -21,9 +21,10 @@ export function preferredLanguage() {
   return known ?? 'en';
 }
 
-/** Adds a text of the service in all languages; call it before speak(). */
+/** Adds a text of the service in all languages. */
 export function addWord(key, texts) {
   for (const tag of kLanguages) added[tag][key] = texts[tag];
+  table[key] = texts[language];
 }
 
 /** Loads a language and switches the whole page to it. */

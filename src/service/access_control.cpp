@@ -315,7 +315,8 @@ std::optional<HttpResponse> AccessControl::refuse(const HttpRequest& request, bo
 
 void AccessControl::add_cors_headers(const HttpRequest& request, HttpResponse& response) const {
   if (options_.origins.empty()) return;
-  response.headers["Vary"] = "Origin";
+  std::string& vary = response.headers["Vary"];
+  vary += vary.empty() ? "Origin" : ", Origin";
   const std::string_view origin = request.header("origin");
   if (origin.empty() || !allows_origin(origin)) return;
   response.headers["Access-Control-Allow-Origin"] = origin;

@@ -13,7 +13,8 @@ namespace fs = std::filesystem;
 
 bool is_picture(const std::string& name) {
   const std::size_t digits = name.find_first_not_of("0123456789");
-  return digits != 0 && digits != name.npos && name.substr(digits) == ".png";
+  return digits != 0 && digits != name.npos &&
+         (name.substr(digits) == ".png" || name.substr(digits) == ".webp");
 }
 
 /// "photo", "photo-2.json", "pose", "init", "control-1", ...
@@ -55,6 +56,10 @@ fs::path JobFiles::control(std::size_t n) const {
 }
 
 fs::path JobFiles::picture(std::size_t n) const { return folder_ / fmt::format("{}.png", n); }
+
+fs::path JobFiles::small_picture(std::size_t n) const {
+  return folder_ / fmt::format("{}.webp", n);
+}
 
 void JobFiles::tidy(const Job& job) const {
   sweep_folder(folder_, [](const std::string& name) {

@@ -6,6 +6,7 @@
 //   photo.json, ...            the face found in it, or the saved identity; detected once
 //   run.resume                 the state of the current picture (pipeline/resume.h)
 //   0.png, 1.png, ...          the finished pictures
+//   0.webp, 1.webp, ...        the same, small, for lists
 #pragma once
 
 #include <filesystem>
@@ -34,6 +35,7 @@ class JobFiles {
   static std::filesystem::path face_in(const std::filesystem::path& photo);
   std::filesystem::path saved_run() const { return folder_ / "run.resume"; }
   std::filesystem::path picture(std::size_t n) const;
+  std::filesystem::path small_picture(std::size_t n) const;
 
   /// Removes partial files that a kill left, and links; if the job has ended, also its photos
   /// (unless kept) and steps. Only known names are touched. Nobody may write to the folder

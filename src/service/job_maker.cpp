@@ -8,6 +8,7 @@
 #include "core/stop.h"
 #include "face/likeness.h"
 #include "image/encode.h"
+#include "image/resize.h"
 #include "memory/file.h"
 #include "pipeline/hires.h"
 #include "pipeline/picture_sampler.h"
@@ -20,6 +21,8 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kPreviewEvery{200};
+constexpr int kSmallSide = 256;  // the most of a small picture's longer side
+constexpr int kSmallQuality = 80;
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -47,6 +50,18 @@ auto for_photo(const std::string& part, F&& look) {
     if (is_photos_fault) throw PhotoError(part, error);
     throw;
   }
+}
+
+void write_small(const Image& image, const fs::path& path) {
+  const Size size = image.size();
+  const int longer = std::max(size.w, size.h);
+  const auto scaled = [&](int side) { return std::max(1, side * kSmallSide / longer); };
+  const bool is_larger = longer > kSmallSide;
+  OutputFile file(path);
+  file.write(is_larger ? encode(resize(image, {scaled(size.w), scaled(size.h)}, Filter::kBilinear),
+                                ImageFormat::kWebp, {}, kSmallQuality)
+                       : encode(image, ImageFormat::kWebp, {}, kSmallQuality));
+  file.commit();
 }
 
 std::stop_token token_of(const Board& board) {
@@ -290,6 +305,7 @@ void JobMaker::make_picture(Request request, const Identity& person, const Keypo
     patiently([&] {
       write_image(image, files_.picture(job_.pictures.size()),
                   engine_.text_for(request, job_.warnings, made.likeness), stop_);
+      write_small(image, files_.small_picture(job_.pictures.size()));
       sync_folder(files_.folder());
     });
     job_.best = made;

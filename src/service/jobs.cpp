@@ -272,14 +272,25 @@ void Jobs::remove(const std::string& id) {
   board_.changed();
 }
 
-std::shared_ptr<const File> Jobs::picture(const std::string& id, std::size_t n) const {
+JobFiles Jobs::files_of_picture(const std::string& id, std::size_t n) const {
   const std::optional<Job> job = store_.find(id);
   if (!job) throw no_job(id);
   if (n >= job->pictures.size()) {
     throw HttpError(404, "not_found",
                     fmt::format("job {} has {} pictures so far", id, job->pictures.size()));
   }
-  return open_file(JobFiles(store_.folder_of(id)).picture(n));
+  return JobFiles(store_.folder_of(id));
+}
+
+std::shared_ptr<const File> Jobs::picture(const std::string& id, std::size_t n) const {
+  return open_file(files_of_picture(id, n).picture(n));
+}
+
+std::shared_ptr<const File> Jobs::small_picture(const std::string& id, std::size_t n) const {
+  const JobFiles files = files_of_picture(id, n);
+  std::error_code none;
+  const bool has_small = std::filesystem::exists(files.small_picture(n), none);
+  return open_file(has_small ? files.small_picture(n) : files.picture(n));
 }
 
 std::optional<Preview> Jobs::preview(const std::string& id) const {

@@ -15,6 +15,7 @@
 #include "service/engine.h"
 #include "service/http.h"
 #include "service/job.h"
+#include "service/job_files.h"
 #include "service/store.h"
 #include "service/tasks.h"
 #include "service/waiters.h"
@@ -63,6 +64,8 @@ class Jobs {
   /// The PNG of a finished picture, opened: it stays readable if the job is removed meanwhile.
   /// Throws HttpError(404).
   std::shared_ptr<const File> picture(const std::string& id, std::size_t n) const;
+  /// The same as a small WebP; the PNG itself of a job that has none, from an earlier version.
+  std::shared_ptr<const File> small_picture(const std::string& id, std::size_t n) const;
   /// The newest preview, if `id` is the running job.
   std::optional<Preview> preview(const std::string& id) const;
 
@@ -94,6 +97,7 @@ class Jobs {
   void stop();
 
  private:
+  JobFiles files_of_picture(const std::string& id, std::size_t n) const;
   std::optional<Job> repeated(const JobRequest& request);
   void refuse_where_full() const;
   std::string identity_text(const JobRequest& request) const;

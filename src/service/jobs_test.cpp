@@ -74,6 +74,9 @@ TEST_F(JobsTest, AJobMakesItsPicturesAndDeletesThePhoto) {
   EXPECT_EQ(view.pictures[1].size, (Size{64, 64}));
   EXPECT_NE(picture(id, 0), picture(id, 1));
   EXPECT_EQ(refusal([&] { jobs().picture(id, 2); }), "404 not_found");
+  EXPECT_EQ(probe(*jobs().small_picture(id, 1)).format, ImageFormat::kWebp);
+  fs::remove(folder_of(id) / "1.webp");  // as an earlier version left it
+  EXPECT_EQ(Body(jobs().small_picture(id, 1)).whole(), picture(id, 1));
   EXPECT_TRUE(becomes_true([&] { return !has_photo(id); }, 5s));
   EXPECT_EQ(jobs().counts().done, 1U);
   EXPECT_EQ(jobs().counts().pictures, 2U);
@@ -457,14 +460,14 @@ TEST_F(JobsTest, CancelAndStopInterruptWaitingForADevice) {
 TEST_F(JobsTest, PhotosOfEndedJobsAreDeletedAtTheStart) {
   Job job = ended_job();
   add(job);
-  for (const char* name : {"photo", "photo.json", "run.resume", "0.png", ".semblance-71-3.tmp",
-                           ".semblance-71-4.tmp", "notes.txt"})
+  for (const char* name : {"photo", "photo.json", "run.resume", "0.png", "0.webp",
+                           ".semblance-71-3.tmp", ".semblance-71-4.tmp", "notes.txt"})
     std::ofstream(folder_of(job.id) / name) << "bytes";
   begin();
   std::set<std::string> left;
   for (const auto& entry : fs::directory_iterator(folder_of(job.id)))
     left.insert(entry.path().filename());
-  EXPECT_EQ(left, (std::set<std::string>{"0.png", "notes.txt"}));
+  EXPECT_EQ(left, (std::set<std::string>{"0.png", "0.webp", "notes.txt"}));
 }
 
 TEST_F(JobsTest, OldResultsArePrunedAtTheStart) {

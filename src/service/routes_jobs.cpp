@@ -143,8 +143,11 @@ class Events {
 HttpResponse picture_response(Jobs& jobs, const HttpRequest& request, const Captures& captures) {
   const int n =
       whole_number(captures[1], "the picture's number", 0, most_of_job(parameters::kCount) - 1);
-  HttpResponse response{.type = "image/png",
-                        .body = Body(jobs.picture(captures[0], static_cast<std::size_t>(n)))};
+  const auto place = static_cast<std::size_t>(n);
+  const auto file = request.query.contains("small") ? jobs.small_picture(captures[0], place)
+                                                    : jobs.picture(captures[0], place);
+  HttpResponse response{.type = file->name().ends_with(".webp") ? "image/webp" : "image/png",
+                        .body = Body(file)};
   // A job's pictures never change.
   response.headers["Cache-Control"] = "private, max-age=31536000, immutable";
   if (request.query.contains("signature")) {

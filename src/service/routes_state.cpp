@@ -20,6 +20,14 @@ namespace {
 using nlohmann::json;
 using Captures = Router::Captures;
 
+/// Without the one that changes nothing.
+json style_names(const Engine& engine) {
+  json names = json::array();
+  for (const Style& style : engine.options().prompts.styles.all())
+    if (style.name != kNoStyle) names.push_back(style.name);
+  return names;
+}
+
 json info_json(const Context& context) {
   const ModelFacts& model = context.engine.facts();
   JobRequest defaults;
@@ -36,6 +44,7 @@ json info_json(const Context& context) {
             {"few_step_samplers", few_step_samplers},
             {"precision", name_of(model.precision)}}},
           {"control_nets", context.engine.controls()},
+          {"styles", style_names(context.engine)},
           {"defaults", to_json(defaults)},
           {"limits",
            {{"upload_bytes", context.upload_bytes},

@@ -8,9 +8,10 @@
 namespace semblance::service {
 
 struct WebFile {
-  std::string_view path;   // "/" for index.html, "/web/NAME" for the others
-  std::string_view type;   // for Content-Type
-  std::string_view bytes;  // the whole file
+  std::string_view path;    // "/" for index.html, "/web/NAME" for the others
+  std::string_view type;    // for Content-Type
+  std::string_view bytes;   // the whole file
+  std::string_view zipped;  // the same, compressed by gzip; empty where that does not help
   std::string_view
       etag;  // with its quotes; changes with the bytes. Serve with Cache-Control: no-cache.
 };

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import axe
-from journey import LONG, start
+from journey import LONG, open_advanced, start
 
 DEMO = Path(__file__).parents[2] / "models/demo"  # its IdentityNet stands in for a ControlNet
 # Of the picture that is shown; {} before there is one.
@@ -11,6 +11,7 @@ SETTINGS = "(document.querySelector('#picture').checkVisibility() ? fetch(docume
 
 
 def open_details(page, name):
+    open_advanced(page)
     page.run(f"document.querySelector('#{name}-details').open = true")
 
 
@@ -84,6 +85,7 @@ def a_controlnet_is_added(new_page, photos, shots, script, serve):
         page.run("document.querySelector('#make').click()")
         page.wait_seen("#picture", "the picture is shown", LONG)
         assert page.run(SETTINGS)["controls"] == ["model=ControlNetModel,strength=0.6,start=0,end=1,prepare=canny"]
+        page.run("document.querySelector('#result details').open = true")
         page.click("#again")
         page.wait("document.querySelector('.net .thumb').hidden", "the settings come back without the picture")
         assert page.run("document.querySelector('.net select').value") == "ControlNetModel"

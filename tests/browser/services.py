@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import axe
-from journey import LONG, start
+from journey import LONG, open_advanced, start
 
 
 def a_refused_size_offers_one_that_fits(new_page, photos, shots, script, serve):
@@ -15,6 +15,7 @@ def a_refused_size_offers_one_that_fits(new_page, photos, shots, script, serve):
         page.open()
         page.choose_file("#photo-file", photos / "one.png")
         page.wait_seen(".face", "the face is found", LONG)
+        open_advanced(page)
         page.write("#prompt", "photo of a woman in a garden")
         page.run("document.querySelector('#shape-custom').click()")
         page.write("#width", "4096")
@@ -64,6 +65,7 @@ def a_key_is_asked_for_once(new_page, photos, shots, script, serve):
 def several_pictures_with_another_pose(new_page, photos, shots, script, serve):
     page = new_page()
     page.open()
+    open_advanced(page)
     page.run("document.querySelector('#pose-details').open = true")
     page.choose_file("#pose-file", photos / "nobody.png")
     page.wait_seen("#pose-problem", "a pose without a face is reported", LONG)
@@ -72,17 +74,33 @@ def several_pictures_with_another_pose(new_page, photos, shots, script, serve):
     page.wait_unseen("#pose-problem")
     page.write("#count", "3")
     start(page, photos, 30)
-    page.wait("document.querySelectorAll('#strip img').length >= 1 && document.querySelector('#frame').dataset.state === 'running' && "
-              "document.querySelector('#strip').checkVisibility() && document.querySelector('.tile[data-state=running] img') !== null",
-              "the first picture is shown, on the stage and in the gallery, while the job runs", LONG)
-    page.wait("document.querySelectorAll('#strip img').length === 3", "three pictures are shown", LONG)
+    page.wait("document.querySelectorAll('#cells img').length >= 1 && document.querySelector('#frame').dataset.state === 'running' && "
+              "document.querySelector('#cells').checkVisibility() && document.querySelector('.tile[data-state=running] img') !== null",
+              "the first picture is shown, on the stage and in the rail, while the job runs", LONG)
+    page.wait("document.querySelector('#cells #preview')?.checkVisibility()", "the next one forms beside it", LONG)
+    page.screenshot(shots / "batch.png")
+    axe.check(page, script, "a batch at work")
+    page.wait("document.querySelectorAll('#cells img').length === 3", "three pictures are shown", LONG)
     page.wait("document.querySelector('#frame').dataset.state === 'done'", "the job is done", LONG)
-    links = "document.querySelector('#picture-link').href"
-    first = page.run(links)
-    page.run("[...document.querySelectorAll('#strip button, #strip img')].at(-1).click()")
-    page.wait(f"{links} !== {first!r}", "another picture is shown")
+    page.screenshot(shots / "batch_done.png")
+    page.click("#cells li:last-child button")
+    page.wait_seen("#picture", "one is chosen")
+    shown = "document.querySelector('#picture').getAttribute('src')"
+    last = page.run(shown)
+    assert last.endswith("/2"), last
+    page.click("#strip li:nth-child(2) button")
+    page.wait(f"{shown} !== {last!r}", "another picture is shown")
     page.screenshot(shots / "several.png")
     axe.check(page, script, "several pictures")
+    page.click("#picture-open")
+    page.wait_seen("#zoom-picture", "it is shown at full size")
+    page.press("ArrowRight")
+    page.wait("document.querySelector('#zoom-picture').getAttribute('src').endsWith('/1')", "the arrows go to the next one")
+    page.screenshot(shots / "zoom.png")
+    axe.check(page, script, "the zoom")
+    page.press("Escape")
+    page.click("#strip .all")
+    page.wait_seen("#cells", "all are shown again")
     page.close()
 
 
@@ -95,6 +113,10 @@ def the_camera_takes_the_photo(new_page, photos, shots, script, serve):
     axe.check(page, script, "the camera's dialog")
     page.click("#camera-shoot")
     page.wait_unseen("#camera-dialog")
+    page.wait_seen("#photo-stopped", "the demo model is not given a photo")
+    page.screenshot(shots / "stopped.png")
+    axe.check(page, script, "a photo for the demo model")
+    page.click("#stopped-anyway")
     page.wait_seen("#photo-framed", "the shot is shown")
     # The browser's fake camera shows a pattern.
     page.wait("document.querySelector('#photo-problem').dataset.word === 'photo.no_face'", "the missing face is reported", LONG)
@@ -110,6 +132,7 @@ def the_gallery_follows_every_job(new_page, photos, shots, script, serve):
         first = page.run("document.querySelector('.tile')?.dataset.job") or page.wait("document.querySelector('.tile')?.dataset.job", "its tile is shown")
         page.write("#steps", "4")
         page.click("#make")
+        assert page.run("document.querySelector('#frame').dataset.state") == "running", "the picture at work stays on the stage"
         tiles = "document.querySelectorAll('.tile[data-state=%s]').length"
         page.wait(tiles % "queued" + " === 1", "the second job waits")
         page.click(f'.tile[data-job="{first}"] .tile-look')
@@ -126,7 +149,7 @@ def errors_are_spanish_on_a_spanish_page(new_page, photos, shots, script, serve)
     page.wait("document.documentElement.lang === 'es'", "the page is Spanish")
     spanish = page.run("fetch('web/es.json').then((a) => a.json())")
     texts = page.run("import('./web/words.js').then((w) => [w.word('plan.line', {seconds: 1, peak: 0, budget: 0, mode: 'normal'}), w.word('stage.left', {seconds: 1})])")
-    assert texts[0].startswith("Alrededor de 1 segundo, ") and texts[1] == "Tiempo restante: 1 segundo", texts
+    assert texts[0] == "Alrededor de 1 segundo" and texts[1] == "Tiempo restante: 1 segundo", texts
     # The page shows its own text for every kind of failure, not the service's English message.
     for code, field, key in (("missing", "photo", "problem.missing.photo"), ("memory", None, "problem.memory"), ("device", None, "problem.device"),
                              ("argument", "steps", "problem.argument"), ("corrupt", "pose", "problem.corrupt.pose"), ("odd", None, "problem.internal")):
@@ -135,6 +158,7 @@ def errors_are_spanish_on_a_spanish_page(new_page, photos, shots, script, serve)
         assert text == spanish[key], (code, text)
     page.choose_file("#photo-file", photos / "one.png")
     page.wait_seen(".face", "the face is found", LONG)
+    open_advanced(page)
     page.wait("document.querySelector('#plan-summary').textContent.startsWith('Modo: ')", "the whole plan is Spanish", LONG)
     page.click("#language")
     page.wait("document.querySelector('#plan-summary').textContent.startsWith('Mode: ')", "and English after the switch", LONG)

@@ -34,10 +34,11 @@ def check():
     page = (WEB / "index.html").read_text()
     used = set(re.findall(r'data-word(?:-\w+)?="([^"]+)"', page))
     for script in WEB.glob("*.js"):
-        used |= set(re.findall(r"'((?:page|photo|pose|init|mask|controls|saved|camera|prompt|size|dials|seed|plan|stage|facts|memory|gallery|sure|key|problem)\.\w+)'", script.read_text()))
+        used |= set(re.findall(r"'((?:page|photo|pose|init|mask|controls|saved|camera|prompt|size|dials|seed|plan|stage|facts|memory|gallery|sure|key|problem|plain|style|samples|stopped|examples|likeness|doing|trouble|mode|models)\.\w+)'", script.read_text()))
     wrong += [f"{key} is used but has no text" for key in sorted(used) if not key.endswith(".jpg") and key not in english and f"{key}.other" not in english]
+    wrong += [f"{script.name} is not preloaded" for script in WEB.glob("*.js") if f'web/{script.name}"' not in page]
     wrong += [f"inline: {found}" for found in re.findall(r'<style|\sstyle="|\son\w+="|<script(?![^>]*\ssrc=)[^>]*>', page)]
-    for file in WEB.iterdir():
+    for file in (each for each in WEB.iterdir() if each.suffix != ".webp"):
         for url in re.findall(r"https?://[^\s\"')]+", file.read_text()):
             if url != "http://www.w3.org/2000/svg":
                 wrong.append(f"{file.name} contains the URL {url}")
