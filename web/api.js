@@ -76,9 +76,17 @@ export const info = () => json('api/info');
 export const memory = () => json('api/memory');
 export const plan = (settings, signal) => json('api/plan', { ...asJson(writeSettings(settings)), signal });
 export const faces = (photo, signal) => json('api/faces', { ...form({ photo }), signal });
+export const models = () => json('api/models');
+export const pullModels = () => json('api/models/pull', asJson(JSON.stringify({ accept_licences: true })));
+export const cancelModels = () => json('api/models/cancel', { method: 'POST' });
+export const useModels = (name) => json('api/models/use', asJson(JSON.stringify({ name })));
+export const recipe = (picture) => json('api/recipe', form({ picture }));
+export const keptPhoto = async (id) => (await request(`${jobPath(id)}/photo`)).blob();
 export const identities = async () => (await json('api/identities')).identities;
 export const saveIdentity = (photo, face, name) => json('api/identities', form({ photo, face, name }));
 export const deleteIdentity = (id) => request(`api/identities/${encodeURIComponent(id)}`, { method: 'DELETE' });
+/** The newest of them. */
+export const newestJobs = async (limit) => (await json(`api/jobs?limit=${limit}`)).jobs;
 /** All that are kept. */
 export async function jobs() {
   const kPage = 200;

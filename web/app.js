@@ -6,6 +6,7 @@ import { redrawIdentities, refreshIdentities, startIdentities } from './identiti
 import { initialFields, startInitial } from './initial.js';
 import { askForKey, showLogOut } from './key.js';
 import { startMemory } from './memory.js';
+import { openModels, startModels } from './models.js';
 import { checkSubject, chosenSample, isLooking, photoFile, setDemo, setUploadLimit, startPhoto, subject, takePose, uploadLimit, useFace } from './photo.js';
 import { planAllows, planSoon, startPlan } from './plan.js';
 import { clearProblem, reveal, showWhereItBelongs, tell } from './problems.js';
@@ -19,7 +20,7 @@ import { currentLanguage, label, preferredLanguage, say, speak } from './words.j
 let connected = false;
 let connecting = false;
 
-const galleryChanged = settled(() => refreshGallery().then(showNext).catch(() => {}), 150);
+const galleryChanged = settled(() => refreshGallery({ newest: true }).then(showNext).catch(() => {}), 150);
 
 async function start() {
   startTheme();
@@ -27,7 +28,8 @@ async function start() {
   const [parameters] = await Promise.all([api.parameters(), speak(preferredLanguage())]);
   useParameters(parameters);
   api.onKeyWanted(askForKey);
-  startPhoto({ changed: subjectChanged });
+  startPhoto({ changed: subjectChanged, restore, models: openModels });
+  startModels({ onSwitched: connect });
   startSamples({ makeInStyle });
   startInitial({ limit: uploadLimit, changed: subjectChanged });
   startControlNets({ limit: uploadLimit, changed: settingsChanged, most: parameters.find(({ name }) => name === 'controls').most });
@@ -164,11 +166,36 @@ function makeInStyle(style) {
 /** A picture of the present person with the settings of another one. */
 async function makeAs(settings) {
   if (!checkSubject()) return void reveal('photo');
-  await send(settings);
+  // What belongs to pictures that are sent along is the form's.
+  const { strength, controls } = readSettings({ quiet: true }) ?? {};
+  await send({ ...settings, strength: strength ?? null, controls: controls ?? [] });
 }
 
-function again(settings) {
+/** Fills in the settings of a picture's file, and the person if its job keeps the photo. Resolves to whether it has any. */
+async function restore(file) {
+  let recipe = null;
+  try {
+    recipe = await api.recipe(file);
+  } catch {
+    return false;
+  }
+  again(recipe.settings);
+  const made = (await api.jobs()).find((job) => job.keep_photo && job.images.some(({ seed }) => seed === recipe.settings.seed));
+  if (made) await bringPerson(made);
+  return true;
+}
+
+/** The photo of a job that keeps it. */
+async function bringPerson(job) {
+  try {
+    await useFace(new File([await api.keptPhoto(job.id)], 'photo', { type: 'image/png' }));
+  } catch { /* deleted meanwhile */ }
+}
+
+/** Another picture's settings, and its person if the job keeps the photo. */
+async function again(settings, job = null) {
   fillSettings(settings);
+  if (job?.keep_photo) await bringPerson(job);
   bringIntoView(byId('prompt'), 'center');
   byId('prompt').focus({ preventScroll: true });
 }

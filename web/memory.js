@@ -79,7 +79,7 @@ function showFigures(memory) {
     ['budget', bytes(memory.budget_bytes)],
     ['machine_total', bytes(memory.machine_total_bytes)],
     ['machine', bytes(memory.machine_available_bytes)],
-    ['machine_used', word('memory.used', { used, percent: (100 * used) / memory.machine_total_bytes })],
+    ['machine_used', word('memory.used', { used, percent: Math.round((1000 * used) / memory.machine_total_bytes) / 10 })],
   ];
   if (memory.gpu) rows.push(['gpu', word('memory.gpu.line', memory.gpu)]);
   const list = byId('figures');

@@ -64,6 +64,7 @@ export function startPhoto(options) {
     forgetPhoto();
     byId('photo-choose').focus();
   };
+  byId('stopped-models').onclick = () => options.models();
   byId('stopped-sample').onclick = () => {
     byId('photo-stopped').hidden = true;
     document.querySelector('#samples button').focus();
@@ -85,7 +86,7 @@ export function startPhoto(options) {
   const others = [['pose', takePose], ['init', takeInitial]];
   const otherOf = (event) => others.find(([name]) => byId(`${name}-well`).contains(event.target));
   document.addEventListener('dragover', (event) => {
-    if (![...event.dataTransfer.types].includes('Files')) return;
+    if (!['Files', kOwnPicture].some((type) => event.dataTransfer.types.includes(type))) return;
     event.preventDefault();
     const other = otherOf(event);
     well.classList.toggle('over', !other);
@@ -94,14 +95,30 @@ export function startPhoto(options) {
   const out = () => document.querySelectorAll('.well.over').forEach((place) => place.classList.remove('over'));
   document.addEventListener('dragleave', (event) => { if (!event.relatedTarget) out(); });
   document.addEventListener('drop', (event) => {
-    if (!event.dataTransfer.files.length) return;
+    const own = event.dataTransfer.getData(kOwnPicture);
+    if (!own && !event.dataTransfer.files.length) return;
     event.preventDefault();
     out();
+    if (own) return void takeOwn(own, otherOf(event)?.[1] ?? useFace);
     const [place, take] = otherOf(event) ?? ['photo', takePhoto];
     const picture = pictureIn(event.dataTransfer);
-    if (picture) take(picture);
-    else showProblem(place, 'photo.not_a_picture');
+    if (!picture) return void showProblem(place, 'photo.not_a_picture');
+    // Anywhere else a picture of Semblance brings back its settings.
+    if (place === 'photo' && picture.type === 'image/png' && !well.contains(event.target)) options.restore(picture).then((is) => { if (!is) takePhoto(picture); });
+    else take(picture);
   });
+}
+
+/** The type of a result of the page that is dragged; its data is the picture's address. */
+export const kOwnPicture = 'application/x-semblance-picture';
+
+async function takeOwn(url, take) {
+  try {
+    const answer = await api.request(url);
+    await take(new File([await answer.blob()], 'picture.png', { type: 'image/png' }));
+  } catch (problem) {
+    showProblem('photo', problem);
+  }
 }
 
 export const uploadLimit = () => limitBytes;

@@ -73,6 +73,8 @@ function show(plan, settings) {
     if (plan.smaller) say(byId('smaller'), 'plan.smaller', { size: `${plan.smaller.width} × ${plan.smaller.height}` });
   }
   showQualities(plan.qualities);
+  byId('prompt-hint').hidden = plan.hints.length === 0;
+  if (plan.hints.length) say(byId('prompt-hint'), `hint.${plan.hints[0]}`);
   const summary = (plan.summary ?? []).join('\n');  // already in the page's language
   byId('plan-details').hidden = summary === '';
   sayAsIs(byId('plan-summary'), summary);

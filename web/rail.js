@@ -1,6 +1,7 @@
 // The rail: all stored jobs, newest first, live. Cancelled and failed ones are apart.
 import * as api from './api.js';
 import { byId, make, recall, remember, settled } from './dom.js';
+import { kOwnPicture } from './photo.js';
 import { complain, clear, isUnderWay, show, shownId } from './stage.js';
 import { sure } from './sure.js';
 import { label, say } from './words.js';
@@ -24,15 +25,25 @@ export function startGallery(options) {
 /** Whether the list may change by itself; events arrive only for the job on the stage. */
 export const galleryIsUnderWay = () => underWay;
 
-/** Reloads the list and returns it. */
-export async function refreshGallery() {
+const kNewest = 100;  // more than can be waiting
+
+/** Reloads the list and returns it; where only the newest can have changed, not all of it. */
+export async function refreshGallery({ newest = false } = {}) {
   const turn = ++asked;
-  const list = await api.jobs();
+  const list = newest ? await withNewest() : await api.jobs();
   if (turn !== asked) return list;  // a newer request is pending
   jobs = list;
   underWay = jobs.some(isUnderWay);
   draw();
   return jobs;
+}
+
+/** The known list with its newest part read again. */
+async function withNewest() {
+  const list = await api.newestJobs(kNewest);
+  if (list.length < kNewest) return list;
+  const last = jobs.findIndex((job) => job.id === list.at(-1).id);
+  return last < 0 ? api.jobs() : [...list, ...jobs.slice(last + 1)];
 }
 
 const isUnfinished = (job) => job.state === 'failed' || job.state === 'cancelled';
@@ -95,7 +106,7 @@ function tile(job) {
   if (job.state === 'done') element.append(star(job));
   if (job.images.length) {
     look.draggable = true;
-    look.addEventListener('dragstart', (event) => event.dataTransfer.setData('application/x-semblance-picture', job.images[0].url));
+    look.addEventListener('dragstart', (event) => event.dataTransfer.setData(kOwnPicture, job.images[0].url));
   }
   return element;
 }

@@ -54,10 +54,32 @@ export function showWarnings(job) {
   }));
 }
 
+/** What one can do about a job that failed or was cancelled. */
+function waysOut(job) {
+  const way = (key, action) => {
+    const button = make('button', { type: 'button', onclick: action });
+    say(button, key);
+    return button;
+  };
+  const smaller = () => {
+    byId('advanced').open = true;
+    byId('shape-custom').click();
+    byId('width').focus();
+  };
+  const person = () => byId('photo-choose').click();
+  const again = way('stage.try_again', () => byId('try-again').click());
+  if (job.state === 'cancelled') return [again];
+  if (job.error?.code === 'memory') return [way('way.smaller', smaller), again];
+  if (['photo', 'identity'].includes(job.error?.param)) return [way('way.photo', person)];
+  return [again];
+}
+
 export function showEnd(job) {
   const line = byId('ended');
   line.hidden = job.state !== 'failed' && job.state !== 'cancelled';
-  byId('ended-ways').replaceChildren();
+  if (line.dataset.job === `${job.id} ${job.state}`) return;
+  line.dataset.job = `${job.id} ${job.state}`;
+  byId('ended-ways').replaceChildren(...(line.hidden ? [] : waysOut(job)));
   if (job.state === 'failed') tell(byId('ended-text'), new api.Problem(500, job.error?.code ?? '', job.error?.message ?? '', job.error?.param));
   else if (job.state === 'cancelled') say(byId('ended-text'), 'stage.cancelled');
   line.classList.toggle('calm', job.state === 'cancelled');

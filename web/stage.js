@@ -3,6 +3,7 @@ import * as api from './api.js';
 import { byId, make, remember } from './dom.js';
 import { follow, followedId, stopFollowing } from './follow.js';
 import { bytesOfDataUrl, decode, draw } from './pictures.js';
+import { kOwnPicture } from './photo.js';
 import { tell } from './problems.js';
 import { describe, showEnd, showWarnings } from './result.js';
 import { hasWord, label, say, sayAsIs, word } from './words.js';
@@ -31,7 +32,7 @@ export function startStage(given) {
   options = given;
   startZoom();
   byId('cancel').onclick = cancel;
-  byId('again').onclick = attempt(async () => options.again(await settingsOf({ withSeed: true })));
+  byId('again').onclick = attempt(async () => options.again(await settingsOf({ withSeed: true }), shown));
   byId('try-again').onclick = attempt(async () => options.makeAs(await settingsOf({})));
   byId('more-like-this').onclick = attempt(async () => options.makeAs({ ...await settingsOf({}), count: kMore }));
   byId('as-face').onclick = attempt(async () => options.asFace(await pictureFile()));
@@ -39,7 +40,7 @@ export function startStage(given) {
   byId('compare').onclick = () => compare(byId('compare').getAttribute('aria-pressed') !== 'true');
   byId('picture-open').onclick = () => zoom(shown.images, chosen ?? 0);
   byId('picture').addEventListener('dragstart', (event) => {
-    event.dataTransfer.setData('application/x-semblance-picture', shown.images[chosen].url);
+    event.dataTransfer.setData(kOwnPicture, shown.images[chosen].url);
   });
   setInterval(sayTimeLeft, 1000);
 }

@@ -250,10 +250,31 @@ bool find_models(ServeSettings& s) {
   return false;
 }
 
+/// The files of "demo", or of "photos": the models that the service was started with, else the
+/// published ones. Throws Error(kMissing) if they are not there.
+service::ModelSet models_named(const std::string& name, const service::ModelSet& started) {
+  const bool demo = name == "demo";
+  if (started.demo == demo) return started;
+  service::ModelSet set{.demo = demo};
+  if (demo) {
+    if (!take_demo_models(set.models, set.faces))
+      fail(ErrorKind::kMissing, "the demo model is not installed");
+    return set;
+  }
+  set.models.base = "sdxl";
+  const NamedModels found = resolve_models({.base = set.models.base}, IfMissing::kRefuse);
+  each_model_path([](const ModelPathRow&, auto& to, const auto& from) { to = from; }, set.models,
+                  found);
+  set.models.lcm = found.lcm;
+  set.faces.folder = resolve_face_models("antelopev2", IfMissing::kRefuse);
+  return set;
+}
+
 /// Opens everything and serves until a signal ends it.
 void run_service(ServeSettings& s, const service::Listen& listen, const std::string& key,
                  EndSignal& end) {
   const bool demo = find_models(s);
+  const service::ModelSet started{s.models, s.looking.files, demo};
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
   Progress progress(s.quiet);
   if (demo) progress.note(text_of(Message::kDemoModel));
@@ -282,13 +303,17 @@ void run_service(ServeSettings& s, const service::Listen& listen, const std::str
                       .keep_age = std::chrono::hours(24 * s.keep_days),
                       .release_after = std::chrono::seconds(s.release_seconds)});
   const service::Links links(store.link_secret());
-  service::Context context{.engine = engine,
-                           .jobs = jobs,
-                           .store = store,
-                           .links = links,
-                           .upload_bytes = static_cast<std::uint64_t>(s.upload_mib) << 20U,
-                           .queue_limit = static_cast<int>(s.queue),
-                           .key_required = !key.empty()};
+  service::ModelShop shop;
+  service::Context context{
+      .engine = engine,
+      .jobs = jobs,
+      .store = store,
+      .links = links,
+      .upload_bytes = static_cast<std::uint64_t>(s.upload_mib) << 20U,
+      .queue_limit = static_cast<int>(s.queue),
+      .key_required = !key.empty(),
+      .shop = &shop,
+      .find_models = [&](const std::string& name) { return models_named(name, started); }};
   service::Router router;
   service::add_all_routes(router, context);
   service::HttpServer server(listen,

@@ -201,7 +201,7 @@ TEST_F(ApiDocument, SettingsMatchTheCode) {
 
 TEST_F(ApiDocument, StateMatches) {
   for (const char* path : {"/api/info", "/api/memory", "/api/health", "/api/ready", "/v1/models",
-                           "/api/identities", "/api/jobs"})
+                           "/api/identities", "/api/jobs", "/api/models"})
     EXPECT_EQ(differences(schema_of("get", path), made("GET", path), path), "");
   const std::string name = engine().facts().name;
   EXPECT_EQ(differences(schema_of("get", "/v1/models/{id}"), made("GET", "/v1/models/" + name), ""),
@@ -273,6 +273,26 @@ TEST_F(ApiDocument, JobsMatch) {
   EXPECT_TRUE(failed["error"].is_object());
   EXPECT_EQ(differs(failed), "");
   EXPECT_EQ(differences(schema_of("get", "/api/jobs"), made("GET", "/api/jobs"), "jobs"), "");
+}
+
+TEST_F(ApiDocument, RecipesMatch) {
+  const std::string settings =
+      R"({"prompt": "a man", "width": 64, "height": 64, "steps": 2, "seed": 9223372036854775807})";
+  const Form form = Form().add("settings", settings).add("photo", photo(), "me.png");
+  const std::string id = made("POST", "/api/jobs", form.body, form.type)["id"];
+  ASSERT_TRUE(becomes(id, JobState::kDone));
+  const std::string png = Body(jobs().picture(id, 0)).whole();
+  const Form asked = Form().add("picture", png, "a.png");
+  const json recipe = made("POST", "/api/recipe", asked.body, asked.type);
+  EXPECT_EQ(differences(schema_of("post", "/api/recipe"), recipe, "recipe"), "");
+  EXPECT_EQ(recipe["settings"]["prompt"], "a man");
+  EXPECT_EQ(recipe["settings"]["seed"], 9223372036854775807U);
+  EXPECT_EQ(recipe["settings"]["width"], 64);
+  for (const auto& [file, status] : {std::pair(photo(), 404), std::pair(png.substr(0, 60), 400),
+                                     std::pair(std::string("x"), 400)}) {
+    const Form bad = Form().add("picture", file, "a.png");
+    EXPECT_EQ(ask("POST", "/api/recipe", bad.body, bad.type).status, status);
+  }
 }
 
 TEST_F(ApiDocument, Automatic1111Matches) {

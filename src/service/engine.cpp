@@ -30,14 +30,17 @@ Engine::Engine(const EngineOptions& options, const std::stop_token& stop)
                                  options.may_spill, true, options.card_memory);
   workspace_.budget_bytes = budget_.bytes - kServiceBytes;
   workspace_.meter = Meter();
-  const std::filesystem::path& base = options.models.base;
-  facts_.demo = options.demo;
-  facts_.name = options.demo ? "semblance-demo" : model_name(base);
-  const std::shared_ptr<Pipeline> pipeline = opened(stop);
-  facts_.native_side = pipeline->native_side();
-  facts_.defaults = pipeline->defaults();
-  facts_.scheduler = pipeline->scheduler();
-  facts_.precision = pipeline->precision();
+  learn(*opened(stop));
+}
+
+void Engine::learn(const Pipeline& pipeline) {
+  all_facts_.push_back({.name = options_.demo ? "semblance-demo" : model_name(options_.models.base),
+                        .demo = options_.demo,
+                        .native_side = pipeline.native_side(),
+                        .defaults = pipeline.defaults(),
+                        .scheduler = pipeline.scheduler(),
+                        .precision = pipeline.precision()});
+  facts_ = &all_facts_.back();
 }
 
 std::optional<CardUse> Engine::card_use() const {
@@ -46,17 +49,31 @@ std::optional<CardUse> Engine::card_use() const {
 
 std::shared_ptr<Pipeline> Engine::opened(const std::stop_token& stop) {
   const std::lock_guard guard(mutex_);
-  if (!pipeline_) {
-    pipeline_ =
-        std::make_shared<Pipeline>(options_.models,
-                                   PipelineOptions{.precision = options_.precision,
-                                                   .backend = options_.backend,
-                                                   .workspace = workspace_,
-                                                   .lora_folders = options_.lora_folders,
-                                                   .control_folders = options_.control_folders},
-                                   stop);
-  }
+  if (!pipeline_) pipeline_ = open(options_.models, stop);
   return pipeline_;
+}
+
+std::shared_ptr<Pipeline> Engine::open(const ModelPaths& models,
+                                       const std::stop_token& stop) const {
+  return std::make_shared<Pipeline>(models,
+                                    PipelineOptions{.precision = options_.precision,
+                                                    .backend = options_.backend,
+                                                    .workspace = workspace_,
+                                                    .lora_folders = options_.lora_folders,
+                                                    .control_folders = options_.control_folders},
+                                    stop);
+}
+
+void Engine::use(const ModelSet& set, const std::stop_token& stop) {
+  const std::lock_guard planning(planning_);
+  const std::lock_guard guard(mutex_);
+  pipeline_.reset();  // there may be no room for both
+  pipeline_ = open(set.models, stop);
+  options_.models = set.models;
+  options_.faces = set.faces;
+  options_.demo = set.demo;
+  colours_.reset();
+  learn(*pipeline_);
 }
 
 Request Engine::drawn(const Request& request) const {
@@ -103,7 +120,7 @@ void Engine::release() {
 
 void Engine::check_sampler(const Request& request) const {
   try {
-    make_picture_sampler(request, facts_.scheduler);
+    make_picture_sampler(request, facts().scheduler);
   } catch (const Error& error) {
     throw HttpError(error, parameters::kScheduler.name);
   }
@@ -111,7 +128,7 @@ void Engine::check_sampler(const Request& request) const {
 
 PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
                         const std::function<bool()>& client_left) {
-  if (request.width == 0) request.width = request.height = facts_.native_side;
+  if (request.width == 0) request.width = request.height = facts().native_side;
   check(request);
   std::unique_lock guard(planning_, std::defer_lock);
   const auto check = [&stop, &client_left, calls = 0]() mutable {
@@ -141,7 +158,7 @@ PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
                     .has_likeness = reader.has_models() && planned.has_after};
   if (plan.fits) {
     answer.peak_bytes = plan.peak_bytes;
-    answer.qualities = quality_times(plan, request, facts_.defaults, facts_.scheduler);
+    answer.qualities = quality_times(plan, request, facts().defaults, facts().scheduler);
     answer.summary = summary_of(plan, budget_, pipeline.workspace());
     return answer;
   }
@@ -224,11 +241,11 @@ const LatentColours& Engine::colours(std::stop_token stop) {
 ImageText Engine::text_for(const Request& request, const std::vector<Warning>& warnings,
                            std::optional<double> likeness) const {
   return picture_text(
-      request, {.base = facts_.demo ? std::filesystem::path(facts_.name) : options_.models.base,
+      request, {.base = facts().demo ? std::filesystem::path(facts().name) : options_.models.base,
                 .parts = options_.models,
-                .precision = facts_.precision,
+                .precision = facts().precision,
                 .backend = options_.backend,
-                .scheduler = facts_.scheduler,
+                .scheduler = facts().scheduler,
                 .warnings = warnings,
                 .likeness = likeness});
 }

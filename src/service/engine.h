@@ -2,6 +2,8 @@
 // thread may call anything but plan().
 #pragma once
 
+#include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -20,6 +22,13 @@
 #include "pipeline/pipeline.h"
 
 namespace semblance::service {
+
+/// What a service makes pictures with.
+struct ModelSet {
+  ModelPaths models = {};
+  FaceFiles faces = {};
+  bool demo = false;
+};
 
 struct EngineOptions {
   ModelPaths models;
@@ -84,7 +93,8 @@ class Engine {
 
   const Budget& budget() const { return budget_; }
   Mode mode() const { return mode_for(budget_.for_mode_bytes, 0); }
-  const ModelFacts& facts() const { return facts_; }
+  /// Of the models in use; stays valid when others are. Thread-safe.
+  const ModelFacts& facts() const { return *facts_.load(); }
   /// The memory of the graphics card in use; none if the processor computes. Thread-safe.
   std::optional<CardUse> card_use() const;
   const EngineOptions& options() const { return options_; }
@@ -133,18 +143,25 @@ class Engine {
   ImageText text_for(const Request& request, const std::vector<Warning>& warnings,
                      std::optional<double> likeness) const;
 
+  /// Opens other models and uses them from now on. The queue must be empty. If they cannot be
+  /// opened, throws what Pipeline's constructor throws, and the present ones stay.
+  void use(const ModelSet& set, const std::stop_token& stop);
+
   /// Releases the models until they are needed again.
   void release();
 
  private:
   void check_room(std::string_view what, const Stage& reading, const std::stop_token& stop);
   std::shared_ptr<Pipeline> opened(const std::stop_token& stop);
+  std::shared_ptr<Pipeline> open(const ModelPaths& models, const std::stop_token& stop) const;
+  void learn(const Pipeline& pipeline);
   PhotoOptions looking(const Pipeline& pipeline) const;
 
   EngineOptions options_;
   Budget budget_;
   Workspace::Options workspace_;
-  ModelFacts facts_;
+  std::deque<ModelFacts> all_facts_;  // of all models that were used; the last ones are in use
+  std::atomic<const ModelFacts*> facts_ = nullptr;
   std::optional<LatentColours> colours_;
   std::mutex planning_;  // one plan at a time
   std::mutex mutex_;     // guards pipeline_

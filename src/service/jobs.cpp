@@ -293,6 +293,16 @@ std::shared_ptr<const File> Jobs::small_picture(const std::string& id, std::size
   return open_file(has_small ? files.small_picture(n) : files.picture(n));
 }
 
+std::shared_ptr<const File> Jobs::kept_photo(const std::string& id) const {
+  const std::optional<Job> job = store_.find(id);
+  if (!job) throw no_job(id);
+  const std::filesystem::path photo = JobFiles(store_.folder_of(id)).photo();
+  std::error_code none;
+  if (!job->ended_already() || !job->request.keep_photo || !std::filesystem::exists(photo, none))
+    throw HttpError(404, "not_found", fmt::format("job {} keeps no photo", id));
+  return open_file(photo);
+}
+
 std::optional<Preview> Jobs::preview(const std::string& id) const {
   const std::lock_guard guard(board_.mutex);
   return board_.running && board_.running->job.id == id ? board_.running->preview : std::nullopt;

@@ -66,6 +66,8 @@ class Jobs {
   std::shared_ptr<const File> picture(const std::string& id, std::size_t n) const;
   /// The same as a small WebP; the PNG itself of a job that has none, from an earlier version.
   std::shared_ptr<const File> small_picture(const std::string& id, std::size_t n) const;
+  /// The person's photo of an ended job that keeps it. Throws HttpError(404).
+  std::shared_ptr<const File> kept_photo(const std::string& id) const;
   /// The newest preview, if `id` is the running job.
   std::optional<Preview> preview(const std::string& id) const;
 

@@ -111,7 +111,12 @@ TEST_F(JobsTest, APhotoIsKeptOnRequest) {
   job.keep_photo = true;
   const std::string id = jobs().submit(job).id;
   ASSERT_TRUE(becomes(id, JobState::kDone));
-  EXPECT_EQ(testing::bytes_of(folder_of(id) / "photo"), file);
+  EXPECT_EQ(Body(jobs().kept_photo(id)).whole(), file);
+  job.keep_photo = false;
+  const std::string another = jobs().submit(job).id;
+  ASSERT_TRUE(becomes(another, JobState::kDone));
+  EXPECT_EQ(refusal([&] { jobs().kept_photo(another); }), "404 not_found");
+  EXPECT_EQ(refusal([&] { jobs().kept_photo("0"); }), "404 not_found");
 }
 
 TEST_F(JobsTest, AFullQueueAnswersWithRetryAfter) {

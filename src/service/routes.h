@@ -8,6 +8,7 @@
 #include "service/http.h"
 #include "service/jobs.h"
 #include "service/links.h"
+#include "service/model_shop.h"
 #include "service/store.h"
 
 namespace semblance::service {
@@ -21,6 +22,11 @@ struct Context {
   std::uint64_t upload_bytes = std::uint64_t{16} << 20U;  // the most for a form with its photos
   int queue_limit = 64;
   bool key_required = false;
+  ModelShop* shop = nullptr;
+  /// The files of "demo" or "photos". Throws Error(kMissing) if they are not there.
+  std::function<ModelSet(const std::string& name)> find_models = [](const std::string&) {
+    return ModelSet{};
+  };
   std::function<std::uint64_t()> requests = [] { return std::uint64_t{0}; };  // since the start
 };
 
@@ -29,6 +35,8 @@ void add_page_routes(Router& router);
 void add_job_routes(Router& router, Context& context);
 void add_face_routes(Router& router, Context& context);
 void add_state_routes(Router& router, Context& context);
+void add_recipe_routes(Router& router);
+void add_model_routes(Router& router, Context& context);
 /// /v1/...: the OpenAI API's image requests.
 void add_openai_routes(Router& router, Context& context);
 /// /sdapi/v1/...: the API of AUTOMATIC1111's web UI.
@@ -39,6 +47,8 @@ inline void add_all_routes(Router& router, Context& context) {
   add_state_routes(router, context);
   add_face_routes(router, context);
   add_job_routes(router, context);
+  add_recipe_routes(router);
+  add_model_routes(router, context);
   add_openai_routes(router, context);
   add_a1111_routes(router, context);
 }

@@ -266,6 +266,12 @@ void add_job_routes(Router& router, Context& context) {
              [&jobs](const HttpRequest& request, const Captures& captures) {
                return picture_response(jobs, request, captures);
              });
+  router.add("GET", "/api/jobs/{id}/photo", [&jobs](const HttpRequest&, const Captures& captures) {
+    HttpResponse response{.type = "application/octet-stream",
+                          .body = Body(jobs.kept_photo(captures[0]))};
+    response.headers["Cache-Control"] = "no-store";
+    return response;
+  });
   router.add("GET", "/api/jobs/{id}/events", [&jobs](const HttpRequest&, const Captures& captures) {
     jobs.get(captures[0]);  // 404 before the stream begins
     HttpResponse response{.type = "text/event-stream"};

@@ -7,12 +7,14 @@
 #include "core/error.h"
 #include "memory/file.h"
 #include "memory/meter.h"
+#include "pipeline/warnings.h"
 #include "sampling/sampler.h"
 #include "service/or_null.h"
 #include "service/parameters_json.h"
 #include "service/routes.h"
 #include "service/settings.h"
 #include "service/web_files.h"
+#include "text/language_hint.h"
 
 namespace semblance::service {
 namespace {
@@ -94,6 +96,13 @@ json memory_json(const Context& context) {
           {"messages", {text_of(message_of(mode))}}};
 }
 
+/// The codes of warnings that are known before anything is computed.
+json hints_on(const JobRequest& settings) {
+  json hints = json::array();
+  if (looks_not_english(settings.prompt)) hints.push_back(code_of(Warning::Kind::kPromptLanguage));
+  return hints;
+}
+
 json plan_json(Context& context, const HttpRequest& request) {
   const JobRequest settings = parse_settings(request.body);
   context.engine.check_prompts(settings, 1);
@@ -117,6 +126,7 @@ json plan_json(Context& context, const HttpRequest& request) {
           {"qualities", qualities},
           {"mode", name_of(context.engine.mode())},
           {"summary", plan.summary},
+          {"hints", hints_on(settings)},
           {"refusal", or_null(plan.refusal)},
           {"smaller", smaller}};
 }

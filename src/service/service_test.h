@@ -44,6 +44,9 @@ class ServiceTest : public ::testing::Test {
     folder_ = fs::temp_directory_path() /
               ("semblance_service_" + std::string(test->name()) + "_" + std::to_string(getpid()));
     fs::remove_all(folder_);
+    hub_.endpoint = hub_.face_endpoint = "http://127.0.0.1:1";
+    hub_.cache = fs::path(folder_) += "_hub";
+    hub_.face_models = fs::path(folder_) += "_insightface";
     // The machine is measured once for all tests; the result is not kept for the user.
     setenv("XDG_CACHE_HOME", (fs::temp_directory_path() / "semblance_test_cache").c_str(), 1);
     const fs::path demo = demo_folder();
@@ -56,7 +59,7 @@ class ServiceTest : public ::testing::Test {
   }
   ~ServiceTest() override {
     end();
-    fs::remove_all(folder_);
+    for (const fs::path& folder : {folder_, hub_.cache, hub_.face_models}) fs::remove_all(folder);
   }
 
   /// Opens the store and starts the queue.
@@ -64,8 +67,15 @@ class ServiceTest : public ::testing::Test {
     if (!store_) store_.emplace(folder_);
     jobs_.emplace(*engine_, *store_, options);
     links_.emplace(store_->link_secret());
-    context_.emplace(
-        Context{.engine = *engine_, .jobs = *jobs_, .store = *store_, .links = *links_});
+    context_.emplace(Context{.engine = *engine_,
+                             .jobs = *jobs_,
+                             .store = *store_,
+                             .links = *links_,
+                             .shop = &shop_,
+                             .find_models = [this](const std::string& name) {
+                               if (!other_models_) fail(ErrorKind::kMissing, "no {}", name);
+                               return *other_models_;
+                             }});
     router_.emplace();
     add_all_routes(*router_, *context_);
   }
@@ -134,6 +144,18 @@ class ServiceTest : public ::testing::Test {
   std::optional<Jobs> jobs_;
   std::optional<Links> links_;
   std::optional<Context> context_;
+
+ protected:
+  /// The hub is a place where nobody listens, unless a test says otherwise.
+  Places hub_;
+  PullOptions pull_options_ = [] {
+    PullOptions options;
+    options.network.first_pause = std::chrono::milliseconds(1);
+    options.network.attempts = 2;
+    return options;
+  }();
+  ModelShop shop_{[this] { return hub_; }, pull_options_};
+  std::optional<ModelSet> other_models_;  // what can be switched to
   std::optional<Router> router_;
 };
 

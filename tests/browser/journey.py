@@ -162,6 +162,8 @@ def first_run_is_cancelled(new_page, photos, shots, script):
     page.click("#cancel")
     page.wait("document.querySelector('#frame').dataset.state === 'cancelled'", "the job is cancelled", 10)
     page.wait_seen("#ended")
+    page.wait("document.querySelector('#ended-ways button') !== null", "it can be tried again")
+    page.screenshot(shots / "cancelled.png")
     page.close()
 
 
@@ -208,6 +210,7 @@ def errors_are_shown_at_their_fields(new_page, photos, shots, script):
         page.screenshot(shots / "error.png")
         page.offline(True)
         page.wait_seen("#lost", "the lost connection is reported")
+        page.screenshot(shots / "lost.png")
         page.offline(False)
         page.wait_unseen("#lost", "the page reconnects by itself")
     page.close()

@@ -51,11 +51,12 @@ def write_png(path, width, rows):
 
 
 def make(folder):
-    """Writes one.png, two.png (two people side by side), nobody.png and broken.png; returns the folder."""
+    """Writes one.png, two.png (two people side by side), nobody.png, large.png (as large as a photo) and broken.png; returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     left, right = read_png(FACES / "01.png"), read_png(FACES / "05.png")
     (folder / "one.png").write_bytes((FACES / "03.png").read_bytes())
     write_png(folder / "two.png", left[0] + right[0], [a + b for a, b in zip(left[2], right[2])])
     write_png(folder / "nobody.png", 320, [bytes((70 + y // 4, 110, 150)) * 320 for y in range(240)])
+    write_png(folder / "large.png", 1200, [bytes((90 + y // 8, 120, 140)) * 1200 for y in range(900)])
     (folder / "broken.png").write_bytes((FACES / "01.png").read_bytes()[:40])
     return folder

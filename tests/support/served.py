@@ -11,7 +11,8 @@ import tempfile
 def served(program, *flags):
     """Runs a service with the demo model and empty cache and state; yields its URL, which ends in a slash."""
     with tempfile.TemporaryDirectory(prefix="semblance-served-") as home:
-        environment = {**os.environ, "XDG_STATE_HOME": home, "XDG_DATA_HOME": home, "XDG_CACHE_HOME": home, "OMP_WAIT_POLICY": "passive"}
+        environment = {**os.environ, "XDG_STATE_HOME": home, "XDG_DATA_HOME": home, "XDG_CACHE_HOME": home, "OMP_WAIT_POLICY": "passive",
+                       "HF_HUB_OFFLINE": "1"}  # no test downloads models
         process = subprocess.Popen([program, "serve", "--listen", "127.0.0.1:0", *flags], stdout=subprocess.PIPE, text=True, env=environment)
         try:
             line = process.stdout.readline()

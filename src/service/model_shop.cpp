@@ -1,0 +1,107 @@
+#include "service/model_shop.h"
+
+#include <algorithm>
+#include <array>
+#include <system_error>
+
+#include "core/error.h"
+#include "hub/inventory.h"
+#include "service/http.h"
+
+namespace semblance::service {
+namespace {
+
+constexpr std::array<const char*, 3> kNames{"sdxl", "instantid", "antelopev2"};
+
+std::vector<ModelName> names() {
+  std::vector<ModelName> all;
+  for (const char* name : kNames) all.push_back(parse_model_name(name));
+  return all;
+}
+
+bool is_at_work(ModelShop::Phase phase) {
+  return phase == ModelShop::Phase::kListing || phase == ModelShop::Phase::kDownloading;
+}
+
+}  // namespace
+
+std::string_view name_of(ModelShop::Phase phase) {
+  constexpr std::array<std::string_view, 6> kPhases{"idle", "listing", "downloading",
+                                                    "done", "failed",  "cancelled"};
+  return kPhases.at(static_cast<std::size_t>(phase));
+}
+
+bool ModelShop::View::is_whole() const {
+  return std::ranges::all_of(stock, [](const Stock& each) { return each.is_whole; });
+}
+
+ModelShop::ModelShop(std::function<Places()> places, PullOptions options)
+    : places_(std::move(places)), options_(std::move(options)) {}
+
+ModelShop::View ModelShop::view() const {
+  const Places places = places_();
+  View view;
+  for (const ModelName& name : names()) {
+    const auto kept = find_kept(places, name);
+    view.stock.push_back({.name = pull_name(name),
+                          .licence = licence_text(name, "", places.endpoint),
+                          .stored_bytes = kept ? kept->stored_bytes : 0,
+                          .is_whole = kept && kept->is_whole()});
+  }
+  view.free_bytes = options_.free_bytes(places.cache);
+  const std::lock_guard guard(mutex_);
+  view.phase = phase_;
+  view.progress = progress_;
+  view.problem = problem_;
+  return view;
+}
+
+void ModelShop::pull() {
+  const std::lock_guard guard(mutex_);
+  if (is_at_work(phase_))
+    throw HttpError(409, "busy", "cannot download: a download is already running");
+  if (thread_.joinable()) thread_.join();  // it has ended, but for its last line
+  progress_ = {};
+  problem_.clear();
+  try {
+    thread_ = std::jthread([this](const std::stop_token& stop) { download(stop); });
+  } catch (const std::system_error& error) {
+    fail(ErrorKind::kDevice, "cannot start the download: {}", error.what());
+  }
+  phase_ = Phase::kListing;
+}
+
+void ModelShop::cancel() {
+  const std::lock_guard guard(mutex_);
+  thread_.request_stop();
+}
+
+void ModelShop::set(Phase phase, std::string problem) {
+  const std::lock_guard guard(mutex_);
+  phase_ = phase;
+  problem_ = std::move(problem);
+}
+
+void ModelShop::download(const std::stop_token& stop) {
+  { const std::lock_guard until_pull_has_returned(mutex_); }
+  try {
+    DownloadHooks hooks;
+    hooks.stop = stop;
+    hooks.progress = [this](const DownloadProgress& progress) {
+      const std::lock_guard guard(mutex_);
+      progress_ = progress;
+    };
+    Puller puller(places_(), options_, hooks);
+    const std::vector<PlannedModel> models = puller.plan(names());
+    set(Phase::kDownloading);
+    puller.download_all(models);
+    set(Phase::kDone);
+  } catch (const Error& error) {
+    const bool is_cancelled = error.kind() == ErrorKind::kCancelled;
+    set(is_cancelled ? Phase::kCancelled : Phase::kFailed, is_cancelled ? "" : error.what());
+  } catch (const std::exception& error) {
+    set(Phase::kFailed, error.what());
+  }
+}
+
+}  // namespace semblance::service

@@ -1,0 +1,78 @@
+// /api/models: the models on this machine, downloading those for photos, and switching between
+// them.
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/json.h"
+#include "service/routes.h"
+
+namespace semblance::service {
+namespace {
+
+using nlohmann::json;
+using Captures = Router::Captures;
+
+json models_json(const Context& context) {
+  const ModelShop::View view = context.shop->view();
+  json parts = json::array();
+  for (const ModelShop::Stock& stock : view.stock) {
+    parts.push_back({{"name", stock.name},
+                     {"licence", stock.licence},
+                     {"stored_bytes", stock.stored_bytes},
+                     {"complete", stock.is_whole}});
+  }
+  const DownloadProgress& progress = view.progress;
+  const json left = progress.seconds_left < 0 ? json(nullptr) : json(progress.seconds_left);
+  return {{"in_use", context.engine.facts().demo ? "demo" : "photos"},
+          {"parts", std::move(parts)},
+          {"complete", view.is_whole()},
+          {"free_bytes", view.free_bytes},
+          {"download",
+           {{"phase", name_of(view.phase)},
+            {"bytes", progress.bytes},
+            {"total_bytes", progress.total_bytes},
+            {"bytes_per_second", progress.bytes_per_second},
+            {"seconds_left", left},
+            {"file", progress.now},
+            {"problem", view.problem}}}};
+}
+
+HttpResponse use_models(Context& context, const HttpRequest& request) {
+  const Json wanted = Json::parse("the request", request.body);
+  const std::string name = wanted.expect_object().get_string("name");
+  if (name != "demo" && name != "photos")
+    throw HttpError(400, "argument", "name: expected demo or photos", "name");
+  const ModelSet set = context.find_models(name);
+  context.jobs.between(request, [&](const std::stop_token& stop) {
+    const JobCounts counts = context.jobs.counts();
+    if (counts.running || counts.queued > 0)
+      throw HttpError(409, "busy", "cannot switch models: pictures are being made");
+    context.engine.use(set, stop);
+    return true;
+  });
+  return json_response(models_json(context).dump());
+}
+
+}  // namespace
+
+void add_model_routes(Router& router, Context& context) {
+  router.add("GET", "/api/models", [&context](const HttpRequest&, const Captures&) {
+    return json_response(models_json(context).dump());
+  });
+  router.add("POST", "/api/models/pull", [&context](const HttpRequest& request, const Captures&) {
+    const Json wanted = Json::parse("the request", request.body);
+    if (!wanted.expect_object().get_bool("accept_licences"))
+      throw HttpError(400, "argument", "accept_licences: expected true", "accept_licences");
+    context.shop->pull();
+    return json_response(models_json(context).dump(), 202);
+  });
+  router.add("POST", "/api/models/cancel", [&context](const HttpRequest&, const Captures&) {
+    context.shop->cancel();
+    return json_response(models_json(context).dump());
+  });
+  router.add("POST", "/api/models/use", [&context](const HttpRequest& request, const Captures&) {
+    return use_models(context, request);
+  });
+}
+
+}  // namespace semblance::service
