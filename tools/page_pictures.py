@@ -19,13 +19,13 @@ SAMPLES = (1, 4, 8, 9, 10, 12)
 # The face and the words of each card: those with which the demo model shows the style best.
 CARDS = {
     "Watercolor": (12, "portrait of a woman with long blond hair", 7),
-    "Film Noir": (10, "portrait of a man with curly grey hair and a beard", 10),
+    "Film Noir": (4, "portrait of a woman with curly black hair", 1),
     "Neon": (1, "portrait of a woman with short black hair", 8),
-    "Jungle": (9, "portrait of a man with black hair and a beard", 11),
+    "Jungle": (4, "portrait of a smiling woman with curly black hair", 1),
     "Mars": (4, "portrait of a woman with curly black hair", 3),
     "Vibrant Color": (8, "portrait of a woman with blond hair", 7),
-    "Snow": (12, "portrait of a woman with long blond hair", 5),
-    "Line art": (1, "portrait of a woman with short black hair", 2),
+    "Snow": (4, "portrait of a smiling woman with curly black hair", 1),
+    "Line art": (4, "portrait of a smiling woman with curly black hair", 1),
 }
 
 

@@ -137,7 +137,8 @@ function showProgress(job) {
   const line = byId('progress-line');
   byId('cancel').disabled = false;
   const stage = byId('progress-stage');
-  const doing = `doing.${job.waiting ? 'waiting' : job.stage}`;
+  // The second pass over a face has the name of the first look at it.
+  const doing = `doing.${job.waiting ? 'waiting' : job.stage === 'face' && job.step > 0 ? 'refining' : job.stage}`;
   sayAsIs(stage, '');
   if (job.state === 'queued') {
     bar.removeAttribute('value');

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <set>
 
+#include "service/base64.h"
 #include "service/service_test.h"
 #include "service/settings.h"
 
@@ -297,10 +298,21 @@ TEST_F(ApiDocument, RecipesMatch) {
 
 TEST_F(ApiDocument, Automatic1111Matches) {
   for (const char* path :
-       {"progress", "samplers", "schedulers", "sd-models", "memory", "options"}) {
+       {"progress", "samplers", "schedulers", "sd-models", "memory", "options", "scripts",
+        "cmd-flags", "prompt-styles", "embeddings", "loras", "upscalers", "sd-vae"}) {
     const std::string whole = std::string("/sdapi/v1/") + path;
     EXPECT_EQ(differences(schema_of("get", whole), made("GET", whole), path), "");
   }
+  for (const char* path :
+       {"/controlnet/version", "/controlnet/model_list", "/controlnet/module_list"})
+    EXPECT_EQ(differences(schema_of("get", path), made("GET", path), path), "");
+  const json info = made("POST", "/sdapi/v1/png-info", json{{"image", base64(photo())}}.dump());
+  EXPECT_EQ(differences(schema_of("post", "/sdapi/v1/png-info"), info, "info"), "");
+  EXPECT_EQ(info["info"], "");
+  for (const char* bad : {R"({"image": "x"})", R"({"image": "eA=="})", "{}"})
+    EXPECT_EQ(ask("POST", "/sdapi/v1/png-info", bad).status, 400) << bad;
+  EXPECT_EQ(ask("POST", "/sdapi/v1/skip").status, 501);
+  EXPECT_EQ(ask("POST", "/controlnet/detect").status, 501);
 }
 
 TEST_F(ApiDocument, OpenAiPicturesMatch) {

@@ -38,6 +38,7 @@ std::string_view reason_of(int status) {
   static constexpr auto kReasons =
       std::to_array<std::pair<int, std::string_view>>({{200, "OK"},
                                                        {201, "Created"},
+                                                       {202, "Accepted"},
                                                        {204, "No Content"},
                                                        {304, "Not Modified"},
                                                        {400, "Bad Request"},
@@ -53,6 +54,7 @@ std::string_view reason_of(int status) {
                                                        {429, "Too Many Requests"},
                                                        {431, "Request Header Fields Too Large"},
                                                        {500, "Internal Server Error"},
+                                                       {501, "Not Implemented"},
                                                        {503, "Service Unavailable"},
                                                        {505, "HTTP Version Not Supported"}});
   for (const auto& [known, reason] : kReasons) {

@@ -41,6 +41,7 @@ void add_model_routes(Router& router, Context& context);
 void add_openai_routes(Router& router, Context& context);
 /// /sdapi/v1/...: the API of AUTOMATIC1111's web UI.
 void add_a1111_routes(Router& router, Context& context);
+void add_a1111_list_routes(Router& router, Context& context);
 
 inline void add_all_routes(Router& router, Context& context) {
   add_page_routes(router);
@@ -51,6 +52,7 @@ inline void add_all_routes(Router& router, Context& context) {
   add_model_routes(router, context);
   add_openai_routes(router, context);
   add_a1111_routes(router, context);
+  add_a1111_list_routes(router, context);
 }
 
 // For the APIs whose clients wait for their pictures:

@@ -143,7 +143,7 @@ HttpResponse memory(const Context& context) {
 
 void add_a1111_routes(Router& router, Context& context) {
   const auto waited = std::make_shared<Waited>();
-  const std::string& model = context.engine.facts().name;
+  const auto model = [&context]() -> const std::string& { return context.engine.facts().name; };
   for (const auto& [path, parse] : {std::pair{"/sdapi/v1/txt2img", &parse_txt2img},
                                     std::pair{"/sdapi/v1/img2img", &parse_img2img}}) {
     router.add("POST", path,
@@ -171,16 +171,16 @@ void add_a1111_routes(Router& router, Context& context) {
   router.add("GET", "/sdapi/v1/schedulers", [](const HttpRequest&, const Captures&) {
     return json_response(schedulers_response());
   });
-  router.add("GET", "/sdapi/v1/sd-models", [&model](const HttpRequest&, const Captures&) {
-    return json_response(sd_models_response(model));
+  router.add("GET", "/sdapi/v1/sd-models", [model](const HttpRequest&, const Captures&) {
+    return json_response(sd_models_response(model()));
   });
   router.add("GET", "/sdapi/v1/memory",
              [&context](const HttpRequest&, const Captures&) { return memory(context); });
-  router.add("GET", "/sdapi/v1/options", [&model](const HttpRequest&, const Captures&) {
-    return json_response(options_response(model));
+  router.add("GET", "/sdapi/v1/options", [model](const HttpRequest&, const Captures&) {
+    return json_response(options_response(model()));
   });
-  router.add("POST", "/sdapi/v1/options", [&model](const HttpRequest& request, const Captures&) {
-    check_options(request.body, model);
+  router.add("POST", "/sdapi/v1/options", [model](const HttpRequest& request, const Captures&) {
+    check_options(request.body, model());
     return json_response("null");  // as in the web UI
   });
 }

@@ -9,7 +9,7 @@ from browser import Failure
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "web"
 # Error codes that no request of the page can get.
-OTHERS = {"method_not_allowed", "model_not_found", "key_reused", "link_ended"}
+OTHERS = {"method_not_allowed", "not_implemented", "model_not_found", "key_reused", "link_ended"}
 
 
 def codes():
