@@ -61,6 +61,7 @@ def a_newcomer_needs_four_clicks_and_no_keys(new_page, photos, shots, script):
     page.wait_seen("#picture", "the picture is shown", LONG)
     page.wait("document.querySelector('#picture').complete", "the picture is loaded")
     page.wait_seen("#likeness", "its likeness is told")
+    page.wait("document.querySelector('.tile img')?.complete && document.querySelector('.tile[data-state=done]') !== null", "it is in the rail")
     page.screenshot(shots / "newcomer_done.png")
     axe.check(page, script, "the newcomer's picture")
     page.click("#picture-open")
