@@ -11,11 +11,11 @@
 namespace semblance::service {
 namespace {
 
-constexpr std::array<const char*, 3> kNames{"sdxl", "instantid", "antelopev2"};
+constexpr std::array<const char*, 3> kForPhotos{"sdxl", "instantid", "antelopev2"};
 
-std::vector<ModelName> names() {
+std::vector<ModelName> names_for_photos() {
   std::vector<ModelName> all;
-  for (const char* name : kNames) all.push_back(parse_model_name(name));
+  for (const char* name : kForPhotos) all.push_back(parse_model_name(name));
   return all;
 }
 
@@ -41,7 +41,7 @@ ModelShop::ModelShop(std::function<Places()> places, PullOptions options)
 ModelShop::View ModelShop::view() const {
   const Places places = places_();
   View view;
-  for (const ModelName& name : names()) {
+  for (const ModelName& name : names_for_photos()) {
     const auto kept = find_kept(places, name);
     view.stock.push_back({.name = pull_name(name),
                           .licence = licence_text(name, "", places.endpoint),
@@ -92,7 +92,7 @@ void ModelShop::download(const std::stop_token& stop) {
       progress_ = progress;
     };
     Puller puller(places_(), options_, hooks);
-    const std::vector<PlannedModel> models = puller.plan(names());
+    const std::vector<PlannedModel> models = puller.plan(names_for_photos());
     set(Phase::kDownloading);
     puller.download_all(models);
     set(Phase::kDone);

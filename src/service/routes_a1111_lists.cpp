@@ -17,7 +17,7 @@ using nlohmann::json;
 using Captures = Router::Captures;
 
 /// Scripts as that web UI names them; a client sends units where it sees both.
-json scripts() {
+json script_lists() {
   const json both{"controlnet", "controlnet m2m"};
   return {{"txt2img", both}, {"img2img", both}};
 }
@@ -91,7 +91,7 @@ void add_a1111_list_routes(Router& router, Context& context) {
     });
   };
   Engine& engine = context.engine;
-  list("/sdapi/v1/scripts", scripts);
+  list("/sdapi/v1/scripts", script_lists);
   list("/sdapi/v1/cmd-flags", [] { return json::object(); });
   list("/sdapi/v1/prompt-styles", [&engine] { return styles(engine); });
   list("/sdapi/v1/embeddings", [&engine] { return embeddings(engine); });
