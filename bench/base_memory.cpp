@@ -135,7 +135,9 @@ Graph step_graph(const OpenedModels& models, std::int64_t height, std::int64_t w
   graph.add_output("noise", unet(Scope(&graph, "unet."), config, inputs, text, face,
                                  {ControlInputs{Scope(&graph, "identitynet."), &models.identitynet,
                                                 keypoints, face, 1.0F}},
-                                 AdapterInputs{Scope(&graph, "ip_adapter."), 1.0F}, DType::kF32)
+                                 AdapterInputs{Scope(&graph, "ip_adapter."),
+                                               {{0, models.resampler.tokens, 1.0F}}},
+                                 DType::kF32)
                                 .noise.id);
   return graph;
 }

@@ -15,9 +15,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check(run.request);
     const std::int64_t pixels = std::int64_t{run.request.width / 8} * (run.request.height / 8);
     if (static_cast<std::int64_t>(run.latent.size()) != pixels * run.latent_channels) std::abort();
-    if (run.step < 0 || run.step > 2 * run.request.step_count() + 1 || run.embeddings.empty())
+    if (run.step < 0 || run.step > 2 * run.request.step_count() + 1 ||
+        run.people.embeddings.empty())
       std::abort();
-    for (const float number : run.embeddings) {
+    for (const float number : run.people.embeddings) {
       if (!std::isfinite(number)) std::abort();
     }
     for (const auto& output : run.outputs) {

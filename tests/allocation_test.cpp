@@ -124,11 +124,12 @@ Graph sdxl_step(DType dtype) {
   const Value keypoints = conditioning_embedding(
       identity, identity_of, root.input("picture", DType::kF32, {1, 128, 192, 3}), dtype);
   const Value face = root.input("face", DType::kF32, {2, 16, 2048});
-  graph.add_output("noise", unet(Scope(&graph, "unet."), unet_of, inputs,
-                                 root.input("text", DType::kF32, {2, 77, 2048}), face,
-                                 {ControlInputs{identity, &identity_of, keypoints, face, 0.8F}},
-                                 AdapterInputs{Scope(&graph, "ip_adapter."), 0.8F}, dtype)
-                                .noise.id);
+  graph.add_output(
+      "noise",
+      unet(Scope(&graph, "unet."), unet_of, inputs, root.input("text", DType::kF32, {2, 77, 2048}),
+           face, {ControlInputs{identity, &identity_of, keypoints, face, 0.8F}},
+           AdapterInputs{Scope(&graph, "ip_adapter."), {{0, 16, 0.8F}}}, dtype)
+          .noise.id);
   return graph;
 }
 

@@ -32,12 +32,14 @@ Graph step_graph(const OpenedModels& models, std::int64_t side) {
       root.input("keypoints", DType::kF32, {1, side, side, models.identitynet.channels[0]});
   const Value face = root.input("face", DType::kF32, {2, models.resampler.tokens, cross});
   graph.add_output(
-      "noise", unet(Scope(&graph, "unet."), models.unet, inputs,
-                    root.input("text", DType::kF32, {2, models.prompt_length(0), cross}), face,
-                    {ControlInputs{Scope(&graph, "identitynet."), &models.identitynet, keypoints,
-                                   face, 1.0F}},
-                    AdapterInputs{Scope(&graph, "ip_adapter."), 1.0F}, DType::kF32)
-                   .noise.id);
+      "noise",
+      unet(Scope(&graph, "unet."), models.unet, inputs,
+           root.input("text", DType::kF32, {2, models.prompt_length(0), cross}), face,
+           {ControlInputs{Scope(&graph, "identitynet."), &models.identitynet, keypoints, face,
+                          1.0F}},
+           AdapterInputs{Scope(&graph, "ip_adapter."), {{0, models.resampler.tokens, 1.0F}}},
+           DType::kF32)
+          .noise.id);
   return graph;
 }
 

@@ -204,6 +204,12 @@ struct Settings {
   double adapter_end = 1;
   bool no_keypoints = false;  // IdentityNet sees no position; the face may be anywhere
   float identity_noise = 0;   // 0 to 1: noise in place of guidance's empty face
+  /// "front", "three-quarter-left", "profile-right", "up", ...: turns the face; absent: as it is.
+  std::optional<std::string> view = {};
+  std::optional<std::string> framing = {};  // "close-up", "bust" or "half": places the face
+  bool region_mask = false;                 // the person only in the box of the face
+  /// Several people in one picture, each a JSON object (docs/people.md) without "faces".
+  std::vector<std::string> people = {};
   std::uint64_t seed = 0;
   /// "FILE|NAME[:WEIGHT[:TEXT_WEIGHT]]", at most 16; a path has a slash, anything else is a name.
   std::vector<std::string> loras = {};
@@ -349,6 +355,11 @@ class Generator {
   /// and for a mask of another size or of one colour.
   Generation start(const Person& person, const Settings& settings, const Person* pose = nullptr,
                    std::span<const std::byte> initial = {}, std::span<const std::byte> mask = {});
+  /// A picture of several people, one for each of Settings::people. A person without "keypoints" is
+  /// placed as the face of its number in `pose`, from the left. Settings without a size have that
+  /// of `pose`, or native_side().
+  Generation start(std::span<const Person> people, const Settings& settings,
+                   std::span<const Person> pose = {});
   /// Resumes from a file written by save() or by `semblance generate`. Throws Error(kArgument) if
   /// it was started with other models, precision or thread count, and Error(kCorrupt) if it is
   /// damaged. A run with a mask needs both files again.

@@ -196,6 +196,11 @@ int semblance_generator_plan(const semblance_generator* generator, const char* s
  *   "adapter_start", "adapter_end"             likewise
  *   "no_keypoints"       true: IdentityNet sees no position, the face may be anywhere; false
  *   "identity_noise"     0 to 1, noise in place of guidance's empty face; 0
+ *   "view"               of the face: "front", "three-quarter-left", "three-quarter-right",
+ *                        "profile-left", "profile-right", "up", "down", "tilt-left", "tilt-right"
+ *   "framing"            places the face: "close-up", "bust" or "half"
+ *   "region_mask"        true: the person only in the box of the face; false
+ *   "people"             several people, at most 8: texts, each a JSON object (docs/people.md)
  *   "seed"               a whole number of 64 bits; 0
  *   "loras"              texts "FILE|NAME[:WEIGHT[:TEXT_WEIGHT]]", at most 16; a path has a slash
  *   "controls"           ControlNets beside IdentityNet, at most 8: texts

@@ -110,6 +110,41 @@ TEST(PublicGeneration, ReadsTheControlNetsPictures) {
   EXPECT_NE(latent(), plain);
 }
 
+TEST(PublicGeneration, HasSeveralPeople) {
+  const std::vector<semblance::Person> people{
+      semblance::Person::load(golden() / "plain" / "identity.json"),
+      semblance::Person::load(golden() / "no_negative" / "identity.json")};
+  semblance::Generator generator(models());
+  semblance::Settings settings{.prompt = "two", .width = 96, .height = 64, .steps = 1};
+  settings.people = {
+      R"({"keypoints": [[14, 18], [26, 18], [20, 24], [15, 30], [25, 30]], "box": [0, 0, 48, 64]})",
+      R"({"keypoints": [[66, 18], [78, 18], [72, 24], [67, 30], [77, 30]], "box": [48, 0, 96, 64]})"};
+  const auto latent = [&](std::span<const semblance::Person> all) {
+    semblance::Generation generation = generator.start(all, settings);
+    generation.next();
+    return generation.latent();
+  };
+  const std::vector<float> made = latent(people);
+  const std::vector<semblance::Person> swapped{people[1], people[0]};
+  EXPECT_NE(latent(swapped), made);
+  EXPECT_GT(generator.plan(settings).step_seconds, 0);
+  const auto refuses = [&](std::span<const semblance::Person> all, const std::string& text) {
+    try {
+      latent(all);
+      ADD_FAILURE() << text;
+    } catch (const semblance::Error& error) {
+      EXPECT_NE(std::string(error.what()).find(text), std::string::npos) << error.what();
+    }
+  };
+  refuses(std::span(people).first(1),
+          "cannot take people: expected as many persons as Settings::people, 2, got 1");
+  settings.people = {"{}", "{}"};
+  refuses(people, "cannot take people: person 1 has no place");
+  // Of a pose, the faces from the left.
+  semblance::Generation posed = generator.start(people, settings, swapped);
+  EXPECT_TRUE(posed.next());
+}
+
 TEST(PublicGeneration, DrawsItsPrompts) {
   const semblance::Person person = semblance::Person::load(golden() / "plain" / "identity.json");
   const fs::path folder =

@@ -8,11 +8,14 @@
 #include <stop_token>
 #include <utility>
 
+#include "api/start_files.h"
 #include "app/control_pictures.h"
 #include "app/device_choice.h"
 #include "app/face_pass.h"
+#include "app/face_view.h"
 #include "app/initial_picture.h"
 #include "app/parameters.h"
+#include "app/people.h"
 #include "app/picture_prompts.h"
 #include "app/planning.h"
 #include "app/subject.h"
@@ -118,11 +121,6 @@ rooms::Identity to_identity(const Person& person) {
   identity.score = person.score;
   identity.box = person.box;
   return identity;
-}
-
-std::shared_ptr<const rooms::File> in_memory(std::span<const std::byte> bytes,
-                                             const char* name = "the photo") {
-  return rooms::file_over(name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
 /// `doing`: "write".
@@ -266,7 +264,7 @@ std::vector<Person> FaceFinder::all(const std::filesystem::path& photo) {
 }
 
 std::vector<Person> FaceFinder::all(std::span<const std::byte> photo) {
-  return translated([&] { return state_->all(*in_memory(photo)); });
+  return translated([&] { return state_->all(*rooms::in_memory(photo)); });
 }
 
 std::optional<double> FaceFinder::likeness(const Picture& picture, const Person& person) {
@@ -280,7 +278,7 @@ Person FaceFinder::largest(const std::filesystem::path& photo) {
 }
 
 Person FaceFinder::largest(std::span<const std::byte> photo) {
-  return translated([&] { return state_->largest(*in_memory(photo)); });
+  return translated([&] { return state_->largest(*rooms::in_memory(photo)); });
 }
 
 void Picture::save(const std::filesystem::path& path) const {
@@ -292,45 +290,11 @@ std::vector<std::byte> Picture::encode(PictureFormat format) const {
       [&] { return rooms::encode(to_image(*this, "write"), room_format(format), text_of(*this)); });
 }
 
-namespace {
-
-/// The files that a picture starts from. Copies them only if they are needed again.
-class StartFiles {
- public:
-  StartFiles(std::span<const std::byte> initial, std::span<const std::byte> mask,
-             const rooms::Request& request)
-      : is_kept_(!mask.empty() || request.extends()) {
-    if (initial.empty()) {
-      if (!is_kept_) return;
-      rooms::fail(rooms::ErrorKind::kArgument, "{}",
-                  mask.empty() ? "cannot take extend_left: there is no picture to extend"
-                               : "cannot take the mask: there is no picture to repaint");
-    }
-    picture_.emplace(file(initial, "the picture"), mask.empty() ? nullptr : file(mask, "the mask"));
-  }
-
-  const std::optional<rooms::InitialPicture>& picture() const { return picture_; }
-
- private:
-  std::shared_ptr<const rooms::File> file(std::span<const std::byte> bytes, const char* name) {
-    if (!is_kept_) return in_memory(bytes, name);
-    const auto& copy =
-        copies_.emplace_back(std::make_unique<std::vector<std::byte>>(bytes.begin(), bytes.end()));
-    return in_memory(*copy, name);
-  }
-
-  bool is_kept_;
-  std::vector<std::unique_ptr<std::vector<std::byte>>> copies_;
-  std::optional<rooms::InitialPicture> picture_;
-};
-
-}  // namespace
-
 struct Generation::State {
   std::shared_ptr<rooms::Pipeline> pipeline;
   rooms::Generation generation;
   rooms::Request request;
-  StartFiles files;
+  rooms::StartFiles files;
   std::string parameters;
   std::vector<std::string> warnings;
   std::stop_source stop;
@@ -370,7 +334,8 @@ rooms::Image Generation::State::refined(rooms::SubjectReader& reader) {
   const rooms::FacePass pass(whole, *face, request, pipeline->native_side(),
                              pipeline->workspace().options().scratch_folder);
   whole = {};
-  rooms::Generation again = pass.start(*pipeline, generation.saved().embeddings, stop.get_token());
+  rooms::Generation again =
+      pass.start(*pipeline, generation.saved().people.embeddings, stop.get_token());
   while (again.next(stop.get_token())) {
   }
   return pass.finish(again, stop.get_token());
@@ -425,7 +390,24 @@ struct Generator::State {
   }
   /// The parameters text and the warnings of a picture.
   std::pair<std::string, std::vector<std::string>> describe(const rooms::Request& request) const;
+  static Generation begun(const std::shared_ptr<State>& state, rooms::Generation generation,
+                          const rooms::Request& request, rooms::StartFiles files,
+                          std::stop_source stop);
 };
+
+Generation Generator::State::begun(const std::shared_ptr<State>& state,
+                                   rooms::Generation generation, const rooms::Request& request,
+                                   rooms::StartFiles files, std::stop_source stop) {
+  auto [parameters, warnings] = state->describe(request);
+  return Generation(
+      std::unique_ptr<Generation::State>(new Generation::State{{state, &state->pipeline},
+                                                               std::move(generation),
+                                                               request,
+                                                               std::move(files),
+                                                               std::move(parameters),
+                                                               std::move(warnings),
+                                                               std::move(stop)}));
+}
 
 std::pair<std::string, std::vector<std::string>> Generator::State::describe(
     const rooms::Request& request) const {
@@ -497,7 +479,7 @@ Generation Generator::start(const Person& person, const Settings& settings, cons
     if (settings.width != 0 || settings.height != 0)
       choice = {rooms::SizeRule::kFixed, {settings.width, settings.height}};
     rooms::Request asked = to_request(settings, {8, 8}, state_->pipeline.defaults());
-    StartFiles files(initial, mask, asked);
+    rooms::StartFiles files(initial, mask, asked);
     asked.has_mask = !mask.empty() || asked.extends();
     const rooms::Size size = files.picture()
                                  ? files.picture()->size(choice, asked, native_side())
@@ -513,19 +495,56 @@ Generation Generator::start(const Person& person, const Settings& settings, cons
       if (!request.strength) request.strength = rooms::Request::kStrength;
     }
     std::stop_source stop;
+    const rooms::Keypoints keypoints =
+        rooms::seen_keypoints(face, rooms::scale_keypoints(placed, size), request);
+    const rooms::People people{.embeddings = face.embeddings(),
+                               .keypoints = {keypoints},
+                               .face_boxes = {rooms::face_box(placed, keypoints)}};
     rooms::Generation generation = state_->pipeline.start(
-        request, face.embeddings(), rooms::scale_keypoints(placed, size), stop.get_token(),
-        files.picture() ? &from : nullptr,
+        request, people, stop.get_token(), files.picture() ? &from : nullptr,
         rooms::open_control_pictures(request, files.picture() ? &*files.picture() : nullptr));
-    auto [parameters, warnings] = state_->describe(request);
-    return Generation(
-        std::unique_ptr<Generation::State>(new Generation::State{{state_, &state_->pipeline},
-                                                                 std::move(generation),
-                                                                 request,
-                                                                 std::move(files),
-                                                                 std::move(parameters),
-                                                                 std::move(warnings),
-                                                                 std::move(stop)}));
+    return State::begun(state_, std::move(generation), request, std::move(files), std::move(stop));
+  });
+}
+
+Generation Generator::start(std::span<const Person> people, const Settings& settings,
+                            std::span<const Person> pose) {
+  return translated([&] {
+    if (people.size() != settings.people.size() || people.empty()) {
+      rooms::fail(rooms::ErrorKind::kArgument,
+                  "cannot take people: expected as many persons as Settings::people, {}, got {}",
+                  settings.people.size(), people.size());
+    }
+    rooms::SizeChoice choice;
+    if (settings.width != 0 || settings.height != 0)
+      choice = {rooms::SizeRule::kFixed, {settings.width, settings.height}};
+    std::optional<rooms::PosedFaces> posed;
+    rooms::Size frame{native_side(), native_side()};
+    if (!pose.empty()) {
+      posed.emplace(rooms::PosedFaces{.photo = "the pose"});
+      for (const Person& face : pose) posed->faces.push_back(to_identity(face));
+      frame = posed->faces.front().image_size;
+    }
+    const rooms::Size size = rooms::picture_size(choice, frame, native_side());
+    rooms::Request request = state_->drawn(to_request(settings, size, state_->pipeline.defaults()));
+    if (posed)
+      posed->keypoints = [size](const rooms::Identity& face) {
+        return rooms::scale_keypoints(face, size);
+      };
+    std::vector<rooms::ReadPerson> read;
+    request.photos.clear();
+    for (std::size_t i = 0; i < people.size(); ++i) {
+      const rooms::PersonChoice asked = rooms::parse_person(request.people[i]);
+      read.push_back({.identity = to_identity(people[i]),
+                      .mask = asked.mask.empty() ? nullptr : rooms::open_file(asked.mask)});
+      request.photos.push_back(read.back().identity.photos());
+    }
+    std::stop_source stop;
+    rooms::Generation generation =
+        state_->pipeline.start(request, rooms::place_people(request, read, posed), stop.get_token(),
+                               nullptr, rooms::open_control_pictures(request, nullptr));
+    return State::begun(state_, std::move(generation), request, StartFiles({}, {}, request),
+                        std::move(stop));
   });
 }
 
@@ -539,18 +558,11 @@ Generation Generator::resume(const std::filesystem::path& path, std::span<const 
                   "cannot resume the run: it repaints a part of a picture\n  give that picture and "
                   "its mask again");
     }
-    StartFiles files(initial, mask, run.request);
+    rooms::StartFiles files(initial, mask, run.request);
     std::stop_source stop;
     rooms::Generation generation = state_->pipeline.resume(run, stop.get_token());
-    auto [parameters, warnings] = state_->describe(run.request);
-    return Generation(
-        std::unique_ptr<Generation::State>(new Generation::State{{state_, &state_->pipeline},
-                                                                 std::move(generation),
-                                                                 run.request,
-                                                                 std::move(files),
-                                                                 std::move(parameters),
-                                                                 std::move(warnings),
-                                                                 std::move(stop)}));
+    return State::begun(state_, std::move(generation), run.request, std::move(files),
+                        std::move(stop));
   });
 }
 

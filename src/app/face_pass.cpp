@@ -35,6 +35,7 @@ Request request_of_pass(const InitialPicture& initial, const Request& whole, int
   request.hires = 1;
   request.controls.clear();
   request.has_mask = true;
+  request.region_mask = false;
   request.inpaint_area = std::string(kInpaintAreaNames[1]);
   request.strength = strength_of_pass(request.step_count());
   const Size size = initial.size({}, request, native_side);
@@ -48,7 +49,7 @@ Request request_of_pass(const InitialPicture& initial, const Request& whole, int
 std::optional<Identity> face_to_refine(const Image& picture, const Request& request,
                                        SubjectReader& reader, std::stop_token stop) {
   const std::string& choice = request.refine_faces.name;
-  if (choice == "off" || request.has_mask) return std::nullopt;
+  if (choice == "off" || request.has_mask || !request.people.empty()) return std::nullopt;
   std::optional<Identity> face = reader.largest_face(picture, std::move(stop));
   if (!face) return std::nullopt;
   const auto& [left, top, right, bottom] = *face->box;

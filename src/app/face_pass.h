@@ -17,8 +17,8 @@ namespace semblance {
 inline constexpr float kSmallFace = 1.0F / 8;
 
 /// The face of a finished picture that is to be repainted: its largest one, if the request says so
-/// or it is small. None if the request has a mask, and if the picture shows no face. Opens the
-/// reader's face models, which must be given, and closes them.
+/// or it is small. None if the request has a mask or several people, and if the picture shows no
+/// face. Opens the reader's face models, which must be given, and closes them.
 std::optional<Identity> face_to_refine(const Image& picture, const Request& request,
                                        SubjectReader& reader, std::stop_token stop = {});
 

@@ -72,7 +72,7 @@ void InitialPicture::cover(const Identity& face) {
   const float x = static_cast<float>(own.w) / static_cast<float>(face.image_size.w);
   const float y = static_cast<float>(own.h) / static_cast<float>(face.image_size.h);
   const auto& [left, top, right, bottom] = *face.box;
-  face_ = Box{left * x, top * y, right * x, bottom * y};
+  faces_.push_back({left * x, top * y, right * x, bottom * y});
 }
 
 Size InitialPicture::own_size(const Request& request) const {
@@ -105,19 +105,20 @@ Image InitialPicture::mask_picture(const Request& request, const std::stop_token
     }
     return mask;
   }
-  SEMBLANCE_ASSERT(face_);
+  SEMBLANCE_ASSERT(!faces_.empty());
   Image mask(info_.upright());
-  const auto& [left, top, right, bottom] = *face_;
-  const float rx = 0.75F * (right - left), ry = 0.75F * (bottom - top);
-  for (int y = 0; y < mask.height(); ++y) {
-    const float v = (static_cast<float>(y) + 0.5F - (top + bottom) / 2) / ry;
-    if (v * v > 1) continue;
-    const float reach = rx * std::sqrt(1 - v * v), middle = (left + right) / 2;
-    const auto column = [&](float at) {
-      return std::clamp(static_cast<int>(std::lround(at)), 0, mask.width());
-    };
-    std::fill(mask.row(y) + std::ptrdiff_t{3} * column(middle - reach),
-              mask.row(y) + std::ptrdiff_t{3} * column(middle + reach), std::uint8_t{255});
+  for (const auto& [left, top, right, bottom] : faces_) {
+    const float rx = 0.75F * (right - left), ry = 0.75F * (bottom - top);
+    for (int y = 0; y < mask.height(); ++y) {
+      const float v = (static_cast<float>(y) + 0.5F - (top + bottom) / 2) / ry;
+      if (v * v > 1) continue;
+      const float reach = rx * std::sqrt(1 - v * v), middle = (left + right) / 2;
+      const auto column = [&](float at) {
+        return std::clamp(static_cast<int>(std::lround(at)), 0, mask.width());
+      };
+      std::fill(mask.row(y) + std::ptrdiff_t{3} * column(middle - reach),
+                mask.row(y) + std::ptrdiff_t{3} * column(middle + reach), std::uint8_t{255});
+    }
   }
   return mask;
 }

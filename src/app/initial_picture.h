@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <stop_token>
+#include <vector>
 
 #include "app/subject.h"
 #include "image/mask.h"
@@ -20,15 +21,15 @@ class InitialPicture {
   explicit InitialPicture(std::shared_ptr<const File> picture,
                           std::shared_ptr<const File> mask = nullptr);
 
-  /// With a mask that is made: an ellipse over a face of the picture, a half wider and higher than
-  /// its box. cover() says which face, before anything but size() and stage() is called.
+  /// With a mask that is made: an ellipse over each of some faces of the picture, a half wider and
+  /// higher than its box. cover() adds a face, before anything but size() and stage() is called.
   static InitialPicture with_face_covered(std::shared_ptr<const File> picture);
   /// `face`: found in the picture. Throws Error(kArgument) for an identity without a box.
   void cover(const Identity& face);
   /// `box`: of the face in the picture's pixels.
-  void cover(const Box& box) { face_ = box; }
-  /// The face that is covered, if that is how the mask is made.
-  const std::optional<Box>& covered_face() const { return face_; }
+  void cover(const Box& box) { faces_.push_back(box); }
+  /// The faces that are covered, if that is how the mask is made.
+  const std::vector<Box>& covered_faces() const { return faces_; }
 
   bool has_mask() const { return mask_ != nullptr || covers_face_; }
   /// Whether the picture is transparent somewhere. What lies beneath is used.
@@ -80,7 +81,7 @@ class InitialPicture {
   std::shared_ptr<const File> picture_;
   std::shared_ptr<const File> mask_;
   bool covers_face_ = false;
-  std::optional<Box> face_ = {};
+  std::vector<Box> faces_ = {};
   ImageInfo info_;
   ImageInfo mask_info_ = {};
 };

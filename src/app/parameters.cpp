@@ -82,6 +82,8 @@ std::string settings_text(Request request, const MadeWith& made_with) {
                 as_value(unit_text(parse_control(request.controls[i]))));
           }
         }
+        if (&row == &parameters::kPeople && !request.people.empty())
+          add("People", fmt::to_string(request.people.size()));
         // LoRAs are part of the prompt.
         if constexpr (kind_of<std::decay_t<decltype(value)>>() != ParameterKind::kList) {
           const bool is_window =

@@ -13,15 +13,23 @@ PromptSources open_prompt_sources(const std::filesystem::path& styles,
 }
 
 Request with_drawn_prompts(Request request, PromptSources& sources, std::string_view style_name) {
+  const std::optional<std::string> negative = request.negative;
   if (request.style)
     apply(sources.styles.find(request.style->name, style_name), request.prompt, request.negative);
-  request.style.reset();
   // The pictures of a batch with one seed differ in their number.
   ChoiceDraw draw(request.seed.value_or(Request::kSeed) +
                   static_cast<std::uint64_t>(request.noise_picture));
   request.prompt = draw_choices(request.prompt, draw, sources.wildcards, kMostPromptBytes);
   if (request.negative)
     request.negative = draw_choices(*request.negative, draw, sources.wildcards, kMostPromptBytes);
+  for (std::string& text : request.people) {
+    std::optional<std::string> prompt = parse_person(text).prompt;
+    if (!prompt) continue;
+    std::optional<std::string> unused = negative;
+    if (request.style) apply(sources.styles.find(request.style->name, style_name), *prompt, unused);
+    text = with_prompt(text, draw_choices(*prompt, draw, sources.wildcards, kMostPromptBytes));
+  }
+  request.style.reset();
   return request;
 }
 

@@ -77,6 +77,7 @@ void check_name(const std::string& name, bool with_counts) {
 /// since some settings are lists of texts.
 json parse_flat(std::string_view text, bool with_counts) {
   static constexpr int kMostDepth = 64;
+  static constexpr int kMostKept = 5;  // a coordinate of a person's keypoint
   static constexpr int kMostNested = 1000;
   int nested = 0;
   const json::parser_callback_t keep = [&](int depth, json::parse_event_t event, json& value) {
@@ -86,9 +87,9 @@ json parse_flat(std::string_view text, bool with_counts) {
       refuse_all(fmt::format("the settings are nested more than {} deep", kMostDepth));
     if (depth == 1 && event == json::parse_event_t::key)
       check_name(value.get_ref<std::string&>(), with_counts);
-    if (depth == 2 && ++nested > kMostNested)
+    if (depth >= 2 && ++nested > kMostNested)
       refuse_all(fmt::format("the settings have lists of more than {} values", kMostNested));
-    return depth <= 2;
+    return depth <= kMostKept;
   };
   try {
     return json::parse(text.begin(), text.end(), keep);
@@ -107,11 +108,17 @@ bool read_json(const json& value, bool& member) {
 }
 
 bool read_json(const json& value, std::vector<std::string>& member) {
+  // An object, a person for one, is its own text.
   const bool is_list = value.is_array() && std::ranges::all_of(value, [](const json& entry) {
-                         return entry.is_string();
+                         return entry.is_string() || entry.is_object();
                        });
-  if (is_list) member = value.get<std::vector<std::string>>();
-  return is_list;
+  if (!is_list) return false;
+  for (const json& entry : value) {
+    member.push_back(entry.is_string()
+                         ? entry.get<std::string>()
+                         : entry.dump(-1, ' ', false, json::error_handler_t::replace));
+  }
+  return true;
 }
 
 bool read_json(const json& value, std::uint64_t& member) {

@@ -123,6 +123,18 @@ SubjectReader::Subject SubjectReader::read(const std::filesystem::path& path,
           found.detector_size};
 }
 
+std::vector<Identity> SubjectReader::read_all(const std::filesystem::path& path,
+                                              const std::string& flag, std::stop_token stop) {
+  check(path, flag);
+  if (is_identity(path)) return {read_identity(path)};
+  const Image photo = open_photo(path, options_, stop);
+  const FoundFaces found = faces(photo, stop);
+  if (found.faces.empty()) fail_without_face(path.string(), found);
+  std::vector<Identity> all;
+  for (const Face& face : found.faces) all.push_back(identity_of(face, photo.size()));
+  return all;
+}
+
 int SubjectReader::photos(std::span<const std::filesystem::path> paths) const {
   int count = 0;
   for (const std::filesystem::path& path : paths)
@@ -185,10 +197,27 @@ std::optional<Identity> SubjectReader::largest_face(const Image& picture, std::s
 }
 
 std::optional<double> SubjectReader::likeness(const Image& picture, std::span<const float> photos,
-                                              std::stop_token stop) {
-  const std::optional<Identity> face = largest_face(picture, std::move(stop));
-  if (!face) return std::nullopt;
-  return semblance::likeness(face->embedding, photos);
+                                              std::span<const int> counts, std::stop_token stop) {
+  const FoundFaces found = find_faces(picture, models(stop),
+                                      {.detector_size = options_.detector_size,
+                                       .reduced = options_.reduced,
+                                       .largest_only = counts.size() <= 1},
+                                      stop);
+  close();
+  std::optional<double> least;
+  for (const int count : counts) {
+    const std::span<const float> own =
+        photos.first(static_cast<std::size_t>(count) * kEmbeddingSize);
+    photos = photos.subspan(own.size());
+    std::optional<double> best;
+    for (const Face& face : found.faces) {
+      const double alike = semblance::likeness(face.embedding, own);
+      best = std::max(best.value_or(alike), alike);
+    }
+    if (!best) return std::nullopt;
+    least = std::min(least.value_or(*best), *best);
+  }
+  return least;
 }
 
 FoundFaces SubjectReader::faces(const Image& photo, std::stop_token stop) {

@@ -81,6 +81,9 @@ class SubjectReader {
   /// fewer, or if it is a photo and no face models are given, and what reading the file throws.
   Subject read(const std::filesystem::path& path, const std::string& flag,
                std::stop_token stop = {}, int face = 0);
+  /// All faces of a photo, the largest first, or the one of an identity. Throws like read().
+  std::vector<Identity> read_all(const std::filesystem::path& path, const std::string& flag,
+                                 std::stop_token stop = {});
   /// The stages of read(), in order: none for an identity, only the photo's without face models.
   /// Throws what opening a photo or a face model throws. Valid as long as this reader.
   std::vector<Stage> stages(const std::filesystem::path& path, std::stop_token stop = {});
@@ -92,9 +95,16 @@ class SubjectReader {
   /// which must be given, and closes them.
   std::optional<Identity> largest_face(const Image& picture, std::stop_token stop = {});
   /// How alike the largest face of a finished picture is to the person's photos, [n,512]; nullopt
-  /// if no face is found in it. As largest_face().
+  /// if no face is found in it. Of several people, with as many photos each as `counts` says, that
+  /// of the least alike: each is compared with the face that is most alike. As largest_face().
   std::optional<double> likeness(const Image& picture, std::span<const float> photos,
-                                 std::stop_token stop = {});
+                                 std::span<const int> counts, std::stop_token stop = {});
+  /// Of one person.
+  std::optional<double> likeness(const Image& picture, std::span<const float> photos,
+                                 std::stop_token stop = {}) {
+    const auto count = static_cast<int>(photos.size() / kEmbeddingSize);
+    return likeness(picture, photos, std::span(&count, 1), std::move(stop));
+  }
   /// The stages of likeness(), for a picture of this size; none without face models.
   std::vector<Stage> likeness_stages(Size picture, std::stop_token stop = {});
   bool has_models() const { return files_.are_given(); }

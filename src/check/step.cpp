@@ -70,7 +70,7 @@ Graph denoiser_graph(const CheckedCard& card, const OpenedModels& models) {
   const DType dtype = card.backend.half().value_or(DType::kF32);
   Request request;
   request.width = request.height = static_cast<int>(models.unet.sample_size * models.vae.fold());
-  return step_graph(models, request, kTextTokens, {.with_identity = true, .is_guided = true},
+  return step_graph(models, request, kTextTokens, {.identity = 1, .is_guided = true, .adapter = 1},
                     dtype);
 }
 

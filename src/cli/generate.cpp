@@ -43,8 +43,9 @@ namespace {
 /// Refuses flags for the picture or the person beside --resume: the saved run already has them.
 void refuse_beside_resume(const Flags& flags) {
   std::vector<std::string> saved = flags_of_parameters();
-  saved.insert(saved.end(), {"--face", "--pose", "--init", "--mask", "--precision", "--threads",
-                             "--photo-size", "--detector-size", "--backend"});
+  saved.insert(saved.end(),
+               {"--face", "--pose", "--people-from-pose", "--init", "--mask", "--precision",
+                "--threads", "--photo-size", "--detector-size", "--backend"});
   for (const std::string& flag : PromptFlags::names()) saved.push_back(flag);
   for (const std::string& flag : flags.given()) {
     if (std::ranges::find(saved, flag) == saved.end()) continue;
@@ -104,7 +105,7 @@ SavedRun take_saved(RequestSettings& s, bool has_device) {
   take_there(s.looking.files.recogniser, run.recogniser);
   if (run.request.has_mask || run.outputs.size() > 1) {  // else it is no longer needed
     s.initial = run.init;
-    s.mask = run.mask_face ? std::filesystem::path(kFaceMask) : run.mask_file;
+    s.mask = run.mask_faces.empty() ? run.mask_file : std::filesystem::path(kFaceMask);
   }
   s.no_metadata = s.no_metadata || !run.metadata;
   s.request = run.request;
@@ -131,7 +132,7 @@ void check_flags(const RequestSettings& s, const Flags& flags) {
         if (row.is_required && path.empty()) missing.emplace_back(row.flag);
       },
       s.models);
-  if (s.faces.empty() && s.resume.empty()) missing.emplace_back("--face");
+  if (s.faces.empty() && !s.has_people() && s.resume.empty()) missing.emplace_back("--face");
   const bool has_prompt =
       !s.request.prompt.empty() || flags.gives("--prompt") || s.prompts.has_file();
   if (!has_prompt && s.resume.empty()) missing.emplace_back("--prompt");
@@ -160,7 +161,7 @@ void check_flags(const RequestSettings& s, const Flags& flags) {
 
 void check_outputs(const RequestSettings& s, const std::vector<std::filesystem::path>& pictures) {
   std::vector<std::filesystem::path> inputs = s.photos();
-  inputs.insert(inputs.end(), {s.initial, s.mask, s.resume, s.looking.files.detector,
+  inputs.insert(inputs.end(), {s.people_file, s.initial, s.mask, s.resume, s.looking.files.detector,
                                s.looking.files.recogniser});
   each_model_path([&inputs](const ModelPathRow&, const auto& path) { inputs.push_back(path); },
                   s.models);
@@ -271,13 +272,13 @@ void note_likeness(const LikenessMeter& meter, const std::string& name, const Ca
 
 /// Makes the picture of each request; the first one resumes from `saved`, if given.
 void make_pictures(const RequestSettings& s, Pipeline& pipeline, std::span<const Request> requests,
-                   const std::optional<InitialPicture>& initial, const FaceInput& face,
+                   const std::optional<InitialPicture>& initial, const People& people,
                    const ControlPictures& controls, const LikenessMeter& meter,
                    const std::vector<std::filesystem::path>& pictures,
                    std::optional<SavedRun> saved, Interrupt& interrupt, Progress& progress) {
   RunState state(s.save_state, s.places.loras.empty() ? s.places.models : s.places.loras,
                  s.looking.files, interrupt);
-  state.starts_from(s.initial, s.mask, initial ? initial->covered_face() : std::nullopt);
+  state.starts_from(s.initial, s.mask, initial ? initial->covered_faces() : std::vector<Box>());
   std::optional<Candidate> best = saved ? saved->best : std::nullopt;
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     interrupt.check();
@@ -296,10 +297,9 @@ void make_pictures(const RequestSettings& s, Pipeline& pipeline, std::span<const
     }
     progress.now(text_of(Message::kReadingPromptAndFace, name));
     const auto from = saved ? std::nullopt : read_initial(s, initial, request, interrupt, progress);
-    Generation generation =
-        saved ? pipeline.resume(*saved, interrupt.token())
-              : pipeline.start(request, face.embeddings, face.keypoints, interrupt.token(),
-                               from ? &*from : nullptr, controls);
+    Generation generation = saved ? pipeline.resume(*saved, interrupt.token())
+                                  : pipeline.start(request, people, interrupt.token(),
+                                                   from ? &*from : nullptr, controls);
     saved.reset();
     state.begin({pictures.begin() + static_cast<std::ptrdiff_t>(i), pictures.end()},
                 requests.subspan(i), best, s.latents, !s.no_metadata);
@@ -402,7 +402,7 @@ void warn_and_check(const RequestSettings& s, const Pipeline& pipeline,
 void complete(const RequestSettings& s, const std::optional<InitialPicture>& initial,
               const Pipeline& pipeline, SubjectReader& reader, std::vector<Request>& requests) {
   const Size size = size_of_picture(s, initial, reader, pipeline.native_side());
-  const int photos = reader.photos(s.faces);
+  const std::vector<int> photos = photo_counts(s, reader);
   for (Request& request : requests) {
     request = pipeline.defaults().complete(std::move(request));
     request.width = size.w;
@@ -438,7 +438,10 @@ int make_all(const RequestSettings& s, std::optional<InitialPicture> initial,
                           bytes_text(budget.machine.for_run_bytes())));
   }
   SubjectReader reader(s.looking.files, s.looking.options(s.backend_name()));
-  for (const std::filesystem::path& face : s.faces) reader.check(face, "--face");
+  if (!saved) {
+    for (const std::filesystem::path& face : s.has_people() ? photos_of_people(s.request) : s.faces)
+      reader.check(face, s.has_people() && s.faces.empty() ? "--people" : "--face");
+  }
   if (!saved && s.is_posed()) reader.check(s.framed(), s.pose.empty() ? "--init" : "--pose");
 
   if (with_demo) progress.note(text_of(Message::kDemoModel));
@@ -475,15 +478,17 @@ int make_all(const RequestSettings& s, std::optional<InitialPicture> initial,
   const auto begin = std::chrono::steady_clock::now();
   if (saved) {
     const SavedRun& run = *saved;
-    make_pictures(s, pipeline, requests, initial, {run.embeddings, run.keypoints}, run.controls,
-                  {measuring, run.embeddings}, pictures, saved, interrupt, progress);
+    make_pictures(s, pipeline, requests, initial, run.people, run.controls,
+                  {measuring, run.people.embeddings, run.request.photos}, pictures, saved,
+                  interrupt, progress);
   } else {
-    const FaceInput person =
+    const People people =
         read_face_input(s, initial, reader, requests.front(), interrupt, progress);
     const ControlPictures controls =
         open_control_pictures(requests.front(), initial ? &*initial : nullptr, interrupt.token());
-    make_pictures(s, pipeline, requests, initial, person, controls, {measuring, person.embeddings},
-                  pictures, {}, interrupt, progress);
+    make_pictures(s, pipeline, requests, initial, people, controls,
+                  {measuring, people.embeddings, requests.front().photos}, pictures, {}, interrupt,
+                  progress);
   }
   note_measured(predicted, std::chrono::steady_clock::now() - begin, progress);
   watched.write();
@@ -541,9 +546,12 @@ int make(Flags& flags, RequestSettings& s, const char* examples,
     refuse_beside_resume(flags);
     saved = take_saved(s, flags.gives("--device"));
   }
+  if (!saved) take_people(s);
   std::optional<InitialPicture> initial;
   if (!saved || !s.initial.empty()) initial = take_initial(s);
-  if (saved && saved->mask_face && initial) initial->cover(*saved->mask_face);
+  if (saved && initial) {
+    for (const Box& face : saved->mask_faces) initial->cover(face);
+  }
   s.prompts.read_file();
   const bool with_demo = take_demo_models(s.models, s.looking.files);
   find_models(s, IfMissing::kKeep);
@@ -579,9 +587,10 @@ int swap(std::span<const char* const> words) {
   s.request.inpaint_area = std::string(kInpaintAreaNames[1]);
   s.request.prompt = "a photo of a person";
   Flags flags("swap PICTURE --face FILE -o FILE [flags]",
-              "Puts the person of --face into a picture, in place of a face that is in it. Only "
-              "that face and its edge are repainted, at the model's own size; every other pixel "
-              "stays as it is. The same as `semblance generate --init PICTURE --mask face "
+              "Puts the person of --face into a picture, in place of a face that is in it; or the "
+              "people of --people in place of several, from left to right. Only these faces and "
+              "their edges are repainted, at the model's own size; every other pixel stays as it "
+              "is. The same as `semblance generate --init PICTURE --mask face "
               "--inpaint-area masked --prompt \"a photo of a person\"`, and has the same flags.");
   flags.positional("PICTURE", "The picture. --pick says which of its faces is meant.", s.initial);
   return make(flags, s, kSwapExamples, words);

@@ -10,17 +10,12 @@
 
 namespace semblance::cli {
 
-/// The person and the position of the face in what is computed.
-struct FaceInput {
-  std::vector<float> embeddings;  // of each photo, [n,512]
-  Keypoints keypoints{};
-};
-
-/// Reads all photos and closes the face models; notes how alike the photos are. Has `initial` cover
-/// its face, if that is its mask. `request` is complete. Throws what SubjectReader::read() throws.
-FaceInput read_face_input(const RequestSettings& s, std::optional<InitialPicture>& initial,
-                          SubjectReader& reader, const Request& request, const Interrupt& interrupt,
-                          Progress& progress);
+/// Reads the people from all photos and closes the face models; notes how alike the photos of a
+/// person are. Has `initial` cover its face, if that is its mask. `request` is complete. Throws
+/// what SubjectReader::read() and place_people() throw.
+People read_face_input(const RequestSettings& s, std::optional<InitialPicture>& initial,
+                       SubjectReader& reader, const Request& request, const Interrupt& interrupt,
+                       Progress& progress);
 
 /// What the computation starts from; nothing without a picture.
 std::optional<StartPicture> read_initial(const RequestSettings& s,

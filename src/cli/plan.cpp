@@ -230,6 +230,7 @@ int plan(std::span<const char* const> words) {
   s.prompts.read_file();
   locate_loras(s);
   locate_controls(s);
+  take_people(s);
   const std::optional<InitialPicture> initial = take_initial(s);
   check_request(s);
   set_threads(s.threads > 0 ? static_cast<int>(s.threads) : available_cores());
@@ -259,7 +260,7 @@ int plan(std::span<const char* const> words) {
   request.width = report.picture.w;
   request.height = report.picture.h;
   report.picture = finished_size(request);
-  request.photos = reader.photos(s.faces);
+  request.photos = photo_counts(s, reader);
   check(request);
   std::shared_ptr<const AppliedLoras> loras;
   if (const std::vector<std::string> choices = loras_of(request); !choices.empty()) {

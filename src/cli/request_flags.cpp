@@ -109,6 +109,16 @@ void declare_person(Flags& flags, RequestSettings& s) {
              "picture; the person stays that of --face. Default: as in --init if given, else as in "
              "the first --face.",
              s.pose);
+  flags.path("--people", "FILE.json",
+             fmt::format("Several people in one picture, up to {}, in place of --face: who they "
+                         "are, where, and how strongly (docs/people.md). Each adds the time of a "
+                         "picture.",
+                         parameters::kPeople.most),
+             s.people_file);
+  flags.toggle("--people-from-pose",
+               "Each --face is another person, in the place of a face in --pose, from left to "
+               "right; it shows as many.",
+               s.people_from_pose);
   declare_parameters(flags, s.request, FlagGroup::kPerson);
   declare(flags, parameters::kBestOf, s.best_of, 1);
 }
@@ -303,6 +313,39 @@ void check_controls(const RequestSettings& s) {
     }
     probe(choice.image);
   }
+}
+
+void take_people(RequestSettings& s) {
+  if (!s.people_file.empty()) {
+    if (!s.faces.empty() || s.people_from_pose) {
+      fail(ErrorKind::kArgument,
+           "cannot take --people: {} is given, too\n  the file names the faces; leave out one",
+           s.faces.empty() ? "--people-from-pose" : "--face");
+    }
+    s.request.people = read_people(s.people_file, "--people");
+  }
+  if (!s.people_from_pose) return;
+  if (s.pose.empty())
+    fail(ErrorKind::kArgument,
+         "cannot take --people-from-pose: there is no photo of their places\n"
+         "  give one with --pose");
+  const auto most = static_cast<std::size_t>(parameters::kPeople.most);
+  if (s.faces.size() < 2 || s.faces.size() > most) {
+    fail(ErrorKind::kArgument, "cannot take --people-from-pose: {}",
+         expected(fmt::format("2 to {} people, each a --face", most),
+                  fmt::to_string(s.faces.size())));
+  }
+  s.request.people = people_of_pose(s.faces);
+}
+
+std::vector<int> photo_counts(const RequestSettings& s, const SubjectReader& reader) {
+  if (!s.has_people()) return {reader.photos(s.faces)};
+  std::vector<int> counts;
+  for (const std::string& text : s.request.people) {
+    const std::vector<std::string> faces = parse_person(text).faces;
+    counts.push_back(reader.photos(std::vector<std::filesystem::path>(faces.begin(), faces.end())));
+  }
+  return counts;
 }
 
 std::optional<InitialPicture> take_initial(RequestSettings& s) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/initial_picture.h"
+#include "app/people.h"
 #include "app/subject.h"
 #include "cli/device_flags.h"
 #include "cli/flags.h"
@@ -31,9 +32,11 @@ struct RequestSettings {
   PhotoFlags looking;
   std::vector<std::filesystem::path> faces;  // photos and identities of one person
   std::filesystem::path pose;
-  std::filesystem::path initial;  // the picture to start from
-  std::filesystem::path mask;     // of its part that is repainted, or kFaceMask
-  std::int64_t pick = 1;          // which of its faces, the largest first
+  std::filesystem::path people_file;  // of several people: app/people.h
+  bool people_from_pose = false;      // each of `faces` is another person
+  std::filesystem::path initial;      // the picture to start from
+  std::filesystem::path mask;         // of its part that is repainted, or kFaceMask
+  std::int64_t pick = 1;              // which of its faces, the largest first
   Request request;
   ModelPlaces places;
   PromptFlags prompts;
@@ -62,16 +65,18 @@ struct RequestSettings {
     return where.is_processor() ? kBackends[backend] : where.device;
   }
   int picture_count() const { return images * prompts.count(); }
-  /// What sets the position of the face and the picture's shape; empty without a person.
+  /// What sets the position of the face and the picture's shape; empty without a person, and for
+  /// people without a pose.
   std::filesystem::path framed() const {
     if (is_posed()) return pose.empty() ? initial : pose;
-    return faces.empty() ? std::filesystem::path() : faces.front();
+    return faces.empty() || has_people() ? std::filesystem::path() : faces.front();
   }
+  bool has_people() const { return !request.people.empty(); }
   /// Whether another file than the person's sets the position of the face.
   bool is_posed() const { return !pose.empty() || !initial.empty(); }
   /// All photos and identities, in the order in which they are read.
   std::vector<std::filesystem::path> photos() const {
-    std::vector<std::filesystem::path> all = faces;
+    std::vector<std::filesystem::path> all = has_people() ? photos_of_people(request) : faces;
     if (is_posed()) all.push_back(framed());
     return all;
   }
@@ -96,6 +101,13 @@ void locate_controls(RequestSettings& s);
 
 /// Throws Error(kArgument) for a ControlNet without a picture, and what opening that throws.
 void check_controls(const RequestSettings& s);
+
+/// Fills in the request's people. Throws Error(kArgument) for flags that contradict each other, and
+/// what read_people() throws.
+void take_people(RequestSettings& s);
+
+/// How many photos there are of each person.
+std::vector<int> photo_counts(const RequestSettings& s, const SubjectReader& reader);
 
 /// The picture to start from, if there is one. Sets the default strength, and that there is a mask.
 /// Throws Error(kArgument) for --strength or --mask without --init, and what opening the files

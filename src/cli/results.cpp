@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 
 std::optional<double> LikenessMeter::of(const Image& picture, std::stop_token stop) const {
   if (reader_ == nullptr) return std::nullopt;
-  return reader_->likeness(picture, photos_, std::move(stop));
+  return reader_->likeness(picture, photos_, counts_, std::move(stop));
 }
 
 bool is_better(const Candidate& next, const std::optional<Candidate>& best) {

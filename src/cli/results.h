@@ -14,9 +14,10 @@ namespace semblance::cli {
 /// Measures how alike the results are to the person.
 class LikenessMeter {
  public:
-  /// `photos`: the person's embeddings, [n,512]. Without a reader nothing is measured.
-  LikenessMeter(SubjectReader* reader, std::vector<float> photos)
-      : reader_(reader), photos_(std::move(photos)) {}
+  /// `photos`: the embeddings of each person's `counts` photos, [n,512]. Without a reader nothing
+  /// is measured.
+  LikenessMeter(SubjectReader* reader, std::vector<float> photos, std::vector<int> counts)
+      : reader_(reader), photos_(std::move(photos)), counts_(std::move(counts)) {}
 
   bool measures() const { return reader_ != nullptr; }
   SubjectReader* reader() const { return reader_; }
@@ -27,6 +28,7 @@ class LikenessMeter {
  private:
   SubjectReader* reader_;
   std::vector<float> photos_;
+  std::vector<int> counts_;
 };
 
 /// Whether `next` is kept in place of `best`: only if it is more alike. A picture without a face is

@@ -80,7 +80,7 @@ void RunState::begin(std::vector<fs::path> pictures, std::span<const Request> re
   pictures_ = std::move(pictures);
   best_ = best;
   const auto prompts_of = [](const Request& request) {
-    return SavedPrompts{request.prompt, request.negative};
+    return SavedPrompts{request.prompt, request.negative, request.people};
   };
   const SavedPrompts own = prompts_of(requests.front());
   const bool differ = std::ranges::any_of(
@@ -105,7 +105,7 @@ void RunState::write(const Generation& generation, const fs::path& path) const {
   take(run.recogniser, faces_.recogniser);
   take(run.init, initial_);
   take(run.mask_file, mask_);
-  run.mask_face = mask_face_;
+  run.mask_faces = mask_faces_;
   run.best = best_;
   if (!latents_.empty()) run.latents = fs::absolute(latents_);
   run.metadata = metadata_;
@@ -156,6 +156,7 @@ std::vector<Request> requests_of(const SavedRun& run) {
   for (std::size_t i = 1; i < requests.size() && !run.following.empty(); ++i) {
     requests[i].prompt = run.following[i - 1].prompt;
     requests[i].negative = run.following[i - 1].negative;
+    requests[i].people = run.following[i - 1].people;
   }
   return requests;
 }

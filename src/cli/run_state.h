@@ -24,12 +24,12 @@ class RunState {
   RunState(std::filesystem::path file, std::filesystem::path lora_dir, FaceFiles faces,
            Interrupt& interrupt);
 
-  /// The files that the pictures start from, or empty; `face`: covered in place of a mask's file.
+  /// The files that the pictures start from, or empty; `faces`: covered in place of a mask's file.
   void starts_from(std::filesystem::path initial, std::filesystem::path mask,
-                   const std::optional<Box>& face) {
+                   std::vector<Box> faces) {
     initial_ = std::move(initial);
-    if (!face) mask_ = std::move(mask);
-    mask_face_ = face;
+    if (faces.empty()) mask_ = std::move(mask);
+    mask_faces_ = std::move(faces);
   }
   /// `pictures`: the one in progress, then the remaining ones; `requests`: theirs. `best`: made
   /// before for the same output. `latents`: path of the latent, or empty.
@@ -62,7 +62,7 @@ class RunState {
   std::filesystem::path lora_dir_;
   FaceFiles faces_;
   std::filesystem::path initial_, mask_;
-  std::optional<Box> mask_face_;
+  std::vector<Box> mask_faces_;
   std::optional<Candidate> best_;
   Interrupt& interrupt_;
   bool written_ = false;

@@ -100,6 +100,8 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
     {Message::kInitAlpha,
      "the picture to start from is partly transparent: the colours beneath are used",
      "la imagen de partida es en parte transparente: se usan los colores que hay debajo"},
+    {Message::kPeopleOverlap, "the boxes of the people {0} overlap: there the two are mixed",
+     "los recuadros de las personas {0} se solapan: ahí se mezclan las dos"},
     {Message::kDemoModel,
      "No model given, using the demo model: drawn faces only, not photos. For photos see --base "
      "and docs/models.md",

@@ -82,6 +82,7 @@ enum class Message : std::uint8_t {
   kOtherSampler,          // the model's sampler
   kLoraLayers,            // number, the LoRA and its layers
   kInitAlpha,
+  kPeopleOverlap,  // numbers of two people
   kDemoModel,
   kDemoFaceModels,
   kSizesAssumed,  // missing file or folder, or the flag not given

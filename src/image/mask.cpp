@@ -51,6 +51,18 @@ Mask::Mask(Size size) {
       Buffer(static_cast<std::size_t>(size.w) * static_cast<std::size_t>(size.h), Tag::kImage);
 }
 
+Mask mask_of_box(const PixelBox& box, Size size) {
+  Mask mask(size);
+  const auto w = static_cast<std::size_t>(size.w);
+  const int left = std::clamp(box.left, 0, size.w);
+  const int right = std::clamp(box.right, left, size.w);
+  for (int y = std::max(0, box.top); y < std::min(size.h, box.bottom); ++y) {
+    const auto row = mask.values().subspan(static_cast<std::size_t>(y) * w, w);
+    std::fill(row.begin() + left, row.begin() + right, std::uint8_t{255});
+  }
+  return mask;
+}
+
 Mask grey(const Image& picture) {
   Mask mask(picture.size());
   const std::uint8_t* from = picture.pixels().data();

@@ -39,6 +39,9 @@ struct PixelBox {
   friend bool operator==(const PixelBox&, const PixelBox&) = default;
 };
 
+/// 255 in the part of the box that lies in a picture of this size, else 0.
+Mask mask_of_box(const PixelBox& box, Size size);
+
 /// The picture in grey, as Pillow's convert("L").
 Mask grey(const Image& picture);
 

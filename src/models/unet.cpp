@@ -56,7 +56,7 @@ struct Processors {
 
 TransformerShape shape_of(const UNetConfig& config, std::size_t level, int& next_processor) {
   const TransformerShape shape{config.heads[level], config.transformer_layers[level],
-                               config.linear_projection, next_processor};
+                               config.linear_projection, next_processor, level};
   next_processor += static_cast<int>(2 * shape.layers);
   return shape;
 }
@@ -87,12 +87,12 @@ std::vector<Value> down_blocks(const Scope& s, const UNetConfig& config, const C
 }
 
 Value mid_block(const Scope& s, const UNetConfig& config, const Context& context, Value x,
-                Processors& processors, bool perturbs_last = false) {
+                Processors& processors, std::int64_t perturbed = 0) {
   const Scope block = s / "mid_block";
   const std::int64_t channels = config.channels.back();
   x = resnet_block(block / "resnets" / 0, context, x, channels);
   TransformerShape shape = shape_of(config, config.channels.size() - 1, processors.next_mid);
-  shape.perturbs_last = perturbs_last;
+  shape.perturbed = perturbed;
   x = transformer(block / "attentions" / 0, context, x, shape);
   return resnet_block(block / "resnets" / 1, context, x, channels);
 }
@@ -145,23 +145,23 @@ Decoded up_blocks(const Scope& s, const UNetConfig& config, const Context& conte
   return {x, deep};
 }
 
-/// The batch with its last picture repeated.
-Value repeat_last(Value x) {
+/// The batch with its last `count` pictures repeated.
+Value repeat_last(Value x, std::int64_t count) {
   const std::int64_t n = x.shape()[0];
-  return concat({x, slice(x, 0, n - 1, n)}, 0);
+  return concat({x, slice(x, 0, n - count, n)}, 0);
 }
 
-void repeat_last(Context& context) {
-  context.time = repeat_last(context.time);
-  context.tokens = repeat_last(context.tokens);
-  if (context.face) context.face->tokens = repeat_last(context.face->tokens);
+void repeat_last(Context& context, std::int64_t count) {
+  context.time = repeat_last(context.time, count);
+  context.tokens = repeat_last(context.tokens, count);
+  if (context.face) context.face->tokens = repeat_last(context.face->tokens, count);
 }
 
 Context context_of(const Scope& s, const UNetConfig& config, const StepInputs& inputs, Value text,
                    Value face, const std::optional<AdapterInputs>& adapter, DType dtype) {
   Context context{
       time_embedding(s, config, inputs), convert(text, dtype), {}, config.groups, config.eps};
-  if (adapter) context.face = FaceContext{convert(face, dtype), adapter->scope, adapter->strength};
+  if (adapter) context.face = FaceContext{convert(face, dtype), *adapter};
   return context;
 }
 
@@ -192,12 +192,32 @@ Value first_convolution(const Scope& s, const UNetConfig& config, const StepInpu
   return conv3x3(s / "conv_in", convert(latent, dtype), config.channels[0]);
 }
 
+/// A ControlNet's residual as its masks and weights leave it.
+Value limited(Value residual, const ControlInputs& control) {
+  for (const Value& mask : control.masks) {
+    if (mask.shape()[1] != residual.shape()[1] || mask.shape()[2] != residual.shape()[2]) continue;
+    residual = residual * mask;
+    break;
+  }
+  return control.weights ? residual * *control.weights : residual;
+}
+
 }  // namespace
 
 std::optional<Value> masked_input(const Scope& root, const UNetConfig& config, std::int64_t h,
                                   std::int64_t w) {
   if (!config.reads_masks()) return std::nullopt;
   return root.input("masked", DType::kF32, {1, h, w, config.out_channels + 1});
+}
+
+std::vector<LevelSize> level_sizes(const UNetConfig& config, std::int64_t h, std::int64_t w) {
+  std::vector<LevelSize> sizes{{h, w}};
+  const auto half = [&](std::int64_t side) {
+    return (side + config.downsample_padding + 1 - 3) / 2 + 1;
+  };
+  for (std::size_t level = 1; level < config.channels.size(); ++level)
+    sizes.push_back({half(sizes.back().h), half(sizes.back().w)});
+  return sizes;
 }
 
 std::optional<Value> guidance_input(const Scope& root, const UNetConfig& config, std::int64_t n) {
@@ -247,9 +267,9 @@ UNetOutputs unet(const Scope& s, const UNetConfig& config, const StepInputs& inp
   Value x = first_convolution(s, config, inputs, dtype);
   std::vector<Value> skips = down_blocks(s, config, context, x, processors);
   x = skips.back();
-  if (options.perturbed) {  // the perturbed picture differs from the mid block on
-    repeat_last(context);
-    x = repeat_last(x);
+  if (options.perturbed > 0) {  // the perturbed pictures differ from the mid block on
+    repeat_last(context, options.perturbed);
+    x = repeat_last(x, options.perturbed);
   }
   x = mid_block(s, config, context, x, processors, options.perturbed);
   for (const ControlInputs& control : controls) {
@@ -259,13 +279,14 @@ UNetOutputs unet(const Scope& s, const UNetConfig& config, const StepInputs& inp
            "a ControlNet gives {} residuals, this UNet takes {}: they were not made for each other",
            residuals.size(), skips.size() + 1);
     }
+    for (Value& residual : residuals) residual = limited(residual, control);
     for (std::size_t i = 0; i < skips.size(); ++i)
       skips[i] = add_scaled(skips[i], residuals[i], control.strength);
-    if (options.perturbed) residuals.back() = repeat_last(residuals.back());
+    if (options.perturbed > 0) residuals.back() = repeat_last(residuals.back(), options.perturbed);
     x = add_scaled(x, residuals.back(), control.strength);
   }
-  if (options.perturbed) {
-    for (Value& skip : skips) skip = repeat_last(skip);
+  if (options.perturbed > 0) {
+    for (Value& skip : skips) skip = repeat_last(skip, options.perturbed);
   }
   const Decoded decoded = up_blocks(s, config, context, x, std::move(skips), processors, options);
   return {noise_of(s, config, decoded.x), decoded.deep};
@@ -279,11 +300,12 @@ Value unet_from_deep(const Scope& s, const UNetConfig& config, const StepInputs&
   Value skip = first_convolution(s, config, inputs, dtype);
   for (const ControlInputs& control : controls) {
     const Value features = control_input(control, inputs, dtype);
-    skip = add_scaled(skip, control_residual(control.scope, features, 0), control.strength);
+    skip = add_scaled(skip, limited(control_residual(control.scope, features, 0), control),
+                      control.strength);
   }
-  if (options.perturbed) {
-    repeat_last(context);
-    skip = repeat_last(skip);
+  if (options.perturbed > 0) {
+    repeat_last(context, options.perturbed);
+    skip = repeat_last(skip, options.perturbed);
   }
   const std::size_t last = config.channels.size() - 1;
   const std::int64_t j = config.layers[0];

@@ -41,23 +41,41 @@ std::optional<Value> masked_input(const Scope& root, const UNetConfig& config, s
 Value conditioning_embedding(const Scope& s, const UNetConfig& config, Value picture, DType dtype,
                              int type = 0);
 
+/// The size of the features at each level, from the latent's down.
+struct LevelSize {
+  std::int64_t h, w;
+};
+std::vector<LevelSize> level_sizes(const UNetConfig& config, std::int64_t h, std::int64_t w);
+
 /// IdentityNet or another ControlNet in a step.
 struct ControlInputs {
   Scope scope;
   const UNetConfig* config;
-  Value conditioning;  // from conditioning_embedding()
+  Value conditioning;  // from conditioning_embedding(); [1,h,w,c] or one for each picture
   Value tokens;        // [n,l,cross]: the face tokens for IdentityNet, the text for others
   float strength;
   int type = 0;  // of the picture, for a Union net
+  /// The residuals of each picture are also multiplied by this, [n,1,1,1] in their type.
+  std::optional<Value> weights = {};
+  /// And by these, by level: [1,h,w,1] or [n,h,w,1]. Empty for none.
+  std::vector<Value> masks = {};
 };
 
 /// A ControlNet's residuals, shallow to deep, then the mid block's; in `dtype`, not yet scaled.
 std::vector<Value> control_residuals(const ControlInputs& control, const StepInputs& inputs,
                                      DType dtype);
 
+/// One of the people whose face tokens the UNet reads.
+struct AdapterPerson {
+  std::int64_t begin, end;  // of its tokens in `face`
+  float strength;
+  /// Where it is, by level, [1,h*w,1] in the type that is computed in. Empty: everywhere.
+  std::vector<Value> masks = {};
+};
+
 struct AdapterInputs {
   Scope scope;  // the one that contains "1.to_k_ip.weight"
-  float strength;
+  std::vector<AdapterPerson> people;
 };
 
 /// Changes to the published computation; none by default.
@@ -65,10 +83,10 @@ struct UNetOptions {
   /// FreeU (Si et al. 2023, arXiv 2309.11497) with its authors' factors for SDXL: in the first two
   /// up blocks half of the features are strengthened and the skips' low frequencies weakened.
   bool freeu = false;
-  /// Perturbed attention guidance (Ahn et al. 2024, arXiv 2403.17377): computes the last picture of
-  /// the batch once more, with the mid block's self-attention replaced by the identity. The results
-  /// have n + 1 pictures.
-  bool perturbed = false;
+  /// Perturbed attention guidance (Ahn et al. 2024, arXiv 2403.17377): computes this many of the
+  /// last pictures of the batch once more, with the mid block's self-attention replaced by the
+  /// identity. The results have as many more pictures.
+  std::int64_t perturbed = 0;
 };
 
 struct UNetOutputs {
@@ -86,8 +104,8 @@ UNetOutputs unet(const Scope& s, const UNetConfig& config, const StepInputs& inp
                  const UNetOptions& options = {});
 
 /// The noise from the deep features of an earlier step: only the outermost level is computed
-/// (DeepCache: Ma et al. 2023, arXiv 2312.00858; its branch 0). `deep` has one more picture with
-/// `options.perturbed`, as the result.
+/// (DeepCache: Ma et al. 2023, arXiv 2312.00858; its branch 0). `deep` has `options.perturbed` more
+/// pictures, as the result.
 Value unet_from_deep(const Scope& s, const UNetConfig& config, const StepInputs& inputs, Value text,
                      Value face, const std::vector<ControlInputs>& controls,
                      const std::optional<AdapterInputs>& adapter, Value deep, DType dtype,

@@ -15,33 +15,47 @@ Value attend(const Scope& s, Value q, Value tokens, std::int64_t heads, std::str
                    linear_unbiased(s / v_name, tokens, channels), heads);
 }
 
-/// Self-attention, except for the batch's last picture, whose values pass unchanged.
-Value perturbed_attention(const Scope& s, Value normed, Value residual, std::int64_t heads) {
+/// Self-attention, except for the batch's last pictures, whose values pass unchanged.
+Value perturbed_attention(const Scope& s, Value normed, Value residual, std::int64_t heads,
+                          std::int64_t perturbed) {
   const std::int64_t channels = normed.channels();
-  const std::int64_t last = normed.shape()[0] - 1;
+  const std::int64_t last = normed.shape()[0] - perturbed;
   const Value attended = slice(normed, 0, 0, last);
   const Value mixed =
       attend(s, linear_unbiased(s / "to_q", attended, channels), attended, heads, "to_k", "to_v");
-  const Value values = linear_unbiased(s / "to_v", slice(normed, 0, last, last + 1), channels);
+  const Value values =
+      linear_unbiased(s / "to_v", slice(normed, 0, last, last + perturbed), channels);
   return linear(s / "to_out" / 0, concat({mixed, values}, 0), channels, residual);
 }
 
 Value self_attention(const Scope& s, Value normed, Value residual, std::int64_t heads,
-                     bool perturbs_last) {
-  if (perturbs_last) return perturbed_attention(s, normed, residual, heads);
+                     std::int64_t perturbed) {
+  if (perturbed > 0) return perturbed_attention(s, normed, residual, heads, perturbed);
   const Value q = linear_unbiased(s / "to_q", normed, normed.channels());
   return linear(s / "to_out" / 0, attend(s, q, normed, heads, "to_k", "to_v"), normed.channels(),
                 residual);
 }
 
+/// A range of the tokens.
+Value tokens_of(Value tokens, std::int64_t begin, std::int64_t end) {
+  return begin == 0 && end == tokens.shape()[1] ? tokens : slice(tokens, 1, begin, end);
+}
+
 Value cross_attention(const Scope& s, const Context& context, Value normed, Value residual,
-                      std::int64_t heads, int processor) {
-  const Value q = linear_unbiased(s / "to_q", normed, normed.channels());
-  Value mixed = attend(s, q, context.tokens, heads, "to_k", "to_v");
+                      const TransformerShape& shape, int processor) {
+  const std::int64_t channels = normed.channels();
+  const Value q = linear_unbiased(s / "to_q", normed, channels);
+  Value mixed = attend(s, q, context.tokens, shape.heads, "to_k", "to_v");
   if (context.face) {
-    const Scope adapter = context.face->adapter / processor;
-    mixed = add_scaled(mixed, attend(adapter, q, context.face->tokens, heads, "to_k_ip", "to_v_ip"),
-                       context.face->strength);
+    const Scope adapter = context.face->adapter.scope / processor;
+    const Value k = linear_unbiased(adapter / "to_k_ip", context.face->tokens, channels);
+    const Value v = linear_unbiased(adapter / "to_v_ip", context.face->tokens, channels);
+    for (const AdapterPerson& person : context.face->adapter.people) {
+      Value face = attention(q, tokens_of(k, person.begin, person.end),
+                             tokens_of(v, person.begin, person.end), shape.heads);
+      if (!person.masks.empty()) face = face * person.masks[shape.level];
+      mixed = add_scaled(mixed, face, person.strength);
+    }
   }
   return linear(s / "to_out" / 0, mixed, normed.channels(), residual);
 }
@@ -50,9 +64,8 @@ Value transformer_layer(const Scope& s, const Context& context, Value x,
                         const TransformerShape& shape, std::int64_t layer) {
   const std::int64_t channels = x.channels();
   const int processor = shape.first_processor + 2 * static_cast<int>(layer);
-  x = self_attention(s / "attn1", layer_norm(s / "norm1", x), x, shape.heads, shape.perturbs_last);
-  x = cross_attention(s / "attn2", context, layer_norm(s / "norm2", x), x, shape.heads,
-                      processor + 1);
+  x = self_attention(s / "attn1", layer_norm(s / "norm1", x), x, shape.heads, shape.perturbed);
+  x = cross_attention(s / "attn2", context, layer_norm(s / "norm2", x), x, shape, processor + 1);
   const Scope feed_forward = s / "ff" / "net";
   const Value h =
       geglu(linear(feed_forward / 0 / "proj", layer_norm(s / "norm3", x), 8 * channels));

@@ -6,16 +6,16 @@
 #include <optional>
 
 #include "graph/builder.h"
+#include "models/unet.h"
 #include "models/unet_config.h"
 
 namespace semblance {
 
-/// The face's part in a cross-attention: attn(q, text) + strength * attn(q, tokens). See
-/// docs/reference.md, section 2, Adapter.
+/// The faces' part in a cross-attention: attn(q, text) + the sum of strength * attn(q, tokens) *
+/// mask over all people. See docs/reference.md, section 2, Adapter.
 struct FaceContext {
-  Value tokens;   // [n,l,cross]
-  Scope adapter;  // the one that contains "1.to_k_ip.weight"
-  float strength;
+  Value tokens;  // [n,l,cross], of all people
+  AdapterInputs adapter;
 };
 
 /// Inputs of every block.
@@ -38,7 +38,8 @@ struct TransformerShape {
   bool linear_projection;
   int first_processor;  // the number of its first attention processor; there are 2 per layer, and
                         // cross-attentions have the odd ones
-  bool perturbs_last = false;  // self-attention is the identity for the batch's last picture
+  std::size_t level = 0;
+  std::int64_t perturbed = 0;  // self-attention is the identity for this many of the last pictures
 };
 /// A spatial transformer: x [n,h,w,c] -> the same shape.
 Value transformer(const Scope& s, const Context& context, Value x, const TransformerShape& shape);

@@ -131,23 +131,41 @@ class TextEncoderRun {
     const auto width = static_cast<std::size_t>(hidden.shape[-1]);
     const std::size_t rows = std::min(length_, tokens - group * length_);
     const std::span<const float> weights = of_group(values_.at(types_.weights.name).f32(), group);
-    const std::span<float> encoded = text.f32().last(prompts_ * tokens * cross);
-    for (std::size_t i = 0; i < prompts_; ++i) {
-      const GroupRows into{encoded.subspan((i * tokens + group * length_) * cross, rows * cross),
-                           rows, cross, encoder_ == 0 ? 0 : cross - width, width};
+    const auto pictures = static_cast<std::size_t>(text.type.shape[0]);
+    for (std::size_t picture = 0; picture < pictures; ++picture) {
+      const std::optional<std::size_t> prompt = prompt_of(picture);
+      if (!prompt) continue;
+      const std::size_t begin = picture * tokens + group * length_;
+      const GroupRows into{text.f32().subspan(begin * cross, rows * cross), rows, cross,
+                           encoder_ == 0 ? 0 : cross - width, width};
       const std::size_t row_bytes = width * size_of(hidden.dtype);
       for (std::size_t row = 0; row < rows; ++row)
-        to_f32(hidden.dtype, bytes.subspan((i * length_ + row) * row_bytes, row_bytes),
+        to_f32(hidden.dtype, bytes.subspan((*prompt * length_ + row) * row_bytes, row_bytes),
                into.row(row));
-      weigh(types_.prompts.encoding, into, weights.subspan(i * length_, rows));
+      weigh(types_.prompts.encoding, into, weights.subspan(*prompt * length_, rows));
     }
   }
 
   void take_pooled() {
-    const Graph& graph = session_.graph();
-    const auto count = graph.type(graph.find_output("pooled")).shape.elements();
+    const std::vector<float> made = session_.output_f32("pooled");
     const std::span<float> all = values_.make(types_.pooled).f32();
-    copy_output(session_, "pooled", all.last(static_cast<std::size_t>(count)));
+    const std::size_t width = made.size() / prompts_;
+    for (std::size_t picture = 0; picture < all.size() / width; ++picture) {
+      if (const std::optional<std::size_t> prompt = prompt_of(picture))
+        std::copy_n(made.begin() + static_cast<std::ptrdiff_t>(*prompt * width), width,
+                    all.begin() + static_cast<std::ptrdiff_t>(picture * width));
+    }
+  }
+
+  /// Which of the encoded prompts a picture of a step reads; nullopt: zeros.
+  std::optional<std::size_t> prompt_of(std::size_t picture) const {
+    const auto n = static_cast<std::size_t>(types_.text.type.shape[0]);
+    const auto texts = static_cast<std::size_t>(types_.prompts.texts);
+    const std::size_t people = types_.masks.people.empty() ? 1 : types_.masks.people.size();
+    const std::size_t negatives = n - people;  // first
+    const std::size_t first = types_.prompts.has_negative() ? 1 : 0;
+    if (picture < negatives) return first == 1 ? std::optional<std::size_t>(0) : std::nullopt;
+    return first + (texts == 1 ? 0 : picture - negatives);
   }
 
   const OpenedModels& models_;
@@ -165,7 +183,8 @@ ValueTypes value_types(const OpenedModels& models, const Request& request) {
   const auto f32 = [](std::string name, const Shape& shape) {
     return NamedType{std::move(name), {DType::kF32, shape}};
   };
-  const std::int64_t n = guidance_halves(models, request);
+  const auto people = static_cast<std::int64_t>(people_in(request));
+  const std::int64_t n = guidance_halves(models, request) * people;
   const std::int64_t h = request.height / models.vae.fold();
   const std::int64_t w = request.width / models.vae.fold();
   const std::int64_t c = models.vae.latent_channels;
@@ -176,45 +195,39 @@ ValueTypes value_types(const OpenedModels& models, const Request& request) {
   return {.prompts = prompts,
           .ids = {NamedType{"ids_1", {DType::kI32, ids}}, NamedType{"ids_2", {DType::kI32, ids}}},
           .weights = f32("weights", ids),
-          .embeddings = f32("embeddings", {layout.runs, layout.length, models.resampler.embedding}),
-          .face_points = f32("face_points", {5, 2}),
+          .embeddings =
+              f32("embeddings", {layout.all_runs(), layout.length, models.resampler.embedding}),
+          .face_points = f32("face_points", {5 * people, 2}),
           .text = f32("text", {n, prompts.tokens, cross}),
           .pooled = f32("pooled", {n, models.unet.pooled_channels()}),
-          .face = f32("face", {n, layout.runs * models.resampler.tokens, cross}),
-          .keypoints = f32("keypoints", {1, h, w, models.identitynet.channels[0]}),
+          .face = f32("face", {n, layout.all_runs() * models.resampler.tokens, cross}),
+          .keypoints = f32("keypoints", {people, h, w, models.identitynet.channels[0]}),
           .time_ids = f32("time_ids", {n * 6}),
           .latent = f32("latent", {c, h, w}),
           .scaled = f32("scaled", {c, h, w}),
-          .noise = f32("noise", {n + (request.perturbed_guidance > 0 ? 1 : 0), c, h, w}),
+          .noise = f32("noise", {n + (request.perturbed_guidance > 0 ? people : 0), c, h, w}),
           .kept = request.has_mask && !models.unet.reads_masks()
                       ? std::vector{f32("picture", {c, h, w}), f32("first_noise", {c, h, w}),
                                     f32("mask", {h, w})}
                       : std::vector<NamedType>(),
           .masked = models.unet.reads_masks() ? std::optional(f32("masked", {h, w, c + 1}))
                                               : std::nullopt,
+          .masks = mask_types(models, request),
           .guidance = models.unet.guidance_channels > 0 ? std::optional(f32("guidance", {1}))
                                                         : std::nullopt};
 }
 
-Request with_photos(const OpenedModels& models, Request request,
-                    std::span<const float> embeddings) {
-  const auto size = static_cast<std::size_t>(models.resampler.embedding);
-  if (embeddings.empty() || embeddings.size() % size != 0) {
-    fail(ErrorKind::kArgument,
-         "cannot take the face's embedding: expected {} numbers for each photo, got {}", size,
-         embeddings.size());
-  }
-  request.photos = static_cast<int>(embeddings.size() / size);
-  return request;
-}
-
 void make_inputs(Values& values, const OpenedModels& models, const Request& request,
-                 std::span<const float> embeddings, const Keypoints& keypoints,
-                 const std::stop_token& stop) {
-  check_keypoints(keypoints, "cannot draw the keypoint picture");
+                 const People& people, const std::stop_token& stop) {
   const ValueTypes types = value_types(models, request);
-  values.make(types.embeddings, std::span<const float>(combined_embeddings(request, embeddings)));
-  values.make(types.face_points, std::span(keypoints.front().data(), 10));
+  values.make(types.embeddings,
+              std::span<const float>(combined_embeddings(request, people.embeddings)));
+  const std::span<float> points = values.make(types.face_points).f32();
+  for (std::size_t p = 0; p < people.keypoints.size(); ++p) {
+    check_keypoints(people.keypoints[p], "cannot draw the keypoint picture");
+    std::copy_n(people.keypoints[p].front().data(), 10, points.subspan(10 * p, 10).begin());
+  }
+  make_masks(values, types.masks, request, people);
   const PromptInputs prompts = read_prompts(models, request, stop);
   for (std::size_t encoder = 0; encoder < 2; ++encoder)
     values.make(types.ids[encoder], std::span<const std::int32_t>(prompts.ids[encoder]));
@@ -234,21 +247,33 @@ void run_text_encoder(const OpenedModels& models, std::size_t encoder, const Val
   TextEncoderRun(models, encoder, types, session, values).run(stop);
 }
 
-void run_resampler(const ValueTypes& types, float noise, Session& session, Values& values,
-                   const std::stop_token& stop) {
+void run_resampler(const ValueTypes& types, const FaceLayout& layout, float noise, Session& session,
+                   Values& values, const std::stop_token& stop) {
   const std::span<float> embeddings = values.at(types.embeddings.name).f32();
   const auto runs = static_cast<std::size_t>(types.embeddings.type.shape[0]);
   const std::size_t read = embeddings.size() / runs;
-  const std::vector<float> empty = empty_face(embeddings, noise);
+  std::vector<float> empty;
+  for (const std::int64_t own : layout.runs) {
+    const std::vector<float> made =
+        empty_face(embeddings.subspan(empty.size(), static_cast<std::size_t>(own) * read), noise);
+    empty.insert(empty.end(), made.begin(), made.end());
+  }
   const std::span<float> face = values.make(types.face).f32();
-  const auto n = static_cast<std::size_t>(types.face.type.shape[0]);
-  const std::size_t made = face.size() / n / runs;
-  for (std::size_t i = 0; i < n * runs; ++i) {
-    const bool unconditional = i < (n - 1) * runs;
-    const std::span<const float> from = unconditional ? std::span(empty) : embeddings;
-    session.set_input("embeddings", from.subspan(i % runs * read, read));
-    session.run(stop);
-    copy_output(session, "tokens", face.subspan(i * made, made));
+  const std::size_t people = layout.runs.size();
+  const auto halves = static_cast<std::size_t>(types.face.type.shape[0]) / people;
+  const std::size_t picture = face.size() / halves / people;
+  const std::size_t made = picture / runs;
+  for (std::size_t half = 0; half < halves; ++half) {
+    const std::span<float> first = face.subspan(half * people * picture, picture);
+    const std::span<const float> from = half + 1 < halves ? std::span(empty) : embeddings;
+    for (std::size_t i = 0; i < runs; ++i) {
+      session.set_input("embeddings", from.subspan(i * read, read));
+      session.run(stop);
+      copy_output(session, "tokens", first.subspan(i * made, made));
+    }
+    // Every person's picture has the tokens of all.
+    for (std::size_t p = 1; p < people; ++p)
+      std::ranges::copy(first, face.subspan((half * people + p) * picture, picture).begin());
   }
 }
 
@@ -266,12 +291,17 @@ void set_picture(Session& session, const Image& picture) {
 
 void run_keypoints(const ValueTypes& types, Size size, bool drawn, Session& session, Values& values,
                    const std::stop_token& stop) {
-  Keypoints points;
-  const std::span<float> stored = values.at(types.face_points.name).f32();
-  std::copy(stored.begin(), stored.end(), points.front().data());
-  set_picture(session, drawn ? draw_keypoints(points, size) : Image(size));
-  session.run(stop);
-  copy_output(session, "features", values.make(types.keypoints).f32());
+  const std::span<const float> stored = values.at(types.face_points.name).f32();
+  const std::span<float> features = values.make(types.keypoints).f32();
+  const std::size_t people = stored.size() / 10;
+  const std::size_t each = features.size() / people;
+  for (std::size_t p = 0; p < people; ++p) {
+    Keypoints points;
+    std::ranges::copy(stored.subspan(10 * p, 10), points.front().data());
+    set_picture(session, drawn ? draw_keypoints(points, size) : Image(size));
+    session.run(stop);
+    copy_output(session, "features", features.subspan(p * each, each));
+  }
 }
 
 void run_control(const Stage& stage, const Workspace& workspace, const Image& picture,

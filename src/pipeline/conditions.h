@@ -8,6 +8,7 @@
 
 #include "image/image.h"
 #include "image/keypoints.h"
+#include "pipeline/people.h"
 #include "pipeline/prompts.h"
 #include "pipeline/stage.h"
 #include "pipeline/values.h"
@@ -26,31 +27,27 @@ struct ValueTypes {
   /// reads.
   std::vector<NamedType> kept;
   std::optional<NamedType> masked;
+  MaskTypes masks;                    // of people's regions
   std::optional<NamedType> guidance;  // only for a UNet that takes the guidance scale
 };
 /// Throws what read_prompts() throws.
 ValueTypes value_types(const OpenedModels& models, const Request& request);
 
-/// The request with the number of photos that `embeddings` are of, [photos,512]. Throws
-/// Error(kArgument) for another number of floats.
-Request with_photos(const OpenedModels& models, Request request, std::span<const float> embeddings);
-
-/// Makes ids_1, ids_2, weights, embeddings, face_points and time_ids. `embeddings`: of the photos,
-/// as with_photos() counted them. Throws Error(kArgument) for a prompt that is not UTF-8 or a
+/// Makes ids_1, ids_2, weights, embeddings, face_points, time_ids and the masks. `people`: as
+/// with_photos() checked them. Throws Error(kArgument) for a prompt that is not UTF-8 or a
 /// keypoint that is not finite; Error(kCancelled).
 void make_inputs(Values& values, const OpenedModels& models, const Request& request,
-                 std::span<const float> embeddings, const Keypoints& keypoints,
-                 const std::stop_token& stop);
+                 const People& people, const std::stop_token& stop);
 
 /// Computes one encoder's columns of `text`, one group of tokens after the other; the second
 /// encoder also computes `pooled`.
 void run_text_encoder(const OpenedModels& models, std::size_t encoder, const ValueTypes& types,
                       Session& session, Values& values, const std::stop_token& stop);
-/// Computes `face`. The unconditional half is the resampler's result for zeros, not zeros
-/// (docs/reference.md, 3.5), or for noise of this strength.
-void run_resampler(const ValueTypes& types, float noise, Session& session, Values& values,
-                   const std::stop_token& stop);
-/// Computes `keypoints`, from a black picture if not `drawn`.
+/// Computes `face`. `layout`: of the request's photos. The unconditional half is the resampler's
+/// result for zeros, not zeros (docs/reference.md, 3.5), or for noise of this strength.
+void run_resampler(const ValueTypes& types, const FaceLayout& layout, float noise, Session& session,
+                   Values& values, const std::stop_token& stop);
+/// Computes `keypoints` of each person, from a black picture if not `drawn`.
 void run_keypoints(const ValueTypes& types, Size size, bool drawn, Session& session, Values& values,
                    const std::stop_token& stop);
 

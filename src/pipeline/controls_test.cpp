@@ -155,8 +155,7 @@ TEST_F(Controls, FollowTheirPictures) {
           }
         }
       }
-      Generation generation = pipeline.start(wanted.request, wanted.embeddings, wanted.keypoints,
-                                             {}, nullptr, pictures);
+      Generation generation = pipeline.start(wanted.request, wanted.people, {}, nullptr, pictures);
       while (generation.next()) {
       }
       return generation.latent();
@@ -186,7 +185,7 @@ TEST_F(Controls, NeedAPictureEachOfTheNewOnesSize) {
       testing::load_golden_case(golden_path("pipeline/fp16_published/control_alone"));
   Pipeline pipeline(wanted.paths, {.precision = Precision::kF32});
   const auto start = [&](const ControlPictures& pictures) {
-    pipeline.start(wanted.request, wanted.embeddings, wanted.keypoints, {}, nullptr, pictures);
+    pipeline.start(wanted.request, wanted.people, {}, nullptr, pictures);
   };
   expect_error(ErrorKind::kArgument,
                "cannot take controls: expected 1 pictures, one for each, got 0",
@@ -209,8 +208,8 @@ TEST_F(Controls, ResumeWithTheirPictures) {
   std::vector<float> whole;
   {
     Pipeline pipeline(wanted.paths, {.precision = Precision::kF32});
-    Generation generation = pipeline.start(wanted.request, wanted.embeddings, wanted.keypoints, {},
-                                           nullptr, testing::control_pictures_of(wanted.request));
+    Generation generation = pipeline.start(wanted.request, wanted.people, {}, nullptr,
+                                           testing::control_pictures_of(wanted.request));
     generation.next();
     generation.next();
     SavedRun run = generation.saved();

@@ -1,7 +1,5 @@
 #include "pipeline/denoiser.h"
 
-#include <array>
-
 #include "pipeline/layout.h"
 
 namespace semblance {
@@ -33,8 +31,7 @@ void Denoiser::run(std::span<const float> latent, float timestep, std::span<floa
   const auto channels = static_cast<std::size_t>(graph.type(graph.find_input("latent")).shape[-1]);
   for (std::size_t i = 0; i < n; ++i)
     channels_last(latent, channels, input.subspan(i * latent.size(), latent.size()));
-  const std::array<float, 2> timesteps{timestep, timestep};
-  session_.set_input("timestep", std::span(timesteps).first(n));
+  session_.set_input("timestep", std::span(&timestep, 1));
   session_.run(stop);
   const std::span<const std::byte> made = session_.output("noise");
   SEMBLANCE_ASSERT(made.size() == noise.size_bytes());

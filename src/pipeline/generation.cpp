@@ -27,16 +27,14 @@ std::vector<Stage> conditions_of(std::vector<Stage> stages) {
 }  // namespace
 
 Generation::State::State(std::shared_ptr<const Pipeline::Models> models_, const Request& whole_,
-                         std::span<const float> embeddings_, const Keypoints& keypoints_,
-                         std::shared_ptr<const AppliedLoras> loras_,
+                         People people_, std::shared_ptr<const AppliedLoras> loras_,
                          std::shared_ptr<const AppliedControls> controls_,
                          ControlPictures control_pictures_, RunStart start)
     : models(std::move(models_)),
       whole(whole_),
       pass(start.pass),
       request(pass_of(whole, pass)),
-      embeddings(embeddings_.begin(), embeddings_.end()),
-      keypoints(keypoints_),
+      people(std::move(people_)),
       sampling(make_picture_sampler(request, models->opened.scheduler)),
       loras(std::move(loras_)),
       controls(std::move(controls_)),
@@ -64,15 +62,14 @@ std::unique_ptr<Generation::State> Generation::State::next_pass(const std::stop_
   const StartPicture from{.picture =
                               resize(decode(stop), {next.width, next.height}, Filter::kLanczos)};
   auto state =
-      std::make_unique<State>(models, whole, embeddings, keypoints, loras, controls,
+      std::make_unique<State>(models, whole, people, loras, controls,
                               control_pictures_in(control_pictures, next), RunStart{pass + 1, 0});
   state->begin(&from, stop);
   return state;
 }
 
 void Generation::State::make_conditions(const std::stop_token& stop) {
-  make_inputs(values, models->opened, request, embeddings, keypoints_in(keypoints, whole, pass),
-              stop);
+  make_inputs(values, models->opened, request, people_of_pass(people, whole, pass), stop);
   const std::vector<Stage> conditions = conditions_of(stages);
   in_the_room(models->workspace, conditions, stop, [&](const Workspace& workspace) {
     for (const Stage& stage : conditions) run_stage(stage, workspace, values, stop);
@@ -168,6 +165,8 @@ void Generation::State::keep_deep() {
 /// The part of a step after the network, which made `noise`.
 void Generation::State::advance(std::span<float> noise) {
   const std::size_t size = latent().size();
+  noise = join_people(noise, value_or_none("blend"), people_in(request), denoiser->kind().is_guided,
+                      size);
   const std::span<float> guided = noise.first(size);
   const bool both = denoiser->kind().is_guided;
   const std::span<float> conditional = both ? noise.subspan(size, size) : guided;
@@ -193,7 +192,7 @@ void Generation::State::advance(std::span<float> noise) {
 /// The features that the step reads, of the keypoints and of the ControlNets' pictures.
 void Generation::State::make_features(const Workspace& workspace, const StepKind& step,
                                       const std::stop_token& stop) {
-  if (step.with_identity && !values.has(types.keypoints.name)) {
+  if (step.with_identity() && !values.has(types.keypoints.name)) {
     kept_weights = {};
     run_stage(stage(StageId::kKeypoints), workspace, values, stop);
   }
@@ -207,7 +206,7 @@ void Generation::State::make_features(const Workspace& workspace, const StepKind
 
 /// Those that the step does not read: no later one does, since each is on for a range of steps.
 void Generation::State::drop_features(const StepKind& step) {
-  if (!step.with_identity) values.drop(types.keypoints.name);
+  if (!step.with_identity()) values.drop(types.keypoints.name);
   for (std::size_t i = 0; i < request.controls.size(); ++i) {
     if (!step.has_control(i)) values.drop(controls->controls[i].value);
   }
@@ -298,8 +297,7 @@ SavedRun Generation::saved() const {
     run.request.loras[i] = s.loras->paths[i];
   if (s.controls) run.request.controls = s.controls->paths;
   run.controls = s.control_pictures;
-  run.embeddings = s.embeddings;
-  run.keypoints = s.keypoints;
+  run.people = s.people;
   run.step = s.step;
   run.latent = latent();
   run.latent_channels = s.models->opened.vae.latent_channels;

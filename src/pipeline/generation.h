@@ -40,9 +40,8 @@ struct Generation::State {
   std::shared_ptr<const Pipeline::Models> models;
   const Request whole;
   const int pass;
-  const Request request;          // of this pass
-  std::vector<float> embeddings;  // [photos,512]
-  Keypoints keypoints;            // in pixels of the first pass
+  const Request request;  // of this pass
+  People people;          // in pixels of the first pass
   PictureSampler sampling;
   std::shared_ptr<const AppliedLoras> loras;        // nullptr for none
   std::shared_ptr<const AppliedControls> controls;  // likewise
@@ -61,8 +60,7 @@ struct Generation::State {
   int step = 0;
   int restart_step = 0;  // where a saved run goes on while steps share deep features
 
-  State(std::shared_ptr<const Pipeline::Models> models, const Request& whole,
-        std::span<const float> embeddings, const Keypoints& keypoints,
+  State(std::shared_ptr<const Pipeline::Models> models, const Request& whole, People people,
         std::shared_ptr<const AppliedLoras> loras, std::shared_ptr<const AppliedControls> controls,
         ControlPictures control_pictures, RunStart start = {});
 

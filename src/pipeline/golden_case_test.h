@@ -31,8 +31,7 @@ struct GoldenCase {
   std::string name;  // "fp16_published/plain"
   ModelPaths paths;
   Request request;
-  std::vector<float> embeddings;
-  Keypoints keypoints;
+  People people;
   std::filesystem::path initial = {};  // the picture to start from, if the request has a strength
   std::filesystem::path mask = {};     // of its part that is repainted, if it has one
 };
@@ -68,6 +67,36 @@ inline std::filesystem::path inpainting_unet(const std::filesystem::path& unet,
   }
   write_safetensors(made, tensors, {});
   return made;
+}
+
+/// Of tools/oracle/people.py.
+inline void load_people(GoldenCase& loaded, const Json& json, const std::filesystem::path& folder) {
+  Request& request = loaded.request;
+  People& people = loaded.people;
+  request.region_mask = json.get_bool("region_mask", false);
+  request.photos.clear();
+  for (const Json& person : json.child("embeddings").items()) {
+    request.photos.push_back(static_cast<int>(person.value().size()));
+    for (const auto& photo : person.value()) {
+      for (const auto& value : photo) people.embeddings.push_back(value.get<float>());
+    }
+  }
+  if (json.has("face_boxes")) {
+    for (const Json& item : json.child("face_boxes").items()) {
+      const auto box = item.value().get<std::array<int, 4>>();
+      people.face_boxes.push_back({box[0], box[1], box[2], box[3]});
+    }
+  }
+  if (!json.has("people")) return;
+  auto regions = std::make_shared<std::vector<Mask>>();
+  for (const Json& item : json.child("people").items()) {
+    request.people.push_back(item.value().dump());
+    const PersonChoice choice = parse_person(request.people.back());
+    people.keypoints.push_back(choice.keypoints.value());
+    regions->push_back(choice.box ? mask_of_box(*choice.box, {request.width, request.height})
+                                  : grey(decode(folder / choice.mask)));
+  }
+  people.regions = std::move(regions);
 }
 
 inline GoldenCase load_golden_case(const std::filesystem::path& folder) {
@@ -113,11 +142,23 @@ inline GoldenCase load_golden_case(const std::filesystem::path& folder) {
     choice.image = (folder / choice.image).string();
     request.controls.push_back(text_of(choice));
   }
-  for (double value : json.get_float_list("embedding"))
-    loaded.embeddings.push_back(static_cast<float>(value));
+  if (json.has("embeddings")) {
+    load_people(loaded, json, folder);
+  } else {
+    for (double value : json.get_float_list("embedding"))
+      loaded.people.embeddings.push_back(static_cast<float>(value));
+  }
   if (json.has("other_embeddings")) {
     for (const Json& other : json.child("other_embeddings").items()) {
-      for (const auto& value : other.value()) loaded.embeddings.push_back(value.get<float>());
+      for (const auto& value : other.value())
+        loaded.people.embeddings.push_back(value.get<float>());
+    }
+  }
+  if (json.has("keypoints")) {
+    Keypoints& keypoints = loaded.people.keypoints.emplace_back();
+    const auto points = json.child("keypoints").items();
+    for (std::size_t i = 0; i < keypoints.size(); ++i) {
+      for (std::size_t j = 0; j < 2; ++j) keypoints[i][j] = points.at(i).value().at(j).get<float>();
     }
   }
   request.adapter_start = json.get_float("adapter_start", 0.0);
@@ -125,11 +166,6 @@ inline GoldenCase load_golden_case(const std::filesystem::path& folder) {
   request.no_keypoints = json.get_bool("no_keypoints", false);
   request.identity_noise = static_cast<float>(json.get_float("identity_noise", 0.0));
   request.combine = json.get_string("combine", request.combine.name);
-  const auto points = json.child("keypoints").items();
-  for (std::size_t i = 0; i < loaded.keypoints.size(); ++i) {
-    for (std::size_t j = 0; j < 2; ++j)
-      loaded.keypoints[i][j] = points.at(i).value().at(j).get<float>();
-  }
   return loaded;
 }
 
@@ -155,8 +191,8 @@ inline GoldenResult run_golden_case(const GoldenCase& wanted, const PipelineOpti
   if (!wanted.initial.empty()) from.picture = decode(wanted.initial);
   if (!wanted.mask.empty()) from.mask = grey(decode(wanted.mask));
   Generation generation =
-      pipeline.start(wanted.request, wanted.embeddings, wanted.keypoints, {},
-                     wanted.initial.empty() ? nullptr : &from, control_pictures_of(wanted.request));
+      pipeline.start(wanted.request, wanted.people, {}, wanted.initial.empty() ? nullptr : &from,
+                     control_pictures_of(wanted.request));
   while (generation.next()) {
   }
   return {generation.latent(), generation.decode()};

@@ -64,7 +64,9 @@ INSTANTIATE_TEST_SUITE_P(
                       "fp16_published/adapter_window", "fp16_published/from_picture",
                       "fp16_published/repaint", "fp16_published/inpainting_model",
                       "fp16_published/control_two", "fp16_published/control_union",
-                      "fp16_published/control_extras"),
+                      "fp16_published/control_extras", "fp16_published/people_two",
+                      "fp16_published/people_three", "fp16_published/people_unguided",
+                      "fp16_published/region_mask"),
     [](const auto& info) {
       std::string name = info.param;
       std::ranges::replace(name, '/', '_');
@@ -84,13 +86,12 @@ TEST(Pipeline, GivesTheSameBitsOnADeviceWithItsOwnMemory) {
   }
 }
 
-/// stages_test.cpp compares the encoders' results with diffusers.
 TEST(Pipeline, GoesOnWithAModelMadeForInpainting) {
   const Case wanted = load(testing::golden_path("pipeline/fp16_published/inpainting_model"));
   const Result whole = run(wanted, {.precision = Precision::kF32});
   Pipeline pipeline(wanted.paths, {.precision = Precision::kF32});
   const StartPicture from{decode(wanted.initial), grey(decode(wanted.mask))};
-  Generation begun = pipeline.start(wanted.request, wanted.embeddings, wanted.keypoints, {}, &from);
+  Generation begun = pipeline.start(wanted.request, wanted.people, {}, &from);
   begun.next();
   const fs::path state = fs::temp_directory_path() / fmt::format("semblance_state_{}", getpid());
   save(begun.saved(), state);
@@ -106,9 +107,10 @@ TEST(Pipeline, GoesOnWithAModelMadeForInpainting) {
                         "cannot make the picture: the base model is made for inpainting\n  give it "
                         "a picture (--init) "
                         "and a mask (--mask), or use another base model",
-                        [&] { pipeline.start(unmasked, wanted.embeddings, wanted.keypoints); });
+                        [&] { pipeline.start(unmasked, wanted.people); });
 }
 
+/// stages_test.cpp compares the encoders' results with diffusers.
 TEST(Pipeline, SkipsLayersOfTheTextEncoders) {
   Case wanted = load(testing::golden_path("pipeline/fp16_published/plain"));
   const Result usual = run(wanted, {.precision = Precision::kF32});

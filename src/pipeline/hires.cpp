@@ -1,5 +1,8 @@
 #include "pipeline/hires.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "image/resize.h"
 #include "pipeline/picture_sampler.h"
 
@@ -33,15 +36,45 @@ int evaluations_before(const Request& whole, int pass, const SchedulerConfig& co
   return evaluations;
 }
 
-Keypoints keypoints_in(const Keypoints& keypoints, const Request& whole, int pass) {
-  Keypoints points = keypoints;
-  if (pass == 0) return points;
+namespace {
+
+/// A mask in another size, bilinear.
+Mask resized_mask(const Mask& mask, Size size) {
+  std::vector<float> values(static_cast<std::size_t>(size.w) * static_cast<std::size_t>(size.h));
+  shrink_bilinear(mask, size, values);
+  Mask made(size);
+  std::ranges::transform(values, made.values().begin(), [](float value) {
+    return static_cast<std::uint8_t>(std::lround(value * 255));
+  });
+  return made;
+}
+
+}  // namespace
+
+People people_of_pass(const People& people, const Request& whole, int pass) {
+  People all = people;
+  if (pass == 0) return all;
   const Size size = finished_size(whole);
-  for (auto& [x, y] : points) {
-    x = x * static_cast<float>(size.w) / static_cast<float>(whole.width);
-    y = y * static_cast<float>(size.h) / static_cast<float>(whole.height);
+  const float across = static_cast<float>(size.w) / static_cast<float>(whole.width);
+  const float down = static_cast<float>(size.h) / static_cast<float>(whole.height);
+  for (Keypoints& points : all.keypoints) {
+    for (auto& [x, y] : points) {
+      x *= across;
+      y *= down;
+    }
   }
-  return points;
+  for (PixelBox& box : all.face_boxes) {
+    const auto scaled = [](int edge, float scale) {
+      return static_cast<int>(std::lround(static_cast<float>(edge) * scale));
+    };
+    box = {scaled(box.left, across), scaled(box.top, down), scaled(box.right, across),
+           scaled(box.bottom, down)};
+  }
+  if (!people.regions) return all;
+  auto regions = std::make_shared<std::vector<Mask>>();
+  for (const Mask& region : *people.regions) regions->push_back(resized_mask(region, size));
+  all.regions = std::move(regions);
+  return all;
 }
 
 ControlPictures control_pictures_in(const ControlPictures& pictures, const Request& pass) {

@@ -2,8 +2,8 @@
 // picture, enlarged.
 #pragma once
 
-#include "image/keypoints.h"
 #include "pipeline/controls.h"
+#include "pipeline/people.h"
 #include "pipeline/request.h"
 
 namespace semblance {
@@ -20,8 +20,8 @@ Size finished_size(const Request& whole);
 /// throws.
 int evaluations_before(const Request& whole, int pass, const SchedulerConfig& config);
 
-/// Keypoints in pixels of the first pass, in pixels of `pass`.
-Keypoints keypoints_in(const Keypoints& keypoints, const Request& whole, int pass);
+/// People in pixels of the first pass, in pixels of `pass`.
+People people_of_pass(const People& people, const Request& whole, int pass);
 /// The same pictures in the size of `pass`.
 ControlPictures control_pictures_in(const ControlPictures& pictures, const Request& pass);
 

@@ -87,7 +87,8 @@ Graph denoiser_for_audit(const OpenedModels& models) {
       conditioning_embedding(identity, models.identitynet, picture, DType::kF32);
   unet(Scope(&graph, "unet."), config, inputs, text, face,
        {ControlInputs{identity, &models.identitynet, conditioning, face, 1.0F}},
-       AdapterInputs{Scope(&graph, "ip_adapter."), 1.0F}, DType::kF32);
+       AdapterInputs{Scope(&graph, "ip_adapter."), {{0, models.resampler.tokens, 1.0F}}},
+       DType::kF32);
   return graph;
 }
 

@@ -5,12 +5,18 @@
 #include <string_view>
 
 #include "pipeline/parameter.h"
+#include "pipeline/person_choice.h"
 #include "pipeline/photos.h"
 
 namespace semblance {
 
 /// Whether the face is repainted (app/face_pass.h).
 inline constexpr std::array<std::string_view, 3> kRefineNames{"auto", "on", "off"};
+/// Views of a face and places for it: app/face_view.h.
+inline constexpr std::array<std::string_view, 9> kViewNames{
+    "front", "three-quarter-left", "three-quarter-right", "profile-left", "profile-right", "up",
+    "down",  "tilt-left",          "tilt-right"};
+inline constexpr std::array<std::string_view, 3> kFramingNames{"close-up", "bust", "half"};
 
 }  // namespace semblance
 
@@ -132,16 +138,68 @@ inline constexpr Parameter kIdentityNoise{
 inline constexpr Parameter kRefineFaces{
     .name = "refine_faces",
     .title = {"Small faces", "Caras pequeñas"},
-    .help = {"Repaints the face at the model's own size in a second pass, which gives a small face "
-             "the likeness that a large one has. auto: if it is smaller than an eighth of the "
-             "picture's shorter side. Needs face models. Without effect with a mask.",
-             "Repinta la cara al tamaño propio del modelo en una segunda pasada, lo que da a una "
-             "cara pequeña el parecido de una grande. auto: si mide menos de un octavo del lado "
-             "menor de la imagen. Necesita los modelos de cara. Sin efecto con una máscara."},
+    .help =
+        {"Repaints the face at the model's own size in a second pass, which gives a small face "
+         "the likeness that a large one has. auto: if it is smaller than an eighth of the "
+         "picture's shorter side. Needs face models. Without effect with a mask or several people.",
+         "Repinta la cara al tamaño propio del modelo en una segunda pasada, lo que da a una "
+         "cara pequeña el parecido de una grande. auto: si mide menos de un octavo del lado "
+         "menor de la imagen. Necesita los modelos de cara. Sin efecto con una máscara o varias "
+         "personas."},
     .choices = kChoiceOf<kRefineNames>,
     .flag = FlagGroup::kPerson,
     .page = {.place = PagePlace::kFiner},
     .png = "Refine faces",
+};
+inline constexpr Parameter kView{
+    .name = "view",
+    .title = {"View", "Vista"},
+    .help =
+        {"Turns the face to this view, with keypoints from the person's own proportions, where "
+         "it would be otherwise.",
+         "Gira la cara hacia esta vista, con puntos clave según las proporciones de la persona, "
+         "donde estaría si no."},
+    .choices = kChoiceOf<kViewNames>,
+    .absent = {"as in the photo", "como en la foto"},
+    .flag = FlagGroup::kPerson,
+    .png = "View",
+};
+inline constexpr Parameter kFraming{
+    .name = "framing",
+    .title = {"Framing", "Encuadre"},
+    .help =
+        {"Places the face in the middle of the picture as in a close-up, a bust or a half-length "
+         "portrait.",
+         "Coloca la cara en el centro de la imagen como en un primer plano, un busto o un plano "
+         "medio."},
+    .choices = kChoiceOf<kFramingNames>,
+    .absent = {"as in the photo", "como en la foto"},
+    .flag = FlagGroup::kPerson,
+    .png = "Framing",
+};
+inline constexpr Parameter kRegionMask{
+    .name = "region_mask",
+    .title = {"Person in the face only", "Persona solo en la cara"},
+    .help = {"Limits IdentityNet and the face adapter to the box of the face (\"enhance non-face "
+             "region\"): the rest follows the prompt alone.",
+             "Limita IdentityNet y el adaptador de cara al recuadro de la cara (\"enhance non-face "
+             "region\"): el resto sigue solo la descripción."},
+    .flag = FlagGroup::kAdvanced,
+    .png = "Region mask",
+};
+inline constexpr Parameter kPeople{
+    .name = "people",
+    .title = {"People", "Personas"},
+    .help = {"Several people in one picture, each a JSON object (docs/people.md).",
+             "Varias personas en una imagen, cada una un objeto JSON (docs/people.md)."},
+    .most = kMostPeople,
+    .text_problem = person_problem,
+    .service = {4,
+                {"Each takes as long as a picture of one person.",
+                 "Cada una tarda tanto como una imagen de una persona."}},
+    .absent = {"none", "ninguna"},
+    .flag = FlagGroup::kPerson,
+    .flag_name = "--people",
 };
 inline constexpr Parameter kBestOf{
     .name = "best_of",

@@ -80,19 +80,24 @@ Image Pipeline::decode(std::span<const float> latent, Size size, std::stop_token
   return decode_picture(models_->opened, models_->workspace, latent, size, models_->dtype(), stop);
 }
 
-Generation Pipeline::start(const Request& asked, std::span<const float> embeddings,
+Generation Pipeline::start(const Request& request, std::span<const float> embeddings,
                            const Keypoints& keypoints, std::stop_token stop,
                            const StartPicture* from, ControlPictures controls) {
+  const People person{{embeddings.begin(), embeddings.end()}, {keypoints}};
+  return start(request, person, std::move(stop), from, std::move(controls));
+}
+
+Generation Pipeline::start(const Request& asked, const People& people, std::stop_token stop,
+                           const StartPicture* from, ControlPictures controls) {
   const Models& models = *models_;
-  const Request request = with_photos(models.opened, defaults().complete(asked), embeddings);
+  const Request request = with_photos(models.opened, defaults().complete(asked), people);
   check(request);
   check_picture(request, from);
   check_control_pictures(request, controls);
   for (int pass = 0; pass < passes_of(request); ++pass)
     make_picture_sampler(pass_of(request, pass), models.opened.scheduler);
   auto state = std::make_unique<Generation::State>(
-      models_, request, embeddings, keypoints,
-      models.loras->get(models.opened, loras_of(request), true, stop),
+      models_, request, people, models.loras->get(models.opened, loras_of(request), true, stop),
       models.controls->get(models.opened, request.controls), std::move(controls));
   state->begin(from, stop);
   return Generation(std::move(state));

@@ -19,6 +19,7 @@
 #include "image/image.h"
 #include "image/keypoints.h"
 #include "pipeline/encoder.h"
+#include "pipeline/people.h"
 #include "pipeline/request.h"
 #include "pipeline/request_defaults.h"
 #include "pipeline/request_plan.h"
@@ -108,12 +109,15 @@ class Pipeline {
   /// find_warnings() for this pipeline's models.
   std::vector<Warning> warnings(const Request& request, const std::stop_token& stop = {}) const;
 
-  /// Encodes the prompts and the face, and makes the initial noise. `embeddings`: the recogniser's
-  /// 512 numbers, not normalised, of each photo of the person (Request::combine); sets
-  /// Request::photos. `keypoints`: in pixels of the new picture. `from`: if the request has a
-  /// strength. `controls`: the pictures of its ControlNets. Throws what check(request),
-  /// check_picture(), make_picture_sampler(), open_loras(), prepare(), open_controls() and
-  /// check_control_pictures() throw, and Error(kCancelled).
+  /// Encodes the prompts and the faces, and makes the initial noise. The embeddings are the
+  /// recogniser's 512 numbers, not normalised, of each photo (Request::combine); those of a person
+  /// alone set Request::photos. `from`: if the request has a strength. `controls`: the pictures of
+  /// its ControlNets. Throws what check(request), with_photos(), check_picture(),
+  /// make_picture_sampler(), open_loras(), prepare(), open_controls() and check_control_pictures()
+  /// throw, and Error(kCancelled).
+  Generation start(const Request& request, const People& people, std::stop_token stop = {},
+                   const StartPicture* from = nullptr, ControlPictures controls = {});
+  /// The same for a person alone.
   Generation start(const Request& request, std::span<const float> embeddings,
                    const Keypoints& keypoints, std::stop_token stop = {},
                    const StartPicture* from = nullptr, ControlPictures controls = {});

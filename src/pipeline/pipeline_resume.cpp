@@ -21,8 +21,8 @@ Generation Pipeline::resume(const SavedRun& run, std::stop_token stop) {
   check_settings(run, models.precision, models.backend_name);
   check_state(run, models.opened);
   auto state = std::make_unique<Generation::State>(
-      models_, with_photos(models.opened, run.request, run.embeddings), run.embeddings,
-      run.keypoints, loras, controls, run.controls, RunStart{run.pass, run.step});
+      models_, with_photos(models.opened, run.request, run.people), run.people, loras, controls,
+      run.controls, RunStart{run.pass, run.step});
   if (run.step < state->steps()) state->make_conditions(stop);
   state->make_latent();
   const std::span<float> latent = state->latent();

@@ -10,8 +10,8 @@
 namespace semblance {
 namespace {
 
-/// The negative prompt and the prompt.
-using Both = std::array<ParsedPrompt, 2>;
+/// The negative prompt, then the prompts.
+using Prompts = std::vector<ParsedPrompt>;
 
 /// Whether a prompt is what a plain encoding makes of it.
 bool is_plain(const OpenedModels& models, const ParsedPrompt& prompt, const std::stop_token& stop) {
@@ -24,33 +24,38 @@ bool is_plain(const OpenedModels& models, const ParsedPrompt& prompt, const std:
   });
 }
 
-PromptEncoding resolved(const OpenedModels& models, const Request& request, const Both& prompts,
+PromptEncoding resolved(const OpenedModels& models, const Request& request, const Prompts& prompts,
                         const std::stop_token& stop) {
   const PromptEncoding asked = encoding_of(request);
   if (asked != PromptEncoding::kAuto) return asked;
-  const bool all = is_plain(models, prompts[1], stop) &&
-                   (guidance_halves(models, request) == 1 || is_plain(models, prompts[0], stop));
+  const auto unread = guidance_halves(models, request) == 1 ? 1 : 0;
+  const bool all =
+      std::all_of(prompts.begin() + unread, prompts.end(),
+                  [&](const ParsedPrompt& prompt) { return is_plain(models, prompt, stop); });
   return all ? PromptEncoding::kPlain : PromptEncoding::kWeighted;
 }
 
-/// How many prompts are encoded; the unconditional half may be zeros instead.
-int encoded_prompts(const OpenedModels& models, const Request& request, PromptEncoding encoding) {
+/// How many of them are encoded; the unconditional half may be zeros instead.
+int encoded_prompts(const OpenedModels& models, const Request& request, const Prompts& prompts,
+                    PromptEncoding encoding) {
   const bool is_zero =
       encoding == PromptEncoding::kA1111
           ? request.negative.value_or("").empty()
           : encoding == PromptEncoding::kPlain && !request.negative && models.zero_absent_negative;
-  return is_zero ? 1 : guidance_halves(models, request);
+  const auto texts = static_cast<int>(prompts.size()) - 1;
+  return is_zero || guidance_halves(models, request) == 1 ? texts : texts + 1;
 }
 
 /// The numbers for prompts of about so many tokens.
-PromptLayout estimated(const OpenedModels& models, const Request& request, const Both& prompts) {
+PromptLayout estimated(const OpenedModels& models, const Request& request, const Prompts& prompts) {
   PromptLayout layout{.encoding = resolved(models, request, prompts, {})};
-  layout.prompts = encoded_prompts(models, request, layout.encoding);
+  layout.texts = static_cast<int>(prompts.size()) - 1;
+  layout.prompts = encoded_prompts(models, request, prompts, layout.encoding);
   const int length = models.prompt_length(0);
   const int room = length - 2;
-  std::array<int, 2> tokens{};
-  std::array<int, 2> groups{};
-  for (std::size_t i = 0; i < 2; ++i) {
+  std::vector<int> tokens(prompts.size());
+  std::vector<int> groups(prompts.size());
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
     for (const std::vector<PromptPiece>& part : prompts[i].parts) {
       int own = 0;
       for (const PromptPiece& piece : part) own += estimated_tokens(piece.text);
@@ -60,11 +65,12 @@ PromptLayout estimated(const OpenedModels& models, const Request& request, const
   }
   layout.tokens = length;
   if (layout.encoding == PromptEncoding::kWeighted) {
-    const int most = std::max(tokens[0], tokens[1]);
+    const int most = *std::ranges::max_element(tokens);
     layout.groups = most / room + 1;
     layout.tokens = most + 2 * layout.groups;
   } else if (layout.encoding == PromptEncoding::kA1111) {
-    layout.groups = layout.prompts == 1 ? groups[1] : std::max(groups[0], groups[1]);
+    const auto first = layout.has_negative() ? groups.begin() : groups.begin() + 1;
+    layout.groups = *std::max_element(first, groups.end());
     layout.tokens = layout.groups * length;
   }
   return layout;
@@ -76,7 +82,7 @@ using Groups = std::vector<PromptGroups>;
 /// Reads the ids of all prompts, and finds the layout's numbers of groups and tokens.
 class PromptReader {
  public:
-  PromptReader(const OpenedModels& models, const Both& prompts, PromptLayout layout,
+  PromptReader(const OpenedModels& models, const Prompts& prompts, PromptLayout layout,
                const std::stop_token& stop)
       : models_(models),
         prompts_(prompts),
@@ -126,8 +132,10 @@ class PromptReader {
 
   Groups weighted() {
     shape_ = group_shape(models_.tokenizers[0], models_.prompt_length(0));
-    const auto both = weighted_groups(tokens(prompts_[0]), tokens(prompts_[1]), shape_);
-    return {both.end() - layout_.prompts, both.end()};
+    std::vector<PromptParts> parts;
+    for (const ParsedPrompt& prompt : prompts_) parts.push_back(tokens(prompt));
+    const Groups all = weighted_groups(parts, shape_);
+    return {all.end() - layout_.prompts, all.end()};
   }
 
   Groups a1111() {
@@ -170,7 +178,7 @@ class PromptReader {
   }
 
   const OpenedModels& models_;
-  const Both& prompts_;
+  const Prompts& prompts_;
   PromptLayout layout_;
   const std::stop_token& stop_;
   std::vector<VectorWord> words_;
@@ -191,26 +199,33 @@ PromptEncoding encoding_of(const Request& request) {
 
 PromptInputs read_prompts(const OpenedModels& models, const Request& request,
                           const std::stop_token& stop) {
-  const Both prompts = parse_prompts(request);
+  const Prompts prompts = parse_prompts(request);
   if (models.tokenizers.size() < 2) return {.layout = estimated(models, request, prompts)};
   PromptLayout layout{.encoding = resolved(models, request, prompts, stop)};
-  layout.prompts = encoded_prompts(models, request, layout.encoding);
+  layout.texts = static_cast<int>(prompts.size()) - 1;
+  layout.prompts = encoded_prompts(models, request, prompts, layout.encoding);
   return PromptReader(models, prompts, layout, stop).read();
 }
 
-std::array<ParsedPrompt, 2> parse_prompts(const Request& request) {
+std::vector<ParsedPrompt> parse_prompts(const Request& request) {
   const auto parse =
       encoding_of(request) == PromptEncoding::kPlain ? parse_plain_prompt : parse_prompt;
-  return {parse(request.negative.value_or("")), parse(request.prompt)};
+  std::vector<ParsedPrompt> prompts{parse(request.negative.value_or(""))};
+  for (const std::string& prompt : prompts_of(request)) prompts.push_back(parse(prompt));
+  return prompts;
 }
 
 std::vector<std::string> loras_of(const Request& request) {
   std::vector<LoraChoice> of_prompt;
-  const ParsedPrompt prompt = parse_prompts(request)[1];
-  for (const LoraTag& tag : prompt.loras) {
-    of_prompt.push_back({.name = tag.name,
-                         .weight = static_cast<float>(tag.weight),
-                         .text_weight = static_cast<float>(tag.text_weight)});
+  const std::vector<ParsedPrompt> prompts = parse_prompts(request);
+  for (const ParsedPrompt& prompt : std::span(prompts).subspan(1)) {
+    const std::vector<LoraChoice> of_others = of_prompt;
+    for (const LoraTag& tag : prompt.loras) {
+      if (std::ranges::find(of_others, tag.name, &LoraChoice::name) != of_others.end()) continue;
+      of_prompt.push_back({.name = tag.name,
+                           .weight = static_cast<float>(tag.weight),
+                           .text_weight = static_cast<float>(tag.text_weight)});
+    }
   }
   std::vector<std::string> loras = request.loras;
   add_prompt_loras(of_prompt, loras);

@@ -23,6 +23,7 @@ PromptEncoding encoding_of(const Request& request);
 
 struct PromptLayout {
   PromptEncoding encoding = PromptEncoding::kPlain;  // never auto
+  int texts = 1;                                     // prompts: one, or one for each person
   int prompts = 1;           // encoded ones, the negative prompt first; another half is zeros
   int groups = 1;            // how often the encoders run, each time on a group of each prompt
   int tokens = 0;            // of the text that the UNet reads: of all groups
@@ -30,6 +31,8 @@ struct PromptLayout {
 
   /// The group at whose end the pooled vector is taken.
   int pooled_group() const { return encoding == PromptEncoding::kWeighted ? groups - 1 : 0; }
+  /// Whether the negative prompt is encoded, as the first.
+  bool has_negative() const { return prompts > texts; }
 };
 
 struct PromptInputs {
@@ -45,10 +48,10 @@ struct PromptInputs {
 PromptInputs read_prompts(const OpenedModels& models, const Request& request,
                           const std::stop_token& stop = {});
 
-/// The negative prompt and the prompt of a request, parsed as its encoding says. Throws what
-/// parse_prompt() throws.
-std::array<ParsedPrompt, 2> parse_prompts(const Request& request);
-/// The request's LoRAs, then those that its prompt names; a negative prompt's have no effect.
+/// The negative prompt and the prompts of a request (prompts_of()), parsed as its encoding says.
+/// Throws what parse_prompt() throws.
+std::vector<ParsedPrompt> parse_prompts(const Request& request);
+/// The request's LoRAs, then those that its prompts name; a negative prompt's have no effect.
 /// Throws what parse_prompt() and add_prompt_loras() throw, and Error(kArgument) for too many.
 std::vector<std::string> loras_of(const Request& request);
 /// Throws what loras_of() throws.

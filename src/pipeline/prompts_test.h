@@ -35,7 +35,7 @@ inline Values encoded(const OpenedModels& models, const Request& request,
                       const Workspace::Options& options = {}) {
   Values values;
   const std::vector<float> embedding(static_cast<std::size_t>(models.resampler.embedding));
-  make_inputs(values, models, request, embedding, {}, {});
+  make_inputs(values, models, request, {embedding, {Keypoints()}}, {});
   const std::vector<Stage> stages = stages_of(models, request, DType::kF32, {});
   for (const StageId id : {StageId::kTextEncoder1, StageId::kTextEncoder2})
     run_stage(*find_stage(stages, id), Workspace(cpu_backend(), options), values, {});

@@ -91,9 +91,7 @@ class ReplanOnCard : public ::testing::Test {
     options.workspace.device_room = {kPlenty / 2, true};
     pipeline_.emplace(wanted_.paths, options);
   }
-  Generation start() {
-    return pipeline_->start(wanted_.request, wanted_.embeddings, wanted_.keypoints);
-  }
+  Generation start() { return pipeline_->start(wanted_.request, wanted_.people); }
 
   testing::GoldenCase wanted_ =
       testing::load_golden_case(testing::golden_path("pipeline/fp16_published/plain"));

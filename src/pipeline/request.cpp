@@ -59,6 +59,8 @@ std::optional<PairProblem> pair_problem(const Request& request, const ParameterN
 
 void check(const Request& request) {
   check_values(request, [](const Parameter& row) { return std::string(row.name); });
+  if (const auto problem = boxes_problem(request))
+    fail(ErrorKind::kArgument, "cannot take {}: {}", parameters::kPeople.name, *problem);
   check_prompts(request);
 }
 

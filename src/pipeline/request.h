@@ -19,9 +19,11 @@
 #include "pipeline/lora_choice.h"
 #include "pipeline/model_paths.h"
 #include "pipeline/parameter.h"
+#include "pipeline/person_choice.h"
 #include "pipeline/person_parameters.h"
 #include "pipeline/photos.h"
 #include "pipeline/sampling_choices.h"
+#include "pipeline/step_parameters.h"
 #include "pipeline/style_choice.h"
 
 namespace semblance {
@@ -63,6 +65,11 @@ struct Request {
   double adapter_end = 1;
   bool no_keypoints = false;  // a black picture for IdentityNet
   float identity_noise = 0;   // in place of the unconditional half's zeros (pipeline/photos.h)
+  std::optional<Choice> view = {};  // app/face_view.h: of the face, and its place
+  std::optional<Choice> framing = {};
+  bool region_mask = false;  // the person only in the face's box: pipeline/people.h
+  /// Of a picture with several people: pipeline/person_choice.h. Empty for one.
+  std::vector<std::string> people = {};
   std::optional<std::uint64_t> seed = {};
   std::vector<std::string> loras = {};     // pipeline/lora_choice.h; those of the prompt add up
   std::vector<std::string> controls = {};  // ControlNets beside IdentityNet: control_choice.h
@@ -89,9 +96,9 @@ struct Request {
   bool fast = false;                   // with the LCM-LoRA, in few steps
   std::optional<Choice> quality = {};  // kQualityNames
   // No parameters: they follow from the files.
-  int photos = 1;          // of the person
-  bool has_mask = false;   // of the picture to start from: only a part is repainted
-  bool has_alpha = false;  // that picture is transparent somewhere, which is dropped
+  std::vector<int> photos = {1};  // of each person
+  bool has_mask = false;          // of the picture to start from: only a part is repainted
+  bool has_alpha = false;         // that picture is transparent somewhere, which is dropped
 
   // How it is sampled. What is absent follows the model's scheduler_config.json.
   std::optional<Choice> scheduler = {};
@@ -126,7 +133,8 @@ struct Request {
 /// A row for each member of Request but `photos` and `has_mask`, and kCount and kBestOf; those of
 /// the person are in pipeline/person_parameters.h, those of a mask in
 /// pipeline/inpaint_parameters.h, those of a second pass in pipeline/hires_parameters.h, that of
-/// the ControlNets in pipeline/control_parameters.h.
+/// the ControlNets in pipeline/control_parameters.h, those that change the steps in
+/// pipeline/step_parameters.h.
 namespace parameters {
 
 inline constexpr ServiceMost most_in_service(double most) {
@@ -456,45 +464,6 @@ inline constexpr Parameter kStrength{
     .page = {PagePlace::kInitial, 0, 1, 0.05, Request::kStrength},
     .png = "Denoising strength",
 };
-inline constexpr Parameter kReuse{
-    .name = "reuse",
-    .title = {"Reuse features", "Reutilizar rasgos"},
-    .help = {"How many steps share the network's deep features (DeepCache). The first of them "
-             "computes everything, the others only the outermost level, which takes a fraction of "
-             "the time. 2 or 3 keep the picture's content; detail is lost.",
-             "Cuántos pasos comparten los rasgos profundos de la red (DeepCache). El primero "
-             "calcula todo, los demás solo el nivel exterior, que tarda una fracción. Con 2 o 3 se "
-             "conserva el contenido de la imagen; se pierde detalle."},
-    .unit = "steps",
-    .least = 1,
-    .most = 20,
-    .flag = FlagGroup::kAdvanced,
-    .png = "Reuse features",
-};
-inline constexpr Parameter kPerturbedGuidance{
-    .name = "perturbed_guidance",
-    .title = {"Perturbed guidance", "Guía por perturbación"},
-    .help = {"Scale of perturbed attention guidance, which makes shapes more coherent; 3 is usual, "
-             "0 turns it off. Each step computes one more picture from its middle on, about a "
-             "third more time.",
-             "Escala de la guía por atención perturbada, que hace las formas más coherentes; lo "
-             "usual es 3 y 0 la desactiva. Cada paso calcula una imagen más desde su mitad, cerca "
-             "de un tercio más de tiempo."},
-    .most = 20,
-    .flag = FlagGroup::kAdvanced,
-    .png = "Perturbed guidance",
-};
-inline constexpr Parameter kFreeU{
-    .name = "freeu",
-    .title = {"FreeU", "FreeU"},
-    .help =
-        {"Strengthens the network's features against its skip connections (FreeU, with its "
-         "authors' factors for SDXL): smoother surfaces, less noise, at no cost.",
-         "Refuerza los rasgos de la red frente a sus conexiones directas (FreeU, con los "
-         "factores de sus autores para SDXL): superficies más suaves y menos ruido, sin coste."},
-    .flag = FlagGroup::kAdvanced,
-    .png = "FreeU",
-};
 inline constexpr Parameter kFast{
     .name = "fast",
     .title = {"Fast", "Rápida"},
@@ -563,6 +532,10 @@ constexpr void each_parameter(F&& f, S&... s) {
   f(rows::kAdapterEnd, s.adapter_end...);
   f(rows::kNoKeypoints, s.no_keypoints...);
   f(rows::kIdentityNoise, s.identity_noise...);
+  f(rows::kView, s.view...);
+  f(rows::kFraming, s.framing...);
+  f(rows::kRegionMask, s.region_mask...);
+  f(rows::kPeople, s.people...);
   f(rows::kVaeTiling, s.vae_tiling...);
   f(rows::kEncoding, s.encoding...);
   f(rows::kClipSkip, s.clip_skip...);

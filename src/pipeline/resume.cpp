@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "core/error.h"
 #include "core/json.h"
@@ -28,6 +29,12 @@ constexpr std::size_t kMaxOutputs = 1000;
 
 /// The tensor with a ControlNet's picture: "control_1".
 std::string control_tensor(std::size_t i) { return fmt::format("control_{}", i + 1); }
+/// That with a person's region: "region_1".
+std::string region_tensor(std::size_t i) { return fmt::format("region_{}", i + 1); }
+
+std::int64_t photos_of(const Request& request) {
+  return std::accumulate(request.photos.begin(), request.photos.end(), std::int64_t{0});
+}
 
 /// Encodes a path as ASCII: '%' and non-ASCII bytes become %XX, because a path need not be UTF-8.
 std::string encoded(const fs::path& path) {
@@ -117,9 +124,14 @@ nlohmann::json json_of(const SavedRun& run) {
   if (!run.lora_dir.empty()) json["lora_dir"] = encoded(run.lora_dir);
   if (!run.init.empty()) json["init"] = encoded(run.init);
   if (!run.mask_file.empty()) json["mask"] = encoded(run.mask_file);
-  if (run.mask_face) json["mask_face"] = *run.mask_face;
+  for (const auto& face : run.mask_faces) {
+    for (const float edge : face) json["mask_face"].push_back(edge);
+  }
   if (run.request.has_mask) json["has_mask"] = true;
   if (run.request.has_alpha) json["has_alpha"] = true;
+  if (run.request.photos.size() > 1) json["photos"] = run.request.photos;
+  for (const PixelBox& box : run.people.face_boxes)
+    json["face_boxes"].push_back({box.left, box.top, box.right, box.bottom});
   each_face_path(run, [&json](const char* key, const fs::path& path) {
     if (!path.empty()) json[key] = encoded(path);
   });
@@ -135,6 +147,7 @@ nlohmann::json json_of(const SavedRun& run) {
     nlohmann::json& place = json["following"].emplace_back();
     place["prompt"] = prompts.prompt;
     if (prompts.negative) place["negative"] = *prompts.negative;
+    if (!prompts.people.empty()) place["people"] = prompts.people;
   }
   return json;
 }
@@ -176,15 +189,41 @@ void read_following(SavedRun& run, const Json& json) {
   for (const Json& item : json.child("following").items()) {
     SavedPrompts prompts{item.expect_object().get_string("prompt"), {}};
     if (item.has("negative")) prompts.negative = item.get_string("negative");
+    prompts.people = item.get_string_list("people", std::vector<std::string>());
+    if (prompts.people.size() != run.request.people.size())
+      item.refuse("people", fmt::format("a list of {} texts", run.request.people.size()));
     Request request = run.request;
     request.prompt = prompts.prompt;
     request.negative = prompts.negative;
+    request.people = prompts.people;
     check(request);
     run.following.push_back(std::move(prompts));
     if (run.following.size() >= std::max<std::size_t>(1, run.outputs.size())) break;
   }
   if (run.following.size() + 1 != run.outputs.size())
     json.refuse("following", "a list of the prompts of all outputs but the first");
+}
+
+/// How many photos there are of each person, and the boxes of their faces.
+void read_people(SavedRun& run, const Json& json) {
+  if (json.has("photos")) {
+    run.request.photos.clear();
+    for (const std::int64_t photos : json.get_int_list("photos", {}, IntRange{1, 1 << 10}))
+      run.request.photos.push_back(static_cast<int>(photos));
+  }
+  if (run.request.photos.size() != people_in(run.request))
+    json.refuse("photos", fmt::format("a list of {} numbers", people_in(run.request)));
+  if (!json.has("face_boxes")) return;
+  for (const Json& item : json.child("face_boxes").items()) {
+    const nlohmann::json& box = item.value();
+    const bool is_box = box.is_array() && box.size() == 4 &&
+                        std::ranges::all_of(box, [](const nlohmann::json& edge) {
+                          return edge.is_number_integer() && std::abs(edge.get<double>()) <= 1e6;
+                        });
+    if (!is_box) json.refuse("face_boxes", "lists of 4 whole numbers");
+    run.people.face_boxes.push_back(
+        {box[0].get<int>(), box[1].get<int>(), box[2].get<int>(), box[3].get<int>()});
+  }
 }
 
 template <typename T>
@@ -219,14 +258,15 @@ void read_json(SavedRun& run, const Json& json) {
   run.lora_dir = decoded(json, "lora_dir", json.get_string("lora_dir", ""));
   run.request.has_mask = json.get_bool("has_mask", false);
   run.request.has_alpha = json.get_bool("has_alpha", false);
+  read_people(run, json);
   run.init = decoded(json, "init", json.get_string("init", ""));
   run.mask_file = decoded(json, "mask", json.get_string("mask", ""));
   if (json.has("mask_face")) {
-    const std::vector<double> box = json.get_float_list("mask_face");
-    if (box.size() != 4) json.refuse("mask_face", "a list of 4 numbers");
-    run.mask_face.emplace();
-    std::ranges::transform(box, run.mask_face->begin(),
-                           [](double edge) { return static_cast<float>(edge); });
+    const std::vector<double> edges = json.get_float_list("mask_face");
+    if (edges.size() % 4 != 0) json.refuse("mask_face", "4 numbers for each face");
+    run.mask_faces.resize(edges.size() / 4);
+    for (std::size_t i = 0; i < edges.size(); ++i)
+      run.mask_faces[i / 4][i % 4] = static_cast<float>(edges[i]);
   }
   each_face_path(run, [&json](const char* key, fs::path& path) {
     path = decoded(json, key, json.get_string(key, ""));
@@ -297,15 +337,24 @@ void save(const SavedRun& run, const fs::path& path) {
   const Request pass = run.current();
   const Shape latent{1, run.latent_channels, pass.height / kFold, pass.width / kFold};
   SEMBLANCE_ASSERT(latent.elements() == elements);
+  const People& people = run.people;
   std::vector<float> keypoints;
-  for (const auto& point : run.keypoints)
-    keypoints.insert(keypoints.end(), point.begin(), point.end());
-  const std::int64_t photos = run.request.photos;
-  const auto numbers = static_cast<std::int64_t>(run.embeddings.size());
+  for (const Keypoints& points : people.keypoints) {
+    for (const auto& point : points) keypoints.insert(keypoints.end(), point.begin(), point.end());
+  }
+  const auto points = static_cast<std::int64_t>(keypoints.size() / 2);
+  const std::int64_t photos = photos_of(run.request);
+  const auto numbers = static_cast<std::int64_t>(people.embeddings.size());
   const Shape embeddings = photos == 1 ? Shape{numbers} : Shape{photos, numbers / photos};
-  std::vector<TensorBytes> tensors{{{"latent", DType::kF32, latent}, bytes(run.latent)},
-                                   {{"embedding", DType::kF32, embeddings}, bytes(run.embeddings)},
-                                   {{"keypoints", DType::kF32, {5, 2}}, bytes(keypoints)}};
+  std::vector<TensorBytes> tensors{
+      {{"latent", DType::kF32, latent}, bytes(run.latent)},
+      {{"embedding", DType::kF32, embeddings}, bytes(people.embeddings)},
+      {{"keypoints", DType::kF32, {points, 2}}, bytes(keypoints)}};
+  for (std::size_t i = 0; people.regions && i < people.regions->size(); ++i) {
+    const Mask& region = (*people.regions)[i];
+    tensors.push_back({{region_tensor(i), DType::kU8, {region.size().h, region.size().w}},
+                       std::as_bytes(region.values())});
+  }
   if (!run.kept.empty()) {
     const auto latents = static_cast<std::int64_t>(run.kept.size()) / elements;
     const Shape kept{latents, latent[1], latent[2], latent[3]};
@@ -332,23 +381,42 @@ void save(const SavedRun& run, const fs::path& path) {
 
 namespace {
 
+/// Reads bytes of a tensor that must have this shape.
+void read_bytes(const WeightMap& tensors, const fs::path& path, const std::string& name,
+                const Shape& shape, std::span<std::byte> bytes) {
+  const StoredTensor* const tensor = tensors.find(name);
+  if (tensor == nullptr || tensor->dtype != DType::kU8 || !(tensor->shape == shape)) {
+    fail(ErrorKind::kCorrupt, "cannot resume from {}: expected the tensor {} u8{}", path.string(),
+         name, to_string(shape));
+  }
+  tensor->file->read(tensor->offset, bytes);
+}
+
 /// The pictures of the request's ControlNets.
 ControlPictures read_controls(const WeightMap& tensors, const fs::path& path,
                               const Request& request) {
   if (request.controls.empty()) return {};
   auto pictures = std::make_shared<std::vector<Image>>();
   for (std::size_t i = 0; i < request.controls.size(); ++i) {
-    const std::string name = control_tensor(i);
-    const StoredTensor* const tensor = tensors.find(name);
-    const Shape shape{request.height, request.width, 3};
-    if (tensor == nullptr || tensor->dtype != DType::kU8 || !(tensor->shape == shape)) {
-      fail(ErrorKind::kCorrupt, "cannot resume from {}: expected the tensor {} u8{}", path.string(),
-           name, to_string(shape));
-    }
     Image& picture = pictures->emplace_back(Size{request.width, request.height});
-    tensor->file->read(tensor->offset, std::as_writable_bytes(picture.pixels()));
+    read_bytes(tensors, path, control_tensor(i), {request.height, request.width, 3},
+               std::as_writable_bytes(picture.pixels()));
   }
   return pictures;
+}
+
+/// The regions of its people.
+std::shared_ptr<const std::vector<Mask>> read_regions(const WeightMap& tensors,
+                                                      const fs::path& path,
+                                                      const Request& request) {
+  if (request.people.empty()) return nullptr;
+  auto regions = std::make_shared<std::vector<Mask>>();
+  for (std::size_t i = 0; i < request.people.size(); ++i) {
+    Mask& region = regions->emplace_back(Size{request.width, request.height});
+    read_bytes(tensors, path, region_tensor(i), {request.height, request.width},
+               std::as_writable_bytes(region.values()));
+  }
+  return regions;
 }
 
 }  // namespace
@@ -395,22 +463,27 @@ SavedRun load_saved_run(const fs::path& path) {
   const Shape embedding = sizes("embedding");
   const std::int64_t numbers =
       embedding.rank() > 0 ? std::clamp<std::int64_t>(embedding[-1], 1, 1 << 16) : 512;
-  if (embedding.rank() == 2)
-    run.request.photos = static_cast<int>(std::clamp<std::int64_t>(embedding[0], 1, 1 << 10));
-  run.embeddings =
-      read_tensor(tensors, path, "embedding",
-                  embedding.rank() == 2 ? Shape{run.request.photos, numbers} : Shape{numbers});
+  if (embedding.rank() == 2 && run.request.people.empty())
+    run.request.photos = {static_cast<int>(std::clamp<std::int64_t>(embedding[0], 1, 1 << 10))};
+  People& people = run.people;
+  const std::int64_t photos = photos_of(run.request);
+  people.embeddings = read_tensor(tensors, path, "embedding",
+                                  embedding.rank() == 2 ? Shape{photos, numbers} : Shape{numbers});
   run.controls = read_controls(tensors, path, pass);
-  const std::vector<float> keypoints = read_tensor(tensors, path, "keypoints", {5, 2});
-  for (std::size_t i = 0; i < 10; ++i) run.keypoints[i / 2][i % 2] = keypoints[i];
-  if (!std::all_of(run.embeddings.begin(), run.embeddings.end(),
+  people.regions = read_regions(tensors, path, run.request);
+  people.keypoints.resize(people_in(run.request));
+  const std::vector<float> keypoints = read_tensor(
+      tensors, path, "keypoints", {5 * static_cast<std::int64_t>(people.keypoints.size()), 2});
+  for (std::size_t i = 0; i < keypoints.size(); ++i)
+    people.keypoints[i / 10][i / 2 % 5][i % 2] = keypoints[i];
+  if (!std::all_of(people.embeddings.begin(), people.embeddings.end(),
                    [](float number) { return std::isfinite(number); })) {
     fail(ErrorKind::kCorrupt,
          "cannot resume from {}: the face's embedding has a number that is not finite",
          path.string());
   }
   try {
-    check_keypoints(run.keypoints, "its keypoints");
+    for (const Keypoints& points : people.keypoints) check_keypoints(points, "its keypoints");
   } catch (const Error& error) {
     fail(ErrorKind::kCorrupt, "cannot resume from {}: {}", path.string(), error.what());
   }

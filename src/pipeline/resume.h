@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "image/keypoints.h"
 #include "pipeline/controls.h"
 #include "pipeline/fingerprint.h"
 #include "pipeline/hires.h"
+#include "pipeline/people.h"
 #include "pipeline/request.h"
 
 namespace semblance {
@@ -23,6 +23,7 @@ namespace semblance {
 struct SavedPrompts {
   std::string prompt;
   std::optional<std::string> negative;
+  std::vector<std::string> people = {};
   bool operator==(const SavedPrompts&) const = default;
 };
 
@@ -35,13 +36,12 @@ struct Candidate {
 
 struct SavedRun {
   Request request;
-  std::vector<float> embeddings;  // [request.photos,512]
-  Keypoints keypoints{};          // in pixels of the new picture
-  ControlPictures controls;       // of request.controls, in the pass's size
-  int pass = 0;                   // pipeline/hires.h
-  int step = 0;                   // steps done in this pass
-  std::vector<float> latent;      // [c,h/8,w/8] after these steps
-  std::vector<float> kept;        // [k,c,h/8,w/8], the sampler's state then; empty if it has none
+  People people;              // in pixels of the first pass
+  ControlPictures controls;   // of request.controls, in the pass's size
+  int pass = 0;               // pipeline/hires.h
+  int step = 0;               // steps done in this pass
+  std::vector<float> latent;  // [c,h/8,w/8] after these steps
+  std::vector<float> kept;    // [k,c,h/8,w/8], the sampler's state then; empty if it has none
   // With a mask, until the last step: the latent of the picture to start from, [c,h/8,w/8], and
   // what is repainted, [h/8,w/8].
   std::vector<float> picture;
@@ -65,8 +65,8 @@ struct SavedRun {
   std::vector<SavedPrompts> following;    // of the pictures that follow; none: as in `request`
   std::filesystem::path lora_dir;         // where the prompts' LoRAs were looked up; empty: default
   std::filesystem::path init, mask_file;  // absolute paths of the picture to start from; or empty
-  /// In place of the mask's file: the box in that picture of the face that is covered.
-  std::optional<std::array<float, 4>> mask_face;
+  /// In place of the mask's file: the boxes in that picture of the faces that are covered.
+  std::vector<std::array<float, 4>> mask_faces;
   std::filesystem::path latents;  // path of the final latent, or empty
   bool metadata = true;           // whether pictures store their settings as text
 

@@ -91,8 +91,8 @@ class Resume : public ::testing::Test {
     add("latent", latent,
         std::as_bytes(std::span(run.latent))
             .first(static_cast<std::size_t>(latent.elements()) * sizeof(float)));
-    add("embedding", {512}, std::as_bytes(std::span(run.embeddings)));
-    add("keypoints", {5, 2}, std::as_bytes(std::span(run.keypoints)));
+    add("embedding", {512}, std::as_bytes(std::span(run.people.embeddings)));
+    add("keypoints", {5, 2}, std::as_bytes(std::span(run.people.keypoints)));
     const std::vector<float> zeros(kept ? static_cast<std::size_t>(kept->elements()) : 0);
     if (kept) add("kept", *kept, std::as_bytes(std::span(zeros)));
     write_safetensors(file(), tensors, metadata);
@@ -144,8 +144,8 @@ TEST_F(Resume, GivesTheSameBitsForSeveralPhotos) {
   while (whole.next()) {
   }
   const SavedRun run = load_saved_run(file());
-  EXPECT_EQ(run.request.photos, 3);
-  EXPECT_EQ(run.embeddings, person.embeddings());
+  EXPECT_EQ(run.request.photos, std::vector{3});
+  EXPECT_EQ(run.people.embeddings, person.embeddings());
   Generation resumed = pipeline.resume(run);
   while (resumed.next()) {
   }
@@ -291,8 +291,8 @@ TEST_F(Resume, KeepsEverything) {
   EXPECT_TRUE(read.request.vae_tiling);
   EXPECT_EQ(read.step, 2);
   EXPECT_EQ(read.latent, run.latent);
-  EXPECT_EQ(read.embeddings, run.embeddings);
-  EXPECT_EQ(read.keypoints, run.keypoints);
+  EXPECT_EQ(read.people.embeddings, run.people.embeddings);
+  EXPECT_EQ(read.people.keypoints, run.people.keypoints);
   EXPECT_EQ(read.precision, Precision::kF32);
   EXPECT_EQ(read.backend, "cpu");
   EXPECT_EQ(read.threads, threads());
@@ -391,11 +391,11 @@ TEST_F(Resume, RefusesAnInconsistentFile) {
     refuses(ErrorKind::kCorrupt, "its kept must be F32 [");
   }
   SavedRun odd = load_saved_run((save(run, file()), file()));
-  odd.embeddings[3] = NAN;
+  odd.people.embeddings[3] = NAN;
   rewrite(odd, metadata);
   refuses(ErrorKind::kCorrupt, "the face's embedding has a number that is not finite");
   odd = run;
-  odd.keypoints[4][1] = INFINITY;
+  odd.people.keypoints[0][4][1] = INFINITY;
   rewrite(odd, metadata);
   refuses(ErrorKind::kCorrupt, "keypoint 4 is");
 }

@@ -37,12 +37,15 @@ StageId parse_stage(std::string_view name, std::string_view flag);
 
 /// What a step of the denoiser computes.
 struct StepKind {
-  bool with_identity = false;  // IdentityNet is on
+  std::uint32_t identity = 0;  // the people for whom IdentityNet is on, a bit for each
   bool is_guided = false;      // both halves of the guidance
   bool from_deep = false;      // the outermost level only, from an earlier step's deep features
-  bool with_adapter = true;    // the face adapter is on, unless its strength is 0
-  std::uint32_t controls = 0;  // the other ControlNets that are on, a bit for each
+  std::uint32_t adapter = 0;   // the people for whom the face adapter is on
+  std::uint32_t controls = 0;  // the other ControlNets that are on
 
+  bool with_identity() const { return identity != 0; }
+  bool has_identity(std::size_t person) const { return (identity >> person & 1U) != 0; }
+  bool has_adapter(std::size_t person) const { return (adapter >> person & 1U) != 0; }
   bool has_control(std::size_t i) const { return (controls >> i & 1U) != 0; }
 
   friend bool operator==(const StepKind&, const StepKind&) = default;

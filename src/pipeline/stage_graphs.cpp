@@ -1,10 +1,14 @@
 #include "pipeline/stage_graphs.h"
 
+#include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "core/error.h"
 #include "models/unet.h"
 #include "pipeline/decoder.h"
+#include "pipeline/people.h"
+#include "pipeline/person_choice.h"
 
 namespace semblance {
 
@@ -37,6 +41,44 @@ Graph feature_graph(const std::string& prefix, const UNetConfig& config, Size si
   return graph;
 }
 
+/// What IdentityNet reads in each picture: the tokens of its person's first photo.
+Value identity_tokens(Value face, const FaceLayout& layout, std::int64_t tokens) {
+  const std::int64_t n = face.shape()[0];
+  const auto people = static_cast<std::int64_t>(layout.runs.size());
+  if (face.shape()[1] == tokens) return face;
+  if (people == 1) return slice(face, 1, 0, tokens);
+  std::vector<Value> pictures;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const std::int64_t first =
+        tokens * std::accumulate(layout.runs.begin(), layout.runs.begin() + i % people, 0L);
+    pictures.push_back(slice(slice(face, 0, i, i + 1), 1, first, first + tokens));
+  }
+  return concat(std::move(pictures), 0);
+}
+
+/// People's masks, [p,h,w,1], for the pictures of both halves of the guidance.
+Value for_halves(Value masks, std::int64_t n) {
+  const std::int64_t people = masks.shape()[0];
+  return people == 1 || people == n ? masks : concat({masks, masks}, 0);
+}
+
+/// Sets the strength of the residuals, and the factors of each picture where people differ.
+void limit_identity(ControlInputs& net, const std::vector<PersonDials>& people,
+                    const StepKind& kind, Value time_ids, DType dtype) {
+  std::vector<float> strengths;
+  for (std::size_t p = 0; p < people.size(); ++p)
+    strengths.push_back(kind.has_identity(p) ? people[p].identity_strength : 0);
+  net.strength = strengths.front();
+  if (std::ranges::count(strengths, strengths.front()) == std::ssize(strengths)) return;
+  net.strength = 1;
+  // Constants, made from an input since no op has no source.
+  const Value one = reshape(slice(time_ids, 0, 0, 1), {1, 1, 1, 1});
+  std::vector<Value> factors;
+  for (std::int64_t i = 0; i < net.tokens.shape()[0]; ++i)
+    factors.push_back(affine(one, 0, strengths[static_cast<std::size_t>(i) % people.size()]));
+  net.weights = convert(concat(std::move(factors), 0), dtype);
+}
+
 }  // namespace
 
 int guidance_halves(const OpenedModels& models, const Request& request) {
@@ -44,17 +86,26 @@ int guidance_halves(const OpenedModels& models, const Request& request) {
 }
 
 StepKind kind_of_step(const OpenedModels& models, const Request& request, int step, int steps) {
-  return {.with_identity = request.identity_strength > 0 &&
-                           is_within(step, steps, request.identity_start, request.identity_end),
-          .is_guided = guidance_halves(models, request) == 2 &&
-                       is_within(step, steps, 0, request.last_guided()),
-          .from_deep = step % request.reuse != 0,
-          .with_adapter = is_within(step, steps, request.adapter_start, request.adapter_end),
-          .controls = controls_of_step(request, step, steps)};
+  StepKind kind{.is_guided = guidance_halves(models, request) == 2 &&
+                             is_within(step, steps, 0, request.last_guided()),
+                .from_deep = step % request.reuse != 0,
+                .controls = controls_of_step(request, step, steps)};
+  const std::vector<PersonDials> people = dials_of(request);
+  for (std::size_t p = 0; p < people.size(); ++p) {
+    const PersonDials& dials = people[p];
+    if (dials.identity_strength > 0 &&
+        is_within(step, steps, dials.identity_start, dials.identity_end))
+      kind.identity |= 1U << p;
+    if (dials.adapter_strength > 0 &&
+        is_within(step, steps, dials.adapter_start, dials.adapter_end))
+      kind.adapter |= 1U << p;
+  }
+  return kind;
 }
 
 int pictures_of(const Request& request, const StepKind& kind) {
-  return (kind.is_guided ? 2 : 1) + (request.perturbed_guidance > 0 ? 1 : 0);
+  return static_cast<int>(people_in(request)) *
+         ((kind.is_guided ? 2 : 1) + (request.perturbed_guidance > 0 ? 1 : 0));
 }
 
 bool decodes_in_tiles(const VaeConfig& vae, Size size, bool tiling) {
@@ -113,7 +164,9 @@ Graph step_graph(const OpenedModels& models, const Request& request, std::int64_
                  const StepKind& kind, DType dtype, const AppliedControls* controls) {
   Graph graph;
   const Scope root(&graph, "");
-  const std::int64_t n = kind.is_guided ? 2 : 1;
+  const std::vector<PersonDials> people = dials_of(request);
+  const auto count = static_cast<std::int64_t>(people.size());
+  const std::int64_t n = (kind.is_guided ? 2 : 1) * count;
   const std::int64_t h = request.height / models.vae.fold();
   const std::int64_t w = request.width / models.vae.fold();
   const std::int64_t cross = models.resampler.output;
@@ -125,15 +178,22 @@ Graph step_graph(const OpenedModels& models, const Request& request, std::int64_
                           masked_input(root, models.unet, h, w)};
   const Value text = root.input("text", DType::kF32, {n, text_tokens, cross});
   const std::int64_t tokens = models.resampler.tokens;
-  const Value face =
-      root.input("face", DType::kF32, {n, face_layout(request).runs * tokens, cross});
+  const FaceLayout layout = face_layout(request);
+  const Value face = root.input("face", DType::kF32, {n, layout.all_runs() * tokens, cross});
+  const MaskTypes mask_values = mask_types(models, request);
+  const auto mask_input = [&](const NamedType& value) {
+    return convert(root.input(value.name, DType::kF32, value.type.shape), dtype);
+  };
   std::vector<ControlInputs> nets;
-  if (kind.with_identity) {
+  if (kind.with_identity()) {
     const Value features =
-        root.input("keypoints", dtype, {1, h, w, models.identitynet.channels[0]});
-    nets.push_back({Scope(&graph, "identitynet."), &models.identitynet, features,
-                    face.shape()[1] == tokens ? face : slice(face, 1, 0, tokens),
-                    request.identity_strength});
+        root.input("keypoints", dtype, {count == 1 ? 1 : n, h, w, models.identitynet.channels[0]});
+    ControlInputs net{Scope(&graph, "identitynet."), &models.identitynet, features,
+                      identity_tokens(face, layout, tokens), people.front().identity_strength};
+    limit_identity(net, people, kind, inputs.time_ids, dtype);
+    for (const NamedType& value : mask_values.residuals)
+      net.masks.push_back(for_halves(mask_input(value), n));
+    nets.push_back(std::move(net));
   }
   for (std::size_t i = 0; controls != nullptr && i < controls->controls.size(); ++i) {
     if (!kind.has_control(i)) continue;
@@ -143,9 +203,22 @@ Graph step_graph(const OpenedModels& models, const Request& request, std::int64_
                     control.choice.strength, control.type()});
   }
   std::optional<AdapterInputs> adapter;
-  if (kind.with_adapter && request.adapter_strength > 0)
-    adapter = AdapterInputs{Scope(&graph, "ip_adapter."), request.adapter_strength};
-  const UNetOptions options{.freeu = request.freeu, .perturbed = request.perturbed_guidance > 0};
+  if (kind.adapter != 0) adapter = AdapterInputs{Scope(&graph, "ip_adapter."), {}};
+  std::int64_t first = 0;
+  for (std::size_t p = 0; p < people.size(); ++p) {
+    const std::int64_t end = first + layout.runs[p] * tokens;
+    if (kind.has_adapter(p)) {
+      AdapterPerson person{first, end, people[p].adapter_strength};
+      if (!mask_values.people.empty()) {
+        for (const NamedType& value : mask_values.people[p].attention)
+          person.masks.push_back(mask_input(value));
+      }
+      adapter->people.push_back(std::move(person));
+    }
+    first = end;
+  }
+  const UNetOptions options{.freeu = request.freeu,
+                            .perturbed = request.perturbed_guidance > 0 ? count : 0};
   const Scope names(&graph, "unet.");
   if (kind.from_deep) {
     const Value deep =

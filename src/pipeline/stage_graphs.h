@@ -1,7 +1,7 @@
 // The graphs of a picture's stages, for running and planning.
 //
-// Sizes are in pixels of the picture unless stated otherwise; n is 2 with guidance (unconditional
-// first), else 1.
+// Sizes are in pixels of the picture unless stated otherwise; n is 2 for each person with guidance
+// (unconditional first), else 1.
 #pragma once
 
 #include "graph/graph.h"
@@ -19,7 +19,8 @@ int guidance_halves(const OpenedModels& models, const Request& request);
 /// What a step computes. Windows of steps are rounded as in the published pipeline
 /// (docs/reference.md, 3.8).
 StepKind kind_of_step(const OpenedModels& models, const Request& request, int step, int steps);
-/// The pictures that a step of this kind computes: guidance's halves, then the perturbed one.
+/// The pictures that a step of this kind computes: of each person guidance's halves, then the
+/// perturbed one.
 int pictures_of(const Request& request, const StepKind& kind);
 /// Whether a picture is decoded in several tiles. Throws what check_tiling() throws.
 bool decodes_in_tiles(const VaeConfig& vae, Size size, bool tiling);
@@ -37,10 +38,11 @@ Graph keypoint_graph(const OpenedModels& models, Size size, DType dtype);
 /// The same for another ControlNet.
 Graph control_graph(const Control& control, Size size, DType dtype);
 /// "latent", "timestep", "pooled", "time_ids", "text", "face", with IdentityNet "keypoints", with
-/// other ControlNets their values, for a UNet with guidance channels "guidance" -> "noise" f32
-/// [n,h/8,w/8,c], n as pictures_of() says. Without the adapter if its strength is 0. If steps share
-/// deep features, also "deep" of `dtype`, [n,h/8,w/8,c]: a result, or an input with kind.from_deep.
-/// `text_tokens`: of "text", PromptLayout::tokens. `controls`: the request's, nullptr for none.
+/// other ControlNets their values, those of masks_of_step(), for a UNet with guidance channels
+/// "guidance" -> "noise" f32 [n,h/8,w/8,c], n as pictures_of() says. Without the adapter if its
+/// strength is 0. If steps share deep features, also "deep" of `dtype`, [n,h/8,w/8,c]: a result, or
+/// an input with kind.from_deep. `text_tokens`: of "text", PromptLayout::tokens. `controls`: the
+/// request's, nullptr for none.
 Graph step_graph(const OpenedModels& models, const Request& request, std::int64_t text_tokens,
                  const StepKind& kind, DType dtype, const AppliedControls* controls = nullptr);
 /// "picture" f32 [1,h,w,3] in -1..1 -> "moments" f32 [1,h/8,w/8,2c]: mean, then log variance.

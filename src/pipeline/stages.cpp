@@ -37,6 +37,7 @@ class StageMaker {
         of_steps_(sampler.values(types_.latent)),
         shared_(shared_values(models, request, types_.latent.type, dtype, *sampler.sampler)) {
     of_steps_.insert(of_steps_.end(), types_.kept.begin(), types_.kept.end());
+    if (types_.masks.blend) of_steps_.push_back(*types_.masks.blend);
   }
 
   Stage encoder() const {
@@ -86,9 +87,9 @@ class StageMaker {
             .ins = {types_.embeddings},
             .outs = {types_.face},
             .run =
-                [types = types_, noise = request_.identity_noise](Session& session, Values& values,
-                                                                  const std::stop_token& stop) {
-                  run_resampler(types, noise, session, values, stop);
+                [types = types_, layout = face_layout(request_), noise = request_.identity_noise](
+                    Session& session, Values& values, const std::stop_token& stop) {
+                  run_resampler(types, layout, noise, session, values, stop);
                 }};
   }
 
@@ -97,6 +98,7 @@ class StageMaker {
             .graph = [&models = models_, size = size(),
                       dtype = dtype_] { return keypoint_graph(models, size, dtype); },
             .weights = &models_.denoiser_weights,
+            .runs = static_cast<int>(people_in(request_)),
             .ins = {types_.face_points},
             .outs = {types_.keypoints},
             .held = held(),
@@ -126,7 +128,7 @@ class StageMaker {
   /// `steps`: all kinds.
   Stage denoiser(const StepRuns& each, const std::vector<StepRuns>& steps) const {
     const StepKind& kind = each.kind;
-    Stage stage{.id = kind.with_identity ? StageId::kDenoiser : StageId::kDenoiserAlone,
+    Stage stage{.id = kind.with_identity() ? StageId::kDenoiser : StageId::kDenoiserAlone,
                 .step = kind,
                 .graph =
                     [&models = models_, request = request_, tokens = types_.prompts.tokens, kind,
@@ -147,7 +149,8 @@ class StageMaker {
       stage.ins.push_back(value);
       if (std::ranges::count_if(steps, reads) == 1) stage.given_up.push_back(value.name);
     };
-    read(types_.keypoints, [](const StepRuns& step) { return step.kind.with_identity; });
+    read(types_.keypoints, [](const StepRuns& step) { return step.kind.with_identity(); });
+    for (const NamedType& value : masks_of_step(types_.masks, kind)) stage.ins.push_back(value);
     for (std::size_t i = 0; i < control_count(); ++i) {
       read(control_features(i), [i](const StepRuns& step) { return step.kind.has_control(i); });
     }
@@ -186,7 +189,7 @@ class StageMaker {
   }
   NamedType control_features(std::size_t i) const {
     const Control& control = controls_->controls[i];
-    Shape shape = types_.keypoints.type.shape;
+    const Shape shape = types_.keypoints.type.shape.with(0, 1);
     return {control.value, {DType::kF32, shape.with(-1, control.config.channels[0])}};
   }
   /// While features of pictures are computed, before the first step that reads them.
@@ -218,7 +221,7 @@ std::vector<StepRuns> steps_of(const OpenedModels& models, const Request& reques
     ++same->runs;
   }
   std::stable_partition(found.begin(), found.end(),
-                        [](const StepRuns& each) { return each.kind.with_identity; });
+                        [](const StepRuns& each) { return each.kind.with_identity(); });
   return found;
 }
 
@@ -263,7 +266,7 @@ std::vector<Stage> stages_of(const OpenedModels& models, const Request& request,
   const std::vector<StepRuns> steps =
       steps_of(models, request, first_step, sampler.sampler->evaluations());
   const auto with_identity =
-      std::ranges::count_if(steps, [](const StepRuns& each) { return each.kind.with_identity; });
+      std::ranges::count_if(steps, [](const StepRuns& each) { return each.kind.with_identity(); });
   if (with_identity > 0) stages.push_back(make.keypoints());
   std::uint32_t made = 0;
   for (const StepRuns& each : steps) {
@@ -280,6 +283,9 @@ std::vector<Stage> stages_of(const OpenedModels& models, const Request& request,
   for (Stage& stage : stages) {
     if (loras) stage.beside.kept_bytes += loras->held_bytes;
     if (controls) stage.beside.kept_bytes += controls->held_bytes + pictures;
+    // Of their regions' masks.
+    if (!request.people.empty())
+      stage.beside.kept_bytes += people_in(request) * make.picture_bytes() / 3;
   }
   return stages;
 }

@@ -1,22 +1,24 @@
 // The stages of a picture, in the order they run.
 //
-// Values (n is 2 with guidance, the unconditional half first, else 1; all row-major):
+// Values (p is the number of people; n is 2p with guidance, the unconditional half first, else p;
+// all row-major):
 //
 //   ids_1, ids_2  i32 [g*prompts,77]    the prompts' tokens in g groups, for each encoder
 //   weights       f32 [g*prompts,77]    theirs
-//   embeddings    f32 [r,p,512]         of the face: r runs of the resampler, which read p each
+//   embeddings    f32 [r,k,512]         of the faces: r runs of the resampler, which read k each
 //                                       (face_layout())
-//   face_points   f32 [5,2]             its keypoints, in pixels of the picture
+//   face_points   f32 [5p,2]            their keypoints, in pixels of the picture
 //   text          f32 [n,l,cross]       of all groups: both encoders' results, joined by channels
 //   pooled        f32 [n,pooled]        of the second encoder
 //   face          f32 [n,r*tokens,cross]  of the resampler
-//   keypoints     f32 [1,h/8,w/8,c]     IdentityNet's first features of the keypoint picture: the
+//   keypoints     f32 [p,h/8,w/8,c]     IdentityNet's first features of the keypoint pictures: the
 //                                       same at every step
+//   attention_mask_1_0..., residual_mask_0..., blend   where each person is (pipeline/people.h)
 //   control_1...  f32 [1,h/8,w/8,c]     the same of each other ControlNet
 //   time_ids      f32 [n*6]             SDXL's size conditioning
 //   latent        f32 [c,h/8,w/8]       begins as noise, or as the picture to start from with noise
 //   scaled        f32 [c,h/8,w/8]       the latent as last given to the model
-//   noise         f32 [m,c,h/8,w/8]     the model's prediction for it; m is n, or n + 1 with
+//   noise         f32 [m,c,h/8,w/8]     the model's prediction for it; m is n, or n + p with
 //                                       perturbed guidance
 //   picture, first_noise  f32 [c,h/8,w/8]  with a mask: the latent of the picture to start from,
 //                                       and the noise that it began with

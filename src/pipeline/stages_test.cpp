@@ -211,10 +211,12 @@ TEST_P(Stages, OneStep) {
   const std::vector<Value> residuals = control_residuals(control, inputs, DType::kF32);
   for (std::size_t i = 0; i < residuals.size(); ++i)
     graph.add_output(std::to_string(i), residuals[i].id);
-  graph.add_output("noise",
-                   unet(Scope(&graph, "unet."), models_.unet, inputs, text, face, {control},
-                        AdapterInputs{Scope(&graph, "ip_adapter."), 0.8F}, DType::kF32)
-                       .noise.id);
+  graph.add_output(
+      "noise",
+      unet(Scope(&graph, "unet."), models_.unet, inputs, text, face, {control},
+           AdapterInputs{Scope(&graph, "ip_adapter."), {{0, models_.resampler.tokens, 0.8F}}},
+           DType::kF32)
+          .noise.id);
 
   Session session(std::move(graph), cpu_backend(), models_.denoiser_weights);
   std::vector<float> both = golden("step.latent");

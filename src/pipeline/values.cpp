@@ -43,12 +43,14 @@ void Values::drop(std::string_view name) {
 void set_input(Session& session, std::string_view input, const Tensor& tensor) {
   const Graph& graph = session.graph();
   const TensorType& type = graph.type(graph.find_input(input));
-  if (type.dtype == tensor.type.dtype) {
+  if (tensor.type.dtype == DType::kF32) {
+    const auto count = static_cast<std::size_t>(type.shape.elements());
+    const std::span<const float> values = tensor.f32();
+    session.set_input(input, values.last(std::min(count, values.size())));
+  } else {
+    SEMBLANCE_ASSERT(type.dtype == tensor.type.dtype);
     const std::span<const std::byte> last = tensor.buffer.bytes().last(type.bytes());
     std::ranges::copy(last, session.input(input).begin());
-  } else {
-    const auto count = static_cast<std::size_t>(type.shape.elements());
-    session.set_input(input, std::span<const float>(tensor.f32().last(count)));
   }
 }
 

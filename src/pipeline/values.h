@@ -45,7 +45,7 @@ class Values {
 };
 
 /// Writes a tensor to a session's input, of the same type or converted from f32. Of a tensor with
-/// more pictures than the input, the last ones.
+/// more pictures than the input, the last ones; one with fewer is repeated.
 void set_input(Session& session, std::string_view input, const Tensor& tensor);
 /// Has `fill` write an f32 input in place, or a copy of it if the input is in the scratch file.
 void fill_input(Session& session, std::string_view input,

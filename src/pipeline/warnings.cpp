@@ -18,9 +18,9 @@
 namespace semblance {
 namespace {
 
-constexpr std::array<std::string_view, 9> kCodes{"prompt_weights", "prompt_cut",  "prompt_schedule",
-                                                 "prompt_and",     "prompt_lora", "prompt_language",
-                                                 "sampler",        "lora_layers", "init_alpha"};
+constexpr std::array<std::string_view, 10> kCodes{
+    "prompt_weights",  "prompt_cut", "prompt_schedule", "prompt_and", "prompt_lora",
+    "prompt_language", "sampler",    "lora_layers",     "init_alpha", "people_overlap"};
 
 /// Cuts to at most kMostDetailBytes, between two characters.
 std::string shortened(std::string text) {
@@ -63,6 +63,8 @@ std::string text_of(const Warning& warning, Language language, const PromptNames
       return text_in(language, Message::kLoraLayers, warning.tokens, warning.detail);
     case Warning::Kind::kInitAlpha:
       return text_in(language, Message::kInitAlpha);
+    case Warning::Kind::kPeopleOverlap:
+      return text_in(language, Message::kPeopleOverlap, warning.detail);
   }
   return {};
 }
@@ -81,8 +83,8 @@ class PromptWarnings {
  public:
   PromptWarnings(const OpenedModels& models, const Request& request, const std::stop_token& stop)
       : models_(models), is_plain_(encoding_of(request) == PromptEncoding::kPlain), stop_(stop) {
-    const std::array<ParsedPrompt, 2> parsed = parse_prompts(request);
-    prompts_ = {parsed[1], parsed[0]};
+    prompts_ = parse_prompts(request);
+    std::rotate(prompts_.begin(), prompts_.begin() + 1, prompts_.end());
   }
 
   std::vector<Warning> find() {
@@ -116,12 +118,14 @@ class PromptWarnings {
   }
 
  private:
-  /// Adds a warning for the prompt, then for the negative prompt, where `is_so` gives true.
+  /// Adds a warning for the prompts, then for the negative prompt, where `is_so` gives true.
   template <typename F>
   void each(Warning::Kind kind, F&& is_so) {
     for (std::size_t i = 0; i < prompts_.size(); ++i) {
-      Warning warning{.kind = kind, .in_negative = i == 1};
-      if (is_so(prompts_[i], warning)) warnings_.push_back(std::move(warning));
+      Warning warning{.kind = kind, .in_negative = i + 1 == prompts_.size()};
+      if (!is_so(prompts_[i], warning)) continue;
+      if (std::ranges::find(warnings_, warning) == warnings_.end())
+        warnings_.push_back(std::move(warning));
     }
   }
 
@@ -137,7 +141,7 @@ class PromptWarnings {
   const OpenedModels& models_;
   bool is_plain_;
   const std::stop_token& stop_;
-  std::array<ParsedPrompt, 2> prompts_;
+  std::vector<ParsedPrompt> prompts_;  // the negative one last
   std::vector<Warning> warnings_;
 };
 
@@ -159,6 +163,10 @@ std::vector<Warning> find_warnings(const OpenedModels& models, const Request& re
     }
   }
   if (request.has_alpha) warnings.push_back({.kind = Warning::Kind::kInitAlpha});
+  if (const auto two = overlapping_boxes(request)) {
+    warnings.push_back({.kind = Warning::Kind::kPeopleOverlap,
+                        .detail = fmt::format("{}, {}", two->first, two->second)});
+  }
   check_stop(stop);
   return warnings;
 }

@@ -30,13 +30,14 @@ struct Warning {
     kSampler,         // the model names a sampler that Semblance lacks
     kLoraLayers,      // a LoRA has layers that the model does not have
     kInitAlpha,       // the picture to start from is transparent somewhere
+    kPeopleOverlap,   // the boxes of two people overlap: there they are mixed
   };
   Kind kind = Kind::kPromptWeights;
   bool in_negative = false;  // whether it is about the negative prompt
   int tokens = 0;            // for kPromptCut: tokens the model reads; kLoraLayers: layers
   /// Start of the cut-off part of the prompt, the text in question, the names of LoRAs, those of
-  /// styles that help, the class of the model's sampler, or the LoRA and some of its layers; at
-  /// most kMostDetailBytes of UTF-8.
+  /// styles that help, the class of the model's sampler, the LoRA and some of its layers, or the
+  /// numbers of two people; at most kMostDetailBytes of UTF-8.
   std::string detail = {};
   bool operator==(const Warning&) const = default;
 

@@ -243,19 +243,24 @@ void Session::set_input(std::string_view name, std::span<const float> values) {
   const ValueId id = state_->graph().find_input(name);
   SEMBLANCE_ASSERT(id >= 0);
   const TensorType& type = state_->graph().type(id);
-  SEMBLANCE_ASSERT(is_float(type.dtype) && type.bytes() == values.size() * size_of(type.dtype));
+  const std::size_t set_bytes = values.size() * size_of(type.dtype);
+  SEMBLANCE_ASSERT(is_float(type.dtype) && set_bytes > 0 && type.bytes() % set_bytes == 0);
   if (!is_in_file(name)) {
-    from_f32(values, type.dtype, state_->write(id));
+    const std::span<std::byte> all = state_->write(id);
+    for (std::size_t begin = 0; begin < all.size(); begin += set_bytes)
+      from_f32(values, type.dtype, all.subspan(begin, set_bytes));
     return;
   }
   // In pieces: converting it whole would hold in memory what was too large for it.
   Buffer piece(std::size_t{1} << 20, Tag::kStaging);
   const std::size_t step = piece.size() / size_of(type.dtype);
-  for (std::size_t i = 0; i < values.size(); i += step) {
-    const auto part = values.subspan(i, std::min(step, values.size() - i));
-    const auto bytes = piece.bytes().first(part.size() * size_of(type.dtype));
-    from_f32(part, type.dtype, bytes);
-    state_->spills->write(id, i * size_of(type.dtype), bytes);
+  for (std::size_t begin = 0; begin < type.bytes(); begin += set_bytes) {
+    for (std::size_t i = 0; i < values.size(); i += step) {
+      const auto part = values.subspan(i, std::min(step, values.size() - i));
+      const auto bytes = piece.bytes().first(part.size() * size_of(type.dtype));
+      from_f32(part, type.dtype, bytes);
+      state_->spills->write(id, begin + i * size_of(type.dtype), bytes);
+    }
   }
 }
 

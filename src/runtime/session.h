@@ -87,7 +87,8 @@ class Session {
   /// graph's. Throws Error(kInternal) for an unknown name and for an input in the scratch file.
   std::span<std::byte> input(std::string_view name);
   bool is_in_file(std::string_view input) const;
-  /// Sets a float input from exactly as many values as it has, converting to its dtype.
+  /// Sets a float input from as many values as it has, converting to its dtype. Of fewer values, by
+  /// which its number can be divided, from repetitions.
   void set_input(std::string_view name, std::span<const float> values);
   void set_input(std::string_view name, std::span<const std::int32_t> values);
 

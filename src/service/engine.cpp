@@ -184,9 +184,9 @@ std::optional<Identity> Engine::face_to_refine(const Image& picture, const Reque
 }
 
 std::optional<double> Engine::likeness(const Image& picture, std::span<const float> photos,
-                                       std::stop_token stop) {
+                                       std::span<const int> counts, std::stop_token stop) {
   SubjectReader reader(options_.faces, looking(pipeline(stop)));
-  return reader.likeness(picture, photos, std::move(stop));
+  return reader.likeness(picture, photos, counts, std::move(stop));
 }
 
 PhotoFaces Engine::look(const File& photo, std::stop_token stop) {

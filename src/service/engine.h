@@ -134,9 +134,10 @@ class Engine {
   std::optional<Identity> face_to_refine(const Image& picture, const Request& request,
                                          std::stop_token stop = {});
   /// How alike the largest face of a finished picture is to the person's photos, [n,512]; nullopt
-  /// if it shows none. For a request whose plan has_likeness.
+  /// if it shows none. `counts`: as SubjectReader::likeness() has them. For a request whose plan
+  /// has_likeness.
   std::optional<double> likeness(const Image& picture, std::span<const float> photos,
-                                 std::stop_token stop = {});
+                                 std::span<const int> counts, std::stop_token stop = {});
   Pipeline& pipeline(const std::stop_token& stop = {});
   /// Computed at the first call.
   const LatentColours& colours(std::stop_token stop = {});

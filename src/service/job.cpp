@@ -82,6 +82,7 @@ json to_json(const Warning& warning) {
   json param = json(warning.in_negative ? names.negative : names.prompt);
   if (warning.kind == Warning::Kind::kSampler) param = nullptr;
   if (warning.kind == Warning::Kind::kLoraLayers) param = parameters::kLoras.name;
+  if (warning.kind == Warning::Kind::kPeopleOverlap) param = parameters::kPeople.name;
   return {{"code", code_of(warning.kind)},
           {"param", std::move(param)},
           {"message", text_of(warning, language())},

@@ -25,7 +25,7 @@ bool is_of_the_photos(std::string_view name) {
     return name.starts_with(kind) && name.size() > kind.size() &&
            name.find_first_not_of("0123456789", kind.size()) == name.npos;
   };
-  return is_numbered("photo-") || is_numbered("control-");
+  return is_numbered("photo-") || is_numbered("control-") || is_numbered("region-");
 }
 
 void remove_all_of(const std::vector<fs::path>& paths) {
@@ -54,6 +54,8 @@ fs::path JobFiles::photo(std::size_t n) const {
 fs::path JobFiles::control(std::size_t n) const {
   return folder_ / fmt::format("control-{}", n + 1);
 }
+
+fs::path JobFiles::region(std::size_t n) const { return folder_ / fmt::format("region-{}", n + 1); }
 
 fs::path JobFiles::picture(std::size_t n) const { return folder_ / fmt::format("{}.png", n); }
 

@@ -3,6 +3,7 @@
 //   photo, photo-2, ..., pose  as sent; init and mask, too: the picture to start from, and of what
 //                              is repainted
 //   control-1, control-2, ...  the pictures of the ControlNets
+//   region-1, ...              the masks of people's regions
 //   photo.json, ...            the face found in it, or the saved identity; detected once
 //   run.resume                 the state of the current picture (pipeline/resume.h)
 //   0.png, 1.png, ...          the finished pictures
@@ -31,6 +32,8 @@ class JobFiles {
   std::filesystem::path mask() const { return folder_ / "mask"; }
   /// The picture of the n-th ControlNet, from 0.
   std::filesystem::path control(std::size_t n) const;
+  /// The n-th mask of people's regions, from 0.
+  std::filesystem::path region(std::size_t n) const;
   /// The file for the face in a photo(), pose() or initial().
   static std::filesystem::path face_in(const std::filesystem::path& photo);
   std::filesystem::path saved_run() const { return folder_ / "run.resume"; }

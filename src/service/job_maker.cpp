@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/face_pass.h"
+#include "app/face_view.h"
 #include "app/parameters.h"
 #include "core/error.h"
 #include "core/stop.h"
@@ -84,30 +85,77 @@ JobMaker::JobMaker(Engine& engine, Store& store, Board& board, std::function<voi
 
 void JobMaker::make() {
   count_start();
-  const Identity person = patiently([&] { return person_in_photos(); });
+  const std::vector<Identity> everyone = patiently([&] { return people_in_photos(); });
   initial_ = patiently([&] { return initial_picture(); });
-  const Identity stands = patiently([&] { return person_in_pose(person); });
   const ModelFacts& model = engine_.facts();
   Request request = request_of(job_.request, model.defaults);
-  request.photos = person.photos();
+  request.photos.clear();
+  for (const Identity& person : everyone) request.photos.push_back(person.photos());
   request.has_mask = initial_ && (initial_->has_mask() || request.extends());
   request.has_alpha = initial_ && initial_->has_alpha();
-  const Size size = patiently([&] {
-    return initial_ ? size_from(*initial_, request, model.native_side)
-                    : size_of(job_.request, stands.image_size, model.native_side);
-  });
+  const Size size = patiently([&] { return size_for(request, everyone.front()); });
   request.width = size.w;
   request.height = size.h;
   if (!request.seed) request.seed = random_seed();
   const std::vector<Request> requests = patiently([&] { return requests_of_pictures(request); });
   settle(requests);
-  const bool is_in_initial = initial_ && !is_posed();
-  const Keypoints keypoints = patiently([&] {
-    if (!is_in_initial) return scale_keypoints(stands, size);
-    return for_photo("mask", [&] { return initial_->keypoints(stands, request, stop_); });
-  });
+  const People people = patiently([&] { return placed(request, everyone); });
   while (job_.made() < job_.to_make())
-    make_picture(requests[static_cast<std::size_t>(job_.made())], person, keypoints);
+    make_picture(requests[static_cast<std::size_t>(job_.made())], people);
+}
+
+/// `person`: the one of a job without several people.
+Size JobMaker::size_for(const Request& request, const Identity& person) {
+  const int native = engine_.facts().native_side;
+  if (initial_) return size_from(*initial_, request, native);
+  if (job_.request.people.empty())
+    return size_of(job_.request, person_in_pose(person).image_size, native);
+  const Size frame = is_posed() ? person_in_pose(person).image_size : Size{native, native};
+  return size_of(job_.request, frame, native);
+}
+
+/// Where everyone is in the picture. `request` is complete.
+People JobMaker::placed(const Request& request, const std::vector<Identity>& everyone) {
+  const Size size{request.width, request.height};
+  if (request.people.empty()) {
+    const Identity stands = person_in_pose(everyone.front());
+    const bool is_in_initial = initial_ && !is_posed();
+    const Keypoints place =
+        is_in_initial
+            ? for_photo("mask", [&] { return initial_->keypoints(stands, request, stop_); })
+            : scale_keypoints(stands, size);
+    const Keypoints keypoints = seen_keypoints(everyone.front(), place, request);
+    return {.embeddings = everyone.front().embeddings(),
+            .keypoints = {keypoints},
+            .face_boxes = {face_box(stands, keypoints)}};
+  }
+  std::vector<ReadPerson> people;
+  std::size_t masks = 0;
+  for (std::size_t i = 0; i < everyone.size(); ++i) {
+    people.push_back({.identity = everyone[i]});
+    if (parse_person(request.people[i]).is_mask_sent)
+      people.back().mask = open_file(files_.region(masks++));
+  }
+  return place_people(request, people, posed_faces(request), stop_);
+}
+
+/// All faces of the pose photo, or else of the picture to start from.
+std::optional<PosedFaces> JobMaker::posed_faces(const Request& request) {
+  const bool is_in_initial = !is_posed();
+  if (is_in_initial && !initial_) return std::nullopt;
+  const std::string what = is_in_initial ? "the picture to start from" : "the pose photo";
+  return for_photo(is_in_initial ? "init" : "pose", [&]() -> std::optional<PosedFaces> {
+    const PhotoFaces sight =
+        engine_.look(*open_file(is_in_initial ? files_.initial() : files_.pose()), stop_);
+    if (sight.found.faces.empty()) fail_without_face(what, sight.found);
+    PosedFaces pose{.photo = what};
+    for (const Face& face : sight.found.faces) pose.faces.push_back(identity_of(face, sight.frame));
+    pose.keypoints = [this, is_in_initial, request](const Identity& face) {
+      return is_in_initial ? initial_->keypoints(face, request, stop_)
+                           : scale_keypoints(face, {request.width, request.height});
+    };
+    return pose;
+  });
 }
 
 /// Gives up a job that ends the program again and again, unless it makes progress.
@@ -159,12 +207,12 @@ Identity JobMaker::person_in(const fs::path& photo, const std::string& what, int
   return identity;
 }
 
-/// The person in all photos.
-Identity JobMaker::person_in_photos() {
+/// The person in the photos from the first, counted from 0, on, as far as there are any.
+Identity JobMaker::person_in_photos(std::size_t first, std::size_t count) {
   return for_photo("photo", [&] {
     std::vector<Identity> photos;
     std::vector<std::string> names;
-    for (std::size_t i = 0; i < kMostPhotos; ++i) {
+    for (std::size_t i = first; i < first + count; ++i) {
       const fs::path photo = files_.photo(i);
       if (!is_there(photo) && !is_there(JobFiles::face_in(photo))) break;
       names.push_back(photo_name(i));
@@ -173,6 +221,19 @@ Identity JobMaker::person_in_photos() {
     if (photos.empty()) fail(ErrorKind::kMissing, "the photo is missing");
     return join_identities(photos, names);
   });
+}
+
+/// Each person of the request, or the only one.
+std::vector<Identity> JobMaker::people_in_photos() {
+  if (job_.request.people.empty()) return {person_in_photos(0, kMostPhotos)};
+  std::vector<Identity> everyone;
+  std::size_t first = 0;
+  for (const std::string& text : job_.request.people) {
+    const auto count = static_cast<std::size_t>(parse_person(text).photos);
+    everyone.push_back(person_in_photos(first, count));
+    first += count;
+  }
+  return everyone;
 }
 
 /// Whose face's place the picture has: the pose's, or else that of the picture to start from.
@@ -275,7 +336,7 @@ std::optional<Generation> JobMaker::saved_generation(const Request& request) {
   return std::nullopt;
 }
 
-void JobMaker::make_picture(Request request, const Identity& person, const Keypoints& keypoints) {
+void JobMaker::make_picture(Request request, const People& people) {
   set_stage("reading");
   patiently([&] { engine_.colours(stop_); });
   std::optional<Generation> generation = patiently([&] {
@@ -283,18 +344,19 @@ void JobMaker::make_picture(Request request, const Identity& person, const Keypo
     if (saved) return saved;
     StartPicture from;
     if (initial_) from = engine_.open_initial(*initial_, request, stop_);
-    saved = engine_.pipeline(stop_).start(request, person.embeddings(), keypoints, stop_,
-                                          initial_ ? &from : nullptr, control_pictures(request));
+    saved = engine_.pipeline(stop_).start(request, people, stop_, initial_ ? &from : nullptr,
+                                          control_pictures(request));
     return saved;
   });
   make_steps(*generation);
   set_stage("painting");
   Image image = patiently([&] { return generation->decode(stop_); });
   generation.reset();
-  image = refined(std::move(image), request, person);
+  image = refined(std::move(image), request, people.embeddings);
   JobPicture made{{}, request.seed.value()};
   if (measures_likeness_) {
-    made.likeness = patiently([&] { return engine_.likeness(image, person.embeddings(), stop_); });
+    made.likeness = patiently(
+        [&] { return engine_.likeness(image, people.embeddings, request.photos, stop_); });
   }
   if (request.has_mask) image = patiently([&] { return initial_->finish(image, request, stop_); });
   made.size = image.size();
@@ -325,7 +387,7 @@ void JobMaker::make_picture(Request request, const Identity& person, const Keypo
 }
 
 /// The picture after a second pass over its face, if it is to have one and there is room.
-Image JobMaker::refined(Image image, const Request& request, const Identity& person) {
+Image JobMaker::refined(Image image, const Request& request, std::span<const float> embeddings) {
   if (!measures_likeness_) return image;
   const auto face = patiently([&] { return engine_.face_to_refine(image, request, stop_); });
   if (!face) return image;
@@ -337,8 +399,7 @@ Image JobMaker::refined(Image image, const Request& request, const Identity& per
   if (!pass.plan(pipeline).fits) return image;
   image = {};
   set_stage("face");
-  Generation generation =
-      patiently([&] { return pass.start(pipeline, person.embeddings(), stop_); });
+  Generation generation = patiently([&] { return pass.start(pipeline, embeddings, stop_); });
   make_steps(generation, false);
   set_stage("painting");
   return patiently([&] { return pass.finish(generation, stop_); });

@@ -8,6 +8,7 @@
 #include <stop_token>
 #include <string>
 
+#include "app/people.h"
 #include "face/identity.h"
 #include "service/board.h"
 #include "service/engine.h"
@@ -45,7 +46,11 @@ class JobMaker {
   /// The one after those that are done, of the job that `first` begins.
   Request next_picture(const Request& first) const;
   Identity person_in(const std::filesystem::path& photo, const std::string& what, int face);
-  Identity person_in_photos();
+  Identity person_in_photos(std::size_t first, std::size_t count);
+  std::vector<Identity> people_in_photos();
+  std::optional<PosedFaces> posed_faces(const Request& request);
+  Size size_for(const Request& request, const Identity& person);
+  People placed(const Request& request, const std::vector<Identity>& everyone);
   Identity person_in_pose(const Identity& person);
   bool is_posed() const;
   std::optional<InitialPicture> initial_picture() const;
@@ -54,9 +59,9 @@ class JobMaker {
   std::vector<Warning> warnings_of(const std::vector<Request>& requests);
   void settle(const std::vector<Request>& requests);
   void publish();
-  void make_picture(Request request, const Identity& person, const Keypoints& keypoints);
+  void make_picture(Request request, const People& people);
   std::optional<Generation> saved_generation(const Request& request);
-  Image refined(Image image, const Request& request, const Identity& person);
+  Image refined(Image image, const Request& request, std::span<const float> embeddings);
   void make_steps(Generation& generation, bool may_save = true);
   void tell_step(const Generation& generation, int first, double seconds, double step_seconds);
   void show(const Generation& generation, Size size);

@@ -37,6 +37,31 @@ void check_control_pictures(const JobRequest& request) {
                   std::string(parameters::kControls.name));
 }
 
+void check_people(const JobRequest& request) {
+  if (request.people.empty()) return;
+  std::size_t photos = 0;
+  std::size_t masks = 0;
+  for (const std::string& text : request.people) {
+    const PersonChoice choice = parse_person(text);
+    photos += static_cast<std::size_t>(choice.photos);
+    masks += choice.is_mask_sent ? 1 : 0;
+  }
+  const auto refuse = [](std::string_view rule, std::size_t got, std::string_view part) {
+    const std::string_view name = parameters::kPeople.name;
+    throw HttpError(400, "argument",
+                    fmt::format("cannot take {}: expected {}, got {}\n  send each as {}", name,
+                                rule, got, part),
+                    std::string(name));
+  };
+  const std::size_t sent = request.photo.bytes.empty() ? 0 : 1 + request.more_photos.size();
+  if (sent != photos)
+    refuse(fmt::format("{} photos, those of one person after the other's", photos), sent,
+           request.photo.name);
+  if (request.regions.size() != masks)
+    refuse(fmt::format("{} masks, one for each person with \"mask\": true", masks),
+           request.regions.size(), kRegionPart);
+}
+
 std::string photo_name(std::size_t n) {
   return n == 0 ? "the photo" : fmt::format("photo {}", n + 1);
 }

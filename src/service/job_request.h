@@ -33,14 +33,16 @@ struct JobRequest : Request {
   int count = 1;    // pictures
   int best_of = 1;  // are made for each; the most alike is kept
   Photo photo = {.name = "photo"};
-  std::vector<Photo> more_photos = {};  // of the same person; the largest face in each
-  std::string identity_id = {};         // a saved identity, instead of the photo
-  int face = 0;                         // index in the photo, the largest first
-  Photo pose = {.name = "pose"};        // its face's place replaces the photo's
-  Photo initial = {.name = "init"};     // a picture to start from; then `strength` is set
-  Photo mask = {.name = "mask"};        // of its part that is repainted
+  /// Of the same person, or of the people one after the other; the largest face in each.
+  std::vector<Photo> more_photos = {};
+  std::string identity_id = {};      // a saved identity, instead of the photo
+  int face = 0;                      // index in the photo, the largest first
+  Photo pose = {.name = "pose"};     // its face's place replaces the photo's
+  Photo initial = {.name = "init"};  // a picture to start from; then `strength` is set
+  Photo mask = {.name = "mask"};     // of its part that is repainted
   /// Of request.controls, in their order.
   std::vector<Photo> control_pictures = {};
+  std::vector<Photo> regions = {};  // masks of those people that have one
   bool keep_photo = false;
   std::string repeat_key = {};  // a repeated request with this key gets the same job; empty: none
   std::string digest = {};      // of the whole request, 64 hexadecimal digits; empty without a key
@@ -57,11 +59,15 @@ constexpr void each_job_parameter(F&& f, S&... s) {
 
 /// What a picture of a ControlNet is called, in forms and in errors.
 inline constexpr std::string_view kControlPart = "control";
+/// And the mask of a person's region.
+inline constexpr std::string_view kRegionPart = "region";
 
 /// Throws HttpError 400 for a strength or mask without a picture to start from.
 void check_initial(const JobRequest& request);
 /// The same unless there is a picture for each ControlNet.
 void check_control_pictures(const JobRequest& request);
+/// The same unless there are the photos and masks that its people have.
+void check_people(const JobRequest& request);
 
 /// What errors call a photo, counted from 0: "the photo", "photo 2".
 std::string photo_name(std::size_t n);

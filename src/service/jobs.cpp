@@ -138,6 +138,8 @@ std::optional<Job> Jobs::add(const JobRequest& request, const Job& job,
   if (!request.mask.bytes.empty()) write_bytes(files.mask(), request.mask.bytes);
   for (std::size_t i = 0; i < request.control_pictures.size(); ++i)
     write_bytes(files.control(i), request.control_pictures[i].bytes);
+  for (std::size_t i = 0; i < request.regions.size(); ++i)
+    write_bytes(files.region(i), request.regions[i].bytes);
   // Checked again, now under the lock.
   const std::lock_guard guard(submitting_);
   if (auto known = repeated(request)) return known;
@@ -152,6 +154,7 @@ Job Jobs::submit(const JobRequest& request) {
   refuse_where_full();
   check_initial(request);
   check_control_pictures(request);
+  check_people(request);
   Job job{.id = Store::new_id(), .created = now(), .request = request};
   engine_.check_sampler(job.request);
   engine_.check_prompts(job.request, job.request.count);
@@ -167,6 +170,7 @@ Job Jobs::submit(const JobRequest& request) {
   job.request.initial.drop();
   job.request.mask.drop();
   job.request.control_pictures.clear();
+  job.request.regions.clear();
   if (request.identity_id.empty()) check_photo(photo_name(0), request.photo);
   for (std::size_t i = 0; i < request.more_photos.size(); ++i)
     check_photo(photo_name(i + 1), request.more_photos[i]);
@@ -175,6 +179,7 @@ Job Jobs::submit(const JobRequest& request) {
   if (!request.mask.bytes.empty()) check_photo("the mask", request.mask);
   for (const Photo& picture : request.control_pictures)
     check_photo("a picture of a ControlNet", picture);
+  for (const Photo& region : request.regions) check_photo("the mask of a person", region);
   const std::string identity = identity_text(request);
   try {
     if (auto known = add(request, job, identity)) {

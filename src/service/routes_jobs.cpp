@@ -43,7 +43,7 @@ std::vector<std::string_view> all_of(const std::vector<Part>& parts, std::string
 
 JobRequest read_job(const std::vector<Part>& parts) {
   expect_parts(parts, {"settings", "photo", "identity", "face", "pose", "init", "mask",
-                       kControlPart, "keep_photo"});
+                       kControlPart, kRegionPart, "keep_photo"});
   const std::string_view settings = data_of(parts, "settings");
   if (settings.empty())
     throw HttpError(400, "argument", "the part 'settings' is missing: expected a JSON object",
@@ -76,6 +76,8 @@ JobRequest read_job(const std::vector<Part>& parts) {
   }
   for (const std::string_view picture : all_of(parts, kControlPart))
     job.control_pictures.push_back({.name = std::string(kControlPart), .bytes = picture});
+  for (const std::string_view region : all_of(parts, kRegionPart))
+    job.regions.push_back({.name = std::string(kRegionPart), .bytes = region});
   const std::string_view keep = data_of(parts, "keep_photo");
   if (!keep.empty() && keep != "true" && keep != "false")
     throw HttpError(400, "argument", "keep_photo: expected true or false", "keep_photo");

@@ -1,6 +1,7 @@
 // Weights, groups and everything else of prompts, against tools/oracle/prompts.py.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -83,7 +84,7 @@ TEST(PromptGolden, WeightedGroupsAreThePublishedPipelines) {
     const auto tokens = [&](const char* key) {
       return tokens_of(parse_prompt(row.get_string(key)), tokenizer, {});
     };
-    const auto groups = weighted_groups(tokens("negative"), tokens("prompt"), shape);
+    const auto groups = weighted_groups(std::array{tokens("negative"), tokens("prompt")}, shape);
     const std::vector<Json> want = row.child("groups").items();
     for (std::size_t i = 0; i < 2; ++i) expect_groups(groups[i], want[i], shape);
   }
@@ -93,7 +94,7 @@ TEST(PromptTokens, WeightsAreRoundedTo16Bits) {
   const Tokenizer tokenizer = golden_tokenizer("first");
   const GroupShape shape = group_shape(tokenizer, 77);
   const PromptParts parts = tokens_of(parse_prompt("(a)(man:1.2)(cat:1.0001)"), tokenizer, {});
-  const PromptGroups groups = weighted_groups({{}}, parts, shape)[1];
+  const PromptGroups groups = weighted_groups(std::array<PromptParts, 1>{parts}, shape)[0];
   EXPECT_EQ(groups.weights[1], 1.099609375F);
   EXPECT_EQ(groups.weights[2], 1.2001953125F);
   EXPECT_EQ(groups.weights[3], 1.0F);  // and is skipped

@@ -182,20 +182,24 @@ PromptGroups plain_group(std::span<const std::int32_t> ids, const GroupShape& sh
   return group;
 }
 
-std::array<PromptGroups, 2> weighted_groups(const PromptParts& negative, const PromptParts& prompt,
-                                            const GroupShape& shape) {
-  std::array<std::vector<PromptToken>, 2> tokens{joined(negative, shape), joined(prompt, shape)};
-  const std::size_t length = std::max(tokens[0].size(), tokens[1].size());
-  std::array<PromptGroups, 2> groups;
-  for (std::size_t i = 0; i < 2; ++i) {
-    tokens[i].resize(length, {shape.end_id, 1, 1});
+std::vector<PromptGroups> weighted_groups(std::span<const PromptParts> prompts,
+                                          const GroupShape& shape) {
+  std::vector<std::vector<PromptToken>> all;
+  std::size_t length = 0;
+  for (const PromptParts& prompt : prompts) {
+    all.push_back(joined(prompt, shape));
+    length = std::max(length, all.back().size());
+  }
+  std::vector<PromptGroups> groups;
+  for (std::vector<PromptToken>& tokens : all) {
+    tokens.resize(length, {shape.end_id, 1, 1});
     GroupWriter writer(shape);
-    for (const PromptToken& token : tokens[i]) {
+    for (const PromptToken& token : tokens) {
       writer.add(token);
       if (writer.is_full()) writer.end_group();
     }
     writer.end_group();
-    groups[i] = writer.take();
+    groups.push_back(writer.take());
   }
   return groups;
 }

@@ -76,9 +76,9 @@ struct PromptGroups {
 /// One group: start, the ids that fit, end, filled up with `pad_id`.
 PromptGroups plain_group(std::span<const std::int32_t> ids, const GroupShape& shape,
                          std::int32_t pad_id);
-/// Of the negative prompt and the prompt; both have as many groups.
-std::array<PromptGroups, 2> weighted_groups(const PromptParts& negative, const PromptParts& prompt,
-                                            const GroupShape& shape);
+/// Of prompts that are read together, a negative one among them; all have as many groups.
+std::vector<PromptGroups> weighted_groups(std::span<const PromptParts> prompts,
+                                          const GroupShape& shape);
 PromptGroups a1111_groups(const PromptParts& prompt, const GroupShape& shape);
 /// Adds groups without a token of the prompt, up to `count`.
 void add_empty_groups(PromptGroups& groups, std::size_t count, const GroupShape& shape);
