@@ -42,6 +42,7 @@ std::string overview() {
          "  plan       estimates memory, time and disk of a picture without making it\n"
          "  serve      runs the web page and the HTTP APIs on this machine\n"
          "  gpu        lists the graphics cards and says which can be used; checks one\n"
+         "  bench      measures how fast this machine makes pictures\n"
          "  info       tells how a picture was made, and the command that makes it again\n"
          "  memory     shows the available memory and the memory mode it leads to\n"
          "  models     downloads, lists, checks and removes models\n"
@@ -61,6 +62,7 @@ int run(std::span<const char* const> words) {
   if (command == "plan") return semblance::cli::plan(rest);
   if (command == "serve") return semblance::cli::serve(rest);
   if (command == "gpu") return semblance::cli::gpu(rest);
+  if (command == "bench") return semblance::cli::bench(rest);
   if (command == "info") return semblance::cli::info(rest);
   if (command == "memory") return semblance::cli::memory(rest);
   if (command == "models") return semblance::cli::models(rest);
@@ -72,9 +74,9 @@ int run(std::span<const char* const> words) {
     semblance::cli::print(overview());
     return 0;
   }
-  const std::vector<std::string_view> known{"generate", "swap",      "face",  "plan",
-                                            "serve",    "gpu",       "info",  "memory",
-                                            "models",   "--version", "--help"};
+  const std::vector<std::string_view> known{"generate", "swap",   "face",      "plan",
+                                            "serve",    "gpu",    "info",      "memory",
+                                            "bench",    "models", "--version", "--help"};
   semblance::fail(ErrorKind::kArgument, "unknown command '{}'{}\n  semblance --help lists them",
                   command, semblance::did_you_mean(command, known));
 }

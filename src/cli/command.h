@@ -7,6 +7,7 @@
 
 namespace semblance::cli {
 
+int bench(std::span<const char* const> words);
 int generate(std::span<const char* const> words);
 int swap(std::span<const char* const> words);
 int face(std::span<const char* const> words);

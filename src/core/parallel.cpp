@@ -1,6 +1,5 @@
 #include "core/parallel.h"
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,13 +23,6 @@ void omp_set_num_threads(int);
 #endif
 
 namespace semblance {
-
-int available_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
-  return std::max(1, CPU_COUNT(&set));
-}
 
 void wait_passively(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
