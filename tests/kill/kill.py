@@ -248,7 +248,9 @@ class Test:
 
     def expect_nothing_left(self):
         wanted = {"lock", "link-secret", "service.sqlite"} | {f"jobs/{id}/{n}.png" for id, job in self.accepted.items() for n in range(job.count)}
+        small = {path.removesuffix("png") + "webp" for path in wanted if path.endswith(".png")}  # made where there was time
         there = {str(path.relative_to(self.data)) for path in pathlib.Path(self.data).rglob("*") if not path.is_dir()}
+        there -= small
         expect(there == wanted, f"left behind: {sorted(there - wanted)[:20]}; missing: {sorted(wanted - there)[:20]}")
 
     def run(self, kills):
