@@ -47,7 +47,7 @@ TEST_F(ServePeople, SeveralPhotosMakeThePictureOfTheirSavedFace) {
   std::set<std::string> names;
   for (const auto& entry : fs::directory_iterator(folder_of(id)))
     names.insert(entry.path().filename().string());
-  EXPECT_EQ(names, std::set<std::string>{"0.png"});
+  EXPECT_EQ(names, (std::set<std::string>{"0.png", "0.webp"}));
 }
 
 TEST_F(ServePeople, KeepsTheMostAlikePicture) {

@@ -185,7 +185,7 @@ TEST_F(Serve, ThePhotoIsDeletedUnlessAskedToKeepIt) {
   std::set<std::string> names;
   for (const auto& entry : fs::directory_iterator(folder_of(forgotten)))
     names.insert(entry.path().filename().string());
-  EXPECT_EQ(names, std::set<std::string>{"0.png"});
+  EXPECT_EQ(names, (std::set<std::string>{"0.png", "0.webp"}));
   EXPECT_EQ(bytes_of(folder_of(kept) / "photo"), demo_photo());
 }
 
