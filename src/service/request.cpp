@@ -34,12 +34,12 @@ bool has_control(std::string_view text) {
   });
 }
 
-struct Field {
+struct HeaderField {
   std::string name;  // in lower case
   std::string_view value;
 };
 
-Field parse_field(std::string_view line) {
+HeaderField parse_field(std::string_view line) {
   if (line.starts_with(' ') || line.starts_with('\t')) {
     malformed("a header must be on one line");
   }
@@ -48,14 +48,14 @@ Field parse_field(std::string_view line) {
   if (!is_token(line.substr(0, colon))) {
     malformed("a header's name must be letters, digits and dashes before the colon");
   }
-  Field field{lower(line.substr(0, colon)), trimmed(line.substr(colon + 1))};
+  HeaderField field{lower(line.substr(0, colon)), trimmed(line.substr(colon + 1))};
   if (has_control(field.value)) {
     malformed(fmt::format("the header {} has control characters", field.name));
   }
   return field;
 }
 
-void add_field(HttpRequest& request, const Field& field) {
+void add_field(HttpRequest& request, const HeaderField& field) {
   static constexpr std::array<std::string_view, 7> kOnce{
       "authorization", "content-length", "content-type",     "expect",
       "host",          "origin",         "transfer-encoding"};
