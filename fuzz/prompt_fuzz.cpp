@@ -88,7 +88,8 @@ void use_prompts(std::string_view prompt, std::string_view negative) {
   add_empty_groups(own, own.count(shape) + 1, shape);
   fill_behind_end(own.ids, shape, 0);
   check(own, shape);
-  const auto both = weighted_groups(of_negative, of_prompt, shape);
+  const std::vector<PromptParts> parts{of_negative, of_prompt};
+  const std::vector<PromptGroups> both = weighted_groups(parts, shape);
   check(both[0], shape);
   check(both[1], shape);
   expect(both[0].ids.size() == both[1].ids.size());

@@ -30,12 +30,13 @@ struct Bench {
   DType dtype;
   Graph step;
   WeightMap weights;
-  std::shared_ptr<const MachineFacts> facts = {};
 
   Workspace workspace(std::optional<std::uint64_t> places) const {
     Workspace::Options room;
     room.places_bytes = places;
-    room.facts = facts;
+    // Of the number of threads that is set: measured now if they are not known.
+    room.facts = std::make_shared<const MachineFacts>(
+        machine_facts(cpu_backend(), choose_scratch_folder({})));
     return Workspace(cpu_backend(), room).with_prices(dtype, 1);
   }
 };
@@ -55,11 +56,10 @@ Bench bench_of(const BenchOptions& options) {
   return bench;
 }
 
-OrderedJson measure_rates(Bench& bench, const std::stop_token& stop) {
+OrderedJson measure_rates(const Bench& bench, const std::stop_token& stop) {
   check_stop(stop);
-  bench.facts = std::make_shared<const MachineFacts>(
-      machine_facts(cpu_backend(), choose_scratch_folder({}), {.refresh = true}));
-  const MachineFacts& facts = *bench.facts;
+  const MachineFacts facts =
+      machine_facts(cpu_backend(), choose_scratch_folder({}), {.refresh = true});
   const KernelRates& rates = bench.dtype == DType::kF32 ? facts.f32 : facts.half;
   return {{"ok", true},
           {"threads", threads()},
