@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "app/parameters.h"
 #include "core/error.h"
 #include "image/encode.h"
 
@@ -18,7 +19,7 @@ std::shared_ptr<const File> unnamed_file(const Image& picture,
                                          const std::filesystem::path& folder) {
   const std::filesystem::path path =
       (folder.empty() ? std::filesystem::temp_directory_path() : folder) /
-      fmt::format("semblance-face-{}.png", getpid());
+      fmt::format("semblance-face-{}-{}.png", getpid(), random_seed());
   write_image(picture, path, {});
   const std::shared_ptr<const File> file = open_file(path);
   std::filesystem::remove(path);

@@ -156,7 +156,7 @@ Mask InitialPicture::whole_mask(const Request& request, const std::stop_token& s
   Mask mask = grey(resized(mask_picture(request, stop), finished_size(request)));
   check_stop(stop);
   const auto repainted =
-      std::ranges::count_if(mask.values(), [](int value) { return value >= 128; });
+      std::ranges::count_if(mask.values(), [](int value) { return value >= kCovered; });
   const bool is_white = repainted == std::ssize(mask.values());
   if (repainted == 0 || is_white) {
     fail(ErrorKind::kArgument, "cannot take the mask: it is {}",

@@ -9,8 +9,6 @@
 namespace semblance {
 namespace {
 
-constexpr int kCovered = 128;  // a mask's values from here on are repainted
-
 /// To -1..1, as diffusers' image processor does.
 void normalise(const Image& picture, std::span<float> values) {
   SEMBLANCE_ASSERT(values.size() == picture.pixels().size());

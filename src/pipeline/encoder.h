@@ -12,10 +12,13 @@
 
 namespace semblance {
 
+/// A mask's values from here on are repainted.
+inline constexpr int kCovered = 128;
+
 /// What a run starts from beside noise; both of the new picture's size.
 struct StartPicture {
   Image picture;
-  Mask mask = {};  // what is at least 128 is repainted; empty: everything
+  Mask mask = {};  // what is at least kCovered is repainted; empty: everything
 };
 
 /// Throws Error(kArgument) unless there is a picture if, and only if, the request has a strength,

@@ -16,6 +16,10 @@ namespace {
 /// SDXL's VAE has values beyond f16's range.
 DType vae_dtype(DType dtype) { return dtype == DType::kF16 ? DType::kF32 : dtype; }
 
+std::uint64_t picture_bytes(const Request& request) {
+  return 3 * static_cast<std::uint64_t>(request.width) * static_cast<std::uint64_t>(request.height);
+}
+
 /// A kind of step, and how many there are.
 struct StepRuns {
   StepKind kind;
@@ -109,10 +113,7 @@ class StageMaker {
                 }};
   }
 
-  std::uint64_t picture_bytes() const {
-    return 3 * static_cast<std::uint64_t>(request_.width) *
-           static_cast<std::uint64_t>(request_.height);
-  }
+  std::uint64_t picture_bytes() const { return semblance::picture_bytes(request_); }
 
   std::size_t control_count() const { return controls_ ? controls_->controls.size() : 0; }
 
@@ -294,13 +295,8 @@ namespace {
 
 /// Of a pass's picture, for the next pass.
 Stage enlarging(const Request& pass, const Request& next) {
-  const auto bytes = [](const Request& request) {
-    return 3 * static_cast<std::uint64_t>(request.width) *
-           static_cast<std::uint64_t>(request.height);
-  };
-  const std::uint64_t controls = pass.controls.size() * (bytes(pass) + bytes(next));
-  return {.id = StageId::kEnlarging,
-          .beside = {.added_bytes = bytes(pass) + bytes(next) + controls}};
+  const std::uint64_t both = picture_bytes(pass) + picture_bytes(next);
+  return {.id = StageId::kEnlarging, .beside = {.added_bytes = (1 + pass.controls.size()) * both}};
 }
 
 }  // namespace

@@ -158,6 +158,15 @@ std::optional<Choice> style_in(const Fields& body) {
   return style;
 }
 
+/// A field that has a parameter's rule; an absent one leaves the member as it is.
+template <typename T>
+void read_field(const LongStringJson& json, const Fields& body, const Parameter& row,
+                std::string_view name, T& member) {
+  const nlohmann::json* const value = body.find(name);
+  if (value != nullptr)
+    read_parameter(row, body.path_of(name), *value, shown(json, *value), member);
+}
+
 /// What the pictures start from, and its mask. That program's defaults.
 void read_start(const LongStringJson& json, const Fields& body, JobRequest& request) {
   const nlohmann::json* const pictures = body.find("init_images");
@@ -165,9 +174,7 @@ void read_start(const LongStringJson& json, const Fields& body, JobRequest& requ
     body.refuse("init_images", "expected a list of one image in base64");
   read_base64(json, body, "init_images", pictures->front(), request.initial);
   const auto read = [&](const Parameter& row, std::string_view name, auto& member) {
-    const nlohmann::json* const value = body.find(name);
-    if (value != nullptr)
-      read_parameter(row, body.path_of(name), *value, shown(json, *value), member);
+    read_field(json, body, row, name, member);
   };
   // Otherwise the picture's own size, or the model's for a mask's surroundings.
   if (body.find("width") == nullptr && body.find("height") == nullptr)
@@ -195,9 +202,7 @@ void read_second_pass(const LongStringJson& json, const Fields& body, JobRequest
                       std::vector<std::string>& warnings) {
   if (!body.boolean("enable_hr").value_or(false)) return;
   const auto read = [&](const Parameter& row, std::string_view name, auto& member) {
-    const nlohmann::json* const value = body.find(name);
-    if (value != nullptr)
-      read_parameter(row, body.path_of(name), *value, shown(json, *value), member);
+    read_field(json, body, row, name, member);
   };
   request.hires = 2;
   read(parameters::kHires, "hr_scale", request.hires);
