@@ -65,7 +65,7 @@ class ComfyReader {
 
   void note_node(const ComfyNode& node) {
     if (noted_.insert(&node).second)
-      note(recipe_, recipe_words::kNoteNode, short_text(node.id), short_text(node.type));
+      note(recipe_, recipe_words::kNoteNode, noted_text(node.id), noted_text(node.type));
   }
 
  private:
@@ -85,7 +85,7 @@ class ComfyReader {
   }
 
   void note_input(std::string_view key, std::string_view value) {
-    note(recipe_, recipe_words::kNoteField, key, short_text(value));
+    note(recipe_, recipe_words::kNoteField, key, noted_text(value));
   }
 
   void read_sampling() {
@@ -103,13 +103,13 @@ class ComfyReader {
     // That program runs Euler under the name of DDIM.
     const auto sampling = web_ui_sampling(named == "ddim" ? "euler" : named, scheduler);
     if (!sampling) {
-      note(recipe_, recipe_words::kNoteNoSampler, short_text(named));
+      note(recipe_, recipe_words::kNoteNoSampler, noted_text(named));
       return;
     }
     const std::string_view title = sampling->sampler->title;
     if (sampling->is_nearest) note(recipe_, recipe_words::kNoteNearestSampler, named, title);
     if (sampling->lacks_scheduler) {
-      note(recipe_, recipe_words::kNoteNoCurve, short_text(scheduler), sampling->curve->title);
+      note(recipe_, recipe_words::kNoteNoCurve, noted_text(scheduler), sampling->curve->title);
     }
     if (sampling->unused != nullptr)
       note(recipe_, recipe_words::kNoteUnusedCurve, sampling->unused->title, title);
@@ -258,7 +258,7 @@ class ComfyReader {
     for (std::size_t at = prompt.find(kMark); at != prompt.npos; at = prompt.find(kMark, at)) {
       prompt.erase(at, kMark.size());
       const std::size_t end = std::min(prompt.find_first_of(" ,()\n", at), prompt.size());
-      note(recipe_, recipe_words::kNoteEmbedding, short_text(prompt.substr(at, end - at)));
+      note(recipe_, recipe_words::kNoteEmbedding, noted_text(prompt.substr(at, end - at)));
     }
     constexpr std::string_view kLora = "<lora:";
     for (std::size_t at = prompt.find(kLora); at != prompt.npos; at = prompt.find(kLora, at)) {
@@ -427,10 +427,10 @@ InfoFields fields_of(const ComfyGraph& graph) {
     for (const auto& [key, value] : node->inputs->items()) {
       if (value.is_array() || value.is_object() || value.is_null()) continue;
       const std::string shown = value.is_string() ? value.get<std::string>() : value.dump();
-      values += fmt::format("{}{}: {}", values.empty() ? "" : ", ", key, short_text(shown));
+      values += fmt::format("{}{}: {}", values.empty() ? "" : ", ", key, noted_text(shown));
     }
     if (fields.size() < kMostFields && !values.empty())
-      fields.emplace_back(short_text(fmt::format("{} {}", node->type, node->id)),
+      fields.emplace_back(noted_text(fmt::format("{} {}", node->type, node->id)),
                           std::move(values));
   }
   return fields;

@@ -6,6 +6,7 @@
 #include "app/recipe_readers.h"
 #include "core/ascii.h"
 #include "core/error.h"
+#include "core/short_text.h"
 #include "device/cards.h"
 #include "image/exif.h"
 #include "pipeline/prompts.h"
@@ -111,12 +112,7 @@ void add_parameters(const Request& request, std::vector<std::string>& words) {
 
 }  // namespace
 
-std::string short_text(std::string_view text, std::size_t most_bytes) {
-  if (text.size() <= most_bytes) return std::string(text);
-  std::size_t end = most_bytes;
-  while ((static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;  // whole characters
-  return std::string(text.substr(0, end)) + "...";
-}
+std::string noted_text(std::string_view text) { return short_text(text, 100); }
 
 std::string file_part(std::string_view name) {
   const std::size_t slash = name.find_last_of("/\\");

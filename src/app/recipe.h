@@ -50,7 +50,7 @@ std::vector<std::string> command_of(const Recipe& recipe, const std::string& out
 /// What the command needs and the recipe lacks, one a line.
 std::vector<std::string> needs_of(const Recipe& recipe);
 
-/// At most so many bytes of UTF-8, then "...".
-std::string short_text(std::string_view text, std::size_t most_bytes = 100);
+/// A text of the recipe's file, short enough for a note.
+std::string noted_text(std::string_view text);
 
 }  // namespace semblance

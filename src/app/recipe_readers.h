@@ -31,12 +31,12 @@ void take(Recipe& recipe, const Parameter& row, std::string_view name, std::stri
   std::optional<std::string> problem;
   if (kind_of<T>() == ParameterKind::kSwitch && text == "on") text = "true";
   if (!read_text(row, text, value)) {
-    problem = expected(rule_of(row, kind_of<T>()), '\'' + short_text(text) + '\'');
+    problem = expected(rule_of(row, kind_of<T>()), '\'' + noted_text(text) + '\'');
   } else {
     problem = problem_of(row, value);
   }
   if (problem)
-    note(recipe, recipe_words::kNoteValue, short_text(name), *problem);
+    note(recipe, recipe_words::kNoteValue, noted_text(name), *problem);
   else
     member = std::move(value);
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/closest.h"
+#include "core/short_text.h"
 
 namespace semblance {
 namespace {
@@ -17,8 +18,7 @@ using nlohmann::json;
 constexpr std::size_t kShownBytes = 60;
 
 std::string shown_json(const json& value) {
-  std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
-  return text.size() > kShownBytes ? text.substr(0, kShownBytes - 3) + "..." : text;
+  return short_text(value.dump(-1, ' ', false, json::error_handler_t::replace), kShownBytes);
 }
 
 [[noreturn]] void refuse(const Parameter& row, std::string_view problem) {
@@ -60,15 +60,22 @@ void read_value(const Parameter& row, const json& value, Asker asker, T& member)
   }
 }
 
-/// Throws if there is no such setting.
-void check_name(const std::string& name, bool with_counts) {
-  std::vector<std::string_view> known;
+std::vector<std::string_view> setting_names(bool with_counts) {
+  std::vector<std::string_view> names;
   Request none;
   PictureCounts counts;
-  each_setting([&](const Parameter& row, const auto&) { known.push_back(row.name); }, none,
+  each_setting([&](const Parameter& row, const auto&) { names.push_back(row.name); }, none,
                with_counts ? &counts : nullptr);
+  return names;
+}
+
+/// Throws if there is no such setting.
+void check_name(const std::string& name, bool with_counts) {
+  static const std::vector<std::string_view> all = setting_names(true);
+  static const std::vector<std::string_view> without_counts = setting_names(false);
+  const std::vector<std::string_view>& known = with_counts ? all : without_counts;
   if (std::ranges::find(known, name) != known.end()) return;
-  const std::string start = name.substr(0, kShownBytes);
+  const std::string start(whole_characters(name, kShownBytes));
   throw SettingsError(name.empty() ? "settings" : start,
                       fmt::format("there is no setting '{}'{}", start, did_you_mean(name, known)));
 }

@@ -119,7 +119,7 @@ void take_prompts(Recipe& recipe, const Infotext& text) {
 std::string program_of(const Infotext& text) {
   const auto value = [&text](std::string_view name) {
     const std::string* const found = text.find(name);
-    return found == nullptr ? std::string() : short_text(*found);
+    return found == nullptr ? std::string() : noted_text(*found);
   };
   if (const std::string app = value("App"); !app.empty()) return app;
   const std::string version = value("Version");
@@ -150,14 +150,14 @@ void take_sampling(Recipe& recipe, const Infotext& text) {
   const auto sampling =
       web_ui_sampling(sampler ? *sampler : std::string(), scheduler ? *scheduler : std::string());
   if (!sampling) {
-    note(recipe, recipe_words::kNoteNoSampler, short_text(*sampler));
+    note(recipe, recipe_words::kNoteNoSampler, noted_text(*sampler));
     return;
   }
   const std::string_view title = sampling->sampler->title;
   if (sampling->is_nearest)
-    note(recipe, recipe_words::kNoteNearestSampler, short_text(*sampler), title);
+    note(recipe, recipe_words::kNoteNearestSampler, noted_text(*sampler), title);
   if (sampling->lacks_scheduler)
-    note(recipe, recipe_words::kNoteNoCurve, short_text(*scheduler), sampling->curve->title);
+    note(recipe, recipe_words::kNoteNoCurve, noted_text(*scheduler), sampling->curve->title);
   if (sampling->unused != nullptr)
     note(recipe, recipe_words::kNoteUnusedCurve, sampling->unused->title, title);
   set_sampling(*sampling, recipe.request);
@@ -243,7 +243,7 @@ void note_networks(Recipe& recipe, std::string_view prompt) {
 /// "easynegative: c74b4e810b03, ...": the embeddings' names.
 void note_embeddings(Recipe& recipe, std::string_view hashes) {
   for (const auto& [name, hash] : parse_info_fields(hashes))
-    note(recipe, recipe_words::kNoteEmbedding, short_text(name));
+    note(recipe, recipe_words::kNoteEmbedding, noted_text(name));
 }
 
 void take_web_ui_field(Recipe& recipe, const std::string& name, const std::string& value,
@@ -271,7 +271,7 @@ void take_web_ui_field(Recipe& recipe, const std::string& name, const std::strin
   } else if (name == "Hires upscaler" && value == "Lanczos") {
     // The only one.
   } else if (name == "Clip skip") {
-    note(recipe, recipe_words::kNoteClipSkip, short_text(value));
+    note(recipe, recipe_words::kNoteClipSkip, noted_text(value));
   } else if (name == "Eta DDIM" && request.scheduler &&
              sampler_of(*request.scheduler).has(kTakesEta)) {
     take(recipe, parameters::kEta, name, value, request.eta);
@@ -280,7 +280,7 @@ void take_web_ui_field(Recipe& recipe, const std::string& name, const std::strin
   } else if (name == "TI hashes") {
     note_embeddings(recipe, value);
   } else if (!name.starts_with("ControlNet ") || !take_unit(recipe, value)) {
-    note(recipe, recipe_words::kNoteField, short_text(name), short_text(value));
+    note(recipe, recipe_words::kNoteField, noted_text(name), noted_text(value));
   }
 }
 
@@ -288,14 +288,14 @@ void take_web_ui_field(Recipe& recipe, const std::string& name, const std::strin
 
 Recipe own_recipe(const Infotext& text) {
   Recipe recipe{.kind = Recipe::Kind::kSemblance,
-                .made_by = short_text(*text.find("Version")),
+                .made_by = noted_text(*text.find("Version")),
                 .fields = text.fields};
   take_prompts(recipe, text);
   // Without a name the noise levels are the default ones, whatever the model's file says.
   recipe.request.sigmas = Choice(std::string(name_of(Curve::kDefault)));
   for (const auto& [name, value] : text.fields) {
     if (!take_by_name(recipe, name, value) && !take_own_field(recipe, name, value))
-      note(recipe, recipe_words::kNoteField, short_text(name), short_text(value));
+      note(recipe, recipe_words::kNoteField, noted_text(name), noted_text(value));
   }
   return recipe;
 }

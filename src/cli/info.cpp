@@ -16,6 +16,7 @@
 #include "cli/photo_flags.h"
 #include "core/error.h"
 #include "core/messages.h"
+#include "core/short_text.h"
 #include "hub/catalog.h"
 #include "memory/budget.h"
 

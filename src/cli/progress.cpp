@@ -11,6 +11,7 @@
 
 #include "app/planning.h"
 #include "core/messages.h"
+#include "core/short_text.h"
 
 namespace semblance::cli {
 
@@ -55,10 +56,9 @@ void Progress::show(const std::string& text) {
   if (quiet_ || !terminal_) return;
   winsize window{};
   const bool known = ioctl(fileno(out_), TIOCGWINSZ, &window) == 0 && window.ws_col > 1;
-  // Truncate, because a wrapped line cannot be rewritten; never within a UTF-8 character.
-  std::size_t bytes = std::min(text.size(), known ? window.ws_col - std::size_t{1} : 79U);
-  while (bytes < text.size() && bytes > 0 && (text[bytes] & 0xC0) == 0x80) --bytes;
-  std::fprintf(out_, "\r\x1b[K%s", text.substr(0, bytes).c_str());
+  // Truncate, because a wrapped line cannot be rewritten.
+  const std::string line(whole_characters(text, known ? window.ws_col - std::size_t{1} : 79U));
+  std::fprintf(out_, "\r\x1b[K%s", line.c_str());
   std::fflush(out_);
   shown_ = true;
 }

@@ -6,6 +6,7 @@
 
 #include "app/shell_text.h"
 #include "cli/outputs.h"
+#include "core/short_text.h"
 #include "pipeline/picture_sampler.h"
 
 namespace semblance::cli {
@@ -58,15 +59,9 @@ void check_saved_outputs(const SavedRun& run, bool has_output, bool has_latents)
 
 fs::path default_state_path(const fs::path& picture) {
   constexpr std::string_view kEnding = ".resume";
-  std::string name = picture.filename().string();
-  const std::size_t most = NAME_MAX - kEnding.size();
-  if (name.size() > most) {
-    std::size_t end = most;
-    while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xc0U) == 0x80)
-      --end;  // within a UTF-8 character
-    name.resize(end);
-  }
-  return picture.parent_path() / (name + std::string(kEnding));
+  const std::string name = picture.filename().string();
+  return picture.parent_path() /
+         std::string(whole_characters(name, NAME_MAX - kEnding.size())).append(kEnding);
 }
 
 RunState::RunState(fs::path file, fs::path lora_dir, FaceFiles faces, Interrupt& interrupt)

@@ -15,6 +15,7 @@
 #include "core/percent.h"
 #include "core/refusal.h"
 #include "core/shape.h"
+#include "core/short_text.h"
 
 namespace semblance {
 namespace {
@@ -37,6 +38,22 @@ TEST(Ascii, TrimmedStripsBothEnds) {
   EXPECT_EQ(trimmed("a\r\n"), "a\r\n");
   EXPECT_EQ(trimmed("\na\r\n", "\r\n"), "a");
   for (const char* nothing : {"", " ", "\t \t"}) EXPECT_EQ(trimmed(nothing), "");
+}
+
+TEST(ShortText, EndsBetweenCharacters) {
+  EXPECT_EQ(short_text("abcdef", 6), "abcdef");
+  EXPECT_EQ(short_text("abcdefg", 6), "abc...");
+  EXPECT_EQ(short_text("ab\u00e9defg", 6), "ab...");
+  EXPECT_EQ(short_text("\U0001f600\U0001f600", 7, "\u2026"), "\U0001f600\u2026");
+  EXPECT_EQ(whole_characters("\U0001f600", 3), "");
+  EXPECT_EQ(whole_characters("", 3), "");
+}
+
+// Found by the fuzzer: there is no character to end before.
+TEST(ShortText, CutsBrokenUtf8Anywhere) {
+  const std::string broken(20, '\xbf');
+  EXPECT_EQ(whole_characters(broken, 2), broken.substr(0, 2));
+  EXPECT_EQ(short_text(broken, 10), broken.substr(0, 7) + "...");
 }
 
 TEST(Half, EveryF16RoundTripsThroughF32) {

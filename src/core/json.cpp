@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/other_content.h"
 #include "core/refusal.h"
+#include "core/short_text.h"
 
 namespace semblance {
 
@@ -43,22 +44,13 @@ std::string_view type_of(const nlohmann::json& value) {
 
 // The value for a message, shortened.
 std::string shown(const nlohmann::json& value) {
-  constexpr std::size_t kMostBytes = 40;
   if (value.is_object()) return fmt::format("an object of {} keys", value.size());
   if (value.is_array()) return fmt::format("a list of {}", value.size());
-  std::string text = value.dump(-1, ' ', true);  // ASCII, so that it can be cut anywhere
-  if (text.size() > kMostBytes) text = text.substr(0, kMostBytes) + "...";
-  return fmt::format("{} ({})", text, type_of(value));
+  return fmt::format("{} ({})", short_text(value.dump(-1, ' ', true), 40), type_of(value));
 }
 
 // A key for a message, shortened.
-std::string shown_key(std::string_view path) {
-  constexpr std::size_t kMostBytes = 80;
-  if (path.size() <= kMostBytes) return std::string(path);
-  std::size_t end = kMostBytes;
-  while ((static_cast<unsigned char>(path[end]) & 0xc0U) == 0x80U) --end;  // whole characters
-  return std::string(path.substr(0, end)) + "...";
-}
+std::string shown_key(std::string_view path) { return short_text(path, 80); }
 
 std::string read_whole(const std::filesystem::path& path, std::uint64_t limit_bytes) {
   std::error_code error;

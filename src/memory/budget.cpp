@@ -9,6 +9,7 @@
 
 #include "core/ascii.h"
 #include "core/error.h"
+#include "core/short_text.h"
 
 namespace semblance {
 namespace {
@@ -33,11 +34,7 @@ constexpr std::array<Unit, 9> kByteUnits = {{{"b", 1},
                                              {"tb", 1'000'000'000'000}}};
 
 /// The given text, shortened for a message.
-std::string shown(std::string_view text) {
-  constexpr std::size_t kMostBytes = 40;
-  return text.size() <= kMostBytes ? std::string(text)
-                                   : std::string(text.substr(0, kMostBytes)) + "...";
-}
+std::string shown(std::string_view text) { return short_text(text, 40); }
 
 [[noreturn]] void refuse(std::string_view flag, std::string_view text, std::string_view rule) {
   fail(ErrorKind::kArgument, "{}: expected {}, got '{}'\n  {}", flag, rule, shown(text), kUnits);

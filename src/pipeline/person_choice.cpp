@@ -10,6 +10,7 @@
 #include "core/closest.h"
 #include "core/error.h"
 #include "core/json.h"
+#include "core/short_text.h"
 #include "pipeline/request.h"
 #include "weights/names.h"
 
@@ -34,9 +35,7 @@ struct ReadPerson {
     if (!problem) problem = expected(rule, got);
   }
   void refuse_json(std::string_view rule, const json& got) {
-    std::string text = got.dump(-1, ' ', false, json::error_handler_t::replace);
-    constexpr std::size_t kShown = 60;
-    refuse(rule, text.size() > kShown ? text.substr(0, kShown) + "..." : text);
+    refuse(rule, short_text(got.dump(-1, ' ', false, json::error_handler_t::replace), 60));
   }
 };
 

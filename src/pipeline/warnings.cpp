@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/short_text.h"
 #include "core/stop.h"
 #include "pipeline/loras.h"
 #include "pipeline/opened_models.h"
@@ -24,12 +25,7 @@ constexpr std::array<std::string_view, 10> kCodes{
 
 /// Cuts to at most kMostDetailBytes, between two characters.
 std::string shortened(std::string text) {
-  constexpr std::string_view kEllipsis = "\u2026";
-  if (text.size() <= Warning::kMostDetailBytes) return text;
-  std::size_t end = Warning::kMostDetailBytes - kEllipsis.size();
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
-  text.resize(end);
-  return text.append(kEllipsis);
+  return short_text(text, Warning::kMostDetailBytes, "\u2026");
 }
 
 }  // namespace

@@ -86,7 +86,9 @@ DpmppMultistep::Weights::Weights(const DpmppMultistep& sampler, int step, int or
   const float decay = std::exp(-way) - 1;
   x = sampler.kind_.is_sde ? to.z / from.z * std::exp(-h) : to.z / from.z;
   x0 = -(to.alpha * decay);
-  noise = to.z * std::sqrt(1 - std::exp(-2 * h));
+  // A config's last level may be above the one before: such a step adds no noise.
+  noise = to.z * std::sqrt(std::max(0.0F, 1 - std::exp(-2 * h)));
+  if (h == 0) order = 1;
   if (order == 1) return;
   const float r0 = (from.lambda - sampler.snr(step - 1).lambda) / h;
   near = 1 / r0;

@@ -231,6 +231,26 @@ TEST(Steps, CountEvaluationsLikeDiffusers) {
 }
 
 /// Uses a latent with known picture and noise.
+// Found by the fuzzer: the last level of final_sigmas_type is above the one that sigma_min gives.
+// diffusers' SDE makes NaN of it.
+TEST(Steps, StayFiniteWhereTheLastLevelRises) {
+  const SchedulerConfig config = testing::sdxl({{"use_karras_sigmas", true},
+                                                {"final_sigmas_type", "sigma_min"},
+                                                {"beta_start", 0.0044},
+                                                {"sigma_min", 0.05},
+                                                {"sigma_max", 10}});
+  for (const SamplerRow& row : samplers()) {
+    const auto sampler = make_sampler(row, config, 5);
+    std::vector<float> latent{sampler->init_noise_sigma()};
+    std::vector<float> kept(static_cast<std::size_t>(sampler->kept_latents()));
+    testing::run(
+        *sampler, latent, kept, 0, sampler->evaluations(),
+        [](int, std::span<const float>) { return std::vector<float>{0.1F}; },
+        [](int) { return std::vector<float>{-0.3F}; });
+    EXPECT_TRUE(std::isfinite(latent[0])) << row.name;
+  }
+}
+
 TEST(Steps, PredictTheNoiseFreeLatent) {
   for (const SamplerRow& row : samplers()) {
     for (const Prediction prediction : {Prediction::kEpsilon, Prediction::kV}) {

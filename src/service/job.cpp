@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "core/short_text.h"
 #include "service/http.h"
 #include "service/or_null.h"
 #include "text/unicode.h"
@@ -211,14 +212,8 @@ json short_json(Job job) {
 }
 
 void shorten_prompts(JobRequest& request) {
-  constexpr std::string_view kEllipsis = "\u2026";
-  const auto shorten = [&](std::string& prompt) {
-    if (prompt.size() <= kShortPromptBytes) return;
-    std::size_t end = kShortPromptBytes - kEllipsis.size();
-    while (end > 0 && (static_cast<unsigned char>(prompt[end]) & 0xC0U) == 0x80U) --end;
-    prompt.resize(end);
-    prompt += kEllipsis;
-    prompt.shrink_to_fit();
+  const auto shorten = [](std::string& prompt) {
+    prompt = short_text(prompt, kShortPromptBytes, "\u2026");
   };
   shorten(request.prompt);
   if (request.negative) shorten(*request.negative);
