@@ -269,7 +269,10 @@ std::vector<Person> FaceFinder::all(std::span<const std::byte> photo) {
 
 std::optional<double> FaceFinder::likeness(const Picture& picture, const Person& person) {
   return translated([&] {
-    return state_->reader.likeness(to_image(picture, "measure"), to_identity(person).embeddings());
+    const rooms::FoundFaces found = state_->reader.faces_of_result(to_image(picture, "measure"), 1);
+    const rooms::Identity known = to_identity(person);
+    const int photos = known.photos();
+    return rooms::likeness(found.faces, known.embeddings(), std::span(&photos, 1));
   });
 }
 
@@ -329,16 +332,21 @@ rooms::Image Generation::State::image() {
 
 rooms::Image Generation::State::refined(rooms::SubjectReader& reader) {
   rooms::Image whole = image();
-  const auto face = rooms::face_to_refine(whole, request, reader, stop.get_token());
-  if (!face) return whole;
-  const rooms::FacePass pass(whole, *face, request, pipeline->native_side(),
-                             pipeline->workspace().options().scratch_folder);
-  whole = {};
-  rooms::Generation again =
-      pass.start(*pipeline, generation.saved().people.embeddings, stop.get_token());
-  while (again.next(stop.get_token())) {
+  if (!rooms::may_refine(request)) return whole;
+  const rooms::People people = generation.saved().people;
+  const rooms::FoundFaces found =
+      reader.faces_of_result(whole, request.photos.size(), stop.get_token());
+  for (const rooms::FaceToRefine& face :
+       rooms::faces_to_refine(found, whole.size(), request, people)) {
+    const rooms::FacePass pass(whole, face, request, people, pipeline->native_side(),
+                               pipeline->workspace().options().scratch_folder);
+    whole = {};
+    rooms::Generation again = pass.start(*pipeline, stop.get_token());
+    while (again.next(stop.get_token())) {
+    }
+    whole = pass.finish(again, stop.get_token());
   }
-  return pass.finish(again, stop.get_token());
+  return whole;
 }
 
 Picture Generation::State::picture_of(const rooms::Image& image) const {

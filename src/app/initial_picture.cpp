@@ -41,6 +41,24 @@ bool fills(const Request& request) {
   return content == "fill" || (content == "original" && request.extends());
 }
 
+/// The sides in one direction between a face's frame and the pixels that are computed.
+struct Axis {
+  int frame, own, grown, added;  // the frame; the picture, extended to `grown` by `added` before it
+  int whole;                     // the extended picture, scaled
+  int part_begin, part_size;     // what of that is computed, in `made` pixels
+  int made;
+
+  /// A coordinate of the frame in what is computed.
+  float place(float at) const {
+    const float share = static_cast<float>(whole) / static_cast<float>(grown);
+    const float side = own == grown ? static_cast<float>(whole) : static_cast<float>(own) * share;
+    const float in_whole =
+        at * side / static_cast<float>(frame) + static_cast<float>(added) * share;
+    return (in_whole - static_cast<float>(part_begin)) * static_cast<float>(made) /
+           static_cast<float>(part_size);
+  }
+};
+
 }  // namespace
 
 InitialPicture::InitialPicture(std::shared_ptr<const File> picture,
@@ -220,24 +238,27 @@ Keypoints InitialPicture::keypoints(const Identity& face, const Request& request
                                     std::stop_token stop) const {
   const Size whole = finished_size(request);
   const PixelBox part = part_of(request, stop);
-  /// Of a side that is `own` pixels of the `grown` ones from `moved` on.
-  const auto place = [](float at, int frame, int whole_side, int own, int grown, int moved,
-                        int begin, int extent, int to) {
-    const float share = static_cast<float>(whole_side) / static_cast<float>(grown);
-    const float side =
-        own == grown ? static_cast<float>(whole_side) : static_cast<float>(own) * share;
-    const float in_picture =
-        at * side / static_cast<float>(frame) + static_cast<float>(moved) * share;
-    return (in_picture - static_cast<float>(begin)) * static_cast<float>(to) /
-           static_cast<float>(extent);
-  };
   const Size own = info_.upright(), grown = own_size(request);
+  const Axis across{.frame = face.image_size.w,
+                    .own = own.w,
+                    .grown = grown.w,
+                    .added = request.extend_left,
+                    .whole = whole.w,
+                    .part_begin = part.left,
+                    .part_size = part.size().w,
+                    .made = request.width};
+  const Axis down{.frame = face.image_size.h,
+                  .own = own.h,
+                  .grown = grown.h,
+                  .added = request.extend_top,
+                  .whole = whole.h,
+                  .part_begin = part.top,
+                  .part_size = part.size().h,
+                  .made = request.height};
   Keypoints points = face.keypoints;
   for (auto& [x, y] : points) {
-    x = place(x, face.image_size.w, whole.w, own.w, grown.w, request.extend_left, part.left,
-              part.size().w, request.width);
-    y = place(y, face.image_size.h, whole.h, own.h, grown.h, request.extend_top, part.top,
-              part.size().h, request.height);
+    x = across.place(x);
+    y = down.place(y);
   }
   return points;
 }

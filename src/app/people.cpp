@@ -40,15 +40,6 @@ json with_whole_paths(json person, const fs::path& folder) {
   return person;
 }
 
-/// The middle of the eyes and the mouth.
-std::array<float, 2> centre_of(const Keypoints& points) {
-  std::array<float, 2> sum{};
-  for (const std::size_t i : {0, 1, 3, 4}) {
-    for (std::size_t axis = 0; axis < 2; ++axis) sum[axis] += points[i][axis] / 4;
-  }
-  return sum;
-}
-
 /// The faces of the pose photo from left to right.
 std::vector<const Identity*> from_the_left(const PosedFaces& pose) {
   std::vector<const Identity*> faces;
@@ -220,6 +211,14 @@ People place_people(const Request& request, std::span<const ReadPerson> people,
   }
   all.regions = std::move(regions);
   return all;
+}
+
+std::array<float, 2> centre_of(const Keypoints& points) {
+  std::array<float, 2> sum{};
+  for (const std::size_t i : {0U, 1U, 3U, 4U}) {
+    for (std::size_t axis = 0; axis < 2; ++axis) sum[axis] += points[i][axis] / 4;
+  }
+  return sum;
 }
 
 PixelBox box_around(const Keypoints& keypoints) {

@@ -2,6 +2,7 @@
 // are, where their faces are, and which part of the picture is theirs.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -55,6 +56,8 @@ std::vector<Identity> chosen_faces(const Request& request, const PosedFaces& pos
 People place_people(const Request& request, std::span<const ReadPerson> people,
                     const std::optional<PosedFaces>& pose, const std::stop_token& stop = {});
 
+/// The middle of the eyes and the mouth.
+std::array<float, 2> centre_of(const Keypoints& points);
 /// The face's box around keypoints that come without one.
 PixelBox box_around(const Keypoints& keypoints);
 /// The box of an identity's face in the new picture, in which its keypoints are these.

@@ -182,42 +182,19 @@ std::vector<Stage> SubjectReader::face_stages(Size picture, std::stop_token stop
   return stages;
 }
 
-std::vector<Stage> SubjectReader::likeness_stages(Size picture, std::stop_token stop) {
+std::vector<Stage> SubjectReader::result_stages(Size picture, std::stop_token stop) {
   return face_stages(picture, std::move(stop));
 }
 
-std::optional<Identity> SubjectReader::largest_face(const Image& picture, std::stop_token stop) {
-  const FoundFaces found = find_faces(
-      picture, models(stop),
-      {.detector_size = options_.detector_size, .reduced = options_.reduced, .largest_only = true},
-      stop);
+FoundFaces SubjectReader::faces_of_result(const Image& picture, std::size_t people,
+                                          std::stop_token stop) {
+  FoundFaces found = find_faces(picture, models(stop),
+                                {.detector_size = options_.detector_size,
+                                 .reduced = options_.reduced,
+                                 .largest_only = people <= 1},
+                                stop);
   close();
-  if (found.faces.empty()) return std::nullopt;
-  return identity_of(found.faces.front(), picture.size());
-}
-
-std::optional<double> SubjectReader::likeness(const Image& picture, std::span<const float> photos,
-                                              std::span<const int> counts, std::stop_token stop) {
-  const FoundFaces found = find_faces(picture, models(stop),
-                                      {.detector_size = options_.detector_size,
-                                       .reduced = options_.reduced,
-                                       .largest_only = counts.size() <= 1},
-                                      stop);
-  close();
-  std::optional<double> least;
-  for (const int count : counts) {
-    const std::span<const float> own =
-        photos.first(static_cast<std::size_t>(count) * kEmbeddingSize);
-    photos = photos.subspan(own.size());
-    std::optional<double> best;
-    for (const Face& face : found.faces) {
-      const double alike = semblance::likeness(face.embedding, own);
-      best = std::max(best.value_or(alike), alike);
-    }
-    if (!best) return std::nullopt;
-    least = std::min(least.value_or(*best), *best);
-  }
-  return least;
+  return found;
 }
 
 FoundFaces SubjectReader::faces(const Image& photo, std::stop_token stop) {

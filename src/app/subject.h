@@ -91,22 +91,11 @@ class SubjectReader {
   int photos(std::span<const std::filesystem::path> paths) const;
   /// The frame that read() will return, from the photo's header or the identity.
   Size frame(const std::filesystem::path& path) const;
-  /// The largest face of a finished picture; nullopt if none is found in it. Opens the face models,
-  /// which must be given, and closes them.
-  std::optional<Identity> largest_face(const Image& picture, std::stop_token stop = {});
-  /// How alike the largest face of a finished picture is to the person's photos, [n,512]; nullopt
-  /// if no face is found in it. Of several people, with as many photos each as `counts` says, that
-  /// of the least alike: each is compared with the face that is most alike. As largest_face().
-  std::optional<double> likeness(const Image& picture, std::span<const float> photos,
-                                 std::span<const int> counts, std::stop_token stop = {});
-  /// Of one person.
-  std::optional<double> likeness(const Image& picture, std::span<const float> photos,
-                                 std::stop_token stop = {}) {
-    const auto count = static_cast<int>(photos.size() / kEmbeddingSize);
-    return likeness(picture, photos, std::span(&count, 1), std::move(stop));
-  }
-  /// The stages of likeness(), for a picture of this size; none without face models.
-  std::vector<Stage> likeness_stages(Size picture, std::stop_token stop = {});
+  /// The faces of a finished picture, the largest alone unless it shows several people. Opens the
+  /// face models, which must be given, and closes them.
+  FoundFaces faces_of_result(const Image& picture, std::size_t people, std::stop_token stop = {});
+  /// The stages of faces_of_result(), for a picture of this size; none without face models.
+  std::vector<Stage> result_stages(Size picture, std::stop_token stop = {});
   bool has_models() const { return files_.are_given(); }
   /// All faces of a photo, the largest first.
   FoundFaces faces(const Image& photo, std::stop_token stop = {});

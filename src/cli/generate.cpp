@@ -213,9 +213,9 @@ bool next_step(Generation& generation, RunState& state, LowMemory& memory,
 /// picture is better than `best`.
 Candidate make_picture(const RequestSettings& s, Pipeline& pipeline, const Request& request,
                        Generation& generation, const std::filesystem::path& path,
-                       const std::optional<InitialPicture>& initial, const LikenessMeter& meter,
-                       const std::optional<Candidate>& best, RunState& state,
-                       const Interrupt& interrupt, Progress& progress) {
+                       const std::optional<InitialPicture>& initial, const People& people,
+                       const LikenessMeter& meter, const std::optional<Candidate>& best,
+                       RunState& state, const Interrupt& interrupt, Progress& progress) {
   const std::string name = path.filename().string();
   LowMemory memory;
   do {
@@ -225,9 +225,13 @@ Candidate make_picture(const RequestSettings& s, Pipeline& pipeline, const Reque
   progress.now(text_of(Message::kDecoding, name));
   Image picture = generation.decode(interrupt.token());
   interrupt.check();
-  picture = refined(std::move(picture), request, name, pipeline, meter, interrupt, progress);
-  const Candidate result{request.seed.value_or(Request::kSeed),
-                         meter.of(picture, interrupt.token())};
+  Candidate result{request.seed.value_or(Request::kSeed)};
+  if (meter.measures()) {
+    FoundFaces found = meter.faces(picture, interrupt.token());
+    if (refine(picture, found, request, people, name, pipeline, interrupt, progress))
+      found = meter.faces(picture, interrupt.token());
+    result.likeness = meter.of(found);
+  }
   if (!is_better(result, best)) return result;
   if (request.has_mask) picture = initial->finish(picture, request, interrupt.token());
   ImageText text;
@@ -304,8 +308,8 @@ void make_pictures(const RequestSettings& s, Pipeline& pipeline, std::span<const
     state.begin({pictures.begin() + static_cast<std::ptrdiff_t>(i), pictures.end()},
                 requests.subspan(i), best, s.latents, !s.no_metadata);
     const Candidate result = state.guard(generation, [&] {
-      return make_picture(s, pipeline, request, generation, pictures[i], initial, meter, best,
-                          state, interrupt, progress);
+      return make_picture(s, pipeline, request, generation, pictures[i], initial, people, meter,
+                          best, state, interrupt, progress);
     });
     note_likeness(meter, name, result, progress);
     if (is_better(result, best)) best = result;
@@ -341,7 +345,7 @@ Predicted predict_run(const RequestSettings& s, const std::optional<SavedRun>& s
     question.before = {initial->stage(request)};
   }
   const std::size_t photo_count = question.before.size();
-  question.after = reader.likeness_stages(finished_size(request));
+  question.after = reader.result_stages(finished_size(request));
   const PlannedPicture planned = pipeline.plan(question);
   const RequestPlan& plan = planned.plan;
   if (!plan.fits) {

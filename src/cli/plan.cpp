@@ -273,7 +273,7 @@ int plan(std::span<const char* const> words) {
                                               {.request = request,
                                                .format = format,
                                                .before = stages_before(s, initial, reader, request),
-                                               .after = reader.likeness_stages(report.picture),
+                                               .after = reader.result_stages(report.picture),
                                                .loras = loras,
                                                .controls = controls,
                                                .minimum = Wanted::kAlways,

@@ -7,29 +7,32 @@
 
 namespace semblance::cli {
 
-Image refined(Image picture, const Request& request, const std::string& name, Pipeline& pipeline,
-              const LikenessMeter& person, const Interrupt& interrupt, Progress& progress) {
-  if (!person.measures()) return picture;
+bool refine(Image& picture, const FoundFaces& found, const Request& request, const People& people,
+            const std::string& name, Pipeline& pipeline, const Interrupt& interrupt,
+            Progress& progress) {
   const std::stop_token stop = interrupt.token();
-  const auto face = face_to_refine(picture, request, *person.reader(), stop);
-  if (!face) return picture;
-  const FacePass pass(picture, *face, request, pipeline.native_side(),
-                      pipeline.workspace().options().scratch_folder);
-  const RequestPlan plan = pass.plan(pipeline);
-  if (!plan.fits) {
-    progress.warn(text_of(Message::kNoRoomForFacePass, name));
-    return picture;
+  bool is_changed = false;
+  for (const FaceToRefine& face : faces_to_refine(found, picture.size(), request, people)) {
+    const FacePass pass(picture, face, request, people, pipeline.native_side(),
+                        pipeline.workspace().options().scratch_folder);
+    const RequestPlan plan = pass.plan(pipeline);
+    if (!plan.fits) {
+      progress.warn(text_of(Message::kNoRoomForFacePass, name));
+      continue;
+    }
+    picture = {};
+    progress.note(text_of(Message::kFacePass, name, pass.request().width, pass.request().height,
+                          bytes_text(plan.peak_bytes), clock_text(plan.seconds)));
+    Generation generation = pass.start(pipeline, stop);
+    do {
+      if (generation.step() < generation.steps())
+        progress.step(name, generation.step() + 1, generation.steps());
+    } while (generation.next(stop));
+    progress.now(text_of(Message::kDecoding, name));
+    picture = pass.finish(generation, stop);
+    is_changed = true;
   }
-  picture = {};
-  progress.note(text_of(Message::kFacePass, name, pass.request().width, pass.request().height,
-                        bytes_text(plan.peak_bytes), clock_text(plan.seconds)));
-  Generation generation = pass.start(pipeline, person.photos(), stop);
-  do {
-    if (generation.step() < generation.steps())
-      progress.step(name, generation.step() + 1, generation.steps());
-  } while (generation.next(stop));
-  progress.now(text_of(Message::kDecoding, name));
-  return pass.finish(generation, stop);
+  return is_changed;
 }
 
 }  // namespace semblance::cli

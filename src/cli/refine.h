@@ -3,16 +3,18 @@
 
 #include <string>
 
+#include "app/subject.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
-#include "cli/results.h"
 #include "pipeline/pipeline.h"
 
 namespace semblance::cli {
 
-/// The picture after a second pass over its face, if it is to have one (app/face_pass.h) and there
-/// are face models to find it. `name`: the picture's, for messages.
-Image refined(Image picture, const Request& request, const std::string& name, Pipeline& pipeline,
-              const LikenessMeter& person, const Interrupt& interrupt, Progress& progress);
+/// Makes second passes over the picture's faces, as far as it is to have any (app/face_pass.h) and
+/// there is room; returns whether it made one. `found`: its faces; `people`: as it was made with;
+/// `name`: the picture's, for messages.
+bool refine(Image& picture, const FoundFaces& found, const Request& request, const People& people,
+            const std::string& name, Pipeline& pipeline, const Interrupt& interrupt,
+            Progress& progress);
 
 }  // namespace semblance::cli

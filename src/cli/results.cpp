@@ -4,14 +4,18 @@
 
 #include "app/parameters.h"
 #include "cli/outputs.h"
+#include "face/likeness.h"
 
 namespace semblance::cli {
 
 namespace fs = std::filesystem;
 
-std::optional<double> LikenessMeter::of(const Image& picture, std::stop_token stop) const {
-  if (reader_ == nullptr) return std::nullopt;
-  return reader_->likeness(picture, photos_, counts_, std::move(stop));
+FoundFaces LikenessMeter::faces(const Image& picture, std::stop_token stop) const {
+  return reader_->faces_of_result(picture, counts_.size(), std::move(stop));
+}
+
+std::optional<double> LikenessMeter::of(const FoundFaces& found) const {
+  return likeness(found.faces, photos_, counts_);
 }
 
 bool is_better(const Candidate& next, const std::optional<Candidate>& best) {

@@ -20,10 +20,10 @@ class LikenessMeter {
       : reader_(reader), photos_(std::move(photos)), counts_(std::move(counts)) {}
 
   bool measures() const { return reader_ != nullptr; }
-  SubjectReader* reader() const { return reader_; }
-  std::span<const float> photos() const { return photos_; }
-  /// Absent if it is not measured or the picture shows no face.
-  std::optional<double> of(const Image& picture, std::stop_token stop) const;
+  /// The faces that it measures; measures() must hold.
+  FoundFaces faces(const Image& picture, std::stop_token stop) const;
+  /// Absent if the picture shows no face.
+  std::optional<double> of(const FoundFaces& found) const;
 
  private:
   SubjectReader* reader_;

@@ -95,6 +95,24 @@ double likeness(const FaceEmbedding& face, std::span<const float> photos) {
   return likeness(std::span<const float>(face), std::span<const float>(mean_direction(photos)));
 }
 
+std::optional<double> likeness(std::span<const Face> faces, std::span<const float> photos,
+                               std::span<const int> counts) {
+  std::optional<double> least;
+  for (const int count : counts) {
+    const std::span<const float> own =
+        photos.first(static_cast<std::size_t>(count) * kEmbeddingSize);
+    photos = photos.subspan(own.size());
+    std::optional<double> best;
+    for (const Face& face : faces) {
+      const double alike = likeness(face.embedding, own);
+      best = std::max(best.value_or(alike), alike);
+    }
+    if (!best) return std::nullopt;
+    least = std::min(least.value_or(*best), *best);
+  }
+  return least;
+}
+
 double likeness(const Identity& a, const Identity& b) {
   return likeness(mean_direction(a.embeddings()), b.embeddings());
 }

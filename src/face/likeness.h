@@ -1,6 +1,7 @@
 // How alike faces are, and several photos of one person as one identity.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,6 +21,11 @@ double likeness(std::span<const float> a, std::span<const float> b);
 /// The same of a face and what a person's photos, [n,512], have in common: the mean of their
 /// directions.
 double likeness(const FaceEmbedding& face, std::span<const float> photos);
+/// How alike the faces of a picture are to its people. `photos`, [n,512], are as many of each
+/// person as `counts` says. Each person is compared with the face that is most alike; the result is
+/// that of the least alike person. nullopt if there is no face.
+std::optional<double> likeness(std::span<const Face> faces, std::span<const float> photos,
+                               std::span<const int> counts);
 /// The same of two persons' photos.
 double likeness(const Identity& a, const Identity& b);
 

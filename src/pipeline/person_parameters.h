@@ -140,12 +140,13 @@ inline constexpr Parameter kRefineFaces{
     .title = {"Small faces", "Caras pequeñas"},
     .help =
         {"Repaints the face at the model's own size in a second pass, which gives a small face "
-         "the likeness that a large one has. auto: if it is smaller than an eighth of the "
-         "picture's shorter side. Needs face models. Without effect with a mask or several people.",
+         "the likeness that a large one has; each person's face in a pass of its own. auto: if it "
+         "is smaller than an eighth of the picture's shorter side. Needs face models. Without "
+         "effect with a mask.",
          "Repinta la cara al tamaño propio del modelo en una segunda pasada, lo que da a una "
-         "cara pequeña el parecido de una grande. auto: si mide menos de un octavo del lado "
-         "menor de la imagen. Necesita los modelos de cara. Sin efecto con una máscara o varias "
-         "personas."},
+         "cara pequeña el parecido de una grande; la de cada persona en una pasada propia. auto: "
+         "si mide menos de un octavo del lado menor de la imagen. Necesita los modelos de cara. "
+         "Sin efecto con una máscara."},
     .choices = kChoiceOf<kRefineNames>,
     .flag = FlagGroup::kPerson,
     .page = {.place = PagePlace::kFiner},

@@ -148,7 +148,7 @@ PlanAnswer Engine::plan(Request request, const std::stop_token& stop,
   const PlannedPicture planned =
       pipeline.plan({.request = request,
                      .format = ImageFormat::kPng,
-                     .after = reader.likeness_stages(finished_size(request), stop)},
+                     .after = reader.result_stages(finished_size(request), stop)},
                     check);
   const RequestPlan& plan = planned.plan;
   PlanAnswer answer{.fits = plan.fits,
@@ -177,16 +177,9 @@ PhotoOptions Engine::looking(const Pipeline& pipeline) const {
           .workspace = pipeline.workspace()};
 }
 
-std::optional<Identity> Engine::face_to_refine(const Image& picture, const Request& request,
-                                               std::stop_token stop) {
+FoundFaces Engine::faces_of_result(const Image& picture, std::size_t people, std::stop_token stop) {
   SubjectReader reader(options_.faces, looking(pipeline(stop)));
-  return semblance::face_to_refine(picture, request, reader, std::move(stop));
-}
-
-std::optional<double> Engine::likeness(const Image& picture, std::span<const float> photos,
-                                       std::span<const int> counts, std::stop_token stop) {
-  SubjectReader reader(options_.faces, looking(pipeline(stop)));
-  return reader.likeness(picture, photos, counts, std::move(stop));
+  return reader.faces_of_result(picture, people, std::move(stop));
 }
 
 PhotoFaces Engine::look(const File& photo, std::stop_token stop) {

@@ -130,14 +130,8 @@ class Engine {
   /// Likewise a ControlNet's picture.
   Image open_control(const File& file, const Request& request, Prepare prepare,
                      const InitialPicture* initial, const std::stop_token& stop = {});
-  /// face_to_refine(), for a request whose plan has_likeness.
-  std::optional<Identity> face_to_refine(const Image& picture, const Request& request,
-                                         std::stop_token stop = {});
-  /// How alike the largest face of a finished picture is to the person's photos, [n,512]; nullopt
-  /// if it shows none. `counts`: as SubjectReader::likeness() has them. For a request whose plan
-  /// has_likeness.
-  std::optional<double> likeness(const Image& picture, std::span<const float> photos,
-                                 std::span<const int> counts, std::stop_token stop = {});
+  /// SubjectReader::faces_of_result(), for a request whose plan has_likeness.
+  FoundFaces faces_of_result(const Image& picture, std::size_t people, std::stop_token stop = {});
   Pipeline& pipeline(const std::stop_token& stop = {});
   /// Computed at the first call.
   const LatentColours& colours(std::stop_token stop = {});

@@ -352,11 +352,12 @@ void JobMaker::make_picture(Request request, const People& people) {
   set_stage("painting");
   Image image = patiently([&] { return generation->decode(stop_); });
   generation.reset();
-  image = refined(std::move(image), request, people.embeddings);
   JobPicture made{{}, request.seed.value()};
   if (measures_likeness_) {
-    made.likeness = patiently(
-        [&] { return engine_.likeness(image, people.embeddings, request.photos, stop_); });
+    const auto find = [&] { return engine_.faces_of_result(image, request.photos.size(), stop_); };
+    FoundFaces found = patiently(find);
+    if (refine(image, found, request, people)) found = patiently(find);
+    made.likeness = likeness(found.faces, people.embeddings, request.photos);
   }
   if (request.has_mask) image = patiently([&] { return initial_->finish(image, request, stop_); });
   made.size = image.size();
@@ -386,23 +387,26 @@ void JobMaker::make_picture(Request request, const People& people) {
   });
 }
 
-/// The picture after a second pass over its face, if it is to have one and there is room.
-Image JobMaker::refined(Image image, const Request& request, std::span<const float> embeddings) {
-  if (!measures_likeness_) return image;
-  const auto face = patiently([&] { return engine_.face_to_refine(image, request, stop_); });
-  if (!face) return image;
+/// Makes second passes over the picture's faces, as far as it is to have any and there is room.
+bool JobMaker::refine(Image& image, const FoundFaces& found, const Request& request,
+                      const People& people) {
+  bool is_changed = false;
   Pipeline& pipeline = engine_.pipeline(stop_);
-  const FacePass pass = patiently([&] {
-    return FacePass(image, *face, request, engine_.facts().native_side,
-                    pipeline.workspace().options().scratch_folder);
-  });
-  if (!pass.plan(pipeline).fits) return image;
-  image = {};
-  set_stage("face");
-  Generation generation = patiently([&] { return pass.start(pipeline, embeddings, stop_); });
-  make_steps(generation, false);
-  set_stage("painting");
-  return patiently([&] { return pass.finish(generation, stop_); });
+  for (const FaceToRefine& face : faces_to_refine(found, image.size(), request, people)) {
+    const FacePass pass = patiently([&] {
+      return FacePass(image, face, request, people, engine_.facts().native_side,
+                      pipeline.workspace().options().scratch_folder);
+    });
+    if (!pass.plan(pipeline).fits) continue;
+    image = {};
+    set_stage("face");
+    Generation generation = patiently([&] { return pass.start(pipeline, stop_); });
+    make_steps(generation, false);
+    set_stage("painting");
+    image = patiently([&] { return pass.finish(generation, stop_); });
+    is_changed = true;
+  }
+  return is_changed;
 }
 
 /// `may_save`: whether a crash goes on from these steps.

@@ -61,7 +61,7 @@ class JobMaker {
   void publish();
   void make_picture(Request request, const People& people);
   std::optional<Generation> saved_generation(const Request& request);
-  Image refined(Image image, const Request& request, std::span<const float> embeddings);
+  bool refine(Image& image, const FoundFaces& found, const Request& request, const People& people);
   void make_steps(Generation& generation, bool may_save = true);
   void tell_step(const Generation& generation, int first, double seconds, double step_seconds);
   void show(const Generation& generation, Size size);
