@@ -231,11 +231,12 @@ TEST(PromptSyntax, TakesLongPromptsInStride) {
   const auto begin = std::chrono::steady_clock::now();
   for (const char* piece : {"(a", "[a", "(a)", ":1", "\\", "BREAK ", "AND", "<lora:", "[a|"}) {
     std::string prompt;
-    while (prompt.size() < 65536) prompt += piece;
+    while (prompt.size() < testing::sweep(65536)) prompt += piece;
     error_of([&] { parse_prompt(prompt); });
   }
-  std::string nested(21845, '[');
-  nested.append(21845, 'a').append(21845, ']');
+  constexpr unsigned kThird = testing::sweep(21845);
+  std::string nested(kThird, '[');
+  nested.append(kThird, 'a').append(kThird, ']');
   parse_prompt(nested);
   EXPECT_LT(std::chrono::steady_clock::now() - begin,
             std::chrono::seconds(testing::kSanitized ? 120 : 20));
