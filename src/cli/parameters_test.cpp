@@ -141,7 +141,8 @@ TEST(Parameters, AreFieldsOfOpenAisApi) {
     parts[1].name = "prompt", parts[1].data = "a man";
     parts[2].name = row.openai_name.empty() ? row.name : row.openai_name, parts[2].data = value;
     if (row.is_required) parts.erase(parts.begin() + 1);
-    const service::ImagesEdit edit = service::parse_images_edit(parts, "m");
+    const service::ImagesRequest edit =
+        service::parse_images(service::ImagesKind::kEdit, parts, "m");
     EXPECT_EQ(text_of(row, edit.request), text_of(row, changed));
   });
 }
@@ -208,14 +209,19 @@ TEST(Parameters, AreInTheApiDocumentAndOnThePage) {
       document = json::parse(service::with_parameters(file.bytes));
   }
   const json& settings = document["components"]["schemas"]["Settings"]["properties"];
-  const json& edit = document["paths"]["/v1/images/edits"]["post"]["requestBody"]["content"]
-                             ["multipart/form-data"]["schema"]["properties"];
+  const auto fields = [&document](const char* path, const char* type) {
+    const json& content = document["paths"][path]["post"]["requestBody"]["content"];
+    return content[type]["schema"]["properties"];
+  };
+  const json edit = fields("/v1/images/edits", "multipart/form-data");
+  const json generation = fields("/v1/images/generations", "application/json");
   const json page = json::parse(service::parameters_json());
   std::size_t rows = 0, shown = 0;
   each_change([&](const Parameter& row, const JobRequest&) {
     ++rows;
     EXPECT_TRUE(settings.contains(row.name));
-    EXPECT_TRUE(edit.contains(row.openai_name.empty() ? row.name : row.openai_name));
+    const std::string_view field = row.openai_name.empty() ? row.name : row.openai_name;
+    EXPECT_TRUE(edit.contains(field) && generation.contains(field)) << field;
     const auto entry =
         std::ranges::find_if(page, [&](const json& e) { return e["name"] == row.name; });
     EXPECT_EQ(entry != page.end(), row.page.place != PagePlace::kNone);

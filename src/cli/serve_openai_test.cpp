@@ -151,17 +151,43 @@ TEST_F(ServeOpenAI, ErrorsNameThePhoto) {
       "400 \"pose\" cannot");
 }
 
-TEST_F(ServeOpenAI, RequestsWithoutAPhotoGetAdvice) {
+TEST_F(ServeOpenAI, RequestsWithoutAFaceOrAPromptGetAdvice) {
   Service service = serve();
-  const std::string way = "\n  send both to POST /v1/images/edits, as image and prompt";
   EXPECT_EQ(
-      error_in(service.ask("POST", "/v1/images/generations", R"({"prompt": "a man"})")),
-      "400 \"image\" cannot make a picture from a prompt alone: expected a photo and a prompt" +
-          way);
+      error_in(service.ask("POST", "/v1/images/generations", R"({"prompt": "a man"})",
+                           "Content-Type: application/json\r\n")),
+      "400 \"identity\" cannot take identity: it is missing: the name of a saved face, such as "
+      "{\"identity\": \"anna\"}\n  save one with POST /api/identities, or send a photo as "
+      "image");
+  EXPECT_EQ(error_in(service.post("/v1/images/variations", Form().add("image", demo_photo()))),
+            "400 \"prompt\" cannot make a picture from a photo alone: expected a photo and a "
+            "prompt\n  send both to POST /v1/images/edits, as image and prompt");
+}
+
+TEST_F(ServeOpenAI, GenerationsHaveASavedFace) {
+  Service service = serve();
+  const auto ask = [&](const char* identity) {
+    const Json body{
+        {"prompt", "a man"}, {"identity", identity}, {"size", "64x64"}, {"steps", 1}, {"seed", 7}};
+    return service.ask("POST", "/v1/images/generations", body.dump(),
+                       "Content-Type: application/json\r\n");
+  };
+  const auto save = [&](const char* name) {
+    const Form form = Form().add("photo", demo_photo(), "me.png").add("name", name);
+    return Json::parse(service.post("/api/identities", form).body);
+  };
+  EXPECT_EQ(error_in(ask("anna")),
+            "404 \"identity\" cannot find the identity anna: no saved face has this name or id\n  "
+            "GET /api/identities lists them");
+  const std::string id = save("anna")["id"];
+  const Reply named = ask("anna");
+  EXPECT_EQ(named.status, 200) << named.body;
+  EXPECT_EQ(Json::parse(named.body)["data"], Json::parse(ask(id.c_str()).body)["data"]);
+  save("anna");
   EXPECT_EQ(
-      error_in(service.post("/v1/images/variations", Form().add("image", demo_photo()))),
-      "400 \"prompt\" cannot make a picture from a photo alone: expected a photo and a prompt" +
-          way);
+      error_in(ask("anna")),
+      "400 \"identity\" cannot take identity: 2 saved faces have the name anna\n  send the id "
+      "of one; GET /api/identities lists them");
 }
 
 }  // namespace

@@ -326,6 +326,11 @@ TEST_F(ApiDocument, OpenAiPicturesMatch) {
     EXPECT_TRUE(made_one["data"][0].contains(format));
     EXPECT_EQ(differences(schema, made_one, "edit"), "");
   }
+  const json generation{
+      {"prompt", "x"}, {"image", base64(photo())}, {"size", "64x64"}, {"steps", 1}};
+  EXPECT_EQ(differences(schema_of("post", "/v1/images/generations"),
+                        made("POST", "/v1/images/generations", generation.dump()), "generation"),
+            "");
 }
 
 TEST_F(ApiDocument, ErrorsMatch) {

@@ -35,7 +35,7 @@ struct JobRequest : Request {
   Photo photo = {.name = "photo"};
   /// Of the same person, or of the people one after the other; the largest face in each.
   std::vector<Photo> more_photos = {};
-  std::string identity_id = {};      // a saved identity, instead of the photo
+  std::string identity = {};         // a saved one's name or id, instead of the photo
   int face = 0;                      // index in the photo, the largest first
   Photo pose = {.name = "pose"};     // its face's place replaces the photo's
   Photo initial = {.name = "init"};  // a picture to start from; then `strength` is set

@@ -7,6 +7,7 @@
 #include "image/decode.h"
 #include "memory/file.h"
 #include "service/job_files.h"
+#include "service/rows.h"
 
 namespace semblance::service {
 namespace {
@@ -28,6 +29,31 @@ void check_photo(const std::string& what, const Photo& photo) {
   } catch (const Error& error) {
     throw HttpError(error, photo.name);
   }
+}
+
+/// Of the saved identity with this id, or else of the only one with this name.
+std::string identity_id(const Store& store, const std::string& wanted) {
+  if (store.find_identity(wanted)) return wanted;
+  const std::string field = "identity";
+  std::vector<std::string> named;
+  for (const SavedIdentity& identity : store.identities()) {
+    if (identity.name == wanted) named.push_back(identity.id);
+  }
+  if (named.empty()) {
+    throw HttpError(404, "not_found",
+                    fmt::format("cannot find the identity {}: no saved face has this name or id\n  "
+                                "GET /api/identities lists them",
+                                wanted.substr(0, kMostNameBytes)),
+                    field);
+  }
+  if (named.size() > 1) {
+    throw HttpError(400, "argument",
+                    fmt::format("cannot take identity: {} saved faces have the name {}\n  send the "
+                                "id of one; GET /api/identities lists them",
+                                named.size(), wanted),
+                    field);
+  }
+  return named.front();
 }
 
 HttpError no_job(const std::string& id) {
@@ -115,10 +141,9 @@ void Jobs::refuse_where_full() const {
 
 /// The saved identity named by the request; empty if it has a photo.
 std::string Jobs::identity_text(const JobRequest& request) const {
-  if (request.identity_id.empty()) return {};
-  if (!store_.find_identity(request.identity_id))
-    throw HttpError(404, "not_found", "there is no such identity", "identity");
-  return read_small_file(store_.identity_file(request.identity_id), kMostIdentityBytes);
+  if (request.identity.empty()) return {};
+  const std::string id = identity_id(store_, request.identity);
+  return read_small_file(store_.identity_file(id), kMostIdentityBytes);
 }
 
 /// Writes the files, then the database row: after a kill in between, the next start removes the
@@ -171,7 +196,7 @@ Job Jobs::submit(const JobRequest& request) {
   job.request.mask.drop();
   job.request.control_pictures.clear();
   job.request.regions.clear();
-  if (request.identity_id.empty()) check_photo(photo_name(0), request.photo);
+  if (request.identity.empty()) check_photo(photo_name(0), request.photo);
   for (std::size_t i = 0; i < request.more_photos.size(); ++i)
     check_photo(photo_name(i + 1), request.more_photos[i]);
   if (!request.pose.bytes.empty()) check_photo("the pose photo", request.pose);

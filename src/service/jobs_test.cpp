@@ -219,7 +219,7 @@ TEST_F(JobsTest, ABadPhotoIsRefusedAndLeavesNothing) {
   posed.pose.bytes = "no picture";
   EXPECT_EQ(refusal([&] { jobs().submit(posed); }), "400 argument");
   JobRequest identity = request("");
-  identity.identity_id = "../../etc/passwd";
+  identity.identity = "../../etc/passwd";
   EXPECT_EQ(refusal([&] { jobs().submit(identity); }), "404 not_found");
   EXPECT_EQ(job_folders(), 0);
 }

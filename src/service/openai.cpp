@@ -13,6 +13,8 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
+constexpr std::string_view kIdentity = "identity";
+
 std::string_view field_of(const Parameter& row) {
   return row.openai_name.empty() ? row.name : row.openai_name;
 }
@@ -24,7 +26,7 @@ const std::vector<std::string_view>& fields() {
         "background", "input_fidelity", "stream", "partial_images", "user", "safety_identifier",
         "moderation", "complexity", "mask", "markup", "frame_count", "frame_duration_ms",
         // Ours.
-        "pose"};
+        "pose", kIdentity};
     JobRequest none;
     each_job_parameter(
         [&names](const Parameter& row, const auto&) { names.push_back(field_of(row)); }, none);
@@ -115,8 +117,8 @@ Body event(std::string_view name, const OrderedJson& data, const MadePicture& pi
   return with_picture(fmt::format("event: {}\ndata: {}\n\n", name, data.dump()), picture.base64);
 }
 
-OrderedJson picture_event(std::string_view type, const ImagesEdit& edit, const MadePicture& picture,
-                          std::int64_t created) {
+OrderedJson picture_event(std::string_view type, const ImagesRequest& wanted,
+                          const MadePicture& picture, std::int64_t created) {
   OrderedJson data;
   data["type"] = type;
   data["b64_json"] = "";  // filled by with_picture()
@@ -124,7 +126,7 @@ OrderedJson picture_event(std::string_view type, const ImagesEdit& edit, const M
   data["size"] = text_of(picture.size);
   data["quality"] = "auto";
   data["background"] = "opaque";
-  data["output_format"] = edit.format;
+  data["output_format"] = wanted.format;
   return data;
 }
 
@@ -133,8 +135,8 @@ OrderedJson model_of(std::string_view model, std::int64_t created) {
 }
 
 /// Warns of a field that changes nothing here.
-void warn(ImagesEdit& edit, const Part& part, std::string_view why) {
-  edit.warnings.push_back(fmt::format("{} has no effect: {}", part.name, why));
+void warn(ImagesRequest& wanted, const Part& part, std::string_view why) {
+  wanted.warnings.push_back(fmt::format("{} has no effect: {}", part.name, why));
 }
 
 /// False if the field is not a parameter of the picture. check_settings() checks ranges.
@@ -174,37 +176,44 @@ bool read_quality(const Part& part, JobRequest& request) {
   return request.quality || part.data == "auto" || part.data == "standard";
 }
 
-void read_field(const Part& part, ImagesEdit& edit, std::string_view model) {
+void read_field(const Part& part, ImagesRequest& wanted, std::string_view model) {
   const std::string& name = part.name;
-  if (read_quality(part, edit.request) || read_parameter(part, edit.request)) return;
-  if (name == "stream") {
-    edit.stream = bool_of(part);
+  if (name == "style" && (part.data == "vivid" || part.data == "natural")) {
+    warn(wanted, part, "styles here have other names");  // DALL-E's
+    return;
+  }
+  if (read_quality(part, wanted.request) || read_parameter(part, wanted.request)) return;
+  if (name == kIdentity) {
+    if (part.data.empty()) refuse_field(name, "it is empty");
+    wanted.request.identity = part.data;
+  } else if (name == "stream") {
+    wanted.stream = bool_of(part);
   } else if (name == "partial_images") {
-    edit.partial_images = int_of(part);
-    if (edit.partial_images < 0 || edit.partial_images > 3) {
+    wanted.partial_images = int_of(part);
+    if (wanted.partial_images < 0 || wanted.partial_images > 3) {
       refuse_field(name, "expected a whole number from 0 to 3", part.data);
     }
   } else if (name == "response_format") {
-    edit.wants_url = one_of(part, {"b64_json", "url"}) == "url";
+    wanted.wants_url = one_of(part, {"b64_json", "url"}) == "url";
   } else if (name == "output_format") {
-    edit.format = one_of(part, {"png", "jpeg", "webp"});
+    wanted.format = one_of(part, {"png", "jpeg", "webp"});
   } else if (name == "output_compression") {
-    edit.quality = int_of(part);
-    if (edit.quality < 0 || edit.quality > 100) {
+    wanted.quality = int_of(part);
+    if (wanted.quality < 0 || wanted.quality > 100) {
       refuse_field(name, "expected a whole number from 0 to 100", part.data);
     }
   } else if (name == "background") {
     one_of(part, {"auto", "opaque"});
   } else if (name == "model") {
     if (!part.data.empty() && part.data != model) {
-      edit.warnings.push_back(fmt::format("model has no effect: this service runs {}", model));
+      wanted.warnings.push_back(fmt::format("model has no effect: this service runs {}", model));
     }
   } else if (name == "input_fidelity") {
-    warn(edit, part, "set identity_strength and adapter_strength");
+    warn(wanted, part, "set identity_strength and adapter_strength");
   } else if (name == "user" || name == "safety_identifier") {
-    warn(edit, part, "this service has no accounts");
+    warn(wanted, part, "this service has no accounts");
   } else if (name == "moderation" || name == "complexity") {
-    warn(edit, part, "it is not supported");
+    warn(wanted, part, "it is not supported");
   } else if (name == "mask" || name == "markup") {
     refuse_field(name, "parts of a picture cannot be edited; every picture is new");
   } else {
@@ -212,35 +221,67 @@ void read_field(const Part& part, ImagesEdit& edit, std::string_view model) {
   }
 }
 
-/// An edit without its pictures, and the parts that hold them.
+/// A request without its pictures, and the parts that hold them.
 struct Read {
-  ImagesEdit edit = {};
-  const Part* photo = nullptr;
+  ImagesRequest wanted = {};
+  const Part* photo = nullptr;  // null if a saved face takes its place
   const Part* pose = nullptr;
 };
 
 /// Checks combinations, once all fields are read. `parts`: the request's.
-void check_edit(const std::vector<Part>& parts, ImagesEdit& edit) {
+void check_images(const std::vector<Part>& parts, ImagesRequest& wanted) {
   if (find_part(parts, "prompt") == nullptr) refuse_field("prompt", "it is missing");
-  if (edit.stream && edit.wants_url) {
+  if (wanted.stream && wanted.wants_url) {
     refuse_field("response_format", "a stream carries only b64_json", "url");
   }
-  if (edit.wants_url && edit.format != "png") {
-    refuse_field("output_format", "expected png with response_format=url", edit.format);
+  if (wanted.wants_url && wanted.format != "png") {
+    refuse_field("output_format", "expected png with response_format=url", wanted.format);
   }
-  if (edit.partial_images > 0 && !edit.stream) {
-    edit.warnings.emplace_back("partial_images has no effect without stream=true");
+  if (wanted.partial_images > 0 && !wanted.stream) {
+    wanted.warnings.emplace_back("partial_images has no effect without stream=true");
   }
-  if (find_part(parts, "output_compression") != nullptr && edit.format == "png") {
-    edit.warnings.emplace_back("output_compression has no effect: PNG is lossless");
+  if (find_part(parts, "output_compression") != nullptr && wanted.format == "png") {
+    wanted.warnings.emplace_back("output_compression has no effect: PNG is lossless");
   }
-  check_settings(edit.request, [](const Parameter& row) { return std::string(field_of(row)); });
+  check_settings(wanted.request, [](const Parameter& row) { return std::string(field_of(row)); });
 }
 
-/// `images`: the request's name for its pictures.
-Read read_edit(const std::vector<Part>& parts, std::string_view model, const std::string& images) {
-  Read read;
-  ImagesEdit& edit = read.edit;
+/// Takes the pictures, of which the request calls those of its list `list`, and checks that there
+/// is one face to keep.
+void take_pictures(const std::vector<const Part*>& pictures, const std::string& list, Read& read) {
+  JobRequest& request = read.wanted.request;
+  const std::size_t count = pictures.size() + (read.pose != nullptr ? 1 : 0);
+  if (count > 2) {
+    refuse_field(list, "expected at most two, the photo and the pose",
+                 fmt::format("{} images", count));
+  }
+  const bool has_identity = !request.identity.empty();
+  if (has_identity && !pictures.empty())
+    refuse_field(kIdentity, "a photo was sent, too; expected one of them");
+  if (!has_identity && pictures.empty()) {
+    if (read.wanted.kind == ImagesKind::kEdit)
+      refuse_field(list, "it is missing: the photo of the face to keep");
+    refuse_field(
+        kIdentity,
+        "it is missing: the name of a saved face, such as {\"identity\": \"anna\"}\n  save "
+        "one with POST /api/identities, or send a photo as image");
+  }
+  request.photo.name = has_identity ? kIdentity : std::string_view(list);
+  if (pictures.size() == 2) {
+    read.pose = pictures[1];
+    request.pose.name = list;
+    read.wanted.warnings.emplace_back("the second image only gives the pose, not another face");
+  }
+  if (!pictures.empty()) read.photo = pictures[0];
+  if (read.photo != nullptr && read.photo->data.empty()) refuse_field(list, "it is empty");
+  if (read.pose != nullptr && read.pose->data.empty())
+    refuse_field(request.pose.name, "it is empty");
+}
+
+/// `list`: the request's name for its pictures.
+Read read_images(ImagesKind kind, const std::vector<Part>& parts, std::string_view model,
+                 const std::string& list) {
+  Read read{.wanted = {.kind = kind}};
   std::vector<const Part*> pictures;
   for (const Part& part : parts) {
     const bool is_svg = part.name == "svg" || part.name.starts_with("svg[");
@@ -261,81 +302,75 @@ Read read_edit(const std::vector<Part>& parts, std::string_view model, const std
     if (part.name == "pose") {
       read.pose = &part;
     } else {
-      read_field(part, edit, model);
+      read_field(part, read.wanted, model);
     }
   }
-  if (pictures.empty()) refuse_field(images, "it is missing: the photo of the face to keep");
-  const std::size_t count = pictures.size() + (read.pose != nullptr ? 1 : 0);
-  if (count > 2) {
-    refuse_field(images, "expected at most two, the photo and the pose",
-                 fmt::format("{} images", count));
-  }
-  edit.request.photo.name = images;
-  if (pictures.size() == 2) {
-    read.pose = pictures[1];
-    edit.request.pose.name = images;
-    edit.warnings.emplace_back("the second image only gives the pose, not another face");
-  }
-  read.photo = pictures[0];
-  if (read.photo->data.empty()) refuse_field(images, "it is empty");
-  if (read.pose != nullptr && read.pose->data.empty())
-    refuse_field(edit.request.pose.name, "it is empty");
-  check_edit(parts, edit);
+  take_pictures(pictures, list, read);
+  check_images(parts, read.wanted);
   return read;
+}
+
+std::string event_name(const ImagesRequest& wanted, std::string_view what) {
+  return fmt::format("{}.{}", wanted.kind == ImagesKind::kEdit ? "image_edit" : "image_generation",
+                     what);
 }
 
 }  // namespace
 
-ImagesEdit parse_images_edit(const std::vector<Part>& parts, std::string_view model) {
-  Read read = read_edit(parts, model, "image");
-  read.edit.request.photo.bytes = read.photo->data;
-  if (read.pose != nullptr) read.edit.request.pose.bytes = read.pose->data;
-  return std::move(read.edit);
+ImagesRequest parse_images(ImagesKind kind, const std::vector<Part>& parts,
+                           std::string_view model) {
+  Read read = read_images(kind, parts, model, "image");
+  if (read.photo != nullptr) read.wanted.request.photo.bytes = read.photo->data;
+  if (read.pose != nullptr) read.wanted.request.pose.bytes = read.pose->data;
+  return std::move(read.wanted);
 }
 
-ImagesEdit parse_images_edit_json(std::string_view body, std::string_view model) {
+ImagesRequest parse_images_json(ImagesKind kind, std::string_view body, std::string_view model) {
   JsonForm form(body);
-  Read read = read_edit(form.parts(), model, std::string(JsonForm::kImages));
-  read.edit.request.photo.take(form.take(*read.photo));
-  if (read.pose != nullptr) read.edit.request.pose.take(form.take(*read.pose));
-  return std::move(read.edit);
+  Read read = read_images(kind, form.parts(), model, std::string(JsonForm::kImages));
+  if (read.photo != nullptr) read.wanted.request.photo.take(form.take(*read.photo));
+  if (read.pose != nullptr) read.wanted.request.pose.take(form.take(*read.pose));
+  return std::move(read.wanted);
 }
 
-ResponseFrame images_frame(const ImagesEdit& edit, Size size, std::int64_t created) {
+ResponseFrame images_frame(const ImagesRequest& wanted, Size size, std::int64_t created) {
   OrderedJson response;
   response["created"] = created;
   response["background"] = "opaque";
-  response["output_format"] = edit.format;
+  response["output_format"] = wanted.format;
   response["size"] = text_of(size);
   response["data"] = OrderedJson::array();
   response["usage"] = usage();
-  if (!edit.warnings.empty()) response["warnings"] = edit.warnings;
+  if (!wanted.warnings.empty()) response["warnings"] = wanted.warnings;
   const std::string text = response.dump();
   constexpr std::string_view kData = "\"data\":[";
   const std::size_t at = text.find(kData) + kData.size();
   return {text.substr(0, at), text.substr(at)};
 }
 
-Body images_item(const ImagesEdit& edit, const MadePicture& picture) {
+Body images_item(const ImagesRequest& wanted, const MadePicture& picture) {
   OrderedJson item;
-  item[edit.wants_url ? "url" : "b64_json"] = edit.wants_url ? picture.url : "";
+  item[wanted.wants_url ? "url" : "b64_json"] = wanted.wants_url ? picture.url : "";
   item["seed"] = picture.seed;
-  return edit.wants_url ? Body(item.dump()) : with_picture(item.dump(), picture.base64);
+  return wanted.wants_url ? Body(item.dump()) : with_picture(item.dump(), picture.base64);
 }
 
-Body partial_image_event(const ImagesEdit& edit, const MadePicture& preview, int index,
+Body partial_image_event(const ImagesRequest& wanted, const MadePicture& preview, int index,
                          std::int64_t created) {
-  OrderedJson data = picture_event("image_edit.partial_image", edit, preview, created);
+  const std::string name = event_name(wanted, "partial_image");
+  OrderedJson data = picture_event(name, wanted, preview, created);
   data["partial_image_index"] = index;
-  return event("image_edit.partial_image", data, preview);
+  return event(name, data, preview);
 }
 
-Body completed_event(const ImagesEdit& edit, const MadePicture& picture, std::int64_t created) {
-  OrderedJson data = picture_event("image_edit.completed", edit, picture, created);
+Body completed_event(const ImagesRequest& wanted, const MadePicture& picture,
+                     std::int64_t created) {
+  const std::string name = event_name(wanted, "completed");
+  OrderedJson data = picture_event(name, wanted, picture, created);
   data["seed"] = picture.seed;
   data["usage"] = usage();
-  if (!edit.warnings.empty()) data["warnings"] = edit.warnings;
-  return event("image_edit.completed", data, picture);
+  if (!wanted.warnings.empty()) data["warnings"] = wanted.warnings;
+  return event(name, data, picture);
 }
 
 std::string error_event(const HttpResponse& error) {

@@ -1,9 +1,10 @@
-// Translates the OpenAI API's image requests, POST /v1/images/edits and GET /v1/models, to a job
-// and back. Pure functions: no queue, no model.
+// Translates the OpenAI API's image requests, POST /v1/images/edits, POST /v1/images/generations
+// and GET /v1/models, to a job and back. Pure functions: no queue, no model.
 //
 // The photo is `image` (or image[]; in JSON images), the face to keep; a second image gives the
 // pose. What that API lacks is sent as extra fields (extra_body in its clients): the rows of the
-// parameters' table by name, and pose. Warnings are in the response's `warnings`.
+// parameters' table by name, pose, and identity, a saved face in place of the photo. Generations
+// take the same fields. Warnings are in the response's `warnings`.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,10 @@
 
 namespace semblance::service {
 
-struct ImagesEdit {
+enum class ImagesKind : std::uint8_t { kEdit, kGeneration };
+
+struct ImagesRequest {
+  ImagesKind kind = ImagesKind::kEdit;
   JobRequest request = {};
   std::vector<std::string> warnings = {};  // for the response: what has no effect
   std::string format = "png";              // png, jpeg, webp
@@ -29,9 +33,9 @@ struct ImagesEdit {
 
 /// `model`: the name that /v1/models gives. The photos are in the parts' body. Throws HttpError 400
 /// naming the field.
-ImagesEdit parse_images_edit(const std::vector<Part>& parts, std::string_view model);
+ImagesRequest parse_images(ImagesKind kind, const std::vector<Part>& parts, std::string_view model);
 /// The same for a JSON body. Also throws what JsonForm throws.
-ImagesEdit parse_images_edit_json(std::string_view body, std::string_view model);
+ImagesRequest parse_images_json(ImagesKind kind, std::string_view body, std::string_view model);
 
 /// A finished picture, or a preview.
 struct MadePicture : JobPicture {
@@ -41,13 +45,13 @@ struct MadePicture : JobPicture {
 
 /// The JSON response when it does not stream; items come between.
 /// `created`: seconds since 1970.
-ResponseFrame images_frame(const ImagesEdit& edit, Size size, std::int64_t created);
-Body images_item(const ImagesEdit& edit, const MadePicture& picture);
+ResponseFrame images_frame(const ImagesRequest& wanted, Size size, std::int64_t created);
+Body images_item(const ImagesRequest& wanted, const MadePicture& picture);
 
 /// Server-sent events, each with its closing empty line. `index`: the preview's, from 0.
-Body partial_image_event(const ImagesEdit& edit, const MadePicture& preview, int index,
+Body partial_image_event(const ImagesRequest& wanted, const MadePicture& preview, int index,
                          std::int64_t created);
-Body completed_event(const ImagesEdit& edit, const MadePicture& picture, std::int64_t created);
+Body completed_event(const ImagesRequest& wanted, const MadePicture& picture, std::int64_t created);
 /// For a job that failed after the stream began; `error` is an error_response().
 std::string error_event(const HttpResponse& error);
 

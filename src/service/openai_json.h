@@ -1,4 +1,4 @@
-// Converts a JSON body of POST /v1/images/edits to the equivalent form. Pictures are
+// Converts a JSON body of POST /v1/images/... to the equivalent form. Pictures are
 // `images: [{"image_url": "data:image/png;base64,..."}]`; other URLs are not fetched.
 #pragma once
 

@@ -14,7 +14,7 @@ namespace {
 
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
-ImagesEdit parsed(const Fields& fields) {
+ImagesRequest parsed(const Fields& fields, ImagesKind kind = ImagesKind::kEdit) {
   std::vector<Part> parts;
   for (const auto& [name, value] : fields) {
     Part part;
@@ -22,7 +22,7 @@ ImagesEdit parsed(const Fields& fields) {
     part.data = value;
     parts.push_back(part);
   }
-  ImagesEdit edit = parse_images_edit(parts, "semblance-demo");
+  ImagesRequest edit = parse_images(kind, parts, "semblance-demo");
   for (Photo* photo : {&edit.request.photo, &edit.request.pose})
     photo->take(std::string(photo->bytes));  // outlives `fields`
   return edit;
@@ -68,24 +68,24 @@ TEST(ImagesEdit, PromptsHaveALimit) {
 }
 
 TEST(ImagesEdit, ReadsTheOfficialClient) {
-  const ImagesEdit edit = parsed({{"prompt", "a man"},
-                                  {"model", "semblance-demo"},
-                                  {"n", "2"},
-                                  {"response_format", "b64_json"},
-                                  {"size", "1024x768"},
-                                  {"background", "auto"},
-                                  {"output_compression", "50"},
-                                  {"output_format", "jpeg"},
-                                  {"partial_images", "2"},
-                                  {"quality", "auto"},
-                                  {"stream", "true"},
-                                  {"seed", "18446744073709551615"},
-                                  {"negative_prompt", "x"},
-                                  {"steps", "5"},
-                                  {"identity_strength", "0.5"},
-                                  {"vae_tiling", "true"},
-                                  {"image[]", "PHOTO"},
-                                  {"image[]", "POSE"}});
+  const ImagesRequest edit = parsed({{"prompt", "a man"},
+                                     {"model", "semblance-demo"},
+                                     {"n", "2"},
+                                     {"response_format", "b64_json"},
+                                     {"size", "1024x768"},
+                                     {"background", "auto"},
+                                     {"output_compression", "50"},
+                                     {"output_format", "jpeg"},
+                                     {"partial_images", "2"},
+                                     {"quality", "auto"},
+                                     {"stream", "true"},
+                                     {"seed", "18446744073709551615"},
+                                     {"negative_prompt", "x"},
+                                     {"steps", "5"},
+                                     {"identity_strength", "0.5"},
+                                     {"vae_tiling", "true"},
+                                     {"image[]", "PHOTO"},
+                                     {"image[]", "POSE"}});
   const JobRequest& s = edit.request;
   EXPECT_EQ(s.prompt, "a man");
   EXPECT_EQ(s.negative, "x");
@@ -107,14 +107,14 @@ TEST(ImagesEdit, ReadsTheOfficialClient) {
 }
 
 TEST(ImagesEdit, WarnsAboutFieldsWithoutEffect) {
-  const ImagesEdit edit = parsed({{"image", "PHOTO"},
-                                  {"prompt", "a"},
-                                  {"model", "gpt-image-2"},
-                                  {"quality", "high"},
-                                  {"input_fidelity", "high"},
-                                  {"user", "u"},
-                                  {"partial_images", "1"},
-                                  {"output_compression", "9"}});
+  const ImagesRequest edit = parsed({{"image", "PHOTO"},
+                                     {"prompt", "a"},
+                                     {"model", "gpt-image-2"},
+                                     {"quality", "high"},
+                                     {"input_fidelity", "high"},
+                                     {"user", "u"},
+                                     {"partial_images", "1"},
+                                     {"output_compression", "9"}});
   EXPECT_EQ(edit.warnings.size(), 5U);
   EXPECT_EQ(edit.request.quality, Choice("best"));
   EXPECT_EQ(edit.warnings[0], "model has no effect: this service runs semblance-demo");
@@ -176,8 +176,8 @@ TEST(ImagesEdit, RefusesByName) {
 
 using nlohmann::json;
 
-ImagesEdit parsed_json(const json& body) {
-  return parse_images_edit_json(body.dump(), "semblance-demo");
+ImagesRequest parsed_json(const json& body, ImagesKind kind = ImagesKind::kEdit) {
+  return parse_images_json(kind, body.dump(), "semblance-demo");
 }
 
 TEST(ImagesEditJson, IsReadLikeTheForm) {
@@ -200,7 +200,7 @@ TEST(ImagesEditJson, IsReadLikeTheForm) {
       {"identity_strength", 0.5},
       {"vae_tiling", false},
       {"user", nullptr}};
-  const ImagesEdit edit = parsed_json(whole);
+  const ImagesRequest edit = parsed_json(whole);
   const JobRequest& s = edit.request;
   EXPECT_EQ(edit.request.photo.bytes, photo);
   EXPECT_EQ(edit.request.pose.bytes, "POSE");
@@ -222,7 +222,7 @@ TEST(ImagesEditJson, IsReadLikeTheForm) {
                             json::array({"data:image/png;base64," + base64(photo)})}) {
     const json smaller{
         {"image", image}, {"prompt", prompt}, {"pose", {{"image_url", base64("POSE")}}}};
-    const ImagesEdit one = parsed_json(smaller);
+    const ImagesRequest one = parsed_json(smaller);
     EXPECT_EQ(one.request.photo.bytes, photo);
     EXPECT_EQ(one.request.pose.bytes, "POSE");
     EXPECT_EQ(one.request.pose.name, "pose");
@@ -275,11 +275,54 @@ TEST(ImagesEditJson, RefusesByName) {
   }
   EXPECT_EQ(refusal_of([] { parsed_json(json::array()); }),
             "the request: cannot take the request: expected a JSON object");
-  EXPECT_THROW(parse_images_edit_json("{", "m"), Error);
+  EXPECT_THROW(parse_images_json(ImagesKind::kEdit, "{", "m"), Error);
+}
+
+TEST(ImagesGeneration, TakesASavedFaceOrAPhoto) {
+  constexpr ImagesKind kind = ImagesKind::kGeneration;
+  // As the official clients send it, with our fields beside theirs.
+  const json body{{"prompt", "a man"},  {"model", "semblance-demo"}, {"n", 2},
+                  {"size", "1024x768"}, {"style", "vivid"},          {"identity", "anna"},
+                  {"steps", 5}};
+  const ImagesRequest named = parsed_json(body, kind);
+  EXPECT_EQ(named.request.identity, "anna");
+  EXPECT_EQ(named.request.photo.bytes, "");
+  EXPECT_EQ(named.request.photo.name, "identity");
+  EXPECT_EQ(named.request.count, 2);
+  EXPECT_EQ(named.request.steps, 5);
+  EXPECT_FALSE(named.request.style);
+  EXPECT_EQ(named.warnings,
+            std::vector<std::string>{"style has no effect: styles here have other names"});
+  const ImagesRequest styled =
+      parsed_json({{"prompt", "a"}, {"identity", "anna"}, {"style", "Film Noir"}}, kind);
+  EXPECT_EQ(styled.request.style, Choice("Film Noir"));
+  EXPECT_EQ(parsed_json({{"prompt", "a"}, {"image", base64("PHOTO")}}, kind).request.photo.bytes,
+            "PHOTO");
+  const ImagesRequest posed = parsed({{"prompt", "a"}, {"identity", "anna"}, {"pose", "POSE"}});
+  EXPECT_EQ(posed.request.identity, "anna");
+  EXPECT_EQ(posed.request.pose.bytes, "POSE");
+}
+
+TEST(ImagesGeneration, NeedsAFace) {
+  constexpr ImagesKind kind = ImagesKind::kGeneration;
+  const std::vector<std::pair<json, std::string>> table = {
+      {json::object(),
+       "it is missing: the name of a saved face, such as {\"identity\": \"anna\"}\n  save one with "
+       "POST /api/identities, or send a photo as image"},
+      {{{"identity", ""}}, "it is empty"},
+      {{{"identity", "anna"}, {"image", base64("PHOTO")}},
+       "a photo was sent, too; expected one of them"},
+  };
+  for (const auto& [more, rule] : table) {
+    json body{{"prompt", "a man"}};
+    body.update(more);
+    EXPECT_EQ(refusal_of([&] { parsed_json(body, kind); }),
+              "identity: cannot take identity: " + rule);
+  }
 }
 
 TEST(ImagesEdit, ResponsesAndEventsHaveTheApisForm) {
-  ImagesEdit edit = parsed({{"image", "PHOTO"}, {"prompt", "a"}});
+  ImagesRequest edit = parsed({{"image", "PHOTO"}, {"prompt", "a"}});
   const MadePicture picture{{{64, 48}, 7}, std::string("UE5H"), "/api/jobs/1/images/0"};
   const auto answer = [&](const std::string& items) {
     const ResponseFrame frame = images_frame(edit, {64, 48}, 1700);
@@ -302,6 +345,14 @@ TEST(ImagesEdit, ResponsesAndEventsHaveTheApisForm) {
   EXPECT_EQ(nlohmann::json::parse(partial.substr(begin.size()))["partial_image_index"], 1);
   EXPECT_TRUE(
       completed_event(edit, picture, 1).whole().starts_with("event: image_edit.completed\ndata: "));
+  edit.kind = ImagesKind::kGeneration;
+  for (const auto& [event, name] : {std::pair{completed_event(edit, picture, 1), "completed"},
+                                    {partial_image_event(edit, picture, 1, 1), "partial_image"}}) {
+    const std::string type = std::string("image_generation.") + name;
+    const std::string text = event.whole();
+    ASSERT_TRUE(text.starts_with("event: " + type + "\ndata: ")) << text;
+    EXPECT_EQ(nlohmann::json::parse(text.substr(type.size() + 13))["type"], type);
+  }
   EXPECT_TRUE(
       error_event(error_response(500, "internal", "x")).starts_with("event: error\ndata: "));
   EXPECT_EQ(preview_steps(3, 30), (std::vector<int>{7, 15, 22}));

@@ -207,6 +207,7 @@ std::string with_parameters(std::string_view document) {
   };
   put_openai_fields(body_of("/v1/images/edits", "multipart/form-data"));
   put_openai_fields(body_of("/v1/images/edits", "application/json"));
+  put_openai_fields(body_of("/v1/images/generations", "application/json"));
   put_web_ui_limits(body_of("/sdapi/v1/txt2img", "application/json"));
   return api.dump();
 }

@@ -15,7 +15,7 @@ namespace semblance::service {
 std::string parameters_json();
 
 /// Adds the parameters to an OpenAPI document: all of them to the schema Settings and to the bodies
-/// of /v1/images/edits, the limits to the body of /sdapi/v1/txt2img.
+/// of /v1/images/edits and generations, the limits to the body of /sdapi/v1/txt2img.
 std::string with_parameters(std::string_view document);
 
 }  // namespace semblance::service

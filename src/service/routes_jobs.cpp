@@ -59,11 +59,12 @@ JobRequest read_job(const std::vector<Part>& parts) {
   if (!photos.empty()) job.photo.bytes = photos.front();
   for (std::size_t i = 1; i < photos.size(); ++i)
     job.more_photos.push_back({.name = job.photo.name, .bytes = photos[i]});
-  job.identity_id = data_of(parts, "identity");
-  if (job.photo.bytes.empty() == job.identity_id.empty()) {
-    throw HttpError(400, "argument",
-                    "expected one of 'photo' (an image file) and 'identity' (a saved face's id)",
-                    "photo");
+  job.identity = data_of(parts, "identity");
+  if (job.photo.bytes.empty() == job.identity.empty()) {
+    throw HttpError(
+        400, "argument",
+        "expected one of 'photo' (an image file) and 'identity' (a saved face's name or id)",
+        "photo");
   }
   if (const auto face = data_of(parts, "face"); !face.empty())
     job.face = whole_number(face, "face", 0, kMostFace);
@@ -174,12 +175,14 @@ std::string event_text(std::string_view name, std::string_view data) {
 std::string submit_job(Context& context, const HttpRequest& request, JobRequest& wanted) {
   take_repeat_key(wanted, request);
   // Decoded photos stay booked; others are in the body.
-  if (wanted.photo.decoded) {
-    std::size_t decoded = wanted.photo.bytes.size() + wanted.pose.bytes.size() +
-                          wanted.initial.bytes.size() + wanted.mask.bytes.size();
-    for (const Photo& picture : wanted.control_pictures) decoded += picture.bytes.size();
-    request.drop_body(decoded);
-  }
+  std::size_t decoded = 0;
+  const auto count = [&decoded](const Photo& photo) {
+    if (photo.decoded) decoded += photo.bytes.size();
+  };
+  for (const Photo* photo : {&wanted.photo, &wanted.pose, &wanted.initial, &wanted.mask})
+    count(*photo);
+  for (const Photo& picture : wanted.control_pictures) count(picture);
+  if (decoded > 0) request.drop_body(decoded);
   const std::string id = context.jobs.submit(wanted).id;
   wanted.photo.drop();
   wanted.pose.drop();
