@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <regex>
 #include <set>
 
 #include "service/base64.h"
@@ -135,6 +136,23 @@ TEST_F(ApiDocument, HasExactlyTheRoutesOfTheCode) {
     for (const auto& [method, what] : methods.items()) said.insert(method + " " + path);
   }
   EXPECT_EQ(code, said);
+}
+
+/// Generators of clients name functions after the operations, and files after their tags.
+TEST_F(ApiDocument, NamesEveryOperation) {
+  std::set<std::string> names, tags, used;
+  for (const json& tag : document()["tags"]) tags.insert(tag["name"]);
+  for (const auto& [path, methods] : document()["paths"].items()) {
+    for (const auto& [method, what] : methods.items()) {
+      const std::string name = what.value("operationId", "");
+      EXPECT_TRUE(std::regex_match(name, std::regex("[a-z][a-z0-9]+([A-Z][a-z0-9]+)*")))
+          << method << " " << path << " has " << name;
+      EXPECT_TRUE(names.insert(name).second) << name << " is there twice";
+      ASSERT_EQ(what.value("tags", json::array()).size(), 1U) << name;
+      used.insert(what["tags"][0]);
+    }
+  }
+  EXPECT_EQ(used, tags);
 }
 
 TEST_F(ApiDocument, MarksRoutesThatNeedNoKey) {
