@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/ascii.h"
+#include "service/base64.h"
 #include "service/forwarded.h"
 #include "service/log.h"
 
@@ -107,13 +108,17 @@ std::string cookie_text(const HttpRequest& request, std::string_view token,
                      life.count(), is_tls ? "; Secure" : "");
 }
 
-/// The key of "Bearer KEY"; "" for anything else.
-std::string_view bearer_in(std::string_view header) {
-  constexpr std::string_view kScheme = "bearer ";
-  if (lower(header.substr(0, kScheme.size())) != kScheme) return {};
-  header.remove_prefix(kScheme.size());
+/// The key of "Bearer KEY", or of "Basic ..." with anyone's name and the key as the password; ""
+/// for anything else.
+std::string key_in(std::string_view header) {
+  const std::string scheme = lower(header.substr(0, header.find(' ')));
+  header.remove_prefix(std::min(scheme.size(), header.size()));
   while (header.starts_with(' ')) header.remove_prefix(1);
-  return header;
+  if (scheme == "bearer") return std::string(header);
+  if (scheme != "basic") return {};
+  const std::string login = from_base64(header).value_or("");
+  const std::size_t colon = login.find(':');
+  return colon == std::string::npos ? "" : login.substr(colon + 1);
 }
 
 /// The URL without a slash at its end, and its host's name. Throws Error(kArgument).
@@ -296,7 +301,7 @@ std::optional<HttpResponse> AccessControl::refuse(const HttpRequest& request, bo
   if (right == Links::Right::kGiven) return {};
   if (auto refusal = refuse_page(request, open)) return refusal;
   if (open || !has_key() || has_session(request)) return {};
-  const std::string_view key = bearer_in(request.header("authorization"));
+  const std::string key = key_in(request.header("authorization"));
   if (key.empty() && right == Links::Right::kEnded) {
     return error_response(
         403, "link_ended",

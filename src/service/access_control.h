@@ -3,10 +3,10 @@
 // Any page in a browser can reach a service on loopback. So the Host must be one of the service's
 // names (which defeats DNS rebinding), the Origin must be the service's own or an allowed one, and
 // what the browser marks as coming from another site is refused. If a key is set, it must be sent
-// as `Authorization: Bearer KEY`, or exchanged at POST /api/login for a session: its cookie
-// `semblance_session` is random, and only the service's own pages send it. Guessing is slowed down
-// (login.h), and each wrong key is logged. A signed link (links.h) needs no key and works on any
-// page.
+// as `Authorization: Bearer KEY`, as the password of `Authorization: Basic ...`, or exchanged at
+// POST /api/login for a session: its cookie `semblance_session` is random, and only the service's
+// own pages send it. Guessing is slowed down (login.h), and each wrong key is logged. A signed link
+// (links.h) needs no key and works on any page.
 #pragma once
 
 #include <memory>

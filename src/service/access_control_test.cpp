@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "service/base64.h"
 #include "tests/support/errors.h"
 
 namespace semblance::service {
@@ -172,6 +173,26 @@ TEST(AccessControl, TheKeyIsRequired) {
   EXPECT_EQ(refusal->body.whole().find("s3cret"), std::string::npos);
 }
 
+/// As clients of AUTOMATIC1111's web UI log in: `--api-auth user:password` there.
+TEST(AccessControl, TheKeyMayBeThePasswordOfBasic) {
+  const AccessControl access({.key = kKey});
+  const auto status = [&](const std::string& scheme, const std::string& login) {
+    return refused(access, get({{"authorization", scheme + base64(login)}}));
+  };
+  const std::string key = kKey;
+  for (const char* user : {"", "user", "us er"})
+    EXPECT_EQ(status("Basic ", std::string(user) + ":" + key), 0) << user;
+  EXPECT_EQ(status("bAsIc  ", "u:" + key), 0);
+  for (const std::string& login : {key, key + ":", key + ":u", std::string(":")})
+    EXPECT_EQ(status("Basic ", login), 401) << login;
+  EXPECT_EQ(refused(access, get({{"authorization", "Basic u:" + key}})), 401);
+  EXPECT_EQ(refused(access, get({{"authorization", "Basic"}})), 401);
+  const std::string key_with_colons = "one:two:three:four";
+  const AccessControl colons({.key = key_with_colons});
+  const std::string right = "Basic " + base64("u:" + key_with_colons);
+  EXPECT_EQ(refused(colons, get({{"authorization", right}})), 0);
+}
+
 TEST(AccessControl, ASessionReplacesTheKeyUntilItEnds) {
   auto now = Clock::now();
   const AccessControl access({.key = kKey, .now = [&now] { return now; }});
@@ -239,14 +260,19 @@ TEST(AccessControl, BehindTlsTheCookieIsSecure) {
 TEST(AccessControl, GuessingIsSlowedDown) {
   auto now = Clock::now();
   const AccessControl access({.key = kKey, .now = [&now] { return now; }});
-  const auto bearer = [&](const std::string& client, const std::string& key) {
-    HttpRequest request = get({{"authorization", "Bearer " + key}});
+  const auto send = [&](const std::string& client, const std::string& header) {
+    HttpRequest request = get({{"authorization", header}});
     request.client = client;
     return refused(access, request);
   };
+  const auto bearer = [&](const std::string& client, const std::string& key) {
+    return send(client, "Bearer " + key);
+  };
   EXPECT_EQ(bearer("10.0.0.1", kKey), 0);  // known from now on
   for (int i = 0; i < 5; ++i) {
-    EXPECT_EQ(bearer("10.0.0.2", "wrong"), 401);
+    EXPECT_EQ(i % 2 == 0 ? bearer("10.0.0.2", "wrong")
+                         : send("10.0.0.2", "Basic " + base64("user:wrong")),
+              401);
     EXPECT_EQ(access.login(login_with("wrong", "10.0.0.2")).status, 401);
     now += std::chrono::seconds(1);
   }
