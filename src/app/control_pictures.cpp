@@ -25,11 +25,12 @@ Image open_resized(const File& file, Size size, const std::stop_token& stop) {
 }  // namespace
 
 Image open_control_picture(const File& file, const Request& request, Prepare prepare,
-                           const InitialPicture* initial, std::stop_token stop) {
+                           const InitialPicture* initial, std::stop_token stop,
+                           const CannyThresholds& edges) {
   Image picture = initial != nullptr ? initial->open_alike(file, request, stop)
                                      : open_resized(file, {request.width, request.height}, stop);
   check_stop(stop);
-  return prepare == Prepare::kCanny ? canny(picture) : std::move(picture);
+  return prepare == Prepare::kCanny ? canny(picture, edges) : std::move(picture);
 }
 
 ControlPictures open_control_pictures(const Request& request, const InitialPicture* initial,

@@ -4,6 +4,7 @@
 #include <stop_token>
 
 #include "app/initial_picture.h"
+#include "image/canny.h"
 #include "image/image.h"
 #include "memory/file.h"
 #include "pipeline/controls.h"
@@ -17,7 +18,8 @@ namespace semblance {
 /// taken of this picture, as in AUTOMATIC1111's extension. Throws what decode() and
 /// InitialPicture::open() throw, and Error(kCancelled).
 Image open_control_picture(const File& file, const Request& request, Prepare prepare,
-                           const InitialPicture* initial, std::stop_token stop = {});
+                           const InitialPicture* initial, std::stop_token stop = {},
+                           const CannyThresholds& edges = {});
 
 /// Those of a request, from the files that it names. Throws Error(kArgument) for a ControlNet
 /// without one, and what open_control_picture() throws.

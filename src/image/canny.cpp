@@ -7,19 +7,14 @@
 #include "image/opencv.h"
 
 namespace semblance {
-namespace {
 
-constexpr double kLow = 100, kHigh = 200;
-
-}  // namespace
-
-Image canny(const Image& image) {
+Image canny(const Image& image, const CannyThresholds& thresholds) {
   if (image.empty()) fail(ErrorKind::kArgument, "cannot find a picture's edges: it is empty");
   cv::Mat edges;
   {
     cv::Mat bgr;  // of colours with equal gradients the first counts
     cv::cvtColor(view_of(image), bgr, cv::COLOR_RGB2BGR);
-    cv::Canny(bgr, edges, kLow, kHigh);
+    cv::Canny(bgr, edges, thresholds.low, thresholds.high);
   }
   Image out(image.size());
   for (int y = 0; y < image.height(); ++y) {

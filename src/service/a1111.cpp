@@ -19,8 +19,6 @@ using nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
 constexpr auto kNone = Effect::kNone;
-/// How pipeline/hires.h enlarges a picture.
-constexpr std::string_view kUpscaler = "Lanczos";
 
 constexpr auto kFields = std::to_array<Field>({
     {"prompt"},
@@ -439,14 +437,17 @@ std::string progress_response(const Job* job, bool is_interrupted, std::string_v
   return response.dump();
 }
 
-std::string sd_models_response(std::string_view model) {
-  return OrderedJson::array({{{"title", model},
-                              {"model_name", model},
-                              {"hash", nullptr},
-                              {"sha256", nullptr},
-                              {"filename", model},  // does not reveal this machine's folders
-                              {"config", nullptr}}})
-      .dump();
+std::string sd_models_response(const std::vector<std::string>& models) {
+  OrderedJson all = OrderedJson::array();
+  for (const std::string& model : models) {
+    all.push_back({{"title", model},
+                   {"model_name", model},
+                   {"hash", nullptr},
+                   {"sha256", nullptr},
+                   {"filename", model},  // does not reveal this machine's folders
+                   {"config", nullptr}});
+  }
+  return all.dump();
 }
 
 }  // namespace semblance::service

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,10 +39,11 @@ ResponseFrame txt2img_frame(const Txt2Img& wanted, const Job& job,
 /// /sdapi/v1/progress. `job`: null if there is none; `preview`: a JPEG file's bytes, or empty.
 std::string progress_response(const Job* job, bool is_interrupted, std::string_view preview = {});
 
-std::string sd_models_response(std::string_view model);
+/// `models`: the names of those that there are.
+std::string sd_models_response(const std::vector<std::string>& models);
 std::string options_response(std::string_view model);
-/// POST /sdapi/v1/options. Throws HttpError 400 naming the first option that is unknown or would
-/// change.
-void check_options(std::string_view body, std::string_view model);
+/// POST /sdapi/v1/options: the name of another model to switch to, if that is asked for. Throws
+/// HttpError 400 naming the first other option that is unknown or would change.
+std::optional<std::string> read_options(std::string_view body, std::string_view model);
 
 }  // namespace semblance::service

@@ -28,6 +28,9 @@ struct Field {
   std::string_view why = {};  // for a refusal or warning
 };
 
+/// How pipeline/hires.h enlarges a picture.
+inline constexpr std::string_view kUpscaler = "Lanczos";
+
 inline constexpr std::string_view kNoMasks = "masks are not supported";
 inline constexpr std::string_view kNoPaths = "paths in requests are never read or written";
 

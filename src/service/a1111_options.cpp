@@ -13,9 +13,11 @@ namespace {
 using nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
+constexpr std::string_view kCheckpoint = "sd_model_checkpoint";
+
 /// The options with a truthful value here.
 OrderedJson options(std::string_view model) {
-  return {{"sd_model_checkpoint", model},
+  return {{kCheckpoint, model},
           {"sd_vae", "Automatic"},  // the model's own
           {"sd_unet", "Automatic"},
           {"sd_hypernetwork", "None"},
@@ -92,7 +94,7 @@ constexpr auto kAnyValue = std::to_array<std::string_view>({"samples_save",
 bool is_same(std::string_view name, const json& value, const json& have) {
   if (is_off(value) && is_off(have)) return true;
   // "Off" means: no file in place of the model's own.
-  if (name == "sd_vae" || name == "sd_unet" || name == "sd_model_checkpoint")
+  if (name == "sd_vae" || name == "sd_unet" || name == kCheckpoint)
     return is_off(value) || value == have;
   // SDXL always reads its text encoders at the last layer but one, for either value.
   if (name == "CLIP_stop_at_last_layers") return value == 1 || value == 2;
@@ -114,16 +116,26 @@ void check_options(const Fields& fields, const json& wanted, std::string_view mo
       refuse_field(fields.path_of(name.substr(0, 100)),
                    "there is no such option" + did_you_mean(name, known));
     }
-    if (!is_same(name, value, json(*option)))
-      fields.refuse(name, fmt::format("it is {} and cannot be changed", option->dump()));
+    if (is_same(name, value, json(*option))) continue;
+    const bool is_model = name == kCheckpoint;
+    fields.refuse(name, is_model ? fmt::format("expected {}, the model in use; POST "
+                                               "/sdapi/v1/options switches to another",
+                                               option->dump())
+                                 : fmt::format("it is {} and cannot be changed", option->dump()));
   }
 }
 
 std::string options_response(std::string_view model) { return options(model).dump(); }
 
-void check_options(std::string_view body, std::string_view model) {
+std::optional<std::string> read_options(std::string_view body, std::string_view model) {
   const LongStringJson json(body);
-  check_options(Fields(json, json.value(), ""), json.value(), model);
+  const Fields fields(json, json.value(), "");
+  nlohmann::json others = json.value();
+  others.erase(std::string(kCheckpoint));
+  check_options(fields, others, model);
+  const nlohmann::json* const wanted = fields.find(kCheckpoint);
+  if (wanted == nullptr || is_same(kCheckpoint, *wanted, model)) return std::nullopt;
+  return fields.text(kCheckpoint);
 }
 
 }  // namespace semblance::service

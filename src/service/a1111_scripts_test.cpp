@@ -139,20 +139,20 @@ TEST(Txt2Img, ScriptsMustAgreeWithTheRequest) {
 TEST(WebUiOptions, CanBeReadAndSetToTheirOwnValues) {
   const std::string have = options_response("demo");
   EXPECT_EQ(json::parse(have)["sd_model_checkpoint"], "demo");
-  check_options(have, "demo");  // all of them
-  check_options(R"({"CLIP_stop_at_last_layers": 1.0, "sd_vae": null})", "demo");
+  EXPECT_EQ(read_options(have, "demo"), std::nullopt);  // all of them
+  EXPECT_EQ(read_options(R"({"CLIP_stop_at_last_layers": 1.0, "sd_vae": null})", "demo"),
+            std::nullopt);
   const auto refused = [](const std::string& text) -> std::string {
     try {
-      check_options(text, "demo");
+      read_options(text, "demo");
     } catch (const HttpError& error) {
       EXPECT_EQ(error.response().status, 400);
       return error.what();
     }
     return "no error";
   };
-  EXPECT_EQ(refused(R"({"sd_model_checkpoint": "sdxl"})"),
-            "cannot take sd_model_checkpoint: it is \"demo\" and cannot be changed, got "
-            "\"sdxl\"");
+  EXPECT_EQ(refused(R"({"sd_model_checkpoint": 5})"),
+            "cannot take sd_model_checkpoint: expected a string, got 5");
   EXPECT_EQ(refused(R"({"CLIP_stop_at_last_layers": 3})"),
             "cannot take CLIP_stop_at_last_layers: it is 1 and cannot be changed, got 3");
   EXPECT_EQ(refused(R"({"sd_vae": "sdxl_vae.safetensors"})"),
@@ -173,6 +173,15 @@ TEST(WebUiOptions, CanBeReadAndSetToTheirOwnValues) {
             "cannot take sd_modelcheckpoint: there is no such option, did you mean "
             "sd_model_checkpoint?");
   EXPECT_EQ(refused("[]"), "cannot take the request: expected a JSON object, got []");
+}
+
+TEST(WebUiOptions, MayNameAnotherModel) {
+  const auto wanted = [](const json& options) { return read_options(options.dump(), "demo"); };
+  EXPECT_EQ(wanted({{"sd_model_checkpoint", "film"}, {"samples_save", true}}), "film");
+  for (const json& same : {json("demo"), json(""), json("None"), json(nullptr)})
+    EXPECT_EQ(wanted({{"sd_model_checkpoint", same}}), std::nullopt) << same;
+  EXPECT_EQ(wanted(json::object()), std::nullopt);
+  EXPECT_THROW(wanted({{"sd_model_checkpoint", "film"}, {"randn_source", "NV"}}), HttpError);
 }
 
 }  // namespace

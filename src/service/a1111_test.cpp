@@ -236,8 +236,11 @@ TEST(Txt2Img, RefusesByName) {
             "the request: cannot take the request: expected a JSON object, got a list");
   EXPECT_EQ(refusal(body({{"override_settings", {{"sd_model_checkpoint", "other"}}}})),
             "override_settings.sd_model_checkpoint: cannot take "
-            "override_settings.sd_model_checkpoint: it is \"semblance-demo\" and cannot be "
-            "changed, got \"other\"");
+            "override_settings.sd_model_checkpoint: expected \"semblance-demo\", the model in use; "
+            "POST /sdapi/v1/options switches to another, got \"other\"");
+  EXPECT_EQ(refusal(body({{"override_settings", {{"randn_source", "TPU"}}}})),
+            "override_settings.randn_source: cannot take override_settings.randn_source: it is "
+            "\"CPU\" and cannot be changed, got \"TPU\"");
   EXPECT_EQ(refusal(body({{"override_settings", {{"sd_model_chekpoint", "x"}}}})),
             "override_settings.sd_model_chekpoint: cannot take "
             "override_settings.sd_model_chekpoint: there is no such option, did you mean "
@@ -552,11 +555,11 @@ TEST(WebUiLists, NameSamplersAndCurves) {
   }
 }
 
-TEST(WebUiLists, NameOneModel) {
-  const json models = json::parse(sd_models_response("demo"));
-  ASSERT_EQ(models.size(), 1U);
+TEST(WebUiLists, NameTheModels) {
+  const json models = json::parse(sd_models_response({"demo", "film"}));
+  ASSERT_EQ(models.size(), 2U);
   EXPECT_EQ(models[0]["title"], "demo");
-  EXPECT_EQ(models[0]["filename"], "demo");
+  EXPECT_EQ(models[1]["filename"], "film");
 }
 
 }  // namespace

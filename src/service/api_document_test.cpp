@@ -315,14 +315,15 @@ TEST_F(ApiDocument, RecipesMatch) {
 }
 
 TEST_F(ApiDocument, Automatic1111Matches) {
-  for (const char* path :
-       {"progress", "samplers", "schedulers", "sd-models", "memory", "options", "scripts",
-        "cmd-flags", "prompt-styles", "embeddings", "loras", "upscalers", "sd-vae"}) {
+  for (const char* path : {"progress", "samplers", "schedulers", "sd-models", "memory", "options",
+                           "scripts", "cmd-flags", "prompt-styles", "embeddings", "loras",
+                           "upscalers", "sd-vae", "script-info", "extensions"}) {
     const std::string whole = std::string("/sdapi/v1/") + path;
     EXPECT_EQ(differences(schema_of("get", whole), made("GET", whole), path), "");
   }
   for (const char* path :
-       {"/controlnet/version", "/controlnet/model_list", "/controlnet/module_list"})
+       {"/controlnet/version", "/controlnet/model_list", "/controlnet/module_list",
+        "/controlnet/control_types", "/controlnet/settings"})
     EXPECT_EQ(differences(schema_of("get", path), made("GET", path), path), "");
   const json info = made("POST", "/sdapi/v1/png-info", json{{"image", base64(photo())}}.dump());
   EXPECT_EQ(differences(schema_of("post", "/sdapi/v1/png-info"), info, "info"), "");
@@ -330,7 +331,10 @@ TEST_F(ApiDocument, Automatic1111Matches) {
   for (const char* bad : {R"({"image": "x"})", R"({"image": "eA=="})", "{}"})
     EXPECT_EQ(ask("POST", "/sdapi/v1/png-info", bad).status, 400) << bad;
   EXPECT_EQ(ask("POST", "/sdapi/v1/skip").status, 501);
-  EXPECT_EQ(ask("POST", "/controlnet/detect").status, 501);
+  const json wanted{{"controlnet_module", "canny"}, {"controlnet_input_images", {base64(photo())}}};
+  EXPECT_EQ(differences(schema_of("post", "/controlnet/detect"),
+                        made("POST", "/controlnet/detect", wanted.dump()), "detect"),
+            "");
 }
 
 TEST_F(ApiDocument, OpenAiPicturesMatch) {

@@ -33,8 +33,10 @@ Engine::Engine(const EngineOptions& options, const std::stop_token& stop)
   learn(*opened(stop));
 }
 
+std::string ModelSet::name() const { return demo ? "semblance-demo" : model_name(models.base); }
+
 void Engine::learn(const Pipeline& pipeline) {
-  all_facts_.push_back({.name = options_.demo ? "semblance-demo" : model_name(options_.models.base),
+  all_facts_.push_back({.name = ModelSet{options_.models, options_.faces, options_.demo}.name(),
                         .demo = options_.demo,
                         .native_side = pipeline.native_side(),
                         .defaults = pipeline.defaults(),
@@ -214,10 +216,11 @@ StartPicture Engine::open_initial(const InitialPicture& initial, const Request& 
 }
 
 Image Engine::open_control(const File& file, const Request& request, Prepare prepare,
-                           const InitialPicture* initial, const std::stop_token& stop) {
+                           const InitialPicture* initial, const std::stop_token& stop,
+                           const CannyThresholds& edges) {
   check_room("a picture of a ControlNet", control_picture_stage(file, request, prepare, initial),
              stop);
-  return open_control_picture(file, request, prepare, initial, stop);
+  return open_control_picture(file, request, prepare, initial, stop, edges);
 }
 
 const LatentColours& Engine::colours(std::stop_token stop) {

@@ -17,6 +17,7 @@
 #include "app/picture_prompts.h"
 #include "app/planning.h"
 #include "face/face_models.h"
+#include "image/canny.h"
 #include "image/encode.h"
 #include "pipeline/latent_colours.h"
 #include "pipeline/pipeline.h"
@@ -28,6 +29,9 @@ struct ModelSet {
   ModelPaths models = {};
   FaceFiles faces = {};
   bool demo = false;
+
+  /// As the API and the pictures' texts call it.
+  std::string name() const;
 };
 
 struct EngineOptions {
@@ -129,7 +133,8 @@ class Engine {
                             const std::stop_token& stop = {});
   /// Likewise a ControlNet's picture.
   Image open_control(const File& file, const Request& request, Prepare prepare,
-                     const InitialPicture* initial, const std::stop_token& stop = {});
+                     const InitialPicture* initial, const std::stop_token& stop = {},
+                     const CannyThresholds& edges = {});
   /// SubjectReader::faces_of_result(), for a request whose plan has_likeness.
   FoundFaces faces_of_result(const Image& picture, std::size_t people, std::stop_token stop = {});
   Pipeline& pipeline(const std::stop_token& stop = {});

@@ -42,6 +42,8 @@ void add_openai_routes(Router& router, Context& context);
 /// /sdapi/v1/...: the API of AUTOMATIC1111's web UI.
 void add_a1111_routes(Router& router, Context& context);
 void add_a1111_list_routes(Router& router, Context& context);
+/// /controlnet/...: the API of that web UI's ControlNet extension.
+void add_control_net_routes(Router& router, Context& context);
 
 inline void add_all_routes(Router& router, Context& context) {
   add_page_routes(router);
@@ -53,7 +55,14 @@ inline void add_all_routes(Router& router, Context& context) {
   add_openai_routes(router, context);
   add_a1111_routes(router, context);
   add_a1111_list_routes(router, context);
+  add_control_net_routes(router, context);
 }
+
+/// The models that use_models() can switch to.
+std::vector<ModelSet> model_sets(const Context& context);
+/// Uses these models from now on. Throws HttpError 409 while a picture is being made, and what
+/// Engine::use() throws.
+void use_models(Context& context, const HttpRequest& request, const ModelSet& set);
 
 // For the APIs whose clients wait for their pictures:
 /// Puts the job into the queue and returns its id. Frees the body, the photos and the prompts:

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "core/closest.h"
 #include "core/error.h"
 #include "image/picture_text.h"
 #include "memory/meter.h"
@@ -106,6 +107,33 @@ HttpResponse make_pictures(Context& context, Waited& waited, const HttpRequest& 
   return {.body = std::move(body)};
 }
 
+/// The model in use, and those that the service can switch to.
+std::vector<std::string> names_of_models(const Context& context) {
+  std::vector<std::string> names{context.engine.facts().name};
+  for (const ModelSet& set : model_sets(context)) {
+    std::string name = set.name();
+    if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
+  }
+  return names;
+}
+
+/// POST /sdapi/v1/options.
+void set_options(Context& context, const HttpRequest& request) {
+  const auto wanted = read_options(request.body, context.engine.facts().name);
+  if (!wanted) return;
+  const std::vector<ModelSet> sets = model_sets(context);
+  const auto set = std::ranges::find(sets, *wanted, &ModelSet::name);
+  if (set == sets.end()) {
+    const std::vector<std::string> names = names_of_models(context);
+    const std::vector<std::string_view> known(names.begin(), names.end());
+    throw HttpError(404, "not_found",
+                    fmt::format("cannot find the model {}{}\n  GET /sdapi/v1/sd-models lists them",
+                                wanted->substr(0, 100), did_you_mean(*wanted, known)),
+                    "sd_model_checkpoint");
+  }
+  use_models(context, request, *set);
+}
+
 HttpResponse progress(const Context& context, const Waited& waited, const HttpRequest& request) {
   const auto job = current(context.jobs, waited);
   if (!job) return json_response(progress_response(nullptr, waited.is_interrupted("")));
@@ -171,16 +199,16 @@ void add_a1111_routes(Router& router, Context& context) {
   router.add("GET", "/sdapi/v1/schedulers", [](const HttpRequest&, const Captures&) {
     return json_response(schedulers_response());
   });
-  router.add("GET", "/sdapi/v1/sd-models", [model](const HttpRequest&, const Captures&) {
-    return json_response(sd_models_response(model()));
+  router.add("GET", "/sdapi/v1/sd-models", [&context](const HttpRequest&, const Captures&) {
+    return json_response(sd_models_response(names_of_models(context)));
   });
   router.add("GET", "/sdapi/v1/memory",
              [&context](const HttpRequest&, const Captures&) { return memory(context); });
   router.add("GET", "/sdapi/v1/options", [model](const HttpRequest&, const Captures&) {
     return json_response(options_response(model()));
   });
-  router.add("POST", "/sdapi/v1/options", [model](const HttpRequest& request, const Captures&) {
-    check_options(request.body, model());
+  router.add("POST", "/sdapi/v1/options", [&context](const HttpRequest& request, const Captures&) {
+    set_options(context, request);
     return json_response("null");  // as in the web UI
   });
 }

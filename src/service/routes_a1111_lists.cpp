@@ -1,12 +1,12 @@
-// The lists that clients of AUTOMATIC1111's web UI ask for before they make pictures, the text of a
-// picture, and what of its ControlNet extension is here. What is not here has an empty list, or 501
-// with a sentence.
+// The lists that clients of AUTOMATIC1111's web UI ask for before they make pictures, and the text
+// of a picture. What is not here has an empty list, or 501 with a sentence.
 #include <nlohmann/json.hpp>
 
 #include "app/recipe.h"
 #include "core/error.h"
 #include "core/json.h"
 #include "memory/file.h"
+#include "service/a1111_fields.h"
 #include "service/base64.h"
 #include "service/routes.h"
 
@@ -22,6 +22,26 @@ json script_lists() {
   return {{"txt2img", both}, {"img2img", both}};
 }
 
+json script_infos() {
+  json all = json::array();
+  for (const bool is_img2img : {false, true}) {
+    all.push_back({{"name", "controlnet"},
+                   {"is_alwayson", true},
+                   {"is_img2img", is_img2img},
+                   {"args", json::array()}});
+  }
+  return all;
+}
+
+/// The one with which a second pass enlarges (hr_upscaler).
+json upscalers() {
+  return json::array({{{"name", kUpscaler},
+                       {"model_name", nullptr},
+                       {"model_path", nullptr},
+                       {"model_url", nullptr},
+                       {"scale", 4}}});
+}
+
 json styles(const Engine& engine) {
   json all = json::array();
   for (const Style& style : engine.options().prompts.styles.all()) {
@@ -34,7 +54,11 @@ json styles(const Engine& engine) {
 json embeddings(const Engine& engine) {
   json loaded = json::object();
   for (const auto& file : engine.options().models.embeddings)
-    loaded[file.stem().string()] = {{"step", nullptr}, {"shape", nullptr}, {"vectors", nullptr}};
+    loaded[file.stem().string()] = {{"step", nullptr},
+                                    {"sd_checkpoint", nullptr},
+                                    {"sd_checkpoint_name", nullptr},
+                                    {"shape", nullptr},
+                                    {"vectors", nullptr}};
   return {{"loaded", std::move(loaded)}, {"skipped", json::object()}};
 }
 
@@ -50,18 +74,6 @@ json loras(const Engine& engine) {
     }
   }
   return all;
-}
-
-json control_models(const Engine& engine) {
-  json all{"ip-adapter_instant_id_sdxl", "control_instant_id_sdxl"};
-  for (const std::string& name : engine.controls()) all.push_back(name);
-  return {{"model_list", std::move(all)}};
-}
-
-json control_modules() {
-  return {
-      {"module_list", {"none", "canny", "instant_id_face_embedding", "instant_id_face_keypoints"}},
-      {"module_detail", json::object()}};
 }
 
 /// The text of a picture, as that web UI answers: empty if there is none.
@@ -92,22 +104,21 @@ void add_a1111_list_routes(Router& router, Context& context) {
   };
   Engine& engine = context.engine;
   list("/sdapi/v1/scripts", script_lists);
+  list("/sdapi/v1/script-info", script_infos);
+  list("/sdapi/v1/upscalers", upscalers);
   list("/sdapi/v1/cmd-flags", [] { return json::object(); });
   list("/sdapi/v1/prompt-styles", [&engine] { return styles(engine); });
   list("/sdapi/v1/embeddings", [&engine] { return embeddings(engine); });
   list("/sdapi/v1/loras", [&engine] { return loras(engine); });
-  for (const char* name : {"upscalers", "latent-upscale-modes", "hypernetworks", "face-restorers",
-                           "realesrgan-models", "sd-vae", "sd-modules"})
+  for (const char* name : {"latent-upscale-modes", "hypernetworks", "face-restorers",
+                           "realesrgan-models", "sd-vae", "sd-modules", "extensions"})
     list(std::string("/sdapi/v1/") + name, [] { return json::array(); });
-  list("/controlnet/version", [] { return json{{"version", 3}}; });
-  list("/controlnet/model_list", [&engine] { return control_models(engine); });
-  list("/controlnet/module_list", control_modules);
   router.add("POST", "/sdapi/v1/png-info",
              [](const HttpRequest& request, const Captures&) {
                return json_response(png_info(request.body).dump());
              },
              {.body_limit = std::uint64_t{8} << 20U});
-  for (const char* name : {"refresh-checkpoints", "refresh-loras"}) {
+  for (const char* name : {"refresh-checkpoints", "refresh-loras", "refresh-vae"}) {
     router.add("POST", std::string("/sdapi/v1/") + name,
                [](const HttpRequest&, const Captures&) { return json_response("null"); });
   }
@@ -116,11 +127,10 @@ void add_a1111_list_routes(Router& router, Context& context) {
       throw HttpError(501, "not_implemented", why);
     });
   };
-  lacks("/sdapi/v1/skip", "skip is not here: interrupt ends the whole request");
+  lacks("/sdapi/v1/skip", "pictures of a request cannot be skipped one by one: interrupt ends it");
   lacks("/sdapi/v1/interrogate", "there is no model here that describes pictures");
-  lacks("/sdapi/v1/extra-single-image", "there are no upscalers here");
-  lacks("/sdapi/v1/extra-batch-images", "there are no upscalers here");
-  lacks("/controlnet/detect", "detect is not here: send the picture as a unit with its module");
+  lacks("/sdapi/v1/extra-single-image", "finished pictures are not upscaled here: send enable_hr");
+  lacks("/sdapi/v1/extra-batch-images", "finished pictures are not upscaled here: send enable_hr");
 }
 
 }  // namespace semblance::service

@@ -1,5 +1,7 @@
 // /api/models: the models on this machine, downloading those for photos, and switching between
 // them.
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -37,12 +39,23 @@ json models_json(const Context& context) {
             {"problem", view.problem}}}};
 }
 
-HttpResponse use_models(Context& context, const HttpRequest& request) {
-  const Json wanted = Json::parse("the request", request.body);
-  const std::string name = wanted.expect_object().get_string("name");
-  if (name != "demo" && name != "photos")
-    throw HttpError(400, "argument", "name: expected demo or photos", "name");
-  const ModelSet set = context.find_models(name);
+constexpr std::array<const char*, 2> kSets{"demo", "photos"};
+
+}  // namespace
+
+std::vector<ModelSet> model_sets(const Context& context) {
+  std::vector<ModelSet> sets;
+  for (const char* name : kSets) {
+    try {
+      sets.push_back(context.find_models(name));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kMissing) throw;
+    }
+  }
+  return sets;
+}
+
+void use_models(Context& context, const HttpRequest& request, const ModelSet& set) {
   context.jobs.between(request, [&](const std::stop_token& stop) {
     const JobCounts counts = context.jobs.counts();
     if (counts.running || counts.queued > 0)
@@ -50,10 +63,7 @@ HttpResponse use_models(Context& context, const HttpRequest& request) {
     context.engine.use(set, stop);
     return true;
   });
-  return json_response(models_json(context).dump());
 }
-
-}  // namespace
 
 void add_model_routes(Router& router, Context& context) {
   router.add("GET", "/api/models", [&context](const HttpRequest&, const Captures&) {
@@ -71,7 +81,12 @@ void add_model_routes(Router& router, Context& context) {
     return json_response(models_json(context).dump());
   });
   router.add("POST", "/api/models/use", [&context](const HttpRequest& request, const Captures&) {
-    return use_models(context, request);
+    const Json wanted = Json::parse("the request", request.body);
+    const std::string name = wanted.expect_object().get_string("name");
+    if (std::ranges::find(kSets, name) == kSets.end())
+      throw HttpError(400, "argument", "name: expected demo or photos", "name");
+    use_models(context, request, context.find_models(name));
+    return json_response(models_json(context).dump());
   });
 }
 
