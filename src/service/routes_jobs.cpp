@@ -2,6 +2,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "core/ascii.h"
 #include "core/error.h"
 #include "face/identity.h"
 #include "service/base64.h"
@@ -79,7 +80,7 @@ JobRequest read_job(const std::vector<Part>& parts) {
     job.control_pictures.push_back({.name = std::string(kControlPart), .bytes = picture});
   for (const std::string_view region : all_of(parts, kRegionPart))
     job.regions.push_back({.name = std::string(kRegionPart), .bytes = region});
-  const std::string_view keep = data_of(parts, "keep_photo");
+  const std::string keep = lower(data_of(parts, "keep_photo"));  // Python's clients write True
   if (!keep.empty() && keep != "true" && keep != "false")
     throw HttpError(400, "argument", "keep_photo: expected true or false", "keep_photo");
   job.keep_photo = keep == "true";
