@@ -24,6 +24,7 @@
 #include "service/log.h"
 #include "service/routes.h"
 #include "service/server.h"
+#include "service/service_manager.h"
 
 namespace semblance::cli {
 namespace {
@@ -52,9 +53,18 @@ struct ServeSettings {
   int precision = 0;
   std::int64_t threads = 0;
   std::int64_t queue = 64, keep_count = 200, keep_days = 14, upload_mib = 16, release_seconds = 60;
+  int log_level = static_cast<int>(service::LogOptions().level);
+  int log_format = 0;
+  bool log_prompts = false;
   Language language = language_of_environment();
   bool quiet = false;
 };
+
+service::LogOptions log_of(const ServeSettings& s) {
+  return {.level = static_cast<service::LogLevel>(s.log_level),
+          .is_json = s.log_format == 1,
+          .with_prompts = s.log_prompts};
+}
 
 void declare_where(Flags& flags, ServeSettings& s) {
   flags.group("Where");
@@ -131,6 +141,16 @@ void declare(Flags& flags, ServeSettings& s) {
              "that is on a disk.",
              s.scratch);
   flags.toggle("--no-spill", "Writes no scratch file; this needs more memory.", s.no_spill);
+  flags.group("Log");
+  flags.choice(
+      "--log-level",
+      "What is written to stderr: error (failures), warning (wrong keys, too), info (a line "
+      "for each request and job, too), or debug (probes of health and metrics, too). "
+      "Default: warning.",
+      {service::kLogLevels.begin(), service::kLogLevels.end()}, s.log_level);
+  flags.choice("--log-format", "text, or a line of JSON each. Default: text.", {"text", "json"},
+               s.log_format);
+  flags.toggle("--log-prompts", "Writes the prompt into the line of each job.", s.log_prompts);
   flags.group("Advanced");
   flags.choice(
       "--precision",
@@ -154,8 +174,9 @@ void declare(Flags& flags, ServeSettings& s) {
       "  semblance serve --base sdxl --memory 4GiB\n"
       "  semblance serve --base sdxl --listen 0.0.0.0:7860 --api-key-file key.txt\n"
       "\n"
-      "docs/service.md describes the APIs. ctrl-C or SIGTERM ends the service within 10 seconds;\n"
-      "the job in progress resumes at the next start.\n"
+      "docs/service.md describes the APIs, docs/operating.md proxies, systemd and the log.\n"
+      "ctrl-C or SIGTERM ends the service within 10 seconds; the job in progress resumes at the\n"
+      "next start.\n"
       "\n" +
       exit_codes_text());
 }
@@ -229,7 +250,8 @@ class EndWatch {
           std::condition_variable_any never;
           never.wait_for(guard, over, kEndTime, [] { return false; });
           if (over.stop_requested()) return;
-          service::Log::stderr_log().line("slow end", "the service",
+          service::Log::stderr_log().line(service::LogLevel::kWarning, "slow end",
+                                          {{"part", "the service"}},
                                           "ended in the middle of its work");
           std::_Exit(0);
         }) {}
@@ -324,20 +346,33 @@ void run_service(ServeSettings& s, const service::Listen& listen, const std::str
                               .public_url = s.public_url,
                               .proxies = s.proxies,
                               .links = &links},
-                             std::move(router), kLimits);
-  context.requests = [&server] { return server.counts().requests; };
+                             std::move(router), kLimits, context.http);
   progress.note(text_of(Message::kServeSummary, text_of(title_of(engine.mode())),
                         bytes_text(engine.budget().bytes), data_folder(s).string()));
-  const bool v6 = listen.address.find(':') != std::string::npos;
-  print(
-      text_of(Message::kServeListening, fmt::format("http://{}{}{}:{}/", v6 ? "[" : "",
-                                                    listen.address, v6 ? "]" : "", server.port())));
-  if (!service::is_loopback(listen)) progress.warn(text_of(Message::kServeNotEncrypted, s.listen));
+  const service::Listen bound{listen.address, server.port()};
+  print(text_of(Message::kServeListening, fmt::format("http://{}/", bound.text())));
+  if (!service::is_loopback(listen))
+    progress.warn(text_of(Message::kServeNotEncrypted, listen.text()));
+  service::tell_service_manager("READY=1");
   end.wait();
+  service::tell_service_manager("STOPPING=1");
   const EndWatch watch;
   progress.note(text_of(Message::kServeEnding));
   jobs.stop();
   server.stop(kGrace);
+}
+
+/// The service manager's socket, or --listen.
+service::Listen listen_of(const Flags& flags, const ServeSettings& s) {
+  const auto passed = service::passed_socket();
+  if (!passed) return service::parse_listen(s.listen);
+  if (flags.gives("--listen")) {
+    fail(ErrorKind::kArgument,
+         "cannot take --listen: systemd has passed the socket of {}, which is used instead\n  "
+         "leave out --listen, and set the address in the socket unit",
+         passed->text());
+  }
+  return *passed;
 }
 
 }  // namespace
@@ -355,13 +390,14 @@ int serve(std::span<const char* const> words) {
   s.where.find(flags);
   set_language(s.language);
   umask(S_IRWXG | S_IRWXO);  // it stores people's faces
-  const service::Listen listen = service::parse_listen(s.listen);
+  service::Log::stderr_log().set(log_of(s));
+  const service::Listen listen = listen_of(flags, s);
   const std::string key = key_of(s);
   if (key.empty() && !service::is_loopback(listen)) {
     fail(ErrorKind::kArgument,
          "cannot listen on {} without a key: other machines can reach it\n  write a key into a "
          "file and add --api-key-file FILE, or listen on 127.0.0.1",
-         s.listen);
+         listen.text());
   }
   EndSignal end;
   try {

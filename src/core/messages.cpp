@@ -242,9 +242,9 @@ constexpr std::array<Entry, kMessageCount> kCatalogue = {{
     {Message::kServeListening, "listening on {0}", "escuchando en {0}"},
     {Message::kServeNotEncrypted,
      "traffic to and from {0} is not encrypted, including the key\n  listen on 127.0.0.1 behind a "
-     "TLS proxy (docs/service.md shows one), or use only a trusted network",
+     "TLS proxy (docs/operating.md shows two), or use only a trusted network",
      "el tráfico con {0} no está cifrado, tampoco la clave\n  escucha en 127.0.0.1 detrás de un "
-     "proxy TLS (docs/service.md muestra uno) o usa solo una red de confianza"},
+     "proxy TLS (docs/operating.md muestra dos) o usa solo una red de confianza"},
     {Message::kServeEnding, "shutting down", "cerrando"},
 }};
 

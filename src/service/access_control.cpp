@@ -99,11 +99,12 @@ std::string_view cookie_in(std::string_view header) {
   return {};
 }
 
-/// Secure if a proxy says that the browser uses TLS. A client that claims it only makes its own
-/// cookie safer.
+/// Secure if the browser uses TLS: its Origin says so, which a browser sends with every POST, or
+/// the proxy does. A client that claims it only makes its own cookie safer.
 std::string cookie_text(const HttpRequest& request, std::string_view token,
                         std::chrono::seconds life) {
-  const bool is_tls = lower(request.header("x-forwarded-proto")) == "https";
+  const bool is_tls = lower(request.header("origin")).starts_with("https://") ||
+                      forwarded_in(request).scheme == "https";
   return fmt::format("{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{}", kCookie, token,
                      life.count(), is_tls ? "; Secure" : "");
 }
@@ -119,6 +120,19 @@ std::string key_in(std::string_view header) {
   const std::string login = from_base64(header).value_or("");
   const std::size_t colon = login.find(':');
   return colon == std::string::npos ? "" : login.substr(colon + 1);
+}
+
+/// Whether a logout's body asks to end all sessions. Throws HttpError 400.
+bool wants_everywhere(const std::string& text) {
+  if (text.empty()) return false;
+  const auto body = nlohmann::json::parse(text, nullptr, false);
+  if (!body.is_object() || (body.contains("everywhere") && !body["everywhere"].is_boolean())) {
+    throw HttpError(
+        400, "argument",
+        "cannot log out: expected no body, or a JSON body such as {\"everywhere\": true}",
+        "everywhere");
+  }
+  return body.value("everywhere", false);
 }
 
 /// The URL without a slash at its end, and its host's name. Throws Error(kArgument).
@@ -240,8 +254,11 @@ std::optional<HttpResponse> AccessControl::refuse_key(const HttpRequest& request
     response.headers["Retry-After"] = std::to_string(wait.count());
     return response;
   }
-  Log::stderr_log().line("failed login",
-                         fmt::format("{} {} {} 401", client, request.method, request.path),
+  Log::stderr_log().line(LogLevel::kWarning, "failed login",
+                         {{"client", client},
+                          {"method", request.method},
+                          {"path", printable_path(request.path)},
+                          {"status", wrong.status}},
                          "wrong key");
   return wrong;
 }
@@ -300,9 +317,14 @@ std::optional<HttpResponse> AccessControl::refuse(const HttpRequest& request, bo
       options_.links == nullptr ? Links::Right::kNone : options_.links->right_of(request);
   if (right == Links::Right::kGiven) return {};
   if (auto refusal = refuse_page(request, open)) return refusal;
-  if (open || !has_key() || has_session(request)) return {};
+  return open ? std::nullopt : refuse_keyless(request, right == Links::Right::kEnded);
+}
+
+std::optional<HttpResponse> AccessControl::refuse_keyless(const HttpRequest& request,
+                                                          bool has_ended_link) const {
+  if (!has_key() || has_session(request)) return {};
   const std::string key = key_in(request.header("authorization"));
-  if (key.empty() && right == Links::Right::kEnded) {
+  if (key.empty() && has_ended_link) {
     return error_response(
         403, "link_ended",
         fmt::format("cannot open the link: it expired after {} minutes\n  get the picture with the "
@@ -369,6 +391,10 @@ HttpResponse AccessControl::login(const HttpRequest& request) const {
 }
 
 HttpResponse AccessControl::logout(const HttpRequest& request) const {
+  if (wants_everywhere(request.body)) {
+    if (auto refusal = refuse_keyless(request)) return std::move(*refusal);
+    sessions_->end_all();
+  }
   sessions_->end(cookie_in(request.header("cookie")));
   HttpResponse response;
   response.status = 204;

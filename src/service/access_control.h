@@ -68,6 +68,9 @@ class AccessControl {
   /// 204 without a cookie if no key is required.
   HttpResponse login(const HttpRequest& request) const;
   /// POST /api/logout: ends the session and clears its cookie. 204 even if there is no session.
+  /// With
+  /// {"everywhere": true} ends all sessions, for a client with a session or the key; others get
+  /// 401.
   HttpResponse logout(const HttpRequest& request) const;
 
  private:
@@ -75,6 +78,8 @@ class AccessControl {
   bool allows_origin(std::string_view origin) const;
   bool has_session(const HttpRequest& request) const;
   std::optional<HttpResponse> refuse_page(const HttpRequest& request, bool open) const;
+  std::optional<HttpResponse> refuse_keyless(const HttpRequest& request,
+                                             bool has_ended_link = false) const;
   std::optional<HttpResponse> refuse_key(const HttpRequest& request, std::string_view key,
                                          HttpResponse wrong) const;
 

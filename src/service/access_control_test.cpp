@@ -246,14 +246,54 @@ TEST(AccessControl, TooManySessionsEndTheOldest) {
   EXPECT_EQ(refused(access, get({{"cookie", newest}})), 0);
 }
 
+TEST(AccessControl, LoggingOutEverywhereEndsAllSessions) {
+  const AccessControl access({.key = kKey});
+  const std::string one = cookie_of(access.login(login_with(kKey)));
+  const std::string other = cookie_of(access.login(login_with(kKey)));
+  const auto everywhere = [&](const std::map<std::string, std::string>& headers,
+                              const std::string& body = R"({"everywhere": true})") {
+    HttpRequest request = get(headers, "POST");
+    request.body = body;
+    return access.logout(request).status;
+  };
+  EXPECT_EQ(everywhere({}), 401);
+  EXPECT_EQ(everywhere({{"cookie", "semblance_session=0"}}), 401);
+  EXPECT_EQ(everywhere({}, R"({"everywhere": false})"), 204);
+  EXPECT_EQ(refused(access, get({{"cookie", other}})), 0);
+  EXPECT_EQ(everywhere({{"cookie", one}}), 204);
+  EXPECT_EQ(refused(access, get({{"cookie", one}})), 401);
+  EXPECT_EQ(refused(access, get({{"cookie", other}})), 401);
+  const std::string next = cookie_of(access.login(login_with(kKey)));
+  EXPECT_EQ(everywhere({{"authorization", std::string("Bearer ") + kKey}}), 204);
+  EXPECT_EQ(refused(access, get({{"cookie", next}})), 401);
+  HttpRequest wrong = get({}, "POST");
+  wrong.body = R"({"everywhere": "yes"})";
+  try {
+    access.logout(wrong);
+    ADD_FAILURE() << "it was taken";
+  } catch (const HttpError& error) {
+    EXPECT_EQ(error.response().status, 400);
+    EXPECT_NE(std::string(error.what()).find("cannot log out: expected no body, or a JSON body "),
+              std::string::npos);
+  }
+}
+
 TEST(AccessControl, BehindTlsTheCookieIsSecure) {
   const AccessControl access({.key = kKey});
-  for (const auto& [proto, is_secure] :
-       {std::pair<std::string, bool>{"https", true}, {"HTTPS", true}, {"http", false}}) {
+  struct Case {
+    const char *header, *value;
+    bool is_secure;
+  };
+  for (const Case& c :
+       {Case{"x-forwarded-proto", "https", true}, Case{"x-forwarded-proto", "HTTPS", true},
+        Case{"x-forwarded-proto", "http", false}, Case{"x-forwarded-proto", "http, https", true},
+        Case{"forwarded", "for=1.2.3.4;proto=https", true}, Case{"forwarded", "proto=http", false},
+        // Proxies that say nothing, or only the last of several.
+        Case{"origin", "https://localhost", true}, Case{"origin", "http://localhost", false}}) {
     HttpRequest request = login_with(kKey);
-    request.headers["x-forwarded-proto"] = proto;
-    EXPECT_EQ(access.login(request).headers.at("Set-Cookie").ends_with("; Secure"), is_secure);
-    EXPECT_EQ(access.logout(request).headers.at("Set-Cookie").ends_with("; Secure"), is_secure);
+    request.headers[c.header] = c.value;
+    for (const HttpResponse& response : {access.login(request), access.logout(request)})
+      EXPECT_EQ(response.headers.at("Set-Cookie").ends_with("; Secure"), c.is_secure) << c.value;
   }
 }
 

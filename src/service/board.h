@@ -6,11 +6,13 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
 
+#include "service/histogram.h"
 #include "service/job.h"
 #include "service/patience.h"
 
@@ -36,7 +38,8 @@ struct JobsOptions {
 struct JobCounts {
   std::uint64_t done = 0, failed = 0, cancelled = 0;  // since the start
   std::uint64_t pictures = 0, steps = 0;
-  double step_seconds = 0;  // of all steps
+  double step_seconds = 0;                     // of all steps
+  std::map<JobState, Histogram> seconds = {};  // of ended jobs, of this run of the program
   int queued = 0;
   bool running = false;
 };

@@ -26,6 +26,8 @@ constexpr auto kDrainTime = 2s;
 constexpr milliseconds kSlice = 250ms;
 /// Bytes received or sent at a time; buffers are on the stack.
 constexpr std::size_t kBlockBytes = std::size_t{16} << 10;
+/// In the log, for a client that left before the response.
+constexpr int kClientLeft = 499;
 
 std::uint64_t bytes_in(std::chrono::nanoseconds time, std::uint64_t rate) {
   return static_cast<std::uint64_t>(std::chrono::duration<double>(time).count() *
@@ -80,58 +82,6 @@ std::string address_of(int fd) {
 
 }  // namespace
 
-// ---- Shared by all connections
-
-ServerCore::ServerCore(const AccessOptions& access_options, Router routes,
-                       const HttpLimits& http_limits)
-    : access(access_options),
-      router(std::move(routes)),
-      limits(http_limits),
-      bodies(limits.bodies_bytes),
-      small_bodies(limits.small_bodies_bytes) {
-  router.add(
-      "POST", "/api/login",
-      [this](const HttpRequest& request, const Router::Captures&) { return access.login(request); },
-      {.body_limit = 4096, .open = true});
-  router.add("POST", "/api/logout",
-             [this](const HttpRequest& request, const Router::Captures&) {
-               return access.logout(request);
-             },
-             {.body_limit = 4096, .open = true});
-}
-
-bool ServerCore::is_short(const std::string& client) const {
-  if (bodies.is_half_used() || small_bodies.is_half_used()) return true;
-  const auto is_most = [](unsigned count, unsigned limit) { return count > limit / 4 * 3; };
-  const std::lock_guard lock(mutex);
-  const auto own = connections.find(client);
-  return is_most(connection_count, limits.connections) ||
-         (own != connections.end() && is_most(own->second, limits.connections_by_address));
-}
-
-bool Pool::take(std::uint64_t bytes) {
-  std::uint64_t before = used_.load();
-  do {
-    if (bytes > limit_ || before > limit_ - bytes) return false;
-  } while (!used_.compare_exchange_weak(before, before + bytes));
-  return true;
-}
-
-bool Booking::resize(std::uint64_t bytes) {
-  const auto pool_of = [&](std::uint64_t count) -> Pool& {
-    return count <= core_.limits.small_body ? core_.small_bodies : core_.bodies;
-  };
-  Pool& before = pool_of(bytes_);
-  Pool& after = pool_of(bytes);
-  const std::uint64_t had = &before == &after ? bytes_ : 0;
-  if (bytes > had && !after.take(bytes - had)) return false;
-  if (bytes < had) after.give(had - bytes);
-  if (&before != &after) before.give(bytes_);
-  if (is_work_) core_.work_bytes += bytes - bytes_;
-  bytes_ = bytes;
-  return true;
-}
-
 // ---- One request and its response
 
 struct Connection::Exchange {
@@ -144,9 +94,10 @@ struct Connection::Exchange {
 
   void begin(RequestHead received) {
     head = std::move(received);
+    begun = Clock::now();
     is_begun = true;
     ++core.handling;
-    ++core.requests;
+    ++core.stats->requests;
   }
   /// `kept_bytes` stay booked.
   void drop_body(std::uint64_t kept_bytes) {
@@ -167,8 +118,11 @@ struct Connection::Exchange {
   Booking booking;  // of the body
   Booking work;     // of the handler's own memory
   Counted held{Tag::kClients};
+  Clock::time_point begun = Clock::now();
+  int status = 0;  // 0: no response yet
   bool is_begun = false;
   bool is_answered = false;
+  bool is_sent = false;  // the whole response
 };
 
 /// Sends a response in blocks. Throws Closed if the client is too slow.
@@ -209,6 +163,7 @@ class Connection::Sender {
       const std::size_t count = connection_.socket_->send(rest);
       rest.remove_prefix(count);
       sent_ += count;
+      connection_.sent_bytes_ += count;
       if (count > 0) progressed_ = Clock::now();
     }
     used_ = 0;
@@ -289,6 +244,18 @@ void Connection::drain() {
 /// False when the connection is to be closed.
 bool Connection::serve_one() {
   Exchange exchange(core_);
+  sent_bytes_ = 0;
+  try {
+    const bool goes_on = serve(exchange);
+    note(exchange);
+    return goes_on;
+  } catch (const Closed&) {
+    note(exchange);
+    throw;
+  }
+}
+
+bool Connection::serve(Exchange& exchange) {
   HttpResponse failure;
   try {
     this->exchange(exchange);
@@ -301,6 +268,33 @@ bool Connection::serve_one() {
   exchange.drop_body(0);
   answer(exchange, std::move(failure));
   return false;
+}
+
+/// Counts and logs a request that is over, however it ended.
+void Connection::note(const Exchange& exchange) noexcept {
+  Log& log = Log::stderr_log();
+  const double seconds = std::chrono::duration<double>(Clock::now() - exchange.begun).count();
+  const std::string_view why = exchange.is_sent ? "" : "the response is incomplete";
+  if (!exchange.is_begun) {
+    if (exchange.status == 0) return;  // nothing came
+    log.line(LogLevel::kInfo, "request", {{"client", address_}, {"status", exchange.status}}, why,
+             {{"bytes", sent_bytes_}});
+    return;
+  }
+  try {
+    const Router::Route* const route = exchange.match.route;
+    core_.stats->took(route, seconds);
+    const HttpRequest& request = exchange.head.request;
+    const bool is_probe = route != nullptr && route->options.is_probe;
+    log.line(is_probe ? LogLevel::kDebug : LogLevel::kInfo, "request",
+             {{"client", request.client},
+              {"method", exchange.head.is_head ? "HEAD" : request.method},
+              {"route", route != nullptr ? route->pattern() : printable_path(request.path)},
+              {"status", exchange.status == 0 ? kClientLeft : exchange.status}},
+             why, {{"bytes", sent_bytes_}, {"ms", 1000 * seconds}});
+  } catch (const std::exception&) {
+    // Not enough memory: this request is missing in counts and log.
+  }
 }
 
 void Connection::exchange(Exchange& exchange) {
@@ -507,12 +501,13 @@ HttpResponse Connection::handle(Exchange& exchange) {
 
 /// Counts and logs the response and adds the common headers. Every response passes here, even if
 /// its request could not be read.
-void Connection::finish(const Exchange& exchange, HttpResponse& response) {
+void Connection::finish(Exchange& exchange, HttpResponse& response) {
+  exchange.status = response.status;
   if (response.status >= 500) {
-    ++core_.responses_5xx;
+    ++core_.stats->responses_5xx;
     log_response(exchange.is_begun ? &exchange.head.request : nullptr, address_, response);
   } else if (response.status >= 400) {
-    ++core_.responses_4xx;
+    ++core_.stats->responses_4xx;
   }
   core_.access.add_cors_headers(exchange.head.request, response);
   auto& headers = response.headers;
@@ -562,6 +557,7 @@ void Connection::answer(Exchange& exchange, HttpResponse response) {
     if (response.stream) send_stream(exchange, response, sender);
   }
   sender.flush();
+  exchange.is_sent = true;
 }
 
 void Connection::send_stream(const Exchange& exchange, const HttpResponse& response,

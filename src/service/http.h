@@ -93,6 +93,7 @@ class HttpError : public std::runtime_error {
 struct RouteOptions {
   std::uint64_t body_limit = std::uint64_t{1} << 20;  // bytes
   bool open = false;                                  // needs no key: page, health, login
+  bool is_probe = false;  // asked for every few seconds: its requests are logged for debugging only
 };
 
 /// Maps paths to handlers.
@@ -108,6 +109,8 @@ class Router {
     std::string method;
     Handler handler;
     RouteOptions options;
+
+    std::string pattern() const;  // "/api/jobs/{id}"
   };
   struct Match {
     const Route* route = nullptr;      // null if there is none

@@ -492,7 +492,7 @@ void JobMaker::set_stage(const std::string& stage) {
 void JobMaker::wait_for_device(const Error& error) {
   const auto pause = patience_.next();
   if (!pause) throw Error(error);
-  Log::stderr_log().line("device error", "job " + job_.id, error.what());
+  log_device_error(job_.id, error);
   board_.change([&] { board_.running->job.progress.waiting = {error.what(), patience_.tries()}; });
   const Clock::time_point end = Clock::now() + *pause;
   while (true) {

@@ -7,6 +7,7 @@
 #include "image/decode.h"
 #include "memory/file.h"
 #include "service/job_files.h"
+#include "service/log.h"
 #include "service/rows.h"
 
 namespace semblance::service {
@@ -258,6 +259,7 @@ Job Jobs::cancel(const std::string& id) {
     store_.update(*job);
     forget_photos(*job);
     ++board_.counts.cancelled;
+    log_job(*job, 0);
   });
   return get(id);
 }

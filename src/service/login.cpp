@@ -67,6 +67,11 @@ void Sessions::end(std::string_view token) {
                 [&](const Session& session) { return same_secret(token, session.token); });
 }
 
+void Sessions::end_all() {
+  const std::lock_guard guard(mutex_);
+  sessions_.clear();
+}
+
 std::optional<std::chrono::seconds> Guesses::wait_of(Failures& failures, Clock::time_point now) {
   while (!failures.empty() && now - failures.front() >= kTime) failures.pop_front();
   if (failures.size() < kMostFailures) return {};

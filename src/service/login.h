@@ -31,6 +31,7 @@ class Sessions {
   std::string begin(Clock::time_point now);
   bool has(std::string_view token, Clock::time_point now) const;
   void end(std::string_view token);
+  void end_all();
 
  private:
   struct Session {

@@ -56,13 +56,13 @@ bool matches(const Router::Route& route, const std::vector<std::string>& path,
   return route.parts.size() == path.size();
 }
 
-std::string pattern_of(const Router::Route& route) {
+}  // namespace
+
+std::string Router::Route::pattern() const {
   std::string pattern;
-  for (const std::string& part : route.parts) pattern += "/" + part;
+  for (const std::string& part : parts) pattern += "/" + part;
   return pattern;
 }
-
-}  // namespace
 
 void Router::add(std::string method, std::string_view pattern, Handler handler,
                  RouteOptions options) {
@@ -75,7 +75,7 @@ void Router::add(std::string method, std::string_view pattern, Handler handler,
     SEMBLANCE_ASSERT(!is_rest(part) || i + 1 == route.parts.size());
   }
   for (const Route& other : routes_) {
-    const bool same = other.method == route.method && pattern_of(other) == pattern_of(route);
+    const bool same = other.method == route.method && other.pattern() == route.pattern();
     SEMBLANCE_ASSERT(!same);
   }
   routes_.push_back(std::move(route));
@@ -103,7 +103,7 @@ Router::Match Router::find(std::string_view method, std::string_view path) const
 
 std::vector<std::string> Router::list() const {
   std::vector<std::string> all;
-  for (const Route& route : routes_) all.push_back(route.method + " " + pattern_of(route));
+  for (const Route& route : routes_) all.push_back(route.method + " " + route.pattern());
   std::sort(all.begin(), all.end());
   return all;
 }

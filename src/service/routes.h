@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 #include "service/engine.h"
 #include "service/http.h"
+#include "service/http_stats.h"
 #include "service/jobs.h"
 #include "service/links.h"
 #include "service/model_shop.h"
@@ -27,7 +29,8 @@ struct Context {
   std::function<ModelSet(const std::string& name)> find_models = [](const std::string&) {
     return ModelSet{};
   };
-  std::function<std::uint64_t()> requests = [] { return std::uint64_t{0}; };  // since the start
+  /// The server's.
+  std::shared_ptr<HttpStats> http = std::make_shared<HttpStats>();
 };
 
 void add_page_routes(Router& router);

@@ -9,6 +9,7 @@
 #include "memory/meter.h"
 #include "pipeline/warnings.h"
 #include "sampling/sampler.h"
+#include "service/metrics.h"
 #include "service/or_null.h"
 #include "service/parameters_json.h"
 #include "service/routes.h"
@@ -131,34 +132,6 @@ json plan_json(Context& context, const HttpRequest& request) {
           {"smaller", smaller}};
 }
 
-/// Prometheus' text format.
-std::string metrics_text(const Context& context) {
-  const JobCounts jobs = context.jobs.counts();
-  const ProcessMemory process = Meter().process();
-  std::string out;
-  const auto add = [&out](std::string_view name, std::string_view type, std::string_view help,
-                          auto value, std::string_view labels = "") {
-    if (!help.empty())
-      out += fmt::format("# HELP semblance_{0} {1}\n# TYPE semblance_{0} {2}\n", name, help, type);
-    out += fmt::format("semblance_{}{} {}\n", name, labels, value);
-  };
-  add("jobs_total", "counter", "Ended jobs by state.", jobs.done, "{state=\"done\"}");
-  add("jobs_total", "counter", "", jobs.failed, "{state=\"failed\"}");
-  add("jobs_total", "counter", "", jobs.cancelled, "{state=\"cancelled\"}");
-  add("jobs_queued", "gauge", "Waiting jobs.", jobs.queued);
-  add("jobs_running", "gauge", "Running jobs.", jobs.running ? 1 : 0);
-  add("pictures_total", "counter", "Pictures made.", jobs.pictures);
-  add("steps_total", "counter", "Steps computed.", jobs.steps);
-  add("step_seconds_total", "counter", "Seconds spent on steps.", jobs.step_seconds);
-  add("requests_total", "counter", "HTTP requests.", context.requests());
-  add("memory_budget_bytes", "gauge", "The memory budget.", context.engine.budget().bytes);
-  add("memory_planned_bytes", "gauge", "Planned memory of the running job.",
-      context.jobs.planned_bytes().value_or(0));
-  add("memory_resident_bytes", "gauge", "Resident memory of the process.", process.resident_bytes);
-  add("memory_peak_bytes", "gauge", "Peak resident memory.", process.peak_resident_bytes);
-  return out;
-}
-
 }  // namespace
 
 std::string_view api_document() {
@@ -184,10 +157,11 @@ void add_state_routes(Router& router, Context& context) {
     return json_response(plan_json(context, request).dump());
   });
   const RouteOptions open{.open = true};
+  const RouteOptions probe{.open = true, .is_probe = true};
   router.add(
       "GET", "/api/health",
       [](const HttpRequest&, const Captures&) { return json_response(R"({"status":"ok"})"); },
-      open);
+      probe);
   router.add(
       "GET", "/api/ready",
       [&context](const HttpRequest&, const Captures&) {
@@ -195,11 +169,13 @@ void add_state_routes(Router& router, Context& context) {
           return error_response(503, "shutting_down", "the service is shutting down");
         return json_response(R"({"status":"ready"})");
       },
-      open);
-  router.add("GET", "/metrics", [&context](const HttpRequest&, const Captures&) {
-    return HttpResponse{.type = "text/plain; version=0.0.4; charset=utf-8",
-                        .body = metrics_text(context)};
-  });
+      probe);
+  router.add("GET", "/metrics",
+             [&context](const HttpRequest&, const Captures&) {
+               return HttpResponse{.type = "text/plain; version=0.0.4; charset=utf-8",
+                                   .body = metrics_text(context)};
+             },
+             {.is_probe = true});
   router.add(
       "GET", "/openapi.json",
       [](const HttpRequest&, const Captures&) {

@@ -54,12 +54,6 @@ Address address_of(const Listen& listen) {
   return address;
 }
 
-std::string text_of(const Listen& listen) {
-  const bool is_v6 = listen.address.find(':') != std::string::npos;
-  return is_v6 ? fmt::format("[{}]:{}", listen.address, listen.port)
-               : fmt::format("{}:{}", listen.address, listen.port);
-}
-
 /// The key by which a client's connections are counted: its IPv4 address, or the network half of
 /// its IPv6 address.
 std::string client_of(const sockaddr_storage& storage) {
@@ -78,22 +72,32 @@ constexpr std::chrono::milliseconds kPause{50};
 
 std::string last_error() { return std::generic_category().message(errno); }
 
+void set_option(const Descriptor& socket, int level, int option, int value) {
+  ::setsockopt(socket.get(), level, option, &value, sizeof(value));
+}
+
+/// Connections inherit these.
+void set_options(const Descriptor& socket, const HttpLimits& limits) {
+  set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
+  set_option(socket, SOL_SOCKET, SO_SNDBUF, limits.socket_bytes);
+  set_option(socket, SOL_SOCKET, SO_RCVBUF, limits.socket_bytes);
+}
+
 Descriptor bind_to(const Listen& listen, const HttpLimits& limits) {
+  if (listen.passed >= 0) {
+    Descriptor passed(listen.passed);
+    set_options(passed, limits);
+    return passed;
+  }
   const Address address = address_of(listen);
   Descriptor fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (fd.get() < 0) {
-    fail(ErrorKind::kDevice, "cannot listen on {}: {}", text_of(listen), last_error());
+    fail(ErrorKind::kDevice, "cannot listen on {}: {}", listen.text(), last_error());
   }
-  const auto set = [&](int level, int option, int value) {
-    ::setsockopt(fd.get(), level, option, &value, sizeof(value));
-  };
-  set(SOL_SOCKET, SO_REUSEADDR, 1);
-  // Connections inherit these.
-  set(IPPROTO_TCP, TCP_NODELAY, 1);
-  set(SOL_SOCKET, SO_SNDBUF, limits.socket_bytes);
-  set(SOL_SOCKET, SO_RCVBUF, limits.socket_bytes);
+  set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  set_options(fd, limits);
   if (address.storage.ss_family == AF_INET6) {
-    set(IPPROTO_IPV6, IPV6_V6ONLY, listen.address == "::" ? 0 : 1);
+    set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, listen.address == "::" ? 0 : 1);
   }
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0 ||
       ::listen(fd.get(), 128) != 0) {
@@ -101,14 +105,14 @@ Descriptor bind_to(const Listen& listen, const HttpLimits& limits) {
       fail(ErrorKind::kArgument,
            "cannot listen on {}: another program is listening there\n  choose another port with "
            "--listen, or 0 for any free port",
-           text_of(listen));
+           listen.text());
     }
     if (errno == EADDRNOTAVAIL || errno == EACCES) {
-      fail(ErrorKind::kArgument, "cannot listen on {}: {}", text_of(listen),
+      fail(ErrorKind::kArgument, "cannot listen on {}: {}", listen.text(),
            errno == EACCES ? "ports below 1024 are reserved"
                            : "this machine does not have that address");
     }
-    fail(ErrorKind::kDevice, "cannot listen on {}: {}", text_of(listen), last_error());
+    fail(ErrorKind::kDevice, "cannot listen on {}: {}", listen.text(), last_error());
   }
   return fd;
 }
@@ -130,6 +134,11 @@ AccessOptions access_for(AccessOptions options, const Listen& listen) {
 }
 
 }  // namespace
+
+std::string Listen::text() const {
+  const bool is_v6 = address.find(':') != std::string::npos;
+  return is_v6 ? fmt::format("[{}]:{}", address, port) : fmt::format("{}:{}", address, port);
+}
 
 Listen parse_listen(const std::string& text) {
   const auto refuse = [&](std::string_view rule) {
@@ -170,8 +179,9 @@ bool is_loopback(const Listen& listen) {
 }
 
 struct HttpServer::State {
-  State(const Listen& listen, const AccessOptions& access, Router router, const HttpLimits& limits)
-      : core(access_for(access, listen), std::move(router), limits),
+  State(const Listen& listen, const AccessOptions& access, Router router, const HttpLimits& limits,
+        std::shared_ptr<HttpStats> stats)
+      : core(access_for(access, listen), std::move(router), limits, std::move(stats)),
         socket(bind_to(listen, limits)),
         port(port_of(socket.get())),
         wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -271,7 +281,7 @@ void HttpServer::State::take(const std::shared_ptr<State>& self, Descriptor fd,
     static_cast<void>(start.release());  // the thread's now
     return;
   }
-  ++self->core.responses_5xx;
+  ++self->core.stats->responses_5xx;
   refuse_for_want_of_threads(number);
   self->remove(connection);
 }
@@ -309,8 +319,8 @@ void HttpServer::State::accept_all(const std::shared_ptr<State>& self) noexcept 
 }
 
 HttpServer::HttpServer(const Listen& listen, const AccessOptions& access, Router router,
-                       const HttpLimits& limits)
-    : state_(std::make_shared<State>(listen, access, std::move(router), limits)) {
+                       const HttpLimits& limits, std::shared_ptr<HttpStats> stats)
+    : state_(std::make_shared<State>(listen, access, std::move(router), limits, std::move(stats))) {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -331,9 +341,9 @@ int HttpServer::port() const { return state_->port; }
 HttpCounts HttpServer::counts() const {
   const ServerCore& core = state_->core;
   HttpCounts counts;
-  counts.requests = core.requests;
-  counts.responses_4xx = core.responses_4xx;
-  counts.responses_5xx = core.responses_5xx;
+  counts.requests = core.stats->requests;
+  counts.responses_4xx = core.stats->responses_4xx;
+  counts.responses_5xx = core.stats->responses_5xx;
   counts.handling = core.handling;
   counts.bodies_bytes = core.bodies.used() + core.small_bodies.used();
   const std::lock_guard lock(core.mutex);

@@ -20,12 +20,17 @@
 #include "service/access_control.h"
 #include "service/http.h"
 #include "service/http_limits.h"
+#include "service/http_stats.h"
 
 namespace semblance::service {
 
 struct Listen {
   std::string address = "127.0.0.1";  // numeric IPv4 or IPv6; "0.0.0.0" or "::" for all
   int port = 7860;                    // 0: any free port
+  /// A socket that already listens there (service_manager.h); the server owns it from then on.
+  int passed = -1;
+
+  std::string text() const;  // "127.0.0.1:7860", "[::1]:7860"
 };
 
 /// "127.0.0.1:7860", "[::1]:7860", "localhost:7860", ":7860" (loopback) or "0.0.0.0". Throws
@@ -35,7 +40,7 @@ Listen parse_listen(const std::string& text);
 /// Whether only this machine can reach it.
 bool is_loopback(const Listen& listen);
 
-/// Counts since the start and current values, for /metrics and tests. Any thread.
+/// Counts since the start and current values, for tests. Any thread.
 struct HttpCounts {
   std::uint64_t requests = 0;
   std::uint64_t responses_4xx = 0;
@@ -51,7 +56,8 @@ class HttpServer {
   /// Error(kArgument) if this machine does not have the address or the port is taken,
   /// Error(kDevice) if the system cannot create a socket or thread.
   HttpServer(const Listen& listen, const AccessOptions& access, Router router,
-             const HttpLimits& limits = {});
+             const HttpLimits& limits = {},
+             std::shared_ptr<HttpStats> stats = std::make_shared<HttpStats>());
   ~HttpServer();  // stop(2 s)
 
   int port() const;  // the actual port, if 0 was requested

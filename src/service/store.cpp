@@ -133,7 +133,7 @@ struct Store::State {
         if (job && job->ended_already() && query.number(kNumberColumn + 1) == 1) {
           failed.push_back(number);
           // The error's message may quote the row, including the prompt, so it is not logged.
-          Log::stderr_log().line("failed job", job->id,
+          Log::stderr_log().line(LogLevel::kError, "failed job", {{"job", job->id}},
                                  "corrupt: its row in the database cannot be read");
         }
       }

@@ -1,6 +1,7 @@
 #include "service/worker.h"
 
 #include <algorithm>
+#include <array>
 
 #include "core/error.h"
 #include "core/refusal.h"
@@ -14,6 +15,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::hours kPruneEvery{1};
 constexpr std::chrono::seconds kTryDiskEvery{1};
+constexpr std::array<double, 9> kJobBounds{1, 5, 15, 60, 180, 600, 1800, 3600, 14400};
 
 }  // namespace
 
@@ -29,7 +31,8 @@ void Worker::work() {
       if (!work_once()) return;
     } catch (const std::exception& error) {
       // The disk fails. Requests report it; the queue waits until it works again.
-      Log::stderr_log().line("device error", "the queue", error.what());
+      Log::stderr_log().line(LogLevel::kError, "device error", {{"part", "the queue"}},
+                             error.what());
       std::unique_lock guard(board_.mutex);
       board_.wait_for(guard, kTryDiskEvery, [&] { return board_.stopping; });
       if (board_.stopping && tasks_.empty()) return;
@@ -117,6 +120,9 @@ bool Worker::make(Job& job) {
 
 void Worker::run_job(Job job) {
   board_.changed();
+  Log::stderr_log().line(LogLevel::kDebug, "job", {{"job", job.id}, {"state", name_of(job.state)}},
+                         "");
+  const auto begin = Clock::now();
   const bool has_ended = make(job);
   if (has_ended) {
     job.ended = now();
@@ -132,14 +138,21 @@ void Worker::run_job(Job job) {
       // The folder is no longer ours.
     }
   }
-  if (job.state == JobState::kFailed)
-    Log::stderr_log().line("failed job", job.id, job.error->code + ": " + job.error->message);
+  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  if (job.state == JobState::kFailed) {
+    Log::stderr_log().line(LogLevel::kError, "failed job", {{"job", job.id}},
+                           job.error->code + ": " + job.error->message);
+  }
   board_.change([&] {
+    job.progress = board_.running->job.progress;
     board_.running.reset();
+    if (has_ended)
+      board_.counts.seconds.try_emplace(job.state, kJobBounds).first->second.add(seconds);
     if (job.state == JobState::kDone) ++board_.counts.done;
     if (job.state == JobState::kFailed) ++board_.counts.failed;
     if (job.state == JobState::kCancelled) ++board_.counts.cancelled;
   });
+  if (has_ended) log_job(job, seconds);
 }
 
 /// Retries until the job's end is stored: otherwise the queue would start it again.
@@ -149,7 +162,7 @@ void Worker::write_down(const Job& job) {
       store_.update(job);
       return;
     } catch (const Error& error) {
-      Log::stderr_log().line("device error", "job " + job.id, error.what());
+      log_device_error(job.id, error);
       std::unique_lock guard(board_.mutex);
       if (board_.wait_for(guard, kTryDiskEvery, [&] { return board_.stopping; })) return;
     }
