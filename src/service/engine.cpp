@@ -35,6 +35,7 @@ Engine::Engine(const EngineOptions& options, const std::stop_token& stop)
 
 void Engine::learn(const Pipeline& pipeline) {
   all_facts_.push_back({.name = options_.demo ? "semblance-demo" : model_name(options_.models.base),
+                        .base = options_.models.base,
                         .demo = options_.demo,
                         .native_side = pipeline.native_side(),
                         .defaults = pipeline.defaults(),

@@ -1,5 +1,6 @@
 // /api/models: the models on this machine, downloading those for photos, and switching between
 // them.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -12,8 +13,20 @@ namespace {
 using nlohmann::json;
 using Captures = Router::Captures;
 
+/// "demo", the name of another model, or "photos".
+std::string used_name(const Context& context, const std::vector<OtherModel>& others) {
+  const ModelFacts& facts = context.engine.facts();
+  if (facts.demo) return std::string(kDemoName);
+  const auto other = std::ranges::find(others, facts.base, &OtherModel::path);
+  return other == others.end() ? std::string(kPhotosName) : other->name;
+}
+
 json models_json(const Context& context) {
   const ModelShop::View view = context.shop->view();
+  const std::vector<OtherModel> all_others = context.shop->others();
+  json others = json::array();
+  for (const OtherModel& other : all_others)
+    others.push_back({{"name", other.name}, {"bytes", other.bytes}});
   json parts = json::array();
   for (const ModelShop::Stock& stock : view.stock) {
     parts.push_back({{"name", stock.name},
@@ -23,7 +36,8 @@ json models_json(const Context& context) {
   }
   const DownloadProgress& progress = view.progress;
   const json left = progress.seconds_left < 0 ? json(nullptr) : json(progress.seconds_left);
-  return {{"in_use", context.engine.facts().demo ? "demo" : "photos"},
+  return {{"in_use", used_name(context, all_others)},
+          {"others", std::move(others)},
           {"parts", std::move(parts)},
           {"complete", view.is_whole()},
           {"free_bytes", view.free_bytes},
@@ -40,9 +54,12 @@ json models_json(const Context& context) {
 HttpResponse use_models(Context& context, const HttpRequest& request) {
   const Json wanted = Json::parse("the request", request.body);
   const std::string name = wanted.expect_object().get_string("name");
-  if (name != "demo" && name != "photos")
-    throw HttpError(400, "argument", "name: expected demo or photos", "name");
-  const ModelSet set = context.find_models(name);
+  const std::vector<OtherModel> others = context.shop->others();
+  const auto other = std::ranges::find(others, name, &OtherModel::name);
+  if (name != kDemoName && name != kPhotosName && other == others.end())
+    throw HttpError(400, "argument",
+                    "name: expected demo, photos or another of the models that are here", "name");
+  const ModelSet set = context.find_models(name, other == others.end() ? nullptr : &*other);
   context.jobs.between(request, [&](const std::stop_token& stop) {
     const JobCounts counts = context.jobs.counts();
     if (counts.running || counts.queued > 0)
