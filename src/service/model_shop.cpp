@@ -18,6 +18,7 @@ constexpr std::chrono::seconds kLookEvery{10};
 
 std::vector<ModelName> names_for_photos() {
   std::vector<ModelName> all;
+  all.reserve(kForPhotos.size());
   for (const char* name : kForPhotos) all.push_back(parse_model_name(name));
   return all;
 }
