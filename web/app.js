@@ -7,12 +7,13 @@ import { initialFields, startInitial } from './initial.js';
 import { askForKey, showLogOut } from './key.js';
 import { startMemory } from './memory.js';
 import { openModels, startModels } from './models.js';
+import { areSeveral, checkPeople, otherPhotos, peopleSetting, personAt, showPeople, startPeople, takeForPerson } from './people.js';
 import { checkSubject, chosenSample, isLooking, photoFile, setDemo, setUploadLimit, startPhoto, subject, takePose, uploadLimit, useFace } from './photo.js';
-import { planAllows, planSoon, startPlan } from './plan.js';
-import { clearProblem, reveal, showWhereItBelongs, tell } from './problems.js';
+import { latestPlan, planAllows, planSoon, startPlan } from './plan.js';
+import { clearProblem, reveal, showWhereItBelongs, startProblems, tell } from './problems.js';
 import { galleryIsUnderWay, refreshGallery, startGallery } from './rail.js';
 import { offerSamples, redrawSamples, startSamples } from './samples.js';
-import { fillSettings, readSettings, refreshSizes, startSettings, useInfo, useParameters } from './settings.js';
+import { fillSettings, pictureSize, readSettings, refreshSizes, startSettings, useInfo, useParameters, useSize } from './settings.js';
 import { clear, isAtWork, isUnderWay, keepPhoto, show, shownId, startStage } from './stage.js';
 import { chooseStyle } from './styles.js';
 import { currentLanguage, label, preferredLanguage, say, speak } from './words.js';
@@ -28,11 +29,14 @@ async function start() {
   const [parameters] = await Promise.all([api.parameters(), speak(preferredLanguage())]);
   useParameters(parameters);
   api.onKeyWanted(askForKey);
-  startPhoto({ changed: subjectChanged, restore, models: openModels });
+  const mostOf = (list) => parameters.find(({ name }) => name === list).most;
+  startPhoto({ changed: subjectChanged, restore, models: openModels, isOneOfSeveral: areSeveral, personAt, takeForPerson });
+  startPeople({ limit: uploadLimit, changed: subjectChanged, most: mostOf('people') });
+  startProblems({ ...choosers(['photo', 'pose', 'init']), models: openModels, smaller, retry: () => make() });
   startModels({ onSwitched: connect });
   startSamples({ makeInStyle });
   startInitial({ limit: uploadLimit, changed: subjectChanged });
-  startControlNets({ limit: uploadLimit, changed: settingsChanged, most: parameters.find(({ name }) => name === 'controls').most });
+  startControlNets({ limit: uploadLimit, changed: settingsChanged, most: mostOf('controls') });
   startSettings({ changed: settingsChanged });
   startPlan({ onPlan: () => clearProblem('form'), isReady: () => connected });
   startStage({ changed: galleryChanged, again, makeAs, asFace: useFace, asPose: takePose });
@@ -46,6 +50,7 @@ async function start() {
     form.requestSubmit();
   });
   startMemory({ onReached: reached, onLost: lost });
+  connect();
   document.documentElement.dataset.ready = '';
   performance.mark('ready');
 }
@@ -116,11 +121,13 @@ function subjectChanged() {
   refreshSizes();
   redrawIdentities();
   redrawSamples(chosenSample());
+  showPeople(...pictureSize());
   planSoon();
 }
 
 function settingsChanged() {
   clearProblem('form');
+  showPeople(...pictureSize());
   planSoon();
 }
 
@@ -133,8 +140,20 @@ async function make(event) {
     if (isLooking()) return;
     return void reveal('photo');
   }
-  if (!connected || !settings || !checkControlNets() || !planAllows()) return;
+  if (!connected || !settings || !checkPeople() || !checkControlNets() || !planAllows()) return;
   await send(settings);
+}
+
+/** For each of these pictures a function that lets the user choose another one. */
+const choosers = (names) => Object.fromEntries(names.map((name) => [name, () => byId(`${name}-choose`).click()]));
+
+/** Takes the size that the plan offers, or lets the user choose one. */
+function smaller() {
+  const offered = latestPlan()?.smaller;
+  if (offered) return useSize(offered.width, offered.height);
+  byId('advanced').open = true;
+  byId('shape-custom').click();
+  byId('width').focus();
 }
 
 /** Puts a job into the queue. The picture at work stays on the stage. */
@@ -143,7 +162,9 @@ async function send(settings) {
   button.disabled = true;
   try {
     const pictures = { ...await initialFields(), control: controlPictures() };
-    const job = await api.startJob({ settings, ...subject(), ...pictures, keep_photo: byId('keep-photo').checked ? 'true' : null });
+    const person = subject();
+    if (areSeveral()) person.photo.push(...await otherPhotos());
+    const job = await api.startJob({ settings, ...person, ...pictures, keep_photo: byId('keep-photo').checked ? 'true' : null });
     keepPhoto(job.id, photoFile());
     if (isAtWork()) galleryChanged();
     else {
@@ -166,9 +187,10 @@ function makeInStyle(style) {
 /** A picture of the present person with the settings of another one. */
 async function makeAs(settings) {
   if (!checkSubject()) return void reveal('photo');
+  if (!checkPeople()) return;
   // What belongs to pictures that are sent along is the form's.
   const { strength, controls } = readSettings({ quiet: true }) ?? {};
-  await send({ ...settings, strength: strength ?? null, controls: controls ?? [] });
+  await send({ ...settings, strength: strength ?? null, controls: controls ?? [], people: peopleSetting(settings.width, settings.height) ?? [] });
 }
 
 /** Fills in the settings of a picture's file, and the person if its job keeps the photo. Resolves to whether it has any. */

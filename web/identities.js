@@ -1,8 +1,8 @@
 // Saved faces: people who can be used again without a photo.
 import * as api from './api.js';
 import { byId, make, recall, remember } from './dom.js';
-import { bytesOfDataUrl, decode, draw } from './pictures.js';
-import { chosenIdentity, subject, takeIdentity } from './photo.js';
+import { bytesOfDataUrl, decode, draw, drawFace } from './pictures.js';
+import { chosenFace, chosenIdentity, subject, takeIdentity } from './photo.js';
 import { clearProblem, showProblem } from './problems.js';
 import { sure } from './sure.js';
 import { label } from './words.js';
@@ -24,7 +24,7 @@ export function startIdentities() {
     const { photo, face } = subject();
     try {
       const { id } = await api.saveIdentity(photo, face, name);
-      remember(localStorage, `face.${id}`, thumbOf(document.querySelector('.face:has(:checked)')));
+      remember(localStorage, `face.${id}`, thumbOf(chosenFace()));
       dialog.close();
       await refreshIdentities();
     } catch (problem) {
@@ -38,16 +38,10 @@ export async function refreshIdentities() {
   redrawIdentities();
 }
 
-/** A small picture of the chosen face, cut from the photo, as a data: URL. Only this browser keeps it. */
-function thumbOf(mark) {
-  const photo = byId('photo-canvas');
-  const part = (name) => parseFloat(mark.style[name]) / 100;
-  const [w, h] = [part('width') * photo.width, part('height') * photo.height];
-  const side = Math.min(1.6 * Math.max(w, h), photo.width, photo.height);
-  const start = (middle, most) => Math.max(0, Math.min(most - side, middle - side / 2));
-  const canvas = Object.assign(document.createElement('canvas'), { width: 96, height: 96 });
-  canvas.getContext('2d').drawImage(photo, start(part('left') * photo.width + w / 2, photo.width),
-    start(part('top') * photo.height + h / 2, photo.height), side, side, 0, 0, 96, 96);
+/** A small picture of the chosen face as a data: URL. Only this browser keeps it. */
+function thumbOf(seen) {
+  const canvas = document.createElement('canvas');
+  drawFace(canvas, seen, 1.6);
   return canvas.toDataURL('image/jpeg', 0.8);
 }
 

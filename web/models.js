@@ -1,8 +1,8 @@
-// The models: cards of the demo model and of those for photos, with download, licences and switching.
+// The models: cards of the demo model, of those for photos, with download and licences, and of others that are here; switching.
 import * as api from './api.js';
 import { byId, make, pause } from './dom.js';
 import { tell } from './problems.js';
-import { say, sayAsIs } from './words.js';
+import { label, say, sayAsIs } from './words.js';
 
 let onSwitched = () => {};
 let watching = false;
@@ -14,19 +14,19 @@ export function startModels(options) {
   byId('models-close').onclick = () => dialog.close();
   byId('pull').onclick = () => act(async () => show(await api.pullModels()));
   byId('pull-cancel').onclick = () => act(async () => show(await api.cancelModels()));
-  for (const name of ['demo', 'photos']) {
-    byId(`use-${name}`).onclick = () => act(async () => {
-      say(byId('models-note'), 'models.opening');
-      show(await api.useModels(name));
-      sayAsIs(byId('models-note'), '');
-      await onSwitched();
-    });
-  }
+  for (const name of ['demo', 'photos']) byId(`use-${name}`).onclick = () => use(name);
   byId('accept').onchange = () => { byId('pull').disabled = !byId('accept').checked; };
 }
 
+const use = (name) => act(async () => {
+  say(byId('models-note'), 'models.opening');
+  show(await api.useModels(name));
+  sayAsIs(byId('models-note'), '');
+  await onSwitched();
+});
+
 export function openModels() {
-  byId('models-dialog').showModal();
+  if (!byId('models-dialog').open) byId('models-dialog').showModal();
   watch();
 }
 
@@ -51,7 +51,27 @@ async function watch() {
   watching = false;
 }
 
-function show({ in_use: inUse, complete, parts, free_bytes: free, download }) {
+/** A row for each further base model. */
+function showOthers(others, inUse) {
+  byId('others').hidden = others.length === 0;
+  const list = byId('others-list');
+  const shape = JSON.stringify([others, inUse]);
+  if (list.dataset.shape === shape) return;
+  list.dataset.shape = shape;
+  list.replaceChildren(...others.map(({ name, bytes }) => {
+    const title = make('span', { class: 'name' }, name);
+    const size = make('span', { class: 'hint' });
+    if (bytes > 0) say(size, 'models.bytes', { bytes });
+    const isUsed = name === inUse;
+    const end = isUsed ? make('span', { class: 'mode' }) : make('button', { type: 'button', onclick: () => use(name) });
+    say(end, isUsed ? 'models.in_use' : 'models.use');
+    if (!isUsed) label(end, 'models.use_named', { name });
+    return make('li', {}, title, size, end);
+  }));
+}
+
+function show({ in_use: inUse, others, complete, parts, free_bytes: free, download }) {
+  showOthers(others, inUse);
   const isLoading = download.phase === 'listing' || download.phase === 'downloading';
   for (const name of ['demo', 'photos']) {
     byId(`use-${name}`).hidden = inUse === name || (name === 'photos' && !complete);

@@ -11,12 +11,14 @@ import { label, say, sayAsIs } from './words.js';
 const state = {
   file: null,       // as uploaded
   frame: null,      // {width, height} of the photo
+  seen: null,       // the same of the photo in which the faces were found
   face: 0,
   faces: [],
   identity: null,   // {id, name} of a saved face instead of a photo
   sample: null,     // what a sample face shows, in words
   pose: null,
   poseFrame: null,
+  posedFaces: 0,    // how many the pose shows
 };
 const kCaption = 'portrait of a person';
 let looking = null;  // AbortController of the current search
@@ -24,6 +26,7 @@ let limitBytes = 32 * 2 ** 20;
 let demo = null;         // {nativeSide} of a model that knows drawn faces only
 let stoppedFile = null;  // a photo that such a model cannot use
 let changed = () => {};
+let isOneOfSeveral = () => false;
 
 /** What the person is, in the words of the model: the prompt of a picture without one. */
 export const caption = () => state.sample ?? kCaption;
@@ -40,7 +43,15 @@ export const subject = () => ({
 });
 
 /** The frame that sets the picture's shape if no size is given: the pose's, else the photo's; null if there is neither. */
-export const frame = () => state.poseFrame ?? (state.identity ? null : state.frame);
+export const frame = () => state.poseFrame ?? (state.identity || isOneOfSeveral() ? null : state.frame);
+
+/** The chosen face for drawFace(); null if there is none. */
+export function chosenFace() {
+  const face = state.identity ? null : state.faces.find(({ index }) => index === state.face);
+  return face ? { source: byId('photo-canvas'), frame: state.seen, face } : null;
+}
+
+export const posedFaces = () => state.posedFaces;
 
 export const isLooking = () => looking !== null;
 
@@ -54,7 +65,7 @@ export function checkSubject() {
 }
 
 export function startPhoto(options) {
-  changed = options.changed;
+  ({ changed, isOneOfSeveral } = options);
   startMorePhotos(() => limitBytes);
   const well = byId('photo-well');
   byId('photo-choose').onclick = () => byId('photo-file').click();
@@ -80,7 +91,7 @@ export function startPhoto(options) {
     const picture = pictureIn(event.clipboardData);
     if (!picture || document.querySelector('dialog[open]')) return;
     event.preventDefault();
-    takePhoto(picture);
+    if (!options.takeForPerson(picture)) takePhoto(picture);
   });
   // A photo can be dropped anywhere; dropped on the area of another picture, it becomes that.
   const others = [['pose', takePose], ['init', takeInitial]];
@@ -99,8 +110,9 @@ export function startPhoto(options) {
     if (!own && !event.dataTransfer.files.length) return;
     event.preventDefault();
     out();
-    if (own) return void takeOwn(own, otherOf(event)?.[1] ?? useFace);
-    const [place, take] = otherOf(event) ?? ['photo', takePhoto];
+    const person = options.personAt(event.target);
+    if (own) return void takeOwn(own, person ?? otherOf(event)?.[1] ?? useFace);
+    const [place, take] = person ? ['person', person] : otherOf(event) ?? ['photo', takePhoto];
     const picture = pictureIn(event.dataTransfer);
     if (!picture) return void showProblem(place, 'photo.not_a_picture');
     // Anywhere else a picture of Semblance brings back its settings.
@@ -206,6 +218,7 @@ async function lookForFaces() {
 
 function showFaces({ width, height, faces }) {
   state.faces = faces;
+  state.seen = { width, height };
   state.face = faces[0]?.index ?? 0;
   const status = byId('photo-status');
   if (faces.length === 0) {
@@ -249,7 +262,7 @@ function forgetPhoto() {
   looking?.abort();
   looking = null;
   forgetMorePhotos();
-  Object.assign(state, { file: null, frame: null, face: 0, faces: [], identity: null, sample: null });
+  Object.assign(state, { file: null, frame: null, seen: null, face: 0, faces: [], identity: null, sample: null });
   stoppedFile = null;
   clearProblem('photo');
   sayAsIs(byId('photo-status'), '');
@@ -283,6 +296,7 @@ export async function takePose(file) {
   if (!bitmap) return void showProblem('pose', 'photo.unreadable');
   draw(byId('pose-canvas'), bitmap);
   state.poseFrame = { width: bitmap.width, height: bitmap.height };
+  state.posedFaces = 0;
   const pose = state.pose = await sendable(file, bitmap, limitBytes);
   bitmap.close();
   if (!pose) return void showProblem('pose', 'photo.unreadable');
@@ -292,7 +306,10 @@ export async function takePose(file) {
   changed();
   try {
     const { faces } = await api.faces(pose);
-    if (state.pose === pose && faces.length === 0) showProblem('pose', 'photo.no_face');
+    if (state.pose !== pose) return;
+    state.posedFaces = faces.length;
+    if (faces.length === 0) showProblem('pose', 'photo.no_face');
+    changed();
   } catch (problem) {
     if (state.pose === pose) showProblem('pose', problem);
   }
@@ -300,6 +317,7 @@ export async function takePose(file) {
 
 function forgetPose() {
   state.pose = state.poseFrame = null;
+  state.posedFaces = 0;
   clearProblem('pose');
   byId('pose-empty').hidden = false;
   byId('pose-framed').hidden = true;

@@ -1,4 +1,6 @@
 // The rail: all stored jobs, newest first, live. Cancelled and failed ones are apart.
+//
+// Only as many tiles are made as have been scrolled to, so that hundreds of results do not slow the page.
 import * as api from './api.js';
 import { byId, make, recall, remember, settled } from './dom.js';
 import { kOwnPicture } from './photo.js';
@@ -6,19 +8,30 @@ import { complain, clear, isUnderWay, show, shownId } from './stage.js';
 import { sure } from './sure.js';
 import { label, say } from './words.js';
 
+const kTilesAtOnce = 60;
 let jobs = [];
 let tiles = new Map();  // by id: {shape, element}
 let asked = 0;          // number of requests for the list
 let underWay = false;   // whether any job in the list is
 let bring = () => {};
+let visible = kTilesAtOnce;        // how many tiles of the list are there; more come as its end is scrolled to
+const end = make('li', { class: 'tiles-end', 'aria-hidden': 'true' });
 const favourites = new Set((recall(localStorage, 'favourites') ?? '').split(' ').filter(Boolean));
 
 export function startGallery(options) {
   bring = options.bring;
-  byId('rail-search').addEventListener('input', settled(draw, 100));
+  byId('rail-search').addEventListener('input', settled(drawAnew, 100));
+  new IntersectionObserver((seen, observer) => {
+    if (!seen.at(-1).isIntersecting) return;
+    visible += kTilesAtOnce;
+    draw();
+    // It tells of the end again if that is still to be seen.
+    observer.unobserve(end);
+    observer.observe(end);
+  }).observe(end);
   byId('rail-favourites').onclick = ({ currentTarget }) => {
     currentTarget.setAttribute('aria-pressed', String(currentTarget.getAttribute('aria-pressed') !== 'true'));
-    draw();
+    drawAnew();
   };
 }
 
@@ -55,16 +68,23 @@ function isWanted(job) {
     (byId('rail-favourites').getAttribute('aria-pressed') !== 'true' || favourites.has(job.id));
 }
 
+/** Another list: from its beginning. */
+function drawAnew() {
+  visible = kTilesAtOnce;
+  draw();
+}
+
 function draw() {
   const wanted = jobs.filter(isWanted);
   const unfinished = wanted.filter(isUnfinished);
+  const finished = wanted.filter((job) => !isUnfinished(job));
   const kept = new Map();
-  const fill = (list, some) => {
-    const elements = some.map((job) => tileOf(job, kept));
+  const fill = (list, some, last = []) => {
+    const elements = [...some.map((job) => tileOf(job, kept)), ...last];
     if (elements.length !== list.children.length || elements.some((each, place) => each !== list.children[place])) list.replaceChildren(...elements);
   };
   const focused = document.activeElement?.closest?.('.tile')?.dataset.job;
-  fill(byId('tiles'), wanted.filter((job) => !isUnfinished(job)));
+  fill(byId('tiles'), finished.slice(0, visible), visible < finished.length ? [end] : []);
   fill(byId('unfinished-tiles'), unfinished);
   tiles = kept;
   if (focused && document.activeElement === document.body) document.querySelector(`[data-job="${CSS.escape(focused)}"] button`)?.focus();

@@ -1,7 +1,7 @@
 // What the stage says about a job that has ended: prompt, likeness, settings, warnings, and why it failed.
 import * as api from './api.js';
 import { byId, make } from './dom.js';
-import { tell } from './problems.js';
+import { tell, waysOut } from './problems.js';
 import { hasWord, say, sayAsIs } from './words.js';
 
 // The least likeness of each word: the cosine of the recogniser's embeddings. Photos of one person are mostly above
@@ -54,24 +54,15 @@ export function showWarnings(job) {
   }));
 }
 
+const problemOf = ({ error }) => new api.Problem(500, error?.code ?? '', error?.message ?? '', error?.param);
+
 /** What one can do about a job that failed or was cancelled. */
-function waysOut(job) {
-  const way = (key, action) => {
-    const button = make('button', { type: 'button', onclick: action });
-    say(button, key);
-    return button;
-  };
-  const smaller = () => {
-    byId('advanced').open = true;
-    byId('shape-custom').click();
-    byId('width').focus();
-  };
-  const person = () => byId('photo-choose').click();
-  const again = way('stage.try_again', () => byId('try-again').click());
+function waysOn(job) {
+  const again = make('button', { type: 'button', onclick: () => byId('try-again').click() });
+  say(again, 'stage.try_again');
   if (job.state === 'cancelled') return [again];
-  if (job.error?.code === 'memory') return [way('way.smaller', smaller), again];
-  if (['photo', 'identity'].includes(job.error?.param)) return [way('way.photo', person)];
-  return [again];
+  const ways = waysOut(problemOf(job), 'stage');
+  return ['photo', 'identity'].includes(job.error?.param) && ways.length ? ways : [...ways, again];
 }
 
 export function showEnd(job) {
@@ -79,8 +70,8 @@ export function showEnd(job) {
   line.hidden = job.state !== 'failed' && job.state !== 'cancelled';
   if (line.dataset.job === `${job.id} ${job.state}`) return;
   line.dataset.job = `${job.id} ${job.state}`;
-  byId('ended-ways').replaceChildren(...(line.hidden ? [] : waysOut(job)));
-  if (job.state === 'failed') tell(byId('ended-text'), new api.Problem(500, job.error?.code ?? '', job.error?.message ?? '', job.error?.param));
+  byId('ended-ways').replaceChildren(...(line.hidden ? [] : waysOn(job)));
+  if (job.state === 'failed') tell(byId('ended-text'), problemOf(job));
   else if (job.state === 'cancelled') say(byId('ended-text'), 'stage.cancelled');
   line.classList.toggle('calm', job.state === 'cancelled');
 }

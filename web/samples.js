@@ -1,5 +1,6 @@
 // Sample faces, which the demo model knows, and examples that run on a click.
 import { byId, make } from './dom.js';
+import { takeForPerson } from './people.js';
 import { takeSample } from './photo.js';
 import { showProblem } from './problems.js';
 import { label, say } from './words.js';
@@ -52,7 +53,8 @@ async function take({ number, caption }) {
   try {
     const answer = await fetch(`web/face_${number}.webp`);
     if (!answer.ok) throw new Error(String(answer.status));
-    return await takeSample(new File([await answer.blob()], `face_${number}.webp`, { type: 'image/webp' }), caption);
+    const face = new File([await answer.blob()], `face_${number}.webp`, { type: 'image/webp' });
+    return await (takeForPerson(face, caption) ?? takeSample(face, caption));
   } catch {
     showProblem('photo', 'problem.unreachable');
     return false;

@@ -2,6 +2,7 @@
 import { controls, fillControlNets } from './control_nets.js';
 import { byId, make, recall, remember } from './dom.js';
 import { hasMask, initialSize } from './initial.js';
+import { peopleSetting } from './people.js';
 import { caption, frame } from './photo.js';
 import { clearProblem, reveal, showProblem } from './problems.js';
 import { chooseStyle, chosenStyle, startStyles, useStyles } from './styles.js';
@@ -21,6 +22,7 @@ const isUsed = ({ place }) => (place === 'initial' ? initialSize() !== null : pl
 let parameters = {};  // by name, from web/parameters.json
 let dials = [];       // those that have a slider
 let choices = [];     // those that have a list
+let switches = [];    // those that are on or off
 let nativeSide = 1024;
 let fewSteps = false;         // whether the model is made for few steps
 let fewStepSamplers = [];
@@ -50,8 +52,9 @@ export function useParameters(list) {
   parameters = Object.fromEntries(list.map((each) => [each.name, each]));
   // The style has cards of its own.
   choices = list.filter((each) => each.place && each.choices && each.name !== 'style');
-  dials = list.filter((each) => each.place && !each.choices);
-  for (const { name, title, help, absent } of [...dials, ...choices]) {
+  switches = list.filter((each) => each.place && each.kind === 'switch');
+  dials = list.filter((each) => each.place && !each.choices && each.kind !== 'switch');
+  for (const { name, title, help, absent } of [...dials, ...choices, ...switches]) {
     addWord(`dials.${name}`, title);
     addWord(`dials.${name}_hint`, help);
     if (absent) addWord(`dials.${name}_absent`, absent);
@@ -62,6 +65,7 @@ export function startSettings(options) {
   changed = options.changed;
   for (const dial of dials) byId(kPlaces[dial.place]).append(dialRow(dial));
   for (const choice of choices) byId(kPlaces[choice.place]).append(choiceRow(choice));
+  for (const each of switches) byId(kPlaces[each.place]).append(switchRow(each));
   for (const side of ['width', 'height']) {
     const { least, most, multiple_of } = parameters[side];
     Object.assign(byId(side), { min: least, max: most, step: multiple_of });
@@ -172,6 +176,11 @@ function choiceRow({ name, place, choices: list, default: usual }) {
   return make('div', { class: 'choice' }, title, select, hint, problem);
 }
 
+function switchRow({ name, start }) {
+  const input = make('input', { type: 'checkbox', id: name, checked: start, 'aria-describedby': `${name}-hint` });
+  return make('div', { class: 'choice' }, make('div', { class: 'check' }, input, titleOf(name)), hintOf(name));
+}
+
 const fill = (range) =>
   range.style.setProperty('--part', `${(100 * (range.value - range.min)) / (range.max - range.min)}%`);
 
@@ -238,6 +247,9 @@ export function refreshSizes() {
   }
 }
 
+/** [width, height] of the picture. */
+export const pictureSize = () => sizeOf(chosenShape());
+
 export function useSize(width, height) {
   byId('width').value = width;
   byId('height').value = height;
@@ -257,8 +269,11 @@ function readRaw() {
   if (chosenQuality) values.quality = chosenQuality;
   if (chosenStyle()) values.style = chosenStyle();
   for (const choice of choices) if (isUsed(choice) && byId(choice.name).value) values[choice.name] = byId(choice.name).value;
+  for (const { name } of switches) values[name] = byId(name).checked;
   if (controls().length > 0) values.controls = controls();
-  [values.width, values.height] = sizeOf(chosenShape());
+  [values.width, values.height] = pictureSize();
+  const people = peopleSetting(values.width, values.height);
+  if (people) values.people = people;
   if (!byId('randomise').checked && byId('seed').value) values.seed = byId('seed').value.trim();
   return values;
 }
@@ -316,6 +331,7 @@ export function fillSettings(settings) {
     byId(name).value = settings[name] ?? usual ?? '';
     clearProblem(name);
   }
+  for (const { name, default: usual } of switches) byId(name).checked = settings[name] ?? usual;
   const shape = settings.shape ?? kShapes.map((each) => each.name).filter((name) => name !== 'custom')
     .find((name) => sizeOf(name).join() === [settings.width, settings.height].join()) ?? 'custom';
   if (shape === 'custom') [byId('width').value, byId('height').value] = [settings.width, settings.height];

@@ -4,7 +4,7 @@ import { byId, make, remember } from './dom.js';
 import { follow, followedId, stopFollowing } from './follow.js';
 import { bytesOfDataUrl, decode, draw } from './pictures.js';
 import { kOwnPicture } from './photo.js';
-import { tell } from './problems.js';
+import { tell, waysOut } from './problems.js';
 import { describe, showEnd, showWarnings } from './result.js';
 import { hasWord, label, say, sayAsIs, word } from './words.js';
 import { startZoom, zoom } from './zoom.js';
@@ -56,7 +56,7 @@ const attempt = (action) => async () => {
 
 export function complain(problem) {
   byId('ended').hidden = false;
-  byId('ended-ways').replaceChildren();
+  byId('ended-ways').replaceChildren(...waysOut(problem, 'stage'));
   tell(byId('ended-text'), problem);
 }
 
@@ -116,7 +116,7 @@ function update(job) {
   frame.dataset.state = job.state;
   const { width, height } = job.settings;
   if (width && height) frame.style.setProperty('--ratio', width / height);
-  byId('frame-empty').hidden = true;
+  byId('frame-empty').hidden = isUnderWay(job) || job.images.length > 0;
   showProgress(job);
   showPictures(job);
   showWarnings(job);

@@ -80,12 +80,17 @@ export function word(key, values = {}) {
 
 export const hasWord = (key) => table[key] !== undefined;
 
+/** A text that stays the same is not set again: that would cost a layout, and be read aloud once more. */
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 /** Sets an element's text, now and after a change of language. */
 export function say(element, key, values) {
   element.dataset.word = key;
   if (values) element.dataset.values = JSON.stringify(values);
   else delete element.dataset.values;
-  element.textContent = word(key, values);
+  setText(element, word(key, values));
 }
 
 /** The same for an element's aria-label. */
@@ -99,14 +104,14 @@ export function label(element, key, values) {
 export function sayAsIs(element, text) {
   delete element.dataset.word;
   delete element.dataset.values;
-  element.textContent = text;
+  setText(element, text);
 }
 
 const values = (text) => (text ? JSON.parse(text) : {});
 
 export function translate(root) {
   for (const element of root.querySelectorAll('[data-word]')) {
-    element.textContent = word(element.dataset.word, values(element.dataset.values));
+    setText(element, word(element.dataset.word, values(element.dataset.values)));
   }
   for (const element of root.querySelectorAll('[data-word-label]')) {
     element.setAttribute('aria-label', word(element.dataset.wordLabel, values(element.dataset.labelValues)));

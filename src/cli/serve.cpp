@@ -272,23 +272,35 @@ bool find_models(ServeSettings& s) {
   return false;
 }
 
-/// The files of "demo", or of "photos": the models that the service was started with, else the
-/// published ones. Throws Error(kMissing) if they are not there.
-service::ModelSet models_named(const std::string& name, const service::ModelSet& started) {
-  const bool demo = name == "demo";
-  if (started.demo == demo) return started;
+/// The files of "demo", of "photos", the published models, or of another base model with
+/// InstantID's parts and face models as the service was started with them, else the published ones.
+/// Throws Error(kMissing) if they are not there.
+service::ModelSet models_named(const std::string& name, const service::OtherModel* other,
+                               const service::ModelSet& started) {
+  const bool demo = name == service::kDemoName;
+  if (demo && started.demo) return started;
   service::ModelSet set{.demo = demo};
   if (demo) {
     if (!take_demo_models(set.models, set.faces))
       fail(ErrorKind::kMissing, "the demo model is not installed");
     return set;
   }
-  set.models.base = "sdxl";
-  const NamedModels found = resolve_models({.base = set.models.base}, IfMissing::kRefuse);
+  NamedModels wanted{.base = other == nullptr ? fs::path("sdxl") : other->path};
+  if (!started.demo) {
+    wanted.identitynet = started.models.identitynet;
+    wanted.adapter = started.models.adapter;
+  }
+  const NamedModels found = resolve_models(wanted, IfMissing::kRefuse);
+  if (!started.demo && found.base == started.models.base) return started;
+  if (found.identitynet.empty() || found.adapter.empty()) {
+    fail(ErrorKind::kMissing,
+         "InstantID's models are not there\n  `semblance models pull instantid` downloads them");
+  }
   each_model_path([](const ModelPathRow&, auto& to, const auto& from) { to = from; }, set.models,
                   found);
   set.models.lcm = found.lcm;
-  set.faces.folder = resolve_face_models("antelopev2", IfMissing::kRefuse);
+  set.faces = started.faces;
+  if (started.demo) set.faces = {.folder = resolve_face_models("antelopev2", IfMissing::kRefuse)};
   return set;
 }
 
@@ -325,7 +337,9 @@ void run_service(ServeSettings& s, const service::Listen& listen, const std::str
                       .keep_age = std::chrono::hours(24 * s.keep_days),
                       .release_after = std::chrono::seconds(s.release_seconds)});
   const service::Links links(store.link_secret());
-  service::ModelShop shop;
+  service::ModelShop shop(
+      places_of_environment, {},
+      {.models_dir = s.places.models, .started = demo ? fs::path() : s.models.base});
   service::Context context{
       .engine = engine,
       .jobs = jobs,
@@ -335,7 +349,9 @@ void run_service(ServeSettings& s, const service::Listen& listen, const std::str
       .queue_limit = static_cast<int>(s.queue),
       .key_required = !key.empty(),
       .shop = &shop,
-      .find_models = [&](const std::string& name) { return models_named(name, started); }};
+      .find_models = [&](const std::string& name, const service::OtherModel* other) {
+        return models_named(name, other, started);
+      }};
   service::Router router;
   service::add_all_routes(router, context);
   service::HttpServer server(listen,

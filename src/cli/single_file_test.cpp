@@ -139,14 +139,29 @@ TEST_F(SingleFiles, WrongFilesAreRefusedByName) {
   run(words).exits(2).says("out.png");
 }
 
-TEST_F(SingleFiles, AreServed) {
-  Running service = start({"serve", "--base", model_.file().string(), "--identitynet",
-                           SingleFileModel::identitynet().string(), "--adapter",
-                           SingleFileModel::adapter().string(), "--listen", "127.0.0.1:0", "--data",
-                           file("data"), "--precision", "f32"});
-  ASSERT_TRUE(service.waits_for("mode ")) << bytes_of(folder() / "logs/stderr.txt");
-  service.signal(SIGTERM);
-  service.end().exits(0);
+TEST_F(SingleFiles, AreServedAndSwitchedTo) {
+  const fs::path models = folder() / "checkpoints";
+  fs::create_directories(models);
+  fs::copy_file(model_.file(), models / "film.safetensors");
+  setenv("HF_HOME", file("hf").c_str(), 1);
+  Service service(start({"serve", "--base", model_.file().string(), "--models-dir", models.string(),
+                         "--identitynet", SingleFileModel::identitynet().string(), "--adapter",
+                         SingleFileModel::adapter().string(), "--listen", "127.0.0.1:0", "--data",
+                         file("data"), "--precision", "f32"}),
+                  folder() / "logs/stdout.txt");
+  unsetenv("HF_HOME");
+  const auto before = service.get("/api/models");
+  EXPECT_EQ(before["in_use"], "model") << before;
+  ASSERT_EQ(before["others"].size(), 2U) << before;
+  const auto use = [&](const std::string& name) {
+    return service.ask("POST", "/api/models/use", nlohmann::json{{"name", name}}.dump());
+  };
+  EXPECT_EQ(use((models / "film.safetensors").string()).status, 400) << "paths choose nothing";
+  ASSERT_EQ(use("film").status, 200);
+  EXPECT_EQ(service.get("/api/models")["in_use"], "film");
+  EXPECT_EQ(service.get("/api/info")["model"]["name"], "film");
+  ASSERT_EQ(use("model").status, 200) << "back to what it was started with";
+  EXPECT_EQ(service.get("/api/models")["in_use"], "model");
 }
 
 }  // namespace

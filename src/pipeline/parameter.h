@@ -40,7 +40,7 @@ struct Dial {
   double from = 0;
   double to = 0;
   double step = 0;
-  std::optional<double> start = {};  // of a parameter without a default
+  std::optional<double> start = {};  // where it begins, if not at the parameter's default
 };
 
 /// Whose limits apply.

@@ -186,6 +186,7 @@ inline constexpr Parameter kRegionMask{
              "Limita IdentityNet y el adaptador de cara al recuadro de la cara (\"enhance non-face "
              "region\"): el resto sigue solo la descripción."},
     .flag = FlagGroup::kAdvanced,
+    .page = {.place = PagePlace::kDials, .start = 1},
     .png = "Region mask",
 };
 inline constexpr Parameter kPeople{
@@ -201,6 +202,7 @@ inline constexpr Parameter kPeople{
     .absent = {"none", "ninguna"},
     .flag = FlagGroup::kPerson,
     .flag_name = "--people",
+    .page = {.place = PagePlace::kOwnField},
 };
 inline constexpr Parameter kBestOf{
     .name = "best_of",

@@ -37,6 +37,7 @@ std::string ModelSet::name() const { return demo ? "semblance-demo" : model_name
 
 void Engine::learn(const Pipeline& pipeline) {
   all_facts_.push_back({.name = ModelSet{options_.models, options_.faces, options_.demo}.name(),
+                        .base = options_.models.base,
                         .demo = options_.demo,
                         .native_side = pipeline.native_side(),
                         .defaults = pipeline.defaults(),

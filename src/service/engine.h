@@ -60,6 +60,7 @@ inline constexpr std::uint64_t kPlanningBytes = std::uint64_t{24} << 20U;
 
 struct ModelFacts {
   std::string name;  // model_name() of the base model
+  std::filesystem::path base;
   bool demo = false;
   int native_side = 0;
   RequestDefaults defaults = RequestDefaults();

@@ -4,17 +4,21 @@
 #include <array>
 #include <system_error>
 
+#include "app/parameters.h"
 #include "core/error.h"
 #include "hub/inventory.h"
+#include "hub/model_folders.h"
 #include "service/http.h"
 
 namespace semblance::service {
 namespace {
 
 constexpr std::array<const char*, 3> kForPhotos{"sdxl", "instantid", "antelopev2"};
+constexpr std::chrono::seconds kLookEvery{10};
 
 std::vector<ModelName> names_for_photos() {
   std::vector<ModelName> all;
+  all.reserve(kForPhotos.size());
   for (const char* name : kForPhotos) all.push_back(parse_model_name(name));
   return all;
 }
@@ -35,8 +39,50 @@ bool ModelShop::View::is_whole() const {
   return std::ranges::all_of(stock, [](const Stock& each) { return each.is_whole; });
 }
 
-ModelShop::ModelShop(std::function<Places()> places, PullOptions options)
-    : places_(std::move(places)), options_(std::move(options)) {}
+ModelShop::ModelShop(std::function<Places()> places, PullOptions options, OtherPlaces others)
+    : places_(std::move(places)), options_(std::move(options)), other_places_(std::move(others)) {}
+
+std::vector<OtherModel> ModelShop::others() const {
+  const std::lock_guard guard(looking_);
+  const auto now = std::chrono::steady_clock::now();
+  if (!looked_ || now - *looked_ > kLookEvery) {
+    others_ = find_others();
+    looked_ = now;
+  }
+  return others_;
+}
+
+std::vector<OtherModel> ModelShop::find_others() const {
+  const Places places = places_();
+  const std::string published = kForPhotos.front();
+  std::vector<OtherModel> found;
+  const auto add = [&](std::string name, const std::filesystem::path& path, std::uint64_t bytes) {
+    if (std::ranges::find(found, path, &OtherModel::path) != found.end()) return;
+    const bool is_taken = name == kDemoName || name == kPhotosName ||
+                          std::ranges::find(found, name, &OtherModel::name) != found.end();
+    if (is_taken) name = path.string();
+    found.push_back({std::move(name), path, bytes});
+  };
+  const auto sdxl = find_kept(places, parse_model_name(published));
+  const std::filesystem::path& started = other_places_.started;
+  std::error_code no_file;
+  if (!started.empty() && !(sdxl && sdxl->path() == started)) {
+    const bool is_file = std::filesystem::is_regular_file(started, no_file);
+    add(model_name(started), started, is_file ? std::filesystem::file_size(started, no_file) : 0);
+  }
+  for (const KeptModel& model : kept_models(places)) {
+    if (!model.is_whole() || pull_name(model.name) == published) continue;
+    const bool is_base = model.layout == ModelLayout::kSdxl ||
+                         (model.layout == ModelLayout::kFile && is_checkpoint(model.path()));
+    if (is_base) add(model.name.text(), model.path(), model.stored_bytes);
+  }
+  if (other_places_.models_dir.empty()) return found;
+  for (const ModelFile& file : ModelFolders(other_places_.models_dir, "--models-dir").files()) {
+    const bool may_be = file.kind == ModelKind::kCheckpoint || file.kind == ModelKind::kLoose;
+    if (may_be && is_checkpoint(file.path)) add(file.name, file.path, file.bytes);
+  }
+  return found;
+}
 
 ModelShop::View ModelShop::view() const {
   const Places places = places_();

@@ -130,5 +130,26 @@ TEST_F(ModelShopTest, OtherModelsAreUsedOnceTheQueueIsEmpty) {
   ASSERT_TRUE(becomes(again, JobState::kDone));
 }
 
+TEST_F(ModelShopTest, OtherModelsThatAreHereAreListed) {
+  const fs::path models = fs::path(folder()) += "_models";
+  const fs::path checkpoints = models / "checkpoints";
+  fs::create_directories(checkpoints);
+  const fs::path film = semblance::testing::golden_path("weights/single_file/tiny.safetensors");
+  fs::copy_file(film, checkpoints / "film.safetensors");
+  fs::copy_file(film, checkpoints / "photos.safetensors");
+  std::ofstream(checkpoints / "broken.safetensors") << "no weights";
+  const fs::path started = checkpoint() / "base";
+  const ModelShop shop([this] { return hub_; }, pull_options_,
+                       {.models_dir = models, .started = started});
+  std::vector<std::string> names;
+  for (const OtherModel& other : shop.others()) names.push_back(other.name);
+  // A name that stands for something else gives way to the path.
+  EXPECT_EQ(names, (std::vector<std::string>{"base", "film",
+                                             (checkpoints / "photos.safetensors").string()}));
+  EXPECT_EQ(shop.others()[1].bytes, fs::file_size(film));
+  EXPECT_EQ(shop.others()[0].path, started);
+  fs::remove_all(models);
+}
+
 }  // namespace
 }  // namespace semblance::service

@@ -177,6 +177,10 @@ OrderedJson for_the_page(const Parameter& row, ParameterKind kind) {
   if (row.page.place == PagePlace::kOwnField) return entry;
   entry["place"] = name_of(row.page.place);
   if (kind == ParameterKind::kChoice) return entry;
+  if (kind == ParameterKind::kSwitch) {
+    entry["start"] = row.page.start ? *row.page.start != 0 : entry["default"].get<bool>();
+    return entry;
+  }
   entry["from"] = number(row.page.from);
   entry["to"] = number(row.page.to);
   entry["step"] = number(row.page.step);

@@ -25,10 +25,10 @@ struct Context {
   int queue_limit = 64;
   bool key_required = false;
   ModelShop* shop = nullptr;
-  /// The files of "demo" or "photos". Throws Error(kMissing) if they are not there.
-  std::function<ModelSet(const std::string& name)> find_models = [](const std::string&) {
-    return ModelSet{};
-  };
+  /// The files of "demo" or "photos", or those for another base model. Throws Error(kMissing) if
+  /// they are not there.
+  std::function<ModelSet(const std::string& name, const OtherModel* other)> find_models =
+      [](const std::string&, const OtherModel*) { return ModelSet{}; };
   /// The server's.
   std::shared_ptr<HttpStats> http = std::make_shared<HttpStats>();
 };

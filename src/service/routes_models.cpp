@@ -14,8 +14,20 @@ namespace {
 using nlohmann::json;
 using Captures = Router::Captures;
 
+/// "demo", the name of another model, or "photos".
+std::string used_name(const Context& context, const std::vector<OtherModel>& others) {
+  const ModelFacts& facts = context.engine.facts();
+  if (facts.demo) return std::string(kDemoName);
+  const auto other = std::ranges::find(others, facts.base, &OtherModel::path);
+  return other == others.end() ? std::string(kPhotosName) : other->name;
+}
+
 json models_json(const Context& context) {
   const ModelShop::View view = context.shop->view();
+  const std::vector<OtherModel> all_others = context.shop->others();
+  json others = json::array();
+  for (const OtherModel& other : all_others)
+    others.push_back({{"name", other.name}, {"bytes", other.bytes}});
   json parts = json::array();
   for (const ModelShop::Stock& stock : view.stock) {
     parts.push_back({{"name", stock.name},
@@ -25,7 +37,8 @@ json models_json(const Context& context) {
   }
   const DownloadProgress& progress = view.progress;
   const json left = progress.seconds_left < 0 ? json(nullptr) : json(progress.seconds_left);
-  return {{"in_use", context.engine.facts().demo ? "demo" : "photos"},
+  return {{"in_use", used_name(context, all_others)},
+          {"others", std::move(others)},
           {"parts", std::move(parts)},
           {"complete", view.is_whole()},
           {"free_bytes", view.free_bytes},
@@ -39,19 +52,21 @@ json models_json(const Context& context) {
             {"problem", view.problem}}}};
 }
 
-constexpr std::array<const char*, 2> kSets{"demo", "photos"};
+constexpr std::array kSets{kDemoName, kPhotosName};
 
 }  // namespace
 
 std::vector<ModelSet> model_sets(const Context& context) {
   std::vector<ModelSet> sets;
-  for (const char* name : kSets) {
+  const auto add = [&](std::string_view name, const OtherModel* other) {
     try {
-      sets.push_back(context.find_models(name));
+      sets.push_back(context.find_models(std::string(name), other));
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::kMissing) throw;
     }
-  }
+  };
+  for (const std::string_view name : kSets) add(name, nullptr);
+  for (const OtherModel& other : context.shop->others()) add(other.name, &other);
   return sets;
 }
 
@@ -83,9 +98,13 @@ void add_model_routes(Router& router, Context& context) {
   router.add("POST", "/api/models/use", [&context](const HttpRequest& request, const Captures&) {
     const Json wanted = Json::parse("the request", request.body);
     const std::string name = wanted.expect_object().get_string("name");
-    if (std::ranges::find(kSets, name) == kSets.end())
-      throw HttpError(400, "argument", "name: expected demo or photos", "name");
-    use_models(context, request, context.find_models(name));
+    const std::vector<OtherModel> others = context.shop->others();
+    const auto other = std::ranges::find(others, name, &OtherModel::name);
+    if (other == others.end() && std::ranges::find(kSets, name) == kSets.end())
+      throw HttpError(400, "argument",
+                      "name: expected demo, photos or another of the models that are here", "name");
+    use_models(context, request,
+               context.find_models(name, other == others.end() ? nullptr : &*other));
     return json_response(models_json(context).dump());
   });
 }

@@ -74,7 +74,7 @@ class ServiceTest : public ::testing::Test {
                              .store = *store_,
                              .links = *links_,
                              .shop = &shop_,
-                             .find_models = [this](const std::string& name) {
+                             .find_models = [this](const std::string& name, const OtherModel*) {
                                if (!other_models_) fail(ErrorKind::kMissing, "no {}", name);
                                return *other_models_;
                              }});

@@ -126,6 +126,7 @@ class Page:
         self.complaints = []
         self._refusals_expected = False
         self._refused = []  # requests that were answered with an error
+        self._dragged = None  # what the mouse has begun to drag
 
     def begin(self, width, height, dark=False, language="en-GB", touch=False):
         for domain in ("Page", "Runtime", "Log", "Network", "DOM"):
@@ -149,7 +150,9 @@ class Page:
         return self._browser.call(method, params, self._session)
 
     def heard(self, method, params):
-        if method == "Network.requestWillBeSent":
+        if method == "Input.dragIntercepted":
+            self._dragged = params["data"]
+        elif method == "Network.requestWillBeSent":
             self._heard_request(params["request"]["url"])
         elif method == "Network.responseReceived" and params["response"]["status"] >= 400 and not self._refusals_expected:
             self._refused.append(params["requestId"])
@@ -290,14 +293,33 @@ class Page:
             self.call("Input.dispatchMouseEvent", {"type": kind, **point, "button": "left", "clickCount": 1})
 
     def drag(self, selector):
-        """Draws a short line in the middle of an element."""
+        """Moves the pressed mouse 20 pixels to the right from the middle of an element."""
         point = self._middle(selector)
         for kind, by in (("mouseMoved", 0), ("mousePressed", 0), ("mouseMoved", 10), ("mouseMoved", 20), ("mouseReleased", 20)):
             self.call("Input.dispatchMouseEvent", {"type": kind, "x": point["x"] + by, "y": point["y"], "button": "left", "clickCount": 1})
 
+    def drag_onto(self, selector, target):
+        """Drags an element onto another one; both must be in the window."""
+        self.call("Input.setInterceptDrags", {"enabled": True})
+        begin, end = self._middle(selector), self._middle(target)
+        self._dragged = None
+        for kind, by in (("mouseMoved", 0), ("mousePressed", 0), ("mouseMoved", 8), ("mouseMoved", 16)):
+            self.call("Input.dispatchMouseEvent", {"type": kind, "x": begin["x"] + by, "y": begin["y"], "button": "left", "clickCount": 1})
+        last = time.monotonic() + self._browser.patience
+        while self._dragged is None:
+            if time.monotonic() > last:
+                raise Failure(f"{selector} cannot be dragged")
+            time.sleep(0.02)
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.call("Input.dispatchDragEvent", {"type": kind, **end, "data": self._dragged})
+        self.call("Input.dispatchMouseEvent", {"type": "mouseReleased", **end, "button": "left", "clickCount": 1})
+        self.call("Input.setInterceptDrags", {"enabled": False})
+
     def press(self, *keys):
+        """Presses keys: "Enter", "Shift+ArrowLeft"."""
         for key in keys:
-            name = {"key": key, "code": "Space" if key == " " else key, "windowsVirtualKeyCode": KEYS[key]}
+            shift, key = key.startswith("Shift+"), key.removeprefix("Shift+")
+            name = {"key": key, "code": "Space" if key == " " else key, "windowsVirtualKeyCode": KEYS[key], "modifiers": 8 if shift else 0}
             letters = {"Enter": "\r", " ": " "}.get(key)
             self.call("Input.dispatchKeyEvent", {"type": "keyDown", **name, **({"text": letters} if letters else {})})
             self.call("Input.dispatchKeyEvent", {"type": "keyUp", **name})

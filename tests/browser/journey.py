@@ -208,6 +208,7 @@ def errors_are_shown_at_their_fields(new_page, photos, shots, script):
         page.run("fetch('api/identities').then((a) => a.json()).then(({identities}) => Promise.all(identities.map(({id}) => fetch(`api/identities/${id}`, {method: 'DELETE'}))))")
         page.click("#make")
         page.wait("[...document.querySelectorAll('.problem')].some((line) => line.checkVisibility() && line.textContent)", "the missing face is reported")
+        page.wait_seen("#photo-problem + .ways [data-way=photo]", "another photo is offered")
         page.screenshot(shots / "error.png")
         page.offline(True)
         page.wait_seen("#lost", "the lost connection is reported")

@@ -1,6 +1,8 @@
 """Tests of what can be done with finished pictures, and of the rail and the models. Each test also gets `serve`, as in services.py."""
 
 import base64
+import tempfile
+from pathlib import Path
 
 import axe
 from journey import LONG, open_advanced
@@ -39,6 +41,24 @@ def a_finished_picture_is_used_again(new_page, photos, shots, script, serve):
         page.wait_seen("#pose-framed", "the picture is the pose", LONG)
         page.click("#as-face")
         page.wait("document.querySelectorAll('#samples [aria-pressed=true]').length === 0 && document.querySelector('.face') !== null", "the picture is the face", LONG)
+        page.close()
+
+
+def results_are_dragged_to_where_they_are_used(new_page, photos, shots, script, serve):
+    with serve() as url:
+        page = new_page(at=url)
+        page.open()
+        make_sample(page)
+        page.wait("document.querySelector('.tile[data-state=done] img')?.complete", "it is in the rail")
+        size = page.run("document.querySelector('#picture').naturalWidth")
+        page.drag_onto(".tile[data-state=done] .tile-look", "#photo-well")
+        page.wait(f"document.querySelectorAll('#samples [aria-pressed=true]').length === 0 && document.querySelector('#photo-canvas').width === {size} && "
+                  "document.querySelector('.face') !== null", "a picture of the rail is the face", LONG)
+        open_advanced(page)
+        for name in ("pose", "init"):
+            page.run(f"document.querySelector('#{name}-details').open = true")
+            page.drag_onto("#picture", f"#{name}-well")
+            page.wait_seen(f"#{name}-framed", f"the stage's picture is the {name}", LONG)
         page.close()
 
 
@@ -112,9 +132,9 @@ def many_results_do_not_slow_the_page(new_page, photos, shots, script, serve):
             };
         })()""")
         page.run("import('./web/rail.js').then((rail) => rail.refreshGallery()).then(() => 0)")
-        page.wait("document.querySelectorAll('#tiles .tile').length === 500", "500 results are in the rail")
+        page.wait("document.querySelectorAll('#tiles .tile').length >= 60", "the first results are in the rail")
         # From an action to the second frame after it: what it changed has been drawn by then.
-        took = page.run("""(async () => {
+        measure = """(async () => {
             const frame = () => new Promise(requestAnimationFrame);
             const times = [];
             for (const id of ['style-mars', 'quality-best', 'style-snow', 'quality-good', 'rail-favourites', 'rail-favourites']) {
@@ -125,9 +145,15 @@ def many_results_do_not_slow_the_page(new_page, photos, shots, script, serve):
                 times.push(performance.now() - begin);
             }
             return times;
-        })()""")
-        print(f"        with 500 results, from a click to the next frame: {max(took):.0f} ms at most")
-        assert max(took) < 1000, took  # 100 on a quiet machine
+        })()"""
+        took = page.run(measure)
+        page.write("#rail-search", "portrait 499")
+        page.wait("document.querySelectorAll('#tiles .tile').length === 1", "the search finds the last one")
+        page.write("#rail-search", "")
+        page.wait("(document.querySelector('.tiles-end')?.scrollIntoView(), document.querySelectorAll('#tiles .tile').length === 500)", "scrolling shows all 500")
+        scrolled = page.run(measure)
+        print(f"        with 500 results, from a click to the next frame: {max(took):.0f} ms at most, {max(scrolled):.0f} ms once all are scrolled to")
+        assert max(took) < 1000, took  # below 100 on a quiet machine
         page.close()
 
 
@@ -146,6 +172,7 @@ def the_models_are_cards(new_page, photos, shots, script, serve):
         page = new_page(at=url)
         page.open()
         page.wait("document.querySelector('#model').textContent !== ''", "the page is connected")
+        assert not page.is_seen("#others")
         page.click("#model-open")
         page.wait_seen("#pull", "the models for photos can be downloaded")
         assert page.is_seen("#state-demo") and not page.is_seen("#use-photos")
@@ -166,5 +193,27 @@ def the_models_are_cards(new_page, photos, shots, script, serve):
         page.close()
 
 
+def other_models_are_switched_to(new_page, photos, shots, script, serve):
+    demo = Path(__file__).parents[2] / "models/demo"
+    with tempfile.TemporaryDirectory() as folder:
+        # The demo model's files, if they are given, are a model like any other.
+        with serve("--base", str(demo / "base"), "--identitynet", str(demo / "ControlNetModel"), "--adapter", str(demo / "ip-adapter.bin"),
+                   "--face-models", str(demo / "face-models"), "--models-dir", folder) as url:
+            page = new_page(at=url)
+            page.open()
+            page.wait("document.querySelector('#model').textContent === 'base'", "the page is connected")
+            page.click("#model-open")
+            page.wait("document.querySelector('#others-list .mode') !== null", "the model is in use")
+            axe.check(page, script, "other models")
+            page.click("#use-demo")
+            page.wait_seen("#state-demo", "the demo model is in use", LONG)
+            page.screenshot(shots / "models_others.png")
+            page.click("#others-list button")
+            page.wait("document.querySelector('#others-list .mode') !== null", "the other one is in use again", LONG)
+            page.wait("document.querySelector('#model').textContent === 'base'", "and the header says so")
+            page.close()
+
+
 TESTS = [a_finished_picture_is_used_again, pictures_are_found_again_in_the_rail, a_dropped_picture_brings_back_its_settings,
-         many_results_do_not_slow_the_page, foreign_words_get_a_hint, the_models_are_cards]
+         results_are_dragged_to_where_they_are_used, many_results_do_not_slow_the_page, foreign_words_get_a_hint, the_models_are_cards,
+         other_models_are_switched_to]

@@ -31,6 +31,12 @@ def a_refused_size_offers_one_that_fits(new_page, photos, shots, script, serve):
         page.wait_seen("#plan-line", "its estimate is shown", LONG)
         size = page.run("[Number(document.querySelector('#width').value), Number(document.querySelector('#height').value)]")
         assert size[0] == size[1] and 64 <= size[0] < 4096, size
+        page.write("#width", "4096")
+        page.wait_seen("#refusal", "the refusal is shown again", LONG)
+        page.run("Promise.all([import('./web/problems.js'), import('./web/api.js')]).then(([p, a]) => p.showWhereItBelongs(new a.Problem(500, 'memory', '', null), 'form'))")
+        page.click("#form-problem + .ways [data-way=smaller]")
+        page.wait_unseen("#form-problem", "a problem's way out takes the smaller size")
+        page.wait_unseen("#refusal", "which fits")
         page.close()
 
 

@@ -44,6 +44,8 @@ def low_memory_is_told(new_page, photos, shots, script, serve):
         page.click("#memory-open")
         page.wait("document.querySelectorAll('#figures dd').length === 6", "the figures are shown")
         assert not page.is_seen("#memory-low")
+        page.wait("document.querySelector('#plan-summary').textContent !== ''", "the plan is summed up", LONG)
+        assert not (flags := page.run("[...document.documentElement.textContent.matchAll(/--[a-z][\\w-]*/g)].map(([flag]) => flag)")), f"the page names flags: {flags}"
         page.run("""(() => {
             const real = fetch;
             window.fetch = async (...asked) => {
