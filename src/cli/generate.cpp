@@ -225,13 +225,9 @@ Candidate make_picture(const RequestSettings& s, Pipeline& pipeline, const Reque
   progress.now(text_of(Message::kDecoding, name));
   Image picture = generation.decode(interrupt.token());
   interrupt.check();
-  Candidate result{request.seed.value_or(Request::kSeed)};
-  if (meter.measures()) {
-    FoundFaces found = meter.faces(picture, interrupt.token());
-    if (refine(picture, found, request, people, name, pipeline, interrupt, progress))
-      found = meter.faces(picture, interrupt.token());
-    result.likeness = meter.of(found);
-  }
+  const Candidate result{
+      request.seed.value_or(Request::kSeed),
+      refine_and_measure(picture, request, people, name, pipeline, meter, interrupt, progress)};
   if (!is_better(result, best)) return result;
   if (request.has_mask) picture = initial->finish(picture, request, interrupt.token());
   ImageText text;

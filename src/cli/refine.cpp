@@ -6,7 +6,9 @@
 #include "memory/buffer.h"
 
 namespace semblance::cli {
+namespace {
 
+/// Whether it changed the picture.
 bool refine(Image& picture, const FoundFaces& found, const Request& request, const People& people,
             const std::string& name, Pipeline& pipeline, const Interrupt& interrupt,
             Progress& progress) {
@@ -33,6 +35,19 @@ bool refine(Image& picture, const FoundFaces& found, const Request& request, con
     is_changed = true;
   }
   return is_changed;
+}
+
+}  // namespace
+
+std::optional<double> refine_and_measure(Image& picture, const Request& request,
+                                         const People& people, const std::string& name,
+                                         Pipeline& pipeline, const LikenessMeter& meter,
+                                         const Interrupt& interrupt, Progress& progress) {
+  if (!meter.measures()) return std::nullopt;
+  FoundFaces found = meter.faces(picture, interrupt.token());
+  if (refine(picture, found, request, people, name, pipeline, interrupt, progress))
+    found = meter.faces(picture, interrupt.token());
+  return meter.of(found);
 }
 
 }  // namespace semblance::cli

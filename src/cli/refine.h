@@ -1,20 +1,22 @@
 // A second pass over a picture's face, with its progress.
 #pragma once
 
+#include <optional>
 #include <string>
 
-#include "app/subject.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
+#include "cli/results.h"
 #include "pipeline/pipeline.h"
 
 namespace semblance::cli {
 
 /// Makes second passes over the picture's faces, as far as it is to have any (app/face_pass.h) and
-/// there is room; returns whether it made one. `found`: its faces; `people`: as it was made with;
-/// `name`: the picture's, for messages.
-bool refine(Image& picture, const FoundFaces& found, const Request& request, const People& people,
-            const std::string& name, Pipeline& pipeline, const Interrupt& interrupt,
-            Progress& progress);
+/// there is room, and measures the likeness of what comes out; absent if it is not measured or no
+/// face is found. `people`: as the picture was made with; `name`: the picture's, for messages.
+std::optional<double> refine_and_measure(Image& picture, const Request& request,
+                                         const People& people, const std::string& name,
+                                         Pipeline& pipeline, const LikenessMeter& meter,
+                                         const Interrupt& interrupt, Progress& progress);
 
 }  // namespace semblance::cli
