@@ -279,7 +279,7 @@ TEST_F(ServeA1111, NamesUnknownFieldsAndListsModels) {
     return ask(service::testing::request("POST", "/sdapi/v1/options", "", options)).status;
   };
   EXPECT_EQ(set(R"({"sd_model_checkpoint": "semblance-demo"})"), 200);
-  EXPECT_EQ(set(R"({"sd_model_checkpoint": "sdxl"})"), 400);
+  EXPECT_EQ(set(R"({"sd_model_checkpoint": "sdxl"})"), 404);
   EXPECT_EQ(get("/api/jobs")["jobs"], json::array());
 }
 

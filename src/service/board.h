@@ -48,7 +48,8 @@ struct RunningJob {
   Job job;
   std::optional<Preview> preview;
   std::stop_source stop;
-  bool cancelled = false;  // by the user
+  bool cancelled = false;     // by the user
+  bool ends_picture = false;  // by the user: the current picture is what its steps predict now
 };
 
 class Board {

@@ -349,14 +349,13 @@ void JobMaker::make_picture(Request request, const People& people) {
     return saved;
   });
   make_steps(*generation);
-  set_stage("painting");
-  Image image = patiently([&] { return generation->decode(stop_); });
-  generation.reset();
+  const bool is_whole = generation->step() == generation->steps();
+  Image image = painted(std::move(generation));
   JobPicture made{{}, request.seed.value()};
   if (measures_likeness_) {
     const auto find = [&] { return engine_.faces_of_result(image, request.photos.size(), stop_); };
     FoundFaces found = patiently(find);
-    if (refine(image, found, request, people)) found = patiently(find);
+    if (is_whole && refine(image, found, request, people)) found = patiently(find);
     made.likeness = likeness(found.faces, people.embeddings, request.photos);
   }
   if (request.has_mask) image = patiently([&] { return initial_->finish(image, request, stop_); });
@@ -401,7 +400,7 @@ bool JobMaker::refine(Image& image, const FoundFaces& found, const Request& requ
     image = {};
     set_stage("face");
     Generation generation = patiently([&] { return pass.start(pipeline, stop_); });
-    make_steps(generation, false);
+    make_steps(generation, true);
     set_stage("painting");
     image = patiently([&] { return pass.finish(generation, stop_); });
     is_changed = true;
@@ -409,8 +408,19 @@ bool JobMaker::refine(Image& image, const FoundFaces& found, const Request& requ
   return is_changed;
 }
 
-/// `may_save`: whether a crash goes on from these steps.
-void JobMaker::make_steps(Generation& generation, bool may_save) {
+/// The picture of the steps that were made: if they were ended early, what they predict.
+Image JobMaker::painted(std::optional<Generation> generation) {
+  set_stage("painting");
+  if (generation->step() == generation->steps())
+    return patiently([&] { return generation->decode(stop_); });
+  const std::vector<float> latent = generation->predicted();
+  const Size size = generation->size();
+  generation.reset();  // with its weights
+  return patiently([&] { return engine_.pipeline(stop_).decode(latent, size, stop_); });
+}
+
+/// A crash does not go on from the steps of a face pass, and the user cannot end them early.
+void JobMaker::make_steps(Generation& generation, bool is_face_pass) {
   const Clock::time_point begin = Clock::now();
   const int first = generation.step();
   // After a crash the first step is saved at once, so that it counts as a gain.
@@ -420,9 +430,14 @@ void JobMaker::make_steps(Generation& generation, bool may_save) {
     board_.running->job.progress.stage = "steps";
     board_.running->job.progress.step = first;
     board_.running->job.progress.steps = generation.steps();
+    board_.running->ends_picture = false;
   });
+  const auto is_ended = [&] {
+    const std::lock_guard guard(board_.mutex);
+    return !is_face_pass && generation.step() > first && board_.running->ends_picture;
+  };
   try {
-    while (true) {
+    while (!is_ended()) {
       const Clock::time_point step_begin = Clock::now();
       if (!patiently([&] { return generation.next(stop_); })) break;
       tell_step(generation, first, seconds_since(begin), seconds_since(step_begin));
@@ -433,7 +448,7 @@ void JobMaker::make_steps(Generation& generation, bool may_save) {
         shown_at = Clock::now();
       }
       board_.changed();
-      if (may_save && Clock::now() >= save_at) {
+      if (!is_face_pass && Clock::now() >= save_at) {
         keep_steps(generation);
         save_at = Clock::now() + board_.options.save_every;
       }
@@ -445,7 +460,8 @@ void JobMaker::make_steps(Generation& generation, bool may_save) {
       const std::lock_guard guard(board_.mutex);
       return board_.running->cancelled;
     };
-    if (may_save && error.kind() == ErrorKind::kCancelled && !by_user() && generation.step() > 0)
+    if (!is_face_pass && error.kind() == ErrorKind::kCancelled && !by_user() &&
+        generation.step() > 0)
       keep_steps(generation);
     throw;
   }

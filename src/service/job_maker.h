@@ -62,7 +62,8 @@ class JobMaker {
   void make_picture(Request request, const People& people);
   std::optional<Generation> saved_generation(const Request& request);
   bool refine(Image& image, const FoundFaces& found, const Request& request, const People& people);
-  void make_steps(Generation& generation, bool may_save = true);
+  void make_steps(Generation& generation, bool is_face_pass = false);
+  Image painted(std::optional<Generation> generation);
   void tell_step(const Generation& generation, int first, double seconds, double step_seconds);
   void show(const Generation& generation, Size size);
   void keep_steps(const Generation& generation) const;

@@ -264,6 +264,11 @@ Job Jobs::cancel(const std::string& id) {
   return get(id);
 }
 
+void Jobs::end_picture(const std::string& id) {
+  const std::lock_guard guard(board_.mutex);
+  if (board_.running && board_.running->job.id == id) board_.running->ends_picture = true;
+}
+
 void Jobs::abandon(const std::string& id) {
   const std::optional<Job> job = store_.find(id);
   if (!job || job->ended_already() || waiters_.any(id)) return;

@@ -39,6 +39,9 @@ class Jobs {
   Job get(const std::string& id) const;
   std::vector<Job> list(int most, const std::string& before) const;
   Job cancel(const std::string& id);
+  /// Ends the steps of the job's current picture after the one that is being computed: it becomes
+  /// what they predict. Does nothing if the job is not running.
+  void end_picture(const std::string& id);
   void remove(const std::string& id);
   /// Call when a waiting client has left: cancels the job at once, or, if it has a repeat_key,
   /// unless someone asks for it again within kGrace. Does nothing while others attend it.

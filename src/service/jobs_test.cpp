@@ -438,6 +438,26 @@ TEST_F(JobsTest, ADeviceThatFailsForGoodFailsTheJobWithItsReason) {
   EXPECT_NE(jobs().get(id).error->message.find("Not a directory"), std::string::npos);
 }
 
+TEST_F(JobsTest, APicturesStepsCanBeEnded) {
+  begin();
+  const std::string file = photo();
+  JobRequest two = request(file, 30);
+  two.count = 2;
+  const std::string id = jobs().submit(two).id;
+  ASSERT_TRUE(becomes_true([&] { return jobs().get(id).progress.step >= 2; }));
+  jobs().end_picture(id);
+  ASSERT_TRUE(becomes(id, JobState::kDone));
+  EXPECT_EQ(jobs().get(id).pictures.size(), 2U);
+  EXPECT_LT(jobs().counts().steps, 60U);
+  jobs().end_picture(id);  // it has ended
+  two.seed = *two.seed + 1;
+  two.count = 1;
+  const std::string same = jobs().submit(two).id;
+  ASSERT_TRUE(becomes(same, JobState::kDone));
+  EXPECT_EQ(picture(id, 1), picture(same, 0));
+  EXPECT_NE(picture(id, 0), picture(same, 0));
+}
+
 TEST_F(JobsTest, CancelAndStopInterruptWaitingForADevice) {
   const std::string file = photo();
   const PatienceOptions for_ever{.first = 1h, .longest = 1h, .in_all = 10h};

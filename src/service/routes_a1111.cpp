@@ -1,5 +1,5 @@
-// /sdapi/v1/...: the API of AUTOMATIC1111's web UI. A client that leaves ends its job; /progress
-// and /interrupt apply to the jobs that clients wait for.
+// /sdapi/v1/...: the API of AUTOMATIC1111's web UI. A client that leaves ends its job;
+// /progress, /interrupt and /skip apply to the jobs that clients wait for.
 #include <algorithm>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -193,6 +193,10 @@ void add_a1111_routes(Router& router, Context& context) {
                }
                return json_response("{}");
              });
+  router.add("POST", "/sdapi/v1/skip", [&context, waited](const HttpRequest&, const Captures&) {
+    if (const auto job = current(context.jobs, *waited)) context.jobs.end_picture(job->id);
+    return json_response("{}");
+  });
   router.add("GET", "/sdapi/v1/samplers", [](const HttpRequest&, const Captures&) {
     return json_response(samplers_response());
   });

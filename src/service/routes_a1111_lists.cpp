@@ -127,7 +127,6 @@ void add_a1111_list_routes(Router& router, Context& context) {
       throw HttpError(501, "not_implemented", why);
     });
   };
-  lacks("/sdapi/v1/skip", "pictures of a request cannot be skipped one by one: interrupt ends it");
   lacks("/sdapi/v1/interrogate", "there is no model here that describes pictures");
   lacks("/sdapi/v1/extra-single-image", "finished pictures are not upscaled here: send enable_hr");
   lacks("/sdapi/v1/extra-batch-images", "finished pictures are not upscaled here: send enable_hr");
